@@ -1,0 +1,416 @@
+"""Every failure this tool foresees: a stable code, an exit status, one line, and what to do next.
+
+A family (one exit status) is a class; a code is a subclass of it. Tests and scripts rely on `code` and `status`; the
+wording may improve. Errors that nobody foresaw are not caught here: they show a traceback, because they are defects.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PipelineError(Exception):
+    """Base of every foreseen failure: `message` is one line naming the value, `hint` the next action."""
+
+    code: ClassVar[str] = "pipeline"
+    status: ClassVar[int] = 1
+    """Exit status of `flashpipe` (design: one per family; plain `doit` keeps its own 0 to 3)."""
+    remedy: ClassVar[str] = ""
+    """What generally cures this code, for the table of errors; `hint` is about the case at hand."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)  # both in args: survives pickling
+        self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return f"{self.message} [code: {self.code}]" + (f"\n  next: {self.hint}" if self.hint else "")
+
+
+# --- what the user typed ---------------------------------------------------------------------------------------------
+
+
+class UsageError(PipelineError):
+    """A word on the command line is wrong."""
+
+    code, status = "usage", 3
+    remedy = "correct the command as the message says; `doit help TASK` lists the variables"
+
+
+class UnknownVariableError(UsageError):
+    """`name=value` with a name nobody declared."""
+
+    code = "unknown-variable"
+    remedy = "spell the variable as the message suggests"
+
+
+class BadValueError(UsageError):
+    """A variable or option whose value cannot be read."""
+
+    code = "bad-value"
+    remedy = "give one of the values that the message lists"
+
+
+class ConfirmationError(UsageError):
+    """Something that destroys data was asked for where nobody can be asked back."""
+
+    code = "not-confirmed"
+    remedy = "say yes=1, or run it on a terminal and answer"
+
+
+class NotNamedError(UsageError):
+    """A task that writes to boards was reached without being named on the command line."""
+
+    code = "not-named"
+    remedy = "name the task: a default must never write to a board"
+
+
+# --- profiles --------------------------------------------------------------------------------------------------------
+
+
+class ProfileError(PipelineError):
+    """One or more mistakes in a profile; `message` holds one line for each."""
+
+    code, status = "profile", 10
+    remedy = "correct each named line; `doit profiles` lists the profiles, the README their keys"
+
+
+class UnknownProfileError(ProfileError):
+    """No profile of that name in the project or among those shipped."""
+
+    code = "unknown-profile"
+    remedy = "`doit profiles` lists them; `flashpipe init` writes a new one"
+
+
+# --- where images come from ------------------------------------------------------------------------------------------
+
+
+class SourceError(PipelineError):
+    """An image could not be had."""
+
+    code, status = "image-source", 11
+    remedy = "check the path or name in `firmware:` or `image=`"
+
+
+class NoImageError(SourceError):
+    """The profile names no image and neither does the command line."""
+
+    code = "no-image"
+    remedy = "image=FILE, or `firmware: {image: FILE}` in the profile; the message lists the ways to get one"
+
+
+class ImageMissingError(SourceError):
+    """The named file, or every file a pattern could match, is absent."""
+
+    code = "image-missing"
+    remedy = "check the path; relative paths in a profile are relative to the profile's file"
+
+
+class ImageAmbiguousError(SourceError):
+    """A pattern matches more than one file."""
+
+    code = "image-ambiguous"
+    remedy = "narrow the pattern until one file is left"
+
+
+class PackageMissingError(SourceError):
+    """A `package:` source names a package or file that is not installed."""
+
+    code = "package-missing"
+    remedy = "install the package with the pip command in the message"
+
+
+# --- images ----------------------------------------------------------------------------------------------------------
+
+
+class ImageError(PipelineError):
+    """The bytes are not something this chip can run from that address."""
+
+    code, status = "image", 12
+    remedy = "take another file: this one cannot work on this chip"
+
+
+class NotAnImageError(ImageError):
+    """Not firmware at all: a web page, an archive, text, an empty file."""
+
+    code = "image-format"
+    remedy = "download the file again and look at it: it is what the message says it is"
+
+
+class OtherChipError(ImageError):
+    """Firmware for another chip, such as an ESP32."""
+
+    code = "image-other-chip"
+    remedy = "get the build for ESP8266"
+
+
+class ImageTruncatedError(ImageError):
+    """The file ends inside a segment or before its checksum."""
+
+    code = "image-truncated"
+    remedy = "download or build it again: the file is cut short"
+
+
+class ImageChecksumError(ImageError):
+    """The image's own checksum does not match its segments."""
+
+    code = "image-checksum"
+    remedy = "download or build it again: bytes were changed on the way"
+
+
+class LoadAddressError(ImageError):
+    """A segment would be loaded outside the ESP8266's RAM."""
+
+    code = "image-load-address"
+    remedy = "not an ESP8266 image, or damaged: get it again"
+
+
+class NotBootableError(ImageError):
+    """Cannot be started from the address it is meant for."""
+
+    code = "image-not-bootable"
+    remedy = "put at 0x00000 a file whose first byte is E9"
+
+
+class HeaderlessError(NotBootableError):
+    """The second half of a split pair stands at 0x00000."""
+
+    code = "image-headerless"
+    remedy = "that is a 0x10000.bin: give the pair, image=0x00000:FILE,0x10000:FILE"
+
+
+class AggregatedInSplitError(ImageError):
+    """One whole (aggregated) file is declared as a part of a split pair."""
+
+    code = "image-aggregated"
+    remedy = "use it alone: image=FILE, or `firmware: {image: FILE}`"
+
+
+class SwappedSplitError(ImageError):
+    """The two files of a split pair are exchanged."""
+
+    code = "image-swapped"
+    remedy = "exchange the two files"
+
+
+class IncompleteSplitError(ImageError):
+    """The first file of a split pair stands alone."""
+
+    code = "image-incomplete"
+    remedy = "give the second file too: image=0x00000:FILE,0x10000:FILE"
+
+
+class ImageSizeError(ImageError):
+    """The firmware needs a larger flash than this board has."""
+
+    code = "image-too-large"
+    remedy = "choose a smaller build or a board with more flash; for 512 KB: NodeMCU branch 1.5.4.1-final"
+
+
+# --- plans -----------------------------------------------------------------------------------------------------------
+
+
+class PlanError(PipelineError):
+    """The images are fine, the layout is not."""
+
+    code, status = "plan", 13
+    remedy = "change the addresses or the profile as the message says"
+
+
+class PlanOverlapError(PlanError):
+    """Two segments need the same flash sector."""
+
+    code = "plan-overlap"
+    remedy = "move one of them to the next free sector, which the message names"
+
+
+class PlanAlignmentError(PlanError):
+    """A segment does not begin at a sector boundary."""
+
+    code = "plan-unaligned"
+    remedy = "use an address that is a multiple of 0x1000"
+
+
+class PlanBoundsError(PlanError):
+    """A segment runs past the end of the profile's flash."""
+
+    code = "plan-too-large"
+    remedy = "choose a smaller image, or the profile of the board's real size"
+
+
+class FlashModeError(PlanError):
+    """A flash mode that this chip or wiring cannot do."""
+
+    code = "flash-mode"
+    remedy = "ESP8285: dout; GPIO9/10 in use: dio or dout"
+
+
+# --- ports -----------------------------------------------------------------------------------------------------------
+
+
+class PortError(PipelineError):
+    """The serial port could not be used."""
+
+    code, status = "port", 20
+    remedy = "`doit ports` lists what is there"
+
+
+class NoPortError(PortError):
+    """No serial port was found, or the named one does not exist."""
+
+    code = "port-missing"
+    remedy = "plug the board in with a data cable; `doit ports`; port=/dev/ttyUSB0 or port=COM3"
+
+
+class PortAmbiguousError(PortError):
+    """Several ports fit and none of them was chosen."""
+
+    code = "port-ambiguous"
+    remedy = "port=NAME with one of the names listed"
+
+
+class PortBusyError(PortError):
+    """Another process holds the port."""
+
+    code = "port-busy"
+    remedy = "close the program that the message names (a serial monitor, mostly)"
+
+
+class PortDeniedError(PortError):
+    """The operating system does not let this user open the port."""
+
+    code = "port-denied"
+    remedy = "join the group with the command in the message, then log in again"
+
+
+class PortLostError(PortError):
+    """The port went away while in use."""
+
+    code = "port-lost"
+    remedy = "check cable and hub, plug in again, run the same command again: it continues"
+
+
+# --- connecting ------------------------------------------------------------------------------------------------------
+
+
+class ConnectError(PipelineError):
+    """The port is open, the chip did not answer."""
+
+    code, status = "no-answer", 21
+    remedy = "GPIO0 low while it resets, data cable, RX/TX not swapped, 3.3 V supply"
+
+
+# --- the board is not the right one ----------------------------------------------------------------------------------
+
+
+class DeviceError(PipelineError):
+    """The board that answered is not the board the profile describes."""
+
+    code, status = "board", 22
+    remedy = "use the profile that fits: `doit identify` names it"
+
+
+class WrongChipError(DeviceError):
+    """Another chip, or an ESP8285 where an ESP8266 is declared."""
+
+    code = "wrong-chip"
+    remedy = "use the profile that the message names"
+
+
+class WrongBoardError(DeviceError):
+    """The MAC is not among the profile's `boards`."""
+
+    code = "wrong-board"
+    remedy = "plug in the right board, or add its MAC to `boards:`"
+
+
+class FlashSizeError(DeviceError):
+    """Real flash size, profile and image header do not agree."""
+
+    code = "wrong-flash-size"
+    remedy = "use the profile that the message names, or `flash: {size: auto}`"
+
+
+class FlashUnknownError(DeviceError):
+    """The flash chip does not answer or has an unknown size."""
+
+    code = "flash-unknown"
+    remedy = "check supply and GPIO6 to GPIO11; give the real size in the profile with allow=flash-unknown"
+
+
+# --- reading and writing ---------------------------------------------------------------------------------------------
+
+
+class WireError(PipelineError):
+    """The conversation with the loader broke down."""
+
+    code, status = "wire", 23
+    remedy = "run the same command again: it continues; lower baud= if it recurs"
+
+
+class WriteError(WireError):
+    """The loader refused or failed an erase or a write."""
+
+    code = "write-failed"
+    remedy = "run it again at baud=115200; check the 3.3 V supply"
+
+
+class VerifyError(PipelineError):
+    """What stands in flash is not what was sent."""
+
+    code, status = "verify-failed", 24
+    remedy = "check supply and flash; baud=115200; the message names the first bad region"
+
+
+# --- booting ---------------------------------------------------------------------------------------------------------
+
+
+class BootError(PipelineError):
+    """The board was written and verified, but does not run as expected."""
+
+    code, status = "boot-failed", 30
+    remedy = "`doit monitor` shows what it says; boot=off skips the check"
+
+
+class BootLoopError(BootError):
+    """The chip resets again and again."""
+
+    code, status = "boot-loop", 31
+    remedy = "mode=dio or mode=dout; an image made for this flash size; a better supply"
+
+
+class BootSilentError(BootError):
+    """Nothing at all came from the board."""
+
+    code, status = "boot-silent", 32
+    remedy = "is RESET released and TX connected? boot=off if the firmware says nothing by design"
+
+
+class BootDownloadError(BootError):
+    """The chip started in download mode again."""
+
+    code, status = "boot-download-mode", 33
+    remedy = "release GPIO0 (remove the jumper) and reset the board"
+
+
+class BootUnexpectedError(BootError):
+    """Something runs, but not what the profile expects."""
+
+    code, status = "boot-unexpected", 34
+    remedy = "check `boot: {expect: …}` in the profile against what the board said"
+
+
+# --- our own files and the run itself --------------------------------------------------------------------------------
+
+
+class RecordError(PipelineError):
+    """A journal, receipt or other record could not be read or written."""
+
+    code, status = "record", 40
+    remedy = "free disk space or mend the rights of the folder that the message names"
+
+
+class StoppedError(PipelineError):
+    """The person or the system asked us to stop (Ctrl-C, SIGTERM)."""
+
+    code, status = "stopped", 130
+    remedy = "run the same command again: it continues"
