@@ -1,0 +1,69 @@
+"""Where our own files live, and how they are written: whole or not at all, readable by their owner only."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import RecordError
+
+STATE_VARIABLE: Final = "FLASHPIPE_STATE"
+"""Environment variable that moves the state folder; tests and build servers set it."""
+PRIVATE: Final = 0o600
+"""Backups, receipts and logs can hold Wi-Fi credentials."""
+
+
+def state_folder() -> Path:
+    """The user's state folder, shared by all projects; it is made by whoever writes there."""
+    chosen = os.environ.get(STATE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    import platformdirs  # noqa: PLC0415  not needed by commands that keep no records
+
+    return Path(platformdirs.user_state_dir("flashpipe", appauthor=False))
+
+
+def virtual_ports_folder() -> Path:
+    """Where a running virtual board leaves one file per process, `PID.json`: {"pid": int, "ports": [str, …]}.
+
+    A pty or a TCP port does not show that the board behind it is a virtual one; this does, on the same machine.
+    """
+    return state_folder() / "virtual-ports"
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Replace `path` by `data`, durably, or leave it as it was.
+
+    Raises:
+        RecordError: the folder cannot be written or the disk is full.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise RecordError(
+            f"{path}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is only durable once its folder is; Windows can neither open nor needs it.
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
