@@ -6,7 +6,7 @@ wording may improve. Errors that nobody foresaw are not caught here: they show a
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class PipelineError(Exception):
@@ -155,6 +155,13 @@ class ImageChecksumError(ImageError):
 
     code = "image-checksum"
     remedy = "download or build it again: bytes were changed on the way"
+
+
+class LineEndingsError(ImageError):
+    """A transfer in text mode changed the line feeds of a binary file."""
+
+    code = "image-line-endings"
+    remedy = "transfer it again in binary mode; in git, '*.bin binary' in .gitattributes"
 
 
 class LoadAddressError(ImageError):
@@ -369,6 +376,8 @@ class BootError(PipelineError):
 
     code, status = "boot-failed", 30
     remedy = "`doit monitor` shows what it says; boot=off skips the check"
+    verdict: Any = None
+    """What was seen: a `Verdict` of the boot log, for the receipt."""
 
 
 class BootLoopError(BootError):

@@ -70,6 +70,10 @@ class Region:
         """Whether every byte of `other` is in this region."""
         return self.start <= other.start and other.end <= self.end
 
+    def common(self, other: Region) -> Region:
+        """The bytes in both; of size zero or less where there are none."""
+        return Region(max(self.start, other.start), min(self.end, other.end))
+
     def without(self, holes: Iterable[Region]) -> Iterator[Region]:
         """The parts of this region outside every hole, in order."""
         at = self.start

@@ -1,0 +1,393 @@
+"""A chip in download mode, spoken to through esptool's loader classes. The only module that imports esptool.
+
+esptool supplies opcodes, framing rules, the stub's code and the reset sequences; we supply the loops. Rules that shape
+this module (facts: stub-executed §1, §2, §5):
+
+- never pipeline, never send a DATA block twice: the stub writes a repeated block at the *next* offset, says OK;
+- the stub acknowledges a block before it writes it, so only the digest afterwards proves anything;
+- one stray C0 silences the stub until one more arrives, so every second synchronisation attempt begins with one.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from pipeline.errors import ConnectError, PortLostError, WireError, WriteError, WrongChipError
+from pipeline.flash import SECTOR_SIZE, Region
+
+ROM_BAUD: Final = 115200
+"""The ROM measures the host's rate; this one always works (facts: esp8266-protocol §3.3)."""
+MAGIC_REGISTER: Final = 0x40001000
+MAGIC_ESP8266: Final = 0xFFF0C101
+"""Content of MAGIC_REGISTER (facts: esp8266-protocol §3.4)."""
+EFUSE_WORDS: Final = (0x3FF00050, 0x3FF00054, 0x3FF00058, 0x3FF0005C)
+UART_DIVIDER: Final = 0x60000014
+BLOCK: Final = 0x4000
+"""Bytes of one DATA block for the stub (esptool 5.6 `StubMixin.FLASH_WRITE_SIZE`)."""
+SECTOR_ERASE_LIMIT_S: Final = 0.5
+"""Longest a sector may take: datasheets say 0.4 s at most (facts: flash-timing §6.3)."""
+CHIP_ERASE_LIMIT_S: Final = 240.0
+COMMAND_LIMIT_S: Final = 3.0
+MD5_LIMIT_S_PER_MB: Final = 8.0
+"""esptool 5.6 `MD5_TIMEOUT_PER_MB`; measured on the executed stub: 1.06 s (facts: stub-executed §6)."""
+
+OnBytes = Callable[[int], None]
+
+
+class Loader(Protocol):
+    """What writer and session need of a chip in download mode; recording fakes satisfy it too."""
+
+    def md5(self, region: Region) -> bytes:
+        """Digest of the flash contents, 16 bytes."""
+
+    def erase(self, region: Region) -> None:
+        """Erase whole sectors; `region` is sector-aligned."""
+
+    def erase_all(self) -> None:
+        """Erase the whole chip."""
+
+    def write(self, address: int, data: bytes, on_written: OnBytes) -> None:
+        """Erase the touched sectors and write `data`; `on_written` hears of bytes of `data` that were sent."""
+
+    def read(self, region: Region, on_read: OnBytes) -> bytes:
+        """Flash contents."""
+
+
+def xor_checksum(data: bytes) -> int:
+    """The checksum of a DATA block: 0xEF XOR all its bytes (facts: esp8266-protocol §3.1).
+
+    >>> xor_checksum(b"")
+    239
+    >>> xor_checksum(bytes(range(7))) == 0xEF ^ 0 ^ 1 ^ 2 ^ 3 ^ 4 ^ 5 ^ 6
+    True
+    """
+    width = 1 << max(3, (len(data) - 1).bit_length())
+    value = int.from_bytes(data.ljust(width, b"\0"), "little")
+    while width > 1:  # fold in halves: a Python loop over the bytes would cost more than the wire does
+        width //= 2
+        value = value >> width * 8 ^ value & (1 << width * 8) - 1
+    return 0xEF ^ value
+
+
+class Link:
+    """The conversation with one chip over an open serial port."""
+
+    def __init__(self, port: Any, url: str) -> None:
+        self._port, self._url = port, url
+        rom, self._stub_class, self._fatal = _esptool_classes()
+        self._rom = rom(port, ROM_BAUD)
+        self._loader = self._rom
+        self._stub_runs = False
+
+    # --- getting there -----------------------------------------------------------------------------------------------
+
+    def sync(self, attempts: int = 2, *, baud: int = ROM_BAUD) -> bool:
+        """Whether a loader or stub answers at `baud` without any reset."""
+        self._set_baud(baud)
+        for attempt in range(attempts):
+            try:
+                self._rom.flush_input()
+                if attempt % 2:
+                    self._port.write(b"\xc0")  # cures a stub that one stray C0 put out of phase
+                self._rom.sync()
+            except self._fatal:
+                continue
+            except OSError as error:
+                raise self._lost(error) from error
+            self._stub_runs = bool(self._rom.sync_stub_detected)
+            return True
+        return False
+
+    def reset_into_loader(
+        self, sequence: str = "", rounds: int = 5, on_round: Callable[[int], None] | None = None
+    ) -> None:
+        """Pulse the reset lines until the ROM loader answers; `sequence` is esptool's custom reset text.
+
+        Raises:
+            ConnectError: no answer in any round.
+            PortLostError: the port went away.
+        """
+        heard = b""
+        strategies = self._reset_strategies(sequence)
+        for number in range(rounds):
+            if on_round is not None:
+                on_round(number)
+            self._set_baud(ROM_BAUD)
+            try:
+                self._port.reset_input_buffer()
+                strategies[number % len(strategies)]()
+                heard = self._port.read(self._port.in_waiting) or heard
+            except OSError as error:
+                raise self._lost(error) from error
+            if self.sync(attempts=5):
+                return
+        raise ConnectError(
+            f"{self._url}: the chip does not answer ({rounds} resets tried; "
+            + (f"{len(heard)} bytes that are no loader's came back)" if heard else "not one byte came back)"),
+            "hold GPIO0 low (FLASH button) while it resets, or reset=manual; check cable, RX/TX and 3.3 V supply",
+        )
+
+    def _reset_strategies(self, sequence: str) -> list[Callable[[], None]]:
+        from esptool.reset import ClassicReset, CustomReset, UnixTightReset  # noqa: PLC0415  esptool is slow to load
+
+        if sequence:
+            return [CustomReset(self._port, sequence)]
+        delays = (0.05, 0.55)  # the second for boards with a large capacitor at EN (facts: esp8266 §2.3)
+        classic: list[Callable[[], None]] = [ClassicReset(self._port, delay) for delay in delays]
+        import os  # noqa: PLC0415
+
+        if os.name == "nt" or str(self._port.name).startswith("rfc2217:"):
+            return classic
+        return [UnixTightReset(self._port, delay) for delay in delays] + classic
+
+    def check_chip(self) -> None:
+        """Make sure that an ESP8266 answered.
+
+        Raises:
+            WrongChipError: another chip of the family answered.
+        """
+        magic = self.read_register(MAGIC_REGISTER)
+        if magic != MAGIC_ESP8266:
+            raise WrongChipError(
+                f"{self._url}: this is {_chip_of_magic(magic)}, not an ESP8266 or ESP8285",
+                "plug in the ESP8266 board, or use esptool for this one",
+            )
+
+    @property
+    def stub_runs(self) -> bool:
+        """Whether the stub, not the ROM loader, answers."""
+        return self._stub_runs
+
+    def start_stub(self) -> None:
+        """Upload and start the flasher stub, unless it runs already.
+
+        Raises:
+            WireError: the upload broke or the stub did not greet.
+        """
+        with self._translated("start the stub"):
+            self._rom.sync_stub_detected = self._stub_runs
+            self._loader = self._rom.run_stub()
+        self._stub_runs = True
+
+    def change_baud(self, baud: int) -> None:
+        """Raise the rate; only the stub can. A rate already in force is left alone."""
+        if baud == self._port.baudrate:
+            return
+        with self._translated(f"change to {baud} baud"):
+            self._loader.change_baud(baud)
+            self.read_register(MAGIC_REGISTER)  # the first word at the new rate shows whether it works
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def read_register(self, address: int) -> int:
+        """One 32-bit word of the chip's memory."""
+        with self._translated(f"read {address:#010x}"):
+            return int(self._loader.read_reg(address))
+
+    def efuses(self) -> tuple[int, int, int, int]:
+        """The four efuse words W0 to W3."""
+        w0, w1, w2, w3 = (self.read_register(address) for address in EFUSE_WORDS)
+        return w0, w1, w2, w3
+
+    def uart_divider(self) -> int:
+        """UART clock divider, 20 bits, from which the crystal follows."""
+        return self.read_register(UART_DIVIDER) & 0xFFFFF
+
+    def flash_id(self) -> int:
+        """RDID: manufacturer | type << 8 | capacity << 16."""
+        with self._translated("read the flash ID"):
+            return int(self._loader.run_spiflash_command(0x9F, b"", 24))
+
+    def sfdp(self, address: int, length: int) -> bytes:
+        """`length` bytes of the flash's SFDP tables; all FF where the part has none."""
+        found = b""
+        with self._translated("read SFDP"):
+            while len(found) < length:
+                word = self._loader.run_spiflash_command(
+                    0x5A, read_bits=32, addr=address + len(found), addr_len=24, dummy_len=8
+                )
+                found += struct.pack("<I", word)
+        return found[:length]
+
+    # --- the flash ---------------------------------------------------------------------------------------------------
+
+    def set_flash_size(self, size: int) -> None:
+        """Tell the stub the capacity in bytes, so that it refuses addresses beyond it."""
+        with self._translated("set the flash size"):
+            self._loader.flash_set_parameters(size)
+
+    def md5(self, region: Region) -> bytes:
+        """Digest of the flash contents, 16 bytes."""
+        limit = COMMAND_LIMIT_S + region.size / 1e6 * MD5_LIMIT_S_PER_MB
+        request = struct.pack("<IIII", region.start, region.size, 0, 0)
+        with self._translated(f"digest {region}"):
+            return bytes(self._loader.check_command("digest flash", 0x13, request, resp_data_len=16, timeout=limit))
+
+    def erase(self, region: Region) -> None:
+        """Erase whole sectors; `region` is sector-aligned."""
+        limit = COMMAND_LIMIT_S + region.size / SECTOR_SIZE * SECTOR_ERASE_LIMIT_S
+        with self._translated(f"erase {region}", WriteError):
+            self._loader.check_command("erase", 0xD1, struct.pack("<II", region.start, region.size), timeout=limit)
+
+    def erase_all(self) -> None:
+        """Erase the whole chip."""
+        with self._translated("erase the flash", WriteError):
+            self._loader.check_command("erase", 0xD0, timeout=CHIP_ERASE_LIMIT_S)
+
+    def write(self, address: int, data: bytes, on_written: OnBytes) -> None:
+        """Erase the touched sectors and write `data`, compressed where that is shorter."""
+        packed = zlib.compress(data, 9)
+        if len(packed) < len(data):
+            self._send(address, data, packed, (0x10, 0x11, 0x12), on_written)
+        else:
+            self._send(address, data, data, (0x02, 0x03, 0x04), on_written)
+
+    def _send(self, address: int, data: bytes, wire: bytes, opcodes: tuple[int, int, int], on_written: OnBytes) -> None:
+        begin, block_op, end = opcodes
+        blocks = [wire[at : at + BLOCK] for at in range(0, len(wire), BLOCK)]
+        inflated = list(_inflated_sizes(blocks)) if begin == 0x10 else [len(block) for block in blocks]  # noqa: PLR2004
+        if begin == 0x02:  # noqa: PLR2004  raw blocks are padded; the stub trims the last one (facts: protocol §3.4)
+            blocks = [block.ljust(BLOCK, b"\xff") for block in blocks]
+        with self._translated(f"write {Region(address, address + len(data))}", WriteError):
+            self._loader.check_command(
+                "begin",
+                begin,
+                struct.pack("<IIIII", len(data), len(blocks), BLOCK, address, 0),
+                timeout=COMMAND_LIMIT_S,
+            )
+            done, limit = 0, COMMAND_LIMIT_S
+            for number, (block, size) in enumerate(zip(blocks, inflated, strict=True)):
+                header = struct.pack("<IIII", len(block), number, 0, 0)
+                self._loader.check_command("write", block_op, header + block, xor_checksum(block), timeout=limit)
+                # A block is acknowledged before it is written: what it costs delays the answer to the next command.
+                limit = COMMAND_LIMIT_S + (size / SECTOR_SIZE + 32) * SECTOR_ERASE_LIMIT_S
+                done += size
+                on_written(min(done, len(data)))
+            self._loader.check_command("end", end, struct.pack("<I", 1), timeout=limit)
+
+    def read(self, region: Region, on_read: OnBytes) -> bytes:
+        """Flash contents; the stub's own digest of what it sent is checked."""
+        with self._translated(f"read {region}"):
+            return bytes(
+                self._loader.read_flash(region.start, region.size, lambda done, _total, _offset: on_read(done))
+            )
+
+    # --- leaving -----------------------------------------------------------------------------------------------------
+
+    def reset_to_application(self) -> None:
+        """Pulse EN with GPIO0 high, where the adapter's lines are wired; elsewhere nothing happens."""
+        from esptool.reset import HardReset  # noqa: PLC0415  esptool is slow to load
+
+        try:
+            HardReset(self._port)()
+        except OSError as error:
+            raise self._lost(error) from error
+
+    # --- plumbing ----------------------------------------------------------------------------------------------------
+
+    def _set_baud(self, baud: int) -> None:
+        if self._port.baudrate != baud:
+            try:
+                self._port.baudrate = baud
+            except (OSError, ValueError) as error:
+                raise WireError(
+                    f"{self._url}: the adapter cannot do {baud} baud", "take baud=115200, which always works"
+                ) from error
+
+    @contextmanager
+    def _translated(self, what: str, kind: type[WireError] = WireError) -> Iterator[None]:
+        try:
+            yield
+        except self._fatal as error:
+            text = str(error).splitlines()[0]
+            raise kind(
+                f"{self._url}: failed to {what}: {text}", "run the same command again; if it recurs, baud=115200"
+            ) from error
+        except OSError as error:  # pyserial's SerialException is one
+            raise self._lost(error) from error
+
+    def _lost(self, error: OSError) -> PortLostError:
+        return PortLostError(
+            f"{self._url}: the port went away: {error}",
+            "check cable and hub, plug in again, run the same command again",
+        )
+
+
+def _inflated_sizes(blocks: list[bytes]) -> Iterator[int]:
+    inflater = zlib.decompressobj()
+    for block in blocks:
+        yield len(inflater.decompress(block))
+
+
+def _chip_of_magic(magic: int) -> str:
+    from esptool.targets import ROM_LIST  # noqa: PLC0415  esptool is slow to load
+
+    names = [chip.CHIP_NAME for chip in ROM_LIST if chip.USES_MAGIC_VALUE and magic == chip.MAGIC_VALUE]
+    return names[0] if names else f"an unknown chip (word {magic:#010x} at {MAGIC_REGISTER:#010x})"
+
+
+def _esptool_classes() -> tuple[Any, Any, type[Exception]]:
+    """ROM and stub classes that print nothing, dump nothing and read frames in pieces, and esptool's error class.
+
+    esptool 5 formats a hex dump of every packet even with tracing off: 1.4 s of CPU per MiB. Overriding `write`, `read`
+    and `trace` avoids that without touching the library.
+    """
+    from esptool.logger import log  # noqa: PLC0415  esptool is slow to load
+    from esptool.targets.esp8266 import ESP8266ROM, ESP8266StubLoader  # noqa: PLC0415
+    from esptool.util import FatalError  # noqa: PLC0415
+
+    log.set_verbosity("silent")  # one logger per process, and we are its only user
+
+    class Quiet:
+        _port: Any
+        _pending = b""
+
+        def trace(self, message: str, newline: bool = False) -> None:  # noqa: FBT001, FBT002  esptool's signature
+            pass
+
+        def write(self, packet: bytes) -> None:
+            self._port.write(b"\xc0" + packet.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc") + b"\xc0")
+
+        def flush_input(self) -> None:
+            self._port.reset_input_buffer()
+            self._pending = b""
+
+        def read(self) -> bytes:
+            """The next non-empty SLIP frame; bytes before its opening C0 are noise and skipped."""
+            limit = self._port.timeout
+            deadline = None if limit is None else time.monotonic() + limit
+            pending = self._pending
+            while True:
+                start = pending.find(b"\xc0")
+                end = pending.find(b"\xc0", start + 1) if start >= 0 else -1
+                if end == start + 1 and start >= 0:  # two delimiters in a row: the second opens the frame
+                    pending = pending[end:]
+                    continue
+                if end > 0:
+                    self._pending = pending[end + 1 :]
+                    return pending[start + 1 : end].replace(b"\xdb\xdc", b"\xc0").replace(b"\xdb\xdd", b"\xdb")
+                if deadline is not None and time.monotonic() >= deadline:
+                    self._pending = b""
+                    raise FatalError(
+                        "the answer stopped in mid-frame"
+                        if start >= 0
+                        else "no answer, only noise"
+                        if pending
+                        else "no answer"
+                    )
+                pending += self._port.read(self._port.in_waiting or 1)
+                self._pending = pending
+
+    class Stub(Quiet, ESP8266StubLoader):  # type: ignore[misc]
+        def __init__(self, rom: Any) -> None:
+            ESP8266StubLoader.__init__(self, rom)
+
+    class Rom(Quiet, ESP8266ROM):  # type: ignore[misc]
+        STUB_CLASS = Stub
+
+    return Rom, Stub, FatalError

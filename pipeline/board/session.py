@@ -1,0 +1,302 @@
+"""One open connection to one board: reset, synchronise, identify, stub, baud, work, reset, boot log.
+
+Everything a run does happens on one session, so that a board without reset wires needs one press only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipeline.board import bootlog, chips, ports
+from pipeline.board.loader import ROM_BAUD, Link
+from pipeline.errors import ConnectError, FlashUnknownError, PortLostError, StoppedError, WireError
+from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
+
+PRESS_LIMIT_S: Final = 60.0
+"""How long a person is given to put the board into download mode."""
+READ_SLICE_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What was found on the port."""
+
+    port: str
+    chip: str
+    """As efuses name it, such as ESP8266EX or ESP8285N08."""
+    family: str
+    """`esp8266` or `esp8285`, as profiles say."""
+    features: tuple[str, ...]
+    mac: str
+    crystal_mhz: int
+    flash_id: int
+    flash_size: int | None
+    """Bytes, None where the ID is unknown."""
+    flash_part: str
+    virtual: bool
+    sfdp_size: int | None = None
+    """Bytes by the part's own tables; only `identify` reads them."""
+
+
+@dataclass
+class Session:
+    """A connection, opened when first needed. Not thread-safe: one worker owns it."""
+
+    port: str
+    baud: int = 460800
+    reset: str = "auto"
+    """`auto`, `manual`, `none` or esptool's custom reset text."""
+    listener: Listener = ignore
+    stop: threading.Event = field(default_factory=threading.Event)
+    prompt: Callable[[str], bool] | None = None
+    """Tells a person to do something; None where nobody listens (a pipe, a build server)."""
+    device: Device | None = None
+    _serial: Any = None
+    _link: Link | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
+    step_times: list[tuple[str, float]] = field(default_factory=list)
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Lock and open the port; nothing is sent.
+
+        Raises:
+            PortError: missing, denied or busy.
+        """
+        if self._serial is None:
+            self._held.enter_context(ports.lock_port(self.port))
+            try:
+                self._serial = self._held.enter_context(_closing(ports.open_port(self.port, ROM_BAUD)))
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Give the port back; harmless when closed."""
+        self._held.close()
+        self._serial = self._link = None
+
+    @property
+    def link(self) -> Link:
+        """The loader conversation; connects at first use."""
+        if self._link is None:
+            self.connect()
+        assert self._link is not None
+        return self._link
+
+    def connected(self) -> Device:
+        """The device on the port; connects at first use."""
+        if self._link is None:
+            self.connect()
+        assert self.device is not None
+        return self.device
+
+    @property
+    def virtual(self) -> bool:
+        """Whether a virtual board sits behind the port."""
+        return ports.is_virtual(self.port)
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """One line for the person."""
+        self.listener(Said(self.port, text))
+
+    @contextmanager
+    def step(self, name: str, detail: str = "") -> Iterator[list[str]]:
+        """Time a step; the body may append its one-line result to the list it is given."""
+        self.check_stop()
+        self.listener(StepStarted(self.port, name, detail))
+        started, result = time.monotonic(), list[str]()
+        try:
+            yield result
+        finally:
+            self.step_times.append((name, round(time.monotonic() - started, 3)))
+        self.listener(StepFinished(self.port, name, self.step_times[-1][1], " ".join(result)))
+
+    def progress(self, step: str) -> Callable[[int, int], None]:
+        """A callback for loops: tells the listener, and leaves the loop when the run shall stop."""
+
+        def on_progress(done: int, total: int) -> None:
+            self.check_stop()
+            self.listener(Progress(self.port, step, done, total))
+
+        return on_progress
+
+    def check_stop(self) -> None:
+        """Raises StoppedError once somebody asked to stop."""
+        if self.stop.is_set():
+            raise StoppedError(f"{self.port}: stopped on request")
+
+    # --- download mode -----------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Get the chip into its loader, start the stub, raise the baud rate, find out what it is.
+
+        Raises:
+            ConnectError: it does not answer.
+            WrongChipError: it is not an ESP8266.
+            FlashUnknownError: its flash does not answer.
+        """
+        self.open()
+        with self.step("connect", self.port) as result:
+            link = Link(self._serial, self.port)
+            self._reach_loader(link)
+            link.check_chip()
+            words, divider, found_at = link.efuses(), link.uart_divider(), int(self._serial.baudrate)
+            link.start_stub()
+            self._raise_baud(link)
+            self.device = self._identify(link, words, divider, found_at)
+            if self.device.flash_size is not None:
+                link.set_flash_size(self.device.flash_size)
+            self._link = link
+            result.append(f"{self.device.chip}, MAC {self.device.mac}, {self.device.flash_part}")
+
+    def _reach_loader(self, link: Link) -> None:
+        if link.sync():
+            return
+        if self.reset == "none":
+            # Perhaps an earlier run left its stub at the higher rate.
+            if self.baud != ROM_BAUD and link.sync(baud=self.baud):
+                return
+            raise ConnectError(
+                f"{self.port}: no loader answers and reset=none forbids to reset the board",
+                "put it into download mode (GPIO0 low, then RESET), or leave out reset=none",
+            )
+        if self.reset == "manual" or self.port.startswith("socket://"):
+            self._wait_for_press(link)
+            return
+        sequence = "" if self.reset == "auto" else self.reset
+        link.reset_into_loader(sequence, on_round=lambda _number: self.check_stop())
+
+    def _wait_for_press(self, link: Link) -> None:
+        if self.prompt is None or not self.prompt(
+            f"{self.port}: hold GPIO0 at GND (FLASH button), tap RESET, then release GPIO0 … waiting"
+        ):
+            raise ConnectError(
+                f"{self.port}: this board needs a person to press RESET, and nobody can be asked here",
+                "run it on a terminal, or put the board into download mode first and say reset=none",
+            )
+        deadline = time.monotonic() + PRESS_LIMIT_S
+        while time.monotonic() < deadline:
+            self.check_stop()
+            if link.sync(attempts=3):
+                self.say("download mode seen: you can release GPIO0")
+                return
+        raise ConnectError(
+            f"{self.port}: no loader answered within {PRESS_LIMIT_S:.0f} s",
+            "GPIO0 must be low at the moment RESET is released; GPIO15 low, CH_PD/EN high, 3.3 V",
+        )
+
+    def _raise_baud(self, link: Link) -> None:
+        try:
+            link.change_baud(self.baud)
+        except WireError:
+            if self.baud == ROM_BAUD or self.reset != "auto":
+                raise
+            self.say(f"{self.baud} baud does not work on this adapter: going on at {ROM_BAUD}")
+            self.baud = ROM_BAUD
+            link.reset_into_loader(on_round=lambda _number: self.check_stop())
+            link.start_stub()
+
+    def _identify(self, link: Link, words: tuple[int, int, int, int], divider: int, found_at: int) -> Device:
+        chip = chips.identify_chip(words)
+        flash_id = link.flash_id()
+        if flash_id & 0xFF in {0x00, 0xFF}:
+            raise FlashUnknownError(
+                f"{self.port}: the flash does not answer (ID {flash_id:#08x})",
+                "check the 3.3 V supply and that nothing is connected to GPIO6 to GPIO11",
+            )
+        part = chips.describe_flash(flash_id)
+        return Device(
+            port=self.port,
+            chip=chip.name,
+            family=chip.family,
+            features=tuple(chip.features),
+            mac=chips.decode_mac(words),
+            crystal_mhz=chips.crystal_mhz(found_at, divider),
+            flash_id=flash_id,
+            flash_size=part.size,
+            flash_part=f"{part.manufacturer} {part.part}".strip(),
+            virtual=self.virtual,
+        )
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    @property
+    def resets_by_wire(self) -> bool:
+        """Whether this session may and can pulse the reset line."""
+        return self.reset not in {"none", "manual"} and not self.port.startswith("socket://")
+
+    def boot(self, *, timeout_s: float) -> bootlog.Verdict:
+        """Reset into the application and watch its boot log until it proves something.
+
+        Raises:
+            ConnectError: a person would have to press RESET and nobody can be asked.
+            PortLostError: the port went away.
+        """
+        self.open()
+        crystal = self.device.crystal_mhz if self.device else 26
+        self._set_baud(bootlog_baud(crystal))
+        if self.resets_by_wire:
+            (self._link or Link(self._serial, self.port)).reset_to_application()
+        elif self.prompt is None or not self.prompt(f"{self.port}: release GPIO0, then tap RESET … waiting"):
+            raise ConnectError(
+                f"{self.port}: starting this board needs a person to press RESET, and nobody can be asked here",
+                "say boot=off, or run it on a terminal",
+            )
+        self._link = None  # whatever answered before is gone
+        watcher = bootlog.BootWatcher(now=time.monotonic(), crystal_mhz=crystal, timeout_s=timeout_s)
+        return self.watch(watcher, timeout_s)
+
+    def watch(self, watcher: bootlog.BootWatcher, timeout_s: float) -> bootlog.Verdict:
+        """Serve a watcher with what the line says until it gives its verdict."""
+        started = time.monotonic()
+        while True:
+            self.check_stop()
+            wish = watcher.next(time.monotonic())
+            if isinstance(wish, bootlog.Verdict):
+                return wish
+            try:
+                if isinstance(wish, bootlog.Send):
+                    self._serial.write(wish.data)
+                    continue
+                self._set_baud(wish.baud)
+                self._serial.timeout = max(0.001, min(READ_SLICE_S, wish.until_s - time.monotonic()))
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            except OSError as error:
+                raise PortLostError(f"{self.port}: the port went away: {error}", "check cable and hub") from error
+            watcher.feed(data, time.monotonic())
+            elapsed = time.monotonic() - started
+            if elapsed > 1:
+                self.listener(Progress(self.port, "boot", int(elapsed), int(timeout_s)))
+
+    def leave(self) -> None:
+        """Let the board run its application without watching, where its reset line is wired."""
+        if self._link is not None and self.resets_by_wire:
+            self._link.reset_to_application()
+            self._link = None
+
+    def _set_baud(self, baud: int) -> None:
+        if self._serial.baudrate != baud:
+            self._serial.baudrate = baud
+
+
+def bootlog_baud(crystal_mhz: int) -> int:
+    """Rate of the ROM's boot log: 115200 for a 40 MHz crystal, 74880 for 26 MHz (facts: esp8266 §2.4)."""
+    return 115200 * crystal_mhz // 40
+
+
+@contextmanager
+def _closing(port: Any) -> Iterator[Any]:
+    try:
+        yield port
+    finally:
+        with suppress(OSError):  # it may be gone already
+            port.close()

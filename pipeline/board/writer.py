@@ -1,0 +1,157 @@
+"""Compare, erase, write and verify pieces of flash on a Loader: addresses and bytes, nothing of boards or plans."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.board.loader import Loader
+from pipeline.errors import VerifyError
+from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
+
+OnProgress = Callable[[int, int], None]
+"""Bytes done, bytes in all."""
+
+GIVE_UP_AFTER: Final = 3
+"""Differing 64 KiB blocks, none alike before them, after which a board holds something else altogether: reading more
+digests (1.06 s a MiB, facts: stub-executed §6) would cost more than it saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes that shall stand at a flash address."""
+
+    address: int
+    data: bytes
+
+    @property
+    def region(self) -> Region:
+        """Where the piece stands."""
+        return Region(self.address, self.address + len(self.data))
+
+    def cut(self, region: Region) -> bytes:
+        """The piece's bytes inside `region`, which it contains."""
+        return self.data[region.start - self.address : region.end - self.address]
+
+
+def holds(loader: Loader, piece: Piece, region: Region) -> bool:
+    """Whether the flash holds the piece's bytes in `region`, by the stub's MD5 of it."""
+    return loader.md5(region) == hashlib.md5(piece.cut(region), usedforsecurity=False).digest()
+
+
+def first_difference(
+    loader: Loader, pieces: Sequence[Piece], ignored: Iterable[Region], on_progress: OnProgress
+) -> Region | None:
+    """The first block of up to 64 KiB that differs outside `ignored`, None if the board holds every piece."""
+    blocks = _blocks(pieces, ignored)
+    total, done = sum(block.size for _, block in blocks), 0
+    for piece, block in blocks:
+        if not holds(loader, piece, block):
+            return block
+        done += block.size
+        on_progress(done, total)
+    return None
+
+
+def differences(
+    loader: Loader, pieces: Sequence[Piece], ignored: Iterable[Region], on_progress: OnProgress
+) -> list[Region]:
+    """Sectors that differ outside `ignored`, merged.
+
+    Digests of 64 KiB, refined to 4 KiB where they differ. A board whose first blocks all differ holds something else:
+    then whole pieces count as different, unread.
+    """
+    ignored = list(ignored)
+    blocks = _blocks(pieces, ignored)
+    total, done, alike, found = sum(block.size for _, block in blocks), 0, 0, list[Region]()
+    for number, (piece, block) in enumerate(blocks):
+        if holds(loader, piece, block):
+            alike += 1
+        elif not alike and number + 1 >= GIVE_UP_AFTER:
+            found += [rest.sectors() for _, rest in blocks]
+            break
+        elif block.size <= SECTOR_SIZE:
+            found.append(block.sectors())
+        else:
+            found += [part.sectors() for part in block.split(SECTOR_SIZE) if not holds(loader, piece, part)]
+        done += block.size
+        on_progress(done, total)
+    return merge(found)
+
+
+def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_progress: OnProgress) -> int:
+    """Erase and write the `dirty` sectors. Returns the bytes of the pieces that were sent.
+
+    Sector 0, where a piece covers it, is erased first and written last: a board that loses power in between then
+    starts no half firmware.
+    """
+    boot_sector = Region(0, SECTOR_SIZE)
+    runs = [part for region in merge(dirty) for part in region.without([boot_sector])]
+    if dirty and any(piece.address == 0 for piece in pieces):
+        if runs:
+            loader.erase(boot_sector)
+        runs.append(boot_sector)
+    jobs = [(piece, part) for run in runs for piece in pieces if (part := run.common(piece.region)).size > 0]
+    total, done = sum(part.size for _, part in jobs), 0
+    for piece, part in jobs:
+        loader.write(part.start, piece.cut(part), _after(done, total, on_progress))
+        done += part.size
+    return done
+
+
+def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], None]:
+    return lambda done: on_progress(before + done, total)
+
+
+def verify(loader: Loader, pieces: Sequence[Piece], on_progress: OnProgress) -> None:
+    """Compare every byte of every piece by digest.
+
+    Raises:
+        VerifyError: naming the first sector that differs.
+    """
+    total, done = sum(piece.region.size for piece in pieces), 0
+    for piece in pieces:
+        for block in piece.region.split(BLOCK_SIZE * 4):
+            if not holds(loader, piece, block):
+                raise VerifyError(*_first_bad(loader, piece, block))
+            done += block.size
+            on_progress(done, total)
+
+
+def read_back(loader: Loader, pieces: Sequence[Piece], on_progress: OnProgress) -> None:
+    """Compare every byte of every piece by reading it: slower than digests, and proof against a lying loader.
+
+    Raises:
+        VerifyError: naming the first byte that differs.
+    """
+    total, done = sum(piece.region.size for piece in pieces), 0
+    for piece in pieces:
+        found = loader.read(piece.region, _after(done, total, on_progress))
+        if found != piece.data:
+            at = next(i for i, (a, b) in enumerate(zip(found, piece.data, strict=True)) if a != b)
+            raise VerifyError(
+                f"flash differs at {piece.address + at:#08x}: holds {found[at]:#04x}, want {piece.data[at]:#04x}",
+                _VERIFY_HINT,
+            )
+        done += piece.region.size
+
+
+_VERIFY_HINT: Final = "check the 3.3 V supply, then run it again with baud=115200"
+
+
+def _first_bad(loader: Loader, piece: Piece, block: Region) -> tuple[str, str]:
+    for sector in block.split(SECTOR_SIZE):
+        if not holds(loader, piece, sector):
+            blank = hashlib.md5(b"\xff" * sector.size, usedforsecurity=False).digest()
+            state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
+            return f"sector {sector} {state} after it was written", _VERIFY_HINT
+    return f"{block} gives two different digests: the flash or the line is not stable", _VERIFY_HINT
+
+
+def _blocks(pieces: Sequence[Piece], ignored: Iterable[Region]) -> list[tuple[Piece, Region]]:
+    ignored = list(ignored)
+    return [
+        (piece, block) for piece in pieces for part in piece.region.without(ignored) for block in part.split(BLOCK_SIZE)
+    ]

@@ -1,0 +1,54 @@
+"""Does it run? Reset, boot log, verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pipeline import journal
+from pipeline.board.bootlog import Verdict, accepts
+from pipeline.board.session import Session
+from pipeline.errors import BootDownloadError, BootError, BootLoopError, BootSilentError, BootUnexpectedError
+from pipeline.flasher.records import BootWish
+
+_BOOT_ERRORS: Final[dict[str, type[BootError]]] = {
+    "boot-loop": BootLoopError,
+    "bad-checksum": BootLoopError,
+    "no-image": BootLoopError,
+    "rf-cal": BootLoopError,
+    "exception": BootLoopError,
+    "panic": BootLoopError,
+    "silence": BootSilentError,
+    "download-mode": BootDownloadError,
+}
+"""Verdict kind to error; what is absent here did start, but is not what was expected."""
+
+
+PREDICTED: Final = " (virtual board: predicted from the image, firmware not executed)"
+
+
+def judge(session: Session, wish: BootWish, entry: journal.Entry | None, *, is_nodemcu: bool) -> Verdict:
+    """Reset the board, read its boot log and say whether that is the boot that was wished for.
+
+    Raises:
+        BootError: it is not; `error.verdict` holds what was seen.
+    """
+    with session.step("boot", "resetting the board and reading its log") as result:
+        verdict = session.boot(timeout_s=wish.timeout_s)
+        passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
+        result.append(verdict.summary + (PREDICTED if session.virtual else ""))
+    if entry is not None:
+        journal.write(replace(entry, verdict=verdict.kind, passed=passed))
+    if not passed:
+        raise boot_error(session.port, verdict, wish)
+    return verdict
+
+
+def boot_error(port: str, verdict: Verdict, wish: BootWish) -> BootError:
+    """The error for a verdict that does not pass; carries the verdict as `verdict`."""
+    kind = _BOOT_ERRORS.get(verdict.kind, BootUnexpectedError)
+    wanted = "" if kind is not BootUnexpectedError else f", expected {wish.expect}"
+    proof = f': "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
+    error = kind(f"{port}: {verdict.summary}{wanted}{proof}", kind.remedy)
+    error.verdict = verdict
+    return error

@@ -1,0 +1,66 @@
+"""Does the board hold the plan already? Reads only."""
+
+from __future__ import annotations
+
+from pipeline import journal
+from pipeline.board import writer
+from pipeline.board.session import Session
+from pipeline.flash import Region
+from pipeline.flasher.checks import check_board
+from pipeline.flasher.records import Policy, Probe
+from pipeline.plan import FlashPlan
+
+
+def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
+    """Identify the board and compare it with the plan; reads only.
+
+    Raises:
+        PipelineError: no connection, or not the board the profile describes.
+    """
+    device = session.connected()
+    plan = check_board(plan, device, policy)
+    entry = journal.read(device.mac)
+    known = entry.finished(plan.fingerprint)
+    ignored = tuple(plan.volatile_regions()) if known else ()
+    if policy.force:
+        return Probe(plan, device, entry, None, ignored, "force=1: written although the board may hold it")
+    if entry.state == "writing":
+        session.say(f"an earlier run on {device.mac} did not finish: comparing and continuing")
+    if policy.trust_journal and known:
+        return Probe(plan, device, entry, None, ignored, f"trusted, not checked: the journal says so for {device.mac}")
+    with session.step("probe", "comparing digests") as result:
+        difference = writer.first_difference(session.link, pieces(plan), ignored, session.progress("probe"))
+        if difference is None:
+            reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
+        else:
+            reason = _why(entry, plan, difference)
+        result.append("equal" if difference is None else f"differs at {difference}")
+    return Probe(plan, device, entry, difference, ignored, reason)
+
+
+def _why(entry: journal.Entry, plan: FlashPlan, difference: Region) -> str:
+    where = f"board {entry.mac} differs at {difference}"
+    if entry.state == "unknown":
+        return f"{where}; never flashed from here"
+    if entry.state == "writing":
+        return f"{where}; the last run was interrupted"
+    if entry.state == "erased":
+        return f"{where}; it was erased"
+    if entry.plan != plan.fingerprint:
+        return f"{where}; it was given another plan (profile {entry.profile or 'unknown'})"
+    return f"{where}; it was changed by something else since it was flashed"
+
+
+def pieces(plan: FlashPlan) -> list[writer.Piece]:
+    """The plan's segments as the writer wants them."""
+    return [writer.Piece(segment.address, segment.data) for segment in plan.segments]
+
+
+def compare(session: Session, found: Probe) -> list[Region]:
+    """All sectors in which the board differs from the plan; reads only."""
+    if found.difference is None:
+        return []
+    with session.step("compare", "which sectors differ") as result:
+        dirty = writer.differences(session.link, pieces(found.plan), found.ignored, session.progress("compare"))
+        result.append(f"{sum(region.size for region in dirty) // 0x1000} sectors differ")
+    return dirty

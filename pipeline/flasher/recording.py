@@ -1,0 +1,58 @@
+"""What a run leaves behind: its receipt."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline import receipt
+from pipeline.board.bootlog import Verdict
+from pipeline.board.session import Session
+from pipeline.errors import BootError, PipelineError
+from pipeline.flasher.records import NOT_CHECKED, Outcome
+from pipeline.plan import FlashPlan
+
+
+def record(
+    folder: Path,
+    command: str,
+    session: Session,
+    plan: FlashPlan | None,
+    ending: Outcome | PipelineError,
+    *,
+    allowed: frozenset[str] = frozenset(),
+) -> Path:
+    """Write the receipt of one run on one board, whatever its ending; returns its path.
+
+    Raises:
+        RecordError: it could not be stored.
+    """
+    done = ending if isinstance(ending, Outcome) else None
+    verdict = done.verdict if done else ending.verdict if isinstance(ending, BootError) else None
+    return receipt.write(
+        receipt.Receipt(
+            command=command,
+            outcome=done.outcome if done else ending.code,  # type: ignore[union-attr]
+            port=session.port,
+            virtual=session.virtual,
+            profile=plan.profile if plan else "",
+            plan=plan.fingerprint if plan else "",
+            reason=done.reason if done else "",
+            device=asdict(session.device) if session.device else {},
+            segments=[
+                {"address": segment.address, "size": len(segment.data), "md5": segment.md5, "image": segment.name}
+                for segment in (plan.segments if plan else ())
+            ],
+            written=[str(region) for region in done.written] if done else [],
+            sent_bytes=done.sent if done else 0,
+            steps=list(session.step_times),
+            verdict=_verdict(verdict or NOT_CHECKED, virtual=session.virtual),
+            allowed=sorted(allowed),
+            error="" if done else str(ending),
+        ),
+        folder,
+    )
+
+
+def _verdict(verdict: Verdict, *, virtual: bool) -> dict[str, object]:
+    return {**asdict(verdict), "virtual": virtual, "firmware_executed": not virtual and verdict is not NOT_CHECKED}

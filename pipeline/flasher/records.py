@@ -1,0 +1,82 @@
+"""What a run is told, what it finds and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline import journal
+from pipeline.board.bootlog import Verdict
+from pipeline.board.session import Device
+from pipeline.flash import Region
+from pipeline.plan import FlashPlan
+
+NOT_CHECKED: Final = Verdict(kind="not-checked", summary="boot not checked", evidence=())
+
+
+@dataclass(frozen=True, slots=True)
+class BootWish:
+    """What counts as a good boot."""
+
+    check: bool = True
+    expect: str = "auto"
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a profile and the command line say about a run, beside the plan."""
+
+    boards: tuple[str, ...] = ()
+    """MACs that may be written, lower case; empty: any."""
+    boot: BootWish = BootWish()
+    force: bool = False
+    trust_journal: bool = False
+    """`check=mac`: believe the journal instead of reading digests."""
+    read_back: bool = False
+    allow: frozenset[str] = frozenset()
+    """Codes of refusals that the user overrides."""
+    project: str = ""
+    fitting: Callable[[Device], str] = lambda _device: ""
+    """Names the profiles that would fit a device, for refusals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the comparison of a plan with a board found."""
+
+    plan: FlashPlan
+    """With the board's real size where the profile leaves it open."""
+    device: Device
+    entry: journal.Entry
+    difference: Region | None
+    """First block that differs; None: the board holds the plan."""
+    ignored: tuple[Region, ...]
+    """Volatile parts that were verified before their first boot and now belong to the firmware."""
+    reason: str
+    """Why the board will be written, or why not: one line."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing needs to be written."""
+        return self.difference is None and not self.forced
+
+    @property
+    def forced(self) -> bool:
+        """Whether the user asked to write regardless."""
+        return self.reason.startswith("force=1")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did."""
+
+    outcome: str
+    """`flashed`, `skipped`, `erased`, `verified` or `booted`."""
+    device: Device | None
+    verdict: Verdict = NOT_CHECKED
+    passed: bool = True
+    written: tuple[Region, ...] = ()
+    sent: int = 0
+    reason: str = ""

@@ -1,0 +1,138 @@
+"""The runs that change or confirm a board, in the order that keeps every promise.
+
+Check the board, compare, journal `writing`, erase and write, verify, journal `clean`, reset, boot check, journal: a
+kill at any instant leaves a state from which the next run recovers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline import journal
+from pipeline.board import writer
+from pipeline.board.session import Device, Session
+from pipeline.errors import PipelineError
+from pipeline.flash import Region, merge
+from pipeline.flasher.booting import judge
+from pipeline.flasher.checks import check_board, check_mac
+from pipeline.flasher.probing import compare, pieces
+from pipeline.flasher.records import NOT_CHECKED, Outcome, Policy, Probe
+from pipeline.plan import FlashPlan
+from pipeline.units import format_size
+
+
+def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
+    """Make the board hold the plan, and judge its boot; writes nothing where it holds it already.
+
+    Raises:
+        WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
+        BootError: everything is written and verified, and the board does not run as it should.
+    """
+    session.say(found.reason)
+    if found.holds:
+        entry = found.entry
+        if not entry.finished(found.plan.fingerprint):
+            entry = _record(session, found, policy, "clean")
+        return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
+    dirty = [segment.region for segment in found.plan.segments] if found.forced else compare(session, found)
+    _record(session, found, policy, "writing")
+    if found.plan.erase_all:
+        with session.step("erase", "whole flash"):
+            session.link.erase_all()
+        dirty = [segment.region for segment in found.plan.segments]
+    wanted = pieces(found.plan)
+    amount = sum(region.size for region in dirty)
+    with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
+        sent = writer.write(session.link, wanted, dirty, session.progress("write"))
+        result.append(f"{sent:,} bytes written")
+    _verify(session, wanted, _checked(found, dirty), read_back=policy.read_back)
+    entry = _record(session, found, policy, "clean")
+    done = Outcome("flashed", found.device, written=tuple(dirty), sent=sent, reason=found.reason)
+    return _finish(session, found, policy, entry, done)
+
+
+def _checked(found: Probe, dirty: Sequence[Region]) -> list[Region]:
+    # Volatile parts that were left alone hold what the firmware put there; all else must be as planned.
+    left = [part for region in found.ignored for part in region.without(dirty)]
+    return merge(part for segment in found.plan.segments for part in segment.region.without(left))
+
+
+def _verify(session: Session, wanted: Sequence[writer.Piece], regions: Sequence[Region], *, read_back: bool) -> None:
+    parts = [
+        writer.Piece(part.start, piece.cut(part))
+        for piece in wanted
+        for region in regions
+        if (part := region.common(piece.region)).size > 0
+    ]
+    check = writer.read_back if read_back else writer.verify
+    with session.step("verify", "read back" if read_back else "MD5 of every planned byte") as result:
+        check(session.link, parts, session.progress("verify"))
+        result.append(f"{sum(part.region.size for part in parts):,} bytes as planned")
+
+
+def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
+    if not policy.boot.check:
+        session.leave()
+        return replace(done, verdict=NOT_CHECKED)
+    verdict = judge(session, policy.boot, entry, is_nodemcu=found.plan.firmware.family == "nodemcu")
+    return replace(done, verdict=verdict)
+
+
+def erase(session: Session, policy: Policy) -> Outcome:
+    """Erase the whole flash of the board on the port, and make sure that it is blank.
+
+    Raises:
+        WrongBoardError: its MAC is not among the profile's `boards`.
+        WriteError, VerifyError: the loader failed, or the flash is not blank afterwards.
+    """
+    device = session.connected()
+    check_mac(device, policy)
+    entry = journal.Entry(device.mac, state="writing", project=policy.project, port=session.port)
+    journal.write(entry)
+    with session.step("erase", "whole flash"):
+        session.link.erase_all()
+    whole = Region(0, device.flash_size or 0)
+    if whole.size:
+        with session.step("verify", "is it blank?") as result:
+            writer.verify(session.link, [writer.Piece(0, b"\xff" * whole.size)], session.progress("verify"))
+            result.append(f"{format_size(whole.size)} blank")
+    journal.write(replace(entry, state="erased"))
+    session.leave()
+    return Outcome("erased", device, written=(whole,) if whole.size else ())
+
+
+def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
+    """Compare the board with the plan, read-only; volatile parts count only before their first boot.
+
+    Raises:
+        VerifyError: naming the first bad sector.
+    """
+    device = session.connected()
+    plan = check_board(plan, device, policy)
+    entry = journal.read(device.mac)
+    ignored = plan.volatile_regions() if entry.finished(plan.fingerprint) else []
+    regions = merge(part for segment in plan.segments for part in segment.region.without(ignored))
+    _verify(session, pieces(plan), regions, read_back=policy.read_back)
+    session.leave()
+    return Outcome("verified", device, reason=f"board {device.mac} holds the image")
+
+
+def named_state(error: PipelineError, device: Device | None) -> str:
+    """What a run that ended in mid-write leaves on the board, in one line; empty where nothing was touched."""
+    if device is None or journal.read(device.mac).state != "writing":
+        return ""
+    return f"board {device.mac} holds an incomplete image ({error.code}); run the same command again: it continues"
+
+
+def _record(session: Session, found: Probe, policy: Policy, state: journal.State) -> journal.Entry:
+    return journal.write(
+        journal.Entry(
+            mac=found.device.mac,
+            state=state,
+            plan=found.plan.fingerprint,
+            profile=found.plan.profile,
+            project=policy.project,
+            port=session.port,
+        )
+    )

@@ -1,0 +1,90 @@
+"""What we know of each board, keyed by its MAC: the plan it was given and whether that was finished.
+
+Written before the first erase and after the verification, each time whole and durably, so that a run killed at any
+instant leaves either the old truth or `writing`. doit's own database cannot say that: it keeps the last success of a
+task that was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from pipeline.errors import RecordError
+from pipeline.files import state_folder, write_atomic
+
+FORMAT: Final = 1
+State = Literal["unknown", "writing", "clean", "erased"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The journal's knowledge of one board."""
+
+    mac: str
+    state: State = "unknown"
+    plan: str = ""
+    """Fingerprint of the plan written, or being written."""
+    profile: str = ""
+    project: str = ""
+    verdict: str = "not-checked"
+    """Kind of the last boot verdict for this plan."""
+    passed: bool = False
+    """Whether that verdict satisfied the profile."""
+    port: str = ""
+    changed: str = ""
+    """UTC time of the last change, ISO 8601; for people, never compared: clocks jump."""
+
+    def finished(self, plan: str) -> bool:
+        """Whether `plan` was written and verified whole on this board, as far as we know."""
+        return self.state == "clean" and self.plan == plan
+
+
+def _path(mac: str) -> Path:
+    return state_folder() / "boards" / f"{mac.replace(':', '')}.json"
+
+
+def read(mac: str) -> Entry:
+    """The entry of a board; `unknown` where there is none.
+
+    An unreadable entry is moved aside and counts as unknown: the board is then compared in full, which is always safe.
+
+    Raises:
+        RecordError: the folder cannot be read.
+    """
+    path = _path(mac)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Entry(mac)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}", "mend the rights of that folder") from error
+    except UnicodeDecodeError:
+        return _aside(path, mac)
+    try:
+        stored = json.loads(text)
+        if stored.pop("format") != FORMAT or stored["mac"] != mac:
+            return _aside(path, mac)
+        return Entry(**stored)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _aside(path, mac)
+
+
+def _aside(path: Path, mac: str) -> Entry:
+    path.replace(path.with_suffix(".damaged"))
+    return Entry(mac)
+
+
+def write(entry: Entry) -> Entry:
+    """Store an entry, durably; returns it with its time.
+
+    Raises:
+        RecordError: it could not be stored. Then nothing may be written to the board.
+    """
+    entry = replace(entry, changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    text = json.dumps({"format": FORMAT, **asdict(entry)}, indent=1)
+    write_atomic(_path(entry.mac), text.encode())
+    return entry

@@ -1,0 +1,247 @@
+"""A plan: everything decided, nothing done. Which bytes shall stand where, what is kept, and what it will cost.
+
+A plan is pure data, made from a profile and images before any port is opened; it can be shown, compared and refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Final, Literal
+
+from pipeline.errors import PlanAlignmentError, PlanBoundsError, PlanOverlapError
+from pipeline.firmware.flashmap import Area, Volatile, areas, volatile
+from pipeline.firmware.image import Image, check_layout, with_settings
+from pipeline.firmware.nodemcu import Firmware, identify_firmware
+from pipeline.flash import SECTOR_SIZE, FlashSettings, Region, merge, size_name
+
+AUTO_SIZE: Final = "16MB"
+"""What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""
+
+SECTOR_ERASE_S: Final = 0.045
+PAGE_PROGRAM_S: Final = 0.0007
+"""Typical times of the common 4 MB parts, per 4 KiB and per 256 bytes (facts: flash-timing §6.3)."""
+BLOCK_TURN_S: Final = 0.012
+"""What each 16 KiB block costs beside its bytes (facts: esptool measurements; stub-executed §6)."""
+MD5_S_PER_MIB: Final = 1.06
+"""Digest of flash contents by the stub (facts: stub-executed §6)."""
+
+Action = Literal["write", "skip", "erase", "keep", "volatile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Bytes at a flash address, exactly as they shall stand in flash: header set, padded with FF to whole sectors."""
+
+    address: int
+    data: bytes = field(repr=False)
+    name: str
+    """The image they came from, for people."""
+    size: int
+    """Bytes of the image itself, before the padding."""
+
+    @property
+    def region(self) -> Region:
+        """The sectors the segment owns."""
+        return Region(self.address, self.address + len(self.data))
+
+    @property
+    def md5(self) -> str:
+        """Digest of the padded bytes, hex: what the stub reports for the region."""
+        return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True)
+class FlashPlan:
+    """Segments to write and what is known about the rest of the flash."""
+
+    profile: str
+    chip: str
+    settings: FlashSettings
+    size_from_board: bool
+    """`flash.size: auto`: the plan is made again with the real size once the board is known."""
+    images: Mapping[int, Image]
+    segments: tuple[Segment, ...]
+    firmware: Firmware
+    volatile: tuple[Volatile, ...]
+    """Parts of segments that the firmware changes once it runs: verified before the first boot, then left alone."""
+    areas: tuple[Area, ...]
+    erase_all: bool = False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256, hex, of all that decides what the flash shall hold; names and paths do not count."""
+        digest = hashlib.sha256(b"flashpipe plan 1")
+        for segment in self.segments:
+            digest.update(f"|{segment.address:#x}:{len(segment.data):#x}:".encode())
+            digest.update(hashlib.sha256(segment.data).digest())
+        for part in self.volatile:
+            digest.update(f"|volatile {part.region}".encode())
+        return digest.hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segments."""
+        return sum(len(segment.data) for segment in self.segments)
+
+    def volatile_regions(self) -> list[Region]:
+        """The volatile parts that lie inside segments."""
+        return [part.region for part in self.volatile]
+
+
+def make_plan(
+    profile: str,
+    chip: str,
+    settings: FlashSettings | None,
+    images: Mapping[int, Image],
+    *,
+    mode: str = "dio",
+    frequency: str = "40m",
+    erase_all: bool = False,
+) -> FlashPlan:
+    """Plan for `images` (flash address to image). `settings` None means: the size comes from the board.
+
+    Raises:
+        ImageError: an image that cannot run there.
+        PlanError: segments that overlap, are not aligned or run past the flash.
+    """
+    from_board = settings is None
+    settings = settings or FlashSettings(mode, AUTO_SIZE, frequency)
+    check_layout(images, flash_size=settings.capacity, chip=chip)
+    segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
+    _check_regions(segments, settings)
+    firmware = identify_firmware({segment.address: segment.data for segment in segments})
+    owned = [segment.region for segment in segments]
+    moving = tuple(
+        part for part in volatile(firmware, settings.capacity) if any(region.overlaps(part.region) for region in owned)
+    )
+    return FlashPlan(
+        profile=profile,
+        chip=chip,
+        settings=settings,
+        size_from_board=from_board,
+        images=dict(images),
+        segments=segments,
+        firmware=firmware,
+        volatile=moving,
+        areas=areas(firmware, settings.capacity),
+        erase_all=erase_all,
+    )
+
+
+def with_real_size(plan: FlashPlan, real_size: int) -> FlashPlan:
+    """The plan for a board of `real_size` bytes, where the profile leaves the size to the board.
+
+    Raises:
+        ImageError, PlanError: the images do not fit that size.
+        PlanBoundsError: the image header has no code for that size.
+    """
+    if not plan.size_from_board:
+        return plan
+    try:
+        size = size_name(real_size)
+    except KeyError:
+        raise PlanBoundsError(
+            f"the image header has no code for a flash of {real_size} bytes", "name `flash.size`"
+        ) from None
+    fixed = make_plan(plan.profile, plan.chip, replace(plan.settings, size=size), plan.images, erase_all=plan.erase_all)
+    return replace(fixed, size_from_board=True)
+
+
+def _segment(address: int, image: Image, settings: FlashSettings) -> Segment:
+    if address % SECTOR_SIZE:
+        below = address // SECTOR_SIZE * SECTOR_SIZE
+        raise PlanAlignmentError(
+            f"{image.name}: {address:#08x} is not the start of a sector",
+            f"the nearest are {below:#08x} and {below + SECTOR_SIZE:#08x}",
+        )
+    data = with_settings(image.data, settings) if address == 0 else image.data
+    return Segment(address, data + b"\xff" * (-len(data) % SECTOR_SIZE), image.name, len(image.data))
+
+
+def _check_regions(segments: Sequence[Segment], settings: FlashSettings) -> None:
+    # Disjoint images may still share a sector: erasing for one would wipe the other.
+    for left, right in pairwise(segments):
+        if right.address < left.region.end:
+            raise PlanOverlapError(
+                f"{left.name} at {left.region} and {right.name} at {right.address:#08x} share a sector",
+                f"the next free sector is {left.region.end:#08x}",
+            )
+    for segment in segments:
+        if segment.region.end > settings.capacity:
+            raise PlanBoundsError(
+                f"{segment.name} at {segment.address:#08x} ends at {segment.region.end:#08x},"
+                f" past the {settings.size} of profile flash",
+                "choose a smaller image, or the profile of the board's real size",
+            )
+
+
+# --- what it will cost, and the table ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the plan's table."""
+
+    region: Region
+    action: Action
+    what: str
+    wire_bytes: int = 0
+    seconds: float = 0.0
+
+
+def estimate(data: bytes, baud: int) -> tuple[int, float]:
+    """Bytes on the wire and seconds to write `data` to dirty sectors at `baud`.
+
+    The stub erases and programs while the next block arrives, so the slower of line and flash decides.
+    """
+    wire = min(len(zlib.compress(data, 6)), len(data))
+    line = (
+        wire * 1.008 * 10 / baud + -(-wire // 0x4000) * BLOCK_TURN_S
+    )  # 0.8 % of SLIP escapes: facts, flash-timing §7.1
+    flash = len(data) / SECTOR_SIZE * SECTOR_ERASE_S + len(data) / 256 * PAGE_PROGRAM_S
+    return wire, max(line, flash)
+
+
+def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, *, settled: bool = False) -> list[Row]:
+    """The table of the whole flash, in address order.
+
+    Args:
+        plan: what shall be done.
+        baud: rate of the write phase.
+        differing: sectors that differ on the board, None where no board was asked: then everything is written.
+        settled: the board's journal says that the volatile parts were verified before and belong to the firmware.
+    """
+    table: list[Row] = []
+    unstable = plan.volatile_regions() if settled else []
+    for segment in plan.segments:
+        dirty = [segment.region] if differing is None else _clip(differing, segment.region)
+        for region in dirty:
+            wire, seconds = estimate(segment.data[region.start - segment.address : region.end - segment.address], baud)
+            table.append(Row(region, "write", segment.name, wire, seconds))
+        moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(dirty)]
+        table += [Row(region, "volatile", "changed by the firmware") for region in moving]
+        table += [Row(region, "skip", f"{segment.name} (equal)") for region in segment.region.without(dirty + moving)]
+    owned = [segment.region for segment in plan.segments]
+    table += _rest(plan, owned)
+    return sorted(table, key=lambda row: row.region)
+
+
+def _rest(plan: FlashPlan, owned: Sequence[Region]) -> list[Row]:
+    action: Action = "erase" if plan.erase_all else "keep"
+    table: list[Row] = []
+    taken = list(owned)
+    for area in plan.areas:
+        table += [Row(part, action, area.what) for part in area.region.without(merge(taken))]
+        taken.append(area.region)
+    whole = Region(0, plan.settings.capacity)
+    table += [Row(part, action, "not part of the plan") for part in whole.without(merge(taken))]
+    return table
+
+
+def _clip(regions: Sequence[Region], within: Region) -> list[Region]:
+    return [part for region in regions if (part := region.common(within)).size > 0]

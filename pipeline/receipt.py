@@ -1,0 +1,106 @@
+"""The record of one run on one board, whatever its ending: written once, never edited, readable by its owner only."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import time
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.files import write_atomic
+
+FORMAT: Final = "flashpipe-receipt/1"
+_SECRET: Final = re.compile(
+    r"""(?ix)
+    ( ["']? \b (?: pass (?: word|phrase|wd )? | pwd | psk | key | secret | token | ssid ) \b ["']? \s* [=:,] \s* )
+    ( "[^"\n]*" | '[^'\n]*' | [^\s,;)}]+ )"""
+)
+"""`name = value` of things that open a network; boot logs of user firmware print them."""
+_WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one run did."""
+
+    command: str
+    outcome: str
+    """`flashed`, `skipped`, `erased`, `verified`, `booted`, or the code of the error."""
+    port: str
+    virtual: bool
+    """True: the board is a virtual one and its boot was predicted from the image, not executed."""
+    profile: str = ""
+    plan: str = ""
+    reason: str = ""
+    device: dict[str, Any] = field(default_factory=dict)
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    """Regions erased and written, `start..end`, half-open."""
+    sent_bytes: int = 0
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    """Name and seconds of each step, in order."""
+    verdict: dict[str, Any] = field(default_factory=dict)
+    allowed: list[str] = field(default_factory=list)
+    """Codes of refusals that the user overrode."""
+    error: str = ""
+
+
+def mask(text: str) -> str:
+    """The text without the values of passwords, keys and network names.
+
+    >>> mask('ssid="home" pwd=secret1 ip=1.2.3.4')
+    'ssid=*** pwd=*** ip=1.2.3.4'
+    """
+    return _WIFI_CALL.sub(r"\1***", _SECRET.sub(r"\1***", text))
+
+
+def write(receipt: Receipt, folder: Path) -> Path:
+    """Store a receipt in `folder` under a name of its own; returns its path.
+
+    Raises:
+        RecordError: it could not be stored.
+    """
+    now = time.time()
+    record = {
+        "format": FORMAT,
+        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        "tools": tool_versions(),
+        **_masked(asdict(receipt)),
+    }
+    mac = str(receipt.device.get("mac", "no-mac")).replace(":", "")
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
+    path = folder / f"{stamp}-{mac}-{receipt.outcome}.json"
+    number = 2
+    while path.exists():  # two boards with one clock tick
+        path = folder / f"{stamp}-{mac}-{receipt.outcome}-{number}.json"
+        number += 1
+    write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
+    return path
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of everything that had a part in the run."""
+    versions = {"python": platform.python_version(), "system": platform.platform(terse=True)}
+    versions |= {name: _version(name) for name in ("flashpipe", "esptool", "pyserial", "doit")}
+    return versions
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "unknown"
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value
