@@ -1,0 +1,197 @@
+"""What a file is, judged from its bytes alone: told to people when it is not the firmware they meant.
+
+Nothing here decides whether bytes may be written; `gate` does. A name is given only on evidence that firmware cannot
+show by accident, and everything else is "unknown data".
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Final
+
+BOOT_MAGIC: Final = 0xE9
+"""First byte of an image that the ROM starts (facts: image-flashmap §4.1)."""
+OTA_MAGIC: Final = 0xEA
+"""First byte of an image that only a second boot loader starts (facts: image-flashmap §4.2)."""
+PARTITION_RECORD: Final = bytes.fromhex("18010000 65000000")
+"""How the code part of a fresh NodeMCU 3.x begins (facts: image-flashmap §5.6)."""
+IROM_BASE: Final = 0x40200000
+"""Where the first MiB of flash is mapped for execution (facts: image-flashmap §4.4: 0x10000 is 0x40210000)."""
+_CODE: Final = range(IROM_BASE, IROM_BASE + 0x100000)
+
+_MAGIC: Final = (
+    (0, b"PK\x03\x04", "ZIP archive"),
+    (0, b"PK\x05\x06", "ZIP archive"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"\x7fELF", "ELF"),
+    (0, b"BZh", "bzip2 archive"),
+    (0, b"\xfd7zXZ\x00", "xz archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7-Zip archive"),
+    (0, b"Rar!\x1a\x07", "RAR archive"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd archive"),
+    (257, b"ustar", "tar archive"),
+    (0, b"UF2\n", "UF2 file"),
+    (0, b"%PDF-", "PDF document"),
+    (0, b"\x89PNG\r\n", "PNG picture"),
+    (0, b"\xff\xd8\xff\xe0", "JPEG picture"),
+    (0, b"MZ\x90\x00", "Windows program"),
+    (0, b"!<arch>\n", "object archive"),
+    (0, b"version https://git-lfs", "Git LFS pointer"),
+)
+_CHIPS: Final = {
+    0: "ESP32",
+    2: "ESP32-S2",
+    5: "ESP32-C3",
+    9: "ESP32-S3",
+    12: "ESP32-C2",
+    13: "ESP32-C6",
+    16: "ESP32-H2",
+    18: "ESP32-P4",
+    20: "ESP32-C61",
+    23: "ESP32-C5",
+    25: "ESP32-H21",
+    28: "ESP32-H4",
+    31: "ESP32-E22",
+    32: "ESP32-S31",
+}
+"""Chip numbers of the extended header (esptool 5.6 `IMAGE_CHIP_ID` of each target)."""
+_EXTENDED: Final = struct.Struct("<8x4xH9xB")
+"""Chip number and "hash appended" of the 24-byte header that every chip after the ESP8266 has."""
+assert _EXTENDED.size == 24  # noqa: PLR2004  the documented size
+_OWN_MEMORY: Final = range(0x3FFE8000, 0x40400000)
+"""Where segments of ESP8266 images go: its RAM and mapped flash."""
+_OTHER_MEMORY: Final = range(0x3C000000, 0x60000000)
+"""Where the segments of the newer chips go (esptool 5.6, `MEMORY_MAP` of each target)."""
+_FLASH_LIMIT: Final = 0x1000000
+_ESP32_START: Final = 0x1000
+"""Where an ESP32's boot loader stands in flash; FF before it (facts: usb-nodemcu §9.1)."""
+_SMALLEST_CODE: Final = 0x1000
+_CODE_DENSITY: Final = 256
+"""One word in 64 that points into mapped flash makes code; other binary files have one in 4096 by chance."""
+_INIT_DATA: Final = (bytes.fromhex("05000402"), bytes.fromhex("05080402"))
+"""First bytes of the SDK's init data v05 and v08, 128 bytes in all (facts: image-flashmap §5.5)."""
+_TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
+_TEXTS: Final = (
+    (rb"<\?xml", "XML document"),
+    (rb"[{\[]\s*[\"{\[\d\]}]", "JSON"),
+    (rb":[0-9A-Fa-f]{10,}\s", "Intel HEX file"),
+    (rb"S[0-3][0-9A-Fa-f]{8,}\s", "Motorola S-record file"),
+)
+_ENDINGS_CERTAIN: Final = 8
+"""That many line feeds, each after a carriage return, do not happen by chance: (1/256)**8."""
+
+
+def describe_content(data: bytes) -> str:
+    """What `data` is, in words for a message: `HTML page`, `ESP32-C3 image`, `unknown data` and so on."""
+    if not data:
+        return "empty file"
+    if not data.strip(data[:1]) and data[0] in (0x00, 0xFF):
+        return "blank"
+    named = next((name for offset, magic, name in _MAGIC if data.startswith(magic, offset)), None)
+    return named or _describe_firmware(data) or _describe_text(data) or _describe_damage(data) or "unknown data"
+
+
+def foreign_content(data: bytes) -> str | None:
+    """The name of something that belongs at no flash address of an ESP8266, None where it might."""
+    named = next((name for offset, magic, name in _MAGIC if data.startswith(magic, offset)), None)
+    chip = other_chip(data)
+    return named or (f"{chip} image" if chip else None) or _describe_text(data) or _describe_damage(data)
+
+
+def other_chip(data: bytes) -> str | None:
+    """The chip that an image with the newer, 24-byte header is for; None where it has no such header.
+
+    A whole-flash file of the ESP32 begins with FF up to its boot loader, which is looked at then.
+    """
+    if data[:_ESP32_START].count(0xFF) == _ESP32_START:
+        return other_chip(data[_ESP32_START:][:_ESP32_START])
+    if len(data) < _EXTENDED.size + 8 or data[0] != BOOT_MAGIC:
+        return None
+    number, hashed = _EXTENDED.unpack_from(data)
+    (own_address,) = struct.unpack_from("<I", data, 8)
+    (address, size) = struct.unpack_from("<II", data, _EXTENDED.size)
+    if own_address in _OWN_MEMORY or hashed > 1 or any(data[19:23]):
+        return None
+    plausible = address in _OTHER_MEMORY and size < _FLASH_LIMIT and size % 4 == 0
+    return _CHIPS.get(number) if plausible else None
+
+
+def looks_headerless(data: bytes) -> bool:
+    """Whether this is program code for mapped flash without a header: the second file of a split pair.
+
+    Code is full of words that point into mapped flash; NodeMCU's carries its partition table or banner besides.
+    """
+    if data.startswith(PARTITION_RECORD) or (b"powered by Lua" in data and b"NodeMCU" in data):
+        return True
+    words = (word for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4]))
+    inside = sum(word in _CODE for word in words)
+    return len(data) >= _SMALLEST_CODE and inside * _CODE_DENSITY > len(data)
+
+
+def has_crlf_damage(data: bytes) -> bool:
+    """Whether a transfer in text mode has put a carriage return before every line feed of this binary file.
+
+    A SPIFFS image full of Windows text is no such case: there, line feeds stand among text.
+    """
+    feeds = data.count(b"\n")
+    if feeds < _ENDINGS_CERTAIN or data.count(b"\r\n") != feeds:
+        return False
+    around = (
+        data[max(0, found.start() - 1) : found.start()] + data[found.end() : found.end() + 1]
+        for found in re.finditer(b"\r\n", data)
+    )
+    return sum(bool(near.translate(None, _TEXT_BYTES)) for near in around) * 4 > feeds
+
+
+def excerpt(data: bytes) -> str:
+    """The title of a page or the first words of a text, for a message; empty where there are none."""
+    head = data[:4096]
+    title = re.search(rb"<title[^>]*>\s*([^<]{1,200})", head, re.IGNORECASE)
+    text = title[1] if title else head.lstrip(b"\xef\xbb\xbf \t\r\n").splitlines()[:1] or [b""]
+    line = text if isinstance(text, bytes) else text[0]
+    shown = "".join(char for char in line.decode("utf-8", "replace").strip() if char.isprintable())
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004  a message is one line
+
+
+def _describe_firmware(data: bytes) -> str | None:
+    chip = other_chip(data)
+    if chip:
+        return f"{chip} image"
+    if data[0] == BOOT_MAGIC:
+        return "ESP8266 image"
+    if data[0] == OTA_MAGIC and data[1:2] == b"\x04":
+        return "0xEA image"
+    if len(data) == 128 and data.startswith(_INIT_DATA):  # noqa: PLR2004  facts: image-flashmap §5.5
+        return "SDK init data"
+    if looks_headerless(data):
+        nodemcu = data.startswith(PARTITION_RECORD) or b"NodeMCU" in data
+        return "NodeMCU IROM part (0x10000.bin)" if nodemcu else "ESP8266 code without a header"
+    return None
+
+
+def _describe_text(data: bytes) -> str | None:
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    lower = head[:1024].lower()
+    if lower.startswith((b"<!doctype html", b"<html", b"<head")) or (lower.startswith(b"<") and b"<html" in lower):
+        return "HTML page"
+    if not head or not _is_text(data[:4096]):
+        return None
+    return next((name for pattern, name in _TEXTS if re.match(pattern, head)), "text")
+
+
+def _is_text(head: bytes) -> bool:
+    if head.translate(None, _TEXT_BYTES + bytes(range(0x80, 0x100))):
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start >= len(head) - 3  # a character may be cut at the end of the excerpt
+    return True
+
+
+def _describe_damage(data: bytes) -> str | None:
+    # Each byte that is no UTF-8 becomes these three when a tool reads a binary file as text and writes it again.
+    if data.count(b"\xef\xbf\xbd") * 3 * 10 > len(data):
+        return "binary file damaged by a text conversion (UTF-8)"
+    return "binary file with CR-LF damage" if has_crlf_damage(data) else None

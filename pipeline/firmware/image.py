@@ -1,0 +1,28 @@
+"""Firmware files: their format (`bootimage`), what they are (`content`), whether they may be written (`gate`).
+
+The door of these three modules: whoever handles images imports from here.
+"""
+
+from __future__ import annotations
+
+from pipeline.firmware.bootimage import (
+    BootImage,
+    Image,
+    LoadSegment,
+    is_aggregated,
+    parse_boot_image,
+    with_settings,
+)
+from pipeline.firmware.content import describe_content
+from pipeline.firmware.gate import check_layout
+
+__all__ = [
+    "BootImage",
+    "Image",
+    "LoadSegment",
+    "check_layout",
+    "describe_content",
+    "is_aggregated",
+    "parse_boot_image",
+    "with_settings",
+]

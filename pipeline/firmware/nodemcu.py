@@ -1,0 +1,215 @@
+"""Which firmware the bytes are: family, version, and what NodeMCU's banner tells.
+
+Names are given only on a firmware's own banner or version text. A file with the banners of two families (a flash dump
+in which the rest of an older firmware survives) is "unknown": whichever is right, the other would be wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pipeline.firmware.content import BOOT_MAGIC
+from pipeline.firmware.partitions import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
+from pipeline.units import format_size
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """What is known of a firmware; an empty text, None or 0 where the bytes do not tell."""
+
+    family: str
+    """`nodemcu`, `micropython`, `circuitpython`, `espruino`, `at`, `tasmota`, `esphome`, `arduino`, `punyforth`,
+    `bootloader` or `unknown`."""
+    version: str = ""
+    """As the firmware writes it; for NodeMCU up to 2.2 without one in its banner, the number of its SDK: its releases
+    bear that number (facts: usb-nodemcu §9.3)."""
+    sdk: str = ""
+    """The SDK's own version text, such as `2.2.1(cfd48f3)`."""
+    sdk_line: str = ""
+    """`0.9`, `1.4`, `1.5`, `1.5.4.1`, `2.x` or `3.x`."""
+    layout: str = ""
+    """Of NodeMCU: `2.x` (1.5.4.1 too), `3.x-old` or `3.x-new` (facts: image-flashmap §5)."""
+    adjusts_size: bool = False
+    """Rewrites byte 3 of the image header when it first boots (facts: image-flashmap §4.3)."""
+    branch: str = ""
+    commit: str = ""
+    release: str = ""
+    build_date: str = ""
+    lua: str = ""
+    number_type: str = ""
+    """`float`, `integer` or `double`."""
+    modules: tuple[str, ...] = ()
+    ssl: bool | None = None
+    lfs_size: int | None = None
+    """Bytes reserved for the Lua flash store at build time."""
+    table: PartitionTable | None = None
+    """NodeMCU 3.x: the partition table in the image."""
+    code_end: int = 0
+    """Flash address after the last byte of code, where it is known."""
+
+    def title(self) -> str:
+        """One line for people: `NodeMCU 3.0.0.0 (SDK 3.0.1-dev, float, 17 modules)`."""
+        name = " ".join(word for word in (_TITLES.get(self.family, self.family), self.version) if word)
+        details = [
+            f"SDK {self.sdk.partition('(')[0]}" if self.sdk else "",
+            self.number_type,
+            "SSL" if self.ssl else "",
+            f"{len(self.modules)} modules" if self.modules else "",
+            f"LFS {format_size(self.lfs_size)}" if self.lfs_size else "",
+        ]
+        told = ", ".join(detail for detail in details if detail)
+        return f"{name} ({told})" if told else name
+
+
+_TITLES: Final = {
+    "nodemcu": "NodeMCU",
+    "micropython": "MicroPython",
+    "circuitpython": "CircuitPython",
+    "espruino": "Espruino",
+    "at": "AT firmware",
+    "tasmota": "Tasmota",
+    "esphome": "ESPHome",
+    "arduino": "Arduino sketch",
+    "punyforth": "Punyforth",
+    "bootloader": "boot loader",
+    "unknown": "unknown firmware",
+}
+_SDK: Final = re.compile(rb"(?<![\w.])(\d\.\d\.\d(?:\.\d)?(?:-dev)?)\([0-9a-f]{7,8}\)(?=[\0\xff])")
+"""The SDK's version text as it stands in every image at hand since SDK 1.5."""
+_BANNER: Final = re.compile(rb"NodeMCU [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
+"""NodeMCU's start-up text is one C string (facts: esp8266 §2.6)."""
+_MICROPYTHON: Final = re.compile(rb"(?<![\w ])MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
+_CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on (\d{4}-\d\d-\d\d); [^\0]{0,60}ESP8266")
+_ESPRUINO: Final = re.compile(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)")
+_AT: Final = re.compile(rb"AT version:(\d+(?:\.\d+){1,3})\(")
+_ESPHOME: Final = re.compile(rb"ESPHome version (\d{4}\.\d+\.\d+[\w.-]*)")
+_SECOND_BOOT: Final = re.compile(rb"2nd boot version : (\d\.\d)")
+_ARDUINO_START: Final = re.compile(rb"\xe9[\x01-\x10].{6}\x10\x10\x20\x40", re.DOTALL)
+"""A sketch at 0x1000 has its flash-mapped code first, loaded at 0x40201010 (seen in the images at hand)."""
+_SKETCH: Final = 0x1000
+_EBOOT: Final = b"\x00\xf0\x10\x40"
+"""Load address of the Arduino core's boot loader, little-endian 0x4010F000 (seen in the images at hand)."""
+
+
+def identify_firmware(parts: Mapping[int, bytes]) -> Firmware:
+    """What runs when these bytes stand at these flash addresses."""
+    found = [firmware for finder in _FINDERS for firmware in _search(finder, parts)]
+    firmware = found[0] if len(found) == 1 else Firmware("unknown")
+    if not found and any(_ARDUINO_START.match(data, _SKETCH - at) for at, data in parts.items() if at <= _SKETCH):
+        firmware = _arduino(parts)
+    if firmware.family == "unknown" and not found:
+        firmware = _boot_loader(parts)
+    return _with_layout(_with_sdk(firmware, parts), parts)
+
+
+def _search(finder: Callable[[bytes], Firmware | None], parts: Mapping[int, bytes]) -> list[Firmware]:
+    # The same banner in several parts, or twice in one, is one finding.
+    return list(dict.fromkeys(firmware for data in parts.values() if (firmware := finder(data))))
+
+
+def _nodemcu(data: bytes) -> Firmware | None:
+    banners = list(dict.fromkeys(found[0] for found in _BANNER.finditer(data)))
+    if len(banners) != 1:
+        return Firmware("unknown") if banners else None
+    banner = banners[0].decode("utf-8", "replace")
+
+    def told(pattern: str) -> str:
+        found = re.search(pattern, banner)
+        return found[1].strip() if found else ""
+
+    modules, ssl, lfs = told(r"\n\tmodules: ([^\n]*)"), told(r"\n\tSSL: (\w+)"), told(r"\n\tLFS: (0x[0-9a-fA-F]+|\d+)")
+    return Firmware(
+        "nodemcu",
+        version=told(r"^NodeMCU (\d+(?:\.\d+)+)"),
+        branch=told(r"\n\tbranch: ([^\n]*)"),
+        commit=told(r"\n\tcommit: ([0-9a-f]+)"),
+        release=told(r"\n\trelease: ([^\n]*)"),
+        build_date=told(r" build (?:created on |\s*built on: )?(\d[\d/-]+(?: \d\d:\d\d)?)"),
+        lua=told(r"powered by Lua (\d+(?:\.\d+)+)"),
+        number_type=told(r"(?i)\n\tbuild type: (\w+)"),
+        modules=tuple(name.strip() for name in modules.split(",") if name.strip()),
+        ssl={"true": True, "false": False}.get(ssl),
+        lfs_size=int(lfs, 0) if lfs else None,
+        adjusts_size=b"Self adjust flash size" in data,
+    )
+
+
+def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmware | None]:
+    def find(data: bytes) -> Firmware | None:
+        versions = {found[1] for found in pattern.finditer(data)}
+        if len(versions) > 1:
+            return Firmware(family)
+        return Firmware(family, version=versions.pop().decode()) if versions else None
+
+    return find
+
+
+def _tasmota(data: bytes) -> Firmware | None:
+    return Firmware("tasmota") if b"ota.tasmota.com/tasmota" in data else None
+
+
+def _punyforth(data: bytes) -> Firmware | None:
+    return Firmware("punyforth") if b"punyforth" in data and b"ESP-Open-SDK ver" in data else None
+
+
+_FINDERS: Final = (
+    _nodemcu,
+    _finder("micropython", _MICROPYTHON),
+    _finder("circuitpython", _CIRCUITPYTHON),
+    _finder("espruino", _ESPRUINO),
+    _finder("at", _AT),
+    _finder("esphome", _ESPHOME),
+    _tasmota,
+    _punyforth,
+)
+
+
+def _arduino(parts: Mapping[int, bytes]) -> Firmware:
+    start = parts.get(0, b"")
+    return Firmware("arduino" if start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT else "unknown")
+
+
+def _boot_loader(parts: Mapping[int, bytes]) -> Firmware:
+    found = _SECOND_BOOT.search(parts.get(0, b"")[:_SKETCH])
+    alone = set(parts) == {0} and len(parts[0]) <= _SKETCH  # it stands before the image at 0x1000
+    return Firmware("bootloader", version=found[1].decode()) if found and alone else Firmware("unknown")
+
+
+def _with_sdk(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
+    texts = {found[0] for data in parts.values() for found in _SDK.finditer(data)}
+    sdk = texts.pop().decode() if len(texts) == 1 else ""
+    number = sdk.partition("(")[0]
+    version = firmware.version
+    if firmware.family == "nodemcu":
+        version = version or number
+    line = _sdk_line(number or (version if firmware.family == "nodemcu" else ""))
+    return replace(firmware, version=version, sdk=sdk, sdk_line=line)
+
+
+def _sdk_line(number: str) -> str:
+    if number.startswith("1.5.4.1"):
+        return "1.5.4.1"
+    return next((line for line in ("0.9", "1.4", "1.5") if number.startswith(line)), "") or (
+        f"{number[0]}.x" if number[:2] in ("2.", "3.") else ""
+    )
+
+
+def _with_layout(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
+    if firmware.family != "nodemcu":
+        return firmware
+    sector = next(
+        (data[TABLE_ADDRESS - at :] for at, data in parts.items() if at <= TABLE_ADDRESS < at + len(data)), b""
+    )
+    table = parse_partitions(sector)
+    end = max((at + len(data) for at, data in parts.items() if at <= TABLE_ADDRESS), default=0)
+    if firmware.sdk_line in ("1.5.4.1", "2.x"):
+        return replace(firmware, layout="2.x", code_end=end)
+    if firmware.sdk_line != "3.x" or table is None:
+        return firmware
+    cal, phy = table.find(RF_CAL), table.find(PHY_DATA)
+    starts = (cal.address if cal else 0, phy.address if phy else 0)
+    layout = {(0xB000, 0xC000): "3.x-old", (0xD000, 0xF000): "3.x-new"}.get(starts, "")
+    return replace(firmware, layout=layout, table=table, code_end=table.code_end)

@@ -1,0 +1,109 @@
+"""NodeMCU 3.x keeps its partition table in flash sector 0x10000 (facts: image-flashmap §5.2, §5.3).
+
+The sector is a list of records: length in words, id, two zero bytes, data; it ends at a word of FF. Id 0 is a deleted
+record, id 1 the partition table: items of type, address, size. The build adds one item of type 0 whose address is where
+its code ends in mapped flash; the firmware drops that one when it first boots.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.flash import SECTOR_SIZE, Region
+
+TABLE_ADDRESS: Final = 0x10000
+"""Flash address of the sector."""
+RF_CAL, PHY_DATA, SYSTEM_PARAMETERS = 4, 5, 6
+EAGLEROM, IROM, LFS, SPIFFS = 101, 102, 103, 106
+"""Partition types of the SDK and of NodeMCU (facts: image-flashmap §5.2)."""
+REST_OF_FLASH: Final = 0xFFFFFFFF
+"""A SPIFFS size that means: all that is left (facts: image-flashmap §5.3)."""
+
+_RECORD: Final = struct.Struct("<BBH")
+_ITEM: Final = struct.Struct("<III")
+_TABLE_ID: Final = 1
+_MAPPED: Final = range(0x40200000, 0x40300001)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One item of the table, as it stands there; `address` and `size` in bytes."""
+
+    type: int
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionTable:
+    """The partition table of a NodeMCU 3.x image or flash."""
+
+    partitions: tuple[Partition, ...]
+    code_end: int
+    """Flash address where the code part ends, 0 where the table no longer says."""
+
+    def find(self, type_: int) -> Partition | None:
+        """The item of that type, None where there is none."""
+        return next((part for part in self.partitions if part.type == type_), None)
+
+
+def parse_partitions(sector: bytes) -> PartitionTable | None:
+    """The table in the first 4 KiB of `sector`, None where these bytes are no such sector."""
+    at, page = 0, sector[:SECTOR_SIZE]
+    while at + _RECORD.size <= len(page):
+        words, record, zero = _RECORD.unpack_from(page, at)
+        data = page[at + _RECORD.size : at + _RECORD.size + 4 * words]
+        if zero or len(data) != 4 * words:
+            return None
+        if record == _TABLE_ID:
+            return _read_table(data)
+        at += _RECORD.size + 4 * words
+    return None
+
+
+def _read_table(data: bytes) -> PartitionTable | None:
+    if len(data) % _ITEM.size:
+        return None
+    items = [Partition(*fields) for fields in _ITEM.iter_unpack(data)]
+    parts = tuple(item for item in items if item.type)
+    ends = [item.address for item in items if not item.type and item.address in _MAPPED]
+    known = {part.type for part in parts}
+    if not known >= {RF_CAL, PHY_DATA, SYSTEM_PARAMETERS}:  # the SDK halts without these three
+        return None
+    return PartitionTable(parts, ends[0] - _MAPPED.start if ends else 0)
+
+
+def settle(table: PartitionTable, flash_size: int) -> dict[int, Region]:
+    """Type to region once the firmware has booted on a flash of `flash_size` bytes: sizes "the rest" and 0 resolved.
+
+    An item of size 0 has no region: the firmware drops it.
+    """
+    params = flash_size - 3 * SECTOR_SIZE
+    code = table.find(IROM)
+    code_end = table.code_end or (code.address + code.size if code else 0)
+    free = -(-code_end // 0x2000) * 0x2000  # rounded up to 8 KiB, as LFS begins there
+    found: dict[int, Region] = {}
+    for part in table.partitions:
+        start, size = part.address, part.size
+        if part.type == IROM:
+            size = size or free - start
+        elif part.type == SYSTEM_PARAMETERS:
+            start = start or params
+        elif part.type == LFS:
+            start = start or free
+            free = max(free, start + size)
+        elif part.type == SPIFFS:
+            start, size = _settle_spiffs(part, free, params)
+        if size > 0:
+            found[part.type] = Region(start, start + size)
+    return found
+
+
+def _settle_spiffs(part: Partition, free: int, params: int) -> tuple[int, int]:
+    if part.size == REST_OF_FLASH:
+        start = part.address or free
+        return start, params - start
+    preferred = 0x100000 if 0x100000 + part.size <= params else free  # facts: image-flashmap §5.3
+    return part.address or preferred, part.size
