@@ -74,7 +74,7 @@ def _read_section(section: Entry, prefix: str, base: Path, values: dict[str, Val
     seen: dict[str, Entry] = {}
     for name, entry in section.items():
         key = f"{prefix}{name.text}"
-        if name.kind != "text":
+        if name.kind != "text" or not name.text:
             report.add(name, prefix.rstrip("."), f"got {name} as a key, want a word")
         elif key in seen:
             report.add(name, key, f"stated twice, first at {seen[key].place}")
@@ -131,20 +131,21 @@ def _about(entry: Entry, key: str, report: Report) -> str | None:
     return None
 
 
-def _choice(choices: Iterable[str]) -> Check:
+def _choice(choices: Iterable[str], *, suggest: bool = True) -> Check:
     accepted = {choice.casefold(): choice for choice in choices}
 
     def check(entry: Entry, key: str, report: Report) -> str | None:
         if entry.kind == "text" and entry.text.casefold() in accepted:
             return accepted[entry.text.casefold()]
-        near = closest(entry.text, accepted.values()) if entry.kind == "text" else None
+        near = closest(entry.text, accepted.values()) if suggest and entry.kind == "text" else None
         report.wrong(entry, key, f"one of {', '.join(accepted.values())}", near)
         return None
 
     return check
 
 
-_size_word: Final = _choice(("auto", *sorted(SIZE_CODES, key=lambda name: SIZE_BYTES[name])))
+# No suggestion: the size next to a wrong one is as wrong, and so is the ESP8266 for somebody's `esp32`.
+_size_word: Final = _choice(("auto", *sorted(SIZE_CODES, key=lambda name: SIZE_BYTES[name])), suggest=False)
 
 
 def _size(entry: Entry, key: str, report: Report) -> object:
@@ -261,7 +262,7 @@ def _mac(entry: Entry, key: str, report: Report) -> str | None:
 CHECKS: Final[Mapping[str, Check]] = {
     "extends": _text,
     "about": _about,
-    "chip": _choice(CHIPS),
+    "chip": _choice(CHIPS, suggest=False),
     "flash.size": _size,
     "flash.mode": _choice(MODE_CODES),
     "flash.frequency": _choice(sorted(FREQUENCY_CODES)),

@@ -51,13 +51,18 @@ class Entry:
 
     def __str__(self) -> str:
         if self.kind == "text":
-            return repr(self.text if len(self.text) <= MAX_SHOWN else self.text[:MAX_SHOWN] + "…")
+            return repr(shorten(self.text))
         return {"nothing": "nothing", "list": "a list", "mapping": "a mapping"}[self.kind]
+
+
+def shorten(text: str) -> str:
+    """The text, or its beginning where it would bury the message."""
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
 def typed_entry(variable: str, text: str) -> Entry:
     """A value from the command line."""
-    return Entry(place=f"{variable}={text}", kind="text", text=text.strip(), typed=True)
+    return Entry(place=f"{variable}={shorten(text)}", kind="text", text=text.strip(), typed=True)
 
 
 def _entry(node: Any, file: str, line: int) -> Entry:
@@ -79,7 +84,9 @@ class Mistake:
     typed: bool = False
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.key, self.problem) if part)
+        line = ": ".join(part for part in (self.place, shorten(self.key), self.problem) if part)
+        # Keys and values can hold anything, a line break or an escape code for the terminal as well.
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 @dataclass(slots=True)
