@@ -38,6 +38,7 @@ __all__ = [
     "find_profile",
     "load_profile",
     "profile_names",
+    "serial_from",
     "shipped_folder",
 ]
 
@@ -126,6 +127,11 @@ class Profile:
     lineage: tuple[Path, ...]
     """The file and all it extends, nearest first."""
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether it is about a board of the simulator, not about hardware."""
+        return isinstance(self.serial.port, str) and self.serial.port.startswith("sim://")
+
 
 @dataclass(frozen=True)
 class ProfileEntry:
@@ -187,15 +193,31 @@ def load_profile(
     values: dict[str, Value] = {}
     for layer in reversed(layers):
         values = _overlay(values, layer.values)
-    typed: dict[str, Value] = {}
-    for key, text in overrides.items():
-        typed.update(check_key(typed_entry(key.rpartition(".")[2], text), key, caller or Path.cwd(), report))
-    values = _overlay(values, typed)
+    values = _overlay(values, _read_overrides(overrides, report))
     if complete:
         _check_missing(values, Entry(_shown(path, project.resolve()), "nothing"), report)
     _check_together(values, report)
     report.check()
     return _build(path, values, tuple(layer.path for layer in layers))
+
+
+def serial_from(overrides: Mapping[str, str]) -> SerialProfile:
+    """How a board is reached where no profile is named: the defaults, and `serial.*` values from the command line.
+
+    Raises:
+        BadValueError: a value is wrong.
+    """
+    report = Report()
+    values = _read_overrides(overrides, report)
+    report.check()
+    return _serial(values)
+
+
+def _read_overrides(overrides: Mapping[str, str], report: Report) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for key, text in overrides.items():
+        values.update(check_key(typed_entry(key.rpartition(".")[2], text), key, Path(), report))
+    return values
 
 
 def _overlay(below: dict[str, Value], above: dict[str, Value]) -> dict[str, Value]:
@@ -300,11 +322,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         # Every module of facts: esp8266 §1.2 runs its flash at 40 MHz.
         flash_frequency=_value(values, "flash.frequency", "40m"),
         gpio9_10=_value(values, "gpio9_10", "flash"),
-        serial=SerialProfile(
-            port=_port(values),
-            baud=_value(values, "serial.baud", 460_800),
-            reset=_value(values, "serial.reset", "auto"),
-        ),
+        serial=_serial(values),
         sources=_sources(values),
         erase=_value(values, "erase", "as-needed"),
         keep=_value(values, "keep", KEEP),
@@ -317,6 +335,14 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         ),
         boards=_value(values, "boards", ()),
         lineage=lineage,
+    )
+
+
+def _serial(values: dict[str, Value]) -> SerialProfile:
+    return SerialProfile(
+        port=_port(values),
+        baud=_value(values, "serial.baud", 460_800),
+        reset=_value(values, "serial.reset", "auto"),
     )
 
 

@@ -28,6 +28,7 @@ from pipeline.profile import (
     find_profile,
     load_profile,
     profile_names,
+    serial_from,
     shipped_folder,
 )
 from pipeline.profile_keys import ALL_KEYS, CHECKS, LATER, WANT
@@ -481,6 +482,19 @@ def test_a_wrong_override_is_named_by_its_variable(project: Path) -> None:
 def test_an_override_that_the_chip_cannot_do_is_refused_by_its_variable(project: Path) -> None:
     with pytest.raises(BadValueError, match=r"mode=dio: flash\.mode: want dout: "):
         load_profile("esp8285", project, {"flash.mode": "dio"})
+
+
+def test_serial_settings_need_no_profile() -> None:
+    assert serial_from({}) == SerialProfile()
+    assert serial_from({"serial.baud": "115200", "serial.port": "COM3"}) == SerialProfile("COM3", 115200)
+    with pytest.raises(BadValueError, match="reset=aut: "):
+        serial_from({"serial.reset": "aut"})
+
+
+def test_only_a_simulated_port_makes_a_profile_virtual(project: Path) -> None:
+    assert load_profile("demo", project).is_virtual
+    assert load_profile("esp12", project, {"serial.port": "sim://esp12"}).is_virtual
+    assert not load_profile("esp12", project).is_virtual
 
 
 def test_mistakes_of_both_kinds_come_together(mistakes: Lines) -> None:
