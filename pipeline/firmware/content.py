@@ -18,7 +18,6 @@ PARTITION_RECORD: Final = bytes.fromhex("18010000 65000000")
 """How the code part of a fresh NodeMCU 3.x begins (facts: image-flashmap §5.6)."""
 IROM_BASE: Final = 0x40200000
 """Where the first MiB of flash is mapped for execution (facts: image-flashmap §4.4: 0x10000 is 0x40210000)."""
-_CODE: Final = range(IROM_BASE, IROM_BASE + 0x100000)
 
 _MAGIC: Final = (
     (0, b"PK\x03\x04", "ZIP archive"),
@@ -67,8 +66,10 @@ _FLASH_LIMIT: Final = 0x1000000
 _ESP32_START: Final = 0x1000
 """Where an ESP32's boot loader stands in flash; FF before it (facts: usb-nodemcu §9.1)."""
 _SMALLEST_CODE: Final = 0x1000
-_CODE_DENSITY: Final = 256
-"""One word in 64 that points into mapped flash makes code; other binary files have one in 4096 by chance."""
+_RETURN: Final = b"\x0d\xf0"
+"""`ret.n`: how every function ends here. The ESP32 family returns with another instruction (`retw.n`)."""
+_CODE_DENSITY: Final = 512
+"""One return in so many bytes makes code: 1.3 to 1.8 in 256 in the code parts at hand, 0.004 in other programs."""
 _INIT_DATA: Final = (bytes.fromhex("05000402"), bytes.fromhex("05080402"))
 """First bytes of the SDK's init data v05 and v08, 128 bytes in all (facts: image-flashmap §5.5)."""
 _TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
@@ -120,13 +121,11 @@ def other_chip(data: bytes) -> str | None:
 def looks_headerless(data: bytes) -> bool:
     """Whether this is program code for mapped flash without a header: the second file of a split pair.
 
-    Code is full of words that point into mapped flash; NodeMCU's carries its partition table or banner besides.
+    Code is full of function returns; NodeMCU's carries its partition table or banner besides.
     """
     if data.startswith(PARTITION_RECORD) or (b"powered by Lua" in data and b"NodeMCU" in data):
         return True
-    words = (word for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4]))
-    inside = sum(word in _CODE for word in words)
-    return len(data) >= _SMALLEST_CODE and inside * _CODE_DENSITY > len(data)
+    return len(data) >= _SMALLEST_CODE and data.count(_RETURN) * _CODE_DENSITY > len(data)
 
 
 def has_crlf_damage(data: bytes) -> bool:

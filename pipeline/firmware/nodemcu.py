@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pipeline.firmware.content import BOOT_MAGIC
+from pipeline.firmware.content import BOOT_MAGIC, other_chip
 from pipeline.firmware.partitions import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
 from pipeline.units import format_size
 
@@ -84,7 +84,7 @@ _BANNER: Final = re.compile(rb"NodeMCU [^\0]{0,4000}?powered by Lua \d[^\0]{0,80
 _MICROPYTHON: Final = re.compile(rb"(?<![\w ])MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
 _CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on (\d{4}-\d\d-\d\d); [^\0]{0,60}ESP8266")
 _ESPRUINO: Final = re.compile(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)")
-_AT: Final = re.compile(rb"AT version:(\d+(?:\.\d+){1,3})\(")
+_AT: Final = re.compile(rb"(?:AT version:|Bin version\([^)\0]{1,20}\):)(\d+(?:\.\d+){1,3})(?=[(\0\r\n])")
 _ESPHOME: Final = re.compile(rb"ESPHome version (\d{4}\.\d+\.\d+[\w.-]*)")
 _SECOND_BOOT: Final = re.compile(rb"2nd boot version : (\d\.\d)")
 _ARDUINO_START: Final = re.compile(rb"\xe9[\x01-\x10].{6}\x10\x10\x20\x40", re.DOTALL)
@@ -96,12 +96,14 @@ _EBOOT: Final = b"\x00\xf0\x10\x40"
 
 def identify_firmware(parts: Mapping[int, bytes]) -> Firmware:
     """What runs when these bytes stand at these flash addresses."""
-    found = [firmware for finder in _FINDERS for firmware in _search(finder, parts)]
+    if other_chip(parts.get(0, b"")):
+        return Firmware("unknown")
+    sketch = _is_sketch(parts)
+    finders = (*_FINDERS, *_SKETCH_FINDERS) if sketch else _FINDERS
+    found = [firmware for finder in finders for firmware in _search(finder, parts)]
     firmware = found[0] if len(found) == 1 else Firmware("unknown")
-    if not found and any(_ARDUINO_START.match(data, _SKETCH - at) for at, data in parts.items() if at <= _SKETCH):
-        firmware = _arduino(parts)
-    if firmware.family == "unknown" and not found:
-        firmware = _boot_loader(parts)
+    if not found:
+        firmware = Firmware("arduino") if sketch else _boot_loader(parts)
     return _with_layout(_with_sdk(firmware, parts), parts)
 
 
@@ -129,12 +131,18 @@ def _nodemcu(data: bytes) -> Firmware | None:
         release=told(r"\n\trelease: ([^\n]*)"),
         build_date=told(r" build (?:created on |\s*built on: )?(\d[\d/-]+(?: \d\d:\d\d)?)"),
         lua=told(r"powered by Lua (\d+(?:\.\d+)+)"),
-        number_type=told(r"(?i)\n\tbuild type: (\w+)"),
+        number_type=told(r"(?i)\n\tbuild type: (\w+)") or _number_type(data),
         modules=tuple(name.strip() for name in modules.split(",") if name.strip()),
         ssl={"true": True, "false": False}.get(ssl),
         lfs_size=int(lfs, 0) if lfs else None,
         adjusts_size=b"Self adjust flash size" in data,
     )
+
+
+def _number_type(data: bytes) -> str:
+    """By the messages of Lua 5.1's core that only one kind of number can cause: NaN, or a division by zero."""
+    nan, zero = b"\0table index is NaN\0" in data, b"\0modulo by zero\0" in data
+    return {(True, False): "float", (False, True): "integer"}.get((nan, zero), "")
 
 
 def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmware | None]:
@@ -148,7 +156,11 @@ def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmwa
 
 
 def _tasmota(data: bytes) -> Firmware | None:
-    return Firmware("tasmota") if b"ota.tasmota.com/tasmota" in data else None
+    return Firmware("tasmota") if b"Tasmota Version}2" in data or b"ota.tasmota.com/tasmota" in data else None
+
+
+def _at(data: bytes) -> Firmware | None:
+    return _finder("at", _AT)(data) if b"\0+GMR\0" in data or b"AT version:" in data else None
 
 
 def _punyforth(data: bytes) -> Firmware | None:
@@ -160,16 +172,17 @@ _FINDERS: Final = (
     _finder("micropython", _MICROPYTHON),
     _finder("circuitpython", _CIRCUITPYTHON),
     _finder("espruino", _ESPRUINO),
-    _finder("at", _AT),
-    _finder("esphome", _ESPHOME),
-    _tasmota,
+    _at,
     _punyforth,
 )
+_SKETCH_FINDERS: Final = (_finder("esphome", _ESPHOME), _tasmota)
+"""Firmware built with the Arduino core, for several chips: its name alone does not make it an ESP8266's."""
 
 
-def _arduino(parts: Mapping[int, bytes]) -> Firmware:
+def _is_sketch(parts: Mapping[int, bytes]) -> bool:
     start = parts.get(0, b"")
-    return Firmware("arduino" if start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT else "unknown")
+    loader = start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT
+    return loader and any(_ARDUINO_START.match(data, _SKETCH - at) for at, data in parts.items() if at <= _SKETCH)
 
 
 def _boot_loader(parts: Mapping[int, bytes]) -> Firmware:
