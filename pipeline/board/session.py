@@ -283,6 +283,27 @@ class Session:
             self._link.reset_to_application()
             self._link = None
 
+    def listen(self, baud: int, stop: threading.Event) -> Iterator[bytes]:
+        """What the board says, in pieces, until `stop` is set.
+
+        Raises:
+            PortLostError: the port went away.
+        """
+        self.open()
+        self._set_baud(baud)
+        self._serial.timeout = READ_SLICE_S
+        while not stop.is_set():
+            try:
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            except OSError as error:
+                raise PortLostError(f"{self.port}: the port went away: {error}", "check cable and hub") from error
+            if data:
+                yield bytes(data)
+
+    def send(self, data: bytes) -> None:
+        """Bytes to the board's console."""
+        self._serial.write(data)
+
     def _set_baud(self, baud: int) -> None:
         if self._serial.baudrate != baud:
             self._serial.baudrate = baud

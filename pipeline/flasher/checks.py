@@ -29,11 +29,10 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
         FlashUnknownError: nobody knows the size of this flash part.
     """
     check_mac(device, policy)
-    fitting = policy.fitting(device)
     if device.family != plan.chip and WrongChipError.code not in policy.allow:
         raise WrongChipError(
             f"{device.port}: this is an {device.chip} ({device.family}), profile {plan.profile} is for {plan.chip}",
-            f"take a profile that fits: {fitting}" if fitting else "take a profile for this chip",
+            _advice(policy, device) or "take a profile for this chip",
         )
     if device.flash_size is None:
         if plan.size_from_board or FlashUnknownError.code not in policy.allow:
@@ -48,9 +47,14 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
         raise FlashSizeError(
             f"{device.port}: profile {plan.profile} says {plan.settings.size}, the image header {_header_size(plan)},"
             f" the flash chip {format_size(device.flash_size)} ({device.flash_part})",
-            f"take a profile that fits: {fitting}" if fitting else "or `flash: {size: auto}` in your own profile",
+            _advice(policy, device) or "or `flash: {size: auto}` in your own profile",
         )
     return plan
+
+
+def _advice(policy: Policy, device: Device) -> str:
+    fitting = policy.fitting(device)
+    return f"take a profile that fits: {fitting}" if fitting else ""
 
 
 def _header_size(plan: FlashPlan) -> str:

@@ -1,0 +1,166 @@
+"""The doit tasks. A project's dodo.py needs one line: `from pipeline.tasks import *`.
+
+Creators stay cheap and never fail: profiles, images and ports are read by actions, so that `doit list` answers at once
+and a broken profile takes no other task down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pipeline.errors import PipelineError
+from pipeline.tasks import steps
+from pipeline.tasks.boards import Board
+from pipeline.tasks.command_line import boards, named, request
+from pipeline.tasks.variables import declare_variables
+
+__all__ = [
+    "DOIT_CONFIG",
+    "declare_variables",
+    "task__check",
+    "task__probe",
+    "task_boot",
+    "task_erase",
+    "task_flash",
+    "task_identify",
+    "task_image",
+    "task_monitor",
+    "task_ports",
+    "task_profiles",
+    "task_verify",
+]
+
+DOIT_CONFIG: Final = {
+    "backend": "safe",
+    "dep_file": ".pipeline/doit.db",
+    "default_tasks": ["profiles", "ports"],
+    "par_type": "thread",
+    "num_process": 64,
+    "continue": True,
+    "verbosity": 2,
+}
+_IO: Final = {"capture": False}
+"""doit's capture swaps stdout for the whole process, which threads cannot bear."""
+
+Tasks = Iterator[dict[str, Any]] | dict[str, Any]
+
+
+def _for_boards(
+    task: str, action: Callable[[Board, str], Any], *, needs: tuple[str, ...] = (), skip: bool = False
+) -> Tasks:
+    """One sub-task for each port."""
+    try:
+        found = boards()
+    except PipelineError as error:
+        return steps.refuse(error)
+    return _sub_tasks(task, action, found, needs, skip=skip)
+
+
+def _sub_tasks(
+    task: str, action: Callable[[Board, str], Any], found: dict[str, Board], needs: tuple[str, ...], *, skip: bool
+) -> Iterator[dict[str, Any]]:
+    condition = steps.Holds if skip else steps.Armed
+    for name, board in found.items():
+        yield {
+            "name": name,
+            "actions": [(action, [board, task])],
+            "task_dep": [need.format(name) for need in needs],
+            "uptodate": [condition(board, task)],
+            "io": _IO,
+        }
+
+
+def _plain(action: Callable[..., Any]) -> dict[str, Any]:
+    return {"actions": [(action, [request()])], "io": _IO, "uptodate": [False]}
+
+
+def task_profiles() -> Tasks:
+    """List the board profiles of this project and the shipped ones
+
+    Name one with profile=NAME. A profile of your own is a YAML file in this folder, or in its profiles/ folder;
+    `flashpipe init` writes one for the board on the port.
+    """
+    return _plain(steps.list_profiles)
+
+
+def task_ports() -> Tasks:
+    """List the serial ports, their adapters and the board last seen on each
+
+    No port is opened. Name one with port=/dev/ttyUSB0 or port=COM3; port=sim://esp12 is a virtual board.
+    """
+    return _plain(steps.list_ports)
+
+
+def task_image() -> Tasks:
+    """Check the firmware image of a profile and say what is in it
+
+    profile=NAME [image=FILE | image=0x00000:FILE,0x10000:FILE]. No port is opened.
+    """
+    return _plain(steps.show_image)
+
+
+def task__check() -> Tasks:
+    """Refuse what can be refused without a board"""
+    return _plain(steps.check_plan)
+
+
+def task__probe() -> Tasks:
+    """Compare the board on the port with the plan"""
+    return _for_boards("_probe", steps.probe_board, needs=("_check",))
+
+
+def task_flash() -> Tasks:
+    """Make a board hold its profile's firmware: compare, write what differs, verify, boot
+
+    profile=NAME [port=PORT] [image=FILE] [baud=460800] [mode=dio] [boot=off] [force=1] [check=mac]
+
+    Skipped where the board on the port already holds the image and boots; the reason is printed. Several ports with
+    commas, a pattern or `all` are flashed at once. reset=none boot=off flashes a board that is in download mode
+    already and leaves it there. After an interruption run it again: it continues.
+    """
+    if not named("flash"):
+        return steps.refuse(steps.not_named("flash"))
+    return _for_boards("flash", steps.flash_board, needs=("_check", "_probe:{}"), skip=True)
+
+
+def task_erase() -> Tasks:
+    """Erase the whole flash of a board; asks first, or say yes=1
+
+    profile=NAME or port=PORT. Files, Wi-Fi settings and calibration data go too.
+    """
+    if not named("erase"):
+        return steps.refuse(steps.not_named("erase"))
+    return _for_boards("erase", steps.erase_board)
+
+
+def task_verify() -> Tasks:
+    """Compare a board with its profile's firmware; writes nothing
+
+    profile=NAME [port=PORT] [image=FILE]. Parts that the firmware itself changes after its first boot do not count.
+    """
+    return _for_boards("verify", steps.verify_board, needs=("_check",))
+
+
+def task_boot() -> Tasks:
+    """Reset a board, read its boot log and say what it proves; writes nothing
+
+    [profile=NAME] [port=PORT] [boot=nodemcu|any|TEXT]
+    """
+    return _for_boards("boot", steps.boot_board)
+
+
+def task_identify() -> Tasks:
+    """Say which chip, MAC, crystal and flash are on a port, and which profiles fit; writes nothing
+
+    [port=PORT] [profile=NAME] [reset=none]
+    """
+    return _for_boards("identify", steps.identify_board)
+
+
+def task_monitor() -> Tasks:
+    """Show what a board says and send what you type; Ctrl-C ends it
+
+    [port=PORT] [profile=NAME] [baud=115200]. The board is not reset.
+    """
+    return _for_boards("monitor", steps.monitor_board)

@@ -1,0 +1,167 @@
+"""One board of one command line: its port, its session, what was found and what was done, in the order of the tasks."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import NoPortError, PipelineError
+from pipeline.tasks import sessions
+from pipeline.tasks.project import Request, make_folder
+from pipeline.tasks.show import Lines
+
+if TYPE_CHECKING:
+    from pipeline.board.session import Session
+    from pipeline.flasher.records import Outcome, Probe
+
+
+@dataclass
+class Board:
+    """A board as the tasks of one run see it. `wanted` is the text of `port=`, empty for the profile's."""
+
+    request: Request
+    wanted: str
+    lines: Lines
+    found: Probe | None = None
+    outcome: Outcome | None = None
+    error: PipelineError | None = None
+    """A failure that the probe met after it knew that nothing needs to be written: the flash task reports it."""
+    _port: str = ""
+    _line: deque[str] = field(default_factory=deque)
+    _turn: threading.Condition = field(default_factory=threading.Condition)
+
+    # --- one after the other -----------------------------------------------------------------------------------------
+
+    def line_up(self, task: str) -> None:
+        """Take a place: tasks of one board run one at a time, in the order in which doit dispatched them."""
+        with self._turn:
+            self._line.append(task)
+
+    @contextmanager
+    def turn(self, task: str) -> Iterator[None]:
+        """Wait for the place taken; without one, for an idle board."""
+        with self._turn:
+            if task not in self._line:
+                self._line.append(task)
+            self._turn.wait_for(lambda: self._line[0] == task)
+        try:
+            with sessions.Working(self.wanted or "board"):
+                yield
+        finally:
+            with self._turn:
+                self._line.remove(task)
+                self._turn.notify_all()
+
+    # --- the port ----------------------------------------------------------------------------------------------------
+
+    def port(self) -> str:
+        """The port, chosen once; says how it was chosen where that is not obvious.
+
+        Raises:
+            PortError: none or several fit.
+        """
+        if not self._port:
+            from pipeline.tasks.portchoice import choose  # noqa: PLC0415  lists devices
+
+            self._port, why = choose(self.request, self.wanted)
+            if why:
+                self.lines.say(why)
+        return self._port
+
+    def session(self) -> Session:
+        """The session on the port, not yet connected.
+
+        Raises:
+            PipelineError: no port, a bad profile, or records that cannot be written.
+        """
+        make_folder(self.request.folder)  # a run that cannot leave a receipt shall not touch the board
+        port = self.port()
+        return sessions.session(port, lambda: self._make(port))
+
+    def _make(self, port: str) -> Session:
+        from pipeline.board.session import Session  # noqa: PLC0415  imports the board's room
+
+        wish = self.request.serial()
+        return Session(
+            port,
+            baud=wish.baud,
+            reset=wish.reset,
+            listener=self.lines,
+            stop=sessions.stop,
+            prompt=self.lines.ask,
+        )
+
+    # --- the work ----------------------------------------------------------------------------------------------------
+
+    def probe(self) -> bool:
+        """Compare the board with the plan; where it holds it, judge its boot at once. Whether it holds it."""
+        from pipeline.flasher.probing import probe  # noqa: PLC0415
+
+        self.found = probe(self.session(), self.request.plan(), self.request.policy())
+        self._remember()
+        if self.found.holds:
+            try:
+                self.flash()
+            except PipelineError as error:
+                self.error = error
+        return self.found.holds
+
+    def flash(self) -> Outcome:
+        """Write what differs and judge the boot, once; a failure that the probe met is raised again."""
+        from pipeline.flasher.running import flash  # noqa: PLC0415
+
+        if self.error is not None:
+            raise self.error
+        if self.outcome is None:
+            if self.found is None:
+                self.probe()
+                return self.flash()
+            found = self.found
+            policy = self.request.policy()
+            self.outcome = self.recorded("flash", lambda: flash(self.session(), found, policy))
+        return self.outcome
+
+    @property
+    def settled(self) -> bool:
+        """Whether this run has seen the board hold the plan and boot well: then there is nothing left to do."""
+        return self.outcome is not None and self.outcome.outcome == "skipped" and self.error is None
+
+    def forget_findings(self) -> None:
+        """The board was changed under us: what was found before holds no longer."""
+        self.found = self.outcome = self.error = None
+
+    def recorded(self, command: str, run: Callable[[], Outcome]) -> Outcome:
+        """Run, and write the receipt whatever the ending.
+
+        Raises:
+            PipelineError: whatever the run raises; the receipt is then that of a failure.
+        """
+        from pipeline.flasher.recording import record  # noqa: PLC0415
+
+        plan = self.found.plan if self.found else None
+        folder = make_folder(self.request.folder) / "receipts"
+        session = self.session()
+        try:
+            done = run()
+        except PipelineError as error:
+            path = record(folder, command, session, plan, error, allowed=self.request.allowed())
+            self.lines.say(f"receipt  {self._short(path)}")
+            raise
+        path = record(folder, command, session, plan, done, allowed=self.request.allowed())
+        self.lines.say(f"receipt  {self._short(path)}")
+        return done
+
+    def _short(self, path: Any) -> str:
+        return str(path.relative_to(self.request.project)) if path.is_relative_to(self.request.project) else str(path)
+
+    def _remember(self) -> None:
+        from pipeline.tasks.portchoice import remember  # noqa: PLC0415
+
+        device = self.session().device
+        if device is None:
+            raise NoPortError(f"{self._port}: nothing was found on it")
+        remember(self._port, device.mac, self.request.profile_name)

@@ -1,0 +1,76 @@
+"""`flashpipe`: the tasks without a dodo file, from any folder, and the commands that are no tasks.
+
+Its exit status says which class of error ended the run (README: table of errors); plain `doit` keeps its own 0 to 3.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+COMMANDS: Final = {"board": "pipeline.sim.cli", "init": "pipeline.tasks.init"}
+"""Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
+_PLUGINS: Final = {
+    "COMMAND": {"plan": "pipeline.tasks.plan_command:Plan"},
+    "BACKEND": {"safe": "pipeline.tasks.db:SafeDB"},
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line; returns its exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
+        words = ["init"]  # the first thing a newcomer types
+    if words and words[0] in COMMANDS:
+        return _command(words)
+    return run_tasks(words)
+
+
+def _command(words: list[str]) -> int:
+    from pipeline.errors import PipelineError  # noqa: PLC0415
+
+    try:
+        return int(import_module(COMMANDS[words[0]]).main(words[1:]))
+    except PipelineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.status
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped: nothing was being written\n")
+        return 130
+
+
+def run_tasks(words: list[str]) -> int:
+    """Run doit's tasks for the project around the current folder."""
+    from doit.cmd_base import ModuleTaskLoader  # noqa: PLC0415
+    from doit.doit_cmd import DoitMain  # noqa: PLC0415
+
+    from pipeline import tasks  # noqa: PLC0415
+    from pipeline.tasks import command_line, sessions, steps  # noqa: PLC0415
+
+    class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
+        BIN_NAME = "flashpipe"
+
+    project = find_project(Path.cwd())
+    command_line.use(words, project)
+    steps.failures.clear()
+    config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
+    members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
+    try:
+        status = int(Main(ModuleTaskLoader(members), extra_config=_PLUGINS).run(words) or 0)
+    finally:
+        sessions.close_all()
+    return max((error.status for error in steps.failures), default=status) if status else 0
+
+
+def find_project(start: Path) -> Path:
+    """The nearest folder, from `start` upwards, with a dodo.py or a `.pipeline` folder; else `start`."""
+    for folder in (start, *start.parents):
+        if (folder / "dodo.py").is_file() or (folder / ".pipeline").is_dir():
+            return folder
+    return start
+
+
+if __name__ == "__main__":
+    sys.exit(main())

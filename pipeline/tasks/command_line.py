@@ -1,0 +1,88 @@
+"""What the running command line asks for, read once for all creators."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.tasks.project import Request
+from pipeline.tasks.variables import variables
+
+if TYPE_CHECKING:
+    from pipeline.tasks.boards import Board
+
+_words: list[str] | None = None
+"""Words of the command line; set by our own command, else those of the process."""
+_project: Path | None = None
+_current: tuple[Any, Request, dict[str, Board] | None] | None = None
+
+
+def use(words: list[str], project: Path | None = None) -> None:
+    """Tell which command line is being run, and for which project folder, by a caller that is not plain doit."""
+    global _words, _project, _current
+    _words, _project, _current = words, project, None
+
+
+def named(task: str) -> bool:
+    """Whether the user named the task, or a pattern that fits it, on the command line."""
+    words = sys.argv[1:] if _words is None else _words
+    names = [word.partition(":")[0] for word in words if "=" not in word and not word.startswith("-")]
+    return any(name == task or (set(name) & set("*?[") and fnmatch.fnmatch(task, name)) for name in names)
+
+
+def request() -> Request:
+    """The request of the running command; call it inside task creators and commands only.
+
+    Raises:
+        InvalidDodoFile: a mistyped variable.
+    """
+    global _current  # noqa: PLW0603
+    from doit import doit_cmd, get_initial_workdir  # noqa: PLC0415
+
+    source = getattr(doit_cmd, "_CMDLINE_VARS", None)
+    if _current is None or _current[0] is not source:
+        project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
+        caller = Path(get_initial_workdir() or Path.cwd())
+        _current = (source, Request(project, caller, variables()), None)
+    return _current[1]
+
+
+def boards() -> dict[str, Board]:
+    """The boards that `port=` names, by the names of their sub-tasks.
+
+    Raises:
+        NoPortError: a pattern that fits no port.
+    """
+    global _current  # noqa: PLW0603
+    asked = request()
+    assert _current is not None
+    if _current[2] is None:
+        from pipeline.tasks.boards import Board  # noqa: PLC0415
+        from pipeline.tasks.show import Lines  # noqa: PLC0415
+
+        wanted = _expand(asked)
+        lines = Lines(prefix=len(wanted) > 1)
+        found = {_name(asked, port): Board(asked, port, lines) for port in wanted}
+        _current = (_current[0], asked, found)
+    made = _current[2]
+    assert made is not None
+    return made
+
+
+def _expand(asked: Request) -> list[str]:
+    text = asked.variables.text("port")
+    if not text or text == "auto":
+        return [text]
+    from pipeline.tasks.portchoice import expand  # noqa: PLC0415
+
+    return expand(text)
+
+
+def _name(asked: Request, port: str) -> str:
+    if not port or port == "auto":
+        return asked.profile_name.replace("=", "_") or "board"
+    from pipeline.board.ports import port_slug  # noqa: PLC0415
+
+    return port_slug(port)

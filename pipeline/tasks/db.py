@@ -1,0 +1,72 @@
+"""doit's database, one commit per task: what finished before a kill stays finished, and two runs can share it.
+
+doit's own backends write once, at the end of a run. Nothing is made on disk before there is something to store, so
+that `doit list` leaves no trace in a folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from doit.dependency import SqliteDB
+
+from pipeline.errors import RecordError
+from pipeline.tasks.project import make_folder
+
+
+class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
+    """sqlite3 with a write-ahead log and a commit after each task."""
+
+    desc = "sqlite3, one commit per task"
+    _conn: Any
+    _dirty: set[str]
+
+    def _sqlite3(self, name: str) -> Any:
+        self._stored = Path(name).exists()
+        connection = super()._sqlite3(name if self._stored else ":memory:")
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("pragma busy_timeout=30000")
+        return connection
+
+    def set(self, task_id: str, dependency: str, value: Any) -> None:
+        """Store one value; `deps:` is the last that doit sets for a task, so the task is committed then."""
+        super().set(task_id, dependency, value)
+        if dependency in {"deps:", "ignore:"}:
+            self._flush()
+
+    def remove(self, task_id: str) -> None:
+        """Forget a task at once."""
+        super().remove(task_id)
+        self._conn.commit()
+
+    def remove_all(self) -> None:
+        """Forget everything at once."""
+        super().remove_all()
+        self._conn.commit()
+
+    def dump(self) -> None:
+        """Store what is left and close."""
+        if self._dirty:
+            self._move_to_disk()
+        super().dump()
+
+    def _flush(self) -> None:
+        self._move_to_disk()
+        for task_id in self._dirty:
+            self._conn.execute(
+                "insert or replace into doit values (?,?)", (task_id, self.codec.encode(self._cache[task_id]))
+            )
+        self._conn.commit()
+        self._dirty = set()
+
+    def _move_to_disk(self) -> None:
+        if self._stored:
+            return
+        try:
+            make_folder(Path(self.name).parent)
+        except RecordError:
+            return  # a read-only project: doit's records are a convenience, the board's truth is in the journal
+        self._conn.close()
+        Path(self.name).touch()
+        self._conn = self._sqlite3(self.name)

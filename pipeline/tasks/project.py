@@ -1,0 +1,252 @@
+"""What one command line asks for: project, profile, images and plan, loaded once and only when needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pipeline.errors import BadValueError, NoImageError, RecordError, SourceError, UnknownProfileError
+from pipeline.tasks.variables import Variables
+
+if TYPE_CHECKING:
+    from pipeline.board.session import Device
+    from pipeline.firmware.image import Image
+    from pipeline.flasher.records import BootWish, Policy
+    from pipeline.plan import FlashPlan
+    from pipeline.profile import Profile, SerialProfile
+
+FOLDER: Final = ".pipeline"
+_OVERRIDES: Final = {
+    "port": "serial.port",
+    "baud": "serial.baud",
+    "reset": "serial.reset",
+    "boot": "boot",
+    "mode": "flash.mode",
+}
+"""Variable to the profile key it replaces."""
+
+NO_IMAGE: Final = """ways to get one:
+  - nodemcu-build.com builds one in the cloud with the modules you choose, and mails you the link
+  - Docker: docker run --rm -v "$PWD":/opt/nodemcu-firmware marcelstoer/nodemcu-build build
+  - your own source tree: make, then the files are in bin/ (0x00000.bin and 0x10000.bin)
+  - any .bin for ESP8266 that you have
+  then: {command} image=FILE   (a split pair: image=0x00000:FILE,0x10000:FILE)"""
+
+
+@dataclass
+class Request:
+    """One command line: which project, which profile, which overrides."""
+
+    project: Path
+    caller: Path
+    """Folder the command was typed in: relative paths on the command line are relative to it."""
+    variables: Variables
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _profile: Profile | None = None
+    _plan: FlashPlan | None = None
+
+    @property
+    def profile_name(self) -> str:
+        """The profile asked for; empty where none was."""
+        return self.variables.text("profile")
+
+    @property
+    def folder(self) -> Path:
+        """The project's `.pipeline` folder; made, with its own .gitignore, on the first write only."""
+        return self.project / FOLDER
+
+    def profile(self) -> Profile:
+        """The profile asked for.
+
+        Raises:
+            ProfileError: missing, unknown or with mistakes.
+        """
+        with self._lock:
+            if self._profile is None:
+                from pipeline.profile import load_profile  # noqa: PLC0415  `doit list` needs none
+
+                if not self.profile_name:
+                    raise UnknownProfileError(
+                        "no profile was named",
+                        "say profile=NAME; `doit profiles` lists them, `flashpipe init` writes one",
+                    )
+                overrides = {key: self.variables.text(name) for name, key in _OVERRIDES.items() if self._says(name)}
+                self._profile = load_profile(self.profile_name, self.project, overrides, caller=self.caller)
+            return self._profile
+
+    def _says(self, name: str) -> bool:
+        # Several ports are several runs: each is put in by its own task.
+        return bool(self.variables.text(name)) and name != "port"
+
+    def serial(self) -> SerialProfile:
+        """Port, rate and reset of the profile with the command line's overrides; defaults where no profile is named.
+
+        Raises:
+            PipelineError: a bad profile or value.
+        """
+        from pipeline.profile import SerialProfile  # noqa: PLC0415
+
+        if self.profile_name:
+            return self.profile().serial
+        plain = SerialProfile()
+        text = self.variables.text("baud", str(plain.baud))
+        if not text.isdecimal() or not int(text):
+            raise BadValueError(f"baud={text}: want a rate such as 115200 or 460800")
+        return SerialProfile("auto", int(text), self.variables.text("reset", plain.reset))
+
+    def plan(self) -> FlashPlan:
+        """The plan for the profile's, or the command line's, images; touches no port.
+
+        Raises:
+            PipelineError: an image that is missing, refused or does not fit.
+        """
+        with self._lock:
+            if self._plan is None:
+                self._plan = self._make_plan()
+            return self._plan
+
+    def _make_plan(self) -> FlashPlan:
+        from pipeline.flash import FlashSettings  # noqa: PLC0415
+        from pipeline.plan import make_plan  # noqa: PLC0415
+
+        profile = self.profile()
+        settings = (
+            None
+            if profile.flash_size == "auto"
+            else FlashSettings(profile.flash_mode, profile.flash_size, profile.flash_frequency)
+        )
+        return make_plan(
+            profile.name,
+            profile.chip,
+            settings,
+            self.images(),
+            mode=profile.flash_mode,
+            frequency=profile.flash_frequency,
+            erase_all=profile.erase == "all",
+        )
+
+    def images(self) -> Mapping[int, Image]:
+        """The images by address.
+
+        Raises:
+            SourceError: one cannot be had, or none is named.
+        """
+        from pipeline.firmware.sources import load_source, parse_image_argument  # noqa: PLC0415
+
+        text = self.variables.text("image")
+        if text:
+            return {address: load_source(source, self.caller) for address, source in parse_image_argument(text).items()}
+        sources = self.profile().sources
+        if not sources:
+            command = f"doit flash profile={self.profile_name}"
+            raise NoImageError(f"profile {self.profile_name} names no image", NO_IMAGE.format(command=command))
+        return {source.address: load_source(source.text, source.base) for source in sources}
+
+    def allowed(self) -> frozenset[str]:
+        """Codes of refusals that the user overrides.
+
+        Raises:
+            BadValueError: a word that is no code.
+        """
+        words = frozenset(word for word in self.variables.text("allow").replace(" ", "").split(",") if word)
+        unknown = words - ALLOWABLE
+        if unknown:
+            raise BadValueError(
+                f"allow={','.join(sorted(unknown))}: not a refusal that can be overridden",
+                f"codes: {', '.join(sorted(ALLOWABLE))}",
+            )
+        return words
+
+    def policy(self) -> Policy:
+        """What profile and command line say about the run.
+
+        Raises:
+            PipelineError: a bad profile or variable.
+        """
+        from pipeline.flasher.records import Policy  # noqa: PLC0415
+
+        if self.variables.flag("locked"):
+            raise BadValueError("locked=1: this project has no images.lock.yaml yet", "leave out locked=1")
+        self.variables.flag("offline")  # no source needs the network yet; the value must still be readable
+        return Policy(
+            boards=self.profile().boards,
+            boot=self.boot_wish(),
+            force=self.variables.flag("force"),
+            trust_journal=self.variables.choice("check", ("md5", "mac")) == "mac",
+            read_back=self.profile().verify == "read-back",
+            allow=self.allowed(),
+            project=str(self.project),
+            fitting=self._fitting,
+        )
+
+    def board_policy(self) -> Policy:
+        """As `policy`, for tasks that also work on a bare port: without a profile any board will do.
+
+        Raises:
+            PipelineError: a bad profile or variable.
+        """
+        from pipeline.flasher.records import Policy  # noqa: PLC0415
+
+        return self.policy() if self.profile_name else Policy(boot=self.boot_wish(), project=str(self.project))
+
+    def boot_wish(self) -> BootWish:
+        """What counts as a good boot.
+
+        Raises:
+            PipelineError: a bad profile or variable.
+        """
+        from pipeline.flasher.records import BootWish  # noqa: PLC0415
+
+        if self.profile_name:
+            boot = self.profile().boot
+            return BootWish(boot.check, boot.expect, boot.timeout_s)
+        return BootWish(expect=self.variables.text("boot", "auto"))
+
+    def expects_nodemcu(self) -> bool:
+        """Whether the profile's image is NodeMCU; False where there is no image to look at."""
+        try:
+            return bool(self.profile_name) and self.plan().firmware.family == "nodemcu"
+        except SourceError:
+            return False
+
+    def _fitting(self, device: Device) -> str:
+        return ", ".join(fitting_profiles(self.project, device))
+
+
+ALLOWABLE: Final = frozenset({"wrong-chip", "wrong-flash-size", "flash-unknown"})
+"""Codes that `allow=` overrides."""
+
+
+def fitting_profiles(project: Path, device: Device) -> list[str]:
+    """Names of the profiles, the project's own first, that fit a device."""
+    from pipeline.flasher.checks import fits  # noqa: PLC0415
+    from pipeline.profile import Profile, available_profiles  # noqa: PLC0415
+
+    return [
+        entry.name
+        for entry in available_profiles(project)
+        if isinstance(found := entry.profile, Profile)  # `doit profiles` shows what is wrong with the others
+        and not str(found.serial.port).startswith("sim")
+        and fits(found.flash_size, found.chip, device)
+    ]
+
+
+def make_folder(folder: Path) -> Path:
+    """The project's `.pipeline` folder, ignored by git.
+
+    Raises:
+        RecordError: it cannot be made.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+    except OSError as error:
+        raise RecordError(
+            f"{folder}: cannot be made: {error.strerror}", "mend the rights of the project folder"
+        ) from error
+    return folder

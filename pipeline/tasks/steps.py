@@ -1,0 +1,240 @@
+"""The actions of the tasks: module-level functions with plain arguments; a foreseen failure is one printed message."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from doit.exceptions import TaskFailed
+
+from pipeline.errors import BootError, ConfirmationError, NotNamedError, PipelineError
+from pipeline.tasks import sessions
+from pipeline.tasks.boards import Board
+
+if TYPE_CHECKING:
+    from pipeline.tasks.project import Request
+
+failures: list[PipelineError] = []
+"""What failed in this process, for the exit status of `flashpipe`."""
+
+
+def report(error: PipelineError) -> TaskFailed:
+    """Print a foreseen failure once, whole, and tell doit that the task failed."""
+    failures.append(error)
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.flush()
+    return TaskFailed(str(error), report=False)
+
+
+def step(action: Callable[[Request], None]) -> Callable[[Request], TaskFailed | None]:
+    """An action without a board: foreseen errors become failures, all others stay tracebacks, for they are defects."""
+
+    @functools.wraps(action)
+    def run(request: Request) -> TaskFailed | None:
+        try:
+            action(request)
+        except PipelineError as error:
+            return report(error)
+        return None
+
+    return run
+
+
+def board_step(action: Callable[[Board], None]) -> Callable[[Board, str], TaskFailed | None]:
+    """An action on a board, in its turn."""
+
+    @functools.wraps(action)
+    def run(board: Board, task: str) -> TaskFailed | None:
+        with board.turn(task):
+            try:
+                action(board)
+            except PipelineError as error:
+                _say_state(board, error)
+                return report(error)
+        return None
+
+    return run
+
+
+def _say_state(board: Board, error: PipelineError) -> None:
+    from pipeline.flasher.running import named_state  # noqa: PLC0415
+
+    state = named_state(error, board.found.device if board.found else None)
+    if state:
+        board.lines.say(state)
+
+
+def say(text: str) -> None:
+    """One result on standard output, in whatever the console can show."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201  results go to stdout
+
+
+class Armed:
+    """`uptodate` that is never true: it installs the stop handlers (main thread only) and lines the task up."""
+
+    def __init__(self, board: Board, task: str) -> None:
+        self._board, self._task = board, task
+
+    def __call__(self) -> bool:
+        """False: the task runs."""
+        sessions.install_handlers()
+        self._board.line_up(self._task)
+        return False
+
+    def __repr__(self) -> str:
+        return "always runs: only the board knows what it holds"
+
+
+class Holds:
+    """`uptodate` of flash: this run's probe has seen the board hold the plan, and boot.
+
+    Nothing that was stored earlier counts: `doit -s flash` runs without a probe, and must then look for itself.
+    """
+
+    def __init__(self, board: Board, task: str) -> None:
+        self._board, self._task = board, task
+
+    def __call__(self) -> bool:
+        """Whether nothing is left to do."""
+        if self._board.settled:
+            return True
+        sessions.install_handlers()
+        self._board.line_up(self._task)
+        return False
+
+    def __repr__(self) -> str:
+        return "skipped when the board on the port holds the image and boots"
+
+
+# --- actions ---------------------------------------------------------------------------------------------------------
+
+
+@step
+def show_image(request: Request) -> None:
+    """Load, check and describe the images."""
+    from pipeline.tasks.plan_text import describe_plan  # noqa: PLC0415
+
+    say(describe_plan(request.plan()))
+
+
+@step
+def check_plan(request: Request) -> None:
+    """Everything that can be refused without a board."""
+    request.policy()
+    request.plan()
+
+
+@board_step
+def probe_board(board: Board) -> None:
+    """Connect and compare."""
+    board.probe()
+
+
+@board_step
+def flash_board(board: Board) -> None:
+    """Write what differs, verify, boot."""
+    board.flash()
+
+
+@board_step
+def erase_board(board: Board) -> None:
+    """Erase the whole flash, if that is confirmed."""
+    from pipeline.flasher.running import erase  # noqa: PLC0415
+
+    confirm(board, "erases its whole flash, files and settings included")
+    policy = board.request.board_policy()
+    board.recorded("erase", lambda: erase(board.session(), policy))
+    board.forget_findings()
+
+
+def confirm(board: Board, what: str) -> None:
+    """Ask on a terminal, or take yes=1.
+
+    Raises:
+        ConfirmationError: no, or nobody to ask.
+    """
+    if board.request.variables.flag("yes"):
+        return
+    port = board.port()
+    if not sys.stdin.isatty() or not board.lines.ask(f"{port}: this {what}. Type yes to go on:"):
+        raise ConfirmationError(f"{port}: this {what}", "say yes=1")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise ConfirmationError(f"{port}: not confirmed, nothing was done")
+
+
+@board_step
+def verify_board(board: Board) -> None:
+    """Compare the board with the plan, read-only."""
+    from pipeline.flasher.running import verify  # noqa: PLC0415
+
+    done = verify(board.session(), board.request.plan(), board.request.policy())
+    say(done.reason)
+
+
+@board_step
+def boot_board(board: Board) -> None:
+    """Reset and judge the boot log."""
+    from pipeline.flasher.booting import judge  # noqa: PLC0415
+    from pipeline.flasher.records import Outcome  # noqa: PLC0415
+
+    wish = board.request.boot_wish()
+
+    def run() -> Outcome:
+        session = board.session()
+        verdict = judge(session, wish, None, is_nodemcu=board.request.expects_nodemcu())
+        return Outcome("booted", session.device, verdict=verdict)
+
+    try:
+        done = board.recorded("boot", run)
+    except BootError as error:
+        if error.verdict is not None and error.verdict.log:
+            say(error.verdict.log.rstrip())
+        raise
+    say(done.verdict.log.rstrip())
+
+
+@board_step
+def identify_board(board: Board) -> None:
+    """Say what is on the port."""
+    from pipeline.tasks.identify import describe  # noqa: PLC0415
+
+    say(describe(board.session(), board.request.project))
+
+
+@board_step
+def monitor_board(board: Board) -> None:
+    """Show what the board says, send what is typed."""
+    from pipeline.tasks.monitor import monitor  # noqa: PLC0415
+
+    monitor(board.session(), stop=sessions.stop, gentle=sessions.gentle)
+
+
+@step
+def list_profiles(request: Request) -> None:
+    """Every profile, and what is wrong with those that cannot be used."""
+    from pipeline.tasks.listings import profiles_text  # noqa: PLC0415
+
+    say(profiles_text(request.project))
+
+
+@step
+def list_ports(request: Request) -> None:
+    """Every serial port, and what was last seen on it."""
+    from pipeline.tasks.listings import ports_text  # noqa: PLC0415
+
+    del request
+    say(ports_text())
+
+
+def refuse(error: PipelineError) -> dict[str, Any]:
+    """A task that fails with a message: raising while doit loads would take every other task down."""
+    return {"actions": [(report, [error])], "io": {"capture": False}}
+
+
+def not_named(task: str) -> NotNamedError:
+    """The refusal of a task that writes to boards and was reached by default."""
+    return NotNamedError(f"{task} writes to a board and was not named on the command line", f"say `doit {task} …`")
