@@ -1,0 +1,274 @@
+"""Watching a board boot: which baud rate to listen at, when to knock, when enough is known. Without any I/O.
+
+The caller does what `BootWatcher.next` says and feeds what comes back:
+
+    watcher = BootWatcher(now=clock())
+    while not isinstance(wish := watcher.next(clock()), Verdict):
+        if isinstance(wish, Send):
+            port.write(wish.data)
+        else:
+            port.baudrate = wish.baud
+            watcher.feed(port.read_until_bytes_or(wish.until_s), clock())
+
+The rules:
+
+1. Listen at the ROM's rate right after a reset. Once the ROM has loaded the image (`csum`), listen at the firmware's:
+   its banner follows within a tenth of a second. What the SDK says in between, at the ROM's rate, is given up for it.
+2. If the firmware's rate gives garbage and nothing after it, knock; if nobody answers, go back to the ROM's rate and
+   stay: either the board starts again and again, or the SDK tells why it does not go on.
+3. Garbage there as well: another rate of those in use.
+4. Knock (a carriage return) when the line is quiet: NodeMCU answers with its prompt, even where its banner is off.
+5. A verdict is given at the first conclusive token (`verdict.conclude`), else when waiting longer would not change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pipeline.board.linetext import garbage_bytes, readable
+from pipeline.board.verdict import HEALTHY, LOADED, NOT_CHECKED, ROM, Verdict, accepts, classify, conclude
+
+__all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts", "classify", "rom_baud"]
+
+COMMON_BAUDS: Final = (115200, 9600, 57600, 38400, 19200, 230400)
+"""Rates tried where the declared one gives garbage; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
+KNOCK: Final = b"\r"
+
+TICK_S: Final = 0.05
+LOADED_S: Final = 0.03
+"""Pause after `csum 0xNN` that shows that no `csum err` follows: longer than a USB adapter holds bytes back."""
+EVALUATE_S: Final = 0.02
+"""Least time between two looks at the log: bytes come one by one."""
+ROM_WAIT_S: Final = 0.7
+"""The ROM speaks within milliseconds of a reset; later than this, there was none."""
+QUIET_S: Final = 0.25
+"""A pause after which the firmware has said what it wanted to say."""
+ANSWER_S: Final = 0.6
+"""A NodeMCU at its prompt answers a knock at once; busy ones are knocked again."""
+KNOCKS: Final = 2
+NOISE: Final = 12
+"""Bytes of garbage that show a wrong rate; a reset makes one or two."""
+NOISE_S: Final = 1.5
+"""Garbage for longer than an SDK start takes."""
+BANNER_S: Final = 1.5
+TALK_S: Final = 1.5
+LOAD_S: Final = 3.0
+"""A ROM that found nothing to load stays silent until its watchdog bites."""
+DWELL_S: Final = 9.0
+"""Longer than the hardware watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
+
+
+def rom_baud(crystal_mhz: int = 26) -> int:
+    """The ROM's and SDK's rate: 115200 scaled from the 40 MHz that the ROM assumes (facts: esp8266 §2.4)."""
+    return 115200 * crystal_mhz // 40
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Read at `baud` until bytes come, or until the time `until_s` at the latest."""
+
+    baud: int
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these bytes, at the rate last listened at."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Stay:
+    """What came while listening at one rate."""
+
+    baud: int
+    since_s: float
+    last_s: float
+    """Time of the last byte, or of the beginning."""
+    rom: bool = False
+    """Whether the ROM is expected to speak, rather than the firmware."""
+    linger: bool = False
+    """At the ROM's rate: stay, to hear why the board does not go on."""
+    data: bytearray = field(default_factory=bytearray)
+    knocks: int = 0
+    knocked_s: float = -1.0
+    noise_s: float | None = None
+    """Since when garbage has come without text after it."""
+
+
+class BootWatcher:
+    """Judges a boot from bytes and times. Times are seconds of any one clock."""
+
+    def __init__(
+        self,
+        *,
+        now: float,
+        crystal_mhz: int = 26,
+        firmware_bauds: Sequence[int] = (115200,),
+        timeout_s: float = 60.0,
+        probe_prompt: bool = True,
+        wait_for: str = "",
+        quiet_s: float = 10.0,
+        silence_s: float = 6.0,
+    ) -> None:
+        """Start right after a reset, or beside a board that is already running.
+
+        Args:
+            now: The time.
+            crystal_mhz: The board's crystal; it sets the ROM's rate.
+            firmware_bauds: Rates at which the firmware may speak, the likeliest first; others are tried after them.
+            timeout_s: When to judge by what there is.
+            probe_prompt: Whether a carriage return may be sent to a quiet board.
+            wait_for: A text that the log must hold before a running firmware is a verdict.
+            quiet_s: How long a started firmware may say nothing until it is judged alive but silent.
+            silence_s: How long the line may be dead; the whole timeout where a person has to press RESET.
+        """
+        self._start_s = now
+        self._rom_baud = rom_baud(crystal_mhz)
+        self._bauds = tuple(dict.fromkeys((*firmware_bauds, *COMMON_BAUDS)))
+        self._at = 0
+        self._timeout_s = timeout_s
+        self._probe = probe_prompt
+        self._wait_for = wait_for
+        self._quiet_s = quiet_s
+        self._silence_s = silence_s
+        self._text = ""
+        self._stay = _Stay(self._rom_baud, now, now, rom=True)
+        self._dirty = False
+        self._evaluated_s = now
+        self._received = 0
+        self._state = Verdict("silence", "the board says nothing")
+        self._state_s = now
+        self._lingered = False
+
+    # --- in and out --------------------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take bytes that came at the rate last asked for; none is fine."""
+        if data:
+            self._stay.data += data
+            self._stay.last_s = now
+            self._received += len(data)
+            self._dirty = True
+
+    def next(self, now: float) -> Listen | Send | Verdict:
+        """What to do now."""
+        if self._dirty and now - self._evaluated_s >= max(EVALUATE_S, len(self._text) / 250_000):
+            self._dirty = False
+            self._evaluated_s = now
+            verdict = self._evaluate(now)
+            if verdict is not None:
+                return self._finish(verdict, now)
+        if not self._dirty:
+            verdict = self._judge_by_time(now)
+            if verdict is not None:
+                return self._finish(verdict, now)
+            if self._shall_knock(now):
+                self._stay.knocks += 1
+                self._stay.knocked_s = now
+                return Send(KNOCK)
+            self._choose_baud(now)
+        return Listen(self._stay.baud, min(now + TICK_S, max(now, self._start_s + self._timeout_s)))
+
+    @property
+    def log(self) -> str:
+        """Everything readable so far."""
+        return self._text + self._heard()
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, now: float) -> Verdict | None:
+        log = self.log
+        state = classify(log)
+        if state.kind != self._state.kind:
+            self._state_s = now
+        self._state = state
+        self._watch_noise(now)
+        verdict = conclude(log)
+        if self._wait_for and state.kind in HEALTHY:
+            return state if self._wait_for in log else None
+        return verdict
+
+    def _judge_by_time(self, now: float) -> Verdict | None:
+        state, quiet_s = self._state, now - self._stay.last_s
+        late = now - self._start_s >= self._timeout_s
+        if state.kind == "silence":
+            return self._judge_silence() if late or now - self._start_s >= self._silence_s else None
+        if self._wait_for and not late and state.kind in HEALTHY:
+            return None
+        in_state_s = now - self._state_s
+        enough = {
+            "banner": quiet_s >= BANNER_S or in_state_s >= BANNER_S + NOISE_S,
+            "firmware": in_state_s >= TALK_S,
+            "alive": in_state_s >= self._quiet_s,
+            "no-image": quiet_s >= LOAD_S,
+            "boot-loop": in_state_s >= self._quiet_s,
+        }
+        return state if late or enough.get(state.kind, False) else None
+
+    def _judge_silence(self) -> Verdict:
+        if self._received < NOISE:
+            return Verdict("silence", "the board says nothing, not even its ROM")
+        tried = ", ".join(str(baud) for baud in (self._rom_baud, *self._bauds))
+        return Verdict("unexpected", f"{self._received} bytes came that make no text at {tried} baud")
+
+    def _finish(self, verdict: Verdict, now: float) -> Verdict:
+        if verdict.kind == "alive" and garbage_bytes(bytes(self._stay.data)) >= NOISE:
+            verdict = replace(verdict, summary="the ROM started the firmware, which talks at an unknown baud rate")
+        return replace(verdict, log=self.log, seconds=round(now - self._start_s, 3))
+
+    # --- the rate ----------------------------------------------------------------------------------------------------
+
+    def _watch_noise(self, now: float) -> None:
+        tail = bytes(self._stay.data[-64:])
+        if garbage_bytes(tail) < NOISE or len(readable(tail)) >= NOISE:
+            self._stay.noise_s = None  # text, or nothing yet
+        elif self._stay.noise_s is None:
+            self._stay.noise_s = now
+
+    def _choose_baud(self, now: float) -> None:
+        stay = self._stay
+        if stay.rom:
+            if stay.noise_s is not None or self._rom_has_spoken(now):
+                self._listen_to_firmware(now)
+        elif stay.noise_s is not None:
+            unanswered_s = now - max(stay.last_s, stay.knocked_s)
+            if unanswered_s >= ANSWER_S or now - stay.noise_s >= NOISE_S:
+                if self._lingered:  # the ROM's rate was tried in between, so this one is wrong
+                    self._at = (self._at + 1) % len(self._bauds)
+                self._switch(_Stay(self._rom_baud, now, now, rom=True, linger=True))
+        elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._heard():
+            self._at = (self._at + 1) % len(self._bauds)
+            self._listen_to_firmware(now)
+
+    def _rom_has_spoken(self, now: float) -> bool:
+        """At the ROM's rate: whether there is nothing more to wait for."""
+        quiet_s = now - self._stay.last_s
+        if not self._stay.linger:
+            return quiet_s >= (LOADED_S if LOADED.search(self._heard()) else ROM_WAIT_S)
+        return quiet_s >= (DWELL_S if ROM.search(self.log) else ROM_WAIT_S)
+
+    def _heard(self) -> str:
+        return readable(bytes(self._stay.data))
+
+    def _listen_to_firmware(self, now: float) -> None:
+        self._switch(_Stay(self._bauds[self._at], now, now))
+
+    def _switch(self, stay: _Stay) -> None:
+        text = self._heard()
+        torn = text and not text.endswith("\n") and stay.baud != self._stay.baud
+        self._text += f"{text}\n" if torn else text
+        self._lingered = self._stay.linger
+        self._stay = stay
+
+    # --- knocking ----------------------------------------------------------------------------------------------------
+
+    def _shall_knock(self, now: float) -> bool:
+        stay = self._stay
+        if not self._probe or stay.rom or self._state.kind == "formatting":
+            return False
+        pause_s = ANSWER_S if stay.knocks < KNOCKS else self._quiet_s / 3
+        return now - stay.last_s >= QUIET_S and now - max(stay.knocked_s, stay.since_s - ANSWER_S) >= pause_s

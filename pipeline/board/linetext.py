@@ -1,0 +1,72 @@
+"""Bytes of a serial line to text that people can read: what a UART made of the wrong baud rate never shows.
+
+A wrong rate is told by its bytes. Of boot logs read at the wrong one of the rates 9600 to 460800, more than half of the
+bytes are not printable, and no run of printable ones is longer than seven (computed by sampling the waveform, see
+tests/board/test_linetext.py); text has none, or a single one where a reset cut a byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+_TOKEN: Final = re.compile(
+    rb"(?P<colour>\x1b\[[0-9;]*[A-Za-z])"
+    rb"|(?P<utf8>[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2})"
+    rb"|(?P<bad>[^\x20-\x7e\r\n\t])"
+)
+_NEAR: Final = 10
+"""Unprintable bytes nearer than this belong to one stretch of garbage: runs between them are chance (see above)."""
+_EDGE: Final = 4
+"""Printable bytes beside garbage that are garbage too."""
+
+
+def readable(data: bytes) -> str:
+    """The text in `data`, without garbage, colour codes and carriage returns; UTF-8 letters stay."""
+    kept = bytearray()
+    at = 0
+    for start, end in garbage(data):
+        kept += data[at:start]
+        at = end
+    kept += data[at:]
+    text = _TOKEN.sub(lambda token: token[0] if token["utf8"] else b"", bytes(kept)).decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\n" not in text else text.replace("\r", "")
+
+
+def garbage(data: bytes) -> Iterator[tuple[int, int]]:
+    """The stretches of `data` (start, end) that no text can be made of."""
+    end = 0
+    for first, last in _clusters(data):
+        before = data.rfind(b"\n", end, first) + 1
+        after = data.find(b"\r\n", last + 1, last + 1 + _EDGE)
+        start = max(end, before, first - _EDGE)
+        end = last + 1 + _EDGE if after < 0 else after
+        tail = data[end:]
+        if after < 0 and len(tail) < _NEAR - _EDGE:
+            end = len(data)  # too short to tell whether it is text; more bytes will
+        yield start, min(end, len(data))
+
+
+def garbage_bytes(data: bytes) -> int:
+    """How many bytes of `data` belong to stretches of garbage."""
+    return sum(end - start for start, end in garbage(data))
+
+
+def _clusters(data: bytes) -> Iterator[tuple[int, int]]:
+    """First and last unprintable byte of each stretch that has at least two of them."""
+    first = last = -1
+    count = 0
+    for token in _TOKEN.finditer(data):
+        if token["bad"] is None:
+            continue
+        if count and token.start() - last > _NEAR:
+            if count > 1:
+                yield first, last
+            count = 0
+        if not count:
+            first = token.start()
+        last = token.start()
+        count += 1
+    if count > 1:
+        yield first, last
