@@ -1,0 +1,76 @@
+"""A system without pty, termios and fcntl (Windows) can import everything, read every profile and make a plan.
+
+The modules are blocked in a fresh interpreter: whatever imports one of them while loading fails there. What this cannot
+show is how the rest behaves on Windows itself.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+POSIX_ONLY = ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty")
+
+BLOCK = f"""
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name in {POSIX_ONLY!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}} (blocked)", name=name)
+
+for name in {POSIX_ONLY!r}:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def run(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"{BLOCK}\nsys.path.insert(0, {str(ROOT)!r})\n{script}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+
+def module_names() -> list[str]:
+    files = [path.relative_to(ROOT).with_suffix("").parts for path in sorted((ROOT / "pipeline").rglob("*.py"))]
+    return [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in files if parts[-1] != "__main__"]
+
+
+@pytest.mark.parametrize("name", POSIX_ONLY)
+def test_the_block_works(name: str, tmp_path: Path) -> None:
+    done = run(f"import {name}", tmp_path)
+    assert done.returncode == 1
+    assert "(blocked)" in done.stderr
+
+
+def test_every_module_can_be_imported(tmp_path: Path) -> None:
+    done = run(
+        "import importlib, traceback\n"
+        f"for name in {module_names()!r}:\n"
+        "    try:\n"
+        "        importlib.import_module(name)\n"
+        "    except Exception:\n"
+        "        print(f'--- {name}', traceback.format_exc(limit=-2), sep='\\n')",
+        tmp_path,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_every_shipped_profile_can_be_read(tmp_path: Path) -> None:
+    done = run(
+        "from pathlib import Path\n"
+        "from pipeline.profile import available_profiles, load_profile\n"
+        "for entry in available_profiles(Path()):\n"
+        "    print(load_profile(entry.name, Path()).name)",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == len(list((ROOT / "profiles").glob("*.yaml")))
