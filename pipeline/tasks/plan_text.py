@@ -21,7 +21,7 @@ def describe_plan(plan: FlashPlan) -> str:
         f"         {format_address(segment.address)}  {segment.size:>9,} B  {segment.name}" for segment in plan.segments
     ]
     size = "size from the board" if plan.size_from_board else plan.settings.size
-    lines.append(f"header   {size}, {plan.settings.mode}, {plan.settings.frequency}Hz")
+    lines.append(f"header   {size}, {plan.settings.mode}, {plan.settings.frequency[:-1]} MHz")
     return "\n".join(lines)
 
 
