@@ -125,8 +125,9 @@ def _text(entry: Entry, key: str, report: Report) -> str | None:
 
 
 def _about(entry: Entry, key: str, report: Report) -> str | None:
-    if entry.kind == "text":
-        return " ".join(entry.text.split())
+    text = " ".join(entry.text.split())
+    if entry.kind == "text" and text.isprintable():  # it is printed in listings: no escape codes for the terminal
+        return text
     report.wrong(entry, key, WANT[key])
     return None
 

@@ -39,7 +39,7 @@ def find_profile(name: str, project: Path, *, caller: Path | None = None) -> Pat
         UnknownProfileError: there is none; the message suggests the nearest name.
     """
     if is_path(name):
-        path = (caller or Path.cwd()) / Path(name).expanduser()
+        path = _expand(name, caller or Path.cwd())
         if is_file(path):
             return path.resolve()
         raise UnknownProfileError(f"profile {name!r}: no such file ({path})", "`doit profiles` lists the profiles")
@@ -56,6 +56,13 @@ def find_profile(name: str, project: Path, *, caller: Path | None = None) -> Pat
         + (f"; {other} is there, but a profile's name ends in {SUFFIX}" if other else ""),
         f"one of {', '.join(known)}; or `flashpipe init` writes a new one",
     )
+
+
+def _expand(name: str, caller: Path) -> Path:
+    try:
+        return caller / Path(name).expanduser()
+    except RuntimeError:  # `~somebody` whom this system does not know
+        return caller / name
 
 
 def is_path(name: str) -> bool:
@@ -89,7 +96,7 @@ def profile_files(project: Path) -> list[Path]:
         for path in sorted(_listing(folder), key=lambda path: path.stem):
             if path.stem in found or path.suffix != SUFFIX or path.name.startswith("."):
                 continue
-            if folder != project or _looks_like_profile(path):
+            if is_file(path) and (folder != project or _looks_like_profile(path)):
                 found[path.stem] = path.resolve()
     return list(found.values())
 

@@ -178,6 +178,14 @@ def test_rooms_exist() -> None:
     assert {module.room for module in MODULES.values()} == set(MAY_IMPORT)
 
 
+def test_every_package_travels_in_the_wheel() -> None:
+    packages = {
+        f'"{name}"' for name in (*MODULES, "profiles") if (ROOT / Path(*name.split("."), "__init__.py")).is_file()
+    }
+    declared = (ROOT / "pyproject.toml").read_text("utf-8").partition("[tool.setuptools]")[2].partition("]")[0]
+    assert packages == set(re.findall(r'"[\w.]+"', declared))
+
+
 def test_dodo_imports_the_tasks_and_nothing_else() -> None:
     imports = read_imports((ROOT / "dodo.py").read_text(encoding="utf-8"))
     assert {imported.module for imported in imports if imported.module != "__future__"} == {"pipeline.tasks"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -439,6 +441,12 @@ def test_two_kinds_of_firmware_at_once_are_refused(mistakes: Lines) -> None:
     ]
 
 
+def test_no_escape_code_reaches_the_terminal(mistakes: Lines) -> None:
+    lines = mistakes('extends: esp12\nabout: "\\e[2J"\nverify: "\\e[2J"\n"\\e[2J": 1\n')
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+
+
 def test_long_values_are_cut_in_messages(mistakes: Lines) -> None:
     (line,) = mistakes(f"extends: esp12\nverify: {'9' * 5000}\n")
     assert len(line) < 200
@@ -524,7 +532,10 @@ def test_names_are_exact_and_suggestions_are_not(project: Path) -> None:
     assert "did you mean" not in caught.value.message
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "esp12\0", "\0/x.yaml", "no/such.yaml", "x" * 5000, "x/" + "y" * 5000])
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "esp12\0", "\0/x.yaml", "no/such.yaml", "~nobody-here/x.yaml", "x" * 5000, "x/" + "y" * 5000],
+)
 def test_odd_names_are_unknown_and_nothing_worse(project: Path, name: str) -> None:
     with pytest.raises(UnknownProfileError):
         find_profile(name, project)
@@ -557,6 +568,39 @@ def test_listing_shows_own_before_shipped_and_leaves_other_yaml_out(project: Pat
     assert [bool(entry.error) for entry in own] == [True, False, False]
     assert own[0].error.startswith("broken.yaml:1: flash.mode: got 'dioo'")
     assert len({entry.name for entry in entries}) == len(entries) == len(profile_names(project))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make symbolic links")
+def test_listing_survives_what_only_looks_like_a_file(project: Path) -> None:
+    folder = project / "profiles"
+    folder.mkdir()
+    (folder / "folder.yaml").mkdir()
+    (folder / "dangling.yaml").symlink_to(project / "nothing")
+    (folder / "loop.yaml").symlink_to(folder / "loop.yaml")
+    assert all(entry.shipped for entry in available_profiles(project))
+
+
+def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: Path) -> None:
+    site = project / "site"
+    shutil.copytree(
+        shipped_folder().parent / "pipeline", site / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(shipped_folder(), site / "profiles", ignore=shutil.ignore_patterns("__pycache__"))
+    elsewhere = project / "elsewhere"
+    (elsewhere / "profiles").mkdir(parents=True)
+    (elsewhere / "profiles" / "__init__.py").touch()  # a user's folder of the same name, importable and in front
+    script = (
+        "from pathlib import Path; from pipeline.profile import load_profile; print(load_profile('demo', Path()).path)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(site)},
+    )
+    assert Path(done.stdout.strip()) == site / "profiles" / "demo.yaml"
 
 
 def test_in_the_repository_itself_shipped_profiles_are_listed_once(project: Path) -> None:
