@@ -243,7 +243,7 @@ class Session:
         """
         self.open()
         crystal = self.device.crystal_mhz if self.device else 26
-        self._set_baud(bootlog_baud(crystal))
+        self._set_baud(bootlog.rom_baud(crystal))
         if self.resets_by_wire:
             (self._link or Link(self._serial, self.port)).reset_to_application()
         elif self.prompt is None or not self.prompt(f"{self.port}: release GPIO0, then tap RESET … waiting"):
@@ -307,11 +307,6 @@ class Session:
     def _set_baud(self, baud: int) -> None:
         if self._serial.baudrate != baud:
             self._serial.baudrate = baud
-
-
-def bootlog_baud(crystal_mhz: int) -> int:
-    """Rate of the ROM's boot log: 115200 for a 40 MHz crystal, 74880 for 26 MHz (facts: esp8266 §2.4)."""
-    return 115200 * crystal_mhz // 40
 
 
 @contextmanager

@@ -27,6 +27,7 @@ _OVERRIDES: Final = {
     "mode": "flash.mode",
 }
 """Variable to the profile key it replaces."""
+_SERIAL: Final = frozenset({"serial.baud", "serial.reset"})
 
 NO_IMAGE: Final = """ways to get one:
   - nodemcu-build.com builds one in the cloud with the modules you choose, and mails you the link
@@ -87,15 +88,13 @@ class Request:
         Raises:
             PipelineError: a bad profile or value.
         """
-        from pipeline.profile import SerialProfile  # noqa: PLC0415
+        from pipeline.profile import serial_from  # noqa: PLC0415
 
         if self.profile_name:
             return self.profile().serial
-        plain = SerialProfile()
-        text = self.variables.text("baud", str(plain.baud))
-        if not text.isdecimal() or not int(text):
-            raise BadValueError(f"baud={text}: want a rate such as 115200 or 460800")
-        return SerialProfile("auto", int(text), self.variables.text("reset", plain.reset))
+        return serial_from(
+            {key: self.variables.text(name) for name, key in _OVERRIDES.items() if key in _SERIAL and self._says(name)}
+        )
 
     def plan(self) -> FlashPlan:
         """The plan for the profile's, or the command line's, images; touches no port.
@@ -229,7 +228,7 @@ def fitting_profiles(project: Path, device: Device) -> list[str]:
         entry.name
         for entry in available_profiles(project)
         if isinstance(found := entry.profile, Profile)  # `doit profiles` shows what is wrong with the others
-        and not str(found.serial.port).startswith("sim")
+        and not found.is_virtual
         and fits(found.flash_size, found.chip, device)
     ]
 

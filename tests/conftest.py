@@ -1,0 +1,29 @@
+"""What every test gets: records of its own, and the way to real images where there are any."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the test's own: journals and port memory of the person at the keyboard stay untouched."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("FLASHPIPE_STATE", str(folder))
+    for name in ("FLASHPIPE_PROFILE", "FLASHPIPE_PORT", "FLASHPIPE_BAUD"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The folder of real images; tests that need it say what was not run where it is missing."""
+    folder = Path(os.environ.get("FLASHPIPE_IMAGES", ROOT.parent / "shared" / "images"))
+    if not folder.is_dir():
+        pytest.skip(f"no real images at {folder} (set FLASHPIPE_IMAGES)")
+    return folder.resolve()

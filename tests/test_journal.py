@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from pipeline import journal
+from pipeline.errors import RecordError
+from pipeline.journal import Entry
+
+MAC = "5c:cf:7f:d7:1c:89"
+
+
+def test_an_unknown_board_is_unknown() -> None:
+    entry = journal.read(MAC)
+    assert entry.state == "unknown"
+    assert not entry.finished("")
+
+
+def test_an_entry_comes_back_as_written() -> None:
+    stored = journal.write(Entry(MAC, state="clean", plan="ab", profile="esp12", verdict="prompt", passed=True))
+    assert journal.read(MAC) == stored
+    assert stored.finished("ab")
+    assert not stored.finished("cd")
+
+
+def test_writing_is_not_finished() -> None:
+    assert not journal.write(Entry(MAC, state="writing", plan="ab")).finished("ab")
+
+
+def test_boards_do_not_share_an_entry() -> None:
+    journal.write(Entry(MAC, state="clean", plan="ab"))
+    assert journal.read("5c:cf:7f:d7:1c:8a").state == "unknown"
+
+
+def test_the_file_is_private(own_state: Path) -> None:
+    journal.write(Entry(MAC, state="clean"))
+    (path,) = (own_state / "boards").glob("*.json")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"format": 99, "mac": "5c:cf:7f:d7:1c:89"}',
+        '{"format": 1, "mac": "00:00:00:00:00:00"}',
+        '{"format": 1, "mac": "5c:cf:7f:d7:1c:89", "other": 1}',
+        "\udcff",
+    ],
+)
+def test_a_damaged_entry_is_moved_aside_and_counts_as_unknown(own_state: Path, text: str) -> None:
+    journal.write(Entry(MAC, state="clean", plan="ab"))
+    (path,) = (own_state / "boards").glob("*.json")
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert journal.read(MAC).state == "unknown"
+    assert not path.exists()
+    assert len(list(path.parent.glob("*.damaged"))) == 1
+
+
+def test_a_journal_that_cannot_be_written_says_so(own_state: Path) -> None:
+    (own_state / "boards").write_text("in the way")
+    with pytest.raises(RecordError):
+        journal.write(Entry(MAC, state="writing"))
+
+
+def test_an_interrupted_write_leaves_the_old_entry(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.write(Entry(MAC, state="writing", plan="ab"))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(RecordError, match="No space left"):
+        journal.write(Entry(MAC, state="clean", plan="ab"))
+    (path,) = (own_state / "boards").iterdir()
+    assert json.loads(path.read_text())["state"] == "writing"

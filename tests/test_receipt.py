@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import receipt
+from pipeline.receipt import Receipt
+
+DONE = Receipt(
+    command="flash", outcome="flashed", port="sim://esp12", virtual=True, device={"mac": "5c:cf:7f:d7:1c:89"}
+)
+
+
+def test_a_receipt_is_private_and_says_what_it_is(tmp_path: Path) -> None:
+    path = receipt.write(DONE, tmp_path / "receipts")
+    record = json.loads(path.read_text())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert record["format"] == "flashpipe-receipt/1"
+    assert record["virtual"] is True
+    assert record["tools"]["esptool"][0].isdigit()
+    assert "5ccf7fd71c89-flashed" in path.name
+
+
+def test_two_receipts_of_one_instant_are_two_files(tmp_path: Path, monkeypatch: object) -> None:
+    import time  # noqa: PLC0415
+
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)  # type: ignore[attr-defined]
+    assert receipt.write(DONE, tmp_path) != receipt.write(DONE, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_credentials_in_a_boot_log_are_masked(tmp_path: Path) -> None:
+    log = 'connecting\nssid="home net" password: hunter2, ip=10.0.0.7\nwifi.sta.config({ssid="a", pwd="b"})\n'
+    path = receipt.write(
+        Receipt("boot", "booted", "COM3", virtual=False, verdict={"log": log, "list": [log]}), tmp_path
+    )
+    text = path.read_text()
+    for secret in ("home net", "hunter2", '\\"a\\"', '\\"b\\"'):
+        assert secret not in text
+    assert "10.0.0.7" in text
+
+
+@given(
+    st.sampled_from(["pass", "password", "pwd", "psk", "key", "secret", "token", "ssid"]),
+    st.text("abcXYZ019", min_size=4),
+)
+def test_no_assigned_credential_survives(name: str, value: str) -> None:
+    for text in (f"{name}={value}", f'{name}: "{value}"', f"'{name}' = '{value}'", f"x {name.upper()}={value};y"):
+        assert value not in receipt.mask(text).replace(name, "").replace(name.upper(), "")
