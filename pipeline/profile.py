@@ -290,6 +290,9 @@ def _check_together(values: dict[str, Value], report: Report) -> None:
     """Rules between keys; each mistake stands where the nearer-lying of the two values does."""
     if "firmware.image" in values and "firmware.split" in values:
         report.add(values["firmware.split"].entry, "firmware", "has both image and split, want one of them")
+    keep: tuple[str, ...] = _value(values, "keep", ())
+    if keep and _value(values, "erase", "") == "all":
+        report.wrong(values["erase"].entry, "erase", f"as-needed: erasing all would not keep {', '.join(keep)}")
     mode = values.get("flash.mode")
     if mode is None:
         return

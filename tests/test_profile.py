@@ -86,7 +86,7 @@ serial:
   reset: D0|R1|W0.1|D1|R0|W0.05|D0
 firmware:
   split: {0x10000: b.bin, 0x00000: a.bin}
-erase: all
+erase: as-needed
 keep: [wifi, spiffs]
 verify: read-back
 boot: {expect: "ready.", timeout: 2m}
@@ -104,7 +104,7 @@ boards: [5C-CF-7F-D7-1C-89, 5ccf7f000001]
         gpio9_10="free",
         serial=SerialProfile(PortMatch(usb="1a86:7523", location="1-1.2"), 921600, "D0|R1|W0.1|D1|R0|W0.05|D0"),
         sources=(Source(0, "a.bin", project), Source(0x10000, "b.bin", project)),
-        erase="all",
+        erase="as-needed",
         keep=("spiffs", "wifi"),
         keep_stated=True,
         verify="read-back",
@@ -415,6 +415,14 @@ def test_modes_that_the_chip_cannot_do_are_refused(mistakes: Lines) -> None:
             " q* modes"
         )
     ]
+
+
+def test_erasing_all_and_keeping_some_cannot_both_be_wished(mistakes: Lines, project: Path, write: Write) -> None:
+    assert mistakes("extends: esp12\nerase: all\nkeep: [wifi, lfs]\n") == [
+        "kitchen.yaml:2: erase: got 'all', want as-needed: erasing all would not keep lfs, wifi"
+    ]
+    write("extends: esp12\nerase: all\nkeep: []\n")
+    assert load_profile("kitchen", project).erase == "all"
 
 
 def test_a_chip_change_is_judged_with_the_inherited_mode(mistakes: Lines) -> None:
