@@ -244,6 +244,13 @@ class PlanBoundsError(PlanError):
     remedy = "choose a smaller image, or the profile of the board's real size"
 
 
+class KeepError(PlanError):
+    """The images cover what the profile's `keep` names."""
+
+    code = "would-lose-data"
+    remedy = "use the split pair, which leaves the gap alone; or allow=would-lose-data"
+
+
 class FlashModeError(PlanError):
     """A flash mode that this chip or wiring cannot do."""
 

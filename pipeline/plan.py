@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Final, Literal
 
-from pipeline.errors import PlanAlignmentError, PlanBoundsError, PlanOverlapError
+from pipeline.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError
 from pipeline.firmware.flashmap import Area, Volatile, areas, volatile
 from pipeline.firmware.image import Image, check_layout, with_settings
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
@@ -29,6 +29,14 @@ BLOCK_TURN_S: Final = 0.012
 """What each 16 KiB block costs beside its bytes (facts: esptool measurements; stub-executed §6)."""
 MD5_S_PER_MIB: Final = 1.06
 """Digest of flash contents by the stub (facts: stub-executed §6)."""
+
+KEPT_AREAS: Final = {
+    "spiffs": frozenset({"spiffs"}),
+    "lfs": frozenset({"lfs"}),
+    "wifi": frozenset({"system_params"}),
+    "rf": frozenset({"rf_cal", "phy_init"}),
+}
+"""Word of a profile's `keep` to the areas of the flash map it means."""
 
 Action = Literal["write", "skip", "erase", "keep", "volatile"]
 
@@ -131,6 +139,23 @@ def make_plan(
         areas=areas(firmware, settings.capacity),
         erase_all=erase_all,
     )
+
+
+def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
+    """Refuse a plan that would write over what shall be kept.
+
+    Raises:
+        KeepError: naming the area and the image.
+    """
+    for word in keep:
+        for area in plan.areas:
+            for segment in plan.segments:
+                if area.name in KEPT_AREAS[word] and segment.region.overlaps(area.region):
+                    raise KeepError(
+                        f"{segment.name} at {segment.region} would overwrite {area.what} at {area.region}"
+                        f" (keep: {word})",
+                        "use the split pair, or say allow=would-lose-data",
+                    )
 
 
 def with_real_size(plan: FlashPlan, real_size: int) -> FlashPlan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.errors import BadValueError, NoImageError, RecordError, SourceError, UnknownProfileError
+from pipeline.errors import BadValueError, KeepError, NoImageError, RecordError, SourceError, UnknownProfileError
 from pipeline.tasks.variables import Variables
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Request:
 
     def _make_plan(self) -> FlashPlan:
         from pipeline.flash import FlashSettings  # noqa: PLC0415
-        from pipeline.plan import make_plan  # noqa: PLC0415
+        from pipeline.plan import check_kept, make_plan  # noqa: PLC0415
 
         profile = self.profile()
         settings = (
@@ -117,7 +117,7 @@ class Request:
             if profile.flash_size == "auto"
             else FlashSettings(profile.flash_mode, profile.flash_size, profile.flash_frequency)
         )
-        return make_plan(
+        plan = make_plan(
             profile.name,
             profile.chip,
             settings,
@@ -126,6 +126,9 @@ class Request:
             frequency=profile.flash_frequency,
             erase_all=profile.erase == "all",
         )
+        if profile.keep_stated and KeepError.code not in self.allowed():
+            check_kept(plan, profile.keep)
+        return plan
 
     def images(self) -> Mapping[int, Image]:
         """The images by address.
@@ -215,7 +218,7 @@ class Request:
         return ", ".join(fitting_profiles(self.project, device))
 
 
-ALLOWABLE: Final = frozenset({"wrong-chip", "wrong-flash-size", "flash-unknown"})
+ALLOWABLE: Final = frozenset({"wrong-chip", "wrong-flash-size", "flash-unknown", "would-lose-data"})
 """Codes that `allow=` overrides."""
 
 

@@ -44,9 +44,8 @@ def step(action: Callable[[Request], None]) -> Callable[[Request], TaskFailed | 
 
 
 def board_step(action: Callable[[Board], None]) -> Callable[[Board, str], TaskFailed | None]:
-    """An action on a board, in its turn."""
+    """An action on a board, in its turn; `functools.wraps` would show doit the wrong number of arguments."""
 
-    @functools.wraps(action)
     def run(board: Board, task: str) -> TaskFailed | None:
         with board.turn(task):
             try:
