@@ -30,6 +30,7 @@ from pipeline.errors import (
 )
 from pipeline.firmware.content import (
     BOOT_MAGIC,
+    DAMAGED,
     OTA_MAGIC,
     describe_content,
     excerpt,
@@ -227,13 +228,17 @@ def _refuse_other_magic(image: Image) -> NoReturn:
             f"{image.name}: begins with 0xEA, an image that only a second boot loader can start: the ROM cannot",
             f"put a boot loader at 0x00000: image=0x00000:BOOT.bin,0x01000:{image.origin}",
         )
+    _refuse_damaged(image)
+    if what.startswith(DAMAGED):
+        raise NotAnImageError(
+            f"{image.name}: is a {what}", "transfer it again in binary mode, and never through an editor"
+        )
     if looks_headerless(data):
         raise HeaderlessError(
             f"{image.name}: is {what}, the second file of a pair: without the header (0xE9) of 0x00000.bin "
             f"nothing boots (first byte {data[0]:#04x})",
             f"give both: image=0x00000:FILE,0x10000:{image.origin}",
         )
-    _refuse_damaged(image)
     said = excerpt(data) if what in ("HTML page", "JSON", "text", "XML document", "Git LFS pointer") else ""
     quoted = f' ("{said}")' if said else ""
     begin = f", first byte {data[0]:#04x} instead of 0xe9" if data else ""

@@ -16,6 +16,7 @@ OTA_MAGIC: Final = 0xEA
 """First byte of an image that only a second boot loader starts (facts: image-flashmap §4.2)."""
 PARTITION_RECORD: Final = bytes.fromhex("18010000 65000000")
 """How the code part of a fresh NodeMCU 3.x begins (facts: image-flashmap §5.6)."""
+DAMAGED: Final = "binary file damaged"
 IROM_BASE: Final = 0x40200000
 """Where the first MiB of flash is mapped for execution (facts: image-flashmap §4.4: 0x10000 is 0x40210000)."""
 
@@ -90,7 +91,7 @@ def describe_content(data: bytes) -> str:
     if not data.strip(data[:1]) and data[0] in (0x00, 0xFF):
         return "blank"
     named = next((name for offset, magic, name in _MAGIC if data.startswith(magic, offset)), None)
-    return named or _describe_firmware(data) or _describe_text(data) or _describe_damage(data) or "unknown data"
+    return named or _describe_damage(data) or _describe_firmware(data) or _describe_text(data) or "unknown data"
 
 
 def foreign_content(data: bytes) -> str | None:
@@ -192,5 +193,5 @@ def _is_text(head: bytes) -> bool:
 def _describe_damage(data: bytes) -> str | None:
     # Each byte that is no UTF-8 becomes these three when a tool reads a binary file as text and writes it again.
     if data.count(b"\xef\xbf\xbd") * 3 * 10 > len(data):
-        return "binary file damaged by a text conversion (UTF-8)"
+        return f"{DAMAGED} by a text conversion (UTF-8)"
     return "binary file with CR-LF damage" if has_crlf_damage(data) else None

@@ -105,7 +105,8 @@ def _parameters(flash_size: int) -> Iterator[tuple[str, Region]]:
 def _areas_2x(firmware: Firmware, flash_size: int) -> Iterator[tuple[str, Region]]:
     yield from _parameters(flash_size)
     yield "boot", Region(0, TABLE_ADDRESS)
-    if firmware.code_end > TABLE_ADDRESS:
+    # A dump of a whole flash does not show where its code ends.
+    if TABLE_ADDRESS < firmware.code_end <= flash_size - 5 * SECTOR_SIZE:
         yield "irom", Region(TABLE_ADDRESS, firmware.code_end)
         # 64 KiB steps on 1 MiB and more, 8 KiB steps on 512 KiB (facts: image-flashmap §5.4).
         step = 0x10000 if flash_size >= 0x100000 else 0x2000  # noqa: PLR2004

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pipeline.firmware.nodemcu import Firmware, identify_firmware
+
+MICROPYTHON = b"\x00MicroPython v1.10-8-g8b7039d7d on 2019-01-26; ESP module with ESP8266\x00"
+
+
+def test_nodemcu_3_tells_everything(build: Any) -> None:
+    start, code = build.pair_3x()
+    found = identify_firmware({0: start, 0x10000: code})
+    assert found == identify_firmware({0: build.combine((start, code))})
+    assert (found.family, found.version, found.sdk_line, found.layout) == ("nodemcu", "3.0.0.0", "3.x", "3.x-new")
+    assert (found.branch, found.release, found.build_date) == ("release", "3.0-release_20201107", "2020-11-29 15:53")
+    assert (found.lua, found.number_type, found.ssl, found.lfs_size) == ("5.1.4", "integer", True, 0x20000)
+    assert found.modules == ("file", "gpio", "net", "node", "tmr", "uart", "wifi")
+    assert found.code_end == 0x40000
+    assert not found.adjusts_size
+    assert found.title() == "NodeMCU 3.0.0.0 (SDK 3.0.1-dev, integer, SSL, 7 modules, LFS 128 KB)"
+
+
+def test_old_layout_is_told_from_the_new(build: Any) -> None:
+    start, code = build.pair_3x(layout="old")
+    assert identify_firmware({0: start, 0x10000: code}).layout == "3.x-old"
+
+
+def test_nodemcu_2_without_a_version_has_that_of_its_sdk(build: Any) -> None:
+    found = identify_firmware({0: build.combine(build.pair_2x())})
+    assert (found.version, found.sdk, found.sdk_line, found.layout) == ("2.2.1", "2.2.1(cfd48f3)", "2.x", "2.x")
+    assert (found.branch, found.commit, found.build_date, found.ssl) == (
+        "master",
+        "89abcdef",
+        "2018-07-11 14:43",
+        False,
+    )
+    assert found.modules == ("adc", "file", "node")
+    assert found.adjusts_size
+    assert found.code_end == 0x40000
+
+
+@pytest.mark.parametrize(
+    ("message", "number"), [(b"\0table index is NaN\0", "float"), (b"\0modulo by zero\0", "integer"), (b"", "")]
+)
+def test_number_type_without_a_line_for_it(build: Any, message: bytes, number: str) -> None:
+    start, code = build.pair_2x()
+    assert identify_firmware({0: start, 0x10000: code + message}).number_type == number
+
+
+@pytest.mark.parametrize(
+    ("banner", "sdk", "version", "line"),
+    [
+        (b"\nNodeMCU 0.9.5 build 20150318  powered by Lua 5.1.4", b"", "0.9.5", "0.9"),
+        (b"\nNodeMCU 1.4.0 build unspecified powered by Lua 5.1.4 on SDK 1.4.0", b"", "1.4.0", "1.4"),
+        (b"\nNodeMCU 1.5.4.1 build 08/01/17 powered by Lua 5.1.4 on SDK ", b"1.5.4.1(39cb9a32)", "1.5.4.1", "1.5.4.1"),
+        (b"\nNodeMCU 1.5.1 build unspecified powered by Lua 5.1.4 on SDK ", b"1.5.1(e67da894)", "1.5.1", "1.5"),
+    ],
+)
+def test_older_lines(build: Any, banner: bytes, sdk: bytes, version: str, line: str) -> None:
+    found = identify_firmware({0: build.start(), 0x10000: build.code(banner=banner, sdk=sdk)})
+    assert (found.family, found.version, found.sdk_line) == ("nodemcu", version, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "family", "version"),
+    [
+        (MICROPYTHON, "micropython", "1.10-8-g8b7039d7d"),
+        (b"Adafruit CircuitPython 2.3.1 on 2018-05-07; ESP module with ESP8266\0", "circuitpython", "2.3.1"),
+        (b"User-Agent: Espruino 1v99\r\n", "espruino", "1v99"),
+        (b"\0AT version:1.2.0.0(Jul  1 2016)\0", "at", "1.2.0.0"),
+        (b"\0Bin version(Wroom 02):1.7.6\r\n\0+GMR\0", "at", "1.7.6"),
+        (b"MicroPython v1.10 on 2019-01-26; ESP32 module with ESP32\0", "unknown", ""),
+        (b"see https://micropython.org, MicroPython!", "unknown", ""),
+        (b"how to flash NodeMCU", "unknown", ""),
+        (b"ESPHome version 2024.1.0", "unknown", ""),
+    ],
+)
+def test_other_families_are_named_on_their_own_text(build: Any, text: bytes, family: str, version: str) -> None:
+    found = identify_firmware({0: build.boot().ljust(0x9000, b"\xff") + text})
+    assert (found.family, found.version) == (family, version)
+
+
+def test_two_banners_are_unknown(build: Any) -> None:
+    start, code = build.pair_2x()
+    assert identify_firmware({0: start, 0x10000: code + MICROPYTHON}).family == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [(b"", "arduino"), (b"\0ESPHome version 2024.1.0\0", "esphome"), (b"{1}Tasmota Version}2", "tasmota")],
+)
+def test_sketches(build: Any, text: bytes, family: str) -> None:
+    assert identify_firmware({0: build.sketch(text=text)}).family == family
+
+
+def test_boot_loader_alone(build: Any) -> None:
+    loader = build.boot([(0x40100000, b"\n2nd boot version : 1.6\n\0")])
+    assert identify_firmware({0: loader}).title() == "boot loader 1.6"
+    assert identify_firmware({0: loader, 0x1000: bytes(100)}).family == "unknown"
+
+
+def test_other_chips_and_nothing_are_unknown(build: Any) -> None:
+    assert identify_firmware({0: build.newer_chip(0, 0x3FFF0030) + MICROPYTHON}) == Firmware("unknown")
+    assert identify_firmware({}) == Firmware("unknown")
+    assert Firmware("unknown").title() == "unknown firmware"

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pipeline.errors import (
+    BadValueError,
+    ImageAmbiguousError,
+    ImageMissingError,
+    PackageMissingError,
+    SourceError,
+)
+from pipeline.firmware.sources import load_source, load_sources, parse_image_argument
+
+
+@pytest.mark.parametrize(
+    ("text", "sources"),
+    [
+        ("firmware.bin", {0: "firmware.bin"}),
+        ("0x00000:a.bin,0x10000:b.bin", {0: "a.bin", 0x10000: "b.bin"}),
+        ("0x10000:b.bin, 0x0:a.bin", {0: "a.bin", 0x10000: "b.bin"}),
+        ("0:a.bin,65536:b.bin", {0: "a.bin", 0x10000: "b.bin"}),
+        ("0x00000=a.bin,0x10000=b.bin", {0: "a.bin", 0x10000: "b.bin"}),
+        ("C:\\fw.bin", {0: "C:\\fw.bin"}),
+        ("0x0:C:\\a.bin,0x10000:D:\\b.bin", {0: "C:\\a.bin", 0x10000: "D:\\b.bin"}),
+        ("https://example.org/a.bin", {0: "https://example.org/a.bin"}),
+        ("package:name/a.bin", {0: "package:name/a.bin"}),
+        ("package:name==1.0/a.bin", {0: "package:name==1.0/a.bin"}),
+        ("./0x00000.bin", {0: "./0x00000.bin"}),
+        ("0x00000.bin", {0: "0x00000.bin"}),
+        ("with,comma.bin", {0: "with,comma.bin"}),
+        ("0x0:with,comma.bin,0x10000:b.bin", {0: "with,comma.bin", 0x10000: "b.bin"}),
+        ("0x0:package:name==1/0x00000.bin,0x10000:x", {0: "package:name==1/0x00000.bin", 0x10000: "x"}),
+    ],
+)
+def test_image_argument(text: str, sources: dict[int, str]) -> None:
+    assert parse_image_argument(text) == sources
+
+
+@pytest.mark.parametrize("text", ["", "  ", "0x0:", "0x0:a,0x0:b", "a.bin,0x10000:b.bin", "0x0:a,0x10000:"])
+def test_bad_image_argument(text: str) -> None:
+    with pytest.raises(BadValueError) as caught:
+        parse_image_argument(text)
+    assert caught.value.hint
+
+
+@given(
+    parts=st.dictionaries(st.integers(0, 0xFFFFFF), st.from_regex(r"[a-z][a-z./]{0,20}", fullmatch=True), min_size=1)
+)
+def test_image_argument_round_trip(parts: dict[int, str]) -> None:
+    assert parse_image_argument(",".join(f"{at:#07x}:{text}" for at, text in parts.items())) == parts
+
+
+def test_path_relative_to_the_base(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.bin").write_bytes(b"data")
+    image = load_source("sub/a.bin", tmp_path)
+    assert (image.name, image.data, image.origin) == ("a.bin", b"data", "sub/a.bin")
+    assert load_source(str(tmp_path / "sub" / "a.bin"), Path("/nowhere")).data == b"data"
+
+
+def test_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "a.bin").write_bytes(b"data")
+    assert load_source("~/a.bin", Path("/nowhere")).data == b"data"
+
+
+def test_missing_file_lists_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "other.bin").write_bytes(b"x")
+    with pytest.raises(ImageMissingError, match=r"a\.bin.*there are other\.bin"):
+        load_source("a.bin", tmp_path)
+    with pytest.raises(ImageMissingError, match="does not exist"):
+        load_source("sub/a.bin", tmp_path)
+
+
+def test_pattern_takes_the_only_match(tmp_path: Path) -> None:
+    (tmp_path / "nodemcu-1-float.bin").write_bytes(b"f")
+    (tmp_path / "nodemcu-1-float.map").write_bytes(b"m")
+    (tmp_path / "folder-float.bin").mkdir()
+    assert load_source("*-float.bin", tmp_path).data == b"f"
+    with pytest.raises(ImageAmbiguousError, match="2 files match") as caught:
+        load_source("nodemcu-*", tmp_path)
+    assert "nodemcu-1-float.bin" in caught.value.message
+    assert "nodemcu-1-float.bin" in caught.value.hint
+    with pytest.raises(ImageMissingError, match="nodemcu-1-float"):
+        load_source("*.zip", tmp_path)
+
+
+def test_name_that_looks_like_a_pattern_but_exists(tmp_path: Path) -> None:
+    (tmp_path / "fw[1].bin").write_bytes(b"x")
+    assert load_source("fw[1].bin", tmp_path).data == b"x"
+
+
+def test_what_cannot_be_a_source(tmp_path: Path) -> None:
+    (tmp_path / "empty.bin").write_bytes(b"")
+    with (tmp_path / "huge.bin").open("wb") as stream:
+        stream.truncate(0x1000001)
+    for text, word in (
+        (".", "is a folder"),
+        ("empty.bin", "is an empty file"),
+        ("huge.bin", "more than any"),
+        ("https://example.org/a.bin", "download"),
+        ("package:", "not a package source"),
+        ("package:name", "not a package source"),
+        ("package:name==/a.bin", "not a package source"),
+    ):
+        with pytest.raises(SourceError, match=word) as caught:
+            load_source(text, tmp_path)
+        assert caught.value.hint
+        assert "\n" not in caught.value.message
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="rights do not bind here")
+def test_unreadable_file(tmp_path: Path) -> None:
+    path = tmp_path / "secret.bin"
+    path.write_bytes(b"x")
+    path.chmod(0)
+    with pytest.raises(SourceError, match="cannot be read"):
+        load_source("secret.bin", tmp_path)
+
+
+def test_sources_of_a_layout(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    (tmp_path / "b").write_bytes(b"b")
+    loaded = load_sources({0x10000: "b", 0: "a"}, tmp_path)
+    assert {address: image.data for address, image in loaded.items()} == {0: b"a", 0x10000: b"b"}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A distribution `demo-images` 1.2 with a few files, as pip would have installed it."""
+    site = tmp_path / "site"
+    info = site / "demo_images-1.2.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: demo-images\nVersion: 1.2\n")
+    files = ["demo/one.bin", "demo/a/two.bin", "demo/b/two.bin", "demo/gone.bin"]
+    (info / "RECORD").write_text("".join(f"{name},,\n" for name in [*files, "demo_images-1.2.dist-info/METADATA"]))
+    for name in files[:-1]:
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_bytes(name.encode())
+    monkeypatch.syspath_prepend(str(site))
+    return site
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("package:demo-images/one.bin", b"demo/one.bin"),
+        ("package:demo_images/one.bin", b"demo/one.bin"),
+        ("package:demo-images==1.2/one.bin", b"demo/one.bin"),
+        ("package:demo-images/a/two.bin", b"demo/a/two.bin"),
+        ("package:demo-images/demo/b/two.bin", b"demo/b/two.bin"),
+    ],
+)
+@pytest.mark.usefixtures("package")
+def test_file_of_a_package(tmp_path: Path, text: str, data: bytes) -> None:
+    assert load_source(text, tmp_path).data == data
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "word", "hint"),
+    [
+        ("package:no-such-thing/a.bin", PackageMissingError, "is not installed", "pip install --no-deps no-such-thing"),
+        ("package:no-such==2/a.bin", PackageMissingError, "is not installed", "pip install --no-deps 'no-such==2'"),
+        ("package:demo-images==1.3/one.bin", PackageMissingError, "1.2 is installed", "'demo-images==1.3'"),
+        ("package:demo-images/three.bin", PackageMissingError, "it has gone.bin, one.bin, two.bin", "name one"),
+        ("package:demo-images/two.bin", ImageAmbiguousError, "2 files", "more of the path"),
+        ("package:demo-images/gone.bin", PackageMissingError, "it is gone", "--force-reinstall"),
+    ],
+)
+@pytest.mark.usefixtures("package")
+def test_package_that_does_not_serve(tmp_path: Path, text: str, kind: type[SourceError], word: str, hint: str) -> None:
+    with pytest.raises(kind, match=word) as caught:
+        load_source(text, tmp_path)
+    assert hint in caught.value.hint
