@@ -1,0 +1,86 @@
+"""A project folder and the user's own commands in it, as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LIMIT_S = 120
+
+
+@dataclass
+class Done:
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+    def ok(self) -> Done:
+        assert self.status == 0, self.text
+        assert "Traceback" not in self.text, self.text
+        return self
+
+    def failed(self, code: str) -> Done:
+        assert self.status != 0, self.text
+        assert f"[code: {code}]" in self.text, self.text
+        assert "Traceback" not in self.text, self.text
+        return self
+
+    @property
+    def wrote(self) -> bool:
+        return "bytes written" in self.text
+
+
+@dataclass
+class Project:
+    """A folder with a one-line dodo.py."""
+
+    folder: Path
+    state: Path
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "FLASHPIPE_STATE": str(self.state), "PYTHONIOENCODING": "utf-8"}
+
+    def run(self, module: str, *words: str, folder: Path | None = None) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=folder or self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=LIMIT_S,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def doit(self, *words: str) -> Done:
+        return self.run("doit", *words)
+
+    def flashpipe(self, *words: str, folder: Path | None = None) -> Done:
+        return self.run("pipeline.tasks.cli", *words, folder=folder)
+
+    def receipts(self) -> list[dict[str, Any]]:
+        return [
+            json.loads(path.read_text()) for path in sorted((self.folder / ".pipeline" / "receipts").glob("*.json"))
+        ]
+
+    def journal(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted((self.state / "boards").glob("*.json"))]
+
+
+def make_project(folder: Path, state: Path) -> Project:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "dodo.py").write_text("from pipeline.tasks import *\n")
+    return Project(folder, state)
