@@ -39,23 +39,26 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     Raises:
         RecordError: the folder cannot be written or the disk is full.
     """
-    temporary = ""
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
+        temporary.chmod(mode)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise RecordError(
             f"{path}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
         ) from error
+    finally:
+        # Nothing is left there once it has been renamed; an interrupt, too, leaves no rest.
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pipeline.errors import BadValueError
 
 _SIZE: Final = re.compile(r"(\d+|0x[0-9a-f]+)\s*(b|kb?|kib|mb?|mib)?", re.IGNORECASE)
 _FACTOR: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
+_ADDRESS: Final = re.compile(r"0x([0-9a-f]+)|([0-9]+)", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min)?", re.IGNORECASE)
 _SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0}
 _YES: Final = frozenset({"1", "yes", "true", "on", "y"})
@@ -41,13 +42,10 @@ def parse_address(text: str) -> int:
     Raises:
         BadValueError: not an address.
     """
-    try:
-        value = int(text.strip(), 0 if text.strip().lower().startswith("0x") else 10)
-    except ValueError:
-        value = -1
-    if value < 0:
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None:
         raise BadValueError(f"{text!r} is not an address", "write it like 0x10000")
-    return value
+    return int(found[1], 16) if found[1] else int(found[2])
 
 
 def format_address(address: int) -> str:

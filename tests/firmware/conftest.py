@@ -20,7 +20,8 @@ BANNER_3X = (
     b" build 2020-11-29 15:53 powered by Lua 5.1.4 on SDK %s\n"
 )
 BANNER_2X = (
-    b"\nNodeMCU custom build by somebody\n\tbranch: master\n\tcommit: 89abcdef\n\tSSL: false\n\tmodules: adc,file,node\n"
+    b"\nNodeMCU custom build by somebody\n\tbranch: master\n\tcommit: 89abcdef\n\tSSL: false\n"
+    b"\tmodules: adc,file,node\n"
     b" build created on 2018-07-11 14:43\n powered by Lua 5.1.4 on SDK "
 )
 

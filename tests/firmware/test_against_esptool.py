@@ -14,6 +14,7 @@ from esptool.targets import ESP8266ROM
 from esptool.util import FatalError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from pipeline.errors import ImageError
 from pipeline.firmware.image import BootImage, Image, parse_boot_image, with_settings
 from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pipeline.firmware.content import describe_content, excerpt, foreign_content, has_crlf_damage, looks_headerless
 
 

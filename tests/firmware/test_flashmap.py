@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from pipeline.firmware.flashmap import areas, volatile
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.flash import Region
@@ -95,4 +97,4 @@ def test_areas_lie_in_the_flash_in_order_and_apart(build: Any, size: int, kind: 
     found = [area.region for area in areas(identify_firmware({0: pair[0], 0x10000: pair[1]}), size)]
     assert found == sorted(found)
     assert all(Region(0, size).contains(region) and region.size > 0 for region in found)
-    assert not any(left.overlaps(right) for left, right in zip(found, found[1:], strict=False))
+    assert not any(left.overlaps(right) for left, right in pairwise(found))
