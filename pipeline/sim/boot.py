@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pipeline.sim import firmware, image, romlog
+from pipeline.sim import firmware, image, programs, romlog
 from pipeline.sim.chip import RESET_WATCHDOG, Chip, Flash, Said, Strap
 from pipeline.sim.program import Baud, Listen, Machine, Program, Reset, Say, Step, Wait, text
 from pipeline.sim.settings import NAMES as OPTION_NAMES
@@ -133,7 +133,7 @@ def _run(machine: Machine) -> Program:
         if _mode_fails(machine, "exception"):
             yield from _crash(machine)
             continue
-        restart = yield from firmware.run(machine, walk)
+        restart = yield from programs.run(machine, walk)
         if not restart:
             return
 

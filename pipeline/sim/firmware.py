@@ -1,4 +1,4 @@
-"""Which program the flash holds, read out of its own bytes, and the start of each kind.
+"""Which program the flash holds, read out of its own bytes.
 
 Nothing is executed: a text that stands in the image is printed where such a program prints it. What no text tells is
 not guessed; a program of an unknown kind stays silent after the ROM log.
@@ -11,8 +11,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.sim import spiffs
 from pipeline.sim.image import Walk
-from pipeline.sim.program import SECTOR, Baud, Listen, Machine, Say, Step, Wait, text
+from pipeline.sim.program import SECTOR, Step
 
 Read = Callable[[int, int], bytes]
 Run = Generator[Step, None, bool]
@@ -67,18 +68,20 @@ _MARKS: Final = {
     "freq-trace": b"freq trace enable %d",
     "phy-pair": b"phy ver: %d_%d, pp ver",
     "lua-error": b"Lua error: ",
+    "lua-error-line": b"Lua error: %s\n",
+    "strerror": b"cannot %s %s: %s",
     "spiffs": b"Formatting file system. Please wait...",
 }
 
 
 def code_end(read: Read, walk: Walk, limit: int = SEARCHED) -> int:
-    """End of the code that belongs to the image at 0: the first blank sector after 0x10000, or the image itself.
+    """End of the code that belongs to the image at 0: the first blank sector after 0x10000 or the file system.
 
     Remains of an earlier, longer program directly behind a shorter one cannot be told from it.
     """
     blank = b"\xff" * SECTOR
     start = IROM
-    while start < limit and read(start, SECTOR) != blank:
+    while start < limit and read(start, SECTOR) != blank and not spiffs.blocks_at(read, start):
         start += SECTOR
     return max(walk.end, start if start > IROM else 0)
 
@@ -106,16 +109,3 @@ def identify(read: Read, walk: Walk, limit: int = SEARCHED) -> Texts:
 
 EBOOT: Final = 0x4010F000
 """Load address of the Arduino core's first stage (captures: github.com/esp8266/Arduino#9122)."""
-
-
-def run(machine: Machine, walk: Walk) -> Run:
-    """Start the program that the ROM has loaded."""
-    limit = min(SEARCHED, machine.flash.size)
-    texts = identify(machine.read, walk, limit)
-    yield Wait(machine.settings.sdk_s)
-    yield Baud(115200)
-    yield Say(text(texts.banner.replace("%s", texts.sdk) + "\n> "))
-    machine.listening = True
-    while True:
-        yield Listen()
-        machine.inbox.clear()

@@ -1,0 +1,70 @@
+"""Starts the program that the ROM has loaded: NodeMCU, or one of the kinds of which only the greeting is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pipeline.sim import nodemcu, sdk
+from pipeline.sim.firmware import SEARCHED, Run, Texts, identify
+from pipeline.sim.image import Header, Walk
+from pipeline.sim.program import Baud, Listen, Machine, Say, Step, Wait, text
+
+BAUD: Final = 115200
+PROMPT: Final = b">>> "
+EBOOT_SAYS: Final = "~ld\n"
+"""Last line of the Arduino core's first stage; its `v…` line before holds a number that no text in the image tells."""
+
+SILENT: Final = frozenset({"unknown"})
+
+
+def run(machine: Machine, walk: Walk) -> Run:
+    """Start the program; True when it has restarted the chip, False when it has said all it will ever say."""
+    texts = identify(machine.read, walk, min(SEARCHED, machine.flash.size))
+    if texts.family == "nodemcu":
+        return (yield from nodemcu.run(machine, texts, walk))
+    if texts.family == "eboot":
+        yield Say(text(EBOOT_SAYS))
+    if texts.family in {"eboot", "unknown"}:
+        return False
+    return (yield from _greet(machine, texts))
+
+
+def _greet(machine: Machine, texts: Texts) -> Run:
+    """SDK start, then the greeting; afterwards input is echoed (a prompt) or answered like AT firmware."""
+    places = sdk.Places.at_end(Header.parse(machine.read(0, 8)).size)
+    lines = sdk.Lines(texts.sdk, texts.compiled, checks=False, trace="freq-trace" in texts.found)
+    yield from sdk.start(machine, places, lines)
+    yield Wait(machine.settings.lua_s)
+    yield Baud(BAUD)
+    machine.listening = True
+    if texts.family == "at":
+        yield Say(text(texts.banner))
+        yield from _at(machine)
+    else:
+        yield Say(text("\n" + texts.banner.rstrip("\n") + "\n") + PROMPT)
+        yield from _prompt(machine)
+    return False
+
+
+def _prompt(machine: Machine) -> Iterator[Step]:
+    """Echo and a new prompt after each line: nothing that is typed is evaluated."""
+    while True:
+        yield Listen()
+        typed, machine.inbox[:] = bytes(machine.inbox), b""
+        yield Say(typed.replace(b"\n", b"").replace(b"\r", b"\r\n" + PROMPT))
+
+
+def _at(machine: Machine) -> Iterator[Step]:
+    """`AT` gets `OK`, any other line `ERROR`; lines end with CR LF, and input is echoed."""
+    line = bytearray()
+    while True:
+        yield Listen()
+        typed, machine.inbox[:] = bytes(machine.inbox), b""
+        yield Say(typed)
+        line += typed
+        while b"\n" in line:
+            command, _, rest = line.partition(b"\n")
+            line = bytearray(rest)
+            if command.strip():
+                yield Say(b"\r\nOK\r\n" if command.strip() in {b"AT", b"ATE1"} else b"\r\nERROR\r\n")

@@ -1,0 +1,162 @@
+"""The file system of the virtual firmware: where SPIFFS stands, whether there is one, and a simple file store in it.
+
+Each 8 KB block carries the real SPIFFS mark (16 bits near the end of its first page: page size and distance from the
+last block), so a file system made elsewhere is recognised and not formatted again. Files are kept in a format of our
+own, a log of records in the pages after the mark; real SPIFFS contents are left alone and show no files.
+(Mark: nodemcu-firmware 36cbf9f, app/spiffs/spiffs_nucleus.h, SPIFFS_MAGIC.)
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipeline.sim.program import SECTOR, Machine
+
+BLOCK: Final = 0x2000
+PAGE: Final = 256
+MARK_AT: Final = PAGE - 4
+"""Offset of the mark in a block: the last but one 16-bit entry of the one lookup page."""
+
+_MARK: Final = 0x0529 ^ PAGE
+_ROOM: Final = BLOCK - PAGE
+"""Bytes of a block that hold our records."""
+
+MIN_BLOCKS: Final = 4
+NAME_LIMIT: Final = 31
+DATA_PER_PAGE: Final = PAGE - 5
+"""Bytes of file data in a real SPIFFS page; `file.fsinfo` counts in these."""
+
+_RECORD: Final = struct.Struct("<4sBBHI")
+_MAGIC: Final = b"vfs1"
+_PENDING, _WRITTEN, _REMOVED = 0xFF, 0x7F, 0x3F
+"""States of a record: programmed last, so that a torn write never counts."""
+
+
+def blocks_at(read: Callable[[int, int], bytes], address: int) -> int:
+    """Number of blocks of the file system that starts at `address`; 0 if none does."""
+    first, second = (int.from_bytes(read(address + at + MARK_AT, 2), "little") ^ _MARK for at in (0, BLOCK))
+    return first if first >= MIN_BLOCKS and first == second + 1 else 0
+
+
+@dataclass(slots=True)
+class Files:
+    """A mounted file system: names to contents, kept in step with flash."""
+
+    machine: Machine
+    start: int
+    """Flash address of the first block."""
+    blocks: int
+    contents: dict[str, bytes] = field(default_factory=dict)
+    foreign: bool = False
+    """Holds a real SPIFFS: its files are not read, and nothing is written."""
+    _end: int = 0
+
+    @classmethod
+    def mount(cls, machine: Machine, start: int) -> Files | None:
+        """The file system at `start`, or None."""
+        blocks = blocks_at(machine.read, start)
+        if not blocks:
+            return None
+        files = cls(machine, start, blocks)
+        files._load()
+        return files
+
+    @property
+    def size(self) -> int:
+        """Bytes of flash."""
+        return self.blocks * BLOCK
+
+    @property
+    def total(self) -> int:
+        """Capacity as SPIFFS counts it: two blocks spare, one page for emergencies."""
+        return ((self.blocks - 2) * (BLOCK // PAGE - 1) + 1) * DATA_PER_PAGE
+
+    @property
+    def used(self) -> int:
+        """As SPIFFS counts: whole pages, one more for each file's index."""
+        return sum((-(-len(data) // DATA_PER_PAGE) + 1) * DATA_PER_PAGE for data in self.contents.values())
+
+    def save(self, name: str, data: bytes) -> float | None:
+        """Write a whole file; None if there is no room. Returns seconds."""
+        others = {key: value for key, value in self.contents.items() if key != name}
+        if self.foreign or sum(map(len, others.values())) + len(data) > self.total - 2 * PAGE * (len(others) + 1):
+            return None
+        self.contents = {**others, name: data}
+        return self._append(_WRITTEN, name, data)
+
+    def remove(self, name: str) -> float | None:
+        """Delete a file; None if there is none of that name. Returns seconds."""
+        if self.contents.pop(name, None) is None:
+            return None
+        return self._append(_REMOVED, name, b"")
+
+    def clear(self) -> float:
+        """Put the marks into erased flash. Returns seconds."""
+        seconds = 0.0
+        for index in range(self.blocks):
+            mark = (_MARK ^ (self.blocks - index)).to_bytes(2, "little")
+            seconds += self.machine.program(self.start + index * BLOCK + MARK_AT, mark + b"\0\0")
+        self.contents, self._end, self.foreign = {}, 0, False
+        return seconds
+
+    def _load(self) -> None:
+        at = 0
+        while at + _RECORD.size < self.blocks * _ROOM:
+            magic, state, length, _, size = _RECORD.unpack(self._read(at, _RECORD.size))
+            if magic != _MAGIC or length > NAME_LIMIT or size > self.size:
+                self.foreign = at == 0 and not self._blank()
+                break
+            name = self._read(at + _RECORD.size, length).decode("latin-1")
+            if state == _WRITTEN:
+                self.contents[name] = self._read(at + _RECORD.size + length, size)
+            elif state == _REMOVED:
+                self.contents.pop(name, None)
+            at += _aligned(_RECORD.size + length + size)
+        self._end = at
+
+    def _blank(self) -> bool:
+        return self._read(0, _ROOM) == b"\xff" * _ROOM
+
+    def _append(self, state: int, name: str, data: bytes) -> float:
+        raw = name.encode("latin-1", "replace")
+        length = _aligned(_RECORD.size + len(raw) + len(data))
+        if self._end + length + _RECORD.size > self.blocks * _ROOM:
+            return self._compact()
+        at, self._end = self._end, self._end + length
+        seconds = self._program(at, _RECORD.pack(_MAGIC, _PENDING, len(raw), 0xFFFF, len(data)) + raw + data)
+        return seconds + self._program(at + len(_MAGIC), bytes((state,)))
+
+    def _compact(self) -> float:
+        seconds = sum(self.machine.erase(self.start + at) for at in range(0, self.size, SECTOR))
+        kept = self.contents
+        seconds += self.clear()
+        for name, data in kept.items():
+            self.contents[name] = data
+            seconds += self._append(_WRITTEN, name, data)
+        return seconds
+
+    def _pieces(self, at: int, length: int) -> list[tuple[int, int]]:
+        """Flash addresses and lengths of a stretch of the record log: it runs around the marked pages."""
+        pieces = []
+        while length:
+            take = min(length, _ROOM - at % _ROOM)
+            pieces.append((self.start + at // _ROOM * BLOCK + PAGE + at % _ROOM, take))
+            at, length = at + take, length - take
+        return pieces
+
+    def _read(self, at: int, length: int) -> bytes:
+        return b"".join(self.machine.read(address, size) for address, size in self._pieces(at, length))
+
+    def _program(self, at: int, data: bytes) -> float:
+        seconds = 0.0
+        for address, size in self._pieces(at, len(data)):
+            seconds += self.machine.program(address, data[:size])
+            data = data[size:]
+        return seconds
+
+
+def _aligned(length: int) -> int:
+    return -(-length // 4) * 4
