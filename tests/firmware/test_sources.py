@@ -179,3 +179,24 @@ def test_package_that_does_not_serve(tmp_path: Path, text: str, kind: type[Sourc
     with pytest.raises(kind, match=word) as caught:
         load_source(text, tmp_path)
     assert hint in caught.value.hint
+
+
+def test_pattern_in_a_folder_whose_name_looks_like_one(tmp_path: Path) -> None:
+    base = tmp_path / "my [test] *folder*" if sys.platform != "win32" else tmp_path / "my [test] folder"
+    base.mkdir()
+    (base / "fw-1.bin").write_bytes(b"x")
+    assert load_source("fw-*.bin", base).data == b"x"
+    assert load_source(str(tmp_path / "my*" / "fw-?.bin"), Path.cwd()).data == b"x"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_device_is_not_read_for_ever(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="device"):
+        load_source("/dev/zero", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a\0b.bin", "x" * 5000, "~nobody-of-that-name/a.bin", "a.bin/b.bin"])
+def test_impossible_names_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.bin").write_bytes(b"x")
+    with pytest.raises(SourceError):
+        load_source(text, tmp_path)
