@@ -13,6 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.tasks import steps
 from pipeline.tasks.boards import Board
 from pipeline.tasks.command_line import boards, named, request
+from pipeline.tasks.reporter import Plain
 from pipeline.tasks.variables import declare_variables
 
 __all__ = [
@@ -39,6 +40,7 @@ DOIT_CONFIG: Final = {
     "num_process": 64,
     "continue": True,
     "verbosity": 2,
+    "reporter": Plain,
 }
 _IO: Final = {"capture": False}
 """doit's capture swaps stdout for the whole process, which threads cannot bear."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import NoPortError, PipelineError
+from pipeline.errors import DeviceError, NoPortError, PipelineError
 from pipeline.tasks import sessions
 from pipeline.tasks.project import Request, make_folder
 from pipeline.tasks.show import Lines
@@ -101,7 +101,12 @@ class Board:
         """Compare the board with the plan; where it holds it, judge its boot at once. Whether it holds it."""
         from pipeline.flasher.probing import probe  # noqa: PLC0415
 
-        self.found = probe(self.session(), self.request.plan(), self.request.policy())
+        session = self.session()
+        try:
+            self.found = probe(session, self.request.plan(), self.request.policy())
+        except DeviceError:
+            session.leave()  # the wrong board goes on with what it did
+            raise
         self._remember()
         if self.found.holds:
             try:

@@ -13,7 +13,7 @@ from typing import Any, Final
 COMMANDS: Final = {"board": "pipeline.sim.cli", "init": "pipeline.tasks.init"}
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
 _PLUGINS: Final = {
-    "COMMAND": {"plan": "pipeline.tasks.plan_command:Plan"},
+    "COMMAND": {"plan": "pipeline.tasks.plan_command:Plan", "help": "pipeline.tasks.help_command:Help"},
     "BACKEND": {"safe": "pipeline.tasks.db:SafeDB"},
 }
 

@@ -45,7 +45,8 @@ def request() -> Request:
     if _current is None or _current[0] is not source:
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
-        _current = (source, Request(project, caller, variables()), None)
+        program = "doit" if _words is None else "flashpipe"
+        _current = (source, Request(project, caller, variables(), program), None)
     return _current[1]
 
 

@@ -55,9 +55,11 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         plan, policy = request().plan(), request().policy()  # refused before the port is opened
         with sessions.Working(board.wanted):
             session = board.session()
-            found = probe(session, plan, policy)
-            dirty = compare(session, found)
-            session.leave()
+            try:
+                found = probe(session, plan, policy)
+                dirty = compare(session, found)
+            finally:
+                session.leave()
         self._say(f"\n{found.device.port}: {found.reason}")
         self._show(found.plan, dirty, settled=bool(found.ignored))
 

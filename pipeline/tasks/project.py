@@ -45,6 +45,8 @@ class Request:
     caller: Path
     """Folder the command was typed in: relative paths on the command line are relative to it."""
     variables: Variables
+    program: str = "doit"
+    """What the user typed: `doit` or `flashpipe`; for the commands in messages."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
@@ -143,7 +145,7 @@ class Request:
             return {address: load_source(source, self.caller) for address, source in parse_image_argument(text).items()}
         sources = self.profile().sources
         if not sources:
-            command = f"doit flash profile={self.profile_name}"
+            command = f"{self.program} flash profile={self.profile_name}"
             raise NoImageError(f"profile {self.profile_name} names no image", NO_IMAGE.format(command=command))
         return {source.address: load_source(source.text, source.base) for source in sources}
 

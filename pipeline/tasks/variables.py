@@ -77,7 +77,7 @@ class Variables:
         """
         value = self.text(name, accepted[0])
         if value not in accepted:
-            raise BadValueError(f"{name}={value}: want one of {', '.join(accepted)}")
+            raise BadValueError(f"{name}={value}: want one of {', '.join(accepted)}", f"leave it out for {accepted[0]}")
         return value
 
 
