@@ -15,29 +15,9 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final
 
-from pipeline.errors import (
-    HeaderlessError,
-    ImageChecksumError,
-    ImageError,
-    ImageTruncatedError,
-    LineEndingsError,
-    LoadAddressError,
-    NotAnImageError,
-    NotBootableError,
-    OtherChipError,
-)
-from pipeline.firmware.content import (
-    BOOT_MAGIC,
-    DAMAGED,
-    OTA_MAGIC,
-    describe_content,
-    excerpt,
-    has_crlf_damage,
-    looks_headerless,
-    other_chip,
-)
+from pipeline.errors import ImageChecksumError, ImageTruncatedError, LoadAddressError, NotAnImageError
 from pipeline.flash import FlashSettings
 from pipeline.units import format_address, format_size
 
@@ -59,7 +39,7 @@ code runs from flash (real boot loaders sit there, at 0x4010F000; NodeMCU's earl
 SPLIT_ADDRESS: Final = 0x10000
 """Where the second file of a NodeMCU pair stands (facts: image-flashmap §4.4)."""
 
-_GET_AGAIN: Final = "download or build it again and compare the size with the one at its source"
+GET_AGAIN: Final = "download or build it again and compare the size with the one at its source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +94,6 @@ class BootImage:
         return sum(segment.size for segment in self.segments)
 
 
-def parse_boot_image(image: Image) -> BootImage:
-    """Read the image at the start of a file and check all that it can be checked by.
-
-    Raises:
-        NotAnImageError: a web page, an archive, text, an empty file …
-        HeaderlessError: the second file of a split pair.
-        NotBootableError: only a second boot loader could start it.
-        OtherChipError: made for an ESP32 or one of its successors.
-        LineEndingsError: went through a transfer in text mode.
-        ImageTruncatedError: ends inside a segment or before the checksum.
-        LoadAddressError: a segment or the entry point lies outside the RAM.
-        ImageChecksumError: the checksum does not match the segments.
-    """
-    if image.data[:1] != bytes((BOOT_MAGIC,)):
-        _refuse_other_magic(image)
-    try:
-        return read_image(image.data, name=image.name)
-    except ImageError as error:
-        _explain_damage(image, error)
-
-
 def read_image(data: bytes, *, name: str, base: int = 0, mapped: bool = False) -> BootImage:
     """Read the image at offset `base`; with `mapped`, one for a second boot loader, which may map segments from flash.
 
@@ -145,21 +104,21 @@ def read_image(data: bytes, *, name: str, base: int = 0, mapped: bool = False) -
         NotAnImageError: no segments, or too many.
     """
     if len(data) < base + IMAGE_HEADER.size:
-        raise ImageTruncatedError(f"{name}: ends after {len(data):,} bytes, inside the image header", _GET_AGAIN)
+        raise ImageTruncatedError(f"{name}: ends after {len(data):,} bytes, inside the image header", GET_AGAIN)
     _, count, mode, packed, entry = IMAGE_HEADER.unpack_from(data, base)
     if not 1 <= count <= MAX_SEGMENTS:
         raise NotAnImageError(
             f"{name}: segment count {count} at offset {base + 1:#x}, want 1 to {MAX_SEGMENTS}: not an ESP8266 image",
-            _GET_AGAIN,
+            GET_AGAIN,
         )
     segments = tuple(_segments(data, name, base, count, mapped=mapped))
     end = base + ((segments[-1].offset + segments[-1].size - base) | 15) + 1
     if len(data) < end:
         raise ImageTruncatedError(
-            f"{name}: ends at {len(data):#x}, before its checksum byte at {end - 1:#x}", _GET_AGAIN
+            f"{name}: ends at {len(data):#x}, before its checksum byte at {end - 1:#x}", GET_AGAIN
         )
     if not _within(LOADABLE, entry, 1):
-        raise LoadAddressError(f"{name}: entry point {entry:#010x} is outside the RAM of an ESP8266", _GET_AGAIN)
+        raise LoadAddressError(f"{name}: entry point {entry:#010x} is outside the RAM of an ESP8266", GET_AGAIN)
     found = checksum(data, segments)
     if found != data[end - 1]:
         raise ImageChecksumError(
@@ -175,20 +134,20 @@ def _segments(data: bytes, name: str, base: int, count: int, *, mapped: bool) ->
         if len(data) < at + SEGMENT_HEADER.size:
             raise ImageTruncatedError(
                 f"{name}: ends at {len(data):#x}, before segment {number} of {count}, which begins at {at:#x}",
-                _GET_AGAIN,
+                GET_AGAIN,
             )
         address, size = SEGMENT_HEADER.unpack_from(data, at)
         if not _within(LOADABLE + MAPPED if mapped else LOADABLE, address, size):
             raise LoadAddressError(
                 f"{name}: segment {number} at offset {at:#x} goes to {address:#010x} ({format_size(size)}), "
                 "outside the RAM of an ESP8266",
-                _GET_AGAIN,
+                GET_AGAIN,
             )
         at += SEGMENT_HEADER.size
         if len(data) < at + size:
             raise ImageTruncatedError(
                 f"{name}: ends at {len(data):#x}, inside segment {number} of {count}, which ends at {at + size:#x}",
-                _GET_AGAIN,
+                GET_AGAIN,
             )
         yield LoadSegment(address, at, size)
         at += size
@@ -216,90 +175,6 @@ def _fold(data: bytes) -> int:
 
 def _within(ranges: tuple[tuple[int, int], ...], address: int, size: int) -> bool:
     return any(start <= address and address + size <= end for start, end in ranges)
-
-
-def _refuse_other_magic(image: Image) -> NoReturn:
-    data, what = image.data, describe_content(image.data)
-    chip = other_chip(data)
-    if chip:
-        raise OtherChipError(f"{image.name}: is firmware for {chip}, not for an ESP8266", "get the ESP8266 build of it")
-    if data[:1] == bytes((OTA_MAGIC,)) and data[1:2] == b"\x04":
-        raise NotBootableError(
-            f"{image.name}: begins with 0xEA, an image that only a second boot loader can start: the ROM cannot",
-            f"put a boot loader at 0x00000: image=0x00000:BOOT.bin,0x01000:{image.origin}",
-        )
-    _refuse_damaged(image)
-    if what.startswith(DAMAGED):
-        raise NotAnImageError(
-            f"{image.name}: is a {what}", "transfer it again in binary mode, and never through an editor"
-        )
-    if looks_headerless(data):
-        raise HeaderlessError(
-            f"{image.name}: is the second file of a pair, {what}: first byte {data[0]:#04x} instead of the 0xe9 "
-            "of a file that boots",
-            f"give both: image=0x00000:FILE,0x10000:{image.origin}",
-        )
-    said = excerpt(data) if what in ("HTML page", "JSON", "text", "XML document", "Git LFS pointer") else ""
-    quoted = f' ("{said}")' if said else ""
-    begin = f", first byte {data[0]:#04x} instead of 0xe9" if data else ""
-    raise NotAnImageError(f"{image.name}: is not firmware but {_named(what)}{quoted}{begin}", _next_for(what, image))
-
-
-def _refuse_damaged(image: Image) -> None:
-    if has_crlf_damage(image.data):
-        raise LineEndingsError(
-            f"{image.name}: a transfer in text mode put a CR before each of its {image.data.count(10):,} line feeds",
-            "transfer it again in binary mode (in git: '*.bin binary' in .gitattributes)",
-        )
-
-
-def _explain_damage(image: Image, error: ImageError) -> NoReturn:
-    """Say what happened to a file that begins like an image but is none, where the bytes tell; else `error`."""
-    chip = other_chip(image.data)
-    if chip:
-        raise OtherChipError(
-            f"{image.name}: is firmware for {chip}, not for an ESP8266", "get the ESP8266 build of it"
-        ) from error
-    _refuse_damaged(image)
-    undone = image.data.replace(b"\r\n", b"\n")
-    if undone != image.data:
-        try:
-            read_image(undone, name=image.name)
-        except ImageError:
-            raise error from None
-        raise LineEndingsError(
-            f"{image.name}: a transfer in text mode put {len(image.data) - len(undone)} CR bytes before line feeds",
-            "transfer it again in binary mode (in git: '*.bin binary' in .gitattributes)",
-        ) from error
-    raise error
-
-
-_NAMED: Final = {
-    "blank": "blank (one value throughout)",
-    "ELF": "an ELF program file",
-    "empty file": "an empty file",
-    "gzip": "gzip data",
-    "HTML page": "an HTML page",
-    "SDK init data": "the SDK's init data, which stands near the end of flash",
-    "XML document": "an XML document",
-}
-_WITHOUT_ARTICLE: Final = ("JSON", "text", "unknown data")
-
-
-def _named(what: str) -> str:
-    return _NAMED.get(what) or (what if what in _WITHOUT_ARTICLE else f"a {what}")
-
-
-def _next_for(what: str, image: Image) -> str:
-    if what in ("ZIP archive", "tar archive", "7-Zip archive", "RAR archive"):
-        return "unpack it and name the .bin file inside: image=FILE.bin"
-    if what == "gzip":
-        return f"unpack it: gzip -dk {image.origin}"
-    if what == "ELF":
-        return f"convert it: esptool --chip esp8266 elf2image {image.origin}"
-    if what == "Git LFS pointer":
-        return "fetch the file it points to: git lfs pull"
-    return "download the .bin file itself, and look at what came"
 
 
 def is_aggregated(image: Image, boot: BootImage) -> bool:

@@ -17,9 +17,7 @@ from pipeline.errors import (
     ImageSizeError,
     ImageTruncatedError,
     IncompleteSplitError,
-    LineEndingsError,
     NotAnImageError,
-    OtherChipError,
     PlanBoundsError,
     SwappedSplitError,
 )
@@ -29,11 +27,11 @@ from pipeline.firmware.bootimage import (
     Image,
     describe_address,
     is_aggregated,
-    parse_boot_image,
     read_image,
 )
-from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, foreign_content, has_crlf_damage, other_chip
+from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, foreign_content
 from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
+from pipeline.firmware.recognise import parse_boot_image, refuse_line_endings, refuse_other_chip
 from pipeline.units import format_size
 
 SKETCH_ADDRESS: Final = 0x1000
@@ -64,6 +62,7 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> N
     if 0 in parts:
         _check_not_swapped(parts)
         boot = parse_boot_image(parts[0])
+        refuse_line_endings(parts[0])  # a small boot loader may have none, the code behind it has many
         _check_split(parts, boot)
         _check_sketch(parts[0], boot)
         _check_whole(parts, boot)
@@ -74,16 +73,8 @@ def _check_part(image: Image, address: int, chip: str) -> None:
     place = describe_address(address)
     if not image.data:
         raise NotAnImageError(f"{image.name}: is empty, nothing for {place}", "build or download it again")
-    other = other_chip(image.data)
-    if other:
-        raise OtherChipError(
-            f"{image.name}: is firmware for {other}, not for {chip.upper()}", "get the ESP8266 build of it"
-        )
-    if has_crlf_damage(image.data):
-        raise LineEndingsError(
-            f"{image.name}: a transfer in text mode put a CR before each of its {image.data.count(10):,} line feeds",
-            "transfer it again in binary mode (in git: '*.bin binary' in .gitattributes)",
-        )
+    refuse_other_chip(image, chip.upper())
+    refuse_line_endings(image)
     foreign = foreign_content(image.data)
     if foreign:
         raise NotAnImageError(

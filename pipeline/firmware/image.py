@@ -1,6 +1,6 @@
-"""Firmware files: their format (`bootimage`), what they are (`content`), whether they may be written (`gate`).
+"""Firmware files: format (`bootimage`, `recognise`), what they are (`content`), whether they may be written (`gate`).
 
-The door of these three modules: whoever handles images imports from here.
+The door of these modules: whoever handles images imports from here.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from pipeline.firmware.bootimage import (
     Image,
     LoadSegment,
     is_aggregated,
-    parse_boot_image,
     with_settings,
 )
 from pipeline.firmware.content import describe_content
 from pipeline.firmware.gate import check_layout
+from pipeline.firmware.recognise import parse_boot_image
 
 __all__ = [
     "BootImage",

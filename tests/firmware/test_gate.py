@@ -179,3 +179,8 @@ def test_exact_fit_passes(build: Any) -> None:
 def test_layout_without_a_boot_image_is_only_checked_part_by_part(build: Any) -> None:
     check({0x10000: build.pair_2x()[1]})
     refuse(NotAnImageError, {0x10000: b"<html></html>"})
+
+
+def test_damage_behind_a_boot_loader_without_line_feeds_is_named(build: Any) -> None:
+    loader = build.boot([(0x4010F000, bytes(64))], entry=0x4010F004).ljust(0x1000, b"\xaa")
+    refuse(LineEndingsError, {0: loader + (bytes(range(256)) * 16).replace(b"\n", b"\r\n")})
