@@ -37,7 +37,7 @@ class Texts:
     """The texts of one program, cut out of its image."""
 
     family: str
-    """`nodemcu`, `micropython`, `banner` (prints one known text), `at`, `eboot` or `unknown`."""
+    """`nodemcu`, `micropython`, `at`, `silent` (known, but not what it prints), `eboot` or `unknown`."""
     banner: str = ""
     sdk: str = ""
     """SDK version, such as `2.2.1(cfd48f3)`."""
@@ -56,10 +56,11 @@ _FAMILIES: Final = (
     ("nodemcu", re.compile(rb"NodeMCU 0\.9\.\d[^\0]*powered by Lua[^\0]*")),
     ("micropython", re.compile(rb"(?:MicroPython v|Adafruit CircuitPython )[^\0\n]* on \d{4}-\d\d-\d\d; [^\0]*")),
     ("at", re.compile(rb"\r\nready\r\n(?=\0)")),
+    ("silent", re.compile(rb"Espruino \d+v\d+|PunyREPL ready")),
 )
 _SDK: Final = re.compile(rb"(\d+\.\d+\.\d+(?:\.\d+)?(?:-dev)?\([0-9a-f]{7,8}\))\0")
 _SDK_OLD: Final = re.compile(rb"\0(\d\.\d\.\d)\0")
-_COMPILED: Final = re.compile(rb"SDK ver: %s compiled @ ([^\n\0]+)\n")
+_COMPILED: Final = re.compile(rb"SDK ver: %s compiled @ ([^\n\0%]+)\n")
 _ADJUST: Final = re.compile(rb"Self adjust flash size\.[^\0]*")
 _MARKS: Final = {
     "partitions": b"system SPI FI size:%u, Flash size: %u",
@@ -70,6 +71,7 @@ _MARKS: Final = {
     "lua-error": b"Lua error: ",
     "lua-error-line": b"Lua error: %s\n",
     "strerror": b"cannot %s %s: %s",
+    "help": b'Type "help()" for more information.',
     "spiffs": b"Formatting file system. Please wait...",
 }
 
@@ -81,7 +83,7 @@ def code_end(read: Read, walk: Walk, limit: int = SEARCHED) -> int:
     """
     blank = b"\xff" * SECTOR
     start = IROM
-    while start < limit and read(start, SECTOR) != blank and not spiffs.blocks_at(read, start):
+    while start < limit and read(start, SECTOR) != blank and not spiffs.probe(read, start)[0]:
         start += SECTOR
     return max(walk.end, start if start > IROM else 0)
 

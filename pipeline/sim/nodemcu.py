@@ -13,7 +13,7 @@ from pipeline.sim import nodemcu_console, rcr, sdk, spiffs
 from pipeline.sim.chip import RESET_WATCHDOG
 from pipeline.sim.factory import init_data
 from pipeline.sim.firmware import ILLEGAL_INSTRUCTION, Run, Texts
-from pipeline.sim.image import SIZES, Header, Walk
+from pipeline.sim.image import MAGIC, SIZES, Header, Walk
 from pipeline.sim.program import SECTOR, Baud, Machine, Reset, Say, Step, Wait, text
 
 BAUD: Final = 115200
@@ -74,9 +74,9 @@ def _run_2x(machine: Machine, texts: Texts, walk: Walk) -> Run:
         return True
     files = _find_2x(machine, texts.end, size)
     if files is None:
-        start, blocks = _room_2x(texts.end, size)
-        files = yield from _format(machine, start, blocks, dots=False)
-        if files is None and blocks:
+        start, top = _room_2x(texts.end, size)
+        files = yield from _format(machine, start, spiffs.fitting(start, top), dots=False)
+        if machine.read(0, 1)[0] != MAGIC:
             return (yield from _crash(machine))
     return (yield from _lua(machine, texts, files))
 
@@ -106,13 +106,12 @@ def _find_2x(machine: Machine, end: int, size: int) -> spiffs.Files | None:
 
 
 def _room_2x(end: int, size: int) -> tuple[int, int]:
-    """Where a new file system goes and how many blocks it gets; 0 blocks where there is no room."""
+    """Where a new file system goes: first and last address."""
     top = size - 5 * SECTOR
     start = _align(end + WIDE, WIDE) if size >= LARGE_FILES else _align(end, NARROW)
     if size >= LARGE_FILES and top - start < ROOMY:
         start = _align(end + 4 * NARROW, NARROW)
-    blocks = max(0, top - start) // spiffs.BLOCK
-    return start, blocks if blocks >= spiffs.MIN_BLOCKS else 0
+    return start, top
 
 
 def _align(address: int, step: int) -> int:
@@ -145,21 +144,14 @@ def _run_3x(machine: Machine, texts: Texts) -> Run:  # noqa: PLR0911 - each retu
         return True
     yield Wait(machine.settings.lua_s)
     yield Baud(BAUD)
-    start, blocks = _room_3x(table)
-    files = spiffs.Files.mount(machine, start) if blocks else None
+    part = next((part for part in table if part.kind == rcr.SPIFFS), rcr.Partition(rcr.SPIFFS, 0, 0))
+    start, top = _align(part.address, spiffs.BLOCK), (part.address + part.size) // spiffs.BLOCK * spiffs.BLOCK
+    files = spiffs.Files.mount(machine, start) if top > start else None
     if files is None:
-        files = yield from _format(machine, start, blocks, dots=True)
-        if files is None and blocks:
+        files = yield from _format(machine, start, spiffs.fitting(start, top), dots=True)
+        if machine.read(0, 1)[0] != MAGIC:
             return (yield from _crash(machine))
     return (yield from _lua(machine, texts, files))
-
-
-def _room_3x(table: list[rcr.Partition]) -> tuple[int, int]:
-    """The SPIFFS partition in whole blocks; 0 blocks where there is none or it is too small."""
-    part = next((part for part in table if part.kind == rcr.SPIFFS), rcr.Partition(rcr.SPIFFS, 0, 0))
-    start = _align(part.address, spiffs.BLOCK)
-    blocks = (part.address + part.size) // spiffs.BLOCK - start // spiffs.BLOCK
-    return start, blocks if blocks >= spiffs.MIN_BLOCKS else 0
 
 
 def _first_time(machine: Machine, table: list[rcr.Partition], size: int) -> Run:
@@ -201,28 +193,30 @@ def _init_data(machine: Machine, texts: Texts, address: int) -> Iterator[Step]:
 # --- all lines -------------------------------------------------------------------------------------------------------
 
 
-def _format(machine: Machine, start: int, blocks: int, *, dots: bool) -> Generator[Step, None, spiffs.Files | None]:
-    """Make a file system; None where that erased the running program (a header that claims too much flash)."""
+def _format(
+    machine: Machine, start: int, shape: tuple[int, int], *, dots: bool
+) -> Generator[Step, None, spiffs.Files | None]:
+    """Make a file system of `shape`, number and size of its blocks; None where there is no room."""
     yield Say(text("Formatting file system. Please wait...\n"))
-    if not blocks:
+    if not shape[0]:
         yield Say(text("\n*** ERROR ***: unable to format. FS might be compromised.\n"))
         yield Say(text("It is advised to re-flash the NodeMCU image.\n"))
         return None
-    return (yield from format_blocks(machine, start, blocks, dots=dots))
+    return (yield from format_blocks(spiffs.Files(machine, start, *shape), dots=dots))
 
 
-def format_blocks(
-    machine: Machine, start: int, blocks: int, *, dots: bool
-) -> Generator[Step, None, spiffs.Files | None]:
-    """Erase every sector, at the part's own pace, then put the marks in."""
-    program = machine.read(0, 16)
-    for index in range(blocks * (spiffs.BLOCK // SECTOR)):
+def format_blocks(files: spiffs.Files, *, dots: bool) -> Generator[Step, None, spiffs.Files | None]:
+    """Erase every sector, at the part's own pace, then put the marks in.
+
+    None where that erased the running program: a header that claims more flash than there is lets addresses wrap.
+    """
+    program = files.machine.read(0, 16)
+    for index in range(files.size // SECTOR):
         if dots and index % DOT_EVERY == 0:
             yield Say(b".")
-        yield Wait(machine.erase(start + index * SECTOR))
-        if machine.read(0, 16) != program:
+        yield Wait(files.machine.erase(files.start + index * SECTOR))
+        if files.machine.read(0, 16) != program:
             return None
-    files = spiffs.Files(machine, start, blocks)
     yield Wait(files.clear())
     return files
 

@@ -188,7 +188,7 @@ class FileModule:
 
         board, files = self._board, self._files
         self._open = None
-        board.files = yield from format_blocks(board.machine, files.start, files.blocks, dots=board.dots)
+        board.files = yield from format_blocks(files, dots=board.dots)
         if board.files is None:
             raise LuaError("stdin:1: Failed to format file system")
         yield Say(text("format done.\n"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline.sim import nodemcu, sdk
+from pipeline.sim import nodemcu, sdk, second_stage
+from pipeline.sim.factory import init_data
 from pipeline.sim.firmware import SEARCHED, Run, Texts, identify
 from pipeline.sim.image import Header, Walk
 from pipeline.sim.program import Baud, Listen, Machine, Say, Step, Wait, text
@@ -15,17 +16,20 @@ PROMPT: Final = b">>> "
 EBOOT_SAYS: Final = "~ld\n"
 """Last line of the Arduino core's first stage; its `v…` line before holds a number that no text in the image tells."""
 
-SILENT: Final = frozenset({"unknown"})
+HELP: Final = 'Type "help()" for more information.\n'
 
 
 def run(machine: Machine, walk: Walk) -> Run:
     """Start the program; True when it has restarted the chip, False when it has said all it will ever say."""
+    jumped = yield from second_stage.run(machine, walk)
+    if not jumped:
+        return False
     texts = identify(machine.read, walk, min(SEARCHED, machine.flash.size))
     if texts.family == "nodemcu":
         return (yield from nodemcu.run(machine, texts, walk))
     if texts.family == "eboot":
         yield Say(text(EBOOT_SAYS))
-    if texts.family in {"eboot", "unknown"}:
+    if texts.family in {"eboot", "silent", "unknown"}:
         return False
     return (yield from _greet(machine, texts))
 
@@ -33,8 +37,13 @@ def run(machine: Machine, walk: Walk) -> Run:
 def _greet(machine: Machine, texts: Texts) -> Run:
     """SDK start, then the greeting; afterwards input is echoed (a prompt) or answered like AT firmware."""
     places = sdk.Places.at_end(Header.parse(machine.read(0, 8)).size)
-    lines = sdk.Lines(texts.sdk, texts.compiled, checks=False, trace="freq-trace" in texts.found)
-    yield from sdk.start(machine, places, lines)
+    if machine.read(places.init_data, 4) == b"\xff" * 4:  # these write init data themselves where there is none
+        own = sdk.init_data_in(machine.read(0, texts.end)) or init_data()
+        yield Wait(machine.replace_sector(places.init_data, own))
+    checks = "rf-cal-check" in texts.found
+    lines = sdk.Lines(texts.sdk, texts.compiled, checks=checks, trace="freq-trace" in texts.found)
+    if not (yield from sdk.start(machine, places, lines)):
+        return True
     yield Wait(machine.settings.lua_s)
     yield Baud(BAUD)
     machine.listening = True
@@ -42,7 +51,8 @@ def _greet(machine: Machine, texts: Texts) -> Run:
         yield Say(text(texts.banner))
         yield from _at(machine)
     else:
-        yield Say(text("\n" + texts.banner.rstrip("\n") + "\n") + PROMPT)
+        banner = "\n" + texts.banner.rstrip("\r\n") + "\n"
+        yield Say(text(banner + (HELP if "help" in texts.found else "")) + PROMPT)
         yield from _prompt(machine)
     return False
 

@@ -16,14 +16,14 @@ from typing import Final
 from pipeline.sim.program import SECTOR, Machine
 
 BLOCK: Final = 0x2000
+SMALL_BLOCK: Final = 0x1000
+"""Block size of file systems too small for four blocks of 8 KB."""
+
 PAGE: Final = 256
 MARK_AT: Final = PAGE - 4
 """Offset of the mark in a block: the last but one 16-bit entry of the one lookup page."""
 
 _MARK: Final = 0x0529 ^ PAGE
-_ROOM: Final = BLOCK - PAGE
-"""Bytes of a block that hold our records."""
-
 MIN_BLOCKS: Final = 4
 NAME_LIMIT: Final = 31
 DATA_PER_PAGE: Final = PAGE - 5
@@ -35,10 +35,22 @@ _PENDING, _WRITTEN, _REMOVED = 0xFF, 0x7F, 0x3F
 """States of a record: programmed last, so that a torn write never counts."""
 
 
-def blocks_at(read: Callable[[int, int], bytes], address: int) -> int:
-    """Number of blocks of the file system that starts at `address`; 0 if none does."""
-    first, second = (int.from_bytes(read(address + at + MARK_AT, 2), "little") ^ _MARK for at in (0, BLOCK))
-    return first if first >= MIN_BLOCKS and first == second + 1 else 0
+def probe(read: Callable[[int, int], bytes], address: int) -> tuple[int, int]:
+    """Number and size of the blocks of the file system that starts at `address`; 0 blocks if none does."""
+    for block in (BLOCK, SMALL_BLOCK):
+        first, second = (int.from_bytes(read(address + at + MARK_AT, 2), "little") ^ _MARK for at in (0, block))
+        if first >= MIN_BLOCKS and first == second + 1:
+            return first, block
+    return 0, BLOCK
+
+
+def fitting(start: int, end: int) -> tuple[int, int]:
+    """Number and size of the blocks that fit between two addresses; 0 blocks where there is no room."""
+    for block in (BLOCK, SMALL_BLOCK):
+        blocks = end // block - start // block
+        if blocks >= MIN_BLOCKS:
+            return blocks, block
+    return 0, BLOCK
 
 
 @dataclass(slots=True)
@@ -49,6 +61,8 @@ class Files:
     start: int
     """Flash address of the first block."""
     blocks: int
+    block: int = BLOCK
+    """Bytes of one block."""
     contents: dict[str, bytes] = field(default_factory=dict)
     foreign: bool = False
     """Holds a real SPIFFS: its files are not read, and nothing is written."""
@@ -57,22 +71,27 @@ class Files:
     @classmethod
     def mount(cls, machine: Machine, start: int) -> Files | None:
         """The file system at `start`, or None."""
-        blocks = blocks_at(machine.read, start)
+        blocks, block = probe(machine.read, start)
         if not blocks:
             return None
-        files = cls(machine, start, blocks)
+        files = cls(machine, start, blocks, block)
         files._load()
         return files
 
     @property
     def size(self) -> int:
         """Bytes of flash."""
-        return self.blocks * BLOCK
+        return self.blocks * self.block
+
+    @property
+    def _room(self) -> int:
+        """Bytes of a block that hold our records."""
+        return self.block - PAGE
 
     @property
     def total(self) -> int:
         """Capacity as SPIFFS counts it: two blocks spare, one page for emergencies."""
-        return ((self.blocks - 2) * (BLOCK // PAGE - 1) + 1) * DATA_PER_PAGE
+        return ((self.blocks - 2) * (self.block // PAGE - 1) + 1) * DATA_PER_PAGE
 
     @property
     def used(self) -> int:
@@ -98,13 +117,13 @@ class Files:
         seconds = 0.0
         for index in range(self.blocks):
             mark = (_MARK ^ (self.blocks - index)).to_bytes(2, "little")
-            seconds += self.machine.program(self.start + index * BLOCK + MARK_AT, mark + b"\0\0")
+            seconds += self.machine.program(self.start + index * self.block + MARK_AT, mark + b"\0\0")
         self.contents, self._end, self.foreign = {}, 0, False
         return seconds
 
     def _load(self) -> None:
         at = 0
-        while at + _RECORD.size < self.blocks * _ROOM:
+        while at + _RECORD.size < self.blocks * self._room:
             magic, state, length, _, size = _RECORD.unpack(self._read(at, _RECORD.size))
             if magic != _MAGIC or length > NAME_LIMIT or size > self.size:
                 self.foreign = at == 0 and not self._blank()
@@ -118,12 +137,12 @@ class Files:
         self._end = at
 
     def _blank(self) -> bool:
-        return self._read(0, _ROOM) == b"\xff" * _ROOM
+        return self._read(0, self._room) == b"\xff" * self._room
 
     def _append(self, state: int, name: str, data: bytes) -> float:
         raw = name.encode("latin-1", "replace")
         length = _aligned(_RECORD.size + len(raw) + len(data))
-        if self._end + length + _RECORD.size > self.blocks * _ROOM:
+        if self._end + length + _RECORD.size > self.blocks * self._room:
             return self._compact()
         at, self._end = self._end, self._end + length
         seconds = self._program(at, _RECORD.pack(_MAGIC, _PENDING, len(raw), 0xFFFF, len(data)) + raw + data)
@@ -142,8 +161,9 @@ class Files:
         """Flash addresses and lengths of a stretch of the record log: it runs around the marked pages."""
         pieces = []
         while length:
-            take = min(length, _ROOM - at % _ROOM)
-            pieces.append((self.start + at // _ROOM * BLOCK + PAGE + at % _ROOM, take))
+            block, offset = divmod(at, self._room)
+            take = min(length, self._room - offset)
+            pieces.append((self.start + block * self.block + PAGE + offset, take))
             at, length = at + take, length - take
         return pieces
 
