@@ -27,8 +27,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from pipeline.board.bootwords import LOADED, ROM
 from pipeline.board.linetext import garbage_bytes, readable
-from pipeline.board.verdict import HEALTHY, LOADED, NOT_CHECKED, ROM, Verdict, accepts, classify, conclude
+from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, accepts, classify, conclude
 
 __all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts", "classify", "rom_baud"]
 
@@ -56,8 +57,13 @@ BANNER_S: Final = 1.5
 TALK_S: Final = 1.5
 LOAD_S: Final = 3.0
 """A ROM that found nothing to load stays silent until its watchdog bites."""
-DWELL_S: Final = 9.0
-"""Longer than the hardware watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
+DWELLS_S: Final = (2.5, 9.0)
+"""How long to wait for another start at the ROM's rate, the first time and later: in the end longer than the hardware
+watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
+FAULT_S: Final = 0.3
+"""Time for the lines that follow a crash."""
+STRAY_S: Final = 0.1
+"""Garbage right after a reset may be the rest of an earlier conversation; the ROM log follows at once."""
 
 
 def rom_baud(crystal_mhz: int = 26) -> int:
@@ -124,7 +130,8 @@ class BootWatcher:
             probe_prompt: Whether a carriage return may be sent to a quiet board.
             wait_for: A text that the log must hold before a running firmware is a verdict.
             quiet_s: How long a started firmware may say nothing until it is judged alive but silent.
-            silence_s: How long the line may be dead; the whole timeout where a person has to press RESET.
+            silence_s: How long the line may be dead. The whole timeout or more where a person has to press RESET: then
+                the ROM's rate is kept until something comes.
         """
         self._start_s = now
         self._rom_baud = rom_baud(crystal_mhz)
@@ -135,14 +142,17 @@ class BootWatcher:
         self._wait_for = wait_for
         self._quiet_s = quiet_s
         self._silence_s = silence_s
+        self._rom_wait_s = ROM_WAIT_S if silence_s < timeout_s else timeout_s
         self._text = ""
         self._stay = _Stay(self._rom_baud, now, now, rom=True)
         self._dirty = False
         self._evaluated_s = now
+        self._heard_s = now
         self._received = 0
         self._state = Verdict("silence", "the board says nothing")
         self._state_s = now
         self._lingered = False
+        self._lingers = 0
 
     # --- in and out --------------------------------------------------------------------------------------------------
 
@@ -150,7 +160,7 @@ class BootWatcher:
         """Take bytes that came at the rate last asked for; none is fine."""
         if data:
             self._stay.data += data
-            self._stay.last_s = now
+            self._stay.last_s = self._heard_s = now
             self._received += len(data)
             self._dirty = True
 
@@ -193,7 +203,7 @@ class BootWatcher:
         return verdict
 
     def _judge_by_time(self, now: float) -> Verdict | None:
-        state, quiet_s = self._state, now - self._stay.last_s
+        state, quiet_s = self._state, now - self._heard_s
         late = now - self._start_s >= self._timeout_s
         if state.kind == "silence":
             return self._judge_silence() if late or now - self._start_s >= self._silence_s else None
@@ -203,11 +213,11 @@ class BootWatcher:
         enough = {
             "banner": quiet_s >= BANNER_S or in_state_s >= BANNER_S + NOISE_S,
             "firmware": in_state_s >= TALK_S,
-            "alive": in_state_s >= self._quiet_s,
+            "alive": quiet_s >= self._quiet_s or in_state_s >= 3 * self._quiet_s,
             "no-image": quiet_s >= LOAD_S,
             "boot-loop": in_state_s >= self._quiet_s,
         }
-        return state if late or enough.get(state.kind, False) else None
+        return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None
 
     def _judge_silence(self) -> Verdict:
         if self._received < NOISE:
@@ -232,7 +242,8 @@ class BootWatcher:
     def _choose_baud(self, now: float) -> None:
         stay = self._stay
         if stay.rom:
-            if stay.noise_s is not None or self._rom_has_spoken(now):
+            noisy = stay.noise_s is not None and max(now - stay.noise_s, now - stay.last_s) >= STRAY_S
+            if noisy or self._rom_has_spoken(now):
                 self._listen_to_firmware(now)
         elif stay.noise_s is not None:
             unanswered_s = now - max(stay.last_s, stay.knocked_s)
@@ -248,8 +259,9 @@ class BootWatcher:
         """At the ROM's rate: whether there is nothing more to wait for."""
         quiet_s = now - self._stay.last_s
         if not self._stay.linger:
-            return quiet_s >= (LOADED_S if LOADED.search(self._heard()) else ROM_WAIT_S)
-        return quiet_s >= (DWELL_S if ROM.search(self.log) else ROM_WAIT_S)
+            return quiet_s >= (LOADED_S if LOADED.search(self._heard()) else self._rom_wait_s)
+        dwell_s = DWELLS_S[min(self._lingers, len(DWELLS_S)) - 1]
+        return quiet_s >= (dwell_s if ROM.search(self.log) else ROM_WAIT_S)
 
     def _heard(self) -> str:
         return readable(bytes(self._stay.data))
@@ -262,6 +274,7 @@ class BootWatcher:
         torn = text and not text.endswith("\n") and stay.baud != self._stay.baud
         self._text += f"{text}\n" if torn else text
         self._lingered = self._stay.linger
+        self._lingers += stay.linger
         self._stay = stay
 
     # --- knocking ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, accepts, classify, conclude
+
+CONCLUSIVE = {"prompt", "bad-checksum", "no-image", "rf-cal", "exception", "panic", "download-mode"}
+
+
+def test_published_capture_is_judged_rightly(capture: Any) -> None:
+    verdict = classify(capture.text)
+    assert (verdict.kind, verdict.firmware) == (capture.verdict, capture.firmware)
+
+
+def test_line_ends_make_no_difference(capture: Any) -> None:
+    text = classify(capture.text.replace("\n", "\r\n"))
+    assert replace(text, log="") == replace(classify(capture.text), log="")
+
+
+def test_conclusions_are_what_the_whole_log_says(capture: Any) -> None:
+    if capture.verdict in CONCLUSIVE:
+        assert conclude(capture.text + ("" if capture.verdict == "prompt" else "\n")) is not None
+    concluded = conclude(capture.text)
+    assert concluded is None or concluded.kind == capture.verdict
+
+
+def test_evidence_stands_in_the_log(capture: Any) -> None:
+    verdict = classify(capture.text)
+    assert verdict.evidence
+    for line in verdict.evidence:
+        assert line.strip() in verdict.log
+
+
+def test_a_version_is_not_cut_short() -> None:
+    assert conclude("MicroPython v1.1") is None
+    found = conclude("MicroPython v1.19.1 on 2022-06-18; ESP module with ESP8266\n")
+    assert found is not None
+    assert found.firmware == "MicroPython 1.19.1"
+
+
+@pytest.mark.parametrize("noise", ["", "\n\n", "...\n", "ab\n"])
+def test_nothing_is_silence(noise: str) -> None:
+    assert classify(noise).kind == "silence"
+
+
+START = (
+    " ets Jan  8 2013,rst cause:{cause}, boot mode:(3,6)\n\n"
+    "load 0x40100000, len 4, room 16 \ntail 4\nchksum 0xd6\ncsum 0xd6\n"
+)
+
+
+def test_two_different_starts_are_no_loop() -> None:
+    first = START.format(cause=2) + "system SPI FI size:4, Flash size: 4194304\n"
+    assert classify(first + START.format(cause=2)).kind == "alive"
+    assert conclude(first * 2 + "system SPI") is None
+
+
+def test_three_starts_alike_are_a_loop_at_once() -> None:
+    found = conclude(START.format(cause=2) * 3)
+    assert found is not None
+    assert found.kind == "boot-loop"
+
+
+def test_power_on_again_and_again_blames_the_supply() -> None:
+    assert "supply" in classify(START.format(cause=1) * 4).summary
+
+
+def test_a_failure_that_was_overcome_is_no_failure() -> None:
+    log = (
+        "Fatal exception 28(LoadProhibitedCause):\nepc1=0x1, depc=0x0\n" + START.format(cause=2) + "\nNodeMCU 2.2.1\n> "
+    )
+    assert classify(log).kind == "prompt"
+
+
+def test_a_board_reset_after_its_prompt_is_not_at_its_prompt() -> None:
+    assert classify("NodeMCU 3.0.0.0 \n> \n" + START.format(cause=2)).kind == "alive"
+
+
+def test_formatting_goes_on_until_something_else_comes() -> None:
+    log = START.format(cause=2) + "Formatting file system. Please wait...\n....."
+    assert classify(log).kind == "formatting"
+    assert conclude(log) is None
+    assert classify(log + "\nNodeMCU 3.0.0.0 \ncannot open init.lua: \n> ").kind == "prompt"
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("Flash size (524288) too small to support NodeMCU\n", "boot-loop"),
+        ("Invalid system partition table\n", "boot-loop"),
+        ("load 0xffffffff, len -1, room 12 \n", "bad-checksum"),
+        ("flash read err, 1000\n", "no-image"),
+        ("User exception (panic/abort/assert)\n", "exception"),
+    ],
+)
+def test_less_common_failures(line: str, kind: str) -> None:
+    assert classify(START.format(cause=2) + line).kind == kind
+
+
+def test_micropython_and_lua_prompts_are_told_apart() -> None:
+    assert classify("\n>>> ").firmware == "MicroPython"
+    assert classify("\n> ").kind == "prompt"
+    assert classify("\n>> ").kind == "silence"
+
+
+@pytest.mark.parametrize(
+    ("expect", "kind", "nodemcu", "accepted"),
+    [
+        ("auto", "prompt", True, True),
+        ("auto", "banner", True, True),
+        ("auto", "firmware", True, False),
+        ("auto", "alive", True, False),
+        ("auto", "formatting", True, False),
+        ("auto", "firmware", False, True),
+        ("auto", "alive", False, True),
+        ("nodemcu", "prompt", False, True),
+        ("nodemcu", "firmware", False, False),
+        ("any", "alive", True, True),
+        ("any", "formatting", True, True),
+        ("any", "silence", True, False),
+        ("any", "unexpected", True, False),
+        ("hello", "firmware", False, True),
+        ("good bye", "firmware", False, False),
+        ("hello", "panic", False, False),
+    ],
+)
+def test_what_a_profile_may_expect(expect: str, kind: str, nodemcu: bool, accepted: bool) -> None:  # noqa: FBT001
+    verdict = Verdict(kind, "", log="hello world")
+    assert accepts(expect, verdict, image_is_nodemcu=nodemcu) is accepted
+
+
+def test_no_failure_ever_passes() -> None:
+    for kind in ("boot-loop", "bad-checksum", "no-image", "rf-cal", "exception", "panic", "silence", "download-mode"):
+        assert kind not in HEALTHY
+        for expect in ("auto", "nodemcu", "any", "x"):
+            assert not accepts(expect, Verdict(kind, "", log="x"), image_is_nodemcu=False)
+
+
+def test_a_check_that_was_not_made_passes() -> None:
+    assert accepts("nodemcu", NOT_CHECKED, image_is_nodemcu=True)
