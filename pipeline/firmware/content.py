@@ -80,8 +80,12 @@ _TEXTS: Final = (
     (rb":[0-9A-Fa-f]{10,}\s", "Intel HEX file"),
     (rb"S[0-3][0-9A-Fa-f]{8,}\s", "Motorola S-record file"),
 )
+_TEXT_AND_ENDS: Final = _TEXT_BYTES + b"\x00\xff"
+_ENDING: Final = re.compile(b"\r\n")
 _ENDINGS_CERTAIN: Final = 8
 """That many line feeds, each after a carriage return, do not happen by chance: (1/256)**8."""
+_ENDINGS_SHARE: Final = 6
+"""One line end in so many stands among bytes that are no text; of the images at hand, one in two to one in five."""
 
 
 def describe_content(data: bytes) -> str:
@@ -132,16 +136,17 @@ def looks_headerless(data: bytes) -> bool:
 def has_crlf_damage(data: bytes) -> bool:
     """Whether a transfer in text mode has put a carriage return before every line feed of this binary file.
 
-    A SPIFFS image full of Windows text is no such case: there, line feeds stand among text.
+    A SPIFFS image full of Windows text is no such case, nor a boot loader with a few messages: there, line feeds stand
+    among text and the zeros that end it.
     """
     feeds = data.count(b"\n")
     if feeds < _ENDINGS_CERTAIN or data.count(b"\r\n") != feeds:
         return False
     around = (
-        data[max(0, found.start() - 1) : found.start()] + data[found.end() : found.end() + 1]
-        for found in re.finditer(b"\r\n", data)
+        data[max(0, end.start() - 1) : end.start()] + data[end.end() : end.end() + 1] for end in _ENDING.finditer(data)
     )
-    return sum(bool(near.translate(None, _TEXT_BYTES)) for near in around) * 4 > feeds
+    among_bytes = sum(bool(near.translate(None, _TEXT_AND_ENDS)) for near in around)
+    return among_bytes >= _ENDINGS_CERTAIN and among_bytes * _ENDINGS_SHARE > feeds
 
 
 def excerpt(data: bytes) -> str:

@@ -62,7 +62,8 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> N
     if 0 in parts:
         _check_not_swapped(parts)
         boot = parse_boot_image(parts[0])
-        refuse_line_endings(parts[0])  # a small boot loader may have none, the code behind it has many
+        if b"\n" not in parts[0].data[: boot.end]:  # what is under the checksum is proven; here the rest must tell
+            refuse_line_endings(parts[0])
         _check_split(parts, boot)
         _check_sketch(parts[0], boot)
         _check_whole(parts, boot)
@@ -74,13 +75,14 @@ def _check_part(image: Image, address: int, chip: str) -> None:
     if not image.data:
         raise NotAnImageError(f"{image.name}: is empty, nothing for {place}", "build or download it again")
     refuse_other_chip(image, chip.upper())
-    refuse_line_endings(image)
+    boot = _try_parse(image)
+    if not boot:
+        refuse_line_endings(image)
     foreign = foreign_content(image.data)
-    if foreign:
+    if foreign and not boot:
         raise NotAnImageError(
             f"{image.name}: is no flash content for {place} but {foreign}", "name the .bin file itself"
         )
-    boot = _try_parse(image)
     if address < SMALLEST_3X and boot and is_aggregated(image, boot):
         raise AggregatedInSplitError(
             f"{image.name}: is a whole firmware for 0x00000 ({format_size(len(image.data))}), not the part for {place}",

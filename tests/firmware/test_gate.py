@@ -184,3 +184,10 @@ def test_layout_without_a_boot_image_is_only_checked_part_by_part(build: Any) ->
 def test_damage_behind_a_boot_loader_without_line_feeds_is_named(build: Any) -> None:
     loader = build.boot([(0x4010F000, bytes(64))], entry=0x4010F004).ljust(0x1000, b"\xaa")
     refuse(LineEndingsError, {0: loader + (bytes(range(256)) * 16).replace(b"\n", b"\r\n")})
+
+
+def test_boot_loader_with_messages_in_windows_style_passes(build: Any) -> None:
+    texts = b"\x00".join(b"message number %d\r\n" % number for number in range(12)).ljust(400, b"\x00")
+    loader = build.boot([(0x40100000, texts)])
+    check({0: loader, 0x1000: b"\xea\x04\x00\x00" + texts})
+    check({0x10000: loader})
