@@ -1,0 +1,98 @@
+"""The stubs' inflater: zlib in pieces, with the window flushed at 32 KB and the trailer checked only sometimes."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+TRAILER: Final = 4
+"""Adler-32, big-endian, behind the deflate stream."""
+
+_DEFLATE: Final = 8
+_WINDOW_BITS: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one call of the inflater gave."""
+
+    data: bytes
+    used: int
+    """Bytes of input consumed."""
+    done: bool
+    failed: bool
+
+
+class Inflater:
+    """One zlib stream. Header and trailer only exist for callers that ask for them, as in the stubs' library."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(-15)
+        self._header = b""
+        self._trailer = b""
+        self._adler = 1
+        self._begun = self._ended = self._failed = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the end of the deflate stream has been met."""
+        return self._ended
+
+    def run(self, data: bytes, room: int, *, zlib_format: bool) -> Piece:
+        """Inflate up to `room` bytes out of `data`.
+
+        Args:
+            data: the next bytes of the stream.
+            room: bytes that fit into the output.
+            zlib_format: parse the two header bytes at the start and check the Adler-32 at the end.
+        """
+        if self._failed:
+            return Piece(b"", 0, done=False, failed=True)
+        used = 0
+        if not self._begun and zlib_format:
+            take = data[: 2 - len(self._header)]
+            self._header += take
+            used = len(take)
+            if len(self._header) < 2:  # noqa: PLR2004  a zlib header has two bytes
+                return Piece(b"", used, done=False, failed=False)
+            if not _header_is_good(self._header):
+                return self._fail(used)
+        self._begun = True
+        out = b""
+        if not self._ended:
+            body = data[used:]
+            try:
+                out = self._inflate.decompress(body, room) if room else b""
+            except zlib.error:
+                return self._fail(used)
+            used += len(body) - len(self._inflate.unconsumed_tail) - len(self._inflate.unused_data)
+            self._adler = zlib.adler32(out, self._adler)
+            self._ended = self._inflate.eof
+        if self._ended and zlib_format:
+            return self._check_trailer(out, data, used)
+        return Piece(out, used, done=self._ended, failed=False)
+
+    def _fail(self, used: int) -> Piece:
+        self._failed = True
+        return Piece(b"", used, done=False, failed=True)
+
+    def _check_trailer(self, out: bytes, data: bytes, used: int) -> Piece:
+        take = data[used : used + TRAILER - len(self._trailer)]
+        self._trailer += take
+        used += len(take)
+        if len(self._trailer) < TRAILER:
+            return Piece(out, used, done=False, failed=False)
+        if int.from_bytes(self._trailer, "big") != self._adler:
+            return Piece(out, used, done=False, failed=True)
+        return Piece(out, used, done=True, failed=False)
+
+
+def _header_is_good(header: bytes) -> bool:
+    """Method 8, a window of up to 32 KB, no dictionary, and the check bits right (RFC 1950)."""
+    return (
+        header[0] & 0x0F == _DEFLATE
+        and header[0] >> 4 <= _WINDOW_BITS - 8
+        and int.from_bytes(header, "big") % 31 == 0
+        and not header[1] & 0x20
+    )
