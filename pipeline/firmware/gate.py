@@ -30,6 +30,7 @@ from pipeline.firmware.bootimage import (
     read_image,
 )
 from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, foreign_content
+from pipeline.firmware.nodemcu import identify_firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
 from pipeline.firmware.recognise import parse_boot_image, refuse_line_endings, refuse_other_chip
 from pipeline.units import format_size
@@ -43,6 +44,8 @@ _POINTERS_ENOUGH: Final = 16
 _MISSING_SHARE: Final = 0.2
 """Part of those words that may point past the data: at most 4 % in intact images, 27 % or more in ones cut in half."""
 _MAPPED: Final = range(IROM_BASE + SPLIT_ADDRESS, IROM_BASE + 0x100000)
+PARAMETERS_SIZE: Final = 0x5000
+"""What SDK 1.5.4.1 to 2.x keep to themselves at the end of flash (facts: image-flashmap §5.1)."""
 SMALLEST_3X: Final = 0x100000
 """NodeMCU 3.x refuses to run on less than 1 MiB (facts: image-flashmap §5.3)."""
 
@@ -68,6 +71,7 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> N
         _check_sketch(parts[0], boot)
         _check_whole(parts, boot)
     _check_bounds(parts, flash_size)
+    _check_parameters(parts, flash_size)
 
 
 def _check_part(image: Image, address: int, chip: str) -> None:
@@ -192,4 +196,19 @@ def _check_bounds(parts: Mapping[int, Image], flash_size: int) -> None:
                 f"{image.name}: {format_size(len(image.data))} at {describe_address(address)} end at {end:#x}, "
                 f"{end - flash_size:,} bytes past the {format_size(flash_size)} flash",
                 "choose a smaller image, or the profile of the board's real flash size",
+            )
+
+
+def _check_parameters(parts: Mapping[int, Image], flash_size: int) -> None:
+    """Refuse NodeMCU 2.x code where the SDK will write its parameters; a dump of a whole flash holds them itself."""
+    kept = flash_size - PARAMETERS_SIZE
+    reaching = [(at, image) for at, image in parts.items() if at < kept < at + len(image.data) < flash_size]
+    for address, image in reaching:
+        if not image.data[kept - address :].strip(b"\xff"):
+            continue
+        if identify_firmware({at: part.data for at, part in parts.items()}).layout == "2.x":
+            raise ImageSizeError(
+                f"{image.name}: its code ends at {address + len(image.data):#x}, but in {format_size(flash_size)} of flash the "
+                f"SDK writes its parameters from {kept:#x} on: it would destroy itself",
+                "build it with fewer modules, or use a board with more flash",
             )

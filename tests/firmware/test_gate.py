@@ -191,3 +191,12 @@ def test_boot_loader_with_messages_in_windows_style_passes(build: Any) -> None:
     loader = build.boot([(0x40100000, texts)])
     check({0: loader, 0x1000: b"\xea\x04\x00\x00" + texts})
     check({0x10000: loader})
+
+
+def test_code_that_reaches_into_the_sdk_parameters_is_refused(build: Any) -> None:
+    start, code = build.pair_2x(0x6C000)
+    assert "0x7b000" in refuse(ImageSizeError, {0: start, 0x10000: code}, 0x80000).message
+    check({0: start, 0x10000: code}, 0x100000)
+    check({0: start, 0x10000: code[:0x6B000] + b"\xff" * 0x1000}, 0x80000)
+    check({0: build.combine((start, code)).ljust(0x80000, b"\xff")}, 0x80000)
+    check({0: build.boot(), 0x10000: bytes(0x6C000)}, 0x80000)
