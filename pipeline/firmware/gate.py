@@ -208,7 +208,7 @@ def _check_parameters(parts: Mapping[int, Image], flash_size: int) -> None:
             continue
         if identify_firmware({at: part.data for at, part in parts.items()}).layout == "2.x":
             raise ImageSizeError(
-                f"{image.name}: its code ends at {address + len(image.data):#x}, but in {format_size(flash_size)} of flash the "
-                f"SDK writes its parameters from {kept:#x} on: it would destroy itself",
+                f"{image.name}: its code ends at {address + len(image.data):#x}, but in "
+                f"{format_size(flash_size)} of flash the SDK writes its parameters from {kept:#x} on: it would destroy itself",
                 "build it with fewer modules, or use a board with more flash",
             )
