@@ -67,7 +67,7 @@ def write(receipt: Receipt, folder: Path) -> Path:
     now = time.time()
     record = {
         "format": FORMAT,
-        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "tools": tool_versions(),
         **_masked(asdict(receipt)),
     }

@@ -12,6 +12,7 @@ from doit.exceptions import TaskFailed
 from pipeline.errors import BootError, ConfirmationError, NotNamedError, PipelineError
 from pipeline.tasks import sessions
 from pipeline.tasks.boards import Board
+from pipeline.tasks.command_line import named
 
 if TYPE_CHECKING:
     from pipeline.tasks.project import Request
@@ -122,9 +123,13 @@ def show_image(request: Request) -> None:
 
 @step
 def check_plan(request: Request) -> None:
-    """Everything that can be refused without a board."""
+    """Everything that can be refused without a board; shows the plan where it is about to be carried out."""
+    from pipeline.tasks.plan_text import describe_plan  # noqa: PLC0415
+
     request.policy()
-    request.plan()
+    plan = request.plan()
+    if named("flash"):
+        say(describe_plan(plan))
 
 
 @board_step

@@ -1,0 +1,239 @@
+"""When a write is skipped, and when it must not be: each case as a user meets it, by whole commands.
+
+A board is a flash file and a MAC behind `sim://`; its contents outlive each command as a real board's do.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Done, Project
+
+SECTOR = 0x1000
+
+
+@dataclass
+class Board:
+    """A virtual board that lives in a file."""
+
+    flash: Path
+    mac: str
+    more: str = ""
+
+    @property
+    def port(self) -> str:
+        return f"port=sim://nodemcu-devkit?flash={self.flash}&mac={self.mac}{self.more}"
+
+    def cells(self) -> bytes:
+        return self.flash.read_bytes()
+
+    def change(self, at: int, value: bytes) -> None:
+        with self.flash.open("r+b") as stream:
+            stream.seek(at)
+            stream.write(value)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    return Board(tmp_path / "first.flash", "5c:cf:7f:00:00:01")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Board:
+    return Board(tmp_path / "other.flash", "5c:cf:7f:00:00:02")
+
+
+def flash(project: Project, board: Board, image: Path, *more: str) -> Done:
+    return project.doit("flash", "profile=esp12", board.port, f"image={image}", *more)
+
+
+def holds(board: Board, image: Path, *, but: tuple[range, ...] = ()) -> bool:
+    want = bytearray(image.read_bytes())
+    want[2:4] = b"\x02\x40"  # dio, 4 MB, 40 MHz
+    return all(
+        cell == byte
+        for at, (cell, byte) in enumerate(zip(board.cells(), want, strict=False))
+        if cell != byte and not any(at in hole for hole in but)
+    )
+
+
+def test_1_the_second_run_writes_nothing_and_says_why(project: Project, board: Board, firmware: Path) -> None:
+    first = flash(project, board, firmware).ok()
+    assert first.wrote
+    assert "never flashed from here" in first.text
+    cells = board.cells()
+    second = flash(project, board, firmware).ok()
+    assert not second.wrote
+    assert "-- flash:" in second.out
+    assert f"board {board.mac} holds the image" in second.text
+    assert board.cells() == cells
+    assert [receipt["outcome"] for receipt in project.receipts()] == ["flashed", "skipped"]
+
+
+def test_2_and_3_another_board_is_written_and_the_first_one_back_is_skipped(
+    project: Project, board: Board, other: Board, firmware: Path
+) -> None:
+    assert flash(project, board, firmware).ok().wrote
+    assert flash(project, other, firmware).ok().wrote
+    assert not flash(project, board, firmware).ok().wrote
+    assert not flash(project, other, firmware).ok().wrote
+
+
+def test_4_a_flash_that_another_tool_changed_is_mended(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware).ok()
+    board.change(0x23456, b"\x00\x00\x00\x00")
+    done = flash(project, board, firmware).ok()
+    assert done.wrote
+    assert "changed by something else" in done.text
+    assert holds(board, firmware)
+    assert project.receipts()[-1]["sent_bytes"] == 2 * SECTOR  # the changed one, and sector 0 as its guard
+
+
+def test_5_an_interrupted_write_is_continued(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware, "boot=off").ok()
+    (path,) = (project.state / "boards").glob("*.json")
+    path.write_text(path.read_text().replace('"clean"', '"writing"'))
+    board.change(0, b"\xff" * SECTOR)
+    board.change(0x40000, b"\xff" * (firmware.stat().st_size - 0x40000))
+    done = flash(project, board, firmware).ok()
+    assert "did not finish" in done.text
+    assert done.wrote
+    assert holds(board, firmware)
+    assert project.receipts()[-1]["sent_bytes"] < firmware.stat().st_size // 2
+
+
+@pytest.mark.images
+@pytest.mark.parametrize("name", ["nodemcu-3.0-cloud-float.bin", "nodemcu-2.2-cloud-float.bin"])
+def test_6_what_the_firmware_rewrote_is_no_reason_to_write_again(
+    project: Project, board: Board, real_images: Path, name: str
+) -> None:
+    image = real_images / name
+    flash(project, board, image, "boot=off").ok()
+    before = board.cells()
+    assert not flash(project, board, image).ok().wrote
+    booted = board.cells()
+    if "3.0" in name:
+        assert booted[0x10000:0x11000] != before[0x10000:0x11000], "the virtual firmware rewrites its partition table"
+    third = flash(project, board, image).ok()
+    assert not third.wrote
+    project.doit("verify", "profile=esp12", board.port, f"image={image}").ok()
+
+
+def test_7_a_board_that_does_not_boot_fails_again_without_a_write(
+    project: Project, board: Board, firmware: Path
+) -> None:
+    dout_only = Board(board.flash, board.mac, "&fault=dout-only")
+    first = flash(project, dout_only, firmware).failed("boot-loop")
+    assert first.wrote
+    second = flash(project, dout_only, firmware).failed("boot-loop")
+    assert not second.wrote
+    assert [receipt["outcome"] for receipt in project.receipts()] == ["boot-loop", "boot-loop"]
+    assert project.journal()[0]["passed"] is False
+    assert flash(project, dout_only, firmware, "mode=dout").ok().wrote
+
+
+@pytest.mark.images
+def test_8_another_project_in_between_is_noticed(
+    project: Project, second_project: Project, board: Board, firmware: Path, real_images: Path
+) -> None:
+    flash(project, board, firmware).ok()
+    assert flash(second_project, board, real_images / "nodemcu-2.2-cloud-float.bin").ok().wrote
+    done = flash(project, board, firmware).ok()
+    assert done.wrote
+    assert "another plan" in done.text
+    assert not flash(second_project, board, firmware).ok().wrote
+
+
+def test_force_writes_anyway(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware).ok()
+    done = flash(project, board, firmware, "force=1").ok()
+    assert done.wrote
+    assert "force=1" in done.text
+
+
+def test_trusting_the_journal_is_said(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware).ok()
+    board.change(0x30000, b"\x00" * 16)
+    done = flash(project, board, firmware, "check=mac").ok()
+    assert not done.wrote
+    assert "trusted, not checked" in done.text
+
+
+def test_an_erased_board_is_written_again(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware).ok()
+    project.doit("erase", "profile=esp12", board.port, "yes=1").ok()
+    assert board.cells() == b"\xff" * 0x400000
+    done = flash(project, board, firmware).ok()
+    assert done.wrote
+    assert "it was erased" in done.text
+
+
+def test_flash_alone_without_its_probe_looks_for_itself(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware).ok()
+    board.change(0x23456, b"\x00\x00\x00\x00")
+    done = project.doit("run", "-s", "flash:*", "profile=esp12", board.port, f"image={firmware}")
+    assert holds(board, firmware), done.text
+
+
+def test_erase_and_flash_in_one_command_run_in_that_order(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware).ok()
+    done = project.doit("erase", "flash", "verify", "profile=esp12", board.port, f"image={firmware}", "yes=1").ok()
+    assert done.wrote
+    assert holds(board, firmware)
+
+
+def test_verify_names_the_bad_sector_and_writes_nothing(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware).ok()
+    board.change(0x23456, b"\x00\x00\x00\x00")
+    cells = board.cells()
+    done = project.doit("verify", "profile=esp12", board.port, f"image={firmware}").failed("verify-failed")
+    assert "0x023000" in done.text
+    assert board.cells() == cells
+
+
+def test_esptool_confirms_every_byte(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware, "boot=off").ok()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.tasks.cli", "board", "--pty", "--flash", str(board.flash), "nodemcu-devkit"],
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        pty = process.stdout.readline().strip()
+        judged = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "esptool",
+                "--chip",
+                "esp8266",
+                "--port",
+                pty,
+                "verify-flash",
+                "-fm",
+                "dio",
+                "-ff",
+                "40m",
+                "-fs",
+                "4MB",
+                "0x0",
+                str(firmware),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert judged.returncode == 0, judged.stdout + judged.stderr
+        assert "Verification successful" in judged.stdout
+    finally:
+        process.terminate()
+        process.wait(10)
