@@ -209,6 +209,6 @@ def _check_parameters(parts: Mapping[int, Image], flash_size: int) -> None:
         if identify_firmware({at: part.data for at, part in parts.items()}).layout == "2.x":
             raise ImageSizeError(
                 f"{image.name}: its code ends at {address + len(image.data):#x}, but in "
-                f"{format_size(flash_size)} of flash the SDK writes its parameters from {kept:#x} on: it would destroy itself",
+                f"{format_size(flash_size)} of flash the SDK writes its parameters from {kept:#x} on, over it",
                 "build it with fewer modules, or use a board with more flash",
             )
