@@ -22,7 +22,7 @@ RATES = (9600, 19200, 38400, 57600, 74880, 115200, 230400, 460800)
 Sampler = Callable[[bytes, int, int], bytes]
 
 
-@pytest.mark.parametrize(("sent_at", "read_at"), [pair for pair in itertools.permutations(RATES, 2)])
+@pytest.mark.parametrize(("sent_at", "read_at"), list(itertools.permutations(RATES, 2)))
 def test_text_read_at_a_wrong_rate_is_not_shown(sampled: Sampler, sent_at: int, read_at: int) -> None:
     for text in (ROM_LOG, BANNER):
         noise = sampled(text, sent_at, read_at)
