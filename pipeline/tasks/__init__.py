@@ -12,7 +12,7 @@ from typing import Any, Final
 from pipeline.errors import PipelineError
 from pipeline.tasks import steps
 from pipeline.tasks.boards import Board
-from pipeline.tasks.command_line import boards, named, request
+from pipeline.tasks.command_line import boards, named, preceding, request
 from pipeline.tasks.reporter import Plain
 from pipeline.tasks.variables import declare_variables
 
@@ -48,27 +48,25 @@ _IO: Final = {"capture": False}
 Tasks = Iterator[dict[str, Any]] | dict[str, Any]
 
 
-def _for_boards(
-    task: str, action: Callable[[Board, str], Any], *, needs: tuple[str, ...] = (), skip: bool = False
-) -> Tasks:
+def _for_boards(task: str, action: Callable[[Board], Any], *, needs: tuple[str, ...] = (), skip: bool = False) -> Tasks:
     """One sub-task for each port."""
     try:
         found = boards()
     except PipelineError as error:
         return steps.refuse(error)
-    return _sub_tasks(task, action, found, needs, skip=skip)
+    before = preceding(task)
+    return _sub_tasks(action, found, (*needs, f"{before}:{{}}") if before else needs, skip=skip)
 
 
 def _sub_tasks(
-    task: str, action: Callable[[Board, str], Any], found: dict[str, Board], needs: tuple[str, ...], *, skip: bool
+    action: Callable[[Board], Any], found: dict[str, Board], needs: tuple[str, ...], *, skip: bool
 ) -> Iterator[dict[str, Any]]:
-    condition = steps.Holds if skip else steps.Armed
     for name, board in found.items():
         yield {
             "name": name,
-            "actions": [(action, [board, task])],
+            "actions": [(action, [board])],
             "task_dep": [need.format(name) for need in needs],
-            "uptodate": [condition(board, task)],
+            "uptodate": [steps.Holds(board) if skip else steps.armed],
             "io": _IO,
         }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,30 +30,13 @@ class Board:
     error: PipelineError | None = None
     """A failure that the probe met after it knew that nothing needs to be written: the flash task reports it."""
     _port: str = ""
-    _line: deque[str] = field(default_factory=deque)
-    _turn: threading.Condition = field(default_factory=threading.Condition)
-
-    # --- one after the other -----------------------------------------------------------------------------------------
-
-    def line_up(self, task: str) -> None:
-        """Take a place: tasks of one board run one at a time, in the order in which doit dispatched them."""
-        with self._turn:
-            self._line.append(task)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def turn(self, task: str) -> Iterator[None]:
-        """Wait for the place taken; without one, for an idle board."""
-        with self._turn:
-            if task not in self._line:
-                self._line.append(task)
-            self._turn.wait_for(lambda: self._line[0] == task)
-        try:
-            with sessions.Working(self.wanted or "board"):
-                yield
-        finally:
-            with self._turn:
-                self._line.remove(task)
-                self._turn.notify_all()
+    def turn(self) -> Iterator[None]:
+        """One task at a time on one board; their order is doit's (`command_line.preceding`)."""
+        with self._lock, sessions.Working(self.wanted or "board"):
+            yield
 
     # --- the port ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.tasks.project import Request
 from pipeline.tasks.variables import variables
@@ -13,6 +13,7 @@ from pipeline.tasks.variables import variables
 if TYPE_CHECKING:
     from pipeline.tasks.boards import Board
 
+BOARD_TASKS: Final = frozenset({"boot", "erase", "flash", "identify", "monitor", "verify"})
 _words: list[str] | None = None
 """Words of the command line; set by our own command, else those of the process."""
 _project: Path | None = None
@@ -25,11 +26,32 @@ def use(words: list[str], project: Path | None = None) -> None:
     _words, _project, _current = words, project, None
 
 
+def _named_words() -> list[str]:
+    words = sys.argv[1:] if _words is None else _words
+    return [word.partition(":")[0] for word in words if "=" not in word and not word.startswith("-")]
+
+
 def named(task: str) -> bool:
     """Whether the user named the task, or a pattern that fits it, on the command line."""
-    words = sys.argv[1:] if _words is None else _words
-    names = [word.partition(":")[0] for word in words if "=" not in word and not word.startswith("-")]
-    return any(name == task or (set(name) & set("*?[") and fnmatch.fnmatch(task, name)) for name in names)
+    return any(_fits(word, task) for word in _named_words())
+
+
+def preceding(task: str) -> str:
+    """The board task named last before `task` on the command line: it has to be done first. Empty if there is none.
+
+    doit itself starts tasks in that order, but does not wait.
+    """
+    task = "flash" if task == "_probe" else task
+    before = ""
+    for word in _named_words():
+        if _fits(word, task):
+            return before
+        before = word if word in BOARD_TASKS else before
+    return ""
+
+
+def _fits(word: str, task: str) -> bool:
+    return word == task or bool(set(word) & set("*?[") and fnmatch.fnmatch(task, word))
 
 
 def request() -> Request:

@@ -44,11 +44,12 @@ def step(action: Callable[[Request], None]) -> Callable[[Request], TaskFailed | 
     return run
 
 
-def board_step(action: Callable[[Board], None]) -> Callable[[Board, str], TaskFailed | None]:
-    """An action on a board, in its turn; `functools.wraps` would show doit the wrong number of arguments."""
+def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed | None]:
+    """An action on a board, in its turn."""
 
-    def run(board: Board, task: str) -> TaskFailed | None:
-        with board.turn(task):
+    @functools.wraps(action)
+    def run(board: Board) -> TaskFailed | None:
+        with board.turn():
             try:
                 action(board)
             except PipelineError as error:
@@ -73,38 +74,24 @@ def say(text: str) -> None:
     print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201  results go to stdout
 
 
-class Armed:
-    """`uptodate` that is never true: it installs the stop handlers (main thread only) and lines the task up."""
-
-    def __init__(self, board: Board, task: str) -> None:
-        self._board, self._task = board, task
-
-    def __call__(self) -> bool:
-        """False: the task runs."""
-        sessions.install_handlers()
-        self._board.line_up(self._task)
-        return False
-
-    def __repr__(self) -> str:
-        return "always runs: only the board knows what it holds"
+def armed() -> bool:
+    """`uptodate` that is never true: doit calls it in the main thread, the only one that may install stop handlers."""
+    sessions.install_handlers()
+    return False
 
 
 class Holds:
     """`uptodate` of flash: this run's probe has seen the board hold the plan, and boot.
 
-    Nothing that was stored earlier counts: `doit -s flash` runs without a probe, and must then look for itself.
+    Nothing that was stored earlier counts: `doit run -s flash:*` runs without a probe, and must then look for itself.
     """
 
-    def __init__(self, board: Board, task: str) -> None:
-        self._board, self._task = board, task
+    def __init__(self, board: Board) -> None:
+        self._board = board
 
     def __call__(self) -> bool:
         """Whether nothing is left to do."""
-        if self._board.settled:
-            return True
-        sessions.install_handlers()
-        self._board.line_up(self._task)
-        return False
+        return self._board.settled or armed()
 
     def __repr__(self) -> str:
         return "skipped when the board on the port holds the image and boots"
