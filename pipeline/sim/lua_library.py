@@ -100,7 +100,7 @@ def _loops() -> dict[str, Callable[..., Any]]:
         return [native(step), table, 0]
 
     def select(index: Value = None, *rest: Value) -> Value:
-        return len(rest) if index == "#" else list(rest[int(index) - 1 :])
+        return len(rest) if index == "#" else list(rest[int(index) - (index > 0) :])
 
     return {"next": following, "pairs": pairs, "ipairs": ipairs, "select": select}
 

@@ -101,17 +101,20 @@ class Interpreter:
 
     def tostring(self, value: Value) -> str:
         """How `print` shows a value."""
-        if value is None:
-            return "nil"
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, float):
-            if self.new and value.is_integer():
-                return f"{value:.1f}"
-            return "nan" if math.isnan(value) else f"{value:.14g}"
-        if isinstance(value, (int, str)):
+        if value is None or isinstance(value, bool):
+            return {None: "nil", True: "true", False: "false"}[value]
+        if isinstance(value, (int, float)):
+            return self._digits(value)
+        return value if isinstance(value, str) else f"{type_name(value)}: 0x{value.address:08x}"
+
+    def _digits(self, value: float) -> str:
+        if math.isnan(value):
+            return "nan"
+        if isinstance(value, int) and (self.new or self.integers):
             return str(value)
-        return f"{type_name(value)}: 0x{value.address:08x}"
+        if self.new and value.is_integer():
+            return f"{value:.1f}"
+        return f"{value:.14g}"  # 5.1 knows one kind of number only
 
     def fail(self, message: str, node: Node) -> LuaError:
         """An error at a place in the chunk."""

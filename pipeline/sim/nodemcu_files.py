@@ -63,7 +63,7 @@ class FileModule:
             "getcontents": lambda name=None, *_: self._text(self._files.contents.get(_name(name))),
             "putcontents": self._put,
         }
-        return {name: native(function) for name, function in plain.items()} | self._methods()
+        return {name: native(_nil(function)) for name, function in plain.items()} | self._methods()
 
     def _methods(self) -> dict[str, Function]:
         """Functions that work on the open file, or on a file object given first."""
@@ -87,7 +87,7 @@ class FileModule:
 
             return call
 
-        return {name: native(bound(method)) for name, method in methods.items()}
+        return {name: native(_nil(bound(method))) for name, method in methods.items()}
 
     def _nothing_open(self, method: Callable[..., Any]) -> None:
         if method != self._close:  # closing nothing is no error
@@ -192,6 +192,16 @@ class FileModule:
         if board.files is None:
             raise LuaError("stdin:1: Failed to format file system")
         yield Say(text("format done.\n"))
+
+
+def _nil(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a plain function's None be Lua's nil: these give one value, where no value prints nothing."""
+
+    def call(*arguments: Value) -> Any:
+        result = function(*arguments)
+        return [None] if result is None else result
+
+    return call
 
 
 def _name(value: Value, index: int = 1) -> str:

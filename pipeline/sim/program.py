@@ -6,7 +6,7 @@ is the only one that runs programs: it adds up the time, collects the bytes and 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from pipeline.sim.chip import Chip, Flash, Strap
@@ -64,7 +64,6 @@ class Machine:
     inbox: bytearray = field(default_factory=bytearray)
     listening: bool = False
     """Whether received bytes are kept; NodeMCU ignores what comes before Lua is ready (facts: usb-nodemcu §9.4)."""
-    extra: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, address: int, length: int) -> bytes:
         """Flash contents; addresses past the part's end wrap, since the part ignores the upper address lines."""

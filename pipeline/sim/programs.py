@@ -74,7 +74,7 @@ def _at(machine: Machine) -> Iterator[Step]:
         yield Say(typed)
         line += typed
         while b"\n" in line:
-            command, _, rest = line.partition(b"\n")
+            command, _, rest = bytes(line).partition(b"\n")
             line = bytearray(rest)
             if command.strip():
                 yield Say(b"\r\nOK\r\n" if command.strip() in {b"AT", b"ATE1"} else b"\r\nERROR\r\n")

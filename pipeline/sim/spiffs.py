@@ -96,14 +96,14 @@ class Files:
     @property
     def used(self) -> int:
         """As SPIFFS counts: whole pages, one more for each file's index."""
-        return sum((-(-len(data) // DATA_PER_PAGE) + 1) * DATA_PER_PAGE for data in self.contents.values())
+        return _used(self.contents)
 
     def save(self, name: str, data: bytes) -> float | None:
         """Write a whole file; None if there is no room. Returns seconds."""
-        others = {key: value for key, value in self.contents.items() if key != name}
-        if self.foreign or sum(map(len, others.values())) + len(data) > self.total - 2 * PAGE * (len(others) + 1):
+        contents = {**self.contents, name: data}
+        if self.foreign or _used(contents) > self.total:  # a record is shorter than its file's pages: it fits as well
             return None
-        self.contents = {**others, name: data}
+        self.contents = contents
         return self._append(_WRITTEN, name, data)
 
     def remove(self, name: str) -> float | None:
@@ -176,6 +176,10 @@ class Files:
             seconds += self.machine.program(address, data[:size])
             data = data[size:]
         return seconds
+
+
+def _used(contents: dict[str, bytes]) -> int:
+    return sum((-(-len(data) // DATA_PER_PAGE) + 1) * DATA_PER_PAGE for data in contents.values())
 
 
 def _aligned(length: int) -> int:
