@@ -28,7 +28,9 @@ class Inflater:
     """One zlib stream. Header and trailer only exist for callers that ask for them, as in the stubs' library."""
 
     def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(-15)
+        # The stubs' window is a buffer that exists from the start: a distance that reaches back before the stream is
+        # no error to them. zlib only forgives it where it was given a window first.
+        self._inflate = zlib.decompressobj(-_WINDOW_BITS, zdict=bytes(1 << _WINDOW_BITS))
         self._header = b""
         self._trailer = b""
         self._adler = 1

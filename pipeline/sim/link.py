@@ -177,6 +177,17 @@ class Link:
             self._pump()
             self.changed.notify_all()
 
+    def add_fault(self, text: str) -> None:
+        """Add a fault to the running board.
+
+        Raises:
+            BadValueError: an unknown fault or an argument that cannot be read.
+        """
+        with self.changed:
+            self.faults.add(text)
+            self._connect_faults()
+            self._note("fault", text)
+
     def pump(self) -> None:
         """Let the board's time pass."""
         with self.changed:

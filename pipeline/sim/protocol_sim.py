@@ -54,6 +54,14 @@ class Serial(SerialBase):
         self._cancelled = False
         super().__init__(*args, **kwargs)
 
+    @classmethod
+    def of(cls, link: Link) -> Serial:
+        """An open port of a board that somebody else owns; closing it changes nothing."""
+        port = cls()
+        port._link, port.is_open = link, True
+        port._dtr_state, port._rts_state = link.lines
+        return port
+
     # --- opening and closing -----------------------------------------------------------------------------------------
 
     def open(self) -> None:
