@@ -62,6 +62,8 @@ DWELLS_S: Final = (2.5, 9.0)
 watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
 FAULT_S: Final = 0.3
 """Time for the lines that follow a crash."""
+PAUSE_S: Final = 0.02
+"""A line that was idle for so long carries something new: the firmware behind the SDK, at another rate."""
 STRAY_S: Final = 0.1
 """Garbage right after a reset may be the rest of an earlier conversation; the ROM log follows at once."""
 
@@ -99,6 +101,9 @@ class _Stay:
     linger: bool = False
     """At the ROM's rate: stay, to hear why the board does not go on."""
     data: bytearray = field(default_factory=bytearray)
+    before: str = ""
+    """Text of the bytes before the last pause, and where that pause is: garbage does not reach across it."""
+    pause: int = 0
     knocks: int = 0
     knocked_s: float = -1.0
     noise_s: float | None = None
@@ -159,6 +164,8 @@ class BootWatcher:
     def feed(self, data: bytes, now: float) -> None:
         """Take bytes that came at the rate last asked for; none is fine."""
         if data:
+            if now - self._stay.last_s >= PAUSE_S:
+                self._stay.before, self._stay.pause = self._heard(), len(self._stay.data)
             self._stay.data += data
             self._stay.last_s = self._heard_s = now
             self._received += len(data)
@@ -264,7 +271,8 @@ class BootWatcher:
         return quiet_s >= (dwell_s if ROM.search(self.log) else ROM_WAIT_S)
 
     def _heard(self) -> str:
-        return readable(bytes(self._stay.data))
+        stay = self._stay
+        return stay.before + readable(bytes(stay.data[stay.pause :]))
 
     def _listen_to_firmware(self, now: float) -> None:
         self._switch(_Stay(self._bauds[self._at], now, now))

@@ -247,7 +247,7 @@ def _other(text: str) -> _Sign | None:
 
 
 def _formatting(text: str) -> _Sign | None:
-    at = text.rfind("Formatting file system")
+    at = text.rfind("file system. Please wait")  # the first letters may be lost while the rate is changed
     if at < 0:
         return None
     summary = "the firmware is formatting its file system"
