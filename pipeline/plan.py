@@ -17,7 +17,7 @@ from pipeline.errors import KeepError, PlanAlignmentError, PlanBoundsError, Plan
 from pipeline.firmware.flashmap import Area, Volatile, areas, volatile
 from pipeline.firmware.image import Image, check_layout, with_settings
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
-from pipeline.flash import SECTOR_SIZE, FlashSettings, Region, merge, size_name
+from pipeline.flash import SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
 
 AUTO_SIZE: Final = "16MB"
 """What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""
@@ -73,6 +73,9 @@ class FlashPlan:
     size_from_board: bool
     """`flash.size: auto`: the plan is made again with the real size once the board is known."""
     images: Mapping[int, Image]
+    """Only where the size comes from the board: then the plan has to be made again."""
+    declared_size: str
+    """Flash size that the image's own header names, for people; empty where it names none."""
     segments: tuple[Segment, ...]
     firmware: Firmware
     volatile: tuple[Volatile, ...]
@@ -132,7 +135,8 @@ def make_plan(
         chip=chip,
         settings=settings,
         size_from_board=from_board,
-        images=dict(images),
+        images=dict(images) if from_board else {},
+        declared_size=_declared_size(images.get(0)),
         segments=segments,
         firmware=firmware,
         volatile=moving,
@@ -175,6 +179,11 @@ def with_real_size(plan: FlashPlan, real_size: int) -> FlashPlan:
         ) from None
     fixed = make_plan(plan.profile, plan.chip, replace(plan.settings, size=size), plan.images, erase_all=plan.erase_all)
     return replace(fixed, size_from_board=True)
+
+
+def _declared_size(image: Image | None) -> str:
+    code = image.data[3] >> 4 if image is not None and len(image.data) > 3 else -1  # noqa: PLR2004  header byte 3
+    return decode_size(code) or ""
 
 
 def _segment(address: int, image: Image, settings: FlashSettings) -> Segment:

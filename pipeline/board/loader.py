@@ -249,19 +249,17 @@ class Link:
 
     def _send(self, address: int, data: bytes, wire: bytes, opcodes: tuple[int, int, int], on_written: OnBytes) -> None:
         begin, block_op, end = opcodes
-        blocks = [wire[at : at + BLOCK] for at in range(0, len(wire), BLOCK)]
-        inflated = list(_inflated_sizes(blocks)) if begin == 0x10 else [len(block) for block in blocks]  # noqa: PLR2004
-        if begin == 0x02:  # noqa: PLR2004  raw blocks are padded; the stub trims the last one (facts: protocol §3.4)
-            blocks = [block.ljust(BLOCK, b"\xff") for block in blocks]
+        compressed = wire is not data
+        count = -(-len(wire) // BLOCK)
         with self._translated(f"write {Region(address, address + len(data))}", WriteError):
             self._loader.check_command(
                 "begin",
                 begin,
-                struct.pack("<IIIII", len(data), len(blocks), BLOCK, address, 0),
+                struct.pack("<IIIII", len(data), count, BLOCK, address, 0),
                 timeout=COMMAND_LIMIT_S,
             )
             done, limit = 0, COMMAND_LIMIT_S
-            for number, (block, size) in enumerate(zip(blocks, inflated, strict=True)):
+            for number, (block, size) in enumerate(_blocks(wire, compressed=compressed)):
                 header = struct.pack("<IIII", len(block), number, 0, 0)
                 self._loader.check_command("write", block_op, header + block, xor_checksum(block), timeout=limit)
                 # A block is acknowledged before it is written: what it costs delays the answer to the next command.
@@ -318,10 +316,15 @@ class Link:
         )
 
 
-def _inflated_sizes(blocks: list[bytes]) -> Iterator[int]:
+def _blocks(wire: bytes, *, compressed: bool) -> Iterator[tuple[bytes, int]]:
+    """Blocks to send, and the bytes of flash each accounts for.
+
+    Raw blocks are padded to full size; the stub trims the last one (facts: esp8266-protocol §3.4).
+    """
     inflater = zlib.decompressobj()
-    for block in blocks:
-        yield len(inflater.decompress(block))
+    for at in range(0, len(wire), BLOCK):
+        block = wire[at : at + BLOCK]
+        yield (block, len(inflater.decompress(block))) if compressed else (block.ljust(BLOCK, b"\xff"), len(block))
 
 
 def _chip_of_magic(magic: int) -> str:

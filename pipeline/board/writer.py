@@ -19,6 +19,12 @@ GIVE_UP_AFTER: Final = 3
 digests (1.06 s a MiB, facts: stub-executed §6) would cost more than it saves."""
 
 
+RUN_LIMIT: Final = 0x400000
+"""Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each."""
+READ_LIMIT: Final = 0x100000
+"""Bytes read back at once, for the same reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Bytes that shall stand at a flash address."""
@@ -93,7 +99,13 @@ def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_p
         if runs:
             loader.erase(boot_sector)
         runs.append(boot_sector)
-    jobs = [(piece, part) for run in runs for piece in pieces if (part := run.common(piece.region)).size > 0]
+    jobs = [
+        (piece, part)
+        for run in runs
+        for piece in pieces
+        if (whole := run.common(piece.region)).size > 0
+        for part in whole.split(RUN_LIMIT)
+    ]
     total, done = sum(part.size for _, part in jobs), 0
     for piece, part in jobs:
         loader.write(part.start, piece.cut(part), _after(done, total, on_progress))
@@ -105,37 +117,48 @@ def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], 
     return lambda done: on_progress(before + done, total)
 
 
-def verify(loader: Loader, pieces: Sequence[Piece], on_progress: OnProgress) -> None:
-    """Compare every byte of every piece by digest.
+def verify(loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress) -> None:
+    """Compare the pieces' bytes inside `regions` by digest.
 
     Raises:
         VerifyError: naming the first sector that differs.
     """
-    total, done = sum(piece.region.size for piece in pieces), 0
-    for piece in pieces:
-        for block in piece.region.split(BLOCK_SIZE * 4):
-            if not holds(loader, piece, block):
-                raise VerifyError(*_first_bad(loader, piece, block))
-            done += block.size
-            on_progress(done, total)
+    jobs = _inside(pieces, regions, BLOCK_SIZE * 4)
+    total, done = sum(part.size for _, part in jobs), 0
+    for piece, part in jobs:
+        if not holds(loader, piece, part):
+            raise VerifyError(*_first_bad(loader, piece, part))
+        done += part.size
+        on_progress(done, total)
 
 
-def read_back(loader: Loader, pieces: Sequence[Piece], on_progress: OnProgress) -> None:
-    """Compare every byte of every piece by reading it: slower than digests, and proof against a lying loader.
+def read_back(loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress) -> None:
+    """Compare the pieces' bytes inside `regions` by reading them: slower than digests, proof against a lying loader.
 
     Raises:
         VerifyError: naming the first byte that differs.
     """
-    total, done = sum(piece.region.size for piece in pieces), 0
-    for piece in pieces:
-        found = loader.read(piece.region, _after(done, total, on_progress))
-        if found != piece.data:
-            at = next(i for i, (a, b) in enumerate(zip(found, piece.data, strict=True)) if a != b)
+    jobs = _inside(pieces, regions, READ_LIMIT)
+    total, done = sum(part.size for _, part in jobs), 0
+    for piece, part in jobs:
+        found, want = loader.read(part, _after(done, total, on_progress)), piece.cut(part)
+        if found != want:
+            at = next(i for i, (a, b) in enumerate(zip(found, want, strict=True)) if a != b)
             raise VerifyError(
-                f"flash differs at {piece.address + at:#08x}: holds {found[at]:#04x}, want {piece.data[at]:#04x}",
-                _VERIFY_HINT,
+                f"flash differs at {part.start + at:#08x}: holds {found[at]:#04x}, want {want[at]:#04x}", _VERIFY_HINT
             )
-        done += piece.region.size
+        done += part.size
+
+
+def _inside(pieces: Sequence[Piece], regions: Iterable[Region], step: int) -> list[tuple[Piece, Region]]:
+    wanted = merge(regions)
+    return [
+        (piece, part)
+        for piece in pieces
+        for region in wanted
+        if (whole := region.common(piece.region)).size > 0
+        for part in whole.split(step)
+    ]
 
 
 _VERIFY_HINT: Final = "check the 3.3 V supply, then run it again with baud=115200"

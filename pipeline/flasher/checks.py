@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.board.session import Device
 from pipeline.errors import FlashSizeError, FlashUnknownError, WrongBoardError, WrongChipError
-from pipeline.flash import SIZE_BYTES, SIZE_CODES, decode_size
+from pipeline.flash import SIZE_BYTES, SIZE_CODES
 from pipeline.flasher.records import Policy
 from pipeline.plan import FlashPlan, with_real_size
 from pipeline.units import format_size
@@ -45,8 +45,8 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
         return with_real_size(plan, device.flash_size)
     if device.flash_size != plan.settings.capacity and FlashSizeError.code not in policy.allow:
         raise FlashSizeError(
-            f"{device.port}: profile {plan.profile} says {plan.settings.size}, the image header {_header_size(plan)},"
-            f" the flash chip {format_size(device.flash_size)} ({device.flash_part})",
+            f"{device.port}: profile {plan.profile} says {plan.settings.size},"
+            f" the image header {plan.declared_size or 'nothing'}, the flash chip {format_size(device.flash_size)} ({device.flash_part})",
             _advice(policy, device) or "or `flash: {size: auto}` in your own profile",
         )
     return plan
@@ -55,13 +55,6 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
 def _advice(policy: Policy, device: Device) -> str:
     fitting = policy.fitting(device)
     return f"take a profile that fits: {fitting}" if fitting else ""
-
-
-def _header_size(plan: FlashPlan) -> str:
-    image = plan.images.get(0)
-    if image is None or len(image.data) < 4:  # noqa: PLR2004  the header's first word
-        return "nothing"
-    return decode_size(image.data[3] >> 4) or f"code {image.data[3] >> 4}"
 
 
 def fits(flash_size: str, chip: str, device: Device) -> bool:

@@ -59,16 +59,10 @@ def _checked(found: Probe, dirty: Sequence[Region]) -> list[Region]:
 
 
 def _verify(session: Session, wanted: Sequence[writer.Piece], regions: Sequence[Region], *, read_back: bool) -> None:
-    parts = [
-        writer.Piece(part.start, piece.cut(part))
-        for piece in wanted
-        for region in regions
-        if (part := region.common(piece.region)).size > 0
-    ]
     check = writer.read_back if read_back else writer.verify
     with session.step("verify", "read back" if read_back else "MD5 of every planned byte") as result:
-        check(session.link, parts, session.progress("verify"))
-        result.append(f"{sum(part.region.size for part in parts):,} bytes as planned")
+        check(session.link, wanted, regions, session.progress("verify"))
+        result.append(f"{sum(region.size for region in regions):,} bytes as planned")
 
 
 def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
@@ -95,7 +89,7 @@ def erase(session: Session, policy: Policy) -> Outcome:
     whole = Region(0, device.flash_size or 0)
     if whole.size:
         with session.step("verify", "is it blank?") as result:
-            writer.verify(session.link, [writer.Piece(0, b"\xff" * whole.size)], session.progress("verify"))
+            writer.verify(session.link, [writer.Piece(0, b"\xff" * whole.size)], [whole], session.progress("verify"))
             result.append(f"{format_size(whole.size)} blank")
     journal.write(replace(entry, state="erased"))
     session.leave()

@@ -149,7 +149,7 @@ def test_verify_names_the_first_bad_sector() -> None:
     loader, wanted = FakeLoader(broken=frozenset({0x12345})), piece(0, 0x30000)
     writer.write(loader, [wanted], [wanted.region], quiet)
     with pytest.raises(VerifyError, match=r"0x012000\.\.0x013000 holds other bytes"):
-        writer.verify(loader, [wanted], quiet)
+        writer.verify(loader, [wanted], [wanted.region], quiet)
 
 
 def test_verify_says_when_a_sector_is_blank() -> None:
@@ -157,7 +157,7 @@ def test_verify_says_when_a_sector_is_blank() -> None:
     put(loader, wanted)
     loader.erase(Region(0x1000, 0x2000))
     with pytest.raises(VerifyError, match=r"0x001000\.\.0x002000 is blank"):
-        writer.verify(loader, [wanted], quiet)
+        writer.verify(loader, [wanted], [wanted.region], quiet)
 
 
 def test_read_back_names_the_first_bad_byte() -> None:
@@ -165,4 +165,14 @@ def test_read_back_names_the_first_bad_byte() -> None:
     put(loader, wanted)
     loader.cells[0x1234] ^= 0x10
     with pytest.raises(VerifyError, match="0x001234"):
-        writer.read_back(loader, [wanted], quiet)
+        writer.read_back(loader, [wanted], [wanted.region], quiet)
+
+
+def test_verify_looks_only_where_it_is_told() -> None:
+    loader, wanted = FakeLoader(), piece(0, 0x3000)
+    put(loader, wanted)
+    loader.cells[0x1000:0x2000] = bytes(0x1000)
+    for check in (writer.verify, writer.read_back):
+        check(loader, [wanted], wanted.region.without([Region(0x1000, 0x2000)]), quiet)
+        with pytest.raises(VerifyError):
+            check(loader, [wanted], [Region(0x1FFF, 0x2001)], quiet)
