@@ -46,7 +46,8 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
     if device.flash_size != plan.settings.capacity and FlashSizeError.code not in policy.allow:
         raise FlashSizeError(
             f"{device.port}: profile {plan.profile} says {plan.settings.size},"
-            f" the image header {plan.declared_size or 'nothing'}, the flash chip {format_size(device.flash_size)} ({device.flash_part})",
+            f" the image header {plan.declared_size or 'nothing'},"
+            f" the flash chip {format_size(device.flash_size)} ({device.flash_part})",
             _advice(policy, device) or "or `flash: {size: auto}` in your own profile",
         )
     return plan
