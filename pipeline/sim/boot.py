@@ -12,7 +12,7 @@ from typing import Final
 
 from pipeline.sim import firmware, image, programs, romlog
 from pipeline.sim.chip import RESET_WATCHDOG, Chip, Flash, Said, Strap
-from pipeline.sim.program import Baud, Listen, Machine, Program, Reset, Say, Step, Wait, text
+from pipeline.sim.program import Baud, Listen, Machine, Program, Reset, Say, Step, Wait
 from pipeline.sim.settings import NAMES as OPTION_NAMES
 from pipeline.sim.settings import Settings
 
@@ -131,7 +131,7 @@ def _run(machine: Machine) -> Program:
             yield Reset(RESET_WATCHDOG)
             return
         if _mode_fails(machine, "exception"):
-            yield from _crash(machine)
+            yield from programs.crash(machine, firmware.ILLEGAL_INSTRUCTION)
             continue
         restart = yield from programs.run(machine, walk)
         if not restart:
@@ -155,10 +155,3 @@ def _reader(machine: Machine) -> firmware.Read:
         first = machine.read(0, image.READ_UNIT)
         return lambda address, length: (first + bytes(length))[address:][:length].ljust(length, b"\0")
     return machine.read
-
-
-def _crash(machine: Machine) -> Program:
-    """An exception in a program that the cache reads wrongly: `Fatal exception` and a restart, for ever (§2.4c)."""
-    yield Wait(machine.settings.sdk_s)
-    yield Say(text(firmware.ILLEGAL_INSTRUCTION))
-    yield Wait(machine.settings.crash_s)

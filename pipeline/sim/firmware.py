@@ -32,6 +32,12 @@ ILLEGAL_INSTRUCTION: Final = (
 """Form: facts esp8266 §2.5; the addresses depend on the program and are only an example."""
 
 
+STORE_PROHIBITED: Final = (
+    "Fatal exception 29(StoreProhibitedCause):\n"
+    "epc1=0x40100f2c, epc2=0x00000000, epc3=0x00000000, excvaddr=0x00000000, depc=0x00000000\n"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """The texts of one program, cut out of its image."""

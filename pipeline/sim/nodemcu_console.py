@@ -14,7 +14,7 @@ from pipeline.sim.firmware import Run, Texts
 from pipeline.sim.lua_run import HangError, Interpreter
 from pipeline.sim.lua_syntax import LuaSyntaxError, Parser
 from pipeline.sim.lua_values import LuaError
-from pipeline.sim.program import Listen, Machine, Say, Step, text
+from pipeline.sim.program import Listen, Machine, Say, Step, Wait, text
 from pipeline.sim.spiffs import Files
 
 PROMPT: Final = b"> "
@@ -48,6 +48,10 @@ class Console:
 
     def run(self) -> Run:
         """init.lua, then the prompt, for ever; True when Lua restarts the chip."""
+        if self._machine.settings.trouble == "panic":
+            yield Say(text("PANIC: unprotected error in call to Lua API (not enough memory)\n"))
+            yield Wait(self._machine.settings.crash_s)
+            return True
         try:
             yield from self._init()
             yield Say(PROMPT)

@@ -106,7 +106,7 @@ class FileModule:
     def _open_file(self, name: Value = None, mode: Value = "r", *_: Value) -> _Open | None:
         name, mode = _name(name), str(mode).replace("b", "")
         known = self._files.contents.get(name)
-        if self._files.foreign or (known is None and mode[0] == "r"):
+        if (self._files.foreign and mode != "r") or (known is None and mode[0] == "r"):
             return None
         start = b"" if mode[0] == "w" or known is None else known
         self._open = _Open(name, start, writes=mode != "r", appends=mode[0] == "a")

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline.sim import nodemcu, sdk, second_stage
+from pipeline.sim.chip import RESET_WATCHDOG
 from pipeline.sim.factory import init_data
-from pipeline.sim.firmware import SEARCHED, Run, Texts, identify
+from pipeline.sim.firmware import SEARCHED, STORE_PROHIBITED, Run, Texts, identify
 from pipeline.sim.image import Header, Walk
-from pipeline.sim.program import Baud, Listen, Machine, Say, Step, Wait, text
+from pipeline.sim.program import Baud, Listen, Machine, Reset, Say, Step, Wait, text
 
 BAUD: Final = 115200
 PROMPT: Final = b">>> "
@@ -21,8 +22,15 @@ HELP: Final = 'Type "help()" for more information.\n'
 
 def run(machine: Machine, walk: Walk) -> Run:
     """Start the program; True when it has restarted the chip, False when it has said all it will ever say."""
+    trouble = machine.settings.trouble
+    if trouble == "exception":
+        yield from crash(machine, STORE_PROHIBITED)
+        return True
+    if trouble == "watchdog":
+        yield Wait(machine.settings.watchdog_s)
+        yield Reset(RESET_WATCHDOG)
     jumped = yield from second_stage.run(machine, walk)
-    if not jumped:
+    if trouble == "silence" or not jumped:
         return False
     texts = identify(machine.read, walk, min(SEARCHED, machine.flash.size))
     if texts.family == "nodemcu":
@@ -32,6 +40,13 @@ def run(machine: Machine, walk: Walk) -> Run:
     if texts.family in {"eboot", "silent", "unknown"}:
         return False
     return (yield from _greet(machine, texts))
+
+
+def crash(machine: Machine, words: str) -> Iterator[Step]:
+    """An exception right after the start: its text, then a restart (facts: esp8266 §2.5)."""
+    yield Wait(machine.settings.sdk_s)
+    yield Say(text(words))
+    yield Wait(machine.settings.crash_s)
 
 
 def _greet(machine: Machine, texts: Texts) -> Run:

@@ -13,12 +13,20 @@ BAD_MODES: Final = ("ets_main", "csum", "exception")
 """How a flash mode that the part cannot do shows itself; which one depends on the wiring (facts: esp8266 §2.4)."""
 
 
+TROUBLES: Final = ("none", "exception", "panic", "silence", "watchdog")
+"""Ways in which a program that the ROM starts can still fail: nothing in its image tells them."""
+
+_CHOICES: Final = {"bad_mode": BAD_MODES, "trouble": TROUBLES}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Times in seconds. None of these figures has a source: they are choices, and a caller may choose otherwise."""
 
     bad_mode: str = "ets_main"
     """`ets_main` (no image seen), `csum` (checksum error) or `exception` (crash after the ROM)."""
+    trouble: str = "none"
+    """`exception` (crashes as soon as it starts), `panic` (Lua gives up after the banner), `silence`, `watchdog`."""
     boot_mode_b: int = 6
     """Second number of `boot mode:(a,b)`: 0, 2, 6 and 7 are seen in the field, meaning unknown (§2.7)."""
     rom_s: float = 0.03
@@ -53,9 +61,9 @@ NAMES: Final = tuple(field.name for field in fields(Settings))
 
 
 def _read(name: str, text: str) -> str | int | float:
-    if name == "bad_mode":
-        if text not in BAD_MODES:
-            raise BadValueError(f"{name}={text!r}", f"choose one of {', '.join(BAD_MODES)}")
+    if name in _CHOICES:
+        if text not in _CHOICES[name]:
+            raise BadValueError(f"{name}={text!r}", f"choose one of {', '.join(_CHOICES[name])}")
         return text
     try:
         value = float(text)

@@ -2,7 +2,7 @@
 
 Each 8 KB block carries the real SPIFFS mark (16 bits near the end of its first page: page size and distance from the
 last block), so a file system made elsewhere is recognised and not formatted again. Files are kept in a format of our
-own, a log of records in the pages after the mark; real SPIFFS contents are left alone and show no files.
+own, a log of records in the pages after the mark; the files of a real SPIFFS are read, and nothing is written there.
 (Mark: nodemcu-firmware 36cbf9f, app/spiffs/spiffs_nucleus.h, SPIFFS_MAGIC.)
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.sim.program import SECTOR, Machine
+from pipeline.sim.spiffs_pages import files_in
 
 BLOCK: Final = 0x2000
 SMALL_BLOCK: Final = 0x1000
@@ -65,7 +66,7 @@ class Files:
     """Bytes of one block."""
     contents: dict[str, bytes] = field(default_factory=dict)
     foreign: bool = False
-    """Holds a real SPIFFS: its files are not read, and nothing is written."""
+    """Holds a real SPIFFS: its files can be read, and nothing is written."""
     _end: int = 0
 
     @classmethod
@@ -108,7 +109,7 @@ class Files:
 
     def remove(self, name: str) -> float | None:
         """Delete a file; None if there is none of that name. Returns seconds."""
-        if self.contents.pop(name, None) is None:
+        if self.foreign or self.contents.pop(name, None) is None:
             return None
         return self._append(_REMOVED, name, b"")
 
@@ -135,6 +136,8 @@ class Files:
                 self.contents.pop(name, None)
             at += _aligned(_RECORD.size + length + size)
         self._end = at
+        if self.foreign:
+            self.contents = files_in(self.machine.read, self.start, self.blocks, self.block)
 
     def _blank(self) -> bool:
         return self._read(0, self._room) == b"\xff" * self._room

@@ -103,8 +103,37 @@ def test_restart_keeps_the_cause(boot: Any, cells: Any, nodemcu_2x: Maker) -> No
 
 
 @pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        ("exception", "Fatal exception 29(StoreProhibitedCause):\r\nepc1=0x"),
+        ("panic", "PANIC: unprotected error in call to Lua API (not enough memory)\r\n"),
+    ],
+)
+def test_troubles_that_restart(trouble: str, says: str, boot: Any, cells: Any, nodemcu_2x: Maker) -> None:
+    heard = boot(cells(nodemcu_2x(size_frequency=0), 0x80000), until=20.0, trouble=trouble)
+    assert heard.text().count(says) > 3
+    assert "rst cause:4" not in heard.text()
+
+
+def test_troubles_that_say_nothing(boot: Any, cells: Any, nodemcu_2x: Maker) -> None:
+    flash = cells(nodemcu_2x())
+    for trouble, cause in (("silence", None), ("watchdog", 4)):
+        heard = boot(flash, trouble=trouble)
+        assert heard.text().splitlines()[-1].startswith("csum 0x")
+        assert heard.application.reset_request == cause
+
+
+@pytest.mark.parametrize(
     "options",
-    [{"colour": "red"}, {"rom_s": "soon"}, {"rom_s": "-1"}, {"bad_mode": "x"}, {"boot_mode_b": "9"}, {"sdk_s": "nan"}],
+    [
+        {"colour": "red"},
+        {"rom_s": "soon"},
+        {"rom_s": "-1"},
+        {"bad_mode": "x"},
+        {"trouble": "x"},
+        {"boot_mode_b": "9"},
+        {"sdk_s": "nan"},
+    ],
 )
 def test_unknown_options_are_refused_by_name(options: dict[str, str], boot: Any, cells: Any) -> None:
     with pytest.raises(BadValueError, match=next(iter(options))):

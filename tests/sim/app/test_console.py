@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -269,13 +270,27 @@ def test_format_takes_its_time_and_empties(new: Any, old: Any) -> None:
     assert old.type("file.format()") == "format done.\r\n> "
 
 
-def test_a_real_file_system_is_left_alone(new: Any, boot: Any) -> None:
+def real_pages(name: bytes, data: bytes) -> list[bytes]:
+    """One file as SPIFFS lays it out: its pieces, then the index page, then a deleted copy of that."""
+    pages = [
+        struct.pack("<HHB", 1, span, 0xFC) + data[span * 251 : span * 251 + 251] for span in range(-(-len(data) // 251))
+    ]
+    head = struct.pack("<HHB3xIB32s", 0x8001, 0, 0xF8, len(data), 1, name)
+    return [page.ljust(256, b"\xff") for page in [*pages, head, head[:4] + b"\x78" + head[5:]]]
+
+
+def test_a_real_file_system_is_read_and_left_alone(new: Any, boot: Any) -> None:
     flash = new.application._machine.flash
-    flash.program(0x18000 + 256, bytes(range(64)))  # a page that is none of our records
+    data = bytes(range(32, 127)) * 6
+    for index, page in enumerate(real_pages(b"real.txt", data)):
+        flash.program(0x18000 + 256 * (1 + index), page)
     before = bytes(flash.cells)
     board = boot(flash)
     assert "Formatting" not in board.text()
+    assert board.type("for n,s in pairs(file.list()) do print(n,s) end") == "real.txt\t570\r\n> "
+    assert board.type("=file.getcontents('real.txt')") == data.decode() + "\r\n> "
     assert board.type("=file.open('x','w'), file.putcontents('x','y')") == "nil\tfalse\r\n> "
+    assert board.type("file.remove('real.txt') print(file.exists('real.txt'))") == "true\r\n> "
     assert bytes(flash.cells) == before
 
 
