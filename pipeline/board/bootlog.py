@@ -167,7 +167,9 @@ class BootWatcher:
             if now - self._stay.last_s >= PAUSE_S:
                 self._stay.before, self._stay.pause = self._heard(), len(self._stay.data)
             self._stay.data += data
-            self._stay.last_s = self._heard_s = now
+            self._stay.last_s = now
+            if data.strip():  # a mere echo of a knock tells nothing
+                self._heard_s = now
             self._received += len(data)
             self._dirty = True
 

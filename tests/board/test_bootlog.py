@@ -140,6 +140,19 @@ def test_a_silent_firmware_is_alive(watch: Any) -> None:
     assert 4 <= watched.verdict.seconds < 5
 
 
+def test_a_firmware_that_only_echoes_is_alive_and_silent(watch: Any) -> None:
+    watched = watch([(0.01, ROM, LOG)], lambda _now, at: b"\r\n" if at == FAST else b"", quiet_s=4.0)
+    assert watched.verdict.kind == "alive"
+    assert watched.verdict.seconds < 5
+
+
+def test_text_right_after_garbage_keeps_its_first_letters(watch: Any) -> None:
+    said = b"Formatting file system. Please wait...\r\n"
+    watched = watch([(0.01, ROM, LOG), (0.1, ROM, SDK), (0.3, FAST, said)], timeout_s=2.0)
+    assert watched.verdict.kind == "formatting"
+    assert "\nFormatting" in watched.verdict.log
+
+
 def test_all_at_one_rate_works_too(watch: Any) -> None:
     assert watch([(0.01, ROM, LOG + SDK + BANNER + PROMPT)]).verdict.kind == "prompt"
 
