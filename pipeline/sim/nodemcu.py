@@ -206,7 +206,7 @@ def _format(
 
 
 def format_blocks(files: spiffs.Files, *, dots: bool) -> Generator[Step, None, spiffs.Files | None]:
-    """Erase every sector, at the part's own pace, then put the marks in.
+    """Erase every sector, then put the marks in.
 
     None where that erased the running program: a header that claims more flash than there is lets addresses wrap.
     """
@@ -214,7 +214,8 @@ def format_blocks(files: spiffs.Files, *, dots: bool) -> Generator[Step, None, s
     for index in range(files.size // SECTOR):
         if dots and index % DOT_EVERY == 0:
             yield Say(b".")
-        yield Wait(files.machine.erase(files.start + index * SECTOR))
+        seconds = files.machine.erase(files.start + index * SECTOR)
+        yield Wait(files.machine.settings.format_sector_s or seconds)
         if files.machine.read(0, 16) != program:
             return None
     yield Wait(files.clear())

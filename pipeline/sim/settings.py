@@ -21,7 +21,7 @@ _CHOICES: Final = {"bad_mode": BAD_MODES, "trouble": TROUBLES}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Times in seconds. None of these figures has a source: they are choices, and a caller may choose otherwise."""
+    """Times in seconds. Where no source is named the figures are choices, and a caller may choose otherwise."""
 
     bad_mode: str = "ets_main"
     """`ets_main` (no image seen), `csum` (checksum error) or `exception` (crash after the ROM)."""
@@ -37,6 +37,8 @@ class Settings:
     """From the jump into the program to the SDK's first line."""
     lua_s: float = 0.12
     """From the SDK's last line to the banner (0.1 to 0.17 s: facts flash-timing §7.2)."""
+    format_sector_s: float = 0.0146
+    """Per 4 KB while a file system is made: about a minute on 16 MB (facts: flash-timing §7.2). 0: the part's own time."""
     crash_s: float = 0.5
     """From an exception's or a missing init data's message to the restart."""
 

@@ -265,7 +265,7 @@ def test_format_takes_its_time_and_empties(new: Any, old: Any) -> None:
     answer = new.type("file.format()")
     sectors = (0x100000 - 0x3000 - 0x18000) // 0x2000 * 2
     assert answer == "." * -(-sectors // 16) + "format done.\r\n> "
-    assert new.now - start == pytest.approx(sectors * 0.045, rel=0.1)
+    assert new.now - start == pytest.approx(sectors * 0.0146, rel=0.1)
     assert new.type("print(next(file.list()))") == "nil\r\n> "
     assert old.type("file.format()") == "format done.\r\n> "
 

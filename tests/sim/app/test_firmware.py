@@ -58,7 +58,15 @@ def test_3x_first_boot_has_two_rom_logs_and_heals_itself(boot: Any, cells: Any, 
         "\tSSL: false\r\n\tbuild type: float\r\n\tLFS: 0x0 bytes total capacity\r\n\tmodules: file,node,wifi\r\n"
         " build 2024-03-01 12:00 powered by Lua 5.1.4 on SDK 3.0.1-dev(fce080e)\r\ncannot open init.lua: \r\n> "
     )
-    assert heard.now == pytest.approx(sectors * 0.045, rel=0.05)
+    assert heard.now == pytest.approx(sectors * 0.0146, rel=0.1)
+
+
+def test_formatting_takes_about_a_minute_on_16_mb(boot: Any, cells: Any, nodemcu_3x: Maker) -> None:
+    """facts: flash-timing §7.2; or as long as the part says."""
+    flash = cells(nodemcu_3x(size_frequency=0x90), 16 * MB)
+    assert 50 < boot(flash).now < 70
+    own = cells(nodemcu_3x(size_frequency=0x90), 16 * MB)
+    assert boot(own, format_sector_s="0").now == pytest.approx(4064 * 0.045, rel=0.05)
 
 
 def test_3x_partition_table_is_rewritten_by_the_nor_rule(boot: Any, cells: Any, nodemcu_3x: Maker) -> None:
