@@ -36,6 +36,8 @@ __all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts",
 COMMON_BAUDS: Final = (115200, 9600, 57600, 38400, 19200, 230400)
 """Rates tried where the declared one gives garbage; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
 KNOCK: Final = b"\r"
+SILENCE_S: Final = 6.0
+"""A dead line for that long after a reset by wire means that nothing will come."""
 
 TICK_S: Final = 0.05
 LOADED_S: Final = 0.03
@@ -123,7 +125,7 @@ class BootWatcher:
         probe_prompt: bool = True,
         wait_for: str = "",
         quiet_s: float = 10.0,
-        silence_s: float = 6.0,
+        silence_s: float = SILENCE_S,
     ) -> None:
         """Start right after a reset, or beside a board that is already running.
 

@@ -234,8 +234,8 @@ class Session:
         """Whether this session may and can pulse the reset line."""
         return self.reset not in {"none", "manual"} and not self.port.startswith("socket://")
 
-    def boot(self, *, timeout_s: float) -> bootlog.Verdict:
-        """Reset into the application and watch its boot log until it proves something.
+    def boot(self, *, timeout_s: float, wait_for: str = "") -> bootlog.Verdict:
+        """Reset into the application and watch its boot log until it proves something, or says `wait_for`.
 
         Raises:
             ConnectError: a person would have to press RESET and nobody can be asked.
@@ -252,7 +252,14 @@ class Session:
                 "say boot=off, or run it on a terminal",
             )
         self._link = None  # whatever answered before is gone
-        watcher = bootlog.BootWatcher(now=time.monotonic(), crystal_mhz=crystal, timeout_s=timeout_s)
+        watcher = bootlog.BootWatcher(
+            now=time.monotonic(),
+            crystal_mhz=crystal,
+            timeout_s=timeout_s,
+            wait_for=wait_for,
+            # A person takes a while to press RESET.
+            silence_s=bootlog.SILENCE_S if self.resets_by_wire else timeout_s,
+        )
         return self.watch(watcher, timeout_s)
 
     def watch(self, watcher: bootlog.BootWatcher, timeout_s: float) -> bootlog.Verdict:

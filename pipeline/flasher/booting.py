@@ -24,6 +24,8 @@ _BOOT_ERRORS: Final[dict[str, type[BootError]]] = {
 """Verdict kind to error; what is absent here did start, but is not what was expected."""
 
 
+KINDS: Final = frozenset({"auto", "nodemcu", "any"})
+"""What `boot.expect` can name beside a text of the log."""
 PREDICTED: Final = " (virtual board: predicted from the image, firmware not executed)"
 
 
@@ -34,7 +36,8 @@ def judge(session: Session, wish: BootWish, entry: journal.Entry | None, *, is_n
         BootError: it is not; `error.verdict` holds what was seen.
     """
     with session.step("boot", "resetting the board and reading its log") as result:
-        verdict = session.boot(timeout_s=wish.timeout_s)
+        text = "" if wish.expect in KINDS else wish.expect
+        verdict = session.boot(timeout_s=wish.timeout_s, wait_for=text)
         passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if entry is not None:

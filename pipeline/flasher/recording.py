@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline import receipt
-from pipeline.board.bootlog import Verdict
+from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Session
 from pipeline.errors import BootError, PipelineError
-from pipeline.flasher.records import NOT_CHECKED, Outcome
+from pipeline.flasher.records import Outcome
 from pipeline.plan import FlashPlan
 
 

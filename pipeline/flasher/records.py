@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from pipeline import journal
-from pipeline.board.bootlog import Verdict
+from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Device
 from pipeline.flash import Region
 from pipeline.plan import FlashPlan
-
-NOT_CHECKED: Final = Verdict(kind="not-checked", summary="boot not checked", evidence=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from pipeline import journal
 from pipeline.board import writer
+from pipeline.board.bootlog import NOT_CHECKED
 from pipeline.board.session import Device, Session
 from pipeline.errors import PipelineError
 from pipeline.flash import Region, merge
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.probing import compare, pieces
-from pipeline.flasher.records import NOT_CHECKED, Outcome, Policy, Probe
+from pipeline.flasher.records import Outcome, Policy, Probe
 from pipeline.plan import FlashPlan
 from pipeline.units import format_size
 

@@ -198,42 +198,30 @@ def test_verify_names_the_bad_sector_and_writes_nothing(project: Project, board:
 
 def test_esptool_confirms_every_byte(project: Project, board: Board, firmware: Path) -> None:
     flash(project, board, firmware, "boot=off").ok()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.tasks.cli", "board", "--pty", "--flash", str(board.flash), "nodemcu-devkit"],
-        env=project.environment(),
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        pty = process.stdout.readline().strip()
-        judged = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "esptool",
-                "--chip",
-                "esp8266",
-                "--port",
-                pty,
-                "verify-flash",
-                "-fm",
-                "dio",
-                "-ff",
-                "40m",
-                "-fs",
-                "4MB",
-                "0x0",
-                str(firmware),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert judged.returncode == 0, judged.stdout + judged.stderr
-        assert "Verification successful" in judged.stdout
-    finally:
-        process.terminate()
-        process.wait(10)
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.tasks.cli",
+        "board",
+        "--pty",
+        "--flash",
+        str(board.flash),
+        "nodemcu-devkit",
+    ]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=project.environment(), stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            assert process.stdout is not None
+            pty = process.stdout.readline().strip()
+            settings = ["-fm", "dio", "-ff", "40m", "-fs", "4MB"]
+            judged = subprocess.run(
+                [sys.executable, "-m", "esptool", "--port", pty, "verify-flash", *settings, "0x0", str(firmware)],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert judged.returncode == 0, judged.stdout + judged.stderr
+            assert "Verification successful" in judged.stdout
+        finally:
+            process.terminate()
