@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from pipeline.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError
-from pipeline.firmware.flashmap import Area, Volatile, areas, volatile
+from pipeline.firmware.flashmap import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
 from pipeline.firmware.image import Image, check_layout, with_settings
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.flash import SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
@@ -37,6 +37,11 @@ KEPT_AREAS: Final = {
     "rf": frozenset({"rf_cal", "phy_init"}),
 }
 """Word of a profile's `keep` to the areas of the flash map it means."""
+
+CODE_AREAS: Final = frozenset({"boot", "irom"})
+"""Areas that hold nothing but what a segment puts there."""
+FIRMWARE_OWNS: Final = frozenset({"rf_cal", "phy_init", "system_params", "partition_table"})
+"""Areas of which the firmware rewrites the parts that lie inside segments (`flashmap.volatile`)."""
 
 Action = Literal["write", "skip", "erase", "keep", "volatile"]
 
@@ -242,7 +247,7 @@ def estimate(data: bytes, baud: int) -> tuple[int, float]:
 
 
 def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, *, settled: bool = False) -> list[Row]:
-    """The table of the whole flash, in address order.
+    """The table of the whole flash, in address order, without gaps or overlaps.
 
     Args:
         plan: what shall be done.
@@ -250,31 +255,46 @@ def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, 
         differing: sectors that differ on the board, None where no board was asked: then everything is written.
         settled: the board's journal says that the volatile parts were verified before and belong to the firmware.
     """
-    table: list[Row] = []
+    dirty = _to_write(plan, differing)
     unstable = plan.volatile_regions() if settled else []
+    table: list[Row] = []
     for segment in plan.segments:
-        dirty = [segment.region] if differing is None else _clip(differing, segment.region)
-        for region in dirty:
+        written = _clip(dirty, segment.region)
+        for region in written:
             wire, seconds = estimate(segment.data[region.start - segment.address : region.end - segment.address], baud)
             table.append(Row(region, "write", segment.name, wire, seconds))
-        moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(dirty)]
-        table += [Row(region, "volatile", "changed by the firmware") for region in moving]
-        table += [Row(region, "skip", f"{segment.name} (equal)") for region in segment.region.without(dirty + moving)]
-    owned = [segment.region for segment in plan.segments]
-    table += _rest(plan, owned)
+        moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(written)]
+        table += [Row(region, "volatile", _owner(plan, region)) for region in moving]
+        table += [Row(region, "skip", segment.name) for region in segment.region.without(written + moving)]
+    table += _rest(plan, "erase" if plan.erase_all and dirty else "keep")
     return sorted(table, key=lambda row: row.region)
 
 
-def _rest(plan: FlashPlan, owned: Sequence[Region]) -> list[Row]:
-    action: Action = "erase" if plan.erase_all else "keep"
+def _to_write(plan: FlashPlan, differing: Sequence[Region] | None) -> list[Region]:
+    """The sectors a run writes, merged: what differs, and the boot sector as its guard (`board.writer.write`)."""
+    everything = [segment.region for segment in plan.segments]
+    if differing is None or (differing and plan.erase_all):
+        return everything
+    guard = [Region(0, SECTOR_SIZE)] if any(segment.address == 0 for segment in plan.segments) else []
+    return merge([*(region.sectors() for region in differing), *guard]) if differing else []
+
+
+def _owner(plan: FlashPlan, region: Region) -> str:
+    if HEADER_SIZE_BYTE.contains(region):
+        return "flash size in the image header"
+    return next((area.what for area in plan.areas if area.name in FIRMWARE_OWNS and area.region.contains(region)), "")
+
+
+def _rest(plan: FlashPlan, action: Action) -> list[Row]:
+    """What lies outside the segments; where nothing is known to be of use, `not part of the plan`."""
     table: list[Row] = []
-    taken = list(owned)
+    taken = [segment.region for segment in plan.segments]
     for area in plan.areas:
-        table += [Row(part, action, area.what) for part in area.region.without(merge(taken))]
-        taken.append(area.region)
+        if area.name not in CODE_AREAS:  # the end of a segment is the end of its code
+            table += [Row(part, action, area.what) for part in area.region.without(merge(taken))]
+            taken.append(area.region)
     whole = Region(0, plan.settings.capacity)
-    table += [Row(part, action, "not part of the plan") for part in whole.without(merge(taken))]
-    return table
+    return table + [Row(part, action, "not part of the plan") for part in whole.without(merge(taken))]
 
 
 def _clip(regions: Sequence[Region], within: Region) -> list[Region]:

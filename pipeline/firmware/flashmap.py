@@ -48,7 +48,7 @@ _WHAT: Final = {
     "irom": "code that runs from flash",
     "rf_cal": "RF calibration",
     "phy_init": "SDK init data",
-    "system_params": "SDK parameters, Wi-Fi settings among them",
+    "system_params": "SDK parameters with Wi-Fi settings",
     "partition_table": "NodeMCU partition table",
     "lfs": "Lua flash store",
     "spiffs": "file system",

@@ -7,7 +7,7 @@ nothing that a task depends on.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from doit.cmd_base import DoitCmdBase
 
@@ -16,8 +16,14 @@ from pipeline.tasks import sessions, steps
 from pipeline.tasks.command_line import boards, request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.flash import Region
     from pipeline.plan import FlashPlan
     from pipeline.tasks.boards import Board
+
+FAILED: Final = 1
+"""doit's status for a failed task; `flashpipe` makes the class of the error of it."""
 
 
 class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
@@ -28,7 +34,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
     doc_usage = "profile=NAME [port=PORT] [image=FILE]"
     doc_description = (
         "A table of the whole flash and a map to scale. Without port= on the command line no board is touched; with it"
-        " the board is compared, read-only, and left as it was."
+        " the board is compared, read-only, and reset to run again."
     )
     cmd_options = ()
 
@@ -38,16 +44,29 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         sessions.install_handlers()
         try:
             if "port" in request().variables.given:
-                for board in boards().values():
-                    self._compare(board)
+                results = [self._attempt(self._compare, board) for board in boards().values()]
             else:
-                self._show(request().plan())
-        except PipelineError as error:
+                results = [self._attempt(self._show_unasked)]
+        except PipelineError as error:  # a pattern that fits no port
             steps.report(error)
-            return error.status
+            return FAILED
         finally:
             sessions.close_all()
-        return 0
+        return 0 if all(results) else FAILED
+
+    def _attempt(self, action: Callable[..., None], *args: Board) -> bool:
+        try:
+            action(*args)
+        except PipelineError as error:
+            steps.report(error)
+            return False
+        return True
+
+    def _show_unasked(self) -> None:
+        plan = request().plan()
+        request().policy()  # a mistyped value is refused here as it would be by `flash`
+        self._show(plan, None)
+        self._say("\nno board was asked: with port= the real difference is shown")
 
     def _compare(self, board: Board) -> None:
         from pipeline.flasher.probing import compare, probe  # noqa: PLC0415
@@ -57,23 +76,24 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             session = board.session()
             try:
                 found = probe(session, plan, policy)
-                dirty = compare(session, found)
+                dirty = None if found.forced else compare(session, found)
             finally:
                 session.leave()
-        self._say(f"\n{found.device.port}: {found.reason}")
+        self._say(f"{session.port}\n         {found.reason}")
         self._show(found.plan, dirty, settled=bool(found.ignored))
 
-    def _show(self, plan: FlashPlan, dirty: Any = None, *, settled: bool = False) -> None:
+    def _show(self, plan: FlashPlan, dirty: Sequence[Region] | None, *, settled: bool = False) -> None:
         from pipeline.plan import rows  # noqa: PLC0415
-        from pipeline.tasks.plan_text import describe_plan, draw_map, table  # noqa: PLC0415
+        from pipeline.tasks.plan_text import describe_first_boot, describe_plan, draw_map, table  # noqa: PLC0415
 
         baud = request().serial().baud
         found = rows(plan, baud, dirty, settled=settled)
         self._say(describe_plan(plan))
+        later = "" if settled else describe_first_boot(plan)
+        if later:
+            self._say(later)
         self._say("\n" + table(found, baud))
         self._say("\n" + draw_map(found, plan.settings.capacity))
-        if dirty is None:
-            self._say("\nno board was asked: with port= the real difference is shown")
 
     def _say(self, text: str) -> None:
         encoding = getattr(self.outstream, "encoding", None) or sys.stdout.encoding or "utf-8"

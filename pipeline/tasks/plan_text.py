@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pipeline.flash import Region
+from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.plan import FlashPlan, Row
 from pipeline.units import format_address, format_size
 
 MAP_WIDTH: Final = 64
-MARKS: Final = {"write": "#", "skip": "=", "erase": "x", "volatile": "~", "keep": "."}
-"""One character for each action; the same in every console."""
+LINE: Final = "{:<8}  {:<8}  {:>9}  {:<8}  {:>10}  {:>7}  {}"
+"""From, to, size, action, bytes on the wire, seconds, what."""
+WHAT_WIDTH: Final = 36
+"""Longest text of the last column: a line then has 98 characters."""
+MARKS: Final = {"write": "#", "erase": "x", "volatile": "~", "skip": "=", "keep": "."}
+"""One character for each action, the boldest first; the same in every console."""
 
 
 def describe_plan(plan: FlashPlan) -> str:
@@ -26,19 +30,27 @@ def describe_plan(plan: FlashPlan) -> str:
 
 
 def table(rows: Sequence[Row], baud: int) -> str:
-    """The plan as a table: address, size, what, action, bytes on the wire, seconds."""
-    lines = [f"{'from':<10}{'to':<10}{'size':>11}  {'action':<9}{'wire':>11}{'about':>8}  what"]
+    """The plan as a table: addresses, size, action, bytes on the wire, seconds, what."""
+    lines = [LINE.format("from", "to", "size", "action", "wire bytes", "seconds", "what")]
     for row in rows:
-        wire = f"{row.wire_bytes:,} B" if row.wire_bytes else ""
-        seconds = f"{row.seconds:.1f} s" if row.seconds else ""
-        lines.append(
-            f"{format_address(row.region.start):<10}{format_address(row.region.end):<10}{_size(row.region):>11}  "
-            f"{row.action:<9}{wire:>11}{seconds:>8}  {row.what}"
-        )
-    total = sum(row.seconds for row in rows)
-    wire_bytes = sum(row.wire_bytes for row in rows)
-    lines.append(f"{'':<31}  {'in all':<9}{f'{wire_bytes:,} B':>11}{f'{total:.1f} s':>8}  at {baud} baud")
+        wire = f"{row.wire_bytes:,}" if row.action == "write" else ""
+        seconds = f"{row.seconds:.1f}" if row.action == "write" else ""
+        start, end = format_address(row.region.start), format_address(row.region.end)
+        lines.append(LINE.format(start, end, _size(row.region), row.action, wire, seconds, _short(row.what)))
+    wire, seconds = f"{sum(row.wire_bytes for row in rows):,}", f"{sum(row.seconds for row in rows):.1f}"
+    lines.append(LINE.format("", "", "", "in all", wire, seconds, f"at {baud} baud"))
     return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    """The text without its middle where a line of the table would grow too long; whole names stand above it."""
+    return text if len(text) <= WHAT_WIDTH else f"{text[: WHAT_WIDTH // 2 - 3]}...{text[-WHAT_WIDTH // 2 :]}"
+
+
+def describe_first_boot(plan: FlashPlan) -> str:
+    """What the firmware will change in its own segments once it runs, in one line; empty where nothing."""
+    regions = [region for region in merge(plan.volatile_regions()) if region.size >= SECTOR_SIZE]
+    return f"then     the firmware makes {', '.join(map(str, regions))} its own when it first runs" if regions else ""
 
 
 def draw_map(rows: Sequence[Row], capacity: int) -> str:

@@ -1,0 +1,90 @@
+"""Synthetic firmware, built from the format's description: every kind of image the tests need."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+RAM_CODE, RAM_DATA = 0x40100000, 0x3FFE8000
+RETURN = b"\x0d\xf0"
+SDK_2X, SDK_3X = b"2.2.1(cfd48f3)", b"3.0.1-dev(fce080e)"
+BANNER_3X = (
+    b"\nNodeMCU 3.0.0.0 built by hand\n\tbranch: release\n\tcommit: 0123456789abcdef0123456789abcdef01234567\n"
+    b"\trelease: 3.0-release_20201107\n\trelease DTS: 202011071523\n\tSSL: true\n\tbuild type: integer\n"
+    b"\tLFS: 0x20000 bytes total capacity\n\tmodules: file,gpio,net,node,tmr,uart,wifi\n"
+    b" build 2020-11-29 15:53 powered by Lua 5.1.4 on SDK %s\n"
+)
+BANNER_2X = (
+    b"\nNodeMCU custom build by somebody\n\tbranch: master\n\tcommit: 89abcdef\n\tSSL: false\n"
+    b"\tmodules: adc,file,node\n"
+    b" build created on 2018-07-11 14:43\n powered by Lua 5.1.4 on SDK "
+)
+
+
+class Builder:
+    """Makes images of every kind the tests need. Addresses and sizes in bytes."""
+
+    def boot(
+        self,
+        segments: Sequence[tuple[int, bytes]] = (),
+        *,
+        entry: int = RAM_CODE + 4,
+        mode: int = 2,
+        packed: int = 0x20,
+    ) -> bytes:
+        """A version-1 image: header, segments, zeros, checksum."""
+        segments = segments or [(RAM_CODE, bytes(range(200))), (RAM_DATA, b"data")]
+        out = bytearray(struct.pack("<BBBBI", 0xE9, len(segments), mode, packed, entry))
+        total = 0xEF
+        for address, data in segments:
+            out += struct.pack("<II", address, len(data)) + data
+            for byte in data:
+                total ^= byte
+        out += bytes(15 - len(out) % 16) + bytes((total,))
+        return bytes(out)
+
+    def start(self, code_size: int = 0x30000, *, pointers: int = 64) -> bytes:
+        """A first file of a pair, whose code points at places all over the second."""
+        step = code_size // pointers // 4 * 4
+        words = [0x40210000 + step * number for number in range(pointers)]
+        return self.boot(
+            [(RAM_CODE, struct.pack(f"<{pointers}I", *words)), (RAM_DATA, bytes(range(250)) + b"\x00\x00")]
+        )
+
+    def record(self, *, layout: str = "new", code_end: int = 0x40000) -> bytes:
+        """The partition-table record of a fresh NodeMCU 3.x, FF up to the end of its sector."""
+        cal, phy, params = (0xD000, 0xF000, 0) if layout == "new" else (0xB000, 0xC000, 0xD000)
+        items = [(101, 0, 0xB000), (4, cal, 0x1000), (5, phy, 0x1000), (102, 0x10000, 0), (103, 0, 0)]
+        items += [(106, 0, 0xFFFFFFFF), (6, params, 0x3000), (0, 0x40200000 + code_end, 0)]
+        data = b"".join(struct.pack("<III", *item) for item in items)
+        return (struct.pack("<BBH", len(data) // 4, 1, 0) + data).ljust(0x1000, b"\xff")
+
+    def code(self, size: int = 0x30000, *, banner: bytes = BANNER_2X, sdk: bytes = SDK_2X, head: bytes = b"") -> bytes:
+        """A second file of a pair: returns, a banner, the SDK's version."""
+        filler = (RETURN + bytes(60)) * (size // 62 + 1)
+        texts = b"\x00" + banner + b"\x00" + sdk + b"\x00"
+        return head + filler[: size - len(head) - len(texts)] + texts
+
+    def pair_2x(self, size: int = 0x30000) -> tuple[bytes, bytes]:
+        """Both files of a NodeMCU 2.x."""
+        return self.start(size), self.code(size, banner=BANNER_2X + b"\x00\nSelf adjust flash size.\n")
+
+    def pair_3x(self, size: int = 0x30000, *, layout: str = "new") -> tuple[bytes, bytes]:
+        """Both files of a NodeMCU 3.x."""
+        head = self.record(layout=layout, code_end=0x10000 + size)
+        return self.start(size), self.code(size, banner=BANNER_3X, sdk=SDK_3X, head=head)
+
+    def combine(self, pair: tuple[bytes, bytes]) -> bytes:
+        """The aggregated file of a pair."""
+        return pair[0].ljust(0x10000, b"\xff") + pair[1]
+
+    def newer_chip(self, number: int, address: int, *, size: int = 64) -> bytes:
+        """An image with the 24-byte header of an ESP32 or one of its successors."""
+        head = struct.pack("<BBBBI", 0xE9, 1, 2, 0x20, address) + b"\xee\x00\x00\x00"
+        return head + struct.pack("<H", number) + bytes(9) + b"\x01" + struct.pack("<II", address, size) + bytes(size)
+
+    def sketch(self, size: int = 0x8000, *, text: bytes = b"") -> bytes:
+        """An Arduino file: the core's boot loader, filler, at 0x1000 the sketch."""
+        loader = self.boot([(0x4010F000, bytes(range(100)))], entry=0x4010F004)
+        mapped = (RETURN * size)[: size - len(text)] + text
+        return loader.ljust(0x1000, b"\xaa") + self.boot([(0x40201010, mapped), (RAM_CODE, bytes(64))])
