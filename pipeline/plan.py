@@ -133,7 +133,10 @@ def make_plan(
     firmware = identify_firmware({segment.address: segment.data for segment in segments})
     owned = [segment.region for segment in segments]
     moving = tuple(
-        part for part in volatile(firmware, settings.capacity) if any(region.overlaps(part.region) for region in owned)
+        replace(part, region=common)
+        for part in volatile(firmware, settings.capacity)
+        for region in owned
+        if (common := part.region.common(region)).size > 0
     )
     return FlashPlan(
         profile=profile,
@@ -182,8 +185,7 @@ def with_real_size(plan: FlashPlan, real_size: int) -> FlashPlan:
         raise PlanBoundsError(
             f"the image header has no code for a flash of {real_size} bytes", "name `flash.size`"
         ) from None
-    fixed = make_plan(plan.profile, plan.chip, replace(plan.settings, size=size), plan.images, erase_all=plan.erase_all)
-    return replace(fixed, size_from_board=True)
+    return make_plan(plan.profile, plan.chip, replace(plan.settings, size=size), plan.images, erase_all=plan.erase_all)
 
 
 def _declared_size(image: Image | None) -> str:
