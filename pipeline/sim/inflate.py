@@ -68,9 +68,11 @@ class Inflater:
                 out = self._inflate.decompress(body, room) if room else b""
             except zlib.error:
                 return self._fail(used)
-            used += len(body) - len(self._inflate.unconsumed_tail) - len(self._inflate.unused_data)
             self._adler = zlib.adler32(out, self._adler)
             self._ended = self._inflate.eof
+            # At the end of the stream zlib names the same bytes twice, as unused and as unconsumed.
+            left = self._inflate.unused_data if self._ended else self._inflate.unconsumed_tail
+            used += len(body) - len(left)
         if self._ended and zlib_format:
             return self._check_trailer(out, data, used)
         return Piece(out, used, done=self._ended, failed=False)

@@ -94,7 +94,7 @@ class Stub1(Stub):
         header = HEADER.pack(1, opcode, extra + 2, value)
         yield from self.transmit(b"\xc0" + slip.escape(header))
         if length > MAX_BLOCK + 16:
-            yield from self.transmit(bytes((BAD_LENGTH, 0xEE, slip.END)))
+            yield from self.transmit(slip.escape(bytes((BAD_LENGTH, 0xEE))) + b"\xc0")
             return
         if opcode == 0xD3:  # noqa: PLR2004  RUN_USER_CODE: the rest of the frame never comes
             self._outcome = Outcome("boot")
