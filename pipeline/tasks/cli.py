@@ -48,6 +48,7 @@ def run_tasks(words: list[str]) -> int:
 
     from pipeline import tasks  # noqa: PLC0415
     from pipeline.tasks import command_line, sessions, steps  # noqa: PLC0415
+    from pipeline.tasks.project import find_project  # noqa: PLC0415
 
     class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
         BIN_NAME = "flashpipe"
@@ -57,19 +58,13 @@ def run_tasks(words: list[str]) -> int:
     steps.failures.clear()
     config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
     members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
+    sessions.install_handlers()
     try:
         status = int(Main(ModuleTaskLoader(members), extra_config=_PLUGINS).run(words) or 0)
     finally:
         sessions.close_all()
+        sessions.remove_handlers()
     return max((error.status for error in steps.failures), default=status) if status else 0
-
-
-def find_project(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, with a dodo.py or a `.pipeline` folder; else `start`."""
-    for folder in (start, *start.parents):
-        if (folder / "dodo.py").is_file() or (folder / ".pipeline").is_dir():
-            return folder
-    return start
 
 
 if __name__ == "__main__":

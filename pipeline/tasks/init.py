@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.errors import BadValueError, NoPortError, PipelineError, PortAmbiguousError, RecordError
+from pipeline.errors import BadValueError, NoPortError, PipelineError, PortAmbiguousError
 from pipeline.files import write_atomic
 from pipeline.tasks import sessions
-from pipeline.tasks.project import NO_IMAGE, fitting_profiles
+from pipeline.tasks.project import NO_IMAGE, find_project, fitting_profiles
 from pipeline.tasks.show import Lines
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 PREFERRED: Final = ("nodemcu-devkit", "esp12", "esp8285", "esp01-1m", "esp01")
 """Which of several fitting profiles is offered first: the commonest board of each kind."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+WITHOUT_BOARD: Final = "flashpipe flash profile=demo"
 LOOK_IN: Final = (".", "bin", "firmware", "images", "build")
 """Folders, relative to the caller's, where firmware usually lies."""
 
@@ -33,6 +37,13 @@ class Found:
     title: str
     parts: dict[int, str]
 
+    @property
+    def argument(self) -> str:
+        """As `image=` on the command line takes it."""
+        if list(self.parts) == [0]:
+            return self.parts[0]
+        return ",".join(f"{address:#07x}:{path}" for address, path in self.parts.items())
+
 
 def main(argv: list[str]) -> int:
     """Identify the board, write NAME.yaml, say what comes next; returns the exit status.
@@ -41,25 +52,55 @@ def main(argv: list[str]) -> int:
         PipelineError: no port, no answer, a file in the way.
     """
     options = _parser().parse_args(argv)
+    name = options.name.removesuffix(".yaml")
     here = Path.cwd()
+    project = find_project(here)
     ask = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    path = _target(here, options.name)
-    device = _look_at_board(options.port, options.reset, ask=ask)
+    command = _command(here, project, name)
+    path = _target(here, name, command)
+    port = options.port or os.environ.get("FLASHPIPE_PORT", "") or _find_port(ask=ask)
+    device = _look_at_board(port, options.reset)
     _print(
         f"found    {device.chip}, MAC {device.mac}, {device.flash_part}"
         f"{' (virtual board)' if device.virtual else ''} on {device.port}"
     )
-    base = options.profile or _choose_profile(here, device, ask=ask)
-    images = find_images(here, base, here)
+    base = _choose_profile(project, device, options.profile, ask=ask)
+    images = find_images(here, base, project)
     chosen = _choose_image(images, ask=ask)
-    write_atomic(path, profile_text(options.name, base, device, chosen, images).encode(), mode=0o644)
+    serial = {} if options.reset == "auto" else {"reset": options.reset}
+    if options.port and not _remember(options.port, device, name):
+        serial = {"port": options.port, **serial}
+    write_atomic(path, profile_text(name, base, device, chosen, images, serial=serial).encode(), mode=0o644)
     _print(f"written  {path.name}")
-    command = f"{_runner(here)} flash profile={options.name}"
-    if chosen is None:
-        _print(NO_IMAGE.format(command=command))
-    else:
-        _print(f"next:    {command}")
+    _print(_next(command, path, chosen, images))
     return 0
+
+
+def _next(command: str, path: Path, chosen: Found | None, images: Sequence[Found]) -> str:
+    if chosen is not None:
+        return f"next:    {command}"
+    if images:
+        choice = shlex.quote(f"image={images[0].argument}")
+        return f"next:    take away the # of one image in {path.name}, or name it: {command} {choice}"
+    return "image    none here; " + NO_IMAGE.format(command=command)
+
+
+def _command(here: Path, project: Path, name: str) -> str:
+    """The command that flashes by the profile: profiles are looked up by name in the project's folder only."""
+    dodo = here / "dodo.py"
+    ours = dodo.is_file() and "pipeline.tasks" in dodo.read_text(encoding="utf-8", errors="replace")
+    return f"{'doit' if ours else 'flashpipe'} flash profile={name if here == project else f'{name}.yaml'}"
+
+
+def _remember(port: str, device: Device, name: str) -> bool:
+    """Note the port for the profile; False where `port: auto` could not find it again."""
+    from pipeline.board import ports  # noqa: PLC0415  imports the board's room
+    from pipeline.tasks.portchoice import remember  # noqa: PLC0415
+
+    if not any(info.device == port and info.usb() for info in ports.list_ports()):
+        return False
+    remember(port, device.mac, name)
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,22 +114,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _target(folder: Path, name: str) -> Path:
+def _target(folder: Path, name: str, command: str) -> Path:
     if not NAME.fullmatch(name):
         raise BadValueError(f"{name!r} is no name for a profile", "use letters, digits, - and _")
     path = folder / f"{name}.yaml"
     if path.exists():
-        raise RecordError(
-            f"{path.name} exists already and is left as it is", "choose another name: flashpipe init NAME"
+        raise BadValueError(
+            f"{path.name} exists already and is left as it is",
+            f"go on with it: {command}; or choose another name: flashpipe init NAME",
         )
     return path
 
 
-def _look_at_board(port: str, reset: str, *, ask: bool) -> Device:
+def _look_at_board(port: str, reset: str) -> Device:
     from pipeline.board.session import Session  # noqa: PLC0415  imports the board's room
 
     lines = Lines()
-    port = port or _find_port(ask=ask)
     session = sessions.session(
         port, lambda: Session(port, reset=reset, listener=lines, stop=sessions.stop, prompt=lines.ask)
     )
@@ -105,30 +146,45 @@ def _find_port(*, ask: bool) -> str:
     from pipeline.board import ports  # noqa: PLC0415
 
     found = ports.list_ports()
-    if not found:
-        # choose_port knows what to say about missing drivers, cables and rights.
-        try:
-            return ports.choose_port("auto", [], None).device
-        except NoPortError as error:
-            raise NoPortError(
-                error.message, f"{error.hint}\n  or try it without a board: doit flash profile=demo"
-            ) from None
-    if len(found) == 1:
-        return found[0].device
-    if not ask:
-        names = ", ".join(info.device for info in found)
-        raise PortAmbiguousError(f"several ports: {names}", "say which: flashpipe init NAME --port PORT")
-    return found[_pick("which port?", [f"{info.device} {info.adapter()}" for info in found])].device
+    try:
+        return ports.choose_port("auto", found).device
+    except NoPortError as error:
+        raise NoPortError(
+            error.message.replace("port=", "--port"), f"{error.hint}\n  or try it without a board: {WITHOUT_BOARD}"
+        ) from None
+    except PortAmbiguousError as error:
+        if not ask:
+            raise PortAmbiguousError(error.message, "say which: flashpipe init NAME --port PORT") from None
+    fitting = [info for info in found if info.usb()]
+    memory = ports.PortMemory()
+    lines = [f"{info.device}  {info.adapter()}  {memory.describe(info.key())}".rstrip() for info in fitting]
+    return fitting[_pick("which port?", lines)].device
 
 
-def _choose_profile(project: Path, device: Device, *, ask: bool) -> str:
+def _choose_profile(project: Path, device: Device, wanted: str, *, ask: bool) -> str:
     fitting = fitting_profiles(project, device)
-    if not fitting:
-        _print(f"no shipped profile fits {device.flash_part}: the new one takes the size from the board")
-        return ""
     ordered = sorted(fitting, key=lambda name: PREFERRED.index(name) if name in PREFERRED else len(PREFERRED))
+    if wanted:
+        _refuse_other(project, device, wanted, ordered)
+        return wanted
+    if not fitting:
+        _print(f"fits     no profile there is; the new one takes the size of {device.flash_part} from the board")
+        return ""
     _print(f"fits     {', '.join(ordered)}")
     return ordered[_pick("which of them is it?", ordered)] if ask and len(ordered) > 1 else ordered[0]
+
+
+def _refuse_other(project: Path, device: Device, wanted: str, fitting: Sequence[str]) -> None:
+    from pipeline.flasher.checks import fits  # noqa: PLC0415
+    from pipeline.profile import load_profile  # noqa: PLC0415
+
+    profile = load_profile(wanted, project)
+    if not fits(profile.flash_size, profile.chip, device):
+        raise BadValueError(
+            f"profile {wanted} is for {profile.chip} with {profile.flash_size}, this is {device.chip} with"
+            f" {device.flash_part}",
+            f"take one that fits: {', '.join(fitting)}" if fitting else "leave out --profile",
+        )
 
 
 def find_images(folder: Path, base: str, project: Path) -> list[Found]:
@@ -183,22 +239,46 @@ def _choose_image(images: Sequence[Found], *, ask: bool) -> Found | None:
     return images[_pick("which image?", [" + ".join(found.parts.values()) for found in images])]
 
 
-def profile_text(name: str, base: str, device: Device, chosen: Found | None, images: Sequence[Found]) -> str:
+def profile_text(
+    name: str,
+    base: str,
+    device: Device,
+    chosen: Found | None,
+    images: Sequence[Found],
+    *,
+    serial: Mapping[str, str],
+) -> str:
     """The commented profile."""
-    lines = [f"# {name}.yaml: written by `flashpipe init`; every line may be changed."]
-    if base:
-        lines += [f"extends: {base}            # the hardware: flash size, mode and frequency"]
-    else:
-        lines += [f"chip: {device.family}", "flash: {size: auto, mode: dio}   # the size found goes into the header"]
-    lines += [f"about: {device.chip} with {device.flash_part}", ""]
-    lines += _firmware_lines(chosen, images)
-    lines += [
-        "",
-        "# serial: {port: auto, baud: 460800, reset: auto}   # reset: manual if a person must press RESET",
-        "# boot: off                                          # or {expect: nodemcu, timeout: 60s}",
-        f'# boards: ["{device.mac}"]                  # refuse every other board',
+    hardware = (
+        [(f"extends: {base}", "the hardware: flash size, mode and frequency")]
+        if base
+        else [
+            (f"chip: {device.family}", ""),
+            ("flash: {size: auto, mode: dio}", "the size found goes into the header; dout boots wherever dio does not"),
+        ]
+    )
+    wiring = ", ".join(f"{key}: {_quoted(text)}" for key, text in serial.items())
+    ways = [
+        (f"serial: {{{wiring}}}", "how the board was reached")
+        if wiring
+        else ("# serial: {port: auto, baud: 460800, reset: auto}", "reset: manual if a person must press RESET"),
+        ("# boot: off", "or {expect: nodemcu, timeout: 60s}"),
+        (f'# boards: ["{device.mac}"]', "refuse every other board"),
     ]
+    lines = [f"# {name}.yaml: written by `flashpipe init`; every line may be changed."]
+    lines += _commented([*hardware, (f"about: {_quoted(f'{device.chip} with {device.flash_part}')}", "")])
+    lines += ["", *_firmware_lines(chosen, images), "", *_commented(ways)]
     return "\n".join(lines) + "\n"
+
+
+def _commented(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines with their comments below each other."""
+    width = max(len(text) for text, comment in pairs if comment)
+    return [f"{text:<{width}}   # {comment}" if comment else text for text, comment in pairs]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # YAML reads what JSON writes
 
 
 def _firmware_lines(chosen: Found | None, images: Sequence[Found]) -> list[str]:
@@ -217,8 +297,8 @@ def _firmware_lines(chosen: Found | None, images: Sequence[Found]) -> list[str]:
 
 def _source_lines(found: Found) -> list[str]:
     if list(found.parts) == [0]:
-        return [f'  image: "{found.parts[0]}"']
-    return ["  split:", *(f'    {address:#07x}: "{path}"' for address, path in found.parts.items())]
+        return [f"  image: {_quoted(found.parts[0])}"]
+    return ["  split:", *(f"    {address:#07x}: {_quoted(path)}" for address, path in found.parts.items())]
 
 
 def _pick(question: str, choices: Sequence[str]) -> int:
@@ -233,10 +313,6 @@ def _pick(question: str, choices: Sequence[str]) -> int:
         answer = line.strip() or "1"
         if answer.isdecimal() and 1 <= int(answer) <= len(choices):
             return int(answer) - 1
-
-
-def _runner(folder: Path) -> str:
-    return "doit" if (folder / "dodo.py").exists() else "flashpipe"
 
 
 def _print(text: str) -> None:

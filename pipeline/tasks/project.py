@@ -238,6 +238,14 @@ def fitting_profiles(project: Path, device: Device) -> list[str]:
     ]
 
 
+def find_project(start: Path) -> Path:
+    """The nearest folder, from `start` upwards, with a dodo.py or a `.pipeline` folder; else `start`."""
+    for folder in (start, *start.parents):
+        if (folder / "dodo.py").is_file() or (folder / FOLDER).is_dir():
+            return folder
+    return start
+
+
 def make_folder(folder: Path) -> Path:
     """The project's `.pipeline` folder, ignored by git.
 
