@@ -36,6 +36,8 @@ __all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts",
 COMMON_BAUDS: Final = (115200, 9600, 57600, 38400, 19200, 230400)
 """Rates tried where the declared one gives garbage; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
 KNOCK: Final = b"\r"
+ALIVE_S: Final = 10.0
+"""A firmware that was started and says nothing for that long is alive, and silent by design."""
 SILENCE_S: Final = 6.0
 """A dead line for that long after a reset by wire means that nothing will come."""
 
@@ -124,7 +126,7 @@ class BootWatcher:
         timeout_s: float = 60.0,
         probe_prompt: bool = True,
         wait_for: str = "",
-        quiet_s: float = 10.0,
+        quiet_s: float = ALIVE_S,
         silence_s: float = SILENCE_S,
     ) -> None:
         """Start right after a reset, or beside a board that is already running.
@@ -226,7 +228,7 @@ class BootWatcher:
             "firmware": in_state_s >= TALK_S,
             "alive": quiet_s >= self._quiet_s or in_state_s >= 3 * self._quiet_s,
             "no-image": quiet_s >= LOAD_S,
-            "boot-loop": in_state_s >= self._quiet_s,
+            "boot-loop": in_state_s >= ALIVE_S,
         }
         return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None
 
@@ -262,9 +264,15 @@ class BootWatcher:
                 if self._lingered:  # the ROM's rate was tried in between, so this one is wrong
                     self._at = (self._at + 1) % len(self._bauds)
                 self._switch(_Stay(self._rom_baud, now, now, rom=True, linger=True))
+        elif self._busy(now):
+            return  # silence is no sign of a wrong rate, garbage would be: perhaps it formats its file system
         elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._heard():
             self._at = (self._at + 1) % len(self._bauds)
             self._listen_to_firmware(now)
+
+    def _busy(self, now: float) -> bool:
+        """At the declared rate: whether a firmware that was just started may only be slow to speak."""
+        return self._at == 0 and now - self._stay.since_s < self._quiet_s / 2 and bool(LOADED.search(self.log))
 
     def _rom_has_spoken(self, now: float) -> bool:
         """At the ROM's rate: whether there is nothing more to wait for."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pipeline.board import bootlog, chips, ports
 from pipeline.board.loader import ROM_BAUD, Link
-from pipeline.errors import ConnectError, FlashUnknownError, PortLostError, StoppedError, WireError
+from pipeline.errors import ConnectError, DeviceError, FlashUnknownError, PortLostError, StoppedError, WireError
 from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
 
 PRESS_LIMIT_S: Final = 60.0
@@ -60,6 +60,8 @@ class Session:
     _link: Link | None = None
     _held: ExitStack = field(default_factory=ExitStack)
     step_times: list[tuple[str, float]] = field(default_factory=list)
+    doing: str = ""
+    """Name of the step that was begun last."""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -112,6 +114,7 @@ class Session:
     def step(self, name: str, detail: str = "") -> Iterator[list[str]]:
         """Time a step; the body may append its one-line result to the list it is given."""
         self.check_stop()
+        self.doing = name
         self.listener(StepStarted(self.port, name, detail))
         started, result = time.monotonic(), list[str]()
         try:
@@ -147,29 +150,40 @@ class Session:
         self.open()
         with self.step("connect", self.port) as result:
             link = Link(self._serial, self.port)
-            self._reach_loader(link)
-            link.check_chip()
-            words, divider, found_at = link.efuses(), link.uart_divider(), int(self._serial.baudrate)
-            link.start_stub()
-            self._raise_baud(link)
-            self.device = self._identify(link, words, divider, found_at)
-            if self.device.flash_size is not None:
-                link.set_flash_size(self.device.flash_size)
+            try:
+                self._reach_loader(link)
+                self.device = self._greet(link)
+            except (DeviceError, StoppedError):
+                self._let_run(link)  # it was only looked at: it goes on with what it did
+                raise
             self._link = link
             result.append(f"{self.device.chip}, MAC {self.device.mac}, {self.device.flash_part}")
+
+    def _greet(self, link: Link) -> Device:
+        link.check_chip()
+        words, divider, found_at = link.efuses(), link.uart_divider(), int(self._serial.baudrate)
+        self.check_stop()
+        link.start_stub()
+        self._raise_baud(link)
+        self.check_stop()
+        device = self._identify(link, words, divider, found_at)
+        if device.flash_size is not None:
+            link.set_flash_size(device.flash_size)
+        return device
 
     def _reach_loader(self, link: Link) -> None:
         if link.sync():
             return
+        by_hand = self.reset == "manual" or self.port.startswith("socket://")
+        # Perhaps an earlier run left its stub at the higher rate; where no wire resets it, that is worth a try.
+        if self.reset in {"none", "manual"} and self.baud != ROM_BAUD and link.sync(baud=self.baud):
+            return
         if self.reset == "none":
-            # Perhaps an earlier run left its stub at the higher rate.
-            if self.baud != ROM_BAUD and link.sync(baud=self.baud):
-                return
             raise ConnectError(
                 f"{self.port}: no loader answers and reset=none forbids to reset the board",
                 "put it into download mode (GPIO0 low, then RESET), or leave out reset=none",
             )
-        if self.reset == "manual" or self.port.startswith("socket://"):
+        if by_hand:
             self._wait_for_press(link)
             return
         sequence = "" if self.reset == "auto" else self.reset
@@ -234,8 +248,11 @@ class Session:
         """Whether this session may and can pulse the reset line."""
         return self.reset not in {"none", "manual"} and not self.port.startswith("socket://")
 
-    def boot(self, *, timeout_s: float, wait_for: str = "") -> bootlog.Verdict:
+    def boot(self, *, timeout_s: float, wait_for: str = "", patient: bool = False) -> bootlog.Verdict:
         """Reset into the application and watch its boot log until it proves something, or says `wait_for`.
+
+        `patient`: silence proves nothing before the time is over. NodeMCU up to 2.x formats its file system at first
+        boot without a word, for most of a minute on 4 MB.
 
         Raises:
             ConnectError: a person would have to press RESET and nobody can be asked.
@@ -257,6 +274,7 @@ class Session:
             crystal_mhz=crystal,
             timeout_s=timeout_s,
             wait_for=wait_for,
+            quiet_s=timeout_s if patient else bootlog.ALIVE_S,
             # A person takes a while to press RESET.
             silence_s=bootlog.SILENCE_S if self.resets_by_wire else timeout_s,
         )
@@ -286,8 +304,12 @@ class Session:
 
     def leave(self) -> None:
         """Let the board run its application without watching, where its reset line is wired."""
-        if self._link is not None and self.resets_by_wire:
-            self._link.reset_to_application()
+        if self._link is not None:
+            self._let_run(self._link)
+
+    def _let_run(self, link: Link) -> None:
+        if self.resets_by_wire:
+            link.reset_to_application()
             self._link = None
 
     def listen(self, baud: int, stop: threading.Event) -> Iterator[bytes]:

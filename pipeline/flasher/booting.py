@@ -37,7 +37,8 @@ def judge(session: Session, wish: BootWish, entry: journal.Entry | None, *, is_n
     """
     with session.step("boot", "resetting the board and reading its log") as result:
         text = "" if wish.expect in KINDS else wish.expect
-        verdict = session.boot(timeout_s=wish.timeout_s, wait_for=text)
+        patient = wish.expect == "nodemcu" or (wish.expect == "auto" and is_nodemcu)
+        verdict = session.boot(timeout_s=wish.timeout_s, wait_for=text, patient=patient)
         passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if entry is not None:
