@@ -72,7 +72,7 @@ def _sub_tasks(
 
 
 def _plain(action: Callable[..., Any]) -> dict[str, Any]:
-    return {"actions": [(action, [request()])], "io": _IO, "uptodate": [False]}
+    return {"actions": [(action, [request()])], "io": _IO, "uptodate": [steps.armed]}
 
 
 def task_profiles() -> Tasks:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import DeviceError, NoPortError, PipelineError
+from pipeline.errors import DeviceError, NoPortError, PipelineError, StoppedError
 from pipeline.tasks import sessions
 from pipeline.tasks.project import Request, make_folder
 from pipeline.tasks.show import Lines
@@ -117,6 +117,15 @@ class Board:
         """Whether this run has seen the board hold the plan and boot well: then there is nothing left to do."""
         return self.outcome is not None and self.outcome.outcome == "skipped" and self.error is None
 
+    def let_go(self) -> None:
+        """After a stop: a board that was not being written goes on with what it did before."""
+        from pipeline import journal  # noqa: PLC0415
+
+        session = self.session()
+        with suppress(PipelineError):  # it is gone, or its record is: the stop itself is told
+            if session.device is not None and journal.read(session.device.mac).state != "writing":
+                session.leave()
+
     def forget_findings(self) -> None:
         """The board was changed under us: what was found before holds no longer."""
         self.found = self.outcome = self.error = None
@@ -136,7 +145,8 @@ class Board:
             done = run()
         except PipelineError as error:
             path = record(folder, command, session, plan, error, allowed=self.request.allowed())
-            self.lines.say(f"receipt  {self._short(path)}")
+            if not isinstance(error, StoppedError):
+                self.lines.say(f"receipt  {self._short(path)}")
             raise
         path = record(folder, command, session, plan, done, allowed=self.request.allowed())
         self.lines.say(f"receipt  {self._short(path)}")

@@ -1,18 +1,25 @@
 """One open session per port for the whole run, and what happens when somebody asks to stop.
 
-doit's workers are daemon threads, so no safety rests on a `finally` in an action: the signal handler raises a flag,
-waits a bounded time for the workers to leave their board in a known state, closes the ports and ends the process.
+doit's workers are daemon threads, so no safety rests on a `finally` in an action. Nor does anything happen inside a
+signal handler: it would run in the middle of the main thread, which may hold any lock and, with `-n 0`, is the worker
+itself. The signal wakes a thread of ours instead (also while the main thread waits where Windows lets no handler run):
+
+1. it raises the flag `stop`; workers see it at the next block and leave their board in a known state;
+2. whoever leaves an action then stays where it is, so that doit starts and prints nothing more;
+3. when nobody is at work, or after a bounded time, one line names the state of each board, the ports are closed and
+   the process ends with 130 or 143. A second request ends it at once.
 """
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -20,15 +27,23 @@ if TYPE_CHECKING:
 
 JOIN_S: Final = 6.0
 """Longest wait for workers after a stop: one command's time-out and some."""
+CLOSE_S: Final = 2.0
+"""Longest wait for ports to be closed: the driver of an adapter that was pulled may hang."""
+_POLL_S: Final = 0.02
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _sessions: dict[str, Session] = {}
 _guard = threading.Lock()
 _busy: dict[int, str] = {}
 """Threads inside an action on a board, and its port."""
 stop: Final = threading.Event()
-gentle = threading.Event()
+gentle: Final = threading.Event()
 """Set while a task ends by itself, and well, when asked to stop (the monitor)."""
-_installed = False
+_ending = threading.Event()
+"""The process is about to end: nobody starts or prints anything."""
+_replaced: dict[signal.Signals, Any] = {}
+"""Handlers that were there before ours."""
+_waker: socket.socket | None = None
 
 
 def session(port: str, make: Callable[[], Session]) -> Session:
@@ -55,56 +70,156 @@ def close_all() -> None:
 
 
 class Working:
-    """Context of an action on a board: the stop handler waits for those inside."""
+    """Context of an action on a board: a stop waits for those inside, and nobody comes out of it, or in, afterwards."""
 
     def __init__(self, port: str) -> None:
         self._port = port
 
     def __enter__(self) -> None:
+        _stay_if_ending()
         _busy[threading.get_ident()] = self._port
 
     def __exit__(self, *_: object) -> None:
         _busy.pop(threading.get_ident(), None)
+        _stay_if_ending()
+
+
+@contextlib.contextmanager
+def waiting_for_person() -> Iterator[None]:
+    """Inside an action: the body waits for somebody to type, a stop need not wait for that."""
+    port = _busy.pop(threading.get_ident(), "")
+    try:
+        yield
+    finally:
+        _stay_if_ending()
+        _busy[threading.get_ident()] = port
+
+
+def ending() -> bool:
+    """Whether the process is about to end on request: what fails now was told to."""
+    return _ending.is_set()
+
+
+def _stay_if_ending() -> None:
+    if _ending.is_set():
+        time.sleep(JOIN_S + CLOSE_S + 1)  # the process ends meanwhile
+
+
+# --- signals ---------------------------------------------------------------------------------------------------------
 
 
 def install_handlers() -> None:
-    """SIGINT and SIGTERM: stop flag, bounded wait, one line, status 130 or 143. Also under plain doit."""
-    global _installed  # noqa: PLW0603  signal handlers are process-wide, so is this
-    if _installed or threading.current_thread() is not threading.main_thread():
+    """SIGINT and SIGTERM end the run as described above, also under plain doit. For the main thread; once is enough."""
+    global _waker
+    if _waker is not None or threading.current_thread() is not threading.main_thread():
         return
-    _installed = True
-    signal.signal(signal.SIGINT, _on_signal)
-    signal.signal(signal.SIGTERM, _on_signal)
-    atexit.register(close_all)
+    heard, _waker = socket.socketpair()  # Windows can be woken through a socket only
+    _waker.setblocking(False)  # noqa: FBT003  the stdlib takes it so
+    signal.set_wakeup_fd(_waker.fileno(), warn_on_full_buffer=False)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # started in the background, or below nohup
+            _replaced[number] = signal.signal(number, _ignore)
+    threading.Thread(target=_watch, args=(heard,), name="stop requests", daemon=True).start()
 
 
-def _on_signal(number: int, _frame: Any) -> None:
-    if gentle.is_set() and not stop.is_set():
-        stop.set()
+def remove_handlers() -> None:
+    """Put back what was there before `install_handlers`; harmless without it."""
+    global _waker  # noqa: PLW0603
+    if _waker is None or threading.current_thread() is not threading.main_thread():
         return
-    again = stop.is_set()
+    _stay_if_ending()
+    signal.set_wakeup_fd(-1)
+    for number, handler in _replaced.items():
+        signal.signal(number, handler)
+    _replaced.clear()
+    _waker.close()  # the watching thread reads the end, and ends
+    _waker = None
+
+
+def _ignore(_number: int, _frame: Any) -> None:
+    """The signal has woken the watching thread already; the main thread goes on."""
+
+
+def _after_fork() -> None:
+    """A child process has the handlers, but no thread that watches: it shall end as any process does."""
+    if _waker is not None:
+        _ending.clear()
+        remove_handlers()
+        _busy.clear()
+        _sessions.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _watch(heard: socket.socket) -> None:
+    with heard:
+        while data := heard.recv(1):
+            number = data[0]
+            if number not in _SIGNALS:
+                continue
+            if gentle.is_set() and not stop.is_set():
+                stop.set()
+                continue
+            _end(number, heard)
+
+
+def _end(number: int, heard: socket.socket) -> None:
+    """Wait for the workers, say the state of the boards, and end the process."""
+    _ending.set()
     stop.set()
-    if not again and threading.get_ident() not in _busy:  # else the worker is this very thread, underneath us
-        deadline = time.monotonic() + JOIN_S
-        while _busy and time.monotonic() < deadline:
-            time.sleep(0.02)
-    ports = ", ".join(sorted(set(_busy.values()) | set(_sessions)))
-    sys.stdout.flush()
-    sys.stderr.write(f"\nstopped{' at ' + ports if ports else ''}: {_state()}\n")
-    sys.stderr.flush()
-    close_all()
-    # doit would go on to dispatch tasks, or print forty lines: its threads are daemons and end with the process.
-    os._exit(128 + number)
+    patient = True
+    deadline = time.monotonic() + JOIN_S
+    heard.settimeout(_POLL_S)
+    while patient and _busy and time.monotonic() < deadline:
+        with contextlib.suppress(TimeoutError):
+            patient = int.from_bytes(heard.recv(1), "big") not in _SIGNALS
+    try:
+        _say(f"stopped: {'; '.join(_states()) or 'nothing was being written'}")
+        _end_children()
+        if patient:
+            closing = threading.Thread(target=close_all, daemon=True)
+            closing.start()
+            closing.join(CLOSE_S)
+    finally:
+        # doit would go on to dispatch tasks, or print forty lines: its threads are daemons and end with the process.
+        os._exit(128 + number)
 
 
-def _state() -> str:
-    states = [state for found in list(_sessions.values()) if (state := _named(found))]
-    return "; ".join(states) or "nothing was being written"
+def _say(text: str) -> None:
+    # Not through sys.stderr, which a worker that hangs may have locked.
+    start = "\n" if sys.stderr is not None and sys.stderr.isatty() else ""  # a bar or ^C may stand on the line
+    with contextlib.suppress(OSError):
+        os.write(2, f"{start}{text}\n".encode(errors="replace"))
 
 
-def _named(found: Session) -> str:
+def _end_children() -> None:
+    if "multiprocessing" in sys.modules:  # `-P process`, for a user's own tasks
+        for child in sys.modules["multiprocessing"].active_children():
+            child.terminate()
+
+
+def _states() -> Iterator[str]:
+    for found in list(_sessions.values()):
+        state = _state(found)
+        if state:
+            yield state
+
+
+def _state(found: Session) -> str:
     from pipeline import journal  # noqa: PLC0415  only needed here
+    from pipeline.errors import RecordError  # noqa: PLC0415
 
-    if found.device is None or journal.read(found.device.mac).state != "writing":
+    if found.device is None:
         return ""
-    return f"board {found.device.mac} holds an incomplete image; run the same command again, it continues"
+    mac = found.device.mac
+    try:
+        writing = journal.read(mac).state == "writing"
+    except RecordError as error:
+        return f"what board {mac} holds is not known: {error.message}"
+    if writing:
+        return f"board {mac} holds an incomplete image; run the same command again, it continues"
+    if found.doing == "boot":
+        return f"board {mac} was not being written, its boot was not judged"
+    return f"board {mac} was not being written"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Final, TextIO
 
 from pipeline.events import Event, Progress, Said, StepFinished, StepStarted
@@ -80,5 +81,6 @@ class Lines:
 
     def _write(self, text: str) -> None:
         encoding = self._stream.encoding or "utf-8"
-        self._stream.write(text.encode(encoding, "replace").decode(encoding))
-        self._stream.flush()
+        with suppress(OSError):  # who reads our lines has gone: no reason to leave a board half written
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.flush()

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import TaskFailed
 
-from pipeline.errors import BootError, ConfirmationError, NotNamedError, PipelineError
+from pipeline.errors import (
+    BadValueError,
+    BootError,
+    ConfirmationError,
+    NotNamedError,
+    PipelineError,
+    StoppedError,
+)
 from pipeline.tasks import sessions
 from pipeline.tasks.boards import Board
 from pipeline.tasks.command_line import named
@@ -22,8 +30,10 @@ failures: list[PipelineError] = []
 
 
 def report(error: PipelineError) -> TaskFailed:
-    """Print a foreseen failure once, whole, and tell doit that the task failed."""
+    """Print a foreseen failure once, whole, and tell doit that the task failed; of a stop, `sessions` tells."""
     failures.append(error)
+    if sessions.ending():
+        return TaskFailed(str(error), report=False)
     sys.stdout.flush()
     sys.stderr.write(f"error: {error}\n")
     sys.stderr.flush()
@@ -49,9 +59,14 @@ def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed 
 
     @functools.wraps(action)
     def run(board: Board) -> TaskFailed | None:
+        if multiprocessing.parent_process() is not None:
+            return report(BadValueError("-P process: the tasks of a board share its connection", "leave out -P"))
         with board.turn():
             try:
                 action(board)
+            except StoppedError as error:
+                board.let_go()
+                return report(error)
             except PipelineError as error:
                 _say_state(board, error)
                 return report(error)
@@ -153,7 +168,9 @@ def confirm(board: Board, what: str) -> None:
     port = board.port()
     if not sys.stdin.isatty() or not board.lines.ask(f"{port}: this {what}. Type yes to go on:"):
         raise ConfirmationError(f"{port}: this {what}", "say yes=1")
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    with sessions.waiting_for_person():
+        answer = sys.stdin.readline().strip().lower()
+    if answer not in {"y", "yes"}:
         raise ConfirmationError(f"{port}: not confirmed, nothing was done")
 
 

@@ -1,0 +1,51 @@
+"""A command on a terminal that is told to stop, and what is left of it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.harness import Project
+from tests.terminal import Terminal
+
+
+class Running(Terminal):
+    """A command of a project; `text` is all that it has shown."""
+
+    def __init__(self, project: Project, module: str, *words: str) -> None:
+        super().__init__(project.folder, project.environment(), module, *words)
+
+    def __enter__(self) -> Running:  # noqa: PYI034  Python 3.10 has no Self
+        super().__enter__()
+        return self
+
+    def until(self, text: str) -> str:
+        """Read until `text` has been shown, now or before."""
+        return self.shown if text in self.shown else self.expect(text)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def orphans(self) -> list[int]:
+        """Processes of the command's session that are still there."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[3]) == self._process.pid != int(stat.parent.name):
+                    found.append(int(stat.parent.name))
+        return found
+
+
+@contextmanager
+def no_longer_than(limit_s: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < limit_s
