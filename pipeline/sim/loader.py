@@ -168,7 +168,8 @@ class Loader:
                 self._absorb_while_busy(min(self._resume_at, until))
                 if self._resume_at > until:
                     return None
-                self.now, outcome = self._resume_at, self._turn(None)
+                self.now = self._resume_at
+                outcome = self._turn(None)
             elif self.receiver.eventful:
                 if self._ready_at > until:
                     return None

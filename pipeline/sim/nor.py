@@ -30,9 +30,17 @@ STATUS_WRITE_S: Final = 5e-3
 class Cells(Protocol):
     """Storage of the flash: a bytearray or a mapped file."""
 
-    def __getitem__(self, key: slice, /) -> bytes | bytearray: ...
-    def __setitem__(self, key: slice, value: bytes, /) -> None: ...
-    def __len__(self) -> int: ...
+    def __getitem__(self, key: slice, /) -> bytes | bytearray:
+        """A range of the cells."""
+        ...
+
+    def __setitem__(self, key: slice, value: bytes, /) -> None:
+        """Replace a range of the cells."""
+        ...
+
+    def __len__(self) -> int:
+        """Bytes of flash."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
     python tests/bench/espressif_suite.py CHECKOUT [--on pty|attach] [pytest arguments]
 
-CHECKOUT is a checkout of github.com/espressif/esptool; only its `test/` folder and its RFC 2217 server are used, copied,
-because the tests write beside themselves. esptool itself is the installed one. On a bare pty two tests must fail: they start an RFC 2217 server
-on the port, which needs modem lines.
+CHECKOUT is a checkout of github.com/espressif/esptool; only its `test/` folder and its RFC 2217 server are used. They
+are copied, because the tests write beside themselves. esptool itself is the installed one. On a bare pty two tests must
+fail: they start that server on the port, which needs modem lines.
 """
 
 from __future__ import annotations
@@ -26,8 +26,34 @@ NEED_MODEM_LINES = {
     "TestVirtualPort::test_highspeed_flash_virtual_port",
 }
 INI = "[pytest]\nmarkers =\n    flaky: reruns are not wanted here\n"
-# Any Python that the tests start must know the board's URLs.
-HOOK = "import serial\nserial.protocol_handler_packages.append('pipeline.sim')\n"
+HOOK = """
+import fcntl, struct, termios
+import serial
+serial.protocol_handler_packages.append("pipeline.sim")
+from pipeline.sim.protocol_sim_attach import Serial
+ports = {}
+system_ioctl = fcntl.ioctl
+
+def fileno(port):
+    number = port._socket.fileno()
+    ports[number] = port
+    return number
+
+def ioctl(number, request, *rest):
+    port = ports.get(number) if isinstance(number, int) else None
+    if port is None or request not in (termios.TIOCMGET, termios.TIOCMSET):
+        return system_ioctl(number, request, *rest)
+    if request == termios.TIOCMGET:
+        return struct.pack("I", termios.TIOCM_DTR * port.dtr | termios.TIOCM_RTS * port.rts)
+    bits = struct.unpack("I", rest[0])[0]
+    port._dtr_state, port._rts_state = bool(bits & termios.TIOCM_DTR), bool(bits & termios.TIOCM_RTS)
+    port._update_lines()
+
+Serial.fileno = fileno
+fcntl.ioctl = ioctl
+"""
+# Any Python that the tests start must know the board's URLs. Espressif's RFC 2217 server sets both modem lines at once
+# with an ioctl, whatever the port is; so the attached port gets modem lines that an ioctl can reach.
 
 
 @contextmanager

@@ -139,7 +139,12 @@ def test_a_write_that_does_not_take_is_noticed(bench: Any) -> None:
 
 def test_flash_is_invisible_until_attached(host: Any, bench: Any) -> None:
     def flash_id() -> int:
-        for address, value in ((0x6000021C, 0x90000000), (0x60000220, 0x1700), (0x60000224, 0x7000009F), (0x60000240, 0)):
+        for address, value in (
+            (0x6000021C, 0x90000000),
+            (0x60000220, 0x1700),
+            (0x60000224, 0x7000009F),
+            (0x60000240, 0),
+        ):
             host.status(9, bench.words(address, value, 0xFFFFFFFF, 0))
         host.status(9, bench.words(0x60000200, 1 << 18, 0xFFFFFFFF, 0))
         return int(host.value(0x0A, bench.words(0x60000240)))

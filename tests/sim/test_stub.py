@@ -47,7 +47,7 @@ def test_one_stray_delimiter_kills_the_link_and_one_more_cures_it(bench: Any, st
 @pytest.mark.parametrize(("stub", "count", "answered", "then"), [
     (2, 2, 1, True), (2, 3, 1, False), (2, 8, 1, False), (1, 2, 2, True), (1, 6, 6, True), (1, 8, 7, True),
 ])  # fmt: skip
-def test_frames_in_one_write(bench: Any, stub: int, count: int, answered: int, then: bool) -> None:
+def test_frames_in_one_write(bench: Any, stub: int, count: int, answered: int, *, then: bool) -> None:
     host = start(bench, stub)
     frames, _ = bench.frames_in(host.raw(slip.encode(READ_MAGIC) * count))
     assert len(frames) == answered
@@ -464,7 +464,9 @@ def test_stub2_has_a_budget_for_each_sector(bench: Any, se_us: int, status: str)
 # --- the line --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("baud", "divider"), [(230400, 226), (460800, 113), (921600, 56), (1500000, 34), (3000000, 17)])
+@pytest.mark.parametrize(
+    ("baud", "divider"), [(230400, 226), (460800, 113), (921600, 56), (1500000, 34), (3000000, 17)]
+)
 @BOTH
 def test_rate_changes(bench: Any, stub: int, baud: int, divider: int) -> None:
     host = start(bench, stub)
