@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import serial
@@ -93,10 +94,10 @@ def bench() -> Bench:
 
 
 @pytest.fixture
-def sim_urls() -> Iterator[None]:
-    """pyserial knows `sim://` for the time of a test, and no board is left over."""
+def opener() -> Iterator[Callable[..., Any]]:
+    """`serial_for_url` that knows `sim://`; no board is left over after the test."""
     serial.protocol_handler_packages.append("pipeline.sim")
-    yield
+    yield serial.serial_for_url
     serial.protocol_handler_packages.remove("pipeline.sim")
     protocol_sim.forget_boards()
 
