@@ -196,8 +196,8 @@ def test_verify_names_the_bad_sector_and_writes_nothing(project: Project, board:
     assert board.cells() == cells
 
 
-def test_esptool_confirms_every_byte(project: Project, board: Board, firmware: Path) -> None:
-    flash(project, board, firmware, "boot=off").ok()
+def esptool_confirms(project: Project, board: Board, *parts: str | Path) -> None:
+    """Espressif's own verify-flash, on a board in a process of its own, finds these files at these addresses."""
     command = [
         sys.executable,
         "-m",
@@ -215,7 +215,7 @@ def test_esptool_confirms_every_byte(project: Project, board: Board, firmware: P
             pty = process.stdout.readline().strip()
             settings = ["-fm", "dio", "-ff", "40m", "-fs", "4MB"]
             judged = subprocess.run(
-                [sys.executable, "-m", "esptool", "--port", pty, "verify-flash", *settings, "0x0", str(firmware)],
+                [sys.executable, "-m", "esptool", "--port", pty, "verify-flash", *settings, *map(str, parts)],
                 capture_output=True,
                 text=True,
                 timeout=60,
@@ -225,3 +225,20 @@ def test_esptool_confirms_every_byte(project: Project, board: Board, firmware: P
             assert "Verification successful" in judged.stdout
         finally:
             process.terminate()
+
+
+def test_esptool_confirms_every_byte(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware, "boot=off").ok()
+    esptool_confirms(project, board, "0x0", firmware)
+
+
+@pytest.mark.images
+def test_esptool_confirms_every_fixed_byte_after_a_boot(
+    project: Project, board: Board, real_images: Path, tmp_path: Path
+) -> None:
+    image = real_images / "nodemcu-3.0-cloud-float.bin"
+    flash(project, board, image).ok()
+    # What SDK 3.0 of that layout owns: 0x0B000 to 0x0FFFF, and the partition table (facts: image-flashmap §5.3).
+    (tmp_path / "start.bin").write_bytes(image.read_bytes()[:0xB000])
+    (tmp_path / "code.bin").write_bytes(image.read_bytes()[0x11000:])
+    esptool_confirms(project, board, "0x0", tmp_path / "start.bin", "0x11000", tmp_path / "code.bin")
