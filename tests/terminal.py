@@ -50,11 +50,17 @@ class Terminal:
 
     def expect(self, text: str) -> str:
         """Read until `text` shows; returns all that was shown so far."""
-        until = time.monotonic() + LIMIT_S
+        assert self.shows(text, LIMIT_S), f"{text!r} did not show:\n{self.shown}"
+        return self.shown
+
+    def shows(self, text: str, limit_s: float) -> bool:
+        """Whether `text` shows within the time."""
+        until = time.monotonic() + limit_s
         seen = len(self.shown)
         while text not in self.shown[seen:]:
-            assert self._read(until), f"{text!r} did not show:\n{self.shown}"
-        return self.shown
+            if not self._read(until):
+                return False
+        return True
 
     def type(self, text: str) -> None:
         """Press keys; `\\x03` is Ctrl-C."""

@@ -33,7 +33,7 @@ def describe(session: Session, project: Path) -> str:
         ("chip", f"{device.chip} ({', '.join(device.features)})"),
         ("MAC", device.mac),
         ("crystal", f"{device.crystal_mhz} MHz"),
-        ("flash", f"{device.flash_part}, {capacity}, ID {device.flash_id:#08x}"),
+        ("flash", f"{device.flash_part}, {capacity}, ID {chips.describe_flash(device.flash_id).jedec}"),
         ("SFDP", (format_size(size) if size else "none") + ("  (disagrees with the ID!)" if disagrees else "")),
         ("profiles", ", ".join(fitting_profiles(project, device)) or "none fits: flash: {size: auto} in your own"),
     ]

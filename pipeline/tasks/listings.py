@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.board import ports
 from pipeline.profile import Profile, available_profiles
+from pipeline.tasks.command_line import request
 
 
 def profiles_text(project: Path) -> str:
@@ -15,11 +16,11 @@ def profiles_text(project: Path) -> str:
         found = entry.profile
         if isinstance(found, Profile):
             hardware = f"{found.chip}, {found.flash_size}, {found.flash_mode}"
-            lines.append(f"{entry.name:<16}{hardware:<24}{found.about}{'' if entry.shipped else '  (this project)'}")
+            lines.append(f"{entry.name:<16}{hardware:<22}{found.about}{'' if entry.shipped else '  (this project)'}")
         else:
             lines.append(f"{entry.name:<16}cannot be used: {found.message}")
     lines.append("")
-    lines.append("next: doit flash profile=NAME, or `flashpipe init` to write a profile for the board on the port")
+    lines.append(f"next: {request().program} flash profile=NAME; `flashpipe init` writes one for the board on the port")
     return "\n".join(lines)
 
 
@@ -29,7 +30,7 @@ def ports_text() -> str:
     if not found:
         return (
             "no serial port: plug the board in with a data cable (many cables only charge)\n"
-            "next: doit flash profile=demo   needs no board"
+            f"next: {request().program} flash profile=demo   needs no board"
         )
     memory = ports.PortMemory()
     lines = []

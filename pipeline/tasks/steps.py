@@ -86,7 +86,8 @@ def _say_state(board: Board, error: PipelineError) -> None:
 def say(text: str) -> None:
     """One result on standard output, in whatever the console can show."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201  results go to stdout
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")  # in one piece: boards work side by side
+    sys.stdout.flush()
 
 
 def armed() -> bool:
@@ -131,7 +132,20 @@ def check_plan(request: Request) -> None:
     request.policy()
     plan = request.plan()
     if named("flash"):
+        _refuse_without_hands(request)
         say(describe_plan(plan))
+
+
+def _refuse_without_hands(request: Request) -> None:
+    """A board without reset wires starts when somebody presses RESET: told before, not after it was written."""
+    from pipeline.tasks.show import somebody_reads  # noqa: PLC0415
+
+    reset = request.serial().reset
+    if reset in {"manual", "none"} and request.boot_wish().check and not somebody_reads():
+        raise BadValueError(
+            f"reset={reset}: the boot check needs a person to press RESET, and nobody can be asked here",
+            "run it on a terminal; or put the board into download mode first and say reset=none boot=off",
+        )
 
 
 @board_step
