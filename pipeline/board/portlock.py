@@ -153,6 +153,16 @@ def _program(process: Path) -> str:
         name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
-    if name.startswith("python") and len(words) > 1:  # the script says more than the interpreter
-        return Path(os.fsdecode(words[1])).name or name
-    return name
+    return (_script([os.fsdecode(word) for word in words[1:]]) if name.startswith("python") else "") or name
+
+
+def _script(words: list[str]) -> str:
+    """What a Python interpreter runs, which says more than its own name: a script, or the module after `-m`."""
+    skip = False
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "-m":
+            return following
+        if not skip and not word.startswith("-"):
+            return Path(word).name
+        skip = word in {"-W", "-X"}
+    return ""

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +28,8 @@ HANDLERS: Final = "pipeline.sim"
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
 _BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
+_MEMORY_MAJOR: Final = 1
+"""Linux: major number of /dev/null and its like (Documentation/admin-guide/devices.txt)."""
 _WINDOWS_MISSING: Final = 2
 _WINDOWS_DENIED: Final = 5
 
@@ -82,14 +87,24 @@ def _device_class() -> Any:
     if sys.platform == "win32":
         return native  # its driver gets both lines with the other settings, in one call
 
+    import termios  # noqa: PLC0415
+
     class ReleasedSerial(native):  # type: ignore[misc]
-        """Lets both lines go at once when it is opened."""
+        """Lets both lines go at once when it is opened; a port that went away is an OSError in every call."""
+
+        def _reconfigure_port(self, force_update: bool = False) -> None:  # noqa: FBT001, FBT002  pyserial's signature
+            with _gone_is_an_oserror():
+                super()._reconfigure_port(force_update)
+
+        def reset_input_buffer(self) -> None:
+            """Forget what has arrived."""
+            with _gone_is_an_oserror():
+                super().reset_input_buffer()
 
         def _update_dtr_state(self) -> None:
             if not self.is_open and not self._dtr_state and not self._rts_state:
                 import fcntl  # noqa: PLC0415
                 import struct  # noqa: PLC0415
-                import termios  # noqa: PLC0415
 
                 both = struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS)
                 fcntl.ioctl(self.fd, termios.TIOCMBIC, both)
@@ -97,6 +112,17 @@ def _device_class() -> Any:
                 super()._update_dtr_state()
 
     return ReleasedSerial
+
+
+@contextmanager
+def _gone_is_an_oserror() -> Iterator[None]:
+    """Termios.error, which pyserial lets out, is none: a pulled adapter would look like a defect."""
+    import termios  # noqa: PLC0415  POSIX only, as the caller is
+
+    try:
+        yield
+    except termios.error as error:
+        raise OSError(*error.args) from error
 
 
 def _rfc2217_class() -> Any:
@@ -134,9 +160,19 @@ def _refuse_held(port: str) -> None:
     """Linux lets two programs open one line and gives each half of the bytes; a pty is held by the board behind it."""
     if "://" in port or not sys.platform.startswith("linux") or canonical(port).startswith("/dev/pts/"):
         return
+    if _is_memory_device(port):  # half of all processes hold /dev/null
+        return
     holders = find_holders(port)
     if holders:
         raise _busy(port, holders)
+
+
+def _is_memory_device(port: str) -> bool:
+    try:
+        status = Path(port).stat()
+    except OSError:
+        return False
+    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _MEMORY_MAJOR
 
 
 def _busy(port: str, holders: list[Holder]) -> PortBusyError:
@@ -171,6 +207,8 @@ def _code(error: OSError | ValueError) -> int | None:
 def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return BadValueError(f"{port}: {error}", "known kinds: sim://, rfc2217://host:port, socket://host:port")
+    if _code(error) in _BUSY:
+        return _busy(port, [])
     kind = port.split("://", 1)[0]
     hint = "is the server running there, and no other client connected?" if kind in {"rfc2217", "socket"} else ""
     return NoPortError(f"{port}: cannot be opened: {error}", hint)

@@ -260,7 +260,8 @@ class Session:
         """
         self.open()
         crystal = self.device.crystal_mhz if self.device else 26
-        self._set_baud(bootlog.rom_baud(crystal))
+        with self._lost_if_gone():
+            self._set_baud(bootlog.rom_baud(crystal))
         if self.resets_by_wire:
             (self._link or Link(self._serial, self.port)).reset_to_application()
         elif self.prompt is None or not self.prompt(f"{self.port}: release GPIO0, then tap RESET … waiting"):
@@ -288,15 +289,13 @@ class Session:
             wish = watcher.next(time.monotonic())
             if isinstance(wish, bootlog.Verdict):
                 return wish
-            try:
+            with self._lost_if_gone():
                 if isinstance(wish, bootlog.Send):
                     self._serial.write(wish.data)
                     continue
                 self._set_baud(wish.baud)
                 self._serial.timeout = max(0.001, min(READ_SLICE_S, wish.until_s - time.monotonic()))
                 data = self._serial.read(max(1, self._serial.in_waiting))
-            except OSError as error:
-                raise PortLostError(f"{self.port}: the port went away: {error}", "check cable and hub") from error
             watcher.feed(data, time.monotonic())
             elapsed = time.monotonic() - started
             if elapsed > 1:
@@ -319,19 +318,33 @@ class Session:
             PortLostError: the port went away.
         """
         self.open()
-        self._set_baud(baud)
-        self._serial.timeout = READ_SLICE_S
+        with self._lost_if_gone():
+            self._set_baud(baud)
+            self._serial.timeout = READ_SLICE_S
         while not stop.is_set():
-            try:
+            with self._lost_if_gone():
                 data = self._serial.read(max(1, self._serial.in_waiting))
-            except OSError as error:
-                raise PortLostError(f"{self.port}: the port went away: {error}", "check cable and hub") from error
             if data:
                 yield bytes(data)
 
     def send(self, data: bytes) -> None:
-        """Bytes to the board's console."""
-        self._serial.write(data)
+        """Bytes to the board's console.
+
+        Raises:
+            PortLostError: the port went away.
+        """
+        with self._lost_if_gone():
+            self._serial.write(data)
+
+    @contextmanager
+    def _lost_if_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # pyserial's SerialException is one
+            raise PortLostError(
+                f"{self.port}: the port went away: {error}",
+                "check cable and hub, plug in again, run the same command again",
+            ) from error
 
     def _set_baud(self, baud: int) -> None:
         if self._serial.baudrate != baud:

@@ -16,6 +16,7 @@ from pipeline.tasks.show import Lines
 if TYPE_CHECKING:
     from pipeline.board.session import Session
     from pipeline.flasher.records import Outcome, Probe
+    from pipeline.plan import FlashPlan
 
 
 @dataclass
@@ -86,8 +87,12 @@ class Board:
         session = self.session()
         try:
             self.found = probe(session, self.request.plan(), self.request.policy())
-        except DeviceError:
-            session.leave()  # the wrong board goes on with what it did
+            session.check_stop()  # here, while the receipt and the board are taken care of
+        except PipelineError as error:
+            if isinstance(error, DeviceError):
+                session.leave()  # the wrong board goes on with what it did
+            if session.device is not None:
+                self._keep("flash", error, self.request.plan())
             raise
         self._remember()
         if self.found.holds:
@@ -136,21 +141,23 @@ class Board:
         Raises:
             PipelineError: whatever the run raises; the receipt is then that of a failure.
         """
-        from pipeline.flasher.recording import record  # noqa: PLC0415
-
-        plan = self.found.plan if self.found else None
-        folder = make_folder(self.request.folder) / "receipts"
-        session = self.session()
+        self.session()  # refuses a project that no receipt can be kept in
         try:
             done = run()
         except PipelineError as error:
-            path = record(folder, command, session, plan, error, allowed=self.request.allowed())
-            if not isinstance(error, StoppedError):
-                self.lines.say(f"receipt  {self._short(path)}")
+            self._keep(command, error)
             raise
-        path = record(folder, command, session, plan, done, allowed=self.request.allowed())
-        self.lines.say(f"receipt  {self._short(path)}")
+        self._keep(command, done)
         return done
+
+    def _keep(self, command: str, ending: Outcome | PipelineError, plan: FlashPlan | None = None) -> None:
+        from pipeline.flasher.recording import record  # noqa: PLC0415
+
+        plan = self.found.plan if self.found else plan
+        folder = make_folder(self.request.folder) / "receipts"
+        path = record(folder, command, self.session(), plan, ending, allowed=self.request.allowed())
+        if not isinstance(ending, StoppedError):  # a stop is told in one line
+            self.lines.say(f"receipt  {self._short(path)}")
 
     def _short(self, path: Any) -> str:
         return str(path.relative_to(self.request.project)) if path.is_relative_to(self.request.project) else str(path)

@@ -235,6 +235,7 @@ def fitting_profiles(project: Path, device: Device) -> list[str]:
         if isinstance(found := entry.profile, Profile)  # `doit profiles` shows what is wrong with the others
         and not found.is_virtual
         and fits(found.flash_size, found.chip, device)
+        and (not found.boards or device.mac in found.boards)
     ]
 
 

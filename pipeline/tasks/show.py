@@ -18,6 +18,11 @@ REDRAW_S: Final = 0.1
 WIDTH: Final = 24
 
 
+def somebody_reads(stream: TextIO | None = None) -> bool:
+    """Whether a person sees what is written to the stream (standard error if None), and can act on it."""
+    return (stream or sys.stderr).isatty() and sys.stdin is not None and sys.stdin.isatty()
+
+
 class Lines:
     """A listener that writes to a stream; several boards may share it."""
 
@@ -50,7 +55,7 @@ class Lines:
 
     def ask(self, text: str) -> bool:
         """Tell a person what to do; False where none is there."""
-        if not (self._live and sys.stdin is not None and sys.stdin.isatty()):
+        if not somebody_reads(self._stream):
             return False
         with self._lock:
             self._line(text)
