@@ -243,6 +243,20 @@ def test_bridge_that_cannot_go_fast(bench: Any) -> None:
     assert bytes.fromhex("01080200000000000000") not in frames
 
 
+def test_a_stub_that_never_answers(bench: Any) -> None:
+    """esptool 5.6 waits for it without a time-out."""
+    for options, mode in (("", "stub-v1"), ("&fault=stub-silent", "off")):
+        host = bench.host(f"sim://esp12?start=rom{options}")
+        host.command(8, SYNC_PAYLOAD)
+        stub = b"OHAI".rjust(100, b"\x01").ljust(8276, b"\x01")
+        host.status(5, bench.words(len(stub), 2, 0x1800, 0x4010D000))
+        for number, at in enumerate(range(0, len(stub), 0x1800)):
+            host.block(7, stub[at : at + 0x1800], number)
+        frames = host.command(6, bench.words(0, 0x4010D004))
+        assert frames[1:] == ([b"OHAI"] if mode != "off" else [])
+        assert host.link.board.mode == mode
+
+
 def test_echo_and_mute(bench: Any) -> None:
     echo = bench.host("sim://esp12?start=stub-v2&fault=echo")
     assert echo.raw(SYNC).startswith(SYNC)
