@@ -10,9 +10,6 @@ from pipeline.board.session import Session
 from pipeline.tasks.project import fitting_profiles
 from pipeline.units import format_size
 
-SFDP_BYTES = 0x100
-"""Enough for the header and the first parameter table of every part at hand."""
-
 
 def describe(session: Session, project: Path) -> str:
     """Chip, MAC, features, crystal, flash and fitting profiles of the board on the port; reads only.
@@ -22,7 +19,7 @@ def describe(session: Session, project: Path) -> str:
     """
     device = session.connected()
     with session.step("sfdp", "asking the flash for its own tables") as result:
-        size = chips.sfdp_size(session.link.sfdp(0, SFDP_BYTES))
+        size = _sfdp_size(session)
         result.append(format_size(size) if size else "the part has none")
     session.device = device = replace(device, sfdp_size=size)
     session.leave()
@@ -38,3 +35,12 @@ def describe(session: Session, project: Path) -> str:
         ("profiles", ", ".join(fitting_profiles(project, device)) or "none fits: flash: {size: auto} in your own"),
     ]
     return "\n".join(f"{name:<9}{text}" for name, text in rows)
+
+
+def _sfdp_size(session: Session) -> int | None:
+    """Capacity by the part's own tables, in bytes; reads the two headers and one word: each costs round trips."""
+    head = session.link.sfdp(0, 16)
+    if not head.startswith(b"SFDP"):
+        return None
+    density = int.from_bytes(head[12:15], "little") + 4  # second word of the first table (JESD216 §6)
+    return chips.sfdp_size(head.ljust(density, b"\xff") + session.link.sfdp(density, 4))
