@@ -26,6 +26,7 @@ __all__ = [
     "PortInfo",
     "PortMemory",
     "Seen",
+    "canonical",
     "choose_port",
     "find_holders",
     "is_url",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DeviceError, NoPortError, PipelineError, StoppedError
+from pipeline.events import Said
 from pipeline.tasks import sessions
 from pipeline.tasks.project import Request, make_folder
 from pipeline.tasks.show import Lines
@@ -39,6 +40,10 @@ class Board:
         with self._lock, sessions.Working(self.wanted or "board"):
             yield
 
+    def say(self, text: str) -> None:
+        """One line about this board."""
+        self.lines(Said(self._port or self.wanted, text))
+
     # --- the port ----------------------------------------------------------------------------------------------------
 
     def port(self) -> str:
@@ -52,7 +57,7 @@ class Board:
 
             self._port, why = choose(self.request, self.wanted)
             if why:
-                self.lines.say(why)
+                self.say(why)
         return self._port
 
     def session(self) -> Session:
@@ -157,7 +162,7 @@ class Board:
         folder = make_folder(self.request.folder) / "receipts"
         path = record(folder, command, self.session(), plan, ending, allowed=self.request.allowed())
         if not isinstance(ending, StoppedError):  # a stop is told in one line
-            self.lines.say(f"receipt  {self._short(path)}")
+            self.say(f"receipt  {self._short(path)}")
 
     def _short(self, path: Any) -> str:
         return str(path.relative_to(self.request.project)) if path.is_relative_to(self.request.project) else str(path)

@@ -32,6 +32,8 @@ def choose(request: Request, wanted: str) -> tuple[str, str]:
 def expand(text: str) -> list[str]:
     """The ports that `port=` names: several with commas, a pattern, or `all`; empty text is the profile's port.
 
+    A port under two names, such as a device and a link to it, counts once, by its first name.
+
     Raises:
         NoPortError: a pattern or `all` fits nothing.
     """
@@ -46,7 +48,10 @@ def expand(text: str) -> list[str]:
         if not fitting:
             raise NoPortError(f"port={word}: no serial port here fits", "`doit ports` lists them")
         found += fitting
-    return list(dict.fromkeys(found))
+    named: dict[str, str] = {}
+    for port in found:
+        named.setdefault(ports.canonical(port), port)
+    return list(named.values())
 
 
 def remember(port: str, mac: str, profile: str) -> None:

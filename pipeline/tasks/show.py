@@ -48,11 +48,6 @@ class Lines:
             elif isinstance(event, Said):
                 self._line(f"{self._head(event.port)}{event.text}")
 
-    def say(self, text: str) -> None:
-        """One line that belongs to no step."""
-        with self._lock:
-            self._line(text)
-
     def ask(self, text: str) -> bool:
         """Tell a person what to do; False where none is there."""
         if not somebody_reads(self._stream):

@@ -80,7 +80,7 @@ def _say_state(board: Board, error: PipelineError) -> None:
 
     state = named_state(error, board.found.device if board.found else None)
     if state:
-        board.lines.say(state)
+        board.say(state)
 
 
 def say(text: str) -> None:
