@@ -168,7 +168,7 @@ class Board:
         if on:
             self._boot(RESET_POWER_ON, now)
         else:
-            self._stop(now)
+            self._stop()
             self.nor.status &= ~0x02
             self.nor.busy_until = 0.0
 
@@ -178,16 +178,16 @@ class Board:
             self.program.stopped = True
         self.program = None
 
-    def _stop(self, now: float) -> None:
+    def _stop(self) -> None:
         self.halt()
-        self.uart.outbound.cut(now)
+        self.uart.outbound.clear()  # what had arrived was taken before; the rest never comes
         self.uart.inbound.clear()
 
     def reset(self, now: float, *, download: bool | None = None) -> None:
         """Pulse EN; `download` overrides what GPIO0 says."""
         if not self.powered:
             return
-        self._stop(now)
+        self._stop()
         if download is None:
             self._boot(RESET_EXTERNAL, now)
             return
@@ -207,7 +207,7 @@ class Board:
             return
         if rts and not dtr:
             if not self._in_reset:
-                self._stop(now)
+                self._stop()
             self._in_reset, self._release_at = True, None
         elif self._in_reset and rts:
             self._release_at = now + rise_s

@@ -20,6 +20,9 @@ from pipeline.sim.wire import garble
 
 EN_RISE_S: Final = 0.02
 """How long EN takes to rise, on the wall: a 10 kΩ and 1 µF circuit takes about 10 ms to the threshold."""
+RATE_CHANGE_S: Final = 0.1
+"""Fast: how long, on the wall, a program that has changed its rate waits before it speaks. A real one needs about as
+long from the ROM's log to its first line, and that is the time in which a host can follow it."""
 RECEIVE_LIMIT: Final = 1 << 20
 """Bytes kept for a host that does not read; a real driver keeps fewer."""
 _TURNS: Final = 2000
@@ -49,6 +52,8 @@ class Link:
         """Rate of the host's side."""
         self.en_rise_s = EN_RISE_S
         self._received = bytearray()
+        self._said = (0, 0.0, 0.0)
+        """When the board last spoke: its count of resets, the rate, and the time on the wall."""
         self._dtr = self._rts = False
         self._connect_faults()
 
@@ -135,7 +140,8 @@ class Link:
             if head is not None:
                 times.append(head.next_at)
             due = [self.clock.wall_until(when, wall) for when in times if when is not None]
-            return max(_SHORTEST_NAP, min([*due, _LONGEST_NAP]))
+            held = self._held_s(wall)
+            return max(_SHORTEST_NAP, held if held > 0 else min([*due, _LONGEST_NAP]))
 
     def clear_received(self) -> None:
         """Forget what has arrived and was not read."""
@@ -207,7 +213,7 @@ class Link:
         self.board.advance(now)
         if self.clock.fast:
             now = self._hurry(wall, now)
-        self._collect(now)
+        self._collect(now, wall)
 
     def _hurry(self, wall: float, now: float) -> float:
         """Fast: jump from event to event until only the firmware, or nothing, is waiting."""
@@ -224,14 +230,27 @@ class Link:
         self.clock.jump(now, wall)
         return max(now, self.board.uart.outbound.free_at)
 
-    def _collect(self, now: float) -> None:
+    def _collect(self, now: float, wall: float) -> None:
         """Move what has arrived by `now` to the host, as its receiver hears it."""
         line = self.board.uart.outbound
         while (burst := line.head()) and (count := burst.arrived(now)):
+            if self._held_s(wall) > 0:
+                return
             baud = burst.baud
+            self._said = (self.board.resets, baud, wall)
             sent = line.take(count)
             heard = self.faults.to_host(garble(sent, baud, self.baud), self.baud)
             self.transcript.data(now, "board", heard)
             self._received += heard
         if len(self._received) > RECEIVE_LIMIT:
             del self._received[:-RECEIVE_LIMIT]
+
+    def _held_s(self, wall: float) -> float:
+        """Seconds for which the next bytes are still held back, because a fast program has just changed its rate."""
+        burst = self.board.uart.outbound.head()
+        if not self.clock.fast or burst is None or burst.at or not isinstance(self.board.program, Application):
+            return 0.0
+        resets, baud, said = self._said
+        if burst.baud == baud or resets != self.board.resets:
+            return 0.0
+        return said + RATE_CHANGE_S - wall

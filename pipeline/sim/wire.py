@@ -101,16 +101,6 @@ class Line:
         self._bursts.clear()
         self.free_at = 0.0
 
-    def cut(self, now: float) -> None:
-        """The sender stops at `now`: what has not arrived by then never will."""
-        kept: deque[Burst] = deque()
-        for burst in self._bursts:
-            burst.data = burst.data[: burst.at + burst.arrived(now)]
-            if burst.left:
-                kept.append(burst)
-        self._bursts = kept
-        self.free_at = min(self.free_at, now)
-
     def arrived(self, until: float) -> int:
         """Bytes that have arrived by `until`."""
         total = 0

@@ -152,12 +152,27 @@ def test_garbling_depends_on_the_rates_alone() -> None:
     assert garble(b"", 9600, 115200) == b""
 
 
-def test_a_line_that_is_cut_keeps_what_has_arrived() -> None:
+def test_a_fast_program_that_changes_its_rate_lets_the_host_follow() -> None:
+    wall = Wall()
+    link = build("sim://esp12", wall)
+    link.set_baud(74880)
+    lines(link, "R1 R0")
+    wall.seconds += 0.05
+    log = said(link)
+    assert b"ets Jan  8 2013" in log
+    assert said(link) == b""
+    link.set_baud(115200)
+    wall.seconds += 0.2
+    assert b"ready" in said(link)
+
+
+def test_bytes_on_the_line_arrive_one_after_the_other() -> None:
     line = Line()
     line.send(b"0123456789", now=0.0, baud=10.0)
-    line.cut(3.5)
-    assert line.arrived(100.0) == 3
-    assert line.take(99) == b"012"
+    assert [line.arrived(until) for until in (0.5, 1.0, 3.5, 100.0)] == [0, 1, 3, 10]
+    assert line.take(3) == b"012"
+    assert line.arrived(4.0) == 1
+    line.clear()
     assert line.empty
 
 
