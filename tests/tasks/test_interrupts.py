@@ -45,8 +45,9 @@ def board(tmp_path: Path) -> SimBoard:
     return SimBoard(tmp_path / "one.flash")
 
 
-def slow(board: SimBoard) -> SimBoard:
-    return board.but("&time=0.1")
+def slow(board: SimBoard, at: str = "") -> SimBoard:
+    """A board that takes long enough over a step for us to come in between."""
+    return board.but("&time=0.15" + ("&param.md5_cycles=60000" if at in {"probe ", "verify "} else ""))
 
 
 def words(board: SimBoard, image: Path, *more: str) -> list[str]:
@@ -100,7 +101,7 @@ def check_continued(project: Project, board: SimBoard, image: Path, at: str) -> 
 def test_a_request_to_stop_leaves_a_named_state(  # noqa: PLR0917  three of them are fixtures
     project: Project, board: SimBoard, firmware: Path, at: str, number: signal.Signals, command: tuple[str, ...]
 ) -> None:
-    with Running(project, *command, *words(slow(board), firmware)) as terminal:
+    with Running(project, *command, *words(slow(board, at), firmware)) as terminal:
         before = len(terminal.until(at))
         terminal.signal(number)
         assert terminal.end() == 128 + number
@@ -120,7 +121,7 @@ def test_a_request_to_stop_leaves_a_named_state(  # noqa: PLR0917  three of them
 
 @pytest.mark.parametrize("at", [HALF, "verify ", "boot "])
 def test_a_killed_run_is_continued(project: Project, board: SimBoard, firmware: Path, at: str) -> None:
-    with Running(project, DOIT, *words(slow(board), firmware)) as terminal:
+    with Running(project, DOIT, *words(slow(board, at), firmware)) as terminal:
         terminal.until(at)
         terminal.signal(KILL)
         assert terminal.end() == -KILL
@@ -133,10 +134,10 @@ def test_a_killed_run_is_continued(project: Project, board: SimBoard, firmware: 
 def test_a_second_request_ends_at_once(project: Project, board: SimBoard) -> None:
     with Running(project, DOIT, "erase", board.but("&time=real").port, "yes=1") as terminal:
         terminal.until("erase    whole")
-        terminal.signal(INT)  # an erase of the whole chip cannot be asked to end: seconds pass
+        terminal.signal(INT)  # an erase of the whole chip cannot be asked to end: it is waited for, some seconds
         time.sleep(0.4)
         assert not terminal.ended
-        with no_longer_than(2):
+        with no_longer_than(4):
             terminal.signal(INT)
             assert terminal.end() == 130
         assert "holds an incomplete image" in terminal.shown
@@ -147,7 +148,7 @@ def test_a_second_request_ends_at_once(project: Project, board: SimBoard) -> Non
 def test_a_question_is_no_reason_to_wait(project: Project, board: SimBoard) -> None:
     with Running(project, DOIT, "erase", board.port) as terminal:
         terminal.until("Type yes")
-        with no_longer_than(2):
+        with no_longer_than(4):
             terminal.type("\x03")
             assert terminal.end() == 130
         assert "stopped: nothing was being written" in terminal.shown
