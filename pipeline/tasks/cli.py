@@ -23,9 +23,11 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         words = ["init"]  # the first thing a newcomer types
-    if words and words[0] in COMMANDS:
-        return _command(words)
-    return run_tasks(words)
+    try:
+        return _command(words) if words and words[0] in COMMANDS else run_tasks(words)
+    except KeyboardInterrupt:  # before there is a port, which has handlers of its own
+        sys.stderr.write("\nstopped: nothing was being written\n")
+        return 130
 
 
 def _command(words: list[str]) -> int:
@@ -36,9 +38,6 @@ def _command(words: list[str]) -> int:
     except PipelineError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.status
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped: nothing was being written\n")
-        return 130
 
 
 def run_tasks(words: list[str]) -> int:
