@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pipeline.errors import ImageError
+from pipeline.firmware.bootimage import read_image
 from pipeline.firmware.content import BOOT_MAGIC, other_chip
 from pipeline.firmware.partitions import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
 from pipeline.units import format_size
@@ -21,15 +23,15 @@ class Firmware:
     """What is known of a firmware; an empty text, None or 0 where the bytes do not tell."""
 
     family: str
-    """`nodemcu`, `micropython`, `circuitpython`, `espruino`, `at`, `tasmota`, `esphome`, `arduino`, `punyforth`,
-    `bootloader` or `unknown`."""
+    """`nodemcu`, `esplua`, `micropython`, `circuitpython`, `espruino`, `at`, `tasmota`, `esphome`, `arduino`,
+    `punyforth`, `bootloader`, `rboot` or `unknown`."""
     version: str = ""
-    """As the firmware writes it; for NodeMCU up to 2.2 without one in its banner, the number of its SDK: its releases
-    bear that number (facts: usb-nodemcu §9.3)."""
+    """As the firmware writes it; for NodeMCU without one in its banner, the number of its SDK up to 2.2 and `3.0` after
+    that: its releases bear those (facts: usb-nodemcu §9.3)."""
     sdk: str = ""
     """The SDK's own version text, such as `2.2.1(cfd48f3)`."""
     sdk_line: str = ""
-    """`0.9`, `1.4`, `1.5`, `1.5.4.1`, `2.x` or `3.x`."""
+    """`1.5.4.1`, `2.x`, `3.x`; older ones by their first two numbers, such as `0.9` or `1.5`."""
     layout: str = ""
     """Of NodeMCU: `2.x` (1.5.4.1 too), `3.x-old` or `3.x-new` (facts: image-flashmap §5)."""
     adjusts_size: bool = False
@@ -66,6 +68,7 @@ class Firmware:
 
 _TITLES: Final = {
     "nodemcu": "NodeMCU",
+    "esplua": "EspLua",
     "micropython": "MicroPython",
     "circuitpython": "CircuitPython",
     "espruino": "Espruino",
@@ -75,20 +78,27 @@ _TITLES: Final = {
     "arduino": "Arduino sketch",
     "punyforth": "Punyforth",
     "bootloader": "boot loader",
+    "rboot": "rBoot",
     "unknown": "unknown firmware",
 }
 _SDK_COMMIT: Final = re.compile(rb"\([0-9a-f]{7,8}\)(?=[\0\xff])")
 _SDK_NUMBER: Final = re.compile(rb"(?<![\w.])\d\.\d\.\d(?:\.\d)?(?:-dev)?$")
 """The SDK's version text, `2.2.1(cfd48f3)`, as it stands in every image at hand since SDK 1.5. It is looked for by its
 rarer second half: a pattern that begins with a digit takes a hundred times as long."""
-_BANNER: Final = re.compile(rb"NodeMCU [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
-"""NodeMCU's start-up text is one C string (facts: esp8266 §2.6)."""
+_BANNER: Final = re.compile(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
+"""NodeMCU's start-up text is one C string (facts: esp8266 §2.6); until January 2015 it spelled itself `NodeMcu`."""
 _MICROPYTHON: Final = re.compile(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
-_CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on (\d{4}-\d\d-\d\d); [^\0]{0,60}ESP8266")
-_ESPRUINO: Final = re.compile(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)")
+_CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
+_ESPRUINO: Final = re.compile(
+    rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)|espruino\.com\r?\n (\dv\d+(?:\.\d+)?) Copyright"
+)
+_ESPLUA: Final = re.compile(rb"EspLua\.ru (\d+(?:\.\d+)+) build \d{8}\s+powered by Lua ")
+_AT_COMMANDS: Final = (b"\0+GMR\0", b"\0+CWMODE", b"\0+CIPSTART")
+"""The firmware's own table of commands; whoever talks to an AT modem writes `AT+GMR` (seen in all 100 at hand)."""
 _AT: Final = re.compile(rb"(?:AT version:|Bin version\([^)\0]{1,20}\):)(\d+(?:\.\d+){1,3})(?=[(\0\r\n])")
 _ESPHOME: Final = re.compile(rb"ESPHome version (\d{4}\.\d+\.\d+[\w.-]*)")
 _SECOND_BOOT: Final = re.compile(rb"2nd boot version : (\d\.\d)")
+_RBOOT: Final = re.compile(rb"rBoot v(\d+\.\d+\.\d+) - richardaburton")
 _ARDUINO_START: Final = re.compile(rb"\xe9[\x01-\x10].{6}\x10\x10\x20\x40", re.DOTALL)
 """A sketch at 0x1000 has its flash-mapped code first, loaded at 0x40201010 (seen in the images at hand)."""
 _SKETCH: Final = 0x1000
@@ -101,6 +111,8 @@ def identify_firmware(parts: Mapping[int, bytes]) -> Firmware:
     if other_chip(parts.get(0, b"")):
         return Firmware("unknown")
     sketch = _is_sketch(parts)
+    if sketch:
+        parts = _without_rest(parts)
     finders = (*_FINDERS, *_SKETCH_FINDERS) if sketch else _FINDERS
     found = [firmware for finder in finders for firmware in _search(finder, parts)]
     firmware = found[0] if len(found) == 1 else Firmware("unknown")
@@ -127,7 +139,7 @@ def _nodemcu(data: bytes) -> Firmware | None:
     modules, ssl, lfs = told(r"\n\tmodules: ([^\n]*)"), told(r"\n\tSSL: (\w+)"), told(r"\n\tLFS: (0x[0-9a-fA-F]+|\d+)")
     return Firmware(
         "nodemcu",
-        version=told(r"^NodeMCU (\d+(?:\.\d+)+)"),
+        version=told(r"^NodeM(?:CU|cu) (\d+(?:\.\d+)+)"),
         branch=told(r"\n\tbranch: ([^\n]*)"),
         commit=told(r"\n\tcommit: ([0-9a-f]+)"),
         release=told(r"\n\trelease: ([^\n]*)"),
@@ -149,7 +161,7 @@ def _number_type(data: bytes) -> str:
 
 def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmware | None]:
     def find(data: bytes) -> Firmware | None:
-        versions = {found[1] for found in pattern.finditer(data)}
+        versions = {found[found.lastindex or 0] for found in pattern.finditer(data)}
         if len(versions) > 1:
             return Firmware(family)
         return Firmware(family, version=versions.pop().decode()) if versions else None
@@ -158,11 +170,15 @@ def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmwa
 
 
 def _tasmota(data: bytes) -> Firmware | None:
-    return Firmware("tasmota") if b"Tasmota Version}2" in data or b"ota.tasmota.com/tasmota" in data else None
+    # Up to release 8 the link in the footer of its pages and its list of Sonoff devices are the only sure signs.
+    older = b"://bit.ly/tasmota" in data and b"Sonoff Basic" in data
+    named = b"Tasmota Version}2" in data or b"ota.tasmota.com/tasmota" in data
+    return Firmware("tasmota") if named or older else None
 
 
 def _at(data: bytes) -> Firmware | None:
-    return _finder("at", _AT)(data) if b"\0+GMR\0" in data or b"AT version:" in data else None
+    found = _finder("at", _AT)(data) if b"\0+GMR\0" in data or b"AT version:" in data else None
+    return found or (Firmware("at") if all(command in data for command in _AT_COMMANDS) else None)
 
 
 def _punyforth(data: bytes) -> Firmware | None:
@@ -174,6 +190,7 @@ _FINDERS: Final = (
     _finder("micropython", _MICROPYTHON),
     _finder("circuitpython", _CIRCUITPYTHON),
     _finder("espruino", _ESPRUINO),
+    _finder("esplua", _ESPLUA),
     _at,
     _punyforth,
 )
@@ -187,10 +204,23 @@ def _is_sketch(parts: Mapping[int, bytes]) -> bool:
     return loader and any(_ARDUINO_START.match(data, _SKETCH - at) for at, data in parts.items() if at <= _SKETCH)
 
 
+def _without_rest(parts: Mapping[int, bytes]) -> Mapping[int, bytes]:
+    """The parts without what stands after the sketch: in a dump of a whole flash, an older firmware's rest."""
+    try:
+        end = read_image(parts[0], name="", base=_SKETCH, mapped=True).end
+    except ImageError:
+        return parts
+    return {**parts, 0: parts[0][:end]}
+
+
 def _boot_loader(parts: Mapping[int, bytes]) -> Firmware:
-    found = _SECOND_BOOT.search(parts.get(0, b"")[:_SKETCH])
-    alone = set(parts) == {0} and len(parts[0]) <= _SKETCH  # it stands before the image at 0x1000
-    return Firmware("bootloader", version=found[1].decode()) if found and alone else Firmware("unknown")
+    start = parts.get(0, b"")[:_SKETCH]
+    if set(parts) == {0} and len(parts[0]) <= _SKETCH:  # alone: it stands before the image at 0x1000 or 0x2000
+        for family, pattern in (("bootloader", _SECOND_BOOT), ("rboot", _RBOOT)):
+            found = pattern.search(start)
+            if found:
+                return Firmware(family, version=found[1].decode())
+    return Firmware("unknown")
 
 
 def _with_sdk(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
@@ -198,9 +228,9 @@ def _with_sdk(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
     sdk = texts.pop().decode() if len(texts) == 1 else ""
     number = sdk.partition("(")[0]
     version = firmware.version
-    if firmware.family == "nodemcu":
-        version = version or number
     line = _sdk_line(number or (version if firmware.family == "nodemcu" else ""))
+    if firmware.family == "nodemcu" and not version:
+        version = "3.0" if line == "3.x" else number
     return replace(firmware, version=version, sdk=sdk, sdk_line=line)
 
 
@@ -214,9 +244,7 @@ def _sdk_texts(data: bytes) -> Iterator[bytes]:
 def _sdk_line(number: str) -> str:
     if number.startswith("1.5.4.1"):
         return "1.5.4.1"
-    return next((line for line in ("0.9", "1.4", "1.5") if number.startswith(line)), "") or (
-        f"{number[0]}.x" if number[:2] in ("2.", "3.") else ""
-    )
+    return f"{number[0]}.x" if number[:2] in ("2.", "3.") else number[:3]
 
 
 def _with_layout(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:

@@ -52,7 +52,9 @@ def test_number_type_without_a_line_for_it(build: Any, message: bytes, number: s
 @pytest.mark.parametrize(
     ("banner", "sdk", "version", "line"),
     [
+        (b"\nNodeMcu 0.9.2  powered by Lua 5.1.4", b"", "0.9.2", "0.9"),
         (b"\nNodeMCU 0.9.5 build 20150318  powered by Lua 5.1.4", b"", "0.9.5", "0.9"),
+        (b"\nNodeMCU custom build\n build 1 powered by Lua 5.1.4 on SDK ", b"3.0.1-dev(fce080e)", "3.0", "3.x"),
         (b"\nNodeMCU 1.4.0 build unspecified powered by Lua 5.1.4 on SDK 1.4.0", b"", "1.4.0", "1.4"),
         (b"\nNodeMCU 1.5.4.1 build 08/01/17 powered by Lua 5.1.4 on SDK ", b"1.5.4.1(39cb9a32)", "1.5.4.1", "1.5.4.1"),
         (b"\nNodeMCU 1.5.1 build unspecified powered by Lua 5.1.4 on SDK ", b"1.5.1(e67da894)", "1.5.1", "1.5"),
@@ -69,7 +71,11 @@ def test_older_lines(build: Any, banner: bytes, sdk: bytes, version: str, line: 
         (MICROPYTHON, "micropython", "1.10-8-g8b7039d7d"),
         (b"Adafruit CircuitPython 2.3.1 on 2018-05-07; ESP module with ESP8266\0", "circuitpython", "2.3.1"),
         (b"User-Agent: Espruino 1v99\r\n", "espruino", "1v99"),
+        (b"\0\n |_| http://espruino.com\r\n 1v75 Copyright 2015 G.Williams\r\n\0", "espruino", "1v75"),
+        (b"\0EspLua.ru 1.3.0 build 20150809  powered by Lua 5.1.4\0", "esplua", "1.3.0"),
         (b"\0AT version:1.2.0.0(Jul  1 2016)\0", "at", "1.2.0.0"),
+        (b"\0+RST\0+GMR\0+CWMODE_CUR\0+CIPSTART\0AT version:%d.%d.%d.%d(%s %s)\0", "at", ""),
+        (b"AT+GMR\0AT+CWMODE=1\0AT+CIPSTART=\0", "unknown", ""),
         (b"\0Bin version(Wroom 02):1.7.6\r\n\0+GMR\0", "at", "1.7.6"),
         (b"MicroPython v1.10 on 2019-01-26; ESP32 module with ESP32\0", "unknown", ""),
         (b"see https://micropython.org, MicroPython!", "unknown", ""),
@@ -89,10 +95,26 @@ def test_two_banners_are_unknown(build: Any) -> None:
 
 @pytest.mark.parametrize(
     ("text", "family"),
-    [(b"", "arduino"), (b"\0ESPHome version 2024.1.0\0", "esphome"), (b"{1}Tasmota Version}2", "tasmota")],
+    [
+        (b"", "arduino"),
+        (b"\0ESPHome version 2024.1.0\0", "esphome"),
+        (b"{1}Tasmota Version}2", "tasmota"),
+        (b"<a href='https://bit.ly/tasmota' target='_blank'>\0Sonoff Basic\0", "tasmota"),
+        (b"<a href='https://bit.ly/tasmota' target='_blank'>", "arduino"),
+    ],
 )
 def test_sketches(build: Any, text: bytes, family: str) -> None:
     assert identify_firmware({0: build.sketch(text=text)}).family == family
+
+
+def test_what_a_dump_holds_after_the_sketch_is_not_the_firmware(build: Any) -> None:
+    dump = build.sketch(text=b"\0ESPHome version 2024.1.0\0").ljust(0x20000, b"\xff") + MICROPYTHON
+    assert identify_firmware({0: dump}).title() == "ESPHome 2024.1.0"
+
+
+def test_rboot_alone(build: Any) -> None:
+    loader = build.boot([(0x40100000, b"\r\nrBoot v1.2.1 - richardaburton@gmail.com\r\n\0\0\0\0")])
+    assert identify_firmware({0: loader}).title() == "rBoot 1.2.1"
 
 
 def test_boot_loader_alone(build: Any) -> None:
