@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pipeline.board import bootlog, chips, ports
@@ -20,6 +20,8 @@ from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted,
 PRESS_LIMIT_S: Final = 60.0
 """How long a person is given to put the board into download mode."""
 READ_SLICE_S: Final = 0.05
+NO_WIRE: Final = "the reset line does not reach the chip, which is still in its loader"
+"""What is wrong with a silent board whose loader answers; bare modules on plain adapters are such boards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,14 @@ class Session:
             # A person takes a while to press RESET.
             silence_s=bootlog.SILENCE_S if self.resets_by_wire else timeout_s,
         )
-        return self.watch(watcher, timeout_s)
+        verdict = self.watch(watcher, timeout_s)
+        if verdict.kind == "silence" and self.resets_by_wire and self._still_in_loader():
+            return replace(verdict, kind="download-mode", summary=NO_WIRE)
+        return verdict
+
+    def _still_in_loader(self) -> bool:
+        link = Link(self._serial, self.port)
+        return any(link.sync(baud=baud) for baud in dict.fromkeys((self.baud, ROM_BAUD)))
 
     def watch(self, watcher: bootlog.BootWatcher, timeout_s: float) -> bootlog.Verdict:
         """Serve a watcher with what the line says until it gives its verdict."""

@@ -186,6 +186,12 @@ def test_boot_of_a_blank_board_fails_with_its_reason_and_status(project: Project
     assert project.receipts()[-1]["outcome"] == "boot-loop"
 
 
+def test_a_reset_that_does_not_reach_the_chip_is_no_silence(project: Project) -> None:
+    done = project.flashpipe("boot", "port=sim://esp01").failed("boot-download-mode")
+    assert done.status == 33
+    assert "the reset line does not reach the chip" in done.text
+
+
 def test_boot_may_ask_for_a_text(project: Project, running: str) -> None:
     project.doit("boot", f"port={running}", "boot=1.5.4.1").ok()
     (project.folder / "other.yaml").write_text("extends: esp12\nboot: {expect: MicroPython, timeout: 3s}\n")
