@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
+from pipeline.board.frames import BLOCK, Frames, blocks, encode, xor_checksum
 from pipeline.errors import ConnectError, PortLostError, WireError, WriteError, WrongChipError
 from pipeline.flash import SECTOR_SIZE, Region
 
@@ -34,12 +35,12 @@ SPI_USER1: Final = 0x60000220
 SPI_USER2: Final = 0x60000224
 SPI_DATA: Final = 0x60000240
 """SPI controller of the flash (facts: esp8266-protocol §3.10)."""
-BLOCK: Final = 0x4000
-"""Bytes of one DATA block for the stub (esptool 5.6 `StubMixin.FLASH_WRITE_SIZE`)."""
 SECTOR_ERASE_LIMIT_S: Final = 0.5
 """Longest a sector may take: datasheets say 0.4 s at most (facts: flash-timing §6.3)."""
 CHIP_ERASE_LIMIT_S: Final = 240.0
 COMMAND_LIMIT_S: Final = 3.0
+ANSWERS_READ: Final = 100
+"""Frames read in search of an answer: a ROM may still be sending those to earlier SYNCs."""
 MD5_LIMIT_S_PER_MB: Final = 8.0
 """esptool 5.6 `MD5_TIMEOUT_PER_MB`; measured on the executed stub: 1.06 s (facts: stub-executed §6)."""
 
@@ -63,22 +64,6 @@ class Loader(Protocol):
 
     def read(self, region: Region, on_read: OnBytes) -> bytes:
         """Flash contents."""
-
-
-def xor_checksum(data: bytes) -> int:
-    """The checksum of a DATA block: 0xEF XOR all its bytes (facts: esp8266-protocol §3.1).
-
-    >>> xor_checksum(b"")
-    239
-    >>> xor_checksum(bytes(range(7))) == 0xEF ^ 0 ^ 1 ^ 2 ^ 3 ^ 4 ^ 5 ^ 6
-    True
-    """
-    width = 1 << max(3, (len(data) - 1).bit_length())
-    value = int.from_bytes(data.ljust(width, b"\0"), "little")
-    while width > 1:  # fold in halves: a Python loop over the bytes would cost more than the wire does
-        width //= 2
-        value = value >> width * 8 ^ value & (1 << width * 8) - 1
-    return 0xEF ^ value
 
 
 class Link:
@@ -188,7 +173,7 @@ class Link:
             return
         with self._translated(f"change to {baud} baud"):
             self._loader.change_baud(baud)
-            self.read_register(MAGIC_REGISTER)  # the first word at the new rate shows whether it works
+            self._loader.read_reg(MAGIC_REGISTER)  # the first word at the new rate shows whether it works
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -295,7 +280,7 @@ class Link:
                 timeout=COMMAND_LIMIT_S,
             )
             done, limit = 0, COMMAND_LIMIT_S
-            for number, (block, size) in enumerate(_blocks(wire, compressed=compressed)):
+            for number, (block, size) in enumerate(blocks(wire, compressed=compressed)):
                 header = struct.pack("<IIII", len(block), number, 0, 0)
                 self._loader.check_command("write", block_op, header + block, xor_checksum(block), timeout=limit)
                 # A block is acknowledged before it is written: what it costs delays the answer to the next command.
@@ -352,17 +337,6 @@ class Link:
         )
 
 
-def _blocks(wire: bytes, *, compressed: bool) -> Iterator[tuple[bytes, int]]:
-    """Blocks to send, and the bytes of flash each accounts for.
-
-    Raw blocks are padded to full size; the stub trims the last one (facts: esp8266-protocol §3.4).
-    """
-    inflater = zlib.decompressobj()
-    for at in range(0, len(wire), BLOCK):
-        block = wire[at : at + BLOCK]
-        yield (block, len(inflater.decompress(block))) if compressed else (block.ljust(BLOCK, b"\xff"), len(block))
-
-
 def _chip_of_magic(magic: int) -> str:
     from esptool.targets import ROM_LIST  # noqa: PLC0415  esptool is slow to load
 
@@ -370,63 +344,81 @@ def _chip_of_magic(magic: int) -> str:
     return names[0] if names else f"an unknown chip (word {magic:#010x} at {MAGIC_REGISTER:#010x})"
 
 
-def _esptool_classes() -> tuple[Any, Any, type[Exception]]:
-    """ROM and stub classes that print nothing, dump nothing and read frames in pieces, and esptool's error class.
+class Quiet:
+    """Replaces how esptool's loaders move bytes: nothing is printed or dumped, frames are read in pieces.
 
-    esptool 5 formats a hex dump of every packet even with tracing off: 1.4 s of CPU per MiB. Overriding `write`, `read`
-    and `trace` avoids that without touching the library.
+    esptool 5 formats a hex dump of every packet even with tracing off: 1.4 s of CPU per MiB.
     """
+
+    _port: Any
+    _failure: type[Exception]
+    """esptool's own error class, which its methods expect."""
+    _frames = Frames()  # replaced by each flush_input, which esptool's constructors call
+
+    def trace(self, message: str, newline: bool = False) -> None:  # noqa: FBT001, FBT002  esptool's signature
+        """Say nothing."""
+
+    def write(self, packet: bytes) -> None:
+        """Send a packet as a frame."""
+        self._port.write(encode(packet))
+
+    def flush_input(self) -> None:
+        """Forget what came."""
+        self._port.reset_input_buffer()
+        self._frames = Frames()
+
+    def read(self) -> bytes:
+        """The next frame."""
+        deadline = time.monotonic() + (self._port.timeout or COMMAND_LIMIT_S)
+        while (frame := self._frames.take()) is None:
+            if time.monotonic() >= deadline:
+                reason = self._frames.missing()
+                self._frames = Frames()
+                raise self._failure(reason)
+            self._frames.feed(self._port.read(self._port.in_waiting or 1))
+        return frame
+
+    def command(
+        self,
+        op: int | None = None,
+        data: bytes = b"",
+        chk: int = 0,
+        wait_response: bool = True,  # noqa: FBT001, FBT002
+        timeout: float = COMMAND_LIMIT_S,
+    ) -> tuple[int, bytes] | None:
+        """Send a request, unless `op` is None, and wait for the answer to it: its value and what follows."""
+        before, self._port.timeout = self._port.timeout, timeout
+        try:
+            if op is not None:
+                self.write(struct.pack("<BBHI", 0, op, len(data), chk) + data)
+            return self._answer_to(op) if wait_response else None
+        finally:
+            self._port.timeout = before
+
+    def _answer_to(self, op: int | None) -> tuple[int, bytes]:
+        for _ in range(ANSWERS_READ):
+            frame = self.read()
+            if len(frame) >= 8 and frame[0] == 1 and op in {None, frame[1]}:  # noqa: PLR2004  header size
+                return int.from_bytes(frame[4:8], "little"), frame[8:]
+        raise self._failure("only answers to other commands came")
+
+
+def _esptool_classes() -> tuple[Any, Any, type[Exception]]:
+    """ROM and stub classes that move bytes our way, and esptool's error class."""
     from esptool.logger import log  # noqa: PLC0415  esptool is slow to load
     from esptool.targets.esp8266 import ESP8266ROM, ESP8266StubLoader  # noqa: PLC0415
     from esptool.util import FatalError  # noqa: PLC0415
 
     log.set_verbosity("silent")  # one logger per process, and we are its only user
 
-    class Quiet:
-        _port: Any
-        _pending = b""
-
-        def trace(self, message: str, newline: bool = False) -> None:  # noqa: FBT001, FBT002  esptool's signature
-            pass
-
-        def write(self, packet: bytes) -> None:
-            self._port.write(b"\xc0" + packet.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc") + b"\xc0")
-
-        def flush_input(self) -> None:
-            self._port.reset_input_buffer()
-            self._pending = b""
-
-        def read(self) -> bytes:
-            """The next non-empty SLIP frame; bytes before its opening C0 are noise and skipped."""
-            limit = self._port.timeout
-            deadline = None if limit is None else time.monotonic() + limit
-            pending = self._pending
-            while True:
-                start = pending.find(b"\xc0")
-                end = pending.find(b"\xc0", start + 1) if start >= 0 else -1
-                if end == start + 1 and start >= 0:  # two delimiters in a row: the second opens the frame
-                    pending = pending[end:]
-                    continue
-                if end > 0:
-                    self._pending = pending[end + 1 :]
-                    return pending[start + 1 : end].replace(b"\xdb\xdc", b"\xc0").replace(b"\xdb\xdd", b"\xdb")
-                if deadline is not None and time.monotonic() >= deadline:
-                    self._pending = b""
-                    raise FatalError(
-                        "the answer stopped in mid-frame"
-                        if start >= 0
-                        else "no answer, only noise"
-                        if pending
-                        else "no answer"
-                    )
-                pending += self._port.read(self._port.in_waiting or 1)
-                self._pending = pending
-
     class Stub(Quiet, ESP8266StubLoader):  # type: ignore[misc]
+        _failure = FatalError
+
         def __init__(self, rom: Any) -> None:
             ESP8266StubLoader.__init__(self, rom)
 
     class Rom(Quiet, ESP8266ROM):  # type: ignore[misc]
+        _failure = FatalError
         STUB_CLASS = Stub
 
     return Rom, Stub, FatalError
