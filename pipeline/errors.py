@@ -119,6 +119,159 @@ class PackageMissingError(SourceError):
     remedy = "install the package with the pip command in the message"
 
 
+# --- images from elsewhere -------------------------------------------------------------------------------------------
+
+
+class FetchError(SourceError):
+    """A download failed: no connection, a connection that breaks or stalls, a server in trouble."""
+
+    code = "fetch-failed"
+    remedy = "check network and proxy (HTTPS_PROXY), run it again: it continues; offline=1 uses an earlier download"
+
+
+class FetchStatusError(FetchError):
+    """The server answered that it will not: not found, not allowed, asks to wait too long."""
+
+    code = "fetch-status"
+    remedy = "open the URL in a browser: links of build services expire after days; correct it"
+    http_status: int = 0
+    """What the server answered; 0 where it did not come to that."""
+
+
+class FetchCertificateError(FetchError):
+    """The server's certificate cannot be verified."""
+
+    code = "fetch-certificate"
+    remedy = "set the clock; behind a company proxy REQUESTS_CA_BUNDLE=FILE names its CA certificates"
+
+
+class FetchInsecureError(FetchError):
+    """The bytes would travel unprotected and nothing says what they should be."""
+
+    code = "fetch-insecure"
+    remedy = "use https://, or pin the file: http://HOST/FILE#sha256=DIGEST"
+
+
+class FetchRedirectError(FetchError):
+    """Redirects that lead nowhere."""
+
+    code = "fetch-redirect"
+    remedy = "name the address that the redirects should end at"
+
+
+class FetchContentError(FetchError):
+    """What was downloaded is no firmware: a login page, an error in JSON, an archive where none was asked for."""
+
+    code = "fetch-content"
+    remedy = "open the URL in a browser: it shows what the message names; of an archive name a member, URL!MEMBER"
+
+
+class FetchSizeError(FetchError):
+    """More than any image or archive of images has."""
+
+    code = "fetch-too-large"
+    remedy = "name the firmware file itself"
+
+
+class FetchMismatchError(FetchError):
+    """The bytes are not those that were pinned."""
+
+    code = "fetch-mismatch"
+    remedy = "find out why the file changed at its source before you change the digest"
+    found: Any = None
+    """The `Resolved` source with the other bytes, for whoever explains the difference."""
+
+
+class FetchBusyError(FetchError):
+    """Another process has been downloading the same thing, or building in the same folder, for too long."""
+
+    code = "fetch-busy"
+    remedy = "wait for the other flashpipe, or end it"
+
+
+class OfflineError(FetchError):
+    """offline=1, and the cache does not hold it."""
+
+    code = "offline"
+    remedy = "run it once without offline=1; `flashpipe cache list` shows what is there"
+
+
+class ReleaseMissingError(FetchError):
+    """GitHub has no such release, or the release no such file."""
+
+    code = "release-missing"
+    remedy = "write github:OWNER/REPO@TAG/PATTERN with a tag and a file of its releases page"
+
+
+class ArchiveError(SourceError):
+    """An archive that cannot be used, or is not safe to."""
+
+    code = "archive"
+    remedy = "get the archive again, or unpack it yourself and name the file"
+
+
+class ArchiveMemberError(ArchiveError):
+    """No member, or several, fit the name after `!`."""
+
+    code = "archive-member"
+    remedy = "write ARCHIVE!MEMBER with one of the names that the message lists"
+
+
+# --- images that are built -------------------------------------------------------------------------------------------
+
+
+class BuildError(SourceError):
+    """The build command failed, was stopped, or could not be started."""
+
+    code = "build-failed"
+    remedy = "the last lines of its output say why; the message names the file with all of it"
+
+
+class BuildOutputError(BuildError):
+    """The command succeeded, and yet an output is not there."""
+
+    code = "build-output"
+    remedy = "correct `outputs:` of `firmware.build`, or the command; outputs are relative to `folder:`"
+
+
+class BuildInputsError(BuildError):
+    """A pattern of `inputs:` matches nothing, so changes would go unnoticed."""
+
+    code = "build-inputs"
+    remedy = "correct `inputs:` of `firmware.build`, or leave it out: then the command always runs"
+
+
+class BuildDueError(BuildError):
+    """No finished build at hand, or its outputs were changed since."""
+
+    code = "build-due"
+    remedy = "`doit image profile=NAME` or `doit flash …` builds; `doit plan` never does"
+
+
+# --- the lock file ---------------------------------------------------------------------------------------------------
+
+
+class LockError(PipelineError):
+    """The lock file cannot be read, or is none."""
+
+    code, status = "lock", 14
+    remedy = "correct the line of images.lock.yaml that the message names, or take the file from version control"
+
+
+class LockMismatchError(LockError):
+    """A source gives other bytes than those that were pinned."""
+
+    code = "lock-mismatch"
+    remedy = "if the change is meant: `doit lock profile=NAME`; else find out who changed the image"
+
+
+class NotLockedError(LockError):
+    """locked=1, and the lock file would have to change."""
+
+    code = "not-locked"
+    remedy = "pin it where that is meant to happen, with `doit lock`, and commit images.lock.yaml; or leave out locked=1"
+
+
 # --- images ----------------------------------------------------------------------------------------------------------
 
 

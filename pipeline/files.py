@@ -11,6 +11,8 @@ from pipeline.errors import RecordError
 
 STATE_VARIABLE: Final = "FLASHPIPE_STATE"
 """Environment variable that moves the state folder; tests and build servers set it."""
+CACHE_VARIABLE: Final = "FLASHPIPE_CACHE"
+"""Environment variable that moves the cache folder."""
 PRIVATE: Final = 0o600
 """Backups, receipts and logs can hold Wi-Fi credentials."""
 
@@ -23,6 +25,16 @@ def state_folder() -> Path:
     import platformdirs  # noqa: PLC0415  not needed by commands that keep no records
 
     return Path(platformdirs.user_state_dir("flashpipe", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """The user's cache folder, shared by all projects: what lies there can be had again, from where it came."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    import platformdirs  # noqa: PLC0415  as above
+
+    return Path(platformdirs.user_cache_dir("flashpipe", appauthor=False))
 
 
 def virtual_ports_folder() -> Path:
@@ -50,7 +62,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
             os.fsync(stream.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise RecordError(
             f"{path}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
@@ -61,8 +73,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    # A rename is only durable once its folder is; Windows can neither open nor needs it.
+def sync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable; Windows can neither open a folder nor needs it."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder of the test's own: journals and port memory of the person at the keyboard stay untouched."""
+    """State and cache of the test's own: journals and images of the person at the keyboard stay untouched."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("FLASHPIPE_STATE", str(folder))
+    monkeypatch.setenv("FLASHPIPE_CACHE", str(folder / "cache"))
     for name in ("FLASHPIPE_PROFILE", "FLASHPIPE_PORT", "FLASHPIPE_BAUD"):
         monkeypatch.delenv(name, raising=False)
     return folder

@@ -38,8 +38,9 @@ LIBRARIES = {
     "requests": {"firmware"},
     "ruamel": {"pipeline.profile_reader", "firmware"},
     "serial": {"board", "sim"},
+    "urllib3": {"firmware"},  # comes with requests, which wraps not all of its exceptions
 }
-HEAVY = frozenset({"esptool", "requests", "rich", "ruamel", "serial"})
+HEAVY = frozenset({"esptool", "requests", "rich", "ruamel", "serial", "urllib3"})
 MAX_LINES = 450
 CATALOGUES = frozenset({"pipeline.errors"})  # one class after another, nothing to follow across pages
 
