@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import DeviceError, NoPortError, PipelineError, StoppedError
+from pipeline.errors import NoPortError, PipelineError, StoppedError
 from pipeline.events import Said
 from pipeline.tasks import sessions
 from pipeline.tasks.project import Request, make_folder
@@ -94,8 +94,6 @@ class Board:
             self.found = probe(session, self.request.plan(), self.request.policy())
             session.check_stop()  # here, while the receipt and the board are taken care of
         except PipelineError as error:
-            if isinstance(error, DeviceError):
-                session.leave()  # the wrong board goes on with what it did
             if session.device is not None:
                 self._keep("flash", error, self.request.plan())
             raise
@@ -128,12 +126,14 @@ class Board:
         return self.outcome is not None and self.outcome.outcome == "skipped" and self.error is None
 
     def let_go(self) -> None:
-        """After a stop: a board that was not being written goes on with what it did before."""
+        """After a failure or a stop: a board that was not being written goes on with what it did before."""
         from pipeline import journal  # noqa: PLC0415
 
-        session = self.session()
-        with suppress(PipelineError):  # it is gone, or its record is: the stop itself is told
-            if session.device is not None and journal.read(session.device.mac).state != "writing":
+        session = sessions.find(self._port)
+        if session is None or session.device is None:
+            return
+        with suppress(PipelineError):  # it is gone, or its record is: what failed first is told
+            if journal.read(session.device.mac).state != "writing":
                 session.leave()
 
     def forget_findings(self) -> None:

@@ -55,6 +55,11 @@ def session(port: str, make: Callable[[], Session]) -> Session:
         return _sessions[port]
 
 
+def find(port: str) -> Session | None:
+    """The session of a port, if it was made."""
+    return _sessions.get(port)
+
+
 def close(port: str) -> None:
     """Close the session of a port, if any."""
     with _guard:
@@ -179,12 +184,18 @@ def _end(number: int, heard: socket.socket) -> None:
         _say(f"stopped: {'; '.join(_states()) or 'nothing was being written'}")
         _end_children()
         if patient:
-            closing = threading.Thread(target=close_all, daemon=True)
+            closing = threading.Thread(target=_clean_up, daemon=True)
             closing.start()
             closing.join(CLOSE_S)
     finally:
         # doit would go on to dispatch tasks, or print forty lines: its threads are daemons and end with the process.
         os._exit(128 + number)
+
+
+def _clean_up() -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it, or it is closed
+        sys.stdout.flush()
+    close_all()
 
 
 def _say(text: str) -> None:

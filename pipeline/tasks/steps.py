@@ -64,11 +64,10 @@ def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed 
         with board.turn():
             try:
                 action(board)
-            except StoppedError as error:
-                board.let_go()
-                return report(error)
             except PipelineError as error:
-                _say_state(board, error)
+                board.let_go()
+                if not isinstance(error, StoppedError):  # the line about a stop says it all
+                    _say_state(board, error)
                 return report(error)
         return None
 

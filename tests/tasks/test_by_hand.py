@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,18 +80,22 @@ def test_manual_on_a_pipe_is_refused_where_a_person_would_have_to_press(
     assert "needs a person to press RESET, and nobody can be asked here" in done.err
 
 
-# --- a person at a terminal ------------------------------------------------------------------------------------------
+# --- boards on a pty: no line but the bytes reaches them -------------------------------------------------------------
 
 
 @pytest.fixture
-def bench(project: Project, board: SimBoard) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def bench(
+    project: Project, board: SimBoard, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A board without reset wires on a pty, and its buttons: lines written to the process's standard input."""
     words = ["board", "--pty", "--flash", str(board.flash), "--start", "app", "--sync-resets", "no"]
+    words += ["--time", getattr(request, "param", "fast")]
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.tasks.cli", *words, "--option", "wiring=none"],
         env=project.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
     with process:
@@ -125,4 +130,24 @@ def test_a_person_presses_the_buttons(
     assert board.holds(firmware)
     (receipt,) = project.receipts()
     assert receipt["virtual"] is True
-    assert receipt["verdict"]["kind"] in {"prompt", "banner"}
+    assert receipt["outcome"] == "flashed"
+
+
+@posix
+@pytest.mark.parametrize("bench", ["0.15"], indirect=True)
+@pytest.mark.parametrize("share", [2, 9])
+def test_a_killed_run_is_continued_on_the_stub_that_it_left_in_mid_block(
+    project: Project, board: SimBoard, bench: tuple[str, subprocess.Popen[str]], firmware: Path, share: int
+) -> None:
+    from tests.running import Running  # noqa: PLC0415  needs a pty
+
+    url, buttons = bench
+    press(buttons, "reset download")
+    words = ["flash", "profile=esp12", f"port={url}", f"image={firmware}", "reset=none", "boot=off"]
+    with Running(project, "doit", *words) as terminal:
+        terminal.until("write    " + "█" * share)
+        terminal.signal(signal.SIGKILL)
+        assert terminal.end() == -signal.SIGKILL
+    assert [entry["state"] for entry in project.journal()] == ["writing"]
+    assert project.doit(*words).ok().wrote
+    assert board.holds(firmware)

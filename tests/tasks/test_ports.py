@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -192,29 +191,37 @@ def _image() -> Path:
 # --- the wrong board -------------------------------------------------------------------------------------------------
 
 
-def recorded(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def runs_again(transcript: Path) -> bool:
+    """Whether the last that happened to the lines was a pulse of EN with GPIO0 high."""
+    notes = [json.loads(line) for line in transcript.read_text().splitlines()]
+    return [note["value"] for note in notes if note.get("what") == "lines"][-2:] == ["dtr=0 rts=1", "dtr=0 rts=0"]
 
 
+@pytest.mark.parametrize(("task", "more"), [("flash", "force=1"), ("erase", "yes=1"), ("verify", "check=md5")])
 def test_a_board_that_is_not_listed_is_left_running_and_untouched(
-    project: Project, board: SimBoard, firmware: Path, tmp_path: Path
+    project: Project, board: SimBoard, firmware: Path, task: str, more: str
 ) -> None:
-    project.flashpipe("flash", "profile=esp12", board.port, f"image={firmware}").ok()
+    project.flashpipe("identify", board.port).ok()
     cells = board.cells()
     mine = profile(project, "mine", 'extends: esp12\nboards: ["5c:cf:7f:00:00:77"]\n')
-    transcript = tmp_path / "transcript"
-    done = project.flashpipe(
-        "flash", mine, board.but(f"&record={transcript}").port, f"image={firmware}", "force=1"
-    ).failed("wrong-board")
+    transcript = board.flash.with_suffix(".jsonl")
+    port = board.but(f"&record={transcript}").port
+    done = project.flashpipe(task, mine, port, f"image={firmware}", more).failed("wrong-board")
     assert done.status == 22
     assert board.mac in done.err
     assert "5c:cf:7f:00:00:77" in done.err
     assert board.cells() == cells
-    assert not done.wrote
-    pulses = [note["value"] for note in recorded(transcript) if note.get("what") == "lines"]
-    assert pulses[-2:] == ["dtr=0 rts=1", "dtr=0 rts=0"], "EN low and high again with GPIO0 high: it runs"
-    receipt = project.receipts()[-1]
-    assert (receipt["outcome"], receipt["device"]["mac"], receipt["profile"]) == ("wrong-board", board.mac, "mine")
+    assert runs_again(transcript)
+    if task == "flash":
+        (receipt,) = project.receipts()
+        assert (receipt["outcome"], receipt["device"]["mac"], receipt["profile"]) == ("wrong-board", board.mac, "mine")
+
+
+def test_a_board_that_does_not_pass_verify_is_left_running(project: Project, board: SimBoard, firmware: Path) -> None:
+    transcript = board.flash.with_suffix(".jsonl")
+    port = board.but(f"&record={transcript}").port
+    project.flashpipe("verify", "profile=esp12", port, f"image={firmware}").failed("verify-failed")
+    assert runs_again(transcript)
 
 
 @pytest.mark.parametrize(
