@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
             "parameters for --param [unit, default]:",
             *(f"  {line}" for line in describe_costs()),
             "",
-            "faults for --fault:",
+            "faults for --fault; @byte:N, @time:SECONDS or @command:OPCODE behind one says when it begins:",
             *(f"  {line}" for line in describe_faults()),
             "",
             _COMMANDS,

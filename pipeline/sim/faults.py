@@ -1,5 +1,8 @@
 """Faults as data: `fault=NAME:ARGUMENT`, seeded and repeatable.
 
+`NAME:ARGUMENT@WHEN:VALUE` begins later: `@byte:5000` when the host has sent so many bytes, `@time:2.5` at that board
+time in seconds, `@command:0x11` when the host first sends that opcode.
+
 Faults of the line change bytes on their way; faults of the flash stand before each program and erase; the others are
 switches that board and link look at.
 """
@@ -53,6 +56,19 @@ KINDS: Final = (
 _BY_NAME: Final = {kind.name: kind for kind in KINDS}
 
 
+WHENS: Final = ("byte", "time", "command")
+"""What a fault can wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A fault that has not begun."""
+
+    fault: str
+    when: str
+    value: float
+
+
 class PortGoneError(Exception):
     """The port vanished while in use; the text says how."""
 
@@ -73,6 +89,8 @@ class Faults:
     """Bytes the host has sent."""
     operations: int = 0
     erases: int = 0
+    waiting: list[Trigger] = field(default_factory=list)
+    """Faults that begin later."""
     gone: str = ""
     """Why the port is gone; empty while it is there."""
     _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311  noise, not a secret
@@ -95,6 +113,11 @@ class Faults:
         Raises:
             BadValueError: an unknown fault or an argument that cannot be read.
         """
+        text, later, when = text.partition("@")
+        if later:
+            Faults().add(text)  # a mistake in it shows now, not when it begins
+            self.waiting.append(_trigger(text, when))
+            return
         name, _, argument = text.partition(":")
         kind = _BY_NAME.get(name)
         if kind is None:
@@ -107,6 +130,18 @@ class Faults:
             self.rates[name] = _rate(name, argument)
         else:
             self.limits[name] = _number(kind, argument)
+
+    def begin_due(self, now: float, data: bytes = b"") -> list[str]:
+        """Begin those that have waited for board time `now`, or for `data`, which the host is about to send."""
+        begun = []
+        for trigger in list(self.waiting):
+            reached = {"byte": self.sent + len(data) >= trigger.value and bool(data), "time": now >= trigger.value}
+            reached["command"] = bytes((0xC0, 0, int(trigger.value) & 0xFF)) in data
+            if reached[trigger.when]:
+                self.waiting.remove(trigger)
+                self.add(trigger.fault)
+                begun.append(trigger.fault)
+        return begun
 
     # --- the line ----------------------------------------------------------------------------------------------------
 
@@ -211,6 +246,17 @@ def tear(nor: Nor, operation: Operation) -> None:
     mixed = int.from_bytes(old, "little") | int.from_bytes(b"\x55" * len(old), "little")
     nor.cells[operation.address : operation.address + half] = b"\xff" * half
     nor.cells[operation.address + half : operation.address + operation.size] = mixed.to_bytes(len(old), "little")
+
+
+def _trigger(fault: str, text: str) -> Trigger:
+    when, _, value = text.partition(":")
+    try:
+        number = float(int(value, 0)) if when == "command" else float(value)
+    except ValueError:
+        number = -1.0
+    if when not in WHENS or not 0 <= number < float("inf"):
+        raise BadValueError(f"fault {fault}@{text}: cannot wait for that", "use @byte:5000, @time:2.5 or @command:0x11")
+    return Trigger(fault, when, number)
 
 
 def _rate(name: str, text: str) -> float:

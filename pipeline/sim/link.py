@@ -68,6 +68,13 @@ class Link:
         if "no-flash" in faults.switches:
             nor.absent = True
 
+    def _begin_faults(self, data: bytes = b"") -> None:
+        if not self.faults.waiting:
+            return
+        for text in self.faults.begin_due(self.clock.now(self._wall()), data):
+            self._connect_faults()
+            self._note("fault", text)
+
     # --- board events ------------------------------------------------------------------------------------------------
 
     def _fail_power(self) -> None:
@@ -92,6 +99,7 @@ class Link:
         """
         with self.changed:
             self._pump()
+            self._begin_faults(data)
             self.transcript.data(self.clock.now(self._wall()), "host", data)
             heard = self.faults.from_host(data, self.baud)
             self.board.receive(heard, self.baud, self.clock.now(self._wall()))
@@ -214,6 +222,7 @@ class Link:
         if self.clock.fast:
             now = self._hurry(wall, now)
         self._collect(now, wall)
+        self._begin_faults()
 
     def _hurry(self, wall: float, now: float) -> float:
         """Fast: jump from event to event until only the firmware, or nothing, is waiting."""

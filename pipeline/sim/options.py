@@ -40,7 +40,7 @@ OPTIONS: Final = {
     "security_info": "answer of the ROM to commands it lacks: same-op, or drain (eight frames of another opcode)",
     "fill": "contents of a new flash: factory, ff, random:SEED",
     "time": "fast, real, or a factor such as 0.25",
-    "fault": "NAME:ARGUMENT, may be given several times",
+    "fault": "NAME:ARGUMENT, may be given several times; @byte:N, @time:S or @command:OP tells when it begins",
     "seed": "for noise and the like",
     "usb": "VID:PID of the bridge, for information",
     "record": "FILE for a transcript as JSON lines",
@@ -49,6 +49,7 @@ OPTIONS: Final = {
     "param.NAME": "a cost parameter; `flashpipe board --help` lists them",
 }
 """All options, for messages and `--help`."""
+_ALIASES: Final = {"get_security_info": "security_info"}
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _SMALLEST: Final = 64 * 1024
 _LARGEST: Final = 16 * 1024 * 1024
@@ -114,7 +115,8 @@ def parse_options(name: str, pairs: Iterable[tuple[str, str]]) -> Setup:
     faults: list[str] = []
     params: dict[str, str] = {}
     app: dict[str, str] = {}
-    for key, value in pairs:
+    for written, value in pairs:
+        key = _ALIASES.get(written, written)
         if key == "fault":
             faults.append(value)
         elif key.startswith("param."):

@@ -173,7 +173,7 @@ class Stub1(Stub):
         body = data[16:]
         if not self._ram_at and (body or len(data) < 16):  # noqa: PLR2004  a negative length counts as large
             self._status = NOT_BEGUN
-        elif len(body) > self._ram_left:
+        elif len(body) > self._ram_left or len(data) < 16:  # noqa: PLR2004  as above
             self._status = TOO_MUCH
         elif len(body) % 4:
             self._status = BAD_LENGTH
@@ -319,8 +319,7 @@ class Stub1(Stub):
 
     def _md5(self, data: bytes, _check: int) -> Work:
         if len(data) != 16:  # noqa: PLR2004  four words
-            # The reply was announced with 16 bytes; none are sent but what the transmit buffer happens to hold.
-            yield from self.transmit(bytes(16))
+            # No digest is sent, although the length field, which has left already, promises one.
             self._status = _GENERIC
             return
         address, size = words(data)[:2]
@@ -376,7 +375,8 @@ class Stub1(Stub):
                 yield self.costs.md5(count)
                 sent += count
             frame = yield None
-            if frame is None or len(frame) != 4:  # noqa: PLR2004  an acknowledgement is one word
+            if frame is None or len(frame) < 4:  # noqa: PLR2004  an acknowledgement is one word
                 break
-            acked = int.from_bytes(frame, "little")
+            # Of a longer frame, such as a command, the first word counts; as a rule it is more than was sent.
+            acked = int.from_bytes(frame[:4], "little")
         yield from self.send(digest.digest())

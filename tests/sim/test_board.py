@@ -296,6 +296,24 @@ def test_bad_faults_name_themselves(text: str) -> None:
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize(("when", "first"), [("@byte:60", 1), ("@command:0xd0", 2), ("@time:0.05", 0)])
+def test_faults_can_begin_later(bench: Any, when: str, first: int) -> None:
+    host = bench.host(f"sim://esp12?start=stub-v2&param.ce_us=50000&fault=mute{when}")
+    answered = [bool(host.raw(SYNC)) for _ in range(2)] + [bool(host.command(0xD0)) for _ in range(2)]
+    assert answered[-1] is False
+    assert answered[:first] == [True] * first
+    assert sorted(answered, reverse=True) == answered
+
+
+@pytest.mark.parametrize(
+    "text", ["mute@", "mute@noon", "mute@byte:x", "mute@time:-1", "bang@byte:1", "mute@command:zz"]
+)
+def test_bad_beginnings(text: str) -> None:
+    with pytest.raises(BadValueError) as caught:
+        parse_url(f"sim://esp12?fault={text}")
+    assert text.partition("@")[0] in caught.value.message
+
+
 def test_faults_can_be_joined() -> None:
     faults = Faults.parse(["mute+noise:0.5", "unplug:4KB"])
     assert (faults.switches, faults.rates, faults.limits) == ({"mute"}, {"noise": 0.5}, {"unplug": 4096})

@@ -386,6 +386,11 @@ def test_digests(bench: Any, stub: int) -> None:
         assert answer[8:24] == hashlib.md5(wrapped, usedforsecurity=False).digest()
 
 
+def test_a_digest_asked_for_wrongly_is_announced_by_stub1_and_not_sent(bench: Any) -> None:
+    assert [frame.hex() for frame in start(bench, 1).command(0x13, bytes(8))] == ["01131200000000000100"]
+    assert [frame.hex() for frame in start(bench, 2).command(0x13, bytes(8))] == ["0113020000000000c000"]
+
+
 @BOTH
 def test_reading_one_packet_after_the_other(bench: Any, stub: int) -> None:
     host = start(bench, stub, "fill=random:7")
