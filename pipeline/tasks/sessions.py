@@ -43,6 +43,8 @@ _ending = threading.Event()
 """The process is about to end: nobody starts or prints anything."""
 _replaced: dict[signal.Signals, Any] = {}
 """Handlers that were there before ours."""
+_masks: dict[int, set[Any]] = {}
+"""Signals that a thread which forks had blocked before."""
 _waker: socket.socket | None = None
 
 
@@ -145,17 +147,29 @@ def _ignore(_number: int, _frame: Any) -> None:
     """The signal has woken the watching thread already; the main thread goes on."""
 
 
-def _after_fork() -> None:
-    """A child process has the handlers, but no thread that watches: it shall end as any process does."""
+def _before_fork() -> None:
+    """A signal for the child must not come while it still has handlers and nobody who watches."""
     if _waker is not None:
-        _ending.clear()
-        remove_handlers()
-        _busy.clear()
-        _sessions.clear()
+        _masks[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def _after_fork() -> None:
+    mask = _masks.pop(threading.get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _after_fork_in_child() -> None:
+    """It shall end as any process does."""
+    _ending.clear()
+    remove_handlers()
+    _busy.clear()
+    _sessions.clear()
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
 
 
 def _watch(heard: socket.socket) -> None:
