@@ -92,14 +92,19 @@ class Link:
                 continue
             except OSError as error:
                 raise self._lost(error) from error
-            self._stub_runs = bool(self._rom.sync_stub_detected)
+            self._loader, self._stub_runs = self._rom, bool(self._rom.sync_stub_detected)
             return True
         return False
 
     def reset_into_loader(
-        self, sequence: str = "", rounds: int = 5, on_round: Callable[[int], None] | None = None
+        self,
+        sequence: str = "",
+        rounds: int = 5,
+        on_round: Callable[[int], None] | None = None,
+        *,
+        baud: int = ROM_BAUD,
     ) -> None:
-        """Pulse the reset lines until the ROM loader answers; `sequence` is esptool's custom reset text.
+        """Pulse the reset lines until the ROM loader answers at `baud`; `sequence` is esptool's custom reset text.
 
         Raises:
             ConnectError: no answer in any round.
@@ -110,14 +115,14 @@ class Link:
         for number in range(rounds):
             if on_round is not None:
                 on_round(number)
-            self._set_baud(ROM_BAUD)
+            self._set_baud(baud)
             try:
                 self._port.reset_input_buffer()
                 strategies[number % len(strategies)]()
                 heard = self._port.read(self._port.in_waiting) or heard
             except OSError as error:
                 raise self._lost(error) from error
-            if self.sync(attempts=5):
+            if self.sync(attempts=5, baud=baud):
                 return
         raise ConnectError(
             f"{self._url}: the chip does not answer ({rounds} resets tried; "

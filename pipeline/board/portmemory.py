@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline import files
+from pipeline.errors import RecordError
 
 _VERSION: Final = 1
 
@@ -95,3 +97,19 @@ class PortMemory:
 
 def _seen(entry: Any) -> Seen:
     return Seen(str(entry["mac"]), str(entry["profile"]), str(entry["time"]))
+
+
+def _slow_mark(port: str) -> Path:
+    name = "".join(letter if letter.isalnum() else "_" for letter in port)
+    return files.state_folder() / "slow-start" / name
+
+
+def starts_slowly(port: str) -> bool:
+    """Whether a first synchronisation above 115200 baud failed on this port, and 115200 worked."""
+    return _slow_mark(port).exists()
+
+
+def note_slow_start(port: str) -> None:
+    """Remember that; what cannot be remembered costs a second the next time, and is no failure."""
+    with suppress(RecordError):
+        files.write_atomic(_slow_mark(port), b"")

@@ -14,9 +14,21 @@ from typing import Any, Final
 
 from pipeline.board import bootlog, chips, ports
 from pipeline.board.loader import ROM_BAUD, Link
-from pipeline.errors import ConnectError, DeviceError, FlashUnknownError, PortLostError, StoppedError, WireError
+from pipeline.board.portmemory import note_slow_start, starts_slowly
+from pipeline.errors import (
+    ConnectError,
+    DeviceError,
+    FlashUnknownError,
+    PortLostError,
+    StoppedError,
+    WireError,
+    WrongChipError,
+)
 from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
 
+FAST_START: Final = 460800
+"""Highest rate for a first synchronisation. The ROM measures the host's rate, its ceiling is unconfirmed (facts:
+esp8266-protocol §3.3); above it the rate must be raised from 115200, which the stub takes for granted (§3.7)."""
 PRESS_LIMIT_S: Final = 60.0
 """How long a person is given to put the board into download mode."""
 READ_SLICE_S: Final = 0.05
@@ -153,13 +165,30 @@ class Session:
         with self.step("connect", self.port) as result:
             link = Link(self._serial, self.port)
             try:
-                self._reach_loader(link)
-                self.device = self._greet(link)
+                self.device = self._meet(link)
             except (DeviceError, StoppedError):
                 self._let_run(link)  # it was only looked at: it goes on with what it did
                 raise
             self._link = link
             result.append(f"{self.device.chip}, MAC {self.device.mac}, {self.device.flash_part}")
+
+    def _meet(self, link: Link) -> Device:
+        """Reach the loader, at the higher rate first where that can save the slow upload of the stub."""
+        fast = min(self.baud, FAST_START)
+        if fast > ROM_BAUD and self.baud <= FAST_START and self.resets_by_wire and not starts_slowly(self.port):
+            with suppress(ConnectError, WireError, WrongChipError):  # the slower rate gives the last word
+                self._reach_loader_fast(link, fast)
+                return self._greet(link)
+            self._reach_loader(link)
+            note_slow_start(self.port)
+        else:
+            self._reach_loader(link)
+        return self._greet(link)
+
+    def _reach_loader_fast(self, link: Link, baud: int) -> None:
+        if not link.sync(baud=baud) and not link.sync():
+            sequence = "" if self.reset == "auto" else self.reset
+            link.reset_into_loader(sequence, rounds=1, on_round=lambda _number: self.check_stop(), baud=baud)
 
     def _greet(self, link: Link) -> Device:
         link.check_chip()
