@@ -137,4 +137,9 @@ def open_cells(path: Path | None, size: int, fill: str) -> Cells:
     Raises:
         BadValueError: wrong size, in use, an unknown fill, or a folder that cannot be written.
     """
-    return bytearray(contents(fill, size)) if path is None else FileCells(path, size, fill)
+    if path is not None:
+        return FileCells(path, size, fill)
+    # A mapping of its own, so that the memory of one board among many is neither copied about nor kept after it.
+    memory = mmap.mmap(-1, size)
+    memory[:] = contents(fill, size)
+    return memory

@@ -7,6 +7,7 @@ without a word, as does a part that is too small for the address, which wraps.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,6 +94,13 @@ class Nor:
         laps = -(-(at + length) // self.size)
         return (bytes(self.cells[0 : self.size]) * laps)[at : at + length]
 
+    def digest(self, address: int, length: int) -> bytes:
+        """MD5 of a range, in pieces: a large copy would stay in the process's memory."""
+        md5 = hashlib.md5(usedforsecurity=False)
+        for at in range(0, length, BLOCK):
+            md5.update(self.read(address + at, min(BLOCK, length - at)))
+        return md5.digest()
+
     def is_blank(self, address: int, length: int) -> bool:
         """Whether the range reads all FF."""
         return self.read(address, length).count(_BLANK) == length
@@ -163,7 +171,8 @@ class Nor:
         if end > limit:
             return  # an erase unit that reaches into a protected area is refused whole
         self.erased_sectors += (end - operation.address) // SECTOR
-        self.cells[operation.address : end] = _BLANK * (end - operation.address)
+        for at in range(operation.address, end, BLOCK):
+            self.cells[at : min(at + BLOCK, end)] = _BLANK * (min(at + BLOCK, end) - at)
 
     def clear_bits(self, address: int, data: bytes) -> None:
         """Programming: each cell becomes itself AND the datum."""

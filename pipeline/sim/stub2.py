@@ -340,7 +340,7 @@ class Stub2(Stub):
             return
         yield from self.read_time(size)
         yield self.costs.md5(size)
-        self._extra = hashlib.md5(self.nor.read(address, size), usedforsecurity=False).digest()
+        self._extra = self.nor.digest(address, size)
 
     def _erase_flash(self, _data: bytes, _check: int) -> Work:
         yield from self.flash_idle()
