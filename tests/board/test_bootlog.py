@@ -94,6 +94,11 @@ def test_an_undeclared_firmware_rate_is_found(watch: Any) -> None:
     assert watched.verdict.seconds < 10
 
 
+def test_rom_rates_are_those_of_the_facts() -> None:
+    """115200 for a crystal of 40 MHz, in proportion for the others (facts: esp8266 §2.4)."""
+    assert [rom_baud(crystal) for crystal in (24, 26, 40)] == [69120, 74880, 115200]
+
+
 @pytest.mark.parametrize("crystal", [24, 26, 40])
 def test_the_rom_rate_follows_the_crystal(watch: Any, crystal: int) -> None:
     rate = rom_baud(crystal)

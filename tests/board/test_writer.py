@@ -82,6 +82,15 @@ def test_the_probe_stops_at_the_first_difference() -> None:
     assert len(loader.done("md5")) == 1
 
 
+@pytest.mark.parametrize("at", [0, 0xFFFF, 0x10000, 0x2FFFF])
+def test_the_probe_finds_a_difference_in_any_block(at: int) -> None:
+    loader, wanted = FakeLoader(), piece(0, 0x30000)
+    put(loader, wanted)
+    loader.cells[at] ^= 0x01
+    block = at // BLOCK_SIZE * BLOCK_SIZE
+    assert writer.first_difference(loader, [wanted], [], quiet) == Region(block, block + BLOCK_SIZE)
+
+
 @given(st.lists(st.integers(0, 0x2FFFF), min_size=1, max_size=12))
 def test_exactly_the_changed_sectors_are_found(places: list[int]) -> None:
     loader, wanted = FakeLoader(), piece(0, 0x30000)
@@ -103,6 +112,24 @@ def test_ignored_parts_are_not_compared() -> None:
     ignored = [Region(3, 4), Region(0x10000, 0x11000)]
     assert writer.first_difference(loader, [wanted], ignored, quiet) is None
     assert writer.differences(loader, [wanted], ignored, quiet) == []
+
+
+@pytest.mark.parametrize("at", [0, 2, 4, 0xFFF])
+def test_a_difference_beside_an_ignored_part_is_its_whole_sector(at: int) -> None:
+    loader, wanted = FakeLoader(), piece(0, 0x20000)
+    put(loader, wanted)
+    loader.cells[at] ^= 0xFF
+    assert writer.differences(loader, [wanted], [Region(3, 4)], quiet) == [Region(0, SECTOR_SIZE)]
+
+
+@given(st.integers(0x10000, 0x1FFFF), st.integers(0, 0x1800), st.integers(0x10000, 0x1FFFF))
+def test_what_differs_is_whole_sectors_whatever_is_ignored(start: int, size: int, at: int) -> None:
+    loader, wanted = FakeLoader(), piece(0, 0x20000)
+    put(loader, wanted)
+    ignored = Region(start, min(0x20000, start + size))
+    loader.cells[at] ^= 0xFF
+    seen = [] if ignored.start <= at < ignored.end else [Region(at, at + 1).sectors()]
+    assert writer.differences(loader, [wanted], [ignored], quiet) == seen
 
 
 def test_a_foreign_board_is_given_up_early() -> None:

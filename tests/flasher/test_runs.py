@@ -1,0 +1,269 @@
+"""The runs on a virtual board: what is written, in which order, what the records say, and what ends them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import journal
+from pipeline.board import loader
+from pipeline.board.bootlog import Verdict
+from pipeline.board.portlock import lock_port
+from pipeline.board.session import Session
+from pipeline.errors import (
+    BootError,
+    FlashUnknownError,
+    PortBusyError,
+    StoppedError,
+    VerifyError,
+    WrongBoardError,
+)
+from pipeline.events import Progress
+from pipeline.flash import Region
+from pipeline.flasher import running
+from pipeline.flasher.probing import probe
+from pipeline.flasher.recording import record
+from pipeline.flasher.records import BootWish, Outcome, Policy
+from pipeline.plan import FlashPlan
+
+QUIET = Policy(boot=BootWish(check=False))
+TABLE = 0x10000
+"""The sector that NodeMCU 3.x rewrites at its first boot."""
+
+Plan = Callable[..., FlashPlan]
+
+
+def flash(session: Session, wanted: FlashPlan, policy: Policy = QUIET) -> Outcome:
+    return running.flash(session, probe(session, wanted, policy), policy)
+
+
+def holds(bed: Any, wanted: FlashPlan, *, but: int = 0) -> bool:
+    """Whether the board holds the plan's only segment; `but` bytes at the start of the table do not count."""
+    (segment,) = wanted.segments
+    found = bytearray(bed.cells[: len(segment.data)])
+    found[TABLE : TABLE + but] = segment.data[TABLE : TABLE + but]
+    return found == segment.data
+
+
+# --- the order of things ---------------------------------------------------------------------------------------------
+
+
+def test_the_journal_says_writing_before_the_first_erase(bed: Any, plan: Plan) -> None:
+    board, seen = bed("fill=byte:0"), list[str]()
+
+    def look(*_: object) -> bool:
+        seen.append(board.entry().state)
+        return False
+
+    with board.session() as session:
+        found = probe(session, plan(), QUIET)
+        board.link.board.nor.hook = look
+        assert running.flash(session, found, QUIET).outcome == "flashed"
+    assert set(seen) == {"writing"}
+    assert board.entry().finished(plan().fingerprint)
+    assert holds(board, plan())
+
+
+@pytest.mark.parametrize("read_back", [False, True])
+def test_a_write_that_does_not_take_leaves_writing_in_the_journal(bed: Any, plan: Plan, *, read_back: bool) -> None:
+    board = bed("fill=ff&fault=weak-page:0x23400")
+    with board.session() as session, pytest.raises(VerifyError, match=r"0x0(23400|23000\.\.)"):
+        flash(session, plan(), replace(QUIET, read_back=read_back))
+    assert board.entry().state == "writing"
+
+
+def test_read_back_reads(bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Region] = []
+    real = loader.Link.read
+
+    def spy(self: loader.Link, region: Region, on_read: Callable[[int], None]) -> bytes:
+        read.append(region)
+        return real(self, region, on_read)
+
+    monkeypatch.setattr(loader.Link, "read", spy)
+    with bed().session() as session:
+        flash(session, plan(), QUIET)
+        assert read == []
+        flash(session, plan(), replace(QUIET, force=True, read_back=True))
+    assert sum(region.size for region in read) == plan().size
+
+
+# --- what belongs to the firmware ------------------------------------------------------------------------------------
+
+
+def test_volatile_parts_are_verified_before_the_first_boot(bed: Any, plan: Plan) -> None:
+    assert Region(TABLE, TABLE + 0x1000) in plan().volatile_regions()
+    with bed(f"fill=ff&fault=weak-page:{TABLE}").session() as session, pytest.raises(VerifyError, match="0x010000"):
+        flash(session, plan())
+
+
+def test_volatile_parts_count_before_the_first_boot(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        session.connected()
+        (segment,) = plan().segments
+        board.put(0, segment.data)
+        assert probe(session, plan(), QUIET).holds
+        board.put(TABLE + 0x800, b"\0")
+        found = probe(session, plan(), QUIET)
+        assert found.difference is not None
+        assert found.difference.contains(Region(TABLE, TABLE + 0x1000))
+
+
+def test_what_the_firmware_changed_is_no_difference(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(TABLE, b"\0" * 64)
+    with board.session() as session:
+        assert probe(session, plan(), QUIET).holds
+        running.verify(session, plan(), QUIET)
+
+
+def test_what_the_firmware_changed_is_left_alone_by_a_repair(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(TABLE, b"\0" * 64)
+    board.put(0x23456, b"\x42" * 4)
+    with board.session() as session:
+        done = flash(session, plan())
+    assert done.written == (Region(0x23000, 0x24000),)
+    assert holds(board, plan(), but=64)
+    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
+
+
+def test_only_a_finished_entry_is_trusted(bed: Any, plan: Plan) -> None:
+    board, trusting = bed(), replace(QUIET, trust_journal=True)
+    for state in ("unknown", "writing", "erased", "clean"):
+        journal.write(journal.Entry("5c:cf:7f:00:00:01", state=state, plan=plan().fingerprint))
+        with board.session() as session:
+            assert probe(session, plan(), trusting).holds == (state == "clean")
+    journal.write(journal.Entry("5c:cf:7f:00:00:01", state="clean", plan="another"))
+    with board.session() as session:
+        assert not probe(session, plan(), trusting).holds
+
+
+# --- erasing ---------------------------------------------------------------------------------------------------------
+
+
+def test_erase_all_erases_what_no_segment_covers(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(0x300000, b"files")
+    board.put(0x23456, b"\x42" * 4)
+    with board.session() as session:
+        flash(session, plan())
+        assert board.cells[0x300000:0x300005] == b"files"
+        board.put(0x23456, b"\x42" * 4)
+        flash(session, plan(erase_all=True))
+    assert board.cells[plan().size :] == b"\xff" * (0x400000 - plan().size)
+    assert holds(board, plan())
+
+
+def test_an_erase_that_does_not_take_is_noticed(bed: Any) -> None:
+    board = bed("fill=byte:0&fault=stuck-sector:0x8000")
+    with board.session() as session, pytest.raises(VerifyError, match="0x008000"):
+        running.erase(session, QUIET)
+    assert board.entry().state == "writing"
+
+
+def test_a_board_that_is_not_listed_is_not_touched(bed: Any, plan: Plan) -> None:
+    board, picky = bed("fill=byte:0"), replace(QUIET, boards=("5c:cf:7f:00:00:77",))
+    with board.session() as session:
+        for run in (running.erase, lambda session, policy: flash(session, plan(), policy)):
+            with pytest.raises(WrongBoardError, match="5c:cf:7f:00:00:01 is not one of"):
+                run(session, picky)
+    assert board.cells == bytes(0x400000)
+    assert board.entry().state == "unknown"
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_receipt_says_that_the_board_was_virtual(bed: Any, plan: Plan, tmp_path: Path) -> None:
+    with bed().session() as session:
+        done = replace(flash(session, plan()), verdict=Verdict("prompt", "NodeMCU at its prompt"))
+        receipt = json.loads(record(tmp_path, "flash", session, plan(), done).read_text())
+    assert receipt["virtual"] is True
+    assert receipt["verdict"]["virtual"] is True
+    assert receipt["verdict"]["firmware_executed"] is False
+    assert receipt["device"]["virtual"] is True
+
+
+@pytest.mark.parametrize(
+    ("more", "kind", "passed"), [("fill=ff", "prompt", True), ("fill=ff&fault=dout-only", "no-image", False)]
+)
+def test_the_journal_keeps_the_verdict(bed: Any, plan: Plan, more: str, kind: str, *, passed: bool) -> None:
+    board, policy = bed(more), Policy(boot=BootWish(timeout_s=30))
+    with (
+        board.session(reset="auto") as session,
+        nullcontext() if passed else pytest.raises(BootError, match="no image"),
+    ):
+        flash(session, plan(), policy)
+    entry = board.entry()
+    assert (entry.state, entry.plan) == ("clean", plan().fingerprint)
+    assert (entry.verdict, entry.passed) == (kind, passed)
+
+
+def test_a_board_with_another_crystal_is_understood(bed: Any, plan: Plan) -> None:
+    board = bed("fill=ff&crystal=40")
+    with board.session(reset="auto") as session:
+        done = flash(session, plan(), Policy(boot=BootWish(timeout_s=30)))
+    assert done.device is not None
+    assert done.device.crystal_mhz == 40
+    assert done.verdict.kind == "prompt"
+    assert "ets Jan" in done.verdict.log
+
+
+# --- what ends a session ---------------------------------------------------------------------------------------------
+
+
+def test_a_port_in_use_is_refused(bed: Any) -> None:
+    board = bed()
+    with lock_port(board.url), board.session() as session, pytest.raises(PortBusyError):
+        session.open()
+
+
+def test_a_board_whose_flash_is_dead_is_refused_and_goes_on(bed: Any) -> None:
+    board = bed("fill=ff&fault=no-flash")
+    with board.session(reset="auto") as session, pytest.raises(FlashUnknownError, match="does not answer"):
+        session.connect()
+    assert board.link.board.mode == "app"
+
+
+def test_a_rate_that_the_adapter_cannot_do_is_given_up(bed: Any, plan: Plan) -> None:
+    board = bed("fill=ff&fault=bad-baud:230400")
+    with board.session(reset="auto", baud=460800) as session:
+        flash(session, plan())
+        assert session.baud == 115200
+    assert holds(board, plan())
+
+
+def test_a_stop_is_heeded_between_blocks(bed: Any, plan: Plan) -> None:
+    board, stop = bed("fill=byte:0"), threading.Event()
+    with board.session(stop=stop) as session:
+        found = probe(session, plan(), QUIET)
+        listen = session.listener
+
+        def stop_it(event: Any) -> None:
+            listen(event)
+            if isinstance(event, Progress) and event.step == "write":
+                stop.set()
+
+        session.listener = stop_it
+        with pytest.raises(StoppedError):
+            running.flash(session, found, QUIET)
+    writes = [event for event in board.events if isinstance(event, Progress) and event.step == "write"]
+    assert len(writes) == 1
+    assert writes[0].done < writes[0].total
+    assert board.entry().state == "writing"
+    assert board.cells[0] == 0xFF, "the boot sector was erased first: no half firmware starts"

@@ -1,0 +1,51 @@
+"""Faults hit what they name, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.sim import parts
+from pipeline.sim.faults import Faults
+from pipeline.sim.nor import Nor
+
+DATA = bytes(range(256)) * 20
+
+
+@pytest.mark.parametrize(
+    ("fault", "harmed"), [("noise", "to"), ("lost", "to"), ("noise-out", "from"), ("lost-out", "from")]
+)
+def test_noise_has_a_direction(fault: str, harmed: str) -> None:
+    faults = Faults.parse([f"{fault}:0.2"])
+    assert (faults.to_host(DATA, 115_200) != DATA) == (harmed == "to")
+    assert (faults.from_host(DATA, 115_200) != DATA) == (harmed == "from")
+
+
+def test_a_weak_bridge_garbles_above_its_limit_only() -> None:
+    faults = Faults.parse(["bad-baud:230400"])
+    for baud, whole in ((74_880, True), (115_200, True), (230_400, True), (230_401, False), (921_600, False)):
+        assert (faults.to_host(DATA, baud) == DATA) == whole
+        assert (faults.from_host(DATA, baud) == DATA) == whole
+
+
+def test_power_loss_at_an_address_happens_once() -> None:
+    faults = Faults.parse(["power-loss-at:0x1800"])
+    lost: list[str] = []
+    faults.power_off = lambda: lost.append("power")
+    nor = Nor(bytearray(0x10000), parts.PARTS[0])
+    nor.hook = faults.before_flash
+    for address in (0x0000, 0x1000, 0x1000, 0x2000):
+        nor.erase_sector(address)
+    assert lost == ["power"]
+    assert nor.cells[0x1000:0x2000] == b"\xff" * 0x1000, "the second erase is whole"
+
+
+def test_a_brown_out_comes_at_an_erase_only(bench: Any) -> None:
+    host = bench.host("sim://esp12?start=stub-v2&fill=ff&fault=brown-out:1")
+    resets = host.link.board.resets
+    host.status(2, bench.words(0x1000, 1, 0x4000, 0, 0))
+    assert host.block(3, bytes(0x1000)) == "0000"
+    assert host.link.board.resets == resets, "the sector was blank: programmed, not erased"
+    host.command(0xD1, bench.words(0, 0x1000))
+    assert host.link.board.resets > resets
