@@ -208,10 +208,13 @@ def test_after_a_boot_the_firmwares_own_parts_are_volatile(project: Project, rea
     assert actions(forced) == {"write", "keep"}
 
 
-def test_erase_all_spares_a_board_that_holds_the_image(project: Project, image: Path, port: str) -> None:
+def test_erase_all_blanks_the_rest_and_spares_a_board_that_holds_the_image(
+    project: Project, image: Path, port: str, tmp_path: Path
+) -> None:
     (project.folder / "wipe.yaml").write_text("extends: esp12\nerase: all\n")
     words = ("profile=wipe", port, f"image={image}", "boot=off")
     project.doit("flash", *words).ok()
+    assert not (tmp_path / "p.flash").read_bytes()[0x30000:].strip(b"\xff")
     held = project.doit("plan", *words).ok()
     assert "erase" not in actions(held)
     assert not project.doit("flash", *words).ok().wrote
