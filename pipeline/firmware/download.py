@@ -292,7 +292,7 @@ def _check_part(response: requests.Response, part: Part, start: int) -> None:
 def _receive(order: Order, response: requests.Response, start: int) -> None:
     part = order.part
     try:
-        with part.path.open("r+b" if start else "wb") as stream:
+        with part.path.open("r+b" if start else "w+b") as stream:
             stream.seek(start)
             known = stream.read()
             stream.seek(start)

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import (
+    ArchiveMemberError,
     BadValueError,
+    FetchContentError,
+    FetchMismatchError,
     ImageAmbiguousError,
     ImageMissingError,
     PackageMissingError,
     SourceError,
 )
-from pipeline.firmware.sources import load_source, load_sources, parse_image_argument
+from pipeline.firmware.cache import Cache
+from pipeline.firmware.fetch import Access
+from pipeline.firmware.sources import Resolved, load_source, load_sources, parse_image_argument, resolve_source
+from tests.webserver import Reply, Server, document
 
 
 @pytest.mark.parametrize(
@@ -202,3 +212,74 @@ def test_impossible_names_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.bin").write_bytes(b"x")
     with pytest.raises(SourceError):
         load_source(text, tmp_path)
+
+
+# --- packed, remote, pinned ------------------------------------------------------------------------------------------
+
+
+FIRST, PACKED = b"\xe9\x01" + bytes(range(64)), b"\xe9\x02" + bytes(range(64))
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def test_members_and_packed_files_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "fw-1.zip").write_bytes(zipped({"bin/0x00000.bin": FIRST, "bin/0x10000.bin.gz": gzip.compress(b"b")}))
+    (tmp_path / "one.bin.gz").write_bytes(gzip.compress(PACKED))
+    (tmp_path / "odd.zip!x.bin").write_bytes(b"\xe9d")
+    for text, name, data in (
+        ("fw-1.zip!bin/0x00000.bin", "0x00000.bin", FIRST),
+        ("fw-*.zip!*/0x10000.bin.gz", "0x10000.bin", b"b"),
+        ("one.bin.gz", "one.bin", PACKED),
+        ("odd.zip!x.bin", "odd.zip!x.bin", b"\xe9d"),
+    ):
+        found = resolve_source(text, tmp_path)
+        assert (found.text, found.name, found.data) == (text, name, data)
+        assert (found.url, found.remote, found.size) == ("", False, len(data))
+    with pytest.raises(ArchiveMemberError):
+        load_source("fw-1.zip!gone.bin", tmp_path)
+
+
+def test_a_member_of_an_archive_on_the_web(tmp_path: Path, web: Server) -> None:
+    access = Access(cache=Cache(tmp_path / "cache"))
+    text = web.url("/fw.zip") + "!bin/0x00000.bin"
+    web.routes["/fw.zip"] = document(zipped({"bin/0x00000.bin": FIRST}))
+    found = resolve_source(text, tmp_path, access)
+    assert (found.text, found.name, found.data) == (text, "0x00000.bin", FIRST)
+    assert (found.url, found.remote, found.cached) == (web.url("/fw.zip"), True, False)
+    assert resolve_source(text, tmp_path, replace(access, offline=True)) == replace(found, cached=True)
+    assert resolve_source(text, tmp_path, access, pinned_sha256=found.sha256) == replace(found, cached=True)
+    assert web.times("/fw.zip") == 1
+    with pytest.raises(FetchContentError, match="not firmware") as caught:
+        resolve_source(web.url("/fw.zip"), tmp_path, access)
+    assert "!MEMBER" in caught.value.hint
+
+
+@pytest.mark.parametrize("unpacking", [False, True])
+def test_a_packed_file_on_the_web(tmp_path: Path, web: Server, unpacking: bool) -> None:  # noqa: FBT001
+    packed = gzip.compress(PACKED)
+    web.routes["/fw.bin.gz"] = Reply(packed, headers={"Content-Encoding": "gzip"} if unpacking else {})
+    found = resolve_source(web.url("/fw.bin.gz"), tmp_path, Access(cache=Cache(tmp_path / "cache")))
+    assert (found.name, found.data) == ("fw.bin", PACKED)
+
+
+def test_other_bytes_than_pinned_come_with_the_error(tmp_path: Path, web: Server) -> None:
+    access = Access(cache=Cache(tmp_path / "cache"))
+    (tmp_path / "a.bin").write_bytes(FIRST)
+    web.routes["/a.bin"] = document(FIRST)
+    web.routes["/a.zip"] = document(zipped({"a.bin": FIRST}))
+    for text in ("a.bin", web.url("/a.bin"), web.url("/a.zip") + "!a.bin"):
+        with pytest.raises(FetchMismatchError, match="not 00") as caught:
+            resolve_source(text, tmp_path, access, pinned_sha256="0" * 64)
+        assert isinstance(caught.value.found, Resolved)
+        assert (caught.value.found.text, caught.value.found.data) == (text, FIRST)
+
+
+@pytest.mark.usefixtures("package")
+def test_packages_are_remote(tmp_path: Path) -> None:
+    assert resolve_source("package:demo-images/one.bin", tmp_path).remote
