@@ -75,6 +75,12 @@ def test_a_failure_that_was_overcome_is_no_failure() -> None:
     assert classify(log).kind == "prompt"
 
 
+def test_a_failure_that_recurs_is_not_overcome() -> None:
+    crash = "Fatal exception 28(LoadProhibitedCause):\nepc1=0x1, depc=0x0\n"
+    for banners in ("\nNodeMCU 2.2.1\n", "\nNodeMCU 2.2.1\n> "):
+        assert classify((crash + START.format(cause=2) + banners) * 2).kind == "exception"
+
+
 def test_a_board_reset_after_its_prompt_is_not_at_its_prompt() -> None:
     assert classify("NodeMCU 3.0.0.0 \n> \n" + START.format(cause=2)).kind == "alive"
 

@@ -48,6 +48,7 @@ T_SKIPS, T_PORTS, T_HAND = (
     "tests/tasks/test_ports.py",
     "tests/tasks/test_by_hand.py",
 )
+T_TASK_BOARDS = "tests/tasks/test_boards.py"
 T_CITIZEN, T_STOP = "tests/tasks/test_citizenship.py", "tests/tasks/test_interrupts.py"
 
 HOST: Final = (
@@ -812,6 +813,46 @@ HOST: Final = (
         "if False:",
         "with `-P process` each task opens the port anew, in another process",
         ("tests/tasks/test_parallel.py::test_processes_instead_of_threads_are_refused",),
+    ),
+    Mutant(
+        "stray-delimiter-not-cured",
+        LOADER,
+        "                if attempt % 2:",
+        "                if False:",
+        "one stray byte on the line and a running stub is never reached again",
+        (f"{T_LOADER}::test_a_stub_out_of_phase_is_brought_back",),
+    ),
+    Mutant(
+        "any-text-will-do",
+        VERDICT,
+        'return expect == "any" or expect in verdict.log',
+        "return True",
+        '`boot: {expect: "sensor ready"}` passes without that text',
+        (f"{T_VERDICT}::test_what_a_profile_may_expect",),
+    ),
+    Mutant(
+        "crashes-are-overcome",
+        VERDICT,
+        "life.at > last.end() and len(found) == 1",
+        "life.at > last.end()",
+        "a board that crashes again and again, with a banner in between, is a success",
+        (f"{T_VERDICT}::test_a_failure_that_recurs_is_not_overcome",),
+    ),
+    Mutant(
+        "stopped-board-stands-still",
+        BOARDS,
+        'journal.read(session.device.mac).state != "writing"',
+        "False",
+        "a board that was only compared stays in its loader after Ctrl-C",
+        (f"{T_TASK_BOARDS}::test_a_stopped_board_goes_on_unless_it_was_being_written",),
+    ),
+    Mutant(
+        "half-a-firmware-started",
+        BOARDS,
+        'journal.read(session.device.mac).state != "writing"',
+        "True",
+        "after Ctrl-C a board is started that holds half a firmware",
+        (f"{T_TASK_BOARDS}::test_a_stopped_board_goes_on_unless_it_was_being_written",),
     ),
     # --- tasks -------------------------------------------------------------------------------------------------------
     Mutant(

@@ -1,0 +1,45 @@
+"""One board of one command line, in this process, on a virtual board."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import journal
+from pipeline.sim import protocol_sim
+from pipeline.tasks import sessions
+from pipeline.tasks.boards import Board
+from pipeline.tasks.project import Request
+from pipeline.tasks.show import Lines
+from pipeline.tasks.variables import Variables
+
+MAC = "5c:cf:7f:00:00:01"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Board]:
+    request = Request(tmp_path, tmp_path, Variables({"boot": "off"}, {}))
+    made = Board(request, f"sim://nodemcu-devkit?board=lone&mac={MAC}", Lines(io.StringIO()))
+    yield made
+    sessions.close_all()
+    sessions.remove_handlers()
+    protocol_sim.forget_boards()
+
+
+@pytest.mark.parametrize(("state", "mode"), [("unknown", "app"), ("clean", "app"), ("writing", "stub-v1")])
+def test_a_stopped_board_goes_on_unless_it_was_being_written(board: Board, state: str, mode: str) -> None:
+    """Half a firmware is not started: it could do anything."""
+    board.session().connect()
+    link = protocol_sim.boards()["lone"]
+    assert link.board.mode.startswith("stub")
+    journal.write(journal.Entry(MAC, state=state))  # type: ignore[arg-type]
+    board.let_go()
+    assert link.board.mode.startswith(mode.partition("-")[0])
+
+
+def test_a_board_that_was_never_reached_is_left_alone(board: Board) -> None:
+    board.let_go()
+    assert "lone" not in protocol_sim.boards()
