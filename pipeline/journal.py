@@ -38,6 +38,11 @@ class Entry:
     changed: str = ""
     """UTC time of the last change, ISO 8601; for people, never compared: clocks jump."""
 
+    @property
+    def half_done(self) -> str:
+        """What a board holds whose state is `writing`; completes "board MAC …"."""
+        return "holds an incomplete image" if self.plan else "is partly erased"
+
     def finished(self, plan: str) -> bool:
         """Whether `plan` was written and verified whole on this board, as far as we know."""
         return self.state == "clean" and self.plan == plan

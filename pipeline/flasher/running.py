@@ -115,9 +115,10 @@ def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
 
 def named_state(error: PipelineError, device: Device | None) -> str:
     """What a run that ended in mid-write leaves on the board, in one line; empty where nothing was touched."""
-    if device is None or journal.read(device.mac).state != "writing":
+    entry = journal.read(device.mac) if device else None
+    if entry is None or entry.state != "writing":
         return ""
-    return f"board {device.mac} holds an incomplete image ({error.code}); run the same command again: it continues"
+    return f"board {entry.mac} {entry.half_done} ({error.code}); run the same command again: it continues"
 
 
 def _record(session: Session, found: Probe, policy: Policy, state: journal.State) -> journal.Entry:

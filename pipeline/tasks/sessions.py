@@ -240,11 +240,11 @@ def _state(found: Session) -> str:
         return ""
     mac = found.device.mac
     try:
-        writing = journal.read(mac).state == "writing"
+        entry = journal.read(mac)
     except RecordError as error:
         return f"what board {mac} holds is not known: {error.message}"
-    if writing:
-        return f"board {mac} holds an incomplete image; run the same command again, it continues"
+    if entry.state == "writing":
+        return f"board {mac} {entry.half_done}; run the same command again, it continues"
     if found.doing == "boot":
         return f"board {mac} was not being written, its boot was not judged"
     return f"board {mac} was not being written"

@@ -140,7 +140,7 @@ def test_a_second_request_ends_at_once(project: Project, board: SimBoard) -> Non
         with no_longer_than(4):
             terminal.signal(INT)
             assert terminal.end() == 130
-        assert "holds an incomplete image" in terminal.shown
+        assert "is partly erased; run the same command again" in terminal.shown
         check_left(project, terminal)
     assert states(project) == ["writing"]
 
