@@ -31,8 +31,6 @@ class BoardKind:
     """As esptool names it."""
     modes: frozenset[int] = ALL_MODES
     """Header modes that chip and wiring can do."""
-    auto_reset: bool = True
-    """Whether DTR and RTS reach EN and GPIO0."""
     usb: str = ""
     """VID:PID of its USB bridge; empty where it has none."""
     persistent: bool = False
@@ -49,10 +47,10 @@ class BoardKind:
 BOARDS: Final = {
     board.name: board
     for board in (
-        BoardKind("esp01", "ESP-01, blue, 512 KB", "GD25Q40B", auto_reset=False),
-        BoardKind("esp01-1m", "ESP-01, black, 1 MB", "GD25Q80B", auto_reset=False),
-        BoardKind("esp07", "ESP-07, early, 512 KB", "BG25Q40", auto_reset=False),
-        BoardKind("esp07-1m", "ESP-07, later, 1 MB", "BG25Q80", auto_reset=False),
+        BoardKind("esp01", "ESP-01, blue, 512 KB, in a programmer", "GD25Q40B"),
+        BoardKind("esp01-1m", "ESP-01, black, 1 MB, in a programmer", "GD25Q80B"),
+        BoardKind("esp07", "ESP-07, early, 512 KB, in a programmer", "BG25Q40"),
+        BoardKind("esp07-1m", "ESP-07, later, 1 MB, in a programmer", "BG25Q80"),
         BoardKind("esp12", "ESP-12E/F on a board with automatic reset, 4 MB", "W25Q32", usb="1a86:7523"),
         BoardKind("esp8285", "ESP8285 module, 1 MB inside", "P25Q80H", "ESP8285N08", DOUT, usb="10c4:ea60"),
         BoardKind("esp8285-2m", "ESP8285 module, 2 MB inside", "P25Q16H", "ESP8285N16", DOUT, usb="10c4:ea60"),

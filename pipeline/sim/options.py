@@ -34,7 +34,7 @@ OPTIONS: Final = {
     "part": "flash part: " + ", ".join(part.name for part in PARTS),
     "chip": "esp8266, esp8285n08, esp8285h08, esp8285n16 or esp8285h16",
     "crystal": "26 or 40, MHz",
-    "wiring": "devkit (DTR and RTS reach EN and GPIO0) or none",
+    "wiring": "devkit (default: DTR and RTS reach EN and GPIO0) or none, as a bare module",
     "start": "what runs at first: " + ", ".join(STARTS),
     "gpio0": "low: a jumper holds it; high",
     "security_info": "answer of the ROM to commands it lacks: same-op, or drain (eight frames of another opcode)",
@@ -142,7 +142,7 @@ def _setup(
         size = known.size if known else kind.size
     size = faults.limits.get("wrong-size", size)
     fill = given.get("fill", "factory")
-    wired = _choice("wiring", given.get("wiring", "devkit" if kind.auto_reset else "none"), ("devkit", "none"))
+    wired = _choice("wiring", given.get("wiring", "devkit"), ("devkit", "none"))
     security = given.get("security_info", "drain" if factor == 1 else "same-op")
     shared = given.get("board", "")
     spec = BoardSpec(

@@ -86,7 +86,7 @@ def test_en_rises_while_both_lines_stay_asserted() -> None:
 
 
 def test_a_board_without_wires_needs_a_hand() -> None:
-    link = build("sim://esp01")
+    link = build("sim://esp01?wiring=none")
     assert link.board.mode == "rom"
     lines(link, "D0 R1 D1 R0 D0")
     assert link.board.mode == "rom"

@@ -187,7 +187,7 @@ def test_boot_of_a_blank_board_fails_with_its_reason_and_status(project: Project
 
 
 def test_a_reset_that_does_not_reach_the_chip_is_no_silence(project: Project) -> None:
-    done = project.flashpipe("boot", "port=sim://esp01").failed("boot-download-mode")
+    done = project.flashpipe("boot", "port=sim://esp01?wiring=none").failed("boot-download-mode")
     assert done.status == 33
     assert "the reset line does not reach the chip" in done.text
 

@@ -183,6 +183,6 @@ def test_split_pairs_on_an_esp01_with_1_mb(project: Project, real_images: Path, 
         if not address:
             file[2:4] = b"\x03\x20"  # dout, 1 MB, 40 MHz
         assert data[address : address + len(file)] == file
-    done = project.doit(*words, f"port=sim://esp01-1m?flash={cells}&wiring=devkit").ok()
+    done = project.doit(*words, f"port=sim://esp01-1m?flash={cells}").ok()
     assert not done.wrote
     assert "at its prompt" in done.text or "a Lua prompt" in done.text
