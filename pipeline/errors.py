@@ -269,7 +269,9 @@ class NotLockedError(LockError):
     """locked=1, and the lock file would have to change."""
 
     code = "not-locked"
-    remedy = "pin it where that is meant to happen, with `doit lock`, and commit images.lock.yaml; or leave out locked=1"
+    remedy = (
+        "pin it where that is meant to happen, with `doit lock`, and commit images.lock.yaml; or leave out locked=1"
+    )
 
 
 # --- images ----------------------------------------------------------------------------------------------------------
@@ -538,6 +540,8 @@ class BootError(PipelineError):
     remedy = "`doit monitor` shows what it says; boot=off skips the check"
     verdict: Any = None
     """What was seen: a `Verdict` of the boot log, for the receipt."""
+    done: Any = None
+    """What had been done before: an `Outcome` of the run, for the receipt."""
 
 
 class BootLoopError(BootError):

@@ -7,6 +7,7 @@ so a mistake is named even where a nearer file covers it, and every mistake is r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
 from pipeline.errors import PipelineError, UnknownProfileError
+from pipeline.firmware.build import Build
 from pipeline.profile_keys import KEEP, WANT, Value, check_key, read_keys
 from pipeline.profile_reader import Entry, Report, closest, read_yaml, typed_entry
 from pipeline.profile_search import (
@@ -90,7 +92,7 @@ class Source:
     address: int
     """Flash address of its first byte."""
     text: str
-    """Path, pattern or `package:` source, as written."""
+    """Path, pattern, URL, `github:` or `package:` source, as written."""
     base: Path
     """Folder that a relative path starts from: that of the file which states it, also if inherited."""
 
@@ -112,7 +114,9 @@ class Profile:
     """flash, or free: then the q* modes are not to be had."""
     serial: SerialProfile
     sources: tuple[Source, ...]
-    """Sorted by address; empty where the profile describes hardware only."""
+    """Sorted by address; empty where the profile describes hardware only, or a build makes them."""
+    lock: bool
+    """Local files and build outputs are pinned too; what lies elsewhere always is."""
     erase: str
     """as-needed or all."""
     keep: tuple[str, ...]
@@ -126,6 +130,8 @@ class Profile:
     """MACs, lower case with colons; any other board is refused. Empty: any board."""
     lineage: tuple[Path, ...]
     """The file and all it extends, nearest first."""
+    build: Build | None = None
+    """What makes the images, in place of `sources`."""
 
     @property
     def is_virtual(self) -> bool:
@@ -288,8 +294,7 @@ def _check_missing(values: dict[str, Value], whole: Entry, report: Report) -> No
 
 def _check_together(values: dict[str, Value], report: Report) -> None:
     """Rules between keys; each mistake stands where the nearer-lying of the two values does."""
-    if "firmware.image" in values and "firmware.split" in values:
-        report.add(values["firmware.split"].entry, "firmware", "has both image and split, want one of them")
+    _check_firmware(values, report)
     keep: tuple[str, ...] = _value(values, "keep", ())
     if keep and _value(values, "erase", "") == "all":
         report.wrong(values["erase"].entry, "erase", f"as-needed: erasing all would not keep {', '.join(keep)}")
@@ -304,6 +309,21 @@ def _check_together(values: dict[str, Value], report: Report) -> None:
     elif _value(values, "gpio9_10", "flash") == "free" and str(mode.value).startswith("q"):
         # facts: esp8266 §1.2, four data lines need the pins that the board uses otherwise.
         report.wrong(mode.entry, "flash.mode", "dio or dout: `gpio9_10: free` takes two of the four lines of q* modes")
+
+
+def _check_firmware(values: dict[str, Value], report: Report) -> None:
+    stated = [kind for kind in ("image", "split", "build") if any(_belongs(key, kind) for key in values)]
+    if len(stated) > 1:
+        last = next(value for key, value in values.items() if _belongs(key, stated[-1]))
+        report.add(last.entry, "firmware", f"has both {' and '.join(stated)}, want one of them")
+    parts = {key: value for key, value in values.items() if _belongs(key, "build")}
+    for key in ("firmware.build.command", "firmware.build.outputs"):
+        if parts and key not in parts and not report.about(key):
+            report.add(next(iter(parts.values())).entry, key, f"is missing, want {WANT[key]}")
+
+
+def _belongs(key: str, kind: str) -> bool:
+    return f"{key}.".startswith(f"firmware.{kind}.")
 
 
 # --- building --------------------------------------------------------------------------------------------------------
@@ -327,6 +347,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         gpio9_10=_value(values, "gpio9_10", "flash"),
         serial=_serial(values),
         sources=_sources(values),
+        lock=_value(values, "lock", False),  # noqa: FBT003
         erase=_value(values, "erase", "as-needed"),
         keep=_value(values, "keep", KEEP),
         keep_stated="keep" in values,
@@ -338,6 +359,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         ),
         boards=_value(values, "boards", ()),
         lineage=lineage,
+        build=_build_of(values),
     )
 
 
@@ -365,3 +387,15 @@ def _sources(values: dict[str, Value]) -> tuple[Source, ...]:
         parts = cast("tuple[tuple[int, str], ...]", split.value)
         return tuple(Source(address, text, split.base) for address, text in parts)
     return ()
+
+
+def _build_of(values: dict[str, Value]) -> Build | None:
+    command = values.get("firmware.build.command")
+    if command is None:
+        return None
+    return Build(
+        cast("str | tuple[str, ...]", command.value),
+        (command.base / os.path.expanduser(_value(values, "firmware.build.folder", "."))).absolute(),  # noqa: PTH111  leaves a `~name` that it does not know
+        _value(values, "firmware.build.outputs", ()),
+        _value(values, "firmware.build.inputs", ()),
+    )

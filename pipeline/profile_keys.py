@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from pipeline.errors import BadValueError
 from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
 from pipeline.profile_reader import Entry, Report, closest
-from pipeline.units import parse_address, parse_duration, parse_size
+from pipeline.units import parse_address, parse_bool, parse_duration, parse_size
 
 CHIPS: Final = ("esp8266", "esp8285")
 KEEP: Final = ("spiffs", "lfs", "wifi", "rf")
@@ -27,6 +27,7 @@ mistakes are caught here and the bridge has the last word)."""
 
 _MAX_NUMBER: Final = 20
 """Characters of the longest number worth reading; Python refuses to convert thousands of digits."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
 _RESET_WORDS: Final = ("auto", "manual", "none")
 _RESET_STEPS: Final = re.compile(r"(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?)(?:\|(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?))*")
 _BOOT_OFF: Final = ("off", "false", "no", "0")
@@ -175,6 +176,16 @@ def _reset(entry: Entry, key: str, report: Report) -> str | None:
     return None
 
 
+def _flag(entry: Entry, key: str, report: Report) -> bool | None:
+    if entry.kind == "text" and entry.text.strip():
+        try:
+            return parse_bool(entry.text)
+        except BadValueError:
+            pass
+    report.wrong(entry, key, WANT[key])
+    return None
+
+
 def _usb(entry: Entry, key: str, report: Report) -> str | None:
     found = _USB.fullmatch(entry.text.lower())
     if found is None:
@@ -235,6 +246,33 @@ def _split(entry: Entry, key: str, report: Report) -> object:
     return tuple(sorted(sources.items()))
 
 
+def _command(entry: Entry, key: str, report: Report) -> object:
+    if entry.kind == "list" and any(True for _ in entry.elements()):
+        words = [element.text if element.kind == "text" else None for element in entry.elements()]
+        if words[0] and all(word is not None and _CONTROL.search(word) is None for word in words):
+            return tuple(words)
+    elif entry.kind == "text" and entry.text and not _CONTROL.search(re.sub(r"[\n\t]", "", entry.text)):
+        return entry.text  # several lines are the shell's to read
+    report.wrong(entry, key, WANT[key])
+    return None
+
+
+def _outputs(entry: Entry, key: str, report: Report) -> object:
+    if entry.kind == "mapping":
+        return _split(entry, key, report)
+    text = _text(entry, key, report)
+    return ((0, text),) if text else None
+
+
+def _patterns(entry: Entry, key: str, report: Report) -> object:
+    elements = list(entry.elements()) if entry.kind == "list" else [entry]
+    found = tuple(_text(element, key, report) for element in elements)
+    if not found or any(text and (PurePath(text).is_absolute() or text.startswith("/")) for text in found):
+        report.wrong(entry, key, WANT[key])
+        return None
+    return found if all(found) else None
+
+
 def _keep(entry: Entry, key: str, report: Report) -> object:
     if entry.kind != "list":
         report.wrong(entry, key, WANT[key])
@@ -276,6 +314,11 @@ CHECKS: Final[Mapping[str, Check]] = {
     "serial.reset": _reset,
     "firmware.image": _text,
     "firmware.split": _split,
+    "firmware.build.command": _command,
+    "firmware.build.folder": _text,
+    "firmware.build.outputs": _outputs,
+    "firmware.build.inputs": _patterns,
+    "lock": _flag,
     "erase": _choice(("as-needed", "all")),
     "keep": _keep,
     "verify": _choice(("md5", "read-back")),
@@ -300,8 +343,13 @@ WANT: Final[Mapping[str, str]] = {
     "serial.port.location": "a USB location such as 1-1.2",
     "serial.baud": f"a whole number from {MIN_BAUD} to {MAX_BAUD}",
     "serial.reset": "one of auto, manual, none, or esptool's steps such as D0|R1|W0.1|D1|R0|W0.05|D0",
-    "firmware.image": "a file, a pattern or package:DISTRIBUTION/FILE",
+    "firmware.image": "a file, a pattern, https://…, github:OWNER/REPO@TAG/FILE or package:DISTRIBUTION/FILE",
     "firmware.split": "addresses and their files such as {0x00000: A.bin, 0x10000: B.bin}",
+    "firmware.build.command": "a command such as make, or its words in a list",
+    "firmware.build.folder": "the folder to run the command in",
+    "firmware.build.outputs": "a file, or addresses and their files such as {0x00000: bin/A.bin, 0x10000: bin/B.bin}",
+    "firmware.build.inputs": "patterns relative to the folder such as [app/**/*.c, Makefile]",
+    "lock": "true or false: whether local files and build outputs are pinned too",
     "erase": "one of as-needed, all",
     "keep": f"a list of {', '.join(KEEP)}",
     "verify": "one of md5, read-back",
@@ -317,13 +365,13 @@ SECTIONS: Final[Mapping[str, str]] = {
     "serial": "a mapping such as {port: auto, baud: 460800}",
     "serial.port": WANT["serial.port"],
     "firmware": "a mapping such as {image: FILE}",
+    "firmware.build": "a mapping such as {command: make, folder: nodemcu-firmware, outputs: bin/FILE.bin}",
     "boot": WANT["boot"],
 }
 """Keys whose value is, or can be, a mapping of further keys."""
 
 LATER: Final = frozenset(
-    {"firmware.build", "firmware.lfs", "firmware.spiffs", "lock", "init_data", "acceptance", "files"}
-    | {"mode_retry", "rollback"}
+    {"firmware.lfs", "firmware.spiffs", "init_data", "acceptance", "files"} | {"mode_retry", "rollback"}
 )
 """Keys of design §6 that a later version honours. To ignore one would be to promise what is not done."""
 

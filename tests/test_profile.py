@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import BadValueError, PipelineError, ProfileError, UnknownProfileError
 from pipeline.flash import FREQUENCY_CODES, SIZE_CODES
+from pipeline.firmware.build import Build
 from pipeline.profile import (
     BootProfile,
     PortMatch,
@@ -86,6 +87,7 @@ serial:
   reset: D0|R1|W0.1|D1|R0|W0.05|D0
 firmware:
   split: {0x10000: b.bin, 0x00000: a.bin}
+lock: yes
 erase: as-needed
 keep: [wifi, spiffs]
 verify: read-back
@@ -104,6 +106,7 @@ boards: [5C-CF-7F-D7-1C-89, 5ccf7f000001]
         gpio9_10="free",
         serial=SerialProfile(PortMatch(usb="1a86:7523", location="1-1.2"), 921600, "D0|R1|W0.1|D1|R0|W0.05|D0"),
         sources=(Source(0, "a.bin", project), Source(0x10000, "b.bin", project)),
+        lock=True,
         erase="as-needed",
         keep=("spiffs", "wifi"),
         keep_stated=True,
@@ -284,7 +287,8 @@ firmware: [a.bin]
 keep: [spifs, wifi]
 boards: ["5c:cf:7f:d7:1c", 7]
 boot: {timeout: soon, expect: off}
-lock: true
+rollback: true
+lock: maybe
 about:
 chip: esp32
 """
@@ -315,9 +319,10 @@ chip: esp32
             "kitchen.yaml:12: boot.expect: got 'off', want auto, nodemcu, any, or the text to wait for;"
             " `boot: off` skips the check"
         ),
-        "kitchen.yaml:13: lock: known, but not supported by this version yet; remove it",
-        "kitchen.yaml:14: about: got nothing, want a line of text",
-        "kitchen.yaml:15: chip: got 'esp32', want one of esp8266, esp8285",
+        "kitchen.yaml:13: rollback: known, but not supported by this version yet; remove it",
+        "kitchen.yaml:14: lock: got 'maybe', want true or false: whether local files and build outputs are pinned too",
+        "kitchen.yaml:15: about: got nothing, want a line of text",
+        "kitchen.yaml:16: chip: got 'esp32', want one of esp8266, esp8285",
     ]
 
 
@@ -443,10 +448,60 @@ def test_split_addresses(project: Path, write: Write, mistakes: Lines) -> None:
     ]
 
 
+BUILD = "extends: esp12\nfirmware:\n  build:\n    command: make -j2\n    outputs: bin/nodemcu.bin\n"
+
+
+def test_a_build(project: Path, write: Write) -> None:
+    write(BUILD)
+    build = load_profile("kitchen", project).build
+    assert build == Build("make -j2", project, ((0, "bin/nodemcu.bin"),))
+    assert load_profile("kitchen", project).sources == ()
+    write(
+        "extends: esp12\nfirmware: {build: {command: [docker, run, '--rm', 80], folder: ../nodemcu,"
+        " outputs: {0x10000: b.bin, 0: a.bin}, inputs: [app/**/*.c, Makefile]}}\n"
+    )
+    assert load_profile("kitchen", project).build == Build(
+        ("docker", "run", "--rm", "80"),
+        project / ".." / "nodemcu",
+        ((0, "a.bin"), (0x10000, "b.bin")),
+        ("app/**/*.c", "Makefile"),
+    )
+
+
+def test_an_heir_replaces_a_build_as_a_whole(project: Path, write: Write) -> None:
+    write(BUILD, "base.yaml")
+    write("extends: base\nfirmware: {image: a.bin}\n")
+    assert load_profile("kitchen", project).build is None
+    write("extends: base\n")
+    build = load_profile("kitchen", project).build
+    assert build is not None
+    assert build.folder == project
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("{command: make}", ".outputs", "is missing, want a file"),
+        ("{outputs: a.bin}", ".command", "is missing, want a command"),
+        ("{command: [make, [x]], outputs: a.bin}", ".command", "want a command"),
+        ("{command: make, outputs: {ten: a.bin}}", ".outputs", "want a flash address"),
+        ("{command: make, outputs: a.bin, inputs: [/abs/*.c]}", ".inputs", "relative to the folder"),
+        ("{command: make, outputs: a.bin, input: a.c}", ".input", "did you mean 'firmware.build.inputs'"),
+        ("make", "", "want a mapping such as {command: make"),
+    ],
+)
+def test_what_is_no_build(mistakes: Lines, text: str, key: str, words: str) -> None:
+    (line,) = mistakes(f"extends: esp12\nfirmware: {{build: {text}}}\n")
+    assert line.startswith(f"kitchen.yaml:2: firmware.build{key}: ")
+    assert words in line
+
+
 def test_two_kinds_of_firmware_at_once_are_refused(mistakes: Lines) -> None:
     assert mistakes("extends: esp12\nfirmware: {image: a.bin, split: {0: a.bin}}\n") == [
         "kitchen.yaml:2: firmware: has both image and split, want one of them"
     ]
+    (line,) = mistakes("extends: esp12\nfirmware: {image: a.bin, build: {command: make, outputs: a.bin}}\n")
+    assert line.endswith("firmware: has both image and build, want one of them")
 
 
 def test_no_escape_code_reaches_the_terminal(mistakes: Lines) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "task_flash",
     "task_identify",
     "task_image",
+    "task_lock",
     "task_monitor",
     "task_ports",
     "task_profiles",
@@ -98,6 +99,16 @@ def task_image() -> Tasks:
     profile=NAME [image=FILE | image=0x00000:FILE,0x10000:FILE]. No port is opened.
     """
     return _plain(steps.show_image)
+
+
+def task_lock() -> Tasks:
+    """Pin what a profile's image sources give now in images.lock.yaml
+
+    profile=NAME [image=FILE]. What is first had from a URL, a release or a package is pinned by itself, and local files
+    where the profile says `lock: true`; other bytes are refused from then on. This task accepts new ones, and says what
+    changed inside. Commit the file; with locked=1 nothing is used that it does not pin.
+    """
+    return _plain(steps.lock_images)
 
 
 def task__check() -> Tasks:

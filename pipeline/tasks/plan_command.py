@@ -43,6 +43,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         self.dep_manager.close()
         sessions.install_handlers()
         try:
+            request().writes_lock = False
             if "port" in request().variables.given:
                 results = [self._attempt(self._compare, board) for board in boards().values()]
             else:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.errors import BadValueError, KeepError, NoImageError, RecordError, SourceError, UnknownProfileError
+from pipeline.errors import (
+    BadValueError,
+    KeepError,
+    NoImageError,
+    NotLockedError,
+    RecordError,
+    SourceError,
+    UnknownProfileError,
+)
 from pipeline.tasks.variables import Variables
 
 if TYPE_CHECKING:
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.flasher.records import BootWish, Policy
     from pipeline.plan import FlashPlan
     from pipeline.profile import Profile, SerialProfile
+    from pipeline.tasks.locking import Loaded, Lock
 
 FOLDER: Final = ".pipeline"
 _OVERRIDES: Final = {
@@ -50,6 +60,8 @@ class Request:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
+    writes_lock: bool = True
+    """False: what is had for the first time is not pinned; for commands that write nothing."""
 
     @property
     def profile_name(self) -> str:
@@ -106,10 +118,37 @@ class Request:
         """
         with self._lock:
             if self._plan is None:
-                self._plan = self._make_plan()
+                self._plan = self._locked_plan()
             return self._plan
 
-    def _make_plan(self) -> FlashPlan:
+    def _locked_plan(self) -> FlashPlan:
+        from pipeline.tasks import locking  # noqa: PLC0415
+
+        loaded = self._load()
+        if self.variables.flag("locked"):
+            locking.require_pin(loaded)
+        plan = self._make_plan(loaded.images)
+        # Pinned only now: what the gate refuses must not become what the project insists on.
+        if loaded.old is None and self.writes_lock and (loaded.remote or self.profile().lock):
+            locking.pin(loaded, self._lock_file(make=True))
+        return plan
+
+    def lock_again(self) -> str:
+        """Pin what the images' sources give now, whatever was pinned; returns what that changed.
+
+        Raises:
+            NotLockedError: locked=1.
+            PipelineError: an image that is missing, refused or does not fit, or a damaged lock file.
+        """
+        from pipeline.tasks import locking  # noqa: PLC0415
+
+        if self.variables.flag("locked"):
+            raise NotLockedError("locked=1 forbids what `lock` is for: to change images.lock.yaml")
+        loaded = self._load(anew=True)
+        self._make_plan(loaded.images)
+        return locking.pin_again(loaded, self._lock_file(make=True))
+
+    def _make_plan(self, images: Mapping[int, Image]) -> FlashPlan:
         from pipeline.flash import FlashSettings  # noqa: PLC0415
         from pipeline.plan import check_kept, make_plan  # noqa: PLC0415
 
@@ -123,7 +162,7 @@ class Request:
             profile.name,
             profile.chip,
             settings,
-            self.images(),
+            images,
             mode=profile.flash_mode,
             frequency=profile.flash_frequency,
             erase_all=profile.erase == "all",
@@ -133,21 +172,40 @@ class Request:
         return plan
 
     def images(self) -> Mapping[int, Image]:
-        """The images by address.
+        """The images by address, as the lock file wants them; nothing is pinned.
 
         Raises:
             SourceError: one cannot be had, or none is named.
+            LockError: one is not what was pinned.
         """
-        from pipeline.firmware.sources import load_source, parse_image_argument  # noqa: PLC0415
+        return self._load().images
+
+    def _load(self, *, anew: bool = False) -> Loaded:
+        from pipeline.firmware.fetch import Access  # noqa: PLC0415
+        from pipeline.tasks import locking  # noqa: PLC0415
+
+        access = Access(offline=self.variables.flag("offline"))
+        return locking.load(self._sources(), self._lock_file(), access, anew=anew)
+
+    def _lock_file(self, *, make: bool = False) -> Lock:
+        from pipeline.tasks.locking import Lock  # noqa: PLC0415
+
+        words = [f"{name}={shlex.quote(self.variables.given[name])}" for name in ("profile", "image")
+                 if name in self.variables.given]  # fmt: skip
+        folder = make_folder(self.folder) if make else self.folder
+        return Lock(self.project, folder / "images.lock", f"`{' '.join((self.program, 'lock', *words))}` pins it")
+
+    def _sources(self) -> dict[int, tuple[str, Path]]:
+        from pipeline.firmware.sources import parse_image_argument  # noqa: PLC0415
 
         text = self.variables.text("image")
         if text:
-            return {address: load_source(source, self.caller) for address, source in parse_image_argument(text).items()}
+            return {address: (source, self.caller) for address, source in parse_image_argument(text).items()}
         sources = self.profile().sources
         if not sources:
             command = f"{self.program} flash profile={self.profile_name}"
             raise NoImageError(f"profile {self.profile_name} names no image", NO_IMAGE.format(command=command))
-        return {source.address: load_source(source.text, source.base) for source in sources}
+        return {source.address: (source.text, source.base) for source in sources}
 
     def allowed(self) -> frozenset[str]:
         """Codes of refusals that the user overrides.
@@ -172,9 +230,8 @@ class Request:
         """
         from pipeline.flasher.records import Policy  # noqa: PLC0415
 
-        if self.variables.flag("locked"):
-            raise BadValueError("locked=1: this project has no images.lock.yaml yet", "leave out locked=1")
-        self.variables.flag("offline")  # no source needs the network yet; the value must still be readable
+        for name in ("locked", "offline"):  # used where images are loaded; the values must be readable anywhere
+            self.variables.flag(name)
         return Policy(
             boards=self.profile().boards,
             boot=self.boot_wish(),

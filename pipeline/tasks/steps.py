@@ -124,6 +124,12 @@ def show_image(request: Request) -> None:
 
 
 @step
+def lock_images(request: Request) -> None:
+    """Pin what the sources give now."""
+    say(request.lock_again())
+
+
+@step
 def check_plan(request: Request) -> None:
     """Everything that can be refused without a board; shows the plan where it is about to be carried out."""
     from pipeline.tasks.plan_text import describe_plan  # noqa: PLC0415

@@ -28,7 +28,7 @@ KNOWN: Final[dict[str, str]] = {
     "allow": "codes of refusals to override, separated by commas; the receipt remembers them",
     "yes": "1: confirm what would be asked on a terminal",
     "offline": "1: use no network",
-    "locked": "1: fail rather than change images.lock.yaml",
+    "locked": "1: use only images that images.lock.yaml pins, and never change it",
 }
 """Every variable of the shipped tasks and what it means."""
 FROM_ENVIRONMENT: Final = {"profile": "FLASHPIPE_PROFILE", "port": "FLASHPIPE_PORT", "baud": "FLASHPIPE_BAUD"}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness import Project
 
-TASKS = {"boot", "erase", "flash", "identify", "image", "monitor", "ports", "profiles", "verify"}
+TASKS = {"boot", "erase", "flash", "identify", "image", "lock", "monitor", "ports", "profiles", "verify"}
 
 
 def names(text: str) -> set[str]:
