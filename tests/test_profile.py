@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from pipeline.errors import BadValueError, PipelineError, ProfileError, UnknownProfileError
-from pipeline.flash import FREQUENCY_CODES, SIZE_CODES
 from pipeline.firmware.build import Build
+from pipeline.flash import FREQUENCY_CODES, SIZE_CODES
 from pipeline.profile import (
     BootProfile,
     PortMatch,
