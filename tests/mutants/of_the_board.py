@@ -783,7 +783,7 @@ BOARD: Final = (
         "self.program.stopped = True",
         "pass",
         "what a power loss cuts off is finished all the same",
-        (f"{T_BOARD}::test_power_fails_in_the_middle_of_a_program", f"{T_BOARD}::test_brown_out_resets_the_chip"),
+        (f"{T_FAULTS}::test_nothing_is_finished_after_the_power_has_failed",),
     ),
     Mutant(
         "silent-stub-answers",

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.sim import parts
+from pipeline.sim import parts, slip
 from pipeline.sim.faults import Faults
+from pipeline.sim.link import Link
+from pipeline.sim.loader import HEADER
 from pipeline.sim.nor import Nor
+from pipeline.sim.options import parse_url
 
 DATA = bytes(range(256)) * 20
 
@@ -49,3 +52,17 @@ def test_a_brown_out_comes_at_an_erase_only(bench: Any) -> None:
     assert host.link.board.resets == resets, "the sector was blank: programmed, not erased"
     host.command(0xD1, bench.words(0, 0x1000))
     assert host.link.board.resets > resets
+
+
+def test_nothing_is_finished_after_the_power_has_failed(bench: Any) -> None:
+    """Also where the host looks late, and all of it would have happened in one go."""
+    seconds = [0.0]
+    setup = parse_url("sim://esp12?start=stub-v2&fill=byte:0")
+    link = Link(setup.spec, 1.0, Faults.parse(["power-loss:3"]), wall=lambda: seconds[0])
+    link.write(slip.encode(HEADER.pack(0, 0xD1, 8, 0) + bench.words(0, 0x8000)))
+    seconds[0] += 10
+    link.pump()
+    assert link.board.mode == "off"
+    cells = bytes(link.board.cells[0:0x8000])
+    assert cells[:0x2800] == b"\xff" * 0x2800
+    assert cells[0x3000:] == bytes(0x5000)
