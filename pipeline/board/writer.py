@@ -117,8 +117,10 @@ def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], 
     return lambda done: on_progress(before + done, total)
 
 
-def verify(loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress) -> None:
-    """Compare the pieces' bytes inside `regions` by digest.
+def verify(
+    loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress, *, written: bool = True
+) -> None:
+    """Compare the pieces' bytes inside `regions` by digest; `written`: they were written just now.
 
     Raises:
         VerifyError: naming the first sector that differs.
@@ -127,7 +129,7 @@ def verify(loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], o
     total, done = sum(part.size for _, part in jobs), 0
     for piece, part in jobs:
         if not holds(loader, piece, part):
-            raise VerifyError(*_first_bad(loader, piece, part))
+            raise VerifyError(*_first_bad(loader, piece, part, written=written))
         done += part.size
         on_progress(done, total)
 
@@ -164,11 +166,13 @@ def _inside(pieces: Sequence[Piece], regions: Iterable[Region], step: int) -> li
 _VERIFY_HINT: Final = "check the 3.3 V supply, then run it again with baud=115200"
 
 
-def _first_bad(loader: Loader, piece: Piece, block: Region) -> tuple[str, str]:
+def _first_bad(loader: Loader, piece: Piece, block: Region, *, written: bool) -> tuple[str, str]:
     for sector in block.split(SECTOR_SIZE):
         if not holds(loader, piece, sector):
             blank = hashlib.md5(b"\xff" * sector.size, usedforsecurity=False).digest()
             state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
+            if not written:
+                return f"the board does not hold the image: sector {sector} {state}", "`flash` writes what differs"
             return f"sector {sector} {state} after it was written", _VERIFY_HINT
     return f"{block} gives two different digests: the flash or the line is not stable", _VERIFY_HINT
 

@@ -51,8 +51,9 @@ def judge(session: Session, wish: BootWish, entry: journal.Entry | None, *, is_n
 def boot_error(port: str, verdict: Verdict, wish: BootWish) -> BootError:
     """The error for a verdict that does not pass; carries the verdict as `verdict`."""
     kind = _BOOT_ERRORS.get(verdict.kind, BootUnexpectedError)
-    wanted = "" if kind is not BootUnexpectedError else f", expected {wish.expect}"
-    proof = f': "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
+    wish_text = {"auto": "NodeMCU", "nodemcu": "NodeMCU", "any": "a sign of life"}.get(wish.expect, f'"{wish.expect}"')
+    wanted = "" if kind is not BootUnexpectedError else f"; expected {wish_text}"
+    proof = f'; last line: "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
     error = kind(f"{port}: {verdict.summary}{wanted}{proof}", kind.remedy)
     error.verdict = verdict
     return error

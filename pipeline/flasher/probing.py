@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pipeline import journal
 from pipeline.board import writer
 from pipeline.board.session import Session
-from pipeline.flash import Region
+from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.flasher.checks import check_board
 from pipeline.flasher.records import Policy, Probe
 from pipeline.plan import FlashPlan
@@ -20,22 +22,51 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
     plan = check_board(plan, device, policy)
     entry = journal.read(device.mac)
-    known = entry.finished(plan.fingerprint)
-    ignored = tuple(plan.volatile_regions()) if known else ()
     if policy.force:
-        return Probe(plan, device, entry, None, ignored, "force=1: written although the board may hold it")
+        return Probe(plan, device, entry, None, (), "force=1: written although the board may hold it")
     if entry.state == "writing":
         session.say(f"an earlier run on {device.mac} did not finish: comparing and continuing")
-    if policy.trust_journal and known:
-        return Probe(plan, device, entry, None, ignored, f"trusted, not checked: the journal says so for {device.mac}")
+    if policy.trust_journal and entry.finished(plan.fingerprint):
+        return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
     with session.step("probe", "comparing digests") as result:
+        ignored = tuple(settled_parts(session, plan, entry))
         difference = writer.first_difference(session.link, pieces(plan), ignored, session.progress("probe"))
         if difference is None:
             reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
         else:
-            reason = _why(entry, plan, difference)
+            reason = _why(entry, plan, difference) + (FORGETFUL if session.virtual and entry.state == "clean" else "")
         result.append("equal" if difference is None else f"differs at {difference}")
     return Probe(plan, device, entry, difference, ignored, reason)
+
+
+FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"
+
+
+def settled_parts(session: Session, plan: FlashPlan, entry: journal.Entry) -> list[Region]:
+    """Volatile parts that were verified before their first boot and belong to the firmware since.
+
+    The journal says so, and the board is asked whether that can still be true: with another boot sector it holds
+    another firmware, and a part that is blank where the plan has bytes was erased. Such parts are compared as well.
+    """
+    if not entry.finished(plan.fingerprint):
+        return []
+    ignored = plan.volatile_regions()
+    boot_sector = Region(0, SECTOR_SIZE)
+    for piece in pieces(plan):
+        if piece.address == 0 and not all(
+            writer.holds(session.link, piece, part) for part in boot_sector.without(ignored)
+        ):
+            return []
+    return [region for region in ignored if not _was_erased(session, plan, region)]
+
+
+def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
+    for piece in pieces(plan):
+        part = region.common(piece.region)
+        blank = b"\xff" * max(0, part.size)
+        if part.size >= SECTOR_SIZE and piece.cut(part) != blank:
+            return writer.holds(session.link, writer.Piece(part.start, blank), part)
+    return False
 
 
 def _why(entry: journal.Entry, plan: FlashPlan, difference: Region) -> str:

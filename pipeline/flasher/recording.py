@@ -27,12 +27,13 @@ def record(
     Raises:
         RecordError: it could not be stored.
     """
-    done = ending if isinstance(ending, Outcome) else None
-    verdict = done.verdict if done else ending.verdict if isinstance(ending, BootError) else None
+    error = ending if isinstance(ending, PipelineError) else None
+    seen = error.verdict if isinstance(error, BootError) else None
+    done = ending if isinstance(ending, Outcome) else error.done if isinstance(error, BootError) else None
     return receipt.write(
         receipt.Receipt(
             command=command,
-            outcome=done.outcome if done else ending.code,  # type: ignore[union-attr]
+            outcome=error.code if error else done.outcome if done else "",
             port=session.port,
             virtual=session.virtual,
             profile=plan.profile if plan else "",
@@ -46,9 +47,9 @@ def record(
             written=[str(region) for region in done.written] if done else [],
             sent_bytes=done.sent if done else 0,
             steps=list(session.step_times),
-            verdict=_verdict(verdict or NOT_CHECKED, virtual=session.virtual),
+            verdict=_verdict(seen or (done.verdict if done else NOT_CHECKED), virtual=session.virtual),
             allowed=sorted(allowed),
-            error="" if done else str(ending),
+            error=str(error or ""),
         ),
         folder,
     )

@@ -13,11 +13,11 @@ from pipeline import journal
 from pipeline.board import writer
 from pipeline.board.bootlog import NOT_CHECKED
 from pipeline.board.session import Device, Session
-from pipeline.errors import PipelineError
+from pipeline.errors import BootError, PipelineError
 from pipeline.flash import Region, merge
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
-from pipeline.flasher.probing import compare, pieces
+from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
 from pipeline.plan import FlashPlan
 from pipeline.units import format_size
@@ -39,8 +39,9 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
     dirty = [segment.region for segment in found.plan.segments] if found.forced else compare(session, found)
     _record(session, found, policy, "writing")
     if found.plan.erase_all:
-        with session.step("erase", "whole flash"):
+        with session.step("erase", "whole flash") as result:
             session.link.erase_all()
+            result.append("whole flash")
         dirty = [segment.region for segment in found.plan.segments]
     wanted = pieces(found.plan)
     amount = sum(region.size for region in dirty)
@@ -59,10 +60,19 @@ def _checked(found: Probe, dirty: Sequence[Region]) -> list[Region]:
     return merge(part for segment in found.plan.segments for part in segment.region.without(left))
 
 
-def _verify(session: Session, wanted: Sequence[writer.Piece], regions: Sequence[Region], *, read_back: bool) -> None:
-    check = writer.read_back if read_back else writer.verify
+def _verify(
+    session: Session,
+    wanted: Sequence[writer.Piece],
+    regions: Sequence[Region],
+    *,
+    read_back: bool,
+    written: bool = True,
+) -> None:
     with session.step("verify", "read back" if read_back else "MD5 of every planned byte") as result:
-        check(session.link, wanted, regions, session.progress("verify"))
+        if read_back:
+            writer.read_back(session.link, wanted, regions, session.progress("verify"))
+        else:
+            writer.verify(session.link, wanted, regions, session.progress("verify"), written=written)
         result.append(f"{sum(region.size for region in regions):,} bytes as planned")
 
 
@@ -70,7 +80,13 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
     if not policy.boot.check:
         session.leave()
         return replace(done, verdict=NOT_CHECKED)
-    verdict = judge(session, policy.boot, entry, is_nodemcu=found.plan.firmware.family == "nodemcu")
+    try:
+        verdict = judge(session, policy.boot, entry, is_nodemcu=found.plan.firmware.family == "nodemcu")
+    except BootError as error:
+        error.done = done  # the receipt says what was written all the same
+        if done.outcome == "skipped":
+            error.hint += "; force=1 writes everything again"
+        raise
     return replace(done, verdict=verdict)
 
 
@@ -85,8 +101,9 @@ def erase(session: Session, policy: Policy) -> Outcome:
     check_mac(device, policy)
     entry = journal.Entry(device.mac, state="writing", project=policy.project, port=session.port)
     journal.write(entry)
-    with session.step("erase", "whole flash"):
+    with session.step("erase", "whole flash") as result:
         session.link.erase_all()
+        result.append("whole flash")
     whole = Region(0, device.flash_size or 0)
     if whole.size:
         with session.step("verify", "is it blank?") as result:
@@ -106,9 +123,9 @@ def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
     device = session.connected()
     plan = check_board(plan, device, policy)
     entry = journal.read(device.mac)
-    ignored = plan.volatile_regions() if entry.finished(plan.fingerprint) else []
+    ignored = settled_parts(session, plan, entry)
     regions = merge(part for segment in plan.segments for part in segment.region.without(ignored))
-    _verify(session, pieces(plan), regions, read_back=policy.read_back)
+    _verify(session, pieces(plan), regions, read_back=policy.read_back, written=False)
     session.leave()
     return Outcome("verified", device, reason=f"board {device.mac} holds the image")
 

@@ -124,6 +124,22 @@ def test_6_what_the_firmware_rewrote_is_no_reason_to_write_again(
     project.doit("verify", "profile=esp12", board.port, f"image={image}").ok()
 
 
+@pytest.mark.images
+@pytest.mark.parametrize(
+    "hole", [range(0x400000), range(0x10000, 0x11000), range(0x1000)], ids=["all", "table", "boot"]
+)
+def test_6_what_another_tool_erased_is_mended_although_it_was_the_firmwares(
+    project: Project, board: Board, real_images: Path, hole: range
+) -> None:
+    image = real_images / "nodemcu-3.0-cloud-float.bin"
+    flash(project, board, image).ok()
+    board.change(hole.start, b"\xff" * len(hole))
+    failed = project.doit("verify", "profile=esp12", board.port, f"image={image}").failed("verify-failed")
+    assert "does not hold the image" in failed.text
+    assert flash(project, board, image).ok().wrote
+    assert not flash(project, board, image).ok().wrote
+
+
 def test_7_a_board_that_does_not_boot_fails_again_without_a_write(
     project: Project, board: Board, firmware: Path
 ) -> None:
@@ -134,6 +150,10 @@ def test_7_a_board_that_does_not_boot_fails_again_without_a_write(
     assert not second.wrote
     assert [receipt["outcome"] for receipt in project.receipts()] == ["boot-loop", "boot-loop"]
     assert project.journal()[0]["passed"] is False
+    written = [receipt["sent_bytes"] for receipt in project.receipts()]
+    assert written[0] > 400_000, "a receipt tells what was written, whatever the boot"
+    assert written[1] == 0
+    assert "force=1" in second.text
     assert flash(project, dout_only, firmware, "mode=dout").ok().wrote
 
 
