@@ -7,7 +7,7 @@ from typing import Final
 
 from pipeline import journal
 from pipeline.board.bootlog import Verdict, accepts
-from pipeline.board.session import Session
+from pipeline.board.session import NO_WIRE, Session
 from pipeline.errors import BootDownloadError, BootError, BootLoopError, BootSilentError, BootUnexpectedError
 from pipeline.flasher.records import BootWish
 
@@ -40,6 +40,8 @@ def judge(session: Session, wish: BootWish, entry: journal.Entry | None, *, is_n
         patient = wish.expect == "nodemcu" or (wish.expect == "auto" and is_nodemcu)
         verdict = session.boot(timeout_s=wish.timeout_s, wait_for=text, patient=patient)
         passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
+        if text and passed:
+            verdict = replace(verdict, summary=f'"{text}" was seen')
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if entry is not None:
         journal.write(replace(entry, verdict=verdict.kind, passed=passed))
@@ -54,6 +56,9 @@ def boot_error(port: str, verdict: Verdict, wish: BootWish) -> BootError:
     wish_text = {"auto": "NodeMCU", "nodemcu": "NodeMCU", "any": "a sign of life"}.get(wish.expect, f'"{wish.expect}"')
     wanted = "" if kind is not BootUnexpectedError else f"; expected {wish_text}"
     proof = f'; last line: "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
-    error = kind(f"{port}: {verdict.summary}{wanted}{proof}", kind.remedy)
+    hint = kind.remedy
+    if NO_WIRE in verdict.summary:
+        hint = "press RESET yourself (reset=manual, on a terminal), or leave the check out: boot=off"
+    error = kind(f"{port}: {verdict.summary}{wanted}{proof}", hint)
     error.verdict = verdict
     return error

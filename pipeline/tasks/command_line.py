@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.errors import BadValueError
 from pipeline.tasks.project import Request
 from pipeline.tasks.variables import variables
 
@@ -50,6 +51,17 @@ def preceding(task: str) -> str:
     return ""
 
 
+def _refuse_doubled() -> None:
+    from doit.exceptions import InvalidDodoFile  # noqa: PLC0415
+
+    words = sys.argv[1:] if _words is None else _words
+    names = [word.partition("=")[0] for word in words if "=" in word and not word.startswith("-")]
+    for name in names:
+        if names.count(name) > 1:
+            more = "; several ports are port=A,B" if name == "port" else ""
+            raise InvalidDodoFile(str(BadValueError(f"{name}= is given twice", f"give it once{more}")))
+
+
 def _fits(word: str, task: str) -> bool:
     return word == task or bool(set(word) & set("*?[") and fnmatch.fnmatch(task, word))
 
@@ -65,6 +77,7 @@ def request() -> Request:
 
     source = getattr(doit_cmd, "_CMDLINE_VARS", None)
     if _current is None or _current[0] is not source:
+        _refuse_doubled()
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
         program = "doit" if _words is None else "flashpipe"

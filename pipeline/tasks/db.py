@@ -6,6 +6,7 @@ that `doit list` leaves no trace in a folder.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
     _dirty: set[str]
 
     def _sqlite3(self, name: str) -> Any:
-        self._stored = Path(name).exists()
+        # In a project that belongs to somebody else nothing is stored, and nothing of theirs is believed.
+        self._stored = Path(name).exists() and os.access(name, os.W_OK) and os.access(Path(name).parent, os.W_OK)
         connection = super()._sqlite3(name if self._stored else ":memory:")
         connection.execute("pragma journal_mode=wal")
         connection.execute("pragma busy_timeout=30000")
@@ -67,6 +69,8 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
             make_folder(Path(self.name).parent)
         except RecordError:
             return  # a read-only project: doit's records are a convenience, the board's truth is in the journal
+        if not os.access(Path(self.name).parent, os.W_OK) or Path(self.name).exists():
+            return
         self._conn.close()
         Path(self.name).touch()
         self._conn = self._sqlite3(self.name)

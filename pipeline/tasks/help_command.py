@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 
 from doit.cmd_help import Help as DoitHelp
 
@@ -18,5 +19,6 @@ class Help(DoitHelp):  # type: ignore[misc]  # doit ships no types
         text = inspect.getdoc(getattr(tasks, f"task_{pos_args[0]}", None)) or ""
         first, _, rest = text.partition("\n")
         if rest and any(task.name == pos_args[0] and task.doc == first for task in self.task_list):
-            print(rest.rstrip())  # noqa: T201  doit's own help prints too
+            with suppress(BrokenPipeError):  # piped into head
+                print(rest.rstrip(), flush=True)  # noqa: T201  doit's own help prints too
         return True
