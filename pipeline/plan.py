@@ -6,14 +6,16 @@ A plan is pure data, made from a profile and images before any port is opened; i
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Final, Literal
 
-from pipeline.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError
+from pipeline.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError, SwappedSplitError
 from pipeline.firmware.flashmap import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
 from pipeline.firmware.image import Image, check_layout, with_settings
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
@@ -127,6 +129,7 @@ def make_plan(
     """
     from_board = settings is None
     settings = settings or FlashSettings(mode, AUTO_SIZE, frequency)
+    _check_names(images)
     check_layout(images, flash_size=settings.capacity, chip=chip)
     segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
     _check_regions(segments, settings)
@@ -191,6 +194,18 @@ def with_real_size(plan: FlashPlan, real_size: int) -> FlashPlan:
 def _declared_size(image: Image | None) -> str:
     code = image.data[3] >> 4 if image is not None and len(image.data) > 3 else -1  # noqa: PLR2004  header byte 3
     return decode_size(code) or ""
+
+
+def _check_names(images: Mapping[int, Image]) -> None:
+    # NodeMCU names files after their address; 10000 for 0x10000 is the commonest slip, and reads as decimal.
+    for address, image in images.items():
+        found = re.fullmatch(r"0x([0-9a-fA-F]{4,6})\.bin", Path(image.name).name)
+        named = int(found[1], 16) if found else 0
+        if named and address and named != address:
+            raise SwappedSplitError(
+                f"{image.name} is placed at {address:#08x}, its name says {named:#08x}",
+                f"write {named:#07x}:{image.name}; or rename the file if it does belong there",
+            )
 
 
 def _segment(address: int, image: Image, settings: FlashSettings) -> Segment:

@@ -21,6 +21,7 @@ from pipeline.errors import (
     PlanAlignmentError,
     PlanBoundsError,
     PlanOverlapError,
+    SwappedSplitError,
 )
 from pipeline.firmware.image import Image
 from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings, Region, merge
@@ -398,3 +399,10 @@ def test_writing_less_costs_no_more(found: Accepted, data: st.DataObject) -> Non
     differing = merge(data.draw(regions(plan.settings.capacity)))
     size = sum(row.region.size for row in rows(plan, 115200, differing) if row.action == "write")
     assert size <= plan.size
+
+
+def test_a_file_whose_name_is_another_address_is_a_slip_of_the_hand() -> None:
+    pair = {0: image(PLAIN, "0x00000.bin"), 10000 // SECTOR * SECTOR: image(DATA, "bin/0x10000.bin")}
+    with pytest.raises(SwappedSplitError, match="its name says 0x010000"):
+        make_plan("esp12", "esp8266", DIO_4MB, pair)
+    make_plan("esp12", "esp8266", DIO_4MB, {0: image(PLAIN, "0x00000.bin"), 0x20000: image(DATA, "data.bin")})
