@@ -80,7 +80,7 @@ class Builder:
 
     def newer_chip(self, number: int, address: int, *, size: int = 64) -> bytes:
         """An image with the 24-byte header of an ESP32 or one of its successors."""
-        head = struct.pack("<BBBBI", 0xE9, 1, 2, 0x20, address) + b"\xee\x00\x00\x00"
+        head = struct.pack("<BBBBI", 0xE9, 1, 2, 0x20, 0x40080400) + b"\xee\x00\x00\x00"
         return head + struct.pack("<H", number) + bytes(9) + b"\x01" + struct.pack("<II", address, size) + bytes(size)
 
     def sketch(self, size: int = 0x8000, *, text: bytes = b"") -> bytes:

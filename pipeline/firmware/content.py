@@ -63,6 +63,8 @@ _OWN_MEMORY: Final = range(0x3FFE8000, 0x40400000)
 """Where segments of ESP8266 images go: its RAM and mapped flash."""
 _OTHER_MEMORY: Final = range(0x3C000000, 0x60000000)
 """Where the segments of the newer chips go (esptool 5.6, `MEMORY_MAP` of each target)."""
+_ESP32_ENTRY: Final = range(0x40070000, 0x400C2000)
+"""Instruction RAM of the ESP32 (esptool 5.6 `ESP32ROM.MEMORY_MAP`: CACHE_PRO to RTC_IRAM)."""
 _FLASH_LIMIT: Final = 0x1000000
 _ESP32_START: Final = 0x1000
 """Where an ESP32's boot loader stands in flash; FF before it (facts: usb-nodemcu §9.1)."""
@@ -119,8 +121,12 @@ def other_chip(data: bytes) -> str | None:
     (address, size) = struct.unpack_from("<II", data, _EXTENDED.size)
     if own_address in _OWN_MEMORY or hashed > 1 or any(data[19:23]):
         return None
-    plausible = address in _OTHER_MEMORY and size < _FLASH_LIMIT and size % 4 == 0
-    return _CHIPS.get(number) if plausible else None
+    if address not in _OTHER_MEMORY or size >= _FLASH_LIMIT or size % 4:
+        return None
+    # Number 0 is what early tools wrote for everything; the ESP32's own code starts in its instruction RAM.
+    (entry,) = struct.unpack_from("<I", data, 4)
+    known = _CHIPS.get(number, "") if number or entry in _ESP32_ENTRY else ""
+    return known or f"another Espressif chip (number {number})"
 
 
 def looks_headerless(data: bytes) -> bool:

@@ -27,16 +27,14 @@ from pipeline.firmware.bootimage import (
     Image,
     describe_address,
     is_aggregated,
-    read_image,
 )
 from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, foreign_content
 from pipeline.firmware.nodemcu import identify_firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
 from pipeline.firmware.recognise import parse_boot_image, refuse_line_endings, refuse_other_chip
+from pipeline.firmware.sketch import SKETCH_ADDRESS, read_sketch
 from pipeline.units import format_size
 
-SKETCH_ADDRESS: Final = 0x1000
-"""Where the Arduino core's boot loader finds the image it starts (seen in the images at hand)."""
 _EBOOT: Final = 0x4010F000
 """Load address of that boot loader."""
 _POINTERS_ENOUGH: Final = 16
@@ -139,7 +137,7 @@ def _check_sketch(image: Image, boot: BootImage) -> None:
     data = image.data
     if boot.segments[0].address != _EBOOT or data[SKETCH_ADDRESS : SKETCH_ADDRESS + 1] != bytes((BOOT_MAGIC,)):
         return
-    read_image(data, name=image.name, base=SKETCH_ADDRESS, mapped=True)
+    read_sketch(data, name=image.name)
 
 
 def _check_whole(parts: Mapping[int, Image], boot: BootImage) -> None:

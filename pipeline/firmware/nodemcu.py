@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.errors import ImageError
-from pipeline.firmware.bootimage import read_image
 from pipeline.firmware.content import BOOT_MAGIC, other_chip
 from pipeline.firmware.partitions import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
+from pipeline.firmware.sketch import SKETCH_ADDRESS, read_sketch
 from pipeline.units import format_size
 
 
@@ -101,7 +101,6 @@ _SECOND_BOOT: Final = re.compile(rb"2nd boot version : (\d\.\d)")
 _RBOOT: Final = re.compile(rb"rBoot v(\d+\.\d+\.\d+) - richardaburton")
 _ARDUINO_START: Final = re.compile(rb"\xe9[\x01-\x10].{6}\x10\x10\x20\x40", re.DOTALL)
 """A sketch at 0x1000 has its flash-mapped code first, loaded at 0x40201010 (seen in the images at hand)."""
-_SKETCH: Final = 0x1000
 _EBOOT: Final = b"\x00\xf0\x10\x40"
 """Load address of the Arduino core's boot loader, little-endian 0x4010F000 (seen in the images at hand)."""
 
@@ -201,21 +200,23 @@ _SKETCH_FINDERS: Final = (_finder("esphome", _ESPHOME), _tasmota)
 def _is_sketch(parts: Mapping[int, bytes]) -> bool:
     start = parts.get(0, b"")
     loader = start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT
-    return loader and any(_ARDUINO_START.match(data, _SKETCH - at) for at, data in parts.items() if at <= _SKETCH)
+    return loader and any(
+        _ARDUINO_START.match(data, SKETCH_ADDRESS - at) for at, data in parts.items() if at <= SKETCH_ADDRESS
+    )
 
 
 def _without_rest(parts: Mapping[int, bytes]) -> Mapping[int, bytes]:
     """The parts without what stands after the sketch: in a dump of a whole flash, an older firmware's rest."""
     try:
-        end = read_image(parts[0], name="", base=_SKETCH, mapped=True).end
+        end = read_sketch(parts[0], name="").image.end
     except ImageError:
         return parts
     return {**parts, 0: parts[0][:end]}
 
 
 def _boot_loader(parts: Mapping[int, bytes]) -> Firmware:
-    start = parts.get(0, b"")[:_SKETCH]
-    if set(parts) == {0} and len(parts[0]) <= _SKETCH:  # alone: it stands before the image at 0x1000 or 0x2000
+    start = parts.get(0, b"")[:SKETCH_ADDRESS]
+    if set(parts) == {0} and len(parts[0]) <= SKETCH_ADDRESS:  # alone: it stands before the image at 0x1000 or 0x2000
         for family, pattern in (("bootloader", _SECOND_BOOT), ("rboot", _RBOOT)):
             found = pattern.search(start)
             if found:
