@@ -21,6 +21,8 @@ HOST: Final = "127.0.0.1"
 _HEAD: Final = struct.Struct("<cI")
 _LARGEST: Final = 1 << 24
 BUSY: Final = b"X"
+_HANDOVER_S: Final = 1.0
+"""Whoever closes and opens again at once must not find its own old connection in the way."""
 
 
 def pack(kind: bytes, body: bytes = b"") -> bytes:
@@ -84,7 +86,7 @@ class AttachServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
-            if not self._taken.acquire(blocking=False):
+            if not self._taken.acquire(timeout=_HANDOVER_S):
                 connection.sendall(pack(BUSY))
                 return
             try:

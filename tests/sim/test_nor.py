@@ -137,6 +137,15 @@ def test_protected_areas_ignore_programs_and_erases(level: int, limit: int) -> N
     assert whole(nor) == bytes(SIZE)
 
 
+def test_programs_stop_at_the_protected_area() -> None:
+    nor = blank()
+    nor.status = 6 << 2
+    nor.program(SIZE // 2 - 2, bytes(4))
+    nor.program(SIZE - 0x1000, bytes(0x100))
+    assert whole(nor).count(0) == 2
+    assert nor.read(SIZE // 2 - 2, 4) == b"\0\0\xff\xff"
+
+
 def test_status_bits_can_be_written_but_not_those_of_the_hardware() -> None:
     nor = blank()
     nor.transact(0x06, 0, b"", 0, 0.0)
