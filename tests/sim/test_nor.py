@@ -146,6 +146,13 @@ def test_programs_stop_at_the_protected_area() -> None:
     assert nor.read(SIZE // 2 - 2, 4) == b"\0\0\xff\xff"
 
 
+def test_an_erase_unit_that_reaches_into_the_protected_area_is_left_alone() -> None:
+    nor = Nor(bytearray(SIZE), PART)
+    nor.status = 1 << 2
+    nor.erase_block(SIZE - BLOCK)
+    assert whole(nor) == bytes(SIZE)
+
+
 def test_status_bits_can_be_written_but_not_those_of_the_hardware() -> None:
     nor = blank()
     nor.transact(0x06, 0, b"", 0, 0.0)
