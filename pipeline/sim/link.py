@@ -21,8 +21,8 @@ from pipeline.sim.wire import garble
 EN_RISE_S: Final = 0.02
 """How long EN takes to rise, on the wall: a 10 kΩ and 1 µF circuit takes about 10 ms to the threshold."""
 RATE_CHANGE_S: Final = 0.1
-"""Faster than real: how long, on the wall, a program that has changed its rate waits before it speaks. A real one needs about as
-long from the ROM's log to its first line, and that is the time in which a host can follow it."""
+"""Faster than real: how long, on the wall, a program that has changed its rate waits before it speaks. A real one needs
+about as long from the ROM's log to its first line, and that is the time in which a host can follow it."""
 RECEIVE_LIMIT: Final = 1 << 20
 """Bytes kept for a host that does not read; a real driver keeps fewer."""
 _TURNS: Final = 2000
@@ -255,7 +255,7 @@ class Link:
             del self._received[:-RECEIVE_LIMIT]
 
     def _held_s(self, wall: float) -> float:
-        """Seconds for which the next bytes are still held back, because a program that is faster than real has just changed its rate."""
+        """Seconds for which the next bytes are held back: a program faster than real has just changed its rate."""
         burst = self.board.uart.outbound.head()
         if self.clock.factor >= 1 or burst is None or burst.at or not isinstance(self.board.program, Application):
             return 0.0
