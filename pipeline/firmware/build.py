@@ -260,9 +260,9 @@ def _failure(build: Build, log: Path, ending: str, seconds: float) -> str:
     return "\n".join(
         [
             f"build: `{build}` {ending} after {seconds:.1f} s",
-            f"  folder: {build.folder}",
-            f"  environment: {' '.join(shown)}",
             *(f"  | {line}" for line in _tail(log, TAIL_LINES)),
+            f"  environment: {' '.join(shown)}",
+            f"  folder: {build.folder}",
         ]
     )
 

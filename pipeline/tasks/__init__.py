@@ -6,11 +6,12 @@ and a broken profile takes no other task down.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pipeline.errors import PipelineError
-from pipeline.tasks import steps
+from pipeline.tasks import building, steps
 from pipeline.tasks.boards import Board
 from pipeline.tasks.command_line import boards, named, preceding, request
 from pipeline.tasks.reporter import Plain
@@ -19,7 +20,9 @@ from pipeline.tasks.variables import declare_variables
 __all__ = [
     "DOIT_CONFIG",
     "declare_variables",
+    "task__build",
     "task__check",
+    "task__inputs",
     "task__probe",
     "task_boot",
     "task_erase",
@@ -98,7 +101,7 @@ def task_image() -> Tasks:
 
     profile=NAME [image=FILE | image=0x00000:FILE,0x10000:FILE]. No port is opened.
     """
-    return _plain(steps.show_image)
+    return {**_plain(steps.show_image), "task_dep": ["_build"]}
 
 
 def task_lock() -> Tasks:
@@ -108,12 +111,29 @@ def task_lock() -> Tasks:
     where the profile says `lock: true`; other bytes are refused from then on. This task accepts new ones, and says what
     changed inside. Commit the file; with locked=1 nothing is used that it does not pin.
     """
-    return _plain(steps.lock_images)
+    return {**_plain(steps.lock_images), "task_dep": ["_build"]}
+
+
+def task__inputs() -> Tasks:
+    """Find the files that the profile's build reads"""
+    return {"actions": [(building.find_inputs, [request()])], "io": _IO}
+
+
+def task__build() -> Iterator[dict[str, Any]]:
+    """Run the profile's build, where it has one and it is due"""
+    # One sub-task for each profile: doit remembers the inputs by the task's name.
+    yield {
+        "name": re.sub(r"[^\w.-]+", "_", request().profile_name) or "none",
+        "actions": [(building.build_images, [request()])],
+        "calc_dep": ["_inputs"],
+        "uptodate": [building.Built(request())],
+        "io": _IO,
+    }
 
 
 def task__check() -> Tasks:
     """Refuse what can be refused without a board"""
-    return _plain(steps.check_plan)
+    return {**_plain(steps.check_plan), "task_dep": ["_build"]}
 
 
 def task__probe() -> Tasks:

@@ -85,11 +85,15 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
 
     def _show(self, plan: FlashPlan, dirty: Sequence[Region] | None, *, settled: bool = False) -> None:
         from pipeline.plan import rows  # noqa: PLC0415
+        from pipeline.tasks.building import build_note  # noqa: PLC0415
         from pipeline.tasks.plan_text import describe_first_boot, describe_plan, draw_map, table  # noqa: PLC0415
 
         baud = request().serial().baud
         found = rows(plan, baud, dirty, settled=settled)
         self._say(describe_plan(plan))
+        note = build_note(request())
+        if note:
+            self._say(note)
         later = "" if settled else describe_first_boot(plan)
         if later:
             self._say(later)

@@ -22,6 +22,7 @@ from pipeline.tasks.variables import Variables
 
 if TYPE_CHECKING:
     from pipeline.board.session import Device
+    from pipeline.firmware.build import Build
     from pipeline.firmware.image import Image
     from pipeline.flasher.records import BootWish, Policy
     from pipeline.plan import FlashPlan
@@ -73,6 +74,11 @@ class Request:
         """The project's `.pipeline` folder; made, with its own .gitignore, on the first write only."""
         return self.project / FOLDER
 
+    @property
+    def builds_folder(self) -> Path:
+        """Where the records and logs of builds lie; made by the first build."""
+        return self.folder / "builds"
+
     def profile(self) -> Profile:
         """The profile asked for.
 
@@ -120,6 +126,11 @@ class Request:
             if self._plan is None:
                 self._plan = self._locked_plan()
             return self._plan
+
+    def forget_plan(self) -> None:
+        """The images have changed under us: what was planned before holds no longer."""
+        with self._lock:
+            self._plan = None
 
     def _locked_plan(self) -> FlashPlan:
         from pipeline.tasks import locking  # noqa: PLC0415
@@ -183,9 +194,12 @@ class Request:
     def _load(self, *, anew: bool = False) -> Loaded:
         from pipeline.firmware.fetch import Access  # noqa: PLC0415
         from pipeline.tasks import locking  # noqa: PLC0415
+        from pipeline.tasks.fetching import Downloads  # noqa: PLC0415
 
-        access = Access(offline=self.variables.flag("offline"))
-        return locking.load(self._sources(), self._lock_file(), access, anew=anew)
+        access = Access(offline=self.variables.flag("offline"), progress=Downloads())
+        loaded = locking.load(self._sources(), self._lock_file(), access, anew=anew)
+        self._built()  # still what it was: nothing was built while the images were read
+        return loaded
 
     def _lock_file(self, *, make: bool = False) -> Lock:
         from pipeline.tasks.locking import Lock  # noqa: PLC0415
@@ -201,11 +215,36 @@ class Request:
         text = self.variables.text("image")
         if text:
             return {address: (source, self.caller) for address, source in parse_image_argument(text).items()}
+        built = self._built()
+        if built:
+            return built
         sources = self.profile().sources
         if not sources:
             command = f"{self.program} flash profile={self.profile_name}"
             raise NoImageError(f"profile {self.profile_name} names no image", NO_IMAGE.format(command=command))
         return {source.address: (source.text, source.base) for source in sources}
+
+    def build(self) -> Build | None:
+        """What makes the images; None where they come from elsewhere.
+
+        Raises:
+            ProfileError: the profile is missing, unknown or has mistakes.
+        """
+        return None if self.variables.text("image") else self.profile().build
+
+    def _built(self) -> dict[int, tuple[str, Path]]:
+        """The outputs of the last build, if one makes the images.
+
+        Raises:
+            BuildDueError: it does not count.
+        """
+        build = self.build()
+        if build is None:
+            return {}
+        from pipeline.firmware.build import last_build  # noqa: PLC0415
+
+        done = last_build(build, self.builds_folder)
+        return {address: (output.path, build.folder) for address, output in done.outputs.items()}
 
     def allowed(self) -> frozenset[str]:
         """Codes of refusals that the user overrides.

@@ -1,0 +1,136 @@
+"""`firmware.build` as whole commands: when it runs, when not, and that a plan never builds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Done, Project
+
+Command = Callable[..., Done]
+MAKE = """
+import pathlib, sys
+with open("runs", "a") as runs:
+    runs.write("x")
+if (pathlib.Path("broken")).exists():
+    sys.exit("no rule to make target")
+pathlib.Path("bin").mkdir(exist_ok=True)
+pathlib.Path("bin/fw.bin").write_bytes(pathlib.Path("source.bin").read_bytes())
+"""
+
+
+class Tree:
+    """A source tree of the project."""
+
+    def __init__(self, folder: Path, firmware: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        (folder / "source.bin").write_bytes(firmware.read_bytes())
+        (folder / "make.py").write_text(MAKE)
+
+    @property
+    def runs(self) -> int:
+        return len((self.folder / "runs").read_text()) if (self.folder / "runs").exists() else 0
+
+    def say(self, project: Project, inputs: str = "") -> None:
+        (project.folder / "kitchen.yaml").write_text(
+            "extends: esp12\nfirmware:\n  build:\n"
+            f"    command: ['{Path(sys.executable).as_posix()}', make.py]\n"
+            f"    folder: {self.folder.name}\n    outputs: bin/fw.bin\n{inputs}"
+        )
+
+
+@pytest.fixture
+def tree(project: Project, firmware: Path) -> Tree:
+    found = Tree(project.folder / "source", firmware)
+    found.say(project)
+    return found
+
+
+def test_a_plan_never_builds_and_says_what_is_due(tree: Tree, command: Command) -> None:
+    command("plan", "profile=kitchen").failed("build-due")
+    assert tree.runs == 0
+    assert "NodeMCU 1.5.4.1" in command("image", "profile=kitchen").ok().out
+    planned = command("plan", "profile=kitchen").ok()
+    assert "`flash` runs" in planned.out
+    assert tree.runs == 1
+
+
+def test_without_inputs_it_always_runs_and_the_board_decides(tree: Tree, tmp_path: Path, command: Command) -> None:
+    port = f"port=sim://esp12?flash={tmp_path / 'flash'}"
+    assert command("flash", "profile=kitchen", port).ok().wrote
+    second = command("flash", "profile=kitchen", port).ok()
+    assert tree.runs == 2
+    assert not second.wrote
+    with (tree.folder / "source.bin").open("ab") as stream:
+        stream.write(b"more")
+    assert command("flash", "profile=kitchen", port).ok().wrote
+    assert tree.runs == 3
+
+
+def test_with_inputs_doit_decides(project: Project, tree: Tree, command: Command) -> None:
+    tree.say(project, "    inputs: ['*.bin', '**/*.py']\n")
+    for _ in range(2):
+        command("image", "profile=kitchen").ok()
+    (tree.folder / "source.bin").touch()
+    command("image", "profile=kitchen").ok()
+    assert tree.runs == 1
+    assert "has changed since" in command("plan", "profile=kitchen").ok().out  # by its date: doit looks closer
+    (tree.folder / "new.py").write_text("")
+    command("image", "profile=kitchen").ok()
+    assert tree.runs == 2
+    (tree.folder / "bin" / "fw.bin").write_bytes(b"from elsewhere")
+    command("plan", "profile=kitchen").failed("build-due")
+    command("image", "profile=kitchen").ok()
+    assert tree.runs == 3
+
+
+def test_a_failed_build_is_due_until_it_succeeds(project: Project, tree: Tree, command: Command) -> None:
+    tree.say(project, "    inputs: '*.bin'\n")
+    command("image", "profile=kitchen").ok()
+    (tree.folder / "broken").write_text("")
+    with (tree.folder / "source.bin").open("ab") as stream:
+        stream.write(b"more")
+    failed = command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("build-failed")
+    assert failed.status == 11
+    assert failed.text.count("[code: ") == 1
+    for part in ("ended with status 1", "| no rule to make target", "environment: ", "folder: ", "builds"):
+        assert part in failed.text
+    command("plan", "profile=kitchen").failed("build-due")
+    (tree.folder / "broken").unlink()
+    assert "NodeMCU" in command("image", "profile=kitchen").ok().out
+
+
+def test_an_image_on_the_command_line_needs_no_build(tree: Tree, firmware: Path, command: Command) -> None:
+    command("image", "profile=kitchen", f"image={firmware}").ok()
+    assert tree.runs == 0
+
+
+def test_an_input_that_matches_nothing_is_a_mistake(project: Project, tree: Tree, command: Command) -> None:
+    tree.say(project, "    inputs: '*.rs'\n")
+    done = command("image", "profile=kitchen").failed("build-inputs")
+    assert done.text.count("[code: ") == 1
+    assert tree.runs == 0
+
+
+def test_two_profiles_of_one_project_do_not_forget_each_others_inputs(
+    project: Project, tree: Tree, command: Command
+) -> None:
+    tree.say(project, "    inputs: '*.bin'\n")
+    (project.folder / "bath.yaml").write_text((project.folder / "kitchen.yaml").read_text().replace("*.bin", "*.py"))
+    for name in ("kitchen", "bath", "kitchen", "bath"):
+        command("image", f"profile={name}").ok()
+    assert tree.runs == 2
+
+
+def test_plain_doit_builds_too(project: Project, tree: Tree) -> None:
+    project.doit("image", "profile=kitchen").ok()
+    assert tree.runs == 1
+
+
+def test_the_build_is_no_task_of_the_list(project: Project, tree: Tree) -> None:
+    assert "build" not in project.doit("list").ok().out.replace("_build", "")
+    del tree
