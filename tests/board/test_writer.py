@@ -195,6 +195,29 @@ def test_read_back_names_the_first_bad_byte() -> None:
         writer.read_back(loader, [wanted], [wanted.region], quiet)
 
 
+def test_every_loop_tells_its_progress_to_the_end() -> None:
+    """Progress is also where a request to stop is heeded."""
+    loader, wanted = FakeLoader(), piece(0, 0x50000)
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    loops: dict[str, Callable[[], object]] = {
+        "write": lambda: writer.write(loader, [wanted], [wanted.region], tell),
+        "probe": lambda: writer.first_difference(loader, [wanted], [], tell),
+        "compare": lambda: writer.differences(loader, [wanted], [], tell),
+        "verify": lambda: writer.verify(loader, [wanted], [wanted.region], tell),
+        "read back": lambda: writer.read_back(loader, [wanted], [wanted.region], tell),
+    }
+    for name, loop in loops.items():
+        told.clear()
+        loop()
+        assert told, name
+        assert told == sorted(told), name
+        assert told[-1] == (0x50000, 0x50000), name
+
+
 def test_verify_looks_only_where_it_is_told() -> None:
     loader, wanted = FakeLoader(), piece(0, 0x3000)
     put(loader, wanted)

@@ -127,6 +127,16 @@ def test_what_the_firmware_changed_is_no_difference(bed: Any, plan: Plan) -> Non
         running.verify(session, plan(), QUIET)
 
 
+def test_a_volatile_part_that_was_erased_is_a_difference(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(TABLE, b"\xff" * 0x1000)
+    with board.session() as session:
+        assert flash(session, plan()).outcome == "flashed"
+    assert holds(board, plan())
+
+
 def test_what_the_firmware_changed_is_left_alone_by_a_repair(bed: Any, plan: Plan) -> None:
     board = bed()
     with board.session() as session:
@@ -149,6 +159,29 @@ def test_only_a_finished_entry_is_trusted(bed: Any, plan: Plan) -> None:
     journal.write(journal.Entry("5c:cf:7f:00:00:01", state="clean", plan="another"))
     with board.session() as session:
         assert not probe(session, plan(), trusting).holds
+
+
+def test_a_board_that_holds_the_plan_already_is_recorded(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        session.connected()
+        (segment,) = plan().segments
+        board.put(0, segment.data)
+        done = flash(session, plan())
+    assert (done.outcome, done.sent, done.written) == ("skipped", 0, ())
+    assert board.entry().finished(plan().fingerprint)
+
+
+def test_verify_names_what_differs_and_writes_nothing(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+        assert running.verify(session, plan(), QUIET).outcome == "verified"
+        board.put(0x23456, b"\x42" * 4)
+        cells = board.cells
+        with pytest.raises(VerifyError, match="0x023000"):
+            running.verify(session, plan(), QUIET)
+    assert board.cells == cells
 
 
 # --- erasing ---------------------------------------------------------------------------------------------------------
@@ -184,6 +217,15 @@ def test_a_board_that_is_not_listed_is_not_touched(bed: Any, plan: Plan) -> None
                 run(session, picky)
     assert board.cells == bytes(0x400000)
     assert board.entry().state == "unknown"
+
+
+def test_an_erased_board_is_blank_and_known_to_be(bed: Any) -> None:
+    board = bed("fill=byte:0")
+    with board.session() as session:
+        done = running.erase(session, QUIET)
+    assert (done.outcome, done.written) == ("erased", (Region(0, 0x400000),))
+    assert board.cells == b"\xff" * 0x400000
+    assert board.entry().state == "erased"
 
 
 # --- records ---------------------------------------------------------------------------------------------------------
@@ -222,6 +264,18 @@ def test_a_board_with_another_crystal_is_understood(bed: Any, plan: Plan) -> Non
     assert done.device.crystal_mhz == 40
     assert done.verdict.kind == "prompt"
     assert "ets Jan" in done.verdict.log
+
+
+def test_a_half_written_board_is_named(bed: Any, plan: Plan) -> None:
+    board = bed("fill=ff&fault=weak-page:0x23400")
+    with board.session() as session:
+        assert running.named_state(StoppedError("x"), session.connected()) == ""
+        with pytest.raises(VerifyError) as caught:
+            flash(session, plan())
+        said = running.named_state(caught.value, session.connected())
+    assert "5c:cf:7f:00:00:01" in said
+    assert "verify-failed" in said
+    assert running.named_state(caught.value, None) == ""
 
 
 # --- what ends a session ---------------------------------------------------------------------------------------------
@@ -267,3 +321,19 @@ def test_a_stop_is_heeded_between_blocks(bed: Any, plan: Plan) -> None:
     assert writes[0].done < writes[0].total
     assert board.entry().state == "writing"
     assert board.cells[0] == 0xFF, "the boot sector was erased first: no half firmware starts"
+
+
+def test_every_run_ends_with_the_board_running(bed: Any, plan: Plan) -> None:
+    board = bed()
+    runs: dict[str, Callable[[Session], Outcome]] = {
+        "flashed": lambda session: flash(session, plan()),
+        "skipped": lambda session: flash(session, plan()),
+        "verified": lambda session: running.verify(session, plan(), QUIET),
+        "erased": lambda session: running.erase(session, QUIET),
+    }
+    for outcome, run in runs.items():
+        with board.session(reset="auto") as session:
+            session.connected()
+            assert board.link.board.mode.startswith("stub")
+            assert run(session).outcome == outcome
+            assert board.link.board.mode == "app", outcome

@@ -650,8 +650,8 @@ BOARD: Final = (
     Mutant(
         "two-hosts-at-once",
         ATTACH,
-        "if not self._taken.acquire(blocking=False):",
-        "if not (self._taken.acquire(blocking=False) or True):",
+        "self._taken = threading.Lock()",
+        "self._taken = threading.Semaphore(9)",
         "two hosts talk to one board and neither understands why",
         (f"{T_PORTS}::test_attached_board_has_one_client",),
     ),
