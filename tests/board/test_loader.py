@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -97,6 +98,13 @@ def test_what_is_read_is_what_is_there(ready: Any) -> None:
     link.write(0x1000, DENSE, quiet)
     assert link.read(Region(0x0FFF, 0x1801), quiet) == b"\0" + DENSE[:0x801]
     assert link.md5(Region(0x1000, 0x2000)) != link.md5(Region(0x1000, 0x2001))
+
+
+def test_escapes_arrive_in_both_directions(ready: Any) -> None:
+    link, _ = ready
+    data = b"".join(bytes(pair) for pair in product((0xC0, 0xDB, 0xDC, 0xDD), repeat=4)) * 4
+    link.write(0x1000, data, quiet)
+    assert link.read(Region(0x1000, 0x1000 + len(data)), quiet) == data
 
 
 def test_another_chip_is_refused(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,22 @@ HOST: Final = (
         (f"{T_LOADER}::test_erasing_leaves_the_neighbours_alone",),
     ),
     Mutant(
+        "host-escapes-backwards",
+        FRAMES,
+        'packet.replace(b"\\xdb", b"\\xdb\\xdd").replace(b"\\xc0", b"\\xdb\\xdc")',
+        'packet.replace(b"\\xc0", b"\\xdb\\xdc").replace(b"\\xdb", b"\\xdb\\xdd")',
+        "blocks with C0 in them arrive damaged",
+        (f"{T_LOADER}::test_writing_leaves_the_neighbours_alone",),
+    ),
+    Mutant(
+        "host-unescapes-backwards",
+        FRAMES,
+        'packet.replace(b"\\xdb\\xdc", b"\\xc0").replace(b"\\xdb\\xdd", b"\\xdb")',
+        'packet.replace(b"\\xdb\\xdd", b"\\xdb").replace(b"\\xdb\\xdc", b"\\xc0")',
+        "digests and backups with DB DC in them are wrong",
+        (f"{T_LOADER}::test_escapes_arrive_in_both_directions",),
+    ),
+    Mutant(
         "begin-announces-padded-size",
         LOADER,
         'struct.pack("<IIIII", len(data), count',

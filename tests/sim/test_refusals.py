@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import product
 from typing import Any
 
 import pytest
@@ -69,3 +70,23 @@ def test_the_divider_is_that_of_a_real_chip(bench: Any, crystal: int, divider: i
     host = bench.host(f"sim://esp12?start=rom&crystal={crystal}")
     host.command(8, SYNC_PAYLOAD)
     assert host.value(0x0A, bench.words(0x6000_0014)) & 0xFFFFF == divider
+
+
+def test_escapes_are_undone_in_every_order() -> None:
+    for payload in map(bytes, product((0xC0, 0xDB, 0xDC, 0xDD, 0x00), repeat=4)):
+        wire = slip.escape(payload)
+        assert b"\xc0" not in wire
+        assert slip.unescape(wire) == payload
+    assert slip.escape(b"\xc0\xdb\xdc") == bytes.fromhex("dbdc dbdd dc")
+
+
+def test_an_erase_that_reaches_into_the_protected_part_is_refused_whole() -> None:
+    """Of 512 KB the smallest protected part is 8 KB, less than a block."""
+    nor = Nor(bytearray(0x80000), parts.part_by_name("W25Q40"))
+    nor.status = 1 << 2
+    assert nor.protected_from() == 0x7E000
+    nor.erase_block(0x70000)
+    nor.erase_chip()
+    assert nor.cells == bytes(0x80000)
+    nor.erase_sector(0x7D000)
+    assert nor.cells[0x7D000:0x7E000] == b"\xff" * 0x1000
