@@ -89,9 +89,11 @@ _BANNER: Final = re.compile(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua \d[^\
 """NodeMCU's start-up text is one C string (facts: esp8266 §2.6); until January 2015 it spelled itself `NodeMcu`."""
 _MICROPYTHON: Final = re.compile(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
 _CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
-_ESPRUINO: Final = re.compile(
-    rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)|espruino\.com\r?\n (\dv\d+(?:\.\d+)?) Copyright"
+_ESPRUINO: Final = (
+    re.compile(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)"),
+    re.compile(rb"espruino\.com\r?\n (\dv\d+(?:\.\d+)?) Copyright"),
 )
+"""Two patterns: each begins with a text, which is found fast; an alternation is not."""
 _ESPLUA: Final = re.compile(rb"EspLua\.ru (\d+(?:\.\d+)+) build \d{8}\s+powered by Lua ")
 _AT_COMMANDS: Final = (b"\0+GMR\0", b"\0+CWMODE", b"\0+CIPSTART")
 """The firmware's own table of commands; whoever talks to an AT modem writes `AT+GMR` (seen in all 100 at hand)."""
@@ -160,7 +162,7 @@ def _number_type(data: bytes) -> str:
 
 def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmware | None]:
     def find(data: bytes) -> Firmware | None:
-        versions = {found[found.lastindex or 0] for found in pattern.finditer(data)}
+        versions = {found[1] for found in pattern.finditer(data)}
         if len(versions) > 1:
             return Firmware(family)
         return Firmware(family, version=versions.pop().decode()) if versions else None
@@ -173,6 +175,10 @@ def _tasmota(data: bytes) -> Firmware | None:
     older = b"://bit.ly/tasmota" in data and b"Sonoff Basic" in data
     named = b"Tasmota Version}2" in data or b"ota.tasmota.com/tasmota" in data
     return Firmware("tasmota") if named or older else None
+
+
+def _espruino(data: bytes) -> Firmware | None:
+    return next((found for pattern in _ESPRUINO if (found := _finder("espruino", pattern)(data))), None)
 
 
 def _at(data: bytes) -> Firmware | None:
@@ -188,7 +194,7 @@ _FINDERS: Final = (
     _nodemcu,
     _finder("micropython", _MICROPYTHON),
     _finder("circuitpython", _CIRCUITPYTHON),
-    _finder("espruino", _ESPRUINO),
+    _espruino,
     _finder("esplua", _ESPLUA),
     _at,
     _punyforth,

@@ -10,7 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-COMMANDS: Final = {"board": "pipeline.sim.cli", "cache": "pipeline.tasks.cache", "init": "pipeline.tasks.init"}
+COMMANDS: Final = {
+    "board": "pipeline.sim.cli",
+    "cache": "pipeline.tasks.cache",
+    "init": "pipeline.tasks.init",
+    "inspect": "pipeline.tasks.inspect_command",
+}
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
 _PLUGINS: Final = {
     "COMMAND": {"plan": "pipeline.tasks.plan_command:Plan", "help": "pipeline.tasks.help_command:Help"},

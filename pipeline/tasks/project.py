@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.board.session import Device
     from pipeline.firmware.build import Build
     from pipeline.firmware.image import Image
+    from pipeline.firmware.inspection import Inspection
     from pipeline.flasher.records import BootWish, Policy
     from pipeline.plan import FlashPlan
     from pipeline.profile import Profile, SerialProfile
@@ -61,6 +62,8 @@ class Request:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
+    _images: Mapping[int, Image] = field(default_factory=dict)
+    """Those of the plan."""
     writes_lock: bool = True
     """False: what is had for the first time is not pinned; for commands that write nothing."""
 
@@ -136,6 +139,7 @@ class Request:
         from pipeline.tasks import locking  # noqa: PLC0415
 
         loaded = self._load()
+        self._images = loaded.images
         if self.variables.flag("locked"):
             locking.require_pin(loaded)
         plan = self._make_plan(loaded.images)
@@ -143,6 +147,18 @@ class Request:
         if loaded.old is None and self.writes_lock and (loaded.remote or self.profile().lock):
             locking.pin(loaded, self._lock_file(make=True))
         return plan
+
+    def inspect(self) -> Inspection:
+        """What the images of the plan are.
+
+        Raises:
+            PipelineError: as `plan`.
+        """
+        from pipeline.firmware.inspection import inspect_images  # noqa: PLC0415
+
+        with self._lock:
+            self.plan()
+            return inspect_images(self._images.items())
 
     def lock_again(self) -> str:
         """Pin what the images' sources give now, whatever was pinned; returns what that changed.

@@ -118,9 +118,12 @@ class Holds:
 @step
 def show_image(request: Request) -> None:
     """Load, check and describe the images."""
+    from pipeline.tasks.inspect_text import describe  # noqa: PLC0415
     from pipeline.tasks.plan_text import describe_plan  # noqa: PLC0415
 
-    say(describe_plan(request.plan()))
+    plan = request.plan()
+    say(describe_plan(plan))
+    say("\n" + describe(request.inspect(), plan.settings.capacity))
 
 
 @step
