@@ -6,21 +6,16 @@ leads out of the archive is nobody's firmware and is not looked at; nor is one t
 
 from __future__ import annotations
 
-import bz2
 import fnmatch
-import gzip
 import io
-import lzma
 import re
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO, Final, TypeVar, cast
 
 from pipeline.errors import ArchiveError, ArchiveMemberError
-from pipeline.firmware.content import describe_content
+from pipeline.firmware.content import describe_content, printable
 from pipeline.units import format_size
 
 MAX_MEMBER: Final = 0x1000000
@@ -35,12 +30,6 @@ _TAR_MAGIC: Final = 257
 _LISTED: Final = 8
 _ENCRYPTED: Final = 0x1
 """Bit 0 of a zip member's flags (APPNOTE.TXT 4.4.4)."""
-_PACKINGS: Final[tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...]] = (
-    (b"\x1f\x8b", lambda stream: cast("IO[bytes]", gzip.GzipFile(fileobj=stream))),
-    (b"BZh", lambda stream: cast("IO[bytes]", bz2.BZ2File(stream))),
-    (b"\xfd7zXZ\x00", lambda stream: cast("IO[bytes]", lzma.LZMAFile(stream))),  # noqa: SIM115  its caller does
-)
-_DAMAGE: Final = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
 def split_member(text: str) -> tuple[str, str]:
@@ -69,11 +58,10 @@ def unpack_gzip(data: bytes, text: str) -> bytes:
     """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    try:
-        with gzip.open(io.BytesIO(data)) as stream:
-            return _read(cast("IO[bytes]", stream), text, MAX_MEMBER)
-    except _DAMAGE as error:
-        raise _damaged(text, error) from error
+    import gzip  # noqa: PLC0415  these libraries cost more time than a cached image; most sources need none of them
+
+    with _damage_told(text), gzip.open(io.BytesIO(data)) as stream:
+        return _read(cast("IO[bytes]", stream), text, MAX_MEMBER)
 
 
 def read_member(data: bytes, member: str, text: str) -> tuple[str, bytes]:
@@ -83,15 +71,13 @@ def read_member(data: bytes, member: str, text: str) -> tuple[str, bytes]:
         ArchiveMemberError: none or several fit.
         ArchiveError: no archive, damaged, encrypted, or larger than any image.
     """
-    try:
-        if zipfile.is_zipfile(io.BytesIO(data)) and data.startswith(b"PK"):
-            return _from_zip(data, member, text)
-        return _from_tar(data, member, text)
-    except _DAMAGE as error:
-        raise _damaged(text, error) from error
+    with _damage_told(text):
+        return (_from_zip if data.startswith(b"PK") else _from_tar)(data, member, text)
 
 
 def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
+    import zipfile  # noqa: PLC0415
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()[: MAX_MEMBERS + 1]
         name, info = _choose({info.filename: info for info in infos if not info.is_dir()}, member, text, len(infos))
@@ -105,6 +91,8 @@ def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
 
 def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
+    import tarfile  # noqa: PLC0415
+
     with tarfile.open(fileobj=io.BytesIO(_unpack(data, text)), mode="r:") as archive:
         infos = []
         for info in archive:
@@ -120,15 +108,26 @@ def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
 def _unpack(data: bytes, text: str) -> bytes:
     """The tar inside the packing, if there is one."""
-    opener = next((opener for magic, opener in _PACKINGS if data.startswith(magic)), None)
-    if opener is not None:
-        with opener(io.BytesIO(data)) as stream:
+    if data.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
+        with _unpacking(io.BytesIO(data)) as stream:
             data = _read(stream, text, MAX_UNPACKED)
     if not data.startswith(b"ustar", _TAR_MAGIC):
         raise ArchiveError(
             f"{text}: holds no members: it is {describe_content(data)}", "leave out `!` and what follows"
         )
     return data
+
+
+def _unpacking(stream: io.BytesIO) -> IO[bytes]:
+    """The stream without its packing."""
+    import bz2  # noqa: PLC0415
+    import gzip  # noqa: PLC0415
+    import lzma  # noqa: PLC0415
+
+    first = stream.getvalue()[:1]
+    if first == b"\x1f":
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+    return cast("IO[bytes]", bz2.BZ2File(stream) if first == b"B" else lzma.LZMAFile(stream))
 
 
 def _choose(members: Mapping[str, _T], member: str, text: str, count: int) -> tuple[str, _T]:
@@ -142,7 +141,7 @@ def _choose(members: Mapping[str, _T], member: str, text: str, count: int) -> tu
     if len(found) == 1:
         return PurePosixPath(found[0]).name, members[safe[found[0]]]
     listed = found or sorted(safe, key=lambda name: (not name.endswith(".bin"), name))
-    names = ", ".join(listed[:_LISTED]) + (" …" if len(listed) > _LISTED else "")
+    names = printable(", ".join(listed[:_LISTED]), 400) + (" …" if len(listed) > _LISTED else "")
     if found:
         raise ArchiveMemberError(f"{text}!{member}: {len(found)} members fit: {names}", "name one of them")
     raise ArchiveMemberError(f"{text}!{member}: no such member; there are {names or 'none'}", "name one of them")
@@ -165,6 +164,18 @@ def _read(stream: IO[bytes], what: str, limit: int) -> bytes:
     return data
 
 
-def _damaged(text: str, error: Exception) -> ArchiveError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return ArchiveError(f"{text}: cannot be unpacked: {reason}", "get the archive again")
+@contextmanager
+def _damage_told(text: str) -> Iterator[None]:
+    """Whatever the libraries raise for damaged archives becomes ours."""
+    import lzma  # noqa: PLC0415
+    import tarfile  # noqa: PLC0415
+    import zipfile  # noqa: PLC0415
+    import zlib  # noqa: PLC0415
+
+    try:
+        yield
+    except (
+        zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError
+    ) as error:  # fmt: skip
+        reason = printable(str(error)) or type(error).__name__
+        raise ArchiveError(f"{text}: cannot be unpacked: {reason}", "get the archive again") from error

@@ -107,7 +107,8 @@ def run_build(
     if not build.folder.is_dir():
         raise BuildError(f"build: there is no folder {build.folder}", "correct `folder:` of `firmware.build`")
     lock = Cache().lock_path(f"build in {os.path.realpath(build.folder)}")
-    with exclusive(lock, f"build in {build.folder}", BUSY_S):
+    told = on_line or (lambda _line: None)
+    with exclusive(lock, f"build in {build.folder}", BUSY_S, lambda: told("waits for another build in that folder")):
         stamp = _stamp(build, records)
         _forget(stamp)
         before = {path: _state(path) for _, text in build.outputs for path in _matches(build, text)}

@@ -161,8 +161,13 @@ def excerpt(data: bytes) -> str:
     title = re.search(rb"<title[^>]*>\s*([^<]{1,200})", head, re.IGNORECASE)
     text = title[1] if title else head.lstrip(b"\xef\xbb\xbf \t\r\n").splitlines()[:1] or [b""]
     line = text if isinstance(text, bytes) else text[0]
-    shown = "".join(char for char in line.decode("utf-8", "replace").strip() if char.isprintable())
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004  a message is one line
+    return printable(line.decode("utf-8", "replace").strip(), 60)
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Foreign text for a message: one line, at most `limit` characters, nothing that a terminal would obey."""
+    shown = "".join(char for char in " ".join(text.split()) if char.isprintable())
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
 
 
 def _describe_firmware(data: bytes) -> str | None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -29,6 +28,7 @@ from pipeline.errors import (
     FetchStatusError,
     RecordError,
 )
+from pipeline.firmware.content import printable
 from pipeline.units import format_size
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Part:
 def plain_url(url: str) -> str:
     """The URL without credentials, query and fragment: fit to be shown and kept."""
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return printable(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), 1000)
 
 
 def download(order: Order) -> Answer:
@@ -187,6 +187,8 @@ def download(order: Order) -> Answer:
     _record(lambda: part.path.parent.mkdir(parents=True, exist_ok=True), part.path.parent)
     failures, last = 0, _TryAgainError("")
     with requests.Session() as session:
+        # Redirects are followed below, one by one: requests reads the whole body of each, however long it is.
+        session.get_redirect_target = lambda _response: None  # type: ignore[assignment,method-assign]
         for _ in range(_MANY):
             before = part.size
             try:
@@ -250,7 +252,7 @@ def _open(session: requests.Session, order: Order, headers: dict[str, str]) -> I
         response.close()
         if not location:
             raise FetchRedirectError(f"{shown}: a redirect ({response.status_code}) that names no address")
-        previous, current = current, urljoin(current, location)
+        previous, current = current, _joined(shown, current, location)
         if urlsplit(previous).scheme == "https" and urlsplit(current).scheme == "http":
             raise FetchInsecureError(
                 f"{shown}: redirects from https to {plain_url(current)}, where anybody could change the bytes"
@@ -260,6 +262,16 @@ def _open(session: requests.Session, order: Order, headers: dict[str, str]) -> I
         if current in seen:
             raise FetchRedirectError(f"{shown}: redirects in a circle, again to {plain_url(current)}")
     raise FetchRedirectError(f"{shown}: more than {limits.redirects} redirects")
+
+
+def _joined(shown: str, current: str, location: str) -> str:
+    try:
+        # Servers write UTF-8 where the header is Latin-1.
+        found = urljoin(current, location.encode("latin-1", "replace").decode("utf-8", "replace"))
+        _ = urlsplit(found).port  # refuses what only looks like a number
+    except ValueError as error:
+        raise FetchRedirectError(f"{shown}: redirects to {printable(location)!r}, which is no address") from error
+    return found
 
 
 def _check_scheme(order: Order, url: str) -> None:
@@ -348,7 +360,7 @@ def _check_size(order: Order, size: int) -> None:
 
 def _refuse(shown: str, response: requests.Response) -> None:
     status, headers = response.status_code, response.headers
-    said = f"the server answers {status} {response.reason or ''}".rstrip()
+    said = f"the server answers {status} {printable(response.reason or '', 60)}".rstrip()
     spent = headers.get("X-RateLimit-Remaining") == "0"  # GitHub's 403 and 429 (docs.github.com, "Rate limits")
     if status in _BUSY and not spent:
         raise _TryAgainError(said, _retry_after(headers.get("Retry-After", "")))
@@ -370,6 +382,8 @@ def _retry_after(text: str) -> float:
     """Seconds of a Retry-After, which is a number or a date (RFC 9110 §10.2.3); 0 where it is neither."""
     if text.strip().isdigit():
         return float(text.strip()[:9])
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  slow to import, and seldom needed
+
     with suppress(ValueError, TypeError, IndexError):
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(timezone.utc)).total_seconds())
     return 0.0
@@ -388,7 +402,7 @@ def _translated(url: str) -> Iterator[None]:
         if "certificate" not in str(error).lower():
             raise _TryAgainError("the encrypted connection broke") from error
         raise FetchCertificateError(f"{shown}: {_reason(error)}", FetchCertificateError.remedy) from error
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
+    except ValueError as error:  # requests' InvalidURL and the like are such
         raise FetchStatusError(f"{shown}: is no address: {_reason(error)}", "correct the URL") from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _TryAgainError(_reason(error)) from error
@@ -406,8 +420,7 @@ def _reason(error: BaseException) -> str:
         if cause is None:
             break
         inner = cause
-    text = " ".join(str(inner).split()).rpartition(">: ")[2] or type(inner).__name__
-    return text if len(text) <= 160 else f"{text[:157]}..."  # noqa: PLR2004  a message is one line
+    return printable(str(inner).rpartition(">: ")[2], 160) or type(inner).__name__
 
 
 def _is_ours(error: OSError) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.errors import (
     FetchContentError,
+    FetchError,
     FetchMismatchError,
     OfflineError,
     RecordError,
@@ -122,7 +123,9 @@ def fetch(
     if access.offline:
         return _expect(cached(wanted.key, access, kind), wanted)
     started = time.time()
-    with exclusive(access.cache.lock_path(wanted.key), _shown(wanted.key), access.busy_s) as waited:
+    shown = _shown(wanted.key)
+    waiting = exclusive(access.cache.lock_path(wanted.key), shown, access.busy_s, lambda: access.progress(shown, 0, 0))
+    with waiting as waited:
         record = access.cache.record(wanted.key)
         if waited and record is not None and record.fetched >= started:
             return _expect(cached(wanted.key, access, kind), wanted)  # the other process has just fetched it
@@ -165,16 +168,21 @@ def _ask(wanted: _Wanted, record: Record | None) -> Fetched:
     if record is not None and known is not None:
         conditions = {"If-None-Match": record.etag, "If-Modified-Since": "" if record.etag else record.modified}
     part = Part(access.cache.part_path(wanted.key), wanted.address.url)
-    answer = download(
-        Order(
-            wanted.address.url,
-            part,
-            access.limits,
-            insecure=bool(wanted.pinned),
-            conditions={name: value for name, value in conditions.items() if value},
-            progress=lambda done, total: access.progress(_shown(wanted.key), done, total),
-        )
+    order = Order(
+        wanted.address.url,
+        part,
+        access.limits,
+        insecure=bool(wanted.pinned),
+        conditions={name: value for name, value in conditions.items() if value},
+        progress=lambda done, total: access.progress(_shown(wanted.key), done, total),
     )
+    try:
+        answer = download(order)
+    except FetchError as error:
+        if type(error) is FetchError and record is not None and known is not None:
+            when = time.strftime("%Y-%m-%d", time.localtime(record.fetched))
+            raise FetchError(error.message, f"offline=1 uses what came on {when}") from error
+        raise
     if answer.unchanged and record is not None and known is not None:
         _check_content(known, wanted.kind, wanted.key)
         access.cache.note(record)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pipeline.errors import FetchContentError, FetchStatusError, ImageAmbiguousError, ReleaseMissingError, SourceError
+from pipeline.firmware.content import printable
 from pipeline.firmware.download import Order, Part, download
 from pipeline.firmware.fetch import Access, Address, parse_url
 from pipeline.firmware.filelock import exclusive
@@ -24,7 +25,7 @@ API_VARIABLE: Final = "FLASHPIPE_GITHUB_API"
 """Environment variable with the base of another interface: GitHub Enterprise's https://HOST/api/v3."""
 TOKEN_VARIABLE: Final = "GITHUB_TOKEN"  # noqa: S105  the name, not a token
 """Environment variable that raises GitHub's limit of 60 questions an hour from one address; sent to the API only."""
-_SOURCE: Final = re.compile(r"github:([\w.-]+)/([\w.-]+)@(.+)/([^/]+)")
+_SOURCE: Final = re.compile(r"github:(?!\.)([\w.-]+)/(?!\.+@)([\w.-]+)@(.+)/([^/]+)")
 _NOT_FOUND: Final = 404
 _LISTED: Final = 12
 
@@ -68,13 +69,14 @@ def find_asset(release: Release, access: Access) -> Address:
         for asset in _ask(release, access).get("assets", [])
         if isinstance(asset, dict) and asset.get("name") and asset.get("browser_download_url")
     }
-    found = [release.pattern] if release.pattern in assets else fnmatch.filter(sorted(assets), release.pattern)
+    fitting = [name for name in sorted(assets) if fnmatch.fnmatchcase(name, release.pattern)]
+    found = [release.pattern] if release.pattern in assets else fitting
     if not found:
-        names = ", ".join(sorted(assets)[:_LISTED]) or "no files at all"
+        names = printable(", ".join(sorted(assets)[:_LISTED])) or "no files at all"
         raise ReleaseMissingError(f"{release}: the release has no such file; it has {names}", "name one of its files")
     if len(found) > 1:
         raise ImageAmbiguousError(
-            f"{release}: {len(found)} files fit: {', '.join(found[:_LISTED])}", "name one of them"
+            f"{release}: {len(found)} files fit: {printable(', '.join(found[:_LISTED]))}", "name one of them"
         )
     asset = assets[found[0]]
     address = parse_url(str(asset["browser_download_url"]))

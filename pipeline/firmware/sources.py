@@ -28,8 +28,6 @@ from pipeline.firmware.archive import is_gzip_name, read_member, split_member, u
 from pipeline.firmware.bootimage import Image
 from pipeline.firmware.content import describe_content
 from pipeline.firmware.fetch import Access, Address, Fetched, Kind, cached, fetch, file_name, parse_url
-from pipeline.firmware.github import PREFIX as _GITHUB
-from pipeline.firmware.github import find_asset, parse_release
 from pipeline.units import format_size, parse_address
 
 if TYPE_CHECKING:
@@ -43,6 +41,7 @@ _ADDRESSED: Final = re.compile(r"\s*(0[xX][0-9A-Fa-f]+|\d+)\s*[:=]\s*(.*)", re.D
 _NEXT_ADDRESS: Final = re.compile(r",(?=\s*(?:0[xX][0-9A-Fa-f]+|\d+)\s*[:=])")
 _LISTED: Final = 8
 _PACKAGE: Final = "package:"
+_GITHUB: Final = "github:"
 
 
 def parse_image_argument(text: str) -> dict[int, str]:
@@ -188,6 +187,8 @@ def _from_web(wanted: _Wanted) -> Resolved:
 
 
 def _from_release(wanted: _Wanted) -> Resolved:
+    from pipeline.firmware.github import find_asset, parse_release  # noqa: PLC0415  for few sources
+
     text = str(parse_release(wanted.outer))
     known = _pinned(wanted, text)
     if known is not None:

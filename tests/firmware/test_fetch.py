@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import (
     FetchBusyError,
@@ -173,6 +176,40 @@ def test_another_process_continues_where_the_first_one_stopped(web: Server, acce
     assert ranges(web)[1] == f"bytes={100_000 - 4096}-"
 
 
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(0, 260_000), max_size=4), etag=st.sampled_from(['"1"', ""]))
+def test_wherever_connections_break_the_bytes_are_the_files(
+    web: Server, access: Access, image: bytes, cuts: list[int], etag: str
+) -> None:
+    folder = uuid.uuid4().hex
+    patient = replace(access, limits=replace(QUICK, attempts=6), cache=Cache(access.cache.folder / folder))
+    path = f"/{folder}"
+    web.routes[path] = document(image, etag=etag, cuts=tuple(cuts))
+    assert get(web, patient, path).data == image
+
+
+def test_a_server_that_is_down_leaves_what_came_before(web: Server, access: Access, image: bytes) -> None:
+    web.routes[PATH] = document(image)
+    get(web, access)
+    web.routes[PATH] = Reply(status=502)
+    with pytest.raises(FetchError) as caught:
+        get(web, access)
+    assert "offline=1 uses what came on 20" in caught.value.hint
+
+
+def test_nothing_that_a_server_says_reaches_the_terminal_as_a_command(web: Server, access: Access) -> None:
+    web.routes |= {
+        "/to": redirect("file:///a\x1b[31m"),
+        PATH: redirect("https://\x1b[2J/a"),
+        "/port": redirect("https://h:x/"),
+    }
+    web.routes |= {"/page": Reply(b"<html><title>\x1b[2J</title>")}
+    for path in (PATH, "/to", "/port", "/page"):
+        with pytest.raises(FetchError) as caught:
+            get(web, access, path)
+        assert "\x1b" not in str(caught.value)
+
+
 def test_a_server_without_ranges_is_asked_for_the_whole(web: Server, access: Access, image: bytes) -> None:
     web.routes[PATH] = in_turn(
         Reply(image, headers={"ETag": '"1"'}, cut=100_000), Reply(image, headers={"ETag": '"1"'})
@@ -308,6 +345,16 @@ def test_redirects_that_lead_nowhere(web: Server, access: Access) -> None:
             get(web, access, path)
     with pytest.raises(FetchInsecureError, match="from https to http://127"):
         get(web, access, "/down", pinned="0" * 64)
+
+
+def test_the_body_of_a_redirect_is_not_waited_for(web: Server, access: Access, image: bytes) -> None:
+    web.routes |= {
+        PATH: Reply(image, 302, {"Location": "/b\xc3\xbc.bin"}, drip_s=0.01),
+        "/b%C3%BC.bin": document(image),
+    }
+    started = time.monotonic()
+    assert get(web, access).data == image
+    assert time.monotonic() - started < 5
 
 
 def test_an_unknown_certificate(web: Server, access: Access, image: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

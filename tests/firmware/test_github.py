@@ -125,6 +125,7 @@ def test_a_release_without_files(hub: Server, access: Access, body: bytes) -> No
 
 def test_how_an_asset_is_written() -> None:
     assert parse_release("github:o/r.x@v1/rc/a-*.bin") == Release("o", "r.x", "v1/rc", "a-*.bin")
-    for wrong in ("github:o/r", "github:o@1/a", "github:o/r@1", "github:o/r@1/", "github:o/../r@1/a"):
+    strange = ("github:o/../r@1/a", "github:../r@1/a", "github:o/..@1/a")
+    for wrong in (*strange, "github:o/r", "github:o@1/a", "github:o/r@1", "github:o/r@1/"):
         with pytest.raises(SourceError, match="not a release asset"):
             parse_release(wrong)

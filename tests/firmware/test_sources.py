@@ -102,6 +102,15 @@ def test_pattern_takes_the_only_match(tmp_path: Path) -> None:
         load_source("*.zip", tmp_path)
 
 
+def test_outputs_of_other_build_tools_by_path(tmp_path: Path) -> None:
+    for name in (".pio/build/nodemcuv2/firmware.bin", "build/esp8266.esp8266.nodemcuv2/sketch.ino.bin"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(name.encode())
+        assert load_source(name, tmp_path).data == name.encode()
+    assert load_source(".pio/build/*/firmware.bin", tmp_path).name == "firmware.bin"
+    assert load_source("build/*/*.ino.bin", tmp_path).name == "sketch.ino.bin"
+
+
 def test_name_that_looks_like_a_pattern_but_exists(tmp_path: Path) -> None:
     (tmp_path / "fw[1].bin").write_bytes(b"x")
     assert load_source("fw[1].bin", tmp_path).data == b"x"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -134,3 +136,27 @@ def test_plain_doit_builds_too(project: Project, tree: Tree) -> None:
 def test_the_build_is_no_task_of_the_list(project: Project, tree: Tree) -> None:
     assert "build" not in project.doit("list").ok().out.replace("_build", "")
     del tree
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals as POSIX has them")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_the_build_and_what_it_made_does_not_count(
+    project: Project, tree: Tree, number: signal.Signals
+) -> None:
+    from tests.running import Running  # noqa: PLC0415  POSIX only
+
+    project.flashpipe("image", "profile=kitchen").ok()
+    (tree.folder / "make.py").write_text(
+        "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\n"
+        "pathlib.Path('bin/fw.bin').write_bytes(b'half')\nprint('half way', flush=True)\n"
+        "time.sleep(60)\npathlib.Path('bin/fw.bin').write_bytes(b'late')\n"
+    )
+    with Running(project, "pipeline.tasks.cli", "flash", "profile=kitchen", "port=/dev/does-not-exist") as run:
+        run.until("half way")
+        run.signal(number)
+        assert run.end() == 128 + number
+        assert "stopped: nothing was being written" in run.shown
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tree.folder / "pid").read_text()), 0)
+    assert (tree.folder / "bin" / "fw.bin").read_bytes() == b"half"
+    project.flashpipe("plan", "profile=kitchen").failed("build-due")
