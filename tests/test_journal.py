@@ -63,6 +63,12 @@ def test_a_damaged_entry_is_moved_aside_and_counts_as_unknown(own_state: Path, t
     assert len(list(path.parent.glob("*.damaged"))) == 1
 
 
+def test_an_entry_that_cannot_be_read_says_so(own_state: Path) -> None:
+    (own_state / "boards" / "5ccf7fd71c89.json").mkdir(parents=True)
+    with pytest.raises(RecordError, match="cannot be read"):
+        journal.read(MAC)
+
+
 def test_a_journal_that_cannot_be_written_says_so(own_state: Path) -> None:
     (own_state / "boards").write_text("in the way")
     with pytest.raises(RecordError):
