@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import (
     BadValueError,
     KeepError,
+    LockError,
     NoImageError,
     NotLockedError,
     RecordError,
@@ -207,12 +208,12 @@ class Request:
         """
         return self._load().images
 
-    def _load(self, *, anew: bool = False) -> Loaded:
+    def _load(self, *, anew: bool = False, at_hand: bool = False) -> Loaded:
         from pipeline.firmware.fetch import Access  # noqa: PLC0415
         from pipeline.tasks import locking  # noqa: PLC0415
         from pipeline.tasks.fetching import Downloads  # noqa: PLC0415
 
-        access = Access(offline=self.variables.flag("offline"), progress=Downloads())
+        access = Access(offline=at_hand or self.variables.flag("offline"), progress=Downloads())
         loaded = locking.load(self._sources(), self._lock_file(), access, anew=anew)
         self._built()  # still what it was: nothing was built while the images were read
         return loaded
@@ -322,11 +323,18 @@ class Request:
         return BootWish(expect=self.variables.text("boot", "auto"))
 
     def expects_nodemcu(self) -> bool:
-        """Whether the profile's image is NodeMCU; False where there is no image to look at."""
-        try:
-            return bool(self.profile_name) and self.plan().firmware.family == "nodemcu"
-        except SourceError:
+        """Whether the profile's image is NodeMCU, for tasks that do not need it: False where it is not at hand.
+
+        Nothing is downloaded, built or pinned for that.
+        """
+        if not self.profile_name:
             return False
+        with self._lock:
+            try:
+                plan = self._plan or self._make_plan(self._load(at_hand=True).images)
+            except (SourceError, LockError):
+                return False
+        return plan.firmware.family == "nodemcu"
 
     def _fitting(self, device: Device) -> str:
         return ", ".join(fitting_profiles(self.project, device))

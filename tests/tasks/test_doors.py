@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.tasks.project import Request
+from pipeline.tasks.variables import Variables
 from tests.harness import Done, Project
 from tests.images import Builder
 from tests.webserver import Reply, Server, document
@@ -145,6 +147,21 @@ def test_a_flipped_bit_in_a_locked_file_is_refused(
     monkeypatch.setenv("FLASHPIPE_CACHE", str(project.folder / "empty"))
     done = command("flash", *words, PORT).failed("lock-mismatch")
     assert "does-not-exist" not in done.text
+
+
+def test_a_boot_check_fetches_nothing(project: Project, hub: Server, command: Callable[..., Done]) -> None:
+    words = on_the_web(project, WHOLE, hub)
+    command("boot", *words, PORT).failed("port-missing")
+    request = Request(project.folder, project.folder, Variables({"profile": "kitchen"}, {}))
+    assert not request.expects_nodemcu()
+    assert not hub.asked
+    command("image", *words).ok()
+    asked = len(hub.asked)
+    assert request.expects_nodemcu()
+    hub.routes.clear()
+    (project.folder / "images.lock.yaml").write_text("not a lock file")
+    assert not request.expects_nodemcu()
+    assert len(hub.asked) == asked
 
 
 def test_offline_without_a_cached_image(project: Project, hub: Server, command: Callable[..., Done]) -> None:
