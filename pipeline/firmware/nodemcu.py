@@ -87,7 +87,9 @@ _SDK_NUMBER: Final = re.compile(rb"(?<![\w.])\d\.\d\.\d(?:\.\d)?(?:-dev)?$")
 rarer second half: a pattern that begins with a digit takes a hundred times as long."""
 _BANNER: Final = re.compile(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
 """NodeMCU's start-up text is one C string (facts: esp8266 §2.6); until January 2015 it spelled itself `NodeMcu`."""
-_MICROPYTHON: Final = re.compile(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
+_MICROPYTHON: Final = re.compile(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d(?:; [^\0]{0,60}ESP8266|(?=\0))")
+"""Up to 1.12 or so the banner is one text; later ones keep the version, as part of `sys.version`, and the machine
+apart (seen in 1.19.1)."""
 _CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
 _ESPRUINO: Final = (
     re.compile(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)"),
@@ -177,6 +179,10 @@ def _tasmota(data: bytes) -> Firmware | None:
     return Firmware("tasmota") if named or older else None
 
 
+def _micropython(data: bytes) -> Firmware | None:
+    return _finder("micropython", _MICROPYTHON)(data) if b" with ESP8266" in data else None
+
+
 def _espruino(data: bytes) -> Firmware | None:
     return next((found for pattern in _ESPRUINO if (found := _finder("espruino", pattern)(data))), None)
 
@@ -192,7 +198,7 @@ def _punyforth(data: bytes) -> Firmware | None:
 
 _FINDERS: Final = (
     _nodemcu,
-    _finder("micropython", _MICROPYTHON),
+    _micropython,
     _finder("circuitpython", _CIRCUITPYTHON),
     _espruino,
     _finder("esplua", _ESPLUA),

@@ -69,6 +69,8 @@ def test_older_lines(build: Any, banner: bytes, sdk: bytes, version: str, line: 
     ("text", "family", "version"),
     [
         (MICROPYTHON, "micropython", "1.10-8-g8b7039d7d"),
+        (b"\x003.4.0; MicroPython v1.19.1 on 2022-06-18\0\0; ESP module (1M) with ESP8266\0", "micropython", "1.19.1"),
+        (b"\x003.4.0; MicroPython v1.19.1 on 2022-06-18\0\0; ESP32 module with ESP32\0", "unknown", ""),
         (b"Adafruit CircuitPython 2.3.1 on 2018-05-07; ESP module with ESP8266\0", "circuitpython", "2.3.1"),
         (b"User-Agent: Espruino 1v99\r\n", "espruino", "1v99"),
         (b"\0\n |_| http://espruino.com\r\n 1v75 Copyright 2015 G.Williams\r\n\0", "espruino", "1v75"),
