@@ -16,8 +16,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -106,9 +106,8 @@ def run_build(
     """
     if not build.folder.is_dir():
         raise BuildError(f"build: there is no folder {build.folder}", "correct `folder:` of `firmware.build`")
-    lock = Cache().lock_path(f"build in {os.path.realpath(build.folder)}")
     told = on_line or (lambda _line: None)
-    with exclusive(lock, f"build in {build.folder}", BUSY_S, lambda: told("waits for another build in that folder")):
+    with undisturbed(build, BUSY_S, lambda: told("waits for another build in that folder")):
         stamp = _stamp(build, records)
         _forget(stamp)
         before = {path: _state(path) for _, text in build.outputs for path in _matches(build, text)}
@@ -118,6 +117,18 @@ def run_build(
         finished = Finished(outputs, time.time(), time.monotonic() - started)
         _note(build, stamp, finished)
         return finished
+
+
+@contextmanager
+def undisturbed(build: Build, wait_s: float, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """While the body runs nobody else builds in the folder, whatever project and profile it is for.
+
+    Raises:
+        FetchBusyError: somebody has been building there for `wait_s` seconds.
+    """
+    lock = Cache().lock_path(f"build in {os.path.realpath(build.folder)}")
+    with exclusive(lock, f"build in {build.folder}", wait_s, on_wait):
+        yield
 
 
 def last_build(build: Build, records: Path) -> Finished:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,8 @@ _OVERRIDES: Final = {
     "mode": "flash.mode",
 }
 """Variable to the profile key it replaces."""
+BOOT_WORDS: Final = frozenset({"off", "on", "auto", "nodemcu", "any", "false", "true", "no", "yes", "0", "1"})
+"""What `boot=` can say beside a text of the boot log."""
 _SERIAL: Final = frozenset({"serial.baud", "serial.reset"})
 
 NO_IMAGE: Final = """ways to get one:
@@ -99,6 +102,8 @@ class Request:
                         "say profile=NAME; `doit profiles` lists them, `flashpipe init` writes one",
                     )
                 overrides = {key: self.variables.text(name) for name, key in _OVERRIDES.items() if self._says(name)}
+                if overrides.get("boot", "off").casefold() not in BOOT_WORDS:
+                    overrides["boot.expect"] = overrides.pop("boot")  # a text that the boot log shall hold
                 self._profile = load_profile(self.profile_name, self.project, overrides, caller=self.caller)
             return self._profile
 
@@ -214,9 +219,19 @@ class Request:
         from pipeline.tasks.fetching import Downloads  # noqa: PLC0415
 
         access = Access(offline=at_hand or self.variables.flag("offline"), progress=Downloads())
-        loaded = locking.load(self._sources(), self._lock_file(), access, anew=anew)
-        self._built()  # still what it was: nothing was built while the images were read
+        with self._undisturbed(0.0 if at_hand else None):
+            loaded = locking.load(self._sources(), self._lock_file(), access, anew=anew)
+            self._built()  # still what it was: nobody has changed it by hand meanwhile
         return loaded
+
+    def _undisturbed(self, wait_s: float | None) -> AbstractContextManager[None]:
+        """Nobody builds while the outputs of a build are read."""
+        build = self.build()
+        if build is None:
+            return nullcontext()
+        from pipeline.firmware.build import BUSY_S, undisturbed  # noqa: PLC0415
+
+        return undisturbed(build, BUSY_S if wait_s is None else wait_s)
 
     def _lock_file(self, *, make: bool = False) -> Lock:
         from pipeline.tasks.locking import Lock  # noqa: PLC0415

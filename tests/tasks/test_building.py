@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.firmware.build import undisturbed
+from pipeline.tasks.project import Request
+from pipeline.tasks.variables import Variables
 from tests.harness import Done, Project
 
 Command = Callable[..., Done]
@@ -126,6 +130,26 @@ def test_two_profiles_of_one_project_do_not_forget_each_others_inputs(
     for name in ("kitchen", "bath", "kitchen", "bath"):
         command("image", f"profile={name}").ok()
     assert tree.runs == 2
+
+
+@pytest.mark.usefixtures("tree")
+def test_outputs_are_not_read_while_somebody_else_builds(project: Project, command: Command) -> None:
+    command("image", "profile=kitchen").ok()
+    request = Request(project.folder, project.folder, Variables({"profile": "kitchen"}, {}))
+    build = request.build()
+    assert build is not None
+    (stamp,) = request.builds_folder.glob("*.json")
+    hidden = stamp.with_suffix(".hidden")
+    stamp.rename(hidden)  # what a build does first
+    with undisturbed(build, 1):
+        assert not request.expects_nodemcu()
+        reader = threading.Thread(target=request.plan)
+        reader.start()
+        reader.join(0.3)
+        assert reader.is_alive()
+        hidden.rename(stamp)
+    reader.join(30)
+    assert request.expects_nodemcu()
 
 
 def test_plain_doit_builds_too(project: Project, tree: Tree) -> None:
