@@ -69,7 +69,9 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
             make_folder(Path(self.name).parent)
         except RecordError:
             return  # a read-only project: doit's records are a convenience, the board's truth is in the journal
-        if not os.access(Path(self.name).parent, os.W_OK) or Path(self.name).exists():
+        # Another run may have made the file meanwhile: then both store in it.
+        places = [path for path in (Path(self.name).parent, Path(self.name)) if path.exists()]
+        if not all(os.access(path, os.W_OK) for path in places):
             return
         self._conn.close()
         Path(self.name).touch()

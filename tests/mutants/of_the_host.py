@@ -1000,6 +1000,14 @@ HOST: Final = (
         ("tests/tasks/test_records.py::test_what_was_stored_before_a_kill_stays",),
     ),
     Mutant(
+        "second-run-forgets",
+        DB,
+        "if not all(os.access(path, os.W_OK) for path in places):",
+        "if len(places) > 1:",
+        "of two runs that begin together in a new project, one stores nothing",
+        ("tests/tasks/test_records.py::test_two_runs_keep_each_others_tasks",),
+    ),
+    Mutant(
         "records-in-git",
         PROJECT,
         '            ignore.write_text("*\\n", encoding="ascii")',
