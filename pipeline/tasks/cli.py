@@ -29,10 +29,36 @@ def main(argv: list[str] | None = None) -> int:
     if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         words = ["init"]  # the first thing a newcomer types
     try:
-        return _command(words) if words and words[0] in COMMANDS else run_tasks(words)
+        return _dispatch(_spelled_out(words))
     except KeyboardInterrupt:  # before there is a port, which has handlers of its own
         sys.stderr.write("\nstopped: nothing was being written\n")
         return 130
+
+
+def _spelled_out(words: list[str]) -> list[str]:
+    """`TASK --help` and `help COMMAND` in the form that answers them."""
+    if len(words) == 2 and words[0] == "help" and words[1] in COMMANDS:  # noqa: PLR2004  help and a name
+        return [words[1], "--help"]
+    if words and words[0] not in COMMANDS and words[1:] and {"-h", "--help"} & set(words[1:]):
+        return ["help", words[0]]
+    return words
+
+
+def _dispatch(words: list[str]) -> int:
+    if words and words[0] in COMMANDS:
+        return _command(words)
+    if words == ["--version"]:
+        from pipeline.receipt import tool_versions  # noqa: PLC0415
+
+        sys.stdout.write("".join(f"{name} {version}\n" for name, version in tool_versions().items()))
+        return 0
+    if words and words[0] in {"-h", "--help", "help"} and len(words) == 1:
+        from pipeline import tasks  # noqa: PLC0415
+        from pipeline.tasks.overview import overview, task_texts  # noqa: PLC0415
+
+        sys.stdout.write(overview(task_texts(vars(tasks)), COMMANDS) + "\n")
+        return 0
+    return run_tasks(words)
 
 
 def _command(words: list[str]) -> int:
@@ -51,13 +77,21 @@ def run_tasks(words: list[str]) -> int:
     from doit.doit_cmd import DoitMain  # noqa: PLC0415
 
     from pipeline import tasks  # noqa: PLC0415
+    from pipeline.errors import PipelineError  # noqa: PLC0415
+    from pipeline.profile_search import profile_names  # noqa: PLC0415
     from pipeline.tasks import command_line, sessions, steps  # noqa: PLC0415
+    from pipeline.tasks.overview import check_words, task_texts  # noqa: PLC0415
     from pipeline.tasks.project import find_project  # noqa: PLC0415
 
     class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
         BIN_NAME = "flashpipe"
 
     project = find_project(Path.cwd())
+    try:
+        check_words(words, task_texts(vars(tasks)), COMMANDS, profile_names(project))
+    except PipelineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.status
     command_line.use(words, project)
     steps.failures.clear()
     config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
