@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.firmware.image import Image
 from pipeline.firmware.inspection import Inspection, inspect_images, memory_name
@@ -185,6 +187,22 @@ def test_every_byte_has_its_place_on_the_map(build: Any) -> None:
         assert sum(region.size for region in stretches) == len(data)
         assert all(left.end == right.start for left, right in pairwise(stretches))
         assert stretches[0].start == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    head=st.sampled_from(
+        [b"", b"\xe9\x02\x02\x20\x04\x00\x10\x40", b"\xea\x04\x00\x00", b"\xe9" + bytes(23), b"\xff" * 4096]
+    ),
+    rest=st.binary(min_size=1, max_size=6000),
+    address=st.sampled_from([None, 0, 0x1000, 0x10000]),
+)
+def test_any_bytes_get_a_report(head: bytes, rest: bytes, address: int | None) -> None:
+    found = look(head + rest, address)
+    assert found.title
+    assert 0 <= found.files[0].covered() <= len(head + rest)
+    if found.files[0].stretches:
+        assert sum(one.region.size for one in found.files[0].stretches) == len(head + rest)
 
 
 def test_memory_has_names() -> None:
