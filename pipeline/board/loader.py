@@ -372,9 +372,9 @@ class Quiet:
         self._port.reset_input_buffer()
         self._frames = Frames()
 
-    def read(self) -> bytes:
-        """The next frame."""
-        deadline = time.monotonic() + (self._port.timeout or COMMAND_LIMIT_S)
+    def read(self, deadline: float | None = None) -> bytes:
+        """The next frame, by `deadline` (of the monotonic clock) at the latest."""
+        deadline = deadline or time.monotonic() + (self._port.timeout or COMMAND_LIMIT_S)
         while (frame := self._frames.take()) is None:
             if time.monotonic() >= deadline:
                 reason = self._frames.missing()
@@ -401,8 +401,10 @@ class Quiet:
             self._port.timeout = before
 
     def _answer_to(self, op: int | None) -> tuple[int, bytes]:
+        # Noise at a wrong rate looks like frames now and then: it must not buy time.
+        deadline = time.monotonic() + self._port.timeout
         for _ in range(ANSWERS_READ):
-            frame = self.read()
+            frame = self.read(deadline)
             if len(frame) >= 8 and frame[0] == 1 and op in {None, frame[1]}:  # noqa: PLR2004  header size
                 return int.from_bytes(frame[4:8], "little"), frame[8:]
         raise self._failure("only answers to other commands came")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from random import Random
@@ -129,3 +130,29 @@ def test_a_stub_out_of_phase_is_brought_back(ready: Any) -> None:
     board.write(b"\xc0")
     assert link.sync(attempts=4)
     assert link.stub_runs
+
+
+class Babble:
+    """A port behind which something talks for ever, at a rate at which it looks like frames."""
+
+    def __init__(self) -> None:
+        self.baudrate, self.timeout, self.in_waiting, self.name = 115200, 0.1, 6, "babble"
+        self.write_timeout: float | None = None
+        self.reads = 0
+
+    def read(self, size: int) -> bytes:
+        self.reads += 1
+        time.sleep(0.01)
+        return b"\xc0abcd\xc0"[:size]
+
+    def write(self, data: bytes) -> int:
+        return len(data)
+
+    def reset_input_buffer(self) -> None:
+        pass
+
+
+def test_noise_that_looks_like_frames_buys_no_time() -> None:
+    port = Babble()
+    assert not Link(port, "babble").sync(attempts=2)
+    assert port.reads < 60, "two attempts of 0.1 s each, not a hundred frames each"
