@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from pipeline.errors import RecordError
 
@@ -82,3 +84,63 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def open_lock(path: Path) -> IO[bytes]:
+    """A file to lock, made where it is missing.
+
+    Raises:
+        RecordError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b")
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be opened: {error.strerror}", "mend the rights of the folder") from error
+
+
+if sys.platform == "win32":
+
+    def try_lock(stream: IO[bytes], at: int = 0) -> bool:
+        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
+
+        The system lets go of the lock when the file is closed or its process dies.
+        """
+        import msvcrt  # noqa: PLC0415
+
+        try:
+            stream.seek(at)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def unlock(stream: IO[bytes], at: int = 0) -> None:
+        """Let go of what `try_lock` took; Windows refuses to close a locked file cleanly."""
+        import msvcrt  # noqa: PLC0415
+
+        with suppress(OSError):
+            stream.seek(at)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+
+    def try_lock(stream: IO[bytes], at: int = 0) -> bool:  # noqa: ARG001  one signature on all systems
+        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
+
+        The system lets go of the lock when the file is closed or its process dies.
+        """
+        import fcntl  # noqa: PLC0415
+
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def unlock(stream: IO[bytes], at: int = 0) -> None:  # noqa: ARG001  one signature on all systems
+        """Let go of what `try_lock` took."""
+        import fcntl  # noqa: PLC0415
+
+        with suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_UN)

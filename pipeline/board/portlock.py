@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from pipeline import files
-from pipeline.errors import PortBusyError, RecordError
+from pipeline.errors import PortBusyError
 
 _ENTRY_SIZE: Final = 4096
 """Bytes at the head of a lock file; the lock itself is one byte behind them, so that others can read it (Windows)."""
@@ -58,13 +58,8 @@ def lock_port(port: str) -> Iterator[None]:
         RecordError: the lock file cannot be made.
     """
     path = lock_path(port)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("a+b")
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be opened: {error.strerror}", "mend the rights of the folder") from error
-    with stream:
-        if not _try_lock(stream):
+    with files.open_lock(path) as stream:
+        if not files.try_lock(stream, _ENTRY_SIZE):
             holder = _read_entry(path)
             raise PortBusyError(f"{port}: in use by {holder or 'another flashpipe'}", "wait for it, or stop it")
         _write_entry(stream)
@@ -74,7 +69,7 @@ def lock_port(port: str) -> Iterator[None]:
             # Windows refuses to close a locked file cleanly; elsewhere closing alone would do.
             with contextlib.suppress(OSError):
                 stream.truncate(0)
-            _unlock(stream)
+            files.unlock(stream, _ENTRY_SIZE)
 
 
 def _write_entry(stream: IO[bytes]) -> None:
@@ -91,42 +86,6 @@ def _read_entry(path: Path) -> Holder | None:
         return Holder(int(entry["pid"]), str(entry["program"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-if sys.platform == "win32":
-
-    def _try_lock(stream: IO[bytes]) -> bool:
-        import msvcrt  # noqa: PLC0415
-
-        try:
-            stream.seek(_ENTRY_SIZE)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(stream: IO[bytes]) -> None:
-        import msvcrt  # noqa: PLC0415
-
-        with contextlib.suppress(OSError):
-            stream.seek(_ENTRY_SIZE)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-
-    def _try_lock(stream: IO[bytes]) -> bool:
-        import fcntl  # noqa: PLC0415
-
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(stream: IO[bytes]) -> None:
-        import fcntl  # noqa: PLC0415
-
-        fcntl.flock(stream, fcntl.LOCK_UN)
 
 
 def find_holders(port: str, proc: Path = Path("/proc")) -> list[Holder]:

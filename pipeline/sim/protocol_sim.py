@@ -15,6 +15,7 @@ from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 from pipeline.sim.faults import PortGoneError
 from pipeline.sim.link import Link
 from pipeline.sim.options import Setup, parse_url
+from pipeline.sim.unwired import Unwired
 
 _NAME_PREFIX: Final = "rfc2217:"
 """esptool sets DTR and RTS one by one, without ioctl, on ports whose name begins so (facts: esptool's loader)."""
@@ -38,7 +39,7 @@ def forget_boards() -> None:
         _kept.clear()
 
 
-class Serial(SerialBase):
+class Serial(Unwired, SerialBase):
     """A port behind which a virtual board sits."""
 
     # Kept by pyserial's base class, but absent from its type stubs.
@@ -187,31 +188,6 @@ class Serial(SerialBase):
         if self._link is not None:
             with self._link.changed:
                 self._link.changed.notify_all()
-
-    @property
-    def out_waiting(self) -> int:
-        """Nothing is buffered on this side."""
-        return 0
-
-    @property
-    def cts(self) -> bool:
-        """Not wired; reads as asserted, so that flow control never blocks."""
-        return True
-
-    @property
-    def dsr(self) -> bool:
-        """Not wired."""
-        return True
-
-    @property
-    def ri(self) -> bool:
-        """Not wired."""
-        return False
-
-    @property
-    def cd(self) -> bool:
-        """Not wired."""
-        return True
 
 
 def _gone(error: PortGoneError) -> SerialException:

@@ -15,6 +15,7 @@ from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
 from pipeline.errors import BadValueError
 from pipeline.sim.attach import BUSY, HOST, pack, read_message
+from pipeline.sim.unwired import Unwired
 
 _NAME_PREFIX: Final = "rfc2217:"
 """esptool sets DTR and RTS one by one, without ioctl, on ports whose name begins so."""
@@ -22,7 +23,7 @@ _PATIENCE_S: Final = 5.0
 """For the other process to answer a ping; it does so in a millisecond."""
 
 
-class Serial(SerialBase):
+class Serial(Unwired, SerialBase):
     """A port whose board runs in another process."""
 
     # Kept by pyserial's base class, but absent from its type stubs.
@@ -206,31 +207,6 @@ class Serial(SerialBase):
         with self._changed:
             self._cancelled = True
             self._changed.notify_all()
-
-    @property
-    def out_waiting(self) -> int:
-        """Nothing is buffered on this side."""
-        return 0
-
-    @property
-    def cts(self) -> bool:
-        """Not wired; reads as asserted, so that flow control never blocks."""
-        return True
-
-    @property
-    def dsr(self) -> bool:
-        """Not wired."""
-        return True
-
-    @property
-    def ri(self) -> bool:
-        """Not wired."""
-        return False
-
-    @property
-    def cd(self) -> bool:
-        """Not wired."""
-        return True
 
 
 def _address(url: str) -> tuple[str, int]:

@@ -713,8 +713,8 @@ HOST: Final = (
     Mutant(
         "port-not-locked",
         PORTLOCK,
-        "if not _try_lock(stream):",
-        "if not (_try_lock(stream) or True):",
+        "if not files.try_lock(stream, _ENTRY_SIZE):",
+        "if not (files.try_lock(stream, _ENTRY_SIZE) or True):",
         "two runs write one board at the same time",
         (f"{T_LOCK}::test_another_process_is_refused_and_named",),
     ),
