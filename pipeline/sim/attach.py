@@ -15,8 +15,8 @@ from typing import Final
 
 from pipeline.sim.faults import PortGoneError
 from pipeline.sim.link import Link
+from pipeline.sim.loopback import LoopbackServer
 
-HOST: Final = "127.0.0.1"
 """Loopback only: whoever reaches the socket owns the board."""
 _HEAD: Final = struct.Struct("<cI")
 _LARGEST: Final = 1 << 24
@@ -53,36 +53,17 @@ def _exactly(connection: socket.socket, size: int) -> bytes | None:
     return bytes(data)
 
 
-class AttachServer:
+class AttachServer(LoopbackServer):
     """Serves one board to one client at a time."""
 
+    scheme = "sim+attach"
+
     def __init__(self, link: Link, port: int = 0) -> None:
-        self.link = link
-        self._socket = listen(port)
-        self.port: int = self._socket.getsockname()[1]
-        self.name = f"sim+attach://{HOST}:{self.port}"
-        self._stop = threading.Event()
+        super().__init__(link, port)
         self._taken = threading.Lock()
-        self._thread = threading.Thread(target=self._accept, name=f"board on {self.name}", daemon=True)
 
-    def start(self) -> None:
-        """Begin serving."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End serving."""
-        self._stop.set()
-        self._thread.join(2)
-        self._socket.close()
-
-    def _accept(self) -> None:
-        while not self._stop.is_set():
-            if not select.select([self._socket], [], [], 0.1)[0]:
-                self.link.pump()
-                continue
-            connection, _ = self._socket.accept()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def _welcome(self, connection: socket.socket) -> None:
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
@@ -127,19 +108,3 @@ class AttachServer:
             if waiting:
                 connection.sendall(pack(b"D", self.link.read(waiting, 0)))
             connection.sendall(pack(b"P"))
-
-
-def listen(port: int) -> socket.socket:
-    """A listening socket on loopback.
-
-    Raises:
-        OSError: the port number is in use.
-    """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listening.bind((HOST, port))
-        listening.listen()
-    except OSError:
-        listening.close()
-        raise
-    return listening

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
 from pipeline.errors import BadValueError
-from pipeline.sim.attach import BUSY, HOST, pack, read_message
+from pipeline.sim.attach import BUSY, pack, read_message
+from pipeline.sim.loopback import HOST
 from pipeline.sim.unwired import Unwired
 
 _NAME_PREFIX: Final = "rfc2217:"

@@ -8,13 +8,14 @@ from __future__ import annotations
 import select
 import socket
 import threading
+from contextlib import suppress
 from typing import Final
 
 import serial.rfc2217
 
-from pipeline.sim.attach import HOST, listen
 from pipeline.sim.faults import PortGoneError
 from pipeline.sim.link import Link
+from pipeline.sim.loopback import LoopbackServer
 from pipeline.sim.protocol_sim import Serial
 
 EN_RISE_S: Final = 1.0
@@ -34,40 +35,18 @@ class _Sender:
             self._connection.sendall(data)
 
 
-class Rfc2217Server:
+class Rfc2217Server(LoopbackServer):
     """Serves one board to one client at a time."""
 
+    scheme = "rfc2217"
+
     def __init__(self, link: Link, port: int = 0) -> None:
-        self.link = link
+        super().__init__(link, port)
         link.en_rise_s = EN_RISE_S
-        self._socket = listen(port)
-        self.port: int = self._socket.getsockname()[1]
-        self.name = f"rfc2217://{HOST}:{self.port}"
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._accept, name=f"board on {self.name}", daemon=True)
 
-    def start(self) -> None:
-        """Begin serving."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End serving."""
-        self._stop.set()
-        self._thread.join(2)
-        self._socket.close()
-
-    def _accept(self) -> None:
-        while not self._stop.is_set():
-            if not select.select([self._socket], [], [], 0.1)[0]:
-                self.link.pump()
-                continue
-            connection, _ = self._socket.accept()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with connection:
-                try:
-                    self._talk(connection)
-                except (OSError, PortGoneError):
-                    continue  # the client has gone, or the port has; the board goes on
+    def _welcome(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError, PortGoneError):  # the client has gone, or the port has; the board goes on
+            self._talk(connection)
 
     def _talk(self, connection: socket.socket) -> None:
         sender = _Sender(connection)

@@ -737,7 +737,7 @@ BOARD: Final = (
     ),
     Mutant(
         "served-to-the-network",
-        ATTACH,
+        "pipeline/sim/loopback.py",
         "listening.bind((HOST, port))",
         'listening.bind(("", port))',
         "anybody on the network can write to the board",

@@ -15,9 +15,10 @@ import serial
 
 from pipeline.errors import BadValueError
 from pipeline.sim import slip
-from pipeline.sim.attach import AttachServer, listen
+from pipeline.sim.attach import AttachServer
 from pipeline.sim.link import Link
 from pipeline.sim.loader import HEADER, SYNC_PAYLOAD
+from pipeline.sim.loopback import listen
 from pipeline.sim.options import parse_url
 from pipeline.sim.rfc2217 import Rfc2217Server
 
