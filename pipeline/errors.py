@@ -582,6 +582,27 @@ class RecordError(PipelineError):
     remedy = "free disk space or mend the rights of the folder that the message names"
 
 
+class BackupError(PipelineError):
+    """A backup cannot be made or used."""
+
+    code, status = "backup", 41
+    remedy = "run it again: what was read is kept and not read twice; baud=115200 where the line is bad"
+
+
+class BackupMissingError(BackupError):
+    """There is no such backup."""
+
+    code = "backup-missing"
+    remedy = "`doit backup` makes one; backup=ID or backup=FILE names another"
+
+
+class BackupDamagedError(BackupError):
+    """A stored backup is no longer what was stored."""
+
+    code = "backup-damaged"
+    remedy = "take another backup; the message names the file that was changed"
+
+
 class StoppedError(PipelineError):
     """The person or the system asked us to stop (Ctrl-C, SIGTERM)."""
 

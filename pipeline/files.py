@@ -47,6 +47,21 @@ def virtual_ports_folder() -> Path:
     return state_folder() / "virtual-ports"
 
 
+def make_private(*folders: Path) -> None:
+    """Make folders that only their owner can enter, in this order; those that exist keep their rights.
+
+    Raises:
+        RecordError: one cannot be made.
+    """
+    try:
+        for folder in folders:
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise RecordError(
+            f"{error.filename}: cannot be made: {error.strerror or error}", "free disk space or mend the rights"
+        ) from error
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Replace `path` by `data`, durably, or leave it as it was.
 

@@ -18,7 +18,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = frozenset({"errors", "units", "flash", "events", "files"})
-SPINE = frozenset({"profile", "profile_keys", "profile_reader", "profile_search", "plan", "journal", "receipt"})
+SPINE = frozenset(
+    {"backups", "profile", "profile_keys", "profile_reader", "profile_search", "plan", "journal", "receipt"}
+)
 MAY_IMPORT = {
     "leaf": {"leaf"},
     "spine": {"leaf", "spine", "firmware"},

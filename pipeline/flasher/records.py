@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline import journal
 from pipeline.board.bootlog import NOT_CHECKED, Verdict
@@ -35,6 +36,8 @@ class Policy:
     allow: frozenset[str] = frozenset()
     """Codes of refusals that the user overrides."""
     project: str = ""
+    backups: Path | None = None
+    """The project's folder of backups (`pipeline.backups.Store`); None where the run keeps none."""
     fitting: Callable[[Device], str] = lambda _device: ""
     """Names the profiles that would fit a device, for refusals."""
 

@@ -82,6 +82,11 @@ class Request:
         return self.project / FOLDER
 
     @property
+    def backups_folder(self) -> Path:
+        """Where the backups of boards lie; made by the first one."""
+        return self.folder / "backups"
+
+    @property
     def builds_folder(self) -> Path:
         """Where the records and logs of builds lie; made by the first build."""
         return self.folder / "builds"
@@ -311,6 +316,7 @@ class Request:
             read_back=self.profile().verify == "read-back",
             allow=self.allowed(),
             project=str(self.project),
+            backups=self.backups_folder,
             fitting=self._fitting,
         )
 
@@ -322,7 +328,9 @@ class Request:
         """
         from pipeline.flasher.records import Policy  # noqa: PLC0415
 
-        return self.policy() if self.profile_name else Policy(boot=self.boot_wish(), project=str(self.project))
+        if self.profile_name:
+            return self.policy()
+        return Policy(boot=self.boot_wish(), project=str(self.project), backups=self.backups_folder)
 
     def boot_wish(self) -> BootWish:
         """What counts as a good boot.
