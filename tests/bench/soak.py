@@ -1,0 +1,101 @@
+"""Accidents by the hundred: `python tests/bench/soak.py [--points 240] [--seed 1] [--jobs 2]`.
+
+Part one: SIGKILL, Ctrl-C and SIGTERM, a port that vanishes or is taken, power loss and brown-outs with half-written
+pages, kills around every record, over a full and a differential flash whose old contents are known or unknown. After
+each the same command runs again; `tests/faultpoints.py` says what must hold. Part two: noise and loss on the line, in
+either direction, at five rates; part three: two processes on one port, and two boards with one MAC.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.faultpoints import Bed, Point, differential_bed, ending_under, full_bed, rivals, twins
+
+RATES = ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2")
+LINES = ("noise", "noise-out", "lost", "lost-out")
+
+
+def one(bed: Bed, point: Point) -> str:
+    """How the disturbed run ended, or what was wrong."""
+    try:
+        return bed.suffer(point)
+    except AssertionError as error:
+        print(f"\nWRONG {error}")
+        return "WRONG"
+
+
+def points(folder: Path, amount: int, seed: int, jobs: int) -> int:
+    """Run part one; returns how many points went wrong."""
+    beds = {
+        "full": full_bed(folder / "full"),
+        "five sectors, known": differential_bed(folder / "known", known=True),
+        "five sectors, unknown": differential_bed(folder / "unknown", known=False),
+    }
+    wrong = 0
+    print(f"{'flash':24}{'accident':20}{'points':>7}{'untouched':>11}{'half':>6}{'whole':>7}{'WRONG':>7}")
+    for number, (name, bed) in enumerate(beds.items()):
+        chosen = list(bed.points(-(-amount // len(beds)), seed + number))
+        with ThreadPoolExecutor(jobs) as pool:
+            endings = list(pool.map(lambda point, bed=bed: one(bed, point), dict.fromkeys(chosen)))
+        by_kind: dict[str, Counter[str]] = {}
+        for point, ending in zip(dict.fromkeys(chosen), endings, strict=True):
+            by_kind.setdefault(point.kind, Counter())[ending] += 1
+        for kind, found in by_kind.items():
+            cells = "".join(f"{found[word]:>{width}}" for word, width in COLUMNS)
+            print(f"{name:24}{kind:20}{found.total():>7}{cells}")
+        wrong += endings.count("WRONG")
+    return wrong
+
+
+COLUMNS = (("untouched", 11), ("half", 6), ("whole", 7), ("WRONG", 7))
+
+
+def lines(folder: Path, seed: int, jobs: int) -> int:
+    """Run part two; returns how many runs went wrong."""
+    print(f"\n{'line':12}" + "".join(f"{rate:>18}" for rate in RATES))
+    wrong = 0
+
+    def ending(line: str, rate: str) -> str:
+        try:
+            return ending_under(f"{line}:{rate}", folder / f"{line}-{rate}", seed)
+        except AssertionError as error:
+            print(f"\nWRONG {line}:{rate} {error}")
+            return "WRONG"
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for line in LINES:
+            found = list(pool.map(lambda rate, line=line: ending(line, rate), RATES))
+            wrong += found.count("WRONG")
+            print(f"{line:12}" + "".join(f"{word:>18}" for word in found))
+    return wrong
+
+
+def main() -> int:
+    """Print the tables; 1 where anything went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=240, metavar="N")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    chosen = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        folder = Path(name)
+        wrong = points(folder, chosen.points, chosen.seed, chosen.jobs)
+        wrong += lines(folder, chosen.seed, chosen.jobs)
+        print(f"\ntwo processes, one port: {rivals(folder / 'rivals')}")
+        print(f"two boards, one MAC:     {twins(folder / 'twins')}")
+    print(f"seed {chosen.seed}: {wrong} wrong, {time.monotonic() - began:.0f} s")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
