@@ -118,7 +118,7 @@ class Bed:
         return ending
 
     def count(self) -> dict[str, int]:
-        """Bytes sent, in all and before the first flash operation, flash operations and records of an undisturbed run."""
+        """Bytes sent in all and before the first flash operation, flash operations and records, undisturbed."""
         project, board = self._copy("count")
         counts = self.folder / "counts.json"
         done = _child(project, "none", 0, _words(board.port, self.folder / "new.bin"), {COUNTS: str(counts)})
