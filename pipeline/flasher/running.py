@@ -15,6 +15,7 @@ from pipeline.board.bootlog import NOT_CHECKED
 from pipeline.board.session import Device, Session
 from pipeline.errors import BootError, PipelineError
 from pipeline.flash import Region, merge
+from pipeline.flasher.adapting import adapt
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.probing import compare, pieces, settled_parts
@@ -36,6 +37,7 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
         if not entry.finished(found.plan.fingerprint):
             entry = _record(session, found, policy, "clean")
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
+    found = adapt(session, found, policy)
     dirty = [segment.region for segment in found.plan.segments] if found.forced else compare(session, found)
     _record(session, found, policy, "writing")
     if found.plan.erase_all:

@@ -70,6 +70,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         self._say("\nno board was asked: with port= the real difference is shown")
 
     def _compare(self, board: Board) -> None:
+        from pipeline.flasher.adapting import adapt  # noqa: PLC0415
         from pipeline.flasher.probing import compare, probe  # noqa: PLC0415
 
         plan, policy = request().plan(), request().policy()  # refused before the port is opened
@@ -77,6 +78,8 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             session = board.session()
             try:
                 found = probe(session, plan, policy)
+                if not found.holds:
+                    found = adapt(session, found, policy)
                 dirty = None if found.forced else compare(session, found)
             finally:
                 session.leave()
