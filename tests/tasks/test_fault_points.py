@@ -21,7 +21,7 @@ def test_an_accident_half_way_through_a_full_flash(tmp_path: Path, kind: str) ->
     bed.suffer(_middle(bed.count(), kind))
 
 
-@pytest.mark.parametrize("kind", ["kill", "term", "stolen", "power-loss"])
+@pytest.mark.parametrize("kind", ["kill", "term", "stolen"])
 def test_an_accident_while_five_sectors_are_changed(tmp_path: Path, kind: str) -> None:
     bed = differential_bed(tmp_path / "bed", known=True)
     bed.suffer(_middle(bed.count(), kind))
