@@ -545,10 +545,108 @@ class BootError(PipelineError):
 
 
 class BootLoopError(BootError):
-    """The chip resets again and again."""
+    """The chip starts again and again, and its log does not say why."""
 
     code, status = "boot-loop", 31
     remedy = "mode=dio or mode=dout; an image made for this flash size; a better supply"
+
+
+class BootChecksumError(BootLoopError):
+    """The ROM read an image whose checksum is wrong, or which is cut short."""
+
+    code, status = "boot-bad-checksum", 50
+    remedy = "flash again: `doit flash` compares every byte; if it is the same then, mode=dout"
+
+
+class BootNoImageError(BootLoopError):
+    """The ROM found nothing to start at 0x00000."""
+
+    code, status = "boot-no-image", 51
+    remedy = "`doit flash` a firmware that begins at 0x00000; if it is there, mode=dout"
+
+
+class BootWrongModeError(BootLoopError):
+    """The flash holds the image, but the ROM cannot read it in the flash mode that the header names."""
+
+    code, status = "boot-wrong-mode", 52
+    remedy = "mode=dout works on every board; then mode=dio; put what works into the profile as flash.mode"
+
+
+class BootRfCalError(BootLoopError):
+    """The SDK's RF init data is missing or damaged."""
+
+    code, status = "boot-rf-cal", 53
+    remedy = "`doit erase`, `doit flash`; old builds need esp_init_data_default.bin four sectors before the flash's end"
+
+
+class BootParametersError(BootLoopError):
+    """The SDK cannot use its system parameters."""
+
+    code, status = "boot-system-params", 54
+    remedy = "`doit erase`, then `doit flash`: the firmware writes its parameters anew"
+
+
+class BootExceptionError(BootLoopError):
+    """The firmware crashes: the processor met an exception."""
+
+    code, status = "boot-exception", 55
+    remedy = "mode=dout; an image made for this flash size; `doit erase` first; else the firmware has a defect at epc1"
+
+
+class BootPanicError(BootLoopError):
+    """Lua gave up, mostly in init.lua."""
+
+    code, status = "boot-panic", 56
+    remedy = "mend init.lua; `doit erase` and `doit flash` get the prompt back, without its files"
+
+
+class BootWatchdogError(BootLoopError):
+    """A watchdog resets the chip: the firmware hangs."""
+
+    code, status = "boot-watchdog", 57
+    remedy = "mode=dout; an image made for this flash size; else the firmware blocks for too long"
+
+
+class BootBrownOutError(BootLoopError):
+    """The supply collapses when the firmware starts the radio."""
+
+    code, status = "boot-brown-out", 58
+    remedy = "a 3.3 V supply of 500 mA, not the pin of a USB adapter; a capacitor of 100 uF or more at the module"
+
+
+class BootSizeError(BootLoopError):
+    """The firmware refuses the flash size in its header."""
+
+    code, status = "boot-wrong-size", 59
+    remedy = "a profile with the size that is fitted (`doit identify` tells it), and an image that fits it"
+
+
+class BootPartitionsError(BootLoopError):
+    """The firmware's partition table is invalid."""
+
+    code, status = "boot-bad-partitions", 60
+    remedy = "`doit erase`, then `doit flash` an image that was built for this flash size"
+
+
+class BootFormattingError(BootError):
+    """The firmware was still formatting its file system when the time was over."""
+
+    code, status = "boot-formatting", 61
+    remedy = "wait a minute without resetting it, then `doit boot`; or a longer boot: {timeout: …} in the profile"
+
+
+class BootStrappingError(BootError):
+    """GPIO15, GPIO0 and GPIO2 select neither flash nor download mode."""
+
+    code, status = "boot-strapping", 62
+    remedy = "GPIO15 to GND through a resistor, GPIO2 high or open, GPIO0 high, then reset the board"
+
+
+class BootUnreadableError(BootError):
+    """Something comes from the board that makes no text at any rate."""
+
+    code, status = "boot-unreadable", 63
+    remedy = "is GND connected, and the adapter a 3.3 V one? boot=off if the firmware uses a rate of its own"
 
 
 class BootSilentError(BootError):

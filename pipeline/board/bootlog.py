@@ -28,8 +28,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.board.bootwords import LOADED, ROM
+from pipeline.board.expects import accepts
 from pipeline.board.linetext import garbage_bytes, readable
-from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, accepts, classify, conclude
+from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 
 __all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts", "classify", "rom_baud"]
 
@@ -236,7 +237,7 @@ class BootWatcher:
         if self._received < NOISE:
             return Verdict("silence", "the board says nothing, not even its ROM")
         tried = ", ".join(str(baud) for baud in (self._rom_baud, *self._bauds))
-        return Verdict("unexpected", f"{self._received} bytes came that make no text at {tried} baud")
+        return Verdict("unreadable", f"{self._received} bytes came that make no text at {tried} baud")
 
     def _finish(self, verdict: Verdict, now: float) -> Verdict:
         if verdict.kind == "alive" and garbage_bytes(bytes(self._stay.data)) >= NOISE:

@@ -6,12 +6,12 @@ Messages and their meaning: facts esp8266 §2.1 to §2.6, and the captures in te
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 # --- what the ROM and the SDK say ------------------------------------------------------------------------------------
 
-ROM: Final = re.compile(r"rst cause:(?P<cause>\d+), ?boot mode:\((?P<mode>\d),\s*(?P<extra>\d)\)")
+ROM: Final = re.compile(r"rst cause: ?(?P<cause>\d+), ?boot mode: ?\((?P<mode>\d),\s*(?P<extra>\d)\)")
 LOADED: Final = re.compile(r"^csum 0x[0-9a-f]{2}\s*$(?!\s*csum err)", re.MULTILINE)
 """The last line of a ROM log that found a good image; the ROM jumps into it at once."""
 BOOT_LINE: Final = re.compile(
@@ -29,68 +29,67 @@ BOOT_LINE: Final = re.compile(
 
 # --- failures --------------------------------------------------------------------------------------------------------
 
-EXCEPTIONS: Final = {
-    0: "illegal instruction",
-    2: "instruction fetch error",
-    3: "load or store error",
-    4: "level-1 interrupt",
-    6: "division by zero",
-    9: "unaligned load or store",
-    20: "instruction fetch prohibited",
-    28: "load prohibited",
-    29: "store prohibited",
-}
-"""Xtensa exception causes (facts: esp8266 §2.5)."""
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way in which a log names a failure."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    summary: str
+    """For people; `{name}` stands for a group of the pattern, `{crash}` for what `crash.read_crash` finds."""
+    warns: bool = False
+    """The firmware may go on all the same: no failure where something lives behind it, or until it comes again."""
 
 
-def _exception(found: re.Match[str]) -> str:
-    cause = int(found["cause"])
-    return f"the firmware crashed: exception {cause} ({EXCEPTIONS.get(cause, 'unknown cause')})"
+def _fault(kind: str, pattern: str, summary: str, *, warns: bool = False) -> Fault:
+    return Fault(kind, re.compile(pattern, re.MULTILINE), summary, warns)
 
 
-def _say(text: str) -> Callable[[re.Match[str]], str]:
-    return lambda _: text
-
-
-FAULTS: Final[tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = tuple(
-    (kind, re.compile(pattern, re.MULTILINE), summary)
-    for kind, pattern, summary in (
-        ("bad-checksum", r"^csum err", _say("the image in flash has a bad checksum")),
-        (
-            "bad-checksum",
-            r"^load 0xffffffff, len -1",
-            _say("the image in flash is cut short: a segment reads as erased"),
-        ),
-        ("no-image", r"^flash read err", _say("the ROM cannot read the flash")),
-        (
-            "no-image",
-            r"boot mode:\(3,\d\)\s*(?:wdt reset\s*)?^ets_main\.c",
-            _say("no image at 0x00000: the flash is empty there, or unreadable in this flash mode"),
-        ),
-        ("no-image", r"^backup boot failed", _say("the boot loader found no application")),
-        (
-            "rf-cal",
-            r"^rf_cal\[0\] ?!=0x05,is 0x(?P<value>[0-9A-Fa-f]{2})",
-            lambda found: f"the SDK's init data is missing or damaged (first byte {found['value']}, want 05)",
-        ),
-        ("exception", r"Fatal exception ?\(?(?P<cause>\d+)", _exception),
-        (
-            "exception",
-            r"(?<!\d)\((?P<name>\w+)Cause\):\s*\n\s*epc1=0x",
-            lambda found: f"the firmware crashed: {found['name']}",
-        ),
-        ("exception", r"^Exception \((?P<cause>\d+)\)", _exception),
-        ("exception", r"^\s*Soft WDT reset", _say("the software watchdog stopped the firmware")),
-        ("exception", r"^(?:User exception|Panic |abort\(\)|Guru Meditation)", _say("the firmware stopped itself")),
-        ("panic", r"^PANIC: (?P<what>.*)", lambda found: f"Lua panic: {found['what'].strip()}"),
-        (
-            "boot-loop",
-            r"^Flash size \(?\S+\)? too small to support NodeMCU",
-            _say("the firmware refuses the flash size in its header"),
-        ),
-        ("boot-loop", r"^Invalid system partition table|invalid alignment$", _say("the partition table is invalid")),
-    )
+FAULTS: Final = (
+    _fault(
+        "wrong-mode",
+        r"^load 0x00000000, len 0, room",
+        "the ROM reads nothing but zeros behind the first 16 bytes: the flash cannot do the mode in the header",
+    ),
+    _fault("bad-checksum", r"^csum err", "the image in flash has a bad checksum"),
+    _fault(
+        "bad-checksum",
+        r"^load 0xffffffff, len -1",
+        "the image in flash is cut short: a segment reads as erased",
+    ),
+    _fault("no-image", r"^flash read err", "the ROM cannot read the flash"),
+    _fault(
+        "no-image",
+        r"(?:\A|boot mode:\(3,\s*\d\))\s*(?:wdt reset\s*)?^ets_main\.c",
+        "no image at 0x00000: the flash is empty there, or unreadable in this flash mode",
+    ),
+    _fault("no-image", r"^backup boot failed", "the boot loader found no application"),
+    _fault(
+        "rf-cal",
+        r"^rf_cal\[0\] ?!= ?0x05, ?is 0x(?P<value>[0-9A-Fa-f]{2})",
+        "the SDK's init data is missing or damaged (first byte {value}, want 05)",
+    ),
+    _fault("system-params", r"^system param error", "the SDK cannot use its system parameters", warns=True),
+    _fault("exception", r"Fatal exception ?\(?(?P<cause>\d+)(?:\((?P<name>\w+)\))?", "the firmware crashed: {crash}"),
+    _fault("exception", r"(?<!\d)\((?P<name>\w+Cause)\):\s*\n\s*epc1=0x", "the firmware crashed: {crash}"),
+    _fault("exception", r"^Exception \((?P<cause>\d+)\)", "the firmware crashed: {crash}"),
+    _fault("exception", r"^Guru Meditation.*\((?P<name>\w+)\)", "the firmware crashed: {crash}"),
+    _fault("exception", r"^(?:User exception|Panic |abort\(\))", "the firmware stopped itself"),
+    _fault("watchdog", r"^\s*Soft WDT reset", "the software watchdog stopped the firmware"),
+    _fault("watchdog", r"^Task watchdog got triggered", "the task watchdog stopped the firmware"),
+    _fault("panic", r"^PANIC: (?P<what>.*)", "Lua panic: {what}"),
+    _fault(
+        "wrong-size",
+        r"^Flash size \(?(?P<size>\w+)\)? too small to support NodeMCU",
+        "the firmware refuses the flash size in its header ({size} bytes)",
+    ),
+    _fault("bad-partitions", r"^Invalid system partition table|invalid alignment$", "the partition table is invalid"),
 )
+"""What proves that a start failed; of several, the one that the log says last (but see `EXPLAINS`)."""
+
+EXPLAINS: Final = {"wrong-mode": "bad-checksum", "rf-cal": "system-params"}
+"""The cause, and what it makes the log say too."""
 
 # --- who is there ----------------------------------------------------------------------------------------------------
 
@@ -104,6 +103,9 @@ LUA_PROMPT: Final = re.compile(r"^(?:> )+(?=$|\n)", re.MULTILINE)
 LUA_PROMPT_LOOSE: Final = re.compile(r"^> ", re.MULTILINE)
 """Enough behind a NodeMCU banner, where something may already stand after the prompt."""
 
+PYTHONS: Final = frozenset({"MicroPython", "CircuitPython"})
+"""Those that end with a prompt of their own, which tells more than their greeting."""
+PYTHON_PROMPT: Final = re.compile(r"^>>> ?$|^>>> (?!\w+>>>)", re.MULTILINE)
 OTHERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (name, re.compile(pattern, re.MULTILINE))
     for name, pattern in (

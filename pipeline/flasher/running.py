@@ -83,7 +83,8 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
         session.leave()
         return replace(done, verdict=NOT_CHECKED)
     try:
-        verdict = judge(session, policy.boot, entry, is_nodemcu=found.plan.firmware.family == "nodemcu")
+        is_nodemcu = found.plan.firmware.family == "nodemcu"
+        verdict = judge(session, policy.boot, entry, is_nodemcu=is_nodemcu, mode=found.plan.settings.mode)
     except BootError as error:
         error.done = done  # the receipt says what was written all the same
         if done.outcome == "skipped":

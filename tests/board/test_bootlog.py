@@ -133,9 +133,9 @@ def test_other_firmware_at_a_rate_nobody_declared(watch: Any) -> None:
 
 
 def test_a_known_firmware_is_concluded_at_once(watch: Any) -> None:
-    banner = b"\r\nMicroPython v1.19.1 on 2022-06-18; ESP module with ESP8266\r\n"
+    banner = b"\r\nMicroPython v1.19.1 on 2022-06-18; ESP module with ESP8266\r\n>>> "
     watched = watch([(0.01, ROM, LOG), (0.4, FAST, banner)])
-    assert watched.verdict.firmware == "MicroPython 1.19.1"
+    assert (watched.verdict.kind, watched.verdict.firmware) == ("python-prompt", "MicroPython 1.19.1")
     assert watched.verdict.seconds < 1
 
 
@@ -231,7 +231,7 @@ def test_a_person_may_take_long_to_press_reset(watch: Any) -> None:
 
 def test_bytes_that_make_no_text_are_not_silence(watch: Any) -> None:
     watched = watch(every(0.2, 1_000_000, NOISE * 3))
-    assert watched.verdict.kind == "unexpected"
+    assert watched.verdict.kind == "unreadable"
     assert watched.verdict.log.strip() == ""
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, accepts, classify, conclude
+from pipeline.board.expects import accepts
+from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 
 CONCLUSIVE = {"prompt", "bad-checksum", "no-image", "rf-cal", "exception", "panic", "download-mode"}
 
@@ -36,7 +37,8 @@ def test_evidence_stands_in_the_log(capture: Any) -> None:
 
 def test_a_version_is_not_cut_short() -> None:
     assert conclude("MicroPython v1.1") is None
-    found = conclude("MicroPython v1.19.1 on 2022-06-18; ESP module with ESP8266\n")
+    assert conclude("MicroPython v1.19.1 on 2022-06-18; ESP module with ESP8266\n") is None, "the prompt may follow"
+    found = conclude("MicroPython v1.19.1 on 2022-06-18; ESP module with ESP8266\n>>> ")
     assert found is not None
     assert found.firmware == "MicroPython 1.19.1"
 
@@ -95,8 +97,8 @@ def test_formatting_goes_on_until_something_else_comes() -> None:
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
-        ("Flash size (524288) too small to support NodeMCU\n", "boot-loop"),
-        ("Invalid system partition table\n", "boot-loop"),
+        ("Flash size (524288) too small to support NodeMCU\n", "wrong-size"),
+        ("Invalid system partition table\n", "bad-partitions"),
         ("load 0xffffffff, len -1, room 12 \n", "bad-checksum"),
         ("flash read err, 1000\n", "no-image"),
         ("User exception (panic/abort/assert)\n", "exception"),

@@ -242,13 +242,13 @@ def test_the_receipt_says_that_the_board_was_virtual(bed: Any, plan: Plan, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("more", "kind", "passed"), [("fill=ff", "prompt", True), ("fill=ff&fault=dout-only", "no-image", False)]
+    ("more", "kind", "passed"), [("fill=ff", "prompt", True), ("fill=ff&fault=dout-only", "wrong-mode", False)]
 )
 def test_the_journal_keeps_the_verdict(bed: Any, plan: Plan, more: str, kind: str, *, passed: bool) -> None:
     board, policy = bed(more), Policy(boot=BootWish(timeout_s=30))
     with (
         board.session(reset="auto") as session,
-        nullcontext() if passed else pytest.raises(BootError, match="no image"),
+        nullcontext() if passed else pytest.raises(BootError, match="flash mode dio"),
     ):
         flash(session, plan(), policy)
     entry = board.entry()

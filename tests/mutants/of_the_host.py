@@ -10,6 +10,7 @@ WRITER, LOADER, SESSION = "pipeline/board/writer.py", "pipeline/board/loader.py"
 FRAMES = "pipeline/board/frames.py"
 CHIPS, PORTLOCK, SERIALPORT = "pipeline/board/chips.py", "pipeline/board/portlock.py", "pipeline/board/serialport.py"
 VERDICT, BOOTLOG = "pipeline/board/verdict.py", "pipeline/board/bootlog.py"
+EXPECTS, STARTS = "pipeline/board/expects.py", "pipeline/board/starts.py"
 RUNNING, PROBING, CHECKS = (
     "pipeline/flasher/running.py",
     "pipeline/flasher/probing.py",
@@ -768,23 +769,23 @@ HOST: Final = (
     ),
     Mutant(
         "sick-boards-pass",
-        VERDICT,
-        "if verdict.kind not in HEALTHY:\n        return False",
-        "if verdict.kind not in HEALTHY:\n        return True",
+        EXPECTS,
+        "verdict.kind in HEALTHY and wanted in verdict.log",
+        "wanted in verdict.log",
         "a boot loop is a success",
         (f"{T_VERDICT}::test_no_failure_ever_passes",),
     ),
     Mutant(
         "formatting-is-nodemcu",
-        VERDICT,
-        'return verdict.kind in {"prompt", "banner"}',
-        'return verdict.kind in {"prompt", "banner", "formatting"}',
+        EXPECTS,
+        'frozenset({"prompt", "banner"})',
+        'frozenset({"prompt", "banner", "formatting"})',
         "a NodeMCU that hangs while it formats is a success",
         (f"{T_VERDICT}::test_what_a_profile_may_expect",),
     ),
     Mutant(
         "two-starts-are-a-loop",
-        VERDICT,
+        STARTS,
         "LOOP_STARTS: Final = 3",
         "LOOP_STARTS: Final = 2",
         "the first boot of every NodeMCU 3.x is a failure",
@@ -904,17 +905,17 @@ HOST: Final = (
     ),
     Mutant(
         "any-text-will-do",
-        VERDICT,
-        'return expect == "any" or expect in verdict.log',
-        "return True",
+        EXPECTS,
+        "verdict.kind in HEALTHY and wanted in verdict.log",
+        "verdict.kind in HEALTHY",
         '`boot: {expect: "sensor ready"}` passes without that text',
         (f"{T_VERDICT}::test_what_a_profile_may_expect",),
     ),
     Mutant(
         "crashes-are-overcome",
         VERDICT,
-        "life.at > last.end() and len(found) == 1",
-        "life.at > last.end()",
+        "if lives_on and (fault.warns or not again):",
+        "if lives_on:",
         "a board that crashes again and again, with a banner in between, is a success",
         (f"{T_VERDICT}::test_a_failure_that_recurs_is_not_overcome",),
     ),

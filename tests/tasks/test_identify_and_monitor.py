@@ -181,9 +181,9 @@ def test_boot_shows_the_log_and_the_verdict_and_leaves_a_receipt(project: Projec
 
 
 def test_boot_of_a_blank_board_fails_with_its_reason_and_status(project: Project) -> None:
-    done = project.flashpipe("boot", "port=sim://esp12?fill=ff").failed("boot-loop")
-    assert done.status == 31
-    assert project.receipts()[-1]["outcome"] == "boot-loop"
+    done = project.flashpipe("boot", "port=sim://esp12?fill=ff").failed("boot-no-image")
+    assert done.status == 51
+    assert project.receipts()[-1]["outcome"] == "boot-no-image"
 
 
 def test_a_reset_that_does_not_reach_the_chip_is_no_silence(project: Project) -> None:

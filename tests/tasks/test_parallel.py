@@ -66,12 +66,12 @@ def test_one_board_that_fails_stops_no_other_and_the_highest_class_is_the_status
     good, bad = pair
     ports = f"{both(good, bad.but('&fault=dout-only'))},/dev/does-not-exist"
     done = project.flashpipe("flash", "profile=esp12", ports, f"image={firmware}")
-    assert done.status == 31, "boot-loop: higher than port-missing's 20"
-    assert "[code: boot-loop]" in done.err
+    assert done.status == 52, "boot-wrong-mode: higher than port-missing's 20"
+    assert "[code: boot-wrong-mode]" in done.err
     assert "[code: port-missing]" in done.err
     assert done.err.count("[code: ") == 2
     assert good.holds(firmware)
-    assert outcomes(project) == {good.mac: ["flashed"], bad.mac: ["boot-loop"]}
+    assert outcomes(project) == {good.mac: ["flashed"], bad.mac: ["boot-wrong-mode"]}
 
 
 def test_a_port_named_twice_is_one_board(project: Project, pair: tuple[SimBoard, SimBoard], firmware: Path) -> None:

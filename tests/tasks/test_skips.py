@@ -144,11 +144,11 @@ def test_7_a_board_that_does_not_boot_fails_again_without_a_write(
     project: Project, board: Board, firmware: Path
 ) -> None:
     dout_only = Board(board.flash, board.mac, "&fault=dout-only")
-    first = flash(project, dout_only, firmware).failed("boot-loop")
+    first = flash(project, dout_only, firmware).failed("boot-wrong-mode")
     assert first.wrote
-    second = flash(project, dout_only, firmware).failed("boot-loop")
+    second = flash(project, dout_only, firmware).failed("boot-wrong-mode")
     assert not second.wrote
-    assert [receipt["outcome"] for receipt in project.receipts()] == ["boot-loop", "boot-loop"]
+    assert [receipt["outcome"] for receipt in project.receipts()] == ["boot-wrong-mode", "boot-wrong-mode"]
     assert project.journal()[0]["passed"] is False
     written = [receipt["sent_bytes"] for receipt in project.receipts()]
     assert written[0] > 400_000, "a receipt tells what was written, whatever the boot"
