@@ -26,6 +26,15 @@ class PipelineError(Exception):
         return f"{self.message} [code: {self.code}]" + (f"\n  next: {self.hint}" if self.hint else "")
 
 
+def all_codes() -> frozenset[str]:
+    """Every code that a failure can have."""
+
+    def codes(kind: type[PipelineError]) -> set[str]:
+        return {kind.code}.union(*(codes(below) for below in kind.__subclasses__()))
+
+    return frozenset(codes(PipelineError))
+
+
 # --- what the user typed ---------------------------------------------------------------------------------------------
 
 
@@ -310,6 +319,8 @@ class ImageChecksumError(ImageError):
 
     code = "image-checksum"
     remedy = "download or build it again: bytes were changed on the way"
+    parsed: Any = None
+    """The `BootImage` all the same, for whoever may go on with it."""
 
 
 class LineEndingsError(ImageError):
@@ -368,6 +379,13 @@ class ImageSizeError(ImageError):
     remedy = "choose a smaller build or a board with more flash; for 512 KB: NodeMCU branch 1.5.4.1-final"
 
 
+class FirmwareLayoutError(ImageError):
+    """The firmware's own partition table does not fit the flash it would run on."""
+
+    code = "image-layout"
+    remedy = "a build with smaller or other partitions, or a board with more flash; after a dump: its own flash size"
+
+
 # --- plans -----------------------------------------------------------------------------------------------------------
 
 
@@ -407,10 +425,38 @@ class KeepError(PlanError):
 
 
 class FlashModeError(PlanError):
-    """A flash mode that this chip or wiring cannot do."""
+    """A flash mode that this chip, its flash part or the wiring cannot do."""
 
     code = "flash-mode"
-    remedy = "ESP8285: dout; GPIO9/10 in use: dio or dout"
+    remedy = "ESP8285: mode=dout; GPIO9/10 in use, or a part without quad commands: mode=dio or mode=dout"
+
+
+class LfsImageError(PlanError):
+    """What `firmware.lfs` names is no LFS image, or none for this firmware and place."""
+
+    code = "lfs-image"
+    remedy = "build it with the luac.cross of this very firmware, with -a for the address that the message names"
+
+
+class LfsPartitionError(PlanError):
+    """The firmware's partition table has no room for an LFS image, or too little."""
+
+    code = "lfs-partition"
+    remedy = "build the firmware with an LFS size, or set one on the board: node.setpartitiontable{lfs_size=0x20000}"
+
+
+class SpiffsImageError(PlanError):
+    """What `firmware.spiffs` names is no SPIFFS image, or does not fit."""
+
+    code = "spiffs-image"
+    remedy = "make it with spiffsimg in a size that the message names; NodeMCU: 8 KB blocks, 256-byte pages"
+
+
+class InitDataError(PlanError):
+    """The board needs SDK init data and none is at hand, or the file named is none."""
+
+    code = "init-data"
+    remedy = "init_data: FILE with the SDK's 128 bytes (esp_init_data_default_v05.bin), or init_data: keep"
 
 
 # --- ports -----------------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pipeline.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError, SwappedSplitError
+from pipeline.firmware.allowance import Allowance, Override
 from pipeline.firmware.flashmap import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
-from pipeline.firmware.image import Image, check_layout, with_settings
+from pipeline.firmware.image import Image, check_layout, check_mode, with_settings
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.flash import SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
 
@@ -89,6 +90,8 @@ class FlashPlan:
     """Parts of segments that the firmware changes once it runs: verified before the first boot, then left alone."""
     areas: tuple[Area, ...]
     erase_all: bool = False
+    overridden: tuple[Override, ...] = ()
+    """Refusals that the user overrode (`allow=`)."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -120,17 +123,23 @@ def make_plan(
     mode: str = "dio",
     frequency: str = "40m",
     erase_all: bool = False,
+    allow: Allowance | None = None,
 ) -> FlashPlan:
     """Plan for `images` (flash address to image). `settings` None means: the size comes from the board.
+
+    What `allow` overrides is noted in it and in the plan.
 
     Raises:
         ImageError: an image that cannot run there.
         PlanError: segments that overlap, are not aligned or run past the flash.
     """
     from_board = settings is None
-    settings = settings or FlashSettings(mode, AUTO_SIZE, frequency)
-    _check_names(images)
-    check_layout(images, flash_size=settings.capacity, chip=chip)
+    settings, allow = settings or FlashSettings(mode, AUTO_SIZE, frequency), allow or Allowance()
+    with allow.over():
+        check_mode(settings.mode, chip=chip)
+    with allow.over():
+        _check_names(images)
+    check_layout(images, flash_size=settings.capacity, chip=chip, allow=allow)
     segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
     _check_regions(segments, settings)
     firmware = identify_firmware({segment.address: segment.data for segment in segments})
@@ -153,6 +162,7 @@ def make_plan(
         volatile=moving,
         areas=areas(firmware, settings.capacity),
         erase_all=erase_all,
+        overridden=tuple(allow.used),
     )
 
 
@@ -173,7 +183,7 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
                     )
 
 
-def with_real_size(plan: FlashPlan, real_size: int) -> FlashPlan:
+def with_real_size(plan: FlashPlan, real_size: int, allow: Allowance | None = None) -> FlashPlan:
     """The plan for a board of `real_size` bytes, where the profile leaves the size to the board.
 
     Raises:
@@ -188,7 +198,10 @@ def with_real_size(plan: FlashPlan, real_size: int) -> FlashPlan:
         raise PlanBoundsError(
             f"the image header has no code for a flash of {real_size} bytes", "name `flash.size`"
         ) from None
-    return make_plan(plan.profile, plan.chip, replace(plan.settings, size=size), plan.images, erase_all=plan.erase_all)
+    settings = replace(plan.settings, size=size)
+    made = make_plan(plan.profile, plan.chip, settings, plan.images, erase_all=plan.erase_all, allow=allow)
+    overridden = tuple(dict.fromkeys((*plan.overridden, *made.overridden)))
+    return replace(made, overridden=overridden)
 
 
 def _declared_size(image: Image | None) -> str:

@@ -299,7 +299,7 @@ def _check_together(values: dict[str, Value], report: Report) -> None:
     if keep and _value(values, "erase", "") == "all":
         report.wrong(values["erase"].entry, "erase", f"as-needed: erasing all would not keep {', '.join(keep)}")
     mode = values.get("flash.mode")
-    if mode is None:
+    if mode is None or mode.entry.typed:  # what is typed is the gate's to refuse, and to be overridden by allow=
         return
     if _value(values, "chip", "esp8266") == "esp8285" and mode.value != "dout":
         # facts: esp8266 §1.2, the flash inside an ESP8285 is wired for dual output only.

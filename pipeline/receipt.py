@@ -45,7 +45,7 @@ class Receipt:
     """Name and seconds of each step, in order."""
     verdict: dict[str, Any] = field(default_factory=dict)
     allowed: list[str] = field(default_factory=list)
-    """Codes of refusals that the user overrode."""
+    """Codes of refusals that were met and that the user overrode."""
     error: str = ""
 
 

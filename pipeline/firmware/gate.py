@@ -1,18 +1,21 @@
 """The gate: what a whole layout must satisfy before any port is opened.
 
 Each refusal names the file, what it is and what to do. What the bytes cannot prove wrong passes: flash code carries no
-checksum, so an exact copy of a bad file can only be told by a pinned hash.
+checksum, so an exact copy of a bad file can only be told by a pinned hash. What a user may override is in `allowance`.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 from pipeline.errors import (
     AggregatedInSplitError,
+    FirmwareLayoutError,
+    FlashModeError,
     HeaderlessError,
+    ImageChecksumError,
     ImageError,
     ImageSizeError,
     ImageTruncatedError,
@@ -21,6 +24,7 @@ from pipeline.errors import (
     PlanBoundsError,
     SwappedSplitError,
 )
+from pipeline.firmware.allowance import Allowance
 from pipeline.firmware.bootimage import (
     SPLIT_ADDRESS,
     BootImage,
@@ -28,11 +32,12 @@ from pipeline.firmware.bootimage import (
     describe_address,
     is_aggregated,
 )
-from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, foreign_content
+from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, OTA_MAGIC, foreign_content
 from pipeline.firmware.nodemcu import identify_firmware
-from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
+from pipeline.firmware.partitions import TABLE_ADDRESS, PartitionTable, named_regions, parse_partitions
 from pipeline.firmware.recognise import parse_boot_image, refuse_line_endings, refuse_other_chip
 from pipeline.firmware.sketch import SKETCH_ADDRESS, read_sketch
+from pipeline.flash import Region
 from pipeline.units import format_size
 
 _EBOOT: Final = 0x4010F000
@@ -48,7 +53,7 @@ SMALLEST_3X: Final = 0x100000
 """NodeMCU 3.x refuses to run on less than 1 MiB (facts: image-flashmap §5.3)."""
 
 
-def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> None:
+def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allow: Allowance | None = None) -> None:
     """Refuse what cannot work: `parts` at their flash addresses, on a `chip` with `flash_size` bytes of flash.
 
     Without a part at address 0 there is nothing to boot from, so only the single parts are checked.
@@ -57,19 +62,64 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> N
         ImageError: a subclass with its own code for each cause.
         PlanBoundsError: a part does not fit the flash.
     """
+    allow = allow or Allowance()
     for address, image in sorted(parts.items()):
         if address:
-            _check_part(image, address, chip)
+            with allow.over():
+                _check_part(image, address, chip)
     if 0 in parts:
-        _check_not_swapped(parts)
-        boot = parse_boot_image(parts[0])
-        if b"\n" not in parts[0].data[: boot.end]:  # what is under the checksum is proven; here the rest must tell
-            refuse_line_endings(parts[0])
-        _check_split(parts, boot)
-        _check_sketch(parts[0], boot)
-        _check_whole(parts, boot)
+        _check_boot(parts, allow)
+    else:
+        with allow.over():
+            _check_startable(parts)
+    with allow.over():
+        _check_smallest(parts, flash_size)
     _check_bounds(parts, flash_size)
-    _check_parameters(parts, flash_size)
+    with allow.over():
+        _check_parameters(parts, flash_size)
+    with allow.over():
+        _check_partitions(parts, flash_size)
+
+
+def check_mode(mode: str, *, chip: str, pins_free: bool = False) -> None:
+    """Refuse a flash mode that chip or wiring cannot do; `pins_free`: GPIO9 and 10 are used for something else.
+
+    Raises:
+        FlashModeError: naming the modes that work.
+    """
+    if chip == "esp8285" and mode != "dout":  # facts: esp8266 §1.2
+        raise FlashModeError(
+            f"mode {mode}: the ESP8285's flash is inside the chip and wired for dout alone", "mode=dout"
+        )
+    if pins_free and mode.startswith("q"):
+        raise FlashModeError(
+            f"mode {mode}: needs four data lines, and GPIO9 and GPIO10, two of them, are free for other use here",
+            "mode=dio or mode=dout",
+        )
+
+
+def _check_boot(parts: Mapping[int, Image], allow: Allowance) -> None:
+    with allow.over():
+        _check_not_swapped(parts)
+    boot = _parse_boot(parts[0], allow)
+    if b"\n" not in parts[0].data[: boot.end]:  # what is under the checksum is proven; here the rest must tell
+        with allow.over():
+            refuse_line_endings(parts[0])
+    for check in (_check_split, _check_sketch, _check_whole, _check_loader):
+        with allow.over():
+            check(parts, boot)
+
+
+def _parse_boot(image: Image, allow: Allowance) -> BootImage:
+    try:
+        return parse_boot_image(image)
+    except ImageChecksumError as error:
+        if error.parsed is None:
+            raise
+        allow.judge(error)
+        return cast("BootImage", error.parsed)
+    except ImageError as error:
+        raise allow.final(error) from error.__cause__
 
 
 def _check_part(image: Image, address: int, chip: str) -> None:
@@ -132,8 +182,9 @@ def _check_split(parts: Mapping[int, Image], boot: BootImage) -> None:
         )
 
 
-def _check_sketch(image: Image, boot: BootImage) -> None:
+def _check_sketch(parts: Mapping[int, Image], boot: BootImage) -> None:
     """An Arduino file holds a second image, under a checksum of its own, for its boot loader to start."""
+    image = parts[0]
     data = image.data
     if boot.segments[0].address != _EBOOT or data[SKETCH_ADDRESS : SKETCH_ADDRESS + 1] != bytes((BOOT_MAGIC,)):
         return
@@ -178,15 +229,73 @@ def _flash_pointers(data: bytes, boot: BootImage) -> set[int]:
     return found
 
 
-def _check_bounds(parts: Mapping[int, Image], flash_size: int) -> None:
-    holder = next((at for at, image in parts.items() if at <= TABLE_ADDRESS < at + len(image.data)), None)
-    if flash_size < SMALLEST_3X and holder is not None:
-        image = parts[holder]
-        if parse_partitions(image.data[TABLE_ADDRESS - holder :]):
-            raise ImageSizeError(
-                f"{image.name}: is NodeMCU 3.x, which needs 1 MB of flash; this board has {format_size(flash_size)}",
-                "build branch 1.5.4.1-final, which runs on 512 KB",
+def _check_loader(parts: Mapping[int, Image], boot: BootImage) -> None:
+    """Espressif's boot loader and rBoot start an image that is somewhere else."""
+    del boot
+    if len(parts) > 1 or len(parts[0].data) > SKETCH_ADDRESS:
+        return
+    loader = identify_firmware({0: parts[0].data}).family
+    if loader in {"bootloader", "rboot"}:
+        place = "0x01000" if loader == "bootloader" else "0x02000"
+        raise IncompleteSplitError(
+            f"{parts[0].name}: is a boot loader and nothing for it to start",
+            f"give both: image=0x00000:{parts[0].origin},{place}:FILE",
+        )
+
+
+def _check_startable(parts: Mapping[int, Image]) -> None:
+    """Without a part at 0 an 0xEA image counts on a boot loader that nobody has seen."""
+    for address, image in parts.items():
+        if image.data[:2] == bytes((OTA_MAGIC, 4)):
+            raise IncompleteSplitError(
+                f"{image.name}: at {describe_address(address)} only a boot loader at 0x00000 can start it",
+                f"give both: image=0x00000:BOOT.bin,{describe_address(address)}:{image.origin}",
             )
+
+
+def _table_of(parts: Mapping[int, Image]) -> tuple[Image, PartitionTable] | None:
+    """The partition table in the parts, and the image that holds it."""
+    for at, image in parts.items():
+        if at <= TABLE_ADDRESS < at + len(image.data):
+            table = parse_partitions(image.data[TABLE_ADDRESS - at :])
+            return (image, table) if table else None
+    return None
+
+
+def _check_smallest(parts: Mapping[int, Image], flash_size: int) -> None:
+    found = _table_of(parts) if flash_size < SMALLEST_3X else None
+    if found:
+        raise ImageSizeError(
+            f"{found[0].name}: is NodeMCU 3.x, which needs 1 MB of flash; this board has {format_size(flash_size)}",
+            "build branch 1.5.4.1-final, which runs on 512 KB",
+        )
+
+
+def _check_partitions(parts: Mapping[int, Image], flash_size: int) -> None:
+    """Refuse a partition table with which NodeMCU 3.x would hang at its first start (facts: image-flashmap §5.3)."""
+    found = _table_of(parts) if flash_size >= SMALLEST_3X else None
+    if found is None:
+        return
+    image, table = found
+    whole = Region(0, flash_size)
+    before: tuple[str, Region] | None = None
+    for name, region in sorted(named_regions(table, flash_size), key=lambda item: item[1]):
+        if not whole.contains(region):
+            problem = f"puts {name} at {region}, past the {format_size(flash_size)} of flash"
+        elif region != region.sectors():
+            problem = f"puts {name} at {region}, which are no whole sectors"
+        elif before and before[1].overlaps(region):
+            problem = f"puts {name} at {region} over {before[0]} at {before[1]}"
+        else:
+            before = name, region
+            continue
+        raise FirmwareLayoutError(
+            f"{image.name}: its partition table {problem}: NodeMCU would hang when it starts",
+            "build it with smaller partitions, or take a board with more flash",
+        )
+
+
+def _check_bounds(parts: Mapping[int, Image], flash_size: int) -> None:
     for address, image in sorted(parts.items()):
         end = address + len(image.data)
         if end > flash_size:

@@ -13,7 +13,7 @@ from pipeline.firmware.bootimage import (
     with_settings,
 )
 from pipeline.firmware.content import describe_content
-from pipeline.firmware.gate import check_layout
+from pipeline.firmware.gate import check_layout, check_mode
 from pipeline.firmware.recognise import parse_boot_image
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Image",
     "LoadSegment",
     "check_layout",
+    "check_mode",
     "describe_content",
     "is_aggregated",
     "parse_boot_image",

@@ -8,6 +8,7 @@ its code ends in mapped flash; the firmware drops that one when it first boots.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,19 @@ EAGLEROM, IROM, LFS, SPIFFS = 101, 102, 103, 106
 """Partition types of the SDK and of NodeMCU (facts: image-flashmap §5.2)."""
 REST_OF_FLASH: Final = 0xFFFFFFFF
 """A SPIFFS size that means: all that is left (facts: image-flashmap §5.3)."""
+
+NAMES: Final = {
+    1: "a boot loader",
+    RF_CAL: "RF calibration",
+    PHY_DATA: "SDK init data",
+    SYSTEM_PARAMETERS: "SDK parameters",
+    EAGLEROM: "the boot image",
+    IROM: "code",
+    LFS: "LFS",
+    SPIFFS: "SPIFFS",
+}
+PHY_DONE_ID: Final = 2
+"""Record that says: init data was looked at once, never again (facts: image-flashmap §5.3, §5.4)."""
 
 _RECORD: Final = struct.Struct("<BBH")
 _ITEM: Final = struct.Struct("<III")
@@ -51,16 +65,8 @@ class PartitionTable:
 
 def parse_partitions(sector: bytes) -> PartitionTable | None:
     """The table in the first 4 KiB of `sector`, None where these bytes are no such sector."""
-    at, page = 0, sector[:SECTOR_SIZE]
-    while at + _RECORD.size <= len(page):
-        words, record, zero = _RECORD.unpack_from(page, at)
-        data = page[at + _RECORD.size : at + _RECORD.size + 4 * words]
-        if zero or len(data) != 4 * words:
-            return None
-        if record == _TABLE_ID:
-            return _read_table(data)
-        at += _RECORD.size + 4 * words
-    return None
+    data = next((data for record, data in _records(sector[:SECTOR_SIZE]) if record == _TABLE_ID), None)
+    return None if data is None else _read_table(data)
 
 
 def _read_table(data: bytes) -> PartitionTable | None:
@@ -92,13 +98,35 @@ def settle(table: PartitionTable, flash_size: int) -> dict[int, Region]:
         elif part.type == SYSTEM_PARAMETERS:
             start = start or params
         elif part.type == LFS:
-            start = start or free
+            start, size = start or free, -(-size // 0x2000) * 0x2000
             free = max(free, start + size)
         elif part.type == SPIFFS:
             start, size = _settle_spiffs(part, free, params)
         if size > 0:
             found[part.type] = Region(start, start + size)
     return found
+
+
+def named_regions(table: PartitionTable, flash_size: int) -> list[tuple[str, Region]]:
+    """As `settle`, with names for people: `LFS`, `type 200`."""
+    return [(NAMES.get(type_, f"type {type_}"), region) for type_, region in settle(table, flash_size).items()]
+
+
+def has_record(sector: bytes, record_id: int) -> bool:
+    """Whether the sector's records include one of this id that is not deleted."""
+    return any(found == record_id for found, _ in _records(sector[:SECTOR_SIZE]))
+
+
+def _records(page: bytes) -> Iterator[tuple[int, bytes]]:
+    """Id and data of each record; ends where the page is no chain of records any more."""
+    at = 0
+    while at + _RECORD.size <= len(page):
+        words, record, zero = _RECORD.unpack_from(page, at)
+        data = page[at + _RECORD.size : at + _RECORD.size + 4 * words]
+        if zero or len(data) != 4 * words:
+            return
+        yield record, data
+        at += _RECORD.size + 4 * words
 
 
 def _settle_spiffs(part: Partition, free: int, params: int) -> tuple[int, int]:

@@ -2,55 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from pipeline.board.chips import describe_flash
 from pipeline.board.session import Device
-from pipeline.errors import FlashSizeError, FlashUnknownError, WrongBoardError, WrongChipError
+from pipeline.errors import FlashModeError, FlashSizeError, FlashUnknownError, WrongBoardError, WrongChipError
+from pipeline.firmware.allowance import Allowance, Override
+from pipeline.firmware.image import check_mode
 from pipeline.flash import SIZE_BYTES, SIZE_CODES
 from pipeline.flasher.records import Policy
 from pipeline.plan import FlashPlan, with_real_size
 from pipeline.units import format_size
 
 
-def check_mac(device: Device, policy: Policy) -> None:
-    """Raises WrongBoardError unless the profile's `boards` admit this MAC."""
+def check_mac(device: Device, policy: Policy) -> tuple[Override, ...]:
+    """Raises WrongBoardError unless the profile's `boards` admit this MAC; gives what `allow` overrode."""
+    allow = Allowance(policy.allow)
     if policy.boards and device.mac not in policy.boards:
-        raise WrongBoardError(
-            f"{device.port}: board {device.mac} is not one of this profile's: {', '.join(policy.boards)}",
-            "plug in the right board, or add this MAC to `boards:`",
+        allow.judge(
+            WrongBoardError(
+                f"{device.port}: board {device.mac} is not one of this profile's: {', '.join(policy.boards)}",
+                "plug in the right board, or add this MAC to `boards:`",
+            )
         )
+    return tuple(allow.used)
 
 
 def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
-    """The plan for exactly this board.
+    """The plan for exactly this board, with what `allow` overrode.
 
     Raises:
         WrongBoardError: its MAC is not among the profile's `boards`.
         WrongChipError: an ESP8285 where an ESP8266 is declared, or the other way round.
         FlashSizeError: profile and chip disagree about the flash size.
         FlashUnknownError: nobody knows the size of this flash part.
+        FlashModeError: the chip or its flash part cannot do the plan's mode.
     """
-    check_mac(device, policy)
-    if device.family != plan.chip and WrongChipError.code not in policy.allow:
-        raise WrongChipError(
-            f"{device.port}: this is an {device.chip} ({device.family}), profile {plan.profile} is for {plan.chip}",
-            _advice(policy, device) or "take a profile for this chip",
-        )
-    if device.flash_size is None:
-        if plan.size_from_board or FlashUnknownError.code not in policy.allow:
-            raise FlashUnknownError(
-                f"{device.port}: flash ID {device.flash_id:#08x} is of no known size",
-                "name the real size in `flash.size` and say allow=flash-unknown",
+    allow = Allowance(policy.allow, [*plan.overridden, *check_mac(device, policy)])
+    if device.family != plan.chip:
+        allow.judge(
+            WrongChipError(
+                f"{device.port}: this is an {device.chip} ({device.family}), profile {plan.profile} is for {plan.chip}",
+                _advice(policy, device) or "take a profile for this chip",
             )
-        return plan
-    if plan.size_from_board:
-        return with_real_size(plan, device.flash_size)
-    if device.flash_size != plan.settings.capacity and FlashSizeError.code not in policy.allow:
-        raise FlashSizeError(
-            f"{device.port}: profile {plan.profile} says {plan.settings.size},"
-            f" the image header {plan.declared_size or 'nothing'},"
-            f" the flash chip {format_size(device.flash_size)} ({device.flash_part})",
-            _advice(policy, device) or "or `flash: {size: auto}` in your own profile",
         )
-    return plan
+    with allow.over():
+        _check_mode(plan.settings.mode, device)
+    if device.flash_size is not None and plan.size_from_board:
+        plan = with_real_size(plan, device.flash_size, allow)
+    else:
+        _check_size(plan, device, policy, allow)
+    return replace(plan, overridden=tuple(allow.used))
+
+
+def _check_mode(mode: str, device: Device) -> None:
+    if device.family == "esp8285":
+        check_mode(mode, chip=device.family)
+    if mode.startswith("q") and describe_flash(device.flash_id).quad is False:
+        raise FlashModeError(
+            f"{device.port}: mode {mode} needs quad commands, and the flash part {device.flash_part} has none",
+            "mode=dio, or mode=dout where that does not start either",
+        )
+
+
+def _check_size(plan: FlashPlan, device: Device, policy: Policy, allow: Allowance) -> None:
+    if device.flash_size is None:
+        unknown = FlashUnknownError(
+            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size",
+            "name the real size in `flash.size` and say allow=flash-unknown",
+        )
+        if plan.size_from_board:
+            raise unknown
+        allow.judge(unknown)
+    elif device.flash_size != plan.settings.capacity:
+        allow.judge(
+            FlashSizeError(
+                f"{device.port}: profile {plan.profile} says {plan.settings.size},"
+                f" the image header {plan.declared_size or 'nothing'},"
+                f" the flash chip {format_size(device.flash_size)} ({device.flash_part})",
+                _advice(policy, device) or "or `flash: {size: auto}` in your own profile",
+            )
+        )
 
 
 def _advice(policy: Policy, device: Device) -> str:

@@ -19,8 +19,6 @@ def record(
     session: Session,
     plan: FlashPlan | None,
     ending: Outcome | PipelineError,
-    *,
-    allowed: frozenset[str] = frozenset(),
 ) -> Path:
     """Write the receipt of one run on one board, whatever its ending; returns its path.
 
@@ -30,6 +28,7 @@ def record(
     error = ending if isinstance(ending, PipelineError) else None
     seen = error.verdict if isinstance(error, BootError) else None
     done = ending if isinstance(ending, Outcome) else error.done if isinstance(error, BootError) else None
+    overridden = [*(plan.overridden if plan else ()), *(done.overridden if done else ())]
     return receipt.write(
         receipt.Receipt(
             command=command,
@@ -48,7 +47,7 @@ def record(
             sent_bytes=done.sent if done else 0,
             steps=list(session.step_times),
             verdict=_verdict(seen or (done.verdict if done else NOT_CHECKED), virtual=session.virtual),
-            allowed=sorted(allowed),
+            allowed=sorted({override.code for override in overridden}),
             error=str(error or ""),
         ),
         folder,

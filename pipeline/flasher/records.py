@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline import journal
 from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Device
+from pipeline.firmware.allowance import Override
 from pipeline.flash import Region
 from pipeline.plan import FlashPlan
 
@@ -80,3 +81,5 @@ class Outcome:
     written: tuple[Region, ...] = ()
     sent: int = 0
     reason: str = ""
+    overridden: tuple[Override, ...] = ()
+    """Refusals that `allow=` overrode beside those of the plan."""

@@ -101,7 +101,7 @@ def erase(session: Session, policy: Policy) -> Outcome:
         WriteError, VerifyError: the loader failed, or the flash is not blank afterwards.
     """
     device = session.connected()
-    check_mac(device, policy)
+    overridden = check_mac(device, policy)
     entry = journal.Entry(device.mac, state="writing", project=policy.project, port=session.port)
     journal.write(entry)
     with session.step("erase", "whole flash") as result:
@@ -114,7 +114,7 @@ def erase(session: Session, policy: Policy) -> Outcome:
             result.append(f"{format_size(whole.size)} blank")
     journal.write(replace(entry, state="erased"))
     session.leave()
-    return Outcome("erased", device, written=(whole,) if whole.size else ())
+    return Outcome("erased", device, written=(whole,) if whole.size else (), overridden=overridden)
 
 
 def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:

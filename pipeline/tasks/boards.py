@@ -160,7 +160,7 @@ class Board:
 
         plan = self.found.plan if self.found else plan
         folder = make_folder(self.request.folder) / "receipts"
-        path = record(folder, command, self.session(), plan, ending, allowed=self.request.allowed())
+        path = record(folder, command, self.session(), plan, ending)
         if not isinstance(ending, StoppedError):  # a stop is told in one line
             self.say(f"receipt  {self._short(path)}")
 

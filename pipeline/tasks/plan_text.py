@@ -26,6 +26,7 @@ def describe_plan(plan: FlashPlan) -> str:
     ]
     size = "size from the board" if plan.size_from_board else plan.settings.size
     lines.append(f"header   {size}, {plan.settings.mode}, {plan.settings.frequency[:-1]} MHz")
+    lines += [f"allowed  {override.code}: {override.message}" for override in plan.overridden]
     return "\n".join(lines)
 
 

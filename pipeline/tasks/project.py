@@ -6,13 +6,11 @@ import shlex
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import (
-    BadValueError,
-    KeepError,
     LockError,
     NoImageError,
     NotLockedError,
@@ -187,6 +185,8 @@ class Request:
         return locking.pin_again(loaded, self._lock_file(make=True))
 
     def _make_plan(self, images: Mapping[int, Image]) -> FlashPlan:
+        from pipeline.firmware.allowance import Allowance  # noqa: PLC0415
+        from pipeline.firmware.image import check_mode  # noqa: PLC0415
         from pipeline.flash import FlashSettings  # noqa: PLC0415
         from pipeline.plan import check_kept, make_plan  # noqa: PLC0415
 
@@ -196,6 +196,9 @@ class Request:
             if profile.flash_size == "auto"
             else FlashSettings(profile.flash_mode, profile.flash_size, profile.flash_frequency)
         )
+        allow = Allowance(self.allowed())
+        with allow.over():
+            check_mode(profile.flash_mode, chip=profile.chip, pins_free=profile.gpio9_10 == "free")
         plan = make_plan(
             profile.name,
             profile.chip,
@@ -204,10 +207,12 @@ class Request:
             mode=profile.flash_mode,
             frequency=profile.flash_frequency,
             erase_all=profile.erase == "all",
+            allow=allow,
         )
-        if profile.keep_stated and KeepError.code not in self.allowed():
-            check_kept(plan, profile.keep)
-        return plan
+        if profile.keep_stated:
+            with allow.over():
+                check_kept(plan, profile.keep)
+        return replace(plan, overridden=tuple(allow.used))
 
     def images(self) -> Mapping[int, Image]:
         """The images by address, as the lock file wants them; nothing is pinned.
@@ -287,16 +292,11 @@ class Request:
         """Codes of refusals that the user overrides.
 
         Raises:
-            BadValueError: a word that is no code.
+            BadValueError: a word that is no code, or one that cannot be overridden.
         """
-        words = frozenset(word for word in self.variables.text("allow").replace(" ", "").split(",") if word)
-        unknown = words - ALLOWABLE
-        if unknown:
-            raise BadValueError(
-                f"allow={','.join(sorted(unknown))}: not a refusal that can be overridden",
-                f"codes: {', '.join(sorted(ALLOWABLE))}",
-            )
-        return words
+        from pipeline.firmware.allowance import parse_allowed  # noqa: PLC0415
+
+        return parse_allowed(self.variables.text("allow"))
 
     def policy(self) -> Policy:
         """What profile and command line say about the run.
@@ -361,10 +361,6 @@ class Request:
 
     def _fitting(self, device: Device) -> str:
         return ", ".join(fitting_profiles(self.project, device))
-
-
-ALLOWABLE: Final = frozenset({"wrong-chip", "wrong-flash-size", "flash-unknown", "would-lose-data"})
-"""Codes that `allow=` overrides."""
 
 
 def fitting_profiles(project: Path, device: Device) -> list[str]:

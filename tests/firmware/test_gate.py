@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
 
 from pipeline.errors import (
     AggregatedInSplitError,
+    FirmwareLayoutError,
+    FlashModeError,
     HeaderlessError,
     ImageChecksumError,
     ImageSizeError,
@@ -19,7 +22,7 @@ from pipeline.errors import (
     PlanBoundsError,
     SwappedSplitError,
 )
-from pipeline.firmware.image import Image, check_layout
+from pipeline.firmware.image import Image, check_layout, check_mode
 
 FLASH = 0x400000
 
@@ -200,3 +203,71 @@ def test_code_that_reaches_into_the_sdk_parameters_is_refused(build: Any) -> Non
     check({0: start, 0x10000: code[:0x6B000] + b"\xff" * 0x1000}, 0x80000)
     check({0: build.combine((start, code)).ljust(0x80000, b"\xff")}, 0x80000)
     check({0: build.boot(), 0x10000: bytes(0x6C000)}, 0x80000)
+
+
+# --- layouts in which the firmware cannot run, and modes -------------------------------------------------------------
+
+
+def table(build: Any, *items: tuple[int, int, int], size: int = 0x30000) -> dict[int, bytes]:
+    """A NodeMCU 3.x whose LFS and SPIFFS entries are these."""
+    entries = [(101, 0, 0xB000), (4, 0xD000, 0x1000), (5, 0xF000, 0x1000), (102, 0x10000, 0), *items]
+    entries += [(6, 0, 0x3000), (0, 0x40210000 + size, 0)]
+    data = b"".join(struct.pack("<III", *entry) for entry in entries)
+    head = (struct.pack("<BBH", len(data) // 4, 1, 0) + data).ljust(0x1000, b"\xff")
+    start, code = build.pair_3x(size)
+    return {0: start, 0x10000: head + code[0x1000:]}
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ([(103, 0, 0x400000), (106, 0, 0)], ("LFS", "past the 4 MB")),
+        ([(103, 0, 0x20000), (106, 0x50000, 0x100000)], ("SPIFFS", "over LFS")),
+        ([(103, 0, 0), (106, 0x100800, 0x100000)], ("SPIFFS", "no whole sectors")),
+        ([(103, 0x30000, 0x10000), (106, 0, 0xFFFFFFFF)], ("LFS", "over code")),
+    ],
+)
+def test_a_partition_table_with_which_it_would_hang(
+    build: Any, items: list[tuple[int, int, int]], words: tuple[str, ...]
+) -> None:
+    error = refuse(FirmwareLayoutError, table(build, *items))
+    for word in words:
+        assert word in error.message
+    assert error.code == "image-layout"
+
+
+def test_a_dump_of_a_larger_board_does_not_fit_a_smaller_one(build: Any) -> None:
+    parts = table(build, (103, 0, 0), (106, 0x100000, 0x200000))
+    check(parts)
+    assert "past the 1 MB" in refuse(FirmwareLayoutError, parts, 0x100000).message
+
+
+def test_partitions_that_fill_the_flash_to_the_last_byte(build: Any) -> None:
+    check(table(build, (103, 0, 0x20000), (106, 0, 0xFFFFFFFF)))
+    check(table(build, (103, 0, 0x20000), (106, 0x100000, 0x2FD000)))
+
+
+def test_a_boot_loader_without_its_application(build: Any) -> None:
+    loader = build.boot([(0x40100000, b"2nd boot version : 1.7\0\0")])
+    assert "0x01000:FILE" in refuse(IncompleteSplitError, {0: loader}).hint
+    check({0: loader, 0x1000: b"\xea\x04\x00\x00" + bytes(0x1000)})
+
+
+def test_an_application_without_its_boot_loader(build: Any) -> None:
+    parts = {0x1000: b"\xea\x04\x00\x00" + bytes(0x1000)}
+    assert "0x00000:BOOT.bin" in refuse(IncompleteSplitError, parts).hint
+    check({0: build.boot(), **parts})
+
+
+@pytest.mark.parametrize(
+    ("mode", "chip", "free"), [("dio", "esp8285", False), ("qio", "esp8266", True), ("qout", "esp8266", True)]
+)
+def test_modes_that_cannot_work(mode: str, chip: str, *, free: bool) -> None:
+    with pytest.raises(FlashModeError):
+        check_mode(mode, chip=chip, pins_free=free)
+
+
+def test_modes_that_can_work() -> None:
+    check_mode("dout", chip="esp8285", pins_free=True)
+    check_mode("qio", chip="esp8266")
+    check_mode("dio", chip="esp8266", pins_free=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.mutants.of_parts import PARTS
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
 
-MUTANTS: Final = (*BOARD, *HOST)
+MUTANTS: Final = (*BOARD, *HOST, *PARTS)
