@@ -83,6 +83,13 @@ class ProfileError(PipelineError):
     remedy = "correct each named line; `doit profiles` lists the profiles, the README their keys"
 
 
+class LuaFileMissingError(ProfileError):
+    """A Lua file that the profile or the command line names cannot be read."""
+
+    code = "lua-file-missing"
+    remedy = "check the path: in a profile it is relative to the profile's file"
+
+
 class UnknownProfileError(ProfileError):
     """No profile of that name in the project or among those shipped."""
 
@@ -714,6 +721,69 @@ class BootUnexpectedError(BootError):
 
     code, status = "boot-unexpected", 34
     remedy = "check `boot: {expect: …}` in the profile against what the board said"
+
+
+# --- what runs is asked ----------------------------------------------------------------------------------------------
+
+
+class AcceptanceError(PipelineError):
+    """The firmware runs, and is not what the profile's `acceptance` demands."""
+
+    code, status = "acceptance", 35
+    remedy = "flash another build, or correct `acceptance:`; `doit node` shows what the firmware says of itself"
+    done: Any = None
+    """What had been done before: an `Outcome` of the run, for the receipt."""
+
+
+class AcceptanceUnknownError(AcceptanceError):
+    """A demand that this firmware gives no answer to."""
+
+    code = "acceptance-unknown"
+    remedy = "leave that demand out of `acceptance:`, or take a build that answers it"
+
+
+class AcceptanceOutputError(AcceptanceError):
+    """The Lua file of `acceptance.run` did not print what it should."""
+
+    code = "acceptance-output"
+    remedy = "`doit lua file=FILE` shows what the file prints"
+
+
+class ConsoleError(PipelineError):
+    """The Lua console does not answer as it should."""
+
+    code, status = "lua-console", 36
+    remedy = "`doit monitor` shows what the board says; end what its init.lua does with the UART"
+    done: Any = None
+    """What had been done before: an `Outcome` of the run, for the receipt."""
+
+
+class NoLuaPromptError(ConsoleError):
+    """No Lua prompt at any rate."""
+
+    code = "no-lua-prompt"
+    remedy = "`doit boot` says what runs on the board; Lua needs NodeMCU firmware at its prompt"
+
+
+class LuaFailedError(ConsoleError):
+    """Lua code raised an error."""
+
+    code = "lua-error"
+    remedy = "correct the Lua file at the line that the message names"
+
+
+class FilesFullError(ConsoleError):
+    """The file system of the board has no room for the profile's files."""
+
+    code = "files-full"
+    remedy = "`doit files` lists what is there; remove files, or `doit format` (it removes all)"
+
+
+class FileDamagedError(ConsoleError):
+    """A file did not arrive as it was sent."""
+
+    code = "file-damaged"
+    remedy = "run it again; if it recurs, check supply and flash, and that init.lua leaves the UART alone"
 
 
 # --- our own files and the run itself --------------------------------------------------------------------------------

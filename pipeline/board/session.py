@@ -365,6 +365,34 @@ class Session:
             if data:
                 yield bytes(data)
 
+    @property
+    def rate(self) -> int:
+        """The baud rate last listened at."""
+        return int(self._serial.baudrate) if self._serial is not None else ROM_BAUD
+
+    def tune(self, baud: int) -> None:
+        """Listen and talk at `baud`; opens the port where it is not open.
+
+        Raises:
+            PortError: the port cannot be opened, or went away.
+        """
+        self.open()
+        self._link = None
+        with self._lost_if_gone():
+            self._set_baud(baud)
+
+    def hear(self, limit_s: float) -> bytes:
+        """What the board says: at once where something is there, else what comes first within `limit_s`.
+
+        Raises:
+            PortLostError: the port went away.
+            StoppedError: somebody asked to stop.
+        """
+        self.check_stop()
+        with self._lost_if_gone():
+            self._serial.timeout = limit_s
+            return bytes(self._serial.read(max(1, self._serial.in_waiting)))
+
     def send(self, data: bytes) -> None:
         """Bytes to the board's console.
 

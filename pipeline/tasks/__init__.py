@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pipeline.errors import PipelineError
-from pipeline.tasks import building, steps
+from pipeline.tasks import building, lua_steps, steps
 from pipeline.tasks.boards import Board
 from pipeline.tasks.command_line import boards, named, preceding, request
 from pipeline.tasks.reporter import Plain
@@ -31,6 +31,7 @@ __all__ = [
     "task_image",
     "task_lock",
     "task_monitor",
+    "task_node",
     "task_ports",
     "task_profiles",
     "task_verify",
@@ -195,3 +196,11 @@ def task_monitor() -> Tasks:
     [port=PORT] [profile=NAME] [baud=115200]. The board is not reset.
     """
     return _for_boards("monitor", steps.monitor_board)
+
+
+def task_node() -> Tasks:
+    """Ask a running NodeMCU what it is: version, modules, numbers, LFS, flash, heap; writes nothing
+
+    [port=PORT] [profile=NAME]. The board is reset only where no Lua prompt answers.
+    """
+    return _for_boards("node", lua_steps.show_node)
