@@ -64,6 +64,11 @@ FAULTS: Final = (
         r"(?:\A|boot mode:\(3,\s*\d\))\s*(?:wdt reset\s*)?^ets_main\.c",
         "no image at 0x00000: the flash is empty there, or unreadable in this flash mode",
     ),
+    _fault(
+        "no-image",
+        r"^E \(\d+\) \w+: (?:[Nn]o bootable|image at \S+ has invalid|load partition table error)",
+        "the boot loader found no application",
+    ),
     _fault("no-image", r"^backup boot failed", "the boot loader found no application"),
     _fault(
         "rf-cal",
