@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from pipeline.digests import Held, known
 from pipeline.errors import RecordError
 from pipeline.files import state_folder, write_atomic
+from pipeline.flash import Region
 
 FORMAT: Final = 1
 State = Literal["unknown", "writing", "clean", "erased"]
@@ -38,6 +41,9 @@ class Entry:
     changed: str = ""
     """UTC time of the last change, ISO 8601; for people, never compared: clocks jump."""
 
+    held: tuple[Held, ...] = ()
+    """Digests of what it was given, as planned; kept in the same file as the state, so that the two are never torn."""
+
     @property
     def half_done(self) -> str:
         """What a board holds whose state is `writing`; completes "board MAC …"."""
@@ -46,6 +52,13 @@ class Entry:
     def finished(self, plan: str) -> bool:
         """Whether `plan` was written and verified whole on this board, as far as we know."""
         return self.state == "clean" and self.plan == plan
+
+    def digests(self) -> Mapping[Region, bytes]:
+        """Digests of blocks and sectors as they were last verified; none while the board is being written.
+
+        They only say what to expect: firmware and other tools write to flash as well.
+        """
+        return known(self.held) if self.state == "clean" else {}
 
 
 def _path(mac: str) -> Path:
@@ -73,9 +86,11 @@ def read(mac: str) -> Entry:
         stored = json.loads(text)
         if stored.pop("format") != FORMAT or stored["mac"] != mac:
             return _aside(path, mac)
-        return Entry(**stored)
+        entry = Entry(**{**stored, "held": tuple(Held(**part) for part in stored.get("held", ()))})
+        entry.digests()  # damaged ones are found here
     except (ValueError, TypeError, KeyError, AttributeError):
         return _aside(path, mac)
+    return entry
 
 
 def _aside(path: Path, mac: str) -> Entry:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LEAVES = frozenset({"errors", "units", "flash", "events", "files"})
+LEAVES = frozenset({"digests", "errors", "units", "flash", "events", "files"})
 SPINE = frozenset(
     {"backups", "profile", "profile_keys", "profile_reader", "profile_search", "plan", "journal", "receipt", "versions"}
 )

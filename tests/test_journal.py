@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import journal
+from pipeline.digests import held, md5
 from pipeline.errors import RecordError
+from pipeline.flash import Region
 from pipeline.journal import Entry
 
+SHORT = '{"start": 0, "size": 8192, "blocks": "", "sectors": "abcd"}'
 MAC = "5c:cf:7f:d7:1c:89"
 
 
@@ -28,6 +32,17 @@ def test_an_entry_comes_back_as_written() -> None:
 
 def test_writing_is_not_finished() -> None:
     assert not journal.write(Entry(MAC, state="writing", plan="ab")).finished("ab")
+
+
+def test_digests_come_back_and_count_only_when_clean() -> None:
+    given = held(0x10000, bytes(0x13000))
+    stored = journal.write(Entry(MAC, state="clean", plan="ab", held=(given,)))
+    assert journal.read(MAC) == stored
+    assert stored.digests()[Region(0x20000, 0x23000)] == md5(bytes(0x3000))
+    assert stored.digests()[Region(0x22000, 0x23000)] == md5(bytes(0x1000))
+    assert len(stored.digests()) == 0x13 + 2
+    for state in ("writing", "unknown", "erased"):
+        assert replace(stored, state=state).digests() == {}
 
 
 def test_boards_do_not_share_an_entry() -> None:
@@ -51,6 +66,8 @@ def test_the_file_is_private(own_state: Path) -> None:
         '{"format": 99, "mac": "5c:cf:7f:d7:1c:89"}',
         '{"format": 1, "mac": "00:00:00:00:00:00"}',
         '{"format": 1, "mac": "5c:cf:7f:d7:1c:89", "other": 1}',
+        '{"format": 1, "mac": "5c:cf:7f:d7:1c:89", "held": [{"start": 0}]}',
+        '{"format": 1, "mac": "5c:cf:7f:d7:1c:89", "state": "clean", "held": [' + SHORT + "]}",
         "\udcff",
     ],
 )

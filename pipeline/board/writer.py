@@ -1,23 +1,18 @@
-"""Compare, erase, write and verify pieces of flash on a Loader: addresses and bytes, nothing of boards or plans."""
+"""Erase, write and verify pieces of flash on a Loader: addresses and bytes, nothing of boards or plans."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.board.loader import Loader
+from pipeline.digests import md5
 from pipeline.errors import VerifyError
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 
 OnProgress = Callable[[int, int], None]
 """Bytes done, bytes in all."""
-
-GIVE_UP_AFTER: Final = 3
-"""Differing 64 KiB blocks, none alike before them, after which a board holds something else altogether: reading more
-digests (1.06 s a MiB, facts: stub-executed §6) would cost more than it saves."""
-
 
 RUN_LIMIT: Final = 0x400000
 """Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each."""
@@ -44,77 +39,56 @@ class Piece:
 
 def holds(loader: Loader, piece: Piece, region: Region) -> bool:
     """Whether the flash holds the piece's bytes in `region`, by the stub's MD5 of it."""
-    return loader.md5(region) == hashlib.md5(piece.cut(region), usedforsecurity=False).digest()
+    return loader.md5(region) == md5(piece.cut(region))
 
 
-def first_difference(
-    loader: Loader, pieces: Sequence[Piece], ignored: Iterable[Region], on_progress: OnProgress
-) -> Region | None:
-    """The first block of up to 64 KiB that differs outside `ignored`, None if the board holds every piece."""
-    blocks = _blocks(pieces, ignored)
-    total, done = sum(block.size for _, block in blocks), 0
-    for piece, block in blocks:
-        if not holds(loader, piece, block):
-            return block
-        done += block.size
-        on_progress(done, total)
-    return None
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One stream: bytes at an address, of which the first `blank` only clear the boot sector."""
 
+    address: int
+    data: bytes
+    blank: int = 0
 
-def differences(
-    loader: Loader, pieces: Sequence[Piece], ignored: Iterable[Region], on_progress: OnProgress
-) -> list[Region]:
-    """Sectors that differ outside `ignored`, merged.
-
-    Digests of 64 KiB, refined to 4 KiB where they differ. A board whose first blocks all differ holds something else:
-    then whole pieces count as different, unread.
-    """
-    ignored = list(ignored)
-    blocks = _blocks(pieces, ignored)
-    total, done, alike, found = sum(block.size for _, block in blocks), 0, 0, list[Region]()
-    for number, (piece, block) in enumerate(blocks):
-        if holds(loader, piece, block):
-            alike += 1
-        elif not alike and number + 1 >= GIVE_UP_AFTER:
-            found += [rest.sectors() for _, rest in blocks]
-            break
-        elif block.size <= SECTOR_SIZE:
-            found.append(block.sectors())
-        else:
-            found += [part.sectors() for part in block.split(SECTOR_SIZE) if not holds(loader, piece, part)]
-        done += block.size
-        on_progress(done, total)
-    return merge(found)
+    @property
+    def size(self) -> int:
+        """Bytes of a piece."""
+        return len(self.data) - self.blank
 
 
 def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_progress: OnProgress) -> int:
     """Erase and write the `dirty` sectors. Returns the bytes of the pieces that were sent.
 
     Sector 0, where a piece covers it, is erased first and written last: a board that loses power in between then
-    starts no half firmware.
+    starts no half firmware. It is erased on its own only where nothing follows it at once. Elsewhere the stream begins
+    with a blank sector 0: that lets the stub erase 64 KiB in one go while the first block is still on the line, and
+    costs a dozen bytes (15 single sectors would stop the line for 0.6 s).
     """
     boot_sector = Region(0, SECTOR_SIZE)
-    runs = [part for region in merge(dirty) for part in region.without([boot_sector])]
-    if dirty and any(piece.address == 0 for piece in pieces):
-        if runs:
-            loader.erase(boot_sector)
-        runs.append(boot_sector)
+    guarded = bool(dirty) and any(piece.address == 0 for piece in pieces)
+    runs = [part for region in merge(dirty) for part in region.without([boot_sector] if guarded else [])]
     jobs = [
-        (piece, part)
+        _Job(part.start, piece.cut(part))
         for run in runs
         for piece in pieces
         if (whole := run.common(piece.region)).size > 0
         for part in whole.split(RUN_LIMIT)
     ]
-    total, done = sum(part.size for _, part in jobs), 0
-    for piece, part in jobs:
-        loader.write(part.start, piece.cut(part), _after(done, total, on_progress))
-        done += part.size
+    if guarded:
+        if jobs and jobs[0].address == SECTOR_SIZE:
+            jobs[0] = _Job(0, b"\xff" * SECTOR_SIZE + jobs[0].data, SECTOR_SIZE)
+        elif jobs:
+            loader.erase(boot_sector)
+        jobs += [_Job(0, piece.cut(boot_sector)) for piece in pieces if piece.address == 0]
+    total, done = sum(job.size for job in jobs), 0
+    for job in jobs:
+        loader.write(job.address, job.data, _after(done - job.blank, total, on_progress))
+        done += job.size
     return done
 
 
 def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], None]:
-    return lambda done: on_progress(before + done, total)
+    return lambda done: on_progress(max(0, before + done), total)
 
 
 def verify(
@@ -169,16 +143,9 @@ _VERIFY_HINT: Final = "check the 3.3 V supply, then run it again with baud=11520
 def _first_bad(loader: Loader, piece: Piece, block: Region, *, written: bool) -> tuple[str, str]:
     for sector in block.split(SECTOR_SIZE):
         if not holds(loader, piece, sector):
-            blank = hashlib.md5(b"\xff" * sector.size, usedforsecurity=False).digest()
+            blank = md5(b"\xff" * sector.size)
             state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
             if not written:
                 return f"the board does not hold the image: sector {sector} {state}", "`flash` writes what differs"
             return f"sector {sector} {state} after it was written", _VERIFY_HINT
     return f"{block} gives two different digests: the flash or the line is not stable", _VERIFY_HINT
-
-
-def _blocks(pieces: Sequence[Piece], ignored: Iterable[Region]) -> list[tuple[Piece, Region]]:
-    ignored = list(ignored)
-    return [
-        (piece, block) for piece in pieces for part in piece.region.without(ignored) for block in part.split(BLOCK_SIZE)
-    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline import journal
-from pipeline.board import writer
+from pipeline.board import comparing, writer
 from pipeline.board.session import Session
 from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.flasher.checks import check_board
@@ -30,13 +30,14 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
     with session.step("probe", "comparing digests") as result:
         ignored = tuple(settled_parts(session, plan, entry))
-        difference = writer.first_difference(session.link, pieces(plan), ignored, session.progress("probe"))
+        first = comparing.first_difference(session.link, pieces(plan), ignored, session.progress("probe"))
+        difference = first.block if first else None
         if difference is None:
             reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
         else:
             reason = _why(entry, plan, difference) + (FORGETFUL if session.virtual and entry.state == "clean" else "")
         result.append("equal" if difference is None else f"differs at {difference}")
-    return Probe(plan, device, entry, difference, ignored, reason)
+    return Probe(plan, device, entry, difference, ignored, reason, first.digest if first else b"")
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"
@@ -91,7 +92,16 @@ def compare(session: Session, found: Probe) -> list[Region]:
     """All sectors in which the board differs from the plan; reads only."""
     if found.difference is None:
         return []
+    entry = found.entry
+    begun = entry.state == "writing" and entry.plan == found.plan.fingerprint
+    first = comparing.Difference(found.difference, found.digest)
+    clues = comparing.Clues(entry.digests(), first, begun=begun)
     with session.step("compare", "which sectors differ") as result:
-        dirty = writer.differences(session.link, pieces(found.plan), found.ignored, session.progress("compare"))
-        result.append(f"{sum(region.size for region in dirty) // 0x1000} sectors differ")
+        dirty = comparing.differences(
+            session.link, pieces(found.plan), found.ignored, session.progress("compare"), clues
+        )
+        count, total = sum(region.size for region in dirty) // SECTOR_SIZE, found.plan.size // SECTOR_SIZE
+        result.append(f"{count} of {total} sectors differ")
+    if begun:
+        session.say(f"continuing at {dirty[0].start:#08x}: {total - count} of {total} sectors are in place")
     return dirty

@@ -57,6 +57,8 @@ class Probe:
     """Volatile parts that were verified before their first boot and now belong to the firmware."""
     reason: str
     """Why the board will be written, or why not: one line."""
+    digest: bytes = b""
+    """What the board gave as digest of `difference`."""
 
     @property
     def holds(self) -> bool:

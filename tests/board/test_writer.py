@@ -2,149 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.board import writer
+from pipeline.board import comparing, writer
 from pipeline.errors import VerifyError
-from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
-
-SIZE = 0x60000
-
-
-@dataclass
-class FakeLoader:
-    """A flash in memory that remembers what was asked of it."""
-
-    cells: bytearray = field(default_factory=lambda: bytearray(b"\xff" * SIZE))
-    calls: list[tuple[str, Region]] = field(default_factory=list)
-    broken: frozenset[int] = frozenset()
-    """Addresses that never take a value but 0xFF."""
-
-    def md5(self, region: Region) -> bytes:
-        self.calls.append(("md5", region))
-        return hashlib.md5(self.cells[region.start : region.end]).digest()
-
-    def erase(self, region: Region) -> None:
-        assert region == region.sectors()
-        self.calls.append(("erase", region))
-        self.cells[region.start : region.end] = b"\xff" * region.size
-
-    def erase_all(self) -> None:
-        self.erase(Region(0, SIZE))
-
-    def write(self, address: int, data: bytes, on_written: Callable[[int], None]) -> None:
-        region = Region(address, address + len(data))
-        self.calls.append(("write", region))
-        touched = region.sectors()
-        self.cells[touched.start : touched.end] = b"\xff" * touched.size
-        self.cells[address : address + len(data)] = data
-        for at in self.broken:
-            self.cells[at] = 0xFF
-        on_written(len(data))
-
-    def read(self, region: Region, on_read: Callable[[int], None]) -> bytes:
-        on_read(region.size)
-        return bytes(self.cells[region.start : region.end])
-
-    def done(self, what: str) -> list[Region]:
-        return [region for name, region in self.calls if name == what]
+from pipeline.flash import SECTOR_SIZE, Region
+from tests.board.fakes import SIZE, FakeLoader, piece, put, quiet
 
 
-def quiet(done: int, total: int) -> None:
-    assert 0 <= done <= total
+def test_the_boot_sector_is_blank_until_all_else_is_written() -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), piece(0, 0x30000)
+    seen: list[bytes] = []
 
+    def look(done: int, total: int) -> None:
+        seen.append(bytes(loader.cells[:SECTOR_SIZE]))
+        quiet(done, total)
 
-def piece(address: int, size: int, seed: int = 1) -> writer.Piece:
-    block = b"".join(hashlib.sha256(bytes([seed, n % 256, n // 256])).digest() for n in range(size // 32))
-    return writer.Piece(address, block)
-
-
-def put(loader: FakeLoader, wanted: writer.Piece) -> None:
-    loader.cells[wanted.address : wanted.address + len(wanted.data)] = wanted.data
-
-
-def test_a_board_that_holds_the_pieces_has_no_difference() -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x30000)
-    put(loader, wanted)
-    assert writer.first_difference(loader, [wanted], [], quiet) is None
-    assert writer.differences(loader, [wanted], [], quiet) == []
-
-
-def test_the_probe_stops_at_the_first_difference() -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x40000)
-    assert writer.first_difference(loader, [wanted], [], quiet) == Region(0, BLOCK_SIZE)
-    assert len(loader.done("md5")) == 1
-
-
-@pytest.mark.parametrize("at", [0, 0xFFFF, 0x10000, 0x2FFFF])
-def test_the_probe_finds_a_difference_in_any_block(at: int) -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x30000)
-    put(loader, wanted)
-    loader.cells[at] ^= 0x01
-    block = at // BLOCK_SIZE * BLOCK_SIZE
-    assert writer.first_difference(loader, [wanted], [], quiet) == Region(block, block + BLOCK_SIZE)
-
-
-@given(st.lists(st.integers(0, 0x2FFFF), min_size=1, max_size=12))
-def test_exactly_the_changed_sectors_are_found(places: list[int]) -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x30000)
-    put(loader, wanted)
-    for at in set(places):
-        loader.cells[at] ^= 0x01
-    expected = merge(Region(at, at + 1).sectors() for at in places)
-    found = writer.differences(loader, [wanted], [], quiet)
-    assert found == expected or found == [Region(0, 0x30000)]  # every block differs: given up, all is written
-    if any(block not in {at // BLOCK_SIZE for at in places} for block in range(2)):
-        assert found == expected
-
-
-def test_ignored_parts_are_not_compared() -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x20000)
-    put(loader, wanted)
-    loader.cells[3] ^= 0xFF
-    loader.cells[0x10000:0x11000] = b"\0" * 0x1000
-    ignored = [Region(3, 4), Region(0x10000, 0x11000)]
-    assert writer.first_difference(loader, [wanted], ignored, quiet) is None
-    assert writer.differences(loader, [wanted], ignored, quiet) == []
-
-
-@pytest.mark.parametrize("at", [0, 2, 4, 0xFFF])
-def test_a_difference_beside_an_ignored_part_is_its_whole_sector(at: int) -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x20000)
-    put(loader, wanted)
-    loader.cells[at] ^= 0xFF
-    assert writer.differences(loader, [wanted], [Region(3, 4)], quiet) == [Region(0, SECTOR_SIZE)]
-
-
-@given(st.integers(0x10000, 0x1FFFF), st.integers(0, 0x1800), st.integers(0x10000, 0x1FFFF))
-def test_what_differs_is_whole_sectors_whatever_is_ignored(start: int, size: int, at: int) -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x20000)
-    put(loader, wanted)
-    ignored = Region(start, min(0x20000, start + size))
-    loader.cells[at] ^= 0xFF
-    seen = [] if ignored.start <= at < ignored.end else [Region(at, at + 1).sectors()]
-    assert writer.differences(loader, [wanted], [ignored], quiet) == seen
-
-
-def test_a_foreign_board_is_given_up_early() -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x60000)
-    assert writer.differences(loader, [wanted], [], quiet) == [Region(0, 0x60000)]
-    assert len(loader.done("md5")) < 0x60000 // SECTOR_SIZE
-
-
-def test_the_boot_sector_is_erased_first_and_written_last() -> None:
-    loader, wanted = FakeLoader(), piece(0, 0x30000)
-    writer.write(loader, [wanted], [wanted.region], quiet)
-    boot = Region(0, SECTOR_SIZE)
-    assert loader.calls[0] == ("erase", boot)
-    assert loader.calls[-1] == ("write", boot)
+    assert writer.write(loader, [wanted], [wanted.region], look) == 0x30000
+    assert loader.calls == [("write", Region(0, 0x30000)), ("write", Region(0, SECTOR_SIZE))]
+    assert seen == [b"\xff" * SECTOR_SIZE, wanted.data[:SECTOR_SIZE]]
     assert loader.cells[:0x30000] == wanted.data
+
+
+def test_the_boot_sector_is_erased_before_a_change_elsewhere() -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), piece(0, 0x30000)
+    writer.write(loader, [wanted], [Region(0x2000, 0x3000)], quiet)
+    assert loader.calls[0] == ("erase", Region(0, SECTOR_SIZE))
+    assert loader.calls[-1] == ("write", Region(0, SECTOR_SIZE))
+    assert loader.cells[SECTOR_SIZE:0x2000] == bytes(SECTOR_SIZE)
+
+
+def test_without_a_piece_at_0_the_boot_sector_is_left_alone() -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), piece(SECTOR_SIZE, 0x30000)
+    assert writer.write(loader, [wanted], [wanted.region], quiet) == 0x30000
+    assert loader.calls == [("write", wanted.region)]
 
 
 def test_the_boot_sector_guards_a_change_elsewhere_too() -> None:
@@ -205,8 +100,8 @@ def test_every_loop_tells_its_progress_to_the_end() -> None:
 
     loops: dict[str, Callable[[], object]] = {
         "write": lambda: writer.write(loader, [wanted], [wanted.region], tell),
-        "probe": lambda: writer.first_difference(loader, [wanted], [], tell),
-        "compare": lambda: writer.differences(loader, [wanted], [], tell),
+        "probe": lambda: comparing.first_difference(loader, [wanted], [], tell),
+        "compare": lambda: comparing.differences(loader, [wanted], [], tell),
         "verify": lambda: writer.verify(loader, [wanted], [wanted.region], tell),
         "read back": lambda: writer.read_back(loader, [wanted], [wanted.region], tell),
     }

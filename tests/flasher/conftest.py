@@ -72,10 +72,12 @@ def bed() -> Iterator[Callable[..., Bed]]:
 def plan() -> Callable[..., FlashPlan]:
     """A plan for a built NodeMCU 3.x, whose partition table belongs to the firmware once it has booted."""
 
-    def make(*, erase_all: bool = False) -> FlashPlan:
+    def make(*, erase_all: bool = False, changed: tuple[int, ...] = ()) -> FlashPlan:
         build = Builder()
         data = bytearray(build.combine(build.pair_3x()))
         data[0x12000:0x38000] = Random(1).randbytes(0x26000)  # what cannot be packed takes several blocks
+        for at in changed:
+            data[at : at + 16] = b"something else !"
         image = Image("nodemcu.bin", bytes(data), "nodemcu.bin")
         return make_plan("esp12", "esp8266", DIO_4MB, {0: image}, erase_all=erase_all)
 

@@ -25,7 +25,7 @@ from pipeline.errors import (
     VerifyError,
     WrongBoardError,
 )
-from pipeline.events import Progress
+from pipeline.events import Progress, Said
 from pipeline.flash import Region
 from pipeline.flasher import running
 from pipeline.flasher.probing import probe
@@ -182,6 +182,91 @@ def test_verify_names_what_differs_and_writes_nothing(bed: Any, plan: Plan) -> N
         with pytest.raises(VerifyError, match="0x023000"):
             running.verify(session, plan(), QUIET)
     assert board.cells == cells
+
+
+# --- what is known of a board -----------------------------------------------------------------------------------------
+
+
+def asked_of(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
+    """Every region whose digest is asked for from now on."""
+    asked: list[Region] = []
+    real = loader.Link.md5
+
+    def spy(self: loader.Link, region: Region) -> bytes:
+        asked.append(region)
+        return real(self, region)
+
+    monkeypatch.setattr(loader.Link, "md5", spy)
+    return asked
+
+
+def test_a_known_board_gets_changed_sectors_after_one_digest_of_each_block(
+    bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    asked = asked_of(monkeypatch)
+    wanted = plan(changed=(0x14000, 0x23000))
+    with board.session() as session:
+        done = flash(session, wanted)
+    assert done.written == (Region(0x14000, 0x15000), Region(0x23000, 0x24000))
+    assert holds(board, wanted)
+    blocks = list(wanted.segments[0].region.split(0x10000))
+    assert asked == [*blocks, Region(0, 0x1000), *done.written]
+
+
+def test_a_known_board_that_something_else_changed_is_made_whole(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(0x15000, b"other")
+    board.put(0x24000, b"other")
+    wanted = plan(changed=(0x14000, 0x23000))
+    with board.session() as session:
+        flash(session, wanted)
+    assert holds(board, wanted)
+
+
+def test_what_is_known_is_forgotten_while_a_board_is_written(bed: Any, plan: Plan) -> None:
+    board = bed("fill=ff")
+    with board.session() as session:
+        flash(session, plan())
+        assert board.entry().digests()
+    seen: list[int] = []
+
+    def look(*_: object) -> bool:
+        seen.append(len(board.entry().digests()))
+        return False
+
+    with board.session() as session:
+        found = probe(session, plan(changed=(0x14000,)), QUIET)
+        board.link.board.nor.hook = look
+        running.flash(session, found, QUIET)
+    assert set(seen) == {0}
+
+
+def test_a_run_that_was_cut_short_is_continued(bed: Any, plan: Plan) -> None:
+    board, stop = bed("fill=byte:0"), threading.Event()
+    with board.session(stop=stop) as session:
+        listen = session.listener
+
+        def stop_it(event: Any) -> None:
+            listen(event)
+            if isinstance(event, Progress) and event.step == "write" and event.done > 0x20000:
+                stop.set()
+
+        session.listener = stop_it
+        with pytest.raises(StoppedError):
+            flash(session, plan())
+    board.events.clear()
+    with board.session() as session:
+        done = flash(session, plan())
+    assert done.sent < plan().size - 0x18000
+    assert holds(board, plan())
+    said = " ".join(event.text for event in board.events if isinstance(event, Said))
+    assert "did not finish" in said
+    assert "continuing at 0x000000" in said
 
 
 # --- erasing ---------------------------------------------------------------------------------------------------------

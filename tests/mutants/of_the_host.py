@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
+COMPARING = "pipeline/board/comparing.py"
 WRITER, LOADER, SESSION = "pipeline/board/writer.py", "pipeline/board/loader.py", "pipeline/board/session.py"
 FRAMES = "pipeline/board/frames.py"
 CHIPS, PORTLOCK, SERIALPORT = "pipeline/board/chips.py", "pipeline/board/portlock.py", "pipeline/board/serialport.py"
@@ -33,6 +34,7 @@ VARIABLES, COMMAND_LINE, DB = (
 CLI, SOURCES, PORTS = "pipeline/tasks/cli.py", "pipeline/firmware/sources.py", "pipeline/board/ports.py"
 PROJECT, PROFILE_KEYS = "pipeline/tasks/project.py", "pipeline/profile_keys.py"
 
+T_COMPARING = "tests/board/test_comparing.py"
 T_WRITER, T_CHIPS, T_LOCK = "tests/board/test_writer.py", "tests/board/test_chips.py", "tests/board/test_portlock.py"
 T_VERDICT, T_BOOTLOG = "tests/board/test_verdict.py", "tests/board/test_bootlog.py"
 T_LOADER, T_RUNS = "tests/board/test_loader.py", "tests/flasher/test_runs.py"
@@ -56,11 +58,11 @@ HOST: Final = (
     # --- compare, write, verify --------------------------------------------------------------------------------------
     Mutant(
         "digests-always-agree",
-        WRITER,
-        "return loader.md5(region) == hashlib",
-        "return True or loader.md5(region) == hashlib",
+        COMPARING,
+        "if digest != md5(piece.cut(block)):",
+        "if False:",
         "nothing is ever written, and that is called a success",
-        (f"{T_WRITER}::test_the_probe_stops_at_the_first_difference",),
+        (f"{T_COMPARING}::test_the_probe_stops_at_the_first_difference",),
     ),
     Mutant(
         "verify-compares-nothing",
@@ -80,19 +82,19 @@ HOST: Final = (
     ),
     Mutant(
         "probe-looks-at-one-block",
-        WRITER,
+        COMPARING,
         "        on_progress(done, total)\n    return None",
         "        on_progress(done, total)\n        break\n    return None",
         "a flash changed behind its first 64 KB is skipped",
-        (f"{T_WRITER}::test_the_probe_finds_a_difference_in_any_block",),
+        (f"{T_COMPARING}::test_the_probe_finds_a_difference_in_any_block",),
     ),
     Mutant(
         "boot-sector-first",
         WRITER,
-        "runs.append(boot_sector)",
-        "runs.insert(0, boot_sector)",
+        "jobs += [_Job(0, piece",
+        "jobs[:0] = [_Job(0, piece",
         "a board that loses power in mid-write starts half a firmware",
-        (f"{T_WRITER}::test_the_boot_sector_is_erased_first_and_written_last",),
+        (f"{T_WRITER}::test_the_boot_sector_is_blank_until_all_else_is_written",),
     ),
     Mutant(
         "boot-sector-not-erased-first",
@@ -100,31 +102,31 @@ HOST: Final = (
         "            loader.erase(boot_sector)",
         "            pass",
         "a board that loses power in mid-write starts half a firmware",
-        (f"{T_WRITER}::test_the_boot_sector_is_erased_first_and_written_last",),
+        (f"{T_WRITER}::test_the_boot_sector_is_erased_before_a_change_elsewhere",),
     ),
     Mutant(
         "volatile-parts-compared",
-        WRITER,
+        COMPARING,
         "for part in piece.region.without(ignored)",
         "for part in piece.region.without([])",
         "every board that has booted once is written again",
-        (f"{T_WRITER}::test_ignored_parts_are_not_compared",),
+        (f"{T_COMPARING}::test_ignored_parts_are_not_compared",),
     ),
     Mutant(
         "part-of-a-sector-dirty",
-        WRITER,
-        "found.append(block.sectors())",
-        "found.append(block)",
+        COMPARING,
+        "found += [part.sectors() for part in parts]",
+        "found += parts",
         "the rest of a sector is erased with the part that differs, and not written again",
-        (f"{T_WRITER}::test_a_difference_beside_an_ignored_part_is_its_whole_sector",),
+        (f"{T_COMPARING}::test_a_difference_beside_an_ignored_part_is_its_whole_sector",),
     ),
     Mutant(
         "give-up-forgets-the-rest",
-        WRITER,
-        "found += [rest.sectors() for _, rest in blocks]",
-        "found += [rest.sectors() for _, rest in blocks[: number + 1]]",
+        COMPARING,
+        "return merge(block.sectors() for _, block in blocks)",
+        "return merge(block.sectors() for _, block in blocks[:3])",
         "of a foreign board only the first blocks are written",
-        (f"{T_WRITER}::test_a_foreign_board_is_given_up_early",),
+        (f"{T_COMPARING}::test_a_foreign_board_is_given_up_early",),
     ),
     Mutant(
         "verify-tells-no-progress",

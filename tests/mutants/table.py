@@ -1,11 +1,12 @@
-"""Every deliberate defect: those of the virtual board and those of the host side."""
+"""Every deliberate defect: those of the virtual board, of the host side and of what saves time."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from tests.mutants.of_parts import PARTS
+from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
 
-MUTANTS: Final = (*BOARD, *HOST, *PARTS)
+MUTANTS: Final = (*BOARD, *HOST, *PARTS, *SPEED)

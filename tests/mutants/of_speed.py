@@ -1,0 +1,71 @@
+"""Deliberate defects of what saves time: comparing, journal digests, streams."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+COMPARING, JOURNAL = "pipeline/board/comparing.py", "pipeline/journal.py"
+RUNNING, WRITER = "pipeline/flasher/running.py", "pipeline/board/writer.py"
+T_COMPARING, T_JOURNAL = "tests/board/test_comparing.py", "tests/test_journal.py"
+T_RUNS, T_WRITER = "tests/flasher/test_runs.py", "tests/board/test_writer.py"
+
+SPEED: Final = (
+    Mutant(
+        "stored-digests-believed",
+        COMPARING,
+        "if digest == clues.known.get(block) and all(",
+        "if clues.known.get(block) and all(",
+        "what another tool wrote beside a changed sector stays there, and that is called a success",
+        (f"{T_COMPARING}::test_stored_digests_never_hide_what_something_else_wrote",),
+    ),
+    Mutant(
+        "stored-digests-unused",
+        COMPARING,
+        "if digest == clues.known.get(block) and all(",
+        "if False and all(",
+        "a known board is asked for every sector",
+        (f"{T_COMPARING}::test_a_known_board_is_asked_for_each_block_once",),
+    ),
+    Mutant(
+        "digests-count-while-writing",
+        JOURNAL,
+        'return known(self.held) if self.state == "clean" else {}',
+        "return known(self.held)",
+        "after an interrupted run the old digests say what to expect",
+        (f"{T_JOURNAL}::test_digests_come_back_and_count_only_when_clean",),
+    ),
+    Mutant(
+        "a-begun-write-given-up",
+        COMPARING,
+        "clues.known or clues.begun)",
+        "clues.known)",
+        "a run that was cut short early starts again from nothing",
+        (f"{T_COMPARING}::test_what_a_run_began_is_found_however_little",),
+    ),
+    Mutant(
+        "blank-sectors-are-telling",
+        COMPARING,
+        'if part.start and piece.cut(part).strip(b"\\xff")',
+        "if part.start",
+        "a blank board is compared sector by sector with an image that has padding",
+        (f"{T_COMPARING}::test_what_a_blank_board_and_a_padded_image_share_is_no_likeness",),
+    ),
+    Mutant(
+        "written-not-verified",
+        RUNNING,
+        "return merge([*dirty, *guard])",
+        "return guard",
+        "a sector that did not take is called verified",
+        (f"{T_RUNS}::test_volatile_parts_are_verified_before_the_first_boot",),
+    ),
+    Mutant(
+        "boot-sector-in-the-stream",
+        WRITER,
+        'b"\\xff" * SECTOR_SIZE + jobs[0].data',
+        "pieces[0].data[:SECTOR_SIZE] + jobs[0].data",
+        "a board that loses power in mid-write starts half a firmware",
+        (f"{T_WRITER}::test_the_boot_sector_is_blank_until_all_else_is_written",),
+    ),
+)
