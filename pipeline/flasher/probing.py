@@ -9,7 +9,7 @@ from pipeline.board import comparing, writer
 from pipeline.board.session import Session
 from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.flasher.checks import check_board
-from pipeline.flasher.records import Policy, Probe
+from pipeline.flasher.records import Policy, Probe, Stop
 from pipeline.plan import FlashPlan
 
 
@@ -37,7 +37,7 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         else:
             reason = _why(entry, plan, difference) + (FORGETFUL if session.virtual and entry.state == "clean" else "")
         result.append("equal" if difference is None else f"differs at {difference}")
-    return Probe(plan, device, entry, difference, ignored, reason, first.digest if first else b"")
+    return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"
@@ -88,20 +88,31 @@ def pieces(plan: FlashPlan) -> list[writer.Piece]:
     return [writer.Piece(segment.address, segment.data) for segment in plan.segments]
 
 
+def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Difference | None) -> Stop | None:
+    return Stop(plan.fingerprint, ignored, first.block, first.digest) if first else None
+
+
+def _first(found: Probe) -> comparing.Difference | None:
+    """Where the probe stopped, unless the plan was made to fit the board since."""
+    stop = found.stop
+    if stop is None or (stop.plan, stop.ignored) != (found.plan.fingerprint, found.ignored):
+        return None
+    return comparing.Difference(stop.block, stop.digest)
+
+
 def compare(session: Session, found: Probe) -> list[Region]:
     """All sectors in which the board differs from the plan; reads only."""
     if found.difference is None:
         return []
     entry = found.entry
     begun = entry.state == "writing" and entry.plan == found.plan.fingerprint
-    first = comparing.Difference(found.difference, found.digest)
-    clues = comparing.Clues(entry.digests(), first, begun=begun)
+    clues = comparing.Clues(entry.digests(), _first(found), begun=begun)
     with session.step("compare", "which sectors differ") as result:
         dirty = comparing.differences(
             session.link, pieces(found.plan), found.ignored, session.progress("compare"), clues
         )
         count, total = sum(region.size for region in dirty) // SECTOR_SIZE, found.plan.size // SECTOR_SIZE
         result.append(f"{count} of {total} sectors differ")
-    if begun:
+    if begun and dirty:
         session.say(f"continuing at {dirty[0].start:#08x}: {total - count} of {total} sectors are in place")
     return dirty

@@ -44,6 +44,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """The question that ended a probe; of use only as long as plan and ignored parts stay what they were."""
+
+    plan: str
+    """Fingerprint of what was compared."""
+    ignored: tuple[Region, ...]
+    block: Region
+    digest: bytes
+    """What the board gave for `block`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """What the comparison of a plan with a board found."""
 
@@ -57,8 +69,8 @@ class Probe:
     """Volatile parts that were verified before their first boot and now belong to the firmware."""
     reason: str
     """Why the board will be written, or why not: one line."""
-    digest: bytes = b""
-    """What the board gave as digest of `difference`."""
+    stop: Stop | None = None
+    """How the probe came upon `difference`."""
 
     @property
     def holds(self) -> bool:
