@@ -220,17 +220,17 @@ HOST: Final = (
     Mutant(
         "clean-before-verify",
         RUNNING,
-        "    _verify(session, wanted, _checked(found, dirty), read_back=policy.read_back)\n"
+        "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)\n"
         '    entry = _record(session, found, policy, "clean")',
         '    entry = _record(session, found, policy, "clean")\n'
-        "    _verify(session, wanted, _checked(found, dirty), read_back=policy.read_back)",
+        "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)",
         "a write that failed its verification is clean in the journal, and later trusted",
         (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
     Mutant(
         "write-without-verify",
         RUNNING,
-        "    _verify(session, wanted, _checked(found, dirty), read_back=policy.read_back)\n",
+        "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)\n",
         "",
         "a write that did not take is called a success",
         (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
