@@ -38,6 +38,8 @@ class Entry:
     passed: bool = False
     """Whether that verdict satisfied the profile."""
     port: str = ""
+    backup: str = ""
+    """Id of the backup that a run is putting back, or would put back if the board does not boot."""
     changed: str = ""
     """UTC time of the last change, ISO 8601; for people, never compared: clocks jump."""
 
@@ -47,7 +49,9 @@ class Entry:
     @property
     def half_done(self) -> str:
         """What a board holds whose state is `writing`; completes "board MAC …"."""
-        return "holds an incomplete image" if self.plan else "is partly erased"
+        if self.plan:
+            return "holds an incomplete image"
+        return f"holds backup {self.backup} in part" if self.backup else "is partly erased or overwritten"
 
     def finished(self, plan: str) -> bool:
         """Whether `plan` was written and verified whole on this board, as far as we know."""

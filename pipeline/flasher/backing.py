@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from pipeline import journal
 from pipeline.backups import BLANK, Block, Manifest, Store, Stored, Why, blocks_of
 from pipeline.board.session import Session
 from pipeline.errors import BackupError, PipelineError, RecordError, WireError
@@ -48,6 +49,13 @@ def save_regions(
         manifest = reading.commit(why, about, complete=True)
         result.append(f"{manifest.id}: {reading.told()}")
     return manifest
+
+
+def about(mac: str) -> dict[str, Any]:
+    """What the journal knows of a board, to be kept with a backup: it holds again once the backup is back."""
+    entry = journal.read(mac)
+    known = {"state": entry.state, "plan": entry.plan, "profile": entry.profile, "verdict": entry.verdict}
+    return {"journal": known}
 
 
 class _Reading:

@@ -97,3 +97,5 @@ class Outcome:
     reason: str = ""
     overridden: tuple[Override, ...] = ()
     """Refusals that `allow=` overrode beside those of the plan."""
+    backup: str = ""
+    """Id of the backup that was made."""

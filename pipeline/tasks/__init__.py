@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pipeline.errors import PipelineError
-from pipeline.tasks import building, lua_steps, steps
+from pipeline.tasks import backing, building, lua_steps, steps
 from pipeline.tasks.boards import Board
 from pipeline.tasks.command_line import boards, named, preceding, request
 from pipeline.tasks.reporter import Plain
@@ -24,6 +24,7 @@ __all__ = [
     "task__check",
     "task__inputs",
     "task__probe",
+    "task_backup",
     "task_boot",
     "task_erase",
     "task_flash",
@@ -34,6 +35,7 @@ __all__ = [
     "task_node",
     "task_ports",
     "task_profiles",
+    "task_restore",
     "task_verify",
 ]
 
@@ -164,6 +166,31 @@ def task_erase() -> Tasks:
     if not named("erase"):
         return steps.refuse(steps.not_named("erase"))
     return _for_boards("erase", steps.erase_board)
+
+
+def task_backup() -> Tasks:
+    """Keep what a board holds, to be put back with `restore`; the board is only read
+
+    [port=PORT] [profile=NAME] [regions=spiffs,wifi | regions=0x100000-0x3fb000] [file=DUMP.bin]
+
+    The whole flash unless regions= says otherwise. Every block is checked by the board's own digest; blank blocks and
+    those that an earlier backup of this board holds are not read, so that an interrupted backup continues. It lies in
+    .pipeline/backups, readable by you only: a flash holds Wi-Fi passwords.
+    """
+    return _for_boards("backup", backing.backup_board)
+
+
+def task_restore() -> Tasks:
+    """Put a backup back on a board, verify it and judge its boot; asks first, or say yes=1
+
+    [port=PORT] [profile=NAME] [backup=ID | backup=FILE] [regions=…] [boot=off]
+
+    The newest complete backup of the board on the port, unless backup= names one. On another board than its own it goes
+    without RF calibration and Wi-Fi settings, unless regions= says what to take (regions=all: everything).
+    """
+    if not named("restore"):
+        return steps.refuse(steps.not_named("restore"))
+    return _for_boards("restore", backing.restore_board)
 
 
 def task_verify() -> Tasks:

@@ -15,7 +15,7 @@ from pipeline.tasks.project import Request, make_folder
 from pipeline.tasks.show import Lines
 
 if TYPE_CHECKING:
-    from pipeline.board.session import Session
+    from pipeline.board.session import Device, Session
     from pipeline.flasher.records import Outcome, Probe
     from pipeline.plan import FlashPlan
 
@@ -82,6 +82,11 @@ class Board:
             stop=sessions.stop,
             prompt=self.lines.ask,
         )
+
+    def device(self) -> Device | None:
+        """What was found on the port; None before a connection."""
+        session = sessions.find(self._port)
+        return session.device if session else None
 
     # --- the work ----------------------------------------------------------------------------------------------------
 

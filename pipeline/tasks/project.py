@@ -39,7 +39,9 @@ _OVERRIDES: Final = {
     "mode": "flash.mode",
 }
 """Variable to the profile key it replaces."""
-BOOT_WORDS: Final = frozenset({"off", "on", "auto", "nodemcu", "any", "false", "true", "no", "yes", "0", "1"})
+BOOT_OFF: Final = frozenset({"off", "false", "no", "0"})
+BOOT_ON: Final = frozenset({"on", "true", "yes", "1"})
+BOOT_WORDS: Final = BOOT_OFF | BOOT_ON | {"auto", "nodemcu", "any"}
 """What `boot=` can say beside a text of the boot log."""
 _SERIAL: Final = frozenset({"serial.baud", "serial.reset"})
 
@@ -343,7 +345,8 @@ class Request:
         if self.profile_name:
             boot = self.profile().boot
             return BootWish(boot.check, boot.expect, boot.timeout_s)
-        return BootWish(expect=self.variables.text("boot", "auto"))
+        text = self.variables.text("boot", "auto")
+        return BootWish(check=text.casefold() not in BOOT_OFF, expect="auto" if text.casefold() in BOOT_ON else text)
 
     def expects_nodemcu(self) -> bool:
         """Whether the profile's image is NodeMCU, for tasks that do not need it: False where it is not at hand.

@@ -77,7 +77,7 @@ def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed 
 def _say_state(board: Board, error: PipelineError) -> None:
     from pipeline.flasher.running import named_state  # noqa: PLC0415
 
-    state = named_state(error, board.found.device if board.found else None)
+    state = named_state(error, board.device())
     if state:
         board.say(state)
 

@@ -1,0 +1,302 @@
+"""Putting back what a board, or another one, held: compared, journalled, written, verified; booting comes after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline import journal
+from pipeline.backups import Manifest, Store
+from pipeline.board import writer
+from pipeline.board.session import Device, Session
+from pipeline.errors import BackupError, BootError, FlashSizeError, FlashUnknownError
+from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
+from pipeline.flasher.booting import judge
+from pipeline.flasher.checks import check_mac
+from pipeline.flasher.layout import BOOT_SECTOR, IMAGE_MAGIC, PERSONAL, Read, areas_on, holds_nodemcu, resolve
+from pipeline.flasher.records import BootWish, Outcome, Policy
+from pipeline.units import format_size
+
+LOOKS: Final = 3
+"""Sectors of a differing block that are looked at; if all of them differ, the rest is written unseen."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Contents to put on a board."""
+
+    name: str
+    """Id of the backup, or name of the file."""
+    mac: str
+    """Of the board it was read from; empty where nobody knows."""
+    flash_size: int
+    """Of that board, bytes; 0 where nobody knows."""
+    regions: tuple[Region, ...]
+    """What it holds."""
+    read: Read
+    blank: tuple[Region, ...] = ()
+    """What of that is known to be FF."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    stored: bool = True
+    """Kept in the project's backups, so that an interrupted run finds it again."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds every byte of a flash."""
+        return self.regions == (Region(0, self.flash_size),)
+
+    def title(self) -> str:
+        """For people: which, and of which board."""
+        return f"{self.name} of board {self.mac or 'unknown'}"
+
+
+def stored_source(store: Store, manifest: Manifest) -> Source:
+    """A backup, every block of it checked before anything is touched.
+
+    Raises:
+        BackupDamagedError: a block is missing or not itself.
+    """
+    store.check(manifest)
+    return Source(
+        name=manifest.id,
+        mac=manifest.mac,
+        flash_size=manifest.flash_size,
+        regions=tuple(manifest.regions),
+        read=lambda region: store.content(manifest, region),
+        blank=tuple(manifest.blank()),
+        about=manifest.about,
+    )
+
+
+def file_source(path: Path, data: bytes, at: int, flash_size: int) -> Source:
+    """A plain file, to stand at address `at` of a flash of `flash_size` bytes; of which board it is nobody knows.
+
+    Raises:
+        BackupError: it is not made of whole sectors.
+    """
+    if not data or len(data) % SECTOR_SIZE:
+        raise BackupError(
+            f"{path}: {len(data):,} bytes are no backup of whole sectors", "`flash` writes images; `restore` a backup"
+        )
+    region = Region(at, at + len(data))
+    ff = b"\xff" * BLOCK_SIZE
+    blank = [part for part in region.split(BLOCK_SIZE) if data[part.start - at : part.end - at] == ff[: part.size]]
+    return Source(
+        name=path.name,
+        mac="",
+        flash_size=flash_size if region.size == flash_size else 0,
+        regions=(region,),
+        read=lambda part: data[part.start - at : part.end - at],
+        blank=tuple(merge(blank)),
+        stored=False,
+    )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What shall stand on the board: the regions to take from the source, and those to leave blank."""
+
+    taken: tuple[Region, ...]
+    blank: tuple[Region, ...] = ()
+    left: tuple[Region, ...] = ()
+    """Parts of the source that are another board's own and are not put on this one."""
+
+
+def choose(session: Session, source: Source, words: Sequence[Region | str], allow: frozenset[str]) -> Wish:
+    """Which parts of a source go on the board on the port; nothing is written.
+
+    Without `words` all of it, but on another board than its own without RF calibration and Wi-Fi settings: those the
+    board keeps where its firmware has them at the same place, elsewhere they are left blank and made anew.
+
+    Raises:
+        FlashSizeError: the flash of the board is not the size of the source's.
+        FlashUnknownError: nobody knows the size of the board's flash.
+    """
+    device = session.connected()
+    size = check_size(device, source, allow)
+    known = areas_on(source.read, source.flash_size) if source.whole else ()
+    if words:
+        wanted = _both(resolve(words, known, size), source.regions)
+        if not wanted:
+            raise BackupError(f"{source.title()} holds nothing of these regions", "leave out regions=")
+        return Wish(tuple(wanted))
+    personal = [area for area in known if area.name in PERSONAL]
+    if source.mac == device.mac or not personal:
+        return Wish(source.regions)
+    here = {area.name: area.region for area in areas_on(lambda part: session.link.read(part, _unheard), size)}
+    own = {area.region for area in personal if here.get(area.name) == area.region}
+    left = [area.region for area in personal]
+    return Wish(
+        tuple(part for region in source.regions for part in region.without(left)),
+        tuple(region for region in left if region not in own),
+        tuple(left),
+    )
+
+
+def _both(regions: Sequence[Region], others: Sequence[Region]) -> list[Region]:
+    """The bytes that are in one of `regions` and in one of `others`."""
+    return merge(part for region in regions for other in others if (part := region.common(other)).size > 0)
+
+
+def _unheard(_done: int) -> None:
+    """Two sectors are read in no time."""
+
+
+def check_size(device: Device, source: Source, allow: frozenset[str]) -> int:
+    """The size of the board's flash, which has to be that of the source's.
+
+    Raises:
+        FlashSizeError: it is not.
+        FlashUnknownError: nobody knows it.
+    """
+    size = device.flash_size
+    if size is None:
+        raise FlashUnknownError(f"{device.port}: flash ID {device.flash_id:#08x} is of no known size")
+    past = any(region.end > size for region in source.regions)
+    differs = source.flash_size not in {0, size} and FlashSizeError.code not in allow
+    if past or differs:
+        raise FlashSizeError(
+            f"{device.port}: the flash chip has {format_size(size)}, {source.title()} was read from"
+            f" {format_size(source.flash_size or source.regions[-1].end)}",
+            "restore it on a board of its size" + ("" if past else ", or say allow=wrong-flash-size"),
+        )
+    return size
+
+
+def put(session: Session, source: Source, wish: Wish, entry: journal.Entry) -> tuple[list[Region], int]:
+    """Make the board hold the wish; the journal says `writing` before the first erase.
+
+    Returns what was erased or written, and the bytes that were sent. Nothing is touched where nothing differs.
+
+    Raises:
+        WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
+    """
+    blank = merge([*wish.blank, *_both(wish.taken, source.blank)])
+    pieces = [writer.Piece(part.start, source.read(part)) for region in wish.taken for part in region.without(blank)]
+    dirty, stale = _differing(session, pieces, blank)
+    if not dirty and not stale:
+        return [], 0
+    journal.write(replace(entry, state="writing"))
+    guarded = any(piece.address == 0 for piece in pieces)
+    if stale:
+        if guarded:  # a board that loses power in between shall start no half firmware
+            session.link.erase(BOOT_SECTOR)
+            dirty = merge([*dirty, BOOT_SECTOR])
+        _erase(session, stale)
+    sent = 0
+    if dirty:
+        with session.step("write", f"{format_size(sum(region.size for region in dirty))}") as result:
+            sent = writer.write(session.link, pieces, dirty, session.progress("write"))
+            result.append(f"{sent:,} bytes written")
+    with session.step("verify", "MD5 of every byte") as result:
+        wanted = [*pieces, *(writer.Piece(region.start, b"\xff" * region.size) for region in blank)]
+        everything = [piece.region for piece in wanted]
+        writer.verify(session.link, wanted, everything, session.progress("verify"))
+        result.append(f"{sum(region.size for region in everything):,} bytes as they were")
+    return merge([*dirty, *stale]), sent
+
+
+def _differing(
+    session: Session, pieces: Sequence[writer.Piece], blank: Sequence[Region]
+) -> tuple[list[Region], list[Region]]:
+    """The sectors that have to be written, and the blocks that are not blank.
+
+    Every block is asked for: a backup is mostly alike or mostly blank, and a digest costs a tenth of writing.
+    """
+    holes = [writer.Piece(region.start, b"\xff" * region.size) for region in blank]
+    jobs = [(piece, part) for piece in (*pieces, *holes) for part in piece.region.split(BLOCK_SIZE)]
+    total, done = sum(part.size for _, part in jobs), 0
+    dirty, stale = list[Region](), list[Region]()
+    with session.step("compare", "which sectors differ") as result:
+        progress = session.progress("compare")
+        for piece, part in jobs:
+            if not writer.holds(session.link, piece, part):
+                if piece in holes:
+                    stale.append(part)
+                else:
+                    dirty += _sectors(session, piece, part)
+            done += part.size
+            progress(done, total)
+        result.append(f"{sum(region.size for region in (*dirty, *stale)) // SECTOR_SIZE} sectors differ")
+    return merge(dirty), merge(stale)
+
+
+def _sectors(session: Session, piece: writer.Piece, block: Region) -> list[Region]:
+    """Those that differ in a block that does; all of it where its first ones do."""
+    parts = list(block.split(SECTOR_SIZE))
+    differing = list[Region]()
+    for number, part in enumerate(parts):
+        if number == LOOKS and len(differing) == LOOKS:
+            return [block]
+        if not writer.holds(session.link, piece, part):
+            differing.append(part)
+    return differing
+
+
+def _erase(session: Session, regions: Sequence[Region]) -> None:
+    parts = [part for region in regions for part in region.split(BLOCK_SIZE)]
+    progress = session.progress("erase")
+    with session.step("erase", "what was blank") as result:
+        for number, part in enumerate(parts, 1):
+            session.link.erase(part)
+            progress(number, len(parts))
+        result.append(format_size(sum(part.size for part in parts)))
+
+
+def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Outcome:
+    """Put a source back, verify it, and judge the board's boot.
+
+    Raises:
+        WrongBoardError: the board's MAC is not among the profile's `boards`.
+        WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
+        BootError: everything is back, and the board does not run.
+    """
+    device = session.connected()
+    check_mac(device, policy)
+    if wish.left:
+        told = ", ".join(str(region) for region in wish.left)
+        session.say(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({told})")
+    entry = fresh_entry(session, device, policy, source)
+    written, sent = put(session, source, wish, entry)
+    entry = journal.write(settled_entry(entry, source, wish))
+    reason = f"board {device.mac} holds {source.title()}"
+    done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason)
+    session.say(reason + ("" if written else " already"))
+    first = wish.taken[0]
+    head = source.read(first) if first.start == 0 else b""
+    if not policy.boot.check or (head and not is_bootable(head)):
+        session.leave()
+        return done
+    try:
+        return replace(done, verdict=judge(session, policy.boot, entry, is_nodemcu=holds_nodemcu(head)))
+    except BootError as error:
+        error.done = done
+        raise
+
+
+def is_bootable(head: bytes) -> bool:
+    """Whether flash contents from address 0 on can start at all."""
+    return head[0] == IMAGE_MAGIC
+
+
+def fresh_entry(session: Session, device: Device, policy: Policy, source: Source) -> journal.Entry:
+    """What the journal says while a source is being put back."""
+    return journal.Entry(
+        mac=device.mac, project=policy.project, port=session.port, backup=source.name if source.stored else ""
+    )
+
+
+def settled_entry(entry: journal.Entry, source: Source, wish: Wish) -> journal.Entry:
+    """What the journal says once a source is back: what it said when the backup was taken, if that is all back."""
+    before = source.about.get("journal", {})
+    same = source.mac == entry.mac and source.whole and wish.taken == source.regions
+    if same and before.get("state") == "clean":
+        return replace(entry, state="clean", plan=before["plan"], profile=before["profile"], backup="")
+    return replace(entry, state="unknown", backup="")
+
+
+def expectation(policy: Policy) -> BootWish:
+    """How to judge a firmware that is not the profile's: a text of the new one's log proves nothing about the old."""
+    return replace(policy.boot, expect=policy.boot.expect if policy.boot.expect in {"nodemcu", "any"} else "auto")

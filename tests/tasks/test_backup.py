@@ -1,0 +1,193 @@
+"""`doit backup` and `doit restore` as a user meets them, on virtual boards that live in files."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pipeline.backups import Store
+from pipeline.flash import Region
+from tests.harness import Done, Project
+from tests.images import Builder
+from tests.simboard import SimBoard
+
+RF_CAL, PARAMS = Region(0xD000, 0xE000), Region(0x3FD000, 0x400000)
+"""Where NodeMCU 3.x of the newer layout keeps what is one board's own (facts: image-flashmap §5.3)."""
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> SimBoard:
+    return SimBoard(tmp_path / "first.flash", more="&fill=ff")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> SimBoard:
+    return SimBoard(tmp_path / "other.flash", "5c:cf:7f:00:00:02", more="&fill=ff")
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    build = Builder()
+    path = tmp_path / "nodemcu.bin"
+    path.write_bytes(build.combine(build.pair_3x()))
+    return path
+
+
+def store_of(project: Project, board: SimBoard) -> Store:
+    return Store(project.folder / ".pipeline" / "backups", board.mac)
+
+
+def change(board: SimBoard, at: int, data: bytes) -> None:
+    with board.flash.open("r+b") as stream:
+        stream.seek(at)
+        stream.write(data)
+
+
+@pytest.fixture
+def flashed(board: SimBoard, image: Path, command: Command) -> SimBoard:
+    command("flash", "profile=esp12", board.port, f"image={image}").ok()
+    change(board, 0x200000, b"user files" * 1000)
+    change(board, PARAMS.start, b"my network")
+    change(board, RF_CAL.start, b"my radio")
+    return board
+
+
+def test_what_was_backed_up_comes_back_byte_for_byte(project: Project, flashed: SimBoard) -> None:
+    before = flashed.cells()
+    told = project.doit("backup", flashed.port).ok()
+    (manifest,) = store_of(project, flashed).manifests()
+    assert manifest.whole
+    assert f"backup {manifest.id} of board {flashed.mac}: whole flash, 4 MB" in told.out
+    assert flashed.cells() == before
+    change(flashed, 0, b"\0" * 0x30000)
+    change(flashed, 0x200000, b"\0" * 0x9000)
+    change(flashed, 0x340000, b"\0" * 0x100)
+    done = project.doit("restore", flashed.port, "yes=1").ok()
+    assert flashed.cells() == before
+    assert "NodeMCU" in done.text
+    assert [(receipt["command"], receipt["outcome"]) for receipt in project.receipts()[1:]] == [
+        ("backup", "backed-up"),
+        ("restore", "restored"),
+    ]
+    (entry,) = project.journal()
+    assert (entry["state"], entry["passed"]) == ("clean", True)
+
+
+def test_the_second_backup_reads_only_what_changed(project: Project, flashed: SimBoard, command: Command) -> None:
+    command("backup", flashed.port).ok()
+    files = len(store_of(project, flashed).block_files())
+    assert "KB read" not in command("backup", flashed.port).ok().err
+    change(flashed, 0x200000, b"other files")
+    assert "64 KB read" in command("backup", flashed.port).ok().err
+    assert len(store_of(project, flashed).block_files()) == files + 1
+    assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in store_of(project, flashed).folder.rglob("*"))
+
+
+def test_a_restored_board_is_what_its_plan_says_again(project: Project, flashed: SimBoard, image: Path) -> None:
+    project.doit("backup", flashed.port).ok()
+    change(flashed, 0x20000, b"\0" * 0x100)
+    project.doit("restore", flashed.port, "yes=1").ok()
+    assert not project.doit("flash", "profile=esp12", flashed.port, f"image={image}").ok().wrote
+
+
+def test_nothing_is_written_where_nothing_differs(flashed: SimBoard, command: Command) -> None:
+    command("backup", flashed.port, "regions=0x0-0x200000").ok()
+    done = command("restore", flashed.port, "yes=1", "boot=off").ok()
+    assert "already" in done.err
+    assert not done.wrote
+
+
+def test_another_board_gets_no_calibration_and_no_networks(
+    project: Project, flashed: SimBoard, other: SimBoard, command: Command
+) -> None:
+    command("backup", flashed.port).ok()
+    (manifest,) = store_of(project, flashed).manifests()
+    command("restore", other.port, "yes=1").failed("backup-missing")
+    done = command("restore", other.port, "yes=1", f"backup={manifest.id}", "boot=off").ok()
+    assert "another's" in done.err
+    want = bytearray(flashed.cells())
+    for region in (RF_CAL, PARAMS):
+        want[region.start : region.end] = b"\xff" * region.size
+    assert other.cells() == bytes(want)
+    # Its own ones stay where its firmware has them at the same place.
+    change(other, PARAMS.start, b"its network")
+    change(other, 0x20000, b"\0" * 0x100)
+    command("restore", other.port, "yes=1", f"backup={manifest.id[:18]}", "boot=off").ok()
+    assert other.cells()[PARAMS.start :].startswith(b"its network")
+    assert other.cells()[0x20000:0x30000] == flashed.cells()[0x20000:0x30000]
+    command("restore", other.port, "yes=1", f"backup={manifest.id}", "regions=all", "boot=off").ok()
+    assert other.cells() == flashed.cells()
+
+
+def test_regions_by_name_and_by_address(project: Project, flashed: SimBoard, command: Command) -> None:
+    command("backup", flashed.port, "regions=wifi,0x200000-0x203000").ok()
+    (manifest,) = store_of(project, flashed).manifests()
+    assert manifest.regions == [Region(0x200000, 0x203000), PARAMS]
+    change(flashed, PARAMS.start, b"\0" * 20)
+    change(flashed, 0x200000, b"\0" * 20)
+    change(flashed, 0x210000, b"left alone")
+    command("restore", flashed.port, "yes=1", "regions=0x200000-0x201000", "boot=off").ok()
+    assert flashed.cells()[0x200000:].startswith(b"user files")
+    assert flashed.cells()[PARAMS.start :].startswith(b"\0" * 20)
+    command("restore", flashed.port, "yes=1", "boot=off").ok()
+    assert flashed.cells()[PARAMS.start :].startswith(b"my network")
+    assert flashed.cells()[0x210000:].startswith(b"left alone")
+
+
+def test_a_plain_file_out_and_in(flashed: SimBoard, tmp_path: Path, command: Command) -> None:
+    before, dump = flashed.cells(), tmp_path / "dump.bin"
+    command("backup", flashed.port, f"file={dump}").ok()
+    assert dump.read_bytes() == before
+    assert stat.S_IMODE(dump.stat().st_mode) == 0o600
+    command("backup", flashed.port, f"file={dump}").failed("bad-value")
+    change(flashed, 0x1000, b"\0" * 0x20000)
+    command("restore", flashed.port, "yes=1", f"backup={dump}", "regions=all", "boot=off").ok()
+    assert flashed.cells() == before
+    dump.write_bytes(before[:0x5000])
+    command("restore", flashed.port, "yes=1", f"backup={dump}").failed("bad-value")
+    change(flashed, 0x300000, b"\0" * 9)
+    command("restore", flashed.port, "yes=1", f"backup={dump}", "regions=0x300000-0x305000", "boot=off").ok()
+    assert flashed.cells()[0x300000:0x305000] == before[:0x5000]
+
+
+def test_what_cannot_be_restored_is_refused_before_anything_is_written(
+    project: Project, flashed: SimBoard, tmp_path: Path, command: Command
+) -> None:
+    command("backup", flashed.port).ok()
+    store = store_of(project, flashed)
+    (manifest,) = store.manifests()
+    small = SimBoard(tmp_path / "small.flash", "5c:cf:7f:00:00:03", "esp01")
+    command("restore", small.port, "yes=1", f"backup={manifest.id}").failed("wrong-flash-size")
+    command("restore", flashed.port).failed("not-confirmed")
+    command("restore", flashed.port, "yes=1", "regions=lfs,spiff").failed("bad-value")
+    command("restore", flashed.port, "yes=1", "backup=20200101T000000000").failed("backup-missing")
+    before = flashed.cells()
+    change(flashed, 0x30000, b"\0" * 4)
+    block = store.block_files()[0]
+    block.write_bytes(b"\0")
+    command("restore", flashed.port, "yes=1").failed("backup-damaged")
+    assert flashed.cells()[0x30004:] == before[0x30004:]
+
+
+def test_a_restore_that_breaks_off_is_named_and_continued(
+    project: Project, flashed: SimBoard, command: Command
+) -> None:
+    change(flashed, 0x200000, Random(1).randbytes(0x20000))
+    before = flashed.cells()
+    command("backup", flashed.port).ok()
+    change(flashed, 0, b"\0" * 0x40000)
+    change(flashed, 0x200000, b"\0" * 0x20000)
+    done = project.doit("restore", flashed.but("&fill=ff&fault=unplug:90000").port, "yes=1").failed("port-lost")
+    assert "in part" in done.err
+    (entry,) = project.journal()
+    assert entry["state"] == "writing"
+    assert flashed.cells()[:1] == b"\xff"  # it starts no half firmware
+    command("restore", flashed.port, "yes=1").ok()
+    assert flashed.cells()[:0x10000] == before[:0x10000]
+    assert project.journal()[0]["state"] == "clean"
