@@ -51,7 +51,7 @@ class Entry:
         """What a board holds whose state is `writing`; completes "board MAC …"."""
         if self.plan:
             return "holds an incomplete image"
-        return f"holds backup {self.backup} in part" if self.backup else "is partly erased or overwritten"
+        return f"holds backup {self.backup} in part" if self.backup else "is partly erased"
 
     def finished(self, plan: str) -> bool:
         """Whether `plan` was written and verified whole on this board, as far as we know."""

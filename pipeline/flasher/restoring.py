@@ -12,6 +12,7 @@ from pipeline.backups import Manifest, Store
 from pipeline.board import writer
 from pipeline.board.session import Device, Session
 from pipeline.errors import BackupError, BootError, FlashSizeError, FlashUnknownError
+from pipeline.firmware.allowance import Allowance, Override
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_mac
@@ -102,9 +103,11 @@ class Wish:
     blank: tuple[Region, ...] = ()
     left: tuple[Region, ...] = ()
     """Parts of the source that are another board's own and are not put on this one."""
+    overridden: tuple[Override, ...] = ()
+    """Refusals that the user overrode."""
 
 
-def choose(session: Session, source: Source, words: Sequence[Region | str], allow: frozenset[str]) -> Wish:
+def choose(session: Session, source: Source, words: Sequence[Region | str], allow: Allowance) -> Wish:
     """Which parts of a source go on the board on the port; nothing is written.
 
     Without `words` all of it, but on another board than its own without RF calibration and Wi-Fi settings: those the
@@ -121,10 +124,10 @@ def choose(session: Session, source: Source, words: Sequence[Region | str], allo
         wanted = _both(resolve(words, known, size), source.regions)
         if not wanted:
             raise BackupError(f"{source.title()} holds nothing of these regions", "leave out regions=")
-        return Wish(tuple(wanted))
+        return Wish(tuple(wanted), overridden=tuple(allow.used))
     personal = [area for area in known if area.name in PERSONAL]
     if source.mac == device.mac or not personal:
-        return Wish(source.regions)
+        return Wish(source.regions, overridden=tuple(allow.used))
     here = {area.name: area.region for area in areas_on(lambda part: session.link.read(part, _unheard), size)}
     own = {area.region for area in personal if here.get(area.name) == area.region}
     left = [area.region for area in personal]
@@ -132,6 +135,7 @@ def choose(session: Session, source: Source, words: Sequence[Region | str], allo
         tuple(part for region in source.regions for part in region.without(left)),
         tuple(region for region in left if region not in own),
         tuple(left),
+        tuple(allow.used),
     )
 
 
@@ -144,7 +148,7 @@ def _unheard(_done: int) -> None:
     """Two sectors are read in no time."""
 
 
-def check_size(device: Device, source: Source, allow: frozenset[str]) -> int:
+def check_size(device: Device, source: Source, allow: Allowance) -> int:
     """The size of the board's flash, which has to be that of the source's.
 
     Raises:
@@ -155,13 +159,15 @@ def check_size(device: Device, source: Source, allow: frozenset[str]) -> int:
     if size is None:
         raise FlashUnknownError(f"{device.port}: flash ID {device.flash_id:#08x} is of no known size")
     past = any(region.end > size for region in source.regions)
-    differs = source.flash_size not in {0, size} and FlashSizeError.code not in allow
-    if past or differs:
-        raise FlashSizeError(
+    if past or source.flash_size not in {0, size}:
+        error = FlashSizeError(
             f"{device.port}: the flash chip has {format_size(size)}, {source.title()} was read from"
             f" {format_size(source.flash_size or source.regions[-1].end)}",
             "restore it on a board of its size" + ("" if past else ", or say allow=wrong-flash-size"),
         )
+        if past:
+            raise allow.final(error)
+        allow.judge(error)
     return size
 
 
@@ -254,7 +260,7 @@ def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Out
         BootError: everything is back, and the board does not run.
     """
     device = session.connected()
-    check_mac(device, policy)
+    overridden = (*check_mac(device, policy), *wish.overridden)
     if wish.left:
         told = ", ".join(str(region) for region in wish.left)
         session.say(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({told})")
@@ -262,7 +268,7 @@ def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Out
     written, sent = put(session, source, wish, entry)
     entry = journal.write(settled_entry(entry, source, wish))
     reason = f"board {device.mac} holds {source.title()}"
-    done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason)
+    done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason, overridden=overridden)
     session.say(reason + ("" if written else " already"))
     first = wish.taken[0]
     head = source.read(first) if first.start == 0 else b""

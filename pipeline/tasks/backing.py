@@ -101,11 +101,12 @@ def _told(manifest: Manifest) -> str:
 @board_step
 def restore_board(board: Board) -> None:
     """Put a backup or a plain file back, if that is confirmed."""
+    from pipeline.firmware.allowance import Allowance  # noqa: PLC0415
     from pipeline.flasher.layout import words_of  # noqa: PLC0415
     from pipeline.flasher.restoring import choose, restore  # noqa: PLC0415
 
     policy = board.request.board_policy()
-    allow = board.request.allowed()
+    allow = Allowance(board.request.allowed())
     words = words_of(board.request.variables.text("regions"))
 
     session = board.session()

@@ -8,7 +8,10 @@ import pytest
 
 from tests.harness import Project
 
-TASKS = {"boot", "erase", "flash", "identify", "image", "lock", "monitor", "ports", "profiles", "verify"}
+TASKS = {
+    *("backup", "boot", "erase", "flash", "identify", "image", "lock", "monitor", "node", "ports", "profiles"),
+    *("restore", "verify"),
+}
 
 
 def names(text: str) -> set[str]:
