@@ -230,6 +230,8 @@ class BootWatcher:
             "alive": quiet_s >= self._quiet_s or in_state_s >= 3 * self._quiet_s,
             "no-image": quiet_s >= LOAD_S,
             "boot-loop": in_state_s >= ALIVE_S,
+            "system-params": quiet_s >= LOAD_S,  # it may go on all the same
+            "watchdog": quiet_s >= (FAULT_S if len(state.causes) > 1 else ALIVE_S),  # a single bite: it starts again
         }
         return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None
 

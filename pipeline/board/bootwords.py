@@ -14,11 +14,14 @@ from typing import Final
 ROM: Final = re.compile(r"rst cause: ?(?P<cause>\d+), ?boot mode: ?\((?P<mode>\d),\s*(?P<extra>\d)\)")
 LOADED: Final = re.compile(r"^csum 0x[0-9a-f]{2}\s*$(?!\s*csum err)", re.MULTILINE)
 """The last line of a ROM log that found a good image; the ROM jumps into it at once."""
+LOADING: Final = re.compile(r"^(?:load 0x|tail \d|chksum 0x|ho \d)", re.MULTILINE)
+"""What the ROM says while it loads an image."""
 BOOT_LINE: Final = re.compile(
     r"""\s*(?:
     ets\s|.*rst\ cause:|load\ 0x|tail\ \d|chksum\ 0x|csum\ |ho\ \d|wdt\ reset|ets_main|waiting\ for\ host|flash\ read
     |ver:\ [0-9a-f]|rf\ cal\ sector|rf_cal|freq\ trace|rf\[\d+\]|SDK\ ver|phy\ ver|pp\ ver|system\ SPI
     |system\ param|Writing\ Init
+    |mismatch\ map|system_partition|(?:[0-9a-f]{2}\s+){8}
     |2nd\ boot|\s*SPI\ (?:Speed|Mode|Flash)|jump\ to\ run|user\ code\ done|don't\ use\ rtc|slot\ boot|rBoot
     |v[0-9a-f]{8}\s*$|~ld|@cp|mode\ :\ |add\ if|del\ if|usl$|sul\ |pm\ open|bcn\ |dhcp\ server|scandone|state:
     |Restore\ init\ data|Self\ adjust|boot\ not\ set|ota\d\ not\ set|error\ magic|backup\ boot|\.+$
@@ -49,8 +52,8 @@ def _fault(kind: str, pattern: str, summary: str, *, warns: bool = False) -> Fau
 FAULTS: Final = (
     _fault(
         "wrong-mode",
-        r"^load 0x00000000, len 0, room",
-        "the ROM reads nothing but zeros behind the first 16 bytes: the flash cannot do the mode in the header",
+        r"^load 0x00000000, len 0, room|^chksum 0xef\s*csum 0xef\s*csum err",
+        "the ROM reads nothing but zeros behind the first 16 bytes: the flash cannot do the mode in its header",
     ),
     _fault("bad-checksum", r"^csum err", "the image in flash has a bad checksum"),
     _fault(
@@ -72,7 +75,7 @@ FAULTS: Final = (
     _fault("no-image", r"^backup boot failed", "the boot loader found no application"),
     _fault(
         "rf-cal",
-        r"^rf_cal\[0\] ?!= ?0x05, ?is 0x(?P<value>[0-9A-Fa-f]{2})",
+        r"rf_cal\[0\] ?!= ?0x05, ?is 0x(?P<value>[0-9A-Fa-f]{2})",
         "the SDK's init data is missing or damaged (first byte {value}, want 05)",
     ),
     _fault("system-params", r"^system param error", "the SDK cannot use its system parameters", warns=True),
@@ -80,7 +83,7 @@ FAULTS: Final = (
     _fault("exception", r"(?<!\d)\((?P<name>\w+Cause)\):\s*\n\s*epc1=0x", "the firmware crashed: {crash}"),
     _fault("exception", r"^Exception \((?P<cause>\d+)\)", "the firmware crashed: {crash}"),
     _fault("exception", r"^Guru Meditation.*\((?P<name>\w+)\)", "the firmware crashed: {crash}"),
-    _fault("exception", r"^(?:User exception|Panic |abort\(\))", "the firmware stopped itself"),
+    _fault("exception", r"^(?:User exception|Panic |abort\(\)|NLR jump failed)", "the firmware stopped itself"),
     _fault("watchdog", r"^\s*Soft WDT reset", "the software watchdog stopped the firmware"),
     _fault("watchdog", r"^Task watchdog got triggered", "the task watchdog stopped the firmware"),
     _fault("panic", r"^PANIC: (?P<what>.*)", "Lua panic: {what}"),
@@ -89,6 +92,7 @@ FAULTS: Final = (
         r"^Flash size \(?(?P<size>\w+)\)? too small to support NodeMCU",
         "the firmware refuses the flash size in its header ({size} bytes)",
     ),
+    _fault("wrong-size", r"^system_partition_table_regist fail", "the build's flash size is not the header's"),
     _fault("bad-partitions", r"^Invalid system partition table|invalid alignment$", "the partition table is invalid"),
 )
 """What proves that a start failed; of several, the one that the log says last (but see `EXPLAINS`)."""

@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import Final
 
-from pipeline.board.bootwords import LOADED, ROM
+from pipeline.board.bootwords import LOADED, LOADING, ROM
 from pipeline.board.signs import Sign, Verdict, line_at
 
 Starts = list[re.Match[str]]
@@ -101,15 +101,31 @@ def last_start(text: str, starts: Starts) -> Sign:
     line = line_at(text, last.start())
     loaded = LOADED.search(text, last.end())
     if loaded is not None:
-        return started(text, loaded, line)
+        return started(text, loaded, line, bitten=last["cause"] == WATCHDOG)
     if _LOADS.search(text, last.end()):
         return Sign(Verdict("alive", "the ROM was loading the image", (line,)), last.start(), conclusive=False)
     summary = "the ROM found nothing to load: the flash is empty or unreadable"
     return Sign(Verdict("no-image", summary, (line,)), last.start(), conclusive=False)
 
 
-def started(text: str, loaded: re.Match[str], *before: str) -> Sign:
-    """The ROM jumped into the image, and that is the last that is known."""
+def without_start(text: str) -> Sign | None:
+    """The verdict on a ROM log whose first line is missing or torn."""
+    loaded = LOADED.search(text)
+    if loaded is not None:
+        bitten = re.search(r"^wdt reset", text[: loaded.start()], re.MULTILINE)
+        return started(text, loaded, bitten=bitten is not None)
+    loading = LOADING.search(text)
+    if loading is None:
+        return None
+    line = line_at(text, loading.start())
+    return Sign(Verdict("alive", "the ROM was loading the image", (line,)), loading.start(), conclusive=False)
+
+
+def started(text: str, loaded: re.Match[str], *before: str, bitten: bool) -> Sign:
+    """The ROM jumped into the image, after a bite of the watchdog perhaps, and that is the last that is known."""
     evidence = (*before, line_at(text, loaded.start()))
+    if bitten:
+        summary = "the hardware watchdog has reset the chip, and nothing was heard of the firmware since"
+        return Sign(Verdict("watchdog", summary, evidence), loaded.start(), conclusive=False)
     verdict = Verdict("alive", "the ROM started the firmware, which says nothing", evidence)
     return Sign(verdict, loaded.start(), conclusive=False)

@@ -81,9 +81,8 @@ def _judge(text: str) -> Sign:
         end = starts[-1].end()
         return rom.loop(text, starts) or _any_text(text, end) or rom.last_start(text, starts)
     loaded = LOADED.search(text)
-    if loaded is not None:
-        return _any_text(text, loaded.end()) or rom.started(text, loaded)
-    return _any_text(text, 0) or Sign(Verdict("silence", "the board says nothing"), -1, conclusive=False)
+    said = _any_text(text, loaded.end() if loaded else 0)
+    return said or rom.without_start(text) or Sign(Verdict("silence", "the board says nothing"), -1, conclusive=False)
 
 
 # --- rule 2 ----------------------------------------------------------------------------------------------------------
