@@ -17,7 +17,7 @@ from pipeline.errors import BadValueError, NoPortError, PipelineError, PortAmbig
 from pipeline.files import write_atomic
 from pipeline.tasks import sessions
 from pipeline.tasks.project import NO_IMAGE, find_project, fitting_profiles
-from pipeline.tasks.show import Lines
+from pipeline.tasks.show import Lines, put
 
 if TYPE_CHECKING:
     from pipeline.board.session import Device
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     path = _target(here, name, command)
     port = options.port or os.environ.get("FLASHPIPE_PORT", "") or _find_port(ask=ask)
     device = _look_at_board(port, options.reset)
-    _print(
+    put(
         f"found    {device.chip}, MAC {device.mac}, {device.flash_part}"
         f"{' (virtual board)' if device.virtual else ''} on {device.port}"
     )
@@ -71,8 +71,8 @@ def main(argv: list[str]) -> int:
     if options.port and not _remember(options.port, device, name):
         serial = {"port": options.port, **serial}
     write_atomic(path, profile_text(name, base, device, chosen, images, serial=serial).encode(), mode=0o644)
-    _print(f"written  {path.name}")
-    _print(_next(command, path, chosen, images))
+    put(f"written  {path.name}")
+    put(_next(command, path, chosen, images))
     return 0
 
 
@@ -168,9 +168,9 @@ def _choose_profile(project: Path, device: Device, wanted: str, *, ask: bool) ->
         _refuse_other(project, device, wanted, ordered)
         return wanted
     if not fitting:
-        _print(f"fits     no profile there is; the new one takes the size of {device.flash_part} from the board")
+        put(f"fits     no profile there is; the new one takes the size of {device.flash_part} from the board")
         return ""
-    _print(f"fits     {', '.join(ordered)}")
+    put(f"fits     {', '.join(ordered)}")
     return ordered[_pick("which of them is it?", ordered)] if ask and len(ordered) > 1 else ordered[0]
 
 
@@ -229,7 +229,7 @@ def _relative(file: Path, folder: Path) -> str:
 
 def _choose_image(images: Sequence[Found], *, ask: bool) -> Found | None:
     for found in images:
-        _print(f"image    {' + '.join(found.parts.values())}: {found.title}")
+        put(f"image    {' + '.join(found.parts.values())}: {found.title}")
     if not images:
         return None
     if len(images) == 1:
@@ -303,7 +303,7 @@ def _source_lines(found: Found) -> list[str]:
 
 def _pick(question: str, choices: Sequence[str]) -> int:
     for number, choice in enumerate(choices, start=1):
-        _print(f"  {number}  {choice}")
+        put(f"  {number}  {choice}")
     while True:
         sys.stdout.write(f"{question} [1] ")
         sys.stdout.flush()
@@ -313,8 +313,3 @@ def _pick(question: str, choices: Sequence[str]) -> int:
         answer = line.strip() or "1"
         if answer.isdecimal() and 1 <= int(answer) <= len(choices):
             return int(answer) - 1
-
-
-def _print(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201  results go to stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import BadValueError, ImageError, PipelineError
+from pipeline.tasks.show import put
 from pipeline.units import parse_size
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def _show(found: list[Inspection], size: int, *, as_json: bool) -> None:
     from pipeline.tasks.inspect_text import as_data, describe  # noqa: PLC0415
 
     if as_json:
-        _print(json.dumps([as_data(one) for one in found], indent=1))
+        put(json.dumps([as_data(one) for one in found], indent=1))
     elif found:
-        _print("\n\n".join(describe(one, size) for one in found))
+        put("\n\n".join(describe(one, size) for one in found))
 
 
 def _attempt(text: str) -> Inspection | PipelineError:
@@ -71,11 +72,6 @@ def _flash_size(text: str) -> int:
     if size and size not in SIZE_BYTES.values():
         raise BadValueError(f"--flash-size {text}: no ESP8266 flash has that size", "write 512KB, 1MB … 16MB")
     return size
-
-
-def _print(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))  # noqa: T201  results go to stdout
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,6 @@ nothing that a task depends on.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
 from doit.cmd_base import DoitCmdBase
@@ -14,6 +13,7 @@ from doit.cmd_base import DoitCmdBase
 from pipeline.errors import PipelineError
 from pipeline.tasks import sessions, steps
 from pipeline.tasks.command_line import boards, request
+from pipeline.tasks.show import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,5 +104,4 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         self._say("\n" + draw_map(found, plan.settings.capacity))
 
     def _say(self, text: str) -> None:
-        encoding = getattr(self.outstream, "encoding", None) or sys.stdout.encoding or "utf-8"
-        self.outstream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        put(text, self.outstream)

@@ -7,11 +7,17 @@ from typing import Any
 from doit.exceptions import UnmetDependency
 from doit.reporter import ConsoleReporter
 
+from pipeline.tasks.show import put
+
 
 class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
     """A failure is said once, by whoever met it."""
 
     desc = "console output, each failure once"
+
+    def write(self, text: str) -> None:
+        """Text, as long as somebody reads."""
+        put(text, self.outstream, end="")
 
     def add_failure(self, task: Any, fail: Any) -> None:
         """Pass on failures, but not that a task could not run because another failed."""

@@ -6,6 +6,7 @@ colours, and ASCII where the console cannot do better.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -21,6 +22,21 @@ WIDTH: Final = 24
 def somebody_reads(stream: TextIO | None = None) -> bool:
     """Whether a person sees what is written to the stream (standard error if None), and can act on it."""
     return (stream or sys.stderr).isatty() and sys.stdin is not None and sys.stdin.isatty()
+
+
+def put(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
+    """One result (standard output if None) in what the console can show, in one piece: boards work side by side.
+
+    A reader who has seen enough (`… | head`) is no failure: what follows goes nowhere.
+    """
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + end)
+        stream.flush()
+    except BrokenPipeError:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123  a device, not a file
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 class Lines:

@@ -83,10 +83,10 @@ def _say_state(board: Board, error: PipelineError) -> None:
 
 
 def say(text: str) -> None:
-    """One result on standard output, in whatever the console can show."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")  # in one piece: boards work side by side
-    sys.stdout.flush()
+    """One result on standard output."""
+    from pipeline.tasks.show import put  # noqa: PLC0415
+
+    put(text)
 
 
 def armed() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,25 @@ def test_paths_on_the_command_line_are_the_callers(project: Project, firmware_fo
     (deep / "x.bin").write_bytes((firmware_folder / "nodemcu-1.5.4.1.bin").read_bytes())
     assert "x.bin" in project.flashpipe("image", "profile=esp12", "image=x.bin", folder=deep).ok().out
     project.flashpipe("image", "profile=esp12", "image=x.bin").failed("image-missing")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("doit", "plan"), ("doit", "image"), ("pipeline.tasks.cli", "plan"), ("doit", "profiles")],
+    ids=" ".join,
+)
+def test_a_reader_who_has_seen_enough_is_no_failure(project: Project, firmware: Path, words: tuple[str, str]) -> None:
+    more = () if words[1] == "profiles" else ("profile=esp12", f"image={firmware}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words, *more],
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, said
+    assert "BrokenPipe" not in said
