@@ -21,6 +21,8 @@ class PipelineError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)  # both in args: survives pickling
         self.message, self.hint = message, hint
+        self.keeping: dict[str, Any] = {}
+        """What the run that ended so had kept of a board, and what it was about to lose; for the receipt."""
 
     def __str__(self) -> str:
         return f"{self.message} [code: {self.code}]" + (f"\n  next: {self.hint}" if self.hint else "")
@@ -425,10 +427,10 @@ class PlanBoundsError(PlanError):
 
 
 class KeepError(PlanError):
-    """The images cover what the profile's `keep` names."""
+    """What the profile's `keep` names cannot be kept."""
 
     code = "would-lose-data"
-    remedy = "use the split pair, which leaves the gap alone; or allow=would-lose-data"
+    remedy = "take out of `keep:` what the message names; or allow=would-lose-data: it is backed up then"
 
 
 class FlashModeError(PlanError):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pipeline.digests import Held, known
 from pipeline.errors import RecordError
@@ -42,6 +42,14 @@ class Entry:
     """Id of the backup that a run is putting back, or would put back if the board does not boot."""
     changed: str = ""
     """UTC time of the last change, ISO 8601; for people, never compared: clocks jump."""
+    kept: tuple[tuple[int, int], ...] = ()
+    """Start and end of sectors inside the images that were left as they were, because the board's data is there."""
+    before: dict[str, Any] = field(default_factory=dict)
+    """While `writing`: what the board held before (`Resident.to_json`); the run is continued as it was begun."""
+    saved: str = ""
+    """While `writing`: id of the backup of what is being lost."""
+    firmware: dict[str, str] = field(default_factory=dict)
+    """What was written, by which a later run can tell what it meets."""
 
     held: tuple[Held, ...] = ()
     """Digests of what it was given, as planned; kept in the same file as the state, so that the two are never torn."""
@@ -90,7 +98,8 @@ def read(mac: str) -> Entry:
         stored = json.loads(text)
         if stored.pop("format") != FORMAT or stored["mac"] != mac:
             return _aside(path, mac)
-        entry = Entry(**{**stored, "held": tuple(Held(**part) for part in stored.get("held", ()))})
+        kept = tuple((int(start), int(end)) for start, end in stored.get("kept", ()))
+        entry = Entry(**{**stored, "kept": kept, "held": tuple(Held(**part) for part in stored.get("held", ()))})
         entry.digests()  # damaged ones are found here
     except (ValueError, TypeError, KeyError, AttributeError):
         return _aside(path, mac)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -92,10 +92,17 @@ class FlashPlan:
     erase_all: bool = False
     overridden: tuple[Override, ...] = ()
     """Refusals that the user overrode (`allow=`)."""
+    wish: str = ""
+    """Fingerprint of the plan that this one was fitted to a board from; empty where it is as it was made."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256, hex, of all that decides what the flash shall hold; names and paths do not count."""
+        """sha256, hex, of all that decides what the flash shall hold; names and paths do not count.
+
+        What a plan is fitted to a board by does not count either: it is still the same wish.
+        """
+        if self.wish:
+            return self.wish
         digest = hashlib.sha256(b"flashpipe plan 1")
         for segment in self.segments:
             digest.update(f"|{segment.address:#x}:{len(segment.data):#x}:".encode())
@@ -167,7 +174,9 @@ def make_plan(
 
 
 def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
-    """Refuse a plan that would write over what shall be kept.
+    """Refuse a plan whose own bytes stand where its firmware has what shall be kept.
+
+    FF there, the gap of an aggregated file, is nothing to write: the image is split around it.
 
     Raises:
         KeepError: naming the area and the image.
@@ -175,11 +184,15 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
     for word in keep:
         for area in plan.areas:
             for segment in plan.segments:
-                if area.name in KEPT_AREAS[word] and segment.region.overlaps(area.region):
+                part = segment.region.common(area.region)
+                if area.name not in KEPT_AREAS[word] or part.size <= 0:
+                    continue
+                data = segment.data[part.start - segment.address : part.end - segment.address]
+                if data.strip(b"\xff"):
                     raise KeepError(
                         f"{segment.name} at {segment.region} would overwrite {area.what} at {area.region}"
                         f" (keep: {word})",
-                        "use the split pair, or say allow=would-lose-data",
+                        f"take {word} out of `keep:`, or say allow=would-lose-data",
                     )
 
 
@@ -202,6 +215,30 @@ def with_real_size(plan: FlashPlan, real_size: int, allow: Allowance | None = No
     made = make_plan(plan.profile, plan.chip, settings, plan.images, erase_all=plan.erase_all, allow=allow)
     overridden = tuple(dict.fromkeys((*plan.overridden, *made.overridden)))
     return replace(made, overridden=overridden)
+
+
+def fitted(plan: FlashPlan, parts: Iterable[tuple[int, bytes, str]]) -> FlashPlan:
+    """The plan with some bytes replaced or added: address, whole sectors, and what they are, for people.
+
+    It remains the same wish: its fingerprint does not change.
+    """
+    segments = list(plan.segments)
+    for address, data, name in parts:
+        region = Region(address, address + len(data))
+        segments = [_patched(segment, address, data) for segment in segments]
+        for hole in region.without([segment.region for segment in segments]):
+            piece = data[hole.start - address : hole.end - address]
+            segments.append(Segment(hole.start, piece, name, len(piece)))
+    return replace(plan, segments=tuple(sorted(segments, key=lambda item: item.address)), wish=plan.fingerprint)
+
+
+def _patched(segment: Segment, address: int, data: bytes) -> Segment:
+    part = segment.region.common(Region(address, address + len(data)))
+    if part.size <= 0:
+        return segment
+    at = part.start - segment.address
+    new = segment.data[:at] + data[part.start - address : part.end - address] + segment.data[at + part.size :]
+    return replace(segment, data=new)
 
 
 def _declared_size(image: Image | None) -> str:

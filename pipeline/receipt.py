@@ -47,6 +47,8 @@ class Receipt:
     allowed: list[str] = field(default_factory=list)
     """Codes of refusals that were met and that the user overrode."""
     error: str = ""
+    keeping: dict[str, Any] = field(default_factory=dict)
+    """What was kept of what the board held, what was lost and why, its backup, and advice."""
 
 
 def mask(text: str) -> str:

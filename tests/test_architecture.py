@@ -19,7 +19,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = frozenset({"digests", "errors", "units", "flash", "events", "files"})
 SPINE = frozenset(
-    {"backups", "profile", "profile_keys", "profile_reader", "profile_search", "plan", "journal", "receipt", "versions"}
+    {
+        "backups",
+        "keeping",
+        "profile",
+        "profile_keys",
+        "profile_reader",
+        "profile_search",
+        "plan",
+        "journal",
+        "receipt",
+        "versions",
+    }
 )
 MAY_IMPORT = {
     "leaf": {"leaf"},

@@ -43,7 +43,7 @@ class Volatile:
     why: str
 
 
-_WHAT: Final = {
+WHAT: Final = {
     "boot": "boot image (code loaded to RAM)",
     "irom": "code that runs from flash",
     "rf_cal": "RF calibration",
@@ -77,7 +77,7 @@ def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:
         found = dict(_parameters(flash_size))
     whole = Region(0, flash_size)
     return tuple(
-        Area(region, name, _WHAT[name])
+        Area(region, name, WHAT[name])
         for name, region in sorted(found.items(), key=lambda item: item[1])
         if region.size > 0 and whole.contains(region)
     )

@@ -8,7 +8,7 @@ its code ends in mapped flash; the firmware drops that one when it first boots.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,6 +87,10 @@ def settle(table: PartitionTable, flash_size: int) -> dict[int, Region]:
     An item of size 0 has no region: the firmware drops it.
     """
     params = flash_size - 3 * SECTOR_SIZE
+    kept_low = table.find(SYSTEM_PARAMETERS)
+    # The older layout has its parameters below the code and gives the end of the flash to SPIFFS (tags up to
+    # 3.0-master_20200610, app/user/user_main.c).
+    top = flash_size if table.code_end and kept_low and kept_low.address else params
     code = table.find(IROM)
     code_end = table.code_end or (code.address + code.size if code else 0)
     free = -(-code_end // 0x2000) * 0x2000  # rounded up to 8 KiB, as LFS begins there
@@ -101,7 +105,7 @@ def settle(table: PartitionTable, flash_size: int) -> dict[int, Region]:
             start, size = start or free, -(-size // 0x2000) * 0x2000
             free = max(free, start + size)
         elif part.type == SPIFFS:
-            start, size = _settle_spiffs(part, free, params)
+            start, size = _settle_spiffs(part, free, top)
         if size > 0:
             found[part.type] = Region(start, start + size)
     return found
@@ -129,9 +133,27 @@ def _records(page: bytes) -> Iterator[tuple[int, bytes]]:
         at += _RECORD.size + 4 * words
 
 
-def _settle_spiffs(part: Partition, free: int, params: int) -> tuple[int, int]:
+def _settle_spiffs(part: Partition, free: int, top: int) -> tuple[int, int]:
     if part.size == REST_OF_FLASH:
         start = part.address or free
-        return start, params - start
-    preferred = 0x100000 if 0x100000 + part.size <= params else free  # facts: image-flashmap §5.3
+        return start, top - start
+    preferred = 0x100000 if 0x100000 + part.size <= top else free  # facts: image-flashmap §5.3
     return part.address or preferred, part.size
+
+
+def with_places(sector: bytes, places: Mapping[int, Region]) -> bytes | None:
+    """The sector of a fresh build with LFS or SPIFFS where `places` (type to region) say; None where it has no table.
+
+    NodeMCU takes an address and a size that are both given as they are (facts: image-flashmap §5.3); its own partition
+    tool does the same to an image.
+    """
+    if parse_partitions(sector) is None or sector[1] != _TABLE_ID:
+        return None
+    page, end = bytearray(sector), _RECORD.size + 4 * sector[0]
+    known = set()
+    for at in range(_RECORD.size, end, _ITEM.size):
+        type_ = _ITEM.unpack_from(page, at)[0]
+        if type_ in places:
+            known.add(type_)
+            _ITEM.pack_into(page, at, type_, places[type_].start, places[type_].size)
+    return bytes(page) if known == set(places) else None

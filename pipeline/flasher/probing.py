@@ -51,7 +51,7 @@ def settled_parts(session: Session, plan: FlashPlan, entry: journal.Entry) -> li
     """
     if not entry.finished(plan.fingerprint):
         return []
-    ignored = plan.volatile_regions()
+    ignored = [*plan.volatile_regions(), *(Region(*pair) for pair in entry.kept)]
     boot_sector = Region(0, SECTOR_SIZE)
     for piece in pieces(plan):
         if piece.address == 0 and not all(

@@ -49,6 +49,7 @@ def record(
             verdict=_verdict(seen or (done.verdict if done else NOT_CHECKED), virtual=session.virtual),
             allowed=sorted({override.code for override in overridden}),
             error=str(error or ""),
+            keeping=(error.keeping if error else {}) or (done.keeping if done else {}),
         ),
         folder,
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipeline import journal
 from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Device
 from pipeline.firmware.allowance import Override
 from pipeline.flash import Region
-from pipeline.plan import FlashPlan
+from pipeline.keeping import Decision
+from pipeline.plan import KEPT_AREAS, FlashPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Policy:
     read_back: bool = False
     allow: frozenset[str] = frozenset()
     """Codes of refusals that the user overrides."""
+    keep: tuple[str, ...] = tuple(KEPT_AREAS)
+    """What shall be kept of what is on the board."""
+    insists: bool = False
+    """The profile itself says so: what cannot be kept is then a refusal."""
+    ask: Callable[[str], bool] | None = None
+    """Asks a person whether to go on; None where nobody can be asked."""
     project: str = ""
     backups: Path | None = None
     """The project's folder of backups (`pipeline.backups.Store`); None where the run keeps none."""
@@ -71,6 +79,12 @@ class Probe:
     """Why the board will be written, or why not: one line."""
     stop: Stop | None = None
     """How the probe came upon `difference`."""
+    decision: Decision | None = None
+    """What is kept and lost; known once a write is due."""
+    saved: str = ""
+    """Id of the backup of what will be lost."""
+    overridden: tuple[Override, ...] = ()
+    """Refusals to lose something that were overridden."""
 
     @property
     def holds(self) -> bool:
@@ -99,3 +113,5 @@ class Outcome:
     """Refusals that `allow=` overrode beside those of the plan."""
     backup: str = ""
     """Id of the backup that was made."""
+    keeping: dict[str, Any] = field(default_factory=dict)
+    """What was kept of the board and what was lost."""

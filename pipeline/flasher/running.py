@@ -16,7 +16,7 @@ from pipeline.board.session import Device, Session
 from pipeline.digests import held
 from pipeline.errors import BootError, PipelineError
 from pipeline.flash import SECTOR_SIZE, Region, merge
-from pipeline.flasher.adapting import adapt
+from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.probing import compare, pieces, settled_parts
@@ -39,7 +39,25 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
             entry = _record(session, found, policy, "clean")
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
     found = adapt(session, found, policy)
-    dirty = [segment.region for segment in found.plan.segments] if found.forced else compare(session, found)
+    dirty = _everything(found) if found.forced else compare(session, found)
+    if not dirty:
+        reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
+        session.say(reason)
+        entry = _record(session, found, policy, "clean")
+        return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=reason))
+    found = secure(session, found, policy)
+    try:
+        return _change(session, found, policy, dirty)
+    except PipelineError as error:
+        error.keeping = told(found)
+        raise
+
+
+def _everything(found: Probe) -> list[Region]:
+    return [part for segment in found.plan.segments for part in segment.region.without(found.ignored)]
+
+
+def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region]) -> Outcome:
     _record(session, found, policy, "writing")
     if found.plan.erase_all:
         with session.step("erase", "whole flash") as result:
@@ -54,6 +72,7 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
     _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)
     entry = _record(session, found, policy, "clean")
     done = Outcome("flashed", found.device, written=tuple(dirty), sent=sent, reason=found.reason)
+    done = replace(done, overridden=found.overridden, keeping=told(found))
     return _finish(session, found, policy, entry, done)
 
 
@@ -157,5 +176,6 @@ def _record(session: Session, found: Probe, policy: Policy, state: journal.State
             project=policy.project,
             port=session.port,
             held=tuple(held(segment.address, segment.data) for segment in verified),
+            **journal_fields(found, state),
         )
     )

@@ -317,6 +317,8 @@ class Request:
             trust_journal=self.variables.choice("check", ("md5", "mac")) == "mac",
             read_back=self.profile().verify == "read-back",
             allow=self.allowed(),
+            keep=self.profile().keep,
+            insists=self.profile().keep_stated,
             project=str(self.project),
             backups=self.backups_folder,
             fitting=self._fitting,

@@ -608,10 +608,10 @@ HOST: Final = (
     Mutant(
         "kept-parts-overwritten",
         PLAN,
-        "area.name in KEPT_AREAS[word] and segment.region.overlaps(area.region)",
-        "False",
+        "area.name not in KEPT_AREAS[word] or part.size <= 0",
+        "True",
         "`keep: [spiffs]` does not keep the files",
-        (f"{T_PLAN}::test_a_plan_over_what_is_kept_is_refused",),
+        (f"{T_PLAN}::test_a_plan_with_bytes_of_its_own_where_something_is_kept_is_refused",),
     ),
     Mutant(
         "pieces-of-any-start",

@@ -1,0 +1,199 @@
+"""What a board holds now: which firmware, by which layout, and what of it is worth keeping.
+
+Read from the flash itself, as little as possible: the first sector, the sector of NodeMCU's partition table, a few
+words at places that may hold a file system or parameters. Only where these do not name the firmware are digests of the
+code area asked for and its last 48 KiB read, in which NodeMCU keeps its names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal, Protocol
+
+from pipeline.firmware.content import BOOT_MAGIC
+from pipeline.firmware.filesystem import FileSystem, file_system_at, find_file_system, place_in_partition
+from pipeline.firmware.nodemcu import Firmware, identify_firmware
+from pipeline.firmware.partitions import (
+    IROM,
+    LFS,
+    PHY_DATA,
+    RF_CAL,
+    SPIFFS,
+    SYSTEM_PARAMETERS,
+    TABLE_ADDRESS,
+    PartitionTable,
+    parse_partitions,
+    settle,
+)
+from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, SIZE_BYTES, Region, decode_size
+
+Kind = Literal["blank", "factory", "foreign", "nodemcu"]
+
+_TAIL: Final = 0xC000
+"""How much of the code's end is read: the names stand in the last 30 KiB of every NodeMCU image at hand."""
+_CODE_LIMIT: Final = 0x110000
+_EBOOT: Final = b"\x00\xf0\x10\x40"
+"""Load address of the Arduino core's boot loader."""
+_INIT_MARK: Final = 5
+"""First byte of valid SDK init data (facts: image-flashmap §5.5)."""
+_PARAMETERS: Final = {RF_CAL: "rf_cal", PHY_DATA: "phy_init", SYSTEM_PARAMETERS: "system_params"}
+
+
+class Peek(Protocol):
+    """A board's flash, read-only."""
+
+    def read(self, region: Region) -> bytes:
+        """The bytes of a region."""
+
+    def is_blank(self, region: Region) -> bool:
+        """Whether every byte of it is FF."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A region on the board with something in it."""
+
+    name: str
+    """`spiffs`, `lfs`, `system_params`, `rf_cal` or `phy_init`, as in the flash map."""
+    region: Region
+    blank: bool = False
+    """A partition with nothing in it: only its place is worth keeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """What is on a board."""
+
+    kind: Kind
+    title: str = ""
+    """For people; empty where the board holds no firmware."""
+    version: str = ""
+    sdk_line: str = ""
+    """`1.5.4.1`, `2.x`, `3.x`; empty where nothing on the board tells."""
+    layout: str = ""
+    """`2.x`, `3.x-old`, `3.x-new`."""
+    holdings: tuple[Holding, ...] = ()
+    files: FileSystem | None = None
+
+    def holding(self, name: str) -> Holding | None:
+        """The holding of that name."""
+        return next((found for found in self.holdings if found.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the journal: an interrupted run must be continued by the same decision."""
+        return asdict(self)
+
+
+def from_json(stored: Mapping[str, Any]) -> Resident:
+    """What `to_json` gave.
+
+    Raises:
+        KeyError, TypeError: it gave something else.
+    """
+    files = stored["files"]
+    holdings = tuple(
+        Holding(item["name"], Region(**item["region"]), bool(item["blank"])) for item in stored["holdings"]
+    )
+    return Resident(**{**stored, "holdings": holdings, "files": FileSystem(**files) if files else None})
+
+
+def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> Resident:
+    """Say what the board of `flash_size` bytes holds; `known`: its firmware, where the caller has proof of it."""
+    start = peek.read(Region(0, SECTOR_SIZE))
+    page = peek.read(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE))
+    table = parse_partitions(page)
+    if table is not None and table.find(IROM):
+        return _with_table(peek, table, _size_in_header(start, flash_size), known)
+    if _uniform(start) and _uniform(page):
+        return Resident("blank")
+    if start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT:
+        return Resident("foreign", "Arduino sketch")
+    firmware = known or _identify(peek, start, flash_size)
+    if firmware.family == "at":
+        return Resident("factory", firmware.title())
+    if firmware.family != "nodemcu":
+        return Resident("foreign", firmware.title())
+    return _without_table(peek, firmware, _size_in_header(start, flash_size))
+
+
+def _uniform(data: bytes) -> bool:
+    return data.count(data[0]) == len(data)
+
+
+def _size_in_header(start: bytes, flash_size: int) -> int:
+    """What the firmware itself takes for the flash size: its parameters stand by that."""
+    name = decode_size(start[3] >> 4) if start[0] == BOOT_MAGIC else None
+    return min(SIZE_BYTES[name], flash_size) if name else flash_size
+
+
+def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
+    found = identify_firmware({0: start})
+    if found.family != "unknown":
+        return found
+    end = _code_end(peek, min(_CODE_LIMIT, flash_size))
+    tail = Region(max(TABLE_ADDRESS, end - _TAIL), end)
+    return identify_firmware({tail.start: peek.read(tail)}) if tail.size > 0 else found
+
+
+def _code_end(peek: Peek, limit: int) -> int:
+    """End of the last sector with something in it, before the first blank 64 KiB."""
+    blocks = list(Region(TABLE_ADDRESS, limit).split(BLOCK_SIZE))
+    last = next((block.start for block in blocks if peek.is_blank(block)), limit)
+    for start in range(last - SECTOR_SIZE, max(TABLE_ADDRESS, last - BLOCK_SIZE) - 1, -SECTOR_SIZE):
+        if not peek.is_blank(Region(start, start + SECTOR_SIZE)):
+            return start + SECTOR_SIZE
+    return last
+
+
+def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> Resident:
+    end = flash_size
+    places = {
+        "rf_cal": Region(end - 0x5000, end - 0x4000),
+        "phy_init": Region(end - 0x4000, end - 0x3000),
+        "system_params": Region(end - 0x3000, end),
+    }
+    files = find_file_system(peek.read, flash_size)
+    return Resident(
+        "nodemcu",
+        firmware.title(),
+        firmware.version,
+        firmware.sdk_line,
+        firmware.layout or "2.x",
+        tuple(_holdings(peek, places, files)),
+        files,
+    )
+
+
+def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmware | None) -> Resident:
+    regions = settle(table, flash_size)
+    cal = regions.get(RF_CAL)
+    layout = {0xB000: "3.x-old", 0xD000: "3.x-new"}.get(cal.start if cal else 0, "")
+    files = None
+    if SPIFFS in regions:
+        place = place_in_partition(regions[SPIFFS])
+        files = file_system_at(peek.read, place.start) if place.end > place.start else None
+    places = {name: regions[type_] for type_, name in _PARAMETERS.items() if type_ in regions}
+    holdings = list(_holdings(peek, places, files))
+    if LFS in regions:
+        holdings.append(Holding("lfs", regions[LFS], blank=_is_blank(peek, regions[LFS].start)))
+    resident = Resident(
+        "nodemcu", "NodeMCU 3.x", "", "3.x", layout, tuple(sorted(holdings, key=lambda item: item.region)), files
+    )
+    return replace(resident, title=known.title(), version=known.version) if known else resident
+
+
+def _holdings(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[Holding]:
+    for name, region in places.items():
+        if name == "phy_init":
+            # What does not begin like init data the firmware or `init_data` replaces: nothing to keep.
+            if peek.read(Region(region.start, region.start + 4))[0] == _INIT_MARK:
+                yield Holding(name, region)
+        elif any(not _is_blank(peek, sector.start) for sector in region.split(SECTOR_SIZE)):
+            yield Holding(name, region)
+    if files:
+        yield Holding("spiffs", files.region)
+
+
+def _is_blank(peek: Peek, address: int) -> bool:
+    return peek.read(Region(address, address + 4)) == b"\xff" * 4
