@@ -788,6 +788,22 @@ class FileDamagedError(ConsoleError):
     remedy = "run it again; if it recurs, check supply and flash, and that init.lua leaves the UART alone"
 
 
+class RolledBackError(BootError):
+    """The new firmware does not run; the board was put back, and runs as before."""
+
+    code, status = "rolled-back", 37
+    remedy = "the message says what the new firmware did; the board runs what it ran before"
+    back: Any = None
+    """What was seen once the board was put back: a `Verdict`; None where it was not started."""
+
+
+class RollbackFailedError(RolledBackError):
+    """The new firmware does not run, and what the board held before does not either, or could not be put back."""
+
+    code = "rollback-failed"
+    remedy = "mend what the message names, then `doit restore`: the backup is kept"
+
+
 # --- our own files and the run itself --------------------------------------------------------------------------------
 
 

@@ -126,6 +126,8 @@ class Profile:
     verify: str
     """md5 or read-back."""
     boot: BootProfile
+    rollback: bool
+    """What the board holds is kept, and put back if what was written does not boot."""
     boards: tuple[str, ...]
     """MACs, lower case with colons; any other board is refused. Empty: any board."""
     lineage: tuple[Path, ...]
@@ -357,6 +359,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
             expect=_value(values, "boot.expect", "auto"),
             timeout_s=_value(values, "boot.timeout", 60.0),
         ),
+        rollback=_value(values, "rollback", False),  # noqa: FBT003
         boards=_value(values, "boards", ()),
         lineage=lineage,
         build=_build_of(values),

@@ -325,6 +325,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "boot": _boot,
     "boot.expect": _expect,
     "boot.timeout": _duration,
+    "rollback": _flag,
     "boards": _boards,
 }
 """Every key this version honours."""
@@ -356,6 +357,7 @@ WANT: Final[Mapping[str, str]] = {
     "boot": "off, on, auto, nodemcu, any, or {expect: …, timeout: 60s}",
     "boot.expect": "auto, nodemcu, any, or the text to wait for",
     "boot.timeout": "a duration such as 60s or 2m, at most an hour",
+    "rollback": "true or false: whether to put back what the board held if the new firmware does not boot",
     "boards": 'a list of MACs such as ["5c:cf:7f:d7:1c:89"]',
 }
 """What each key takes, in the words of the messages."""
@@ -370,9 +372,7 @@ SECTIONS: Final[Mapping[str, str]] = {
 }
 """Keys whose value is, or can be, a mapping of further keys."""
 
-LATER: Final = frozenset(
-    {"firmware.lfs", "firmware.spiffs", "init_data", "acceptance", "files"} | {"mode_retry", "rollback"}
-)
+LATER: Final = frozenset({"firmware.lfs", "firmware.spiffs", "init_data", "acceptance", "files"} | {"mode_retry"})
 """Keys of design §6 that a later version honours. To ignore one would be to promise what is not done."""
 
 ALL_KEYS: Final = (*CHECKS, *(key for key in SECTIONS if key not in CHECKS))

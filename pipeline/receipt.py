@@ -46,6 +46,8 @@ class Receipt:
     verdict: dict[str, Any] = field(default_factory=dict)
     allowed: list[str] = field(default_factory=list)
     """Codes of refusals that were met and that the user overrode."""
+    backup: str = ""
+    """Id of the backup that was made, or put back."""
     error: str = ""
     keeping: dict[str, Any] = field(default_factory=dict)
     """What was kept of what the board held, what was lost and why, its backup, and advice."""

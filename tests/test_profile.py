@@ -92,6 +92,7 @@ erase: as-needed
 keep: [wifi, spiffs]
 verify: read-back
 boot: {expect: "ready.", timeout: 2m}
+rollback: true
 boards: [5C-CF-7F-D7-1C-89, 5ccf7f000001]
 """
     )
@@ -112,6 +113,7 @@ boards: [5C-CF-7F-D7-1C-89, 5ccf7f000001]
         keep_stated=True,
         verify="read-back",
         boot=BootProfile(check=True, expect="ready.", timeout_s=120.0),
+        rollback=True,
         boards=("5c:cf:7f:00:00:01", "5c:cf:7f:d7:1c:89"),
         lineage=(path,),
     )
@@ -126,7 +128,7 @@ def test_defaults_are_those_of_the_table(project: Path, write: Write) -> None:
     assert (profile.erase, profile.verify, profile.gpio9_10) == ("as-needed", "md5", "flash")
     assert (profile.keep, profile.keep_stated) == (("spiffs", "lfs", "wifi", "rf"), False)
     assert profile.boot == BootProfile(check=True, expect="auto", timeout_s=60.0)
-    assert (profile.sources, profile.boards) == ((), ())
+    assert (profile.sources, profile.boards, profile.rollback) == ((), (), False)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +289,7 @@ firmware: [a.bin]
 keep: [spifs, wifi]
 boards: ["5c:cf:7f:d7:1c", 7]
 boot: {timeout: soon, expect: off}
-rollback: true
+rollback: perhaps
 lock: maybe
 about:
 chip: esp32
@@ -319,7 +321,10 @@ chip: esp32
             "kitchen.yaml:12: boot.expect: got 'off', want auto, nodemcu, any, or the text to wait for;"
             " `boot: off` skips the check"
         ),
-        "kitchen.yaml:13: rollback: known, but not supported by this version yet; remove it",
+        (
+            "kitchen.yaml:13: rollback: got 'perhaps', want true or false: whether to put back what the board held if"
+            " the new firmware does not boot"
+        ),
         "kitchen.yaml:14: lock: got 'maybe', want true or false: whether local files and build outputs are pinned too",
         "kitchen.yaml:15: about: got nothing, want a line of text",
         "kitchen.yaml:16: chip: got 'esp32', want one of esp8266, esp8285",

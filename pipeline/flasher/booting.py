@@ -61,7 +61,7 @@ def judge(
             verdict = replace(verdict, summary=f'"{text}" was seen')
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if entry is not None:
-        journal.write(replace(entry, verdict=verdict.kind, passed=passed))
+        journal.write(replace(entry, verdict=verdict.kind, passed=passed, backup="" if passed else entry.backup))
     if not passed:
         raise boot_error(session.port, verdict, wish)
     return verdict

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import BadValueError
 from pipeline.firmware.flashmap import Area, areas
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
-from pipeline.flash import SECTOR_SIZE, Region, merge
+from pipeline.flash import MODE_CODES, SECTOR_SIZE, Region, merge
 from pipeline.plan import KEPT_AREAS
 from pipeline.units import parse_address
 
@@ -40,9 +41,22 @@ def areas_on(read: Read, flash_size: int) -> tuple[Area, ...]:
     return areas(Firmware("nodemcu", layout="3.x", table=table, code_end=table.code_end), flash_size)
 
 
-def holds_nodemcu(head: bytes) -> bool:
-    """Whether flash contents, from address 0 on, are a NodeMCU."""
-    return identify_firmware({0: head}).family == "nodemcu"
+@dataclass(frozen=True, slots=True)
+class Boots:
+    """What flash contents, from address 0 on, say of how they start."""
+
+    image: bool
+    """Whether a boot image stands there at all."""
+    nodemcu: bool
+    mode: str
+    """Flash mode in its header, empty where that names none."""
+
+    @classmethod
+    def of(cls, head: bytes) -> Boots:
+        """Read them; `head` is all that is known from address 0 on, nothing if empty."""
+        image = head[:1] == bytes((IMAGE_MAGIC,))
+        mode = {code: name for name, code in MODE_CODES.items()}.get(head[2], "") if image else ""
+        return cls(image, identify_firmware({0: head}).family == "nodemcu", mode)
 
 
 def kind_of(area: Area) -> str:

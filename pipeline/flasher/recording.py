@@ -48,6 +48,7 @@ def record(
             steps=list(session.step_times),
             verdict=_verdict(seen or (done.verdict if done else NOT_CHECKED), virtual=session.virtual),
             allowed=sorted({override.code for override in overridden}),
+            backup=done.backup if done else "",
             error=str(error or ""),
             keeping=(error.keeping if error else {}) or (done.keeping if done else {}),
         ),

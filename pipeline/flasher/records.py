@@ -47,6 +47,8 @@ class Policy:
     project: str = ""
     backups: Path | None = None
     """The project's folder of backups (`pipeline.backups.Store`); None where the run keeps none."""
+    rollback: bool = False
+    """Keep what the board holds, and put it back if what is written does not boot."""
     fitting: Callable[[Device], str] = lambda _device: ""
     """Names the profiles that would fit a device, for refusals."""
 
@@ -112,6 +114,6 @@ class Outcome:
     overridden: tuple[Override, ...] = ()
     """Refusals that `allow=` overrode beside those of the plan."""
     backup: str = ""
-    """Id of the backup that was made."""
+    """Id of the backup that was made, or put back."""
     keeping: dict[str, Any] = field(default_factory=dict)
     """What was kept of the board and what was lost."""

@@ -16,8 +16,8 @@ from pipeline.firmware.allowance import Allowance, Override
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_mac
-from pipeline.flasher.layout import BOOT_SECTOR, IMAGE_MAGIC, PERSONAL, Read, areas_on, holds_nodemcu, resolve
-from pipeline.flasher.records import BootWish, Outcome, Policy
+from pipeline.flasher.layout import BOOT_SECTOR, PERSONAL, Boots, Read, areas_on, resolve
+from pipeline.flasher.records import Outcome, Policy
 from pipeline.units import format_size
 
 LOOKS: Final = 3
@@ -264,45 +264,32 @@ def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Out
     if wish.left:
         told = ", ".join(str(region) for region in wish.left)
         session.say(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({told})")
-    entry = fresh_entry(session, device, policy, source)
+    entry = journal.Entry(
+        mac=device.mac, project=policy.project, port=session.port, backup=source.name if source.stored else ""
+    )
     written, sent = put(session, source, wish, entry)
     entry = journal.write(settled_entry(entry, source, wish))
     reason = f"board {device.mac} holds {source.title()}"
     done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason, overridden=overridden)
     session.say(reason + ("" if written else " already"))
     first = wish.taken[0]
-    head = source.read(first) if first.start == 0 else b""
-    if not policy.boot.check or (head and not is_bootable(head)):
+    boots = Boots.of(source.read(first)) if first.start == 0 else None
+    if not policy.boot.check or (boots is not None and not boots.image):
         session.leave()
         return done
+    nodemcu, mode = (boots.nodemcu, boots.mode) if boots is not None else (False, "")
     try:
-        return replace(done, verdict=judge(session, policy.boot, entry, is_nodemcu=holds_nodemcu(head)))
+        return replace(done, verdict=judge(session, policy.boot, entry, is_nodemcu=nodemcu, mode=mode))
     except BootError as error:
         error.done = done
         raise
 
 
-def is_bootable(head: bytes) -> bool:
-    """Whether flash contents from address 0 on can start at all."""
-    return head[0] == IMAGE_MAGIC
-
-
-def fresh_entry(session: Session, device: Device, policy: Policy, source: Source) -> journal.Entry:
-    """What the journal says while a source is being put back."""
-    return journal.Entry(
-        mac=device.mac, project=policy.project, port=session.port, backup=source.name if source.stored else ""
-    )
-
-
 def settled_entry(entry: journal.Entry, source: Source, wish: Wish) -> journal.Entry:
     """What the journal says once a source is back: what it said when the backup was taken, if that is all back."""
+    entry = journal.Entry(mac=entry.mac, project=entry.project, port=entry.port)
     before = source.about.get("journal", {})
     same = source.mac == entry.mac and source.whole and wish.taken == source.regions
     if same and before.get("state") == "clean":
-        return replace(entry, state="clean", plan=before["plan"], profile=before["profile"], backup="")
-    return replace(entry, state="unknown", backup="")
-
-
-def expectation(policy: Policy) -> BootWish:
-    """How to judge a firmware that is not the profile's: a text of the new one's log proves nothing about the old."""
-    return replace(policy.boot, expect=policy.boot.expect if policy.boot.expect in {"nodemcu", "any"} else "auto")
+        return replace(entry, state="clean", plan=before["plan"], profile=before["profile"])
+    return entry

@@ -16,6 +16,7 @@ from pipeline.board.session import Device, Session
 from pipeline.digests import held
 from pipeline.errors import BootError, PipelineError
 from pipeline.flash import SECTOR_SIZE, Region, merge
+from pipeline.flasher import rollback
 from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
@@ -36,14 +37,14 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
     if found.holds:
         entry = found.entry
         if not entry.finished(found.plan.fingerprint):
-            entry = _record(session, found, policy, "clean")
+            entry = _record(session, found, policy, "clean", entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
     found = adapt(session, found, policy)
     dirty = _everything(found) if found.forced else compare(session, found)
     if not dirty:
         reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
         session.say(reason)
-        entry = _record(session, found, policy, "clean")
+        entry = _record(session, found, policy, "clean", found.entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=reason))
     found = secure(session, found, policy)
     try:
@@ -58,7 +59,8 @@ def _everything(found: Probe) -> list[Region]:
 
 
 def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region]) -> Outcome:
-    _record(session, found, policy, "writing")
+    refuge = rollback.prepare(session, found, policy)
+    _record(session, found, policy, "writing", refuge)
     if found.plan.erase_all:
         with session.step("erase", "whole flash") as result:
             session.link.erase_all()
@@ -70,7 +72,7 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
         sent = writer.write(session.link, wanted, dirty, session.progress("write"))
         result.append(f"{sent:,} bytes written")
     _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)
-    entry = _record(session, found, policy, "clean")
+    entry = _record(session, found, policy, "clean", refuge)
     done = Outcome("flashed", found.device, written=tuple(dirty), sent=sent, reason=found.reason)
     done = replace(done, overridden=found.overridden, keeping=told(found))
     return _finish(session, found, policy, entry, done)
@@ -113,7 +115,7 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
         error.done = done  # the receipt says what was written all the same
         if done.outcome == "skipped":
             error.hint += "; force=1 writes everything again"
-        raise
+        raise rollback.put_back(session, policy, entry, error) from error
     return replace(done, verdict=verdict)
 
 
@@ -165,7 +167,7 @@ def named_state(error: PipelineError, device: Device | None) -> str:
     return f"board {entry.mac} {entry.half_done} ({error.code}); run the same command again: it continues"
 
 
-def _record(session: Session, found: Probe, policy: Policy, state: journal.State) -> journal.Entry:
+def _record(session: Session, found: Probe, policy: Policy, state: journal.State, backup: str = "") -> journal.Entry:
     verified = found.plan.segments if state == "clean" else ()
     return journal.write(
         journal.Entry(
@@ -175,6 +177,7 @@ def _record(session: Session, found: Probe, policy: Policy, state: journal.State
             profile=found.plan.profile,
             project=policy.project,
             port=session.port,
+            backup=backup,
             held=tuple(held(segment.address, segment.data) for segment in verified),
             **journal_fields(found, state),
         )

@@ -321,6 +321,7 @@ class Request:
             insists=self.profile().keep_stated,
             project=str(self.project),
             backups=self.backups_folder,
+            rollback=self.profile().rollback,
             fitting=self._fitting,
         )
 
