@@ -212,7 +212,7 @@ HOST: Final = (
     Mutant(
         "journal-after-the-write",
         RUNNING,
-        '    _record(session, found, policy, "writing")\n    if',
+        '    _record(session, found, policy, "writing", refuge)\n    if',
         "    if",
         "a run killed in mid-write leaves a journal that says all is well",
         (f"{T_RUNS}::test_the_journal_says_writing_before_the_first_erase",),
@@ -221,8 +221,8 @@ HOST: Final = (
         "clean-before-verify",
         RUNNING,
         "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)\n"
-        '    entry = _record(session, found, policy, "clean")',
-        '    entry = _record(session, found, policy, "clean")\n'
+        '    entry = _record(session, found, policy, "clean", refuge)',
+        '    entry = _record(session, found, policy, "clean", refuge)\n'
         "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)",
         "a write that failed its verification is clean in the journal, and later trusted",
         (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
