@@ -61,6 +61,7 @@ class Application:
         self._due: float | None = now
         self._baud = chip.rom_baud
         self._reset: int | None = None
+        self._asleep = False
 
     @property
     def baud(self) -> int:
@@ -83,20 +84,22 @@ class Application:
         """Everything due up to `now`, in order; flash changes happen here too."""
         said: list[Said] = []
         while self._due is not None and self._due <= now:
+            self._machine.now = self._due
             step = next(self._program, None)
             self._due = None if step is None else self._take(step, self._due, said)
         return said
 
     def receive(self, data: bytes, baud: int, now: float) -> None:
         """Bytes from the host; at another speed than the program's they are noise and get lost."""
-        self._due = now if self._due is None and self._hears(baud) else self._due
         if self._hears(baud):
+            self._due = now if self._due is None or self._asleep else self._due
             self._machine.inbox += data
 
     def _hears(self, baud: int) -> bool:
         return self._machine.listening and abs(baud - self._baud) <= BAUD_TOLERANCE * self._baud
 
     def _take(self, step: Step, at: float, said: list[Said]) -> float | None:
+        self._asleep = isinstance(step, Listen)
         match step:
             case Say(data):
                 if data:
@@ -106,8 +109,8 @@ class Application:
                 self._baud = baud
             case Wait(seconds):
                 return at + seconds
-            case Listen():
-                return at if self._machine.inbox else None
+            case Listen(until):
+                return at if self._machine.inbox else None if until is None else max(at, until)
             case Reset(cause):
                 self._reset = cause
                 return None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
+from pipeline.sim import lua_strings
 from pipeline.sim.lua_run import Interpreter
 from pipeline.sim.lua_syntax import LuaSyntaxError, Node, Parser
 from pipeline.sim.lua_values import (
@@ -166,23 +167,17 @@ def _string(lua: Interpreter) -> dict[str, Callable[..., Any]]:
     def codes(value: Value = None, start: Value = 1, end: Value = None, *_: Value) -> Values:
         return [ord(letter) for letter in cut(value, start, start if end is None else end)]
 
-    def find(value: Value = None, pattern: Value = None, start: Value = 1, plain: Value = None, *_: Value) -> Values:
-        if not truth(plain) and re.search(r"[\^$*+?.()\[\]%-]", str(pattern)):
-            raise LuaError("stdin:1: patterns are not known to the virtual board")
-        at = _text(value, lua).find(str(pattern), int(start) - 1)
-        return [at + 1, at + len(str(pattern))] if at >= 0 else [None]
-
     return {
         "len": lambda value=None, *_: len(_text(value, lua)),
         "sub": cut,
         "byte": codes,
-        "find": find,
         "char": lambda *numbers: "".join(chr(int(number) & 255) for number in numbers),
         "rep": lambda value=None, count=0, *_: _text(value, lua) * int(count),
         "upper": lambda value=None, *_: _text(value, lua).upper(),
         "lower": lambda value=None, *_: _text(value, lua).lower(),
         "reverse": lambda value=None, *_: _text(value, lua)[::-1],
         "format": lambda pattern=None, *values: _formatted(lua, _text(pattern, lua), list(values)),
+        **lua_strings.functions(lua),
     }
 
 

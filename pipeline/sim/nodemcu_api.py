@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from pipeline.sim import lua_library, nodemcu_files
+from pipeline.sim import lua_library, nodemcu_files, nodemcu_hash, nodemcu_timers
 from pipeline.sim.firmware import Texts
 from pipeline.sim.image import Header
 from pipeline.sim.lua_run import Interpreter
@@ -62,10 +62,19 @@ class Board:
         modules = {name.strip() for name in _line(texts, "modules").split(",") if name.strip()}
         for name in modules:
             lua.globals[name] = Table(address=0x40270000 + sum(name.encode()) * 16)
+        self.timers = nodemcu_timers.Timers(machine)
+        self.objects = not texts.banner.startswith("NodeMCU 0.9")
+        """Whether `file.open` gives an object; 0.9.x gives true."""
         lua_library.install(lua, self.say)
         lua.globals["node"] = self._table(self._node())
         if "file" in modules or not modules:
             lua.globals["file"] = self._table(nodemcu_files.FileModule(self).functions())
+        if "crypto" in modules:
+            lua.globals["crypto"] = self._table(nodemcu_hash.crypto(self))
+        if "encoder" in modules:
+            lua.globals["encoder"] = self._table(nodemcu_hash.encoder())
+        if "tmr" in modules or not modules:
+            lua.globals["tmr"] = nodemcu_timers.table(self.timers)
         lua.globals["dofile"] = native(self._dofile)
         if "wifi" in modules or not modules:
             station = self._table({"getmac": native(lambda *_: machine.chip.mac)})

@@ -13,7 +13,7 @@ from pipeline.sim import nodemcu_api
 from pipeline.sim.firmware import Run, Texts
 from pipeline.sim.lua_run import HangError, Interpreter
 from pipeline.sim.lua_syntax import LuaSyntaxError, Parser
-from pipeline.sim.lua_values import LuaError
+from pipeline.sim.lua_values import Function, LuaError
 from pipeline.sim.program import Listen, Machine, Say, Step, Wait, text
 from pipeline.sim.spiffs import Files
 
@@ -21,6 +21,9 @@ PROMPT: Final = b"> "
 CONTINUE: Final = b">> "
 LINE_LIMIT: Final = 255
 """A longer line silently starts the buffer anew (LUA_MAXINPUT 256)."""
+
+ON_ERROR_S: Final = 2.0
+"""From the report of an uncaught error to the restart, 3.x (facts: usb-nodemcu §9.4)."""
 
 BACKSPACES: Final = frozenset(b"\x08\x7f")
 ENDS: Final = frozenset(b"\r\n")
@@ -57,10 +60,11 @@ class Console:
             yield Say(PROMPT)
             self._machine.listening = True
             while True:
-                yield Listen()
+                yield Listen(self.board.timers.next_due())
                 typed, self._machine.inbox[:] = bytes(self._machine.inbox), b""
                 for byte in typed:
                     yield from self._key(byte)
+                yield from self._callbacks()
         except (nodemcu_api.RestartError, HangError):
             return True
 
@@ -71,6 +75,22 @@ class Console:
             yield Say(text("cannot open init.lua: \n" if self._strerror else "lua: cannot open init.lua\n"))
             return
         yield from self._execute(source.decode("latin-1"), "init.lua")
+
+    def _callbacks(self) -> Iterator[Step]:
+        """Run what timers have come due; an error that nobody catches restarts the chip."""
+        while (callback := self.board.timers.take_due()) is not None:
+            yield from self._callback(callback)
+
+    def _callback(self, callback: Function) -> Iterator[Step]:
+        # Before 3.x a panic of Lua's, since then a report and a restart after a while (facts: usb-nodemcu §9.4).
+        try:
+            yield from self.lua.called(callback)
+        except LuaError as error:
+            message = self.lua.tostring(error.value)
+            panic = f"PANIC: unprotected error in call to Lua API ({message})\n"
+            yield Say(text(self._complaint(message, "timer") if self._new_errors else panic))
+            yield Wait(ON_ERROR_S if self._new_errors else self._machine.settings.crash_s)
+            raise nodemcu_api.RestartError from None
 
     def _key(self, byte: int) -> Iterator[Step]:
         if byte in ENDS and self._last in ENDS and byte != self._last:

@@ -103,7 +103,7 @@ class FileModule:
     def _text(data: bytes | None) -> str | None:
         return None if data is None else data.decode("latin-1")
 
-    def _open_file(self, name: Value = None, mode: Value = "r", *_: Value) -> _Open | None:
+    def _open_file(self, name: Value = None, mode: Value = "r", *_: Value) -> _Open | bool | None:
         name, mode = _name(name), str(mode).replace("b", "")
         known = self._files.contents.get(name)
         if (self._files.foreign and mode != "r") or (known is None and mode[0] == "r"):
@@ -112,7 +112,7 @@ class FileModule:
         self._open = _Open(name, start, writes=mode != "r", appends=mode[0] == "a")
         self._open.cells.update(self._methods())
         self._open.changed = mode[0] == "w" or known is None
-        return self._open
+        return self._open if self._board.objects else True
 
     def _close(self, file: _Open, *_: Value) -> Generator[Step, None, None]:
         yield from self._flush(file)
@@ -129,7 +129,7 @@ class FileModule:
 
     def _write(self, file: _Open, data: Value = None, *_: Value) -> bool | None:
         raw = _string(data).encode("latin-1", "replace")
-        if not file.writes or len(file.data) + len(raw) > self._files.total:
+        if not file.writes or not self._files.has_room(file.name, len(file.data) + len(raw)):
             return None
         at = len(file.data) if file.appends else file.position
         file.data[at : at + len(raw)] = raw

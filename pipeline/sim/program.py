@@ -38,7 +38,9 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Sleep until bytes are in the machine's `inbox`."""
+    """Sleep until bytes are in the machine's `inbox`, or until a board time."""
+
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Machine:
     strap: Strap
     cause: int
     settings: Settings
+    now: float = 0.0
+    """Board time of the step that is being taken, in seconds."""
     inbox: bytearray = field(default_factory=bytearray)
     listening: bool = False
     """Whether received bytes are kept; NodeMCU ignores what comes before Lua is ready (facts: usb-nodemcu §9.4)."""

@@ -99,6 +99,11 @@ class Files:
         """As SPIFFS counts: whole pages, one more for each file's index."""
         return _used(self.contents)
 
+    def has_room(self, name: str, size: int) -> bool:
+        """Whether a file may grow to `size` bytes beside all others."""
+        others = {other: data for other, data in self.contents.items() if other != name}
+        return _used(others) + (-(-size // DATA_PER_PAGE) + 1) * DATA_PER_PAGE <= self.total
+
     def save(self, name: str, data: bytes) -> float | None:
         """Write a whole file; None if there is no room. Returns seconds."""
         contents = {**self.contents, name: data}
