@@ -17,6 +17,8 @@ class PipelineError(Exception):
     """Exit status of `flashpipe` (design: one per family; plain `doit` keeps its own 0 to 3)."""
     remedy: ClassVar[str] = ""
     """What generally cures this code, for the table of errors; `hint` is about the case at hand."""
+    done: Any = None
+    """What had been done before: an `Outcome` of the run, for the receipt."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)  # both in args: survives pickling
@@ -595,8 +597,6 @@ class BootError(PipelineError):
     remedy = "`doit monitor` shows what it says; boot=off skips the check"
     verdict: Any = None
     """What was seen: a `Verdict` of the boot log, for the receipt."""
-    done: Any = None
-    """What had been done before: an `Outcome` of the run, for the receipt."""
 
 
 class BootLoopError(BootError):
@@ -733,8 +733,6 @@ class AcceptanceError(PipelineError):
 
     code, status = "acceptance", 35
     remedy = "flash another build, or correct `acceptance:`; `doit node` shows what the firmware says of itself"
-    done: Any = None
-    """What had been done before: an `Outcome` of the run, for the receipt."""
 
 
 class AcceptanceUnknownError(AcceptanceError):
@@ -756,8 +754,6 @@ class ConsoleError(PipelineError):
 
     code, status = "lua-console", 36
     remedy = "`doit monitor` shows what the board says; end what its init.lua does with the UART"
-    done: Any = None
-    """What had been done before: an `Outcome` of the run, for the receipt."""
 
 
 class NoLuaPromptError(ConsoleError):
@@ -779,6 +775,15 @@ class FilesFullError(ConsoleError):
 
     code = "files-full"
     remedy = "`doit files` lists what is there; remove files, or `doit format` (it removes all)"
+
+
+class StartFileError(ConsoleError):
+    """The board does not survive its init.lua."""
+
+    code = "init-lua"
+    remedy = (
+        "correct init.lua; `doit files rescue=1` renames the one on the board, where a prompt shows before it fails"
+    )
 
 
 class FileDamagedError(ConsoleError):

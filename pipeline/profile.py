@@ -18,6 +18,7 @@ from typing import Final, TypeVar, cast
 from pipeline.errors import PipelineError, UnknownProfileError
 from pipeline.firmware.build import Build
 from pipeline.profile_keys import KEEP, WANT, Value, check_key, read_keys
+from pipeline.profile_lua import NO_DEMANDS, AcceptanceProfile, check_together
 from pipeline.profile_reader import Entry, Report, closest, read_yaml, typed_entry
 from pipeline.profile_search import (
     find_profile,
@@ -134,6 +135,9 @@ class Profile:
     """The file and all it extends, nearest first."""
     build: Build | None = None
     """What makes the images, in place of `sources`."""
+    acceptance: AcceptanceProfile = NO_DEMANDS
+    files: tuple[tuple[str, Path], ...] = ()
+    """Lua files: name on the board and file here, sorted by name."""
 
     @property
     def is_virtual(self) -> bool:
@@ -297,6 +301,7 @@ def _check_missing(values: dict[str, Value], whole: Entry, report: Report) -> No
 def _check_together(values: dict[str, Value], report: Report) -> None:
     """Rules between keys; each mistake stands where the nearer-lying of the two values does."""
     _check_firmware(values, report)
+    check_together({key: value.entry for key, value in values.items()}, report)
     keep: tuple[str, ...] = _value(values, "keep", ())
     if keep and _value(values, "erase", "") == "all":
         report.wrong(values["erase"].entry, "erase", f"as-needed: erasing all would not keep {', '.join(keep)}")
@@ -363,6 +368,8 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         boards=_value(values, "boards", ()),
         lineage=lineage,
         build=_build_of(values),
+        acceptance=_acceptance(values),
+        files=_files(values),
     )
 
 
@@ -392,13 +399,37 @@ def _sources(values: dict[str, Value]) -> tuple[Source, ...]:
     return ()
 
 
+def _acceptance(values: dict[str, Value]) -> AcceptanceProfile:
+    run = values.get("acceptance.run")
+    return AcceptanceProfile(
+        version=_value(values, "acceptance.version", None),
+        modules=_value(values, "acceptance.modules", ()),
+        floats=_value(values, "acceptance.float", None),
+        lfs=_value(values, "acceptance.lfs", None),
+        flash_size=_value(values, "acceptance.flash_size", None),
+        run=_local(run.base, cast("str", run.value)) if run else None,
+        prints=_value(values, "acceptance.prints", ""),
+        timeout_s=_value(values, "acceptance.timeout", 10.0),
+    )
+
+
+def _files(values: dict[str, Value]) -> tuple[tuple[str, Path], ...]:
+    files = values.get("files")
+    pairs = cast("tuple[tuple[str, str], ...]", files.value) if files else ()
+    return tuple((name, _local(files.base, path)) for name, path in pairs) if files else ()
+
+
+def _local(base: Path, path: str) -> Path:
+    return (base / os.path.expanduser(path)).absolute()  # noqa: PTH111  leaves a `~name` that it does not know
+
+
 def _build_of(values: dict[str, Value]) -> Build | None:
     command = values.get("firmware.build.command")
     if command is None:
         return None
     return Build(
         cast("str | tuple[str, ...]", command.value),
-        (command.base / os.path.expanduser(_value(values, "firmware.build.folder", "."))).absolute(),  # noqa: PTH111  leaves a `~name` that it does not know
+        _local(command.base, _value(values, "firmware.build.folder", ".")),
         _value(values, "firmware.build.outputs", ()),
         _value(values, "firmware.build.inputs", ()),
     )

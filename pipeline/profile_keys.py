@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
+from pipeline import profile_lua
 from pipeline.errors import BadValueError
 from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
 from pipeline.profile_reader import Entry, Report, closest
@@ -327,6 +328,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "boot.timeout": _duration,
     "rollback": _flag,
     "boards": _boards,
+    **profile_lua.CHECKS,
 }
 """Every key this version honours."""
 
@@ -359,6 +361,7 @@ WANT: Final[Mapping[str, str]] = {
     "boot.timeout": "a duration such as 60s or 2m, at most an hour",
     "rollback": "true or false: whether to put back what the board held if the new firmware does not boot",
     "boards": 'a list of MACs such as ["5c:cf:7f:d7:1c:89"]',
+    **profile_lua.WANT,
 }
 """What each key takes, in the words of the messages."""
 
@@ -369,10 +372,11 @@ SECTIONS: Final[Mapping[str, str]] = {
     "firmware": "a mapping such as {image: FILE}",
     "firmware.build": "a mapping such as {command: make, folder: nodemcu-firmware, outputs: bin/FILE.bin}",
     "boot": WANT["boot"],
+    **profile_lua.SECTIONS,
 }
 """Keys whose value is, or can be, a mapping of further keys."""
 
-LATER: Final = frozenset({"firmware.lfs", "firmware.spiffs", "init_data", "acceptance", "files"} | {"mode_retry"})
+LATER: Final = frozenset({"firmware.lfs", "firmware.spiffs", "init_data"} | {"mode_retry"})
 """Keys of design §6 that a later version honours. To ignore one would be to promise what is not done."""
 
 ALL_KEYS: Final = (*CHECKS, *(key for key in SECTIONS if key not in CHECKS))

@@ -44,6 +44,10 @@ class Receipt:
     steps: list[tuple[str, float]] = field(default_factory=list)
     """Name and seconds of each step, in order."""
     verdict: dict[str, Any] = field(default_factory=dict)
+    acceptance: list[dict[str, Any]] = field(default_factory=list)
+    """What the profile demands of the running firmware and what that is."""
+    files: list[dict[str, Any]] = field(default_factory=list)
+    """Lua files: name, size, digest, and whether they were sent; never their contents."""
     allowed: list[str] = field(default_factory=list)
     """Codes of refusals that were met and that the user overrode."""
     backup: str = ""

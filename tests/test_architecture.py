@@ -24,6 +24,7 @@ SPINE = frozenset(
         "keeping",
         "profile",
         "profile_keys",
+        "profile_lua",
         "profile_reader",
         "profile_search",
         "plan",

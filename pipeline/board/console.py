@@ -136,6 +136,7 @@ class Console:
         until: Callable[[str], bool] = lambda _: False,
         linger: bool = False,
         heard: Callable[[str], None] = lambda _: None,
+        waiting: Callable[[float], None] = lambda _: None,
     ) -> Ran:
         """Evaluate an expression for what it prints.
 
@@ -145,6 +146,7 @@ class Console:
             until: ends the waiting when true of the output so far.
             linger: go on listening after the code came to its end, for what timers and callbacks print.
             heard: told the output so far, whenever there is more of it.
+            waiting: told the seconds so far, again and again.
         """
         number = self._next()
         self._say(
@@ -152,7 +154,7 @@ class Console:
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
         end = re.compile(rf"=#{number}([+-])(.*?)#=\n?(?:> ?)?", re.DOTALL)
-        deadline, text, known = time.monotonic() + timeout_s, "", ""
+        started_s, known = time.monotonic(), ""
         while True:
             before, started, after = self._heard.partition(f"=#{number}:\n")
             found = end.search(after)
@@ -161,11 +163,12 @@ class Console:
                 known = text
                 heard(text)
             error = found[2] if found and found[1] == "-" else ""
-            if until(text) or error or (found and not linger) or time.monotonic() >= deadline:
+            if until(text) or error or (found and not linger) or time.monotonic() - started_s >= timeout_s:
                 self._heard = ""
                 return Ran(text, found is not None, error)
             if not started:
                 self._check(before, secret=False)
+            waiting(time.monotonic() - started_s)
             self._more(_SLICE_S)
 
     # --- the wire ----------------------------------------------------------------------------------------------------

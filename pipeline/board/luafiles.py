@@ -9,7 +9,6 @@ by the next run, others are removed. Names are at most 31 characters (facts: usb
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,7 +18,6 @@ from pipeline.board.nodeinfo import read_room
 from pipeline.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError
 from pipeline.units import format_size
 
-NAME_LIMIT: Final = 31
 START: Final = "init.lua"
 """The file that the firmware runs when it starts; it gets its name last."""
 TEMPORARY: Final = "fp~"
@@ -166,6 +164,17 @@ class BoardFiles:
             for file in ordered:
                 self._put_in_place(file)
 
+    def place(self, file: LuaFile) -> str:
+        """Write a file to a temporary name only, and give that.
+
+        Raises:
+            ConsoleError: as `send`.
+        """
+        there = self._clear_up([file], self.names())
+        self._check_room([file], [file], there)
+        self._write_temporary(file, there, lambda _: None)
+        return file.temporary
+
     def remove(self, name: str) -> None:
         """Delete a file; nothing happens where there is none."""
         self._console.ask(f"file.remove({quoted(name.encode())})", 10.0)
@@ -284,12 +293,3 @@ def _portions(data: bytes, room: int) -> Iterable[tuple[str, int]]:
         size += 1
     if size:
         yield literal, size
-
-
-def bad_name(name: str) -> str:
-    """What is wrong with a name on the board; empty if nothing is."""
-    if not name or len(name) > NAME_LIMIT:
-        return f"want 1 to {NAME_LIMIT} characters"
-    if not re.fullmatch(r"[!-~]+", name) or set(name) & set("\"'\\"):
-        return "want printable ASCII without spaces, quotes and backslashes"
-    return f"names that begin with {TEMPORARY} are our own" if name.startswith(TEMPORARY) else ""

@@ -41,6 +41,24 @@ class Acceptance:
         return bool(self.version or self.modules) or not self.floats is self.lfs is self.flash_size is None
 
 
+NO_DEMANDS: Final = Acceptance()
+
+
+@dataclass(frozen=True, slots=True)
+class LuaWish:
+    """What a profile wants of a running NodeMCU."""
+
+    acceptance: Acceptance = NO_DEMANDS
+    files: tuple[LuaFile, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is wanted at all."""
+        return bool(self.files or self.acceptance.asks or self.acceptance.run)
+
+
+NO_WISH: Final = LuaWish()
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One demand and what was found."""

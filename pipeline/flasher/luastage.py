@@ -6,15 +6,44 @@ bad, carries what was found into the receipt; the contents of files go nowhere b
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from pipeline.board.bootlog import Verdict
-from pipeline.board.console import FIND_S, Console, find_console
+from pipeline.board.console import FIND_S, Console, Ran, find_console
+from pipeline.board.luafiles import START, BoardFiles, FileState, LuaFile
+from pipeline.board.nodeinfo import read_node
 from pipeline.board.session import Session
-from pipeline.errors import ConnectError, NoLuaPromptError
+from pipeline.errors import (
+    AcceptanceOutputError,
+    BootError,
+    ConnectError,
+    ConsoleError,
+    LuaFailedError,
+    NoLuaPromptError,
+    PipelineError,
+    StartFileError,
+)
+from pipeline.flasher import acceptance
+from pipeline.flasher.acceptance import Acceptance, Finding, LuaWish
+from pipeline.flasher.records import Outcome
+from pipeline.receipt import mask
 
 ROUND_S: Final = 4.0
 """Time to knock at every rate once: where a wire can reset the board, that is the next thing to try."""
+SURVIVE_S: Final = 3.0
+"""How long a new init.lua is watched after the prompt: timers and callbacks fail later than the boot check looks."""
+PARK_S: Final = 15.0
+"""How long to try to catch a prompt between two panics."""
+PARKED: Final = "init.lua.bad"
+_START_FAILS: Final = re.compile(
+    r"^(?:lua: |Lua error:\s*)?((?:init\.lua|\[string [^\n]*?\]):\d+:[^\n]*)", re.MULTILINE
+)
+_DIES: Final = re.compile(r"^(?:PANIC: |Fatal exception|Lua error: )[^\n]*|^[^\n]*rst cause:", re.MULTILINE)
 
 
 def reach(session: Session, *, timeout_s: float = 60.0) -> Console:
@@ -48,3 +77,214 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
         raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", NoLuaPromptError.remedy)
     return verdict
+
+
+def settle(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
+    """Carry out what the profile wants of a NodeMCU that has just booted well.
+
+    Args:
+        session: on the board, which has just been judged.
+        wish: the profile's; nothing happens where it is empty.
+        done: what the run did so far.
+        look: resets the board and judges its boot again.
+
+    Raises:
+        AcceptanceError: the firmware is not what is demanded.
+        ConsoleError: no console, or the files did not get there; `error.done` says how far it came.
+        BootError: the board does not boot any more with the new files.
+    """
+    if not wish:
+        return done
+    try:
+        console = find_console(session, session.rate, waiting=session.progress("console"))
+        found = accept(session, console, wish.acceptance, done.verdict.log, lambda seen: _keep(done, seen))
+        done = replace(done, acceptance=tuple(found))
+        if wish.files:
+            done = replace(done, files=tuple(send_files(session, console, wish.files)))
+        if any(state.state == "sent" for state in done.files):
+            done = replace(done, outcome="files" if done.outcome == "skipped" else done.outcome)
+            done = replace(done, verdict=restart(session, console.baud, done.files, look))
+    except PipelineError as error:
+        error.done = error.done or done
+        raise
+    return done
+
+
+def _keep(done: Outcome, found: Sequence[Finding]) -> Outcome:
+    return replace(done, acceptance=tuple(found))
+
+
+# --- acceptance ------------------------------------------------------------------------------------------------------
+
+
+def accept(
+    session: Session,
+    console: Console,
+    wish: Acceptance,
+    banner: str,
+    keep: Callable[[Sequence[Finding]], Outcome | None] = lambda _: None,
+) -> list[Finding]:
+    """Compare the running firmware with what is demanded, and run the Lua file that decides.
+
+    `keep` makes what the error of a failure carries for the receipt.
+
+    Raises:
+        AcceptanceError: a demand is not met, or has no answer.
+        ConsoleError: the console does not answer.
+    """
+    if not wish.asks and wish.run is None:
+        return []
+    findings: list[Finding] = []
+    try:
+        with session.step("accept", "asking the firmware what it is") as result:
+            if wish.asks:
+                findings += acceptance.compare(read_node(console, banner, wanted=wish.modules), wish)
+                acceptance.check(session.port, findings)
+            if wish.run is not None:
+                findings.append(_run_test(session, console, wish, wish.run))
+            result.append(", ".join(map(str, findings)))
+    except PipelineError as error:
+        error.done = keep(findings)
+        raise
+    return findings
+
+
+def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFile) -> Finding:
+    def enough(output: str) -> bool:
+        return bool(wish.prints) and acceptance.printed(wish.prints, output)
+
+    ran = run_file(console, file, wish.timeout_s, until=enough, linger=bool(wish.prints))
+    said = ran.output.strip().splitlines()
+    last = f'; it printed "{mask(said[-1])[:60]}" last' if said else "; it printed nothing"
+    what = f"print {wish.prints}" if wish.prints else "come to its end"
+    if enough(ran.output) or (not wish.prints and ran.ended and not ran.error):
+        return Finding(file.name, wish.prints, f"did {what}", passed=True)
+    why = f"raised an error: {mask(ran.error)[:120]}" if ran.error else f"did not {what} within {wish.timeout_s:g} s"
+    raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)
+
+
+def run_file(
+    console: Console,
+    file: LuaFile,
+    timeout_s: float,
+    *,
+    until: Callable[[str], bool] = lambda _: False,
+    linger: bool = False,
+    heard: Callable[[str], None] = lambda _: None,
+) -> Ran:
+    """Run a Lua file from a temporary place on the board, and remove it again; what it prints is given.
+
+    Raises:
+        ConsoleError: it could not be put there.
+    """
+    files = BoardFiles(console)
+    name = files.place(file)
+
+    def named(text: str) -> str:
+        return text.replace(name, file.name)
+
+    ran = console.run(f'dofile("{name}")', timeout_s, until=until, linger=linger, heard=lambda text: heard(named(text)))
+    with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
+        files.remove(name)
+    return replace(ran, output=named(ran.output), error=named(ran.error))
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
+    """Send those files that the board does not hold yet.
+
+    Raises:
+        ConsoleError: the console does not answer, there is no room, or a file does not arrive.
+    """
+    board = BoardFiles(console)
+    with session.step("files", f"{len(files)} Lua file(s)") as result:
+        there = board.names()
+        states = board.compare(files, there, session.progress("files"))
+        due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
+        if due:
+            board.send(due, there, session.progress("files"))
+        held = len(files) - len(due)
+        parts = [f"sent {', '.join(file.name for file in due)}"] if due else []
+        parts += [f"{held} held already"] if held else []
+        result.append("; ".join(parts))
+    return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]
+
+
+def restart(session: Session, baud: int, files: Sequence[FileState], look: Callable[[], Verdict]) -> Verdict:
+    """Restart the board with its new files and see that it lives.
+
+    Raises:
+        StartFileError: it does not survive the new init.lua.
+        LuaFailedError: the new init.lua raises an error.
+        BootError: it does not boot, and init.lua is not new.
+    """
+    new_start = any(state.name == START and state.state == "sent" for state in files)
+    try:
+        verdict = look()
+    except BootError as error:
+        if new_start and error.verdict is not None and error.verdict.kind not in {"silence", "download-mode"}:
+            raise _start_fails(session, baud, error.verdict.summary) from error
+        raise
+    if new_start:
+        with session.step("init.lua", "watching the new init.lua") as result:
+            log = verdict.log + "\n" + _listen(session, SURVIVE_S)
+            dies = _DIES.search(log, len(verdict.log))
+            fails = _START_FAILS.search(log)
+            if dies is None and fails is None:
+                result.append(f"runs for {SURVIVE_S:g} s")
+        if dies is not None:
+            raise _start_fails(session, baud, dies[0])
+        if fails is not None:
+            raise LuaFailedError(
+                f"{session.port}: init.lua fails: {mask(fails[1])}",
+                "correct it and run the same command again: the board is at its prompt",
+            )
+    return verdict
+
+
+def _listen(session: Session, seconds: float) -> str:
+    end_s, data = time.monotonic() + seconds, b""
+    while (left := end_s - time.monotonic()) > 0:
+        data += session.hear(min(left, 0.1))
+        if _DIES.search(data.decode("latin-1").replace("\r", "")):
+            break
+    return data.decode("latin-1").replace("\r", "")
+
+
+def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
+    message = f"{session.port}: the board does not survive its new init.lua: {mask(why.strip())}"
+    if park(session, baud):
+        return StartFileError(message, f"it was renamed to {PARKED}: the board is at its prompt; correct it, run again")
+    return StartFileError(
+        message,
+        "no prompt shows before it fails: `doit erase … yes=1`, then the same command again; that removes all files,"
+        " so `doit backup` first if others matter",
+    )
+
+
+def park(session: Session, baud: int = 115200) -> bool:
+    """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows; whether it worked."""
+    with session.step("rescue", "waiting for a prompt") as result:
+        if session.resets_by_wire:
+            with suppress(PipelineError):
+                session.boot(timeout_s=PARK_S)
+        session.tune(baud)
+        end_s = time.monotonic() + PARK_S
+        line = f'file.remove("{PARKED}")print("=#".."parked "..tostring(file.rename("{START}","{PARKED}")).."#=")\r'
+        heard = ""
+        knocked_s = 0.0
+        while time.monotonic() < end_s:
+            if "\n> " in heard or time.monotonic() - knocked_s > 1.0:
+                session.send(b"\r" + line.encode())
+                heard, knocked_s = "", time.monotonic()
+            heard = (heard + session.hear(0.02).decode("latin-1").replace("\r", ""))[-500:]
+            if "=#parked true#=" in heard:
+                result.append(f"init.lua is now {PARKED}")
+                return True
+            if "=#parked false#=" in heard:
+                result.append("there is no init.lua")
+                return False
+        result.append("no prompt was caught")
+    return False

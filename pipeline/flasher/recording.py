@@ -27,7 +27,7 @@ def record(
     """
     error = ending if isinstance(ending, PipelineError) else None
     seen = error.verdict if isinstance(error, BootError) else None
-    done = ending if isinstance(ending, Outcome) else error.done if isinstance(error, BootError) else None
+    done: Outcome | None = ending if isinstance(ending, Outcome) else ending.done
     overridden = [*(plan.overridden if plan else ()), *(done.overridden if done else ())]
     return receipt.write(
         receipt.Receipt(
@@ -47,6 +47,8 @@ def record(
             sent_bytes=done.sent if done else 0,
             steps=list(session.step_times),
             verdict=_verdict(seen or (done.verdict if done else NOT_CHECKED), virtual=session.virtual),
+            acceptance=[asdict(finding) for finding in (done.acceptance if done else ())],
+            files=[asdict(state) for state in (done.files if done else ())],
             allowed=sorted({override.code for override in overridden}),
             backup=done.backup if done else "",
             error=str(error or ""),

@@ -9,9 +9,11 @@ from typing import Any
 
 from pipeline import journal
 from pipeline.board.bootlog import NOT_CHECKED, Verdict
+from pipeline.board.luafiles import FileState
 from pipeline.board.session import Device
 from pipeline.firmware.allowance import Override
 from pipeline.flash import Region
+from pipeline.flasher.acceptance import NO_WISH, Finding, LuaWish
 from pipeline.keeping import Decision
 from pipeline.plan import KEPT_AREAS, FlashPlan
 
@@ -44,6 +46,8 @@ class Policy:
     """The profile itself says so: what cannot be kept is then a refusal."""
     ask: Callable[[str], bool] | None = None
     """Asks a person whether to go on; None where nobody can be asked."""
+    lua: LuaWish = NO_WISH
+    """What is asked of, and given to, a running NodeMCU."""
     project: str = ""
     backups: Path | None = None
     """The project's folder of backups (`pipeline.backups.Store`); None where the run keeps none."""
@@ -104,7 +108,7 @@ class Outcome:
     """What a run did."""
 
     outcome: str
-    """`flashed`, `skipped`, `erased`, `verified` or `booted`."""
+    """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified` or `booted`."""
     device: Device | None
     verdict: Verdict = NOT_CHECKED
     passed: bool = True
@@ -117,3 +121,7 @@ class Outcome:
     """Id of the backup that was made, or put back."""
     keeping: dict[str, Any] = field(default_factory=dict)
     """What was kept of the board and what was lost."""
+    acceptance: tuple[Finding, ...] = ()
+    """What was demanded of the running firmware, and what it is."""
+    files: tuple[FileState, ...] = ()
+    """Lua files and whether they were sent."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipeline import journal
 from pipeline.board import writer
-from pipeline.board.bootlog import NOT_CHECKED
+from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Device, Session
 from pipeline.digests import held
 from pipeline.errors import BootError, PipelineError
@@ -20,6 +20,7 @@ from pipeline.flasher import rollback
 from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
+from pipeline.flasher.luastage import settle
 from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
 from pipeline.plan import FlashPlan
@@ -107,16 +108,22 @@ def _verify(
 def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
     if not policy.boot.check:
         session.leave()
+        if policy.lua:
+            session.say("the boot is not watched: neither acceptance nor Lua files are looked at")
         return replace(done, verdict=NOT_CHECKED)
+    is_nodemcu = found.plan.firmware.family == "nodemcu"
+
+    def look() -> Verdict:
+        return judge(session, policy.boot, entry, is_nodemcu=is_nodemcu, mode=found.plan.settings.mode)
+
     try:
-        is_nodemcu = found.plan.firmware.family == "nodemcu"
-        verdict = judge(session, policy.boot, entry, is_nodemcu=is_nodemcu, mode=found.plan.settings.mode)
+        verdict = look()
     except BootError as error:
         error.done = done  # the receipt says what was written all the same
         if done.outcome == "skipped":
             error.hint += "; force=1 writes everything again"
         raise rollback.put_back(session, policy, entry, error) from error
-    return replace(done, verdict=verdict)
+    return settle(session, policy.lua, replace(done, verdict=verdict), look)
 
 
 def erase(session: Session, policy: Policy) -> Outcome:

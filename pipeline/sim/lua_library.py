@@ -35,6 +35,7 @@ def install(lua: Interpreter, say: Printer) -> None:
     """Put the library into the interpreter's globals."""
     base = {**_base(lua), "print": _print(lua, say), **_calling(lua)}
     lua.globals.update(base)
+    lua.globals["_VERSION"] = "Lua 5.3" if lua.new else "Lua 5.1"
     lua.globals["_G"] = Table(lua.globals, 0x3FFEF4F0)  # the same cells: `_G.x` is `x`
     for name, functions in (("string", _string(lua)), ("table", _table(lua)), ("math", _math())):
         lua.globals[name] = Table({key: native(value) for key, value in functions.items()}, 0x40260100)

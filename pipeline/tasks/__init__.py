@@ -27,10 +27,13 @@ __all__ = [
     "task_backup",
     "task_boot",
     "task_erase",
+    "task_files",
     "task_flash",
+    "task_format",
     "task_identify",
     "task_image",
     "task_lock",
+    "task_lua",
     "task_monitor",
     "task_node",
     "task_ports",
@@ -231,3 +234,31 @@ def task_node() -> Tasks:
     [port=PORT] [profile=NAME]. The board is reset only where no Lua prompt answers.
     """
     return _for_boards("node", lua_steps.show_node)
+
+
+def task_lua() -> Tasks:
+    """Run a Lua file on a board's NodeMCU and show what it prints
+
+    file=FILE [wait=5s] [port=PORT] [profile=NAME]. The file is sent under a temporary name and removed again; with
+    wait= what timers and callbacks print later is shown too. The board is not restarted.
+    """
+    return _for_boards("lua", lua_steps.run_lua)
+
+
+def task_files() -> Tasks:
+    """List the Lua files on a board, and how it stands to those of its profile
+
+    [profile=NAME] [port=PORT] [send=1] [rescue=1]. Writes nothing, unless send=1: then the files that differ are sent
+    and the board is restarted, as `flash` does. rescue=1 renames an init.lua that the board does not survive.
+    """
+    return _for_boards("files", lua_steps.show_files)
+
+
+def task_format() -> Tasks:
+    """Format the file system of a board's NodeMCU and wait for it; asks first, or say yes=1
+
+    [profile=NAME] [port=PORT]. All files on the board are removed.
+    """
+    if not named("format"):
+        return steps.refuse(steps.not_named("format"))
+    return _for_boards("format", lua_steps.format_board)

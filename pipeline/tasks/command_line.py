@@ -14,7 +14,9 @@ from pipeline.tasks.variables import variables
 if TYPE_CHECKING:
     from pipeline.tasks.boards import Board
 
-BOARD_TASKS: Final = frozenset({"backup", "boot", "erase", "flash", "identify", "monitor", "node", "restore", "verify"})
+BOARD_TASKS: Final = frozenset(
+    {"backup", "boot", "erase", "files", "flash", "format", "identify", "lua", "monitor", "node", "restore", "verify"}
+)
 _words: list[str] | None = None
 """Words of the command line; set by our own command, else those of the process."""
 _project: Path | None = None

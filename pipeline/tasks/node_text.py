@@ -11,7 +11,10 @@ from pipeline.flasher.acceptance import chip_size
 from pipeline.units import format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pipeline.board.nodeinfo import NodeInfo
+    from pipeline.flasher.acceptance import Finding
 
 _HOW = {"banner": "from its banner", "tried": "tried by name", "firmware": ""}
 
@@ -83,3 +86,22 @@ def _room(info: NodeInfo) -> str:
         return "no file system"
     remaining, _, total = info.room
     return f"{remaining:,} of {total:,} bytes free" if total else "no file system"
+
+
+def describe_findings(findings: Sequence[Finding]) -> str:
+    """Each demand of the profile and what was found."""
+    rows = [f"{'ok' if finding.passed else 'FAILED':<9}{finding}" for finding in findings]
+    return "\nacceptance\n" + "\n".join(rows)
+
+
+def describe_files(there: Mapping[str, int], states: Mapping[str, str], room: tuple[int, int, int] | None) -> str:
+    """Names, bytes and how the board stands to the profile; `states` are those of the profile's files."""
+    names = sorted({*there, *states})
+    width = max(map(len, names), default=0) + 2
+    rows = []
+    for name in names:
+        state = states.get(name, "not in the profile" if states else "")
+        size = f"{there[name]:,} B" if name in there else "-"
+        rows.append(f"{name:<{width}}{size:>12}  {state}".rstrip())
+    rows = rows or ["no files"]
+    return "\n".join([*rows, f"{room[0]:,} of {room[2]:,} bytes free" if room else "no file system"])

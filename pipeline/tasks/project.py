@@ -307,6 +307,7 @@ class Request:
             PipelineError: a bad profile or variable.
         """
         from pipeline.flasher.records import Policy  # noqa: PLC0415
+        from pipeline.tasks.lua_wish import lua_wish  # noqa: PLC0415
 
         for name in ("locked", "offline"):  # used where images are loaded; the values must be readable anywhere
             self.variables.flag(name)
@@ -315,6 +316,7 @@ class Request:
             boot=self.boot_wish(),
             force=self.variables.flag("force"),
             trust_journal=self.variables.choice("check", ("md5", "mac")) == "mac",
+            lua=lua_wish(self.profile()),
             read_back=self.profile().verify == "read-back",
             allow=self.allowed(),
             keep=self.profile().keep,

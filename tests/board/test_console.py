@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,10 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.board import console as module
 from pipeline.board.console import LINE_LIMIT, Console, find_console, pieces, quoted
-from pipeline.board.session import Session
 from pipeline.errors import ConsoleError, LuaFailedError, NoLuaPromptError
 from pipeline.sim.lua_syntax import Parser
-from tests.nodemcus import board, image
 
 Answer = Callable[[str], str]
 
@@ -196,24 +193,3 @@ def test_any_bytes_survive_as_a_literal(data: bytes) -> None:
     assert len(pieces(data)) == len(data)
     node = Parser(f"return {literal}", "stdin", new=False).parse()[0]
     assert node.parts[0][0].parts[0].encode("latin-1") == data
-
-
-# --- on virtual boards -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["0.9", "1.5", "2.2", "3.0"])
-def session(request: pytest.FixtureRequest, tmp_path: Path, own_state: Path) -> Iterator[Session]:
-    del own_state
-    made = Session(board(tmp_path, image(request.param)))
-    yield made
-    made.close()
-
-
-def test_each_generation_is_found_and_answers(session: Session, request: pytest.FixtureRequest) -> None:
-    found = find_console(session)
-    assert found.baud == (9600 if "0.9" in request.node.name else 115200)
-    assert found.ask('"a".."b"') == "ab"
-    assert found.lines("for i=1,3 do p(i)end") == ["1", "2", "3"]
-    with pytest.raises(LuaFailedError, match="nothing"):
-        found.ask("nothing.here")
-    assert found.ask("1+1") == "2"

@@ -10,6 +10,7 @@ import pytest
 from pipeline.board.console import find_console
 from pipeline.board.nodeinfo import NodeInfo, read_node
 from pipeline.board.session import Session
+from pipeline.errors import LuaFailedError
 from tests.nodemcus import board, image
 
 Reader = Callable[..., NodeInfo]
@@ -75,3 +76,21 @@ def test_a_wanted_module_that_is_not_named_is_tried(read: Reader) -> None:
     assert info.has("string")
     assert info.has("tmr")
     assert not info.has("mqtt")
+
+
+@pytest.fixture(params=["0.9", "1.5", "2.2", "3.0"])
+def session(request: pytest.FixtureRequest, tmp_path: Path, own_state: Path) -> Iterator[Session]:
+    del own_state
+    made = Session(board(tmp_path, image(request.param)))
+    yield made
+    made.close()
+
+
+def test_each_generation_is_found_and_answers(session: Session, request: pytest.FixtureRequest) -> None:
+    found = find_console(session)
+    assert found.baud == (9600 if "0.9" in request.node.name else 115200)
+    assert found.ask('"a".."b"') == "ab"
+    assert found.lines("for i=1,3 do p(i)end") == ["1", "2", "3"]
+    with pytest.raises(LuaFailedError, match="nothing"):
+        found.ask("nothing.here")
+    assert found.ask("1+1") == "2"
