@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LEAVES = frozenset({"digests", "errors", "units", "flash", "events", "files"})
+LEAVES = frozenset({"digests", "errors", "units", "flash", "events", "files", "packing"})
 SPINE = frozenset(
     {
         "backups",
@@ -47,7 +47,7 @@ SIM_LEAVES = frozenset({"pipeline.errors", "pipeline.units", "pipeline.files"})
 # Library: the rooms, or single modules, that may know of it. Anything else from outside is refused.
 LIBRARIES = {
     "doit": {"tasks"},
-    "esptool": {"pipeline.board.loader"},
+    "esptool": {"pipeline.board.espressif"},
     "platformdirs": {"pipeline.files"},
     "requests": {"firmware"},
     "ruamel": {"pipeline.profile_reader", "firmware"},

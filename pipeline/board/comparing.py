@@ -29,10 +29,12 @@ LOOKS_IN_BLOCK: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first block that differs, and the digest that the board gave of it."""
+    """The first block that was found to differ, and the digest that the board gave of it."""
 
     block: Region
     digest: bytes
+    foreign: bool = False
+    """None of some sectors was alike: the board holds something else altogether."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,26 @@ class Clues:
     known: Mapping[Region, bytes] = field(default_factory=dict)
     """Digests of blocks and sectors that it was given earlier; it may hold others now."""
     first: Difference | None = None
-    """Where the probe stopped: everything before it is alike."""
+    """Where the probe stopped: everything before it is alike, unless all is foreign."""
     begun: bool = False
     """An earlier run began to write these very pieces: some of it is there, however little."""
 
 
 def first_difference(
-    loader: Loader, pieces: Sequence[Piece], ignored: Iterable[Region], on_progress: OnProgress
+    loader: Loader,
+    pieces: Sequence[Piece],
+    ignored: Iterable[Region],
+    on_progress: OnProgress,
+    *,
+    stranger: bool = False,
 ) -> Difference | None:
-    """The first block of up to 64 KiB that differs outside `ignored`, None if the board holds every piece."""
+    """The first block of up to 64 KiB that differs outside `ignored`, None if the board holds every piece.
+
+    Of a `stranger`, of which nothing is known, some sectors are looked at before.
+    """
     blocks = _blocks(pieces, ignored)
+    if stranger and (found := _look(loader, blocks, LOOKS)):
+        return found
     total, done = sum(block.size for _, block in blocks), 0
     for piece, block in blocks:
         digest = loader.md5(block)
@@ -73,17 +85,17 @@ def differences(
     clues = clues or Clues()
     blocks = _blocks(pieces, ignored)
     total, done = sum(block.size for _, block in blocks), 0
-    if clues.first is not None:
+    foreign = clues.first is not None and clues.first.foreign
+    if clues.first is not None and not foreign:
         places = [block for _, block in blocks]
         start = places.index(clues.first.block)
         done, blocks = sum(block.size for block in places[:start]), blocks[start:]
-    if not (done or clues.known or clues.begun) and _is_foreign(loader, blocks, LOOKS):
+    if foreign or not (done or clues.known or clues.begun or not _look(loader, blocks, LOOKS)):
         on_progress(0, total)  # a request to stop is heeded there
         return merge(block.sectors() for _, block in blocks)
     found: list[Region] = []
-    foreign = False
     for piece, block in blocks:
-        if foreign and _is_foreign(loader, [(piece, block)], LOOKS_IN_BLOCK):
+        if foreign and _look(loader, [(piece, block)], LOOKS_IN_BLOCK):
             parts = [block]
         else:
             parts = _differing(loader, piece, block, clues)
@@ -108,18 +120,26 @@ def _differing(loader: Loader, piece: Piece, block: Region, clues: Clues) -> lis
     return [part for part in parts if not holds(loader, piece, part)]
 
 
-def _is_foreign(loader: Loader, blocks: Sequence[tuple[Piece, Region]], looks: int) -> bool:
-    """Whether none of some sectors is alike. Blank ones prove nothing, nor does the header, which settings change."""
+def _look(loader: Loader, blocks: Sequence[tuple[Piece, Region]], looks: int) -> Difference | None:
+    """A difference if none of some sectors is alike.
+
+    Blank ones prove nothing, nor does the header, which settings change. Where all of them would be asked for, that
+    is no look but the comparison itself.
+    """
     telling = [
         (piece, part)
         for piece, block in blocks
         for part in block.split(SECTOR_SIZE)
         if part.start and piece.cut(part).strip(b"\xff")
     ]
-    if len(telling) <= looks:  # asking for all of them is no look but the comparison itself
-        return False
-    step = len(telling) / looks
-    return not any(holds(loader, *telling[int((number + 0.5) * step)]) for number in range(looks))
+    first: Difference | None = None
+    for number in range(looks if len(telling) > looks else 0):
+        piece, part = telling[int((number + 0.5) * len(telling) / looks)]
+        digest = loader.md5(part)
+        if digest == md5(piece.cut(part)):
+            return None
+        first = first or Difference(part, digest, foreign=True)
+    return first
 
 
 def _blocks(pieces: Sequence[Piece], ignored: Iterable[Region]) -> list[tuple[Piece, Region]]:

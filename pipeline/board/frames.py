@@ -8,6 +8,9 @@ from typing import Final
 
 BLOCK: Final = 0x4000
 """Bytes of one DATA block for the stub (esptool 5.6 `StubMixin.FLASH_WRITE_SIZE`)."""
+GROWTH: Final = 0x8000
+"""Most bytes of flash that one compressed block may stand for. The stub writes 32 KiB at a time and can receive one
+block meanwhile (facts: stub-executed §5): a block that grew to several times that would stop the line."""
 
 
 def xor_checksum(data: bytes) -> int:
@@ -31,10 +34,18 @@ def blocks(wire: bytes, *, compressed: bool) -> Iterator[tuple[bytes, int]]:
 
     Raw blocks are padded to full size; the stub trims the last one (facts: esp8266-protocol §3.4).
     """
-    inflater = zlib.decompressobj()
-    for at in range(0, len(wire), BLOCK):
+    if not compressed:
+        for at in range(0, len(wire), BLOCK):
+            block = wire[at : at + BLOCK]
+            yield block.ljust(BLOCK, b"\xff"), len(block)
+        return
+    inflater, at = zlib.decompressobj(), 0
+    while at < len(wire):
         block = wire[at : at + BLOCK]
-        yield (block, len(inflater.decompress(block))) if compressed else (block.ljust(BLOCK, b"\xff"), len(block))
+        size = len(inflater.decompress(block, GROWTH))
+        block = block[: len(block) - len(inflater.unconsumed_tail)]
+        at += len(block)
+        yield block, size
 
 
 def encode(packet: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A chip in download mode, spoken to through esptool's loader classes. The only module that imports esptool.
+"""A chip in download mode, spoken to through esptool's loader classes.
 
 esptool supplies opcodes, framing rules, the stub's code and the reset sequences; we supply the loops. Rules that shape
 this module (facts: stub-executed §1, §2, §5):
@@ -11,15 +11,16 @@ this module (facts: stub-executed §1, §2, §5):
 from __future__ import annotations
 
 import struct
-import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from pipeline.board.frames import BLOCK, Frames, blocks, encode, xor_checksum
+from pipeline.board import espressif
+from pipeline.board.espressif import COMMAND_LIMIT_S
+from pipeline.board.frames import BLOCK, blocks, xor_checksum
 from pipeline.errors import ConnectError, PortLostError, WireError, WriteError, WrongChipError
 from pipeline.flash import SECTOR_SIZE, Region
+from pipeline.packing import pack
 
 ROM_BAUD: Final = 115200
 """The ROM measures the host's rate; this one always works (facts: esp8266-protocol §3.3)."""
@@ -38,9 +39,6 @@ SPI_DATA: Final = 0x60000240
 SECTOR_ERASE_LIMIT_S: Final = 0.5
 """Longest a sector may take: datasheets say 0.4 s at most (facts: flash-timing §6.3)."""
 CHIP_ERASE_LIMIT_S: Final = 240.0
-COMMAND_LIMIT_S: Final = 3.0
-ANSWERS_READ: Final = 100
-"""Frames read in search of an answer: a ROM may still be sending those to earlier SYNCs."""
 MD5_LIMIT_S_PER_MB: Final = 8.0
 """esptool 5.6 `MD5_TIMEOUT_PER_MB`; measured on the executed stub: 1.06 s (facts: stub-executed §6)."""
 
@@ -71,8 +69,9 @@ class Link:
 
     def __init__(self, port: Any, url: str) -> None:
         self._port, self._url = port, url
-        rom, self._stub_class, self._fatal = _esptool_classes()
-        self._rom = rom(port, ROM_BAUD)
+        self._parts = espressif.parts()
+        self._fatal = self._parts.failure
+        self._rom = self._parts.rom(port, ROM_BAUD)
         self._loader = self._rom
         self._stub_runs = False
         self._batch = True
@@ -131,17 +130,16 @@ class Link:
         )
 
     def _reset_strategies(self, sequence: str) -> list[Callable[[], None]]:
-        from esptool.reset import ClassicReset, CustomReset, UnixTightReset  # noqa: PLC0415  esptool is slow to load
-
+        ways = self._parts.reset
         if sequence:
-            return [CustomReset(self._port, sequence)]
+            return [ways.CustomReset(self._port, sequence)]
         delays = (0.05, 0.55)  # the second for boards with a large capacitor at EN (facts: esp8266 §2.3)
-        classic: list[Callable[[], None]] = [ClassicReset(self._port, delay) for delay in delays]
+        classic: list[Callable[[], None]] = [ways.ClassicReset(self._port, delay) for delay in delays]
         import os  # noqa: PLC0415
 
         if os.name == "nt" or str(self._port.name).startswith("rfc2217:"):
             return classic
-        return [UnixTightReset(self._port, delay) for delay in delays] + classic
+        return [ways.UnixTightReset(self._port, delay) for delay in delays] + classic
 
     def check_chip(self) -> None:
         """Make sure that an ESP8266 answered.
@@ -152,7 +150,7 @@ class Link:
         magic = self.read_register(MAGIC_REGISTER)
         if magic != MAGIC_ESP8266:
             raise WrongChipError(
-                f"{self._url}: this is {_chip_of_magic(magic)}, not an ESP8266 or ESP8285",
+                f"{self._url}: this is {espressif.chip_of_magic(magic)}, not an ESP8266 or ESP8285",
                 "plug in the ESP8266 board, or use esptool for this one",
             )
 
@@ -267,7 +265,7 @@ class Link:
 
     def write(self, address: int, data: bytes, on_written: OnBytes) -> None:
         """Erase the touched sectors and write `data`, compressed where that is shorter."""
-        packed = zlib.compress(data, 9)
+        packed = pack(data)
         if len(packed) < len(data):
             self._send(address, data, packed, (0x10, 0x11, 0x12), on_written)
         else:
@@ -275,17 +273,16 @@ class Link:
 
     def _send(self, address: int, data: bytes, wire: bytes, opcodes: tuple[int, int, int], on_written: OnBytes) -> None:
         begin, block_op, end = opcodes
-        compressed = wire is not data
-        count = -(-len(wire) // BLOCK)
+        parts = list(blocks(wire, compressed=wire is not data))
         with self._translated(f"write {Region(address, address + len(data))}", WriteError):
             self._loader.check_command(
                 "begin",
                 begin,
-                struct.pack("<IIIII", len(data), count, BLOCK, address, 0),
+                struct.pack("<IIIII", len(data), len(parts), BLOCK, address, 0),
                 timeout=COMMAND_LIMIT_S,
             )
             done, limit = 0, COMMAND_LIMIT_S
-            for number, (block, size) in enumerate(blocks(wire, compressed=compressed)):
+            for number, (block, size) in enumerate(parts):
                 header = struct.pack("<IIII", len(block), number, 0, 0)
                 self._loader.check_command("write", block_op, header + block, xor_checksum(block), timeout=limit)
                 # A block is acknowledged before it is written: what it costs delays the answer to the next command.
@@ -305,10 +302,8 @@ class Link:
 
     def reset_to_application(self) -> None:
         """Pulse EN with GPIO0 high, where the adapter's lines are wired; elsewhere nothing happens."""
-        from esptool.reset import HardReset  # noqa: PLC0415  esptool is slow to load
-
         try:
-            HardReset(self._port)()
+            self._parts.reset.HardReset(self._port)()
         except OSError as error:
             raise self._lost(error) from error
 
@@ -340,92 +335,3 @@ class Link:
             f"{self._url}: the port went away: {error}",
             "check cable and hub, plug in again, run the same command again",
         )
-
-
-def _chip_of_magic(magic: int) -> str:
-    from esptool.targets import ROM_LIST  # noqa: PLC0415  esptool is slow to load
-
-    names = [chip.CHIP_NAME for chip in ROM_LIST if chip.USES_MAGIC_VALUE and magic == chip.MAGIC_VALUE]
-    return names[0] if names else f"an unknown chip (word {magic:#010x} at {MAGIC_REGISTER:#010x})"
-
-
-class Quiet:
-    """Replaces how esptool's loaders move bytes: nothing is printed or dumped, frames are read in pieces.
-
-    esptool 5 formats a hex dump of every packet even with tracing off: 1.4 s of CPU per MiB.
-    """
-
-    _port: Any
-    _failure: type[Exception]
-    """esptool's own error class, which its methods expect."""
-    _frames = Frames()  # replaced by each flush_input, which esptool's constructors call
-
-    def trace(self, message: str, newline: bool = False) -> None:  # noqa: FBT001, FBT002  esptool's signature
-        """Say nothing."""
-
-    def write(self, packet: bytes) -> None:
-        """Send a packet as a frame."""
-        self._port.write(encode(packet))
-
-    def flush_input(self) -> None:
-        """Forget what came."""
-        self._port.reset_input_buffer()
-        self._frames = Frames()
-
-    def read(self, deadline: float | None = None) -> bytes:
-        """The next frame, by `deadline` (of the monotonic clock) at the latest."""
-        deadline = deadline or time.monotonic() + (self._port.timeout or COMMAND_LIMIT_S)
-        while (frame := self._frames.take()) is None:
-            if time.monotonic() >= deadline:
-                reason = self._frames.missing()
-                self._frames = Frames()
-                raise self._failure(reason)
-            self._frames.feed(self._port.read(self._port.in_waiting or 1))
-        return frame
-
-    def command(
-        self,
-        op: int | None = None,
-        data: bytes = b"",
-        chk: int = 0,
-        wait_response: bool = True,  # noqa: FBT001, FBT002
-        timeout: float = COMMAND_LIMIT_S,
-    ) -> tuple[int, bytes] | None:
-        """Send a request, unless `op` is None, and wait for the answer to it: its value and what follows."""
-        before, self._port.timeout = self._port.timeout, timeout
-        try:
-            if op is not None:
-                self.write(struct.pack("<BBHI", 0, op, len(data), chk) + data)
-            return self._answer_to(op) if wait_response else None
-        finally:
-            self._port.timeout = before
-
-    def _answer_to(self, op: int | None) -> tuple[int, bytes]:
-        # Noise at a wrong rate looks like frames now and then: it must not buy time.
-        deadline = time.monotonic() + self._port.timeout
-        for _ in range(ANSWERS_READ):
-            frame = self.read(deadline)
-            if len(frame) >= 8 and frame[0] == 1 and op in {None, frame[1]}:  # noqa: PLR2004  header size
-                return int.from_bytes(frame[4:8], "little"), frame[8:]
-        raise self._failure("only answers to other commands came")
-
-
-def _esptool_classes() -> tuple[Any, Any, type[Exception]]:
-    """ROM and stub classes that move bytes our way, and esptool's error class."""
-    from esptool.logger import log  # noqa: PLC0415  esptool is slow to load
-    from esptool.targets.esp8266 import ESP8266ROM, ESP8266StubLoader  # noqa: PLC0415
-    from esptool.util import FatalError  # noqa: PLC0415
-
-    log.set_verbosity("silent")  # one logger per process, and we are its only user
-
-    class Stub(Quiet, ESP8266StubLoader):  # type: ignore[misc]
-        _failure = FatalError
-
-        def __init__(self, rom: Any) -> None:
-            ESP8266StubLoader.__init__(self, rom)
-
-    class Rom(Quiet, ESP8266ROM):  # type: ignore[misc]
-        _failure = FatalError
-        STUB_CLASS = Stub
-
-    return Rom, Stub, FatalError

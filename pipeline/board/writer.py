@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline import packing
 from pipeline.board.loader import Loader
 from pipeline.digests import md5
 from pipeline.errors import VerifyError
@@ -14,6 +15,8 @@ from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 OnProgress = Callable[[int, int], None]
 """Bytes done, bytes in all."""
 
+BOOT_SECTOR: Final = Region(0, SECTOR_SIZE)
+"""With the header that the ROM looks for: a board without it starts nothing."""
 RUN_LIMIT: Final = 0x400000
 """Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each."""
 READ_LIMIT: Final = 0x100000
@@ -64,9 +67,26 @@ def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_p
     with a blank sector 0: that lets the stub erase 64 KiB in one go while the first block is still on the line, and
     costs a dozen bytes (15 single sectors would stop the line for 0.6 s).
     """
-    boot_sector = Region(0, SECTOR_SIZE)
+    jobs = _jobs(pieces, dirty)
+    if len(jobs) > 1 and not jobs[-1].address and jobs[0].address:
+        loader.erase(BOOT_SECTOR)
+    total, done = sum(job.size for job in jobs), 0
+    for job in jobs:
+        loader.write(job.address, job.data, _after(done - job.blank, total, on_progress))
+        done += job.size
+    return done
+
+
+def prepare(pieces: Sequence[Piece]) -> None:
+    """Begin to compress what `write` would send if all of the pieces were dirty, beside whatever else is done."""
+    for job in _jobs(pieces, [piece.region for piece in pieces]):
+        packing.prepare(job.data)
+
+
+def _jobs(pieces: Sequence[Piece], dirty: Sequence[Region]) -> list[_Job]:
+    """The streams in the order they are sent."""
     guarded = bool(dirty) and any(piece.address == 0 for piece in pieces)
-    runs = [part for region in merge(dirty) for part in region.without([boot_sector] if guarded else [])]
+    runs = [part for region in merge(dirty) for part in region.without([BOOT_SECTOR] if guarded else [])]
     jobs = [
         _Job(part.start, piece.cut(part))
         for run in runs
@@ -77,14 +97,8 @@ def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_p
     if guarded:
         if jobs and jobs[0].address == SECTOR_SIZE:
             jobs[0] = _Job(0, b"\xff" * SECTOR_SIZE + jobs[0].data, SECTOR_SIZE)
-        elif jobs:
-            loader.erase(boot_sector)
-        jobs += [_Job(0, piece.cut(boot_sector)) for piece in pieces if piece.address == 0]
-    total, done = sum(job.size for job in jobs), 0
-    for job in jobs:
-        loader.write(job.address, job.data, _after(done - job.blank, total, on_progress))
-        done += job.size
-    return done
+        jobs += [_Job(0, piece.cut(BOOT_SECTOR)) for piece in pieces if piece.address == 0]
+    return jobs
 
 
 def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], None]:

@@ -30,7 +30,9 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
     with session.step("probe", "comparing digests") as result:
         ignored = tuple(settled_parts(session, plan, entry))
-        first = comparing.first_difference(session.link, pieces(plan), ignored, session.progress("probe"))
+        first = comparing.first_difference(
+            session.link, pieces(plan), ignored, session.progress("probe"), stranger=entry.state == "unknown"
+        )
         difference = first.block if first else None
         if difference is None:
             reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
@@ -89,7 +91,7 @@ def pieces(plan: FlashPlan) -> list[writer.Piece]:
 
 
 def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Difference | None) -> Stop | None:
-    return Stop(plan.fingerprint, ignored, first.block, first.digest) if first else None
+    return Stop(plan.fingerprint, ignored, first.block, first.digest, first.foreign) if first else None
 
 
 def _first(found: Probe) -> comparing.Difference | None:
@@ -97,7 +99,7 @@ def _first(found: Probe) -> comparing.Difference | None:
     stop = found.stop
     if stop is None or (stop.plan, stop.ignored) != (found.plan.fingerprint, found.ignored):
         return None
-    return comparing.Difference(stop.block, stop.digest)
+    return comparing.Difference(stop.block, stop.digest, stop.foreign)
 
 
 def compare(session: Session, found: Probe) -> list[Region]:
@@ -107,6 +109,8 @@ def compare(session: Session, found: Probe) -> list[Region]:
     entry = found.entry
     begun = entry.state == "writing" and entry.plan == found.plan.fingerprint
     clues = comparing.Clues(entry.digests(), _first(found), begun=begun)
+    if not clues.known and not begun:
+        writer.prepare(pieces(found.plan))
     with session.step("compare", "which sectors differ") as result:
         dirty = comparing.differences(
             session.link, pieces(found.plan), found.ignored, session.progress("compare"), clues

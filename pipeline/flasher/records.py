@@ -67,6 +67,8 @@ class Stop:
     block: Region
     digest: bytes
     """What the board gave for `block`."""
+    foreign: bool = False
+    """It holds something else altogether."""
 
 
 @dataclass(frozen=True, slots=True)

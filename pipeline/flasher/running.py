@@ -63,6 +63,7 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
     refuge = rollback.prepare(session, found, policy)
     _record(session, found, policy, "writing", refuge)
     if found.plan.erase_all:
+        writer.prepare(pieces(found.plan))
         with session.step("erase", "whole flash") as result:
             session.link.erase_all()
             result.append("whole flash")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pipeline.errors import PipelineError
 from pipeline.tasks import backing, building, lua_steps, steps
 from pipeline.tasks.boards import Board
-from pipeline.tasks.command_line import boards, named, preceding, request
+from pipeline.tasks.command_line import boards, named, preceding, request, workers
 from pipeline.tasks.reporter import Plain
 from pipeline.tasks.variables import declare_variables
 
@@ -47,7 +47,7 @@ DOIT_CONFIG: Final = {
     "dep_file": ".pipeline/doit.db",
     "default_tasks": ["profiles", "ports"],
     "par_type": "thread",
-    "num_process": 64,
+    "num_process": workers(),
     "continue": True,
     "verbosity": 2,
     "reporter": Plain,

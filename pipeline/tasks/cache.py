@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Final
 
+from pipeline import packing
 from pipeline.firmware.cache import Cache, Entry
 from pipeline.tasks.steps import say
 from pipeline.units import format_size
@@ -18,7 +19,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="flashpipe cache",
-        description="Images that were fetched, kept for all projects. FLASHPIPE_CACHE names another folder.",
+        description="Images that were fetched, and compressed ones, kept for all projects."
+        " FLASHPIPE_CACHE names another folder.",
     )
     commands = parser.add_subparsers(dest="command", metavar="list|clean")
     commands.add_parser("list", help="what is there, the latest first (the default)")
@@ -32,12 +34,16 @@ def main(argv: list[str]) -> int:
     arguments = build_parser().parse_args(argv)
     cache = Cache()
     if arguments.command == "clean":
-        freed = cache.clean(arguments.unused * DAY_S)
+        freed = packing.clean(arguments.unused * DAY_S)
+        freed += cache.clean(arguments.unused * DAY_S)
         say(f"{_shown(freed)} freed in {cache.folder}")
         return 0
     entries = cache.entries()
     for entry in entries:
         say(_line(entry))
+    packed = [status.st_size for _, status in packing.streams()]
+    if packed:
+        say(f"{len(packed)} compressed contents, {_shown(sum(packed))}, so that no flash waits for them")
     say(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
     return 0
 
