@@ -39,8 +39,8 @@ SPEED: Final = (
     Mutant(
         "a-begun-write-given-up",
         COMPARING,
-        "clues.known or clues.begun)",
-        "clues.known)",
+        "clues.known or clues.begun or not",
+        "clues.known or not",
         "a run that was cut short early starts again from nothing",
         (f"{T_COMPARING}::test_what_a_run_began_is_found_however_little",),
     ),

@@ -99,8 +99,8 @@ HOST: Final = (
     Mutant(
         "boot-sector-not-erased-first",
         WRITER,
-        "            loader.erase(boot_sector)",
-        "            pass",
+        "        loader.erase(BOOT_SECTOR)",
+        "        pass",
         "a board that loses power in mid-write starts half a firmware",
         (f"{T_WRITER}::test_the_boot_sector_is_erased_before_a_change_elsewhere",),
     ),
@@ -171,8 +171,8 @@ HOST: Final = (
     Mutant(
         "begin-announces-padded-size",
         LOADER,
-        'struct.pack("<IIIII", len(data), count',
-        'struct.pack("<IIIII", count * BLOCK, count',
+        'struct.pack("<IIIII", len(data), len(parts)',
+        'struct.pack("<IIIII", len(parts) * BLOCK, len(parts)',
         "sectors behind the image are erased with it",
         (f"{T_LOADER}::test_writing_leaves_the_neighbours_alone",),
     ),
