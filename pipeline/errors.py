@@ -25,9 +25,16 @@ class PipelineError(Exception):
         self.message, self.hint = message, hint
         self.keeping: dict[str, Any] = {}
         """What the run that ended so had kept of a board, and what it was about to lose; for the receipt."""
+        self.diagnosis: Any = None
+        """A `Diagnosis` once the evidence was judged: its cause and proof are shown, its action replaces the hint."""
 
     def __str__(self) -> str:
-        return f"{self.message} [code: {self.code}]" + (f"\n  next: {self.hint}" if self.hint else "")
+        found = self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
+        lines = [f"{self.message} [code: {self.code}]"]
+        if found is not None:
+            lines += [f"  cause: {found.cause} [{found.rule}]", *(f"  proof: {line}" for line in found.proof)]
+        action = (found.action if found is not None else "") or self.hint
+        return "\n".join([*lines, *([f"  next: {action}"] if action else [])])
 
 
 def all_codes() -> frozenset[str]:

@@ -55,6 +55,8 @@ class Receipt:
     error: str = ""
     keeping: dict[str, Any] = field(default_factory=dict)
     """What was kept of what the board held, what was lost and why, its backup, and advice."""
+    diagnosis: dict[str, Any] = field(default_factory=dict)
+    """Of a failure: rule, cause, proof and next action."""
 
 
 def mask(text: str) -> str:

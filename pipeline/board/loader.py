@@ -129,6 +129,10 @@ class Link:
             "hold GPIO0 low (FLASH button) while it resets, or reset=manual; check cable, RX/TX and 3.3 V supply",
         )
 
+    def pulse_into_loader(self, sequence: str = "") -> None:
+        """Pulse the reset lines once, as `reset_into_loader` does first, and listen to nobody."""
+        self._reset_strategies(sequence)[0]()
+
     def _reset_strategies(self, sequence: str) -> list[Callable[[], None]]:
         ways = self._parts.reset
         if sequence:
@@ -184,6 +188,17 @@ class Link:
         """One 32-bit word of the chip's memory."""
         with self._translated(f"read {address:#010x}"):
             return int(self._loader.read_reg(address))
+
+    def quick_register(self, address: int, limit_s: float) -> int:
+        """The same with less patience, to learn how good the line is."""
+        with self._translated(f"read {address:#010x}"):
+            value, _ = self._loader.command(0x0A, struct.pack("<I", address), timeout=limit_s)
+            return int(value)
+
+    def flash_status(self) -> int:
+        """First status register of the flash: bit 0 busy, bits 2 to 4 block protection."""
+        with self._translated("read the flash's status"):
+            return self._spi_command(0x05, 1)[0]
 
     def efuses(self) -> tuple[int, int, int, int]:
         """The four efuse words W0 to W3."""

@@ -209,8 +209,10 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
         return BadValueError(f"{port}: {error}", "known kinds: sim://, rfc2217://host:port, socket://host:port")
     if _code(error) in _BUSY:
         return _busy(port, [])
+    if _code(error) in _DENIED:
+        return PortDeniedError(f"{port}: permission denied", "ask whoever runs that port for access to it")
     kind = port.split("://", 1)[0]
-    hint = "is the server running there, and no other client connected?" if kind in {"rfc2217", "socket"} else ""
+    hint = "is the server running there, and no other client connected?" if kind in {"rfc2217", "socket"} else "`doit ports` lists what is there"
     return NoPortError(f"{port}: cannot be opened: {error}", hint)
 
 

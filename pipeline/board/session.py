@@ -15,6 +15,7 @@ from typing import Any, Final
 from pipeline.board import bootlog, chips, ports
 from pipeline.board.loader import ROM_BAUD, Link
 from pipeline.board.portmemory import note_slow_start, starts_slowly
+from pipeline.board.tape import Tape, recorded
 from pipeline.errors import (
     ConnectError,
     DeviceError,
@@ -76,6 +77,8 @@ class Session:
     step_times: list[tuple[str, float]] = field(default_factory=list)
     doing: str = ""
     """Name of the step that was begun last."""
+    tape: Tape = field(default_factory=Tape)
+    """The last bytes on the wire, for diagnoses."""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -88,7 +91,9 @@ class Session:
         if self._serial is None:
             self._held.enter_context(ports.lock_port(self.port))
             try:
-                self._serial = self._held.enter_context(_closing(ports.open_port(self.port, ROM_BAUD)))
+                self._serial = self._held.enter_context(
+                    _closing(recorded(ports.open_port(self.port, ROM_BAUD), self.tape))
+                )
             except BaseException:
                 self.close()
                 raise
@@ -97,6 +102,11 @@ class Session:
         """Give the port back; harmless when closed."""
         self._held.close()
         self._serial = self._link = None
+
+    @property
+    def wire(self) -> Any:
+        """The open serial port, None while closed."""
+        return self._serial
 
     @property
     def link(self) -> Link:

@@ -98,7 +98,7 @@ def missing_port_advice(facts: HostFacts) -> str:
     if facts.container:
         return "this is a container: start it with --device=/dev/ttyUSB0 (Docker on macOS and Windows has no USB)"
     if facts.brltty:
-        return f"plug the board in with a data cable; if its port appears and vanishes, brltty takes it: {_NO_BRLTTY}"
+        return f"plug the board in with a data cable; if its port appears and vanishes, brltty takes it: {NO_BRLTTY}"
     return f"plug the board in with a data cable (many cables only charge){_SYSTEM_ADVICE.get(facts.system, '')}"
 
 
@@ -107,14 +107,14 @@ _SYSTEM_ADVICE: Final = {
     "darwin": "; CH9102 and old CH340 need WCH's driver, CP2102 Silicon Labs' one",
     "win32": "; a yellow sign in the Device Manager means no driver (CP210x: Silicon Labs, CH340: WCH)",
 }
-_NO_BRLTTY: Final = "`sudo systemctl mask brltty-udev.service brltty.service` and plug it in again"
+NO_BRLTTY: Final = "`sudo systemctl mask brltty-udev.service brltty.service` and plug it in again"
 _USBIPD: Final = "`usbipd bind --busid N-N` and `usbipd attach --wsl --busid N-N --auto-attach`"
 
 
 def _unbound_advice(facts: HostFacts) -> str:
     seen = ", ".join(facts.unbound)
     if facts.brltty:
-        return f"{seen} is plugged in but brltty has taken it: {_NO_BRLTTY}"
+        return f"{seen} is plugged in but brltty has taken it: {NO_BRLTTY}"
     if facts.container:
         return f"{seen} is plugged in, but not passed into this container: start it with --device=/dev/ttyUSB0"
     return f"{seen} is plugged in without a port: `sudo modprobe ch341` (or cp210x, ftdi_sio) loads its driver"

@@ -53,6 +53,7 @@ def record(
             backup=done.backup if done else "",
             error=str(error or ""),
             keeping=(error.keeping if error else {}) or (done.keeping if done else {}),
+            diagnosis=asdict(error.diagnosis) if error and error.diagnosis else {},
         ),
         folder,
     )

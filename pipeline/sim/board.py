@@ -58,6 +58,16 @@ class BoardSpec:
     """Whether the ROM's first line is sent in download mode; not where nobody saw the reset (a pty)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinFaults:
+    """What is wrong with the wires of a board."""
+
+    gpio0_open: bool = False
+    en_open: bool = False
+    gpio15_high: bool = False
+    gpio2_low: bool = False
+
+
 class RamProgram:
     """A program that load-ram started: never executed, its first text is printed over and over."""
 
@@ -89,6 +99,7 @@ class Board:
         self.program: Program = None
         self.powered = True
         self.gpio0_held = spec.gpio0_low
+        self.pins = PinFaults()
         self.silent_stub = False
         """Fault: an uploaded stub never answers."""
         self.resets = 0
@@ -133,7 +144,8 @@ class Board:
     def _boot(self, cause: int, now: float) -> None:
         """Sample the straps and start what they say."""
         self._cause = cause
-        self._strap = Strap(gpio0=not (self.gpio0_held or self._pulled_down))
+        low = self.gpio0_held or (self._pulled_down and not self.pins.gpio0_open)
+        self._strap = Strap(gpio0=not low, gpio2=not self.pins.gpio2_low, gpio15=self.pins.gpio15_high)
         self._restart(now)
 
     def _restart(self, now: float) -> None:
@@ -203,7 +215,7 @@ class Board:
         """
         self.advance(now)
         self._dtr, self._rts = dtr, rts
-        if not self.spec.wired or not self.powered:
+        if not self.spec.wired or not self.powered or self.pins.en_open:
             return
         if rts and not dtr:
             if not self._in_reset:

@@ -51,6 +51,15 @@ KINDS: Final = (
     FaultKind("mute", "", "the board's TX does not reach the host"),
     FaultKind("deaf", "", "the host's TX does not reach the board"),
     FaultKind("no-flash", "", "the flash does not answer at all"),
+    FaultKind("no-power", "", "the board has no supply"),
+    FaultKind("starving", "MS", "the supply collapses and comes back all these milliseconds on the wall"),
+    FaultKind("gpio0-open", "", "DTR does not reach GPIO0: a reset always starts the firmware"),
+    FaultKind("en-open", "", "RTS does not reach EN: nothing resets the chip"),
+    FaultKind("gpio15-high", "", "something pulls GPIO15 up: the ROM waits for an SDIO host"),
+    FaultKind("gpio2-low", "", "something pulls GPIO2 down: the ROM starts nothing"),
+    FaultKind("absent", "", "the port is not there when it is opened"),
+    FaultKind("busy", "", "another program has the port when it is opened"),
+    FaultKind("denied", "", "the user may not open the port"),
 )
 """All faults."""
 _BY_NAME: Final = {kind.name: kind for kind in KINDS}
@@ -70,7 +79,9 @@ class Trigger:
 
 
 class PortGoneError(Exception):
-    """The port vanished while in use; the text says how."""
+    """The port vanished while in use; the text says how, `fault` is the fault's name."""
+
+    fault = ""
 
 
 @dataclass(slots=True)
@@ -93,6 +104,8 @@ class Faults:
     """Faults that begin later."""
     gone: str = ""
     """Why the port is gone; empty while it is there."""
+    starved_s: float = 0.0
+    """Time on the wall of the last collapse of the supply."""
     _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311  noise, not a secret
 
     @classmethod
@@ -130,6 +143,14 @@ class Faults:
             self.rates[name] = _rate(name, argument)
         else:
             self.limits[name] = _number(kind, argument)
+
+    def collapses(self, wall: float) -> bool:
+        """Whether the supply collapses now, at this time on the wall."""
+        period = self.limits.get("starving")
+        if period is None or wall - self.starved_s < period / 1000:
+            return False
+        self.starved_s = wall
+        return True
 
     def begin_due(self, now: float, data: bytes = b"") -> list[str]:
         """Begin those that have waited for board time `now`, or for `data`, which the host is about to send."""
@@ -175,7 +196,9 @@ class Faults:
             PortGoneError: it is not.
         """
         if self.gone:
-            raise PortGoneError(self.gone)
+            error = PortGoneError(self.gone)
+            error.fault = "stolen" if "access" in self.gone else "unplug"
+            raise error
 
     def _damage(self, data: bytes, baud: float, noise: str, lost: str) -> bytes:
         limit = self.limits.get("bad-baud")
@@ -271,7 +294,7 @@ def _rate(name: str, text: str) -> float:
 
 def _number(kind: FaultKind, text: str) -> int:
     try:
-        return parse_size(text) if kind.argument in {"SIZE", "COUNT", "LIMIT"} else parse_address(text)
+        return parse_size(text) if kind.argument in {"SIZE", "COUNT", "LIMIT", "MS"} else parse_address(text)
     except PipelineError as error:
         raise BadValueError(
             f"fault {kind.name}:{text}: {error.message}", f"write fault={kind.name}:{kind.argument}, such as 0x10000"

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from pipeline.sim.board import Board, BoardSpec
+from pipeline.sim.board import Board, BoardSpec, PinFaults
 from pipeline.sim.boot import Application
 from pipeline.sim.faults import Faults
 from pipeline.sim.timing import Clock
@@ -67,6 +67,14 @@ class Link:
             nor.status |= (faults.limits["protect"] & 7) << 2
         if "no-flash" in faults.switches:
             nor.absent = True
+        if "no-power" in faults.switches and self.board.powered:
+            self._fail_power()
+        self.board.pins = PinFaults(
+            gpio0_open="gpio0-open" in faults.switches,
+            en_open="en-open" in faults.switches,
+            gpio15_high="gpio15-high" in faults.switches,
+            gpio2_low="gpio2-low" in faults.switches,
+        )
 
     def _begin_faults(self, data: bytes = b"") -> None:
         if not self.faults.waiting:
@@ -218,6 +226,9 @@ class Link:
     def _pump(self) -> None:
         wall = self._wall()
         now = self.clock.now(wall)
+        if self.faults.collapses(wall):
+            self.board.power(on=False, now=now)
+            self.board.power(on=True, now=now)
         self.board.advance(now)
         if self.clock.fast:
             now = self._hurry(wall, now)

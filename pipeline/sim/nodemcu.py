@@ -66,7 +66,7 @@ def _run_2x(machine: Machine, texts: Texts, walk: Walk) -> Run:
     if not (yield from sdk.start(machine, places, _lines(texts))):
         return True
     yield Wait(machine.settings.lua_s)
-    yield Baud(BAUD_09 if texts.banner.startswith("NodeMCU 0.9") else BAUD)
+    yield Baud(machine.settings.baud or (BAUD_09 if texts.banner.startswith("NodeMCU 0.9") else BAUD))
     yield Say(text("\n"))
     if texts.self_adjust and size != machine.chip.flash_size and machine.chip.flash_size in SIZES.values():
         yield Say(text(_adjusted(texts.self_adjust, size, machine.chip.flash_size)))
@@ -143,7 +143,7 @@ def _run_3x(machine: Machine, texts: Texts) -> Run:  # noqa: PLR0911 - each retu
     if not (yield from sdk.start(machine, places, _lines(texts))):
         return True
     yield Wait(machine.settings.lua_s)
-    yield Baud(BAUD)
+    yield Baud(machine.settings.baud or BAUD)
     part = next((part for part in table if part.kind == rcr.SPIFFS), rcr.Partition(rcr.SPIFFS, 0, 0))
     start, top = _align(part.address, spiffs.BLOCK), (part.address + part.size) // spiffs.BLOCK * spiffs.BLOCK
     files = spiffs.Files.mount(machine, start) if top > start else None

@@ -17,6 +17,8 @@ PROMPT: Final = b">>> "
 EBOOT_SAYS: Final = "~ld\n"
 """Last line of the Arduino core's first stage; its `v…` line before holds a number that no text in the image tells."""
 
+CHATTER: Final = "temperature 21.5 humidity 40\n"
+CHATTER_S: Final = 5.0
 HELP: Final = 'Type "help()" for more information.\n'
 
 
@@ -26,6 +28,8 @@ def run(machine: Machine, walk: Walk) -> Run:
     if trouble == "exception":
         yield from crash(machine, STORE_PROHIBITED)
         return True
+    if trouble == "chatter":
+        yield from _chatter()
     if trouble == "watchdog":
         yield Wait(machine.settings.watchdog_s)
         yield Reset(RESET_WATCHDOG)
@@ -40,6 +44,13 @@ def run(machine: Machine, walk: Walk) -> Run:
     if texts.family in {"eboot", "silent", "unknown"}:
         return False
     return (yield from _greet(machine, texts))
+
+
+def _chatter() -> Iterator[Step]:
+    yield Baud(BAUD)
+    while True:
+        yield Wait(CHATTER_S)
+        yield Say(text(CHATTER))
 
 
 def crash(machine: Machine, words: str) -> Iterator[Step]:

@@ -21,6 +21,8 @@ _NAME_PREFIX: Final = "rfc2217:"
 """esptool sets DTR and RTS one by one, without ioctl, on ports whose name begins so (facts: esptool's loader)."""
 _registry_lock = threading.Lock()
 _open: set[tuple[str, str, str]] = set()
+_gone_ports: dict[str, str] = {}
+"""URLs whose port vanished in use, and how: such a port is not there again, or somebody else's."""
 _kept: dict[tuple[str, str, str], Link] = {}
 """Boards that outlive their port object: those with `board=ID` or a flash file."""
 
@@ -37,6 +39,7 @@ def forget_boards() -> None:
         for link in _kept.values():
             link.close()
         _kept.clear()
+        _gone_ports.clear()
 
 
 class Serial(Unwired, SerialBase):
@@ -77,6 +80,7 @@ class Serial(Unwired, SerialBase):
         if self.is_open:
             raise SerialException("Port is already open.")
         setup = self._setup = parse_url(self._port)
+        self._refuse(setup)
         with _registry_lock:
             if setup.identity in _open:
                 raise SerialException(
@@ -89,6 +93,29 @@ class Serial(Unwired, SerialBase):
         self._reconfigure_port()
         self._update_lines()
         self.reset_input_buffer()
+
+    @property
+    def usb_identity(self) -> str:
+        """`VID:PID` of the bridge that the board is said to have."""
+        return self._setup.usb if self._setup else ""
+
+    def _refuse(self, setup: Setup) -> None:
+        """The errors of an operating system whose port cannot be opened, in the words of Linux."""
+        assert self._port is not None
+        faults = {"unplug": "absent", "stolen": "busy"}.get(_gone_ports.get(self._port, ""), "+".join(setup.faults))
+        words = {
+            "absent": (errno.ENOENT, "No such file or directory"),
+            "busy": (errno.EBUSY, "Device or resource busy"),
+            "denied": (errno.EACCES, "Permission denied"),
+        }
+        for name in set(faults.split("+")) & words.keys():
+            number, text = words[name]
+            raise SerialException(number, f"could not open port {self._port}: [Errno {number}] {text}")
+
+    def _vanish(self, error: PortGoneError) -> SerialException:
+        assert self._port is not None
+        _gone_ports[self._port] = error.fault
+        return _gone(error)
 
     def _take(self, setup: Setup) -> Link:
         keep = bool(setup.shared or setup.spec.flash)
@@ -151,7 +178,7 @@ class Serial(Unwired, SerialBase):
         try:
             return self.link.waiting()
         except PortGoneError as error:
-            raise _gone(error) from None
+            raise self._vanish(error) from None
 
     def read(self, size: int = 1) -> bytes:
         """Up to `size` bytes, waiting as long as the port's time-out says."""
@@ -159,7 +186,7 @@ class Serial(Unwired, SerialBase):
         try:
             return self.link.read(size, self._timeout, lambda: self._cancelled or not self.is_open)
         except PortGoneError as error:
-            raise _gone(error) from None
+            raise self._vanish(error) from None
 
     def write(self, data: Any, /) -> int:
         """Send bytes."""
@@ -167,7 +194,7 @@ class Serial(Unwired, SerialBase):
         try:
             self.link.write(sent)
         except PortGoneError as error:
-            raise _gone(error) from None
+            raise self._vanish(error) from None
         return len(sent)
 
     def flush(self) -> None:

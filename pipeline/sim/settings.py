@@ -13,7 +13,7 @@ BAD_MODES: Final = ("ets_main", "csum", "exception")
 """How a flash mode that the part cannot do shows itself; which one depends on the wiring (facts: esp8266 §2.4)."""
 
 
-TROUBLES: Final = ("none", "exception", "panic", "silence", "watchdog")
+TROUBLES: Final = ("none", "chatter", "exception", "panic", "silence", "watchdog")
 """Ways in which a program that the ROM starts can still fail: nothing in its image tells them."""
 
 _CHOICES: Final = {"bad_mode": BAD_MODES, "trouble": TROUBLES}
@@ -26,7 +26,10 @@ class Settings:
     bad_mode: str = "ets_main"
     """`ets_main` (no image seen), `csum` (checksum error) or `exception` (crash after the ROM)."""
     trouble: str = "none"
-    """`exception` (crashes as soon as it starts), `panic` (Lua gives up after the banner), `silence`, `watchdog`."""
+    """`chatter` (prints lines without end),
+    `exception` (crashes as soon as it starts), `panic` (Lua gives up after the banner), `silence`, `watchdog`."""
+    baud: int = 0
+    """Rate of NodeMCU's console; 0: the usual one."""
     boot_mode_b: int = 6
     """Second number of `boot mode:(a,b)`: 0, 2, 6 and 7 are seen in the field, meaning unknown (§2.7)."""
     rom_s: float = 0.03
@@ -73,6 +76,8 @@ def _read(name: str, text: str) -> str | int | float:
         value = -1.0
     if not math.isfinite(value) or value < 0:
         raise BadValueError(f"{name}={text!r} is no number", "write seconds, like 0.5 (boot_mode_b: 0 to 7)")
+    if name == "baud":
+        return int(value)
     if name == "boot_mode_b":
         if value not in range(8):
             raise BadValueError(f"{name}={text!r}", "a whole number from 0 to 7")

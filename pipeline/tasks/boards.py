@@ -160,10 +160,25 @@ class Board:
         self._keep(command, done)
         return done
 
+    def explain(self, error: PipelineError, plan: FlashPlan | None = None) -> None:
+        """Give a failure its diagnosis, once; looks at the board for it."""
+        if error.diagnosis is not None or isinstance(error, StoppedError) or sessions.ending():
+            return
+        from pipeline.tasks import diagnosing  # noqa: PLC0415  the rules of the board's room
+
+        session = sessions.find(self._port)
+        if session is None:
+            diagnosing.explain(error)
+            return
+        plan = self.found.plan if self.found else plan
+        diagnosing.explain_on(self, session, error, plan)
+
     def _keep(self, command: str, ending: Outcome | PipelineError, plan: FlashPlan | None = None) -> None:
         from pipeline.flasher.recording import record  # noqa: PLC0415
 
         plan = self.found.plan if self.found else plan
+        if isinstance(ending, PipelineError):
+            self.explain(ending, plan)
         folder = make_folder(self.request.folder) / "receipts"
         path = record(folder, command, self.session(), plan, ending)
         if not isinstance(ending, StoppedError):  # a stop is told in one line

@@ -34,6 +34,10 @@ def report(error: PipelineError) -> TaskFailed:
     failures.append(error)
     if sessions.ending():
         return TaskFailed(str(error), report=False)
+    if error.diagnosis is None:
+        from pipeline.tasks.diagnosing import explain  # noqa: PLC0415  only failures need it
+
+        explain(error)
     sys.stdout.flush()
     sys.stderr.write(f"error: {error}\n")
     sys.stderr.flush()
@@ -65,6 +69,7 @@ def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed 
             try:
                 action(board)
             except PipelineError as error:
+                board.explain(error)
                 board.let_go()
                 if not isinstance(error, StoppedError):  # the line about a stop says it all
                     _say_state(board, error)

@@ -1,0 +1,1 @@
+"""The rules of `pipeline.board.diagnosis`, by where a failure happens."""

@@ -1,0 +1,230 @@
+"""The loader answered, and then it did not, or the flash does not hold what was sent."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.board.evidence import Evidence
+from pipeline.board.rules.line import feed, starved
+from pipeline.board.rules.rule import Proof, Rule
+from pipeline.units import format_size
+
+BROKE_OFF: Final = frozenset({"wire", "write-failed"})
+PROTECT_BITS: Final = 0x1C
+"""BP0 to BP2 of the status register (facts: flash-timing §6)."""
+BUSY: Final = 0x01
+FEW_BITS: Final = 16
+"""A sector with more wrong bits than this was not programmed, or holds something else."""
+
+
+def _broke_off(evidence: Evidence) -> bool:
+    return evidence.code in BROKE_OFF and evidence.found.loader_answers is not None and not starved(evidence)
+
+
+def _noisy(evidence: Evidence) -> bool:
+    return evidence.found.asked > 0 and evidence.found.answered < evidence.found.asked
+
+
+def _answers(evidence: Evidence) -> str:
+    return f"of {evidence.found.asked} short questions afterwards {evidence.found.answered} were answered right"
+
+
+def _noise(evidence: Evidence) -> Proof:
+    if evidence.code not in BROKE_OFF or not _noisy(evidence) or starved(evidence):
+        return None
+    return [_answers(evidence) + f" ({evidence.baud} baud)"]
+
+
+def _rom(evidence: Evidence) -> bool:
+    return bool(evidence.found.rom_answers)
+
+
+def _hiccup(evidence: Evidence) -> Proof:
+    if not _broke_off(evidence) or _noisy(evidence) or not evidence.found.loader_answers:
+        return None
+    return ["the loader still answers at the same rate: it was not reset", _answers(evidence)]
+
+
+def _reset_itself(evidence: Evidence) -> Proof:
+    if not _broke_off(evidence) or evidence.found.loader_answers or _noisy(evidence) or not _rom(evidence):
+        return None
+    words = evidence.words()
+    said = evidence.garbage or words or evidence.rom_line()
+    if not said:
+        return None
+    proof = ["the loader is gone, and after a reset the chip answers again"]
+    if evidence.garbage:
+        proof.append(
+            f"instead of an answer came {evidence.garbage} bytes at another rate, as a ROM says when it starts"
+        )
+    return [*proof, f'its firmware runs: "{words}"'] if words else proof
+
+
+def _hangs(evidence: Evidence) -> Proof:
+    if not _broke_off(evidence) or evidence.found.loader_answers or _noisy(evidence) or not _rom(evidence):
+        return None
+    if evidence.garbage or evidence.words() or not evidence.chip:
+        return None
+    return [
+        "the loader stopped answering without a word, at the step " + evidence.step,
+        "it was not reset by itself: no ROM spoke; after a reset by us the chip answers",
+    ]
+
+
+def _stub_dead(evidence: Evidence) -> Proof:
+    if evidence.code != "wire" or evidence.chip or not _rom(evidence) or _noisy(evidence) or starved(evidence):
+        return None
+    return ["the ROM answers before and after, but the flasher stub that it was given never speaks"]
+
+
+def _power_gone(evidence: Evidence) -> Proof:
+    if not _broke_off(evidence) or evidence.found.loader_answers or _rom(evidence) or not evidence.heard_nothing():
+        return None
+    return [f"{evidence.chip} answered before; now nothing comes, not even its ROM after a reset"]
+
+
+def _verify(evidence: Evidence) -> bool:
+    return evidence.code == "verify-failed" and evidence.written
+
+
+def _size_lie(evidence: Evidence) -> Proof:
+    at = evidence.found.wraps_at
+    if not _verify(evidence) or at is None:
+        return None
+    return [f"what stands at 0x000000 stands at {at:#08x} again: behind {format_size(at)} the flash begins anew"]
+
+
+def _protected(evidence: Evidence) -> Proof:
+    status = evidence.found.flash_status
+    if not _verify(evidence) or status is None or not status & PROTECT_BITS or evidence.found.wraps_at is not None:
+        return None
+    return [f"the flash's status register is {status:#04x}: block protection bits are set"]
+
+
+def _plain(evidence: Evidence) -> bool:
+    """A verification that failed for another reason than those above."""
+    status = evidence.found.flash_status or 0
+    return (
+        _verify(evidence) and evidence.found.wraps_at is None and not status & PROTECT_BITS and bool(evidence.found.bad)
+    )
+
+
+def _compared(evidence: Evidence) -> str:
+    return f"{evidence.found.bad_blocks} of {evidence.found.blocks} blocks of 64 KiB differ"
+
+
+def _unstable(evidence: Evidence) -> Proof:
+    if not _plain(evidence) or not (evidence.found.bad in {"unstable", "right"} or _noisy(evidence)):
+        return None
+    again = "a second look finds the right bytes" if evidence.found.bad == "right" else "two reads of it differ"
+    return [again, *([_answers(evidence)] if _noisy(evidence) else [])]
+
+
+def _bad_cells(evidence: Evidence) -> Proof:
+    found = evidence.found
+    if not _plain(evidence) or _unstable(evidence) is not None or found.bad_blocks > 1:
+        return None
+    what = "is still blank" if found.bad == "blank" else f"has {found.flipped} wrong bits, the same at each read"
+    return [f"one sector {what}; {_compared(evidence)}", "the line is clean: " + _answers(evidence)]
+
+
+def _not_written(evidence: Evidence) -> Proof:
+    if not _plain(evidence) or _unstable(evidence) is not None or evidence.found.bad_blocks <= 1:
+        return None
+    return [_compared(evidence), "the line is clean: " + _answers(evidence)]
+
+
+def _no_flash(evidence: Evidence) -> Proof:
+    if evidence.code != "flash-unknown" or "does not answer" not in evidence.message:
+        return None
+    return ["the chip answers, its flash part does not: its ID reads as all ones or zeros"]
+
+
+RULES: Final = (
+    Rule(
+        "line-noise",
+        _noise,
+        "the line between adapter and chip loses or damages bytes",
+        "run it again with baud=115200, a shorter cable and no hub",
+        (8, 11),
+    ),
+    Rule(
+        "loader-hiccup",
+        _hiccup,
+        "one exchange with the loader was damaged; chip and line are fine now",
+        "run the same command again: it continues; if it recurs, baud=115200",
+        (8,),
+    ),
+    Rule(
+        "chip-reset-itself",
+        _reset_itself,
+        "the chip reset by itself in the middle of the work: its 3.3 V supply is too weak for erasing and writing",
+        feed,
+        (8, 9, 5),
+    ),
+    Rule(
+        "loader-hangs",
+        _hangs,
+        "the loader waits for the flash, which does not finish what it was told",
+        "cut the power for some seconds and run the same command again; nothing may hang on GPIO6 to GPIO11",
+        (8, 5),
+    ),
+    Rule(
+        "stub-dead",
+        _stub_dead,
+        "the flasher stub does not run: the supply dips when it starts, or this is no genuine ESP8266",
+        lambda evidence: feed(evidence) + "; then baud=115200",
+        (8, 9),
+    ),
+    Rule(
+        "power-gone",
+        _power_gone,
+        "the board lost its power in the middle of the work",
+        "restore its power and run the same command again: it continues",
+        (8, 9),
+    ),
+    Rule(
+        "size-lie",
+        _size_lie,
+        lambda evidence: f"the flash is smaller than its ID says: {format_size(evidence.found.wraps_at or 0)}",
+        lambda evidence: (
+            f"take the profile of a board with {format_size(evidence.found.wraps_at or 0)} and allow=wrong-flash-size"
+        ),
+        (5, 4),
+    ),
+    Rule(
+        "write-protected",
+        _protected,
+        "the flash part refuses to be written: its block protection bits are set",
+        "pull its WP pin high, cut the power, and run it again; some parts need their maker's tool to clear the bits",
+        (5,),
+    ),
+    Rule(
+        "reads-unstable",
+        _unstable,
+        "the flash holds other bytes each time it is read: supply or wiring, not the image",
+        feed,
+        (5, 23),
+    ),
+    Rule(
+        "bad-cells",
+        _bad_cells,
+        "one place of the flash does not take what is written: the part is worn out or broken",
+        "replace the module; an image that leaves this place out would still work",
+        (5,),
+    ),
+    Rule(
+        "not-written",
+        _not_written,
+        "the flash acknowledged writes that it did not carry out: mostly a supply that is too weak",
+        feed,
+        (5, 9),
+    ),
+    Rule(
+        "flash-absent",
+        _no_flash,
+        "the flash part does not answer: nothing else may use GPIO6 to GPIO11, and it needs a steady 3.3 V",
+        "take off what is connected to GPIO6 to GPIO11 (SD0 to SD3, CLK, CMD)",
+        (5,),
+    ),
+)

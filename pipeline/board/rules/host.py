@@ -1,0 +1,116 @@
+"""The port and this machine; and refusals, whose own words are the diagnosis."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.board.evidence import Evidence
+from pipeline.board.rules.rule import Proof, Rule
+from pipeline.board.usb import NO_BRLTTY
+
+BRAILLE: Final = frozenset({"1a86:7523", "10c4:ea60"})
+"""Adapters that brltty's rules claim (users' reports: esp-idf#9372)."""
+
+
+def _lost(evidence: Evidence) -> bool:
+    return evidence.code == "port-lost"
+
+
+def _braille(evidence: Evidence) -> bool:
+    return evidence.host.brltty and evidence.usb in BRAILLE and evidence.found.reopened != "there"
+
+
+def _grabbed(evidence: Evidence) -> Proof:
+    if not _lost(evidence) or not _braille(evidence):
+        return None
+    return [
+        "brltty is on this machine, and its rules claim " + evidence.usb,
+        "the port went away while it was used, and is " + evidence.found.reopened,
+    ]
+
+
+def _wsl(evidence: Evidence) -> Proof:
+    if not _lost(evidence) or not evidence.host.wsl or evidence.found.reopened != "missing" or _braille(evidence):
+        return None
+    return ["this is WSL, which loses an adapter at each of its resets unless usbipd attaches it again"]
+
+
+def _unplugged(evidence: Evidence) -> Proof:
+    if not _lost(evidence) or evidence.found.reopened not in {"missing", "refused"}:
+        return None
+    if _braille(evidence) or evidence.host.wsl:
+        return None
+    return ["the port went away while it was used, and is not there any more"]
+
+
+def _shared(evidence: Evidence) -> Proof:
+    if not _lost(evidence) or evidence.found.reopened != "busy" or _braille(evidence):
+        return None
+    return ["the port went away while it was used; now another program has it", *evidence.found.holders]
+
+
+def _glitch(evidence: Evidence) -> Proof:
+    if not _lost(evidence) or evidence.found.reopened != "there":
+        return None
+    return ["the port went away while it was used, and is there again"]
+
+
+RULES: Final = (
+    Rule(
+        "brltty",
+        _grabbed,
+        "brltty takes the adapter for a braille display",
+        NO_BRLTTY,
+        (13,),
+    ),
+    Rule(
+        "wsl-detached",
+        _wsl,
+        "Windows took the adapter back from WSL",
+        "`usbipd attach --wsl --busid N-N --auto-attach` in a PowerShell that stays open",
+        (13,),
+    ),
+    Rule(
+        "unplugged",
+        _unplugged,
+        "the adapter was unplugged, or its cable or hub lost it",
+        "plug it in firmly, without a hub, and run the same command again: it continues",
+        (8,),
+    ),
+    Rule(
+        "port-shared",
+        _shared,
+        "another program reads from the same port",
+        "close it (a serial monitor, mostly) and run the same command again: it continues",
+        (12,),
+    ),
+    Rule(
+        "adapter-glitch",
+        _glitch,
+        "the adapter vanished for a moment and came back: cable, hub or its own reset",
+        "run the same command again, it continues; if it recurs, another cable and no hub",
+        (8,),
+    ),
+)
+TOLD: Final[dict[str, tuple[int, ...]]] = {
+    "port-denied": (6,),
+    "port-busy": (12,),
+    "port-missing": (1, 7),
+    "port-ambiguous": (7,),
+    "port": (),
+    "wrong-board": (7,),
+    "wrong-chip": (15,),
+    "wrong-flash-size": (4,),
+    "board": (),
+    "image-format": (14,),
+    "image-truncated": (14,),
+    "image-checksum": (14,),
+    "image-line-endings": (14,),
+    "fetch-content": (14,),
+    "fetch-mismatch": (14,),
+    "lock-mismatch": (14,),
+    "image-other-chip": (15,),
+    "would-lose-data": (18,),
+    "no-image": (21,),
+}
+"""Codes whose message names the cause and proves it, and the complaints that they answer."""

@@ -1,0 +1,232 @@
+"""No loader answers: which wire, pin or rate it is. The ROM's own words after a reset decide (facts: esp8266 §2.1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.board.evidence import INTO_LOADER, Evidence
+from pipeline.board.rules.rule import Proof, Rule
+
+UART_DOWNLOAD, SPI_BOOT = 1, 3
+SDIO: Final = range(4, 8)
+POWER_ON: Final = 1
+"""Reset cause of a power-on (facts: esp8266 §2.2)."""
+LOOPS: Final = 2
+CONNECT_CODES: Final = frozenset({"no-answer", "wire", "write-failed"})
+
+
+def unreached(evidence: Evidence) -> bool:
+    """Whether no chip was ever known on this port, and it was looked at afterwards."""
+    return evidence.code in CONNECT_CODES and not evidence.chip and bool(evidence.found.heard)
+
+
+def starved(evidence: Evidence) -> bool:
+    """Whether the chip powers up again and again, untouched."""
+    starts = [cause for cause, _ in evidence.starts() + evidence.log_starts()]
+    return starts.count(POWER_ON) >= LOOPS
+
+
+def _told(evidence: Evidence) -> list[str]:
+    """The proof that the ROM's first line is, and the firmware's words where it talks."""
+    proof = [f'after a reset into download mode the ROM says "{evidence.rom_line()}"']
+    words = evidence.words()
+    return [*proof, f'its firmware goes on with "{words}"'] if words else proof
+
+
+def _gpio0_high(evidence: Evidence) -> Proof:
+    if not unreached(evidence) or evidence.loader_mode() != SPI_BOOT or starved(evidence):
+        return None
+    return [*_told(evidence), "boot mode 3 is the normal start: GPIO0 was high when the chip left reset"]
+
+
+def _sdio(evidence: Evidence) -> Proof:
+    modes = [mode for _, mode in evidence.starts() + evidence.log_starts()]
+    if evidence.chip or not modes or modes[-1] not in SDIO or starved(evidence):
+        return None
+    return [f'the ROM says "{evidence.rom_line()}"', f"boot mode {modes[-1]}: GPIO15 was high when it left reset"]
+
+
+def _gpio2(evidence: Evidence) -> Proof:
+    modes = [mode for _, mode in evidence.starts() + evidence.log_starts()]
+    if evidence.chip or not modes or modes[-1] not in {0, 2} or starved(evidence):
+        return None
+    return [f'the ROM says "{evidence.rom_line()}"', f"boot mode {modes[-1]}: GPIO2 was low when it left reset"]
+
+
+def _deaf(evidence: Evidence) -> Proof:
+    in_loader = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD and not starved(evidence)
+    if not in_loader or evidence.found.rom_answers or evidence.found.reply:
+        return None
+    return [*_told(evidence), "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"]
+
+
+def _rate(evidence: Evidence) -> Proof:
+    in_loader = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD and not starved(evidence)
+    if not in_loader or evidence.found.rom_answers or not evidence.found.reply or evidence.found.echoes:
+        return None
+    return [
+        *_told(evidence),
+        f"at 74880 baud its words are clear; at 115200 its answer is garbage: {evidence.found.reply[:12].hex(' ')}",
+    ]
+
+
+def _loop_back(evidence: Evidence) -> Proof:
+    if not unreached(evidence) or not evidence.found.echoes or evidence.starts() or evidence.words():
+        return None
+    return ["what comes back is exactly what was sent, and nothing else"]
+
+
+def _dead(evidence: Evidence) -> Proof:
+    if not unreached(evidence) or not evidence.heard_nothing() or evidence.found.reply:
+        return None
+    if not evidence.found.rom_answers and evidence.silent(INTO_LOADER):
+        return [
+            f"{evidence.received} bytes came in all; none at 74880 and 115200 baud, nor after a reset",
+            "the ROM of a powered chip always speaks after a reset",
+        ]
+    return None
+
+
+def _not_reset(evidence: Evidence) -> Proof:
+    words = evidence.words()
+    if not unreached(evidence) or evidence.starts(INTO_LOADER) or not words or starved(evidence):
+        return None
+    if evidence.found.rom_answers:
+        return None
+    first = "no ROM speaks after the reset lines were pulsed" if evidence.reset not in {"none", "manual"} else ""
+    return [line for line in (first, f'the firmware goes on running and says "{words}"') if line]
+
+
+def _nobody_there(evidence: Evidence) -> Proof:
+    """No reset by wire was allowed, and nothing came."""
+    if not unreached(evidence) or not evidence.heard_nothing() or evidence.silent(INTO_LOADER):
+        return None
+    return [
+        "nothing came by itself or after a carriage return, and reset=none or manual forbids to pulse the reset line"
+    ]
+
+
+def _starved(evidence: Evidence) -> Proof:
+    if not starved(evidence):
+        return None
+    count = sum(cause == POWER_ON for cause, _ in evidence.starts() + evidence.log_starts())
+    return [f'{count} times within a second the ROM says "{evidence.rom_line()}"', "reset cause 1 is a power-on"]
+
+
+def _other_uart(evidence: Evidence) -> Proof:
+    counts = [heard for heard in evidence.found.heard if heard.count]
+    if not unreached(evidence) or evidence.starts() or evidence.words() or not counts or evidence.found.echoes:
+        return None
+    if evidence.found.rom_answers:
+        return None
+    return [f"{sum(heard.count for heard in counts)} bytes came that make no text at 74880 and 115200 baud"]
+
+
+def _came_back(evidence: Evidence) -> Proof:
+    found = evidence.found
+    if not unreached(evidence) or not found.rom_answers or evidence.code != "no-answer" or starved(evidence):
+        return None
+    return ["one more reset, and the ROM answered"]
+
+
+FEED: Final = "feed 3.3 V from a supply of 500 mA or more, with 100 µF or more beside the chip"
+
+
+def feed(evidence: Evidence) -> str:
+    """What to do about a weak supply, by the adapter."""
+    if evidence.usb.startswith("0403:"):
+        return f"{FEED}: the 3.3 V pin of an FTDI adapter cannot feed an ESP8266"
+    return f"{FEED}; another USB port or a short cable helps where the board has its own regulator"
+
+
+DEAD: Final = (
+    "nothing at all comes from the board: it has no power, this is not its port, or its TX does not reach the adapter"
+)
+RULES: Final = (
+    Rule(
+        "supply-collapses",
+        _starved,
+        "the 3.3 V supply collapses: the chip powers up again and again",
+        feed,
+        (9, 8),
+    ),
+    Rule(
+        "gpio0-high",
+        _gpio0_high,
+        "GPIO0 is not low when the chip leaves reset, so it starts its firmware instead of the loader",
+        "hold the FLASH button (GPIO0 to GND) while it resets: say reset=manual on a terminal; "
+        "take off what hangs on D3 and D4",
+        (1, 11),
+    ),
+    Rule(
+        "gpio15-high",
+        _sdio,
+        "GPIO15 is high when the chip leaves reset, so it waits for an SDIO host",
+        "pull GPIO15 (D8) to GND with 10 kΩ and take off what hangs on it",
+        (1,),
+    ),
+    Rule(
+        "gpio2-low",
+        _gpio2,
+        "GPIO2 is low when the chip leaves reset, a mode in which it starts nothing",
+        "take off what pulls GPIO2 (D4) low: it must be high or open while the chip resets",
+        (1,),
+    ),
+    Rule(
+        "rx-dead",
+        _deaf,
+        "what this machine sends does not reach the chip: the wire from the adapter's TX to the chip's RX",
+        "connect the adapter's TX to the chip's RX (GPIO3), and take off whatever else drives RX",
+        (1,),
+    ),
+    Rule(
+        "rate-garbled",
+        _rate,
+        "the adapter or its driver garbles 115200 baud, and the loader is not heard at it",
+        "take another adapter or a shorter cable; for a CH340, the newest driver of your system",
+        (10,),
+    ),
+    Rule(
+        "loop-back",
+        _loop_back,
+        "TX and RX of the adapter are connected to each other, and no chip speaks",
+        "take the bridge between TX and RX away and connect the board: TX to RX, RX to TX, GND to GND",
+        (1,),
+    ),
+    Rule(
+        "line-dead",
+        _dead,
+        DEAD,
+        "look for a light on the board; `doit ports` names the ports; take a cable that carries data; "
+        "TX of the board to RX of the adapter, EN (CH_PD) high",
+        (1, 7),
+    ),
+    Rule(
+        "no-reset-line",
+        _not_reset,
+        "the reset line does not reach the chip: its firmware goes on running",
+        "say reset=manual on a terminal and press the buttons when told; for later, wire RTS to RESET and DTR to GPIO0",
+        (16, 11, 1),
+    ),
+    Rule(
+        "nobody-there",
+        _nobody_there,
+        "no loader is running, and the reset line must not be used",
+        "put the board into download mode (GPIO0 low, then RESET) and run the same command again",
+        (16,),
+    ),
+    Rule(
+        "unknown-rate",
+        _other_uart,
+        "the board says something at a rate that is neither its ROM's nor the usual one",
+        "check GND between adapter and board, and that the adapter speaks 3.3 V; then the crystal: 26 or 40 MHz",
+        (17, 11),
+    ),
+    Rule(
+        "slow-reset",
+        _came_back,
+        "the chip answers, but not after the first resets: EN rises slowly, or a contact is loose",
+        "run the same command again; if it recurs, reseat the board and its cable",
+        (1,),
+    ),
+)
