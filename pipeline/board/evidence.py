@@ -15,6 +15,8 @@ INTO_APPLICATION: Final = "after a reset"
 UNTOUCHED: Final = "without a reset"
 KNOCKED: Final = "after a carriage return"
 """Circumstances of a `Heard`."""
+SHOWN: Final = 80
+"""Letters shown of a line that a firmware printed."""
 _WORD: Final = re.compile(r"[A-Za-z0-9]{4,}")
 """So many letters and digits in a row make a word: garbage has none (linetext)."""
 
@@ -40,10 +42,14 @@ class Findings:
     """Whether the loader still answered at the rate of the failure, without a reset."""
     rom_answers: bool | None = None
     """Whether the ROM answered at 115200 baud after a reset into download mode."""
+    answers_slowly: bool | None = None
+    """Whether it answered at 74880 baud instead."""
     reply: bytes = b""
     """What came back to SYNCs after that reset."""
     echoes: bool = False
-    """What came back to them was what had been sent."""
+    """What came back to them at 115200 baud was what had been sent: a console that shows what is typed, or a bridge."""
+    echoes_always: bool = False
+    """So it was at 74880 baud."""
     asked: int = 0
     answered: int = 0
     """Register reads tried, and those answered right, over the line that had failed."""
@@ -84,6 +90,8 @@ class Evidence:
     """Readable part of what came before the failure: a firmware's own words."""
     garbage: int = 0
     """Bytes of it that were neither text nor frames."""
+    garbled_rates: int = 0
+    """Rates, other than the ROM's, at which garbage came during the boot check."""
     chip: str = ""
     """Name of the chip, once it was known."""
     flash_part: str = ""
@@ -129,7 +137,7 @@ class Evidence:
         texts = [self.talk, *(heard.text for heard in self.found.heard)]
         lines = [line.strip() for text in texts for line in text.splitlines()]
         spoken = [line for line in lines if (_WORD.search(line) or line == ">") and not _is_rom(line)]
-        return spoken[-1] if spoken else ""
+        return spoken[-1][:SHOWN] if spoken else ""
 
     def heard_nothing(self) -> bool:
         """Whether not one byte came after the failure."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pipeline.board import bootlog, ports
 from pipeline.board.evidence import INTO_APPLICATION, INTO_LOADER, KNOCKED, UNTOUCHED, Findings, Heard
 from pipeline.board.linetext import readable
-from pipeline.board.loader import MAGIC_ESP8266, MAGIC_REGISTER, Link
+from pipeline.board.loader import MAGIC_ESP8266, MAGIC_REGISTER, ROM_BAUD, Link
 from pipeline.board.session import Session
 from pipeline.errors import (
     BootError,
@@ -36,7 +36,7 @@ LISTEN_S: Final = 0.35
 QUIET_S: Final = 0.08
 """A pause that ends a text."""
 QUESTIONS: Final = 20
-QUESTION_S: Final = 0.05
+QUESTION_S: Final = 0.2
 CONSOLE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
 BLOCK: Final = 0x10000
@@ -169,26 +169,34 @@ def _unreached(session: Session) -> Findings:
 def _reset_and_ask(session: Session, found: Findings) -> Findings:
     """Reset into download mode; what the ROM says, whether it answers, and how well."""
     found = replace(found, heard=(*found.heard, *_loader_banner(session)))
-    answers, reply, echoes = _sync(session)
-    found = replace(found, rom_answers=answers, reply=reply, echoes=echoes)
-    if not answers:
-        return found
-    asked, answered = _questions(Link(session.wire, session.port), session.wire)
-    return replace(found, asked=asked, answered=answered)
+    answers, reply = _sync(session, ROM_BAUD)
+    if answers:
+        asked, answered = _questions(Link(session.wire, session.port), session.wire)
+        return replace(found, rom_answers=True, asked=asked, answered=answered)
+    slowly, slow_reply = _sync(session, bootlog.rom_baud(26))
+    return replace(
+        found,
+        rom_answers=False,
+        answers_slowly=slowly,
+        reply=reply,
+        echoes=_is_sync(reply),
+        echoes_always=_is_sync(reply) and _is_sync(slow_reply),
+    )
 
 
-def _sync(session: Session) -> tuple[bool, bytes, bool]:
-    """Whether the ROM answers now, what came back, and whether that is our own words."""
+def _sync(session: Session, baud: int) -> tuple[bool, bytes]:
+    """Whether the ROM answers at this rate, and what came back."""
     tape, port = session.tape, session.wire
-    received, sent = tape.received, tape.sent
-    link = Link(port, session.port)
-    answers = link.sync(attempts=3)
-    with suppress(OSError):
-        port.timeout = 0.05
-        port.read(max(1, port.in_waiting))
-    reply = tape.since(received)
-    spoken = b"".join(chunk.data for chunk in tape.chunks() if chunk.way == ">")[-(tape.sent - sent) :]
-    return answers, reply[:64], len(reply) > 16 and reply[:16] in spoken  # noqa: PLR2004  enough not to be chance
+    received = tape.received
+    answers = Link(port, session.port).sync(attempts=3, baud=baud)
+    port.timeout = 0.05
+    port.read(max(1, port.in_waiting))
+    return answers, tape.since(received)[:64]
+
+
+def _is_sync(reply: bytes) -> bool:
+    """Whether it is our own request that came back (facts: esp8266-protocol §3.3)."""
+    return b"U" * 16 in reply
 
 
 # --- the loader broke off --------------------------------------------------------------------------------------------
@@ -208,7 +216,7 @@ def _broken_off(session: Session) -> Findings:
 
 def _questions(link: Link, port: Any) -> tuple[int, int]:
     """How many of some register reads are answered right: the quality of the line."""
-    asked, answered, deadline, before = 0, 0, time.monotonic() + 1.0, port.timeout
+    asked, answered, deadline, before = 0, 0, time.monotonic() + 1.2, port.timeout
     while asked < QUESTIONS and time.monotonic() < deadline:
         asked += 1
         with suppress(PipelineError):

@@ -212,7 +212,11 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
     if _code(error) in _DENIED:
         return PortDeniedError(f"{port}: permission denied", "ask whoever runs that port for access to it")
     kind = port.split("://", 1)[0]
-    hint = "is the server running there, and no other client connected?" if kind in {"rfc2217", "socket"} else "`doit ports` lists what is there"
+    hint = (
+        "is the server running there, and no other client connected?"
+        if kind in {"rfc2217", "socket"}
+        else "`doit ports` lists what is there"
+    )
     return NoPortError(f"{port}: cannot be opened: {error}", hint)
 
 

@@ -29,7 +29,7 @@ def run(machine: Machine, walk: Walk) -> Run:
         yield from crash(machine, STORE_PROHIBITED)
         return True
     if trouble == "chatter":
-        yield from _chatter()
+        yield from _chatter(machine)
     if trouble == "watchdog":
         yield Wait(machine.settings.watchdog_s)
         yield Reset(RESET_WATCHDOG)
@@ -46,8 +46,8 @@ def run(machine: Machine, walk: Walk) -> Run:
     return (yield from _greet(machine, texts))
 
 
-def _chatter() -> Iterator[Step]:
-    yield Baud(BAUD)
+def _chatter(machine: Machine) -> Iterator[Step]:
+    yield Baud(machine.settings.baud or BAUD)
     while True:
         yield Wait(CHATTER_S)
         yield Say(text(CHATTER))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import files, journal, receipt
-from pipeline.board import ports, postmortem, transcript
+from pipeline.board import bootlog, ports, postmortem, transcript
 from pipeline.board.diagnosis import UNKNOWN, Diagnosis, judge
 from pipeline.board.evidence import Evidence, Findings
-from pipeline.board.linetext import readable
+from pipeline.board.linetext import garbage_bytes, readable
 from pipeline.board.session import Session
 from pipeline.board.tape import FROM_BOARD, Chunk
 from pipeline.board.usb import adapter_name, look_at_host
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from pipeline.tasks.boards import Board
 
 OFFER: Final = "`flashpipe bundle` collects what is known for whoever shall help"
-_GREETING: Final = "OHAI"
-"""The stub's, which is no firmware's word (facts: esp8266-protocol §3.5)."""
+_OURS: Final = re.compile("OHAI|U{8,}")
+"""The stub's greeting and the echo of a SYNC, which are no firmware's words (facts: esp8266-protocol §3.3, §3.5)."""
 _TALK: Final = 2048
 _FEW: Final = 12
 """Stray bytes that noise makes; a ROM's first line has more."""
+_ROM_BAUDS: Final = frozenset({bootlog.rom_baud(26)})
 LAST: Final = "failures"
 """Folder, beside the receipts, of the last failure on each port."""
 
@@ -105,6 +107,7 @@ def _evidence(
         received=sum(chunk.count for chunk in chunks if chunk.way == FROM_BOARD),
         talk="" if device else _talk(chunks),
         garbage=stray if stray >= _FEW else 0,
+        garbled_rates=_garbled_rates(chunks) if verdict else 0,
         chip=device.chip if device else "",
         flash_part=device.flash_part if device else "",
         crystal_mhz=device.crystal_mhz if device else 26,
@@ -123,7 +126,15 @@ def _evidence(
 
 def _talk(chunks: list[Chunk]) -> str:
     data = b"".join(chunk.data for chunk in chunks if chunk.way == FROM_BOARD)[-_TALK:]
-    return readable(data).replace(_GREETING, "")
+    return _OURS.sub("", readable(data))
+
+
+def _garbled_rates(chunks: list[Chunk]) -> int:
+    said: dict[int, bytes] = {}
+    for chunk in chunks:
+        if chunk.way == FROM_BOARD and chunk.baud not in _ROM_BAUDS:
+            said[chunk.baud] = said.get(chunk.baud, b"") + chunk.data
+    return sum(garbage_bytes(data) >= _FEW for data in said.values())
 
 
 def _expected(board: Board) -> str:

@@ -15,6 +15,8 @@ FETCHED_WRONG: Final = frozenset({"0", "2", "3", "20"})
 """Exceptions of a processor that is fed with wrong instructions (facts: esp8266 §2.5)."""
 SAFEST: Final = "dout"
 NEXT_MODE: Final = {"qio": "dio", "qout": "dout", "dio": "dout"}
+RATES: Final = 2
+"""One garbled rate may be the SDK, which still speaks at the ROM's (facts: esp8266 §2.5)."""
 RESTARTS: Final = "boot-loop"
 NOT_A_MODE: Final = re.compile(r"too small to support NodeMCU|Invalid system partition table|invalid alignment")
 
@@ -47,7 +49,7 @@ def _wrong_mode(evidence: Evidence) -> Proof:
     fed_wrong = evidence.verdict == "exception" and _exception(evidence) in FETCHED_WRONG
     if evidence.verdict not in UNREADABLE and not (fed_wrong and evidence.mode != SAFEST):
         return None
-    bytes_right = "the flash holds every byte as planned, by digests that the chip computed over its own, slow reads"
+    bytes_right = "the flash holds every byte as planned, by digests that the chip computed in its loader"
     return [bytes_right, *_quote(evidence, r"ets_main|csum err|flash read err|exception|Exception|load 0xffffffff")]
 
 
@@ -151,9 +153,11 @@ def _mute_firmware(evidence: Evidence) -> Proof:
 
 
 def _unknown_rate(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or not ("unknown baud rate" in evidence.message or "make no text" in evidence.message):
+    told = "unknown baud rate" in evidence.message or "make no text" in evidence.message
+    quiet = evidence.verdict in {"alive", "unexpected"}
+    if not _boot(evidence) or not quiet or not (told or evidence.garbled_rates >= RATES):
         return None
-    return [evidence.message.partition(": ")[2].partition(";")[0] or evidence.message]
+    return [f"what comes after the ROM's words is garbage at {max(1, evidence.garbled_rates)} of the usual rates"]
 
 
 def _formatting(evidence: Evidence) -> Proof:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.board.evidence import Evidence
+from pipeline.board.evidence import UNTOUCHED, Evidence
 from pipeline.board.rules.line import feed, starved
 from pipeline.board.rules.rule import Proof, Rule
 from pipeline.units import format_size
@@ -49,8 +49,7 @@ def _reset_itself(evidence: Evidence) -> Proof:
     if not _broke_off(evidence) or evidence.found.loader_answers or _noisy(evidence) or not _rom(evidence):
         return None
     words = evidence.words()
-    said = evidence.garbage or words or evidence.rom_line()
-    if not said:
+    if not (evidence.garbage or words or evidence.starts(UNTOUCHED)):
         return None
     proof = ["the loader is gone, and after a reset the chip answers again"]
     if evidence.garbage:
@@ -63,7 +62,7 @@ def _reset_itself(evidence: Evidence) -> Proof:
 def _hangs(evidence: Evidence) -> Proof:
     if not _broke_off(evidence) or evidence.found.loader_answers or _noisy(evidence) or not _rom(evidence):
         return None
-    if evidence.garbage or evidence.words() or not evidence.chip:
+    if evidence.garbage or evidence.words() or evidence.starts(UNTOUCHED) or not evidence.chip:
         return None
     return [
         "the loader stopped answering without a word, at the step " + evidence.step,

@@ -53,27 +53,30 @@ def _gpio2(evidence: Evidence) -> Proof:
     return [f'the ROM says "{evidence.rom_line()}"', f"boot mode {modes[-1]}: GPIO2 was low when it left reset"]
 
 
-def _deaf(evidence: Evidence) -> Proof:
+def _unheard(evidence: Evidence) -> bool:
+    """The loader runs and says so, and does not answer."""
     in_loader = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD and not starved(evidence)
-    if not in_loader or evidence.found.rom_answers or evidence.found.reply:
+    return in_loader and not evidence.found.rom_answers and not evidence.found.echoes
+
+
+def _deaf(evidence: Evidence) -> Proof:
+    if not _unheard(evidence) or evidence.found.reply or evidence.found.answers_slowly:
         return None
     return [*_told(evidence), "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"]
 
 
 def _rate(evidence: Evidence) -> Proof:
-    in_loader = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD and not starved(evidence)
-    if not in_loader or evidence.found.rom_answers or not evidence.found.reply or evidence.found.echoes:
+    if not _unheard(evidence) or not (evidence.found.reply or evidence.found.answers_slowly):
         return None
-    return [
-        *_told(evidence),
-        f"at 74880 baud its words are clear; at 115200 its answer is garbage: {evidence.found.reply[:12].hex(' ')}",
-    ]
+    reply = evidence.found.reply[:12].hex(" ")
+    slowly = ["its loader answers at 74880 baud, not at 115200"] if evidence.found.answers_slowly else []
+    return [*_told(evidence), *slowly, *([f"at 115200 its answer is garbage: {reply}"] if reply else [])]
 
 
 def _loop_back(evidence: Evidence) -> Proof:
-    if not unreached(evidence) or not evidence.found.echoes or evidence.starts() or evidence.words():
+    if not unreached(evidence) or not evidence.found.echoes_always or evidence.starts():
         return None
-    return ["what comes back is exactly what was sent, and nothing else"]
+    return ["what comes back is exactly what was sent, at 115200 and at 74880 baud, and nothing else comes"]
 
 
 def _dead(evidence: Evidence) -> Proof:
@@ -89,12 +92,14 @@ def _dead(evidence: Evidence) -> Proof:
 
 def _not_reset(evidence: Evidence) -> Proof:
     words = evidence.words()
-    if not unreached(evidence) or evidence.starts(INTO_LOADER) or not words or starved(evidence):
+    found = evidence.found
+    if not unreached(evidence) or evidence.starts(INTO_LOADER) or starved(evidence):
         return None
-    if evidence.found.rom_answers:
+    if found.rom_answers or found.echoes_always or not (words or found.echoes):
         return None
     first = "no ROM speaks after the reset lines were pulsed" if evidence.reset not in {"none", "manual"} else ""
-    return [line for line in (first, f'the firmware goes on running and says "{words}"') if line]
+    second = f'the firmware goes on running and says "{words}"' if words else "a console shows what is sent to it"
+    return [line for line in (first, second) if line]
 
 
 def _nobody_there(evidence: Evidence) -> Proof:
