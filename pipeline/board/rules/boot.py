@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from pipeline.board.evidence import INTO_APPLICATION, Evidence
-from pipeline.board.rules.line import DEAD, SDIO, UART_DOWNLOAD, feed, starved
+from pipeline.board.rules.line import DEAD, feed, starved
 from pipeline.board.rules.rule import Proof, Rule
 
 UNREADABLE: Final = frozenset({"no-image", "bad-checksum"})
+"""Verdicts on what the ROM found at 0x00000."""
 EXCEPTION: Final = re.compile(r"^.*(?:Fatal exception|Exception) ?\(?(?P<number>\d+).*$", re.MULTILINE)
 FETCHED_WRONG: Final = frozenset({"0", "2", "3", "20"})
 """Exceptions of a processor that is fed with wrong instructions (facts: esp8266 §2.5)."""
 SAFEST: Final = "dout"
 NEXT_MODE: Final = {"qio": "dio", "qout": "dout", "dio": "dout"}
+LAYOUT: Final = ("wrong-size", "bad-partitions")
 RATES: Final = 2
 """One garbled rate may be the SDK, which still speaks at the ROM's (facts: esp8266 §2.5)."""
-RESTARTS: Final = "boot-loop"
-NOT_A_MODE: Final = re.compile(r"too small to support NodeMCU|Invalid system partition table|invalid alignment")
 
 
-def _boot(evidence: Evidence) -> bool:
-    return bool(evidence.verdict) and not starved(evidence)
-
-
-def _line(evidence: Evidence, pattern: str) -> str:
-    found = re.search(rf"^.*(?:{pattern}).*$", evidence.log, re.MULTILINE)
-    return found[0].strip() if found else ""
+def _is(evidence: Evidence, *kinds: str) -> bool:
+    return evidence.verdict in kinds and not starved(evidence)
 
 
 def _quote(evidence: Evidence, pattern: str) -> list[str]:
-    line = _line(evidence, pattern)
-    return [f'its log says "{line}"'] if line else []
+    found = re.search(rf"^.*(?:{pattern}).*$", evidence.log, re.MULTILINE)
+    return [f'its log says "{found[0].strip()}"'] if found else []
 
 
 def _exception(evidence: Evidence) -> str:
@@ -42,91 +38,79 @@ def _exception(evidence: Evidence) -> str:
 
 # --- how the flash is read -------------------------------------------------------------------------------------------
 
+_ROM_WORDS: Final = r"ets_main|csum err|flash read err|exception|Exception|load 0xffffffff|load 0x00000000, len 0"
+_BYTES_RIGHT: Final = "the flash holds every byte as planned, by digests that the chip computed in its loader"
+
 
 def _wrong_mode(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or not evidence.verified or not evidence.mode:
+    fed_wrong = _is(evidence, "exception") and _exception(evidence) in FETCHED_WRONG and evidence.verified
+    if not _is(evidence, "wrong-mode") and not (fed_wrong and evidence.mode not in {"", SAFEST}):
         return None
-    fed_wrong = evidence.verdict == "exception" and _exception(evidence) in FETCHED_WRONG
-    if evidence.verdict not in UNREADABLE and not (fed_wrong and evidence.mode != SAFEST):
-        return None
-    bytes_right = "the flash holds every byte as planned, by digests that the chip computed in its loader"
-    return [bytes_right, *_quote(evidence, r"ets_main|csum err|flash read err|exception|Exception|load 0xffffffff")]
+    return [*([_BYTES_RIGHT] if evidence.verified else []), *_quote(evidence, _ROM_WORDS)]
 
 
 def _mode_action(evidence: Evidence) -> str:
-    following = NEXT_MODE.get(evidence.mode)
-    if following is None:
-        return "force=1 writes everything again; if it recurs, the flash part or its supply is bad"
+    following = NEXT_MODE.get(evidence.mode, SAFEST)
     return f"run it again with mode={following}" + (f", then mode={SAFEST}" if following != SAFEST else "")
 
 
-def _unreadable(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.verdict not in UNREADABLE or (evidence.verified and evidence.mode):
+def _read_wrong(evidence: Evidence) -> Proof:
+    if not _is(evidence, *UNREADABLE) or not evidence.verified:
         return None
-    return _quote(evidence, r"ets_main|csum err|flash read err|load 0xffffffff") or [
-        f'after "{evidence.rom_line()}" comes nothing'
-    ]
+    return [_BYTES_RIGHT, *_quote(evidence, _ROM_WORDS), f"flash mode {evidence.mode}, which every part can do"]
+
+
+def _nothing_bootable(evidence: Evidence) -> Proof:
+    if not _is(evidence, *UNREADABLE) or evidence.verified:
+        return None
+    return _quote(evidence, _ROM_WORDS) or [f'after "{evidence.rom_line()}" comes nothing']
 
 
 # --- what the firmware says ------------------------------------------------------------------------------------------
 
 
-def _rf_cal(evidence: Evidence) -> Proof:
-    return _quote(evidence, r"rf_cal\[0\]") if _boot(evidence) and evidence.verdict == "rf-cal" else None
+def _says(pattern: str, *kinds: str) -> Callable[[Evidence], Proof]:
+    """Rules whose verdict is the cause; the log's line is the proof."""
 
+    def sees(evidence: Evidence) -> Proof:
+        return (_quote(evidence, pattern) or [evidence.message]) if _is(evidence, *kinds) else None
 
-def _size_refused(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or not NOT_A_MODE.search(evidence.log):
-        return None
-    return _quote(evidence, NOT_A_MODE.pattern)
+    return sees
 
 
 def _crash(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.verdict != "exception" or _wrong_mode(evidence) is not None:
+    if not _is(evidence, "exception") or _wrong_mode(evidence) is not None:
         return None
-    return _quote(evidence, "exception|Exception|WDT") + _quote(evidence, "^epc1=")
+    return (_quote(evidence, "exception|Exception|Panic|abort") + _quote(evidence, "^epc1=")) or [evidence.message]
 
 
-def _panic(evidence: Evidence) -> Proof:
-    return _quote(evidence, "PANIC:") if _boot(evidence) and evidence.verdict == "panic" else None
+def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
+    """Rules about how often and why the chip started."""
 
+    def sees(evidence: Evidence) -> Proof:
+        if not _is(evidence, *kinds):
+            return None
+        causes = ", ".join(str(cause) for cause, _ in evidence.log_starts()[:8])
+        return [f"{len(evidence.log_starts())} starts in its log, reset causes {causes}"]
 
-def _watchdog(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.verdict != RESTARTS or NOT_A_MODE.search(evidence.log):
-        return None
-    causes = [cause for cause, _ in evidence.log_starts()]
-    if 4 not in causes:  # noqa: PLR2004  hardware watchdog (facts: esp8266 §2.2)
-        return None
-    return [f"{len(causes)} starts, reset cause 4 among them: the hardware watchdog"]
-
-
-def _loop(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.verdict != RESTARTS or NOT_A_MODE.search(evidence.log):
-        return None
-    if _watchdog(evidence) is not None:
-        return None
-    return [f"{len(evidence.log_starts())} starts within the check, and no word of the firmware between them"]
+    return sees
 
 
 # --- pins ------------------------------------------------------------------------------------------------------------
 
 
 def _gpio0_held(evidence: Evidence) -> Proof:
-    modes = [mode for _, mode in evidence.log_starts()]
-    if not _boot(evidence) or evidence.verdict != "download-mode" or not modes or modes[-1] != UART_DOWNLOAD:
+    if not _is(evidence, "download-mode") or not evidence.log_starts():
         return None
     return [f'the ROM says "{evidence.rom_line()}": boot mode 1 is the serial loader']
 
 
 def _strapped(evidence: Evidence) -> Proof:
-    modes = [mode for _, mode in evidence.log_starts()]
-    if not _boot(evidence) or not evidence.chip or not modes or modes[-1] not in {0, 2, *SDIO}:
-        return None
-    return [f'the ROM says "{evidence.rom_line()}"']
+    return [f'the ROM says "{evidence.rom_line()}"'] if _is(evidence, "strapping") else None
 
 
 def _no_wire(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.verdict != "download-mode" or evidence.log_starts():
+    if not _is(evidence, "download-mode") or evidence.log_starts():
         return None
     return ["no ROM spoke after the reset, and the loader of before still answers"]
 
@@ -136,52 +120,38 @@ def _no_wire(evidence: Evidence) -> Proof:
 
 def _power_lost(evidence: Evidence) -> Proof:
     """The ROM speaks after each reset, whatever the firmware does."""
-    quiet = evidence.verdict in {"silence", "alive"} and evidence.chip and evidence.silent(INTO_APPLICATION)
-    if not _boot(evidence) or not quiet:
+    if not _is(evidence, "silence", "alive") or not evidence.chip or not evidence.silent(INTO_APPLICATION):
         return None
     return ["the loader answered before; after a reset not even the ROM speaks"]
 
 
-def _speaks_now(evidence: Evidence) -> bool:
-    return not evidence.silent(INTO_APPLICATION)
-
-
-def _mute_firmware(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.verdict != "alive" or not _speaks_now(evidence) or _unknown_rate(evidence):
-        return None
-    return ["the ROM loads the image and starts it; then nothing comes at any usual rate, nor an answer to a knock"]
-
-
 def _unknown_rate(evidence: Evidence) -> Proof:
-    told = "unknown baud rate" in evidence.message or "make no text" in evidence.message
-    quiet = evidence.verdict in {"alive", "unexpected"}
-    if not _boot(evidence) or not quiet or not (told or evidence.garbled_rates >= RATES):
+    told = evidence.verdict == "unreadable" or "unknown baud rate" in evidence.message
+    if not _is(evidence, "alive", "unreadable") or not (told or evidence.garbled_rates >= RATES):
         return None
     return [f"what comes after the ROM's words is garbage at {max(1, evidence.garbled_rates)} of the usual rates"]
 
 
-def _formatting(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.verdict != "formatting":
+def _mute_firmware(evidence: Evidence) -> Proof:
+    if not _is(evidence, "alive") or _power_lost(evidence) is not None or _unknown_rate(evidence) is not None:
         return None
-    return _quote(evidence, "Please wait")
+    return ["the ROM loads the image and starts it; then nothing comes at any usual rate, nor an answer to a knock"]
+
+
+def _silent(evidence: Evidence) -> Proof:
+    if not _is(evidence, "silence") or _power_lost(evidence) is not None:
+        return None
+    return ["not one byte came after the reset, and the ROM of a powered chip always speaks"]
 
 
 def _other(evidence: Evidence) -> Proof:
-    if not _boot(evidence) or evidence.code != "boot-unexpected" or evidence.verdict not in {
-        "firmware", "banner", "prompt",
-    }:  # fmt: skip
+    if not _is(evidence, *RUNNING):
         return None
     last = [line.strip() for line in evidence.log.splitlines() if line.strip()]
     return [f'it runs and says "{last[-1]}"'] if last else ["it runs"]
 
 
-def _silent(evidence: Evidence) -> Proof:
-    """The loader was never reached in this run: `doit boot` on a line that carries nothing."""
-    if not _boot(evidence) or evidence.verdict != "silence" or evidence.chip:
-        return None
-    return ["not one byte came after the reset, and the ROM of a powered chip always speaks"]
-
-
+RUNNING: Final = ("firmware", "banner", "prompt", "python-prompt")
 RULES: Final = (
     Rule(
         "flash-mode",
@@ -193,22 +163,36 @@ RULES: Final = (
         (2,),
     ),
     Rule(
+        "read-wrong-at-boot",
+        _read_wrong,
+        "the ROM cannot read what the flash holds: its frequency, its supply, or something on GPIO6 to GPIO11",
+        "take off what hangs on GPIO6 to GPIO11, feed 500 mA at 3.3 V; then `flash: {frequency: 20m}` in the profile",
+        (2,),
+    ),
+    Rule(
         "nothing-bootable",
-        _unreadable,
+        _nothing_bootable,
         "there is nothing to start at 0x00000: an empty flash, a damaged image, or a flash mode that does not fit",
         "`doit verify profile=NAME` says which: if the bytes are right, mode=dio or mode=dout; else flash it",
         (2, 14),
     ),
     Rule(
         "init-data",
-        _rf_cal,
+        _says(r"rf_cal\[0\]", "rf-cal"),
         "the SDK's init data is missing or damaged, and this firmware does not write it itself",
         "`doit erase`, then flash a firmware that brings it along (NodeMCU since December 2016)",
         (3,),
     ),
     Rule(
+        "system-params",
+        _says("^system param error", "system-params"),
+        "the sectors in which the SDK keeps its parameters hold something else",
+        "`doit erase`, then flash again: the firmware writes them anew",
+        (3,),
+    ),
+    Rule(
         "layout-refused",
-        _size_refused,
+        _says("too small to support|partition_table_regist|Invalid system partition|invalid alignment", *LAYOUT),
         "the firmware refuses the flash size or partition table that it finds",
         "flash it with the profile of the board's real size: `doit identify` names it",
         (4,),
@@ -222,21 +206,28 @@ RULES: Final = (
     ),
     Rule(
         "lua-panic",
-        _panic,
+        _says("^PANIC:", "panic"),
         "a Lua script that runs at boot, mostly init.lua, crashes the firmware again and again",
         "`doit erase` and flash again loses the files and gets you in; then start init.lua with a delay",
         (19,),
     ),
     Rule(
         "watchdog-loop",
-        _watchdog,
+        _starts("watchdog"),
         "the firmware hangs, and the hardware watchdog resets the chip",
         "take another build; if every build hangs, mode=dout",
         (2,),
     ),
     Rule(
+        "supply-at-boot",
+        _starts("brown-out"),
+        "the 3.3 V supply collapses when the firmware starts, mostly with its radio",
+        feed,
+        (9,),
+    ),
+    Rule(
         "restart-loop",
-        _loop,
+        _starts("boot-loop"),
         "the chip starts again and again without a word of why",
         "feed it from a stronger 3.3 V supply; then mode=dout; then another build",
         (2, 9),
@@ -285,7 +276,7 @@ RULES: Final = (
     ),
     Rule(
         "still-formatting",
-        _formatting,
+        _says("Please wait", "formatting"),
         "the firmware is still making its file system, which takes a minute and more on a large flash",
         "wait a minute, then `doit boot`; for next time `boot: {timeout: 180s}` in the profile",
         (20,),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.board.evidence import INTO_LOADER, Evidence
+from pipeline.board.evidence import INTO_APPLICATION, INTO_LOADER, Evidence
 from pipeline.board.rules.rule import Proof, Rule
 
 UART_DOWNLOAD, SPI_BOOT = 1, 3
 SDIO: Final = range(4, 8)
 POWER_ON: Final = 1
 """Reset cause of a power-on (facts: esp8266 §2.2)."""
-LOOPS: Final = 2
 CONNECT_CODES: Final = frozenset({"no-answer", "wire", "write-failed"})
 
 
@@ -21,9 +20,13 @@ def unreached(evidence: Evidence) -> bool:
 
 
 def starved(evidence: Evidence) -> bool:
-    """Whether the chip powers up again and again, untouched."""
-    starts = [cause for cause, _ in evidence.starts() + evidence.log_starts()]
-    return starts.count(POWER_ON) >= LOOPS
+    """Whether the chip powers up by itself.
+
+    Software restarts repeat the latched cause (facts: esp8266 §2.2), so a power-on proves something only after a reset
+    by us, which latches another one.
+    """
+    starts = evidence.starts(INTO_LOADER) + evidence.starts(INTO_APPLICATION)
+    return any(cause == POWER_ON for cause, _ in starts)
 
 
 def _told(evidence: Evidence) -> list[str]:
@@ -114,8 +117,9 @@ def _nobody_there(evidence: Evidence) -> Proof:
 def _starved(evidence: Evidence) -> Proof:
     if not starved(evidence):
         return None
-    count = sum(cause == POWER_ON for cause, _ in evidence.starts() + evidence.log_starts())
-    return [f'{count} times within a second the ROM says "{evidence.rom_line()}"', "reset cause 1 is a power-on"]
+    starts = evidence.starts(INTO_LOADER) + evidence.starts(INTO_APPLICATION)
+    count = sum(cause == POWER_ON for cause, _ in starts)
+    return [f"after our own reset of it (cause 2) the ROM tells of {count} power-on(s), reset cause 1, within a second"]
 
 
 def _other_uart(evidence: Evidence) -> Proof:
