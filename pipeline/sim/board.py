@@ -215,7 +215,9 @@ class Board:
         """
         self.advance(now)
         self._dtr, self._rts = dtr, rts
-        if not self.spec.wired or not self.powered or self.pins.en_open:
+        if not self.spec.wired or not self.powered:
+            return
+        if self.pins.en_open:
             return
         if rts and not dtr:
             if not self._in_reset:

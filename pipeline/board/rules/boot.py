@@ -200,7 +200,7 @@ RULES: Final = (
     Rule(
         "firmware-crashes",
         _crash,
-        "the firmware itself crashes; flash and mode are as they should be",
+        lambda evidence: "the firmware itself crashes" + ("; the flash holds it whole" if evidence.verified else ""),
         "take another build of it; the addresses go to whoever built it",
         (2,),
     ),
