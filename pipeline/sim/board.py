@@ -144,8 +144,8 @@ class Board:
     def _boot(self, cause: int, now: float) -> None:
         """Sample the straps and start what they say."""
         self._cause = cause
-        low = self.gpio0_held or (self._pulled_down and not self.pins.gpio0_open)
-        self._strap = Strap(gpio0=not low, gpio2=not self.pins.gpio2_low, gpio15=self.pins.gpio15_high)
+        high = not (self.gpio0_held or self._pulled_down)
+        self._strap = Strap(gpio0=high, gpio2=not self.pins.gpio2_low, gpio15=self.pins.gpio15_high)
         self._restart(now)
 
     def _restart(self, now: float) -> None:
@@ -170,7 +170,7 @@ class Board:
     @property
     def _pulled_down(self) -> bool:
         """DTR asserted alone pulls GPIO0 down (facts: esp8266 §2.3)."""
-        return self.spec.wired and self._dtr and not self._rts
+        return self.spec.wired and self._dtr and not self._rts and not self.pins.gpio0_open
 
     def power(self, *, on: bool, now: float) -> None:
         """Switch the supply; RAM is lost."""
