@@ -2,7 +2,7 @@
 
 `Resident` says what is on the board, `FlashPlan` what shall be there. Every holding of the board has one fate: left
 where no image covers it, kept by splitting the image around it, kept by editing the new partition table, moved, or
-lost. What is lost is named, and backed up where the table says so. Nothing is ever erased for the sake of tidiness.
+lost (`fates`). What is lost is named, and backed up where the table says so. Nothing is erased for tidiness' sake.
 """
 
 from __future__ import annotations
@@ -12,23 +12,16 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.errors import KeepError
-from pipeline.firmware.filesystem import (
-    FileSystem,
-    Place,
-    new_place_up_to_2x,
-    place_in_partition,
-    places_up_to_2x,
-)
-from pipeline.firmware.flashmap import WHAT
-from pipeline.firmware.partitions import LFS, SPIFFS, TABLE_ADDRESS, settle, with_places
-from pipeline.firmware.resident import Holding, Resident
-from pipeline.flash import SECTOR_SIZE, Region, merge
-from pipeline.plan import KEPT_AREAS, FlashPlan
+from pipeline.fates import MINOR, PARTITIONS, STAYS, Fate, NewLayout, Wish, inside, word_of
+from pipeline.firmware.filesystem import new_place_up_to_2x
+from pipeline.firmware.flashmap import WHAT, Area
+from pipeline.firmware.resident import Resident
+from pipeline.flash import Region, merge
+from pipeline.plan import FlashPlan
 
 Board = Literal["blank", "factory", "foreign", "same", "moves", "line"]
 Reader = Literal["terminal", "pipe"]
 Action = Literal["write", "split", "back-up", "ask", "refuse"]
-How = Literal["left", "split", "table", "moved", "renewed", "released", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,39 +69,7 @@ TABLE: Final = (
 )
 """The decision table. A foreign firmware's data is nothing that `keep:` has a word for, so nothing is refused there."""
 
-_STAYS: Final = frozenset({"left", "split", "table"})
-_MINOR: Final = frozenset({"rf_cal", "phy_init"})
-"""What every firmware makes anew by itself: no loss that anybody would notice."""
 _FULL_ERASE: Final = "if it does not start or misbehaves, erase the whole flash first: `doit erase`, then flash again"
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What shall be kept, by the profile and the command line."""
-
-    words: frozenset[str] = frozenset(KEPT_AREAS)
-    stated: bool = False
-    """The profile says so itself: then what cannot be kept is a refusal."""
-    allowed: bool = False
-    """`allow=would-lose-data`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of one holding."""
-
-    name: str
-    region: Region
-    how: How
-    why: str = ""
-    """Of a loss, for people."""
-    to: int = 0
-    """Of what is moved: its new address."""
-
-    @property
-    def what(self) -> str:
-        """For people."""
-        return WHAT[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +92,7 @@ class Decision:
     @property
     def lost(self) -> list[Fate]:
         """Losses that somebody might regret."""
-        return [fate for fate in self.fates if fate.how == "lost" and fate.name not in _MINOR]
+        return [fate for fate in self.fates if fate.how == "lost" and fate.name not in MINOR]
 
     @property
     def kept(self) -> list[Fate]:
@@ -188,11 +149,6 @@ def insisted_losses(decision: Decision, wish: Wish) -> list[Fate]:
     return [fate for fate in decision.fates if fate.how == "lost" and word_of(fate.name) in wish.words]
 
 
-def word_of(name: str) -> str:
-    """The word of `keep:` that means an area."""
-    return next((word for word, names in KEPT_AREAS.items() if name in names), "")
-
-
 def lines(decision: Decision) -> Iterator[str]:
     """The decision, for people."""
     if decision.kept:
@@ -210,6 +166,14 @@ def lines(decision: Decision) -> Iterator[str]:
     yield from decision.advice
 
 
+def placed_areas(plan: FlashPlan, decision: Decision | None = None) -> list[Area]:
+    """The flash map of the plan's firmware, its partitions where the decision puts them."""
+    places = {PARTITIONS[type_]: region for type_, region in decision.places} if decision else {}
+    known = [area for area in plan.areas if area.name not in places]
+    known += [Area(region, name, WHAT[name]) for name, region in places.items()]
+    return sorted(known, key=lambda area: area.region)
+
+
 # --- NodeMCU on the board ---------------------------------------------------------------------------------------------
 
 
@@ -219,7 +183,7 @@ def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader
         board: Board = "line" if _line_changes(plan, resident) else "same"
         doomed = merge(fate.region for fate in fates)
         return Decision(row_of(board, reader), resident, tuple(fates), doomed=tuple(doomed))
-    layout = _NewLayout(plan, resident, wish)
+    layout = NewLayout(plan, resident, wish)
     fates = [layout.fate(item) for item in resident.holdings]
     if _line_changes(plan, resident):
         board = "line"
@@ -236,7 +200,7 @@ def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader
         tuple(sorted(layout.places.items())),
         tuple(cleared),
         tuple(merge(part for fate in fates if fate.how in {"lost", "moved"} for part in layout.doomed(fate))),
-        tuple(merge(part for fate in fates if fate.how in _STAYS for part in _inside(plan, fate.region))),
+        tuple(merge(part for fate in fates if fate.how in STAYS for part in inside(plan, fate.region))),
         tuple(_advice(plan, resident)),
     )
 
@@ -261,168 +225,6 @@ def _advice(plan: FlashPlan, resident: Resident) -> Iterator[str]:
     majors = [(text.version or text.sdk_line or text.layout)[:1] for text in (old, new)]
     if all(majors) and majors[0] != majors[1]:
         yield f"NodeMCU {majors[0]} -> {majors[1]}: Lua scripts written for the old version may not run"
-
-
-def _inside(plan: FlashPlan, region: Region) -> list[Region]:
-    return [part for segment in plan.segments if (part := region.common(segment.region)).size > 0]
-
-
-def covering(plan: FlashPlan, region: Region) -> Literal["none", "blank", "bytes"]:
-    """What the images have in a region."""
-    found = [
-        segment.data[part.start - segment.address : part.end - segment.address]
-        for segment in plan.segments
-        if (part := region.common(segment.region)).size > 0
-    ]
-    if not found:
-        return "none"
-    return "bytes" if any(data.strip(b"\xff") for data in found) else "blank"
-
-
-class _NewLayout:
-    """Where the firmware of a plan will look for what is on a board, and what can be done about it."""
-
-    def __init__(self, plan: FlashPlan, resident: Resident, wish: Wish) -> None:
-        self.plan, self.resident, self.wish = plan, resident, wish
-        self.areas = {area.name: area.region for area in plan.areas}
-        self.table = plan.firmware.table if plan.firmware.layout.startswith("3.x") else None
-        self.places: dict[int, Region] = {}
-        self._images = [segment.region for segment in plan.segments]
-        self._capacity = plan.settings.capacity
-        if self.table is not None:
-            self._place_partitions()
-        self.areas |= {
-            name: self.places[type_] for type_, name in ((LFS, "lfs"), (SPIFFS, "spiffs")) if type_ in self.places
-        }
-
-    def fate(self, item: Holding) -> Fate:
-        if word_of(item.name) not in self.wish.words:
-            return Fate(item.name, item.region, "released")
-        if item.name == "spiffs":
-            return self._files(item)
-        if item.name == "lfs":
-            return self._lfs(item)
-        return self._parameters(item)
-
-    # --- parameters --------------------------------------------------------------------------------------------------
-
-    def _parameters(self, item: Holding) -> Fate:
-        new, covered = self.areas.get(item.name), covering(self.plan, item.region)
-        same_line = self.plan.firmware.sdk_line == self.resident.sdk_line
-        if new == item.region and (covered == "none" or (covered == "blank" and same_line)):
-            return Fate(item.name, item.region, "left" if covered == "none" else "split")
-        if item.name in _MINOR:
-            return Fate(item.name, item.region, "renewed")
-        if new is None:
-            how: How = "left" if covered == "none" else "lost"
-            return Fate(item.name, item.region, how, "the new image covers them")
-        if new == item.region:
-            return Fate(item.name, item.region, "lost", "the new image covers them")
-        if same_line and new.size == item.region.size and covering(self.plan, new) != "bytes":
-            return Fate(item.name, item.region, "moved", to=new.start)
-        return Fate(item.name, item.region, "lost", f"the new firmware keeps its own at {new.start:#08x}")
-
-    # --- partitions --------------------------------------------------------------------------------------------------
-
-    def _place_partitions(self) -> None:
-        """Put LFS and SPIFFS of the board into the new table, where they fit and do not stand there already."""
-        assert self.table is not None
-        default = settle(self.table, self._capacity)
-        code_end = -(-self.table.code_end // 0x2000) * 0x2000
-        lfs = self.resident.holding("lfs")
-        if lfs and "lfs" in self.wish.words and lfs.region.start >= code_end and self._is_free(lfs.region):
-            if default.get(LFS) != lfs.region:
-                self.places[LFS] = lfs.region
-            low = lfs.region.end
-        else:
-            low = default[LFS].end if LFS in default else code_end
-        files = self.resident.files
-        if files is None or "spiffs" not in self.wish.words or not self._is_free(files.region):
-            return
-        top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")
-        stays = SPIFFS in default and place_in_partition(default[SPIFFS]).accepts(files) and not self.places
-        if not stays and low <= files.start and files.region.end <= top:
-            self.places[SPIFFS] = files.region
-        if with_places(self._record(), self.places) is None:
-            self.places.clear()
-
-    def _record(self) -> bytes:
-        for segment in self.plan.segments:
-            if segment.region.contains(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)):
-                return segment.data[TABLE_ADDRESS - segment.address :][:SECTOR_SIZE]
-        return b""
-
-    def _is_free(self, region: Region) -> bool:
-        return covering(self.plan, region) != "bytes"
-
-    def _lfs(self, item: Holding) -> Fate:
-        covered = covering(self.plan, item.region)
-        default = settle(self.table, self._capacity).get(LFS) if self.table else None
-        if covered != "bytes" and LFS in self.places:
-            return Fate(item.name, item.region, "table")
-        if covered != "bytes" and default == item.region:
-            return Fate(item.name, item.region, "left" if covered == "none" else "split")
-        if item.blank:
-            return Fate(item.name, item.region, "released")
-        if self.table is None:
-            return Fate(item.name, item.region, "lost", "the new firmware has no partition table")
-        return Fate(item.name, item.region, "lost", f"the new firmware ends at {self.table.code_end:#08x}")
-
-    # --- the file system ---------------------------------------------------------------------------------------------
-
-    def _files(self, item: Holding) -> Fate:
-        files, covered = self.resident.files, covering(self.plan, item.region)
-        assert files is not None
-        if covered == "bytes":
-            ends = max(region.end for region in self._images if region.overlaps(item.region))
-            return Fate(item.name, item.region, "lost", f"the new image reaches to {min(ends, item.region.end):#08x}")
-        if SPIFFS in self.places:
-            return Fate(item.name, item.region, "table")
-        found = self._found(files)
-        if found is None or found.accepts(files):
-            return Fate(item.name, item.region, "left" if covered == "none" else "split")
-        return Fate(item.name, item.region, "lost", f"the new firmware looks for it at {found.start:#08x}")
-
-    def _looked_for(self) -> list[Place]:
-        """Where the new firmware looks, in its order; nothing where that is not known."""
-        if self.table is not None:
-            region = {**settle(self.table, self._capacity), **self.places}.get(SPIFFS)
-            return [place_in_partition(region)] if region else []
-        if self.plan.firmware.layout == "2.x" and self.plan.firmware.code_end < self._capacity:
-            return list(places_up_to_2x(self.plan.firmware.code_end, self._capacity))
-        return []
-
-    def _found(self, files: FileSystem) -> Place | None:
-        """What the new firmware would take for its file system: this one, a part of it, or a new one."""
-        places = self._looked_for()
-        if not places:
-            return None
-        hits = [place for place in places if files.seems_to_begin(place.start)]
-        return next((hit for hit in hits if hit.accepts(files)), hits[0]) if hits else places[0]
-
-    def remains(self) -> Iterator[Region]:
-        """Sectors with the marks by which the new firmware would take the rest of a lost file system for a whole one.
-
-        Three blocks each: a firmware that finds one mark missing takes it for an erase that was cut short.
-        """
-        files = self.resident.files
-        for place in self._looked_for() if files else []:
-            if files and files.seems_to_begin(place.start):
-                for index in range(3):
-                    at = place.start + index * files.block
-                    if at < files.region.end:
-                        yield from Region(at, at + SECTOR_SIZE).without(
-                            segment.region for segment in self.plan.segments
-                        )
-
-    def doomed(self, fate: Fate) -> Iterator[Region]:
-        """What of a loss will be overwritten, by us or by the new firmware."""
-        if fate.name in {"spiffs", "lfs"}:
-            yield fate.region
-            return
-        for taken in (*self._images, *self.areas.values()):
-            if (part := fate.region.common(taken)).size > 0:
-                yield part
 
 
 def _everything(plan: FlashPlan) -> Sequence[Region]:

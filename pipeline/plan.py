@@ -46,7 +46,7 @@ CODE_AREAS: Final = frozenset({"boot", "irom"})
 FIRMWARE_OWNS: Final = frozenset({"rf_cal", "phy_init", "system_params", "partition_table"})
 """Areas of which the firmware rewrites the parts that lie inside segments (`flashmap.volatile`)."""
 
-Action = Literal["write", "skip", "erase", "keep", "volatile"]
+Action = Literal["write", "skip", "erase", "keep", "volatile", "lost"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pipeline import journal
 from pipeline.backups import Store
 from pipeline.board.session import Session
 from pipeline.errors import KeepError
+from pipeline.fates import Wish
 from pipeline.firmware.allowance import Override
 from pipeline.firmware.nodemcu import Firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, with_places
@@ -22,7 +23,7 @@ from pipeline.firmware.resident import Resident, from_json, survey
 from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.flasher.records import Policy, Probe
 from pipeline.flasher.saving import save_losses
-from pipeline.keeping import BOARDS, Decision, Wish, decide, insisted_losses, lines, refuse
+from pipeline.keeping import BOARDS, Decision, decide, insisted_losses, lines, refuse
 from pipeline.plan import fitted
 
 _REMEMBERED: Final = ("family", "version", "sdk_line", "layout")

@@ -41,7 +41,7 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
             entry = _record(session, found, policy, "clean", entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
     found = adapt(session, found, policy)
-    dirty = _everything(found) if found.forced else compare(session, found)
+    dirty = everything(found) if found.forced else compare(session, found)
     if not dirty:
         reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
         session.say(reason)
@@ -55,7 +55,8 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
         raise
 
 
-def _everything(found: Probe) -> list[Region]:
+def everything(found: Probe) -> list[Region]:
+    """All that the plan would write, but for what is left alone."""
     return [part for segment in found.plan.segments for part in segment.region.without(found.ignored)]
 
 

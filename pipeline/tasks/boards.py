@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import NoPortError, PipelineError, StoppedError
@@ -121,9 +122,20 @@ class Board:
                 self.probe()
                 return self.flash()
             found = self.found
-            policy = self.request.policy()
+            policy = replace(self.request.policy(), ask=self._agrees if self.can_ask else None)
             self.outcome = self.recorded("flash", lambda: flash(self.session(), found, policy))
         return self.outcome
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody can answer a question."""
+        return sys.stdin.isatty()
+
+    def _agrees(self, loss: str) -> bool:
+        """Whether a person, or yes=1, agrees to a loss."""
+        if self.request.variables.flag("yes"):
+            return True
+        return self.lines.ask(f"{self.port()}: {loss}. Type yes to go on:") and sessions.said_yes()
 
     @property
     def settled(self) -> bool:

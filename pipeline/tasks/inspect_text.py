@@ -139,8 +139,8 @@ def picture(found: Inspection, size: int) -> str:
     brought = [(one.region, MARKS[one.kind]) for file in found.files for one in file.stretches]
     known = areas(found.firmware, size) if found.firmware.family == "nodemcu" else ()
     kept = [(area.region, AREA_MARKS[area.name][0]) for area in known]
-    lines = [f"  files      |{_drawn(brought, list(MARKS.values()), size)}|"]
-    flash = _drawn(kept, [mark for mark, _ in AREA_MARKS.values()], size)
+    lines = [f"  files      |{drawn(brought, list(MARKS.values()), size)}|"]
+    flash = drawn(kept, [mark for mark, _ in AREA_MARKS.values()], size)
     if kept:
         lines.append(f"  flash      |{flash}|")
     half = WIDTH // 2
@@ -152,7 +152,8 @@ def picture(found: Inspection, size: int) -> str:
     return "\n".join([*lines, *([f"  {'':<{_LABEL}} {legend}"] if legend else [])])
 
 
-def _drawn(pieces: list[tuple[Region, str]], order: list[str], size: int) -> str:
+def drawn(pieces: list[tuple[Region, str]], order: list[str], size: int) -> str:
+    """A flash of `size` bytes to scale, one mark for equal parts; where several share one, the first of `order`."""
     step = size / WIDTH
     cells = []
     for number in range(WIDTH):

@@ -6,6 +6,7 @@ nothing that a task depends on.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from doit.cmd_base import DoitCmdBase
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline.flash import Region
+    from pipeline.keeping import Decision
     from pipeline.plan import FlashPlan
     from pipeline.tasks.boards import Board
 
@@ -67,32 +69,50 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         plan = request().plan()
         request().policy()  # a mistyped value is refused here as it would be by `flash`
         self._show(plan, None)
-        self._say("\nno board was asked: with port= the real difference is shown")
+        self._say("\nno board was asked: with port= the real difference is shown, and what the board keeps and loses")
 
     def _compare(self, board: Board) -> None:
         from pipeline.flasher.adapting import adapt  # noqa: PLC0415
         from pipeline.flasher.probing import compare, probe  # noqa: PLC0415
+        from pipeline.flasher.running import everything  # noqa: PLC0415
+        from pipeline.keeping import lines  # noqa: PLC0415
 
         plan, policy = request().plan(), request().policy()  # refused before the port is opened
+        if board.can_ask:  # nothing is asked here, but what `flash` would ask is no refusal
+            policy = replace(policy, ask=lambda _loss: False)
         with sessions.Working(board.wanted):
             session = board.session()
             try:
                 found = probe(session, plan, policy)
+                settled = bool(found.ignored)
                 if not found.holds:
                     found = adapt(session, found, policy)
-                dirty = None if found.forced else compare(session, found)
+                dirty = everything(found) if found.forced else compare(session, found)
             finally:
                 session.leave()
         self._say(f"{session.port}\n         {found.reason}")
-        self._show(found.plan, dirty, settled=bool(found.ignored))
+        for line in lines(found.decision) if found.decision else ():
+            self._say(f"         {line}")
+        self._show(found.plan, dirty, found.decision, settled=settled)
 
-    def _show(self, plan: FlashPlan, dirty: Sequence[Region] | None, *, settled: bool = False) -> None:
+    def _show(
+        self,
+        plan: FlashPlan,
+        dirty: Sequence[Region] | None,
+        decision: Decision | None = None,
+        *,
+        settled: bool = False,
+    ) -> None:
+        from pipeline.keeping import placed_areas  # noqa: PLC0415
         from pipeline.plan import rows  # noqa: PLC0415
         from pipeline.tasks.building import build_note  # noqa: PLC0415
-        from pipeline.tasks.plan_text import describe_first_boot, describe_plan, draw_map, table  # noqa: PLC0415
+        from pipeline.tasks.plan_text import describe_first_boot, describe_plan, draw_map, marked, table  # noqa: PLC0415
 
         baud = request().serial().baud
-        found = rows(plan, baud, dirty, settled=settled)
+        areas = placed_areas(plan, decision)
+        found = rows(replace(plan, areas=tuple(areas)), baud, dirty, settled=settled)
+        if decision is not None:
+            found = marked(found, decision)
         self._say(describe_plan(plan))
         note = build_note(request())
         if note:
@@ -101,7 +121,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         if later:
             self._say(later)
         self._say("\n" + table(found, baud))
-        self._say("\n" + draw_map(found, plan.settings.capacity))
+        self._say("\n" + draw_map(found, plan.settings.capacity, areas if plan.firmware.family == "nodemcu" else ()))
 
     def _say(self, text: str) -> None:
         put(text, self.outstream)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from pipeline.firmware.flashmap import Area
 from pipeline.flash import SECTOR_SIZE, Region, merge
-from pipeline.plan import FlashPlan, Row
+from pipeline.keeping import Decision
+from pipeline.plan import Action, FlashPlan, Row
+from pipeline.tasks.inspect_text import AREA_MARKS, drawn
 from pipeline.units import format_address, format_size
 
 MAP_WIDTH: Final = 64
@@ -14,7 +18,7 @@ LINE: Final = "{:<8}  {:<8}  {:>9}  {:<8}  {:>10}  {:>7}  {}"
 """From, to, size, action, bytes on the wire, seconds, what."""
 WHAT_WIDTH: Final = 36
 """Longest text of the last column: a line then has 98 characters."""
-MARKS: Final = {"write": "#", "erase": "x", "volatile": "~", "skip": "=", "keep": "."}
+MARKS: Final = {"lost": "!", "write": "#", "erase": "x", "volatile": "~", "skip": "=", "keep": "."}
 """One character for each action, the boldest first; the same in every console."""
 
 
@@ -34,8 +38,8 @@ def table(rows: Sequence[Row], baud: int) -> str:
     """The plan as a table: addresses, size, action, bytes on the wire, seconds, what."""
     lines = [LINE.format("from", "to", "size", "action", "wire bytes", "seconds", "what")]
     for row in rows:
-        wire = f"{row.wire_bytes:,}" if row.action == "write" else ""
-        seconds = f"{row.seconds:.1f}" if row.action == "write" else ""
+        wire = f"{row.wire_bytes:,}" if row.wire_bytes else ""
+        seconds = f"{row.seconds:.1f}" if row.wire_bytes else ""
         start, end = format_address(row.region.start), format_address(row.region.end)
         lines.append(LINE.format(start, end, _size(row.region), row.action, wire, seconds, _short(row.what)))
     wire, seconds = f"{sum(row.wire_bytes for row in rows):,}", f"{sum(row.seconds for row in rows):.1f}"
@@ -54,21 +58,63 @@ def describe_first_boot(plan: FlashPlan) -> str:
     return f"then     the firmware makes {', '.join(map(str, regions))} its own when it first runs" if regions else ""
 
 
-def draw_map(rows: Sequence[Row], capacity: int) -> str:
-    """The flash to scale, one character for equal parts; where several actions share one, the boldest shows."""
+def marked(rows: Sequence[Row], decision: Decision) -> list[Row]:
+    """The table with what a board loses, and with what is kept of it inside the images."""
+    for fate in decision.kept:
+        rows = _recut(rows, fate.region, "keep", fate.what)
+    for fate in decision.lost:
+        rows = _recut(rows, fate.region, "lost", fate.what)
+    table = list(rows[:1])
+    for row in rows[1:]:
+        last = table[-1]
+        if not row.wire_bytes and (row.action, row.what, 0) == (last.action, last.what, last.wire_bytes):
+            table[-1] = replace(last, region=Region(last.region.start, row.region.end))
+        else:
+            table.append(row)
+    return table
+
+
+def _recut(rows: Sequence[Row], region: Region, action: Action, what: str) -> list[Row]:
+    """What is written stays `write` where something is said to be kept: it is given its new place there."""
+    table = []
+    for row in rows:
+        inside = row.region.common(region)
+        if inside.size <= 0 or (action == "keep" and row.action == "write"):
+            table.append(row)
+        else:
+            table += [_part(row, piece) for piece in row.region.without([region])]
+            table.append(replace(_part(row, inside), action=action, what=what))
+    return sorted(table, key=lambda row: row.region)
+
+
+def _part(row: Row, region: Region) -> Row:
+    share = region.size / row.region.size
+    return replace(row, region=region, wire_bytes=round(row.wire_bytes * share), seconds=row.seconds * share)
+
+
+def draw_map(rows: Sequence[Row], capacity: int, areas: Sequence[Area] = ()) -> str:
+    """The flash to scale, one character for equal parts; where several actions share one, the boldest shows.
+
+    Below it, to the same scale, what the firmware keeps where.
+    """
     step = capacity / MAP_WIDTH
-    order = list(MARKS)
-    cells = []
-    for number in range(MAP_WIDTH):
-        cell = Region(int(number * step), max(int(number * step) + 1, int((number + 1) * step)))
-        actions = [row.action for row in rows if row.region.overlaps(cell)]
-        cells.append(MARKS[min(actions, key=order.index)] if actions else MARKS["keep"])
+    cells = drawn([(row.region, MARKS[row.action]) for row in rows], list(MARKS.values()), capacity)
     used = [action for action in MARKS if MARKS[action] in cells]
-    legend = "  ".join(f"{MARKS[action]} {action}" for action in used)
-    return (
-        f"|{''.join(cells)}|\n {format_address(0):<{MAP_WIDTH // 2}}{format_address(capacity):>{MAP_WIDTH // 2}}\n"
-        f" {legend}   (one character: {format_size(int(step))})"
-    )
+    lines = [
+        f"|{cells}|",
+        *_area_line(areas, capacity),
+        f" {format_address(0):<{MAP_WIDTH // 2}}{format_address(capacity):>{MAP_WIDTH // 2}}",
+        " "
+        + "  ".join(f"{MARKS[action]} {action}" for action in used)
+        + f"   (one character: {format_size(int(step))})",
+    ]
+    named = [f"{mark} {what}" for mark, what in AREA_MARKS.values() if areas and mark in lines[1]]
+    return "\n".join([*lines, *([" " + "  ".join(named)] if named else [])])
+
+
+def _area_line(areas: Sequence[Area], capacity: int) -> list[str]:
+    pieces = [(area.region, AREA_MARKS[area.name][0]) for area in areas]
+    return [f"|{drawn(pieces, [mark for mark, _ in AREA_MARKS.values()], capacity)}|"] if pieces else []
 
 
 def _size(region: Region) -> str:

@@ -102,6 +102,12 @@ def waiting_for_person() -> Iterator[None]:
         _busy[threading.get_ident()] = port
 
 
+def said_yes() -> bool:
+    """Read a person's answer to a question that was just asked."""
+    with waiting_for_person():
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def ending() -> bool:
     """Whether the process is about to end on request: what fails now was told to."""
     return _ending.is_set()

@@ -193,11 +193,9 @@ def confirm(board: Board, what: str) -> None:
     if board.request.variables.flag("yes"):
         return
     port = board.port()
-    if not sys.stdin.isatty() or not board.lines.ask(f"{port}: this {what}. Type yes to go on:"):
+    if not board.can_ask or not board.lines.ask(f"{port}: this {what}. Type yes to go on:"):
         raise ConfirmationError(f"{port}: this {what}", "say yes=1")
-    with sessions.waiting_for_person():
-        answer = sys.stdin.readline().strip().lower()
-    if answer not in {"y", "yes"}:
+    if not sessions.said_yes():
         raise ConfirmationError(f"{port}: not confirmed, nothing was done")
 
 

@@ -56,8 +56,7 @@ def rows(done: Done) -> list[Row]:
 
 
 def drawn(done: Done) -> str:
-    (line,) = re.findall(r"^\|(.{64})\|$", done.out, re.MULTILINE)
-    return str(line)
+    return str(re.findall(r"^\|(.{64})\|$", done.out, re.MULTILINE)[0])
 
 
 def actions(done: Done) -> set[str]:
