@@ -21,6 +21,7 @@ LEAVES = frozenset({"digests", "errors", "units", "flash", "events", "files", "p
 SPINE = frozenset(
     {
         "backups",
+        "fates",
         "keeping",
         "profile",
         "profile_keys",

@@ -33,7 +33,10 @@ PARAMETERS: Final = 5 * SECTOR_SIZE
 
 _MARK: Final = 0x0529 ^ 0x100
 _MARK_AT: Final = 0x100 - 4
+_UNMARKED: Final = 0xFFFF ^ _MARK
+_MOST_BLOCKS: Final = 0x1000000 // SMALL_BLOCK
 _LOWEST: Final = 0x10000
+_MIB: Final = 0x100000
 _HIGHEST_START: Final = 0x180000
 """Above the largest firmware, 1 MiB of mapped flash, and all that a search adds to its end."""
 
@@ -70,12 +73,22 @@ class Place:
         return files.start == self.start and files.region.end <= self.end
 
 
-def file_system_at(read: Read, start: int) -> FileSystem | None:
-    """The file system that begins exactly there."""
+def file_system_at(read: Read, start: int, *, known: bool = False) -> FileSystem | None:
+    """The file system that begins exactly there, by the rules of SPIFFS itself.
+
+    Three marks are read, of which one may be missing: that of a block whose erase was cut short. The first may be
+    missing only where it is `known` that one begins there: blank flash before a file system looks the same.
+    """
     for block in (BLOCK, SMALL_BLOCK):
-        first = _blocks_from(read, start)
-        if first >= MIN_BLOCKS and _blocks_from(read, start + block) == first - 1:
-            return FileSystem(start, first, block)
+        first, second, third = (_blocks_from(read, start + index * block) for index in range(3))
+        if (second == _UNMARKED and first == third + 2) or (third == _UNMARKED and first == second + 1):
+            blocks = first
+        elif second == third + 1 and (first == second + 1 or (known and first == _UNMARKED)):
+            blocks = second + 1
+        else:
+            continue
+        if MIN_BLOCKS <= blocks <= _MOST_BLOCKS:
+            return FileSystem(start, blocks, block)
     return None
 
 
@@ -91,14 +104,17 @@ def find_file_system(read: Read, flash_size: int) -> FileSystem | None:
         blocks = _blocks_from(read, address)
         end = address + blocks * block
         if blocks > 0 and end <= flash_size:
-            found = _first_block(read, end, block, blocks)
+            found = _first_block(read, end, block, blocks, wide=flash_size > _MIB)
             if found:
                 return found
     return None
 
 
-def _first_block(read: Read, end: int, block: int, known: int) -> FileSystem | None:
-    """By halving: the block `count` blocks before the end bears the mark `count`, if it belongs to it."""
+def _first_block(read: Read, end: int, block: int, known: int, *, wide: bool) -> FileSystem | None:
+    """By halving: the block `count` blocks before the end bears the mark `count`, if it belongs to it.
+
+    `wide`: this flash is so large that it can only begin at a multiple of 64 KiB.
+    """
     low, high = known, (end - _LOWEST) // block
     while low < high:
         middle = (low + high + 1) // 2
@@ -107,7 +123,11 @@ def _first_block(read: Read, end: int, block: int, known: int) -> FileSystem | N
             low = middle
         else:
             high = middle - 1
-    return file_system_at(read, end - low * block) or file_system_at(read, end - (low - 1) * block)
+    for start in (end - low * block, end - (low - 1) * block):
+        files = file_system_at(read, start, known=wide and not start % WIDE)
+        if files:
+            return files
+    return None
 
 
 def _blocks_from(read: Read, address: int) -> int:

@@ -172,7 +172,7 @@ def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmw
     files = None
     if SPIFFS in regions:
         place = place_in_partition(regions[SPIFFS])
-        files = file_system_at(peek.read, place.start) if place.end > place.start else None
+        files = file_system_at(peek.read, place.start, known=True) if place.end > place.start else None
     places = {name: regions[type_] for type_, name in _PARAMETERS.items() if type_ in regions}
     holdings = list(_holdings(peek, places, files))
     if LFS in regions:

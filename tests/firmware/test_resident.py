@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from pipeline.firmware.filesystem import FileSystem
+from pipeline.firmware.nodemcu import Firmware
+from pipeline.firmware.partitions import LFS, SPIFFS, with_places
+from pipeline.firmware.resident import Holding, Resident, from_json, survey
+from pipeline.flash import Region
+from tests.firmware.flashes import Flash, put_files
+from tests.images import Builder
+
+SIZE = 0x400000
+MAKE = Builder()
+END_2X = {"rf_cal": 0x3FB000, "phy_init": 0x3FC000, "system_params": 0x3FD000}
+
+
+def flash(*parts: tuple[int, bytes]) -> Flash:
+    cells = bytearray(b"\xff" * SIZE)
+    for address, data in parts:
+        cells[address : address + len(data)] = data
+    return Flash(cells)
+
+
+def booted_2x(*, header: int = 0x40) -> Flash:
+    image = bytearray(MAKE.combine(MAKE.pair_2x()))
+    image[3] = header
+    found = flash((0, bytes(image)), (0x3FB000, b"cal"), (0x3FC000, b"\x05\x00"), (0x3FD000, b"params"))
+    put_files(found.cells, 0x50000, 469)
+    return found
+
+
+@pytest.mark.parametrize("fill", [b"\xff", b"\0"])
+def test_a_board_of_one_value_is_blank(fill: bytes) -> None:
+    assert survey(Flash(bytearray(fill * SIZE)), SIZE) == Resident("blank")
+
+
+def test_factory_firmware_is_named() -> None:
+    greeting = b"\0AT version:1.1.0.0\0" + b"\0" * 20
+    found = survey(flash((0, MAKE.boot([(0x40100000, greeting + bytes(-len(greeting) % 4))]))), SIZE)
+    assert (found.kind, found.title) == ("factory", "AT firmware 1.1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("data", "title"),
+    [
+        (MAKE.sketch(), "Arduino sketch"),
+        (MAKE.boot().ljust(0x10000, b"\xff") + Random(1).randbytes(0x30000), "unknown firmware"),
+        (Random(2).randbytes(0x80000), "unknown firmware"),
+    ],
+)
+def test_what_is_not_nodemcu_is_foreign(data: bytes, title: str) -> None:
+    found = survey(flash((0, data)), SIZE)
+    assert (found.kind, found.title, found.holdings) == ("foreign", title, ())
+
+
+def test_2x_is_known_by_its_texts_and_its_file_system_by_its_marks() -> None:
+    board = booted_2x()
+    found = survey(board, SIZE)
+    assert (found.kind, found.sdk_line, found.layout) == ("nodemcu", "2.x", "2.x")
+    assert found.files == FileSystem(0x50000, 469)
+    assert {item.name: item.region.start for item in found.holdings} == {**END_2X, "spiffs": 0x50000}
+    assert board.read_bytes < 64 * 1024
+    assert board.digested <= 0x60000
+
+
+def test_what_is_known_already_is_not_looked_for() -> None:
+    board = booted_2x()
+    found = survey(board, SIZE, Firmware("nodemcu", version="2.2.1", sdk_line="2.x", layout="2.x"))
+    assert found.version == "2.2.1"
+    assert found.files == FileSystem(0x50000, 469)
+    assert board.read_bytes < 9 * 1024
+    assert board.digested == 0
+
+
+def test_parameters_stand_where_the_header_on_the_board_puts_them() -> None:
+    board = booted_2x(header=0x20)  # 1 MB
+    put_files(board.cells, 0x50000, 85)
+    board.cells[0xFD000:0xFD004] = b"wifi"
+    found = survey(board, SIZE)
+    assert {item.name: item.region.start for item in found.holdings} == {"system_params": 0xFD000, "spiffs": 0x50000}
+
+
+def test_init_data_that_is_none_is_nothing_to_keep() -> None:
+    board = booted_2x()
+    board.cells[0x3FC000] = 0x31
+    assert survey(board, SIZE).holding("phy_init") is None
+
+
+@pytest.mark.parametrize(("layout", "cal"), [("new", 0xD000), ("old", 0xB000)])
+def test_3x_is_known_by_its_partition_table_alone(layout: str, cal: int) -> None:
+    board = flash((0, MAKE.combine(MAKE.pair_3x(layout=layout))), (cal, b"cal"))
+    put_files(board.cells, 0x40000, 400)
+    found = survey(board, SIZE)
+    assert (found.kind, found.sdk_line, found.layout) == ("nodemcu", "3.x", f"3.x-{layout}")
+    assert [item.name for item in found.holdings] == ["rf_cal", "spiffs"]
+    assert board.read_bytes < 9 * 1024
+    assert board.digested == 0
+
+
+def test_the_table_on_the_board_counts_not_the_builds() -> None:
+    board = flash((0, MAKE.combine(MAKE.pair_3x())))
+    moved = {LFS: Region(0x80000, 0xA0000), SPIFFS: Region(0x100000, 0x200000)}
+    board.cells[0x10000:0x11000] = with_places(bytes(board.cells[0x10000:0x11000]), moved) or b""
+    put_files(board.cells, 0x100000, 128)
+    assert survey(board, SIZE).holding("lfs") == Holding("lfs", moved[LFS], blank=True)
+    board.cells[0x80000:0x80004] = b"lua!"
+    found = survey(board, SIZE)
+    assert found.holding("lfs") == Holding("lfs", moved[LFS])
+    assert found.holding("spiffs") == Holding("spiffs", moved[SPIFFS])
+
+
+def test_it_survives_the_journal() -> None:
+    found = survey(booted_2x(), SIZE)
+    assert from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert from_json(json.loads(json.dumps(Resident("blank").to_json()))) == Resident("blank")
+
+
+@pytest.mark.images
+@pytest.mark.parametrize(
+    ("name", "title", "line"),
+    [
+        ("nodemcu-2.2-cloud-float.bin", "NodeMCU 2.2.1 (SDK 2.2.1, float, 13 modules)", "2.x"),
+        ("nodemcu-1.5.4.1-split/combined.bin", "NodeMCU 1.5.4.1 (SDK 1.5.4.1, float)", "1.5.4.1"),
+        ("nodemcu-3.0-cloud-float.bin", "NodeMCU 3.x", "3.x"),
+    ],
+)
+def test_real_firmware_is_recognised_in_flash(images_folder: Any, name: str, title: str, line: str) -> None:
+    found = survey(flash((0, (images_folder / name).read_bytes())), SIZE)
+    assert (found.kind, found.title, found.sdk_line) == ("nodemcu", title, line)
