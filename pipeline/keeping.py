@@ -7,7 +7,7 @@ lost (`fates`). What is lost is named, and backed up where the table says so. No
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -37,7 +37,7 @@ class Row:
     """What is done instead where the profile's own `keep:` names something that cannot be kept."""
 
 
-BOARDS: Final = {
+BOARDS: Final[Mapping[Board, str]] = {
     "blank": "blank",
     "factory": "factory AT firmware",
     "foreign": "foreign firmware",
@@ -45,10 +45,10 @@ BOARDS: Final = {
     "moves": "NodeMCU, the layout moves",
     "line": "NodeMCU, the SDK line changes",
 }
-ACTIONS: Final = {
+ACTIONS: Final[Mapping[Action, str]] = {
     "write": "write",
     "split": "keep: split the image around it, or edit the new partition table",
-    "back-up": "back up what is lost, write, put back what can be",
+    "back-up": "back up what will be lost, write, put back what can be",
     "ask": "ask",
     "refuse": "refuse: `would-lose-data`",
 }
@@ -103,6 +103,18 @@ class Decision:
     def backs_up(self) -> bool:
         """Whether there is something to back up before the first erase."""
         return "back-up" in self.row.actions and bool(self.doomed)
+
+
+def table_text() -> str:
+    """The table as the README shows it."""
+    head = ("on the board", "on a terminal", "in a pipe", "`keep:` of the profile insists: terminal, pipe")
+    body = []
+    for board, what in BOARDS.items():
+        terminal, pipe = row_of(board, "terminal"), row_of(board, "pipe")
+        done = ["; ".join(ACTIONS[action] for action in row.actions) for row in (terminal, pipe)]
+        insisted = " / ".join(dict.fromkeys(ACTIONS[row.insisted] for row in (terminal, pipe)))
+        body.append((what, done[0], done[1] if done[1] != done[0] else "the same", insisted))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * 4, *body))
 
 
 def row_of(board: Board, reader: Reader) -> Row:
