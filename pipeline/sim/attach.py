@@ -81,16 +81,16 @@ class AttachServer(LoopbackServer):
     def _talk(self, connection: socket.socket) -> None:
         self.link.clear_received()
         while not self._stop.is_set():
-            ready = select.select([connection], [], [], min(0.25, self.link.next_event_s()))[0]
+            ready = select.select([connection], [], [], min(0.25, self.link.nap_s()))[0]
             if ready:
                 message = read_message(connection)
                 if message is None:
                     return
                 self._obey(connection, *message)
             try:
-                waiting = self.link.waiting()
-                if waiting:
-                    connection.sendall(pack(b"D", self.link.read(waiting, 0)))
+                arrived = self.link.take()
+                if arrived:
+                    connection.sendall(pack(b"D", arrived))
             except PortGoneError as error:
                 connection.sendall(pack(b"G", str(error).encode()))
                 return
@@ -104,7 +104,7 @@ class AttachServer(LoopbackServer):
         elif kind == b"L":
             self.link.set_lines(dtr=bool(body[0] & 1), rts=bool(body[0] & 2))
         elif kind == b"P":
-            waiting = self.link.waiting()
-            if waiting:
-                connection.sendall(pack(b"D", self.link.read(waiting, 0)))
+            arrived = self.link.take()
+            if arrived:
+                connection.sendall(pack(b"D", arrived))
             connection.sendall(pack(b"P"))

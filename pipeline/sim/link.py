@@ -128,6 +128,18 @@ class Link:
                 self.faults.check()
             return len(self._received)
 
+    def take(self) -> bytes:
+        """All that has arrived for the host.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        with self.changed:
+            self.waiting()
+            data = bytes(self._received)
+            self._received.clear()
+            return data
+
     def read(self, size: int, timeout_s: float | None, cancelled: Callable[[], bool] = lambda: False) -> bytes:
         """Up to `size` bytes, waiting at most `timeout_s` (None: for ever) until that many are there.
 
@@ -146,6 +158,11 @@ class Link:
             data = bytes(self._received[:size])
             del self._received[: len(data)]
             return data
+
+    def nap_s(self) -> float:
+        """Seconds until a server shall `take` again: none if something arrived since, whoever made the time pass."""
+        with self.changed:
+            return 0.0 if self._received else self.next_event_s()
 
     def next_event_s(self) -> float:
         """Seconds on the wall until it is worth looking again."""

@@ -60,7 +60,7 @@ class PtyPort:
             if any(flags & select.POLLHUP for _, flags in poller.poll(0)):
                 self._closed()
                 continue
-            select.select([self._master], [], [], self.link.next_event_s())
+            select.select([self._master], [], [], self.link.nap_s())
             try:
                 self._serve()
             except PortGoneError:
@@ -86,9 +86,9 @@ class PtyPort:
             self.link.write(data)
         if speed == UNSET_SPEED:
             self.link.set_baud(self.link.board.uart.baud)
-        waiting = self.link.waiting()
-        if waiting:
-            self._write(self.link.read(waiting, 0))
+        arrived = self.link.take()
+        if arrived:
+            self._write(arrived)
 
     def _read(self) -> bytes:
         try:

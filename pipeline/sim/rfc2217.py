@@ -54,13 +54,13 @@ class Rfc2217Server(LoopbackServer):
         # pyserial's stubs ask for its own classes; it only uses the attributes that these have too.
         manager = serial.rfc2217.PortManager(port, sender)  # type: ignore[arg-type]
         while not self._stop.is_set():
-            if select.select([connection], [], [], min(0.25, self.link.next_event_s()))[0]:
+            if select.select([connection], [], [], min(0.25, self.link.nap_s()))[0]:
                 data = connection.recv(65536)
                 if not data:
                     return
                 heard = b"".join(manager.filter(data))
                 if heard:
                     self.link.write(heard)
-            waiting = self.link.waiting()
-            if waiting:
-                sender.write(b"".join(manager.escape(self.link.read(waiting, 0))))
+            arrived = self.link.take()
+            if arrived:
+                sender.write(b"".join(manager.escape(arrived)))

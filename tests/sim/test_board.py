@@ -367,3 +367,23 @@ def test_no_stream_of_commands_hangs_a_board_past_a_reset(start: str, pieces: li
 def test_factory_contents_are_what_a_new_board_holds() -> None:
     link = build("sim://esp12")
     assert bytes(link.board.cells[0 : link.board.nor.size]) == factory_contents(4 << 20)
+
+
+def test_a_server_naps_only_when_it_has_passed_on_everything() -> None:
+    """Bytes that arrived between two looks used to lie there for a quarter of a second."""
+    wall = Wall()
+    link = build("sim://esp12?time=real&start=rom", wall)
+    link.write(SYNC)
+    heard, longest = b"", 0.0
+    while wall.seconds < 0.2:
+        wall.seconds += link.nap_s()
+        seen = link.waiting()
+        wall.seconds += 5e-4  # more arrives while a server is busy
+        if seen:
+            heard += link.take()
+            assert link.take() == b""
+            wall.seconds += 5e-4
+            link.pump()  # as another thread may
+            longest = max(longest, link.nap_s() if link.waiting() else 0.0)
+    assert heard.count(b"\xc0") == 16
+    assert longest == 0.0
