@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from pipeline.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
-from pipeline.files import make_private, write_atomic
+from pipeline.files import later_stamp, make_private, write_atomic
 from pipeline.flash import BLOCK_SIZE, Region, merge
 
 FORMAT: Final = "flashpipe-backup/1"
@@ -34,7 +34,6 @@ Why = Literal["asked", "before-flash", "rollback"]
 BLANK: Final = ""
 """Stands for the digest of a block that holds nothing but FF."""
 _ID: Final = re.compile(r"(\d{8}T\d{9})-[0-9a-f]{8}")
-_STAMP: Final = "%Y%m%dT%H%M%S"
 _SHORTEST_ID: Final = 9
 """Characters of an id that are worth looking for: the date and its T."""
 
@@ -376,20 +375,6 @@ def find(folder: Path, name: str) -> tuple[Store, Manifest]:
 def blocks_of(region: Region) -> Iterator[Region]:
     """The blocks a region is kept in: they end at multiples of 64 KiB, so that equal ones meet."""
     return region.split(BLOCK_SIZE)
-
-
-def later_stamp(names: Iterable[str], now: float | None = None) -> str:
-    """A time, UTC to the millisecond, for the name of a new record: later than every name of `names`.
-
-    A clock that jumps back would otherwise make the newest record look old.
-    """
-    now = time.time() if now is None else now
-    stamp = time.strftime(_STAMP, time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
-    last = max((name[: len(stamp)] for name in names), default="")
-    if stamp > last:
-        return stamp
-    whole = f"{int(last[9:]) + 1:09d}"  # the digits of one day cannot run over: a thousand records in its last second
-    return last[:9] + whole
 
 
 _TAKE_ANOTHER: Final = "take another backup: backup=ID"

@@ -594,6 +594,27 @@ class VerifyError(PipelineError):
     remedy = "check supply and flash; baud=115200; the message names the first bad region"
 
 
+class AuditError(PipelineError):
+    """A board is not what its records say."""
+
+    code, status = "audit", 25
+    remedy = "the message says what differs, and from which receipt"
+
+
+class NoReceiptError(AuditError):
+    """Nothing on record says what the board holds."""
+
+    code = "no-receipt"
+    remedy = "flash or restore the board from this project once; its receipt is what an audit compares with"
+
+
+class DriftError(AuditError):
+    """The firmware on the board is not what the receipt says was written."""
+
+    code = "drift"
+    remedy = "`doit flash` writes what differs; find out who changed it"
+
+
 # --- booting ---------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
@@ -60,6 +62,20 @@ def make_private(*folders: Path) -> None:
         raise RecordError(
             f"{error.filename}: cannot be made: {error.strerror or error}", "free disk space or mend the rights"
         ) from error
+
+
+def later_stamp(names: Iterable[str], now: float | None = None) -> str:
+    """A time, UTC to the millisecond, for the name of a new record: later than every name of `names`.
+
+    A clock that jumps back would otherwise make the newest record look old.
+    """
+    now = time.time() if now is None else now
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
+    last = max((name[: len(stamp)] for name in names), default="")
+    if stamp > last:
+        return stamp
+    whole = f"{int(last[9:]) + 1:09d}"  # the digits of one day cannot run over: a thousand records in its last second
+    return last[:9] + whole
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:

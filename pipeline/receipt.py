@@ -11,9 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.files import write_atomic
+from pipeline.files import later_stamp, make_private, write_atomic
 
-FORMAT: Final = "flashpipe-receipt/1"
+FORMAT: Final = "flashpipe-receipt/2"
+"""`receipt_schema.json` says what is in it; `receipts` reads the first format too."""
 _SECRET: Final = re.compile(
     r"""(?ix)
     ( ["']? \b (?: pass (?: word|phrase|wd )? | pwd | psk | key | secret | token | ssid ) \b ["']? \s* [=:,] \s* )
@@ -29,7 +30,7 @@ class Receipt:
 
     command: str
     outcome: str
-    """`flashed`, `skipped`, `erased`, `verified`, `booted`, or the code of the error."""
+    """`flashed`, `skipped`, `erased`, `verified`, `booted`, `backed-up`, `restored`, `audited`, or an error's code."""
     port: str
     virtual: bool
     """True: the board is a virtual one and its boot was predicted from the image, not executed."""
@@ -37,13 +38,25 @@ class Receipt:
     plan: str = ""
     reason: str = ""
     device: dict[str, Any] = field(default_factory=dict)
+    adapter: dict[str, str] = field(default_factory=dict)
+    """USB identity, bridge, serial number and socket, where the port is a device of this machine."""
+    images: list[dict[str, Any]] = field(default_factory=list)
+    """The files as they came: address, name, source, sha256, size."""
+    lock: dict[str, Any] = field(default_factory=dict)
+    """`state`: whether images.lock.yaml pins them; `locked`: whether nothing else was admitted."""
     segments: list[dict[str, Any]] = field(default_factory=list)
+    """The bytes as they shall stand in flash: address, size, md5, image."""
     written: list[str] = field(default_factory=list)
     """Regions erased and written, `start..end`, half-open."""
     sent_bytes: int = 0
+    """Bytes of flash that were written."""
+    skipped_bytes: int = 0
+    """Bytes of the plan that the board held already."""
     steps: list[tuple[str, float]] = field(default_factory=list)
     """Name and seconds of each step, in order."""
     verdict: dict[str, Any] = field(default_factory=dict)
+    back: dict[str, Any] = field(default_factory=dict)
+    """The verdict of the boot after a rollback."""
     acceptance: list[dict[str, Any]] = field(default_factory=list)
     """What the profile demands of the running firmware and what that is."""
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -52,6 +65,14 @@ class Receipt:
     """Codes of refusals that were met and that the user overrode."""
     backup: str = ""
     """Id of the backup that was made, or put back."""
+    reference: str = ""
+    """Name of the receipt that an audit compared the board with."""
+    holds: list[dict[str, Any]] = field(default_factory=list)
+    """What was verified to stand on the board: start, end, kind, what, md5."""
+    whole: bool = False
+    """`holds` replaces all that earlier receipts say of the board; else only of its regions."""
+    board_state: str = ""
+    """What the journal says of the board after the run: `clean`, `writing`, `erased` or `unknown`."""
     error: str = ""
     keeping: dict[str, Any] = field(default_factory=dict)
     """What was kept of what the board held, what was lost and why, its backup, and advice."""
@@ -68,6 +89,15 @@ def mask(text: str) -> str:
     return _WIFI_CALL.sub(r"\1***", _SECRET.sub(r"\1***", text))
 
 
+def without_login(source: str) -> str:
+    """A source's text without user name and password.
+
+    >>> without_login("https://me:secret@example.org/fw.bin")
+    'https://example.org/fw.bin'
+    """
+    return re.sub(r"(?i)^([a-z][a-z0-9+.-]*://)[^/@]*@", r"\1", source)
+
+
 def write(receipt: Receipt, folder: Path) -> Path:
     """Store a receipt in `folder` under a name of its own; returns its path.
 
@@ -82,12 +112,14 @@ def write(receipt: Receipt, folder: Path) -> Path:
         **_masked(asdict(receipt)),
     }
     mac = str(receipt.device.get("mac", "no-mac")).replace(":", "")
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
+    # The name says the order of the runs, also where the clock was set back; `time` says what the clock said.
+    stamp = later_stamp((old.name for old in folder.glob("*.json")), now)
     path = folder / f"{stamp}-{mac}-{receipt.outcome}.json"
     number = 2
     while path.exists():  # two boards with one clock tick
         path = folder / f"{stamp}-{mac}-{receipt.outcome}-{number}.json"
         number += 1
+    make_private(folder)
     write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
     return path
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import schema
+
 LIMIT_S = 120
 
 
@@ -72,9 +74,9 @@ class Project:
         return self.run("pipeline.tasks.cli", *words, folder=folder)
 
     def receipts(self) -> list[dict[str, Any]]:
-        return [
-            json.loads(path.read_text()) for path in sorted((self.folder / ".pipeline" / "receipts").glob("*.json"))
-        ]
+        """Every receipt, the oldest first; each is what the schema says."""
+        paths = sorted((self.folder / ".pipeline" / "receipts").glob("*.json"))
+        return [schema.checked(json.loads(path.read_text())) for path in paths]
 
     def journal(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted((self.state / "boards").glob("*.json"))]

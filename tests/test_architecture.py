@@ -31,6 +31,7 @@ SPINE = frozenset(
         "plan",
         "journal",
         "receipt",
+        "receipts",
         "versions",
     }
 )

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.backups import BLANK, Store, find, later_stamp, stores
+from pipeline.backups import BLANK, Store, find, stores
 from pipeline.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
+from pipeline.files import later_stamp
 from pipeline.flash import Region
 
 MAC = "5c:cf:7f:00:00:01"

@@ -2,24 +2,30 @@ from __future__ import annotations
 
 import json
 import stat
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import receipt
 from pipeline.receipt import Receipt
+from tests.schema import checked, validator
 
 DONE = Receipt(
     command="flash", outcome="flashed", port="sim://esp12", virtual=True, device={"mac": "5c:cf:7f:d7:1c:89"}
 )
+
+NOT_SEEN = {"kind": "not-checked", "summary": "", "log": "", "virtual": True, "firmware_executed": False}
 
 
 def test_a_receipt_is_private_and_says_what_it_is(tmp_path: Path) -> None:
     path = receipt.write(DONE, tmp_path / "receipts")
     record = json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert record["format"] == "flashpipe-receipt/1"
+    assert record["format"] == "flashpipe-receipt/2"
     assert record["virtual"] is True
     assert record["tools"]["esptool"][0].isdigit()
     assert "5ccf7fd71c89-flashed" in path.name
@@ -51,3 +57,21 @@ def test_credentials_in_a_boot_log_are_masked(tmp_path: Path) -> None:
 def test_no_assigned_credential_survives(name: str, value: str) -> None:
     for text in (f"{name}={value}", f'{name}: "{value}"', f"'{name}' = '{value}'", f"x {name.upper()}={value};y"):
         assert value not in receipt.mask(text).replace(name, "").replace(name.upper(), "")
+
+
+def test_a_receipt_is_what_the_schema_says(tmp_path: Path) -> None:
+    path = receipt.write(replace(DONE, device={}, verdict=NOT_SEEN, lock={"state": "", "locked": False}), tmp_path)
+    record = checked(json.loads(path.read_text()))
+    assert set(record) == set(validator().schema["required"])
+    with pytest.raises(AssertionError, match="sent_bytes"):
+        checked({**record, "sent_bytes": "many"})
+
+
+def test_names_keep_the_order_of_the_runs_where_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [receipt.write(DONE, tmp_path).name]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 1e6)
+    names += [receipt.write(DONE, tmp_path).name for _ in range(3)]
+    assert names == sorted(set(names))

@@ -106,11 +106,39 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What a board is known to hold in one region."""
+
+    region: Region
+    kind: str
+    """`firmware`, or what changes by running: `parameters`, `files`, `data` of which nobody knows the use."""
+    what: str
+    """For people."""
+    md5: str
+    """Hex; empty where the firmware decides what stands there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a run came from, for its receipt."""
+
+    images: tuple[dict[str, Any], ...] = ()
+    """Of each image: address, name, source, sha256, size."""
+    lock: str = ""
+    """`pinned`, `pinned now` or `not pinned`; empty where no image was used."""
+    locked: bool = False
+    """Whether only pinned images were admitted."""
+    adapter: dict[str, str] = field(default_factory=dict)
+    """Of the port: usb (VID:PID), name, serial, location; empty where it is no device of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run did."""
 
     outcome: str
-    """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified` or `booted`."""
+    """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified`, `booted`, `backed-up`, `restored`
+    or `audited`."""
     device: Device | None
     verdict: Verdict = NOT_CHECKED
     passed: bool = True
@@ -127,3 +155,9 @@ class Outcome:
     """What was demanded of the running firmware, and what it is."""
     files: tuple[FileState, ...] = ()
     """Lua files and whether they were sent."""
+    holds: tuple[Holding, ...] = ()
+    """What was verified to stand on the board when the run ended."""
+    whole: bool = False
+    """`holds` replaces all that was known before; else only of its regions."""
+    reference: str = ""
+    """Name of the receipt that the board was compared with."""

@@ -2,109 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from pipeline import journal
-from pipeline.backups import Manifest, Store
 from pipeline.board import writer
 from pipeline.board.session import Device, Session
 from pipeline.errors import BackupError, BootError, FlashSizeError, FlashUnknownError
-from pipeline.firmware.allowance import Allowance, Override
+from pipeline.firmware.allowance import Allowance
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_mac
-from pipeline.flasher.layout import BOOT_SECTOR, PERSONAL, Boots, Read, areas_on, resolve
+from pipeline.flasher.contents import Source, Wish
+from pipeline.flasher.holdings import of_restore
+from pipeline.flasher.layout import BOOT_SECTOR, PERSONAL, Boots, areas_on, resolve
 from pipeline.flasher.records import Outcome, Policy
 from pipeline.units import format_size
 
 LOOKS: Final = 3
 """Sectors of a differing block that are looked at; if all of them differ, the rest is written unseen."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Contents to put on a board."""
-
-    name: str
-    """Id of the backup, or name of the file."""
-    mac: str
-    """Of the board it was read from; empty where nobody knows."""
-    flash_size: int
-    """Of that board, bytes; 0 where nobody knows."""
-    regions: tuple[Region, ...]
-    """What it holds."""
-    read: Read
-    blank: tuple[Region, ...] = ()
-    """What of that is known to be FF."""
-    about: Mapping[str, Any] = field(default_factory=dict)
-    stored: bool = True
-    """Kept in the project's backups, so that an interrupted run finds it again."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether it holds every byte of a flash."""
-        return self.regions == (Region(0, self.flash_size),)
-
-    def title(self) -> str:
-        """For people: which, and of which board."""
-        return f"{self.name} of board {self.mac or 'unknown'}"
-
-
-def stored_source(store: Store, manifest: Manifest) -> Source:
-    """A backup, every block of it checked before anything is touched.
-
-    Raises:
-        BackupDamagedError: a block is missing or not itself.
-    """
-    store.check(manifest)
-    return Source(
-        name=manifest.id,
-        mac=manifest.mac,
-        flash_size=manifest.flash_size,
-        regions=tuple(manifest.regions),
-        read=lambda region: store.content(manifest, region),
-        blank=tuple(manifest.blank()),
-        about=manifest.about,
-    )
-
-
-def file_source(path: Path, data: bytes, at: int, flash_size: int) -> Source:
-    """A plain file, to stand at address `at` of a flash of `flash_size` bytes; of which board it is nobody knows.
-
-    Raises:
-        BackupError: it is not made of whole sectors.
-    """
-    if not data or len(data) % SECTOR_SIZE:
-        raise BackupError(
-            f"{path}: {len(data):,} bytes are no backup of whole sectors", "`flash` writes images; `restore` a backup"
-        )
-    region = Region(at, at + len(data))
-    ff = b"\xff" * BLOCK_SIZE
-    blank = [part for part in region.split(BLOCK_SIZE) if data[part.start - at : part.end - at] == ff[: part.size]]
-    return Source(
-        name=path.name,
-        mac="",
-        flash_size=flash_size if region.size == flash_size else 0,
-        regions=(region,),
-        read=lambda part: data[part.start - at : part.end - at],
-        blank=tuple(merge(blank)),
-        stored=False,
-    )
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What shall stand on the board: the regions to take from the source, and those to leave blank."""
-
-    taken: tuple[Region, ...]
-    blank: tuple[Region, ...] = ()
-    left: tuple[Region, ...] = ()
-    """Parts of the source that are another board's own and are not put on this one."""
-    overridden: tuple[Override, ...] = ()
-    """Refusals that the user overrode."""
 
 
 def choose(session: Session, source: Source, words: Sequence[Region | str], allow: Allowance) -> Wish:
@@ -271,6 +188,8 @@ def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Out
     entry = journal.write(settled_entry(entry, source, wish))
     reason = f"board {device.mac} holds {source.title()}"
     done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason, overridden=overridden)
+    anew = source.whole and region_size(wish.taken) + region_size(wish.left) == source.flash_size
+    done = replace(done, backup=source.name if source.stored else "", holds=of_restore(source, wish), whole=anew)
     session.say(reason + ("" if written else " already"))
     first = wish.taken[0]
     boots = Boots.of(source.read(first)) if first.start == 0 else None
@@ -283,6 +202,11 @@ def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Out
     except BootError as error:
         error.done = done
         raise
+
+
+def region_size(regions: Sequence[Region]) -> int:
+    """Bytes of all of them."""
+    return sum(region.size for region in regions)
 
 
 def settled_entry(entry: journal.Entry, source: Source, wish: Wish) -> journal.Entry:

@@ -27,9 +27,11 @@ from pipeline.errors import (
 from pipeline.flash import Region
 from pipeline.flasher.backing import about, save_regions
 from pipeline.flasher.booting import judge
+from pipeline.flasher.contents import Source, Wish, stored_source
+from pipeline.flasher.holdings import of_restore
 from pipeline.flasher.layout import BOOT_SECTOR, IMAGE_MAGIC, Boots
-from pipeline.flasher.records import Policy, Probe
-from pipeline.flasher.restoring import Source, Wish, put, settled_entry, stored_source
+from pipeline.flasher.records import Holding, Policy, Probe
+from pipeline.flasher.restoring import put, settled_entry
 
 PLACE = Path(".pipeline", "backups")
 """Where a project keeps its backups; the run that made one may have been another project's."""
@@ -86,19 +88,20 @@ def put_back(session: Session, policy: Policy, entry: journal.Entry, error: Boot
             f"{error.message} [{error.code}]; what it held before ({entry.backup}) {where}: {second.message}",
             f"`doit restore backup={entry.backup}` puts it back once that is mended",
         )
-        failed.verdict, failed.done = error.verdict, _noted(error, entry)
+        held = of_restore(source, wish) if isinstance(second, BootError) else ()
+        failed.verdict, failed.done = error.verdict, _noted(error, entry, held)
         failed.back = second.verdict if isinstance(second, BootError) else None
         return failed
     rolled = RolledBackError(
         f"{error.message} [{error.code}]; the board holds what it held before, and runs again: {back.summary}",
         error.hint,
     )
-    rolled.verdict, rolled.done, rolled.back = error.verdict, _noted(error, entry), back
+    rolled.verdict, rolled.done, rolled.back = error.verdict, _noted(error, entry, of_restore(source, wish)), back
     return rolled
 
 
-def _noted(error: BootError, entry: journal.Entry) -> object:
-    return replace(error.done, backup=entry.backup) if error.done is not None else None
+def _noted(error: BootError, entry: journal.Entry, holds: tuple[Holding, ...] = ()) -> object:
+    return replace(error.done, backup=entry.backup, holds=holds) if error.done is not None else None
 
 
 def _kept(entry: journal.Entry, policy: Policy) -> Source:

@@ -20,6 +20,7 @@ from pipeline.flasher import rollback
 from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
+from pipeline.flasher.holdings import of_blank, of_plan
 from pipeline.flasher.luastage import settle
 from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
@@ -108,6 +109,7 @@ def _verify(
 
 
 def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
+    done = replace(done, holds=of_plan(found), whole=True)
     if not policy.boot.check:
         session.leave()
         if policy.lua:
@@ -148,8 +150,9 @@ def erase(session: Session, policy: Policy) -> Outcome:
             writer.verify(session.link, [writer.Piece(0, b"\xff" * whole.size)], [whole], session.progress("verify"))
             result.append(f"{format_size(whole.size)} blank")
     journal.write(replace(entry, state="erased"))
+    blank = (whole,) if whole.size else ()
     session.leave()
-    return Outcome("erased", device, written=(whole,) if whole.size else (), overridden=overridden)
+    return Outcome("erased", device, written=blank, overridden=overridden, holds=of_blank(whole.size), whole=True)
 
 
 def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pipeline.errors import PipelineError
-from pipeline.tasks import backing, building, lua_steps, steps
+from pipeline.tasks import auditing, backing, building, lua_steps, steps
 from pipeline.tasks.boards import Board
 from pipeline.tasks.command_line import boards, named, preceding, request, workers
 from pipeline.tasks.reporter import Plain
@@ -24,6 +24,7 @@ __all__ = [
     "task__check",
     "task__inputs",
     "task__probe",
+    "task_audit",
     "task_backup",
     "task_boot",
     "task_erase",
@@ -169,6 +170,15 @@ def task_erase() -> Tasks:
     if not named("erase"):
         return steps.refuse(steps.not_named("erase"))
     return _for_boards("erase", steps.erase_board)
+
+
+def task_audit() -> Tasks:
+    """Compare a board with what its receipts say it holds, region by region; writes nothing
+
+    [port=PORT] [profile=NAME]. Parameters and files change by themselves and are reported; firmware that is not what
+    was written is a failure. What the board holds of the former is noted in a receipt, for the next audit.
+    """
+    return _for_boards("audit", auditing.audit_board)
 
 
 def task_backup() -> Tasks:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pipeline.backups import Manifest, Store
     from pipeline.board.session import Device
     from pipeline.flash import Region
+    from pipeline.flasher.contents import Source
     from pipeline.flasher.records import Outcome
-    from pipeline.flasher.restoring import Source
 
 
 @board_step
@@ -121,7 +121,7 @@ def restore_board(board: Board) -> None:
 def _source(board: Board, device: Device) -> tuple[Source, str]:
     """What `backup=` names, and how to speak of it."""
     from pipeline.backups import find  # noqa: PLC0415
-    from pipeline.flasher.restoring import stored_source  # noqa: PLC0415
+    from pipeline.flasher.contents import stored_source  # noqa: PLC0415
 
     name = board.request.variables.text("backup")
     path = board.request.caller / name
@@ -142,8 +142,8 @@ def _source(board: Board, device: Device) -> tuple[Source, str]:
 
 def _from_file(board: Board, path: Path, device: Device) -> Source:
     from pipeline.flash import Region  # noqa: PLC0415
+    from pipeline.flasher.contents import file_source  # noqa: PLC0415
     from pipeline.flasher.layout import words_of  # noqa: PLC0415
-    from pipeline.flasher.restoring import file_source  # noqa: PLC0415
 
     try:
         data = path.read_bytes()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import NoPortError, PipelineError, StoppedError
 from pipeline.events import Said
@@ -17,8 +17,11 @@ from pipeline.tasks.show import Lines
 
 if TYPE_CHECKING:
     from pipeline.board.session import Device, Session
-    from pipeline.flasher.records import Outcome, Probe
+    from pipeline.flasher.records import Origin, Outcome, Probe
     from pipeline.plan import FlashPlan
+
+PLANNED: Final = frozenset({"flash", "files"})
+"""Commands about a plan; the receipts of others do not speak of the one that an earlier task of the run had."""
 
 
 @dataclass
@@ -188,13 +191,20 @@ class Board:
     def _keep(self, command: str, ending: Outcome | PipelineError, plan: FlashPlan | None = None) -> None:
         from pipeline.flasher.recording import record  # noqa: PLC0415
 
-        plan = self.found.plan if self.found else plan
+        plan = (self.found.plan if self.found else plan) if command in PLANNED else None
         if isinstance(ending, PipelineError):
             self.explain(ending, plan)
         folder = make_folder(self.request.folder) / "receipts"
-        path = record(folder, command, self.session(), plan, ending)
+        path = record(folder, command, self.session(), plan, ending, origin=self._origin(images=plan is not None))
         if not isinstance(ending, StoppedError):  # a stop is told in one line
             self.say(f"receipt  {self._short(path)}")
+
+    def _origin(self, *, images: bool) -> Origin:
+        from pipeline.flasher.records import Origin  # noqa: PLC0415
+        from pipeline.tasks.portchoice import adapter_of  # noqa: PLC0415
+
+        adapter = adapter_of(self._port)
+        return replace(self.request.origin(), adapter=adapter) if images else Origin(adapter=adapter)
 
     def _short(self, path: Any) -> str:
         return str(path.relative_to(self.request.project)) if path.is_relative_to(self.request.project) else str(path)

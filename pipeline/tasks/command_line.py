@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from pipeline.tasks.boards import Board
 
 BOARD_TASKS: Final = frozenset(
-    {"backup", "boot", "erase", "files", "flash", "format", "identify", "lua", "monitor", "node", "restore", "verify"}
+    {
+        *("audit", "backup", "boot", "erase", "files", "flash", "format", "identify", "lua", "monitor", "node"),
+        *("restore", "verify"),
+    }
 )
 MOST_WORKERS: Final = 64
 _words: list[str] | None = None

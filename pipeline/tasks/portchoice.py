@@ -54,6 +54,16 @@ def expand(text: str) -> list[str]:
     return list(named.values())
 
 
+def adapter_of(port: str) -> dict[str, str]:
+    """What the system says of the adapter behind a port, for receipts; empty where it is no device of this machine."""
+    if ports.is_url(port):
+        return {}
+    info = next((info for info in ports.list_ports() if info.device == port), None)
+    if info is None:
+        return {}
+    return {"usb": info.usb(), "name": info.adapter(), "serial": info.serial, "location": info.location}
+
+
 def remember(port: str, mac: str, profile: str) -> None:
     """Note which board was last seen on a device; what cannot be noted is no failure."""
     if ports.is_url(port):

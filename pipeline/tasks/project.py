@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.firmware.build import Build
     from pipeline.firmware.image import Image
     from pipeline.firmware.inspection import Inspection
-    from pipeline.flasher.records import BootWish, Policy
+    from pipeline.flasher.records import BootWish, Origin, Policy
     from pipeline.plan import FlashPlan
     from pipeline.profile import Profile, SerialProfile
     from pipeline.tasks.locking import Loaded, Lock
@@ -68,6 +68,8 @@ class Request:
     _plan: FlashPlan | None = None
     _images: Mapping[int, Image] = field(default_factory=dict)
     """Those of the plan."""
+    _pinned: str = ""
+    """Whether the lock file pins them."""
     writes_lock: bool = True
     """False: what is had for the first time is not pinned; for commands that write nothing."""
 
@@ -151,13 +153,32 @@ class Request:
 
         loaded = self._load()
         self._images = loaded.images
+        self._pinned = "pinned" if loaded.old is not None else "not pinned"
         if self.variables.flag("locked"):
             locking.require_pin(loaded)
         plan = self._make_plan(loaded.images)
         # Pinned only now: what the gate refuses must not become what the project insists on.
         if loaded.old is None and self.writes_lock and (loaded.remote or self.profile().lock):
             locking.pin(loaded, self._lock_file(make=True))
+            self._pinned = "pinned now"
         return plan
+
+    def origin(self) -> Origin:
+        """Where the images of the plan came from, for the receipt; of a plan that was not made nothing is known."""
+        from pipeline.flasher.records import Origin  # noqa: PLC0415
+        from pipeline.receipt import without_login  # noqa: PLC0415
+
+        images = tuple(
+            {
+                "address": address,
+                "name": image.name,
+                "source": without_login(image.origin),
+                "sha256": image.sha256,
+                "size": len(image.data),
+            }
+            for address, image in sorted(self._images.items())
+        )
+        return Origin(images, self._pinned if images else "", self.variables.flag("locked"))
 
     def inspect(self) -> Inspection:
         """What the images of the plan are.

@@ -11,7 +11,7 @@ import pytest
 from tests.harness import Project
 
 TASKS = {
-    *("backup", "boot", "erase", "flash", "identify", "image", "lock", "monitor", "node", "ports", "profiles"),
+    *("audit", "backup", "boot", "erase", "flash", "identify", "image", "lock", "monitor", "node", "ports", "profiles"),
     *("restore", "verify"),
 }
 

@@ -1,0 +1,77 @@
+"""What a board holds after a run, as digests: what its receipt vouches for, and `audit` asks for later."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pipeline.board.writer import Piece
+from pipeline.firmware.flashmap import Area
+from pipeline.firmware.partitions import TABLE_ADDRESS
+from pipeline.flash import BLOCK_SIZE, Region, merge
+from pipeline.flasher.contents import Source, Wish
+from pipeline.flasher.layout import Boots, areas_on, kind_of
+from pipeline.flasher.records import Holding, Probe
+
+FIRMWARE: Final = "firmware"
+_BOOT: Final = Region(0, TABLE_ADDRESS)
+"""Of a firmware whose end nobody knows, what is certainly code (facts: image-flashmap §5)."""
+
+
+def of_plan(found: Probe) -> tuple[Holding, ...]:
+    """After a flash: the segments by blocks, without what the firmware changes, and the areas it keeps things in.
+
+    Those have no digest: the firmware writes them as soon as it runs.
+    """
+    plan = found.plan
+    loose = merge([*plan.volatile_regions(), *found.ignored])
+    rows = [
+        Holding(part, _kind(part, plan.areas), segment.name, _md5(piece.cut(part)))
+        for segment in plan.segments
+        for piece in [Piece(segment.address, segment.data)]
+        for stretch in segment.region.without(loose)
+        for part in stretch.split(BLOCK_SIZE)
+    ]  # fmt: skip
+    rows += _areas(plan.areas, [row.region for row in rows])
+    return tuple(sorted(rows, key=lambda row: row.region))
+
+
+def of_restore(source: Source, wish: Wish) -> tuple[Holding, ...]:
+    """After a restore: all that was put back. What nobody can tell the use of counts as data, which may change."""
+    areas = areas_on(source.read, source.flash_size) if source.whole else ()
+    boot = [_BOOT] if source.whole and Boots.of(source.read(Region(0, _BOOT.end))).image else []
+    rows: list[Holding] = []
+    for region in wish.taken:
+        named = [(part, kind_of(area), area.what) for area in areas if (part := area.region.common(region)).size > 0]
+        free = list(region.without(part for part, _, _ in named))
+        code = [part for hole in free for start in boot if (part := hole.common(start)).size > 0]
+        named += [(part, FIRMWARE, "code") for part in code]
+        named += [(part, "data", "not known") for hole in free for part in hole.without(code)]
+        rows += [
+            Holding(part, kind, what, _md5(source.read(part)))
+            for stretch, kind, what in named
+            for part in stretch.split(BLOCK_SIZE)
+        ]
+    return tuple(sorted(rows, key=lambda row: row.region))
+
+
+def of_blank(size: int) -> tuple[Holding, ...]:
+    """After an erase."""
+    whole = Region(0, size)
+    return tuple(Holding(part, FIRMWARE, "blank", _md5(b"\xff" * part.size)) for part in whole.split(BLOCK_SIZE))
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def _kind(part: Region, areas: Sequence[Area]) -> str:
+    found = next((area for area in areas if area.region.overlaps(part)), None)
+    return kind_of(found) if found else FIRMWARE
+
+
+def _areas(areas: Sequence[Area], covered: Sequence[Region]) -> Iterator[Holding]:
+    for area in areas:
+        if kind_of(area) != FIRMWARE:
+            yield from (Holding(part, kind_of(area), area.what, "") for part in area.region.without(covered))
