@@ -137,8 +137,8 @@ class Outcome:
     """What a run did."""
 
     outcome: str
-    """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified`, `booted`, `backed-up`, `restored`
-    or `audited`."""
+    """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified`, `booted`, `backed-up`,
+    `restored` or `audited`."""
     device: Device | None
     verdict: Verdict = NOT_CHECKED
     passed: bool = True

@@ -11,8 +11,8 @@ import pytest
 from tests.harness import Project
 
 TASKS = {
-    *("audit", "backup", "boot", "erase", "flash", "identify", "image", "lock", "monitor", "node", "ports", "profiles"),
-    *("restore", "verify"),
+    *("audit", "backup", "boot", "erase", "files", "flash", "format", "identify", "image", "lock", "lua", "monitor"),
+    *("node", "ports", "profiles", "restore", "verify"),
 }
 
 
