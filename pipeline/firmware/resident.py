@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
-from pipeline.firmware.content import BOOT_MAGIC
+from pipeline.firmware.content import BOOT_MAGIC, OTA_MAGIC
 from pipeline.firmware.filesystem import FileSystem, file_system_at, find_file_system, place_in_partition
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.firmware.partitions import (
@@ -33,6 +33,10 @@ Kind = Literal["blank", "factory", "foreign", "nodemcu"]
 _TAIL: Final = 0xC000
 """How much of the code's end is read: the names stand in the last 30 KiB of every NodeMCU image at hand."""
 _CODE_LIMIT: Final = 0x110000
+_BOOTS: Final = frozenset({BOOT_MAGIC, OTA_MAGIC})
+"""First byte of what the ROM starts (facts: image-flashmap §4). A blank boot sector is another matter: that is what an
+interrupted write leaves."""
+NOTHING: Final = "no firmware, only bytes that start nothing"
 _EBOOT: Final = b"\x00\xf0\x10\x40"
 """Load address of the Arduino core's boot loader."""
 _INIT_MARK: Final = 5
@@ -107,6 +111,13 @@ def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> Reside
         return _with_table(peek, table, _size_in_header(start, flash_size), known)
     if _uniform(start) and _uniform(page):
         return Resident("blank")
+    return _that_starts(peek, start, flash_size, known)
+
+
+def _that_starts(peek: Peek, start: bytes, flash_size: int, known: Firmware | None) -> Resident:
+    """By its boot sector, which is no NodeMCU 3.x's; a blank one may have been left by an interrupted write."""
+    if start[0] not in _BOOTS and not _uniform(start):
+        return Resident("blank", NOTHING)
     if start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT:
         return Resident("foreign", "Arduino sketch")
     firmware = known or _identify(peek, start, flash_size)

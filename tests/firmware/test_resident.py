@@ -9,7 +9,7 @@ import pytest
 from pipeline.firmware.filesystem import FileSystem
 from pipeline.firmware.nodemcu import Firmware
 from pipeline.firmware.partitions import LFS, SPIFFS, with_places
-from pipeline.firmware.resident import Holding, Resident, from_json, survey
+from pipeline.firmware.resident import NOTHING, Holding, Resident, from_json, survey
 from pipeline.flash import Region
 from tests.firmware.flashes import Flash, put_files
 from tests.images import Builder
@@ -50,12 +50,17 @@ def test_factory_firmware_is_named() -> None:
     [
         (MAKE.sketch(), "Arduino sketch"),
         (MAKE.boot().ljust(0x10000, b"\xff") + Random(1).randbytes(0x30000), "unknown firmware"),
-        (Random(2).randbytes(0x80000), "unknown firmware"),
+        (b"\xff" * 0x10000 + Random(2).randbytes(0x80000), "unknown firmware"),
     ],
 )
 def test_what_is_not_nodemcu_is_foreign(data: bytes, title: str) -> None:
     found = survey(flash((0, data)), SIZE)
     assert (found.kind, found.title, found.holdings) == ("foreign", title, ())
+
+
+def test_bytes_that_start_nothing_are_no_firmware() -> None:
+    found = survey(flash((0, Random(2).randbytes(0x80000))), SIZE)
+    assert (found.kind, found.title, found.holdings) == ("blank", NOTHING, ())
 
 
 def test_2x_is_known_by_its_texts_and_its_file_system_by_its_marks() -> None:
