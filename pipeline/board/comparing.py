@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.board.loader import Loader
+from pipeline.board.romlink import RomLink
 from pipeline.board.writer import OnProgress, Piece, holds
 from pipeline.digests import md5
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
@@ -66,6 +67,10 @@ def first_difference(
         return found
     total, done = sum(block.size for _, block in blocks), 0
     for piece, block in blocks:
+        if isinstance(loader, RomLink):
+            if not holds(loader, piece, block):
+                return Difference(block, b"")
+            continue
         digest = loader.md5(block)
         if digest != md5(piece.cut(block)):
             return Difference(block, digest)
@@ -84,8 +89,15 @@ def differences(
     """Sectors that differ outside `ignored`, merged; of a board that holds something else, all from there on."""
     clues = clues or Clues()
     blocks = _blocks(pieces, ignored)
-    total, done = sum(block.size for _, block in blocks), 0
     foreign = clues.first is not None and clues.first.foreign
+    if isinstance(loader, RomLink) and not foreign:  # reads each byte, up to the first that is wrong in a sector
+        return merge(
+            part.sectors()
+            for piece, block in blocks
+            for part in block.split(SECTOR_SIZE)
+            if not holds(loader, piece, part)
+        )
+    total, done = sum(block.size for _, block in blocks), 0
     if clues.first is not None and not foreign:
         places = [block for _, block in blocks]
         start = places.index(clues.first.block)

@@ -29,19 +29,19 @@ def xor_checksum(data: bytes) -> int:
     return 0xEF ^ value
 
 
-def blocks(wire: bytes, *, compressed: bool) -> Iterator[tuple[bytes, int]]:
-    """Blocks to send, and the bytes of flash each accounts for.
+def blocks(wire: bytes, block_size: int = BLOCK, *, compressed: bool) -> Iterator[tuple[bytes, int]]:
+    """Blocks of at most `block_size` bytes to send, and the bytes of flash each accounts for.
 
     Raw blocks are padded to full size; the stub trims the last one (facts: esp8266-protocol §3.4).
     """
     if not compressed:
-        for at in range(0, len(wire), BLOCK):
-            block = wire[at : at + BLOCK]
-            yield block.ljust(BLOCK, b"\xff"), len(block)
+        for at in range(0, len(wire), block_size):
+            block = wire[at : at + block_size]
+            yield block.ljust(block_size, b"\xff"), len(block)
         return
     inflater, at = zlib.decompressobj(), 0
     while at < len(wire):
-        block = wire[at : at + BLOCK]
+        block = wire[at : at + block_size]
         size = len(inflater.decompress(block, GROWTH))
         block = block[: len(block) - len(inflater.unconsumed_tail)]
         at += len(block)

@@ -36,6 +36,10 @@ SPI_USER1: Final = 0x60000220
 SPI_USER2: Final = 0x60000224
 SPI_DATA: Final = 0x60000240
 """SPI controller of the flash (facts: esp8266-protocol §3.10)."""
+EXCHANGED_RUN: Final = "R0|D1|W0.1|D0"
+"""Reset into the application where DTR pulls EN."""
+ANSWER_LIMIT_S: Final = 1.0
+"""For what comes within milliseconds or not at all, a slow network in between."""
 SECTOR_ERASE_LIMIT_S: Final = 0.5
 """Longest a sector may take: datasheets say 0.4 s at most (facts: flash-timing §6.3)."""
 CHIP_ERASE_LIMIT_S: Final = 240.0
@@ -69,12 +73,18 @@ class Link:
 
     def __init__(self, port: Any, url: str) -> None:
         self._port, self._url = port, url
+        if port.timeout is None:
+            port.timeout = COMMAND_LIMIT_S  # what reads without asking, such as for a stub's greeting, shall end too
         self._parts = espressif.parts()
         self._fatal = self._parts.failure
         self._rom = self._parts.rom(port, ROM_BAUD)
         self._loader = self._rom
         self._stub_runs = False
         self._batch = True
+        self.block = BLOCK
+        """Bytes of one DATA block."""
+        self.exchanged = False
+        """Whether DTR and RTS are wired the other way round."""
 
     # --- getting there -----------------------------------------------------------------------------------------------
 
@@ -171,7 +181,11 @@ class Link:
         """
         with self._translated("start the stub"):
             self._rom.sync_stub_detected = self._stub_runs
-            self._loader = self._rom.run_stub()
+            self._port.timeout = ANSWER_LIMIT_S  # it greets within 13 ms (facts: stub-executed §6)
+            try:
+                self._loader = self._rom.run_stub()
+            finally:
+                self._port.timeout = COMMAND_LIMIT_S
         self._stub_runs = True
 
     def change_baud(self, baud: int) -> None:
@@ -180,7 +194,8 @@ class Link:
             return
         with self._translated(f"change to {baud} baud"):
             self._loader.change_baud(baud)
-            self._loader.read_reg(MAGIC_REGISTER)  # the first word at the new rate shows whether it works
+            # The first word at the new rate shows whether it works.
+            self._loader.read_reg(MAGIC_REGISTER, timeout=ANSWER_LIMIT_S)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -288,12 +303,12 @@ class Link:
 
     def _send(self, address: int, data: bytes, wire: bytes, opcodes: tuple[int, int, int], on_written: OnBytes) -> None:
         begin, block_op, end = opcodes
-        parts = list(blocks(wire, compressed=wire is not data))
+        parts = list(blocks(wire, self.block, compressed=wire is not data))
         with self._translated(f"write {Region(address, address + len(data))}", WriteError):
             self._loader.check_command(
                 "begin",
                 begin,
-                struct.pack("<IIIII", len(data), len(parts), BLOCK, address, 0),
+                struct.pack("<IIIII", len(data), len(parts), self.block, address, 0),
                 timeout=COMMAND_LIMIT_S,
             )
             done, limit = 0, COMMAND_LIMIT_S
@@ -318,7 +333,8 @@ class Link:
     def reset_to_application(self) -> None:
         """Pulse EN with GPIO0 high, where the adapter's lines are wired; elsewhere nothing happens."""
         try:
-            self._parts.reset.HardReset(self._port)()
+            reset = self._parts.reset
+            (reset.CustomReset(self._port, EXCHANGED_RUN) if self.exchanged else reset.HardReset(self._port))()
         except OSError as error:
             raise self._lost(error) from error
 

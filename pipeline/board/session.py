@@ -10,52 +10,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pipeline.board import bootlog, chips, ports
+from pipeline.board import bootlog, hands, ports, reaching
+from pipeline.board.device import Device
+from pipeline.board.ladder import EXCHANGED, START, WORK, Ladder, usual
 from pipeline.board.loader import ROM_BAUD, Link
-from pipeline.board.portmemory import note_slow_start, starts_slowly
+from pipeline.board.romlink import RomLink
 from pipeline.board.tape import Tape, recorded
-from pipeline.errors import (
-    ConnectError,
-    DeviceError,
-    FlashUnknownError,
-    PortLostError,
-    StoppedError,
-    WireError,
-    WrongChipError,
-)
+from pipeline.errors import DeviceError, PortLostError, StoppedError, WrongBoardError
 from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
 
-FAST_START: Final = 460800
-"""Highest rate for a first synchronisation. The ROM measures the host's rate, its ceiling is unconfirmed (facts:
-esp8266-protocol §3.3); above it the rate must be raised from 115200, which the stub takes for granted (§3.7)."""
-PRESS_LIMIT_S: Final = 60.0
-"""How long a person is given to put the board into download mode."""
+__all__ = ["NO_WIRE", "Device", "Session"]
+
 READ_SLICE_S: Final = 0.05
+T = TypeVar("T")
 NO_WIRE: Final = "the reset line does not reach the chip, which is still in its loader"
 """What is wrong with a silent board whose loader answers; bare modules on plain adapters are such boards."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What was found on the port."""
-
-    port: str
-    chip: str
-    """As efuses name it, such as ESP8266EX or ESP8285N08."""
-    family: str
-    """`esp8266` or `esp8285`, as profiles say."""
-    features: tuple[str, ...]
-    mac: str
-    crystal_mhz: int
-    flash_id: int
-    flash_size: int | None
-    """Bytes, None where the ID is unknown."""
-    flash_part: str
-    virtual: bool
-    sfdp_size: int | None = None
-    """Bytes by the part's own tables; only `identify` reads them."""
 
 
 @dataclass
@@ -73,6 +44,8 @@ class Session:
     device: Device | None = None
     _serial: Any = None
     _link: Link | None = None
+    _ladder: Ladder | None = None
+    _hands: hands.Hands | None = None
     _held: ExitStack = field(default_factory=ExitStack)
     step_times: list[tuple[str, float]] = field(default_factory=list)
     doing: str = ""
@@ -107,6 +80,42 @@ class Session:
     def wire(self) -> Any:
         """The open serial port, None while closed."""
         return self._serial
+
+    @property
+    def ladder(self) -> Ladder:
+        """What is tried when something fails; begins with what worked last on this adapter."""
+        if self._ladder is None:
+            sequence = "" if self.reset in {"auto", "manual", "none"} else self.reset
+            self._ladder = Ladder(self.port, usual(self.baud, sequence), self.say, self._can_be_reset)
+            self.baud = self._ladder.way.baud
+        return self._ladder
+
+    def _can_be_reset(self) -> bool:
+        return self.resets_by_wire or (self.reset != "none" and self.prompt is not None)
+
+    @property
+    def hands(self) -> hands.Hands:
+        """The person who presses the buttons where no wire does."""
+        if self._hands is None:
+            self._hands = hands.Hands(self.port, self.prompt, self.say)
+        return self._hands
+
+    def climb(self, work: Callable[[], T]) -> T:
+        """Do the work; where it fails as another attempt may cure, connect again in another way and begin it anew.
+
+        Raises:
+            PipelineError: the first failure; what was tried after it is said.
+        """
+        done = self.ladder.climb(work, WORK, self._let_go)
+        if self.device is not None:
+            self.ladder.won(self.device.mac)
+        return done
+
+    def _let_go(self) -> None:
+        """The conversation is broken: the next one begins with a reset, in the way that the ladder has chosen."""
+        self.check_stop()
+        self._link = None
+        self.baud = self.ladder.way.baud
 
     @property
     def link(self) -> Link:
@@ -172,115 +181,32 @@ class Session:
             FlashUnknownError: its flash does not answer.
         """
         self.open()
+        self.ladder.climb(self._connect_once, START, self._let_go)
+        assert self.device is not None
+        self.ladder.won(self.device.mac)
+
+    def _connect_once(self) -> None:
+        before = self.device
         with self.step("connect", self.port) as result:
-            link = Link(self._serial, self.port)
+            link = self._new_link()
             try:
-                self.device = self._meet(link)
+                self.device = reaching.meet(self, link)
+                if before is not None and before.mac != self.device.mac:
+                    raise WrongBoardError(
+                        f"{self.port}: another board answers now: {self.device.mac}, it was {before.mac}",
+                        "leave the board on its port until the run is over",
+                    )
             except (DeviceError, StoppedError):
                 self._let_run(link)  # it was only looked at: it goes on with what it did
                 raise
             self._link = link
             result.append(f"{self.device.chip}, MAC {self.device.mac}, {self.device.flash_part}")
 
-    def _meet(self, link: Link) -> Device:
-        """Reach the loader, at the higher rate first where that can save the slow upload of the stub."""
-        fast = min(self.baud, FAST_START)
-        if fast > ROM_BAUD and self.baud <= FAST_START and self.resets_by_wire and not starts_slowly(self.port):
-            with suppress(ConnectError, WireError, WrongChipError):  # the slower rate gives the last word
-                self._reach_loader_fast(link, fast)
-                return self._greet(link)
-            self._reach_loader(link)
-            note_slow_start(self.port)
-        else:
-            self._reach_loader(link)
-        return self._greet(link)
-
-    def _reach_loader_fast(self, link: Link, baud: int) -> None:
-        if not link.sync(baud=baud) and not link.sync():
-            sequence = "" if self.reset == "auto" else self.reset
-            link.reset_into_loader(sequence, rounds=1, on_round=lambda _number: self.check_stop(), baud=baud)
-
-    def _greet(self, link: Link) -> Device:
-        link.check_chip()
-        words, divider, found_at = link.efuses(), link.uart_divider(), int(self._serial.baudrate)
-        self.check_stop()
-        link.start_stub()
-        self._raise_baud(link)
-        self.check_stop()
-        device = self._identify(link, words, divider, found_at)
-        if device.flash_size is not None:
-            link.set_flash_size(device.flash_size)
-        return device
-
-    def _reach_loader(self, link: Link) -> None:
-        if link.sync():
-            return
-        by_hand = self.reset == "manual" or self.port.startswith("socket://")
-        # Perhaps an earlier run left its stub at the higher rate; where no wire resets it, that is worth a try.
-        if self.reset in {"none", "manual"} and self.baud != ROM_BAUD and link.sync(baud=self.baud):
-            return
-        if self.reset == "none":
-            raise ConnectError(
-                f"{self.port}: no loader answers and reset=none forbids to reset the board",
-                "put it into download mode (GPIO0 low, then RESET), or leave out reset=none",
-            )
-        if by_hand:
-            self._wait_for_press(link)
-            return
-        sequence = "" if self.reset == "auto" else self.reset
-        link.reset_into_loader(sequence, on_round=lambda _number: self.check_stop())
-
-    def _wait_for_press(self, link: Link) -> None:
-        if self.prompt is None or not self.prompt(
-            f"{self.port}: hold GPIO0 at GND (FLASH button), tap RESET, then release GPIO0 … waiting"
-        ):
-            raise ConnectError(
-                f"{self.port}: this board needs a person to press RESET, and nobody can be asked here",
-                "run it on a terminal, or put the board into download mode first and say reset=none",
-            )
-        deadline = time.monotonic() + PRESS_LIMIT_S
-        while time.monotonic() < deadline:
-            self.check_stop()
-            if link.sync(attempts=3):
-                self.say("download mode seen: you can release GPIO0")
-                return
-        raise ConnectError(
-            f"{self.port}: no loader answered within {PRESS_LIMIT_S:.0f} s",
-            "GPIO0 must be low at the moment RESET is released; GPIO15 low, CH_PD/EN high, 3.3 V",
-        )
-
-    def _raise_baud(self, link: Link) -> None:
-        try:
-            link.change_baud(self.baud)
-        except WireError:
-            if self.baud == ROM_BAUD or self.reset != "auto":
-                raise
-            self.say(f"{self.baud} baud does not work on this adapter: going on at {ROM_BAUD}")
-            self.baud = ROM_BAUD
-            link.reset_into_loader(on_round=lambda _number: self.check_stop())
-            link.start_stub()
-
-    def _identify(self, link: Link, words: tuple[int, int, int, int], divider: int, found_at: int) -> Device:
-        chip = chips.identify_chip(words)
-        flash_id = link.flash_id()
-        if flash_id & 0xFF in {0x00, 0xFF}:
-            raise FlashUnknownError(
-                f"{self.port}: the flash does not answer (ID {flash_id:#08x})",
-                "check the 3.3 V supply and that nothing is connected to GPIO6 to GPIO11",
-            )
-        part = chips.describe_flash(flash_id)
-        return Device(
-            port=self.port,
-            chip=chip.name,
-            family=chip.family,
-            features=tuple(chip.features),
-            mac=chips.decode_mac(words),
-            crystal_mhz=chips.crystal_mhz(found_at, divider),
-            flash_id=flash_id,
-            flash_size=part.size,
-            flash_part=f"{part.manufacturer} {part.part}".strip(),
-            virtual=self.virtual,
-        )
+    def _new_link(self) -> Link:
+        way = self.ladder.way
+        link = Link(self._serial, self.port) if way.stub else RomLink(self._serial, self.port, self.progress("read"))
+        link.block, link.exchanged = way.block, way.sequence == EXCHANGED
+        return link
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -303,27 +229,50 @@ class Session:
         crystal = self.device.crystal_mhz if self.device else 26
         with self._lost_if_gone():
             self._set_baud(bootlog.rom_baud(crystal))
-        if self.resets_by_wire:
-            (self._link or Link(self._serial, self.port)).reset_to_application()
-        elif self.prompt is None or not self.prompt(f"{self.port}: release GPIO0, then tap RESET … waiting"):
-            raise ConnectError(
-                f"{self.port}: starting this board needs a person to press RESET, and nobody can be asked here",
-                "say boot=off, or run it on a terminal",
+
+        def watch(silence_s: float, first: bytes = b"") -> bootlog.Verdict:
+            watcher = bootlog.BootWatcher(
+                now=time.monotonic(),
+                crystal_mhz=crystal,
+                timeout_s=timeout_s,
+                wait_for=wait_for,
+                quiet_s=timeout_s if patient else bootlog.ALIVE_S,
+                silence_s=silence_s,
             )
+            watcher.feed(first, time.monotonic())
+            return self.watch(watcher, timeout_s)
+
+        if not self.resets_by_wire:
+            return self._boot_by_hand(lambda first: watch(bootlog.SILENCE_S, first))
+        (self._link or self._new_link()).reset_to_application()
         self._link = None  # whatever answered before is gone
-        watcher = bootlog.BootWatcher(
-            now=time.monotonic(),
-            crystal_mhz=crystal,
-            timeout_s=timeout_s,
-            wait_for=wait_for,
-            quiet_s=timeout_s if patient else bootlog.ALIVE_S,
-            # A person takes a while to press RESET.
-            silence_s=bootlog.SILENCE_S if self.resets_by_wire else timeout_s,
-        )
-        verdict = self.watch(watcher, timeout_s)
-        if verdict.kind == "silence" and self.resets_by_wire and self._still_in_loader():
+        verdict = watch(bootlog.SILENCE_S)
+        if verdict.kind == "silence" and self._still_in_loader():
             return replace(verdict, kind="download-mode", summary=NO_WIRE)
         return verdict
+
+    def _boot_by_hand(self, watch: Callable[[bytes], bootlog.Verdict]) -> bootlog.Verdict:
+        """A person resets the board, again where GPIO0 was still low; the time for the log runs from the reset on."""
+        person, rate, asked_again = self.hands, self.rate, False
+        person.into_application()
+        self._link = None
+        until = person.clock() + hands.LIMIT_S
+        while True:
+            self.tune(rate)
+            first = b""
+            while not first and person.clock() < until:
+                first = self.hear(READ_SLICE_S)
+                person.remind()
+            if first:
+                person.heard()
+            verdict = watch(first)
+            if verdict.kind == "silence" and self._still_in_loader():
+                verdict = replace(verdict, kind="download-mode", summary="the chip is still in its loader")
+            if verdict.kind == "download-mode" and not asked_again:
+                asked_again, until = True, person.clock() + hands.LIMIT_S
+                person.request(hands.STILL_HELD)
+            elif verdict.kind != "silence" or person.clock() >= until:  # else only a wire was touched
+                return verdict
 
     def _still_in_loader(self) -> bool:
         link = Link(self._serial, self.port)

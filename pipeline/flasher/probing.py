@@ -19,6 +19,10 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     Raises:
         PipelineError: no connection, or not the board the profile describes.
     """
+    return session.climb(lambda: _probe(session, plan, policy))
+
+
+def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
     plan = check_board(plan, device, policy)
     entry = journal.read(device.mac)
@@ -102,13 +106,13 @@ def _first(found: Probe) -> comparing.Difference | None:
     return comparing.Difference(stop.block, stop.digest, stop.foreign)
 
 
-def compare(session: Session, found: Probe) -> list[Region]:
-    """All sectors in which the board differs from the plan; reads only."""
-    if found.difference is None:
+def compare(session: Session, found: Probe, *, anew: bool = False) -> list[Region]:
+    """All sectors in which the board differs from the plan; reads only. `anew`: something was written since."""
+    if found.difference is None and not anew:
         return []
     entry = found.entry
-    begun = entry.state == "writing" and entry.plan == found.plan.fingerprint
-    clues = comparing.Clues(entry.digests(), _first(found), begun=begun)
+    begun = anew or (entry.state == "writing" and entry.plan == found.plan.fingerprint)
+    clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(found), begun=begun)
     if not clues.known and not begun:
         writer.prepare(pieces(found.plan))
     with session.step("compare", "which sectors differ") as result:

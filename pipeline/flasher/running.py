@@ -6,7 +6,6 @@ kill at any instant leaves a state from which the next run recovers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline import journal
@@ -15,7 +14,7 @@ from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Device, Session
 from pipeline.digests import held
 from pipeline.errors import BootError, PipelineError
-from pipeline.flash import SECTOR_SIZE, Region, merge
+from pipeline.flash import Region, merge
 from pipeline.flasher import rollback
 from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
@@ -24,6 +23,7 @@ from pipeline.flasher.holdings import of_blank, of_plan
 from pipeline.flasher.luastage import settle
 from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
+from pipeline.flasher.writing import Work, check
 from pipeline.plan import FlashPlan
 from pipeline.units import format_size
 
@@ -42,7 +42,7 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
             entry = _record(session, found, policy, "clean", entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
     found = adapt(session, found, policy)
-    dirty = everything(found) if found.forced else compare(session, found)
+    dirty = everything(found) if found.forced else session.climb(lambda: compare(session, found))
     if not dirty:
         reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
         session.say(reason)
@@ -64,48 +64,12 @@ def everything(found: Probe) -> list[Region]:
 def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region]) -> Outcome:
     refuge = rollback.prepare(session, found, policy)
     _record(session, found, policy, "writing", refuge)
-    if found.plan.erase_all:
-        writer.prepare(pieces(found.plan))
-        with session.step("erase", "whole flash") as result:
-            session.link.erase_all()
-            result.append("whole flash")
-        dirty = [segment.region for segment in found.plan.segments]
-    wanted = pieces(found.plan)
-    amount = sum(region.size for region in dirty)
-    with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
-        sent = writer.write(session.link, wanted, dirty, session.progress("write"))
-        result.append(f"{sent:,} bytes written")
-    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)
+    work = Work(session, found, dirty, policy.read_back)
+    session.climb(work.attempt)
     entry = _record(session, found, policy, "clean", refuge)
-    done = Outcome("flashed", found.device, written=tuple(dirty), sent=sent, reason=found.reason)
+    done = Outcome("flashed", found.device, written=tuple(work.written), sent=work.sent, reason=found.reason)
     done = replace(done, overridden=found.overridden, keeping=told(found))
     return _finish(session, found, policy, entry, done)
-
-
-def _checked(plan: FlashPlan, dirty: Sequence[Region]) -> list[Region]:
-    """What was written, its guard sector 0 included.
-
-    All else was found alike by the board's own digests on this very connection, so that after this the whole plan is
-    known to be there; a digest of everything again would cost 1.06 s a MiB and prove nothing more.
-    """
-    guard = [Region(0, SECTOR_SIZE)] if any(segment.address == 0 for segment in plan.segments) else []
-    return merge([*dirty, *guard])
-
-
-def _verify(
-    session: Session,
-    wanted: Sequence[writer.Piece],
-    regions: Sequence[Region],
-    *,
-    read_back: bool,
-    written: bool = True,
-) -> None:
-    with session.step("verify", "read back" if read_back else "MD5") as result:
-        if read_back:
-            writer.read_back(session.link, wanted, regions, session.progress("verify"))
-        else:
-            writer.verify(session.link, wanted, regions, session.progress("verify"), written=written)
-        result.append(f"{sum(region.size for region in regions):,} bytes as planned")
 
 
 def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
@@ -141,14 +105,19 @@ def erase(session: Session, policy: Policy) -> Outcome:
     overridden = check_mac(device, policy)
     entry = journal.Entry(device.mac, state="writing", project=policy.project, port=session.port)
     journal.write(entry)
-    with session.step("erase", "whole flash") as result:
-        session.link.erase_all()
-        result.append("whole flash")
     whole = Region(0, device.flash_size or 0)
-    if whole.size:
-        with session.step("verify", "is it blank?") as result:
-            writer.verify(session.link, [writer.Piece(0, b"\xff" * whole.size)], [whole], session.progress("verify"))
-            result.append(f"{format_size(whole.size)} blank")
+
+    def work() -> None:
+        with session.step("erase", "whole flash") as result:
+            session.link.erase_all()
+            result.append("whole flash")
+        if whole.size:
+            blank = writer.Piece(0, b"\xff" * whole.size)
+            with session.step("verify", "is it blank?") as result:
+                writer.verify(session.link, [blank], [whole], session.progress("verify"))
+                result.append(f"{format_size(whole.size)} blank")
+
+    session.climb(work)
     journal.write(replace(entry, state="erased"))
     blank = (whole,) if whole.size else ()
     session.leave()
@@ -166,7 +135,7 @@ def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
     entry = journal.read(device.mac)
     ignored = settled_parts(session, plan, entry)
     regions = merge(part for segment in plan.segments for part in segment.region.without(ignored))
-    _verify(session, pieces(plan), regions, read_back=policy.read_back, written=False)
+    check(session, pieces(plan), regions, read_back=policy.read_back, written=False)
     session.leave()
     return Outcome("verified", device, reason=f"board {device.mac} holds the image")
 

@@ -47,6 +47,8 @@ class BoardSpec:
     modes: frozenset[int] = ALL_MODES
     wired: bool = True
     """Whether DTR and RTS reach EN and GPIO0."""
+    lines: str = "straight"
+    """`straight`; `exchanged`: DTR is wired as RTS and the other way round; `no-dtr`: DTR reaches nothing."""
     start: str = "app"
     gpio0_low: bool = False
     """A jumper holds GPIO0 down."""
@@ -214,7 +216,10 @@ class Board:
         rises, and GPIO0 is sampled when RTS has gone. `rise_s` is how long that may take, in board time.
         """
         self.advance(now)
-        self._dtr, self._rts = dtr, rts
+        if self.spec.lines == "exchanged":
+            dtr, rts = rts, dtr
+        self._dtr, self._rts = dtr and self.spec.lines != "no-dtr", rts
+        dtr = self._dtr
         if not self.spec.wired or not self.powered:
             return
         if self.pins.en_open:

@@ -43,6 +43,7 @@ KINDS: Final = (
     FaultKind("weak-page", "ADDRESS", "the page there does not program"),
     FaultKind("stuck-busy", "OPERATION", "the flash never finishes this operation, counted from 1"),
     FaultKind("bad-baud", "LIMIT", "above this rate the USB bridge garbles everything (a CH340 with a long cable)"),
+    FaultKind("long-writes", "LIMIT", "of more bytes than this in one go the USB bridge loses the rest"),
     FaultKind("stub-silent", "", "the uploaded stub never answers"),
     FaultKind("wrong-size", "SIZE", "the flash is smaller than its ID says; addresses wrap"),
     FaultKind("protect", "BITS", "block-protect bits of the status register, 1 to 7"),
@@ -181,6 +182,7 @@ class Faults:
         self.sent += len(data)
         if "deaf" in self.switches:
             return b""
+        data = data[: self.limits.get("long-writes", len(data))]
         return self._damage(data, baud, "noise-out", "lost-out")
 
     def to_host(self, data: bytes, baud: float) -> bytes:

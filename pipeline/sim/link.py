@@ -51,6 +51,8 @@ class Link:
         self.baud = 115_200.0
         """Rate of the host's side."""
         self.en_rise_s = EN_RISE_S
+        self.follow: Callable[[], None] = lambda: None
+        """Set by a port that is told of no change of rate: looks at the host's rate before a button is pressed."""
         self._received = bytearray()
         self._said = (0, 0.0, 0.0)
         """When the board last spoke: its count of resets, the rate, and the time on the wall."""
@@ -211,6 +213,7 @@ class Link:
     def pull(self, action: Callable[[Board, float], None]) -> None:
         """Do something to the board now: press a button, hold a pin, switch the supply."""
         with self.changed:
+            self.follow()
             self._pump()
             action(self.board, self.clock.now(self._wall()))
             self._pump()

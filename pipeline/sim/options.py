@@ -34,7 +34,8 @@ OPTIONS: Final = {
     "part": "flash part: " + ", ".join(part.name for part in PARTS),
     "chip": "esp8266, esp8285n08, esp8285h08, esp8285n16 or esp8285h16",
     "crystal": "26 or 40, MHz",
-    "wiring": "devkit (default: DTR and RTS reach EN and GPIO0) or none, as a bare module",
+    "wiring": "devkit (default: DTR and RTS reach EN and GPIO0), exchanged (the two swapped), no-dtr (RTS alone is"
+    " wired) or none, as a bare module",
     "start": "what runs at first: " + ", ".join(STARTS),
     "gpio0": "low: a jumper holds it; high",
     "security_info": "answer of the ROM to commands it lacks: same-op, or drain (eight frames of another opcode)",
@@ -142,7 +143,7 @@ def _setup(
         size = known.size if known else kind.size
     size = faults.limits.get("wrong-size", size)
     fill = given.get("fill", "factory")
-    wired = _choice("wiring", given.get("wiring", "devkit"), ("devkit", "none"))
+    wiring = _choice("wiring", given.get("wiring", "devkit"), ("devkit", "exchanged", "no-dtr", "none"))
     security = given.get("security_info", "drain" if factor == 1 else "same-op")
     shared = given.get("board", "")
     spec = BoardSpec(
@@ -156,8 +157,9 @@ def _setup(
         chip=_chip(given.get("chip", kind.chip)),
         crystal_mhz=int(_choice("crystal", given.get("crystal", str(kind.crystal_mhz)), ("26", "40"))),
         modes=DOUT if "dout-only" in faults.switches else kind.modes,
-        wired=wired == "devkit",
-        start=_choice("start", given.get("start", "app" if wired == "devkit" else "rom"), STARTS),
+        wired=wiring != "none",
+        lines=wiring if wiring in {"exchanged", "no-dtr"} else "straight",
+        start=_choice("start", given.get("start", "rom" if wiring == "none" else "app"), STARTS),
         gpio0_low=_choice("gpio0", given.get("gpio0", "high"), ("high", "low")) == "low",
         drain=_choice("security_info", security, SECURITY_INFO) == "drain",
         costs=costs,

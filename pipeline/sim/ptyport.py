@@ -12,6 +12,7 @@ import select
 import struct
 import sys
 import threading
+from contextlib import suppress
 from typing import Final
 
 from pipeline.sim.board import Board
@@ -34,6 +35,7 @@ class PtyPort:
 
     def __init__(self, link: Link, *, reset_on_sync: bool) -> None:
         self.link = link
+        link.follow = self._look
         self._reset_on_sync = reset_on_sync
         self._fresh = True
         self._stop = threading.Event()
@@ -73,9 +75,18 @@ class PtyPort:
         self.link.clear_received()
         self._stop.wait(_CLOSED_NAP_S)
 
-    def _serve(self) -> None:
+    def _follow(self) -> float:
+        """Take over the rate that the host has set."""
         speed = self._speed()
         self.link.set_baud(self.link.board.uart.baud if speed == UNSET_SPEED else speed)
+        return speed
+
+    def _look(self) -> None:
+        with suppress(OSError):  # nobody has it open
+            self._follow()
+
+    def _serve(self) -> None:
+        speed = self._follow()
         data = self._read()
         if data:
             if self._fresh and _SYNC_HEAD in data:

@@ -7,7 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 COMPARING, JOURNAL = "pipeline/board/comparing.py", "pipeline/journal.py"
-RUNNING, WRITER = "pipeline/flasher/running.py", "pipeline/board/writer.py"
+WRITING, WRITER = "pipeline/flasher/writing.py", "pipeline/board/writer.py"
 T_COMPARING, T_JOURNAL = "tests/board/test_comparing.py", "tests/test_journal.py"
 T_RUNS, T_WRITER = "tests/flasher/test_runs.py", "tests/board/test_writer.py"
 
@@ -54,7 +54,7 @@ SPEED: Final = (
     ),
     Mutant(
         "written-not-verified",
-        RUNNING,
+        WRITING,
         "return merge([*dirty, *guard])",
         "return guard",
         "a sector that did not take is called verified",

@@ -8,7 +8,8 @@ from tests.mutants.mutant import Mutant
 
 COMPARING = "pipeline/board/comparing.py"
 WRITER, LOADER, SESSION = "pipeline/board/writer.py", "pipeline/board/loader.py", "pipeline/board/session.py"
-FRAMES = "pipeline/board/frames.py"
+FRAMES, WRITING = "pipeline/board/frames.py", "pipeline/flasher/writing.py"
+REACHING, LADDER = "pipeline/board/reaching.py", "pipeline/board/ladder.py"
 CHIPS, PORTLOCK, SERIALPORT = "pipeline/board/chips.py", "pipeline/board/portlock.py", "pipeline/board/serialport.py"
 VERDICT, BOOTLOG = "pipeline/board/verdict.py", "pipeline/board/bootlog.py"
 EXPECTS, STARTS = "pipeline/board/expects.py", "pipeline/board/starts.py"
@@ -203,8 +204,8 @@ HOST: Final = (
     Mutant(
         "wrong-baud-unnoticed",
         LOADER,
-        "            self._loader.read_reg(MAGIC_REGISTER)  # the first word",
-        "            pass  # the first word",
+        "self._loader.read_reg(MAGIC_REGISTER, timeout=ANSWER_LIMIT_S)",
+        "pass",
         "an adapter that cannot do the rate fails later, for another reason",
         (f"{T_LOADER}::test_a_rate_that_does_not_work_is_noticed_at_once",),
     ),
@@ -212,32 +213,30 @@ HOST: Final = (
     Mutant(
         "journal-after-the-write",
         RUNNING,
-        '    _record(session, found, policy, "writing", refuge)\n    if',
-        "    if",
+        '    _record(session, found, policy, "writing", refuge)\n    work',
+        "    work",
         "a run killed in mid-write leaves a journal that says all is well",
         (f"{T_RUNS}::test_the_journal_says_writing_before_the_first_erase",),
     ),
     Mutant(
         "clean-before-verify",
         RUNNING,
-        "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)\n"
-        '    entry = _record(session, found, policy, "clean", refuge)',
-        '    entry = _record(session, found, policy, "clean", refuge)\n'
-        "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)",
+        '    session.climb(work.attempt)\n    entry = _record(session, found, policy, "clean", refuge)',
+        '    entry = _record(session, found, policy, "clean", refuge)\n    session.climb(work.attempt)',
         "a write that failed its verification is clean in the journal, and later trusted",
         (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
     Mutant(
         "write-without-verify",
-        RUNNING,
-        "    _verify(session, wanted, _checked(found.plan, dirty), read_back=policy.read_back)\n",
+        WRITING,
+        "        check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)\n",
         "",
         "a write that did not take is called a success",
         (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
     Mutant(
         "read-back-is-md5",
-        RUNNING,
+        WRITING,
         "        if read_back:",
         "        if False:",
         "`verify: read-back` reads nothing back",
@@ -245,7 +244,7 @@ HOST: Final = (
     ),
     Mutant(
         "left-out-parts-verified",
-        RUNNING,
+        WRITING,
         "return merge([*dirty, *guard])",
         "return merge(segment.region for segment in plan.segments)",
         "a second write to a board that has booted fails its verification",
@@ -253,7 +252,7 @@ HOST: Final = (
     ),
     Mutant(
         "volatile-never-verified",
-        RUNNING,
+        WRITING,
         "return merge([*dirty, *guard])",
         "return merge(part for region in dirty for part in region.without(plan.volatile_regions()))",
         "the partition table of a new board is never verified",
@@ -325,25 +324,25 @@ HOST: Final = (
     ),
     Mutant(
         "erase-all-forgotten",
-        RUNNING,
-        "    if found.plan.erase_all:",
-        "    if False:",
+        WRITING,
+        "        if plan.erase_all and not self._erased:",
+        "        if False:",
         "`erase: all` keeps what was outside the image",
         (f"{T_RUNS}::test_erase_all_erases_what_no_segment_covers",),
     ),
     Mutant(
         "erase-all-writes-differences",
-        RUNNING,
-        "        dirty = [segment.region for segment in found.plan.segments]\n    wanted",
-        "    wanted",
+        WRITING,
+        "self._erased, dirty = True, [segment.region for segment in plan.segments]",
+        "self._erased = True",
         "after `erase: all` sectors that had been equal are blank",
         (f"{T_RUNS}::test_erase_all_erases_what_no_segment_covers",),
     ),
     Mutant(
         "erase-without-proof",
         RUNNING,
-        "    if whole.size:\n        with",
-        "    if False:\n        with",
+        "        if whole.size:\n            blank",
+        "        if False:\n            blank",
         "a flash that did not erase is called blank",
         (f"{T_RUNS}::test_an_erase_that_does_not_take_is_noticed",),
     ),
@@ -430,7 +429,7 @@ HOST: Final = (
     Mutant(
         "verify-task-compares-nothing",
         RUNNING,
-        "    _verify(session, pieces(plan), regions, read_back=policy.read_back, written=False)\n",
+        "    check(session, pieces(plan), regions, read_back=policy.read_back, written=False)\n",
         "",
         "`doit verify` calls every board good",
         (f"{T_RUNS}::test_verify_names_what_differs_and_writes_nothing",),
@@ -747,23 +746,23 @@ HOST: Final = (
     ),
     Mutant(
         "reset-none-resets",
-        SESSION,
-        'if self.reset == "none":\n            raise',
-        "if False:\n            raise",
+        REACHING,
+        'if session.reset == "none":\n        raise',
+        "if False:\n        raise",
         "a board that must not be reset is reset",
         (f"{T_HAND}::test_a_board_that_is_not_in_download_mode_is_not_reset",),
     ),
     Mutant(
         "no-slower-rate",
-        SESSION,
-        'if self.baud == ROM_BAUD or self.reset != "auto":',
-        "if True:",
+        LADDER,
+        '"lower-baud", frozenset({START, WORK})',
+        '"lower-baud", frozenset()',
         "an adapter that cannot do 460800 baud cannot be used",
         (f"{T_RUNS}::test_a_rate_that_the_adapter_cannot_do_is_given_up",),
     ),
     Mutant(
         "dead-flash-accepted",
-        SESSION,
+        REACHING,
         "if flash_id & 0xFF in {0x00, 0xFF}:",
         "if False:",
         "a board without flash is written for minutes",

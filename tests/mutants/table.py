@@ -1,12 +1,13 @@
-"""Every deliberate defect: those of the virtual board, of the host side and of what saves time."""
+"""Every deliberate defect: those of the virtual board, of the host side and of its parts."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from tests.mutants.of_ladder import LADDER
 from tests.mutants.of_parts import PARTS
 from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
 
-MUTANTS: Final = (*BOARD, *HOST, *PARTS, *SPEED)
+MUTANTS: Final = (*BOARD, *HOST, *LADDER, *PARTS, *SPEED)

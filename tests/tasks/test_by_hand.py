@@ -120,11 +120,14 @@ def test_a_person_presses_the_buttons(
     words = ["flash", "profile=esp12", f"port={url}", f"image={firmware}", "reset=manual"]
     with Running(project, "doit", *words) as terminal:
         terminal.until("hold GPIO0 at GND (FLASH button), tap RESET")
+        terminal.until("VCC 3.3 V")
         press(buttons, "gpio0 low", "reset")
         terminal.until("download mode seen: you can release GPIO0")
-        press(buttons, "gpio0 high")
         terminal.until("release GPIO0, then tap RESET")
         press(buttons, "reset")
+        terminal.until("GPIO0 was still low: take it off GND, then tap RESET again")
+        press(buttons, "gpio0 high", "reset")
+        terminal.until("reset seen")
         assert terminal.end() == 0, terminal.shown
         assert terminal.sane
     assert board.holds(firmware)

@@ -1,0 +1,266 @@
+"""What is tried after a failure: the order, each once, within a bound, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.board import ladder as ladders
+from pipeline.board import ports, waymemory
+from pipeline.board.ladder import EXCHANGED, RUNGS, START, WORK, Ladder, usual
+from pipeline.board.romlink import RomLink
+from pipeline.board.waymemory import Way
+from pipeline.errors import (
+    ConnectError,
+    PipelineError,
+    PortLostError,
+    StoppedError,
+    VerifyError,
+    WireError,
+    WriteError,
+    WrongBoardError,
+    WrongChipError,
+)
+from pipeline.flash import Region
+from pipeline.sim import protocol_sim
+
+pytestmark = pytest.mark.usefixtures("own_state")
+PORT, MAC, OTHER = "/dev/ttyX", "5c:cf:7f:00:00:01", "5c:cf:7f:00:00:02"
+
+
+class Bench:
+    """A ladder whose work fails until `cure` says that a way is good."""
+
+    def __init__(self, *, baud: int = 460800, sequence: str = "", reset: bool = True) -> None:
+        self.said: list[str] = []
+        self.now = 0.0
+        self.ways: list[Way] = []
+        self.ladder = Ladder(PORT, usual(baud, sequence), self.said.append, lambda: reset, lambda: self.now)
+
+    def run(self, cure: Callable[[Way], bool], error: Callable[[], PipelineError], stage: str = WORK) -> Way:
+        def work() -> Way:
+            self.ways.append(self.ladder.way)
+            if cure(self.ladder.way):
+                return self.ladder.way
+            raise error()
+
+        return self.ladder.climb(work, stage, lambda: None)
+
+    def fails(self, error: Callable[[], PipelineError], stage: str = WORK) -> PipelineError:
+        with pytest.raises(PipelineError) as caught:
+            self.run(lambda _way: False, error, stage)
+        return caught.value
+
+
+def lost() -> WireError:
+    return WireError(f"{PORT}: no answer", "try again")
+
+
+def test_the_order_of_the_rungs_is_fixed() -> None:
+    names = [rung.name for rung in RUNGS]
+    assert names == ["other-reset", "lower-baud", "no-baud-change", "small-blocks", "no-stub"]
+
+
+def test_each_rung_is_tried_once_and_the_first_failure_is_told() -> None:
+    bench = Bench()
+    numbers = iter(range(100))
+    error = bench.fails(lambda: WriteError(f"{PORT}: failure {next(numbers)}", "try again"))
+    assert bench.ways == [
+        Way(460800),
+        Way(230400),
+        Way(115200),
+        Way(115200, block=0x400),
+        Way(115200, block=0x400, stub=False),
+    ]
+    assert (error.message, error.code) == (f"{PORT}: failure 0", "write-failed")
+    assert bench.said.pop() == "tried in vain: lower-baud, no-baud-change, small-blocks, no-stub"
+    assert [line.split(": ", 1) for line in bench.said] == [
+        ["trying 230400 baud", "failure 0"],
+        ["trying 115200 baud from the first byte on", "failure 1"],
+        ["trying blocks of 1024 bytes", "failure 2"],
+        [
+            "trying the ROM loader alone, without the stub; what it writes is read back through registers, slowly",
+            "failure 3",
+        ],
+    ]
+    assert bench.fails(lost) is not error, "nothing is left to try"
+    assert len(bench.ways) == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "bauds"),
+    [
+        (lost, START, [460800, 230400, 115200, 115200]),
+        (lambda: ConnectError(PORT), START, [460800, 460800]),
+        (lambda: ConnectError(PORT), WORK, [460800, 460800]),
+    ],
+)
+def test_only_what_may_cure_the_failure_is_tried(
+    error: Callable[[], PipelineError], stage: str, bauds: list[int]
+) -> None:
+    bench = Bench()
+    bench.fails(error, stage)
+    assert [way.baud for way in bench.ways] == bauds
+    assert all(way.block == 0x4000 for way in bench.ways)
+
+
+def test_a_slow_rate_is_not_lowered() -> None:
+    bench = Bench(baud=115200)
+    bench.fails(lost)
+    assert bench.ladder.tried == ["small-blocks", "no-stub"]
+
+
+@pytest.mark.parametrize(("own", "other"), [("", EXCHANGED), ("R1|W0.1|R0", "")])
+def test_the_other_reset_is_another_one(own: str, other: str) -> None:
+    bench = Bench(sequence=own)
+    way = bench.run(lambda way: way.sequence == other, lambda: ConnectError(PORT), START)
+    assert (way, len(bench.ways)) == (Way(460800, other), 2)
+
+
+@pytest.mark.parametrize(
+    "error", [StoppedError(PORT), PortLostError(PORT), WrongChipError(PORT), WrongBoardError(PORT)], ids=repr
+)
+def test_what_no_attempt_can_cure_is_not_tried_again(error: PipelineError) -> None:
+    bench = Bench()
+    assert bench.fails(lambda: error) is error
+    assert len(bench.ways) == 1
+
+
+def test_a_chip_that_reads_wrong_after_the_line_was_bad_is_the_lines_fault() -> None:
+    errors = iter([lost(), WrongChipError("another chip")])
+    way = Bench().run(lambda way: way.baud == 115200, lambda: next(errors))
+    assert way == Way(115200)
+
+
+def test_a_sector_that_is_bad_twice_in_the_same_way_is_the_flashs_fault() -> None:
+    bench = Bench()
+    error = bench.fails(lambda: VerifyError("sector 0x1000 holds other bytes", "supply"))
+    assert len(bench.ways) == 2
+    assert bench.said[-1] == "tried in vain: lower-baud"
+    assert error.hint == "supply"
+
+
+def test_nothing_is_tried_where_nobody_can_reset_the_chip() -> None:
+    bench = Bench(reset=False)
+    assert bench.fails(lost).hint == "try again"
+    assert bench.said == []
+
+
+def test_no_rung_is_begun_after_the_limit() -> None:
+    bench = Bench()
+
+    def late() -> WireError:
+        bench.now += ladders.LIMIT_S * 0.6
+        return lost()
+
+    bench.fails(late)
+    assert [way.baud for way in bench.ways] == [460800, 230400, 115200]
+    assert bench.said[-1].endswith("(no more after 5 minutes)")
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+def win(way: Way, mac: str = MAC) -> None:
+    bench = Bench()
+    bench.run(lambda tried: tried == way, lost)
+    bench.ladder.won(mac)
+    assert bench.said[-1] == f"works with {way.against(usual(460800, ''))}: remembered for this adapter and board"
+
+
+def test_what_worked_comes_first_the_next_time() -> None:
+    win(Way(115200))
+    again = Bench()
+    assert again.said == ["starting with 115200 baud: that worked the last time on this adapter"]
+    assert again.run(lambda way: way.baud == 115200, lost) == Way(115200)
+    again.ladder.won(MAC)
+    assert len(again.said) == 1, "it is known already"
+
+
+def test_what_was_remembered_is_forgotten_when_it_fails() -> None:
+    win(Way(230400))
+    again = Bench()
+    again.run(lambda way: way.baud == 460800, lost)
+    again.ladder.won(MAC)
+    assert [way.baud for way in again.ways] == [230400, 460800]
+    assert again.said[1] == "trying as the profile says: no answer"
+    assert Bench().ladder.way == Way(460800)
+
+
+def test_a_rate_that_the_user_has_changed_counts() -> None:
+    win(Way(115200))
+    assert Bench(baud=230400).ladder.way == Way(230400)
+    assert Bench().ladder.way == Way(115200)
+
+
+def test_another_board_on_the_adapter_is_written_as_declared() -> None:
+    win(Way(115200, block=0x400))
+    again = Bench()
+    again.ladder.met(OTHER)
+    assert again.ladder.way == Way(460800)
+    waymemory.remember(PORT, OTHER, usual(460800, ""), Way(230400))
+    again = Bench()
+    again.ladder.met(MAC)
+    assert again.ladder.way == Way(115200, block=0x400), "what is known of the board itself"
+
+
+def test_a_damaged_memory_is_no_failure(own_state: Path) -> None:
+    win(Way(115200))
+    (own_state / "ways.json").write_text("[]")
+    assert Bench().ladder.way == Way(460800)
+    (own_state / "ways.json").write_text('{"version": 1, "adapters": {"/dev/ttyX": {"last": 1, "boards": 3}}}')
+    assert waymemory.recall(PORT, usual(460800, "")) is None
+    win(Way(230400))
+    assert Bench().ladder.way == Way(230400)
+
+
+# --- without a stub --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rom() -> Any:
+    port: Any = ports.open_port("sim://esp12?start=rom&fill=byte:0", 115200)
+    link = RomLink(port, "sim://esp12")
+    assert link.sync()
+    link.start_stub()
+    yield link, port.link.board
+    port.close()
+    protocol_sim.forget_boards()
+
+
+DATA = bytes(range(256)) * 0x11 + b"end"
+
+
+def test_the_rom_alone_writes_exactly_what_it_shall(rom: Any) -> None:
+    """Its own erase would take a sector too many (facts: esp8266-protocol §3.6)."""
+    link, board = rom
+    heard: list[int] = []
+    link.write(0xF000, DATA, heard.append)
+    assert bytes(board.cells[0:0x400000]) == bytes(0xF000) + DATA.ljust(0x2000, b"\xff") + bytes(0x400000 - 0x11000)
+    assert heard[-1] == len(DATA)
+    assert board.mode == "rom"
+
+
+def test_the_rom_alone_reads_what_is_there(rom: Any) -> None:
+    link, board = rom
+    board.cells[0x2003 : 0x2003 + len(DATA)] = DATA
+    assert link.read(Region(0x2001, 0x2003 + len(DATA)), lambda _done: None) == b"\0\0" + DATA
+    assert link.holds(0x2003, DATA)
+    assert not link.holds(0x2003, DATA[:-1] + b"E")
+
+
+def test_a_difference_ends_the_reading(rom: Any) -> None:
+    link, _ = rom
+    slices: list[int] = []
+    link._tick = lambda done, _total: slices.append(done)
+    assert not link.holds(0, bytes(0x400) + b"\1" * 0x1000)
+    assert slices == [0x400, 0x800]
+
+
+def test_the_rom_alone_erases_all(rom: Any) -> None:
+    link, board = rom
+    link.erase_all()
+    assert bytes(board.cells[0:0x400000]) == b"\xff" * 0x400000

@@ -1,0 +1,89 @@
+"""Deliberate defects of what is tried after a failure, and of what a person at the buttons is told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+LADDERS, MEMORY = "pipeline/board/ladder.py", "pipeline/board/waymemory.py"
+ROMLINK, HANDS, SESSION = "pipeline/board/romlink.py", "pipeline/board/hands.py", "pipeline/board/session.py"
+T_LADDER, T_HANDS, T_RUNS = "tests/board/test_ladder.py", "tests/board/test_hands.py", "tests/tasks/test_ladder.py"
+
+LADDER: Final = (
+    Mutant(
+        "rungs-again-and-again",
+        LADDERS,
+        "            self._names.add(rung.name)\n",
+        "",
+        "a board that cannot be reached is tried for ever",
+        (
+            f"{T_LADDER}::test_the_other_reset_is_another_one",
+            f"{T_LADDER}::test_only_what_may_cure_the_failure_is_tried",
+        ),
+    ),
+    Mutant(
+        "every-rung-for-every-failure",
+        LADDERS,
+        "if stage not in rung.stages or rung.name in self._names:",
+        "if rung.name in self._names:",
+        "a board that does not answer is tried at three more rates",
+        (f"{T_LADDER}::test_only_what_may_cure_the_failure_is_tried",),
+    ),
+    Mutant(
+        "last-failure-told",
+        LADDERS,
+        "        return self._first\n",
+        "        return WireError(self._last)\n",
+        "the user reads of the ROM loader where a cable is bad",
+        (f"{T_LADDER}::test_each_rung_is_tried_once_and_the_first_failure_is_told",),
+    ),
+    Mutant(
+        "bad-flash-is-the-line",
+        LADDERS,
+        "if again_bad or late or",
+        "if late or",
+        "a worn sector is written at every rate",
+        (f"{T_LADDER}::test_a_sector_that_is_bad_twice_in_the_same_way_is_the_flashs_fault",),
+    ),
+    Mutant(
+        "memory-never-forgets",
+        LADDERS,
+        "            waymemory.forget(self.port, self._recalled)\n",
+        "",
+        "a rate that fails is tried first for ever",
+        (f"{T_LADDER}::test_what_was_remembered_is_forgotten_when_it_fails",),
+    ),
+    Mutant(
+        "memory-of-any-board",
+        LADDERS,
+        "if self._recalled and self._recalled != mac:",
+        "if False:",
+        "every board on the adapter is written as slowly as one bad one",
+        (f"{T_LADDER}::test_another_board_on_the_adapter_is_written_as_declared",),
+    ),
+    Mutant(
+        "memory-over-the-users-word",
+        MEMORY,
+        'if entry["declared"] != asdict(declared):',
+        "if False:",
+        "baud=230400 on the command line is not heeded",
+        (f"{T_LADDER}::test_a_rate_that_the_user_has_changed_counts",),
+    ),
+    Mutant(
+        "rom-erases-too-much",
+        ROMLINK,
+        "region.sectors())",
+        "Region(region.start, region.end + SECTOR_SIZE).sectors())",
+        "without the stub the sector after the image is lost",
+        (f"{T_LADDER}::test_the_rom_alone_writes_exactly_what_it_shall",),
+    ),
+    Mutant(
+        "one-reminder",
+        HANDS,
+        "self._asked_s += REMIND_S",
+        "self._asked_s += 1e9",
+        "a person waits for two minutes without a word",
+        (f"{T_HANDS}::test_a_person_is_reminded_until_the_time_is_over",),
+    ),
+)

@@ -1,0 +1,73 @@
+"""A board that cannot be reached or written as declared: what is tried, what wins, what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.harness import Done, Project
+from tests.images import Builder
+from tests.simboard import SimBoard
+
+
+@pytest.fixture
+def flash(project: Project, tmp_path: Path) -> Callable[..., Done]:
+    """`doit flash` of a small image on a board with `more` options; its boot is not judged."""
+    image = tmp_path / "small.bin"
+    image.write_bytes(Builder().boot([(0x40100000, Random(1).randbytes(20000))]))
+    board = SimBoard(tmp_path / "flash")
+
+    def run(more: str, *words: str) -> Done:
+        done = project.doit(
+            "flash", "profile=nodemcu-devkit", f"image={image}", board.but(more).port, "boot=off", *words
+        )
+        if not done.status:
+            assert board.holds(image)
+        return done
+
+    return run
+
+
+def tried(done: Done) -> list[str]:
+    """What was tried, in order."""
+    lines = [line.split(": ", 1)[0] for line in done.text.splitlines()]
+    return [line.removeprefix("trying ") for line in lines if line.startswith("trying ")]
+
+
+WAYS = {
+    "&wiring=exchanged": ["DTR and RTS exchanged"],
+    "&fault=bad-baud:300000": ["230400 baud"],
+    "&fault=bad-baud:200000": ["230400 baud", "115200 baud from the first byte on"],
+    "&fault=long-writes:8000": ["230400 baud", "115200 baud from the first byte on", "blocks of 1024 bytes"],
+    "&fault=stub-silent": [
+        "230400 baud",
+        "115200 baud from the first byte on",
+        "the ROM loader alone, without the stub; what it writes is read back through registers, slowly",
+    ],
+}
+
+
+@pytest.mark.parametrize("more", WAYS)
+def test_the_rung_that_helps_wins_and_comes_first_the_next_time(flash: Callable[..., Done], more: str) -> None:
+    done = flash(more).ok()
+    assert tried(done) == WAYS[more]
+    assert done.text.count("remembered for this adapter and board") == 1
+    again = flash(more, "force=1").ok()
+    assert tried(again) == []
+    assert "that worked the last time on this adapter" in again.text
+    assert again.wrote
+
+
+def test_a_board_that_nothing_helps_fails_as_it_failed_first(flash: Callable[..., Done]) -> None:
+    done = flash("&fault=deaf").failed("no-answer")
+    assert tried(done) == ["DTR and RTS exchanged"]
+    assert "tried in vain: other-reset" in done.text
+
+
+def test_a_sector_that_stays_bad_is_not_blamed_on_the_line(flash: Callable[..., Done]) -> None:
+    done = flash("&fault=weak-page:0x2400&fill=ff").failed("verify-failed")
+    assert "0x002000" in done.text
+    assert tried(done) == ["230400 baud"]
