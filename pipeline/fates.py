@@ -121,31 +121,30 @@ class NewLayout:
         assert self.table is not None
         default = settle(self.table, self._capacity)
         code_end = -(-self.table.code_end // 0x2000) * 0x2000
-        lfs = self.resident.holding("lfs")
-        if lfs and "lfs" in self.wish.words and lfs.region.start >= code_end and self._is_free(lfs.region):
+        lfs, files = self.resident.holding("lfs"), self.resident.files
+        low = default[LFS].end if LFS in default else code_end
+        if lfs and "lfs" in self.wish.words and lfs.region.start >= code_end and self._may_stay(LFS, lfs.region):
+            low = lfs.region.end
             if default.get(LFS) != lfs.region:
                 self.places[LFS] = lfs.region
-            low = lfs.region.end
-        else:
-            low = default[LFS].end if LFS in default else code_end
-        files = self.resident.files
-        if files is None or "spiffs" not in self.wish.words or not self._is_free(files.region):
-            return
-        top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")
-        stays = SPIFFS in default and place_in_partition(default[SPIFFS]).accepts(files) and not self.places
-        if not stays and low <= files.start and files.region.end <= top:
-            self.places[SPIFFS] = files.region
-        if with_places(self._record(), self.places) is None:
-            self.places.clear()
+        if files and "spiffs" in self.wish.words and self._may_stay(SPIFFS, files.region):
+            top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")
+            stays = SPIFFS in default and place_in_partition(default[SPIFFS]).accepts(files) and not self.places
+            if not stays and low <= files.start and files.region.end <= top:
+                self.places[SPIFFS] = files.region
+
+    def _may_stay(self, type_: int, region: Region) -> bool:
+        """Whether nothing of ours goes there, no image was placed by the new table, and that table can be edited."""
+        own = self.areas.get(PARTITIONS[type_])
+        placed = own is not None and any(image.start == own.start for image in self._images)
+        free = covering(self.plan, region) != "bytes"
+        return free and not placed and with_places(self._record(), {type_: region}) is not None
 
     def _record(self) -> bytes:
         for segment in self.plan.segments:
             if segment.region.contains(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)):
                 return segment.data[TABLE_ADDRESS - segment.address :][:SECTOR_SIZE]
         return b""
-
-    def _is_free(self, region: Region) -> bool:
-        return covering(self.plan, region) != "bytes"
 
     def _lfs(self, item: Holding) -> Fate:
         covered = covering(self.plan, item.region)
@@ -156,18 +155,18 @@ class NewLayout:
             return Fate(item.name, item.region, "left" if covered == "none" else "split")
         if item.blank:
             return Fate(item.name, item.region, "released")
-        if self.table is None:
-            return Fate(item.name, item.region, "lost", "the new firmware has no place for it")
-        return Fate(item.name, item.region, "lost", f"the new firmware ends at {self.table.code_end:#08x}")
+        if covered == "bytes":
+            return Fate(item.name, item.region, "lost", self._what_covers(item.region))
+        return Fate(item.name, item.region, "lost", "the new firmware has no place for it")
 
     # --- the file system ---------------------------------------------------------------------------------------------
 
     def _files(self, item: Holding) -> Fate:
         files, covered = self.resident.files, covering(self.plan, item.region)
-        assert files is not None
+        if files is None:
+            return Fate(item.name, item.region, "lost", "NodeMCU since 1.5.4.1 does not read those of older ones")
         if covered == "bytes":
-            ends = max(region.end for region in self._images if region.overlaps(item.region))
-            return Fate(item.name, item.region, "lost", f"the new image reaches to {min(ends, item.region.end):#08x}")
+            return Fate(item.name, item.region, "lost", self._what_covers(item.region))
         if SPIFFS in self.places:
             return Fate(item.name, item.region, "table")
         if self.plan.firmware.family != "nodemcu":
@@ -178,6 +177,14 @@ class NewLayout:
         if found is None or found.accepts(files):
             return Fate(item.name, item.region, "left" if covered == "none" else "split")
         return Fate(item.name, item.region, "lost", f"the new firmware looks for it at {found.start:#08x}")
+
+    def _what_covers(self, region: Region) -> str:
+        last = max(
+            (segment for segment in self.plan.segments if segment.region.overlaps(region)), key=lambda one: one.address
+        )
+        if last.address >= region.start:
+            return f"{last.name} goes there"
+        return f"the new image reaches to {min(last.region.end, region.end):#08x}"
 
     def _looked_for(self) -> list[Place]:
         """Where the new firmware looks, in its order; nothing where that is not known."""
@@ -193,8 +200,7 @@ class NewLayout:
         places = self._looked_for()
         if not places:
             return None
-        hits = [place for place in places if files.seems_to_begin(place.start)]
-        return next((hit for hit in hits if hit.accepts(files)), hits[0]) if hits else places[0]
+        return next((place for place in places if files.seems_to_begin(place.start)), places[0])
 
     def remains(self) -> Iterator[Region]:
         """Sectors with the marks by which the new firmware would take the rest of a lost file system for a whole one.

@@ -17,7 +17,7 @@ from pipeline.firmware.partitions import LFS, SPIFFS
 from pipeline.firmware.resident import Holding, Resident
 from pipeline.flash import FlashSettings, Region
 from pipeline.keeping import ACTIONS, BOARDS, TABLE, Action, Board, Decision, decide, lines, table_text
-from pipeline.plan import FlashPlan, make_plan
+from pipeline.plan import FlashPlan, fitted, make_plan
 from tests.images import Builder
 
 MAKE = Builder()
@@ -140,7 +140,7 @@ def test_a_pair_need_not_be_split() -> None:
     assert decision.split == ()
 
 
-@pytest.mark.parametrize("files", [FILES_2X, FileSystem(0x50000, 469), FileSystem(0x44000, 16)])
+@pytest.mark.parametrize("files", [FILES_2X, FileSystem(0x50000, 469), FileSystem(0x46000, 5)])
 def test_an_upgrade_within_2x_finds_the_files_where_they_are(files: FileSystem) -> None:
     decision = decide(plan_of("2.x"), nodemcu("2.x", files), Wish(), asked=False)
     assert set(how(decision).values()) == {"left"}
@@ -249,6 +249,30 @@ def test_erase_all_keeps_nothing_and_says_so() -> None:
     assert decision.split == ()
     assert decision.backs_up
     assert {fate.name for fate in decision.lost} == {"spiffs", "system_params"}
+
+
+def test_files_of_an_older_nodemcu_are_lost_for_want_of_marks() -> None:
+    region = Region(0x60000, 0x3FC000)
+    resident = Resident("nodemcu", "NodeMCU 0.9.6", "0.9.6", "0.9", "2.x", (Holding("spiffs", region),))
+    decision = decide(plan_of("2.x"), resident, Wish(), asked=False)
+    assert (decision.row.board, decision.doomed) == ("line", (region,))
+    assert "does not read those of older ones" in decision.lost[0].why
+
+
+@pytest.mark.parametrize("name", ["spiffs", "lfs"])
+def test_an_image_of_the_users_own_for_a_partition_goes_where_the_new_table_says(name: str) -> None:
+    holding = {
+        "lfs": Holding("lfs", Region(0x80000, 0xA0000)),
+        "spiffs": Holding("spiffs", FileSystem(0x80000, 64).region),
+    }
+    start = {area.name: area.region.start for area in plan_of("3.x").areas}["spiffs"]
+    plan = fitted(plan_of("3.x"), [(start, b"own" + bytes(0xFFD), "own.img")])
+    files = FileSystem(0x80000, 64) if name == "spiffs" else None
+    decision = decide(
+        plan, nodemcu("3.x-new", files, *([holding["lfs"]] if name == "lfs" else [])), Wish(), asked=False
+    )
+    assert SPIFFS not in dict(decision.places)
+    assert how(decision)[name] == ("lost" if name == "spiffs" else "table")
 
 
 # --- insisting -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from pipeline.firmware.content import BOOT_MAGIC, OTA_MAGIC
-from pipeline.firmware.filesystem import FileSystem, file_system_at, find_file_system, place_in_partition
+from pipeline.firmware.filesystem import (
+    FileSystem,
+    file_system_at,
+    find_file_system,
+    place_in_partition,
+    places_up_to_2x,
+)
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.firmware.partitions import (
     IROM,
@@ -41,6 +47,8 @@ _EBOOT: Final = b"\x00\xf0\x10\x40"
 """Load address of the Arduino core's boot loader."""
 _INIT_MARK: Final = 5
 """First byte of valid SDK init data (facts: image-flashmap §5.5)."""
+_MARKED: Final = frozenset({"1.5.4.1", "2.x", "3.x"})
+"""SDK lines whose NodeMCU marks the blocks of its file system; older ones leave nothing to know it by."""
 _PARAMETERS: Final = {RF_CAL: "rf_cal", PHY_DATA: "phy_init", SYSTEM_PARAMETERS: "system_params"}
 
 
@@ -144,7 +152,7 @@ def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
         return found
     end = _code_end(peek, min(_CODE_LIMIT, flash_size))
     tail = Region(max(TABLE_ADDRESS, end - _TAIL), end)
-    return identify_firmware({tail.start: peek.read(tail)}) if tail.size > 0 else found
+    return replace(identify_firmware({tail.start: peek.read(tail)}), code_end=end) if tail.size > 0 else found
 
 
 def _code_end(peek: Peek, limit: int) -> int:
@@ -165,15 +173,29 @@ def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> Resident:
         "system_params": Region(end - 0x3000, end),
     }
     files = find_file_system(peek.read, flash_size)
+    if files and firmware.code_end:
+        files = _as_found(files, firmware.code_end, flash_size)
+    holdings = list(_holdings(peek, places, files))
+    if firmware.code_end and firmware.sdk_line not in _MARKED:
+        holdings.append(Holding("spiffs", Region(firmware.code_end, end - 0x4000)))
     return Resident(
         "nodemcu",
         firmware.title(),
         firmware.version,
         firmware.sdk_line,
         firmware.layout or "2.x",
-        tuple(_holdings(peek, places, files)),
+        tuple(holdings),
         files,
     )
+
+
+def _as_found(files: FileSystem, code_end: int, flash_size: int) -> FileSystem:
+    """The file system that the firmware itself uses: where the marks go on, the first block that its search hits."""
+    start = next(
+        (place.start for place in places_up_to_2x(code_end, flash_size) if files.seems_to_begin(place.start)),
+        files.start,
+    )
+    return FileSystem(start, files.blocks - (start - files.start) // files.block, files.block)
 
 
 def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmware | None) -> Resident:

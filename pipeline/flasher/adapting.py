@@ -138,7 +138,10 @@ def _known(peek: _Peek, entry: journal.Entry) -> Firmware | None:
     if entry.state != "clean" or not told or told.get("start") != _start_digest(peek.read(Region(0, SECTOR_SIZE))):
         return None
     family, version, sdk_line, layout = (str(told.get(name, "")) for name in _REMEMBERED)
-    return Firmware(family, version=version, sdk_line=sdk_line, layout=layout)
+    end = str(told.get("code_end", ""))
+    return Firmware(
+        family, version=version, sdk_line=sdk_line, layout=layout, code_end=int(end) if end.isdecimal() else 0
+    )
 
 
 def _start_digest(sector: bytes) -> str:
@@ -182,7 +185,8 @@ def journal_fields(found: Probe, state: journal.State) -> dict[str, Any]:
     firmware = found.plan.firmware
     start = next((segment.data[:SECTOR_SIZE] for segment in found.plan.segments if segment.address == 0), b"")
     remembered = {name: getattr(firmware, name) for name in _REMEMBERED}
-    return {"kept": kept, "firmware": {**remembered, "start": _start_digest(start)}}
+    remembered |= {"start": _start_digest(start), "code_end": str(firmware.code_end)}
+    return {"kept": kept, "firmware": remembered}
 
 
 def told(found: Probe) -> dict[str, Any]:

@@ -119,6 +119,22 @@ def test_the_table_on_the_board_counts_not_the_builds() -> None:
     assert found.holding("spiffs") == Holding("spiffs", moved[SPIFFS])
 
 
+def test_where_a_search_by_wide_steps_hits_the_middle_of_the_marks_the_file_system_begins_there() -> None:
+    # 1 MB, code to 0x81000: made at 0x8A000, but found from 0x90000 on, the first multiple of 64 KiB
+    image = MAKE.combine(MAKE.pair_2x(0x71000))
+    board = flash((0, image))
+    put_files(board.cells, 0x8A000, 56)
+    known = Firmware("nodemcu", version="2.2.1", sdk_line="2.x", layout="2.x", code_end=0x81000)
+    board.cells[3] = 0x20
+    assert survey(board, 0x100000, known).files == FileSystem(0x90000, 53)
+
+
+def test_of_nodemcu_before_its_file_systems_had_marks_all_behind_the_code_counts() -> None:
+    known = Firmware("nodemcu", version="0.9.6", sdk_line="0.9", code_end=0x60000)
+    found = survey(flash((0, MAKE.combine(MAKE.pair_2x())), (3, b"\x40")), SIZE, known)
+    assert (found.files, found.holding("spiffs")) == (None, Holding("spiffs", Region(0x60000, 0x3FC000)))
+
+
 def test_it_survives_the_journal() -> None:
     found = survey(booted_2x(), SIZE)
     assert from_json(json.loads(json.dumps(found.to_json()))) == found
