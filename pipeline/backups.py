@@ -136,7 +136,11 @@ class Store:
             found = len(self._content(sha256)) == size
         except BackupDamagedError:
             return None  # it is read from the board again, and replaced
-        return Block(size, sha256) if found else None
+        if not found:
+            return None
+        with suppress(OSError):  # pruning goes by its age: what is used again is young again
+            os.utime(self._block_path(sha256, md5.hex()))
+        return Block(size, sha256)
 
     def put(self, data: bytes) -> Block:
         """Store a block, unless it is there; gives what a manifest says of it.
@@ -154,9 +158,6 @@ class Store:
             make_private(self.folder.parent, self.folder, self.folder / "blocks", path.parent)
             write_atomic(path, zlib.compress(data, 6))
             index[md5.hexdigest()] = sha256
-        else:
-            with suppress(OSError):  # pruning goes by its age: what is used again is young again
-                os.utime(self._block_path(sha256, md5.hexdigest()))
         return Block(len(data), sha256)
 
     def _index(self) -> dict[str, str]:
@@ -276,7 +277,9 @@ class Store:
         return found
 
     def newest(self) -> Manifest:
-        """The newest complete backup of this board.
+        """The newest complete backup of this board that was asked for, or holds the whole flash.
+
+        What a plan overwrote in part belongs to the firmware of that time: it has to be named to be put back.
 
         Raises:
             BackupMissingError: there is none.
@@ -284,7 +287,7 @@ class Store:
         """
         for name in reversed(self.ids()):
             manifest = self.read(name)
-            if manifest.complete:
+            if manifest.complete and (manifest.whole or manifest.why == "asked"):
                 return manifest
         raise BackupMissingError(
             f"there is no backup of board {self.mac} in {self.folder.parent}",

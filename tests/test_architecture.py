@@ -21,6 +21,7 @@ LEAVES = frozenset({"digests", "errors", "units", "flash", "events", "files", "p
 SPINE = frozenset(
     {
         "backups",
+        "batch",
         "fates",
         "keeping",
         "profile",
@@ -28,6 +29,7 @@ SPINE = frozenset(
         "profile_lua",
         "profile_reader",
         "profile_search",
+        "pruning",
         "plan",
         "journal",
         "receipt",

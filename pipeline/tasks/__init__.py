@@ -39,6 +39,7 @@ __all__ = [
     "task_node",
     "task_ports",
     "task_profiles",
+    "task_report",
     "task_restore",
     "task_verify",
 ]
@@ -191,6 +192,14 @@ def task_backup() -> Tasks:
     .pipeline/backups, readable by you only: a flash holds Wi-Fi passwords.
     """
     return _for_boards("backup", backing.backup_board)
+
+
+def task_report() -> Tasks:
+    """Say what the receipts of this project say: counts, and one line for each board
+
+    [since=2026-11-23 | since=7d] [format=text|csv|json]. No port is opened.
+    """
+    return _plain(auditing.report_batch)
 
 
 def task_restore() -> Tasks:

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "cache": "pipeline.tasks.cache",
     "init": "pipeline.tasks.init",
     "inspect": "pipeline.tasks.inspect_command",
+    "prune": "pipeline.tasks.prune_command",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
 _PLUGINS: Final = {

@@ -32,6 +32,8 @@ KNOWN: Final[dict[str, str]] = {
     "wait": "how long `lua` goes on listening after the file came to its end, such as 5s",
     "send": "1: `files` sends the profile's files that the board does not hold",
     "rescue": "1: `files` renames an init.lua that the board does not survive",
+    "since": "of `report`: only receipts since that date or time (UTC), or 7d, 12h",
+    "format": "of `report`: text, csv, json",
     "yes": "1: confirm what would be asked on a terminal",
     "offline": "1: use no network",
     "locked": "1: use only images that images.lock.yaml pins, and never change it",

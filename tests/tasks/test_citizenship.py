@@ -12,7 +12,7 @@ from tests.harness import Project
 
 TASKS = {
     *("audit", "backup", "boot", "erase", "files", "flash", "format", "identify", "image", "lock", "lua", "monitor"),
-    *("node", "ports", "profiles", "restore", "verify"),
+    *("node", "ports", "profiles", "report", "restore", "verify"),
 }
 
 
