@@ -8,7 +8,7 @@ lost (`fates`). What is lost is named, and backed up where the table says so. No
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from pipeline.errors import KeepError
@@ -132,9 +132,11 @@ def decide(plan: FlashPlan, resident: Resident, wish: Wish, *, asked: bool) -> D
     if resident.kind in {"blank", "factory"}:
         return Decision(row_of("blank" if resident.kind == "blank" else "factory", reader), resident)
     if resident.kind == "foreign":
-        doomed = tuple(_everything(plan))
-        return Decision(row_of("foreign", reader), resident, doomed=doomed)
-    decision = _for_nodemcu(plan, resident, wish, reader)
+        decision = Decision(row_of("foreign", reader), resident, doomed=tuple(_everything(plan)))
+    else:
+        decision = _for_nodemcu(plan, resident, wish, reader)
+    if wish.stated and not wish.words:  # `keep: []`: the profile says that nothing on its boards is worth it
+        return replace(decision, doomed=())
     if decision.row.insisted == "refuse":
         refuse(decision, wish)
     return decision
@@ -174,8 +176,15 @@ def lines(decision: Decision) -> Iterator[str]:
     for fate in decision.lost:
         yield f"lost: {fate.what} at {fate.region}: {fate.why}"
     if decision.row.board == "foreign":
-        yield f"the board holds {decision.resident.title}: what is overwritten is backed up first"
+        saved = "what is overwritten is backed up first" if decision.doomed else "it is overwritten (keep: [])"
+        yield f"the board holds {decision.resident.title}: {saved}"
     yield from decision.advice
+
+
+def _about_lfs(fates: Sequence[Fate], resident: Resident) -> Iterator[str]:
+    lfs = resident.holding("lfs")
+    if lfs and not lfs.blank and any(fate.name == "lfs" and fate.how in STAYS for fate in fates):
+        yield "what is in the Lua flash store was built for the old firmware: load it again if the new one ignores it"
 
 
 def placed_areas(plan: FlashPlan, decision: Decision | None = None) -> list[Area]:
@@ -213,7 +222,7 @@ def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader
         tuple(cleared),
         tuple(merge(part for fate in fates if fate.how in {"lost", "moved"} for part in layout.doomed(fate))),
         tuple(merge(part for fate in fates if fate.how in STAYS for part in inside(plan, fate.region))),
-        tuple(_advice(plan, resident)),
+        (*_advice(plan, resident), *_about_lfs(fates, resident)),
     )
 
 

@@ -160,6 +160,7 @@ def test_lfs_and_files_stay_where_somebody_has_put_them() -> None:
     decision = decide(plan_of("3.x"), nodemcu("3.x-new", files, lfs), Wish(), asked=False)
     assert dict(decision.places) == {LFS: lfs.region, SPIFFS: files.region}
     assert (how(decision)["lfs"], how(decision)["spiffs"], decision.lost) == ("table", "table", [])
+    assert [line for line in decision.advice if "Lua flash store was built for the old firmware" in line]
 
 
 def test_an_empty_lfs_partition_keeps_its_place_but_is_no_loss() -> None:
@@ -273,6 +274,14 @@ def test_an_image_of_the_users_own_for_a_partition_goes_where_the_new_table_says
     )
     assert SPIFFS not in dict(decision.places)
     assert how(decision)[name] == ("lost" if name == "spiffs" else "table")
+
+
+@pytest.mark.parametrize("resident", [FOREIGN, NEW_3X])
+def test_an_empty_keep_means_that_nothing_is_worth_a_backup(resident: Resident) -> None:
+    for plan in (plan_of("3.x larger"), plan_of("3.x", erase_all=True)):
+        decision = decide(plan, resident, Wish(frozenset(), stated=True), asked=False)
+        assert not decision.backs_up
+        assert not decision.kept
 
 
 # --- insisting -------------------------------------------------------------------------------------------------------

@@ -148,11 +148,30 @@ def _size_in_header(start: bytes, flash_size: int) -> int:
 
 def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
     found = identify_firmware({0: start})
+    if found.family == "bootloader":
+        region = _behind_loader(peek, flash_size)
+        code = identify_firmware({region.start: peek.read(region)}) if region else found
+        return code if code.family != "unknown" else found
     if found.family != "unknown":
         return found
     end = _code_end(peek, min(_CODE_LIMIT, flash_size))
     tail = Region(max(TABLE_ADDRESS, end - _TAIL), end)
-    return replace(identify_firmware({tail.start: peek.read(tail)}), code_end=end) if tail.size > 0 else found
+    # The part for RAM comes last: it is large, and only firmware that is not NodeMCU has its names there.
+    for region in (tail, Region(SECTOR_SIZE, TABLE_ADDRESS)):
+        found = identify_firmware({region.start: peek.read(region)}) if region.size > 0 else found
+        if found.family != "unknown":
+            return replace(found, code_end=end)
+    return found
+
+
+def _behind_loader(peek: Peek, flash_size: int) -> Region | None:
+    """Where Espressif's boot loader starts a program from 0x1000: the end of its code and what is loaded to RAM."""
+    head = peek.read(Region(SECTOR_SIZE, SECTOR_SIZE + 16))
+    if head[:2] != bytes((OTA_MAGIC, 4)):
+        return None
+    end = SECTOR_SIZE + 16 + int.from_bytes(head[12:16], "little")  # facts: image-flashmap §4.2
+    region = Region(max(SECTOR_SIZE, end - _TAIL), min(flash_size, end + _TAIL))
+    return region if region.size > 0 else None
 
 
 def _code_end(peek: Peek, limit: int) -> int:
@@ -176,7 +195,7 @@ def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> Resident:
     if files and firmware.code_end:
         files = _as_found(files, firmware.code_end, flash_size)
     holdings = list(_holdings(peek, places, files))
-    if firmware.code_end and firmware.sdk_line not in _MARKED:
+    if files is None and firmware.code_end and firmware.sdk_line not in _MARKED:
         holdings.append(Holding("spiffs", Region(firmware.code_end, end - 0x4000)))
     return Resident(
         "nodemcu",

@@ -45,6 +45,35 @@ def test_factory_firmware_is_named() -> None:
     assert (found.kind, found.title) == ("factory", "AT firmware 1.1.0.0")
 
 
+def at_behind_a_boot_loader(code: int) -> Flash:
+    loader = MAKE.boot([(0x40100000, b"\0\n2nd boot version : 1.6\n\0" + bytes(3))])
+    head = b"\xea\x04\x00\x01" + bytes(8) + code.to_bytes(4, "little")
+    texts = b"\0AT version:1.3.0.0(Jul 14 2016 18:54:01)\0+GMR\0"
+    return flash((0, loader), (0x1000, head + Random(1).randbytes(code)), (0x1010 + code, texts))
+
+
+def test_factory_firmware_behind_its_boot_loader_is_named() -> None:
+    board = at_behind_a_boot_loader(0x60000)
+    found = survey(board, SIZE)
+    assert (found.kind, found.title) == ("factory", "AT firmware 1.3.0.0")
+    assert board.read_bytes < 0x20000
+
+
+def test_a_boot_loader_with_something_else_behind_it_is_foreign() -> None:
+    board = at_behind_a_boot_loader(0x60000)
+    board.cells[0x61010:0x61080] = bytes(0x70)
+    assert survey(board, SIZE).kind == "foreign"
+    board.cells[0x1000] = 0xFF
+    assert survey(board, SIZE).kind == "foreign"
+
+
+def test_factory_firmware_without_a_boot_loader_is_named_by_its_part_for_ram() -> None:
+    texts = b"\0AT version:0.21.0.0\0+GMR\0"
+    low = MAKE.boot([(0x40100000, bytes(0x1800)), (0x3FFE8000, texts + bytes(-len(texts) % 4))])
+    found = survey(flash((0, low), (0x11000, Random(1).randbytes(0x30000))), SIZE)
+    assert (found.kind, found.title) == ("factory", "AT firmware 0.21.0.0")
+
+
 @pytest.mark.parametrize(
     ("data", "title"),
     [
