@@ -108,6 +108,8 @@ NODEMCU: Final = re.compile(
     re.MULTILINE,
 )
 NODEMCU_SDK: Final = re.compile(r"powered by Lua [\d.]+ on SDK (?P<version>[^\s(]+)")
+NODE_INFO: Final = re.compile(r"^(?P<version>\d+\t\d+\t\d+)(?:\t-?\d+){5}\s*$", re.MULTILINE)
+"""What `=node.info()` prints: three numbers of the version, chip, flash, its size, mode and speed (facts §9.4)."""
 LUA_PROMPT: Final = re.compile(r"^(?:> )+(?=$|\n)", re.MULTILINE)
 LUA_PROMPT_LOOSE: Final = re.compile(r"^> ", re.MULTILINE)
 """Enough behind a NodeMCU banner, where something may already stand after the prompt."""

@@ -28,6 +28,7 @@ from pipeline.board.bootwords import (
     LOADED,
     LUA_PROMPT,
     LUA_PROMPT_LOOSE,
+    NODE_INFO,
     NODEMCU,
     NODEMCU_SDK,
     OTHERS,
@@ -157,16 +158,27 @@ def nodemcu_name(log: str) -> str:
     found = list(NODEMCU.finditer(log))
     if not found:
         return ""
-    version = next((match["version"] for match in reversed(found) if match["version"]), "")
+    version = next((match["version"] for match in reversed(found) if match["version"]), "") or _told_version(log)
     sdk = NODEMCU_SDK.search(log)
     return f"NodeMCU {version}" if version else f"NodeMCU (SDK {sdk['version']})" if sdk else "NodeMCU"
+
+
+def _told_version(log: str) -> str:
+    """The version that a prompt told when it was asked."""
+    told = NODE_INFO.search(log)
+    return told["version"].replace("\t", ".") if told else ""
 
 
 def _prompt(text: str) -> Sign | None:
     found = list(LUA_PROMPT.finditer(text))
     if not found or NODEMCU.search(text):
         return None
-    return Sign(Verdict("prompt", "a Lua prompt, the banner was not seen", ("> ",)), found[-1].start())
+    info = NODE_INFO.search(text)
+    if info is None:
+        return Sign(Verdict("prompt", "a Lua prompt, the banner was not seen", ("> ",)), found[-1].start())
+    name = f"NodeMCU {_told_version(text)}"
+    evidence = (line_at(text, info.start()), "> ")
+    return Sign(Verdict("prompt", f"{name} at its prompt, which was asked", evidence, name), found[-1].start())
 
 
 def _other(text: str) -> Sign | None:

@@ -55,8 +55,8 @@ def nobody(_time: float, _baud: int) -> bytes:
     return b""
 
 
-def run_watcher(messages: Iterable[Message], answer: Answer = nobody, **options: object) -> Watched:
-    """Play a script to a BootWatcher in simulated time."""
+def run_watcher(messages: Iterable[Message], answer: Answer = nobody, told: bytes = b"", **options: object) -> Watched:
+    """Play a script to a BootWatcher in simulated time; `told` is what `=node.info()` prints, where there is a Lua."""
     chunks = [
         (time + at * 10 / baud, baud, data[at : at + CHUNK])
         for time, baud, data in messages
@@ -73,7 +73,10 @@ def run_watcher(messages: Iterable[Message], answer: Answer = nobody, **options:
             return watched
         if isinstance(wish, Send):
             watched.knocks.append((round(now, 2), baud))
-            chunks = sorted([(now + 0.01, baud, answer(now, baud)), *chunks], key=lambda chunk: chunk[0])
+            said = answer(now, baud)
+            if wish.data != b"\r" and said:
+                said = wish.data[:-1] + b"\r\n" + told + said.lstrip()
+            chunks = sorted([(now + 0.01, baud, said), *chunks], key=lambda chunk: chunk[0])
             continue
         if wish.baud != baud:
             baud = wish.baud

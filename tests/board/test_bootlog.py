@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.board.bootlog import BootWatcher, Listen, Verdict, rom_baud
+from pipeline.board.bootlog import COMMON_BAUDS, FORMAT_S, BootWatcher, Listen, Verdict, rom_baud
 
 ROM = 74880
 FAST = 115200
@@ -21,6 +21,7 @@ BANNER = (
     b"\r\n\r\nNodeMCU 3.0.0.0 \r\n\tbranch: release\r\n\tSSL: false\r\n\tmodules: file,gpio,net,node,tmr,uart,wifi\r\n"
     b" build 2024-03-01 12:00 powered by Lua 5.1.4 on SDK 3.0.1-dev(fce080e)\r\n"
 )
+INFO = b"3\t0\t0\t11736506\t1458415\t4096\t2\t40000000\r\n"
 PROMPT = b"cannot open init.lua: \r\n> "
 NOISE = random.Random(8266).randbytes(40)
 OLD_BANNER = b"\r\n\r\nNodeMCU 0.9.6 build 20150704  powered by Lua 5.1.4\r\nlua: cannot open init.lua\r\n> "
@@ -63,22 +64,23 @@ def test_first_boot_of_3x_starts_twice_and_formats(watch: Any) -> None:
     assert not [time for time, _ in watched.knocks if time > 0.6], "input while formatting would be lost"
 
 
-def test_formatting_past_the_time_limit_is_said(watch: Any) -> None:
+def test_formatting_has_a_time_limit_of_its_own(watch: Any) -> None:
     script = [(0.01, ROM, LOG), (0.5, FAST, b"Formatting file system. Please wait...\r\n")]
     watched = watch(script, timeout_s=5.0)
-    assert (watched.verdict.kind, watched.verdict.seconds) == ("formatting", pytest.approx(5, abs=0.1))
+    assert (watched.verdict.kind, watched.verdict.seconds) == ("formatting", pytest.approx(0.5 + FORMAT_S, abs=0.2))
 
 
 def test_a_banner_that_is_off_is_no_failure(watch: Any) -> None:
-    watched = watch([(0.01, ROM, LOG + SDK)], prompt_at(FAST, 0.3))
-    assert watched.verdict.kind == "prompt"
+    watched = watch([(0.01, ROM, LOG + SDK)], prompt_at(FAST, 0.3), INFO)
+    assert (watched.verdict.kind, watched.verdict.firmware) == ("prompt", "NodeMCU 3.0.0")
     assert watched.verdict.seconds < 3
 
 
 @pytest.mark.parametrize(("baud", "limit_s"), [(FAST, 1.2), (9600, 3.0)])
 def test_a_running_board_is_found_without_a_reset(watch: Any, baud: int, limit_s: float) -> None:
-    watched = watch([], prompt_at(baud))
-    assert watched.verdict.kind == "prompt"
+    watched = watch([], prompt_at(baud), INFO)
+    assert (watched.verdict.kind, watched.verdict.firmware) == ("prompt", "NodeMCU 3.0.0")
+    assert watched.verdict.baud == baud
     assert watched.verdict.seconds < limit_s
 
 
@@ -92,6 +94,44 @@ def test_an_undeclared_firmware_rate_is_found(watch: Any) -> None:
     watched = watch([(0.01, ROM, LOG), (0.3, 9600, OLD_BANNER)], prompt_at(9600, 0.5))
     assert watched.verdict.kind == "prompt"
     assert watched.verdict.seconds < 10
+
+
+@pytest.mark.parametrize("baud", COMMON_BAUDS)
+def test_any_usual_rate_of_a_console_is_found(watch: Any, baud: int) -> None:
+    watched = watch([(0.01, ROM, LOG), (0.3, baud, BANNER + PROMPT)], prompt_at(baud, 0.5), INFO)
+    assert watched.verdict.kind == "prompt"
+    assert watched.verdict.firmware.startswith("NodeMCU 3.0.0")
+    assert watched.verdict.baud == baud
+    assert watched.verdict.seconds < 16
+
+
+@pytest.mark.parametrize("baud", COMMON_BAUDS)
+def test_any_usual_rate_of_a_running_console_is_found(watch: Any, baud: int) -> None:
+    watched = watch([], prompt_at(baud), INFO, silence_s=20.0)
+    assert (watched.verdict.firmware, watched.verdict.baud) == ("NodeMCU 3.0.0", baud)
+
+
+@pytest.mark.parametrize("baud", COMMON_BAUDS)
+def test_a_firmware_that_talks_at_any_usual_rate_is_understood(watch: Any, baud: int) -> None:
+    watched = watch([(0.01, ROM, LOG), *every(0.5, baud, b"temperature 21.5\r\n", 0.4)])
+    assert (watched.verdict.kind, watched.verdict.baud) == ("firmware", baud)
+    assert "temperature 21.5" in watched.verdict.log
+
+
+@pytest.mark.parametrize("crystal", [24, 40])
+def test_a_crystal_that_nobody_told_is_found(watch: Any, crystal: int) -> None:
+    rate = rom_baud(crystal)
+    watched = watch(every(1.0, rate, LOG + b"rf_cal[0] !=0x05,is 0xFF\r\n"))
+    assert watched.verdict.kind == "rf-cal"
+    watched = watch([(0.01, rate, LOG), (0.1, rate, SDK), (0.3, FAST, BANNER + PROMPT)], prompt_at(FAST, 0.5), INFO)
+    assert watched.verdict.kind == "prompt"
+    assert watched.verdict.firmware.startswith("NodeMCU")
+
+
+def test_a_lua_prompt_that_does_not_say_what_it_is_stays_one(watch: Any) -> None:
+    watched = watch([(0.01, ROM, LOG)], prompt_at(FAST, 0.3))
+    assert (watched.verdict.kind, watched.verdict.firmware) == ("prompt", "")
+    assert watched.verdict.seconds < 3
 
 
 def test_rom_rates_are_those_of_the_facts() -> None:
