@@ -47,9 +47,13 @@ ASK: Final = b"=node.info()\r"
 """Asks a Lua prompt for its version; every NodeMCU answers numbers (facts: usb-nodemcu §9.4)."""
 FORMAT_S: Final = 90.0
 """How long a file system may take to be formatted: a minute on 16 MB (facts: esp8266 §2.5), and half of that again."""
+AFTER_FORMAT_S: Final = 5.0
+"""Time for the banner and the prompt behind that."""
 ASK_S: Final = 1.0
 ALIVE_S: Final = 10.0
 """A firmware that was started and says nothing for that long is alive, and silent by design."""
+SWEEP_S: Final = 18.0
+"""A dead line for that long on a board that nobody reset: every usual rate was knocked at."""
 SILENCE_S: Final = 6.0
 """A dead line for that long after a reset by wire means that nothing will come."""
 
@@ -166,7 +170,7 @@ class BootWatcher:
         self._rom_known = False
         self._bauds = tuple(dict.fromkeys((*firmware_bauds, *COMMON_BAUDS)))
         self._at = 0
-        self._timeout_s = timeout_s
+        self._limit_s = now + timeout_s
         self._probe = probe_prompt
         self._wait_for = wait_for
         self._quiet_s = quiet_s
@@ -241,6 +245,8 @@ class BootWatcher:
         state = classify(log)
         if state.kind != self._state.kind:
             self._state_s = now
+            if self._format_s is not None:
+                self._limit_s = max(self._limit_s, now + AFTER_FORMAT_S)
             self._format_s = now if state.kind == "formatting" else None
         self._state = state
         self._learn_rates()
@@ -267,13 +273,12 @@ class BootWatcher:
             "no-image": quiet_s >= LOAD_S,
             "boot-loop": in_state_s >= ALIVE_S,
             "system-params": quiet_s >= LOAD_S,  # it may go on all the same
-            "watchdog": quiet_s >= (FAULT_S if len(state.causes) > 1 else ALIVE_S),  # a single bite: it starts again
+            "watchdog": quiet_s >= (FAULT_S if state.causes.count(4) > 1 else ALIVE_S),  # one bite: it starts again
         }
         return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None
 
     def _deadline(self) -> float:
-        limit = self._start_s + self._timeout_s
-        return limit if self._format_s is None else max(limit, self._format_s + FORMAT_S)
+        return self._limit_s if self._format_s is None else max(self._limit_s, self._format_s + FORMAT_S)
 
     def _judge_silence(self) -> Verdict:
         if self._received < NOISE:

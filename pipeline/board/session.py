@@ -13,18 +13,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from pipeline.board import bootlog, hands, ports, reaching
+from pipeline.board.bootprogress import BootProgress
 from pipeline.board.device import Device
 from pipeline.board.ladder import EXCHANGED, START, WORK, Ladder, usual
 from pipeline.board.loader import ROM_BAUD, Link
 from pipeline.board.romlink import RomLink
 from pipeline.board.tape import Tape, recorded
-from pipeline.errors import DeviceError, PortLostError, StoppedError, WrongBoardError
+from pipeline.errors import ConnectError, DeviceError, PortLostError, StoppedError, WrongBoardError
 from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
 
 __all__ = ["NO_WIRE", "Device", "Session"]
 
 READ_SLICE_S: Final = 0.05
 T = TypeVar("T")
+IN_LOADER: Final = "the chip is in its serial loader; nothing was reset"
 NO_WIRE: Final = "the reset line does not reach the chip, which is still in its loader"
 """What is wrong with a silent board whose loader answers; bare modules on plain adapters are such boards."""
 
@@ -215,11 +217,14 @@ class Session:
         """Whether this session may and can pulse the reset line."""
         return self.reset not in {"none", "manual"} and not self.port.startswith("socket://")
 
-    def boot(self, *, timeout_s: float, wait_for: str = "", patient: bool = False) -> bootlog.Verdict:
+    def boot(
+        self, *, timeout_s: float, wait_for: str = "", patient: bool = False, look: bool = False
+    ) -> bootlog.Verdict:
         """Reset into the application and watch its boot log until it proves something, or says `wait_for`.
 
         `patient`: silence proves nothing before the time is over. NodeMCU up to 2.x formats its file system at first
-        boot without a word, for most of a minute on 4 MB.
+        boot without a word, for most of a minute on 4 MB. `look`: where no wire resets the board and nobody can be
+        asked to, judge it as it runs.
 
         Raises:
             ConnectError: a person would have to press RESET and nobody can be asked.
@@ -227,8 +232,6 @@ class Session:
         """
         self.open()
         crystal = self.device.crystal_mhz if self.device else 26
-        with self._lost_if_gone():
-            self._set_baud(bootlog.rom_baud(crystal))
 
         def watch(silence_s: float, first: bytes = b"") -> bootlog.Verdict:
             watcher = bootlog.BootWatcher(
@@ -242,14 +245,33 @@ class Session:
             watcher.feed(first, time.monotonic())
             return self.watch(watcher, timeout_s)
 
-        if not self.resets_by_wire:
-            return self._boot_by_hand(lambda first: watch(bootlog.SILENCE_S, first))
-        (self._link or self._new_link()).reset_to_application()
+        link = (self._link or self._new_link()) if self.resets_by_wire else None
+        with self._lost_if_gone():
+            self._set_baud(bootlog.rom_baud(crystal))  # after the link, which begins at a rate of its own
+            self._serial.reset_input_buffer()  # of what was said before the reset, nothing counts
+        if link is None:
+            if look and self.reset == "none":
+                return self._look(watch)
+            try:
+                return self._boot_by_hand(lambda first: watch(bootlog.SILENCE_S, first))
+            except ConnectError:  # nobody can be asked
+                if look:
+                    return self._look(watch)
+                raise
+        link.reset_to_application()
         self._link = None  # whatever answered before is gone
         verdict = watch(bootlog.SILENCE_S)
         if verdict.kind == "silence" and self._still_in_loader():
             return replace(verdict, kind="download-mode", summary=NO_WIRE)
         return verdict
+
+    def _look(self, watch: Callable[[float], bootlog.Verdict]) -> bootlog.Verdict:
+        """The verdict on a board as it runs; every usual rate is knocked at."""
+        self._link = None
+        verdict = watch(bootlog.SWEEP_S)
+        if verdict.kind == "silence" and self._still_in_loader():
+            return replace(verdict, kind="download-mode", summary=IN_LOADER)
+        return replace(verdict, summary=f"{verdict.summary}; it was not reset")
 
     def _boot_by_hand(self, watch: Callable[[bytes], bootlog.Verdict]) -> bootlog.Verdict:
         """A person resets the board, again where GPIO0 was still low; the time for the log runs from the reset on."""
@@ -280,7 +302,7 @@ class Session:
 
     def watch(self, watcher: bootlog.BootWatcher, timeout_s: float) -> bootlog.Verdict:
         """Serve a watcher with what the line says until it gives its verdict."""
-        started = time.monotonic()
+        progress = BootProgress(self.port, self.listener, timeout_s)
         while True:
             self.check_stop()
             wish = watcher.next(time.monotonic())
@@ -294,9 +316,7 @@ class Session:
                 self._serial.timeout = max(0.001, min(READ_SLICE_S, wish.until_s - time.monotonic()))
                 data = self._serial.read(max(1, self._serial.in_waiting))
             watcher.feed(data, time.monotonic())
-            elapsed = time.monotonic() - started
-            if elapsed > 1:
-                self.listener(Progress(self.port, "boot", int(elapsed), int(timeout_s)))
+            progress.show(watcher)
 
     def leave(self) -> None:
         """Let the board run its application without watching, where its reset line is wired."""

@@ -53,7 +53,8 @@ def loop(text: str, starts: Starts) -> Sign | None:
     bodies = _bodies(text, starts)
     alike = len(starts) >= LOOP_STARTS and bodies[-2] == bodies[-3] and "NodeMCU" not in bodies[-2]
     certain = alike or len(starts) > LOOP_STARTS
-    repeated = len(starts) >= LOOP_STARTS or (len(starts) > 1 and bodies[-1] == bodies[-2] != [])
+    twice = len(starts) > 1 and bodies[-1] == bodies[-2] != [] and starts[-1]["cause"] == starts[-2]["cause"]
+    repeated = len(starts) >= LOOP_STARTS or twice  # a restart by software keeps the cause, a reset by wire does not
     watchdog = [start for start in starts if start["cause"] == WATCHDOG]
     collapses = _collapses(text, starts)
     if not certain and not repeated and not collapses and len(watchdog) < LOOP_STARTS - 1:

@@ -38,7 +38,13 @@ PREDICTED: Final = " (virtual board: predicted from the image, firmware not exec
 
 
 def judge(
-    session: Session, wish: BootWish, entry: journal.Entry | None, *, is_nodemcu: bool, mode: str = ""
+    session: Session,
+    wish: BootWish,
+    entry: journal.Entry | None,
+    *,
+    is_nodemcu: bool,
+    mode: str = "",
+    look: bool = False,
 ) -> Verdict:
     """Reset the board, read its boot log and say whether that is the boot that was wished for.
 
@@ -48,14 +54,16 @@ def judge(
         entry: The board's record, which gets the verdict; None where nothing is known about what its flash holds.
         is_nodemcu: Whether the image is NodeMCU.
         mode: Flash mode in the header of the image that the flash was just seen to hold; empty where it was not.
+        look: Judge the board as it runs where no wire resets it and nobody can be asked to.
 
     Raises:
         BootError: it is not; `error.verdict` holds what was seen.
     """
-    with session.step("boot", "resetting the board and reading its log") as result:
+    with session.step("boot", "reading the boot log") as result:
         text = "" if wish.expect in WORDS else wish.expect
         patient = resolve(wish.expect, image_is_nodemcu=is_nodemcu) == "nodemcu"
-        verdict = explain(session.boot(timeout_s=wish.timeout_s, wait_for=text, patient=patient), mode)
+        seen = session.boot(timeout_s=wish.timeout_s, wait_for=text, patient=patient, look=look)
+        verdict = explain(seen, mode)
         passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
         if text and passed:
             verdict = replace(verdict, summary=f'"{text}" was seen')

@@ -6,6 +6,7 @@ not guessed; a program of an unknown kind stays silent after the ROM log.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -97,10 +98,17 @@ def code_end(read: Read, walk: Walk, limit: int = SEARCHED) -> int:
 def identify(read: Read, walk: Walk, limit: int = SEARCHED) -> Texts:
     """Find out what the program is by the texts in its image; the lowest address wins over remains behind it."""
     end = code_end(read, walk, limit)
-    body = read(0, end)
+    texts = _texts(read(0, end))
+    if texts is None:
+        return Texts("eboot" if walk.loads and walk.loads[0].address == EBOOT else "unknown", end=end)
+    return texts
+
+
+@functools.lru_cache(maxsize=4)  # a program that crashes at once starts hundreds of times in a second
+def _texts(body: bytes) -> Texts | None:
     hits = [(hit.start(), name, hit[0]) for name, pattern in _FAMILIES if (hit := pattern.search(body))]
     if not hits:
-        return Texts("eboot" if walk.loads and walk.loads[0].address == EBOOT else "unknown", end=end)
+        return None
     _, family, banner = min(hits)
     sdk = _SDK.search(body) or _SDK_OLD.search(body)
     compiled, adjust = _COMPILED.search(body), _ADJUST.search(body)
@@ -111,7 +119,7 @@ def identify(read: Read, walk: Walk, limit: int = SEARCHED) -> Texts:
         compiled=compiled[1].decode("latin-1") if compiled else "",
         found=frozenset(name for name, mark in _MARKS.items() if mark in body),
         self_adjust=adjust[0].decode("latin-1") if adjust else "",
-        end=end,
+        end=len(body),
     )
 
 

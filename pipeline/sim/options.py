@@ -33,7 +33,7 @@ OPTIONS: Final = {
     "flash_id": "what RDID answers: a number, manufacturer | type << 8 | capacity << 16",
     "part": "flash part: " + ", ".join(part.name for part in PARTS),
     "chip": "esp8266, esp8285n08, esp8285h08, esp8285n16 or esp8285h16",
-    "crystal": "26 or 40, MHz",
+    "crystal": "24, 26 or 40, MHz",
     "wiring": "devkit (default: DTR and RTS reach EN and GPIO0), exchanged (the two swapped), no-dtr (RTS alone is"
     " wired) or none, as a bare module",
     "start": "what runs at first: " + ", ".join(STARTS),
@@ -155,7 +155,7 @@ def _setup(
         flash=_flash_file(kind, given),
         fill=fill,
         chip=_chip(given.get("chip", kind.chip)),
-        crystal_mhz=int(_choice("crystal", given.get("crystal", str(kind.crystal_mhz)), ("26", "40"))),
+        crystal_mhz=int(_choice("crystal", given.get("crystal", str(kind.crystal_mhz)), ("24", "26", "40"))),
         modes=DOUT if "dout-only" in faults.switches else kind.modes,
         wired=wiring != "none",
         lines=wiring if wiring in {"exchanged", "no-dtr"} else "straight",

@@ -45,7 +45,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The hardware watchdog fires: the chip resets with this cause and the program is over."""
+    """The watchdog fires, or the supply fails: the chip resets with this cause and the program is over."""
 
     cause: int
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline.sim import nodemcu, sdk, second_stage
-from pipeline.sim.chip import RESET_WATCHDOG
+from pipeline.sim.chip import RESET_POWER_ON, RESET_WATCHDOG
 from pipeline.sim.factory import init_data
 from pipeline.sim.firmware import SEARCHED, STORE_PROHIBITED, Run, Texts, identify
 from pipeline.sim.image import Header, Walk
@@ -33,6 +33,12 @@ def run(machine: Machine, walk: Walk) -> Run:
     if trouble == "watchdog":
         yield Wait(machine.settings.watchdog_s)
         yield Reset(RESET_WATCHDOG)
+    if trouble == "brown-out":
+        yield Wait(machine.settings.sdk_s)
+        yield Reset(RESET_POWER_ON)
+    if trouble == "system-params":
+        yield from crash(machine, "system param error, use last saved param!\n")
+        return True
     jumped = yield from second_stage.run(machine, walk)
     if trouble == "silence" or not jumped:
         return False
@@ -71,7 +77,7 @@ def _greet(machine: Machine, texts: Texts) -> Run:
     if not (yield from sdk.start(machine, places, lines)):
         return True
     yield Wait(machine.settings.lua_s)
-    yield Baud(BAUD)
+    yield Baud(machine.settings.baud or BAUD)
     machine.listening = True
     if texts.family == "at":
         yield Say(text(texts.banner))

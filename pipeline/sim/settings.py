@@ -13,7 +13,7 @@ BAD_MODES: Final = ("ets_main", "csum", "exception")
 """How a flash mode that the part cannot do shows itself; which one depends on the wiring (facts: esp8266 §2.4)."""
 
 
-TROUBLES: Final = ("none", "chatter", "exception", "panic", "silence", "watchdog")
+TROUBLES: Final = ("none", "chatter", "exception", "panic", "silence", "watchdog", "brown-out", "system-params")
 """Ways in which a program that the ROM starts can still fail: nothing in its image tells them."""
 
 _CHOICES: Final = {"bad_mode": BAD_MODES, "trouble": TROUBLES}
@@ -27,9 +27,10 @@ class Settings:
     """`ets_main` (no image seen), `csum` (checksum error) or `exception` (crash after the ROM)."""
     trouble: str = "none"
     """`chatter` (prints lines without end),
-    `exception` (crashes as soon as it starts), `panic` (Lua gives up after the banner), `silence`, `watchdog`."""
+    `exception` (crashes as soon as it starts), `panic` (Lua gives up after the banner), `silence`, `watchdog`,
+    `brown-out` (the supply collapses when the radio starts), `system-params` (the SDK does not accept its own)."""
     baud: int = 0
-    """Rate of NodeMCU's console; 0: the usual one."""
+    """Rate of the program's console; 0: the usual one."""
     boot_mode_b: int = 6
     """Second number of `boot mode:(a,b)`: 0, 2, 6 and 7 are seen in the field, meaning unknown (§2.7)."""
     rom_s: float = 0.03

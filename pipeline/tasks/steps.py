@@ -218,7 +218,7 @@ def boot_board(board: Board) -> None:
 
     def run() -> Outcome:
         session = board.session()
-        verdict = judge(session, wish, None, is_nodemcu=board.request.expects_nodemcu())
+        verdict = judge(session, wish, None, is_nodemcu=board.request.expects_nodemcu(), look=True)
         return Outcome("booted", session.device, verdict=verdict)
 
     try:
