@@ -98,6 +98,10 @@ class Region:
         return f"{self.start:#08x}..{self.end:#08x}"
 
 
+BOOT_SECTOR: Final = Region(0, SECTOR_SIZE)
+"""With the header that the ROM looks for: a board without it starts nothing."""
+
+
 def merge(regions: Iterable[Region]) -> list[Region]:
     """The same bytes as sorted regions that neither overlap nor touch."""
     merged: list[Region] = []

@@ -15,23 +15,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
+from pipeline.cost import joined, stream_s
 from pipeline.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError, SwappedSplitError
 from pipeline.firmware.allowance import Allowance, Override
 from pipeline.firmware.flashmap import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
 from pipeline.firmware.image import Image, check_layout, check_mode, with_settings
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
-from pipeline.flash import SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
+from pipeline.flash import BOOT_SECTOR, SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
 
 AUTO_SIZE: Final = "16MB"
 """What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""
-
-SECTOR_ERASE_S: Final = 0.045
-PAGE_PROGRAM_S: Final = 0.0007
-"""Typical times of the common 4 MB parts, per 4 KiB and per 256 bytes (facts: flash-timing §6.3)."""
-BLOCK_TURN_S: Final = 0.012
-"""What each 16 KiB block costs beside its bytes (facts: esptool measurements; stub-executed §6)."""
-MD5_S_PER_MIB: Final = 1.06
-"""Digest of flash contents by the stub (facts: stub-executed §6)."""
 
 KEPT_AREAS: Final = {
     "spiffs": frozenset({"spiffs"}),
@@ -300,17 +293,10 @@ class Row:
     seconds: float = 0.0
 
 
-def estimate(data: bytes, baud: int) -> tuple[int, float]:
-    """Bytes on the wire and seconds to write `data` to dirty sectors at `baud`.
-
-    The stub erases and programs while the next block arrives, so the slower of line and flash decides.
-    """
+def estimate(data: bytes, baud: int, address: int = 0) -> tuple[int, float]:
+    """Bytes on the wire and seconds to write `data` to dirty sectors at `address`, as `cost` has it."""
     wire = min(len(zlib.compress(data, 6)), len(data))
-    line = (
-        wire * 1.008 * 10 / baud + -(-wire // 0x4000) * BLOCK_TURN_S
-    )  # 0.8 % of SLIP escapes: facts, flash-timing §7.1
-    flash = len(data) / SECTOR_SIZE * SECTOR_ERASE_S + len(data) / 256 * PAGE_PROGRAM_S
-    return wire, max(line, flash)
+    return wire, stream_s(Region(address, address + len(data)), wire, baud)
 
 
 def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, *, settled: bool = False) -> list[Row]:
@@ -322,13 +308,13 @@ def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, 
         differing: sectors that differ on the board, None where no board was asked: then everything is written.
         settled: the board's journal says that the volatile parts were verified before and belong to the firmware.
     """
-    dirty = _to_write(plan, differing)
+    dirty = _to_write(plan, differing, baud, settled=settled)
     unstable = plan.volatile_regions() if settled else []
     table: list[Row] = []
     for segment in plan.segments:
         written = _clip(dirty, segment.region)
         for region in written:
-            wire, seconds = estimate(segment.data[region.start - segment.address : region.end - segment.address], baud)
+            wire, seconds = estimate(_cut(segment, region), baud, region.start)
             table.append(Row(region, "write", segment.name, wire, seconds))
         moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(written)]
         table += [Row(region, "volatile", _owner(plan, region)) for region in moving]
@@ -337,13 +323,30 @@ def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, 
     return sorted(table, key=lambda row: row.region)
 
 
-def _to_write(plan: FlashPlan, differing: Sequence[Region] | None) -> list[Region]:
-    """The sectors a run writes, merged: what differs, and the boot sector as its guard (`board.writer.write`)."""
+def _to_write(plan: FlashPlan, differing: Sequence[Region] | None, baud: int, *, settled: bool) -> list[Region]:
+    """The sectors a run writes: what differs, in `streams`, and the boot sector as its guard (`board.writer.write`)."""
     everything = [segment.region for segment in plan.segments]
     if differing is None or (differing and plan.erase_all):
         return everything
-    guard = [Region(0, SECTOR_SIZE)] if any(segment.address == 0 for segment in plan.segments) else []
-    return merge([*(region.sectors() for region in differing), *guard]) if differing else []
+    guard = [BOOT_SECTOR] if any(segment.address == 0 for segment in plan.segments) else []
+    return merge(
+        [*streams(plan, differing, plan.volatile_regions() if settled else [], baud), *guard] if differing else []
+    )
+
+
+def streams(plan: FlashPlan, dirty: Sequence[Region], left: Sequence[Region], baud: int) -> list[Region]:
+    """The dirty sectors as they are sent: some with clean ones between them, none with what is `left` alone."""
+    left = [region.sectors() for region in left]
+    room = [part for segment in plan.segments for part in segment.region.without([BOOT_SECTOR, *left])]
+
+    def content(region: Region) -> bytes:
+        return next(_cut(segment, region) for segment in plan.segments if segment.region.contains(region))
+
+    return joined([part for region in dirty for part in region.sectors().without([BOOT_SECTOR])], room, content, baud)
+
+
+def _cut(segment: Segment, region: Region) -> bytes:
+    return segment.data[region.start - segment.address : region.end - segment.address]
 
 
 def _owner(plan: FlashPlan, region: Region) -> str:

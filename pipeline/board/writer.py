@@ -11,13 +11,11 @@ from pipeline.board.loader import Loader
 from pipeline.board.romlink import RomLink
 from pipeline.digests import md5
 from pipeline.errors import VerifyError
-from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
+from pipeline.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region, merge
 
 OnProgress = Callable[[int, int], None]
 """Bytes done, bytes in all."""
 
-BOOT_SECTOR: Final = Region(0, SECTOR_SIZE)
-"""With the header that the ROM looks for: a board without it starts nothing."""
 RUN_LIMIT: Final = 0x400000
 """Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each."""
 READ_LIMIT: Final = 0x100000

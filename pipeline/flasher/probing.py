@@ -95,13 +95,13 @@ def pieces(plan: FlashPlan) -> list[writer.Piece]:
 
 
 def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Difference | None) -> Stop | None:
-    return Stop(plan.fingerprint, ignored, first.block, first.digest, first.foreign) if first else None
+    return Stop(plan.segments, ignored, first.block, first.digest, first.foreign) if first else None
 
 
 def _first(found: Probe) -> comparing.Difference | None:
     """Where the probe stopped, unless the plan was made to fit the board since."""
     stop = found.stop
-    if stop is None or (stop.plan, stop.ignored) != (found.plan.fingerprint, found.ignored):
+    if stop is None or (stop.segments, stop.ignored) != (found.plan.segments, found.ignored):
         return None
     return comparing.Difference(stop.block, stop.digest, stop.foreign)
 

@@ -15,7 +15,7 @@ from pipeline.firmware.allowance import Override
 from pipeline.flash import Region
 from pipeline.flasher.acceptance import NO_WISH, Finding, LuaWish
 from pipeline.keeping import Decision
-from pipeline.plan import KEPT_AREAS, FlashPlan
+from pipeline.plan import KEPT_AREAS, FlashPlan, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Policy:
 class Stop:
     """The question that ended a probe; of use only as long as plan and ignored parts stay what they were."""
 
-    plan: str
-    """Fingerprint of what was compared."""
+    segments: tuple[Segment, ...]
+    """What was compared."""
     ignored: tuple[Region, ...]
     block: Region
     digest: bytes

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from pipeline.board import writer
 from pipeline.board.session import Session
-from pipeline.flash import SECTOR_SIZE, Region, merge
+from pipeline.flash import BOOT_SECTOR, Region, merge
 from pipeline.flasher.probing import compare, pieces
 from pipeline.flasher.records import Probe
-from pipeline.plan import FlashPlan
+from pipeline.plan import FlashPlan, streams
 from pipeline.units import format_size
 
 
@@ -42,6 +42,7 @@ class Work:
                 session.link.erase_all()
                 result.append("whole flash")
             self._erased, dirty = True, [segment.region for segment in plan.segments]
+        dirty = self._streams(dirty)
         self.written = merge([*self.written, *dirty])
         amount = sum(region.size for region in dirty)
         with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
@@ -50,6 +51,10 @@ class Work:
             result.append(f"{sent:,} bytes written")
         check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)
 
+    def _streams(self, dirty: list[Region]) -> list[Region]:
+        boot = [BOOT_SECTOR] if any(region.overlaps(BOOT_SECTOR) for region in dirty) else []
+        return merge([*streams(self.found.plan, dirty, self.found.ignored, self.session.baud), *boot])
+
 
 def _checked(plan: FlashPlan, dirty: Sequence[Region]) -> list[Region]:
     """What was written, its guard sector 0 included.
@@ -57,7 +62,7 @@ def _checked(plan: FlashPlan, dirty: Sequence[Region]) -> list[Region]:
     All else was found alike by the board's own digests on this very connection, so that after this the whole plan is
     known to be there; a digest of everything again would cost 1.06 s a MiB and prove nothing more.
     """
-    guard = [Region(0, SECTOR_SIZE)] if any(segment.address == 0 for segment in plan.segments) else []
+    guard = [BOOT_SECTOR] if any(segment.address == 0 for segment in plan.segments) else []
     return merge([*dirty, *guard])
 
 
