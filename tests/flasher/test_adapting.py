@@ -101,12 +101,23 @@ def test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone(bed: Any
 
 def test_the_new_partition_table_gets_the_place_of_the_old_files(bed: Any, quiet: Policy) -> None:
     board = booted(bed, "2.x")
+    wanted = plan_of(MAKE.combine(MAKE.pair_3x()))
     with board.session() as session:
-        done = flash(session, plan_of(MAKE.combine(MAKE.pair_3x())), quiet)
+        done = flash(session, wanted, quiet)
+        assert probe(session, wanted, quiet).holds, "it is still the same wish"
     assert table_of(board)[SPIFFS] == Region(0x60000, 0x3FA000)
     assert LFS not in table_of(board)
     assert board.cells[0x60100:0x60400] == DATA
     assert [item["how"] for item in done.keeping["kept"] if item["what"] == "spiffs"] == ["table"]
+
+
+def test_what_was_kept_is_no_difference_though_the_image_has_bytes_there(bed: Any, quiet: Policy) -> None:
+    board = booted(bed, "3.x-new", start=0x40000)
+    wanted = plan_of(MAKE.combine(MAKE.pair_3x(0x2F000)).ljust(0x60000, b"\xff"))
+    with board.session() as session:
+        assert flash(session, wanted, quiet).outcome == "flashed"
+        assert board.cells[0x40100:0x40400] == DATA
+        assert probe(session, wanted, quiet).holds, "the file system stands where the image has FF"
 
 
 def test_wifi_settings_move_with_the_layout(bed: Any, quiet: Policy) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.mutants.of_keep import KEEP
 from tests.mutants.of_ladder import LADDER
 from tests.mutants.of_parts import PARTS
 from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
 
-MUTANTS: Final = (*BOARD, *HOST, *LADDER, *PARTS, *SPEED)
+MUTANTS: Final = (*BOARD, *HOST, *KEEP, *LADDER, *PARTS, *SPEED)

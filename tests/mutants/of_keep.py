@@ -1,0 +1,117 @@
+"""Defects of what is kept of a board: each loses something of its user's, or writes where nothing should be written."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+FATES, KEEPING = "pipeline/fates.py", "pipeline/keeping.py"
+FILESYSTEM, RESIDENT = "pipeline/firmware/filesystem.py", "pipeline/firmware/resident.py"
+ADAPTING, SAVING, PLAN = "pipeline/flasher/adapting.py", "pipeline/flasher/saving.py", "pipeline/plan.py"
+PROBING = "pipeline/flasher/probing.py"
+
+T_KEEPING, T_FILES = "tests/test_keeping.py", "tests/firmware/test_filesystem.py"
+T_RESIDENT, T_ADAPTING = "tests/firmware/test_resident.py", "tests/flasher/test_adapting.py"
+
+KEEP: Final = (
+    Mutant(
+        "gap-written-over-parameters",
+        ADAPTING,
+        "ignored = tuple(merge([*found.ignored, *decision.split]))",
+        "ignored = found.ignored",
+        "an aggregated image blanks RF data and Wi-Fi settings in its gap",
+        (f"{T_ADAPTING}::test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone",),
+    ),
+    Mutant(
+        "kept-parts-compared",
+        PROBING,
+        "*(Region(*pair) for pair in entry.kept)",
+        "",
+        "a board that keeps its data is written anew by every run",
+        (f"{T_ADAPTING}::test_what_was_kept_is_no_difference_though_the_image_has_bytes_there",),
+    ),
+    Mutant(
+        "files-not-in-the-new-table",
+        FATES,
+        "if not stays and low <= files.start and files.region.end <= top:",
+        "if False:",
+        "files that could have stayed are lost with every change of the SDK line",
+        (f"{T_KEEPING}::test_from_2x_to_3x_the_files_stay_by_a_place_in_the_new_table",),
+    ),
+    Mutant(
+        "partition-over-parameters",
+        FATES,
+        'top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")',
+        "top = self._capacity",
+        "NodeMCU hangs at a partition table whose SPIFFS lies over its parameters",
+        (f"{T_KEEPING}::test_files_up_to_the_end_of_flash_cannot_stay_where_the_parameters_go",),
+    ),
+    Mutant(
+        "half-a-file-system-left",
+        KEEPING,
+        'cleared = merge(layout.remains()) if any(fate.name == "spiffs" for fate in lost) else []',
+        "cleared: list[Region] = []",
+        "the new firmware mounts the rest of the old file system: files are listed and empty",
+        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+    ),
+    Mutant(
+        "no-backup-of-losses",
+        ADAPTING,
+        "if decision.backs_up and not backup:",
+        "if False:",
+        "what is lost is gone",
+        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+    ),
+    Mutant(
+        "resumed-by-what-is-left",
+        ADAPTING,
+        'return found.entry.state == "writing" and bool(found.entry.before)',
+        "return False",
+        "an upgrade that was interrupted loses the files that it had begun to keep",
+        (f"{T_ADAPTING}::test_an_interrupted_run_goes_on_as_it_began",),
+    ),
+    Mutant(
+        "insisting-ignored",
+        KEEPING,
+        "        if not wish.allowed:\n            raise KeepError(",
+        "        if False:\n            raise KeepError(",
+        "`keep: [spiffs]` does not keep a run from losing the files",
+        (f"{T_KEEPING}::test_what_the_profile_insists_on_is_refused_in_a_pipe",),
+    ),
+    Mutant(
+        "start-one-block-early",
+        FILESYSTEM,
+        "known=wide and not start % WIDE",
+        "known=True",
+        "blank flash counts as the first block: the partition begins too early, and the files are garbage",
+        (f"{T_FILES}::test_what_2x_makes_is_found_with_few_reads",),
+    ),
+    Mutant(
+        "factory-firmware-backed-up",
+        RESIDENT,
+        'if firmware.family == "at":',
+        "if False:",
+        "every new module is read for a minute before it is written",
+        (
+            f"{T_RESIDENT}::test_factory_firmware_is_named",
+            f"{T_ADAPTING}::test_nothing_is_backed_up_of_a_blank_or_factory_board",
+        ),
+    ),
+    Mutant(
+        "only-marks-saved",
+        SAVING,
+        "        if block in known:\n            out +=",
+        "        if False:\n            out +=",
+        "the backup of a file system holds no files",
+        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+    ),
+    Mutant(
+        "fitting-changes-the-wish",
+        PLAN,
+        "        if self.wish:\n            return self.wish\n",
+        "",
+        "a board whose files were kept never holds the plan: every run writes it anew",
+        (f"{T_ADAPTING}::test_the_new_partition_table_gets_the_place_of_the_old_files",),
+    ),
+)
