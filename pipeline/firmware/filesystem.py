@@ -103,7 +103,7 @@ def find_file_system(read: Read, flash_size: int) -> FileSystem | None:
     for address, block in (*last, *steps):
         blocks = _blocks_from(read, address)
         end = address + blocks * block
-        if blocks > 0 and end <= flash_size:
+        if blocks > 0 and end <= usable:
             found = _first_block(read, end, block, blocks, wide=flash_size > _MIB)
             if found:
                 return found
@@ -125,7 +125,7 @@ def _first_block(read: Read, end: int, block: int, known: int, *, wide: bool) ->
             high = middle - 1
     for start in (end - low * block, end - (low - 1) * block):
         files = file_system_at(read, start, known=wide and not start % WIDE)
-        if files:
+        if files and files.block == block:
             return files
     return None
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.firmware.filesystem import (
@@ -24,6 +24,7 @@ MIB = 0x100000
 
 
 @settings(max_examples=40)
+@example(size=MIB // 2, code_end=0x72001)
 @given(size=st.sampled_from([MIB // 2, MIB, 2 * MIB, 4 * MIB]), code_end=st.integers(0x40000, 0x7E000))
 def test_what_2x_makes_is_found_with_few_reads(size: int, code_end: int) -> None:
     place = new_place_up_to_2x(code_end, size)
