@@ -659,7 +659,7 @@ class BootRfCalError(BootLoopError):
     """The SDK's RF init data is missing or damaged."""
 
     code, status = "boot-rf-cal", 53
-    remedy = "`doit erase`, `doit flash`; old builds need esp_init_data_default.bin four sectors before the flash's end"
+    remedy = "`doit flash` puts SDK init data in place, unless the profile says init_data: keep"
 
 
 class BootParametersError(BootLoopError):

@@ -1,15 +1,15 @@
 """Profiles: YAML to a frozen `Profile` that says what a board is and what it shall hold (design §6).
 
-A profile may extend another. The keys of the nearer file win one by one, except that `firmware` and `serial.port` are
-replaced as a whole: half of one firmware and half of another is nobody's wish. Each file is checked by itself first,
-so a mistake is named even where a nearer file covers it, and every mistake is reported at once.
+A profile may extend another. The keys of the nearer file win one by one, except that `firmware`, `serial.port` and
+`init_data` are replaced as a whole: half of one firmware and half of another is nobody's wish. Each file is checked by
+itself first, so a mistake is named even where a nearer file covers it, and every mistake is reported at once.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from typing import Final, TypeVar, cast
 
 from pipeline.errors import PipelineError, UnknownProfileError
 from pipeline.firmware.build import Build
+from pipeline.profile_init import InitProfile, check_init, init_profile
 from pipeline.profile_keys import KEEP, WANT, Value, check_key, read_keys
 from pipeline.profile_lua import NO_DEMANDS, AcceptanceProfile, check_together
 from pipeline.profile_reader import Entry, Report, closest, read_yaml, typed_entry
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 NO_OVERRIDES: Final[Mapping[str, str]] = MappingProxyType({})
-_WHOLE: Final = ("firmware.", "serial.port")
+_WHOLE: Final = ("firmware.", "serial.port", "init_data.")
 T = TypeVar("T")
 
 
@@ -138,6 +139,7 @@ class Profile:
     acceptance: AcceptanceProfile = NO_DEMANDS
     files: tuple[tuple[str, Path], ...] = ()
     """Lua files: name on the board and file here, sorted by name."""
+    init_data: InitProfile = field(default_factory=InitProfile)
 
     @property
     def is_virtual(self) -> bool:
@@ -305,6 +307,7 @@ def _check_together(values: dict[str, Value], report: Report) -> None:
     keep: tuple[str, ...] = _value(values, "keep", ())
     if keep and _value(values, "erase", "") == "all":
         report.wrong(values["erase"].entry, "erase", f"as-needed: erasing all would not keep {', '.join(keep)}")
+    check_init(values, report)
     mode = values.get("flash.mode")
     if mode is None or mode.entry.typed:  # what is typed is the gate's to refuse, and to be overridden by allow=
         return
@@ -370,6 +373,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         build=_build_of(values),
         acceptance=_acceptance(values),
         files=_files(values),
+        init_data=init_profile(values),
     )
 
 

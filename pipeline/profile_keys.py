@@ -14,6 +14,7 @@ from typing import Final
 from pipeline import profile_lua
 from pipeline.errors import BadValueError
 from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
+from pipeline.profile_init import byte_table, crystal
 from pipeline.profile_reader import Entry, Report, closest
 from pipeline.units import parse_address, parse_bool, parse_duration, parse_size
 
@@ -67,6 +68,8 @@ def check_key(entry: Entry, key: str, base: Path, report: Report) -> dict[str, V
     checked = CHECKS[key](entry, key, report)
     if checked is None:
         return {}
+    if key == "init_data":  # short for {source: …}
+        return {"init_data.source": Value(checked, entry, base)}
     if key == "boot" and checked in BOOT_WORDS:  # short for {expect: WORD}
         return {"boot": Value("on", entry, base), "boot.expect": Value(checked, entry, base)}
     return {key: Value(checked, entry, base)}
@@ -320,6 +323,11 @@ CHECKS: Final[Mapping[str, Check]] = {
     "firmware.build.outputs": _outputs,
     "firmware.build.inputs": _patterns,
     "lock": _flag,
+    "init_data": _text,
+    "init_data.source": _text,
+    "init_data.vdd33": _flag,
+    "init_data.crystal": crystal,
+    "init_data.bytes": byte_table,
     "erase": _choice(("as-needed", "all")),
     "keep": _keep,
     "verify": _choice(("md5", "read-back")),
@@ -353,6 +361,11 @@ WANT: Final[Mapping[str, str]] = {
     "firmware.build.outputs": "a file, or addresses and their files such as {0x00000: bin/A.bin, 0x10000: bin/B.bin}",
     "firmware.build.inputs": "patterns relative to the folder such as [app/**/*.c, Makefile]",
     "lock": "true or false: whether local files and build outputs are pinned too",
+    "init_data": "auto, keep, v05, a file of 128 bytes, or {source: auto, vdd33: true, crystal: 26}",
+    "init_data.source": "auto, keep, v05, or a file of 128 bytes",
+    "init_data.vdd33": "true (the ADC measures the supply) or false (it measures its pin)",
+    "init_data.crystal": "one of 24, 26, 40 (MHz)",
+    "init_data.bytes": "indexes and bytes such as {107: 0xFF}",
     "erase": "one of as-needed, all",
     "keep": f"a list of {', '.join(KEEP)}",
     "verify": "one of md5, read-back",
@@ -371,12 +384,13 @@ SECTIONS: Final[Mapping[str, str]] = {
     "serial.port": WANT["serial.port"],
     "firmware": "a mapping such as {image: FILE}",
     "firmware.build": "a mapping such as {command: make, folder: nodemcu-firmware, outputs: bin/FILE.bin}",
+    "init_data": WANT["init_data"],
     "boot": WANT["boot"],
     **profile_lua.SECTIONS,
 }
 """Keys whose value is, or can be, a mapping of further keys."""
 
-LATER: Final = frozenset({"firmware.lfs", "firmware.spiffs", "init_data"} | {"mode_retry"})
+LATER: Final = frozenset({"firmware.lfs", "firmware.spiffs"} | {"mode_retry"})
 """Keys of design §6 that a later version honours. To ignore one would be to promise what is not done."""
 
 ALL_KEYS: Final = (*CHECKS, *(key for key in SECTIONS if key not in CHECKS))

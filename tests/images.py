@@ -55,7 +55,8 @@ class Builder:
         """The partition-table record of a fresh NodeMCU 3.x, FF up to the end of its sector."""
         cal, phy, params = (0xD000, 0xF000, 0) if layout == "new" else (0xB000, 0xC000, 0xD000)
         items = [(101, 0, 0xB000), (4, cal, 0x1000), (5, phy, 0x1000), (102, 0x10000, 0), (103, 0, 0)]
-        items += [(106, 0, 0xFFFFFFFF), (6, params, 0x3000), (0, 0x40200000 + code_end, 0)]
+        items += [(106, 0, 0xFFFFFFFF), (0, 0x40200000 + code_end, 0)]
+        items.insert(3 if params else 6, (6, params, 0x3000))
         data = b"".join(struct.pack("<III", *item) for item in items)
         return (struct.pack("<BBH", len(data) // 4, 1, 0) + data).ljust(0x1000, b"\xff")
 

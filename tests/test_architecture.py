@@ -25,6 +25,7 @@ SPINE = frozenset(
         "fates",
         "keeping",
         "profile",
+        "profile_init",
         "profile_keys",
         "profile_lua",
         "profile_reader",

@@ -113,6 +113,11 @@ class Cache:
             write_atomic(self._content_path(sha256), data)
         return sha256
 
+    def contents(self) -> Iterator[bytes]:
+        """Every content, the latest used first."""
+        paths = sorted(self._files("sha256", "*/*"), key=_used, reverse=True)
+        yield from (data for path in paths if (data := self.content(path.name)) is not None)
+
     def adopt(self, part: Path, sha256: str) -> None:
         """Make a finished download, whose digest is known and which is on the disk, a content.
 
@@ -187,6 +192,12 @@ def _remove_older(paths: Iterator[Path], limit: float) -> None:
         with contextlib.suppress(OSError):
             if path.stat().st_mtime <= limit:
                 _remove(path)
+
+
+def _used(path: Path) -> float:
+    with contextlib.suppress(OSError):  # gone meanwhile
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _remove(path: Path) -> None:

@@ -9,6 +9,7 @@ from pipeline.board import comparing, writer
 from pipeline.board.session import Session
 from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.flasher.checks import check_board
+from pipeline.flasher.mending import mend
 from pipeline.flasher.records import Policy, Probe, Stop
 from pipeline.plan import FlashPlan
 
@@ -17,12 +18,17 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     """Identify the board and compare it with the plan; reads only.
 
     Raises:
-        PipelineError: no connection, or not the board the profile describes.
+        PipelineError: no connection, or not the board the profile describes, or not all that it needs is at hand.
     """
     return session.climb(lambda: _probe(session, plan, policy))
 
 
 def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
+    found = _compared(session, plan, policy)
+    return mend(session, found, policy) if found.holds else found  # where a write is due, that is decided first
+
+
+def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
     plan = check_board(plan, device, policy)
     entry = journal.read(device.mac)

@@ -12,6 +12,7 @@ from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.luafiles import FileState
 from pipeline.board.session import Device
 from pipeline.firmware.allowance import Override
+from pipeline.firmware.init_data import InitWish
 from pipeline.flash import Region
 from pipeline.flasher.acceptance import NO_WISH, Finding, LuaWish
 from pipeline.keeping import Decision
@@ -48,6 +49,7 @@ class Policy:
     """Asks a person whether to go on; None where nobody can be asked."""
     lua: LuaWish = NO_WISH
     """What is asked of, and given to, a running NodeMCU."""
+    init_data: InitWish = field(default_factory=lambda: InitWish("keep"))
     project: str = ""
     backups: Path | None = None
     """The project's folder of backups (`pipeline.backups.Store`); None where the run keeps none."""

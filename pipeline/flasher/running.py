@@ -21,6 +21,7 @@ from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.holdings import of_blank, of_plan
 from pipeline.flasher.luastage import settle
+from pipeline.flasher.mending import mend
 from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
 from pipeline.flasher.writing import Work, check
@@ -41,7 +42,7 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
         if not entry.finished(found.plan.fingerprint):
             entry = _record(session, found, policy, "clean", entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
-    found = adapt(session, found, policy)
+    found = mend(session, adapt(session, found, policy), policy)
     dirty = everything(found) if found.forced else session.climb(lambda: compare(session, found))
     if not dirty:
         reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
@@ -68,7 +69,7 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
     session.climb(work.attempt)
     entry = _record(session, found, policy, "clean", refuge)
     done = Outcome("flashed", found.device, written=tuple(work.written), sent=work.sent, reason=found.reason)
-    done = replace(done, overridden=found.overridden, keeping=told(found))
+    done = replace(done, keeping=told(found))
     return _finish(session, found, policy, entry, done)
 
 

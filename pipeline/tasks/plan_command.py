@@ -73,6 +73,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
 
     def _compare(self, board: Board) -> None:
         from pipeline.flasher.adapting import adapt  # noqa: PLC0415
+        from pipeline.flasher.mending import mend  # noqa: PLC0415
         from pipeline.flasher.probing import compare, probe  # noqa: PLC0415
         from pipeline.flasher.running import everything  # noqa: PLC0415
         from pipeline.keeping import lines  # noqa: PLC0415
@@ -86,7 +87,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
                 found = probe(session, plan, policy)
                 settled = bool(found.ignored)
                 if not found.holds:
-                    found = adapt(session, found, policy)
+                    found = mend(session, adapt(session, found, policy), policy)
                 dirty = everything(found) if found.forced else compare(session, found)
             finally:
                 session.leave()

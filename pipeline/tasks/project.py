@@ -23,6 +23,7 @@ from pipeline.tasks.variables import Variables
 if TYPE_CHECKING:
     from pipeline.board.session import Device
     from pipeline.firmware.build import Build
+    from pipeline.firmware.fetch import Access
     from pipeline.firmware.image import Image
     from pipeline.firmware.inspection import Inspection
     from pipeline.flasher.records import BootWish, Origin, Policy
@@ -63,13 +64,15 @@ class Request:
     variables: Variables
     program: str = "doit"
     """What the user typed: `doit` or `flashpipe`; for the commands in messages."""
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    guard: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
     _images: Mapping[int, Image] = field(default_factory=dict)
     """Those of the plan."""
     _pinned: str = ""
     """Whether the lock file pins them."""
+    extras: dict[str, Image] = field(default_factory=dict)
+    """Files beside the images, by the key that names them (`tasks.extras`)."""
     writes_lock: bool = True
     """False: what is had for the first time is not pinned; for commands that write nothing."""
 
@@ -99,7 +102,7 @@ class Request:
         Raises:
             ProfileError: missing, unknown or with mistakes.
         """
-        with self._lock:
+        with self.guard:
             if self._profile is None:
                 from pipeline.profile import load_profile  # noqa: PLC0415  `doit list` needs none
 
@@ -138,14 +141,14 @@ class Request:
         Raises:
             PipelineError: an image that is missing, refused or does not fit.
         """
-        with self._lock:
+        with self.guard:
             if self._plan is None:
                 self._plan = self._locked_plan()
             return self._plan
 
     def forget_plan(self) -> None:
         """The images have changed under us: what was planned before holds no longer."""
-        with self._lock:
+        with self.guard:
             self._plan = None
 
     def _locked_plan(self) -> FlashPlan:
@@ -159,7 +162,7 @@ class Request:
         plan = self._make_plan(loaded.images)
         # Pinned only now: what the gate refuses must not become what the project insists on.
         if loaded.old is None and self.writes_lock and (loaded.remote or self.profile().lock):
-            locking.pin(loaded, self._lock_file(make=True))
+            locking.pin(loaded, self.lock_file(make=True))
             self._pinned = "pinned now"
         return plan
 
@@ -188,7 +191,7 @@ class Request:
         """
         from pipeline.firmware.inspection import inspect_images  # noqa: PLC0415
 
-        with self._lock:
+        with self.guard:
             self.plan()
             return inspect_images(self._images.items())
 
@@ -203,9 +206,11 @@ class Request:
 
         if self.variables.flag("locked"):
             raise NotLockedError("locked=1 forbids what `lock` is for: to change images.lock.yaml")
+        from pipeline.tasks.extras import pin_extras  # noqa: PLC0415
+
         loaded = self._load(anew=True)
         self._make_plan(loaded.images)
-        return locking.pin_again(loaded, self._lock_file(make=True))
+        return "\n".join((locking.pin_again(loaded, self.lock_file(make=True)), *pin_extras(self)))
 
     def _make_plan(self, images: Mapping[int, Image]) -> FlashPlan:
         from pipeline.firmware.allowance import Allowance  # noqa: PLC0415
@@ -247,15 +252,20 @@ class Request:
         return self._load().images
 
     def _load(self, *, anew: bool = False, at_hand: bool = False) -> Loaded:
-        from pipeline.firmware.fetch import Access  # noqa: PLC0415
         from pipeline.tasks import locking  # noqa: PLC0415
-        from pipeline.tasks.fetching import Downloads  # noqa: PLC0415
 
-        access = Access(offline=at_hand or self.variables.flag("offline"), progress=Downloads())
+        access = self.access(offline=at_hand)
         with self._undisturbed(0.0 if at_hand else None):
-            loaded = locking.load(self._sources(), self._lock_file(), access, anew=anew)
+            loaded = locking.load(self._sources(), self.lock_file(), access, anew=anew)
             self._built()  # still what it was: nobody has changed it by hand meanwhile
         return loaded
+
+    def access(self, *, offline: bool = False) -> Access:
+        """How files are had from elsewhere; with `offline`, or where the user says so, only from the cache."""
+        from pipeline.firmware.fetch import Access  # noqa: PLC0415
+        from pipeline.tasks.fetching import Downloads  # noqa: PLC0415
+
+        return Access(offline=offline or self.variables.flag("offline"), progress=Downloads())
 
     def _undisturbed(self, wait_s: float | None) -> AbstractContextManager[None]:
         """Nobody builds while the outputs of a build are read."""
@@ -266,7 +276,8 @@ class Request:
 
         return undisturbed(build, BUSY_S if wait_s is None else wait_s)
 
-    def _lock_file(self, *, make: bool = False) -> Lock:
+    def lock_file(self, *, make: bool = False) -> Lock:
+        """The project's lock file; `make`: with the folder for what guards it while it is written."""
         from pipeline.tasks.locking import Lock  # noqa: PLC0415
 
         words = [f"{name}={shlex.quote(self.variables.given[name])}" for name in ("profile", "image")
@@ -328,6 +339,7 @@ class Request:
             PipelineError: a bad profile or variable.
         """
         from pipeline.flasher.records import Policy  # noqa: PLC0415
+        from pipeline.tasks.extras import init_wish  # noqa: PLC0415
         from pipeline.tasks.lua_wish import lua_wish  # noqa: PLC0415
 
         for name in ("locked", "offline"):  # used where images are loaded; the values must be readable anywhere
@@ -342,6 +354,7 @@ class Request:
             allow=self.allowed(),
             keep=self.profile().keep,
             insists=self.profile().keep_stated,
+            init_data=init_wish(self),
             project=str(self.project),
             backups=self.backups_folder,
             rollback=self.profile().rollback,
@@ -381,7 +394,7 @@ class Request:
         """
         if not self.profile_name:
             return False
-        with self._lock:
+        with self.guard:
             try:
                 plan = self._plan or self._make_plan(self._load(at_hand=True).images)
             except (SourceError, LockError):

@@ -6,6 +6,8 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
+INIT, MENDING = "pipeline/firmware/init_data.py", "pipeline/flasher/mending.py"
+T_INIT, T_CURED = "tests/firmware/test_init_data.py", "tests/tasks/test_init_data.py"
 ALLOWANCE, GATE, CHECKS = (
     "pipeline/firmware/allowance.py",
     "pipeline/firmware/gate.py",
@@ -57,6 +59,38 @@ PARTS: Final = (
         "False",
         "a part without quad commands is given a header that it cannot start with",
         (f"{T_ALLOWING}::test_a_part_without_quad_commands",),
+    ),
+    Mutant(
+        "the-note-of-3x-is-overlooked",
+        INIT,
+        'heals = (filler == "once" and not noted)',
+        'heals = (filler == "once")',
+        "a spoiled sector is erased and NodeMCU 3.x, which has noted that it filled it, never starts again",
+        (f"{T_INIT}::test_what_auto_decides",),
+    ),
+    Mutant(
+        "valid-init-data-replaced",
+        INIT,
+        '    if state_of(sector) == "valid":\n        return _decide_valid(wish, sector)\n',
+        "",
+        "the calibration of a factory is overwritten",
+        (f"{T_INIT}::test_what_auto_decides",),
+    ),
+    Mutant(
+        "init-data-by-its-head-alone",
+        INIT,
+        "hexdigest() == V05_MD5",
+        "hexdigest()",
+        "other bytes that begin alike are written as version 05",
+        (f"{T_INIT}::test_v05_is_known_by_its_digest_not_by_its_head",),
+    ),
+    Mutant(
+        "cured-sector-still-ignored",
+        MENDING,
+        "        ignored=tuple(part for region in found.ignored for part in region.without([place])),\n",
+        "",
+        "the cure is planned, and never written",
+        (f"{T_CURED}::test_a_sector_that_was_spoiled_later_is_cured",),
     ),
 )
 """What `allow=`, init data, LFS and SPIFFS could do wrong."""

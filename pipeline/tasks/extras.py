@@ -1,0 +1,67 @@
+"""Files that a profile names beside its images: by the same doors, and held against the same lock file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.tasks import locking
+
+if TYPE_CHECKING:
+    from pipeline.firmware.image import Image
+    from pipeline.firmware.init_data import InitWish
+    from pipeline.tasks.project import Request
+
+
+def _named(request: Request) -> dict[str, tuple[str, Path]]:
+    """Key of the profile to source text and base folder."""
+    wish = request.profile().init_data
+    return {"init_data": (wish.source, wish.base)} if wish.is_file else {}
+
+
+def load_extra(request: Request, key: str, check: Callable[[Image], object]) -> Image | None:
+    """The file that the profile's `key` names, None where it names none; had, and checked, once.
+
+    Raises:
+        PipelineError: `check` refuses it.
+        SourceError: it cannot be had.
+        LockError: it is not what was pinned, or not pinned and locked=1.
+    """
+    with request.guard:
+        source = _named(request).get(key)
+        if source is not None and key not in request.extras:
+            loaded = locking.load({0: source}, request.lock_file(), request.access())
+            if request.variables.flag("locked"):
+                locking.require_pin(loaded)
+            check(loaded.images[0])  # what is refused must not become what the project insists on
+            if loaded.old is None and request.writes_lock and (loaded.remote or request.profile().lock):
+                locking.pin(loaded, request.lock_file(make=True))
+            request.extras[key] = loaded.images[0]
+        return request.extras.get(key)
+
+
+def pin_extras(request: Request) -> Iterator[str]:
+    """Pin what these files' sources give now, whatever was pinned; what that changed, for people.
+
+    Raises:
+        SourceError: one cannot be had.
+        LockError: the lock file is damaged.
+    """
+    for source in _named(request).values():
+        loaded = locking.load({0: source}, request.lock_file(), request.access(), anew=True)
+        yield locking.pin_again(loaded, request.lock_file(make=True))
+
+
+def init_wish(request: Request) -> InitWish:
+    """What shall be done about SDK init data, with the file that the profile names.
+
+    Raises:
+        InitDataError: that file holds none.
+        SourceError, LockError: as `load_extra`.
+    """
+    from pipeline.firmware.init_data import InitWish, read_file  # noqa: PLC0415
+
+    wish = request.profile().init_data
+    image = load_extra(request, "init_data", lambda image: read_file(image.name, image.data))
+    return InitWish(wish.source, read_file(image.name, image.data) if image else b"", wish.settings)
