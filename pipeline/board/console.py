@@ -41,9 +41,8 @@ _QUIET_S: Final = 0.12
 _SLICE_S: Final = 0.03
 _BREAK_OUT: Final = b"]] ]=] ]==] end\r"
 """Ends a long text or comment that is open, and is an error in whatever is open besides: back to the plain prompt."""
-_COMPLAINT: Final = re.compile(
-    r"^(?:Lua error:\s*)?((?:stdin|\[string .*?\]|[\w.\-]+):\d+: .*|not enough memory.*)$", re.MULTILINE
-)
+_COMPLAINT: Final = re.compile(r"^(?:> )*(?:Lua error:\s*)?(stdin:\d+: .*|not enough memory.*)$", re.MULTILINE)
+"""Lua's words about a line that was typed; those about a program name its file instead."""
 _FORMATTING: Final = re.compile(r"ormatting file system|^\.{2,}", re.MULTILINE)
 _PROMPT: Final = re.compile(r"(?:^|\n)(?:> )*(>>? )$")
 

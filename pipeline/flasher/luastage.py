@@ -23,6 +23,7 @@ from pipeline.errors import (
     BootError,
     ConnectError,
     ConsoleError,
+    FileDamagedError,
     LuaFailedError,
     NoLuaPromptError,
     PipelineError,
@@ -37,13 +38,26 @@ ROUND_S: Final = 4.0
 """Time to knock at every rate once: where a wire can reset the board, that is the next thing to try."""
 SURVIVE_S: Final = 3.0
 """How long a new init.lua is watched after the prompt: timers and callbacks fail later than the boot check looks."""
+STUCK_S: Final = 10.0
+"""The same where no prompt was seen: longer than the watchdogs take (3.2 s and 8 s; unconfirmed)."""
+REST_S: Final = 0.3
+"""How long to listen for the rest of a line."""
 PARK_S: Final = 15.0
 """How long to try to catch a prompt between two panics."""
 PARKED: Final = "init.lua.bad"
-_START_FAILS: Final = re.compile(
-    r"^(?:lua: |Lua error:\s*)?((?:init\.lua|\[string [^\n]*?\]):\d+:[^\n]*)", re.MULTILINE
+KNOCK_S: Final = 0.5
+"""How often the line that renames init.lua is tried on a board that shows no prompt."""
+ERASE: Final = (
+    "`doit erase … yes=1`, then `doit flash …`: firmware and the profile's files come back, all others are gone"
+    " (`doit backup` first)"
 )
-_DIES: Final = re.compile(r"^(?:PANIC: |Fatal exception|Lua error: )[^\n]*|^[^\n]*rst cause:", re.MULTILINE)
+_START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
+_DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n]*)", re.MULTILINE)
+_AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
+"""The end of a banner: the board has started once more."""
+_PROMPT: Final = re.compile(r"^> ", re.MULTILINE)
+_DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
+"""What a program that prints, resets or takes the UART does to us."""
 
 
 def reach(session: Session, *, timeout_s: float = 60.0) -> Console:
@@ -95,6 +109,21 @@ def settle(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Ve
     """
     if not wish:
         return done
+    try:
+        return _carry_out(session, wish, done, look)
+    except PipelineError as error:
+        error.done = error.done or done
+        mine = any(file.name == START for file in wish.files)
+        if type(error) not in _DISTURBED or not mine:
+            raise
+        if not park(session):
+            error.hint += f"; if {START} on the board holds it: {ERASE}"
+            raise
+        session.say(f"the init.lua on the board disturbed its console: it was renamed to {PARKED}, trying again")
+    return _carry_out(session, wish, done, look)
+
+
+def _carry_out(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
     try:
         console = find_console(session, session.rate, waiting=session.progress("console"))
         found = accept(session, console, wish.acceptance, done.verdict.log, lambda seen: _keep(done, seen))
@@ -199,16 +228,16 @@ def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> 
         ConsoleError: the console does not answer, there is no room, or a file does not arrive.
     """
     board = BoardFiles(console)
-    with session.step("files", f"{len(files)} Lua file(s)") as result:
+    with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
         there = board.names()
         states = board.compare(files, there, session.progress("files"))
         due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
-        if due:
-            board.send(due, there, session.progress("files"))
         held = len(files) - len(due)
-        parts = [f"sent {', '.join(file.name for file in due)}"] if due else []
-        parts += [f"{held} held already"] if held else []
-        result.append("; ".join(parts))
+        result.append(f"{held} held already" if not due else f"{len(due)} to be sent, {held} held already")
+    if due:
+        with session.step("send", "files through the Lua console") as result:
+            board.send(due, there, session.progress("send"))
+            result.append(", ".join(file.name for file in due))
     return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]
 
 
@@ -229,13 +258,17 @@ def restart(session: Session, baud: int, files: Sequence[FileState], look: Calla
         raise
     if new_start:
         with session.step("init.lua", "watching the new init.lua") as result:
-            log = verdict.log + "\n" + _listen(session, SURVIVE_S)
-            dies = _DIES.search(log, len(verdict.log))
+            shown = verdict.kind == "prompt"
+            more = _listen(session, SURVIVE_S if shown else STUCK_S)
+            log = verdict.log + more
+            prompt = _PROMPT.search(log)
+            dies = _DIES.search(log, prompt.start() if prompt else len(verdict.log))
+            again = None if shown else _AGAIN.search(more)
             fails = _START_FAILS.search(log)
-            if dies is None and fails is None:
-                result.append(f"runs for {SURVIVE_S:g} s")
-        if dies is not None:
-            raise _start_fails(session, baud, dies[0])
+            if dies is fails is again is None:
+                result.append(f"runs for {SURVIVE_S if shown else STUCK_S:g} s" + ("" if shown else ", no prompt seen"))
+        if dies or again:
+            raise _start_fails(session, baud, dies[1] if dies else "it restarts before it shows a prompt")
         if fails is not None:
             raise LuaFailedError(
                 f"{session.port}: init.lua fails: {mask(fails[1])}",
@@ -245,12 +278,13 @@ def restart(session: Session, baud: int, files: Sequence[FileState], look: Calla
 
 
 def _listen(session: Session, seconds: float) -> str:
-    end_s, data = time.monotonic() + seconds, b""
+    """What the board says for so long, or until it dies."""
+    end_s, text = time.monotonic() + seconds, ""
     while (left := end_s - time.monotonic()) > 0:
-        data += session.hear(min(left, 0.1))
-        if _DIES.search(data.decode("latin-1").replace("\r", "")):
-            break
-    return data.decode("latin-1").replace("\r", "")
+        text += session.hear(min(left, 0.1)).decode("latin-1").replace("\r", "")
+        if _DIES.search(text) or _AGAIN.search(text):
+            end_s = min(end_s, time.monotonic() + REST_S)  # the rest of that line
+    return text
 
 
 def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
@@ -259,8 +293,7 @@ def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
         return StartFileError(message, f"it was renamed to {PARKED}: the board is at its prompt; correct it, run again")
     return StartFileError(
         message,
-        "no prompt shows before it fails: `doit erase … yes=1`, then the same command again; that removes all files,"
-        " so `doit backup` first if others matter",
+        f"no prompt shows before it fails: {ERASE}",
     )
 
 
@@ -272,19 +305,18 @@ def park(session: Session, baud: int = 115200) -> bool:
                 session.boot(timeout_s=PARK_S)
         session.tune(baud)
         end_s = time.monotonic() + PARK_S
-        line = f'file.remove("{PARKED}")print("=#".."parked "..tostring(file.rename("{START}","{PARKED}")).."#=")\r'
-        heard = ""
-        knocked_s = 0.0
+        line = (
+            f'if file.list()["{START}"]then file.remove("{PARKED}")file.rename("{START}","{PARKED}")end '
+            f'print("=#".."parked "..tostring(not file.list()["{START}"]).."#=")'
+        )
+        heard, knocked_s = "", 0.0
         while time.monotonic() < end_s:
-            if "\n> " in heard or time.monotonic() - knocked_s > 1.0:
-                session.send(b"\r" + line.encode())
+            if "\n> " in heard or time.monotonic() - knocked_s > KNOCK_S:
+                session.send(b"\r" + line.encode() + b"\r")
                 heard, knocked_s = "", time.monotonic()
-            heard = (heard + session.hear(0.02).decode("latin-1").replace("\r", ""))[-500:]
+            heard = (heard + session.hear(0.02).decode("latin-1").replace("\r", ""))[-1000:]
             if "=#parked true#=" in heard:
-                result.append(f"init.lua is now {PARKED}")
+                result.append(f"init.lua is out of the way, as {PARKED}")
                 return True
-            if "=#parked false#=" in heard:
-                result.append("there is no init.lua")
-                return False
         result.append("no prompt was caught")
     return False

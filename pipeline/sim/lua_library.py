@@ -55,13 +55,13 @@ def _base(lua: Interpreter) -> dict[str, Function]:
         "type": lambda value=None, *_: type_name(value),
         "unpack": lambda table=None, *_: _items(table),
         "collectgarbage": lambda what="collect", *_: 22.5 if what == "count" else 0,
-        **_checks(),
+        **_checks(lua),
         **_loops(),
     }
     return {name: native(function) for name, function in functions.items()}
 
 
-def _checks() -> dict[str, Callable[..., Any]]:
+def _checks(lua: Interpreter) -> dict[str, Callable[..., Any]]:
     def tonumber(value: Value = None, base: Value = None, *_: Value) -> Value:
         if base is None:
             return to_number(value)
@@ -70,8 +70,8 @@ def _checks() -> dict[str, Callable[..., Any]]:
         except ValueError:
             return None
 
-    def error(value: Value = None, *_: Value) -> None:
-        raise LuaError(f"stdin:1: {value}" if isinstance(value, str) else value)
+    def error(value: Value = None, level: Value = 1, *_: Value) -> None:
+        raise LuaError(f"{lua.place}: {value}" if isinstance(value, str) and level else value)
 
     def check(value: Value = None, message: Value = "assertion failed!", *rest: Value) -> Values:
         if not truth(value):

@@ -96,6 +96,12 @@ class Interpreter:
         self.new, self.integers = new, integers
         self._spent = 0
         self._chunk = "stdin"
+        self._line = 1
+
+    @property
+    def place(self) -> str:
+        """Chunk and line of the latest call, as errors name them."""
+        return f"{self._chunk}:{self._line}"
 
     # --- values
 
@@ -291,6 +297,7 @@ class Interpreter:
         """
         if not isinstance(function, Function):
             raise self._bad("call", function, node, scope)
+        self._line = node.line
         try:
             return (yield from function.call(arguments))
         except RecursionError:
@@ -328,10 +335,16 @@ class Interpreter:
     def _get_function(self, node: Node, scope: Scope) -> Doing:
         names, varargs, body = node.parts
 
+        home = self._chunk
+
         def call(arguments: Values) -> Many:
             extra = arguments[len(names) :] if varargs else []
             inner = Scope(dict(zip(names, _padded(arguments, len(names)), strict=True)), scope, extra)
-            return (yield from self._function_body(body, inner))
+            caller, self._chunk = self._chunk, home  # errors name the chunk that the function stands in
+            try:
+                return (yield from self._function_body(body, inner))
+            finally:
+                self._chunk = caller
 
         return Function(call, address=0x3FFF1000 + id(node) % 0x8000 // 8 * 8)
         yield

@@ -144,15 +144,15 @@ def _planned(board: Board) -> list[FileState]:
 
 
 def _rescue(session: Session) -> None:
-    from pipeline.flasher.luastage import PARKED, park  # noqa: PLC0415
+    from pipeline.flasher.luastage import ERASE, PARKED, park  # noqa: PLC0415
 
     session.open()
     if not park(session):
         raise StartFileError(
-            f"{session.port}: no prompt could be caught, or there is no init.lua",
-            "`doit erase … yes=1` and `doit flash …` start anew; that removes all files",
+            f"{session.port}: no prompt could be caught before init.lua fails",
+            ERASE,
         )
-    say(f"init.lua was renamed to {PARKED}; the board is at its prompt")
+    say(f"init.lua is out of the way: it is called {PARKED} now; restart the board")
 
 
 @board_step

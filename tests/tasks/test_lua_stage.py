@@ -1,0 +1,288 @@
+"""Acceptance and Lua files, by the commands that people type."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pipeline.flasher import luastage
+from tests.harness import Done, Project
+from tests.nodemcus import MAC, image
+from tests.running import Running
+
+Command = Callable[..., Done]
+SECRET = "correct horse battery"
+INIT = f'wifi_pwd="{SECRET}"\nprint("hello")\n'.encode()
+MAIN = b'return function(x)\n\treturn x .. [[ "quoted" \\n ]]\nend\r\n' * 20
+BLOB = bytes(range(256)) * 3
+
+
+@dataclass
+class Kitchen:
+    """A project with a profile for one virtual board."""
+
+    project: Project
+    command: Command
+    more: str = ""
+
+    def profile(
+        self, line: str = "3.0", *, text: str = "", files: dict[str, bytes] | None = None, **build: str
+    ) -> None:
+        folder = self.project.folder
+        (folder / "nodemcu.bin").write_bytes(image(line, **build))
+        wanted = {"init.lua": INIT, "main.lua": MAIN, "blob.dat": BLOB} if files is None else files
+        (folder / "lua").mkdir(exist_ok=True)
+        for name, data in wanted.items():
+            (folder / "lua" / name).write_bytes(data)
+        named = ", ".join(f"{name}: lua/{name}" for name in wanted)
+        (folder / "kitchen.yaml").write_text(
+            f"extends: nodemcu-devkit\nfirmware: {{image: nodemcu.bin}}\n{text}\n"
+            + (f"files: {{{named}}}\n" if wanted else "")
+        )
+
+    @property
+    def port(self) -> str:
+        return f"port=sim://nodemcu-devkit?flash={self.project.folder / 'board.bin'}&mac={MAC}{self.more}"
+
+    def run(self, task: str, *words: str) -> Done:
+        return self.command(task, self.port, *words)
+
+    def flash(self) -> Done:
+        return self.run("flash", "profile=kitchen")
+
+    def receipt(self) -> dict[str, Any]:
+        return self.project.receipts()[-1]
+
+    def states(self) -> dict[str, str]:
+        return {file["name"]: file["state"] for file in self.receipt()["files"]}
+
+
+@pytest.fixture
+def kitchen(project: Project, command: Command, monkeypatch: pytest.MonkeyPatch) -> Kitchen:
+    monkeypatch.setattr(luastage, "SURVIVE_S", 0.2)
+    return Kitchen(project, command)
+
+
+# --- acceptance ------------------------------------------------------------------------------------------------------
+
+
+def test_a_firmware_as_demanded_is_accepted_and_the_receipt_says_so(kitchen: Kitchen) -> None:
+    demands = "acceptance: {version: '>=3.0', modules: [wifi, mqtt], float: true, flash_size: 4MB}"
+    kitchen.profile(text=demands, files={}, modules="file,mqtt,node,tmr,wifi")
+    done = kitchen.flash().ok()
+    assert "module mqtt there" in done.text
+    assert {finding["demand"]: finding["passed"] for finding in kitchen.receipt()["acceptance"]} == {
+        "version": True, "module wifi": True, "module mqtt": True, "numbers": True, "flash size": True,
+    }  # fmt: skip
+
+
+def test_everything_that_is_not_as_demanded_is_named_at_once(kitchen: Kitchen) -> None:
+    demands = "acceptance: {version: '>=3.0', modules: [wifi, mqtt], float: true, lfs: 64KB, flash_size: 2MB}"
+    kitchen.profile(text=demands, kind="integer", files={})
+    failed = kitchen.flash().failed("acceptance")
+    assert failed.status == 35
+    for words in ("module mqtt: missing", "numbers: integer, want float", "LFS: no LFS, want at least 64 KB",
+                  "flash size: 4 MB by the image header, want 2 MB"):  # fmt: skip
+        assert words in failed.err
+    assert "version" not in failed.err.partition("demands: ")[2]
+    assert kitchen.receipt()["outcome"] == "acceptance"
+    assert kitchen.receipt()["written"]
+    assert kitchen.flash().failed("acceptance").wrote is False
+
+
+def test_an_old_firmware_that_cannot_tell_is_a_reason_of_its_own(kitchen: Kitchen) -> None:
+    kitchen.profile("1.5", text="acceptance: {version: '==1.5.4', modules: [wifi, tmr], lfs: 64KB}", files={})
+    failed = kitchen.flash().failed("acceptance-unknown")
+    assert "LFS: the firmware does not say, want at least 64 KB" in failed.err
+
+
+@pytest.mark.parametrize(
+    ("lua", "prints", "code", "words"),
+    [
+        ('print("12 tests") print("PASS")', "/PA?SS/", "", "did print /PA?SS/"),
+        ("print(1)", "", "", "did come to its end"),
+        ('tmr.create():alarm(50, 0, function() print("late PASS") end)', "PASS", "", "did print PASS"),
+        ('print("1 FAIL")', "/PASS/", "acceptance-output", 'within 1 s; it printed "1 FAIL" last'),
+        ("x = 1", "/PASS/", "acceptance-output", "it printed nothing"),
+        ('error("broken")', "/PASS/", "acceptance-output", "test.lua raised an error: test.lua:1: broken"),
+        ("if x", "/PASS/", "acceptance-output", "test.lua:1:"),
+    ],
+)
+def test_a_lua_file_decides_by_what_it_prints(lua: str, prints: str, code: str, words: str, kitchen: Kitchen) -> None:
+    expected = f", prints: '{prints}', timeout: 1s" if prints else ""
+    kitchen.profile(text=f"acceptance: {{run: test.lua{expected}}}", files={})
+    (kitchen.project.folder / "test.lua").write_text(lua)
+    done = kitchen.flash()
+    assert words in (done.failed(code) if code else done.ok()).err
+    assert "no files" in kitchen.run("files").ok().out
+
+
+def test_node_compares_too(kitchen: Kitchen) -> None:
+    kitchen.profile(text="acceptance: {version: '<3', modules: [tmr]}", files={})
+    kitchen.command("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    failed = kitchen.run("node", "profile=kitchen").failed("acceptance")
+    assert "FAILED   version: 3.0.0" in failed.out
+    assert "ok       module tmr there" in failed.out
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "modules"),
+    [("3.0", "file,node,tmr"), ("3.0", "crypto,file,node,tmr"), ("2.2", "file,node"), ("1.5", "")],
+)
+def test_files_are_sent_once_and_then_held(line: str, modules: str, kitchen: Kitchen) -> None:
+    kitchen.profile(line, modules=modules)
+    first = kitchen.flash().ok()
+    assert "send     blob.dat, init.lua, main.lua" in first.err
+    assert set(kitchen.states().values()) == {"sent"}
+    again = kitchen.flash().ok()
+    assert "3 held already" in again.err
+    assert set(kitchen.states().values()) == {"skipped"}
+    assert kitchen.receipt()["outcome"] == "skipped"
+    kitchen.profile(line, modules=modules, files={"init.lua": INIT, "main.lua": MAIN[:-1] + b"x"})
+    assert "1 to be sent, 1 held already" in kitchen.flash().ok().err
+    assert kitchen.states() == {"init.lua": "skipped", "main.lua": "sent"}
+    assert kitchen.receipt()["outcome"] == "files"
+    listed = kitchen.run("files", "profile=kitchen").ok().out
+    assert [row.split() for row in listed.splitlines()[-4:-1]] == [
+        ["blob.dat", "768", "B", "not", "in", "the", "profile"],
+        ["init.lua", str(len(INIT)), "B", "same"],
+        ["main.lua", f"{len(MAIN):,}", "B", "same"],
+    ]
+
+
+def test_contents_of_files_go_nowhere_but_to_the_board(kitchen: Kitchen) -> None:
+    kitchen.profile(files={"init.lua": INIT + b"error('x')\n"})
+    failed = kitchen.flash().failed("lua-error")
+    assert "init.lua fails: init.lua:3: x" in failed.err
+    assert SECRET not in failed.text
+    assert SECRET not in json.dumps(kitchen.project.receipts())
+
+
+def test_a_file_that_is_missing_is_named_before_the_port_is_opened(kitchen: Kitchen) -> None:
+    kitchen.profile()
+    (kitchen.project.folder / "lua" / "main.lua").unlink()
+    failed = kitchen.flash().failed("lua-file-missing")
+    assert failed.status == 10
+    assert "main.lua" in failed.err
+    assert "connect" not in failed.err
+    assert not (kitchen.project.folder / "board.bin").exists()
+
+
+def test_without_a_boot_check_nothing_is_asked_and_that_is_said(kitchen: Kitchen) -> None:
+    kitchen.profile()
+    done = kitchen.run("flash", "profile=kitchen", "boot=off").ok()
+    assert "neither acceptance nor Lua files are looked at" in done.err
+    assert kitchen.receipt()["files"] == []
+
+
+def test_files_that_do_not_fit_change_nothing(kitchen: Kitchen) -> None:
+    kitchen.profile(files={"init.lua": INIT})
+    kitchen.flash().ok()
+    room = kitchen.project.folder / "fill.lua"
+    room.write_text("local free = file.fsinfo() file.putcontents('big', ('x'):rep(free - 3000))")
+    kitchen.run("lua", "file=fill.lua").ok()
+    kitchen.profile(files={"init.lua": INIT + b"-- new", "blob.dat": BLOB * 6})
+    failed = kitchen.flash().failed("files-full")
+    assert "no room for blob.dat" in failed.err
+    listed = kitchen.run("files", "profile=kitchen").ok().out
+    assert "init.lua" in listed
+    assert "differs" in listed
+    assert "fp~" not in listed
+
+
+def test_where_only_one_after_the_other_fits_they_go_one_after_the_other(kitchen: Kitchen) -> None:
+    old = {"a.lua": b"a" * 2000, "b.lua": b"b" * 2000, "init.lua": INIT}
+    kitchen.profile(files=old)
+    kitchen.flash().ok()
+    (kitchen.project.folder / "fill.lua").write_text(
+        "local free = file.fsinfo() file.putcontents('big', ('x'):rep(free - 3700))"
+    )
+    kitchen.run("lua", "file=fill.lua").ok()
+    kitchen.profile(files={"a.lua": b"A" * 2000, "b.lua": b"B" * 2000, "init.lua": INIT})
+    kitchen.flash().ok()
+    assert kitchen.states() == {"a.lua": "sent", "b.lua": "sent", "init.lua": "skipped"}
+
+
+def test_what_a_killed_run_had_sent_is_not_sent_again(kitchen: Kitchen) -> None:
+    kitchen.profile(files={"a.lua": MAIN, "b.lua": MAIN * 8, "init.lua": INIT})
+    # In processes of their own: a board that stays in this one would not see what another did to its flash file.
+    kitchen.project.doit("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    kitchen.more = "&time=0.3"
+    with Running(kitchen.project, "doit", "flash", "profile=kitchen", kitchen.port) as run:
+        run.until("send     █████")  # a fifth and more: a.lua is there
+        run.signal(signal.SIGKILL)
+        assert run.end() == -signal.SIGKILL
+    kitchen.more = ""
+    listed = kitchen.run("files").ok().out
+    assert "fp~" in listed
+    assert "init.lua" not in listed
+    kitchen.flash().ok()
+    assert set(kitchen.states().values()) == {"sent"}
+    assert "fp~" not in kitchen.run("files").ok().out
+
+
+def test_an_init_lua_that_kills_the_board_is_put_aside(kitchen: Kitchen) -> None:
+    init = b'tmr.alarm(0, 900, 0, function() error("gone") end)\n'
+    kitchen.profile("2.2", files={"init.lua": init}, modules="file,node,tmr")
+    doit = kitchen.project.doit
+    doit("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    failed = doit("flash", f"{kitchen.port}&time=real", "profile=kitchen").failed("init-lua")
+    assert "PANIC: unprotected error in call to Lua API (init.lua:1: gone)" in failed.err
+    assert "renamed to init.lua.bad" in failed.err
+    assert [row.split()[0] for row in doit("files", kitchen.port).ok().out.splitlines()[-2:-1]] == ["init.lua.bad"]
+
+
+def test_the_files_task_sends_and_restarts(kitchen: Kitchen) -> None:
+    kitchen.profile()
+    kitchen.run("files", "send=1").failed("bad-value")
+    kitchen.command("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    assert "missing" in kitchen.run("files", "profile=kitchen").ok().out
+    done = kitchen.run("files", "profile=kitchen", "send=1").ok()
+    assert "main.lua" in done.out
+    assert "same" in done.out
+    assert kitchen.receipt()["command"] == "files"
+    assert set(kitchen.states().values()) == {"sent"}
+
+
+# --- the other tasks -------------------------------------------------------------------------------------------------
+
+
+def test_lua_shows_what_a_file_prints_and_leaves_no_trace(kitchen: Kitchen) -> None:
+    kitchen.profile(files={})
+    kitchen.flash().ok()
+    (kitchen.project.folder / "t.lua").write_text("for i = 1, 3 do print('n', i) end")
+    assert "n\t1\nn\t2\nn\t3\n" in kitchen.run("lua", "file=t.lua").ok().out
+    assert "no files" in kitchen.run("files").ok().out
+    (kitchen.project.folder / "t.lua").write_text("print('a')\nlocal x = nil + 1")
+    failed = kitchen.run("lua", "file=t.lua").failed("lua-error")
+    assert "t.lua:2: attempt to perform arithmetic on a nil value" in failed.err
+    assert failed.status == 36
+    kitchen.run("lua").failed("bad-value")
+    kitchen.run("lua", "file=none.lua").failed("lua-file-missing")
+
+
+def test_format_asks_and_then_removes_all_files(kitchen: Kitchen) -> None:
+    kitchen.profile()
+    kitchen.flash().ok()
+    kitchen.run("format").failed("not-confirmed")
+    assert "init.lua" in kitchen.run("files").ok().out
+    done = kitchen.run("format", "yes=1").ok()
+    assert "bytes free" in done.err
+    assert "no files" in kitchen.run("files").ok().out
+
+
+def test_rescue_puts_an_init_lua_aside(kitchen: Kitchen) -> None:
+    kitchen.profile(files={"init.lua": INIT})
+    kitchen.flash().ok()
+    assert "init.lua.bad" in kitchen.run("files", "rescue=1").ok().out
+    listed = kitchen.run("files").ok().out
+    assert "init.lua.bad" in listed
+    assert "init.lua " not in listed
