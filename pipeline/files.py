@@ -64,6 +64,22 @@ def make_private(*folders: Path) -> None:
         ) from error
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder of records, and make sure that a file can be written there: a file system may be read-only.
+
+    Raises:
+        RecordError: it cannot.
+    """
+    make_private(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise RecordError(
+            f"{folder}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
+        ) from error
+
+
 def later_stamp(names: Iterable[str], now: float | None = None) -> str:
     """A time, UTC to the millisecond, for the name of a new record: later than every name of `names`.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import NoPortError, PipelineError, StoppedError
 from pipeline.events import Said
+from pipeline.files import check_writable
 from pipeline.tasks import sessions
 from pipeline.tasks.project import Request, make_folder
 from pipeline.tasks.show import Lines
@@ -70,9 +71,19 @@ class Board:
         Raises:
             PipelineError: no port, a bad profile, or records that cannot be written.
         """
-        make_folder(self.request.folder)  # a run that cannot leave a receipt shall not touch the board
+        make_folder(self.request.folder)
         port = self.port()
         return sessions.session(port, lambda: self._make(port))
+
+    def _accountable(self) -> Session:
+        """The session, for a run that leaves a receipt: one that cannot shall not touch the board.
+
+        Raises:
+            PipelineError: as `session`, or receipts that cannot be written.
+        """
+        session = self.session()
+        check_writable(self.request.folder / "receipts")
+        return session
 
     def _make(self, port: str) -> Session:
         from pipeline.board.session import Session  # noqa: PLC0415  imports the board's room
@@ -98,7 +109,7 @@ class Board:
         """Compare the board with the plan; where it holds it, judge its boot at once. Whether it holds it."""
         from pipeline.flasher.probing import probe  # noqa: PLC0415
 
-        session = self.session()
+        session = self._accountable()
         try:
             self.found = probe(session, self.request.plan(), self.request.policy())
             session.check_stop()  # here, while the receipt and the board are taken care of
@@ -166,7 +177,7 @@ class Board:
         Raises:
             PipelineError: whatever the run raises; the receipt is then that of a failure.
         """
-        self.session()  # refuses a project that no receipt can be kept in
+        self._accountable()
         try:
             done = run()
         except PipelineError as error:

@@ -1,0 +1,141 @@
+"""A full disk at every place where a run keeps something: refused by name, nothing torn, and the next run goes on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import Done, Project
+from tests.images import Builder
+from tests.simboard import SimBoard
+
+Command = Callable[..., Done]
+JOURNAL, RECEIPT = r"^\.5ccf7f000001\.json", r"^\.\d{8}T\d{9}-5ccf7f000001-"
+BLOCK, MANIFEST = r"^\.[0-9a-f]{64}-", r"^\.\d{8}T\d{9}-[0-9a-f]{8}\.json"
+POINTS = [
+    (BLOCK, 1, 1, False),
+    (MANIFEST, 1, 1, False),
+    (JOURNAL, 1, 1, False),
+    (JOURNAL, 2, 1, True),
+    (JOURNAL, 3, 0, True),
+    (RECEIPT, 1, 1, True),
+]
+"""What cannot be kept, and which time; the image that is flashed; whether the board may have been touched by then."""
+
+
+class Disk:
+    """Full when a file whose name fits is begun for the n-th time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._real, self._left, self._pattern = tempfile.mkstemp, 0, ""
+        monkeypatch.setattr(tempfile, "mkstemp", self._make)
+
+    def fill(self, pattern: str, nth: int) -> None:
+        self._pattern, self._left = pattern, nth
+
+    def _make(self, *args: Any, **options: Any) -> tuple[int, str]:
+        if self._left and re.search(self._pattern, str(options.get("prefix", ""))):
+            self._left -= 1
+            if not self._left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return self._real(*args, **options)
+
+    @property
+    def was_full(self) -> bool:
+        return self._left == 0
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> SimBoard:
+    return SimBoard(tmp_path / "board.flash", more="&fill=ff")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Path]:
+    build = Builder()
+    paths = [tmp_path / "one.bin", tmp_path / "two.bin"]
+    for path, size in zip(paths, (0x30000, 0x28000), strict=True):
+        path.write_bytes(build.combine(build.pair_3x(size)))
+    return paths
+
+
+def whole(project: Project) -> None:
+    """Every record can be read, and no rest of one lies about."""
+    for folder in (project.folder / ".pipeline", project.state):
+        for path in folder.rglob("*"):
+            assert not path.name.endswith(".part"), path
+            if path.suffix == ".json":
+                json.loads(path.read_text())
+
+
+def test_flash_with_rollback(
+    project: Project, board: SimBoard, images: list[Path], command: Command, disk: Disk
+) -> None:
+    (project.folder / "careful.yaml").write_text("extends: esp12\nrollback: true\n")
+
+    def flash(image: Path) -> Done:
+        return command("flash", "profile=careful", board.port, f"image={image}")
+
+    flash(images[0]).ok()
+    for pattern, nth, image, touched in POINTS:
+        before = board.cells()
+        disk.fill(pattern, nth)
+        done = flash(images[image]).failed("record")
+        assert disk.was_full, pattern
+        assert "No space left" in done.err
+        assert done.status == 40
+        whole(project)
+        assert touched or board.cells() == before, pattern
+    flash(images[0]).ok()
+    assert board.cells()[0x20000:0x40000] == images[0].read_bytes()[0x20000:0x40000]
+    whole(project)
+
+
+def test_backup_and_restore(
+    project: Project, board: SimBoard, images: list[Path], command: Command, disk: Disk
+) -> None:
+    command("flash", "profile=esp12", board.port, f"image={images[0]}", "boot=off").ok()
+    for pattern in (BLOCK, MANIFEST, RECEIPT):
+        disk.fill(pattern, 1)
+        command("backup", board.port).failed("record")
+        assert disk.was_full, pattern
+        whole(project)
+    command("backup", board.port).ok()
+    whole_start = board.cells()[0:0x3000]
+    for pattern, nth in ((JOURNAL, 1), (JOURNAL, 2), (RECEIPT, 1)):
+        disk.fill(pattern, nth)
+        with board.flash.open("r+b") as stream:
+            stream.write(b"\0" * 0x3000)
+        command("restore", board.port, "yes=1", "boot=off").failed("record")
+        assert disk.was_full, (pattern, nth)
+        whole(project)
+    command("restore", board.port, "yes=1", "boot=off").ok()
+    assert board.cells()[0x11000:0x40000] == images[0].read_bytes()[0x11000:0x40000]
+    assert board.cells()[0:0x3000] == whole_start
+
+
+@pytest.mark.parametrize("name", ["receipts", "backups"])
+def test_a_folder_that_cannot_be_written_stops_a_run_before_the_board_is_touched(
+    project: Project, board: SimBoard, images: list[Path], command: Command, name: str
+) -> None:
+    (project.folder / "careful.yaml").write_text("extends: esp12\nrollback: true\n")
+    command("flash", "profile=careful", board.port, f"image={images[0]}").ok()
+    before = board.cells()
+    folder = project.folder / ".pipeline"
+    if (folder / name).exists():
+        (folder / name).rename(folder / "moved")
+    (folder / name).write_text("no folder")
+    command("flash", "profile=careful", board.port, f"image={images[1]}").failed("record")
+    assert board.cells() == before
