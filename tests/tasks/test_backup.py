@@ -23,12 +23,12 @@ Command = Callable[..., Done]
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "first.flash", more="&fill=ff")
+    return SimBoard(tmp_path / "first.flash", more="&fill=ff&start=rom")
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "other.flash", "5c:cf:7f:00:00:02", more="&fill=ff")
+    return SimBoard(tmp_path / "other.flash", "5c:cf:7f:00:00:02", more="&fill=ff&start=rom")
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_what_cannot_be_restored_is_refused_before_anything_is_written(
     command("backup", flashed.port).ok()
     store = store_of(project, flashed)
     (manifest,) = store.manifests()
-    small = SimBoard(tmp_path / "small.flash", "5c:cf:7f:00:00:03", "esp01")
+    small = SimBoard(tmp_path / "small.flash", "5c:cf:7f:00:00:03", "esp01", "&start=rom")
     command("restore", small.port, "yes=1", f"backup={manifest.id}").failed("wrong-flash-size")
     command("restore", flashed.port).failed("not-confirmed")
     command("restore", flashed.port, "yes=1", "regions=lfs,spiff").failed("bad-value")
@@ -183,7 +183,9 @@ def test_a_restore_that_breaks_off_is_named_and_continued(
     command("backup", flashed.port).ok()
     change(flashed, 0, b"\0" * 0x40000)
     change(flashed, 0x200000, b"\0" * 0x20000)
-    done = project.doit("restore", flashed.but("&fill=ff&fault=unplug:90000").port, "yes=1").failed("port-lost")
+    done = project.doit("restore", flashed.but("&fill=ff&start=rom&fault=unplug:90000").port, "yes=1").failed(
+        "port-lost"
+    )
     assert "in part" in done.err
     (entry,) = project.journal()
     assert entry["state"] == "writing"

@@ -59,7 +59,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "board.flash", more="&fill=ff")
+    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom")
 
 
 @pytest.fixture
