@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.board.crash import Crash
 from pipeline.board.expects import accepts
 from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 
@@ -149,3 +150,38 @@ def test_no_failure_ever_passes() -> None:
 
 def test_a_check_that_was_not_made_passes() -> None:
     assert accepts("nodemcu", NOT_CHECKED, image_is_nodemcu=True)
+
+
+@pytest.mark.parametrize(
+    ("causes", "kind"),
+    [((2, 1, 1), "brown-out"), ((2, 1, 2, 1), "brown-out"), ((1, 1, 1, 1), "boot-loop"), ((4, 4), "watchdog")],
+)
+def test_only_a_supply_that_comes_back_is_a_brown_out(causes: tuple[int, ...], kind: str) -> None:
+    verdict = classify("".join(START.format(cause=cause) for cause in causes))
+    assert (verdict.kind, verdict.causes) == (kind, causes)
+
+
+def test_a_rom_log_that_is_cut_in_two_by_a_power_on_is_a_brown_out() -> None:
+    half = START.format(cause=1).partition("tail")[0]
+    assert classify(half * 2 + START.format(cause=1)).kind == "brown-out"
+
+
+def test_two_resets_from_outside_are_no_loop() -> None:
+    assert classify(START.format(cause=1) + START.format(cause=2)).kind == "alive"
+
+
+def test_a_warning_of_the_sdk_is_a_failure_only_where_nothing_comes_after_it() -> None:
+    start = START.format(cause=2) + "system param error, use last saved param!\n"
+    assert classify(start).kind == "system-params"
+    assert conclude(start) is None
+    assert conclude(start * 2) is not None
+    assert classify(start + "\nNodeMCU 2.2.1\n> ").kind == "prompt"
+    assert classify(start + "\ntemperature 21.5\n").kind == "firmware"
+
+
+def test_a_crash_is_told_with_number_name_and_addresses() -> None:
+    registers = "epc1=0x40243016, epc2=0x00000001, epc3=0x00000002, excvaddr=0x000000eb, depc=0x00000003\n"
+    for heading in ("Fatal exception 28(LoadProhibitedCause):\n", "Fatal exception (28): \n", "Exception (28):\n"):
+        verdict = classify(START.format(cause=2) + heading + registers)
+        assert verdict.crash == Crash(28, "LoadProhibited", 0x40243016, 1, 2, 0xEB, 3)
+        assert "epc1=0x40243016, excvaddr=0x000000eb" in verdict.summary

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -155,3 +156,11 @@ def test_formatting_is_told_and_has_a_bar_of_its_own(url: str) -> None:
     assert verdict.kind == "prompt", "longer than the limit for anything else"
     assert next(event.text for event in events if isinstance(event, Said)).startswith("the firmware is formatting")
     assert {event.step for event in events if isinstance(event, Progress)} >= {"format"}
+
+
+def test_what_was_said_before_the_reset_does_not_count(url: str) -> None:
+    with closing(Session(f"{url}&time=real&app.trouble=exception")) as session:
+        session.open()
+        time.sleep(0.5)  # it has started by itself, and crashed
+        log = session.boot(timeout_s=20.0).log
+    assert "rst cause:1" not in log

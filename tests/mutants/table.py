@@ -10,5 +10,6 @@ from tests.mutants.of_parts import PARTS
 from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
+from tests.mutants.of_verdict import VERDICTS
 
-MUTANTS: Final = (*BOARD, *HOST, *KEEP, *LADDER, *PARTS, *SPEED)
+MUTANTS: Final = (*BOARD, *HOST, *KEEP, *LADDER, *PARTS, *SPEED, *VERDICTS)
