@@ -159,7 +159,7 @@ def test_formatting_is_told_and_has_a_bar_of_its_own(url: str) -> None:
 
 
 def test_what_was_said_before_the_reset_does_not_count(url: str) -> None:
-    with closing(Session(f"{url}&time=real&app.trouble=exception")) as session:
+    with closing(Session(f"{url}&time=real&crystal=40&app.trouble=exception")) as session:
         session.open()
         time.sleep(0.5)  # it has started by itself, and crashed
         log = session.boot(timeout_s=20.0).log
