@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pipeline.board import bootlog, hands, ports, reaching
 from pipeline.board.bootprogress import BootProgress
 from pipeline.board.device import Device
 from pipeline.board.ladder import EXCHANGED, START, WORK, Ladder, usual
 from pipeline.board.loader import ROM_BAUD, Link
+from pipeline.board.portlock import PortLock
 from pipeline.board.romlink import RomLink
 from pipeline.board.tape import Tape, recorded
 from pipeline.errors import ConnectError, DeviceError, PortLostError, StoppedError, WrongBoardError
@@ -29,6 +30,13 @@ T = TypeVar("T")
 IN_LOADER: Final = "the chip is in its serial loader; nothing was reset"
 NO_WIRE: Final = "the reset line does not reach the chip, which is still in its loader"
 """What is wrong with a silent board whose loader answers; bare modules on plain adapters are such boards."""
+
+
+class Flag(Protocol):
+    """Like an event: set once it is time to end."""
+
+    def is_set(self) -> bool:
+        """Whether it is."""
 
 
 @dataclass
@@ -50,6 +58,10 @@ class Session:
     _hands: hands.Hands | None = None
     _held: ExitStack = field(default_factory=ExitStack)
     step_times: list[tuple[str, float]] = field(default_factory=list)
+    offers: bool = False
+    """It only listens, and gives the port to whoever asks for it (`lock`)."""
+    lock: PortLock | None = None
+    """Ours while the port is open."""
     doing: str = ""
     """Name of the step that was begun last."""
     tape: Tape = field(default_factory=Tape)
@@ -64,7 +76,7 @@ class Session:
             PortError: missing, denied or busy.
         """
         if self._serial is None:
-            self._held.enter_context(ports.lock_port(self.port))
+            self.lock = self._held.enter_context(ports.lock_port(self.port, ask=not self.offers))
             try:
                 self._serial = self._held.enter_context(
                     _closing(recorded(ports.open_port(self.port, ROM_BAUD), self.tape))
@@ -76,7 +88,7 @@ class Session:
     def close(self) -> None:
         """Give the port back; harmless when closed."""
         self._held.close()
-        self._serial = self._link = None
+        self._serial = self._link = self.lock = None
 
     @property
     def wire(self) -> Any:
@@ -144,6 +156,12 @@ class Session:
     def say(self, text: str) -> None:
         """One line for the person."""
         self.listener(Said(self.port, text))
+        self.tell(text)
+
+    def tell(self, text: str) -> None:
+        """One line for a monitor that has given up the port for us."""
+        if self.lock is not None:
+            self.lock.tell(text)
 
     @contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[list[str]]:
@@ -157,6 +175,7 @@ class Session:
         finally:
             self.step_times.append((name, round(time.monotonic() - started, 3)))
         self.listener(StepFinished(self.port, name, self.step_times[-1][1], " ".join(result)))
+        self.tell(f"{name:<8} {' '.join(result)}")
 
     def progress(self, step: str) -> Callable[[int, int], None]:
         """A callback for loops: tells the listener, and leaves the loop when the run shall stop."""
@@ -328,8 +347,8 @@ class Session:
             link.reset_to_application()
             self._link = None
 
-    def listen(self, baud: int, stop: threading.Event) -> Iterator[bytes]:
-        """What the board says, in pieces, until `stop` is set.
+    def listen(self, baud: int, stop: Flag) -> Iterator[bytes]:
+        """What the board says, in pieces, until `stop` is set; opens the port without resetting the board.
 
         Raises:
             PortLostError: the port went away.

@@ -48,6 +48,17 @@ class Board:
     def say(self, text: str) -> None:
         """One line about this board."""
         self.lines(Said(self._port or self.wanted, text))
+        self.tell(text)
+
+    def tell(self, text: str) -> None:
+        """One line for a monitor that has given up the port for this run."""
+        found = sessions.find(self._port)
+        if found is not None:
+            found.tell(text)
+
+    def boot_log(self) -> str:
+        """What the board has said in the boot check of this run."""
+        return self.outcome.verdict.log if self.outcome is not None else ""
 
     # --- the port ----------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,16 @@
-"""A plain serial monitor: what the board says, what you type. The board is not reset."""
+"""A plain serial monitor: what the board says, what you type. The board is not reset, and others may have the port."""
 
 from __future__ import annotations
 
 import codecs
 import sys
 import threading
+from dataclasses import dataclass
 from typing import Final
 
+from pipeline.board.portlock import Holder, PortLock, held, wait_until_free
 from pipeline.board.session import Session
+from pipeline.errors import PortBusyError
 
 FIRMWARE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
@@ -44,26 +47,81 @@ class Screen:
         return held + char
 
 
-def monitor(session: Session, *, stop: threading.Event, gentle: threading.Event) -> None:
+def monitor(session: Session, *, stop: threading.Event, gentle: threading.Event, before: str = "") -> None:
     """Copy the line to standard output, and typed lines to the board, until Ctrl-C or the port goes away.
+
+    The port is given to whoever asks for it on this machine, a flash for instance; what that tells is shown, and
+    afterwards the port is taken again, without resetting the board.
+
+    Args:
+        session: Not necessarily open.
+        stop: Set when asked to end.
+        gentle: Set by us while that is a good end.
+        before: What the board has said on this session already.
 
     Raises:
         PortError: the port cannot be opened, or went away.
     """
+    session.offers = True
     session.open()  # what is typed from here on has somewhere to go
     gentle.set()
     session.say(f"monitor on {session.port}, {FIRMWARE_BAUD} baud; Ctrl-C ends it")
     screen = Screen()
+    _show(before)
     if sys.stdin is not None and sys.stdin.isatty():
         threading.Thread(target=_type, args=(session, screen, stop), daemon=True).start()
-    encoding = sys.stdout.encoding or "utf-8"
     try:
-        for data in session.listen(FIRMWARE_BAUD, stop):
-            sys.stdout.write(screen.show(data).encode(encoding, "replace").decode(encoding))
-            sys.stdout.flush()
+        while not stop.is_set():
+            asker = _listen(session, screen, stop)
+            if asker is not None:
+                _step_aside(session, asker, stop)
     finally:
         gentle.clear()
         stop.clear()
+
+
+def _listen(session: Session, screen: Screen, stop: threading.Event) -> Holder | None:
+    """Show what the board says until somebody asks for the port, or for an end."""
+    lock = session.lock
+    assert lock is not None
+    lock.offer()
+    end = _End(lock, stop)
+    for data in session.listen(FIRMWARE_BAUD, end):
+        _show(screen.show(data))
+    return end.asker
+
+
+@dataclass
+class _End:
+    """The end of listening: somebody wants the port, or an end."""
+
+    lock: PortLock
+    stop: threading.Event
+    asker: Holder | None = None
+
+    def is_set(self) -> bool:
+        self.asker = self.asker or self.lock.asked()
+        return self.asker is not None or self.stop.is_set()
+
+
+def _step_aside(session: Session, asker: Holder, stop: threading.Event) -> None:
+    session.close()
+    session.say(f"{session.port}: given to {asker}")
+    while wait_until_free(session.port, stop.is_set, lambda line: session.say(f"| {line}")):
+        try:
+            session.open()
+        except PortBusyError:
+            if not held(session.port):
+                raise  # by a program that asks nobody
+            continue
+        session.say(f"{session.port}: free again, the monitor goes on; it has not reset the board")
+        return
+
+
+def _show(text: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
 
 
 def _type(session: Session, screen: Screen, stop: threading.Event) -> None:
@@ -72,4 +130,7 @@ def _type(session: Session, screen: Screen, stop: threading.Event) -> None:
         if not line:
             return
         screen.typed(line.rstrip("\n"))
-        session.send(line.rstrip("\n").encode() + b"\r\n")
+        if session.lock is None:
+            session.say("not sent: the port is given away")
+        else:
+            session.send(line.rstrip("\n").encode() + b"\r\n")

@@ -73,6 +73,7 @@ def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed 
                 board.let_go()
                 if not isinstance(error, StoppedError):  # the line about a stop says it all
                     _say_state(board, error)
+                board.tell(f"failed: {error.message} [code: {error.code}]")
                 return report(error)
         return None
 
@@ -243,7 +244,7 @@ def monitor_board(board: Board) -> None:
     """Show what the board says, send what is typed."""
     from pipeline.tasks.monitor import monitor  # noqa: PLC0415
 
-    monitor(board.session(), stop=sessions.stop, gentle=sessions.gentle)
+    monitor(board.session(), stop=sessions.stop, gentle=sessions.gentle, before=board.boot_log())
 
 
 @step

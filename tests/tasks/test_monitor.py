@@ -1,0 +1,92 @@
+"""The monitor gives its port to a flash started elsewhere, shows it, and comes back without resetting the board."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Project
+from tests.simboard import SimBoard
+
+pytest.importorskip("pty", reason="no pseudo terminals on this system")
+
+
+@pytest.fixture
+def served(project: Project, tmp_path: Path) -> Iterator[str]:
+    """A board on an RFC 2217 server: it lives on while its clients change."""
+    words = ["board", "nodemcu-devkit", "--rfc2217", "0", "--flash", str(tmp_path / "flash")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.tasks.cli", *words, "--option", f"record={tmp_path / 'record'}"],
+        env=project.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+def test_the_monitor_steps_aside_for_a_flash_and_comes_back(
+    project: Project, served: str, firmware: Path, tmp_path: Path
+) -> None:
+    from tests.running import Running  # noqa: PLC0415  needs a pty
+
+    with Running(project, "doit", "monitor", f"port={served}") as terminal:
+        terminal.until("Ctrl-C ends it")
+        project.doit("monitor", f"port={served}").failed("port-busy")
+        assert "given to" not in terminal.shown
+        project.doit("flash", "profile=nodemcu-devkit", f"port={served}", f"image={firmware}").ok()
+        shown = terminal.until("free again")
+        assert "given to pid" in shown
+        assert "(doit flash profile=nodemcu-devkit)" in shown
+        assert "| write " in shown
+        assert "| boot     " in shown
+        assert "-flashed.json" in shown
+        begun = len((tmp_path / "record").read_text().splitlines())
+        terminal.type("print('back' .. ' again')\n")
+        terminal.expect("back again\n> ")
+        terminal.type("\x03")
+        assert terminal.end() == 0
+    notes = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()[begun - 3 :]]
+    assert [note for note in notes if note.get("who") == "board"]
+    assert not [note for note in notes if note.get("what") == "lines" and "1" in note["value"]], "it was not reset"
+
+
+def test_a_flash_that_fails_is_shown_too(project: Project, served: str, firmware: Path) -> None:
+    from tests.running import Running  # noqa: PLC0415  needs a pty
+
+    with Running(project, "doit", "monitor", f"port={served}") as terminal:
+        terminal.until("Ctrl-C ends it")
+        project.doit("flash", "profile=esp01", f"port={served}", f"image={firmware}").failed("wrong-flash-size")
+        assert "[code: wrong-flash-size]" in terminal.until("free again")
+        terminal.type("\x03")
+        assert terminal.end() == 0
+
+
+def test_flash_and_monitor_share_a_session_and_lose_nothing_of_the_boot_log(
+    project: Project, tmp_path: Path, firmware: Path
+) -> None:
+    from tests.running import Running  # noqa: PLC0415  needs a pty
+
+    board = SimBoard(tmp_path / "flash", more=f"&record={tmp_path / 'record'}")
+    words = ["flash", "monitor", "profile=nodemcu-devkit", board.port, f"image={firmware}"]
+    with Running(project, "doit", *words) as terminal:
+        terminal.until("Ctrl-C ends it")
+        terminal.until("powered by Lua")
+        terminal.type("\x03")
+        assert terminal.end() == 0
+    (receipt,) = project.receipts()
+    shown = terminal.shown.partition("Ctrl-C ends it\n")[2]
+    for line in filter(None, map(str.strip, receipt["verdict"]["log"].splitlines())):
+        assert line in shown
+    assert "ets Jan  8 2013" in shown
+    resets = [line for line in (tmp_path / "record").read_text().splitlines() if '"lines"' in line and "rts=1" in line]
+    assert len(resets) <= 3, "once into the loader, once into the application"
