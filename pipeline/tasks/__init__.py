@@ -242,8 +242,8 @@ def task_identify() -> Tasks:
 def task_monitor() -> Tasks:
     """Show what a board says and send what you type; Ctrl-C ends it
 
-    [port=PORT] [profile=NAME]. At 115200 baud; the board is not reset. The port is given to any flashpipe on this machine
-    that needs it, and taken again afterwards. `doit flash monitor …` goes on where the boot check ends.
+    [port=PORT] [profile=NAME]. At 115200 baud; the board is not reset. The port is given to any flashpipe on this
+    machine that needs it, and taken again afterwards. `doit flash monitor …` goes on where the boot check ends.
     """
     return _for_boards("monitor", steps.monitor_board)
 
