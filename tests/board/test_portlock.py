@@ -3,13 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pipeline.board.portlock import canonical, find_holders, lock_path, lock_port
+from pipeline.board.portlock import PortLock, canonical, find_holders, lock_path, lock_port, wait_until_free
 from pipeline.errors import PortBusyError, RecordError
 
 HOLD = """
@@ -123,3 +125,50 @@ def test_a_real_holder_is_found(tmp_path: Path) -> None:
 
 def test_no_proc_means_nobody_is_known(tmp_path: Path) -> None:
     assert find_holders("/dev/ttyUSB0", tmp_path) == []
+
+
+# --- a port that is offered ------------------------------------------------------------------------------------------
+
+
+def listen(offered: threading.Event, shown: list[str]) -> None:
+    """As a monitor does: offer the port, give it when asked, wait until it is free again."""
+    with lock_port("COM7") as lock:
+        lock.offer()
+        offered.set()
+        until = time.monotonic() + 5
+        while lock.asked() is None and time.monotonic() < until:
+            time.sleep(0.01)
+    assert wait_until_free("COM7", lambda: time.monotonic() > until, shown.append)
+    shown.append("free")
+
+
+def test_a_port_that_is_offered_is_given_and_told_about() -> None:
+    offered, shown = threading.Event(), list[str]()
+    listener = threading.Thread(target=listen, args=(offered, shown))
+    listener.start()
+    assert offered.wait(5)
+    with lock_port("COM7") as lock:
+        assert isinstance(lock, PortLock)
+        lock.tell("write    done")
+        lock.tell("boot     good")
+    listener.join(10)
+    assert shown == ["write    done", "boot     good", "free"]
+    assert not list(lock_path("COM7").parent.glob("*.wanted"))
+    assert not list(lock_path("COM7").parent.glob("*.said"))
+
+
+def test_who_only_listens_asks_nobody() -> None:
+    with (
+        lock_port("COM7") as lock,
+        pytest.raises(PortBusyError, match=f"pid {os.getpid()}"),
+    ):
+        lock.offer()
+        with lock_port("COM7", ask=False):
+            pass
+    assert not list(lock_path("COM7").parent.glob("*.wanted"))
+
+
+def test_what_is_told_where_nobody_gave_the_port_is_kept_nowhere() -> None:
+    with lock_port("COM7") as lock:
+        lock.tell("write    done")
+        assert not list(lock_path("COM7").parent.glob("*.said"))

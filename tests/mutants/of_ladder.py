@@ -7,8 +7,8 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 LADDERS, MEMORY = "pipeline/board/ladder.py", "pipeline/board/waymemory.py"
-ROMLINK, HANDS, SESSION = "pipeline/board/romlink.py", "pipeline/board/hands.py", "pipeline/board/session.py"
-T_LADDER, T_HANDS, T_RUNS = "tests/board/test_ladder.py", "tests/board/test_hands.py", "tests/tasks/test_ladder.py"
+ROMLINK, HANDS, PORTLOCK = "pipeline/board/romlink.py", "pipeline/board/hands.py", "pipeline/board/portlock.py"
+T_LADDER, T_HANDS, T_LOCK = "tests/board/test_ladder.py", "tests/board/test_hands.py", "tests/board/test_portlock.py"
 
 LADDER: Final = (
     Mutant(
@@ -77,6 +77,22 @@ LADDER: Final = (
         "Region(region.start, region.end + SECTOR_SIZE).sectors())",
         "without the stub the sector after the image is lost",
         (f"{T_LADDER}::test_the_rom_alone_writes_exactly_what_it_shall",),
+    ),
+    Mutant(
+        "monitor-asks-a-monitor",
+        PORTLOCK,
+        "if given and not (ask and _offered(path) and",
+        "if given and not (_offered(path) and",
+        "two monitors take the port from each other for ever",
+        (f"{T_LOCK}::test_who_only_listens_asks_nobody",),
+    ),
+    Mutant(
+        "request-never-ends",
+        PORTLOCK,
+        "            request.unlink(missing_ok=True)\n\n\ndef",
+        "            pass\n\n\ndef",
+        "the monitor waits for a flash that is over",
+        (f"{T_LOCK}::test_a_port_that_is_offered_is_given_and_told_about",),
     ),
     Mutant(
         "one-reminder",
