@@ -38,14 +38,15 @@ def meet(session: Session, link: Link) -> Device:
             _reach_loader_fast(session, link, fast)
             return _greet(session, link)
         _reach_loader(session, link)
-        note_slow_start(session.port)
+        if not link.stub_runs:  # a stub that was left at the lower rate says nothing about the higher one
+            note_slow_start(session.port)
     else:
         _reach_loader(session, link)
     return _greet(session, link)
 
 
 def _reach_loader_fast(session: Session, link: Link, baud: int) -> None:
-    if not link.sync(baud=baud) and not link.sync():
+    if not link.sync(attempts=1, baud=baud):  # each attempt delays a board that has to be reset by 0.1 s
         sequence = session.ladder.way.sequence
         link.reset_into_loader(sequence, rounds=1, on_round=lambda _number: session.check_stop(), baud=baud)
 

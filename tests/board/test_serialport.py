@@ -231,3 +231,14 @@ def test_a_remote_port_changes_its_timeout_without_a_word(telnet_port: str) -> N
         assert port.read(4) == b"ping"
         with pytest.raises(ValueError, match="timeout"):
             port.timeout = -1
+
+
+def test_an_rfc2217_client_looks_for_answers_often() -> None:
+    brisk = serialport._Brisk()
+    started = time.perf_counter()
+    for _ in range(10):
+        brisk.sleep(0.05)
+    assert time.perf_counter() - started < 0.4
+    started = brisk.monotonic()
+    brisk.sleep(0.1)
+    assert time.monotonic() - started >= 0.1
