@@ -226,7 +226,10 @@ def task_verify() -> Tasks:
 def task_boot() -> Tasks:
     """Reset a board, read its boot log and say what it proves; writes nothing
 
-    [profile=NAME] [port=PORT] [boot=nodemcu|any|TEXT]
+    [profile=NAME] [port=PORT] [boot=nodemcu|any|TEXT] [reset=none|manual]
+
+    reset=none judges the board as it runs. Without a profile any sign of life will do. The exit status of flashpipe,
+    and the code, are one for each class of failure; the whole log is in the receipt.
     """
     return _for_boards("boot", steps.boot_board)
 
