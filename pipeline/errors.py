@@ -460,7 +460,7 @@ class LfsPartitionError(PlanError):
     """The firmware's partition table has no room for an LFS image, or too little."""
 
     code = "lfs-partition"
-    remedy = "build the firmware with an LFS size, or set one on the board: node.setpartitiontable{lfs_size=0x20000}"
+    remedy = "build the firmware with an LFS size that the image fits, or put less into the image"
 
 
 class SpiffsImageError(PlanError):

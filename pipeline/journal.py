@@ -54,6 +54,9 @@ class Entry:
     held: tuple[Held, ...] = ()
     """Digests of what it was given, as planned; kept in the same file as the state, so that the two are never torn."""
 
+    placed: dict[str, str] = field(default_factory=dict)
+    """LFS and SPIFFS images that the board was given: area to address and MD5. They are the firmware's since."""
+
     @property
     def half_done(self) -> str:
         """What a board holds whose state is `writing`; completes "board MAC …"."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +21,7 @@ from pipeline.firmware.allowance import Allowance, Override
 from pipeline.firmware.flashmap import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
 from pipeline.firmware.image import Image, check_layout, check_mode, with_settings
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
+from pipeline.firmware.placing import place_lfs, place_spiffs
 from pipeline.flash import BOOT_SECTOR, SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
 
 AUTO_SIZE: Final = "16MB"
@@ -52,6 +53,8 @@ class Segment:
     """The image they came from, for people."""
     size: int
     """Bytes of the image itself, before the padding."""
+    area: str = ""
+    """`lfs` or `spiffs`: placed by the firmware's layout, and the firmware's own once it has booted."""
 
     @property
     def region(self) -> Region:
@@ -73,6 +76,8 @@ class FlashPlan:
     settings: FlashSettings
     size_from_board: bool
     """`flash.size: auto`: the plan is made again with the real size once the board is known."""
+    parts: Mapping[str, Image]
+    """LFS and SPIFFS images by area; their segments may be missing where the board has them already."""
     images: Mapping[int, Image]
     """Only where the size comes from the board: then the plan has to be made again."""
     declared_size: str
@@ -124,8 +129,11 @@ def make_plan(
     frequency: str = "40m",
     erase_all: bool = False,
     allow: Allowance | None = None,
+    parts: Mapping[str, Image] | None = None,
 ) -> FlashPlan:
     """Plan for `images` (flash address to image). `settings` None means: the size comes from the board.
+
+    `parts` are LFS and SPIFFS images by area: where they go is the firmware's to say.
 
     What `allow` overrides is noted in it and in the plan.
 
@@ -141,8 +149,11 @@ def make_plan(
         _check_names(images)
     check_layout(images, flash_size=settings.capacity, chip=chip, allow=allow)
     segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
-    _check_regions(segments, settings)
     firmware = identify_firmware({segment.address: segment.data for segment in segments})
+    # Where the size is still unknown, so is the place: it is looked for when the board has been asked.
+    placed = () if from_board else tuple(_placed(parts or {}, firmware, settings.capacity, allow))
+    segments = tuple(sorted((*segments, *placed), key=lambda segment: segment.address))
+    _check_regions(segments, settings)
     owned = [segment.region for segment in segments]
     moving = tuple(
         replace(part, region=common)
@@ -155,11 +166,12 @@ def make_plan(
         chip=chip,
         settings=settings,
         size_from_board=from_board,
+        parts=dict(parts or {}),
         images=dict(images) if from_board else {},
         declared_size=_declared_size(images.get(0)),
         segments=segments,
         firmware=firmware,
-        volatile=moving,
+        volatile=(*moving, *(Volatile(part.region, _OWNED) for part in placed)),
         areas=areas(firmware, settings.capacity),
         erase_all=erase_all,
         overridden=tuple(allow.used),
@@ -178,6 +190,8 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
         for area in plan.areas:
             for segment in plan.segments:
                 part = segment.region.common(area.region)
+                if segment.area:  # the profile names what shall be there
+                    continue
                 if area.name not in KEPT_AREAS[word] or part.size <= 0:
                     continue
                 data = segment.data[part.start - segment.address : part.end - segment.address]
@@ -205,7 +219,9 @@ def with_real_size(plan: FlashPlan, real_size: int, allow: Allowance | None = No
             f"the image header has no code for a flash of {real_size} bytes", "name `flash.size`"
         ) from None
     settings = replace(plan.settings, size=size)
-    made = make_plan(plan.profile, plan.chip, settings, plan.images, erase_all=plan.erase_all, allow=allow)
+    made = make_plan(
+        plan.profile, plan.chip, settings, plan.images, erase_all=plan.erase_all, allow=allow, parts=plan.parts
+    )
     overridden = tuple(dict.fromkeys((*plan.overridden, *made.overridden)))
     return replace(made, overridden=overridden)
 
@@ -260,6 +276,23 @@ def _segment(address: int, image: Image, settings: FlashSettings) -> Segment:
         )
     data = with_settings(image.data, settings) if address == 0 else image.data
     return Segment(address, data + b"\xff" * (-len(data) % SECTOR_SIZE), image.name, len(image.data))
+
+
+_OWNED: Final = "the firmware changes it once it runs"
+
+
+def _placed(parts: Mapping[str, Image], firmware: Firmware, flash_size: int, allow: Allowance) -> Iterator[Segment]:
+    for area, image in parts.items():
+        place = {"lfs": place_lfs, "spiffs": place_spiffs}[area]
+        address = place(image, firmware, flash_size, allow)
+        data = image.data + b"\xff" * (-len(image.data) % SECTOR_SIZE)
+        yield Segment(address, data, image.name, len(image.data), area)
+
+
+def without_placed(plan: FlashPlan, areas: Collection[str]) -> FlashPlan:
+    """The plan without LFS or SPIFFS images that the board was given before; it remains the same wish."""
+    kept = tuple(segment for segment in plan.segments if segment.area not in areas or not segment.area)
+    return replace(plan, segments=kept, wish=plan.fingerprint) if len(kept) < len(plan.segments) else plan
 
 
 def _check_regions(segments: Sequence[Segment], settings: FlashSettings) -> None:

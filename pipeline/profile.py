@@ -139,6 +139,8 @@ class Profile:
     acceptance: AcceptanceProfile = NO_DEMANDS
     files: tuple[tuple[str, Path], ...] = ()
     """Lua files: name on the board and file here, sorted by name."""
+    parts: tuple[tuple[str, str, Path], ...] = ()
+    """LFS and SPIFFS images: area, source text, folder that a relative path starts from."""
     init_data: InitProfile = field(default_factory=InitProfile)
 
     @property
@@ -373,6 +375,11 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         build=_build_of(values),
         acceptance=_acceptance(values),
         files=_files(values),
+        parts=tuple(
+            (area, cast("str", part.value), part.base)
+            for area in ("lfs", "spiffs")
+            if (part := values.get(f"firmware.{area}")) is not None
+        ),
         init_data=init_profile(values),
     )
 

@@ -322,6 +322,8 @@ CHECKS: Final[Mapping[str, Check]] = {
     "firmware.build.folder": _text,
     "firmware.build.outputs": _outputs,
     "firmware.build.inputs": _patterns,
+    "firmware.lfs": _text,
+    "firmware.spiffs": _text,
     "lock": _flag,
     "init_data": _text,
     "init_data.source": _text,
@@ -360,6 +362,8 @@ WANT: Final[Mapping[str, str]] = {
     "firmware.build.folder": "the folder to run the command in",
     "firmware.build.outputs": "a file, or addresses and their files such as {0x00000: bin/A.bin, 0x10000: bin/B.bin}",
     "firmware.build.inputs": "patterns relative to the folder such as [app/**/*.c, Makefile]",
+    "firmware.lfs": "an LFS image: a file, https://…, or another source as for firmware.image",
+    "firmware.spiffs": "a SPIFFS image: a file, https://…, or another source as for firmware.image",
     "lock": "true or false: whether local files and build outputs are pinned too",
     "init_data": "auto, keep, v05, a file of 128 bytes, or {source: auto, vdd33: true, crystal: 26}",
     "init_data.source": "auto, keep, v05, or a file of 128 bytes",
@@ -390,7 +394,7 @@ SECTIONS: Final[Mapping[str, str]] = {
 }
 """Keys whose value is, or can be, a mapping of further keys."""
 
-LATER: Final = frozenset({"firmware.lfs", "firmware.spiffs"} | {"mode_retry"})
+LATER: Final = frozenset({"mode_retry"})
 """Keys of design §6 that a later version honours. To ignore one would be to promise what is not done."""
 
 ALL_KEYS: Final = (*CHECKS, *(key for key in SECTIONS if key not in CHECKS))

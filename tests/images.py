@@ -89,3 +89,30 @@ class Builder:
         loader = self.boot([(0x4010F000, bytes(range(100)))], entry=0x4010F004)
         mapped = (RETURN * size)[: size - len(text)] + text
         return loader.ljust(0x1000, b"\xaa") + self.boot([(0x40201010, mapped), (RAM_CODE, bytes(64))])
+
+
+def with_partitions(
+    pair: tuple[bytes, bytes], *, lfs: tuple[int, int] = (0, 0), spiffs: tuple[int, int] = (0, 0xFFFFFFFF)
+) -> tuple[bytes, bytes]:
+    """A NodeMCU 3.x whose table has these places, address and size."""
+    code = bytearray(pair[1])
+    for at in range(4, 4 + 12 * 8, 12):
+        (kind,) = struct.unpack_from("<I", code, at)
+        if kind in {103, 106}:
+            struct.pack_into("<II", code, at + 4, *(lfs if kind == 103 else spiffs))
+    return pair[0], bytes(code)
+
+
+def lfs_image(address: int, *, size: int = 0x1800, signature: int = 0xFAFAAF53) -> bytes:
+    """An LFS image for that flash address; by default Lua 5.1 with whole numbers, addresses settled."""
+    base = 0x40200000 + address
+    head = struct.pack("<9I", signature, size, base + 64, base + 128, 5, 8, base + 64, 0, base + 128)
+    return (head + b"Lua" * size)[:size]
+
+
+def spiffs_image(blocks: int, block: int = 0x2000) -> bytes:
+    """An empty SPIFFS: blank blocks, each with its mark."""
+    out = bytearray(b"\xff" * (blocks * block))
+    for index in range(blocks):
+        struct.pack_into("<H", out, index * block + 252, 0x0529 ^ 256 ^ (blocks - index))
+    return bytes(out)

@@ -22,7 +22,7 @@ from pipeline.firmware.nodemcu import Firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, with_places
 from pipeline.firmware.resident import Resident, from_json, survey
 from pipeline.flash import SECTOR_SIZE, Region, merge
-from pipeline.flasher.probing import pieces
+from pipeline.flasher.probing import pieces, placed
 from pipeline.flasher.records import Policy, Probe
 from pipeline.flasher.saving import save_losses
 from pipeline.keeping import BOARDS, Decision, decide, insisted_losses, lines, refuse
@@ -43,7 +43,7 @@ def adapt(session: Session, found: Probe, policy: Policy) -> Probe:
     with session.step("survey", "what the board holds") as result:
         resident = _resident(session, found)
         result.append(resident.title or "no firmware")
-        decision = decide(found.plan, resident, wish_of(policy), asked=policy.ask is not None)
+        decision = decide(found.plan, resident, _wish_for(found, policy), asked=policy.ask is not None)
         plan = fitted(found.plan, _changes(session, found, policy, decision))
     ignored = tuple(merge([*found.ignored, *decision.split]))
     return replace(found, plan=plan, ignored=ignored, decision=decision)
@@ -52,6 +52,13 @@ def adapt(session: Session, found: Probe, policy: Policy) -> Probe:
 def wish_of(policy: Policy) -> Wish:
     """What shall be kept, by profile and command line."""
     return Wish(frozenset(policy.keep), stated=policy.insists, allowed=KeepError.code in policy.allow)
+
+
+def _wish_for(found: Probe, policy: Policy) -> Wish:
+    """What an image of the profile's own shall replace is not kept; it is named and backed up."""
+    wish = wish_of(policy)
+    words = wish.words - {segment.area for segment in found.plan.segments}
+    return replace(wish, words=words, stated=wish.stated and bool(words or not wish.words))
 
 
 def secure(session: Session, found: Probe, policy: Policy) -> Probe:
@@ -186,7 +193,10 @@ def journal_fields(found: Probe, state: journal.State) -> dict[str, Any]:
     start = next((segment.data[:SECTOR_SIZE] for segment in found.plan.segments if segment.address == 0), b"")
     remembered = {name: getattr(firmware, name) for name in _REMEMBERED}
     remembered |= {"start": _start_digest(start), "code_end": str(firmware.code_end)}
-    return {"kept": kept, "firmware": remembered}
+    names = set(found.plan.parts)
+    given = {segment.area: placed(segment) for segment in found.plan.segments if segment.area}
+    before = {area: text for area, text in found.entry.placed.items() if area in names}
+    return {"kept": kept, "placed": {**before, **given}, "firmware": remembered}
 
 
 def told(found: Probe) -> dict[str, Any]:

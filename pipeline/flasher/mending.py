@@ -10,7 +10,7 @@ from pipeline.board.session import Session
 from pipeline.errors import ImageError, InitDataError
 from pipeline.firmware.allowance import Allowance
 from pipeline.firmware.bootimage import read_image
-from pipeline.firmware.flashmap import areas
+from pipeline.firmware.flashmap import Volatile, areas
 from pipeline.firmware.init_data import LENGTH, Decision, Filler, decide, filler_of, find_v05, images_at_hand, state_of
 from pipeline.firmware.partitions import PHY_DONE_ID, TABLE_ADDRESS, has_record
 from pipeline.flash import SECTOR_SIZE, Region
@@ -61,9 +61,11 @@ def _with(session: Session, found: Probe, place: Region, decision: Decision) -> 
         reason, difference = f"board {found.device.mac} holds the image, but not all it needs: {told}", place
     else:
         session.say(told)
+    plan = fitted(found.plan, [(place.start, decision.sector, "SDK init data")])
+    owned = Volatile(place, "the firmware may change it once it runs")
     return replace(
         found,
-        plan=fitted(found.plan, [(place.start, decision.sector, "SDK init data")]),
+        plan=replace(plan, volatile=(*plan.volatile, owned)),
         ignored=tuple(part for region in found.ignored for part in region.without([place])),
         reason=reason,
         difference=difference,

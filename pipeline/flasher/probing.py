@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from pipeline import journal
@@ -11,7 +12,7 @@ from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.flasher.checks import check_board
 from pipeline.flasher.mending import mend
 from pipeline.flasher.records import Policy, Probe, Stop
-from pipeline.plan import FlashPlan
+from pipeline.plan import FlashPlan, Segment, without_placed
 
 
 def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
@@ -32,6 +33,8 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
     plan = check_board(plan, device, policy)
     entry = journal.read(device.mac)
+    if not policy.force:
+        plan = without_placed(plan, [*_owned(session, plan, entry)])
     if policy.force:
         return Probe(plan, device, entry, None, (), "force=1: written although the board may hold it")
     if entry.state == "writing":
@@ -50,6 +53,25 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
             reason = _why(entry, plan, difference) + (FORGETFUL if session.virtual and entry.state == "clean" else "")
         result.append("equal" if difference is None else f"differs at {difference}")
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
+
+
+def placed(segment: Segment) -> str:
+    """What the journal remembers of an LFS or SPIFFS image."""
+    return f"{segment.address:#08x} {segment.md5}"
+
+
+def _owned(session: Session, plan: FlashPlan, entry: journal.Entry) -> Iterator[str]:
+    """Areas whose image this board was given before, at the same place: what the firmware made of it is its own.
+
+    Unless the area was erased since, which the board is asked.
+    """
+    if entry.state != "clean" or plan.erase_all:
+        return
+    for segment in plan.segments:
+        if segment.area and entry.placed.get(segment.area) == placed(segment):
+            blank = writer.Piece(segment.address, b"\xff" * SECTOR_SIZE)
+            if not writer.holds(session.link, blank, blank.region):
+                yield segment.area
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 def _named(request: Request) -> dict[str, tuple[str, Path]]:
     """Key of the profile to source text and base folder."""
-    wish = request.profile().init_data
-    return {"init_data": (wish.source, wish.base)} if wish.is_file else {}
+    profile = request.profile()
+    wish = profile.init_data
+    named = {"init_data": (wish.source, wish.base)} if wish.is_file else {}
+    if not request.variables.text("image"):  # which replaces the whole of `firmware:`
+        named |= {area: (text, base) for area, text, base in profile.parts}
+    return named
 
 
 def load_extra(request: Request, key: str, check: Callable[[Image], object]) -> Image | None:
@@ -51,6 +55,16 @@ def pin_extras(request: Request) -> Iterator[str]:
     for source in _named(request).values():
         loaded = locking.load({0: source}, request.lock_file(), request.access(), anew=True)
         yield locking.pin_again(loaded, request.lock_file(make=True))
+
+
+def load_parts(request: Request) -> dict[str, Image]:
+    """The LFS and SPIFFS images of the profile, by area; what they are is judged where they are placed.
+
+    Raises:
+        SourceError, LockError: as `load_extra`.
+    """
+    found = {area: load_extra(request, area, lambda _image: None) for area in ("lfs", "spiffs")}
+    return {area: image for area, image in found.items() if image is not None}
 
 
 def init_wish(request: Request) -> InitWish:

@@ -217,6 +217,7 @@ class Request:
         from pipeline.firmware.image import check_mode  # noqa: PLC0415
         from pipeline.flash import FlashSettings  # noqa: PLC0415
         from pipeline.plan import check_kept, make_plan  # noqa: PLC0415
+        from pipeline.tasks.extras import load_parts  # noqa: PLC0415
 
         profile = self.profile()
         settings = (
@@ -236,6 +237,7 @@ class Request:
             frequency=profile.flash_frequency,
             erase_all=profile.erase == "all",
             allow=allow,
+            parts=load_parts(self),
         )
         if profile.keep_stated:
             with allow.over():

@@ -6,6 +6,8 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
+PLACING, PROBING = "pipeline/firmware/placing.py", "pipeline/flasher/probing.py"
+T_PLACING, T_PARTS = "tests/firmware/test_placing.py", "tests/tasks/test_parts.py"
 INIT, MENDING = "pipeline/firmware/init_data.py", "pipeline/flasher/mending.py"
 T_INIT, T_CURED = "tests/firmware/test_init_data.py", "tests/tasks/test_init_data.py"
 ALLOWANCE, GATE, CHECKS = (
@@ -91,6 +93,30 @@ PARTS: Final = (
         "",
         "the cure is planned, and never written",
         (f"{T_CURED}::test_a_sector_that_was_spoiled_later_is_cured",),
+    ),
+    Mutant(
+        "lfs-for-any-place",
+        PLACING,
+        "        if not base <= pointer < base + size:",
+        "        if False:",
+        "an LFS image that points elsewhere is written: the first call into it crashes",
+        (f"{T_PLACING}::test_an_lfs_image_that_this_firmware_would_not_take",),
+    ),
+    Mutant(
+        "lfs-larger-than-its-partition",
+        PLACING,
+        "    if len(image.data) > region.size:",
+        "    if False:",
+        "the end of an LFS image stands in the file system",
+        (f"{T_PLACING}::test_an_lfs_image_that_is_too_large",),
+    ),
+    Mutant(
+        "files-replaced-with-every-firmware",
+        PROBING,
+        "        if segment.area and entry.placed.get(segment.area) == placed(segment):",
+        "        if False:",
+        "a firmware update puts the first file system over what the board has written since",
+        (f"{T_PARTS}::test_what_the_firmware_made_of_them_is_its_own",),
     ),
 )
 """What `allow=`, init data, LFS and SPIFFS could do wrong."""
