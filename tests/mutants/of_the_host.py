@@ -875,8 +875,8 @@ HOST: Final = (
     Mutant(
         "erase-all-lost-with-auto",
         PLAN,
-        "plan.images, erase_all=plan.erase_all, allow=allow)",
-        "plan.images, allow=allow)",
+        "plan.images, erase_all=plan.erase_all, allow=allow, parts",
+        "plan.images, allow=allow, parts",
         "`erase: all` with `size: auto` keeps what was there",
         (f"{T_PLAN}::test_erase_all_survives_the_size_of_the_board",),
     ),
