@@ -230,6 +230,8 @@ def _line_changes(plan: FlashPlan, resident: Resident) -> bool:
     new, old = plan.firmware, resident
     if new.family != "nodemcu":
         return True
+    if not old.layout:
+        return False  # nobody knows what ran there
     if old.sdk_line and new.sdk_line:
         return old.sdk_line != new.sdk_line
     return old.layout[:1] != new.layout[:1]
@@ -237,7 +239,7 @@ def _line_changes(plan: FlashPlan, resident: Resident) -> bool:
 
 def _advice(plan: FlashPlan, resident: Resident) -> Iterator[str]:
     new, old = plan.firmware, resident
-    if new.family != "nodemcu":
+    if new.family != "nodemcu" or not old.layout:
         return
     if _line_changes(plan, resident):
         yield f"the SDK line changes ({old.sdk_line or old.layout} -> {new.sdk_line or new.layout}): {_FULL_ERASE}"

@@ -155,6 +155,14 @@ def test_from_2x_to_3x_the_files_stay_by_a_place_in_the_new_table() -> None:
     assert "NodeMCU 2 -> 3: Lua scripts written for the old version may not run" in decision.advice
 
 
+def test_files_without_a_firmware_stay_where_they_are() -> None:
+    alone = Resident(
+        "nodemcu", "no firmware, but files", holdings=(Holding("spiffs", FILES_2X.region),), files=FILES_2X
+    )
+    decision = decide(plan_of("3.x"), alone, Wish(), asked=False)
+    assert (decision.row.board, how(decision), decision.advice) == ("moves", {"spiffs": "table"}, ())
+
+
 def test_lfs_and_files_stay_where_somebody_has_put_them() -> None:
     lfs, files = Holding("lfs", Region(0x80000, 0xA0000)), FileSystem(0x100000, 128)
     decision = decide(plan_of("3.x"), nodemcu("3.x-new", files, lfs), Wish(), asked=False)

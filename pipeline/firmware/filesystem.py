@@ -110,6 +110,18 @@ def find_file_system(read: Read, flash_size: int) -> FileSystem | None:
     return None
 
 
+def surviving_file_system(read: Read, flash_size: int) -> FileSystem | None:
+    """One that reaches to where NodeMCU of any line ends it, on a board whose firmware is gone; few words are read."""
+    for end in (flash_size - PARAMETERS, flash_size - 3 * SECTOR_SIZE, flash_size):
+        for block in (BLOCK, SMALL_BLOCK):
+            last = end // block * block - block
+            if _blocks_from(read, last) == 1:
+                found = _first_block(read, last + block, block, 1, wide=False)
+                if found:
+                    return found
+    return None
+
+
 def _first_block(read: Read, end: int, block: int, known: int, *, wide: bool) -> FileSystem | None:
     """By halving: the block `count` blocks before the end bears the mark `count`, if it belongs to it.
 

@@ -18,6 +18,7 @@ from pipeline.firmware.filesystem import (
     find_file_system,
     place_in_partition,
     places_up_to_2x,
+    surviving_file_system,
 )
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.firmware.partitions import (
@@ -118,14 +119,22 @@ def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> Reside
     if table is not None and table.find(IROM):
         return _with_table(peek, table, _size_in_header(start, flash_size), known)
     if _uniform(start) and _uniform(page):
-        return Resident("blank")
+        return without_firmware(peek, flash_size)
     return _that_starts(peek, start, flash_size, known)
+
+
+def without_firmware(peek: Peek, flash_size: int, title: str = "") -> Resident:
+    """A board that starts nothing: blank, unless files have survived, as after a write that somebody else broke off."""
+    files = surviving_file_system(peek.read, flash_size)
+    if files is None:
+        return Resident("blank", title)
+    return Resident("nodemcu", "no firmware, but files", holdings=(Holding("spiffs", files.region),), files=files)
 
 
 def _that_starts(peek: Peek, start: bytes, flash_size: int, known: Firmware | None) -> Resident:
     """By its boot sector, which is no NodeMCU 3.x's; a blank one may have been left by an interrupted write."""
     if start[0] not in _BOOTS and not _uniform(start):
-        return Resident("blank", NOTHING)
+        return without_firmware(peek, flash_size, NOTHING)
     if start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT:
         return Resident("foreign", "Arduino sketch")
     firmware = known or _identify(peek, start, flash_size)

@@ -20,7 +20,7 @@ from pipeline.fates import Wish
 from pipeline.firmware.allowance import Override
 from pipeline.firmware.nodemcu import Firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, with_places
-from pipeline.firmware.resident import Resident, from_json, survey
+from pipeline.firmware.resident import Resident, from_json, survey, without_firmware
 from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.flasher.probing import pieces, placed
 from pipeline.flasher.records import Policy, Probe
@@ -135,7 +135,7 @@ def _resident(session: Session, found: Probe) -> Resident:
     capacity = found.plan.settings.capacity
     fresh = found.entry.state != "clean"  # else it was given something, and two digests are two answers to wait for
     if fresh and all(peek.is_blank(Region(at, at + SECTOR_SIZE)) for at in (0, TABLE_ADDRESS)):
-        return Resident("blank")
+        return without_firmware(peek, capacity)
     return survey(peek, capacity, _known(peek, found.entry))
 
 

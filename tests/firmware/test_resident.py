@@ -164,6 +164,15 @@ def test_of_nodemcu_before_its_file_systems_had_marks_all_behind_the_code_counts
     assert (found.files, found.holding("spiffs")) == (None, Holding("spiffs", Region(0x60000, 0x3FC000)))
 
 
+@pytest.mark.parametrize(("end", "lead"), [(0x3FA000, b""), (0x3FC000, b"\0garbage"), (0x400000, b"")])
+def test_files_that_outlive_their_firmware_are_found(end: int, lead: bytes) -> None:
+    board = flash((0, lead))
+    put_files(board.cells, 0x82000, (end - 0x82000) // 0x2000)
+    found = survey(board, SIZE)
+    assert (found.kind, found.title, found.layout) == ("nodemcu", "no firmware, but files", "")
+    assert found.holdings == (Holding("spiffs", Region(0x82000, end)),)
+
+
 def test_it_survives_the_journal() -> None:
     found = survey(booted_2x(), SIZE)
     assert from_json(json.loads(json.dumps(found.to_json()))) == found

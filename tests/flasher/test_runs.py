@@ -90,7 +90,7 @@ def test_read_back_reads(bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(loader.Link, "read", spy)
     with bed().session() as session:
         flash(session, plan(), QUIET)
-        assert read == []
+        assert all(region.size <= 4 for region in read), "words, in search of files that outlived their firmware"
         flash(session, plan(), replace(QUIET, force=True, read_back=True))
     assert read.count(Region(0, plan().size)) == 1
 

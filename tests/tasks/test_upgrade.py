@@ -103,7 +103,7 @@ def test_files_that_cannot_stay_are_backed_up_and_their_loss_announced(
     assert "lost: file system at 0x07c000..0x400000" in done.text
     assert project.receipts()[-1]["verdict"]["kind"] == "prompt"
     keeping = project.receipts()[-1]["keeping"]
-    assert f"backed up as {keeping['backup']}" in done.text
+    assert f"backed up as {keeping['backup']};" in done.text
     assert "<none>" in lua(board, READ), "a new file system, no half of the old one"
 
     from pipeline.backups import find  # noqa: PLC0415
