@@ -515,6 +515,13 @@ class PortDeniedError(PortError):
     remedy = "join the group with the command in the message, then log in again"
 
 
+class HostNotReadyError(PortError):
+    """`doctor` found something on this machine that keeps a board from being flashed."""
+
+    code = "host-not-ready"
+    remedy = "type the commands that `doctor` printed, then run it again"
+
+
 class PortLostError(PortError):
     """The port went away while in use."""
 

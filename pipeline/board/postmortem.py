@@ -89,6 +89,17 @@ def _holders(port: str) -> tuple[str, ...]:
     return tuple(str(holder) for holder in ports.find_holders(port)) if "://" not in port else ()
 
 
+def look(session: Session) -> Findings:
+    """The quality of the line and the state of the flash of a board that answers."""
+    link = session.link
+    asked, answered = _questions(link, session.wire)
+    found = Findings(loader_answers=True, asked=asked, answered=answered)
+    with suppress(PipelineError):
+        found = replace(found, flash_status=link.flash_status())
+        found = replace(found, wraps_at=_wrap(link, session.device.flash_size if session.device else None))
+    return found
+
+
 # --- the port --------------------------------------------------------------------------------------------------------
 
 
@@ -229,14 +240,7 @@ def _questions(link: Link, port: Any) -> tuple[int, int]:
 
 
 def _flash(session: Session, planned: Sequence[Region], wanted: Wanted | None) -> Findings:
-    link = session.link
-    found = Findings(loader_answers=True)
-    with suppress(PipelineError):
-        found = replace(found, flash_status=link.flash_status())
-    asked, answered = _questions(link, session.wire)
-    found = replace(found, asked=asked, answered=answered)
-    with suppress(PipelineError):
-        found = replace(found, wraps_at=_wrap(link, session.device.flash_size if session.device else None))
+    link, found = session.link, look(session)
     if wanted is not None:
         found = _compare(link, found, planned, wanted)
     return found

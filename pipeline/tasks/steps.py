@@ -240,6 +240,24 @@ def identify_board(board: Board) -> None:
 
 
 @board_step
+def diagnose_board(board: Board) -> None:
+    """Look at a board as after a failure."""
+    from pipeline.tasks.examining import examine  # noqa: PLC0415
+
+    examine(board)
+
+
+@step
+def check_host(request: Request) -> None:
+    """What on this machine keeps a board from being flashed."""
+    from pipeline.tasks import doctoring  # noqa: PLC0415
+
+    found = doctoring.findings(request)
+    say(doctoring.describe(found))
+    doctoring.refuse_unready(found)
+
+
+@board_step
 def monitor_board(board: Board) -> None:
     """Show what the board says, send what is typed."""
     from pipeline.tasks.monitor import monitor  # noqa: PLC0415

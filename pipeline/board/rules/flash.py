@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.board.evidence import UNTOUCHED, Evidence
-from pipeline.board.rules.line import feed, starved
+from pipeline.board.rules.line import feed, looked_at, starved
 from pipeline.board.rules.rule import Proof, Rule
 from pipeline.units import format_size
 
@@ -18,7 +18,13 @@ FEW_BITS: Final = 16
 
 
 def _broke_off(evidence: Evidence) -> bool:
-    return evidence.code in BROKE_OFF and evidence.found.loader_answers is not None and not starved(evidence)
+    """A chip that was known broke off in the middle."""
+    known = evidence.code in BROKE_OFF and bool(evidence.chip) and not evidence.verdict
+    return known and evidence.found.loader_answers is not None and not starved(evidence)
+
+
+def _gone(evidence: Evidence) -> bool:
+    return _broke_off(evidence) and not evidence.found.loader_answers and not _noisy(evidence)
 
 
 def _noisy(evidence: Evidence) -> bool:
@@ -30,13 +36,11 @@ def _answers(evidence: Evidence) -> str:
 
 
 def _noise(evidence: Evidence) -> Proof:
-    if evidence.code not in BROKE_OFF or not _noisy(evidence) or starved(evidence):
+    answers = evidence.found.loader_answers if evidence.chip else evidence.found.rom_answers
+    reached = (_broke_off(evidence) and (answers or evidence.found.rom_answers)) or (looked_at(evidence) and answers)
+    if not reached or not _noisy(evidence):
         return None
     return [_answers(evidence) + f" ({evidence.baud} baud)"]
-
-
-def _rom(evidence: Evidence) -> bool:
-    return bool(evidence.found.rom_answers)
 
 
 def _hiccup(evidence: Evidence) -> Proof:
@@ -45,24 +49,25 @@ def _hiccup(evidence: Evidence) -> Proof:
     return ["the loader still answers at the same rate: it was not reset", _answers(evidence)]
 
 
+def _spoke(evidence: Evidence) -> bool:
+    """Whether somebody else than the loader spoke after it broke off."""
+    return bool(evidence.garbage or evidence.words() or evidence.starts(UNTOUCHED))
+
+
 def _reset_itself(evidence: Evidence) -> Proof:
-    if not _broke_off(evidence) or evidence.found.loader_answers or _noisy(evidence) or not _rom(evidence):
-        return None
-    words = evidence.words()
-    if not (evidence.garbage or words or evidence.starts(UNTOUCHED)):
+    if not _gone(evidence) or not evidence.found.rom_answers or not _spoke(evidence):
         return None
     proof = ["the loader is gone, and after a reset the chip answers again"]
     if evidence.garbage:
         proof.append(
             f"instead of an answer came {evidence.garbage} bytes at another rate, as a ROM says when it starts"
         )
+    words = evidence.words()
     return [*proof, f'its firmware runs: "{words}"'] if words else proof
 
 
 def _hangs(evidence: Evidence) -> Proof:
-    if not _broke_off(evidence) or evidence.found.loader_answers or _noisy(evidence) or not _rom(evidence):
-        return None
-    if evidence.garbage or evidence.words() or evidence.starts(UNTOUCHED) or not evidence.chip:
+    if not _gone(evidence) or not evidence.found.rom_answers or _spoke(evidence):
         return None
     return [
         "the loader stopped answering without a word, at the step " + evidence.step,
@@ -70,16 +75,17 @@ def _hangs(evidence: Evidence) -> Proof:
     ]
 
 
-def _stub_dead(evidence: Evidence) -> Proof:
-    if evidence.code != "wire" or evidence.chip or not _rom(evidence) or _noisy(evidence) or starved(evidence):
-        return None
-    return ["the ROM answers before and after, but the flasher stub that it was given never speaks"]
-
-
 def _power_gone(evidence: Evidence) -> Proof:
-    if not _broke_off(evidence) or evidence.found.loader_answers or _rom(evidence) or not evidence.heard_nothing():
+    if not _gone(evidence) or evidence.found.rom_answers is not False or not evidence.heard_nothing():
         return None
     return [f"{evidence.chip} answered before; now nothing comes, not even its ROM after a reset"]
+
+
+def _stub_dead(evidence: Evidence) -> Proof:
+    answers = looked_at(evidence) and evidence.found.rom_answers and evidence.code != "no-answer"
+    if not answers or _noisy(evidence):
+        return None
+    return ["the ROM answers before and after, but the flasher stub that it was given never speaks"]
 
 
 def _verify(evidence: Evidence) -> bool:
@@ -145,42 +151,36 @@ RULES: Final = (
         _noise,
         "the line between adapter and chip loses or damages bytes",
         "run it again with baud=115200, a shorter cable and no hub",
-        (8, 11),
     ),
     Rule(
         "loader-hiccup",
         _hiccup,
         "one exchange with the loader was damaged; chip and line are fine now",
         "run the same command again: it continues; if it recurs, baud=115200",
-        (8,),
     ),
     Rule(
         "chip-reset-itself",
         _reset_itself,
         "the chip reset by itself in the middle of the work: its 3.3 V supply is too weak for erasing and writing",
         feed,
-        (8, 9, 5),
     ),
     Rule(
         "loader-hangs",
         _hangs,
         "the loader waits for the flash, which does not finish what it was told",
         "cut the power for some seconds and run the same command again; nothing may hang on GPIO6 to GPIO11",
-        (8, 5),
     ),
     Rule(
         "stub-dead",
         _stub_dead,
         "the flasher stub does not run: the supply dips when it starts, or this is no genuine ESP8266",
         lambda evidence: feed(evidence) + "; then baud=115200",
-        (8, 9),
     ),
     Rule(
         "power-gone",
         _power_gone,
         "the board lost its power in the middle of the work",
         "restore its power and run the same command again: it continues",
-        (8, 9),
     ),
     Rule(
         "size-lie",
@@ -189,41 +189,35 @@ RULES: Final = (
         lambda evidence: (
             f"take the profile of a board with {format_size(evidence.found.wraps_at or 0)} and allow=wrong-flash-size"
         ),
-        (5, 4),
     ),
     Rule(
         "write-protected",
         _protected,
         "the flash part refuses to be written: its block protection bits are set",
         "pull its WP pin high, cut the power, and run it again; some parts need their maker's tool to clear the bits",
-        (5,),
     ),
     Rule(
         "reads-unstable",
         _unstable,
         "the flash holds other bytes each time it is read: supply or wiring, not the image",
         feed,
-        (5, 23),
     ),
     Rule(
         "bad-cells",
         _bad_cells,
         "one place of the flash does not take what is written: the part is worn out or broken",
         "replace the module; an image that leaves this place out would still work",
-        (5,),
     ),
     Rule(
         "not-written",
         _not_written,
         "the flash acknowledged writes that it did not carry out: mostly a supply that is too weak",
         feed,
-        (5, 9),
     ),
     Rule(
         "flash-absent",
         _no_flash,
         "the flash part does not answer: nothing else may use GPIO6 to GPIO11, and it needs a steady 3.3 V",
         "take off what is connected to GPIO6 to GPIO11 (SD0 to SD3, CLK, CMD)",
-        (5,),
     ),
 )

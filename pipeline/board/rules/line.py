@@ -14,9 +14,20 @@ POWER_ON: Final = 1
 CONNECT_CODES: Final = frozenset({"no-answer", "wire", "write-failed"})
 
 
+def looked_at(evidence: Evidence) -> bool:
+    """Whether no chip was ever known on this port, and the line was looked at afterwards."""
+    no_chip = evidence.code in CONNECT_CODES and not evidence.chip and not evidence.verdict
+    return no_chip and bool(evidence.found.heard) and not starved(evidence)
+
+
 def unreached(evidence: Evidence) -> bool:
-    """Whether no chip was ever known on this port, and it was looked at afterwards."""
-    return evidence.code in CONNECT_CODES and not evidence.chip and bool(evidence.found.heard)
+    """Whether nothing makes the loader answer."""
+    return looked_at(evidence) and not evidence.found.rom_answers
+
+
+def _no_rom(evidence: Evidence) -> bool:
+    """Unreached, and no ROM told of a reset."""
+    return unreached(evidence) and evidence.loader_mode() is None
 
 
 def starved(evidence: Evidence) -> bool:
@@ -26,7 +37,8 @@ def starved(evidence: Evidence) -> bool:
     by us, which latches another one.
     """
     starts = evidence.starts(INTO_LOADER) + evidence.starts(INTO_APPLICATION)
-    return any(cause == POWER_ON for cause, _ in starts)
+    looked = evidence.code in CONNECT_CODES or bool(evidence.verdict)
+    return looked and any(cause == POWER_ON for cause, _ in starts)
 
 
 def _told(evidence: Evidence) -> list[str]:
@@ -37,39 +49,33 @@ def _told(evidence: Evidence) -> list[str]:
 
 
 def _gpio0_high(evidence: Evidence) -> Proof:
-    if not unreached(evidence) or evidence.loader_mode() != SPI_BOOT or starved(evidence):
+    if not unreached(evidence) or evidence.loader_mode() != SPI_BOOT:
         return None
     return [*_told(evidence), "boot mode 3 is the normal start: GPIO0 was high when the chip left reset"]
 
 
 def _sdio(evidence: Evidence) -> Proof:
-    modes = [mode for _, mode in evidence.starts() + evidence.log_starts()]
-    if evidence.chip or not modes or modes[-1] not in SDIO or starved(evidence):
+    if not unreached(evidence) or evidence.loader_mode() not in SDIO:
         return None
-    return [f'the ROM says "{evidence.rom_line()}"', f"boot mode {modes[-1]}: GPIO15 was high when it left reset"]
+    return [*_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO15 was high when it left reset"]
 
 
 def _gpio2(evidence: Evidence) -> Proof:
-    modes = [mode for _, mode in evidence.starts() + evidence.log_starts()]
-    if evidence.chip or not modes or modes[-1] not in {0, 2} or starved(evidence):
+    if not unreached(evidence) or evidence.loader_mode() not in {0, 2}:
         return None
-    return [f'the ROM says "{evidence.rom_line()}"', f"boot mode {modes[-1]}: GPIO2 was low when it left reset"]
-
-
-def _unheard(evidence: Evidence) -> bool:
-    """The loader runs and says so, and does not answer."""
-    in_loader = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD and not starved(evidence)
-    return in_loader and not evidence.found.rom_answers and not evidence.found.echoes
+    return [*_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO2 was low when it left reset"]
 
 
 def _deaf(evidence: Evidence) -> Proof:
-    if not _unheard(evidence) or evidence.found.reply or evidence.found.answers_slowly:
+    unheard = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD
+    if not unheard or evidence.found.reply or evidence.found.answers_slowly:
         return None
     return [*_told(evidence), "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"]
 
 
 def _rate(evidence: Evidence) -> Proof:
-    if not _unheard(evidence) or not (evidence.found.reply or evidence.found.answers_slowly):
+    unheard = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD
+    if not unheard or not (evidence.found.reply or evidence.found.answers_slowly):
         return None
     reply = evidence.found.reply[:12].hex(" ")
     slowly = ["its loader answers at 74880 baud, not at 115200"] if evidence.found.answers_slowly else []
@@ -77,41 +83,58 @@ def _rate(evidence: Evidence) -> Proof:
 
 
 def _loop_back(evidence: Evidence) -> Proof:
-    if not unreached(evidence) or not evidence.found.echoes_always or evidence.starts():
+    if not _no_rom(evidence) or not evidence.found.echoes_always:
         return None
     return ["what comes back is exactly what was sent, at 115200 and at 74880 baud, and nothing else comes"]
 
 
-def _dead(evidence: Evidence) -> Proof:
-    if not unreached(evidence) or not evidence.heard_nothing() or evidence.found.reply:
-        return None
-    if not evidence.found.rom_answers and evidence.silent(INTO_LOADER):
-        return [
-            f"{evidence.received} bytes came in all; none at 74880 and 115200 baud, nor after a reset",
-            "the ROM of a powered chip always speaks after a reset",
-        ]
-    return None
-
-
 def _not_reset(evidence: Evidence) -> Proof:
-    words = evidence.words()
-    found = evidence.found
-    if not unreached(evidence) or evidence.starts(INTO_LOADER) or starved(evidence):
-        return None
-    if found.rom_answers or found.echoes_always or not (words or found.echoes):
+    words, found = evidence.words(), evidence.found
+    if not _no_rom(evidence) or found.echoes_always or not (words or found.echoes):
         return None
     first = "no ROM speaks after the reset lines were pulsed" if evidence.reset not in {"none", "manual"} else ""
     second = f'the firmware goes on running and says "{words}"' if words else "a console shows what is sent to it"
     return [line for line in (first, second) if line]
 
 
+def _quiet(evidence: Evidence) -> bool:
+    found = evidence.found
+    told = evidence.words() or found.reply or found.echoes or found.echoes_always
+    return _no_rom(evidence) and not told
+
+
+def _dead(evidence: Evidence) -> Proof:
+    if not _quiet(evidence) or not evidence.heard_nothing() or not evidence.silent(INTO_LOADER):
+        return None
+    return [
+        f"{evidence.received} bytes came in all; none at 74880 and 115200 baud, nor after a reset",
+        "the ROM of a powered chip always speaks after a reset",
+    ]
+
+
 def _nobody_there(evidence: Evidence) -> Proof:
     """No reset by wire was allowed, and nothing came."""
-    if not unreached(evidence) or not evidence.heard_nothing() or evidence.silent(INTO_LOADER):
+    if not _quiet(evidence) or not evidence.heard_nothing() or evidence.silent(INTO_LOADER):
         return None
     return [
         "nothing came by itself or after a carriage return, and reset=none or manual forbids to pulse the reset line"
     ]
+
+
+def _other_rate(evidence: Evidence) -> Proof:
+    found = evidence.found
+    if not _no_rom(evidence) or evidence.words() or found.echoes or found.echoes_always or evidence.starts():
+        return None
+    count = sum(heard.count for heard in found.heard) + len(found.reply)
+    return [f"{count} bytes came that make no text at 74880 and 115200 baud"] if count else None
+
+
+def _came_back(evidence: Evidence) -> Proof:
+    found = evidence.found
+    answers = looked_at(evidence) and found.rom_answers and evidence.code == "no-answer"
+    if not answers or found.answered < found.asked:
+        return None
+    return ["one more reset, and the ROM answered"]
 
 
 def _starved(evidence: Evidence) -> Proof:
@@ -120,22 +143,6 @@ def _starved(evidence: Evidence) -> Proof:
     starts = evidence.starts(INTO_LOADER) + evidence.starts(INTO_APPLICATION)
     count = sum(cause == POWER_ON for cause, _ in starts)
     return [f"after our own reset of it (cause 2) the ROM tells of {count} power-on(s), reset cause 1, within a second"]
-
-
-def _other_uart(evidence: Evidence) -> Proof:
-    counts = [heard for heard in evidence.found.heard if heard.count]
-    if not unreached(evidence) or evidence.starts() or evidence.words() or not counts or evidence.found.echoes:
-        return None
-    if evidence.found.rom_answers:
-        return None
-    return [f"{sum(heard.count for heard in counts)} bytes came that make no text at 74880 and 115200 baud"]
-
-
-def _came_back(evidence: Evidence) -> Proof:
-    found = evidence.found
-    if not unreached(evidence) or not found.rom_answers or evidence.code != "no-answer" or starved(evidence):
-        return None
-    return ["one more reset, and the ROM answered"]
 
 
 FEED: Final = "feed 3.3 V from a supply of 500 mA or more, with 100 µF or more beside the chip"
@@ -157,7 +164,6 @@ RULES: Final = (
         _starved,
         "the 3.3 V supply collapses: the chip powers up again and again",
         feed,
-        (9, 8),
     ),
     Rule(
         "gpio0-high",
@@ -165,42 +171,36 @@ RULES: Final = (
         "GPIO0 is not low when the chip leaves reset, so it starts its firmware instead of the loader",
         "hold the FLASH button (GPIO0 to GND) while it resets: say reset=manual on a terminal; "
         "take off what hangs on D3 and D4",
-        (1, 11),
     ),
     Rule(
         "gpio15-high",
         _sdio,
         "GPIO15 is high when the chip leaves reset, so it waits for an SDIO host",
         "pull GPIO15 (D8) to GND with 10 kΩ and take off what hangs on it",
-        (1,),
     ),
     Rule(
         "gpio2-low",
         _gpio2,
         "GPIO2 is low when the chip leaves reset, a mode in which it starts nothing",
         "take off what pulls GPIO2 (D4) low: it must be high or open while the chip resets",
-        (1,),
     ),
     Rule(
         "rx-dead",
         _deaf,
         "what this machine sends does not reach the chip: the wire from the adapter's TX to the chip's RX",
         "connect the adapter's TX to the chip's RX (GPIO3), and take off whatever else drives RX",
-        (1,),
     ),
     Rule(
         "rate-garbled",
         _rate,
         "the adapter or its driver garbles 115200 baud, and the loader is not heard at it",
         "take another adapter or a shorter cable; for a CH340, the newest driver of your system",
-        (10,),
     ),
     Rule(
         "loop-back",
         _loop_back,
         "TX and RX of the adapter are connected to each other, and no chip speaks",
         "take the bridge between TX and RX away and connect the board: TX to RX, RX to TX, GND to GND",
-        (1,),
     ),
     Rule(
         "line-dead",
@@ -208,34 +208,29 @@ RULES: Final = (
         DEAD,
         "look for a light on the board; `doit ports` names the ports; take a cable that carries data; "
         "TX of the board to RX of the adapter, EN (CH_PD) high",
-        (1, 7),
     ),
     Rule(
         "no-reset-line",
         _not_reset,
         "the reset line does not reach the chip: its firmware goes on running",
         "say reset=manual on a terminal and press the buttons when told; for later, wire RTS to RESET and DTR to GPIO0",
-        (16, 11, 1),
     ),
     Rule(
         "nobody-there",
         _nobody_there,
         "no loader is running, and the reset line must not be used",
         "put the board into download mode (GPIO0 low, then RESET) and run the same command again",
-        (16,),
     ),
     Rule(
         "unknown-rate",
-        _other_uart,
+        _other_rate,
         "the board says something at a rate that is neither its ROM's nor the usual one",
         "check GND between adapter and board, and that the adapter speaks 3.3 V; then the crystal: 26 or 40 MHz",
-        (17, 11),
     ),
     Rule(
         "slow-reset",
         _came_back,
         "the chip answers, but not after the first resets: EN rises slowly, or a contact is loose",
         "run the same command again; if it recurs, reseat the board and its cable",
-        (1,),
     ),
 )

@@ -22,10 +22,6 @@ class Rule:
     cause: Text
     action: Text
     """One next action."""
-    pains: tuple[int, ...] = ()
-    """Numbers of the complaints that users bring, which this cause explains (`pains`)."""
-    told: bool = False
-    """The error's own words say it all: nothing is printed beside them."""
 
     def said(self, text: Text, evidence: Evidence) -> str:
         """A text about this evidence."""
