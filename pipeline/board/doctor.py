@@ -15,7 +15,7 @@ from typing import Final, Literal
 from pipeline.board.baudrates import LIMIT_PERCENT, MAXIMUM, error_percent
 from pipeline.board.hostview import Host
 from pipeline.board.portlock import find_holders
-from pipeline.board.ports import PortInfo
+from pipeline.board.ports import PortInfo, is_url
 from pipeline.board.usb import NO_BRLTTY, missing_port_advice
 
 State = Literal["ok", "warn", "fail"]
@@ -73,6 +73,8 @@ def _adapters(question: Question) -> Iterator[Check]:
     if question.ports:
         names = ", ".join(f"{info.device} ({info.adapter()})" for info in question.ports)
         yield Check("adapter", "ok", f"serial ports: {names}")
+    elif facts.wsl or facts.container:
+        yield Check("adapter", "fail", "no USB serial port")
     else:
         advice = missing_port_advice(facts)
         command = next(iter(re.findall(r"`([^`]+)`", advice)), "")
@@ -134,7 +136,7 @@ def _right(host: Host, device: str, owner: int, group: int, mode: int) -> Check:
 def _holders(question: Question) -> Iterator[Check]:
     if question.host.system != _LINUX:
         return
-    for info in question.ports:
+    for info in (info for info in question.ports if not is_url(info.device)):
         holders = find_holders(info.device, question.host.root / "proc")
         if holders:
             who = ", ".join(map(str, holders))

@@ -27,6 +27,8 @@ __all__ = [
     "task_audit",
     "task_backup",
     "task_boot",
+    "task_diagnose",
+    "task_doctor",
     "task_erase",
     "task_files",
     "task_flash",
@@ -240,6 +242,24 @@ def task_identify() -> Tasks:
     [port=PORT] [profile=NAME] [reset=none]
     """
     return _for_boards("identify", steps.identify_board)
+
+
+def task_diagnose() -> Tasks:
+    """Find out what is wrong with a board: its line, its flash, its boot; writes nothing
+
+    [port=PORT] [profile=NAME] [reset=none]. The cause, its proof and one next action, as after a failure; also what
+    the last failure on that port was. The board is reset.
+    """
+    return _for_boards("diagnose", steps.diagnose_board)
+
+
+def task_doctor() -> Tasks:
+    """Find out what on this machine keeps a board from being flashed; changes nothing
+
+    [port=PORT] [baud=460800]. Rights, who holds the port, drivers, brltty, ModemManager, WSL, containers, baud rates,
+    versions; each with the command that cures it. No port is opened.
+    """
+    return _plain(steps.check_host)
 
 
 def task_monitor() -> Tasks:

@@ -60,12 +60,6 @@ class Board:
         """What the board has said in the boot check of this run."""
         return self.outcome.verdict.log if self.outcome is not None else ""
 
-    def tell(self, text: str) -> None:
-        """One result about this board, on standard output."""
-        from pipeline.tasks.steps import say  # noqa: PLC0415  which knows boards
-
-        say(text)
-
     # --- the port ----------------------------------------------------------------------------------------------------
 
     def port(self) -> str:

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
 BOARD_TASKS: Final = frozenset(
     {
-        *("audit", "backup", "boot", "erase", "files", "flash", "format", "identify", "lua", "monitor", "node"),
+        *(
+            "audit",
+            "backup",
+            "boot",
+            "diagnose",
+            "erase",
+            "files",
+            "flash",
+            "format",
+            "identify",
+            "lua",
+            "monitor",
+            "node",
+        ),
         *("restore", "verify"),
     }
 )

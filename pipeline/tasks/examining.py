@@ -15,6 +15,7 @@ from pipeline.errors import FlashSizeError, RecordError, WireError
 from pipeline.flasher.booting import boot_error
 from pipeline.flasher.records import BootWish
 from pipeline.tasks.diagnosing import LAST
+from pipeline.tasks.steps import say
 from pipeline.units import format_size
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ def examine(board: Board) -> None:
     session = board.session()
     last = last_failure(board.request.folder, session.port)
     if last:
-        board.tell(f"{'before':<9}{last}")
+        say(f"{'before':<9}{last}")
     device = session.connected()
     with session.step("look", "line and flash") as result:
         found = postmortem.look(session)
         result.append(f"{found.answered} of {found.asked} short questions answered right")
     for name, text in _rows(device, found, session.baud):
-        board.tell(f"{name:<9}{text}")
+        say(f"{name:<9}{text}")
     if found.answered < found.asked:
         raise WireError(f"{session.port}: {found.asked - found.answered} of {found.asked} answers were lost or damaged")
     if found.wraps_at is not None:
@@ -51,14 +52,14 @@ def examine(board: Board) -> None:
             "take the profile of a board of that size and allow=wrong-flash-size",
         )
     if not session.resets_by_wire:
-        board.tell("boot     not looked at: nothing here may reset the board")
+        say("boot     not looked at: nothing here may reset the board")
         return
     with session.step("boot", "resetting the board and reading its log") as result:
         verdict = session.boot(timeout_s=BOOT_S)
         result.append(verdict.summary)
     if verdict.kind not in HEALTHY:
         raise boot_error(session.port, verdict, BootWish(expect="any"))
-    board.tell("nothing wrong was found")
+    say("nothing wrong was found")
 
 
 def _rows(device: Device, found: Findings, baud: int) -> list[tuple[str, str]]:
