@@ -53,6 +53,8 @@ class Findings:
     asked: int = 0
     answered: int = 0
     """Register reads tried, and those answered right, over the line that had failed."""
+    flash_answers: bool | None = None
+    """Whether the flash part still gave an ID after the reset."""
     flash_status: int | None = None
     """First status register of the flash part."""
     bad: str = ""

@@ -17,6 +17,7 @@ from pipeline.board import bootlog, ports
 from pipeline.board.evidence import INTO_APPLICATION, INTO_LOADER, KNOCKED, UNTOUCHED, Findings, Heard
 from pipeline.board.linetext import readable
 from pipeline.board.loader import MAGIC_ESP8266, MAGIC_REGISTER, ROM_BAUD, Link
+from pipeline.board.romlink import RomLink
 from pipeline.board.session import Session
 from pipeline.errors import (
     BootError,
@@ -182,8 +183,13 @@ def _reset_and_ask(session: Session, found: Findings) -> Findings:
     found = replace(found, heard=(*found.heard, *_loader_banner(session)))
     answers, reply = _sync(session, ROM_BAUD)
     if answers:
-        asked, answered = _questions(Link(session.wire, session.port), session.wire)
-        return replace(found, rom_answers=True, asked=asked, answered=answered)
+        link = RomLink(session.wire, session.port)
+        asked, answered = _questions(link, session.wire)
+        found = replace(found, rom_answers=True, asked=asked, answered=answered)
+        with suppress(PipelineError):
+            link.start_stub()  # which attaches the flash, without a stub
+            found = replace(found, flash_answers=link.flash_id() & 0xFF not in {0x00, 0xFF})
+        return found
     slowly, slow_reply = _sync(session, bootlog.rom_baud(26))
     return replace(
         found,

@@ -39,6 +39,7 @@ KINDS: Final = (
     FaultKind("power-loss", "OPERATION", "the supply fails in the middle of this flash operation, counted from 1"),
     FaultKind("power-loss-at", "ADDRESS", "the supply fails in the middle of the first program or erase there"),
     FaultKind("brown-out", "COUNT", "the chip resets at this erase, counted from 1: the supply is too weak"),
+    FaultKind("weak-supply", "COUNT", "the chip resets at this erase, counted from 1, and at each one after it"),
     FaultKind("stuck-sector", "ADDRESS", "the sector there does not erase and does not program"),
     FaultKind("weak-page", "ADDRESS", "the page there does not program"),
     FaultKind("stuck-busy", "OPERATION", "the flash never finishes this operation, counted from 1"),
@@ -228,11 +229,15 @@ class Faults:
             tear(nor, operation)
             self.power_off()
             return True
-        if operation.kind != "program" and self.limits.get("brown-out") == self.erases:
+        if operation.kind != "program" and self._browns_out():
             tear(nor, operation)
             self.brown_out()
             return True
         return self._apply_around(nor, operation)
+
+    def _browns_out(self) -> bool:
+        weak = self.limits.get("weak-supply")
+        return self.limits.get("brown-out") == self.erases or (weak is not None and self.erases >= weak)
 
     def _power_fails(self, operation: Operation) -> bool:
         if self.limits.get("power-loss") == self.operations:

@@ -158,6 +158,7 @@ findings = st.builds(
     echoes_always=st.booleans(),
     asked=st.just(20),
     answered=st.sampled_from([20, 20, 15, 0]),
+    flash_answers=perhaps,
     flash_status=st.sampled_from([None, 0, 0x1C]),
     bad=st.sampled_from(["", "blank", "other", "unstable", "right"]),
     bad_blocks=st.integers(0, 8),

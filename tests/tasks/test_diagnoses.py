@@ -56,8 +56,7 @@ FLASHES = (
     Case("fault=weak-page:0x12000", "verify-failed", "bad-cells", "replace the module"),
     Case("fault=wrong-size:256KB", "verify-failed", "size-lie", "256 KB"),
     Case("fault=protect:7", "verify-failed", "write-protected", "WP pin"),
-    Case("fill=byte:0&fault=brown-out:5", "write-failed", "chip-reset-itself", "500 mA"),
-    Case("fill=byte:0&fault=brown-out:6&usb=0403:6001", "write-failed", "chip-reset-itself", "FTDI"),
+    Case("fill=byte:0&fault=weak-supply:5&usb=0403:6001", "write-failed", "chip-reset-itself", "FTDI"),
     Case("fill=byte:0&fault=power-loss:20", "write-failed", "power-gone", "restore its power"),
     Case("fill=byte:0&fault=stuck-busy:20", "write-failed", "loader-hangs", "cut the power"),
 )
@@ -78,7 +77,9 @@ BOOTS = (
 GROUPS = {"unreached": UNREACHED, "ports": PORTS, "flashes": FLASHES, "boots": BOOTS}
 UNHARMED = {
     "bad-baud": "the rate is lowered by itself",
+    "brown-out": "once is cured by another try; weak-supply stays",
     "echo": "frames are told from their echo",
+    "long-writes": "smaller blocks cure it",
     "lost": "the same causes as noise",
     "noise": "the ladder of retries decides when it is too much; rules: tests/board/test_diagnosis.py",
     "noise-out": "as noise",

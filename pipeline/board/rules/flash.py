@@ -54,8 +54,12 @@ def _spoke(evidence: Evidence) -> bool:
     return bool(evidence.garbage or evidence.words() or evidence.starts(UNTOUCHED))
 
 
+def _stuck(evidence: Evidence) -> bool:
+    return evidence.found.flash_answers is False
+
+
 def _reset_itself(evidence: Evidence) -> Proof:
-    if not _gone(evidence) or not evidence.found.rom_answers or not _spoke(evidence):
+    if not _gone(evidence) or not evidence.found.rom_answers or not _spoke(evidence) or _stuck(evidence):
         return None
     proof = ["the loader is gone, and after a reset the chip answers again"]
     if evidence.garbage:
@@ -67,8 +71,13 @@ def _reset_itself(evidence: Evidence) -> Proof:
 
 
 def _hangs(evidence: Evidence) -> Proof:
-    if not _gone(evidence) or not evidence.found.rom_answers or _spoke(evidence):
+    if not _gone(evidence) or not evidence.found.rom_answers or (_spoke(evidence) and not _stuck(evidence)):
         return None
+    if _stuck(evidence):
+        return [
+            "the loader stopped answering at the step " + evidence.step,
+            "after a reset the chip answers, its flash does not: its ID reads as all ones or zeros",
+        ]
     return [
         "the loader stopped answering without a word, at the step " + evidence.step,
         "it was not reset by itself: no ROM spoke; after a reset by us the chip answers",
