@@ -12,6 +12,7 @@ from typing import Any, Final
 
 COMMANDS: Final = {
     "board": "pipeline.sim.cli",
+    "bundle": "pipeline.tasks.bundle",
     "cache": "pipeline.tasks.cache",
     "init": "pipeline.tasks.init",
     "inspect": "pipeline.tasks.inspect_command",

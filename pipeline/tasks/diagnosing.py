@@ -55,7 +55,7 @@ def explain_on(board: Board, session: Session, error: PipelineError, plan: Flash
     if error.diagnosis.rule == UNKNOWN:
         error.hint = f"{error.hint}; {OFFER}" if error.hint else OFFER
     with suppress(RecordError):  # the failure itself is what matters
-        _keep(board.request.folder / LAST, evidence, error.diagnosis, chunks)
+        _keep(board.request.folder / LAST, evidence, error.diagnosis, chunks, plan)
 
 
 def _usb(session: Session) -> tuple[str, str]:
@@ -149,11 +149,15 @@ def _journal(mac: str) -> str:
     return "unknown"
 
 
-def _keep(folder: Path, evidence: Evidence, found: Diagnosis, chunks: list[Chunk]) -> None:
+def _keep(folder: Path, evidence: Evidence, found: Diagnosis, chunks: list[Chunk], plan: FlashPlan | None) -> None:
+    from pipeline.tasks.plan_text import describe_plan  # noqa: PLC0415  only where there is a plan
+
     record = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "diagnosis": asdict(found),
         "evidence": asdict(evidence),
+        "plan": describe_plan(plan) if plan else "",
+        "image": asdict(plan.firmware) if plan else {},
         "transcript": list(transcript.lines(chunks)),
     }
     name = ports.port_slug(evidence.port) + ".json"
@@ -167,4 +171,6 @@ def _masked(value: Any) -> Any:
         return [_masked(item) for item in value]
     if isinstance(value, bytes):
         return value.hex()
-    return receipt.mask(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return receipt.mask(value)
+    return value if isinstance(value, int | float | None) else str(value)
