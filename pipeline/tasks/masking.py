@@ -14,7 +14,10 @@ from typing import Final
 from pipeline import receipt
 
 _HEX: Final = "[0-9A-Fa-f]"
-_MAC: Final = re.compile(rf"(?<![:\w])({_HEX}{{2}}([:-])(?:{_HEX}{{2}}\2){{4}}{_HEX}{{2}})(?![:\w])")
+_MAC: Final = re.compile(
+    rf"(?<![:\w])({_HEX}{{2}}([:-])"  # the separator that the other four repeat
+    rf"(?:{_HEX}{{2}}\2){{4}}{_HEX}{{2}})(?![:\w])"
+)
 _WIFI: Final = re.compile(
     r"""(?ix) ( \b (?: ssid | bssid | psk | passphrase | password | passwd | pwd | wpa_key ) \b \s* (?: is )? [\s:='"]+ )
     [^\s'",;)}\]]+ """
