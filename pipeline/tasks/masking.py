@@ -19,8 +19,8 @@ _MAC: Final = re.compile(
     rf"(?:{_HEX}{{2}}\2){{4}}{_HEX}{{2}})(?![:\w])"
 )
 _WIFI: Final = re.compile(
-    r"""(?ix) ( \b (?: ssid | bssid | psk | passphrase | password | passwd | pwd | wpa_key ) \b \s* (?: is )? [\s:='"]+ )
-    [^\s'",;)}\]]+ """
+    r"""(?ix) ( \b (?: ssid | bssid | psk | passphrase | password | passwd | pwd | wpa_key ) \b
+    \s* (?: is )? [\s:='"]+ ) [^\s'",;)}\]]+"""
 )
 """Looser than a receipt's: `connected with SSID, ssid is home`."""
 _CONNECTED: Final = re.compile(r"(?i)(connected with )[^,\n]+")
