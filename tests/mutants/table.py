@@ -6,10 +6,11 @@ from typing import Final
 
 from tests.mutants.of_keep import KEEP
 from tests.mutants.of_ladder import LADDER
+from tests.mutants.of_lua import LUA
 from tests.mutants.of_parts import PARTS
 from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
 from tests.mutants.of_verdict import VERDICTS
 
-MUTANTS: Final = (*BOARD, *HOST, *KEEP, *LADDER, *PARTS, *SPEED, *VERDICTS)
+MUTANTS: Final = (*BOARD, *HOST, *KEEP, *LADDER, *LUA, *PARTS, *SPEED, *VERDICTS)
