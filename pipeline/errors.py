@@ -687,7 +687,7 @@ class BootPanicError(BootLoopError):
     """Lua gave up, mostly in init.lua."""
 
     code, status = "boot-panic", 56
-    remedy = "mend init.lua; `doit erase` and `doit flash` get the prompt back, without its files"
+    remedy = "mend init.lua; `doit files rescue=1` puts it aside; else `doit erase` and `doit flash`, without its files"
 
 
 class BootWatchdogError(BootLoopError):

@@ -21,6 +21,7 @@ from pipeline.board.session import Session
 from pipeline.errors import (
     AcceptanceOutputError,
     BootError,
+    BootPanicError,
     ConnectError,
     ConsoleError,
     FileDamagedError,
@@ -93,6 +94,21 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
     return verdict
 
 
+def first_look(session: Session, wish: LuaWish, look: Callable[[], Verdict]) -> Verdict:
+    """Judge the boot; where Lua panics over an init.lua that the profile replaces anyway, put that one aside first.
+
+    Raises:
+        BootError: the board does not boot as it should.
+    """
+    try:
+        return look()
+    except BootPanicError:
+        if not any(file.name == START for file in wish.files) or not park(session, session.rate):
+            raise
+    session.say(f"the init.lua on the board panicked: it was renamed to {PARKED}, the profile's takes its place")
+    return look()
+
+
 def settle(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
     """Carry out what the profile wants of a NodeMCU that has just booted well.
 
@@ -125,7 +141,7 @@ def settle(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Ve
 
 def _carry_out(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
     try:
-        console = find_console(session, session.rate, waiting=session.progress("console"))
+        console = find_console(session, session.rate, limit_s=ROUND_S, waiting=session.progress("console"))
         found = accept(session, console, wish.acceptance, done.verdict.log, lambda seen: _keep(done, seen))
         done = replace(done, acceptance=tuple(found))
         if wish.files:

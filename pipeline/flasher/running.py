@@ -20,7 +20,7 @@ from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.holdings import of_blank, of_plan
-from pipeline.flasher.luastage import settle
+from pipeline.flasher.luastage import first_look, settle
 from pipeline.flasher.mending import mend
 from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
@@ -86,7 +86,7 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
         return judge(session, policy.boot, entry, is_nodemcu=is_nodemcu, mode=found.plan.settings.mode)
 
     try:
-        verdict = look()
+        verdict = first_look(session, policy.lua, look)
     except BootError as error:
         error.done = done  # the receipt says what was written all the same
         if done.outcome == "skipped":

@@ -1,0 +1,105 @@
+"""What becomes of an init.lua that the board does not survive: the profile's takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from pipeline.board.bootlog import Verdict
+from pipeline.board.luafiles import FileState, LuaFile
+from pipeline.board.session import Session
+from pipeline.errors import BootError, BootPanicError, BootSilentError, LuaFailedError, StartFileError
+from pipeline.flasher import luastage
+from pipeline.flasher.acceptance import LuaWish
+from pipeline.flasher.luastage import first_look, restart
+
+PROMPT = Verdict("prompt", "at its prompt", log="NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n> ")
+INIT = LuaWish(files=(LuaFile("init.lua", b""),))
+SENT = [FileState("init.lua", 1, "00", "sent")]
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    """One that says `heard` after the boot check, on a board whose init.lua can be put aside."""
+    made = Session("port")
+    monkeypatch.setattr(luastage, "park", lambda *_: True)
+    monkeypatch.setattr(luastage, "_listen", lambda *_: "")
+    return made
+
+
+def failing(*errors: BootError) -> Callable[[], Verdict]:
+    left = list(errors)
+
+    def look() -> Verdict:
+        if left:
+            raise left.pop(0)
+        return PROMPT
+
+    return look
+
+
+def test_a_panic_over_an_init_lua_that_is_replaced_anyway_is_no_end(session: Session) -> None:
+    assert first_look(session, INIT, failing(BootPanicError("PANIC"))) is PROMPT
+
+
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [
+        (LuaWish(files=(LuaFile("main.lua", b""),)), BootPanicError("PANIC")),
+        (LuaWish(), BootPanicError("PANIC")),
+        (INIT, BootSilentError("silence")),
+    ],
+)
+def test_any_other_failure_stands(wish: LuaWish, error: BootError, session: Session) -> None:
+    with pytest.raises(type(error)):
+        first_look(session, wish, failing(error))
+
+
+def test_without_a_way_in_the_panic_stands(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(luastage, "park", lambda *_: False)
+    with pytest.raises(BootPanicError):
+        first_look(session, INIT, failing(BootPanicError("PANIC")))
+
+
+@pytest.mark.parametrize(
+    ("log", "heard", "error"),
+    [
+        ("hello\n> ", "", None),
+        ("hello\n> ", "tick\ntick\n", None),
+        ("lua: init.lua:3: no\n> ", "", LuaFailedError),
+        ("Lua error: \tinit.lua:3: no\nstack traceback:\n\t?\n> ", "", LuaFailedError),
+        ("> ", "PANIC: unprotected error in call to Lua API (init.lua:1: pwd=hunter2)\n", StartFileError),
+        ("> Lua error: \tinit.lua:2: no\n", "", StartFileError),
+        ("> ", "Lua error: \tinit.lua:2: no\n", StartFileError),
+        ("", "\nNodeMCU 3.0.0.0\n build x powered by Lua 5.1.4 on SDK 3\n", StartFileError),
+    ],
+)
+def test_a_new_init_lua_is_watched(
+    log: str, heard: str, error: type[Exception] | None, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(luastage, "_listen", lambda *_: heard)
+    kind = "prompt" if "> " in log else "banner"
+    verdict = Verdict(kind, "", log=f"NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n{log}")
+    if error is None:
+        assert restart(session, 115200, SENT, lambda: verdict) is verdict
+        return
+    with pytest.raises(error) as failure:
+        restart(session, 115200, SENT, lambda: verdict)
+    assert "hunter2" not in str(failure.value)
+
+
+def test_a_boot_that_fails_over_a_new_init_lua_is_its_fault(session: Session) -> None:
+    failure = BootPanicError("PANIC")
+    failure.verdict = Verdict("panic", "Lua panic: not enough memory")
+    with pytest.raises(StartFileError, match="not enough memory") as put_aside:
+        restart(session, 115200, SENT, failing(failure))
+    assert "init.lua.bad" in put_aside.value.hint
+    with pytest.raises(BootPanicError):
+        restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], failing(failure))
+
+
+def test_files_beside_init_lua_need_no_watching(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(luastage, "_listen", lambda *_: cast("str", pytest.fail("was watched")))
+    assert restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], lambda: PROMPT) is PROMPT
