@@ -128,6 +128,8 @@ class Profile:
     verify: str
     """md5 or read-back."""
     boot: BootProfile
+    mode_retry: bool
+    """A boot that fails as a wrong flash mode does is tried in dio and dout, header only."""
     rollback: bool
     """What the board holds is kept, and put back if what was written does not boot."""
     boards: tuple[str, ...]
@@ -369,6 +371,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
             expect=_value(values, "boot.expect", "auto"),
             timeout_s=_value(values, "boot.timeout", 60.0),
         ),
+        mode_retry=_value(values, "mode_retry", False),  # noqa: FBT003
         rollback=_value(values, "rollback", False),  # noqa: FBT003
         boards=_value(values, "boards", ()),
         lineage=lineage,

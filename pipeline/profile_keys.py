@@ -83,8 +83,6 @@ def _read_section(section: Entry, prefix: str, base: Path, values: dict[str, Val
             report.add(name, prefix.rstrip("."), f"got {name} as a key, want a word")
         elif key in seen:
             report.add(name, key, f"stated twice, first at {seen[key].place}")
-        elif key in LATER:
-            report.add(name, key, "known, but not supported by this version yet; remove it")
         elif key in SECTIONS and entry.kind == "mapping":
             _read_subsection(entry, key, base, values, report)
         elif key in CHECKS:
@@ -336,6 +334,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "boot": _boot,
     "boot.expect": _expect,
     "boot.timeout": _duration,
+    "mode_retry": _flag,
     "rollback": _flag,
     "boards": _boards,
     **profile_lua.CHECKS,
@@ -376,6 +375,7 @@ WANT: Final[Mapping[str, str]] = {
     "boot": "off, on, auto, nodemcu, any, or {expect: …, timeout: 60s}",
     "boot.expect": "auto, nodemcu, any, or the text to wait for",
     "boot.timeout": "a duration such as 60s or 2m, at most an hour",
+    "mode_retry": "true or false: whether to try dio and dout where the board does not start in its flash mode",
     "rollback": "true or false: whether to put back what the board held if the new firmware does not boot",
     "boards": 'a list of MACs such as ["5c:cf:7f:d7:1c:89"]',
     **profile_lua.WANT,
@@ -393,8 +393,5 @@ SECTIONS: Final[Mapping[str, str]] = {
     **profile_lua.SECTIONS,
 }
 """Keys whose value is, or can be, a mapping of further keys."""
-
-LATER: Final = frozenset({"mode_retry"})
-"""Keys of design §6 that a later version honours. To ignore one would be to promise what is not done."""
 
 ALL_KEYS: Final = (*CHECKS, *(key for key in SECTIONS if key not in CHECKS))

@@ -34,7 +34,7 @@ from pipeline.profile import (
     serial_from,
     shipped_folder,
 )
-from pipeline.profile_keys import ALL_KEYS, CHECKS, LATER, WANT
+from pipeline.profile_keys import ALL_KEYS, CHECKS, WANT
 
 Write = Callable[..., Path]
 Lines = Callable[..., list[str]]
@@ -92,6 +92,7 @@ erase: as-needed
 keep: [wifi, spiffs]
 verify: read-back
 boot: {expect: "ready.", timeout: 2m}
+mode_retry: yes
 rollback: true
 boards: [5C-CF-7F-D7-1C-89, 5ccf7f000001]
 """
@@ -113,6 +114,7 @@ boards: [5C-CF-7F-D7-1C-89, 5ccf7f000001]
         keep_stated=True,
         verify="read-back",
         boot=BootProfile(check=True, expect="ready.", timeout_s=120.0),
+        mode_retry=True,
         rollback=True,
         boards=("5c:cf:7f:00:00:01", "5c:cf:7f:d7:1c:89"),
         lineage=(path,),
@@ -128,7 +130,7 @@ def test_defaults_are_those_of_the_table(project: Path, write: Write) -> None:
     assert (profile.erase, profile.verify, profile.gpio9_10) == ("as-needed", "md5", "flash")
     assert (profile.keep, profile.keep_stated) == (("spiffs", "lfs", "wifi", "rf"), False)
     assert profile.boot == BootProfile(check=True, expect="auto", timeout_s=60.0)
-    assert (profile.sources, profile.boards, profile.rollback) == ((), (), False)
+    assert (profile.sources, profile.boards, profile.rollback, profile.mode_retry) == ((), (), False, False)
 
 
 @pytest.mark.parametrize(
@@ -337,15 +339,6 @@ def test_the_report_carries_its_code_and_status(project: Path, write: Write) -> 
         load_profile("kitchen", project)
     assert (caught.value.code, caught.value.status) == ("profile", 10)
     assert caught.value.hint
-
-
-@pytest.mark.parametrize("key", sorted(LATER))
-def test_keys_of_later_versions_are_never_silently_ignored(mistakes: Lines, key: str) -> None:
-    section, _, name = key.rpartition(".")
-    text = f"firmware: {{{name}: x, image: a.bin}}" if section else f"{name}: x"
-    assert mistakes(f"extends: esp12\n{text}\n") == [
-        f"kitchen.yaml:2: {key}: known, but not supported by this version yet; remove it"
-    ]
 
 
 @pytest.mark.parametrize("key", sorted(CHECKS))

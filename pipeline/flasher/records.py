@@ -53,6 +53,8 @@ class Policy:
     project: str = ""
     backups: Path | None = None
     """The project's folder of backups (`pipeline.backups.Store`); None where the run keeps none."""
+    mode_retry: bool = False
+    """Try dio and dout, header only, where a boot fails as a wrong flash mode does."""
     rollback: bool = False
     """Keep what the board holds, and put it back if what is written does not boot."""
     fitting: Callable[[Device], str] = lambda _device: ""

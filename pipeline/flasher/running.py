@@ -15,7 +15,7 @@ from pipeline.board.session import Device, Session
 from pipeline.digests import held
 from pipeline.errors import BootError, PipelineError
 from pipeline.flash import Region, merge
-from pipeline.flasher import rollback
+from pipeline.flasher import moderetry, rollback
 from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
@@ -80,18 +80,23 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
         if policy.lua:
             session.say("the boot is not watched: neither acceptance nor Lua files are looked at")
         return replace(done, verdict=NOT_CHECKED)
-    is_nodemcu = found.plan.firmware.family == "nodemcu"
 
-    def look() -> Verdict:
-        return judge(session, policy.boot, entry, is_nodemcu=is_nodemcu, mode=found.plan.settings.mode)
+    def look(now: Probe = found, record: journal.Entry = entry) -> Verdict:
+        is_nodemcu, mode = now.plan.firmware.family == "nodemcu", now.plan.settings.mode
+        return judge(session, policy.boot, record, is_nodemcu=is_nodemcu, mode=mode)
 
     try:
         verdict = first_look(session, policy.lua, look)
     except BootError as error:
-        error.done = done  # the receipt says what was written all the same
+        started = moderetry.retry(session, found, policy, entry, error)
+        if isinstance(started, moderetry.Started):
+            done = replace(done, holds=of_plan(started.found), reason=f"{done.reason}; {started.advice}")
+            done = replace(done, verdict=started.verdict)
+            return settle(session, policy.lua, done, lambda: look(started.found, started.entry))
+        started.done = done  # the receipt says what was written all the same
         if done.outcome == "skipped":
-            error.hint += "; force=1 writes everything again"
-        raise rollback.put_back(session, policy, entry, error) from error
+            started.hint += "; force=1 writes everything again"
+        raise rollback.put_back(session, policy, entry, started) from error
     return settle(session, policy.lua, replace(done, verdict=verdict), look)
 
 

@@ -359,6 +359,7 @@ class Request:
             init_data=init_wish(self),
             project=str(self.project),
             backups=self.backups_folder,
+            mode_retry=self.profile().mode_retry,
             rollback=self.profile().rollback,
             fitting=self._fitting,
         )

@@ -10,6 +10,8 @@ LADDERS, MEMORY = "pipeline/board/ladder.py", "pipeline/board/waymemory.py"
 ROMLINK, HANDS, PORTLOCK = "pipeline/board/romlink.py", "pipeline/board/hands.py", "pipeline/board/portlock.py"
 T_LADDER, T_HANDS, T_LOCK = "tests/board/test_ladder.py", "tests/board/test_hands.py", "tests/board/test_portlock.py"
 
+MODES, T_MODES = "pipeline/flasher/moderetry.py", "tests/tasks/test_mode_retry.py"
+
 LADDER: Final = (
     Mutant(
         "rungs-again-and-again",
@@ -93,6 +95,22 @@ LADDER: Final = (
         "            pass\n\n\ndef",
         "the monitor waits for a flash that is over",
         (f"{T_LOCK}::test_a_port_that_is_offered_is_given_and_told_about",),
+    ),
+    Mutant(
+        "modes-without-leave",
+        MODES,
+        "if not (policy.mode_retry and modes",
+        "if not (modes",
+        "a header is changed that nobody allowed to change",
+        (f"{T_MODES}::test_without_leave_no_mode_is_tried",),
+    ),
+    Mutant(
+        "header-not-put-back",
+        MODES,
+        "    _put_header(session, plan, entry)\n    session.leave()",
+        "    session.leave()",
+        "a board that starts in no mode holds another image than its profile says",
+        (f"{T_MODES}::test_a_board_that_starts_in_no_mode_gets_its_header_back",),
     ),
     Mutant(
         "one-reminder",
