@@ -68,7 +68,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
     def _show_unasked(self) -> None:
         plan = request().plan()
         request().policy()  # a mistyped value is refused here as it would be by `flash`
-        self._show(plan, None)
+        self._show(plan, None, keep=request().profile().keep)
         self._say("\nno board was asked: with port= the real difference is shown, and what the board keeps and loses")
 
     def _compare(self, board: Board) -> None:
@@ -103,11 +103,19 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         decision: Decision | None = None,
         *,
         settled: bool = False,
+        keep: Sequence[str] = (),
     ) -> None:
         from pipeline.keeping import placed_areas  # noqa: PLC0415
         from pipeline.plan import rows  # noqa: PLC0415
         from pipeline.tasks.building import build_note  # noqa: PLC0415
-        from pipeline.tasks.plan_text import describe_first_boot, describe_plan, draw_map, marked, table  # noqa: PLC0415
+        from pipeline.tasks.plan_text import (  # noqa: PLC0415
+            describe_first_boot,
+            describe_kept,
+            describe_plan,
+            draw_map,
+            marked,
+            table,
+        )
 
         baud = request().serial().baud
         areas = placed_areas(plan, decision)
@@ -115,12 +123,9 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         if decision is not None:
             found = marked(found, decision)
         self._say(describe_plan(plan))
-        note = build_note(request())
-        if note:
-            self._say(note)
         later = "" if settled else describe_first_boot(plan)
-        if later:
-            self._say(later)
+        for text in filter(None, (build_note(request()), describe_kept(plan, keep), later)):
+            self._say(text)
         self._say("\n" + table(found, baud))
         self._say("\n" + draw_map(found, plan.settings.capacity, areas if plan.firmware.family == "nodemcu" else ()))
 

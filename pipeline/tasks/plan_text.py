@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from pipeline.fates import covering
 from pipeline.firmware.flashmap import Area
 from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.keeping import Decision
-from pipeline.plan import Action, FlashPlan, Row
+from pipeline.plan import KEPT_AREAS, Action, FlashPlan, Row
 from pipeline.tasks.inspect_text import AREA_MARKS, drawn
 from pipeline.units import format_address, format_size
 
@@ -90,6 +91,14 @@ def _recut(rows: Sequence[Row], region: Region, action: Action, what: str) -> li
 def _part(row: Row, region: Region) -> Row:
     share = region.size / row.region.size
     return replace(row, region=region, wire_bytes=round(row.wire_bytes * share), seconds=row.seconds * share)
+
+
+def describe_kept(plan: FlashPlan, words: Iterable[str]) -> str:
+    """What the image has FF for and a board may have data in, in one line; empty where nothing."""
+    names = frozenset[str]().union(*(KEPT_AREAS[word] for word in words))
+    gaps = merge(area.region for area in plan.areas if area.name in names and covering(plan, area.region) == "blank")
+    kept = ", ".join(map(str, gaps)) if not plan.erase_all else ""
+    return f"keep     {kept}, where the image has FF and the board has data" if kept else ""
 
 
 def draw_map(rows: Sequence[Row], capacity: int, areas: Sequence[Area] = ()) -> str:

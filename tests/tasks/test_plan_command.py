@@ -107,6 +107,7 @@ def test_the_table_has_every_column_and_covers_the_flash(project: Project, image
     assert written.seconds > 0
     assert "at 460800 baud" in done.out
     assert max(map(len, done.out.splitlines())) <= 100
+    assert "keep     0x00d000..0x00e000, 0x00f000..0x010000, where the image has FF and the board has data" in done.out
     assert "then     the firmware makes 0x00d000..0x00e000, 0x00f000..0x011000 its own" in done.out
 
 
