@@ -26,13 +26,13 @@ CHECK = Policy(boot=BootWish(timeout_s=4.0))
 
 PACKAGED = {
     "nodemcu-1.5.4.1.bin": ("esp01", "prompt"),
-    "micropython-1.9.3.bin": ("esp12", "firmware"),
-    "micropython-1.9.4.bin": ("d1-mini", "firmware"),
-    "micropython-1.10.0.bin": ("wroom-02", "firmware"),
-    "micropython+blinka-0.0.0.bin": ("nodemcu-devkit", "firmware"),
-    "circuitpython-2.3.1.bin": ("esp12", "firmware"),
-    "circuitpython-3.0.0-beta.1.bin": ("d1-mini-pro", "firmware"),
-    "vanguard+rainbow-0.1.0.bin": ("nodemcu-devkit", "firmware"),
+    "micropython-1.9.3.bin": ("esp12", "python-prompt"),
+    "micropython-1.9.4.bin": ("d1-mini", "python-prompt"),
+    "micropython-1.10.0.bin": ("wroom-02", "python-prompt"),
+    "micropython+blinka-0.0.0.bin": ("nodemcu-devkit", "python-prompt"),
+    "circuitpython-2.3.1.bin": ("esp12", "python-prompt"),
+    "circuitpython-3.0.0-beta.1.bin": ("d1-mini-pro", "python-prompt"),
+    "vanguard+rainbow-0.1.0.bin": ("nodemcu-devkit", "python-prompt"),
     # What these print is not known to the virtual board: it starts them and says nothing for them, a sign of life.
     "esp8266basic-3.0alpha.bin": ("esp12", "alive"),
     "espruino-1v99.bin": ("esp12", "alive"),
