@@ -153,7 +153,7 @@ def test_7_a_board_that_does_not_boot_fails_again_without_a_write(
     written = [receipt["sent_bytes"] for receipt in project.receipts()]
     assert written[0] > 400_000, "a receipt tells what was written, whatever the boot"
     assert written[1] == 0
-    assert "force=1" in second.text
+    assert "mode=dout" in second.text
     assert flash(project, dout_only, firmware, "mode=dout").ok().wrote
 
 
