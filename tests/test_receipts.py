@@ -25,7 +25,9 @@ def kept(name: str, *holds: dict[str, Any], mac: str = MAC, **more: object) -> K
 
 
 def test_a_whole_flash_replaces_all_that_was_said() -> None:
-    rows, doubtful = vouched([kept("1", row(0, 0x9000), whole=True), kept("2", row(0, 0x1000, "bb"), whole=True)], MAC)
+    rows, doubtful = vouched(
+        [kept("1", row(0, 0x9000), row(0x9000, 0xA000), whole=True), kept("2", row(0, 0x1000, "bb"), whole=True)], MAC
+    )
     assert [(found.region, found.md5, found.receipt) for found in rows] == [(Region(0, 0x1000), "bb", "2.json")]
     assert doubtful == []
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from pipeline import journal
 from pipeline.backups import BLANK, Block, Manifest, Store, Stored, Why, blocks_of
 from pipeline.board.session import Session
-from pipeline.errors import BackupError, PipelineError, RecordError, WireError
+from pipeline.errors import PipelineError, RecordError, WireError
 from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.units import format_size
 
@@ -30,11 +30,17 @@ def save_regions(
     how an interrupted backup goes on. What an interruption leaves is kept as an incomplete backup.
 
     Raises:
-        BackupError: a block cannot be read as the board's own digest says it is.
+        WireError: a block cannot be read as the board's own digest says it is.
         RecordError: it cannot be stored.
     """
-    session.connected()
     wanted = merge(region.sectors() for region in regions)
+    return session.climb(lambda: _save(session, store, wanted, why, about))
+
+
+def _save(
+    session: Session, store: Store, wanted: Sequence[Region], why: Why, about: Mapping[str, Any] | None
+) -> Manifest:
+    session.connected()
     total = sum(region.size for region in wanted)
     with session.step("backup", f"{format_size(total)}: digests, then what is not known") as result:
         reading = _Reading(session, store, total)
@@ -116,13 +122,13 @@ def digest_of(session: Session, region: Region) -> bytes:
     """The board's MD5 of a region, 16 bytes, asked for again where the line garbles the answer.
 
     Raises:
-        BackupError: no answer came through.
+        WireError: no answer came through.
     """
     for _ in range(TRIES):
         with suppress(WireError):
             return session.link.md5(region)
         _recover(session)
-    raise BackupError(f"{session.port}: no digest of {region} came through, {TRIES} times tried", _UNSTABLE)
+    raise WireError(f"{session.port}: no digest of {region} came through, {TRIES} times tried", _UNSTABLE)
 
 
 def read_checked(session: Session, region: Region, digest: bytes, on_read: OnBytes) -> bytes:
@@ -131,7 +137,7 @@ def read_checked(session: Session, region: Region, digest: bytes, on_read: OnByt
     The first time whole; then by sectors, so that what came through once need not be sent again.
 
     Raises:
-        BackupError: they could not be had in any try.
+        WireError: they could not be had in any try.
     """
     data = _try(session, region, digest, on_read)
     if data is not None:
@@ -141,7 +147,7 @@ def read_checked(session: Session, region: Region, digest: bytes, on_read: OnByt
     for sector in region.split(SECTOR_SIZE):
         out += _sector(session, sector, _shifted(on_read, len(out)))
     if hashlib.md5(out, usedforsecurity=False).digest() != digest:
-        raise BackupError(f"{session.port}: {region} does not give the same bytes twice", _UNSTABLE)
+        raise WireError(f"{session.port}: {region} does not give the same bytes twice", _UNSTABLE)
     return bytes(out)
 
 
@@ -154,7 +160,7 @@ def _sector(session: Session, sector: Region, on_read: OnBytes) -> bytes:
         data = _try(session, sector, digest_of(session, sector), on_read)
         if data is not None:
             return data
-    raise BackupError(f"{session.port}: {sector} cannot be read undamaged, {TRIES} times tried", _UNSTABLE)
+    raise WireError(f"{session.port}: {sector} cannot be read undamaged, {TRIES} times tried", _UNSTABLE)
 
 
 def _try(session: Session, region: Region, digest: bytes, on_read: OnBytes) -> bytes | None:
@@ -170,5 +176,5 @@ def _recover(session: Session) -> None:
     """Make the stub listen again after an exchange that broke off: a SYNC ends it (facts: stub-executed §3)."""
     link = session.link
     if not link.sync(attempts=6, baud=session.baud) or not link.stub_runs:
-        raise BackupError(f"{session.port}: the board does not answer any more after a damaged exchange", _UNSTABLE)
+        raise WireError(f"{session.port}: the board does not answer any more after a damaged exchange", _UNSTABLE)
     link.start_stub()

@@ -33,6 +33,7 @@ def record(
     """
     error = ending if isinstance(ending, PipelineError) else None
     done: Outcome | None = ending if isinstance(ending, Outcome) else ending.done
+    plan = done.plan if done is not None and done.plan is not None else plan
     overridden = [*(plan.overridden if plan else ()), *(done.overridden if done else ())]
     return receipt.write(
         receipt.Receipt(

@@ -159,6 +159,8 @@ class Outcome:
     """What was demanded of the running firmware, and what it is."""
     files: tuple[FileState, ...] = ()
     """Lua files and whether they were sent."""
+    plan: FlashPlan | None = None
+    """As it was carried out: fitted to what the board held."""
     holds: tuple[Holding, ...] = ()
     """What was verified to stand on the board when the run ended."""
     whole: bool = False

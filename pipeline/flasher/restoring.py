@@ -98,37 +98,52 @@ def put(session: Session, source: Source, wish: Wish, entry: journal.Entry) -> t
     """
     blank = merge([*wish.blank, *_both(wish.taken, source.blank)])
     pieces = [writer.Piece(part.start, source.read(part)) for region in wish.taken for part in region.without(blank)]
-    dirty, stale = _differing(session, pieces, blank)
-    if not dirty and not stale:
-        return [], 0
-    journal.write(replace(entry, state="writing"))
-    guarded = any(piece.address == 0 for piece in pieces)
+    holes = [writer.Piece(region.start, b"\xff" * region.size) for region in blank]
+    written, sent = list[Region](), 0
+
+    def work() -> None:
+        nonlocal sent
+        dirty, stale = _differing(session, pieces, holes)
+        if dirty or stale:
+            journal.write(replace(entry, state="writing"))
+            written.extend((*dirty, *stale))
+            sent += _write(session, pieces, dirty, stale)
+        if written:
+            _verify(session, [*pieces, *holes])
+
+    session.climb(work)
+    return merge(written), sent
+
+
+def _write(session: Session, pieces: Sequence[writer.Piece], dirty: list[Region], stale: Sequence[Region]) -> int:
+    """Erase what shall be blank, write what differs; the bytes that were sent."""
     if stale:
-        if guarded:  # a board that loses power in between shall start no half firmware
+        if any(piece.address == 0 for piece in pieces):  # a board that loses power in between starts no half firmware
             session.link.erase(BOOT_SECTOR)
             dirty = merge([*dirty, BOOT_SECTOR])
         _erase(session, stale)
     sent = 0
     if dirty:
-        with session.step("write", f"{format_size(sum(region.size for region in dirty))}") as result:
+        with session.step("write", f"{format_size(region_size(dirty))}") as result:
             sent = writer.write(session.link, pieces, dirty, session.progress("write"))
             result.append(f"{sent:,} bytes written")
+    return sent
+
+
+def _verify(session: Session, wanted: Sequence[writer.Piece]) -> None:
     with session.step("verify", "MD5 of every byte") as result:
-        wanted = [*pieces, *(writer.Piece(region.start, b"\xff" * region.size) for region in blank)]
         everything = [piece.region for piece in wanted]
         writer.verify(session.link, wanted, everything, session.progress("verify"))
-        result.append(f"{sum(region.size for region in everything):,} bytes as they were")
-    return merge([*dirty, *stale]), sent
+        result.append(f"{region_size(everything):,} bytes as they were")
 
 
 def _differing(
-    session: Session, pieces: Sequence[writer.Piece], blank: Sequence[Region]
+    session: Session, pieces: Sequence[writer.Piece], holes: Sequence[writer.Piece]
 ) -> tuple[list[Region], list[Region]]:
-    """The sectors that have to be written, and the blocks that are not blank.
+    """The sectors of `pieces` that have to be written, and the blocks of `holes` that are not blank.
 
     Every block is asked for: a backup is mostly alike or mostly blank, and a digest costs a tenth of writing.
     """
-    holes = [writer.Piece(region.start, b"\xff" * region.size) for region in blank]
     jobs = [(piece, part) for piece in (*pieces, *holes) for part in piece.region.split(BLOCK_SIZE)]
     total, done = sum(part.size for _, part in jobs), 0
     dirty, stale = list[Region](), list[Region]()
@@ -136,13 +151,13 @@ def _differing(
         progress = session.progress("compare")
         for piece, part in jobs:
             if not writer.holds(session.link, piece, part):
-                if piece in holes:
+                if any(piece is hole for hole in holes):
                     stale.append(part)
                 else:
                     dirty += _sectors(session, piece, part)
             done += part.size
             progress(done, total)
-        result.append(f"{sum(region.size for region in (*dirty, *stale)) // SECTOR_SIZE} sectors differ")
+        result.append(f"{region_size((*dirty, *stale)) // SECTOR_SIZE} sectors differ")
     return merge(dirty), merge(stale)
 
 

@@ -49,7 +49,8 @@ def prepare(session: Session, found: Probe, policy: Policy) -> str:
     if not policy.boot.check:
         session.say("boot=off: nothing will say whether to roll back, so nothing is kept for it")
         return ""
-    if entry.backup and (entry.state == "writing" or entry.plan == found.plan.fingerprint):
+    same_run = entry.state == "writing" or entry.plan == found.plan.fingerprint
+    if entry.backup and same_run and _folder(entry, policy) is not None:
         return entry.backup  # what the board held before that run, not what it left behind
     if entry.state == "writing" or session.link.read(BOOT_SECTOR, lambda _done: None)[0] != IMAGE_MAGIC:
         session.say("the board holds no whole firmware: there is nothing to roll back to")
@@ -106,10 +107,15 @@ def _noted(error: BootError, entry: journal.Entry, holds: tuple[Holding, ...] = 
 
 
 def _kept(entry: journal.Entry, policy: Policy) -> Source:
+    folder = _folder(entry, policy)
+    if folder is None:
+        raise BackupMissingError(f"backup {entry.backup} of board {entry.mac} is not there any more")
+    store = Store(folder, entry.mac)
+    return stored_source(store, store.read(entry.backup))
+
+
+def _folder(entry: journal.Entry, policy: Policy) -> Path | None:
+    """The folder of backups that has the one which the journal names: this project's, or that of the run before."""
     folders = [policy.backups] if policy.backups else []
     folders += [Path(entry.project) / PLACE] if entry.project else []
-    for folder in folders:
-        store = Store(folder, entry.mac)
-        if entry.backup in store.ids():
-            return stored_source(store, store.read(entry.backup))
-    raise BackupMissingError(f"backup {entry.backup} is not there any more")
+    return next((folder for folder in folders if entry.backup in Store(folder, entry.mac).ids()), None)

@@ -74,7 +74,7 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
 
 
 def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
-    done = replace(done, holds=of_plan(found), whole=True, overridden=found.overridden)
+    done = replace(done, plan=found.plan, holds=of_plan(found), whole=True, overridden=found.overridden)
     if not policy.boot.check:
         session.leave()
         if policy.lua:

@@ -1,0 +1,138 @@
+"""Defects of backup, restore, rollback, audit and pruning: each loses something, or vouches for what is not so."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+STORE, BACKING, RESTORING = "pipeline/backups.py", "pipeline/flasher/backing.py", "pipeline/flasher/restoring.py"
+ROLLBACK, AUDITING, HOLDINGS = (
+    "pipeline/flasher/rollback.py",
+    "pipeline/flasher/auditing.py",
+    "pipeline/flasher/holdings.py",
+)
+RECEIPTS, PRUNING, FILES = "pipeline/receipts.py", "pipeline/pruning.py", "pipeline/files.py"
+BOARDS = "pipeline/tasks/boards.py"
+T_STORE, T_BACKING = "tests/test_backups.py", "tests/flasher/test_backing.py"
+T_BACKUP, T_ROLLBACK, T_AUDIT = (
+    "tests/tasks/test_backup.py",
+    "tests/tasks/test_rollback.py",
+    "tests/tasks/test_audit.py",
+)
+T_RECEIPTS, T_PRUNING, T_DISK = "tests/test_receipts.py", "tests/test_pruning.py", "tests/tasks/test_full_disk.py"
+
+BACKUPS: Final = (
+    Mutant(
+        "damaged-block-is-given-out",
+        STORE,
+        "        if hashlib.sha256(data).hexdigest() != sha256:",
+        "        if not data:",
+        "a block that rotted on the disk is written to a board",
+        (f"{T_STORE}::test_a_damaged_block_is_noticed_and_no_longer_known",),
+    ),
+    Mutant(
+        "changed-manifest-is-believed",
+        STORE,
+        ' and seal == _seal(record) and record["mac"]',
+        ' and seal and record["mac"]',
+        "blocks are put where they never stood",
+        (f"{T_STORE}::test_a_manifest_that_was_changed_is_refused",),
+    ),
+    Mutant(
+        "interrupted-backup-counts-as-whole",
+        STORE,
+        "if manifest.complete and (manifest.whole",
+        "if (manifest.whole",
+        "half a backup is restored as if it were all",
+        (f"{T_STORE}::test_an_incomplete_backup_is_never_the_newest",),
+    ),
+    Mutant(
+        "clock-decides-which-is-newest",
+        FILES,
+        "    if stamp > last:",
+        "    if stamp:",
+        "after the clock was set back an old backup counts as the newest",
+        (f"{T_STORE}::test_a_clock_that_jumps_back_changes_no_order",),
+    ),
+    Mutant(
+        "garbled-block-is-kept",
+        BACKING,
+        "    return data if hashlib.md5(data, usedforsecurity=False).digest() == digest else None",
+        "    return data if digest else None",
+        "what a bad line made of a block is stored as the board's",
+        (f"{T_BACKING}::test_a_line_that_is_too_bad_is_an_error_by_name",),
+    ),
+    Mutant(
+        "other-boards-calibration-is-restored",
+        RESTORING,
+        "    if source.mac == device.mac or not personal:",
+        "    if source.mac or not personal:",
+        "a board gets the RF calibration and the networks of another",
+        (f"{T_BACKUP}::test_another_board_gets_no_calibration_and_no_networks",),
+    ),
+    Mutant(
+        "restore-without-journal",
+        RESTORING,
+        '            journal.write(replace(entry, state="writing"))\n',
+        "",
+        "a restore that breaks off leaves a journal that says all is well",
+        (f"{T_BACKUP}::test_a_restore_that_breaks_off_is_named_and_continued",),
+    ),
+    Mutant(
+        "half-written-board-becomes-the-refuge",
+        ROLLBACK,
+        'same_run = entry.state == "writing" or',
+        'same_run = entry.state == "never" or',
+        "after an interruption there is no way back any more",
+        (f"{T_ROLLBACK}::test_an_interrupted_run_keeps_its_way_back",),
+    ),
+    Mutant(
+        "rolled-back-without-looking",
+        ROLLBACK,
+        "    except PipelineError as second:",
+        "    except BackupMissingError as second:",
+        "a board that does not run even after a rollback is told by the wrong error",
+        (f"{T_ROLLBACK}::test_where_nothing_runs_any_more_both_are_told",),
+    ),
+    Mutant(
+        "drift-is-only-reported",
+        AUDITING,
+        "    if drift:",
+        "    if not findings:",
+        "an audit passes a board whose firmware somebody changed",
+        (f"{T_AUDIT}::test_what_changes_by_running_is_told_and_changed_firmware_is_a_failure",),
+    ),
+    Mutant(
+        "old-rows-outlive-a-flash",
+        RECEIPTS,
+        "            rows = said if anew else",
+        "            rows = said if not rows else",
+        "a board is held against what it held before its last flash",
+        (f"{T_RECEIPTS}::test_a_whole_flash_replaces_all_that_was_said",),
+    ),
+    Mutant(
+        "prune-takes-what-a-run-needs",
+        PRUNING,
+        "    needed = {entry.backup, entry.saved}",
+        "    needed = {entry.mac}",
+        "the way back of an interrupted run is thrown away",
+        (f"{T_PRUNING}::test_what_an_interrupted_run_needs_stays",),
+    ),
+    Mutant(
+        "prune-takes-blocks-of-a-run-under-way",
+        PRUNING,
+        "        return now - path.stat().st_mtime > SETTLED_S",
+        "        return now - path.stat().st_mtime > -SETTLED_S",
+        "a backup that is being made loses blocks before its manifest is written",
+        (f"{T_PRUNING}::test_blocks_of_a_run_that_is_under_way_stay",),
+    ),
+    Mutant(
+        "board-touched-without-a-place-for-the-receipt",
+        BOARDS,
+        '        check_writable(self.request.folder / "receipts")\n',
+        "",
+        "a board is written and nothing can say so",
+        (f"{T_DISK}::test_a_folder_that_cannot_be_written_stops_a_run_before_the_board_is_touched",),
+    ),
+)
