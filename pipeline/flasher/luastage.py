@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from pipeline.board.bootlog import Verdict
+from pipeline.board.bootlog import BootWatcher, Verdict, accepts
 from pipeline.board.console import FIND_S, Console, Ran, find_console
 from pipeline.board.luafiles import START, BoardFiles, FileState, LuaFile
 from pipeline.board.nodeinfo import read_node
@@ -32,7 +32,8 @@ from pipeline.errors import (
 )
 from pipeline.flasher import acceptance
 from pipeline.flasher.acceptance import Acceptance, Finding, LuaWish
-from pipeline.flasher.records import Outcome
+from pipeline.flasher.booting import PREDICTED, boot_error
+from pipeline.flasher.records import BootWish, Outcome
 from pipeline.receipt import mask
 
 ROUND_S: Final = 4.0
@@ -45,6 +46,10 @@ REST_S: Final = 0.3
 """How long to listen for the rest of a line."""
 PARK_S: Final = 15.0
 """How long to try to catch a prompt between two panics."""
+ECHO_S: Final = 0.1
+"""Time for the echo of a typed line."""
+RESTART_S: Final = 30.0
+"""How long a restarted board is watched: its file system is intact."""
 PARKED: Final = "init.lua.bad"
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
@@ -267,7 +272,7 @@ def restart(session: Session, baud: int, files: Sequence[FileState], look: Calla
     """
     new_start = any(state.name == START and state.state == "sent" for state in files)
     try:
-        verdict = look()
+        verdict = look() if session.resets_by_wire else _restart_by_lua(session, baud)
     except BootError as error:
         if new_start and error.verdict is not None and error.verdict.kind not in {"silence", "download-mode"}:
             raise _start_fails(session, baud, error.verdict.summary) from error
@@ -290,6 +295,21 @@ def restart(session: Session, baud: int, files: Sequence[FileState], look: Calla
                 f"{session.port}: init.lua fails: {mask(fails[1])}",
                 "correct it and run the same command again: the board is at its prompt",
             )
+    return verdict
+
+
+def _restart_by_lua(session: Session, baud: int) -> Verdict:
+    """Restart and judge a board whose reset line nobody can pull: its Lua does it, and no second press is needed."""
+    crystal = session.device.crystal_mhz if session.device else 26
+    with session.step("boot", "restarting by Lua") as result:
+        session.tune(baud)
+        session.send(b"\rnode.restart()\r")
+        session.hear(ECHO_S)
+        watcher = BootWatcher(now=time.monotonic(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
+        verdict = session.watch(watcher, RESTART_S)
+        result.append(verdict.summary + (PREDICTED if session.virtual else ""))
+    if not accepts("nodemcu", verdict, image_is_nodemcu=True):
+        raise boot_error(session.port, verdict, BootWish(expect="nodemcu"))
     return verdict
 
 

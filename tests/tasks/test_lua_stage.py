@@ -252,6 +252,16 @@ def test_the_files_task_sends_and_restarts(kitchen: Kitchen) -> None:
     assert set(kitchen.states().values()) == {"sent"}
 
 
+def test_a_board_without_a_reset_line_is_restarted_by_its_lua(kitchen: Kitchen) -> None:
+    kitchen.profile(files={"init.lua": INIT})
+    kitchen.command("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    kitchen.more = "&wiring=none&start=app"
+    done = kitchen.run("files", "profile=kitchen", "send=1", "reset=manual").ok()
+    assert "NodeMCU 3.0.0.0 at its prompt (virtual board" in done.err
+    assert kitchen.receipt()["verdict"]["kind"] == "prompt"
+    assert "hello" in kitchen.receipt()["verdict"]["log"]
+
+
 # --- the other tasks -------------------------------------------------------------------------------------------------
 
 
