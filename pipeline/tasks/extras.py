@@ -55,6 +55,33 @@ def pin_extras(request: Request) -> Iterator[str]:
     for source in _named(request).values():
         loaded = locking.load({0: source}, request.lock_file(), request.access(), anew=True)
         yield locking.pin_again(loaded, request.lock_file(make=True))
+    yield from _unused(request)
+
+
+def _unused(request: Request) -> Iterator[str]:
+    """Entries of the lock file that no profile names; told, not dropped: a command line may name them."""
+    from pipeline.firmware.lock import layout_name, read_lock, source_name  # noqa: PLC0415
+    from pipeline.profile import Profile, available_profiles  # noqa: PLC0415
+
+    project, known = request.project, set[str]()
+    for entry in available_profiles(project):
+        profile = entry.profile
+        if not isinstance(profile, Profile):
+            return  # what it names is not known
+        named = [{source.address: (source.text, source.base) for source in profile.sources}]
+        named += [{0: (text, base)} for _, text, base in profile.parts]
+        named += [{0: (profile.init_data.source, profile.init_data.base)}] if profile.init_data.is_file else []
+        build = profile.build
+        named += [{address: (text, build.folder) for address, text in build.outputs}] if build else []
+        known |= {
+            layout_name({at: source_name(text, base, project) for at, (text, base) in layout.items()})
+            for layout in named
+            if layout
+        }
+    given = request.variables.text("image")
+    for name in read_lock(request.lock_file().path):
+        if name not in known and not given:
+            yield f"unused     {name}: no profile names it; remove it if no image= does"
 
 
 def load_parts(request: Request) -> dict[str, Image]:

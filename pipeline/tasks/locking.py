@@ -25,6 +25,7 @@ from pipeline.firmware.lock import (
 from pipeline.firmware.sources import Resolved, resolve_source
 
 if TYPE_CHECKING:
+    from pipeline.firmware.build import Build
     from pipeline.firmware.fetch import Access
     from pipeline.firmware.image import Image
 
@@ -61,8 +62,18 @@ class Loaded:
     """Others decide what the source holds."""
 
 
-def load(sources: Mapping[int, tuple[str, Path]], lock: Lock, access: Access, *, anew: bool = False) -> Loaded:
+def load(
+    sources: Mapping[int, tuple[str, Path]],
+    lock: Lock,
+    access: Access,
+    *,
+    anew: bool = False,
+    build: Build | None = None,
+) -> Loaded:
     """Have the images of `sources` (flash address to text and base folder); with `anew` whatever was pinned.
+
+    What a `build` makes is pinned under the outputs as they are declared: a pattern that fits another file name after
+    each build remains one entry.
 
     Raises:
         LockMismatchError: a source gives other bytes than those pinned.
@@ -70,7 +81,8 @@ def load(sources: Mapping[int, tuple[str, Path]], lock: Lock, access: Access, *,
         SourceError: an image cannot be had.
     """
     pins = read_lock(lock.path)
-    name = layout_name({at: source_name(text, base, lock.project) for at, (text, base) in sources.items()})
+    declared = {at: (text, build.folder) for at, text in build.outputs} if build else sources
+    name = layout_name({at: source_name(text, base, lock.project) for at, (text, base) in declared.items()})
     old = pins.get(name)
     wanted = {} if anew or old is None else {at: file.sha256 for at, file in old.files.items()}
     found = {at: _resolve(text, base, access, wanted.get(at, "")) for at, (text, base) in sorted(sources.items())}

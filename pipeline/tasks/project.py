@@ -258,7 +258,7 @@ class Request:
 
         access = self.access(offline=at_hand)
         with self._undisturbed(0.0 if at_hand else None):
-            loaded = locking.load(self._sources(), self.lock_file(), access, anew=anew)
+            loaded = locking.load(self._sources(), self.lock_file(), access, anew=anew, build=self.build())
             self._built()  # still what it was: nobody has changed it by hand meanwhile
         return loaded
 

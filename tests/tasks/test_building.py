@@ -110,6 +110,39 @@ def test_a_failed_build_is_due_until_it_succeeds(project: Project, tree: Tree, c
     assert "NodeMCU" in command("image", "profile=kitchen").ok().out
 
 
+def test_outputs_that_change_their_names_are_one_entry_of_the_lock_file(
+    project: Project, tree: Tree, command: Command
+) -> None:
+    make = MAKE.replace("bin/fw.bin", "bin/fw-{len(open('runs').read())}.bin").replace('Path("bin/fw', 'Path(f"bin/fw')
+    stamped = "for old in pathlib.Path('bin').glob('*.bin'):\n    old.unlink()\n"
+    at = make.index("pathlib.Path(f")
+    (tree.folder / "make.py").write_text(make[:at] + stamped + make[at:])
+    tree.say(project)
+    profile = project.folder / "kitchen.yaml"
+    profile.write_text(profile.read_text().replace("bin/fw.bin", "bin/fw-*.bin") + "lock: true\n")
+    lock = project.folder / "images.lock.yaml"
+    command("image", "profile=kitchen").ok()
+    first = lock.read_text()
+    assert "source/bin/fw-*.bin:" in first
+    command("image", "profile=kitchen").ok()
+    assert tree.runs == 2
+    assert lock.read_text() == first
+    assert command("lock", "profile=kitchen").ok().out.count("unchanged") == 1
+
+
+def test_an_entry_that_no_profile_names_is_told(project: Project, tree: Tree, command: Command, firmware: Path) -> None:
+    (project.folder / "old.bin").write_bytes(firmware.read_bytes())
+    profile = project.folder / "kitchen.yaml"
+    building = profile.read_text()
+    profile.write_text("extends: esp12\nfirmware: {image: old.bin}\nlock: true\n")
+    command("image", "profile=kitchen").ok()
+    profile.write_text(building + "lock: true\n")
+    done = command("lock", "profile=kitchen").ok()
+    assert "unused     old.bin: no profile names it" in done.out
+    assert done.out.count("unused") == 1
+    assert tree.runs
+
+
 def test_an_image_on_the_command_line_needs_no_build(tree: Tree, firmware: Path, command: Command) -> None:
     command("image", "profile=kitchen", f"image={firmware}").ok()
     assert tree.runs == 0
