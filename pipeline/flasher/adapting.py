@@ -21,12 +21,12 @@ from pipeline.firmware.allowance import Override
 from pipeline.firmware.nodemcu import Firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, with_places
 from pipeline.firmware.resident import Resident, from_json, survey, without_firmware
-from pipeline.flash import SECTOR_SIZE, Region, merge
+from pipeline.flash import BOOT_SECTOR, SECTOR_SIZE, Region, merge
 from pipeline.flasher.probing import pieces, placed
 from pipeline.flasher.records import Policy, Probe
 from pipeline.flasher.saving import save_losses
 from pipeline.keeping import BOARDS, Decision, decide, insisted_losses, lines, refuse
-from pipeline.plan import fitted
+from pipeline.plan import FlashPlan, fitted
 
 _REMEMBERED: Final = ("family", "version", "sdk_line", "layout")
 _WORD: Final = 4
@@ -136,7 +136,14 @@ def _resident(session: Session, found: Probe) -> Resident:
     fresh = found.entry.state != "clean"  # else it was given something, and two digests are two answers to wait for
     if fresh and all(peek.is_blank(Region(at, at + SECTOR_SIZE)) for at in (0, TABLE_ADDRESS)):
         return without_firmware(peek, capacity)
-    return survey(peek, capacity, _known(peek, found.entry))
+    return survey(peek, capacity, _known(peek, found.entry) or _of_plan(peek, found.plan))
+
+
+def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
+    """The plan's own firmware, if the board starts with its first sector: another build of it, or part of it."""
+    boot = next((segment.data[:SECTOR_SIZE] for segment in plan.segments if segment.address == 0), b"")
+    same = boot and _start_digest(boot) == _start_digest(peek.read(BOOT_SECTOR))
+    return plan.firmware if same and plan.firmware.family != "unknown" else None
 
 
 def _known(peek: _Peek, entry: journal.Entry) -> Firmware | None:
