@@ -6,6 +6,7 @@ import hashlib
 import json
 import stat
 import time
+import zlib
 from pathlib import Path
 from random import Random
 
@@ -75,6 +76,9 @@ def test_only_the_owner_can_read_it(store: Store) -> None:
 def test_a_damaged_block_is_noticed_and_no_longer_known(store: Store) -> None:
     saved = store.save([(WHOLE, CONTENT)], why="asked")
     path = next(path for path in store.block_files() if path.name.endswith(hashlib.md5(NOISE).hexdigest()))
+    path.write_bytes(zlib.compress(NOISE[::-1]))
+    with pytest.raises(BackupDamagedError, match="no longer what was stored"):
+        store.content(saved, WHOLE)
     path.write_bytes(path.read_bytes()[:-9])
     again = Store(store.folder.parent, MAC)
     with pytest.raises(BackupDamagedError, match="no longer what was stored"):
