@@ -9,7 +9,7 @@ from pipeline.board.bootlog import FORMAT_S, BootWatcher
 from pipeline.events import Listener, Progress, Said
 
 PATIENCE_S: Final = 1.0
-"""A boot shorter than this needs no bar."""
+"""What takes no longer than this needs no bar."""
 
 
 class BootProgress:
@@ -28,6 +28,8 @@ class BootProgress:
         if watcher.formatting_s is None:
             if now - self._started_s > PATIENCE_S:
                 self._listener(Progress(self._port, "boot", int(now - self._started_s), int(self._timeout_s)))
+            return
+        if now - watcher.formatting_s <= PATIENCE_S:
             return
         if not self._explained:
             self._explained = True
