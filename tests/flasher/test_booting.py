@@ -151,7 +151,7 @@ def test_without_a_wire_and_a_person_a_flashed_board_is_not_just_looked_at(url: 
 
 def test_formatting_is_told_and_has_a_bar_of_its_own(url: str) -> None:
     events: list[Event] = []
-    with closing(Session(f"{url}&time=real&app.format_sector_s=0.004", listener=events.append)) as session:
+    with closing(Session(f"{url}&time=real&app.format_sector_s=0.01", listener=events.append)) as session:
         verdict = session.boot(timeout_s=1.0)
     assert verdict.kind == "prompt", "longer than the limit for anything else"
     assert next(event.text for event in events if isinstance(event, Said)).startswith("the firmware is formatting")
