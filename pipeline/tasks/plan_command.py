@@ -112,6 +112,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             describe_first_boot,
             describe_kept,
             describe_plan,
+            describe_wish,
             draw_map,
             marked,
             table,
@@ -124,7 +125,8 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             found = marked(found, decision)
         self._say(describe_plan(plan))
         later = "" if settled else describe_first_boot(plan)
-        for text in filter(None, (build_note(request()), describe_kept(plan, keep), later)):
+        wish = describe_wish(request().policy().lua)
+        for text in filter(None, (build_note(request()), describe_kept(plan, keep), later, wish)):
             self._say(text)
         self._say("\n" + table(found, baud))
         self._say("\n" + draw_map(found, plan.settings.capacity, areas if plan.firmware.family == "nodemcu" else ()))

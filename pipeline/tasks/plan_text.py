@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.fates import covering
 from pipeline.firmware.flashmap import Area
@@ -13,6 +13,9 @@ from pipeline.keeping import Decision
 from pipeline.plan import KEPT_AREAS, Action, FlashPlan, Row
 from pipeline.tasks.inspect_text import AREA_MARKS, drawn
 from pipeline.units import format_address, format_size
+
+if TYPE_CHECKING:
+    from pipeline.flasher.acceptance import LuaWish
 
 MAP_WIDTH: Final = 64
 LINE: Final = "{:<8}  {:<8}  {:>9}  {:<8}  {:>10}  {:>7}  {}"
@@ -33,6 +36,24 @@ def describe_plan(plan: FlashPlan) -> str:
     lines.append(f"header   {size}, {plan.settings.mode}, {plan.settings.frequency[:-1]} MHz")
     lines += [f"allowed  {override.code}: {override.message}" for override in plan.overridden]
     return "\n".join(lines)
+
+
+def describe_wish(wish: LuaWish) -> str:
+    """What is asked of, and sent to, the running firmware: a line or two, or nothing."""
+    demands = wish.acceptance
+    asked = [
+        f"version {demands.version}" if demands.version else "",
+        f"modules {' '.join(demands.modules)}" if demands.modules else "",
+        "" if demands.floats is None else "float numbers" if demands.floats else "integer numbers",
+        f"LFS of {format_size(demands.lfs)} or more" if demands.lfs is not None else "",
+        f"{format_size(demands.flash_size)} of flash" if demands.flash_size is not None else "",
+        f"{demands.run.name} is run" if demands.run else "",
+        f"prints {demands.prints}" if demands.prints else "",
+    ]
+    sent = ", ".join(f"{file.name} ({len(file.data):,} B)" for file in wish.files)
+    files = f"{sent}, each if it differs" if sent else ""
+    lines = [("accept", ", ".join(filter(None, asked))), ("files", files)]
+    return "\n".join(f"{name:<9}{text}" for name, text in lines if text)
 
 
 def table(rows: Sequence[Row], baud: int) -> str:

@@ -141,13 +141,13 @@ def lock_images(request: Request) -> None:
 @step
 def check_plan(request: Request) -> None:
     """Everything that can be refused without a board; shows the plan where it is about to be carried out."""
-    from pipeline.tasks.plan_text import describe_plan  # noqa: PLC0415
+    from pipeline.tasks.plan_text import describe_plan, describe_wish  # noqa: PLC0415
 
-    request.policy()
+    wish = request.policy().lua
     plan = request.plan()
     if named("flash"):
         _refuse_without_hands(request)
-        say(describe_plan(plan))
+        say("\n".join(filter(None, (describe_plan(plan), describe_wish(wish)))))
 
 
 def _refuse_without_hands(request: Request) -> None:

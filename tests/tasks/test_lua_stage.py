@@ -122,6 +122,17 @@ def test_a_lua_file_decides_by_what_it_prints(lua: str, prints: str, code: str, 
     assert "no files" in kitchen.run("files").ok().out
 
 
+def test_the_plan_says_what_will_be_asked_and_sent(kitchen: Kitchen) -> None:
+    demands = "acceptance: {version: '>=3', modules: [wifi, tmr], float: true, lfs: 64KB, run: t.lua, prints: /OK/}"
+    kitchen.profile(text=demands, files={"init.lua": INIT})
+    (kitchen.project.folder / "t.lua").write_text("x = 1")
+    done = kitchen.command("plan", "profile=kitchen").ok()
+    wanted = "version >=3, modules wifi tmr, float numbers, LFS of 64 KB or more, t.lua is run, prints /OK/"
+    assert f"accept   {wanted}\n" in done.out
+    assert f"files    init.lua ({len(INIT)} B), each if it differs\n" in done.out
+    assert SECRET not in done.text
+
+
 def test_node_compares_too(kitchen: Kitchen) -> None:
     kitchen.profile(text="acceptance: {version: '<3', modules: [tmr]}", files={})
     kitchen.command("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
