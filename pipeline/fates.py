@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 from pipeline.firmware.filesystem import FileSystem, Place, place_in_partition, places_up_to_2x
 from pipeline.firmware.flashmap import WHAT
-from pipeline.firmware.partitions import LFS, SPIFFS, TABLE_ADDRESS, settle, with_places
+from pipeline.firmware.partitions import LFS, SPIFFS, TABLE_ADDRESS, parse_partitions, settle, with_places
 from pipeline.firmware.resident import Holding, Resident
 from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.plan import KEPT_AREAS, FlashPlan
@@ -132,6 +133,18 @@ class NewLayout:
             stays = SPIFFS in default and place_in_partition(default[SPIFFS]).accepts(files) and not self.places
             if not stays and low <= files.start and files.region.end <= top:
                 self.places[SPIFFS] = files.region
+        if not self._boots():
+            self.places.clear()
+
+    def _boots(self) -> bool:
+        """Whether NodeMCU takes the edited table: with partitions that overlap or pass the end of flash it hangs."""
+        table = parse_partitions(with_places(self._record(), self.places) or b"")
+        regions = sorted(settle(table, self._capacity).values()) if table else []
+        return not self.places or (
+            bool(regions)
+            and regions[-1].end <= self._capacity
+            and not any(left.overlaps(right) for left, right in pairwise(regions))
+        )
 
     def _may_stay(self, type_: int, region: Region) -> bool:
         """Whether nothing of ours goes there, no image was placed by the new table, and that table can be edited."""
