@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.errors import BadValueError
+from pipeline.errors import BadValueError, ImageError
 from pipeline.firmware.flashmap import Area, areas
+from pipeline.firmware.image import Image, parse_boot_image
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
 from pipeline.flash import MODE_CODES, SECTOR_SIZE, Region, merge
@@ -49,14 +50,23 @@ class Boots:
     """Whether a boot image stands there at all."""
     nodemcu: bool
     mode: str
-    """Flash mode in its header, empty where that names none."""
+    """Flash mode in its header; empty where that names none, or where the image would be refused in any mode."""
 
     @classmethod
     def of(cls, head: bytes) -> Boots:
         """Read them; `head` is all that is known from address 0 on, nothing if empty."""
         image = head[:1] == bytes((IMAGE_MAGIC,))
-        mode = {code: name for name, code in MODE_CODES.items()}.get(head[2], "") if image else ""
+        mode = {code: name for name, code in MODE_CODES.items()}.get(head[2], "") if image and _sound(head) else ""
         return cls(image, identify_firmware({0: head}).family == "nodemcu", mode)
+
+
+def _sound(head: bytes) -> bool:
+    """Whether the ROM would take the image: a bad checksum can be flashed with `allow=`."""
+    try:
+        parse_boot_image(Image("", head, ""))
+    except ImageError:
+        return False
+    return True
 
 
 def kind_of(area: Area) -> str:
