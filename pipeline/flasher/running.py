@@ -20,12 +20,8 @@ from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.holdings import of_blank, of_plan
-<<<<<<< HEAD
-from pipeline.flasher.luastage import first_look, settle
-=======
 from pipeline.flasher.layout import Boots
-from pipeline.flasher.luastage import settle
->>>>>>> 734fdda (fix(boot): an image whose own checksum is bad is not blamed on the flash mode)
+from pipeline.flasher.luastage import first_look, settle
 from pipeline.flasher.mending import mend
 from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
@@ -85,18 +81,11 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
         if policy.lua:
             session.say("the boot is not watched: neither acceptance nor Lua files are looked at")
         return replace(done, verdict=NOT_CHECKED)
-<<<<<<< HEAD
 
     def look(now: Probe = found, record: journal.Entry = entry) -> Verdict:
-        is_nodemcu, mode = now.plan.firmware.family == "nodemcu", now.plan.settings.mode
+        mode = next((Boots.of(segment.data).mode for segment in now.plan.segments if segment.address == 0), "")
+        is_nodemcu = now.plan.firmware.family == "nodemcu"
         return judge(session, policy.boot, record, is_nodemcu=is_nodemcu, mode=mode)
-=======
-    is_nodemcu = found.plan.firmware.family == "nodemcu"
-    mode = next((Boots.of(segment.data).mode for segment in found.plan.segments if segment.address == 0), "")
-
-    def look() -> Verdict:
-        return judge(session, policy.boot, entry, is_nodemcu=is_nodemcu, mode=mode)
->>>>>>> 734fdda (fix(boot): an image whose own checksum is bad is not blamed on the flash mode)
 
     try:
         verdict = first_look(session, policy.lua, look)
