@@ -141,6 +141,8 @@ class Profile:
     acceptance: AcceptanceProfile = NO_DEMANDS
     files: tuple[tuple[str, Path], ...] = ()
     """Lua files: name on the board and file here, sorted by name."""
+    elf: Path | None = None
+    """What the linker made the firmware from: names the places of crashes."""
     parts: tuple[tuple[str, str, Path], ...] = ()
     """LFS and SPIFFS images: area, source text, folder that a relative path starts from."""
     init_data: InitProfile = field(default_factory=InitProfile)
@@ -378,6 +380,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         build=_build_of(values),
         acceptance=_acceptance(values),
         files=_files(values),
+        elf=(elf.base / cast("str", elf.value)) if (elf := values.get("firmware.elf")) is not None else None,
         parts=tuple(
             (area, cast("str", part.value), part.base)
             for area in ("lfs", "spiffs")
@@ -403,11 +406,9 @@ def _port(values: dict[str, Value]) -> str | PortMatch:
 
 
 def _sources(values: dict[str, Value]) -> tuple[Source, ...]:
-    if "firmware.image" in values:
-        image = values["firmware.image"]
+    if image := values.get("firmware.image"):
         return (Source(0, cast("str", image.value), image.base),)
-    if "firmware.split" in values:
-        split = values["firmware.split"]
+    if split := values.get("firmware.split"):
         parts = cast("tuple[tuple[int, str], ...]", split.value)
         return tuple(Source(address, text, split.base) for address, text in parts)
     return ()

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.errors import NoPortError, PipelineError, StoppedError
+from pipeline.errors import BootError, NoPortError, PipelineError, StoppedError
 from pipeline.events import Said
 from pipeline.files import check_writable
 from pipeline.tasks import sessions
@@ -192,10 +192,20 @@ class Board:
         try:
             done = run()
         except PipelineError as error:
+            if isinstance(error, BootError) and error.verdict is not None:
+                self._name_places(error.verdict.log)
             self._keep(command, error)
             raise
         self._keep(command, done)
         return done
+
+    def _name_places(self, log: str) -> None:
+        """Say where the firmware has crashed, if the profile names its ELF."""
+        from pipeline.tasks.places import explainer  # noqa: PLC0415  only of use after a crash
+
+        explain = explainer(self.request, self.say)
+        for place in dict.fromkeys(place for line in log.splitlines() for place in explain(line)):
+            self.say(place)
 
     def explain(self, error: PipelineError, plan: FlashPlan | None = None) -> None:
         """Give a failure its diagnosis, once; looks at the board for it."""

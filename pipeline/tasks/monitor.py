@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.board.portlock import Holder, PortLock, held, wait_until_free
 from pipeline.board.session import Session
 from pipeline.errors import PortBusyError
+from pipeline.tasks.places import Places
 
 FIRMWARE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
@@ -47,7 +49,9 @@ class Screen:
         return held + char
 
 
-def monitor(session: Session, *, stop: threading.Event, gentle: threading.Event, before: str = "") -> None:
+def monitor(
+    session: Session, *, stop: threading.Event, gentle: threading.Event, before: str = "", places: Places | None = None
+) -> None:
     """Copy the line to standard output, and typed lines to the board, until Ctrl-C or the port goes away.
 
     The port is given to whoever asks for it on this machine, a flash for instance; what that tells is shown, and
@@ -58,6 +62,7 @@ def monitor(session: Session, *, stop: threading.Event, gentle: threading.Event,
         stop: Set when asked to end.
         gentle: Set by us while that is a good end.
         before: What the board has said on this session already.
+        places: Names the addresses of crashes.
 
     Raises:
         PortError: the port cannot be opened, or went away.
@@ -66,13 +71,13 @@ def monitor(session: Session, *, stop: threading.Event, gentle: threading.Event,
     session.open()  # what is typed from here on has somewhere to go
     gentle.set()
     session.say(f"monitor on {session.port}, {FIRMWARE_BAUD} baud; Ctrl-C ends it")
-    screen = Screen()
-    _show(before)
+    screen, places = Screen(), places or Places(lambda _line: [])
+    _show(places.show(before))
     if sys.stdin is not None and sys.stdin.isatty():
         threading.Thread(target=_type, args=(session, screen, stop), daemon=True).start()
     try:
         while not stop.is_set():
-            asker = _listen(session, screen, stop)
+            asker = _listen(session, lambda data: places.show(screen.show(data)), stop)
             if asker is not None:
                 _step_aside(session, asker, stop)
     finally:
@@ -80,14 +85,14 @@ def monitor(session: Session, *, stop: threading.Event, gentle: threading.Event,
         stop.clear()
 
 
-def _listen(session: Session, screen: Screen, stop: threading.Event) -> Holder | None:
+def _listen(session: Session, text: Callable[[bytes], str], stop: threading.Event) -> Holder | None:
     """Show what the board says until somebody asks for the port, or for an end."""
     lock = session.lock
     assert lock is not None
     lock.offer()
     end = _End(lock, stop)
     for data in session.listen(FIRMWARE_BAUD, end):
-        _show(screen.show(data))
+        _show(text(data))
     return end.asker
 
 

@@ -261,8 +261,10 @@ def check_host(request: Request) -> None:
 def monitor_board(board: Board) -> None:
     """Show what the board says, send what is typed."""
     from pipeline.tasks.monitor import monitor  # noqa: PLC0415
+    from pipeline.tasks.places import Places, explainer  # noqa: PLC0415
 
-    monitor(board.session(), stop=sessions.stop, gentle=sessions.gentle, before=board.boot_log())
+    places = Places(explainer(board.request, board.say))
+    monitor(board.session(), stop=sessions.stop, gentle=sessions.gentle, before=board.boot_log(), places=places)
 
 
 @step

@@ -97,6 +97,14 @@ LADDER: Final = (
         (f"{T_LOCK}::test_a_port_that_is_offered_is_given_and_told_about",),
     ),
     Mutant(
+        "functions-without-end",
+        "pipeline/firmware/elf.py",
+        "if size and address >= start + size:",
+        "if False:",
+        "an address between two functions is called the first one's",
+        ("tests/firmware/test_elf.py::test_an_address_is_named",),
+    ),
+    Mutant(
         "modes-without-leave",
         MODES,
         "if not (policy.mode_retry and modes",

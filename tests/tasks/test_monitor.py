@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.firmware.elf import read_elf
+from pipeline.tasks.places import Places
+from tests.elfs import make_elf
 from tests.harness import Project
 from tests.simboard import SimBoard
 
@@ -90,3 +93,27 @@ def test_flash_and_monitor_share_a_session_and_lose_nothing_of_the_boot_log(
     assert "ets Jan  8 2013" in shown
     resets = [line for line in (tmp_path / "record").read_text().splitlines() if '"lines"' in line and "rts=1" in line]
     assert len(resets) <= 3, "once into the loader, once into the application"
+
+
+def test_a_crash_names_its_functions_where_the_profile_names_an_elf(
+    project: Project, tmp_path: Path, firmware: Path
+) -> None:
+    (project.folder / "app.elf").write_bytes(make_elf(0x1000))
+    (project.folder / "kitchen.yaml").write_text(
+        f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}, elf: app.elf}}\n"
+    )
+    board = SimBoard(tmp_path / "flash", more="&app.trouble=exception&app.crash-s=1")
+    done = project.doit("flash", "profile=kitchen", board.port).failed("boot-exception")
+    assert "0x40100f2c is in call_user_start+0xf2c" in done.text
+    (project.folder / "app.elf").unlink()
+    done = project.doit("flash", "profile=kitchen", board.port).failed("boot-exception")
+    assert "places of crashes are not named" in done.text
+
+
+def test_places_follow_their_line_however_the_text_comes(tmp_path: Path) -> None:
+    (tmp_path / "app.elf").write_bytes(make_elf())
+    places = Places(read_elf(tmp_path / "app.elf").explain)
+    text = "Fatal exception 28:\nepc1=0x40210003, epc2=0x00000000, depc=0x0\nrst cause:2\n> "
+    shown = "".join(places.show(text[at : at + 7]) for at in range(0, len(text), 7))
+    want = text.replace("depc=0x0\n", "depc=0x0\n  0x40210003 is in user_init+0x3 (user_main.c:12)\n")
+    assert shown == want
