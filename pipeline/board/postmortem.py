@@ -117,6 +117,16 @@ def _reopen(session: Session) -> Findings:
     return Findings(reopened="there")
 
 
+def _pulses(session: Session) -> bool:
+    """Whether the reset line can be pulsed, as far as this end knows: a pty has no modem lines at all."""
+    if not session.resets_by_wire or "://" in session.port:
+        return session.resets_by_wire
+    try:
+        return isinstance(session.wire.cts, bool)
+    except OSError:
+        return False
+
+
 # --- listening -------------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +183,7 @@ def _application_sounds(session: Session) -> tuple[Heard, ...]:
 
 def _unreached(session: Session) -> Findings:
     sounds = _application_sounds(session)
-    if not session.resets_by_wire:
+    if not _pulses(session):
         return Findings(heard=sounds)
     return _reset_and_ask(session, Findings(heard=sounds))
 
@@ -226,7 +236,7 @@ def _broken_off(session: Session) -> Findings:
         asked, answered = _questions(link, port)
         return Findings(loader_answers=True, asked=asked, answered=answered)
     found = Findings(heard=_application_sounds(session), loader_answers=False)
-    if not session.resets_by_wire:
+    if not _pulses(session):
         return found
     return _reset_and_ask(session, found)
 
@@ -293,7 +303,7 @@ def _ignore(_done: int) -> None:
 
 def _booting(session: Session) -> Findings:
     """Does the ROM still speak? A firmware that died and a board without power both say nothing."""
-    if not session.resets_by_wire:
+    if not _pulses(session):
         return Findings()
     crystal = session.device.crystal_mhz if session.device else 26
     return Findings(heard=(_after_reset(session, bootlog.rom_baud(crystal), into_loader=False),))

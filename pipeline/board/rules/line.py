@@ -41,36 +41,37 @@ def starved(evidence: Evidence) -> bool:
     return looked and any(cause == POWER_ON for cause, _ in starts)
 
 
-def _told(evidence: Evidence) -> list[str]:
-    """The proof that the ROM's first line is, and the firmware's words where it talks."""
-    proof = [f'after a reset into download mode the ROM says "{evidence.rom_line()}"']
-    words = evidence.words()
-    return [*proof, f'its firmware goes on with "{words}"'] if words else proof
+def _told(evidence: Evidence) -> str:
+    """The proof that the ROM's first line is."""
+    return f'after a reset into download mode the ROM says "{evidence.rom_line()}"'
 
 
 def _gpio0_high(evidence: Evidence) -> Proof:
     if not unreached(evidence) or evidence.loader_mode() != SPI_BOOT:
         return None
-    return [*_told(evidence), "boot mode 3 is the normal start: GPIO0 was high when the chip left reset"]
+    words = evidence.words()
+    firmware = [f'its firmware says "{words}"'] if words else []
+    mode = "boot mode 3 is the normal start: GPIO0 was high when the chip left reset"
+    return [_told(evidence), *firmware, mode]
 
 
 def _sdio(evidence: Evidence) -> Proof:
     if not unreached(evidence) or evidence.loader_mode() not in SDIO:
         return None
-    return [*_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO15 was high when it left reset"]
+    return [_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO15 was high when it left reset"]
 
 
 def _gpio2(evidence: Evidence) -> Proof:
     if not unreached(evidence) or evidence.loader_mode() not in {0, 2}:
         return None
-    return [*_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO2 was low when it left reset"]
+    return [_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO2 was low when it left reset"]
 
 
 def _deaf(evidence: Evidence) -> Proof:
     unheard = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD
     if not unheard or evidence.found.reply or evidence.found.answers_slowly:
         return None
-    return [*_told(evidence), "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"]
+    return [_told(evidence), "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"]
 
 
 def _rate(evidence: Evidence) -> Proof:
@@ -79,7 +80,7 @@ def _rate(evidence: Evidence) -> Proof:
         return None
     reply = evidence.found.reply[:12].hex(" ")
     slowly = ["its loader answers at 74880 baud, not at 115200"] if evidence.found.answers_slowly else []
-    return [*_told(evidence), *slowly, *([f"at 115200 its answer is garbage: {reply}"] if reply else [])]
+    return [_told(evidence), *slowly, *([f"at 115200 its answer is garbage: {reply}"] if reply else [])]
 
 
 def _loop_back(evidence: Evidence) -> Proof:
@@ -113,12 +114,11 @@ def _dead(evidence: Evidence) -> Proof:
 
 
 def _nobody_there(evidence: Evidence) -> Proof:
-    """No reset by wire was allowed, and nothing came."""
+    """No reset by wire was allowed or possible, and nothing came."""
     if not _quiet(evidence) or not evidence.heard_nothing() or evidence.silent(INTO_LOADER):
         return None
-    return [
-        "nothing came by itself or after a carriage return, and reset=none or manual forbids to pulse the reset line"
-    ]
+    why = f"reset={evidence.reset} forbids to pulse the" if evidence.reset in {"none", "manual"} else "this port has no"
+    return [f"nothing came by itself or after a carriage return, and {why} reset line"]
 
 
 def _other_rate(evidence: Evidence) -> Proof:
@@ -218,7 +218,7 @@ RULES: Final = (
     Rule(
         "nobody-there",
         _nobody_there,
-        "no loader is running, and the reset line must not be used",
+        "no loader is running, and from here nothing resets the board",
         "put the board into download mode (GPIO0 low, then RESET) and run the same command again",
     ),
     Rule(
