@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.mutants.of_backups import BACKUPS
+from tests.mutants.of_diagnosis import DIAGNOSIS
 from tests.mutants.of_keep import KEEP
 from tests.mutants.of_ladder import LADDER
 from tests.mutants.of_lua import LUA
@@ -14,4 +15,4 @@ from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
 from tests.mutants.of_verdict import VERDICTS
 
-MUTANTS: Final = (*BACKUPS, *BOARD, *HOST, *KEEP, *LADDER, *LUA, *PARTS, *SPEED, *VERDICTS)
+MUTANTS: Final = (*BACKUPS, *BOARD, *DIAGNOSIS, *HOST, *KEEP, *LADDER, *LUA, *PARTS, *SPEED, *VERDICTS)
