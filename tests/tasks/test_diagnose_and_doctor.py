@@ -1,0 +1,117 @@
+"""`diagnose` and `doctor` as commands: what they say, how they end, and that they change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.board import ports
+from pipeline.board.hostview import Host, Node
+from pipeline.board.ports import PortInfo
+from pipeline.tasks import doctoring
+from tests.harness import Done, Project
+from tests.simboard import SimBoard
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def board(tmp_path: Path, firmware: Path) -> SimBoard:
+    """A board that boots a real image."""
+    flash = tmp_path / "one.flash"
+    cells = bytearray(b"\xff" * 0x400000)
+    image = firmware.read_bytes()
+    cells[: len(image)] = image[:2] + b"\x02\x40" + image[4:]
+    flash.write_bytes(cells)
+    return SimBoard(flash)
+
+
+def test_a_healthy_board_is_told_to_be_healthy_and_is_not_written(command: Command, board: SimBoard) -> None:
+    command("boot", board.port).ok()  # its first boot formats the file system
+    before = board.cells()
+    done = command("diagnose", board.port).ok()
+    assert "20 of 20 short questions answered right" in done.out
+    assert "nothing wrong was found" in done.out
+    assert board.cells() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "ending"),
+    [
+        ("&fault=no-flash", ("flash-unknown", 22, "flash-absent")),
+        ("&fault=dout-only", ("boot-no-image", 51, "nothing-bootable")),
+        ("&app.trouble=exception", ("boot-exception", 55, "firmware-crashes")),
+        ("&gpio0=low", ("boot-download-mode", 33, "gpio0-held")),
+    ],
+)
+def test_what_is_wrong_is_found_on_demand(
+    command: Command, board: SimBoard, more: str, ending: tuple[str, int, str]
+) -> None:
+    code, status, rule = ending
+    done = command("diagnose", board.but(more).port).failed(code)
+    assert done.status == status
+    assert f"[{rule}]" in done.err
+    assert done.err.count("  next: ") == 1
+
+
+def test_the_last_failure_on_the_port_is_remembered(command: Command, board: SimBoard) -> None:
+    command("diagnose", board.but("&gpio0=low").port).failed("boot-download-mode")
+    again = command("diagnose", board.but("&gpio0=low").port)
+    assert "GPIO0 is still held low" in again.out.partition("before")[2].partition("\n")[0]
+
+
+def test_a_flash_that_lies_about_its_size_is_found(command: Command, tmp_path: Path) -> None:
+    lying = f"port=sim://nodemcu-devkit?flash={tmp_path / 'small.flash'}&fault=wrong-size:1MB"
+    done = command("diagnose", lying).failed("wrong-flash-size")
+    assert "begins anew at 0x100000: it has 1 MB" in done.err
+
+
+# --- doctor ----------------------------------------------------------------------------------------------------------
+
+
+def machine(root: Path, monkeypatch: pytest.MonkeyPatch, *, groups: frozenset[int]) -> None:
+    """A Linux with one CH340, seen through the command."""
+    for path, text in {"etc/group": "dialout:x:20:ada\n", "proc/version": "Linux version 6.1\n"}.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    host = Host(
+        root,
+        "linux",
+        {},
+        user="ada",
+        uid=1000,
+        groups=groups,
+        packages={"esptool": "5.6.0", "pyserial": "3.5"},
+        serial_version="3.5",
+        nodes={"/dev/ttyUSB0": Node(0, 20, 0o660)},
+    )
+    monkeypatch.delenv("container", raising=False)
+    monkeypatch.setattr(doctoring, "this_host", lambda: host)
+    monkeypatch.setattr(ports, "list_ports", lambda: [PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523)])
+
+
+def test_a_machine_that_is_ready(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(tmp_path / "root", monkeypatch, groups=frozenset({20}))
+    done = command("doctor").ok()
+    assert "fail" not in done.out
+    assert "/dev/ttyUSB0 may be opened, through group dialout" in done.out
+
+
+def test_a_machine_that_is_not_gets_the_command(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(tmp_path / "root", monkeypatch, groups=frozenset())
+    done = command("doctor").failed("host-not-ready")
+    assert done.status == 20
+    assert "$ newgrp dialout" in done.out
+    assert "next: newgrp dialout" in done.err
+
+
+def test_plain_doit_has_both_and_says_what_they_do(project: Project) -> None:
+    listed = project.doit("list").ok().out
+    assert "doctor" in listed
+    assert "diagnose" in listed
+    assert "No port is opened" in project.doit("help", "doctor").ok().out
+    assert project.doit("doctor", "port=sim://esp12").ok().out.count("ok ") >= 4
