@@ -72,7 +72,7 @@ BOOTS = (
     Case("app.trouble=brown-out", "boot-brown-out", "supply-at-boot", "500 mA"),
     Case("app.trouble=system-params&app.crash_s=60", "boot-system-params", "system-params", "doit erase"),
     Case("gpio0=low", "boot-download-mode", "gpio0-held", "jumper from GPIO0"),
-    Case("fill=byte:0&app.crash_s=60", "boot-rf-cal", "init-data", "doit erase"),
+    Case("fill=byte:0&app.crash_s=60", "boot-rf-cal", "init-data", "init_data: auto"),
     Case("start=rom&fault=en-open", "boot-download-mode", "no-reset-wire", "press RESET"),
 )
 GROUPS = {"unreached": UNREACHED, "ports": PORTS, "flashes": FLASHES, "boots": BOOTS}
@@ -107,7 +107,7 @@ def ending(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("diagnoses")
     (folder / "dodo.py").write_text("from pipeline.tasks import *\n")
     (folder / "here.yaml").write_text(
-        f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}}}\nboot: {{timeout: 6s}}\n"
+        f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}}}\nboot: {{timeout: 6s}}\ninit_data: keep\n"
     )
     project = Project(folder, folder / "state")
     cases = GROUPS[request.param]

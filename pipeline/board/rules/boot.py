@@ -177,7 +177,7 @@ RULES: Final = (
         "init-data",
         _says(r"rf_cal\[0\]", "rf-cal"),
         "the SDK's init data is missing or damaged, and this firmware does not write it itself",
-        "`doit erase`, then flash a firmware that brings it along (NodeMCU since December 2016)",
+        "flash again with init_data: auto, which mends it; `doit erase` first, if it comes back",
     ),
     Rule(
         "system-params",
