@@ -28,6 +28,10 @@ __all__ = ["NO_WIRE", "Device", "Session"]
 READ_SLICE_S: Final = 0.05
 T = TypeVar("T")
 IN_LOADER: Final = "the chip is in its serial loader; nothing was reset"
+ECHO_S: Final = 0.05
+"""A pause that ends the echo of what was typed."""
+ECHO_READS: Final = 40
+"""Pieces of it at most: a program may print without a pause."""
 NO_WIRE: Final = "the reset line does not reach the chip, which is still in its loader"
 """What is wrong with a silent board whose loader answers; bare modules on plain adapters are such boards."""
 
@@ -378,6 +382,19 @@ class Session:
         self._link = None
         with self._lost_if_gone():
             self._set_baud(baud)
+
+    @contextmanager
+    def private(self) -> Iterator[None]:
+        """What passes meanwhile are the contents of files: the tape remembers how much, not what."""
+        self.tape.private = True
+        try:
+            yield
+        finally:
+            with suppress(PortLostError, StoppedError):  # the echo of the last line still belongs to it
+                for _ in range(ECHO_READS):
+                    if self._serial is None or not self.hear(ECHO_S):
+                        break
+            self.tape.private = False
 
     def hear(self, limit_s: float) -> bytes:
         """What the board says: at once where something is there, else what comes first within `limit_s`.

@@ -42,6 +42,8 @@ class Tape:
         """Bytes written since the beginning."""
         self.received = 0
         """Bytes read since the beginning."""
+        self.private = False
+        """True: only how many bytes pass is remembered, for they are the contents of somebody's files."""
 
     def heard(self, baud: int, data: bytes) -> None:
         """Take bytes from the board."""
@@ -54,7 +56,8 @@ class Tape:
         self._note(FROM_HOST, baud, data)
 
     def _note(self, way: str, baud: int, data: bytes) -> None:
-        self._chunks.append(Chunk(time.monotonic() - self._began_s, way, baud, len(data), bytes(data[:WHOLE])))
+        kept = b"" if self.private else bytes(data[:WHOLE])
+        self._chunks.append(Chunk(time.monotonic() - self._began_s, way, baud, len(data), kept))
 
     def chunks(self) -> list[Chunk]:
         """What is remembered, the oldest first."""

@@ -203,7 +203,7 @@ def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFil
     def enough(output: str) -> bool:
         return bool(wish.prints) and acceptance.printed(wish.prints, output)
 
-    ran = run_file(console, file, wish.timeout_s, until=enough, linger=bool(wish.prints))
+    ran = run_file(session, console, file, wish.timeout_s, until=enough, linger=bool(wish.prints))
     said = ran.output.strip().splitlines()
     last = f'; it printed "{mask(said[-1])[:60]}" last' if said else "; it printed nothing"
     what = f"print {wish.prints}" if wish.prints else "come to its end"
@@ -214,6 +214,7 @@ def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFil
 
 
 def run_file(
+    session: Session,
     console: Console,
     file: LuaFile,
     timeout_s: float,
@@ -228,7 +229,8 @@ def run_file(
         ConsoleError: it could not be put there.
     """
     files = BoardFiles(console)
-    name = files.place(file)
+    with session.private():
+        name = files.place(file)
 
     def named(text: str) -> str:
         return text.replace(name, file.name)
@@ -248,6 +250,11 @@ def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> 
     Raises:
         ConsoleError: the console does not answer, there is no room, or a file does not arrive.
     """
+    with session.private():
+        return _send_files(session, console, files)
+
+
+def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
     board = BoardFiles(console)
     with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
         there = board.names()

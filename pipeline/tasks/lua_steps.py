@@ -67,7 +67,7 @@ def run_lua(board: Board) -> None:
             _write(text[shown:end])
             shown = end
 
-    ran = run_file(reach(session), file, wait_s or LUA_S, linger=bool(wait_s), heard=show)
+    ran = run_file(session, reach(session), file, wait_s or LUA_S, linger=bool(wait_s), heard=show)
     _write(ran.output[shown:])
     if ran.error:
         raise LuaFailedError(f"{session.port}: {ran.error}", "correct the Lua file and run it again")
@@ -109,7 +109,8 @@ def show_files(board: Board) -> None:
         console = reach(session)
     on_board = BoardFiles(console)
     there = on_board.names()
-    states = on_board.compare(files, there, session.progress("files")) if not sends else []
+    with session.private():  # they are read back
+        states = on_board.compare(files, there, session.progress("files")) if not sends else []
     same = {file.name: "same" for file in files} if sends else {state.name: state.state for state in states}
     say(describe_files(there, same, read_room(console)))
 

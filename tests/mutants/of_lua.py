@@ -77,6 +77,14 @@ LUA: Final = (
         (f"{T_ACCEPTANCE}::test_header_and_chip_must_both_have_the_demanded_size",),
     ),
     Mutant(
+        "lua-tape-remembers-contents",
+        "pipeline/board/tape.py",
+        'kept = b"" if self.private else bytes(data[:WHOLE])',
+        "kept = bytes(data[:WHOLE])",
+        "the echo of a password lies in the transcript of a failure",
+        (f"{T_STAGE}::test_a_failed_transfer_leaves_no_contents_in_what_is_kept",),
+    ),
+    Mutant(
         "lua-init-not-watched",
         STAGE,
         "if dies or again:",

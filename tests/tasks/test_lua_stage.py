@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.board.luafiles import BoardFiles
 from pipeline.flasher import luastage
 from tests.harness import Done, Project
 from tests.nodemcus import MAC, image
@@ -175,6 +176,18 @@ def test_contents_of_files_go_nowhere_but_to_the_board(kitchen: Kitchen) -> None
     assert "init.lua fails: init.lua:3: x" in failed.err
     assert SECRET not in failed.text
     assert SECRET not in json.dumps(kitchen.project.receipts())
+
+
+def test_a_failed_transfer_leaves_no_contents_in_what_is_kept(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen.profile(files={"init.lua": INIT})
+    monkeypatch.setattr(BoardFiles, "holds", lambda *_: False)
+    failed = kitchen.flash().failed("file-damaged")
+    kept = [path.read_bytes() for path in (kitchen.project.folder / ".pipeline").rglob("*") if path.is_file()]
+    assert any(b"typed text" in data or b"failures" in data or b"file-damaged" in data for data in kept)
+    assert not [data for data in kept if SECRET.encode() in data or b"horse" in data]
+    assert SECRET not in failed.text
 
 
 def test_a_file_that_is_missing_is_named_before_the_port_is_opened(kitchen: Kitchen) -> None:
