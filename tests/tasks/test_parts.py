@@ -106,6 +106,26 @@ def test_force_writes_both_again(kitchen: Callable[..., Done], board: SimBoard) 
     assert board.cells()[SPIFFS_AT : SPIFFS_AT + len(FILES)] == FILES
 
 
+def test_a_file_system_beside_an_old_lfs(project: Project, command: Command, board: SimBoard) -> None:
+    far = 0x200000
+    for name, lfs in (("old", (far, 0x10000)), ("new", (0, 0))):
+        start, code = with_partitions(BUILD.pair_3x(SIZE), lfs=lfs)
+        texts = CHECK + b"\0system SPI FI size:%u, Flash size: %u\n\0" + name.encode()
+        whole = BUILD.combine((start, code[:0x2000] + DATA + texts + code[0x2000 + len(DATA) + len(texts) :]))
+        (project.folder / f"{name}.bin").write_bytes(whole)
+    (project.folder / "lfs.img").write_bytes(lfs_image(far))
+    (project.folder / "files.img").write_bytes(FILES)
+    (project.folder / "first.yaml").write_text("extends: esp12\nfirmware: {image: old.bin, lfs: lfs.img}\n")
+    (project.folder / "then.yaml").write_text("extends: esp12\nfirmware: {image: new.bin, spiffs: files.img}\n")
+    command("flash", "profile=first", board.port, "boot=off").ok()
+    assert not command("flash", "profile=first", board.port).ok().wrote
+    done = command("flash", "profile=then", board.port).ok()
+    cells = board.cells()
+    assert cells[far:].startswith(lfs_image(far)[:64])
+    assert "Formatting" not in project.receipts()[-1]["verdict"]["log"], done.text
+    assert not command("flash", "profile=then", board.port).ok().wrote
+
+
 def test_a_file_system_for_sdk_2x(project: Project, command: Command, board: SimBoard) -> None:
     (project.folder / "fw.bin").write_bytes(image_2x())
     (project.folder / "files.img").write_bytes(FILES)
