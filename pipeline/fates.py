@@ -18,9 +18,10 @@ from pipeline.firmware.resident import Holding, Resident
 from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.plan import KEPT_AREAS, FlashPlan
 
-How = Literal["left", "split", "table", "moved", "renewed", "released", "lost"]
+How = Literal["left", "split", "table", "moved", "renewed", "released", "replaced", "lost"]
 """`left`: no image covers it; `split`: the image is split around it; `table`: its place goes into the new partition
-table; `renewed`: the firmware makes it anew by itself; `released`: not wished to be kept."""
+table; `renewed`: the firmware makes it anew by itself; `released`: not wished to be kept; `replaced`: by
+an image that the profile itself names for that place."""
 STAYS: Final = frozenset({"left", "split", "table"})
 MINOR: Final = frozenset({"rf_cal", "phy_init"})
 """What every firmware makes anew by itself: no loss that anybody would notice."""
@@ -91,6 +92,9 @@ class NewLayout:
         """What becomes of a holding."""
         if word_of(item.name) not in self.wish.words:
             return Fate(item.name, item.region, "released")
+        own = next((segment for segment in self.plan.segments if segment.area == item.name), None)
+        if own:
+            return Fate(item.name, item.region, "released" if item.blank else "replaced", f"{own.name} goes there")
         if item.name == "spiffs":
             return self._files(item)
         if item.name == "lfs":
@@ -148,8 +152,7 @@ class NewLayout:
 
     def _may_stay(self, type_: int, region: Region) -> bool:
         """Whether nothing of ours goes there, no image was placed by the new table, and that table can be edited."""
-        own = self.areas.get(PARTITIONS[type_])
-        placed = own is not None and any(image.start == own.start for image in self._images)
+        placed = any(segment.area == PARTITIONS[type_] for segment in self.plan.segments)
         free = covering(self.plan, region) != "bytes"
         return free and not placed and with_places(self._record(), {type_: region}) is not None
 

@@ -92,7 +92,7 @@ class Decision:
     @property
     def lost(self) -> list[Fate]:
         """Losses that somebody might regret."""
-        return [fate for fate in self.fates if fate.how == "lost" and fate.name not in MINOR]
+        return [fate for fate in self.fates if fate.how in {"lost", "replaced"} and fate.name not in MINOR]
 
     @property
     def kept(self) -> list[Fate]:
@@ -220,7 +220,9 @@ def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader
         tuple(fates),
         tuple(sorted(layout.places.items())),
         tuple(cleared),
-        tuple(merge(part for fate in fates if fate.how in {"lost", "moved"} for part in layout.doomed(fate))),
+        tuple(
+            merge(part for fate in fates if fate.how in {"lost", "replaced", "moved"} for part in layout.doomed(fate))
+        ),
         tuple(merge(part for fate in fates if fate.how in STAYS for part in inside(plan, fate.region))),
         (*_advice(plan, resident), *_about_lfs(fates, resident)),
     )

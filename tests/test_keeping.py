@@ -17,7 +17,7 @@ from pipeline.firmware.partitions import LFS, SPIFFS
 from pipeline.firmware.resident import Holding, Resident
 from pipeline.flash import FlashSettings, Region
 from pipeline.keeping import ACTIONS, BOARDS, TABLE, Action, Board, Decision, decide, lines, table_text
-from pipeline.plan import FlashPlan, fitted, make_plan
+from pipeline.plan import FlashPlan, Segment, make_plan
 from tests.images import Builder
 
 MAKE = Builder()
@@ -269,19 +269,17 @@ def test_files_of_an_older_nodemcu_are_lost_for_want_of_marks() -> None:
 
 
 @pytest.mark.parametrize("name", ["spiffs", "lfs"])
-def test_an_image_of_the_users_own_for_a_partition_goes_where_the_new_table_says(name: str) -> None:
-    holding = {
-        "lfs": Holding("lfs", Region(0x80000, 0xA0000)),
-        "spiffs": Holding("spiffs", FileSystem(0x80000, 64).region),
-    }
-    start = {area.name: area.region.start for area in plan_of("3.x").areas}["spiffs"]
-    plan = fitted(plan_of("3.x"), [(start, b"own" + bytes(0xFFD), "own.img")])
-    files = FileSystem(0x80000, 64) if name == "spiffs" else None
-    decision = decide(
-        plan, nodemcu("3.x-new", files, *([holding["lfs"]] if name == "lfs" else [])), Wish(), asked=False
-    )
-    assert SPIFFS not in dict(decision.places)
-    assert how(decision)[name] == ("lost" if name == "spiffs" else "table")
+@pytest.mark.parametrize("stated", [False, True])
+def test_what_an_image_of_the_profiles_own_replaces_is_named_and_backed_up(name: str, *, stated: bool) -> None:
+    plan = plan_of("3.x")
+    own = Segment(0x40000, b"own" + bytes(0xFFD), "own.img", 3, name)
+    plan = replace(plan, segments=(*plan.segments, own))
+    lfs = Holding("lfs", Region(0x80000, 0xA0000))
+    resident = nodemcu("3.x-new", FILES_3X) if name == "spiffs" else nodemcu("3.x-new", None, lfs)
+    decision = decide(plan, resident, Wish(stated=stated), asked=False)
+    assert (how(decision)[name], decision.places, decision.cleared) == ("replaced", (), ())
+    assert [fate.why for fate in decision.lost] == ["own.img goes there"]
+    assert decision.doomed == (FILES_3X.region if name == "spiffs" else lfs.region,)
 
 
 @pytest.mark.parametrize("resident", [FOREIGN, NEW_3X])

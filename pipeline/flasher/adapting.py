@@ -43,7 +43,7 @@ def adapt(session: Session, found: Probe, policy: Policy) -> Probe:
     with session.step("survey", "what the board holds") as result:
         resident = _resident(session, found)
         result.append(resident.title or "no firmware")
-        decision = decide(found.plan, resident, _wish_for(found, policy), asked=policy.ask is not None)
+        decision = decide(found.plan, resident, wish_of(policy), asked=policy.ask is not None)
         plan = fitted(found.plan, _changes(session, found, policy, decision))
     ignored = tuple(merge([*found.ignored, *decision.split]))
     return replace(found, plan=plan, ignored=ignored, decision=decision)
@@ -52,13 +52,6 @@ def adapt(session: Session, found: Probe, policy: Policy) -> Probe:
 def wish_of(policy: Policy) -> Wish:
     """What shall be kept, by profile and command line."""
     return Wish(frozenset(policy.keep), stated=policy.insists, allowed=KeepError.code in policy.allow)
-
-
-def _wish_for(found: Probe, policy: Policy) -> Wish:
-    """What an image of the profile's own shall replace is not kept; it is named and backed up."""
-    wish = wish_of(policy)
-    words = wish.words - {segment.area for segment in found.plan.segments}
-    return replace(wish, words=words, stated=wish.stated and bool(words or not wish.words))
 
 
 def secure(session: Session, found: Probe, policy: Policy) -> Probe:

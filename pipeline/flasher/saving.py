@@ -50,7 +50,7 @@ def save_losses(session: Session, found: Probe, decision: Decision, policy: Poli
         )
         name = saved.id if saved else ""
     if name:
-        session.say(f"backed up as {name}: `doit restore backup={name}` puts it back")
+        session.say(f"backed up as {name}; `doit restore backup={name}` puts it where it was, for the old firmware")
     return name
 
 
