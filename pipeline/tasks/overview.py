@@ -29,6 +29,7 @@ DOIT_COMMANDS: Final = {
 COMMAND_TEXTS: Final = {
     "init": "look at the board on the port and write a profile for it",
     "board": "run virtual boards for other programs",
+    "bundle": "one masked zip with what is known of the last failure, for a bug report",
     "cache": "list or clean the downloaded images",
     "inspect": "say what firmware files are",
 }
