@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from pipeline.board import ports
 from pipeline.board.hostview import Host, Node
 from pipeline.board.ports import PortInfo
-from pipeline.tasks import doctoring
+from pipeline.board.usb import HostFacts
+from pipeline.tasks import diagnosing, doctoring
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
 
@@ -66,6 +68,30 @@ def test_a_flash_that_lies_about_its_size_is_found(command: Command, tmp_path: P
     lying = f"port=sim://nodemcu-devkit?flash={tmp_path / 'small.flash'}&fault=wrong-size:1MB"
     done = command("diagnose", lying).failed("wrong-flash-size")
     assert "begins anew at 0x100000: it has 1 MB" in done.err
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule", "action"),
+    [
+        (HostFacts("linux", brltty=True), "brltty", "sudo systemctl mask brltty"),
+        (HostFacts("linux", wsl=True), "wsl-detached", "usbipd attach --wsl"),
+        (HostFacts("linux"), "unplugged", "plug it in firmly"),
+    ],
+)
+def test_a_port_that_vanishes_on_a_machine_that_takes_them_away(
+    command: Command, monkeypatch: pytest.MonkeyPatch, facts: HostFacts, rule: str, action: str
+) -> None:
+    monkeypatch.setattr(diagnosing, "look_at_host", lambda: facts)
+    number = hash_of(rule)
+    vanishing = f"port=sim://nodemcu-devkit?mac=5c:cf:7f:00:02:{number}&usb=1a86:7523&fault=unplug:2000"
+    done = command("identify", vanishing).failed("port-lost")
+    assert done.status == 20
+    assert f"[{rule}]" in done.err
+    assert action in done.err
+
+
+def hash_of(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:2]
 
 
 # --- doctor ----------------------------------------------------------------------------------------------------------
