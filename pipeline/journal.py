@@ -98,15 +98,32 @@ def read(mac: str) -> Entry:
     except UnicodeDecodeError:
         return _aside(path, mac)
     try:
-        stored = json.loads(text)
-        if stored.pop("format") != FORMAT or stored["mac"] != mac:
+        entry = from_json(json.loads(text))
+        if entry.mac != mac:
             return _aside(path, mac)
-        kept = tuple((int(start), int(end)) for start, end in stored.get("kept", ()))
-        entry = Entry(**{**stored, "kept": kept, "held": tuple(Held(**part) for part in stored.get("held", ()))})
-        entry.digests()  # damaged ones are found here
     except (ValueError, TypeError, KeyError, AttributeError):
         return _aside(path, mac)
     return entry
+
+
+def from_json(stored: Mapping[str, Any]) -> Entry:
+    """The entry that `to_json` gave.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is none, or of another format.
+    """
+    fields = dict(stored)
+    if fields.pop("format") != FORMAT:
+        raise ValueError("another format")
+    kept = tuple((int(start), int(end)) for start, end in fields.get("kept", ()))
+    entry = Entry(**{**fields, "kept": kept, "held": tuple(Held(**part) for part in fields.get("held", ()))})
+    entry.digests()  # damaged ones are found here
+    return entry
+
+
+def to_json(entry: Entry) -> dict[str, Any]:
+    """All that is known, for a file."""
+    return {"format": FORMAT, **asdict(entry)}
 
 
 def _aside(path: Path, mac: str) -> Entry:
@@ -121,6 +138,6 @@ def write(entry: Entry) -> Entry:
         RecordError: it could not be stored. Then nothing may be written to the board.
     """
     entry = replace(entry, changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    text = json.dumps({"format": FORMAT, **asdict(entry)}, indent=1)
+    text = json.dumps(to_json(entry), indent=1)
     write_atomic(_path(entry.mac), text.encode())
     return entry

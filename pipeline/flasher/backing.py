@@ -59,9 +59,7 @@ def _save(
 
 def about(mac: str) -> dict[str, Any]:
     """What the journal knows of a board, to be kept with a backup: it holds again once the backup is back."""
-    entry = journal.read(mac)
-    known = {"state": entry.state, "plan": entry.plan, "profile": entry.profile, "verdict": entry.verdict}
-    return {"journal": known}
+    return {"journal": journal.to_json(journal.read(mac))}
 
 
 class _Reading:

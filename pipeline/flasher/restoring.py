@@ -226,9 +226,15 @@ def region_size(regions: Sequence[Region]) -> int:
 
 def settled_entry(entry: journal.Entry, source: Source, wish: Wish) -> journal.Entry:
     """What the journal says once a source is back: what it said when the backup was taken, if that is all back."""
-    entry = journal.Entry(mac=entry.mac, project=entry.project, port=entry.port)
-    before = source.about.get("journal", {})
-    same = source.mac == entry.mac and source.whole and wish.taken == source.regions
-    if same and before.get("state") == "clean":
-        return replace(entry, state="clean", plan=before["plan"], profile=before["profile"])
-    return entry
+    fresh = journal.Entry(mac=entry.mac, project=entry.project, port=entry.port)
+    if source.mac != entry.mac or not source.whole or wish.taken != source.regions:
+        return fresh
+    try:
+        before = journal.from_json(source.about.get("journal", {}))
+    except (ValueError, TypeError, KeyError, AttributeError):  # of another version of this program
+        return fresh
+    if before.state != "clean":
+        return fresh
+    return replace(
+        before, mac=entry.mac, project=entry.project, port=entry.port, backup="", verdict="not-checked", passed=False
+    )

@@ -78,6 +78,7 @@ def test_a_firmware_that_does_not_run_is_replaced_by_what_was_there(
 ) -> None:
     first = flash(board, good).ok()
     assert "nothing to roll back to" in first.text
+    (known,) = careful.journal()
     assert ids(careful, board) == []
     before = with_files(board)
     done = flash(board, bad).failed("rolled-back")
@@ -91,6 +92,7 @@ def test_a_firmware_that_does_not_run_is_replaced_by_what_was_there(
     assert [receipt["backup"]] == ids(careful, board)
     (entry,) = careful.journal()
     assert (entry["state"], entry["passed"], entry["backup"]) == ("clean", True, "")
+    assert {**entry, "changed": "", "verdict": ""} == {**known, "changed": "", "verdict": ""}  # as if nothing had been
     assert not flash(board, good).ok().wrote
 
 
