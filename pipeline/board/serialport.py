@@ -81,6 +81,26 @@ def _make(port: str) -> Any:
     return made
 
 
+class _Patience:
+    """Changes its timeout without setting up the line again, which pyserial does twice for each command of esptool's.
+
+    Only for ports whose `read` waits by the clock: POSIX devices and RFC 2217.
+    """
+
+    _timeout: float | None
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds a read may take."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, timeout: float | None) -> None:
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"Not a valid timeout: {timeout!r}")
+        self._timeout = timeout
+
+
 def _device_class() -> Any:
     import serial  # noqa: PLC0415
 
@@ -90,7 +110,7 @@ def _device_class() -> Any:
 
     import termios  # noqa: PLC0415
 
-    class ReleasedSerial(native):  # type: ignore[misc]
+    class ReleasedSerial(_Patience, native):  # type: ignore[misc]
         """Lets both lines go at once when it is opened; a port that went away is an OSError in every call."""
 
         def _reconfigure_port(self, force_update: bool = False) -> None:  # noqa: FBT001, FBT002  pyserial's signature
@@ -147,25 +167,13 @@ def _rfc2217_class() -> Any:
     # It looks for each answer every 50 ms; opening and resetting a board takes two dozen of them.
     serial.rfc2217.time = _Brisk()  # type: ignore[attr-defined]
 
-    class QuickRfc2217(remote):  # type: ignore[misc]
-        """Changes its timeout without renegotiating the line, which takes 50 ms and more each time (fleet §3)."""
+    class QuickRfc2217(_Patience, remote):  # type: ignore[misc]
+        """Asks its server nothing that need not be asked: each question takes 50 ms and more (fleet §3)."""
 
         def reset_input_buffer(self) -> None:
             """Forget what has arrived here; what the server still holds would arrive later in any case."""
             while not self._read_buffer.empty():
                 self._read_buffer.get(block=False)
-
-        @property
-        def timeout(self) -> float | None:
-            """Seconds a read may take."""
-            timeout: float | None = self._timeout
-            return timeout
-
-        @timeout.setter
-        def timeout(self, timeout: float | None) -> None:
-            if timeout is not None and timeout < 0:
-                raise ValueError(f"Not a valid timeout: {timeout!r}")
-            self._timeout = timeout
 
         def _update_dtr_state(self) -> None:
             if not self._dtr_state and not self._rts_state:
