@@ -69,6 +69,12 @@ def parse_partitions(sector: bytes) -> PartitionTable | None:
     return None if data is None else _read_table(data)
 
 
+def may_be_partitions(head: bytes) -> bool:
+    """Whether a sector that begins with these bytes, 4 at least, can have a table."""
+    words, _, zero = _RECORD.unpack_from(head)
+    return not zero and _RECORD.size + 4 * words <= SECTOR_SIZE
+
+
 def _read_table(data: bytes) -> PartitionTable | None:
     if len(data) % _ITEM.size:
         return None

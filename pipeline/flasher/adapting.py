@@ -14,14 +14,15 @@ from typing import Any, Final
 from pipeline import journal
 from pipeline.backups import Store
 from pipeline.board.session import Session
-from pipeline.board.writer import holds
+from pipeline.board.writer import Piece, holds
 from pipeline.errors import KeepError
 from pipeline.fates import Wish
 from pipeline.firmware.allowance import Override
+from pipeline.firmware.flashmap import HEADER_SIZE_BYTE
 from pipeline.firmware.nodemcu import Firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, with_places
 from pipeline.firmware.resident import Resident, from_json, survey, without_firmware
-from pipeline.flash import BOOT_SECTOR, SECTOR_SIZE, Region, merge
+from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.flasher.probing import pieces, placed
 from pipeline.flasher.records import Policy, Probe
 from pipeline.flasher.saving import save_losses
@@ -107,6 +108,10 @@ class _Peek:
         piece = next((piece for piece in self._planned if piece.region.contains(region)), None)
         return piece.cut(region) if piece and holds(self._session.link, piece, region) else b""
 
+    def holds(self, piece: Piece, region: Region) -> bool:
+        """Whether the board has the piece's bytes there."""
+        return holds(self._session.link, piece, region)
+
     def is_blank(self, region: Region) -> bool:
         self._session.check_stop()
         blank = hashlib.md5(b"\xff" * region.size, usedforsecurity=False).digest()
@@ -134,9 +139,12 @@ def _resident(session: Session, found: Probe) -> Resident:
 
 def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
     """The plan's own firmware, if the board starts with its first sector: another build of it, or part of it."""
-    boot = next((segment.data[:SECTOR_SIZE] for segment in plan.segments if segment.address == 0), b"")
-    same = boot and _start_digest(boot) == _start_digest(peek.read(BOOT_SECTOR))
-    return plan.firmware if same and plan.firmware.family != "unknown" else None
+    piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
+    # Without the byte that some firmware sets itself (facts: image-flashmap §4.3); the longer part first.
+    parts = (Region(HEADER_SIZE_BYTE.end, SECTOR_SIZE), Region(0, HEADER_SIZE_BYTE.start))
+    if plan.firmware.family == "unknown" or not piece or not all(peek.holds(piece, part) for part in parts):
+        return None
+    return plan.firmware
 
 
 def _known(peek: _Peek, entry: journal.Entry) -> Firmware | None:
