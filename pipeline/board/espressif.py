@@ -19,6 +19,8 @@ from typing import Any, Final
 from pipeline.board.frames import Frames, encode
 
 COMMAND_LIMIT_S: Final = 3.0
+REST_LIMIT_S: Final = 0.25
+"""The other seven answers to a SYNC follow the first at once; where one is lost, the next SYNC is the sooner way."""
 ANSWERS_READ: Final = 100
 """Frames read in search of an answer: a ROM may still be sending those to earlier SYNCs."""
 _PACKAGES: Final = ("esptool", "esptool.targets")
@@ -130,7 +132,7 @@ class Quiet:
         timeout: float = COMMAND_LIMIT_S,
     ) -> tuple[int, bytes] | None:
         """Send a request, unless `op` is None, and wait for the answer to it: its value and what follows."""
-        before, self._port.timeout = self._port.timeout, timeout
+        before, self._port.timeout = self._port.timeout, timeout if op is not None else min(timeout, REST_LIMIT_S)
         try:
             if op is not None:
                 self.write(struct.pack("<BBHI", 0, op, len(data), chk) + data)

@@ -11,6 +11,9 @@ WRITING, WRITER = "pipeline/flasher/writing.py", "pipeline/board/writer.py"
 T_COMPARING, T_JOURNAL = "tests/board/test_comparing.py", "tests/test_journal.py"
 T_RUNS, T_WRITER = "tests/flasher/test_runs.py", "tests/board/test_writer.py"
 
+COST, FRAMES, PACKING = "pipeline/cost.py", "pipeline/board/frames.py", "pipeline/packing.py"
+T_COST, T_FRAMES, T_PACKING = "tests/test_cost.py", "tests/board/test_frames.py", "tests/test_packing.py"
+
 SPEED: Final = (
     Mutant(
         "stored-digests-believed",
@@ -67,5 +70,37 @@ SPEED: Final = (
         "pieces[0].data[:SECTOR_SIZE] + jobs[0].data",
         "a board that loses power in mid-write starts half a firmware",
         (f"{T_WRITER}::test_the_boot_sector_is_blank_until_all_else_is_written",),
+    ),
+    Mutant(
+        "sectors-joined-across-what-is-kept",
+        COST,
+        "    for place in merge(room):",
+        "    for place in [Region(0, max(part.end for part in room))] if room else []:",
+        "a clean sector that belongs to the firmware is written again",
+        (f"{T_COST}::test_no_run_leaves_what_may_be_written",),
+    ),
+    Mutant(
+        "damaged-stream-sent",
+        PACKING,
+        "    if not sound:\n        return None",
+        "    if False:\n        return None",
+        "a cache that was damaged makes every write fail its verification",
+        (f"{T_PACKING}::test_a_damaged_stream_is_made_again",),
+    ),
+    Mutant(
+        "cache-without-bound",
+        PACKING,
+        "        if over <= 0:\n            return",
+        "        return",
+        "the cache fills the disk",
+        (f"{T_PACKING}::test_the_least_recently_used_go_first",),
+    ),
+    Mutant(
+        "blocks-grow-without-bound",
+        FRAMES,
+        "inflater.decompress(block, GROWTH)",
+        "inflater.decompress(block, 1 << 30)",
+        "a block of padding stops the line while the stub writes it",
+        (f"{T_FRAMES}::test_padding_is_cut_where_the_stub_writes",),
     ),
 )
