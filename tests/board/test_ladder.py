@@ -43,6 +43,7 @@ class Bench:
     def run(self, cure: Callable[[Way], bool], error: Callable[[], PipelineError], stage: str = WORK) -> Way:
         def work() -> Way:
             self.ways.append(self.ladder.way)
+            assert len(self.ways) < 20, "each rung once"
             if cure(self.ladder.way):
                 return self.ladder.way
             raise error()

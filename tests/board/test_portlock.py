@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.board import portlock
 from pipeline.board.portlock import PortLock, canonical, find_holders, lock_path, lock_port, wait_until_free
 from pipeline.errors import PortBusyError, RecordError
 
@@ -157,7 +158,8 @@ def test_a_port_that_is_offered_is_given_and_told_about() -> None:
     assert not list(lock_path("COM7").parent.glob("*.said"))
 
 
-def test_who_only_listens_asks_nobody() -> None:
+def test_who_only_listens_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portlock, "_ask", lambda *_: pytest.fail("it has asked"))
     with lock_port("COM7") as lock:
         lock.offer()
         with pytest.raises(PortBusyError, match=f"pid {os.getpid()}"), lock_port("COM7", ask=False):

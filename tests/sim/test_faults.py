@@ -66,3 +66,32 @@ def test_nothing_is_finished_after_the_power_has_failed(bench: Any) -> None:
     cells = bytes(link.board.cells[0:0x8000])
     assert cells[:0x2800] == b"\xff" * 0x2800
     assert cells[0x3000:] == bytes(0x5000)
+
+
+def test_a_bridge_that_loses_the_end_of_long_transfers_keeps_short_ones() -> None:
+    faults = Faults.parse(["long-writes:1000"])
+    assert faults.from_host(DATA[:1000], 115_200) == DATA[:1000]
+    assert faults.from_host(DATA[:1500], 115_200) == DATA[:1000]
+    assert faults.to_host(DATA, 115_200) == DATA
+
+
+@pytest.mark.parametrize(
+    ("wiring", "asserted", "mode"),
+    [
+        ("devkit", ("rts", "dtr"), "rom"),
+        ("devkit", ("dtr", "rts"), "off"),
+        ("exchanged", ("dtr", "rts"), "rom"),
+        ("exchanged", ("rts", "dtr"), "off"),
+        ("no-dtr", ("rts", "dtr"), "app"),
+        ("none", ("rts", "dtr"), "rom"),
+    ],
+)
+def test_which_line_resets_and_which_one_chooses(wiring: str, asserted: tuple[str, str], mode: str) -> None:
+    """One line pulls EN, then the other GPIO0 while EN rises; the other way round the chip is held in reset."""
+    link = parse_url(f"sim://esp12?wiring={wiring}").build()
+    first, second = asserted
+    for lines in ({first: True, second: False}, {first: True, second: True}, {first: False, second: True}):
+        link.set_lines(dtr=lines["dtr"], rts=lines["rts"])
+    link.pump()
+    assert link.board.mode == mode
+    link.close()
