@@ -219,7 +219,8 @@ RULES: Final = (
         "nobody-there",
         _nobody_there,
         "no loader is running, and from here nothing resets the board",
-        "put the board into download mode (GPIO0 low, then RESET) and run the same command again",
+        "put the board into download mode (GPIO0 low, then RESET) and say reset=none, or run it on a terminal with "
+        "reset=manual, which asks for each press",
     ),
     Rule(
         "unknown-rate",
