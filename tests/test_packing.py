@@ -24,6 +24,7 @@ def kept() -> list[Path]:
 @pytest.fixture(autouse=True)
 def only_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "deflate", None)
+    monkeypatch.setattr(packing, "_begun", {})  # what an earlier test of this process began
 
 
 def test_a_stream_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,9 @@ def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()[: MAX_MEMBERS + 1]
-        name, info = _choose({info.filename: info for info in infos if not info.is_dir()}, member, text, len(infos))
+        name, info = _choose(
+            {info.filename: info for info in infos if info.filename and not info.is_dir()}, member, text, len(infos)
+        )
         if info.flag_bits & _ENCRYPTED:
             raise ArchiveError(f"{text}!{name}: is encrypted", "unpack it yourself and name the file")
         try:

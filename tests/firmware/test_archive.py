@@ -149,6 +149,11 @@ def test_what_is_no_archive(data: bytes) -> None:
     assert "\n" not in caught.value.message
 
 
+def test_a_member_without_a_name_is_passed_over() -> None:
+    data = MAKERS["zip"]({"x.bin": b"other", "a.bin": b"\xe9data"}).replace(b"x.bin", b"\0.bin")
+    assert read_member(data, "a.bin", "a.zip")[1] == b"\xe9data"
+
+
 def test_one_packed_file() -> None:
     assert unpack_gzip(gzip.compress(b"\xe9data", mtime=0), "a") == b"\xe9data"
     assert unpack_gzip(b"\xe9data", "a") == b"\xe9data"

@@ -11,7 +11,22 @@ import pytest
 from tests.harness import Project
 
 TASKS = {
-    *("audit", "backup", "boot", "erase", "files", "flash", "format", "identify", "image", "lock", "lua", "monitor"),
+    *(
+        "audit",
+        "backup",
+        "boot",
+        "diagnose",
+        "doctor",
+        "erase",
+        "files",
+        "flash",
+        "format",
+        "identify",
+        "image",
+        "lock",
+        "lua",
+        "monitor",
+    ),
     *("node", "ports", "profiles", "report", "restore", "verify"),
 }
 
