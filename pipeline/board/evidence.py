@@ -47,7 +47,7 @@ class Findings:
     reply: bytes = b""
     """What came back to SYNCs after that reset."""
     echoes: bool = False
-    """What came back to them at 115200 baud was what had been sent: a console that shows what is typed, or a bridge."""
+    """What had been sent came back at 115200 baud: a console that shows what is typed, a bridge, an adapter's echo."""
     echoes_always: bool = False
     """So it was at 74880 baud."""
     asked: int = 0
@@ -129,6 +129,18 @@ class Evidence:
         """The same of the boot log."""
         return [(int(start["cause"]), int(start["mode"])) for start in ROM.finditer(self.log)]
 
+    def ignores_resets(self) -> bool:
+        """Whether the ROM tells of starts after our reset as before it, and none of them was ours.
+
+        A reset by EN is cause 2, or 1 where it cuts the power (facts: esp8266 §2.2).
+        """
+        ours = any(cause in {1, 2} for cause, _ in self.starts(INTO_LOADER))
+        return bool(self.starts(UNTOUCHED) and self.starts(INTO_LOADER)) and not ours
+
+    def what(self) -> str:
+        """The first line of the message, without the port."""
+        return self.message.removeprefix(f"{self.port}: ").partition("\n")[0]
+
     def loader_mode(self) -> int | None:
         """Boot mode that the ROM told after a reset into download mode; None where it said nothing."""
         modes = [mode for _, mode in self.starts(INTO_LOADER)]
@@ -151,7 +163,10 @@ class Evidence:
         return bool(counts) and not sum(counts)
 
     def rom_line(self) -> str:
-        """The ROM's own line that tells the boot mode, as it came."""
+        """The ROM's own line that tells the boot mode, as it came: after a reset by us where there was one."""
+        after = [heard.text for heard in self.found.heard if heard.when == INTO_LOADER]
+        if lines := [*_rom_lines(*after)]:
+            return lines[-1]
         return next(_rom_lines(*(heard.text for heard in self.found.heard), self.log), "")
 
 

@@ -36,7 +36,8 @@ BANNER_S: Final = 0.35
 LISTEN_S: Final = 0.35
 QUIET_S: Final = 0.08
 """A pause that ends a text."""
-QUESTIONS: Final = 20
+QUESTIONS: Final = 60
+"""Some 1.5 KB in all: a line that damages one byte in a thousand mostly shows."""
 QUESTION_S: Final = 0.2
 CONSOLE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
@@ -195,7 +196,7 @@ def _reset_and_ask(session: Session, found: Findings) -> Findings:
     if answers:
         link = RomLink(session.wire, session.port)
         asked, answered = _questions(link, session.wire)
-        found = replace(found, rom_answers=True, asked=asked, answered=answered)
+        found = replace(found, rom_answers=True, asked=asked, answered=answered, echoes=_is_sync(reply))
         with suppress(PipelineError):
             link.start_stub()  # which attaches the flash, without a stub
             found = replace(found, flash_answers=link.flash_id() & 0xFF not in {0x00, 0xFF})
@@ -232,9 +233,11 @@ def _is_sync(reply: bytes) -> bool:
 def _broken_off(session: Session) -> Findings:
     port, baud = session.wire, int(session.wire.baudrate)
     link = Link(port, session.port)
+    received = session.tape.received
     if link.sync(attempts=3, baud=baud):
+        echoes = _is_sync(session.tape.since(received))
         asked, answered = _questions(link, port)
-        return Findings(loader_answers=True, asked=asked, answered=answered)
+        return Findings(loader_answers=True, asked=asked, answered=answered, echoes=echoes)
     found = Findings(heard=_application_sounds(session), loader_answers=False)
     if not _pulses(session):
         return found

@@ -43,7 +43,8 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
         if not entry.finished(found.plan.fingerprint):
             entry = _record(session, found, policy, "clean", entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
-    found = mend(session, adapt(session, found, policy), policy)
+    probed = found
+    found = session.climb(lambda: mend(session, adapt(session, probed, policy), policy))
     dirty = everything(found) if found.forced else session.climb(lambda: compare(session, found))
     if not dirty:
         reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"

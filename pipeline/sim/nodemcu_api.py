@@ -77,13 +77,21 @@ class Board:
             lua.globals["tmr"] = nodemcu_timers.table(self.timers)
         lua.globals["dofile"] = native(self._dofile)
         if "wifi" in modules or not modules:
-            station = self._table({"getmac": native(lambda *_: machine.chip.mac)})
-            lua.globals["wifi"] = Table({"sta": station}, 0x40271000)
+            lua.globals["wifi"] = self._wifi()
 
     @staticmethod
     def _table(functions: dict[str, Function]) -> Table:
         cells: dict[Value, Value] = dict(functions)
         return Table(cells, 0x40270000)
+
+    def _wifi(self) -> Table:
+        """A radio that takes what it is told and never connects (docs/modules/wifi.md: `STA_CONNECTING` is 1)."""
+        answers = {"config": True, "connect": None, "disconnect": None, "autoconnect": None, "getip": None, "status": 1}
+        station = {name: native(lambda *_, answer=answer: answer) for name, answer in answers.items()}
+        station |= {"getmac": native(lambda *_: self.machine.chip.mac), "sethostname": native(lambda *_: True)}
+        mode = {"setmode": native(lambda wanted=None, *_: wanted), "getmode": native(lambda *_: 1)}
+        names: dict[Value, Value] = {"NULLMODE": 0, "STATION": 1, "SOFTAP": 2, "STATIONAP": 3}
+        return Table({**names, **mode, "sta": self._table(station)}, 0x40271000)
 
     def say(self, words: str) -> Generator[Step, None, None]:
         """Print as Lua does."""

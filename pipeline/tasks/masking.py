@@ -15,8 +15,8 @@ from pipeline import receipt
 
 _HEX: Final = "[0-9A-Fa-f]"
 _MAC: Final = re.compile(
-    rf"(?<![:\w])({_HEX}{{2}}([:-])"  # the separator that the other four repeat
-    rf"(?:{_HEX}{{2}}\2){{4}}{_HEX}{{2}})(?![:\w])"
+    rf"(?<![A-Za-z0-9])({_HEX}{{2}}([:_-])"  # the separator that the other four repeat
+    rf"(?:{_HEX}{{2}}\2){{4}}{_HEX}{{2}})(?![A-Za-z0-9])"
 )
 _WIFI: Final = re.compile(
     r"""(?ix) ( \b (?: ssid | bssid | psk | passphrase | password | passwd | pwd | wpa_key ) \b

@@ -60,6 +60,7 @@ FACTS: Final = {
     "rx-dead": unreached(*LOADER, rom_answers=False, answers_slowly=False),
     "rate-garbled": unreached(*LOADER, rom_answers=False, answers_slowly=True),
     "loop-back": unreached(*QUIET, heard(INTO_LOADER), rom_answers=False, echoes=True, echoes_always=True, reply=b"U"),
+    "adapter-echo": broken(loader_answers=True, echoes=True, asked=20, answered=20),
     "line-dead": unreached(*QUIET, heard(INTO_LOADER), rom_answers=False, answers_slowly=False),
     "no-reset-line": unreached(heard(UNTOUCHED), heard(KNOCKED, "\n> ", 115200), heard(INTO_LOADER), rom_answers=False),
     "nobody-there": replace(unreached(*QUIET), reset="none"),
@@ -69,7 +70,12 @@ FACTS: Final = {
     "loader-hiccup": broken(loader_answers=True, asked=20, answered=20),
     "chip-reset-itself": broken(*LOADER, loader_answers=False, rom_answers=True, asked=20, answered=20, garbage=90),
     "loader-hangs": broken(*LOADER, loader_answers=False, rom_answers=True, asked=20, answered=20),
-    "stub-dead": replace(unreached(*LOADER, rom_answers=True, asked=20, answered=20), code="wire"),
+    "stub-dead": replace(
+        unreached(*LOADER, rom_answers=True, asked=20, answered=20),
+        code="wire",
+        message="p: failed to start the stub: no answer",
+    ),
+    "rx-lost": broken(*LOADER, loader_answers=False, rom_answers=False),
     "power-gone": broken(*QUIET, heard(INTO_LOADER), loader_answers=False, rom_answers=False),
     "size-lie": replace(VERIFY, found=replace(CLEAN, wraps_at=0x40000, bad="other", bad_blocks=3)),
     "write-protected": replace(VERIFY, found=replace(CLEAN, flash_status=0x1C, bad="blank", bad_blocks=8)),
@@ -169,7 +175,16 @@ codes = st.sampled_from([*sorted(EVIDENT), "boot-loop", "boot-unexpected", "imag
 evidences = st.builds(
     Evidence,
     code=codes,
-    message=st.sampled_from(["p: x", "p: the flash does not answer", "talks at an unknown baud rate"]),
+    message=st.sampled_from(
+        [
+            "p: x",
+            "p: the flash does not answer",
+            "talks at an unknown baud rate",
+            "p: failed to start the stub: no answer",
+            "p: failed to read 0x0..0x1000: Corrupt data, expected 0x1000 bytes",
+            "p: failed to read 0x40001000: the answer stopped in mid-frame",
+        ]
+    ),
     reset=st.sampled_from(["auto", "none", "manual"]),
     usb=st.sampled_from(["", "1a86:7523", "0403:6001"]),
     talk=texts,
@@ -223,6 +238,29 @@ def test_every_complaint_has_an_answer() -> None:
 
 def test_every_rule_answers_a_complaint() -> None:
     assert set(BY_NAME) - {name for pain in PAINS.values() for name in pain.rules} == {"other-firmware"}
+
+
+def test_a_loader_that_says_what_it_missed_proves_a_bad_line() -> None:
+    spoke = replace(FACTS["chip-reset-itself"], message="p: failed to read 0x0..0x1000: Corrupt data, expected 0x1000")
+    assert judge(spoke).rule == "line-noise"
+    half = replace(FACTS["stub-dead"], message="p: failed to start the stub: Checksum error")
+    assert judge(half).rule == "line-noise"
+
+
+def test_the_line_that_proves_a_boot_mode_tells_that_mode() -> None:
+    looping = unreached(
+        heard(UNTOUCHED, banner(4, 3) * 2), heard(INTO_LOADER, banner(2, 1)), rom_answers=False, answers_slowly=False
+    )
+    found = judge(looping)
+    assert found.rule == "rx-dead"
+    assert "boot mode:(1," in found.proof[0]
+
+
+def test_a_chip_that_restarts_by_itself_was_not_reset_by_us() -> None:
+    looping = unreached(heard(UNTOUCHED, banner(4, 3)), heard(INTO_LOADER, banner(4, 3) * 2), rom_answers=False)
+    assert judge(looping).rule == "no-reset-line"
+    ours = unreached(heard(UNTOUCHED, banner(4, 3)), heard(INTO_LOADER, banner(2, 3) + banner(4, 3)), rom_answers=False)
+    assert judge(ours).rule == "gpio0-high"
 
 
 def test_an_ftdi_adapter_is_named_where_the_supply_is_weak() -> None:

@@ -42,7 +42,8 @@ def test_any_bytes_have_a_verdict_and_none_is_made_up(data: bytes) -> None:
     assert verdict.kind in {*ALIVE, *FAILED}
     proofs = PROOFS.get(verdict.kind, ("",))
     assert any(proof in verdict.log for proof in proofs)
-    assert not verdict.firmware or verdict.firmware.split()[0] in verdict.log or verdict.kind in PROOFS
+    told = verdict.kind in {*PROOFS, "formatting"}  # only NodeMCU says that it formats
+    assert not verdict.firmware or verdict.firmware.split()[0] in verdict.log or told
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))

@@ -103,6 +103,8 @@ def test_without_any_failure_it_still_says_what_there_is(tmp_path: Path) -> None
     ("text", "masked"),
     [
         ("MAC 5C:CF:7F:D7:1C:89, again 5c-cf-7f-d7-1c-89", "MAC board-1, again board-1"),
+        ("on mac=5c:cf:7f:d7:1c:89: no answer, MAC:5c:cf:7f:d7:1c:89", "on mac=board-1: no answer, MAC:board-1"),
+        ("mac_5c_cf_7f_d7_1c_89.json", "mac_board-1.json"),
         ("5c:cf:7f:00:00:01 and 5c:cf:7f:00:00:02", "board-1 and board-2"),
         ("/home/ada/x.bin on kitchen by ada, adapter", "~/x.bin on machine by user, adapter"),
         ('wifi.sta.config{ssid="n", pwd="p"}', "wifi.sta.config{ssid=***, pwd=***}"),

@@ -34,7 +34,7 @@ def test_a_healthy_board_is_told_to_be_healthy_and_is_not_written(command: Comma
     command("boot", board.port).ok()  # its first boot formats the file system
     before = board.cells()
     done = command("diagnose", board.port).ok()
-    assert "20 of 20 short questions answered right" in done.out
+    assert "60 of 60 short questions answered right" in done.out
     assert "nothing wrong was found" in done.out
     assert board.cells() == before
 

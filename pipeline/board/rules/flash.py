@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pipeline.board.evidence import UNTOUCHED, Evidence
-from pipeline.board.rules.line import feed, looked_at, starved
+from pipeline.board.rules.line import UART_DOWNLOAD, echoed, feed, looked_at, starved
 from pipeline.board.rules.rule import Proof, Rule
 from pipeline.units import format_size
 
@@ -13,6 +14,9 @@ BROKE_OFF: Final = frozenset({"wire", "write-failed"})
 PROTECT_BITS: Final = 0x1C
 """BP0 to BP2 of the status register (facts: flash-timing §6)."""
 BUSY: Final = 0x01
+DAMAGED: Final = re.compile("Corrupt data|Digest mismatch|Checksum error|format of the received message")
+"""Words about bytes that were lost or changed on their way, from a loader that is alive."""
+BROKEN_FRAME: Final = "stopped in mid-frame"
 FEW_BITS: Final = 16
 """A sector with more wrong bits than this was not programmed, or holds something else."""
 
@@ -20,7 +24,13 @@ FEW_BITS: Final = 16
 def _broke_off(evidence: Evidence) -> bool:
     """A chip that was known broke off in the middle."""
     known = evidence.code in BROKE_OFF and bool(evidence.chip) and not evidence.verdict
-    return known and evidence.found.loader_answers is not None and not starved(evidence)
+    return known and evidence.found.loader_answers is not None and not starved(evidence) and not echoed(evidence)
+
+
+def _damaged(evidence: Evidence) -> bool:
+    """Whether the failure itself shows that bytes were lost or changed on the line."""
+    halved = BROKEN_FRAME in evidence.message and not evidence.chip  # else the chip may have reset itself
+    return bool(DAMAGED.search(evidence.message)) or halved
 
 
 def _gone(evidence: Evidence) -> bool:
@@ -28,7 +38,8 @@ def _gone(evidence: Evidence) -> bool:
 
 
 def _noisy(evidence: Evidence) -> bool:
-    return evidence.found.asked > 0 and evidence.found.answered < evidence.found.asked
+    asked = evidence.found.asked
+    return asked > 0 and (evidence.found.answered < asked or (_damaged(evidence) and evidence.code in BROKE_OFF))
 
 
 def _answers(evidence: Evidence) -> str:
@@ -40,7 +51,8 @@ def _noise(evidence: Evidence) -> Proof:
     reached = (_broke_off(evidence) and (answers or evidence.found.rom_answers)) or (looked_at(evidence) and answers)
     if not reached or not _noisy(evidence):
         return None
-    return [_answers(evidence) + f" ({evidence.baud} baud)"]
+    damage = [f'at {evidence.baud} baud: "{evidence.what()}"'] if _damaged(evidence) else []
+    return [*damage, _answers(evidence) + ("" if damage else f" ({evidence.baud} baud)")]
 
 
 def _hiccup(evidence: Evidence) -> Proof:
@@ -75,11 +87,11 @@ def _hangs(evidence: Evidence) -> Proof:
         return None
     if _stuck(evidence):
         return [
-            "the loader stopped answering at the step " + evidence.step,
+            f'the loader stopped answering: "{evidence.what()}"',
             "after a reset the chip answers, its flash does not: its ID reads as all ones or zeros",
         ]
     return [
-        "the loader stopped answering without a word, at the step " + evidence.step,
+        f'the loader stopped answering: "{evidence.what()}"',
         "it was not reset by itself: no ROM spoke; after a reset by us the chip answers",
     ]
 
@@ -90,9 +102,19 @@ def _power_gone(evidence: Evidence) -> Proof:
     return [f"{evidence.chip} answered before; now nothing comes, not even its ROM after a reset"]
 
 
+def _rx_lost(evidence: Evidence) -> Proof:
+    unheard = _gone(evidence) and evidence.found.rom_answers is False and evidence.loader_mode() == UART_DOWNLOAD
+    if not unheard or evidence.found.answers_slowly or evidence.found.reply:
+        return None
+    return [
+        f"{evidence.chip} answered before; it still resets and says that it is in its loader",
+        "not one byte answers what is sent to it",
+    ]
+
+
 def _stub_dead(evidence: Evidence) -> Proof:
     answers = looked_at(evidence) and evidence.found.rom_answers and evidence.code != "no-answer"
-    if not answers or _noisy(evidence):
+    if not answers or _noisy(evidence) or "stub" not in evidence.message:
         return None
     return ["the ROM answers before and after, but the flasher stub that it was given never speaks"]
 
@@ -182,14 +204,21 @@ RULES: Final = (
     Rule(
         "stub-dead",
         _stub_dead,
-        "the flasher stub does not run: the supply dips when it starts, or this is no genuine ESP8266",
-        lambda evidence: feed(evidence) + "; then baud=115200",
+        "the flasher stub does not arrive or does not run: the adapter loses the end of long transfers, or the supply "
+        "dips when it starts, or this is no genuine ESP8266",
+        lambda evidence: "try another adapter; " + feed(evidence),
     ),
     Rule(
         "power-gone",
         _power_gone,
-        "the board lost its power in the middle of the work",
-        "restore its power and run the same command again: it continues",
+        "the board lost its power in the middle of the work, or the wire from its TX came off",
+        "restore its power, look at its wires and run the same command again: it continues",
+    ),
+    Rule(
+        "rx-lost",
+        _rx_lost,
+        "the wire from the adapter's TX to the chip's RX came off in the middle of the work",
+        "connect it again and run the same command again: it continues",
     ),
     Rule(
         "size-lie",

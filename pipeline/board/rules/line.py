@@ -17,7 +17,14 @@ CONNECT_CODES: Final = frozenset({"no-answer", "wire", "write-failed"})
 def looked_at(evidence: Evidence) -> bool:
     """Whether no chip was ever known on this port, and the line was looked at afterwards."""
     no_chip = evidence.code in CONNECT_CODES and not evidence.chip and not evidence.verdict
-    return no_chip and bool(evidence.found.heard) and not starved(evidence)
+    return no_chip and bool(evidence.found.heard) and not starved(evidence) and not echoed(evidence)
+
+
+def echoed(evidence: Evidence) -> bool:
+    """Whether the loader answers, and what is sent to it comes back as well."""
+    found = evidence.found
+    asked = evidence.code in CONNECT_CODES and not evidence.verdict and not starved(evidence)
+    return asked and found.echoes and bool(found.loader_answers or found.rom_answers)
 
 
 def unreached(evidence: Evidence) -> bool:
@@ -26,8 +33,13 @@ def unreached(evidence: Evidence) -> bool:
 
 
 def _no_rom(evidence: Evidence) -> bool:
-    """Unreached, and no ROM told of a reset."""
-    return unreached(evidence) and evidence.loader_mode() is None
+    """Unreached, and no ROM told of a reset by us."""
+    return unreached(evidence) and (evidence.loader_mode() is None or evidence.ignores_resets())
+
+
+def _reset_to(evidence: Evidence, *modes: int) -> bool:
+    """Unreached, and the ROM told one of these boot modes after a reset by us."""
+    return unreached(evidence) and not evidence.ignores_resets() and evidence.loader_mode() in modes
 
 
 def starved(evidence: Evidence) -> bool:
@@ -47,7 +59,7 @@ def _told(evidence: Evidence) -> str:
 
 
 def _gpio0_high(evidence: Evidence) -> Proof:
-    if not unreached(evidence) or evidence.loader_mode() != SPI_BOOT:
+    if not _reset_to(evidence, SPI_BOOT):
         return None
     words = evidence.words()
     firmware = [f'its firmware says "{words}"'] if words else []
@@ -56,27 +68,33 @@ def _gpio0_high(evidence: Evidence) -> Proof:
 
 
 def _sdio(evidence: Evidence) -> Proof:
-    if not unreached(evidence) or evidence.loader_mode() not in SDIO:
+    if not _reset_to(evidence, *SDIO):
         return None
     return [_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO15 was high when it left reset"]
 
 
 def _gpio2(evidence: Evidence) -> Proof:
-    if not unreached(evidence) or evidence.loader_mode() not in {0, 2}:
+    if not _reset_to(evidence, 0, 2):
         return None
     return [_told(evidence), f"boot mode {evidence.loader_mode()}: GPIO2 was low when it left reset"]
 
 
 def _deaf(evidence: Evidence) -> Proof:
-    unheard = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD
-    if not unheard or evidence.found.reply or evidence.found.answers_slowly:
+    if not _reset_to(evidence, UART_DOWNLOAD) or _replies(evidence):
         return None
-    return [_told(evidence), "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"]
+    echo = ["what comes back is our own bytes: the adapter's echo"] if evidence.found.echoes else []
+    mode = "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"
+    return [_told(evidence), mode, *echo]
+
+
+def _replies(evidence: Evidence) -> bool:
+    """Whether anything but our own bytes came back."""
+    found = evidence.found
+    return bool(found.answers_slowly or (found.reply and not found.echoes))
 
 
 def _rate(evidence: Evidence) -> Proof:
-    unheard = unreached(evidence) and evidence.loader_mode() == UART_DOWNLOAD
-    if not unheard or not (evidence.found.reply or evidence.found.answers_slowly):
+    if not _reset_to(evidence, UART_DOWNLOAD) or not _replies(evidence):
         return None
     reply = evidence.found.reply[:12].hex(" ")
     slowly = ["its loader answers at 74880 baud, not at 115200"] if evidence.found.answers_slowly else []
@@ -84,16 +102,21 @@ def _rate(evidence: Evidence) -> Proof:
 
 
 def _loop_back(evidence: Evidence) -> Proof:
-    if not _no_rom(evidence) or not evidence.found.echoes_always:
+    if not _no_rom(evidence) or not evidence.found.echoes_always or evidence.ignores_resets():
         return None
     return ["what comes back is exactly what was sent, at 115200 and at 74880 baud, and nothing else comes"]
 
 
 def _not_reset(evidence: Evidence) -> Proof:
     words, found = evidence.words(), evidence.found
-    if not _no_rom(evidence) or found.echoes_always or not (words or found.echoes):
+    loops = evidence.ignores_resets()
+    if not _no_rom(evidence) or (found.echoes_always and not loops) or not (words or found.echoes or loops):
         return None
     first = "no ROM speaks after the reset lines were pulsed" if evidence.reset not in {"none", "manual"} else ""
+    if loops:
+        causes = sorted({cause for cause, _ in evidence.starts(INTO_LOADER)})
+        text = ", ".join(map(str, causes))
+        return [f"the chip restarts by itself all the time, by reset cause {text}: a reset by us would be cause 2"]
     second = f'the firmware goes on running and says "{words}"' if words else "a console shows what is sent to it"
     return [line for line in (first, second) if line]
 
@@ -135,6 +158,12 @@ def _came_back(evidence: Evidence) -> Proof:
     if not answers or found.answered < found.asked:
         return None
     return ["one more reset, and the ROM answered"]
+
+
+def _echo(evidence: Evidence) -> Proof:
+    if not echoed(evidence):
+        return None
+    return ["the loader answers, and every byte that is sent to it comes back before its answer"]
 
 
 def _starved(evidence: Evidence) -> Proof:
@@ -201,6 +230,13 @@ RULES: Final = (
         _loop_back,
         "TX and RX of the adapter are connected to each other, and no chip speaks",
         "take the bridge between TX and RX away and connect the board: TX to RX, RX to TX, GND to GND",
+    ),
+    Rule(
+        "adapter-echo",
+        _echo,
+        "the adapter sends back what it is given, beside the chip's answers: its echo is on, or its TX touches its RX",
+        "switch the echo off (an RS-485 or one-wire adapter), or take the bridge between TX and RX away; "
+        "else another adapter",
     ),
     Rule(
         "line-dead",

@@ -26,8 +26,8 @@ PAINS: Final[dict[int, Pain]] = {
     1: Pain(
         "failed to connect: timed out waiting for packet header",
         (
-            "gpio0-high", "gpio15-high", "gpio2-low", "rx-dead", "loop-back", "line-dead", "boot-line-dead",
-            "no-reset-line", "slow-reset", "strapping",
+            "gpio0-high", "gpio15-high", "gpio2-low", "rx-dead", "loop-back", "adapter-echo", "line-dead",
+            "boot-line-dead", "no-reset-line", "slow-reset", "strapping",
         ),
         ("port-missing",),
     ),
@@ -46,7 +46,8 @@ PAINS: Final[dict[int, Pain]] = {
     8: Pain(
         "the chip stopped responding part-way",
         (
-            "line-noise", "loader-hiccup", "chip-reset-itself", "loader-hangs", "power-gone", "stub-dead", "unplugged",
+            "line-noise", "loader-hiccup", "chip-reset-itself", "loader-hangs", "power-gone", "rx-lost", "stub-dead",
+            "unplugged",
             "adapter-glitch",
         ),
     ),
