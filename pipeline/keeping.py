@@ -100,6 +100,12 @@ class Decision:
         return [fate for fate in self.fates if fate.how in {"left", "split", "table", "moved"}]
 
     @property
+    def released(self) -> list[Fate]:
+        """What `keep:` of the profile leaves out, if there is something in it."""
+        found = [fate for fate in self.fates if fate.how == "released" and fate.name not in MINOR]
+        return [fate for fate in found if (item := self.resident.holding(fate.name)) and not item.blank]
+
+    @property
     def backs_up(self) -> bool:
         """Whether there is something to back up before the first erase."""
         return "back-up" in self.row.actions and bool(self.doomed)
@@ -148,12 +154,18 @@ def refuse(decision: Decision, wish: Wish) -> None:
     Raises:
         KeepError: there is one, and `allow=would-lose-data` was not said.
     """
-    for fate in insisted_losses(decision, wish):
-        if not wish.allowed:
-            raise KeepError(
-                f"{fate.what} at {fate.region} would be lost: {fate.why} (keep: {word_of(fate.name)})",
-                "take it out of `keep:`, or say allow=would-lose-data: it is backed up then",
-            )
+    losses = insisted_losses(decision, wish)
+    if losses and not wish.allowed:
+        raise KeepError(
+            "; ".join(f"{told_loss(fate)} (keep: {word_of(fate.name)})" for fate in losses),
+            f"take {'it' if len(losses) == 1 else 'them'} out of `keep:`, or say allow=would-lose-data: "
+            f"{'it is' if len(losses) == 1 else 'they are'} backed up then",
+        )
+
+
+def told_loss(fate: Fate) -> str:
+    """A loss, for the one who is asked or refused."""
+    return f"{fate.what} at {fate.region} would be lost: {fate.why}"
 
 
 def insisted_losses(decision: Decision, wish: Wish) -> list[Fate]:
@@ -175,6 +187,9 @@ def lines(decision: Decision) -> Iterator[str]:
         )
     for fate in decision.lost:
         yield f"lost: {fate.what} at {fate.region}: {fate.why}"
+    if decision.released:
+        named = "; ".join(f"{fate.what} at {fate.region}" for fate in decision.released)
+        yield f"neither kept nor backed up, for `keep:` does not name it: {named}"
     if decision.row.board == "foreign":
         saved = "what is overwritten is backed up first" if decision.doomed else "it is overwritten (keep: [])"
         yield f"the board holds {decision.resident.title}: {saved}"

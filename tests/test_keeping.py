@@ -195,6 +195,8 @@ def test_what_keep_does_not_name_is_not_kept(words: set[str]) -> None:
     assert bool(decision.split) == ("rf" in words)
     assert (how(decision)["spiffs"] == "released") == ("spiffs" not in words)
     assert decision.lost == []
+    said = [line for line in lines(decision) if "neither kept nor backed up" in line]
+    assert any("file system at " in line for line in said) == ("spiffs" not in words)
 
 
 # --- what is lost ----------------------------------------------------------------------------------------------------
@@ -297,6 +299,9 @@ def test_what_the_profile_insists_on_is_refused_in_a_pipe() -> None:
     wish = Wish(frozenset({"spiffs"}), stated=True)
     with pytest.raises(KeepError, match=r"file system at .* would be lost.*keep: spiffs"):
         decide(plan_of("3.x larger"), NEW_3X, wish, asked=False)
+    both = replace(wish, words=frozenset({"spiffs", "wifi"}))
+    with pytest.raises(KeepError, match=r"SDK parameters .*keep: wifi.*; file system at .*keep: spiffs"):
+        decide(plan_of("2.x larger"), OLD_3X, both, asked=False)
     assert decide(plan_of("3.x larger"), NEW_3X, wish, asked=True).lost, "a person is asked later"
     assert decide(plan_of("3.x larger"), NEW_3X, replace(wish, allowed=True), asked=False).backs_up
     assert decide(plan_of("3.x larger"), NEW_3X, replace(wish, words=frozenset({"wifi"})), asked=False).lost == []

@@ -116,15 +116,17 @@ class Console:
         """Characters that a line of `tell` has left beside `expression`."""
         return LINE_LIMIT - len(expression) - len('print("=#".."00000+"..tostring().."#=")')
 
-    def lines(self, statement: str, timeout_s: float = ANSWER_S) -> list[str]:
+    def lines(self, statement: str, timeout_s: float = ANSWER_S, *, secret: bool = True) -> list[str]:
         """What a Lua statement prints, one element for each `print`, of which each has one text without line ends.
+
+        `secret`: it prints contents that no message may repeat.
 
         The statement calls `p` where it would call `print`, so that what others print is not taken for it.
         """
         number = self._next()
         self._say(f'local function p(s)print("=#".."{number}:"..s)end {statement} print("=#".."{number}+#=")')
         start = time.monotonic()
-        heard = self._until(re.compile(rf"=#{number}\+#="), start + timeout_s, secret=True)
+        heard = self._until(re.compile(rf"=#{number}\+#="), start + timeout_s, secret=secret)
         return re.findall(rf"=#{number}:([^\n]*)\n", heard)
 
     def run(

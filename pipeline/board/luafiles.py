@@ -29,6 +29,9 @@ PIECES: Final = 8
 PAGE: Final = 251
 """Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
 ATTEMPTS: Final = 2
+_NO_FILES: Final = (
+    "it has no file system, or no `file` module: `doit format` makes one, if the flash has room behind the firmware"
+)
 
 Progress = Callable[[int, int], None]
 
@@ -77,7 +80,10 @@ class BoardFiles:
         Raises:
             ConsoleError: there is no file system, or the console does not answer.
         """
-        lines = self._console.lines('for n,s in pairs(file.list())do p(s.." "..n)end', 10.0)
+        try:
+            lines = self._console.lines('for n,s in pairs(file.list())do p(s.." "..n)end', 10.0, secret=False)
+        except LuaFailedError as error:
+            raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
         return dict(sorted((name, int(size)) for size, _, name in (line.partition(" ") for line in lines)))
 
     def compare(

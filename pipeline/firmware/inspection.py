@@ -128,7 +128,11 @@ def _firmware(files: tuple[FileReport, ...]) -> Firmware:
     """Identified at the right addresses; where none is known, code is looked at as what follows a boot image."""
     default = SPLIT_ADDRESS
     return identify_firmware(
-        {default if file.address is None else file.address: file.image.data for file in files if not _is_other(file)}
+        {
+            default if file.address is None else file.address: file.image.data
+            for file in files
+            if not (_is_other(file) or file.format.endswith(" archive"))
+        }
     )
 
 

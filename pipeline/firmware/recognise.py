@@ -19,6 +19,7 @@ from pipeline.firmware.content import (
     OTA_MAGIC,
     describe_content,
     excerpt,
+    foreign_content,
     has_crlf_damage,
     looks_headerless,
     other_chip,
@@ -30,6 +31,7 @@ _NAMED: Final = {
     "empty file": "an empty file",
     "gzip": "gzip data",
     "HTML page": "an HTML page",
+    "Intel HEX file": "an Intel HEX file",
     "SDK init data": "the SDK's init data, which stands near the end of flash",
     "XML document": "an XML document",
 }
@@ -72,7 +74,7 @@ def _refuse_other_magic(image: Image) -> NoReturn:
         raise NotAnImageError(
             f"{image.name}: is a {what}", "transfer it again in binary mode, and never through an editor"
         )
-    if looks_headerless(data):
+    if looks_headerless(data) and not foreign_content(data):  # an archive may hold code as it is
         raise HeaderlessError(
             f"{image.name}: is the second file of a pair, {what}: first byte {data[0]:#04x} instead of the 0xe9 "
             "of a file that boots",
@@ -126,7 +128,9 @@ def _named(what: str) -> str:
 
 
 def _next_for(what: str, image: Image) -> str:
-    if what in ("ZIP archive", "tar archive", "7-Zip archive", "RAR archive"):
+    if what in ("ZIP archive", "tar archive"):
+        return f"name the file inside: image='{image.origin}!FILE.bin'"
+    if what in ("7-Zip archive", "RAR archive"):
         return "unpack it and name the .bin file inside: image=FILE.bin"
     if what == "gzip":
         return f"unpack it: gzip -dk {image.origin}"

@@ -40,6 +40,10 @@ Kind = Literal["blank", "factory", "foreign", "nodemcu"]
 
 _TAIL: Final = 0xC000
 """How much of the code's end is read: the names stand in the last 30 KiB of every NodeMCU image at hand."""
+_REST: Final = 0x20000
+"""How far below the end of the bytes the names are looked for, where something longer stood there before."""
+_PARAMETERS_SIZE: Final = 0x5000
+"""What every SDK keeps at the end of flash: no code stands there."""
 _CODE_LIMIT: Final = 0x110000
 _BOOTS: Final = frozenset({BOOT_MAGIC, OTA_MAGIC})
 """First byte of what the ROM starts (facts: image-flashmap §4). A blank boot sector is another matter: that is what an
@@ -169,14 +173,36 @@ def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
         return code if code.family != "unknown" else found
     if found.family != "unknown":
         return found
-    end = _code_end(peek, min(_CODE_LIMIT, flash_size))
-    tail = Region(max(TABLE_ADDRESS, end - _TAIL), end)
+    files = find_file_system(peek.read, _size_in_header(start, flash_size))
+    end = _code_end(peek, min(_CODE_LIMIT, flash_size - _PARAMETERS_SIZE, files.start if files else flash_size))
+    found = _named_in(peek, end)
+    if files and not _certain(found):
+        return _below_a_rest(peek, end, found)
     # The part for RAM comes last: it is large, and only firmware that is not NodeMCU has its names there.
-    for region in (tail, Region(SECTOR_SIZE, TABLE_ADDRESS)):
-        found = identify_firmware({region.start: peek.read(region)}) if region.size > 0 else found
-        if found.family != "unknown":
-            return replace(found, code_end=end)
-    return found
+    if found.family == "unknown":
+        region = Region(SECTOR_SIZE, TABLE_ADDRESS)
+        found = identify_firmware({region.start: peek.read(region)})
+    return replace(found, code_end=end) if found.family != "unknown" else found
+
+
+def _named_in(peek: Peek, end: int) -> Firmware:
+    """What the names before `end` say."""
+    pieces = list(Region(max(TABLE_ADDRESS, end - _TAIL), end).split(SECTOR_SIZE)) if end > TABLE_ADDRESS else []
+    return identify_firmware({pieces[0].start: b"".join(map(peek.read, pieces))}) if pieces else Firmware("unknown")
+
+
+def _certain(found: Firmware) -> bool:
+    """Whether this is what runs: NodeMCU 3.x it cannot be, without a partition table."""
+    return found.family == "nodemcu" and found.sdk_line not in {"", "3.x"}
+
+
+def _below_a_rest(peek: Peek, end: int, first: Firmware) -> Firmware:
+    """A NodeMCU that left a file system may stand below the end of a longer firmware, of which only that is left."""
+    for top in range(end - SECTOR_SIZE, max(TABLE_ADDRESS, end - _REST), -SECTOR_SIZE):
+        found = _named_in(peek, top)
+        if _certain(found):
+            return replace(found, code_end=top)
+    return Firmware("nodemcu") if first.family == "nodemcu" else replace(first, code_end=end)
 
 
 def _behind_loader(peek: Peek, flash_size: int) -> Region | None:

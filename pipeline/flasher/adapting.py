@@ -26,7 +26,7 @@ from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.flasher.probing import pieces, placed
 from pipeline.flasher.records import Policy, Probe
 from pipeline.flasher.saving import save_losses
-from pipeline.keeping import BOARDS, Decision, decide, insisted_losses, lines, refuse
+from pipeline.keeping import BOARDS, Decision, decide, insisted_losses, lines, refuse, told_loss
 from pipeline.plan import FlashPlan, fitted
 
 _REMEMBERED: Final = ("family", "version", "sdk_line", "layout")
@@ -70,7 +70,7 @@ def secure(session: Session, found: Probe, policy: Policy) -> Probe:
     wish = wish_of(policy)
     losses, overridden = insisted_losses(decision, wish), found.overridden
     if losses:
-        text = f"{losses[0].what} at {losses[0].region} would be lost: {losses[0].why}"
+        text = "; ".join(told_loss(fate) for fate in losses)
         if not wish.allowed and not (policy.ask and policy.ask(text)):
             refuse(decision, wish)
         overridden = (*overridden, Override(KeepError.code, text))

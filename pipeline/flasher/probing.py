@@ -50,7 +50,7 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         if difference is None:
             reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
         else:
-            reason = _why(entry, plan, difference) + (FORGETFUL if session.virtual and entry.state == "clean" else "")
+            reason = _why(entry, plan, difference) + (FORGETFUL if _forgot(session, entry) else "")
         result.append("equal" if difference is None else f"differs at {difference}")
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
@@ -72,6 +72,10 @@ def _owned(session: Session, plan: FlashPlan, entry: journal.Entry) -> Iterator[
             blank = writer.Piece(segment.address, b"\xff" * SECTOR_SIZE)
             if not writer.holds(session.link, blank, blank.region):
                 yield segment.area
+
+
+def _forgot(session: Session, entry: journal.Entry) -> bool:
+    return session.virtual and entry.state == "clean" and "flash=" not in session.port
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"

@@ -50,7 +50,10 @@ def save_losses(session: Session, found: Probe, decision: Decision, policy: Poli
         )
         name = saved.id if saved else ""
     if name:
-        session.say(f"backed up as {name}; `doit restore backup={name}` puts it where it was, for the old firmware")
+        places = ", ".join(map(str, decision.doomed))
+        session.say(
+            f"backed up as {name}; `doit restore backup={name}` puts it where it was ({places}), for the old firmware"
+        )
     return name
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.board.console import Console, find_console
 from pipeline.board.luafiles import BoardFiles, LuaFile, _portions
 from pipeline.board.session import Session
-from pipeline.errors import FileDamagedError
+from pipeline.errors import FileDamagedError, LuaFailedError
 from pipeline.sim.lua_syntax import Parser
 from tests.nodemcus import board, image
 
@@ -48,6 +48,14 @@ def make(tmp_path: Path, own_state: Path) -> Iterator[Make]:
     yield run
     for session in sessions:
         session.close()
+
+
+def test_a_firmware_that_has_no_files_says_so_itself(make: Make) -> None:
+    console = make()
+    console.ask('(function()file.list=function()error("no file system")end end)()')
+    with pytest.raises(LuaFailedError, match=r"Lua says: .*no file system.*, when asked for its files") as caught:
+        BoardFiles(console).names()
+    assert "doit format" in caught.value.hint
 
 
 @pytest.mark.parametrize(("line", "modules"), [("0.9", ""), ("2.2", "file,node"), ("3.0", "crypto,file,node")])

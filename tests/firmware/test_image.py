@@ -19,6 +19,7 @@ from pipeline.errors import (
     OtherChipError,
 )
 from pipeline.firmware.image import Image, LoadSegment, is_aggregated, parse_boot_image, with_settings
+from pipeline.firmware.inspection import inspect_images
 from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings
 
 
@@ -73,10 +74,19 @@ def test_what_is_no_image_is_named_as_what_it_is(data: bytes, kind: type[ImageEr
 
 
 @pytest.mark.parametrize(
-    ("what", "hint"), [(b"PK\x03\x04", "unpack"), (b"\x1f\x8b\x08", "gzip -dk folder/firmware.bin")]
+    ("what", "hint"),
+    [(b"PK\x03\x04", "image='folder/firmware.bin!FILE.bin'"), (b"\x1f\x8b\x08", "gzip -dk folder/firmware.bin")],
 )
 def test_archives_come_with_the_next_step(what: bytes, hint: str) -> None:
     assert hint in refusal(what + bytes(60)).hint
+
+
+def test_an_archive_with_code_as_it_is_counts_as_an_archive(build: Any) -> None:
+    archive = b"PK\x03\x04".ljust(30, b"\0") + build.combine(build.pair_2x())
+    error = refusal(archive)
+    assert (type(error), "a ZIP archive" in error.message) == (NotAnImageError, True)
+    found = inspect_images([(None, image(archive))])
+    assert (found.family, found.title, found.firmware.version) == ("unknown", "ZIP archive", "")
 
 
 def test_image_cut_in_half_is_named_with_the_offset(build: Any) -> None:

@@ -180,6 +180,31 @@ def test_it_survives_the_journal() -> None:
 
 
 @pytest.mark.images
+@pytest.mark.parametrize("rest", [0x2000, 0x8000, 0xA000])
+@pytest.mark.parametrize("before", ["2.x", "3.x", "other"])
+def test_2x_is_known_below_the_end_of_something_longer_that_stood_there_before(before: str, rest: int) -> None:
+    size = 0x30000 + rest
+    longer = {"2.x": MAKE.pair_2x(size)[1].replace(b"2.2", b"2.1"), "3.x": MAKE.pair_3x(size)[1]}
+    board = flash((0x10000, longer.get(before, Random(2).randbytes(size))))
+    image = MAKE.combine(MAKE.pair_2x())
+    board.cells[: len(image)] = image
+    board.cells[3] = 0x40
+    put_files(board.cells, 0x60000, 461)
+    found = survey(board, SIZE)
+    assert (found.kind, found.sdk_line, found.layout) == ("nodemcu", "2.x", "2.x")
+    assert found.files == FileSystem(0x60000, 461, 0x2000)
+
+
+def test_2x_is_known_where_no_block_between_code_and_files_or_parameters_is_blank() -> None:
+    size = 0x80000
+    image = MAKE.combine(MAKE.pair_2x(0x68000))
+    full = bytearray(image.ljust(size, b"\xff"))
+    full[0x7D000:] = b"parameters".ljust(0x3000, b"\0")
+    assert survey(Flash(full), size).sdk_line == "2.x"
+    put_files(full, 0x78000, 1)
+    assert survey(Flash(full), size).sdk_line == "2.x"
+
+
 @pytest.mark.parametrize(
     ("name", "title", "line"),
     [

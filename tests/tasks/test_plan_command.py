@@ -183,6 +183,7 @@ def test_with_a_port_the_real_difference_is_shown_and_nothing_changes(
     assert written == [(0, 0x1000), (0x23000, 0x24000)], "the boot sector is the guard of every write"
     assert flash.read_bytes() == data, "nothing was written"
     assert "changed by something else" in changed.out
+    assert "forgets" not in changed.out, "this one has its flash in a file"
 
     done = project.doit("flash", "profile=esp12", port, f"image={image}", "boot=off").ok()
     assert done.wrote
