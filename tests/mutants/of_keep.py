@@ -74,8 +74,8 @@ KEEP: Final = (
     Mutant(
         "insisting-ignored",
         KEEPING,
-        "        if not wish.allowed:\n            raise KeepError(",
-        "        if False:\n            raise KeepError(",
+        "    if losses and not wish.allowed:\n        raise KeepError(",
+        "    if False:\n        raise KeepError(",
         "`keep: [spiffs]` does not keep a run from losing the files",
         (f"{T_KEEPING}::test_what_the_profile_insists_on_is_refused_in_a_pipe",),
     ),
@@ -113,5 +113,21 @@ KEEP: Final = (
         "",
         "a board whose files were kept never holds the plan: every run writes it anew",
         (f"{T_ADAPTING}::test_the_new_partition_table_gets_the_place_of_the_old_files",),
+    ),
+    Mutant(
+        "the-end-of-an-older-firmware-names-the-board",
+        RESIDENT,
+        'found.sdk_line not in {"", "3.x"}',
+        'found.sdk_line != ""',
+        "NodeMCU 2.x flashed over 3.x is taken for 3.x, by what is left of that",
+        (f"{T_RESIDENT}::test_2x_is_known_below_the_end_of_something_longer_that_stood_there_before",),
+    ),
+    Mutant(
+        "what-was-longer-hides-the-firmware",
+        RESIDENT,
+        "    if files and not _certain(found):",
+        "    if files and not files:",
+        "NodeMCU above which something is left of another counts as foreign: its files are overwritten",
+        (f"{T_RESIDENT}::test_2x_is_known_below_the_end_of_something_longer_that_stood_there_before",),
     ),
 )
