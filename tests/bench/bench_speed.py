@@ -215,10 +215,9 @@ class Bench:
 
     def report(self) -> bool:
         """Print the table; whether every limit is met."""
-        print(
-            f"\n{self.baud} baud, medians of {self.rounds}; wire time of esptool's compressed bytes {self.wire_s:.2f} s;"
-            f" ours packed by {'libdeflate' if find_spec('deflate') else 'zlib'}"
-        )
+        packer = "libdeflate" if find_spec("deflate") else "zlib"
+        print(f"\n{self.baud} baud, medians of {self.rounds}, our bytes packed by {packer}")
+        print(f"  wire time of esptool's compressed bytes {self.wire_s:.2f} s")
         for name in self.results:
             parts = "  ".join(
                 f"{step} {statistics.median(spent.steps.get(step, 0.0) for spent in self.results[name]):.2f}"
