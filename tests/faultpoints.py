@@ -11,10 +11,8 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,7 +25,6 @@ from tests.simboard import SimBoard
 ROOT: Final = Path(__file__).resolve().parent.parent
 FLASH: Final = 0x100000
 SECTOR: Final = 0x1000
-LIMIT_S: Final = 180
 IN_PROCESS: Final = ("kill", "int", "term", "kill-before-record", "kill-after-record")
 ON_THE_BOARD: Final = ("unplug", "stolen", "power-loss", "brown-out")
 STATUSES: Final = {
@@ -224,66 +221,6 @@ def _words(port: str, image: Path) -> tuple[str, ...]:
 
 
 def _child(project: Project, kind: str, at: int, words: tuple[str, ...], more: dict[str, str] | None = None) -> Done:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "faultchild.py"), kind, str(at), *words],
-        cwd=project.folder,
-        env={**project.environment(), "PYTHONPATH": os.pathsep.join([str(ROOT), *_inherited()]), **(more or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=LIMIT_S,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-def _inherited() -> list[str]:
-    return [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
-
-
-def rivals(folder: Path) -> str:
-    """Two processes flash one board at the same time: one does it, the other does it later or says who was first."""
-    folder.mkdir(parents=True)
-    project = make_project(folder / "project", folder / "state")
-    board = SimBoard(folder / "board.flash", name="esp01-1m", more="&time=0.2")
-    images = [folder / "a.bin", folder / "b.bin"]
-    for number, image in enumerate(images):
-        image.write_bytes(firmware(10 + number, 0x18000))
-    done = _together(project, [_words(board.port, image) for image in images])
-    whole = [in_flash(image.read_bytes()) for image in images]
-    now = board.cells()[: len(whole[0])]
-    winners = [number for number, one in enumerate(done) if one.status == 0]
-    assert winners, [one.text for one in done]
-    assert now in [whole[number] for number in winners], "a mixture of two images, and success reported"
-    for one in done:
-        assert one.status == 0 or "[code: port-busy]" in one.text or "[code: bad-value]" in one.text, one.text
-    (entry,) = project.journal()
-    assert entry["state"] == "clean", entry
-    return f"{len(winners)} of 2 flashed, the board holds one image whole"
-
-
-def twins(folder: Path) -> str:
-    """Two boards with one MAC on two ports: what is known of the one is never taken for the other."""
-    folder.mkdir(parents=True)
-    project = make_project(folder / "project", folder / "state")
-    boards = [SimBoard(folder / f"{name}.flash", name="esp01-1m") for name in ("left", "right")]
-    images = [folder / "a.bin", folder / "b.bin"]
-    images[0].write_bytes(firmware(20, 0x40000))
-    images[1].write_bytes(changed(images[0].read_bytes(), (2, 33, 34)))
-    done = _together(project, [_words(*pair) for pair in zip([board.port for board in boards], images, strict=True)])
-    again = 0
-    for board, image, first in zip(boards, images, done, strict=True):
-        want = in_flash(image.read_bytes())
-        assert (first.status != 0) or board.cells()[: len(want)] == want, first.text
-        for _ in range(2):
-            second = project.flashpipe(*_words(board.port, image)).ok()
-            again += second.wrote
-            assert board.cells()[: len(want)] == want, second.text
-    assert json.loads(next((project.state / "boards").glob("*.json")).read_text())["state"] == "clean"
-    return f"{sum(one.status == 0 for one in done)} of 2 flashed at once, {again} written again, both as planned"
-
-
-def _together(project: Project, commands: list[tuple[str, ...]]) -> list[Done]:
-    with ThreadPoolExecutor(len(commands)) as pool:
-        return list(pool.map(lambda words: project.flashpipe(*words), commands))
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    script = str(ROOT / "tests" / "faultchild.py")
+    return project.python(script, kind, str(at), *words, more={"PYTHONPATH": paths, **(more or {})})

@@ -54,10 +54,14 @@ class Project:
         return {**os.environ, "FLASHPIPE_STATE": str(self.state), "PYTHONIOENCODING": "utf-8"}
 
     def run(self, module: str, *words: str, folder: Path | None = None) -> Done:
+        return self.python("-m", module, *words, folder=folder)
+
+    def python(self, *words: str, folder: Path | None = None, more: dict[str, str] | None = None) -> Done:
+        """Run the interpreter; `more` goes into its environment."""
         done = subprocess.run(
-            [sys.executable, "-m", module, *words],
+            [sys.executable, *words],
             cwd=folder or self.folder,
-            env=self.environment(),
+            env={**self.environment(), **(more or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
