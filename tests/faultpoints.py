@@ -13,6 +13,7 @@ import random
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -218,6 +219,53 @@ def ending_under(rates: str, folder: Path, seed: int) -> str:
 
 def _words(port: str, image: Path) -> tuple[str, ...]:
     return ("flash", "profile=esp01-1m", port, f"image={image}", "boot=off", "mode=dio")
+
+
+def rivals(folder: Path) -> str:
+    """Two processes flash one board at the same time: one does it, the other does it later or says who was first."""
+    folder.mkdir(parents=True)
+    project = make_project(folder / "project", folder / "state")
+    board = SimBoard(folder / "board.flash", name="esp01-1m", more="&time=0.2")
+    images = [folder / "a.bin", folder / "b.bin"]
+    for number, image in enumerate(images):
+        image.write_bytes(firmware(10 + number, 0x18000))
+    done = _together(project, [_words(board.port, image) for image in images])
+    whole = [in_flash(image.read_bytes()) for image in images]
+    now = board.cells()[: len(whole[0])]
+    winners = [number for number, one in enumerate(done) if one.status == 0]
+    assert winners, [one.text for one in done]
+    assert now in [whole[number] for number in winners], "a mixture of two images, and success reported"
+    for one in done:
+        assert one.status == 0 or "[code: port-busy]" in one.text or "[code: bad-value]" in one.text, one.text
+    (entry,) = project.journal()
+    assert entry["state"] == "clean", entry
+    return f"{len(winners)} of 2 flashed, the board holds one image whole"
+
+
+def twins(folder: Path) -> str:
+    """Two boards with one MAC on two ports: what is known of the one is never taken for the other."""
+    folder.mkdir(parents=True)
+    project = make_project(folder / "project", folder / "state")
+    boards = [SimBoard(folder / f"{name}.flash", name="esp01-1m") for name in ("left", "right")]
+    images = [folder / "a.bin", folder / "b.bin"]
+    images[0].write_bytes(firmware(20, 0x40000))
+    images[1].write_bytes(changed(images[0].read_bytes(), (2, 33, 34)))
+    done = _together(project, [_words(*pair) for pair in zip([board.port for board in boards], images, strict=True)])
+    again = 0
+    for board, image, first in zip(boards, images, done, strict=True):
+        want = in_flash(image.read_bytes())
+        assert (first.status != 0) or board.cells()[: len(want)] == want, first.text
+        for _ in range(2):
+            second = project.flashpipe(*_words(board.port, image)).ok()
+            again += second.wrote
+            assert board.cells()[: len(want)] == want, second.text
+    assert json.loads(next((project.state / "boards").glob("*.json")).read_text())["state"] == "clean"
+    return f"{sum(one.status == 0 for one in done)} of 2 flashed at once, {again} written again, both as planned"
+
+
+def _together(project: Project, commands: list[tuple[str, ...]]) -> list[Done]:
+    with ThreadPoolExecutor(len(commands)) as pool:
+        return list(pool.map(lambda words: project.flashpipe(*words), commands))
 
 
 def _child(project: Project, kind: str, at: int, words: tuple[str, ...], more: dict[str, str] | None = None) -> Done:
