@@ -39,6 +39,16 @@ _MAGIC: Final = (
     (0, b"!<arch>\n", "object archive"),
     (0, b"version https://git-lfs", "Git LFS pointer"),
 )
+_NAMED: Final = {
+    "blank": "blank (one value throughout)",
+    "ELF": "an ELF program file",
+    "empty file": "an empty file",
+    "gzip": "gzip data",
+    "HTML page": "an HTML page",
+    "SDK init data": "the SDK's init data, which stands near the end of flash",
+    "XML document": "an XML document",
+}
+_WITHOUT_ARTICLE: Final = ("JSON", "text", "unknown data")
 _CHIPS: Final = {
     0: "ESP32",
     2: "ESP32-S2",
@@ -88,6 +98,13 @@ _ENDINGS_CERTAIN: Final = 8
 """That many line feeds, each after a carriage return, do not happen by chance: (1/256)**8."""
 _ENDINGS_SHARE: Final = 6
 """One line end in so many stands among bytes that are no text; of the images at hand, one in two to one in five."""
+
+
+def in_words(what: str) -> str:
+    """A name that `describe_content` gave, as part of a sentence."""
+    if what in _WITHOUT_ARTICLE:
+        return what
+    return _NAMED.get(what) or f"{'an' if what[:1] in 'AEIOaeio' else 'a'} {what}"
 
 
 def describe_content(data: bytes) -> str:

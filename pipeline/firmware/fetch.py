@@ -20,7 +20,7 @@ from pipeline.errors import (
     SourceError,
 )
 from pipeline.firmware.cache import Cache, Record
-from pipeline.firmware.content import excerpt, foreign_content
+from pipeline.firmware.content import excerpt, foreign_content, in_words
 from pipeline.firmware.download import Answer, Limits, Order, Part, download, plain_url
 from pipeline.firmware.filelock import exclusive
 
@@ -228,7 +228,7 @@ def _check_content(data: bytes, kind: Kind, key: str) -> None:
     if named in {"firmware": (None,), "archive": _ARCHIVES, "gzip": ("gzip", None)}[kind]:
         return
     title = excerpt(data) if named and ("HTML" in named or "JSON" in named or "text" in named) else ""
-    what = f"{named or 'unknown data'}{f' ({title!r})' if title else ''}"
+    what = f"{in_words(named or 'unknown data')}{f' ({title!r})' if title else ''}"
     want = {"firmware": "firmware for an ESP8266", "archive": "an archive", "gzip": "gzip"}[kind]
     next_ = "open the URL in a browser" if named not in _ARCHIVES else f"name the file in it: {_shown(key)}!MEMBER"
     raise FetchContentError(f"{_shown(key)}: what came is {what}, not {want}; it was not kept", next_)

@@ -32,7 +32,7 @@ from pipeline.firmware.bootimage import (
     describe_address,
     is_aggregated,
 )
-from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, OTA_MAGIC, foreign_content
+from pipeline.firmware.content import BOOT_MAGIC, IROM_BASE, OTA_MAGIC, foreign_content, in_words
 from pipeline.firmware.nodemcu import identify_firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, PartitionTable, named_regions, parse_partitions
 from pipeline.firmware.recognise import parse_boot_image, refuse_line_endings, refuse_other_chip
@@ -133,7 +133,7 @@ def _check_part(image: Image, address: int, chip: str) -> None:
     foreign = foreign_content(image.data)
     if foreign and not boot:
         raise NotAnImageError(
-            f"{image.name}: is no flash content for {place} but {foreign}", "name the .bin file itself"
+            f"{image.name}: is no flash content for {place} but {in_words(foreign)}", "name the .bin file itself"
         )
     if address < SMALLEST_3X and boot and is_aggregated(image, boot):
         raise AggregatedInSplitError(

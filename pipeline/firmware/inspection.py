@@ -22,7 +22,7 @@ from pipeline.firmware.bootimage import (
     is_aggregated,
     read_image,
 )
-from pipeline.firmware.content import BOOT_MAGIC, OTA_MAGIC, describe_content, foreign_content, other_chip
+from pipeline.firmware.content import BOOT_MAGIC, OTA_MAGIC, describe_content, foreign_content, in_words, other_chip
 from pipeline.firmware.gate import check_layout
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
@@ -194,7 +194,7 @@ def _report(image: Image, address: int | None, problems: list[Problem]) -> FileR
     foreign = foreign_content(data)
     if foreign:
         code = "image-line-endings" if "CR-LF" in foreign else "image-format"
-        problems.append(Problem(code, f"{image.name}: is no firmware but {foreign}"))
+        problems.append(Problem(code, f"{image.name}: is no firmware but {in_words(foreign)}"))
         return FileReport(image, address, foreign, "", False, (), "", 0, ())  # noqa: FBT003
     if data[:1] == bytes((BOOT_MAGIC,)):
         return _boot_report(image, address, problems)

@@ -21,23 +21,13 @@ from pipeline.firmware.content import (
     excerpt,
     foreign_content,
     has_crlf_damage,
+    in_words,
     looks_headerless,
     other_chip,
 )
 
-_NAMED: Final = {
-    "blank": "blank (one value throughout)",
-    "ELF": "an ELF program file",
-    "empty file": "an empty file",
-    "gzip": "gzip data",
-    "HTML page": "an HTML page",
-    "Intel HEX file": "an Intel HEX file",
-    "SDK init data": "the SDK's init data, which stands near the end of flash",
-    "XML document": "an XML document",
-}
 _TEXT_MODE: Final = "a transfer in text mode put a CR before"
 _BINARY_MODE: Final = "transfer it again in binary mode (in git: '*.bin binary' in .gitattributes)"
-_WITHOUT_ARTICLE: Final = ("JSON", "text", "unknown data")
 
 
 def parse_boot_image(image: Image) -> BootImage:
@@ -83,7 +73,7 @@ def _refuse_other_magic(image: Image) -> NoReturn:
     said = excerpt(data) if what in ("HTML page", "JSON", "text", "XML document", "Git LFS pointer") else ""
     quoted = f' ("{said}")' if said else ""
     begin = f", first byte {data[0]:#04x} instead of 0xe9" if data else ""
-    raise NotAnImageError(f"{image.name}: is not firmware but {_named(what)}{quoted}{begin}", _next_for(what, image))
+    raise NotAnImageError(f"{image.name}: is not firmware but {in_words(what)}{quoted}{begin}", _next_for(what, image))
 
 
 def refuse_other_chip(image: Image, chip: str = "ESP8266") -> None:
@@ -121,10 +111,6 @@ def _explain_damage(image: Image, error: ImageError) -> NoReturn:
         added = len(image.data) - len(undone)
         raise LineEndingsError(f"{image.name}: {_TEXT_MODE} {added} line feeds", _BINARY_MODE) from error
     raise error
-
-
-def _named(what: str) -> str:
-    return _NAMED.get(what) or (what if what in _WITHOUT_ARTICLE else f"a {what}")
 
 
 def _next_for(what: str, image: Image) -> str:

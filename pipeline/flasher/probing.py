@@ -51,7 +51,7 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
             reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
         else:
             reason = _why(entry, plan, difference) + (FORGETFUL if _forgot(session, entry) else "")
-        result.append("equal" if difference is None else f"differs at {difference}")
+        result.append("equal" if difference is None else f"differs, first seen at {difference}")
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
 
@@ -109,7 +109,7 @@ def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
 
 
 def _why(entry: journal.Entry, plan: FlashPlan, difference: Region) -> str:
-    where = f"board {entry.mac} differs at {difference}"
+    where = f"board {entry.mac} differs, first seen at {difference}"
     if entry.state == "unknown":
         return f"{where}; never flashed from here"
     if entry.state == "writing":

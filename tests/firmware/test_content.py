@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.firmware.content import describe_content, excerpt, foreign_content, has_crlf_damage, looks_headerless
+from pipeline.firmware.content import (
+    describe_content,
+    excerpt,
+    foreign_content,
+    has_crlf_damage,
+    in_words,
+    looks_headerless,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +95,17 @@ def test_every_file_has_a_name(data: bytes) -> None:
     assert describe_content(data)
     assert excerpt(data).isprintable()
     assert looks_headerless(data) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("HTML page", "an HTML page"),
+        ("Intel HEX file", "an Intel HEX file"),
+        ("ZIP archive", "a ZIP archive"),
+        ("ESP32 image", "an ESP32 image"),
+        ("unknown data", "unknown data"),
+    ],
+)
+def test_a_name_fits_into_a_sentence(what: str, words: str) -> None:
+    assert in_words(what) == words

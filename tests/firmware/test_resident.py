@@ -180,7 +180,7 @@ def test_it_survives_the_journal() -> None:
 
 
 @pytest.mark.images
-@pytest.mark.parametrize("rest", [0x2000, 0x8000, 0xA000])
+@pytest.mark.parametrize("rest", [0x2000, 0x8000, 0xE000])
 @pytest.mark.parametrize("before", ["2.x", "3.x", "other"])
 def test_2x_is_known_below_the_end_of_something_longer_that_stood_there_before(before: str, rest: int) -> None:
     size = 0x30000 + rest
