@@ -100,7 +100,7 @@ def main(argv: list[str]) -> int:
     try:
         ports = list(_make_ports(arguments))
     except PipelineError as error:
-        _say(error)
+        _say(f"error: {error}")
         return error.status
     return _serve(ports)
 

@@ -99,7 +99,7 @@ def task_profiles() -> Tasks:
 
 
 def task_ports() -> Tasks:
-    """List the serial ports, their adapters and the board last seen on each
+    """List the serial ports, their adapters, the board last seen on each
 
     No port is opened. Name one with port=/dev/ttyUSB0 or port=COM3; port=sim://esp12 is a virtual board.
     """
@@ -152,7 +152,7 @@ def task__probe() -> Tasks:
 
 
 def task_flash() -> Tasks:
-    """Make a board hold its profile's firmware: compare, write what differs, verify, boot
+    """Make a board hold its profile's firmware: write what differs, boot
 
     profile=NAME [port=PORT] [image=FILE] [baud=460800] [mode=dio] [boot=off] [force=1] [check=mac]
 
@@ -176,7 +176,7 @@ def task_erase() -> Tasks:
 
 
 def task_audit() -> Tasks:
-    """Compare a board with what its receipts say it holds, region by region; writes nothing
+    """Compare a board with what its receipts say it holds
 
     [port=PORT] [profile=NAME]. Parameters and files change by themselves and are reported; firmware that is not what
     was written is a failure. What the board holds of the former is noted in a receipt, for the next audit.
@@ -185,7 +185,7 @@ def task_audit() -> Tasks:
 
 
 def task_backup() -> Tasks:
-    """Keep what a board holds, to be put back with `restore`; the board is only read
+    """Keep what a board holds, to be put back with `restore`
 
     [port=PORT] [profile=NAME] [regions=spiffs,wifi | regions=0x100000-0x3fb000] [file=DUMP.bin]
 
@@ -197,7 +197,7 @@ def task_backup() -> Tasks:
 
 
 def task_report() -> Tasks:
-    """Say what the receipts of this project say: counts, and one line for each board
+    """Sum up this project's receipts: counts, and a line for each board
 
     [since=2026-11-23 | since=7d] [format=text|csv|json]. No port is opened.
     """
@@ -205,9 +205,9 @@ def task_report() -> Tasks:
 
 
 def task_restore() -> Tasks:
-    """Put a backup back on a board, verify it and judge its boot; asks first, or say yes=1
+    """Put a backup back on a board, verify it, judge its boot; asks first
 
-    [port=PORT] [profile=NAME] [backup=ID | backup=FILE] [regions=…] [boot=off]
+    [port=PORT] [profile=NAME] [backup=ID | backup=FILE] [regions=…] [boot=off] [yes=1]
 
     The newest complete backup of the board on the port, unless backup= names one. On another board than its own it goes
     without RF calibration and Wi-Fi settings, unless regions= says what to take (regions=all: everything).
@@ -226,7 +226,7 @@ def task_verify() -> Tasks:
 
 
 def task_boot() -> Tasks:
-    """Reset a board, read its boot log and say what it proves; writes nothing
+    """Reset a board, read its boot log and say what it proves
 
     [profile=NAME] [port=PORT] [boot=nodemcu|any|TEXT] [reset=none|manual]
 
@@ -237,27 +237,27 @@ def task_boot() -> Tasks:
 
 
 def task_identify() -> Tasks:
-    """Say which chip, MAC, crystal and flash are on a port, and which profiles fit; writes nothing
+    """Say which chip, MAC and flash are on a port, which profiles fit
 
-    [port=PORT] [profile=NAME] [reset=none]
+    [port=PORT] [profile=NAME] [reset=none]. Writes nothing.
     """
     return _for_boards("identify", steps.identify_board)
 
 
 def task_diagnose() -> Tasks:
-    """Find out what is wrong with a board: its line, its flash, its boot; writes nothing
+    """Find out what is wrong with a board: its line, flash and boot
 
     [port=PORT] [profile=NAME] [reset=none]. The cause, its proof and one next action, as after a failure; also what
-    the last failure on that port was. The board is reset.
+    the last failure on that port was. The board is reset; nothing is written.
     """
     return _for_boards("diagnose", steps.diagnose_board)
 
 
 def task_doctor() -> Tasks:
-    """Find out what on this machine keeps a board from being flashed; changes nothing
+    """Find out what on this machine keeps a board from being flashed
 
     [port=PORT] [baud=460800]. Rights, who holds the port, drivers, brltty, ModemManager, WSL, containers, baud rates,
-    versions; each with the command that cures it. No port is opened.
+    versions; each with the command that cures it. No port is opened, nothing changed.
     """
     return _plain(steps.check_host)
 
@@ -272,9 +272,9 @@ def task_monitor() -> Tasks:
 
 
 def task_node() -> Tasks:
-    """Ask a running NodeMCU what it is: version, modules, numbers, LFS, flash, heap; writes nothing
+    """Ask a running NodeMCU what it is: version, modules, flash, heap
 
-    [port=PORT] [profile=NAME]. The board is reset only where no Lua prompt answers.
+    [port=PORT] [profile=NAME]. Writes nothing. The board is reset only where no Lua prompt answers.
     """
     return _for_boards("node", lua_steps.show_node)
 
@@ -289,7 +289,7 @@ def task_lua() -> Tasks:
 
 
 def task_files() -> Tasks:
-    """List the Lua files on a board, and how it stands to those of its profile
+    """List the Lua files on a board; send=1 sends those of its profile
 
     [profile=NAME] [port=PORT] [send=1] [rescue=1]. Writes nothing, unless send=1: then the files that differ are sent
     and the board is restarted, as `flash` does. rescue=1 renames an init.lua that the board does not survive.
@@ -298,9 +298,9 @@ def task_files() -> Tasks:
 
 
 def task_format() -> Tasks:
-    """Format the file system of a board's NodeMCU and wait for it; asks first, or say yes=1
+    """Format the file system of a board's NodeMCU; asks first
 
-    [profile=NAME] [port=PORT]. All files on the board are removed.
+    [profile=NAME] [port=PORT] [yes=1]. All files on the board are removed.
     """
     if not named("format"):
         return steps.refuse(steps.not_named("format"))

@@ -64,10 +64,15 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _command(words: list[str]) -> int:
-    from pipeline.errors import PipelineError  # noqa: PLC0415
+    from pipeline.errors import PipelineError, UsageError  # noqa: PLC0415
 
     try:
         return int(import_module(COMMANDS[words[0]]).main(words[1:]))
+    except SystemExit as ended:  # argparse has said what is wrong, or shown its help
+        if not ended.code:
+            return 0
+        sys.stderr.write(f"  next: `flashpipe help {words[0]}` [code: {UsageError.code}]\n")
+        return UsageError.status
     except PipelineError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.status
@@ -89,12 +94,12 @@ def run_tasks(words: list[str]) -> int:
         BIN_NAME = "flashpipe"
 
     project = find_project(Path.cwd())
+    command_line.use(words, project)
     try:
         check_words(words, task_texts(vars(tasks)), COMMANDS, profile_names(project))
     except PipelineError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {command_line.in_words_typed(error)}\n")
         return error.status
-    command_line.use(words, project)
     steps.failures.clear()
     config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
     members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}

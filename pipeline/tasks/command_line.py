@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.errors import BadValueError
+from pipeline.errors import BadValueError, PipelineError
 from pipeline.tasks.project import Request
 from pipeline.tasks.variables import variables
 
@@ -113,6 +113,11 @@ def request() -> Request:
         program = "doit" if _words is None else "flashpipe"
         _current = (source, Request(project, caller, variables(), program), None)
     return _current[1]
+
+
+def in_words_typed(error: PipelineError) -> str:
+    """The text of `error`, its advice for `flashpipe` where that was typed: there may be no dodo file for `doit`."""
+    return str(error) if _words is None else str(error).replace("`doit ", "`flashpipe ")
 
 
 def boards() -> dict[str, Board]:

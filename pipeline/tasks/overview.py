@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -29,10 +30,35 @@ DOIT_COMMANDS: Final = {
 COMMAND_TEXTS: Final = {
     "init": "look at the board on the port and write a profile for it",
     "board": "run virtual boards for other programs",
-    "bundle": "one masked zip with what is known of the last failure, for a bug report",
+    "bundle": "one masked zip about the last failure, for a bug report",
     "cache": "list or clean the downloaded images",
     "inspect": "say what firmware files are",
+    "prune": "remove old receipts and backups of this project",
 }
+WIDTH: Final = 79
+_DOIT_OPTIONS: Final = [
+    "always-execute",
+    "auto-delayed-regex",
+    "backend",
+    "check_file_uptodate",
+    "codec_cls",
+    "continue",
+    "db-file",
+    "dir",
+    "failure-verbosity",
+    "file",
+    "help",
+    "output-file",
+    "parallel-type",
+    "pdb",
+    "process",
+    "reporter",
+    "seek-file",
+    "single",
+    "verbosity",
+    "version",
+]
+"""The long options of doit's own `run`; each may be shortened and some begin with no-."""
 
 
 def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
@@ -45,7 +71,7 @@ def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
             "",
             "  flashpipe TASK … name=value …",
             "  flashpipe flash profile=demo          try it, no board needed",
-            "  flashpipe init NAME                   write a profile for the board on the port",
+            "  flashpipe init NAME                   write a profile for your own board",
             "",
             "tasks",
             *(f"  {name:<11}{text}" for name, text in sorted(tasks.items())),
@@ -53,7 +79,7 @@ def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
             "commands",
             *(f"  {name:<11}{text}" for name, text in shown.items()),
             "",
-            f"variables: {', '.join(KNOWN)}",
+            textwrap.fill(f"variables: {', '.join(KNOWN)}", WIDTH, subsequent_indent="  "),
             "more: flashpipe help TASK",
         ]
     )
@@ -72,7 +98,7 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
     """Refuse words that are neither tasks nor commands, with a suggestion.
 
     Raises:
-        UsageError: a word that nobody knows, or a variable written as an option.
+        UsageError: a word or an option that nobody knows, or a variable written as an option.
         UnknownProfileError: a profile stands where a task was expected.
     """
     options = {word.partition("=")[0].lstrip("-"): word for word in words if word.startswith("--")}
@@ -80,9 +106,14 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         if name in KNOWN:
             raise UsageError(f"{word}: variables have no dashes", f"say {name}=VALUE")
     plain = [word for word in words if "=" not in word and not word.startswith("-")]
-    if plain and plain[0] in DOIT_COMMANDS:
-        return
     known = {*tasks, *commands, *DOIT_COMMANDS}
+    if plain[:1] == ["help"]:
+        plain = [word for word in plain[1:] if word != "task"]  # `help task` is a page of doit's own
+    elif plain and plain[0] in DOIT_COMMANDS:
+        return
+    for name, word in options.items():
+        if name and not any(option.startswith(name.removeprefix("no-")) for option in _DOIT_OPTIONS):
+            raise UsageError(f"{word}: there is no such option", "variables are NAME=VALUE; `flashpipe --help`")
     for word in plain:
         name = word.partition(":")[0]
         if name in known or set(name) & set("*?[") or word.isdecimal():  # a number belongs to an option before it

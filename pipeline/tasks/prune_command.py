@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
         " receipts that say what it holds, and backups that an interrupted run still needs always stay.",
     )
     parser.add_argument("--keep-days", type=_amount, default=DAYS, metavar="N", help="keep what is younger (365)")
-    parser.add_argument("--keep", type=int, default=COUNT, metavar="N", help="keep the newest N of each board (10)")
+    parser.add_argument("--keep", type=_count, default=COUNT, metavar="N", help="keep the newest N of each board (10)")
     parser.add_argument("--backups", action="store_true", help="backups too, and blocks that none of them names")
     parser.add_argument("--dry-run", action="store_true", help="only say what would go")
     return parser
@@ -36,6 +36,13 @@ def _amount(text: str) -> float:
     if not days >= 0:  # also what is no number at all
         raise argparse.ArgumentTypeError(f"{text}: want a number of days")
     return days
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{text}: want a number of receipts")
+    return count
 
 
 def main(argv: list[str]) -> int:

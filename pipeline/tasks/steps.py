@@ -20,7 +20,7 @@ from pipeline.errors import (
 )
 from pipeline.tasks import sessions
 from pipeline.tasks.boards import Board
-from pipeline.tasks.command_line import named
+from pipeline.tasks.command_line import in_words_typed, named
 
 if TYPE_CHECKING:
     from pipeline.tasks.project import Request
@@ -39,7 +39,7 @@ def report(error: PipelineError) -> TaskFailed:
 
         explain(error)
     sys.stdout.flush()
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(f"error: {in_words_typed(error)}\n")
     sys.stderr.flush()
     return TaskFailed(str(error), report=False)
 

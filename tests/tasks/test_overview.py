@@ -15,6 +15,12 @@ def test_help_names_every_task_and_command(project: Project, words: tuple[str, .
     assert "doit -- automation tool" not in text
 
 
+def test_help_and_list_fit_on_80_columns(project: Project) -> None:
+    text = project.flashpipe("--help").ok().out + project.flashpipe("list").ok().out
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert "  prune      remove" in text
+
+
 @pytest.mark.parametrize("words", [("flash", "--help"), ("help", "flash")])
 def test_help_of_a_task_is_the_tasks_text(project: Project, words: tuple[str, ...]) -> None:
     assert "force=1" in project.flashpipe(*words).ok().out
@@ -23,6 +29,12 @@ def test_help_of_a_task_is_the_tasks_text(project: Project, words: tuple[str, ..
 @pytest.mark.parametrize("command", ["init", "board"])
 def test_help_of_a_command_is_its_own(project: Project, command: str) -> None:
     assert f"usage: flashpipe {command}" in project.flashpipe("help", command).ok().out
+
+
+def test_advice_names_the_program_that_was_typed(project: Project) -> None:
+    assert "`flashpipe profiles` lists them" in project.flashpipe("flash").failed("unknown-profile").text
+    assert "`flashpipe lua file=" in project.flashpipe("lua", "port=sim://esp12").failed("bad-value").text
+    assert "`doit profiles` lists them" in project.doit("flash").failed("unknown-profile").text
 
 
 def test_the_version_is_ours(project: Project) -> None:
@@ -36,6 +48,12 @@ def test_the_version_is_ours(project: Project) -> None:
         (("flash", "esp12"), "unknown-profile", "profile=esp12"),
         (("flash", "--profile", "esp12"), "usage", "say profile=VALUE"),
         (("flash", "--port=COM3", "profile=esp12"), "usage", "say port=VALUE"),
+        (("help", "flsh"), "usage", "did you mean 'flash'?"),
+        (("--foo",), "usage", "--foo: there is no such option"),
+        (("flash", "--foo=1", "profile=esp12"), "usage", "--foo=1: there is no such option"),
+        (("prune", "--foo"), "usage", "flashpipe help prune"),
+        (("prune", "--keep", "-1"), "usage", "-1: want a number of receipts"),
+        (("board", "nix"), "bad-value", "error: 'nix' is no virtual board"),
     ],
 )
 def test_words_that_nobody_knows_get_a_suggestion(
@@ -48,6 +66,8 @@ def test_doits_own_options_and_commands_pass(project: Project) -> None:
     project.flashpipe("-n", "2", "profiles").ok()
     project.flashpipe("run", "-n", "2", "profiles").ok()
     project.flashpipe("list", "--all").ok()
+    project.flashpipe("--verb=2", "--no-continue", "profiles").ok()
+    assert "Task Dictionary" in project.flashpipe("help", "task").ok().out
     project.flashpipe("info", "profiles")
 
 
