@@ -266,6 +266,9 @@ def _read(path: Path, text: str, limit: int) -> bytes:
         _check_kind(status, path, text, limit)
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
+        if "," in text:
+            hint = "files are given with their addresses: image=0x00000:FILE,0x10000:FILE"
+            raise ImageMissingError(f"{text}: there is no such file", hint) from None
         raise ImageMissingError(
             f"{text}: there is no such file{_neighbours(path.parent)}", f"check the path: {path}"
         ) from None

@@ -102,6 +102,14 @@ def test_pattern_takes_the_only_match(tmp_path: Path) -> None:
         load_source("*.zip", tmp_path)
 
 
+def test_two_files_without_addresses_are_told_how(tmp_path: Path) -> None:
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ImageMissingError) as caught:
+        load_source("a.bin,b.bin", tmp_path)
+    assert "image=0x00000:FILE,0x10000:FILE" in caught.value.hint
+
+
 def test_outputs_of_other_build_tools_by_path(tmp_path: Path) -> None:
     for name in (".pio/build/nodemcuv2/firmware.bin", "build/esp8266.esp8266.nodemcuv2/sketch.ino.bin"):
         (tmp_path / name).parent.mkdir(parents=True)
