@@ -2,7 +2,7 @@
 
 Read from the flash itself, as little as possible: the first sector, the sector of NodeMCU's partition table, a few
 words at places that may hold a file system or parameters. Only where these do not name the firmware are digests of the
-code area asked for and its last 48 KiB read, in which NodeMCU keeps its names; where these are those of something longer
+code area asked for and its last 48 KiB read, in which NodeMCU keeps its names; where they are of something longer
 that stood there before, and a file system shows that it is worth it, up to 128 KiB more.
 """
 
