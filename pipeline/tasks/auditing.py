@@ -73,7 +73,9 @@ def _since(text: str) -> str:
         then = time.time() - int(ago[1]) * (86_400 if ago[2] == "d" else 3_600)
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, then)))
     if text and not re.fullmatch(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\dZ?)?)?)?)?)?", text):
-        raise BadValueError(f"since={text}: want a date such as 2026-11-23, or 7d, or 12h")
+        raise BadValueError(
+            f"since={text}: want a date such as 2026-11-23, or 7d, or 12h", "leave it out for all receipts"
+        )
     return text
 
 

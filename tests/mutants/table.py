@@ -13,6 +13,7 @@ from tests.mutants.of_parts import PARTS
 from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_host import HOST
+from tests.mutants.of_the_words import WORDS
 from tests.mutants.of_verdict import VERDICTS
 
-MUTANTS: Final = (*BACKUPS, *BOARD, *DIAGNOSIS, *HOST, *KEEP, *LADDER, *LUA, *PARTS, *SPEED, *VERDICTS)
+MUTANTS: Final = (*BACKUPS, *BOARD, *DIAGNOSIS, *HOST, *KEEP, *LADDER, *LUA, *PARTS, *SPEED, *VERDICTS, *WORDS)

@@ -1,0 +1,55 @@
+"""Defects of how words of the command line are taken: what a newcomer would be told wrongly, or not at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+OVERVIEW, CLI, LINE = "pipeline/tasks/overview.py", "pipeline/tasks/cli.py", "pipeline/tasks/command_line.py"
+PRUNE = "pipeline/tasks/prune_command.py"
+T_OVERVIEW = "tests/tasks/test_overview.py"
+SUGGESTIONS = (f"{T_OVERVIEW}::test_words_that_nobody_knows_get_a_suggestion",)
+
+WORDS: Final = (
+    Mutant(
+        "help-of-anything",
+        OVERVIEW,
+        'if plain[:1] == ["help"]:',
+        "if False:",
+        "help of a mistyped task shows all of doit's manual, as a success",
+        SUGGESTIONS,
+    ),
+    Mutant(
+        "any-option",
+        OVERVIEW,
+        "if name and not any(",
+        "if False and not any(",
+        "a mistyped option is answered with a page of doit's inner options",
+        SUGGESTIONS,
+    ),
+    Mutant(
+        "advice-for-another-program",
+        LINE,
+        'str(error) if _words is None else str(error).replace("`doit ", "`flashpipe ")',
+        "str(error)",
+        "the advice is a command that does not work in this folder: there is no dodo file",
+        (f"{T_OVERVIEW}::test_advice_names_the_program_that_was_typed",),
+    ),
+    Mutant(
+        "a-wrong-command-is-no-usage-error",
+        CLI,
+        "return UsageError.status",
+        "return 0",
+        "a job with a mistyped option goes on as if all were done",
+        SUGGESTIONS,
+    ),
+    Mutant(
+        "fewer-than-none",
+        PRUNE,
+        "if count < 0:",
+        "if False:",
+        "a negative number of receipts to keep is taken for one",
+        SUGGESTIONS,
+    ),
+)
