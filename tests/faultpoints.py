@@ -201,19 +201,26 @@ def differential_bed(folder: Path, *, known: bool) -> Bed:
 
 
 def ending_under(rates: str, folder: Path, seed: int) -> str:
-    """Flash over a line with these faults: `whole`, or the code it failed with; anything else is an error."""
+    """Flash over a line with these faults: `whole`, or the code it failed with; anything else is an error.
+
+    What is kept stays as it was, and after a failure a run on a good line ends whole.
+    """
     new = folder / "new.bin"
     folder.mkdir(parents=True)
     new.write_bytes(firmware(3, 0x18000))
     project = make_project(folder / "project", folder / "state")
-    board = SimBoard(folder / "board.flash", name="esp01-1m", more=f"&fault={rates}&seed={seed}")
-    done = project.flashpipe(*_words(board.port, new))
+    board = SimBoard(folder / "board.flash", name="esp01-1m")
+    before, want = random.Random(seed).randbytes(FLASH), in_flash(new.read_bytes())
+    board.flash.write_bytes(before)
+    done = project.flashpipe(*_words(board.but(f"&fault={rates}&seed={seed}").port, new))
     assert "Traceback" not in done.text, done.text
+    assert board.cells()[len(want) :] == before[len(want) :], f"{rates}: kept data was touched"
     if done.status == 0:
-        want = in_flash(new.read_bytes())
         assert board.cells()[: len(want)] == want, f"{rates}: success, and yet the board holds something else"
         return "whole"
     assert "[code: " in done.text, done.text
+    project.flashpipe(*_words(board.port, new)).ok()
+    assert board.cells() == want + before[len(want) :], f"{rates}: not mended by a run on a good line"
     return done.text.partition("[code: ")[2].partition("]")[0]
 
 

@@ -150,7 +150,7 @@ def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
 def _known(peek: _Peek, entry: journal.Entry) -> Firmware | None:
     """The firmware that the journal remembers, if the board still starts with its first sector."""
     told = entry.firmware
-    if entry.state != "clean" or not told or told.get("start") != _start_digest(peek.read(Region(0, SECTOR_SIZE))):
+    if entry.state != "clean" or not told or told.get("start") != start_digest(peek.read(Region(0, SECTOR_SIZE))):
         return None
     family, version, sdk_line, layout = (str(told.get(name, "")) for name in _REMEMBERED)
     end = str(told.get("code_end", ""))
@@ -159,7 +159,7 @@ def _known(peek: _Peek, entry: journal.Entry) -> Firmware | None:
     )
 
 
-def _start_digest(sector: bytes) -> str:
+def start_digest(sector: bytes) -> str:
     """Of the first sector without the byte that some firmware sets itself (facts: image-flashmap §4.3)."""
     return hashlib.md5(sector[:3] + sector[4:], usedforsecurity=False).hexdigest()
 
@@ -200,7 +200,7 @@ def journal_fields(found: Probe, state: journal.State) -> dict[str, Any]:
     firmware = found.plan.firmware
     start = next((segment.data[:SECTOR_SIZE] for segment in found.plan.segments if segment.address == 0), b"")
     remembered = {name: getattr(firmware, name) for name in _REMEMBERED}
-    remembered |= {"start": _start_digest(start), "code_end": str(firmware.code_end)}
+    remembered |= {"start": start_digest(start), "code_end": str(firmware.code_end)}
     names = set(found.plan.parts)
     given = {segment.area: placed(segment) for segment in found.plan.segments if segment.area}
     before = {area: text for area, text in found.entry.placed.items() if area in names}

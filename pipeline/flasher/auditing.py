@@ -38,6 +38,10 @@ def audit(session: Session, rows: Sequence[Row]) -> list[Finding]:
     Raises:
         WireError, PortLostError: it does not answer.
     """
+    return session.climb(lambda: _ask(session, rows))
+
+
+def _ask(session: Session, rows: Sequence[Row]) -> list[Finding]:
     total, done, found = sum(row.region.size for row in rows), 0, list[Finding]()
     with session.step("audit", "digests of all that its receipts speak of") as result:
         progress = session.progress("audit")

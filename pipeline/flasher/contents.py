@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline import journal
 from pipeline.backups import Manifest, Store
 from pipeline.errors import BackupError
 from pipeline.firmware.allowance import Override
@@ -41,6 +42,15 @@ class Source:
     def title(self) -> str:
         """For people: which, and of which board."""
         return f"{self.name} of board {self.mac or 'unknown'}"
+
+
+def entry_of(source: Source) -> journal.Entry | None:
+    """What the journal knew of the board when the backup was taken; None where that is not kept with it."""
+    try:
+        entry = journal.from_json(source.about.get("journal", {}))
+    except (ValueError, TypeError, KeyError, AttributeError):  # of another version of this program
+        return None
+    return entry if entry.state == "clean" else None
 
 
 def stored_source(store: Store, manifest: Manifest) -> Source:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pipeline.board.writer import Piece
+from pipeline.digests import known
 from pipeline.firmware.flashmap import Area
 from pipeline.firmware.partitions import TABLE_ADDRESS
-from pipeline.flash import BLOCK_SIZE, Region, merge
-from pipeline.flasher.contents import Source, Wish
+from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
+from pipeline.flasher.contents import Source, Wish, entry_of
 from pipeline.flasher.layout import Boots, areas_on, kind_of
 from pipeline.flasher.records import Holding, Probe
 
@@ -41,6 +42,7 @@ def of_restore(source: Source, wish: Wish) -> tuple[Holding, ...]:
     """After a restore: all that was put back. What nobody can tell the use of counts as data, which may change."""
     areas = areas_on(source.read, source.flash_size) if source.whole else ()
     boot = [_BOOT] if source.whole and Boots.of(source.read(Region(0, _BOOT.end))).image else []
+    boot = merge([*boot, *_given(source)])
     rows: list[Holding] = []
     for region in wish.taken:
         named = [(part, kind_of(area), area.what) for area in areas if (part := area.region.common(region)).size > 0]
@@ -54,6 +56,22 @@ def of_restore(source: Source, wish: Wish) -> tuple[Holding, ...]:
             for part in stretch.split(BLOCK_SIZE)
         ]
     return tuple(sorted(rows, key=lambda row: row.region))
+
+
+def _given(source: Source) -> Iterator[Region]:
+    """Sectors that still hold the image which the board had been given when the backup was taken."""
+    entry = entry_of(source)
+    if entry is None:
+        return
+    placed = {int(text.split()[0], 16) for text in entry.placed.values()}  # the firmware's since
+    for stretch in entry.held:
+        if stretch.start in placed:
+            continue
+        digests = known([stretch])
+        for kept in source.regions:
+            for part in kept.common(stretch.region).split(SECTOR_SIZE):
+                if _md5(source.read(part)) == digests[part].hex():
+                    yield part
 
 
 def of_blank(size: int) -> tuple[Holding, ...]:

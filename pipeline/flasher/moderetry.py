@@ -13,8 +13,10 @@ from pipeline import journal
 from pipeline.board import writer
 from pipeline.board.bootlog import Verdict
 from pipeline.board.session import Session
+from pipeline.digests import held
 from pipeline.errors import BootError
 from pipeline.flash import MODE_CODES, SECTOR_SIZE, Region
+from pipeline.flasher.adapting import start_digest
 from pipeline.flasher.booting import judge
 from pipeline.flasher.records import Policy, Probe
 from pipeline.plan import FlashPlan, fitted
@@ -104,4 +106,14 @@ def _put_header(session: Session, plan: FlashPlan, entry: journal.Entry) -> jour
     session.connected()  # before the journal says so: a board that was swapped is not this one
     journal.write(replace(entry, state="writing", verdict="not-checked", passed=False))
     session.climb(work)
-    return journal.write(replace(entry, state="clean", plan=plan.fingerprint, verdict="not-checked", passed=False))
+    return journal.write(
+        replace(
+            entry,
+            state="clean",
+            plan=plan.fingerprint,
+            verdict="not-checked",
+            passed=False,
+            held=tuple(held(segment.address, segment.data) for segment in plan.segments),
+            firmware={**entry.firmware, "start": start_digest(piece.data)},
+        )
+    )

@@ -14,7 +14,7 @@ from pipeline.firmware.allowance import Allowance
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_mac
-from pipeline.flasher.contents import Source, Wish
+from pipeline.flasher.contents import Source, Wish, entry_of
 from pipeline.flasher.holdings import of_restore
 from pipeline.flasher.layout import BOOT_SECTOR, PERSONAL, Boots, areas_on, resolve
 from pipeline.flasher.records import Outcome, Policy
@@ -229,11 +229,8 @@ def settled_entry(entry: journal.Entry, source: Source, wish: Wish) -> journal.E
     fresh = journal.Entry(mac=entry.mac, project=entry.project, port=entry.port)
     if source.mac != entry.mac or not source.whole or wish.taken != source.regions:
         return fresh
-    try:
-        before = journal.from_json(source.about.get("journal", {}))
-    except (ValueError, TypeError, KeyError, AttributeError):  # of another version of this program
-        return fresh
-    if before.state != "clean":
+    before = entry_of(source)
+    if before is None:
         return fresh
     return replace(
         before, mac=entry.mac, project=entry.project, port=entry.port, backup="", verdict="not-checked", passed=False

@@ -35,7 +35,8 @@ def backup_board(board: Board) -> None:
         device = session.connected()
         check_mac(device, policy)
         store = _store(board, device.mac)
-        manifest = save_regions(session, store, _regions(board, device), "asked", about(device.mac))
+        wanted = session.climb(lambda: _regions(board, device))
+        manifest = save_regions(session, store, wanted, "asked", about(device.mac))
         kept.append(manifest)
         session.leave()
         if target is not None:
@@ -109,12 +110,15 @@ def restore_board(board: Board) -> None:
     allow = Allowance(board.request.allowed())
     words = words_of(board.request.variables.text("regions"))
 
-    session = board.session()
-    device = session.connected()
-    source, told = _source(board, device)
-    wish = choose(session, source, words, allow)
-    confirm(board, f"overwrites the flash of board {device.mac} with {told}")
-    board.recorded("restore", lambda: restore(session, source, wish, policy))
+    def run() -> Outcome:
+        session = board.session()
+        device = session.connected()
+        source, told = _source(board, device)
+        wish = session.climb(lambda: choose(session, source, words, allow))
+        confirm(board, f"overwrites the flash of board {device.mac} with {told}")
+        return restore(session, source, wish, policy)
+
+    board.recorded("restore", run)
     board.forget_findings()
 
 

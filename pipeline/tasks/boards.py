@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.flasher.records import Origin, Outcome, Probe
     from pipeline.plan import FlashPlan
 
-PLANNED: Final = frozenset({"flash", "files"})
+PLANNED: Final = frozenset({"flash", "files", "verify"})
 """Commands about a plan; the receipts of others do not speak of the one that an earlier task of the run had."""
 
 
@@ -125,8 +125,7 @@ class Board:
             self.found = probe(session, self.request.plan(), self.request.policy())
             session.check_stop()  # here, while the receipt and the board are taken care of
         except PipelineError as error:
-            if session.device is not None:
-                self._keep("flash", error, self.request.plan())
+            self._keep("flash", error, self.request.plan())  # also where no board was reached
             raise
         self._remember()
         if self.found.holds:
@@ -182,7 +181,7 @@ class Board:
         """The board was changed under us: what was found before holds no longer."""
         self.found = self.outcome = self.error = None
 
-    def recorded(self, command: str, run: Callable[[], Outcome]) -> Outcome:
+    def recorded(self, command: str, run: Callable[[], Outcome], plan: FlashPlan | None = None) -> Outcome:
         """Run, and write the receipt whatever the ending.
 
         Raises:
@@ -194,9 +193,9 @@ class Board:
         except PipelineError as error:
             if isinstance(error, BootError) and error.verdict is not None:
                 self._name_places(error.verdict.log)
-            self._keep(command, error)
+            self._keep(command, error, plan)
             raise
-        self._keep(command, done)
+        self._keep(command, done, plan)
         return done
 
     def _name_places(self, log: str) -> None:

@@ -205,8 +205,8 @@ def verify_board(board: Board) -> None:
     """Compare the board with the plan, read-only."""
     from pipeline.flasher.running import verify  # noqa: PLC0415
 
-    done = verify(board.session(), board.request.plan(), board.request.policy())
-    say(done.reason)
+    plan, policy = board.request.plan(), board.request.policy()
+    say(board.recorded("verify", lambda: verify(board.session(), plan, policy), plan).reason)
 
 
 @board_step

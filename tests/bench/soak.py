@@ -3,7 +3,8 @@
 Part one: SIGKILL, Ctrl-C and SIGTERM, a port that vanishes or is taken, power loss and brown-outs with half-written
 pages, kills around every record, over a full and a differential flash whose old contents are known or unknown. After
 each the same command runs again; `tests/faultpoints.py` says what must hold. Part two: noise and loss on the line, in
-either direction, at five rates; part three: two processes on one port, and two boards with one MAC.
+either direction, and a flaky adapter, at five rates, each failure mended by a run on a good line; part three: two
+processes on one port, and two boards with one MAC.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.faultpoints import Bed, Point, differential_bed, ending_under, full_bed, rivals, twins
 
 RATES = ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2")
-LINES = ("noise", "noise-out", "lost", "lost-out")
+LINES = ("noise", "noise-out", "lost", "lost-out", "flaky")
+
+
+def faults(line: str, rate: str) -> str:
+    """The faults of a line; a flaky adapter does all of it at once, and loses the end of long transfers."""
+    if line != "flaky":
+        return f"{line}:{rate}"
+    return "+".join([*(f"{one}:{rate}" for one in LINES[:-1]), "long-writes:8000"])
 
 
 def one(bed: Bed, point: Point) -> str:
@@ -66,7 +74,7 @@ def lines(folder: Path, seed: int, jobs: int) -> int:
 
     def ending(line: str, rate: str) -> str:
         try:
-            return ending_under(f"{line}:{rate}", folder / f"{line}-{rate}", seed)
+            return ending_under(faults(line, rate), folder / f"{line}-{rate}", seed)
         except AssertionError as error:
             print(f"\nWRONG {line}:{rate} {error}")
             return "WRONG"

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from tests.faultpoints import firmware
 from tests.harness import Done, Project
 from tests.images import Builder
 from tests.simboard import SimBoard
@@ -105,3 +106,24 @@ def test_a_run_that_did_not_finish_is_named(project: Project, board: SimBoard, i
     done = project.flashpipe("audit", board.port).failed("drift")
     assert "did not finish" in done.out
     assert "port-lost.json" in done.out
+
+
+def test_code_that_no_partition_table_tells_of_stays_firmware_after_a_restore(
+    project: Project, board: SimBoard, tmp_path: Path, command: Command
+) -> None:
+    path = tmp_path / "without-table.bin"
+    path.write_bytes(firmware(1))
+    command("flash", "profile=esp12", board.port, f"image={path}", "boot=off").ok()
+    command("backup", board.port).ok()
+    change(board, 0x0, b"\0" * 0x2000)
+    command("restore", board.port, "yes=1", "boot=off").ok()
+    change(board, 0x50000, b"\0")
+    assert states(command("audit", board.port).ok()) == {
+        "firmware": {"as recorded"},
+        "data": {"as recorded", "changed"},
+        "parameters": {"as recorded"},
+    }
+    change(board, 0x30000, b"\0\1\2")
+    done = command("audit", board.port).failed("drift")
+    assert "0x030000..0x040000" in done.text
+    assert project.receipts()[-1]["outcome"] == "drift"

@@ -71,3 +71,37 @@ def test_a_sector_that_stays_bad_is_not_blamed_on_the_line(flash: Callable[..., 
     done = flash("&fault=weak-page:0x2400&fill=ff").failed("verify-failed")
     assert "0x002000" in done.text
     assert tried(done) == ["230400 baud"]
+
+
+GONE_BAD = "&fault=bad-baud:300000@command:"
+"""The adapter garbles higher rates from this command on, so that connecting goes well."""
+
+
+def test_reading_too_is_begun_anew_in_another_way(flash: Callable[..., Done], project: Project, tmp_path: Path) -> None:
+    flash("").ok()
+    board, image = SimBoard(tmp_path / "flash"), tmp_path / "small.bin"
+    before = board.cells()
+    runs = (
+        ("0x13", "verify", "profile=nodemcu-devkit", f"image={image}"),
+        ("0xd2", "backup"),
+        ("0xd2", "backup", "regions=rf"),
+        ("0x13", "audit"),
+        ("0x13", "restore", "yes=1", "boot=off"),
+    )
+    for command, *words in runs:
+        done = project.flashpipe(*words, board.but(GONE_BAD + command).port).ok()
+        assert tried(done) == ["230400 baud"], words
+        (project.state / "ways.json").unlink(missing_ok=True)
+    assert board.cells() == before
+
+
+def test_a_difference_is_not_blamed_on_the_line(flash: Callable[..., Done], project: Project, tmp_path: Path) -> None:
+    flash("").ok()
+    board = SimBoard(tmp_path / "flash")
+    with board.flash.open("r+b") as stream:
+        stream.seek(0x2004)
+        stream.write(b"other")
+    words = ("profile=nodemcu-devkit", f"image={tmp_path / 'small.bin'}", board.port)
+    done = project.flashpipe("verify", *words).failed("verify-failed")
+    assert "0x002000" in done.text
+    assert tried(done) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+from pipeline.flasher.adapting import start_digest
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
 
@@ -33,6 +35,9 @@ def test_the_mode_in_which_the_board_starts_wins(project: Project, firmware: Pat
     assert receipt["verdict"]["kind"] in {"prompt", "banner"}
     (entry,) = project.journal()
     assert (entry["state"], entry["passed"]) == ("clean", True)
+    start = board.cells()[:0x1000]
+    assert entry["held"][0]["sectors"][:32] == hashlib.md5(start, usedforsecurity=False).hexdigest()
+    assert entry["firmware"]["start"] == start_digest(start), "or the next run takes it for a stranger"
     again = flash(project, firmware, board, "dout", "false").ok()
     assert not again.wrote, "with the advice taken, the board holds the plan"
 

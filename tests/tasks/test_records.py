@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from doit.dependency import JSONCodec
 
 from pipeline.tasks.db import SafeDB
 from pipeline.tasks.project import make_folder
+from tests.harness import Project
+from tests.simboard import SimBoard
 
 KILLED = """
 import os, sys
@@ -69,3 +72,26 @@ def test_the_project_folder_keeps_itself_out_of_git(tmp_path: Path) -> None:
     make_folder(folder)
     assert (folder / ".gitignore").read_text() == "# a person's own\n"
     assert os.listdir(folder) == [".gitignore"]  # noqa: PTH208  names are all that is asked
+
+
+@pytest.mark.parametrize("task", ["flash", "verify", "restore"])
+def test_a_run_that_reaches_no_board_is_on_record_too(project: Project, firmware: Path, task: str) -> None:
+    words = [] if task == "restore" else ["profile=esp12", f"image={firmware}"]
+    project.flashpipe(task, "port=sim://esp12?fault=absent", *words, "yes=1").failed("port-missing")
+    (receipt,) = project.receipts()
+    assert (receipt["command"], receipt["outcome"], receipt["device"]) == (task, "port-missing", {})
+    (path,) = (project.folder / ".pipeline" / "receipts").glob("*.json")
+    assert "no-mac" in path.name
+
+
+def test_a_verification_is_on_record(project: Project, firmware: Path, tmp_path: Path) -> None:
+    board = SimBoard(tmp_path / "flash")
+    words = ("profile=esp12", f"image={firmware}", board.port)
+    project.flashpipe("verify", *words).failed("verify-failed")
+    project.flashpipe("flash", *words, "boot=off").ok()
+    project.flashpipe("verify", *words).ok()
+    assert [(receipt["command"], receipt["outcome"], receipt["board_state"]) for receipt in project.receipts()] == [
+        ("verify", "verify-failed", "unknown"),
+        ("flash", "flashed", "clean"),
+        ("verify", "verified", "clean"),
+    ]

@@ -106,6 +106,7 @@ def test_what_runs_is_not_rolled_back_and_its_backup_no_longer_needed(
     flash(board, newer).ok()
     assert len(ids(careful, board)) == 1
     assert careful.journal()[0]["backup"] == ""
+    assert [careful.receipts()[-1]["backup"]] == ids(careful, board)
     assert board.cells()[0x20000:0x30000] == newer.read_bytes()[0x20000:0x30000]
 
 
