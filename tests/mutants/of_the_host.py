@@ -534,7 +534,7 @@ HOST: Final = (
     Mutant(
         "failures-leave-no-receipt",
         BOARDS,
-        "            self._keep(command, error)\n            raise",
+        "            self._keep(command, error, plan)\n            raise",
         "            raise",
         "nobody can tell later why a board failed",
         (f"{T_SKIPS}::test_7_a_board_that_does_not_boot_fails_again_without_a_write",),
