@@ -86,7 +86,14 @@ class Board:
 
     def _wifi(self) -> Table:
         """A radio that takes what it is told and never connects (docs/modules/wifi.md: `STA_CONNECTING` is 1)."""
-        answers = {"config": True, "connect": None, "disconnect": None, "autoconnect": None, "getip": None, "status": 1}
+        answers = {
+            "config": True,
+            "connect": None,
+            "disconnect": None,
+            "autoconnect": None,
+            "getip": [None],
+            "status": 1,
+        }
         station = {name: native(lambda *_, answer=answer: answer) for name, answer in answers.items()}
         station |= {"getmac": native(lambda *_: self.machine.chip.mac), "sethostname": native(lambda *_: True)}
         mode = {"setmode": native(lambda wanted=None, *_: wanted), "getmode": native(lambda *_: 1)}

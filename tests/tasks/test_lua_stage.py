@@ -13,7 +13,7 @@ import pytest
 from pipeline.board.luafiles import BoardFiles
 from pipeline.flasher import luastage
 from tests.harness import Done, Project
-from tests.nodemcus import MAC, image
+from tests.nodemcus import MAC, MB, image
 from tests.running import Running
 
 Command = Callable[..., Done]
@@ -45,6 +45,15 @@ class Kitchen:
             f"extends: nodemcu-devkit\nfirmware: {{image: nodemcu.bin}}\n{text}\n"
             + (f"files: {{{named}}}\n" if wanted else "")
         )
+
+    def installed(self, *names: str) -> None:
+        """The firmware is on the board; nothing was flashed from here. `names`: of files that are sent."""
+        image_bytes = (self.project.folder / "nodemcu.bin").read_bytes()
+        header = image_bytes[:2] + b"\x02\x40"  # dio, 4 MB, 40 MHz, as the profile says
+        (self.project.folder / "board.bin").write_bytes((header + image_bytes[4:]).ljust(4 * MB, b"\xff"))
+        if names:
+            self.run("files", "profile=kitchen", "send=1").ok()
+            assert set(names) == set(self.states())
 
     @property
     def port(self) -> str:
@@ -136,7 +145,7 @@ def test_the_plan_says_what_will_be_asked_and_sent(kitchen: Kitchen) -> None:
 
 def test_node_compares_too(kitchen: Kitchen) -> None:
     kitchen.profile(text="acceptance: {version: '<3', modules: [tmr]}", files={})
-    kitchen.command("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    kitchen.installed()
     failed = kitchen.run("node", "profile=kitchen").failed("acceptance")
     assert "FAILED   version: 3.0.0" in failed.out
     assert "ok       module tmr there" in failed.out
@@ -209,7 +218,7 @@ def test_without_a_boot_check_nothing_is_asked_and_that_is_said(kitchen: Kitchen
 
 def test_files_that_do_not_fit_change_nothing(kitchen: Kitchen) -> None:
     kitchen.profile(files={"init.lua": INIT})
-    kitchen.flash().ok()
+    kitchen.installed("init.lua")
     room = kitchen.project.folder / "fill.lua"
     room.write_text("local free = file.fsinfo() file.putcontents('big', ('x'):rep(free - 3000))")
     kitchen.run("lua", "file=fill.lua").ok()
@@ -225,7 +234,7 @@ def test_files_that_do_not_fit_change_nothing(kitchen: Kitchen) -> None:
 def test_where_only_one_after_the_other_fits_they_go_one_after_the_other(kitchen: Kitchen) -> None:
     old = {"a.lua": b"a" * 2000, "b.lua": b"b" * 2000, "init.lua": INIT}
     kitchen.profile(files=old)
-    kitchen.flash().ok()
+    kitchen.installed(*old)
     (kitchen.project.folder / "fill.lua").write_text(
         "local free = file.fsinfo() file.putcontents('big', ('x'):rep(free - 3700))"
     )
@@ -267,7 +276,7 @@ def test_an_init_lua_that_kills_the_board_is_put_aside(kitchen: Kitchen) -> None
 def test_the_files_task_sends_and_restarts(kitchen: Kitchen) -> None:
     kitchen.profile()
     kitchen.run("files", "send=1").failed("bad-value")
-    kitchen.command("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    kitchen.installed()
     assert "missing" in kitchen.run("files", "profile=kitchen").ok().out
     done = kitchen.run("files", "profile=kitchen", "send=1").ok()
     assert "main.lua" in done.out
@@ -278,7 +287,7 @@ def test_the_files_task_sends_and_restarts(kitchen: Kitchen) -> None:
 
 def test_a_board_without_a_reset_line_is_restarted_by_its_lua(kitchen: Kitchen) -> None:
     kitchen.profile(files={"init.lua": INIT})
-    kitchen.command("flash", kitchen.port, "profile=nodemcu-devkit", "image=nodemcu.bin").ok()
+    kitchen.installed()
     kitchen.more = "&wiring=none&start=app"
     done = kitchen.run("files", "profile=kitchen", "send=1", "reset=manual").ok()
     assert "NodeMCU 3.0.0.0 at its prompt (virtual board" in done.err
@@ -291,7 +300,7 @@ def test_a_board_without_a_reset_line_is_restarted_by_its_lua(kitchen: Kitchen) 
 
 def test_lua_shows_what_a_file_prints_and_leaves_no_trace(kitchen: Kitchen) -> None:
     kitchen.profile(files={})
-    kitchen.flash().ok()
+    kitchen.installed()
     (kitchen.project.folder / "t.lua").write_text("for i = 1, 3 do print('n', i) end")
     assert "n\t1\nn\t2\nn\t3\n" in kitchen.run("lua", "file=t.lua").ok().out
     assert "no files" in kitchen.run("files").ok().out
@@ -304,8 +313,8 @@ def test_lua_shows_what_a_file_prints_and_leaves_no_trace(kitchen: Kitchen) -> N
 
 
 def test_format_asks_and_then_removes_all_files(kitchen: Kitchen) -> None:
-    kitchen.profile()
-    kitchen.flash().ok()
+    kitchen.profile(files={"init.lua": INIT})
+    kitchen.installed("init.lua")
     kitchen.run("format").failed("not-confirmed")
     assert "init.lua" in kitchen.run("files").ok().out
     done = kitchen.run("format", "yes=1").ok()
@@ -315,8 +324,16 @@ def test_format_asks_and_then_removes_all_files(kitchen: Kitchen) -> None:
 
 def test_rescue_puts_an_init_lua_aside(kitchen: Kitchen) -> None:
     kitchen.profile(files={"init.lua": INIT})
-    kitchen.flash().ok()
+    kitchen.installed("init.lua")
     assert "init.lua.bad" in kitchen.run("files", "rescue=1").ok().out
     listed = kitchen.run("files").ok().out
     assert "init.lua.bad" in listed
     assert "init.lua " not in listed
+
+
+def test_an_init_lua_that_sets_up_wifi_runs(kitchen: Kitchen) -> None:
+    init = b'wifi.setmode(wifi.STATION) wifi.sta.config({ssid="n", pwd="p"}) wifi.sta.connect() '
+    init += b'print("up", wifi.sta.getip())'
+    kitchen.profile(files={"init.lua": init})
+    kitchen.installed("init.lua")
+    assert "up\tnil" in kitchen.receipt()["verdict"]["log"]
