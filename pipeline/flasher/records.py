@@ -142,7 +142,7 @@ class Outcome:
 
     outcome: str
     """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified`, `booted`, `backed-up`,
-    `restored` or `audited`."""
+    `restored` or `audited`; `broken-off` below a failure while writing."""
     device: Device | None
     verdict: Verdict = NOT_CHECKED
     passed: bool = True

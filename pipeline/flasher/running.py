@@ -68,10 +68,15 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
     refuge = rollback.prepare(session, found, policy)
     _record(session, found, policy, "writing", refuge)
     work = Work(session, found, dirty, policy.read_back)
-    session.climb(work.attempt)
+    done = Outcome("broken-off", found.device, reason=found.reason, keeping=told(found), backup=refuge)
+    try:
+        session.climb(work.attempt)
+    except PipelineError as error:  # the receipt says how far it came
+        so_far = replace(done, written=tuple(work.written), sent=work.sent, overridden=found.overridden)
+        error.done = error.done or so_far
+        raise
     entry = _record(session, found, policy, "clean", refuge)
-    done = Outcome("flashed", found.device, written=tuple(work.written), sent=work.sent, reason=found.reason)
-    done = replace(done, keeping=told(found), backup=refuge)
+    done = replace(done, outcome="flashed", written=tuple(work.written), sent=work.sent)
     return _finish(session, found, policy, entry, done)
 
 

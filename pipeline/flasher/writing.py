@@ -46,8 +46,14 @@ class Work:
         self.written = merge([*self.written, *dirty])
         amount = sum(region.size for region in dirty)
         with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
-            sent = writer.write(session.link, pieces(plan), dirty, session.progress("write"))
-            self.sent += sent
+            before, told = self.sent, session.progress("write")
+
+            def on_progress(done: int, total: int) -> None:
+                self.sent = before + done
+                told(done, total)
+
+            sent = writer.write(session.link, pieces(plan), dirty, on_progress)
+            self.sent = before + sent
             result.append(f"{sent:,} bytes written")
         check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)
 

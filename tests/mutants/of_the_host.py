@@ -221,8 +221,8 @@ HOST: Final = (
     Mutant(
         "clean-before-verify",
         RUNNING,
-        '    session.climb(work.attempt)\n    entry = _record(session, found, policy, "clean", refuge)',
-        '    entry = _record(session, found, policy, "clean", refuge)\n    session.climb(work.attempt)',
+        "    try:\n        session.climb(work.attempt)",
+        '    _record(session, found, policy, "clean", refuge)\n    try:\n        session.climb(work.attempt)',
         "a write that failed its verification is clean in the journal, and later trusted",
         (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),

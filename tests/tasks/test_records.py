@@ -84,6 +84,16 @@ def test_a_run_that_reaches_no_board_is_on_record_too(project: Project, firmware
     assert "no-mac" in path.name
 
 
+def test_a_run_that_was_cut_short_says_how_far_it_came(project: Project, firmware: Path, tmp_path: Path) -> None:
+    board = SimBoard(tmp_path / "flash", more="&fault=unplug:150000")
+    project.flashpipe("flash", "profile=esp12", f"image={firmware}", board.port, "boot=off").failed("port-lost")
+    (receipt,) = project.receipts()
+    assert receipt["board_state"] == "writing"
+    assert 0 < receipt["sent_bytes"] < firmware.stat().st_size
+    assert receipt["written"]
+    assert receipt["holds"] == []
+
+
 def test_a_verification_is_on_record(project: Project, firmware: Path, tmp_path: Path) -> None:
     board = SimBoard(tmp_path / "flash")
     words = ("profile=esp12", f"image={firmware}", board.port)

@@ -126,7 +126,7 @@ def test_where_nothing_runs_any_more_both_are_told(careful: Project, board: SimB
     done = apart(careful, board.but("&fill=ff&start=rom&app.trouble=exception"), bad).failed("rollback-failed")
     assert done.status == 37
     assert "does not run" in done.err
-    assert "doit restore backup=" in done.err
+    assert "flashpipe restore backup=" in done.err, "as it was typed"
     assert board.cells() == before
     (entry,) = careful.journal()
     assert (entry["state"], entry["passed"]) == ("clean", False)
