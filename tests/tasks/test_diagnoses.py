@@ -44,7 +44,7 @@ UNREACHED = (
     Case("fault=bad-baud:100000", "no-answer", "rate-garbled", "another adapter"),
 )
 PORTS = (
-    Case("fault=absent", "port-missing", "port-missing", "doit ports"),
+    Case("fault=absent", "port-missing", "port-missing", "flashpipe ports"),
     Case("fault=busy", "port-busy", "port-busy", "close it"),
     Case("fault=denied", "port-denied", "port-denied", "access"),
     Case("fault=unplug:20000", "port-lost", "unplugged", "plug it in firmly"),
@@ -77,7 +77,7 @@ BOOTS = (
     Case("app.trouble=silence", "boot-unexpected", "firmware-mute", "boot=any"),
     Case("app.trouble=chatter&app.baud=250000", "boot-unexpected", "console-rate", "boot=any"),
     Case("app.trouble=brown-out", "boot-brown-out", "supply-at-boot", "500 mA"),
-    Case("app.trouble=system-params&app.crash_s=60", "boot-system-params", "system-params", "doit erase"),
+    Case("app.trouble=system-params&app.crash_s=60", "boot-system-params", "system-params", "flashpipe erase"),
     Case("gpio0=low", "boot-download-mode", "gpio0-held", "jumper from GPIO0"),
     Case("fill=byte:0&app.crash_s=60", "boot-rf-cal", "init-data", "init_data: auto"),
     Case("start=rom&fault=en-open", "boot-download-mode", "no-reset-wire", "press RESET"),
