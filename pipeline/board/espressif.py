@@ -140,6 +140,13 @@ class Quiet:
         finally:
             self._port.timeout = before
 
+    def check_command(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request, give its answer's data; one that lost bytes on its way has no status for esptool to read."""
+        try:
+            return super().check_command(*args, **kwargs)  # type: ignore[misc]  # the loader's, further down
+        except (IndexError, struct.error):
+            raise self._failure("the answer was cut short") from None
+
     def _answer_to(self, op: int | None) -> tuple[int, bytes]:
         # Noise at a wrong rate looks like frames now and then: it must not buy time.
         deadline = time.monotonic() + self._port.timeout

@@ -156,3 +156,28 @@ def test_noise_that_looks_like_frames_buys_no_time() -> None:
     port = Babble()
     assert not Link(port, "babble").sync(attempts=2)
     assert port.reads < 60, "two attempts of 0.1 s each, not a hundred frames each"
+
+
+class Short(Babble):
+    """A port that swallows the end of each answer to READ_REG, which is 12 bytes long."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self._answer = b"\xc0" + bytes((1, 0x0A, 4, 0, 1, 2, 3, 4, 0, 0, 0, 0))[:length] + b"\xc0"
+
+    def read(self, size: int) -> bytes:
+        del size
+        return self._answer
+
+
+@pytest.mark.parametrize("length", range(8, 10))
+def test_an_answer_without_its_status_is_a_failure_of_the_line(length: int) -> None:
+    with pytest.raises(WireError):
+        Link(Short(length), "short").read_register(0x3FF00050)
+
+
+def test_an_answer_without_anything_is_a_failure_of_the_line(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, _ = ready
+    monkeypatch.setattr(link._loader, "_answer_to", lambda _op: (0, b""))
+    with pytest.raises(WireError, match="cut short"):
+        link.md5(Region(0, 0x1000))
