@@ -56,17 +56,16 @@ class Boots:
     def of(cls, head: bytes) -> Boots:
         """Read them; `head` is all that is known from address 0 on, nothing if empty."""
         image = head[:1] == bytes((IMAGE_MAGIC,))
-        mode = {code: name for name, code in MODE_CODES.items()}.get(head[2], "") if image and _sound(head) else ""
-        return cls(image, identify_firmware({0: head}).family == "nodemcu", mode)
+        return cls(image, identify_firmware({0: head}).family == "nodemcu", mode_of(head))
 
 
-def _sound(head: bytes) -> bool:
-    """Whether the ROM would take the image: a bad checksum can be flashed with `allow=`."""
+def mode_of(head: bytes) -> str:
+    """Flash mode in the header of an image that the ROM would take: a bad checksum can be flashed with `allow=`."""
     try:
         parse_boot_image(Image("", head, ""))
     except ImageError:
-        return False
-    return True
+        return ""
+    return {code: name for name, code in MODE_CODES.items()}.get(head[2], "")
 
 
 def kind_of(area: Area) -> str:

@@ -20,7 +20,7 @@ from pipeline.flasher.adapting import adapt, journal_fields, secure, told
 from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.holdings import of_blank, of_plan
-from pipeline.flasher.layout import Boots
+from pipeline.flasher.layout import mode_of
 from pipeline.flasher.luastage import first_look, settle
 from pipeline.flasher.mending import mend
 from pipeline.flasher.probing import compare, pieces, settled_parts
@@ -89,7 +89,7 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
         return replace(done, verdict=NOT_CHECKED)
 
     def look(now: Probe = found, record: journal.Entry = entry) -> Verdict:
-        mode = next((Boots.of(segment.data).mode for segment in now.plan.segments if segment.address == 0), "")
+        mode = next((mode_of(segment.data) for segment in now.plan.segments if segment.address == 0), "")
         is_nodemcu = now.plan.firmware.family == "nodemcu"
         return judge(session, policy.boot, record, is_nodemcu=is_nodemcu, mode=mode)
 
