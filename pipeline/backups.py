@@ -20,13 +20,14 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pipeline.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
 from pipeline.files import later_stamp, make_private, write_atomic
 from pipeline.flash import BLOCK_SIZE, Region, merge
+from pipeline.values import dataclass
 
 FORMAT: Final = "flashpipe-backup/1"
 Why = Literal["asked", "before-flash", "rollback"]

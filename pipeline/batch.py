@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.receipts import Kept
+from pipeline.values import dataclass
 
 CHANGING: Final = frozenset({"flash", "restore", "erase", "files"})
 """Commands after which a board is another than before."""

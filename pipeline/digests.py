@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region
+from pipeline.values import dataclass
 
 
 def md5(data: bytes) -> bytes:

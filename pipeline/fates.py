@@ -7,7 +7,6 @@ done so that it finds the board's: leave them, split the image around them, edit
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -17,6 +16,7 @@ from pipeline.firmware.partitions import LFS, SPIFFS, TABLE_ADDRESS, parse_parti
 from pipeline.firmware.resident import Holding, Resident
 from pipeline.flash import SECTOR_SIZE, Region
 from pipeline.plan import KEPT_AREAS, FlashPlan
+from pipeline.values import dataclass
 
 How = Literal["left", "split", "table", "moved", "renewed", "released", "replaced", "lost"]
 """`left`: no image covers it; `split`: the image is split around it; `table`: its place goes into the new partition

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,6 +18,7 @@ from pipeline.digests import Held, known
 from pipeline.errors import RecordError
 from pipeline.files import state_folder, write_atomic
 from pipeline.flash import Region
+from pipeline.values import dataclass
 
 FORMAT: Final = 1
 State = Literal["unknown", "writing", "clean", "erased"]

@@ -8,7 +8,7 @@ lost (`fates`). What is lost is named, and backed up where the table says so. No
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from pipeline.errors import KeepError
@@ -18,6 +18,7 @@ from pipeline.firmware.flashmap import WHAT, Area
 from pipeline.firmware.resident import Resident
 from pipeline.flash import Region, merge
 from pipeline.plan import FlashPlan
+from pipeline.values import dataclass
 
 Board = Literal["blank", "factory", "foreign", "same", "moves", "line"]
 Reader = Literal["terminal", "pipe"]

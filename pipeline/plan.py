@@ -9,7 +9,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from pipeline.firmware.image import Image, check_layout, check_mode, with_settin
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.firmware.placing import place_lfs, place_spiffs
 from pipeline.flash import BOOT_SECTOR, SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
+from pipeline.values import dataclass
 
 AUTO_SIZE: Final = "16MB"
 """What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from pipeline.profile_search import (
     search_folders,
     shipped_folder,
 )
+from pipeline.values import dataclass
 
 __all__ = [
     "BootProfile",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -12,6 +11,7 @@ from pipeline.errors import BadValueError
 from pipeline.firmware.init_data import ADC_BYTE, CRYSTAL_BYTE, CRYSTALS, LENGTH
 from pipeline.profile_reader import Entry, Report
 from pipeline.units import parse_address
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.profile_keys import Value

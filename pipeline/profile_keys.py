@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -17,6 +16,7 @@ from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, 
 from pipeline.profile_init import byte_table, crystal
 from pipeline.profile_reader import Entry, Report, closest
 from pipeline.units import parse_address, parse_bool, parse_duration, parse_size
+from pipeline.values import dataclass
 
 CHIPS: Final = ("esp8266", "esp8285")
 KEEP: Final = ("spiffs", "lfs", "wifi", "rf")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import BadValueError
 from pipeline.profile_reader import Entry, Report
 from pipeline.units import parse_bool, parse_duration, parse_size
+from pipeline.values import dataclass
 from pipeline.versions import Demand, parse_demand
 
 Check = Callable[[Entry, str, Report], object]

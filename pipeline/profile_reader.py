@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pipeline.errors import BadValueError, ProfileError
+from pipeline.values import dataclass
 
 MAX_SIZE: Final = 256 * 1024
 """A profile has a few hundred bytes; anything beyond this is another kind of file, and not worth parsing."""

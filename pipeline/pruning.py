@@ -11,7 +11,6 @@ import time
 from calendar import timegm
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from pipeline import journal
 from pipeline.backups import BLANK, Manifest, Store, stores
 from pipeline.errors import BackupError, RecordError
 from pipeline.receipts import Kept, read_receipts, vouched
+from pipeline.values import dataclass
 
 DAY_S: Final = 86_400.0
 SETTLED_S: Final = 3_600.0

@@ -6,12 +6,13 @@ import json
 import platform
 import re
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.files import later_stamp, make_private, write_atomic
+from pipeline.values import dataclass
 
 FORMAT: Final = "flashpipe-receipt/2"
 """`receipt_schema.json` says what is in it; `receipts` reads the first format too."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import RecordError
 from pipeline.flash import Region
+from pipeline.values import dataclass
 
 FORMATS: Final = frozenset({"flashpipe-receipt/1", "flashpipe-receipt/2"})
 """Formats that can be read; the second came with digests of what a board holds."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import BadValueError
+from pipeline.values import dataclass
 
 _VERSION: Final = re.compile(r"\d+(?:\.\d+){0,3}")
 _DEMAND: Final = re.compile(r"(>=|<=|==|~=|!=|>|<|=)?\s*v?(\d+(?:\.\d+){0,3})(?:\.\*)?")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LEAVES = frozenset({"cost", "digests", "errors", "units", "flash", "events", "files", "packing"})
+LEAVES = frozenset({"cost", "digests", "errors", "units", "flash", "events", "files", "packing", "values"})
 SPINE = frozenset(
     {
         "backups",

@@ -28,13 +28,14 @@ The rules:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from pipeline.board.bootwords import LOADED, ROM
 from pipeline.board.expects import accepts
 from pipeline.board.linetext import garbage_bytes, readable
 from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
+from pipeline.values import dataclass
 
 __all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts", "classify", "rom_baud"]
 

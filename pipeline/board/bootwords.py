@@ -6,8 +6,9 @@ Messages and their meaning: facts esp8266 §2.1 to §2.6, and the captures in te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from pipeline.values import dataclass
 
 # --- what the ROM and the SDK say ------------------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import DeviceError
 from pipeline.units import format_size
+from pipeline.values import dataclass
 
 # --- flash -----------------------------------------------------------------------------------------------------------
 

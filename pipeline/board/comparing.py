@@ -12,7 +12,7 @@ ten times as much. Three things save questions:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pipeline.board.loader import Loader
@@ -20,6 +20,7 @@ from pipeline.board.romlink import RomLink
 from pipeline.board.writer import OnProgress, Piece, holds
 from pipeline.digests import md5
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
+from pipeline.values import dataclass
 
 LOOKS: Final = 8
 """Sectors looked at, spread over all pieces, before a board of unknown content is compared: 6 ms each, where comparing

@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pipeline.board.bootlog import COMMON_BAUDS
 from pipeline.board.linetext import garbage_bytes, readable
 from pipeline.errors import ConsoleError, LuaFailedError, NoLuaPromptError
+from pipeline.values import dataclass
 
 LINE_LIMIT: Final = 250
 """Characters of a line that is sent; the firmware's limit is 255 (facts: usb-nodemcu §9.4)."""

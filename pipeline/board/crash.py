@@ -7,8 +7,9 @@ the captures in tests/board/data).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from pipeline.values import dataclass
 
 EXCEPTIONS: Final = {
     0: "IllegalInstruction",

@@ -6,12 +6,12 @@ holds them to that. Where none fits, the diagnosis says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.board.evidence import Evidence
 from pipeline.board.rules import boot, flash, host, line
 from pipeline.board.rules.rule import Rule
+from pipeline.values import dataclass
 
 RULES: Final = (*line.RULES, *flash.RULES, *boot.RULES, *host.RULES)
 UNKNOWN: Final = "unknown"

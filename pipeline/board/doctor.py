@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,6 +16,7 @@ from pipeline.board.hostview import Host
 from pipeline.board.portlock import find_holders
 from pipeline.board.ports import PortInfo, is_url
 from pipeline.board.usb import NO_BRLTTY, missing_port_advice
+from pipeline.values import dataclass
 
 State = Literal["ok", "warn", "fail"]
 _LINUX: Final = "linux"

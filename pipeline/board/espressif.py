@@ -13,10 +13,10 @@ import struct
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.board.frames import Frames, encode
+from pipeline.values import dataclass
 
 COMMAND_LIMIT_S: Final = 3.0
 REST_LIMIT_S: Final = 0.25

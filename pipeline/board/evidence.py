@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pipeline.board.bootwords import ROM
 from pipeline.board.usb import HostFacts
+from pipeline.values import dataclass
 
 INTO_LOADER: Final = "after a reset into download mode"
 INTO_APPLICATION: Final = "after a reset"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pipeline.errors import ConnectError
+from pipeline.values import dataclass
 
 LIMIT_S: Final = 120.0
 """How long a person is given for one press: time enough to find a wire."""

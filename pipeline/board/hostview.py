@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.board.usb import HostFacts, look_at_host
+from pipeline.values import dataclass
 
 
 class Node(NamedTuple):

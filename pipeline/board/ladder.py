@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, TypeVar
 
 from pipeline.board import waymemory
@@ -33,6 +33,7 @@ from pipeline.errors import (
     WireError,
     WrongChipError,
 )
+from pipeline.values import dataclass
 
 EXCHANGED: Final = "R0|D1|W0.1|R1|D0|W0.05|R0"
 """Reset into the loader where DTR pulls EN and RTS pulls GPIO0: the usual sequence with the lines exchanged."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pipeline.board.console import Console, pieces, quoted
 from pipeline.board.nodeinfo import read_room
 from pipeline.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError
 from pipeline.units import format_size
+from pipeline.values import dataclass
 
 START: Final = "init.lua"
 """The file that the firmware runs when it starts; it gets its name last."""

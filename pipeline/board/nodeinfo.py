@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from pipeline.board.console import Console
 from pipeline.errors import ConsoleError
+from pipeline.values import dataclass
 
 KNOWN_MODULES: Final = (
     "adc", "ads1115", "adxl345", "am2320", "apa102", "bit", "bloom", "bme280", "bme680", "bmp085", "cjson", "coap",

@@ -15,13 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
 
 from pipeline import files
 from pipeline.errors import PortBusyError, RecordError
+from pipeline.values import dataclass
 
 _ENTRY_SIZE: Final = 4096
 """Bytes at the head of a lock file; the lock itself is one byte behind them, so that others can read it (Windows)."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline import files
 from pipeline.errors import RecordError
+from pipeline.values import dataclass
 
 _VERSION: Final = 1
 

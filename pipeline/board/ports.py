@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,6 +20,7 @@ from pipeline.board.portmemory import PortMemory, Seen
 from pipeline.board.serialport import open_port
 from pipeline.board.usb import MEANINGLESS_SERIALS, HostFacts, adapter_name, look_at_host, missing_port_advice
 from pipeline.errors import NoPortError, PortAmbiguousError
+from pipeline.values import dataclass
 
 __all__ = [
     "PortInfo",

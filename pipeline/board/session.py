@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, Protocol, TypeVar
 
 from pipeline.board import bootlog, hands, ports, reaching
@@ -22,6 +22,7 @@ from pipeline.board.romlink import RomLink
 from pipeline.board.tape import Tape, recorded
 from pipeline.errors import ConnectError, DeviceError, PortLostError, StoppedError, WrongBoardError
 from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
+from pipeline.values import dataclass
 
 __all__ = ["NO_WIRE", "Device", "Session"]
 

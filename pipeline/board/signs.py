@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.board.crash import Crash
+from pipeline.values import dataclass
 
 ALIVE: Final = {
     "prompt": "NodeMCU, or another Lua, at its prompt",

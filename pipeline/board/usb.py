@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from pipeline.values import dataclass
 
 ADAPTERS: Final[dict[tuple[int, int], str]] = {
     (0x10C4, 0xEA60): "CP210x",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline import files
 from pipeline.board.frames import BLOCK
 from pipeline.errors import RecordError
+from pipeline.values import dataclass
 
 _VERSION: Final = 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline import packing
@@ -12,6 +11,7 @@ from pipeline.board.romlink import RomLink
 from pipeline.digests import md5
 from pipeline.errors import VerifyError
 from pipeline.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region, merge
+from pipeline.values import dataclass
 
 OnProgress = Callable[[int, int], None]
 """Bytes done, bytes in all."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pipeline.errors import BadValueError, PipelineError, all_codes
+from pipeline.values import dataclass
 
 ALLOWABLE: Final = frozenset(
     {

@@ -14,12 +14,13 @@ import functools
 import hashlib
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pipeline.errors import ImageChecksumError, ImageTruncatedError, LoadAddressError, NotAnImageError
 from pipeline.flash import FlashSettings
 from pipeline.units import format_address, format_size
+from pipeline.values import dataclass
 
 IMAGE_HEADER: Final = struct.Struct("<BBBBI")
 """Magic, segment count, flash mode, flash size/frequency, entry point."""

@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import IO, Final
@@ -35,6 +34,7 @@ from pipeline.files import sync_folder, write_atomic
 from pipeline.firmware.cache import Cache
 from pipeline.firmware.filelock import exclusive
 from pipeline.units import format_address
+from pipeline.values import dataclass
 
 BUSY_S: Final = 1800.0
 """Longest wait for another build in the same folder; NodeMCU with its tool chain takes minutes."""

@@ -17,12 +17,13 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import RecordError
 from pipeline.files import cache_folder, sync_folder, write_atomic
+from pipeline.values import dataclass
 
 GROWING_S: Final = 600.0
 """A download that has got nothing for so long has ended."""

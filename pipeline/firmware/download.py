@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,7 @@ from pipeline.errors import (
 )
 from pipeline.firmware.content import printable
 from pipeline.units import format_size
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     import requests

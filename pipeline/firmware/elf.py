@@ -10,11 +10,11 @@ import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ImageMissingError, NotAnImageError
+from pipeline.values import dataclass
 
 XTENSA: Final = 94
 """`e_machine` of Tensilica Xtensa."""

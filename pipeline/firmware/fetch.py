@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -23,6 +23,7 @@ from pipeline.firmware.cache import Cache, Record
 from pipeline.firmware.content import excerpt, foreign_content, in_words
 from pipeline.firmware.download import Answer, Limits, Order, Part, download, plain_url
 from pipeline.firmware.filelock import exclusive
+from pipeline.values import dataclass
 
 Kind = Literal["firmware", "archive", "gzip"]
 """What a file must be before it is kept."""

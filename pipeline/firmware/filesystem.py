@@ -10,10 +10,10 @@ spiffs_nucleus.h, spiffs.c; facts: image-flashmap §5.4).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.flash import SECTOR_SIZE, Region
+from pipeline.values import dataclass
 
 Read = Callable[[Region], bytes]
 """The flash contents of a region."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.firmware.nodemcu import Firmware
@@ -22,6 +21,7 @@ from pipeline.firmware.partitions import (
     settle,
 )
 from pipeline.flash import SECTOR_SIZE, Region
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import fnmatch
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from pipeline.firmware.content import printable
 from pipeline.firmware.download import Order, Part, download
 from pipeline.firmware.fetch import Access, Address, parse_url
 from pipeline.firmware.filelock import exclusive
+from pipeline.values import dataclass
 
 PREFIX: Final = "github:"
 API_VARIABLE: Final = "FLASHPIPE_GITHUB_API"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ from pipeline.errors import InitDataError
 from pipeline.firmware.cache import Cache
 from pipeline.firmware.nodemcu import Firmware
 from pipeline.flash import SECTOR_SIZE
+from pipeline.values import dataclass
 
 LENGTH: Final = 128
 MARK: Final = 0x05

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from pipeline.errors import HeaderlessError, ImageError, IncompleteSplitError, NotBootableError, PlanError
@@ -29,6 +29,7 @@ from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
 from pipeline.firmware.recognise import parse_boot_image
 from pipeline.firmware.sketch import SKETCH_ADDRESS, read_sketch
 from pipeline.flash import SECTOR_SIZE, Region
+from pipeline.values import dataclass
 
 LARGEST: Final = 0x1000000
 """A flash on which no file is refused for its size."""

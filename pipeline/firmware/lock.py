@@ -10,7 +10,6 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -19,6 +18,7 @@ from pipeline.files import write_atomic
 from pipeline.firmware.bootimage import Image, describe_address
 from pipeline.firmware.nodemcu import Firmware, identify_firmware
 from pipeline.units import parse_address
+from pipeline.values import dataclass
 
 LOCK_NAME: Final = "images.lock.yaml"
 VERSION: Final = "1"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from pipeline.errors import ImageError
@@ -16,6 +16,7 @@ from pipeline.firmware.content import BOOT_MAGIC, other_chip
 from pipeline.firmware.partitions import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
 from pipeline.firmware.sketch import SKETCH_ADDRESS, read_sketch
 from pipeline.units import format_size
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.flash import SECTOR_SIZE, Region
+from pipeline.values import dataclass
 
 TABLE_ADDRESS: Final = 0x10000
 """Flash address of the sector."""

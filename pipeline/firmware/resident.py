@@ -9,7 +9,7 @@ that stood there before, and a file system shows that it is worth it, up to 128 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final, Literal, Protocol
 
 from pipeline.firmware.content import BOOT_MAGIC, OTA_MAGIC
@@ -36,6 +36,7 @@ from pipeline.firmware.partitions import (
     settle,
 )
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, SIZE_BYTES, Region, decode_size
+from pipeline.values import dataclass
 
 Kind = Literal["blank", "factory", "foreign", "nodemcu"]
 

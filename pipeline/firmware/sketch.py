@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import ImageChecksumError, ImageTruncatedError
 from pipeline.firmware.bootimage import GET_AGAIN, BootImage, read_image
+from pipeline.values import dataclass
 
 SKETCH_ADDRESS: Final = 0x1000
 """Where the Arduino core's boot loader finds the image it starts (seen in the images at hand)."""

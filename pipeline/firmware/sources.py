@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -29,6 +29,7 @@ from pipeline.firmware.bootimage import Image
 from pipeline.firmware.content import describe_content
 from pipeline.firmware.fetch import Access, Address, Fetched, Kind, cached, fetch, file_name, parse_url
 from pipeline.units import format_size, parse_address
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from importlib import metadata

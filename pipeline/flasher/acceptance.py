@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.board import chips
@@ -12,6 +11,7 @@ from pipeline.board.luafiles import LuaFile
 from pipeline.board.nodeinfo import NodeInfo
 from pipeline.errors import AcceptanceError, AcceptanceUnknownError
 from pipeline.units import format_size
+from pipeline.values import dataclass
 from pipeline.versions import Demand, numbers
 
 UNKNOWN: Final = "the firmware does not say"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from pipeline.board.session import Session
@@ -12,6 +11,7 @@ from pipeline.flash import Region, merge
 from pipeline.flasher.holdings import FIRMWARE
 from pipeline.flasher.records import Holding, Outcome
 from pipeline.receipts import Kept, Row
+from pipeline.values import dataclass
 
 SAME, CHANGED, NOTED = "as recorded", "changed", "not on record before: noted now"
 

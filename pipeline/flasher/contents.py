@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pipeline.errors import BackupError
 from pipeline.firmware.allowance import Override
 from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from pipeline.flasher.layout import Read
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True)

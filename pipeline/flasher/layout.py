@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import BadValueError, ImageError
@@ -14,6 +13,7 @@ from pipeline.firmware.partitions import TABLE_ADDRESS, parse_partitions
 from pipeline.flash import MODE_CODES, SECTOR_SIZE, Region, merge
 from pipeline.plan import KEPT_AREAS
 from pipeline.units import parse_address
+from pipeline.values import dataclass
 
 Read = Callable[[Region], bytes]
 """Contents of a region."""

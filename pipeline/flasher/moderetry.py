@@ -6,7 +6,7 @@ the sector with the header is written. If none starts, the header is put back as
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from pipeline import journal
@@ -20,6 +20,7 @@ from pipeline.flasher.adapting import start_digest
 from pipeline.flasher.booting import judge
 from pipeline.flasher.records import Policy, Probe
 from pipeline.plan import FlashPlan, fitted
+from pipeline.values import dataclass
 
 SAFER: Final = ("dio", "dout")
 """What is tried, in this order, as far as it comes after the mode that failed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline.flash import Region
 from pipeline.flasher.acceptance import NO_WISH, Finding, LuaWish
 from pipeline.keeping import Decision
 from pipeline.plan import KEPT_AREAS, FlashPlan, Segment
+from pipeline.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pipeline.board import writer
 from pipeline.board.session import Session
@@ -12,6 +12,7 @@ from pipeline.flasher.probing import compare, pieces
 from pipeline.flasher.records import Probe
 from pipeline.plan import FlashPlan, streams
 from pipeline.units import format_size
+from pipeline.values import dataclass
 
 
 @dataclass

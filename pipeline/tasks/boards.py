@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import BootError, NoPortError, PipelineError, StoppedError
@@ -15,6 +15,7 @@ from pipeline.files import check_writable
 from pipeline.tasks import sessions
 from pipeline.tasks.project import Request, make_folder
 from pipeline.tasks.show import Lines
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.board.session import Device, Session

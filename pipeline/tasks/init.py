@@ -9,7 +9,6 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from pipeline.files import write_atomic
 from pipeline.tasks import sessions
 from pipeline.tasks.project import NO_IMAGE, find_project, fitting_profiles
 from pipeline.tasks.show import Lines, put
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.board.session import Device

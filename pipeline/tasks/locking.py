@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +22,7 @@ from pipeline.firmware.lock import (
     write_pin,
 )
 from pipeline.firmware.sources import Resolved, resolve_source
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.firmware.build import Build

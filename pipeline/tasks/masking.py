@@ -7,11 +7,12 @@ import re
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from pipeline import receipt
+from pipeline.values import dataclass
 
 _HEX: Final = "[0-9A-Fa-f]"
 _MAC: Final = re.compile(

@@ -6,13 +6,13 @@ import codecs
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.board.portlock import Holder, PortLock, held, wait_until_free
 from pipeline.board.session import Session
 from pipeline.errors import PortBusyError
 from pipeline.tasks.places import Places
+from pipeline.values import dataclass
 
 FIRMWARE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""

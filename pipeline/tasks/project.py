@@ -6,7 +6,7 @@ import shlex
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,7 @@ from pipeline.errors import (
     UnknownProfileError,
 )
 from pipeline.tasks.variables import Variables
+from pipeline.values import dataclass
 
 if TYPE_CHECKING:
     from pipeline.board.session import Device

@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.errors import BadValueError, UnknownVariableError
 from pipeline.units import parse_bool
+from pipeline.values import dataclass
 
 KNOWN: Final[dict[str, str]] = {
     "profile": "which board profile: `doit profiles` lists them",

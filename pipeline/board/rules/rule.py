@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from pipeline.board.evidence import Evidence
+from pipeline.values import dataclass
 
 Proof = Sequence[str] | None
 """What proves the cause, one line each; None: the rule does not fit."""
