@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +16,7 @@ from typing import Final, TypeVar, cast
 
 from pipeline.errors import PipelineError, UnknownProfileError
 from pipeline.firmware.build import Build
-from pipeline.profile_init import InitProfile, check_init, init_profile
+from pipeline.profile_init import USUAL, InitProfile, check_init, init_profile
 from pipeline.profile_keys import KEEP, WANT, Value, check_key, read_keys
 from pipeline.profile_lua import NO_DEMANDS, AcceptanceProfile, check_together
 from pipeline.profile_reader import Entry, Report, closest, read_yaml, typed_entry
@@ -146,7 +145,7 @@ class Profile:
     """What the linker made the firmware from: names the places of crashes."""
     parts: tuple[tuple[str, str, Path], ...] = ()
     """LFS and SPIFFS images: area, source text, folder that a relative path starts from."""
-    init_data: InitProfile = field(default_factory=InitProfile)
+    init_data: InitProfile = USUAL
 
     @property
     def is_virtual(self) -> bool:

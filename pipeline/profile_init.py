@@ -40,6 +40,10 @@ class InitProfile:
         return self.source not in WORDS
 
 
+USUAL: Final = InitProfile()
+"""What is done where a profile says nothing."""
+
+
 def crystal(entry: Entry, key: str, report: Report) -> int | None:
     """MHz of the crystal."""
     found = re.fullmatch(r"(24|26|40)(?:\s*mhz)?", entry.text.casefold()) if entry.kind == "text" else None
