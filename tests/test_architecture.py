@@ -236,6 +236,20 @@ def test_listing_tasks_loads_nothing_heavy(name: str) -> None:
     assert loaded_with(name) & HEAVY == set()
 
 
+# What a plain flash, whose boot nobody watches, has no use for: each is loaded by the function that needs it.
+SPARED = {
+    "pipeline.board": {"bootlog", "bootwords", "console", "diagnosis", "hands", "luafiles", "nodeinfo", "verdict"},
+    "pipeline.flasher": {"backing", "booting", "luastage", "moderetry", "restoring", "rollback", "saving"},
+}
+
+
+def test_a_plain_flash_loads_no_more_than_it_needs() -> None:
+    loaded = set().union(*(loaded_with(f"pipeline.{name}") for name in ("flasher.running", "tasks.boards")))
+    for package, modules in SPARED.items():
+        assert {f"{package}.{name}" for name in modules} <= set(MODULES)
+        assert not loaded & {f"{package}.{name}" for name in modules}
+
+
 def test_what_python_really_loads_agrees() -> None:
     script = (
         f"import importlib, sys\nfor name in {ENTRIES!r}: importlib.import_module(name)\nprint(*sys.modules, sep='\\n')"

@@ -9,32 +9,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import field, replace
-from typing import Any, Final, Protocol, TypeVar
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from pipeline.board import bootlog, hands, ports, reaching
-from pipeline.board.bootprogress import BootProgress
+from pipeline.board import ports, reaching
 from pipeline.board.device import Device
 from pipeline.board.ladder import EXCHANGED, START, WORK, Ladder, usual
 from pipeline.board.loader import ROM_BAUD, Link
 from pipeline.board.portlock import PortLock
 from pipeline.board.romlink import RomLink
 from pipeline.board.tape import Tape, recorded
-from pipeline.errors import ConnectError, DeviceError, PortLostError, StoppedError, WrongBoardError
+from pipeline.errors import DeviceError, PortLostError, StoppedError, WrongBoardError
 from pipeline.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
 from pipeline.values import dataclass
 
-__all__ = ["NO_WIRE", "Device", "Session"]
+if TYPE_CHECKING:
+    from pipeline.board import hands
+
+__all__ = ["Device", "Session"]
 
 READ_SLICE_S: Final = 0.05
 T = TypeVar("T")
-IN_LOADER: Final = "the chip is in its serial loader; nothing was reset"
 ECHO_S: Final = 0.05
 """A pause that ends the echo of what was typed."""
 ECHO_READS: Final = 40
 """Pieces of it at most: a program may print without a pause."""
-NO_WIRE: Final = "the reset line does not reach the chip, which is still in its loader"
-"""What is wrong with a silent board whose loader answers; bare modules on plain adapters are such boards."""
 
 
 class Flag(Protocol):
@@ -116,6 +115,8 @@ class Session:
     def hands(self) -> hands.Hands:
         """The person who presses the buttons where no wire does."""
         if self._hands is None:
+            from pipeline.board import hands  # noqa: PLC0415  nobody is needed where a wire resets
+
             self._hands = hands.Hands(self.port, self.prompt, self.say)
         return self._hands
 
@@ -241,106 +242,26 @@ class Session:
         """Whether this session may and can pulse the reset line."""
         return self.reset not in {"none", "manual"} and not self.port.startswith("socket://")
 
-    def boot(
-        self, *, timeout_s: float, wait_for: str = "", patient: bool = False, look: bool = False
-    ) -> bootlog.Verdict:
-        """Reset into the application and watch its boot log until it proves something, or says `wait_for`.
-
-        `patient`: silence proves nothing before the time is over. NodeMCU up to 2.x formats its file system at first
-        boot without a word, for most of a minute on 4 MB. `look`: where no wire resets the board and nobody can be
-        asked to, judge it as it runs.
+    def restart(self, baud: int) -> bool:
+        """Reset the board by wire, and hear it at `baud` from its first byte on; False: no wire resets it.
 
         Raises:
-            ConnectError: a person would have to press RESET and nobody can be asked.
             PortLostError: the port went away.
         """
         self.open()
-        crystal = self.device.crystal_mhz if self.device else 26
-
-        def watch(silence_s: float, first: bytes = b"") -> bootlog.Verdict:
-            watcher = bootlog.BootWatcher(
-                now=time.monotonic(),
-                crystal_mhz=crystal,
-                timeout_s=timeout_s,
-                wait_for=wait_for,
-                quiet_s=timeout_s if patient else bootlog.ALIVE_S,
-                silence_s=silence_s,
-            )
-            watcher.feed(first, time.monotonic())
-            return self.watch(watcher, timeout_s)
-
         link = (self._link or self._new_link()) if self.resets_by_wire else None
         with self._lost_if_gone():
-            self._set_baud(bootlog.rom_baud(crystal))  # after the link, which begins at a rate of its own
+            self._set_baud(baud)  # after the link, which begins at a rate of its own
             self._serial.reset_input_buffer()  # of what was said before the reset, nothing counts
-        if link is None:
-            if look and self.reset == "none":
-                return self._look(watch)
-            try:
-                return self._boot_by_hand(lambda first: watch(bootlog.SILENCE_S, first))
-            except ConnectError:  # nobody can be asked
-                if look:
-                    return self._look(watch)
-                raise
-        link.reset_to_application()
+        if link is not None:
+            link.reset_to_application()
         self._link = None  # whatever answered before is gone
-        verdict = watch(bootlog.SILENCE_S)
-        if verdict.kind == "silence" and self._still_in_loader():
-            return replace(verdict, kind="download-mode", summary=NO_WIRE)
-        return verdict
+        return link is not None
 
-    def _look(self, watch: Callable[[float], bootlog.Verdict]) -> bootlog.Verdict:
-        """The verdict on a board as it runs; every usual rate is knocked at."""
-        self._link = None
-        verdict = watch(bootlog.SWEEP_S)
-        if verdict.kind == "silence" and self._still_in_loader():
-            return replace(verdict, kind="download-mode", summary=IN_LOADER)
-        return replace(verdict, summary=f"{verdict.summary}; it was not reset")
-
-    def _boot_by_hand(self, watch: Callable[[bytes], bootlog.Verdict]) -> bootlog.Verdict:
-        """A person resets the board, again where GPIO0 was still low; the time for the log runs from the reset on."""
-        person, rate, asked_again = self.hands, self.rate, False
-        person.into_application()
-        self._link = None
-        until = person.clock() + hands.LIMIT_S
-        while True:
-            self.tune(rate)
-            first = b""
-            while not first and person.clock() < until:
-                first = self.hear(READ_SLICE_S)
-                person.remind()
-            if first:
-                person.heard()
-            verdict = watch(first)
-            if verdict.kind == "silence" and self._still_in_loader():
-                verdict = replace(verdict, kind="download-mode", summary="the chip is still in its loader")
-            if verdict.kind == "download-mode" and not asked_again:
-                asked_again, until = True, person.clock() + hands.LIMIT_S
-                person.request(hands.STILL_HELD)
-            elif verdict.kind != "silence" or person.clock() >= until:  # else only a wire was touched
-                return verdict
-
-    def _still_in_loader(self) -> bool:
+    def in_loader(self) -> bool:
+        """Whether the loader answers, although nobody put the chip into it just now."""
         link = Link(self._serial, self.port)
         return any(link.sync(baud=baud) for baud in dict.fromkeys((self.baud, ROM_BAUD)))
-
-    def watch(self, watcher: bootlog.BootWatcher, timeout_s: float) -> bootlog.Verdict:
-        """Serve a watcher with what the line says until it gives its verdict."""
-        progress = BootProgress(self.port, self.listener, timeout_s)
-        while True:
-            self.check_stop()
-            wish = watcher.next(time.monotonic())
-            if isinstance(wish, bootlog.Verdict):
-                return wish
-            with self._lost_if_gone():
-                if isinstance(wish, bootlog.Send):
-                    self._serial.write(wish.data)
-                    continue
-                self._set_baud(wish.baud)
-                self._serial.timeout = max(0.001, min(READ_SLICE_S, wish.until_s - time.monotonic()))
-                data = self._serial.read(max(1, self._serial.in_waiting))
-            watcher.feed(data, time.monotonic())
-            progress.show(watcher)
 
     def leave(self) -> None:
         """Let the board run its application without watching, where its reset line is wired."""

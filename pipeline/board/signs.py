@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pipeline.board.crash import Crash
 from pipeline.values import dataclass
+
+if TYPE_CHECKING:
+    from pipeline.board.crash import Crash
 
 ALIVE: Final = {
     "prompt": "NodeMCU, or another Lua, at its prompt",

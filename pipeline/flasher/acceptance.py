@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.board import chips
-from pipeline.board.luafiles import LuaFile
-from pipeline.board.nodeinfo import NodeInfo
 from pipeline.errors import AcceptanceError, AcceptanceUnknownError
 from pipeline.units import format_size
 from pipeline.values import dataclass
 from pipeline.versions import Demand, numbers
+
+if TYPE_CHECKING:  # records are made of these classes; a run that asks nothing of a NodeMCU loads no console
+    from pipeline.board.luafiles import LuaFile
+    from pipeline.board.nodeinfo import NodeInfo
 
 UNKNOWN: Final = "the firmware does not say"
 

@@ -25,7 +25,6 @@ from pipeline.firmware.resident import Resident, from_json, survey, without_firm
 from pipeline.flash import SECTOR_SIZE, Region, merge
 from pipeline.flasher.probing import pieces, placed
 from pipeline.flasher.records import Policy, Probe
-from pipeline.flasher.saving import save_losses
 from pipeline.keeping import BOARDS, Decision, decide, insisted_losses, lines, refuse, told_loss
 from pipeline.plan import FlashPlan, fitted
 
@@ -76,6 +75,8 @@ def secure(session: Session, found: Probe, policy: Policy) -> Probe:
         overridden = (*overridden, Override(KeepError.code, text))
     backup = found.entry.saved if _interrupted(found) else ""
     if decision.backs_up and not backup:
+        from pipeline.flasher.saving import save_losses  # noqa: PLC0415  most runs lose nothing
+
         backup = save_losses(session, found, decision, policy)
     return replace(found, saved=backup, overridden=overridden)
 

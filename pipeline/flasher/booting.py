@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from pipeline import errors, journal
+from pipeline.board import watching
 from pipeline.board.bootlog import Verdict, accepts
 from pipeline.board.expects import WORDS, resolve
-from pipeline.board.session import NO_WIRE, Session
+from pipeline.board.session import Session
 from pipeline.errors import BootError, BootUnexpectedError
 from pipeline.flasher.records import BootWish
 
@@ -62,7 +63,7 @@ def judge(
     with session.step("boot", "reading the boot log") as result:
         text = "" if wish.expect in WORDS else wish.expect
         patient = resolve(wish.expect, image_is_nodemcu=is_nodemcu) == "nodemcu"
-        seen = session.boot(timeout_s=wish.timeout_s, wait_for=text, patient=patient, look=look)
+        seen = watching.boot(session, timeout_s=wish.timeout_s, wait_for=text, patient=patient, look=look)
         verdict = explain(seen, mode)
         passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
         if text and passed:
@@ -96,7 +97,7 @@ def boot_error(port: str, verdict: Verdict, wish: BootWish) -> BootError:
     wanted = "" if kind is not BootUnexpectedError else f"; expected {wished}"
     proof = f'; last line: "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
     hint = kind.remedy
-    if NO_WIRE in verdict.summary:
+    if watching.NO_WIRE in verdict.summary:
         hint = "press RESET yourself (reset=manual, on a terminal), or leave the check out: boot=off"
     error = kind(f"{port}: {verdict.summary}{wanted}{proof}", hint)
     error.verdict = verdict

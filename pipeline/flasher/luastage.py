@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from pipeline.board import watching
 from pipeline.board.bootlog import BootWatcher, Verdict, accepts
 from pipeline.board.console import FIND_S, Console, Ran, find_console
 from pipeline.board.luafiles import START, BoardFiles, FileState, LuaFile
@@ -91,7 +92,7 @@ def reach(session: Session, *, timeout_s: float = 60.0) -> Console:
 
 def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdict:
     try:
-        verdict = session.boot(timeout_s=timeout_s, patient=True)
+        verdict = watching.boot(session, timeout_s=timeout_s, patient=True)
     except ConnectError:
         raise error from None
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
@@ -313,7 +314,7 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
         session.send(b"\rnode.restart()\r")
         session.hear(ECHO_S)
         watcher = BootWatcher(now=time.monotonic(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
-        verdict = session.watch(watcher, RESTART_S)
+        verdict = watching.watch(session, watcher, RESTART_S)
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if not accepts("nodemcu", verdict, image_is_nodemcu=True):
         raise boot_error(session.port, verdict, BootWish(expect="nodemcu"))
@@ -345,7 +346,7 @@ def park(session: Session, baud: int = 115200) -> bool:
     with session.step("rescue", "waiting for a prompt") as result:
         if session.resets_by_wire:
             with suppress(PipelineError):
-                session.boot(timeout_s=PARK_S)
+                watching.boot(session, timeout_s=PARK_S)
         session.tune(baud)
         end_s = time.monotonic() + PARK_S
         line = (

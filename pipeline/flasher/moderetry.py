@@ -11,8 +11,8 @@ from typing import Final
 
 from pipeline import journal
 from pipeline.board import writer
-from pipeline.board.bootlog import Verdict
 from pipeline.board.session import Session
+from pipeline.board.signs import Verdict
 from pipeline.digests import held
 from pipeline.errors import BootError
 from pipeline.flash import MODE_CODES, SECTOR_SIZE, Region

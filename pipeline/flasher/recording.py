@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import journal, receipt
-from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Session
+from pipeline.board.signs import NOT_CHECKED, Verdict
 from pipeline.errors import BootError, PipelineError, RecordError, RolledBackError
 from pipeline.flasher.records import Holding, Origin, Outcome
 from pipeline.plan import FlashPlan

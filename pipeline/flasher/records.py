@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import journal
-from pipeline.board.bootlog import NOT_CHECKED, Verdict
-from pipeline.board.luafiles import FileState
 from pipeline.board.session import Device
+from pipeline.board.signs import NOT_CHECKED, Verdict
 from pipeline.firmware.allowance import Override
 from pipeline.firmware.init_data import InitWish
 from pipeline.flash import Region
@@ -18,6 +17,9 @@ from pipeline.flasher.acceptance import NO_WISH, Finding, LuaWish
 from pipeline.keeping import Decision
 from pipeline.plan import KEPT_AREAS, FlashPlan, Segment
 from pipeline.values import dataclass
+
+if TYPE_CHECKING:
+    from pipeline.board.luafiles import FileState
 
 
 @dataclass(frozen=True, slots=True)

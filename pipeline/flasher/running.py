@@ -10,18 +10,15 @@ from dataclasses import replace
 
 from pipeline import journal
 from pipeline.board import writer
-from pipeline.board.bootlog import NOT_CHECKED, Verdict
 from pipeline.board.session import Device, Session
+from pipeline.board.signs import NOT_CHECKED, Verdict
 from pipeline.digests import held
 from pipeline.errors import BootError, PipelineError, VerifyError
 from pipeline.flash import Region, merge
-from pipeline.flasher import moderetry, rollback
 from pipeline.flasher.adapting import adapt, journal_fields, secure, told
-from pipeline.flasher.booting import judge
 from pipeline.flasher.checks import check_board, check_mac
 from pipeline.flasher.holdings import of_blank, of_plan
 from pipeline.flasher.layout import mode_of
-from pipeline.flasher.luastage import first_look, settle
 from pipeline.flasher.mending import mend
 from pipeline.flasher.probing import compare, pieces, settled_parts
 from pipeline.flasher.records import Outcome, Policy, Probe
@@ -65,7 +62,7 @@ def everything(found: Probe) -> list[Region]:
 
 
 def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region]) -> Outcome:
-    refuge = rollback.prepare(session, found, policy)
+    refuge = _refuge(session, found, policy)
     _record(session, found, policy, "writing", refuge)
     work = Work(session, found, dirty, policy.read_back)
     done = Outcome("broken-off", found.device, reason=found.reason, keeping=told(found), backup=refuge)
@@ -80,6 +77,15 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
     return _finish(session, found, policy, entry, done)
 
 
+def _refuge(session: Session, found: Probe, policy: Policy) -> str:
+    """Id of the backup to go back to; empty where none is wished for or possible."""
+    if not policy.rollback:
+        return ""
+    from pipeline.flasher import rollback  # noqa: PLC0415  most runs need nothing of it
+
+    return rollback.prepare(session, found, policy)
+
+
 def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
     done = replace(done, plan=found.plan, holds=of_plan(found), whole=True, overridden=found.overridden)
     if not policy.boot.check:
@@ -87,25 +93,26 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
         if policy.lua:
             session.say("the boot is not watched: neither acceptance nor Lua files are looked at")
         return replace(done, verdict=NOT_CHECKED)
+    from pipeline.flasher import booting, luastage, moderetry, rollback  # noqa: PLC0415  only a watched boot needs them
 
     def look(now: Probe = found, record: journal.Entry = entry) -> Verdict:
         mode = next((mode_of(segment.data) for segment in now.plan.segments if segment.address == 0), "")
         is_nodemcu = now.plan.firmware.family == "nodemcu"
-        return judge(session, policy.boot, record, is_nodemcu=is_nodemcu, mode=mode)
+        return booting.judge(session, policy.boot, record, is_nodemcu=is_nodemcu, mode=mode)
 
     try:
-        verdict = first_look(session, policy.lua, look)
+        verdict = luastage.first_look(session, policy.lua, look)
     except BootError as error:
         started = moderetry.retry(session, found, policy, entry, error)
         if isinstance(started, moderetry.Started):
             done = replace(done, holds=of_plan(started.found), reason=f"{done.reason}; {started.advice}")
             done = replace(done, verdict=started.verdict)
-            return settle(session, policy.lua, done, lambda: look(started.found, started.entry))
+            return luastage.settle(session, policy.lua, done, lambda: look(started.found, started.entry))
         started.done = done  # the receipt says what was written all the same
         if done.outcome == "skipped":
             started.hint += "; force=1 writes everything again"
         raise rollback.put_back(session, policy, entry, started) from error
-    return settle(session, policy.lua, replace(done, verdict=verdict), look)
+    return luastage.settle(session, policy.lua, replace(done, verdict=verdict), look)
 
 
 def erase(session: Session, policy: Policy) -> Outcome:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline import journal
-from pipeline.board import ports, postmortem
+from pipeline.board import ports, postmortem, watching
 from pipeline.board.evidence import Findings
 from pipeline.board.signs import HEALTHY
 from pipeline.errors import FlashSizeError, RecordError, WireError
@@ -55,7 +55,7 @@ def examine(board: Board) -> None:
         say("boot     not looked at: nothing here may reset the board")
         return
     with session.step("boot", "resetting the board and reading its log") as result:
-        verdict = session.boot(timeout_s=BOOT_S)
+        verdict = watching.boot(session, timeout_s=BOOT_S)
         result.append(verdict.summary)
     if verdict.kind not in HEALTHY:
         raise boot_error(session.port, verdict, BootWish(expect="any"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pipeline.board.luafiles import LuaFile
 from pipeline.errors import LuaFileMissingError
 from pipeline.flasher.acceptance import Acceptance, LuaWish
 from pipeline.profile import Profile
 from pipeline.units import format_size
+
+if TYPE_CHECKING:
+    from pipeline.board.luafiles import LuaFile
 
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes: no file system on a supported board is so large in one file that sending it line by line made sense."""
@@ -27,7 +29,7 @@ def lua_wish(profile: Profile) -> LuaWish:
     problems = [problem for problem in read if isinstance(problem, str)]
     if problems:
         raise LuaFileMissingError(f"profile {profile.name}: {'; '.join(problems)}", LuaFileMissingError.remedy)
-    files = [file for file in read if isinstance(file, LuaFile)]
+    files = [file for file in read if not isinstance(file, str)]
     acceptance = Acceptance(
         version=demands.version,
         modules=demands.modules,
@@ -55,6 +57,8 @@ def read_lua_file(path: Path, name: str) -> LuaFile:
     Raises:
         LuaFileMissingError: it cannot be read, or is too large to be one.
     """
+    from pipeline.board.luafiles import LuaFile  # noqa: PLC0415  not loaded where no file is wished for
+
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.board import bootlog
+from pipeline.board import bootlog, watching
 from pipeline.board.expects import accepts
 from pipeline.board.session import Session
 from pipeline.board.signs import ALIVE, FAILED, Verdict
@@ -117,14 +117,14 @@ def url(tmp_path: Path) -> str:
 )
 def test_a_virtual_board_is_judged_by_what_ails_it(url: str, more: str, kind: str) -> None:
     with closing(Session(f"{url}&{more}".rstrip("&"))) as session:
-        verdict = session.boot(timeout_s=30.0, patient=True)
+        verdict = watching.boot(session, timeout_s=30.0, patient=True)
     assert verdict.kind == kind
     assert verdict.firmware.startswith("NodeMCU 3.0.0") is (kind == "prompt")
 
 
 def test_the_addresses_of_a_crash_are_data(url: str) -> None:
     with closing(Session(f"{url}&app.trouble=exception")) as session:
-        crash = session.boot(timeout_s=30.0).crash
+        crash = watching.boot(session, timeout_s=30.0).crash
     assert crash is not None
     assert (crash.number, crash.name, crash.excvaddr) == (29, "StoreProhibited", 0)
     assert crash.epc1 is not None
@@ -133,7 +133,7 @@ def test_the_addresses_of_a_crash_are_data(url: str) -> None:
 @pytest.mark.parametrize(("rate", "baud"), [("", 115200), ("&app.baud=9600", 9600)])
 def test_a_running_board_is_judged_without_a_reset(url: str, rate: str, baud: int) -> None:
     with closing(Session(url + rate, reset="none")) as session:
-        verdict = session.boot(timeout_s=30.0, look=True)
+        verdict = watching.boot(session, timeout_s=30.0, look=True)
     assert (verdict.kind, verdict.baud) == ("prompt", baud)
     assert verdict.summary.endswith("it was not reset")
 
@@ -141,18 +141,18 @@ def test_a_running_board_is_judged_without_a_reset(url: str, rate: str, baud: in
 def test_a_loader_that_nobody_resets_is_seen(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootlog, "SWEEP_S", 1.0)
     with closing(Session(f"{url}&start=rom", reset="none")) as session:
-        assert session.boot(timeout_s=30.0, look=True).kind == "download-mode"
+        assert watching.boot(session, timeout_s=30.0, look=True).kind == "download-mode"
 
 
 def test_without_a_wire_and_a_person_a_flashed_board_is_not_just_looked_at(url: str) -> None:
     with closing(Session(url, reset="manual")) as session, pytest.raises(ConnectError):
-        session.boot(timeout_s=30.0)
+        watching.boot(session, timeout_s=30.0)
 
 
 def test_formatting_is_told_and_has_a_bar_of_its_own(url: str) -> None:
     events: list[Event] = []
     with closing(Session(f"{url}&time=real&app.format_sector_s=0.01", listener=events.append)) as session:
-        verdict = session.boot(timeout_s=1.0)
+        verdict = watching.boot(session, timeout_s=1.0)
     assert verdict.kind == "prompt", "longer than the limit for anything else"
     assert next(event.text for event in events if isinstance(event, Said)).startswith("the firmware is formatting")
     assert {event.step for event in events if isinstance(event, Progress)} >= {"format"}
@@ -162,5 +162,5 @@ def test_what_was_said_before_the_reset_does_not_count(url: str) -> None:
     with closing(Session(f"{url}&time=real&crystal=40&app.trouble=exception")) as session:
         session.open()
         time.sleep(0.5)  # it has started by itself, and crashed
-        log = session.boot(timeout_s=20.0).log
+        log = watching.boot(session, timeout_s=20.0).log
     assert "rst cause:1" not in log

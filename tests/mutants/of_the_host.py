@@ -802,8 +802,8 @@ HOST: Final = (
     ),
     Mutant(
         "crystal-forgotten-at-boot",
-        SESSION,
-        "crystal = self.device.crystal_mhz if self.device else 26",
+        "pipeline/board/watching.py",
+        "crystal = session.device.crystal_mhz if session.device else 26",
         "crystal = 26",
         "a board with a 40 MHz crystal fails its boot check",
         (f"{T_RUNS}::test_a_board_with_another_crystal_is_understood",),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.board import watching
 from pipeline.board.session import Session
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
@@ -32,7 +33,7 @@ def lua(board: SimBoard, statement: str) -> str:
     limit = threading.Timer(20, stop.set)
     limit.start()
     try:
-        session.boot(timeout_s=30, wait_for="> ", patient=True)
+        watching.boot(session, timeout_s=30, wait_for="> ", patient=True)
         session.send(statement.encode() + b"\r\n")
         for data in session.listen(115200, stop):
             heard += data
