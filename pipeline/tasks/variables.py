@@ -6,7 +6,6 @@ creator reads its variables through here.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from typing import Any, Final
@@ -98,6 +97,8 @@ def check(given: Mapping[str, Any]) -> Variables:
     known = {**KNOWN, **_declared}
     for name in given:
         if name not in known:
+            import difflib  # noqa: PLC0415  only a mistake needs it
+
             near = difflib.get_close_matches(name, known, 1)
             raise UnknownVariableError(
                 f"no variable {name!r}" + (f", did you mean {near[0]!r}?" if near else ""),
