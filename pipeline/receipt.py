@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
+import os
 import re
+import sys
 import time
 from dataclasses import asdict, field
 from importlib import metadata
@@ -127,9 +128,18 @@ def write(receipt: Receipt, folder: Path) -> Path:
 
 def tool_versions() -> dict[str, str]:
     """Versions of everything that had a part in the run."""
-    versions = {"python": platform.python_version(), "system": platform.platform(terse=True)}
+    versions = {"python": sys.version.split()[0], "system": _system()}
     versions |= {name: _version(name) for name in ("flashpipe", "esptool", "pyserial", "doit")}
     return versions
+
+
+def _system() -> str:
+    if sys.platform != "win32":
+        found = os.uname()
+        return f"{found.sysname}-{found.release}-{found.machine}"
+    import platform  # noqa: PLC0415  6 ms, more than all else about a receipt
+
+    return platform.platform(terse=True)
 
 
 def _version(name: str) -> str:

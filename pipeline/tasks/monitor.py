@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
+from pipeline.board.linetext import garbage_bytes, readable
 from pipeline.board.portlock import Holder, PortLock, held, wait_until_free
 from pipeline.board.session import Session
 from pipeline.errors import PortBusyError
@@ -16,6 +18,12 @@ from pipeline.values import dataclass
 
 FIRMWARE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
+_NOISE: Final = 12
+_TEXT: Final = 8
+"""Bytes that no text can be made of, and letters of text, that say something about the rate."""
+_NOISE_S: Final = 3.0
+"""So long nothing but the former: the log of the ROM, at a rate of its own, is over in a twentieth of a second."""
+_KEPT: Final = 512
 _SHOWN_CONTROLS: Final = frozenset("\t\n\b")
 """Others stay away from the terminal: a ROM log, at another rate, is garbage that may switch its character set."""
 
@@ -49,8 +57,35 @@ class Screen:
         return held + char
 
 
+class RateDoubt:
+    """Notices that what comes is no text at this rate."""
+
+    def __init__(self) -> None:
+        self._heard, self._since = b"", 0.0
+
+    def hear(self, data: bytes, now: float) -> bool:
+        """Whether it is time to say so, which is once; `now` in seconds."""
+        if self._since < 0:
+            return False
+        self._heard = (self._heard + data)[-_KEPT:]
+        if len(readable(self._heard).strip()) >= _TEXT:
+            self._heard, self._since = b"", 0.0
+        elif garbage_bytes(self._heard) >= _NOISE:
+            self._since = self._since or now
+            if now - self._since >= _NOISE_S:
+                self._since = -1.0
+                return True
+        return False
+
+
 def monitor(
-    session: Session, *, stop: threading.Event, gentle: threading.Event, before: str = "", places: Places | None = None
+    session: Session,
+    *,
+    stop: threading.Event,
+    gentle: threading.Event,
+    baud: int = FIRMWARE_BAUD,
+    before: str = "",
+    places: Places | None = None,
 ) -> None:
     """Copy the line to standard output, and typed lines to the board, until Ctrl-C or the port goes away.
 
@@ -61,6 +96,7 @@ def monitor(
         session: Not necessarily open.
         stop: Set when asked to end.
         gentle: Set by us while that is a good end.
+        baud: Rate to listen and talk at.
         before: What the board has said on this session already.
         places: Names the addresses of crashes.
 
@@ -70,14 +106,23 @@ def monitor(
     session.offers = True
     session.open()  # what is typed from here on has somewhere to go
     gentle.set()
-    session.say(f"monitor on {session.port}, {FIRMWARE_BAUD} baud; Ctrl-C ends it")
-    screen, places = Screen(), places or Places(lambda _line: [])
+    session.say(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
+    screen, places, doubt = Screen(), places or Places(lambda _line: []), RateDoubt()
     _show(places.show(before))
     if sys.stdin is not None and sys.stdin.isatty():
         threading.Thread(target=_type, args=(session, screen, stop), daemon=True).start()
+
+    def text(data: bytes) -> str:
+        if doubt.hear(data, time.monotonic()):
+            session.say(
+                f"what comes is no text at {baud} baud: `doit monitor baud=9600` listens at another rate "
+                "(the ROM's own log is at 74880)"
+            )
+        return places.show(screen.show(data))
+
     try:
         while not stop.is_set():
-            asker = _listen(session, lambda data: places.show(screen.show(data)), stop)
+            asker = _listen(session, baud, text, stop)
             if asker is not None:
                 _step_aside(session, asker, stop)
     finally:
@@ -85,13 +130,13 @@ def monitor(
         stop.clear()
 
 
-def _listen(session: Session, text: Callable[[bytes], str], stop: threading.Event) -> Holder | None:
+def _listen(session: Session, baud: int, text: Callable[[bytes], str], stop: threading.Event) -> Holder | None:
     """Show what the board says until somebody asks for the port, or for an end."""
     lock = session.lock
     assert lock is not None
     lock.offer()
     end = _End(lock, stop)
-    for data in session.listen(FIRMWARE_BAUD, end):
+    for data in session.listen(baud, end):
         _show(text(data))
     return end.asker
 

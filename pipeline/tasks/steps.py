@@ -20,7 +20,7 @@ from pipeline.errors import (
 )
 from pipeline.tasks import sessions
 from pipeline.tasks.boards import Board
-from pipeline.tasks.command_line import in_words_typed, named
+from pipeline.tasks.command_line import in_words_typed, named, preceding
 
 if TYPE_CHECKING:
     from pipeline.tasks.project import Request
@@ -260,11 +260,16 @@ def check_host(request: Request) -> None:
 @board_step
 def monitor_board(board: Board) -> None:
     """Show what the board says, send what is typed."""
-    from pipeline.tasks.monitor import monitor  # noqa: PLC0415
+    from pipeline.tasks.monitor import FIRMWARE_BAUD, monitor  # noqa: PLC0415
     from pipeline.tasks.places import Places, explainer  # noqa: PLC0415
 
+    session, before, baud = board.session(), board.boot_log(), FIRMWARE_BAUD
+    if before:
+        baud = session.rate  # at which the boot check understood the board
+    elif "baud" in board.request.variables.given and not preceding("monitor"):
+        baud = board.request.serial().baud  # else it is the rate of the write phase
     places = Places(explainer(board.request, board.say))
-    monitor(board.session(), stop=sessions.stop, gentle=sessions.gentle, before=board.boot_log(), places=places)
+    monitor(session, stop=sessions.stop, gentle=sessions.gentle, baud=baud, before=before, places=places)
 
 
 @step

@@ -17,7 +17,7 @@ from pipeline.values import dataclass
 KNOWN: Final[dict[str, str]] = {
     "profile": "which board profile: `doit profiles` lists them",
     "port": "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
-    "baud": "rate of the write phase, such as 460800",
+    "baud": "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
     "reset": "auto, manual (a person presses), none (is in download mode), or a custom sequence",
     "boot": "off: no boot check; else what to expect: auto, nodemcu, any, or a text of the boot log",
     "image": "FILE, or a split pair 0x00000:FILE,0x10000:FILE; replaces the profile's firmware",

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.firmware.elf import read_elf
+from pipeline.tasks.monitor import RateDoubt
 from pipeline.tasks.places import Places
 from tests.elfs import make_elf
 from tests.harness import Project
@@ -93,6 +96,37 @@ def test_flash_and_monitor_share_a_session_and_lose_nothing_of_the_boot_log(
     assert "ets Jan  8 2013" in shown
     resets = [line for line in (tmp_path / "record").read_text().splitlines() if '"lines"' in line and "rts=1" in line]
     assert len(resets) <= 3, "once into the loader, once into the application"
+
+
+def test_a_board_at_another_rate_is_noticed_and_can_be_read(project: Project, tmp_path: Path) -> None:
+    from tests.running import Running  # noqa: PLC0415  needs a pty
+
+    board = SimBoard(tmp_path / "flash", more="&app.trouble=chatter&app.baud=57600")
+    with Running(project, "doit", "monitor", board.port) as terminal:
+        terminal.until("no text at 115200 baud: `doit monitor baud=")
+        terminal.type("\x03")
+        assert terminal.end() == 0
+    with Running(project, "doit", "monitor", board.port, "baud=57600") as terminal:
+        assert "57600 baud; Ctrl-C ends it" in terminal.until("Ctrl-C ends it")
+        terminal.until("temperature 21.5")
+        terminal.type("\x03")
+        assert terminal.end() == 0
+    assert "no text" not in terminal.shown
+
+
+@given(text=st.text("abcdefgh ijk\r\n", min_size=30), noise=st.binary(min_size=1, max_size=40))
+def test_text_is_never_doubted_nor_is_a_burst_of_noise(text: str, noise: bytes) -> None:
+    doubt = RateDoubt()
+    for second in range(20):
+        assert not doubt.hear(noise, float(second))
+        assert not doubt.hear(b"\r\n0123456789 some words\r\n" + text.encode(), second + 0.1)
+
+
+def test_noise_that_goes_on_is_doubted_once() -> None:
+    doubt = RateDoubt()
+    noise = bytes(range(0x80, 0x90))
+    assert [doubt.hear(noise, second * 0.5) for second in range(12)].index(True) == 6
+    assert not any(doubt.hear(noise, 6 + second * 0.5) for second in range(12))
 
 
 def test_a_crash_names_its_functions_where_the_profile_names_an_elf(
