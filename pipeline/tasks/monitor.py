@@ -61,21 +61,20 @@ class RateDoubt:
     """Notices that what comes is no text at this rate."""
 
     def __init__(self) -> None:
-        self._heard, self._since = b"", 0.0
+        self._heard, self._said = b"", False
+        self._since: float | None = None
 
     def hear(self, data: bytes, now: float) -> bool:
         """Whether it is time to say so, which is once; `now` in seconds."""
-        if self._since < 0:
+        if self._said:
             return False
         self._heard = (self._heard + data)[-_KEPT:]
         if len(readable(self._heard).strip()) >= _TEXT:
-            self._heard, self._since = b"", 0.0
+            self._heard, self._since = b"", None
         elif garbage_bytes(self._heard) >= _NOISE:
-            self._since = self._since or now
-            if now - self._since >= _NOISE_S:
-                self._since = -1.0
-                return True
-        return False
+            self._since = now if self._since is None else self._since
+            self._said = now - self._since >= _NOISE_S
+        return self._said
 
 
 def monitor(
