@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import BadValueError, NoPortError, PipelineError, PortAmbiguousError
 from pipeline.files import write_atomic
 from pipeline.tasks import sessions
-from pipeline.tasks.project import NO_IMAGE, find_project, fitting_profiles
+from pipeline.tasks.boards import Board
+from pipeline.tasks.project import NO_IMAGE, Request, find_project, fitting_profiles
 from pipeline.tasks.show import Lines, put
+from pipeline.tasks.variables import Variables
 from pipeline.values import dataclass
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ PREFERRED: Final = ("nodemcu-devkit", "esp12", "esp8285", "esp01-1m", "esp01")
 """Which of several fitting profiles is offered first: the commonest board of each kind."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WITHOUT_BOARD: Final = "flashpipe flash profile=demo"
+_AS_VARIABLES: Final = ("port=", "profile=", "reset=")
+"""Understood as everywhere else, too: failures advise `reset=manual`."""
 LOOK_IN: Final = (".", "bin", "firmware", "images", "build")
 """Folders, relative to the caller's, where firmware usually lies."""
 
@@ -51,7 +55,7 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: no port, no answer, a file in the way.
     """
-    options = _parser().parse_args(argv)
+    options = _parser().parse_args([f"--{word}" if word.startswith(_AS_VARIABLES) else word for word in argv])
     name = options.name.removesuffix(".yaml")
     here = Path.cwd()
     project = find_project(here)
@@ -59,7 +63,8 @@ def main(argv: list[str]) -> int:
     command = _command(here, project, name)
     path = _target(here, name, command)
     port = options.port or os.environ.get("FLASHPIPE_PORT", "") or _find_port(ask=ask)
-    device = _look_at_board(port, options.reset)
+    variables = Variables({"port": port, "reset": options.reset}, {})
+    device = _look_at_board(Request(project, here, variables, "flashpipe"), port)
     put(
         f"found    {device.chip}, MAC {device.mac}, {device.flash_part}"
         f"{' (virtual board)' if device.virtual else ''} on {device.port}"
@@ -126,17 +131,15 @@ def _target(folder: Path, name: str, command: str) -> Path:
     return path
 
 
-def _look_at_board(port: str, reset: str) -> Device:
-    from pipeline.board.session import Session  # noqa: PLC0415  imports the board's room
-
-    lines = Lines()
-    session = sessions.session(
-        port, lambda: Session(port, reset=reset, listener=lines, stop=sessions.stop, prompt=lines.ask)
-    )
+def _look_at_board(request: Request, port: str) -> Device:
+    board = Board(request, port, Lines())
     try:
-        with sessions.Working(port):
-            device = session.connected()
-            session.leave()
+        with board.turn():
+            device = board.session().connected()
+            board.session().leave()
+    except PipelineError as error:
+        board.explain(error)
+        raise
     finally:
         sessions.close(port)
     return device

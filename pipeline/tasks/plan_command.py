@@ -89,6 +89,9 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
                 if not found.holds:
                     found = mend(session, adapt(session, found, policy), policy)
                 dirty = everything(found) if found.forced else compare(session, found)
+            except PipelineError as error:
+                board.explain(error, plan)
+                raise
             finally:
                 session.leave()
         self._say(f"{session.port}\n         {found.reason}")

@@ -160,6 +160,20 @@ def test_a_port_that_is_not_there(bare: Project) -> None:
     assert not list(bare.folder.glob("*.yaml"))
 
 
+def test_a_board_that_does_not_answer_is_diagnosed(bare: Project) -> None:
+    done = bare.flashpipe("init", "kitchen", "--port", "sim://nodemcu-devkit?wiring=none&start=app").failed("no-answer")
+    assert "  cause: the reset line does not reach the chip" in done.err
+    assert "[no-reset-line]" in done.err
+    assert not (bare.folder / "kitchen.yaml").exists()
+
+
+def test_port_profile_and_reset_may_be_given_as_variables(bare: Project, tmp_path: Path) -> None:
+    board = f"sim://nodemcu-devkit?wiring=none&start=rom&flash={tmp_path / 'flash'}"
+    bare.flashpipe("init", "kitchen", f"port={board}", "reset=none", "profile=d1-mini").ok()
+    assert "extends: d1-mini " in (bare.folder / "kitchen.yaml").read_text()
+    assert load_profile("kitchen", bare.folder).serial.reset == "none"
+
+
 def test_no_port_at_all(bare: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from pipeline.tasks import cli  # noqa: PLC0415  in this process, to take the ports away
 

@@ -288,3 +288,10 @@ def test_a_bad_value_is_refused_as_flash_refuses_it(project: Project, image: Pat
 def test_no_port_fits(project: Project, image: Path) -> None:
     done = project.flashpipe("plan", "profile=esp12", f"image={image}", "port=/dev/nothing*").failed("port-missing")
     assert done.status == 20
+
+
+def test_a_board_that_does_not_answer_is_diagnosed(project: Project, firmware: Path) -> None:
+    port = "port=sim://nodemcu-devkit?wiring=none&start=app"
+    done = project.doit("plan", "profile=nodemcu-devkit", f"image={firmware}", port).failed("no-answer")
+    assert "  cause: the reset line does not reach the chip" in done.err
+    assert not project.receipts(), "nothing was to be changed"
