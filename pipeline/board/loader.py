@@ -11,6 +11,7 @@ this module (facts: stub-executed §1, §2, §5):
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
@@ -29,6 +30,9 @@ MAGIC_ESP8266: Final = 0xFFF0C101
 """Content of MAGIC_REGISTER (facts: esp8266-protocol §3.4)."""
 EFUSE_WORDS: Final = (0x3FF00050, 0x3FF00054, 0x3FF00058, 0x3FF0005C)
 UART_DIVIDER: Final = 0x60000014
+CHANGE_BAUD: Final = 0x0F
+SWITCH_S: Final = 0.05
+"""After which both ends have the new rate: the stub needs 10 ms (facts: stub-executed §4)."""
 SPI_COMMAND: Final = 0x60000200
 SPI_ADDRESS: Final = 0x60000204
 SPI_USER: Final = 0x6000021C
@@ -189,11 +193,17 @@ class Link:
         self._stub_runs = True
 
     def change_baud(self, baud: int) -> None:
-        """Raise the rate; only the stub can. A rate already in force is left alone."""
-        if baud == self._port.baudrate:
+        """Change the rate; only the stub can. A rate already in force is left alone."""
+        before = self._port.baudrate
+        if baud == before:
             return
+        # Stub v2 takes for granted that it comes from 115200; told so, v1 divides alike (facts: stub-executed §4).
+        told = struct.pack("<II", baud * ROM_BAUD // before, ROM_BAUD)
         with self._translated(f"change to {baud} baud"):
-            self._loader.change_baud(baud)
+            self._loader.command(CHANGE_BAUD, told)
+            self._set_baud(baud)
+            time.sleep(SWITCH_S)
+            self._loader.flush_input()
             # The first word at the new rate shows whether it works.
             self._loader.read_reg(MAGIC_REGISTER, timeout=ANSWER_LIMIT_S)
 

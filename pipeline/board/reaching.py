@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FAST_START: Final = 460800
 """Highest rate for a first synchronisation. The ROM measures the host's rate, its ceiling is unconfirmed (facts:
-esp8266-protocol §3.3); above it the rate must be raised from 115200, which the stub takes for granted (§3.7)."""
+esp8266-protocol §3.3); the stub goes on from there to what is wished."""
 ROUNDS: Final = 5
 OTHER_ROUNDS: Final = 2
 """Resets with the declared sequence, and with another one that is tried after it failed."""
@@ -33,15 +33,17 @@ def meet(session: Session, link: Link) -> Device:
     """
     fast = min(session.baud, FAST_START)
     quick = session.ladder.way.stub and session.resets_by_wire and not starts_slowly(session.port)
-    if fast > ROM_BAUD and session.baud <= FAST_START and quick:
+    if fast > ROM_BAUD and quick:
         with suppress(ConnectError, WireError, WrongChipError):  # the slower rate gives the last word
             _reach_loader_fast(session, link, fast)
             return _greet(session, link)
         _reach_loader(session, link)
-        if not link.stub_runs:  # a stub that was left at the lower rate says nothing about the higher one
+        slow = not link.stub_runs  # a stub that was left at the lower rate says nothing about the higher one
+        device = _greet(session, link)
+        if slow:
             note_slow_start(session.port)
-    else:
-        _reach_loader(session, link)
+        return device
+    _reach_loader(session, link)
     return _greet(session, link)
 
 

@@ -124,6 +124,15 @@ def test_a_rate_that_does_not_work_is_noticed_at_once(connect: Any) -> None:
         link.change_baud(921600)
 
 
+def test_the_rate_can_be_changed_again_and_again(connect: Any) -> None:
+    """The stub reckons every change from 115200 (facts: stub-executed §4)."""
+    link, _ = connect()
+    link.start_stub()
+    for baud in (460800, 921600, 230400, 1500000, 115200):
+        link.change_baud(baud)
+        assert link.md5(Region(0x1000, 0x2000))
+
+
 def test_a_stub_out_of_phase_is_brought_back(ready: Any) -> None:
     """One stray delimiter silences the stub until one more arrives (facts: stub-executed §1)."""
     link, board = ready

@@ -801,6 +801,14 @@ HOST: Final = (
         (f"{T_BOOTLOG}::test_rom_rates_are_those_of_the_facts",),
     ),
     Mutant(
+        "every-change-of-rate-is-the-first",
+        LOADER,
+        "baud * ROM_BAUD // before, ROM_BAUD",
+        "baud, before",
+        "above 460800 baud the stub ends at a rate that nobody wished for",
+        ("tests/board/test_loader.py::test_the_rate_can_be_changed_again_and_again",),
+    ),
+    Mutant(
         "crystal-forgotten-at-boot",
         "pipeline/board/watching.py",
         "crystal = session.device.crystal_mhz if session.device else 26",
