@@ -10,6 +10,7 @@ processes on one port, and two boards with one MAC.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -95,6 +96,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     chosen = parser.parse_args()
     began = time.monotonic()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has the children ignore it
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
         wrong = points(folder, chosen.points, chosen.seed, chosen.jobs)
