@@ -127,19 +127,25 @@ class Bed:
         return found
 
     def points(self, amount: int, seed: int) -> Iterator[Point]:
-        """`amount` accidents: every kind, at the edges and spread by chance."""
+        """`amount` different accidents: every kind, at the edges and spread by chance; fewer if there are no more."""
         counts, chance = self.count(), random.Random(seed)
         ends = {"power-loss": counts["operations"], "brown-out": max(1, counts["operations"] // 17)}
         ends |= dict.fromkeys(("kill-before-record", "kill-after-record"), counts["records"])
         kinds = (*IN_PROCESS, *ON_THE_BOARD)
-        for number in range(amount):
+        seen: set[Point] = set()
+        for number in range(10 * amount):  # a brown-out or a record has but a few places to strike at
             kind = kinds[number % len(kinds)]
             first, last = (1, ends[kind]) if kind in ends else (0, counts["sent"] - 1)
             turn = number // len(kinds)
             if turn % 2 and kind not in ends:  # every other one while the flash is being changed
                 first = counts["before_flash"]
             at = first if turn == 0 else last if turn == 1 else chance.randint(first, last)
-            yield Point(kind, at)
+            point = Point(kind, at)
+            if point not in seen:
+                seen.add(point)
+                yield point
+            if len(seen) == amount:
+                return
 
     def _copy(self, name: str) -> tuple[Project, SimBoard]:
         here = self.folder / name

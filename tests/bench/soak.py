@@ -49,19 +49,21 @@ def points(folder: Path, amount: int, seed: int, jobs: int) -> int:
         "five sectors, known": differential_bed(folder / "known", known=True),
         "five sectors, unknown": differential_bed(folder / "unknown", known=False),
     }
-    wrong = 0
+    struck = wrong = 0
     print(f"{'flash':24}{'accident':20}{'points':>7}{'untouched':>11}{'half':>6}{'whole':>7}{'WRONG':>7}")
     for number, (name, bed) in enumerate(beds.items()):
         chosen = list(bed.points(-(-amount // len(beds)), seed + number))
         with ThreadPoolExecutor(jobs) as pool:
-            endings = list(pool.map(lambda point, bed=bed: one(bed, point), dict.fromkeys(chosen)))
+            endings = list(pool.map(lambda point, bed=bed: one(bed, point), chosen))
         by_kind: dict[str, Counter[str]] = {}
-        for point, ending in zip(dict.fromkeys(chosen), endings, strict=True):
+        for point, ending in zip(chosen, endings, strict=True):
             by_kind.setdefault(point.kind, Counter())[ending] += 1
         for kind, found in by_kind.items():
             cells = "".join(f"{found[word]:>{width}}" for word, width in COLUMNS)
             print(f"{name:24}{kind:20}{found.total():>7}{cells}")
+        struck += len(endings)
         wrong += endings.count("WRONG")
+    print(f"{struck} accidents, each made good by the same command: {struck - wrong}")
     return wrong
 
 
