@@ -12,6 +12,7 @@ itself. The signal wakes a thread of ours instead (also while the main thread wa
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -74,6 +75,9 @@ def close_all() -> None:
     """Close every session."""
     for port in list(_sessions):
         close(port)
+
+
+atexit.register(close_all)  # while all that closing needs is still there
 
 
 class Working:
