@@ -107,7 +107,7 @@ class Board:
             reset=wish.reset,
             listener=self.lines,
             stop=sessions.stop,
-            prompt=self.lines.ask,
+            prompt=self.lines.ask if self.lines.heard else None,
         )
 
     def device(self) -> Device | None:

@@ -64,9 +64,14 @@ class Lines:
             elif isinstance(event, Said):
                 self._line(f"{self._head(event.port)}{event.text}")
 
+    @property
+    def heard(self) -> bool:
+        """Whether a person is there to be asked."""
+        return somebody_reads(self._stream)
+
     def ask(self, text: str) -> bool:
         """Tell a person what to do; False where none is there."""
-        if not somebody_reads(self._stream):
+        if not self.heard:
             return False
         with self._lock:
             self._line(text)

@@ -12,6 +12,8 @@ SDIO: Final = range(4, 8)
 POWER_ON: Final = 1
 """Reset cause of a power-on (facts: esp8266 §2.2)."""
 CONNECT_CODES: Final = frozenset({"no-answer", "wire", "write-failed"})
+BY_HAND: Final = frozenset({"none", "manual"})
+"""Resets that pulse no line."""
 
 
 def looked_at(evidence: Evidence) -> bool:
@@ -112,13 +114,17 @@ def _not_reset(evidence: Evidence) -> Proof:
     loops = evidence.ignores_resets()
     if not _no_rom(evidence) or (found.echoes_always and not loops) or not (words or found.echoes or loops):
         return None
-    first = "no ROM speaks after the reset lines were pulsed" if evidence.reset not in {"none", "manual"} else ""
+    if evidence.reset in BY_HAND and not loops:
+        return None
     if loops:
         causes = sorted({cause for cause, _ in evidence.starts(INTO_LOADER)})
         text = ", ".join(map(str, causes))
         return [f"the chip restarts by itself all the time, by reset cause {text}: a reset by us would be cause 2"]
-    second = f'the firmware goes on running and says "{words}"' if words else "a console shows what is sent to it"
-    return [line for line in (first, second) if line]
+    return ["no ROM speaks after the reset lines were pulsed", _runs_on(words)]
+
+
+def _runs_on(words: str) -> str:
+    return f'the firmware goes on running and says "{words}"' if words else "a console shows what is sent to it"
 
 
 def _quiet(evidence: Evidence) -> bool:
@@ -138,9 +144,13 @@ def _dead(evidence: Evidence) -> Proof:
 
 def _nobody_there(evidence: Evidence) -> Proof:
     """No reset by wire was allowed or possible, and nothing came."""
+    why = f"reset={evidence.reset} forbids to pulse the" if evidence.reset in BY_HAND else "this port has no"
+    found, loops = evidence.found, evidence.ignores_resets()
+    talks = _no_rom(evidence) and (evidence.words() or found.echoes) and not found.echoes_always and not loops
+    if evidence.reset in BY_HAND and talks:
+        return [_runs_on(evidence.words()), f"{why} reset line"]
     if not _quiet(evidence) or not evidence.heard_nothing() or evidence.silent(INTO_LOADER):
         return None
-    why = f"reset={evidence.reset} forbids to pulse the" if evidence.reset in {"none", "manual"} else "this port has no"
     return [f"nothing came by itself or after a carriage return, and {why} reset line"]
 
 
