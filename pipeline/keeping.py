@@ -260,10 +260,11 @@ def _advice(plan: FlashPlan, resident: Resident) -> Iterator[str]:
     if new.family != "nodemcu" or not old.layout:
         return
     if _line_changes(plan, resident):
-        yield f"the SDK line changes ({old.sdk_line or old.layout} -> {new.sdk_line or new.layout}): {_FULL_ERASE}"
+        lines = [text.sdk_line or text.layout or "unknown" for text in (old, new)]
+        yield f"the SDK line changes ({' -> '.join(lines)}): {_FULL_ERASE}"
     elif old.layout != new.layout:
         yield f"the flash layout changes ({old.layout} -> {new.layout}): {_FULL_ERASE}"
-    majors = [(text.version or text.sdk_line or text.layout)[:1] for text in (old, new)]
+    majors = [(text.version or text.sdk_line)[:1] for text in (old, new)]  # a layout is shared by 1.5.4.1 and 2.x
     if all(majors) and majors[0] != majors[1]:
         yield f"NodeMCU {majors[0]} -> {majors[1]}: Lua scripts written for the old version may not run"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import BadValueError, NoPortError, PipelineError, PortAmbiguousError
 from pipeline.files import write_atomic
+from pipeline.profile_search import shipped_folder
 from pipeline.tasks import sessions
 from pipeline.tasks.boards import Board
 from pipeline.tasks.project import NO_IMAGE, Request, find_project, fitting_profiles
@@ -77,6 +78,10 @@ def main(argv: list[str]) -> int:
         serial = {"port": options.port, **serial}
     write_atomic(path, profile_text(name, base, device, chosen, images, serial=serial).encode(), mode=0o644)
     put(f"written  {path.name}")
+    if (shipped_folder() / f"{name}.yaml").is_file():
+        put(
+            f"note     in this folder profile={name} now means this file, not the profile of that name that comes along"
+        )
     put(_next(command, path, chosen, images))
     return 0
 

@@ -150,7 +150,8 @@ def test_a_bad_name_is_refused_before_anything(bare: Project, name: str) -> None
 
 
 def test_the_name_of_a_shipped_profile_can_be_taken(bare: Project, tmp_path: Path) -> None:
-    init(bare, "esp01-1m.yaml", "--port", f"sim://esp01-1m?flash={tmp_path / 'x.flash'}").ok()
+    done = init(bare, "esp01-1m.yaml", "--port", f"sim://esp01-1m?flash={tmp_path / 'x.flash'}").ok()
+    assert "profile=esp01-1m now means this file" in done.out
     assert load_profile("esp01-1m", bare.folder).flash_size == "1MB"
 
 
