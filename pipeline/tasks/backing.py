@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BackupMissingError, BadValueError, FlashUnknownError, RecordError
+from pipeline.errors import BackupMissingError, BadValueError, FlashUnknownError, NoImageError, RecordError
 from pipeline.tasks.boards import Board
 from pipeline.tasks.steps import board_step, confirm, say
 
@@ -71,7 +72,8 @@ def _regions(board: Board, device: Device) -> list[Region]:
     link = board.session().link
     known = areas_on(lambda region: link.read(region, lambda _done: None), device.flash_size)
     if {word for word in words if isinstance(word, str)} and board.request.profile_name:
-        known = known if any(area.name == "spiffs" for area in known) else board.request.plan().areas
+        with suppress(NoImageError):  # then the board's own flash is all that is known
+            known = known if any(area.name == "spiffs" for area in known) else board.request.plan().areas
     return resolve(words, known, device.flash_size)
 
 

@@ -193,3 +193,9 @@ def test_a_restore_that_breaks_off_is_named_and_continued(
     command("restore", flashed.port, "yes=1").ok()
     assert flashed.cells()[:0x10000] == before[:0x10000]
     assert project.journal()[0]["state"] == "clean"
+
+
+def test_a_profile_without_an_image_is_no_obstacle(project: Project, board: SimBoard) -> None:
+    (project.folder / "bare.yaml").write_text("extends: nodemcu-devkit\n")
+    done = project.doit("backup", "profile=bare", board.port, "regions=spiffs").failed("bad-value")
+    assert "where that lies is not known" in done.err
