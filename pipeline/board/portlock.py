@@ -103,7 +103,7 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
 
     Raises:
         PortBusyError: one of them has it; names pid and program.
-        RecordError: the lock file cannot be made.
+        RecordError: the lock file cannot be made or written.
     """
     path = lock_path(port)
     with files.open_lock(path) as stream:
@@ -111,11 +111,11 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
         if given and not (ask and _offered(path) and _ask(path, stream)):
             holder = _read_entry(path)
             raise PortBusyError(f"{port}: in use by {holder or 'another flashpipe'}", "wait for it, or stop it")
-        _write_entry(stream)
-        lock = PortLock(path, stream)
-        if given:
-            lock.granted()
         try:
+            _write_entry(stream)
+            lock = PortLock(path, stream)
+            if given:
+                lock.granted()
             yield lock
         finally:
             # Windows refuses to close a locked file cleanly; elsewhere closing alone would do.
@@ -197,9 +197,12 @@ def _entry() -> dict[str, object]:
 
 
 def _write_entry(stream: IO[bytes], *, yields: bool = False) -> None:
-    stream.truncate(0)
-    stream.write(json.dumps({**_entry(), "yields": yields}).encode()[:_ENTRY_SIZE])
-    stream.flush()
+    entry = json.dumps({**_entry(), "yields": yields}).encode()[:_ENTRY_SIZE]
+    try:
+        stream.truncate(0)
+        os.write(stream.fileno(), entry)  # at once: what lies in a buffer fails again when the file is closed
+    except OSError as error:
+        raise RecordError(f"{stream.name}: {error.strerror}", RecordError.remedy) from error
 
 
 def _offered(path: Path) -> bool:

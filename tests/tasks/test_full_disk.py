@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -139,3 +142,32 @@ def test_a_folder_that_cannot_be_written_stops_a_run_before_the_board_is_touched
     (folder / name).write_text("no folder")
     command("flash", "profile=careful", board.port, f"image={images[1]}").failed("record")
     assert board.cells() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit as POSIX has it")
+def test_no_file_can_be_written_at_all(project: Project, images: list[Path]) -> None:
+    """A limit on files is the full disk that nobody can look past: locks and doit's own database meet it too."""
+    words = [sys.executable, "-m", "doit", "flash", "profile=esp12", "port=sim://esp12", f"image={images[0]}"]
+    (project.folder / ".pipeline").mkdir()
+    (project.folder / ".pipeline" / "doit.db").touch()
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *words],
+        cwd=project.folder,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "[code: record]" in done.stderr
+    assert "doit.db" in done.stderr
+    assert not (project.folder / ".pipeline" / "receipts").exists()
+    project.doit("flash", "profile=esp12", "port=sim://esp12", f"image={images[0]}", "boot=off").ok()
+
+
+def test_a_damaged_database_of_doit_is_said_and_does_no_harm(project: Project, images: list[Path]) -> None:
+    (project.folder / ".pipeline").mkdir()
+    (project.folder / ".pipeline" / "doit.db").write_bytes(b"no database, but long enough to look like one" * 40)
+    done = project.doit("flash", "profile=esp12", "port=sim://esp12", f"image={images[0]}", "boot=off").ok()
+    assert "doit.db: file is not a database: what was built is not remembered" in done.err
