@@ -143,6 +143,9 @@ def _source(board: Board, device: Device) -> tuple[Source, str]:
     else:
         store = _store(board, device.mac)
         manifest = store.newest()
+        whole = next((one for one in reversed(store.manifests()) if one.whole), None)
+        if whole is not None and not manifest.whole:
+            board.say(f"backup {manifest.id} is the newest; {whole.id} holds the whole flash (backup=ID names another)")
     return stored_source(store, manifest), f"backup {manifest.id} of board {manifest.mac} ({_told(manifest)})"
 
 

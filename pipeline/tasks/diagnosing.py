@@ -113,7 +113,7 @@ def _evidence(
         crystal_mhz=device.crystal_mhz if device else 26,
         mode=plan.settings.mode if plan else "",
         written="write" in dict(session.step_times),
-        verified=isinstance(error, BootError) and error.done is not None,
+        verified=isinstance(error, BootError) and error.done is not None and _sound(plan),
         verdict=verdict.kind if verdict else "",
         log=verdict.log if verdict else "",
         expect=_expected(board),
@@ -122,6 +122,11 @@ def _evidence(
         found=found,
         host=look_at_host() if isinstance(error, PortError) else Evidence("").host,
     )
+
+
+def _sound(plan: FlashPlan | None) -> bool:
+    """Whether a flash that holds the plan should boot: not where a part was restored, or a refusal overridden."""
+    return plan is not None and not plan.overridden
 
 
 def _talk(chunks: list[Chunk]) -> str:

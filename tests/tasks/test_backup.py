@@ -199,3 +199,15 @@ def test_a_profile_without_an_image_is_no_obstacle(project: Project, board: SimB
     (project.folder / "bare.yaml").write_text("extends: nodemcu-devkit\n")
     done = project.doit("backup", "profile=bare", board.port, "regions=spiffs").failed("bad-value")
     assert "where that lies is not known" in done.err
+
+
+def test_a_part_that_was_put_back_proves_nothing_about_the_whole(flashed: SimBoard, command: Command) -> None:
+    command("backup", flashed.port).ok()
+    command("backup", flashed.port, "regions=0x200000-0x203000").ok()
+    cells = bytearray(flashed.cells())
+    cells[:0x1000] = bytes(0x1000)
+    flashed.flash.write_bytes(cells)
+    done = command("restore", flashed.port, "yes=1")
+    assert done.status
+    assert "holds the whole flash (backup=ID names another)" in done.text
+    assert "every byte as planned" not in done.text
