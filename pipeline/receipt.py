@@ -25,6 +25,9 @@ _SECRET: Final = re.compile(
 """`name = value` of things that open a network; boot logs of user firmware print them."""
 _WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")
 
+_LOGIN: Final = re.compile(r"(\w://)[^\s/@:]*:[^\s/@]*@")
+"""User and password in a URL."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -85,10 +88,10 @@ class Receipt:
 def mask(text: str) -> str:
     """The text without the values of passwords, keys and network names.
 
-    >>> mask('ssid="home" pwd=secret1 ip=1.2.3.4')
-    'ssid=*** pwd=*** ip=1.2.3.4'
+    >>> mask('ssid="home" pwd=secret1 ip=1.2.3.4'), mask("socket://me:secret@shelf:4000")
+    ('ssid=*** pwd=*** ip=1.2.3.4', 'socket://***@shelf:4000')
     """
-    return _WIFI_CALL.sub(r"\1***", _SECRET.sub(r"\1***", text))
+    return _LOGIN.sub(r"\1***@", _WIFI_CALL.sub(r"\1***", _SECRET.sub(r"\1***", text)))
 
 
 def without_login(source: str) -> str:
