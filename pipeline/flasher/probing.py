@@ -8,7 +8,7 @@ from typing import Final
 from pipeline import journal
 from pipeline.board import comparing, writer
 from pipeline.board.session import Session
-from pipeline.flash import SECTOR_SIZE, Region
+from pipeline.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
 from pipeline.flasher.checks import check_board
 from pipeline.flasher.mending import mend
 from pipeline.flasher.records import Policy, Probe, Stop
@@ -84,19 +84,33 @@ FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its U
 def settled_parts(session: Session, plan: FlashPlan, entry: journal.Entry) -> list[Region]:
     """Volatile parts that were verified before their first boot and belong to the firmware since.
 
-    The journal says so, and the board is asked whether that can still be true: with another boot sector it holds
+    The journal says so, and the board is asked whether that can still be true: with other code where it starts it holds
     another firmware, and a part that is blank where the plan has bytes was erased. Such parts are compared as well.
     """
     if not entry.finished(plan.fingerprint):
         return []
     ignored = [*plan.volatile_regions(), *(Region(*pair) for pair in entry.kept)]
-    boot_sector = Region(0, SECTOR_SIZE)
-    for piece in pieces(plan):
-        if piece.address == 0 and not all(
-            writer.holds(session.link, piece, part) for part in boot_sector.without(ignored)
-        ):
-            return []
+    if not _starts_alike(session, plan, ignored):
+        return []
     return [region for region in ignored if not _was_erased(session, plan, region)]
+
+
+def _starts_alike(session: Session, plan: FlashPlan, ignored: list[Region]) -> bool:
+    """Whether the board still has the plan's boot sector or, where that was damaged, all that follows it at once.
+
+    Another firmware differs in both. One whose boot sector alone is bad keeps its own parts: its partition table says
+    where its files are.
+    """
+    piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
+    if piece is None:
+        return True
+    if all(writer.holds(session.link, piece, part) for part in BOOT_SECTOR.without(ignored)):
+        return True
+    following = piece.region.common(Region(BOOT_SECTOR.end, BLOCK_SIZE))
+    parts = list(following.without(ignored)) if following.size > 0 else []
+    # Absent or blank, it would tell no firmware from another.
+    told = any(piece.cut(part).strip(b"\xff") for part in parts)
+    return told and all(writer.holds(session.link, piece, part) for part in parts)
 
 
 def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
@@ -154,5 +168,11 @@ def compare(session: Session, found: Probe, *, anew: bool = False) -> list[Regio
         count, total = sum(region.size for region in dirty) // SECTOR_SIZE, found.plan.size // SECTOR_SIZE
         result.append(f"{count} of {total} sectors differ")
     if begun and dirty:
-        session.say(f"continuing at {dirty[0].start:#08x}: {total - count} of {total} sectors are in place")
+        session.say(f"continuing at {_stopped_at(dirty):#08x}: {total - count} of {total} sectors are in place")
     return dirty
+
+
+def _stopped_at(dirty: list[Region]) -> int:
+    """The first bad sector but for the boot sector, which is blank until all else is written (`board.writer.write`)."""
+    rest = [part for region in dirty for part in region.without([BOOT_SECTOR])]
+    return (rest or dirty)[0].start

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -150,6 +151,50 @@ def test_what_the_firmware_changed_is_left_alone_by_a_repair(bed: Any, plan: Pla
     assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
 
 
+def with_code(wanted: FlashPlan) -> FlashPlan:
+    """The plan with a boot image that does not end in its first sector, as no real one does."""
+    (segment,) = wanted.segments
+    data = segment.data[:0x1000] + Random(2).randbytes(0x6000) + segment.data[0x7000:]
+    return replace(wanted, segments=(replace(segment, data=data),))
+
+
+def booted_and_damaged(board: Any, wanted: FlashPlan, *places: int) -> None:
+    """A board that was given the plan, has changed its table since, and lost some bytes at `places`."""
+    with board.session() as session:
+        flash(session, wanted)
+    board.put(TABLE, b"\0" * 64)
+    for place in places:
+        board.put(place, b"\x42" * 64)
+
+
+def test_what_the_firmware_changed_outlives_a_damaged_boot_sector(bed: Any, plan: Plan) -> None:
+    board, wanted = bed(), with_code(plan())
+    booted_and_damaged(board, wanted, 0x400)
+    with board.session() as session:
+        with pytest.raises(VerifyError, match="0x000000"):
+            running.verify(session, wanted, QUIET)
+        done = flash(session, wanted)
+    assert done.written == (Region(0, 0x1000),)
+    assert holds(board, wanted, but=64)
+    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
+
+
+def test_a_board_that_starts_with_other_code_gets_the_plans_own_table(bed: Any, plan: Plan) -> None:
+    board, wanted = bed(), with_code(plan())
+    booted_and_damaged(board, wanted, 0x400, 0x1400)
+    with board.session() as session:
+        flash(session, wanted)
+    assert holds(board, wanted)
+
+
+def test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware(bed: Any, plan: Plan) -> None:
+    board = bed()
+    booted_and_damaged(board, plan(), 0x400)
+    with board.session() as session:
+        flash(session, plan())
+    assert holds(board, plan())
+
+
 def test_only_a_finished_entry_is_trusted(bed: Any, plan: Plan) -> None:
     board, trusting = bed(), replace(QUIET, trust_journal=True)
     for state in ("unknown", "writing", "erased", "clean"):
@@ -261,6 +306,10 @@ def test_a_run_that_was_cut_short_is_continued(bed: Any, plan: Plan) -> None:
         session.listener = stop_it
         with pytest.raises(StoppedError):
             flash(session, plan())
+    (segment,) = plan().segments
+    sectors = [part.start for part in segment.region.split(0x1000)]
+    bad = [at for at in sectors if board.cells[at : at + 0x1000] != segment.data[at : at + 0x1000]]
+    assert bad[0] == 0, "the boot sector comes last"
     board.events.clear()
     with board.session() as session:
         done = flash(session, plan())
@@ -268,7 +317,20 @@ def test_a_run_that_was_cut_short_is_continued(bed: Any, plan: Plan) -> None:
     assert holds(board, plan())
     said = " ".join(event.text for event in board.events if isinstance(event, Said))
     assert "did not finish" in said
-    assert "continuing at 0x000000" in said
+    assert f"continuing at {bad[1]:#08x}: {len(sectors) - len(bad)} of {len(sectors)} sectors" in said
+
+
+def test_a_run_that_was_cut_short_before_its_last_sector_goes_on_there(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(0, b"\xff" * 0x1000)
+    journal.write(replace(board.entry(), state="writing"))
+    board.events.clear()
+    with board.session() as session:
+        flash(session, plan())
+    assert holds(board, plan())
+    assert any("continuing at 0x000000" in event.text for event in board.events if isinstance(event, Said))
 
 
 # --- erasing ---------------------------------------------------------------------------------------------------------
