@@ -25,8 +25,8 @@ _SECRET: Final = re.compile(
 """`name = value` of things that open a network; boot logs of user firmware print them."""
 _WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")
 
-_LOGIN: Final = re.compile(r"(\w://)[^\s/@:]*:[^\s/@]*@")
-"""User and password in a URL."""
+_LOGIN: Final = re.compile(r"(\w://)[^\s/?@:]*:[^\s/?@]*@")
+"""User and password in a URL; options of a virtual board have an @ too, behind a question mark."""
 
 
 @dataclass(frozen=True, slots=True)
