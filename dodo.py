@@ -1,3 +1,3 @@
 """This project is the first user of its own tasks."""
 
-from pipeline.tasks import *  # noqa: F403
+from flashpipe.tasks import *  # noqa: F403

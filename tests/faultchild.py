@@ -27,8 +27,8 @@ def _wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 
 def arm(kind: str, at: int) -> None:
     """Count everything, and have the accident at count `at`."""
-    from pipeline.sim.faults import Faults  # noqa: PLC0415
-    from pipeline.sim.link import Link  # noqa: PLC0415
+    from flashpipe.sim.faults import Faults  # noqa: PLC0415
+    from flashpipe.sim.host_line import Link  # noqa: PLC0415
 
     def write(original: Callable[..., None]) -> Callable[..., None]:
         def counted(self: Any, data: bytes) -> None:
@@ -75,7 +75,7 @@ def main() -> int:
     if COUNTS in os.environ:
         atexit.register(lambda: Path(os.environ[COUNTS]).write_text(json.dumps(counters)))
     arm(kind, int(at))
-    from pipeline.tasks import cli  # noqa: PLC0415
+    from flashpipe.cli import main as cli  # noqa: PLC0415
 
     return cli.main(words)
 

@@ -75,7 +75,7 @@ class Project:
         return self.run("doit", *words)
 
     def flashpipe(self, *words: str, folder: Path | None = None) -> Done:
-        return self.run("pipeline.tasks.cli", *words, folder=folder)
+        return self.run("flashpipe.cli.main", *words, folder=folder)
 
     def receipts(self) -> list[dict[str, Any]]:
         """Every receipt, the oldest first; each is what the schema says."""
@@ -88,5 +88,5 @@ class Project:
 
 def make_project(folder: Path, state: Path) -> Project:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dodo.py").write_text("from pipeline.tasks import *\n")
+    (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
     return Project(folder, state)

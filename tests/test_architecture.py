@@ -48,20 +48,20 @@ MAY_IMPORT = {
     "sim": {"sim"},
 }
 # The virtual board shares with the host only what says nothing about boards.
-SIM_LEAVES = frozenset({"pipeline.errors", "pipeline.units", "pipeline.files"})
+SIM_LEAVES = frozenset({"flashpipe.errors", "flashpipe.units", "flashpipe.files"})
 # Library: the rooms, or single modules, that may know of it. Anything else from outside is refused.
 LIBRARIES = {
     "doit": {"tasks"},
-    "esptool": {"pipeline.board.espressif"},
-    "platformdirs": {"pipeline.files"},
+    "esptool": {"flashpipe.board.loader.esptool_parts"},
+    "platformdirs": {"flashpipe.files"},
     "requests": {"firmware"},
-    "ruamel": {"pipeline.profile_reader", "firmware"},
+    "ruamel": {"flashpipe.profile.yaml_reader", "firmware"},
     "serial": {"board", "sim"},
     "urllib3": {"firmware"},  # comes with requests, which wraps not all of its exceptions
 }
 HEAVY = frozenset({"esptool", "requests", "rich", "ruamel", "serial", "urllib3"})
 MAX_LINES = 450
-CATALOGUES = frozenset({"pipeline.errors"})  # one class after another, nothing to follow across pages
+CATALOGUES = frozenset({"flashpipe.errors"})  # one class after another, nothing to follow across pages
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ every_module = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES.k
 
 
 def targets(imported: Import) -> Iterator[str]:
-    """Modules of this project that an import reaches: `from pipeline import journal` is about pipeline.journal."""
+    """Modules of this project that an import reaches: `from pipeline import journal` is about flashpipe.records.journal."""
     if imported.module == "pipeline" or imported.module.startswith("pipeline."):
         whole = f"{imported.module}.{imported.name}"
         yield whole if whole in MODULES else imported.module
@@ -208,7 +208,7 @@ def test_every_package_travels_in_the_wheel() -> None:
 
 def test_dodo_imports_the_tasks_and_nothing_else() -> None:
     imports = read_imports((ROOT / "dodo.py").read_text(encoding="utf-8"))
-    assert {imported.module for imported in imports if imported.module != "__future__"} == {"pipeline.tasks"}
+    assert {imported.module for imported in imports if imported.module != "__future__"} == {"flashpipe.tasks"}
 
 
 @every_module
@@ -227,7 +227,9 @@ def test_no_module_needs_itself_to_be_loaded(module: Module) -> None:
 
 
 # What `doit list` loads: the package of the tasks, and whatever pyproject.toml enters into doit or the shell.
-ENTRIES = sorted({"pipeline.tasks", *re.findall(r'= "(pipeline[\w.]*):', (ROOT / "pyproject.toml").read_text("utf-8"))})
+ENTRIES = sorted(
+    {"flashpipe.tasks", *re.findall(r'= "(pipeline[\w.]*):', (ROOT / "pyproject.toml").read_text("utf-8"))}
+)
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -238,8 +240,8 @@ def test_listing_tasks_loads_nothing_heavy(name: str) -> None:
 
 # What a plain flash, whose boot nobody watches, has no use for: each is loaded by the function that needs it.
 SPARED = {
-    "pipeline.board": {"bootlog", "bootwords", "console", "diagnosis", "hands", "luafiles", "nodeinfo", "verdict"},
-    "pipeline.flasher": {"backing", "booting", "luastage", "moderetry", "restoring", "rollback", "saving"},
+    "flashpipe.board": {"bootlog", "bootwords", "console", "diagnosis", "hands", "luafiles", "nodeinfo", "verdict"},
+    "flashpipe.flasher": {"backing", "booting", "luastage", "moderetry", "restoring", "rollback", "saving"},
 }
 
 
@@ -258,7 +260,7 @@ def test_what_python_really_loads_agrees() -> None:
     assert done.returncode == 0, done.stderr
     loaded = {line.partition(".")[0] for line in done.stdout.splitlines()}
     assert loaded & HEAVY == set()
-    assert not any(line.startswith("pipeline.sim") for line in done.stdout.splitlines())
+    assert not any(line.startswith("flashpipe.sim") for line in done.stdout.splitlines())
 
 
 # --- the laws have teeth ---------------------------------------------------------------------------------------------
@@ -267,28 +269,44 @@ def test_what_python_really_loads_agrees() -> None:
 @pytest.mark.parametrize(
     ("name", "source", "complaint"),
     [
-        ("pipeline.units", "from pipeline.plan import Plan", "leaf must not import pipeline.plan"),
-        ("pipeline.profile", "from pipeline.board.ports import find", "spine must not import pipeline.board.ports"),
-        ("pipeline.plan", "import doit", "pipeline.plan must not know of doit"),
-        ("pipeline.plan", "def f():\n    import esptool.cmds", "pipeline.plan must not know of esptool"),
-        ("pipeline.firmware.image", "from pipeline import journal", "firmware must not import pipeline.journal"),
-        ("pipeline.board.writer", "import esptool", "pipeline.board.writer must not know of esptool"),
-        ("pipeline.board.session", "from pipeline.firmware import image", "board must not import pipeline.firmware"),
-        ("pipeline.flasher.running", "from pipeline.tasks import show", "flasher must not import pipeline.tasks"),
+        ("flashpipe.units", "from flashpipe.plan.make import Plan", "leaf must not import flashpipe.plan.make"),
         (
-            "pipeline.flasher.running",
-            "from ruamel.yaml import YAML",
-            "pipeline.flasher.running must not know of ruamel",
+            "flashpipe.profile.load",
+            "from flashpipe.board.ports.choice import find",
+            "spine must not import flashpipe.board.ports.choice",
         ),
-        ("pipeline.tasks.cli", "from pipeline.sim import cli", "tasks must not import pipeline.sim"),
-        ("pipeline.sim.chip", "from pipeline.flash import Region", "sim must not import pipeline.flash"),
-        ("pipeline.sim.chip", "from pipeline.board import chips", "sim must not import pipeline.board"),
-        ("pipeline.plan", "from .journal import read", "relative import"),
-        ("pipeline.plan", "from pipeline.journal import _read", "_read is private to pipeline.journal"),
+        ("flashpipe.plan.make", "import doit", "flashpipe.plan.make must not know of doit"),
+        ("flashpipe.plan.make", "def f():\n    import esptool.cmds", "flashpipe.plan.make must not know of esptool"),
         (
-            "pipeline.plan",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pipeline.board.session import Device",
-            "spine must not import pipeline.board.session",
+            "flashpipe.firmware.image",
+            "from pipeline import journal",
+            "firmware must not import flashpipe.records.journal",
+        ),
+        ("flashpipe.board.loader.writer", "import esptool", "flashpipe.board.loader.writer must not know of esptool"),
+        (
+            "flashpipe.board.session.session",
+            "from flashpipe.firmware import image",
+            "board must not import flashpipe.firmware",
+        ),
+        ("flashpipe.flasher.flash", "from flashpipe.tasks import show", "flasher must not import flashpipe.tasks"),
+        (
+            "flashpipe.flasher.flash",
+            "from ruamel.yaml import YAML",
+            "flashpipe.flasher.flash must not know of ruamel",
+        ),
+        ("flashpipe.cli.main", "from flashpipe.sim import cli", "tasks must not import flashpipe.sim"),
+        ("flashpipe.sim.chip.chip", "from flashpipe.flash import Region", "sim must not import flashpipe.flash"),
+        ("flashpipe.sim.chip.chip", "from flashpipe.board import chips", "sim must not import flashpipe.board"),
+        ("flashpipe.plan.make", "from .journal import read", "relative import"),
+        (
+            "flashpipe.plan.make",
+            "from flashpipe.records.journal import _read",
+            "_read is private to flashpipe.records.journal",
+        ),
+        (
+            "flashpipe.plan.make",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from flashpipe.board.session.session import Device",
+            "spine must not import flashpipe.board.session.session",
         ),
     ],
 )

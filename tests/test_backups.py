@@ -11,13 +11,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
+from flashpipe.files import later_stamp
+from flashpipe.flash import Region
+from flashpipe.records.backups import BLANK, Store, find, stores
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.backups import BLANK, Store, find, stores
-from pipeline.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
-from pipeline.files import later_stamp
-from pipeline.flash import Region
 
 MAC = "5c:cf:7f:00:00:01"
 WHOLE = Region(0, 0x40000)
@@ -116,7 +115,7 @@ def test_an_incomplete_backup_is_never_the_newest(store: Store) -> None:
     with pytest.raises(BackupMissingError):
         store.newest()
     first = store.save([(WHOLE, CONTENT)], why="asked")
-    from pipeline.backups import Stored  # noqa: PLC0415
+    from flashpipe.records.backups import Stored  # noqa: PLC0415
 
     partial = store.commit([Stored(Region(0, 0x10000), (block,))], why="asked", flash_size=0x40000, complete=False)
     assert store.newest() == first

@@ -5,11 +5,10 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from flashpipe.flash import SECTOR_SIZE, Region, merge
+from flashpipe.plan.cost import erase_s, joined, stream_s
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.cost import erase_s, joined, stream_s
-from pipeline.flash import SECTOR_SIZE, Region, merge
 
 SIZE = 0x80000
 NOISE = Random(5).randbytes(SIZE)

@@ -4,9 +4,8 @@ import pickle
 from collections.abc import Iterator
 
 import pytest
-
-from pipeline import errors
-from pipeline.errors import PipelineError
+from flashpipe import errors
+from flashpipe.errors import PipelineError
 
 
 def descendants(kind: type[PipelineError]) -> Iterator[type[PipelineError]]:

@@ -4,8 +4,7 @@ import dataclasses
 import pickle
 
 import pytest
-
-from pipeline.events import Event, Progress, Said, StepFinished, StepStarted, ignore
+from flashpipe.events import Event, Progress, Said, StepFinished, StepStarted, ignore
 
 EVENTS = [
     Event("sim://esp12"),

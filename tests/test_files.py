@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import RecordError
-from pipeline.files import STATE_VARIABLE, state_folder, virtual_ports_folder, write_atomic
+from flashpipe.errors import RecordError
+from flashpipe.files import STATE_VARIABLE, state_folder, virtual_ports_folder, write_atomic
 
 
 def test_state_folder_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

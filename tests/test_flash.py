@@ -3,10 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from pipeline.flash import (
+from flashpipe.flash import (
     FREQUENCY_CODES,
     MODE_CODES,
     SECTOR_SIZE,
@@ -18,6 +15,8 @@ from pipeline.flash import (
     merge,
     size_name,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @st.composite

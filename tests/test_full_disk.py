@@ -10,12 +10,11 @@ from random import Random
 from typing import Any
 
 import pytest
-
-from pipeline import journal, receipt
-from pipeline.backups import Store
-from pipeline.errors import RecordError
-from pipeline.firmware.cache import Cache, Record
-from pipeline.flash import Region
+from flashpipe.errors import RecordError
+from flashpipe.flash import Region
+from flashpipe.records import journal, receipt
+from flashpipe.records.backups import Store
+from flashpipe.sources.cache import Cache, Record
 
 WHOLE = Region(0, 0x20000)
 DATA = Random(1).randbytes(0x20000)

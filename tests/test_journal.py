@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from pipeline import journal
-from pipeline.digests import held, md5
-from pipeline.errors import RecordError
-from pipeline.flash import Region
-from pipeline.journal import Entry
+from flashpipe.digests import held, md5
+from flashpipe.errors import RecordError
+from flashpipe.flash import Region
+from flashpipe.records import journal
+from flashpipe.records.journal import Entry
 
 SHORT = '{"start": 0, "size": 8192, "blocks": "", "sectors": "abcd"}'
 MAC = "5c:cf:7f:d7:1c:89"

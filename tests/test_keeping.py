@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flashpipe.errors import KeepError
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.partition_table import LFS, SPIFFS
+from flashpipe.firmware.spiffs import FileSystem
+from flashpipe.firmware.survey import Holding, Resident
+from flashpipe.flash import FlashSettings, Region
+from flashpipe.plan.area_decisions import Wish
+from flashpipe.plan.keep import ACTIONS, BOARDS, TABLE, Action, Board, Decision, decide, lines, table_text
+from flashpipe.plan.make import FlashPlan, Segment, make_plan
 
-from pipeline.errors import KeepError
-from pipeline.fates import Wish
-from pipeline.firmware.filesystem import FileSystem
-from pipeline.firmware.image import Image
-from pipeline.firmware.partitions import LFS, SPIFFS
-from pipeline.firmware.resident import Holding, Resident
-from pipeline.flash import FlashSettings, Region
-from pipeline.keeping import ACTIONS, BOARDS, TABLE, Action, Board, Decision, decide, lines, table_text
-from pipeline.plan import FlashPlan, Segment, make_plan
 from tests.images import Builder
 
 MAKE = Builder()

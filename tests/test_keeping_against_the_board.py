@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from flashpipe.errors import ImageError
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.partition_table import LFS, REST_OF_FLASH, SPIFFS, TABLE_ADDRESS, with_places
+from flashpipe.firmware.spiffs import FileSystem
+from flashpipe.firmware.survey import Holding, Resident
+from flashpipe.flash import FlashSettings, Region
+from flashpipe.plan.area_decisions import Wish
+from flashpipe.plan.keep import decide
+from flashpipe.plan.make import make_plan
+from flashpipe.sim.firmware import rcr
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import ImageError
-from pipeline.fates import Wish
-from pipeline.firmware.filesystem import FileSystem
-from pipeline.firmware.image import Image
-from pipeline.firmware.partitions import LFS, REST_OF_FLASH, SPIFFS, TABLE_ADDRESS, with_places
-from pipeline.firmware.resident import Holding, Resident
-from pipeline.flash import FlashSettings, Region
-from pipeline.keeping import decide
-from pipeline.plan import make_plan
-from pipeline.sim import rcr
 from tests.images import Builder
 
 MAKE = Builder()

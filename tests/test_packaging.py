@@ -61,7 +61,7 @@ def test_it_lists_and_plans_from_any_folder(environment: Path, tmp_path: Path, o
     listed = call(environment / "flashpipe", "profiles", folder=tmp_path, FLASHPIPE_STATE=state)
     assert listed.returncode == 0, listed.stderr
     assert "esp12" in listed.stdout
-    (tmp_path / "dodo.py").write_text("from pipeline.tasks import *\n")
+    (tmp_path / "dodo.py").write_text("from flashpipe.tasks import *\n")
     planned = call(environment / "doit", "plan", "profile=esp12", folder=tmp_path, FLASHPIPE_STATE=state)
     assert planned.returncode == 1  # plain doit keeps its own statuses
     assert "[code: no-image]" in planned.stderr

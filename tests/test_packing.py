@@ -10,9 +10,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-
-from pipeline import packing
-from pipeline.files import cache_folder
+from flashpipe.board.loader import compression as packing
+from flashpipe.files import cache_folder
 
 DATA = Random(7).randbytes(0x4000) * 8
 

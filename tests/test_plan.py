@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-
-from pipeline import plan as plans
-from pipeline.errors import (
+from flashpipe.errors import (
     AggregatedInSplitError,
     ImageSizeError,
     KeepError,
@@ -23,9 +19,13 @@ from pipeline.errors import (
     PlanOverlapError,
     SwappedSplitError,
 )
-from pipeline.firmware.image import Image
-from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings, Region, merge
-from pipeline.plan import FlashPlan, estimate, make_plan, rows, with_real_size
+from flashpipe.firmware.image import Image
+from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings, Region, merge
+from flashpipe.plan import make as plans
+from flashpipe.plan.make import FlashPlan, estimate, make_plan, rows, with_real_size
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
 from tests.images import Builder
 
 MAKE = Builder()

@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from ruamel.yaml import YAML
-
-from pipeline.errors import BadValueError, PipelineError, ProfileError, UnknownProfileError
-from pipeline.firmware.build import Build
-from pipeline.flash import FREQUENCY_CODES, SIZE_CODES
-from pipeline.profile import (
+from flashpipe.errors import BadValueError, PipelineError, ProfileError, UnknownProfileError
+from flashpipe.flash import FREQUENCY_CODES, SIZE_CODES
+from flashpipe.profile.keys import ALL_KEYS, CHECKS, WANT
+from flashpipe.profile.load import (
     BootProfile,
     PortMatch,
     Profile,
@@ -34,7 +30,10 @@ from pipeline.profile import (
     serial_from,
     shipped_folder,
 )
-from pipeline.profile_keys import ALL_KEYS, CHECKS, WANT
+from flashpipe.sources.build import Build
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 Write = Callable[..., Path]
 Lines = Callable[..., list[str]]
@@ -649,9 +648,7 @@ def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: P
     elsewhere = project / "elsewhere"
     (elsewhere / "profiles").mkdir(parents=True)
     (elsewhere / "profiles" / "__init__.py").touch()  # a user's folder of the same name, importable and in front
-    script = (
-        "from pathlib import Path; from pipeline.profile import load_profile; print(load_profile('demo', Path()).path)"
-    )
+    script = "from pathlib import Path; from flashpipe.profile.load import load_profile; print(load_profile('demo', Path()).path)"
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
@@ -675,7 +672,7 @@ def test_a_project_folder_that_is_not_there_lists_the_shipped_ones(project: Path
 
 def test_names_cost_no_yaml_parser(project: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from pipeline.profile import available_profiles, profile_names\n"
+        "import sys; from pathlib import Path; from flashpipe.profile.load import available_profiles, profile_names\n"
         f"names = [entry.name for entry in available_profiles(Path({str(project)!r}))]\n"
         "assert 'esp12' in names\n"
         "print([name for name in sys.modules if name.partition('.')[0] in ('ruamel', 'esptool', 'doit', 'serial')])"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import ProfileError
-from pipeline.profile import load_profile
+from flashpipe.errors import ProfileError
+from flashpipe.profile.load import load_profile
 
 
 def boards(folder: Path, *macs: str) -> tuple[str, ...]:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import LuaFileMissingError, ProfileError
-from pipeline.profile import Profile, load_profile
-from pipeline.tasks.lua_wish import lua_wish
+from flashpipe.errors import LuaFileMissingError, ProfileError
+from flashpipe.jobs.lua_policy import lua_wish
+from flashpipe.profile.load import Profile, load_profile
 
 BASE = "flash: {size: 4MB, mode: dio}\n"
 

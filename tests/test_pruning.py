@@ -9,11 +9,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-
-from pipeline import journal
-from pipeline.backups import Manifest, Store, Stored
-from pipeline.flash import Region
-from pipeline.pruning import Removal, Rule, loose_blocks, old_backups, old_receipts, remove
+from flashpipe.flash import Region
+from flashpipe.records import journal
+from flashpipe.records.backups import Manifest, Store, Stored
+from flashpipe.records.prune import Removal, Rule, loose_blocks, old_backups, old_receipts, remove
 
 MAC, OTHER = "5c:cf:7f:00:00:01", "5c:cf:7f:00:00:02"
 WHOLE = Region(0, 0x20000)

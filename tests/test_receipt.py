@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flashpipe.records import receipt
+from flashpipe.records.receipt import Receipt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import receipt
-from pipeline.receipt import Receipt
 from tests.schema import checked, validator
 
 DONE = Receipt(

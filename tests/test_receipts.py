@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.errors import RecordError
-from pipeline.flash import Region
-from pipeline.receipts import Kept, read_receipts, vouched
+from flashpipe.errors import RecordError
+from flashpipe.flash import Region
+from flashpipe.records.history import Kept, read_receipts, vouched
 
 MAC = "5c:cf:7f:00:00:01"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from pipeline.flash import SIZE_BYTES
-from pipeline.profile import Profile, Source, available_profiles, load_profile, shipped_folder
+from flashpipe.flash import SIZE_BYTES
+from flashpipe.profile.load import Profile, Source, available_profiles, load_profile, shipped_folder
 
 # name: chip, size, modes that the facts allow it, frequency. Written from the facts, not from the files.
 MODULES = {

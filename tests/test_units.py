@@ -3,12 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from flashpipe.errors import BadValueError
+from flashpipe.flash import SIZE_BYTES, SIZE_CODES
+from flashpipe.units import format_address, format_size, parse_address, parse_bool, parse_duration, parse_size
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.errors import BadValueError
-from pipeline.flash import SIZE_BYTES, SIZE_CODES
-from pipeline.units import format_address, format_size, parse_address, parse_bool, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from flashpipe import values
+from flashpipe.events import Said
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline import values
-from pipeline.events import Said
 
 OPTIONS: tuple[dict[str, bool], ...] = ({}, {"kw_only": True})
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from pipeline.errors import BadValueError
-from pipeline.versions import numbers, parse_demand
+from flashpipe.errors import BadValueError
+from flashpipe.versions import numbers, parse_demand
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,10 @@ def test_every_shipped_profile_can_be_read_and_planned(tmp_path: Path) -> None:
     (tmp_path / "tiny.bin").write_bytes(boot_image())
     done = run(
         "from pathlib import Path\n"
-        "from pipeline.firmware.sources import load_source\n"
-        "from pipeline.flash import FlashSettings\n"
-        "from pipeline.plan import make_plan\n"
-        "from pipeline.profile import available_profiles, load_profile\n"
+        "from flashpipe.sources.resolve import load_source\n"
+        "from flashpipe.flash import FlashSettings\n"
+        "from flashpipe.plan.make import make_plan\n"
+        "from flashpipe.profile.load import available_profiles, load_profile\n"
         "image = load_source('tiny.bin', Path())\n"
         "for entry in available_profiles(Path()):\n"
         "    profile = load_profile(entry.name, Path())\n"

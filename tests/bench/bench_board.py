@@ -26,7 +26,7 @@ ALLOWANCE = 60 * MIB
 
 def board(*words: str, folder: Path) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "FLASHPIPE_STATE": str(folder / "state")}
-    command = [sys.executable, "-m", "pipeline.sim.cli", "esp12", "--pty", *words]
+    command = [sys.executable, "-m", "flashpipe.sim.cli", "esp12", "--pty", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, env=environment)
 
 

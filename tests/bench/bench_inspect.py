@@ -14,11 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from pipeline.firmware.fetch import Access
-from pipeline.firmware.image import Image
-from pipeline.firmware.inspection import inspect_images
-from pipeline.tasks import locking
-from pipeline.tasks.inspect_text import as_data, describe
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.inspection import inspect_images
+from flashpipe.sources import pinned as locking
+from flashpipe.sources.fetch import Access
+from flashpipe.text.inspection import as_data, describe
+
 from tests.images import Builder
 
 ROUNDS = 15

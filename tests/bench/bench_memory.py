@@ -40,7 +40,7 @@ def main() -> int:
             [
                 sys.executable,
                 "-m",
-                "pipeline.tasks.cli",
+                "flashpipe.cli.main",
                 "flash",
                 "profile=d1-mini-pro",
                 "port=sim://d1-mini-pro",

@@ -60,7 +60,7 @@ def one_mib() -> bytes:
 @contextlib.contextmanager
 def board(*words: str, how: str = "--pty") -> Iterator[str]:
     """A fresh board in real time; its port."""
-    command = [sys.executable, "-m", "pipeline.tasks.cli", "board", *how.split(), "--time", "real", *words]
+    command = [sys.executable, "-m", "flashpipe.cli.main", "board", *how.split(), "--time", "real", *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -88,7 +88,7 @@ class Bench:
 
     def __init__(self, folder: Path, baud: int, rounds: int) -> None:
         self.folder, self.baud, self.rounds = folder, baud, rounds
-        (folder / "dodo.py").write_text("from pipeline.tasks import *\n")
+        (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
         image = one_mib()
         (folder / "a.bin").write_bytes(image)
         other = bytearray(image)

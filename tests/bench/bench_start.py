@@ -41,7 +41,7 @@ def main() -> int:
     """Print the figures; 1 if a limit is missed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "dodo.py").write_text("from pipeline.tasks import *\n")
+        (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
         bare = median_s([sys.executable, "-c", "import doit"], folder)
         listing = median_s([sys.executable, "-m", "doit", "list"], folder)
         heavy = loaded(folder)

@@ -29,8 +29,8 @@ INI = "[pytest]\nmarkers =\n    flaky: reruns are not wanted here\n"
 HOOK = """
 import fcntl, struct, termios
 import serial
-serial.protocol_handler_packages.append("pipeline.sim")
-from pipeline.sim.protocol_sim_attach import Serial
+serial.protocol_handler_packages.append("flashpipe.sim")
+from flashpipe.sim.protocol_sim_attach import Serial
 ports = {}
 system_ioctl = fcntl.ioctl
 
@@ -59,7 +59,7 @@ fcntl.ioctl = ioctl
 @contextmanager
 def board(way: str, environment: dict[str, str]) -> Iterator[str]:
     """A running board; its port."""
-    command = [sys.executable, "-m", "pipeline.sim.cli", "esp12", f"--{way}"]
+    command = [sys.executable, "-m", "flashpipe.sim.cli", "esp12", f"--{way}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout is not None

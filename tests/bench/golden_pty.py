@@ -56,7 +56,7 @@ def replay(case: dict[str, Any], folder: Path, *, serial: bool) -> list[str]:
     flash = folder / "flash.bin"
     contents = zlib.decompress(base64.b64decode(case["nor_init"])) if case["nor_init"] else bytes([case["fill"]]) * SIZE
     flash.write_bytes(contents)
-    command = [sys.executable, "-m", "pipeline.sim.cli", "--pty", "--start", f"stub-v{case['stub']}"]
+    command = [sys.executable, "-m", "flashpipe.sim.cli", "--pty", "--start", f"stub-v{case['stub']}"]
     command += ["--flash", str(flash)]
     for name, value in case["flash_params"].items():
         command += ["--param", f"{name}={value}"]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
-from pipeline.board.bootlog import BootWatcher, Send, Verdict
+from flashpipe.board.boot.watcher import BootWatcher, Send, Verdict
 
 Message = tuple[float, int, bytes]
 """Time in seconds, baud rate, bytes."""

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.board import writer
-from pipeline.flash import Region
+from flashpipe.board.loader import writer
+from flashpipe.flash import Region
 
 SIZE = 0x60000
 

@@ -4,8 +4,7 @@ import random
 from typing import Any
 
 import pytest
-
-from pipeline.board.bootlog import COMMON_BAUDS, FORMAT_S, BootWatcher, Listen, Verdict, rom_baud
+from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, Listen, Verdict, rom_baud
 
 ROM = 74880
 FAST = 115200

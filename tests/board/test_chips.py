@@ -3,10 +3,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from pipeline.board.chips import (
+from flashpipe.board.loader.chips import (
     MANUFACTURERS,
     PARTS,
     chip_id,
@@ -17,7 +14,9 @@ from pipeline.board.chips import (
     identify_chip,
     sfdp_size,
 )
-from pipeline.errors import DeviceError
+from flashpipe.errors import DeviceError
+from hypothesis import given
+from hypothesis import strategies as st
 
 MB = 1024 * 1024
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from flashpipe.board.loader import compare as comparing
+from flashpipe.board.loader import writer
+from flashpipe.board.loader.compare import Clues
+from flashpipe.digests import held, known
+from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.board import comparing, writer
-from pipeline.board.comparing import Clues
-from pipeline.digests import held, known
-from pipeline.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from tests.board.fakes import SIZE, FakeLoader, piece, put, quiet
 
 

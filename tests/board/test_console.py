@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 
 import pytest
+from flashpipe.board.lua import console as module
+from flashpipe.board.lua.console import LINE_LIMIT, Console, find_console, pieces, quoted
+from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
+from flashpipe.sim.lua.syntax import Parser
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.board import console as module
-from pipeline.board.console import LINE_LIMIT, Console, find_console, pieces, quoted
-from pipeline.errors import ConsoleError, LuaFailedError, NoLuaPromptError
-from pipeline.sim.lua_syntax import Parser
 
 Answer = Callable[[str], str]
 

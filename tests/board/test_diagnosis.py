@@ -6,16 +6,24 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
+from flashpipe import errors
+from flashpipe.board.boot.kinds import ALIVE, FAILED
+from flashpipe.board.diagnosis.evidence import (
+    INTO_APPLICATION,
+    INTO_LOADER,
+    KNOCKED,
+    UNTOUCHED,
+    Evidence,
+    Findings,
+    Heard,
+)
+from flashpipe.board.diagnosis.judge import EVIDENT, RULES, UNKNOWN, fit, judge
+from flashpipe.board.ports import doctor
+from flashpipe.board.ports.adapters import HostFacts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import errors
-from pipeline.board import doctor
-from pipeline.board.diagnosis import EVIDENT, RULES, UNKNOWN, fit, judge
-from pipeline.board.evidence import INTO_APPLICATION, INTO_LOADER, KNOCKED, UNTOUCHED, Evidence, Findings, Heard
-from pipeline.board.rules.pains import PAINS
-from pipeline.board.signs import ALIVE, FAILED
-from pipeline.board.usb import HostFacts
+from tests.board.complaints import PAINS
 
 BY_NAME: Final = {rule.name: rule for rule in RULES}
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from pipeline.board import doctor
-from pipeline.board.doctor import Check, Question
-from pipeline.board.hostview import Host, Node, this_host
-from pipeline.board.ports import PortInfo
+from flashpipe.board.ports import doctor
+from flashpipe.board.ports.choice import PortInfo
+from flashpipe.board.ports.doctor import Check, Question
+from flashpipe.board.ports.host import Host, Node, this_host
 
 CH340 = PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523)
 CP2102 = PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, serial="0001")

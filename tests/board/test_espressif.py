@@ -12,7 +12,7 @@ LOADED = "[name for name in sys.modules if name.partition('.')[0] in {'esptool',
 
 def run(*lines: str) -> str:
     """Python in a process of its own, since loaded modules are the subject."""
-    script = "\n".join(("import sys", "from pipeline.board import espressif", *lines))
+    script = "\n".join(("import sys", "from flashpipe.board import espressif", *lines))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -6,10 +6,9 @@ import zlib
 from random import Random
 
 import pytest
+from flashpipe.board.loader.frames import BLOCK, GROWTH, blocks
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.board.frames import BLOCK, GROWTH, blocks
 
 CONTENTS = st.lists(
     st.tuples(st.integers(0, 60_000), st.sampled_from(["blank", "random", "text"]), st.integers(0, 99)), max_size=5

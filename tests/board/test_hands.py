@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from pipeline.board.hands import INTO_APPLICATION, INTO_LOADER, LIMIT_S, REMIND_S, WIRING, Hands
-from pipeline.errors import ConnectError, StoppedError
+from flashpipe.board.session.manual_reset import INTO_APPLICATION, INTO_LOADER, LIMIT_S, REMIND_S, WIRING, Hands
+from flashpipe.errors import ConnectError, StoppedError
 
 
 class Scene:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.board import ladder as ladders
-from pipeline.board import ports, waymemory
-from pipeline.board.ladder import EXCHANGED, RUNGS, START, WORK, Ladder, usual
-from pipeline.board.romlink import RomLink
-from pipeline.board.waymemory import Way
-from pipeline.errors import (
+from flashpipe.board.loader.rom_only import RomLink
+from flashpipe.board.ports import choice as ports
+from flashpipe.board.session import fallbacks as ladders
+from flashpipe.board.session import link_memory as waymemory
+from flashpipe.board.session.fallbacks import EXCHANGED, RUNGS, START, WORK, Ladder, usual
+from flashpipe.board.session.link_memory import Way
+from flashpipe.errors import (
     ConnectError,
     PipelineError,
     PortLostError,
@@ -24,8 +24,8 @@ from pipeline.errors import (
     WrongBoardError,
     WrongChipError,
 )
-from pipeline.flash import Region
-from pipeline.sim import protocol_sim
+from flashpipe.flash import Region
+from flashpipe.sim import protocol_sim
 
 pytestmark = pytest.mark.usefixtures("own_state")
 PORT, MAC, OTHER = "/dev/ttyX", "5c:cf:7f:00:00:01", "5c:cf:7f:00:00:02"

@@ -4,11 +4,10 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from flashpipe.board.boot.verdict import classify
+from flashpipe.board.session.text import garbage_bytes, readable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from pipeline.board.linetext import garbage_bytes, readable
-from pipeline.board.verdict import classify
 
 ROM_LOG = (
     b"\r\n ets Jan  8 2013,rst cause:2, boot mode:(3,6)\r\n\r\nload 0x40100000, len 28740, room 16 \r\ntail 4\r\n"

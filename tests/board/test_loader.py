@@ -9,13 +9,13 @@ from random import Random
 from typing import Any
 
 import pytest
-
-from pipeline.board import ports
-from pipeline.board.frames import xor_checksum
-from pipeline.board.loader import Link
-from pipeline.errors import WireError, WrongChipError
-from pipeline.flash import Region
-from pipeline.sim import protocol_sim, registers
+from flashpipe.board.loader.frames import xor_checksum
+from flashpipe.board.loader.link import Link
+from flashpipe.board.ports import choice as ports
+from flashpipe.errors import WireError, WrongChipError
+from flashpipe.flash import Region
+from flashpipe.sim import protocol_sim
+from flashpipe.sim.chip import registers
 
 PACKS = bytes(range(256)) * 0x28
 DENSE = Random(1).randbytes(0x2800)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flashpipe.board.lua.console import Console, find_console
+from flashpipe.board.lua.files import BoardFiles, LuaFile, _portions
+from flashpipe.board.session.session import Session
+from flashpipe.errors import FileDamagedError, LuaFailedError
+from flashpipe.sim.lua.syntax import Parser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.board.console import Console, find_console
-from pipeline.board.luafiles import BoardFiles, LuaFile, _portions
-from pipeline.board.session import Session
-from pipeline.errors import FileDamagedError, LuaFailedError
-from pipeline.sim.lua_syntax import Parser
 from tests.nodemcus import board, image
 
 BYTES = bytes(range(256)) * 2 + b"]]\r\n\0" + b"1"

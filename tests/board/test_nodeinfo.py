@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flashpipe.board.lua.console import find_console
+from flashpipe.board.lua.node_info import NodeInfo, read_node
+from flashpipe.board.session.session import Session
+from flashpipe.errors import LuaFailedError
 
-from pipeline.board.console import find_console
-from pipeline.board.nodeinfo import NodeInfo, read_node
-from pipeline.board.session import Session
-from pipeline.errors import LuaFailedError
 from tests.nodemcus import board, image
 
 Reader = Callable[..., NodeInfo]

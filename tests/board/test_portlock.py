@@ -10,14 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from pipeline.board import portlock
-from pipeline.board.portlock import PortLock, canonical, find_holders, lock_path, lock_port, wait_until_free
-from pipeline.errors import PortBusyError, RecordError
+from flashpipe.board.ports import lock as portlock
+from flashpipe.board.ports.lock import PortLock, canonical, find_holders, lock_path, lock_port, wait_until_free
+from flashpipe.errors import PortBusyError, RecordError
 
 HOLD = """
 import sys
-from pipeline.board.portlock import lock_port
+from flashpipe.board.ports.lock import lock_port
 with lock_port(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -3,9 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from pipeline.board.portmemory import PortMemory
-from pipeline.errors import RecordError
+from flashpipe.board.ports.memory import PortMemory
+from flashpipe.errors import RecordError
 
 MAC = "5c:cf:7f:d7:1c:89"
 

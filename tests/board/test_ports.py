@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from flashpipe import files
+from flashpipe.board.ports.adapters import HostFacts
+from flashpipe.board.ports.choice import PortInfo, choose_port, is_url, is_virtual, list_ports, port_slug
+from flashpipe.board.ports.memory import PortMemory
+from flashpipe.errors import NoPortError, PortAmbiguousError
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline import files
-from pipeline.board.portmemory import PortMemory
-from pipeline.board.ports import PortInfo, choose_port, is_url, is_virtual, list_ports, port_slug
-from pipeline.board.usb import HostFacts
-from pipeline.errors import NoPortError, PortAmbiguousError
 
 CH340 = PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523, "", "1-1.2", "USB2.0-Serial")
 SECOND = replace(CH340, device="/dev/ttyUSB1", location="1-1.3")

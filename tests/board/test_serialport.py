@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 import serial
 import serial.rfc2217
-
-from pipeline.board import serialport
-from pipeline.board.portlock import Holder
-from pipeline.board.ports import PortInfo
-from pipeline.board.serialport import open_port
-from pipeline.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
+from flashpipe.board.ports import open as serialport
+from flashpipe.board.ports.choice import PortInfo
+from flashpipe.board.ports.lock import Holder
+from flashpipe.board.ports.open import open_port
+from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="ptys exist on POSIX only")
 
@@ -55,14 +54,14 @@ def test_a_port_opened_twice_is_busy(pty_pair: tuple[int, str]) -> None:
 
 def test_a_missing_port_says_which_there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     there = [PortInfo("/dev/ttyUSB1", 0x1A86, 0x7523), PortInfo("/dev/ttyS0")]
-    monkeypatch.setattr("pipeline.board.ports.list_ports", lambda: there)
+    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", lambda: there)
     with pytest.raises(NoPortError, match=r"there is /dev/ttyUSB1 \(CH340\)") as caught:
         open_port(str(tmp_path / "ttyUSB9"), 115200)
     assert caught.value.hint == "port=/dev/ttyUSB1"
 
 
 def test_a_missing_port_among_none_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("pipeline.board.ports.list_ports", list)
+    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", list)
     with pytest.raises(NoPortError) as caught:
         open_port(str(tmp_path / "ttyUSB9"), 115200)
     assert caught.value.hint

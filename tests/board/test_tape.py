@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.board import transcript
-from pipeline.board.frames import encode
-from pipeline.board.tape import KEPT, WHOLE, Chunk, Tape, recorded
+from flashpipe.board.loader.frames import encode
+from flashpipe.board.session import traffic_text as transcript
+from flashpipe.board.session.traffic import KEPT, WHOLE, Chunk, Tape, recorded
 
 
 class Port:

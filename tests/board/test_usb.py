@@ -3,8 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from pipeline.board.usb import HostFacts, adapter_name, look_at_host
+from flashpipe.board.ports.adapters import HostFacts, adapter_name, look_at_host
 
 
 def add(root: Path, name: str, text: str = "") -> None:

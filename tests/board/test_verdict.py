@@ -4,10 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from pipeline.board.crash import Crash
-from pipeline.board.expects import accepts
-from pipeline.board.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
+from flashpipe.board.boot.crash import Crash
+from flashpipe.board.boot.expectations import accepts
+from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 
 CONCLUSIVE = {"prompt", "bad-checksum", "no-image", "rf-cal", "exception", "panic", "download-mode"}
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flashpipe.board.boot.kinds import ALIVE, FAILED, HEALTHY
+from flashpipe.board.boot.verdict import classify, conclude
+from flashpipe.board.session.text import readable
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.board.linetext import readable
-from pipeline.board.signs import ALIVE, FAILED, HEALTHY
-from pipeline.board.verdict import classify, conclude
 
 PROOFS = {"prompt": ("> ",), "python-prompt": (">>>",), "banner": ("NodeMCU", "powered by Lua", "init.lua")}
 """What must be in a text for the classes that name a firmware."""

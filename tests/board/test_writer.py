@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from flashpipe.board.loader import compare as comparing
+from flashpipe.board.loader import writer
+from flashpipe.errors import VerifyError
+from flashpipe.flash import SECTOR_SIZE, Region
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.board import comparing, writer
-from pipeline.errors import VerifyError
-from pipeline.flash import SECTOR_SIZE, Region
 from tests.board.fakes import SIZE, FakeLoader, piece, put, quiet
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from pipeline.firmware.filesystem import BLOCK
-from pipeline.flash import Region
+from flashpipe.firmware.spiffs import BLOCK
+from flashpipe.flash import Region
 
 MARK = 0x0529 ^ 0x100
 

@@ -12,12 +12,11 @@ from esptool.bin_image import LoadFirmwareImage
 from esptool.cmds import _update_image_flash_params
 from esptool.targets import ESP8266ROM
 from esptool.util import FatalError
+from flashpipe.errors import ImageError
+from flashpipe.firmware.image import BootImage, Image, parse_boot_image, with_settings
+from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.errors import ImageError
-from pipeline.firmware.image import BootImage, Image, parse_boot_image, with_settings
-from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings
 
 
 def ours(data: bytes) -> BootImage | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.errors import (
+from flashpipe.errors import (
     BadValueError,
     ImageChecksumError,
     ImageTruncatedError,
@@ -15,10 +14,10 @@ from pipeline.errors import (
     PlanOverlapError,
     all_codes,
 )
-from pipeline.firmware.allowance import ALLOWABLE, Allowance, parse_allowed
-from pipeline.firmware.image import Image, check_layout
-from pipeline.flash import FlashSettings
-from pipeline.plan import make_plan
+from flashpipe.firmware.image import Image, check_layout
+from flashpipe.firmware.overrides import ALLOWABLE, Allowance, parse_allowed
+from flashpipe.flash import FlashSettings
+from flashpipe.plan.make import make_plan
 
 SETTINGS = FlashSettings("dio", "4MB", "40m")
 

@@ -9,11 +9,10 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
+from flashpipe.errors import ArchiveError, ArchiveMemberError, PipelineError
+from flashpipe.sources.archive import MAX_MEMBER, read_member, split_member, unpack_gzip
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.errors import ArchiveError, ArchiveMemberError, PipelineError
-from pipeline.firmware.archive import MAX_MEMBER, read_member, split_member, unpack_gzip
 
 PAIR = {"bin/0x00000.bin": b"\xe9first", "bin/0x10000.bin": b"second", "README.md": b"text"}
 
@@ -125,7 +124,7 @@ def test_a_bomb_around_the_tar() -> None:
 
 
 def test_more_members_than_anybody_packs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.firmware.archive.MAX_MEMBERS", 2)
+    monkeypatch.setattr("flashpipe.sources.archive.MAX_MEMBERS", 2)
     for make in (make_zip, make_tar):
         with pytest.raises(ArchiveError, match="more than 2 members"):
             read_member(make(PAIR), "README.md", "a")

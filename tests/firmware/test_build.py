@@ -11,8 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import (
+from flashpipe.errors import (
     BuildDueError,
     BuildError,
     BuildInputsError,
@@ -21,10 +20,11 @@ from pipeline.errors import (
     RecordError,
     StoppedError,
 )
-from pipeline.firmware import build as builds
-from pipeline.firmware.build import Build, input_files, last_build, run_build
-from pipeline.firmware.cache import Cache
-from pipeline.firmware.filelock import exclusive
+from flashpipe.locks import exclusive
+from flashpipe.sources import build as builds
+from flashpipe.sources.build import Build, input_files, last_build, run_build
+from flashpipe.sources.cache import Cache
+
 from tests.webserver import digest
 
 PAIR = ((0, "bin/0x00000.bin"), (0x10000, "bin/0x10000.bin"))
@@ -87,7 +87,7 @@ def test_a_killed_build_invalidates_what_the_last_one_made(tree: Path, records: 
     run_build(build, records)
     script(tree, MAKE_PAIR + "import time\nprint('half', flush=True)\ntime.sleep(60)\n")
     code = (
-        "import sys; from pathlib import Path; from pipeline.firmware.build import Build, run_build\n"
+        "import sys; from pathlib import Path; from flashpipe.sources.build import Build, run_build\n"
         f"run_build(Build({build.command!r}, Path({str(tree)!r}), {PAIR!r}), Path({str(records)!r}), on_line=print)"
     )
     process = subprocess.Popen(

@@ -3,10 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from pipeline.firmware.content import (
+from flashpipe.firmware.content_type import (
     describe_content,
     excerpt,
     foreign_content,
@@ -14,6 +11,8 @@ from pipeline.firmware.content import (
     in_words,
     looks_headerless,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import struct
 from pathlib import Path
 
 import pytest
+from flashpipe.errors import ImageMissingError, NotAnImageError
+from flashpipe.firmware.elf import read_elf
 
-from pipeline.errors import ImageMissingError, NotAnImageError
-from pipeline.firmware.elf import read_elf
 from tests.elfs import make_elf
 
 

@@ -13,10 +13,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from pipeline.errors import (
+from flashpipe.errors import (
     FetchBusyError,
     FetchCertificateError,
     FetchContentError,
@@ -30,10 +27,13 @@ from pipeline.errors import (
     RecordError,
     SourceError,
 )
-from pipeline.firmware.cache import Cache
-from pipeline.firmware.download import Limits
-from pipeline.firmware.fetch import Access, Fetched, fetch, parse_url
-from pipeline.firmware.filelock import exclusive
+from flashpipe.locks import exclusive
+from flashpipe.sources.cache import Cache
+from flashpipe.sources.download import Limits
+from flashpipe.sources.fetch import Access, Fetched, fetch, parse_url
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from tests.images import Builder
 from tests.webserver import Asked, Reply, Server, digest, document, hung_up, in_turn, part, redirect
 
@@ -445,8 +445,8 @@ def test_a_disk_that_cannot_be_written(web: Server, image: bytes, tmp_path: Path
 FETCH = """
 import sys
 from pathlib import Path
-from pipeline.firmware.cache import Cache
-from pipeline.firmware.fetch import Access, fetch, parse_url
+from flashpipe.sources.cache import Cache
+from flashpipe.sources.fetch import Access, fetch, parse_url
 print(fetch(parse_url(sys.argv[1]), Access(cache=Cache(Path(sys.argv[2])))).sha256)
 """
 

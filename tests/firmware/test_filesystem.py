@@ -3,10 +3,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-
-from pipeline.firmware.filesystem import (
+from flashpipe.firmware.spiffs import (
     BLOCK,
     SMALL_BLOCK,
     FileSystem,
@@ -17,7 +14,10 @@ from pipeline.firmware.filesystem import (
     place_in_partition,
     places_up_to_2x,
 )
-from pipeline.flash import Region
+from flashpipe.flash import Region
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from tests.firmware.flashes import Flash, put_files
 
 MIB = 0x100000

@@ -4,12 +4,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from flashpipe.firmware.flash_map import areas, volatile
+from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.flash import Region
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from pipeline.firmware.flashmap import areas, volatile
-from pipeline.firmware.nodemcu import Firmware, identify_firmware
-from pipeline.flash import Region
 
 SIZES = (0x40000, 0x80000, 0x100000, 0x200000, 0x400000, 0x800000, 0x1000000)
 

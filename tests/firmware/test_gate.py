@@ -4,8 +4,7 @@ import struct
 from typing import Any
 
 import pytest
-
-from pipeline.errors import (
+from flashpipe.errors import (
     AggregatedInSplitError,
     FirmwareLayoutError,
     FlashModeError,
@@ -22,7 +21,7 @@ from pipeline.errors import (
     PlanBoundsError,
     SwappedSplitError,
 )
-from pipeline.firmware.image import Image, check_layout, check_mode
+from flashpipe.firmware.image import Image, check_layout, check_mode
 
 FLASH = 0x400000
 

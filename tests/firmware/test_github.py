@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.errors import (
+from flashpipe.errors import (
     FetchContentError,
     FetchMismatchError,
     FetchStatusError,
@@ -18,11 +17,12 @@ from pipeline.errors import (
     ReleaseMissingError,
     SourceError,
 )
-from pipeline.firmware.cache import Cache
-from pipeline.firmware.download import Limits
-from pipeline.firmware.fetch import Access
-from pipeline.firmware.github import Release, parse_release
-from pipeline.firmware.sources import resolve_source
+from flashpipe.sources.cache import Cache
+from flashpipe.sources.download import Limits
+from flashpipe.sources.fetch import Access
+from flashpipe.sources.github import Release, parse_release
+from flashpipe.sources.resolve import resolve_source
+
 from tests.webserver import Reply, Server, digest, document, redirect
 
 DATA = b"\xe9" + bytes(range(200))

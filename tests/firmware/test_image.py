@@ -4,10 +4,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from pipeline.errors import (
+from flashpipe.errors import (
     HeaderlessError,
     ImageChecksumError,
     ImageError,
@@ -18,9 +15,11 @@ from pipeline.errors import (
     NotBootableError,
     OtherChipError,
 )
-from pipeline.firmware.image import Image, LoadSegment, is_aggregated, parse_boot_image, with_settings
-from pipeline.firmware.inspection import inspect_images
-from pipeline.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings
+from flashpipe.firmware.image import Image, LoadSegment, is_aggregated, parse_boot_image, with_settings
+from flashpipe.firmware.inspection import inspect_images
+from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def image(data: bytes, name: str = "firmware.bin") -> Image:

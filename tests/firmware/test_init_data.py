@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.errors import InitDataError
-from pipeline.firmware import init_data
-from pipeline.firmware.cache import Cache
-from pipeline.firmware.flashmap import areas
-from pipeline.firmware.init_data import (
+from flashpipe.errors import InitDataError
+from flashpipe.firmware import init_data
+from flashpipe.firmware.flash_map import areas
+from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.firmware.init_data import (
     ADC_BYTE,
     LENGTH,
     V05_HEAD,
@@ -27,7 +26,7 @@ from pipeline.firmware.init_data import (
     read_file,
     state_of,
 )
-from pipeline.firmware.nodemcu import Firmware, identify_firmware
+from flashpipe.sources.cache import Cache
 
 SECTOR = 0x1000
 DATA = V05_HEAD + bytes(range(1, LENGTH - len(V05_HEAD) + 1))

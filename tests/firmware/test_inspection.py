@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.inspection import Inspection, inspect_images, memory_name
+from flashpipe.flash import Region
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.firmware.image import Image
-from pipeline.firmware.inspection import Inspection, inspect_images, memory_name
-from pipeline.flash import Region
 
 
 def look(data: bytes, address: int | None = None) -> Inspection:

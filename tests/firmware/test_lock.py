@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
-
-from pipeline.errors import LockError, LockMismatchError, SourceError
-from pipeline.firmware.image import Image
-from pipeline.firmware.lock import (
+from flashpipe.errors import LockError, LockMismatchError, SourceError
+from flashpipe.firmware.image import Image
+from flashpipe.sources.lock_file import (
     FACTS,
     LOCK_NAME,
     FilePin,
@@ -25,6 +23,7 @@ from pipeline.firmware.lock import (
     source_name,
     write_pin,
 )
+from ruamel.yaml import YAML
 
 DIGEST = "0123456789abcdef" * 4
 SOUND = f"""\
@@ -319,8 +318,8 @@ def test_a_pair_is_named_with_its_addresses() -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from pipeline.firmware.image import Image
-from pipeline.tasks.locking import Loaded, Lock, pin
+from flashpipe.firmware.image import Image
+from flashpipe.sources.pinned import Loaded, Lock, pin
 folder = Path(sys.argv[1])
 for number in range(6):
     name = f"{sys.argv[2]}-{number}.bin"

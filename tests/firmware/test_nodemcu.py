@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.firmware.nodemcu import Firmware, identify_firmware
+from flashpipe.firmware.identify import Firmware, identify_firmware
 
 MICROPYTHON = b"\x00MicroPython v1.10-8-g8b7039d7d on 2019-01-26; ESP module with ESP8266\x00"
 

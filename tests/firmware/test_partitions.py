@@ -3,10 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from pipeline.firmware.partitions import (
+from flashpipe.firmware.partition_table import (
     IROM,
     LFS,
     PHY_DATA,
@@ -18,7 +15,9 @@ from pipeline.firmware.partitions import (
     parse_partitions,
     settle,
 )
-from pipeline.flash import Region
+from flashpipe.flash import Region
+from hypothesis import given
+from hypothesis import strategies as st
 
 # The first bytes at 0x10000 of a fresh build (facts: image-flashmap §5.3).
 FACTS_RECORD = bytes.fromhex(

@@ -6,13 +6,13 @@ import struct
 from typing import Any
 
 import pytest
+from flashpipe.errors import LfsImageError, LfsPartitionError, SpiffsImageError
+from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.placement import place_lfs, place_spiffs
+from flashpipe.flash import FlashSettings
+from flashpipe.plan.make import make_plan, without_placed
 
-from pipeline.errors import LfsImageError, LfsPartitionError, SpiffsImageError
-from pipeline.firmware.image import Image
-from pipeline.firmware.nodemcu import Firmware, identify_firmware
-from pipeline.firmware.placing import place_lfs, place_spiffs
-from pipeline.flash import FlashSettings
-from pipeline.plan import make_plan, without_placed
 from tests.images import lfs_image, spiffs_image, with_partitions
 
 SIZE = 0x400000

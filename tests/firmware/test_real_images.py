@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import (
+from flashpipe.errors import (
     AggregatedInSplitError,
     HeaderlessError,
     ImageError,
@@ -16,11 +15,11 @@ from pipeline.errors import (
     LineEndingsError,
     SwappedSplitError,
 )
-from pipeline.firmware.flashmap import volatile
-from pipeline.firmware.image import Image, check_layout, is_aggregated, parse_boot_image
-from pipeline.firmware.nodemcu import identify_firmware
-from pipeline.firmware.partitions import parse_partitions
-from pipeline.flash import Region
+from flashpipe.firmware.flash_map import volatile
+from flashpipe.firmware.identify import identify_firmware
+from flashpipe.firmware.image import Image, check_layout, is_aggregated, parse_boot_image
+from flashpipe.firmware.partition_table import parse_partitions
+from flashpipe.flash import Region
 
 PACKAGED = {
     "circuitpython-2.3.1.bin": "CircuitPython 2.3.1 (SDK 2.2.0-dev)",

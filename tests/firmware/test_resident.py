@@ -5,12 +5,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from flashpipe.firmware.identify import Firmware
+from flashpipe.firmware.partition_table import LFS, SPIFFS, with_places
+from flashpipe.firmware.spiffs import FileSystem
+from flashpipe.firmware.survey import NOTHING, Holding, Resident, from_json, survey
+from flashpipe.flash import Region
 
-from pipeline.firmware.filesystem import FileSystem
-from pipeline.firmware.nodemcu import Firmware
-from pipeline.firmware.partitions import LFS, SPIFFS, with_places
-from pipeline.firmware.resident import NOTHING, Holding, Resident, from_json, survey
-from pipeline.flash import Region
 from tests.firmware.flashes import Flash, put_files
 from tests.images import Builder
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.errors import ImageChecksumError, ImageTruncatedError
-from pipeline.firmware.image import Image, check_layout
-from pipeline.firmware.sketch import STAMP, STAMP_OFFSET, crc32, read_sketch
+from flashpipe.errors import ImageChecksumError, ImageTruncatedError
+from flashpipe.firmware.arduino import STAMP, STAMP_OFFSET, crc32, read_sketch
+from flashpipe.firmware.image import Image, check_layout
 
 
 @pytest.fixture

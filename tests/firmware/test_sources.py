@@ -9,10 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from pipeline.errors import (
+from flashpipe.errors import (
     ArchiveMemberError,
     BadValueError,
     FetchContentError,
@@ -22,9 +19,12 @@ from pipeline.errors import (
     PackageMissingError,
     SourceError,
 )
-from pipeline.firmware.cache import Cache
-from pipeline.firmware.fetch import Access
-from pipeline.firmware.sources import Resolved, load_source, load_sources, parse_image_argument, resolve_source
+from flashpipe.sources.cache import Cache
+from flashpipe.sources.fetch import Access
+from flashpipe.sources.resolve import Resolved, load_source, load_sources, parse_image_argument, resolve_source
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.webserver import Reply, Server, document
 
 

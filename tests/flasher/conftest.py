@@ -9,15 +9,15 @@ from itertools import count
 from random import Random
 
 import pytest
+from flashpipe.board.session.session import Session
+from flashpipe.events import Event
+from flashpipe.firmware.image import Image
+from flashpipe.flash import FlashSettings
+from flashpipe.plan.make import FlashPlan, make_plan
+from flashpipe.records import journal
+from flashpipe.sim import protocol_sim
+from flashpipe.sim.host_line import Link
 
-from pipeline import journal
-from pipeline.board.session import Session
-from pipeline.events import Event
-from pipeline.firmware.image import Image
-from pipeline.flash import FlashSettings
-from pipeline.plan import FlashPlan, make_plan
-from pipeline.sim import protocol_sim
-from pipeline.sim.link import Link
 from tests.images import Builder
 
 MAC = "5c:cf:7f:00:00:01"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from pipeline.board.nodeinfo import NodeInfo
-from pipeline.errors import AcceptanceError, AcceptanceUnknownError
-from pipeline.flasher.acceptance import Acceptance, LuaWish, check, compare, printed
-from pipeline.versions import parse_demand
+from flashpipe.board.lua.acceptance import Acceptance, LuaWish, check, compare, printed
+from flashpipe.board.lua.node_info import NodeInfo
+from flashpipe.errors import AcceptanceError, AcceptanceUnknownError
+from flashpipe.versions import parse_demand
 
 MB = 1024 * 1024
 INFO = NodeInfo(

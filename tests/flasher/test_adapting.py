@@ -9,19 +9,19 @@ from random import Random
 from typing import Any
 
 import pytest
+from flashpipe.board.session.session import Session
+from flashpipe.errors import KeepError, StoppedError
+from flashpipe.events import Event, Progress
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.partition_table import LFS, SPIFFS, parse_partitions, settle, with_places
+from flashpipe.flash import Region
+from flashpipe.flasher import flash as running
+from flashpipe.flasher.fit_to_board import adapt
+from flashpipe.flasher.model import BootWish, Outcome, Policy
+from flashpipe.flasher.probe import probe
+from flashpipe.plan.make import FlashPlan, make_plan
+from flashpipe.records.backups import Store
 
-from pipeline.backups import Store
-from pipeline.board.session import Session
-from pipeline.errors import KeepError, StoppedError
-from pipeline.events import Event, Progress
-from pipeline.firmware.image import Image
-from pipeline.firmware.partitions import LFS, SPIFFS, parse_partitions, settle, with_places
-from pipeline.flash import Region
-from pipeline.flasher import running
-from pipeline.flasher.adapting import adapt
-from pipeline.flasher.probing import probe
-from pipeline.flasher.records import BootWish, Outcome, Policy
-from pipeline.plan import FlashPlan, make_plan
 from tests.firmware.flashes import put_files
 from tests.flasher.conftest import DIO_4MB, MAC
 from tests.images import Builder

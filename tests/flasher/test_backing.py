@@ -8,13 +8,12 @@ from random import Random
 from typing import Any
 
 import pytest
-
-from pipeline.backups import Store
-from pipeline.board import loader
-from pipeline.errors import StoppedError, WireError
-from pipeline.events import Progress
-from pipeline.flash import Region
-from pipeline.flasher.backing import save_regions
+from flashpipe.board.loader import link as loader
+from flashpipe.errors import StoppedError, WireError
+from flashpipe.events import Progress
+from flashpipe.flash import Region
+from flashpipe.flasher.backup import save_regions
+from flashpipe.records.backups import Store
 
 MAC = "5c:cf:7f:00:00:01"
 DATA = Random(3).randbytes(0x28000)

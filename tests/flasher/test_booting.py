@@ -5,15 +5,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from flashpipe.board.boot import watch as watching
+from flashpipe.board.boot import watcher as bootlog
+from flashpipe.board.boot.expectations import accepts
+from flashpipe.board.boot.kinds import ALIVE, FAILED, Verdict
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
+from flashpipe.events import Event, Progress, Said
+from flashpipe.flasher.boot_check import BOOT_ERRORS, boot_error, explain
+from flashpipe.flasher.model import BootWish
 
-from pipeline.board import bootlog, watching
-from pipeline.board.expects import accepts
-from pipeline.board.session import Session
-from pipeline.board.signs import ALIVE, FAILED, Verdict
-from pipeline.errors import BootError, BootUnexpectedError, ConnectError
-from pipeline.events import Event, Progress, Said
-from pipeline.flasher.booting import BOOT_ERRORS, boot_error, explain
-from pipeline.flasher.records import BootWish
 from tests.images import Builder
 
 

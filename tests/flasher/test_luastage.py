@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
-
-from pipeline.board.bootlog import Verdict
-from pipeline.board.luafiles import FileState, LuaFile
-from pipeline.board.session import Session
-from pipeline.errors import BootError, BootPanicError, BootSilentError, LuaFailedError, StartFileError
-from pipeline.flasher import luastage
-from pipeline.flasher.acceptance import LuaWish
-from pipeline.flasher.luastage import first_look, restart
+from flashpipe.board.boot.watcher import Verdict
+from flashpipe.board.lua.acceptance import LuaWish
+from flashpipe.board.lua.files import FileState, LuaFile
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BootError, BootPanicError, BootSilentError, LuaFailedError, StartFileError
+from flashpipe.flasher import lua_stage as luastage
+from flashpipe.flasher.lua_stage import first_look, restart
 
 PROMPT = Verdict("prompt", "at its prompt", log="NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n> ")
 INIT = LuaWish(files=(LuaFile("init.lua", b""),))

@@ -12,13 +12,11 @@ from random import Random
 from typing import Any
 
 import pytest
-
-from pipeline import journal
-from pipeline.board import loader
-from pipeline.board.bootlog import Verdict
-from pipeline.board.portlock import lock_port
-from pipeline.board.session import Session
-from pipeline.errors import (
+from flashpipe.board.boot.watcher import Verdict
+from flashpipe.board.loader import link as loader
+from flashpipe.board.ports.lock import lock_port
+from flashpipe.board.session.session import Session
+from flashpipe.errors import (
     BootError,
     FlashUnknownError,
     PortBusyError,
@@ -26,13 +24,14 @@ from pipeline.errors import (
     VerifyError,
     WrongBoardError,
 )
-from pipeline.events import Progress, Said
-from pipeline.flash import Region
-from pipeline.flasher import running
-from pipeline.flasher.probing import probe
-from pipeline.flasher.recording import record
-from pipeline.flasher.records import BootWish, Outcome, Policy
-from pipeline.plan import FlashPlan
+from flashpipe.events import Progress, Said
+from flashpipe.flash import Region
+from flashpipe.flasher import flash as running
+from flashpipe.flasher.model import BootWish, Outcome, Policy
+from flashpipe.flasher.probe import probe
+from flashpipe.flasher.write_receipt import record
+from flashpipe.plan.make import FlashPlan
+from flashpipe.records import journal
 
 QUIET = Policy(boot=BootWish(check=False))
 TABLE = 0x10000

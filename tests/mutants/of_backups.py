@@ -6,14 +6,22 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-STORE, BACKING, RESTORING = "pipeline/backups.py", "pipeline/flasher/backing.py", "pipeline/flasher/restoring.py"
-ROLLBACK, AUDITING, HOLDINGS = (
-    "pipeline/flasher/rollback.py",
-    "pipeline/flasher/auditing.py",
-    "pipeline/flasher/holdings.py",
+STORE, BACKING, RESTORING = (
+    "pipeline/flashpipe/records/backups.py",
+    "pipeline/flashpipe/flasher/backup.py",
+    "pipeline/flashpipe/flasher/restore.py",
 )
-RECEIPTS, PRUNING, FILES = "pipeline/receipts.py", "pipeline/pruning.py", "pipeline/files.py"
-BOARDS = "pipeline/tasks/boards.py"
+ROLLBACK, AUDITING, HOLDINGS = (
+    "pipeline/flashpipe/flasher/rollback.py",
+    "pipeline/flashpipe/flasher/audit.py",
+    "pipeline/flashpipe/flasher/verified_regions.py",
+)
+RECEIPTS, PRUNING, FILES = (
+    "pipeline/flashpipe/records/history.py",
+    "pipeline/flashpipe/records/prune.py",
+    "pipeline/flashpipe/files.py",
+)
+BOARDS = "pipeline/flashpipe/jobs/board_job.py"
 T_STORE, T_BACKING = "tests/test_backups.py", "tests/flasher/test_backing.py"
 T_BACKUP, T_ROLLBACK, T_AUDIT = (
     "tests/tasks/test_backup.py",
@@ -153,7 +161,7 @@ BACKUPS: Final = (
     ),
     Mutant(
         "verify-gives-up-where-the-line-breaks",
-        "pipeline/flasher/running.py",
+        "pipeline/flashpipe/flasher/flash.py",
         "    differs = session.climb(work)\n",
         "    differs = work()\n",
         "one lost byte ends a verification that a lower rate would carry",
@@ -161,7 +169,7 @@ BACKUPS: Final = (
     ),
     Mutant(
         "another-mode-leaves-the-old-start",
-        "pipeline/flasher/moderetry.py",
+        "pipeline/flashpipe/flasher/mode_retry.py",
         'firmware={**entry.firmware, "start": start_digest(piece.data)}',
         "firmware=entry.firmware",
         "the next run takes the board's firmware for another one",

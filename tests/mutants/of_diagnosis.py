@@ -6,14 +6,17 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-LINE, FLASH_RULES = "pipeline/board/rules/line.py", "pipeline/board/rules/flash.py"
-POSTMORTEM, DOCTOR = "pipeline/board/postmortem.py", "pipeline/board/doctor.py"
-DIAGNOSING, TRANSCRIPT, MASKING = (
-    "pipeline/tasks/diagnosing.py",
-    "pipeline/board/transcript.py",
-    "pipeline/tasks/masking.py",
+LINE, FLASH_RULES = (
+    "pipeline/flashpipe/board/diagnosis/rules_line.py",
+    "pipeline/flashpipe/board/diagnosis/rules_flash.py",
 )
-BUNDLE = "pipeline/tasks/bundle.py"
+POSTMORTEM, DOCTOR = "pipeline/flashpipe/board/diagnosis/look.py", "pipeline/flashpipe/board/ports/doctor.py"
+DIAGNOSING, TRANSCRIPT, MASKING = (
+    "pipeline/flashpipe/flasher/explain_failure.py",
+    "pipeline/flashpipe/board/session/traffic_text.py",
+    "pipeline/flashpipe/cli/mask.py",
+)
+BUNDLE = "pipeline/flashpipe/cli/bundle.py"
 T_RULES, T_DOCTOR, T_TAPE = "tests/board/test_diagnosis.py", "tests/board/test_doctor.py", "tests/board/test_tape.py"
 T_FAULTS, T_BUNDLE = "tests/tasks/test_diagnoses.py", "tests/tasks/test_bundle.py"
 
@@ -47,7 +50,7 @@ DIAGNOSIS: Final = (
     ),
     Mutant(
         "a-guess-is-a-cause",
-        "pipeline/board/diagnosis.py",
+        "pipeline/flashpipe/board/diagnosis/judge.py",
         "    if (evidence.code in EVIDENT and not compared) or evidence.verdict:",
         "    if evidence.code == UNKNOWN:",
         "where nothing is proven, the symptom is sold as the cause",

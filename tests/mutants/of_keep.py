@@ -6,10 +6,14 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-FATES, KEEPING = "pipeline/fates.py", "pipeline/keeping.py"
-FILESYSTEM, RESIDENT = "pipeline/firmware/filesystem.py", "pipeline/firmware/resident.py"
-ADAPTING, SAVING, PLAN = "pipeline/flasher/adapting.py", "pipeline/flasher/saving.py", "pipeline/plan.py"
-PROBING = "pipeline/flasher/probing.py"
+FATES, KEEPING = "pipeline/flashpipe/plan/area_decisions.py", "pipeline/flashpipe/plan/keep.py"
+FILESYSTEM, RESIDENT = "pipeline/flashpipe/firmware/spiffs.py", "pipeline/flashpipe/firmware/survey.py"
+ADAPTING, SAVING, PLAN = (
+    "pipeline/flashpipe/flasher/fit_to_board.py",
+    "pipeline/flashpipe/flasher/save_losses.py",
+    "pipeline/flashpipe/plan/make.py",
+)
+PROBING = "pipeline/flashpipe/flasher/probe.py"
 
 T_KEEPING, T_FILES = "tests/test_keeping.py", "tests/firmware/test_filesystem.py"
 T_RESIDENT, T_ADAPTING = "tests/firmware/test_resident.py", "tests/flasher/test_adapting.py"

@@ -6,11 +6,15 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-LADDERS, MEMORY = "pipeline/board/ladder.py", "pipeline/board/waymemory.py"
-ROMLINK, HANDS, PORTLOCK = "pipeline/board/romlink.py", "pipeline/board/hands.py", "pipeline/board/portlock.py"
+LADDERS, MEMORY = "pipeline/flashpipe/board/session/fallbacks.py", "pipeline/flashpipe/board/session/link_memory.py"
+ROMLINK, HANDS, PORTLOCK = (
+    "pipeline/flashpipe/board/loader/rom_only.py",
+    "pipeline/flashpipe/board/session/manual_reset.py",
+    "pipeline/flashpipe/board/ports/lock.py",
+)
 T_LADDER, T_HANDS, T_LOCK = "tests/board/test_ladder.py", "tests/board/test_hands.py", "tests/board/test_portlock.py"
 
-MODES, T_MODES = "pipeline/flasher/moderetry.py", "tests/tasks/test_mode_retry.py"
+MODES, T_MODES = "pipeline/flashpipe/flasher/mode_retry.py", "tests/tasks/test_mode_retry.py"
 
 LADDER: Final = (
     Mutant(
@@ -98,7 +102,7 @@ LADDER: Final = (
     ),
     Mutant(
         "functions-without-end",
-        "pipeline/firmware/elf.py",
+        "pipeline/flashpipe/firmware/elf.py",
         "if size and address >= start + size:",
         "if False:",
         "an address between two functions is called the first one's",

@@ -6,8 +6,8 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-CONSOLE, FILES = "pipeline/board/console.py", "pipeline/board/luafiles.py"
-ACCEPTANCE, STAGE = "pipeline/flasher/acceptance.py", "pipeline/flasher/luastage.py"
+CONSOLE, FILES = "pipeline/flashpipe/board/lua/console.py", "pipeline/flashpipe/board/lua/files.py"
+ACCEPTANCE, STAGE = "pipeline/flashpipe/board/lua/acceptance.py", "pipeline/flashpipe/flasher/lua_stage.py"
 T_CONSOLE, T_FILES = "tests/board/test_console.py", "tests/board/test_luafiles.py"
 T_ACCEPTANCE, T_STAGE = "tests/flasher/test_acceptance.py", "tests/tasks/test_lua_stage.py"
 
@@ -78,7 +78,7 @@ LUA: Final = (
     ),
     Mutant(
         "lua-tape-remembers-contents",
-        "pipeline/board/tape.py",
+        "pipeline/flashpipe/board/session/traffic.py",
         'kept = b"" if self.private else bytes(data[:WHOLE])',
         "kept = bytes(data[:WHOLE])",
         "the echo of a password lies in the transcript of a failure",

@@ -6,14 +6,14 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-PLACING, PROBING = "pipeline/firmware/placing.py", "pipeline/flasher/probing.py"
+PLACING, PROBING = "pipeline/flashpipe/firmware/placement.py", "pipeline/flashpipe/flasher/probe.py"
 T_PLACING, T_PARTS = "tests/firmware/test_placing.py", "tests/tasks/test_parts.py"
-INIT, MENDING = "pipeline/firmware/init_data.py", "pipeline/flasher/mending.py"
+INIT, MENDING = "pipeline/flashpipe/firmware/init_data.py", "pipeline/flashpipe/flasher/init_data.py"
 T_INIT, T_CURED = "tests/firmware/test_init_data.py", "tests/tasks/test_init_data.py"
 ALLOWANCE, GATE, CHECKS = (
-    "pipeline/firmware/allowance.py",
-    "pipeline/firmware/gate.py",
-    "pipeline/flasher/checks.py",
+    "pipeline/flashpipe/firmware/overrides.py",
+    "pipeline/flashpipe/firmware/gate.py",
+    "pipeline/flashpipe/flasher/checks.py",
 )
 T_ALLOW, T_GATE, T_ALLOWING = (
     "tests/firmware/test_allowance.py",

@@ -6,12 +6,16 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-COMPARING, JOURNAL = "pipeline/board/comparing.py", "pipeline/journal.py"
-WRITING, WRITER = "pipeline/flasher/writing.py", "pipeline/board/writer.py"
+COMPARING, JOURNAL = "pipeline/flashpipe/board/loader/compare.py", "pipeline/flashpipe/records/journal.py"
+WRITING, WRITER = "pipeline/flashpipe/flasher/write.py", "pipeline/flashpipe/board/loader/writer.py"
 T_COMPARING, T_JOURNAL = "tests/board/test_comparing.py", "tests/test_journal.py"
 T_RUNS, T_WRITER = "tests/flasher/test_runs.py", "tests/board/test_writer.py"
 
-COST, FRAMES, PACKING = "pipeline/cost.py", "pipeline/board/frames.py", "pipeline/packing.py"
+COST, FRAMES, PACKING = (
+    "pipeline/flashpipe/plan/cost.py",
+    "pipeline/flashpipe/board/loader/frames.py",
+    "pipeline/flashpipe/board/loader/compression.py",
+)
 T_COST, T_FRAMES, T_PACKING = "tests/test_cost.py", "tests/board/test_frames.py", "tests/test_packing.py"
 
 SPEED: Final = (

@@ -6,21 +6,49 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-NOR, PARTS, REGISTERS = "pipeline/sim/nor.py", "pipeline/sim/parts.py", "pipeline/sim/registers.py"
-ROM, LOADER, STUB = "pipeline/sim/rom.py", "pipeline/sim/loader.py", "pipeline/sim/stub.py"
-STUB1, STUB2, INFLATE = "pipeline/sim/stub1.py", "pipeline/sim/stub2.py", "pipeline/sim/inflate.py"
-SLIP, WIRE, THE_BOARD = "pipeline/sim/slip.py", "pipeline/sim/wire.py", "pipeline/sim/board.py"
-FAULTS, FLASHFILE, LINK = "pipeline/sim/faults.py", "pipeline/sim/flashfile.py", "pipeline/sim/link.py"
-IMAGE, BOOT, SDK = "pipeline/sim/image.py", "pipeline/sim/boot.py", "pipeline/sim/sdk.py"
-ROMLOG, NODEMCU, RCR, CHIP = (
-    "pipeline/sim/romlog.py",
-    "pipeline/sim/nodemcu.py",
-    "pipeline/sim/rcr.py",
-    "pipeline/sim/chip.py",
+NOR, PARTS, REGISTERS = (
+    "pipeline/flashpipe/sim/chip/nor.py",
+    "pipeline/flashpipe/sim/chip/parts.py",
+    "pipeline/flashpipe/sim/chip/registers.py",
 )
-PTY, ATTACH, URLS = "pipeline/sim/ptyport.py", "pipeline/sim/attach.py", "pipeline/sim/protocol_sim.py"
-BOARDS, TIMING = "pipeline/sim/boards.py", "pipeline/sim/timing.py"
-CONSOLE, SPIFFS = "pipeline/sim/nodemcu_console.py", "pipeline/sim/spiffs.py"
+ROM, LOADER, STUB = (
+    "pipeline/flashpipe/sim/loader/rom.py",
+    "pipeline/flashpipe/sim/loader/main_loop.py",
+    "pipeline/flashpipe/sim/loader/stub.py",
+)
+STUB1, STUB2, INFLATE = (
+    "pipeline/flashpipe/sim/loader/stub1.py",
+    "pipeline/flashpipe/sim/loader/stub2.py",
+    "pipeline/flashpipe/sim/loader/inflate.py",
+)
+SLIP, WIRE, THE_BOARD = (
+    "pipeline/flashpipe/sim/loader/slip.py",
+    "pipeline/flashpipe/sim/chip/wire.py",
+    "pipeline/flashpipe/sim/board.py",
+)
+FAULTS, FLASHFILE, LINK = (
+    "pipeline/flashpipe/sim/faults.py",
+    "pipeline/flashpipe/sim/chip/flash_file.py",
+    "pipeline/flashpipe/sim/host_line.py",
+)
+IMAGE, BOOT, SDK = (
+    "pipeline/flashpipe/sim/chip/image.py",
+    "pipeline/flashpipe/sim/boot.py",
+    "pipeline/flashpipe/sim/firmware/sdk.py",
+)
+ROMLOG, NODEMCU, RCR, CHIP = (
+    "pipeline/flashpipe/sim/firmware/romlog.py",
+    "pipeline/flashpipe/sim/nodemcu/start.py",
+    "pipeline/flashpipe/sim/firmware/rcr.py",
+    "pipeline/flashpipe/sim/chip/chip.py",
+)
+PTY, ATTACH, URLS = (
+    "pipeline/flashpipe/sim/servers/pty.py",
+    "pipeline/flashpipe/sim/servers/attach.py",
+    "pipeline/flashpipe/sim/protocol_sim.py",
+)
+BOARDS, TIMING = "pipeline/flashpipe/sim/kinds.py", "pipeline/flashpipe/sim/chip/timing.py"
+CONSOLE, SPIFFS = "pipeline/flashpipe/sim/nodemcu/console.py", "pipeline/flashpipe/sim/firmware/spiffs.py"
 T_PORTS, T_CONSOLE = "tests/sim/test_ports.py", "tests/sim/app/test_console.py"
 T_NOR, T_ROM, T_STUB = "tests/sim/test_nor.py", "tests/sim/test_rom.py", "tests/sim/test_stub.py"
 T_SLIP, T_BOARD, T_URLS, T_TIMING = (
@@ -737,7 +765,7 @@ BOARD: Final = (
     ),
     Mutant(
         "served-to-the-network",
-        "pipeline/sim/loopback.py",
+        "pipeline/flashpipe/sim/servers/loopback.py",
         "listening.bind((HOST, port))",
         'listening.bind(("", port))',
         "anybody on the network can write to the board",

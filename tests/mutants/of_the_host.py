@@ -6,34 +6,58 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-COMPARING = "pipeline/board/comparing.py"
-WRITER, LOADER, SESSION = "pipeline/board/writer.py", "pipeline/board/loader.py", "pipeline/board/session.py"
-FRAMES, WRITING = "pipeline/board/frames.py", "pipeline/flasher/writing.py"
-REACHING, LADDER = "pipeline/board/reaching.py", "pipeline/board/ladder.py"
-CHIPS, PORTLOCK, SERIALPORT = "pipeline/board/chips.py", "pipeline/board/portlock.py", "pipeline/board/serialport.py"
-VERDICT, BOOTLOG = "pipeline/board/verdict.py", "pipeline/board/bootlog.py"
-EXPECTS, STARTS = "pipeline/board/expects.py", "pipeline/board/starts.py"
+COMPARING = "pipeline/flashpipe/board/loader/compare.py"
+WRITER, LOADER, SESSION = (
+    "pipeline/flashpipe/board/loader/writer.py",
+    "pipeline/flashpipe/board/loader/link.py",
+    "pipeline/flashpipe/board/session/session.py",
+)
+FRAMES, WRITING = "pipeline/flashpipe/board/loader/frames.py", "pipeline/flashpipe/flasher/write.py"
+REACHING, LADDER = "pipeline/flashpipe/board/session/connect.py", "pipeline/flashpipe/board/session/fallbacks.py"
+CHIPS, PORTLOCK, SERIALPORT = (
+    "pipeline/flashpipe/board/loader/chips.py",
+    "pipeline/flashpipe/board/ports/lock.py",
+    "pipeline/flashpipe/board/ports/open.py",
+)
+VERDICT, BOOTLOG = "pipeline/flashpipe/board/boot/verdict.py", "pipeline/flashpipe/board/boot/watcher.py"
+EXPECTS, STARTS = "pipeline/flashpipe/board/boot/expectations.py", "pipeline/flashpipe/board/boot/resets.py"
 RUNNING, PROBING, CHECKS = (
-    "pipeline/flasher/running.py",
-    "pipeline/flasher/probing.py",
-    "pipeline/flasher/checks.py",
+    "pipeline/flashpipe/flasher/flash.py",
+    "pipeline/flashpipe/flasher/probe.py",
+    "pipeline/flashpipe/flasher/checks.py",
 )
-BOOTING, RECORDING = "pipeline/flasher/booting.py", "pipeline/flasher/recording.py"
-JOURNAL, RECEIPT, FILES = "pipeline/journal.py", "pipeline/receipt.py", "pipeline/files.py"
-PLAN, FLASH, FLASHMAP = "pipeline/plan.py", "pipeline/flash.py", "pipeline/firmware/flashmap.py"
+BOOTING, RECORDING = "pipeline/flashpipe/flasher/boot_check.py", "pipeline/flashpipe/flasher/write_receipt.py"
+JOURNAL, RECEIPT, FILES = (
+    "pipeline/flashpipe/records/journal.py",
+    "pipeline/flashpipe/records/receipt.py",
+    "pipeline/flashpipe/files.py",
+)
+PLAN, FLASH, FLASHMAP = (
+    "pipeline/flashpipe/plan/make.py",
+    "pipeline/flashpipe/flash.py",
+    "pipeline/flashpipe/firmware/flash_map.py",
+)
 BOOTIMAGE, GATE, PARTITIONS = (
-    "pipeline/firmware/bootimage.py",
-    "pipeline/firmware/gate.py",
-    "pipeline/firmware/partitions.py",
+    "pipeline/flashpipe/firmware/boot_image.py",
+    "pipeline/flashpipe/firmware/gate.py",
+    "pipeline/flashpipe/firmware/partition_table.py",
 )
-STEPS, SESSIONS, BOARDS = "pipeline/tasks/steps.py", "pipeline/tasks/sessions.py", "pipeline/tasks/boards.py"
+STEPS, SESSIONS, BOARDS = (
+    "pipeline/flashpipe/tasks/step.py",
+    "pipeline/flashpipe/jobs/sessions.py",
+    "pipeline/flashpipe/jobs/board_job.py",
+)
 VARIABLES, COMMAND_LINE, DB = (
-    "pipeline/tasks/variables.py",
-    "pipeline/tasks/command_line.py",
-    "pipeline/tasks/db.py",
+    "pipeline/flashpipe/jobs/variables.py",
+    "pipeline/flashpipe/tasks/command_line.py",
+    "pipeline/flashpipe/tasks/db.py",
 )
-CLI, SOURCES, PORTS = "pipeline/tasks/cli.py", "pipeline/firmware/sources.py", "pipeline/board/ports.py"
-PROJECT, PROFILE_KEYS = "pipeline/tasks/project.py", "pipeline/profile_keys.py"
+CLI, SOURCES, PORTS = (
+    "pipeline/flashpipe/cli/main.py",
+    "pipeline/flashpipe/sources/resolve.py",
+    "pipeline/flashpipe/board/ports/choice.py",
+)
+PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/request.py", "pipeline/flashpipe/profile/keys.py"
 
 T_COMPARING = "tests/board/test_comparing.py"
 T_WRITER, T_CHIPS, T_LOCK = "tests/board/test_writer.py", "tests/board/test_chips.py", "tests/board/test_portlock.py"
@@ -842,7 +866,7 @@ HOST: Final = (
     ),
     Mutant(
         "crystal-forgotten-at-boot",
-        "pipeline/board/watching.py",
+        "pipeline/flashpipe/board/boot/watch.py",
         "crystal = session.device.crystal_mhz if session.device else 26",
         "crystal = 26",
         "a board with a 40 MHz crystal fails its boot check",

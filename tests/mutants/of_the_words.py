@@ -6,8 +6,12 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-OVERVIEW, CLI, LINE = "pipeline/tasks/overview.py", "pipeline/tasks/cli.py", "pipeline/tasks/command_line.py"
-PRUNE = "pipeline/tasks/prune_command.py"
+OVERVIEW, CLI, LINE = (
+    "pipeline/flashpipe/cli/overview.py",
+    "pipeline/flashpipe/cli/main.py",
+    "pipeline/flashpipe/tasks/command_line.py",
+)
+PRUNE = "pipeline/flashpipe/cli/prune.py"
 T_OVERVIEW = "tests/tasks/test_overview.py"
 SUGGESTIONS = (f"{T_OVERVIEW}::test_words_that_nobody_knows_get_a_suggestion",)
 

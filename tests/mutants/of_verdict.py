@@ -6,8 +6,16 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-STARTS, BOOTLOG, WORDS = "pipeline/board/starts.py", "pipeline/board/bootlog.py", "pipeline/board/bootwords.py"
-BOOTING, CRASH, SESSION = "pipeline/flasher/booting.py", "pipeline/board/crash.py", "pipeline/board/session.py"
+STARTS, BOOTLOG, WORDS = (
+    "pipeline/flashpipe/board/boot/resets.py",
+    "pipeline/flashpipe/board/boot/watcher.py",
+    "pipeline/flashpipe/board/boot/patterns.py",
+)
+BOOTING, CRASH, SESSION = (
+    "pipeline/flashpipe/flasher/boot_check.py",
+    "pipeline/flashpipe/board/boot/crash.py",
+    "pipeline/flashpipe/board/session/session.py",
+)
 T_VERDICT, T_BOOTLOG = "tests/board/test_verdict.py", "tests/board/test_bootlog.py"
 T_BOOTING = "tests/flasher/test_booting.py"
 

@@ -76,7 +76,7 @@ class Copy:
         beside = {name: str(ROOT.parent / "shared" / folder) for name, folder in _BESIDE.items()}
         project = self.folder / "project"
         self.environment = {**beside, **os.environ, "PYTHONPATH": str(project), "TMPDIR": str(temporary)}
-        question = [sys.executable, "-c", "import pipeline; print(pipeline.__file__)"]
+        question = [sys.executable, "-c", "import pipeline; print(flashpipe.__file__)"]
         found = subprocess.run(
             question, cwd=temporary, env=self.environment, capture_output=True, text=True, check=True
         ).stdout.strip()

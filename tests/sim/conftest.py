@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import serial
-
-from pipeline.sim import protocol_sim, slip
-from pipeline.sim.link import Link
-from pipeline.sim.loader import HEADER
-from pipeline.sim.loader import checksum as xor_checksum
-from pipeline.sim.options import parse_url
+from flashpipe.sim import protocol_sim
+from flashpipe.sim.host_line import Link
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER
+from flashpipe.sim.loader.main_loop import checksum as xor_checksum
+from flashpipe.sim.options import parse_url
 
 
 def frames_in(data: bytes) -> tuple[list[bytes], bytes]:
@@ -96,9 +96,9 @@ def bench() -> Bench:
 @pytest.fixture
 def opener() -> Iterator[Callable[..., Any]]:
     """`serial_for_url` that knows `sim://`; no board is left over after the test."""
-    serial.protocol_handler_packages.append("pipeline.sim")
+    serial.protocol_handler_packages.append("flashpipe.sim")
     yield serial.serial_for_url
-    serial.protocol_handler_packages.remove("pipeline.sim")
+    serial.protocol_handler_packages.remove("flashpipe.sim")
     protocol_sim.forget_boards()
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.sim.attach import AttachServer
-from pipeline.sim.link import Link
-from pipeline.sim.options import parse_url
-from pipeline.sim.rfc2217 import Rfc2217Server
+from flashpipe.sim.host_line import Link
+from flashpipe.sim.options import parse_url
+from flashpipe.sim.servers.attach import AttachServer
+from flashpipe.sim.servers.rfc2217 import Rfc2217Server
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals here")
@@ -34,7 +33,7 @@ class Bed:
         hook = folder / "hook"
         hook.mkdir()
         (hook / "sitecustomize.py").write_text(
-            "import serial\nserial.protocol_handler_packages.append('pipeline.sim')\n"
+            "import serial\nserial.protocol_handler_packages.append('flashpipe.sim')\n"
         )
         self.environment = os.environ | {"PYTHONPATH": f"{hook}{os.pathsep}{ROOT}", "COLUMNS": "200", "NO_COLOR": "1"}
 
@@ -61,7 +60,7 @@ class Bed:
 
 @pytest.fixture
 def bed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bed]:
-    from pipeline.sim.ptyport import PtyPort  # noqa: PLC0415  POSIX only
+    from flashpipe.sim.servers.pty import PtyPort  # noqa: PLC0415  POSIX only
 
     url = getattr(request, "param", "sim://esp12?start=rom&fill=byte:0x5a")
     server = PtyPort(parse_url(url).build(), reset_on_sync=True)

@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.errors import BadValueError
+from flashpipe.sim.chip.factory import factory_contents
+from flashpipe.sim.chip.wire import Line, garble, understood
+from flashpipe.sim.faults import Faults
+from flashpipe.sim.host_line import Link
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
+from flashpipe.sim.options import parse_url
+from flashpipe.sim.transcript import Transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.errors import BadValueError
-from pipeline.sim import slip
-from pipeline.sim.factory import factory_contents
-from pipeline.sim.faults import Faults
-from pipeline.sim.link import Link
-from pipeline.sim.loader import HEADER, SYNC_PAYLOAD
-from pipeline.sim.options import parse_url
-from pipeline.sim.transcript import Transcript
-from pipeline.sim.wire import Line, garble, understood
 
 SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
 

@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 import serial
-
-from pipeline.sim import slip
-from pipeline.sim.cli import build_parser, main, obey
-from pipeline.sim.faults import KINDS
-from pipeline.sim.loader import HEADER, SYNC_PAYLOAD
-from pipeline.sim.options import parse_url
-from pipeline.sim.timing import Costs
+from flashpipe.sim.chip.timing import Costs
+from flashpipe.sim.cli import build_parser, main, obey
+from flashpipe.sim.faults import KINDS
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
+from flashpipe.sim.options import parse_url
 
 ROOT = Path(__file__).resolve().parents[2]
 SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
@@ -35,7 +34,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "FLASHPIPE_STATE": str(tmp_path / "state")}
 
     def start(*words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pipeline.sim.cli", *words]
+        command = [sys.executable, "-m", "flashpipe.sim.cli", *words]
         pipe = subprocess.PIPE
         started.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment))
         return started[-1]

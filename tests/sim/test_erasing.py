@@ -7,8 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-
-from pipeline.sim.loader import SYNC_PAYLOAD
+from flashpipe.sim.loader.main_loop import SYNC_PAYLOAD
 
 SECTOR = 0x1000
 BOTH = pytest.mark.parametrize("stub", [1, 2])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.sim import parts, slip
-from pipeline.sim.faults import Faults
-from pipeline.sim.link import Link
-from pipeline.sim.loader import HEADER
-from pipeline.sim.nor import Nor
-from pipeline.sim.options import parse_url
+from flashpipe.sim.chip import parts
+from flashpipe.sim.chip.nor import Nor
+from flashpipe.sim.faults import Faults
+from flashpipe.sim.host_line import Link
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER
+from flashpipe.sim.options import parse_url
 
 DATA = bytes(range(256)) * 20
 

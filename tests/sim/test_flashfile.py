@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import BadValueError
-from pipeline.sim.flashfile import FileCells
+from flashpipe.errors import BadValueError
+from flashpipe.sim.chip.flash_file import FileCells
 
 SIZE = 0x40000
 HOLD = """
 import sys
 from pathlib import Path
-from pipeline.sim.flashfile import FileCells
+from flashpipe.sim.chip.flash_file import FileCells
 cells = FileCells(Path(sys.argv[1]), 0x40000, "ff")
 cells[0x1000:0x1004] = b"held"
 print("held", flush=True)

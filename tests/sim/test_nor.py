@@ -3,11 +3,10 @@ from __future__ import annotations
 import struct
 
 import pytest
+from flashpipe.sim.chip import parts
+from flashpipe.sim.chip.nor import BLOCK, PAGE, SECTOR, WEL, WIP, Nor, Operation
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.sim import parts
-from pipeline.sim.nor import BLOCK, PAGE, SECTOR, WEL, WIP, Nor, Operation
 
 SIZE = 0x80000
 PART = parts.part_by_name("W25Q40")

@@ -12,15 +12,14 @@ from typing import Any
 
 import pytest
 import serial
-
-from pipeline.errors import BadValueError
-from pipeline.sim import slip
-from pipeline.sim.attach import AttachServer
-from pipeline.sim.link import Link
-from pipeline.sim.loader import HEADER, SYNC_PAYLOAD
-from pipeline.sim.loopback import listen
-from pipeline.sim.options import parse_url
-from pipeline.sim.rfc2217 import Rfc2217Server
+from flashpipe.errors import BadValueError
+from flashpipe.sim.host_line import Link
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
+from flashpipe.sim.options import parse_url
+from flashpipe.sim.servers.attach import AttachServer
+from flashpipe.sim.servers.loopback import listen
+from flashpipe.sim.servers.rfc2217 import Rfc2217Server
 
 SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
 ROM_REPLIES = slip.encode(bytes.fromhex("01080200070712200000")) * 8
@@ -40,7 +39,7 @@ def attached(opener: Any) -> Iterator[tuple[Link, Any, AttachServer]]:
 
 @pytest.fixture
 def pty() -> Iterator[Callable[..., Any]]:
-    from pipeline.sim.ptyport import PtyPort  # noqa: PLC0415  POSIX only
+    from flashpipe.sim.servers.pty import PtyPort  # noqa: PLC0415  POSIX only
 
     ports: list[Any] = []
 

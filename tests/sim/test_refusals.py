@@ -7,10 +7,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-
-from pipeline.sim import parts, slip
-from pipeline.sim.loader import HEADER, SYNC_PAYLOAD, checksum
-from pipeline.sim.nor import Nor
+from flashpipe.sim.chip import parts
+from flashpipe.sim.chip.nor import Nor
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD, checksum
 
 SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
 

@@ -3,11 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.sim import slip
-from pipeline.sim.loader import HEADER, SYNC_PAYLOAD
-from pipeline.sim.loader import checksum as xor_checksum
-from pipeline.sim.rom import SYNC_VALUE
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
+from flashpipe.sim.loader.main_loop import checksum as xor_checksum
+from flashpipe.sim.loader.rom import SYNC_VALUE
 
 SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
 

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from flashpipe.sim.loader import slip
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.sim import slip
 
 
 def received(rules: slip.Rules, pieces: list[bytes]) -> list[bytes]:

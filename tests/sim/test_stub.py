@@ -7,10 +7,9 @@ import zlib
 from typing import Any
 
 import pytest
-
-from pipeline.sim import slip
-from pipeline.sim.loader import HEADER, SYNC_PAYLOAD
-from pipeline.sim.loader import checksum as xor_checksum
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
+from flashpipe.sim.loader.main_loop import checksum as xor_checksum
 
 READ_MAGIC = HEADER.pack(0, 0x0A, 4, 0) + (0x40001000).to_bytes(4, "little")
 BOTH = pytest.mark.parametrize("stub", [1, 2])

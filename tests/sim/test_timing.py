@@ -8,14 +8,13 @@ import zlib
 from dataclasses import dataclass
 
 import pytest
-
-from pipeline.errors import BadValueError
-from pipeline.sim import slip
-from pipeline.sim.board import Board
-from pipeline.sim.loader import HEADER, SYNC_PAYLOAD
-from pipeline.sim.loader import checksum as xor_checksum
-from pipeline.sim.options import parse_options
-from pipeline.sim.timing import Clock, Costs, describe_costs, parse_factor
+from flashpipe.errors import BadValueError
+from flashpipe.sim.board import Board
+from flashpipe.sim.chip.timing import Clock, Costs, describe_costs, parse_factor
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
+from flashpipe.sim.loader.main_loop import checksum as xor_checksum
+from flashpipe.sim.options import parse_options
 
 TURNAROUND_S = 0.003
 """USB and host, from the last byte of a reply to the first of the next request (facts: stub-executed §6)."""

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import serial
-
-from pipeline.errors import BadValueError, PipelineError
-from pipeline.sim.boards import BOARDS
-from pipeline.sim.factory import factory_contents
-from pipeline.sim.options import OPTIONS, parse_url
+from flashpipe.errors import BadValueError, PipelineError
+from flashpipe.sim.chip.factory import factory_contents
+from flashpipe.sim.kinds import BOARDS
+from flashpipe.sim.options import OPTIONS, parse_url
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 

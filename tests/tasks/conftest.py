@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flashpipe.cli import main as cli
 
-from pipeline.tasks import cli
 from tests.harness import Done, Project, make_project
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from flashpipe.flash import Region
+from flashpipe.records.backups import Store
 
-from pipeline.backups import Store
-from pipeline.flash import Region
 from tests.harness import Done, Project
 from tests.images import Builder
 from tests.simboard import SimBoard

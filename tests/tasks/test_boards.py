@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from pipeline import journal
-from pipeline.sim import protocol_sim
-from pipeline.tasks import sessions
-from pipeline.tasks.boards import Board
-from pipeline.tasks.project import Request
-from pipeline.tasks.show import Lines
-from pipeline.tasks.variables import Variables
+from flashpipe.jobs import sessions
+from flashpipe.jobs.board_job import Board
+from flashpipe.jobs.request import Request
+from flashpipe.jobs.variables import Variables
+from flashpipe.records import journal
+from flashpipe.sim import protocol_sim
+from flashpipe.text.lines import Lines
 
 MAC = "5c:cf:7f:00:00:01"
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flashpipe.jobs.request import Request
+from flashpipe.jobs.variables import Variables
+from flashpipe.sources.build import undisturbed
 
-from pipeline.firmware.build import undisturbed
-from pipeline.tasks.project import Request
-from pipeline.tasks.variables import Variables
 from tests.harness import Done, Project
 
 Command = Callable[..., Done]
@@ -208,7 +208,7 @@ def test_a_stop_ends_the_build_and_what_it_made_does_not_count(
         "pathlib.Path('bin/fw.bin').write_bytes(b'half')\nprint('half way', flush=True)\n"
         "time.sleep(60)\npathlib.Path('bin/fw.bin').write_bytes(b'late')\n"
     )
-    with Running(project, "pipeline.tasks.cli", "flash", "profile=kitchen", "port=/dev/does-not-exist") as run:
+    with Running(project, "flashpipe.cli.main", "flash", "profile=kitchen", "port=/dev/does-not-exist") as run:
         run.until("half way")
         run.signal(number)
         assert run.end() == 128 + number

@@ -9,11 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from flashpipe.cli.bundle import collect
+from flashpipe.cli.mask import Mask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tasks.bundle import collect
-from pipeline.tasks.masking import Mask
 from tests.harness import Done, Project
 
 MAC = "5c:cf:7f:d7:1c:89"
@@ -23,7 +23,7 @@ MAC = "5c:cf:7f:d7:1c:89"
 def failed(tmp_path_factory: pytest.TempPathFactory, firmware: Path) -> Project:
     """A project in which a board did not boot; its boot log says more than it should."""
     folder = tmp_path_factory.mktemp("bundle")
-    (folder / "dodo.py").write_text("from pipeline.tasks import *\n")
+    (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
     project = Project(folder, folder / "state")
     port = f"port=sim://nodemcu-devkit?mac={MAC}&fault=dout-only"
     project.flashpipe("flash", "profile=esp12", f"image={firmware}", port).failed("boot-wrong-mode")

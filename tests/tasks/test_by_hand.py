@@ -91,7 +91,7 @@ def bench(
     words = ["board", "--pty", "--flash", str(board.flash), "--start", "app", "--sync-resets", "no"]
     words += ["--time", getattr(request, "param", "fast")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.tasks.cli", *words, "--option", "wiring=none"],
+        [sys.executable, "-m", "flashpipe.cli.main", *words, "--option", "wiring=none"],
         env=project.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

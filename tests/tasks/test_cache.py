@@ -6,10 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-
-from pipeline.firmware.cache import Cache, Record
-from pipeline.tasks import cli
-from pipeline.tasks.cache import main
+from flashpipe.cli import main as cli
+from flashpipe.cli.cache import main
+from flashpipe.sources.cache import Cache, Record
 
 
 @pytest.fixture

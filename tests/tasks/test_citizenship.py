@@ -48,7 +48,7 @@ def test_help_of_a_task_needs_no_readme(project: Project) -> None:
 
 def test_help_of_a_users_own_task_is_as_ever(project: Project) -> None:
     (project.folder / "dodo.py").write_text(
-        "from pipeline.tasks import *\ndef task_erase():\n    '''mine\n\n    more'''\n    return {'actions': None}\n"
+        "from flashpipe.tasks import *\ndef task_erase():\n    '''mine\n\n    more'''\n    return {'actions': None}\n"
     )
     assert project.doit("help", "erase").ok().out.strip() == "erase  mine"
 
@@ -62,7 +62,7 @@ def test_bare_doit_shows_profiles_and_the_next_command(project: Project) -> None
 
 def test_no_default_may_write_to_a_board(project: Project) -> None:
     (project.folder / "dodo.py").write_text(
-        "from pipeline.tasks import *\nDOIT_CONFIG['default_tasks'] = ['flash', 'erase']\n"
+        "from flashpipe.tasks import *\nDOIT_CONFIG['default_tasks'] = ['flash', 'erase']\n"
     )
     done = project.doit("profile=demo", "yes=1").failed("not-named")
     assert "connect" not in done.text
@@ -98,7 +98,7 @@ def test_a_mistyped_variable_stops_everything(project: Project, word: str, near:
 
 def test_a_users_own_dodo_adds_tasks_and_variables(project: Project) -> None:
     (project.folder / "dodo.py").write_text(
-        "from pipeline.tasks import *\nfrom doit import get_var\n"
+        "from flashpipe.tasks import *\nfrom doit import get_var\n"
         "declare_variables('site')\n"
         "def task_site():\n    '''say where'''\n    return {'actions': [['echo', 'at', str(get_var('site'))]]}\n"
     )
@@ -109,7 +109,7 @@ def test_a_users_own_dodo_adds_tasks_and_variables(project: Project) -> None:
 
 def test_a_users_own_task_replaces_ours(project: Project) -> None:
     (project.folder / "dodo.py").write_text(
-        "from pipeline.tasks import *\ndef task_image():\n    return {'actions': [['echo', 'mine']]}\n"
+        "from flashpipe.tasks import *\ndef task_image():\n    return {'actions': [['echo', 'mine']]}\n"
     )
     assert "mine" in project.doit("image").ok().text
 
@@ -178,7 +178,7 @@ def test_paths_on_the_command_line_are_the_callers(project: Project, firmware_fo
 
 @pytest.mark.parametrize(
     "words",
-    [("doit", "plan"), ("doit", "image"), ("pipeline.tasks.cli", "plan"), ("doit", "profiles")],
+    [("doit", "plan"), ("doit", "image"), ("flashpipe.cli.main", "plan"), ("doit", "profiles")],
     ids=" ".join,
 )
 def test_a_reader_who_has_seen_enough_is_no_failure(project: Project, firmware: Path, words: tuple[str, str]) -> None:

@@ -7,12 +7,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports.adapters import HostFacts
+from flashpipe.board.ports.choice import PortInfo
+from flashpipe.board.ports.host import Host, Node
+from flashpipe.flasher import explain_failure as diagnosing
+from flashpipe.jobs import doctor as doctoring
 
-from pipeline.board import ports
-from pipeline.board.hostview import Host, Node
-from pipeline.board.ports import PortInfo
-from pipeline.board.usb import HostFacts
-from pipeline.tasks import diagnosing, doctoring
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
 

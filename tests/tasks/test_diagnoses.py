@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from flashpipe.board.diagnosis.judge import RULES
+from flashpipe.board.ports.choice import port_slug
+from flashpipe.sim.faults import KINDS
+from flashpipe.sim.firmware.settings import TROUBLES
 
-from pipeline.board.diagnosis import RULES
-from pipeline.board.ports import port_slug
-from pipeline.sim.faults import KINDS
-from pipeline.sim.settings import TROUBLES
 from tests.harness import Done, Project
 
 
@@ -108,7 +108,7 @@ class Ending(NamedTuple):
 @pytest.fixture(scope="module", params=GROUPS)
 def ending(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, firmware: Path) -> Any:
     folder = tmp_path_factory.mktemp("diagnoses")
-    (folder / "dodo.py").write_text("from pipeline.tasks import *\n")
+    (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
     (folder / "here.yaml").write_text(
         f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}}}\nboot: {{timeout: 6s}}\ninit_data: keep\n"
     )

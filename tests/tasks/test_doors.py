@@ -11,9 +11,9 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
+from flashpipe.jobs.request import Request
+from flashpipe.jobs.variables import Variables
 
-from pipeline.tasks.project import Request
-from pipeline.tasks.variables import Variables
 from tests.harness import Done, Project
 from tests.images import Builder
 from tests.webserver import Reply, Server, document

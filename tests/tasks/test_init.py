@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from flashpipe.profile.load import load_profile
 
-from pipeline.profile import load_profile
 from tests.harness import Done, Project
 from tests.images import Builder
 from tests.terminal import Terminal
@@ -44,7 +44,7 @@ def next_command(text: str) -> list[str]:
 
 def run_next(project: Project, text: str, *more: str, folder: Path | None = None) -> Done:
     program, *words = next_command(text)
-    module = {"flashpipe": "pipeline.tasks.cli", "doit": "doit"}[program]
+    module = {"flashpipe": "flashpipe.cli.main", "doit": "doit"}[program]
     return project.run(module, *words, *more, folder=folder)
 
 
@@ -176,9 +176,9 @@ def test_port_profile_and_reset_may_be_given_as_variables(bare: Project, tmp_pat
 
 
 def test_no_port_at_all(bare: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from pipeline.tasks import cli  # noqa: PLC0415  in this process, to take the ports away
+    from flashpipe.cli import main as cli  # noqa: PLC0415  in this process, to take the ports away
 
-    monkeypatch.setattr("pipeline.board.ports.list_ports", list)
+    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", list)
     monkeypatch.chdir(bare.folder)
     assert cli.main(["init"]) == 20
     text = capsys.readouterr().err
@@ -189,11 +189,11 @@ def test_no_port_at_all(bare: Project, monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_several_ports_and_nobody_to_ask(
     bare: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline.board.ports import PortInfo  # noqa: PLC0415
-    from pipeline.tasks import cli  # noqa: PLC0415
+    from flashpipe.board.ports.choice import PortInfo  # noqa: PLC0415
+    from flashpipe.cli import main as cli  # noqa: PLC0415
 
     two = [PortInfo(f"/dev/ttyUSB{number}", 0x1A86, 0x7523, location=f"1-{number}") for number in (1, 2)]
-    monkeypatch.setattr("pipeline.board.ports.list_ports", lambda: two)
+    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", lambda: two)
     monkeypatch.chdir(bare.folder)
     assert cli.main(["init"]) == 20
     text = capsys.readouterr().err
@@ -232,7 +232,7 @@ def test_bare_flashpipe_on_a_terminal_asks_and_writes_a_profile(bare: Project, p
     for name in ("one.bin", "two.bin"):
         (bare.folder / name).write_bytes(MAKE.boot())
     environment = {**bare.environment(), "FLASHPIPE_PORT": port}
-    with Terminal(bare.folder, environment, "pipeline.tasks.cli") as terminal:
+    with Terminal(bare.folder, environment, "flashpipe.cli.main") as terminal:
         terminal.expect("which of them is it? [1]")
         terminal.type("9\n")
         terminal.expect("which of them is it? [1]")
@@ -248,7 +248,7 @@ def test_bare_flashpipe_on_a_terminal_asks_and_writes_a_profile(bare: Project, p
 
 
 def test_ctrl_c_at_a_question_ends_with_130_and_leaves_no_file(bare: Project, port: str) -> None:
-    with Terminal(bare.folder, bare.environment(), "pipeline.tasks.cli", "init", "--port", port) as terminal:
+    with Terminal(bare.folder, bare.environment(), "flashpipe.cli.main", "init", "--port", port) as terminal:
         terminal.expect("which of them is it? [1]")
         terminal.type("\x03")
         assert terminal.end() == 130
@@ -258,7 +258,7 @@ def test_ctrl_c_at_a_question_ends_with_130_and_leaves_no_file(bare: Project, po
 
 
 def test_an_input_that_ends_is_an_error(bare: Project, port: str) -> None:
-    with Terminal(bare.folder, bare.environment(), "pipeline.tasks.cli", "init", "--port", port) as terminal:
+    with Terminal(bare.folder, bare.environment(), "flashpipe.cli.main", "init", "--port", port) as terminal:
         terminal.expect("which of them is it? [1]")
         terminal.type("\x04")
         assert terminal.end() == 3

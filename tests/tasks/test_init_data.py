@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from flashpipe.firmware import init_data
+from flashpipe.sources.cache import Cache
 
-from pipeline.firmware import init_data
-from pipeline.firmware.cache import Cache
 from tests.firmware.test_init_data import DATA
 from tests.harness import Done, Project
 from tests.images import BANNER_2X, Builder

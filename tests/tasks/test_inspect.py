@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.cli.inspect import main
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.inspection import inspect_images
+from flashpipe.text.inspection import as_data, describe, drawn_size, picture
 
-from pipeline.firmware.image import Image
-from pipeline.firmware.inspection import inspect_images
-from pipeline.tasks.inspect_command import main
-from pipeline.tasks.inspect_text import as_data, describe, drawn_size, picture
 from tests.harness import Project
 from tests.images import Builder
 

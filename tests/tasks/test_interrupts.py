@@ -21,7 +21,7 @@ if sys.platform == "win32":
 from tests.running import Running, no_longer_than
 
 INT, TERM, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGKILL
-DOIT, FLASHPIPE = "doit", "pipeline.tasks.cli"
+DOIT, FLASHPIPE = "doit", "flashpipe.cli.main"
 HALF = "█" * 11
 STATES = {
     "connect ": "stopped: nothing was being written",

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.errors import FetchMismatchError, LockMismatchError
+from flashpipe.sources import pinned as locking
+from flashpipe.sources.fetch import Access
+from flashpipe.sources.lock_file import LOCK_NAME, read_lock
+from flashpipe.sources.resolve import Resolved
 
-from pipeline.errors import FetchMismatchError, LockMismatchError
-from pipeline.firmware.fetch import Access
-from pipeline.firmware.lock import LOCK_NAME, read_lock
-from pipeline.firmware.sources import Resolved
-from pipeline.tasks import locking
 from tests.harness import Project, make_project
 from tests.images import Builder
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from flashpipe.board.lua.files import BoardFiles
+from flashpipe.flasher import lua_stage as luastage
 
-from pipeline.board.luafiles import BoardFiles
-from pipeline.flasher import luastage
 from tests.harness import Done, Project
 from tests.nodemcus import MAC, MB, image
 from tests.running import Running

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pipeline.flasher.adapting import start_digest
+from flashpipe.flasher.fit_to_board import start_digest
+
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
 

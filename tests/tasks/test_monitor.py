@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flashpipe.firmware.elf import read_elf
+from flashpipe.tasks.monitor import RateDoubt
+from flashpipe.text.crash_names import Places
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.firmware.elf import read_elf
-from pipeline.tasks.monitor import RateDoubt
-from pipeline.tasks.places import Places
 from tests.elfs import make_elf
 from tests.harness import Project
 from tests.simboard import SimBoard
@@ -27,7 +27,7 @@ def served(project: Project, tmp_path: Path) -> Iterator[str]:
     """A board on an RFC 2217 server: it lives on while its clients change."""
     words = ["board", "nodemcu-devkit", "--rfc2217", "0", "--flash", str(tmp_path / "flash")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.tasks.cli", *words, "--option", f"record={tmp_path / 'record'}"],
+        [sys.executable, "-m", "flashpipe.cli.main", *words, "--option", f"record={tmp_path / 'record'}"],
         env=project.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

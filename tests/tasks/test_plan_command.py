@@ -226,7 +226,7 @@ def test_the_board_runs_again_afterwards(project: Project, firmware: Path, port:
     (project.folder / "watch.py").write_text(
         "import sys\n"
         "from doit.doit_cmd import DoitMain\n"
-        "from pipeline.sim.protocol_sim import boards\n"
+        "from flashpipe.sim.protocol_sim import boards\n"
         "status = DoitMain().run(sys.argv[1:])\n"
         "link = boards()['it']\n"
         "print('mode', link.board.mode)\n"

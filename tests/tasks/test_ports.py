@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports import lock as portlock
+from flashpipe.cli import main as cli
+from flashpipe.jobs import sessions
 
-from pipeline.board import portlock, ports
-from pipeline.tasks import cli, sessions
 from tests.harness import Project
 from tests.simboard import SimBoard
 
@@ -284,7 +286,7 @@ def test_a_port_that_goes_away_while_writing(project: Project, board: SimBoard, 
 @pytest.mark.parametrize("step", ["write", "boot"])
 def test_a_terminal_that_goes_away(project: Project, board: SimBoard, firmware: Path, step: str) -> None:
     server = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.tasks.cli", "board", "--flash", str(board.flash), "--time", "0.1"],
+        [sys.executable, "-m", "flashpipe.cli.main", "board", "--flash", str(board.flash), "--time", "0.1"],
         env=project.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -336,8 +338,8 @@ def test_a_port_that_this_user_may_not_open() -> None:
         Path(os.ttyname(slave)).chmod(0o600)
         code = (
             "import fcntl, grp, os, pwd, serial, sys, termios\n"
-            "from pipeline.board.serialport import open_port\n"
-            "from pipeline.errors import PortDeniedError\n"
+            "from flashpipe.board.ports.open import open_port\n"
+            "from flashpipe.errors import PortDeniedError\n"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
             "try: open_port(sys.argv[1], 115200)\n"
             "except PortDeniedError as error: print(error)"

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from flashpipe.board.boot.watcher import Verdict
+from flashpipe.board.session.session import Session
+from flashpipe.flash import FlashSettings
+from flashpipe.flasher.flash import flash
+from flashpipe.flasher.model import BootWish, Policy
+from flashpipe.flasher.probe import probe
+from flashpipe.plan.make import FlashPlan, make_plan
+from flashpipe.profile.load import load_profile
+from flashpipe.records import journal
+from flashpipe.sources.resolve import load_source
 
-from pipeline import journal
-from pipeline.board.bootlog import Verdict
-from pipeline.board.session import Session
-from pipeline.firmware.sources import load_source
-from pipeline.flash import FlashSettings
-from pipeline.flasher.probing import probe
-from pipeline.flasher.records import BootWish, Policy
-from pipeline.flasher.running import flash
-from pipeline.plan import FlashPlan, make_plan
-from pipeline.profile import load_profile
 from tests.harness import Project
 
 MAC = "5c:cf:7f:00:00:05"

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 from doit.dependency import JSONCodec
+from flashpipe.jobs.request import make_folder
+from flashpipe.tasks.db import SafeDB
 
-from pipeline.tasks.db import SafeDB
-from pipeline.tasks.project import make_folder
 from tests.harness import Project
 from tests.simboard import SimBoard
 
 KILLED = """
 import os, sys
 from doit.dependency import JSONCodec
-from pipeline.tasks.db import SafeDB
+from flashpipe.tasks.db import SafeDB
 db = SafeDB(sys.argv[1], JSONCodec())
 for task in ("one", "two"):
     db.set(task, "result:", task)

@@ -7,8 +7,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from flashpipe.records.backups import Store
 
-from pipeline.backups import Store
 from tests.harness import Done, Project
 from tests.images import Builder
 from tests.simboard import SimBoard

@@ -221,7 +221,7 @@ def esptool_confirms(project: Project, board: Board, *parts: str | Path) -> None
     command = [
         sys.executable,
         "-m",
-        "pipeline.tasks.cli",
+        "flashpipe.cli.main",
         "board",
         "--pty",
         "--flash",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flashpipe.board.boot import watch as watching
+from flashpipe.board.session.session import Session
 
-from pipeline.board import watching
-from pipeline.board.session import Session
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
 
@@ -107,7 +107,7 @@ def test_files_that_cannot_stay_are_backed_up_and_their_loss_announced(
     assert f"backed up as {keeping['backup']};" in done.text
     assert "<none>" in lua(board, READ), "a new file system, no half of the old one"
 
-    from pipeline.backups import find  # noqa: PLC0415
+    from flashpipe.records.backups import find  # noqa: PLC0415
 
     store, manifest = find(project.folder / ".pipeline" / "backups", keeping["backup"])
     (files,) = [region for region in manifest.regions if region.start == 0x7C000]

@@ -12,8 +12,7 @@ from operator import xor
 from pathlib import Path
 
 import pytest
-
-from pipeline.sim.boot import Application, Chip, Said, Strap
+from flashpipe.sim.boot import Application, Chip, Said, Strap
 
 SECTOR = 0x1000
 MB = 1024 * 1024

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from pipeline.errors import BadValueError
-from pipeline.sim.boot import OPTION_NAMES, Strap, rom_banner
+from flashpipe.errors import BadValueError
+from flashpipe.sim.boot import OPTION_NAMES, Strap, rom_banner
 
 Maker = Callable[..., bytes]
 

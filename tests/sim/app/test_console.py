@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flashpipe.sim.lua import syntax as lua_syntax
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from pipeline.sim import lua_syntax
 
 Maker = Callable[..., bytes]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.errors import BadValueError
-from pipeline.sim import factory, image
+from flashpipe.errors import BadValueError
+from flashpipe.sim.chip import factory, image
 
 SIZES = sorted(set(image.SIZES.values()))
 

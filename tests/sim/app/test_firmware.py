@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from pipeline.sim import factory, firmware, image, rcr
+from flashpipe.sim.chip import factory, image
+from flashpipe.sim.firmware import identify as firmware
+from flashpipe.sim.firmware import rcr
 
 Maker = Callable[..., bytes]
 SECTOR = 0x1000

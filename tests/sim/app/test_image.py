@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.sim.chip import image
+from flashpipe.sim.firmware import romlog
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.sim import image, romlog
 
 CAPTURES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "rom_logs.json").read_text("utf-8"))
 Maker = Callable[..., bytes]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import astuple
 
 import pytest
-
-from pipeline.errors import BadValueError
-from pipeline.sim.parts import PARTS, Part, part_by_id, part_by_name
+from flashpipe.errors import BadValueError
+from flashpipe.sim.chip.parts import PARTS, Part, part_by_id, part_by_name
 
 NORMAL_CODES = {0x12 + code: 0x40000 << code for code in range(8)}
 """Capacity byte to size (facts: flash-timing §6.2)."""

@@ -1,1 +1,0 @@
-"""The rules of `pipeline.board.diagnosis`, by where a failure happens."""

@@ -1,0 +1,84 @@
+"""What a crash left in the boot log: number and name of the exception, and the addresses to look up.
+
+Every firmware of this chip prints the same five registers, under three different headings (facts: esp8266 §2.5, and
+the captures in tests/board/data).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flashpipe.values import dataclass
+
+EXCEPTIONS: Final = {
+    0: "IllegalInstruction",
+    1: "Syscall",
+    2: "InstructionFetchError",
+    3: "LoadStoreError",
+    4: "Level1Interrupt",
+    5: "Alloca",
+    6: "IntegerDivideByZero",
+    8: "Privileged",
+    9: "LoadStoreAlignment",
+    12: "InstrPIFDataError",
+    13: "LoadStorePIFDataError",
+    14: "InstrPIFAddrError",
+    15: "LoadStorePIFAddrError",
+    16: "InstTLBMiss",
+    17: "InstTLBMultiHit",
+    18: "InstFetchPrivilege",
+    20: "InstFetchProhibited",
+    24: "LoadStoreTLBMiss",
+    25: "LoadStoreTLBMultiHit",
+    26: "LoadStorePrivilege",
+    28: "LoadProhibited",
+    29: "StoreProhibited",
+}
+"""Names of Xtensa's EXCCAUSE numbers: those of facts esp8266 §2.5 as the SDK spells them, the others from memory."""
+
+_REGISTERS: Final = ("epc1", "epc2", "epc3", "excvaddr", "depc")
+_REGISTER: Final = re.compile(r"\b(?P<name>epc[123]|excvaddr|depc)\s*[=:]\s*0x(?P<value>[0-9a-fA-F]{8})\b")
+_REACH: Final = 200
+"""Characters after the heading in which the registers stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """One exception. Addresses are those of the chip, None where the log does not give them."""
+
+    number: int | None
+    """EXCCAUSE; None where only a name was printed that is not known."""
+    name: str
+    """Such as LoadProhibited; empty where nobody knows."""
+    epc1: int | None = None
+    """Where the firmware was: the address to look up in its ELF."""
+    epc2: int | None = None
+    epc3: int | None = None
+    excvaddr: int | None = None
+    """The address it wanted to read or write."""
+    depc: int | None = None
+
+    def __str__(self) -> str:
+        """`exception 28 (LoadProhibited) at epc1=0x40243016, excvaddr=0x000000eb`."""
+        number = "an exception" if self.number is None else f"exception {self.number}"
+        name = f" ({self.name})" if self.name else ""
+        told = [("epc1", self.epc1), ("excvaddr", self.excvaddr)]
+        places = ", ".join(f"{register}={value:#010x}" for register, value in told if value is not None)
+        return f"{number}{name}" + (f" at {places}" if places else "")
+
+
+def read_crash(text: str, heading: re.Match[str]) -> Crash:
+    """The crash whose heading was found in `text`, with the registers that follow it."""
+    groups = heading.groupdict()
+    name = (groups.get("name") or "").removesuffix("Cause")
+    number = int(groups["cause"]) if groups.get("cause") else None
+    if number is None:
+        number = next((known for known, spelt in EXCEPTIONS.items() if spelt == name), None)
+    found: dict[str, int] = {}
+    for register in _REGISTER.finditer(text, heading.start(), heading.end() + _REACH):
+        if register["name"] in found:
+            break  # the next crash
+        found[register["name"]] = int(register["value"], 16)
+    registers = {name: found.get(name) for name in _REGISTERS}
+    return Crash(number, name or EXCEPTIONS.get(number if number is not None else -1, ""), **registers)

@@ -1,0 +1,408 @@
+"""Watching a board boot: which baud rate to listen at, when to knock, when enough is known. Without any I/O.
+
+The caller does what `BootWatcher.next` says and feeds what comes back:
+
+    watcher = BootWatcher(now=clock())
+    while not isinstance(wish := watcher.next(clock()), Verdict):
+        if isinstance(wish, Send):
+            port.write(wish.data)
+        else:
+            port.baudrate = wish.baud
+            watcher.feed(port.read_until_bytes_or(wish.until_s), clock())
+
+The rules:
+
+1. Listen at the ROM's rate right after a reset; which one that is, the crystal says, or the rate at which the ROM's
+   words are readable. Once the ROM has loaded the image (`csum`), listen at the firmware's:
+   its banner follows within a tenth of a second. What the SDK says in between, at the ROM's rate, is given up for it.
+2. If the firmware's rate gives garbage and nothing after it, knock; if nobody answers, go back to the ROM's rate and
+   stay: either the board starts again and again, or the SDK tells why it does not go on.
+3. Garbage there as well: another rate of those in use. Silence there: the board waits for input at a rate of its own,
+   and each of those in use is knocked at.
+4. Knock (a carriage return) when the line is quiet: NodeMCU answers with its prompt, even where its banner is off. A
+   Lua prompt whose banner nobody saw is asked what it is.
+5. A firmware that formats its file system is waited for, as long as that takes.
+6. A verdict is given at the first conclusive token (`verdict.conclude`), else when waiting longer would not change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field, replace
+from typing import Final
+
+from flashpipe.board.boot.expectations import accepts
+from flashpipe.board.boot.patterns import LOADED, ROM
+from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
+from flashpipe.board.session.text import garbage_bytes, readable
+from flashpipe.values import dataclass
+
+__all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts", "classify", "rom_baud"]
+
+COMMON_BAUDS: Final = (115200, 9600, 57600, 230400, 460800, 74880, 38400, 19200, 921600)
+"""Rates tried where the declared one gives garbage; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
+ROM_BAUDS: Final = (74880, 115200, 69120)
+"""The ROM's rates by crystal, the most common first: 26, 40 and 24 MHz (facts: esp8266 §2.4)."""
+KNOCK: Final = b"\r"
+ASK: Final = b"=node.info()\r"
+"""Asks a Lua prompt for its version; every NodeMCU answers numbers (facts: usb-nodemcu §9.4)."""
+FORMAT_S: Final = 90.0
+"""How long a file system may take to be formatted: a minute on 16 MB (facts: esp8266 §2.5), and half of that again."""
+AFTER_FORMAT_S: Final = 5.0
+"""Time for the banner and the prompt behind that."""
+ASK_S: Final = 1.0
+ALIVE_S: Final = 10.0
+"""A firmware that was started and says nothing for that long is alive, and silent by design."""
+SWEEP_S: Final = 18.0
+"""A dead line for that long on a board that nobody reset: every usual rate was knocked at."""
+SILENCE_S: Final = 6.0
+"""A dead line for that long after a reset by wire means that nothing will come."""
+
+TICK_S: Final = 0.05
+LOADED_S: Final = 0.03
+"""Pause after `csum 0xNN` that shows that no `csum err` follows: longer than a USB adapter holds bytes back."""
+EVALUATE_S: Final = 0.02
+"""Least time between two looks at the log: bytes come one by one."""
+ROM_WAIT_S: Final = 0.7
+"""The ROM speaks within milliseconds of a reset; later than this, there was none."""
+QUIET_S: Final = 0.25
+"""A pause after which the firmware has said what it wanted to say."""
+ANSWER_S: Final = 0.6
+"""A NodeMCU at its prompt answers a knock at once; busy ones are knocked again."""
+KNOCKS: Final = 2
+NOISE: Final = 12
+"""Bytes of garbage that show a wrong rate; a reset makes one or two."""
+NOISE_S: Final = 1.5
+"""Garbage for longer than an SDK start takes."""
+BANNER_S: Final = 1.5
+TALK_S: Final = 1.5
+LOAD_S: Final = 3.0
+"""A ROM that found nothing to load stays silent until its watchdog bites."""
+DWELLS_S: Final = (2.5, 9.0)
+"""How long to wait for another start at the ROM's rate, the first time and later: in the end longer than the hardware
+watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
+FAULT_S: Final = 0.3
+"""Time for the lines that follow a crash."""
+PAUSE_S: Final = 0.02
+"""A line that was idle for so long carries something new: the firmware behind the SDK, at another rate."""
+WRONG_S: Final = 0.2
+"""A knock that was answered with garbage will not be answered otherwise; longer than a USB adapter holds bytes back."""
+STRAY_S: Final = 0.1
+"""Garbage right after a reset may be the rest of an earlier conversation; the ROM log follows at once."""
+
+
+def rom_baud(crystal_mhz: int = 26) -> int:
+    """The ROM's and SDK's rate: 115200 scaled from the 40 MHz that the ROM assumes (facts: esp8266 §2.4)."""
+    return 115200 * crystal_mhz // 40
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Read at `baud` until bytes come, or until the time `until_s` at the latest."""
+
+    baud: int
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these bytes, at the rate last listened at."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Stay:
+    """What came while listening at one rate."""
+
+    baud: int
+    since_s: float
+    last_s: float
+    """Time of the last byte, or of the beginning."""
+    rom: bool = False
+    """Whether the ROM is expected to speak, rather than the firmware."""
+    linger: bool = False
+    """At the ROM's rate: stay, to hear why the board does not go on."""
+    data: bytearray = field(default_factory=bytearray)
+    before: str = ""
+    """Text of the bytes before the last pause, and where that pause is: garbage does not reach across it."""
+    pause: int = 0
+    burst_s: float = 0.0
+    """When the bytes after the last pause began to come."""
+    knocks: int = 0
+    knocked_s: float = -1.0
+    noise_after_knock: bool = False
+    """Whether garbage came only as an answer."""
+    noise_s: float | None = None
+    """Since when garbage has come without text after it."""
+
+
+class BootWatcher:
+    """Judges a boot from bytes and times. Times are seconds of any one clock."""
+
+    def __init__(
+        self,
+        *,
+        now: float,
+        crystal_mhz: int = 26,
+        firmware_bauds: Sequence[int] = (115200,),
+        timeout_s: float = 60.0,
+        probe_prompt: bool = True,
+        wait_for: str = "",
+        quiet_s: float = ALIVE_S,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        """Start right after a reset, or beside a board that is already running.
+
+        Args:
+            now: The time.
+            crystal_mhz: The board's crystal; it sets the ROM's rate.
+            firmware_bauds: Rates at which the firmware may speak, the likeliest first; others are tried after them.
+            timeout_s: When to judge by what there is.
+            probe_prompt: Whether a carriage return may be sent to a quiet board.
+            wait_for: A text that the log must hold before a running firmware is a verdict.
+            quiet_s: How long a started firmware may say nothing until it is judged alive but silent.
+            silence_s: How long the line may be dead. The whole timeout or more where a person has to press RESET: then
+                the ROM's rate is kept until something comes.
+        """
+        self._start_s = now
+        self._rom_bauds = tuple(dict.fromkeys((rom_baud(crystal_mhz), *ROM_BAUDS)))
+        self._rom_at = 0
+        self._rom_known = False
+        self._bauds = tuple(dict.fromkeys((*firmware_bauds, *COMMON_BAUDS)))
+        self._at = 0
+        self._limit_s = now + timeout_s
+        self._probe = probe_prompt
+        self._wait_for = wait_for
+        self._quiet_s = quiet_s
+        self._silence_s = silence_s
+        self._rom_wait_s = ROM_WAIT_S if silence_s < timeout_s else timeout_s
+        self._text = ""
+        self._stay = _Stay(self._rom_bauds[0], now, now, rom=True)
+        self._dirty = False
+        self._evaluated_s = now
+        self._heard_s = now
+        self._received = 0
+        self._state = Verdict("silence", "the board says nothing")
+        self._state_s = now
+        self._lingered = False
+        self._lingers = 0
+        self._sweep = 0
+        """Rates left to knock at before the ROM's is listened to again."""
+        self._talks = False
+        """Whether garbage at the ROM's rate showed that the firmware talks by itself."""
+        self._asked_s: float | None = None
+        self._format_s: float | None = None
+        self._text_baud = 0
+
+    # --- in and out --------------------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take bytes that came at the rate last asked for; none is fine."""
+        if data:
+            if now - self._stay.last_s >= PAUSE_S:
+                self._stay.before, self._stay.pause = self._heard(), len(self._stay.data)
+                self._stay.burst_s = now
+            self._stay.data += data
+            self._stay.last_s = now
+            if data.strip():  # a mere echo of a knock tells nothing
+                self._heard_s = now
+            self._received += len(data)
+            self._dirty = True
+
+    def next(self, now: float) -> Listen | Send | Verdict:
+        """What to do now."""
+        if self._dirty and now - self._evaluated_s >= max(EVALUATE_S, len(self._text) / 250_000):
+            self._dirty = False
+            self._evaluated_s = now
+            verdict = self._evaluate(now)
+            if verdict is not None:
+                return self._finish_or_ask(verdict, now)
+        if not self._dirty:
+            verdict = self._judge_by_time(now)
+            if verdict is not None:
+                return self._finish_or_ask(verdict, now)
+            if self._shall_knock(now):
+                self._stay.knocks += 1
+                self._stay.knocked_s = now
+                return Send(KNOCK)
+            self._choose_baud(now)
+        return self._listen(now)
+
+    @property
+    def formatting_s(self) -> float | None:
+        """Since when the firmware formats its file system; None while it does not."""
+        return self._format_s
+
+    @property
+    def log(self) -> str:
+        """Everything readable so far."""
+        return self._text + self._heard()
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, now: float) -> Verdict | None:
+        log = self.log
+        state = classify(log)
+        if state.kind != self._state.kind:
+            self._state_s = now
+            if self._format_s is not None:
+                self._limit_s = max(self._limit_s, now + AFTER_FORMAT_S)
+            self._format_s = now if state.kind == "formatting" else None
+        self._state = state
+        self._learn_rates()
+        self._watch_noise(now)
+        verdict = conclude(log)
+        if self._wait_for and state.kind in HEALTHY:
+            return state if self._wait_for in log else None
+        return verdict
+
+    def _judge_by_time(self, now: float) -> Verdict | None:
+        state, quiet_s = self._state, now - self._heard_s
+        late = now >= self._deadline()
+        if state.kind == "silence":
+            return self._judge_silence() if late or now - self._start_s >= self._silence_s else None
+        if self._wait_for and not late and state.kind in HEALTHY:
+            return None
+        if state.kind == "prompt" and self._asked_s is not None and now - self._asked_s >= ASK_S:
+            return state  # it does not say what it is
+        in_state_s = now - self._state_s
+        enough = {
+            "banner": quiet_s >= BANNER_S or in_state_s >= BANNER_S + NOISE_S,
+            "firmware": in_state_s >= TALK_S,
+            "alive": not self._sweep and (quiet_s >= self._quiet_s or in_state_s >= 3 * self._quiet_s),
+            "no-image": quiet_s >= LOAD_S,
+            "boot-loop": in_state_s >= ALIVE_S,
+            "system-params": quiet_s >= LOAD_S,  # it may go on all the same
+            "watchdog": quiet_s >= (FAULT_S if state.causes.count(4) > 1 else ALIVE_S),  # one bite: it starts again
+        }
+        return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None
+
+    def _deadline(self) -> float:
+        return self._limit_s if self._format_s is None else max(self._limit_s, self._format_s + FORMAT_S)
+
+    def _judge_silence(self) -> Verdict:
+        if self._received < NOISE:
+            return Verdict("silence", "the board says nothing, not even its ROM")
+        tried = ", ".join(str(baud) for baud in dict.fromkeys((*self._rom_bauds, *self._bauds)))
+        return Verdict("unreadable", f"{self._received} bytes came that make no text at {tried} baud")
+
+    def _finish_or_ask(self, verdict: Verdict, now: float) -> Send | Listen | Verdict:
+        """A prompt that did not say what it is, is asked once, and then waited for."""
+        nameless = verdict.kind == "prompt" and not any(map(str.isdigit, verdict.firmware))
+        if nameless and self._probe and not self._stay.rom and now < self._deadline():
+            if self._asked_s is None:
+                self._asked_s = now
+                return Send(ASK)
+            if now - self._asked_s < ASK_S:
+                return self._listen(now)
+        return self._finish(verdict, now)
+
+    def _listen(self, now: float) -> Listen:
+        return Listen(self._stay.baud, min(now + TICK_S, max(now, self._deadline())))
+
+    def _finish(self, verdict: Verdict, now: float) -> Verdict:
+        if verdict.kind == "alive" and garbage_bytes(bytes(self._stay.data)) >= NOISE:
+            verdict = replace(verdict, summary="the ROM started the firmware, which talks at an unknown baud rate")
+        return replace(verdict, log=self.log, seconds=round(now - self._start_s, 3), baud=self._text_baud)
+
+    # --- the rate ----------------------------------------------------------------------------------------------------
+
+    def _learn_rates(self) -> None:
+        """The ROM's words are readable at one rate only, and so is the firmware's text."""
+        stay, heard = self._stay, self._heard()
+        if ROM.search(heard) or LOADED.search(heard):
+            if stay.baud in self._rom_bauds:
+                self._rom_at, self._rom_known = self._rom_bauds.index(stay.baud), True
+        elif heard.strip():
+            self._text_baud = stay.baud
+
+    def _watch_noise(self, now: float) -> None:
+        stay = self._stay
+        tail = bytes(stay.data[-64:])
+        if garbage_bytes(tail) < NOISE or len(readable(tail)) >= NOISE:
+            stay.noise_s = None  # text, or nothing yet
+        elif stay.noise_s is None:
+            stay.noise_s = now
+            stay.noise_after_knock = 0 <= stay.burst_s - stay.knocked_s < WRONG_S and bool(stay.knocks)
+
+    def _choose_baud(self, now: float) -> None:
+        stay = self._stay
+        if stay.rom:
+            noisy = stay.noise_s is not None and max(now - stay.noise_s, now - stay.last_s) >= STRAY_S
+            if noisy or self._rom_has_spoken(now):
+                self._leave_rom(now, noisy=noisy)
+        elif stay.noise_s is not None:
+            if self._sweep:
+                if now - stay.last_s >= WRONG_S or now - stay.noise_s >= NOISE_S:
+                    self._next_firmware_rate(now)
+                return
+            unanswered_s = now - max(stay.last_s, stay.knocked_s)
+            if unanswered_s >= ANSWER_S or now - stay.noise_s >= NOISE_S:
+                if self._lingered:  # the ROM's rate was tried in between, so this one is wrong
+                    self._at = (self._at + 1) % len(self._bauds)
+                self._linger(now)
+        elif self._busy(now):
+            return  # silence is no sign of a wrong rate, garbage would be: perhaps it formats its file system
+        elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._heard():
+            self._next_firmware_rate(now)
+
+    def _leave_rom(self, now: float, *, noisy: bool) -> None:
+        stay = self._stay
+        if noisy and not self._rom_known:
+            self._rom_at = (self._rom_at + 1) % len(self._rom_bauds)
+            if self._rom_bauds[self._rom_at] == self._bauds[self._at]:  # that one is listened to anyway
+                self._rom_at = (self._rom_at + 1) % len(self._rom_bauds)
+        if stay.linger and not ROM.search(self._heard()):  # it does not start again and again: it waits for input
+            self._sweep, self._talks = len(self._bauds), bool(stay.data)  # … or it talks at a rate of its own
+            self._at = (self._at + 1) % len(self._bauds)
+        self._listen_to_firmware(now)
+
+    def _next_firmware_rate(self, now: float) -> None:
+        by_itself = self._stay.noise_s is not None and not self._stay.noise_after_knock
+        self._at = (self._at + 1) % len(self._bauds)
+        if self._sweep:
+            self._sweep = 0 if by_itself and not self._talks else self._sweep - 1
+            if not self._sweep:
+                self._linger(now)
+                return
+        self._listen_to_firmware(now)
+
+    def _linger(self, now: float) -> None:
+        self._switch(_Stay(self._rom_bauds[self._rom_at], now, now, rom=True, linger=True))
+
+    def _busy(self, now: float) -> bool:
+        """At the declared rate: whether a firmware that was just started may only be slow to speak."""
+        return self._at == 0 and now - self._stay.since_s < self._quiet_s / 2 and bool(LOADED.search(self.log))
+
+    def _rom_has_spoken(self, now: float) -> bool:
+        """At the ROM's rate: whether there is nothing more to wait for."""
+        quiet_s = now - self._stay.last_s
+        if not self._stay.linger:
+            return quiet_s >= (LOADED_S if LOADED.search(self._heard()) else self._rom_wait_s)
+        dwell_s = DWELLS_S[min(self._lingers, len(DWELLS_S)) - 1]
+        return quiet_s >= (dwell_s if ROM.search(self.log) else ROM_WAIT_S)
+
+    def _heard(self) -> str:
+        stay = self._stay
+        return stay.before + readable(bytes(stay.data[stay.pause :]))
+
+    def _listen_to_firmware(self, now: float) -> None:
+        self._switch(_Stay(self._bauds[self._at], now, now))
+
+    def _switch(self, stay: _Stay) -> None:
+        text = self._heard()
+        torn = text and not text.endswith("\n") and stay.baud != self._stay.baud
+        self._text += f"{text}\n" if torn else text
+        self._lingered = self._stay.linger
+        self._lingers += stay.linger
+        self._stay = stay
+
+    # --- knocking ----------------------------------------------------------------------------------------------------
+
+    def _shall_knock(self, now: float) -> bool:
+        stay = self._stay
+        if not self._probe or stay.rom or self._state.kind == "formatting" or self._asked_s is not None:
+            return False
+        pause_s = ANSWER_S if stay.knocks < KNOCKS else self._quiet_s / 3
+        return now - stay.last_s >= QUIET_S and now - max(stay.knocked_s, stay.since_s - ANSWER_S) >= pause_s

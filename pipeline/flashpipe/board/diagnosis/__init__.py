@@ -1,0 +1,1 @@
+"""The rules of `flashpipe.board.diagnosis.judge`, by where a failure happens."""

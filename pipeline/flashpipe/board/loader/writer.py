@@ -1,0 +1,166 @@
+"""Erase, write and verify pieces of flash on a Loader: addresses and bytes, nothing of boards or plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from flashpipe.board.loader import compression as packing
+from flashpipe.board.loader.link import Loader
+from flashpipe.board.loader.rom_only import RomLink
+from flashpipe.digests import md5
+from flashpipe.errors import VerifyError
+from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region, merge
+from flashpipe.values import dataclass
+
+OnProgress = Callable[[int, int], None]
+"""Bytes done, bytes in all."""
+
+RUN_LIMIT: Final = 0x400000
+"""Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each."""
+READ_LIMIT: Final = 0x100000
+"""Bytes read back at once, for the same reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes that shall stand at a flash address."""
+
+    address: int
+    data: bytes
+
+    @property
+    def region(self) -> Region:
+        """Where the piece stands."""
+        return Region(self.address, self.address + len(self.data))
+
+    def cut(self, region: Region) -> bytes:
+        """The piece's bytes inside `region`, which it contains."""
+        return self.data[region.start - self.address : region.end - self.address]
+
+
+def holds(loader: Loader, piece: Piece, region: Region) -> bool:
+    """Whether the flash holds the piece's bytes in `region`, by the stub's MD5 of it; without a stub it is read."""
+    if isinstance(loader, RomLink):
+        return loader.holds(region.start, piece.cut(region))
+    return loader.md5(region) == md5(piece.cut(region))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One stream: bytes at an address, of which the first `blank` only clear the boot sector."""
+
+    address: int
+    data: bytes
+    blank: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of a piece."""
+        return len(self.data) - self.blank
+
+
+def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_progress: OnProgress) -> int:
+    """Erase and write the `dirty` sectors. Returns the bytes of the pieces that were sent.
+
+    Sector 0, where a piece covers it, is erased first and written last: a board that loses power in between then
+    starts no half firmware. It is erased on its own only where nothing follows it at once. Elsewhere the stream begins
+    with a blank sector 0: that lets the stub erase 64 KiB in one go while the first block is still on the line, and
+    costs a dozen bytes (15 single sectors would stop the line for 0.6 s).
+    """
+    jobs = _jobs(pieces, dirty)
+    if len(jobs) > 1 and not jobs[-1].address and jobs[0].address:
+        loader.erase(BOOT_SECTOR)
+    total, done = sum(job.size for job in jobs), 0
+    for job in jobs:
+        loader.write(job.address, job.data, _after(done - job.blank, total, on_progress))
+        done += job.size
+    return done
+
+
+def prepare(pieces: Sequence[Piece]) -> None:
+    """Begin to compress what `write` would send if all of the pieces were dirty, beside whatever else is done."""
+    for job in _jobs(pieces, [piece.region for piece in pieces]):
+        packing.prepare(job.data)
+
+
+def _jobs(pieces: Sequence[Piece], dirty: Sequence[Region]) -> list[_Job]:
+    """The streams in the order they are sent."""
+    guarded = bool(dirty) and any(piece.address == 0 for piece in pieces)
+    runs = [part for region in merge(dirty) for part in region.without([BOOT_SECTOR] if guarded else [])]
+    jobs = [
+        _Job(part.start, piece.cut(part))
+        for run in runs
+        for piece in pieces
+        if (whole := run.common(piece.region)).size > 0
+        for part in whole.split(RUN_LIMIT)
+    ]
+    if guarded:
+        if jobs and jobs[0].address == SECTOR_SIZE:
+            jobs[0] = _Job(0, b"\xff" * SECTOR_SIZE + jobs[0].data, SECTOR_SIZE)
+        jobs += [_Job(0, piece.cut(BOOT_SECTOR)) for piece in pieces if piece.address == 0]
+    return jobs
+
+
+def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], None]:
+    return lambda done: on_progress(max(0, before + done), total)
+
+
+def verify(
+    loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress, *, written: bool = True
+) -> None:
+    """Compare the pieces' bytes inside `regions` by digest; `written`: they were written just now.
+
+    Raises:
+        VerifyError: naming the first sector that differs.
+    """
+    jobs = _inside(pieces, regions, BLOCK_SIZE * 4)
+    total, done = sum(part.size for _, part in jobs), 0
+    for piece, part in jobs:
+        if not holds(loader, piece, part):
+            raise VerifyError(*_first_bad(loader, piece, part, written=written))
+        done += part.size
+        on_progress(done, total)
+
+
+def read_back(loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress) -> None:
+    """Compare the pieces' bytes inside `regions` by reading them: slower than digests, proof against a lying loader.
+
+    Raises:
+        VerifyError: naming the first byte that differs.
+    """
+    jobs = _inside(pieces, regions, READ_LIMIT)
+    total, done = sum(part.size for _, part in jobs), 0
+    for piece, part in jobs:
+        found, want = loader.read(part, _after(done, total, on_progress)), piece.cut(part)
+        if found != want:
+            at = next(i for i, (a, b) in enumerate(zip(found, want, strict=True)) if a != b)
+            raise VerifyError(
+                f"flash differs at {part.start + at:#08x}: holds {found[at]:#04x}, want {want[at]:#04x}", _VERIFY_HINT
+            )
+        done += part.size
+
+
+def _inside(pieces: Sequence[Piece], regions: Iterable[Region], step: int) -> list[tuple[Piece, Region]]:
+    wanted = merge(regions)
+    return [
+        (piece, part)
+        for piece in pieces
+        for region in wanted
+        if (whole := region.common(piece.region)).size > 0
+        for part in whole.split(step)
+    ]
+
+
+_VERIFY_HINT: Final = "check the 3.3 V supply, then run it again with baud=115200"
+
+
+def _first_bad(loader: Loader, piece: Piece, block: Region, *, written: bool) -> tuple[str, str]:
+    for sector in block.split(SECTOR_SIZE):
+        if not holds(loader, piece, sector):
+            blank = md5(b"\xff" * sector.size)
+            state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
+            if not written:
+                return f"the board does not hold the image: sector {sector} {state}", "`flash` writes what differs"
+            return f"sector {sector} {state} after it was written", _VERIFY_HINT
+    return f"{block} gives two different digests: the flash or the line is not stable", _VERIFY_HINT

@@ -1,0 +1,141 @@
+"""Is the firmware what the profile demands? What it says of itself, compared; what a Lua file prints, searched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from flashpipe.board.loader import chips
+from flashpipe.errors import AcceptanceError, AcceptanceUnknownError
+from flashpipe.units import format_size
+from flashpipe.values import dataclass
+from flashpipe.versions import Demand, numbers
+
+if TYPE_CHECKING:  # records are made of these classes; a run that asks nothing of a NodeMCU loads no console
+    from flashpipe.board.lua.files import LuaFile
+    from flashpipe.board.lua.node_info import NodeInfo
+
+UNKNOWN: Final = "the firmware does not say"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What the running firmware must be; None or empty: no matter."""
+
+    version: Demand | None = None
+    modules: tuple[str, ...] = ()
+    floats: bool | None = None
+    """Whether it calculates with fractions."""
+    lfs: int | None = None
+    """Bytes that the LFS partition has at least."""
+    flash_size: int | None = None
+    """Bytes of flash, by the firmware and by the chip."""
+    run: LuaFile | None = None
+    """A Lua file to be run."""
+    prints: str = ""
+    """What it must print: a text, or a regular expression between slashes."""
+    timeout_s: float = 10.0
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is demanded of what the firmware says."""
+        return bool(self.version or self.modules) or not self.floats is self.lfs is self.flash_size is None
+
+
+NO_DEMANDS: Final = Acceptance()
+
+
+@dataclass(frozen=True, slots=True)
+class LuaWish:
+    """What a profile wants of a running NodeMCU."""
+
+    acceptance: Acceptance = NO_DEMANDS
+    files: tuple[LuaFile, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is wanted at all."""
+        return bool(self.files or self.acceptance.asks or self.acceptance.run)
+
+
+NO_WISH: Final = LuaWish()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One demand and what was found."""
+
+    demand: str
+    wanted: str
+    found: str
+    passed: bool
+    known: bool = True
+
+    def __str__(self) -> str:
+        if self.passed:
+            return f"{self.demand} {self.found}"
+        return f"{self.demand}: {self.found}" + (f", want {self.wanted}" if self.wanted else "")
+
+
+def compare(info: NodeInfo, wish: Acceptance) -> list[Finding]:
+    """Every demand on what the firmware says, and whether it is met."""
+    found = []
+    if wish.version:
+        version = numbers(info.version)
+        found.append(_finding("version", str(wish.version), info.version if version else None,
+                              passed=wish.version.admits(version)))  # fmt: skip
+    for module in wish.modules:
+        there = info.has(module)
+        found.append(_finding(f"module {module}", "", "there" if there else "missing", passed=there))
+    if wish.floats is not None:
+        wanted = "float" if wish.floats else "integer"
+        is_integer = info.number_type == "integer"
+        found.append(_finding("numbers", wanted, info.number_type or None, passed=is_integer != wish.floats))
+    if wish.lfs is not None:
+        has = None if info.lfs_size is None else f"{format_size(info.lfs_size)} LFS" if info.lfs_size else "no LFS"
+        passed = (info.lfs_size or 0) >= wish.lfs
+        found.append(_finding("LFS", f"at least {format_size(wish.lfs)}", has, passed=passed))
+    if wish.flash_size is not None:
+        found.append(_flash_size(info, wish.flash_size))
+    return found
+
+
+def _finding(demand: str, wanted: str, found: str | None, *, passed: bool) -> Finding:
+    if found is None:
+        return Finding(demand, wanted, UNKNOWN, passed=False, known=False)
+    return Finding(demand, wanted, found, passed)
+
+
+def _flash_size(info: NodeInfo, wanted: int) -> Finding:
+    chip = chip_size(info)
+    sizes = [size for size in (info.flash_size, chip) if size is not None]
+    text = None if info.flash_size is None else f"{format_size(info.flash_size)} by the image header"
+    if text and chip is not None and chip != info.flash_size:
+        text += f", {format_size(chip)} by the chip"
+    return _finding("flash size", format_size(wanted), text, passed=bool(sizes) and set(sizes) == {wanted})
+
+
+def chip_size(info: NodeInfo) -> int | None:
+    """Bytes of the flash part by the ID that the firmware read from it; None where the ID is unknown."""
+    return chips.describe_flash(info.flash_id).size if info.flash_id else None
+
+
+def check(port: str, findings: Sequence[Finding]) -> None:
+    """Go on only if every demand is met.
+
+    Raises:
+        AcceptanceError: naming each that is not.
+        AcceptanceUnknownError: all others are met, but some the firmware does not answer.
+    """
+    failed = [finding for finding in findings if not finding.passed]
+    if not failed:
+        return
+    kind = AcceptanceError if any(finding.known for finding in failed) else AcceptanceUnknownError
+    raise kind(f"{port}: not what `acceptance` demands: {'; '.join(map(str, failed))}", kind.remedy)
+
+
+def printed(prints: str, output: str) -> bool:
+    """Whether the output holds what `prints` demands."""
+    if len(prints) > 1 and prints.startswith("/") and prints.endswith("/"):
+        return re.search(prints[1:-1], output, re.MULTILINE) is not None
+    return prints in output

@@ -1,0 +1,336 @@
+"""The Lua console of a running NodeMCU: to find it, and to ask it so that nothing else is taken for its answer.
+
+What is known of it (facts: usb-nodemcu §9.4): a line ends with CR; it is echoed, unless somebody switched that off; one
+of more than 255 characters is silently lost; an unfinished chunk is continued after `>> `; what comes while Lua works
+waits in a small buffer. And a program may print at any time between two lines. Hence the rules:
+
+1. One line at a time, well below the limit, and the next only when the answer to the last is there.
+2. An answer stands between marks with a number: `=#7+` … `#=`. The line that asks for it spells the marks in pieces, so
+   that its echo is never taken for the answer, nor is what an earlier line or a program printed.
+3. Every wait has an end. A line that Lua did not understand shows itself by a prompt without an answer.
+4. Of secret lines (the contents of files) nothing ever reaches a message.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from flashpipe.board.boot.watcher import COMMON_BAUDS
+from flashpipe.board.session.text import garbage_bytes, readable
+from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
+from flashpipe.values import dataclass
+
+LINE_LIMIT: Final = 250
+"""Characters of a line that is sent; the firmware's limit is 255 (facts: usb-nodemcu §9.4)."""
+BAUDS: Final = (*COMMON_BAUDS[:3], 74880, *COMMON_BAUDS[3:])
+"""Rates at which a prompt is looked for, the likeliest first; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
+ANSWER_S: Final = 3.0
+"""How long a short expression may take."""
+FIND_S: Final = 9.0
+"""How long a prompt is looked for at all rates."""
+FORMAT_S: Final = 180.0
+"""Formatting 16 MB takes about a minute (facts: esp8266 §2.5); slow flash parts need more."""
+
+_KNOCK_S: Final = 0.45
+"""How long to wait for the answer to a line end; a board at its prompt answers at once."""
+_QUIET_S: Final = 0.12
+"""A pause that is longer than an adapter holds bytes back: what was said is complete."""
+_SLICE_S: Final = 0.03
+_BREAK_OUT: Final = b"]] ]=] ]==] end\r"
+"""Ends a long text or comment that is open, and is an error in whatever is open besides: back to the plain prompt."""
+_COMPLAINT: Final = re.compile(r"^(?:> )*(?:Lua error:\s*)?(stdin:\d+: .*|not enough memory.*)$", re.MULTILINE)
+"""Lua's words about a line that was typed; those about a program name its file instead."""
+_FORMATTING: Final = re.compile(r"ormatting file system|^\.{2,}", re.MULTILINE)
+_PROMPT: Final = re.compile(r"(?:^|\n)(?:> )*(>>? )$")
+
+Progress = Callable[[int, int], None]
+
+
+class Wire(Protocol):
+    """What the console needs of a session."""
+
+    port: str
+
+    def tune(self, baud: int) -> None:
+        """Listen and talk at `baud`."""
+
+    def hear(self, limit_s: float) -> bytes:
+        """What comes first within `limit_s`; nothing is fine."""
+
+    def send(self, data: bytes) -> None:
+        """Bytes to the board."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What running Lua code gave."""
+
+    output: str
+    """All that was printed, LF at line ends."""
+    ended: bool
+    """Whether the code came to its end; False: the time was over first, or `until` was met."""
+    error: str = ""
+    """Lua's error, empty if there was none."""
+
+
+class Console:
+    """A Lua prompt on a wire that is tuned to `baud`. Answers are Latin-1: a byte each."""
+
+    def __init__(self, wire: Wire, baud: int) -> None:
+        self._wire = wire
+        self.baud = baud
+        self.port = wire.port
+        self.before = ""
+        """What the board said while it was looked for: its boot log, where it was just starting."""
+        self._number = 0
+        self._heard = ""
+
+    def ask(self, expression: str, timeout_s: float = ANSWER_S) -> str:
+        """The value of a Lua expression, as `tostring` shows it.
+
+        Raises:
+            LuaFailedError: evaluating it raised an error.
+            ConsoleError: no answer within `timeout_s`, or none that can be understood.
+        """
+        number = self._next()
+        self._say(
+            f"local o,v=pcall(function()return {expression} end)"
+            f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
+        )
+        sign, value = self._answer(number, timeout_s)
+        if sign == "-":
+            raise LuaFailedError(f"{self.port}: Lua says: {value}")
+        return value
+
+    def tell(self, expression: str, timeout_s: float = ANSWER_S) -> str:
+        """As `ask`, in fewer characters and for contents that no message may repeat."""
+        number = self._next()
+        self._say(f'print("=#".."{number}+"..tostring({expression}).."#=")')
+        return self._answer(number, timeout_s, secret=True)[1]
+
+    @staticmethod
+    def room(expression: str) -> int:
+        """Characters that a line of `tell` has left beside `expression`."""
+        return LINE_LIMIT - len(expression) - len('print("=#".."00000+"..tostring().."#=")')
+
+    def lines(self, statement: str, timeout_s: float = ANSWER_S, *, secret: bool = True) -> list[str]:
+        """What a Lua statement prints, one element for each `print`, of which each has one text without line ends.
+
+        `secret`: it prints contents that no message may repeat.
+
+        The statement calls `p` where it would call `print`, so that what others print is not taken for it.
+        """
+        number = self._next()
+        self._say(f'local function p(s)print("=#".."{number}:"..s)end {statement} print("=#".."{number}+#=")')
+        start = time.monotonic()
+        heard = self._until(re.compile(rf"=#{number}\+#="), start + timeout_s, secret=secret)
+        return re.findall(rf"=#{number}:([^\n]*)\n", heard)
+
+    def run(
+        self,
+        expression: str,
+        timeout_s: float,
+        *,
+        until: Callable[[str], bool] = lambda _: False,
+        linger: bool = False,
+        heard: Callable[[str], None] = lambda _: None,
+        waiting: Callable[[float], None] = lambda _: None,
+    ) -> Ran:
+        """Evaluate an expression for what it prints.
+
+        Args:
+            expression: Lua, such as `dofile("test.lua")`.
+            timeout_s: for all of it.
+            until: ends the waiting when true of the output so far.
+            linger: go on listening after the code came to its end, for what timers and callbacks print.
+            heard: told the output so far, whenever there is more of it.
+            waiting: told the seconds so far, again and again.
+        """
+        number = self._next()
+        self._say(
+            f'print("=#".."{number}:")local o,v=pcall(function()return {expression} end)'
+            f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
+        )
+        end = re.compile(rf"=#{number}([+-])(.*?)#=\n?(?:> ?)?", re.DOTALL)
+        started_s, known = time.monotonic(), ""
+        while True:
+            before, started, after = self._heard.partition(f"=#{number}:\n")
+            found = end.search(after)
+            text = end.sub("", after) if found else after
+            if text != known:
+                known = text
+                heard(text)
+            error = found[2] if found and found[1] == "-" else ""
+            if until(text) or error or (found and not linger) or time.monotonic() - started_s >= timeout_s:
+                self._heard = ""
+                return Ran(text, found is not None, error)
+            if not started:
+                self._check(before, secret=False)
+            waiting(time.monotonic() - started_s)
+            self._more(_SLICE_S)
+
+    # --- the wire ----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _say(self, line: str) -> None:
+        if len(line) > LINE_LIMIT:
+            raise ConsoleError(f"{self.port}: a line of {len(line)} characters is too long for the Lua console")
+        self._heard = ""
+        self._wire.send(line.encode("latin-1") + b"\r")
+
+    def _more(self, limit_s: float) -> bool:
+        data = self._wire.hear(limit_s)
+        self._heard += data.decode("latin-1").replace("\r", "")
+        return bool(data)
+
+    def _answer(self, number: int, timeout_s: float, *, secret: bool = False) -> tuple[str, str]:
+        pattern = re.compile(rf"=#{number}([+-])(.*?)#=", re.DOTALL)
+        heard = self._until(pattern, time.monotonic() + timeout_s, secret=secret)
+        found = pattern.search(heard)
+        assert found is not None
+        return found[1], found[2]
+
+    def _until(self, pattern: re.Pattern[str], deadline_s: float, *, secret: bool) -> str:
+        """Everything heard up to and with `pattern`; then waits for the prompt, a moment only."""
+        quiet_s = time.monotonic()
+        while not (found := pattern.search(self._heard)):
+            now = time.monotonic()
+            if now >= deadline_s:
+                raise ConsoleError(f"{self.port}: the Lua console does not answer{self._last(secret=secret)}")
+            if self._more(_SLICE_S):
+                quiet_s = time.monotonic()
+            elif now - quiet_s > _QUIET_S:
+                self._check(self._heard, secret=secret)
+        heard, end_s = self._heard[: found.end()], time.monotonic() + _QUIET_S
+        while "> " not in self._heard[found.end() :] and time.monotonic() < end_s:
+            self._more(_SLICE_S)
+        return heard
+
+    def _check(self, heard: str, *, secret: bool) -> None:
+        """Raise where a prompt shows that Lua has finished with the line, or wants more of it, without an answer."""
+        prompt = _PROMPT.search(heard)
+        if prompt is None:
+            return
+        if prompt[1] == ">> ":
+            self._wire.send(_BREAK_OUT)
+            raise ConsoleError(f"{self.port}: the Lua console lost a part of a line", "run it again")
+        complaint = _COMPLAINT.search(heard)
+        if complaint is not None:
+            raise LuaFailedError(f"{self.port}: Lua says: {'an error' if secret else complaint[1]}")
+
+    def _last(self, *, secret: bool) -> str:
+        words = readable(self._heard.encode("latin-1")).strip().splitlines()
+        return f'; it last said "{words[-1][:60]}"' if words and not secret else ""
+
+    # --- finding it --------------------------------------------------------------------------------------------------
+
+    def knock(self) -> str:
+        """Send a line end; what came back, readable, empty where it is silence or garbage."""
+        text, noise = self._knock()
+        if noise and not text:  # a board that is just starting: its ROM speaks at another rate
+            text, _ = self._knock()
+        return text
+
+    def _knock(self) -> tuple[str, bool]:
+        self._wire.send(b"\r")
+        end_s, data = time.monotonic() + _KNOCK_S, b""
+        while (now := time.monotonic()) < end_s:
+            got = self._wire.hear(min(_SLICE_S, end_s - now))
+            data += got
+            if not got and data and _PROMPT.search(data.decode("latin-1").replace("\r", "")):
+                break
+        return readable(data), garbage_bytes(data) > 0
+
+    def greets(self, heard: str) -> bool:
+        """Whether Lua answers here; `heard` is what a knock brought."""
+        if heard.endswith(">> ") and not heard.endswith(">>> "):
+            self._wire.send(_BREAK_OUT)
+            self.knock()
+        try:
+            return self.tell('"lua"', 0.7) == "lua"
+        except ConsoleError:
+            return False
+
+
+def find_console(
+    wire: Wire,
+    first: int = 0,
+    *,
+    limit_s: float = FIND_S,
+    bauds: Sequence[int] = BAUDS,
+    waiting: Progress = lambda _done, _total: None,
+) -> Console:
+    """The Lua prompt behind a wire, at whatever rate; the board is not reset. Waits for a file system being formatted.
+
+    Args:
+        wire: an open session.
+        first: the rate at which the board was heard last; 0: unknown.
+        limit_s: how long to look.
+        bauds: the rates to try.
+        waiting: told the seconds while a board formats.
+
+    Raises:
+        NoLuaPromptError: there is none.
+    """
+    started = time.monotonic()
+    end_s, last, before = started + limit_s, "", ""
+    rates = tuple(dict.fromkeys((first, *bauds) if first else bauds))
+    while True:
+        for baud in rates:
+            wire.tune(baud)
+            console = Console(wire, baud)
+            heard = console.knock()
+            while heard:
+                before += heard
+                last = f'; at {baud} baud it says "{_shown(heard)}"'
+                if console.greets(heard):
+                    console.before = before
+                    return console
+                if _FORMATTING.search(heard):
+                    end_s = started + FORMAT_S
+                    waiting(int(time.monotonic() - started), int(FORMAT_S))
+                if time.monotonic() >= end_s or not (_FORMATTING.search(heard) or "> " in heard):
+                    break
+                heard = console.knock() or ("..." if end_s == started + FORMAT_S else "")
+            if time.monotonic() >= end_s:
+                raise NoLuaPromptError(
+                    f"{wire.port}: no Lua prompt at {', '.join(map(str, rates))} baud{last}",
+                    NoLuaPromptError.remedy,
+                )
+
+
+def _shown(heard: str) -> str:
+    lines = [line for line in heard.strip().splitlines() if line.strip()]
+    return lines[-1].strip()[:60] if lines else ""
+
+
+def quoted(data: bytes) -> str:
+    r"""A Lua string literal of any bytes, printable ASCII only: it survives consoles, line ends and editors.
+
+    >>> print(quoted(b'say "hi"' + bytes([0, 10, 255])))
+    "say \"hi\"\0\n\255"
+    """
+    return '"' + "".join(pieces(data)) + '"'
+
+
+_ESCAPES: Final = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x22: '\\"', 0x5C: "\\\\"}
+
+
+def pieces(data: bytes) -> list[str]:
+    """Each byte as it stands in a Lua string literal."""
+    out = []
+    for index, byte in enumerate(data):
+        following = data[index + 1 : index + 2]
+        if byte in _ESCAPES:
+            out.append(_ESCAPES[byte])
+        elif 0x20 <= byte < 0x7F:  # noqa: PLR2004  printable ASCII
+            out.append(chr(byte))
+        else:
+            out.append(f"\\{byte:03d}" if following.isdigit() else f"\\{byte}")
+    return out

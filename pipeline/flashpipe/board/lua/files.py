@@ -1,0 +1,302 @@
+"""Lua files on a board: what is there, is it the same, and new ones written so that a half set never starts.
+
+A file is the same if its length is, and its SHA-256 by the board's own `crypto` module; where the build has none, it is
+read back in small pieces. New contents go to a temporary name, are checked there, and get their own name only when all
+of a set have arrived, init.lua last. A run that breaks off leaves temporary files: those of the same contents are used
+by the next run, others are removed. Names are at most 31 characters (facts: usb-nodemcu §9.4, SPIFFS).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
+from typing import Final
+
+from flashpipe.board.lua.console import Console, pieces, quoted
+from flashpipe.board.lua.node_info import read_room
+from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError
+from flashpipe.units import format_size
+from flashpipe.values import dataclass
+
+START: Final = "init.lua"
+"""The file that the firmware runs when it starts; it gets its name last."""
+TEMPORARY: Final = "fp~"
+"""Beginning of the names of files that are still being written."""
+PIECE: Final = 48
+"""Bytes that are read back in one printed line."""
+PIECES: Final = 8
+"""Printed lines for one request."""
+PAGE: Final = 251
+"""Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
+ATTEMPTS: Final = 2
+_NO_FILES: Final = (
+    "it has no file system, or no `file` module: `doit format` makes one, if the flash has room behind the firmware"
+)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LuaFile:
+    """A file as the board shall hold it."""
+
+    name: str
+    data: bytes = field(repr=False)
+    source: str = ""
+    """Where it comes from, for people."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def temporary(self) -> str:
+        """The name it is written to: the same for the same name and contents, and for nothing else."""
+        return TEMPORARY + hashlib.sha256(self.name.encode() + b"\0" + self.data).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One file of a set and how the board stands to it."""
+
+    name: str
+    size: int
+    sha256: str
+    state: str
+    """`same`, `differs`, `missing`; after a transfer `sent` or `skipped`."""
+
+
+class BoardFiles:
+    """The file system of a board, reached through its console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._hashes: bool | None = None
+
+    def names(self) -> dict[str, int]:
+        """Names and lengths in bytes, sorted by name.
+
+        Raises:
+            ConsoleError: there is no file system, or the console does not answer.
+        """
+        try:
+            lines = self._console.lines('for n,s in pairs(file.list())do p(s.." "..n)end', 10.0, secret=False)
+        except LuaFailedError as error:
+            raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
+        return dict(sorted((name, int(size)) for size, _, name in (line.partition(" ") for line in lines)))
+
+    def compare(
+        self, files: Sequence[LuaFile], there: Mapping[str, int], progress: Progress = lambda _done, _total: None
+    ) -> list[FileState]:
+        """How the board stands to each file; reads only."""
+        states = []
+        total = sum(len(file.data) for file in files)
+        done = 0
+        for file in files:
+            if file.name not in there:
+                state = "missing"
+            else:
+                state = "same" if there[file.name] == len(file.data) and self.holds(file.name, file) else "differs"
+            states.append(FileState(file.name, len(file.data), file.sha256, state))
+            done += len(file.data)
+            progress(done, total)
+        return states
+
+    def holds(self, name: str, file: LuaFile) -> bool:
+        """Whether the file called `name`, whose length is right, has the contents of `file`."""
+        if self._can_hash():
+            self._make_hex()
+            digest = self._console.ask(f'(crypto.fhash("SHA256",{quoted(name.encode())}):gsub(".",_fp))', 10.0)
+            return digest == file.sha256
+        return self.read(name, len(file.data), file.data) == file.data
+
+    def read(self, name: str, size: int, expected: bytes | None = None) -> bytes:
+        """The contents of a file of `size` bytes; gives up at the first piece that is not as `expected`."""
+        self._make_hex()
+        data, path = b"", quoted(name.encode())
+        while len(data) < size:
+            lines = self._console.lines(
+                f'file.open({path},"r")file.seek("set",{len(data)})for i=1,{PIECES} do local s=file.read({PIECE})'
+                'if not s then break end p((s:gsub(".",_fp)))end file.close()',
+                10.0,
+            )
+            part = bytes.fromhex("".join(lines))
+            data += part
+            if not part or (expected is not None and not expected.startswith(data)):
+                break
+        return data
+
+    def _make_hex(self) -> None:
+        """Define the one helper that stays on the board for a moment: lines are too short to repeat it."""
+        self._console.tell(f"(function()_fp={_HEX} end)()")
+
+    def _can_hash(self) -> bool:
+        if self._hashes is None:
+            try:
+                kind = self._console.ask('type(crypto.fhash)..#crypto.hash("SHA256","")')  # fmt: skip
+            except LuaFailedError:
+                kind = ""
+            self._hashes = kind.endswith("function32")
+        return self._hashes
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        files: Sequence[LuaFile],
+        there: Mapping[str, int],
+        progress: Progress = lambda _done, _total: None,
+    ) -> None:
+        """Write files that the board does not hold; `there` is what it has now. Others stay as they are.
+
+        Raises:
+            FilesFullError: there is no room; nothing was changed, but for temporary files of earlier runs.
+            FileDamagedError: one did not arrive, twice. None of the set has been put in place that was not whole.
+            ConsoleError: the console does not answer.
+        """
+        ordered = sorted(files, key=lambda file: (file.name == START, file.name))
+        there = self._clear_up(ordered, there)
+        waiting = [file for file in ordered if there.get(file.temporary) != len(file.data)]
+        together = self._check_room(ordered, waiting, there)
+        total = sum(len(file.data) for file in ordered)
+        done = 0
+        for file in ordered:
+            self._write_temporary(file, there, lambda part, done=done: progress(done + part, total))  # type: ignore[misc]
+            done += len(file.data)
+            if not together:
+                self._put_in_place(file)
+        if together:
+            for file in ordered:
+                self._put_in_place(file)
+
+    def place(self, file: LuaFile) -> str:
+        """Write a file to a temporary name only, and give that.
+
+        Raises:
+            ConsoleError: as `send`.
+        """
+        there = self._clear_up([file], self.names())
+        self._check_room([file], [file], there)
+        self._write_temporary(file, there, lambda _: None)
+        return file.temporary
+
+    def remove(self, name: str) -> None:
+        """Delete a file; nothing happens where there is none."""
+        self._console.ask(f"file.remove({quoted(name.encode())})", 10.0)
+
+    def _clear_up(self, files: Iterable[LuaFile], there: Mapping[str, int]) -> dict[str, int]:
+        """Remove what earlier runs left half-written and this one cannot use."""
+        wanted = {file.temporary: len(file.data) for file in files}
+        kept = dict(there)
+        for name, size in there.items():
+            if name.startswith(TEMPORARY) and wanted.get(name) != size:
+                self.remove(name)
+                del kept[name]
+        return kept
+
+    def _check_room(self, files: Sequence[LuaFile], waiting: Sequence[LuaFile], there: Mapping[str, int]) -> bool:
+        """Whether all new files fit beside the old ones; False: one after the other do.
+
+        Raises:
+            FilesFullError: not even that.
+        """
+        room = read_room(self._console)
+        if room is None:
+            return True
+        free = room[0]
+        if sum(_cost(len(file.data)) for file in waiting) <= free:
+            return True
+        left = free
+        for file in files:
+            need = _cost(len(file.data)) if file in waiting else 0
+            if need > left:
+                raise FilesFullError(
+                    f"{self._console.port}: no room for {file.name} ({format_size(len(file.data))}):"
+                    f" {format_size(left)} of {format_size(room[2])} are free",
+                    "`doit files` lists what is there; remove something, or `doit format` (it removes all)",
+                )
+            left += _cost(there[file.name]) - need if file.name in there else -need
+        return False
+
+    def _write_temporary(self, file: LuaFile, there: Mapping[str, int], progress: Callable[[int], None]) -> None:
+        if there.get(file.temporary) == len(file.data) and self.holds(file.temporary, file):
+            progress(len(file.data))
+            return
+        if not any(self._arrives(file, progress) for _ in range(ATTEMPTS)):
+            self.remove(file.temporary)
+            raise FileDamagedError(f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times")
+
+    def _arrives(self, file: LuaFile, progress: Callable[[int], None]) -> bool:
+        """Send a file to its temporary name and look whether it is there, byte for byte."""
+        try:
+            self._write(file, progress)
+            return self._length(file.temporary) == len(file.data) and self.holds(file.temporary, file)
+        except ConsoleError as error:
+            if type(error) in {ConsoleError, LuaFailedError}:  # a line was garbled
+                return False
+            raise
+
+    def _length(self, name: str) -> int:
+        return int(self._console.ask(f"file.list()[{quoted(name.encode())}] or -1", 10.0))
+
+    def _write(self, file: LuaFile, progress: Callable[[int], None]) -> None:
+        # 2.x and later give an object, which no program of the board can close under us; 0.9.x gives true.
+        name = quoted(file.temporary.encode())
+        if (
+            self._console.tell(f'(function()_fp=file.open({name},"w")return _fp~=nil and _fp~=false end)()', 10.0)
+            != "true"
+        ):
+            raise ConsoleError(f"{self._console.port}: {file.temporary} cannot be written on the board")
+        objects = self._console.tell("type(_fp)") == "userdata"
+        call = "_fp:write(" if objects else "file.write("
+        done = 0
+        for literal, size in _portions(file.data, self._console.room(f'{call}"")')):
+            if self._console.tell(f'{call}"{literal}")', 10.0) != "true":
+                self._close(objects=objects)
+                self.remove(file.temporary)
+                raise FilesFullError(
+                    f"{self._console.port}: the file system is full: {file.name} broke off after {done} bytes",
+                    FilesFullError.remedy,
+                )
+            done += size
+            progress(done)
+        self._close(objects=objects)
+
+    def _close(self, *, objects: bool) -> None:
+        close = "_fp:close()" if objects else "file.close()"
+        self._console.tell(f"(function(){close} _fp=nil end)()", 10.0)
+
+    def _put_in_place(self, file: LuaFile) -> None:
+        # In one line: no other code of the board runs in between. Renaming does not replace (SPIFFS).
+        name, temporary = quoted(file.name.encode()), quoted(file.temporary.encode())
+        if (
+            self._console.tell(f"(function()file.remove({name})return file.rename({temporary},{name})end)()", 10.0)
+            != "true"
+        ):
+            raise ConsoleError(
+                f"{self._console.port}: {file.name} could not get its name; it lies there as {file.temporary}",
+                "run the same command again: it continues",
+            )
+
+
+_HEX: Final = 'function(c)return string.format("%02x",c:byte())end'
+
+
+def _cost(size: int) -> int:
+    """Bytes of a file system that a file takes up."""
+    return (-(-size // PAGE) + 1) * PAGE
+
+
+def _portions(data: bytes, room: int) -> Iterable[tuple[str, int]]:
+    """Pieces of a string literal of at most `room` characters, and the bytes that each stands for."""
+    literal, size = "", 0
+    for word in pieces(data):
+        if len(literal) + len(word) > room:
+            yield literal, size
+            literal, size = "", 0
+        literal += word
+        size += 1
+    if size:
+        yield literal, size

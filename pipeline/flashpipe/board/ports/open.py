@@ -1,0 +1,286 @@
+"""Opening a port: any device or pyserial URL, without resetting the board, with errors that say what to do.
+
+Opening must not reset: Linux raises DTR and RTS together when a port is opened, which the two transistors of a devkit
+ignore (facts: esp8266 §2.3), and both are let go in one step. One after the other, DTR first, would pull EN low.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from flashpipe.board.ports.adapters import look_at_host, missing_port_advice
+from flashpipe.board.ports.lock import Holder, canonical, find_holders
+from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
+
+if TYPE_CHECKING:
+    import serial
+
+HANDLERS: Final = "flashpipe.sim"
+"""Package of the virtual board's URL handlers, known here by name only."""
+_DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
+_BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK})
+_MISSING: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
+_MEMORY_MAJOR: Final = 1
+"""Linux: major number of /dev/null and its like (Documentation/admin-guide/devices.txt)."""
+_WINDOWS_MISSING: Final = 2
+_WINDOWS_DENIED: Final = 5
+
+
+def open_port(port: str, baud: int) -> serial.SerialBase:
+    """Open a device or URL for this process alone, DTR and RTS released, 8N1.
+
+    Raises:
+        NoPortError: there is no such port; says which there are.
+        PortDeniedError: this user may not open it; says how to change that.
+        PortBusyError: somebody else has it; says who.
+        BadValueError: the URL is of an unknown kind or malformed.
+        PortError: the system refused for another reason.
+    """
+    import serial  # noqa: PLC0415  not needed by commands that touch no port
+
+    if HANDLERS not in serial.protocol_handler_packages:
+        serial.protocol_handler_packages.append(HANDLERS)
+    _refuse_held(port)
+    try:
+        made = _make(port)
+        made.baudrate = baud
+        made.dtr = False
+        made.rts = False
+        made.open()
+    except PipelineError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _translate(port, error) from error
+    opened: serial.SerialBase = made
+    return opened
+
+
+def _make(port: str) -> Any:
+    import serial  # noqa: PLC0415
+
+    kind = port.split("://", 1)[0].lower() if "://" in port else ""
+    if kind == "rfc2217":
+        warnings.filterwarnings("ignore", "setDaemon|setName", DeprecationWarning)  # pyserial 3.5 on Python 3.10
+        made = _rfc2217_class()(None)
+        made.port = port
+    elif kind:
+        made = serial.serial_for_url(port, do_not_open=True)
+    else:
+        made = _device_class()(None)
+        made.port = port
+        made.exclusive = True if os.name == "posix" else None
+    return made
+
+
+class _Patience:
+    """Changes its timeout without setting up the line again, which pyserial does twice for each command of esptool's.
+
+    Only for ports whose `read` waits by the clock: POSIX devices and RFC 2217.
+    """
+
+    _timeout: float | None
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds a read may take."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, timeout: float | None) -> None:
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"Not a valid timeout: {timeout!r}")
+        self._timeout = timeout
+
+
+def _device_class() -> Any:
+    import serial  # noqa: PLC0415
+
+    native: Any = serial.Serial
+    if sys.platform == "win32":
+        return native  # its driver gets both lines with the other settings, in one call
+
+    import termios  # noqa: PLC0415
+
+    class ReleasedSerial(_Patience, native):  # type: ignore[misc]
+        """Lets both lines go at once when it is opened; a port that went away is an OSError in every call."""
+
+        def _reconfigure_port(self, force_update: bool = False) -> None:  # noqa: FBT001, FBT002  pyserial's signature
+            with _gone_is_an_oserror():
+                super()._reconfigure_port(force_update)
+
+        def reset_input_buffer(self) -> None:
+            """Forget what has arrived."""
+            with _gone_is_an_oserror():
+                super().reset_input_buffer()
+
+        def _update_dtr_state(self) -> None:
+            if not self.is_open and not self._dtr_state and not self._rts_state:
+                import fcntl  # noqa: PLC0415
+                import struct  # noqa: PLC0415
+
+                both = struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS)
+                fcntl.ioctl(self.fd, termios.TIOCMBIC, both)
+            else:
+                super()._update_dtr_state()
+
+    return ReleasedSerial
+
+
+@contextmanager
+def _gone_is_an_oserror() -> Iterator[None]:
+    """Termios.error, which pyserial lets out, is none: a pulled adapter would look like a defect."""
+    import termios  # noqa: PLC0415  POSIX only, as the caller is
+
+    try:
+        yield
+    except termios.error as error:
+        raise OSError(*error.args) from error
+
+
+class _Brisk:
+    """The time module for pyserial's RFC 2217 client: its pauses between two looks for an answer are short."""
+
+    LOOK_S: Final = 0.05
+    """As long as pyserial 3.5 waits; its other pauses give a server time, and stay."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(0.002 if seconds == self.LOOK_S else seconds)
+
+
+def _rfc2217_class() -> Any:
+    import serial.rfc2217  # noqa: PLC0415
+
+    remote: Any = serial.rfc2217.Serial
+    # It looks for each answer every 50 ms; opening and resetting a board takes two dozen of them.
+    serial.rfc2217.time = _Brisk()  # type: ignore[attr-defined]
+
+    class QuickRfc2217(_Patience, remote):  # type: ignore[misc]
+        """Asks its server nothing that need not be asked: each question takes 50 ms and more (fleet §3)."""
+
+        def reset_input_buffer(self) -> None:
+            """Forget what has arrived here; what the server still holds would arrive later in any case."""
+            while not self._read_buffer.empty():
+                self._read_buffer.get(block=False)
+
+        def _update_dtr_state(self) -> None:
+            if not self._dtr_state and not self._rts_state:
+                self._update_rts_state()  # EN before GPIO0: see the module's first lines
+            super()._update_dtr_state()
+
+    return QuickRfc2217
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def _refuse_held(port: str) -> None:
+    """Linux lets two programs open one line and gives each half of the bytes; a pty is held by the board behind it."""
+    if "://" in port or not sys.platform.startswith("linux") or canonical(port).startswith("/dev/pts/"):
+        return
+    if _is_memory_device(port):  # half of all processes hold /dev/null
+        return
+    holders = find_holders(port)
+    if holders:
+        raise _busy(port, holders)
+
+
+def _is_memory_device(port: str) -> bool:
+    try:
+        status = Path(port).stat()
+    except OSError:
+        return False
+    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _MEMORY_MAJOR
+
+
+def _busy(port: str, holders: list[Holder]) -> PortBusyError:
+    who = ", ".join(map(str, holders)) or "another program"
+    return PortBusyError(f"{port}: in use by {who}", "close it (a serial monitor, mostly) and run this again")
+
+
+def _translate(port: str, error: OSError | ValueError) -> PipelineError:
+    code = _code(error)
+    if "://" in port:
+        return _url_error(port, error)
+    if code in _DENIED and sys.platform != "win32":
+        return denied(port)
+    if code in _BUSY or (sys.platform == "win32" and code == _WINDOWS_DENIED):
+        return _busy(port, find_holders(port) if sys.platform.startswith("linux") else [])
+    if code in _MISSING or (sys.platform == "win32" and code == _WINDOWS_MISSING):
+        return missing(port)
+    return PortError(f"{port}: cannot be opened: {error}", "is it a serial port? `doit ports` lists them")
+
+
+def _code(error: OSError | ValueError) -> int | None:
+    """The system's error number; on Windows pyserial keeps it in the text only, where Python's names stand too."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int):
+        return number
+    text = str(error)
+    if "PermissionError" in text:
+        return _WINDOWS_DENIED
+    return _WINDOWS_MISSING if "FileNotFoundError" in text else None
+
+
+def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return BadValueError(f"{port}: {error}", "known kinds: sim://, rfc2217://host:port, socket://host:port")
+    if _code(error) in _BUSY:
+        return _busy(port, [])
+    if _code(error) in _DENIED:
+        return PortDeniedError(f"{port}: permission denied", "ask whoever runs that port for access to it")
+    kind = port.split("://", 1)[0]
+    hint = (
+        "is the server running there, and no other client connected?"
+        if kind in {"rfc2217", "socket"}
+        else "`doit ports` lists what is there"
+    )
+    return NoPortError(f"{port}: cannot be opened: {error}", hint)
+
+
+def missing(port: str) -> NoPortError:
+    """The error for a device that does not exist; says which there are."""
+    from flashpipe.board.ports.choice import list_ports  # noqa: PLC0415  ports offers this module's functions
+
+    there = [f"{info.device} ({info.adapter()})" for info in list_ports() if info.vid is not None]
+    if there:
+        return NoPortError(f"{port}: no such port; there is {', '.join(there)}", f"port={there[0].split(' ', 1)[0]}")
+    return NoPortError(f"{port}: no such port, nor any other USB serial port", missing_port_advice(look_at_host()))
+
+
+def denied(port: str) -> PortDeniedError:
+    """The error for a device this user may not open; names its group and whether a new login is enough."""
+    import grp  # noqa: PLC0415  POSIX only, as the caller is
+    import pwd  # noqa: PLC0415
+
+    try:
+        status = Path(port).stat()
+        group = grp.getgrgid(status.st_gid)
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except (OSError, KeyError):
+        return PortDeniedError(f"{port}: permission denied", "ask the administrator for access to serial ports")
+    return _denied(port, group.gr_name, user, listed=user in group.gr_mem, mode=status.st_mode)
+
+
+def _denied(port: str, group: str, user: str, *, listed: bool, mode: int) -> PortDeniedError:
+    message = f"{port}: permission denied; it belongs to group {group}"
+    if listed:
+        return PortDeniedError(
+            f"{message}, which {user} has joined, but not in this session",
+            f"log out and in again, or run this command under `sg {group} -c '…'` (`newgrp {group}`)",
+        )
+    if group == "root" or not mode & 0o060:
+        return PortDeniedError(message, f"give it to a group with a udev rule, or for now: `sudo chmod a+rw {port}`")
+    return PortDeniedError(message, f"`sudo usermod -aG {group} {user}`, then log out and in again")

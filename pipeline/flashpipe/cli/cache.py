@@ -1,0 +1,59 @@
+"""`flashpipe cache`: what was fetched and is kept for all projects, and getting rid of it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Final
+
+from flashpipe.board.loader import compression as packing
+from flashpipe.sources.cache import Cache, Entry
+from flashpipe.tasks.step import say
+from flashpipe.units import format_size
+
+DAY_S: Final = 86_400.0
+_UNIT: Final = 1024
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="flashpipe cache",
+        description="Images that were fetched, and compressed ones, kept for all projects."
+        " FLASHPIPE_CACHE names another folder.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="list|clean")
+    commands.add_parser("list", help="what is there, the latest first (the default)")
+    clean = commands.add_parser("clean", help="remove it; whatever is needed again is fetched again")
+    clean.add_argument("--unused", metavar="DAYS", type=float, default=0.0, help="only what was not used for so long")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """List or clean the cache; the exit status."""
+    arguments = build_parser().parse_args(argv)
+    cache = Cache()
+    if arguments.command == "clean":
+        freed = packing.clean(arguments.unused * DAY_S)
+        freed += cache.clean(arguments.unused * DAY_S)
+        say(f"{_shown(freed)} freed in {cache.folder}")
+        return 0
+    entries = cache.entries()
+    for entry in entries:
+        say(_line(entry))
+    packed = [status.st_size for _, status in packing.streams()]
+    if packed:
+        say(f"{len(packed)} compressed contents, {_shown(sum(packed))}, so that no flash waits for them")
+    say(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
+    return 0
+
+
+def _line(entry: Entry) -> str:
+    record = entry.record
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.fetched))
+    gone = "" if entry.present else "  (removed)"
+    return f"{when}  {record.size:>10,} B  {record.sha256[:12]}  {record.text}{gone}"
+
+
+def _shown(size: int) -> str:
+    return format_size(size // _UNIT * _UNIT) if size >= _UNIT else f"{size} B"

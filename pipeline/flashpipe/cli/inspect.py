@@ -1,0 +1,94 @@
+"""`flashpipe inspect FILE…`: what firmware files are, without profile or board."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flashpipe.errors import BadValueError, ImageError, PipelineError
+from flashpipe.text.lines import put
+from flashpipe.units import parse_size
+
+if TYPE_CHECKING:
+    from flashpipe.firmware.inspection import Inspection
+
+ADDRESSED: Final = ("0x", "0X")
+
+
+def main(argv: list[str]) -> int:
+    """Describe every file named; returns the exit status: of the class of the worst problem, 0 where there is none.
+
+    Raises:
+        BadValueError: a flash size that no ESP8266 flash has.
+    """
+    options = _parser().parse_args(argv)
+    size = _flash_size(options.flash_size)
+    results = [_attempt(text) for text in options.files]
+    found = [result for result in results if not isinstance(result, PipelineError)]
+    failed = [result for result in results if isinstance(result, PipelineError)]
+    _show(found, size, as_json=options.json)
+    for problem in failed:
+        sys.stderr.write(f"error: {problem}\n")
+    statuses = [problem.status for problem in failed]
+    statuses += [ImageError.status for one in found if one.problems]
+    return max(statuses, default=0)
+
+
+def _show(found: list[Inspection], size: int, *, as_json: bool) -> None:
+    from flashpipe.text.inspection import as_data, describe  # noqa: PLC0415
+
+    if as_json:
+        put(json.dumps([as_data(one) for one in found], indent=1))
+    elif found:
+        put("\n\n".join(describe(one, size) for one in found))
+
+
+def _attempt(text: str) -> Inspection | PipelineError:
+    try:
+        return _inspect(text)
+    except PipelineError as error:
+        return error
+
+
+def _inspect(text: str) -> Inspection:
+    from flashpipe.firmware.inspection import inspect_images  # noqa: PLC0415
+    from flashpipe.sources.resolve import load_source, parse_image_argument  # noqa: PLC0415
+
+    here = Path.cwd()
+    # A pair is one firmware: named with its addresses, as `image=` takes it.
+    if text.startswith(ADDRESSED) and not Path(text).exists():
+        pair = parse_image_argument(text)
+        return inspect_images([(address, load_source(source, here)) for address, source in sorted(pair.items())])
+    return inspect_images([(None, load_source(text, here))])
+
+
+def _flash_size(text: str) -> int:
+    from flashpipe.flash import SIZE_BYTES  # noqa: PLC0415
+
+    size = parse_size(text) if text else 0
+    if size and size not in SIZE_BYTES.values():
+        raise BadValueError(f"--flash-size {text}: no ESP8266 flash has that size", "write 512KB, 1MB … 16MB")
+    return size
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flashpipe inspect",
+        description="Say what firmware files are: format, segments, checksum and how much of the file it proves,"
+        " header, firmware, version, modules, SDK, flash layout. Ends with status 12 where a file is damaged or no"
+        " ESP8266 firmware, with 0 otherwise.",
+    )
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a file, a URL, any source that image= takes; a split pair as 0x00000:FILE,0x10000:FILE",
+    )
+    parser.add_argument("--json", action="store_true", help="a list with one object for each FILE")
+    parser.add_argument(
+        "--flash-size", default="", metavar="SIZE", help="flash that the picture shows; default: the header's"
+    )
+    return parser

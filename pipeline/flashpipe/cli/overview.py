@@ -1,0 +1,125 @@
+"""What `flashpipe` says of itself, and of words it does not know."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from flashpipe.errors import UnknownProfileError, UsageError
+from flashpipe.jobs.variables import KNOWN
+
+DOIT_COMMANDS: Final = {
+    "list": "list the tasks",
+    "help": "help of a task or command",
+    "plan": "show what `flash` would write, keep and skip; writes nothing",
+    "info": "how doit decides about a task",
+    "clean": "doit: clean action, remove targets",
+    "forget": "doit: forget that a task was done",
+    "ignore": "doit: skip a task from now on",
+    "run": "doit: run tasks, with doit's own options",
+    "dumpdb": "doit: dump its database",
+    "reset-dep": "doit: recompute file dependencies",
+    "strace": "doit: list the files a task opens",
+    "tabcompletion": "doit: script for tab completion",
+}
+
+
+COMMAND_TEXTS: Final = {
+    "init": "look at the board on the port and write a profile for it",
+    "board": "run virtual boards for other programs",
+    "bundle": "one masked zip about the last failure, for a bug report",
+    "cache": "list or clean the downloaded images",
+    "inspect": "say what firmware files are",
+    "prune": "remove old receipts and backups of this project",
+}
+WIDTH: Final = 79
+_DOIT_OPTIONS: Final = [
+    "always-execute",
+    "auto-delayed-regex",
+    "backend",
+    "check_file_uptodate",
+    "codec_cls",
+    "continue",
+    "db-file",
+    "dir",
+    "failure-verbosity",
+    "file",
+    "help",
+    "output-file",
+    "parallel-type",
+    "pdb",
+    "process",
+    "reporter",
+    "seek-file",
+    "single",
+    "verbosity",
+    "version",
+]
+"""The long options of doit's own `run`; each may be shortened and some begin with no-."""
+
+
+def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
+    """The page of `flashpipe --help`."""
+    shown = {name: COMMAND_TEXTS.get(name, "") for name in commands}
+    shown |= {name: DOIT_COMMANDS[name] for name in ("plan", "list", "help")}
+    return "\n".join(
+        [
+            "flashpipe: build-and-flash pipeline for ESP8266 and ESP8285 boards",
+            "",
+            "  flashpipe TASK … name=value …",
+            "  flashpipe flash profile=demo          try it, no board needed",
+            "  flashpipe init NAME                   write a profile for your own board",
+            "",
+            "tasks",
+            *(f"  {name:<11}{text}" for name, text in sorted(tasks.items())),
+            "",
+            "commands",
+            *(f"  {name:<11}{text}" for name, text in shown.items()),
+            "",
+            textwrap.fill(f"variables: {', '.join(KNOWN)}", WIDTH, subsequent_indent="  "),
+            "more: flashpipe help TASK",
+        ]
+    )
+
+
+def task_texts(members: dict[str, object]) -> dict[str, str]:
+    """First line of each public task's text, by its name."""
+    return {
+        name.removeprefix("task_"): (inspect.getdoc(creator) or "").partition("\n")[0]
+        for name, creator in members.items()
+        if name.startswith("task_") and not name.startswith("task__")
+    }
+
+
+def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[str], profiles: Iterable[str]) -> None:
+    """Refuse words that are neither tasks nor commands, with a suggestion.
+
+    Raises:
+        UsageError: a word or an option that nobody knows, or a variable written as an option.
+        UnknownProfileError: a profile stands where a task was expected.
+    """
+    options = {word.partition("=")[0].lstrip("-"): word for word in words if word.startswith("--")}
+    for name, word in options.items():
+        if name in KNOWN:
+            raise UsageError(f"{word}: variables have no dashes", f"say {name}=VALUE")
+    plain = [word for word in words if "=" not in word and not word.startswith("-")]
+    known = {*tasks, *commands, *DOIT_COMMANDS}
+    if plain[:1] == ["help"]:
+        plain = [word for word in plain[1:] if word != "task"]  # `help task` is a page of doit's own
+    elif plain and plain[0] in DOIT_COMMANDS:
+        return
+    for name, word in options.items():
+        if name and not any(option.startswith(name.removeprefix("no-")) for option in _DOIT_OPTIONS):
+            raise UsageError(f"{word}: there is no such option", "variables are NAME=VALUE; `flashpipe --help`")
+    for word in plain:
+        name = word.partition(":")[0]
+        if name in known or set(name) & set("*?[") or word.isdecimal():  # a number belongs to an option before it
+            continue
+        if word in set(profiles):
+            raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
+        near = difflib.get_close_matches(name, known, 1)
+        suggestion = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"no task or command {word!r}{suggestion}", "`flashpipe --help` lists them")

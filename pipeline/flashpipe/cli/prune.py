@@ -1,0 +1,72 @@
+"""`flashpipe prune`: old receipts and backups of a project, and getting rid of them by a rule."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Final
+
+from flashpipe.jobs.request import FOLDER, find_project
+from flashpipe.records.prune import Removal, Rule, loose_blocks, old_backups, old_receipts, remove
+from flashpipe.tasks.step import say
+from flashpipe.units import format_size
+
+DAYS: Final = 365.0
+COUNT: Final = 10
+_UNIT: Final = 1024
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="flashpipe prune",
+        description="Remove old receipts of this project, and with --backups old backups. The newest of each board, the"
+        " receipts that say what it holds, and backups that an interrupted run still needs always stay.",
+    )
+    parser.add_argument("--keep-days", type=_amount, default=DAYS, metavar="N", help="keep what is younger (365)")
+    parser.add_argument("--keep", type=_count, default=COUNT, metavar="N", help="keep the newest N of each board (10)")
+    parser.add_argument("--backups", action="store_true", help="backups too, and blocks that none of them names")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+    return parser
+
+
+def _amount(text: str) -> float:
+    days = float(text)
+    if not days >= 0:  # also what is no number at all
+        raise argparse.ArgumentTypeError(f"{text}: want a number of days")
+    return days
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{text}: want a number of receipts")
+    return count
+
+
+def main(argv: list[str]) -> int:
+    """Prune the project around the current folder; the exit status."""
+    wish = build_parser().parse_args(argv)
+    folder = find_project(Path.cwd()) / FOLDER
+    rule, now = Rule(wish.keep_days, max(wish.keep, 1)), time.time()
+    found = old_receipts(folder / "receipts", rule, now)
+    if wish.backups:
+        backups = old_backups(folder / "backups", rule, now)
+        found += backups
+        found += loose_blocks(folder / "backups", [removal.path for removal in backups], now)
+    for removal in found:
+        say(_line(removal, folder))
+    if wish.dry_run:
+        say(f"{len(found)} files, {_shown(sum(removal.size for removal in found))}, would be removed from {folder}")
+        return 0
+    say(f"{len(found)} files, {_shown(remove(found))}, removed from {folder}")
+    return 0
+
+
+def _line(removal: Removal, folder: Path) -> str:
+    return f"{removal.path.relative_to(folder)}  {removal.what}"
+
+
+def _shown(size: int) -> str:
+    return format_size(size // _UNIT * _UNIT) if size >= _UNIT else f"{size} B"

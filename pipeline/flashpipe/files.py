@@ -1,0 +1,193 @@
+"""Where our own files live, and how they are written: whole or not at all, readable by their owner only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+from flashpipe.errors import RecordError
+
+STATE_VARIABLE: Final = "FLASHPIPE_STATE"
+"""Environment variable that moves the state folder; tests and build servers set it."""
+CACHE_VARIABLE: Final = "FLASHPIPE_CACHE"
+"""Environment variable that moves the cache folder."""
+PRIVATE: Final = 0o600
+"""Backups, receipts and logs can hold Wi-Fi credentials."""
+
+
+def state_folder() -> Path:
+    """The user's state folder, shared by all projects; it is made by whoever writes there."""
+    chosen = os.environ.get(STATE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    import platformdirs  # noqa: PLC0415  not needed by commands that keep no records
+
+    return Path(platformdirs.user_state_dir("flashpipe", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """The user's cache folder, shared by all projects: what lies there can be had again, from where it came."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    import platformdirs  # noqa: PLC0415  as above
+
+    return Path(platformdirs.user_cache_dir("flashpipe", appauthor=False))
+
+
+def virtual_ports_folder() -> Path:
+    """Where a running virtual board leaves one file per process, `PID.json`: {"pid": int, "ports": [str, …]}.
+
+    A pty or a TCP port does not show that the board behind it is a virtual one; this does, on the same machine.
+    """
+    return state_folder() / "virtual-ports"
+
+
+def make_private(*folders: Path) -> None:
+    """Make folders that only their owner can enter, in this order; those that exist keep their rights.
+
+    Raises:
+        RecordError: one cannot be made.
+    """
+    try:
+        for folder in folders:
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise RecordError(
+            f"{error.filename}: cannot be made: {error.strerror or error}", "free disk space or mend the rights"
+        ) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder of records, and make sure that a file can be written there: a file system may be read-only.
+
+    Raises:
+        RecordError: it cannot.
+    """
+    make_private(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise RecordError(
+            f"{folder}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
+        ) from error
+
+
+def later_stamp(names: Iterable[str], now: float | None = None) -> str:
+    """A time, UTC to the millisecond, for the name of a new record: later than every name of `names`.
+
+    A clock that jumps back would otherwise make the newest record look old.
+    """
+    now = time.time() if now is None else now
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
+    last = max((name[: len(stamp)] for name in names), default="")
+    if stamp > last:
+        return stamp
+    whole = f"{int(last[9:]) + 1:09d}"  # the digits of one day cannot run over: a thousand records in its last second
+    return last[:9] + whole
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Replace `path` by `data`, durably, or leave it as it was.
+
+    Raises:
+        RecordError: the folder cannot be written or the disk is full.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(mode)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise RecordError(
+            f"{path}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
+        ) from error
+    finally:
+        # Nothing is left there once it has been renamed; an interrupt, too, leaves no rest.
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable; Windows can neither open a folder nor needs it."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def open_lock(path: Path) -> IO[bytes]:
+    """A file to lock, made where it is missing.
+
+    Raises:
+        RecordError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b")
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be opened: {error.strerror}", "mend the rights of the folder") from error
+
+
+if sys.platform == "win32":
+
+    def try_lock(stream: IO[bytes], at: int = 0) -> bool:
+        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
+
+        The system lets go of the lock when the file is closed or its process dies.
+        """
+        import msvcrt  # noqa: PLC0415
+
+        try:
+            stream.seek(at)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def unlock(stream: IO[bytes], at: int = 0) -> None:
+        """Let go of what `try_lock` took; Windows refuses to close a locked file cleanly."""
+        import msvcrt  # noqa: PLC0415
+
+        with suppress(OSError):
+            stream.seek(at)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+
+    def try_lock(stream: IO[bytes], at: int = 0) -> bool:  # noqa: ARG001  one signature on all systems
+        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
+
+        The system lets go of the lock when the file is closed or its process dies.
+        """
+        import fcntl  # noqa: PLC0415
+
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def unlock(stream: IO[bytes], at: int = 0) -> None:  # noqa: ARG001  one signature on all systems
+        """Let go of what `try_lock` took."""
+        import fcntl  # noqa: PLC0415
+
+        with suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_UN)

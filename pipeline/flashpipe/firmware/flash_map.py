@@ -1,0 +1,124 @@
+"""Where a firmware keeps what, by its SDK line and the flash size in its header (facts: image-flashmap §5).
+
+`areas` is for people and for `keep`; `volatile` says which bytes of a plan belong to the firmware once it has booted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from flashpipe.firmware.identify import Firmware
+from flashpipe.firmware.partition_table import (
+    EAGLEROM,
+    IROM,
+    LFS,
+    PHY_DATA,
+    RF_CAL,
+    SPIFFS,
+    SYSTEM_PARAMETERS,
+    TABLE_ADDRESS,
+    settle,
+)
+from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A region with a purpose."""
+
+    region: Region
+    name: str
+    """`boot`, `irom`, `rf_cal`, `phy_init`, `system_params`, `partition_table`, `lfs` or `spiffs`."""
+    what: str
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volatile:
+    """Bytes that the firmware itself writes once it runs."""
+
+    region: Region
+    why: str
+
+
+WHAT: Final = {
+    "boot": "boot image (code loaded to RAM)",
+    "irom": "code that runs from flash",
+    "rf_cal": "RF calibration",
+    "phy_init": "SDK init data",
+    "system_params": "SDK parameters with Wi-Fi settings",
+    "partition_table": "NodeMCU partition table",
+    "lfs": "Lua flash store",
+    "spiffs": "file system",
+}
+_WRITTEN: Final = ("rf_cal", "phy_init", "system_params", "partition_table")
+"""Areas that the firmware writes at its first boot or later (facts: image-flashmap §5.3, §5.4)."""
+_PARTITIONS: Final = {
+    EAGLEROM: "boot",
+    RF_CAL: "rf_cal",
+    PHY_DATA: "phy_init",
+    SYSTEM_PARAMETERS: "system_params",
+    LFS: "lfs",
+    SPIFFS: "spiffs",
+}
+HEADER_SIZE_BYTE: Final = Region(3, 4)
+"""Byte 3 of the image header, which some firmware sets to the size it found (facts: image-flashmap §4.3)."""
+
+
+def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:
+    """What lies where on a flash of `flash_size` bytes, in the order of addresses; only what is known."""
+    if firmware.layout.startswith("3.x"):
+        found = dict(_areas_3x(firmware, flash_size))
+    elif firmware.layout == "2.x":
+        found = dict(_areas_2x(firmware, flash_size))
+    else:
+        found = dict(_parameters(flash_size))
+    whole = Region(0, flash_size)
+    return tuple(
+        Area(region, name, WHAT[name])
+        for name, region in sorted(found.items(), key=lambda item: item[1])
+        if region.size > 0 and whole.contains(region)
+    )
+
+
+def volatile(firmware: Firmware, flash_size: int) -> tuple[Volatile, ...]:
+    """What to verify before the first boot and to leave alone afterwards, in the order of addresses."""
+    found = [
+        Volatile(area.region, f"the firmware keeps its {area.what} there")
+        for area in areas(firmware, flash_size)
+        if area.name in _WRITTEN
+    ]
+    if firmware.adjusts_size:
+        found.insert(0, Volatile(HEADER_SIZE_BYTE, "the firmware adjusts the flash size in its header"))
+    return tuple(found)
+
+
+def _parameters(flash_size: int) -> Iterator[tuple[str, Region]]:
+    """The SDK's last five sectors, up to SDK 2.x (facts: image-flashmap §5.1)."""
+    yield "rf_cal", Region(flash_size - 5 * SECTOR_SIZE, flash_size - 4 * SECTOR_SIZE)
+    yield "phy_init", Region(flash_size - 4 * SECTOR_SIZE, flash_size - 3 * SECTOR_SIZE)
+    yield "system_params", Region(flash_size - 3 * SECTOR_SIZE, flash_size)
+
+
+def _areas_2x(firmware: Firmware, flash_size: int) -> Iterator[tuple[str, Region]]:
+    yield from _parameters(flash_size)
+    yield "boot", Region(0, TABLE_ADDRESS)
+    # A dump of a whole flash does not show where its code ends.
+    if TABLE_ADDRESS < firmware.code_end <= flash_size - 5 * SECTOR_SIZE:
+        yield "irom", Region(TABLE_ADDRESS, firmware.code_end)
+        # 64 KiB steps on 1 MiB and more, 8 KiB steps on 512 KiB (facts: image-flashmap §5.4).
+        step = 0x10000 if flash_size >= 0x100000 else 0x2000  # noqa: PLR2004
+        yield "spiffs", Region(-(-firmware.code_end // step) * step, flash_size - 5 * SECTOR_SIZE)
+
+
+def _areas_3x(firmware: Firmware, flash_size: int) -> Iterator[tuple[str, Region]]:
+    yield "partition_table", Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)
+    table = firmware.table
+    regions = settle(table, flash_size) if table else {}
+    for type_, region in regions.items():
+        if type_ in _PARTITIONS:
+            yield _PARTITIONS[type_], region
+    if IROM in regions:
+        yield "irom", Region(TABLE_ADDRESS + SECTOR_SIZE, regions[IROM].end)

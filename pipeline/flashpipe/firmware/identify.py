@@ -1,0 +1,279 @@
+"""Which firmware the bytes are: family, version, and what NodeMCU's banner tells.
+
+Names are given only on a firmware's own banner or version text. A file with the banners of two families (a flash dump
+in which the rest of an older firmware survives) is "unknown": whichever is right, the other would be wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from flashpipe.errors import ImageError
+from flashpipe.firmware.arduino import SKETCH_ADDRESS, read_sketch
+from flashpipe.firmware.content_type import BOOT_MAGIC, other_chip
+from flashpipe.firmware.partition_table import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
+from flashpipe.units import format_size
+from flashpipe.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """What is known of a firmware; an empty text, None or 0 where the bytes do not tell."""
+
+    family: str
+    """`nodemcu`, `esplua`, `micropython`, `circuitpython`, `espruino`, `at`, `tasmota`, `esphome`, `arduino`,
+    `punyforth`, `bootloader`, `rboot` or `unknown`."""
+    version: str = ""
+    """As the firmware writes it; for NodeMCU without one in its banner, the number of its SDK up to 2.2 and `3.0` after
+    that: its releases bear those (facts: usb-nodemcu §9.3)."""
+    sdk: str = ""
+    """The SDK's own version text, such as `2.2.1(cfd48f3)`."""
+    sdk_line: str = ""
+    """`1.5.4.1`, `2.x`, `3.x`; older ones by their first two numbers, such as `0.9` or `1.5`."""
+    layout: str = ""
+    """Of NodeMCU: `2.x` (1.5.4.1 too), `3.x-old` or `3.x-new` (facts: image-flashmap §5)."""
+    adjusts_size: bool = False
+    """Rewrites byte 3 of the image header when it first boots (facts: image-flashmap §4.3)."""
+    branch: str = ""
+    commit: str = ""
+    release: str = ""
+    build_date: str = ""
+    lua: str = ""
+    number_type: str = ""
+    """`float`, `integer` or `double`."""
+    modules: tuple[str, ...] = ()
+    ssl: bool | None = None
+    lfs_size: int | None = None
+    """Bytes reserved for the Lua flash store at build time."""
+    table: PartitionTable | None = None
+    """NodeMCU 3.x: the partition table in the image."""
+    code_end: int = 0
+    """Flash address after the last byte of code, where it is known."""
+
+    def title(self) -> str:
+        """One line for people: `NodeMCU 3.0.0.0 (SDK 3.0.1-dev, float, 17 modules)`."""
+        name = " ".join(word for word in (_TITLES.get(self.family, self.family), self.version) if word)
+        details = [
+            f"SDK {self.sdk.partition('(')[0]}" if self.sdk else "",
+            self.number_type,
+            "SSL" if self.ssl else "",
+            f"{len(self.modules)} modules" if self.modules else "",
+            f"LFS {format_size(self.lfs_size)}" if self.lfs_size else "",
+        ]
+        told = ", ".join(detail for detail in details if detail)
+        return f"{name} ({told})" if told else name
+
+
+_TITLES: Final = {
+    "nodemcu": "NodeMCU",
+    "esplua": "EspLua",
+    "micropython": "MicroPython",
+    "circuitpython": "CircuitPython",
+    "espruino": "Espruino",
+    "at": "AT firmware",
+    "tasmota": "Tasmota",
+    "esphome": "ESPHome",
+    "arduino": "Arduino sketch",
+    "punyforth": "Punyforth",
+    "bootloader": "boot loader",
+    "rboot": "rBoot",
+    "unknown": "unknown firmware",
+}
+_SDK_COMMIT: Final = re.compile(rb"\([0-9a-f]{7,8}\)(?=[\0\xff])")
+_SDK_NUMBER: Final = re.compile(rb"(?<![\w.])\d\.\d\.\d(?:\.\d)?(?:-dev)?$")
+"""The SDK's version text, `2.2.1(cfd48f3)`, as it stands in every image at hand since SDK 1.5. It is looked for by its
+rarer second half: a pattern that begins with a digit takes a hundred times as long."""
+_BANNER: Final = re.compile(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
+"""NodeMCU's start-up text is one C string (facts: esp8266 §2.6); until January 2015 it spelled itself `NodeMcu`."""
+_MICROPYTHON: Final = re.compile(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d(?:; [^\0]{0,60}ESP8266|(?=\0))")
+"""Up to 1.12 or so the banner is one text; later ones keep the version, as part of `sys.version`, and the machine
+apart (seen in 1.19.1)."""
+_CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
+_ESPRUINO: Final = (
+    re.compile(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)"),
+    re.compile(rb"espruino\.com\r?\n (\dv\d+(?:\.\d+)?) Copyright"),
+)
+"""Two patterns: each begins with a text, which is found fast; an alternation is not."""
+_ESPLUA: Final = re.compile(rb"EspLua\.ru (\d+(?:\.\d+)+) build \d{8}\s+powered by Lua ")
+_AT_COMMANDS: Final = (b"\0+GMR\0", b"\0+CWMODE", b"\0+CIPSTART")
+"""The firmware's own table of commands; whoever talks to an AT modem writes `AT+GMR` (seen in all 100 at hand)."""
+_AT: Final = re.compile(rb"(?:AT version:|Bin version\([^)\0]{1,20}\):)(\d+(?:\.\d+){1,3})(?=[(\0\r\n])")
+_ESPHOME: Final = re.compile(rb"ESPHome version (\d{4}\.\d+\.\d+[\w.-]*)")
+_SECOND_BOOT: Final = re.compile(rb"2nd boot version : (\d\.\d)")
+_RBOOT: Final = re.compile(rb"rBoot v(\d+\.\d+\.\d+) - richardaburton")
+_ARDUINO_START: Final = re.compile(rb"\xe9[\x01-\x10].{6}\x10\x10\x20\x40", re.DOTALL)
+"""A sketch at 0x1000 has its flash-mapped code first, loaded at 0x40201010 (seen in the images at hand)."""
+_EBOOT: Final = b"\x00\xf0\x10\x40"
+"""Load address of the Arduino core's boot loader, little-endian 0x4010F000 (seen in the images at hand)."""
+
+
+def identify_firmware(parts: Mapping[int, bytes]) -> Firmware:
+    """What runs when these bytes stand at these flash addresses."""
+    if other_chip(parts.get(0, b"")):
+        return Firmware("unknown")
+    sketch = _is_sketch(parts)
+    if sketch:
+        parts = _without_rest(parts)
+    finders = (*_FINDERS, *_SKETCH_FINDERS) if sketch else _FINDERS
+    found = [firmware for finder in finders for firmware in _search(finder, parts)]
+    firmware = found[0] if len(found) == 1 else Firmware("unknown")
+    if not found:
+        firmware = Firmware("arduino") if sketch else _boot_loader(parts)
+    return _with_layout(_with_sdk(firmware, parts), parts)
+
+
+def _search(finder: Callable[[bytes], Firmware | None], parts: Mapping[int, bytes]) -> list[Firmware]:
+    # The same banner in several parts, or twice in one, is one finding.
+    return list(dict.fromkeys(firmware for data in parts.values() if (firmware := finder(data))))
+
+
+def _nodemcu(data: bytes) -> Firmware | None:
+    banners = list(dict.fromkeys(found[0] for found in _BANNER.finditer(data)))
+    if len(banners) != 1:
+        return Firmware("unknown") if banners else None
+    banner = banners[0].decode("utf-8", "replace")
+
+    def told(pattern: str) -> str:
+        found = re.search(pattern, banner)
+        return found[1].strip() if found else ""
+
+    modules, ssl, lfs = told(r"\n\tmodules: ([^\n]*)"), told(r"\n\tSSL: (\w+)"), told(r"\n\tLFS: (0x[0-9a-fA-F]+|\d+)")
+    return Firmware(
+        "nodemcu",
+        version=told(r"^NodeM(?:CU|cu) (\d+(?:\.\d+)+)"),
+        branch=told(r"\n\tbranch: ([^\n]*)"),
+        commit=told(r"\n\tcommit: ([0-9a-f]+)"),
+        release=told(r"\n\trelease: ([^\n]*)"),
+        build_date=told(r" build (?:created on |\s*built on: )?(\d[\d/-]+(?: \d\d:\d\d)?)"),
+        lua=told(r"powered by Lua (\d+(?:\.\d+)+)"),
+        number_type=told(r"(?i)\n\tbuild type: (\w+)") or _number_type(data),
+        modules=tuple(name.strip() for name in modules.split(",") if name.strip()),
+        ssl={"true": True, "false": False}.get(ssl),
+        lfs_size=int(lfs, 0) if lfs else None,
+        adjusts_size=b"Self adjust flash size" in data,
+    )
+
+
+def _number_type(data: bytes) -> str:
+    """By the messages of Lua 5.1's core that only one kind of number can cause: NaN, or a division by zero."""
+    nan, zero = b"\0table index is NaN\0" in data, b"\0modulo by zero\0" in data
+    return {(True, False): "float", (False, True): "integer"}.get((nan, zero), "")
+
+
+def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmware | None]:
+    def find(data: bytes) -> Firmware | None:
+        versions = {found[1] for found in pattern.finditer(data)}
+        if len(versions) > 1:
+            return Firmware(family)
+        return Firmware(family, version=versions.pop().decode()) if versions else None
+
+    return find
+
+
+def _tasmota(data: bytes) -> Firmware | None:
+    # Up to release 8 the link in the footer of its pages and its list of Sonoff devices are the only sure signs.
+    older = b"://bit.ly/tasmota" in data and b"Sonoff Basic" in data
+    named = b"Tasmota Version}2" in data or b"ota.tasmota.com/tasmota" in data
+    return Firmware("tasmota") if named or older else None
+
+
+def _micropython(data: bytes) -> Firmware | None:
+    return _finder("micropython", _MICROPYTHON)(data) if b" with ESP8266" in data else None
+
+
+def _espruino(data: bytes) -> Firmware | None:
+    return next((found for pattern in _ESPRUINO if (found := _finder("espruino", pattern)(data))), None)
+
+
+def _at(data: bytes) -> Firmware | None:
+    found = _finder("at", _AT)(data) if b"\0+GMR\0" in data or b"AT version:" in data else None
+    return found or (Firmware("at") if all(command in data for command in _AT_COMMANDS) else None)
+
+
+def _punyforth(data: bytes) -> Firmware | None:
+    return Firmware("punyforth") if b"punyforth" in data and b"ESP-Open-SDK ver" in data else None
+
+
+_FINDERS: Final = (
+    _nodemcu,
+    _micropython,
+    _finder("circuitpython", _CIRCUITPYTHON),
+    _espruino,
+    _finder("esplua", _ESPLUA),
+    _at,
+    _punyforth,
+)
+_SKETCH_FINDERS: Final = (_finder("esphome", _ESPHOME), _tasmota)
+"""Firmware built with the Arduino core, for several chips: its name alone does not make it an ESP8266's."""
+
+
+def _is_sketch(parts: Mapping[int, bytes]) -> bool:
+    start = parts.get(0, b"")
+    loader = start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT
+    return loader and any(
+        _ARDUINO_START.match(data, SKETCH_ADDRESS - at) for at, data in parts.items() if at <= SKETCH_ADDRESS
+    )
+
+
+def _without_rest(parts: Mapping[int, bytes]) -> Mapping[int, bytes]:
+    """The parts without what stands after the sketch: in a dump of a whole flash, an older firmware's rest."""
+    try:
+        end = read_sketch(parts[0], name="").image.end
+    except ImageError:
+        return parts
+    return {**parts, 0: parts[0][:end]}
+
+
+def _boot_loader(parts: Mapping[int, bytes]) -> Firmware:
+    start = parts.get(0, b"")[:SKETCH_ADDRESS]
+    if set(parts) == {0} and len(parts[0]) <= SKETCH_ADDRESS:  # alone: it stands before the image at 0x1000 or 0x2000
+        for family, pattern in (("bootloader", _SECOND_BOOT), ("rboot", _RBOOT)):
+            found = pattern.search(start)
+            if found:
+                return Firmware(family, version=found[1].decode())
+    return Firmware("unknown")
+
+
+def _with_sdk(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
+    texts = {text for data in parts.values() for text in _sdk_texts(data)}
+    sdk = texts.pop().decode() if len(texts) == 1 else ""
+    number = sdk.partition("(")[0]
+    version = firmware.version
+    line = _sdk_line(number or (version if firmware.family == "nodemcu" else ""))
+    if firmware.family == "nodemcu" and not version:
+        version = "3.0" if line == "3.x" else number
+    return replace(firmware, version=version, sdk=sdk, sdk_line=line)
+
+
+def _sdk_texts(data: bytes) -> Iterator[bytes]:
+    for commit in _SDK_COMMIT.finditer(data):
+        number = _SDK_NUMBER.search(data[max(0, commit.start() - 16) : commit.start()])
+        if number:
+            yield number[0] + commit[0]
+
+
+def _sdk_line(number: str) -> str:
+    if number.startswith("1.5.4.1"):
+        return "1.5.4.1"
+    return f"{number[0]}.x" if number[:2] in ("2.", "3.") else number[:3]
+
+
+def _with_layout(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
+    if firmware.family != "nodemcu":
+        return firmware
+    sector = next(
+        (data[TABLE_ADDRESS - at :] for at, data in parts.items() if at <= TABLE_ADDRESS < at + len(data)), b""
+    )
+    table = parse_partitions(sector)
+    end = max((at + len(data) for at, data in parts.items() if at <= TABLE_ADDRESS), default=0)
+    if firmware.sdk_line in ("1.5.4.1", "2.x"):
+        return replace(firmware, layout="2.x", code_end=end)
+    if firmware.sdk_line != "3.x" or table is None:
+        return firmware
+    cal, phy = table.find(RF_CAL), table.find(PHY_DATA)
+    starts = (cal.address if cal else 0, phy.address if phy else 0)
+    layout = {(0xB000, 0xC000): "3.x-old", (0xD000, 0xF000): "3.x-new"}.get(starts, "")
+    return replace(firmware, layout=layout, table=table, code_end=table.code_end)

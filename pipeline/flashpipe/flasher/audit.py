@@ -1,0 +1,93 @@
+"""Does a board still hold what its receipts say? Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from flashpipe.board.session.session import Session
+from flashpipe.errors import DriftError
+from flashpipe.flash import Region, merge
+from flashpipe.flasher.model import Holding, Outcome
+from flashpipe.flasher.verified_regions import FIRMWARE
+from flashpipe.records.history import Kept, Row
+from flashpipe.values import dataclass
+
+SAME, CHANGED, NOTED = "as recorded", "changed", "not on record before: noted now"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found where a receipt says something."""
+
+    row: Row
+    md5: str
+    """Of what stands there now, hex."""
+
+    @property
+    def state(self) -> str:
+        """SAME, CHANGED or NOTED."""
+        if not self.row.md5:
+            return NOTED
+        return SAME if self.row.md5 == self.md5 else CHANGED
+
+
+def audit(session: Session, rows: Sequence[Row]) -> list[Finding]:
+    """Ask the board for the digest of every region that its receipts speak of.
+
+    Raises:
+        WireError, PortLostError: it does not answer.
+    """
+    return session.climb(lambda: _ask(session, rows))
+
+
+def _ask(session: Session, rows: Sequence[Row]) -> list[Finding]:
+    total, done, found = sum(row.region.size for row in rows), 0, list[Finding]()
+    with session.step("audit", "digests of all that its receipts speak of") as result:
+        progress = session.progress("audit")
+        for row in rows:
+            found.append(Finding(row, session.link.md5(row.region).hex()))
+            done += row.region.size
+            progress(done, total)
+        changed = sum(finding.row.region.size for finding in found if finding.state == CHANGED)
+        result.append(f"{total:,} bytes, {changed:,} of them in regions that changed")
+    return found
+
+
+def outcome(session: Session, findings: Sequence[Finding]) -> Outcome:
+    """What the audit leaves on record: what the firmware keeps, as it is now.
+
+    Raises:
+        DriftError: the firmware itself is not what was written.
+    """
+    device = session.connected()
+    drift = [finding for finding in findings if finding.row.kind == FIRMWARE and finding.state == CHANGED]
+    receipts = ", ".join(dict.fromkeys(f.row.receipt for f in (drift or findings) if f.row.kind == FIRMWARE))
+    if drift:
+        places = ", ".join(str(region) for region in merge(finding.row.region for finding in drift))
+        raise DriftError(
+            f"{device.port}: the firmware of board {device.mac} differs at {places} from receipt {receipts}",
+            "`doit flash` or `doit restore` writes what differs; `doit backup` first keeps what is there now",
+        )
+    holds = tuple(
+        Holding(finding.row.region, finding.row.kind, finding.row.what, finding.md5)
+        for finding in findings
+        if finding.row.kind != FIRMWARE
+    )
+    return Outcome("audited", device, reason="the firmware is what its receipt says", holds=holds, reference=receipts)
+
+
+def lines(findings: Iterable[Finding], doubtful: Sequence[Kept]) -> list[str]:
+    """The result for people: one line for each stretch of one kind and one finding."""
+    told = []
+    for (kind, what, state, receipt), group in groupby(findings, key=_what):
+        regions = [finding.row.region for finding in group]
+        stretch = Region(regions[0].start, regions[-1].end)
+        source = "" if state == NOTED else f" ({receipt})"
+        told.append(f"{kind:<12}{stretch!s:<22}{what:<36}{state}{source}")
+    told += [f"after that, a run did not finish: {kept.name}" for kept in doubtful]
+    return told
+
+
+def _what(finding: Finding) -> tuple[str, str, str, str]:
+    return finding.row.kind, finding.row.what, finding.state, finding.row.receipt

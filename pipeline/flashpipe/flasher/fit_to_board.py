@@ -1,0 +1,223 @@
+"""Before anything is written: fit the plan to what this very board holds, and save what it will lose.
+
+`adapt` only reads; `secure` keeps the backup. What `keeping.decide` says is carried out here and by the writer, which
+leaves alone what the adapted probe ignores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from flashpipe.board.loader.writer import Piece, holds
+from flashpipe.board.session.session import Session
+from flashpipe.errors import KeepError
+from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE
+from flashpipe.firmware.identify import Firmware
+from flashpipe.firmware.overrides import Override
+from flashpipe.firmware.partition_table import TABLE_ADDRESS, with_places
+from flashpipe.firmware.survey import Resident, from_json, survey, without_firmware
+from flashpipe.flash import SECTOR_SIZE, Region, merge
+from flashpipe.flasher.model import Policy, Probe
+from flashpipe.flasher.probe import pieces, placed
+from flashpipe.plan.area_decisions import Wish
+from flashpipe.plan.keep import BOARDS, Decision, decide, insisted_losses, lines, refuse, told_loss
+from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.records import journal
+from flashpipe.records.backups import Store
+
+_REMEMBERED: Final = ("family", "version", "sdk_line", "layout")
+_WORD: Final = 4
+"""The flash controller reads whole words (facts: esp8266-protocol §3)."""
+
+
+def adapt(session: Session, found: Probe, policy: Policy) -> Probe:
+    """What shall be written to this board, and what is left alone on it; called once a write is due. Reads only.
+
+    Raises:
+        KeepError: the profile insists on keeping what cannot be kept, and nobody can be asked.
+        WireError: the board could not be read.
+    """
+    with session.step("survey", "what the board holds") as result:
+        resident = _resident(session, found)
+        result.append(resident.title or "no firmware")
+        decision = decide(found.plan, resident, wish_of(policy), asked=policy.ask is not None)
+        plan = fitted(found.plan, _changes(session, found, policy, decision))
+    ignored = tuple(merge([*found.ignored, *decision.split]))
+    return replace(found, plan=plan, ignored=ignored, decision=decision)
+
+
+def wish_of(policy: Policy) -> Wish:
+    """What shall be kept, by profile and command line."""
+    return Wish(frozenset(policy.keep), stated=policy.insists, allowed=KeepError.code in policy.allow)
+
+
+def secure(session: Session, found: Probe, policy: Policy) -> Probe:
+    """Say what will be kept and lost, ask where that is due, and back up; called before the first erase.
+
+    Raises:
+        KeepError: a person was asked, and does not want to lose it.
+        BackupError, RecordError: the backup could not be taken.
+    """
+    decision = found.decision
+    if decision is None:
+        return found
+    for line in lines(decision):
+        session.say(line)
+    wish = wish_of(policy)
+    losses, overridden = insisted_losses(decision, wish), found.overridden
+    if losses:
+        text = "; ".join(told_loss(fate) for fate in losses)
+        if not wish.allowed and not (policy.ask and policy.ask(text)):
+            refuse(decision, wish)
+        overridden = (*overridden, Override(KeepError.code, text))
+    backup = found.entry.saved if _interrupted(found) else ""
+    if decision.backs_up and not backup:
+        from flashpipe.flasher.save_losses import save_losses  # noqa: PLC0415  most runs lose nothing
+
+        backup = save_losses(session, found, decision, policy)
+    return replace(found, saved=backup, overridden=overridden)
+
+
+# --- what is on it ---------------------------------------------------------------------------------------------------
+
+
+class _Peek:
+    """The flash behind a session; the same place is not read twice, nor what a digest can tell.
+
+    Most boards that are written hold nearly what the plan says: a digest of a sector takes 6 ms, reading it 90.
+    """
+
+    def __init__(self, session: Session, found: Probe) -> None:
+        self._session = session
+        self._planned = pieces(found.plan)
+        self._read: dict[Region, bytes] = {}
+
+    def read(self, region: Region) -> bytes:
+        words = Region(region.start // _WORD * _WORD, -(-region.end // _WORD) * _WORD)
+        if words not in self._read:
+            self._session.check_stop()
+            self._read[words] = self._expected(words) or self._session.link.read(words, lambda _done: None)
+        return self._read[words][region.start - words.start :][: region.size]
+
+    def _expected(self, region: Region) -> bytes:
+        """The plan's bytes, if that is what the board holds."""
+        if region.size < SECTOR_SIZE:
+            return b""
+        piece = next((piece for piece in self._planned if piece.region.contains(region)), None)
+        return piece.cut(region) if piece and holds(self._session.link, piece, region) else b""
+
+    def holds(self, piece: Piece, region: Region) -> bool:
+        """Whether the board has the piece's bytes there."""
+        return holds(self._session.link, piece, region)
+
+    def is_blank(self, region: Region) -> bool:
+        self._session.check_stop()
+        blank = hashlib.md5(b"\xff" * region.size, usedforsecurity=False).digest()
+        return self._session.link.md5(region) == blank
+
+
+def _interrupted(found: Probe) -> bool:
+    return found.entry.state == "writing" and bool(found.entry.before)
+
+
+def _resident(session: Session, found: Probe) -> Resident:
+    """What the board holds; after an interrupted run, what it held before that."""
+    if _interrupted(found):
+        try:
+            return from_json(found.entry.before)
+        except (KeyError, TypeError):
+            pass  # of another version of this program: look at what is left
+    peek = _Peek(session, found)
+    capacity = found.plan.settings.capacity
+    fresh = found.entry.state != "clean"  # else it was given something, and two digests are two answers to wait for
+    if fresh and all(peek.is_blank(Region(at, at + SECTOR_SIZE)) for at in (0, TABLE_ADDRESS)):
+        return without_firmware(peek, capacity)
+    return survey(peek, capacity, _known(peek, found.entry) or _of_plan(peek, found.plan))
+
+
+def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
+    """The plan's own firmware, if the board starts with its first sector: another build of it, or part of it."""
+    piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
+    # Without the byte that some firmware sets itself (facts: image-flashmap §4.3); the longer part first.
+    parts = (Region(HEADER_SIZE_BYTE.end, SECTOR_SIZE), Region(0, HEADER_SIZE_BYTE.start))
+    if plan.firmware.family == "unknown" or not piece or not all(peek.holds(piece, part) for part in parts):
+        return None
+    return plan.firmware
+
+
+def _known(peek: _Peek, entry: journal.Entry) -> Firmware | None:
+    """The firmware that the journal remembers, if the board still starts with its first sector."""
+    told = entry.firmware
+    if entry.state != "clean" or not told or told.get("start") != start_digest(peek.read(Region(0, SECTOR_SIZE))):
+        return None
+    family, version, sdk_line, layout = (str(told.get(name, "")) for name in _REMEMBERED)
+    end = str(told.get("code_end", ""))
+    return Firmware(
+        family, version=version, sdk_line=sdk_line, layout=layout, code_end=int(end) if end.isdecimal() else 0
+    )
+
+
+def start_digest(sector: bytes) -> str:
+    """Of the first sector without the byte that some firmware sets itself (facts: image-flashmap §4.3)."""
+    return hashlib.md5(sector[:3] + sector[4:], usedforsecurity=False).hexdigest()
+
+
+# --- what has to be changed in the plan ------------------------------------------------------------------------------
+
+
+def _changes(session: Session, found: Probe, policy: Policy, decision: Decision) -> Iterator[tuple[int, bytes, str]]:
+    if decision.places:
+        for segment in found.plan.segments:
+            if segment.region.contains(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)):
+                sector = segment.data[TABLE_ADDRESS - segment.address :][:SECTOR_SIZE]
+                yield TABLE_ADDRESS, with_places(sector, dict(decision.places)) or sector, "partition table"
+    for fate in decision.fates:
+        if fate.how == "moved":
+            yield fate.to, _held(session, found, policy, fate.region), f"{fate.what}, moved"
+    for region in decision.cleared:
+        yield region.start, b"\xff" * region.size, "rest of the old file system, cleared"
+
+
+def _held(session: Session, found: Probe, policy: Policy, region: Region) -> bytes:
+    """What the board held there; after an interrupted run only its backup knows."""
+    if _interrupted(found) and found.entry.saved and policy.backups is not None:
+        store = Store(policy.backups, found.device.mac)
+        return store.content(store.read(found.entry.saved), region)
+    return session.link.read(region, lambda _done: None)
+
+
+# --- what is remembered ----------------------------------------------------------------------------------------------
+
+
+def journal_fields(found: Probe, state: journal.State) -> dict[str, Any]:
+    """What the journal keeps of all this: how to go on if the run is interrupted, and what to leave alone later."""
+    decision = found.decision
+    kept = tuple((region.start, region.end) for region in decision.split) if decision else ()
+    if state == "writing":
+        return {"kept": kept, "before": decision.resident.to_json() if decision else {}, "saved": found.saved}
+    firmware = found.plan.firmware
+    start = next((segment.data[:SECTOR_SIZE] for segment in found.plan.segments if segment.address == 0), b"")
+    remembered = {name: getattr(firmware, name) for name in _REMEMBERED}
+    remembered |= {"start": start_digest(start), "code_end": str(firmware.code_end)}
+    names = set(found.plan.parts)
+    given = {segment.area: placed(segment) for segment in found.plan.segments if segment.area}
+    before = {area: text for area, text in found.entry.placed.items() if area in names}
+    return {"kept": kept, "placed": {**before, **given}, "firmware": remembered}
+
+
+def told(found: Probe) -> dict[str, Any]:
+    """The decision, for the receipt."""
+    decision = found.decision
+    if decision is None:
+        return {}
+    return {
+        "board": decision.row.board,
+        "found": decision.resident.title or BOARDS[decision.row.board],
+        "kept": [{"what": fate.name, "region": str(fate.region), "how": fate.how} for fate in decision.kept],
+        "lost": [{"what": fate.name, "region": str(fate.region), "why": fate.why} for fate in decision.lost],
+        "backup": found.saved,
+        "advice": list(decision.advice),
+    }

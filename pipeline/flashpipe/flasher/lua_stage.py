@@ -1,0 +1,366 @@
+"""What follows a good boot of NodeMCU: its console is asked what it is, and the profile's Lua files are sent.
+
+The order: acceptance, files, and where files were sent a restart and another look at the boot. Every ending, good or
+bad, carries what was found into the receipt; the contents of files go nowhere but to the board.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from flashpipe.board.boot import watch as watching
+from flashpipe.board.boot.watcher import BootWatcher, Verdict, accepts
+from flashpipe.board.lua import acceptance
+from flashpipe.board.lua.acceptance import Acceptance, Finding, LuaWish
+from flashpipe.board.lua.console import FIND_S, Console, Ran, find_console
+from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
+from flashpipe.board.lua.node_info import read_node
+from flashpipe.board.session.session import Session
+from flashpipe.errors import (
+    AcceptanceOutputError,
+    BootError,
+    BootPanicError,
+    ConnectError,
+    ConsoleError,
+    FileDamagedError,
+    LuaFailedError,
+    NoLuaPromptError,
+    PipelineError,
+    StartFileError,
+)
+from flashpipe.flasher.boot_check import PREDICTED, boot_error
+from flashpipe.flasher.model import BootWish, Outcome
+from flashpipe.records.receipt import mask
+
+ROUND_S: Final = 4.0
+"""Time to knock at every rate once: where a wire can reset the board, that is the next thing to try."""
+SURVIVE_S: Final = 3.0
+"""How long a new init.lua is watched after the prompt: timers and callbacks fail later than the boot check looks."""
+STUCK_S: Final = 10.0
+"""The same where no prompt was seen: longer than the watchdogs take (3.2 s and 8 s; unconfirmed)."""
+REST_S: Final = 0.3
+"""How long to listen for the rest of a line."""
+PARK_S: Final = 15.0
+"""How long to try to catch a prompt between two panics."""
+ECHO_S: Final = 0.1
+"""Time for the echo of a typed line."""
+RESTART_S: Final = 30.0
+"""How long a restarted board is watched: its file system is intact."""
+PARKED: Final = "init.lua.bad"
+KNOCK_S: Final = 0.5
+"""How often the line that renames init.lua is tried on a board that shows no prompt."""
+ERASE: Final = (
+    "`doit erase … yes=1`, then `doit flash …`: firmware and the profile's files come back, all others are gone"
+    " (`doit backup` first)"
+)
+_START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
+_DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n]*)", re.MULTILINE)
+_AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
+"""The end of a banner: the board has started once more."""
+_PROMPT: Final = re.compile(r"^> ", re.MULTILINE)
+_DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
+"""What a program that prints, resets or takes the UART does to us."""
+
+
+def reach(session: Session, *, timeout_s: float = 60.0) -> Console:
+    """The Lua prompt of the board on the port; it is reset only where it does not answer otherwise.
+
+    Raises:
+        NoLuaPromptError: there is none.
+        PipelineError: the port, or a person who had to press RESET.
+    """
+    with session.step("console", "looking for the Lua prompt") as result:
+        session.open()
+        try:
+            limit_s = ROUND_S if session.resets_by_wire else FIND_S
+            console = find_console(session, limit_s=limit_s, waiting=session.progress("console"))
+        except NoLuaPromptError as error:
+            if not session.resets_by_wire:
+                raise
+            verdict = _reset(session, error, timeout_s)
+            console = find_console(session, session.rate, waiting=session.progress("console"))
+            console.before = verdict.log
+            result.append("after a reset:")
+        result.append(f"Lua at {console.baud} baud")
+    return console
+
+
+def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdict:
+    try:
+        verdict = watching.boot(session, timeout_s=timeout_s, patient=True)
+    except ConnectError:
+        raise error from None
+    if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
+        raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", NoLuaPromptError.remedy)
+    return verdict
+
+
+def first_look(session: Session, wish: LuaWish, look: Callable[[], Verdict]) -> Verdict:
+    """Judge the boot; where Lua panics over an init.lua that the profile replaces anyway, put that one aside first.
+
+    Raises:
+        BootError: the board does not boot as it should.
+    """
+    try:
+        return look()
+    except BootPanicError:
+        if not any(file.name == START for file in wish.files) or not park(session, session.rate):
+            raise
+    session.say(f"the init.lua on the board panicked: it was renamed to {PARKED}, the profile's takes its place")
+    return look()
+
+
+def settle(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
+    """Carry out what the profile wants of a NodeMCU that has just booted well.
+
+    Args:
+        session: on the board, which has just been judged.
+        wish: the profile's; nothing happens where it is empty.
+        done: what the run did so far.
+        look: resets the board and judges its boot again.
+
+    Raises:
+        AcceptanceError: the firmware is not what is demanded.
+        ConsoleError: no console, or the files did not get there; `error.done` says how far it came.
+        BootError: the board does not boot any more with the new files.
+    """
+    if not wish:
+        return done
+    try:
+        return _carry_out(session, wish, done, look)
+    except PipelineError as error:
+        error.done = error.done or done
+        mine = any(file.name == START for file in wish.files)
+        if type(error) not in _DISTURBED or not mine:
+            raise
+        if not park(session):
+            error.hint += f"; if {START} on the board holds it: {ERASE}"
+            raise
+        session.say(f"the init.lua on the board disturbed its console: it was renamed to {PARKED}, trying again")
+    return _carry_out(session, wish, done, look)
+
+
+def _carry_out(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
+    try:
+        console = find_console(session, session.rate, limit_s=ROUND_S, waiting=session.progress("console"))
+        found = accept(session, console, wish.acceptance, done.verdict.log, lambda seen: _keep(done, seen))
+        done = replace(done, acceptance=tuple(found))
+        if wish.files:
+            done = replace(done, files=tuple(send_files(session, console, wish.files)))
+        if any(state.state == "sent" for state in done.files):
+            done = replace(done, outcome="files" if done.outcome == "skipped" else done.outcome)
+            done = replace(done, verdict=restart(session, console.baud, done.files, look))
+    except PipelineError as error:
+        error.done = error.done or done
+        raise
+    return done
+
+
+def _keep(done: Outcome, found: Sequence[Finding]) -> Outcome:
+    return replace(done, acceptance=tuple(found))
+
+
+# --- acceptance ------------------------------------------------------------------------------------------------------
+
+
+def accept(
+    session: Session,
+    console: Console,
+    wish: Acceptance,
+    banner: str,
+    keep: Callable[[Sequence[Finding]], Outcome | None] = lambda _: None,
+) -> list[Finding]:
+    """Compare the running firmware with what is demanded, and run the Lua file that decides.
+
+    `keep` makes what the error of a failure carries for the receipt.
+
+    Raises:
+        AcceptanceError: a demand is not met, or has no answer.
+        ConsoleError: the console does not answer.
+    """
+    if not wish.asks and wish.run is None:
+        return []
+    findings: list[Finding] = []
+    try:
+        with session.step("accept", "asking the firmware what it is") as result:
+            if wish.asks:
+                findings += acceptance.compare(read_node(console, banner, wanted=wish.modules), wish)
+                acceptance.check(session.port, findings)
+            if wish.run is not None:
+                findings.append(_run_test(session, console, wish, wish.run))
+            result.append(", ".join(map(str, findings)))
+    except PipelineError as error:
+        error.done = keep(findings)
+        raise
+    return findings
+
+
+def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFile) -> Finding:
+    def enough(output: str) -> bool:
+        return bool(wish.prints) and acceptance.printed(wish.prints, output)
+
+    ran = run_file(session, console, file, wish.timeout_s, until=enough, linger=bool(wish.prints))
+    said = ran.output.strip().splitlines()
+    last = f'; it printed "{mask(said[-1])[:60]}" last' if said else "; it printed nothing"
+    what = f"print {wish.prints}" if wish.prints else "come to its end"
+    if enough(ran.output) or (not wish.prints and ran.ended and not ran.error):
+        return Finding(file.name, wish.prints, f"did {what}", passed=True)
+    why = f"raised an error: {mask(ran.error)[:120]}" if ran.error else f"did not {what} within {wish.timeout_s:g} s"
+    raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)
+
+
+def run_file(
+    session: Session,
+    console: Console,
+    file: LuaFile,
+    timeout_s: float,
+    *,
+    until: Callable[[str], bool] = lambda _: False,
+    linger: bool = False,
+    heard: Callable[[str], None] = lambda _: None,
+) -> Ran:
+    """Run a Lua file from a temporary place on the board, and remove it again; what it prints is given.
+
+    Raises:
+        ConsoleError: it could not be put there.
+    """
+    files = BoardFiles(console)
+    with session.private():
+        name = files.place(file)
+
+    def named(text: str) -> str:
+        return text.replace(name, file.name)
+
+    ran = console.run(f'dofile("{name}")', timeout_s, until=until, linger=linger, heard=lambda text: heard(named(text)))
+    with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
+        files.remove(name)
+    return replace(ran, output=named(ran.output), error=named(ran.error))
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
+    """Send those files that the board does not hold yet.
+
+    Raises:
+        ConsoleError: the console does not answer, there is no room, or a file does not arrive.
+    """
+    with session.private():
+        return _send_files(session, console, files)
+
+
+def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
+    board = BoardFiles(console)
+    with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
+        there = board.names()
+        states = board.compare(files, there, session.progress("files"))
+        due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
+        held = len(files) - len(due)
+        result.append(f"{held} held already" if not due else f"{len(due)} to be sent, {held} held already")
+    if due:
+        with session.step("send", "files through the Lua console") as result:
+            board.send(due, there, session.progress("send"))
+            result.append(", ".join(file.name for file in due))
+    return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]
+
+
+def restart(session: Session, baud: int, files: Sequence[FileState], look: Callable[[], Verdict]) -> Verdict:
+    """Restart the board with its new files and see that it lives.
+
+    Raises:
+        StartFileError: it does not survive the new init.lua.
+        LuaFailedError: the new init.lua raises an error.
+        BootError: it does not boot, and init.lua is not new.
+    """
+    new_start = any(state.name == START and state.state == "sent" for state in files)
+    try:
+        verdict = look() if session.resets_by_wire else _restart_by_lua(session, baud)
+    except BootError as error:
+        if new_start and error.verdict is not None and error.verdict.kind not in {"silence", "download-mode"}:
+            raise _start_fails(session, baud, error.verdict.summary) from error
+        raise
+    if new_start:
+        with session.step("init.lua", "watching the new init.lua") as result:
+            shown = verdict.kind == "prompt"
+            more = _listen(session, SURVIVE_S if shown else STUCK_S)
+            log = verdict.log + more
+            prompt = _PROMPT.search(log)
+            dies = _DIES.search(log, prompt.start() if prompt else len(verdict.log))
+            again = None if shown else _AGAIN.search(more)
+            fails = _START_FAILS.search(log)
+            if dies is fails is again is None:
+                result.append(f"runs for {SURVIVE_S if shown else STUCK_S:g} s" + ("" if shown else ", no prompt seen"))
+        if dies or again:
+            raise _start_fails(session, baud, dies[1] if dies else "it restarts before it shows a prompt")
+        if fails is not None:
+            raise LuaFailedError(
+                f"{session.port}: init.lua fails: {mask(fails[1])}",
+                "correct it and run the same command again: the board is at its prompt",
+            )
+    return verdict
+
+
+def _restart_by_lua(session: Session, baud: int) -> Verdict:
+    """Restart and judge a board whose reset line nobody can pull: its Lua does it, and no second press is needed."""
+    crystal = session.device.crystal_mhz if session.device else 26
+    with session.step("boot", "restarting by Lua") as result:
+        session.tune(baud)
+        session.send(b"\rnode.restart()\r")
+        session.hear(ECHO_S)
+        watcher = BootWatcher(now=time.monotonic(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
+        verdict = watching.watch(session, watcher, RESTART_S)
+        result.append(verdict.summary + (PREDICTED if session.virtual else ""))
+    if not accepts("nodemcu", verdict, image_is_nodemcu=True):
+        raise boot_error(session.port, verdict, BootWish(expect="nodemcu"))
+    return verdict
+
+
+def _listen(session: Session, seconds: float) -> str:
+    """What the board says for so long, or until it dies."""
+    end_s, text = time.monotonic() + seconds, ""
+    while (left := end_s - time.monotonic()) > 0:
+        text += session.hear(min(left, 0.1)).decode("latin-1").replace("\r", "")
+        if _DIES.search(text) or _AGAIN.search(text):
+            end_s = min(end_s, time.monotonic() + REST_S)  # the rest of that line
+    return text
+
+
+def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
+    message = f"{session.port}: the board does not survive its new init.lua: {mask(why.strip())}"
+    if park(session, baud):
+        return StartFileError(message, f"it was renamed to {PARKED}: the board is at its prompt; correct it, run again")
+    return StartFileError(
+        message,
+        f"no prompt shows before it fails: {ERASE}",
+    )
+
+
+def park(session: Session, baud: int = 115200) -> bool:
+    """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows; whether it worked."""
+    with session.step("rescue", "waiting for a prompt") as result:
+        if session.resets_by_wire:
+            with suppress(PipelineError):
+                watching.boot(session, timeout_s=PARK_S)
+        session.tune(baud)
+        end_s = time.monotonic() + PARK_S
+        line = (
+            f'if file.list()["{START}"]then file.remove("{PARKED}")file.rename("{START}","{PARKED}")end '
+            f'print("=#".."parked "..tostring(not file.list()["{START}"]).."#=")'
+        )
+        heard, knocked_s = "", 0.0
+        while time.monotonic() < end_s:
+            if "\n> " in heard or time.monotonic() - knocked_s > KNOCK_S:
+                session.send(b"\r" + line.encode() + b"\r")
+                heard, knocked_s = "", time.monotonic()
+            heard = (heard + session.hear(0.02).decode("latin-1").replace("\r", ""))[-1000:]
+            if "=#parked true#=" in heard:
+                result.append(f"init.lua is out of the way, as {PARKED}")
+                return True
+        result.append("no prompt was caught")
+    return False

@@ -1,0 +1,120 @@
+"""A board that does not start in its flash mode: the same image with another header (`mode_retry: true`).
+
+Any part that works at all works in dout, and most in dio (facts: esp8266 §1.2), so those are tried, in that order. Only
+the sector with the header is written. If none starts, the header is put back as it was: the board then holds the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from flashpipe.board.boot.kinds import Verdict
+from flashpipe.board.loader import writer
+from flashpipe.board.session.session import Session
+from flashpipe.digests import held
+from flashpipe.errors import BootError
+from flashpipe.flash import MODE_CODES, SECTOR_SIZE, Region
+from flashpipe.flasher.boot_check import judge
+from flashpipe.flasher.fit_to_board import start_digest
+from flashpipe.flasher.model import Policy, Probe
+from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.records import journal
+from flashpipe.values import dataclass
+
+SAFER: Final = ("dio", "dout")
+"""What is tried, in this order, as far as it comes after the mode that failed."""
+KINDS: Final = frozenset({"wrong-mode", "no-image", "bad-checksum", "exception", "watchdog", "boot-loop"})
+"""Verdicts that a wrong flash mode can look like (facts: esp8266 §2.4)."""
+MODE_BYTE: Final = 2
+"""Offset of the mode in the image header (facts: image-flashmap §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The board runs, in another mode than its profile says."""
+
+    found: Probe
+    """With the plan that the board holds now."""
+    entry: journal.Entry
+    verdict: Verdict
+    advice: str
+
+
+def safer(mode: str) -> tuple[str, ...]:
+    """Modes to try after `mode`.
+
+    >>> safer("qio"), safer("dio"), safer("dout")
+    (('dio', 'dout'), ('dout',), ())
+    """
+    return SAFER[SAFER.index(mode) + 1 :] if mode in SAFER else SAFER
+
+
+def with_mode(plan: FlashPlan, mode: str) -> FlashPlan:
+    """The plan with another flash mode in the header, and nothing else: another wish, so of another fingerprint."""
+    (first,) = (segment for segment in plan.segments if segment.address == 0)
+    sector = bytearray(first.data[:SECTOR_SIZE])
+    sector[MODE_BYTE] = MODE_CODES[mode]
+    changed = fitted(plan, [(0, bytes(sector), first.name)])
+    return replace(changed, wish="", settings=replace(plan.settings, mode=mode))
+
+
+def retry(
+    session: Session, found: Probe, policy: Policy, entry: journal.Entry, error: BootError
+) -> Started | BootError:
+    """After a boot that failed: other modes, where the profile allows it; else, or in vain, the failure to tell.
+
+    Raises:
+        WireError, VerifyError, StoppedError, PortLostError: while the header was being written.
+    """
+    plan = found.plan
+    modes = safer(plan.settings.mode)
+    has_header = any(segment.address == 0 and segment.data[:1] == b"\xe9" for segment in plan.segments)
+    if not (policy.mode_retry and modes and has_header and error.verdict.kind in KINDS):
+        return error
+    last = error
+    for mode in modes:
+        session.say(f"the board does not start in {plan.settings.mode}: trying {mode}, header only (mode_retry)")
+        other = with_mode(plan, mode)
+        put = _put_header(session, other, entry)
+        try:
+            verdict = judge(session, policy.boot, put, is_nodemcu=plan.firmware.family == "nodemcu", mode=mode)
+        except BootError as failed:
+            last = failed
+            continue
+        advice = f"it starts in {mode}, not in {plan.settings.mode}: the profile should say `flash: {{mode: {mode}}}`"
+        session.say(advice)
+        return Started(replace(found, plan=other), put, verdict, advice)
+    _put_header(session, plan, entry)
+    session.leave()
+    session.say(f"it starts in none of {', '.join((plan.settings.mode, *modes))}: the header is as it was")
+    return last  # every part can be read in dout: what fails there is not the mode
+
+
+def _put_header(session: Session, plan: FlashPlan, entry: journal.Entry) -> journal.Entry:
+    """Write and verify the sector with the header; the journal's entry of what the board holds then."""
+    (first,) = (segment for segment in plan.segments if segment.address == 0)
+    piece = writer.Piece(0, first.data[:SECTOR_SIZE])
+    sector = Region(0, SECTOR_SIZE)
+
+    def work() -> None:
+        session.connected()
+        with session.step("header", f"flash mode {plan.settings.mode}") as result:
+            writer.write(session.link, [piece], [sector], session.progress("header"))
+            writer.verify(session.link, [piece], [piece.region], session.progress("header"))
+            result.append(f"flash mode {plan.settings.mode} written and verified")
+
+    session.connected()  # before the journal says so: a board that was swapped is not this one
+    journal.write(replace(entry, state="writing", verdict="not-checked", passed=False))
+    session.climb(work)
+    return journal.write(
+        replace(
+            entry,
+            state="clean",
+            plan=plan.fingerprint,
+            verdict="not-checked",
+            passed=False,
+            held=tuple(held(segment.address, segment.data) for segment in plan.segments),
+            firmware={**entry.firmware, "start": start_digest(piece.data)},
+        )
+    )

@@ -1,0 +1,172 @@
+"""What a run is told, what it finds and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
+from flashpipe.board.lua.acceptance import NO_WISH, Finding, LuaWish
+from flashpipe.board.session.session import Device
+from flashpipe.firmware.init_data import InitWish
+from flashpipe.firmware.overrides import Override
+from flashpipe.flash import Region
+from flashpipe.plan.keep import Decision
+from flashpipe.plan.make import KEPT_AREAS, FlashPlan, Segment
+from flashpipe.records import journal
+from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    from flashpipe.board.lua.files import FileState
+
+
+@dataclass(frozen=True, slots=True)
+class BootWish:
+    """What counts as a good boot."""
+
+    check: bool = True
+    expect: str = "auto"
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a profile and the command line say about a run, beside the plan."""
+
+    boards: tuple[str, ...] = ()
+    """MACs that may be written, lower case; empty: any."""
+    boot: BootWish = BootWish()
+    force: bool = False
+    trust_journal: bool = False
+    """`check=mac`: believe the journal instead of reading digests."""
+    read_back: bool = False
+    allow: frozenset[str] = frozenset()
+    """Codes of refusals that the user overrides."""
+    keep: tuple[str, ...] = tuple(KEPT_AREAS)
+    """What shall be kept of what is on the board."""
+    insists: bool = False
+    """The profile itself says so: what cannot be kept is then a refusal."""
+    ask: Callable[[str], bool] | None = None
+    """Asks a person whether to go on; None where nobody can be asked."""
+    lua: LuaWish = NO_WISH
+    """What is asked of, and given to, a running NodeMCU."""
+    init_data: InitWish = field(default_factory=lambda: InitWish("keep"))
+    project: str = ""
+    backups: Path | None = None
+    """The project's folder of backups (`flashpipe.records.backups.Store`); None where the run keeps none."""
+    mode_retry: bool = False
+    """Try dio and dout, header only, where a boot fails as a wrong flash mode does."""
+    rollback: bool = False
+    """Keep what the board holds, and put it back if what is written does not boot."""
+    fitting: Callable[[Device], str] = lambda _device: ""
+    """Names the profiles that would fit a device, for refusals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The question that ended a probe; of use only as long as plan and ignored parts stay what they were."""
+
+    segments: tuple[Segment, ...]
+    """What was compared."""
+    ignored: tuple[Region, ...]
+    block: Region
+    digest: bytes
+    """What the board gave for `block`."""
+    foreign: bool = False
+    """It holds something else altogether."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the comparison of a plan with a board found."""
+
+    plan: FlashPlan
+    """With the board's real size where the profile leaves it open."""
+    device: Device
+    entry: journal.Entry
+    difference: Region | None
+    """First block that differs; None: the board holds the plan."""
+    ignored: tuple[Region, ...]
+    """Volatile parts that were verified before their first boot and now belong to the firmware."""
+    reason: str
+    """Why the board will be written, or why not: one line."""
+    stop: Stop | None = None
+    """How the probe came upon `difference`."""
+    decision: Decision | None = None
+    """What is kept and lost; known once a write is due."""
+    saved: str = ""
+    """Id of the backup of what will be lost."""
+    overridden: tuple[Override, ...] = ()
+    """Refusals to lose something that were overridden."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing needs to be written."""
+        return self.difference is None and not self.forced
+
+    @property
+    def forced(self) -> bool:
+        """Whether the user asked to write regardless."""
+        return self.reason.startswith("force=1")
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a board is known to hold in one region."""
+
+    region: Region
+    kind: str
+    """`firmware`, or what changes by running: `parameters`, `files`, `data` of which nobody knows the use."""
+    what: str
+    """For people."""
+    md5: str
+    """Hex; empty where the firmware decides what stands there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a run came from, for its receipt."""
+
+    images: tuple[dict[str, Any], ...] = ()
+    """Of each image: address, name, source, sha256, size."""
+    lock: str = ""
+    """`pinned`, `pinned now` or `not pinned`; empty where no image was used."""
+    locked: bool = False
+    """Whether only pinned images were admitted."""
+    adapter: dict[str, str] = field(default_factory=dict)
+    """Of the port: usb (VID:PID), name, serial, location; empty where it is no device of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did."""
+
+    outcome: str
+    """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified`, `booted`, `backed-up`,
+    `restored` or `audited`; `broken-off` below a failure while writing."""
+    device: Device | None
+    verdict: Verdict = NOT_CHECKED
+    passed: bool = True
+    written: tuple[Region, ...] = ()
+    sent: int = 0
+    reason: str = ""
+    overridden: tuple[Override, ...] = ()
+    """Refusals that `allow=` overrode beside those of the plan."""
+    backup: str = ""
+    """Id of the backup that was made, or put back."""
+    keeping: dict[str, Any] = field(default_factory=dict)
+    """What was kept of the board and what was lost."""
+    acceptance: tuple[Finding, ...] = ()
+    """What was demanded of the running firmware, and what it is."""
+    files: tuple[FileState, ...] = ()
+    """Lua files and whether they were sent."""
+    plan: FlashPlan | None = None
+    """As it was carried out: fitted to what the board held."""
+    holds: tuple[Holding, ...] = ()
+    """What was verified to stand on the board when the run ended."""
+    whole: bool = False
+    """`holds` replaces all that was known before; else only of its regions."""
+    reference: str = ""
+    """Name of the receipt that the board was compared with."""

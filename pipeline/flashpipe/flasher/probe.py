@@ -1,0 +1,179 @@
+"""Does the board hold the plan already? Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from flashpipe.board.loader import compare as comparing
+from flashpipe.board.loader import writer
+from flashpipe.board.session.session import Session
+from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
+from flashpipe.flasher.checks import check_board
+from flashpipe.flasher.init_data import mend
+from flashpipe.flasher.model import Policy, Probe, Stop
+from flashpipe.plan.make import FlashPlan, Segment, without_placed
+from flashpipe.records import journal
+
+
+def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
+    """Identify the board and compare it with the plan; reads only.
+
+    Raises:
+        PipelineError: no connection, or not the board the profile describes, or not all that it needs is at hand.
+    """
+    return session.climb(lambda: _probe(session, plan, policy))
+
+
+def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
+    found = _compared(session, plan, policy)
+    return mend(session, found, policy) if found.holds else found  # where a write is due, that is decided first
+
+
+def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
+    device = session.connected()
+    plan = check_board(plan, device, policy)
+    entry = journal.read(device.mac)
+    if not policy.force:
+        plan = without_placed(plan, [*_owned(session, plan, entry)])
+    if policy.force:
+        return Probe(plan, device, entry, None, (), "force=1: written although the board may hold it")
+    if entry.state == "writing":
+        session.say(f"an earlier run on {device.mac} did not finish: comparing and continuing")
+    if policy.trust_journal and entry.finished(plan.fingerprint):
+        return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
+    with session.step("probe", "comparing digests") as result:
+        ignored = tuple(settled_parts(session, plan, entry))
+        first = comparing.first_difference(
+            session.link, pieces(plan), ignored, session.progress("probe"), stranger=entry.state == "unknown"
+        )
+        difference = first.block if first else None
+        if difference is None:
+            reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
+        else:
+            reason = _why(entry, plan, difference) + (FORGETFUL if _forgot(session, entry) else "")
+        result.append("equal" if difference is None else f"differs, first seen at {difference}")
+    return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
+
+
+def placed(segment: Segment) -> str:
+    """What the journal remembers of an LFS or SPIFFS image."""
+    return f"{segment.address:#08x} {segment.md5}"
+
+
+def _owned(session: Session, plan: FlashPlan, entry: journal.Entry) -> Iterator[str]:
+    """Areas whose image this board was given before, at the same place: what the firmware made of it is its own.
+
+    Unless the area was erased since, which the board is asked.
+    """
+    if entry.state != "clean" or plan.erase_all:
+        return
+    for segment in plan.segments:
+        if segment.area and entry.placed.get(segment.area) == placed(segment):
+            blank = writer.Piece(segment.address, b"\xff" * SECTOR_SIZE)
+            if not writer.holds(session.link, blank, blank.region):
+                yield segment.area
+
+
+def _forgot(session: Session, entry: journal.Entry) -> bool:
+    return session.virtual and entry.state == "clean" and "flash=" not in session.port
+
+
+FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"
+
+
+def settled_parts(session: Session, plan: FlashPlan, entry: journal.Entry) -> list[Region]:
+    """Volatile parts that were verified before their first boot and belong to the firmware since.
+
+    The journal says so, and the board is asked whether that can still be true: with other code where it starts it holds
+    another firmware, and a part that is blank where the plan has bytes was erased. Such parts are compared as well.
+    """
+    if not entry.finished(plan.fingerprint):
+        return []
+    ignored = [*plan.volatile_regions(), *(Region(*pair) for pair in entry.kept)]
+    if not _starts_alike(session, plan, ignored):
+        return []
+    return [region for region in ignored if not _was_erased(session, plan, region)]
+
+
+def _starts_alike(session: Session, plan: FlashPlan, ignored: list[Region]) -> bool:
+    """Whether the board still has the plan's boot sector or, where that was damaged, all that follows it at once.
+
+    Another firmware differs in both. One whose boot sector alone is bad keeps its own parts: its partition table says
+    where its files are.
+    """
+    piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
+    if piece is None:
+        return True
+    if all(writer.holds(session.link, piece, part) for part in BOOT_SECTOR.without(ignored)):
+        return True
+    following = piece.region.common(Region(BOOT_SECTOR.end, BLOCK_SIZE))
+    parts = list(following.without(ignored)) if following.size > 0 else []
+    # Absent or blank, it would tell no firmware from another.
+    told = any(piece.cut(part).strip(b"\xff") for part in parts)
+    return told and all(writer.holds(session.link, piece, part) for part in parts)
+
+
+def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
+    for piece in pieces(plan):
+        part = region.common(piece.region)
+        blank = b"\xff" * max(0, part.size)
+        if part.size >= SECTOR_SIZE and piece.cut(part) != blank:
+            return writer.holds(session.link, writer.Piece(part.start, blank), part)
+    return False
+
+
+def _why(entry: journal.Entry, plan: FlashPlan, difference: Region) -> str:
+    where = f"board {entry.mac} differs, first seen at {difference}"
+    if entry.state == "unknown":
+        return f"{where}; never flashed from here"
+    if entry.state == "writing":
+        return f"{where}; the last run was interrupted"
+    if entry.state == "erased":
+        return f"{where}; it was erased"
+    if entry.plan != plan.fingerprint:
+        return f"{where}; it was given another plan (profile {entry.profile or 'unknown'})"
+    return f"{where}; it was changed by something else since it was flashed"
+
+
+def pieces(plan: FlashPlan) -> list[writer.Piece]:
+    """The plan's segments as the writer wants them."""
+    return [writer.Piece(segment.address, segment.data) for segment in plan.segments]
+
+
+def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Difference | None) -> Stop | None:
+    return Stop(plan.segments, ignored, first.block, first.digest, first.foreign) if first else None
+
+
+def _first(found: Probe) -> comparing.Difference | None:
+    """Where the probe stopped, unless the plan was made to fit the board since."""
+    stop = found.stop
+    if stop is None or (stop.segments, stop.ignored) != (found.plan.segments, found.ignored):
+        return None
+    return comparing.Difference(stop.block, stop.digest, stop.foreign)
+
+
+def compare(session: Session, found: Probe, *, anew: bool = False) -> list[Region]:
+    """All sectors in which the board differs from the plan; reads only. `anew`: something was written since."""
+    if found.difference is None and not anew:
+        return []
+    entry = found.entry
+    begun = anew or (entry.state == "writing" and entry.plan == found.plan.fingerprint)
+    clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(found), begun=begun)
+    if not clues.known and not begun:
+        writer.prepare(pieces(found.plan))
+    with session.step("compare", "which sectors differ") as result:
+        dirty = comparing.differences(
+            session.link, pieces(found.plan), found.ignored, session.progress("compare"), clues
+        )
+        count, total = sum(region.size for region in dirty) // SECTOR_SIZE, found.plan.size // SECTOR_SIZE
+        result.append(f"{count} of {total} sectors differ")
+    if begun and dirty:
+        session.say(f"continuing at {_stopped_at(dirty):#08x}: {total - count} of {total} sectors are in place")
+    return dirty
+
+
+def _stopped_at(dirty: list[Region]) -> int:
+    """The first bad sector but for the boot sector, which is blank until all else is written (`board.writer.write`)."""
+    rest = [part for region in dirty for part in region.without([BOOT_SECTOR])]
+    return (rest or dirty)[0].start

@@ -1,0 +1,94 @@
+"""The work on the flash itself: erase, write and verify; begun anew after a failure, then with what still differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+
+from flashpipe.board.loader import writer
+from flashpipe.board.session.session import Session
+from flashpipe.flash import BOOT_SECTOR, Region, merge
+from flashpipe.flasher.model import Probe
+from flashpipe.flasher.probe import compare, pieces
+from flashpipe.plan.make import FlashPlan, streams
+from flashpipe.units import format_size
+from flashpipe.values import dataclass
+
+
+@dataclass
+class Work:
+    """What one run writes to one board, in as many attempts as its ladder gives it."""
+
+    session: Session
+    found: Probe
+    dirty: list[Region]
+    """What differs, as far as it is known before the first attempt."""
+    read_back: bool = False
+    written: list[Region] = field(default_factory=list)
+    sent: int = 0
+    """Bytes, of all attempts."""
+    _erased: bool = False
+
+    def attempt(self) -> None:
+        """Write what differs and verify what this run has written.
+
+        Raises:
+            WireError, VerifyError: another attempt may go better.
+        """
+        session, plan = self.session, self.found.plan
+        dirty = compare(session, self.found, anew=True) if self.written else self.dirty
+        if plan.erase_all and not self._erased:
+            writer.prepare(pieces(plan))
+            with session.step("erase", "whole flash") as result:
+                session.link.erase_all()
+                result.append("whole flash")
+            self._erased, dirty = True, [segment.region for segment in plan.segments]
+        dirty = self._streams(dirty)
+        self.written = merge([*self.written, *dirty])
+        amount = sum(region.size for region in dirty)
+        with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
+            before, told = self.sent, session.progress("write")
+
+            def on_progress(done: int, total: int) -> None:
+                self.sent = before + done
+                told(done, total)
+
+            sent = writer.write(session.link, pieces(plan), dirty, on_progress)
+            self.sent = before + sent
+            result.append(f"{sent:,} bytes written")
+        check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)
+
+    def _streams(self, dirty: list[Region]) -> list[Region]:
+        boot = [BOOT_SECTOR] if any(region.overlaps(BOOT_SECTOR) for region in dirty) else []
+        return merge([*streams(self.found.plan, dirty, self.found.ignored, self.session.baud), *boot])
+
+
+def _checked(plan: FlashPlan, dirty: Sequence[Region]) -> list[Region]:
+    """What was written, its guard sector 0 included.
+
+    All else was found alike by the board's own digests on this very connection, so that after this the whole plan is
+    known to be there; a digest of everything again would cost 1.06 s a MiB and prove nothing more.
+    """
+    guard = [BOOT_SECTOR] if any(segment.address == 0 for segment in plan.segments) else []
+    return merge([*dirty, *guard])
+
+
+def check(
+    session: Session,
+    wanted: Sequence[writer.Piece],
+    regions: Sequence[Region],
+    *,
+    read_back: bool,
+    written: bool = True,
+) -> None:
+    """Compare what the board holds in `regions` with what it shall hold.
+
+    Raises:
+        VerifyError: naming the first bad sector.
+    """
+    with session.step("verify", "read back" if read_back else "MD5") as result:
+        if read_back:
+            writer.read_back(session.link, wanted, regions, session.progress("verify"))
+        else:
+            writer.verify(session.link, wanted, regions, session.progress("verify"), written=written)
+        result.append(f"{sum(region.size for region in regions):,} bytes as planned")

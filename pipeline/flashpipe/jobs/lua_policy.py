@@ -1,0 +1,68 @@
+"""What a profile wants of a running NodeMCU, its files read: what is missing is named before a port is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flashpipe.board.lua.acceptance import Acceptance, LuaWish
+from flashpipe.errors import LuaFileMissingError
+from flashpipe.profile.load import Profile
+from flashpipe.units import format_size
+
+if TYPE_CHECKING:
+    from flashpipe.board.lua.files import LuaFile
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes: no file system on a supported board is so large in one file that sending it line by line made sense."""
+
+
+def lua_wish(profile: Profile) -> LuaWish:
+    """The demands and files of a profile.
+
+    Raises:
+        LuaFileMissingError: naming every file that cannot be read.
+    """
+    demands = profile.acceptance
+    wanted = [*profile.files, *([(demands.run.name, demands.run)] if demands.run else [])]
+    read = [_read(path, name) for name, path in wanted]
+    problems = [problem for problem in read if isinstance(problem, str)]
+    if problems:
+        raise LuaFileMissingError(f"profile {profile.name}: {'; '.join(problems)}", LuaFileMissingError.remedy)
+    files = [file for file in read if not isinstance(file, str)]
+    acceptance = Acceptance(
+        version=demands.version,
+        modules=demands.modules,
+        floats=demands.floats,
+        lfs=demands.lfs,
+        flash_size=demands.flash_size,
+        run=files.pop() if demands.run else None,
+        prints=demands.prints,
+        timeout_s=demands.timeout_s,
+    )
+    return LuaWish(acceptance, tuple(files))
+
+
+def _read(path: Path, name: str) -> LuaFile | str:
+    """The file, or what is wrong with it."""
+    try:
+        return read_lua_file(path, name)
+    except LuaFileMissingError as error:
+        return error.message
+
+
+def read_lua_file(path: Path, name: str) -> LuaFile:
+    """A local file as the board shall know it.
+
+    Raises:
+        LuaFileMissingError: it cannot be read, or is too large to be one.
+    """
+    from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  not loaded where no file is wished for
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LuaFileMissingError(f"{path}: {error.strerror or error}", LuaFileMissingError.remedy) from error
+    if len(data) > LARGEST:
+        raise LuaFileMissingError(f"{path}: {format_size(len(data))} are too much for a file on the board")
+    return LuaFile(name, data, str(path))

@@ -1,0 +1,260 @@
+"""One open session per port for the whole run, and what happens when somebody asks to stop.
+
+doit's workers are daemon threads, so no safety rests on a `finally` in an action. Nor does anything happen inside a
+signal handler: it would run in the middle of the main thread, which may hold any lock and, with `-n 0`, is the worker
+itself. The signal wakes a thread of ours instead (also while the main thread waits where Windows lets no handler run):
+
+1. it raises the flag `stop`; workers see it at the next block and leave their board in a known state;
+2. whoever leaves an action then stays where it is, so that doit starts and prints nothing more;
+3. when nobody is at work, or after a bounded time, one line names the state of each board, the ports are closed and
+   the process ends with 130 or 143. A second request ends it at once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from flashpipe.board.session.session import Session
+
+JOIN_S: Final = 6.0
+"""Longest wait for workers after a stop: one command's time-out and some."""
+CLOSE_S: Final = 2.0
+"""Longest wait for ports to be closed: the driver of an adapter that was pulled may hang."""
+_POLL_S: Final = 0.02
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_sessions: dict[str, Session] = {}
+_guard = threading.Lock()
+_busy: dict[int, str] = {}
+"""Threads inside an action on a board, and its port."""
+stop: Final = threading.Event()
+gentle: Final = threading.Event()
+"""Set while a task ends by itself, and well, when asked to stop (the monitor)."""
+_ending = threading.Event()
+"""The process is about to end: nobody starts or prints anything."""
+_replaced: dict[signal.Signals, Any] = {}
+"""Handlers that were there before ours."""
+_masks: dict[int, set[Any]] = {}
+"""Signals that a thread which forks had blocked before."""
+_waker: socket.socket | None = None
+
+
+def session(port: str, make: Callable[[], Session]) -> Session:
+    """The session of a port; made at first use."""
+    install_handlers()
+    with _guard:
+        if port not in _sessions:
+            _sessions[port] = make()
+        return _sessions[port]
+
+
+def find(port: str) -> Session | None:
+    """The session of a port, if it was made."""
+    return _sessions.get(port)
+
+
+def close(port: str) -> None:
+    """Close the session of a port, if any."""
+    with _guard:
+        found = _sessions.pop(port, None)
+    if found is not None:
+        found.close()
+
+
+def close_all() -> None:
+    """Close every session."""
+    for port in list(_sessions):
+        close(port)
+
+
+atexit.register(close_all)  # while all that closing needs is still there
+
+
+class Working:
+    """Context of an action on a board: a stop waits for those inside, and nobody comes out of it, or in, afterwards."""
+
+    def __init__(self, port: str) -> None:
+        self._port = port
+
+    def __enter__(self) -> None:
+        _stay_if_ending()
+        _busy[threading.get_ident()] = self._port
+
+    def __exit__(self, *_: object) -> None:
+        _busy.pop(threading.get_ident(), None)
+        _stay_if_ending()
+
+
+@contextlib.contextmanager
+def waiting_for_person() -> Iterator[None]:
+    """Inside an action: the body waits for somebody to type, a stop need not wait for that."""
+    port = _busy.pop(threading.get_ident(), "")
+    try:
+        yield
+    finally:
+        _stay_if_ending()
+        _busy[threading.get_ident()] = port
+
+
+def said_yes() -> bool:
+    """Read a person's answer to a question that was just asked."""
+    with waiting_for_person():
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def ending() -> bool:
+    """Whether the process is about to end on request: what fails now was told to."""
+    return _ending.is_set()
+
+
+def _stay_if_ending() -> None:
+    if _ending.is_set():
+        time.sleep(JOIN_S + CLOSE_S + 1)  # the process ends meanwhile
+
+
+# --- signals ---------------------------------------------------------------------------------------------------------
+
+
+def install_handlers() -> None:
+    """SIGINT and SIGTERM end the run as described above, also under plain doit. For the main thread; once is enough."""
+    global _waker
+    if _waker is not None or threading.current_thread() is not threading.main_thread():
+        return
+    heard, _waker = socket.socketpair()  # Windows can be woken through a socket only
+    _waker.setblocking(False)  # noqa: FBT003  the stdlib takes it so
+    signal.set_wakeup_fd(_waker.fileno(), warn_on_full_buffer=False)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # started in the background, or below nohup
+            _replaced[number] = signal.signal(number, _ignore)
+    threading.Thread(target=_watch, args=(heard,), name="stop requests", daemon=True).start()
+
+
+def remove_handlers() -> None:
+    """Put back what was there before `install_handlers`; harmless without it."""
+    global _waker  # noqa: PLW0603
+    if _waker is None or threading.current_thread() is not threading.main_thread():
+        return
+    _stay_if_ending()
+    signal.set_wakeup_fd(-1)
+    for number, handler in _replaced.items():
+        signal.signal(number, handler)
+    _replaced.clear()
+    _waker.close()  # the watching thread reads the end, and ends
+    _waker = None
+
+
+def _ignore(_number: int, _frame: Any) -> None:
+    """The signal has woken the watching thread already; the main thread goes on."""
+
+
+def _before_fork() -> None:
+    """A signal for the child must not come while it still has handlers and nobody who watches."""
+    if _waker is not None:
+        _masks[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def _after_fork() -> None:
+    mask = _masks.pop(threading.get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _after_fork_in_child() -> None:
+    """It shall end as any process does."""
+    _ending.clear()
+    remove_handlers()
+    _busy.clear()
+    _sessions.clear()
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+
+
+def _watch(heard: socket.socket) -> None:
+    with heard:
+        while data := heard.recv(1):
+            number = data[0]
+            if number not in _SIGNALS:
+                continue
+            if gentle.is_set() and not stop.is_set():
+                stop.set()
+                continue
+            _end(number, heard)
+
+
+def _end(number: int, heard: socket.socket) -> None:
+    """Wait for the workers, say the state of the boards, and end the process."""
+    _ending.set()
+    stop.set()
+    patient = True
+    deadline = time.monotonic() + JOIN_S
+    heard.settimeout(_POLL_S)
+    while patient and _busy and time.monotonic() < deadline:
+        with contextlib.suppress(TimeoutError):
+            patient = int.from_bytes(heard.recv(1), "big") not in _SIGNALS
+    try:
+        _say(f"stopped: {'; '.join(_states()) or 'nothing was being written'}")
+        _end_children()
+        if patient:
+            closing = threading.Thread(target=_clean_up, daemon=True)
+            closing.start()
+            closing.join(CLOSE_S)
+    finally:
+        # doit would go on to dispatch tasks, or print forty lines: its threads are daemons and end with the process.
+        os._exit(128 + number)
+
+
+def _clean_up() -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it, or it is closed
+        sys.stdout.flush()
+    close_all()
+
+
+def _say(text: str) -> None:
+    # Not through sys.stderr, which a worker that hangs may have locked.
+    start = "\n" if sys.stderr is not None and sys.stderr.isatty() else ""  # a bar or ^C may stand on the line
+    with contextlib.suppress(OSError):
+        os.write(2, f"{start}{text}\n".encode(errors="replace"))
+
+
+def _end_children() -> None:
+    if "multiprocessing" in sys.modules:  # `-P process`, for a user's own tasks
+        for child in sys.modules["multiprocessing"].active_children():
+            child.terminate()
+
+
+def _states() -> Iterator[str]:
+    for found in list(_sessions.values()):
+        state = _state(found)
+        if state:
+            yield state
+
+
+def _state(found: Session) -> str:
+    from flashpipe.errors import RecordError  # noqa: PLC0415
+    from flashpipe.records import journal  # noqa: PLC0415  only needed here
+
+    if found.device is None:
+        return ""
+    mac = found.device.mac
+    try:
+        entry = journal.read(mac)
+    except RecordError as error:
+        return f"what board {mac} holds is not known: {error.message}"
+    if entry.state == "writing":
+        return f"board {mac} {entry.half_done}; run the same command again, it continues"
+    if found.doing == "boot":
+        return f"board {mac} was not being written, its boot was not judged"
+    return f"board {mac} was not being written"

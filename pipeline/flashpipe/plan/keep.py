@@ -1,0 +1,279 @@
+"""What of a board is kept when it is given something else: a table, and the one function that applies it.
+
+`Resident` says what is on the board, `FlashPlan` what shall be there. Every holding of the board has one fate: left
+where no image covers it, kept by splitting the image around it, kept by editing the new partition table, moved, or
+lost (`fates`). What is lost is named, and backed up where the table says so. Nothing is erased for tidiness' sake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from flashpipe.errors import KeepError
+from flashpipe.firmware.flash_map import WHAT, Area
+from flashpipe.firmware.spiffs import new_place_up_to_2x
+from flashpipe.firmware.survey import Resident
+from flashpipe.flash import Region, merge
+from flashpipe.plan.area_decisions import MINOR, PARTITIONS, STAYS, Fate, NewLayout, Wish, inside, word_of
+from flashpipe.plan.make import FlashPlan
+from flashpipe.values import dataclass
+
+Board = Literal["blank", "factory", "foreign", "same", "moves", "line"]
+Reader = Literal["terminal", "pipe"]
+Action = Literal["write", "split", "back-up", "ask", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table."""
+
+    board: Board
+    reader: Reader
+    """Whether a person can be asked."""
+    actions: tuple[Action, ...]
+    """What is done, in this order, each where it applies."""
+    insisted: Action
+    """What is done instead where the profile's own `keep:` names something that cannot be kept."""
+
+
+BOARDS: Final[Mapping[Board, str]] = {
+    "blank": "blank",
+    "factory": "factory AT firmware",
+    "foreign": "foreign firmware",
+    "same": "NodeMCU, same layout",
+    "moves": "NodeMCU, the layout moves",
+    "line": "NodeMCU, the SDK line changes",
+}
+ACTIONS: Final[Mapping[Action, str]] = {
+    "write": "write",
+    "split": "keep: split the image around it, or edit the new partition table",
+    "back-up": "back up what will be lost, write, put back what can be",
+    "ask": "ask",
+    "refuse": "refuse: `would-lose-data`",
+}
+_KEEPS: Final[tuple[Action, ...]] = ("split", "back-up")
+TABLE: Final = (
+    Row("blank", "terminal", ("write",), "write"),
+    Row("blank", "pipe", ("write",), "write"),
+    Row("factory", "terminal", ("write",), "write"),
+    Row("factory", "pipe", ("write",), "write"),
+    Row("foreign", "terminal", ("back-up",), "back-up"),
+    Row("foreign", "pipe", ("back-up",), "back-up"),
+    Row("same", "terminal", _KEEPS, "ask"),
+    Row("same", "pipe", _KEEPS, "refuse"),
+    Row("moves", "terminal", _KEEPS, "ask"),
+    Row("moves", "pipe", _KEEPS, "refuse"),
+    Row("line", "terminal", _KEEPS, "ask"),
+    Row("line", "pipe", _KEEPS, "refuse"),
+)
+"""The decision table. A foreign firmware's data is nothing that `keep:` has a word for, so nothing is refused there."""
+
+_FULL_ERASE: Final = "if it does not start or misbehaves, erase the whole flash first: `doit erase`, then flash again"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is kept of a board, what is lost, and what has to be done for it."""
+
+    row: Row
+    resident: Resident
+    fates: tuple[Fate, ...] = ()
+    places: tuple[tuple[int, Region], ...] = ()
+    """Partition type and region to put into the new partition table."""
+    cleared: tuple[Region, ...] = ()
+    """Sectors to blank: the rest of a lost file system, which the new firmware would take for a whole one."""
+    doomed: tuple[Region, ...] = ()
+    """What to back up: bytes that will be overwritten, or formatted by the new firmware."""
+    split: tuple[Region, ...] = ()
+    """Parts of the images that are not written."""
+    advice: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> list[Fate]:
+        """Losses that somebody might regret."""
+        return [fate for fate in self.fates if fate.how in {"lost", "replaced"} and fate.name not in MINOR]
+
+    @property
+    def kept(self) -> list[Fate]:
+        """What survives."""
+        return [fate for fate in self.fates if fate.how in {"left", "split", "table", "moved"}]
+
+    @property
+    def released(self) -> list[Fate]:
+        """What `keep:` of the profile leaves out, if there is something in it."""
+        found = [fate for fate in self.fates if fate.how == "released" and fate.name not in MINOR]
+        return [fate for fate in found if (item := self.resident.holding(fate.name)) and not item.blank]
+
+    @property
+    def backs_up(self) -> bool:
+        """Whether there is something to back up before the first erase."""
+        return "back-up" in self.row.actions and bool(self.doomed)
+
+
+def table_text() -> str:
+    """The table as the README shows it."""
+    head = ("on the board", "on a terminal", "in a pipe", "`keep:` of the profile insists: terminal, pipe")
+    body = []
+    for board, what in BOARDS.items():
+        terminal, pipe = row_of(board, "terminal"), row_of(board, "pipe")
+        done = ["; ".join(ACTIONS[action] for action in row.actions) for row in (terminal, pipe)]
+        insisted = " / ".join(dict.fromkeys(ACTIONS[row.insisted] for row in (terminal, pipe)))
+        body.append((what, done[0], done[1] if done[1] != done[0] else "the same", insisted))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * 4, *body))
+
+
+def row_of(board: Board, reader: Reader) -> Row:
+    """The row of the table."""
+    return next(row for row in TABLE if (row.board, row.reader) == (board, reader))
+
+
+def decide(plan: FlashPlan, resident: Resident, wish: Wish, *, asked: bool) -> Decision:
+    """Apply the table; `asked`: a person can be asked. Pure.
+
+    Raises:
+        KeepError: the profile insists on something that cannot be kept, and nobody can be asked.
+    """
+    reader: Reader = "terminal" if asked else "pipe"
+    if resident.kind in {"blank", "factory"}:
+        return Decision(row_of("blank" if resident.kind == "blank" else "factory", reader), resident)
+    if resident.kind == "foreign":
+        decision = Decision(row_of("foreign", reader), resident, doomed=tuple(_everything(plan)))
+    else:
+        decision = _for_nodemcu(plan, resident, wish, reader)
+    if wish.stated and not wish.words:  # `keep: []`: the profile says that nothing on its boards is worth it
+        return replace(decision, doomed=())
+    if decision.row.insisted == "refuse":
+        refuse(decision, wish)
+    return decision
+
+
+def refuse(decision: Decision, wish: Wish) -> None:
+    """Refuse a loss that the profile's own `keep:` forbids.
+
+    Raises:
+        KeepError: there is one, and `allow=would-lose-data` was not said.
+    """
+    losses = insisted_losses(decision, wish)
+    if losses and not wish.allowed:
+        raise KeepError(
+            "; ".join(f"{told_loss(fate)} (keep: {word_of(fate.name)})" for fate in losses),
+            f"take {'it' if len(losses) == 1 else 'them'} out of `keep:`, or say allow=would-lose-data: "
+            f"{'it is' if len(losses) == 1 else 'they are'} backed up then",
+        )
+
+
+def told_loss(fate: Fate) -> str:
+    """A loss, for the one who is asked or refused."""
+    return f"{fate.what} at {fate.region} would be lost: {fate.why}"
+
+
+def insisted_losses(decision: Decision, wish: Wish) -> list[Fate]:
+    """Losses of what the profile itself says to keep."""
+    if not wish.stated:
+        return []
+    return [fate for fate in decision.fates if fate.how == "lost" and word_of(fate.name) in wish.words]
+
+
+def lines(decision: Decision) -> Iterator[str]:
+    """The decision, for people."""
+    if decision.kept:
+        yield "kept: " + "; ".join(
+            f"{fate.what} at {fate.region}"
+            + {"table": " (its place goes into the new partition table)", "moved": f", moved to {fate.to:#08x}"}.get(
+                fate.how, ""
+            )
+            for fate in decision.kept
+        )
+    for fate in decision.lost:
+        yield f"lost: {fate.what} at {fate.region}: {fate.why}"
+    if decision.released:
+        named = "; ".join(f"{fate.what} at {fate.region}" for fate in decision.released)
+        yield f"neither kept nor backed up, for `keep:` does not name it: {named}"
+    if decision.row.board == "foreign":
+        saved = "what is overwritten is backed up first" if decision.doomed else "it is overwritten (keep: [])"
+        yield f"the board holds {decision.resident.title}: {saved}"
+    yield from decision.advice
+
+
+def _about_lfs(fates: Sequence[Fate], resident: Resident) -> Iterator[str]:
+    lfs = resident.holding("lfs")
+    if lfs and not lfs.blank and any(fate.name == "lfs" and fate.how in STAYS for fate in fates):
+        yield "what is in the Lua flash store was built for the old firmware: load it again if the new one ignores it"
+
+
+def placed_areas(plan: FlashPlan, decision: Decision | None = None) -> list[Area]:
+    """The flash map of the plan's firmware, its partitions where the decision puts them."""
+    places = {PARTITIONS[type_]: region for type_, region in decision.places} if decision else {}
+    known = [area for area in plan.areas if area.name not in places]
+    known += [Area(region, name, WHAT[name]) for name, region in places.items()]
+    return sorted(known, key=lambda area: area.region)
+
+
+# --- NodeMCU on the board ---------------------------------------------------------------------------------------------
+
+
+def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader) -> Decision:
+    if plan.erase_all:
+        fates = [Fate(item.name, item.region, "lost", "erase: all") for item in resident.holdings if not item.blank]
+        board: Board = "line" if _line_changes(plan, resident) else "same"
+        doomed = merge(fate.region for fate in fates)
+        return Decision(row_of(board, reader), resident, tuple(fates), doomed=tuple(doomed))
+    layout = NewLayout(plan, resident, wish)
+    fates = [layout.fate(item) for item in resident.holdings]
+    if _line_changes(plan, resident):
+        board = "line"
+    elif resident.layout != plan.firmware.layout or any(fate.how in {"table", "moved", "lost"} for fate in fates):
+        board = "moves"
+    else:
+        board = "same"
+    lost = [fate for fate in fates if fate.how == "lost"]
+    cleared = merge(layout.remains()) if any(fate.name == "spiffs" for fate in lost) else []
+    return Decision(
+        row_of(board, reader),
+        resident,
+        tuple(fates),
+        tuple(sorted(layout.places.items())),
+        tuple(cleared),
+        tuple(
+            merge(part for fate in fates if fate.how in {"lost", "replaced", "moved"} for part in layout.doomed(fate))
+        ),
+        tuple(merge(part for fate in fates if fate.how in STAYS for part in inside(plan, fate.region))),
+        (*_advice(plan, resident), *_about_lfs(fates, resident)),
+    )
+
+
+def _line_changes(plan: FlashPlan, resident: Resident) -> bool:
+    new, old = plan.firmware, resident
+    if new.family != "nodemcu":
+        return True
+    if not old.layout:
+        return False  # nobody knows what ran there
+    if old.sdk_line and new.sdk_line:
+        return old.sdk_line != new.sdk_line
+    return old.layout[:1] != new.layout[:1]
+
+
+def _advice(plan: FlashPlan, resident: Resident) -> Iterator[str]:
+    new, old = plan.firmware, resident
+    if new.family != "nodemcu" or not old.layout:
+        return
+    if _line_changes(plan, resident):
+        lines = [text.sdk_line or text.layout or "unknown" for text in (old, new)]
+        yield f"the SDK line changes ({' -> '.join(lines)}): {_FULL_ERASE}"
+    elif old.layout != new.layout:
+        yield f"the flash layout changes ({old.layout} -> {new.layout}): {_FULL_ERASE}"
+    majors = [(text.version or text.sdk_line)[:1] for text in (old, new)]  # a layout is shared by 1.5.4.1 and 2.x
+    if all(majors) and majors[0] != majors[1]:
+        yield f"NodeMCU {majors[0]} -> {majors[1]}: Lua scripts written for the old version may not run"
+
+
+def _everything(plan: FlashPlan) -> Sequence[Region]:
+    """All that the images and the new firmware's first start will overwrite."""
+    taken = [segment.region for segment in plan.segments] + [area.region for area in plan.areas]
+    if plan.firmware.layout == "2.x":
+        taken.append(new_place_up_to_2x(plan.firmware.code_end, plan.settings.capacity))
+    if plan.erase_all:
+        taken.append(Region(0, plan.settings.capacity))
+    return merge(region for region in taken if region.size > 0)

@@ -1,0 +1,108 @@
+"""The key `init_data` of a profile: what shall be done about the SDK's init data (facts: image-flashmap §5.5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from flashpipe.errors import BadValueError
+from flashpipe.firmware.init_data import ADC_BYTE, CRYSTAL_BYTE, CRYSTALS, LENGTH
+from flashpipe.profile.yaml_reader import Entry, Report
+from flashpipe.units import parse_address
+from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    from flashpipe.profile.keys import Value
+
+WORDS: Final = ("auto", "keep", "v05")
+"""What `init_data` can say beside the name of a file."""
+_LARGEST_BYTE: Final = 0xFF
+_MAX_NUMBER: Final = 20
+"""Characters of the longest number worth reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitProfile:
+    """What shall be done about the SDK's init data."""
+
+    source: str = "auto"
+    """auto, keep, v05, or the text of a source of 128 bytes."""
+    base: Path = Path()
+    """Folder that a relative path in it starts from."""
+    settings: tuple[tuple[int, int], ...] = ()
+    """Index and value of bytes that are set whatever the source."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether `source` names a file."""
+        return self.source not in WORDS
+
+
+USUAL: Final = InitProfile()
+"""What is done where a profile says nothing."""
+
+
+def crystal(entry: Entry, key: str, report: Report) -> int | None:
+    """MHz of the crystal."""
+    found = re.fullmatch(r"(24|26|40)(?:\s*mhz)?", entry.text.casefold()) if entry.kind == "text" else None
+    if found is None:
+        report.wrong(entry, key, "one of 24, 26, 40 (MHz)")
+        return None
+    return int(found[1])
+
+
+def byte_table(entry: Entry, key: str, report: Report) -> object:
+    """Indexes and values of bytes, sorted pairs."""
+    if entry.kind != "mapping":
+        report.wrong(entry, key, "indexes and bytes such as {107: 0xFF}")
+        return None
+    found: dict[int, int] = {}
+    for name, value in entry.items():
+        index, content = _number(name), _number(value)
+        if index is None or content is None or index >= LENGTH or content > _LARGEST_BYTE:
+            report.add(name, key, f"got {name}: {value}, want an index below {LENGTH} and a byte such as 0x00")
+        elif index in found:
+            report.add(name, key, f"{index} is stated twice")
+        else:
+            found[index] = content
+    if not found and not report.about(key):
+        report.wrong(entry, key, "indexes and bytes such as {107: 0xFF}")
+    return tuple(sorted(found.items()))
+
+
+def _number(entry: Entry) -> int | None:
+    if entry.kind != "text" or len(entry.text) > _MAX_NUMBER:
+        return None
+    try:
+        return parse_address(entry.text)
+    except BadValueError:
+        return None
+
+
+def check_init(values: Mapping[str, Value], report: Report) -> None:
+    """Rules between the keys of `init_data`."""
+    settings = [key for key in values if key.startswith("init_data.") and key != "init_data.source"]
+    source = values.get("init_data.source")
+    if settings and source is not None and _word(source) == "keep":
+        report.wrong(values[settings[0]].entry, settings[0], "nothing: `source: keep` leaves every byte alone")
+
+
+def init_profile(values: Mapping[str, Value]) -> InitProfile:
+    """What the checked keys say."""
+    settings: dict[int, int] = {}
+    if "init_data.bytes" in values:
+        settings = dict(cast("Iterable[tuple[int, int]]", values["init_data.bytes"].value))
+    if "init_data.vdd33" in values:
+        settings[ADC_BYTE] = 0xFF if values["init_data.vdd33"].value else 0x00
+    if "init_data.crystal" in values:
+        settings[CRYSTAL_BYTE] = CRYSTALS[cast("int", values["init_data.crystal"].value)]
+    source = values.get("init_data.source")
+    text, base = (_word(source), source.base) if source else ("auto", Path())
+    return InitProfile(text, base, tuple(sorted(settings.items())))
+
+
+def _word(source: Value) -> str:
+    text = cast("str", source.value)
+    return text.casefold() if text.casefold() in WORDS else text

@@ -1,0 +1,450 @@
+"""Profiles: YAML to a frozen `Profile` that says what a board is and what it shall hold (design §6).
+
+A profile may extend another. The keys of the nearer file win one by one, except that `firmware`, `serial.port` and
+`init_data` are replaced as a whole: half of one firmware and half of another is nobody's wish. Each file is checked by
+itself first, so a mistake is named even where a nearer file covers it, and every mistake is reported at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeVar, cast
+
+from flashpipe.errors import PipelineError, UnknownProfileError
+from flashpipe.profile.init_data import USUAL, InitProfile, check_init, init_profile
+from flashpipe.profile.keys import KEEP, WANT, Value, check_key, read_keys
+from flashpipe.profile.lua import NO_DEMANDS, AcceptanceProfile, check_together
+from flashpipe.profile.search import (
+    find_profile,
+    is_path,
+    named_in,
+    profile_files,
+    profile_names,
+    search_folders,
+    shipped_folder,
+)
+from flashpipe.profile.yaml_reader import Entry, Report, closest, read_yaml, typed_entry
+from flashpipe.sources.build import Build
+from flashpipe.values import dataclass
+
+__all__ = [
+    "BootProfile",
+    "PortMatch",
+    "Profile",
+    "ProfileEntry",
+    "SerialProfile",
+    "Source",
+    "available_profiles",
+    "find_profile",
+    "load_profile",
+    "profile_names",
+    "serial_from",
+    "shipped_folder",
+]
+
+NO_OVERRIDES: Final[Mapping[str, str]] = MappingProxyType({})
+_WHOLE: Final = ("firmware.", "serial.port", "init_data.")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PortMatch:
+    """What the adapter must be; an empty field fits any."""
+
+    usb: str = ""
+    """VID:PID, four lower-case hex digits each."""
+    serial: str = ""
+    location: str = ""
+
+    def __str__(self) -> str:
+        pairs = (("usb", self.usb), ("serial", self.serial), ("location", self.location))
+        return " ".join(f"{name}={value}" for name, value in pairs if value)
+
+
+@dataclass(frozen=True, slots=True)
+class SerialProfile:
+    """How the board is reached."""
+
+    port: str | PortMatch = "auto"
+    """`auto`, a path, a pyserial URL, or a match."""
+    baud: int = 460_800
+    reset: str = "auto"
+    """auto, manual, none, or esptool's custom sequence text."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootProfile:
+    """How the boot is judged."""
+
+    check: bool = True
+    """False: the verdict is `not-checked`, and that is no failure."""
+    expect: str = "auto"
+    """auto, nodemcu, any, or the text to wait for."""
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one image comes from."""
+
+    address: int
+    """Flash address of its first byte."""
+    text: str
+    """Path, pattern, URL, `github:` or `package:` source, as written."""
+    base: Path
+    """Folder that a relative path starts from: that of the file which states it, also if inherited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a board is and what it shall hold."""
+
+    name: str
+    path: Path
+    about: str
+    chip: str
+    """esp8266 or esp8285."""
+    flash_size: str
+    """Key of `flash.SIZE_CODES`, or `auto`: the size of the chip found goes into the header."""
+    flash_mode: str
+    flash_frequency: str
+    gpio9_10: str
+    """flash, or free: then the q* modes are not to be had."""
+    serial: SerialProfile
+    sources: tuple[Source, ...]
+    """Sorted by address; empty where the profile describes hardware only, or a build makes them."""
+    lock: bool
+    """Local files and build outputs are pinned too; what lies elsewhere always is."""
+    erase: str
+    """as-needed or all."""
+    keep: tuple[str, ...]
+    """Areas to preserve, of spiffs, lfs, wifi, rf."""
+    keep_stated: bool
+    """True: the profile insists on `keep`. False: it is the default, kept where the layout allows."""
+    verify: str
+    """md5 or read-back."""
+    boot: BootProfile
+    mode_retry: bool
+    """A boot that fails as a wrong flash mode does is tried in dio and dout, header only."""
+    rollback: bool
+    """What the board holds is kept, and put back if what was written does not boot."""
+    boards: tuple[str, ...]
+    """MACs, lower case with colons; any other board is refused. Empty: any board."""
+    lineage: tuple[Path, ...]
+    """The file and all it extends, nearest first."""
+    build: Build | None = None
+    """What makes the images, in place of `sources`."""
+    acceptance: AcceptanceProfile = NO_DEMANDS
+    files: tuple[tuple[str, Path], ...] = ()
+    """Lua files: name on the board and file here, sorted by name."""
+    elf: Path | None = None
+    """What the linker made the firmware from: names the places of crashes."""
+    parts: tuple[tuple[str, str, Path], ...] = ()
+    """LFS and SPIFFS images: area, source text, folder that a relative path starts from."""
+    init_data: InitProfile = USUAL
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether it is about a board of the simulator, not about hardware."""
+        return isinstance(self.serial.port, str) and self.serial.port.startswith("sim://")
+
+
+@dataclass(frozen=True)
+class ProfileEntry:
+    """A profile in a listing. `about` and `error` read the file when asked for: names alone stay cheap."""
+
+    name: str
+    path: Path
+    shipped: bool
+    project: Path
+
+    @cached_property
+    def profile(self) -> Profile | PipelineError:
+        """The profile, or what is wrong with it."""
+        try:
+            return load_profile(str(self.path), self.project)
+        except PipelineError as error:
+            return error
+
+    @property
+    def about(self) -> str:
+        """Its own words about itself; empty where it cannot be read."""
+        return self.profile.about if isinstance(self.profile, Profile) else ""
+
+    @property
+    def error(self) -> str:
+        """Its mistakes, one a line; empty where it is sound."""
+        return "" if isinstance(self.profile, Profile) else self.profile.message
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One file of the chain."""
+
+    path: Path
+    values: dict[str, Value]
+
+
+def available_profiles(project: Path) -> list[ProfileEntry]:
+    """Every profile that can be named: the project's first, then the shipped ones, each name once."""
+    shipped = shipped_folder()
+    return [ProfileEntry(path.stem, path, path.parent == shipped, project) for path in profile_files(project)]
+
+
+def load_profile(
+    name: str, project: Path, overrides: Mapping[str, str] = NO_OVERRIDES, *, caller: Path | None = None
+) -> Profile:
+    """The profile of that name or path, with what it extends, and with values from the command line on top.
+
+    `overrides` maps dotted keys (`flash.mode`) to the text typed; messages call them by their last word (`mode=dioo`).
+
+    Raises:
+        UnknownProfileError: there is no such profile.
+        BadValueError: only overrides are wrong.
+        ProfileError: a file is wrong, in any number of ways; the message has one line for each.
+    """
+    path = find_profile(name, project, caller=caller)
+    report = Report()
+    layers, complete = _read_layers(path, project.resolve(), report)
+    values: dict[str, Value] = {}
+    for layer in reversed(layers):
+        values = _overlay(values, layer.values)
+    values = _overlay(values, _read_overrides(overrides, report))
+    if complete:
+        _check_missing(values, Entry(_shown(path, project.resolve()), "nothing"), report)
+    _check_together(values, report)
+    report.check()
+    return _build(path, values, tuple(layer.path for layer in layers))
+
+
+def serial_from(overrides: Mapping[str, str]) -> SerialProfile:
+    """How a board is reached where no profile is named: the defaults, and `serial.*` values from the command line.
+
+    Raises:
+        BadValueError: a value is wrong.
+    """
+    report = Report()
+    values = _read_overrides(overrides, report)
+    report.check()
+    return _serial(values)
+
+
+def _read_overrides(overrides: Mapping[str, str], report: Report) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for key, text in overrides.items():
+        values.update(check_key(typed_entry(key.rpartition(".")[2], text), key, Path(), report))
+    return values
+
+
+def _overlay(below: dict[str, Value], above: dict[str, Value]) -> dict[str, Value]:
+    replaced = tuple(group for group in _WHOLE if any(key.startswith(group) for key in above))
+    return {key: value for key, value in below.items() if not key.startswith(replaced)} | above
+
+
+# --- the chain of `extends` ------------------------------------------------------------------------------------------
+
+
+def _read_layers(path: Path, project: Path, report: Report) -> tuple[list[_Layer], bool]:
+    """The files of the chain, nearest first, and whether it could be followed to its end."""
+    layers: list[_Layer] = []
+    following: Path | None = path
+    while following is not None:
+        top = read_yaml(following, _shown(following, project), report)
+        if top is None:
+            return layers, False
+        values = read_keys(top, following.parent, report)
+        layers.append(_Layer(following, values))
+        extends = values.pop("extends", None)
+        if extends is None:
+            return layers, not report.about("extends")
+        following = _find_extended(cast("str", extends.value), layers, project, extends.entry, report)
+    return layers, False
+
+
+def _find_extended(name: str, layers: list[_Layer], project: Path, at: Entry, report: Report) -> Path | None:
+    """The file that `extends: name` means, looked for beside the extending file first."""
+    chain = [layer.path for layer in layers]
+    own = chain[-1]
+    if is_path(name):
+        try:
+            found: Path | None = find_profile(name, project, caller=own.parent)
+        except UnknownProfileError:
+            report.wrong(at, "extends", "the file of a profile, which is not there")
+            return None
+    else:
+        folders = (own.parent, *(() if own.parent == shipped_folder() else search_folders(project)))
+        candidates = (named_in(folder, name) for folder in folders)
+        # A project's own esp12 may extend the shipped esp12: the file itself is never meant.
+        found = next((path for path in candidates if path and path != own), None)
+        if found is None:
+            others = [known for known in profile_names(project) if known != own.stem]
+            want = "a profile other than itself" if name == own.stem else WANT["extends"]
+            report.wrong(at, "extends", want, closest(name, others))
+            return None
+    if found in chain:
+        circle = " -> ".join(path.stem for path in (*chain[chain.index(found) :], found))
+        report.add(at, "extends", f"goes in a circle: {circle}")
+        return None
+    return found
+
+
+def _shown(path: Path, project: Path) -> str:
+    """How messages name a file: from the project's folder where it lies there, else in full."""
+    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
+
+
+# --- what the keys mean together -------------------------------------------------------------------------------------
+
+
+def _check_missing(values: dict[str, Value], whole: Entry, report: Report) -> None:
+    for key in ("flash.size", "flash.mode"):
+        if key not in values and not report.about(key) and not report.about("flash"):
+            report.add(whole, key, f"is missing, want {WANT[key]}; `extends: esp12` would bring it along")
+
+
+def _check_together(values: dict[str, Value], report: Report) -> None:
+    """Rules between keys; each mistake stands where the nearer-lying of the two values does."""
+    _check_firmware(values, report)
+    check_together({key: value.entry for key, value in values.items()}, report)
+    keep: tuple[str, ...] = _value(values, "keep", ())
+    if keep and _value(values, "erase", "") == "all":
+        report.wrong(values["erase"].entry, "erase", f"as-needed: erasing all would not keep {', '.join(keep)}")
+    check_init(values, report)
+    mode = values.get("flash.mode")
+    if mode is None or mode.entry.typed:  # what is typed is the gate's to refuse, and to be overridden by allow=
+        return
+    if _value(values, "chip", "esp8266") == "esp8285" and mode.value != "dout":
+        # facts: esp8266 §1.2, the flash inside an ESP8285 is wired for dual output only.
+        report.wrong(
+            mode.entry, "flash.mode", "dout: the ESP8285's flash is inside the chip and wired for nothing else"
+        )
+    elif _value(values, "gpio9_10", "flash") == "free" and str(mode.value).startswith("q"):
+        # facts: esp8266 §1.2, four data lines need the pins that the board uses otherwise.
+        report.wrong(mode.entry, "flash.mode", "dio or dout: `gpio9_10: free` takes two of the four lines of q* modes")
+
+
+def _check_firmware(values: dict[str, Value], report: Report) -> None:
+    stated = [kind for kind in ("image", "split", "build") if any(_belongs(key, kind) for key in values)]
+    if len(stated) > 1:
+        last = next(value for key, value in values.items() if _belongs(key, stated[-1]))
+        report.add(last.entry, "firmware", f"has both {' and '.join(stated)}, want one of them")
+    parts = {key: value for key, value in values.items() if _belongs(key, "build")}
+    for key in ("firmware.build.command", "firmware.build.outputs"):
+        if parts and key not in parts and not report.about(key):
+            report.add(next(iter(parts.values())).entry, key, f"is missing, want {WANT[key]}")
+
+
+def _belongs(key: str, kind: str) -> bool:
+    return f"{key}.".startswith(f"firmware.{kind}.")
+
+
+# --- building --------------------------------------------------------------------------------------------------------
+
+
+def _value(values: Mapping[str, Value], key: str, default: T) -> T:
+    """The checked value of a key; its check has made it of the default's type."""
+    return cast("T", values[key].value) if key in values else default
+
+
+def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> Profile:
+    return Profile(
+        name=path.stem,
+        path=path,
+        about=_value(values, "about", ""),
+        chip=_value(values, "chip", "esp8266"),
+        flash_size=_value(values, "flash.size", ""),
+        flash_mode=_value(values, "flash.mode", ""),
+        # Every module of facts: esp8266 §1.2 runs its flash at 40 MHz.
+        flash_frequency=_value(values, "flash.frequency", "40m"),
+        gpio9_10=_value(values, "gpio9_10", "flash"),
+        serial=_serial(values),
+        sources=_sources(values),
+        lock=_value(values, "lock", False),  # noqa: FBT003
+        erase=_value(values, "erase", "as-needed"),
+        keep=_value(values, "keep", KEEP),
+        keep_stated="keep" in values,
+        verify=_value(values, "verify", "md5"),
+        boot=BootProfile(
+            check=_value(values, "boot", "on") != "off",
+            expect=_value(values, "boot.expect", "auto"),
+            timeout_s=_value(values, "boot.timeout", 60.0),
+        ),
+        mode_retry=_value(values, "mode_retry", False),  # noqa: FBT003
+        rollback=_value(values, "rollback", False),  # noqa: FBT003
+        boards=_value(values, "boards", ()),
+        lineage=lineage,
+        build=_build_of(values),
+        acceptance=_acceptance(values),
+        files=_files(values),
+        elf=(elf.base / cast("str", elf.value)) if (elf := values.get("firmware.elf")) is not None else None,
+        parts=tuple(
+            (area, cast("str", part.value), part.base)
+            for area in ("lfs", "spiffs")
+            if (part := values.get(f"firmware.{area}")) is not None
+        ),
+        init_data=init_profile(values),
+    )
+
+
+def _serial(values: dict[str, Value]) -> SerialProfile:
+    return SerialProfile(
+        port=_port(values),
+        baud=_value(values, "serial.baud", 460_800),
+        reset=_value(values, "serial.reset", "auto"),
+    )
+
+
+def _port(values: dict[str, Value]) -> str | PortMatch:
+    parts = {name: _value(values, f"serial.port.{name}", "") for name in ("usb", "serial", "location")}
+    if any(parts.values()):
+        return PortMatch(**parts)
+    return _value(values, "serial.port", "auto")
+
+
+def _sources(values: dict[str, Value]) -> tuple[Source, ...]:
+    if image := values.get("firmware.image"):
+        return (Source(0, cast("str", image.value), image.base),)
+    if split := values.get("firmware.split"):
+        parts = cast("tuple[tuple[int, str], ...]", split.value)
+        return tuple(Source(address, text, split.base) for address, text in parts)
+    return ()
+
+
+def _acceptance(values: dict[str, Value]) -> AcceptanceProfile:
+    run = values.get("acceptance.run")
+    return AcceptanceProfile(
+        version=_value(values, "acceptance.version", None),
+        modules=_value(values, "acceptance.modules", ()),
+        floats=_value(values, "acceptance.float", None),
+        lfs=_value(values, "acceptance.lfs", None),
+        flash_size=_value(values, "acceptance.flash_size", None),
+        run=_local(run.base, cast("str", run.value)) if run else None,
+        prints=_value(values, "acceptance.prints", ""),
+        timeout_s=_value(values, "acceptance.timeout", 10.0),
+    )
+
+
+def _files(values: dict[str, Value]) -> tuple[tuple[str, Path], ...]:
+    files = values.get("files")
+    pairs = cast("tuple[tuple[str, str], ...]", files.value) if files else ()
+    return tuple((name, _local(files.base, path)) for name, path in pairs) if files else ()
+
+
+def _local(base: Path, path: str) -> Path:
+    return (base / os.path.expanduser(path)).absolute()  # noqa: PTH111  leaves a `~name` that it does not know
+
+
+def _build_of(values: dict[str, Value]) -> Build | None:
+    command = values.get("firmware.build.command")
+    if command is None:
+        return None
+    return Build(
+        cast("str | tuple[str, ...]", command.value),
+        _local(command.base, _value(values, "firmware.build.folder", ".")),
+        _value(values, "firmware.build.outputs", ()),
+        _value(values, "firmware.build.inputs", ()),
+    )

@@ -1,0 +1,137 @@
+"""The receipts of a project, read again: for the audit of a board, for the report of a batch, and for pruning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from flashpipe.errors import RecordError
+from flashpipe.flash import Region
+from flashpipe.values import dataclass
+
+FORMATS: Final = frozenset({"flashpipe-receipt/1", "flashpipe-receipt/2"})
+"""Formats that can be read; the second came with digests of what a board holds."""
+GOOD: Final = frozenset(
+    {"flashed", "skipped", "restored", "erased", "backed-up", "audited", "verified", "booted", "files"}
+)
+"""Outcomes that are no failure; all others are codes of errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A receipt that lies in a folder."""
+
+    path: Path
+    record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its file name; sorts by age."""
+        return self.path.name
+
+    @property
+    def mac(self) -> str:
+        """Of the board, empty where none was reached."""
+        return str(self._device.get("mac", ""))
+
+    @property
+    def _device(self) -> Mapping[str, Any]:
+        found = self.record.get("device")
+        return found if isinstance(found, dict) else {}
+
+    def text(self, name: str) -> str:
+        """A field of it, empty where it has none."""
+        return str(self.record.get(name, ""))
+
+    @property
+    def good(self) -> bool:
+        """Whether the run ended well."""
+        return self.text("outcome") in GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a receipt vouches for in one region."""
+
+    region: Region
+    kind: str
+    """`firmware`, or what may change by running: `parameters`, `files`, `data`."""
+    what: str
+    """For people."""
+    md5: str
+    """Hex; empty where nobody knew what would stand there."""
+    receipt: str
+    """Name of the receipt that says so."""
+
+
+def read_receipts(folder: Path) -> tuple[list[Kept], list[Path]]:
+    """The receipts of a folder, the oldest first, and the files that are none that can be read.
+
+    Raises:
+        RecordError: the folder cannot be read.
+    """
+    good, bad = list[Kept](), list[Path]()
+    try:
+        paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+        texts = [(path, path.read_bytes()) for path in paths]
+    except OSError as error:
+        raise RecordError(
+            f"{error.filename or folder}: cannot be read: {error.strerror}", "mend the rights of that folder"
+        ) from error
+    for path, text in texts:
+        record = _parsed(text)
+        if record is None:
+            bad.append(path)
+        else:
+            good.append(Kept(path, record))
+    return good, bad
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.get("format") in FORMATS else None
+
+
+def vouched(receipts: Iterable[Kept], mac: str) -> tuple[list[Row], list[Kept]]:
+    """What the receipts of a board say it holds, and those later ones after which that is not certain any more.
+
+    A flash, an erase and the restore of a whole flash say it anew; a restore of some regions, and an audit, which has
+    seen what the firmware changed, replace what was said of those regions.
+    """
+    rows, doubtful = list[Row](), list[Kept]()
+    for kept in receipts:
+        if kept.mac != mac:
+            continue
+        said = _rows(kept)
+        if said:
+            anew = bool(kept.record.get("whole"))
+            rows = said if anew else [*(row for row in rows if not _replaced(row, said)), *said]
+            doubtful = [] if anew else doubtful
+        elif kept.text("board_state") == "writing":
+            doubtful.append(kept)
+    return sorted(rows, key=lambda row: row.region), doubtful
+
+
+def _replaced(row: Row, said: Iterable[Row]) -> bool:
+    return any(row.region.overlaps(other.region) for other in said)
+
+
+def _rows(kept: Kept) -> list[Row]:
+    try:
+        return [
+            Row(
+                Region(int(row["start"]), int(row["end"])),
+                str(row["kind"]),
+                str(row["what"]),
+                str(row["md5"]),
+                kept.name,
+            )
+            for row in kept.record.get("holds", ())
+        ]
+    except (KeyError, TypeError, ValueError):
+        return []

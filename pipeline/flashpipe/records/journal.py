@@ -1,0 +1,144 @@
+"""What we know of each board, keyed by its MAC: the plan it was given and whether that was finished.
+
+Written before the first erase and after the verification, each time whole and durably, so that a run killed at any
+instant leaves either the old truth or `writing`. doit's own database cannot say that: it keeps the last success of a
+task that was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from flashpipe.digests import Held, known
+from flashpipe.errors import RecordError
+from flashpipe.files import state_folder, write_atomic
+from flashpipe.flash import Region
+from flashpipe.values import dataclass
+
+FORMAT: Final = 1
+State = Literal["unknown", "writing", "clean", "erased"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The journal's knowledge of one board."""
+
+    mac: str
+    state: State = "unknown"
+    plan: str = ""
+    """Fingerprint of the plan written, or being written."""
+    profile: str = ""
+    project: str = ""
+    verdict: str = "not-checked"
+    """Kind of the last boot verdict for this plan."""
+    passed: bool = False
+    """Whether that verdict satisfied the profile."""
+    port: str = ""
+    backup: str = ""
+    """Id of the backup that a run is putting back, or would put back if the board does not boot."""
+    changed: str = ""
+    """UTC time of the last change, ISO 8601; for people, never compared: clocks jump."""
+    kept: tuple[tuple[int, int], ...] = ()
+    """Start and end of sectors inside the images that were left as they were, because the board's data is there."""
+    before: dict[str, Any] = field(default_factory=dict)
+    """While `writing`: what the board held before (`Resident.to_json`); the run is continued as it was begun."""
+    saved: str = ""
+    """While `writing`: id of the backup of what is being lost."""
+    firmware: dict[str, str] = field(default_factory=dict)
+    """What was written, by which a later run can tell what it meets."""
+
+    held: tuple[Held, ...] = ()
+    """Digests of what it was given, as planned; kept in the same file as the state, so that the two are never torn."""
+
+    placed: dict[str, str] = field(default_factory=dict)
+    """LFS and SPIFFS images that the board was given: area to address and MD5. They are the firmware's since."""
+
+    @property
+    def half_done(self) -> str:
+        """What a board holds whose state is `writing`; completes "board MAC …"."""
+        if self.plan:
+            return "holds an incomplete image"
+        return f"holds backup {self.backup} in part" if self.backup else "is partly erased"
+
+    def finished(self, plan: str) -> bool:
+        """Whether `plan` was written and verified whole on this board, as far as we know."""
+        return self.state == "clean" and self.plan == plan
+
+    def digests(self) -> Mapping[Region, bytes]:
+        """Digests of blocks and sectors as they were last verified; none while the board is being written.
+
+        They only say what to expect: firmware and other tools write to flash as well.
+        """
+        return known(self.held) if self.state == "clean" else {}
+
+
+def _path(mac: str) -> Path:
+    return state_folder() / "boards" / f"{mac.replace(':', '')}.json"
+
+
+def read(mac: str) -> Entry:
+    """The entry of a board; `unknown` where there is none.
+
+    An unreadable entry is moved aside and counts as unknown: the board is then compared in full, which is always safe.
+
+    Raises:
+        RecordError: the folder cannot be read.
+    """
+    path = _path(mac)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Entry(mac)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}", "mend the rights of that folder") from error
+    except UnicodeDecodeError:
+        return _aside(path, mac)
+    try:
+        entry = from_json(json.loads(text))
+        if entry.mac != mac:
+            return _aside(path, mac)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _aside(path, mac)
+    return entry
+
+
+def from_json(stored: Mapping[str, Any]) -> Entry:
+    """The entry that `to_json` gave.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is none, or of another format.
+    """
+    fields = dict(stored)
+    if fields.pop("format") != FORMAT:
+        raise ValueError("another format")
+    kept = tuple((int(start), int(end)) for start, end in fields.get("kept", ()))
+    entry = Entry(**{**fields, "kept": kept, "held": tuple(Held(**part) for part in fields.get("held", ()))})
+    entry.digests()  # damaged ones are found here
+    return entry
+
+
+def to_json(entry: Entry) -> dict[str, Any]:
+    """All that is known, for a file."""
+    return {"format": FORMAT, **asdict(entry)}
+
+
+def _aside(path: Path, mac: str) -> Entry:
+    path.replace(path.with_suffix(".damaged"))
+    return Entry(mac)
+
+
+def write(entry: Entry) -> Entry:
+    """Store an entry, durably; returns it with its time.
+
+    Raises:
+        RecordError: it could not be stored. Then nothing may be written to the board.
+    """
+    entry = replace(entry, changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    text = json.dumps(to_json(entry), indent=1)
+    write_atomic(_path(entry.mac), text.encode())
+    return entry

@@ -1,0 +1,162 @@
+"""The record of one run on one board, whatever its ending: written once, never edited, readable by its owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from dataclasses import asdict, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from flashpipe.files import later_stamp, make_private, write_atomic
+from flashpipe.values import dataclass
+
+FORMAT: Final = "flashpipe-receipt/2"
+"""`receipt_schema.json` says what is in it; `receipts` reads the first format too."""
+_SECRET: Final = re.compile(
+    r"""(?ix)
+    ( ["']? \b (?: pass (?: word|phrase|wd )? | pwd | psk | key | secret | token | ssid ) \b ["']? \s* [=:,] \s* )
+    ( "[^"\n]*" | '[^'\n]*' | [^\s,;)}]+ )"""
+)
+"""`name = value` of things that open a network; boot logs of user firmware print them."""
+_WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")
+
+_LOGIN: Final = re.compile(r"(\w://)[^\s/?@:]*:[^\s/?@]*@")
+"""User and password in a URL; options of a virtual board have an @ too, behind a question mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one run did."""
+
+    command: str
+    outcome: str
+    """`flashed`, `skipped`, `erased`, `verified`, `booted`, `backed-up`, `restored`, `audited`, or an error's code."""
+    port: str
+    virtual: bool
+    """True: the board is a virtual one and its boot was predicted from the image, not executed."""
+    profile: str = ""
+    plan: str = ""
+    reason: str = ""
+    device: dict[str, Any] = field(default_factory=dict)
+    adapter: dict[str, str] = field(default_factory=dict)
+    """USB identity, bridge, serial number and socket, where the port is a device of this machine."""
+    images: list[dict[str, Any]] = field(default_factory=list)
+    """The files as they came: address, name, source, sha256, size."""
+    lock: dict[str, Any] = field(default_factory=dict)
+    """`state`: whether images.lock.yaml pins them; `locked`: whether nothing else was admitted."""
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    """The bytes as they shall stand in flash: address, size, md5, image."""
+    written: list[str] = field(default_factory=list)
+    """Regions erased and written, `start..end`, half-open."""
+    sent_bytes: int = 0
+    """Bytes of flash that were written."""
+    skipped_bytes: int = 0
+    """Bytes of the plan that the board held already."""
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    """Name and seconds of each step, in order."""
+    verdict: dict[str, Any] = field(default_factory=dict)
+    back: dict[str, Any] = field(default_factory=dict)
+    """The verdict of the boot after a rollback."""
+    acceptance: list[dict[str, Any]] = field(default_factory=list)
+    """What the profile demands of the running firmware and what that is."""
+    files: list[dict[str, Any]] = field(default_factory=list)
+    """Lua files: name, size, digest, and whether they were sent; never their contents."""
+    allowed: list[str] = field(default_factory=list)
+    """Codes of refusals that were met and that the user overrode."""
+    backup: str = ""
+    """Id of the backup that was made, or put back."""
+    reference: str = ""
+    """Name of the receipt that an audit compared the board with."""
+    holds: list[dict[str, Any]] = field(default_factory=list)
+    """What was verified to stand on the board: start, end, kind, what, md5."""
+    whole: bool = False
+    """`holds` replaces all that earlier receipts say of the board; else only of its regions."""
+    board_state: str = ""
+    """What the journal says of the board after the run: `clean`, `writing`, `erased` or `unknown`."""
+    error: str = ""
+    keeping: dict[str, Any] = field(default_factory=dict)
+    """What was kept of what the board held, what was lost and why, its backup, and advice."""
+    diagnosis: dict[str, Any] = field(default_factory=dict)
+    """Of a failure: rule, cause, proof and next action."""
+
+
+def mask(text: str) -> str:
+    """The text without the values of passwords, keys and network names.
+
+    >>> mask('ssid="home" pwd=secret1 ip=1.2.3.4'), mask("socket://me:secret@shelf:4000")
+    ('ssid=*** pwd=*** ip=1.2.3.4', 'socket://***@shelf:4000')
+    """
+    return _LOGIN.sub(r"\1***@", _WIFI_CALL.sub(r"\1***", _SECRET.sub(r"\1***", text)))
+
+
+def without_login(source: str) -> str:
+    """A source's text without user name and password.
+
+    >>> without_login("https://me:secret@example.org/fw.bin")
+    'https://example.org/fw.bin'
+    """
+    return re.sub(r"(?i)^([a-z][a-z0-9+.-]*://)[^/@]*@", r"\1", source)
+
+
+def write(receipt: Receipt, folder: Path) -> Path:
+    """Store a receipt in `folder` under a name of its own; returns its path.
+
+    Raises:
+        RecordError: it could not be stored.
+    """
+    now = time.time()
+    record = {
+        "format": FORMAT,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        "tools": tool_versions(),
+        **_masked(asdict(receipt)),
+    }
+    mac = str(receipt.device.get("mac", "no-mac")).replace(":", "")
+    # The name says the order of the runs, also where the clock was set back; `time` says what the clock said.
+    stamp = later_stamp((old.name for old in folder.glob("*.json")), now)
+    path = folder / f"{stamp}-{mac}-{receipt.outcome}.json"
+    number = 2
+    while path.exists():  # two boards with one clock tick
+        path = folder / f"{stamp}-{mac}-{receipt.outcome}-{number}.json"
+        number += 1
+    make_private(folder)
+    write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
+    return path
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of everything that had a part in the run."""
+    versions = {"python": sys.version.split()[0], "system": _system()}
+    versions |= {name: _version(name) for name in ("flashpipe", "esptool", "pyserial", "doit")}
+    return versions
+
+
+def _system() -> str:
+    if sys.platform != "win32":
+        found = os.uname()
+        return f"{found.sysname}-{found.release}-{found.machine}"
+    import platform  # noqa: PLC0415  6 ms, more than all else about a receipt
+
+    return platform.platform(terse=True)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "unknown"
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value

@@ -1,0 +1,296 @@
+"""The board's line as a host sees it: wall time, the baud rate of both sides, faults, and a record of what passed.
+
+One lock guards everything; there is no thread. The board is moved on whenever somebody looks, which is enough: bytes
+carry the board time at which they are due.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from flashpipe.sim.board import Board, BoardSpec, PinFaults
+from flashpipe.sim.boot import Application
+from flashpipe.sim.chip.timing import Clock
+from flashpipe.sim.chip.wire import garble
+from flashpipe.sim.faults import Faults
+from flashpipe.sim.transcript import Transcript
+
+EN_RISE_S: Final = 0.02
+"""How long EN takes to rise, on the wall: a 10 kΩ and 1 µF circuit takes about 10 ms to the threshold."""
+RATE_CHANGE_S: Final = 0.1
+"""Faster than real: how long, on the wall, a program that has changed its rate waits before it speaks. A real one needs
+about as long from the ROM's log to its first line, and that is the time in which a host can follow it."""
+RECEIVE_LIMIT: Final = 1 << 20
+"""Bytes kept for a host that does not read; a real driver keeps fewer."""
+_TURNS: Final = 2000
+"""Events that one look at a fast board lets happen; a loader that floods the line goes on at the next look."""
+_LONGEST_NAP: Final = 0.25
+_SHORTEST_NAP: Final = 0.0005
+
+
+class Link:
+    """One board on one line."""
+
+    def __init__(
+        self,
+        spec: BoardSpec,
+        factor: float = 0.0,
+        faults: Faults | None = None,
+        transcript: Transcript | None = None,
+        wall: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.changed = threading.Condition(threading.RLock())
+        self._wall = wall
+        self.clock = Clock(factor, wall())
+        self.faults = faults or Faults()
+        self.transcript = transcript or Transcript()
+        self.board = Board(spec)
+        self.baud = 115_200.0
+        """Rate of the host's side."""
+        self.en_rise_s = EN_RISE_S
+        self.follow: Callable[[], None] = lambda: None
+        """Set by a port that is told of no change of rate: looks at the host's rate before a button is pressed."""
+        self._received = bytearray()
+        self._said = (0, 0.0, 0.0)
+        """When the board last spoke: its count of resets, the rate, and the time on the wall."""
+        self._dtr = self._rts = False
+        self._connect_faults()
+
+    def _connect_faults(self) -> None:
+        faults, nor = self.faults, self.board.nor
+        nor.hook = faults.before_flash
+        faults.power_off = self._fail_power
+        faults.brown_out = self._brown_out
+        self.board.silent_stub = "stub-silent" in faults.switches
+        if "protect" in faults.limits:
+            nor.status |= (faults.limits["protect"] & 7) << 2
+        if "no-flash" in faults.switches:
+            nor.absent = True
+        if "no-power" in faults.switches and self.board.powered:
+            self._fail_power()
+        self.board.pins = PinFaults(
+            gpio0_open="gpio0-open" in faults.switches,
+            en_open="en-open" in faults.switches,
+            gpio15_high="gpio15-high" in faults.switches,
+            gpio2_low="gpio2-low" in faults.switches,
+        )
+
+    def _begin_faults(self, data: bytes = b"") -> None:
+        if not self.faults.waiting:
+            return
+        for text in self.faults.begin_due(self.clock.now(self._wall()), data):
+            self._connect_faults()
+            self._note("fault", text)
+
+    # --- board events ------------------------------------------------------------------------------------------------
+
+    def _fail_power(self) -> None:
+        self.board.powered = False
+        self.board.halt()
+        self._note("power", "lost")
+
+    def _brown_out(self) -> None:
+        self._note("power", "brown-out")
+        self.board.reset(self.clock.now(self._wall()))
+
+    def _note(self, kind: str, value: str) -> None:
+        self.transcript.note(self.clock.now(self._wall()), kind, value)
+
+    # --- the host's side ---------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """The host sends.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        with self.changed:
+            self._pump()
+            self._begin_faults(data)
+            self.transcript.data(self.clock.now(self._wall()), "host", data)
+            heard = self.faults.from_host(data, self.baud)
+            self.board.receive(heard, self.baud, self.clock.now(self._wall()))
+            if "echo" in self.faults.switches:
+                self._received += data
+            self._pump()
+            self.changed.notify_all()
+
+    def waiting(self) -> int:
+        """Bytes that have arrived for the host.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        with self.changed:
+            self._pump()
+            if not self._received:
+                self.faults.check()
+            return len(self._received)
+
+    def take(self) -> bytes:
+        """All that has arrived for the host.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        with self.changed:
+            self.waiting()
+            data = bytes(self._received)
+            self._received.clear()
+            return data
+
+    def read(self, size: int, timeout_s: float | None, cancelled: Callable[[], bool] = lambda: False) -> bytes:
+        """Up to `size` bytes, waiting at most `timeout_s` (None: for ever) until that many are there.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        deadline = None if timeout_s is None else self._wall() + timeout_s
+        with self.changed:
+            while True:
+                if self.waiting() >= size or cancelled():
+                    break
+                left = _LONGEST_NAP if deadline is None else deadline - self._wall()
+                if left <= 0:
+                    break
+                self.changed.wait(min(left, self.next_event_s()))
+            data = bytes(self._received[:size])
+            del self._received[: len(data)]
+            return data
+
+    def nap_s(self) -> float:
+        """Seconds until a server shall `take` again: none if something arrived since, whoever made the time pass."""
+        with self.changed:
+            return 0.0 if self._received else self.next_event_s()
+
+    def next_event_s(self) -> float:
+        """Seconds on the wall until it is worth looking again."""
+        with self.changed:
+            wall = self._wall()
+            times = [self.board.wake_at()]
+            head = self.board.uart.outbound.head()
+            if head is not None:
+                times.append(head.next_at)
+            due = [self.clock.wall_until(when, wall) for when in times if when is not None]
+            held = self._held_s(wall)
+            return max(_SHORTEST_NAP, held if held > 0 else min([*due, _LONGEST_NAP]))
+
+    def clear_received(self) -> None:
+        """Forget what has arrived and was not read."""
+        with self.changed:
+            self._pump()
+            self._received.clear()
+
+    def set_baud(self, baud: float) -> None:
+        """The host changes its rate; what has arrived before stays as it was."""
+        with self.changed:
+            self._pump()
+            if baud != self.baud:
+                self.baud = baud
+                self._note("baud", f"{baud:g}")
+
+    def set_lines(self, *, dtr: bool, rts: bool) -> None:
+        """The host sets DTR and RTS; True is asserted."""
+        with self.changed:
+            if (dtr, rts) == (self._dtr, self._rts):
+                return
+            self._pump()
+            self._dtr, self._rts = dtr, rts
+            self._note("lines", f"dtr={dtr:d} rts={rts:d}")
+            now = self.clock.now(self._wall())
+            self.board.set_lines(dtr=dtr, rts=rts, now=now, rise_s=self.en_rise_s * self.clock.rate)
+            self._pump()
+            self.changed.notify_all()
+
+    @property
+    def lines(self) -> tuple[bool, bool]:
+        """DTR and RTS as last set."""
+        return self._dtr, self._rts
+
+    def pull(self, action: Callable[[Board, float], None]) -> None:
+        """Do something to the board now: press a button, hold a pin, switch the supply."""
+        with self.changed:
+            self.follow()
+            self._pump()
+            action(self.board, self.clock.now(self._wall()))
+            self._pump()
+            self.changed.notify_all()
+
+    def add_fault(self, text: str) -> None:
+        """Add a fault to the running board.
+
+        Raises:
+            BadValueError: an unknown fault or an argument that cannot be read.
+        """
+        with self.changed:
+            self.faults.add(text)
+            self._connect_faults()
+            self._note("fault", text)
+
+    def pump(self) -> None:
+        """Let the board's time pass."""
+        with self.changed:
+            self._pump()
+
+    def close(self) -> None:
+        """Let go of the board's flash file and end the record."""
+        with self.changed:
+            self.board.close()
+            self.transcript.close()
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        wall = self._wall()
+        now = self.clock.now(wall)
+        if self.faults.collapses(wall):
+            self.board.power(on=False, now=now)
+            self.board.power(on=True, now=now)
+        self.board.advance(now)
+        if self.clock.fast:
+            now = self._hurry(wall, now)
+        self._collect(now, wall)
+        self._begin_faults()
+
+    def _hurry(self, wall: float, now: float) -> float:
+        """Fast: jump from event to event until only the firmware, or nothing, is waiting."""
+        for _ in range(_TURNS):
+            due = self.board.wake_at()
+            if isinstance(self.board.program, Application):
+                due = None if self.board.uart.inbound.empty else self.board.uart.inbound.free_at
+            if due is None or self.board.settling or (self.board.mode == "ram" and due > now):
+                break
+            now = max(now, due)
+            self.board.advance(now)
+        if not isinstance(self.board.program, Application):
+            now = max(now, self.board.uart.outbound.free_at)
+        self.clock.jump(now, wall)
+        return max(now, self.board.uart.outbound.free_at)
+
+    def _collect(self, now: float, wall: float) -> None:
+        """Move what has arrived by `now` to the host, as its receiver hears it."""
+        line = self.board.uart.outbound
+        while (burst := line.head()) and (count := burst.arrived(now)):
+            if self._held_s(wall) > 0:
+                return
+            baud = burst.baud
+            self._said = (self.board.resets, baud, wall)
+            sent = line.take(count)
+            heard = self.faults.to_host(garble(sent, baud, self.baud), self.baud)
+            self.transcript.data(now, "board", heard)
+            self._received += heard
+        if len(self._received) > RECEIVE_LIMIT:
+            del self._received[:-RECEIVE_LIMIT]
+
+    def _held_s(self, wall: float) -> float:
+        """Seconds for which the next bytes are held back: a program faster than real has just changed its rate."""
+        burst = self.board.uart.outbound.head()
+        if self.clock.factor >= 1 or burst is None or burst.at or not isinstance(self.board.program, Application):
+            return 0.0
+        resets, baud, said = self._said
+        if burst.baud == baud or resets != self.board.resets:
+            return 0.0
+        return said + RATE_CHANGE_S - wall

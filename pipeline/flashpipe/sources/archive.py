@@ -1,0 +1,183 @@
+"""One file out of an archive, in memory: nothing is ever unpacked to the disk.
+
+`ARCHIVE!MEMBER` names it, for zip and tar, the latter packed by gzip, bzip2 or xz or not at all. A member whose name
+leads out of the archive is nobody's firmware and is not looked at; nor is one that grows without end.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import IO, Final, TypeVar, cast
+
+from flashpipe.errors import ArchiveError, ArchiveMemberError
+from flashpipe.firmware.content_type import describe_content, printable
+from flashpipe.units import format_size
+
+MAX_MEMBER: Final = 0x1000000
+"""No ESP8266 flash holds more than 16 MiB, so no image does."""
+MAX_UNPACKED: Final = 0x8000000
+"""128 MiB: a packed tar of a source tree with its images is smaller, and memory still holds it."""
+MAX_MEMBERS: Final = 20_000
+_T = TypeVar("_T")
+_ENDINGS: Final = r"\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))"
+_MEMBER: Final = re.compile(rf"(.+?{_ENDINGS}|https?://[^!]+{_ENDINGS}[^!]*)!(.+)", re.IGNORECASE | re.DOTALL)
+_TAR_MAGIC: Final = 257
+_LISTED: Final = 8
+_ENCRYPTED: Final = 0x1
+"""Bit 0 of a zip member's flags (APPNOTE.TXT 4.4.4)."""
+
+
+def split_member(text: str) -> tuple[str, str]:
+    """Archive and member of `ARCHIVE!MEMBER`; the member is empty where the text names a whole file.
+
+    >>> split_member("fw/pair.zip!bin/0x00000.bin")
+    ('fw/pair.zip', 'bin/0x00000.bin')
+    >>> split_member("what!a.bin")
+    ('what!a.bin', '')
+    """
+    found = _MEMBER.fullmatch(text)
+    return (found[1], found[2]) if found else (text, "")
+
+
+def is_gzip_name(name: str) -> bool:
+    """Whether a file of that name is one packed file, such as `firmware.bin.gz`."""
+    lower = name.lower()
+    return lower.endswith(".gz") and not lower.endswith(".tar.gz")
+
+
+def unpack_gzip(data: bytes, text: str) -> bytes:
+    """The content of a gzip file; `data` itself where it is none, for some servers unpack on the way.
+
+    Raises:
+        ArchiveError: damaged, or larger than any image.
+    """
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    import gzip  # noqa: PLC0415  these libraries cost more time than a cached image; most sources need none of them
+
+    with _damage_told(text), gzip.open(io.BytesIO(data)) as stream:
+        return _read(cast("IO[bytes]", stream), text, MAX_MEMBER)
+
+
+def read_member(data: bytes, member: str, text: str) -> tuple[str, bytes]:
+    """Name and content of the one member that `member`, a path or pattern, means; `text` is the archive, for people.
+
+    Raises:
+        ArchiveMemberError: none or several fit.
+        ArchiveError: no archive, damaged, encrypted, or larger than any image.
+    """
+    with _damage_told(text):
+        return (_from_zip if data.startswith(b"PK") else _from_tar)(data, member, text)
+
+
+def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
+    import zipfile  # noqa: PLC0415
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()[: MAX_MEMBERS + 1]
+        name, info = _choose(
+            {info.filename: info for info in infos if info.filename and not info.is_dir()}, member, text, len(infos)
+        )
+        if info.flag_bits & _ENCRYPTED:
+            raise ArchiveError(f"{text}!{name}: is encrypted", "unpack it yourself and name the file")
+        try:
+            with archive.open(info) as stream:
+                return name, _read(stream, f"{text}!{name}", MAX_MEMBER)
+        except NotImplementedError as error:
+            raise ArchiveError(f"{text}!{name}: {error}", "unpack it yourself and name the file") from error
+
+
+def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
+    import tarfile  # noqa: PLC0415
+
+    with tarfile.open(fileobj=io.BytesIO(_unpack(data, text)), mode="r:") as archive:
+        infos = []
+        for info in archive:
+            infos.append(info)
+            if len(infos) > MAX_MEMBERS:
+                break
+        # Links and devices are no files; a link would be somebody's way out of the archive.
+        name, info = _choose({info.name: info for info in infos if info.isreg()}, member, text, len(infos))
+        stream = archive.extractfile(info)
+        assert stream is not None  # a regular file
+        return name, _read(stream, f"{text}!{name}", MAX_MEMBER)
+
+
+def _unpack(data: bytes, text: str) -> bytes:
+    """The tar inside the packing, if there is one."""
+    if data.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
+        with _unpacking(io.BytesIO(data)) as stream:
+            data = _read(stream, text, MAX_UNPACKED)
+    if not data.startswith(b"ustar", _TAR_MAGIC):
+        raise ArchiveError(
+            f"{text}: holds no members: it is {describe_content(data)}", "leave out `!` and what follows"
+        )
+    return data
+
+
+def _unpacking(stream: io.BytesIO) -> IO[bytes]:
+    """The stream without its packing."""
+    import bz2  # noqa: PLC0415
+    import gzip  # noqa: PLC0415
+    import lzma  # noqa: PLC0415
+
+    first = stream.getvalue()[:1]
+    if first == b"\x1f":
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+    return cast("IO[bytes]", bz2.BZ2File(stream) if first == b"B" else lzma.LZMAFile(stream))
+
+
+def _choose(members: Mapping[str, _T], member: str, text: str, count: int) -> tuple[str, _T]:
+    if count > MAX_MEMBERS:
+        raise ArchiveError(f"{text}: more than {MAX_MEMBERS:,} members", "unpack it yourself and name the file")
+    safe = {_plain(name): name for name in members if _is_inside(name)}
+    wanted = _plain(member)
+    if not _is_inside(member):
+        raise ArchiveMemberError(f"{text}!{member}: leads out of the archive", "name a member by its path in it")
+    found = [wanted] if wanted in safe else [name for name in sorted(safe) if fnmatch.fnmatchcase(name, wanted)]
+    if len(found) == 1:
+        return PurePosixPath(found[0]).name, members[safe[found[0]]]
+    listed = found or sorted(safe, key=lambda name: (not name.endswith(".bin"), name))
+    names = printable(", ".join(listed[:_LISTED]), 400) + (" …" if len(listed) > _LISTED else "")
+    if found:
+        raise ArchiveMemberError(f"{text}!{member}: {len(found)} members fit: {names}", "name one of them")
+    raise ArchiveMemberError(f"{text}!{member}: no such member; there are {names or 'none'}", "name one of them")
+
+
+def _plain(name: str) -> str:
+    return str(PurePosixPath(name.replace("\\", "/")))
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0] if path.parts else False
+
+
+def _read(stream: IO[bytes], what: str, limit: int) -> bytes:
+    # What the archive says about sizes is a claim; what comes out counts.
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise ArchiveError(f"{what}: unpacks to more than {format_size(limit)}", "name the firmware file itself")
+    return data
+
+
+@contextmanager
+def _damage_told(text: str) -> Iterator[None]:
+    """Whatever the libraries raise for damaged archives becomes ours."""
+    import lzma  # noqa: PLC0415
+    import tarfile  # noqa: PLC0415
+    import zipfile  # noqa: PLC0415
+    import zlib  # noqa: PLC0415
+
+    try:
+        yield
+    except (
+        zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError
+    ) as error:  # fmt: skip
+        reason = printable(str(error)) or type(error).__name__
+        raise ArchiveError(f"{text}: cannot be unpacked: {reason}", "get the archive again") from error

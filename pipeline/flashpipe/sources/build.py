@@ -1,0 +1,361 @@
+"""Images that a command makes: a NodeMCU source tree's `make`, its Docker image, or anything else.
+
+A build counts only once it has succeeded: before the command starts, the stamp of the last success is removed, and the
+new one, with the digests of all outputs, is written after it. So what a failed or killed build left lying about is
+never taken, and a split pair always comes out of one build.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import IO, Final
+
+from flashpipe.errors import (
+    BuildDueError,
+    BuildError,
+    BuildInputsError,
+    BuildOutputError,
+    RecordError,
+    StoppedError,
+)
+from flashpipe.files import sync_folder, write_atomic
+from flashpipe.locks import exclusive
+from flashpipe.sources.cache import Cache
+from flashpipe.units import format_address
+from flashpipe.values import dataclass
+
+BUSY_S: Final = 1800.0
+"""Longest wait for another build in the same folder; NodeMCU with its tool chain takes minutes."""
+POLL_S: Final = 0.1
+KILL_S: Final = 3.0
+"""How long a build that is told to stop may take to end; well under what a stop of the whole run waits."""
+TAIL_LINES: Final = 25
+_TAIL_BYTES: Final = 16_384
+_SHOWN: Final = ("PATH", "CC", "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "DOCKER_HOST", "VIRTUAL_ENV")
+"""Variables that decide most builds; the rest of the environment stands in the log."""
+_SECRET: Final = re.compile("TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What to run where, and what comes out of it."""
+
+    command: str | tuple[str, ...]
+    """A string is the shell's, of the user's platform; a list is run as it is."""
+    folder: Path
+    outputs: tuple[tuple[int, str], ...]
+    """Flash address and path or pattern, relative to `folder`; sorted by address."""
+    inputs: tuple[str, ...] = ()
+    """Patterns relative to `folder`; empty: the command itself knows what it depends on, and always runs."""
+
+    @property
+    def key(self) -> str:
+        """The name of its records: another command, folder or set of outputs is another build."""
+        told = json.dumps([self.command, str(self.folder), self.outputs])
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        text = self.command if isinstance(self.command, str) else " ".join(self.command)
+        line = " ".join(text.split())
+        return line if len(line) <= 72 else f"{line[:69]}..."  # noqa: PLR2004  a message is one line
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file of a finished build."""
+
+    path: str
+    """Relative to the build's folder."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A build that succeeded."""
+
+    outputs: Mapping[int, Output]
+    """By flash address."""
+    at: float
+    """When it ended, seconds since the epoch."""
+    seconds: float
+
+
+def run_build(
+    build: Build, records: Path, *, stop: Event | None = None, on_line: Callable[[str], None] | None = None
+) -> Finished:
+    """Run the command and note what it made. `on_line` is told the last line of its output now and then.
+
+    Raises:
+        BuildError: it cannot be started or fails; the message has its last lines.
+        BuildOutputError: it succeeds, and an output is not there.
+        FetchBusyError: another process builds in the folder.
+        StoppedError: `stop` was set; the command and its children were ended.
+        RecordError: `records` cannot be written.
+    """
+    if not build.folder.is_dir():
+        raise BuildError(f"build: there is no folder {build.folder}", "correct `folder:` of `firmware.build`")
+    told = on_line or (lambda _line: None)
+    with undisturbed(build, BUSY_S, lambda: told("waits for another build in that folder")):
+        stamp = _stamp(build, records)
+        _forget(stamp)
+        before = {path: _state(path) for _, text in build.outputs for path in _matches(build, text)}
+        started = time.monotonic()
+        _run(build, stamp.with_suffix(".log"), stop, on_line)
+        outputs = {address: _output(build, text, before) for address, text in build.outputs}
+        finished = Finished(outputs, time.time(), time.monotonic() - started)
+        _note(build, stamp, finished)
+        return finished
+
+
+@contextmanager
+def undisturbed(build: Build, wait_s: float, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """While the body runs nobody else builds in the folder, whatever project and profile it is for.
+
+    Raises:
+        FetchBusyError: somebody has been building there for `wait_s` seconds.
+    """
+    lock = Cache().lock_path(f"build in {os.path.realpath(build.folder)}")
+    with exclusive(lock, f"build in {build.folder}", wait_s, on_wait):
+        yield
+
+
+def last_build(build: Build, records: Path) -> Finished:
+    """The last success, if all that it made is still as it made it.
+
+    Raises:
+        BuildDueError: there is none, or an output was changed or removed since.
+    """
+    try:
+        said = json.loads(_stamp(build, records).read_bytes())
+        outputs = {int(address, 16): Output(one["path"], one["sha256"]) for address, one in said["outputs"].items()}
+        finished = Finished(outputs, float(said["at"]), float(said["seconds"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise BuildDueError(
+            f"build: `{build}` in {build.folder} has not succeeded yet, or was broken off", BuildDueError.remedy
+        ) from None
+    check_outputs(build, finished, {address: _digest(build, one) for address, one in outputs.items()})
+    return finished
+
+
+def check_outputs(build: Build, finished: Finished, digests: Mapping[int, str]) -> None:
+    """Whether `digests`, sha256 by flash address, are those of one finished build.
+
+    Raises:
+        BuildDueError: one is not.
+    """
+    for address, output in finished.outputs.items():
+        if digests.get(address) != output.sha256:
+            raise BuildDueError(
+                f"build: {output.path} (for {format_address(address)}) was changed since `{build}` succeeded",
+                BuildDueError.remedy,
+            )
+
+
+def input_files(build: Build) -> list[Path]:
+    """The files that the patterns of `inputs` mean: without outputs, hidden folders and what lies in them.
+
+    Raises:
+        BuildInputsError: a pattern that matches nothing.
+    """
+    made = {path for _, text in build.outputs for path in _matches(build, text)}
+    found: set[Path] = set()
+    for pattern in build.inputs:
+        try:
+            files = {path for path in build.folder.glob(pattern) if _is_input(build, path)} - made
+        except (ValueError, NotImplementedError, OSError) as error:
+            raise BuildInputsError(f"build: inputs: {pattern!r}: {error}", "correct the pattern") from error
+        if not files:
+            raise BuildInputsError(
+                f"build: inputs: {pattern!r} matches no file in {build.folder}", "correct the pattern or leave it out"
+            )
+        found |= files
+    return sorted(found)
+
+
+def _is_input(build: Build, path: Path) -> bool:
+    parts = path.relative_to(build.folder).parts[:-1]
+    return not any(part.startswith(".") and part != ".." for part in parts) and path.is_file()
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def _run(build: Build, log: Path, stop: Event | None, on_line: Callable[[str], None] | None) -> None:
+    started = time.monotonic()
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch(mode=0o600)
+        with log.open("wb") as stream:
+            stream.write(_heading(build).encode("utf-8", "replace"))
+            stream.flush()
+            status = _wait(_start(build, stream), log, stop, on_line)
+    except OSError as error:
+        raise RecordError(f"{log}: cannot be written: {error.strerror or error}", "free disk space") from error
+    if status:
+        seconds = time.monotonic() - started
+        raise BuildError(_failure(build, log, _ending(status), seconds), f"all of its output is in {log}")
+
+
+def _start(build: Build, stream: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = build.command if isinstance(build.command, str) else list(build.command)
+    try:
+        # A session of its own: a stop reaches everything that the command has started.
+        return subprocess.Popen(
+            command,
+            shell=isinstance(command, str),
+            cwd=build.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", "") or error
+        raise BuildError(
+            f"build: `{build}` cannot be started in {build.folder}: {reason}", BuildError.remedy
+        ) from error
+
+
+def _wait(
+    process: subprocess.Popen[bytes], log: Path, stop: Event | None, on_line: Callable[[str], None] | None
+) -> int:
+    told = ""
+    try:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(POLL_S)
+            if stop is not None and stop.is_set():
+                raise StoppedError("build: stopped; what it made is not used", StoppedError.remedy)
+            line = next(iter(_tail(log, 1)), "") if on_line is not None else ""
+            if on_line is not None and line != told:
+                on_line(line)
+                told = line
+    finally:
+        if process.poll() is None:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the command with all its children: gently, then not."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        if sys.platform == "win32":
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)  # noqa: S607
+        else:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(KILL_S)
+            return
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        with suppress(ValueError):
+            return f"was killed by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
+
+
+def _failure(build: Build, log: Path, ending: str, seconds: float) -> str:
+    shown = [f"{name}={os.environ[name]}" for name in _SHOWN if os.environ.get(name)]
+    return "\n".join(
+        [
+            f"build: `{build}` {ending} after {seconds:.1f} s",
+            *(f"  | {line}" for line in _tail(log, TAIL_LINES)),
+            f"  environment: {' '.join(shown)}",
+            f"  folder: {build.folder}",
+        ]
+    )
+
+
+def _heading(build: Build) -> str:
+    kept = {name: "***" if _SECRET.search(name) else value for name, value in sorted(os.environ.items())}
+    lines = [f"command: {build.command}", f"folder: {build.folder}", *(f"{name}={kept[name]}" for name in kept)]
+    return "\n".join(lines) + f"\n{_RULE}\n"
+
+
+_RULE: Final = "-" * 72
+
+
+def _tail(log: Path, count: int) -> list[str]:
+    """The last lines that the command wrote; nothing of the heading, nothing that a terminal would obey."""
+    try:
+        with log.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - _TAIL_BYTES))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = text.rpartition(f"\n{_RULE}\n")[2].splitlines()
+    plain = ("".join(char for char in line if char.isprintable() or char == "\t") for line in lines[-count:])
+    return [line if len(line) <= 300 else f"{line[:297]}..." for line in plain]  # noqa: PLR2004  a screen's worth
+
+
+# --- outputs and stamps ----------------------------------------------------------------------------------------------
+
+
+def _output(build: Build, text: str, before: Mapping[Path, tuple[int, int, int]]) -> Output:
+    found = _matches(build, text)
+    changed = [path for path in found if _state(path) != before.get(path)]
+    chosen = changed or found  # the command may have found nothing to do
+    if len(chosen) != 1:
+        named = ", ".join(sorted(path.name for path in chosen)[:8])
+        problem = f"{text} matches {len(chosen)} files that it made: {named}" if chosen else f"{text} is not there"
+        raise BuildOutputError(
+            f"build: `{build}` succeeded, but {problem} (in {build.folder})", BuildOutputError.remedy
+        )
+    path = Path(os.path.relpath(chosen[0], build.folder)).as_posix()
+    return Output(path, _digest(build, Output(path, "")))
+
+
+def _matches(build: Build, text: str) -> list[Path]:
+    path = build.folder / text
+    if path.is_file() or not set(text) & set("*?["):
+        return [path] if path.is_file() else []
+    named = glob.glob(text, root_dir=build.folder, recursive=True)  # noqa: PTH207  takes absolute ones too
+    return sorted(path for name in named if (path := build.folder / name).is_file())
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _digest(build: Build, output: Output) -> str:
+    try:
+        return hashlib.sha256((build.folder / output.path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _stamp(build: Build, records: Path) -> Path:
+    return records / f"{build.key}.json"
+
+
+def _forget(stamp: Path) -> None:
+    try:
+        stamp.unlink(missing_ok=True)
+        if stamp.parent.is_dir():
+            sync_folder(stamp.parent)
+    except OSError as error:
+        raise RecordError(f"{stamp}: cannot be removed: {error.strerror}", "mend the rights of the folder") from error
+
+
+def _note(build: Build, stamp: Path, finished: Finished) -> None:
+    outputs = {f"{at:#x}": {"path": one.path, "sha256": one.sha256} for at, one in finished.outputs.items()}
+    said = {"command": build.command, "folder": str(build.folder), "at": finished.at, "seconds": finished.seconds}
+    write_atomic(stamp, json.dumps({**said, "outputs": outputs}, indent=1).encode())

@@ -1,0 +1,379 @@
+"""`images.lock.yaml`: what each source gave when it was first used, so that it gives the same ever after.
+
+An image's own checksum covers 4 to 8 % of a NodeMCU file (design §5.7); these digests cover all of it. The file belongs
+to the project and is committed with it. A person may edit it: comments, order and keys that are not ours stay.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from flashpipe.errors import LockError, LockMismatchError
+from flashpipe.files import write_atomic
+from flashpipe.firmware.boot_image import Image, describe_address
+from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.units import parse_address
+from flashpipe.values import dataclass
+
+LOCK_NAME: Final = "images.lock.yaml"
+VERSION: Final = "1"
+"""Of the file's format."""
+MODE: Final = 0o644
+"""It is committed and read by everybody."""
+SHA256: Final = re.compile("[0-9a-f]{64}")
+_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_MAX_SIZE: Final = 4 * 1024 * 1024
+"""A thousand images; beyond it the file is something else."""
+_LONGEST_KEY: Final = 1000
+"""YAML's own limit for a key on one line is 1024 characters."""
+_RESTORE: Final = "correct that line, or take the file from version control"
+_HEAD: Final = """\
+# What each image source gave when it was first used (flashpipe). Commit this file. Other bytes are refused;
+# `doit lock profile=NAME` pins new ones on purpose.
+"""
+_EMPTY: Final = "version: 1\nimages:\n"
+
+FACTS: Final = (
+    *("family", "version", "release", "branch", "commit", "built", "sdk", "layout", "lua", "numbers", "modules"),
+    *("ssl", "lfs"),
+)
+"""Keys of an entry that say what is inside. They are for people: only digests and sizes are compared."""
+Fact = str | int | bool | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePin:
+    """One file: its digest, hex, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What one source gave. A split pair is one: both of its files or none."""
+
+    files: Mapping[int, FilePin]
+    """By flash address; address 0 alone for a single image."""
+    facts: Mapping[str, Fact]
+    """What was found inside, for people: family, version, SDK, modules …"""
+    line: int = 0
+    """Where it stands in the lock file; 0 for one that does not yet."""
+
+
+def source_name(text: str, base: Path, project: Path) -> str:
+    """The one name of a source in the lock file: canonical, a local file by its path from the project's folder.
+
+    Raises:
+        SourceError: not a source that can be had.
+    """
+    from flashpipe.sources.archive import split_member  # noqa: PLC0415  what fetches is not needed to read a lock
+    from flashpipe.sources.fetch import parse_url  # noqa: PLC0415
+    from flashpipe.sources.github import PREFIX, parse_release  # noqa: PLC0415
+
+    text = text.strip()
+    outer, member = split_member(text)
+    if _URL.match(outer):
+        name = parse_url(outer).text
+    elif outer.startswith(PREFIX):
+        name = str(parse_release(outer))
+    elif outer.startswith("package:"):
+        name = outer
+    else:
+        whole = Path(os.path.normpath(base / os.path.expanduser(text)))  # noqa: PTH111  leaves an unknown `~name`
+        return whole.relative_to(project).as_posix() if whole.is_relative_to(project) else whole.as_posix()
+    return f"{name}!{member}" if member else name
+
+
+def layout_name(names: Mapping[int, str]) -> str:
+    """The key of a layout: its source, or for a split pair all of them with their addresses."""
+    if list(names) == [0]:
+        return names[0]
+    return ",".join(f"{describe_address(address)}:{name}" for address, name in sorted(names.items()))
+
+
+def pin_of(images: Mapping[int, Image]) -> Pin:
+    """What would be pinned for these images."""
+    files = {address: FilePin(image.sha256, len(image.data)) for address, image in sorted(images.items())}
+    return Pin(files, facts_of(identify_firmware({address: image.data for address, image in images.items()})))
+
+
+def facts_of(firmware: Firmware) -> dict[str, Fact]:
+    """What is known of a firmware, as it stands in the lock file; nothing for what the bytes do not tell."""
+    texts: tuple[Fact, ...] = (
+        firmware.family,
+        firmware.version,
+        firmware.release,
+        firmware.branch,
+        firmware.commit,
+        firmware.build_date,
+        firmware.sdk,
+        firmware.layout,
+        firmware.lua,
+        firmware.number_type,
+        firmware.modules,
+    )
+    known = {name: value for name, value in zip(FACTS, texts, strict=False) if value}
+    if firmware.ssl is not None:
+        known["ssl"] = firmware.ssl
+    if firmware.lfs_size is not None:
+        known["lfs"] = firmware.lfs_size
+    return known
+
+
+def describe_pin(pin: Pin) -> str:
+    """Digests, and the firmware's name, in one line."""
+    known = (pin.facts.get("family", "unknown"), pin.facts.get("version", ""))
+    return f"{'; '.join(map(_file_text, pin.files.values()))}: {' '.join(str(word) for word in known if word)}"
+
+
+def describe_changes(pinned: Pin, found: Pin) -> str:
+    """Both digests and what changed inside, in one line."""
+    changes = "; ".join(_file_changes(pinned, found))
+    inside = ", ".join(_fact_changes(pinned.facts, found.facts))
+    return f"{changes}; inside: {inside or 'nothing that shows in version, SDK or modules'}"
+
+
+def check_pin(name: str, pinned: Pin, found: Pin, *, again: str) -> None:
+    """Accept the bytes that were pinned and no others; `again` is the command that pins new ones.
+
+    Raises:
+        LockMismatchError: other bytes, with both digests and what changed inside.
+    """
+    if dict(pinned.files) == dict(found.files):
+        return
+    raise LockMismatchError(
+        f"{name}: is not what {LOCK_NAME} (line {pinned.line}) pins: {describe_changes(pinned, found)}",
+        f"if the change is meant: {again}; if not, find out who changed it",
+    )
+
+
+def _file_changes(pinned: Pin, found: Pin) -> Iterator[str]:
+    for address in sorted({*pinned.files, *found.files}):
+        old, new = pinned.files.get(address), found.files.get(address)
+        if old == new:
+            continue
+        place = "" if list(found.files) == [0] else f"{describe_address(address)} "
+        yield f"{place}pinned {_file_text(old)}, found {_file_text(new)}"
+
+
+def _file_text(file: FilePin | None) -> str:
+    return f"sha256 {file.sha256} ({file.size:,} bytes)" if file else "nothing"
+
+
+def _fact_changes(old: Mapping[str, Fact], new: Mapping[str, Fact]) -> Iterator[str]:
+    for name in dict.fromkeys((*new, *old)):
+        before, after = old.get(name, ""), new.get(name, "")
+        if _text(before) == _text(after):
+            continue
+        if isinstance(after, tuple) or isinstance(before, tuple):
+            had, has = set(before if isinstance(before, tuple) else ()), set(after if isinstance(after, tuple) else ())
+            words = [f"+{word}" for word in sorted(has - had)] + [f"-{word}" for word in sorted(had - has)]
+            yield f"{name} {' '.join(words)}"
+        else:
+            yield f"{name} {_text(before) or 'unknown'} -> {_text(after) or 'unknown'}"
+
+
+def _text(fact: Fact) -> str:
+    if isinstance(fact, bool):
+        return str(fact).lower()
+    return ",".join(fact) if isinstance(fact, tuple) else str(fact)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_lock(path: Path) -> dict[str, Pin]:
+    """Every pin of a lock file by the name of its source; nothing where there is no such file.
+
+    Raises:
+        LockError: the file is damaged; the message names its first wrong line.
+    """
+    text = _read_text(path)
+    return _parse(text, path) if text is not None else {}
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LockError(f"{path}: cannot be read: {error.strerror or error}", "mend its rights") from error
+    if len(data) > _MAX_SIZE:
+        raise LockError(f"{path}: larger than {_MAX_SIZE // 1024**2} MB: this is no lock file", _RESTORE)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LockError(f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8", _RESTORE) from error
+
+
+def _parse(text: str, path: Path) -> dict[str, Pin]:
+    top = _compose(text, path)
+    return {} if top is None else _Reader(path).pins(top)
+
+
+def _compose(text: str, path: Path) -> Any:
+    """The nodes of a YAML text with their lines, None where it holds nothing."""
+    from ruamel.yaml import YAML  # noqa: PLC0415  profiles without images need none
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    try:
+        return YAML(typ="safe", pure=True).compose(text)
+    except (YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = " ".join(str(getattr(error, "problem", "") or "not YAML").split())
+        raise LockError(f"{path}:{line}: not YAML: {problem}", _RESTORE) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Composed YAML to pins; every refusal names the line."""
+
+    path: Path
+
+    def pins(self, top: Any) -> dict[str, Pin]:
+        fields = self._mapping(top, "the file")
+        version = fields.get("version")
+        if version is None or version.value != VERSION:
+            self._refuse(version or top, f"want version: {VERSION}; another flashpipe has written this")
+        images = fields.get("images")
+        if images is None or (images.id == "scalar" and not images.value):
+            return {}
+        entries = self._mapping(images, "images")
+        lines = {key.value: key.start_mark.line + 1 for key, _ in images.value}
+        return {name: self._pin(name, node, lines[name]) for name, node in entries.items()}
+
+    def _pin(self, name: str, node: Any, line: int) -> Pin:
+        fields = self._mapping(node, name)
+        if "files" in fields:
+            named = self._mapping(fields["files"], f"{name}: files")
+            files = {self._address(key, fields["files"]): self._file(key, part) for key, part in named.items()}
+            if not files:
+                self._refuse(fields["files"], f"{name}: files: want an address and its sha256 and size")
+        else:
+            files = {0: self._file(name, node)}
+        kinds = ("scalar", "sequence")
+        facts: dict[str, Fact] = {
+            key: self._fact(fields[key]) for key in FACTS if key in fields and fields[key].id in kinds
+        }
+        return Pin(files, facts, line)
+
+    def _file(self, name: str, node: Any) -> FilePin:
+        fields = self._mapping(node, name)
+        digest, size = fields.get("sha256"), fields.get("size")
+        if digest is None or digest.id != "scalar" or not SHA256.fullmatch(digest.value.lower()):
+            self._refuse(digest or node, f"{name}: want sha256: and 64 hex digits")
+        if size is None or size.id != "scalar" or not re.fullmatch("[0-9]{1,9}", size.value):
+            self._refuse(size or node, f"{name}: want size: and a number of bytes")
+        return FilePin(digest.value.lower(), int(size.value))
+
+    def _address(self, text: str, node: Any) -> int:
+        if not re.fullmatch("0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,9}", text):
+            self._refuse(node, f"got {text!r} as a key of files, want a flash address")
+        return parse_address(text)
+
+    def _fact(self, node: Any) -> Fact:
+        if node.id == "scalar":
+            return str(node.value)
+        return tuple(str(item.value) for item in node.value if item.id == "scalar")
+
+    def _mapping(self, node: Any, what: str) -> dict[str, Any]:
+        if node.id != "mapping":
+            self._refuse(node, f"{what}: want keys and values")
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            if key.id != "scalar":
+                self._refuse(key, f"{what}: a key must be a text")
+            if key.value in found:
+                self._refuse(key, f"{key.value} is stated twice")
+            found[key.value] = value
+        return found
+
+    def _refuse(self, node: Any, problem: str) -> NoReturn:
+        raise LockError(f"{self.path}:{node.start_mark.line + 1}: {problem}", _RESTORE)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def write_pin(path: Path, name: str, pin: Pin) -> None:
+    """Put one pin in its place; everything else in the file stays as it is. Call it with the file's guard held.
+
+    Raises:
+        LockError: the file is damaged.
+        RecordError: it cannot be written.
+    """
+    text = _read_text(path)
+    if _compose(text or "", path) is None:
+        text = (text or _HEAD) + _EMPTY
+    assert text is not None
+    _parse(text, path)  # a damaged file is never written over
+    yaml = _round_trip(text)
+    top = yaml.load(text)
+    if not top.get("images"):
+        top["images"] = {}
+    entry = top["images"].setdefault(name, {})
+    _fill(entry, pin)
+    out = io.StringIO()
+    yaml.dump(top, out)
+    write_atomic(path, out.getvalue().encode("utf-8"), mode=MODE)
+
+
+def _fill(entry: Any, pin: Pin) -> None:
+    """Our keys, new or replaced; a person's own keys and comments stay."""
+    single = list(pin.files) == [0]
+    old = ("files",) if single else ("sha256", "size")
+    stale = (*old, *(name for name in FACTS if name not in pin.facts))
+    for name in stale:
+        entry.pop(name, None)
+    if single:
+        entry["sha256"], entry["size"] = pin.files[0].sha256, pin.files[0].size
+    else:
+        _fill_files(entry.setdefault("files", {}), pin.files)
+    for name, fact in pin.facts.items():
+        entry[name] = _flow(fact) if isinstance(fact, tuple) else fact
+
+
+def _fill_files(entry: Any, files: Mapping[int, FilePin]) -> None:
+    from ruamel.yaml.scalarint import HexInt  # noqa: PLC0415
+
+    for address in [key for key in entry if key not in files]:
+        del entry[address]
+    for address, file in sorted(files.items()):
+        part = entry.setdefault(HexInt(address, width=5), {})
+        part["sha256"], part["size"] = file.sha256, file.size
+
+
+def _flow(words: tuple[str, ...]) -> Any:
+    from ruamel.yaml.comments import CommentedSeq  # noqa: PLC0415
+
+    sequence = CommentedSeq(words)
+    sequence.fa.set_flow_style()  # [adc, file, …] on one line
+    return sequence
+
+
+def _round_trip(text: str) -> Any:
+    from ruamel.yaml import YAML  # noqa: PLC0415
+    from ruamel.yaml.emitter import RoundTripEmitter  # noqa: PLC0415
+
+    class Emitter(RoundTripEmitter):
+        """Keeps the name of a source on one line; ruamel would break off at 128 characters."""
+
+        MAX_SIMPLE_KEY_LENGTH = _LONGEST_KEY
+
+    yaml = YAML()
+    yaml.Emitter = Emitter
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    indented = re.search(r"^images:.*\n(?:\s*#.*\n|\s*\n)*( +)\S", text, re.MULTILINE)
+    if indented:
+        yaml.indent(mapping=len(indented[1]))
+    return yaml

@@ -1,0 +1,24 @@
+"""`doit help TASK` with all that the task's text says: doit itself keeps the first line only."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+
+from doit.cmd_help import Help as DoitHelp
+
+
+class Help(DoitHelp):  # type: ignore[misc]  # doit ships no types
+    """doit's help, longer for our tasks; others are shown as ever."""
+
+    def _execute(self, pos_args: list[str]) -> bool:
+        if not super()._execute(pos_args):
+            return False
+        from flashpipe import tasks  # noqa: PLC0415  loads the task creators
+
+        text = inspect.getdoc(getattr(tasks, f"task_{pos_args[0]}", None)) or ""
+        first, _, rest = text.partition("\n")
+        if rest and any(task.name == pos_args[0] and task.doc == first for task in self.task_list):
+            with suppress(BrokenPipeError):  # piped into head
+                print(rest.rstrip(), flush=True)  # noqa: T201  doit's own help prints too
+        return True

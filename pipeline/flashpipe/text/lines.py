@@ -1,0 +1,107 @@
+"""Events to lines: what a person, or a log, sees of a run.
+
+On a terminal a step that takes time draws its progress in place; in a log each step is one line. Text is plain: no
+colours, and ASCII where the console cannot do better.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Final, TextIO
+
+from flashpipe.events import Event, Progress, Said, StepFinished, StepStarted
+
+REDRAW_S: Final = 0.1
+WIDTH: Final = 24
+
+
+def somebody_reads(stream: TextIO | None = None) -> bool:
+    """Whether a person sees what is written to the stream (standard error if None), and can act on it."""
+    return (stream or sys.stderr).isatty() and sys.stdin is not None and sys.stdin.isatty()
+
+
+def put(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
+    """One result (standard output if None) in what the console can show, in one piece: boards work side by side.
+
+    A reader who has seen enough (`… | head`) is no failure: what follows goes nowhere.
+    """
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + end)
+        stream.flush()
+    except BrokenPipeError:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123  a device, not a file
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
+class Lines:
+    """A listener that writes to a stream; several boards may share it."""
+
+    def __init__(self, stream: TextIO | None = None, *, prefix: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self._drawn = 0
+        self._last = 0.0
+        self._blocks = "#-" if (self._stream.encoding or "").lower().replace("-", "") != "utf8" else "█░"
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        with self._lock:
+            if isinstance(event, Progress):
+                self._progress(event)
+            elif isinstance(event, StepStarted):
+                if self._live:
+                    self._draw(f"{self._head(event.port)}{event.step:<8} {event.detail} …")
+            elif isinstance(event, StepFinished):
+                self._line(f"{self._head(event.port)}{event.step:<8} {event.detail}  ({event.seconds:.1f} s)")
+            elif isinstance(event, Said):
+                self._line(f"{self._head(event.port)}{event.text}")
+
+    @property
+    def heard(self) -> bool:
+        """Whether a person is there to be asked."""
+        return somebody_reads(self._stream)
+
+    def ask(self, text: str) -> bool:
+        """Tell a person what to do; False where none is there."""
+        if not self.heard:
+            return False
+        with self._lock:
+            self._line(text)
+        return True
+
+    def _head(self, port: str) -> str:
+        return f"{port}: " if self._prefix else ""
+
+    def _progress(self, event: Progress) -> None:
+        now = time.monotonic()
+        if not self._live or (now - self._last < REDRAW_S and event.done < event.total):
+            return
+        self._last = now
+        share = min(1.0, event.done / event.total) if event.total else 1.0
+        filled = int(share * WIDTH)
+        bar = self._blocks[0] * filled + self._blocks[1] * (WIDTH - filled)
+        self._draw(f"{self._head(event.port)}{event.step:<8} {bar} {share:4.0%}")
+
+    def _draw(self, text: str) -> None:
+        self._write("\r" + text + " " * max(0, self._drawn - len(text)))
+        self._drawn = len(text)
+
+    def _line(self, text: str) -> None:
+        if self._drawn:
+            self._write("\r" + " " * self._drawn + "\r")
+            self._drawn = 0
+        self._write(text.rstrip() + "\n")
+
+    def _write(self, text: str) -> None:
+        encoding = self._stream.encoding or "utf-8"
+        with suppress(OSError):  # who reads our lines has gone: no reason to leave a board half written
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.flush()

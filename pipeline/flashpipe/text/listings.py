@@ -1,0 +1,42 @@
+"""What there is: profiles and ports, for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flashpipe.board.ports import choice as ports
+from flashpipe.profile.load import Profile, available_profiles
+from flashpipe.tasks.command_line import request
+
+
+def profiles_text(project: Path) -> str:
+    """The profiles, the project's own first; a broken one with its mistakes."""
+    lines = []
+    for entry in available_profiles(project):
+        found = entry.profile
+        if isinstance(found, Profile):
+            hardware = f"{found.chip}, {found.flash_size}, {found.flash_mode}"
+            lines.append(f"{entry.name:<16}{hardware:<22}{found.about}{'' if entry.shipped else '  (this project)'}")
+        else:
+            lines.append(f"{entry.name:<16}cannot be used: {found.message}")
+    lines.append("")
+    lines.append(f"next: {request().program} flash profile=NAME; `flashpipe init` writes one for the board on the port")
+    return "\n".join(lines)
+
+
+def ports_text() -> str:
+    """The serial ports with adapter, USB identity and the board last seen on each."""
+    found = ports.list_ports()
+    if not found:
+        return (
+            "no serial port: plug the board in with a data cable (many cables only charge)\n"
+            f"next: {request().program} flash profile=demo   needs no board"
+        )
+    memory = ports.PortMemory()
+    lines = []
+    for info in found:
+        usb = f"{info.adapter()} {info.usb()}".strip()
+        place = f"at {info.location}" if info.location else ""
+        lines.append(f"{info.device:<16}{usb:<22}{place:<12}{memory.describe(info.key())}".rstrip())
+        lines += [f"{'':<16}{name}" for name in (info.by_id, info.by_path) if name]
+    return "\n".join(lines)

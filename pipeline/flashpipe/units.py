@@ -1,0 +1,77 @@
+"""Text to numbers and back: sizes, addresses, durations, yes and no. Sizes are always bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flashpipe.errors import BadValueError
+
+_SIZE: Final = re.compile(r"(\d+|0x[0-9a-f]+)\s*(b|kb?|kib|mb?|mib)?", re.IGNORECASE)
+_FACTOR: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
+_ADDRESS: Final = re.compile(r"0x([0-9a-f]+)|([0-9]+)", re.IGNORECASE)
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min)?", re.IGNORECASE)
+_SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0}
+_YES: Final = frozenset({"1", "yes", "true", "on", "y"})
+_NO: Final = frozenset({"0", "no", "false", "off", "n", ""})
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `4MB`, `512 KB`, `0x1000` or `4096`; K and M are powers of 1024, as flash parts count.
+
+    Raises:
+        BadValueError: not a size.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise BadValueError(f"{text!r} is not a size", "write it like 512KB, 4MB or 0x1000")
+    return int(found[1], 0 if found[1].lower().startswith("0x") else 10) * _FACTOR[(found[2] or "").lower()]
+
+
+def format_size(size: int) -> str:
+    """`512 KB`, `4 MB`, else bytes with separators: `486,548 B`."""
+    for factor, unit in ((1024**2, "MB"), (1024, "KB")):
+        if size and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size:,} B"
+
+
+def parse_address(text: str) -> int:
+    """A flash address, hexadecimal with `0x` or decimal.
+
+    Raises:
+        BadValueError: not an address.
+    """
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None:
+        raise BadValueError(f"{text!r} is not an address", "write it like 0x10000")
+    return int(found[1], 16) if found[1] else int(found[2])
+
+
+def format_address(address: int) -> str:
+    """Fixed width, so that tables line up: `0x010000`."""
+    return f"{address:#08x}"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `60s`, `500ms`, `2m` or `60`.
+
+    Raises:
+        BadValueError: not a duration.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise BadValueError(f"{text!r} is not a duration", "write it like 60s, 500ms or 2m")
+    return float(found[1]) * _SECONDS[(found[2] or "").lower()]
+
+
+def parse_bool(text: str) -> bool:
+    """1/yes/true/on and their opposites.
+
+    Raises:
+        BadValueError: neither.
+    """
+    word = text.strip().lower()
+    if word not in _YES | _NO:
+        raise BadValueError(f"{text!r} is neither yes nor no", "use 1/yes/true/on or 0/no/false/off")
+    return word in _YES

@@ -1,0 +1,76 @@
+"""Version demands such as `>=3.0` or `>=2.2, <3`: numbers compared part by part, missing parts are zero."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flashpipe.errors import BadValueError
+from flashpipe.values import dataclass
+
+_VERSION: Final = re.compile(r"\d+(?:\.\d+){0,3}")
+_DEMAND: Final = re.compile(r"(>=|<=|==|~=|!=|>|<|=)?\s*v?(\d+(?:\.\d+){0,3})(?:\.\*)?")
+_PARTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a version must be: every one of some comparisons holds."""
+
+    text: str
+    """As written, spaces tidied."""
+    parts: tuple[tuple[str, tuple[int, ...]], ...]
+    """Operator and numbers of each comparison."""
+
+    def admits(self, version: tuple[int, ...]) -> bool:
+        """Whether a version fulfils all of it."""
+        return all(_holds(version, operator, numbers) for operator, numbers in self.parts)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_demand(text: str) -> Demand:
+    """Read a demand: comparisons with commas between them.
+
+    `3.0` and `==3.0` mean any 3.0 (3.0.0, 3.0.1), `~=2.2` means at least 2.2 and still 2.
+
+    Raises:
+        BadValueError: not a demand.
+
+    >>> parse_demand(">=2.2, <3").admits((2, 2, 1))
+    True
+    """
+    parts = []
+    for word in text.split(","):
+        found = _DEMAND.fullmatch(word.strip())
+        if found is None:
+            raise BadValueError(f"got {text!r}, want a version such as >=3.0", "or >=2.2, <3 or ==2.2.1")
+        operator = {"": "==", "=": "=="}.get(found[1] or "", found[1])
+        parts.append((operator, numbers(found[2])))
+    return Demand(", ".join(word.strip() for word in text.split(",")), tuple(parts))
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """The numbers at the beginning of a version; none if it does not begin with one.
+
+    >>> numbers("3.0.0-release_20240225")
+    (3, 0, 0)
+    """
+    found = _VERSION.match(text)
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
+def _holds(version: tuple[int, ...], operator: str, wanted: tuple[int, ...]) -> bool:
+    left, right = _padded(version), _padded(wanted)
+    same = left[: len(wanted)] == wanted
+    if operator == "~=":
+        keep = max(1, len(wanted) - 1)
+        return left >= right and left[:keep] == wanted[:keep]
+    if operator == ">":
+        return left > right and not same
+    return {"==": same, "!=": not same, ">=": left >= right, "<=": left <= right or same, "<": left < right}[operator]
+
+
+def _padded(version: tuple[int, ...]) -> tuple[int, ...]:
+    return (*version, *[0] * _PARTS)[:_PARTS]
