@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import serial
 from flashpipe.sim import protocol_sim
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
@@ -36,7 +36,7 @@ def frames_in(data: bytes) -> tuple[list[bytes], bytes]:
 class Host:
     """Sends frames to a board and reads its answers, without any help from esptool."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: HostLine) -> None:
         self.link = link
 
     def raw(self, data: bytes) -> bytes:

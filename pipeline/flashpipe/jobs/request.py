@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flashpipe.board.session.session import Device
     from flashpipe.firmware.image import Image
     from flashpipe.firmware.inspection import Inspection
-    from flashpipe.flasher.model import BootWish, Origin, Policy
+    from flashpipe.flasher.model import BootExpectation, Origin, Policy
     from flashpipe.plan.make import FlashPlan
     from flashpipe.profile.load import Profile, SerialProfile
     from flashpipe.sources.build import Build
@@ -215,7 +215,7 @@ class Request:
 
     def _make_plan(self, images: Mapping[int, Image]) -> FlashPlan:
         from flashpipe.firmware.image import check_mode  # noqa: PLC0415
-        from flashpipe.firmware.overrides import Allowance  # noqa: PLC0415
+        from flashpipe.firmware.overrides import Overrides  # noqa: PLC0415
         from flashpipe.flash import FlashSettings  # noqa: PLC0415
         from flashpipe.jobs.inputs import load_parts  # noqa: PLC0415
         from flashpipe.plan.make import check_kept, make_plan  # noqa: PLC0415
@@ -226,7 +226,7 @@ class Request:
             if profile.flash_size == "auto"
             else FlashSettings(profile.flash_mode, profile.flash_size, profile.flash_frequency)
         )
-        allow = Allowance(self.allowed())
+        allow = Overrides(self.allowed())
         with allow.over():
             check_mode(profile.flash_mode, chip=profile.chip, pins_free=profile.gpio9_10 == "free")
         plan = make_plan(
@@ -377,19 +377,21 @@ class Request:
             return self.policy()
         return Policy(boot=self.boot_wish(), project=str(self.project), backups=self.backups_folder)
 
-    def boot_wish(self) -> BootWish:
+    def boot_wish(self) -> BootExpectation:
         """What counts as a good boot.
 
         Raises:
             PipelineError: a bad profile or variable.
         """
-        from flashpipe.flasher.model import BootWish  # noqa: PLC0415
+        from flashpipe.flasher.model import BootExpectation  # noqa: PLC0415
 
         if self.profile_name:
             boot = self.profile().boot
-            return BootWish(boot.check, boot.expect, boot.timeout_s)
+            return BootExpectation(boot.check, boot.expect, boot.timeout_s)
         text = self.variables.text("boot", "auto")
-        return BootWish(check=text.casefold() not in BOOT_OFF, expect="auto" if text.casefold() in BOOT_ON else text)
+        return BootExpectation(
+            check=text.casefold() not in BOOT_OFF, expect="auto" if text.casefold() in BOOT_ON else text
+        )
 
     def expects_nodemcu(self) -> bool:
         """Whether the profile's image is NodeMCU, for tasks that do not need it: False where it is not at hand.

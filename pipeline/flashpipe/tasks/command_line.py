@@ -13,7 +13,7 @@ from flashpipe.jobs.request import Request
 from flashpipe.jobs.variables import variables
 
 if TYPE_CHECKING:
-    from flashpipe.jobs.board_job import Board
+    from flashpipe.jobs.board_job import BoardRun
 
 BOARD_TASKS: Final = frozenset(
     {
@@ -38,7 +38,7 @@ MOST_WORKERS: Final = 64
 _words: list[str] | None = None
 """Words of the command line; set by our own command, else those of the process."""
 _project: Path | None = None
-_current: tuple[Any, Request, dict[str, Board] | None] | None = None
+_current: tuple[Any, Request, dict[str, BoardRun] | None] | None = None
 
 
 def use(words: list[str], project: Path | None = None) -> None:
@@ -120,7 +120,7 @@ def in_words_typed(error: PipelineError) -> str:
     return str(error) if _words is None else str(error).replace("`doit ", "`flashpipe ")
 
 
-def boards() -> dict[str, Board]:
+def boards() -> dict[str, BoardRun]:
     """The boards that `port=` names, by the names of their sub-tasks.
 
     Raises:
@@ -130,12 +130,12 @@ def boards() -> dict[str, Board]:
     asked = request()
     assert _current is not None
     if _current[2] is None:
-        from flashpipe.jobs.board_job import Board  # noqa: PLC0415
-        from flashpipe.text.lines import Lines  # noqa: PLC0415
+        from flashpipe.jobs.board_job import BoardRun  # noqa: PLC0415
+        from flashpipe.text.lines import ConsoleLines  # noqa: PLC0415
 
         wanted = _expand(asked)
-        lines = Lines(prefix=len(wanted) > 1)
-        found = {_name(asked, port): Board(asked, port, lines) for port in wanted}
+        lines = ConsoleLines(prefix=len(wanted) > 1)
+        found = {_name(asked, port): BoardRun(asked, port, lines) for port in wanted}
         _current = (_current[0], asked, found)
     made = _current[2]
     assert made is not None

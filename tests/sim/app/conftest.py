@@ -12,7 +12,7 @@ from operator import xor
 from pathlib import Path
 
 import pytest
-from flashpipe.sim.boot import Application, Chip, Said, Strap
+from flashpipe.sim.boot import Application, Chip, SpokenBytes, Strap
 
 SECTOR = 0x1000
 MB = 1024 * 1024
@@ -48,7 +48,7 @@ class Heard:
     """Everything one reset gave."""
 
     application: Application
-    said: list[Said] = field(default_factory=list)
+    said: list[SpokenBytes] = field(default_factory=list)
     now: float = 0.0
 
     def text(self, baud: int | None = None) -> str:

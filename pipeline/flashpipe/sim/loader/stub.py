@@ -9,7 +9,7 @@ from typing import Final
 
 from flashpipe.sim.chip.nor import BLOCK, SECTOR
 from flashpipe.sim.chip.registers import Registers
-from flashpipe.sim.loader.main_loop import Loader, Work
+from flashpipe.sim.loader.main_loop import SerialLoader, Work
 
 BAD_LENGTH, BAD_CHECKSUM, BAD_BLOCK, INVALID, SPI_FAILED, NOT_BEGUN = 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC6
 INFLATE, NOT_ENOUGH, TOO_MUCH, NOT_IMPLEMENTED = 0xC7, 0xC8, 0xC9, 0xFF
@@ -35,7 +35,7 @@ def recognise(registers: Registers, entry: int) -> int | None:
     return 1 if text < (_TEXT_SIZES[1] + _TEXT_SIZES[2]) // 2 else 2
 
 
-class Stub(Loader):
+class Stub(SerialLoader):
     """Flash work that both versions do alike."""
 
     def write(self, address: int, data: bytes) -> Work:

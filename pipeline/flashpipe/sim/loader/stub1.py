@@ -18,7 +18,7 @@ from flashpipe.sim.chip.nor import BLOCK, SECTOR
 from flashpipe.sim.chip.registers import UnmappedError
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.inflate import Inflater
-from flashpipe.sim.loader.main_loop import HEADER, NEVER, Faulted, Machine, Main, Outcome, Work, words
+from flashpipe.sim.loader.main_loop import HEADER, NEVER, Faulted, LoaderMachine, LoaderOutcome, Main, Work, words
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
 from flashpipe.sim.loader.rom import write_masked
 from flashpipe.sim.loader.stub import (
@@ -53,11 +53,11 @@ class Stub1(Stub):
     rules = slip.STUB1_RULES
     batch = 16
 
-    def __init__(self, machine: Machine, now: float, *, greet: bool = True) -> None:
+    def __init__(self, machine: LoaderMachine, now: float, *, greet: bool = True) -> None:
         self._greet = greet
         self._status = 0
         self._after: Callable[[], Work] | None = None
-        self._outcome: Outcome | None = None
+        self._outcome: LoaderOutcome | None = None
         self._ram_at: int | None = None
         self._ram_left = 0
         self._open = False
@@ -99,7 +99,7 @@ class Stub1(Stub):
             yield from self.transmit(slip.escape(bytes((BAD_LENGTH, 0xEE))) + b"\xc0")
             return
         if opcode == 0xD3:  # noqa: PLR2004  RUN_USER_CODE: the rest of the frame never comes
-            self._outcome = Outcome("boot")
+            self._outcome = LoaderOutcome("boot")
             return
         self._status, self._after = NOT_IMPLEMENTED, None
         yield from self._run(opcode, data, check)
@@ -193,10 +193,10 @@ class Stub1(Stub):
         self._ram_at, self._ram_left = None, 0
         entry = words(data)[1]
         if entry:
-            self._after = lambda: self._leave(Outcome("jump", entry), 1e-3)
+            self._after = lambda: self._leave(LoaderOutcome("jump", entry), 1e-3)
         yield 0.0
 
-    def _leave(self, outcome: Outcome, delay_s: float) -> Work:
+    def _leave(self, outcome: LoaderOutcome, delay_s: float) -> Work:
         yield from self.flush()
         yield delay_s
         self._outcome = outcome
@@ -314,7 +314,7 @@ class Stub1(Stub):
         self._open = False
         self._status = self._last_error
         if len(data) >= 4 and words(data[:4])[0] == 0:  # noqa: PLR2004  one word
-            self._after = lambda: self._leave(Outcome("reset"), 10e-3)
+            self._after = lambda: self._leave(LoaderOutcome("reset"), 10e-3)
         yield 0.0
 
     # --- reading and erasing flash -----------------------------------------------------------------------------------

@@ -18,7 +18,17 @@ from flashpipe.sim.chip.nor import SECTOR
 from flashpipe.sim.chip.registers import UnmappedError
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.inflate import Inflater
-from flashpipe.sim.loader.main_loop import HEADER, NEVER, Faulted, Machine, Main, Outcome, Work, reply, words
+from flashpipe.sim.loader.main_loop import (
+    HEADER,
+    NEVER,
+    Faulted,
+    LoaderMachine,
+    LoaderOutcome,
+    Main,
+    Work,
+    reply,
+    words,
+)
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
 from flashpipe.sim.loader.rom import rom_chip_size, write_masked
 from flashpipe.sim.loader.stub import (
@@ -56,7 +66,7 @@ class Stub2(Stub):
     rules = slip.STUB2_RULES
     batch = 32
 
-    def __init__(self, machine: Machine, now: float, *, greet: bool = True) -> None:
+    def __init__(self, machine: LoaderMachine, now: float, *, greet: bool = True) -> None:
         self._greet = greet
         self._late = 0
         """Error of the last command's after-work; the next command's answer."""
@@ -64,7 +74,7 @@ class Stub2(Stub):
         self._value = 0
         self._extra = b""
         self._after: Callable[[], Work] | None = None
-        self._outcome: Outcome | None = None
+        self._outcome: LoaderOutcome | None = None
         self._ram_open = False
         self._ram_left = self._ram_at = 0
         self._close_flash()
@@ -189,7 +199,7 @@ class Stub2(Stub):
 
     def _leave(self, entry: int) -> Work:
         yield from self.flush()
-        self._outcome = Outcome("jump", entry)
+        self._outcome = LoaderOutcome("jump", entry)
 
     def _change_baud(self, data: bytes, _check: int) -> Work:
         new = words(data)[0]
