@@ -648,7 +648,10 @@ def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: P
     elsewhere = project / "elsewhere"
     (elsewhere / "profiles").mkdir(parents=True)
     (elsewhere / "profiles" / "__init__.py").touch()  # a user's folder of the same name, importable and in front
-    script = "from pathlib import Path; from flashpipe.profile.load import load_profile; print(load_profile('demo', Path()).path)"
+    script = (
+        "from pathlib import Path\nfrom flashpipe.profile.load import load_profile\n"
+        "print(load_profile('demo', Path()).path)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
