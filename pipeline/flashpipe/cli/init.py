@@ -16,9 +16,10 @@ from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortAmbi
 from flashpipe.files import write_atomic
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.request import NO_IMAGE, Request, find_project, fitting_profiles
+from flashpipe.jobs.request import NO_IMAGE, Request, fitting_profiles
 from flashpipe.jobs.variables import Variables
 from flashpipe.profile.search import shipped_folder
+from flashpipe.records.project_folder import find_project
 from flashpipe.text.lines import ConsoleLines, print_result
 from flashpipe.values import dataclass
 

@@ -87,8 +87,8 @@ def run_tasks(words: list[str]) -> int:
     from flashpipe.cli.overview import check_words, task_texts  # noqa: PLC0415
     from flashpipe.errors import PipelineError  # noqa: PLC0415
     from flashpipe.jobs import sessions  # noqa: PLC0415
-    from flashpipe.jobs.request import find_project  # noqa: PLC0415
     from flashpipe.profile.search import profile_names  # noqa: PLC0415
+    from flashpipe.records.project_folder import find_project  # noqa: PLC0415
     from flashpipe.tasks import command_line  # noqa: PLC0415
     from flashpipe.tasks import step as steps  # noqa: PLC0415
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from flashpipe.jobs.request import FOLDER, find_project
+from flashpipe.records.project_folder import FOLDER, find_project
 from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
 from flashpipe.tasks.step import notify
 from flashpipe.units import format_size

@@ -13,7 +13,8 @@ from flashpipe.errors import BootError, NoPortError, PipelineError, StoppedError
 from flashpipe.events import Message
 from flashpipe.files import check_writable
 from flashpipe.jobs import sessions
-from flashpipe.jobs.request import Request, make_folder
+from flashpipe.jobs.request import Request
+from flashpipe.records.project_folder import make_folder
 from flashpipe.text.lines import ConsoleLines
 from flashpipe.values import dataclass
 

@@ -14,11 +14,11 @@ from flashpipe.errors import (
     LockError,
     NoImageError,
     NotLockedError,
-    RecordError,
     SourceError,
     UnknownProfileError,
 )
 from flashpipe.jobs.variables import Variables
+from flashpipe.records.project_folder import FOLDER, make_folder
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from flashpipe.sources.fetch import Access
     from flashpipe.sources.pinned import Loaded, Lock
 
-FOLDER: Final = ".pipeline"
 _OVERRIDES: Final = {
     "port": "serial.port",
     "baud": "serial.baud",
@@ -424,29 +423,3 @@ def fitting_profiles(project: Path, device: Device) -> list[str]:
         and fits(found.flash_size, found.chip, device)
         and (not found.boards or device.mac in found.boards)
     ]
-
-
-def find_project(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, with a dodo.py or a `.pipeline` folder; else `start`."""
-    for folder in (start, *start.parents):
-        if (folder / "dodo.py").is_file() or (folder / FOLDER).is_dir():
-            return folder
-    return start
-
-
-def make_folder(folder: Path) -> Path:
-    """The project's `.pipeline` folder, ignored by git.
-
-    Raises:
-        RecordError: it cannot be made.
-    """
-    try:
-        folder.mkdir(exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="ascii")
-    except OSError as error:
-        raise RecordError(
-            f"{folder}: cannot be made: {error.strerror}", "mend the rights of the project folder"
-        ) from error
-    return folder

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import sessions
-from flashpipe.jobs.request import Request, make_folder
+from flashpipe.jobs.request import Request
+from flashpipe.records.project_folder import make_folder
 from flashpipe.tasks.step import armed, report, step
 from flashpipe.text.lines import ConsoleLines
 
