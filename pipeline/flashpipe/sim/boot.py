@@ -153,7 +153,7 @@ def _reader(machine: Machine) -> firmware.Read:
     """Flash as the ROM sees it in the header's mode.
 
     A mode that the part cannot do: either nothing is recognised, or only the first 16 bytes, read before the mode is
-    set, are right and all others are 0 (captures in tests/sim/data: `load 0x00000000, len 0`).
+    set, are right and all others are 0 (captures in tests/sim/chip/data: `load 0x00000000, len 0`).
     """
     if _mode_fails(machine, "ets_main"):
         return lambda _address, length: bytes(length)
