@@ -153,7 +153,7 @@ def test_from_2x_to_3x_the_files_stay_by_a_place_in_the_new_table() -> None:
     decision = decide(plan_of("3.x"), OLD_2X, KeepPolicy(), asked=False)
     assert how(decision)["spiffs"] == "table"
     assert dict(decision.places) == {SPIFFS: FILES_2X.region}
-    assert [line for line in decision.advice if "SDK line changes (2.x -> 3.x)" in line and "doit erase" in line]
+    assert [line for line in decision.advice if "SDK line changes (2.x -> 3.x)" in line and "flashpipe erase" in line]
     assert "NodeMCU 2 -> 3: Lua scripts written for the old version may not run" in decision.advice
 
 

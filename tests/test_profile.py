@@ -314,9 +314,12 @@ chip: esp32
         "kitchen.yaml:10: keep: got 'spifs', want one of spiffs, lfs, wifi, rf; did you mean 'spiffs'?",
         (
             "kitchen.yaml:11: boards: got '5c:cf:7f:d7:1c', want a board's MAC such as 5c:cf:7f:d7:1c:89"
-            " (`doit identify` shows it)"
+            " (`flashpipe identify` shows it)"
         ),
-        "kitchen.yaml:11: boards: got '7', want a board's MAC such as 5c:cf:7f:d7:1c:89 (`doit identify` shows it)",
+        (
+            "kitchen.yaml:11: boards: got '7', want a board's MAC such as 5c:cf:7f:d7:1c:89 (`flashpipe"
+            " identify` shows it)"
+        ),
         "kitchen.yaml:12: boot.timeout: got 'soon', want a duration such as 60s or 2m, at most an hour",
         (
             "kitchen.yaml:12: boot.expect: got 'off', want auto, nodemcu, any, or the text to wait for;"

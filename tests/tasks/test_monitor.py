@@ -103,7 +103,7 @@ def test_a_board_at_another_rate_is_noticed_and_can_be_read(project: Project, tm
 
     board = SimBoard(tmp_path / "flash", more="&app.trouble=chatter&app.baud=57600")
     with Running(project, "doit", "monitor", board.port) as terminal:
-        terminal.until("no text at 115200 baud: `doit monitor baud=")
+        terminal.until("no text at 115200 baud: `flashpipe monitor baud=")
         terminal.type("\x03")
         assert terminal.end() == 0
     with Running(project, "doit", "monitor", board.port, "baud=57600") as terminal:

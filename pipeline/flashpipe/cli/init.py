@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     path = _target(here, name, command)
     port = options.port or os.environ.get("FLASHPIPE_PORT", "") or _find_port(ask=ask)
     variables = Variables({"port": port, "reset": options.reset}, {})
-    device = _look_at_board(Request(project, here, variables, "flashpipe"), port)
+    device = _look_at_board(Request(project, here, variables), port)
     print_result(
         f"found    {device.chip}, MAC {device.mac}, {device.flash_part}"
         f"{' (virtual board)' if device.virtual else ''} on {device.port}"
@@ -98,9 +98,7 @@ def _next(command: str, path: Path, chosen: Found | None, images: Sequence[Found
 
 def _command(here: Path, project: Path, name: str) -> str:
     """The command that flashes by the profile: profiles are looked up by name in the project's folder only."""
-    dodo = here / "dodo.py"
-    ours = dodo.is_file() and "flashpipe.tasks" in dodo.read_text(encoding="utf-8", errors="replace")
-    return f"{'doit' if ours else 'flashpipe'} flash profile={name if here == project else f'{name}.yaml'}"
+    return f"flashpipe flash profile={name if here == project else f'{name}.yaml'}"
 
 
 def _remember(port: str, device: Device, name: str) -> bool:
@@ -158,9 +156,7 @@ def _find_port(*, ask: bool) -> str:
     try:
         return ports.choose_port("auto", found).device
     except NoPortError as error:
-        raise NoPortError(
-            error.message.replace("port=", "--port"), f"{error.hint}\n  or try it without a board: {WITHOUT_BOARD}"
-        ) from None
+        raise NoPortError(error.message, f"{error.hint}\n  or try it without a board: {WITHOUT_BOARD}") from None
     except PortAmbiguousError as error:
         if not ask:
             raise PortAmbiguousError(error.message, "say which: flashpipe init NAME --port PORT") from None

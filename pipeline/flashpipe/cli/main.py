@@ -100,7 +100,7 @@ def run_tasks(words: list[str]) -> int:
     try:
         check_words(words, task_texts(vars(tasks)), COMMANDS, profile_names(project))
     except PipelineError as error:
-        sys.stderr.write(f"error: {command_line.in_words_typed(error)}\n")
+        sys.stderr.write(f"error: {error}\n")
         return error.status
     steps.failures.clear()
     config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}

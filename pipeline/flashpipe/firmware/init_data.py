@@ -194,7 +194,8 @@ def _required(v05: Callable[[], bytes | None], why: str) -> bytes:
     if data is None:
         raise InitDataError(
             f"SDK init data are needed ({why}), and no image at hand embeds version 05",
-            "init_data: FILE with esp_init_data_default_v05.bin of the SDK; or run `doit image` on any NodeMCU 2.x or "
+            "init_data: FILE with esp_init_data_default_v05.bin of the SDK;"
+            " or run `flashpipe image` on any NodeMCU 2.x or "
             "3.x image from a URL first: what the cache holds is searched",
         )
     return data

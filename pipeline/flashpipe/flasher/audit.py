@@ -67,7 +67,8 @@ def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
         places = ", ".join(str(region) for region in merge(finding.row.region for finding in drift))
         raise DriftError(
             f"{device.port}: the firmware of board {device.mac} differs at {places} from receipt {receipts}",
-            "`doit flash` or `doit restore` writes what differs; `doit backup` first keeps what is there now",
+            "`flashpipe flash` or `flashpipe restore` writes what differs;"
+            " `flashpipe backup` first keeps what is there now",
         )
     holds = tuple(
         VerifiedRegion(finding.row.region, finding.row.kind, finding.row.what, finding.md5)

@@ -55,8 +55,9 @@ PARKED: Final = "init.lua.bad"
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
 ERASE: Final = (
-    "`doit erase … yes=1`, then `doit flash …`: firmware and the profile's files come back, all others are gone"
-    " (`doit backup` first)"
+    "`flashpipe erase … yes=1`, then `flashpipe flash …`: firmware and the profile's files come back,"
+    " all others are gone"
+    " (`flashpipe backup` first)"
 )
 _START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
 _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n]*)", re.MULTILINE)

@@ -90,7 +90,7 @@ def put_back(session: Session, policy: Policy, entry: journal.JournalEntry, erro
         where = "is back on the board, which does not run" if isinstance(second, BootError) else "could not be put back"
         failed = RollbackFailedError(
             f"{error.message} [{error.code}]; what it held before {where}: {second.message}"
-            f" (`doit restore backup={entry.backup}` puts it back once that is mended)",
+            f" (`flashpipe restore backup={entry.backup}` puts it back once that is mended)",
             second.hint,
         )
         held = of_restore(source, wish) if isinstance(second, BootError) else ()

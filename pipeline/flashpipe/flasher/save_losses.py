@@ -52,7 +52,8 @@ def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: 
     if name:
         places = ", ".join(map(str, decision.doomed))
         session.say(
-            f"backed up as {name}; `doit restore backup={name}` puts it where it was ({places}), for the old firmware"
+            f"backed up as {name}; `flashpipe restore backup={name}` puts it where it was ({places}),"
+            " for the old firmware"
         )
     return name
 

@@ -62,8 +62,6 @@ class Request:
     caller: Path
     """Folder the command was typed in: relative paths on the command line are relative to it."""
     variables: Variables
-    program: str = "doit"
-    """What the user typed: `doit` or `flashpipe`; for the commands in messages."""
     guard: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
@@ -109,7 +107,7 @@ class Request:
                 if not self.profile_name:
                     raise UnknownProfileError(
                         "no profile was named",
-                        "say profile=NAME; `doit profiles` lists them, `flashpipe init` writes one",
+                        "say profile=NAME; `flashpipe profiles` lists them, `flashpipe init` writes one",
                     )
                 overrides = {key: self.variables.text(name) for name, key in _OVERRIDES.items() if self._says(name)}
                 if overrides.get("boot", "off").casefold() not in BOOT_WORDS:
@@ -285,7 +283,7 @@ class Request:
         words = [f"{name}={shlex.quote(self.variables.given[name])}" for name in ("profile", "image")
                  if name in self.variables.given]  # fmt: skip
         folder = make_folder(self.folder) if make else self.folder
-        return Lock(self.project, folder / "images.lock", f"`{' '.join((self.program, 'lock', *words))}` pins it")
+        return Lock(self.project, folder / "images.lock", f"`{' '.join(('flashpipe', 'lock', *words))}` pins it")
 
     def _sources(self) -> dict[int, tuple[str, Path]]:
         from flashpipe.sources.resolve import parse_image_argument  # noqa: PLC0415
@@ -298,7 +296,7 @@ class Request:
             return built
         sources = self.profile().sources
         if not sources:
-            command = f"{self.program} flash profile={self.profile_name}"
+            command = f"flashpipe flash profile={self.profile_name}"
             raise NoImageError(f"profile {self.profile_name} names no image", NO_IMAGE.format(command=command))
         return {source.address: (source.text, source.base) for source in sources}
 

@@ -70,7 +70,9 @@ TABLE: Final = (
 )
 """The decision table. A foreign firmware's data is nothing that `keep:` has a word for, so nothing is refused there."""
 
-_FULL_ERASE: Final = "if it does not start or misbehaves, erase the whole flash first: `doit erase`, then flash again"
+_FULL_ERASE: Final = (
+    "if it does not start or misbehaves, erase the whole flash first: `flashpipe erase`, then flash again"
+)
 
 
 @dataclass(frozen=True, slots=True)

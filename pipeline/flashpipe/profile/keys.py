@@ -295,7 +295,7 @@ def _mac(entry: YamlEntry, key: str, report: Report) -> str | None:
     found = _MAC.fullmatch(entry.text.lower())
     digits = re.sub("[:-]", "", entry.text.lower()) if found else ""
     if not digits or int(digits[:2], 16) & _GROUP_BIT or not int(digits, 16):
-        report.wrong(entry, key, "a board's MAC such as 5c:cf:7f:d7:1c:89 (`doit identify` shows it)")
+        report.wrong(entry, key, "a board's MAC such as 5c:cf:7f:d7:1c:89 (`flashpipe identify` shows it)")
         return None
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
 

@@ -122,7 +122,7 @@ class Report:
             return
         message = "\n".join(dict.fromkeys(map(str, self.mistakes)))  # a line can be reached twice: through an alias
         if all(mistake.typed for mistake in self.mistakes):
-            raise BadValueError(message, "correct the variable; `doit help TASK` lists what it takes")
+            raise BadValueError(message, "correct the variable; `flashpipe help TASK` lists what it takes")
         raise ProfileError(message, "correct the profile; every mistake found is listed above")
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flashpipe.errors import BadValueError, PipelineError
+from flashpipe.errors import BadValueError
 from flashpipe.jobs.request import Request
 from flashpipe.jobs.variables import variables
 
@@ -110,14 +110,8 @@ def request() -> Request:
         _refuse_doubled()
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
-        program = "doit" if _words is None else "flashpipe"
-        _current = (source, Request(project, caller, variables(), program), None)
+        _current = (source, Request(project, caller, variables()), None)
     return _current[1]
-
-
-def in_words_typed(error: PipelineError) -> str:
-    """The text of `error`, its advice for `flashpipe` where that was typed: there may be no dodo file for `doit`."""
-    return str(error) if _words is None else str(error).replace("`doit ", "`flashpipe ")
 
 
 def boards() -> dict[str, BoardRun]:

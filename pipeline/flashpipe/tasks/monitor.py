@@ -114,7 +114,7 @@ def monitor(
     def text(data: bytes) -> str:
         if doubt.hear(data, time.monotonic()):
             session.say(
-                f"what comes is no text at {baud} baud: `doit monitor baud=9600` listens at another rate "
+                f"what comes is no text at {baud} baud: `flashpipe monitor baud=9600` listens at another rate "
                 "(the ROM's own log is at 74880)"
             )
         return places.show(screen.show(data))

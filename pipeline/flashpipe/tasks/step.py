@@ -20,7 +20,7 @@ from flashpipe.errors import (
 )
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.tasks.command_line import in_words_typed, named, preceding
+from flashpipe.tasks.command_line import named, preceding
 
 if TYPE_CHECKING:
     from flashpipe.jobs.request import Request
@@ -39,7 +39,7 @@ def report(error: PipelineError) -> TaskFailed:
 
         explain(error)
     sys.stdout.flush()
-    sys.stderr.write(f"error: {in_words_typed(error)}\n")
+    sys.stderr.write(f"error: {error}\n")
     sys.stderr.flush()
     return TaskFailed(str(error), report=False)
 
@@ -296,4 +296,4 @@ def refuse(error: PipelineError) -> dict[str, Any]:
 
 def not_named(task: str) -> NotNamedError:
     """The refusal of a task that writes to boards and was reached by default."""
-    return NotNamedError(f"{task} writes to a board and was not named on the command line", f"say `doit {task} …`")
+    return NotNamedError(f"{task} writes to a board and was not named on the command line", f"say `flashpipe {task} …`")

@@ -220,7 +220,7 @@ def _translate(port: str, error: OSError | ValueError) -> PipelineError:
         return _busy(port, find_owners(port) if sys.platform.startswith("linux") else [])
     if code in _MISSING or (sys.platform == "win32" and code == _WINDOWS_MISSING):
         return missing(port)
-    return PortError(f"{port}: cannot be opened: {error}", "is it a serial port? `doit ports` lists them")
+    return PortError(f"{port}: cannot be opened: {error}", "is it a serial port? `flashpipe ports` lists them")
 
 
 def _code(error: OSError | ValueError) -> int | None:
@@ -245,7 +245,7 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
     hint = (
         "is the server running there, and no other client connected?"
         if kind in {"rfc2217", "socket"}
-        else "`doit ports` lists what is there"
+        else "`flashpipe ports` lists what is there"
     )
     return NoPortError(f"{port}: cannot be opened: {error}", hint)
 

@@ -38,7 +38,7 @@ def audit_board(board: BoardRun) -> None:
         if not rows:
             raise NoReceiptError(
                 f"{device.port}: no receipt in {folder} says what board {device.mac} holds",
-                "`doit flash` or `doit restore` writes one; receipts of format 1 hold no digests",
+                "`flashpipe flash` or `flashpipe restore` writes one; receipts of format 1 hold no digests",
             )
         findings = audit(session, rows)
         for line in lines(findings, doubtful):

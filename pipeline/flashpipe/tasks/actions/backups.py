@@ -65,7 +65,7 @@ def _regions(board: BoardRun, device: Device) -> list[Region]:
     words = words_of(board.request.variables.text("regions"))
     if device.flash_size is None:
         raise FlashUnknownError(
-            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`doit doctor` says more"
+            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`flashpipe doctor` says more"
         )
     if not words:
         return [Region(0, device.flash_size)]

@@ -53,7 +53,7 @@ def run_lua(board: BoardRun) -> None:
     variables = board.request.variables
     name = variables.text("file")
     if not name:
-        raise BadValueError("which Lua file?", "say file=FILE, such as `doit lua file=test.lua`")
+        raise BadValueError("which Lua file?", "say file=FILE, such as `flashpipe lua file=test.lua`")
     file = read_lua_file(board.request.caller / name, name.replace("\\", "/").rpartition("/")[2])
     wait_s = parse_duration(variables.text("wait")) if variables.text("wait") else 0.0
     session = board.session()
