@@ -16,7 +16,9 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCES: Final = ROOT / "pipeline"
 PACKAGE: Final = "flashpipe"
-LEAVES: Final = frozenset({"digests", "errors", "events", "files", "flash", "locks", "units", "values", "versions"})
+LEAVES: Final = frozenset(
+    {"digests", "errors", "events", "files", "flash", "locks", "reset_mode", "units", "values", "versions"}
+)
 ARROWS: Final[dict[str, frozenset[str]]] = {
     "leaves": frozenset(),
     "firmware": frozenset({"leaves"}),

@@ -5,23 +5,23 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from flashpipe.board.boot import watch as watching
-from flashpipe.board.boot import watcher as bootlog
+from flashpipe.board.boot import watch
 from flashpipe.board.boot.expectations import accepts
-from flashpipe.board.boot.kinds import ALIVE, FAILED, Verdict
+from flashpipe.board.boot.kinds import ALIVE, ERRORS, FAILED, Verdict
+from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
 from flashpipe.events import Event, Message, Progress
-from flashpipe.flasher.boot_check import BOOT_ERRORS, boot_error, explain
+from flashpipe.flasher.boot_check import boot_error, explain
 from flashpipe.flasher.model import BootExpectation
 
 from tests.images import Builder
 
 
 def test_every_class_of_failure_has_a_code_and_a_status_of_its_own() -> None:
-    assert set(FAILED) <= set(BOOT_ERRORS)
-    assert set(BOOT_ERRORS) - set(FAILED) == {"formatting"}, "the one sign of life that can be too little by itself"
-    kinds: list[type[BootError]] = [*BOOT_ERRORS.values(), BootUnexpectedError]
+    assert set(FAILED) <= set(ERRORS)
+    assert set(ERRORS) - set(FAILED) == {"formatting"}, "the one sign of life that can be too little by itself"
+    kinds: list[type[BootError]] = [*ERRORS.values(), BootUnexpectedError]
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert len({kind.status for kind in kinds}) == len(kinds)
 
@@ -29,7 +29,7 @@ def test_every_class_of_failure_has_a_code_and_a_status_of_its_own() -> None:
 @pytest.mark.parametrize("kind", sorted(FAILED))
 def test_a_failure_is_named_with_its_proof_and_what_to_do(kind: str) -> None:
     error = boot_error("COM3", Verdict(kind, "it failed", ("first", "csum err ")), BootExpectation())
-    assert error.code == BOOT_ERRORS[kind].code
+    assert error.code == ERRORS[kind].code
     assert error.message == 'COM3: it failed; last line: "csum err"'
     assert error.hint == type(error).remedy
     assert error.verdict.kind == kind
@@ -118,14 +118,14 @@ def url(tmp_path: Path) -> str:
 )
 def test_a_virtual_board_is_judged_by_what_ails_it(url: str, more: str, kind: str) -> None:
     with closing(Session(f"{url}&{more}".rstrip("&"))) as session:
-        verdict = watching.boot(session, timeout_s=30.0, patient=True)
+        verdict = boot_check(session, timeout_s=30.0, patient=True)
     assert verdict.kind == kind
     assert verdict.firmware.startswith("NodeMCU 3.0.0") is (kind == "prompt")
 
 
 def test_the_addresses_of_a_crash_are_data(url: str) -> None:
     with closing(Session(f"{url}&app.trouble=exception")) as session:
-        crash = watching.boot(session, timeout_s=30.0).crash
+        crash = boot_check(session, timeout_s=30.0).crash
     assert crash is not None
     assert (crash.number, crash.name, crash.excvaddr) == (29, "StoreProhibited", 0)
     assert crash.epc1 is not None
@@ -134,26 +134,26 @@ def test_the_addresses_of_a_crash_are_data(url: str) -> None:
 @pytest.mark.parametrize(("rate", "baud"), [("", 115200), ("&app.baud=9600", 9600)])
 def test_a_running_board_is_judged_without_a_reset(url: str, rate: str, baud: int) -> None:
     with closing(Session(url + rate, reset="none")) as session:
-        verdict = watching.boot(session, timeout_s=30.0, look=True)
+        verdict = boot_check(session, timeout_s=30.0, passive=True)
     assert (verdict.kind, verdict.baud) == ("prompt", baud)
     assert verdict.summary.endswith("it was not reset")
 
 
 def test_a_loader_that_nobody_resets_is_seen(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootlog, "SWEEP_S", 1.0)
+    monkeypatch.setattr(watch, "SWEEP_S", 1.0)
     with closing(Session(f"{url}&start=rom", reset="none")) as session:
-        assert watching.boot(session, timeout_s=30.0, look=True).kind == "download-mode"
+        assert boot_check(session, timeout_s=30.0, passive=True).kind == "download-mode"
 
 
 def test_without_a_wire_and_a_person_a_flashed_board_is_not_just_looked_at(url: str) -> None:
     with closing(Session(url, reset="manual")) as session, pytest.raises(ConnectError):
-        watching.boot(session, timeout_s=30.0)
+        boot_check(session, timeout_s=30.0)
 
 
 def test_formatting_is_told_and_has_a_bar_of_its_own(url: str) -> None:
     events: list[Event] = []
     with closing(Session(f"{url}&time=real&app.format_sector_s=0.01", listener=events.append)) as session:
-        verdict = watching.boot(session, timeout_s=1.0)
+        verdict = boot_check(session, timeout_s=1.0)
     assert verdict.kind == "prompt", "longer than the limit for anything else"
     assert next(event.text for event in events if isinstance(event, Message)).startswith("the firmware is formatting")
     assert {event.step for event in events if isinstance(event, Progress)} >= {"format"}
@@ -163,5 +163,5 @@ def test_what_was_said_before_the_reset_does_not_count(url: str) -> None:
     with closing(Session(f"{url}&time=real&crystal=40&app.trouble=exception")) as session:
         session.open()
         time.sleep(0.5)  # it has started by itself, and crashed
-        log = watching.boot(session, timeout_s=20.0).log
+        log = boot_check(session, timeout_s=20.0).log
     assert "rst cause:1" not in log

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
+from flashpipe.board.boot.kinds import ERRORS
 from flashpipe.board.boot.watcher import Verdict
 from flashpipe.board.lua.acceptance import LuaPolicy
 from flashpipe.board.lua.files import FileState, LuaFile
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BootError, BootPanicError, BootSilentError, LuaFailedError, StartFileError
+from flashpipe.errors import BootError, LuaFailedError, StartFileError
 from flashpipe.flasher import lua_stage as luastage
 from flashpipe.flasher.lua_stage import first_boot_check, restart
 
@@ -40,15 +41,15 @@ def failing(*errors: BootError) -> Callable[[], Verdict]:
 
 
 def test_a_panic_over_an_init_lua_that_is_replaced_anyway_is_no_end(session: Session) -> None:
-    assert first_boot_check(session, INIT, failing(BootPanicError("PANIC"))) is PROMPT
+    assert first_boot_check(session, INIT, failing(ERRORS["panic"]("PANIC"))) is PROMPT
 
 
 @pytest.mark.parametrize(
     ("wish", "error"),
     [
-        (LuaPolicy(files=(LuaFile("main.lua", b""),)), BootPanicError("PANIC")),
-        (LuaPolicy(), BootPanicError("PANIC")),
-        (INIT, BootSilentError("silence")),
+        (LuaPolicy(files=(LuaFile("main.lua", b""),)), ERRORS["panic"]("PANIC")),
+        (LuaPolicy(), ERRORS["panic"]("PANIC")),
+        (INIT, ERRORS["silence"]("silence")),
     ],
 )
 def test_any_other_failure_stands(wish: LuaPolicy, error: BootError, session: Session) -> None:
@@ -58,8 +59,8 @@ def test_any_other_failure_stands(wish: LuaPolicy, error: BootError, session: Se
 
 def test_without_a_way_in_the_panic_stands(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(luastage, "park", lambda *_: False)
-    with pytest.raises(BootPanicError):
-        first_boot_check(session, INIT, failing(BootPanicError("PANIC")))
+    with pytest.raises(ERRORS["panic"]):
+        first_boot_check(session, INIT, failing(ERRORS["panic"]("PANIC")))
 
 
 @pytest.mark.parametrize(
@@ -90,12 +91,12 @@ def test_a_new_init_lua_is_watched(
 
 
 def test_a_boot_that_fails_over_a_new_init_lua_is_its_fault(session: Session) -> None:
-    failure = BootPanicError("PANIC")
+    failure = ERRORS["panic"]("PANIC")
     failure.verdict = Verdict("panic", "Lua panic: not enough memory")
     with pytest.raises(StartFileError, match="not enough memory") as put_aside:
         restart(session, 115200, SENT, failing(failure))
     assert "init.lua.bad" in put_aside.value.hint
-    with pytest.raises(BootPanicError):
+    with pytest.raises(ERRORS["panic"]):
         restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], failing(failure))
 
 

@@ -162,7 +162,7 @@ BACKUPS: Final = (
     Mutant(
         "verify-gives-up-where-the-line-breaks",
         "pipeline/flashpipe/flasher/flash.py",
-        "    differs = session.climb(work)\n",
+        "    differs = session.retry(work)\n",
         "    differs = work()\n",
         "one lost byte ends a verification that a lower rate would carry",
         ("tests/tasks/test_ladder.py::test_reading_too_is_begun_anew_in_another_way",),

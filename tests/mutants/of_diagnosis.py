@@ -17,7 +17,11 @@ DIAGNOSING, TRANSCRIPT, MASKING = (
     "pipeline/flashpipe/cli/mask.py",
 )
 BUNDLE = "pipeline/flashpipe/cli/bundle.py"
-T_RULES, T_DOCTOR, T_TAPE = "tests/board/test_diagnosis.py", "tests/board/test_doctor.py", "tests/board/test_tape.py"
+T_RULES, T_DOCTOR, T_TAPE = (
+    "tests/board/diagnosis/test_judge.py",
+    "tests/board/ports/test_doctor.py",
+    "tests/board/session/test_traffic.py",
+)
 T_FAULTS, T_BUNDLE = "tests/tasks/test_diagnoses.py", "tests/tasks/test_bundle.py"
 
 DIAGNOSIS: Final = (
@@ -40,7 +44,7 @@ DIAGNOSIS: Final = (
     Mutant(
         "two-causes-at-once",
         FLASH_RULES,
-        "if not _plain(evidence) or _unstable(evidence) is not None or found.bad_blocks > 1:",
+        "if not _plain(evidence) or _unstable(evidence) is not None or findings.bad_blocks > 1:",
         "if not _plain(evidence) or _unstable(evidence) is not None:",
         "a flash that took nothing is called worn out at one place",
         (

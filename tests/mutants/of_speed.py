@@ -8,15 +8,19 @@ from tests.mutants.mutant import Mutant
 
 COMPARING, JOURNAL = "pipeline/flashpipe/board/loader/compare.py", "pipeline/flashpipe/records/journal.py"
 WRITING, WRITER = "pipeline/flashpipe/flasher/write.py", "pipeline/flashpipe/board/loader/writer.py"
-T_COMPARING, T_JOURNAL = "tests/board/test_comparing.py", "tests/test_journal.py"
-T_RUNS, T_WRITER = "tests/flasher/test_runs.py", "tests/board/test_writer.py"
+T_COMPARING, T_JOURNAL = "tests/board/loader/test_compare.py", "tests/test_journal.py"
+T_RUNS, T_WRITER = "tests/flasher/test_runs.py", "tests/board/loader/test_writer.py"
 
 COST, FRAMES, PACKING = (
     "pipeline/flashpipe/plan/cost.py",
     "pipeline/flashpipe/board/loader/frames.py",
     "pipeline/flashpipe/board/loader/compression.py",
 )
-T_COST, T_FRAMES, T_PACKING = "tests/test_cost.py", "tests/board/test_frames.py", "tests/test_packing.py"
+T_COST, T_FRAMES, T_PACKING = (
+    "tests/test_cost.py",
+    "tests/board/loader/test_frames.py",
+    "tests/board/loader/test_compression.py",
+)
 
 SPEED: Final = (
     Mutant(

@@ -7,16 +7,16 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 COMPARING = "pipeline/flashpipe/board/loader/compare.py"
-WRITER, LOADER, SESSION = (
+WRITER, LOADER, LINE = (
     "pipeline/flashpipe/board/loader/writer.py",
     "pipeline/flashpipe/board/loader/link.py",
-    "pipeline/flashpipe/board/session/session.py",
+    "pipeline/flashpipe/board/session/line.py",
 )
 FRAMES, WRITING = "pipeline/flashpipe/board/loader/frames.py", "pipeline/flashpipe/flasher/write.py"
 REACHING, LADDER = "pipeline/flashpipe/board/session/connect.py", "pipeline/flashpipe/board/session/fallbacks.py"
-CHIPS, PORTLOCK, SERIALPORT = (
+CHIPS, NAMES, SERIALPORT = (
     "pipeline/flashpipe/board/loader/chips.py",
-    "pipeline/flashpipe/board/ports/lock.py",
+    "pipeline/flashpipe/board/ports/names.py",
     "pipeline/flashpipe/board/ports/open.py",
 )
 VERDICT, BOOTLOG = "pipeline/flashpipe/board/boot/verdict.py", "pipeline/flashpipe/board/boot/watcher.py"
@@ -59,10 +59,14 @@ CLI, SOURCES, PORTS = (
 )
 PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/request.py", "pipeline/flashpipe/profile/keys.py"
 
-T_COMPARING = "tests/board/test_comparing.py"
-T_WRITER, T_CHIPS, T_LOCK = "tests/board/test_writer.py", "tests/board/test_chips.py", "tests/board/test_portlock.py"
-T_VERDICT, T_BOOTLOG = "tests/board/test_verdict.py", "tests/board/test_bootlog.py"
-T_LOADER, T_RUNS = "tests/board/test_loader.py", "tests/flasher/test_runs.py"
+T_COMPARING = "tests/board/loader/test_compare.py"
+T_WRITER, T_CHIPS, T_LOCK = (
+    "tests/board/loader/test_writer.py",
+    "tests/board/loader/test_chips.py",
+    "tests/board/ports/test_lock.py",
+)
+T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
+T_LOADER, T_RUNS = "tests/board/loader/test_link.py", "tests/flasher/test_runs.py"
 T_PLAN, T_FLASH, T_JOURNAL = "tests/test_plan.py", "tests/test_flash.py", "tests/test_journal.py"
 T_RECEIPT, T_FILES = "tests/test_receipt.py", "tests/test_files.py"
 T_IMAGE, T_GATE, T_MAP = (
@@ -92,7 +96,7 @@ HOST: Final = (
     Mutant(
         "verify-compares-nothing",
         WRITER,
-        "if not holds(loader, piece, part):\n            raise",
+        "if not matches(loader, piece, part):\n            raise",
         "if False:\n            raise",
         "a write that did not take is called verified",
         (f"{T_WRITER}::test_verify_names_the_first_bad_sector",),
@@ -245,8 +249,8 @@ HOST: Final = (
     Mutant(
         "clean-before-verify",
         RUNNING,
-        "    try:\n        session.climb(work.attempt)",
-        '    _record(session, found, policy, "clean", refuge)\n    try:\n        session.climb(work.attempt)',
+        "    try:\n        session.retry(work.attempt)",
+        '    _record(session, found, policy, "clean", refuge)\n    try:\n        session.retry(work.attempt)',
         "a write that failed its verification is clean in the journal, and later trusted",
         (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
@@ -421,7 +425,7 @@ HOST: Final = (
     Mutant(
         "damaged-boot-sector-taken-for-another-firmware",
         PROBING,
-        "return told and all(writer.holds(session.link, piece, part) for part in parts)",
+        "return told and all(writer.matches(session.link, piece, part) for part in parts)",
         "return False",
         "a board with one bad sector loses the partition table it has made its own",
         (f"{T_RUNS}::test_what_the_firmware_changed_outlives_a_damaged_boot_sector",),
@@ -429,7 +433,7 @@ HOST: Final = (
     Mutant(
         "another-firmwares-table-is-left",
         PROBING,
-        "return told and all(writer.holds(session.link, piece, part) for part in parts)",
+        "return told and all(writer.matches(session.link, piece, part) for part in parts)",
         "return told",
         "a board that was given another firmware keeps that one's partition table",
         (f"{T_RUNS}::test_a_board_that_starts_with_other_code_gets_the_plans_own_table",),
@@ -770,7 +774,7 @@ HOST: Final = (
     ),
     Mutant(
         "port-not-locked",
-        PORTLOCK,
+        "pipeline/flashpipe/board/ports/lock.py",
         "given = not files.try_lock(stream, _ENTRY_SIZE)",
         "given = False",
         "two runs write one board at the same time",
@@ -778,8 +782,8 @@ HOST: Final = (
     ),
     Mutant(
         "session-takes-no-lock",
-        SESSION,
-        "ports.lock_port(self.port, ask=not self.offers)",
+        LINE,
+        "lock_port(self.port, ask=not self.offers)",
         "suppress()",
         "two runs write one board at the same time",
         (f"{T_RUNS}::test_a_port_in_use_is_refused",),
@@ -790,11 +794,11 @@ HOST: Final = (
         "made.rts = False",
         "made.rts = True",
         "the monitor resets the board that it shall only listen to",
-        ("tests/board/test_serialport.py::test_opening_lets_both_lines_go_in_one_step",),
+        ("tests/board/ports/test_open.py::test_opening_lets_both_lines_go_in_one_step",),
     ),
     Mutant(
         "refused-board-left-in-its-loader",
-        SESSION,
+        "pipeline/flashpipe/board/session/session.py",
         "                self._let_run(link)  # it was only looked at",
         "                pass  # it was only looked at",
         "a board that was only looked at stands still afterwards",
@@ -803,7 +807,7 @@ HOST: Final = (
     Mutant(
         "reset-none-resets",
         REACHING,
-        'if session.reset == "none":\n        raise',
+        "if line.reset == ResetMode.NONE:\n        raise",
         "if False:\n        raise",
         "a board that must not be reset is reset",
         (f"{T_HAND}::test_a_board_that_is_not_in_download_mode_is_not_reset",),
@@ -862,7 +866,7 @@ HOST: Final = (
         "baud * ROM_BAUD // before, ROM_BAUD",
         "baud, before",
         "above 460800 baud the stub ends at a rate that nobody wished for",
-        ("tests/board/test_loader.py::test_the_rate_can_be_changed_again_and_again",),
+        ("tests/board/loader/test_link.py::test_the_rate_can_be_changed_again_and_again",),
     ),
     Mutant(
         "crystal-forgotten-at-boot",
@@ -882,7 +886,7 @@ HOST: Final = (
     ),
     Mutant(
         "links-are-other-ports",
-        PORTLOCK,
+        NAMES,
         "return os.path.realpath(port)",
         "return port",
         "/dev/serial/by-id/… and /dev/ttyUSB0 are written at the same time",
@@ -894,7 +898,7 @@ HOST: Final = (
         "if len(fitting) == 1:",
         "if fitting:",
         "of two adapters the first is flashed, unasked",
-        ("tests/board/test_ports.py::test_two_adapters_are_refused_with_a_list",),
+        ("tests/board/ports/test_choice.py::test_two_adapters_are_refused_with_a_list",),
     ),
     Mutant(
         "serial-ports-of-the-machine-too",
@@ -902,7 +906,7 @@ HOST: Final = (
         "on_usb = [info for info in candidates if info.vid is not None]",
         "on_usb = list(candidates)",
         "a built-in port with something else behind it is written to",
-        ("tests/board/test_ports.py::test_a_built_in_port_is_never_taken_by_itself",),
+        ("tests/board/ports/test_choice.py::test_a_built_in_port_is_never_taken_by_itself",),
     ),
     Mutant(
         "package-of-any-version",
@@ -1051,7 +1055,7 @@ HOST: Final = (
     ),
     Mutant(
         "work-goes-on-after-a-stop",
-        SESSION,
+        LINE,
         "        if self.stop.is_set():",
         "        if False:",
         "Ctrl-C is heeded only when the write is over",

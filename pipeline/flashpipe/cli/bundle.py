@@ -119,7 +119,7 @@ def collect(folder: Path, port: str = "", mask: Mask | None = None) -> dict[str,
 
 
 def _failure(folder: Path, port: str) -> dict[str, Any]:
-    from flashpipe.board.ports.choice import port_slug  # noqa: PLC0415  imports the board's room
+    from flashpipe.board.ports.names import port_slug  # noqa: PLC0415  imports the board's room
     from flashpipe.flasher.explain_failure import LAST  # noqa: PLC0415
 
     if port:
@@ -169,12 +169,11 @@ def _json(record: object) -> str:
 
 
 def _host_text(failure: dict[str, Any]) -> str:
-    from flashpipe.board.ports import choice as ports  # noqa: PLC0415  imports the board's room
-    from flashpipe.board.ports import doctor  # noqa: PLC0415  imports the board's room
+    from flashpipe.board.ports import discovery, doctor  # noqa: PLC0415  imports the board's room
     from flashpipe.board.ports.host import this_host  # noqa: PLC0415
     from flashpipe.jobs.doctor import describe  # noqa: PLC0415
 
-    there = ports.list_ports()
+    there = discovery.list_ports()
     lines = [f"port {info.device}: {info.adapter()} {info.usb()} {info.description}".rstrip() for info in there]
     evidence = failure.get("evidence", {})
     if evidence:

@@ -24,7 +24,7 @@ from flashpipe.text.lines import ConsoleLines, print_result
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
-    from flashpipe.board.session.session import Device
+    from flashpipe.board.loader.device import Device
 
 PREFERRED: Final = ("nodemcu-devkit", "esp12", "esp8285", "esp01-1m", "esp01")
 """Which of several fitting profiles is offered first: the commonest board of each kind."""
@@ -103,10 +103,10 @@ def _command(here: Path, project: Path, name: str) -> str:
 
 def _remember(port: str, device: Device, name: str) -> bool:
     """Note the port for the profile; False where `port: auto` could not find it again."""
-    from flashpipe.board.ports import choice as ports  # noqa: PLC0415  imports the board's room
+    from flashpipe.board.ports import discovery  # noqa: PLC0415  imports the board's room
     from flashpipe.jobs.port_choice import remember  # noqa: PLC0415
 
-    if not any(info.device == port and info.usb() for info in ports.list_ports()):
+    if not any(info.device == port and info.usb() for info in discovery.list_ports()):
         return False
     remember(port, device.mac, name)
     return True
@@ -150,18 +150,20 @@ def _look_at_board(request: Request, port: str) -> Device:
 
 
 def _find_port(*, ask: bool) -> str:
-    from flashpipe.board.ports import choice as ports  # noqa: PLC0415
+    from flashpipe.board.ports import discovery  # noqa: PLC0415
+    from flashpipe.board.ports.choice import choose_port  # noqa: PLC0415
+    from flashpipe.board.ports.memory import PortMemory  # noqa: PLC0415
 
-    found = ports.list_ports()
+    found = discovery.list_ports()
     try:
-        return ports.choose_port("auto", found).device
+        return choose_port("auto", found).device
     except NoPortError as error:
         raise NoPortError(error.message, f"{error.hint}\n  or try it without a board: {WITHOUT_BOARD}") from None
     except PortAmbiguousError as error:
         if not ask:
             raise PortAmbiguousError(error.message, "say which: flashpipe init NAME --port PORT") from None
     fitting = [info for info in found if info.usb()]
-    memory = ports.PortMemory()
+    memory = PortMemory()
     lines = [f"{info.device}  {info.adapter()}  {memory.describe(info.key())}".rstrip() for info in fitting]
     return fitting[_pick("which port?", lines)].device
 

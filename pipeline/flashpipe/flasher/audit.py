@@ -38,7 +38,7 @@ def audit(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:
     Raises:
         WireError, PortLostError: it does not answer.
     """
-    return session.climb(lambda: _ask(session, rows))
+    return session.retry(lambda: _ask(session, rows))
 
 
 def _ask(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:

@@ -34,7 +34,7 @@ def save_regions(
         RecordError: it cannot be stored.
     """
     wanted = merge(region.sectors() for region in regions)
-    return session.climb(lambda: _save(session, store, wanted, why, about))
+    return session.retry(lambda: _save(session, store, wanted, why, about))
 
 
 def _save(
@@ -140,7 +140,7 @@ def read_checked(session: Session, region: Region, digest: bytes, on_read: OnByt
     data = _try(session, region, digest, on_read)
     if data is not None:
         return data
-    session.say(f"{region} came through damaged: reading it again in smaller pieces")
+    session.notify(f"{region} came through damaged: reading it again in smaller pieces")
     out = bytearray()
     for sector in region.split(SECTOR_SIZE):
         out += _sector(session, sector, _shifted(on_read, len(out)))

@@ -5,35 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from flashpipe import errors
-from flashpipe.board.boot import watch as watching
-from flashpipe.board.boot.expectations import WORDS, resolve
-from flashpipe.board.boot.watcher import Verdict, accepts
+from flashpipe.board.boot.expectations import WORDS, accepts, resolve
+from flashpipe.board.boot.kinds import Verdict, error_class
+from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.flasher.model import BootExpectation
 from flashpipe.records import journal
 
-BOOT_ERRORS: Final[dict[str, type[BootError]]] = {
-    "boot-loop": errors.BootLoopError,
-    "bad-checksum": errors.BootChecksumError,
-    "no-image": errors.BootNoImageError,
-    "wrong-mode": errors.BootWrongModeError,
-    "rf-cal": errors.BootRfCalError,
-    "system-params": errors.BootParametersError,
-    "exception": errors.BootExceptionError,
-    "panic": errors.BootPanicError,
-    "watchdog": errors.BootWatchdogError,
-    "brown-out": errors.BootBrownOutError,
-    "wrong-size": errors.BootSizeError,
-    "bad-partitions": errors.BootPartitionsError,
-    "formatting": errors.BootFormattingError,
-    "strapping": errors.BootStrappingError,
-    "unreadable": errors.BootUnreadableError,
-    "silence": errors.BootSilentError,
-    "download-mode": errors.BootDownloadError,
-}
-"""Class of verdict to error; what is absent here did start, but is not what was expected."""
 UNREADABLE_IMAGE: Final = {"no-image", "bad-checksum"}
 """What the ROM says of an image that it cannot read."""
 PREDICTED: Final = " (virtual board: predicted from the image, firmware not executed)"
@@ -64,7 +43,7 @@ def judge(
     with session.step("boot", "reading the boot log") as result:
         text = "" if wish.expect in WORDS else wish.expect
         patient = resolve(wish.expect, image_is_nodemcu=is_nodemcu) == "nodemcu"
-        seen = watching.boot(session, timeout_s=wish.timeout_s, wait_for=text, patient=patient, look=look)
+        seen = boot_check(session, timeout_s=wish.timeout_s, wait_for=text, patient=patient, passive=look)
         verdict = explain(seen, mode)
         passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
         if text and passed:
@@ -93,12 +72,12 @@ def explain(verdict: Verdict, mode: str) -> Verdict:
 
 def boot_error(port: str, verdict: Verdict, wish: BootExpectation) -> BootError:
     """The error for a verdict that does not pass; carries the verdict as `verdict`."""
-    kind = BOOT_ERRORS.get(verdict.kind, BootUnexpectedError)
+    kind = error_class(verdict.kind)
     wished = {"auto": "NodeMCU", "nodemcu": "NodeMCU", "any": "a sign of life"}.get(wish.expect, f'"{wish.expect}"')
     wanted = "" if kind is not BootUnexpectedError else f"; expected {wished}"
     proof = f'; last line: "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
     hint = kind.remedy
-    if watching.NO_WIRE in verdict.summary:
+    if verdict.still_in_loader:
         hint = "press RESET yourself (reset=manual, on a terminal), or leave the check out: boot=off"
     error = kind(f"{port}: {verdict.summary}{wanted}{proof}", hint)
     error.verdict = verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flashpipe.board.loader.chips import describe_flash
-from flashpipe.board.session.session import Device
+from flashpipe.board.loader.device import Device
 from flashpipe.errors import FlashModeError, FlashSizeError, FlashUnknownError, WrongBoardError, WrongChipError
 from flashpipe.firmware.image import check_mode
 from flashpipe.firmware.overrides import Override, Overrides

@@ -11,17 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe import files
-from flashpipe.board.boot import watcher as bootlog
-from flashpipe.board.diagnosis import look as postmortem
+from flashpipe.board.boot.watcher import rom_baud
 from flashpipe.board.diagnosis.evidence import Evidence, Findings
 from flashpipe.board.diagnosis.judge import UNKNOWN, Diagnosis, judge
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.diagnosis.look import PlannedBytes, look_after_failure
+from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import adapter_name, look_at_host
+from flashpipe.board.ports.names import port_slug
 from flashpipe.board.session import traffic_text as transcript
 from flashpipe.board.session.session import Session
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.board.session.traffic import FROM_BOARD, Chunk
-from flashpipe.errors import BootError, PipelineError, PortError, RecordError
+from flashpipe.errors import (
+    BootError,
+    FlashUnknownError,
+    PipelineError,
+    PortError,
+    RecordError,
+    WireDamage,
+    WireError,
+)
 from flashpipe.flash import Region
 from flashpipe.records import journal, receipt
 
@@ -35,7 +44,7 @@ _OURS: Final = re.compile("OHAI|U{8,}")
 _TALK: Final = 2048
 _FEW: Final = 12
 """Stray bytes that noise makes; a ROM's first line has more."""
-_ROM_BAUDS: Final = frozenset({bootlog.rom_baud(26)})
+_ROM_BAUDS: Final = frozenset({rom_baud(26)})
 LAST: Final = "failures"
 """Folder, beside the receipts, of the last failure on each port."""
 
@@ -48,12 +57,12 @@ def explain(error: PipelineError) -> None:
 
 def explain_on(board: BoardRun, session: Session, error: PipelineError, plan: FlashPlan | None) -> None:
     """Look at the board after a failure and give the error its diagnosis; keeps the evidence for a bundle."""
-    chunks = session.tape.chunks()
+    chunks = session.traffic.chunks()
     step = session.doing
     wanted = _wanted(plan) if plan else None
     planned = [segment.region for segment in plan.segments] if plan else []
     usb = _usb(session)
-    found = postmortem.examine(session, error, planned=planned, wanted=wanted)
+    found = look_after_failure(session, error, planned=planned, planned_bytes=wanted)
     evidence = _evidence(board, session, error, plan, found=found, chunks=chunks, step=step, usb=usb)
     error.diagnosis = judge(evidence)
     if error.diagnosis.rule == UNKNOWN:
@@ -70,11 +79,11 @@ def _usb(session: Session) -> tuple[str, str]:
         return adapter_name(int(vid, 16), int(pid, 16)), told
     if "://" in session.port:
         return "", ""
-    info = next((info for info in ports.list_ports() if info.device == session.port), None)
+    info = next((info for info in discovery.list_ports() if info.device == session.port), None)
     return (info.adapter(), info.usb()) if info else ("", "")
 
 
-def _wanted(plan: FlashPlan) -> postmortem.Wanted:
+def _wanted(plan: FlashPlan) -> PlannedBytes:
     def bytes_of(region: Region) -> bytes | None:
         for segment in plan.segments:
             if segment.region.common(region) == region:
@@ -123,7 +132,11 @@ def _evidence(
         expect=_expected(board),
         journal=_journal(device.mac) if device else "unknown",
         virtual=session.virtual,
-        found=found,
+        damage=error.damage if isinstance(error, WireError) else WireDamage.NONE,
+        stub_silent=isinstance(error, WireError) and error.stub_silent,
+        flash_silent=isinstance(error, FlashUnknownError) and error.silent,
+        unknown_rate=verdict is not None and verdict.unknown_rate,
+        findings=found,
         host=look_at_host() if isinstance(error, PortError) else Evidence("").host,
     )
 
@@ -169,7 +182,7 @@ def _keep(folder: Path, evidence: Evidence, found: Diagnosis, chunks: list[Chunk
         "image": asdict(plan.firmware) if plan else {},
         "transcript": list(transcript.lines(chunks)),
     }
-    name = ports.port_slug(evidence.port) + ".json"
+    name = port_slug(evidence.port) + ".json"
     files.write_atomic(folder / name, (json.dumps(_masked(record), indent=1) + "\n").encode())
 
 

@@ -65,7 +65,7 @@ def back_up_losses(session: Session, found: Probe, policy: Policy) -> Probe:
     if decision is None:
         return found
     for line in lines(decision):
-        session.say(line)
+        session.notify(line)
     wish = keep_policy(policy)
     losses, overridden = insisted_losses(decision, wish), found.overridden
     if losses:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
 from flashpipe.board.loader import writer
-from flashpipe.board.session.session import Device, Session
+from flashpipe.board.loader.device import Device
+from flashpipe.board.session.session import Session
 from flashpipe.digests import region_digests
 from flashpipe.errors import BootError, PipelineError, VerifyError
 from flashpipe.flash import Region, merge
@@ -34,18 +35,18 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
         WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
         BootError: everything is written and verified, and the board does not run as it should.
     """
-    session.say(found.reason)
+    session.notify(found.reason)
     if found.holds:
         entry = found.entry
         if not entry.finished(found.plan.fingerprint):
             entry = _record(session, found, policy, "clean", entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
     probed = found
-    found = session.climb(lambda: with_init_data(session, fit_to_board(session, probed, policy), policy))
-    dirty = everything(found) if found.forced else session.climb(lambda: compare(session, found))
+    found = session.retry(lambda: with_init_data(session, fit_to_board(session, probed, policy), policy))
+    dirty = everything(found) if found.forced else session.retry(lambda: compare(session, found))
     if not dirty:
         reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
-        session.say(reason)
+        session.notify(reason)
         entry = _record(session, found, policy, "clean", found.entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=reason))
     found = back_up_losses(session, found, policy)
@@ -67,7 +68,7 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
     work = Work(session, found, dirty, policy.read_back)
     done = Outcome("broken-off", found.device, reason=found.reason, keeping=keep_summary(found), backup=refuge)
     try:
-        session.climb(work.attempt)
+        session.retry(work.attempt)
     except PipelineError as error:  # the receipt says how far it came
         so_far = replace(done, written=tuple(work.written), sent=work.sent, overridden=found.overridden)
         error.done = error.done or so_far
@@ -91,7 +92,7 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Journ
     if not policy.boot.check:
         session.leave()
         if policy.lua:
-            session.say("the boot is not watched: neither acceptance nor Lua files are looked at")
+            session.notify("the boot is not watched: neither acceptance nor Lua files are looked at")
         return replace(done, verdict=NOT_CHECKED)
     from flashpipe.flasher import boot_check as booting  # noqa: PLC0415  only a watched boot needs them
     from flashpipe.flasher import lua_stage as luastage  # noqa: PLC0415  only a watched boot needs them
@@ -141,7 +142,7 @@ def erase(session: Session, policy: Policy) -> Outcome:
                 writer.verify(session.link, [blank], [whole], session.progress("verify"))
                 result.append(f"{format_size(whole.size)} blank")
 
-    session.climb(work)
+    session.retry(work)
     journal.write(replace(entry, state="erased"))
     blank = (whole,) if whole.size else ()
     session.leave()
@@ -167,7 +168,7 @@ def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
             return error  # an answer, and no fault of the line: looking at it another way changes nothing
         return None
 
-    differs = session.climb(work)
+    differs = session.retry(work)
     if differs is not None:
         raise differs
     session.leave()

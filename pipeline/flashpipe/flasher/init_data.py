@@ -69,7 +69,7 @@ def _with(session: Session, found: Probe, place: Region, decision: InitDataDecis
     if found.holds:
         reason, difference = f"board {found.device.mac} holds the image, but not all it needs: {told}", place
     else:
-        session.say(told)
+        session.notify(told)
     plan = fitted(found.plan, [(place.start, decision.sector, "SDK init data")])
     owned = Volatile(place, "the firmware may change it once it runs")
     return replace(

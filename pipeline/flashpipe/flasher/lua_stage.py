@@ -13,8 +13,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from flashpipe.board.boot import watch as watching
-from flashpipe.board.boot.watcher import BootWatcher, Verdict, accepts
+from flashpipe.board.boot.expectations import accepts
+from flashpipe.board.boot.kinds import ERRORS, Verdict
+from flashpipe.board.boot.watch import boot_check, watch
+from flashpipe.board.boot.watcher import BootWatcher
 from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
 from flashpipe.board.lua.console import FIND_S, Console, Ran, find_console
@@ -24,7 +26,6 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     AcceptanceOutputError,
     BootError,
-    BootPanicError,
     ConnectError,
     ConsoleError,
     FileDamagedError,
@@ -64,6 +65,7 @@ _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n
 _AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
 """The end of a banner: the board has started once more."""
 _PROMPT: Final = re.compile(r"^> ", re.MULTILINE)
+PANIC: Final = ERRORS["panic"]
 _DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
 """What a program that prints, resets or takes the UART does to us."""
 
@@ -93,7 +95,7 @@ def reach(session: Session, *, timeout_s: float = 60.0) -> Console:
 
 def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdict:
     try:
-        verdict = watching.boot(session, timeout_s=timeout_s, patient=True)
+        verdict = boot_check(session, timeout_s=timeout_s, patient=True)
     except ConnectError:
         raise error from None
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
@@ -109,10 +111,10 @@ def first_boot_check(session: Session, wish: LuaPolicy, look: Callable[[], Verdi
     """
     try:
         return look()
-    except BootPanicError:
+    except PANIC:
         if not any(file.name == START for file in wish.files) or not disable_init_lua(session, session.rate):
             raise
-    session.say(f"the init.lua on the board panicked: it was renamed to {PARKED}, the profile's takes its place")
+    session.notify(f"the init.lua on the board panicked: it was renamed to {PARKED}, the profile's takes its place")
     return look()
 
 
@@ -142,7 +144,7 @@ def apply_lua_policy(session: Session, wish: LuaPolicy, done: Outcome, look: Cal
         if not disable_init_lua(session):
             error.hint += f"; if {START} on the board holds it: {ERASE}"
             raise
-        session.say(f"the init.lua on the board disturbed its console: it was renamed to {PARKED}, trying again")
+        session.notify(f"the init.lua on the board disturbed its console: it was renamed to {PARKED}, trying again")
     return _carry_out(session, wish, done, look)
 
 
@@ -313,9 +315,9 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
     with session.step("boot", "restarting by Lua") as result:
         session.tune(baud)
         session.send(b"\rnode.restart()\r")
-        session.hear(ECHO_S)
+        session.receive(ECHO_S)
         watcher = BootWatcher(now=time.monotonic(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
-        verdict = watching.watch(session, watcher, RESTART_S)
+        verdict = watch(session, watcher, RESTART_S)
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if not accepts("nodemcu", verdict, image_is_nodemcu=True):
         raise boot_error(session.port, verdict, BootExpectation(expect="nodemcu"))
@@ -326,7 +328,7 @@ def _listen(session: Session, seconds: float) -> str:
     """What the board says for so long, or until it dies."""
     end_s, text = time.monotonic() + seconds, ""
     while (left := end_s - time.monotonic()) > 0:
-        text += session.hear(min(left, 0.1)).decode("latin-1").replace("\r", "")
+        text += session.receive(min(left, 0.1)).decode("latin-1").replace("\r", "")
         if _DIES.search(text) or _AGAIN.search(text):
             end_s = min(end_s, time.monotonic() + REST_S)  # the rest of that line
     return text
@@ -347,7 +349,7 @@ def disable_init_lua(session: Session, baud: int = 115200) -> bool:
     with session.step("rescue", "waiting for a prompt") as result:
         if session.resets_by_wire:
             with suppress(PipelineError):
-                watching.boot(session, timeout_s=PARK_S)
+                boot_check(session, timeout_s=PARK_S)
         session.tune(baud)
         end_s = time.monotonic() + PARK_S
         line = (
@@ -359,7 +361,7 @@ def disable_init_lua(session: Session, baud: int = 115200) -> bool:
             if "\n> " in heard or time.monotonic() - knocked_s > KNOCK_S:
                 session.send(b"\r" + line.encode() + b"\r")
                 heard, knocked_s = "", time.monotonic()
-            heard = (heard + session.hear(0.02).decode("latin-1").replace("\r", ""))[-1000:]
+            heard = (heard + session.receive(0.02).decode("latin-1").replace("\r", ""))[-1000:]
             if "=#parked true#=" in heard:
                 result.append(f"init.lua is out of the way, as {PARKED}")
                 return True

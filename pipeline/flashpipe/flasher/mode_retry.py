@@ -74,7 +74,7 @@ def retry(
         return error
     last = error
     for mode in modes:
-        session.say(f"the board does not start in {plan.settings.mode}: trying {mode}, header only (mode_retry)")
+        session.notify(f"the board does not start in {plan.settings.mode}: trying {mode}, header only (mode_retry)")
         other = with_mode(plan, mode)
         put = _put_header(session, other, entry)
         try:
@@ -83,11 +83,11 @@ def retry(
             last = failed
             continue
         advice = f"it starts in {mode}, not in {plan.settings.mode}: the profile should say `flash: {{mode: {mode}}}`"
-        session.say(advice)
+        session.notify(advice)
         return Started(replace(found, plan=other), put, verdict, advice)
     _put_header(session, plan, entry)
     session.leave()
-    session.say(f"it starts in none of {', '.join((plan.settings.mode, *modes))}: the header is as it was")
+    session.notify(f"it starts in none of {', '.join((plan.settings.mode, *modes))}: the header is as it was")
     return last  # every part can be read in dout: what fails there is not the mode
 
 
@@ -106,7 +106,7 @@ def _put_header(session: Session, plan: FlashPlan, entry: journal.JournalEntry) 
 
     session.connected()  # before the journal says so: a board that was swapped is not this one
     journal.write(replace(entry, state="writing", verdict="not-checked", passed=False))
-    session.climb(work)
+    session.retry(work)
     return journal.write(
         replace(
             entry,

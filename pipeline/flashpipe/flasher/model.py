@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
+from flashpipe.board.loader.device import Device
 from flashpipe.board.lua.acceptance import NO_WISH, AcceptanceFinding, LuaPolicy
-from flashpipe.board.session.session import Device
 from flashpipe.firmware.init_data import InitDataPolicy
 from flashpipe.firmware.overrides import Override
 from flashpipe.flash import Region

@@ -22,7 +22,7 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     Raises:
         PipelineError: no connection, or not the board the profile describes, or not all that it needs is at hand.
     """
-    return session.climb(lambda: _probe(session, plan, policy))
+    return session.retry(lambda: _probe(session, plan, policy))
 
 
 def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
@@ -41,7 +41,7 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     if policy.force:
         return Probe(plan, device, entry, None, (), "force=1: written although the board may hold it")
     if entry.state == "writing":
-        session.say(f"an earlier run on {device.mac} did not finish: comparing and continuing")
+        session.notify(f"an earlier run on {device.mac} did not finish: comparing and continuing")
     if policy.trust_journal and entry.finished(plan.fingerprint):
         return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
     with session.step("probe", "comparing digests") as result:
@@ -171,7 +171,7 @@ def compare(session: Session, found: Probe, *, anew: bool = False) -> list[Regio
         count, total = sum(region.size for region in dirty) // SECTOR_SIZE, found.plan.size // SECTOR_SIZE
         result.append(f"{count} of {total} sectors differ")
     if begun and dirty:
-        session.say(f"continuing at {_stopped_at(dirty):#08x}: {total - count} of {total} sectors are in place")
+        session.notify(f"continuing at {_stopped_at(dirty):#08x}: {total - count} of {total} sectors are in place")
     return dirty
 
 

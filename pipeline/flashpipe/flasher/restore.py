@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.loader import writer
-from flashpipe.board.session.session import Device, Session
+from flashpipe.board.loader.device import Device
+from flashpipe.board.session.session import Session
 from flashpipe.errors import BackupError, BootError, FlashSizeError, FlashUnknownError
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
@@ -117,7 +118,7 @@ def put(
         if written:
             _verify(session, [*pieces, *holes])
 
-    session.climb(work)
+    session.retry(work)
     return merge(written), sent
 
 
@@ -201,7 +202,7 @@ def restore(session: Session, source: RestoreSource, wish: RestoreSelection, pol
     overridden = (*check_mac(device, policy), *wish.overridden)
     if wish.left:
         told = ", ".join(str(region) for region in wish.left)
-        session.say(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({told})")
+        session.notify(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({told})")
     entry = journal.JournalEntry(
         mac=device.mac, project=policy.project, port=session.port, backup=source.name if source.stored else ""
     )
@@ -211,7 +212,7 @@ def restore(session: Session, source: RestoreSource, wish: RestoreSelection, pol
     done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason, overridden=overridden)
     anew = source.whole and region_size(wish.taken) + region_size(wish.left) == source.flash_size
     done = replace(done, backup=source.name if source.stored else "", holds=of_restore(source, wish), whole=anew)
-    session.say(reason + ("" if written else " already"))
+    session.notify(reason + ("" if written else " already"))
     first = wish.taken[0]
     boots = Boots.of(source.read(first)) if first.start == 0 else None
     if not policy.boot.check or (boots is not None and not boots.image):

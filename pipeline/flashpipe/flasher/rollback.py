@@ -47,13 +47,13 @@ def prepare(session: Session, found: Probe, policy: Policy) -> str:
     if not policy.rollback or policy.backups is None:
         return ""
     if not policy.boot.check:
-        session.say("boot=off: nothing will say whether to roll back, so nothing is kept for it")
+        session.notify("boot=off: nothing will say whether to roll back, so nothing is kept for it")
         return ""
     same_run = entry.state == "writing" or entry.plan == found.plan.fingerprint
     if entry.backup and same_run and _folder(entry, policy) is not None:
         return entry.backup  # what the board held before that run, not what it left behind
     if entry.state == "writing" or session.link.read(BOOT_SECTOR, lambda _done: None)[0] != IMAGE_MAGIC:
-        session.say("the board holds no whole firmware: there is nothing to roll back to")
+        session.notify("the board holds no whole firmware: there is nothing to roll back to")
         return ""
     size = found.device.flash_size or found.plan.settings.capacity
     mac = found.device.mac
@@ -70,7 +70,7 @@ def put_back(session: Session, policy: Policy, entry: journal.JournalEntry, erro
     """
     if not policy.rollback or not entry.backup:
         return error
-    session.say(f"{error.message}; rolling back to {entry.backup}")
+    session.notify(f"{error.message}; rolling back to {entry.backup}")
     try:
         source = _kept(entry, policy)
         session.connected()

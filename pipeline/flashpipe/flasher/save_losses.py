@@ -51,7 +51,7 @@ def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: 
         name = saved.id if saved else ""
     if name:
         places = ", ".join(map(str, decision.doomed))
-        session.say(
+        session.notify(
             f"backed up as {name}; `flashpipe restore backup={name}` puts it where it was ({places}),"
             " for the old firmware"
         )
@@ -66,7 +66,7 @@ def _with_files(session: Session, files: FileSystem, others: list[Region]) -> li
         if used:
             contents.append((files.region, _contents(session, files, used)))
     if not used:
-        session.say("the file system is empty: nothing of it to back up")
+        session.notify("the file system is empty: nothing of it to back up")
     return contents
 
 

@@ -19,7 +19,8 @@ from flashpipe.text.lines import ConsoleLines
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
-    from flashpipe.board.session.session import Device, Session
+    from flashpipe.board.loader.device import Device
+    from flashpipe.board.session.session import Session
     from flashpipe.flasher.model import Origin, Outcome, Probe
     from flashpipe.plan.make import FlashPlan
 
@@ -56,7 +57,7 @@ class BoardRun:
         """One line for a monitor that has given up the port for this run."""
         found = sessions.find(self._port)
         if found is not None:
-            found.tell(text)
+            found.notify_monitor(text)
 
     def boot_log(self) -> str:
         """What the board has said in the boot check of this run."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from flashpipe.board.ports import choice as ports
-from flashpipe.board.ports import doctor
+from flashpipe.board.ports import discovery, doctor
+from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import Host, this_host
+from flashpipe.board.ports.names import canonical
 from flashpipe.errors import HostNotReadyError, PipelineError
 from flashpipe.jobs.request import Request
 
@@ -23,13 +24,13 @@ def findings(request: Request, host: Host | None = None) -> list[doctor.Check]:
     return doctor.examine(doctor.Question(host or this_host(), _ports(request), _baud(request)))
 
 
-def _ports(request: Request) -> list[ports.PortInfo]:
-    there = ports.list_ports()
+def _ports(request: Request) -> list[PortInfo]:
+    there = discovery.list_ports()
     wanted = [text for text in request.variables.text("port").split(",") if text and text not in {"auto", "all"}]
     if not wanted:
         return [info for info in there if info.vid is not None]
-    known = {ports.canonical(info.device): info for info in there}
-    return [known.get(ports.canonical(name), ports.PortInfo(name)) for name in wanted]
+    known = {canonical(info.device): info for info in there}
+    return [known.get(canonical(name), PortInfo(name)) for name in wanted]
 
 
 def _baud(request: Request) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.choice import choose_port
+from flashpipe.board.ports.memory import PortMemory
+from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import NoPortError, RecordError
 from flashpipe.jobs.request import Request
 
@@ -22,9 +25,9 @@ def choose(request: Request, wanted: str) -> tuple[str, str]:
     declared = "auto" if text == "auto" or not request.profile_name else request.serial().port
     if isinstance(declared, str) and declared != "auto":
         return declared, f"port {declared} (from profile {request.profile_name})"
-    memory = ports.PortMemory()
+    memory = PortMemory()
     remembered = memory.key_for(request.profile_name)
-    info = ports.choose_port(declared, ports.list_ports(), remembered)
+    info = choose_port(declared, discovery.list_ports(), remembered)
     because = "remembered for this profile" if info.key() == remembered else "the only one that fits"
     return info.device, f"port {info.device} ({info.adapter()}, {because})"
 
@@ -41,24 +44,24 @@ def expand(text: str) -> list[str]:
         return [""]
     found: list[str] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
-        if word != "all" and not (set(word) & set("*[") and not ports.is_url(word)):
+        if word != "all" and not (set(word) & set("*[") and not is_url(word)):
             found.append(word)
             continue
-        fitting = [info.device for info in ports.list_ports() if word == "all" or fnmatch(info.device, word)]
+        fitting = [info.device for info in discovery.list_ports() if word == "all" or fnmatch(info.device, word)]
         if not fitting:
             raise NoPortError(f"port={word}: no serial port here fits", "`flashpipe ports` lists them")
         found += fitting
     named: dict[str, str] = {}
     for port in found:
-        named.setdefault(ports.canonical(port), port)
+        named.setdefault(canonical(port), port)
     return list(named.values())
 
 
 def adapter_of(port: str) -> dict[str, str]:
     """What the system says of the adapter behind a port, for receipts; empty where it is no device of this machine."""
-    if ports.is_url(port):
+    if is_url(port):
         return {}
-    info = next((info for info in ports.list_ports() if info.device == port), None)
+    info = next((info for info in discovery.list_ports() if info.device == port), None)
     if info is None:
         return {}
     return {"usb": info.usb(), "name": info.adapter(), "serial": info.serial, "location": info.location}
@@ -66,12 +69,12 @@ def adapter_of(port: str) -> dict[str, str]:
 
 def remember(port: str, mac: str, profile: str) -> None:
     """Note which board was last seen on a device; what cannot be noted is no failure."""
-    if ports.is_url(port):
+    if is_url(port):
         return
-    info = next((info for info in ports.list_ports() if info.device == port), None)
+    info = next((info for info in discovery.list_ports() if info.device == port), None)
     if info is None:
         return
     try:
-        ports.PortMemory().remember(info.key(), mac, profile)
+        PortMemory().remember(info.key(), mac, profile)
     except RecordError:
         return

@@ -22,7 +22,7 @@ from flashpipe.records.project_folder import FOLDER, make_folder
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
-    from flashpipe.board.session.session import Device
+    from flashpipe.board.loader.device import Device
     from flashpipe.firmware.image import Image
     from flashpipe.firmware.inspection import Inspection
     from flashpipe.flasher.model import BootExpectation, Origin, Policy

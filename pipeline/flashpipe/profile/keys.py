@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Final
 
+from flashpipe import reset_mode
 from flashpipe.errors import BadValueError
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
 from flashpipe.profile import lua as profile_lua
@@ -30,7 +31,6 @@ mistakes are caught here and the bridge has the last word)."""
 _MAX_NUMBER: Final = 20
 """Characters of the longest number worth reading; Python refuses to convert thousands of digits."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f]")
-_RESET_WORDS: Final = ("auto", "manual", "none")
 _RESET_STEPS: Final = re.compile(r"(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?)(?:\|(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?))*")
 _BOOT_OFF: Final = ("off", "false", "no", "0")
 _BOOT_ON: Final = ("on", "true", "yes", "1")
@@ -170,11 +170,11 @@ def _baud(entry: YamlEntry, key: str, report: Report) -> int | None:
 
 def _reset(entry: YamlEntry, key: str, report: Report) -> str | None:
     if entry.kind == "text":
-        if entry.text.casefold() in _RESET_WORDS:
+        if entry.text.casefold() in reset_mode.WORDS:
             return entry.text.casefold()
         if _RESET_STEPS.fullmatch(entry.text):
             return entry.text
-    report.wrong(entry, key, WANT[key], closest(entry.text, _RESET_WORDS))
+    report.wrong(entry, key, WANT[key], closest(entry.text, reset_mode.WORDS))
     return None
 
 

@@ -148,6 +148,6 @@ def _expand(asked: Request) -> list[str]:
 def _name(asked: Request, port: str) -> str:
     if not port or port == "auto":
         return asked.profile_name.replace("=", "_") or "board"
-    from flashpipe.board.ports.choice import port_slug  # noqa: PLC0415
+    from flashpipe.board.ports.names import port_slug  # noqa: PLC0415
 
     return port_slug(port)

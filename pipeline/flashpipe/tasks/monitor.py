@@ -105,7 +105,7 @@ def monitor(
     session.offers = True
     session.open()  # what is typed from here on has somewhere to go
     gentle.set()
-    session.say(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
+    session.notify(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
     screen, places, doubt = Screen(), places or CrashAnnotator(lambda _line: []), RateDoubt()
     _show(places.show(before))
     if sys.stdin is not None and sys.stdin.isatty():
@@ -113,7 +113,7 @@ def monitor(
 
     def text(data: bytes) -> str:
         if doubt.hear(data, time.monotonic()):
-            session.say(
+            session.notify(
                 f"what comes is no text at {baud} baud: `flashpipe monitor baud=9600` listens at another rate "
                 "(the ROM's own log is at 74880)"
             )
@@ -155,15 +155,15 @@ class _End:
 
 def _step_aside(session: Session, asker: PortOwner, stop: threading.Event) -> None:
     session.close()
-    session.say(f"{session.port}: given to {asker}")
-    while wait_until_free(session.port, stop.is_set, lambda line: session.say(f"| {line}")):
+    session.notify(f"{session.port}: given to {asker}")
+    while wait_until_free(session.port, stop.is_set, lambda line: session.notify(f"| {line}")):
         try:
             session.open()
         except PortBusyError:
             if not owner_of(session.port):
                 raise  # by a program that asks nobody
             continue
-        session.say(f"{session.port}: free again, the monitor goes on; it has not reset the board")
+        session.notify(f"{session.port}: free again, the monitor goes on; it has not reset the board")
         return
 
 
@@ -180,6 +180,6 @@ def _type(session: Session, screen: Screen, stop: threading.Event) -> None:
             return
         screen.typed(line.rstrip("\n"))
         if session.lock is None:
-            session.say("not sent: the port is given away")
+            session.notify("not sent: the port is given away")
         else:
             session.send(line.rstrip("\n").encode() + b"\r\n")

@@ -20,6 +20,7 @@ from flashpipe.errors import (
 )
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.reset_mode import NO_WIRE
 from flashpipe.tasks.command_line import named, preceding
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _refuse_without_hands(request: Request) -> None:
     from flashpipe.text.lines import somebody_reads  # noqa: PLC0415
 
     reset = request.serial().reset
-    if reset in {"manual", "none"} and request.boot_wish().check and not somebody_reads():
+    if reset in NO_WIRE and request.boot_wish().check and not somebody_reads():
         raise BadValueError(
             f"reset={reset}: the boot check needs a person to press RESET, and nobody can be asked here",
             "run it on a terminal; or put the board into download mode first and say reset=none boot=off",

@@ -43,18 +43,18 @@ def judge(evidence: Evidence) -> Diagnosis:
         return Diagnosis(rule.name, rule.said(rule.cause, evidence), tuple(proof), rule.said(rule.action, evidence))
     compared = evidence.code == "verify-failed" and not evidence.written  # the board holds something else, and says so
     if (evidence.code in EVIDENT and not compared) or evidence.verdict:
-        return Diagnosis(UNKNOWN, "the evidence proves no cause", tuple(_seen(evidence)), "")
+        return Diagnosis(UNKNOWN, "the evidence proves no cause", tuple(_known(evidence)), "")
     return Diagnosis(evidence.code, evidence.message.partition("\n")[0], (), "", told=True)
 
 
 def fit(evidence: Evidence) -> list[tuple[Rule, tuple[str, ...]]]:
     """Every rule that fits, with its proof: one, or none where the cause is unknown."""
-    found = [(rule, rule.sees(evidence)) for rule in RULES]
-    return [(rule, tuple(proof)) for rule, proof in found if proof is not None]
+    proofs = [(rule, rule.sees(evidence)) for rule in RULES]
+    return [(rule, tuple(proof)) for rule, proof in proofs if proof is not None]
 
 
-def _seen(evidence: Evidence) -> list[str]:
+def _known(evidence: Evidence) -> list[str]:
     """What is known, where it proves nothing."""
-    found = [f"step {evidence.step}, {evidence.sent} bytes sent, {evidence.received} received"]
+    known = [f"step {evidence.step}, {evidence.sent} bytes sent, {evidence.received} received"]
     words = evidence.words()
-    return [*found, f'the board says "{words}"'] if words else found
+    return [*known, f'the board says "{words}"'] if words else known

@@ -10,6 +10,8 @@ this module (facts: stub-executed §1, §2, §5):
 
 from __future__ import annotations
 
+import os
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +21,8 @@ from typing import Any, Final, Protocol
 from flashpipe.board.loader import esptool_parts as espressif
 from flashpipe.board.loader.compression import pack
 from flashpipe.board.loader.esptool_parts import COMMAND_LIMIT_S
-from flashpipe.board.loader.frames import BLOCK, blocks, xor_checksum
-from flashpipe.errors import ConnectError, PortLostError, WireError, WriteError, WrongChipError
+from flashpipe.board.loader.frames import BLOCK, MID_FRAME, blocks, xor_checksum
+from flashpipe.errors import ConnectError, PortLostError, WireDamage, WireError, WriteError, WrongChipError
 from flashpipe.flash import SECTOR_SIZE, Region
 
 ROM_BAUD: Final = 115200
@@ -50,6 +52,10 @@ CHIP_ERASE_LIMIT_S: Final = 240.0
 MD5_LIMIT_S_PER_MB: Final = 8.0
 """esptool 5.6 `MD5_TIMEOUT_PER_MB`; measured on the executed stub: 1.06 s (facts: stub-executed §6)."""
 
+START_STUB: Final = "start the stub"
+_DAMAGED: Final = re.compile("Corrupt data|Digest mismatch|Checksum error|format of the received message")
+"""esptool's words about bytes that were lost or changed on their way, from a loader that is alive (5.6, loader.py)."""
+
 OnBytes = Callable[[int], None]
 
 
@@ -70,6 +76,13 @@ class FlashLoader(Protocol):
 
     def read(self, region: Region, on_read: OnBytes) -> bytes:
         """Flash contents."""
+
+
+def _damage(text: str) -> WireDamage:
+    """What esptool's words about a failed exchange show of the line."""
+    if _DAMAGED.search(text):
+        return WireDamage.BYTES
+    return WireDamage.FRAME if MID_FRAME in text else WireDamage.NONE
 
 
 class EsptoolLoader:
@@ -153,8 +166,6 @@ class EsptoolLoader:
             return [ways.CustomReset(self._port, sequence)]
         delays = (0.05, 0.55)  # the second for boards with a large capacitor at EN (facts: esp8266 §2.3)
         classic: list[Callable[[], None]] = [ways.ClassicReset(self._port, delay) for delay in delays]
-        import os  # noqa: PLC0415
-
         if os.name == "nt" or str(self._port.name).startswith("rfc2217:"):
             return classic
         return [ways.UnixTightReset(self._port, delay) for delay in delays] + classic
@@ -183,7 +194,7 @@ class EsptoolLoader:
         Raises:
             WireError: the upload broke or the stub did not greet.
         """
-        with self._translated("start the stub"):
+        with self._translated(START_STUB):
             self._rom.sync_stub_detected = self._stub_runs
             self._port.timeout = ANSWER_LIMIT_S  # it greets within 13 ms (facts: stub-executed §6)
             try:
@@ -366,7 +377,10 @@ class EsptoolLoader:
         except self._fatal as error:
             text = str(error).splitlines()[0]
             raise kind(
-                f"{self._url}: failed to {what}: {text}", "run the same command again; if it recurs, baud=115200"
+                f"{self._url}: failed to {what}: {text}",
+                "run the same command again; if it recurs, baud=115200",
+                damage=_damage(text),
+                stub_silent=what == START_STUB,
             ) from error
         except OSError as error:  # pyserial's SerialException is one
             raise self._lost(error) from error

@@ -33,7 +33,7 @@ def audit_board(board: BoardRun) -> None:
         device = session.connected()
         receipts, damaged = read_receipts(folder)
         for path in damaged:
-            session.say(f"{path.name}: not a receipt that can be read")
+            session.notify(f"{path.name}: not a receipt that can be read")
         rows, doubtful = vouched(receipts, device.mac)
         if not rows:
             raise NoReceiptError(

@@ -11,7 +11,7 @@ from flashpipe.jobs.board_job import BoardRun
 from flashpipe.tasks.step import board_step, confirm, notify
 
 if TYPE_CHECKING:
-    from flashpipe.board.session.session import Device
+    from flashpipe.board.loader.device import Device
     from flashpipe.flash import Region
     from flashpipe.flasher.model import Outcome
     from flashpipe.flasher.restore_source import RestoreSource
@@ -36,7 +36,7 @@ def backup_board(board: BoardRun) -> None:
         device = session.connected()
         check_mac(device, policy)
         store = _store(board, device.mac)
-        wanted = session.climb(lambda: _regions(board, device))
+        wanted = session.retry(lambda: _regions(board, device))
         manifest = save_regions(session, store, wanted, "asked", about(device.mac))
         kept.append(manifest)
         session.leave()
@@ -116,7 +116,7 @@ def restore_board(board: BoardRun) -> None:
         session = board.session()
         device = session.connected()
         source, told = _source(board, device)
-        wish = session.climb(lambda: choose(session, source, words, allow))
+        wish = session.retry(lambda: choose(session, source, words, allow))
         confirm(board, f"overwrites the flash of board {device.mac} with {told}")
         return restore(session, source, wish, policy)
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flashpipe.board.boot import watch as watching
 from flashpipe.board.boot.kinds import HEALTHY
-from flashpipe.board.diagnosis import look as postmortem
+from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.diagnosis.evidence import Findings
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.diagnosis.look import look_at_board
+from flashpipe.board.ports.names import port_slug
 from flashpipe.errors import FlashSizeError, RecordError, WireError
 from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.explain_failure import LAST
@@ -21,7 +21,7 @@ from flashpipe.tasks.step import notify
 from flashpipe.units import format_size
 
 if TYPE_CHECKING:
-    from flashpipe.board.session.session import Device
+    from flashpipe.board.loader.device import Device
     from flashpipe.jobs.board_job import BoardRun
 
 PROTECTED: Final = 0x1C
@@ -41,7 +41,7 @@ def examine(board: BoardRun) -> None:
         notify(f"{'before':<9}{last}")
     device = session.connected()
     with session.step("look", "line and flash") as result:
-        found = postmortem.look(session)
+        found = look_at_board(session)
         result.append(f"{found.answered} of {found.asked} short questions answered right")
     for name, text in _rows(device, found, session.baud):
         notify(f"{name:<9}{text}")
@@ -57,7 +57,7 @@ def examine(board: BoardRun) -> None:
         notify("boot     not looked at: nothing here may reset the board")
         return
     with session.step("boot", "resetting the board and reading its log") as result:
-        verdict = watching.boot(session, timeout_s=BOOT_S)
+        verdict = boot_check(session, timeout_s=BOOT_S)
         result.append(verdict.summary)
     if verdict.kind not in HEALTHY:
         raise boot_error(session.port, verdict, BootExpectation(expect="any"))
@@ -82,7 +82,7 @@ def _rows(device: Device, found: Findings, baud: int) -> list[tuple[str, str]]:
 
 def last_failure(folder: Path, port: str) -> str:
     """One line about the last failure on a port of this project; empty where there was none."""
-    path = folder / LAST / f"{ports.port_slug(port)}.json"
+    path = folder / LAST / f"{port_slug(port)}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(path.read_text(encoding="utf-8"))
         return f"{record['time']}: {record['diagnosis']['cause']} [{record['diagnosis']['rule']}]"

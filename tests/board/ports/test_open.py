@@ -15,9 +15,10 @@ import pytest
 import serial
 import serial.rfc2217
 from flashpipe.board.ports import open as serialport
-from flashpipe.board.ports.choice import PortInfo
+from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.lock import PortOwner
 from flashpipe.board.ports.open import open_port
+from flashpipe.board.ports.rfc2217 import RemotePort
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="ptys exist on POSIX only")
@@ -54,14 +55,14 @@ def test_a_port_opened_twice_is_busy(pty_pair: tuple[int, str]) -> None:
 
 def test_a_missing_port_says_which_there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     there = [PortInfo("/dev/ttyUSB1", 0x1A86, 0x7523), PortInfo("/dev/ttyS0")]
-    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", lambda: there)
+    monkeypatch.setattr("flashpipe.board.ports.discovery.list_ports", lambda: there)
     with pytest.raises(NoPortError, match=r"there is /dev/ttyUSB1 \(CH340\)") as caught:
         open_port(str(tmp_path / "ttyUSB9"), 115200)
     assert caught.value.hint == "port=/dev/ttyUSB1"
 
 
 def test_a_missing_port_among_none_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", list)
+    monkeypatch.setattr("flashpipe.board.ports.discovery.list_ports", list)
     with pytest.raises(NoPortError) as caught:
         open_port(str(tmp_path / "ttyUSB9"), 115200)
     assert caught.value.hint
@@ -91,7 +92,7 @@ def test_a_remote_port_nobody_serves() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows who holds a device")
 def test_a_monitor_left_open_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serialport, "find_holders", lambda _: [PortOwner(4711, "minicom")])
+    monkeypatch.setattr(serialport, "find_owners", lambda _: [PortOwner(4711, "minicom")])
     with pytest.raises(PortBusyError, match=r"pid 4711 \(minicom\)"):
         open_port("/dev/ttyUSB0", 115200)
 
@@ -232,12 +233,19 @@ def test_a_remote_port_changes_its_timeout_without_a_word(telnet_port: str) -> N
             port.timeout = -1
 
 
-def test_an_rfc2217_client_looks_for_answers_often() -> None:
-    brisk = serialport._Brisk()
-    started = time.perf_counter()
-    for _ in range(10):
-        brisk.sleep(0.05)
-    assert time.perf_counter() - started < 0.4
-    started = brisk.monotonic()
-    brisk.sleep(0.1)
-    assert time.monotonic() - started >= 0.1
+def test_an_rfc2217_client_goes_on_when_its_answer_is_there() -> None:
+    port, answers = RemotePort(None), list[str]()
+
+    def answer() -> None:
+        port._answered.set()  # of something else
+        answers.append("rate")
+        port._answered.set()
+
+    port._network_timeout = 60.0
+    thread = threading.Timer(0.01, answer)
+    thread.start()
+    port._wait_until(lambda: bool(answers), "the rate")
+    thread.join()
+    port._network_timeout = 0.01
+    with pytest.raises(serial.SerialException, match="the server does not answer about the rate"):
+        port._wait_until(lambda: len(answers) > 1, "the rate")

@@ -29,7 +29,7 @@ class Talker:
     def tune(self, baud: int) -> None:
         self._tuned = baud
 
-    def hear(self, limit_s: float) -> bytes:
+    def receive(self, limit_s: float) -> bytes:
         if not self._said:
             time.sleep(min(limit_s, 0.002))
         said, self._said = self._said[:7], self._said[7:]  # a wire cuts anywhere

@@ -13,7 +13,7 @@ class Scene:
     def __init__(self, *, presses_s: float = 1e9, there: bool = True) -> None:
         self.now, self.presses_s = 0.0, presses_s
         self.told: list[tuple[float, str]] = []
-        self.hands = ManualReset("PORT", self.ask if there else None, self.say, lambda: self.now)
+        self.manual = ManualReset("PORT", self.ask if there else None, self.say, lambda: self.now)
 
     def ask(self, text: str) -> bool:
         self.told.append((self.now, text.removeprefix("PORT: ")))
@@ -36,11 +36,11 @@ def never() -> None:
 
 def test_one_press_is_asked_for_and_seen() -> None:
     scene = Scene(presses_s=3)
-    scene.hands.into_loader(scene.answers, never)
+    scene.manual.into_loader(scene.answers, never)
     assert scene.texts() == [INTO_LOADER, *WIRING, "download mode seen: you can release GPIO0"]
-    scene.hands.into_application()
-    scene.hands.heard()
-    scene.hands.heard()
+    scene.manual.into_application()
+    scene.manual.board_speaks()
+    scene.manual.board_speaks()
     assert scene.texts()[4:] == [INTO_APPLICATION, "reset seen: reading the boot log"], "the wiring is said once"
 
 
@@ -52,7 +52,7 @@ def test_the_wiring_names_voltage_and_pins() -> None:
 def test_a_person_is_reminded_until_the_time_is_over() -> None:
     scene = Scene()
     with pytest.raises(ConnectError, match=f"within {LIMIT_S:.0f} s"):
-        scene.hands.into_loader(scene.answers, never)
+        scene.manual.into_loader(scene.answers, never)
     reminders = [time for time, text in scene.told if text.startswith("nothing seen yet: hold GPIO0")]
     assert reminders == [REMIND_S * number for number in range(1, int(LIMIT_S / REMIND_S) + 1)]
     assert scene.now == LIMIT_S
@@ -61,9 +61,9 @@ def test_a_person_is_reminded_until_the_time_is_over() -> None:
 def test_nobody_is_waited_for_where_nobody_is() -> None:
     scene = Scene(there=False)
     with pytest.raises(ConnectError, match="nobody can be asked"):
-        scene.hands.into_loader(scene.answers, never)
+        scene.manual.into_loader(scene.answers, never)
     with pytest.raises(ConnectError, match="nobody can be asked"):
-        scene.hands.into_application()
+        scene.manual.into_application()
     assert (scene.now, scene.told) == (0, [])
 
 
@@ -75,5 +75,5 @@ def test_a_stop_ends_the_waiting() -> None:
             raise StoppedError("stopped")
 
     with pytest.raises(StoppedError):
-        scene.hands.into_loader(scene.answers, stop)
+        scene.manual.into_loader(scene.answers, stop)
     assert scene.now < 3

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from flashpipe import files
 from flashpipe.board.ports.adapters import HostFacts
-from flashpipe.board.ports.choice import PortInfo, choose_port, is_url, is_virtual, list_ports, port_slug
+from flashpipe.board.ports.choice import choose_port
+from flashpipe.board.ports.discovery import PortInfo, list_ports
 from flashpipe.board.ports.memory import PortMemory
+from flashpipe.board.ports.names import is_url, is_virtual, port_slug
 from flashpipe.errors import NoPortError, PortAmbiguousError
 from hypothesis import given
 from hypothesis import strategies as st

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from flashpipe.board.ports import lock as portlock
-from flashpipe.board.ports.lock import PortLock, canonical, find_owners, lock_path, lock_port, wait_until_free
+from flashpipe.board.ports.lock import PortLock, find_owners, lock_path, lock_port, wait_until_free
+from flashpipe.board.ports.names import canonical
 from flashpipe.errors import PortBusyError, RecordError
 
 HOLD = """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.board.ports import doctor
-from flashpipe.board.ports.choice import PortInfo
+from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.doctor import Check, Question
 from flashpipe.board.ports.host import DeviceNode, Host, this_host
 

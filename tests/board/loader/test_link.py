@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flashpipe.board.loader.frames import xor_checksum
 from flashpipe.board.loader.link import EsptoolLoader
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports.open import open_port
 from flashpipe.errors import WireError, WrongChipError
 from flashpipe.flash import Region
 from flashpipe.sim import protocol_sim
@@ -27,7 +27,7 @@ def connect() -> Iterator[Callable[[str], tuple[Any, Any]]]:
     opened: list[Any] = []
 
     def make(options: str = "") -> tuple[EsptoolLoader, Any]:
-        port: Any = ports.open_port(f"sim://esp12?start=rom&fill=byte:0{options}", 115200)
+        port: Any = open_port(f"sim://esp12?start=rom&fill=byte:0{options}", 115200)
         opened.append(port)
         link = EsptoolLoader(port, "sim://esp12")
         assert link.sync()

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from flashpipe.board.loader.rom_only import RomLink
-from flashpipe.board.ports import choice as ports
-from flashpipe.board.session import fallbacks as ladders
-from flashpipe.board.session import link_memory as waymemory
-from flashpipe.board.session.fallbacks import EXCHANGED, RUNGS, START, WORK, Fallbacks, usual
+from flashpipe.board.ports.open import open_port
+from flashpipe.board.session import fallbacks, link_memory
+from flashpipe.board.session.fallbacks import EXCHANGED, FALLBACKS, START, WORK, Fallbacks, as_declared
 from flashpipe.board.session.link_memory import LinkSettings
 from flashpipe.errors import (
     ConnectError,
@@ -32,25 +31,25 @@ PORT, MAC, OTHER = "/dev/ttyX", "5c:cf:7f:00:00:01", "5c:cf:7f:00:00:02"
 
 
 class Bench:
-    """A ladder whose work fails until `cure` says that a way is good."""
+    """Fallbacks whose work fails until `cure` says that settings are good."""
 
     def __init__(self, *, baud: int = 460800, sequence: str = "", reset: bool = True) -> None:
         self.said: list[str] = []
         self.now = 0.0
-        self.ways: list[LinkSettings] = []
-        self.ladder = Fallbacks(PORT, usual(baud, sequence), self.said.append, lambda: reset, lambda: self.now)
+        self.used: list[LinkSettings] = []
+        self.fallbacks = Fallbacks(PORT, as_declared(baud, sequence), self.said.append, lambda: reset, lambda: self.now)
 
     def run(
         self, cure: Callable[[LinkSettings], bool], error: Callable[[], PipelineError], stage: str = WORK
     ) -> LinkSettings:
         def work() -> LinkSettings:
-            self.ways.append(self.ladder.way)
-            assert len(self.ways) < 20, "each rung once"
-            if cure(self.ladder.way):
-                return self.ladder.way
+            self.used.append(self.fallbacks.settings)
+            assert len(self.used) < 20, "each fallback once"
+            if cure(self.fallbacks.settings):
+                return self.fallbacks.settings
             raise error()
 
-        return self.ladder.climb(work, stage, lambda: None)
+        return self.fallbacks.retry(work, stage, lambda: None)
 
     def fails(self, error: Callable[[], PipelineError], stage: str = WORK) -> PipelineError:
         with pytest.raises(PipelineError) as caught:
@@ -62,16 +61,16 @@ def lost() -> WireError:
     return WireError(f"{PORT}: no answer", "try again")
 
 
-def test_the_order_of_the_rungs_is_fixed() -> None:
-    names = [rung.name for rung in RUNGS]
+def test_the_order_of_the_fallbacks_is_fixed() -> None:
+    names = [fallback.name for fallback in FALLBACKS]
     assert names == ["other-reset", "lower-baud", "no-baud-change", "small-blocks", "no-stub"]
 
 
-def test_each_rung_is_tried_once_and_the_first_failure_is_told() -> None:
+def test_each_fallback_is_tried_once_and_the_first_failure_is_told() -> None:
     bench = Bench()
     numbers = iter(range(100))
     error = bench.fails(lambda: WriteError(f"{PORT}: failure {next(numbers)}", "try again"))
-    assert bench.ways == [
+    assert bench.used == [
         LinkSettings(460800),
         LinkSettings(230400),
         LinkSettings(115200),
@@ -79,7 +78,7 @@ def test_each_rung_is_tried_once_and_the_first_failure_is_told() -> None:
         LinkSettings(115200, block=0x400, stub=False),
     ]
     assert (error.message, error.code) == (f"{PORT}: failure 0", "write-failed")
-    assert bench.said.pop() == "tried in vain: lower-baud, no-baud-change, small-blocks, no-stub"
+    assert bench.said.pop() == "also tried, without success: lower-baud, no-baud-change, small-blocks, no-stub"
     assert [line.split(": ", 1) for line in bench.said] == [
         ["trying 230400 baud", "failure 0"],
         ["trying 115200 baud from the first byte on", "failure 1"],
@@ -90,7 +89,7 @@ def test_each_rung_is_tried_once_and_the_first_failure_is_told() -> None:
         ],
     ]
     assert bench.fails(lost) is not error, "nothing is left to try"
-    assert len(bench.ways) == 6
+    assert len(bench.used) == 6
 
 
 @pytest.mark.parametrize(
@@ -106,21 +105,21 @@ def test_only_what_may_cure_the_failure_is_tried(
 ) -> None:
     bench = Bench()
     bench.fails(error, stage)
-    assert [way.baud for way in bench.ways] == bauds
-    assert all(way.block == 0x4000 for way in bench.ways)
+    assert [way.baud for way in bench.used] == bauds
+    assert all(way.block == 0x4000 for way in bench.used)
 
 
 def test_a_slow_rate_is_not_lowered() -> None:
     bench = Bench(baud=115200)
     bench.fails(lost)
-    assert bench.ladder.tried == ["small-blocks", "no-stub"]
+    assert bench.fallbacks.tried == ["small-blocks", "no-stub"]
 
 
 @pytest.mark.parametrize(("own", "other"), [("", EXCHANGED), ("R1|W0.1|R0", "")])
 def test_the_other_reset_is_another_one(own: str, other: str) -> None:
     bench = Bench(sequence=own)
     way = bench.run(lambda way: way.sequence == other, lambda: ConnectError(PORT), START)
-    assert (way, len(bench.ways)) == (LinkSettings(460800, other), 2)
+    assert (way, len(bench.used)) == (LinkSettings(460800, other), 2)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_the_other_reset_is_another_one(own: str, other: str) -> None:
 def test_what_no_attempt_can_cure_is_not_tried_again(error: PipelineError) -> None:
     bench = Bench()
     assert bench.fails(lambda: error) is error
-    assert len(bench.ways) == 1
+    assert len(bench.used) == 1
 
 
 def test_a_chip_that_reads_wrong_after_the_line_was_bad_is_the_lines_fault() -> None:
@@ -140,9 +139,10 @@ def test_a_chip_that_reads_wrong_after_the_line_was_bad_is_the_lines_fault() -> 
 
 def test_a_sector_that_is_bad_twice_in_the_same_way_is_the_flashs_fault() -> None:
     bench = Bench()
-    error = bench.fails(lambda: VerifyError("sector 0x1000 holds other bytes", "supply"))
-    assert len(bench.ways) == 2
-    assert bench.said[-1] == "tried in vain: lower-baud"
+    bad = Region(0x1000, 0x2000)
+    error = bench.fails(lambda: VerifyError("sector 0x1000 holds other bytes", "supply", region=bad))
+    assert len(bench.used) == 2
+    assert bench.said[-1] == "also tried, without success: lower-baud"
     assert error.hint == "supply"
 
 
@@ -152,15 +152,15 @@ def test_nothing_is_tried_where_nobody_can_reset_the_chip() -> None:
     assert bench.said == []
 
 
-def test_no_rung_is_begun_after_the_limit() -> None:
+def test_no_fallback_is_begun_after_the_limit() -> None:
     bench = Bench()
 
     def late() -> WireError:
-        bench.now += ladders.LIMIT_S * 0.6
+        bench.now += fallbacks.LIMIT_S * 0.6
         return lost()
 
     bench.fails(late)
-    assert [way.baud for way in bench.ways] == [460800, 230400, 115200]
+    assert [way.baud for way in bench.used] == [460800, 230400, 115200]
     assert bench.said[-1].endswith("(no more after 5 minutes)")
 
 
@@ -170,8 +170,8 @@ def test_no_rung_is_begun_after_the_limit() -> None:
 def win(way: LinkSettings, mac: str = MAC) -> None:
     bench = Bench()
     bench.run(lambda tried: tried == way, lost)
-    bench.ladder.won(mac)
-    assert bench.said[-1] == f"works with {way.against(usual(460800, ''))}: remembered for this adapter and board"
+    bench.fallbacks.remember_success(mac)
+    assert bench.said[-1] == f"works with {way.against(as_declared(460800, ''))}: remembered for this adapter and board"
 
 
 def test_what_worked_comes_first_the_next_time() -> None:
@@ -179,7 +179,7 @@ def test_what_worked_comes_first_the_next_time() -> None:
     again = Bench()
     assert again.said == ["starting with 115200 baud: that worked the last time on this adapter"]
     assert again.run(lambda way: way.baud == 115200, lost) == LinkSettings(115200)
-    again.ladder.won(MAC)
+    again.fallbacks.remember_success(MAC)
     assert len(again.said) == 1, "it is known already"
 
 
@@ -187,37 +187,37 @@ def test_what_was_remembered_is_forgotten_when_it_fails() -> None:
     win(LinkSettings(230400))
     again = Bench()
     again.run(lambda way: way.baud == 460800, lost)
-    again.ladder.won(MAC)
-    assert [way.baud for way in again.ways] == [230400, 460800]
+    again.fallbacks.remember_success(MAC)
+    assert [way.baud for way in again.used] == [230400, 460800]
     assert again.said[1] == "trying as the profile says: no answer"
-    assert Bench().ladder.way == LinkSettings(460800)
+    assert Bench().fallbacks.settings == LinkSettings(460800)
 
 
 def test_a_rate_that_the_user_has_changed_counts() -> None:
     win(LinkSettings(115200))
-    assert Bench(baud=230400).ladder.way == LinkSettings(230400)
-    assert Bench().ladder.way == LinkSettings(115200)
+    assert Bench(baud=230400).fallbacks.settings == LinkSettings(230400)
+    assert Bench().fallbacks.settings == LinkSettings(115200)
 
 
 def test_another_board_on_the_adapter_is_written_as_declared() -> None:
     win(LinkSettings(115200, block=0x400))
     again = Bench()
-    again.ladder.met(OTHER)
-    assert again.ladder.way == LinkSettings(460800)
-    waymemory.remember(PORT, OTHER, usual(460800, ""), LinkSettings(230400))
+    again.fallbacks.board_identified(OTHER)
+    assert again.fallbacks.settings == LinkSettings(460800)
+    link_memory.remember(PORT, OTHER, as_declared(460800, ""), LinkSettings(230400))
     again = Bench()
-    again.ladder.met(MAC)
-    assert again.ladder.way == LinkSettings(115200, block=0x400), "what is known of the board itself"
+    again.fallbacks.board_identified(MAC)
+    assert again.fallbacks.settings == LinkSettings(115200, block=0x400), "what is known of the board itself"
 
 
 def test_a_damaged_memory_is_no_failure(own_state: Path) -> None:
     win(LinkSettings(115200))
     (own_state / "ways.json").write_text("[]")
-    assert Bench().ladder.way == LinkSettings(460800)
+    assert Bench().fallbacks.settings == LinkSettings(460800)
     (own_state / "ways.json").write_text('{"version": 1, "adapters": {"/dev/ttyX": {"last": 1, "boards": 3}}}')
-    assert waymemory.recall(PORT, usual(460800, "")) is None
+    assert link_memory.recall(PORT, as_declared(460800, "")) is None
     win(LinkSettings(230400))
-    assert Bench().ladder.way == LinkSettings(230400)
+    assert Bench().fallbacks.settings == LinkSettings(230400)
 
 
 # --- without a stub --------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_a_damaged_memory_is_no_failure(own_state: Path) -> None:
 
 @pytest.fixture
 def rom() -> Any:
-    port: Any = ports.open_port("sim://esp12?start=rom&fill=byte:0", 115200)
+    port: Any = open_port("sim://esp12?start=rom&fill=byte:0", 115200)
     link = RomLink(port, "sim://esp12")
     assert link.sync()
     link.start_stub()

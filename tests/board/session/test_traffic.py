@@ -28,30 +28,30 @@ class Port:
 
 
 def test_what_passes_is_passed_on_unchanged_and_remembered() -> None:
-    tape, plain = TrafficLog(), Port(b"hello")
-    port: Any = recorded(plain, tape)
+    traffic, plain = TrafficLog(), Port(b"hello")
+    port: Any = recorded(plain, traffic)
     assert port is plain
     assert port.write(b"ab") == 2
     port.baudrate = 74880
     assert (port.read(3), port.read(9), port.read(9)) == (b"hel", b"lo", b"")
     assert plain.outgoing == b"ab"
-    assert [(chunk.way, chunk.baud, chunk.data) for chunk in tape.chunks()] == [
+    assert [(chunk.way, chunk.baud, chunk.data) for chunk in traffic.chunks()] == [
         (">", 115200, b"ab"), ("<", 74880, b"hel"), ("<", 74880, b"lo"),
     ]  # fmt: skip
-    assert (tape.sent, tape.received) == (2, 5)
-    assert tape.since(3) == b"lo"
-    assert tape.since(5) == b""
+    assert (traffic.bytes_sent, traffic.bytes_received) == (2, 5)
+    assert traffic.since(3) == b"lo"
+    assert traffic.since(5) == b""
 
 
 def test_it_forgets_what_is_long_ago_and_keeps_the_head_of_large_blocks() -> None:
-    tape = TrafficLog()
+    traffic = TrafficLog()
     for number in range(KEPT + 50):
-        tape.said(115200, bytes([number & 0xFF]) * (WHOLE * 2))
-    chunks = tape.chunks()
+        traffic.sent(115200, bytes([number & 0xFF]) * (WHOLE * 2))
+    chunks = traffic.chunks()
     assert len(chunks) == KEPT
     assert chunks[0].data[0] == 50
     assert {(chunk.count, len(chunk.data)) for chunk in chunks} == {(WHOLE * 2, WHOLE)}
-    assert tape.sent == (KEPT + 50) * WHOLE * 2
+    assert traffic.bytes_sent == (KEPT + 50) * WHOLE * 2
 
 
 def chunk(way: str, data: bytes) -> Chunk:
