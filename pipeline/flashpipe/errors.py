@@ -7,10 +7,41 @@ wording may improve. Errors that nobody foresaw are not caught here: they show a
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
     from flashpipe.flash import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The one cause of a failure, as the rules of `flashpipe.board.diagnosis` found it."""
+
+    rule: str
+    """Name of the rule, `unknown`, or the error's code where its message says it all."""
+    cause: str
+    proof: tuple[str, ...]
+    action: str
+    told: bool = False
+    """The error's own words are the diagnosis: there is nothing to print beside them."""
+
+
+class BootVerdict(Protocol):
+    """What a failed boot check says of the boot log: the part of a `flashpipe.board.boot.kinds.Verdict` used here."""
+
+    @property
+    def kind(self) -> str:
+        """Class of the verdict."""
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+
+    @property
+    def log(self) -> str:
+        """All that the board said."""
 
 
 class PipelineError(Exception):
@@ -21,16 +52,16 @@ class PipelineError(Exception):
     """Exit status of `flashpipe` (design: one per family; plain `doit` keeps its own 0 to 3)."""
     remedy: ClassVar[str] = ""
     """What generally cures this code, for the table of errors; `hint` is about the case at hand."""
-    done: Any = None
-    """What had been done before: an `Outcome` of the run, for the receipt."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)  # both in args: survives pickling
         self.message, self.hint = message, hint
-        self.keeping: dict[str, Any] = {}
-        """What the run that ended so had kept of a board, and what it was about to lose; for the receipt."""
-        self.diagnosis: Any = None
-        """A `Diagnosis` once the evidence was judged: its cause and proof are shown, its action replaces the hint."""
+        self.diagnosis: Diagnosis | None = None
+        """Once the evidence was judged: its cause and proof are shown, its action replaces the hint."""
+
+    def add_hint(self, text: str) -> None:
+        """Name one more thing to do next, which only whoever knows the run around the failure can know."""
+        self.hint = f"{self.hint}; {text}" if self.hint else text
 
     def __str__(self) -> str:
         found = self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
@@ -664,8 +695,11 @@ class BootError(PipelineError):
 
     code, status = "boot-failed", 30
     remedy = "`flashpipe monitor` shows what it says; boot=off skips the check"
-    verdict: Any = None
-    """What was seen: a `Verdict` of the boot log, for the receipt."""
+
+    def __init__(self, message: str, hint: str = "", verdict: BootVerdict | None = None) -> None:
+        super().__init__(message, hint)
+        self.verdict = verdict
+        """What the boot log proved; None where the board was not listened to."""
 
 
 class BootUnexpectedError(BootError):
@@ -749,8 +783,6 @@ class RolledBackError(BootError):
 
     code, status = "rolled-back", 37
     remedy = "the message says what the new firmware did; the board runs what it ran before"
-    back: Any = None
-    """What was seen once the board was put back: a `Verdict`; None where it was not started."""
 
 
 class RollbackFailedError(RolledBackError):

@@ -49,13 +49,13 @@ def test_it_holds_what_helps(failed: Project) -> None:
     with zipfile.ZipFile(path) as archive:
         texts = {name: archive.read(name).decode() for name in archive.namelist()}
     assert set(texts) >= {
-        "versions.txt", "host.txt", "diagnosis.json", "boot-log.txt", "evidence.json", "plan.txt", "image.json",
+        "versions.txt", "host.txt", "diagnosis.json", "boot-log.txt", "evidence.json", "plan.json", "image.json",
         "transcript.txt", "receipt-1.json", "written.txt", "journal.json",
     }  # fmt: skip
     assert json.loads(texts["diagnosis.json"])["rule"] == "flash-mode"
     assert "esptool 5" in texts["versions.txt"]
     assert json.loads(texts["image.json"])["version"] == "1.5.4.1"
-    assert "NodeMCU 1.5.4.1" in texts["plan.txt"]
+    assert "NodeMCU 1.5.4.1" in texts["plan.json"]
     assert "FLASH_DEFL" in texts["transcript.txt"] or "SPI_FLASH_MD5" in texts["transcript.txt"]
     assert json.loads(texts["journal.json"])[0]["mac"] == "board-1"
     if os.name == "posix":

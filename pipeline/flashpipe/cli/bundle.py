@@ -153,7 +153,8 @@ def _texts(failure: dict[str, Any], receipts: list[tuple[str, dict[str, Any]]]) 
         evidence = dict(failure.get("evidence", {}))
         yield "boot-log.txt", str(evidence.pop("log", ""))
         yield "evidence.json", _json(evidence)
-        yield "plan.txt", str(failure.get("plan", ""))
+        if failure.get("plan"):
+            yield "plan.json", _json(failure["plan"])
         if failure.get("image"):
             yield "image.json", _json(failure["image"])
         yield "transcript.txt", "\n".join(failure.get("transcript", ()))

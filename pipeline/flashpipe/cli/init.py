@@ -16,7 +16,7 @@ from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortAmbi
 from flashpipe.files import write_atomic
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.request import NO_IMAGE, Request, fitting_profiles
+from flashpipe.jobs.request import NO_IMAGE, Request
 from flashpipe.jobs.variables import Variables
 from flashpipe.profile.search import shipped_folder
 from flashpipe.records.project_folder import find_project
@@ -169,7 +169,10 @@ def _find_port(*, ask: bool) -> str:
 
 
 def _choose_profile(project: Path, device: Device, wanted: str, *, ask: bool) -> str:
-    fitting = fitting_profiles(project, device)
+    from flashpipe.flasher.fitting_profiles import fitting_profiles  # noqa: PLC0415  imports the board's room
+    from flashpipe.profile.load import usable_profiles  # noqa: PLC0415  imports the reader of YAML
+
+    fitting = fitting_profiles(usable_profiles(project), device)
     ordered = sorted(fitting, key=lambda name: PREFERRED.index(name) if name in PREFERRED else len(PREFERRED))
     if wanted:
         _refuse_other(project, device, wanted, ordered)
@@ -182,7 +185,7 @@ def _choose_profile(project: Path, device: Device, wanted: str, *, ask: bool) ->
 
 
 def _refuse_other(project: Path, device: Device, wanted: str, fitting: Sequence[str]) -> None:
-    from flashpipe.flasher.checks import fits  # noqa: PLC0415
+    from flashpipe.flasher.fitting_profiles import fits  # noqa: PLC0415  imports the board's room
     from flashpipe.profile.load import load_profile  # noqa: PLC0415
 
     profile = load_profile(wanted, project)

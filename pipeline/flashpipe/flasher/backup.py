@@ -49,11 +49,11 @@ def _save(
                 reading.keep(region)
         except PipelineError as error:
             if reading.read and not isinstance(error, RecordError):
-                with suppress(RecordError):  # what ended the reading is told
+                with suppress(RecordError):  # what ended the reading is what to report
                     reading.commit(why, about, complete=False)
             raise
         manifest = reading.commit(why, about, complete=True)
-        result.append(f"{manifest.id}: {reading.told()}")
+        result.append(f"{manifest.id}: {reading.summary()}")
     return manifest
 
 
@@ -110,7 +110,7 @@ class _Reading:
             self.known += part.size
         return known
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """What it took, in one line."""
         parts = ((self.read, "read"), (self.known, "known already"), (self.blank, "blank"))
         return ", ".join(f"{format_size(size)} {word}" for size, word in parts if size) or "nothing"

@@ -26,10 +26,10 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
 
 
 def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
-    found = _compared(session, plan, policy)
-    return (
-        with_init_data(session, found, policy) if found.holds else found
-    )  # where a write is due, that is decided first
+    compared = _compared(session, plan, policy)
+    if not compared.up_to_date:
+        return compared  # a write is due: what this board needs beside the plan is decided before that
+    return with_init_data(session, compared, policy)
 
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
@@ -37,9 +37,10 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     plan = check_board(plan, device, policy)
     entry = journal.read(device.mac)
     if not policy.force:
-        plan = without_placed(plan, [*_owned(session, plan, entry)])
+        plan = without_placed(plan, [*_firmware_owned_areas(session, plan, entry)])
     if policy.force:
-        return Probe(plan, device, entry, None, (), "force=1: written although the board may hold it")
+        reason = "force=1: written although the board may hold it"
+        return Probe(plan, device, entry, None, (), reason, forced=True)
     if entry.state == "writing":
         session.notify(f"an earlier run on {device.mac} did not finish: comparing and continuing")
     if policy.trust_journal and entry.finished(plan.fingerprint):
@@ -63,7 +64,7 @@ def placed(segment: Segment) -> str:
     return f"{segment.address:#08x} {segment.md5}"
 
 
-def _owned(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> Iterator[str]:
+def _firmware_owned_areas(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> Iterator[str]:
     """Areas whose image this board was given before, at the same place: what the firmware made of it is its own.
 
     Unless the area was erased since, which the board is asked.
@@ -112,8 +113,8 @@ def _starts_alike(session: Session, plan: FlashPlan, ignored: list[Region]) -> b
     following = piece.region.common(Region(BOOT_SECTOR.end, BLOCK_SIZE))
     parts = list(following.without(ignored)) if following.size > 0 else []
     # Absent or blank, it would tell no firmware from another.
-    told = any(piece.cut(part).strip(b"\xff") for part in parts)
-    return told and all(writer.matches(session.link, piece, part) for part in parts)
+    telling = any(piece.cut(part).strip(b"\xff") for part in parts)
+    return telling and all(writer.matches(session.link, piece, part) for part in parts)
 
 
 def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
@@ -147,28 +148,28 @@ def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Differe
     return Stop(plan.segments, ignored, first.block, first.digest, first.foreign) if first else None
 
 
-def _first(found: Probe) -> comparing.Difference | None:
+def _first(probe: Probe) -> comparing.Difference | None:
     """Where the probe stopped, unless the plan was made to fit the board since."""
-    stop = found.stop
-    if stop is None or (stop.segments, stop.ignored) != (found.plan.segments, found.ignored):
+    stop = probe.stop
+    if stop is None or (stop.segments, stop.ignored) != (probe.plan.segments, probe.ignored):
         return None
     return comparing.Difference(stop.block, stop.digest, stop.foreign)
 
 
-def compare(session: Session, found: Probe, *, anew: bool = False) -> list[Region]:
+def compare(session: Session, probe: Probe, *, anew: bool = False) -> list[Region]:
     """All sectors in which the board differs from the plan; reads only. `anew`: something was written since."""
-    if found.difference is None and not anew:
+    if probe.difference is None and not anew:
         return []
-    entry = found.entry
-    begun = anew or (entry.state == "writing" and entry.plan == found.plan.fingerprint)
-    clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(found), begun=begun)
+    entry = probe.entry
+    begun = anew or (entry.state == "writing" and entry.plan == probe.plan.fingerprint)
+    clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(probe), begun=begun)
     if not clues.known and not begun:
-        writer.prepare(pieces(found.plan))
+        writer.prepare(pieces(probe.plan))
     with session.step("compare", "which sectors differ") as result:
         dirty = comparing.differences(
-            session.link, pieces(found.plan), found.ignored, session.progress("compare"), clues
+            session.link, pieces(probe.plan), probe.ignored, session.progress("compare"), clues
         )
-        count, total = sum(region.size for region in dirty) // SECTOR_SIZE, found.plan.size // SECTOR_SIZE
+        count, total = sum(region.size for region in dirty) // SECTOR_SIZE, probe.plan.size // SECTOR_SIZE
         result.append(f"{count} of {total} sectors differ")
     if begun and dirty:
         session.notify(f"continuing at {_stopped_at(dirty):#08x}: {total - count} of {total} sectors are in place")

@@ -22,7 +22,7 @@ from flashpipe.units import format_size
 _PAGE: Final = 0x100
 
 
-def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: Policy) -> str:
+def save_losses(session: Session, probe: Probe, decision: KeepDecision, policy: Policy) -> str:
     """Keep the doomed regions in the project's backups; the backup's id, empty where there was nothing to keep.
 
     Raises:
@@ -30,12 +30,12 @@ def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: 
     """
     if policy.backups is None:
         return ""
-    store = Store(policy.backups, found.device.mac)
+    store = Store(policy.backups, probe.device.mac)
     about: dict[str, object] = {
         "firmware": decision.resident.title,
         "lost": [f"{fate.what} at {fate.region}" for fate in decision.lost],
-        "plan": found.plan.fingerprint,
-        "profile": found.plan.profile,
+        "plan": probe.plan.fingerprint,
+        "profile": probe.plan.profile,
     }
     files = decision.resident.files
     if files is None or not any(region.contains(files.region) for region in decision.doomed):
@@ -43,7 +43,7 @@ def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: 
     else:
         others = [part for region in decision.doomed for part in region.without([files.region])]
         contents = _with_files(session, files, others)
-        flash_size, flash_id = found.device.flash_size or 0, found.device.flash_id
+        flash_size, flash_id = probe.device.flash_size or 0, probe.device.flash_id
         why: Why = "before-flash"
         saved = (
             store.save(contents, why=why, flash_size=flash_size, flash_id=flash_id, about=about) if contents else None

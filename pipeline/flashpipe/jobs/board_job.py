@@ -21,7 +21,7 @@ from flashpipe.values import dataclass
 if TYPE_CHECKING:
     from flashpipe.board.loader.device import Device
     from flashpipe.board.session.session import Session
-    from flashpipe.flasher.model import Origin, Outcome, Probe
+    from flashpipe.flasher.model import Origin, Outcome, Probe, RunRecord
     from flashpipe.plan.make import FlashPlan
 
 PLANNED: Final = frozenset({"flash", "files", "verify"})
@@ -37,6 +37,8 @@ class BoardRun:
     lines: ConsoleLines
     found: Probe | None = None
     outcome: Outcome | None = None
+    record: RunRecord | None = None
+    """How far the run that is under way has come, for its receipt."""
     error: PipelineError | None = None
     """A failure that the probe met after it knew that nothing needs to be written: the flash task reports it."""
     _port: str = ""
@@ -128,15 +130,16 @@ class BoardRun:
             self.found = probe(session, self.request.plan(), self.request.policy())
             session.check_stop()  # here, while the receipt and the board are taken care of
         except PipelineError as error:
+            self._begin()
             self._keep("flash", error, self.request.plan())  # also where no board was reached
             raise
         self._remember()
-        if self.found.holds:
+        if self.found.up_to_date:
             try:
                 self.flash()
             except PipelineError as error:
                 self.error = error
-        return self.found.holds
+        return self.found.up_to_date
 
     def flash(self) -> Outcome:
         """Write what differs and judge the boot, once; a failure that the probe met is raised again."""
@@ -150,7 +153,7 @@ class BoardRun:
                 return self.flash()
             found = self.found
             policy = replace(self.request.policy(), ask=self._agrees if self.can_ask else None)
-            self.outcome = self.recorded("flash", lambda: flash(self.session(), found, policy))
+            self.outcome = self.recorded("flash", lambda: flash(self.session(), found, policy, self.record))
         return self.outcome
 
     @property
@@ -185,21 +188,28 @@ class BoardRun:
         self.found = self.outcome = self.error = None
 
     def recorded(self, command: str, run: Callable[[], Outcome], plan: FlashPlan | None = None) -> Outcome:
-        """Run, and write the receipt whatever the ending.
+        """Run, and write the receipt whatever the ending; a run can tell `self.record` how far it has come.
 
         Raises:
             PipelineError: whatever the run raises; the receipt is then that of a failure.
         """
         self._accountable()
+        record = self._begin()
         try:
-            done = run()
+            outcome = record.note(run())
         except PipelineError as error:
             if isinstance(error, BootError) and error.verdict is not None:
                 self._name_places(error.verdict.log)
             self._keep(command, error, plan)
             raise
-        self._keep(command, done, plan)
-        return done
+        self._keep(command, None, plan)
+        return outcome
+
+    def _begin(self) -> RunRecord:
+        from flashpipe.flasher.model import RunRecord  # noqa: PLC0415  imports the board's room
+
+        self.record = RunRecord()
+        return self.record
 
     def _name_places(self, log: str) -> None:
         """Say where the firmware has crashed, if the profile names its ELF."""
@@ -220,19 +230,23 @@ class BoardRun:
             diagnosing.explain(error)
             return
         plan = self.found.plan if self.found else plan
-        diagnosing.explain_on(self, session, error, plan)
+        expect = ""
+        with suppress(PipelineError):
+            expect = self.request.boot_wish().expect
+        record = self.record or self._begin()
+        diagnosing.explain_on(session, error, plan, record, folder=self.request.folder, expect=expect)
 
-    def _keep(self, command: str, ending: Outcome | PipelineError, plan: FlashPlan | None = None) -> None:
+    def _keep(self, command: str, error: PipelineError | None, plan: FlashPlan | None = None) -> None:
         from flashpipe.flasher.write_receipt import write_receipt  # noqa: PLC0415
 
         plan = (self.found.plan if self.found else plan) if command in PLANNED else None
-        if isinstance(ending, PipelineError):
-            self.explain(ending, plan)
+        if error is not None:
+            self.explain(error, plan)
         folder = make_folder(self.request.folder) / "receipts"
-        path = write_receipt(
-            folder, command, self.session(), plan, ending, origin=self._origin(images=plan is not None)
-        )
-        if not isinstance(ending, StoppedError):  # a stop is told in one line
+        origin = self._origin(images=plan is not None)
+        outcome = (self.record or self._begin()).outcome
+        path = write_receipt(folder, command, self.session(), plan, outcome, error=error, origin=origin)
+        if not isinstance(error, StoppedError):  # a stop is told in one line
             self.say(f"receipt  {self._short(path)}")
 
     def _origin(self, *, images: bool) -> Origin:

@@ -405,19 +405,7 @@ class Request:
         return plan.firmware.family == "nodemcu"
 
     def _fitting(self, device: Device) -> str:
-        return ", ".join(fitting_profiles(self.project, device))
+        from flashpipe.flasher.fitting_profiles import fitting_profiles  # noqa: PLC0415  only a refusal names them
+        from flashpipe.profile.load import usable_profiles  # noqa: PLC0415  only a refusal names them
 
-
-def fitting_profiles(project: Path, device: Device) -> list[str]:
-    """Names of the profiles, the project's own first, that fit a device."""
-    from flashpipe.flasher.checks import fits  # noqa: PLC0415
-    from flashpipe.profile.load import Profile, available_profiles  # noqa: PLC0415
-
-    return [
-        entry.name
-        for entry in available_profiles(project)
-        if isinstance(found := entry.profile, Profile)  # `doit profiles` shows what is wrong with the others
-        and not found.is_virtual
-        and fits(found.flash_size, found.chip, device)
-        and (not found.boards or device.mac in found.boards)
-    ]
+        return ", ".join(fitting_profiles(usable_profiles(self.project), device))

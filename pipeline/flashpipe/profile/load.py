@@ -195,6 +195,12 @@ def available_profiles(project: Path) -> list[ProfileEntry]:
     return [ProfileEntry(path.stem, path, path.parent == shipped, project) for path in profile_files(project)]
 
 
+def usable_profiles(project: Path) -> list[Profile]:
+    """Those without mistakes; `profiles` shows what is wrong with the others."""
+    profiles = (entry.profile for entry in available_profiles(project))
+    return [profile for profile in profiles if isinstance(profile, Profile)]
+
+
 def load_profile(
     name: str, project: Path, overrides: Mapping[str, str] = NO_OVERRIDES, *, caller: Path | None = None
 ) -> Profile:

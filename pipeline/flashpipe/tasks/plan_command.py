@@ -87,7 +87,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             try:
                 found = probe(session, plan, policy)
                 settled = bool(found.ignored)
-                if not found.holds:
+                if not found.up_to_date:
                     found = with_init_data(session, fit_to_board(session, found, policy), policy)
                 dirty = everything(found) if found.forced else compare(session, found)
             except PipelineError as error:

@@ -82,9 +82,9 @@ def board_step(action: Callable[[BoardRun], None]) -> Callable[[BoardRun], TaskF
 
 
 def _say_state(board: BoardRun, error: PipelineError) -> None:
-    from flashpipe.flasher.flash import named_state  # noqa: PLC0415
+    from flashpipe.flasher.flash import journal_line  # noqa: PLC0415
 
-    state = named_state(error, board.device())
+    state = journal_line(error, board.device())
     if state:
         board.say(state)
 
@@ -178,7 +178,7 @@ def flash_board(board: BoardRun) -> None:
 @board_step
 def erase_board(board: BoardRun) -> None:
     """Erase the whole flash, if that is confirmed."""
-    from flashpipe.flasher.flash import erase  # noqa: PLC0415
+    from flashpipe.flasher.erase import erase  # noqa: PLC0415
 
     confirm(board, "erases its whole flash, files and settings included")
     policy = board.request.board_policy()
@@ -204,7 +204,7 @@ def confirm(board: BoardRun, what: str) -> None:
 @board_step
 def verify_board(board: BoardRun) -> None:
     """Compare the board with the plan, read-only."""
-    from flashpipe.flasher.flash import verify  # noqa: PLC0415
+    from flashpipe.flasher.verify import verify  # noqa: PLC0415
 
     plan, policy = board.request.plan(), board.request.policy()
     notify(board.recorded("verify", lambda: verify(board.session(), plan, policy), plan).reason)
@@ -213,14 +213,14 @@ def verify_board(board: BoardRun) -> None:
 @board_step
 def boot_board(board: BoardRun) -> None:
     """Reset and judge the boot log."""
-    from flashpipe.flasher.boot_check import judge  # noqa: PLC0415
+    from flashpipe.flasher.boot_check import BootCheck  # noqa: PLC0415
     from flashpipe.flasher.model import Outcome  # noqa: PLC0415
 
     wish = board.request.boot_wish()
 
     def run() -> Outcome:
         session = board.session()
-        verdict = judge(session, wish, None, is_nodemcu=board.request.expects_nodemcu(), look=True)
+        verdict = BootCheck(session, wish, board.request.expects_nodemcu()).run(passive=True)
         return Outcome("booted", session.device, verdict=verdict)
 
     try:

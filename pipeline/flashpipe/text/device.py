@@ -7,7 +7,8 @@ from pathlib import Path
 
 from flashpipe.board.loader import chips
 from flashpipe.board.session.session import Session
-from flashpipe.jobs.request import fitting_profiles
+from flashpipe.flasher.fitting_profiles import fitting_profiles
+from flashpipe.profile.load import usable_profiles
 from flashpipe.units import format_size
 
 
@@ -23,6 +24,7 @@ def describe(session: Session, project: Path) -> str:
         result.append(format_size(size) if size else "the part has none")
     session.device = device = replace(device, sfdp_size=size)
     session.leave()
+    fitting = fitting_profiles(usable_profiles(project), device)
     capacity = format_size(device.flash_size) if device.flash_size else "size unknown"
     disagrees = size is not None and size != device.flash_size
     rows = [
@@ -32,7 +34,7 @@ def describe(session: Session, project: Path) -> str:
         ("crystal", f"{device.crystal_mhz} MHz"),
         ("flash", f"{device.flash_part}, {capacity}, ID {chips.describe_flash(device.flash_id).jedec}"),
         ("SFDP", (format_size(size) if size else "none") + ("  (disagrees with the ID!)" if disagrees else "")),
-        ("profiles", ", ".join(fitting_profiles(project, device)) or "none fits: flash: {size: auto} in your own"),
+        ("profiles", ", ".join(fitting) or "none fits: flash: {size: auto} in your own"),
     ]
     return "\n".join(f"{name:<9}{text}" for name, text in rows)
 

@@ -14,25 +14,12 @@ from flashpipe.board.diagnosis import rules_host as host
 from flashpipe.board.diagnosis import rules_line as line
 from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Rule
-from flashpipe.values import dataclass
+from flashpipe.errors import Diagnosis
 
 RULES: Final = (*line.RULES, *flash.RULES, *boot.RULES, *host.RULES)
 UNKNOWN: Final = "unknown"
 EVIDENT: Final = frozenset({"no-answer", "wire", "write-failed", "verify-failed", "port-lost", "flash-unknown"})
 """Codes that say what failed, not why: the cause has to come out of the evidence. So do those of a boot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One cause."""
-
-    rule: str
-    """Name of the rule, `unknown`, or the error's code where its message says it all."""
-    cause: str
-    proof: tuple[str, ...]
-    action: str
-    told: bool = False
-    """The error's own words are the diagnosis: there is nothing to print beside them."""
 
 
 def judge(evidence: Evidence) -> Diagnosis:

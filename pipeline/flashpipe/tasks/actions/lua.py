@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, StartFileError
@@ -24,7 +25,7 @@ def show_node(board: BoardRun) -> None:
     """Ask the firmware what it is, and compare it with what the profile demands."""
     from flashpipe.board.lua import acceptance  # noqa: PLC0415
     from flashpipe.board.lua.node_info import read_node  # noqa: PLC0415
-    from flashpipe.flasher.lua_stage import reach  # noqa: PLC0415
+    from flashpipe.flasher.lua_stage import open_console  # noqa: PLC0415
     from flashpipe.jobs.lua_policy import lua_wish  # noqa: PLC0415
     from flashpipe.text.node import describe, describe_findings  # noqa: PLC0415
 
@@ -32,7 +33,7 @@ def show_node(board: BoardRun) -> None:
     profile = request.profile() if request.profile_name else None
     wish = lua_wish(profile).acceptance if profile else acceptance.NO_DEMANDS
     session = board.session()
-    console = reach(session)
+    console = open_console(session)
     with session.step("node", "asking the firmware what it is") as result:
         info = read_node(console, console.before, wanted=wish.modules)
         result.append(f"NodeMCU {info.version}")
@@ -46,7 +47,7 @@ def show_node(board: BoardRun) -> None:
 @board_step
 def run_lua(board: BoardRun) -> None:
     """Run a Lua file and show what it prints."""
-    from flashpipe.flasher.lua_stage import reach, run_file  # noqa: PLC0415
+    from flashpipe.flasher.lua_stage import open_console, run_file  # noqa: PLC0415
     from flashpipe.jobs.lua_policy import read_lua_file  # noqa: PLC0415
     from flashpipe.units import parse_duration  # noqa: PLC0415
 
@@ -67,7 +68,7 @@ def run_lua(board: BoardRun) -> None:
             _write(text[shown:end])
             shown = end
 
-    ran = run_file(session, reach(session), file, wait_s or LUA_S, linger=bool(wait_s), heard=show)
+    ran = run_file(session, open_console(session), file, wait_s or LUA_S, linger=bool(wait_s), on_output=show)
     _write(ran.output[shown:])
     if ran.error:
         raise LuaFailedError(f"{session.port}: {ran.error}", "correct the Lua file and run it again")
@@ -89,7 +90,7 @@ def show_files(board: BoardRun) -> None:
     """List what is on the board; with send=1 send what differs, with rescue=1 put an init.lua aside."""
     from flashpipe.board.lua.files import BoardFiles  # noqa: PLC0415
     from flashpipe.board.lua.node_info import read_room  # noqa: PLC0415
-    from flashpipe.flasher.lua_stage import reach  # noqa: PLC0415
+    from flashpipe.flasher.lua_stage import open_console  # noqa: PLC0415
     from flashpipe.jobs.lua_policy import lua_wish  # noqa: PLC0415
     from flashpipe.text.node import describe_files  # noqa: PLC0415
 
@@ -103,10 +104,10 @@ def show_files(board: BoardRun) -> None:
     if sends and not files:
         raise BadValueError("send=1: there is nothing to send", "name a profile with `files: {init.lua: FILE}`")
     session = board.session()
-    console = reach(session)
+    console = open_console(session)
     if sends:
         board.recorded("files", lambda: _send(board, session, console))
-        console = reach(session)
+        console = open_console(session)
     on_board = BoardFiles(console)
     there = on_board.names()
     with session.private():  # they are read back
@@ -117,23 +118,19 @@ def show_files(board: BoardRun) -> None:
 
 def _send(board: BoardRun, session: Session, console: Console) -> Outcome:
     """Send what differs, restart, look."""
-    from flashpipe.flasher.boot_check import judge  # noqa: PLC0415
+    from flashpipe.flasher.boot_check import BootCheck  # noqa: PLC0415
     from flashpipe.flasher.lua_stage import restart, send_files  # noqa: PLC0415
-    from flashpipe.flasher.model import Outcome  # noqa: PLC0415
+    from flashpipe.flasher.model import Outcome, RunRecord  # noqa: PLC0415
     from flashpipe.jobs.lua_policy import lua_wish  # noqa: PLC0415
 
-    done = Outcome("files", session.device, files=tuple(_planned(board)))
-    try:
-        states = send_files(session, console, lua_wish(board.request.profile()).files)
-        done = Outcome("files", session.device, files=tuple(states))
-        if any(state.state == "sent" for state in states):
-            wish = board.request.boot_wish()
-            verdict = restart(session, console.baud, states, lambda: judge(session, wish, None, is_nodemcu=True))
-            done = Outcome("files", session.device, verdict=verdict, files=tuple(states))
-    except ConsoleError as error:
-        error.done = error.done or done
-        raise
-    return done
+    record = board.record or RunRecord()
+    record.note(Outcome("files", session.device, files=tuple(_planned(board))))
+    states = send_files(session, console, lua_wish(board.request.profile()).files)
+    outcome = record.note(Outcome("files", session.device, files=tuple(states)))
+    if any(state.state == "sent" for state in states):
+        check = BootCheck(session, board.request.boot_wish(), is_nodemcu=True)
+        outcome = replace(outcome, verdict=restart(session, console.baud, states, check))
+    return outcome
 
 
 def _planned(board: BoardRun) -> list[FileState]:
@@ -145,7 +142,7 @@ def _planned(board: BoardRun) -> list[FileState]:
 
 
 def _rescue(session: Session) -> None:
-    from flashpipe.flasher.lua_stage import ERASE, PARKED, disable_init_lua  # noqa: PLC0415
+    from flashpipe.flasher.lua_stage import DISABLED, ERASE, disable_init_lua  # noqa: PLC0415
 
     session.open()
     if not disable_init_lua(session):
@@ -153,7 +150,7 @@ def _rescue(session: Session) -> None:
             f"{session.port}: no prompt could be caught before init.lua fails",
             ERASE,
         )
-    notify(f"init.lua is out of the way: it is called {PARKED} now; restart the board")
+    notify(f"init.lua is out of the way: it is called {DISABLED} now; restart the board")
 
 
 @board_step
@@ -161,11 +158,11 @@ def format_board(board: BoardRun) -> None:
     """Format the file system and wait."""
     from flashpipe.board.lua.console import FORMAT_S  # noqa: PLC0415
     from flashpipe.board.lua.node_info import read_room  # noqa: PLC0415
-    from flashpipe.flasher.lua_stage import reach  # noqa: PLC0415
+    from flashpipe.flasher.lua_stage import open_console  # noqa: PLC0415
 
     confirm(board, "formats the file system of its NodeMCU: all files on it are removed")
     session = board.session()
-    console = reach(session)
+    console = open_console(session)
     with session.step("format", "formatting the file system") as result:
         progress = session.progress("format")
         ran = console.run("file.format()", FORMAT_S, waiting=lambda seconds: progress(int(seconds), int(FORMAT_S)))

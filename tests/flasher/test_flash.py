@@ -1,4 +1,4 @@
-"""The runs on a virtual board: what is written, in which order, what the records say, and what ends them."""
+"""A flash on a virtual board: what is written, in which order, what the records say, and what ends it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -22,35 +21,19 @@ from flashpipe.errors import (
     PortBusyError,
     StoppedError,
     VerifyError,
-    WrongBoardError,
 )
 from flashpipe.events import Message, Progress
 from flashpipe.flash import Region
-from flashpipe.flasher import flash as running
+from flashpipe.flasher.erase import erase
+from flashpipe.flasher.flash import flash as run_flash
+from flashpipe.flasher.flash import journal_line
 from flashpipe.flasher.model import BootExpectation, Outcome, Policy
 from flashpipe.flasher.probe import probe
+from flashpipe.flasher.verify import verify
 from flashpipe.flasher.write_receipt import write_receipt
-from flashpipe.plan.make import FlashPlan
 from flashpipe.records import journal
 
-QUIET = Policy(boot=BootExpectation(check=False))
-TABLE = 0x10000
-"""The sector that NodeMCU 3.x rewrites at its first boot."""
-
-Plan = Callable[..., FlashPlan]
-
-
-def flash(session: Session, wanted: FlashPlan, policy: Policy = QUIET) -> Outcome:
-    return running.flash(session, probe(session, wanted, policy), policy)
-
-
-def holds(bed: Any, wanted: FlashPlan, *, but: int = 0) -> bool:
-    """Whether the board holds the plan's only segment; `but` bytes at the start of the table do not count."""
-    (segment,) = wanted.segments
-    found = bytearray(bed.cells[: len(segment.data)])
-    found[TABLE : TABLE + but] = segment.data[TABLE : TABLE + but]
-    return found == segment.data
-
+from tests.flasher.runs import QUIET, Plan, flash, holds
 
 # --- the order of things ---------------------------------------------------------------------------------------------
 
@@ -65,7 +48,7 @@ def test_the_journal_says_writing_before_the_first_erase(bed: Any, plan: Plan) -
     with board.session() as session:
         found = probe(session, plan(), QUIET)
         board.link.board.nor.hook = look
-        assert running.flash(session, found, QUIET).outcome == "flashed"
+        assert run_flash(session, found, QUIET).outcome == "flashed"
     assert set(seen) == {"writing"}
     assert board.entry().finished(plan().fingerprint)
     assert holds(board, plan())
@@ -95,139 +78,6 @@ def test_read_back_reads(bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch) 
     assert read.count(Region(0, plan().size)) == 1
 
 
-# --- what belongs to the firmware ------------------------------------------------------------------------------------
-
-
-def test_volatile_parts_are_verified_before_the_first_boot(bed: Any, plan: Plan) -> None:
-    assert Region(TABLE, TABLE + 0x1000) in plan().volatile_regions()
-    with bed(f"fill=ff&fault=weak-page:{TABLE}").session() as session, pytest.raises(VerifyError, match="0x010000"):
-        flash(session, plan())
-
-
-def test_volatile_parts_count_before_the_first_boot(bed: Any, plan: Plan) -> None:
-    board = bed()
-    with board.session() as session:
-        session.connected()
-        (segment,) = plan().segments
-        board.put(0, segment.data)
-        assert probe(session, plan(), QUIET).holds
-        board.put(TABLE + 0x800, b"\0")
-        found = probe(session, plan(), QUIET)
-        assert found.difference is not None
-        assert found.difference.contains(Region(TABLE, TABLE + 0x1000))
-
-
-def test_what_the_firmware_changed_is_no_difference(bed: Any, plan: Plan) -> None:
-    board = bed()
-    with board.session() as session:
-        flash(session, plan())
-    board.put(TABLE, b"\0" * 64)
-    with board.session() as session:
-        assert probe(session, plan(), QUIET).holds
-        running.verify(session, plan(), QUIET)
-
-
-def test_a_volatile_part_that_was_erased_is_a_difference(bed: Any, plan: Plan) -> None:
-    board = bed()
-    with board.session() as session:
-        flash(session, plan())
-    board.put(TABLE, b"\xff" * 0x1000)
-    with board.session() as session:
-        assert flash(session, plan()).outcome == "flashed"
-    assert holds(board, plan())
-
-
-def test_what_the_firmware_changed_is_left_alone_by_a_repair(bed: Any, plan: Plan) -> None:
-    board = bed()
-    with board.session() as session:
-        flash(session, plan())
-    board.put(TABLE, b"\0" * 64)
-    board.put(0x23456, b"\x42" * 4)
-    with board.session() as session:
-        done = flash(session, plan())
-    assert done.written == (Region(0x23000, 0x24000),)
-    assert holds(board, plan(), but=64)
-    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
-
-
-def with_code(wanted: FlashPlan) -> FlashPlan:
-    """The plan with a boot image that does not end in its first sector, as no real one does."""
-    (segment,) = wanted.segments
-    data = segment.data[:0x1000] + Random(2).randbytes(0x6000) + segment.data[0x7000:]
-    return replace(wanted, segments=(replace(segment, data=data),))
-
-
-def booted_and_damaged(board: Any, wanted: FlashPlan, *places: int) -> None:
-    """A board that was given the plan, has changed its table since, and lost some bytes at `places`."""
-    with board.session() as session:
-        flash(session, wanted)
-    board.put(TABLE, b"\0" * 64)
-    for place in places:
-        board.put(place, b"\x42" * 64)
-
-
-def test_what_the_firmware_changed_outlives_a_damaged_boot_sector(bed: Any, plan: Plan) -> None:
-    board, wanted = bed(), with_code(plan())
-    booted_and_damaged(board, wanted, 0x400)
-    with board.session() as session:
-        with pytest.raises(VerifyError, match="0x000000"):
-            running.verify(session, wanted, QUIET)
-        done = flash(session, wanted)
-    assert done.written == (Region(0, 0x1000),)
-    assert holds(board, wanted, but=64)
-    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
-
-
-def test_a_board_that_starts_with_other_code_gets_the_plans_own_table(bed: Any, plan: Plan) -> None:
-    board, wanted = bed(), with_code(plan())
-    booted_and_damaged(board, wanted, 0x400, 0x1400)
-    with board.session() as session:
-        flash(session, wanted)
-    assert holds(board, wanted)
-
-
-def test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware(bed: Any, plan: Plan) -> None:
-    board = bed()
-    booted_and_damaged(board, plan(), 0x400)
-    with board.session() as session:
-        flash(session, plan())
-    assert holds(board, plan())
-
-
-def test_only_a_finished_entry_is_trusted(bed: Any, plan: Plan) -> None:
-    board, trusting = bed(), replace(QUIET, trust_journal=True)
-    for state in ("unknown", "writing", "erased", "clean"):
-        journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state=state, plan=plan().fingerprint))
-        with board.session() as session:
-            assert probe(session, plan(), trusting).holds == (state == "clean")
-    journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state="clean", plan="another"))
-    with board.session() as session:
-        assert not probe(session, plan(), trusting).holds
-
-
-def test_a_board_that_holds_the_plan_already_is_recorded(bed: Any, plan: Plan) -> None:
-    board = bed()
-    with board.session() as session:
-        session.connected()
-        (segment,) = plan().segments
-        board.put(0, segment.data)
-        done = flash(session, plan())
-    assert (done.outcome, done.sent, done.written) == ("skipped", 0, ())
-    assert board.entry().finished(plan().fingerprint)
-
-
-def test_verify_names_what_differs_and_writes_nothing(bed: Any, plan: Plan) -> None:
-    board = bed()
-    with board.session() as session:
-        flash(session, plan())
-        assert running.verify(session, plan(), QUIET).outcome == "verified"
-        board.put(0x23456, b"\x42" * 4)
-        cells = board.cells
-        with pytest.raises(VerifyError, match="0x023000"):
-            running.verify(session, plan(), QUIET)
-    assert board.cells == cells
-
-
 # --- what is known of a board -----------------------------------------------------------------------------------------
 
 
@@ -253,12 +103,12 @@ def test_a_known_board_gets_changed_sectors_after_one_digest_of_each_block(
     asked = asked_of(monkeypatch)
     wanted = plan(changed=(0x14000, 0x23000))
     with board.session() as session:
-        done = flash(session, wanted)
-    assert done.written == (Region(0x14000, 0x15000), Region(0x23000, 0x24000))
+        outcome = flash(session, wanted)
+    assert outcome.written == (Region(0x14000, 0x15000), Region(0x23000, 0x24000))
     assert holds(board, wanted)
     blocks = list(wanted.segments[0].region.split(0x10000))
     looked = [Region(0, 0x1000), Region(0x10000, 0x11000)]  # what is on the board?
-    assert [region for region in asked if region not in looked] == [*blocks, *done.written]
+    assert [region for region in asked if region not in looked] == [*blocks, *outcome.written]
     assert [asked.count(region) for region in looked] == [2, 1], "the boot sector was written again and verified"
 
 
@@ -288,7 +138,7 @@ def test_what_is_known_is_forgotten_while_a_board_is_written(bed: Any, plan: Pla
     with board.session() as session:
         found = probe(session, plan(changed=(0x14000,)), QUIET)
         board.link.board.nor.hook = look
-        running.flash(session, found, QUIET)
+        run_flash(session, found, QUIET)
     assert set(seen) == {0}
 
 
@@ -311,8 +161,8 @@ def test_a_run_that_was_cut_short_is_continued(bed: Any, plan: Plan) -> None:
     assert bad[0] == 0, "the boot sector comes last"
     board.events.clear()
     with board.session() as session:
-        done = flash(session, plan())
-    assert done.sent < plan().size - 0x18000
+        outcome = flash(session, plan())
+    assert outcome.sent < plan().size - 0x18000
     assert holds(board, plan())
     said = " ".join(event.text for event in board.events if isinstance(event, Message))
     assert "did not finish" in said
@@ -350,39 +200,13 @@ def test_erase_all_erases_what_no_segment_covers(bed: Any, plan: Plan) -> None:
     assert holds(board, plan())
 
 
-def test_an_erase_that_does_not_take_is_noticed(bed: Any) -> None:
-    board = bed("fill=byte:0&fault=stuck-sector:0x8000")
-    with board.session() as session, pytest.raises(VerifyError, match="0x008000"):
-        running.erase(session, QUIET)
-    assert board.entry().state == "writing"
-
-
-def test_a_board_that_is_not_listed_is_not_touched(bed: Any, plan: Plan) -> None:
-    board, picky = bed("fill=byte:0"), replace(QUIET, boards=("5c:cf:7f:00:00:77",))
-    with board.session() as session:
-        for run in (running.erase, lambda session, policy: flash(session, plan(), policy)):
-            with pytest.raises(WrongBoardError, match="5c:cf:7f:00:00:01 is not one of"):
-                run(session, picky)
-    assert board.cells == bytes(0x400000)
-    assert board.entry().state == "unknown"
-
-
-def test_an_erased_board_is_blank_and_known_to_be(bed: Any) -> None:
-    board = bed("fill=byte:0")
-    with board.session() as session:
-        done = running.erase(session, QUIET)
-    assert (done.outcome, done.written) == ("erased", (Region(0, 0x400000),))
-    assert board.cells == b"\xff" * 0x400000
-    assert board.entry().state == "erased"
-
-
 # --- records ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_receipt_says_that_the_board_was_virtual(bed: Any, plan: Plan, tmp_path: Path) -> None:
     with bed().session() as session:
-        done = replace(flash(session, plan()), verdict=Verdict("prompt", "NodeMCU at its prompt"))
-        receipt = json.loads(write_receipt(tmp_path, "flash", session, plan(), done).read_text())
+        outcome = replace(flash(session, plan()), verdict=Verdict("prompt", "NodeMCU at its prompt"))
+        receipt = json.loads(write_receipt(tmp_path, "flash", session, plan(), outcome).read_text())
     assert receipt["virtual"] is True
     assert receipt["verdict"]["virtual"] is True
     assert receipt["verdict"]["firmware_executed"] is False
@@ -407,23 +231,23 @@ def test_the_journal_keeps_the_verdict(bed: Any, plan: Plan, more: str, kind: st
 def test_a_board_with_another_crystal_is_understood(bed: Any, plan: Plan) -> None:
     board = bed("fill=ff&crystal=40")
     with board.session(reset="auto") as session:
-        done = flash(session, plan(), Policy(boot=BootExpectation(timeout_s=30)))
-    assert done.device is not None
-    assert done.device.crystal_mhz == 40
-    assert done.verdict.kind == "prompt"
-    assert "ets Jan" in done.verdict.log
+        outcome = flash(session, plan(), Policy(boot=BootExpectation(timeout_s=30)))
+    assert outcome.device is not None
+    assert outcome.device.crystal_mhz == 40
+    assert outcome.verdict.kind == "prompt"
+    assert "ets Jan" in outcome.verdict.log
 
 
 def test_a_half_written_board_is_named(bed: Any, plan: Plan) -> None:
     board = bed("fill=ff&fault=weak-page:0x23400")
     with board.session() as session:
-        assert running.named_state(StoppedError("x"), session.connected()) == ""
+        assert journal_line(StoppedError("x"), session.connected()) == ""
         with pytest.raises(VerifyError) as caught:
             flash(session, plan())
-        said = running.named_state(caught.value, session.connected())
+        said = journal_line(caught.value, session.connected())
     assert "5c:cf:7f:00:00:01" in said
     assert "verify-failed" in said
-    assert running.named_state(caught.value, None) == ""
+    assert journal_line(caught.value, None) == ""
 
 
 # --- what ends a session ---------------------------------------------------------------------------------------------
@@ -463,7 +287,7 @@ def test_a_stop_is_heeded_between_blocks(bed: Any, plan: Plan) -> None:
 
         session.listener = stop_it
         with pytest.raises(StoppedError):
-            running.flash(session, found, QUIET)
+            run_flash(session, found, QUIET)
     writes = [event for event in board.events if isinstance(event, Progress) and event.step == "write"]
     assert len(writes) == 1
     assert writes[0].done < writes[0].total
@@ -476,8 +300,8 @@ def test_every_run_ends_with_the_board_running(bed: Any, plan: Plan) -> None:
     runs: dict[str, Callable[[Session], Outcome]] = {
         "flashed": lambda session: flash(session, plan()),
         "skipped": lambda session: flash(session, plan()),
-        "verified": lambda session: running.verify(session, plan(), QUIET),
-        "erased": lambda session: running.erase(session, QUIET),
+        "verified": lambda session: verify(session, plan(), QUIET),
+        "erased": lambda session: erase(session, QUIET),
     }
     for outcome, run in runs.items():
         with board.session(reset="auto") as session:

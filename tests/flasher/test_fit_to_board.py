@@ -92,7 +92,7 @@ def test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone(bed: Any
         assert board.cells[0x40100:0x40400] == DATA
         assert not any(region.overlaps(Region(0xD000, 0xE000)) for region in done.written)
         assert board.entry().kept == ((0xD000, 0xE000), (0xF000, 0x10000))
-        assert probe(session, wanted, quiet).holds, "what was kept is no difference"
+        assert probe(session, wanted, quiet).up_to_date, "what was kept is no difference"
         forced = flash(session, wanted, replace(quiet, force=True))
         assert forced.outcome == "flashed"
     assert board.cells[0xD000:0xD003] == b"cal"
@@ -104,7 +104,7 @@ def test_the_new_partition_table_gets_the_place_of_the_old_files(bed: Any, quiet
     wanted = plan_of(MAKE.combine(MAKE.pair_3x()))
     with board.session() as session:
         done = flash(session, wanted, quiet)
-        assert probe(session, wanted, quiet).holds, "it is still the same wish"
+        assert probe(session, wanted, quiet).up_to_date, "it is still the same wish"
     assert table_of(board)[SPIFFS] == Region(0x60000, 0x3FA000)
     assert LFS not in table_of(board)
     assert board.cells[0x60100:0x60400] == DATA
@@ -117,7 +117,7 @@ def test_what_was_kept_is_no_difference_though_the_image_has_bytes_there(bed: An
     with board.session() as session:
         assert flash(session, wanted, quiet).outcome == "flashed"
         assert board.cells[0x40100:0x40400] == DATA
-        assert probe(session, wanted, quiet).holds, "the file system stands where the image has FF"
+        assert probe(session, wanted, quiet).up_to_date, "the file system stands where the image has FF"
 
 
 def test_wifi_settings_move_with_the_layout(bed: Any, quiet: Policy) -> None:

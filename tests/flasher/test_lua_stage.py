@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -13,6 +12,7 @@ from flashpipe.board.lua.files import FileState, LuaFile
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, LuaFailedError, StartFileError
 from flashpipe.flasher import lua_stage as luastage
+from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.lua_stage import first_boot_check, restart
 
 PROMPT = Verdict("prompt", "at its prompt", log="NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n> ")
@@ -24,24 +24,28 @@ SENT = [FileState("init.lua", 1, "00", "sent")]
 def session(monkeypatch: pytest.MonkeyPatch) -> Session:
     """One that says `heard` after the boot check, on a board whose init.lua can be put aside."""
     made = Session("port")
-    monkeypatch.setattr(luastage, "park", lambda *_: True)
+    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: True)
     monkeypatch.setattr(luastage, "_listen", lambda *_: "")
     return made
 
 
-def failing(*errors: BootError) -> Callable[[], Verdict]:
-    left = list(errors)
+class Answers(BootCheck):
+    """A boot check of which it is known what comes out, time after time; after the last one a prompt."""
 
-    def look() -> Verdict:
-        if left:
-            raise left.pop(0)
-        return PROMPT
+    def __init__(self, *answers: BootError | Verdict) -> None:
+        object.__setattr__(self, "answers", list(answers))
 
-    return look
+    def run(self, *, passive: bool = False) -> Verdict:
+        del passive
+        answers: list[BootError | Verdict] = self.answers  # type: ignore[attr-defined]
+        answer = answers.pop(0) if answers else PROMPT
+        if isinstance(answer, BootError):
+            raise answer
+        return answer
 
 
 def test_a_panic_over_an_init_lua_that_is_replaced_anyway_is_no_end(session: Session) -> None:
-    assert first_boot_check(session, INIT, failing(ERRORS["panic"]("PANIC"))) is PROMPT
+    assert first_boot_check(session, INIT, Answers(ERRORS["panic"]("PANIC"))) is PROMPT
 
 
 @pytest.mark.parametrize(
@@ -54,13 +58,13 @@ def test_a_panic_over_an_init_lua_that_is_replaced_anyway_is_no_end(session: Ses
 )
 def test_any_other_failure_stands(wish: LuaPolicy, error: BootError, session: Session) -> None:
     with pytest.raises(type(error)):
-        first_boot_check(session, wish, failing(error))
+        first_boot_check(session, wish, Answers(error))
 
 
 def test_without_a_way_in_the_panic_stands(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(luastage, "park", lambda *_: False)
+    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: False)
     with pytest.raises(ERRORS["panic"]):
-        first_boot_check(session, INIT, failing(ERRORS["panic"]("PANIC")))
+        first_boot_check(session, INIT, Answers(ERRORS["panic"]("PANIC")))
 
 
 @pytest.mark.parametrize(
@@ -83,23 +87,22 @@ def test_a_new_init_lua_is_watched(
     kind = "prompt" if "> " in log else "banner"
     verdict = Verdict(kind, "", log=f"NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n{log}")
     if error is None:
-        assert restart(session, 115200, SENT, lambda: verdict) is verdict
+        assert restart(session, 115200, SENT, Answers(verdict)) is verdict
         return
     with pytest.raises(error) as failure:
-        restart(session, 115200, SENT, lambda: verdict)
+        restart(session, 115200, SENT, Answers(verdict))
     assert "hunter2" not in str(failure.value)
 
 
 def test_a_boot_that_fails_over_a_new_init_lua_is_its_fault(session: Session) -> None:
-    failure = ERRORS["panic"]("PANIC")
-    failure.verdict = Verdict("panic", "Lua panic: not enough memory")
+    failure = ERRORS["panic"]("PANIC", "", Verdict("panic", "Lua panic: not enough memory"))
     with pytest.raises(StartFileError, match="not enough memory") as put_aside:
-        restart(session, 115200, SENT, failing(failure))
+        restart(session, 115200, SENT, Answers(failure))
     assert "init.lua.bad" in put_aside.value.hint
     with pytest.raises(ERRORS["panic"]):
-        restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], failing(failure))
+        restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], Answers(failure))
 
 
 def test_files_beside_init_lua_need_no_watching(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(luastage, "_listen", lambda *_: cast("str", pytest.fail("was watched")))
-    assert restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], lambda: PROMPT) is PROMPT
+    assert restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], Answers(PROMPT)) is PROMPT
