@@ -22,7 +22,7 @@ RECEIPTS, PRUNING, FILES = (
     "pipeline/flashpipe/files.py",
 )
 BOARDS = "pipeline/flashpipe/jobs/board_job.py"
-T_STORE, T_BACKING = "tests/test_backups.py", "tests/flasher/test_backing.py"
+T_STORE, T_BACKING = "tests/test_backups.py", "tests/flasher/test_backup.py"
 T_BACKUP, T_ROLLBACK, T_AUDIT = (
     "tests/tasks/test_backup.py",
     "tests/tasks/test_rollback.py",
@@ -154,16 +154,16 @@ BACKUPS: Final = (
     Mutant(
         "restored-code-is-data",
         HOLDINGS,
-        "    boot = merge([*boot, *_given(source)])\n",
+        "    boot = merge([*boot, *_image_sectors(source)])\n",
         "",
         "after a restore, damaged code passes the audit",
         (f"{T_AUDIT}::test_code_that_no_partition_table_tells_of_stays_firmware_after_a_restore",),
     ),
     Mutant(
         "verify-gives-up-where-the-line-breaks",
-        "pipeline/flashpipe/flasher/flash.py",
-        "    differs = session.retry(work)\n",
-        "    differs = work()\n",
+        "pipeline/flashpipe/flasher/verify.py",
+        "    difference = session.retry(work)\n",
+        "    difference = work()\n",
         "one lost byte ends a verification that a lower rate would carry",
         ("tests/tasks/test_ladder.py::test_reading_too_is_begun_anew_in_another_way",),
     ),

@@ -16,16 +16,16 @@ ADAPTING, SAVING, PLAN = (
 PROBING = "pipeline/flashpipe/flasher/probe.py"
 
 T_KEEPING, T_FILES = "tests/test_keeping.py", "tests/firmware/test_filesystem.py"
-T_RESIDENT, T_ADAPTING = "tests/firmware/test_resident.py", "tests/flasher/test_adapting.py"
+T_RESIDENT, T_FITTING = "tests/firmware/test_resident.py", "tests/flasher/test_fit_to_board.py"
 
 KEEP: Final = (
     Mutant(
         "gap-written-over-parameters",
         ADAPTING,
-        "ignored = tuple(merge([*found.ignored, *decision.split]))",
+        "ignored = tuple(merge([*probe.ignored, *decision.split]))",
         "ignored = found.ignored",
         "an aggregated image blanks RF data and Wi-Fi settings in its gap",
-        (f"{T_ADAPTING}::test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone",),
+        (f"{T_FITTING}::test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone",),
     ),
     Mutant(
         "kept-parts-compared",
@@ -33,7 +33,7 @@ KEEP: Final = (
         "*(Region(*pair) for pair in entry.kept)",
         "",
         "a board that keeps its data is written anew by every run",
-        (f"{T_ADAPTING}::test_what_was_kept_is_no_difference_though_the_image_has_bytes_there",),
+        (f"{T_FITTING}::test_what_was_kept_is_no_difference_though_the_image_has_bytes_there",),
     ),
     Mutant(
         "files-not-in-the-new-table",
@@ -57,7 +57,7 @@ KEEP: Final = (
         'cleared = merge(layout.remains()) if any(fate.name == "spiffs" for fate in lost) else []',
         "cleared: list[Region] = []",
         "the new firmware mounts the rest of the old file system: files are listed and empty",
-        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+        (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
     ),
     Mutant(
         "no-backup-of-losses",
@@ -65,15 +65,15 @@ KEEP: Final = (
         "if decision.backs_up and not backup:",
         "if False:",
         "what is lost is gone",
-        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+        (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
     ),
     Mutant(
         "resumed-by-what-is-left",
         ADAPTING,
-        'return found.entry.state == "writing" and bool(found.entry.before)',
+        'return probe.entry.state == "writing" and bool(probe.entry.before)',
         "return False",
         "an upgrade that was interrupted loses the files that it had begun to keep",
-        (f"{T_ADAPTING}::test_an_interrupted_run_goes_on_as_it_began",),
+        (f"{T_FITTING}::test_an_interrupted_run_goes_on_as_it_began",),
     ),
     Mutant(
         "insisting-ignored",
@@ -99,7 +99,7 @@ KEEP: Final = (
         "every new module is read for a minute before it is written",
         (
             f"{T_RESIDENT}::test_factory_firmware_is_named",
-            f"{T_ADAPTING}::test_nothing_is_backed_up_of_a_blank_or_factory_board",
+            f"{T_FITTING}::test_nothing_is_backed_up_of_a_blank_or_factory_board",
         ),
     ),
     Mutant(
@@ -108,7 +108,7 @@ KEEP: Final = (
         "        if block in known:\n            out +=",
         "        if False:\n            out +=",
         "the backup of a file system holds no files",
-        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+        (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
     ),
     Mutant(
         "fitting-changes-the-wish",
@@ -116,7 +116,7 @@ KEEP: Final = (
         "        if self.wish:\n            return self.wish\n",
         "",
         "a board whose files were kept never holds the plan: every run writes it anew",
-        (f"{T_ADAPTING}::test_the_new_partition_table_gets_the_place_of_the_old_files",),
+        (f"{T_FITTING}::test_the_new_partition_table_gets_the_place_of_the_old_files",),
     ),
     Mutant(
         "the-end-of-an-older-firmware-names-the-board",

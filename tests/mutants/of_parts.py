@@ -89,7 +89,7 @@ PARTS: Final = (
     Mutant(
         "cured-sector-still-ignored",
         MENDING,
-        "        ignored=tuple(part for region in found.ignored for part in region.without([place])),\n",
+        "        ignored=tuple(part for region in probe.ignored for part in region.without([place])),\n",
         "",
         "the cure is planned, and never written",
         (f"{T_CURED}::test_a_sector_that_was_spoiled_later_is_cured",),

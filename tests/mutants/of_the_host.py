@@ -21,6 +21,7 @@ CHIPS, NAMES, SERIALPORT = (
 )
 VERDICT, BOOTLOG = "pipeline/flashpipe/board/boot/verdict.py", "pipeline/flashpipe/board/boot/watcher.py"
 EXPECTS, STARTS = "pipeline/flashpipe/board/boot/expectations.py", "pipeline/flashpipe/board/boot/resets.py"
+ERASE, VERIFY = "pipeline/flashpipe/flasher/erase.py", "pipeline/flashpipe/flasher/verify.py"
 RUNNING, PROBING, CHECKS = (
     "pipeline/flashpipe/flasher/flash.py",
     "pipeline/flashpipe/flasher/probe.py",
@@ -66,7 +67,12 @@ T_WRITER, T_CHIPS, T_LOCK = (
     "tests/board/ports/test_lock.py",
 )
 T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
-T_LOADER, T_RUNS = "tests/board/loader/test_link.py", "tests/flasher/test_runs.py"
+T_LOADER, T_RUN = "tests/board/loader/test_link.py", "tests/flasher/test_flash.py"
+T_PROBE, T_ERASE, T_VERIFY = (
+    "tests/flasher/test_probe.py",
+    "tests/flasher/test_erase.py",
+    "tests/flasher/test_verify.py",
+)
 T_PLAN, T_FLASH, T_JOURNAL = "tests/test_plan.py", "tests/test_flash.py", "tests/test_journal.py"
 T_RECEIPT, T_FILES = "tests/test_receipt.py", "tests/test_files.py"
 T_IMAGE, T_GATE, T_MAP = (
@@ -241,18 +247,18 @@ HOST: Final = (
     Mutant(
         "journal-after-the-write",
         RUNNING,
-        '    _record(session, found, policy, "writing", refuge)\n    work',
+        '    _journal(session, probe, policy, "writing", backup)\n    work',
         "    work",
         "a run killed in mid-write leaves a journal that says all is well",
-        (f"{T_RUNS}::test_the_journal_says_writing_before_the_first_erase",),
+        (f"{T_RUN}::test_the_journal_says_writing_before_the_first_erase",),
     ),
     Mutant(
         "clean-before-verify",
         RUNNING,
         "    try:\n        session.retry(work.attempt)",
-        '    _record(session, found, policy, "clean", refuge)\n    try:\n        session.retry(work.attempt)',
+        '    _journal(session, probe, policy, "clean", backup)\n    try:\n        session.retry(work.attempt)',
         "a write that failed its verification is clean in the journal, and later trusted",
-        (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
+        (f"{T_RUN}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
     Mutant(
         "write-without-verify",
@@ -260,7 +266,7 @@ HOST: Final = (
         "        check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)\n",
         "",
         "a write that did not take is called a success",
-        (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
+        (f"{T_RUN}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
     Mutant(
         "read-back-is-md5",
@@ -268,7 +274,7 @@ HOST: Final = (
         "        if read_back:",
         "        if False:",
         "`verify: read-back` reads nothing back",
-        (f"{T_RUNS}::test_read_back_reads",),
+        (f"{T_RUN}::test_read_back_reads",),
     ),
     Mutant(
         "left-out-parts-verified",
@@ -276,7 +282,7 @@ HOST: Final = (
         "return merge([*dirty, *guard])",
         "return merge(segment.region for segment in plan.segments)",
         "a second write to a board that has booted fails its verification",
-        (f"{T_RUNS}::test_what_the_firmware_changed_is_left_alone_by_a_repair",),
+        (f"{T_PROBE}::test_what_the_firmware_changed_is_left_alone_by_a_repair",),
     ),
     Mutant(
         "volatile-never-verified",
@@ -284,7 +290,7 @@ HOST: Final = (
         "return merge([*dirty, *guard])",
         "return merge(part for region in dirty for part in region.without(plan.volatile_regions()))",
         "the partition table of a new board is never verified",
-        (f"{T_RUNS}::test_volatile_parts_are_verified_before_the_first_boot",),
+        (f"{T_PROBE}::test_volatile_parts_are_verified_before_the_first_boot",),
     ),
     Mutant(
         "volatile-ignored-before-first-boot",
@@ -292,7 +298,7 @@ HOST: Final = (
         "if not entry.finished(plan.fingerprint):",
         "if False:",
         "a board with another partition table is said to hold the image",
-        (f"{T_RUNS}::test_volatile_parts_count_before_the_first_boot",),
+        (f"{T_PROBE}::test_volatile_parts_count_before_the_first_boot",),
     ),
     Mutant(
         "volatile-counts-for-ever",
@@ -300,7 +306,7 @@ HOST: Final = (
         "if not entry.finished(plan.fingerprint):",
         "if True:",
         "every board that has booted once is written again",
-        (f"{T_RUNS}::test_what_the_firmware_changed_is_no_difference",),
+        (f"{T_PROBE}::test_what_the_firmware_changed_is_no_difference",),
     ),
     Mutant(
         "journal-decides-alone",
@@ -324,13 +330,13 @@ HOST: Final = (
         "if policy.trust_journal and entry.finished(plan.fingerprint):",
         "if policy.trust_journal:",
         "check=mac skips a board that nobody has ever flashed",
-        (f"{T_RUNS}::test_only_a_finished_entry_is_trusted",),
+        (f"{T_PROBE}::test_only_a_finished_entry_is_trusted",),
     ),
     Mutant(
         "skip-without-boot-check",
         RUNNING,
         "if not policy.boot.check:",
-        'if not policy.boot.check or done.outcome == "skipped":',
+        'if not policy.boot.check or record.outcome.outcome == "skipped":',
         "a board that holds the image and does not boot is a success",
         (f"{T_SKIPS}::test_7_a_board_that_does_not_boot_fails_again_without_a_write",),
     ),
@@ -345,10 +351,10 @@ HOST: Final = (
     Mutant(
         "verdict-not-recorded",
         BOOTING,
-        "    if entry is not None:",
+        "    if self.entry is not None:",
         "    if False:",
         "the journal does not know that a board failed to boot",
-        (f"{T_RUNS}::test_the_journal_keeps_the_verdict",),
+        (f"{T_RUN}::test_the_journal_keeps_the_verdict",),
     ),
     Mutant(
         "erase-all-forgotten",
@@ -356,7 +362,7 @@ HOST: Final = (
         "        if plan.erase_all and not self._erased:",
         "        if False:",
         "`erase: all` keeps what was outside the image",
-        (f"{T_RUNS}::test_erase_all_erases_what_no_segment_covers",),
+        (f"{T_RUN}::test_erase_all_erases_what_no_segment_covers",),
     ),
     Mutant(
         "erase-all-writes-differences",
@@ -364,19 +370,19 @@ HOST: Final = (
         "self._erased, dirty = True, [segment.region for segment in plan.segments]",
         "self._erased = True",
         "after `erase: all` sectors that had been equal are blank",
-        (f"{T_RUNS}::test_erase_all_erases_what_no_segment_covers",),
+        (f"{T_RUN}::test_erase_all_erases_what_no_segment_covers",),
     ),
     Mutant(
         "erase-without-proof",
-        RUNNING,
+        ERASE,
         "        if whole.size:\n            blank",
         "        if False:\n            blank",
         "a flash that did not erase is called blank",
-        (f"{T_RUNS}::test_an_erase_that_does_not_take_is_noticed",),
+        (f"{T_ERASE}::test_an_erase_that_does_not_take_is_noticed",),
     ),
     Mutant(
         "erase-not-in-the-journal",
-        RUNNING,
+        ERASE,
         'journal.write(replace(entry, state="erased"))',
         "pass",
         "an erased board is called half-written",
@@ -384,11 +390,11 @@ HOST: Final = (
     ),
     Mutant(
         "erase-any-board",
-        RUNNING,
+        ERASE,
         "    overridden = check_mac(device, policy)\n",
         "    overridden = ()\n",
         "erase wipes a board that is not the profile's",
-        (f"{T_RUNS}::test_a_board_that_is_not_listed_is_not_touched",),
+        (f"{T_ERASE}::test_a_board_that_is_not_listed_is_not_touched",),
     ),
     Mutant(
         "any-mac-will-do",
@@ -396,7 +402,7 @@ HOST: Final = (
         "if policy.boards and device.mac not in policy.boards:",
         "if False:",
         "a board that is not the profile's is flashed",
-        (f"{T_RUNS}::test_a_board_that_is_not_listed_is_not_touched",),
+        (f"{T_ERASE}::test_a_board_that_is_not_listed_is_not_touched",),
     ),
     Mutant(
         "any-family-will-do",
@@ -425,26 +431,26 @@ HOST: Final = (
     Mutant(
         "damaged-boot-sector-taken-for-another-firmware",
         PROBING,
-        "return told and all(writer.matches(session.link, piece, part) for part in parts)",
+        "return telling and all(writer.matches(session.link, piece, part) for part in parts)",
         "return False",
         "a board with one bad sector loses the partition table it has made its own",
-        (f"{T_RUNS}::test_what_the_firmware_changed_outlives_a_damaged_boot_sector",),
+        (f"{T_PROBE}::test_what_the_firmware_changed_outlives_a_damaged_boot_sector",),
     ),
     Mutant(
         "another-firmwares-table-is-left",
         PROBING,
-        "return told and all(writer.matches(session.link, piece, part) for part in parts)",
-        "return told",
+        "return telling and all(writer.matches(session.link, piece, part) for part in parts)",
+        "return telling",
         "a board that was given another firmware keeps that one's partition table",
-        (f"{T_RUNS}::test_a_board_that_starts_with_other_code_gets_the_plans_own_table",),
+        (f"{T_PROBE}::test_a_board_that_starts_with_other_code_gets_the_plans_own_table",),
     ),
     Mutant(
         "blank-sectors-prove-a-firmware",
         PROBING,
-        "return told and all(",
+        "return telling and all(",
         "return all(",
         "a board that was given another firmware keeps that one's partition table",
-        (f"{T_RUNS}::test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware",),
+        (f"{T_PROBE}::test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware",),
     ),
     Mutant(
         "continues-at-its-guard",
@@ -452,7 +458,7 @@ HOST: Final = (
         "return (rest or dirty)[0].start",
         "return dirty[0].start",
         "a run that goes on says 0x000000 wherever the one before it stopped",
-        (f"{T_RUNS}::test_a_run_that_was_cut_short_is_continued",),
+        (f"{T_RUN}::test_a_run_that_was_cut_short_is_continued",),
     ),
     Mutant(
         "erased-parts-stay-settled",
@@ -460,7 +466,7 @@ HOST: Final = (
         "if not _was_erased(session, plan, region)]",
         "]",
         "a partition table that another tool erased is never written again",
-        (f"{T_RUNS}::test_a_volatile_part_that_was_erased_is_a_difference",),
+        (f"{T_PROBE}::test_a_volatile_part_that_was_erased_is_a_difference",),
     ),
     Mutant(
         "flashed-board-left-in-its-loader",
@@ -468,39 +474,39 @@ HOST: Final = (
         "    if not policy.boot.check:\n        session.leave()\n",
         "    if not policy.boot.check:\n",
         "with boot=off the board stands still until somebody presses RESET",
-        (f"{T_RUNS}::test_every_run_ends_with_the_board_running",),
+        (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),
     Mutant(
         "verified-board-left-in-its-loader",
-        RUNNING,
+        VERIFY,
         '    session.leave()\n    return Outcome("verified"',
         '    return Outcome("verified"',
         "a board that was only compared stands still until somebody presses RESET",
-        (f"{T_RUNS}::test_every_run_ends_with_the_board_running",),
+        (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),
     Mutant(
         "erased-board-left-in-its-loader",
-        RUNNING,
-        '    session.leave()\n    return Outcome("erased"',
-        '    return Outcome("erased"',
+        ERASE,
+        "    session.leave()\n    verified",
+        "    verified",
         "an erased board stays in its loader",
-        (f"{T_RUNS}::test_every_run_ends_with_the_board_running",),
+        (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),
     Mutant(
         "verify-task-compares-nothing",
-        RUNNING,
-        "    if differs is not None:\n",
-        "    if differs is not None and policy.read_back:\n",
+        VERIFY,
+        "    if difference is not None:\n",
+        "    if difference is not None and policy.read_back:\n",
         "`doit verify` calls every board good",
-        (f"{T_RUNS}::test_verify_names_what_differs_and_writes_nothing",),
+        (f"{T_VERIFY}::test_verify_names_what_differs_and_writes_nothing",),
     ),
     Mutant(
         "held-image-not-recorded",
         RUNNING,
-        "        if not entry.finished(found.plan.fingerprint):",
+        "        if not entry.finished(probe.plan.fingerprint):",
         "        if False:",
         "a board flashed by another tool, and proven equal, is never known to hold the image",
-        (f"{T_RUNS}::test_a_board_that_holds_the_plan_already_is_recorded",),
+        (f"{T_PROBE}::test_a_board_that_holds_the_plan_already_is_recorded",),
     ),
     Mutant(
         "half-written-board-not-named",
@@ -508,7 +514,7 @@ HOST: Final = (
         'if entry is None or entry.state != "writing":',
         "if True:",
         "nobody says that the board holds half an image",
-        (f"{T_RUNS}::test_a_half_written_board_is_named",),
+        (f"{T_RUN}::test_a_half_written_board_is_named",),
     ),
     Mutant(
         "receipt-hides-the-virtual-board",
@@ -516,7 +522,7 @@ HOST: Final = (
         "virtual=session.virtual,\n            profile",
         "virtual=False,\n            profile",
         "a run on a virtual board passes for one on silicon",
-        (f"{T_RUNS}::test_the_receipt_says_that_the_board_was_virtual",),
+        (f"{T_RUN}::test_the_receipt_says_that_the_board_was_virtual",),
     ),
     Mutant(
         "receipt-claims-execution",
@@ -524,7 +530,7 @@ HOST: Final = (
         '"firmware_executed": not virtual and',
         '"firmware_executed": True or',
         "a predicted boot passes for an executed one",
-        (f"{T_RUNS}::test_the_receipt_says_that_the_board_was_virtual",),
+        (f"{T_RUN}::test_the_receipt_says_that_the_board_was_virtual",),
     ),
     # --- records -----------------------------------------------------------------------------------------------------
     Mutant(
@@ -786,7 +792,7 @@ HOST: Final = (
         "lock_port(self.port, ask=not self.offers)",
         "suppress()",
         "two runs write one board at the same time",
-        (f"{T_RUNS}::test_a_port_in_use_is_refused",),
+        (f"{T_RUN}::test_a_port_in_use_is_refused",),
     ),
     Mutant(
         "opening-resets-the-board",
@@ -802,7 +808,7 @@ HOST: Final = (
         "                self._let_run(link)  # it was only looked at",
         "                pass  # it was only looked at",
         "a board that was only looked at stands still afterwards",
-        (f"{T_RUNS}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
+        (f"{T_RUN}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
     ),
     Mutant(
         "reset-none-resets",
@@ -818,7 +824,7 @@ HOST: Final = (
         '"lower-baud", frozenset({START, WORK})',
         '"lower-baud", frozenset()',
         "an adapter that cannot do 460800 baud cannot be used",
-        (f"{T_RUNS}::test_a_rate_that_the_adapter_cannot_do_is_given_up",),
+        (f"{T_RUN}::test_a_rate_that_the_adapter_cannot_do_is_given_up",),
     ),
     Mutant(
         "dead-flash-accepted",
@@ -826,7 +832,7 @@ HOST: Final = (
         "if flash_id & 0xFF in {0x00, 0xFF}:",
         "if False:",
         "a board without flash is written for minutes",
-        (f"{T_RUNS}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
+        (f"{T_RUN}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
     ),
     Mutant(
         "sick-boards-pass",
@@ -874,7 +880,7 @@ HOST: Final = (
         "crystal = session.device.crystal_mhz if session.device else 26",
         "crystal = 26",
         "a board with a 40 MHz crystal fails its boot check",
-        (f"{T_RUNS}::test_a_board_with_another_crystal_is_understood",),
+        (f"{T_RUN}::test_a_board_with_another_crystal_is_understood",),
     ),
     Mutant(
         "never-knocks",
@@ -1059,7 +1065,7 @@ HOST: Final = (
         "        if self.stop.is_set():",
         "        if False:",
         "Ctrl-C is heeded only when the write is over",
-        (f"{T_RUNS}::test_a_stop_is_heeded_between_blocks",),
+        (f"{T_RUN}::test_a_stop_is_heeded_between_blocks",),
     ),
     Mutant(
         "task-records-at-the-end-only",

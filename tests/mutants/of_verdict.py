@@ -17,7 +17,7 @@ BOOTING, CRASH, SESSION = (
     "pipeline/flashpipe/board/session/session.py",
 )
 T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
-T_BOOTING = "tests/flasher/test_booting.py"
+T_BOOTING = "tests/flasher/test_boot_check.py"
 
 VERDICTS: Final = (
     Mutant(
