@@ -48,7 +48,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_code_profiles_and_licence_only(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"pipeline", "profiles", "flashpipe"}
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"flashpipe"}
     assert {Path(name).name for name in (ROOT / "profiles").glob("*.yaml")} == {
         Path(name).name for name in names if name.endswith(".yaml")
     }

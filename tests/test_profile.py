@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import flashpipe
 import pytest
 from flashpipe.errors import BadValueError, PipelineError, ProfileError, UnknownProfileError
 from flashpipe.flash import FREQUENCY_CODES, SIZE_CODES
@@ -644,10 +645,9 @@ def test_listing_survives_what_only_looks_like_a_file(project: Path) -> None:
 
 def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: Path) -> None:
     site = project / "site"
-    shutil.copytree(
-        shipped_folder().parent / "pipeline", site / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copytree(shipped_folder(), site / "profiles", ignore=shutil.ignore_patterns("__pycache__"))
+    package = site / "flashpipe"  # as a wheel lays it out
+    shutil.copytree(Path(flashpipe.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(shipped_folder(), package / "profiles", ignore=shutil.ignore_patterns("__pycache__"))
     elsewhere = project / "elsewhere"
     (elsewhere / "profiles").mkdir(parents=True)
     (elsewhere / "profiles" / "__init__.py").touch()  # a user's folder of the same name, importable and in front
@@ -663,7 +663,7 @@ def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: P
         cwd=elsewhere,
         env={**os.environ, "PYTHONPATH": str(site)},
     )
-    assert Path(done.stdout.strip()) == site / "profiles" / "demo.yaml"
+    assert Path(done.stdout.strip()) == package / "profiles" / "demo.yaml"
 
 
 def test_in_the_repository_itself_shipped_profiles_are_listed_once(project: Path) -> None:

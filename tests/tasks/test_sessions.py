@@ -45,7 +45,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
 def test_a_forked_child_can_be_ended_as_any_process() -> None:
     code = (
         "import os, signal, time\n"
-        "from flashpipe.tasks import sessions\n"
+        "from flashpipe.jobs import sessions\n"
         "sessions.install_handlers()\n"
         "child = os.fork()\n"
         "if not child:\n"
