@@ -16,7 +16,8 @@ from flashpipe.firmware.survey import BoardContents, ResidentArea
 from flashpipe.flash import FlashSettings, Region
 from flashpipe.plan.area_decisions import KeepPolicy
 from flashpipe.plan.keep import ACTIONS, BOARDS, TABLE, Action, Board, KeepDecision, decide, lines, table_text
-from flashpipe.plan.make import FlashPlan, Segment, make_plan
+from flashpipe.plan.make import make_plan
+from flashpipe.plan.model import FlashPlan, Segment
 
 from tests.images import Builder
 
@@ -67,7 +68,7 @@ NEW_3X, OLD_3X = nodemcu("3.x-new", FILES_3X), nodemcu("3.x-old", FileSystem(0x4
 
 
 def how(decision: KeepDecision) -> dict[str, str]:
-    return {fate.name: fate.how for fate in decision.fates}
+    return {area.name: area.how for area in decision.areas}
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ def test_from_2x_to_3x_the_files_stay_by_a_place_in_the_new_table() -> None:
 
 def test_files_without_a_firmware_stay_where_they_are() -> None:
     alone = BoardContents(
-        "nodemcu", "no firmware, but files", holdings=(ResidentArea("spiffs", FILES_2X.region),), files=FILES_2X
+        "nodemcu", "no firmware, but files", areas=(ResidentArea("spiffs", FILES_2X.region),), files=FILES_2X
     )
     decision = decide(plan_of("3.x"), alone, KeepPolicy(), asked=False)
     assert (decision.row.board, how(decision), decision.advice) == ("moves", {"spiffs": "table"}, ())
@@ -185,7 +186,7 @@ def test_an_empty_lfs_partition_keeps_its_place_but_is_no_loss() -> None:
 
 def test_wifi_settings_move_with_the_layout_of_one_sdk() -> None:
     decision = decide(plan_of("3.x"), nodemcu("3.x-old", None), KeepPolicy(), asked=False)
-    (moved,) = [fate for fate in decision.fates if fate.how == "moved"]
+    (moved,) = [area for area in decision.areas if area.how == "moved"]
     assert (moved.name, moved.region.start, moved.to) == ("system_params", 0xD000, 0x3FD000)
     assert "the flash layout changes (3.x-old -> 3.x-new)" in decision.advice[0]
     assert any(region.contains(moved.region) for region in decision.doomed), "they are overwritten on the way"
@@ -261,7 +262,7 @@ def test_erase_all_keeps_nothing_and_says_so() -> None:
     assert set(how(decision).values()) == {"lost"}
     assert decision.split == ()
     assert decision.backs_up
-    assert {fate.name for fate in decision.lost} == {"spiffs", "system_params"}
+    assert {area.name for area in decision.lost} == {"spiffs", "system_params"}
 
 
 def test_files_of_an_older_nodemcu_are_lost_for_want_of_marks() -> None:
@@ -282,7 +283,7 @@ def test_what_an_image_of_the_profiles_own_replaces_is_named_and_backed_up(name:
     resident = nodemcu("3.x-new", FILES_3X) if name == "spiffs" else nodemcu("3.x-new", None, lfs)
     decision = decide(plan, resident, KeepPolicy(stated=stated), asked=False)
     assert (how(decision)[name], decision.places, decision.cleared) == ("replaced", (), ())
-    assert [fate.why for fate in decision.lost] == ["own.img goes there"]
+    assert [area.why for area in decision.lost] == ["own.img goes there"]
     assert decision.doomed == (FILES_3X.region if name == "spiffs" else lfs.region,)
 
 

@@ -61,9 +61,9 @@ def test_the_virtual_board_settles_the_table_with_every_kept_partition_in_its_pl
     table = rcr.settle(rcr.parse_table(page[4 : 4 + 4 * page[0]]), capacity)  # a LayoutError would be a hang
 
     regions = {part.kind: Region(part.address, part.address + part.size) for part in table}
-    for fate in decision.fates:
-        if fate.how in {"left", "table"} and fate.name == "lfs":
-            assert regions[rcr.LFS] == fate.region
-        if fate.how in {"left", "table"} and fate.name == "spiffs":
-            assert regions[rcr.SPIFFS].start // 0x2000 * 0x2000 in {fate.region.start, fate.region.start - 0x2000}
-            assert regions[rcr.SPIFFS].end >= fate.region.end
+    for area in decision.areas:
+        if area.how in {"left", "table"} and area.name == "lfs":
+            assert regions[rcr.LFS] == area.region
+        if area.how in {"left", "table"} and area.name == "spiffs":
+            assert regions[rcr.SPIFFS].start // 0x2000 * 0x2000 in {area.region.start, area.region.start - 0x2000}
+            assert regions[rcr.SPIFFS].end >= area.region.end

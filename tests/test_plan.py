@@ -22,7 +22,9 @@ from flashpipe.errors import (
 from flashpipe.firmware.image import Image
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings, Region, merge
 from flashpipe.plan import make as plans
-from flashpipe.plan.make import FlashPlan, estimate, make_plan, rows, with_real_size
+from flashpipe.plan.make import make_plan, with_real_size
+from flashpipe.plan.model import FlashPlan
+from flashpipe.plan.table import estimate, rows
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -159,7 +161,7 @@ def test_volatile_parts_lie_inside_segments(found: Accepted) -> None:
 def test_the_table_covers_the_whole_flash_without_gaps_or_overlaps(found: Accepted, data: st.DataObject) -> None:
     plan = found.plan
     differing = data.draw(st.none() | regions(plan.settings.capacity))
-    table = rows(plan, 460800, differing, settled=data.draw(st.booleans()))
+    table = rows(plan, 460800, differing, firmware_owned=data.draw(st.booleans()))
     assert table[0].region.start == 0
     assert table[-1].region.end == plan.settings.capacity
     assert all(row.region.size > 0 and row.what for row in table)
@@ -173,7 +175,7 @@ def test_everything_that_differs_is_written_and_settled_parts_are_not_called_equ
 ) -> None:
     plan = found.plan
     differing = data.draw(regions(plan.settings.capacity))
-    table = rows(plan, 460800, differing, settled=True)
+    table = rows(plan, 460800, differing, firmware_owned=True)
     written = [row.region for row in table if row.action == "write"]
     for region in differing:
         for segment in plan.segments:
@@ -197,13 +199,13 @@ def test_the_boot_sector_is_shown_as_the_guard_it_is() -> None:
 
 
 def test_after_a_boot_the_firmwares_own_parts_are_volatile_by_name() -> None:
-    table = rows(plan_of(KINDS["3.x"]), 460800, [], settled=True)
+    table = rows(plan_of(KINDS["3.x"]), 460800, [], firmware_owned=True)
     assert [(str(row.region), row.what) for row in table if row.action == "volatile"] == [
         ("0x00d000..0x00e000", "RF calibration"),
         ("0x00f000..0x010000", "SDK init data"),
         ("0x010000..0x011000", "NodeMCU partition table"),
     ]
-    header = rows(plan_of(KINDS["2.x"]), 460800, [], settled=True)
+    header = rows(plan_of(KINDS["2.x"]), 460800, [], firmware_owned=True)
     assert [(str(row.region), row.what) for row in header if row.action == "volatile"] == [
         ("0x000003..0x000004", "flash size in the image header")
     ]

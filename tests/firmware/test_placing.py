@@ -11,7 +11,8 @@ from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.placement import place_lfs, place_spiffs
 from flashpipe.flash import FlashSettings
-from flashpipe.plan.make import make_plan, without_placed
+from flashpipe.plan.make import make_plan
+from flashpipe.plan.model import without_placed
 
 from tests.images import lfs_image, spiffs_image, with_partitions
 

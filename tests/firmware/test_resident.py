@@ -84,12 +84,12 @@ def test_factory_firmware_without_a_boot_loader_is_named_by_its_part_for_ram() -
 )
 def test_what_is_not_nodemcu_is_foreign(data: bytes, title: str) -> None:
     found = survey(flash((0, data)), SIZE)
-    assert (found.kind, found.title, found.holdings) == ("foreign", title, ())
+    assert (found.kind, found.title, found.areas) == ("foreign", title, ())
 
 
 def test_bytes_that_start_nothing_are_no_firmware() -> None:
     found = survey(flash((0, Random(2).randbytes(0x80000))), SIZE)
-    assert (found.kind, found.title, found.holdings) == ("blank", NOTHING, ())
+    assert (found.kind, found.title, found.areas) == ("blank", NOTHING, ())
 
 
 def test_2x_is_known_by_its_texts_and_its_file_system_by_its_marks() -> None:
@@ -97,7 +97,7 @@ def test_2x_is_known_by_its_texts_and_its_file_system_by_its_marks() -> None:
     found = survey(board, SIZE)
     assert (found.kind, found.sdk_line, found.layout) == ("nodemcu", "2.x", "2.x")
     assert found.files == FileSystem(0x50000, 469)
-    assert {item.name: item.region.start for item in found.holdings} == {**END_2X, "spiffs": 0x50000}
+    assert {item.name: item.region.start for item in found.areas} == {**END_2X, "spiffs": 0x50000}
     assert board.read_bytes < 64 * 1024
     assert board.digested <= 0x60000
 
@@ -116,13 +116,13 @@ def test_parameters_stand_where_the_header_on_the_board_puts_them() -> None:
     put_files(board.cells, 0x50000, 85)
     board.cells[0xFD000:0xFD004] = b"wifi"
     found = survey(board, SIZE)
-    assert {item.name: item.region.start for item in found.holdings} == {"system_params": 0xFD000, "spiffs": 0x50000}
+    assert {item.name: item.region.start for item in found.areas} == {"system_params": 0xFD000, "spiffs": 0x50000}
 
 
 def test_init_data_that_is_none_is_nothing_to_keep() -> None:
     board = booted_2x()
     board.cells[0x3FC000] = 0x31
-    assert survey(board, SIZE).holding("phy_init") is None
+    assert survey(board, SIZE).area("phy_init") is None
 
 
 @pytest.mark.parametrize(("layout", "cal"), [("new", 0xD000), ("old", 0xB000)])
@@ -131,7 +131,7 @@ def test_3x_is_known_by_its_partition_table_alone(layout: str, cal: int) -> None
     put_files(board.cells, 0x40000, 400)
     found = survey(board, SIZE)
     assert (found.kind, found.sdk_line, found.layout) == ("nodemcu", "3.x", f"3.x-{layout}")
-    assert [item.name for item in found.holdings] == ["rf_cal", "spiffs"]
+    assert [item.name for item in found.areas] == ["rf_cal", "spiffs"]
     assert board.read_bytes < 9 * 1024
     assert board.digested == 0
 
@@ -141,11 +141,11 @@ def test_the_table_on_the_board_counts_not_the_builds() -> None:
     moved = {LFS: Region(0x80000, 0xA0000), SPIFFS: Region(0x100000, 0x200000)}
     board.cells[0x10000:0x11000] = with_places(bytes(board.cells[0x10000:0x11000]), moved) or b""
     put_files(board.cells, 0x100000, 128)
-    assert survey(board, SIZE).holding("lfs") == ResidentArea("lfs", moved[LFS], blank=True)
+    assert survey(board, SIZE).area("lfs") == ResidentArea("lfs", moved[LFS], blank=True)
     board.cells[0x80000:0x80004] = b"lua!"
     found = survey(board, SIZE)
-    assert found.holding("lfs") == ResidentArea("lfs", moved[LFS])
-    assert found.holding("spiffs") == ResidentArea("spiffs", moved[SPIFFS])
+    assert found.area("lfs") == ResidentArea("lfs", moved[LFS])
+    assert found.area("spiffs") == ResidentArea("spiffs", moved[SPIFFS])
 
 
 def test_where_a_search_by_wide_steps_hits_the_middle_of_the_marks_the_file_system_begins_there() -> None:
@@ -161,7 +161,7 @@ def test_where_a_search_by_wide_steps_hits_the_middle_of_the_marks_the_file_syst
 def test_of_nodemcu_before_its_file_systems_had_marks_all_behind_the_code_counts() -> None:
     known = Firmware("nodemcu", version="0.9.6", sdk_line="0.9", code_end=0x60000)
     found = survey(flash((0, MAKE.combine(MAKE.pair_2x())), (3, b"\x40")), SIZE, known)
-    assert (found.files, found.holding("spiffs")) == (None, ResidentArea("spiffs", Region(0x60000, 0x3FC000)))
+    assert (found.files, found.area("spiffs")) == (None, ResidentArea("spiffs", Region(0x60000, 0x3FC000)))
 
 
 @pytest.mark.parametrize(("end", "lead"), [(0x3FA000, b""), (0x3FC000, b"\0garbage"), (0x400000, b"")])
@@ -170,7 +170,7 @@ def test_files_that_outlive_their_firmware_are_found(end: int, lead: bytes) -> N
     put_files(board.cells, 0x82000, (end - 0x82000) // 0x2000)
     found = survey(board, SIZE)
     assert (found.kind, found.title, found.layout) == ("nodemcu", "no firmware, but files", "")
-    assert found.holdings == (ResidentArea("spiffs", Region(0x82000, end)),)
+    assert found.areas == (ResidentArea("spiffs", Region(0x82000, end)),)
 
 
 def test_it_survives_the_journal() -> None:

@@ -9,7 +9,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.flasher import flash as flash_module
 from flashpipe.flasher.model import BootExpectation, Outcome, Policy
 from flashpipe.flasher.probe import probe
-from flashpipe.plan.make import FlashPlan
+from flashpipe.plan.model import FlashPlan
 
 QUIET: Final = Policy(boot=BootExpectation(check=False))
 TABLE: Final = 0x10000

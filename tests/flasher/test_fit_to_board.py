@@ -19,7 +19,8 @@ from flashpipe.flasher import flash as running
 from flashpipe.flasher.fit_to_board import fit_to_board
 from flashpipe.flasher.model import BootExpectation, Outcome, Policy
 from flashpipe.flasher.probe import probe
-from flashpipe.plan.make import FlashPlan, make_plan
+from flashpipe.plan.make import make_plan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records.backups import Store
 
 from tests.firmware.flashes import put_files
@@ -257,4 +258,4 @@ def test_what_the_journal_knows_is_not_read_again(bed: Any, quiet: Policy) -> No
         wanted = plan_of(MAKE.combine(MAKE.pair_2x(0x31000)))
         decision = fit_to_board(session, probe(session, wanted, quiet), quiet).decision
     assert decision is not None
-    assert (decision.row.board, decision.resident.sdk_line, decision.resident.version) == ("same", "2.x", "2.2.1")
+    assert (decision.row.board, decision.contents.sdk_line, decision.contents.version) == ("same", "2.x", "2.2.1")

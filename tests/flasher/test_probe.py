@@ -13,7 +13,7 @@ from flashpipe.errors import (
 from flashpipe.flash import Region
 from flashpipe.flasher.probe import probe
 from flashpipe.flasher.verify import verify
-from flashpipe.plan.make import FlashPlan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 
 from tests.flasher.runs import QUIET, TABLE, Plan, flash, holds

@@ -6,12 +6,12 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-FATES, KEEPING = "pipeline/flashpipe/plan/area_decisions.py", "pipeline/flashpipe/plan/keep.py"
+DECISIONS, KEEPING = "pipeline/flashpipe/plan/area_decisions.py", "pipeline/flashpipe/plan/keep.py"
 FILESYSTEM, RESIDENT = "pipeline/flashpipe/firmware/spiffs.py", "pipeline/flashpipe/firmware/survey.py"
 ADAPTING, SAVING, PLAN = (
     "pipeline/flashpipe/flasher/fit_to_board.py",
     "pipeline/flashpipe/flasher/save_losses.py",
-    "pipeline/flashpipe/plan/make.py",
+    "pipeline/flashpipe/plan/model.py",
 )
 PROBING = "pipeline/flashpipe/flasher/probe.py"
 
@@ -37,7 +37,7 @@ KEEP: Final = (
     ),
     Mutant(
         "files-not-in-the-new-table",
-        FATES,
+        DECISIONS,
         "if not stays and low <= files.start and files.region.end <= top:",
         "if False:",
         "files that could have stayed are lost with every change of the SDK line",
@@ -45,7 +45,7 @@ KEEP: Final = (
     ),
     Mutant(
         "partition-over-parameters",
-        FATES,
+        DECISIONS,
         'top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")',
         "top = self._capacity",
         "NodeMCU hangs at a partition table whose SPIFFS lies over its parameters",
@@ -54,7 +54,7 @@ KEEP: Final = (
     Mutant(
         "half-a-file-system-left",
         KEEPING,
-        'cleared = merge(layout.remains()) if any(fate.name == "spiffs" for fate in lost) else []',
+        'cleared = merge(layout.remains()) if any(area.name == "spiffs" for area in lost) else []',
         "cleared: list[Region] = []",
         "the new firmware mounts the rest of the old file system: files are listed and empty",
         (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
@@ -78,7 +78,7 @@ KEEP: Final = (
     Mutant(
         "insisting-ignored",
         KEEPING,
-        "    if losses and not wish.allowed:\n        raise KeepError(",
+        "    if losses and not policy.allowed:\n        raise KeepError(",
         "    if False:\n        raise KeepError(",
         "`keep: [spiffs]` does not keep a run from losing the files",
         (f"{T_KEEPING}::test_what_the_profile_insists_on_is_refused_in_a_pipe",),
@@ -111,9 +111,9 @@ KEEP: Final = (
         (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
     ),
     Mutant(
-        "fitting-changes-the-wish",
+        "fitting-changes-the-fingerprint",
         PLAN,
-        "        if self.wish:\n            return self.wish\n",
+        "        if self.base_fingerprint:\n            return self.base_fingerprint\n",
         "",
         "a board whose files were kept never holds the plan: every run writes it anew",
         (f"{T_FITTING}::test_the_new_partition_table_gets_the_place_of_the_old_files",),

@@ -33,6 +33,7 @@ JOURNAL, RECEIPT, FILES = (
     "pipeline/flashpipe/records/receipt.py",
     "pipeline/flashpipe/files.py",
 )
+PROJECT_FOLDER, PLAN_MODEL = "pipeline/flashpipe/records/project_folder.py", "pipeline/flashpipe/plan/model.py"
 PLAN, FLASH, FLASHMAP = (
     "pipeline/flashpipe/plan/make.py",
     "pipeline/flashpipe/flash.py",
@@ -664,7 +665,7 @@ HOST: Final = (
     ),
     Mutant(
         "address-not-in-the-fingerprint",
-        PLAN,
+        PLAN_MODEL,
         'f"|{segment.address:#x}:{len(segment.data):#x}:"',
         'f"|{len(segment.data):#x}:"',
         "the same file at another address counts as flashed",
@@ -1085,7 +1086,7 @@ HOST: Final = (
     ),
     Mutant(
         "records-in-git",
-        PROJECT,
+        PROJECT_FOLDER,
         '            ignore.write_text("*\\n", encoding="ascii")',
         "            pass",
         "receipts and boot logs are committed by the next `git add`",

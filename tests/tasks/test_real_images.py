@@ -13,7 +13,8 @@ from flashpipe.flash import FlashSettings
 from flashpipe.flasher.flash import flash
 from flashpipe.flasher.model import BootExpectation, Policy
 from flashpipe.flasher.probe import probe
-from flashpipe.plan.make import FlashPlan, make_plan
+from flashpipe.plan.make import make_plan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.profile.load import load_profile
 from flashpipe.records import journal
 from flashpipe.sources.resolve import load_source

@@ -11,7 +11,7 @@ from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, parse_boot_image
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, parse_partitions
 from flashpipe.flash import MODE_CODES, SECTOR_SIZE, Region, merge
-from flashpipe.plan.make import KEPT_AREAS
+from flashpipe.plan.model import KEPT_AREAS
 from flashpipe.units import parse_address
 from flashpipe.values import dataclass
 

@@ -10,7 +10,8 @@ from flashpipe.errors import FlashModeError, FlashSizeError, FlashUnknownError, 
 from flashpipe.firmware.image import check_mode
 from flashpipe.firmware.overrides import Override, Overrides
 from flashpipe.flasher.model import Policy
-from flashpipe.plan.make import FlashPlan, with_real_size
+from flashpipe.plan.make import with_real_size
+from flashpipe.plan.model import FlashPlan
 from flashpipe.units import format_size
 
 

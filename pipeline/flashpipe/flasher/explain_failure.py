@@ -34,7 +34,7 @@ from flashpipe.errors import (
 )
 from flashpipe.flash import Region
 from flashpipe.flasher.model import RunRecord, verdict_of
-from flashpipe.plan.make import FlashPlan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal, receipt
 
 OFFER: Final = "`flashpipe bundle` collects what is known for whoever shall help"

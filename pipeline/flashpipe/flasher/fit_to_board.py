@@ -23,8 +23,8 @@ from flashpipe.flash import SECTOR_SIZE, Region, merge
 from flashpipe.flasher.model import Policy, Probe
 from flashpipe.flasher.probe import pieces, placed
 from flashpipe.plan.area_decisions import KeepPolicy
-from flashpipe.plan.keep import BOARDS, KeepDecision, decide, insisted_losses, lines, refuse, told_loss
-from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.plan.keep import BOARDS, KeepDecision, decide, insisted_losses, lines, loss_text, refuse
+from flashpipe.plan.model import FlashPlan, fitted
 from flashpipe.records import journal
 from flashpipe.records.backups import Store
 
@@ -69,7 +69,7 @@ def back_up_losses(session: Session, probe: Probe, policy: Policy) -> Probe:
     keep = keep_policy(policy)
     losses, overridden = insisted_losses(decision, keep), probe.overridden
     if losses:
-        text = "; ".join(told_loss(fate) for fate in losses)
+        text = "; ".join(loss_text(area) for area in losses)
         if not keep.allowed and not (policy.ask and policy.ask(text)):
             refuse(decision, keep)
         overridden = (*overridden, Override(KeepError.code, text))
@@ -180,9 +180,9 @@ def _changes(
             if segment.region.contains(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)):
                 sector = segment.data[TABLE_ADDRESS - segment.address :][:SECTOR_SIZE]
                 yield TABLE_ADDRESS, with_places(sector, dict(decision.places)) or sector, "partition table"
-    for fate in decision.fates:
-        if fate.how == "moved":
-            yield fate.to, _bytes_before(session, probe, policy, fate.region), f"{fate.what}, moved"
+    for area in decision.areas:
+        if area.how == "moved":
+            yield area.to, _bytes_before(session, probe, policy, area.region), f"{area.what}, moved"
     for region in decision.cleared:
         yield region.start, b"\xff" * region.size, "rest of the old file system, cleared"
 
@@ -203,7 +203,7 @@ def journal_fields(probe: Probe, state: journal.State) -> dict[str, Any]:
     decision = probe.decision
     kept = tuple((region.start, region.end) for region in decision.split) if decision else ()
     if state == "writing":
-        return {"kept": kept, "before": decision.resident.to_json() if decision else {}, "saved": probe.saved}
+        return {"kept": kept, "before": decision.contents.to_json() if decision else {}, "saved": probe.saved}
     firmware = probe.plan.firmware
     start = next((segment.data[:SECTOR_SIZE] for segment in probe.plan.segments if segment.address == 0), b"")
     remembered = {name: getattr(firmware, name) for name in _REMEMBERED}
@@ -221,9 +221,9 @@ def keep_summary(probe: Probe) -> dict[str, Any]:
         return {}
     return {
         "board": decision.row.board,
-        "found": decision.resident.title or BOARDS[decision.row.board],
-        "kept": [{"what": fate.name, "region": str(fate.region), "how": fate.how} for fate in decision.kept],
-        "lost": [{"what": fate.name, "region": str(fate.region), "why": fate.why} for fate in decision.lost],
+        "found": decision.contents.title or BOARDS[decision.row.board],
+        "kept": [{"what": area.name, "region": str(area.region), "how": area.how} for area in decision.kept],
+        "lost": [{"what": area.name, "region": str(area.region), "why": area.why} for area in decision.lost],
         "backup": probe.saved,
         "advice": list(decision.advice),
     }

@@ -24,7 +24,7 @@ from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.partition_table import PHY_DONE_ID, TABLE_ADDRESS, has_record
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.flasher.model import Policy, Probe
-from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.plan.model import FlashPlan, fitted
 
 _TABLE: Final = Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)
 

@@ -18,7 +18,7 @@ from flashpipe.flash import MODE_CODES, SECTOR_SIZE, Region
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.fit_to_board import start_digest
 from flashpipe.flasher.model import Policy, Probe
-from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.plan.model import FlashPlan, fitted
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 
@@ -56,7 +56,7 @@ def with_mode(plan: FlashPlan, mode: str) -> FlashPlan:
     sector = bytearray(first.data[:SECTOR_SIZE])
     sector[MODE_BYTE] = MODE_CODES[mode]
     changed = fitted(plan, [(0, bytes(sector), first.name)])
-    return replace(changed, wish="", settings=replace(plan.settings, mode=mode))
+    return replace(changed, base_fingerprint="", settings=replace(plan.settings, mode=mode))
 
 
 def retry(

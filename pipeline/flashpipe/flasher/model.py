@@ -15,7 +15,7 @@ from flashpipe.firmware.init_data import InitDataPolicy
 from flashpipe.firmware.overrides import Override
 from flashpipe.flash import Region
 from flashpipe.plan.keep import KeepDecision
-from flashpipe.plan.make import KEPT_AREAS, FlashPlan, Segment
+from flashpipe.plan.model import KEPT_AREAS, FlashPlan, Segment
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 

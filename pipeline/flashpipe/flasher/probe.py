@@ -12,7 +12,7 @@ from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, Stop
-from flashpipe.plan.make import FlashPlan, Segment, without_placed
+from flashpipe.plan.model import FlashPlan, Segment, without_placed
 from flashpipe.records import journal
 
 

@@ -32,12 +32,12 @@ def save_losses(session: Session, probe: Probe, decision: KeepDecision, policy: 
         return ""
     store = Store(policy.backups, probe.device.mac)
     about: dict[str, object] = {
-        "firmware": decision.resident.title,
-        "lost": [f"{fate.what} at {fate.region}" for fate in decision.lost],
+        "firmware": decision.contents.title,
+        "lost": [f"{area.what} at {area.region}" for area in decision.lost],
         "plan": probe.plan.fingerprint,
         "profile": probe.plan.profile,
     }
-    files = decision.resident.files
+    files = decision.contents.files
     if files is None or not any(region.contains(files.region) for region in decision.doomed):
         name = save_regions(session, store, decision.doomed, "before-flash", about).id
     else:

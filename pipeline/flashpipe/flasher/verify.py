@@ -9,7 +9,7 @@ from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.model import Outcome, Policy
 from flashpipe.flasher.probe import firmware_owned_parts, pieces
 from flashpipe.flasher.write import check
-from flashpipe.plan.make import FlashPlan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 
 

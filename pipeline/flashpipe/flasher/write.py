@@ -10,7 +10,8 @@ from flashpipe.board.session.session import Session
 from flashpipe.flash import BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
-from flashpipe.plan.make import FlashPlan, streams
+from flashpipe.plan.model import FlashPlan
+from flashpipe.plan.table import streams
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 

@@ -11,7 +11,7 @@ from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
 from flashpipe.board.session.session import Session
 from flashpipe.errors import PipelineError, RecordError
 from flashpipe.flasher.model import Origin, Outcome, VerifiedRegion, verdict_of
-from flashpipe.plan.make import FlashPlan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal, receipt
 
 NO_ORIGIN: Final = Origin()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flashpipe.board.loader.device import Device
     from flashpipe.board.session.session import Session
     from flashpipe.flasher.model import Origin, Outcome, Probe, RunRecord
-    from flashpipe.plan.make import FlashPlan
+    from flashpipe.plan.model import FlashPlan
 
 PLANNED: Final = frozenset({"flash", "files", "verify"})
 """Commands about a plan; the receipts of others do not speak of the one that an earlier task of the run had."""

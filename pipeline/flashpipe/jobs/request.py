@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flashpipe.firmware.image import Image
     from flashpipe.firmware.inspection import Inspection
     from flashpipe.flasher.model import BootExpectation, Origin, Policy
-    from flashpipe.plan.make import FlashPlan
+    from flashpipe.plan.model import FlashPlan
     from flashpipe.profile.load import Profile, SerialProfile
     from flashpipe.sources.build import Build
     from flashpipe.sources.fetch import Access

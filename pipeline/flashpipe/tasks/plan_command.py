@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flashpipe.flash import Region
     from flashpipe.jobs.board_job import BoardRun
     from flashpipe.plan.keep import KeepDecision
-    from flashpipe.plan.make import FlashPlan
+    from flashpipe.plan.model import FlashPlan
 
 FAILED: Final = 1
 """doit's status for a failed task; `flashpipe` makes the class of the error of it."""
@@ -86,7 +86,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             session = board.session()
             try:
                 found = probe(session, plan, policy)
-                settled = bool(found.ignored)
+                firmware_owned = bool(found.ignored)
                 if not found.up_to_date:
                     found = with_init_data(session, fit_to_board(session, found, policy), policy)
                 dirty = everything(found) if found.forced else compare(session, found)
@@ -98,7 +98,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         self._say(f"{session.port}\n         {found.reason}")
         for line in lines(found.decision) if found.decision else ():
             self._say(f"         {line}")
-        self._show(found.plan, dirty, found.decision, settled=settled)
+        self._show(found.plan, dirty, found.decision, firmware_owned=firmware_owned)
 
     def _show(
         self,
@@ -106,11 +106,11 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         dirty: Sequence[Region] | None,
         decision: KeepDecision | None = None,
         *,
-        settled: bool = False,
+        firmware_owned: bool = False,
         keep: Sequence[str] = (),
     ) -> None:
         from flashpipe.plan.keep import placed_areas  # noqa: PLC0415
-        from flashpipe.plan.make import rows  # noqa: PLC0415
+        from flashpipe.plan.table import rows  # noqa: PLC0415
         from flashpipe.tasks.actions.build import build_note  # noqa: PLC0415
         from flashpipe.text.plan import (  # noqa: PLC0415
             describe_first_boot,
@@ -124,11 +124,11 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
 
         baud = request().serial().baud
         areas = placed_areas(plan, decision)
-        found = rows(replace(plan, areas=tuple(areas)), baud, dirty, settled=settled)
+        found = rows(replace(plan, areas=tuple(areas)), baud, dirty, firmware_owned=firmware_owned)
         if decision is not None:
             found = marked(found, decision)
         self._say(describe_plan(plan))
-        later = "" if settled else describe_first_boot(plan)
+        later = "" if firmware_owned else describe_first_boot(plan)
         wish = describe_wish(request().policy().lua)
         for text in filter(None, (build_note(request()), describe_kept(plan, keep), later, wish)):
             self._say(text)
