@@ -18,19 +18,9 @@ import pytest
 from flashpipe.errors import BadValueError, PipelineError, ProfileError, UnknownProfileError
 from flashpipe.flash import FREQUENCY_CODES, SIZE_CODES
 from flashpipe.profile.keys import ALL_KEYS, CHECKS, WANT
-from flashpipe.profile.load import (
-    BootProfile,
-    ImageSource,
-    PortMatch,
-    Profile,
-    SerialProfile,
-    available_profiles,
-    find_profile,
-    load_profile,
-    profile_names,
-    serial_from,
-    shipped_folder,
-)
+from flashpipe.profile.load import available_profiles, load_profile, serial_from
+from flashpipe.profile.model import BootProfile, ImageSource, PortMatch, Profile, SerialProfile
+from flashpipe.profile.search import find_profile, profile_names, shipped_folder
 from flashpipe.sources.build import Build
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from flashpipe.errors import LuaFileMissingError, ProfileError
 from flashpipe.jobs.lua_policy import lua_wish
-from flashpipe.profile.load import Profile, load_profile
+from flashpipe.profile.load import load_profile
+from flashpipe.profile.model import Profile
 
 BASE = "flash: {size: 4MB, mode: dio}\n"
 

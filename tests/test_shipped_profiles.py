@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from flashpipe.flash import SIZE_BYTES
-from flashpipe.profile.load import ImageSource, Profile, available_profiles, load_profile, shipped_folder
+from flashpipe.profile.load import available_profiles, load_profile
+from flashpipe.profile.model import ImageSource, Profile
+from flashpipe.profile.search import shipped_folder
 
 # name: chip, size, modes that the facts allow it, frequency. Written from the facts, not from the files.
 MODULES = {

@@ -60,7 +60,8 @@ def pin_extras(request: Request) -> Iterator[str]:
 
 def _unused(request: Request) -> Iterator[str]:
     """Entries of the lock file that no profile names; told, not dropped: a command line may name them."""
-    from flashpipe.profile.load import Profile, available_profiles  # noqa: PLC0415
+    from flashpipe.profile.load import available_profiles  # noqa: PLC0415
+    from flashpipe.profile.model import Profile  # noqa: PLC0415
     from flashpipe.sources.lock_file import layout_name, read_lock, source_name  # noqa: PLC0415
 
     project, known = request.project, set[str]()

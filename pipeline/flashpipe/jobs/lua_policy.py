@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flashpipe.board.lua.acceptance import Acceptance, LuaPolicy
 from flashpipe.errors import LuaFileMissingError
-from flashpipe.profile.load import Profile
+from flashpipe.profile.model import Profile
 from flashpipe.units import format_size
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from flashpipe.firmware.inspection import Inspection
     from flashpipe.flasher.model import BootExpectation, Origin, Policy
     from flashpipe.plan.model import FlashPlan
-    from flashpipe.profile.load import Profile, SerialProfile
+    from flashpipe.profile.model import Profile, SerialProfile
     from flashpipe.sources.build import Build
     from flashpipe.sources.fetch import Access
     from flashpipe.sources.pinned import Loaded, Lock

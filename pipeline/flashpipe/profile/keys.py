@@ -1,6 +1,6 @@
 """The keys of a profile: what each takes, what it is checked for, and what a wrong one was probably meant to be.
 
-A file becomes a flat table, dotted key to checked value (design §6). What the keys mean together is in `profile.py`.
+A file becomes a flat table, dotted key to checked value (design §6). What the keys mean together is in `load`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from flashpipe.errors import BadValueError
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
 from flashpipe.profile import lua as profile_lua
 from flashpipe.profile.init_data import byte_table, crystal
-from flashpipe.profile.yaml_reader import Report, YamlEntry, closest
+from flashpipe.profile.yaml_reader import Report, Value, YamlEntry, closest
 from flashpipe.units import parse_address, parse_bool, parse_duration, parse_size
-from flashpipe.values import dataclass
 
 CHIPS: Final = ("esp8266", "esp8285")
 KEEP: Final = ("spiffs", "lfs", "wifi", "rf")
@@ -41,16 +40,6 @@ _GROUP_BIT: Final = 0x01
 
 Check = Callable[[YamlEntry, str, Report], object]
 """Entry, its dotted key, the report: the value as the program uses it, or None after reporting a mistake."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A checked value and the entry it was read from."""
-
-    value: object
-    entry: YamlEntry
-    base: Path
-    """Folder that relative paths in the value start from."""
 
 
 def read_keys(top: YamlEntry, base: Path, report: Report) -> dict[str, Value]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
-from flashpipe.profile.load import Profile, available_profiles
+from flashpipe.profile.load import available_profiles
+from flashpipe.profile.model import Profile
 
 
 def profiles_text(project: Path) -> str:
