@@ -22,13 +22,17 @@ RECEIPTS, PRUNING, FILES = (
     "pipeline/flashpipe/files.py",
 )
 BOARDS = "pipeline/flashpipe/jobs/board_job.py"
-T_STORE, T_BACKING = "tests/test_backups.py", "tests/flasher/test_backup.py"
+T_STORE, T_BACKING = "tests/records/test_backups.py", "tests/flasher/test_backup.py"
 T_BACKUP, T_ROLLBACK, T_AUDIT = (
     "tests/tasks/test_backup.py",
     "tests/tasks/test_rollback.py",
     "tests/tasks/test_audit.py",
 )
-T_RECEIPTS, T_PRUNING, T_DISK = "tests/test_receipts.py", "tests/test_pruning.py", "tests/tasks/test_full_disk.py"
+T_RECEIPTS, T_PRUNING, T_DISK = (
+    "tests/records/test_history.py",
+    "tests/records/test_prune.py",
+    "tests/tasks/test_full_disk.py",
+)
 
 BACKUPS: Final = (
     Mutant(

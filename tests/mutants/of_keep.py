@@ -15,8 +15,8 @@ ADAPTING, SAVING, PLAN = (
 )
 PROBING = "pipeline/flashpipe/flasher/probe.py"
 
-T_KEEPING, T_FILES = "tests/test_keeping.py", "tests/firmware/test_filesystem.py"
-T_RESIDENT, T_FITTING = "tests/firmware/test_resident.py", "tests/flasher/test_fit_to_board.py"
+T_KEEPING, T_FILES = "tests/plan/test_keep.py", "tests/firmware/test_spiffs.py"
+T_RESIDENT, T_FITTING = "tests/firmware/test_survey.py", "tests/flasher/test_fit_to_board.py"
 
 KEEP: Final = (
     Mutant(

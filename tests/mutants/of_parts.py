@@ -7,7 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 PLACING, PROBING = "pipeline/flashpipe/firmware/placement.py", "pipeline/flashpipe/flasher/probe.py"
-T_PLACING, T_PARTS = "tests/firmware/test_placing.py", "tests/tasks/test_parts.py"
+T_PLACING, T_PARTS = "tests/firmware/test_placement.py", "tests/tasks/test_parts.py"
 INIT, MENDING = "pipeline/flashpipe/firmware/init_data.py", "pipeline/flashpipe/flasher/init_data.py"
 T_INIT, T_CURED = "tests/firmware/test_init_data.py", "tests/tasks/test_init_data.py"
 ALLOWANCE, GATE, CHECKS = (
@@ -16,7 +16,7 @@ ALLOWANCE, GATE, CHECKS = (
     "pipeline/flashpipe/flasher/checks.py",
 )
 T_ALLOW, T_GATE, T_ALLOWING = (
-    "tests/firmware/test_allowance.py",
+    "tests/firmware/test_overrides.py",
     "tests/firmware/test_gate.py",
     "tests/tasks/test_allowing.py",
 )

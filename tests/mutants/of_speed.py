@@ -8,7 +8,7 @@ from tests.mutants.mutant import Mutant
 
 COMPARING, JOURNAL = "pipeline/flashpipe/board/loader/compare.py", "pipeline/flashpipe/records/journal.py"
 WRITING, WRITER = "pipeline/flashpipe/flasher/write.py", "pipeline/flashpipe/board/loader/writer.py"
-T_COMPARING, T_JOURNAL = "tests/board/loader/test_compare.py", "tests/test_journal.py"
+T_COMPARING, T_JOURNAL = "tests/board/loader/test_compare.py", "tests/records/test_journal.py"
 T_PROBE, T_WRITER = "tests/flasher/test_probe.py", "tests/board/loader/test_writer.py"
 
 COST, FRAMES, PACKING = (
@@ -17,7 +17,7 @@ COST, FRAMES, PACKING = (
     "pipeline/flashpipe/board/loader/compression.py",
 )
 T_COST, T_FRAMES, T_PACKING = (
-    "tests/test_cost.py",
+    "tests/plan/test_cost.py",
     "tests/board/loader/test_frames.py",
     "tests/board/loader/test_compression.py",
 )

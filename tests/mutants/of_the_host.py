@@ -74,14 +74,14 @@ T_PROBE, T_ERASE, T_VERIFY = (
     "tests/flasher/test_erase.py",
     "tests/flasher/test_verify.py",
 )
-T_PLAN, T_FLASH, T_JOURNAL = "tests/test_plan.py", "tests/test_flash.py", "tests/test_journal.py"
-T_RECEIPT, T_FILES = "tests/test_receipt.py", "tests/test_files.py"
+T_PLAN, T_FLASH, T_JOURNAL = "tests/plan/test_make.py", "tests/test_flash.py", "tests/records/test_journal.py"
+T_RECEIPT, T_FILES = "tests/records/test_receipt.py", "tests/test_files.py"
 T_IMAGE, T_GATE, T_MAP = (
     "tests/firmware/test_image.py",
     "tests/firmware/test_gate.py",
-    "tests/firmware/test_flashmap.py",
+    "tests/firmware/test_flash_map.py",
 )
-T_PARTITIONS = "tests/firmware/test_partitions.py"
+T_PARTITIONS = "tests/firmware/test_partition_table.py"
 T_SKIPS, T_PORTS, T_HAND = (
     "tests/tasks/test_skips.py",
     "tests/tasks/test_ports.py",
@@ -921,7 +921,7 @@ HOST: Final = (
         "if version and distribution.version != version:",
         "if False:",
         "`package:NAME==1.0/FILE` flashes what another version brings",
-        ("tests/firmware/test_sources.py::test_package_that_does_not_serve",),
+        ("tests/sources/test_resolve.py::test_package_that_does_not_serve",),
     ),
     Mutant(
         "first-match-wins",
@@ -929,7 +929,7 @@ HOST: Final = (
         "    if len(found) > 1:",
         "    if False:",
         "a pattern that fits several images flashes one of them",
-        ("tests/firmware/test_sources.py::test_pattern_takes_the_only_match",),
+        ("tests/sources/test_resolve.py::test_pattern_takes_the_only_match",),
     ),
     Mutant(
         "paths-of-the-project",
@@ -1098,7 +1098,7 @@ HOST: Final = (
         "int(digits[:2], 16) & _GROUP_BIT or ",
         "",
         "`boards:` takes a number that no board has",
-        ("tests/test_profile_boards.py::test_a_mac_that_no_board_has_is_refused",),
+        ("tests/profile/test_boards.py::test_a_mac_that_no_board_has_is_refused",),
     ),
 )
 """What the host side could do wrong."""

@@ -314,7 +314,7 @@ def test_what_the_profile_insists_on_is_refused_in_a_pipe() -> None:
 
 
 def test_the_readme_shows_the_table() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- keep -->\n(.*?)\n<!-- /keep -->", readme, re.DOTALL)
     assert shown is not None
     assert shown[1].strip() == table_text()
