@@ -43,7 +43,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
 SIM_LEAVES: Final = frozenset({"flashpipe.errors", "flashpipe.files", "flashpipe.units"})
 """What the virtual board shares with the host: only what says nothing about boards."""
 LIBRARIES: Final = {
-    "doit": {"tasks", "flashpipe.cli.main"},
+    "doit": {"tasks", "flashpipe.cli.run_tasks"},
     "esptool": {"flashpipe.board.loader.esptool_parts"},
     "platformdirs": {"flashpipe.files"},
     "requests": {"sources"},

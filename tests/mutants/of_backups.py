@@ -142,7 +142,7 @@ BACKUPS: Final = (
     Mutant(
         "board-touched-without-a-place-for-the-receipt",
         BOARDS,
-        '        check_writable(self.request.folder / "receipts")\n',
+        "        check_writable(self.command.receipts_folder)\n",
         "",
         "a board is written and nothing can say so",
         (f"{T_DISK}::test_a_folder_that_cannot_be_written_stops_a_run_before_the_board_is_touched",),
@@ -150,7 +150,7 @@ BACKUPS: Final = (
     Mutant(
         "no-receipt-where-no-board-was-reached",
         BOARDS,
-        '            self._keep("flash", error, self.request.plan())  # also where no board was reached\n',
+        '            self._leave_receipt("flash", error, self.inputs.plan())  # also where no board was reached\n',
         "",
         "a run that failed to connect is on no record",
         ("tests/tasks/test_records.py::test_a_run_that_reaches_no_board_is_on_record_too",),

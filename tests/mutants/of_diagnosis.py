@@ -14,7 +14,7 @@ POSTMORTEM, DOCTOR = "pipeline/flashpipe/board/diagnosis/look.py", "pipeline/fla
 DIAGNOSING, TRANSCRIPT, MASKING = (
     "pipeline/flashpipe/flasher/explain_failure.py",
     "pipeline/flashpipe/board/session/traffic_text.py",
-    "pipeline/flashpipe/cli/mask.py",
+    "pipeline/flashpipe/jobs/mask.py",
 )
 BUNDLE = "pipeline/flashpipe/cli/bundle.py"
 T_RULES, T_DOCTOR, T_TAPE = (
@@ -22,7 +22,7 @@ T_RULES, T_DOCTOR, T_TAPE = (
     "tests/board/ports/test_doctor.py",
     "tests/board/session/test_traffic.py",
 )
-T_FAULTS, T_BUNDLE = "tests/tasks/test_diagnoses.py", "tests/tasks/test_bundle.py"
+T_FAULTS, T_BUNDLE = "tests/tasks/test_diagnoses.py", "tests/jobs/test_bundle.py"
 
 DIAGNOSIS: Final = (
     Mutant(

@@ -55,11 +55,11 @@ VARIABLES, COMMAND_LINE, DB = (
     "pipeline/flashpipe/tasks/db.py",
 )
 CLI, SOURCES, PORTS = (
-    "pipeline/flashpipe/cli/main.py",
+    "pipeline/flashpipe/cli/run_tasks.py",
     "pipeline/flashpipe/sources/resolve.py",
     "pipeline/flashpipe/board/ports/choice.py",
 )
-PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/request.py", "pipeline/flashpipe/profile/keys.py"
+PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/inputs.py", "pipeline/flashpipe/profile/keys.py"
 
 T_COMPARING = "tests/board/loader/test_compare.py"
 T_WRITER, T_CHIPS, T_LOCK = (
@@ -87,7 +87,7 @@ T_SKIPS, T_PORTS, T_HAND = (
     "tests/tasks/test_ports.py",
     "tests/tasks/test_by_hand.py",
 )
-T_TASK_BOARDS = "tests/tasks/test_boards.py"
+T_TASK_BOARDS = "tests/jobs/test_board_job.py"
 T_CITIZEN, T_STOP = "tests/tasks/test_citizenship.py", "tests/tasks/test_interrupts.py"
 
 HOST: Final = (
@@ -601,7 +601,7 @@ HOST: Final = (
     Mutant(
         "failures-leave-no-receipt",
         BOARDS,
-        "            self._keep(command, error, plan)\n            raise",
+        "            self._leave_receipt(command, error, plan)\n            raise",
         "            raise",
         "nobody can tell later why a board failed",
         (f"{T_SKIPS}::test_7_a_board_that_does_not_boot_fails_again_without_a_write",),
@@ -934,8 +934,8 @@ HOST: Final = (
     Mutant(
         "paths-of-the-project",
         PROJECT,
-        "address: (source, self.caller)",
-        "address: (source, self.project)",
+        "address: (source, self.command.caller)",
+        "address: (source, self.command.project)",
         "image=x.bin in a folder below means another file",
         (f"{T_CITIZEN}::test_paths_on_the_command_line_are_the_callers",),
     ),
@@ -958,7 +958,7 @@ HOST: Final = (
     Mutant(
         "status-of-doit",
         CLI,
-        "return max((error.status for error in steps.failures), default=status) if status else 0",
+        "return max((error.status for error in step.failures), default=status) if status else 0",
         "return status",
         "scripts cannot tell a missing port from a failed boot",
         (f"{T_CITIZEN}::test_each_class_of_failure_has_a_code_and_a_status",),
@@ -1023,7 +1023,7 @@ HOST: Final = (
     Mutant(
         "flash-by-default",
         COMMAND_LINE,
-        "return any(_fits(word, task) for word in _named_words())",
+        "return any(_fits(word, task) for word in _task_words())",
         "return True",
         "a bare `doit` writes to a board",
         (f"{T_CITIZEN}::test_no_default_may_write_to_a_board",),
@@ -1031,23 +1031,23 @@ HOST: Final = (
     Mutant(
         "order-of-tasks-forgotten",
         COMMAND_LINE,
-        "before = word if word in BOARD_TASKS else before",
+        "before = word if word in board_tasks else before",
         "pass",
         "`doit erase flash` erases what it has just flashed",
         (f"{T_SKIPS}::test_erase_and_flash_in_one_command_run_in_that_order",),
     ),
     Mutant(
         "nobody-is-asked",
-        STEPS,
-        'if board.request.variables.flag("yes"):',
-        "if True:",
+        BOARDS,
+        '        if self.command.variables.flag("yes"):\n            return\n',
+        "        return\n",
         "a whole flash is erased without a question",
         (f"{T_CITIZEN}::test_each_class_of_failure_has_a_code_and_a_status",),
     ),
     Mutant(
         "skip-not-shown",
         STEPS,
-        "return self._board.settled or armed()",
+        "return current().up_to_date(self._board_name) or armed()",
         "return armed()",
         "doit says that it flashed a board that it skipped",
         (f"{T_SKIPS}::test_1_the_second_run_writes_nothing_and_says_why",),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import LuaFileMissingError, ProfileError
-from flashpipe.jobs.lua_policy import lua_wish
+from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.profile.load import load_profile
 from flashpipe.profile.model import Profile
 
@@ -36,7 +36,7 @@ def test_every_demand_is_read(load: Callable[[str], Profile], tmp_path: Path) ->
 
 
 def test_nothing_is_demanded_by_default(load: Callable[[str], Profile]) -> None:
-    assert not lua_wish(load(""))
+    assert not lua_policy(load(""))
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_mistakes_are_named(text: str, words: str, load: Callable[[str], Profile
 def test_files_are_read_relative_to_the_profile(load: Callable[[str], Profile], tmp_path: Path) -> None:
     (tmp_path / "lua").mkdir()
     (tmp_path / "lua" / "x.lua").write_bytes(b"print(1)\r\n\0")
-    wish = lua_wish(load("files: {init.lua: lua/x.lua}"))
+    wish = lua_policy(load("files: {init.lua: lua/x.lua}"))
     assert [(file.name, file.data) for file in wish.files] == [("init.lua", b"print(1)\r\n\0")]
     assert "print(1)" not in repr(wish)
 
 
 def test_every_missing_file_is_named_at_once(load: Callable[[str], Profile]) -> None:
     with pytest.raises(LuaFileMissingError) as failure:
-        lua_wish(load("files: {a: none.lua, b: nothing.lua}\nacceptance: {run: neither.lua}"))
+        lua_policy(load("files: {a: none.lua, b: nothing.lua}\nacceptance: {run: neither.lua}"))
     assert all(name in failure.value.message for name in ("none.lua", "nothing.lua", "neither.lua"))
     assert failure.value.status == 10
 

@@ -39,9 +39,9 @@ def describe_plan(plan: FlashPlan) -> str:
     return "\n".join(lines)
 
 
-def describe_wish(wish: LuaPolicy) -> str:
+def describe_lua_policy(policy: LuaPolicy) -> str:
     """What is asked of, and sent to, the running firmware: a line or two, or nothing."""
-    demands = wish.acceptance
+    demands = policy.acceptance
     asked = [
         f"version {demands.version}" if demands.version else "",
         f"modules {' '.join(demands.modules)}" if demands.modules else "",
@@ -51,7 +51,7 @@ def describe_wish(wish: LuaPolicy) -> str:
         f"{demands.run.name} is run" if demands.run else "",
         f"prints {demands.prints}" if demands.prints else "",
     ]
-    sent = ", ".join(f"{file.name} ({len(file.data):,} B)" for file in wish.files)
+    sent = ", ".join(f"{file.name} ({len(file.data):,} B)" for file in policy.files)
     files = f"{sent}, each if it differs" if sent else ""
     lines = [("accept", ", ".join(filter(None, asked))), ("files", files)]
     return "\n".join(f"{name:<9}{text}" for name, text in lines if text)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from flashpipe.board.ports.lock import PortLock, PortOwner, owner_of, wait_until_free
 from flashpipe.board.session.session import Session
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.errors import PortBusyError
-from flashpipe.text.crash_names import CrashAnnotator
+from flashpipe.jobs import sessions
+from flashpipe.jobs.board_job import BoardRun
 from flashpipe.values import dataclass
 
 FIRMWARE_BAUD: Final = 115200
@@ -52,9 +52,9 @@ class Screen:
         if self._typed[self._seen :].startswith(char):
             self._seen += 1
             return ""
-        owner_of = self._typed[: self._seen] if self._seen < len(self._typed) - 1 else ""  # that was no echo
+        kept_back = self._typed[: self._seen] if self._seen < len(self._typed) - 1 else ""  # that was no echo
         self._typed, self._seen = "", 0
-        return owner_of + char
+        return kept_back + char
 
 
 class RateDoubt:
@@ -77,66 +77,74 @@ class RateDoubt:
         return self._said
 
 
-def monitor(
-    session: Session,
-    *,
-    stop: threading.Event,
-    gentle: threading.Event,
-    baud: int = FIRMWARE_BAUD,
-    before: str = "",
-    places: CrashAnnotator | None = None,
+def monitor(board: BoardRun, show: Callable[[str], None], typed: Iterable[str] = (), *, rate_given: bool) -> None:
+    """Show what a board says, and send it typed lines, until Ctrl-C or the port goes away.
+
+    After a boot check in the same run it goes on where that ended, at the rate that was understood.
+
+    Args:
+        board: Not necessarily connected.
+        show: Takes the board's text.
+        typed: Lines for the board, as they come; waited for in a thread of its own.
+        rate_given: Whether `baud=` is the rate to listen at, not that of a write phase.
+
+    Raises:
+        PipelineError: the port cannot be opened, or went away; or a bad profile.
+    """
+    session, before, baud = board.session(), board.boot_log(), FIRMWARE_BAUD
+    if before:
+        baud = session.rate
+    elif rate_given:
+        baud = board.inputs.serial().baud
+    listen(session, show, typed, baud=baud, before=before)
+
+
+def listen(
+    session: Session, show: Callable[[str], None], typed: Iterable[str] = (), *, baud: int, before: str = ""
 ) -> None:
-    """Copy the line to standard output, and typed lines to the board, until Ctrl-C or the port goes away.
+    """As `monitor`, on a session, not necessarily open.
 
     The port is given to whoever asks for it on this machine, a flash for instance; what that tells is shown, and
     afterwards the port is taken again, without resetting the board.
 
-    Args:
-        session: Not necessarily open.
-        stop: Set when asked to end.
-        gentle: Set by us while that is a good end.
-        baud: Rate to listen and talk at.
-        before: What the board has said on this session already.
-        places: Names the addresses of crashes.
-
     Raises:
         PortError: the port cannot be opened, or went away.
     """
+    stop = sessions.stop
     session.offers = True
     session.open()  # what is typed from here on has somewhere to go
-    gentle.set()
+    sessions.gentle.set()
     session.notify(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
-    screen, places, doubt = Screen(), places or CrashAnnotator(lambda _line: []), RateDoubt()
-    _show(places.show(before))
-    if sys.stdin is not None and sys.stdin.isatty():
-        threading.Thread(target=_type, args=(session, screen, stop), daemon=True).start()
+    screen, doubt = Screen(), RateDoubt()
+    show(before)
+    threading.Thread(target=_send_typed, args=(session, screen, typed, stop), daemon=True).start()
 
-    def text(data: bytes) -> str:
+    def show_bytes(data: bytes) -> None:
         if doubt.hear(data, time.monotonic()):
             session.notify(
                 f"what comes is no text at {baud} baud: `flashpipe monitor baud=9600` listens at another rate "
                 "(the ROM's own log is at 74880)"
             )
-        return places.show(screen.show(data))
+        show(screen.show(data))
 
     try:
         while not stop.is_set():
-            asker = _listen(session, baud, text, stop)
+            asker = _until_asked(session, baud, show_bytes, stop)
             if asker is not None:
                 _step_aside(session, asker, stop)
     finally:
-        gentle.clear()
+        sessions.gentle.clear()
         stop.clear()
 
 
-def _listen(session: Session, baud: int, text: Callable[[bytes], str], stop: threading.Event) -> PortOwner | None:
+def _until_asked(session: Session, baud: int, show: Callable[[bytes], None], stop: threading.Event) -> PortOwner | None:
     """Show what the board says until somebody asks for the port, or for an end."""
     lock = session.lock
     assert lock is not None
     lock.offer()
     end = _End(lock, stop)
     for data in session.listen(baud, end):
-        _show(text(data))
+        show(data)
     return end.asker
 
 
@@ -167,16 +175,9 @@ def _step_aside(session: Session, asker: PortOwner, stop: threading.Event) -> No
         return
 
 
-def _show(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
-
-
-def _type(session: Session, screen: Screen, stop: threading.Event) -> None:
-    while not stop.is_set():
-        line = sys.stdin.readline()
-        if not line:
+def _send_typed(session: Session, screen: Screen, typed: Iterable[str], stop: threading.Event) -> None:
+    for line in typed:
+        if stop.is_set():
             return
         screen.typed(line.rstrip("\n"))
         if session.lock is None:

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flashpipe.firmware.elf import read_elf
-from flashpipe.tasks.monitor import RateDoubt
-from flashpipe.text.crash_names import CrashAnnotator
+from flashpipe.jobs.monitor import RateDoubt, Screen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,10 +142,16 @@ def test_a_crash_names_its_functions_where_the_profile_names_an_elf(
     assert "places of crashes are not named" in done.text
 
 
-def test_places_follow_their_line_however_the_text_comes(tmp_path: Path) -> None:
-    (tmp_path / "app.elf").write_bytes(make_elf())
-    places = CrashAnnotator(read_elf(tmp_path / "app.elf").explain)
-    text = "Fatal exception 28:\nepc1=0x40210003, epc2=0x00000000, depc=0x0\nrst cause:2\n> "
-    shown = "".join(places.show(text[at : at + 7]) for at in range(0, len(text), 7))
-    want = text.replace("depc=0x0\n", "depc=0x0\n  0x40210003 is in user_init+0x3 (user_main.c:12)\n")
-    assert shown == want
+def test_an_echo_is_not_shown_again_but_all_else_is() -> None:
+    screen = Screen()
+    screen.typed("print(1)")
+    assert screen.show(b"pri") + screen.show(b"nt(1)\r\n1\r\n> ") == "1\n> "
+    screen.typed("print(1)")
+    assert screen.show(b"private\r\n") == "private\n", "no echo after all"
+    screen.typed("x")
+    assert screen.show(b"x> ") == "> ", "an echo without its line end"
+
+
+def test_garbage_cannot_switch_the_terminal_and_letters_may_be_cut() -> None:
+    screen = Screen()
+    assert screen.show(b"\x1b(0\x0e\x07\x00a\xc3") + screen.show(b"\xa9\r\n") == "(0aé\n"

@@ -58,7 +58,7 @@ def test_a_forked_child_can_be_ended_as_any_process() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "pipeline"), "PYTHONUNBUFFERED": ""},
         capture_output=True,
         text=True,
         timeout=15,
