@@ -169,7 +169,7 @@ def check_receipt(receipt: dict[str, object], image: Path) -> None:
     assert receipt["written"] == ["0x000000..0x07b000"]
     assert receipt["sent_bytes"] == len(data)
     steps = [name for name, _ in receipt["steps"]]  # type: ignore[attr-defined]  # JSON
-    assert steps == ["connect", "probe", "survey", "compare", "write", "verify", "boot"]
+    assert steps == ["connect", "probe", "contents", "compare", "write", "verify", "boot"]
 
 
 @pytest.mark.images

@@ -70,7 +70,7 @@ def test_1_the_second_run_writes_nothing_and_says_why(project: Project, board: B
     second = flash(project, board, firmware).ok()
     assert not second.wrote
     assert "-- flash:" in second.out
-    assert f"board {board.mac} holds the image" in second.text
+    assert f"board {board.mac} is already up to date" in second.text
     assert board.cells() == cells
     assert [receipt["outcome"] for receipt in project.receipts()] == ["flashed", "skipped"]
 

@@ -40,7 +40,7 @@ def fit_to_board(session: Session, probe: Probe, policy: Policy) -> Probe:
         KeepError: the profile insists on keeping what cannot be kept, and nobody can be asked.
         WireError: the board could not be read.
     """
-    with session.step("survey", "what the board holds") as result:
+    with session.step("contents", "what is on the board") as result:
         contents = _contents(session, probe)
         result.append(contents.title or "no firmware")
         decision = decide(probe.plan, contents, keep_policy(policy), asked=policy.ask is not None)
@@ -75,7 +75,7 @@ def back_up_losses(session: Session, probe: Probe, policy: Policy) -> Probe:
         overridden = (*overridden, Override(KeepError.code, text))
     backup = probe.entry.saved if _interrupted(probe) else ""
     if decision.backs_up and not backup:
-        from flashpipe.flasher.save_losses import save_losses  # noqa: PLC0415  most runs lose nothing
+        from flashpipe.flasher.save_losses import save_losses  # noqa: PLC0415  3 ms, and most runs lose nothing
 
         backup = save_losses(session, probe, decision, policy)
     return replace(probe, saved=backup, overridden=overridden)

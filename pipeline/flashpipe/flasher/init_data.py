@@ -67,7 +67,7 @@ def _with(session: Session, probe: Probe, place: Region, decision: InitDataDecis
     note = f"SDK init data at {place.start:#08x}: {decision.why}"
     reason, difference = f"{probe.reason}; {note}", probe.difference
     if probe.up_to_date:
-        reason, difference = f"board {probe.device.mac} holds the image, but not all it needs: {note}", place
+        reason, difference = f"board {probe.device.mac} has the image, but not all it needs: {note}", place
     else:
         session.notify(note)
     plan = fitted(probe.plan, [(place.start, decision.sector, "SDK init data")])

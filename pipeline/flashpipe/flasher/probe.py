@@ -52,10 +52,10 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         )
         difference = first.block if first else None
         if difference is None:
-            reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
+            reason = f"board {device.mac} is already up to date (checked on the board)"
         else:
             reason = _why(entry, plan, difference) + (FORGETFUL if _forgot(session, entry) else "")
-        result.append("equal" if difference is None else f"differs, first seen at {difference}")
+        result.append("already up to date" if difference is None else f"differs, first seen at {difference}")
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
 

@@ -36,4 +36,8 @@ def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
     if difference is not None:
         raise difference
     session.leave()
-    return Outcome("verified", device, reason=f"board {device.mac} holds the image")
+    return Outcome(
+        "verified",
+        device,
+        reason=f"board {device.mac} is up to date: every byte that is not the firmware's own was compared",
+    )
