@@ -647,6 +647,13 @@ class WireError(PipelineError):
         """It broke while the flasher stub was being started."""
 
 
+class FlashReachError(WireError):
+    """The loader does not reach the part of the flash beyond 4 MB."""
+
+    code = "flash-reach"
+    remedy = "ESPTOOL_STUB_VERSION=1 takes a stub that reaches it; without a reset wire: reset=manual"
+
+
 class WriteError(WireError):
     """The loader refused or failed an erase or a write."""
 

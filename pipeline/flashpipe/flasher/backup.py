@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from flashpipe.board.session.session import Session
-from flashpipe.errors import PipelineError, RecordError, WireError
+from flashpipe.errors import FlashReachError, PipelineError, RecordError, WireError
 from flashpipe.flash import SECTOR_SIZE, Region, merge
 from flashpipe.records import journal
 from flashpipe.records.backups import BLANK, Block, Manifest, Store, Stored, Why, blocks_of
@@ -123,10 +123,18 @@ def digest_of(session: Session, region: Region) -> bytes:
         WireError: no answer came through.
     """
     for _ in range(TRIES):
-        with suppress(WireError):
-            return session.link.md5(region)
-        _recover(session)
+        digest = _try_digest(session, region)
+        if digest is not None:
+            return digest
     raise WireError(f"{session.port}: no digest of {region} came through, {TRIES} times tried", _UNSTABLE)
+
+
+def _try_digest(session: Session, region: Region) -> bytes | None:
+    try:
+        return session.link.md5(region)
+    except WireError as error:
+        _recover(session, error)
+        return None
 
 
 def read_checked(session: Session, region: Region, digest: bytes, on_read: OnBytes) -> bytes:
@@ -164,14 +172,16 @@ def _sector(session: Session, sector: Region, on_read: OnBytes) -> bytes:
 def _try(session: Session, region: Region, digest: bytes, on_read: OnBytes) -> bytes | None:
     try:
         data = session.link.read(region, on_read)
-    except WireError:
-        _recover(session)
+    except WireError as error:
+        _recover(session, error)
         return None
     return data if hashlib.md5(data, usedforsecurity=False).digest() == digest else None
 
 
-def _recover(session: Session) -> None:
+def _recover(session: Session, error: WireError) -> None:
     """Make the stub listen again after an exchange that broke off: a SYNC ends it (facts: stub-executed §3)."""
+    if isinstance(error, FlashReachError):
+        raise error  # nothing was damaged on the line: another try would give the same
     link = session.link
     if not link.sync(attempts=6, baud=session.baud) or not link.stub_runs:
         raise WireError(f"{session.port}: the board does not answer any more after a damaged exchange", _UNSTABLE)

@@ -36,7 +36,7 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
         ("flash-mode", "read-wrong-at-boot", "nothing-bootable", "firmware-crashes", "watchdog-loop", "restart-loop"),
     ),
     3: Complaint("rf_cal[0] != 0x05", ("init-data", "system-params"), ("init-data",)),
-    4: Complaint("the wrong flash size", ("layout-refused", "size-lie"), ("wrong-flash-size",)),
+    4: Complaint("the wrong flash size", ("layout-refused", "size-lie", "rom-size"), ("wrong-flash-size",)),
     5: Complaint(
         "MD5 of file does not match data in flash",
         ("bad-cells", "not-written", "write-protected", "size-lie", "reads-unstable", "flash-absent", "loader-hangs"),

@@ -87,6 +87,7 @@ FACTS: Final = {
     ),
     "rx-lost": broken(*LOADER, loader_answers=False, rom_answers=False),
     "power-gone": broken(*QUIET, heard(INTO_LOADER), loader_answers=False, rom_answers=False),
+    "rom-size": Evidence("flash-reach", "p: the loader does not reach the flash beyond 4 MB", "backup", "p"),
     "size-lie": replace(VERIFY, findings=replace(CLEAN, wraps_at=0x40000, bad="other", bad_blocks=3)),
     "write-protected": replace(VERIFY, findings=replace(CLEAN, flash_status=0x1C, bad="blank", bad_blocks=8)),
     "reads-unstable": replace(VERIFY, findings=replace(CLEAN, bad="unstable", bad_blocks=1)),

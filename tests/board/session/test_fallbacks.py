@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe import files
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports.open import open_port
 from flashpipe.board.session import fallbacks, link_memory
-from flashpipe.board.session.fallbacks import EXCHANGED, FALLBACKS, START, WORK, Fallbacks, as_declared
+from flashpipe.board.session.fallbacks import EXCHANGED, FALLBACKS, START, STUB_VERSION, WORK, Fallbacks, as_declared
 from flashpipe.board.session.link_memory import LinkSettings
 from flashpipe.errors import (
+    BadValueError,
     ConnectError,
+    FlashReachError,
     PipelineError,
     PortLostError,
     StoppedError,
@@ -63,7 +68,7 @@ def lost() -> WireError:
 
 def test_the_order_of_the_fallbacks_is_fixed() -> None:
     names = [fallback.name for fallback in FALLBACKS]
-    assert names == ["other-reset", "lower-baud", "no-baud-change", "small-blocks", "no-stub"]
+    assert names == ["other-reset", "lower-baud", "no-baud-change", "small-blocks", "no-stub", "stub-1"]
 
 
 def test_each_fallback_is_tried_once_and_the_first_failure_is_told() -> None:
@@ -107,6 +112,37 @@ def test_only_what_may_cure_the_failure_is_tried(
     bench.fails(error, stage)
     assert [way.baud for way in bench.used] == bauds
     assert all(way.block == 0x4000 for way in bench.used)
+
+
+def out_of_reach() -> FlashReachError:
+    return FlashReachError(f"{PORT}: not beyond 4 MB", "try again")
+
+
+def test_a_flash_that_is_not_reached_is_tried_with_the_other_stub_and_with_nothing_else() -> None:
+    bench = Bench()
+    assert bench.fails(out_of_reach).code == "flash-reach"
+    assert [way.stub_version for way in bench.used] == [0, 1]
+    assert all(replace(way, stub_version=0) == LinkSettings(460800) for way in bench.used)
+
+
+def test_a_stub_that_the_user_has_chosen_stays() -> None:
+    bench = Bench()
+    bench.fallbacks.settings = bench.fallbacks.declared = as_declared(460800, "", {STUB_VERSION: "2"})
+    bench.fails(out_of_reach)
+    assert [way.stub_version for way in bench.used] == [2]
+
+
+@pytest.mark.parametrize(("text", "version"), [("", 0), (" 1 ", 1), ("2", 2)])
+def test_the_variable_of_esptool_chooses_the_stub(text: str, version: int) -> None:
+    assert as_declared(460800, "", {STUB_VERSION: text}).stub_version == version
+    assert as_declared(460800, "", {}).stub_version == 0
+
+
+@pytest.mark.parametrize("text", ["3", "0", "v1", "legacy"])
+def test_a_stub_that_there_is_not_is_refused(text: str) -> None:
+    with pytest.raises(BadValueError) as refused:
+        as_declared(460800, "", {STUB_VERSION: text})
+    assert text in refused.value.message
 
 
 def test_a_slow_rate_is_not_lowered() -> None:
@@ -181,6 +217,17 @@ def test_what_worked_comes_first_the_next_time() -> None:
     assert again.run(lambda way: way.baud == 115200, lost) == LinkSettings(115200)
     again.fallbacks.remember_success(MAC)
     assert len(again.said) == 1, "it is known already"
+
+
+def test_what_was_remembered_before_stubs_had_versions_still_counts() -> None:
+    win(LinkSettings(115200))
+    path = files.state_folder() / "ways.json"
+    record = json.loads(path.read_text())
+    for adapter in record["adapters"].values():
+        for board in adapter["boards"].values():
+            del board["declared"]["stub_version"], board["way"]["stub_version"]
+    path.write_text(json.dumps(record))
+    assert Bench().fallbacks.settings == LinkSettings(115200)
 
 
 def test_what_was_remembered_is_forgotten_when_it_fails() -> None:

@@ -24,6 +24,7 @@ from flashpipe.board.session.text import readable
 from flashpipe.errors import (
     BootError,
     ConnectError,
+    FlashReachError,
     NoPortError,
     PipelineError,
     PortBusyError,
@@ -84,7 +85,7 @@ def _fitting_look(session: Session, error: PipelineError) -> str:
         return "unreached" if isinstance(error, ConnectError | WireError) else ""
     if isinstance(error, BootError):
         return "boot" if error.verdict is not None and error.verdict.kind in QUIET_KINDS else ""
-    if isinstance(error, WireError):
+    if isinstance(error, WireError) and not isinstance(error, FlashReachError):
         return "broken-off"
     written = "write" in dict(session.step_times)
     return "flash" if isinstance(error, VerifyError) and written else ""

@@ -116,6 +116,10 @@ def _stub_dead(evidence: Evidence) -> Proof:
     return ["the ROM answers before and after, but the flasher stub that it was given never speaks"]
 
 
+def _out_of_reach(evidence: Evidence) -> Proof:
+    return [evidence.what()] if evidence.code == "flash-reach" else None
+
+
 def _verify(evidence: Evidence) -> bool:
     return evidence.code == "verify-failed" and evidence.written
 
@@ -219,6 +223,13 @@ RULES: Final = (
         _rx_lost,
         "the wire from the adapter's TX to the chip's RX came off in the middle of the work",
         "connect it again and run the same command again: it continues",
+    ),
+    Rule(
+        "rom-size",
+        _out_of_reach,
+        "stub version 2 works with the flash functions of the chip's ROM, which go by a size of 4 MB and could not be"
+        " told another",
+        "ESPTOOL_STUB_VERSION=1 with a reset into the loader: that version tells the ROM by itself",
     ),
     Rule(
         "size-lie",

@@ -76,6 +76,11 @@ def _reach_loader(line: Line, link: EsptoolLoader, fallbacks: Fallbacks, manual_
     # Perhaps an earlier run left its stub at the higher rate; where no wire resets it, that is worth a try.
     if line.reset in NO_WIRE and line.baud != ROM_BAUD and link.sync(baud=line.baud):
         return
+    if line.reset == ResetMode.NONE and link.other_stub:
+        raise ConnectError(
+            f"{line.port}: a stub runs that is not version {link.stub_version}, and reset=none forbids a reset",
+            "put it into download mode (GPIO0 low, then RESET), or leave out reset=none",
+        )
     if line.reset == ResetMode.NONE:
         raise ConnectError(
             f"{line.port}: no loader answers and reset=none forbids to reset the board",

@@ -9,6 +9,7 @@ The order, and what each fallback is for:
 | no baud change | the same | bridges that cannot change their rate in mid-conversation |
 | smaller blocks | the same, while writing | bridges and hubs that lose the end of long transfers |
 | no stub | the same, or the stub does not start | the ROM loader does without it; what it wrote is read back |
+| stub version 1 | the flash beyond 4 MB is not reached | it tells the ROM the size of the flash by itself |
 
 Fallbacks add up: smaller blocks are tried at the rate that was reached before. What another attempt cannot cure
 (another chip, a busy port, a stop) is not tried again, nor is a sector that is bad again in the same way: that is the
@@ -18,8 +19,9 @@ begins anew.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import Final, TypeVar
 
@@ -27,7 +29,9 @@ from flashpipe.board.loader.frames import BLOCK
 from flashpipe.board.session import link_memory
 from flashpipe.board.session.link_memory import LinkSettings
 from flashpipe.errors import (
+    BadValueError,
     ConnectError,
+    FlashReachError,
     FlashUnknownError,
     PipelineError,
     VerifyError,
@@ -47,13 +51,17 @@ SMALL_BLOCK: Final = 0x400
 LIMIT_S: Final = 300.0
 """No fallback is begun later than this after the first failure."""
 
+STUB_VERSION: Final = "ESPTOOL_STUB_VERSION"
+"""Variable by which esptool's users choose a stub; here it means the same."""
+
 REACH: Final = "reach"
 """The loader did not answer."""
 START: Final = "start"
 """It answered, and the conversation broke before the work began."""
 WORK: Final = "work"
 """It broke while comparing, writing or verifying."""
-CURABLE: Final = (ConnectError, WireError, VerifyError)
+FAR: Final = "far"
+"""The loader does not reach all of the flash."""
 T = TypeVar("T")
 
 
@@ -82,6 +90,11 @@ def _no_change(settings: LinkSettings) -> LinkSettings:
     return replace(settings, baud=min(settings.baud, ROM_BAUD))
 
 
+def _first_stub(settings: LinkSettings) -> LinkSettings:
+    """Unless the user has chosen a version."""
+    return settings if settings.stub_version else replace(settings, stub_version=1)
+
+
 FALLBACKS: Final = (
     Fallback(
         "other-reset",
@@ -108,6 +121,7 @@ FALLBACKS: Final = (
         lambda settings: replace(settings, stub=False),
         lambda _: "the ROM loader alone, without the stub; what it writes is read back through registers, slowly",
     ),
+    Fallback("stub-1", frozenset({FAR}), _first_stub, lambda _: "stub version 1"),
 )
 """All of them, in the order in which they are tried."""
 
@@ -162,8 +176,12 @@ class Fallbacks:
             while True:
                 try:
                     return work()
-                except CURABLE as error:
-                    self._after(error, REACH if isinstance(error, ConnectError) else stage)
+                except ConnectError as error:
+                    self._after(error, REACH)
+                except FlashReachError as error:
+                    self._after(error, FAR)
+                except (WireError, VerifyError) as error:
+                    self._after(error, stage)
                 except (WrongChipError, FlashUnknownError) as error:
                     if self._first is None:
                         raise
@@ -236,6 +254,13 @@ class Fallbacks:
             self.tried.clear()
 
 
-def as_declared(baud: int, sequence: str) -> LinkSettings:
-    """The settings that a profile declares."""
-    return LinkSettings(baud, sequence, BLOCK)
+def as_declared(baud: int, sequence: str, environment: Mapping[str, str] = os.environ) -> LinkSettings:
+    """The settings that a profile declares, with the stub that the user's environment does.
+
+    Raises:
+        BadValueError: ESPTOOL_STUB_VERSION names no version that there is.
+    """
+    version = environment.get(STUB_VERSION, "").strip()
+    if version not in {"", "1", "2"}:
+        raise BadValueError(f"{STUB_VERSION}={version}: there are versions 1 and 2", f"unset {STUB_VERSION}, or take 2")
+    return LinkSettings(baud, sequence, BLOCK, stub_version=int(version or 0))

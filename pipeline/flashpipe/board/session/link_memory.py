@@ -34,6 +34,8 @@ class LinkSettings:
     """Bytes of one DATA block."""
     stub: bool = True
     """False: the ROM loader does all."""
+    stub_version: int = 0
+    """1 or 2; 0: esptool's choice, and the other where that one fails."""
 
     def against(self, declared: LinkSettings) -> str:
         """What is different from the declared settings, in a few words."""
@@ -46,6 +48,8 @@ class LinkSettings:
             words.append(f"blocks of {self.block} bytes")
         if self.stub != declared.stub:
             words.append("no stub")
+        if self.stub_version != declared.stub_version:
+            words.append(f"stub version {self.stub_version}")
         return ", ".join(words) or "the declared settings"
 
 
@@ -55,7 +59,7 @@ def recall(port: str, declared: LinkSettings, mac: str = "") -> tuple[str, LinkS
     try:
         mac = mac or str(record["last"])
         entry = record["boards"][mac]
-        if entry["declared"] != asdict(declared):
+        if LinkSettings(**entry["declared"]) != declared:
             return None
         return mac, LinkSettings(**entry["way"])
     except (KeyError, TypeError, AttributeError):

@@ -130,6 +130,7 @@ class Session(Line):
             else RomLink(self._serial, self.port, self.progress("read"))
         )
         link.block, link.exchanged = settings.block, settings.sequence == EXCHANGED
+        link.stub_version = settings.stub_version
         return link
 
     def in_loader(self) -> bool:
