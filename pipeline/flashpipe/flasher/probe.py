@@ -8,6 +8,7 @@ from typing import Final
 from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
+from flashpipe.digests import md5
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
@@ -54,7 +55,7 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         if difference is None:
             reason = f"board {device.mac} is already up to date (checked on the board)"
         else:
-            reason = _why(entry, plan, difference) + (FORGETFUL if _forgot(session, entry) else "")
+            reason = _why(entry, plan, difference, policy.project) + (FORGETFUL if _forgot(session, entry) else "")
         result.append("already up to date" if difference is None else f"differs, first seen at {difference}")
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
@@ -79,7 +80,8 @@ def _firmware_owned_areas(session: Session, plan: FlashPlan, entry: journal.Jour
 
 
 def _forgot(session: Session, entry: journal.JournalEntry) -> bool:
-    return session.virtual and entry.state == "clean" and "flash=" not in session.port
+    """Whether the board on the port is a new one each time: only a `sim://` port knows that of its board."""
+    return entry.state == "clean" and bool(getattr(session.wire, "forgets", False))
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"
@@ -126,7 +128,7 @@ def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
     return False
 
 
-def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region) -> str:
+def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region, project: str) -> str:
     where = f"board {entry.mac} differs, first seen at {difference}"
     if entry.state == "unknown":
         return f"{where}; never flashed from here"
@@ -135,8 +137,26 @@ def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region) -> st
     if entry.state == "erased":
         return f"{where}; it was erased"
     if entry.plan != plan.fingerprint:
-        return f"{where}; it was given another plan (profile {entry.profile or 'unknown'})"
+        return f"{where}; {_what_changed(entry, plan, project)}"
     return f"{where}; it was changed by something else since it was flashed"
+
+
+def _what_changed(entry: journal.JournalEntry, plan: FlashPlan, project: str) -> str:
+    """What is new about a plan since the board was flashed the last time."""
+    if entry.project != project:
+        return f"it was last flashed from another project ({entry.project or 'unknown'})"
+    if entry.profile != plan.profile:
+        return f"it was last flashed with profile {entry.profile or 'unknown'}"
+    written = entry.digests()
+    changed = [
+        sector
+        for segment in plan.segments
+        for sector in segment.region.split(SECTOR_SIZE)
+        if written.get(sector) != md5(segment.data[sector.start - segment.address : sector.end - segment.address])
+    ]
+    if changed == [BOOT_SECTOR]:
+        return "the settings in the image's header have changed"
+    return "the firmware has changed"
 
 
 def pieces(plan: FlashPlan) -> list[writer.FlashPiece]:
