@@ -7,7 +7,7 @@ wording may improve. Errors that nobody foresaw are not caught here: they show a
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from flashpipe.values import dataclass
 
@@ -42,6 +42,18 @@ class BootVerdict(Protocol):
     @property
     def log(self) -> str:
         """All that the board said."""
+
+
+class OtherBytes(Protocol):
+    """A file that is not the one that was pinned: the part of what `flashpipe.sources` fetched that is used here."""
+
+    @property
+    def data(self) -> bytes:
+        """The whole file."""
+
+    @property
+    def sha256(self) -> str:
+        """Of these bytes, hex."""
 
 
 class PipelineError(Exception):
@@ -241,8 +253,8 @@ class FetchMismatchError(FetchError):
 
     code = "fetch-mismatch"
     remedy = "find out why the file changed at its source before you change the digest"
-    found: Any = None
-    """The `Resolved` source with the other bytes, for whoever explains the difference."""
+    found: OtherBytes | None = None
+    """What came instead, for whoever explains the difference."""
 
 
 class FetchBusyError(FetchError):
@@ -374,8 +386,6 @@ class ImageChecksumError(ImageError):
 
     code = "image-checksum"
     remedy = "download or build it again: bytes were changed on the way"
-    parsed: Any = None
-    """The `BootImage` all the same, for whoever may go on with it."""
 
 
 class LineEndingsError(ImageError):
@@ -796,7 +806,7 @@ class RollbackFailedError(RolledBackError):
     """The new firmware does not run, and what the board held before does not either, or could not be put back."""
 
     code = "rollback-failed"
-    remedy = "mend what the message names, then `flashpipe restore`: the backup is kept"
+    remedy = "fix what the message names, then `flashpipe restore`: the backup is kept"
 
 
 # --- our own files and the run itself --------------------------------------------------------------------------------
@@ -806,7 +816,7 @@ class RecordError(PipelineError):
     """A journal, receipt or other record could not be read or written."""
 
     code, status = "record", 40
-    remedy = "free disk space or mend the rights of the folder that the message names"
+    remedy = "free disk space or fix the permissions of the folder that the message names"
 
 
 class BackupError(PipelineError):

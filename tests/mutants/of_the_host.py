@@ -33,6 +33,7 @@ JOURNAL, RECEIPT, FILES = (
     "pipeline/flashpipe/records/receipt.py",
     "pipeline/flashpipe/files.py",
 )
+PACKAGE, LOCAL = "pipeline/flashpipe/sources/kinds/package.py", "pipeline/flashpipe/sources/local.py"
 PROJECT_FOLDER, PLAN_MODEL = "pipeline/flashpipe/records/project_folder.py", "pipeline/flashpipe/plan/model.py"
 PLAN, FLASH, FLASHMAP = (
     "pipeline/flashpipe/plan/make.py",
@@ -54,9 +55,8 @@ VARIABLES, COMMAND_LINE, DB = (
     "pipeline/flashpipe/tasks/command_line.py",
     "pipeline/flashpipe/tasks/db.py",
 )
-CLI, SOURCES, PORTS = (
+CLI, PORTS = (
     "pipeline/flashpipe/cli/run_tasks.py",
-    "pipeline/flashpipe/sources/resolve.py",
     "pipeline/flashpipe/board/ports/choice.py",
 )
 PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/inputs.py", "pipeline/flashpipe/profile/keys.py"
@@ -698,7 +698,7 @@ HOST: Final = (
     Mutant(
         "image-checksum-unread",
         BOOTIMAGE,
-        "if found != data[end - 1]:",
+        "if proven and found != data[end - 1]:",
         "if False:",
         "a damaged image is written",
         (f"{T_IMAGE}::test_wrong_checksum_names_both_values",),
@@ -782,7 +782,7 @@ HOST: Final = (
     Mutant(
         "port-not-locked",
         "pipeline/flashpipe/board/ports/lock.py",
-        "given = not files.try_lock(stream, _ENTRY_SIZE)",
+        "given = not locks.try_lock(stream, _ENTRY_SIZE)",
         "given = False",
         "two runs write one board at the same time",
         (f"{T_LOCK}::test_another_process_is_refused_and_named",),
@@ -917,7 +917,7 @@ HOST: Final = (
     ),
     Mutant(
         "package-of-any-version",
-        SOURCES,
+        PACKAGE,
         "if version and distribution.version != version:",
         "if False:",
         "`package:NAME==1.0/FILE` flashes what another version brings",
@@ -925,7 +925,7 @@ HOST: Final = (
     ),
     Mutant(
         "first-match-wins",
-        SOURCES,
+        LOCAL,
         "    if len(found) > 1:",
         "    if False:",
         "a pattern that fits several images flashes one of them",

@@ -21,7 +21,8 @@ from flashpipe.errors import (
 )
 from flashpipe.sources.cache import Cache
 from flashpipe.sources.fetch import Access
-from flashpipe.sources.resolve import Resolved, load_source, load_sources, parse_image_argument, resolve_source
+from flashpipe.sources.registry import Resolved
+from flashpipe.sources.resolve import load_source, load_sources, parse_image_argument, resolve_source
 from hypothesis import given
 from hypothesis import strategies as st
 

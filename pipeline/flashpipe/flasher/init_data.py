@@ -17,7 +17,6 @@ from flashpipe.firmware.init_data import (
     decide,
     filler_of,
     find_v05,
-    images_at_hand,
     state_of,
 )
 from flashpipe.firmware.overrides import Overrides
@@ -59,7 +58,8 @@ def _decide(session: Session, probe: Probe, policy: Policy, sector: bytes) -> In
     filler = _filler(plan)
     noted = filler == "once" and has_record(_after(session, probe, _TABLE), PHY_DONE_ID)
     own = (segment.data for segment in plan.segments)
-    return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(chain(own, images_at_hand())))
+    images = chain(own, policy.init_data.images())
+    return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(images))
 
 
 def _with(session: Session, probe: Probe, place: Region, decision: InitDataDecision) -> Probe:

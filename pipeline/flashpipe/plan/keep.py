@@ -1,6 +1,6 @@
 """The preservation policy: what of a board is kept when it is given something else, and the function that applies it.
 
-`BoardContents` says what is on the board, `FlashPlan` what shall be there. One thing is decided of every area of the
+`BoardContents` says what is on the board, `FlashPlan` what should be there. One thing is decided of every area of the
 board: it is left where no image covers it, kept by splitting the image around it or by editing the new partition
 table, moved, or lost (`area_decisions`). What is lost is named, and backed up where the table says so. Nothing is
 erased for tidiness' sake.

@@ -82,7 +82,7 @@ def make_plan(
 
 
 def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
-    """Refuse a plan whose own bytes stand where its firmware has what shall be kept.
+    """Refuse a plan whose own bytes stand where its firmware has what should be kept.
 
     FF there, the gap of an aggregated file, is nothing to write: the image is split around it.
 
@@ -93,7 +93,7 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
         for area in plan.areas:
             for segment in plan.segments:
                 part = segment.region.common(area.region)
-                if segment.area:  # the profile names what shall be there
+                if segment.area:  # the profile names what should be there
                     continue
                 if area.name not in KEPT_AREAS[word] or part.size <= 0:
                     continue

@@ -1,4 +1,4 @@
-"""A plan: everything decided, nothing done. Which bytes shall stand where, and what is known of the rest of the flash.
+"""A plan: everything decided, nothing done. Which bytes should stand where, and what is known of the rest of the flash.
 
 A plan is pure data, made from a profile and images before any port is opened (`make`); it can be shown (`table`),
 compared, refused, and fitted to one board.
@@ -30,7 +30,7 @@ KEPT_AREAS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Bytes at a flash address, exactly as they shall stand in flash: header set, padded with FF to whole sectors."""
+    """Bytes at a flash address, exactly as they should stand in flash: header set, padded with FF to whole sectors."""
 
     address: int
     data: bytes = field(repr=False)
@@ -80,7 +80,7 @@ class FlashPlan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256, hex, of all that decides what the flash shall hold; names and paths do not count.
+        """sha256, hex, of all that decides what the flash should hold; names and paths do not count.
 
         What a plan is fitted to a board by does not count either: it is still the same plan.
         """

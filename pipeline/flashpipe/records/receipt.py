@@ -50,7 +50,7 @@ class Receipt:
     lock: dict[str, Any] = field(default_factory=dict)
     """`state`: whether images.lock.yaml pins them; `locked`: whether nothing else was admitted."""
     segments: list[dict[str, Any]] = field(default_factory=list)
-    """The bytes as they shall stand in flash: address, size, md5, image."""
+    """The bytes as they should stand in flash: address, size, md5, image."""
     written: list[str] = field(default_factory=list)
     """Regions erased and written, `start..end`, half-open."""
     sent_bytes: int = 0
