@@ -489,6 +489,13 @@ class KeepError(PlanError):
     remedy = "take out of `keep:` what the message names; or allow=would-lose-data: it is backed up then"
 
 
+class HeaderSizeError(PlanError):
+    """A firmware that can live with no flash size that fits the board's in its header."""
+
+    code = "header-size"
+    remedy = "a build for the flash that is there, which the message names"
+
+
 class FlashModeError(PlanError):
     """A flash mode that this chip, its flash part or the wiring cannot do."""
 

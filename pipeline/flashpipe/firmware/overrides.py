@@ -19,7 +19,7 @@ ALLOWABLE: Final = frozenset(
     {
         *("image-format", "image-other-chip", "image-truncated", "image-checksum", "image-line-endings"),
         *("image-aggregated", "image-swapped", "image-incomplete", "image-too-large", "image-layout"),
-        *("lfs-image", "spiffs-image", "init-data", "flash-mode", "would-lose-data"),
+        *("lfs-image", "spiffs-image", "init-data", "flash-mode", "header-size", "would-lose-data"),
         *("wrong-chip", "wrong-board", "wrong-flash-size", "flash-unknown"),
     }
 )

@@ -87,7 +87,7 @@ def _place(probe: Probe) -> Region | None:
     plan, real = probe.plan, probe.device.flash_size
     if all(segment.address for segment in plan.segments):
         return None  # no firmware in this plan: whose init data would they be?
-    size = real if real and plan.firmware.adjusts_size else plan.settings.capacity
+    size = real if real and plan.firmware.adjusts_size else plan.believed_capacity
     if real and size > real:
         return None  # the header claims more than there is, as the user allowed
     return next((area.region for area in areas(plan.firmware, size) if area.name == "phy_init"), None)

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from flashpipe.firmware.flash_map import Area, Volatile
+from flashpipe.firmware.header_size import HeaderSize
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.overrides import Override
@@ -52,6 +53,10 @@ class Segment:
         return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
 
 
+NO_HEADER: Final = HeaderSize("")
+"""Of a plan without an image at 0."""
+
+
 @dataclass(frozen=True)
 class FlashPlan:
     """Segments to write and what is known about the rest of the flash."""
@@ -72,6 +77,8 @@ class FlashPlan:
     volatile: tuple[Volatile, ...]
     """Parts of segments that the firmware changes once it runs: verified before the first boot, then left alone."""
     areas: tuple[Area, ...]
+    header: HeaderSize = NO_HEADER
+    """Flash size in the header of the image at 0, and why it is not that of `settings`."""
     erase_all: bool = False
     overridden: tuple[Override, ...] = ()
     """Refusals that the user overrode (`allow=`)."""
@@ -93,6 +100,11 @@ class FlashPlan:
         for part in self.volatile:
             digest.update(f"|volatile {part.region}".encode())
         return digest.hexdigest()
+
+    @property
+    def believed_capacity(self) -> int:
+        """Bytes of flash that the firmware goes by: what its header says."""
+        return self.header.capacity if self.header.name else self.settings.capacity
 
     @property
     def size(self) -> int:
