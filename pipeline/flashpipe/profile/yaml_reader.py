@@ -183,7 +183,7 @@ def _read_text(path: Path, shown: str, report: Report) -> str | None:
 
 def _compose(text: str, shown: str, report: Report) -> Any:
     from ruamel.yaml import YAML  # noqa: PLC0415  50 ms that `doit list` does not need
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  comes with it
 
     try:
         node = YAML(typ="safe", pure=True).compose(text)
