@@ -6,33 +6,41 @@ Run by `conf.py`; by hand, `python docs/tables.py` writes the same files to `doc
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 from xml.sax.saxutils import escape
 
 from flashpipe.cli.topics import TOPICS, Table
 from flashpipe.profile.load import load_profile
 from flashpipe.profile.search import shipped_folder
 
-DOCS = Path(__file__).resolve().parent
-ROOT = DOCS.parent
-PACKAGE = ROOT / "pipeline" / "flashpipe"
-ARROWS = ROOT / "tests" / "test_architecture.py"
-"""Holds the table `MAY_IMPORT`: room to the rooms that it may import."""
-BOX = (96, 34)
+DOCS: Final = Path(__file__).resolve().parent
+if str(DOCS.parent) not in sys.path:
+    sys.path.insert(0, str(DOCS.parent))
+
+from tests.rooms import ARROWS, LEAVES, PACKAGE, SOURCES  # noqa: E402  the path had to be set first
+
+MARKER: Final = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<path d="M0 0 L8 4 L0 8 z" fill="#607080"/></marker></defs>'
+)
+"""The tip of an arrow."""
+BOX: Final = (96, 34)
 """Width and height of a room in the picture, in pixels."""
-GAP = (28, 44)
+GAP: Final = (28, 44)
+"""Pixels between two rooms beside each other, and between two rows of them."""
 
 
 def files() -> dict[str, str]:
     """Name of each generated file to its text."""
-    arrows = read_arrows(ARROWS.read_text(encoding="utf-8"))
     topics = {f"{name}.md": topic.markdown() for name, topic in TOPICS.items()}
     return {
         **topics,
         "profiles.md": profiles().markdown() + "\n",
-        "rooms.md": rooms(arrows).markdown() + "\n",
-        "rooms.svg": picture(arrows),
+        "rooms.md": rooms(ARROWS).markdown() + "\n",
+        "rooms.svg": picture(ARROWS),
     }
 
 
@@ -55,28 +63,15 @@ def profiles() -> Table:
     return Table(("profile", "chip", "flash", "mode", "board"), tuple(rows))
 
 
-def read_arrows(source: str) -> dict[str, frozenset[str]]:
-    """The table `MAY_IMPORT` of the test that holds the arrows.
-
-    Raises:
-        LookupError: it is not there, or is no plain table any more.
-    """
-    for node in ast.parse(source).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == "MAY_IMPORT" for target in targets):
-            table = ast.literal_eval(getattr(node, "value"))  # noqa: B009  only the two kinds of assignment come here
-            return {room: frozenset(others) - {room} for room, others in table.items()}
-    raise LookupError(f"{ARROWS.name} holds no table MAY_IMPORT")
-
-
 def rooms(arrows: Mapping[str, frozenset[str]]) -> Table:
-    """Each room, what it is for by its own first line, and what it may import."""
+    """Each room, what it is for by its own first line, and the rooms directly below it."""
     rows = []
     for room, others in arrows.items():
-        init = PACKAGE.joinpath(*room.split("."), "__init__.py")
+        init = SOURCES.joinpath(PACKAGE, *room.split("."), "__init__.py")
         text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) if init.is_file() else None
-        rows.append((f"`{room}`", (text or "").partition("\n")[0], ", ".join(sorted(others)) or "nothing"))
-    return Table(("room", "what it is for", "may import"), tuple(rows))
+        purpose = text.partition("\n")[0] if text else f"What everything may know: {', '.join(sorted(LEAVES))}."
+        rows.append((f"`{room}`", purpose, ", ".join(f"`{other}`" for other in sorted(others)) or "nothing"))
+    return Table(("room", "what it is for", "imports"), tuple(rows))
 
 
 def layers(arrows: Mapping[str, frozenset[str]]) -> list[list[str]]:
@@ -85,26 +80,10 @@ def layers(arrows: Mapping[str, frozenset[str]]) -> list[list[str]]:
     def height(room: str, above: tuple[str, ...] = ()) -> int:
         if room in above:
             raise LookupError(f"the arrows run in a circle: {' > '.join((*above, room))}")
-        below = [other for other in arrows[room] if other in arrows]
-        return 1 + max((height(other, (*above, room)) for other in below), default=-1)
+        return 1 + max((height(other, (*above, room)) for other in arrows[room]), default=-1)
 
     heights = {room: height(room) for room in arrows}
     return [[room for room in arrows if heights[room] == level] for level in range(max(heights.values()), -1, -1)]
-
-
-def direct(arrows: Mapping[str, frozenset[str]]) -> list[tuple[str, str]]:
-    """The arrows that no other path implies."""
-
-    def reach(room: str) -> set[str]:
-        others = {other for other in arrows[room] if other in arrows}
-        return others.union(*(reach(other) for other in others))
-
-    return [
-        (room, other)
-        for room in arrows
-        for other in sorted(arrows[room])
-        if other in arrows and not any(other in reach(middle) for middle in arrows[room] - {other} if middle in arrows)
-    ]
 
 
 def picture(arrows: Mapping[str, frozenset[str]]) -> str:
@@ -113,13 +92,12 @@ def picture(arrows: Mapping[str, frozenset[str]]) -> str:
     width = max(len(level) for level in levels) * (BOX[0] + GAP[0]) + GAP[0]
     height = len(levels) * (BOX[1] + GAP[1]) + GAP[1]
     places = {room: place for row, level in enumerate(levels) for room, place in _places(level, row, width)}
-    lines = [_arrow(places[room], places[other]) for room, other in direct(arrows)]
+    lines = [_arrow(places[room], places[other]) for room, others in arrows.items() for other in sorted(others)]
     boxes = [_box(room, *place) for room, place in places.items()]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-            '<path d="M0 0 L8 4 L0 8 z" fill="#607080"/></marker></defs>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">',
+            MARKER,
             *lines,
             *boxes,
             "</svg>\n",

@@ -8,7 +8,6 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from flashpipe.cli.topics import TOPICS, every_error
 from flashpipe.errors import UnknownProfileError, UsageError
 from flashpipe.jobs.variables import KNOWN
 
@@ -64,6 +63,8 @@ _DOIT_OPTIONS: Final = [
 
 def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
     """The page of `flashpipe --help`."""
+    from flashpipe.cli.topics import TOPICS  # noqa: PLC0415  its tables load half the package
+
     shown = {name: COMMAND_TEXTS.get(name, "") for name in commands}
     shown |= {name: DOIT_COMMANDS[name] for name in ("plan", "list", "help")}
     return "\n".join(
@@ -127,6 +128,8 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
 
 
 def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:
+    from flashpipe.cli.topics import TOPICS, every_error  # noqa: PLC0415  its tables load half the package
+
     pages = {*TOPICS, *(kind.code for kind in every_error())} if asks_help else set()
     near = difflib.get_close_matches(word.partition(":")[0], known | pages, 1)
     suggestion = f"; did you mean {near[0]!r}?" if near else ""

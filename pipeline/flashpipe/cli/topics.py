@@ -10,10 +10,60 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from flashpipe.board.boot.expectations import PASSES
+from flashpipe.board.boot.kinds import KINDS, error_class
 from flashpipe.errors import PipelineError
+from flashpipe.firmware.overrides import ALLOWABLE
+from flashpipe.jobs.variables import FROM_ENVIRONMENT, KNOWN
+from flashpipe.plan.keep import table_rows
+from flashpipe.profile.key_texts import KEY_TEXTS
+from flashpipe.profile.keys import CHECKS, WANT
 
 WIDTH: Final = 79
 """Columns of the plain text."""
+
+_CODES: Final = """\
+Every failure that is foreseen prints its code. `flashpipe` ends with the status of the code, the highest one where
+several boards failed; plain `doit` keeps its own statuses, 0 to 3. Where the column allow says yes, `allow=CODE`
+overrides that one refusal."""
+_CODES_END: Final = """\
+Ctrl-C ends a run with status 130, SIGTERM with 143. A defect of flashpipe itself shows a traceback and ends with 1 or
+2."""
+_VARIABLES: Final = """\
+Variables are words NAME=VALUE on the command line. A name that nobody declared is refused."""
+_KEYS: Final = """\
+Keys of a profile. A dot leads into a mapping: `flash.size` is written `flash: {size: 4MB}`. The default stands in
+brackets."""
+_VERDICTS: Final = """\
+A verdict is what a boot log proved. `boot: {expect: …}` of the profile, or `boot=` on the command line, says which
+verdicts pass: `nodemcu`, `any`, or a text that the log must contain. `auto`, the default, is `nodemcu` if the image
+is NodeMCU, else `any`."""
+_KEEP: Final = """\
+What `flash` does with what a board holds already, and whether somebody can be asked (a terminal) or not (a pipe, a
+build server). The last column is for what `keep:` of the profile names itself."""
+_PORT: Final = """\
+`port=` says where the board is. Without it, the profile's `serial.port` counts, then the port that was remembered for
+the profile, then the only port that has a USB adapter. Two that fit are never guessed between: `flashpipe ports`
+lists them. FLASHPIPE_PORT says it for all commands of a terminal."""
+_RESET: Final = """\
+`reset=` says how the board gets into download mode, in which it can be written:"""
+_LOOP: Final = """\
+A board in a boot loop starts again and again. It is not broken: its loader is in the chip for good, so it can always
+be flashed again. Why it restarts is mostly in what it says: `flashpipe boot port=…` reads it and names the cause."""
+_LOOP_CAUSES: Final = """\
+- The flash mode is wrong: the most frequent cause. Say `mode=dio`, then `mode=dout`; dout works on every board.
+  `mode_retry: true` in the profile tries them for you.
+- The image was made for another flash size, or the profile is of another board: `flashpipe identify` says which
+  profiles fit.
+- The SDK's init data are missing (the log says "rf_cal[0] !=0x05"): `flashpipe flash` puts them in place, unless the
+  profile says `init_data: keep`.
+- Old parameters of another SDK are in the flash: `flashpipe erase`, then `flashpipe flash`. This removes all files
+  and the Wi-Fi settings; `flashpipe backup` keeps them.
+- Your init.lua fails at every start (the log says PANIC): `flashpipe files rescue=1` puts it aside.
+- The supply is too weak. The chip wants 3.3 V with 250 mA at the very least. Use a supply of 500 mA, not the 3.3 V pin
+  of a USB adapter, and a capacitor of 100 uF at the module.
+- The firmware itself crashes: the log names exception and address; with `firmware.elf` in the profile, the function
+  and line."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +121,13 @@ def _stacked(head: tuple[str, ...], row: tuple[str, ...]) -> str:
 
 def _wrapped(text: str) -> str:
     if text.startswith("- "):
-        items = [item.replace("\n", " ") for item in text[2:].split("\n- ")]
+        items = [" ".join(item.split()) for item in text[2:].split("\n- ")]
         return "\n".join(textwrap.fill(f"- {item}", WIDTH, subsequent_indent="  ") for item in items)
     return textwrap.fill(text.replace("\n", " "), WIDTH)
 
 
 def every_error() -> list[type[PipelineError]]:
     """Every kind of failure, families first; those of boots are made from the table of verdicts."""
-    import flashpipe.board.boot.kinds  # noqa: F401, PLC0415  loads nothing where no help is asked for
-
     return list(_below(PipelineError))
 
 
@@ -99,55 +147,35 @@ def code_text(code: str) -> str:
 
 
 def _codes() -> list[Block]:
-    from flashpipe.firmware.overrides import ALLOWABLE  # noqa: PLC0415  loads nothing where no help is asked for
-
     rows = tuple(
         (str(kind.status), f"`{kind.code}`", "yes" if kind.code in ALLOWABLE else "", kind.remedy)
         for kind in sorted(every_error(), key=lambda kind: kind.status)
     )
     return [
-        (
-            "Every failure that is foreseen prints its code. `flashpipe` ends with the status of the code, the highest one"
-            " where several boards failed; plain `doit` keeps its own statuses, 0 to 3. Where the column allow says yes,"
-            " `allow=CODE` overrides that one refusal."
-        ),
+        _CODES,
         Table(("status", "code", "allow", "what to do"), rows),
-        (
-            "Ctrl-C ends a run with status 130, SIGTERM with 143. A defect of flashpipe itself shows a traceback and ends"
-            " with 1 or 2."
-        ),
+        _CODES_END,
     ]
 
 
 def _variables() -> list[Block]:
-    from flashpipe.jobs.variables import FROM_ENVIRONMENT, KNOWN  # noqa: PLC0415  same
-
     origin = {name: f"; also from {place}" for name, place in FROM_ENVIRONMENT.items()}
     rows = tuple((f"`{name}`", text + origin.get(name, "")) for name, text in KNOWN.items())
     return [
-        "Variables are words NAME=VALUE on the command line. A name that nobody declared is refused.",
+        _VARIABLES,
         Table(("variable", "meaning"), rows),
     ]
 
 
 def _keys() -> list[Block]:
-    from flashpipe.profile.key_texts import KEY_TEXTS  # noqa: PLC0415  same
-    from flashpipe.profile.keys import CHECKS, WANT  # noqa: PLC0415  same
-
     rows = tuple((f"`{key}`", f"{KEY_TEXTS[key]}. Takes {WANT[key]}") for key in CHECKS)
     return [
-        (
-            "Keys of a profile. A dot leads into a mapping: `flash.size` is written `flash: {size: 4MB}`. The default"
-            " stands in brackets."
-        ),
+        _KEYS,
         Table(("key", "meaning"), rows),
     ]
 
 
 def _verdicts() -> list[Block]:
-    from flashpipe.board.boot.expectations import PASSES  # noqa: PLC0415  same
-    from flashpipe.board.boot.kinds import KINDS, error_class  # noqa: PLC0415  same
-
     rows = []
     for kind in KINDS.values():
         error = error_class(kind.name)
@@ -155,35 +183,22 @@ def _verdicts() -> list[Block]:
         end = f" (`{error.code}`, {error.status})"
         rows.append((f"`{kind.name}`", ", ".join(passes) or "nothing", kind.meaning + end))
     return [
-        (
-            "A verdict is what a boot log proved. `boot: {expect: …}` of the profile, or `boot=` on the command line, says"
-            " which verdicts pass: `nodemcu`, `any`, or a text that the log must contain. `auto`, the default, is"
-            " `nodemcu` if the image is NodeMCU, else `any`."
-        ),
+        _VERDICTS,
         Table(("verdict", "passes for", "what the log proved (code and status if it does not pass)"), tuple(rows)),
     ]
 
 
 def _keep() -> list[Block]:
-    from flashpipe.plan.keep import table_rows  # noqa: PLC0415  same
-
     head, *rows = table_rows()
     return [
-        (
-            "What `flash` does with what a board holds already, and whether somebody can be asked (a terminal) or not (a"
-            " pipe, a build server). The last column is for what `keep:` of the profile names itself."
-        ),
+        _KEEP,
         Table(head, tuple(rows)),
     ]
 
 
 def _port() -> list[Block]:
     return [
-        (
-            "`port=` says where the board is. Without it, the profile's `serial.port` counts, then the port that was"
-            " remembered for the profile, then the only port that has a USB adapter. Two that fit are never guessed"
-            " between: `flashpipe ports` lists them. FLASHPIPE_PORT says it for all commands of a terminal."
-        ),
+        _PORT,
         Table(
             ("port=", "what it is"),
             (
@@ -197,7 +212,7 @@ def _port() -> list[Block]:
                 ("`sim://esp12`", "a virtual board; every shipped profile has one"),
             ),
         ),
-        "`reset=` says how the board gets into download mode, in which it can be written:",
+        _RESET,
         Table(
             ("reset=", "what happens"),
             (
@@ -212,25 +227,8 @@ def _port() -> list[Block]:
 
 def _boot_loop() -> list[Block]:
     return [
-        (
-            "A board in a boot loop starts again and again. It is not broken: flashing it again always works. Find out why"
-            " it restarts, for that is mostly in what it says: `flashpipe boot port=…` reads it and names the cause."
-        ),
-        (
-            "- The flash mode is wrong: the most frequent cause. Say `mode=dio`, then `mode=dout`; dout works on every"
-            " board. `mode_retry: true` in the profile tries them for you.\n"
-            "- The image was made for another flash size, or the profile is of another board: `flashpipe identify` says"
-            " which profiles fit.\n"
-            '- The SDK\'s init data are missing (the log says "rf_cal[0] !=0x05"): `flashpipe flash` puts them in place,'
-            " unless the profile says `init_data: keep`.\n"
-            "- Old parameters of another SDK are in the flash: `flashpipe erase`, then `flashpipe flash`. This removes all"
-            " files and the Wi-Fi settings; `flashpipe backup` keeps them.\n"
-            "- Your init.lua fails at every start (the log says PANIC): `flashpipe files rescue=1` puts it aside.\n"
-            "- The supply is too weak: the chip draws short peaks of 300 mA and more. Use a 3.3 V supply of 500 mA, not the"
-            " 3.3 V pin of a USB adapter, and a capacitor of 100 uF at the module.\n"
-            "- The firmware itself crashes: the log names exception and address; with `firmware.elf` in the profile, the"
-            " function and line."
-        ),
+        _LOOP,
+        _LOOP_CAUSES,
     ]
 
 
