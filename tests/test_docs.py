@@ -90,6 +90,14 @@ def test_every_link_of_readme_and_contributing_leads_somewhere() -> None:
                 assert anchor in anchors(ROOT / path), f"{page.name}: {target}"
 
 
+def test_the_recipes_name_files_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = [name for name in re.findall(r"`([a-z_/.]+/[a-z_]*(?:\.\w+)?)`", text) if not name.startswith(".venv")]
+    assert len(named) > 15
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "pipeline" / "flashpipe" / name).exists(), name
+
+
 def anchors(page: Path) -> set[str]:
     heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
