@@ -101,7 +101,7 @@ class UsageError(PipelineError):
     """A word on the command line is wrong."""
 
     code, status = "usage", 3
-    remedy = "correct the command as the message says; `flashpipe help TASK` lists the variables"
+    remedy = "correct the command as the message says; `flashpipe help variables` lists the variables"
 
 
 class UnknownVariableError(UsageError):
@@ -139,7 +139,7 @@ class ProfileError(PipelineError):
     """One or more mistakes in a profile; `message` holds one line for each."""
 
     code, status = "profile", 10
-    remedy = "correct each named line; `flashpipe profiles` lists the profiles, the README their keys"
+    remedy = "correct each named line; `flashpipe help keys` explains the keys"
 
 
 class LuaFileMissingError(ProfileError):
