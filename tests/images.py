@@ -94,11 +94,13 @@ class Builder:
 
     def linked(self, address: int, size: int = 0x8000) -> bytes:
         """Code that was linked for a flash address: functions of all lengths, and after each an address of another."""
-        chance, code, starts = Random(size), bytearray(), [0]
+        chance, code, starts = Random(size), bytearray(), list[int]()
         while len(code) < size - 0x100:
-            code += b"\x12\xc1\xf0" + chance.randbytes(chance.randrange(9, 90)).replace(b"\x12", b"\x13") + RETURN
-            code += bytes(-len(code) % 4) + struct.pack("<I", 0x40200000 + address + chance.choice(starts))
             starts.append(len(code))
+            code += b"\x12\xc1\xf0" + chance.randbytes(chance.randrange(9, 90)).replace(b"\x12", b"\x13") + RETURN
+            code += bytes(-len(code) % 4 + 4)
+        for start in starts[1:]:
+            struct.pack_into("<I", code, start - 4, 0x40200000 + address + chance.choice(starts))
         return bytes(code).ljust(size, b"\0")
 
     def ota(self, address: int = 0, size: int = 0x8000, *, crc: bool = True, code: bytes = b"") -> bytes:

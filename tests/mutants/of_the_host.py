@@ -774,8 +774,8 @@ HOST: Final = (
     Mutant(
         "half-a-pair",
         GATE,
-        "_check_sketch, _check_whole, _check_loader",
-        "_check_sketch, _check_loader",
+        "(_check_split, _check_sketch, _check_whole)",
+        "(_check_split, _check_sketch)",
         "the first file of a pair alone is flashed and never starts",
         (f"{T_GATE}::test_first_file_alone_is_incomplete",),
     ),

@@ -290,9 +290,10 @@ def check_end(parts: Mapping[int, Image]) -> None:
     regions = {at: Region(at, at + len(image.data)) for at, image in parts.items()}
     for address, image in sorted(parts.items()):
         part = read_part(image)
+        placed = part.home is not None and part.belongs(address)
         proven = part.crc == "right" or part.kind in {"mapped", "table", "other"}
-        inner = dict(inner_parts(image)) if not address else {}
-        if proven or part.home is None or any(one.boot is not None for one in inner.values()):
+        inner = [one for _, one in inner_parts(image)] if not address else []
+        if not placed or proven or any(one.boot is not None for one in inner):
             continue
         gone = misses_code(image.data, address, (region for at, region in regions.items() if at != address))
         if gone:

@@ -20,7 +20,9 @@ from flashpipe.errors import (
     ImageTruncatedError,
     IncompleteSplitError,
     NotAnImageError,
+    PipelineError,
     PlanBoundsError,
+    PlanError,
     SwappedSplitError,
 )
 from flashpipe.firmware.arduino import SKETCH_ADDRESS, read_sketch
@@ -87,6 +89,28 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allo
         _check_parameters(parts, flash_size)
     with allow.over():
         _check_partitions(parts, flash_size)
+
+
+def find_problems(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> list[PipelineError]:
+    """Everything that `check_layout` has against a layout, in its order; the first of each kind."""
+    every = _Everything()
+    try:
+        check_layout(parts, flash_size=flash_size, chip=chip, allow=every)
+    except (ImageError, PlanError) as error:
+        every.judge(error)
+    return list(every.found.values())
+
+
+class _Everything(Overrides):
+    """Overrides every refusal, and keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, PipelineError] = {}
+
+    def judge(self, error: PipelineError) -> None:
+        """Keep it; the check goes on."""
+        self.found.setdefault(error.code, error)
 
 
 def check_mode(mode: str, *, chip: str, pins_free: bool = False) -> None:
