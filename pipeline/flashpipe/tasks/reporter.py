@@ -34,13 +34,6 @@ class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
         if not _is_ours(task):
             super().skip_uptodate(task)
 
-    def skip_ignore(self, task: Any) -> None:
-        """Say how to undo it."""
-        if not _is_ours(task):
-            super().skip_ignore(task)
-        elif not task.name.startswith("_"):
-            self.write(f"ignored  {task.title()}, as doit was told; `doit forget {task.name}` ends that\n")
-
     def add_failure(self, task: Any, fail: Any) -> None:
         """Pass on failures, but not that a task could not run because another failed."""
         doit_events.failed(fail)

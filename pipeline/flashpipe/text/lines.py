@@ -67,7 +67,7 @@ class ConsoleLines:
             elif isinstance(event, Message):
                 self._line(f"{self._head(event.port)}{event.text}")
             elif isinstance(event, PlanMade) and event.text:
-                self._line(event.text)
+                print_result(event.text)
 
     @property
     def attended(self) -> bool:
