@@ -38,7 +38,7 @@ class Flag(Protocol):
 
 
 @dataclass
-class Line:
+class SerialLine:
     """A serial line, opened when first needed. Not thread-safe: one worker owns it."""
 
     port: str
