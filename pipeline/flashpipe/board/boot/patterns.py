@@ -233,12 +233,13 @@ FLOOD: Final = 20
 
 PYTHONS: Final = frozenset({"MicroPython", "CircuitPython"})
 """Those that end with a prompt of their own, which tells more than their greeting."""
-PYTHON_PROMPT: Final = re.compile(r"^>>> ?$|^>>> (?!\w+>>>)", re.MULTILINE)
+PYTHON_PROMPT: Final = re.compile(r"^>>>(?=\n)|^>>> (?!\w+>>>)", re.MULTILINE)
+"""Without its blank, and the line still growing, it may become the `>>>stack>>>` of a crash."""
 OTHERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (name, re.compile(pattern, re.MULTILINE))
     for name, pattern in (
         ("CircuitPython", r"CircuitPython v?(?P<version>\d[\w.\-]*)"),
-        ("MicroPython", r"MicroPython v?(?P<version>\d[\w.\-]*)|^>>> (?!\w+>>>)|^>>>$"),
+        ("MicroPython", r"MicroPython v?(?P<version>\d[\w.\-]*)|^>>> (?!\w+>>>)|^>>>(?=\n)"),
         ("Espruino", r"espruino\.com|Espruino (?P<version>[12]v\d\d(?:\.\d+)*)"),
         ("Tasmota", r"Project .*\b(?:[Tt]asmota|[Ss]onoff)\b.*Version (?P<version>\d[\w.]*)"),
         ("ESPHome", r"ESPHome version (?P<version>\d[\w.\-]*)|^\[?(?:\d\d:\d\d:\d\d\]\[)?[EWICDV]\]\[[\w.]+:\d+\]"),
