@@ -26,6 +26,8 @@ class Diagnosis:
     action: str
     told: bool = False
     """The error's own words are the diagnosis: there is nothing to print beside them."""
+    certain: bool = True
+    """Whether the evidence excludes every other cause."""
 
 
 class BootVerdict(Protocol):

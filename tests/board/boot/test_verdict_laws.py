@@ -32,6 +32,7 @@ WORDS = (
     "Formatting file system. Please wait...\n",
 )
 RECOVERED = {
+    "eboot-copy-fails",
     "panic-behind-prompt",
     "panic-behind-prompt-loop",
     "exception-micropython-loop",

@@ -37,6 +37,14 @@ EXCEPTIONS: Final = {
 }
 """Names of Xtensa's EXCCAUSE numbers: those of facts esp8266 §2.5 as the SDK spells them, the others from memory."""
 
+_DATA_RAM: Final = range(0x3FFE8000, 0x40000000)
+_CODE: Final = range(0x40100000, 0x40300000)
+"""Instruction RAM and mapped flash, which take whole words only (facts: image-flashmap §4.1)."""
+_DIVIDE_TRAP: Final = 0x4000DCE5
+"""Where the ROM's division ends for a divisor of zero: an instruction that is none (published crashes)."""
+_NULL: Final = range(0x1000)
+_ILLEGAL, _FETCH, _LOAD_STORE, _DIVIDE, _UNALIGNED, _FETCH_PROHIBITED, _LOAD, _STORE = 0, 2, 3, 6, 9, 20, 28, 29
+
 _REGISTERS: Final = ("epc1", "epc2", "epc3", "excvaddr", "depc")
 _SPELT: Final = {"pc": "epc1", "va": "excvaddr", "vaddr": "excvaddr", "epcvaddr": "excvaddr"}
 """Other names: Mongoose OS, RTOS SDK, and a misprint of old SDKs."""
@@ -65,6 +73,22 @@ class Crash:
     excvaddr: int | None = None
     """The address it wanted to read or write."""
     depc: int | None = None
+
+    def meaning(self) -> str:
+        """What its number and addresses explain by themselves, whatever the flash holds; empty: nothing."""
+        if self.number == _DIVIDE or (self.number == _ILLEGAL and self.epc1 == _DIVIDE_TRAP):
+            return "it divided by zero"
+        fetched = self.excvaddr if self.number in {_FETCH, _FETCH_PROHIBITED} else None
+        if any(address in _DATA_RAM for address in (self.epc1, fetched) if address is not None):
+            return "it jumped into data RAM, through a bad pointer"
+        if self.excvaddr is None:
+            return ""
+        if self.number in {_LOAD, _STORE}:
+            what = "a null pointer" if self.excvaddr in _NULL else "a bad pointer"
+            return f"it {'read' if self.number == _LOAD else 'wrote'} through {what} ({self.excvaddr:#010x})"
+        if self.number == _LOAD_STORE and self.excvaddr in _CODE:
+            return f"it used {self.excvaddr:#010x} byte by byte, which takes whole words only"
+        return f"it used {self.excvaddr:#010x}, which is not aligned" if self.number == _UNALIGNED else ""
 
     def __str__(self) -> str:
         """`exception 28 (LoadProhibited) at epc1=0x40243016, excvaddr=0x000000eb`."""

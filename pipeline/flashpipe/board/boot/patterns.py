@@ -59,7 +59,7 @@ BOOT_LINE: Final = re.compile(
 
 _RAM: Final = (range(0x3FFE0000, 0x40000000 + 1), range(0x40100000, 0x40110000 + 1))
 """Data and instruction RAM, with all that belongs to the ROM and the cache: where a segment can begin, and end (facts:
-image-flashmap §1)."""
+image-flashmap §4.1)."""
 
 
 def impossible_load(match: re.Match[str]) -> bool:

@@ -1,7 +1,7 @@
 """What came while one baud rate was listened to, and how much of it is text.
 
 Noise has printable bytes too: of random ones every third is, and in the rests of enough of them any short line stands.
-So what proves that somebody speaks is not a line, but that most of what came since the first one is text.
+So what proves that somebody speaks is not a line, but that most of what came since then is text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flashpipe.board.boot.patterns import LUA_PROMPT, is_known
-from flashpipe.board.session.text import garbage, garbage_bytes, readable
+from flashpipe.board.session.text import garbage_bytes, readable_stretches
 
 PAUSE_S: Final = 0.02
 """A line that was idle for so long carries something new: the firmware behind the SDK, at another rate."""
@@ -45,12 +45,9 @@ class Stay:
     """Whether garbage came only as an answer."""
     noise_s: float | None = None
     """Since when garbage has come without text after it."""
-    _closed: str = ""
-    """Text of the bytes before `_pause`: garbage does not reach across it."""
+    _closed: list[tuple[str, int]] = field(default_factory=list)
+    """Text and garbage of the bytes before `_pause`: garbage does not reach across it."""
     _pause: int = 0
-    _text_bytes: int = 0
-    _garbage_bytes: int = 0
-    """Of the bytes before `_pause`, from the first letter on."""
 
     def feed(self, data: bytes, now: float) -> None:
         """Take bytes."""
@@ -58,10 +55,8 @@ class Stay:
             # A few bytes are no piece of their own: noise that comes slowly would be read byte by byte, and half of it
             # is printable.
             if len(self.data) - self._pause >= NOISE:
-                piece = bytes(self.data[self._pause :])
-                text, noise = self._weigh(piece)
-                self._text_bytes, self._garbage_bytes = self._text_bytes + text, self._garbage_bytes + noise
-                self._closed, self._pause = self._closed + readable(piece), len(self.data)
+                self._closed += readable_stretches(bytes(self.data[self._pause :]))
+                self._pause = len(self.data)
             self.burst_s = now
         self.data += data
         self.last_s = now
@@ -73,14 +68,17 @@ class Stay:
     def text(self) -> str:
         """What can be believed of it.
 
-        Where most of what came since the first letter is garbage, that is the words that are known by heart (of the
-        ROM, of loaders and SDKs, of failures, of firmwares that say their name), and nothing else.
+        That is everything from a point on behind which there is more text than garbage. Of what came before, it is the
+        words that are known by heart: of the ROM, of loaders and SDKs, of failures, of firmwares that say their name.
         """
-        piece = bytes(self.data[self._pause :])
-        text = self._closed + readable(piece)
-        letters, noise = self._weigh(piece)
-        if self._garbage_bytes + noise > self._text_bytes + letters:
-            text = _known(text)
+        stretches = [*self._closed, *readable_stretches(bytes(self.data[self._pause :]))]
+        begin, balance = len(stretches), 0
+        for number in reversed(range(len(stretches))):
+            text, garbled = stretches[number]
+            balance += len(text) - garbled
+            if balance > 0:
+                begin = number
+        text = _known("".join(text for text, _ in stretches[:begin])) + "".join(text for text, _ in stretches[begin:])
         if len(LUA_PROMPT.findall(text)) > self.knocks + _OWN_PROMPTS:  # nobody has asked for them
             text = LUA_PROMPT.sub("", text)
         return text
@@ -88,15 +86,3 @@ class Stay:
     def last_text(self) -> str:
         """The same of a rate that is left: where it is left because of garbage, the words known by heart at most."""
         return self.text() if self.noise_s is None else _known(self.text())
-
-    def _weigh(self, piece: bytes) -> tuple[int, int]:
-        """Bytes of text and of garbage in a piece, from the first letter of the stay on."""
-        begun = bool(self._text_bytes)
-        text = noise = at = 0
-        for start, end in (*garbage(piece), (len(piece), len(piece))):
-            words = piece[at:start]
-            if begun or words.strip():
-                begun = True
-                text, noise = text + len(words), noise + end - start
-            at = end
-        return text, noise

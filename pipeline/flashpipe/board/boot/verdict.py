@@ -101,6 +101,18 @@ def _judge(text: str) -> LogFinding:
     )
 
 
+def own_words(log: str) -> str:
+    """The first line of the firmware itself before anything failed: what was read of the flash until then was right.
+
+    Words of the ROM, of boot loaders and of the SDK are none. Empty where there is none.
+    """
+    text = log.replace("\r\n", "\n")
+    faults = (match for fault in FAULTS for match in fault.pattern.finditer(text) if fault.holds(match))
+    first = min((match.start() for match in faults), default=len(text))
+    words = _life(text[:first]) or _any_text(text[:first], 0)
+    return words.verdict.evidence[0] if words is not None else ""
+
+
 # --- rule 2 ----------------------------------------------------------------------------------------------------------
 
 
