@@ -58,6 +58,12 @@ def completed(*, errors: bool) -> None:
     _completed, _status = True, REFUSED if errors else _status
 
 
+def ended(status: int) -> None:
+    """A command of ours has come to its end."""
+    global _completed, _status
+    _completed, _status = True, status
+
+
 def _at_exit() -> None:
     command = next((word for word in sys.argv[1:] if "=" not in word and not word.startswith("-")), "")
     refused = not _completed and (command not in _RUNS or bool(audience.failures))
