@@ -51,11 +51,6 @@ def test_a_report_counts_and_names_each_board(project: Project, boards: list[Sim
     command("report", "format=xml").failed("bad-value")
 
 
-def _lines(out: str) -> str:
-    """What the task said, without doit's own line."""
-    return "".join(line for line in out.splitlines(keepends=True) if not line.startswith(".  report"))
-
-
 def test_prune_says_what_would_go_and_removes_just_that(
     project: Project, boards: list[SimBoard], command: Command
 ) -> None:
