@@ -34,6 +34,8 @@ KNOWN: Final[dict[str, str]] = {
     "since": "of `report`: only receipts since that date or time (UTC), or 7d, 12h",
     "format": "text, json; csv too of `report`: what tables are written as; `--json` says the same",
     "events": "FILE for JSON lines about each step, or - for standard output; FLASHPIPE_EVENTS says the same",
+    "junit": "FILE for a JUnit report: a board is a case",
+    "receipt": "FILE that gets the receipt, too; several boards: a list, or one file each with @mac@ in the name",
     "quiet": "1: only how the run went, and what failed",
     "color": "auto, always, never: colours of the last line; NO_COLOR is obeyed",
     "yes": "1: confirm what would be asked on a terminal",
