@@ -1,0 +1,170 @@
+"""One handler for each operation, for the interpreter: `(core, instruction, pc) -> address of the next instruction`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flashpipe.sim.cpu.contract import MASK, PS_EXCM, PS_INTLEVEL, Cause
+from flashpipe.sim.cpu.decode import ILLEGAL, SPECIAL_REGISTERS, Instruction
+from flashpipe.sim.cpu.python_core import Handler, PythonCore, Trap
+from flashpipe.sim.cpu.semantics import COMPUTE, CONDITION, LOADS, STORES
+from flashpipe.sim.cpu.special import read_special, write_special
+
+_FIELDS: Final = {"r": "R[r]", "s": "R[s]", "t": "R[t]", "imm": "imm", "imm2": "imm2"}
+
+
+def _compile_templates() -> dict[str, Handler]:
+    """Handlers of what `semantics` describes."""
+    lines = []
+    opening = "def {}(core, i, pc):\n _, length, r, s, t, imm, imm2 = i\n R = core.registers\n"
+    for name, template in COMPUTE.items():
+        body = template.format(**_FIELDS).replace("SAR", "core.sar[0]")
+        lines.append(f"{opening.format('op_' + name)} {body}\n return pc + length & M\n")
+    for name, template in CONDITION.items():
+        lines.append(
+            f"{opening.format('op_' + name)} return imm if {template.format(**_FIELDS)} else pc + length & M\n"
+        )
+    namespace: dict[str, Any] = {"M": MASK}
+    exec(compile("\n".join(lines), "<handlers>", "exec"), namespace)  # noqa: S102  the tables of semantics.py
+    return {name: namespace[f"op_{name}"] for name in (*COMPUTE, *CONDITION)}
+
+
+def _load(core: PythonCore, i: Instruction, pc: int) -> int:
+    value = core.load(core.registers[i.s] + i.imm & MASK, LOADS[i.operation], pc)
+    if i.operation == "l16si":
+        value = (value ^ 0x8000) - 0x8000 & MASK
+    core.registers[i.t] = value
+    return pc + i.length & MASK
+
+
+def _store(core: PythonCore, i: Instruction, pc: int) -> int:
+    core.store(core.registers[i.s] + i.imm & MASK, STORES[i.operation], core.registers[i.t], pc)
+    return pc + i.length & MASK
+
+
+def _l32r(core: PythonCore, i: Instruction, pc: int) -> int:
+    address = i.imm
+    if core.state.litbase & 1:
+        # Extended L32R: the same offset, from LITBASE.
+        address = (core.state.litbase & ~0xFFF) + address - (pc + 3 & ~3) & MASK
+    core.registers[i.t] = core.load(address, 4, pc)
+    return pc + i.length & MASK
+
+
+def _j(_core: PythonCore, i: Instruction, _pc: int) -> int:
+    return i.imm
+
+
+def _jx(core: PythonCore, i: Instruction, _pc: int) -> int:
+    return core.registers[i.s]
+
+
+def _ret(core: PythonCore, _i: Instruction, _pc: int) -> int:
+    return core.registers[0]
+
+
+def _call0(core: PythonCore, i: Instruction, pc: int) -> int:
+    core.registers[0] = pc + i.length & MASK
+    return i.imm
+
+
+def _callx0(core: PythonCore, i: Instruction, pc: int) -> int:
+    target = core.registers[i.s]
+    core.registers[0] = pc + i.length & MASK
+    return target
+
+
+def _rsr(core: PythonCore, i: Instruction, pc: int) -> int:
+    core.registers[i.t] = _read(core, i.imm)
+    return pc + i.length & MASK
+
+
+def _wsr(core: PythonCore, i: Instruction, pc: int) -> int:
+    _write(core, i.imm, core.registers[i.t])
+    return pc + i.length & MASK
+
+
+def _xsr(core: PythonCore, i: Instruction, pc: int) -> int:
+    value = _read(core, i.imm)
+    _write(core, i.imm, core.registers[i.t])
+    core.registers[i.t] = value
+    return pc + i.length & MASK
+
+
+def _read(core: PythonCore, number: int) -> int:
+    name = SPECIAL_REGISTERS[number]
+    if name == "sar":
+        return core.sar[0]
+    core.state.cycles = core.cycles[0]
+    return read_special(core.state, name)
+
+
+def _write(core: PythonCore, number: int, value: int) -> None:
+    name = SPECIAL_REGISTERS[number]
+    if name == "sar":
+        core.sar[0] = value & 63
+        return
+    core.state.cycles = core.cycles[0]
+    write_special(core.state, name, value)
+    core.attend()
+
+
+def _rsil(core: PythonCore, i: Instruction, pc: int) -> int:
+    core.registers[i.t] = core.state.ps
+    core.state.ps = core.state.ps & ~PS_INTLEVEL | i.s
+    core.attend()
+    return pc + i.length & MASK
+
+
+def _waiti(core: PythonCore, i: Instruction, pc: int) -> int:
+    core.state.ps = core.state.ps & ~PS_INTLEVEL | i.s
+    core.state.waiting = 1
+    core.attend()
+    return pc + i.length & MASK
+
+
+def _rfe(core: PythonCore, _i: Instruction, _pc: int) -> int:
+    core.state.ps &= ~PS_EXCM
+    core.attend()
+    return core.state.epc1
+
+
+def _rfde(core: PythonCore, _i: Instruction, _pc: int) -> int:
+    return core.state.depc
+
+
+def _rfi(core: PythonCore, i: Instruction, _pc: int) -> int:
+    state = core.state
+    core.attend()
+    state.ps, pc = (state.eps2, state.epc2) if i.s == 2 else (state.eps3, state.epc3)  # noqa: PLR2004
+    return pc
+
+
+def _break(core: PythonCore, i: Instruction, pc: int) -> int:
+    return core.debug_exception(pc, i.length)
+
+
+def _ill(_core: PythonCore, _i: Instruction, pc: int) -> int:
+    raise Trap(Cause.ILLEGAL_INSTRUCTION, pc)
+
+
+def _syscall(_core: PythonCore, _i: Instruction, pc: int) -> int:
+    raise Trap(Cause.SYSCALL, pc)
+
+
+def _external(core: PythonCore, i: Instruction, pc: int) -> int:
+    """RER and WER: external registers, of which this chip documents none; read as 0."""
+    if i.operation == "rer":
+        core.registers[i.t] = 0
+    return pc + i.length & MASK
+
+
+HANDLERS: Final[dict[str, Handler]] = {
+    **_compile_templates(),
+    **dict.fromkeys(LOADS, _load),
+    **dict.fromkeys(STORES, _store),
+    "l32r": _l32r, "j": _j, "jx": _jx, "ret": _ret, "call0": _call0, "callx0": _callx0, "rsr": _rsr, "wsr": _wsr,
+    "xsr": _xsr, "rsil": _rsil, "waiti": _waiti, "rfe": _rfe, "rfde": _rfde, "rfi": _rfi, "break": _break,
+    ILLEGAL: _ill, "syscall": _syscall, "rer": _external, "wer": _external,
+}  # fmt: skip
+"""By operation of `Instruction`."""
