@@ -28,7 +28,7 @@ def _wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 def arm(kind: str, at: int) -> None:
     """Count everything, and have the accident at count `at`."""
     from flashpipe.sim.faults import Faults  # noqa: PLC0415
-    from flashpipe.sim.host_line import Link  # noqa: PLC0415
+    from flashpipe.sim.host_line import HostLine  # noqa: PLC0415
 
     def write(original: Callable[..., None]) -> Callable[..., None]:
         def counted(self: Any, data: bytes) -> None:
@@ -64,7 +64,7 @@ def arm(kind: str, at: int) -> None:
 
         return counted
 
-    _wrap(Link, "write", write)
+    _wrap(HostLine, "write", write)
     _wrap(Faults, "before_flash", before_flash)
     _wrap(Path, "replace", replace)  # how every record becomes the new one
 

@@ -4,14 +4,14 @@ import dataclasses
 import pickle
 
 import pytest
-from flashpipe.events import Event, Progress, Said, StepFinished, StepStarted, ignore
+from flashpipe.events import Event, Message, Progress, StepFinished, StepStarted, ignore
 
 EVENTS = [
     Event("sim://esp12"),
     StepStarted("sim://esp12", "write", "3 sectors"),
     Progress("sim://esp12", "write", 4096, 12288),
     StepFinished("sim://esp12", "write", 1.5, "12,288 B"),
-    Said("sim://esp12", "skipped: the board holds it"),
+    Message("sim://esp12", "skipped: the board holds it"),
 ]
 
 

@@ -14,7 +14,7 @@ from flashpipe.errors import RecordError
 from flashpipe.flash import Region
 from flashpipe.records import journal, receipt
 from flashpipe.records.backups import Store
-from flashpipe.sources.cache import Cache, Record
+from flashpipe.sources.cache import Cache, CacheRecord
 
 WHOLE = Region(0, 0x20000)
 DATA = Random(1).randbytes(0x20000)
@@ -73,18 +73,18 @@ def test_a_cache_says_what_it_could_not_keep(tmp_path: Path, monkeypatch: pytest
     assert list(cache.contents()) == []
     failing.left = 1
     with pytest.raises(RecordError, match="No space left"):
-        cache.note(Record("https://example.org/x.bin", "0" * 64, 1))
+        cache.note(CacheRecord("https://example.org/x.bin", "0" * 64, 1))
     assert cache.record("https://example.org/x.bin") is None
     assert rests(tmp_path) == []
     assert cache.content(cache.keep(DATA)) == DATA
 
 
 def test_the_journal_keeps_the_old_truth(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = journal.write(journal.Entry("5c:cf:7f:00:00:01", state="clean", plan="a" * 64))
+    old = journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state="clean", plan="a" * 64))
     failing = Failing(monkeypatch, os, "fsync", FULL)
     failing.left = 1
     with pytest.raises(RecordError, match="No space left"):
-        journal.write(journal.Entry("5c:cf:7f:00:00:01", state="writing", plan="b" * 64))
+        journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state="writing", plan="b" * 64))
     assert journal.read("5c:cf:7f:00:00:01") == old
     assert rests(own_state) == []
 

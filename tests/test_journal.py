@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flashpipe.digests import held, md5
+from flashpipe.digests import md5, region_digests
 from flashpipe.errors import RecordError
 from flashpipe.flash import Region
 from flashpipe.records import journal
-from flashpipe.records.journal import Entry
+from flashpipe.records.journal import JournalEntry
 
 SHORT = '{"start": 0, "size": 8192, "blocks": "", "sectors": "abcd"}'
 MAC = "5c:cf:7f:d7:1c:89"
@@ -23,19 +23,19 @@ def test_an_unknown_board_is_unknown() -> None:
 
 
 def test_an_entry_comes_back_as_written() -> None:
-    stored = journal.write(Entry(MAC, state="clean", plan="ab", profile="esp12", verdict="prompt", passed=True))
+    stored = journal.write(JournalEntry(MAC, state="clean", plan="ab", profile="esp12", verdict="prompt", passed=True))
     assert journal.read(MAC) == stored
     assert stored.finished("ab")
     assert not stored.finished("cd")
 
 
 def test_writing_is_not_finished() -> None:
-    assert not journal.write(Entry(MAC, state="writing", plan="ab")).finished("ab")
+    assert not journal.write(JournalEntry(MAC, state="writing", plan="ab")).finished("ab")
 
 
 def test_digests_come_back_and_count_only_when_clean() -> None:
-    given = held(0x10000, bytes(0x13000))
-    stored = journal.write(Entry(MAC, state="clean", plan="ab", held=(given,)))
+    given = region_digests(0x10000, bytes(0x13000))
+    stored = journal.write(JournalEntry(MAC, state="clean", plan="ab", held=(given,)))
     assert journal.read(MAC) == stored
     assert stored.digests()[Region(0x20000, 0x23000)] == md5(bytes(0x3000))
     assert stored.digests()[Region(0x22000, 0x23000)] == md5(bytes(0x1000))
@@ -45,12 +45,12 @@ def test_digests_come_back_and_count_only_when_clean() -> None:
 
 
 def test_boards_do_not_share_an_entry() -> None:
-    journal.write(Entry(MAC, state="clean", plan="ab"))
+    journal.write(JournalEntry(MAC, state="clean", plan="ab"))
     assert journal.read("5c:cf:7f:d7:1c:8a").state == "unknown"
 
 
 def test_the_file_is_private(own_state: Path) -> None:
-    journal.write(Entry(MAC, state="clean"))
+    journal.write(JournalEntry(MAC, state="clean"))
     (path,) = (own_state / "boards").glob("*.json")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -71,7 +71,7 @@ def test_the_file_is_private(own_state: Path) -> None:
     ],
 )
 def test_a_damaged_entry_is_moved_aside_and_counts_as_unknown(own_state: Path, text: str) -> None:
-    journal.write(Entry(MAC, state="clean", plan="ab"))
+    journal.write(JournalEntry(MAC, state="clean", plan="ab"))
     (path,) = (own_state / "boards").glob("*.json")
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     assert journal.read(MAC).state == "unknown"
@@ -88,17 +88,17 @@ def test_an_entry_that_cannot_be_read_says_so(own_state: Path) -> None:
 def test_a_journal_that_cannot_be_written_says_so(own_state: Path) -> None:
     (own_state / "boards").write_text("in the way")
     with pytest.raises(RecordError):
-        journal.write(Entry(MAC, state="writing"))
+        journal.write(JournalEntry(MAC, state="writing"))
 
 
 def test_an_interrupted_write_leaves_the_old_entry(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal.write(Entry(MAC, state="writing", plan="ab"))
+    journal.write(JournalEntry(MAC, state="writing", plan="ab"))
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RecordError, match="No space left"):
-        journal.write(Entry(MAC, state="clean", plan="ab"))
+        journal.write(JournalEntry(MAC, state="clean", plan="ab"))
     (path,) = (own_state / "boards").iterdir()
     assert json.loads(path.read_text())["state"] == "writing"

@@ -6,9 +6,9 @@ from flashpipe.errors import ImageError
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.partition_table import LFS, REST_OF_FLASH, SPIFFS, TABLE_ADDRESS, with_places
 from flashpipe.firmware.spiffs import FileSystem
-from flashpipe.firmware.survey import Holding, Resident
+from flashpipe.firmware.survey import BoardContents, ResidentArea
 from flashpipe.flash import FlashSettings, Region
-from flashpipe.plan.area_decisions import Wish
+from flashpipe.plan.area_decisions import KeepPolicy
 from flashpipe.plan.keep import decide
 from flashpipe.plan.make import make_plan
 from flashpipe.sim.firmware import rcr
@@ -40,12 +40,12 @@ def test_the_virtual_board_settles_the_table_with_every_kept_partition_in_its_pl
     lfs: tuple[int, int] | None,
     files: tuple[int, int] | None,
 ) -> None:
-    capacity, holdings, found = SIZES[size], list[Holding](), None
+    capacity, holdings, found = SIZES[size], list[ResidentArea](), None
     if lfs:
-        holdings.append(Holding("lfs", Region(lfs[0] * 0x2000, (lfs[0] + lfs[1]) * 0x2000)))
+        holdings.append(ResidentArea("lfs", Region(lfs[0] * 0x2000, (lfs[0] + lfs[1]) * 0x2000)))
     if files and (files[0] + files[1]) * 0x2000 <= capacity and not (lfs and lfs[0] + lfs[1] > files[0]):
         found = FileSystem(files[0] * 0x2000, files[1])
-        holdings.append(Holding("spiffs", found.region))
+        holdings.append(ResidentArea("spiffs", found.region))
     data = bytearray(MAKE.combine(MAKE.pair_3x(code, layout=layout)))
     sizes = {LFS: Region(0, built[0]), SPIFFS: Region(0, built[1])}
     data[TABLE] = with_places(bytes(data[TABLE]), sizes) or b""
@@ -53,9 +53,9 @@ def test_the_virtual_board_settles_the_table_with_every_kept_partition_in_its_pl
         plan = make_plan("p", "esp8266", FlashSettings("dio", size, "40m"), {0: Image("x.bin", bytes(data), "x")})
     except ImageError:
         reject()  # a build that boots on no such flash
-    resident = Resident("nodemcu", "NodeMCU", "", "3.x", "3.x-new", tuple(holdings), found)
+    resident = BoardContents("nodemcu", "NodeMCU", "", "3.x", "3.x-new", tuple(holdings), found)
 
-    decision = decide(plan, resident, Wish(), asked=False)
+    decision = decide(plan, resident, KeepPolicy(), asked=False)
     page = with_places(bytes(data[TABLE]), dict(decision.places))
     assert page is not None
     table = rcr.settle(rcr.parse_table(page[4 : 4 + 4 * page[0]]), capacity)  # a LayoutError would be a hang

@@ -19,10 +19,10 @@ from flashpipe.flash import FREQUENCY_CODES, SIZE_CODES
 from flashpipe.profile.keys import ALL_KEYS, CHECKS, WANT
 from flashpipe.profile.load import (
     BootProfile,
+    ImageSource,
     PortMatch,
     Profile,
     SerialProfile,
-    Source,
     available_profiles,
     find_profile,
     load_profile,
@@ -106,7 +106,7 @@ boards: [5C-CF-7F-D7-1C-89, 5ccf7f000001]
         flash_frequency="26m",
         gpio9_10="free",
         serial=SerialProfile(PortMatch(usb="1a86:7523", location="1-1.2"), 921600, "D0|R1|W0.1|D1|R0|W0.05|D0"),
-        sources=(Source(0, "a.bin", project), Source(0x10000, "b.bin", project)),
+        sources=(ImageSource(0, "a.bin", project), ImageSource(0x10000, "b.bin", project)),
         lock=True,
         erase="as-needed",
         keep=("spiffs", "wifi"),
@@ -178,7 +178,7 @@ def test_windows_line_ends_and_byte_order_marks_are_read(project: Path, write: W
 def test_windows_paths_arrive_unchanged(project: Path, write: Write) -> None:
     write("extends: esp12\nfirmware: {image: C:\\fw\\new.bin}\nserial: {port: COM3}\n")
     profile = load_profile("kitchen", project)
-    assert profile.sources == (Source(0, "C:\\fw\\new.bin", project),)
+    assert profile.sources == (ImageSource(0, "C:\\fw\\new.bin", project),)
     assert profile.serial.port == "COM3"
 
 
@@ -212,7 +212,7 @@ def test_firmware_and_port_are_replaced_as_a_whole(project: Path, write: Write) 
     write("extends: base\nserial: {port: {usb: 1a86:7523}}\nfirmware: {image: c.bin}\n")
     profile = load_profile("kitchen", project)
     assert profile.serial.port == PortMatch(usb="1a86:7523")
-    assert profile.sources == (Source(0, "c.bin", project),)
+    assert profile.sources == (ImageSource(0, "c.bin", project),)
     write("extends: base\nserial: {port: /dev/ttyUSB0}\n")
     assert load_profile("kitchen", project).serial.port == "/dev/ttyUSB0"
 
@@ -221,7 +221,7 @@ def test_an_inherited_source_starts_from_the_file_that_states_it(project: Path, 
     base = write("extends: esp12\nfirmware: {image: fw.bin}\n", "common/base.yaml")
     write("extends: common/base.yaml\n")
     profile = load_profile("kitchen", project)
-    assert profile.sources == (Source(0, "fw.bin", project / "common"),)
+    assert profile.sources == (ImageSource(0, "fw.bin", project / "common"),)
     assert profile.lineage[1] == base
 
 
@@ -314,9 +314,12 @@ chip: esp32
         "kitchen.yaml:10: keep: got 'spifs', want one of spiffs, lfs, wifi, rf; did you mean 'spiffs'?",
         (
             "kitchen.yaml:11: boards: got '5c:cf:7f:d7:1c', want a board's MAC such as 5c:cf:7f:d7:1c:89"
-            " (`doit identify` shows it)"
+            " (`flashpipe identify` shows it)"
         ),
-        "kitchen.yaml:11: boards: got '7', want a board's MAC such as 5c:cf:7f:d7:1c:89 (`doit identify` shows it)",
+        (
+            "kitchen.yaml:11: boards: got '7', want a board's MAC such as 5c:cf:7f:d7:1c:89 (`flashpipe"
+            " identify` shows it)"
+        ),
         "kitchen.yaml:12: boot.timeout: got 'soon', want a duration such as 60s or 2m, at most an hour",
         (
             "kitchen.yaml:12: boot.expect: got 'off', want auto, nodemcu, any, or the text to wait for;"
@@ -648,7 +651,10 @@ def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: P
     elsewhere = project / "elsewhere"
     (elsewhere / "profiles").mkdir(parents=True)
     (elsewhere / "profiles" / "__init__.py").touch()  # a user's folder of the same name, importable and in front
-    script = "from pathlib import Path; from flashpipe.profile.load import load_profile; print(load_profile('demo', Path()).path)"
+    script = (
+        "from pathlib import Path\nfrom flashpipe.profile.load import load_profile\n"
+        "print(load_profile('demo', Path()).path)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

@@ -12,12 +12,12 @@ import pytest
 from flashpipe.flash import Region
 from flashpipe.records import journal
 from flashpipe.records.backups import Manifest, Store, Stored
-from flashpipe.records.prune import Removal, Rule, loose_blocks, old_backups, old_receipts, remove
+from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
 
 MAC, OTHER = "5c:cf:7f:00:00:01", "5c:cf:7f:00:00:02"
 WHOLE = Region(0, 0x20000)
 NOW = time.time()
-NOTHING_SPARED = Rule(0, 1)
+NOTHING_SPARED = PruneRule(0, 1)
 LATER = NOW + 2 * 3600
 
 
@@ -47,8 +47,8 @@ def test_the_newest_receipt_and_those_that_say_what_a_board_holds_stay(tmp_path:
     alone = write_receipt(tmp_path, 5, OTHER, days=900)
     (tmp_path / "000.json").write_text("no receipt")
     assert names(old_receipts(tmp_path, NOTHING_SPARED, NOW)) == old
-    assert names(old_receipts(tmp_path, Rule(0, 2), NOW)) == old[:1]
-    assert names(old_receipts(tmp_path, Rule(850, 1), NOW)) == []
+    assert names(old_receipts(tmp_path, PruneRule(0, 2), NOW)) == old[:1]
+    assert names(old_receipts(tmp_path, PruneRule(850, 1), NOW)) == []
     assert remove(old_receipts(tmp_path, NOTHING_SPARED, NOW)) > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000.json", base, last, alone]
 
@@ -56,7 +56,7 @@ def test_the_newest_receipt_and_those_that_say_what_a_board_holds_stay(tmp_path:
 def test_a_clock_that_was_ahead_removes_nothing(tmp_path: Path) -> None:
     for number in range(3):
         write_receipt(tmp_path, number, MAC, days=-400)
-    assert names(old_receipts(tmp_path, Rule(1, 1), NOW)) == []
+    assert names(old_receipts(tmp_path, PruneRule(1, 1), NOW)) == []
 
 
 def test_the_newest_backups_stay_and_their_blocks(tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ def test_the_newest_backups_stay_and_their_blocks(tmp_path: Path) -> None:
 def test_what_an_interrupted_run_needs_stays(tmp_path: Path, field: str) -> None:
     store = Store(tmp_path, MAC)
     first, *_ = backup(store, 1), backup(store, 2), backup(store, 3)
-    journal.write(journal.Entry(MAC, state="writing", **{field: first.id}))  # type: ignore[arg-type]
+    journal.write(journal.JournalEntry(MAC, state="writing", **{field: first.id}))  # type: ignore[arg-type]
     assert first.id not in [name.removesuffix(".json") for name in names(old_backups(tmp_path, NOTHING_SPARED, LATER))]
-    journal.write(journal.Entry(MAC))
+    journal.write(journal.JournalEntry(MAC))
     assert f"{first.id}.json" in names(old_backups(tmp_path, NOTHING_SPARED, LATER))
 
 

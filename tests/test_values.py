@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flashpipe import values
-from flashpipe.events import Said
+from flashpipe.events import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,5 +151,5 @@ def test_equal_only_within_a_class_and_inherits() -> None:
 
 
 def test_pickles() -> None:
-    said = Said(*("x" for _ in dataclasses.fields(Said)))
+    said = Message(*("x" for _ in dataclasses.fields(Message)))
     assert pickle.loads(pickle.dumps(said)) == said

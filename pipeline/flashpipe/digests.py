@@ -18,7 +18,7 @@ def md5(data: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RegionDigests:
     """Digests of one stretch of flash, in address order: of its 64 KiB blocks and of its 4 KiB sectors."""
 
     start: int
@@ -34,17 +34,17 @@ class Held:
         return Region(self.start, self.start + self.size)
 
 
-def held(address: int, data: bytes) -> Held:
+def region_digests(address: int, data: bytes) -> RegionDigests:
     """The digests of `data` at `address`."""
 
     def joined(step: int) -> str:
         parts = Region(address, address + len(data)).split(step)
         return "".join(md5(data[part.start - address : part.end - address]).hex() for part in parts)
 
-    return Held(address, len(data), joined(BLOCK_SIZE), joined(SECTOR_SIZE))
+    return RegionDigests(address, len(data), joined(BLOCK_SIZE), joined(SECTOR_SIZE))
 
 
-def known(stretches: Iterable[Held]) -> Mapping[Region, bytes]:
+def digest_index(stretches: Iterable[RegionDigests]) -> Mapping[Region, bytes]:
     """Each block and each sector with its digest.
 
     Raises:

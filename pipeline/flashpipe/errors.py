@@ -53,7 +53,7 @@ class UsageError(PipelineError):
     """A word on the command line is wrong."""
 
     code, status = "usage", 3
-    remedy = "correct the command as the message says; `doit help TASK` lists the variables"
+    remedy = "correct the command as the message says; `flashpipe help TASK` lists the variables"
 
 
 class UnknownVariableError(UsageError):
@@ -91,7 +91,7 @@ class ProfileError(PipelineError):
     """One or more mistakes in a profile; `message` holds one line for each."""
 
     code, status = "profile", 10
-    remedy = "correct each named line; `doit profiles` lists the profiles, the README their keys"
+    remedy = "correct each named line; `flashpipe profiles` lists the profiles, the README their keys"
 
 
 class LuaFileMissingError(ProfileError):
@@ -105,7 +105,7 @@ class UnknownProfileError(ProfileError):
     """No profile of that name in the project or among those shipped."""
 
     code = "unknown-profile"
-    remedy = "`doit profiles` lists them; `flashpipe init` writes a new one"
+    remedy = "`flashpipe profiles` lists them; `flashpipe init` writes a new one"
 
 
 # --- where images come from ------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ class BuildDueError(BuildError):
     """No finished build at hand, or its outputs were changed since."""
 
     code = "build-due"
-    remedy = "`doit image profile=NAME` or `doit flash …` builds; `doit plan` never does"
+    remedy = "`flashpipe image profile=NAME` or `flashpipe flash …` builds; `flashpipe plan` never does"
 
 
 # --- the lock file ---------------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class LockMismatchError(LockError):
     """A source gives other bytes than those that were pinned."""
 
     code = "lock-mismatch"
-    remedy = "if the change is meant: `doit lock profile=NAME`; else find out who changed the image"
+    remedy = "if the change is meant: `flashpipe lock profile=NAME`; else find out who changed the image"
 
 
 class NotLockedError(LockError):
@@ -297,7 +297,8 @@ class NotLockedError(LockError):
 
     code = "not-locked"
     remedy = (
-        "pin it where that is meant to happen, with `doit lock`, and commit images.lock.yaml; or leave out locked=1"
+        "pin it where that is meant to happen, with `flashpipe lock`, and commit images.lock.yaml;"
+        " or leave out locked=1"
     )
 
 
@@ -484,14 +485,14 @@ class PortError(PipelineError):
     """The serial port could not be used."""
 
     code, status = "port", 20
-    remedy = "`doit ports` lists what is there"
+    remedy = "`flashpipe ports` lists what is there"
 
 
 class NoPortError(PortError):
     """No serial port was found, or the named one does not exist."""
 
     code = "port-missing"
-    remedy = "plug the board in with a data cable; `doit ports`; port=/dev/ttyUSB0 or port=COM3"
+    remedy = "plug the board in with a data cable; `flashpipe ports`; port=/dev/ttyUSB0 or port=COM3"
 
 
 class PortAmbiguousError(PortError):
@@ -546,7 +547,7 @@ class DeviceError(PipelineError):
     """The board that answered is not the board the profile describes."""
 
     code, status = "board", 22
-    remedy = "use the profile that fits: `doit identify` names it"
+    remedy = "use the profile that fits: `flashpipe identify` names it"
 
 
 class WrongChipError(DeviceError):
@@ -619,7 +620,7 @@ class DriftError(AuditError):
     """The firmware on the board is not what the receipt says was written."""
 
     code = "drift"
-    remedy = "`doit flash` writes what differs; find out who changed it"
+    remedy = "`flashpipe flash` writes what differs; find out who changed it"
 
 
 # --- booting ---------------------------------------------------------------------------------------------------------
@@ -629,7 +630,7 @@ class BootError(PipelineError):
     """The board was written and verified, but does not run as expected."""
 
     code, status = "boot-failed", 30
-    remedy = "`doit monitor` shows what it says; boot=off skips the check"
+    remedy = "`flashpipe monitor` shows what it says; boot=off skips the check"
     verdict: Any = None
     """What was seen: a `Verdict` of the boot log, for the receipt."""
 
@@ -645,14 +646,14 @@ class BootChecksumError(BootLoopError):
     """The ROM read an image whose checksum is wrong, or which is cut short."""
 
     code, status = "boot-bad-checksum", 50
-    remedy = "flash again: `doit flash` compares every byte; if it is the same then, mode=dout"
+    remedy = "flash again: `flashpipe flash` compares every byte; if it is the same then, mode=dout"
 
 
 class BootNoImageError(BootLoopError):
     """The ROM found nothing to start at 0x00000."""
 
     code, status = "boot-no-image", 51
-    remedy = "`doit flash` a firmware that begins at 0x00000; if it is there, mode=dout"
+    remedy = "`flashpipe flash` a firmware that begins at 0x00000; if it is there, mode=dout"
 
 
 class BootWrongModeError(BootLoopError):
@@ -666,28 +667,33 @@ class BootRfCalError(BootLoopError):
     """The SDK's RF init data is missing or damaged."""
 
     code, status = "boot-rf-cal", 53
-    remedy = "`doit flash` puts SDK init data in place, unless the profile says init_data: keep"
+    remedy = "`flashpipe flash` puts SDK init data in place, unless the profile says init_data: keep"
 
 
 class BootParametersError(BootLoopError):
     """The SDK cannot use its system parameters."""
 
     code, status = "boot-system-params", 54
-    remedy = "`doit erase`, then `doit flash`: the firmware writes its parameters anew"
+    remedy = "`flashpipe erase`, then `flashpipe flash`: the firmware writes its parameters anew"
 
 
 class BootExceptionError(BootLoopError):
     """The firmware crashes: the processor met an exception."""
 
     code, status = "boot-exception", 55
-    remedy = "mode=dout; an image made for this flash size; `doit erase` first; else the firmware has a defect at epc1"
+    remedy = (
+        "mode=dout; an image made for this flash size; `flashpipe erase` first; else the firmware has a defect at epc1"
+    )
 
 
 class BootPanicError(BootLoopError):
     """Lua gave up, mostly in init.lua."""
 
     code, status = "boot-panic", 56
-    remedy = "mend init.lua; `doit files rescue=1` puts it aside; else `doit erase` and `doit flash`, without its files"
+    remedy = (
+        "mend init.lua; `flashpipe files rescue=1` puts it aside;"
+        " else `flashpipe erase` and `flashpipe flash`, without its files"
+    )
 
 
 class BootWatchdogError(BootLoopError):
@@ -708,21 +714,21 @@ class BootSizeError(BootLoopError):
     """The firmware refuses the flash size in its header."""
 
     code, status = "boot-wrong-size", 59
-    remedy = "a profile with the size that is fitted (`doit identify` tells it), and an image that fits it"
+    remedy = "a profile with the size that is fitted (`flashpipe identify` tells it), and an image that fits it"
 
 
 class BootPartitionsError(BootLoopError):
     """The firmware's partition table is invalid."""
 
     code, status = "boot-bad-partitions", 60
-    remedy = "`doit erase`, then `doit flash` an image that was built for this flash size"
+    remedy = "`flashpipe erase`, then `flashpipe flash` an image that was built for this flash size"
 
 
 class BootFormattingError(BootError):
     """The firmware was still formatting its file system when the time was over."""
 
     code, status = "boot-formatting", 61
-    remedy = "wait a minute without resetting it, then `doit boot`; or a longer boot: {timeout: …} in the profile"
+    remedy = "wait a minute without resetting it, then `flashpipe boot`; or a longer boot: {timeout: …} in the profile"
 
 
 class BootStrappingError(BootError):
@@ -767,7 +773,7 @@ class AcceptanceError(PipelineError):
     """The firmware runs, and is not what the profile's `acceptance` demands."""
 
     code, status = "acceptance", 35
-    remedy = "flash another build, or correct `acceptance:`; `doit node` shows what the firmware says of itself"
+    remedy = "flash another build, or correct `acceptance:`; `flashpipe node` shows what the firmware says of itself"
 
 
 class AcceptanceUnknownError(AcceptanceError):
@@ -781,21 +787,21 @@ class AcceptanceOutputError(AcceptanceError):
     """The Lua file of `acceptance.run` did not print what it should."""
 
     code = "acceptance-output"
-    remedy = "`doit lua file=FILE` shows what the file prints"
+    remedy = "`flashpipe lua file=FILE` shows what the file prints"
 
 
 class ConsoleError(PipelineError):
     """The Lua console does not answer as it should."""
 
     code, status = "lua-console", 36
-    remedy = "`doit monitor` shows what the board says; end what its init.lua does with the UART"
+    remedy = "`flashpipe monitor` shows what the board says; end what its init.lua does with the UART"
 
 
 class NoLuaPromptError(ConsoleError):
     """No Lua prompt at any rate."""
 
     code = "no-lua-prompt"
-    remedy = "`doit boot` says what runs on the board; Lua needs NodeMCU firmware at its prompt"
+    remedy = "`flashpipe boot` says what runs on the board; Lua needs NodeMCU firmware at its prompt"
 
 
 class LuaFailedError(ConsoleError):
@@ -809,7 +815,7 @@ class FilesFullError(ConsoleError):
     """The file system of the board has no room for the profile's files."""
 
     code = "files-full"
-    remedy = "`doit files` lists what is there; remove files, or `doit format` (it removes all)"
+    remedy = "`flashpipe files` lists what is there; remove files, or `flashpipe format` (it removes all)"
 
 
 class StartFileError(ConsoleError):
@@ -817,7 +823,8 @@ class StartFileError(ConsoleError):
 
     code = "init-lua"
     remedy = (
-        "correct init.lua; `doit files rescue=1` renames the one on the board, where a prompt shows before it fails"
+        "correct init.lua; `flashpipe files rescue=1` renames the one on the board,"
+        " where a prompt shows before it fails"
     )
 
 
@@ -841,7 +848,7 @@ class RollbackFailedError(RolledBackError):
     """The new firmware does not run, and what the board held before does not either, or could not be put back."""
 
     code = "rollback-failed"
-    remedy = "mend what the message names, then `doit restore`: the backup is kept"
+    remedy = "mend what the message names, then `flashpipe restore`: the backup is kept"
 
 
 # --- our own files and the run itself --------------------------------------------------------------------------------
@@ -865,7 +872,7 @@ class BackupMissingError(BackupError):
     """There is no such backup."""
 
     code = "backup-missing"
-    remedy = "`doit backup` makes one; backup=ID or backup=FILE names another"
+    remedy = "`flashpipe backup` makes one; backup=ID or backup=FILE names another"
 
 
 class BackupDamagedError(BackupError):

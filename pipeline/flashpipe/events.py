@@ -41,7 +41,7 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Said(Event):
+class Message(Event):
     """One line a person should read: a decision and its reason, a warning."""
 
     text: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from flashpipe.board.boot.watcher import BootWatcher, Send, Verdict
+from flashpipe.board.boot.watcher import BootWatcher, SendText, Verdict
 
 Message = tuple[float, int, bytes]
 """Time in seconds, baud rate, bytes."""
@@ -70,7 +70,7 @@ def run_watcher(messages: Iterable[Message], answer: Answer = nobody, told: byte
         if isinstance(wish, Verdict):
             watched.verdict = wish
             return watched
-        if isinstance(wish, Send):
+        if isinstance(wish, SendText):
             watched.knocks.append((round(now, 2), baud))
             said = answer(now, baud)
             if wish.data != b"\r" and said:

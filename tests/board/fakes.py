@@ -55,10 +55,10 @@ def quiet(done: int, total: int) -> None:
     assert 0 <= done <= total
 
 
-def piece(address: int, size: int, seed: int = 1) -> writer.Piece:
+def piece(address: int, size: int, seed: int = 1) -> writer.FlashPiece:
     block = b"".join(hashlib.sha256(bytes([seed, n % 256, n // 256])).digest() for n in range(size // 32))
-    return writer.Piece(address, block)
+    return writer.FlashPiece(address, block)
 
 
-def put(loader: FakeLoader, wanted: writer.Piece) -> None:
+def put(loader: FakeLoader, wanted: writer.FlashPiece) -> None:
     loader.cells[wanted.address : wanted.address + len(wanted.data)] = wanted.data

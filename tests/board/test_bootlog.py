@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, Listen, Verdict, rom_baud
+from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, ListenAt, Verdict, rom_baud
 
 ROM = 74880
 FAST = 115200
@@ -303,10 +303,10 @@ def test_bytes_one_by_one_give_the_same_verdict() -> None:
     wish: object = None
     for byte in LOG + BANNER + PROMPT:
         wish = watcher.next(now)
-        assert isinstance(wish, Listen)
+        assert isinstance(wish, ListenAt)
         now += 10 / FAST
         watcher.feed(bytes([byte]), now)
-    while isinstance(wish := watcher.next(now), Listen):
+    while isinstance(wish := watcher.next(now), ListenAt):
         now = wish.until_s
     assert isinstance(wish, Verdict)
     assert wish.kind == "prompt"

@@ -6,7 +6,7 @@ import pytest
 from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
 from flashpipe.board.loader.compare import Clues
-from flashpipe.digests import held, known
+from flashpipe.digests import digest_index, region_digests
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.board.fakes import SIZE, FakeLoader, piece, put, quiet
 
 
-def where(loader: FakeLoader, wanted: writer.Piece) -> Region | None:
+def where(loader: FakeLoader, wanted: writer.FlashPiece) -> Region | None:
     first = comparing.first_difference(loader, [wanted], [], quiet)
     return first.block if first else None
 
@@ -97,7 +97,7 @@ def test_a_foreign_board_costs_a_few_looks() -> None:
 
 def test_what_a_blank_board_and_a_padded_image_share_is_no_likeness() -> None:
     loader, packed = FakeLoader(), piece(0, SIZE)
-    wanted = writer.Piece(0, packed.data[:0x20000] + b"\xff" * 0x30000 + packed.data[0x50000:])
+    wanted = writer.FlashPiece(0, packed.data[:0x20000] + b"\xff" * 0x30000 + packed.data[0x50000:])
     assert comparing.differences(loader, [wanted], [], quiet) == [Region(0, SIZE)]
 
 
@@ -125,18 +125,18 @@ def test_what_a_run_began_is_found_however_little() -> None:
         assert found == ([Region(0, SECTOR_SIZE), Region(0x3000, SIZE)] if begun else [Region(0, SIZE)])
 
 
-def changed(wanted: writer.Piece, *places: int) -> writer.Piece:
+def changed(wanted: writer.FlashPiece, *places: int) -> writer.FlashPiece:
     data = bytearray(wanted.data)
     for at in places:
         data[at - wanted.address] ^= 0x55
-    return writer.Piece(wanted.address, bytes(data))
+    return writer.FlashPiece(wanted.address, bytes(data))
 
 
 def test_a_known_board_is_asked_for_each_block_once() -> None:
     loader, old = FakeLoader(), piece(0, SIZE)
     put(loader, old)
     wanted = changed(old, 0x12345, 0x13000, 0x4FFFF)
-    clues = Clues(known([held(0, old.data)]), comparing.first_difference(loader, [wanted], [], quiet))
+    clues = Clues(digest_index([region_digests(0, old.data)]), comparing.first_difference(loader, [wanted], [], quiet))
     expected = [Region(0x12000, 0x14000), Region(0x4F000, 0x50000)]
     assert comparing.differences(loader, [wanted], [], quiet, clues) == expected
     assert loader.done("md5") == list(Region(0, SIZE).split(BLOCK_SIZE))
@@ -149,7 +149,7 @@ def test_stored_digests_never_hide_what_something_else_wrote(planned: set[int], 
     wanted = changed(old, *(number * SECTOR_SIZE for number in planned))
     for at in strange:
         loader.cells[at] ^= 0xAA
-    clues = Clues(known([held(0, old.data)]), comparing.first_difference(loader, [wanted], [], quiet))
+    clues = Clues(digest_index([region_digests(0, old.data)]), comparing.first_difference(loader, [wanted], [], quiet))
     touched = {at // SECTOR_SIZE for at in strange} | planned
     expected = merge(Region(number * SECTOR_SIZE, (number + 1) * SECTOR_SIZE) for number in touched)
     found = comparing.differences(loader, [wanted], [], quiet, clues) if clues.first else []

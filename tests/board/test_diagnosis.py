@@ -15,7 +15,7 @@ from flashpipe.board.diagnosis.evidence import (
     UNTOUCHED,
     Evidence,
     Findings,
-    Heard,
+    LineSounds,
 )
 from flashpipe.board.diagnosis.judge import EVIDENT, RULES, UNKNOWN, fit, judge
 from flashpipe.board.ports import doctor
@@ -32,8 +32,8 @@ def banner(cause: int, mode: int) -> str:
     return f"\n ets Jan  8 2013,rst cause:{cause}, boot mode:({mode},6)\n\n"
 
 
-def heard(when: str, text: str = "", baud: int = 74880) -> Heard:
-    return Heard(when, baud, len(text), text)
+def heard(when: str, text: str = "", baud: int = 74880) -> LineSounds:
+    return LineSounds(when, baud, len(text), text)
 
 
 QUIET: Final = (heard(UNTOUCHED), heard(KNOCKED, baud=115200))
@@ -48,11 +48,11 @@ BOOT: Final = Evidence("boot-loop", "p: it starts again", "boot", "p", chip="ESP
 LOST: Final = Evidence("port-lost", "p: the port went away", "write", "p", usb="1a86:7523", chip="ESP8266EX")
 
 
-def unreached(*lines: Heard, **found: object) -> Evidence:
+def unreached(*lines: LineSounds, **found: object) -> Evidence:
     return replace(UNREACHED, found=Findings(heard=lines, **found))  # type: ignore[arg-type]
 
 
-def broken(*lines: Heard, garbage: int = 0, **found: object) -> Evidence:
+def broken(*lines: LineSounds, garbage: int = 0, **found: object) -> Evidence:
     return replace(BROKEN, garbage=garbage, found=Findings(heard=lines, **found))  # type: ignore[arg-type]
 
 
@@ -72,7 +72,7 @@ FACTS: Final = {
     "line-dead": unreached(*QUIET, heard(INTO_LOADER), rom_answers=False, answers_slowly=False),
     "no-reset-line": unreached(heard(UNTOUCHED), heard(KNOCKED, "\n> ", 115200), heard(INTO_LOADER), rom_answers=False),
     "nobody-there": replace(unreached(*QUIET), reset="none"),
-    "unknown-rate": unreached(*QUIET[:1], Heard(KNOCKED, 115200, 40, ""), heard(INTO_LOADER), rom_answers=False),
+    "unknown-rate": unreached(*QUIET[:1], LineSounds(KNOCKED, 115200, 40, ""), heard(INTO_LOADER), rom_answers=False),
     "slow-reset": unreached(*LOADER, rom_answers=True, asked=20, answered=20),
     "line-noise": broken(loader_answers=True, asked=20, answered=17),
     "loader-hiccup": broken(loader_answers=True, asked=20, answered=20),
@@ -153,7 +153,7 @@ texts = st.sampled_from(
 )
 sounds = st.lists(
     st.builds(
-        lambda when, text, extra: Heard(when, 74880, len(text) + extra, text),
+        lambda when, text, extra: LineSounds(when, 74880, len(text) + extra, text),
         st.sampled_from([UNTOUCHED, KNOCKED, INTO_LOADER, INTO_APPLICATION]),
         texts,
         st.sampled_from([0, 0, 30]),

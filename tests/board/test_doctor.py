@@ -10,7 +10,7 @@ import pytest
 from flashpipe.board.ports import doctor
 from flashpipe.board.ports.choice import PortInfo
 from flashpipe.board.ports.doctor import Check, Question
-from flashpipe.board.ports.host import Host, Node, this_host
+from flashpipe.board.ports.host import DeviceNode, Host, this_host
 
 CH340 = PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523)
 CP2102 = PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, serial="0001")
@@ -36,7 +36,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         groups=frozenset({1000, DIALOUT}),
         packages=GOOD,
         serial_version="3.5",
-        nodes={"/dev/ttyUSB0": Node(0, DIALOUT, 0o660)},
+        nodes={"/dev/ttyUSB0": DeviceNode(0, DIALOUT, 0o660)},
     )
 
 
@@ -85,14 +85,14 @@ def test_a_group_that_was_joined_after_the_login(host: Host) -> None:
     assert "your group change needs a new one" in check.text
 
 
-@pytest.mark.parametrize("node", [Node(0, 0, 0o600), Node(0, DIALOUT, 0o600), Node(0, 0, 0o660)])
-def test_a_device_that_no_group_may_use(host: Host, node: Node) -> None:
+@pytest.mark.parametrize("node", [DeviceNode(0, 0, 0o600), DeviceNode(0, DIALOUT, 0o600), DeviceNode(0, 0, 0o660)])
+def test_a_device_that_no_group_may_use(host: Host, node: DeviceNode) -> None:
     check = only(troubles(replace(host, nodes={"/dev/ttyUSB0": node}), CH340))
     assert (check.name, check.command) == ("rights", "sudo chmod a+rw /dev/ttyUSB0")
 
 
-@pytest.mark.parametrize("node", [Node(0, 0, 0o666), Node(1000, 0, 0o600)])
-def test_rights_of_everybody_and_of_the_owner_are_enough(host: Host, node: Node) -> None:
+@pytest.mark.parametrize("node", [DeviceNode(0, 0, 0o666), DeviceNode(1000, 0, 0o600)])
+def test_rights_of_everybody_and_of_the_owner_are_enough(host: Host, node: DeviceNode) -> None:
     assert troubles(replace(host, nodes={"/dev/ttyUSB0": node}), CH340) == []
 
 

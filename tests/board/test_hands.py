@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from flashpipe.board.session.manual_reset import INTO_APPLICATION, INTO_LOADER, LIMIT_S, REMIND_S, WIRING, Hands
+from flashpipe.board.session.manual_reset import INTO_APPLICATION, INTO_LOADER, LIMIT_S, REMIND_S, WIRING, ManualReset
 from flashpipe.errors import ConnectError, StoppedError
 
 
@@ -13,7 +13,7 @@ class Scene:
     def __init__(self, *, presses_s: float = 1e9, there: bool = True) -> None:
         self.now, self.presses_s = 0.0, presses_s
         self.told: list[tuple[float, str]] = []
-        self.hands = Hands("PORT", self.ask if there else None, self.say, lambda: self.now)
+        self.hands = ManualReset("PORT", self.ask if there else None, self.say, lambda: self.now)
 
     def ask(self, text: str) -> bool:
         self.told.append((self.now, text.removeprefix("PORT: ")))

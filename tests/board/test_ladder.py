@@ -11,8 +11,8 @@ from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports import choice as ports
 from flashpipe.board.session import fallbacks as ladders
 from flashpipe.board.session import link_memory as waymemory
-from flashpipe.board.session.fallbacks import EXCHANGED, RUNGS, START, WORK, Ladder, usual
-from flashpipe.board.session.link_memory import Way
+from flashpipe.board.session.fallbacks import EXCHANGED, RUNGS, START, WORK, Fallbacks, usual
+from flashpipe.board.session.link_memory import LinkSettings
 from flashpipe.errors import (
     ConnectError,
     PipelineError,
@@ -37,11 +37,13 @@ class Bench:
     def __init__(self, *, baud: int = 460800, sequence: str = "", reset: bool = True) -> None:
         self.said: list[str] = []
         self.now = 0.0
-        self.ways: list[Way] = []
-        self.ladder = Ladder(PORT, usual(baud, sequence), self.said.append, lambda: reset, lambda: self.now)
+        self.ways: list[LinkSettings] = []
+        self.ladder = Fallbacks(PORT, usual(baud, sequence), self.said.append, lambda: reset, lambda: self.now)
 
-    def run(self, cure: Callable[[Way], bool], error: Callable[[], PipelineError], stage: str = WORK) -> Way:
-        def work() -> Way:
+    def run(
+        self, cure: Callable[[LinkSettings], bool], error: Callable[[], PipelineError], stage: str = WORK
+    ) -> LinkSettings:
+        def work() -> LinkSettings:
             self.ways.append(self.ladder.way)
             assert len(self.ways) < 20, "each rung once"
             if cure(self.ladder.way):
@@ -70,11 +72,11 @@ def test_each_rung_is_tried_once_and_the_first_failure_is_told() -> None:
     numbers = iter(range(100))
     error = bench.fails(lambda: WriteError(f"{PORT}: failure {next(numbers)}", "try again"))
     assert bench.ways == [
-        Way(460800),
-        Way(230400),
-        Way(115200),
-        Way(115200, block=0x400),
-        Way(115200, block=0x400, stub=False),
+        LinkSettings(460800),
+        LinkSettings(230400),
+        LinkSettings(115200),
+        LinkSettings(115200, block=0x400),
+        LinkSettings(115200, block=0x400, stub=False),
     ]
     assert (error.message, error.code) == (f"{PORT}: failure 0", "write-failed")
     assert bench.said.pop() == "tried in vain: lower-baud, no-baud-change, small-blocks, no-stub"
@@ -118,7 +120,7 @@ def test_a_slow_rate_is_not_lowered() -> None:
 def test_the_other_reset_is_another_one(own: str, other: str) -> None:
     bench = Bench(sequence=own)
     way = bench.run(lambda way: way.sequence == other, lambda: ConnectError(PORT), START)
-    assert (way, len(bench.ways)) == (Way(460800, other), 2)
+    assert (way, len(bench.ways)) == (LinkSettings(460800, other), 2)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_what_no_attempt_can_cure_is_not_tried_again(error: PipelineError) -> No
 def test_a_chip_that_reads_wrong_after_the_line_was_bad_is_the_lines_fault() -> None:
     errors = iter([lost(), WrongChipError("another chip")])
     way = Bench().run(lambda way: way.baud == 115200, lambda: next(errors))
-    assert way == Way(115200)
+    assert way == LinkSettings(115200)
 
 
 def test_a_sector_that_is_bad_twice_in_the_same_way_is_the_flashs_fault() -> None:
@@ -165,7 +167,7 @@ def test_no_rung_is_begun_after_the_limit() -> None:
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
-def win(way: Way, mac: str = MAC) -> None:
+def win(way: LinkSettings, mac: str = MAC) -> None:
     bench = Bench()
     bench.run(lambda tried: tried == way, lost)
     bench.ladder.won(mac)
@@ -173,49 +175,49 @@ def win(way: Way, mac: str = MAC) -> None:
 
 
 def test_what_worked_comes_first_the_next_time() -> None:
-    win(Way(115200))
+    win(LinkSettings(115200))
     again = Bench()
     assert again.said == ["starting with 115200 baud: that worked the last time on this adapter"]
-    assert again.run(lambda way: way.baud == 115200, lost) == Way(115200)
+    assert again.run(lambda way: way.baud == 115200, lost) == LinkSettings(115200)
     again.ladder.won(MAC)
     assert len(again.said) == 1, "it is known already"
 
 
 def test_what_was_remembered_is_forgotten_when_it_fails() -> None:
-    win(Way(230400))
+    win(LinkSettings(230400))
     again = Bench()
     again.run(lambda way: way.baud == 460800, lost)
     again.ladder.won(MAC)
     assert [way.baud for way in again.ways] == [230400, 460800]
     assert again.said[1] == "trying as the profile says: no answer"
-    assert Bench().ladder.way == Way(460800)
+    assert Bench().ladder.way == LinkSettings(460800)
 
 
 def test_a_rate_that_the_user_has_changed_counts() -> None:
-    win(Way(115200))
-    assert Bench(baud=230400).ladder.way == Way(230400)
-    assert Bench().ladder.way == Way(115200)
+    win(LinkSettings(115200))
+    assert Bench(baud=230400).ladder.way == LinkSettings(230400)
+    assert Bench().ladder.way == LinkSettings(115200)
 
 
 def test_another_board_on_the_adapter_is_written_as_declared() -> None:
-    win(Way(115200, block=0x400))
+    win(LinkSettings(115200, block=0x400))
     again = Bench()
     again.ladder.met(OTHER)
-    assert again.ladder.way == Way(460800)
-    waymemory.remember(PORT, OTHER, usual(460800, ""), Way(230400))
+    assert again.ladder.way == LinkSettings(460800)
+    waymemory.remember(PORT, OTHER, usual(460800, ""), LinkSettings(230400))
     again = Bench()
     again.ladder.met(MAC)
-    assert again.ladder.way == Way(115200, block=0x400), "what is known of the board itself"
+    assert again.ladder.way == LinkSettings(115200, block=0x400), "what is known of the board itself"
 
 
 def test_a_damaged_memory_is_no_failure(own_state: Path) -> None:
-    win(Way(115200))
+    win(LinkSettings(115200))
     (own_state / "ways.json").write_text("[]")
-    assert Bench().ladder.way == Way(460800)
+    assert Bench().ladder.way == LinkSettings(460800)
     (own_state / "ways.json").write_text('{"version": 1, "adapters": {"/dev/ttyX": {"last": 1, "boards": 3}}}')
     assert waymemory.recall(PORT, usual(460800, "")) is None
-    win(Way(230400))
-    assert Bench().ladder.way == Way(230400)
+    win(LinkSettings(230400))
+    assert Bench().ladder.way == LinkSettings(230400)
 
 
 # --- without a stub --------------------------------------------------------------------------------------------------

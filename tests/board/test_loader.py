@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flashpipe.board.loader.frames import xor_checksum
-from flashpipe.board.loader.link import Link
+from flashpipe.board.loader.link import EsptoolLoader
 from flashpipe.board.ports import choice as ports
 from flashpipe.errors import WireError, WrongChipError
 from flashpipe.flash import Region
@@ -26,10 +26,10 @@ def connect() -> Iterator[Callable[[str], tuple[Any, Any]]]:
     """A virtual board in download mode: our side of the line and the board's."""
     opened: list[Any] = []
 
-    def make(options: str = "") -> tuple[Link, Any]:
+    def make(options: str = "") -> tuple[EsptoolLoader, Any]:
         port: Any = ports.open_port(f"sim://esp12?start=rom&fill=byte:0{options}", 115200)
         opened.append(port)
-        link = Link(port, "sim://esp12")
+        link = EsptoolLoader(port, "sim://esp12")
         assert link.sync()
         return link, port.link
 
@@ -40,7 +40,7 @@ def connect() -> Iterator[Callable[[str], tuple[Any, Any]]]:
 
 
 @pytest.fixture
-def ready(connect: Any) -> tuple[Link, Any]:
+def ready(connect: Any) -> tuple[EsptoolLoader, Any]:
     """The same with the stub running."""
     link, board = connect()
     link.start_stub()
@@ -163,7 +163,7 @@ class Babble:
 
 def test_noise_that_looks_like_frames_buys_no_time() -> None:
     port = Babble()
-    assert not Link(port, "babble").sync(attempts=2)
+    assert not EsptoolLoader(port, "babble").sync(attempts=2)
     assert port.reads < 60, "two attempts of 0.1 s each, not a hundred frames each"
 
 
@@ -182,7 +182,7 @@ class Short(Babble):
 @pytest.mark.parametrize("length", range(8, 10))
 def test_an_answer_without_its_status_is_a_failure_of_the_line(length: int) -> None:
     with pytest.raises(WireError):
-        Link(Short(length), "short").read_register(0x3FF00050)
+        EsptoolLoader(Short(length), "short").read_register(0x3FF00050)
 
 
 def test_an_answer_without_anything_is_a_failure_of_the_line(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_a_firmware_that_has_no_files_says_so_itself(make: Make) -> None:
     console.ask('(function()file.list=function()error("no file system")end end)()')
     with pytest.raises(LuaFailedError, match=r"Lua says: .*no file system.*, when asked for its files") as caught:
         BoardFiles(console).names()
-    assert "doit format" in caught.value.hint
+    assert "flashpipe format" in caught.value.hint
 
 
 @pytest.mark.parametrize(("line", "modules"), [("0.9", ""), ("2.2", "file,node"), ("3.0", "crypto,file,node")])

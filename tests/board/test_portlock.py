@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.board.ports import lock as portlock
-from flashpipe.board.ports.lock import PortLock, canonical, find_holders, lock_path, lock_port, wait_until_free
+from flashpipe.board.ports.lock import PortLock, canonical, find_owners, lock_path, lock_port, wait_until_free
 from flashpipe.errors import PortBusyError, RecordError
 
 HOLD = """
@@ -105,7 +105,7 @@ def test_holders_are_found_by_their_open_files(tmp_path: Path) -> None:
         (process / "fd" / "3").symlink_to(target)
         (process / "comm").write_text(f"{name}\n")
         (process / "cmdline").write_bytes("\0".join(words).encode() + b"\0")
-    found = find_holders(str(device), tmp_path / "proc")
+    found = find_owners(str(device), tmp_path / "proc")
     assert [str(holder) for holder in found] == ["pid 2000001 (picocom)", "pid 2000002 (miniterm.py)"]
 
 
@@ -119,12 +119,12 @@ def test_a_real_holder_is_found(tmp_path: Path) -> None:
         assert process.stdout is not None
         with closing(process.stdout) as said:
             assert said.readline() == "open\n"
-        assert [holder.pid for holder in find_holders(str(path))] == [process.pid]
+        assert [holder.pid for holder in find_owners(str(path))] == [process.pid]
         process.kill()
 
 
 def test_no_proc_means_nobody_is_known(tmp_path: Path) -> None:
-    assert find_holders("/dev/ttyUSB0", tmp_path) == []
+    assert find_owners("/dev/ttyUSB0", tmp_path) == []
 
 
 # --- a port that is offered ------------------------------------------------------------------------------------------

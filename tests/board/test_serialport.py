@@ -16,7 +16,7 @@ import serial
 import serial.rfc2217
 from flashpipe.board.ports import open as serialport
 from flashpipe.board.ports.choice import PortInfo
-from flashpipe.board.ports.lock import Holder
+from flashpipe.board.ports.lock import PortOwner
 from flashpipe.board.ports.open import open_port
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 
@@ -91,7 +91,7 @@ def test_a_remote_port_nobody_serves() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows who holds a device")
 def test_a_monitor_left_open_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serialport, "find_holders", lambda _: [Holder(4711, "minicom")])
+    monkeypatch.setattr(serialport, "find_holders", lambda _: [PortOwner(4711, "minicom")])
     with pytest.raises(PortBusyError, match=r"pid 4711 \(minicom\)"):
         open_port("/dev/ttyUSB0", 115200)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flashpipe.board.loader.frames import encode
 from flashpipe.board.session import traffic_text as transcript
-from flashpipe.board.session.traffic import KEPT, WHOLE, Chunk, Tape, recorded
+from flashpipe.board.session.traffic import KEPT, WHOLE, Chunk, TrafficLog, recorded
 
 
 class Port:
@@ -28,7 +28,7 @@ class Port:
 
 
 def test_what_passes_is_passed_on_unchanged_and_remembered() -> None:
-    tape, plain = Tape(), Port(b"hello")
+    tape, plain = TrafficLog(), Port(b"hello")
     port: Any = recorded(plain, tape)
     assert port is plain
     assert port.write(b"ab") == 2
@@ -44,7 +44,7 @@ def test_what_passes_is_passed_on_unchanged_and_remembered() -> None:
 
 
 def test_it_forgets_what_is_long_ago_and_keeps_the_head_of_large_blocks() -> None:
-    tape = Tape()
+    tape = TrafficLog()
     for number in range(KEPT + 50):
         tape.said(115200, bytes([number & 0xFF]) * (WHOLE * 2))
     chunks = tape.chunks()

@@ -15,7 +15,7 @@ from flashpipe.errors import (
     all_codes,
 )
 from flashpipe.firmware.image import Image, check_layout
-from flashpipe.firmware.overrides import ALLOWABLE, Allowance, parse_allowed
+from flashpipe.firmware.overrides import ALLOWABLE, Overrides, parse_allowed
 from flashpipe.flash import FlashSettings
 from flashpipe.plan.make import make_plan
 
@@ -23,7 +23,7 @@ SETTINGS = FlashSettings("dio", "4MB", "40m")
 
 
 def judge(parts: dict[int, bytes], *codes: str, flash_size: int = 0x400000) -> list[str]:
-    allow = Allowance(frozenset(codes))
+    allow = Overrides(frozenset(codes))
     images = {at: Image(f"{at:05x}.bin", data, "x.bin") for at, data in parts.items()}
     check_layout(images, flash_size=flash_size, chip="esp8266", allow=allow)
     return [override.code for override in allow.used]
@@ -99,7 +99,7 @@ def test_a_plan_remembers_what_was_overridden(build: Any) -> None:
     start = Image("start.bin", build.start(), "start.bin")
     with pytest.raises(IncompleteSplitError):
         make_plan("esp12", "esp8266", SETTINGS, {0: start})
-    plan = make_plan("esp12", "esp8266", SETTINGS, {0: start}, allow=Allowance(frozenset({"image-incomplete"})))
+    plan = make_plan("esp12", "esp8266", SETTINGS, {0: start}, allow=Overrides(frozenset({"image-incomplete"})))
     assert [override.code for override in plan.overridden] == ["image-incomplete"]
     assert "start.bin" in plan.overridden[0].message
 
@@ -110,7 +110,7 @@ def test_an_overlap_is_never_allowed(build: Any) -> None:
     assert len(start.data) < 0x1000
     big = {0: Image("a.bin", build.boot([(0x40100000, bytes(0x2000))]), "a.bin"), 0x1000: images[0x1000]}
     with pytest.raises(PlanOverlapError):
-        make_plan("esp12", "esp8266", SETTINGS, big, allow=Allowance(ALLOWABLE))
+        make_plan("esp12", "esp8266", SETTINGS, big, allow=Overrides(ALLOWABLE))
 
 
 def test_codes_come_with_commas() -> None:

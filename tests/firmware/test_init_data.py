@@ -16,9 +16,9 @@ from flashpipe.firmware.init_data import (
     LENGTH,
     V05_HEAD,
     V05_MD5,
-    Decision,
     Filler,
-    InitWish,
+    InitDataDecision,
+    InitDataPolicy,
     decide,
     filler_of,
     find_v05,
@@ -36,8 +36,8 @@ CORRUPT = b"\x30" + DATA[1:].ljust(SECTOR - 1, b"\xff")
 
 
 def choose(
-    wish: InitWish, sector: bytes, filler: Filler = "nobody", *, noted: bool = False, v05: bytes | None = DATA
-) -> Decision:
+    wish: InitDataPolicy, sector: bytes, filler: Filler = "nobody", *, noted: bool = False, v05: bytes | None = DATA
+) -> InitDataDecision:
     return decide(wish, sector, filler, noted=noted, v05=lambda: v05)
 
 
@@ -79,7 +79,7 @@ AUTO: list[tuple[bytes, Filler, bool, str]] = [
 
 @pytest.mark.parametrize(("sector", "filler", "noted", "action"), AUTO)
 def test_what_auto_decides(sector: bytes, filler: Filler, action: str, *, noted: bool) -> None:
-    decision = choose(InitWish(), sector, filler, noted=noted)
+    decision = choose(InitDataPolicy(), sector, filler, noted=noted)
     assert decision.action == action
     assert decision.why
     assert decision.sector == {"leave": b"", "erase": BLANK, "write": VALID}[action]
@@ -88,42 +88,48 @@ def test_what_auto_decides(sector: bytes, filler: Filler, action: str, *, noted:
 @pytest.mark.parametrize("sector", [VALID, BLANK, CORRUPT])
 @pytest.mark.parametrize("filler", ["once", "if-blank", "nobody", ""])
 def test_keep_leaves_everything_alone(sector: bytes, filler: Filler) -> None:
-    assert choose(InitWish("keep"), sector, filler, noted=True, v05=None).action == "leave"
+    assert choose(InitDataPolicy("keep"), sector, filler, noted=True, v05=None).action == "leave"
 
 
 @pytest.mark.parametrize("filler", ["once", "if-blank", "nobody", ""])
 def test_named_data_are_written_unless_they_are_there(filler: Filler) -> None:
     mine = b"\x05" + bytes(reversed(range(1, 128)))
-    assert choose(InitWish("mine.bin", mine), VALID, filler).sector == mine.ljust(SECTOR, b"\xff")
-    assert choose(InitWish("mine.bin", mine), mine + b"\xff", filler).action == "leave"
-    assert choose(InitWish("v05"), CORRUPT, filler).sector == VALID
-    assert choose(InitWish("v05"), VALID, filler).action == "leave"
+    assert choose(InitDataPolicy("mine.bin", mine), VALID, filler).sector == mine.ljust(SECTOR, b"\xff")
+    assert choose(InitDataPolicy("mine.bin", mine), mine + b"\xff", filler).action == "leave"
+    assert choose(InitDataPolicy("v05"), CORRUPT, filler).sector == VALID
+    assert choose(InitDataPolicy("v05"), VALID, filler).action == "leave"
 
 
 def test_single_bytes_are_set_in_what_the_board_holds() -> None:
     own = b"\x05" + bytes(range(1, 128)) + b"calibration" + b"\xff" * (SECTOR - 139)
-    decision = choose(InitWish(settings=((ADC_BYTE, 0xFF),)), own)
+    decision = choose(InitDataPolicy(settings=((ADC_BYTE, 0xFF),)), own)
     want = bytearray(own)
     want[107] = 0xFF
     assert (decision.action, decision.sector) == ("write", bytes(want))
-    assert choose(InitWish(settings=((ADC_BYTE, 0xFF),)), bytes(want)).action == "leave"
+    assert choose(InitDataPolicy(settings=((ADC_BYTE, 0xFF),)), bytes(want)).action == "leave"
 
 
 @pytest.mark.parametrize("filler", ["once", "if-blank", "nobody"])
 @pytest.mark.parametrize("sector", [BLANK, CORRUPT])
 def test_single_bytes_are_not_left_to_a_firmware_that_would_not_set_them(sector: bytes, filler: Filler) -> None:
-    decision = choose(InitWish(settings=((48, 0), (107, 0xFF))), sector, filler)
+    decision = choose(InitDataPolicy(settings=((48, 0), (107, 0xFF))), sector, filler)
     assert decision.action == "write"
     assert (decision.sector[0], decision.sector[48], decision.sector[107]) == (5, 0, 0xFF)
 
 
 def test_data_that_are_nowhere_at_hand() -> None:
-    for wish, sector in ((InitWish(), BLANK), (InitWish("v05"), VALID), (InitWish(settings=((48, 0),)), BLANK)):
+    for wish, sector in (
+        (InitDataPolicy(), BLANK),
+        (InitDataPolicy("v05"), VALID),
+        (InitDataPolicy(settings=((48, 0),)), BLANK),
+    ):
         with pytest.raises(InitDataError) as caught:
             choose(wish, sector, v05=None)
         assert caught.value.code == "init-data"
         assert "esp_init_data_default_v05.bin" in caught.value.hint
-    assert choose(InitWish(settings=((48, 0),)), VALID, v05=None).action == "write", "nothing has to be made up here"
+    assert choose(InitDataPolicy(settings=((48, 0),)), VALID, v05=None).action == "write", (
+        "nothing has to be made up here"
+    )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from flashpipe.firmware.partition_table import (
     Partition,
     PartitionTable,
     parse_partitions,
-    settle,
+    place_partitions,
 )
 from flashpipe.flash import Region
 from hypothesis import given
@@ -65,7 +65,7 @@ def test_builder_writes_what_the_facts_say(build: Any) -> None:
 def test_default_file_system_is_all_the_rest() -> None:
     table = parse_partitions(FACTS_RECORD)
     assert table is not None
-    found = settle(table, 0x400000)
+    found = place_partitions(table, 0x400000)
     assert found[IROM] == Region(0x10000, 0x70000)
     assert found[SPIFFS] == Region(0x70000, 0x3FD000)
     assert found[SYSTEM_PARAMETERS] == Region(0x3FD000, 0x400000)
@@ -74,7 +74,7 @@ def test_default_file_system_is_all_the_rest() -> None:
 
 def test_lua_store_moves_the_file_system() -> None:
     items = (Partition(IROM, 0x10000, 0), Partition(LFS, 0, 0x20000), Partition(SPIFFS, 0, 0xFFFFFFFF))
-    found = settle(PartitionTable(items, 0x6F123), 0x400000)
+    found = place_partitions(PartitionTable(items, 0x6F123), 0x400000)
     assert found[LFS] == Region(0x70000, 0x90000)
     assert found[SPIFFS] == Region(0x90000, 0x3FD000)
 
@@ -82,12 +82,12 @@ def test_lua_store_moves_the_file_system() -> None:
 @pytest.mark.parametrize(("flash_size", "start"), [(0x400000, 0x100000), (0x100000, 0x70000)])
 def test_file_system_of_a_given_size_stands_at_1_mib_where_it_fits(flash_size: int, start: int) -> None:
     items = (Partition(IROM, 0x10000, 0), Partition(SPIFFS, 0, 0x40000))
-    assert settle(PartitionTable(items, 0x70000), flash_size)[SPIFFS] == Region(start, start + 0x40000)
+    assert place_partitions(PartitionTable(items, 0x70000), flash_size)[SPIFFS] == Region(start, start + 0x40000)
 
 
 def test_addresses_that_a_person_set_stay() -> None:
     items = (Partition(IROM, 0x10000, 0x60000), Partition(LFS, 0x80000, 0x10000), Partition(SPIFFS, 0x200000, 0x10000))
-    found = settle(PartitionTable(items, 0), 0x400000)
+    found = place_partitions(PartitionTable(items, 0), 0x400000)
     assert (found[LFS], found[SPIFFS]) == (Region(0x80000, 0x90000), Region(0x200000, 0x210000))
 
 
@@ -96,4 +96,4 @@ def test_any_bytes_are_read_or_not(data: bytes) -> None:
     for sector in (data, b"\x18\x01\x00\x00" + data):
         table = parse_partitions(sector)
         if table:
-            settle(table, 0x400000)
+            place_partitions(table, 0x400000)

@@ -8,7 +8,7 @@ import pytest
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.partition_table import LFS, SPIFFS, with_places
 from flashpipe.firmware.spiffs import FileSystem
-from flashpipe.firmware.survey import NOTHING, Holding, Resident, from_json, survey
+from flashpipe.firmware.survey import NOTHING, BoardContents, ResidentArea, from_json, survey
 from flashpipe.flash import Region
 
 from tests.firmware.flashes import Flash, put_files
@@ -36,7 +36,7 @@ def booted_2x(*, header: int = 0x40) -> Flash:
 
 @pytest.mark.parametrize("fill", [b"\xff", b"\0"])
 def test_a_board_of_one_value_is_blank(fill: bytes) -> None:
-    assert survey(Flash(bytearray(fill * SIZE)), SIZE) == Resident("blank")
+    assert survey(Flash(bytearray(fill * SIZE)), SIZE) == BoardContents("blank")
 
 
 def test_factory_firmware_is_named() -> None:
@@ -141,11 +141,11 @@ def test_the_table_on_the_board_counts_not_the_builds() -> None:
     moved = {LFS: Region(0x80000, 0xA0000), SPIFFS: Region(0x100000, 0x200000)}
     board.cells[0x10000:0x11000] = with_places(bytes(board.cells[0x10000:0x11000]), moved) or b""
     put_files(board.cells, 0x100000, 128)
-    assert survey(board, SIZE).holding("lfs") == Holding("lfs", moved[LFS], blank=True)
+    assert survey(board, SIZE).holding("lfs") == ResidentArea("lfs", moved[LFS], blank=True)
     board.cells[0x80000:0x80004] = b"lua!"
     found = survey(board, SIZE)
-    assert found.holding("lfs") == Holding("lfs", moved[LFS])
-    assert found.holding("spiffs") == Holding("spiffs", moved[SPIFFS])
+    assert found.holding("lfs") == ResidentArea("lfs", moved[LFS])
+    assert found.holding("spiffs") == ResidentArea("spiffs", moved[SPIFFS])
 
 
 def test_where_a_search_by_wide_steps_hits_the_middle_of_the_marks_the_file_system_begins_there() -> None:
@@ -161,7 +161,7 @@ def test_where_a_search_by_wide_steps_hits_the_middle_of_the_marks_the_file_syst
 def test_of_nodemcu_before_its_file_systems_had_marks_all_behind_the_code_counts() -> None:
     known = Firmware("nodemcu", version="0.9.6", sdk_line="0.9", code_end=0x60000)
     found = survey(flash((0, MAKE.combine(MAKE.pair_2x())), (3, b"\x40")), SIZE, known)
-    assert (found.files, found.holding("spiffs")) == (None, Holding("spiffs", Region(0x60000, 0x3FC000)))
+    assert (found.files, found.holding("spiffs")) == (None, ResidentArea("spiffs", Region(0x60000, 0x3FC000)))
 
 
 @pytest.mark.parametrize(("end", "lead"), [(0x3FA000, b""), (0x3FC000, b"\0garbage"), (0x400000, b"")])
@@ -170,13 +170,13 @@ def test_files_that_outlive_their_firmware_are_found(end: int, lead: bytes) -> N
     put_files(board.cells, 0x82000, (end - 0x82000) // 0x2000)
     found = survey(board, SIZE)
     assert (found.kind, found.title, found.layout) == ("nodemcu", "no firmware, but files", "")
-    assert found.holdings == (Holding("spiffs", Region(0x82000, end)),)
+    assert found.holdings == (ResidentArea("spiffs", Region(0x82000, end)),)
 
 
 def test_it_survives_the_journal() -> None:
     found = survey(booted_2x(), SIZE)
     assert from_json(json.loads(json.dumps(found.to_json()))) == found
-    assert from_json(json.loads(json.dumps(Resident("blank").to_json()))) == Resident("blank")
+    assert from_json(json.loads(json.dumps(BoardContents("blank").to_json()))) == BoardContents("blank")
 
 
 @pytest.mark.images

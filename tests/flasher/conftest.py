@@ -16,7 +16,7 @@ from flashpipe.flash import FlashSettings
 from flashpipe.plan.make import FlashPlan, make_plan
 from flashpipe.records import journal
 from flashpipe.sim import protocol_sim
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 
 from tests.images import Builder
 
@@ -38,7 +38,7 @@ class Bed:
         return f"sim://nodemcu-devkit?board={self.identity}&mac={MAC}&start=rom&{self.more}"
 
     @property
-    def link(self) -> Link:
+    def link(self) -> HostLine:
         return protocol_sim.boards()[self.identity]
 
     @property
@@ -58,7 +58,7 @@ class Bed:
             session.close()
 
     @staticmethod
-    def entry() -> journal.Entry:
+    def entry() -> journal.JournalEntry:
         return journal.read(MAC)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from flashpipe.board.lua.acceptance import Acceptance, LuaWish, check, compare, printed
+from flashpipe.board.lua.acceptance import Acceptance, LuaPolicy, check, compare, printed
 from flashpipe.board.lua.node_info import NodeInfo
 from flashpipe.errors import AcceptanceError, AcceptanceUnknownError
 from flashpipe.versions import parse_demand
@@ -104,6 +104,6 @@ def test_a_text_or_an_expression_is_searched(prints: str, output: str, *, found:
 
 
 def test_an_empty_wish_is_no_wish() -> None:
-    assert not LuaWish()
-    assert LuaWish(Acceptance(floats=False))
-    assert LuaWish(Acceptance(lfs=0))
+    assert not LuaPolicy()
+    assert LuaPolicy(Acceptance(floats=False))
+    assert LuaPolicy(Acceptance(lfs=0))

@@ -13,11 +13,11 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import KeepError, StoppedError
 from flashpipe.events import Event, Progress
 from flashpipe.firmware.image import Image
-from flashpipe.firmware.partition_table import LFS, SPIFFS, parse_partitions, settle, with_places
+from flashpipe.firmware.partition_table import LFS, SPIFFS, parse_partitions, place_partitions, with_places
 from flashpipe.flash import Region
 from flashpipe.flasher import flash as running
-from flashpipe.flasher.fit_to_board import adapt
-from flashpipe.flasher.model import BootWish, Outcome, Policy
+from flashpipe.flasher.fit_to_board import fit_to_board
+from flashpipe.flasher.model import BootExpectation, Outcome, Policy
 from flashpipe.flasher.probe import probe
 from flashpipe.plan.make import FlashPlan, make_plan
 from flashpipe.records.backups import Store
@@ -32,7 +32,7 @@ DATA = Random(7).randbytes(0x300)
 
 @pytest.fixture
 def quiet(tmp_path: Path) -> Policy:
-    return Policy(boot=BootWish(check=False), backups=tmp_path / "backups")
+    return Policy(boot=BootExpectation(check=False), backups=tmp_path / "backups")
 
 
 def plan_of(data: bytes, *, erase_all: bool = False) -> FlashPlan:
@@ -75,7 +75,7 @@ def booted(bed: Any, kind: str, *, size: int = 0x30000, start: int = 0x60000, da
 def table_of(board: Any) -> dict[int, Region]:
     table = parse_partitions(board.cells[0x10000:0x11000])
     assert table is not None
-    return settle(table, 0x400000)
+    return place_partitions(table, 0x400000)
 
 
 def said(board: Any) -> str:
@@ -255,6 +255,6 @@ def test_what_the_journal_knows_is_not_read_again(bed: Any, quiet: Policy) -> No
     with board.session() as session:
         flash(session, plan_of(MAKE.combine(MAKE.pair_2x())), quiet)
         wanted = plan_of(MAKE.combine(MAKE.pair_2x(0x31000)))
-        decision = adapt(session, probe(session, wanted, quiet), quiet).decision
+        decision = fit_to_board(session, probe(session, wanted, quiet), quiet).decision
     assert decision is not None
     assert (decision.row.board, decision.resident.sdk_line, decision.resident.version) == ("same", "2.x", "2.2.1")

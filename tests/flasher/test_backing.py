@@ -29,13 +29,13 @@ def store(tmp_path: Path) -> Store:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
     """What is read from boards, as it happens."""
     found: list[Region] = []
-    real = loader.Link.read
+    real = loader.EsptoolLoader.read
 
-    def spy(self: loader.Link, region: Region, on_read: Callable[[int], None]) -> bytes:
+    def spy(self: loader.EsptoolLoader, region: Region, on_read: Callable[[int], None]) -> bytes:
         found.append(region)
         return real(self, region, on_read)
 
-    monkeypatch.setattr(loader.Link, "read", spy)
+    monkeypatch.setattr(loader.EsptoolLoader, "read", spy)
     return found
 
 
@@ -93,12 +93,12 @@ def test_what_the_line_garbles_is_read_again(bed: Any, store: Store, reads: list
 
 def test_a_line_that_is_too_bad_is_an_error_by_name(bed: Any, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     board = bed()
-    real = loader.Link.read
+    real = loader.EsptoolLoader.read
 
-    def garbled(self: loader.Link, region: Region, on_read: Callable[[int], None]) -> bytes:
+    def garbled(self: loader.EsptoolLoader, region: Region, on_read: Callable[[int], None]) -> bytes:
         return real(self, region, on_read)[:-1] + b"?"
 
-    monkeypatch.setattr(loader.Link, "read", garbled)
+    monkeypatch.setattr(loader.EsptoolLoader, "read", garbled)
     with board.session() as session:
         session.connected()
         board.put(0, DATA)

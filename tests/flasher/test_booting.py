@@ -11,9 +11,9 @@ from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.kinds import ALIVE, FAILED, Verdict
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
-from flashpipe.events import Event, Progress, Said
+from flashpipe.events import Event, Message, Progress
 from flashpipe.flasher.boot_check import BOOT_ERRORS, boot_error, explain
-from flashpipe.flasher.model import BootWish
+from flashpipe.flasher.model import BootExpectation
 
 from tests.images import Builder
 
@@ -28,7 +28,7 @@ def test_every_class_of_failure_has_a_code_and_a_status_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", sorted(FAILED))
 def test_a_failure_is_named_with_its_proof_and_what_to_do(kind: str) -> None:
-    error = boot_error("COM3", Verdict(kind, "it failed", ("first", "csum err ")), BootWish())
+    error = boot_error("COM3", Verdict(kind, "it failed", ("first", "csum err ")), BootExpectation())
     assert error.code == BOOT_ERRORS[kind].code
     assert error.message == 'COM3: it failed; last line: "csum err"'
     assert error.hint == type(error).remedy
@@ -37,7 +37,7 @@ def test_a_failure_is_named_with_its_proof_and_what_to_do(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(ALIVE) - {"formatting"}))
 def test_a_board_that_runs_something_else_is_told_what_was_expected(kind: str) -> None:
-    error = boot_error("COM3", Verdict(kind, "it runs"), BootWish(expect="sensor ready"))
+    error = boot_error("COM3", Verdict(kind, "it runs"), BootExpectation(expect="sensor ready"))
     assert error.code == "boot-unexpected"
     assert 'expected "sensor ready"' in error.message
 
@@ -83,7 +83,7 @@ def test_each_row_of_the_table_is_true(row: list[str]) -> None:
         assert not accepts("something else", verdict, image_is_nodemcu=is_nodemcu)
     assert accepts("auto", verdict, image_is_nodemcu=True) is (nodemcu == "passes")
     assert accepts("auto", verdict, image_is_nodemcu=False) is (anything == "passes")
-    error = boot_error("COM3", verdict, BootWish())
+    error = boot_error("COM3", verdict, BootExpectation())
     assert code == f"{error.code}` ({error.status})"
 
 
@@ -155,7 +155,7 @@ def test_formatting_is_told_and_has_a_bar_of_its_own(url: str) -> None:
     with closing(Session(f"{url}&time=real&app.format_sector_s=0.01", listener=events.append)) as session:
         verdict = watching.boot(session, timeout_s=1.0)
     assert verdict.kind == "prompt", "longer than the limit for anything else"
-    assert next(event.text for event in events if isinstance(event, Said)).startswith("the firmware is formatting")
+    assert next(event.text for event in events if isinstance(event, Message)).startswith("the firmware is formatting")
     assert {event.step for event in events if isinstance(event, Progress)} >= {"format"}
 
 

@@ -7,15 +7,15 @@ from typing import cast
 
 import pytest
 from flashpipe.board.boot.watcher import Verdict
-from flashpipe.board.lua.acceptance import LuaWish
+from flashpipe.board.lua.acceptance import LuaPolicy
 from flashpipe.board.lua.files import FileState, LuaFile
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootPanicError, BootSilentError, LuaFailedError, StartFileError
 from flashpipe.flasher import lua_stage as luastage
-from flashpipe.flasher.lua_stage import first_look, restart
+from flashpipe.flasher.lua_stage import first_boot_check, restart
 
 PROMPT = Verdict("prompt", "at its prompt", log="NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n> ")
-INIT = LuaWish(files=(LuaFile("init.lua", b""),))
+INIT = LuaPolicy(files=(LuaFile("init.lua", b""),))
 SENT = [FileState("init.lua", 1, "00", "sent")]
 
 
@@ -40,26 +40,26 @@ def failing(*errors: BootError) -> Callable[[], Verdict]:
 
 
 def test_a_panic_over_an_init_lua_that_is_replaced_anyway_is_no_end(session: Session) -> None:
-    assert first_look(session, INIT, failing(BootPanicError("PANIC"))) is PROMPT
+    assert first_boot_check(session, INIT, failing(BootPanicError("PANIC"))) is PROMPT
 
 
 @pytest.mark.parametrize(
     ("wish", "error"),
     [
-        (LuaWish(files=(LuaFile("main.lua", b""),)), BootPanicError("PANIC")),
-        (LuaWish(), BootPanicError("PANIC")),
+        (LuaPolicy(files=(LuaFile("main.lua", b""),)), BootPanicError("PANIC")),
+        (LuaPolicy(), BootPanicError("PANIC")),
         (INIT, BootSilentError("silence")),
     ],
 )
-def test_any_other_failure_stands(wish: LuaWish, error: BootError, session: Session) -> None:
+def test_any_other_failure_stands(wish: LuaPolicy, error: BootError, session: Session) -> None:
     with pytest.raises(type(error)):
-        first_look(session, wish, failing(error))
+        first_boot_check(session, wish, failing(error))
 
 
 def test_without_a_way_in_the_panic_stands(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(luastage, "park", lambda *_: False)
     with pytest.raises(BootPanicError):
-        first_look(session, INIT, failing(BootPanicError("PANIC")))
+        first_boot_check(session, INIT, failing(BootPanicError("PANIC")))
 
 
 @pytest.mark.parametrize(

@@ -24,16 +24,16 @@ from flashpipe.errors import (
     VerifyError,
     WrongBoardError,
 )
-from flashpipe.events import Progress, Said
+from flashpipe.events import Message, Progress
 from flashpipe.flash import Region
 from flashpipe.flasher import flash as running
-from flashpipe.flasher.model import BootWish, Outcome, Policy
+from flashpipe.flasher.model import BootExpectation, Outcome, Policy
 from flashpipe.flasher.probe import probe
-from flashpipe.flasher.write_receipt import record
+from flashpipe.flasher.write_receipt import write_receipt
 from flashpipe.plan.make import FlashPlan
 from flashpipe.records import journal
 
-QUIET = Policy(boot=BootWish(check=False))
+QUIET = Policy(boot=BootExpectation(check=False))
 TABLE = 0x10000
 """The sector that NodeMCU 3.x rewrites at its first boot."""
 
@@ -81,13 +81,13 @@ def test_a_write_that_does_not_take_leaves_writing_in_the_journal(bed: Any, plan
 
 def test_read_back_reads(bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Region] = []
-    real = loader.Link.read
+    real = loader.EsptoolLoader.read
 
-    def spy(self: loader.Link, region: Region, on_read: Callable[[int], None]) -> bytes:
+    def spy(self: loader.EsptoolLoader, region: Region, on_read: Callable[[int], None]) -> bytes:
         read.append(region)
         return real(self, region, on_read)
 
-    monkeypatch.setattr(loader.Link, "read", spy)
+    monkeypatch.setattr(loader.EsptoolLoader, "read", spy)
     with bed().session() as session:
         flash(session, plan(), QUIET)
         assert all(region.size <= 4 for region in read), "words, in search of files that outlived their firmware"
@@ -197,10 +197,10 @@ def test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware(bed: 
 def test_only_a_finished_entry_is_trusted(bed: Any, plan: Plan) -> None:
     board, trusting = bed(), replace(QUIET, trust_journal=True)
     for state in ("unknown", "writing", "erased", "clean"):
-        journal.write(journal.Entry("5c:cf:7f:00:00:01", state=state, plan=plan().fingerprint))
+        journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state=state, plan=plan().fingerprint))
         with board.session() as session:
             assert probe(session, plan(), trusting).holds == (state == "clean")
-    journal.write(journal.Entry("5c:cf:7f:00:00:01", state="clean", plan="another"))
+    journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state="clean", plan="another"))
     with board.session() as session:
         assert not probe(session, plan(), trusting).holds
 
@@ -234,13 +234,13 @@ def test_verify_names_what_differs_and_writes_nothing(bed: Any, plan: Plan) -> N
 def asked_of(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
     """Every region whose digest is asked for from now on."""
     asked: list[Region] = []
-    real = loader.Link.md5
+    real = loader.EsptoolLoader.md5
 
-    def spy(self: loader.Link, region: Region) -> bytes:
+    def spy(self: loader.EsptoolLoader, region: Region) -> bytes:
         asked.append(region)
         return real(self, region)
 
-    monkeypatch.setattr(loader.Link, "md5", spy)
+    monkeypatch.setattr(loader.EsptoolLoader, "md5", spy)
     return asked
 
 
@@ -314,7 +314,7 @@ def test_a_run_that_was_cut_short_is_continued(bed: Any, plan: Plan) -> None:
         done = flash(session, plan())
     assert done.sent < plan().size - 0x18000
     assert holds(board, plan())
-    said = " ".join(event.text for event in board.events if isinstance(event, Said))
+    said = " ".join(event.text for event in board.events if isinstance(event, Message))
     assert "did not finish" in said
     assert f"continuing at {bad[1]:#08x}: {len(sectors) - len(bad)} of {len(sectors)} sectors" in said
 
@@ -329,7 +329,7 @@ def test_a_run_that_was_cut_short_before_its_last_sector_goes_on_there(bed: Any,
     with board.session() as session:
         flash(session, plan())
     assert holds(board, plan())
-    assert any("continuing at 0x000000" in event.text for event in board.events if isinstance(event, Said))
+    assert any("continuing at 0x000000" in event.text for event in board.events if isinstance(event, Message))
 
 
 # --- erasing ---------------------------------------------------------------------------------------------------------
@@ -382,7 +382,7 @@ def test_an_erased_board_is_blank_and_known_to_be(bed: Any) -> None:
 def test_the_receipt_says_that_the_board_was_virtual(bed: Any, plan: Plan, tmp_path: Path) -> None:
     with bed().session() as session:
         done = replace(flash(session, plan()), verdict=Verdict("prompt", "NodeMCU at its prompt"))
-        receipt = json.loads(record(tmp_path, "flash", session, plan(), done).read_text())
+        receipt = json.loads(write_receipt(tmp_path, "flash", session, plan(), done).read_text())
     assert receipt["virtual"] is True
     assert receipt["verdict"]["virtual"] is True
     assert receipt["verdict"]["firmware_executed"] is False
@@ -393,7 +393,7 @@ def test_the_receipt_says_that_the_board_was_virtual(bed: Any, plan: Plan, tmp_p
     ("more", "kind", "passed"), [("fill=ff", "prompt", True), ("fill=ff&fault=dout-only", "wrong-mode", False)]
 )
 def test_the_journal_keeps_the_verdict(bed: Any, plan: Plan, more: str, kind: str, *, passed: bool) -> None:
-    board, policy = bed(more), Policy(boot=BootWish(timeout_s=30))
+    board, policy = bed(more), Policy(boot=BootExpectation(timeout_s=30))
     with (
         board.session(reset="auto") as session,
         nullcontext() if passed else pytest.raises(BootError, match="flash mode dio"),
@@ -407,7 +407,7 @@ def test_the_journal_keeps_the_verdict(bed: Any, plan: Plan, more: str, kind: st
 def test_a_board_with_another_crystal_is_understood(bed: Any, plan: Plan) -> None:
     board = bed("fill=ff&crystal=40")
     with board.session(reset="auto") as session:
-        done = flash(session, plan(), Policy(boot=BootWish(timeout_s=30)))
+        done = flash(session, plan(), Policy(boot=BootExpectation(timeout_s=30)))
     assert done.device is not None
     assert done.device.crystal_mhz == 40
     assert done.verdict.kind == "prompt"

@@ -49,23 +49,23 @@ PTY, ATTACH, URLS = (
 )
 BOARDS, TIMING = "pipeline/flashpipe/sim/kinds.py", "pipeline/flashpipe/sim/chip/timing.py"
 CONSOLE, SPIFFS = "pipeline/flashpipe/sim/nodemcu/console.py", "pipeline/flashpipe/sim/firmware/spiffs.py"
-T_PORTS, T_CONSOLE = "tests/sim/test_ports.py", "tests/sim/app/test_console.py"
-T_NOR, T_ROM, T_STUB = "tests/sim/test_nor.py", "tests/sim/test_rom.py", "tests/sim/test_stub.py"
+T_PORTS, T_CONSOLE = "tests/sim/test_ports.py", "tests/sim/firmware/test_console.py"
+T_NOR, T_ROM, T_STUB = "tests/sim/chip/test_nor.py", "tests/sim/loader/test_rom.py", "tests/sim/loader/test_stub.py"
 T_SLIP, T_BOARD, T_URLS, T_TIMING = (
-    "tests/sim/test_slip.py",
+    "tests/sim/loader/test_slip.py",
     "tests/sim/test_board.py",
     "tests/sim/test_urls.py",
-    "tests/sim/test_timing.py",
+    "tests/sim/chip/test_timing.py",
 )
 T_ERASING, T_REFUSALS, T_FAULTS = (
-    "tests/sim/test_erasing.py",
-    "tests/sim/test_refusals.py",
+    "tests/sim/loader/test_erasing.py",
+    "tests/sim/loader/test_refusals.py",
     "tests/sim/test_faults.py",
 )
 T_IMAGE, T_BOOT, T_FIRMWARE = (
-    "tests/sim/app/test_image.py",
-    "tests/sim/app/test_boot.py",
-    "tests/sim/app/test_firmware.py",
+    "tests/sim/chip/test_image.py",
+    "tests/sim/firmware/test_boot.py",
+    "tests/sim/firmware/test_firmware.py",
 )
 
 BOARD: Final = (
@@ -180,7 +180,7 @@ BOARD: Final = (
         'self.device.to_bytes(2, "big")',
         'self.device.to_bytes(2, "little")',
         "every part has another size",
-        ("tests/sim/app/test_parts.py::test_raw_id_is_what_node_flashid_prints",),
+        ("tests/sim/chip/test_parts.py::test_raw_id_is_what_node_flashid_prints",),
     ),
     # --- ROM loader --------------------------------------------------------------------------------------------------
     Mutant(
@@ -396,15 +396,15 @@ BOARD: Final = (
     Mutant(
         "stub2-acknowledges-late",
         STUB2,
-        """        yield from self._answer(opcode, self._status)
-        if self._after is not None and not self._status:
-            self._status = 0
-            yield from self._after()
-            self._late = self._status
+        """        yield from self._answer(opcode, self.status)
+        if self.after is not None and not self.status:
+            self.status = 0
+            yield from self.after()
+            self._late = self.status
 """,
-        """        if self._after is not None and not self._status:
-            yield from self._after()
-        yield from self._answer(opcode, self._status)
+        """        if self.after is not None and not self.status:
+            yield from self.after()
+        yield from self._answer(opcode, self.status)
 """,
         "a host that trusts the acknowledgement of a write is right here and wrong on silicon",
         (f"{T_STUB}::test_late_errors_of_stub2_answer_the_next_command_whatever_it_is",),
@@ -412,7 +412,7 @@ BOARD: Final = (
     Mutant(
         "late-error-swallowed",
         STUB2,
-        "self._late = self._status",
+        "self._late = self.status",
         "self._late = 0",
         "a block that could not be written is never mentioned again",
         (f"{T_STUB}::test_late_errors_of_stub2_answer_the_next_command_whatever_it_is",),
@@ -476,16 +476,16 @@ BOARD: Final = (
     Mutant(
         "stub2-no-checksum",
         STUB2,
-        "if check != xor_checksum(body):\n                self._status = BAD_CHECKSUM",
-        "if False:\n                self._status = BAD_CHECKSUM",
+        "if check != xor_checksum(body):\n                self.status = BAD_CHECKSUM",
+        "if False:\n                self.status = BAD_CHECKSUM",
         "damage on the line goes into flash",
         (f"{T_STUB}::test_raw_data",),
     ),
     Mutant(
         "stub2-no-deflate-checksum",
         STUB2,
-        "if check != xor_checksum(body):\n            self._status = BAD_CHECKSUM\n        self._after",
-        "if False:\n            self._status = BAD_CHECKSUM\n        self._after",
+        "if check != xor_checksum(body):\n            self.status = BAD_CHECKSUM\n        self.after",
+        "if False:\n            self.status = BAD_CHECKSUM\n        self.after",
         "damage on the line reaches the inflater",
         (f"{T_REFUSALS}::test_both_kinds_of_data_are_checked",),
     ),
@@ -508,7 +508,7 @@ BOARD: Final = (
     Mutant(
         "stub2-writes-past-the-announced-end",
         STUB2,
-        "self._write(body[: self._left])",
+        "self._write(body[: self.left])",
         "self._write(body)",
         "the padding of the last block overwrites what follows the image",
         (f"{T_STUB}::test_raw_data",),
@@ -525,7 +525,7 @@ BOARD: Final = (
         "stub2-end-leaves",
         STUB2,
         "            self._close_flash()\n        yield 0.0",
-        '            self._close_flash()\n            self._outcome = Outcome("reset")\n        yield 0.0',
+        '            self._close_flash()\n            self.outcome = Outcome("reset")\n        yield 0.0',
         "hosts that go on after END lose the board here only",
         (f"{T_STUB}::test_flash_end_zero_resets_only_from_stub1",),
     ),
@@ -736,7 +736,7 @@ BOARD: Final = (
         "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
         "two processes write the same flash at once",
-        ("tests/sim/test_flashfile.py::test_another_process_cannot_use_it_at_the_same_time",),
+        ("tests/sim/chip/test_flash_file.py::test_another_process_cannot_use_it_at_the_same_time",),
     ),
     Mutant(
         "noise-reaches-both-ways",

@@ -33,14 +33,6 @@ WORDS: Final = (
         SUGGESTIONS,
     ),
     Mutant(
-        "advice-for-another-program",
-        LINE,
-        'str(error) if _words is None else str(error).replace("`doit ", "`flashpipe ")',
-        "str(error)",
-        "the advice is a command that does not work in this folder: there is no dodo file",
-        (f"{T_OVERVIEW}::test_advice_names_the_program_that_was_typed",),
-    ),
-    Mutant(
         "a-wrong-command-is-no-usage-error",
         CLI,
         "return UsageError.status",

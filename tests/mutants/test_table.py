@@ -31,5 +31,5 @@ def test_no_two_are_alike() -> None:
 def test_there_are_enough_on_both_sides() -> None:
     assert len(BOARD) >= 30
     assert len(HOST) >= 30
-    assert all(mutant.file.startswith("pipeline/sim/") for mutant in BOARD)
-    assert not any(mutant.file.startswith("pipeline/sim/") for mutant in HOST)
+    assert all(mutant.file.startswith("pipeline/flashpipe/sim/") for mutant in BOARD)
+    assert not any(mutant.file.startswith("pipeline/flashpipe/sim/") for mutant in HOST)

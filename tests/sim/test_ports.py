@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import serial
 from flashpipe.errors import BadValueError
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
 from flashpipe.sim.options import parse_url
@@ -28,7 +28,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals here"
 
 
 @pytest.fixture
-def attached(opener: Any) -> Iterator[tuple[Link, Any, AttachServer]]:
+def attached(opener: Any) -> Iterator[tuple[HostLine, Any, AttachServer]]:
     server = AttachServer(parse_url("sim://esp12").build())
     server.start()
     port = opener(server.name, baudrate=115200, timeout=2)
@@ -72,7 +72,7 @@ def reset_into_loader(port: Any) -> None:
     port.dtr = False
 
 
-def test_attached_board_sees_lines_baud_and_bytes(attached: tuple[Link, Any, AttachServer]) -> None:
+def test_attached_board_sees_lines_baud_and_bytes(attached: tuple[HostLine, Any, AttachServer]) -> None:
     link, port, _ = attached
     assert port.name.startswith("rfc2217:")
     reset_into_loader(port)
@@ -88,7 +88,7 @@ def test_attached_board_sees_lines_baud_and_bytes(attached: tuple[Link, Any, Att
     assert caught.value.errno == errno.ENOTTY
 
 
-def test_attached_board_has_one_client(attached: tuple[Link, Any, AttachServer], opener: Any) -> None:
+def test_attached_board_has_one_client(attached: tuple[HostLine, Any, AttachServer], opener: Any) -> None:
     _, port, server = attached
     with pytest.raises(serial.SerialException) as caught:
         opener(server.name)
@@ -98,7 +98,7 @@ def test_attached_board_has_one_client(attached: tuple[Link, Any, AttachServer],
     opener(server.name).close()
 
 
-def test_attached_board_goes_on_without_its_client(attached: tuple[Link, Any, AttachServer], opener: Any) -> None:
+def test_attached_board_goes_on_without_its_client(attached: tuple[HostLine, Any, AttachServer], opener: Any) -> None:
     link, port, server = attached
     reset_into_loader(port)
     port.flush()
@@ -109,14 +109,14 @@ def test_attached_board_goes_on_without_its_client(attached: tuple[Link, Any, At
         assert link.board.mode == "rom"
 
 
-def test_end_of_the_boards_process(attached: tuple[Link, Any, AttachServer]) -> None:
+def test_end_of_the_boards_process(attached: tuple[HostLine, Any, AttachServer]) -> None:
     _, port, server = attached
     server.stop()
     with pytest.raises(serial.SerialException, match="ended"):
         all(port.read(1) for _ in range(10_000))  # what the program in flash had said comes first
 
 
-def test_unplugging_reaches_the_attached_host(attached: tuple[Link, Any, AttachServer]) -> None:
+def test_unplugging_reaches_the_attached_host(attached: tuple[HostLine, Any, AttachServer]) -> None:
     link, port, _ = attached
     link.add_fault("unplug:10")
     port.write(bytes(20))
@@ -124,7 +124,7 @@ def test_unplugging_reaches_the_attached_host(attached: tuple[Link, Any, AttachS
         all(port.read(1) for _ in range(10_000))  # what the program in flash had said comes first
 
 
-def test_a_read_can_be_cancelled(attached: tuple[Link, Any, AttachServer], opener: Any) -> None:
+def test_a_read_can_be_cancelled(attached: tuple[HostLine, Any, AttachServer], opener: Any) -> None:
     _, port, _ = attached
     for each in (port, opener("sim://esp12?start=rom", timeout=None)):
         each.timeout = 5

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flashpipe.cli import main as cli
 from flashpipe.cli.cache import main
-from flashpipe.sources.cache import Cache, Record
+from flashpipe.sources.cache import Cache, CacheRecord
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def cache() -> Cache:
     found = Cache()
     for number, text in enumerate(("https://example.org/a.bin", "github:o/r@1/b.bin")):
         sha256 = found.keep(bytes([number]) * 2000)
-        found.note(Record(text, sha256, 2000))
+        found.note(CacheRecord(text, sha256, 2000))
     return found
 
 

@@ -144,7 +144,7 @@ def test_each_class_of_failure_has_a_code_and_a_status(
 
 def test_the_ways_to_get_an_image_are_named(project: Project) -> None:
     text = project.doit("flash", "profile=esp12").failed("no-image").text
-    for word in ("nodemcu-build.com", "docker run", "make", "doit flash profile=esp12 image=FILE"):
+    for word in ("nodemcu-build.com", "docker run", "make", "flashpipe flash profile=esp12 image=FILE"):
         assert word in text
 
 

@@ -10,7 +10,7 @@ import pytest
 from flashpipe.board.ports import choice as ports
 from flashpipe.board.ports.adapters import HostFacts
 from flashpipe.board.ports.choice import PortInfo
-from flashpipe.board.ports.host import Host, Node
+from flashpipe.board.ports.host import DeviceNode, Host
 from flashpipe.flasher import explain_failure as diagnosing
 from flashpipe.jobs import doctor as doctoring
 
@@ -112,7 +112,7 @@ def machine(root: Path, monkeypatch: pytest.MonkeyPatch, *, groups: frozenset[in
         groups=groups,
         packages={"esptool": "5.6.0", "pyserial": "3.5"},
         serial_version="3.5",
-        nodes={"/dev/ttyUSB0": Node(0, 20, 0o660)},
+        nodes={"/dev/ttyUSB0": DeviceNode(0, 20, 0o660)},
     )
     monkeypatch.delenv("container", raising=False)
     monkeypatch.setattr(doctoring, "this_host", lambda: host)

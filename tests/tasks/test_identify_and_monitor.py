@@ -209,7 +209,7 @@ def test_profiles_lists_each_with_hardware_and_what_is_wrong_with_it(project: Pr
     assert re.search(r"^kitchen +esp8266, 4MB, dio +the kitchen  \(this project\)$", text, re.MULTILINE)
     assert re.search(r"^esp01-1m +esp8266, 1MB, dout +ESP-01", text, re.MULTILINE)
     assert "did you mean 'flash'" in text
-    assert "next: doit flash profile=NAME" in text
+    assert "next: flashpipe flash profile=NAME" in text
     assert "next: flashpipe flash profile=NAME" in project.flashpipe("profiles").ok().out
     names = {line.split()[0] for line in text.splitlines() if re.match(r"\S+ +esp8", line)}
     assert {"esp01", "esp01-1m", "esp07", "esp12", "esp8285", "nodemcu-devkit", "d1-mini", "wroom-02"} <= names
@@ -217,15 +217,6 @@ def test_profiles_lists_each_with_hardware_and_what_is_wrong_with_it(project: Pr
     assert max(map(len, text.splitlines())) <= 100
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Asked:
-        program = "flashpipe"
-
-    monkeypatch.setattr("flashpipe.text.listings.request", Asked)
-
-
-@pytest.mark.usefixtures("asked")
 def test_ports_shows_identity_place_and_the_board_last_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     port = PortInfo(
         "/dev/ttyUSB0",
@@ -242,7 +233,6 @@ def test_ports_shows_identity_place_and_the_board_last_seen(monkeypatch: pytest.
         assert word in text
 
 
-@pytest.mark.usefixtures("asked")
 def test_no_port_is_no_failure_and_says_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", list)
     assert "flashpipe flash profile=demo" in listings.ports_text()

@@ -39,13 +39,11 @@ def next_command(text: str) -> list[str]:
     """The words of the command that init printed last."""
     lines = [line for line in text.splitlines() if " flash profile=" in line]
     assert lines, text
-    return shlex.split(lines[-1][lines[-1].index("flashpipe" if "flashpipe" in lines[-1] else "doit") :])
+    return shlex.split(lines[-1][lines[-1].index("flashpipe") :])
 
 
 def run_next(project: Project, text: str, *more: str, folder: Path | None = None) -> Done:
-    program, *words = next_command(text)
-    module = {"flashpipe": "flashpipe.cli.main", "doit": "doit"}[program]
-    return project.run(module, *words, *more, folder=folder)
+    return project.flashpipe(*next_command(text)[1:], *more, folder=folder)
 
 
 def test_one_image_is_taken_and_the_next_command_flashes_it(bare: Project, port: str, firmware: Path) -> None:
@@ -63,16 +61,11 @@ def test_one_image_is_taken_and_the_next_command_flashes_it(bare: Project, port:
     assert not run_next(bare, done.out).ok().wrote
 
 
-def test_with_our_dodo_file_the_next_command_is_doits(project: Project, port: str) -> None:
+def test_with_our_dodo_file_the_next_command_works_too(project: Project, port: str) -> None:
     (project.folder / "fw.bin").write_bytes(MAKE.boot())
     done = init(project, "--port", port).ok()
-    assert next_command(done.out) == ["doit", "flash", "profile=board"]
+    assert next_command(done.out) == ["flashpipe", "flash", "profile=board"]
     assert run_next(project, done.out, "boot=off").ok().wrote
-
-
-def test_with_a_dodo_file_of_another_kind_it_is_not(project: Project, port: str) -> None:
-    (project.folder / "dodo.py").write_text("def task_x():\n    return {'actions': None}\n")
-    assert next_command(init(project, "--port", port).ok().out)[0] == "flashpipe"
 
 
 def test_a_folder_below_a_project_gets_a_command_that_finds_its_profile(project: Project, port: str) -> None:

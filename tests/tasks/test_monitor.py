@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flashpipe.firmware.elf import read_elf
 from flashpipe.tasks.monitor import RateDoubt
-from flashpipe.text.crash_names import Places
+from flashpipe.text.crash_names import CrashAnnotator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,7 +103,7 @@ def test_a_board_at_another_rate_is_noticed_and_can_be_read(project: Project, tm
 
     board = SimBoard(tmp_path / "flash", more="&app.trouble=chatter&app.baud=57600")
     with Running(project, "doit", "monitor", board.port) as terminal:
-        terminal.until("no text at 115200 baud: `doit monitor baud=")
+        terminal.until("no text at 115200 baud: `flashpipe monitor baud=")
         terminal.type("\x03")
         assert terminal.end() == 0
     with Running(project, "doit", "monitor", board.port, "baud=57600") as terminal:
@@ -146,7 +146,7 @@ def test_a_crash_names_its_functions_where_the_profile_names_an_elf(
 
 def test_places_follow_their_line_however_the_text_comes(tmp_path: Path) -> None:
     (tmp_path / "app.elf").write_bytes(make_elf())
-    places = Places(read_elf(tmp_path / "app.elf").explain)
+    places = CrashAnnotator(read_elf(tmp_path / "app.elf").explain)
     text = "Fatal exception 28:\nepc1=0x40210003, epc2=0x00000000, depc=0x0\nrst cause:2\n> "
     shown = "".join(places.show(text[at : at + 7]) for at in range(0, len(text), 7))
     want = text.replace("depc=0x0\n", "depc=0x0\n  0x40210003 is in user_init+0x3 (user_main.c:12)\n")

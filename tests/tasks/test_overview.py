@@ -31,10 +31,10 @@ def test_help_of_a_command_is_its_own(project: Project, command: str) -> None:
     assert f"usage: flashpipe {command}" in project.flashpipe("help", command).ok().out
 
 
-def test_advice_names_the_program_that_was_typed(project: Project) -> None:
+def test_advice_names_a_command_that_works_in_any_folder(project: Project) -> None:
     assert "`flashpipe profiles` lists them" in project.flashpipe("flash").failed("unknown-profile").text
     assert "`flashpipe lua file=" in project.flashpipe("lua", "port=sim://esp12").failed("bad-value").text
-    assert "`doit profiles` lists them" in project.doit("flash").failed("unknown-profile").text
+    assert "`flashpipe profiles` lists them" in project.doit("flash").failed("unknown-profile").text
 
 
 def test_the_version_is_ours(project: Project) -> None:

@@ -11,7 +11,7 @@ from flashpipe.board.boot.watcher import Verdict
 from flashpipe.board.session.session import Session
 from flashpipe.flash import FlashSettings
 from flashpipe.flasher.flash import flash
-from flashpipe.flasher.model import BootWish, Policy
+from flashpipe.flasher.model import BootExpectation, Policy
 from flashpipe.flasher.probe import probe
 from flashpipe.plan.make import FlashPlan, make_plan
 from flashpipe.profile.load import load_profile
@@ -21,8 +21,8 @@ from flashpipe.sources.resolve import load_source
 from tests.harness import Project
 
 MAC = "5c:cf:7f:00:00:05"
-OFF = Policy(boot=BootWish(check=False))
-CHECK = Policy(boot=BootWish(timeout_s=4.0))
+OFF = Policy(boot=BootExpectation(check=False))
+CHECK = Policy(boot=BootExpectation(timeout_s=4.0))
 
 PACKAGED = {
     "nodemcu-1.5.4.1.bin": ("esp01", "prompt"),

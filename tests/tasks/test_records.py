@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from doit.dependency import JSONCodec
-from flashpipe.jobs.request import make_folder
+from flashpipe.records.project_folder import make_folder
 from flashpipe.tasks.db import SafeDB
 
 from tests.harness import Project

@@ -58,9 +58,9 @@ def main(argv: list[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from flashpipe.jobs.request import find_project  # noqa: PLC0415  imports the spine
+    from flashpipe.records.project_folder import FOLDER, find_project  # noqa: PLC0415  imports the spine
 
-    contents = collect(find_project(Path.cwd()) / ".pipeline", arguments.port)
+    contents = collect(find_project(Path.cwd()) / FOLDER, arguments.port)
     _show(contents, whole=arguments.show)
     if arguments.show:
         return

@@ -7,8 +7,8 @@ import time
 from typing import Final
 
 from flashpipe.board.loader import compression as packing
-from flashpipe.sources.cache import Cache, Entry
-from flashpipe.tasks.step import say
+from flashpipe.sources.cache import Cache, CacheEntry
+from flashpipe.tasks.step import notify
 from flashpipe.units import format_size
 
 DAY_S: Final = 86_400.0
@@ -36,19 +36,19 @@ def main(argv: list[str]) -> int:
     if arguments.command == "clean":
         freed = packing.clean(arguments.unused * DAY_S)
         freed += cache.clean(arguments.unused * DAY_S)
-        say(f"{_shown(freed)} freed in {cache.folder}")
+        notify(f"{_shown(freed)} freed in {cache.folder}")
         return 0
     entries = cache.entries()
     for entry in entries:
-        say(_line(entry))
+        notify(_line(entry))
     packed = [status.st_size for _, status in packing.streams()]
     if packed:
-        say(f"{len(packed)} compressed contents, {_shown(sum(packed))}, so that no flash waits for them")
-    say(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
+        notify(f"{len(packed)} compressed contents, {_shown(sum(packed))}, so that no flash waits for them")
+    notify(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
     return 0
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: CacheEntry) -> str:
     record = entry.record
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.fetched))
     gone = "" if entry.present else "  (removed)"

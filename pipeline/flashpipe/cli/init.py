@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortAmbiguousError
 from flashpipe.files import write_atomic
 from flashpipe.jobs import sessions
-from flashpipe.jobs.board_job import Board
-from flashpipe.jobs.request import NO_IMAGE, Request, find_project, fitting_profiles
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.request import NO_IMAGE, Request, fitting_profiles
 from flashpipe.jobs.variables import Variables
 from flashpipe.profile.search import shipped_folder
-from flashpipe.text.lines import Lines, put
+from flashpipe.records.project_folder import find_project
+from flashpipe.text.lines import ConsoleLines, print_result
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def main(argv: list[str]) -> int:
     path = _target(here, name, command)
     port = options.port or os.environ.get("FLASHPIPE_PORT", "") or _find_port(ask=ask)
     variables = Variables({"port": port, "reset": options.reset}, {})
-    device = _look_at_board(Request(project, here, variables, "flashpipe"), port)
-    put(
+    device = _look_at_board(Request(project, here, variables), port)
+    print_result(
         f"found    {device.chip}, MAC {device.mac}, {device.flash_part}"
         f"{' (virtual board)' if device.virtual else ''} on {device.port}"
     )
@@ -77,12 +78,12 @@ def main(argv: list[str]) -> int:
     if options.port and not _remember(options.port, device, name):
         serial = {"port": options.port, **serial}
     write_atomic(path, profile_text(name, base, device, chosen, images, serial=serial).encode(), mode=0o644)
-    put(f"written  {path.name}")
+    print_result(f"written  {path.name}")
     if (shipped_folder() / f"{name}.yaml").is_file():
-        put(
+        print_result(
             f"note     in this folder profile={name} now means this file, not the profile of that name that comes along"
         )
-    put(_next(command, path, chosen, images))
+    print_result(_next(command, path, chosen, images))
     return 0
 
 
@@ -97,9 +98,7 @@ def _next(command: str, path: Path, chosen: Found | None, images: Sequence[Found
 
 def _command(here: Path, project: Path, name: str) -> str:
     """The command that flashes by the profile: profiles are looked up by name in the project's folder only."""
-    dodo = here / "dodo.py"
-    ours = dodo.is_file() and "flashpipe.tasks" in dodo.read_text(encoding="utf-8", errors="replace")
-    return f"{'doit' if ours else 'flashpipe'} flash profile={name if here == project else f'{name}.yaml'}"
+    return f"flashpipe flash profile={name if here == project else f'{name}.yaml'}"
 
 
 def _remember(port: str, device: Device, name: str) -> bool:
@@ -137,7 +136,7 @@ def _target(folder: Path, name: str, command: str) -> Path:
 
 
 def _look_at_board(request: Request, port: str) -> Device:
-    board = Board(request, port, Lines())
+    board = BoardRun(request, port, ConsoleLines())
     try:
         with board.turn():
             device = board.session().connected()
@@ -157,9 +156,7 @@ def _find_port(*, ask: bool) -> str:
     try:
         return ports.choose_port("auto", found).device
     except NoPortError as error:
-        raise NoPortError(
-            error.message.replace("port=", "--port"), f"{error.hint}\n  or try it without a board: {WITHOUT_BOARD}"
-        ) from None
+        raise NoPortError(error.message, f"{error.hint}\n  or try it without a board: {WITHOUT_BOARD}") from None
     except PortAmbiguousError as error:
         if not ask:
             raise PortAmbiguousError(error.message, "say which: flashpipe init NAME --port PORT") from None
@@ -176,9 +173,9 @@ def _choose_profile(project: Path, device: Device, wanted: str, *, ask: bool) ->
         _refuse_other(project, device, wanted, ordered)
         return wanted
     if not fitting:
-        put(f"fits     no profile there is; the new one takes the size of {device.flash_part} from the board")
+        print_result(f"fits     no profile there is; the new one takes the size of {device.flash_part} from the board")
         return ""
-    put(f"fits     {', '.join(ordered)}")
+    print_result(f"fits     {', '.join(ordered)}")
     return ordered[_pick("which of them is it?", ordered)] if ask and len(ordered) > 1 else ordered[0]
 
 
@@ -237,7 +234,7 @@ def _relative(file: Path, folder: Path) -> str:
 
 def _choose_image(images: Sequence[Found], *, ask: bool) -> Found | None:
     for found in images:
-        put(f"image    {' + '.join(found.parts.values())}: {found.title}")
+        print_result(f"image    {' + '.join(found.parts.values())}: {found.title}")
     if not images:
         return None
     if len(images) == 1:
@@ -311,7 +308,7 @@ def _source_lines(found: Found) -> list[str]:
 
 def _pick(question: str, choices: Sequence[str]) -> int:
     for number, choice in enumerate(choices, start=1):
-        put(f"  {number}  {choice}")
+        print_result(f"  {number}  {choice}")
     while True:
         sys.stdout.write(f"{question} [1] ")
         sys.stdout.flush()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BadValueError, ImageError, PipelineError
-from flashpipe.text.lines import put
+from flashpipe.text.lines import print_result
 from flashpipe.units import parse_size
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def _show(found: list[Inspection], size: int, *, as_json: bool) -> None:
     from flashpipe.text.inspection import as_data, describe  # noqa: PLC0415
 
     if as_json:
-        put(json.dumps([as_data(one) for one in found], indent=1))
+        print_result(json.dumps([as_data(one) for one in found], indent=1))
     elif found:
-        put("\n\n".join(describe(one, size) for one in found))
+        print_result("\n\n".join(describe(one, size) for one in found))
 
 
 def _attempt(text: str) -> Inspection | PipelineError:

@@ -87,8 +87,8 @@ def run_tasks(words: list[str]) -> int:
     from flashpipe.cli.overview import check_words, task_texts  # noqa: PLC0415
     from flashpipe.errors import PipelineError  # noqa: PLC0415
     from flashpipe.jobs import sessions  # noqa: PLC0415
-    from flashpipe.jobs.request import find_project  # noqa: PLC0415
     from flashpipe.profile.search import profile_names  # noqa: PLC0415
+    from flashpipe.records.project_folder import find_project  # noqa: PLC0415
     from flashpipe.tasks import command_line  # noqa: PLC0415
     from flashpipe.tasks import step as steps  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def run_tasks(words: list[str]) -> int:
     try:
         check_words(words, task_texts(vars(tasks)), COMMANDS, profile_names(project))
     except PipelineError as error:
-        sys.stderr.write(f"error: {command_line.in_words_typed(error)}\n")
+        sys.stderr.write(f"error: {error}\n")
         return error.status
     steps.failures.clear()
     config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from flashpipe.jobs.request import FOLDER, find_project
-from flashpipe.records.prune import Removal, Rule, loose_blocks, old_backups, old_receipts, remove
-from flashpipe.tasks.step import say
+from flashpipe.records.project_folder import FOLDER, find_project
+from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
+from flashpipe.tasks.step import notify
 from flashpipe.units import format_size
 
 DAYS: Final = 365.0
@@ -49,18 +49,18 @@ def main(argv: list[str]) -> int:
     """Prune the project around the current folder; the exit status."""
     wish = build_parser().parse_args(argv)
     folder = find_project(Path.cwd()) / FOLDER
-    rule, now = Rule(wish.keep_days, max(wish.keep, 1)), time.time()
+    rule, now = PruneRule(wish.keep_days, max(wish.keep, 1)), time.time()
     found = old_receipts(folder / "receipts", rule, now)
     if wish.backups:
         backups = old_backups(folder / "backups", rule, now)
         found += backups
         found += loose_blocks(folder / "backups", [removal.path for removal in backups], now)
     for removal in found:
-        say(_line(removal, folder))
+        notify(_line(removal, folder))
     if wish.dry_run:
-        say(f"{len(found)} files, {_shown(sum(removal.size for removal in found))}, would be removed from {folder}")
+        notify(f"{len(found)} files, {_shown(sum(removal.size for removal in found))}, would be removed from {folder}")
         return 0
-    say(f"{len(found)} files, {_shown(remove(found))}, removed from {folder}")
+    notify(f"{len(found)} files, {_shown(remove(found))}, removed from {folder}")
     return 0
 
 

@@ -18,7 +18,7 @@ from flashpipe.firmware.partition_table import (
     SPIFFS,
     SYSTEM_PARAMETERS,
     TABLE_ADDRESS,
-    settle,
+    place_partitions,
 )
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.values import dataclass
@@ -116,7 +116,7 @@ def _areas_2x(firmware: Firmware, flash_size: int) -> Iterator[tuple[str, Region
 def _areas_3x(firmware: Firmware, flash_size: int) -> Iterator[tuple[str, Region]]:
     yield "partition_table", Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)
     table = firmware.table
-    regions = settle(table, flash_size) if table else {}
+    regions = place_partitions(table, flash_size) if table else {}
     for type_, region in regions.items():
         if type_ in _PARTITIONS:
             yield _PARTITIONS[type_], region

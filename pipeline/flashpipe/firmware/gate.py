@@ -34,7 +34,7 @@ from flashpipe.firmware.boot_image import (
 )
 from flashpipe.firmware.content_type import BOOT_MAGIC, IROM_BASE, OTA_MAGIC, foreign_content, in_words
 from flashpipe.firmware.identify import identify_firmware
-from flashpipe.firmware.overrides import Allowance
+from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.parse import parse_boot_image, refuse_line_endings, refuse_other_chip
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, PartitionTable, named_regions, parse_partitions
 from flashpipe.flash import Region
@@ -53,7 +53,7 @@ SMALLEST_3X: Final = 0x100000
 """NodeMCU 3.x refuses to run on less than 1 MiB (facts: image-flashmap §5.3)."""
 
 
-def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allow: Allowance | None = None) -> None:
+def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allow: Overrides | None = None) -> None:
     """Refuse what cannot work: `parts` at their flash addresses, on a `chip` with `flash_size` bytes of flash.
 
     Without a part at address 0 there is nothing to boot from, so only the single parts are checked.
@@ -62,7 +62,7 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allo
         ImageError: a subclass with its own code for each cause.
         PlanBoundsError: a part does not fit the flash.
     """
-    allow = allow or Allowance()
+    allow = allow or Overrides()
     for address, image in sorted(parts.items()):
         if address:
             with allow.over():
@@ -98,7 +98,7 @@ def check_mode(mode: str, *, chip: str, pins_free: bool = False) -> None:
         )
 
 
-def _check_boot(parts: Mapping[int, Image], allow: Allowance) -> None:
+def _check_boot(parts: Mapping[int, Image], allow: Overrides) -> None:
     with allow.over():
         _check_not_swapped(parts)
     boot = _parse_boot(parts[0], allow)
@@ -110,7 +110,7 @@ def _check_boot(parts: Mapping[int, Image], allow: Allowance) -> None:
             check(parts, boot)
 
 
-def _parse_boot(image: Image, allow: Allowance) -> BootImage:
+def _parse_boot(image: Image, allow: Overrides) -> BootImage:
     try:
         return parse_boot_image(image)
     except ImageChecksumError as error:

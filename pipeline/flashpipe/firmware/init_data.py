@@ -48,7 +48,7 @@ Filler = Literal["", "once", "if-blank", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
-class InitWish:
+class InitDataPolicy:
     """What the profile says about init data."""
 
     source: str = "auto"
@@ -60,7 +60,7 @@ class InitWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class InitDataDecision:
     """What to do with the sector."""
 
     action: Literal["leave", "erase", "write"]
@@ -135,7 +135,9 @@ def read_file(name: str, data: bytes) -> bytes:
     return data[:LENGTH]
 
 
-def decide(wish: InitWish, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]) -> Decision:
+def decide(
+    wish: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
+) -> InitDataDecision:
     """What to do with a sector that will hold `sector` when all else is written.
 
     Args:
@@ -149,42 +151,42 @@ def decide(wish: InitWish, sector: bytes, filler: Filler, *, noted: bool, v05: C
         InitDataError: the default data are needed and not at hand.
     """
     if wish.source == "keep":
-        return Decision("leave", "left alone")
+        return InitDataDecision("leave", "left alone")
     if wish.source != "auto":
         data = _with(wish.data or _required(v05, "init_data: v05"), wish.settings)
         if sector[:LENGTH] == data:
-            return Decision("leave", "as the profile wants them")
-        return Decision("write", f"{wish.source} written, as the profile wants", _filled(data))
+            return InitDataDecision("leave", "as the profile wants them")
+        return InitDataDecision("write", f"{wish.source} written, as the profile wants", _filled(data))
     if state_of(sector) == "valid":
         return _decide_valid(wish, sector)
     return _decide_missing(wish, sector, filler, noted=noted, v05=v05)
 
 
-def _decide_valid(wish: InitWish, sector: bytes) -> Decision:
+def _decide_valid(wish: InitDataPolicy, sector: bytes) -> InitDataDecision:
     data = _with(sector[:LENGTH], wish.settings)
     if data == sector[:LENGTH]:
-        return Decision("leave", "valid")
-    return Decision("write", f"valid, {_said(wish.settings)} set", _filled(data, sector))
+        return InitDataDecision("leave", "valid")
+    return InitDataDecision("write", f"valid, {_said(wish.settings)} set", _filled(data, sector))
 
 
 def _decide_missing(
-    wish: InitWish, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
-) -> Decision:
+    wish: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
+) -> InitDataDecision:
     blank = state_of(sector) == "blank"
     found = "blank" if blank else f"corrupt (first byte {sector[0]:02X})"
     if not filler:
-        return Decision("leave", f"{found}, and who fills them for this firmware is not known")
+        return InitDataDecision("leave", f"{found}, and who fills them for this firmware is not known")
     heals = (filler == "once" and not noted) or filler == "if-blank"
     if heals and not wish.settings:
         if blank:
-            return Decision("leave", "blank, the firmware fills them in when it first runs")
-        return Decision("erase", f"{found}, erased: the firmware fills them in when it first runs", _ERASED)
+            return InitDataDecision("leave", "blank, the firmware fills them in when it first runs")
+        return InitDataDecision("erase", f"{found}, erased: the firmware fills them in when it first runs", _ERASED)
     why = {"once": "the firmware has noted that they are there", "if-blank": "", "nobody": "the firmware has none"}[
         filler
     ]
     why = _said(wish.settings) or why
     data = _with(_required(v05, f"the board's are {found}; {why}"), wish.settings)
-    return Decision("write", f"{found}, version 05 written: {why}", _filled(data))
+    return InitDataDecision("write", f"{found}, version 05 written: {why}", _filled(data))
 
 
 def _required(v05: Callable[[], bytes | None], why: str) -> bytes:
@@ -192,7 +194,8 @@ def _required(v05: Callable[[], bytes | None], why: str) -> bytes:
     if data is None:
         raise InitDataError(
             f"SDK init data are needed ({why}), and no image at hand embeds version 05",
-            "init_data: FILE with esp_init_data_default_v05.bin of the SDK; or run `doit image` on any NodeMCU 2.x or "
+            "init_data: FILE with esp_init_data_default_v05.bin of the SDK;"
+            " or run `flashpipe image` on any NodeMCU 2.x or "
             "3.x image from a URL first: what the cache holds is searched",
         )
     return data

@@ -35,7 +35,7 @@ class Override:
 
 
 @dataclass(slots=True)
-class Allowance:
+class Overrides:
     """What the user allows, while a layout is judged; `used` grows."""
 
     codes: frozenset[str] = frozenset()

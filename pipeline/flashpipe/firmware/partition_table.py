@@ -87,7 +87,7 @@ def _read_table(data: bytes) -> PartitionTable | None:
     return PartitionTable(parts, ends[0] - _MAPPED.start if ends else 0)
 
 
-def settle(table: PartitionTable, flash_size: int) -> dict[int, Region]:
+def place_partitions(table: PartitionTable, flash_size: int) -> dict[int, Region]:
     """Type to region once the firmware has booted on a flash of `flash_size` bytes: sizes "the rest" and 0 resolved.
 
     An item of size 0 has no region: the firmware drops it.
@@ -119,7 +119,9 @@ def settle(table: PartitionTable, flash_size: int) -> dict[int, Region]:
 
 def named_regions(table: PartitionTable, flash_size: int) -> list[tuple[str, Region]]:
     """As `settle`, with names for people: `LFS`, `type 200`."""
-    return [(NAMES.get(type_, f"type {type_}"), region) for type_, region in settle(table, flash_size).items()]
+    return [
+        (NAMES.get(type_, f"type {type_}"), region) for type_, region in place_partitions(table, flash_size).items()
+    ]
 
 
 def has_record(sector: bytes, record_id: int) -> bool:

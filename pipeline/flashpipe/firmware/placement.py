@@ -13,8 +13,8 @@ from typing import Final
 from flashpipe.errors import LfsImageError, LfsPartitionError, SpiffsImageError
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.identify import Firmware
-from flashpipe.firmware.overrides import Allowance
-from flashpipe.firmware.partition_table import LFS, SPIFFS, settle
+from flashpipe.firmware.overrides import Overrides
+from flashpipe.firmware.partition_table import LFS, SPIFFS, place_partitions
 from flashpipe.firmware.spiffs import Place, file_system_at, place_in_partition, places_up_to_2x
 from flashpipe.flash import Region
 from flashpipe.units import format_address, format_size
@@ -30,14 +30,14 @@ _ABSOLUTE, _INTEGRAL = 0x01, 0x02
 _PACKED: Final = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 
 
-def place_lfs(image: Image, firmware: Firmware, flash_size: int, allow: Allowance | None = None) -> int:
+def place_lfs(image: Image, firmware: Firmware, flash_size: int, allow: Overrides | None = None) -> int:
     """The flash address of an LFS image for this firmware; what the image itself is may be overridden.
 
     Raises:
         LfsPartitionError: the firmware has no room for it.
         LfsImageError: it is no such image, or for another firmware or place.
     """
-    region = settle(firmware.table, flash_size).get(LFS) if firmware.table else None
+    region = place_partitions(firmware.table, flash_size).get(LFS) if firmware.table else None
     if region is None:
         raise LfsPartitionError(
             f"{image.name}: {firmware.title()} has no LFS partition",
@@ -49,7 +49,7 @@ def place_lfs(image: Image, firmware: Firmware, flash_size: int, allow: Allowanc
             f"{format_address(region.start)}",
             "build the firmware with a larger LFS, or put less into the image",
         )
-    with (allow or Allowance()).over():
+    with (allow or Overrides()).over():
         _check_lfs(image, firmware, region)
     return region.start
 
@@ -83,7 +83,7 @@ def _check_lfs(image: Image, firmware: Firmware, region: Region) -> None:
             )
 
 
-def place_spiffs(image: Image, firmware: Firmware, flash_size: int, allow: Allowance | None = None) -> int:
+def place_spiffs(image: Image, firmware: Firmware, flash_size: int, allow: Overrides | None = None) -> int:
     """The flash address of a SPIFFS image for this firmware; what the image itself is may be overridden.
 
     Raises:
@@ -103,7 +103,7 @@ def place_spiffs(image: Image, firmware: Firmware, flash_size: int, allow: Allow
             f"{format_address(place.start)}",
             make,
         )
-    with (allow or Allowance()).over():
+    with (allow or Overrides()).over():
         _check_spiffs(image, make)
     return place.start
 
@@ -121,7 +121,7 @@ def _check_spiffs(image: Image, make: str) -> None:
 
 def _spiffs_place(firmware: Firmware, flash_size: int) -> Place | None:
     if firmware.table:
-        region = settle(firmware.table, flash_size).get(SPIFFS)
+        region = place_partitions(firmware.table, flash_size).get(SPIFFS)
         return place_in_partition(region) if region else None
     if firmware.layout == "2.x" and firmware.code_end:
         return next(places_up_to_2x(firmware.code_end, flash_size), None)

@@ -25,7 +25,7 @@ from flashpipe.firmware.partition_table import (
     PartitionTable,
     may_be_partitions,
     parse_partitions,
-    settle,
+    place_partitions,
 )
 from flashpipe.firmware.spiffs import (
     FileSystem,
@@ -73,7 +73,7 @@ class Peek(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ResidentArea:
     """A region on the board with something in it."""
 
     name: str
@@ -84,7 +84,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Resident:
+class BoardContents:
     """What is on a board."""
 
     kind: Kind
@@ -95,10 +95,10 @@ class Resident:
     """`1.5.4.1`, `2.x`, `3.x`; empty where nothing on the board tells."""
     layout: str = ""
     """`2.x`, `3.x-old`, `3.x-new`."""
-    holdings: tuple[Holding, ...] = ()
+    holdings: tuple[ResidentArea, ...] = ()
     files: FileSystem | None = None
 
-    def holding(self, name: str) -> Holding | None:
+    def holding(self, name: str) -> ResidentArea | None:
         """The holding of that name."""
         return next((found for found in self.holdings if found.name == name), None)
 
@@ -107,7 +107,7 @@ class Resident:
         return asdict(self)
 
 
-def from_json(stored: Mapping[str, Any]) -> Resident:
+def from_json(stored: Mapping[str, Any]) -> BoardContents:
     """What `to_json` gave.
 
     Raises:
@@ -115,12 +115,12 @@ def from_json(stored: Mapping[str, Any]) -> Resident:
     """
     files = stored["files"]
     holdings = tuple(
-        Holding(item["name"], Region(**item["region"]), bool(item["blank"])) for item in stored["holdings"]
+        ResidentArea(item["name"], Region(**item["region"]), bool(item["blank"])) for item in stored["holdings"]
     )
-    return Resident(**{**stored, "holdings": holdings, "files": FileSystem(**files) if files else None})
+    return BoardContents(**{**stored, "holdings": holdings, "files": FileSystem(**files) if files else None})
 
 
-def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> Resident:
+def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> BoardContents:
     """Say what the board of `flash_size` bytes holds; `known`: its firmware, where the caller has proof of it."""
     head, mark = (peek.read(Region(at, at + _HEAD)) for at in (0, TABLE_ADDRESS))
     if head[0] not in _BOOTS and not _uniform(head) and not may_be_partitions(mark):
@@ -135,25 +135,27 @@ def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> Reside
     return _that_starts(peek, start, flash_size, known)
 
 
-def without_firmware(peek: Peek, flash_size: int, title: str = "") -> Resident:
+def without_firmware(peek: Peek, flash_size: int, title: str = "") -> BoardContents:
     """A board that starts nothing: blank, unless files have survived, as after a write that somebody else broke off."""
     files = surviving_file_system(peek.read, flash_size)
     if files is None:
-        return Resident("blank", title)
-    return Resident("nodemcu", "no firmware, but files", holdings=(Holding("spiffs", files.region),), files=files)
+        return BoardContents("blank", title)
+    return BoardContents(
+        "nodemcu", "no firmware, but files", holdings=(ResidentArea("spiffs", files.region),), files=files
+    )
 
 
-def _that_starts(peek: Peek, start: bytes, flash_size: int, known: Firmware | None) -> Resident:
+def _that_starts(peek: Peek, start: bytes, flash_size: int, known: Firmware | None) -> BoardContents:
     """By its boot sector, which is no NodeMCU 3.x's; a blank one may have been left by an interrupted write."""
     if start[0] not in _BOOTS and not _uniform(start):
         return without_firmware(peek, flash_size, NOTHING)
     if start[:1] == bytes((BOOT_MAGIC,)) and start[8:12] == _EBOOT:
-        return Resident("foreign", "Arduino sketch")
+        return BoardContents("foreign", "Arduino sketch")
     firmware = known or _identify(peek, start, flash_size)
     if firmware.family == "at":
-        return Resident("factory", firmware.title())
+        return BoardContents("factory", firmware.title())
     if firmware.family != "nodemcu":
-        return Resident("foreign", firmware.title())
+        return BoardContents("foreign", firmware.title())
     return _without_table(peek, firmware, _size_in_header(start, flash_size))
 
 
@@ -227,7 +229,7 @@ def _code_end(peek: Peek, limit: int) -> int:
     return last
 
 
-def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> Resident:
+def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> BoardContents:
     end = flash_size
     places = {
         "rf_cal": Region(end - 0x5000, end - 0x4000),
@@ -239,8 +241,8 @@ def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> Resident:
         files = _as_found(files, firmware.code_end, flash_size)
     holdings = list(_holdings(peek, places, files))
     if files is None and firmware.code_end and firmware.sdk_line not in _MARKED:
-        holdings.append(Holding("spiffs", Region(firmware.code_end, end - 0x4000)))
-    return Resident(
+        holdings.append(ResidentArea("spiffs", Region(firmware.code_end, end - 0x4000)))
+    return BoardContents(
         "nodemcu",
         firmware.title(),
         firmware.version,
@@ -260,8 +262,8 @@ def _as_found(files: FileSystem, code_end: int, flash_size: int) -> FileSystem:
     return FileSystem(start, files.blocks - (start - files.start) // files.block, files.block)
 
 
-def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmware | None) -> Resident:
-    regions = settle(table, flash_size)
+def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmware | None) -> BoardContents:
+    regions = place_partitions(table, flash_size)
     cal = regions.get(RF_CAL)
     layout = {0xB000: "3.x-old", 0xD000: "3.x-new"}.get(cal.start if cal else 0, "")
     files = None
@@ -271,23 +273,23 @@ def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmw
     places = {name: regions[type_] for type_, name in _PARAMETERS.items() if type_ in regions}
     holdings = list(_holdings(peek, places, files))
     if LFS in regions:
-        holdings.append(Holding("lfs", regions[LFS], blank=_is_blank(peek, regions[LFS].start)))
-    resident = Resident(
+        holdings.append(ResidentArea("lfs", regions[LFS], blank=_is_blank(peek, regions[LFS].start)))
+    resident = BoardContents(
         "nodemcu", "NodeMCU 3.x", "", "3.x", layout, tuple(sorted(holdings, key=lambda item: item.region)), files
     )
     return replace(resident, title=known.title(), version=known.version) if known else resident
 
 
-def _holdings(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[Holding]:
+def _holdings(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[ResidentArea]:
     for name, region in places.items():
         if name == "phy_init":
             # What does not begin like init data the firmware or `init_data` replaces: nothing to keep.
             if peek.read(Region(region.start, region.start + 4))[0] == _INIT_MARK:
-                yield Holding(name, region)
+                yield ResidentArea(name, region)
         elif any(not _is_blank(peek, sector.start) for sector in region.split(SECTOR_SIZE)):
-            yield Holding(name, region)
+            yield ResidentArea(name, region)
     if files:
-        yield Holding("spiffs", files.region)
+        yield ResidentArea("spiffs", files.region)
 
 
 def _is_blank(peek: Peek, address: int) -> bool:

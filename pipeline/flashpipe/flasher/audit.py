@@ -8,19 +8,19 @@ from itertools import groupby
 from flashpipe.board.session.session import Session
 from flashpipe.errors import DriftError
 from flashpipe.flash import Region, merge
-from flashpipe.flasher.model import Holding, Outcome
+from flashpipe.flasher.model import Outcome, VerifiedRegion
 from flashpipe.flasher.verified_regions import FIRMWARE
-from flashpipe.records.history import Kept, Row
+from flashpipe.records.history import HistoryRow, Kept
 from flashpipe.values import dataclass
 
 SAME, CHANGED, NOTED = "as recorded", "changed", "not on record before: noted now"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditFinding:
     """What was found where a receipt says something."""
 
-    row: Row
+    row: HistoryRow
     md5: str
     """Of what stands there now, hex."""
 
@@ -32,7 +32,7 @@ class Finding:
         return SAME if self.row.md5 == self.md5 else CHANGED
 
 
-def audit(session: Session, rows: Sequence[Row]) -> list[Finding]:
+def audit(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:
     """Ask the board for the digest of every region that its receipts speak of.
 
     Raises:
@@ -41,12 +41,12 @@ def audit(session: Session, rows: Sequence[Row]) -> list[Finding]:
     return session.climb(lambda: _ask(session, rows))
 
 
-def _ask(session: Session, rows: Sequence[Row]) -> list[Finding]:
-    total, done, found = sum(row.region.size for row in rows), 0, list[Finding]()
+def _ask(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:
+    total, done, found = sum(row.region.size for row in rows), 0, list[AuditFinding]()
     with session.step("audit", "digests of all that its receipts speak of") as result:
         progress = session.progress("audit")
         for row in rows:
-            found.append(Finding(row, session.link.md5(row.region).hex()))
+            found.append(AuditFinding(row, session.link.md5(row.region).hex()))
             done += row.region.size
             progress(done, total)
         changed = sum(finding.row.region.size for finding in found if finding.state == CHANGED)
@@ -54,7 +54,7 @@ def _ask(session: Session, rows: Sequence[Row]) -> list[Finding]:
     return found
 
 
-def outcome(session: Session, findings: Sequence[Finding]) -> Outcome:
+def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
     """What the audit leaves on record: what the firmware keeps, as it is now.
 
     Raises:
@@ -67,17 +67,18 @@ def outcome(session: Session, findings: Sequence[Finding]) -> Outcome:
         places = ", ".join(str(region) for region in merge(finding.row.region for finding in drift))
         raise DriftError(
             f"{device.port}: the firmware of board {device.mac} differs at {places} from receipt {receipts}",
-            "`doit flash` or `doit restore` writes what differs; `doit backup` first keeps what is there now",
+            "`flashpipe flash` or `flashpipe restore` writes what differs;"
+            " `flashpipe backup` first keeps what is there now",
         )
     holds = tuple(
-        Holding(finding.row.region, finding.row.kind, finding.row.what, finding.md5)
+        VerifiedRegion(finding.row.region, finding.row.kind, finding.row.what, finding.md5)
         for finding in findings
         if finding.row.kind != FIRMWARE
     )
     return Outcome("audited", device, reason="the firmware is what its receipt says", holds=holds, reference=receipts)
 
 
-def lines(findings: Iterable[Finding], doubtful: Sequence[Kept]) -> list[str]:
+def lines(findings: Iterable[AuditFinding], doubtful: Sequence[Kept]) -> list[str]:
     """The result for people: one line for each stretch of one kind and one finding."""
     told = []
     for (kind, what, state, receipt), group in groupby(findings, key=_what):
@@ -89,5 +90,5 @@ def lines(findings: Iterable[Finding], doubtful: Sequence[Kept]) -> list[str]:
     return told
 
 
-def _what(finding: Finding) -> tuple[str, str, str, str]:
+def _what(finding: AuditFinding) -> tuple[str, str, str, str]:
     return finding.row.kind, finding.row.what, finding.state, finding.row.receipt

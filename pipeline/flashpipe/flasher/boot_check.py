@@ -11,7 +11,7 @@ from flashpipe.board.boot.expectations import WORDS, resolve
 from flashpipe.board.boot.watcher import Verdict, accepts
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
-from flashpipe.flasher.model import BootWish
+from flashpipe.flasher.model import BootExpectation
 from flashpipe.records import journal
 
 BOOT_ERRORS: Final[dict[str, type[BootError]]] = {
@@ -41,8 +41,8 @@ PREDICTED: Final = " (virtual board: predicted from the image, firmware not exec
 
 def judge(
     session: Session,
-    wish: BootWish,
-    entry: journal.Entry | None,
+    wish: BootExpectation,
+    entry: journal.JournalEntry | None,
     *,
     is_nodemcu: bool,
     mode: str = "",
@@ -91,7 +91,7 @@ def explain(verdict: Verdict, mode: str) -> Verdict:
     return replace(verdict, kind="wrong-mode", summary=summary)
 
 
-def boot_error(port: str, verdict: Verdict, wish: BootWish) -> BootError:
+def boot_error(port: str, verdict: Verdict, wish: BootExpectation) -> BootError:
     """The error for a verdict that does not pass; carries the verdict as `verdict`."""
     kind = BOOT_ERRORS.get(verdict.kind, BootUnexpectedError)
     wished = {"auto": "NodeMCU", "nodemcu": "NodeMCU", "any": "a sign of life"}.get(wish.expect, f'"{wish.expect}"')

@@ -8,7 +8,7 @@ from flashpipe.board.loader.chips import describe_flash
 from flashpipe.board.session.session import Device
 from flashpipe.errors import FlashModeError, FlashSizeError, FlashUnknownError, WrongBoardError, WrongChipError
 from flashpipe.firmware.image import check_mode
-from flashpipe.firmware.overrides import Allowance, Override
+from flashpipe.firmware.overrides import Override, Overrides
 from flashpipe.flash import SIZE_BYTES, SIZE_CODES
 from flashpipe.flasher.model import Policy
 from flashpipe.plan.make import FlashPlan, with_real_size
@@ -17,7 +17,7 @@ from flashpipe.units import format_size
 
 def check_mac(device: Device, policy: Policy) -> tuple[Override, ...]:
     """Raises WrongBoardError unless the profile's `boards` admit this MAC; gives what `allow` overrode."""
-    allow = Allowance(policy.allow)
+    allow = Overrides(policy.allow)
     if policy.boards and device.mac not in policy.boards:
         allow.judge(
             WrongBoardError(
@@ -38,7 +38,7 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
         FlashUnknownError: nobody knows the size of this flash part.
         FlashModeError: the chip or its flash part cannot do the plan's mode.
     """
-    allow = Allowance(policy.allow, [*plan.overridden, *check_mac(device, policy)])
+    allow = Overrides(policy.allow, [*plan.overridden, *check_mac(device, policy)])
     if device.family != plan.chip:
         allow.judge(
             WrongChipError(
@@ -65,7 +65,7 @@ def _check_mode(mode: str, device: Device) -> None:
         )
 
 
-def _check_size(plan: FlashPlan, device: Device, policy: Policy, allow: Allowance) -> None:
+def _check_size(plan: FlashPlan, device: Device, policy: Policy, allow: Overrides) -> None:
     if device.flash_size is None:
         unknown = FlashUnknownError(
             f"{device.port}: flash ID {device.flash_id:#08x} is of no known size",

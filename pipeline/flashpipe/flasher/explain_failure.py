@@ -26,7 +26,7 @@ from flashpipe.flash import Region
 from flashpipe.records import journal, receipt
 
 if TYPE_CHECKING:
-    from flashpipe.jobs.board_job import Board
+    from flashpipe.jobs.board_job import BoardRun
     from flashpipe.plan.make import FlashPlan
 
 OFFER: Final = "`flashpipe bundle` collects what is known for whoever shall help"
@@ -46,7 +46,7 @@ def explain(error: PipelineError) -> None:
         error.diagnosis = judge(Evidence(error.code, error.message))
 
 
-def explain_on(board: Board, session: Session, error: PipelineError, plan: FlashPlan | None) -> None:
+def explain_on(board: BoardRun, session: Session, error: PipelineError, plan: FlashPlan | None) -> None:
     """Look at the board after a failure and give the error its diagnosis; keeps the evidence for a bundle."""
     chunks = session.tape.chunks()
     step = session.doing
@@ -85,7 +85,7 @@ def _wanted(plan: FlashPlan) -> postmortem.Wanted:
 
 
 def _evidence(
-    board: Board,
+    board: BoardRun,
     session: Session,
     error: PipelineError,
     plan: FlashPlan | None,
@@ -146,7 +146,7 @@ def _garbled_rates(chunks: list[Chunk]) -> int:
     return sum(garbage_bytes(data) >= _FEW for data in said.values())
 
 
-def _expected(board: Board) -> str:
+def _expected(board: BoardRun) -> str:
     with suppress(PipelineError):
         return board.request.boot_wish().expect
     return ""

@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.board.loader.writer import Piece, holds
+from flashpipe.board.loader.writer import FlashPiece, matches
 from flashpipe.board.session.session import Session
 from flashpipe.errors import KeepError
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.overrides import Override
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, with_places
-from flashpipe.firmware.survey import Resident, from_json, survey, without_firmware
+from flashpipe.firmware.survey import BoardContents, from_json, survey, without_firmware
 from flashpipe.flash import SECTOR_SIZE, Region, merge
 from flashpipe.flasher.model import Policy, Probe
 from flashpipe.flasher.probe import pieces, placed
-from flashpipe.plan.area_decisions import Wish
-from flashpipe.plan.keep import BOARDS, Decision, decide, insisted_losses, lines, refuse, told_loss
+from flashpipe.plan.area_decisions import KeepPolicy
+from flashpipe.plan.keep import BOARDS, KeepDecision, decide, insisted_losses, lines, refuse, told_loss
 from flashpipe.plan.make import FlashPlan, fitted
 from flashpipe.records import journal
 from flashpipe.records.backups import Store
@@ -33,7 +33,7 @@ _WORD: Final = 4
 """The flash controller reads whole words (facts: esp8266-protocol §3)."""
 
 
-def adapt(session: Session, found: Probe, policy: Policy) -> Probe:
+def fit_to_board(session: Session, found: Probe, policy: Policy) -> Probe:
     """What shall be written to this board, and what is left alone on it; called once a write is due. Reads only.
 
     Raises:
@@ -43,18 +43,18 @@ def adapt(session: Session, found: Probe, policy: Policy) -> Probe:
     with session.step("survey", "what the board holds") as result:
         resident = _resident(session, found)
         result.append(resident.title or "no firmware")
-        decision = decide(found.plan, resident, wish_of(policy), asked=policy.ask is not None)
+        decision = decide(found.plan, resident, keep_policy(policy), asked=policy.ask is not None)
         plan = fitted(found.plan, _changes(session, found, policy, decision))
     ignored = tuple(merge([*found.ignored, *decision.split]))
     return replace(found, plan=plan, ignored=ignored, decision=decision)
 
 
-def wish_of(policy: Policy) -> Wish:
+def keep_policy(policy: Policy) -> KeepPolicy:
     """What shall be kept, by profile and command line."""
-    return Wish(frozenset(policy.keep), stated=policy.insists, allowed=KeepError.code in policy.allow)
+    return KeepPolicy(frozenset(policy.keep), stated=policy.insists, allowed=KeepError.code in policy.allow)
 
 
-def secure(session: Session, found: Probe, policy: Policy) -> Probe:
+def back_up_losses(session: Session, found: Probe, policy: Policy) -> Probe:
     """Say what will be kept and lost, ask where that is due, and back up; called before the first erase.
 
     Raises:
@@ -66,7 +66,7 @@ def secure(session: Session, found: Probe, policy: Policy) -> Probe:
         return found
     for line in lines(decision):
         session.say(line)
-    wish = wish_of(policy)
+    wish = keep_policy(policy)
     losses, overridden = insisted_losses(decision, wish), found.overridden
     if losses:
         text = "; ".join(told_loss(fate) for fate in losses)
@@ -107,11 +107,11 @@ class _Peek:
         if region.size < SECTOR_SIZE:
             return b""
         piece = next((piece for piece in self._planned if piece.region.contains(region)), None)
-        return piece.cut(region) if piece and holds(self._session.link, piece, region) else b""
+        return piece.cut(region) if piece and matches(self._session.link, piece, region) else b""
 
-    def holds(self, piece: Piece, region: Region) -> bool:
+    def matches(self, piece: FlashPiece, region: Region) -> bool:
         """Whether the board has the piece's bytes there."""
-        return holds(self._session.link, piece, region)
+        return matches(self._session.link, piece, region)
 
     def is_blank(self, region: Region) -> bool:
         self._session.check_stop()
@@ -123,7 +123,7 @@ def _interrupted(found: Probe) -> bool:
     return found.entry.state == "writing" and bool(found.entry.before)
 
 
-def _resident(session: Session, found: Probe) -> Resident:
+def _resident(session: Session, found: Probe) -> BoardContents:
     """What the board holds; after an interrupted run, what it held before that."""
     if _interrupted(found):
         try:
@@ -143,18 +143,22 @@ def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
     piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
     # Without the byte that some firmware sets itself (facts: image-flashmap §4.3); the longer part first.
     parts = (Region(HEADER_SIZE_BYTE.end, SECTOR_SIZE), Region(0, HEADER_SIZE_BYTE.start))
-    if plan.firmware.family == "unknown" or not piece or not all(peek.holds(piece, part) for part in parts):
+    if plan.firmware.family == "unknown" or not piece or not all(peek.matches(piece, part) for part in parts):
         return None
     return plan.firmware
 
 
-def _known(peek: _Peek, entry: journal.Entry) -> Firmware | None:
+def _known(peek: _Peek, entry: journal.JournalEntry) -> Firmware | None:
     """The firmware that the journal remembers, if the board still starts with its first sector."""
-    told = entry.firmware
-    if entry.state != "clean" or not told or told.get("start") != start_digest(peek.read(Region(0, SECTOR_SIZE))):
+    remembered = entry.firmware
+    if (
+        entry.state != "clean"
+        or not remembered
+        or remembered.get("start") != start_digest(peek.read(Region(0, SECTOR_SIZE)))
+    ):
         return None
-    family, version, sdk_line, layout = (str(told.get(name, "")) for name in _REMEMBERED)
-    end = str(told.get("code_end", ""))
+    family, version, sdk_line, layout = (str(remembered.get(name, "")) for name in _REMEMBERED)
+    end = str(remembered.get("code_end", ""))
     return Firmware(
         family, version=version, sdk_line=sdk_line, layout=layout, code_end=int(end) if end.isdecimal() else 0
     )
@@ -168,7 +172,9 @@ def start_digest(sector: bytes) -> str:
 # --- what has to be changed in the plan ------------------------------------------------------------------------------
 
 
-def _changes(session: Session, found: Probe, policy: Policy, decision: Decision) -> Iterator[tuple[int, bytes, str]]:
+def _changes(
+    session: Session, found: Probe, policy: Policy, decision: KeepDecision
+) -> Iterator[tuple[int, bytes, str]]:
     if decision.places:
         for segment in found.plan.segments:
             if segment.region.contains(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)):
@@ -208,7 +214,7 @@ def journal_fields(found: Probe, state: journal.State) -> dict[str, Any]:
     return {"kept": kept, "placed": {**before, **given}, "firmware": remembered}
 
 
-def told(found: Probe) -> dict[str, Any]:
+def keep_summary(found: Probe) -> dict[str, Any]:
     """The decision, for the receipt."""
     decision = found.decision
     if decision is None:

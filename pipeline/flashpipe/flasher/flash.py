@@ -11,15 +11,15 @@ from dataclasses import replace
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Device, Session
-from flashpipe.digests import held
+from flashpipe.digests import region_digests
 from flashpipe.errors import BootError, PipelineError, VerifyError
 from flashpipe.flash import Region, merge
 from flashpipe.flasher.board_layout import mode_of
 from flashpipe.flasher.checks import check_board, check_mac
-from flashpipe.flasher.fit_to_board import adapt, journal_fields, secure, told
-from flashpipe.flasher.init_data import mend
+from flashpipe.flasher.fit_to_board import back_up_losses, fit_to_board, journal_fields, keep_summary
+from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Outcome, Policy, Probe
-from flashpipe.flasher.probe import compare, pieces, settled_parts
+from flashpipe.flasher.probe import compare, firmware_owned_parts, pieces
 from flashpipe.flasher.verified_regions import of_blank, of_plan
 from flashpipe.flasher.write import Work, check
 from flashpipe.plan.make import FlashPlan
@@ -41,18 +41,18 @@ def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
             entry = _record(session, found, policy, "clean", entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
     probed = found
-    found = session.climb(lambda: mend(session, adapt(session, probed, policy), policy))
+    found = session.climb(lambda: with_init_data(session, fit_to_board(session, probed, policy), policy))
     dirty = everything(found) if found.forced else session.climb(lambda: compare(session, found))
     if not dirty:
         reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
         session.say(reason)
         entry = _record(session, found, policy, "clean", found.entry.backup)
         return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=reason))
-    found = secure(session, found, policy)
+    found = back_up_losses(session, found, policy)
     try:
         return _change(session, found, policy, dirty)
     except PipelineError as error:
-        error.keeping = told(found)
+        error.keeping = keep_summary(found)
         raise
 
 
@@ -62,10 +62,10 @@ def everything(found: Probe) -> list[Region]:
 
 
 def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region]) -> Outcome:
-    refuge = _refuge(session, found, policy)
+    refuge = _rollback_backup(session, found, policy)
     _record(session, found, policy, "writing", refuge)
     work = Work(session, found, dirty, policy.read_back)
-    done = Outcome("broken-off", found.device, reason=found.reason, keeping=told(found), backup=refuge)
+    done = Outcome("broken-off", found.device, reason=found.reason, keeping=keep_summary(found), backup=refuge)
     try:
         session.climb(work.attempt)
     except PipelineError as error:  # the receipt says how far it came
@@ -77,7 +77,7 @@ def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region])
     return _finish(session, found, policy, entry, done)
 
 
-def _refuge(session: Session, found: Probe, policy: Policy) -> str:
+def _rollback_backup(session: Session, found: Probe, policy: Policy) -> str:
     """Id of the backup to go back to; empty where none is wished for or possible."""
     if not policy.rollback:
         return ""
@@ -86,7 +86,7 @@ def _refuge(session: Session, found: Probe, policy: Policy) -> str:
     return rollback.prepare(session, found, policy)
 
 
-def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry, done: Outcome) -> Outcome:
+def _finish(session: Session, found: Probe, policy: Policy, entry: journal.JournalEntry, done: Outcome) -> Outcome:
     done = replace(done, plan=found.plan, holds=of_plan(found), whole=True, overridden=found.overridden)
     if not policy.boot.check:
         session.leave()
@@ -98,24 +98,24 @@ def _finish(session: Session, found: Probe, policy: Policy, entry: journal.Entry
     from flashpipe.flasher import mode_retry as moderetry  # noqa: PLC0415  only a watched boot needs them
     from flashpipe.flasher import rollback  # noqa: PLC0415  only a watched boot needs them
 
-    def look(now: Probe = found, record: journal.Entry = entry) -> Verdict:
+    def look(now: Probe = found, record: journal.JournalEntry = entry) -> Verdict:
         mode = next((mode_of(segment.data) for segment in now.plan.segments if segment.address == 0), "")
         is_nodemcu = now.plan.firmware.family == "nodemcu"
         return booting.judge(session, policy.boot, record, is_nodemcu=is_nodemcu, mode=mode)
 
     try:
-        verdict = luastage.first_look(session, policy.lua, look)
+        verdict = luastage.first_boot_check(session, policy.lua, look)
     except BootError as error:
         started = moderetry.retry(session, found, policy, entry, error)
         if isinstance(started, moderetry.Started):
             done = replace(done, holds=of_plan(started.found), reason=f"{done.reason}; {started.advice}")
             done = replace(done, verdict=started.verdict)
-            return luastage.settle(session, policy.lua, done, lambda: look(started.found, started.entry))
+            return luastage.apply_lua_policy(session, policy.lua, done, lambda: look(started.found, started.entry))
         started.done = done  # the receipt says what was written all the same
         if done.outcome == "skipped":
             started.hint += "; force=1 writes everything again"
         raise rollback.put_back(session, policy, entry, started) from error
-    return luastage.settle(session, policy.lua, replace(done, verdict=verdict), look)
+    return luastage.apply_lua_policy(session, policy.lua, replace(done, verdict=verdict), look)
 
 
 def erase(session: Session, policy: Policy) -> Outcome:
@@ -127,7 +127,7 @@ def erase(session: Session, policy: Policy) -> Outcome:
     """
     device = session.connected()
     overridden = check_mac(device, policy)
-    entry = journal.Entry(device.mac, state="writing", project=policy.project, port=session.port)
+    entry = journal.JournalEntry(device.mac, state="writing", project=policy.project, port=session.port)
     journal.write(entry)
     whole = Region(0, device.flash_size or 0)
 
@@ -136,7 +136,7 @@ def erase(session: Session, policy: Policy) -> Outcome:
             session.link.erase_all()
             result.append("whole flash")
         if whole.size:
-            blank = writer.Piece(0, b"\xff" * whole.size)
+            blank = writer.FlashPiece(0, b"\xff" * whole.size)
             with session.step("verify", "is it blank?") as result:
                 writer.verify(session.link, [blank], [whole], session.progress("verify"))
                 result.append(f"{format_size(whole.size)} blank")
@@ -159,7 +159,7 @@ def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
     entry = journal.read(device.mac)
 
     def work() -> VerifyError | None:
-        ignored = settled_parts(session, plan, entry)
+        ignored = firmware_owned_parts(session, plan, entry)
         regions = merge(part for segment in plan.segments for part in segment.region.without(ignored))
         try:
             check(session, pieces(plan), regions, read_back=policy.read_back, written=False)
@@ -182,10 +182,12 @@ def named_state(error: PipelineError, device: Device | None) -> str:
     return f"board {entry.mac} {entry.half_done} ({error.code}); run the same command again: it continues"
 
 
-def _record(session: Session, found: Probe, policy: Policy, state: journal.State, backup: str = "") -> journal.Entry:
+def _record(
+    session: Session, found: Probe, policy: Policy, state: journal.State, backup: str = ""
+) -> journal.JournalEntry:
     verified = found.plan.segments if state == "clean" else ()
     return journal.write(
-        journal.Entry(
+        journal.JournalEntry(
             mac=found.device.mac,
             state=state,
             plan=found.plan.fingerprint,
@@ -193,7 +195,7 @@ def _record(session: Session, found: Probe, policy: Policy, state: journal.State
             project=policy.project,
             port=session.port,
             backup=backup,
-            held=tuple(held(segment.address, segment.data) for segment in verified),
+            held=tuple(region_digests(segment.address, segment.data) for segment in verified),
             **journal_fields(found, state),
         )
     )

@@ -10,8 +10,17 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import ImageError, InitDataError
 from flashpipe.firmware.boot_image import read_image
 from flashpipe.firmware.flash_map import Volatile, areas
-from flashpipe.firmware.init_data import LENGTH, Decision, Filler, decide, filler_of, find_v05, images_at_hand, state_of
-from flashpipe.firmware.overrides import Allowance
+from flashpipe.firmware.init_data import (
+    LENGTH,
+    Filler,
+    InitDataDecision,
+    decide,
+    filler_of,
+    find_v05,
+    images_at_hand,
+    state_of,
+)
+from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.partition_table import PHY_DONE_ID, TABLE_ADDRESS, has_record
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.flasher.model import Policy, Probe
@@ -20,7 +29,7 @@ from flashpipe.plan.make import FlashPlan, fitted
 _TABLE: Final = Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)
 
 
-def mend(session: Session, found: Probe, policy: Policy) -> Probe:
+def with_init_data(session: Session, found: Probe, policy: Policy) -> Probe:
     """The probe with what this board needs beside the plan; call it when the plan is settled.
 
     Raises:
@@ -34,7 +43,7 @@ def mend(session: Session, found: Probe, policy: Policy) -> Probe:
         return found
     if wish.settings and wish.source == "auto":
         sector = _after(session, found, place)  # the rest of the sector stays as it is
-    allow = Allowance(policy.allow)
+    allow = Overrides(policy.allow)
     try:
         decision = _decide(session, found, policy, sector)
     except InitDataError as error:
@@ -45,7 +54,7 @@ def mend(session: Session, found: Probe, policy: Policy) -> Probe:
     return _with(session, found, place, decision)
 
 
-def _decide(session: Session, found: Probe, policy: Policy, sector: bytes) -> Decision:
+def _decide(session: Session, found: Probe, policy: Policy, sector: bytes) -> InitDataDecision:
     plan = found.plan
     filler = _filler(plan)
     noted = filler == "once" and has_record(_after(session, found, _TABLE), PHY_DONE_ID)
@@ -53,7 +62,7 @@ def _decide(session: Session, found: Probe, policy: Policy, sector: bytes) -> De
     return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(chain(own, images_at_hand())))
 
 
-def _with(session: Session, found: Probe, place: Region, decision: Decision) -> Probe:
+def _with(session: Session, found: Probe, place: Region, decision: InitDataDecision) -> Probe:
     """The sector becomes part of what is written to this board, and is ignored no longer."""
     told = f"SDK init data at {place.start:#08x}: {decision.why}"
     reason, difference = f"{found.reason}; {told}", found.difference

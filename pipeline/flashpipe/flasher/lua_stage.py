@@ -16,7 +16,7 @@ from typing import Final
 from flashpipe.board.boot import watch as watching
 from flashpipe.board.boot.watcher import BootWatcher, Verdict, accepts
 from flashpipe.board.lua import acceptance
-from flashpipe.board.lua.acceptance import Acceptance, Finding, LuaWish
+from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
 from flashpipe.board.lua.console import FIND_S, Console, Ran, find_console
 from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import read_node
@@ -34,7 +34,7 @@ from flashpipe.errors import (
     StartFileError,
 )
 from flashpipe.flasher.boot_check import PREDICTED, boot_error
-from flashpipe.flasher.model import BootWish, Outcome
+from flashpipe.flasher.model import BootExpectation, Outcome
 from flashpipe.records.receipt import mask
 
 ROUND_S: Final = 4.0
@@ -55,8 +55,9 @@ PARKED: Final = "init.lua.bad"
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
 ERASE: Final = (
-    "`doit erase … yes=1`, then `doit flash …`: firmware and the profile's files come back, all others are gone"
-    " (`doit backup` first)"
+    "`flashpipe erase … yes=1`, then `flashpipe flash …`: firmware and the profile's files come back,"
+    " all others are gone"
+    " (`flashpipe backup` first)"
 )
 _START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
 _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n]*)", re.MULTILINE)
@@ -100,7 +101,7 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
     return verdict
 
 
-def first_look(session: Session, wish: LuaWish, look: Callable[[], Verdict]) -> Verdict:
+def first_boot_check(session: Session, wish: LuaPolicy, look: Callable[[], Verdict]) -> Verdict:
     """Judge the boot; where Lua panics over an init.lua that the profile replaces anyway, put that one aside first.
 
     Raises:
@@ -109,13 +110,13 @@ def first_look(session: Session, wish: LuaWish, look: Callable[[], Verdict]) -> 
     try:
         return look()
     except BootPanicError:
-        if not any(file.name == START for file in wish.files) or not park(session, session.rate):
+        if not any(file.name == START for file in wish.files) or not disable_init_lua(session, session.rate):
             raise
     session.say(f"the init.lua on the board panicked: it was renamed to {PARKED}, the profile's takes its place")
     return look()
 
 
-def settle(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
+def apply_lua_policy(session: Session, wish: LuaPolicy, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
     """Carry out what the profile wants of a NodeMCU that has just booted well.
 
     Args:
@@ -138,14 +139,14 @@ def settle(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Ve
         mine = any(file.name == START for file in wish.files)
         if type(error) not in _DISTURBED or not mine:
             raise
-        if not park(session):
+        if not disable_init_lua(session):
             error.hint += f"; if {START} on the board holds it: {ERASE}"
             raise
         session.say(f"the init.lua on the board disturbed its console: it was renamed to {PARKED}, trying again")
     return _carry_out(session, wish, done, look)
 
 
-def _carry_out(session: Session, wish: LuaWish, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
+def _carry_out(session: Session, wish: LuaPolicy, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
     try:
         console = find_console(session, session.rate, limit_s=ROUND_S, waiting=session.progress("console"))
         found = accept(session, console, wish.acceptance, done.verdict.log, lambda seen: _keep(done, seen))
@@ -161,7 +162,7 @@ def _carry_out(session: Session, wish: LuaWish, done: Outcome, look: Callable[[]
     return done
 
 
-def _keep(done: Outcome, found: Sequence[Finding]) -> Outcome:
+def _keep(done: Outcome, found: Sequence[AcceptanceFinding]) -> Outcome:
     return replace(done, acceptance=tuple(found))
 
 
@@ -173,8 +174,8 @@ def accept(
     console: Console,
     wish: Acceptance,
     banner: str,
-    keep: Callable[[Sequence[Finding]], Outcome | None] = lambda _: None,
-) -> list[Finding]:
+    keep: Callable[[Sequence[AcceptanceFinding]], Outcome | None] = lambda _: None,
+) -> list[AcceptanceFinding]:
     """Compare the running firmware with what is demanded, and run the Lua file that decides.
 
     `keep` makes what the error of a failure carries for the receipt.
@@ -185,7 +186,7 @@ def accept(
     """
     if not wish.asks and wish.run is None:
         return []
-    findings: list[Finding] = []
+    findings: list[AcceptanceFinding] = []
     try:
         with session.step("accept", "asking the firmware what it is") as result:
             if wish.asks:
@@ -200,7 +201,7 @@ def accept(
     return findings
 
 
-def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFile) -> Finding:
+def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFile) -> AcceptanceFinding:
     def enough(output: str) -> bool:
         return bool(wish.prints) and acceptance.printed(wish.prints, output)
 
@@ -209,7 +210,7 @@ def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFil
     last = f'; it printed "{mask(said[-1])[:60]}" last' if said else "; it printed nothing"
     what = f"print {wish.prints}" if wish.prints else "come to its end"
     if enough(ran.output) or (not wish.prints and ran.ended and not ran.error):
-        return Finding(file.name, wish.prints, f"did {what}", passed=True)
+        return AcceptanceFinding(file.name, wish.prints, f"did {what}", passed=True)
     why = f"raised an error: {mask(ran.error)[:120]}" if ran.error else f"did not {what} within {wish.timeout_s:g} s"
     raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)
 
@@ -317,7 +318,7 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
         verdict = watching.watch(session, watcher, RESTART_S)
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if not accepts("nodemcu", verdict, image_is_nodemcu=True):
-        raise boot_error(session.port, verdict, BootWish(expect="nodemcu"))
+        raise boot_error(session.port, verdict, BootExpectation(expect="nodemcu"))
     return verdict
 
 
@@ -333,7 +334,7 @@ def _listen(session: Session, seconds: float) -> str:
 
 def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
     message = f"{session.port}: the board does not survive its new init.lua: {mask(why.strip())}"
-    if park(session, baud):
+    if disable_init_lua(session, baud):
         return StartFileError(message, f"it was renamed to {PARKED}: the board is at its prompt; correct it, run again")
     return StartFileError(
         message,
@@ -341,7 +342,7 @@ def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
     )
 
 
-def park(session: Session, baud: int = 115200) -> bool:
+def disable_init_lua(session: Session, baud: int = 115200) -> bool:
     """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows; whether it worked."""
     with session.step("rescue", "waiting for a prompt") as result:
         if session.resets_by_wire:

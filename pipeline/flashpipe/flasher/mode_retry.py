@@ -12,7 +12,7 @@ from typing import Final
 from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
-from flashpipe.digests import held
+from flashpipe.digests import region_digests
 from flashpipe.errors import BootError
 from flashpipe.flash import MODE_CODES, SECTOR_SIZE, Region
 from flashpipe.flasher.boot_check import judge
@@ -36,7 +36,7 @@ class Started:
 
     found: Probe
     """With the plan that the board holds now."""
-    entry: journal.Entry
+    entry: journal.JournalEntry
     verdict: Verdict
     advice: str
 
@@ -60,7 +60,7 @@ def with_mode(plan: FlashPlan, mode: str) -> FlashPlan:
 
 
 def retry(
-    session: Session, found: Probe, policy: Policy, entry: journal.Entry, error: BootError
+    session: Session, found: Probe, policy: Policy, entry: journal.JournalEntry, error: BootError
 ) -> Started | BootError:
     """After a boot that failed: other modes, where the profile allows it; else, or in vain, the failure to tell.
 
@@ -91,10 +91,10 @@ def retry(
     return last  # every part can be read in dout: what fails there is not the mode
 
 
-def _put_header(session: Session, plan: FlashPlan, entry: journal.Entry) -> journal.Entry:
+def _put_header(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> journal.JournalEntry:
     """Write and verify the sector with the header; the journal's entry of what the board holds then."""
     (first,) = (segment for segment in plan.segments if segment.address == 0)
-    piece = writer.Piece(0, first.data[:SECTOR_SIZE])
+    piece = writer.FlashPiece(0, first.data[:SECTOR_SIZE])
     sector = Region(0, SECTOR_SIZE)
 
     def work() -> None:
@@ -114,7 +114,7 @@ def _put_header(session: Session, plan: FlashPlan, entry: journal.Entry) -> jour
             plan=plan.fingerprint,
             verdict="not-checked",
             passed=False,
-            held=tuple(held(segment.address, segment.data) for segment in plan.segments),
+            held=tuple(region_digests(segment.address, segment.data) for segment in plan.segments),
             firmware={**entry.firmware, "start": start_digest(piece.data)},
         )
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
-from flashpipe.board.lua.acceptance import NO_WISH, Finding, LuaWish
+from flashpipe.board.lua.acceptance import NO_WISH, AcceptanceFinding, LuaPolicy
 from flashpipe.board.session.session import Device
-from flashpipe.firmware.init_data import InitWish
+from flashpipe.firmware.init_data import InitDataPolicy
 from flashpipe.firmware.overrides import Override
 from flashpipe.flash import Region
-from flashpipe.plan.keep import Decision
+from flashpipe.plan.keep import KeepDecision
 from flashpipe.plan.make import KEPT_AREAS, FlashPlan, Segment
 from flashpipe.records import journal
 from flashpipe.values import dataclass
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class BootWish:
+class BootExpectation:
     """What counts as a good boot."""
 
     check: bool = True
@@ -37,7 +37,7 @@ class Policy:
 
     boards: tuple[str, ...] = ()
     """MACs that may be written, lower case; empty: any."""
-    boot: BootWish = BootWish()
+    boot: BootExpectation = BootExpectation()
     force: bool = False
     trust_journal: bool = False
     """`check=mac`: believe the journal instead of reading digests."""
@@ -50,9 +50,9 @@ class Policy:
     """The profile itself says so: what cannot be kept is then a refusal."""
     ask: Callable[[str], bool] | None = None
     """Asks a person whether to go on; None where nobody can be asked."""
-    lua: LuaWish = NO_WISH
+    lua: LuaPolicy = NO_WISH
     """What is asked of, and given to, a running NodeMCU."""
-    init_data: InitWish = field(default_factory=lambda: InitWish("keep"))
+    init_data: InitDataPolicy = field(default_factory=lambda: InitDataPolicy("keep"))
     project: str = ""
     backups: Path | None = None
     """The project's folder of backups (`flashpipe.records.backups.Store`); None where the run keeps none."""
@@ -85,7 +85,7 @@ class Probe:
     plan: FlashPlan
     """With the board's real size where the profile leaves it open."""
     device: Device
-    entry: journal.Entry
+    entry: journal.JournalEntry
     difference: Region | None
     """First block that differs; None: the board holds the plan."""
     ignored: tuple[Region, ...]
@@ -94,7 +94,7 @@ class Probe:
     """Why the board will be written, or why not: one line."""
     stop: Stop | None = None
     """How the probe came upon `difference`."""
-    decision: Decision | None = None
+    decision: KeepDecision | None = None
     """What is kept and lost; known once a write is due."""
     saved: str = ""
     """Id of the backup of what will be lost."""
@@ -113,7 +113,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class VerifiedRegion:
     """What a board is known to hold in one region."""
 
     region: Region
@@ -158,13 +158,13 @@ class Outcome:
     """Id of the backup that was made, or put back."""
     keeping: dict[str, Any] = field(default_factory=dict)
     """What was kept of the board and what was lost."""
-    acceptance: tuple[Finding, ...] = ()
+    acceptance: tuple[AcceptanceFinding, ...] = ()
     """What was demanded of the running firmware, and what it is."""
     files: tuple[FileState, ...] = ()
     """Lua files and whether they were sent."""
     plan: FlashPlan | None = None
     """As it was carried out: fitted to what the board held."""
-    holds: tuple[Holding, ...] = ()
+    holds: tuple[VerifiedRegion, ...] = ()
     """What was verified to stand on the board when the run ended."""
     whole: bool = False
     """`holds` replaces all that was known before; else only of its regions."""

@@ -10,7 +10,7 @@ from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
 from flashpipe.flasher.checks import check_board
-from flashpipe.flasher.init_data import mend
+from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, Stop
 from flashpipe.plan.make import FlashPlan, Segment, without_placed
 from flashpipe.records import journal
@@ -27,7 +27,9 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
 
 def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     found = _compared(session, plan, policy)
-    return mend(session, found, policy) if found.holds else found  # where a write is due, that is decided first
+    return (
+        with_init_data(session, found, policy) if found.holds else found
+    )  # where a write is due, that is decided first
 
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
@@ -43,7 +45,7 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     if policy.trust_journal and entry.finished(plan.fingerprint):
         return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
     with session.step("probe", "comparing digests") as result:
-        ignored = tuple(settled_parts(session, plan, entry))
+        ignored = tuple(firmware_owned_parts(session, plan, entry))
         first = comparing.first_difference(
             session.link, pieces(plan), ignored, session.progress("probe"), stranger=entry.state == "unknown"
         )
@@ -61,7 +63,7 @@ def placed(segment: Segment) -> str:
     return f"{segment.address:#08x} {segment.md5}"
 
 
-def _owned(session: Session, plan: FlashPlan, entry: journal.Entry) -> Iterator[str]:
+def _owned(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> Iterator[str]:
     """Areas whose image this board was given before, at the same place: what the firmware made of it is its own.
 
     Unless the area was erased since, which the board is asked.
@@ -70,19 +72,19 @@ def _owned(session: Session, plan: FlashPlan, entry: journal.Entry) -> Iterator[
         return
     for segment in plan.segments:
         if segment.area and entry.placed.get(segment.area) == placed(segment):
-            blank = writer.Piece(segment.address, b"\xff" * SECTOR_SIZE)
-            if not writer.holds(session.link, blank, blank.region):
+            blank = writer.FlashPiece(segment.address, b"\xff" * SECTOR_SIZE)
+            if not writer.matches(session.link, blank, blank.region):
                 yield segment.area
 
 
-def _forgot(session: Session, entry: journal.Entry) -> bool:
+def _forgot(session: Session, entry: journal.JournalEntry) -> bool:
     return session.virtual and entry.state == "clean" and "flash=" not in session.port
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"
 
 
-def settled_parts(session: Session, plan: FlashPlan, entry: journal.Entry) -> list[Region]:
+def firmware_owned_parts(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> list[Region]:
     """Volatile parts that were verified before their first boot and belong to the firmware since.
 
     The journal says so, and the board is asked whether that can still be true: with other code where it starts it holds
@@ -105,13 +107,13 @@ def _starts_alike(session: Session, plan: FlashPlan, ignored: list[Region]) -> b
     piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
     if piece is None:
         return True
-    if all(writer.holds(session.link, piece, part) for part in BOOT_SECTOR.without(ignored)):
+    if all(writer.matches(session.link, piece, part) for part in BOOT_SECTOR.without(ignored)):
         return True
     following = piece.region.common(Region(BOOT_SECTOR.end, BLOCK_SIZE))
     parts = list(following.without(ignored)) if following.size > 0 else []
     # Absent or blank, it would tell no firmware from another.
     told = any(piece.cut(part).strip(b"\xff") for part in parts)
-    return told and all(writer.holds(session.link, piece, part) for part in parts)
+    return told and all(writer.matches(session.link, piece, part) for part in parts)
 
 
 def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
@@ -119,11 +121,11 @@ def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
         part = region.common(piece.region)
         blank = b"\xff" * max(0, part.size)
         if part.size >= SECTOR_SIZE and piece.cut(part) != blank:
-            return writer.holds(session.link, writer.Piece(part.start, blank), part)
+            return writer.matches(session.link, writer.FlashPiece(part.start, blank), part)
     return False
 
 
-def _why(entry: journal.Entry, plan: FlashPlan, difference: Region) -> str:
+def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region) -> str:
     where = f"board {entry.mac} differs, first seen at {difference}"
     if entry.state == "unknown":
         return f"{where}; never flashed from here"
@@ -136,9 +138,9 @@ def _why(entry: journal.Entry, plan: FlashPlan, difference: Region) -> str:
     return f"{where}; it was changed by something else since it was flashed"
 
 
-def pieces(plan: FlashPlan) -> list[writer.Piece]:
+def pieces(plan: FlashPlan) -> list[writer.FlashPiece]:
     """The plan's segments as the writer wants them."""
-    return [writer.Piece(segment.address, segment.data) for segment in plan.segments]
+    return [writer.FlashPiece(segment.address, segment.data) for segment in plan.segments]
 
 
 def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Difference | None) -> Stop | None:

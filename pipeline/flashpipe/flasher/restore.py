@@ -9,13 +9,13 @@ from typing import Final
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Device, Session
 from flashpipe.errors import BackupError, BootError, FlashSizeError, FlashUnknownError
-from flashpipe.firmware.overrides import Allowance
+from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from flashpipe.flasher.board_layout import BOOT_SECTOR, PERSONAL, Boots, areas_on, resolve
 from flashpipe.flasher.boot_check import judge
 from flashpipe.flasher.checks import check_mac
 from flashpipe.flasher.model import Outcome, Policy
-from flashpipe.flasher.restore_source import Source, Wish, entry_of
+from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, entry_of
 from flashpipe.flasher.verified_regions import of_restore
 from flashpipe.records import journal
 from flashpipe.units import format_size
@@ -24,7 +24,9 @@ LOOKS: Final = 3
 """Sectors of a differing block that are looked at; if all of them differ, the rest is written unseen."""
 
 
-def choose(session: Session, source: Source, words: Sequence[Region | str], allow: Allowance) -> Wish:
+def choose(
+    session: Session, source: RestoreSource, words: Sequence[Region | str], allow: Overrides
+) -> RestoreSelection:
     """Which parts of a source go on the board on the port; nothing is written.
 
     Without `words` all of it, but on another board than its own without RF calibration and Wi-Fi settings: those the
@@ -41,14 +43,14 @@ def choose(session: Session, source: Source, words: Sequence[Region | str], allo
         wanted = _both(resolve(words, known, size), source.regions)
         if not wanted:
             raise BackupError(f"{source.title()} holds nothing of these regions", "leave out regions=")
-        return Wish(tuple(wanted), overridden=tuple(allow.used))
+        return RestoreSelection(tuple(wanted), overridden=tuple(allow.used))
     personal = [area for area in known if area.name in PERSONAL]
     if source.mac == device.mac or not personal:
-        return Wish(source.regions, overridden=tuple(allow.used))
+        return RestoreSelection(source.regions, overridden=tuple(allow.used))
     here = {area.name: area.region for area in areas_on(lambda part: session.link.read(part, _unheard), size)}
     own = {area.region for area in personal if here.get(area.name) == area.region}
     left = [area.region for area in personal]
-    return Wish(
+    return RestoreSelection(
         tuple(part for region in source.regions for part in region.without(left)),
         tuple(region for region in left if region not in own),
         tuple(left),
@@ -65,7 +67,7 @@ def _unheard(_done: int) -> None:
     """Two sectors are read in no time."""
 
 
-def check_size(device: Device, source: Source, allow: Allowance) -> int:
+def check_size(device: Device, source: RestoreSource, allow: Overrides) -> int:
     """The size of the board's flash, which has to be that of the source's.
 
     Raises:
@@ -88,7 +90,9 @@ def check_size(device: Device, source: Source, allow: Allowance) -> int:
     return size
 
 
-def put(session: Session, source: Source, wish: Wish, entry: journal.Entry) -> tuple[list[Region], int]:
+def put(
+    session: Session, source: RestoreSource, wish: RestoreSelection, entry: journal.JournalEntry
+) -> tuple[list[Region], int]:
     """Make the board hold the wish; the journal says `writing` before the first erase.
 
     Returns what was erased or written, and the bytes that were sent. Nothing is touched where nothing differs.
@@ -97,8 +101,10 @@ def put(session: Session, source: Source, wish: Wish, entry: journal.Entry) -> t
         WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
     """
     blank = merge([*wish.blank, *_both(wish.taken, source.blank)])
-    pieces = [writer.Piece(part.start, source.read(part)) for region in wish.taken for part in region.without(blank)]
-    holes = [writer.Piece(region.start, b"\xff" * region.size) for region in blank]
+    pieces = [
+        writer.FlashPiece(part.start, source.read(part)) for region in wish.taken for part in region.without(blank)
+    ]
+    holes = [writer.FlashPiece(region.start, b"\xff" * region.size) for region in blank]
     written, sent = list[Region](), 0
 
     def work() -> None:
@@ -115,7 +121,7 @@ def put(session: Session, source: Source, wish: Wish, entry: journal.Entry) -> t
     return merge(written), sent
 
 
-def _write(session: Session, pieces: Sequence[writer.Piece], dirty: list[Region], stale: Sequence[Region]) -> int:
+def _write(session: Session, pieces: Sequence[writer.FlashPiece], dirty: list[Region], stale: Sequence[Region]) -> int:
     """Erase what shall be blank, write what differs; the bytes that were sent."""
     if stale:
         if any(piece.address == 0 for piece in pieces):  # a board that loses power in between starts no half firmware
@@ -130,7 +136,7 @@ def _write(session: Session, pieces: Sequence[writer.Piece], dirty: list[Region]
     return sent
 
 
-def _verify(session: Session, wanted: Sequence[writer.Piece]) -> None:
+def _verify(session: Session, wanted: Sequence[writer.FlashPiece]) -> None:
     with session.step("verify", "MD5 of every byte") as result:
         everything = [piece.region for piece in wanted]
         writer.verify(session.link, wanted, everything, session.progress("verify"))
@@ -138,7 +144,7 @@ def _verify(session: Session, wanted: Sequence[writer.Piece]) -> None:
 
 
 def _differing(
-    session: Session, pieces: Sequence[writer.Piece], holes: Sequence[writer.Piece]
+    session: Session, pieces: Sequence[writer.FlashPiece], holes: Sequence[writer.FlashPiece]
 ) -> tuple[list[Region], list[Region]]:
     """The sectors of `pieces` that have to be written, and the blocks of `holes` that are not blank.
 
@@ -150,7 +156,7 @@ def _differing(
     with session.step("compare", "which sectors differ") as result:
         progress = session.progress("compare")
         for piece, part in jobs:
-            if not writer.holds(session.link, piece, part):
+            if not writer.matches(session.link, piece, part):
                 if any(piece is hole for hole in holes):
                     stale.append(part)
                 else:
@@ -161,14 +167,14 @@ def _differing(
     return merge(dirty), merge(stale)
 
 
-def _sectors(session: Session, piece: writer.Piece, block: Region) -> list[Region]:
+def _sectors(session: Session, piece: writer.FlashPiece, block: Region) -> list[Region]:
     """Those that differ in a block that does; all of it where its first ones do."""
     parts = list(block.split(SECTOR_SIZE))
     differing = list[Region]()
     for number, part in enumerate(parts):
         if number == LOOKS and len(differing) == LOOKS:
             return [block]
-        if not writer.holds(session.link, piece, part):
+        if not writer.matches(session.link, piece, part):
             differing.append(part)
     return differing
 
@@ -183,7 +189,7 @@ def _erase(session: Session, regions: Sequence[Region]) -> None:
         result.append(format_size(sum(part.size for part in parts)))
 
 
-def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Outcome:
+def restore(session: Session, source: RestoreSource, wish: RestoreSelection, policy: Policy) -> Outcome:
     """Put a source back, verify it, and judge the board's boot.
 
     Raises:
@@ -196,11 +202,11 @@ def restore(session: Session, source: Source, wish: Wish, policy: Policy) -> Out
     if wish.left:
         told = ", ".join(str(region) for region in wish.left)
         session.say(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({told})")
-    entry = journal.Entry(
+    entry = journal.JournalEntry(
         mac=device.mac, project=policy.project, port=session.port, backup=source.name if source.stored else ""
     )
     written, sent = put(session, source, wish, entry)
-    entry = journal.write(settled_entry(entry, source, wish))
+    entry = journal.write(firmware_owned_entry(entry, source, wish))
     reason = f"board {device.mac} holds {source.title()}"
     done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason, overridden=overridden)
     anew = source.whole and region_size(wish.taken) + region_size(wish.left) == source.flash_size
@@ -224,9 +230,11 @@ def region_size(regions: Sequence[Region]) -> int:
     return sum(region.size for region in regions)
 
 
-def settled_entry(entry: journal.Entry, source: Source, wish: Wish) -> journal.Entry:
+def firmware_owned_entry(
+    entry: journal.JournalEntry, source: RestoreSource, wish: RestoreSelection
+) -> journal.JournalEntry:
     """What the journal says once a source is back: what it said when the backup was taken, if that is all back."""
-    fresh = journal.Entry(mac=entry.mac, project=entry.project, port=entry.port)
+    fresh = journal.JournalEntry(mac=entry.mac, project=entry.project, port=entry.port)
     if source.mac != entry.mac or not source.whole or wish.taken != source.regions:
         return fresh
     before = entry_of(source)

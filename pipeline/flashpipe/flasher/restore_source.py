@@ -17,7 +17,7 @@ from flashpipe.values import dataclass
 
 
 @dataclass(frozen=True)
-class Source:
+class RestoreSource:
     """Contents to put on a board."""
 
     name: str
@@ -45,7 +45,7 @@ class Source:
         return f"{self.name} of board {self.mac or 'unknown'}"
 
 
-def entry_of(source: Source) -> journal.Entry | None:
+def entry_of(source: RestoreSource) -> journal.JournalEntry | None:
     """What the journal knew of the board when the backup was taken; None where that is not kept with it."""
     try:
         entry = journal.from_json(source.about.get("journal", {}))
@@ -54,14 +54,14 @@ def entry_of(source: Source) -> journal.Entry | None:
     return entry if entry.state == "clean" else None
 
 
-def stored_source(store: Store, manifest: Manifest) -> Source:
+def stored_source(store: Store, manifest: Manifest) -> RestoreSource:
     """A backup, every block of it checked before anything is touched.
 
     Raises:
         BackupDamagedError: a block is missing or not itself.
     """
     store.check(manifest)
-    return Source(
+    return RestoreSource(
         name=manifest.id,
         mac=manifest.mac,
         flash_size=manifest.flash_size,
@@ -72,7 +72,7 @@ def stored_source(store: Store, manifest: Manifest) -> Source:
     )
 
 
-def file_source(path: Path, data: bytes, at: int, flash_size: int) -> Source:
+def file_source(path: Path, data: bytes, at: int, flash_size: int) -> RestoreSource:
     """A plain file, to stand at address `at` of a flash of `flash_size` bytes; of which board it is nobody knows.
 
     Raises:
@@ -85,7 +85,7 @@ def file_source(path: Path, data: bytes, at: int, flash_size: int) -> Source:
     region = Region(at, at + len(data))
     ff = b"\xff" * BLOCK_SIZE
     blank = [part for part in region.split(BLOCK_SIZE) if data[part.start - at : part.end - at] == ff[: part.size]]
-    return Source(
+    return RestoreSource(
         name=path.name,
         mac="",
         flash_size=flash_size if region.size == flash_size else 0,
@@ -97,7 +97,7 @@ def file_source(path: Path, data: bytes, at: int, flash_size: int) -> Source:
 
 
 @dataclass(frozen=True)
-class Wish:
+class RestoreSelection:
     """What shall stand on the board: the regions to take from the source, and those to leave blank."""
 
     taken: tuple[Region, ...]

@@ -26,9 +26,9 @@ from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
 from flashpipe.flasher.board_layout import BOOT_SECTOR, IMAGE_MAGIC, Boots
 from flashpipe.flasher.boot_check import judge
-from flashpipe.flasher.model import Holding, Policy, Probe
-from flashpipe.flasher.restore import put, settled_entry
-from flashpipe.flasher.restore_source import Source, Wish, stored_source
+from flashpipe.flasher.model import Policy, Probe, VerifiedRegion
+from flashpipe.flasher.restore import firmware_owned_entry, put
+from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, stored_source
 from flashpipe.flasher.verified_regions import of_restore
 from flashpipe.records import journal
 from flashpipe.records.backups import Store
@@ -60,7 +60,7 @@ def prepare(session: Session, found: Probe, policy: Policy) -> str:
     return save_regions(session, Store(policy.backups, mac), [Region(0, size)], "rollback", about(mac)).id
 
 
-def put_back(session: Session, policy: Policy, entry: journal.Entry, error: BootError) -> BootError:
+def put_back(session: Session, policy: Policy, entry: journal.JournalEntry, error: BootError) -> BootError:
     """After a boot that failed: the board as it was before, if that was kept. Returns what to raise.
 
     The error then tells what failed, and whether the board runs again.
@@ -74,11 +74,14 @@ def put_back(session: Session, policy: Policy, entry: journal.Entry, error: Boot
     try:
         source = _kept(entry, policy)
         session.connected()
-        wish = Wish(source.regions)
+        wish = RestoreSelection(source.regions)
         put(
-            session, source, wish, journal.Entry(entry.mac, project=entry.project, port=entry.port, backup=entry.backup)
+            session,
+            source,
+            wish,
+            journal.JournalEntry(entry.mac, project=entry.project, port=entry.port, backup=entry.backup),
         )
-        settled = journal.write(settled_entry(entry, source, wish))
+        settled = journal.write(firmware_owned_entry(entry, source, wish))
         boots = Boots.of(source.read(source.regions[0]))
         back = judge(session, replace(policy.boot, expect="auto"), settled, is_nodemcu=boots.nodemcu, mode=boots.mode)
     except StoppedError:
@@ -87,7 +90,7 @@ def put_back(session: Session, policy: Policy, entry: journal.Entry, error: Boot
         where = "is back on the board, which does not run" if isinstance(second, BootError) else "could not be put back"
         failed = RollbackFailedError(
             f"{error.message} [{error.code}]; what it held before {where}: {second.message}"
-            f" (`doit restore backup={entry.backup}` puts it back once that is mended)",
+            f" (`flashpipe restore backup={entry.backup}` puts it back once that is mended)",
             second.hint,
         )
         held = of_restore(source, wish) if isinstance(second, BootError) else ()
@@ -102,11 +105,11 @@ def put_back(session: Session, policy: Policy, entry: journal.Entry, error: Boot
     return rolled
 
 
-def _noted(error: BootError, entry: journal.Entry, holds: tuple[Holding, ...] = ()) -> object:
+def _noted(error: BootError, entry: journal.JournalEntry, holds: tuple[VerifiedRegion, ...] = ()) -> object:
     return replace(error.done, backup=entry.backup, holds=holds) if error.done is not None else None
 
 
-def _kept(entry: journal.Entry, policy: Policy) -> Source:
+def _kept(entry: journal.JournalEntry, policy: Policy) -> RestoreSource:
     folder = _folder(entry, policy)
     if folder is None:
         raise BackupMissingError(f"backup {entry.backup} of board {entry.mac} is not there any more")
@@ -114,7 +117,7 @@ def _kept(entry: journal.Entry, policy: Policy) -> Source:
     return stored_source(store, store.read(entry.backup))
 
 
-def _folder(entry: journal.Entry, policy: Policy) -> Path | None:
+def _folder(entry: journal.JournalEntry, policy: Policy) -> Path | None:
     """The folder of backups that has the one which the journal names: this project's, or that of the run before."""
     folders = [policy.backups] if policy.backups else []
     folders += [Path(entry.project) / PLACE] if entry.project else []

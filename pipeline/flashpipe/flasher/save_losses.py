@@ -15,14 +15,14 @@ from flashpipe.firmware.spiffs import FileSystem
 from flashpipe.flash import BLOCK_SIZE, Region
 from flashpipe.flasher.backup import digest_of, read_checked, save_regions
 from flashpipe.flasher.model import Policy, Probe
-from flashpipe.plan.keep import Decision
+from flashpipe.plan.keep import KeepDecision
 from flashpipe.records.backups import Store, Why
 from flashpipe.units import format_size
 
 _PAGE: Final = 0x100
 
 
-def save_losses(session: Session, found: Probe, decision: Decision, policy: Policy) -> str:
+def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: Policy) -> str:
     """Keep the doomed regions in the project's backups; the backup's id, empty where there was nothing to keep.
 
     Raises:
@@ -52,7 +52,8 @@ def save_losses(session: Session, found: Probe, decision: Decision, policy: Poli
     if name:
         places = ", ".join(map(str, decision.doomed))
         session.say(
-            f"backed up as {name}; `doit restore backup={name}` puts it where it was ({places}), for the old firmware"
+            f"backed up as {name}; `flashpipe restore backup={name}` puts it where it was ({places}),"
+            " for the old firmware"
         )
     return name
 

@@ -6,21 +6,21 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from flashpipe.board.loader.writer import Piece
-from flashpipe.digests import known
+from flashpipe.board.loader.writer import FlashPiece
+from flashpipe.digests import digest_index
 from flashpipe.firmware.flash_map import Area
 from flashpipe.firmware.partition_table import TABLE_ADDRESS
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from flashpipe.flasher.board_layout import Boots, areas_on, kind_of
-from flashpipe.flasher.model import Holding, Probe
-from flashpipe.flasher.restore_source import Source, Wish, entry_of
+from flashpipe.flasher.model import Probe, VerifiedRegion
+from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, entry_of
 
 FIRMWARE: Final = "firmware"
 _BOOT: Final = Region(0, TABLE_ADDRESS)
 """Of a firmware whose end nobody knows, what is certainly code (facts: image-flashmap §5)."""
 
 
-def of_plan(found: Probe) -> tuple[Holding, ...]:
+def of_plan(found: Probe) -> tuple[VerifiedRegion, ...]:
     """After a flash: the segments by blocks, without what the firmware changes, and the areas it keeps things in.
 
     Those have no digest: the firmware writes them as soon as it runs.
@@ -28,9 +28,9 @@ def of_plan(found: Probe) -> tuple[Holding, ...]:
     plan = found.plan
     loose = merge([*plan.volatile_regions(), *found.ignored])
     rows = [
-        Holding(part, _kind(part, plan.areas), segment.name, _md5(piece.cut(part)))
+        VerifiedRegion(part, _kind(part, plan.areas), segment.name, _md5(piece.cut(part)))
         for segment in plan.segments
-        for piece in [Piece(segment.address, segment.data)]
+        for piece in [FlashPiece(segment.address, segment.data)]
         for stretch in segment.region.without(loose)
         for part in stretch.split(BLOCK_SIZE)
     ]  # fmt: skip
@@ -38,12 +38,12 @@ def of_plan(found: Probe) -> tuple[Holding, ...]:
     return tuple(sorted(rows, key=lambda row: row.region))
 
 
-def of_restore(source: Source, wish: Wish) -> tuple[Holding, ...]:
+def of_restore(source: RestoreSource, wish: RestoreSelection) -> tuple[VerifiedRegion, ...]:
     """After a restore: all that was put back. What nobody can tell the use of counts as data, which may change."""
     areas = areas_on(source.read, source.flash_size) if source.whole else ()
     boot = [_BOOT] if source.whole and Boots.of(source.read(Region(0, _BOOT.end))).image else []
     boot = merge([*boot, *_given(source)])
-    rows: list[Holding] = []
+    rows: list[VerifiedRegion] = []
     for region in wish.taken:
         named = [(part, kind_of(area), area.what) for area in areas if (part := area.region.common(region)).size > 0]
         free = list(region.without(part for part, _, _ in named))
@@ -51,14 +51,14 @@ def of_restore(source: Source, wish: Wish) -> tuple[Holding, ...]:
         named += [(part, FIRMWARE, "code") for part in code]
         named += [(part, "data", "not known") for hole in free for part in hole.without(code)]
         rows += [
-            Holding(part, kind, what, _md5(source.read(part)))
+            VerifiedRegion(part, kind, what, _md5(source.read(part)))
             for stretch, kind, what in named
             for part in stretch.split(BLOCK_SIZE)
         ]
     return tuple(sorted(rows, key=lambda row: row.region))
 
 
-def _given(source: Source) -> Iterator[Region]:
+def _given(source: RestoreSource) -> Iterator[Region]:
     """Sectors that still hold the image which the board had been given when the backup was taken."""
     entry = entry_of(source)
     if entry is None:
@@ -67,17 +67,17 @@ def _given(source: Source) -> Iterator[Region]:
     for stretch in entry.held:
         if stretch.start in placed:
             continue
-        digests = known([stretch])
+        digests = digest_index([stretch])
         for kept in source.regions:
             for part in kept.common(stretch.region).split(SECTOR_SIZE):
                 if _md5(source.read(part)) == digests[part].hex():
                     yield part
 
 
-def of_blank(size: int) -> tuple[Holding, ...]:
+def of_blank(size: int) -> tuple[VerifiedRegion, ...]:
     """After an erase."""
     whole = Region(0, size)
-    return tuple(Holding(part, FIRMWARE, "blank", _md5(b"\xff" * part.size)) for part in whole.split(BLOCK_SIZE))
+    return tuple(VerifiedRegion(part, FIRMWARE, "blank", _md5(b"\xff" * part.size)) for part in whole.split(BLOCK_SIZE))
 
 
 def _md5(data: bytes) -> str:
@@ -89,7 +89,7 @@ def _kind(part: Region, areas: Sequence[Area]) -> str:
     return kind_of(found) if found else FIRMWARE
 
 
-def _areas(areas: Sequence[Area], covered: Sequence[Region]) -> Iterator[Holding]:
+def _areas(areas: Sequence[Area], covered: Sequence[Region]) -> Iterator[VerifiedRegion]:
     for area in areas:
         if kind_of(area) != FIRMWARE:
-            yield from (Holding(part, kind_of(area), area.what, "") for part in area.region.without(covered))
+            yield from (VerifiedRegion(part, kind_of(area), area.what, "") for part in area.region.without(covered))

@@ -75,7 +75,7 @@ def _checked(plan: FlashPlan, dirty: Sequence[Region]) -> list[Region]:
 
 def check(
     session: Session,
-    wanted: Sequence[writer.Piece],
+    wanted: Sequence[writer.FlashPiece],
     regions: Sequence[Region],
     *,
     read_back: bool,

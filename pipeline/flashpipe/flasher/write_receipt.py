@@ -10,14 +10,14 @@ from typing import Any
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, PipelineError, RecordError, RolledBackError
-from flashpipe.flasher.model import Holding, Origin, Outcome
+from flashpipe.flasher.model import Origin, Outcome, VerifiedRegion
 from flashpipe.plan.make import FlashPlan
 from flashpipe.records import journal, receipt
 
 NOTHING: Origin = Origin()
 
 
-def record(
+def write_receipt(
     folder: Path,
     command: str,
     session: Session,
@@ -81,7 +81,7 @@ def _deeds(done: Outcome, plan: FlashPlan | None) -> dict[str, Any]:
     }
 
 
-def _row(holding: Holding) -> dict[str, Any]:
+def _row(holding: VerifiedRegion) -> dict[str, Any]:
     region = holding.region
     return {
         "start": region.start,

@@ -10,11 +10,12 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import BootError, NoPortError, PipelineError, StoppedError
-from flashpipe.events import Said
+from flashpipe.events import Message
 from flashpipe.files import check_writable
 from flashpipe.jobs import sessions
-from flashpipe.jobs.request import Request, make_folder
-from flashpipe.text.lines import Lines
+from flashpipe.jobs.request import Request
+from flashpipe.records.project_folder import make_folder
+from flashpipe.text.lines import ConsoleLines
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ PLANNED: Final = frozenset({"flash", "files", "verify"})
 
 
 @dataclass
-class Board:
+class BoardRun:
     """A board as the tasks of one run see it. `wanted` is the text of `port=`, empty for the profile's."""
 
     request: Request
     wanted: str
-    lines: Lines
+    lines: ConsoleLines
     found: Probe | None = None
     outcome: Outcome | None = None
     error: PipelineError | None = None
@@ -48,7 +49,7 @@ class Board:
 
     def say(self, text: str) -> None:
         """One line about this board."""
-        self.lines(Said(self._port or self.wanted, text))
+        self.lines(Message(self._port or self.wanted, text))
         self.tell(text)
 
     def tell(self, text: str) -> None:
@@ -201,9 +202,9 @@ class Board:
 
     def _name_places(self, log: str) -> None:
         """Say where the firmware has crashed, if the profile names its ELF."""
-        from flashpipe.text.crash_names import explainer  # noqa: PLC0415  only of use after a crash
+        from flashpipe.text.crash_names import annotator  # noqa: PLC0415  only of use after a crash
 
-        explain = explainer(self.request, self.say)
+        explain = annotator(self.request, self.say)
         for place in dict.fromkeys(place for line in log.splitlines() for place in explain(line)):
             self.say(place)
 
@@ -221,13 +222,15 @@ class Board:
         diagnosing.explain_on(self, session, error, plan)
 
     def _keep(self, command: str, ending: Outcome | PipelineError, plan: FlashPlan | None = None) -> None:
-        from flashpipe.flasher.write_receipt import record  # noqa: PLC0415
+        from flashpipe.flasher.write_receipt import write_receipt  # noqa: PLC0415
 
         plan = (self.found.plan if self.found else plan) if command in PLANNED else None
         if isinstance(ending, PipelineError):
             self.explain(ending, plan)
         folder = make_folder(self.request.folder) / "receipts"
-        path = record(folder, command, self.session(), plan, ending, origin=self._origin(images=plan is not None))
+        path = write_receipt(
+            folder, command, self.session(), plan, ending, origin=self._origin(images=plan is not None)
+        )
         if not isinstance(ending, StoppedError):  # a stop is told in one line
             self.say(f"receipt  {self._short(path)}")
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 
-from flashpipe.events import Listener, Progress, Said, StepFinished, StepStarted
-from flashpipe.text.lines import Lines
+from flashpipe.events import Listener, Message, Progress, StepFinished, StepStarted
+from flashpipe.text.lines import ConsoleLines
 
 
 class Downloads:
     """A listener of downloads (`flashpipe.sources.fetch.Access.progress`)."""
 
     def __init__(self, lines: Listener | None = None) -> None:
-        self._lines = lines or Lines()
+        self._lines = lines or ConsoleLines()
         self._since: dict[str, float] = {}
 
     def __call__(self, source: str, done: int, total: int) -> None:
         """`done` of `total` bytes (0: not known) of a source have come."""
         if source not in self._since:
             self._since[source] = time.monotonic()
-            self._lines(StepStarted("", "fetch", source) if total else Said("", f"fetch    {source}"))
+            self._lines(StepStarted("", "fetch", source) if total else Message("", f"fetch    {source}"))
         if total:
             self._lines(Progress("", "fetch", done, total))
         if total and done >= total:

@@ -10,7 +10,7 @@ from flashpipe.sources import pinned as locking
 
 if TYPE_CHECKING:
     from flashpipe.firmware.image import Image
-    from flashpipe.firmware.init_data import InitWish
+    from flashpipe.firmware.init_data import InitDataPolicy
     from flashpipe.jobs.request import Request
 
 
@@ -94,15 +94,15 @@ def load_parts(request: Request) -> dict[str, Image]:
     return {area: image for area, image in found.items() if image is not None}
 
 
-def init_wish(request: Request) -> InitWish:
+def init_wish(request: Request) -> InitDataPolicy:
     """What shall be done about SDK init data, with the file that the profile names.
 
     Raises:
         InitDataError: that file holds none.
         SourceError, LockError: as `load_extra`.
     """
-    from flashpipe.firmware.init_data import InitWish, read_file  # noqa: PLC0415
+    from flashpipe.firmware.init_data import InitDataPolicy, read_file  # noqa: PLC0415
 
     wish = request.profile().init_data
     image = load_extra(request, "init_data", lambda image: read_file(image.name, image.data))
-    return InitWish(wish.source, read_file(image.name, image.data) if image else b"", wish.settings)
+    return InitDataPolicy(wish.source, read_file(image.name, image.data) if image else b"", wish.settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flashpipe.board.lua.acceptance import Acceptance, LuaWish
+from flashpipe.board.lua.acceptance import Acceptance, LuaPolicy
 from flashpipe.errors import LuaFileMissingError
 from flashpipe.profile.load import Profile
 from flashpipe.units import format_size
@@ -17,7 +17,7 @@ LARGEST: Final = 4 * 1024 * 1024
 """Bytes: no file system on a supported board is so large in one file that sending it line by line made sense."""
 
 
-def lua_wish(profile: Profile) -> LuaWish:
+def lua_wish(profile: Profile) -> LuaPolicy:
     """The demands and files of a profile.
 
     Raises:
@@ -40,7 +40,7 @@ def lua_wish(profile: Profile) -> LuaWish:
         prints=demands.prints,
         timeout_s=demands.timeout_s,
     )
-    return LuaWish(acceptance, tuple(files))
+    return LuaPolicy(acceptance, tuple(files))
 
 
 def _read(path: Path, name: str) -> LuaFile | str:

@@ -46,7 +46,7 @@ def expand(text: str) -> list[str]:
             continue
         fitting = [info.device for info in ports.list_ports() if word == "all" or fnmatch(info.device, word)]
         if not fitting:
-            raise NoPortError(f"port={word}: no serial port here fits", "`doit ports` lists them")
+            raise NoPortError(f"port={word}: no serial port here fits", "`flashpipe ports` lists them")
         found += fitting
     named: dict[str, str] = {}
     for port in found:

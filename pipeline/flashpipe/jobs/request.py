@@ -14,25 +14,24 @@ from flashpipe.errors import (
     LockError,
     NoImageError,
     NotLockedError,
-    RecordError,
     SourceError,
     UnknownProfileError,
 )
 from flashpipe.jobs.variables import Variables
+from flashpipe.records.project_folder import FOLDER, make_folder
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
     from flashpipe.board.session.session import Device
     from flashpipe.firmware.image import Image
     from flashpipe.firmware.inspection import Inspection
-    from flashpipe.flasher.model import BootWish, Origin, Policy
+    from flashpipe.flasher.model import BootExpectation, Origin, Policy
     from flashpipe.plan.make import FlashPlan
     from flashpipe.profile.load import Profile, SerialProfile
     from flashpipe.sources.build import Build
     from flashpipe.sources.fetch import Access
     from flashpipe.sources.pinned import Loaded, Lock
 
-FOLDER: Final = ".pipeline"
 _OVERRIDES: Final = {
     "port": "serial.port",
     "baud": "serial.baud",
@@ -63,8 +62,6 @@ class Request:
     caller: Path
     """Folder the command was typed in: relative paths on the command line are relative to it."""
     variables: Variables
-    program: str = "doit"
-    """What the user typed: `doit` or `flashpipe`; for the commands in messages."""
     guard: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
@@ -110,7 +107,7 @@ class Request:
                 if not self.profile_name:
                     raise UnknownProfileError(
                         "no profile was named",
-                        "say profile=NAME; `doit profiles` lists them, `flashpipe init` writes one",
+                        "say profile=NAME; `flashpipe profiles` lists them, `flashpipe init` writes one",
                     )
                 overrides = {key: self.variables.text(name) for name, key in _OVERRIDES.items() if self._says(name)}
                 if overrides.get("boot", "off").casefold() not in BOOT_WORDS:
@@ -215,7 +212,7 @@ class Request:
 
     def _make_plan(self, images: Mapping[int, Image]) -> FlashPlan:
         from flashpipe.firmware.image import check_mode  # noqa: PLC0415
-        from flashpipe.firmware.overrides import Allowance  # noqa: PLC0415
+        from flashpipe.firmware.overrides import Overrides  # noqa: PLC0415
         from flashpipe.flash import FlashSettings  # noqa: PLC0415
         from flashpipe.jobs.inputs import load_parts  # noqa: PLC0415
         from flashpipe.plan.make import check_kept, make_plan  # noqa: PLC0415
@@ -226,7 +223,7 @@ class Request:
             if profile.flash_size == "auto"
             else FlashSettings(profile.flash_mode, profile.flash_size, profile.flash_frequency)
         )
-        allow = Allowance(self.allowed())
+        allow = Overrides(self.allowed())
         with allow.over():
             check_mode(profile.flash_mode, chip=profile.chip, pins_free=profile.gpio9_10 == "free")
         plan = make_plan(
@@ -286,7 +283,7 @@ class Request:
         words = [f"{name}={shlex.quote(self.variables.given[name])}" for name in ("profile", "image")
                  if name in self.variables.given]  # fmt: skip
         folder = make_folder(self.folder) if make else self.folder
-        return Lock(self.project, folder / "images.lock", f"`{' '.join((self.program, 'lock', *words))}` pins it")
+        return Lock(self.project, folder / "images.lock", f"`{' '.join(('flashpipe', 'lock', *words))}` pins it")
 
     def _sources(self) -> dict[int, tuple[str, Path]]:
         from flashpipe.sources.resolve import parse_image_argument  # noqa: PLC0415
@@ -299,7 +296,7 @@ class Request:
             return built
         sources = self.profile().sources
         if not sources:
-            command = f"{self.program} flash profile={self.profile_name}"
+            command = f"flashpipe flash profile={self.profile_name}"
             raise NoImageError(f"profile {self.profile_name} names no image", NO_IMAGE.format(command=command))
         return {source.address: (source.text, source.base) for source in sources}
 
@@ -377,19 +374,21 @@ class Request:
             return self.policy()
         return Policy(boot=self.boot_wish(), project=str(self.project), backups=self.backups_folder)
 
-    def boot_wish(self) -> BootWish:
+    def boot_wish(self) -> BootExpectation:
         """What counts as a good boot.
 
         Raises:
             PipelineError: a bad profile or variable.
         """
-        from flashpipe.flasher.model import BootWish  # noqa: PLC0415
+        from flashpipe.flasher.model import BootExpectation  # noqa: PLC0415
 
         if self.profile_name:
             boot = self.profile().boot
-            return BootWish(boot.check, boot.expect, boot.timeout_s)
+            return BootExpectation(boot.check, boot.expect, boot.timeout_s)
         text = self.variables.text("boot", "auto")
-        return BootWish(check=text.casefold() not in BOOT_OFF, expect="auto" if text.casefold() in BOOT_ON else text)
+        return BootExpectation(
+            check=text.casefold() not in BOOT_OFF, expect="auto" if text.casefold() in BOOT_ON else text
+        )
 
     def expects_nodemcu(self) -> bool:
         """Whether the profile's image is NodeMCU, for tasks that do not need it: False where it is not at hand.
@@ -422,29 +421,3 @@ def fitting_profiles(project: Path, device: Device) -> list[str]:
         and fits(found.flash_size, found.chip, device)
         and (not found.boards or device.mac in found.boards)
     ]
-
-
-def find_project(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, with a dodo.py or a `.pipeline` folder; else `start`."""
-    for folder in (start, *start.parents):
-        if (folder / "dodo.py").is_file() or (folder / FOLDER).is_dir():
-            return folder
-    return start
-
-
-def make_folder(folder: Path) -> Path:
-    """The project's `.pipeline` folder, ignored by git.
-
-    Raises:
-        RecordError: it cannot be made.
-    """
-    try:
-        folder.mkdir(exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="ascii")
-    except OSError as error:
-        raise RecordError(
-            f"{folder}: cannot be made: {error.strerror}", "mend the rights of the project folder"
-        ) from error
-    return folder

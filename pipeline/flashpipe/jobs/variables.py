@@ -15,7 +15,7 @@ from flashpipe.units import parse_bool
 from flashpipe.values import dataclass
 
 KNOWN: Final[dict[str, str]] = {
-    "profile": "which board profile: `doit profiles` lists them",
+    "profile": "which board profile: `flashpipe profiles` lists them",
     "port": "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
     "baud": "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
     "reset": "auto, manual (a person presses), none (is in download mode), or a custom sequence",

@@ -11,9 +11,16 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from flashpipe.firmware.flash_map import WHAT
-from flashpipe.firmware.partition_table import LFS, SPIFFS, TABLE_ADDRESS, parse_partitions, settle, with_places
+from flashpipe.firmware.partition_table import (
+    LFS,
+    SPIFFS,
+    TABLE_ADDRESS,
+    parse_partitions,
+    place_partitions,
+    with_places,
+)
 from flashpipe.firmware.spiffs import FileSystem, Place, place_in_partition, places_up_to_2x
-from flashpipe.firmware.survey import Holding, Resident
+from flashpipe.firmware.survey import BoardContents, ResidentArea
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.plan.make import KEPT_AREAS, FlashPlan
 from flashpipe.values import dataclass
@@ -29,7 +36,7 @@ PARTITIONS: Final = {LFS: "lfs", SPIFFS: "spiffs"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class KeepPolicy:
     """What shall be kept, by the profile and the command line."""
 
     words: frozenset[str] = frozenset(KEPT_AREAS)
@@ -40,7 +47,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class AreaDecision:
     """What becomes of one holding."""
 
     name: str
@@ -77,7 +84,7 @@ def covering(plan: FlashPlan, region: Region) -> Literal["none", "blank", "bytes
 class NewLayout:
     """Where the firmware of a plan will look for what is on a board, and what can be done about it."""
 
-    def __init__(self, plan: FlashPlan, resident: Resident, wish: Wish) -> None:
+    def __init__(self, plan: FlashPlan, resident: BoardContents, wish: KeepPolicy) -> None:
         self.plan, self.resident, self.wish = plan, resident, wish
         self.areas = {area.name: area.region for area in plan.areas}
         self.table = plan.firmware.table if plan.firmware.layout.startswith("3.x") else None
@@ -88,13 +95,15 @@ class NewLayout:
             self._place_partitions()
         self.areas |= {PARTITIONS[type_]: region for type_, region in self.places.items()}
 
-    def fate(self, item: Holding) -> Fate:
+    def fate(self, item: ResidentArea) -> AreaDecision:
         """What becomes of a holding."""
         if word_of(item.name) not in self.wish.words:
-            return Fate(item.name, item.region, "released")
+            return AreaDecision(item.name, item.region, "released")
         own = next((segment for segment in self.plan.segments if segment.area == item.name), None)
         if own:
-            return Fate(item.name, item.region, "released" if item.blank else "replaced", f"{own.name} goes there")
+            return AreaDecision(
+                item.name, item.region, "released" if item.blank else "replaced", f"{own.name} goes there"
+            )
         if item.name == "spiffs":
             return self._files(item)
         if item.name == "lfs":
@@ -103,28 +112,28 @@ class NewLayout:
 
     # --- parameters --------------------------------------------------------------------------------------------------
 
-    def _parameters(self, item: Holding) -> Fate:
+    def _parameters(self, item: ResidentArea) -> AreaDecision:
         new, covered = self.areas.get(item.name), covering(self.plan, item.region)
         same_line = self.plan.firmware.sdk_line == self.resident.sdk_line
         if new == item.region and (covered == "none" or (covered == "blank" and same_line)):
-            return Fate(item.name, item.region, "left" if covered == "none" else "split")
+            return AreaDecision(item.name, item.region, "left" if covered == "none" else "split")
         if item.name in MINOR:
-            return Fate(item.name, item.region, "renewed")
+            return AreaDecision(item.name, item.region, "renewed")
         if new is None:
             how: How = "left" if covered == "none" else "lost"
-            return Fate(item.name, item.region, how, "the new image covers them")
+            return AreaDecision(item.name, item.region, how, "the new image covers them")
         if new == item.region:
-            return Fate(item.name, item.region, "lost", "the new image covers them")
+            return AreaDecision(item.name, item.region, "lost", "the new image covers them")
         if same_line and new.size == item.region.size and covering(self.plan, new) != "bytes":
-            return Fate(item.name, item.region, "moved", to=new.start)
-        return Fate(item.name, item.region, "lost", f"the new firmware keeps its own at {new.start:#08x}")
+            return AreaDecision(item.name, item.region, "moved", to=new.start)
+        return AreaDecision(item.name, item.region, "lost", f"the new firmware keeps its own at {new.start:#08x}")
 
     # --- partitions --------------------------------------------------------------------------------------------------
 
     def _place_partitions(self) -> None:
         """Put LFS and SPIFFS of the board into the new table, where they fit and do not stand there already."""
         assert self.table is not None
-        default = settle(self.table, self._capacity)
+        default = place_partitions(self.table, self._capacity)
         code_end = -(-self.table.code_end // 0x2000) * 0x2000
         lfs, files = self.resident.holding("lfs"), self.resident.files
         low = default[LFS].end if LFS in default else code_end
@@ -143,7 +152,7 @@ class NewLayout:
     def _boots(self) -> bool:
         """Whether NodeMCU takes the edited table: with partitions that overlap or pass the end of flash it hangs."""
         table = parse_partitions(with_places(self._record(), self.places) or b"")
-        regions = sorted(settle(table, self._capacity).values()) if table else []
+        regions = sorted(place_partitions(table, self._capacity).values()) if table else []
         return not self.places or (
             bool(regions)
             and regions[-1].end <= self._capacity
@@ -162,37 +171,39 @@ class NewLayout:
                 return segment.data[TABLE_ADDRESS - segment.address :][:SECTOR_SIZE]
         return b""
 
-    def _lfs(self, item: Holding) -> Fate:
+    def _lfs(self, item: ResidentArea) -> AreaDecision:
         covered = covering(self.plan, item.region)
-        default = settle(self.table, self._capacity).get(LFS) if self.table else None
+        default = place_partitions(self.table, self._capacity).get(LFS) if self.table else None
         if covered != "bytes" and LFS in self.places:
-            return Fate(item.name, item.region, "table")
+            return AreaDecision(item.name, item.region, "table")
         if covered != "bytes" and default == item.region:
-            return Fate(item.name, item.region, "left" if covered == "none" else "split")
+            return AreaDecision(item.name, item.region, "left" if covered == "none" else "split")
         if item.blank:
-            return Fate(item.name, item.region, "released")
+            return AreaDecision(item.name, item.region, "released")
         if covered == "bytes":
-            return Fate(item.name, item.region, "lost", self._what_covers(item.region))
-        return Fate(item.name, item.region, "lost", "the new firmware has no place for it")
+            return AreaDecision(item.name, item.region, "lost", self._what_covers(item.region))
+        return AreaDecision(item.name, item.region, "lost", "the new firmware has no place for it")
 
     # --- the file system ---------------------------------------------------------------------------------------------
 
-    def _files(self, item: Holding) -> Fate:
+    def _files(self, item: ResidentArea) -> AreaDecision:
         files, covered = self.resident.files, covering(self.plan, item.region)
         if files is None:
-            return Fate(item.name, item.region, "lost", "NodeMCU since 1.5.4.1 does not read those of older ones")
+            return AreaDecision(
+                item.name, item.region, "lost", "NodeMCU since 1.5.4.1 does not read those of older ones"
+            )
         if covered == "bytes":
-            return Fate(item.name, item.region, "lost", self._what_covers(item.region))
+            return AreaDecision(item.name, item.region, "lost", self._what_covers(item.region))
         if SPIFFS in self.places:
-            return Fate(item.name, item.region, "table")
+            return AreaDecision(item.name, item.region, "table")
         if self.plan.firmware.family != "nodemcu":
-            return Fate(
+            return AreaDecision(
                 item.name, item.region, "lost", "the new firmware is not NodeMCU, and may use that flash itself"
             )
         found = self._found(files)
         if found is None or found.accepts(files):
-            return Fate(item.name, item.region, "left" if covered == "none" else "split")
-        return Fate(item.name, item.region, "lost", f"the new firmware looks for it at {found.start:#08x}")
+            return AreaDecision(item.name, item.region, "left" if covered == "none" else "split")
+        return AreaDecision(item.name, item.region, "lost", f"the new firmware looks for it at {found.start:#08x}")
 
     def _what_covers(self, region: Region) -> str:
         last = max(
@@ -205,7 +216,7 @@ class NewLayout:
     def _looked_for(self) -> list[Place]:
         """Where the new firmware looks, in its order; nothing where that is not known."""
         if self.table is not None:
-            region = {**settle(self.table, self._capacity), **self.places}.get(SPIFFS)
+            region = {**place_partitions(self.table, self._capacity), **self.places}.get(SPIFFS)
             return [place_in_partition(region)] if region else []
         if self.plan.firmware.layout == "2.x" and self.plan.firmware.code_end < self._capacity:
             return list(places_up_to_2x(self.plan.firmware.code_end, self._capacity))
@@ -233,7 +244,7 @@ class NewLayout:
                             segment.region for segment in self.plan.segments
                         )
 
-    def doomed(self, fate: Fate) -> Iterator[Region]:
+    def doomed(self, fate: AreaDecision) -> Iterator[Region]:
         """What of a loss will be overwritten, by us or by the new firmware."""
         if fate.name in {"spiffs", "lfs"}:
             yield fate.region

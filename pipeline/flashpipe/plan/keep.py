@@ -14,9 +14,9 @@ from typing import Final, Literal
 from flashpipe.errors import KeepError
 from flashpipe.firmware.flash_map import WHAT, Area
 from flashpipe.firmware.spiffs import new_place_up_to_2x
-from flashpipe.firmware.survey import Resident
+from flashpipe.firmware.survey import BoardContents
 from flashpipe.flash import Region, merge
-from flashpipe.plan.area_decisions import MINOR, PARTITIONS, STAYS, Fate, NewLayout, Wish, inside, word_of
+from flashpipe.plan.area_decisions import MINOR, PARTITIONS, STAYS, AreaDecision, KeepPolicy, NewLayout, inside, word_of
 from flashpipe.plan.make import FlashPlan
 from flashpipe.values import dataclass
 
@@ -26,7 +26,7 @@ Action = Literal["write", "split", "back-up", "ask", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KeepRow:
     """One row of the table."""
 
     board: Board
@@ -55,31 +55,33 @@ ACTIONS: Final[Mapping[Action, str]] = {
 }
 _KEEPS: Final[tuple[Action, ...]] = ("split", "back-up")
 TABLE: Final = (
-    Row("blank", "terminal", ("write",), "write"),
-    Row("blank", "pipe", ("write",), "write"),
-    Row("factory", "terminal", ("write",), "write"),
-    Row("factory", "pipe", ("write",), "write"),
-    Row("foreign", "terminal", ("back-up",), "back-up"),
-    Row("foreign", "pipe", ("back-up",), "back-up"),
-    Row("same", "terminal", _KEEPS, "ask"),
-    Row("same", "pipe", _KEEPS, "refuse"),
-    Row("moves", "terminal", _KEEPS, "ask"),
-    Row("moves", "pipe", _KEEPS, "refuse"),
-    Row("line", "terminal", _KEEPS, "ask"),
-    Row("line", "pipe", _KEEPS, "refuse"),
+    KeepRow("blank", "terminal", ("write",), "write"),
+    KeepRow("blank", "pipe", ("write",), "write"),
+    KeepRow("factory", "terminal", ("write",), "write"),
+    KeepRow("factory", "pipe", ("write",), "write"),
+    KeepRow("foreign", "terminal", ("back-up",), "back-up"),
+    KeepRow("foreign", "pipe", ("back-up",), "back-up"),
+    KeepRow("same", "terminal", _KEEPS, "ask"),
+    KeepRow("same", "pipe", _KEEPS, "refuse"),
+    KeepRow("moves", "terminal", _KEEPS, "ask"),
+    KeepRow("moves", "pipe", _KEEPS, "refuse"),
+    KeepRow("line", "terminal", _KEEPS, "ask"),
+    KeepRow("line", "pipe", _KEEPS, "refuse"),
 )
 """The decision table. A foreign firmware's data is nothing that `keep:` has a word for, so nothing is refused there."""
 
-_FULL_ERASE: Final = "if it does not start or misbehaves, erase the whole flash first: `doit erase`, then flash again"
+_FULL_ERASE: Final = (
+    "if it does not start or misbehaves, erase the whole flash first: `flashpipe erase`, then flash again"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class KeepDecision:
     """What is kept of a board, what is lost, and what has to be done for it."""
 
-    row: Row
-    resident: Resident
-    fates: tuple[Fate, ...] = ()
+    row: KeepRow
+    resident: BoardContents
+    fates: tuple[AreaDecision, ...] = ()
     places: tuple[tuple[int, Region], ...] = ()
     """Partition type and region to put into the new partition table."""
     cleared: tuple[Region, ...] = ()
@@ -91,17 +93,17 @@ class Decision:
     advice: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> list[Fate]:
+    def lost(self) -> list[AreaDecision]:
         """Losses that somebody might regret."""
         return [fate for fate in self.fates if fate.how in {"lost", "replaced"} and fate.name not in MINOR]
 
     @property
-    def kept(self) -> list[Fate]:
+    def kept(self) -> list[AreaDecision]:
         """What survives."""
         return [fate for fate in self.fates if fate.how in {"left", "split", "table", "moved"}]
 
     @property
-    def released(self) -> list[Fate]:
+    def released(self) -> list[AreaDecision]:
         """What `keep:` of the profile leaves out, if there is something in it."""
         found = [fate for fate in self.fates if fate.how == "released" and fate.name not in MINOR]
         return [fate for fate in found if (item := self.resident.holding(fate.name)) and not item.blank]
@@ -124,12 +126,12 @@ def table_text() -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * 4, *body))
 
 
-def row_of(board: Board, reader: Reader) -> Row:
+def row_of(board: Board, reader: Reader) -> KeepRow:
     """The row of the table."""
     return next(row for row in TABLE if (row.board, row.reader) == (board, reader))
 
 
-def decide(plan: FlashPlan, resident: Resident, wish: Wish, *, asked: bool) -> Decision:
+def decide(plan: FlashPlan, resident: BoardContents, wish: KeepPolicy, *, asked: bool) -> KeepDecision:
     """Apply the table; `asked`: a person can be asked. Pure.
 
     Raises:
@@ -137,9 +139,9 @@ def decide(plan: FlashPlan, resident: Resident, wish: Wish, *, asked: bool) -> D
     """
     reader: Reader = "terminal" if asked else "pipe"
     if resident.kind in {"blank", "factory"}:
-        return Decision(row_of("blank" if resident.kind == "blank" else "factory", reader), resident)
+        return KeepDecision(row_of("blank" if resident.kind == "blank" else "factory", reader), resident)
     if resident.kind == "foreign":
-        decision = Decision(row_of("foreign", reader), resident, doomed=tuple(_everything(plan)))
+        decision = KeepDecision(row_of("foreign", reader), resident, doomed=tuple(_everything(plan)))
     else:
         decision = _for_nodemcu(plan, resident, wish, reader)
     if wish.stated and not wish.words:  # `keep: []`: the profile says that nothing on its boards is worth it
@@ -149,7 +151,7 @@ def decide(plan: FlashPlan, resident: Resident, wish: Wish, *, asked: bool) -> D
     return decision
 
 
-def refuse(decision: Decision, wish: Wish) -> None:
+def refuse(decision: KeepDecision, wish: KeepPolicy) -> None:
     """Refuse a loss that the profile's own `keep:` forbids.
 
     Raises:
@@ -164,19 +166,19 @@ def refuse(decision: Decision, wish: Wish) -> None:
         )
 
 
-def told_loss(fate: Fate) -> str:
+def told_loss(fate: AreaDecision) -> str:
     """A loss, for the one who is asked or refused."""
     return f"{fate.what} at {fate.region} would be lost: {fate.why}"
 
 
-def insisted_losses(decision: Decision, wish: Wish) -> list[Fate]:
+def insisted_losses(decision: KeepDecision, wish: KeepPolicy) -> list[AreaDecision]:
     """Losses of what the profile itself says to keep."""
     if not wish.stated:
         return []
     return [fate for fate in decision.fates if fate.how == "lost" and word_of(fate.name) in wish.words]
 
 
-def lines(decision: Decision) -> Iterator[str]:
+def lines(decision: KeepDecision) -> Iterator[str]:
     """The decision, for people."""
     if decision.kept:
         yield "kept: " + "; ".join(
@@ -197,13 +199,13 @@ def lines(decision: Decision) -> Iterator[str]:
     yield from decision.advice
 
 
-def _about_lfs(fates: Sequence[Fate], resident: Resident) -> Iterator[str]:
+def _about_lfs(fates: Sequence[AreaDecision], resident: BoardContents) -> Iterator[str]:
     lfs = resident.holding("lfs")
     if lfs and not lfs.blank and any(fate.name == "lfs" and fate.how in STAYS for fate in fates):
         yield "what is in the Lua flash store was built for the old firmware: load it again if the new one ignores it"
 
 
-def placed_areas(plan: FlashPlan, decision: Decision | None = None) -> list[Area]:
+def placed_areas(plan: FlashPlan, decision: KeepDecision | None = None) -> list[Area]:
     """The flash map of the plan's firmware, its partitions where the decision puts them."""
     places = {PARTITIONS[type_]: region for type_, region in decision.places} if decision else {}
     known = [area for area in plan.areas if area.name not in places]
@@ -214,12 +216,14 @@ def placed_areas(plan: FlashPlan, decision: Decision | None = None) -> list[Area
 # --- NodeMCU on the board ---------------------------------------------------------------------------------------------
 
 
-def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader) -> Decision:
+def _for_nodemcu(plan: FlashPlan, resident: BoardContents, wish: KeepPolicy, reader: Reader) -> KeepDecision:
     if plan.erase_all:
-        fates = [Fate(item.name, item.region, "lost", "erase: all") for item in resident.holdings if not item.blank]
+        fates = [
+            AreaDecision(item.name, item.region, "lost", "erase: all") for item in resident.holdings if not item.blank
+        ]
         board: Board = "line" if _line_changes(plan, resident) else "same"
         doomed = merge(fate.region for fate in fates)
-        return Decision(row_of(board, reader), resident, tuple(fates), doomed=tuple(doomed))
+        return KeepDecision(row_of(board, reader), resident, tuple(fates), doomed=tuple(doomed))
     layout = NewLayout(plan, resident, wish)
     fates = [layout.fate(item) for item in resident.holdings]
     if _line_changes(plan, resident):
@@ -230,7 +234,7 @@ def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader
         board = "same"
     lost = [fate for fate in fates if fate.how == "lost"]
     cleared = merge(layout.remains()) if any(fate.name == "spiffs" for fate in lost) else []
-    return Decision(
+    return KeepDecision(
         row_of(board, reader),
         resident,
         tuple(fates),
@@ -244,7 +248,7 @@ def _for_nodemcu(plan: FlashPlan, resident: Resident, wish: Wish, reader: Reader
     )
 
 
-def _line_changes(plan: FlashPlan, resident: Resident) -> bool:
+def _line_changes(plan: FlashPlan, resident: BoardContents) -> bool:
     new, old = plan.firmware, resident
     if new.family != "nodemcu":
         return True
@@ -255,7 +259,7 @@ def _line_changes(plan: FlashPlan, resident: Resident) -> bool:
     return old.layout[:1] != new.layout[:1]
 
 
-def _advice(plan: FlashPlan, resident: Resident) -> Iterator[str]:
+def _advice(plan: FlashPlan, resident: BoardContents) -> Iterator[str]:
     new, old = plan.firmware, resident
     if new.family != "nodemcu" or not old.layout:
         return

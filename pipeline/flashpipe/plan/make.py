@@ -19,7 +19,7 @@ from flashpipe.errors import KeepError, PlanAlignmentError, PlanBoundsError, Pla
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, check_layout, check_mode, with_settings
-from flashpipe.firmware.overrides import Allowance, Override
+from flashpipe.firmware.overrides import Override, Overrides
 from flashpipe.firmware.placement import place_lfs, place_spiffs
 from flashpipe.flash import BOOT_SECTOR, SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
 from flashpipe.plan.cost import joined, stream_s
@@ -129,7 +129,7 @@ def make_plan(
     mode: str = "dio",
     frequency: str = "40m",
     erase_all: bool = False,
-    allow: Allowance | None = None,
+    allow: Overrides | None = None,
     parts: Mapping[str, Image] | None = None,
 ) -> FlashPlan:
     """Plan for `images` (flash address to image). `settings` None means: the size comes from the board.
@@ -143,7 +143,7 @@ def make_plan(
         PlanError: segments that overlap, are not aligned or run past the flash.
     """
     from_board = settings is None
-    settings, allow = settings or FlashSettings(mode, AUTO_SIZE, frequency), allow or Allowance()
+    settings, allow = settings or FlashSettings(mode, AUTO_SIZE, frequency), allow or Overrides()
     with allow.over():
         check_mode(settings.mode, chip=chip)
     with allow.over():
@@ -204,7 +204,7 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
                     )
 
 
-def with_real_size(plan: FlashPlan, real_size: int, allow: Allowance | None = None) -> FlashPlan:
+def with_real_size(plan: FlashPlan, real_size: int, allow: Overrides | None = None) -> FlashPlan:
     """The plan for a board of `real_size` bytes, where the profile leaves the size to the board.
 
     Raises:
@@ -282,7 +282,7 @@ def _segment(address: int, image: Image, settings: FlashSettings) -> Segment:
 _OWNED: Final = "the firmware changes it once it runs"
 
 
-def _placed(parts: Mapping[str, Image], firmware: Firmware, flash_size: int, allow: Allowance) -> Iterator[Segment]:
+def _placed(parts: Mapping[str, Image], firmware: Firmware, flash_size: int, allow: Overrides) -> Iterator[Segment]:
     for area, image in parts.items():
         place = {"lfs": place_lfs, "spiffs": place_spiffs}[area]
         address = place(image, firmware, flash_size, allow)
@@ -317,7 +317,7 @@ def _check_regions(segments: Sequence[Segment], settings: FlashSettings) -> None
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PlanRow:
     """One line of the plan's table."""
 
     region: Region
@@ -333,7 +333,9 @@ def estimate(data: bytes, baud: int, address: int = 0) -> tuple[int, float]:
     return wire, stream_s(Region(address, address + len(data)), wire, baud)
 
 
-def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, *, settled: bool = False) -> list[Row]:
+def rows(
+    plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, *, settled: bool = False
+) -> list[PlanRow]:
     """The table of the whole flash, in address order, without gaps or overlaps.
 
     Args:
@@ -344,15 +346,15 @@ def rows(plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, 
     """
     dirty = _to_write(plan, differing, baud, settled=settled)
     unstable = plan.volatile_regions() if settled else []
-    table: list[Row] = []
+    table: list[PlanRow] = []
     for segment in plan.segments:
         written = _clip(dirty, segment.region)
         for region in written:
             wire, seconds = estimate(_cut(segment, region), baud, region.start)
-            table.append(Row(region, "write", segment.name, wire, seconds))
+            table.append(PlanRow(region, "write", segment.name, wire, seconds))
         moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(written)]
-        table += [Row(region, "volatile", _owner(plan, region)) for region in moving]
-        table += [Row(region, "skip", segment.name) for region in segment.region.without(written + moving)]
+        table += [PlanRow(region, "volatile", _owner(plan, region)) for region in moving]
+        table += [PlanRow(region, "skip", segment.name) for region in segment.region.without(written + moving)]
     table += _rest(plan, "erase" if plan.erase_all and dirty else "keep")
     return sorted(table, key=lambda row: row.region)
 
@@ -389,16 +391,16 @@ def _owner(plan: FlashPlan, region: Region) -> str:
     return next((area.what for area in plan.areas if area.name in FIRMWARE_OWNS and area.region.contains(region)), "")
 
 
-def _rest(plan: FlashPlan, action: Action) -> list[Row]:
+def _rest(plan: FlashPlan, action: Action) -> list[PlanRow]:
     """What lies outside the segments; where nothing is known to be of use, `not part of the plan`."""
-    table: list[Row] = []
+    table: list[PlanRow] = []
     taken = [segment.region for segment in plan.segments]
     for area in plan.areas:
         if area.name not in CODE_AREAS:  # the end of a segment is the end of its code
-            table += [Row(part, action, area.what) for part in area.region.without(merge(taken))]
+            table += [PlanRow(part, action, area.what) for part in area.region.without(merge(taken))]
             taken.append(area.region)
     whole = Region(0, plan.settings.capacity)
-    return table + [Row(part, action, "not part of the plan") for part in whole.without(merge(taken))]
+    return table + [PlanRow(part, action, "not part of the plan") for part in whole.without(merge(taken))]
 
 
 def _clip(regions: Sequence[Region], within: Region) -> list[Region]:

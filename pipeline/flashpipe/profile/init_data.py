@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from flashpipe.errors import BadValueError
 from flashpipe.firmware.init_data import ADC_BYTE, CRYSTAL_BYTE, CRYSTALS, LENGTH
-from flashpipe.profile.yaml_reader import Entry, Report
+from flashpipe.profile.yaml_reader import Report, YamlEntry
 from flashpipe.units import parse_address
 from flashpipe.values import dataclass
 
@@ -44,7 +44,7 @@ USUAL: Final = InitProfile()
 """What is done where a profile says nothing."""
 
 
-def crystal(entry: Entry, key: str, report: Report) -> int | None:
+def crystal(entry: YamlEntry, key: str, report: Report) -> int | None:
     """MHz of the crystal."""
     found = re.fullmatch(r"(24|26|40)(?:\s*mhz)?", entry.text.casefold()) if entry.kind == "text" else None
     if found is None:
@@ -53,7 +53,7 @@ def crystal(entry: Entry, key: str, report: Report) -> int | None:
     return int(found[1])
 
 
-def byte_table(entry: Entry, key: str, report: Report) -> object:
+def byte_table(entry: YamlEntry, key: str, report: Report) -> object:
     """Indexes and values of bytes, sorted pairs."""
     if entry.kind != "mapping":
         report.wrong(entry, key, "indexes and bytes such as {107: 0xFF}")
@@ -72,7 +72,7 @@ def byte_table(entry: Entry, key: str, report: Report) -> object:
     return tuple(sorted(found.items()))
 
 
-def _number(entry: Entry) -> int | None:
+def _number(entry: YamlEntry) -> int | None:
     if entry.kind != "text" or len(entry.text) > _MAX_NUMBER:
         return None
     try:

@@ -14,7 +14,7 @@ from flashpipe.errors import BadValueError
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
 from flashpipe.profile import lua as profile_lua
 from flashpipe.profile.init_data import byte_table, crystal
-from flashpipe.profile.yaml_reader import Entry, Report, closest
+from flashpipe.profile.yaml_reader import Report, YamlEntry, closest
 from flashpipe.units import parse_address, parse_bool, parse_duration, parse_size
 from flashpipe.values import dataclass
 
@@ -39,7 +39,7 @@ _USB: Final = re.compile(r"(?:0x)?([0-9a-f]{4}):(?:0x)?([0-9a-f]{4})")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}")
 _GROUP_BIT: Final = 0x01
 
-Check = Callable[[Entry, str, Report], object]
+Check = Callable[[YamlEntry, str, Report], object]
 """Entry, its dotted key, the report: the value as the program uses it, or None after reporting a mistake."""
 
 
@@ -48,19 +48,19 @@ class Value:
     """A checked value and the entry it was read from."""
 
     value: object
-    entry: Entry
+    entry: YamlEntry
     base: Path
     """Folder that relative paths in the value start from."""
 
 
-def read_keys(top: Entry, base: Path, report: Report) -> dict[str, Value]:
+def read_keys(top: YamlEntry, base: Path, report: Report) -> dict[str, Value]:
     """Every key of one profile file, checked by itself; mistakes go to the report."""
     values: dict[str, Value] = {}
     _read_section(top, "", base, values, report)
     return values
 
 
-def check_key(entry: Entry, key: str, base: Path, report: Report) -> dict[str, Value]:
+def check_key(entry: YamlEntry, key: str, base: Path, report: Report) -> dict[str, Value]:
     """One value under its dotted key; empty if it is wrong."""
     if entry.kind == "nothing":
         report.wrong(entry, key, WANT.get(key, "a value"))
@@ -75,8 +75,8 @@ def check_key(entry: Entry, key: str, base: Path, report: Report) -> dict[str, V
     return {key: Value(checked, entry, base)}
 
 
-def _read_section(section: Entry, prefix: str, base: Path, values: dict[str, Value], report: Report) -> None:
-    seen: dict[str, Entry] = {}
+def _read_section(section: YamlEntry, prefix: str, base: Path, values: dict[str, Value], report: Report) -> None:
+    seen: dict[str, YamlEntry] = {}
     for name, entry in section.items():
         key = f"{prefix}{name.text}"
         if name.kind != "text" or not name.text:
@@ -94,7 +94,7 @@ def _read_section(section: Entry, prefix: str, base: Path, values: dict[str, Val
         seen.setdefault(key, name)
 
 
-def _read_subsection(section: Entry, key: str, base: Path, values: dict[str, Value], report: Report) -> None:
+def _read_subsection(section: YamlEntry, key: str, base: Path, values: dict[str, Value], report: Report) -> None:
     if not any(True for _ in section.items()):
         report.wrong(section, key, SECTIONS[key])
     if key == "boot":  # stating how to judge a boot means judging it, even where the profile extended says `off`
@@ -102,7 +102,7 @@ def _read_subsection(section: Entry, key: str, base: Path, values: dict[str, Val
     _read_section(section, f"{key}.", base, values, report)
 
 
-def _report_unknown(name: Entry, key: str, prefix: str, report: Report) -> None:
+def _report_unknown(name: YamlEntry, key: str, prefix: str, report: Report) -> None:
     if name.text == "<<":
         report.add(name, key, "merge keys are not read; use `extends: NAME`")
         return
@@ -120,14 +120,14 @@ def _report_unknown(name: Entry, key: str, prefix: str, report: Report) -> None:
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
-def _text(entry: Entry, key: str, report: Report) -> str | None:
+def _text(entry: YamlEntry, key: str, report: Report) -> str | None:
     if entry.kind == "text" and entry.text and entry.text.isprintable():
         return entry.text
     report.wrong(entry, key, WANT.get(key, "text"))
     return None
 
 
-def _about(entry: Entry, key: str, report: Report) -> str | None:
+def _about(entry: YamlEntry, key: str, report: Report) -> str | None:
     text = " ".join(entry.text.split())
     if entry.kind == "text" and text.isprintable():  # it is printed in listings: no escape codes for the terminal
         return text
@@ -138,7 +138,7 @@ def _about(entry: Entry, key: str, report: Report) -> str | None:
 def _choice(choices: Iterable[str], *, suggest: bool = True) -> Check:
     accepted = {choice.casefold(): choice for choice in choices}
 
-    def check(entry: Entry, key: str, report: Report) -> str | None:
+    def check(entry: YamlEntry, key: str, report: Report) -> str | None:
         if entry.kind == "text" and entry.text.casefold() in accepted:
             return accepted[entry.text.casefold()]
         near = closest(entry.text, accepted.values()) if suggest and entry.kind == "text" else None
@@ -152,7 +152,7 @@ def _choice(choices: Iterable[str], *, suggest: bool = True) -> Check:
 _size_word: Final = _choice(("auto", *sorted(SIZE_CODES, key=lambda name: SIZE_BYTES[name])), suggest=False)
 
 
-def _size(entry: Entry, key: str, report: Report) -> object:
+def _size(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind == "text" and len(entry.text) <= _MAX_NUMBER:
         try:
             return size_name(parse_size(entry.text))  # `4 MB` and 4194304 name a size just as well
@@ -161,14 +161,14 @@ def _size(entry: Entry, key: str, report: Report) -> object:
     return _size_word(entry, key, report)
 
 
-def _baud(entry: Entry, key: str, report: Report) -> int | None:
+def _baud(entry: YamlEntry, key: str, report: Report) -> int | None:
     if entry.kind == "text" and re.fullmatch("[0-9]{1,9}", entry.text) and MIN_BAUD <= int(entry.text) <= MAX_BAUD:
         return int(entry.text)
     report.wrong(entry, key, WANT[key])
     return None
 
 
-def _reset(entry: Entry, key: str, report: Report) -> str | None:
+def _reset(entry: YamlEntry, key: str, report: Report) -> str | None:
     if entry.kind == "text":
         if entry.text.casefold() in _RESET_WORDS:
             return entry.text.casefold()
@@ -178,7 +178,7 @@ def _reset(entry: Entry, key: str, report: Report) -> str | None:
     return None
 
 
-def _flag(entry: Entry, key: str, report: Report) -> bool | None:
+def _flag(entry: YamlEntry, key: str, report: Report) -> bool | None:
     if entry.kind == "text" and entry.text.strip():
         try:
             return parse_bool(entry.text)
@@ -188,7 +188,7 @@ def _flag(entry: Entry, key: str, report: Report) -> bool | None:
     return None
 
 
-def _usb(entry: Entry, key: str, report: Report) -> str | None:
+def _usb(entry: YamlEntry, key: str, report: Report) -> str | None:
     found = _USB.fullmatch(entry.text.lower())
     if found is None:
         report.wrong(entry, key, WANT[key])
@@ -196,7 +196,7 @@ def _usb(entry: Entry, key: str, report: Report) -> str | None:
     return f"{found[1]}:{found[2]}"
 
 
-def _boot(entry: Entry, key: str, report: Report) -> str | None:
+def _boot(entry: YamlEntry, key: str, report: Report) -> str | None:
     word = entry.text.casefold()
     if word in _BOOT_OFF:
         return "off"
@@ -208,7 +208,7 @@ def _boot(entry: Entry, key: str, report: Report) -> str | None:
     return None
 
 
-def _expect(entry: Entry, key: str, report: Report) -> str | None:
+def _expect(entry: YamlEntry, key: str, report: Report) -> str | None:
     if entry.text.casefold() in (*_BOOT_OFF, *_BOOT_ON):  # meant for `boot:`, and waited for in vain
         report.wrong(entry, key, f"{WANT[key]}; `boot: off` skips the check")
         return None
@@ -216,7 +216,7 @@ def _expect(entry: Entry, key: str, report: Report) -> str | None:
     return text.casefold() if text and text.casefold() in BOOT_WORDS else text
 
 
-def _duration(entry: Entry, key: str, report: Report) -> float | None:
+def _duration(entry: YamlEntry, key: str, report: Report) -> float | None:
     try:
         seconds = parse_duration(entry.text) if entry.kind == "text" else 0.0
     except BadValueError:
@@ -227,7 +227,7 @@ def _duration(entry: Entry, key: str, report: Report) -> float | None:
     return seconds
 
 
-def _split(entry: Entry, key: str, report: Report) -> object:
+def _split(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping":
         report.wrong(entry, key, WANT[key])
         return None
@@ -248,7 +248,7 @@ def _split(entry: Entry, key: str, report: Report) -> object:
     return tuple(sorted(sources.items()))
 
 
-def _command(entry: Entry, key: str, report: Report) -> object:
+def _command(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind == "list" and any(True for _ in entry.elements()):
         words = [element.text if element.kind == "text" else None for element in entry.elements()]
         if words[0] and all(word is not None and _CONTROL.search(word) is None for word in words):
@@ -259,14 +259,14 @@ def _command(entry: Entry, key: str, report: Report) -> object:
     return None
 
 
-def _outputs(entry: Entry, key: str, report: Report) -> object:
+def _outputs(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind == "mapping":
         return _split(entry, key, report)
     text = _text(entry, key, report)
     return ((0, text),) if text else None
 
 
-def _patterns(entry: Entry, key: str, report: Report) -> object:
+def _patterns(entry: YamlEntry, key: str, report: Report) -> object:
     elements = list(entry.elements()) if entry.kind == "list" else [entry]
     found = tuple(_text(element, key, report) for element in elements)
     if not found or any(text and (PurePath(text).is_absolute() or text.startswith("/")) for text in found):
@@ -275,7 +275,7 @@ def _patterns(entry: Entry, key: str, report: Report) -> object:
     return found if all(found) else None
 
 
-def _keep(entry: Entry, key: str, report: Report) -> object:
+def _keep(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "list":
         report.wrong(entry, key, WANT[key])
         return None
@@ -284,18 +284,18 @@ def _keep(entry: Entry, key: str, report: Report) -> object:
     return tuple(area for area in KEEP if area in named)
 
 
-def _boards(entry: Entry, key: str, report: Report) -> object:
+def _boards(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "list":
         report.wrong(entry, key, WANT[key])
         return None
     return tuple(sorted({mac for element in entry.elements() if (mac := _mac(element, key, report))}))
 
 
-def _mac(entry: Entry, key: str, report: Report) -> str | None:
+def _mac(entry: YamlEntry, key: str, report: Report) -> str | None:
     found = _MAC.fullmatch(entry.text.lower())
     digits = re.sub("[:-]", "", entry.text.lower()) if found else ""
     if not digits or int(digits[:2], 16) & _GROUP_BIT or not int(digits, 16):
-        report.wrong(entry, key, "a board's MAC such as 5c:cf:7f:d7:1c:89 (`doit identify` shows it)")
+        report.wrong(entry, key, "a board's MAC such as 5c:cf:7f:d7:1c:89 (`flashpipe identify` shows it)")
         return None
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
 

@@ -27,17 +27,17 @@ from flashpipe.profile.search import (
     search_folders,
     shipped_folder,
 )
-from flashpipe.profile.yaml_reader import Entry, Report, closest, read_yaml, typed_entry
+from flashpipe.profile.yaml_reader import Report, YamlEntry, closest, read_yaml, typed_entry
 from flashpipe.sources.build import Build
 from flashpipe.values import dataclass
 
 __all__ = [
     "BootProfile",
+    "ImageSource",
     "PortMatch",
     "Profile",
     "ProfileEntry",
     "SerialProfile",
-    "Source",
     "available_profiles",
     "find_profile",
     "load_profile",
@@ -88,7 +88,7 @@ class BootProfile:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageSource:
     """Where one image comes from."""
 
     address: int
@@ -115,7 +115,7 @@ class Profile:
     gpio9_10: str
     """flash, or free: then the q* modes are not to be had."""
     serial: SerialProfile
-    sources: tuple[Source, ...]
+    sources: tuple[ImageSource, ...]
     """Sorted by address; empty where the profile describes hardware only, or a build makes them."""
     lock: bool
     """Local files and build outputs are pinned too; what lies elsewhere always is."""
@@ -215,7 +215,7 @@ def load_profile(
         values = _overlay(values, layer.values)
     values = _overlay(values, _read_overrides(overrides, report))
     if complete:
-        _check_missing(values, Entry(_shown(path, project.resolve()), "nothing"), report)
+        _check_missing(values, YamlEntry(_shown(path, project.resolve()), "nothing"), report)
     _check_together(values, report)
     report.check()
     return _build(path, values, tuple(layer.path for layer in layers))
@@ -265,7 +265,7 @@ def _read_layers(path: Path, project: Path, report: Report) -> tuple[list[_Layer
     return layers, False
 
 
-def _find_extended(name: str, layers: list[_Layer], project: Path, at: Entry, report: Report) -> Path | None:
+def _find_extended(name: str, layers: list[_Layer], project: Path, at: YamlEntry, report: Report) -> Path | None:
     """The file that `extends: name` means, looked for beside the extending file first."""
     chain = [layer.path for layer in layers]
     own = chain[-1]
@@ -300,7 +300,7 @@ def _shown(path: Path, project: Path) -> str:
 # --- what the keys mean together -------------------------------------------------------------------------------------
 
 
-def _check_missing(values: dict[str, Value], whole: Entry, report: Report) -> None:
+def _check_missing(values: dict[str, Value], whole: YamlEntry, report: Report) -> None:
     for key in ("flash.size", "flash.mode"):
         if key not in values and not report.about(key) and not report.about("flash"):
             report.add(whole, key, f"is missing, want {WANT[key]}; `extends: esp12` would bring it along")
@@ -405,12 +405,12 @@ def _port(values: dict[str, Value]) -> str | PortMatch:
     return _value(values, "serial.port", "auto")
 
 
-def _sources(values: dict[str, Value]) -> tuple[Source, ...]:
+def _sources(values: dict[str, Value]) -> tuple[ImageSource, ...]:
     if image := values.get("firmware.image"):
-        return (Source(0, cast("str", image.value), image.base),)
+        return (ImageSource(0, cast("str", image.value), image.base),)
     if split := values.get("firmware.split"):
         parts = cast("tuple[tuple[int, str], ...]", split.value)
-        return tuple(Source(address, text, split.base) for address, text in parts)
+        return tuple(ImageSource(address, text, split.base) for address, text in parts)
     return ()
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BadValueError
-from flashpipe.profile.yaml_reader import Entry, Report
+from flashpipe.profile.yaml_reader import Report, YamlEntry
 from flashpipe.units import parse_bool, parse_duration, parse_size
 from flashpipe.values import dataclass
 from flashpipe.versions import Demand, parse_demand
 
-Check = Callable[[Entry, str, Report], object]
+Check = Callable[[YamlEntry, str, Report], object]
 
 MAX_WAIT_S: Final = 3600.0
 """A Lua file that prints for longer is no check; it is a typing mistake."""
@@ -49,7 +49,7 @@ NO_DEMANDS: Final = AcceptanceProfile()
 def _checked(read: Callable[[str], object]) -> Check:
     """A check of a text by a reader that raises BadValueError, or gives None, where it is wrong."""
 
-    def check(entry: Entry, key: str, report: Report) -> object:
+    def check(entry: YamlEntry, key: str, report: Report) -> object:
         try:
             value = read(entry.text) if entry.kind == "text" and entry.text.strip() else None
         except BadValueError:
@@ -70,7 +70,7 @@ def _line(text: str) -> str | None:
     return text if text.isprintable() else None
 
 
-def _modules(entry: Entry, key: str, report: Report) -> object:
+def _modules(entry: YamlEntry, key: str, report: Report) -> object:
     elements = list(entry.elements()) if entry.kind == "list" else []
     if not elements or any(element.kind != "text" or not _MODULE.fullmatch(element.text) for element in elements):
         report.wrong(entry, key, WANT[key])
@@ -78,7 +78,7 @@ def _modules(entry: Entry, key: str, report: Report) -> object:
     return tuple(dict.fromkeys(element.text for element in elements))
 
 
-def _prints(entry: Entry, key: str, report: Report) -> object:
+def _prints(entry: YamlEntry, key: str, report: Report) -> object:
     text = _checked(_line)(entry, key, report)
     if isinstance(text, str) and len(text) > 1 and text.startswith("/") and text.endswith("/"):
         try:
@@ -89,7 +89,7 @@ def _prints(entry: Entry, key: str, report: Report) -> object:
     return text
 
 
-def _files(entry: Entry, key: str, report: Report) -> object:
+def _files(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping":
         report.wrong(entry, key, WANT[key])
         return None
@@ -110,7 +110,7 @@ def _files(entry: Entry, key: str, report: Report) -> object:
     return tuple(sorted(found.items()))
 
 
-def _bad_name(name: Entry) -> str:
+def _bad_name(name: YamlEntry) -> str:
     if name.kind != "text" or not 0 < len(name.text) <= NAME_LIMIT:
         return f"want 1 to {NAME_LIMIT} characters"
     if not _NAME.fullmatch(name.text) or set(name.text) & set("\"'\\"):
@@ -143,7 +143,7 @@ WANT: Final[dict[str, str]] = {
 SECTIONS: Final = {"acceptance": "a mapping such as {version: '>=3.0', modules: [wifi, mqtt]}"}
 
 
-def check_together(stated: dict[str, Entry], report: Report) -> None:
+def check_together(stated: dict[str, YamlEntry], report: Report) -> None:
     """Rules between these keys; `stated` are those that are there."""
     for key in ("acceptance.prints", "acceptance.timeout"):
         if key in stated and "acceptance.run" not in stated and not report.about("acceptance.run"):

@@ -43,7 +43,7 @@ def find_profile(name: str, project: Path, *, caller: Path | None = None) -> Pat
         path = _expand(name, caller or Path.cwd())
         if is_file(path):
             return path.resolve()
-        raise UnknownProfileError(f"profile {name!r}: no such file ({path})", "`doit profiles` lists the profiles")
+        raise UnknownProfileError(f"profile {name!r}: no such file ({path})", "`flashpipe profiles` lists the profiles")
     for folder in dict.fromkeys((project, project / "profiles", caller or project, shipped_folder())):
         found = named_in(folder, name)
         if found:

@@ -26,7 +26,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class YamlEntry:
     """One value and where it stands: `kitchen.yaml:7`, or `mode=dioo` if it was typed on the command line."""
 
     place: str
@@ -38,13 +38,13 @@ class Entry:
     node: Any = None
     file: str = ""
 
-    def items(self) -> Iterator[tuple[Entry, Entry]]:
+    def items(self) -> Iterator[tuple[YamlEntry, YamlEntry]]:
         """Keys and values of a mapping in order, duplicates included. A value's place is the line of its key."""
         for key, value in self.node.value:
             line = key.start_mark.line + 1
             yield _entry(key, self.file, line), _entry(value, self.file, line)
 
-    def elements(self) -> Iterator[Entry]:
+    def elements(self) -> Iterator[YamlEntry]:
         """The elements of a list in order."""
         for node in self.node.value:
             yield _entry(node, self.file, node.start_mark.line + 1)
@@ -60,17 +60,17 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
-def typed_entry(variable: str, text: str) -> Entry:
+def typed_entry(variable: str, text: str) -> YamlEntry:
     """A value from the command line."""
-    return Entry(place=f"{variable}={shorten(text)}", kind="text", text=text.strip(), typed=True)
+    return YamlEntry(place=f"{variable}={shorten(text)}", kind="text", text=text.strip(), typed=True)
 
 
-def _entry(node: Any, file: str, line: int) -> Entry:
+def _entry(node: Any, file: str, line: int) -> YamlEntry:
     kind: Kind = {"scalar": "text", "sequence": "list", "mapping": "mapping"}[node.id]  # type: ignore[assignment]
     if kind == "text" and node.tag == _NULL:
         kind = "nothing"
     text = node.value if kind == "text" else ""
-    return Entry(place=f"{file}:{line}", kind=kind, text=text.strip(" \n"), node=node, file=file)
+    return YamlEntry(place=f"{file}:{line}", kind=kind, text=text.strip(" \n"), node=node, file=file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ class Report:
 
     mistakes: list[Mistake] = field(default_factory=list)
 
-    def add(self, entry: Entry, key: str, problem: str) -> None:
+    def add(self, entry: YamlEntry, key: str, problem: str) -> None:
         """A mistake at the place of `entry`."""
         self.mistakes.append(Mistake(entry.place, key, problem, entry.typed))
 
-    def wrong(self, entry: Entry, key: str, want: str, suggestion: str | None = None) -> None:
+    def wrong(self, entry: YamlEntry, key: str, want: str, suggestion: str | None = None) -> None:
         """A value that is not what the key takes."""
         if entry.kind == "text" and _CONTROL.search(entry.text):
             # The usual cause: "C:\fw.bin" in double quotes, where YAML reads \f as a form feed.
@@ -122,7 +122,7 @@ class Report:
             return
         message = "\n".join(dict.fromkeys(map(str, self.mistakes)))  # a line can be reached twice: through an alias
         if all(mistake.typed for mistake in self.mistakes):
-            raise BadValueError(message, "correct the variable; `doit help TASK` lists what it takes")
+            raise BadValueError(message, "correct the variable; `flashpipe help TASK` lists what it takes")
         raise ProfileError(message, "correct the profile; every mistake found is listed above")
 
 
@@ -135,7 +135,7 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     return folded[near[0]] if near else None
 
 
-def read_yaml(path: Path, shown: str, report: Report) -> Entry | None:
+def read_yaml(path: Path, shown: str, report: Report) -> YamlEntry | None:
     """The top mapping of a YAML file, or None and a mistake. `shown` is how messages name the file."""
     text = _read_text(path, shown, report)
     if text is None:
@@ -151,7 +151,7 @@ def read_yaml(path: Path, shown: str, report: Report) -> Entry | None:
 
 
 def _read_text(path: Path, shown: str, report: Report) -> str | None:
-    whole = Entry(shown, "nothing")
+    whole = YamlEntry(shown, "nothing")
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_SIZE + 1)
@@ -167,7 +167,7 @@ def _read_text(path: Path, shown: str, report: Report) -> str | None:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            at = Entry(f"{shown}:{line}", "nothing")
+            at = YamlEntry(f"{shown}:{line}", "nothing")
             report.add(at, "", f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8")
     return None
 
@@ -180,10 +180,10 @@ def _compose(text: str, shown: str, report: Report) -> Any:
         node = YAML(typ="safe", pure=True).compose(text)
     except (YAMLError, RecursionError) as error:
         place, problem = _explain(error, text, shown)
-        report.add(Entry(place, "nothing"), "", problem)
+        report.add(YamlEntry(place, "nothing"), "", problem)
         return None
     if node is None or (node.id == "scalar" and node.tag == _NULL):
-        report.add(Entry(shown, "nothing"), "", "is empty, want keys and values such as `extends: esp12`")
+        report.add(YamlEntry(shown, "nothing"), "", "is empty, want keys and values such as `extends: esp12`")
         return None
     return node
 

@@ -370,7 +370,7 @@ def find(folder: Path, name: str) -> tuple[Store, Manifest]:
         raise BackupMissingError(
             f"backup={name}: "
             + (f"that begins several ids: {told}" if told else f"no such file, nor an id in {folder}"),
-            "`doit backup` tells the id; `flashpipe prune --dry-run --backups` lists all",
+            "`flashpipe backup` tells the id; `flashpipe prune --dry-run --backups` lists all",
         )
     store, one = exact[0]
     return store, store.read(one)

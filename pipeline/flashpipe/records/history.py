@@ -52,7 +52,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class HistoryRow:
     """What a receipt vouches for in one region."""
 
     region: Region
@@ -97,13 +97,13 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and record.get("format") in FORMATS else None
 
 
-def vouched(receipts: Iterable[Kept], mac: str) -> tuple[list[Row], list[Kept]]:
+def vouched(receipts: Iterable[Kept], mac: str) -> tuple[list[HistoryRow], list[Kept]]:
     """What the receipts of a board say it holds, and those later ones after which that is not certain any more.
 
     A flash, an erase and the restore of a whole flash say it anew; a restore of some regions, and an audit, which has
     seen what the firmware changed, replace what was said of those regions.
     """
-    rows, doubtful = list[Row](), list[Kept]()
+    rows, doubtful = list[HistoryRow](), list[Kept]()
     for kept in receipts:
         if kept.mac != mac:
             continue
@@ -117,14 +117,14 @@ def vouched(receipts: Iterable[Kept], mac: str) -> tuple[list[Row], list[Kept]]:
     return sorted(rows, key=lambda row: row.region), doubtful
 
 
-def _replaced(row: Row, said: Iterable[Row]) -> bool:
+def _replaced(row: HistoryRow, said: Iterable[HistoryRow]) -> bool:
     return any(row.region.overlaps(other.region) for other in said)
 
 
-def _rows(kept: Kept) -> list[Row]:
+def _rows(kept: Kept) -> list[HistoryRow]:
     try:
         return [
-            Row(
+            HistoryRow(
                 Region(int(row["start"]), int(row["end"])),
                 str(row["kind"]),
                 str(row["what"]),

@@ -14,7 +14,7 @@ from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from flashpipe.digests import Held, known
+from flashpipe.digests import RegionDigests, digest_index
 from flashpipe.errors import RecordError
 from flashpipe.files import state_folder, write_atomic
 from flashpipe.flash import Region
@@ -25,7 +25,7 @@ State = Literal["unknown", "writing", "clean", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """The journal's knowledge of one board."""
 
     mac: str
@@ -52,7 +52,7 @@ class Entry:
     firmware: dict[str, str] = field(default_factory=dict)
     """What was written, by which a later run can tell what it meets."""
 
-    held: tuple[Held, ...] = ()
+    held: tuple[RegionDigests, ...] = ()
     """Digests of what it was given, as planned; kept in the same file as the state, so that the two are never torn."""
 
     placed: dict[str, str] = field(default_factory=dict)
@@ -74,14 +74,14 @@ class Entry:
 
         They only say what to expect: firmware and other tools write to flash as well.
         """
-        return known(self.held) if self.state == "clean" else {}
+        return digest_index(self.held) if self.state == "clean" else {}
 
 
 def _path(mac: str) -> Path:
     return state_folder() / "boards" / f"{mac.replace(':', '')}.json"
 
 
-def read(mac: str) -> Entry:
+def read(mac: str) -> JournalEntry:
     """The entry of a board; `unknown` where there is none.
 
     An unreadable entry is moved aside and counts as unknown: the board is then compared in full, which is always safe.
@@ -93,7 +93,7 @@ def read(mac: str) -> Entry:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Entry(mac)
+        return JournalEntry(mac)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}", "mend the rights of that folder") from error
     except UnicodeDecodeError:
@@ -107,7 +107,7 @@ def read(mac: str) -> Entry:
     return entry
 
 
-def from_json(stored: Mapping[str, Any]) -> Entry:
+def from_json(stored: Mapping[str, Any]) -> JournalEntry:
     """The entry that `to_json` gave.
 
     Raises:
@@ -117,22 +117,24 @@ def from_json(stored: Mapping[str, Any]) -> Entry:
     if fields.pop("format") != FORMAT:
         raise ValueError("another format")
     kept = tuple((int(start), int(end)) for start, end in fields.get("kept", ()))
-    entry = Entry(**{**fields, "kept": kept, "held": tuple(Held(**part) for part in fields.get("held", ()))})
+    entry = JournalEntry(
+        **{**fields, "kept": kept, "held": tuple(RegionDigests(**part) for part in fields.get("held", ()))}
+    )
     entry.digests()  # damaged ones are found here
     return entry
 
 
-def to_json(entry: Entry) -> dict[str, Any]:
+def to_json(entry: JournalEntry) -> dict[str, Any]:
     """All that is known, for a file."""
     return {"format": FORMAT, **asdict(entry)}
 
 
-def _aside(path: Path, mac: str) -> Entry:
+def _aside(path: Path, mac: str) -> JournalEntry:
     path.replace(path.with_suffix(".damaged"))
-    return Entry(mac)
+    return JournalEntry(mac)
 
 
-def write(entry: Entry) -> Entry:
+def write(entry: JournalEntry) -> JournalEntry:
     """Store an entry, durably; returns it with its time.
 
     Raises:

@@ -26,7 +26,7 @@ SETTLED_S: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PruneRule:
     """What is kept: whatever is younger than `days`, and the newest `count` of each board."""
 
     days: float
@@ -53,7 +53,7 @@ class Removal:
         return 0
 
 
-def old_receipts(folder: Path, rule: Rule, now: float) -> list[Removal]:
+def old_receipts(folder: Path, rule: PruneRule, now: float) -> list[Removal]:
     """The receipts of a project that can go; what is no receipt that can be read is left alone.
 
     Raises:
@@ -72,7 +72,7 @@ def old_receipts(folder: Path, rule: Rule, now: float) -> list[Removal]:
     return sorted(found, key=lambda removal: removal.path)
 
 
-def old_backups(folder: Path, rule: Rule, now: float) -> list[Removal]:
+def old_backups(folder: Path, rule: PruneRule, now: float) -> list[Removal]:
     """The backups of a project that can go.
 
     Raises:
@@ -81,7 +81,7 @@ def old_backups(folder: Path, rule: Rule, now: float) -> list[Removal]:
     return [removal for store in stores(folder) for removal in _old_backups(store, rule, now)]
 
 
-def _old_backups(store: Store, rule: Rule, now: float) -> Iterator[Removal]:
+def _old_backups(store: Store, rule: PruneRule, now: float) -> Iterator[Removal]:
     try:
         entry = journal.read(store.mac)
     except RecordError:

@@ -42,7 +42,7 @@ FIELDS: Final = tuple(BoardLine.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Summary:
     """The summary of some receipts."""
 
     first: str
@@ -57,14 +57,14 @@ class Batch:
     """Files that are no receipts."""
 
 
-def summarise(receipts: Sequence[Kept], since: str, unreadable: Iterable[str] = ()) -> Batch:
+def summarise(receipts: Sequence[Kept], since: str, unreadable: Iterable[str] = ()) -> Summary:
     """The receipts whose time is not before `since` (ISO 8601, UTC, or the beginning of one; all if empty)."""
     chosen = [kept for kept in receipts if kept.text("time") >= since]
     boards: dict[str, list[Kept]] = {}
     for kept in chosen:
         boards.setdefault(kept.mac, []).append(kept)
     times = sorted(kept.text("time") for kept in chosen)
-    return Batch(
+    return Summary(
         first=times[0] if times else "",
         last=times[-1] if times else "",
         counts=dict(sorted(Counter(kept.text("outcome") for kept in chosen).items())),

@@ -18,7 +18,7 @@ from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.timing import Costs
 from flashpipe.sim.chip.wire import Uart
 from flashpipe.sim.kinds import ALL_MODES
-from flashpipe.sim.loader.main_loop import Loader, Machine, Outcome
+from flashpipe.sim.loader.main_loop import LoaderMachine, LoaderOutcome, SerialLoader
 from flashpipe.sim.loader.rom import RomLoader
 from flashpipe.sim.loader.stub import recognise
 from flashpipe.sim.loader.stub1 import Stub1
@@ -78,10 +78,10 @@ class RamProgram:
         self.due = now
 
 
-Program = Loader | Application | RamProgram | None
+Program = SerialLoader | Application | RamProgram | None
 
 
-class Board:
+class VirtualBoard:
     """One board."""
 
     def __init__(self, spec: BoardSpec, now: float = 0.0) -> None:
@@ -93,7 +93,7 @@ class Board:
         self.registers = registers.Registers(registers.Efuses.of(spec.mac, spec.chip), self.nor)
         self.registers.read_divider = lambda: self.uart.divider
         self.registers.write_divider = self._write_divider
-        self.machine = Machine(self.uart, self.registers, self.nor, spec.costs)
+        self.machine = LoaderMachine(self.uart, self.registers, self.nor, spec.costs)
         self.chip = Chip(
             mac=spec.mac, flash_id=self.nor.part.flash_id, flash_size=self.nor.size, supported_modes=spec.modes,
             crystal_mhz=spec.crystal_mhz,
@@ -188,7 +188,7 @@ class Board:
 
     def halt(self) -> None:
         """The program ends here, even in the middle of what it is doing."""
-        if isinstance(self.program, Loader):
+        if isinstance(self.program, SerialLoader):
             self.program.stopped = True
         self.program = None
 
@@ -248,7 +248,7 @@ class Board:
         """Board time of the next thing to happen; None = nothing until input."""
         if self._release_at is not None:
             return self._release_at
-        if isinstance(self.program, Loader):
+        if isinstance(self.program, SerialLoader):
             return self.program.wake_at()
         inbound = None if self.uart.inbound.empty else self.uart.inbound.free_at
         due = None
@@ -265,7 +265,7 @@ class Board:
             self._release(self._release_at)
         for _ in range(100):
             program = self.program
-            if isinstance(program, Loader):
+            if isinstance(program, SerialLoader):
                 outcome = program.advance(now, steps)
                 if outcome is None or program.stopped:
                     return
@@ -277,7 +277,7 @@ class Board:
                 self._advance_ram(now)
                 return
 
-    def _follow(self, outcome: Outcome, now: float) -> None:
+    def _follow(self, outcome: LoaderOutcome, now: float) -> None:
         """A loader has ended."""
         if outcome.kind == "jump":
             version = recognise(self.registers, outcome.entry)
@@ -339,20 +339,20 @@ class Board:
             self.cells.open()
 
 
-def _identified(part: parts.Part, flash_id: int | None) -> parts.Part:
+def _identified(part: parts.NorPart, flash_id: int | None) -> parts.NorPart:
     if flash_id is None:
         return part
     known = parts.part_by_id(flash_id)
     if known is not None:
         return known
     device = (flash_id >> 8 & 0xFF) << 8 | flash_id >> 16 & 0xFF
-    return parts.Part(
+    return parts.NorPart(
         name=f"{flash_id:06x}", manufacturer=flash_id & 0xFF, device=device, size=part.size, times=part.times,
         quad=part.quad, has_sfdp=part.has_sfdp, protect_bits=part.protect_bits,
     )  # fmt: skip
 
 
-def _times(part: parts.Part, costs: Costs) -> parts.Times:
+def _times(part: parts.NorPart, costs: Costs) -> parts.Times:
     """The part's own times, with what the parameters replace."""
 
     def seconds(value_us: float | None, own: float) -> float:

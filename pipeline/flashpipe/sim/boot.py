@@ -12,14 +12,14 @@ from typing import Final
 
 from flashpipe.sim import start_program as programs
 from flashpipe.sim.chip import image
-from flashpipe.sim.chip.chip import RESET_WATCHDOG, Chip, Flash, Said, Strap
+from flashpipe.sim.chip.chip import RESET_WATCHDOG, Chip, Flash, SpokenBytes, Strap
 from flashpipe.sim.firmware import identify as firmware
 from flashpipe.sim.firmware import romlog
 from flashpipe.sim.firmware.program import Baud, Listen, Machine, Program, Reset, Say, Step, Wait
 from flashpipe.sim.firmware.settings import NAMES as OPTION_NAMES
 from flashpipe.sim.firmware.settings import Settings
 
-__all__ = ["OPTION_NAMES", "Application", "Chip", "Flash", "Said", "Strap", "rom_banner"]
+__all__ = ["OPTION_NAMES", "Application", "Chip", "Flash", "SpokenBytes", "Strap", "rom_banner"]
 
 BITS_PER_BYTE: Final = 10
 """8N1: a start bit, eight data bits, a stop bit."""
@@ -83,9 +83,9 @@ class Application:
         """Board time of the next thing to happen; None = nothing until input."""
         return self._due
 
-    def advance(self, now: float) -> list[Said]:
+    def advance(self, now: float) -> list[SpokenBytes]:
         """Everything due up to `now`, in order; flash changes happen here too."""
-        said: list[Said] = []
+        said: list[SpokenBytes] = []
         while self._due is not None and self._due <= now:
             self._machine.now = self._due
             step = next(self._program, None)
@@ -101,12 +101,12 @@ class Application:
     def _hears(self, baud: int) -> bool:
         return self._machine.listening and abs(baud - self._baud) <= BAUD_TOLERANCE * self._baud
 
-    def _take(self, step: Step, at: float, said: list[Said]) -> float | None:
+    def _take(self, step: Step, at: float, said: list[SpokenBytes]) -> float | None:
         self._asleep = isinstance(step, Listen)
         match step:
             case Say(data):
                 if data:
-                    said.append(Said(at, self._baud, data))
+                    said.append(SpokenBytes(at, self._baud, data))
                 return at + len(data) * BITS_PER_BYTE / self._baud
             case Baud(baud):
                 self._baud = baud
@@ -153,7 +153,7 @@ def _reader(machine: Machine) -> firmware.Read:
     """Flash as the ROM sees it in the header's mode.
 
     A mode that the part cannot do: either nothing is recognised, or only the first 16 bytes, read before the mode is
-    set, are right and all others are 0 (captures in tests/sim/data: `load 0x00000000, len 0`).
+    set, are right and all others are 0 (captures in tests/sim/chip/data: `load 0x00000000, len 0`).
     """
     if _mode_fails(machine, "ets_main"):
         return lambda _address, length: bytes(length)

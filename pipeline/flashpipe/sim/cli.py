@@ -16,10 +16,10 @@ from typing import Final, Protocol
 
 from flashpipe.errors import BadValueError, PipelineError, PortBusyError
 from flashpipe.files import virtual_ports_folder, write_atomic
-from flashpipe.sim.board import STARTS, Board
+from flashpipe.sim.board import STARTS, VirtualBoard
 from flashpipe.sim.chip.timing import describe_costs
 from flashpipe.sim.faults import describe_faults
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.kinds import BOARDS, default_mac
 from flashpipe.sim.options import OPTIONS, Setup, parse_options
 from flashpipe.sim.servers.attach import AttachServer
@@ -37,7 +37,7 @@ _COMMANDS: Final = """commands on stdin, each for all boards or, after a number 
 class Port(Protocol):
     """One way to a board."""
 
-    link: Link
+    link: HostLine
     name: str
 
     def start(self) -> None:
@@ -161,7 +161,7 @@ def _ports_of(setup: Setup, arguments: argparse.Namespace, number: int) -> Itera
         ) from error
 
 
-def _pty(link: Link, setup: Setup, sync_resets: str | None) -> Port:
+def _pty(link: HostLine, setup: Setup, sync_resets: str | None) -> Port:
     try:
         from flashpipe.sim.servers.pty import PtyPort  # noqa: PLC0415  POSIX only
     except ImportError as error:
@@ -200,7 +200,7 @@ def _serve(ports: list[Port]) -> int:
     return 0
 
 
-def _listen(links: list[Link], ended: threading.Event) -> None:
+def _listen(links: list[HostLine], ended: threading.Event) -> None:
     """Obey the console; its end is not the end of the boards."""
     try:
         for line in sys.stdin:
@@ -214,7 +214,7 @@ def _listen(links: list[Link], ended: threading.Event) -> None:
         return  # stdin was closed under us
 
 
-def obey(links: list[Link], line: str) -> str:
+def obey(links: list[HostLine], line: str) -> str:
     """Carry out one console command; what to say about it."""
     words = line.split()
     if words and words[0].isdigit():
@@ -235,7 +235,7 @@ def obey(links: list[Link], line: str) -> str:
     return "ok"
 
 
-def _add_fault(links: list[Link], text: str) -> str:
+def _add_fault(links: list[HostLine], text: str) -> str:
     try:
         for link in links:
             link.add_fault(text)
@@ -244,8 +244,8 @@ def _add_fault(links: list[Link], text: str) -> str:
     return "ok"
 
 
-def _hold(*, low: bool) -> Callable[[Board, float], None]:
-    def action(board: Board, _now: float) -> None:
+def _hold(*, low: bool) -> Callable[[VirtualBoard, float], None]:
+    def action(board: VirtualBoard, _now: float) -> None:
         board.gpio0_held = low
 
     return action
@@ -256,7 +256,7 @@ def _say(text: object) -> None:
     sys.stderr.flush()
 
 
-_ACTIONS: Final[dict[str, Callable[[Board, float], None]]] = {
+_ACTIONS: Final[dict[str, Callable[[VirtualBoard, float], None]]] = {
     "reset": lambda board, now: board.reset(now),
     "reset download": lambda board, now: board.reset(now, download=True),
     "reset app": lambda board, now: board.reset(now, download=False),

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from flashpipe.sim.board import Board, BoardSpec, PinFaults
+from flashpipe.sim.board import BoardSpec, PinFaults, VirtualBoard
 from flashpipe.sim.boot import Application
 from flashpipe.sim.chip.timing import Clock
 from flashpipe.sim.chip.wire import garble
@@ -31,7 +31,7 @@ _LONGEST_NAP: Final = 0.25
 _SHORTEST_NAP: Final = 0.0005
 
 
-class Link:
+class HostLine:
     """One board on one line."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Link:
         self.clock = Clock(factor, wall())
         self.faults = faults or Faults()
         self.transcript = transcript or Transcript()
-        self.board = Board(spec)
+        self.board = VirtualBoard(spec)
         self.baud = 115_200.0
         """Rate of the host's side."""
         self.en_rise_s = EN_RISE_S
@@ -210,7 +210,7 @@ class Link:
         """DTR and RTS as last set."""
         return self._dtr, self._rts
 
-    def pull(self, action: Callable[[Board, float], None]) -> None:
+    def pull(self, action: Callable[[VirtualBoard, float], None]) -> None:
         """Do something to the board now: press a button, hold a pin, switch the supply."""
         with self.changed:
             self.follow()

@@ -20,7 +20,7 @@ from flashpipe.sim.chip.flash_file import contents
 from flashpipe.sim.chip.parts import PARTS, part_by_id, part_by_name
 from flashpipe.sim.chip.timing import Costs, parse_factor
 from flashpipe.sim.faults import Faults
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.kinds import DOUT, KINDS, BoardKind, board_kind, default_mac
 from flashpipe.sim.transcript import Transcript
 from flashpipe.units import parse_size
@@ -77,14 +77,14 @@ class Setup:
         """What makes two URLs mean the same board."""
         return (self.shared or self.spec.name, self.spec.mac, str(self.spec.flash or ""))
 
-    def build(self) -> Link:
+    def build(self) -> HostLine:
         """Make the board.
 
         Raises:
             BadValueError: the flash file cannot be used.
         """
         faults = Faults.parse(self.faults, self.seed)
-        return Link(self.spec, self.factor, faults, Transcript(self.record))
+        return HostLine(self.spec, self.factor, faults, Transcript(self.record))
 
 
 def parse_url(url: str) -> Setup:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
 from flashpipe.sim.faults import PortGoneError
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.options import Setup, parse_url
 from flashpipe.sim.unwired import Unwired
 
@@ -23,11 +23,11 @@ _registry_lock = threading.Lock()
 _open: set[tuple[str, str, str]] = set()
 _gone_ports: dict[str, str] = {}
 """URLs whose port vanished in use, and how: such a port is not there again, or somebody else's."""
-_kept: dict[tuple[str, str, str], Link] = {}
+_kept: dict[tuple[str, str, str], HostLine] = {}
 """Boards that outlive their port object: those with `board=ID` or a flash file."""
 
 
-def boards() -> dict[str, Link]:
+def boards() -> dict[str, HostLine]:
     """The boards with `board=ID` that this process keeps, by ID: tests look at their cells."""
     with _registry_lock:
         return {identity[0]: link for identity, link in _kept.items()}
@@ -53,13 +53,13 @@ class Serial(Unwired, SerialBase):
     _rts_state: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._link: Link | None = None
+        self._link: HostLine | None = None
         self._setup: Setup | None = None
         self._cancelled = False
         super().__init__(*args, **kwargs)
 
     @classmethod
-    def of(cls, link: Link) -> Serial:
+    def of(cls, link: HostLine) -> Serial:
         """An open port of a board that somebody else owns; closing it changes nothing."""
         port = cls()
         port._link, port.is_open = link, True
@@ -117,7 +117,7 @@ class Serial(Unwired, SerialBase):
         _gone_ports[self._port] = error.fault
         return _gone(error)
 
-    def _take(self, setup: Setup) -> Link:
+    def _take(self, setup: Setup) -> HostLine:
         keep = bool(setup.shared or setup.spec.flash)
         link = _kept.get(setup.identity) if keep else self._link
         if link is None:
@@ -137,7 +137,7 @@ class Serial(Unwired, SerialBase):
                 _open.discard(self._setup.identity)
 
     @property
-    def link(self) -> Link:
+    def link(self) -> HostLine:
         """The board's line, for tests that look behind it.
 
         Raises:

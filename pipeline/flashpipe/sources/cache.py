@@ -31,7 +31,7 @@ _DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CacheRecord:
     """What a source gave when it was last asked."""
 
     text: str
@@ -49,10 +49,10 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """A line of the cache's listing."""
 
-    record: Record
+    record: CacheRecord
     present: bool
     """Whether the content is still there."""
     used: float
@@ -99,7 +99,7 @@ class Cache:
             os.utime(path)  # `clean --unused` goes by it
         return data
 
-    def record(self, text: str) -> Record | None:
+    def record(self, text: str) -> CacheRecord | None:
         """What is known of a source; None where nothing is, or the record cannot be read."""
         return _read_record(self._record_path(text))
 
@@ -133,7 +133,7 @@ class Cache:
         except OSError as error:
             raise RecordError(f"{path}: cannot be written: {error.strerror or error}", "mend its rights") from error
 
-    def note(self, record: Record) -> Record:
+    def note(self, record: CacheRecord) -> CacheRecord:
         """Remember what a source gave, now.
 
         Raises:
@@ -143,7 +143,7 @@ class Cache:
         write_atomic(self._record_path(record.text), json.dumps(asdict(record), indent=1).encode())
         return record
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """All that is recorded, the latest first."""
         found = [record for path in self._files("records", "*.json") if (record := _read_record(path))]
         return [self._entry(record) for record in sorted(found, key=lambda record: -record.fetched)]
@@ -164,11 +164,11 @@ class Cache:
                 _remove(self._record_path(entry.record.text))
         return before - self.size()
 
-    def _entry(self, record: Record) -> Entry:
+    def _entry(self, record: CacheRecord) -> CacheEntry:
         try:
-            return Entry(record, present=True, used=self._content_path(record.sha256).stat().st_mtime)
+            return CacheEntry(record, present=True, used=self._content_path(record.sha256).stat().st_mtime)
         except OSError:
-            return Entry(record, present=False, used=record.fetched)
+            return CacheEntry(record, present=False, used=record.fetched)
 
     def _files(self, folder: str, pattern: str) -> Iterator[Path]:
         # A list, for it is walked while files go away.
@@ -181,9 +181,9 @@ class Cache:
         return self.folder / "records" / f"{source_key(text)}.json"
 
 
-def _read_record(path: Path) -> Record | None:
+def _read_record(path: Path) -> CacheRecord | None:
     try:
-        return Record(**json.loads(path.read_bytes()))
+        return CacheRecord(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -88,7 +88,7 @@ class Order:
     """What to download, where to, and how patiently."""
 
     url: str
-    part: Part
+    part: PartialDownload
     limits: Limits
     insecure: bool = False
     """Admit http://, for bytes whose digest is known; from https:// no redirect leads there even so."""
@@ -108,7 +108,7 @@ class _TryAgainError(Exception):
 
 
 @dataclass
-class Part:
+class PartialDownload:
     """The beginning of a download, and what the server said about the whole."""
 
     path: Path
@@ -287,7 +287,7 @@ def _check_scheme(order: Order, url: str) -> None:
     raise FetchRedirectError(f"{shown}: leads to {plain_url(url)}, which is not on the web")
 
 
-def _check_part(response: requests.Response, part: Part, start: int) -> None:
+def _check_part(response: requests.Response, part: PartialDownload, start: int) -> None:
     """Whether a 206 continues what is at hand; if not, the next attempt begins anew."""
     range_, _, total = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     same = (

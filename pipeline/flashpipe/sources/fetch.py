@@ -21,8 +21,8 @@ from flashpipe.errors import (
 )
 from flashpipe.firmware.content_type import excerpt, foreign_content, in_words
 from flashpipe.locks import exclusive
-from flashpipe.sources.cache import Cache, Record
-from flashpipe.sources.download import Answer, Limits, Order, Part, download, plain_url
+from flashpipe.sources.cache import Cache, CacheRecord
+from flashpipe.sources.download import Answer, Limits, Order, PartialDownload, download, plain_url
 from flashpipe.values import dataclass
 
 Kind = Literal["firmware", "archive", "gzip"]
@@ -161,14 +161,14 @@ class _Wanted:
     pinned: str
 
 
-def _ask(wanted: _Wanted, record: Record | None) -> Fetched:
+def _ask(wanted: _Wanted, record: CacheRecord | None) -> Fetched:
     """Let the server say what the file is; for one process at a time."""
     access = wanted.access
     known = access.cache.content(record.sha256) if record else None
     conditions = {}
     if record is not None and known is not None:
         conditions = {"If-None-Match": record.etag, "If-Modified-Since": "" if record.etag else record.modified}
-    part = Part(access.cache.part_path(wanted.key), wanted.address.url)
+    part = PartialDownload(access.cache.part_path(wanted.key), wanted.address.url)
     order = Order(
         wanted.address.url,
         part,
@@ -191,7 +191,7 @@ def _ask(wanted: _Wanted, record: Record | None) -> Fetched:
     return _keep(part, answer, wanted)
 
 
-def _keep(part: Part, answer: Answer, wanted: _Wanted) -> Fetched:
+def _keep(part: PartialDownload, answer: Answer, wanted: _Wanted) -> Fetched:
     """Look at what has come, and only then make it a content of the cache."""
     try:
         data = part.path.read_bytes()
@@ -208,7 +208,7 @@ def _keep(part: Part, answer: Answer, wanted: _Wanted) -> Fetched:
         return found
     part.finish()
     wanted.access.cache.adopt(part.path, found.sha256)
-    wanted.access.cache.note(Record(wanted.key, found.sha256, len(data), answer.url, answer.etag, answer.modified))
+    wanted.access.cache.note(CacheRecord(wanted.key, found.sha256, len(data), answer.url, answer.etag, answer.modified))
     return found
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from flashpipe.errors import FetchContentError, FetchStatusError, ImageAmbiguousError, ReleaseMissingError, SourceError
 from flashpipe.firmware.content_type import printable
 from flashpipe.locks import exclusive
-from flashpipe.sources.download import Order, Part, download
+from flashpipe.sources.download import Order, PartialDownload, download
 from flashpipe.sources.fetch import Access, Address, parse_url
 from flashpipe.values import dataclass
 
@@ -94,7 +94,7 @@ def _ask(release: Release, access: Access) -> dict[str, Any]:
     if token:
         headers["Authorization"] = f"Bearer {token}"
     with exclusive(access.cache.lock_path(url), str(release), access.busy_s):
-        part = Part(access.cache.part_path(url), url)
+        part = PartialDownload(access.cache.part_path(url), url)
         part.discard()  # an answer is never continued
         try:
             download(Order(url, part, access.limits, headers=headers))

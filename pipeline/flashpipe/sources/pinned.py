@@ -117,7 +117,7 @@ def require_pin(loaded: Loaded) -> None:
     if loaded.old is None:
         raise NotLockedError(
             f"{loaded.name}: {LOCK_NAME} does not pin it, and locked=1 forbids to change that file",
-            "run `doit lock` with the same words but without locked=1, and commit the file",
+            "run `flashpipe lock` with the same words but without locked=1, and commit the file",
         )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from flashpipe.errors import PipelineError
-from flashpipe.jobs.board_job import Board
+from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.variables import declare_variables
 from flashpipe.tasks import step as steps
 from flashpipe.tasks.actions import audits as auditing
@@ -75,7 +75,9 @@ atexit.register(gc.freeze)
 Tasks = Iterator[dict[str, Any]] | dict[str, Any]
 
 
-def _for_boards(task: str, action: Callable[[Board], Any], *, needs: tuple[str, ...] = (), skip: bool = False) -> Tasks:
+def _for_boards(
+    task: str, action: Callable[[BoardRun], Any], *, needs: tuple[str, ...] = (), skip: bool = False
+) -> Tasks:
     """One sub-task for each port."""
     try:
         found = boards()
@@ -86,14 +88,14 @@ def _for_boards(task: str, action: Callable[[Board], Any], *, needs: tuple[str, 
 
 
 def _sub_tasks(
-    action: Callable[[Board], Any], found: dict[str, Board], needs: tuple[str, ...], *, skip: bool
+    action: Callable[[BoardRun], Any], found: dict[str, BoardRun], needs: tuple[str, ...], *, skip: bool
 ) -> Iterator[dict[str, Any]]:
     for name, board in found.items():
         yield {
             "name": name,
             "actions": [(action, [board])],
             "task_dep": [need.format(name) for need in needs],
-            "uptodate": [steps.Holds(board) if skip else steps.armed],
+            "uptodate": [steps.UpToDate(board) if skip else steps.armed],
             "io": _IO,
         }
 

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flashpipe.errors import BadValueError, PipelineError
+from flashpipe.errors import BadValueError
 from flashpipe.jobs.request import Request
 from flashpipe.jobs.variables import variables
 
 if TYPE_CHECKING:
-    from flashpipe.jobs.board_job import Board
+    from flashpipe.jobs.board_job import BoardRun
 
 BOARD_TASKS: Final = frozenset(
     {
@@ -38,7 +38,7 @@ MOST_WORKERS: Final = 64
 _words: list[str] | None = None
 """Words of the command line; set by our own command, else those of the process."""
 _project: Path | None = None
-_current: tuple[Any, Request, dict[str, Board] | None] | None = None
+_current: tuple[Any, Request, dict[str, BoardRun] | None] | None = None
 
 
 def use(words: list[str], project: Path | None = None) -> None:
@@ -110,17 +110,11 @@ def request() -> Request:
         _refuse_doubled()
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
-        program = "doit" if _words is None else "flashpipe"
-        _current = (source, Request(project, caller, variables(), program), None)
+        _current = (source, Request(project, caller, variables()), None)
     return _current[1]
 
 
-def in_words_typed(error: PipelineError) -> str:
-    """The text of `error`, its advice for `flashpipe` where that was typed: there may be no dodo file for `doit`."""
-    return str(error) if _words is None else str(error).replace("`doit ", "`flashpipe ")
-
-
-def boards() -> dict[str, Board]:
+def boards() -> dict[str, BoardRun]:
     """The boards that `port=` names, by the names of their sub-tasks.
 
     Raises:
@@ -130,12 +124,12 @@ def boards() -> dict[str, Board]:
     asked = request()
     assert _current is not None
     if _current[2] is None:
-        from flashpipe.jobs.board_job import Board  # noqa: PLC0415
-        from flashpipe.text.lines import Lines  # noqa: PLC0415
+        from flashpipe.jobs.board_job import BoardRun  # noqa: PLC0415
+        from flashpipe.text.lines import ConsoleLines  # noqa: PLC0415
 
         wanted = _expand(asked)
-        lines = Lines(prefix=len(wanted) > 1)
-        found = {_name(asked, port): Board(asked, port, lines) for port in wanted}
+        lines = ConsoleLines(prefix=len(wanted) > 1)
+        found = {_name(asked, port): BoardRun(asked, port, lines) for port in wanted}
         _current = (_current[0], asked, found)
     made = _current[2]
     assert made is not None

@@ -15,7 +15,7 @@ from typing import Any, Final
 from doit.dependency import DatabaseException, SqliteDB
 
 from flashpipe.errors import RecordError
-from flashpipe.jobs.request import make_folder
+from flashpipe.records.project_folder import make_folder
 
 _MEMORY: Final = ":memory:"
 _FAILURES: Final = (DatabaseException, sqlite3.Error, OSError)

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from flashpipe.board.ports.lock import Holder, PortLock, held, wait_until_free
+from flashpipe.board.ports.lock import PortLock, PortOwner, owner_of, wait_until_free
 from flashpipe.board.session.session import Session
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.errors import PortBusyError
-from flashpipe.text.crash_names import Places
+from flashpipe.text.crash_names import CrashAnnotator
 from flashpipe.values import dataclass
 
 FIRMWARE_BAUD: Final = 115200
@@ -52,9 +52,9 @@ class Screen:
         if self._typed[self._seen :].startswith(char):
             self._seen += 1
             return ""
-        held = self._typed[: self._seen] if self._seen < len(self._typed) - 1 else ""  # that was no echo
+        owner_of = self._typed[: self._seen] if self._seen < len(self._typed) - 1 else ""  # that was no echo
         self._typed, self._seen = "", 0
-        return held + char
+        return owner_of + char
 
 
 class RateDoubt:
@@ -84,7 +84,7 @@ def monitor(
     gentle: threading.Event,
     baud: int = FIRMWARE_BAUD,
     before: str = "",
-    places: Places | None = None,
+    places: CrashAnnotator | None = None,
 ) -> None:
     """Copy the line to standard output, and typed lines to the board, until Ctrl-C or the port goes away.
 
@@ -106,7 +106,7 @@ def monitor(
     session.open()  # what is typed from here on has somewhere to go
     gentle.set()
     session.say(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
-    screen, places, doubt = Screen(), places or Places(lambda _line: []), RateDoubt()
+    screen, places, doubt = Screen(), places or CrashAnnotator(lambda _line: []), RateDoubt()
     _show(places.show(before))
     if sys.stdin is not None and sys.stdin.isatty():
         threading.Thread(target=_type, args=(session, screen, stop), daemon=True).start()
@@ -114,7 +114,7 @@ def monitor(
     def text(data: bytes) -> str:
         if doubt.hear(data, time.monotonic()):
             session.say(
-                f"what comes is no text at {baud} baud: `doit monitor baud=9600` listens at another rate "
+                f"what comes is no text at {baud} baud: `flashpipe monitor baud=9600` listens at another rate "
                 "(the ROM's own log is at 74880)"
             )
         return places.show(screen.show(data))
@@ -129,7 +129,7 @@ def monitor(
         stop.clear()
 
 
-def _listen(session: Session, baud: int, text: Callable[[bytes], str], stop: threading.Event) -> Holder | None:
+def _listen(session: Session, baud: int, text: Callable[[bytes], str], stop: threading.Event) -> PortOwner | None:
     """Show what the board says until somebody asks for the port, or for an end."""
     lock = session.lock
     assert lock is not None
@@ -146,21 +146,21 @@ class _End:
 
     lock: PortLock
     stop: threading.Event
-    asker: Holder | None = None
+    asker: PortOwner | None = None
 
     def is_set(self) -> bool:
         self.asker = self.asker or self.lock.asked()
         return self.asker is not None or self.stop.is_set()
 
 
-def _step_aside(session: Session, asker: Holder, stop: threading.Event) -> None:
+def _step_aside(session: Session, asker: PortOwner, stop: threading.Event) -> None:
     session.close()
     session.say(f"{session.port}: given to {asker}")
     while wait_until_free(session.port, stop.is_set, lambda line: session.say(f"| {line}")):
         try:
             session.open()
         except PortBusyError:
-            if not held(session.port):
+            if not owner_of(session.port):
                 raise  # by a program that asks nobody
             continue
         session.say(f"{session.port}: free again, the monitor goes on; it has not reset the board")

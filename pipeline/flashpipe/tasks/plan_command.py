@@ -15,14 +15,14 @@ from flashpipe.errors import PipelineError
 from flashpipe.jobs import sessions
 from flashpipe.tasks import step as steps
 from flashpipe.tasks.command_line import boards, request
-from flashpipe.text.lines import put
+from flashpipe.text.lines import print_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flashpipe.flash import Region
-    from flashpipe.jobs.board_job import Board
-    from flashpipe.plan.keep import Decision
+    from flashpipe.jobs.board_job import BoardRun
+    from flashpipe.plan.keep import KeepDecision
     from flashpipe.plan.make import FlashPlan
 
 FAILED: Final = 1
@@ -58,7 +58,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             sessions.close_all()
         return 0 if all(results) else FAILED
 
-    def _attempt(self, action: Callable[..., None], *args: Board) -> bool:
+    def _attempt(self, action: Callable[..., None], *args: BoardRun) -> bool:
         try:
             action(*args)
         except PipelineError as error:
@@ -72,10 +72,10 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         self._show(plan, None, keep=request().profile().keep)
         self._say("\nno board was asked: with port= the real difference is shown, and what the board keeps and loses")
 
-    def _compare(self, board: Board) -> None:
-        from flashpipe.flasher.fit_to_board import adapt  # noqa: PLC0415
+    def _compare(self, board: BoardRun) -> None:
+        from flashpipe.flasher.fit_to_board import fit_to_board  # noqa: PLC0415
         from flashpipe.flasher.flash import everything  # noqa: PLC0415
-        from flashpipe.flasher.init_data import mend  # noqa: PLC0415
+        from flashpipe.flasher.init_data import with_init_data  # noqa: PLC0415
         from flashpipe.flasher.probe import compare, probe  # noqa: PLC0415
         from flashpipe.plan.keep import lines  # noqa: PLC0415
 
@@ -88,7 +88,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
                 found = probe(session, plan, policy)
                 settled = bool(found.ignored)
                 if not found.holds:
-                    found = mend(session, adapt(session, found, policy), policy)
+                    found = with_init_data(session, fit_to_board(session, found, policy), policy)
                 dirty = everything(found) if found.forced else compare(session, found)
             except PipelineError as error:
                 board.explain(error, plan)
@@ -104,7 +104,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         self,
         plan: FlashPlan,
         dirty: Sequence[Region] | None,
-        decision: Decision | None = None,
+        decision: KeepDecision | None = None,
         *,
         settled: bool = False,
         keep: Sequence[str] = (),
@@ -136,4 +136,4 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         self._say("\n" + draw_map(found, plan.settings.capacity, areas if plan.firmware.family == "nodemcu" else ()))
 
     def _say(self, text: str) -> None:
-        put(text, self.outstream)
+        print_result(text, self.outstream)

@@ -7,7 +7,7 @@ from typing import Any
 from doit.exceptions import UnmetDependency
 from doit.reporter import ConsoleReporter
 
-from flashpipe.text.lines import put
+from flashpipe.text.lines import print_result
 
 
 class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
@@ -17,7 +17,7 @@ class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
 
     def write(self, text: str) -> None:
         """Text, as long as somebody reads."""
-        put(text, self.outstream, end="")
+        print_result(text, self.outstream, end="")
 
     def add_failure(self, task: Any, fail: Any) -> None:
         """Pass on failures, but not that a task could not run because another failed."""

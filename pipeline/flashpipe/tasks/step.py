@@ -19,8 +19,8 @@ from flashpipe.errors import (
     StoppedError,
 )
 from flashpipe.jobs import sessions
-from flashpipe.jobs.board_job import Board
-from flashpipe.tasks.command_line import in_words_typed, named, preceding
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.tasks.command_line import named, preceding
 
 if TYPE_CHECKING:
     from flashpipe.jobs.request import Request
@@ -39,7 +39,7 @@ def report(error: PipelineError) -> TaskFailed:
 
         explain(error)
     sys.stdout.flush()
-    sys.stderr.write(f"error: {in_words_typed(error)}\n")
+    sys.stderr.write(f"error: {error}\n")
     sys.stderr.flush()
     return TaskFailed(str(error), report=False)
 
@@ -58,11 +58,11 @@ def step(action: Callable[[Request], None]) -> Callable[[Request], TaskFailed | 
     return run
 
 
-def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed | None]:
+def board_step(action: Callable[[BoardRun], None]) -> Callable[[BoardRun], TaskFailed | None]:
     """An action on a board, in its turn."""
 
     @functools.wraps(action)
-    def run(board: Board) -> TaskFailed | None:
+    def run(board: BoardRun) -> TaskFailed | None:
         if multiprocessing.parent_process() is not None:
             return report(BadValueError("-P process: the tasks of a board share its connection", "leave out -P"))
         with board.turn():
@@ -80,7 +80,7 @@ def board_step(action: Callable[[Board], None]) -> Callable[[Board], TaskFailed 
     return run
 
 
-def _say_state(board: Board, error: PipelineError) -> None:
+def _say_state(board: BoardRun, error: PipelineError) -> None:
     from flashpipe.flasher.flash import named_state  # noqa: PLC0415
 
     state = named_state(error, board.device())
@@ -88,11 +88,11 @@ def _say_state(board: Board, error: PipelineError) -> None:
         board.say(state)
 
 
-def say(text: str) -> None:
+def notify(text: str) -> None:
     """One result on standard output."""
-    from flashpipe.text.lines import put  # noqa: PLC0415
+    from flashpipe.text.lines import print_result  # noqa: PLC0415
 
-    put(text)
+    print_result(text)
 
 
 def armed() -> bool:
@@ -101,13 +101,13 @@ def armed() -> bool:
     return False
 
 
-class Holds:
+class UpToDate:
     """`uptodate` of flash: this run's probe has seen the board hold the plan, and boot.
 
     Nothing that was stored earlier counts: `doit run -s flash:*` runs without a probe, and must then look for itself.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: BoardRun) -> None:
         self._board = board
 
     def __call__(self) -> bool:
@@ -128,14 +128,14 @@ def show_image(request: Request) -> None:
     from flashpipe.text.plan import describe_plan  # noqa: PLC0415
 
     plan = request.plan()
-    say(describe_plan(plan))
-    say("\n" + describe(request.inspect(), plan.settings.capacity))
+    notify(describe_plan(plan))
+    notify("\n" + describe(request.inspect(), plan.settings.capacity))
 
 
 @step
 def lock_images(request: Request) -> None:
     """Pin what the sources give now."""
-    say(request.lock_again())
+    notify(request.lock_again())
 
 
 @step
@@ -147,7 +147,7 @@ def check_plan(request: Request) -> None:
     plan = request.plan()
     if named("flash"):
         _refuse_without_hands(request)
-        say("\n".join(filter(None, (describe_plan(plan), describe_wish(wish)))))
+        notify("\n".join(filter(None, (describe_plan(plan), describe_wish(wish)))))
 
 
 def _refuse_without_hands(request: Request) -> None:
@@ -163,19 +163,19 @@ def _refuse_without_hands(request: Request) -> None:
 
 
 @board_step
-def probe_board(board: Board) -> None:
+def probe_board(board: BoardRun) -> None:
     """Connect and compare."""
     board.probe()
 
 
 @board_step
-def flash_board(board: Board) -> None:
+def flash_board(board: BoardRun) -> None:
     """Write what differs, verify, boot."""
     board.flash()
 
 
 @board_step
-def erase_board(board: Board) -> None:
+def erase_board(board: BoardRun) -> None:
     """Erase the whole flash, if that is confirmed."""
     from flashpipe.flasher.flash import erase  # noqa: PLC0415
 
@@ -185,7 +185,7 @@ def erase_board(board: Board) -> None:
     board.forget_findings()
 
 
-def confirm(board: Board, what: str) -> None:
+def confirm(board: BoardRun, what: str) -> None:
     """Ask on a terminal, or take yes=1.
 
     Raises:
@@ -201,16 +201,16 @@ def confirm(board: Board, what: str) -> None:
 
 
 @board_step
-def verify_board(board: Board) -> None:
+def verify_board(board: BoardRun) -> None:
     """Compare the board with the plan, read-only."""
     from flashpipe.flasher.flash import verify  # noqa: PLC0415
 
     plan, policy = board.request.plan(), board.request.policy()
-    say(board.recorded("verify", lambda: verify(board.session(), plan, policy), plan).reason)
+    notify(board.recorded("verify", lambda: verify(board.session(), plan, policy), plan).reason)
 
 
 @board_step
-def boot_board(board: Board) -> None:
+def boot_board(board: BoardRun) -> None:
     """Reset and judge the boot log."""
     from flashpipe.flasher.boot_check import judge  # noqa: PLC0415
     from flashpipe.flasher.model import Outcome  # noqa: PLC0415
@@ -226,21 +226,21 @@ def boot_board(board: Board) -> None:
         done = board.recorded("boot", run)
     except BootError as error:
         if error.verdict is not None and error.verdict.log:
-            say(error.verdict.log.rstrip())
+            notify(error.verdict.log.rstrip())
         raise
-    say(done.verdict.log.rstrip())
+    notify(done.verdict.log.rstrip())
 
 
 @board_step
-def identify_board(board: Board) -> None:
+def identify_board(board: BoardRun) -> None:
     """Say what is on the port."""
     from flashpipe.text.device import describe  # noqa: PLC0415
 
-    say(describe(board.session(), board.request.project))
+    notify(describe(board.session(), board.request.project))
 
 
 @board_step
-def diagnose_board(board: Board) -> None:
+def diagnose_board(board: BoardRun) -> None:
     """Look at a board as after a failure."""
     from flashpipe.tasks.actions.diagnose import examine  # noqa: PLC0415
 
@@ -253,22 +253,22 @@ def check_host(request: Request) -> None:
     from flashpipe.jobs import doctor as doctoring  # noqa: PLC0415
 
     found = doctoring.findings(request)
-    say(doctoring.describe(found))
+    notify(doctoring.describe(found))
     doctoring.refuse_unready(found)
 
 
 @board_step
-def monitor_board(board: Board) -> None:
+def monitor_board(board: BoardRun) -> None:
     """Show what the board says, send what is typed."""
     from flashpipe.tasks.monitor import FIRMWARE_BAUD, monitor  # noqa: PLC0415
-    from flashpipe.text.crash_names import Places, explainer  # noqa: PLC0415
+    from flashpipe.text.crash_names import CrashAnnotator, annotator  # noqa: PLC0415
 
     session, before, baud = board.session(), board.boot_log(), FIRMWARE_BAUD
     if before:
         baud = session.rate  # at which the boot check understood the board
     elif "baud" in board.request.variables.given and not preceding("monitor"):
         baud = board.request.serial().baud  # else it is the rate of the write phase
-    places = Places(explainer(board.request, board.say))
+    places = CrashAnnotator(annotator(board.request, board.say))
     monitor(session, stop=sessions.stop, gentle=sessions.gentle, baud=baud, before=before, places=places)
 
 
@@ -277,7 +277,7 @@ def list_profiles(request: Request) -> None:
     """Every profile, and what is wrong with those that cannot be used."""
     from flashpipe.text.listings import profiles_text  # noqa: PLC0415
 
-    say(profiles_text(request.project))
+    notify(profiles_text(request.project))
 
 
 @step
@@ -286,7 +286,7 @@ def list_ports(request: Request) -> None:
     from flashpipe.text.listings import ports_text  # noqa: PLC0415
 
     del request
-    say(ports_text())
+    notify(ports_text())
 
 
 def refuse(error: PipelineError) -> dict[str, Any]:
@@ -296,4 +296,4 @@ def refuse(error: PipelineError) -> dict[str, Any]:
 
 def not_named(task: str) -> NotNamedError:
     """The refusal of a task that writes to boards and was reached by default."""
-    return NotNamedError(f"{task} writes to a board and was not named on the command line", f"say `doit {task} …`")
+    return NotNamedError(f"{task} writes to a board and was not named on the command line", f"say `flashpipe {task} …`")

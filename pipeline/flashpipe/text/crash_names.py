@@ -14,7 +14,7 @@ Explain = Callable[[str], list[str]]
 """Lines to show after a line of the board's."""
 
 
-def explainer(request: Request, say: Callable[[str], None]) -> Explain:
+def annotator(request: Request, say: Callable[[str], None]) -> Explain:
     """What names the addresses in a line; an ELF that cannot be read is said once, and then nothing is named."""
     path = request.profile().elf if request.profile_name else None
     if path is None:
@@ -28,7 +28,7 @@ def explainer(request: Request, say: Callable[[str], None]) -> Explain:
         return lambda _line: []
 
 
-class Places:
+class CrashAnnotator:
     """Text of the board as it comes, with the names of its addresses after each line that has some."""
 
     def __init__(self, explain: Explain) -> None:

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import Final, TextIO
 
-from flashpipe.events import Event, Progress, Said, StepFinished, StepStarted
+from flashpipe.events import Event, Message, Progress, StepFinished, StepStarted
 
 REDRAW_S: Final = 0.1
 WIDTH: Final = 24
@@ -24,7 +24,7 @@ def somebody_reads(stream: TextIO | None = None) -> bool:
     return (stream or sys.stderr).isatty() and sys.stdin is not None and sys.stdin.isatty()
 
 
-def put(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
+def print_result(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
     """One result (standard output if None) in what the console can show, in one piece: boards work side by side.
 
     A reader who has seen enough (`… | head`) is no failure: what follows goes nowhere.
@@ -39,7 +39,7 @@ def put(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
 
 
-class Lines:
+class ConsoleLines:
     """A listener that writes to a stream; several boards may share it."""
 
     def __init__(self, stream: TextIO | None = None, *, prefix: bool = False) -> None:
@@ -61,7 +61,7 @@ class Lines:
                     self._draw(f"{self._head(event.port)}{event.step:<8} {event.detail} …")
             elif isinstance(event, StepFinished):
                 self._line(f"{self._head(event.port)}{event.step:<8} {event.detail}  ({event.seconds:.1f} s)")
-            elif isinstance(event, Said):
+            elif isinstance(event, Message):
                 self._line(f"{self._head(event.port)}{event.text}")
 
     @property

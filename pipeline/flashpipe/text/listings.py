@@ -6,7 +6,6 @@ from pathlib import Path
 
 from flashpipe.board.ports import choice as ports
 from flashpipe.profile.load import Profile, available_profiles
-from flashpipe.tasks.command_line import request
 
 
 def profiles_text(project: Path) -> str:
@@ -20,7 +19,7 @@ def profiles_text(project: Path) -> str:
         else:
             lines.append(f"{entry.name:<16}cannot be used: {found.message}")
     lines.append("")
-    lines.append(f"next: {request().program} flash profile=NAME; `flashpipe init` writes one for the board on the port")
+    lines.append("next: flashpipe flash profile=NAME; `flashpipe init` writes one for the board on the port")
     return "\n".join(lines)
 
 
@@ -30,7 +29,7 @@ def ports_text() -> str:
     if not found:
         return (
             "no serial port: plug the board in with a data cable (many cables only charge)\n"
-            f"next: {request().program} flash profile=demo   needs no board"
+            "next: flashpipe flash profile=demo   needs no board"
         )
     memory = ports.PortMemory()
     lines = []

@@ -13,7 +13,7 @@ from flashpipe.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flashpipe.board.lua.acceptance import Finding
+    from flashpipe.board.lua.acceptance import AcceptanceFinding
     from flashpipe.board.lua.node_info import NodeInfo
 
 _HOW = {"banner": "from its banner", "tried": "tried by name", "firmware": ""}
@@ -88,7 +88,7 @@ def _room(info: NodeInfo) -> str:
     return f"{remaining:,} of {total:,} bytes free" if total else "no file system"
 
 
-def describe_findings(findings: Sequence[Finding]) -> str:
+def describe_findings(findings: Sequence[AcceptanceFinding]) -> str:
     """Each demand of the profile and what was found."""
     rows = [f"{'ok' if finding.passed else 'FAILED':<9}{finding}" for finding in findings]
     return "\nacceptance\n" + "\n".join(rows)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from flashpipe.firmware.flash_map import Area
 from flashpipe.flash import SECTOR_SIZE, Region, merge
 from flashpipe.plan.area_decisions import covering
-from flashpipe.plan.keep import Decision
-from flashpipe.plan.make import KEPT_AREAS, Action, FlashPlan, Row
+from flashpipe.plan.keep import KeepDecision
+from flashpipe.plan.make import KEPT_AREAS, Action, FlashPlan, PlanRow
 from flashpipe.text.inspection import AREA_MARKS, drawn
 from flashpipe.units import format_address, format_size
 
 if TYPE_CHECKING:
-    from flashpipe.board.lua.acceptance import LuaWish
+    from flashpipe.board.lua.acceptance import LuaPolicy
 
 MAP_WIDTH: Final = 64
 LINE: Final = "{:<8}  {:<8}  {:>9}  {:<8}  {:>10}  {:>7}  {}"
@@ -38,7 +38,7 @@ def describe_plan(plan: FlashPlan) -> str:
     return "\n".join(lines)
 
 
-def describe_wish(wish: LuaWish) -> str:
+def describe_wish(wish: LuaPolicy) -> str:
     """What is asked of, and sent to, the running firmware: a line or two, or nothing."""
     demands = wish.acceptance
     asked = [
@@ -56,7 +56,7 @@ def describe_wish(wish: LuaWish) -> str:
     return "\n".join(f"{name:<9}{text}" for name, text in lines if text)
 
 
-def table(rows: Sequence[Row], baud: int) -> str:
+def table(rows: Sequence[PlanRow], baud: int) -> str:
     """The plan as a table: addresses, size, action, bytes on the wire, seconds, what."""
     lines = [LINE.format("from", "to", "size", "action", "wire bytes", "seconds", "what")]
     for row in rows:
@@ -80,7 +80,7 @@ def describe_first_boot(plan: FlashPlan) -> str:
     return f"then     the firmware makes {', '.join(map(str, regions))} its own when it first runs" if regions else ""
 
 
-def marked(rows: Sequence[Row], decision: Decision) -> list[Row]:
+def marked(rows: Sequence[PlanRow], decision: KeepDecision) -> list[PlanRow]:
     """The table with what a board loses, and with what is kept of it inside the images."""
     for fate in decision.kept:
         rows = _recut(rows, fate.region, "keep", fate.what)
@@ -96,7 +96,7 @@ def marked(rows: Sequence[Row], decision: Decision) -> list[Row]:
     return table
 
 
-def _recut(rows: Sequence[Row], region: Region, action: Action, what: str) -> list[Row]:
+def _recut(rows: Sequence[PlanRow], region: Region, action: Action, what: str) -> list[PlanRow]:
     """What is written stays `write` where something is said to be kept: it is given its new place there."""
     table = []
     for row in rows:
@@ -109,7 +109,7 @@ def _recut(rows: Sequence[Row], region: Region, action: Action, what: str) -> li
     return sorted(table, key=lambda row: row.region)
 
 
-def _part(row: Row, region: Region) -> Row:
+def _part(row: PlanRow, region: Region) -> PlanRow:
     share = region.size / row.region.size
     return replace(row, region=region, wire_bytes=round(row.wire_bytes * share), seconds=row.seconds * share)
 
@@ -122,7 +122,7 @@ def describe_kept(plan: FlashPlan, words: Iterable[str]) -> str:
     return f"keep     {kept}, where the image has FF and the board has data" if kept else ""
 
 
-def draw_map(rows: Sequence[Row], capacity: int, areas: Sequence[Area] = ()) -> str:
+def draw_map(rows: Sequence[PlanRow], capacity: int, areas: Sequence[Area] = ()) -> str:
     """The flash to scale, one character for equal parts; where several actions share one, the boldest shows.
 
     Below it, to the same scale, what the firmware keeps where.

@@ -68,7 +68,7 @@ NOT_CHECKED: Final = Verdict("not-checked", "the boot was not checked")
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class LogFinding:
     """Something found at `at` in the log."""
 
     verdict: Verdict

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from flashpipe.board.boot.watcher import FORMAT_S, BootWatcher
-from flashpipe.events import Listener, Progress, Said
+from flashpipe.events import Listener, Message, Progress
 
 PATIENCE_S: Final = 1.0
 """What takes no longer than this needs no bar."""
@@ -34,5 +34,5 @@ class BootProgress:
         if not self._explained:
             self._explained = True
             text = "the firmware is formatting its file system, which takes up to a minute: do not reset it"
-            self._listener(Said(self._port, text))
+            self._listener(Message(self._port, text))
         self._listener(Progress(self._port, "format", int(now - watcher.formatting_s), int(FORMAT_S)))

@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import Final
 
-from flashpipe.board.boot.kinds import Sign, Verdict, line_at
+from flashpipe.board.boot.kinds import LogFinding, Verdict, line_at
 from flashpipe.board.boot.patterns import LOADED, LOADING, ROM
 
 Starts = list[re.Match[str]]
@@ -30,7 +30,7 @@ def find_starts(text: str) -> Starts:
     return list(ROM.finditer(text))
 
 
-def elsewhere(text: str, starts: Starts) -> Sign | None:
+def elsewhere(text: str, starts: Starts) -> LogFinding | None:
     """The verdict where the last start was not from flash."""
     if not starts or int(starts[-1]["mode"]) == FLASH:
         return None
@@ -38,15 +38,15 @@ def elsewhere(text: str, starts: Starts) -> Sign | None:
     mode = int(last["mode"])
     evidence = (line_at(text, last.start()),)
     if mode == DOWNLOAD:
-        return Sign(
+        return LogFinding(
             Verdict("download-mode", "the chip started in download mode: GPIO0 was low", evidence), last.start()
         )
     pins = _PINS.format(*("high" if mode >> bit & 1 else "low" for bit in (2, 1, 0)))
     summary = f"the chip did not start from flash: boot mode {mode} ({pins} at the reset)"
-    return Sign(Verdict("strapping", summary, evidence), last.start())
+    return LogFinding(Verdict("strapping", summary, evidence), last.start())
 
 
-def loop(text: str, starts: Starts) -> Sign | None:
+def loop(text: str, starts: Starts) -> LogFinding | None:
     """The verdict where the starts are a loop, or a supply that collapses."""
     if not starts:
         return None
@@ -62,7 +62,7 @@ def loop(text: str, starts: Starts) -> Sign | None:
     evidence = tuple(line_at(text, start.start()) for start in starts[-LOOP_STARTS:])
     kind, why = _reason(text, starts, watchdog, collapses)
     verdict = Verdict(kind, f"the chip started {len(starts)} times; {why}", evidence)
-    return Sign(verdict, starts[-1].start(), conclusive=certain or collapses > 1)
+    return LogFinding(verdict, starts[-1].start(), conclusive=certain or collapses > 1)
 
 
 def _bodies(text: str, starts: Starts) -> list[list[str]]:
@@ -96,7 +96,7 @@ def _collapses(text: str, starts: Starts) -> int:
     return count
 
 
-def last_start(text: str, starts: Starts) -> Sign:
+def last_start(text: str, starts: Starts) -> LogFinding:
     """The verdict where the last start is the last that was heard of the board."""
     last = starts[-1]
     line = line_at(text, last.start())
@@ -104,12 +104,12 @@ def last_start(text: str, starts: Starts) -> Sign:
     if loaded is not None:
         return started(text, loaded, line, bitten=last["cause"] == WATCHDOG)
     if _LOADS.search(text, last.end()):
-        return Sign(Verdict("alive", "the ROM was loading the image", (line,)), last.start(), conclusive=False)
+        return LogFinding(Verdict("alive", "the ROM was loading the image", (line,)), last.start(), conclusive=False)
     summary = "the ROM found nothing to load: the flash is empty or unreadable"
-    return Sign(Verdict("no-image", summary, (line,)), last.start(), conclusive=False)
+    return LogFinding(Verdict("no-image", summary, (line,)), last.start(), conclusive=False)
 
 
-def without_start(text: str) -> Sign | None:
+def without_start(text: str) -> LogFinding | None:
     """The verdict on a ROM log whose first line is missing or torn."""
     loaded = LOADED.search(text)
     if loaded is not None:
@@ -119,14 +119,14 @@ def without_start(text: str) -> Sign | None:
     if loading is None:
         return None
     line = line_at(text, loading.start())
-    return Sign(Verdict("alive", "the ROM was loading the image", (line,)), loading.start(), conclusive=False)
+    return LogFinding(Verdict("alive", "the ROM was loading the image", (line,)), loading.start(), conclusive=False)
 
 
-def started(text: str, loaded: re.Match[str], *before: str, bitten: bool) -> Sign:
+def started(text: str, loaded: re.Match[str], *before: str, bitten: bool) -> LogFinding:
     """The ROM jumped into the image, after a bite of the watchdog perhaps, and that is the last that is known."""
     evidence = (*before, line_at(text, loaded.start()))
     if bitten:
         summary = "the hardware watchdog has reset the chip, and nothing was heard of the firmware since"
-        return Sign(Verdict("watchdog", summary, evidence), loaded.start(), conclusive=False)
+        return LogFinding(Verdict("watchdog", summary, evidence), loaded.start(), conclusive=False)
     verdict = Verdict("alive", "the ROM started the firmware, which says nothing", evidence)
-    return Sign(verdict, loaded.start(), conclusive=False)
+    return LogFinding(verdict, loaded.start(), conclusive=False)

@@ -22,7 +22,7 @@ from typing import Final
 
 from flashpipe.board.boot import resets as rom
 from flashpipe.board.boot.crash import read_crash
-from flashpipe.board.boot.kinds import HEALTHY, NOT_CHECKED, Sign, Verdict, line_at
+from flashpipe.board.boot.kinds import HEALTHY, NOT_CHECKED, LogFinding, Verdict, line_at
 from flashpipe.board.boot.patterns import (
     BOOT_LINE,
     EXPLAINS,
@@ -59,12 +59,12 @@ def conclude(log: str) -> Verdict | None:
     return _told(sign, text) if sign.conclusive and complete else None
 
 
-def _told(sign: Sign, text: str) -> Verdict:
+def _told(sign: LogFinding, text: str) -> Verdict:
     causes = tuple(int(start["cause"]) for start in rom.find_starts(text))
     return replace(sign.verdict, log=text, causes=causes)
 
 
-def _judge(text: str) -> Sign:
+def _judge(text: str) -> LogFinding:
     starts = rom.find_starts(text)
     last = starts[-1].start() if starts else -1
     life = _life(text)
@@ -83,13 +83,17 @@ def _judge(text: str) -> Sign:
         return rom.loop(text, starts) or _any_text(text, end) or rom.last_start(text, starts)
     loaded = LOADED.search(text)
     said = _any_text(text, loaded.end() if loaded else 0)
-    return said or rom.without_start(text) or Sign(Verdict("silence", "the board says nothing"), -1, conclusive=False)
+    return (
+        said
+        or rom.without_start(text)
+        or LogFinding(Verdict("silence", "the board says nothing"), -1, conclusive=False)
+    )
 
 
 # --- rule 2 ----------------------------------------------------------------------------------------------------------
 
 
-def _fault(text: str, life: Sign | None) -> Sign | None:
+def _fault(text: str, life: LogFinding | None) -> LogFinding | None:
     signs = [sign for fault in FAULTS for sign in _stands(fault, text, life)]
     kinds = {sign.verdict.kind for sign in signs}
     explained = {EXPLAINS[kind] for kind in kinds if kind in EXPLAINS}
@@ -97,7 +101,7 @@ def _fault(text: str, life: Sign | None) -> Sign | None:
     return max(signs, key=lambda sign: sign.at, default=None)
 
 
-def _stands(fault: Fault, text: str, life: Sign | None) -> Iterator[Sign]:
+def _stands(fault: Fault, text: str, life: LogFinding | None) -> Iterator[LogFinding]:
     """The fault's sign, if it is in the log and was not overcome."""
     found = list(fault.pattern.finditer(text))
     if not found:
@@ -113,7 +117,7 @@ def _stands(fault: Fault, text: str, life: Sign | None) -> Iterator[Sign]:
     groups = {name: (value or "").strip() for name, value in first.groupdict().items()}
     summary = fault.summary.format(crash=crash, **groups)
     verdict = Verdict(fault.kind, summary, _proof(text, first.end() - 1), crash=crash)
-    yield Sign(verdict, last.start(), conclusive=again or not fault.warns)
+    yield LogFinding(verdict, last.start(), conclusive=again or not fault.warns)
 
 
 def _proof(text: str, at: int) -> tuple[str, ...]:
@@ -124,7 +128,7 @@ def _proof(text: str, at: int) -> tuple[str, ...]:
     return (line, following) if following.startswith("epc1=") else (line,)
 
 
-def _count(sign: Sign, starts: int) -> Sign:
+def _count(sign: LogFinding, starts: int) -> LogFinding:
     if starts < rom.LOOP_STARTS:
         return sign
     return replace(sign, verdict=replace(sign.verdict, summary=f"{sign.verdict.summary}; {starts} starts seen"))
@@ -133,14 +137,14 @@ def _count(sign: Sign, starts: int) -> Sign:
 # --- rule 5 ----------------------------------------------------------------------------------------------------------
 
 
-def _life(text: str) -> Sign | None:
+def _life(text: str) -> LogFinding | None:
     """The last proof that a firmware runs."""
     signs = [sign for sign in (_nodemcu(text), _prompt(text), _other(text), _formatting(text)) if sign is not None]
     # Formatting ends with a banner and a banner with a prompt: whichever comes later tells the state.
     return max(signs, key=lambda sign: sign.at, default=None)
 
 
-def _nodemcu(text: str) -> Sign | None:
+def _nodemcu(text: str) -> LogFinding | None:
     found = list(NODEMCU.finditer(text))
     if not found:
         return None
@@ -148,9 +152,9 @@ def _nodemcu(text: str) -> Sign | None:
     evidence = (line_at(text, found[0].end() - 1),)
     prompt = list(LUA_PROMPT_LOOSE.finditer(text, found[-1].end()))
     if prompt:
-        return Sign(Verdict("prompt", f"{name} at its prompt", (*evidence, "> "), name), prompt[-1].start())
+        return LogFinding(Verdict("prompt", f"{name} at its prompt", (*evidence, "> "), name), prompt[-1].start())
     verdict = Verdict("banner", f"{name} is running, no prompt seen", evidence, name)
-    return Sign(verdict, found[-1].start(), conclusive=False)
+    return LogFinding(verdict, found[-1].start(), conclusive=False)
 
 
 def nodemcu_name(log: str) -> str:
@@ -169,19 +173,19 @@ def _told_version(log: str) -> str:
     return told["version"].replace("\t", ".") if told else ""
 
 
-def _prompt(text: str) -> Sign | None:
+def _prompt(text: str) -> LogFinding | None:
     found = list(LUA_PROMPT.finditer(text))
     if not found or NODEMCU.search(text):
         return None
     info = NODE_INFO.search(text)
     if info is None:
-        return Sign(Verdict("prompt", "a Lua prompt, the banner was not seen", ("> ",)), found[-1].start())
+        return LogFinding(Verdict("prompt", "a Lua prompt, the banner was not seen", ("> ",)), found[-1].start())
     name = f"NodeMCU {_told_version(text)}"
     evidence = (line_at(text, info.start()), "> ")
-    return Sign(Verdict("prompt", f"{name} at its prompt, which was asked", evidence, name), found[-1].start())
+    return LogFinding(Verdict("prompt", f"{name} at its prompt, which was asked", evidence, name), found[-1].start())
 
 
-def _other(text: str) -> Sign | None:
+def _other(text: str) -> LogFinding | None:
     if NODEMCU.search(text):
         return None
     for name, pattern in OTHERS:
@@ -192,33 +196,33 @@ def _other(text: str) -> Sign | None:
             evidence = (line_at(text, found[0].start()),)
             if name in PYTHONS:
                 return _python(text, full, evidence, found[-1].start())
-            return Sign(Verdict("firmware", f"{full} is running", evidence, full), found[-1].start())
+            return LogFinding(Verdict("firmware", f"{full} is running", evidence, full), found[-1].start())
     return None
 
 
-def _python(text: str, name: str, evidence: tuple[str, ...], at: int) -> Sign:
+def _python(text: str, name: str, evidence: tuple[str, ...], at: int) -> LogFinding:
     prompts = list(PYTHON_PROMPT.finditer(text))
     if prompts:
         verdict = Verdict("python-prompt", f"{name} at its prompt", (*evidence, ">>> "), name)
-        return Sign(verdict, prompts[-1].start())
-    return Sign(Verdict("firmware", f"{name} is running, no prompt seen", evidence, name), at, conclusive=False)
+        return LogFinding(verdict, prompts[-1].start())
+    return LogFinding(Verdict("firmware", f"{name} is running, no prompt seen", evidence, name), at, conclusive=False)
 
 
-def _formatting(text: str) -> Sign | None:
+def _formatting(text: str) -> LogFinding | None:
     at = text.rfind("file system. Please wait")  # the first letters may be lost while the rate is changed
     if at < 0:
         return None
     summary = "the firmware is formatting its file system"
-    return Sign(Verdict("formatting", summary, (line_at(text, at),), "NodeMCU"), at, conclusive=False)
+    return LogFinding(Verdict("formatting", summary, (line_at(text, at),), "NodeMCU"), at, conclusive=False)
 
 
-def _any_text(text: str, start: int) -> Sign | None:
+def _any_text(text: str, start: int) -> LogFinding | None:
     at = start
     for line in text[start:].splitlines(keepends=True):
         plain = line.strip()
         whole = line.endswith("\n") and (at > start or not start)
         if whole and sum(map(str.isalnum, plain)) >= 3 and not BOOT_LINE.match(line):  # noqa: PLR2004
             verdict = Verdict("firmware", "a firmware is running and talks", (plain,))
-            return Sign(verdict, at, conclusive=False)
+            return LogFinding(verdict, at, conclusive=False)
         at += len(line)
     return None

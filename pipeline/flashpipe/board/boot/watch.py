@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.progress import BootProgress
-from flashpipe.board.boot.watcher import ALIVE_S, SILENCE_S, SWEEP_S, BootWatcher, Send, Verdict, rom_baud
+from flashpipe.board.boot.watcher import ALIVE_S, SILENCE_S, SWEEP_S, BootWatcher, SendText, Verdict, rom_baud
 from flashpipe.board.session.manual_reset import LIMIT_S, STILL_HELD
 from flashpipe.board.session.session import READ_SLICE_S, Session
 from flashpipe.errors import ConnectError
@@ -71,7 +71,7 @@ def watch(session: Session, watcher: BootWatcher, timeout_s: float) -> Verdict:
         wish = watcher.next(time.monotonic())
         if isinstance(wish, Verdict):
             return wish
-        if isinstance(wish, Send):
+        if isinstance(wish, SendText):
             session.send(wish.data)
             continue
         session.tune(wish.baud)

@@ -37,7 +37,7 @@ from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.values import dataclass
 
-__all__ = ["NOT_CHECKED", "BootWatcher", "Listen", "Send", "Verdict", "accepts", "classify", "rom_baud"]
+__all__ = ["NOT_CHECKED", "BootWatcher", "ListenAt", "SendText", "Verdict", "accepts", "classify", "rom_baud"]
 
 COMMON_BAUDS: Final = (115200, 9600, 57600, 230400, 460800, 74880, 38400, 19200, 921600)
 """Rates tried where the declared one gives garbage; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
@@ -97,7 +97,7 @@ def rom_baud(crystal_mhz: int = 26) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
+class ListenAt:
     """Read at `baud` until bytes come, or until the time `until_s` at the latest."""
 
     baud: int
@@ -105,7 +105,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendText:
     """Write these bytes, at the rate last listened at."""
 
     data: bytes
@@ -210,7 +210,7 @@ class BootWatcher:
             self._received += len(data)
             self._dirty = True
 
-    def next(self, now: float) -> Listen | Send | Verdict:
+    def next(self, now: float) -> ListenAt | SendText | Verdict:
         """What to do now."""
         if self._dirty and now - self._evaluated_s >= max(EVALUATE_S, len(self._text) / 250_000):
             self._dirty = False
@@ -225,7 +225,7 @@ class BootWatcher:
             if self._shall_knock(now):
                 self._stay.knocks += 1
                 self._stay.knocked_s = now
-                return Send(KNOCK)
+                return SendText(KNOCK)
             self._choose_baud(now)
         return self._listen(now)
 
@@ -287,19 +287,19 @@ class BootWatcher:
         tried = ", ".join(str(baud) for baud in dict.fromkeys((*self._rom_bauds, *self._bauds)))
         return Verdict("unreadable", f"{self._received} bytes came that make no text at {tried} baud")
 
-    def _finish_or_ask(self, verdict: Verdict, now: float) -> Send | Listen | Verdict:
+    def _finish_or_ask(self, verdict: Verdict, now: float) -> SendText | ListenAt | Verdict:
         """A prompt that did not say what it is, is asked once, and then waited for."""
         nameless = verdict.kind == "prompt" and not any(map(str.isdigit, verdict.firmware))
         if nameless and self._probe and not self._stay.rom and now < self._deadline():
             if self._asked_s is None:
                 self._asked_s = now
-                return Send(ASK)
+                return SendText(ASK)
             if now - self._asked_s < ASK_S:
                 return self._listen(now)
         return self._finish(verdict, now)
 
-    def _listen(self, now: float) -> Listen:
-        return Listen(self._stay.baud, min(now + TICK_S, max(now, self._deadline())))
+    def _listen(self, now: float) -> ListenAt:
+        return ListenAt(self._stay.baud, min(now + TICK_S, max(now, self._deadline())))
 
     def _finish(self, verdict: Verdict, now: float) -> Verdict:
         if verdict.kind == "alive" and garbage_bytes(bytes(self._stay.data)) >= NOISE:

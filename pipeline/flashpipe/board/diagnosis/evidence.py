@@ -23,7 +23,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LineSounds:
     """What came from the board while nobody talked to a loader."""
 
     when: str
@@ -38,7 +38,7 @@ class Heard:
 class Findings:
     """What was looked for on the port after the failure. None: not asked."""
 
-    heard: tuple[Heard, ...] = ()
+    heard: tuple[LineSounds, ...] = ()
     loader_answers: bool | None = None
     """Whether the loader still answered at the rate of the failure, without a reset."""
     rom_answers: bool | None = None

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from flashpipe.board.boot import watcher as bootlog
-from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, INTO_LOADER, KNOCKED, UNTOUCHED, Findings, Heard
-from flashpipe.board.loader.link import MAGIC_ESP8266, MAGIC_REGISTER, ROM_BAUD, Link
+from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, INTO_LOADER, KNOCKED, UNTOUCHED, Findings, LineSounds
+from flashpipe.board.loader.link import MAGIC_ESP8266, MAGIC_REGISTER, ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports import choice as ports
 from flashpipe.board.session.session import Session
@@ -61,7 +61,7 @@ def examine(
 ) -> Findings:
     """Look at the line and the chip as far as the failure leaves room for it."""
     if session.wire is None:
-        return Findings(holders=_holders(session.port)) if error.code == PortBusyError.code else Findings()
+        return Findings(holders=_owners(session.port)) if error.code == PortBusyError.code else Findings()
     look = _what_to_do(session, error)
     if look == "flash":
         return _quietly(lambda: _flash(session, planned, wanted))
@@ -88,8 +88,8 @@ def _what_to_do(session: Session, error: PipelineError) -> str:
     return "flash" if isinstance(error, VerifyError) and written else ""
 
 
-def _holders(port: str) -> tuple[str, ...]:
-    return tuple(str(holder) for holder in ports.find_holders(port)) if "://" not in port else ()
+def _owners(port: str) -> tuple[str, ...]:
+    return tuple(str(owner) for owner in ports.find_owners(port)) if "://" not in port else ()
 
 
 def look(session: Session) -> Findings:
@@ -111,7 +111,7 @@ def _reopen(session: Session) -> Findings:
     try:
         session.open()
     except PortBusyError:
-        return Findings(reopened="busy", holders=_holders(session.port))
+        return Findings(reopened="busy", holders=_owners(session.port))
     except NoPortError:
         return Findings(reopened="missing")
     except PipelineError:
@@ -132,7 +132,7 @@ def _pulses(session: Session) -> bool:
 # --- listening -------------------------------------------------------------------------------------------------------
 
 
-def _listen(port: Any, when: str, baud: int, limit_s: float) -> Heard:
+def _listen(port: Any, when: str, baud: int, limit_s: float) -> LineSounds:
     """What comes at `baud`, until a pause after text or `limit_s`."""
     if port.baudrate != baud:
         port.baudrate = baud
@@ -147,12 +147,12 @@ def _listen(port: Any, when: str, baud: int, limit_s: float) -> Heard:
             data, last = data + piece, now if piece else last
     finally:
         port.timeout = before
-    return Heard(when, baud, len(data), readable(data))
+    return LineSounds(when, baud, len(data), readable(data))
 
 
-def _after_reset(session: Session, baud: int, *, into_loader: bool) -> Heard:
+def _after_reset(session: Session, baud: int, *, into_loader: bool) -> LineSounds:
     port = session.wire
-    link = Link(port, session.port)
+    link = EsptoolLoader(port, session.port)
     port.baudrate = baud
     port.reset_input_buffer()
     if into_loader:
@@ -162,7 +162,7 @@ def _after_reset(session: Session, baud: int, *, into_loader: bool) -> Heard:
     return _listen(port, INTO_LOADER if into_loader else INTO_APPLICATION, baud, BANNER_S)
 
 
-def _loader_banner(session: Session) -> tuple[Heard, ...]:
+def _loader_banner(session: Session) -> tuple[LineSounds, ...]:
     """What the ROM says of itself after a reset into download mode, at the rate of either crystal."""
     first = _after_reset(session, bootlog.rom_baud(26), into_loader=True)
     if "boot mode" in first.text or not first.count:
@@ -170,7 +170,7 @@ def _loader_banner(session: Session) -> tuple[Heard, ...]:
     return first, _after_reset(session, bootlog.rom_baud(40), into_loader=True)
 
 
-def _application_sounds(session: Session) -> tuple[Heard, ...]:
+def _application_sounds(session: Session) -> tuple[LineSounds, ...]:
     """What a running firmware says, by itself or when knocked."""
     port = session.wire
     heard = [_listen(port, UNTOUCHED, bootlog.rom_baud(26), LISTEN_S)]
@@ -217,7 +217,7 @@ def _sync(session: Session, baud: int) -> tuple[bool, bytes]:
     """Whether the ROM answers at this rate, and what came back."""
     tape, port = session.tape, session.wire
     received = tape.received
-    answers = Link(port, session.port).sync(attempts=3, baud=baud)
+    answers = EsptoolLoader(port, session.port).sync(attempts=3, baud=baud)
     port.timeout = 0.05
     port.read(max(1, port.in_waiting))
     return answers, tape.since(received)[:64]
@@ -233,7 +233,7 @@ def _is_sync(reply: bytes) -> bool:
 
 def _broken_off(session: Session) -> Findings:
     port, baud = session.wire, int(session.wire.baudrate)
-    link = Link(port, session.port)
+    link = EsptoolLoader(port, session.port)
     received = session.tape.received
     if link.sync(attempts=3, baud=baud):
         echoes = _is_sync(session.tape.since(received))
@@ -245,7 +245,7 @@ def _broken_off(session: Session) -> Findings:
     return _reset_and_ask(session, found)
 
 
-def _questions(link: Link, port: Any) -> tuple[int, int]:
+def _questions(link: EsptoolLoader, port: Any) -> tuple[int, int]:
     """How many of some register reads are answered right: the quality of the line."""
     asked, answered, deadline, before = 0, 0, time.monotonic() + 1.2, port.timeout
     while asked < QUESTIONS and time.monotonic() < deadline:
@@ -266,7 +266,7 @@ def _flash(session: Session, planned: Sequence[Region], wanted: Wanted | None) -
     return found
 
 
-def _wrap(link: Link, claimed: int | None) -> int | None:
+def _wrap(link: EsptoolLoader, claimed: int | None) -> int | None:
     """Where the flash begins again, found by its first sectors."""
     first = Region(0, 2 * SECTOR_SIZE)
     digest = link.md5(first)
@@ -278,7 +278,7 @@ def _wrap(link: Link, claimed: int | None) -> int | None:
     return None
 
 
-def _compare(link: Link, found: Findings, planned: Sequence[Region], wanted: Wanted) -> Findings:
+def _compare(link: EsptoolLoader, found: Findings, planned: Sequence[Region], wanted: Wanted) -> Findings:
     blocks = [block for region in planned for block in region.split(BLOCK)][:BLOCKS]
     bad = [block for block in blocks if _differs(link, block, wanted)]
     found = replace(found, bad_blocks=len(bad), blocks=len(blocks))
@@ -293,7 +293,7 @@ def _compare(link: Link, found: Findings, planned: Sequence[Region], wanted: Wan
     return replace(found, bad=kind, flipped=flipped)
 
 
-def _differs(link: Link, region: Region, wanted: Wanted) -> bool:
+def _differs(link: EsptoolLoader, region: Region, wanted: Wanted) -> bool:
     want = wanted(region)
     return want is not None and link.md5(region) != hashlib.md5(want, usedforsecurity=False).digest()
 

@@ -171,25 +171,25 @@ RULES: Final = (
         "nothing-bootable",
         _nothing_bootable,
         "there is nothing to start at 0x00000: an empty flash, a damaged image, or a flash mode that does not fit",
-        "`doit verify profile=NAME` says which: if the bytes are right, mode=dio or mode=dout; else flash it",
+        "`flashpipe verify profile=NAME` says which: if the bytes are right, mode=dio or mode=dout; else flash it",
     ),
     Rule(
         "init-data",
         _says(r"rf_cal\[0\]", "rf-cal"),
         "the SDK's init data is missing or damaged, and this firmware does not write it itself",
-        "flash again with init_data: auto, which mends it; `doit erase` first, if it comes back",
+        "flash again with init_data: auto, which mends it; `flashpipe erase` first, if it comes back",
     ),
     Rule(
         "system-params",
         _says("^system param error", "system-params"),
         "the sectors in which the SDK keeps its parameters hold something else",
-        "`doit erase`, then flash again: the firmware writes them anew",
+        "`flashpipe erase`, then flash again: the firmware writes them anew",
     ),
     Rule(
         "layout-refused",
         _says("too small to support|partition_table_regist|Invalid system partition|invalid alignment", *LAYOUT),
         "the firmware refuses the flash size or partition table that it finds",
-        "flash it with the profile of the board's real size: `doit identify` names it",
+        "flash it with the profile of the board's real size: `flashpipe identify` names it",
     ),
     Rule(
         "firmware-crashes",
@@ -201,7 +201,7 @@ RULES: Final = (
         "lua-panic",
         _says("^PANIC:", "panic"),
         "a Lua script that runs at boot, mostly init.lua, crashes the firmware",
-        "`doit erase` and flash again loses the files and gets you in; then start init.lua with a delay",
+        "`flashpipe erase` and flash again loses the files and gets you in; then start init.lua with a delay",
     ),
     Rule(
         "watchdog-loop",
@@ -255,13 +255,13 @@ RULES: Final = (
         "console-rate",
         _unknown_rate,
         "the firmware talks at a rate that is none of the usual ones",
-        "say what it is with `doit monitor baud=RATE`; for the check, boot=any accepts it",
+        "say what it is with `flashpipe monitor baud=RATE`; for the check, boot=any accepts it",
     ),
     Rule(
         "still-formatting",
         _says("Please wait", "formatting"),
         "the firmware is still making its file system, which takes a minute and more on a large flash",
-        "wait a minute, then `doit boot`; for next time `boot: {timeout: 180s}` in the profile",
+        "wait a minute, then `flashpipe boot`; for next time `boot: {timeout: 180s}` in the profile",
     ),
     Rule(
         "other-firmware",
@@ -273,6 +273,6 @@ RULES: Final = (
         "boot-line-dead",
         _silent,
         DEAD,
-        "look for a light on the board; `doit ports` names the ports; TX of the board to RX of the adapter",
+        "look for a light on the board; `flashpipe ports` names the ports; TX of the board to RX of the adapter",
     ),
 )

@@ -252,7 +252,7 @@ RULES: Final = (
         "line-dead",
         _dead,
         DEAD,
-        "look for a light on the board; `doit ports` names the ports; take a cable that carries data; "
+        "look for a light on the board; `flashpipe ports` names the ports; take a cable that carries data; "
         "TX of the board to RX of the adapter, EN (CH_PD) high",
     ),
     Rule(

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Final
 
-from flashpipe.board.loader.link import Loader
+from flashpipe.board.loader.link import FlashLoader
 from flashpipe.board.loader.rom_only import RomLink
-from flashpipe.board.loader.writer import OnProgress, Piece, holds
+from flashpipe.board.loader.writer import FlashPiece, OnProgress, matches
 from flashpipe.digests import md5
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from flashpipe.values import dataclass
@@ -52,8 +52,8 @@ class Clues:
 
 
 def first_difference(
-    loader: Loader,
-    pieces: Sequence[Piece],
+    loader: FlashLoader,
+    pieces: Sequence[FlashPiece],
     ignored: Iterable[Region],
     on_progress: OnProgress,
     *,
@@ -69,7 +69,7 @@ def first_difference(
     total, done = sum(block.size for _, block in blocks), 0
     for piece, block in blocks:
         if isinstance(loader, RomLink):
-            if not holds(loader, piece, block):
+            if not matches(loader, piece, block):
                 return Difference(block, b"")
             continue
         digest = loader.md5(block)
@@ -81,8 +81,8 @@ def first_difference(
 
 
 def differences(
-    loader: Loader,
-    pieces: Sequence[Piece],
+    loader: FlashLoader,
+    pieces: Sequence[FlashPiece],
     ignored: Iterable[Region],
     on_progress: OnProgress,
     clues: Clues | None = None,
@@ -96,7 +96,7 @@ def differences(
             part.sectors()
             for piece, block in blocks
             for part in block.split(SECTOR_SIZE)
-            if not holds(loader, piece, part)
+            if not matches(loader, piece, part)
         )
     total, done = sum(block.size for _, block in blocks), 0
     if clues.first is not None and not foreign:
@@ -119,7 +119,7 @@ def differences(
     return merge(found)
 
 
-def _differing(loader: Loader, piece: Piece, block: Region, clues: Clues) -> list[Region]:
+def _differing(loader: FlashLoader, piece: FlashPiece, block: Region, clues: Clues) -> list[Region]:
     """The sectors of a block, or what of them the block covers, that differ."""
     asked = clues.first is not None and clues.first.block == block
     digest = clues.first.digest if asked and clues.first else loader.md5(block)
@@ -130,10 +130,10 @@ def _differing(loader: Loader, piece: Piece, block: Region, clues: Clues) -> lis
     parts = list(block.split(SECTOR_SIZE))
     if digest == clues.known.get(block) and all(part in clues.known for part in parts):
         return [part for part in parts if clues.known[part] != md5(piece.cut(part))]
-    return [part for part in parts if not holds(loader, piece, part)]
+    return [part for part in parts if not matches(loader, piece, part)]
 
 
-def _look(loader: Loader, blocks: Sequence[tuple[Piece, Region]], looks: int) -> Difference | None:
+def _look(loader: FlashLoader, blocks: Sequence[tuple[FlashPiece, Region]], looks: int) -> Difference | None:
     """A difference if none of some sectors is alike.
 
     Blank ones prove nothing, nor does the header, which settings change. Where all of them would be asked for, that
@@ -155,7 +155,7 @@ def _look(loader: Loader, blocks: Sequence[tuple[Piece, Region]], looks: int) ->
     return first
 
 
-def _blocks(pieces: Sequence[Piece], ignored: Iterable[Region]) -> list[tuple[Piece, Region]]:
+def _blocks(pieces: Sequence[FlashPiece], ignored: Iterable[Region]) -> list[tuple[FlashPiece, Region]]:
     ignored = list(ignored)
     return [
         (piece, block) for piece in pieces for part in piece.region.without(ignored) for block in part.split(BLOCK_SIZE)

@@ -53,7 +53,7 @@ MD5_LIMIT_S_PER_MB: Final = 8.0
 OnBytes = Callable[[int], None]
 
 
-class Loader(Protocol):
+class FlashLoader(Protocol):
     """What writer and session need of a chip in download mode; recording fakes satisfy it too."""
 
     def md5(self, region: Region) -> bytes:
@@ -72,7 +72,7 @@ class Loader(Protocol):
         """Flash contents."""
 
 
-class Link:
+class EsptoolLoader:
     """The conversation with one chip over an open serial port."""
 
     def __init__(self, port: Any, url: str) -> None:

@@ -30,7 +30,7 @@ from flashpipe.board.loader.link import (
     SPI_USER,
     SPI_USER1,
     SPI_USER2,
-    Link,
+    EsptoolLoader,
     OnBytes,
 )
 from flashpipe.errors import WireError, WriteError
@@ -48,7 +48,7 @@ BUSY: Final = 0x01
 Tick = Callable[[int, int], None]
 
 
-class RomLink(Link):
+class RomLink(EsptoolLoader):
     """A conversation that does without the stub; one that runs already is used all the same."""
 
     def __init__(self, port: Any, url: str, tick: Tick = lambda _done, _total: None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from flashpipe.board.loader import compression as packing
-from flashpipe.board.loader.link import Loader
+from flashpipe.board.loader.link import FlashLoader
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.digests import md5
 from flashpipe.errors import VerifyError
@@ -23,7 +23,7 @@ READ_LIMIT: Final = 0x100000
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class FlashPiece:
     """Bytes that shall stand at a flash address."""
 
     address: int
@@ -39,7 +39,7 @@ class Piece:
         return self.data[region.start - self.address : region.end - self.address]
 
 
-def holds(loader: Loader, piece: Piece, region: Region) -> bool:
+def matches(loader: FlashLoader, piece: FlashPiece, region: Region) -> bool:
     """Whether the flash holds the piece's bytes in `region`, by the stub's MD5 of it; without a stub it is read."""
     if isinstance(loader, RomLink):
         return loader.holds(region.start, piece.cut(region))
@@ -60,7 +60,7 @@ class _Job:
         return len(self.data) - self.blank
 
 
-def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_progress: OnProgress) -> int:
+def write(loader: FlashLoader, pieces: Sequence[FlashPiece], dirty: Sequence[Region], on_progress: OnProgress) -> int:
     """Erase and write the `dirty` sectors. Returns the bytes of the pieces that were sent.
 
     Sector 0, where a piece covers it, is erased first and written last: a board that loses power in between then
@@ -78,13 +78,13 @@ def write(loader: Loader, pieces: Sequence[Piece], dirty: Sequence[Region], on_p
     return done
 
 
-def prepare(pieces: Sequence[Piece]) -> None:
+def prepare(pieces: Sequence[FlashPiece]) -> None:
     """Begin to compress what `write` would send if all of the pieces were dirty, beside whatever else is done."""
     for job in _jobs(pieces, [piece.region for piece in pieces]):
         packing.prepare(job.data)
 
 
-def _jobs(pieces: Sequence[Piece], dirty: Sequence[Region]) -> list[_Job]:
+def _jobs(pieces: Sequence[FlashPiece], dirty: Sequence[Region]) -> list[_Job]:
     """The streams in the order they are sent."""
     guarded = bool(dirty) and any(piece.address == 0 for piece in pieces)
     runs = [part for region in merge(dirty) for part in region.without([BOOT_SECTOR] if guarded else [])]
@@ -107,7 +107,12 @@ def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], 
 
 
 def verify(
-    loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress, *, written: bool = True
+    loader: FlashLoader,
+    pieces: Sequence[FlashPiece],
+    regions: Iterable[Region],
+    on_progress: OnProgress,
+    *,
+    written: bool = True,
 ) -> None:
     """Compare the pieces' bytes inside `regions` by digest; `written`: they were written just now.
 
@@ -117,13 +122,15 @@ def verify(
     jobs = _inside(pieces, regions, BLOCK_SIZE * 4)
     total, done = sum(part.size for _, part in jobs), 0
     for piece, part in jobs:
-        if not holds(loader, piece, part):
+        if not matches(loader, piece, part):
             raise VerifyError(*_first_bad(loader, piece, part, written=written))
         done += part.size
         on_progress(done, total)
 
 
-def read_back(loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region], on_progress: OnProgress) -> None:
+def read_back(
+    loader: FlashLoader, pieces: Sequence[FlashPiece], regions: Iterable[Region], on_progress: OnProgress
+) -> None:
     """Compare the pieces' bytes inside `regions` by reading them: slower than digests, proof against a lying loader.
 
     Raises:
@@ -141,7 +148,7 @@ def read_back(loader: Loader, pieces: Sequence[Piece], regions: Iterable[Region]
         done += part.size
 
 
-def _inside(pieces: Sequence[Piece], regions: Iterable[Region], step: int) -> list[tuple[Piece, Region]]:
+def _inside(pieces: Sequence[FlashPiece], regions: Iterable[Region], step: int) -> list[tuple[FlashPiece, Region]]:
     wanted = merge(regions)
     return [
         (piece, part)
@@ -155,9 +162,9 @@ def _inside(pieces: Sequence[Piece], regions: Iterable[Region], step: int) -> li
 _VERIFY_HINT: Final = "check the 3.3 V supply, then run it again with baud=115200"
 
 
-def _first_bad(loader: Loader, piece: Piece, block: Region, *, written: bool) -> tuple[str, str]:
+def _first_bad(loader: FlashLoader, piece: FlashPiece, block: Region, *, written: bool) -> tuple[str, str]:
     for sector in block.split(SECTOR_SIZE):
-        if not holds(loader, piece, sector):
+        if not matches(loader, piece, sector):
             blank = md5(b"\xff" * sector.size)
             state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
             if not written:

@@ -47,7 +47,7 @@ NO_DEMANDS: Final = Acceptance()
 
 
 @dataclass(frozen=True, slots=True)
-class LuaWish:
+class LuaPolicy:
     """What a profile wants of a running NodeMCU."""
 
     acceptance: Acceptance = NO_DEMANDS
@@ -58,11 +58,11 @@ class LuaWish:
         return bool(self.files or self.acceptance.asks or self.acceptance.run)
 
 
-NO_WISH: Final = LuaWish()
+NO_WISH: Final = LuaPolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AcceptanceFinding:
     """One demand and what was found."""
 
     demand: str
@@ -77,7 +77,7 @@ class Finding:
         return f"{self.demand}: {self.found}" + (f", want {self.wanted}" if self.wanted else "")
 
 
-def compare(info: NodeInfo, wish: Acceptance) -> list[Finding]:
+def compare(info: NodeInfo, wish: Acceptance) -> list[AcceptanceFinding]:
     """Every demand on what the firmware says, and whether it is met."""
     found = []
     if wish.version:
@@ -100,13 +100,13 @@ def compare(info: NodeInfo, wish: Acceptance) -> list[Finding]:
     return found
 
 
-def _finding(demand: str, wanted: str, found: str | None, *, passed: bool) -> Finding:
+def _finding(demand: str, wanted: str, found: str | None, *, passed: bool) -> AcceptanceFinding:
     if found is None:
-        return Finding(demand, wanted, UNKNOWN, passed=False, known=False)
-    return Finding(demand, wanted, found, passed)
+        return AcceptanceFinding(demand, wanted, UNKNOWN, passed=False, known=False)
+    return AcceptanceFinding(demand, wanted, found, passed)
 
 
-def _flash_size(info: NodeInfo, wanted: int) -> Finding:
+def _flash_size(info: NodeInfo, wanted: int) -> AcceptanceFinding:
     chip = chip_size(info)
     sizes = [size for size in (info.flash_size, chip) if size is not None]
     text = None if info.flash_size is None else f"{format_size(info.flash_size)} by the image header"
@@ -120,7 +120,7 @@ def chip_size(info: NodeInfo) -> int | None:
     return chips.describe_flash(info.flash_id).size if info.flash_id else None
 
 
-def check(port: str, findings: Sequence[Finding]) -> None:
+def check(port: str, findings: Sequence[AcceptanceFinding]) -> None:
     """Go on only if every demand is met.
 
     Raises:

@@ -31,7 +31,8 @@ PAGE: Final = 251
 """Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
 ATTEMPTS: Final = 2
 _NO_FILES: Final = (
-    "it has no file system, or no `file` module: `doit format` makes one, if the flash has room behind the firmware"
+    "it has no file system, or no `file` module: `flashpipe format` makes one,"
+    " if the flash has room behind the firmware"
 )
 
 Progress = Callable[[int, int], None]
@@ -215,7 +216,7 @@ class BoardFiles:
                 raise FilesFullError(
                     f"{self._console.port}: no room for {file.name} ({format_size(len(file.data))}):"
                     f" {format_size(left)} of {format_size(room[2])} are free",
-                    "`doit files` lists what is there; remove something, or `doit format` (it removes all)",
+                    "`flashpipe files` lists what is there; remove something, or `flashpipe format` (it removes all)",
                 )
             left += _cost(there[file.name]) - need if file.name in there else -need
         return False

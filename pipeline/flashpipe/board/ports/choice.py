@@ -22,7 +22,7 @@ from flashpipe.board.ports.adapters import (
     look_at_host,
     missing_port_advice,
 )
-from flashpipe.board.ports.lock import canonical, find_holders, lock_port
+from flashpipe.board.ports.lock import canonical, find_owners, lock_port
 from flashpipe.board.ports.memory import PortMemory, Seen
 from flashpipe.board.ports.open import open_port
 from flashpipe.errors import NoPortError, PortAmbiguousError
@@ -34,7 +34,7 @@ __all__ = [
     "Seen",
     "canonical",
     "choose_port",
-    "find_holders",
+    "find_owners",
     "is_url",
     "is_virtual",
     "list_ports",
@@ -82,7 +82,7 @@ class PortInfo:
         return f"{self.usb()}@{self.location or self.device}"
 
 
-class Match(Protocol):
+class PortPattern(Protocol):
     """What a profile's `serial.port` may ask of a port; empty fields fit any."""
 
     @property
@@ -142,7 +142,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def choose_port(
-    wanted: str | Match,
+    wanted: str | PortPattern,
     candidates: Sequence[PortInfo],
     remembered: str | None = None,
     *,
@@ -195,11 +195,11 @@ def _named(wanted: str, candidates: Sequence[PortInfo]) -> PortInfo:
     return PortInfo(wanted)
 
 
-def _asked(match: Match) -> tuple[tuple[str, str], ...]:
+def _asked(match: PortPattern) -> tuple[tuple[str, str], ...]:
     return (("usb", match.usb), ("serial", match.serial), ("location", match.location))
 
 
-def _fits(info: PortInfo, match: Match) -> bool:
+def _fits(info: PortInfo, match: PortPattern) -> bool:
     has = {"usb": info.usb(), "serial": info.serial, "location": info.location}
     return all(not text or has[name].lower() == text.lower() for name, text in _asked(match))
 

@@ -15,7 +15,7 @@ from flashpipe.board.ports.adapters import NO_BRLTTY, missing_port_advice
 from flashpipe.board.ports.baud_rates import LIMIT_PERCENT, MAXIMUM, error_percent
 from flashpipe.board.ports.choice import PortInfo, is_url
 from flashpipe.board.ports.host import Host
-from flashpipe.board.ports.lock import find_holders
+from flashpipe.board.ports.lock import find_owners
 from flashpipe.values import dataclass
 
 State = Literal["ok", "warn", "fail"]
@@ -137,7 +137,7 @@ def _holders(question: Question) -> Iterator[Check]:
     if question.host.system != _LINUX:
         return
     for info in (info for info in question.ports if not is_url(info.device)):
-        holders = find_holders(info.device, question.host.root / "proc")
+        holders = find_owners(info.device, question.host.root / "proc")
         if holders:
             who = ", ".join(map(str, holders))
             command = "kill " + " ".join(str(holder.pid) for holder in holders)

@@ -17,7 +17,7 @@ from flashpipe.board.ports.adapters import HostFacts, look_at_host
 from flashpipe.values import dataclass
 
 
-class Node(NamedTuple):
+class DeviceNode(NamedTuple):
     """Who may do what with a device."""
 
     owner: int
@@ -40,7 +40,7 @@ class Host:
     """Installed distributions and their versions, names in lower case."""
     serial_version: str = ""
     """What `import serial` gives; empty: it cannot be imported."""
-    nodes: Mapping[str, Node] = field(default_factory=dict)
+    nodes: Mapping[str, DeviceNode] = field(default_factory=dict)
     """Overrides what the file system says of a device."""
 
     def read(self, path: str) -> str:
@@ -58,7 +58,7 @@ class Host:
         """Paths that fit, absolute on that machine."""
         return ["/" + str(path.relative_to(self.root)) for path in sorted(self.root.glob(pattern.lstrip("/")))]
 
-    def node(self, path: str) -> Node | None:
+    def node(self, path: str) -> DeviceNode | None:
         """Rights of a device; None where there is none."""
         if path in self.nodes:
             return self.nodes[path]
@@ -66,7 +66,7 @@ class Host:
             status = (self.root / path.lstrip("/")).stat()
         except OSError:
             return None
-        return Node(status.st_uid, status.st_gid, status.st_mode & 0o777)
+        return DeviceNode(status.st_uid, status.st_gid, status.st_mode & 0o777)
 
     def group_of(self, number: int) -> tuple[str, tuple[str, ...]]:
         """Name and members of a group, from /etc/group."""

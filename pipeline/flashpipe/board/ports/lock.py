@@ -34,7 +34,7 @@ _POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class PortOwner:
     """A process that has a port."""
 
     pid: int
@@ -72,7 +72,7 @@ class PortLock:
         """From now on others may ask for the port; look for that with `asked`."""
         _write_entry(self._stream, yields=True)
 
-    def asked(self) -> Holder | None:
+    def asked(self) -> PortOwner | None:
         """Who asks for the port; looks every quarter of a second at most."""
         now = time.monotonic()
         if now - self._looked_s < LOOK_S:
@@ -156,7 +156,7 @@ def wait_until_free(port: str, stop: Callable[[], bool], show: Callable[[str], N
                 request.unlink(missing_ok=True)
         if _requests(path):
             continue
-        if not held(port):
+        if not owner_of(port):
             _show_told(told, shown, show)
             with contextlib.suppress(OSError):
                 told.unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def wait_until_free(port: str, stop: Callable[[], bool], show: Callable[[str], N
     return False
 
 
-def held(port: str) -> bool:
+def owner_of(port: str) -> bool:
     """Whether another flashpipe has the port."""
     with files.open_lock(lock_path(port)) as stream:
         free = files.try_lock(stream, _ENTRY_SIZE)
@@ -212,22 +212,22 @@ def _offered(path: Path) -> bool:
         return False
 
 
-def _read_entry(path: Path) -> Holder | None:
+def _read_entry(path: Path) -> PortOwner | None:
     try:
         entry = json.loads(path.read_bytes()[:_ENTRY_SIZE])
-        return Holder(int(entry["pid"]), str(entry["program"]))
+        return PortOwner(int(entry["pid"]), str(entry["program"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def find_holders(port: str, proc: Path = Path("/proc")) -> list[Holder]:
+def find_owners(port: str, proc: Path = Path("/proc")) -> list[PortOwner]:
     """Other processes that have this device open, as far as Linux shows them (to root all, else the user's own)."""
     device = canonical(port)
     found = []
     for process in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
         if int(process.name) == os.getpid() or not _has_open(process, device):
             continue
-        found.append(Holder(int(process.name), _program(process)))
+        found.append(PortOwner(int(process.name), _program(process)))
     return found
 
 

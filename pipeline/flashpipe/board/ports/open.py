@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.board.ports.adapters import look_at_host, missing_port_advice
-from flashpipe.board.ports.lock import Holder, canonical, find_holders
+from flashpipe.board.ports.lock import PortOwner, canonical, find_owners
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _refuse_held(port: str) -> None:
         return
     if _is_memory_device(port):  # half of all processes hold /dev/null
         return
-    holders = find_holders(port)
+    holders = find_owners(port)
     if holders:
         raise _busy(port, holders)
 
@@ -205,7 +205,7 @@ def _is_memory_device(port: str) -> bool:
     return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _MEMORY_MAJOR
 
 
-def _busy(port: str, holders: list[Holder]) -> PortBusyError:
+def _busy(port: str, holders: list[PortOwner]) -> PortBusyError:
     who = ", ".join(map(str, holders)) or "another program"
     return PortBusyError(f"{port}: in use by {who}", "close it (a serial monitor, mostly) and run this again")
 
@@ -217,10 +217,10 @@ def _translate(port: str, error: OSError | ValueError) -> PipelineError:
     if code in _DENIED and sys.platform != "win32":
         return denied(port)
     if code in _BUSY or (sys.platform == "win32" and code == _WINDOWS_DENIED):
-        return _busy(port, find_holders(port) if sys.platform.startswith("linux") else [])
+        return _busy(port, find_owners(port) if sys.platform.startswith("linux") else [])
     if code in _MISSING or (sys.platform == "win32" and code == _WINDOWS_MISSING):
         return missing(port)
-    return PortError(f"{port}: cannot be opened: {error}", "is it a serial port? `doit ports` lists them")
+    return PortError(f"{port}: cannot be opened: {error}", "is it a serial port? `flashpipe ports` lists them")
 
 
 def _code(error: OSError | ValueError) -> int | None:
@@ -245,7 +245,7 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
     hint = (
         "is the server running there, and no other client connected?"
         if kind in {"rfc2217", "socket"}
-        else "`doit ports` lists what is there"
+        else "`flashpipe ports` lists what is there"
     )
     return NoPortError(f"{port}: cannot be opened: {error}", hint)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flashpipe.board.loader import chips
 from flashpipe.board.loader.device import Device
-from flashpipe.board.loader.link import ROM_BAUD, Link
+from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.ports.memory import note_slow_start, starts_slowly
 from flashpipe.errors import ConnectError, FlashUnknownError, WireError, WrongChipError
 
@@ -22,7 +22,7 @@ OTHER_ROUNDS: Final = 2
 """Resets with the declared sequence, and with another one that is tried after it failed."""
 
 
-def meet(session: Session, link: Link) -> Device:
+def connect(session: Session, link: EsptoolLoader) -> Device:
     """Reach the loader, at the higher rate first where that can save the slow upload of the stub.
 
     Raises:
@@ -36,24 +36,24 @@ def meet(session: Session, link: Link) -> Device:
     if fast > ROM_BAUD and quick:
         with suppress(ConnectError, WireError, WrongChipError):  # the slower rate gives the last word
             _reach_loader_fast(session, link, fast)
-            return _greet(session, link)
+            return _start_stub_and_identify(session, link)
         _reach_loader(session, link)
         slow = not link.stub_runs  # a stub that was left at the lower rate says nothing about the higher one
-        device = _greet(session, link)
+        device = _start_stub_and_identify(session, link)
         if slow:
             note_slow_start(session.port)
         return device
     _reach_loader(session, link)
-    return _greet(session, link)
+    return _start_stub_and_identify(session, link)
 
 
-def _reach_loader_fast(session: Session, link: Link, baud: int) -> None:
+def _reach_loader_fast(session: Session, link: EsptoolLoader, baud: int) -> None:
     if not link.sync(attempts=1, baud=baud):  # each attempt delays a board that has to be reset by 0.1 s
         sequence = session.ladder.way.sequence
         link.reset_into_loader(sequence, rounds=1, on_round=lambda _number: session.check_stop(), baud=baud)
 
 
-def _greet(session: Session, link: Link) -> Device:
+def _start_stub_and_identify(session: Session, link: EsptoolLoader) -> Device:
     link.check_chip()
     words, divider, found_at = link.efuses(), link.uart_divider(), session.rate
     session.check_stop()
@@ -68,7 +68,7 @@ def _greet(session: Session, link: Link) -> Device:
     return device
 
 
-def _reach_loader(session: Session, link: Link) -> None:
+def _reach_loader(session: Session, link: EsptoolLoader) -> None:
     if link.sync():
         return
     # Perhaps an earlier run left its stub at the higher rate; where no wire resets it, that is worth a try.
@@ -87,7 +87,9 @@ def _reach_loader(session: Session, link: Link) -> None:
     link.reset_into_loader(way.sequence, rounds, on_round=lambda _number: session.check_stop())
 
 
-def _identify(session: Session, link: Link, words: tuple[int, int, int, int], divider: int, found_at: int) -> Device:
+def _identify(
+    session: Session, link: EsptoolLoader, words: tuple[int, int, int, int], divider: int, found_at: int
+) -> Device:
     chip = chips.identify_chip(words)
     flash_id = link.flash_id()
     if flash_id & 0xFF in {0x00, 0xFF}:

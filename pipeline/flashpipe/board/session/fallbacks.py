@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 
 from flashpipe.board.loader.frames import BLOCK
 from flashpipe.board.session import link_memory as waymemory
-from flashpipe.board.session.link_memory import Way
+from flashpipe.board.session.link_memory import LinkSettings
 from flashpipe.errors import (
     ConnectError,
     FlashUnknownError,
@@ -56,46 +56,48 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Fallback:
     """One thing to try."""
 
     name: str
     stages: frozenset[str]
-    step: Callable[[Way], Way]
+    step: Callable[[LinkSettings], LinkSettings]
     """From the way that failed to the next; the same way where the rung would change nothing."""
-    says: Callable[[Way], str]
+    says: Callable[[LinkSettings], str]
     """What the new way is, for people."""
 
 
-def _other_reset(way: Way) -> Way:
+def _other_reset(way: LinkSettings) -> LinkSettings:
     return replace(way, sequence="" if way.sequence else EXCHANGED)
 
 
-def _lower(way: Way) -> Way:
+def _lower(way: LinkSettings) -> LinkSettings:
     below = [baud for baud in LOWER if baud < way.baud]
     return replace(way, baud=below[0]) if below else way
 
 
-def _no_change(way: Way) -> Way:
+def _no_change(way: LinkSettings) -> LinkSettings:
     return replace(way, baud=min(way.baud, ROM_BAUD))
 
 
 RUNGS: Final = (
-    Rung(
+    Fallback(
         "other-reset",
         frozenset({REACH}),
         _other_reset,
         lambda way: "DTR and RTS exchanged" if way.sequence == EXCHANGED else "the usual reset sequences",
     ),
-    Rung("lower-baud", frozenset({START, WORK}), _lower, lambda way: f"{way.baud} baud"),
-    Rung("no-baud-change", frozenset({START, WORK}), _no_change, lambda way: f"{way.baud} baud from the first byte on"),
-    Rung(
+    Fallback("lower-baud", frozenset({START, WORK}), _lower, lambda way: f"{way.baud} baud"),
+    Fallback(
+        "no-baud-change", frozenset({START, WORK}), _no_change, lambda way: f"{way.baud} baud from the first byte on"
+    ),
+    Fallback(
         "small-blocks",
         frozenset({WORK}),
         lambda way: replace(way, block=min(way.block, SMALL_BLOCK)),
         lambda way: f"blocks of {way.block} bytes",
     ),
-    Rung(
+    Fallback(
         "no-stub",
         frozenset({START, WORK}),
         lambda way: replace(way, stub=False),
@@ -106,16 +108,16 @@ RUNGS: Final = (
 
 
 @dataclass
-class Ladder:
+class Fallbacks:
     """Where one session stands on the ladder."""
 
     port: str
-    declared: Way
+    declared: LinkSettings
     say: Callable[[str], None]
     can_reset: Callable[[], bool]
     """Whether the chip can be brought back into its loader, by wire or by a person."""
     clock: Callable[[], float] = time.monotonic
-    way: Way = field(init=False)
+    way: LinkSettings = field(init=False)
     """How the session works now."""
     tried: list[str] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
@@ -193,7 +195,7 @@ class Ladder:
                 return True
         return False
 
-    def _go(self, name: str, way: Way, says: str, error: PipelineError) -> None:
+    def _go(self, name: str, way: LinkSettings, says: str, error: PipelineError) -> None:
         self.way = way
         self.tried.append(name)
         self.say(f"trying {says}: {error.message.removeprefix(f'{self.port}: ')}")
@@ -226,6 +228,6 @@ class Ladder:
             self.tried.clear()
 
 
-def usual(baud: int, sequence: str) -> Way:
+def usual(baud: int, sequence: str) -> LinkSettings:
     """The way that a profile declares."""
-    return Way(baud, sequence, BLOCK)
+    return LinkSettings(baud, sequence, BLOCK)

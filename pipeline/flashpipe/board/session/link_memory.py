@@ -21,7 +21,7 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class LinkSettings:
     """How to reach and write a board."""
 
     baud: int
@@ -33,7 +33,7 @@ class Way:
     stub: bool = True
     """False: the ROM loader does all."""
 
-    def against(self, declared: Way) -> str:
+    def against(self, declared: LinkSettings) -> str:
         """What is different from the declared way, in a few words."""
         words = []
         if self.sequence != declared.sequence:
@@ -47,7 +47,7 @@ class Way:
         return ", ".join(words) or "the declared way"
 
 
-def recall(port: str, declared: Way, mac: str = "") -> tuple[str, Way] | None:
+def recall(port: str, declared: LinkSettings, mac: str = "") -> tuple[str, LinkSettings] | None:
     """MAC and way that worked last on this adapter, or for this board on it; None where the declared way is right."""
     record = _load().get(_adapter(port), {})
     try:
@@ -55,12 +55,12 @@ def recall(port: str, declared: Way, mac: str = "") -> tuple[str, Way] | None:
         entry = record["boards"][mac]
         if entry["declared"] != asdict(declared):
             return None
-        return mac, Way(**entry["way"])
+        return mac, LinkSettings(**entry["way"])
     except (KeyError, TypeError, AttributeError):
         return None
 
 
-def remember(port: str, mac: str, declared: Way, way: Way) -> None:
+def remember(port: str, mac: str, declared: LinkSettings, way: LinkSettings) -> None:
     """Note what worked; what cannot be noted costs some attempts the next time, and is no failure."""
     ways = _load()
     adapter = ways.setdefault(_adapter(port), {})

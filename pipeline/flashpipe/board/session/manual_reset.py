@@ -30,7 +30,7 @@ Ask = Callable[[str], bool]
 
 
 @dataclass
-class Hands:
+class ManualReset:
     """One person at one board."""
 
     port: str

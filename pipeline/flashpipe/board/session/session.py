@@ -13,15 +13,15 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from flashpipe.board.loader.device import Device
-from flashpipe.board.loader.link import ROM_BAUD, Link
+from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports import choice as ports
 from flashpipe.board.ports.lock import PortLock
 from flashpipe.board.session import connect as reaching
-from flashpipe.board.session.fallbacks import EXCHANGED, START, WORK, Ladder, usual
-from flashpipe.board.session.traffic import Tape, recorded
+from flashpipe.board.session.fallbacks import EXCHANGED, START, WORK, Fallbacks, usual
+from flashpipe.board.session.traffic import TrafficLog, recorded
 from flashpipe.errors import DeviceError, PortLostError, StoppedError, WrongBoardError
-from flashpipe.events import Listener, Progress, Said, StepFinished, StepStarted, ignore
+from flashpipe.events import Listener, Message, Progress, StepFinished, StepStarted, ignore
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class Session:
     """Tells a person to do something; None where nobody listens (a pipe, a build server)."""
     device: Device | None = None
     _serial: Any = None
-    _link: Link | None = None
-    _ladder: Ladder | None = None
-    _hands: hands.Hands | None = None
+    _link: EsptoolLoader | None = None
+    _ladder: Fallbacks | None = None
+    _hands: hands.ManualReset | None = None
     _held: ExitStack = field(default_factory=ExitStack)
     step_times: list[tuple[str, float]] = field(default_factory=list)
     offers: bool = False
@@ -69,7 +69,7 @@ class Session:
     """Ours while the port is open."""
     doing: str = ""
     """Name of the step that was begun last."""
-    tape: Tape = field(default_factory=Tape)
+    tape: TrafficLog = field(default_factory=TrafficLog)
     """The last bytes on the wire, for diagnoses."""
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -101,11 +101,11 @@ class Session:
         return self._serial
 
     @property
-    def ladder(self) -> Ladder:
+    def ladder(self) -> Fallbacks:
         """What is tried when something fails; begins with what worked last on this adapter."""
         if self._ladder is None:
             sequence = "" if self.reset in {"auto", "manual", "none"} else self.reset
-            self._ladder = Ladder(self.port, usual(self.baud, sequence), self.say, self._can_be_reset)
+            self._ladder = Fallbacks(self.port, usual(self.baud, sequence), self.say, self._can_be_reset)
             self.baud = self._ladder.way.baud
         return self._ladder
 
@@ -113,12 +113,12 @@ class Session:
         return self.resets_by_wire or (self.reset != "none" and self.prompt is not None)
 
     @property
-    def hands(self) -> hands.Hands:
+    def hands(self) -> hands.ManualReset:
         """The person who presses the buttons where no wire does."""
         if self._hands is None:
             from flashpipe.board.session import manual_reset as hands  # noqa: PLC0415  nobody is needed where a wire resets
 
-            self._hands = hands.Hands(self.port, self.prompt, self.say)
+            self._hands = hands.ManualReset(self.port, self.prompt, self.say)
         return self._hands
 
     def climb(self, work: Callable[[], T]) -> T:
@@ -139,7 +139,7 @@ class Session:
         self.baud = self.ladder.way.baud
 
     @property
-    def link(self) -> Link:
+    def link(self) -> EsptoolLoader:
         """The loader conversation; connects at first use."""
         if self._link is None:
             self.connect()
@@ -162,7 +162,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """One line for the person."""
-        self.listener(Said(self.port, text))
+        self.listener(Message(self.port, text))
         self.tell(text)
 
     def tell(self, text: str) -> None:
@@ -218,7 +218,7 @@ class Session:
         with self.step("connect", self.port) as result:
             link = self._new_link()
             try:
-                self.device = reaching.meet(self, link)
+                self.device = reaching.connect(self, link)
                 if before is not None and before.mac != self.device.mac:
                     raise WrongBoardError(
                         f"{self.port}: another board answers now: {self.device.mac}, it was {before.mac}",
@@ -230,9 +230,13 @@ class Session:
             self._link = link
             result.append(f"{self.device.chip}, MAC {self.device.mac}, {self.device.flash_part}")
 
-    def _new_link(self) -> Link:
+    def _new_link(self) -> EsptoolLoader:
         way = self.ladder.way
-        link = Link(self._serial, self.port) if way.stub else RomLink(self._serial, self.port, self.progress("read"))
+        link = (
+            EsptoolLoader(self._serial, self.port)
+            if way.stub
+            else RomLink(self._serial, self.port, self.progress("read"))
+        )
         link.block, link.exchanged = way.block, way.sequence == EXCHANGED
         return link
 
@@ -261,7 +265,7 @@ class Session:
 
     def in_loader(self) -> bool:
         """Whether the loader answers, although nobody put the chip into it just now."""
-        link = Link(self._serial, self.port)
+        link = EsptoolLoader(self._serial, self.port)
         return any(link.sync(baud=baud) for baud in dict.fromkeys((self.baud, ROM_BAUD)))
 
     def leave(self) -> None:
@@ -269,7 +273,7 @@ class Session:
         if self._link is not None:
             self._let_run(self._link)
 
-    def _let_run(self, link: Link) -> None:
+    def _let_run(self, link: EsptoolLoader) -> None:
         if self.resets_by_wire:
             link.reset_to_application()
             self._link = None

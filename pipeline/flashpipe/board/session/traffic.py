@@ -32,7 +32,7 @@ class Chunk:
     data: bytes
 
 
-class Tape:
+class TrafficLog:
     """The recorder of one session."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Tape:
         return b"".join(reversed(kept))
 
 
-def recorded(port: Any, tape: Tape) -> Any:
+def recorded(port: Any, tape: TrafficLog) -> Any:
     """The same open port, whose reads and writes also go to the tape."""
     read, write = port.read, port.write
 

@@ -64,7 +64,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SpokenBytes:
     """Bytes that begin to leave the UART at board time `at_s` (seconds)."""
 
     at_s: float

@@ -103,7 +103,7 @@ class _Cursor:
     fresh read), `used` how much of it that segment took.
 
     Captures fix the rule: after `tail 12` the four bytes left cannot hold a segment header, and the ROM says
-    `ho 0 tail 12 room 4`; after an empty segment in room 4 it says `ho 12 tail 0 room 4` (tests/sim/data).
+    `ho 0 tail 12 room 4`; after an empty segment in room 4 it says `ho 12 tail 0 room 4` (tests/sim/chip/data).
     """
 
     def __init__(self) -> None:

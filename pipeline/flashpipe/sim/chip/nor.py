@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from flashpipe.sim.chip.parts import Part, Times
+from flashpipe.sim.chip.parts import NorPart, Times
 
 PAGE: Final = 0x100
 SECTOR: Final = 0x1000
@@ -62,7 +62,7 @@ Hook = Callable[["Nor", Operation], "bool"]
 class Nor:
     """A flash part over `cells`. Durations are returned in seconds of board time; waiting is the caller's affair."""
 
-    def __init__(self, cells: Cells, part: Part, times: Times | None = None) -> None:
+    def __init__(self, cells: Cells, part: NorPart, times: Times | None = None) -> None:
         self.cells = cells
         self.part = part
         self.times = times or part.times

@@ -28,7 +28,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class NorPart:
     """One flash part; several marketing names may share an identity."""
 
     name: str
@@ -63,9 +63,9 @@ def _times(page_ms: float, sector_ms: float, block32_ms: float, block64_ms: floa
     return Times(page_ms * MS, sector_ms * MS, block32_ms * MS, block64_ms * MS, chip_s)
 
 
-def _winbond(name: str, device: int, size: int, chip_s: float, **more: object) -> Part:
+def _winbond(name: str, device: int, size: int, chip_s: float, **more: object) -> NorPart:
     sfdp = bool(more.pop("has_sfdp", True))
-    return Part(
+    return NorPart(
         name=name, manufacturer=0xEF, device=device, size=size, times=_times(0.7, 45, 120, 150, chip_s),
         quad=True, has_sfdp=sfdp, **more,  # type: ignore[arg-type]  # keyword passthrough of Part's own fields
     )  # fmt: skip
@@ -82,59 +82,59 @@ PARTS: Final = (
     _winbond("W25Q32", 0x4016, 4 * MB, 8.8, confirmed=_MEASURED_CHIP),  # 8.8 s: a 4 MB NodeMCU, §7.2 (part not named)
     _winbond("W25Q64", 0x4017, 8 * MB, 16, confirmed=_MEASURED_CHIP),  # 16.0 s measured, §7.2
     _winbond("W25Q128", 0x4018, 16 * MB, 40),
-    Part(name="W25X40", manufacturer=0xEF, device=0x3013, size=512 * KB, times=_times(1.5, 150, 600, 1000, 4),
+    NorPart(name="W25X40", manufacturer=0xEF, device=0x3013, size=512 * KB, times=_times(1.5, 150, 600, 1000, 4),
          quad=False, has_sfdp=False, protect_bits=0x3C),
-    Part(name="GD25Q40B", manufacturer=0xC8, device=0x4013, size=512 * KB, times=_times(0.7, 50, 180, 300, 2.5),
+    NorPart(name="GD25Q40B", manufacturer=0xC8, device=0x4013, size=512 * KB, times=_times(0.7, 50, 180, 300, 2.5),
          quad=True, has_sfdp=False),
-    Part(name="GD25Q80B", manufacturer=0xC8, device=0x4014, size=1 * MB, times=_times(0.7, 50, 180, 300, 5),
+    NorPart(name="GD25Q80B", manufacturer=0xC8, device=0x4014, size=1 * MB, times=_times(0.7, 50, 180, 300, 5),
          quad=True, has_sfdp=False),
-    Part(name="GD25Q16B", manufacturer=0xC8, device=0x4015, size=2 * MB, times=_times(0.7, 50, 180, 300, 10),
+    NorPart(name="GD25Q16B", manufacturer=0xC8, device=0x4015, size=2 * MB, times=_times(0.7, 50, 180, 300, 10),
          quad=True, has_sfdp=False),
-    Part(name="GD25Q32C", manufacturer=0xC8, device=0x4016, size=4 * MB, times=_times(0.6, 50, 150, 250, 15),
+    NorPart(name="GD25Q32C", manufacturer=0xC8, device=0x4016, size=4 * MB, times=_times(0.6, 50, 150, 250, 15),
          quad=True, has_sfdp=True),
-    Part(name="XM25QH16C", manufacturer=0x20, device=0x4015, size=2 * MB, times=_times(0.5, 50, 150, 250, 6),
+    NorPart(name="XM25QH16C", manufacturer=0x20, device=0x4015, size=2 * MB, times=_times(0.5, 50, 150, 250, 6),
          quad=True, has_sfdp=True),
-    Part(name="XM25QH32C", manufacturer=0x20, device=0x4016, size=4 * MB, times=_times(0.5, 50, 150, 250, 12),
+    NorPart(name="XM25QH32C", manufacturer=0x20, device=0x4016, size=4 * MB, times=_times(0.5, 50, 150, 250, 12),
          quad=True, has_sfdp=True),
-    Part(name="XM25QH64C", manufacturer=0x20, device=0x4017, size=8 * MB, times=_times(0.5, 50, 150, 250, 24),
+    NorPart(name="XM25QH64C", manufacturer=0x20, device=0x4017, size=8 * MB, times=_times(0.5, 50, 150, 250, 24),
          quad=True, has_sfdp=True),
-    Part(name="BG25Q40", manufacturer=0xE0, device=0x4013, size=512 * KB, times=_times(0.7, 60, 300, 500, 2.5),
+    NorPart(name="BG25Q40", manufacturer=0xE0, device=0x4013, size=512 * KB, times=_times(0.7, 60, 300, 500, 2.5),
          quad=True, has_sfdp=False),
-    Part(name="BG25Q80", manufacturer=0xE0, device=0x4014, size=1 * MB, times=_times(0.7, 60, 300, 500, 5),
+    NorPart(name="BG25Q80", manufacturer=0xE0, device=0x4014, size=1 * MB, times=_times(0.7, 60, 300, 500, 5),
          quad=True, has_sfdp=False),
-    Part(name="BG25Q32", manufacturer=0xE0, device=0x4016, size=4 * MB, times=_times(0.7, 60, 300, 500, 20),
+    NorPart(name="BG25Q32", manufacturer=0xE0, device=0x4016, size=4 * MB, times=_times(0.7, 60, 300, 500, 20),
          quad=True, has_sfdp=False),
     # Puya erases any unit in about the same time: "Chip erase completed in 0.0 s" on 85/6014 (§6.3)
-    Part(name="P25Q40H", manufacturer=0x85, device=0x6013, size=512 * KB, times=_times(1.5, 10, 10, 10, 0.01),
+    NorPart(name="P25Q40H", manufacturer=0x85, device=0x6013, size=512 * KB, times=_times(1.5, 10, 10, 10, 0.01),
          quad=True, has_sfdp=True),
-    Part(name="P25Q80H", manufacturer=0x85, device=0x6014, size=1 * MB, times=_times(1.5, 10, 10, 10, 0.01),
+    NorPart(name="P25Q80H", manufacturer=0x85, device=0x6014, size=1 * MB, times=_times(1.5, 10, 10, 10, 0.01),
          quad=True, has_sfdp=True, confirmed=_MEASURED_CHIP),
-    Part(name="P25Q16H", manufacturer=0x85, device=0x6015, size=2 * MB, times=_times(1.5, 10, 10, 10, 0.01),
+    NorPart(name="P25Q16H", manufacturer=0x85, device=0x6015, size=2 * MB, times=_times(1.5, 10, 10, 10, 0.01),
          quad=True, has_sfdp=True),
-    Part(name="P25Q32SH", manufacturer=0x85, device=0x6016, size=4 * MB, times=_times(1.5, 10, 10, 10, 0.01),
+    NorPart(name="P25Q32SH", manufacturer=0x85, device=0x6016, size=4 * MB, times=_times(1.5, 10, 10, 10, 0.01),
          quad=True, has_sfdp=True),
-    Part(name="EN25Q80", manufacturer=0x1C, device=0x3014, size=1 * MB, times=_times(1.3, 90, 300, 500, 7),
+    NorPart(name="EN25Q80", manufacturer=0x1C, device=0x3014, size=1 * MB, times=_times(1.3, 90, 300, 500, 7),
          quad=True, has_sfdp=False, protect_bits=0x1C),
-    Part(name="EN25QH32", manufacturer=0x1C, device=0x7016, size=4 * MB, times=_times(0.8, 60, 200, 300, 20),
+    NorPart(name="EN25QH32", manufacturer=0x1C, device=0x7016, size=4 * MB, times=_times(0.8, 60, 200, 300, 20),
          quad=True, has_sfdp=True, protect_bits=0x1C),
-    Part(name="MX25L3205", manufacturer=0xC2, device=0x2016, size=4 * MB, times=_times(1.4, 60, 500, 700, 25),
+    NorPart(name="MX25L3205", manufacturer=0xC2, device=0x2016, size=4 * MB, times=_times(1.4, 60, 500, 700, 25),
          quad=False, has_sfdp=False, protect_bits=0x3C),
-    Part(name="MX25V8035F", manufacturer=0xC2, device=0x2314, size=1 * MB, times=_times(0.6, 40, 200, 400, 4),
+    NorPart(name="MX25V8035F", manufacturer=0xC2, device=0x2314, size=1 * MB, times=_times(0.6, 40, 200, 400, 4),
          quad=True, has_sfdp=True, protect_bits=0x3C),
-    Part(name="F25L32QA", manufacturer=0x8C, device=0x4016, size=4 * MB, times=_times(0.7, 90, 500, 1000, 15),
+    NorPart(name="F25L32QA", manufacturer=0x8C, device=0x4016, size=4 * MB, times=_times(0.7, 90, 500, 1000, 15),
          quad=True, has_sfdp=False, protect_bits=0x1C),
-    Part(name="B.25D80A", manufacturer=0x68, device=0x4014, size=1 * MB, times=_times(0.7, 60, 200, 300, 5),
+    NorPart(name="B.25D80A", manufacturer=0x68, device=0x4014, size=1 * MB, times=_times(0.7, 60, 200, 300, 5),
          quad=False, has_sfdp=True),
-    Part(name="ZB25VQ32", manufacturer=0x5E, device=0x4016, size=4 * MB, times=_times(0.6, 50, 150, 250, 12),
+    NorPart(name="ZB25VQ32", manufacturer=0x5E, device=0x4016, size=4 * MB, times=_times(0.6, 50, 150, 250, 12),
          quad=True, has_sfdp=True),
-    Part(name="FM25Q32", manufacturer=0xA1, device=0x4016, size=4 * MB, times=_times(0.7, 60, 200, 300, 12),
+    NorPart(name="FM25Q32", manufacturer=0xA1, device=0x4016, size=4 * MB, times=_times(0.7, 60, 200, 300, 12),
          quad=True, has_sfdp=False),
-    Part(name="XT25F32B", manufacturer=0x0B, device=0x4016, size=4 * MB, times=_times(0.6, 50, 150, 250, 12),
+    NorPart(name="XT25F32B", manufacturer=0x0B, device=0x4016, size=4 * MB, times=_times(0.6, 50, 150, 250, 12),
          quad=True, has_sfdp=True),
     # Capacity code of Adesto parts is in the type byte (§6.2)
-    Part(name="AT25SF041", manufacturer=0x1F, device=0x8401, size=512 * KB, times=_times(0.7, 60, 300, 500, 3),
+    NorPart(name="AT25SF041", manufacturer=0x1F, device=0x8401, size=512 * KB, times=_times(0.7, 60, 300, 500, 3),
          quad=True, has_sfdp=False),
-    Part(name="IS25LP032", manufacturer=0x9D, device=0x6016, size=4 * MB, times=_times(0.2, 70, 130, 200, 8),
+    NorPart(name="IS25LP032", manufacturer=0x9D, device=0x6016, size=4 * MB, times=_times(0.2, 70, 130, 200, 8),
          quad=True, has_sfdp=True, protect_bits=0x3C),
 )  # fmt: skip
 """All known parts. Times: facts flash-timing §6.3; a part without a row has its family's or a plausible figure."""
@@ -142,7 +142,7 @@ PARTS: Final = (
 BY_NAME: Final = {part.name.lower(): part for part in PARTS}
 
 
-def part_by_name(name: str) -> Part:
+def part_by_name(name: str) -> NorPart:
     """The part of that name, in any case.
 
     Raises:
@@ -154,6 +154,6 @@ def part_by_name(name: str) -> Part:
     return part
 
 
-def part_by_id(flash_id: int) -> Part | None:
+def part_by_id(flash_id: int) -> NorPart | None:
     """The part with this raw id (`Part.flash_id`), if known."""
     return next((part for part in PARTS if part.flash_id == flash_id), None)

@@ -14,7 +14,7 @@ _WINDOW_BITS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class InflatedPiece:
     """What one call of the inflater gave."""
 
     data: bytes
@@ -41,7 +41,7 @@ class Inflater:
         """Whether the end of the deflate stream has been met."""
         return self._ended
 
-    def run(self, data: bytes, room: int, *, zlib_format: bool) -> Piece:
+    def run(self, data: bytes, room: int, *, zlib_format: bool) -> InflatedPiece:
         """Inflate up to `room` bytes out of `data`.
 
         Args:
@@ -50,14 +50,14 @@ class Inflater:
             zlib_format: parse the two header bytes at the start and check the Adler-32 at the end.
         """
         if self._failed:
-            return Piece(b"", 0, done=False, failed=True)
+            return InflatedPiece(b"", 0, done=False, failed=True)
         used = 0
         if not self._begun and zlib_format:
             take = data[: 2 - len(self._header)]
             self._header += take
             used = len(take)
             if len(self._header) < 2:  # noqa: PLR2004  a zlib header has two bytes
-                return Piece(b"", used, done=False, failed=False)
+                return InflatedPiece(b"", used, done=False, failed=False)
             if not _header_is_good(self._header):
                 return self._fail(used)
         self._begun = True
@@ -75,21 +75,21 @@ class Inflater:
             used += len(body) - len(left)
         if self._ended and zlib_format:
             return self._check_trailer(out, data, used)
-        return Piece(out, used, done=self._ended, failed=False)
+        return InflatedPiece(out, used, done=self._ended, failed=False)
 
-    def _fail(self, used: int) -> Piece:
+    def _fail(self, used: int) -> InflatedPiece:
         self._failed = True
-        return Piece(b"", used, done=False, failed=True)
+        return InflatedPiece(b"", used, done=False, failed=True)
 
-    def _check_trailer(self, out: bytes, data: bytes, used: int) -> Piece:
+    def _check_trailer(self, out: bytes, data: bytes, used: int) -> InflatedPiece:
         take = data[used : used + TRAILER - len(self._trailer)]
         self._trailer += take
         used += len(take)
         if len(self._trailer) < TRAILER:
-            return Piece(out, used, done=False, failed=False)
+            return InflatedPiece(out, used, done=False, failed=False)
         if int.from_bytes(self._trailer, "big") != self._adler:
-            return Piece(out, used, done=False, failed=True)
-        return Piece(out, used, done=True, failed=False)
+            return InflatedPiece(out, used, done=False, failed=True)
+        return InflatedPiece(out, used, done=True, failed=False)
 
 
 def _header_is_good(header: bytes) -> bool:

@@ -26,7 +26,7 @@ NEVER: Final = float("inf")
 """Yielded by a loader that hangs."""
 FRAME: Final = None
 """Yielded by a loader's main loop that waits for a frame."""
-Main = Generator["float | None", "bytes | None", "Outcome | None"]
+Main = Generator["float | None", "bytes | None", "LoaderOutcome | None"]
 Work = Generator["float | None", "bytes | None", None]
 
 SYNC_PAYLOAD: Final = b"\x07\x07\x12\x20" + b"\x55" * 32
@@ -34,7 +34,7 @@ SYNC_PAYLOAD: Final = b"\x07\x07\x12\x20" + b"\x55" * 32
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LoaderOutcome:
     """Why a loader's main loop ended."""
 
     kind: str
@@ -73,7 +73,7 @@ class Faulted(Exception):  # noqa: N818  not a failure of ours: the modelled CPU
 
 
 @dataclass(slots=True)
-class Machine:
+class LoaderMachine:
     """What a loader runs on."""
 
     uart: Uart
@@ -82,14 +82,14 @@ class Machine:
     costs: Costs
 
 
-class Loader:
+class SerialLoader:
     """Runs one loader's main loop in board time."""
 
     rules: slip.Rules = slip.ROM_RULES
     batch = 1
     """Bytes in the FIFO that raise an interrupt."""
 
-    def __init__(self, machine: Machine, now: float) -> None:
+    def __init__(self, machine: LoaderMachine, now: float) -> None:
         self.machine = machine
         self.costs = machine.costs
         self.uart = machine.uart
@@ -160,7 +160,7 @@ class Loader:
             times.append(self.uart.inbound.free_at)
         return min(times) if times else None
 
-    def advance(self, until: float, steps: int = 1_000_000) -> Outcome | None:
+    def advance(self, until: float, steps: int = 1_000_000) -> LoaderOutcome | None:
         """Everything that happens up to `until`, at most `steps` turns; why the main loop ended, if it did."""
         while steps > 0 and not self.stopped:
             steps -= 1
@@ -186,15 +186,15 @@ class Loader:
                 return outcome
         return None
 
-    def _turn(self, frame: bytes | None) -> Outcome | None:
+    def _turn(self, frame: bytes | None) -> LoaderOutcome | None:
         """Let the main loop run until it waits again."""
         try:
             want = self._main.send(frame)
         except StopIteration as end:
-            outcome: Outcome | None = end.value
-            return outcome or Outcome("fault")
+            outcome: LoaderOutcome | None = end.value
+            return outcome or LoaderOutcome("fault")
         except Faulted:
-            return Outcome("fault")
+            return LoaderOutcome("fault")
         self._resume_at = None if want is None else self.now + want
         return None
 

@@ -16,10 +16,10 @@ from flashpipe.sim.loader.main_loop import (
     HEADER,
     SYNC_PAYLOAD,
     Faulted,
-    Loader,
-    Machine,
+    LoaderMachine,
+    LoaderOutcome,
     Main,
-    Outcome,
+    SerialLoader,
     Work,
     reply,
     words,
@@ -38,17 +38,17 @@ DRAIN_FRAMES: Final = 8
 _DEFAULT_CHIP_SIZE: Final = 4 * 1024 * 1024
 
 
-def rom_chip_size(machine: Machine) -> int:
+def rom_chip_size(machine: LoaderMachine) -> int:
     """Flash size that the ROM's read and write functions believe; unconfirmed (facts: stub-executed §5, §7)."""
     return int(machine.costs.rom_chip_size) or max(_DEFAULT_CHIP_SIZE, machine.nor.size)
 
 
-class RomLoader(Loader):
+class RomLoader(SerialLoader):
     """Download mode. `security_info` is how opcode 0x14 and every other unknown one is answered."""
 
     rules = slip.ROM_RULES
 
-    def __init__(self, machine: Machine, now: float, *, drain: bool, locked: bool = False) -> None:
+    def __init__(self, machine: LoaderMachine, now: float, *, drain: bool, locked: bool = False) -> None:
         self._drain = drain
         self._locked = locked
         """Whether the baud rate has been measured."""
@@ -56,7 +56,7 @@ class RomLoader(Loader):
         self._ram_left = self._ram_at = 0
         self._flash_left: int | None = None
         self._flash_at = 0
-        self._done: Outcome | None = None
+        self._done: LoaderOutcome | None = None
         super().__init__(machine, now)
 
     def hears(self, data: bytes, baud: float, burst: bytes) -> bytes:
@@ -163,7 +163,7 @@ class RomLoader(Loader):
         yield from self._say(0x06)
         if not stay:
             yield from self.flush()
-            self._done = Outcome("jump", entry)
+            self._done = LoaderOutcome("jump", entry)
 
     # --- flash -------------------------------------------------------------------------------------------------------
 
@@ -219,10 +219,10 @@ class RomLoader(Loader):
             return
         yield from self._say(0x04)
         yield from self.flush()
-        self._done = Outcome("boot" if words(data)[0] else "reset")
+        self._done = LoaderOutcome("boot" if words(data)[0] else "reset")
 
 
-def write_masked(loader: Loader, address: int, value: int, mask: int) -> None:
+def write_masked(loader: SerialLoader, address: int, value: int, mask: int) -> None:
     """WRITE_REG: only the bits in `mask` change.
 
     Raises:

@@ -11,27 +11,24 @@ Facts: stub-executed §1 to §6, columns v1. What surprises:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Final
 
 from flashpipe.sim.chip.nor import BLOCK, SECTOR
-from flashpipe.sim.chip.registers import UnmappedError
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.inflate import Inflater
-from flashpipe.sim.loader.main_loop import HEADER, NEVER, Faulted, Machine, Main, Outcome, Work, words
+from flashpipe.sim.loader.main_loop import HEADER, NEVER, Faulted, LoaderMachine, LoaderOutcome, Work, words
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
-from flashpipe.sim.loader.rom import write_masked
 from flashpipe.sim.loader.stub import (
     BAD_BLOCK,
     BAD_CHECKSUM,
     BAD_LENGTH,
-    GREETING,
     INFLATE,
     NOT_BEGUN,
     NOT_ENOUGH,
     NOT_IMPLEMENTED,
     TOO_MUCH,
     WINDOW,
+    Command,
     Stub,
 )
 
@@ -44,8 +41,6 @@ _READ_PACKET: Final = 0x1000
 _LONGEST_DIGEST: Final = 1 << 26
 """Bytes; this stub would hash on for minutes past the end of the chip, where nobody waits for it any more."""
 
-Command = Callable[[bytes, int], "Work"]
-
 
 class Stub1(Stub):
     """The main loop of version 1."""
@@ -53,45 +48,39 @@ class Stub1(Stub):
     rules = slip.STUB1_RULES
     batch = 16
 
-    def __init__(self, machine: Machine, now: float, *, greet: bool = True) -> None:
-        self._greet = greet
-        self._status = 0
-        self._after: Callable[[], Work] | None = None
-        self._outcome: Outcome | None = None
+    def __init__(self, machine: LoaderMachine, now: float, *, greet: bool = True) -> None:
         self._ram_at: int | None = None
         self._ram_left = 0
-        self._open = False
-        self._left = self._at = 0
         self._erase_sector = self._erase_left = 0
-        self._packed_left = 0
         self._last_error = 0
-        self._inflater = Inflater()
-        self._window = b""
-        super().__init__(machine, now)
+        super().__init__(machine, now, greet=greet)
 
     @property
     def timeout_units(self) -> float:
         """See `Costs.v1_rxtout`."""
         return self.costs.v1_rxtout
 
-    def main(self) -> Main:
-        """Greet, then take one command after the other."""
-        self.machine.registers.attached = True
-        if self._greet:
-            yield self.costs.v1_start_us * 1e-6
-            yield from self.send(GREETING)
-        while self._outcome is None:
-            frame = yield None
-            if frame is not None:
-                yield self.costs.v1_command_us * 1e-6
-                yield from self._command(frame)
-        return self._outcome
+    @property
+    def start_us(self) -> float:
+        """See `Costs.v1_start_us`."""
+        return self.costs.v1_start_us
 
-    def _command(self, frame: bytes) -> Work:
+    @property
+    def command_us(self) -> float:
+        """See `Costs.v1_command_us`."""
+        return self.costs.v1_command_us
+
+    @property
+    def inflate_costs(self) -> tuple[float, float]:
+        """See `Costs.v1_inflate_out`."""
+        return self.costs.v1_inflate_out, self.costs.v1_inflate_in
+
+    def command(self, frame: bytes) -> Work:
+        """The header is answered before anything is done."""
         head = self.receiver.stale(HEADER.size, frame)
         _direction, opcode, length, check = HEADER.unpack_from(head)
         data = self.receiver.stale(HEADER.size + length, frame)[HEADER.size :]
-        value = self._register(data) if opcode == 0x0A and length == 4 else 0  # noqa: PLR2004  READ_REG
+        value = self.register(data) if opcode == 0x0A and length == 4 else 0  # noqa: PLR2004  READ_REG
         extra = 16 if opcode == 0x13 else 0  # noqa: PLR2004
         header = HEADER.pack(1, opcode, extra + 2, value)
         yield from self.transmit(b"\xc0" + slip.escape(header))
@@ -99,19 +88,13 @@ class Stub1(Stub):
             yield from self.transmit(slip.escape(bytes((BAD_LENGTH, 0xEE))) + b"\xc0")
             return
         if opcode == 0xD3:  # noqa: PLR2004  RUN_USER_CODE: the rest of the frame never comes
-            self._outcome = Outcome("boot")
+            self.outcome = LoaderOutcome("boot")
             return
-        self._status, self._after = NOT_IMPLEMENTED, None
+        self.status, self.after = NOT_IMPLEMENTED, None
         yield from self._run(opcode, data, check)
-        yield from self.transmit(slip.escape(bytes((self._status, 0))) + b"\xc0")
-        if not self._status and self._after is not None:
-            yield from self._after()
-
-    def _register(self, data: bytes) -> int:
-        try:
-            return self.machine.registers.read(words(data)[0])
-        except UnmappedError:
-            raise Faulted from None
+        yield from self.transmit(slip.escape(bytes((self.status, 0))) + b"\xc0")
+        if not self.status and self.after is not None:
+            yield from self.after()
 
     def _run(self, opcode: int, data: bytes, check: int) -> Work:
         handlers: dict[int, Command] = {
@@ -123,10 +106,9 @@ class Stub1(Stub):
         }  # fmt: skip
         if opcode not in handlers:
             return
-        self._status = 0
+        self.status = 0
         if opcode == 0x10:  # noqa: PLR2004  the one handler that must know its opcode
-            self._inflater = Inflater()
-            self._packed_left = words(data)[1] * words(data)[2] if len(data) in (16, 20) else 0
+            self.inflater = Inflater()
         if opcode == 0x11:  # noqa: PLR2004  as above
             yield from self._deflate_data(data, check)
         else:
@@ -136,36 +118,32 @@ class Stub1(Stub):
 
     def _sync(self, data: bytes, _check: int) -> Work:
         if len(data) != 36:  # noqa: PLR2004  the SYNC payload; its content is not looked at
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
         for _ in range(7):
             yield from self.transmit(b"\0\0\xc0\xc0" + HEADER.pack(1, 0x08, 2, 0))
 
     def _read_reg(self, data: bytes, _check: int) -> Work:
-        self._status = 0 if len(data) == 4 else BAD_LENGTH  # noqa: PLR2004  one word
+        self.status = 0 if len(data) == 4 else BAD_LENGTH  # noqa: PLR2004  one word
         yield 0.0
 
     def _write_reg(self, data: bytes, _check: int) -> Work:
         if len(data) % 16:
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
-        values = words(data)
-        for at in range(0, len(values), 4):
-            address, value, mask, delay_us = values[at : at + 4]
-            yield delay_us * 1e-6
-            write_masked(self, address, value, mask)
+        yield from self.write_registers(data)
 
     def _set_params(self, data: bytes, _check: int) -> Work:
-        self._status = 0 if len(data) == 24 else _GENERIC  # noqa: PLR2004  six words
+        self.status = 0 if len(data) == 24 else _GENERIC  # noqa: PLR2004  six words
         yield 0.0
 
     def _attach(self, data: bytes, _check: int) -> Work:
-        self._status = 0 if len(data) == 4 else _GENERIC  # noqa: PLR2004  one word
+        self.status = 0 if len(data) == 4 else _GENERIC  # noqa: PLR2004  one word
         yield 0.0
 
     def _mem_begin(self, data: bytes, _check: int) -> Work:
         if len(data) != 16:  # noqa: PLR2004  four words
-            self._status = _GENERIC
+            self.status = _GENERIC
             return
         self._ram_left, _blocks, _size, self._ram_at = words(data)
         yield 0.0
@@ -174,11 +152,11 @@ class Stub1(Stub):
         """The checksum is not looked at (facts: stub-executed §2)."""
         body = data[16:]
         if not self._ram_at and (body or len(data) < 16):  # noqa: PLR2004  a negative length counts as large
-            self._status = NOT_BEGUN
+            self.status = NOT_BEGUN
         elif len(body) > self._ram_left or len(data) < 16:  # noqa: PLR2004  as above
-            self._status = TOO_MUCH
+            self.status = TOO_MUCH
         elif len(body) % 4:
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
         elif self._ram_at:
             self.machine.registers.store(self._ram_at, body)
             self._ram_at += len(body)
@@ -187,26 +165,26 @@ class Stub1(Stub):
 
     def _mem_end(self, data: bytes, _check: int) -> Work:
         if len(data) != 8:  # noqa: PLR2004  two words
-            self._status = _GENERIC
+            self.status = _GENERIC
             return
-        self._status = _GENERIC if self._ram_left else 0
+        self.status = _GENERIC if self._ram_left else 0
         self._ram_at, self._ram_left = None, 0
         entry = words(data)[1]
         if entry:
-            self._after = lambda: self._leave(Outcome("jump", entry), 1e-3)
+            self.after = lambda: self._leave(LoaderOutcome("jump", entry), 1e-3)
         yield 0.0
 
-    def _leave(self, outcome: Outcome, delay_s: float) -> Work:
+    def _leave(self, outcome: LoaderOutcome, delay_s: float) -> Work:
         yield from self.flush()
         yield delay_s
-        self._outcome = outcome
+        self.outcome = outcome
 
     def _change_baud(self, data: bytes, _check: int) -> Work:
         if len(data) != 8:  # noqa: PLR2004  two words
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
         new, old = words(data)
-        self._after = lambda: self._set_baud(new, old)
+        self.after = lambda: self._set_baud(new, old)
         yield 0.0
 
     def _set_baud(self, new: int, old: int) -> Work:
@@ -227,13 +205,13 @@ class Stub1(Stub):
 
     def _begin(self, data: bytes, _check: int) -> Work:
         if len(data) not in (16, 20):
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
         size, _blocks, block, offset = words(data)[:4]
         if block > MAX_BLOCK:
-            self._status = BAD_BLOCK
+            self.status = BAD_BLOCK
             return
-        self._open, self._left, self._at, self._last_error = True, size, offset, 0
+        self.is_open, self.left, self.at, self._last_error = True, size, offset, 0
         self._erase_sector = offset // SECTOR
         self._erase_left = -(-(offset % SECTOR + size) // SECTOR)
         yield from self._unlock()
@@ -248,7 +226,7 @@ class Stub1(Stub):
 
     def _data_status(self, data: bytes, check: int) -> int:
         """How both DATA commands are judged; the later finding wins."""
-        if not self._open:
+        if not self.is_open:
             return NOT_BEGUN
         body = data[16:]
         status = self._last_error
@@ -258,63 +236,59 @@ class Stub1(Stub):
         return status if len(data) >= 16 and check == xor_checksum(body) else BAD_CHECKSUM  # noqa: PLR2004
 
     def _flash_data(self, data: bytes, check: int) -> Work:
-        self._status = self._data_status(data, check)
-        self._after = lambda: self._write(data[16:])
+        self.status = self._data_status(data, check)
+        self.after = lambda: self._write(data[16:])
         yield 0.0
 
     def _deflate_data(self, data: bytes, check: int) -> Work:
-        self._status = self._data_status(data, check)
-        self._after = lambda: self._inflate(data[16:])
+        self.status = self._data_status(data, check)
+        self.after = lambda: self._inflate(data[16:])
         yield 0.0
 
     def _write(self, data: bytes) -> Work:
         """Erase to the sector in which this ends (one ahead of need), then program."""
-        data = data[: self._left]
+        data = data[: self.left]
         if not data:
             return
-        last = (self._at + len(data)) // SECTOR
+        last = (self.at + len(data)) // SECTOR
         while self._erase_left and self._erase_sector <= last:
             yield from self.flash_idle()
             self._start_next_erase()
-        yield from self.write(self._at, data)
-        self._at += len(data)
-        self._left -= len(data)
+        yield from self.write(self.at, data)
+        self.at += len(data)
+        self.left -= len(data)
 
     def _inflate(self, body: bytes) -> Work:
-        if not self._left and len(body) > 4:  # noqa: PLR2004  only the trailer may still come
+        if not self.left and len(body) > 4:  # noqa: PLR2004  only the trailer may still come
             self._last_error = TOO_MUCH
             return
         done = failed = False
         full = False
-        while (body or full) and self._left and not done and not failed:
+        while (body or full) and self.left and not done and not failed:
             self._start_next_erase()
-            piece = self._inflater.run(body, WINDOW - len(self._window), zlib_format=True)
-            yield self.costs.cycles(len(piece.data) * self.costs.v1_inflate_out + piece.used * self.costs.v1_inflate_in)
+            piece = yield from self.inflate_some(body, zlib_format=True)
             body = body[piece.used :]
-            self._packed_left -= piece.used
-            self._window += piece.data
             done, failed = piece.done, piece.failed
-            full = len(self._window) >= WINDOW
+            full = len(self.window) >= WINDOW
             if done or full:
-                data, self._window = self._window, b""
-                yield from self._write(data)
+                yield from self._write(self.take_window())
         if failed:
             self._last_error = INFLATE
-        if done and self._left:
+        if done and self.left:
             self._last_error = NOT_ENOUGH
 
     def _end(self, data: bytes, _check: int) -> Work:
         """The flag 0 resets the chip (facts: stub-executed §2)."""
-        if not self._open:
-            self._status = NOT_BEGUN
+        if not self.is_open:
+            self.status = NOT_BEGUN
             return
-        if self._left:
-            self._status = NOT_ENOUGH
+        if self.left:
+            self.status = NOT_ENOUGH
             return
-        self._open = False
-        self._status = self._last_error
+        self.is_open = False
+        self.status = self._last_error
         if len(data) >= 4 and words(data[:4])[0] == 0:  # noqa: PLR2004  one word
-            self._after = lambda: self._leave(Outcome("reset"), 10e-3)
+            self.after = lambda: self._leave(LoaderOutcome("reset"), 10e-3)
         yield 0.0
 
     # --- reading and erasing flash -----------------------------------------------------------------------------------
@@ -323,7 +297,7 @@ class Stub1(Stub):
         if len(data) != 16:  # noqa: PLR2004  four words
             # A digest's worth of bytes is sent all the same; what they are is chance (facts: stub-executed §2).
             yield from self.transmit(bytes(16))
-            self._status = _GENERIC
+            self.status = _GENERIC
             return
         address, size = words(data)[:2]
         if size > _LONGEST_DIGEST:
@@ -334,16 +308,14 @@ class Stub1(Stub):
 
     def _erase_flash(self, data: bytes, _check: int) -> Work:
         if data:
-            self._status = _GENERIC
+            self.status = _GENERIC
             return
-        yield from self.flash_idle()
-        self.start_flash(self.nor.erase_chip())
-        yield from self.flash_idle()
+        yield from self.erase_whole()
 
     def _erase_region(self, data: bytes, _check: int) -> Work:
         """64 KB units only while more than 64 KB remain (facts: stub-executed §5)."""
         if len(data) != 8 or words(data)[0] % SECTOR or words(data)[1] % SECTOR:  # noqa: PLR2004  two words
-            self._status = _GENERIC
+            self.status = _GENERIC
             return
         address, left = words(data)
         yield from self._unlock()
@@ -356,9 +328,9 @@ class Stub1(Stub):
 
     def _read_flash(self, data: bytes, _check: int) -> Work:
         if len(data) != 16:  # noqa: PLR2004  four words
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
-        self._after = lambda: self._stream(*words(data))
+        self.after = lambda: self._stream(*words(data))
         yield 0.0
 
     def _stream(self, offset: int, size: int, packet: int, _in_flight: int) -> Work:

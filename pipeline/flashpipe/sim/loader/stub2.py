@@ -11,20 +11,26 @@ Facts: stub-executed §1 to §6, columns v2. What surprises:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Final
 
 from flashpipe.sim.chip.nor import SECTOR
-from flashpipe.sim.chip.registers import UnmappedError
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.inflate import Inflater
-from flashpipe.sim.loader.main_loop import HEADER, NEVER, Faulted, Machine, Main, Outcome, Work, reply, words
+from flashpipe.sim.loader.main_loop import (
+    HEADER,
+    NEVER,
+    Faulted,
+    LoaderMachine,
+    LoaderOutcome,
+    Work,
+    reply,
+    words,
+)
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
-from flashpipe.sim.loader.rom import rom_chip_size, write_masked
+from flashpipe.sim.loader.rom import rom_chip_size
 from flashpipe.sim.loader.stub import (
     BAD_CHECKSUM,
     BAD_LENGTH,
-    GREETING,
     INFLATE,
     INVALID,
     NOT_BEGUN,
@@ -33,6 +39,7 @@ from flashpipe.sim.loader.stub import (
     SPI_FAILED,
     TOO_MUCH,
     WINDOW,
+    Command,
     Stub,
 )
 
@@ -47,8 +54,6 @@ _SIZES: Final = {
 }  # fmt: skip
 """Lengths that a command takes; anything else is C0 (facts: stub-executed §2)."""
 
-Command = Callable[[bytes, int], "Work"]
-
 
 class Stub2(Stub):
     """The main loop of version 2."""
@@ -56,39 +61,39 @@ class Stub2(Stub):
     rules = slip.STUB2_RULES
     batch = 32
 
-    def __init__(self, machine: Machine, now: float, *, greet: bool = True) -> None:
-        self._greet = greet
+    def __init__(self, machine: LoaderMachine, now: float, *, greet: bool = True) -> None:
         self._late = 0
         """Error of the last command's after-work; the next command's answer."""
-        self._status = 0
         self._value = 0
         self._extra = b""
-        self._after: Callable[[], Work] | None = None
-        self._outcome: Outcome | None = None
         self._ram_open = False
         self._ram_left = self._ram_at = 0
-        self._close_flash()
-        super().__init__(machine, now)
+        self._erase_at = self._erase_left = 0
+        self._dirty = False
+        super().__init__(machine, now, greet=greet)
 
     @property
     def timeout_units(self) -> float:
         """See `Costs.v2_rxtout`."""
         return self.costs.v2_rxtout
 
-    def main(self) -> Main:
-        """Greet, then take one command after the other."""
-        self.machine.registers.attached = True
-        if self._greet:
-            yield self.costs.v2_start_us * 1e-6
-            yield from self.send(GREETING)
-        while self._outcome is None:
-            frame = yield None
-            if frame is not None:
-                yield self.costs.v2_command_us * 1e-6
-                yield from self._command(frame)
-        return self._outcome
+    @property
+    def start_us(self) -> float:
+        """See `Costs.v2_start_us`."""
+        return self.costs.v2_start_us
 
-    def _command(self, frame: bytes) -> Work:
+    @property
+    def command_us(self) -> float:
+        """See `Costs.v2_command_us`."""
+        return self.costs.v2_command_us
+
+    @property
+    def inflate_costs(self) -> tuple[float, float]:
+        """See `Costs.v2_inflate_out`."""
+        return self.costs.v2_inflate_out, self.costs.v2_inflate_in
+
+    def command(self, frame: bytes) -> Work:
+        """One answer; what it leaves to do is done behind it."""
         header = self.receiver.stale(HEADER.size, frame)
         direction, opcode, length, check = HEADER.unpack_from(header)
         if direction != 0:
@@ -103,13 +108,13 @@ class Stub2(Stub):
             return
         if opcode == 0xD3:  # noqa: PLR2004  RUN_USER_CODE: neither action nor answer
             return
-        self._status, self._value, self._extra, self._after = 0, 0, b"", None
+        self.status, self._value, self._extra, self.after = 0, 0, b"", None
         yield from self._run(opcode, frame[HEADER.size :], check)
-        yield from self._answer(opcode, self._status)
-        if self._after is not None and not self._status:
-            self._status = 0
-            yield from self._after()
-            self._late = self._status
+        yield from self._answer(opcode, self.status)
+        if self.after is not None and not self.status:
+            self.status = 0
+            yield from self.after()
+            self._late = self.status
 
     def _answer(self, opcode: int, status: int) -> Work:
         extra, value = (b"", 0) if status else (self._extra, self._value)
@@ -124,11 +129,11 @@ class Stub2(Stub):
             0xD2: self._read_flash,
         }  # fmt: skip
         if opcode in _SIZES and len(data) not in _SIZES[opcode]:
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
         elif opcode in handlers:
             yield from handlers[opcode](data, check)
         else:
-            self._status = NOT_IMPLEMENTED if opcode in _PLUGINS or opcode == 0x14 else INVALID  # noqa: PLR2004
+            self.status = NOT_IMPLEMENTED if opcode in _PLUGINS or opcode == 0x14 else INVALID  # noqa: PLR2004
 
     def _nothing(self, _data: bytes, _check: int) -> Work:
         """SPI_ATTACH and SPI_SET_PARAMS change nothing that could be seen."""
@@ -141,21 +146,14 @@ class Stub2(Stub):
             yield from self.send(reply(0x08))
 
     def _read_reg(self, data: bytes, _check: int) -> Work:
-        try:
-            self._value = self.machine.registers.read(words(data)[0])
-        except UnmappedError:
-            raise Faulted from None
+        self._value = self.register(data)
         yield 0.0
 
     def _write_reg(self, data: bytes, _check: int) -> Work:
         if not data or len(data) % 16:
-            self._status = NOT_ENOUGH
+            self.status = NOT_ENOUGH
             return
-        values = words(data)
-        for at in range(0, len(values), 4):
-            address, value, mask, delay_us = values[at : at + 4]
-            yield delay_us * 1e-6
-            write_masked(self, address, value, mask)
+        yield from self.write_registers(data)
 
     def _mem_begin(self, data: bytes, _check: int) -> Work:
         self._ram_left, _blocks, _size, self._ram_at = words(data)
@@ -166,11 +164,11 @@ class Stub2(Stub):
         """The checksum is not looked at (facts: stub-executed §2)."""
         body = data[16:]
         if len(data) < 16:  # noqa: PLR2004  the sub-header
-            self._status = NOT_ENOUGH
+            self.status = NOT_ENOUGH
         elif not self._ram_open:
-            self._status = NOT_BEGUN
+            self.status = NOT_BEGUN
         elif words(data[:4])[0] > self._ram_left or words(data[:4])[0] != len(body):
-            self._status = TOO_MUCH
+            self.status = TOO_MUCH
         else:
             self.machine.registers.store(self._ram_at, body)
             self._ram_at += len(body)
@@ -179,21 +177,21 @@ class Stub2(Stub):
 
     def _mem_end(self, data: bytes, _check: int) -> Work:
         if not self._ram_open:
-            self._status = NOT_BEGUN
+            self.status = NOT_BEGUN
             return
         self._ram_open = False
         stay, entry = words(data)
         if not stay:
-            self._after = lambda: self._leave(entry)
+            self.after = lambda: self._leave(entry)
         yield 0.0
 
     def _leave(self, entry: int) -> Work:
         yield from self.flush()
-        self._outcome = Outcome("jump", entry)
+        self.outcome = LoaderOutcome("jump", entry)
 
     def _change_baud(self, data: bytes, _check: int) -> Work:
         new = words(data)[0]
-        self._after = lambda: self._set_baud(new)
+        self.after = lambda: self._set_baud(new)
         yield 0.0
 
     def _set_baud(self, new: int) -> Work:
@@ -208,27 +206,24 @@ class Stub2(Stub):
     # --- writing flash -----------------------------------------------------------------------------------------------
 
     def _close_flash(self) -> None:
-        self._open = False
-        self._left = self._at = 0
+        self.is_open = False
+        self.left = self.at = 0
         self._erase_at = self._erase_left = 0
-        self._packed_left = 0
-        self._inflater = Inflater()
-        self._window = b""
+        self.inflater = Inflater()
+        self.window = b""
         self._dirty = False
 
     def _begin(self, data: bytes, _check: int) -> Work:
         """Remember the job and begin the first erase, which nobody waits for."""
         size, _blocks, _block, offset = words(data)[:4]
-        self._open, self._left, self._at = True, size, offset
+        self.is_open, self.left, self.at = True, size, offset
         self._erase_at = offset // SECTOR * SECTOR
         self._erase_left = -(-(offset + size) // SECTOR) * SECTOR - self._erase_at
         self._dirty = False
         yield from self._erase_next()
 
     def _deflate_begin(self, data: bytes, check: int) -> Work:
-        _size, blocks, block, _offset = words(data)[:4]
-        self._packed_left = blocks * block
-        self._inflater = Inflater()
+        self.inflater = Inflater()
         yield from self._begin(data, check)
 
     def _erase_next(self) -> Work:
@@ -250,83 +245,76 @@ class Stub2(Stub):
 
     def _write(self, data: bytes) -> Work:
         """Erase as far as this reaches, then program."""
-        while self._erase_at < self._at + len(data):
+        while self._erase_at < self.at + len(data):
             if not self._erase_left:
                 while True:  # waits for sectors that it will never erase (facts: stub-executed §2)
                     yield NEVER
             yield from self._erase_next()
             if self._dirty:
                 yield from self.flash_idle()
-        if self._at + len(data) > rom_chip_size(self.machine):
-            self._status = SPI_FAILED
+        if self.at + len(data) > rom_chip_size(self.machine):
+            self.status = SPI_FAILED
             return
         if data:
-            yield from self.write(self._at, data)
-        self._left = (self._left - len(data)) & 0xFFFFFFFF
-        self._at += len(data)
+            yield from self.write(self.at, data)
+        self.left = (self.left - len(data)) & 0xFFFFFFFF
+        self.at += len(data)
 
     def _flash_data(self, data: bytes, check: int) -> Work:
         body = data[16:]
         if len(data) < 16:  # noqa: PLR2004  the sub-header
-            self._status = NOT_ENOUGH
-        elif not self._open:
-            self._status = NOT_BEGUN
+            self.status = NOT_ENOUGH
+        elif not self.is_open:
+            self.status = NOT_BEGUN
         elif words(data[:4])[0] != len(body):
-            self._status = TOO_MUCH
+            self.status = TOO_MUCH
         else:
             yield self.costs.cycles(len(body) * self.costs.checksum_cycles)
             if check != xor_checksum(body):
-                self._status = BAD_CHECKSUM
-            self._after = lambda: self._write(body[: self._left])
+                self.status = BAD_CHECKSUM
+            self.after = lambda: self._write(body[: self.left])
 
     def _deflate_data(self, data: bytes, check: int) -> Work:
         if len(data) < 16:  # noqa: PLR2004  the sub-header
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
-        if not self._open:
-            self._status = NOT_BEGUN
+        if not self.is_open:
+            self.status = NOT_BEGUN
             return
         size, sequence = words(data[:8])
         # The checksum runs over the length that the block claims, past the end of the frame (stub-executed §2).
         body = self.receiver.stale(HEADER.size + 16 + size, b"\0" * HEADER.size + data)[HEADER.size + 16 :]
         yield self.costs.cycles(size * self.costs.checksum_cycles)
         if check != xor_checksum(body):
-            self._status = BAD_CHECKSUM
-        self._after = lambda: self._inflate(body, sequence)
+            self.status = BAD_CHECKSUM
+        self.after = lambda: self._inflate(body, sequence)
 
     def _inflate(self, body: bytes, sequence: int) -> Work:
         """Inflate, erasing a step ahead at each turn, and write whenever 32 KB are full or the stream ends."""
         if sequence == 0:
-            self._window = b""
+            self.window = b""
         zlib_format = sequence == 0
         full = False
         while body or full:
             yield from self._erase_next()
-            piece = self._inflater.run(body, WINDOW - len(self._window), zlib_format=zlib_format)
+            piece = yield from self.inflate_some(body, zlib_format=zlib_format)
             zlib_format = False
-            yield self._inflate_s(len(piece.data), piece.used)
             body = body[piece.used :]
-            self._packed_left -= piece.used
-            self._window += piece.data
-            full = len(self._window) >= WINDOW
+            full = len(self.window) >= WINDOW
             if piece.failed:
-                self._status = INFLATE
+                self.status = INFLATE
                 return
             if piece.done or full:
-                data, self._window = self._window, b""
-                yield from self._write(data)
-                if self._status or piece.done:
+                yield from self._write(self.take_window())
+                if self.status or piece.done:
                     return
-
-    def _inflate_s(self, out: int, used: int) -> float:
-        return self.costs.cycles(out * self.costs.v2_inflate_out + used * self.costs.v2_inflate_in)
 
     def _end(self, _data: bytes, _check: int) -> Work:
         """Both ENDs, whatever their flag: the session closes, the stub goes on."""
-        if not self._open:
-            self._status = NOT_BEGUN
-        elif self._left:
-            self._status = BAD_LENGTH
+        if not self.is_open:
+            self.status = NOT_BEGUN
+        elif self.left:
+            self.status = BAD_LENGTH
         else:
             self._close_flash()
         yield 0.0
@@ -336,22 +324,20 @@ class Stub2(Stub):
     def _md5(self, data: bytes, _check: int) -> Work:
         address, size = words(data)[:2]
         if size and address + size > rom_chip_size(self.machine):
-            self._status = SPI_FAILED
+            self.status = SPI_FAILED
             return
         yield from self.read_time(size)
         yield self.costs.md5(size)
         self._extra = self.nor.digest(address, size)
 
     def _erase_flash(self, _data: bytes, _check: int) -> Work:
-        yield from self.flash_idle()
-        self.start_flash(self.nor.erase_chip())
-        yield from self.flash_idle()
+        yield from self.erase_whole()
 
     def _erase_region(self, data: bytes, _check: int) -> Work:
         """A loop with a budget of turns for each sector; what is under way when it runs out is C4."""
         address, left = words(data)
         if address % SECTOR or left % SECTOR:
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
         deadline = self.now + left // SECTOR * _BUDGET_TURNS * self.costs.poll_us * 1e-6
         while left and self.now <= deadline:
@@ -365,19 +351,19 @@ class Stub2(Stub):
             address, left = address + done, left - done
         if left or self.nor.busy_until > deadline:
             yield max(0.0, deadline - self.now)
-            self._status = SPI_FAILED
+            self.status = SPI_FAILED
             return
         yield from self.flash_idle()
 
     def _read_flash(self, data: bytes, _check: int) -> Work:
         values = words(data)
-        self._after = lambda: self._stream(*values[:3])
+        self.after = lambda: self._stream(*values[:3])
         yield 0.0
 
     def _stream(self, offset: int, size: int, packet: int) -> Work:
         """One packet in flight; the value of an acknowledgement only counts at the end (facts: stub-executed §3)."""
         if packet > _READ_PACKET:
-            self._status = BAD_LENGTH
+            self.status = BAD_LENGTH
             return
         digest = hashlib.md5(usedforsecurity=False)
         left, acked, waiting = size, 0, False
@@ -385,7 +371,7 @@ class Stub2(Stub):
             if left and not waiting:
                 count = min(left, packet)
                 if offset + count > rom_chip_size(self.machine):
-                    self._status = SPI_FAILED
+                    self.status = SPI_FAILED
                     return
                 yield from self.read_time(count)
                 yield self.costs.md5(count)

@@ -49,7 +49,7 @@ def version(texts: Texts) -> Values:
     return [int(number) for number in found.groups()] if found else [0, 0, 0]
 
 
-class Board:
+class LuaApi:
     """What Lua sees of the board: fills the interpreter's globals.
 
     Args:

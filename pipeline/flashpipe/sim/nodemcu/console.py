@@ -44,7 +44,7 @@ class Console:
         self._tab = "\t" if "strerror" in texts.found and "lua-error-line" not in texts.found else ""
         self._strerror = "strerror" in texts.found
         self.lua = Interpreter(new="Lua 5.3" in texts.banner, integers=nodemcu_api.is_integer_build(texts))
-        self.board = nodemcu_api.Board(machine, texts, files, self.lua)
+        self.board = nodemcu_api.LuaApi(machine, texts, files, self.lua)
         self._line = bytearray()
         self._chunk: list[str] = []
         self._last = 0

@@ -21,7 +21,7 @@ from flashpipe.sim.lua.values import (
 )
 
 if TYPE_CHECKING:
-    from flashpipe.sim.nodemcu.api import Board
+    from flashpipe.sim.nodemcu.api import LuaApi
 
 READ_DEFAULT: Final = 1024
 """Most bytes that `file.read()` gives at once (nodemcu-firmware docs/modules/file.md)."""
@@ -55,7 +55,7 @@ class _Open(Userdata):
 class FileModule:
     """State and functions of `file`."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: LuaApi) -> None:
         self._board = board
         self._open: _Open | None = None
 

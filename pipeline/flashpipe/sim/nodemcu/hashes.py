@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from flashpipe.sim.lua.values import ArgumentError, Function, LuaError, Value, native, type_name
 
 if TYPE_CHECKING:
-    from flashpipe.sim.nodemcu.api import Board
+    from flashpipe.sim.nodemcu.api import LuaApi
 
 ALGORITHMS: Final = ("md5", "sha1", "sha256", "sha384", "sha512")
 
 
-def crypto(board: Board) -> dict[str, Function]:
+def crypto(board: LuaApi) -> dict[str, Function]:
     """Functions of `crypto`."""
 
     def of_file(algorithm: Value = None, name: Value = None, *_: Value) -> list[Value]:

@@ -14,7 +14,7 @@ import threading
 from typing import Final
 
 from flashpipe.sim.faults import PortGoneError
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.servers.loopback import LoopbackServer
 
 """Loopback only: whoever reaches the socket owns the board."""
@@ -58,7 +58,7 @@ class AttachServer(LoopbackServer):
 
     scheme = "sim+attach"
 
-    def __init__(self, link: Link, port: int = 0) -> None:
+    def __init__(self, link: HostLine, port: int = 0) -> None:
         super().__init__(link, port)
         self._taken = threading.Lock()
 

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import ClassVar, Final
 
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 
 HOST: Final = "127.0.0.1"
 
@@ -18,7 +18,7 @@ class LoopbackServer:
     scheme: ClassVar[str]
     """Of the URL under which the board is found."""
 
-    def __init__(self, link: Link, port: int = 0) -> None:
+    def __init__(self, link: HostLine, port: int = 0) -> None:
         self.link = link
         self._socket = listen(port)
         self.port: int = self._socket.getsockname()[1]

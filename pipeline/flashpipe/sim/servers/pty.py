@@ -15,9 +15,9 @@ import threading
 from contextlib import suppress
 from typing import Final
 
-from flashpipe.sim.board import Board
+from flashpipe.sim.board import VirtualBoard
 from flashpipe.sim.faults import PortGoneError
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 
 _SYNC_HEAD: Final = b"\xc0\x00\x08\x24\x00"
 """First bytes of a SYNC request: delimiter, direction, opcode, length 36."""
@@ -33,7 +33,7 @@ _CHUNK: Final = 65536
 class PtyPort:
     """Connects a link to a pty and keeps it going in a thread of its own."""
 
-    def __init__(self, link: Link, *, reset_on_sync: bool) -> None:
+    def __init__(self, link: HostLine, *, reset_on_sync: bool) -> None:
         self.link = link
         link.follow = self._look
         self._reset_on_sync = reset_on_sync
@@ -138,7 +138,7 @@ class PtyPort:
         return float(_TERMIOS2.unpack(raw)[-1]) or 115_200.0
 
 
-def _into_download_mode(board: Board, now: float) -> None:
+def _into_download_mode(board: VirtualBoard, now: float) -> None:
     board.reset(now, download=True)
 
 

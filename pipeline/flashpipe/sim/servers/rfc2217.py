@@ -14,7 +14,7 @@ from typing import Final
 import serial.rfc2217
 
 from flashpipe.sim.faults import PortGoneError
-from flashpipe.sim.host_line import Link
+from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.protocol_sim import Serial
 from flashpipe.sim.servers.loopback import LoopbackServer
 
@@ -40,7 +40,7 @@ class Rfc2217Server(LoopbackServer):
 
     scheme = "rfc2217"
 
-    def __init__(self, link: Link, port: int = 0) -> None:
+    def __init__(self, link: HostLine, port: int = 0) -> None:
         super().__init__(link, port)
         link.en_rise_s = EN_RISE_S
 

@@ -11,17 +11,17 @@ from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BadValueError, NoReceiptError
-from flashpipe.jobs.board_job import Board
-from flashpipe.tasks.step import board_step, say, step
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.tasks.step import board_step, notify, step
 
 if TYPE_CHECKING:
     from flashpipe.flasher.model import Outcome
     from flashpipe.jobs.request import Request
-    from flashpipe.records.summary import Batch
+    from flashpipe.records.summary import Summary
 
 
 @board_step
-def audit_board(board: Board) -> None:
+def audit_board(board: BoardRun) -> None:
     """Compare a board with what its receipts say it holds."""
     from flashpipe.flasher.audit import audit, lines, outcome  # noqa: PLC0415
     from flashpipe.records.history import read_receipts, vouched  # noqa: PLC0415
@@ -38,17 +38,17 @@ def audit_board(board: Board) -> None:
         if not rows:
             raise NoReceiptError(
                 f"{device.port}: no receipt in {folder} says what board {device.mac} holds",
-                "`doit flash` or `doit restore` writes one; receipts of format 1 hold no digests",
+                "`flashpipe flash` or `flashpipe restore` writes one; receipts of format 1 hold no digests",
             )
         findings = audit(session, rows)
         for line in lines(findings, doubtful):
-            say(line)
+            notify(line)
         done = outcome(session, findings)
         session.leave()
         return done
 
     done = board.recorded("audit", run)
-    say(f"board {done.device.mac if done.device else ''}: {done.reason} ({done.reference})")
+    notify(f"board {done.device.mac if done.device else ''}: {done.reason} ({done.reference})")
 
 
 FORMATS: Final = ("text", "csv", "json")
@@ -63,7 +63,7 @@ def report_batch(request: Request) -> None:
     form = request.variables.choice("format", FORMATS)
     receipts, damaged = read_receipts(request.folder / "receipts")
     batch = summarise(receipts, _since(request.variables.text("since")), [path.name for path in damaged])
-    say({"text": _as_text, "csv": _as_csv, "json": _as_json}[form](batch))
+    notify({"text": _as_text, "csv": _as_csv, "json": _as_json}[form](batch))
 
 
 def _since(text: str) -> str:
@@ -79,7 +79,7 @@ def _since(text: str) -> str:
     return text
 
 
-def _as_text(batch: Batch) -> str:
+def _as_text(batch: Summary) -> str:
     if not batch.counts:
         return "no receipts" + (f"; {len(batch.unreadable)} files that are none" if batch.unreadable else "")
     counts = ", ".join(f"{number} {outcome}" for outcome, number in batch.counts.items())
@@ -95,7 +95,7 @@ def _as_text(batch: Batch) -> str:
     return "\n".join(lines)
 
 
-def _as_csv(batch: Batch) -> str:
+def _as_csv(batch: Summary) -> str:
     from flashpipe.records.summary import FIELDS  # noqa: PLC0415
 
     out = io.StringIO()
@@ -105,5 +105,5 @@ def _as_csv(batch: Batch) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def _as_json(batch: Batch) -> str:
+def _as_json(batch: Summary) -> str:
     return json.dumps(asdict(batch), indent=1)

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flashpipe.errors import BackupMissingError, BadValueError, FlashUnknownError, NoImageError, RecordError
-from flashpipe.jobs.board_job import Board
-from flashpipe.tasks.step import board_step, confirm, say
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.tasks.step import board_step, confirm, notify
 
 if TYPE_CHECKING:
     from flashpipe.board.session.session import Device
     from flashpipe.flash import Region
     from flashpipe.flasher.model import Outcome
-    from flashpipe.flasher.restore_source import Source
+    from flashpipe.flasher.restore_source import RestoreSource
     from flashpipe.records.backups import Manifest, Store
 
 
 @board_step
-def backup_board(board: Board) -> None:
+def backup_board(board: BoardRun) -> None:
     """Read the flash, or the regions asked for, into the store."""
     from flashpipe.flasher.backup import about, save_regions  # noqa: PLC0415
     from flashpipe.flasher.board_layout import words_of  # noqa: PLC0415
@@ -45,10 +45,10 @@ def backup_board(board: Board) -> None:
         return Outcome("backed-up", device, reason=f"backup {manifest.id}", backup=manifest.id)
 
     board.recorded("backup", run)
-    say(f"backup {kept[0].id} of board {kept[0].mac}: {_told(kept[0])}")
+    notify(f"backup {kept[0].id} of board {kept[0].mac}: {_told(kept[0])}")
 
 
-def _new_file(board: Board) -> Path | None:
+def _new_file(board: BoardRun) -> Path | None:
     text = board.request.variables.text("file")
     if not text:
         return None
@@ -58,14 +58,14 @@ def _new_file(board: Board) -> Path | None:
     return path
 
 
-def _regions(board: Board, device: Device) -> list[Region]:
+def _regions(board: BoardRun, device: Device) -> list[Region]:
     from flashpipe.flash import Region  # noqa: PLC0415
     from flashpipe.flasher.board_layout import areas_on, resolve, words_of  # noqa: PLC0415
 
     words = words_of(board.request.variables.text("regions"))
     if device.flash_size is None:
         raise FlashUnknownError(
-            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`doit doctor` says more"
+            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`flashpipe doctor` says more"
         )
     if not words:
         return [Region(0, device.flash_size)]
@@ -77,7 +77,7 @@ def _regions(board: Board, device: Device) -> list[Region]:
     return resolve(words, known, device.flash_size)
 
 
-def _store(board: Board, mac: str) -> Store:
+def _store(board: BoardRun, mac: str) -> Store:
     from flashpipe.records.backups import Store  # noqa: PLC0415
 
     return Store(board.request.backups_folder, mac)
@@ -102,14 +102,14 @@ def _told(manifest: Manifest) -> str:
 
 
 @board_step
-def restore_board(board: Board) -> None:
+def restore_board(board: BoardRun) -> None:
     """Put a backup or a plain file back, if that is confirmed."""
-    from flashpipe.firmware.overrides import Allowance  # noqa: PLC0415
+    from flashpipe.firmware.overrides import Overrides  # noqa: PLC0415
     from flashpipe.flasher.board_layout import words_of  # noqa: PLC0415
     from flashpipe.flasher.restore import choose, restore  # noqa: PLC0415
 
     policy = board.request.board_policy()
-    allow = Allowance(board.request.allowed())
+    allow = Overrides(board.request.allowed())
     words = words_of(board.request.variables.text("regions"))
 
     def run() -> Outcome:
@@ -124,7 +124,7 @@ def restore_board(board: Board) -> None:
     board.forget_findings()
 
 
-def _source(board: Board, device: Device) -> tuple[Source, str]:
+def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
     """What `backup=` names, and how to speak of it."""
     from flashpipe.flasher.restore_source import stored_source  # noqa: PLC0415
     from flashpipe.records.backups import find  # noqa: PLC0415
@@ -149,7 +149,7 @@ def _source(board: Board, device: Device) -> tuple[Source, str]:
     return stored_source(store, manifest), f"backup {manifest.id} of board {manifest.mac} ({_told(manifest)})"
 
 
-def _from_file(board: Board, path: Path, device: Device) -> Source:
+def _from_file(board: BoardRun, path: Path, device: Device) -> RestoreSource:
     from flashpipe.flash import Region  # noqa: PLC0415
     from flashpipe.flasher.board_layout import words_of  # noqa: PLC0415
     from flashpipe.flasher.restore_source import file_source  # noqa: PLC0415

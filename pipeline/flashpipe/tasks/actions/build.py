@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import sessions
-from flashpipe.jobs.request import Request, make_folder
+from flashpipe.jobs.request import Request
+from flashpipe.records.project_folder import make_folder
 from flashpipe.tasks.step import armed, report, step
-from flashpipe.text.lines import Lines
+from flashpipe.text.lines import ConsoleLines
 
 if TYPE_CHECKING:
     from doit.exceptions import TaskFailed
@@ -64,11 +65,11 @@ def build_images(request: Request) -> None:
     build = _known(request)
     if build is None:
         return
-    from flashpipe.events import Said, StepFinished, StepStarted  # noqa: PLC0415
+    from flashpipe.events import Message, StepFinished, StepStarted  # noqa: PLC0415
     from flashpipe.sources.build import run_build  # noqa: PLC0415
 
-    lines = Lines()
-    lines(Said("", f"build    `{build}` in {build.folder}"))
+    lines = ConsoleLines()
+    lines(Message("", f"build    `{build}` in {build.folder}"))
     with sessions.Working("build"):
         done = run_build(
             build,

@@ -15,21 +15,21 @@ from flashpipe.board.ports import choice as ports
 from flashpipe.errors import FlashSizeError, RecordError, WireError
 from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.explain_failure import LAST
-from flashpipe.flasher.model import BootWish
+from flashpipe.flasher.model import BootExpectation
 from flashpipe.records import journal
-from flashpipe.tasks.step import say
+from flashpipe.tasks.step import notify
 from flashpipe.units import format_size
 
 if TYPE_CHECKING:
     from flashpipe.board.session.session import Device
-    from flashpipe.jobs.board_job import Board
+    from flashpipe.jobs.board_job import BoardRun
 
 PROTECTED: Final = 0x1C
 """BP0 to BP2 of the status register (facts: flash-timing §6)."""
 BOOT_S: Final = 12.0
 
 
-def examine(board: Board) -> None:
+def examine(board: BoardRun) -> None:
     """Connect, ask, boot, judge; says what was found.
 
     Raises:
@@ -38,13 +38,13 @@ def examine(board: Board) -> None:
     session = board.session()
     last = last_failure(board.request.folder, session.port)
     if last:
-        say(f"{'before':<9}{last}")
+        notify(f"{'before':<9}{last}")
     device = session.connected()
     with session.step("look", "line and flash") as result:
         found = postmortem.look(session)
         result.append(f"{found.answered} of {found.asked} short questions answered right")
     for name, text in _rows(device, found, session.baud):
-        say(f"{name:<9}{text}")
+        notify(f"{name:<9}{text}")
     if found.answered < found.asked:
         raise WireError(f"{session.port}: {found.asked - found.answered} of {found.asked} answers were lost or damaged")
     if found.wraps_at is not None:
@@ -54,14 +54,14 @@ def examine(board: Board) -> None:
             "take the profile of a board of that size and allow=wrong-flash-size",
         )
     if not session.resets_by_wire:
-        say("boot     not looked at: nothing here may reset the board")
+        notify("boot     not looked at: nothing here may reset the board")
         return
     with session.step("boot", "resetting the board and reading its log") as result:
         verdict = watching.boot(session, timeout_s=BOOT_S)
         result.append(verdict.summary)
     if verdict.kind not in HEALTHY:
-        raise boot_error(session.port, verdict, BootWish(expect="any"))
-    say("nothing wrong was found")
+        raise boot_error(session.port, verdict, BootExpectation(expect="any"))
+    notify("nothing wrong was found")
 
 
 def _rows(device: Device, found: Findings, baud: int) -> list[tuple[str, str]]:

@@ -6,21 +6,21 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, StartFileError
-from flashpipe.tasks.step import board_step, confirm, say
+from flashpipe.tasks.step import board_step, confirm, notify
 
 if TYPE_CHECKING:
     from flashpipe.board.lua.console import Console
     from flashpipe.board.lua.files import FileState
     from flashpipe.board.session.session import Session
     from flashpipe.flasher.model import Outcome
-    from flashpipe.jobs.board_job import Board
+    from flashpipe.jobs.board_job import BoardRun
 
 LUA_S: Final = 3600.0
 """How long a Lua file may run until it is left alone; Ctrl-C ends the waiting."""
 
 
 @board_step
-def show_node(board: Board) -> None:
+def show_node(board: BoardRun) -> None:
     """Ask the firmware what it is, and compare it with what the profile demands."""
     from flashpipe.board.lua import acceptance  # noqa: PLC0415
     from flashpipe.board.lua.node_info import read_node  # noqa: PLC0415
@@ -37,14 +37,14 @@ def show_node(board: Board) -> None:
         info = read_node(console, console.before, wanted=wish.modules)
         result.append(f"NodeMCU {info.version}")
     findings = acceptance.compare(info, wish)
-    say(describe(info, profile.flash_size if profile else ""))
+    notify(describe(info, profile.flash_size if profile else ""))
     if findings:
-        say(describe_findings(findings))
+        notify(describe_findings(findings))
     acceptance.check(session.port, findings)
 
 
 @board_step
-def run_lua(board: Board) -> None:
+def run_lua(board: BoardRun) -> None:
     """Run a Lua file and show what it prints."""
     from flashpipe.flasher.lua_stage import reach, run_file  # noqa: PLC0415
     from flashpipe.jobs.lua_policy import read_lua_file  # noqa: PLC0415
@@ -53,7 +53,7 @@ def run_lua(board: Board) -> None:
     variables = board.request.variables
     name = variables.text("file")
     if not name:
-        raise BadValueError("which Lua file?", "say file=FILE, such as `doit lua file=test.lua`")
+        raise BadValueError("which Lua file?", "say file=FILE, such as `flashpipe lua file=test.lua`")
     file = read_lua_file(board.request.caller / name, name.replace("\\", "/").rpartition("/")[2])
     wait_s = parse_duration(variables.text("wait")) if variables.text("wait") else 0.0
     session = board.session()
@@ -85,7 +85,7 @@ def _write(text: str) -> None:
 
 
 @board_step
-def show_files(board: Board) -> None:
+def show_files(board: BoardRun) -> None:
     """List what is on the board; with send=1 send what differs, with rescue=1 put an init.lua aside."""
     from flashpipe.board.lua.files import BoardFiles  # noqa: PLC0415
     from flashpipe.board.lua.node_info import read_room  # noqa: PLC0415
@@ -112,10 +112,10 @@ def show_files(board: Board) -> None:
     with session.private():  # they are read back
         states = on_board.compare(files, there, session.progress("files")) if not sends else []
     same = {file.name: "same" for file in files} if sends else {state.name: state.state for state in states}
-    say(describe_files(there, same, read_room(console)))
+    notify(describe_files(there, same, read_room(console)))
 
 
-def _send(board: Board, session: Session, console: Console) -> Outcome:
+def _send(board: BoardRun, session: Session, console: Console) -> Outcome:
     """Send what differs, restart, look."""
     from flashpipe.flasher.boot_check import judge  # noqa: PLC0415
     from flashpipe.flasher.lua_stage import restart, send_files  # noqa: PLC0415
@@ -136,7 +136,7 @@ def _send(board: Board, session: Session, console: Console) -> Outcome:
     return done
 
 
-def _planned(board: Board) -> list[FileState]:
+def _planned(board: BoardRun) -> list[FileState]:
     from flashpipe.board.lua.files import FileState  # noqa: PLC0415
     from flashpipe.jobs.lua_policy import lua_wish  # noqa: PLC0415
 
@@ -145,19 +145,19 @@ def _planned(board: Board) -> list[FileState]:
 
 
 def _rescue(session: Session) -> None:
-    from flashpipe.flasher.lua_stage import ERASE, PARKED, park  # noqa: PLC0415
+    from flashpipe.flasher.lua_stage import ERASE, PARKED, disable_init_lua  # noqa: PLC0415
 
     session.open()
-    if not park(session):
+    if not disable_init_lua(session):
         raise StartFileError(
             f"{session.port}: no prompt could be caught before init.lua fails",
             ERASE,
         )
-    say(f"init.lua is out of the way: it is called {PARKED} now; restart the board")
+    notify(f"init.lua is out of the way: it is called {PARKED} now; restart the board")
 
 
 @board_step
-def format_board(board: Board) -> None:
+def format_board(board: BoardRun) -> None:
     """Format the file system and wait."""
     from flashpipe.board.lua.console import FORMAT_S  # noqa: PLC0415
     from flashpipe.board.lua.node_info import read_room  # noqa: PLC0415

@@ -58,7 +58,7 @@ def test_a_user_command_has_its_address_in_the_upper_bits(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("part", [part for part in parts.PARTS if part.has_sfdp], ids=lambda part: part.name)
-def test_sfdp_counts_bits_less_one(part: parts.Part) -> None:
+def test_sfdp_counts_bits_less_one(part: parts.NorPart) -> None:
     table = Nor(bytearray(0x10000), part).sfdp()
     pointer = int.from_bytes(table[12:15], "little")
     assert struct.unpack_from("<I", table, pointer + 4) == (part.size * 8 - 1,)

@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 import pytest
 from flashpipe.errors import BadValueError
-from flashpipe.sim.chip.parts import PARTS, Part, part_by_id, part_by_name
+from flashpipe.sim.chip.parts import PARTS, NorPart, part_by_id, part_by_name
 
 NORMAL_CODES = {0x12 + code: 0x40000 << code for code in range(8)}
 """Capacity byte to size (facts: flash-timing §6.2)."""
@@ -19,7 +19,7 @@ def test_there_are_many_and_no_two_are_alike() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_part_is_coherent(part: Part) -> None:
+def test_part_is_coherent(part: NorPart) -> None:
     code = part.device & 0xFF
     if part.manufacturer == 0x1F:  # Adesto: low bits of the type byte
         assert part.size == {4: 0x80000, 5: 0x100000}[part.device >> 8 & 0x1F]

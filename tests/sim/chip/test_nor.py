@@ -12,7 +12,7 @@ SIZE = 0x80000
 PART = parts.part_by_name("W25Q40")
 
 
-def blank(size: int = SIZE, part: parts.Part = PART) -> Nor:
+def blank(size: int = SIZE, part: parts.NorPart = PART) -> Nor:
     return Nor(bytearray(b"\xff" * size), part)
 
 
@@ -75,7 +75,7 @@ def test_a_counterfeit_part_wraps() -> None:
 
 
 @pytest.mark.parametrize("part", parts.PARTS, ids=lambda part: part.name)
-def test_every_part_names_itself_and_its_size(part: parts.Part) -> None:
+def test_every_part_names_itself_and_its_size(part: parts.NorPart) -> None:
     nor = Nor(bytearray(0x10000), part)
     assert nor.transact(0x9F, 0, b"", 3, 0.0) == part.jedec
     table = nor.transact(0x5A, 0, b"", 4, 0.0)

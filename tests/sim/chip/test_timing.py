@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from flashpipe.errors import BadValueError
-from flashpipe.sim.board import Board
+from flashpipe.sim.board import VirtualBoard
 from flashpipe.sim.chip.timing import Clock, Costs, describe_costs, parse_factor
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
@@ -24,7 +24,7 @@ class TimedHost:
     """Stop-and-wait as esptool does it, in board time, without waiting for anything."""
 
     def __init__(self, options: list[tuple[str, str]], baud: int, board: str = "esp12") -> None:
-        self.board = Board(parse_options(board, options).spec)
+        self.board = VirtualBoard(parse_options(board, options).spec)
         self.baud = float(baud)
         self.now = 1.0
 
