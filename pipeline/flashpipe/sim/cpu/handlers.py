@@ -13,6 +13,8 @@ from flashpipe.sim.cpu.special import read_special, write_special
 
 Handler = Callable[[Execution, Instruction, int], int]
 
+_NARROW: Final = 2
+"""Bytes of a narrow instruction."""
 _FIELDS: Final = {"r": "R[r]", "s": "R[s]", "t": "R[t]", "imm": "imm", "imm2": "imm2"}
 
 
