@@ -25,7 +25,11 @@ RST: Final = {
 """Operands r, s, t."""
 RT: Final = {"neg": 0x600000, "abs": 0x600100, "srl": 0x910000, "sra": 0xB10000}
 SHIFT_SETUP: Final = {"ssr": 0x400000, "ssl": 0x401000, "ssa8l": 0x402000, "ssa8b": 0x403000}
-TS: Final = {"nsa": 0x40E000, "nsau": 0x40F000, "rer": 0x406000, "wer": 0x407000}
+TS: Final = {
+    "nsa": 0x40E000, "nsau": 0x40F000, "rer": 0x406000, "wer": 0x407000, "ritlb0": 0x503000, "pitlb": 0x505000,
+    "witlb": 0x506000, "ritlb1": 0x507000, "rdtlb0": 0x50B000, "pdtlb": 0x50D000, "wdtlb": 0x50E000, "rdtlb1": 0x50F000,
+}  # fmt: skip
+INVALIDATE: Final = {"iitlb": 0x504000, "idtlb": 0x50C000}
 PLAIN: Final = {
     "ill": 0x000000, "ret": 0x000080, "isync": 0x002000, "rsync": 0x002010, "esync": 0x002020, "dsync": 0x002030,
     "excw": 0x002080, "memw": 0x0020C0, "extw": 0x0020D0, "nop": 0x0020F0, "rfe": 0x003000, "rfde": 0x003200,
@@ -118,7 +122,7 @@ _ENCODERS: Final[dict[str, Callable[..., int]]] = {
     **{name: _rst(base) for name, base in RST.items()},
     **{name: _rt(base) for name, base in RT.items()},
     **{name: _ts(base) for name, base in TS.items()},
-    **{name: _s(base) for name, base in SHIFT_SETUP.items()},
+    **{name: _s(base) for name, base in {**SHIFT_SETUP, **INVALIDATE}.items()},
     **{name: _plain(word) for name, word in {**PLAIN, **PLAIN_N}.items()},
     **{name: _memory(*row) for name, row in MEMORY.items()},
     **{name: _zero_branch(base) for name, base in ZERO_BRANCHES.items()},

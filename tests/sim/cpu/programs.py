@@ -37,7 +37,7 @@ def _shapes() -> list[Shape]:
     r = REGISTERS
     shapes = [Shape(name, (r, r, r)) for name in (*assembler.RST, "add.n")]
     shapes += [Shape(name, (r, r)) for name in (*assembler.RT, *assembler.TS, "sll", "mov.n")]
-    shapes += [Shape(name, (r,)) for name in (*assembler.SHIFT_SETUP, "callx0", "jx", "break.n")]
+    shapes += [Shape(name, (r,)) for name in (*assembler.SHIFT_SETUP, *assembler.INVALIDATE, "callx0", "jx", "break.n")]
     for name, (_base, size) in assembler.MEMORY.items():
         shapes += [Shape(name, (r, r, range(0, 13 * size, size)))] * 4
     shapes += [Shape(name, (r, OFFSETS)) for name in assembler.ZERO_BRANCHES]

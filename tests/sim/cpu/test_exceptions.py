@@ -30,7 +30,9 @@ ILLEGAL = {
     "call4": b"\x15\x00\x00", "muluh": b"\x20\x34\xa2", "quou": b"\x20\x34\xc2", "l32ai": b"\x22\xb3\x00",
     "s32c1i": b"\x22\xe3\x00", "min": b"\x20\x34\x43", "sext": b"\x20\x34\x23", "floating point": b"\x03\x00\x00",
     "mac16": b"\x04\x00\x00", "retw": b"\x90\x00\x00", "callx4": b"\xd0\x02\x00", "rsr of no register": b"\x20\x00\x03",
-    "op0 14": b"\x0e\x00\x00", "op0 15": b"\x0f\x00\x00",
+    "nop with a register": b"\xf0\x21\x00", "sra of two": b"\x30\x12\xb1", "sll of two": b"\x10\x12\xa1",
+    "ssr of two": b"\x10\x02\x40", "nop.n with a register": b"\x3d\xf1", "dpfr": b"\x02\x72\x00",
+    "iitlb with a register": b"\x10\x42\x50", "op0 14": b"\x0e\x00\x00", "op0 15": b"\x0f\x00\x00",
 }  # fmt: skip
 
 
@@ -279,29 +281,50 @@ def test_waiting_ends_with_ccompare(bench: Bench) -> None:
 
 BITS = {
     "sar": 0x3F, "litbase": 0xFFFFF001, "ps": 0x3F, "eps2": 0x3F, "eps3": 0x3F, "exccause": 0x3F, "intenable": 0x7FFF,
-    "ibreakenable": 1, "icountlevel": 15, "debugcause": 0, "prid": 0, "configid0": 0, "configid1": 0,
-    "interrupt": 0x80, "intclear": 0,
+    "ibreakenable": 1, "icountlevel": 15, "interrupt": 0x80, "intset": 0x80,
 }  # fmt: skip
-CONSTANT = {"prid": 0xCDCD, "configid0": 0xC28CDAFA, "configid1": 0x1082B6F6}
-CLOCKED = {"ccount", "ccompare0"}
+"""Bits that a program can change; all 32 where nothing is said."""
+CONSTANT = {"prid": 0xCDCD, "configid0": 0xC28CDAFA, "configid1": 0x1082B6F6, "debugcause": 0}
+COUNTING = {"ccount", "ccompare0"}
+ORDINARY = [name for name in SR if name not in {*CONSTANT, "ccount", "intset", "intclear", "interrupt"}]
 
 
-@pytest.mark.parametrize("register", SR)
+@pytest.mark.parametrize("register", [*ORDINARY, "intset"])
 def test_special_registers_keep_the_bits_they_have(bench: Bench, register: str) -> None:
-    number = SR[register]
-    bits = BITS.get("interrupt" if register == "intset" else register, 0xFFFFFFFF)
-    expected = bits | CONSTANT.get(register, 0) | (1 if register == "ccount" else 0)
-    if register == "ccount":
-        expected = 0
     bench.state.ps = 3
-    bench.run(program(("wsr", 3, number), ("rsr", 4, number)), {3: 0xFFFFFFFF}, limit=2)
-    assert bench.a(4) == expected
+    bench.run(program(("wsr", 3, SR[register]), ("rsr", 4, SR[register])), {3: 0xFFFFFFFF}, limit=2)
+    assert bench.a(4) == BITS.get(register, 0xFFFFFFFF)
 
 
-@pytest.mark.parametrize("register", [name for name in SR if name not in {"ccount", "intset", "intclear", "interrupt"}])
+@pytest.mark.parametrize("register", ORDINARY)
 def test_exchanging_a_special_register(bench: Bench, register: str) -> None:
     number = SR[register]
     bench.state.ps = 3
     bench.run(program(("rsr", 2, number), ("xsr", 3, number), ("rsr", 4, number)), {3: 0x05}, limit=3)
     assert bench.a(3) == bench.a(2)
-    assert bench.a(4) == (CONSTANT[register] if register in CONSTANT else 0x05 & BITS.get(register, 0xFFFFFFFF))
+    assert bench.a(4) == 0x05 & BITS.get(register, 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize("register", CONSTANT)
+def test_registers_that_only_tell(bench: Bench, register: str) -> None:
+    bench.run(program(("rsr", 4, SR[register])), limit=1)
+    assert bench.a(4) == CONSTANT[register]
+    for name in ("wsr", "xsr"):
+        bench.state.ps, bench.state.cycles, bench.state.instructions = USER, 0, 0
+        raises(bench, asm(name, 4, SR[register]), Cause.ILLEGAL_INSTRUCTION)
+
+
+@pytest.mark.parametrize(("name", "register"), [("rsr", "intclear"), ("xsr", "intclear"), ("xsr", "interrupt")])
+def test_registers_that_cannot_be_read_or_exchanged(bench: Bench, name: str, register: str) -> None:
+    raises(bench, asm(name, 4, SR[register]), Cause.ILLEGAL_INSTRUCTION)
+
+
+@pytest.mark.parametrize("kind", ["i", "d"])
+def test_region_protection_keeps_what_it_is_told(bench: Bench, kind: str) -> None:
+    code = program(
+        (f"r{kind}tlb1", 4, 2), (f"w{kind}tlb", 3, 2), (f"r{kind}tlb1", 5, 2), (f"r{kind}tlb0", 6, 2),
+        (f"p{kind}tlb", 7, 2), (f"i{kind}tlb", 2), ("ret",),
+    )  # fmt: skip
+    bench.run(code, {2: 0x8A345678, 3: 0x12345675})
+    assert [bench.a(number) for number in (4, 5, 6, 7)] == [0x80000002, 0x80000005, 0x80000000, 0x80000001]
+    assert (bench.state.itlb, bench.state.dtlb) == ((0x22252222, 0x22222222) if kind == "i" else (0x22222222, 0x22252222))
