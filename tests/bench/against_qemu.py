@@ -77,7 +77,11 @@ class Judge:
             try:
                 ours = self._step_ours()
             except ResumeError:
-                self._resume(found)
+                changes = resumed(found)
+                found |= changes
+                self.guest.set_registers(changes)
+                for player in self.players.values():
+                    player.resume()
                 continue
             except IncomparableError as end:
                 self.ends[str(end).split(" of ")[0]] += 1
@@ -101,11 +105,6 @@ class Judge:
         for player in self.players.values():
             player.check_comparable()
         return {name: player.step() for name, player in self.players.items()}
-
-    def _resume(self, found: dict[str, int]) -> None:
-        self.guest.set_registers(resumed(found))
-        for player in self.players.values():
-            player.resume()
 
     def _blame(self, case: Case, step: int, found: dict[str, int], ours: dict[str, dict[str, int]]) -> None:
         for core, registers in ours.items():
