@@ -26,7 +26,17 @@ def c_core(memory: Memory, devices: Devices) -> Core:
 
 def interpreter(memory: Memory, devices: Devices) -> Core:
     """Python's core, as long as nothing is hot."""
-    return PythonCore(memory, devices)
+    return PythonCore(memory, devices, hot=1 << 60)
 
 
-CORES: dict[str, NewCore] = {"python": interpreter, "c": c_core}
+def translator(memory: Memory, devices: Devices) -> Core:
+    """Python's core, which translates everything at once."""
+    return PythonCore(memory, devices, hot=0)
+
+
+def mixture(memory: Memory, devices: Devices) -> Core:
+    """Python's core, which goes from one way to the other all the time."""
+    return PythonCore(memory, devices, hot=2)
+
+
+CORES: dict[str, NewCore] = {"python": interpreter, "translated": translator, "mixed": mixture, "c": c_core}
