@@ -114,8 +114,6 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
         if not library.exists():
             say(f"compiling the core with {compiler.path}, once")
             _compile(compiler, source, library)
-        if not is_ours_alone(library):
-            raise NoLibraryError(f"{library} can be written by others")
         loaded = _load(library)
     except NoLibraryError as error:
         _remember(failure, error.reason)
@@ -125,6 +123,8 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
 
 
 def _load(library: Path) -> Library:
+    if not is_ours_alone(library):
+        raise NoLibraryError(f"{library} can be written by others")
     try:
         return Library(library)
     except OSError as error:

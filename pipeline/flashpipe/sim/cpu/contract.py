@@ -8,8 +8,8 @@ Rules, the same for both cores, cycle by cycle:
   mask ROM or a hook stops the run; the instruction is executed. So `horizon = cycles + 1` is a single step.
 - RAM and the flash window are the core's own affair. Every other data address is a device access: the core calls
   `Devices.read` or `write` in the middle of the instruction. Meanwhile `state.pc` is the address of that instruction,
-  `state.cycles` counts it already, and both cores let the device change `cycles`, `interrupt` and `horizon`, with effect
-  from the next instruction on. The registers `a` are not defined during the call: they are valid between runs only.
+  `state.cycles` counts it already, and the device may change `cycles`, `interrupt` and `horizon`, with effect from the
+  next instruction on. The registers `a` are not defined during the call: they are valid between runs only.
 - Exceptions and interrupts jump to `vecbase` plus their offset, which is mask ROM as long as nobody moves it: the run
   stops there with Stop.HOOK. An exception inside an exception jumps to the double exception vector, as the core does.
 - A run may be ended, copied (`bytes(state)` and `Memory.snapshot()`) and gone on with in another core at every stop.
@@ -83,8 +83,8 @@ class Stop(IntEnum):
     """`pc` lies in the mask ROM or is a hook; nothing of it was executed."""
     WAITI = 3
     """The core waits for an interrupt and none that is allowed is pending. Time stands still: the caller moves `cycles`
-    to the next event (not past `timer_at`, where CCOMPARE0 matches) and runs again; without an interrupt the core goes on
-    waiting, and says so again."""
+    to the next event (not past `timer_at`, where CCOMPARE0 matches) and runs again; without an interrupt the core goes
+    on waiting, and says so again."""
 
 
 class CoreState(ctypes.Structure):
@@ -108,9 +108,9 @@ class CoreState(ctypes.Structure):
         *(
             (name, ctypes.c_uint32)
             for name in (
-                "vecbase", "epc1", "epc2", "epc3", "eps2", "eps3", "excsave1", "excsave2", "excsave3", "depc", "exccause",
-                "excvaddr", "debugcause", "ccompare0", "ccount_offset", "ibreakenable", "ibreaka0", "dbreaka0", "dbreakc0",
-                "ddr", "icount", "icountlevel", "itlb", "dtlb",
+                "vecbase", "epc1", "epc2", "epc3", "eps2", "eps3", "excsave1", "excsave2", "excsave3", "depc",
+                "exccause", "excvaddr", "debugcause", "ccompare0", "ccount_offset", "ibreakenable", "ibreaka0",
+                "dbreaka0", "dbreakc0", "ddr", "icount", "icountlevel", "itlb", "dtlb",
             )
         ),
     )  # fmt: skip
