@@ -73,8 +73,8 @@ class Judge:
             player.memory.restore(self.base.snapshot())
             player.begin(case)
         found = case.start()
-        done = 0
-        for done in range(1, case.steps + 1):
+        steps = 0
+        while steps < case.steps:
             try:
                 ours = self._step_ours()
             except ResumeError:
@@ -83,18 +83,19 @@ class Judge:
                 self.guest.set_registers(changes)
                 for player in self.players.values():
                     player.resume()
+                steps += 1
                 continue
             except IncomparableError as end:
                 self.ends[str(end).split(" of ")[0]] += 1
-                done -= 1
                 break
             self.guest.step()
+            steps += 1
             found = self._registers()
             if any(registers != found for registers in ours.values()):
-                self._blame(case, done, found, ours)
+                self._blame(case, steps, found, ours)
                 break
-        self.steps += done
-        case.steps = done
+        self.steps += steps
+        case.steps = steps
         self._compare_memory(case)
         return found
 

@@ -120,6 +120,19 @@ class Player:
         if word & 0xF0FF == 0x3010 & 0xF0FF and word >> 16 == 0 and word >> 8 & 15 not in {2, 3}:
             raise IncomparableError("rfi")
 
+    def go_on(self) -> None:
+        """Execute one instruction, or leave the handler of an exception.
+
+        Raises:
+            IncomparableError: QEMU does something else there.
+        """
+        try:
+            self.check_comparable()
+        except ResumeError:
+            self.resume()
+        else:
+            self.step()
+
     def step(self) -> dict[str, int]:
         """Execute one instruction, and the entry of an interrupt that follows; the registers then."""
         state = self.core.state
