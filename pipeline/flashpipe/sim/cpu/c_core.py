@@ -10,7 +10,7 @@ from typing import Final
 from flashpipe.sim.cpu.contract import CoreState, Devices, Stop
 from flashpipe.sim.memory import FLASH_SIZE, FLASH_START, IRAM_SIZE, BusError, Memory
 
-_READ, _WRITE = 4, 5
+_READ, _WRITE = 16, 17
 """What core_run returns besides the stops: the devices are asked."""
 _STOPS: Final = {int(stop): stop for stop in Stop}
 _CODE_SIZE: Final = 12

@@ -46,8 +46,8 @@ def _place(field: str, size: int) -> int:
 _PC, _SAR, _INTERRUPT, _WAITING, _PAST_HOOK = (
     _place(field, 4) for field in ("pc", "sar", "interrupt", "waiting", "past_hook")
 )
-_CYCLES, _INSTRUCTIONS, _HORIZON, _TIMER_AT = (
-    _place(field, 8) for field in ("cycles", "instructions", "horizon", "timer_at")
+_CYCLES, _INSTRUCTIONS, _HORIZON, _TIMER_AT, _PAUSE = (
+    _place(field, 8) for field in ("cycles", "instructions", "horizon", "timer_at", "pause")
 )
 """Places of the fields in views of the state as words and as pairs of them: faster than attributes of a structure."""
 _REGISTERS: Final = struct.Struct("<16I")
@@ -133,6 +133,8 @@ class Execution:
             longs[_TIMER_AT] += 1 << 32
         if now >= longs[_HORIZON]:
             return Stop.HORIZON
+        if now >= longs[_PAUSE]:
+            return Stop.PAUSE
         waiting = words[_WAITING]
         if words[_PAST_HOOK] and not waiting:
             words[_PAST_HOOK], self.past = 0, words[_PC]
@@ -143,7 +145,7 @@ class Execution:
         if waiting:
             return Stop.WAITI
         limit = self.limit
-        limit[1] = min(longs[_HORIZON], longs[_TIMER_AT])
+        limit[1] = min(longs[_HORIZON], longs[_TIMER_AT], longs[_PAUSE])
         limit[0] = limit[1] - MARGIN
         return None
 

@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import marshal
 import sys
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Final
@@ -116,6 +117,7 @@ def open_translations() -> Translations:
     return _open[path]
 
 
+@cache
 def version() -> str:
     """What makes a translation useless: another Python, or another translator."""
     key = hashlib.sha256(importlib.util.MAGIC_NUMBER)
