@@ -2,7 +2,7 @@
 
 The library's name holds everything that went into it: the source, the command, the machine and its ABI. Several
 processes may do this at once: each compiles in a folder of its own, and the last rename wins. What went wrong is kept
-beside it, so that it is tried and told once, not at each start.
+beside it, so that it is tried and told once a day, not at each start.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ FOLDER: Final = "cores"
 SOURCE: Final = Path(__file__).with_name("core.c")
 _LONGEST_S: Final = 120
 """Compiling takes about a second; a compiler that hangs must not hang us."""
+_RETRY_S: Final = 24 * 3600
+"""After this long a compiler may have been mended."""
 _APPLE_SHIMS: Final = Path("/usr/bin")
 """Where macOS keeps programs named like compilers that open a dialog if the developer tools are missing."""
 
@@ -107,8 +110,8 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
     source = SOURCE.read_bytes()
     name = library_name(compiler, source)
     failure = folder / f"{name}.failed"
-    if failure.exists() and not again:
-        raise NoLibraryError(failure.read_text("utf-8", "replace"), told=True)
+    if not again and (reason := _recall(failure)):
+        raise NoLibraryError(reason, told=True)
     library = folder / f"{name}{'.dll' if sys.platform == 'win32' else '.so'}"
     try:
         if not library.exists():
@@ -150,6 +153,16 @@ def _compile(compiler: Compiler, source: bytes, library: Path) -> None:
     except (OSError, RecordError, subprocess.TimeoutExpired) as error:
         if not library.exists():  # Windows cannot replace one that another process has loaded meanwhile
             raise NoLibraryError(f"the core cannot be compiled: {error}") from error
+
+
+def _recall(failure: Path) -> str:
+    """Why it failed lately; empty if it did not."""
+    try:
+        if time.time() - failure.stat().st_mtime < _RETRY_S:
+            return failure.read_text("utf-8", "replace")
+    except OSError:
+        pass
+    return ""
 
 
 def _remember(failure: Path, reason: str) -> None:
