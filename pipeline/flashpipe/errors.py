@@ -134,6 +134,13 @@ class NotNamedError(UsageError):
     remedy = "name the task: a default must never write to a board"
 
 
+class NoCompiledCoreError(UsageError):
+    """The virtual board's compiled core was asked for where it cannot be compiled or loaded."""
+
+    code = "no-compiled-core"
+    remedy = "install a C compiler, or leave out FLASHPIPE_CORE=c: the core in Python is slower, and does the same"
+
+
 # --- profiles --------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,189 @@
+"""Compiles `core.c` on first use, with whatever C compiler the machine has, into the user's cache.
+
+The library's name holds everything that went into it: the source, the command, the machine and its ABI. Several
+processes may do this at once: each compiles in a folder of its own, and the last rename wins. What went wrong is kept
+beside it, so that it is tried and told once a day, not at each start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Final
+
+from flashpipe.errors import RecordError
+from flashpipe.files import write_atomic
+from flashpipe.sim.cpu.c_core import Library
+from flashpipe.sim.cpu.private_folder import code_folder, is_ours_alone
+
+FOLDER: Final = "cores"
+SOURCE: Final = Path(__file__).with_name("core.c")
+_SUFFIX: Final = ".dll" if sys.platform == "win32" else ".so"
+_LONGEST_S: Final = 120
+"""Compiling takes about a second; a compiler that hangs must not hang us."""
+_RETRY_S: Final = 24 * 3600
+"""After this long a compiler may have been mended."""
+_APPLE_SHIMS: Final = Path("/usr/bin")
+"""Where macOS keeps programs named like compilers that open a dialog if the developer tools are missing."""
+
+
+class NoLibraryError(Exception):
+    """There is no compiled core here; the text says why."""
+
+    def __init__(self, reason: str, *, told: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.told = told
+        """Whether there is nothing to tell, or it was told in an earlier run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C compiler of this machine."""
+
+    path: str
+    microsoft: bool = False
+    """Whether it takes cl's options."""
+
+    def command(self, source: Path, library: Path) -> list[str]:
+        """What compiles `source` into the shared library `library`."""
+        if self.microsoft:
+            return [self.path, "/nologo", "/O2", "/LD", str(source), f"/Fe:{library}"]
+        position_independent = [] if sys.platform == "win32" else ["-fPIC"]
+        return [self.path, "-O2", "-shared", *position_independent, "-o", str(library), str(source)]
+
+
+def compilers() -> Iterator[Compiler]:
+    """The C compilers on the path, the one to take first."""
+    for name in ("cc", "clang", "gcc"):
+        if (path := shutil.which(name)) is not None:
+            yield Compiler(path)
+    if sys.platform == "win32" and (path := shutil.which("cl")) is not None:
+        yield Compiler(path, microsoft=True)
+
+
+def find_compiler() -> Compiler | None:
+    """The compiler that would be started, if there is one."""
+    return next((compiler for compiler in compilers() if not _opens_a_dialog(Path(compiler.path))), None)
+
+
+def _opens_a_dialog(compiler: Path) -> bool:
+    """Whether a compiler of macOS is only a stand-in that offers to install the real one."""
+    if sys.platform != "darwin" or compiler.parent != _APPLE_SHIMS:
+        return False
+    import subprocess  # noqa: PLC0415  as in _compile
+
+    try:
+        asked = subprocess.run(
+            [_APPLE_SHIMS / "xcode-select", "-p"], stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=_LONGEST_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return asked.returncode != 0
+
+
+def library_name(compiler: Compiler, source: bytes) -> str:
+    """The name of the library that this compiler makes of `source`, without suffix."""
+    machine = os.uname().machine if os.name == "posix" else ""
+    key = hashlib.sha256(source)
+    for part in (*compiler.command(Path("core.c"), Path("core")), EXTENSION_SUFFIXES[0], machine, str(sys.maxsize)):
+        key.update(b"\0" + part.encode("utf-8", "surrogateescape"))
+    return f"lx106-{key.hexdigest()[:32]}"
+
+
+def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
+    """The compiled core, compiled if need be, which `say` is told; `again`: try even what failed in an earlier run.
+
+    Raises:
+        NoLibraryError: there is no compiler, no folder for the result, or the system refuses to compile or load it.
+    """
+    none = NoLibraryError("this machine has no C compiler (cc, clang, gcc or cl)", told=True)
+    candidates = list(compilers())
+    if not candidates:
+        raise none
+    folder = code_folder(FOLDER)
+    if folder is None:
+        raise NoLibraryError(f"the folder {FOLDER} of the cache is not ours alone, or cannot be made")
+    source = SOURCE.read_bytes()
+    for compiler in candidates:
+        library = folder / (library_name(compiler, source) + _SUFFIX)
+        if library.exists():
+            return _load(library)
+    usable = find_compiler()
+    if usable is None:
+        raise none
+    return _make(usable, source, folder / (library_name(usable, source) + _SUFFIX), say, again=again)
+
+
+def _make(compiler: Compiler, source: bytes, library: Path, say: Callable[[str], None], *, again: bool) -> Library:
+    """Compile and load, or remember why that does not go."""
+    failure = library.with_suffix(".failed")
+    if not again and (reason := _recall(failure)):
+        raise NoLibraryError(reason, told=True)
+    say(f"compiling the core with {compiler.path}, once")
+    try:
+        _compile(compiler, source, library)
+        loaded = _load(library)
+    except NoLibraryError as error:
+        _remember(failure, error.reason)
+        raise
+    failure.unlink(missing_ok=True)
+    return loaded
+
+
+def _load(library: Path) -> Library:
+    if not is_ours_alone(library):
+        raise NoLibraryError(f"{library} can be written by others")
+    try:
+        return Library(library)
+    except OSError as error:
+        library.unlink(missing_ok=True)  # a damaged one is compiled anew next time
+        raise NoLibraryError(f"the compiled core cannot be loaded: {error}") from error
+
+
+def _compile(compiler: Compiler, source: bytes, library: Path) -> None:
+    """Compile in a folder of our own, then put the result in its place in one step."""
+    import subprocess  # noqa: PLC0415  hardly ever needed, and as slow to load as all the rest here
+
+    try:
+        with tempfile.TemporaryDirectory(dir=library.parent, prefix=".compiling-") as folder:
+            text, made = Path(folder) / SOURCE.name, Path(folder) / library.name
+            text.write_bytes(source)
+            done = subprocess.run(
+                compiler.command(text, made), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=_LONGEST_S,
+                env={**os.environ, "LC_ALL": "C"},
+            )  # fmt: skip
+            if done.returncode != 0 or not made.is_file():
+                lines = done.stdout.strip().splitlines() or [f"exit status {done.returncode}"]
+                raise NoLibraryError(f"{compiler.path} cannot compile the core: {lines[0]}")
+            write_atomic(library, made.read_bytes(), mode=0o700)
+    except (OSError, RecordError, subprocess.TimeoutExpired) as error:
+        if not library.exists():  # Windows cannot replace one that another process has loaded meanwhile
+            raise NoLibraryError(f"the core cannot be compiled: {error}") from error
+
+
+def _recall(failure: Path) -> str:
+    """Why it failed lately; empty if it did not."""
+    try:
+        if time.time() - failure.stat().st_mtime < _RETRY_S:
+            return failure.read_text("utf-8", "replace")
+    except OSError:
+        pass
+    return ""
+
+
+def _remember(failure: Path, reason: str) -> None:
+    try:
+        write_atomic(failure, reason.encode())
+    except RecordError:
+        return  # told again next time
