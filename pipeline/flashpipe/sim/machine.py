@@ -50,6 +50,11 @@ class MachineOptions:
     """From a ROM that has stopped to the watchdog's reset."""
     mode_b: int = 6
     """Second number of `boot mode:(a,b)`."""
+    modes: frozenset[int] = frozenset(range(4))
+    """Header modes that part and wiring can do: 0 qio, 1 qout, 2 dio, 3 dout."""
+    bad_mode: str = "ets_main"
+    """What another one gives: `ets_main` (the ROM sees no image), `csum` (16 bytes are right, the rest is 0) or
+    `exception` (the ROM loads, and what the cache shows is 0): facts esp8266 §2.4, which depends on the wiring."""
 
 
 @dataclass(slots=True)
@@ -105,6 +110,8 @@ class Machine:
         self.asleep = False
         self.outputs: list[Output] = []
         self._window = 0
+        self._blind = False
+        """Whether the cache reads nothing, because of the header's mode."""
         self._pending: Callable[[], None] | None = None
         requests = Requests(
             sent=self._sent, remap=self._remap, flash_changed=self._flash_changed,
@@ -134,7 +141,11 @@ class Machine:
     @property
     def now_s(self) -> float:
         """Board time in seconds."""
-        return self.origin_s + self.state.cycles / CYCLES_PER_S
+        return self.seconds(self.state.cycles)
+
+    def seconds(self, cycle: int) -> float:
+        """Board time of a cycle."""
+        return self.origin_s + cycle / CYCLES_PER_S
 
     def cycle_at(self, seconds: float) -> int:
         """The cycle of a board time."""
@@ -154,13 +165,13 @@ class Machine:
 
     # --- reset -------------------------------------------------------------------------------------------------------
 
-    def power_on(self, strap: Strap, now_s: float) -> None:
-        """The supply comes up."""
+    def power_on(self, strap: Strap, now_s: float, cause: int = RESET_POWER_ON) -> None:
+        """The supply comes up; `cause` is what the ROM is to say."""
         self._begin_at(now_s)
         self.memory.dram[:] = bytes(len(self.memory.dram))
         self.memory.iram[:] = bytes(len(self.memory.iram))
         self.devices.lose_power()
-        self._boot(strap, RESET_POWER_ON)
+        self._boot(strap, cause)
 
     def reset(self, strap: Strap, now_s: float, cause: int = RESET_EXTERNAL) -> None:
         """EN was low, or somebody else says that the chip was reset."""
@@ -222,13 +233,14 @@ class Machine:
         self.devices.rtc.reason = cause
         self.devices.gpio.boot_mode = strap.boot_mode
         self._window = 0
+        self._blind = self._mode_fails and self.options.bad_mode == "exception"
         self._load_window()
         state.cycles += round(self.options.rom_s * CYCLES_PER_S)
         self._say(romlog.banner(strap, cause, self.options.mode_b))
         if not strap.flash_boot:
             self.guest.hang()
             return
-        walk = image.walk(self.nor.read)
+        walk = image.walk(self._read_as_rom)
         self._say(romlog.loading(walk))
         self.devices.uarts[0].settle()
         if not walk.good or not self._load(walk):
@@ -246,6 +258,17 @@ class Machine:
         for byte in text:
             put(self.guest, self.devices.uarts[0], byte)
 
+    @property
+    def _mode_fails(self) -> bool:
+        return image.Header.parse(self.nor.read(0, image.HEADER.size)).mode not in self.options.modes
+
+    def _read_as_rom(self, address: int, length: int) -> bytes:
+        """Flash as the ROM sees it in the header's mode; its first 16 bytes are read before that is set."""
+        if not self._mode_fails or self.options.bad_mode == "exception":
+            return self.nor.read(address, length)
+        first = self.nor.read(0, image.READ_UNIT) if self.options.bad_mode == "csum" else b""
+        return (first + bytes(length))[address:][:length].ljust(length, b"\0")
+
     def _load(self, walk: image.Walk) -> bool:
         """Copy the segments to RAM; False where one goes nowhere, which the real ROM does not survive either."""
         at = image.HEADER.size
@@ -253,7 +276,8 @@ class Machine:
             at += image.SEGMENT.size
             try:
                 if load.length:
-                    self.guest.write(load.address, self.devices.flash.fetch(at, load.length))
+                    self.devices.flash.fetch(at, load.length)  # for its time
+                    self.guest.write(load.address, self._read_as_rom(at, load.length))
             except (BusError, StoreError):
                 return False
             at += load.length
@@ -267,7 +291,7 @@ class Machine:
         A machine that finds something missing stops: `stopped` tells what, and it says so on its line.
         """
         try:
-            while self.state.cycles < until and not self.stopped:
+            while (self.state.cycles < until or self._pending is not None) and not self.stopped:
                 self._turn(until)
         except NotThereError as error:
             self._stop(str(error))
@@ -302,6 +326,11 @@ class Machine:
             self.devices.uarts[0].send(byte)
         self.state.cycles = self.devices.uarts[0].silent_at()
 
+    def let_pass(self, now_s: float) -> None:
+        """Let the time of a machine that waits for input go on to `now_s`; nothing is due before."""
+        if self.idle:
+            self.state.cycles = max(self.state.cycles, self.cycle_at(now_s))
+
     # --- line --------------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, baud: int) -> None:
@@ -328,17 +357,27 @@ class Machine:
 
     # --- flash window ------------------------------------------------------------------------------------------------
 
+    @property
+    def window(self) -> tuple[int, bool]:
+        """First flash address of the window, and whether it reads nothing; for snapshots."""
+        return self._window, self._blind
+
+    @window.setter
+    def window(self, value: tuple[int, bool]) -> None:
+        self._window, self._blind = value
+        self.devices.flash.origin_s = self.origin_s
+
     def _remap(self, address: int) -> None:
         self._window = address
         self._load_window()
 
     def _load_window(self) -> None:
-        self.memory.flash[:] = self.nor.read(self._window, FLASH_SIZE)
+        self.memory.flash[:] = bytes(FLASH_SIZE) if self._blind else self.nor.read(self._window, FLASH_SIZE)
         self.core.flash_changed(0, FLASH_SIZE)
 
     def _flash_changed(self, address: int, length: int) -> None:
         """Show a change of the flash in the window, wherever it appears there."""
-        if length >= FLASH_SIZE or self.nor.size < FLASH_SIZE:
+        if length >= FLASH_SIZE or self.nor.size < FLASH_SIZE or self._blind:
             self._load_window()
             return
         start = (address - self._window) % self.nor.size

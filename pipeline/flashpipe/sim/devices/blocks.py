@@ -74,33 +74,3 @@ class UserSpi(Device):
         if value and self.words.get(self._USER, 0) & self._MISO:
             for address in self._DATA:
                 self.words[address] = _ONES
-
-
-class AnalogRegisters:
-    """The registers behind the chip's internal I2C bus, by block and register number."""
-
-    PLL_BLOCK: Final = 103
-    """0x67, host 4: registers 1 and 2 set the PLL for the crystal (cores/esp8266/hwdt_app_entry.cpp of the Arduino
-    core: 103, 4, 1, 0x88 and 103, 4, 2, 0x91 for 26 MHz)."""
-    CALIBRATED: Final = (0x62, 7)
-    """Its highest bit tells the PHY that the PLL's calibration has ended; else it says `pll_cal exceeds 2ms!!!`."""
-
-    def __init__(self) -> None:
-        self.values: dict[tuple[int, int], int] = {}
-
-    def read(self, block: int, register: int) -> int:
-        """The byte that was written, else 0; one bit is always set."""
-        value = self.values.get((block & 0xFF, register & 0x3F), 0)
-        return value | 0x80 if (block, register) == self.CALIBRATED else value
-
-    def write(self, block: int, register: int, value: int) -> None:
-        """Store a byte."""
-        self.values[block & 0xFF, register & 0x3F] = value & 0xFF
-
-    def snapshot(self) -> list[list[int]]:
-        """All that were written."""
-        return [[*key, value] for key, value in self.values.items()]
-
-    def restore(self, saved: list[list[int]]) -> None:
-        """Put back what `snapshot` gave."""
-        self.values = {(block, register): value for block, register, value in saved}

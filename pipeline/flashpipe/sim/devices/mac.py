@@ -34,8 +34,11 @@ IDLE_AFTER: Final = 160_000
 """Cycles without input, output or flash access after which a program that keeps asking for the time is idle: 2 ms."""
 IDLE_GAP: Final = 1600
 """It asks this often, at least."""
+IDLE_ASKS: Final = 16
+"""Questions between two skips: most loops see no time passing between two of theirs, as on a real chip. MicroPython's
+looks after the SDK's tasks only where none has passed."""
 IDLE_SHARE: Final = 64
-"""Each question may pass this part of the time since something last happened."""
+"""A skip may pass this part of the time since something last happened."""
 
 
 class Mac(Device):
@@ -44,7 +47,7 @@ class Mac(Device):
     name = "mac"
     pages: ClassVar[tuple[range, ...]] = (range(BASE, BASE + 0x2000),)
     kept: ClassVar[tuple[range, ...]] = (range(BASE, BASE + 0x2000),)
-    saved: ClassVar[tuple[str, ...]] = ("events", "noise", "asked_at", "active_at", "time_origin")
+    saved: ClassVar[tuple[str, ...]] = ("events", "noise", "asked_at", "asks", "active_at", "time_origin")
 
     def __init__(self, wiring: Wiring, seed: int) -> None:
         super().__init__(wiring)
@@ -52,7 +55,7 @@ class Mac(Device):
         self.events = 0
         self.noise = seed & WORD_MASK or 1
         self.time_origin = 0
-        self.asked_at = 0
+        self.asked_at = self.asks = 0
         self.active_at = 0
         """Cycle of the last input, output or flash access."""
         self.readers = {
@@ -95,7 +98,9 @@ class Mac(Device):
         """
         now = self.state.cycles
         quiet = now - self.active_at
-        if quiet > IDLE_AFTER and now - self.asked_at < IDLE_GAP:
+        self.asks = self.asks + 1 if quiet > IDLE_AFTER and now - self.asked_at < IDLE_GAP else 0
+        if self.asks >= IDLE_ASKS:
+            self.asks = 0
             skipped = min(now + quiet // IDLE_SHARE, self.agenda.next(), self.state.timer_at)
             self.state.cycles = max(now, skipped)
         self.asked_at = self.state.cycles

@@ -9,9 +9,9 @@ from typing import Final
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Efuses
 from flashpipe.sim.cpu.contract import CoreState
-from flashpipe.sim.devices.adc import Adc
+from flashpipe.sim.devices.adc import Adc, AnalogRegisters
 from flashpipe.sim.devices.agenda import Agenda
-from flashpipe.sim.devices.blocks import AnalogRegisters, I2s, Radio, SdioSlave, UserSpi
+from flashpipe.sim.devices.blocks import I2s, Radio, SdioSlave, UserSpi
 from flashpipe.sim.devices.clocks import Clocks
 from flashpipe.sim.devices.device import LONGEST_SKIP, Bus, Device, Wiring
 from flashpipe.sim.devices.dport import Dport
@@ -23,9 +23,6 @@ from flashpipe.sim.devices.rtc import Rtc
 from flashpipe.sim.devices.timers import Timers
 from flashpipe.sim.devices.uart import UART0, UART1, Uart0, Uart1
 from flashpipe.sim.devices.watchdog import Watchdog
-
-_NO_PLL: Final = 8
-"""What register 1 of the PLL's block holds for a 40 MHz crystal (cores/esp8266/mmu_iram.cpp of the Arduino core)."""
 
 
 def _ignore(*_what: object) -> None:
@@ -68,34 +65,30 @@ class Peripherals:
         self.agenda = Agenda(state)
         self.interrupts = Interrupts(state)
         self.clocks = Clocks(parts.crystal_mhz)
-        self.analog = AnalogRegisters()
+        self.analog = AnalogRegisters(self._set_pll)
         self.rand_state = 1
         """Of the ROM's `rand`."""
         wiring = Wiring(state, self.agenda, self.interrupts)
         requests = parts.requests
         self.dport = Dport(wiring, parts.efuses, lambda address: requests.remap(address))
         self.uarts = (
-            Uart0(wiring, self.clocks, UART0, lambda at, baud, byte: self._send(requests, 0, at, baud, byte)),
-            Uart1(wiring, self.clocks, UART1, lambda at, baud, byte: self._send(requests, 1, at, baud, byte)),
+            Uart0(wiring, self.clocks, UART0, lambda at, baud, byte: requests.sent(0, at, baud, byte)),
+            Uart1(wiring, self.clocks, UART1, lambda at, baud, byte: requests.sent(1, at, baud, byte)),
         )
         self.timers = Timers(wiring, lambda: self.dport.edges, lambda: self.dport.timer_is_nmi)
         self.watchdog = Watchdog(wiring, lambda: requests.watchdog())
         self.flash = Flash(wiring, nor, lambda address, length: requests.flash_changed(address, length))
         self.gpio = Gpio(wiring)
         self.rtc = Rtc(wiring, lambda: requests.restart(), lambda until: requests.sleep(until))
-        self.adc = Adc(wiring, parts.adc)
+        self.adc = Adc(wiring, self.analog, parts.adc)
         self.mac = Mac(wiring, parts.seed)
-        self.flash.active = self.note_activity
+        self.flash.active = self.uarts[0].active = self.uarts[1].active = self.note_activity
         self.dport.uart_sources = lambda: bool(self.uarts[0].pending()) | bool(self.uarts[1].pending()) << 2
         self.all: tuple[Device, ...] = (
             self.dport, *self.uarts, self.timers, self.watchdog, self.flash, self.gpio, self.rtc, self.adc, self.mac,
             PinFunctions(wiring), Radio(wiring), SdioSlave(wiring), I2s(wiring), UserSpi(wiring),
         )  # fmt: skip
         bus.connect(wiring, self.all)
-
-    def _send(self, requests: Requests, number: int, at: int, baud: int, byte: int) -> None:  # noqa: PLR0917
-        self.note_activity()
-        requests.sent(number, at, baud, byte)
 
     def note_activity(self) -> None:
         """Something happens that others can see: the program is not idle."""
@@ -116,13 +109,9 @@ class Peripherals:
         now = self.state.cycles
         self.state.cycles = max(now + 1, min(self.agenda.next(), now + LONGEST_SKIP))
 
-    def write_analog(self, block: int, register: int, value: int) -> None:
-        """Set an analog register; one of them is the PLL's."""
-        self.analog.write(block, register, value)
-        if (block, register) == (AnalogRegisters.PLL_BLOCK, 1):
-            for uart in self.uarts:
-                uart.settle()
-            self.clocks.locked = value != _NO_PLL
+    def _set_pll(self, locked: bool) -> None:  # noqa: FBT001  the form of a listener
+        self.settle()
+        self.clocks.locked = locked
 
     # --- resets ------------------------------------------------------------------------------------------------------
 
@@ -130,8 +119,7 @@ class Peripherals:
         """A reset of the chip; `pll` where it forgets its setting too. The RTC's memory stays."""
         self.interrupts.reset()
         if pll:
-            self.analog.values.clear()
-            self.clocks.locked = False
+            self.analog.reset()
         for device in self.all:
             device.reset()
 

@@ -59,6 +59,8 @@ class Uart(Device):
         super().__init__(wiring)
         self._clocks = clocks
         self._sink = sink
+        self.active: Callable[[], None] = lambda: None
+        """Told that the program sends."""
         self.source = f"uart{int(base != UART0)}"
         self._arrival = self.agenda.event(self._arrive)
         self._timeout = self.agenda.event(self._time_out)
@@ -178,6 +180,7 @@ class Uart(Device):
         """Put a byte into the transmit FIFO; a full one loses it."""
         if self.waiting_to_leave() >= FIFO:
             return
+        self.active()
         if self.conf0 & _LOOPBACK:
             self.receive(bytes((value & 0xFF,)), self.baud)
         self.outgoing.append([value & 0xFF, self.baud, self.byte_cycles])

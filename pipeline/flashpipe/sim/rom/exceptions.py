@@ -136,6 +136,7 @@ def unhandled(guest: Guest) -> None:
     guest.hang()
 
 
+@rom_raw("_NMIExceptionVector", 0x40000020)
 @rom_raw("_KernelExceptionVector", 0x40000030)
 def kernel_vector(guest: Guest) -> None:
     """The ROM breaks to a debugger for ever."""

@@ -10,7 +10,6 @@ from flashpipe.sim.rom.table import rom
 POINTER: Final = 0x3FFFC714
 """flashchip: points to the structure behind it."""
 CHIP: Final = 0x3FFFC718
-_SIZE, _BLOCK, _SECTOR = CHIP + 4, CHIP + 8, CHIP + 12
 FAILED: Final = 1
 _PROTECTED: Final = 0x1C
 
@@ -40,7 +39,7 @@ def write(guest: Guest, address: int, source: int, size: int) -> int:
     if address + size > _size(guest):
         return FAILED
     if size:
-        guest.devices.flash.program(address, guest.memory.read(source, size))
+        guest.devices.flash.program(address, guest.read(source, size))
     return 0
 
 
@@ -90,6 +89,34 @@ def erase_area(guest: Guest, start: int, length: int) -> int:
     for number in range(first, first + count):
         if erase_sector(guest, number):
             return FAILED
+    return 0
+
+
+@rom("SPI_read_data", 0x400042AC)
+def read_data(guest: Guest, chip: int, address: int, to: int, size: int) -> int:
+    """Read bytes of the part that a structure describes."""
+    if address + size > guest.memory.u32(chip + 4):
+        return FAILED
+    guest.write(to, guest.devices.flash.fetch(address, size) if size else b"")
+    return 0
+
+
+@rom("SPI_page_program", 0x40004174)
+def page_program(guest: Guest, chip: int, address: int, source: int, size: int) -> int:
+    """Program bytes that must lie in one page."""
+    page = guest.memory.u32(chip + 16) or 0x100
+    if size > page - address % page:
+        return FAILED
+    guest.devices.flash.program(address, guest.read(source, size))
+    return 0
+
+
+@rom("SPI_sector_erase", 0x400040C0)
+def sector_erase(guest: Guest, _chip: int, address: int) -> int:
+    """Erase the sector that begins at an address."""
+    if address & 0xFFF:
+        return FAILED
+    guest.devices.flash.erase_sector(address)
     return 0
 
 
@@ -147,6 +174,7 @@ def unlock(guest: Guest) -> int:
 
 
 @rom("Enable_QMode", 0x400044C0)
+@rom("Disable_QMode", 0x40004508)
 @rom("SPIReadModeCnfig", 0x400048EC)
 def read_mode(_guest: Guest, _mode: int) -> int:
     """How the lines are used changes nothing of what is read, where part and wiring can do it."""

@@ -59,7 +59,7 @@ def i2c_read_bits(guest: Guest, block: int, _host: int, register: int, high: int
 @rom("rom_i2c_writeReg", 0x400072D8, 40)
 def i2c_write(guest: Guest, block: int, _host: int, register: int, value: int) -> None:
     """Set an analog register."""
-    guest.devices.write_analog(block, register, value)
+    guest.devices.analog.write(block, register, value)
 
 
 @rom("rom_i2c_writeReg_Mask", 0x4000730C, 40)
@@ -69,7 +69,7 @@ def i2c_write_bits(  # noqa: PLR0917  the ROM's own arguments
     """Set bits of an analog register."""
     mask = (1 << (high - low & 7) + 1) - 1 << (low & 7)
     before = guest.devices.analog.read(block, register)
-    guest.devices.write_analog(block, register, before & ~mask | value << (low & 7) & mask)
+    guest.devices.analog.write(block, register, before & ~mask | value << (low & 7) & mask)
 
 
 @rom("rom_mhz2ieee", 0x400065A4)

@@ -22,7 +22,7 @@ BUFFER_LEFT: Final = 0x3FFFDD58
 """printf_buf_len (pvvx, ld/eagle.rom.addr.v6.ld)."""
 WRITE_CHAR: Final = 0x40001DA0
 UART_PUTC: Final = 0x40001DCC
-"""ets_uart_putc1 (tools/sdk/ld/eagle.rom.addr.v6.ld of the Arduino core)."""
+"""_putc1, or ets_uart_putc1 (pvvx, ld/eagle.rom.addr.v6.ld; tools/sdk/ld/eagle.rom.addr.v6.ld of the Arduino core)."""
 _PRINTING: Final = CONTINUATIONS + 4 * 6
 _SECOND: Final = CONTINUATIONS + 4 * 7
 _WRITTEN: Final = CONTINUATIONS + 4 * 8
@@ -34,7 +34,7 @@ _CONVERSION: Final = 64
 _CHARACTER_CYCLES: Final = 20
 
 
-@rom("ets_uart_putc1", UART_PUTC)
+@rom("_putc1", UART_PUTC)
 def uart_putc(guest: Guest, character: int) -> None:
     """Print on the UART; a line feed becomes CR LF, and a CR nothing."""
     byte = character & 0xFF
