@@ -12,7 +12,7 @@ import jsonschema
 
 @functools.lru_cache(maxsize=1)
 def validator() -> Any:
-    schema = json.loads((resources.files("pipeline") / "receipt_schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((resources.files("flashpipe.records") / "receipt_schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 

@@ -71,7 +71,7 @@ def test_the_same_command_again_says_why_it_skips(clone: Path, home: Path) -> No
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
     assert "-- flash:demo" in text
-    assert "holds the image" in text
+    assert "is already up to date" in text
     assert "bytes written" not in text
 
 

@@ -13,7 +13,8 @@ from flashpipe.board.session.session import Session
 from flashpipe.events import Event
 from flashpipe.firmware.image import Image
 from flashpipe.flash import FlashSettings
-from flashpipe.plan.make import FlashPlan, make_plan
+from flashpipe.plan.make import make_plan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 from flashpipe.sim import protocol_sim
 from flashpipe.sim.host_line import HostLine

@@ -16,8 +16,8 @@ BOOTING, CRASH, SESSION = (
     "pipeline/flashpipe/board/boot/crash.py",
     "pipeline/flashpipe/board/session/session.py",
 )
-T_VERDICT, T_BOOTLOG = "tests/board/test_verdict.py", "tests/board/test_bootlog.py"
-T_BOOTING = "tests/flasher/test_booting.py"
+T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
+T_BOOTING = "tests/flasher/test_boot_check.py"
 
 VERDICTS: Final = (
     Mutant(

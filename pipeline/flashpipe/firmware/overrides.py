@@ -60,7 +60,7 @@ class Overrides:
     def final(self, error: PipelineError) -> PipelineError:
         """A refusal after which nothing can be written; says so where the user allows its code."""
         if error.code in self.codes:
-            error.hint += f"; allow={error.code} cannot help here: the chip could start nothing"
+            error.add_hint(f"allow={error.code} cannot help here: the chip could start nothing")
         return error
 
 

@@ -1,123 +1,25 @@
-"""A plan: everything decided, nothing done. Which bytes shall stand where, what is kept, and what it will cost.
-
-A plan is pure data, made from a profile and images before any port is opened; it can be shown, compared and refused.
-"""
+"""From a profile and its images to a plan, with every refusal that needs no board."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from flashpipe.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError, SwappedSplitError
-from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
+from flashpipe.firmware.flash_map import Volatile, areas, volatile
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, check_layout, check_mode, with_settings
-from flashpipe.firmware.overrides import Override, Overrides
+from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.placement import place_lfs, place_spiffs
-from flashpipe.flash import BOOT_SECTOR, SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
-from flashpipe.plan.cost import joined, stream_s
-from flashpipe.values import dataclass
+from flashpipe.flash import SECTOR_SIZE, FlashSettings, decode_size, size_name
+from flashpipe.plan.model import KEPT_AREAS, FlashPlan, Segment
 
 AUTO_SIZE: Final = "16MB"
 """What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""
-
-KEPT_AREAS: Final = {
-    "spiffs": frozenset({"spiffs"}),
-    "lfs": frozenset({"lfs"}),
-    "wifi": frozenset({"system_params"}),
-    "rf": frozenset({"rf_cal", "phy_init"}),
-}
-"""Word of a profile's `keep` to the areas of the flash map it means."""
-
-CODE_AREAS: Final = frozenset({"boot", "irom"})
-"""Areas that hold nothing but what a segment puts there."""
-FIRMWARE_OWNS: Final = frozenset({"rf_cal", "phy_init", "system_params", "partition_table"})
-"""Areas of which the firmware rewrites the parts that lie inside segments (`flashmap.volatile`)."""
-
-Action = Literal["write", "skip", "erase", "keep", "volatile", "lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Bytes at a flash address, exactly as they shall stand in flash: header set, padded with FF to whole sectors."""
-
-    address: int
-    data: bytes = field(repr=False)
-    name: str
-    """The image they came from, for people."""
-    size: int
-    """Bytes of the image itself, before the padding."""
-    area: str = ""
-    """`lfs` or `spiffs`: placed by the firmware's layout, and the firmware's own once it has booted."""
-
-    @property
-    def region(self) -> Region:
-        """The sectors the segment owns."""
-        return Region(self.address, self.address + len(self.data))
-
-    @property
-    def md5(self) -> str:
-        """Digest of the padded bytes, hex: what the stub reports for the region."""
-        return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
-
-
-@dataclass(frozen=True)
-class FlashPlan:
-    """Segments to write and what is known about the rest of the flash."""
-
-    profile: str
-    chip: str
-    settings: FlashSettings
-    size_from_board: bool
-    """`flash.size: auto`: the plan is made again with the real size once the board is known."""
-    parts: Mapping[str, Image]
-    """LFS and SPIFFS images by area; their segments may be missing where the board has them already."""
-    images: Mapping[int, Image]
-    """Only where the size comes from the board: then the plan has to be made again."""
-    declared_size: str
-    """Flash size that the image's own header names, for people; empty where it names none."""
-    segments: tuple[Segment, ...]
-    firmware: Firmware
-    volatile: tuple[Volatile, ...]
-    """Parts of segments that the firmware changes once it runs: verified before the first boot, then left alone."""
-    areas: tuple[Area, ...]
-    erase_all: bool = False
-    overridden: tuple[Override, ...] = ()
-    """Refusals that the user overrode (`allow=`)."""
-    wish: str = ""
-    """Fingerprint of the plan that this one was fitted to a board from; empty where it is as it was made."""
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """sha256, hex, of all that decides what the flash shall hold; names and paths do not count.
-
-        What a plan is fitted to a board by does not count either: it is still the same wish.
-        """
-        if self.wish:
-            return self.wish
-        digest = hashlib.sha256(b"flashpipe plan 1")
-        for segment in self.segments:
-            digest.update(f"|{segment.address:#x}:{len(segment.data):#x}:".encode())
-            digest.update(hashlib.sha256(segment.data).digest())
-        for part in self.volatile:
-            digest.update(f"|volatile {part.region}".encode())
-        return digest.hexdigest()
-
-    @property
-    def size(self) -> int:
-        """Bytes of all segments."""
-        return sum(len(segment.data) for segment in self.segments)
-
-    def volatile_regions(self) -> list[Region]:
-        """The volatile parts that lie inside segments."""
-        return [part.region for part in self.volatile]
 
 
 def make_plan(
@@ -227,30 +129,6 @@ def with_real_size(plan: FlashPlan, real_size: int, allow: Overrides | None = No
     return replace(made, overridden=overridden)
 
 
-def fitted(plan: FlashPlan, parts: Iterable[tuple[int, bytes, str]]) -> FlashPlan:
-    """The plan with some bytes replaced or added: address, whole sectors, and what they are, for people.
-
-    It remains the same wish: its fingerprint does not change.
-    """
-    segments = list(plan.segments)
-    for address, data, name in parts:
-        region = Region(address, address + len(data))
-        segments = [_patched(segment, address, data) for segment in segments]
-        for hole in region.without([segment.region for segment in segments]):
-            piece = data[hole.start - address : hole.end - address]
-            segments.append(Segment(hole.start, piece, name, len(piece)))
-    return replace(plan, segments=tuple(sorted(segments, key=lambda item: item.address)), wish=plan.fingerprint)
-
-
-def _patched(segment: Segment, address: int, data: bytes) -> Segment:
-    part = segment.region.common(Region(address, address + len(data)))
-    if part.size <= 0:
-        return segment
-    at = part.start - segment.address
-    new = segment.data[:at] + data[part.start - address : part.end - address] + segment.data[at + part.size :]
-    return replace(segment, data=new)
-
-
 def _declared_size(image: Image | None) -> str:
     code = image.data[3] >> 4 if image is not None and len(image.data) > 3 else -1  # noqa: PLR2004  header byte 3
     return decode_size(code) or ""
@@ -290,12 +168,6 @@ def _placed(parts: Mapping[str, Image], firmware: Firmware, flash_size: int, all
         yield Segment(address, data, image.name, len(image.data), area)
 
 
-def without_placed(plan: FlashPlan, areas: Collection[str]) -> FlashPlan:
-    """The plan without LFS or SPIFFS images that the board was given before; it remains the same wish."""
-    kept = tuple(segment for segment in plan.segments if segment.area not in areas or not segment.area)
-    return replace(plan, segments=kept, wish=plan.fingerprint) if len(kept) < len(plan.segments) else plan
-
-
 def _check_regions(segments: Sequence[Segment], settings: FlashSettings) -> None:
     # Disjoint images may still share a sector: erasing for one would wipe the other.
     for left, right in pairwise(segments):
@@ -311,97 +183,3 @@ def _check_regions(segments: Sequence[Segment], settings: FlashSettings) -> None
                 f" past the {settings.size} of profile flash",
                 "choose a smaller image, or the profile of the board's real size",
             )
-
-
-# --- what it will cost, and the table ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """One line of the plan's table."""
-
-    region: Region
-    action: Action
-    what: str
-    wire_bytes: int = 0
-    seconds: float = 0.0
-
-
-def estimate(data: bytes, baud: int, address: int = 0) -> tuple[int, float]:
-    """Bytes on the wire and seconds to write `data` to dirty sectors at `address`, as `cost` has it."""
-    wire = min(len(zlib.compress(data, 6)), len(data))
-    return wire, stream_s(Region(address, address + len(data)), wire, baud)
-
-
-def rows(
-    plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, *, settled: bool = False
-) -> list[PlanRow]:
-    """The table of the whole flash, in address order, without gaps or overlaps.
-
-    Args:
-        plan: what shall be done.
-        baud: rate of the write phase.
-        differing: sectors that differ on the board, None where no board was asked: then everything is written.
-        settled: the board's journal says that the volatile parts were verified before and belong to the firmware.
-    """
-    dirty = _to_write(plan, differing, baud, settled=settled)
-    unstable = plan.volatile_regions() if settled else []
-    table: list[PlanRow] = []
-    for segment in plan.segments:
-        written = _clip(dirty, segment.region)
-        for region in written:
-            wire, seconds = estimate(_cut(segment, region), baud, region.start)
-            table.append(PlanRow(region, "write", segment.name, wire, seconds))
-        moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(written)]
-        table += [PlanRow(region, "volatile", _owner(plan, region)) for region in moving]
-        table += [PlanRow(region, "skip", segment.name) for region in segment.region.without(written + moving)]
-    table += _rest(plan, "erase" if plan.erase_all and dirty else "keep")
-    return sorted(table, key=lambda row: row.region)
-
-
-def _to_write(plan: FlashPlan, differing: Sequence[Region] | None, baud: int, *, settled: bool) -> list[Region]:
-    """The sectors a run writes: what differs, in `streams`, and the boot sector as its guard (`board.writer.write`)."""
-    everything = [segment.region for segment in plan.segments]
-    if differing is None or (differing and plan.erase_all):
-        return everything
-    guard = [BOOT_SECTOR] if any(segment.address == 0 for segment in plan.segments) else []
-    return merge(
-        [*streams(plan, differing, plan.volatile_regions() if settled else [], baud), *guard] if differing else []
-    )
-
-
-def streams(plan: FlashPlan, dirty: Sequence[Region], left: Sequence[Region], baud: int) -> list[Region]:
-    """The dirty sectors as they are sent: some with clean ones between them, none with what is `left` alone."""
-    left = [region.sectors() for region in left]
-    room = [part for segment in plan.segments for part in segment.region.without([BOOT_SECTOR, *left])]
-
-    def content(region: Region) -> bytes:
-        return next(_cut(segment, region) for segment in plan.segments if segment.region.contains(region))
-
-    return joined([part for region in dirty for part in region.sectors().without([BOOT_SECTOR])], room, content, baud)
-
-
-def _cut(segment: Segment, region: Region) -> bytes:
-    return segment.data[region.start - segment.address : region.end - segment.address]
-
-
-def _owner(plan: FlashPlan, region: Region) -> str:
-    if HEADER_SIZE_BYTE.contains(region):
-        return "flash size in the image header"
-    return next((area.what for area in plan.areas if area.name in FIRMWARE_OWNS and area.region.contains(region)), "")
-
-
-def _rest(plan: FlashPlan, action: Action) -> list[PlanRow]:
-    """What lies outside the segments; where nothing is known to be of use, `not part of the plan`."""
-    table: list[PlanRow] = []
-    taken = [segment.region for segment in plan.segments]
-    for area in plan.areas:
-        if area.name not in CODE_AREAS:  # the end of a segment is the end of its code
-            table += [PlanRow(part, action, area.what) for part in area.region.without(merge(taken))]
-            taken.append(area.region)
-    whole = Region(0, plan.settings.capacity)
-    return table + [PlanRow(part, action, "not part of the plan") for part in whole.without(merge(taken))]
-
-
-def _clip(regions: Sequence[Region], within: Region) -> list[Region]:
-    return [part for region in regions if (part := region.common(within)).size > 0]

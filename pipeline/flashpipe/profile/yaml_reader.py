@@ -74,6 +74,16 @@ def _entry(node: Any, file: str, line: int) -> YamlEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """A checked value and the entry it was read from."""
+
+    value: object
+    entry: YamlEntry
+    base: Path
+    """Folder that relative paths in the value start from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One line of the report."""
 

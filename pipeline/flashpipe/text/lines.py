@@ -65,20 +65,24 @@ class ConsoleLines:
                 self._line(f"{self._head(event.port)}{event.text}")
 
     @property
-    def heard(self) -> bool:
+    def attended(self) -> bool:
         """Whether a person is there to be asked."""
         return somebody_reads(self._stream)
 
     def ask(self, text: str) -> bool:
         """Tell a person what to do; False where none is there."""
-        if not self.heard:
+        if not self.attended:
             return False
         with self._lock:
             self._line(text)
         return True
 
+    def confirmed(self) -> bool:
+        """Wait for a person's answer to the question that was just asked: whether it is yes."""
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
     def _head(self, port: str) -> str:
-        return f"{port}: " if self._prefix else ""
+        return f"{port}: " if self._prefix and port else ""
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()

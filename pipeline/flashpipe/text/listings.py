@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flashpipe.board.ports import choice as ports
-from flashpipe.profile.load import Profile, available_profiles
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.memory import PortMemory
+from flashpipe.profile.load import available_profiles
+from flashpipe.profile.model import Profile
 
 
 def profiles_text(project: Path) -> str:
@@ -25,13 +27,13 @@ def profiles_text(project: Path) -> str:
 
 def ports_text() -> str:
     """The serial ports with adapter, USB identity and the board last seen on each."""
-    found = ports.list_ports()
+    found = discovery.list_ports()
     if not found:
         return (
             "no serial port: plug the board in with a data cable (many cables only charge)\n"
             "next: flashpipe flash profile=demo   needs no board"
         )
-    memory = ports.PortMemory()
+    memory = PortMemory()
     lines = []
     for info in found:
         usb = f"{info.adapter()} {info.usb()}".strip()

@@ -303,7 +303,8 @@ class BootWatcher:
 
     def _finish(self, verdict: Verdict, now: float) -> Verdict:
         if verdict.kind == "alive" and garbage_bytes(bytes(self._stay.data)) >= NOISE:
-            verdict = replace(verdict, summary="the ROM started the firmware, which talks at an unknown baud rate")
+            summary = "the ROM started the firmware, which talks at an unknown baud rate"
+            verdict = replace(verdict, summary=summary, unknown_rate=True)
         return replace(verdict, log=self.log, seconds=round(now - self._start_s, 3), baud=self._text_baud)
 
     # --- the rate ----------------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from typing import Final
 
 from flashpipe.board.boot.patterns import ROM
 from flashpipe.board.ports.adapters import HostFacts
+from flashpipe.errors import WireDamage
 from flashpipe.values import dataclass
 
 INTO_LOADER: Final = "after a reset into download mode"
 INTO_APPLICATION: Final = "after a reset"
 UNTOUCHED: Final = "without a reset"
 KNOCKED: Final = "after a carriage return"
-"""Circumstances of a `Heard`."""
+"""Circumstances of `LineSounds`."""
 SHOWN: Final = 80
 """Letters shown of a line that a firmware printed."""
 _WORD: Final = re.compile(r"[A-Za-z0-9]{4,}")
@@ -38,7 +39,7 @@ class LineSounds:
 class Findings:
     """What was looked for on the port after the failure. None: not asked."""
 
-    heard: tuple[LineSounds, ...] = ()
+    sounds: tuple[LineSounds, ...] = ()
     loader_answers: bool | None = None
     """Whether the loader still answered at the rate of the failure, without a reset."""
     rom_answers: bool | None = None
@@ -93,6 +94,14 @@ class Evidence:
     """Readable part of what came before the failure: a firmware's own words."""
     garbage: int = 0
     """Bytes of it that were neither text nor frames."""
+    damage: WireDamage = WireDamage.NONE
+    """What the failure itself shows of the line."""
+    stub_silent: bool = False
+    """The flasher stub was sent and never greeted."""
+    flash_silent: bool = False
+    """The flash part gave no ID at all."""
+    unknown_rate: bool = False
+    """The boot check heard a firmware talk at a rate that it could not find."""
     garbled_rates: int = 0
     """Rates, other than the ROM's, at which garbage came during the boot check."""
     chip: str = ""
@@ -112,7 +121,7 @@ class Evidence:
     expect: str = ""
     journal: str = "unknown"
     virtual: bool = False
-    found: Findings = field(default_factory=Findings)
+    findings: Findings = field(default_factory=Findings)
     host: HostFacts = field(default_factory=lambda: HostFacts(""))
 
     # --- questions the rules ask -------------------------------------------------------------------------------------
@@ -121,9 +130,9 @@ class Evidence:
         """Reset cause and boot mode of each start of the ROM heard after the failure."""
         return [
             (int(start["cause"]), int(start["mode"]))
-            for heard in self.found.heard
-            if when in {"", heard.when}
-            for start in ROM.finditer(heard.text)
+            for sound in self.findings.sounds
+            if when in {"", sound.when}
+            for start in ROM.finditer(sound.text)
         ]
 
     def log_starts(self) -> list[tuple[int, int]]:
@@ -149,26 +158,26 @@ class Evidence:
 
     def words(self) -> str:
         """The last readable line of something that is no ROM: an application that talks."""
-        texts = [self.talk, *(heard.text for heard in self.found.heard)]
+        texts = [self.talk, *(sound.text for sound in self.findings.sounds)]
         lines = [line.strip() for text in texts for line in text.splitlines()]
         spoken = [line for line in lines if (_WORD.search(line) or line == ">") and not _is_rom(line)]
         return spoken[-1][:SHOWN] if spoken else ""
 
     def heard_nothing(self) -> bool:
         """Whether not one byte came after the failure."""
-        return not any(heard.count for heard in self.found.heard)
+        return not any(sound.count for sound in self.findings.sounds)
 
     def silent(self, when: str) -> bool:
         """Whether it was listened in these circumstances, and nothing came."""
-        counts = [heard.count for heard in self.found.heard if heard.when == when]
+        counts = [sound.count for sound in self.findings.sounds if sound.when == when]
         return bool(counts) and not sum(counts)
 
     def rom_line(self) -> str:
         """The ROM's own line that tells the boot mode, as it came: after a reset by us where there was one."""
-        after = [heard.text for heard in self.found.heard if heard.when == INTO_LOADER]
+        after = [sound.text for sound in self.findings.sounds if sound.when == INTO_LOADER]
         if lines := [*_rom_lines(*after)]:
             return lines[-1]
-        return next(_rom_lines(*(heard.text for heard in self.found.heard), self.log), "")
+        return next(_rom_lines(*(sound.text for sound in self.findings.sounds), self.log), "")
 
 
 def _rom_lines(*texts: str) -> Iterator[str]:

@@ -27,13 +27,13 @@ def _is(evidence: Evidence, *kinds: str) -> bool:
 
 
 def _quote(evidence: Evidence, pattern: str) -> list[str]:
-    found = re.search(rf"^.*(?:{pattern}).*$", evidence.log, re.MULTILINE)
-    return [f'its log says "{found[0].strip()}"'] if found else []
+    line = re.search(rf"^.*(?:{pattern}).*$", evidence.log, re.MULTILINE)
+    return [f'its log says "{line[0].strip()}"'] if line else []
 
 
 def _exception(evidence: Evidence) -> str:
-    found = EXCEPTION.search(evidence.log)
-    return found["number"] if found else ""
+    heading = EXCEPTION.search(evidence.log)
+    return heading["number"] if heading else ""
 
 
 # --- how the flash is read -------------------------------------------------------------------------------------------
@@ -126,8 +126,8 @@ def _power_lost(evidence: Evidence) -> Proof:
 
 
 def _unknown_rate(evidence: Evidence) -> Proof:
-    told = evidence.verdict == "unreadable" or "unknown baud rate" in evidence.message
-    if not _is(evidence, "alive", "unreadable") or not (told or evidence.garbled_rates >= RATES):
+    told = evidence.verdict == "unreadable" or evidence.unknown_rate or evidence.garbled_rates >= RATES
+    if not _is(evidence, "alive", "unreadable") or not told:
         return None
     return [f"what comes after the ROM's words is garbage at {max(1, evidence.garbled_rates)} of the usual rates"]
 

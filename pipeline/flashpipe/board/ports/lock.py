@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from flashpipe import files
+from flashpipe.board.ports.names import canonical
 from flashpipe.errors import PortBusyError, RecordError
 from flashpipe.values import dataclass
 
@@ -42,15 +43,6 @@ class PortOwner:
 
     def __str__(self) -> str:
         return f"pid {self.pid} ({self.program})" if self.program else f"pid {self.pid}"
-
-
-def canonical(port: str) -> str:
-    """One name for a port, whatever link leads to it; URLs stay as they are."""
-    if "://" in port:
-        return port
-    if re.fullmatch(r"(\\\\\.\\)?com\d+", port, re.IGNORECASE):
-        return port.upper().removeprefix("\\\\.\\")
-    return os.path.realpath(port)
 
 
 def lock_path(port: str) -> Path:

@@ -2,7 +2,7 @@
 
 A wrong rate is told by its bytes. Of boot logs read at the wrong one of the rates 9600 to 460800, more than half of the
 bytes are not printable, and no run of printable ones is longer than seven (computed by sampling the waveform, see
-tests/board/test_linetext.py); text has none, or a single one where a reset cut a byte.
+tests/board/session/test_text.py); text has none, or a single one where a reset cut a byte.
 """
 
 from __future__ import annotations
