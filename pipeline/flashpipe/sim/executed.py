@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from flashpipe.errors import BadValueError
-from flashpipe.sim.chip.chip import RESET_POWER_ON, Chip, Said, Strap
+from flashpipe.sim.chip.chip import RESET_POWER_ON, Chip, SpokenBytes, Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.devices.adc import FULL_SCALE
 from flashpipe.sim.machine import Machine, MachineOptions, Output
@@ -143,13 +143,13 @@ class Executed:
             return None if at is None else machine.seconds(max(at, machine.state.cycles))
         return machine.now_s + SLICE_S
 
-    def advance(self, now: float) -> list[Said]:
+    def advance(self, now: float) -> list[SpokenBytes]:
         """Everything due up to `now`, in order; flash changes happen here too."""
         machine = self.machine
         return [self._said(output) for output in machine.advance(machine.cycle_at(now) + 1)]
 
-    def _said(self, output: Output) -> Said:
-        return Said(self.machine.seconds(output.cycle), output.baud, bytes(output.data))
+    def _said(self, output: Output) -> SpokenBytes:
+        return SpokenBytes(self.machine.seconds(output.cycle), output.baud, bytes(output.data))
 
     def receive(self, data: bytes, baud: int, now: float) -> None:
         """Bytes from the host, sent at `baud`; at another rate than the program's they are noise.

@@ -385,4 +385,3 @@ class Machine:
             length = min(length, FLASH_SIZE - start)
             self.memory.flash[start : start + length] = self.nor.read(address, length)
             self.core.flash_changed(start, length)
-

@@ -63,13 +63,13 @@ def load(data: bytes, make_core: Callable[..., Core] = start_core) -> Machine:
     Raises:
         BadValueError: not what `save` gave, or of another version.
     """
+    if not data.startswith(MAGIC):
+        raise BadValueError("this is no snapshot of this version", "make it again with --snapshot")
     try:
-        if not data.startswith(MAGIC):
-            raise ValueError("no such header")
         content: dict[str, Any] = json.loads(zlib.decompress(data[len(MAGIC) :]))
         return _filled(content, make_core)
     except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise BadValueError(f"no snapshot of this version: {error}", "make it again with --snapshot") from error
+        raise BadValueError(f"a damaged snapshot: {error}", "make it again with --snapshot") from error
 
 
 def _filled(content: dict[str, Any], make_core: Callable[..., Core]) -> Machine:

@@ -1,8 +1,8 @@
 """The block at 0x60000D00: the bus to the analog registers, and the SAR converter.
 
-A word of the bus: bits 0 to 7 block, 8 to 15 register, 16 to 23 data, 24 write, 25 busy; one word for each of five hosts
-(seen in what esp-open-rtos's PHY library does instead of the ROM's functions). How a sample of the converter is packed:
-the SDK averages `top + (low - 21) * 279 / 256` of the inverted value over eight samples (pvvx,
+A word of the bus: bits 0 to 7 block, 8 to 15 register, 16 to 23 data, 24 write, 25 busy; one word for each of five
+hosts (seen in what esp-open-rtos's PHY library does instead of the ROM's functions). How a sample of the converter is
+packed: the SDK averages `top + (low - 21) * 279 / 256` of the inverted value over eight samples (pvvx,
 info/libs/phy/sar_read_fast.c); packing is that formula turned round.
 """
 

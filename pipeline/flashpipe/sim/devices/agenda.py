@@ -26,8 +26,7 @@ class Event:
     def schedule(self, cycle: int) -> None:
         """Make it due at `cycle`, in place of when it was due; a running core stops there."""
         self.at = cycle
-        if cycle < self._state.horizon:
-            self._state.horizon = cycle
+        self._state.horizon = min(self._state.horizon, cycle)
 
     def cancel(self) -> None:
         """Let it never happen."""

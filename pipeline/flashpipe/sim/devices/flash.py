@@ -139,6 +139,13 @@ class Flash(Device):
 
     def _command(self, value: int) -> None:
         """Start bits; all of them have cleared again when the register is next read."""
+        if value >> _USR & 1:
+            self._user_command()
+        else:
+            self._known_command(value)
+
+    def _known_command(self, value: int) -> None:
+        """What the controller knows by itself."""
         for bit, opcode in _PLAIN.items():
             if value >> bit & 1:
                 self._transact(opcode, 0, b"", 0)
@@ -159,8 +166,6 @@ class Flash(Device):
         for bit, opcode in ((_SE, 0x20), (_BE, 0xD8), (_CE, 0xC7)):
             if value >> bit & 1:
                 self._transact(opcode, address, b"", 0)
-        if value >> _USR & 1:
-            self._user_command()
 
     def _read_status(self) -> int:
         """Where a program asks a busy part it waits for it: let the time pass at once."""

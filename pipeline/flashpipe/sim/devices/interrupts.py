@@ -56,4 +56,4 @@ class Interrupts:
 
     def restore(self, saved: list[list[object]]) -> None:
         """Put back what `snapshot` gave; the core's register is restored with the core."""
-        self._held = {Line(number): set(names) for number, names in saved}  # type: ignore[call-overload]
+        self._held = {Line(number): set(names) for number, names in saved}  # type: ignore[arg-type,call-overload]

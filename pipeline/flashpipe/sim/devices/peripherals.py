@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Efuses
@@ -70,16 +69,16 @@ class Peripherals:
         """Of the ROM's `rand`."""
         wiring = Wiring(state, self.agenda, self.interrupts)
         requests = parts.requests
-        self.dport = Dport(wiring, parts.efuses, lambda address: requests.remap(address))
+        self.dport = Dport(wiring, parts.efuses, requests.remap)
         self.uarts = (
             Uart0(wiring, self.clocks, UART0, lambda at, baud, byte: requests.sent(0, at, baud, byte)),
             Uart1(wiring, self.clocks, UART1, lambda at, baud, byte: requests.sent(1, at, baud, byte)),
         )
         self.timers = Timers(wiring, lambda: self.dport.edges, lambda: self.dport.timer_is_nmi)
-        self.watchdog = Watchdog(wiring, lambda: requests.watchdog())
-        self.flash = Flash(wiring, nor, lambda address, length: requests.flash_changed(address, length))
+        self.watchdog = Watchdog(wiring, requests.watchdog)
+        self.flash = Flash(wiring, nor, requests.flash_changed)
         self.gpio = Gpio(wiring)
-        self.rtc = Rtc(wiring, lambda: requests.restart(), lambda until: requests.sleep(until))
+        self.rtc = Rtc(wiring, requests.restart, requests.sleep)
         self.adc = Adc(wiring, self.analog, parts.adc)
         self.mac = Mac(wiring, parts.seed)
         self.flash.active = self.uarts[0].active = self.uarts[1].active = self.note_activity

@@ -73,9 +73,9 @@ class Uart(Device):
         self.arrived_at = 0
         """Cycle at which the last byte of the line arrived or will have arrived."""
         self.outgoing: list[list[int]] = []
-        """The transmit FIFO: bytes with the rate and the cycles that each will take. They leave at the rate at which they
-        were written, and a reset of the FIFO does not lose them: programs of the SDK set their rate some milliseconds
-        of calibration after the SDK's last line, and calibration takes no time here."""
+        """The transmit FIFO: bytes with the rate and the cycles that each will take. They leave at the rate at which
+        they were written, and a reset of the FIFO does not lose them: programs of the SDK set their rate some
+        milliseconds of calibration after the SDK's last line, and calibration takes no time here."""
         self.busy_until = 0
         """Cycle at which the byte in the shift register will have left."""
         self._set_defaults()

@@ -1,9 +1,9 @@
 """The hardware watchdog at 0x60000900.
 
 Two stages: where bit 2 of the control register is clear, the first ends with interrupt 8 and the second with a reset;
-where it is set, the first ends with the reset. A stage lasts 2^n units of 65536 cycles: n = 11, 12 and 13 give the 1.67,
-3.35 and 6.71 s that mongoose-os.com/blog/esp8266-watchdog-timer measured; the SDK's 11 and 13 are the 8.4 s after which
-a hanging program is reset. After a reset by power, pin or the watchdog itself it is off and its registers are 0
+where it is set, the first ends with the reset. A stage lasts 2^n units of 65536 cycles: n = 11, 12 and 13 give the
+1.67, 3.35 and 6.71 s that mongoose-os.com/blog/esp8266-watchdog-timer measured; the SDK's 11 and 13 are the 8.4 s after
+which a hanging program is reset. After a reset by power, pin or the watchdog itself it is off and its registers are 0
 (bootloaders/eboot/eboot.c of the Arduino core); a restart by software leaves it as it was.
 """
 

@@ -171,7 +171,9 @@ def unwrap(guest: Guest, key: int, count: int, source: int, to: int) -> int:
 
 
 @rom("rc4_skip", 0x4000DD68, 3000)
-def rc4_skip(guest: Guest, key: int, key_length: int, skip: int, data: int, length: int) -> int:
+def rc4_skip(  # noqa: PLR0917  the ROM's own arguments
+    guest: Guest, key: int, key_length: int, skip: int, data: int, length: int
+) -> int:
     """RC4 in place, after throwing away `skip` bytes of the stream."""
     secret = guest.read(key, key_length) or b"\0"
     box = list(range(256))

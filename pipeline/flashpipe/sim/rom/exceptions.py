@@ -1,8 +1,8 @@
 """Exceptions: vectors, dispatch through the tables in data RAM, and the frame that C handlers get.
 
-Tables and frame: cores/esp8266/esp8266_undocumented.h and exc-c-wrapper-handler.S of the Arduino core, after Tensilica's
-XTOS. The vector leaves a frame of 256 bytes on the stack with a2 to a4 in it; the handler of the cause finds the cause
-in a2. The SDK moves VECBASE to its own vectors, which do the same and come here through the same tables.
+Tables and frame: cores/esp8266/esp8266_undocumented.h and exc-c-wrapper-handler.S of the Arduino core, after
+Tensilica's XTOS. The vector leaves a frame of 256 bytes on the stack with a2 to a4 in it; the handler of the cause
+finds the cause in a2. The SDK moves VECBASE to its own vectors, which do the same and come here through the same tables.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from flashpipe.sim.cpu.contract import (
     USER_VECTOR,
     Cause,
 )
+from flashpipe.sim.devices.device import NotThereError
+from flashpipe.sim.memory import BusError
 from flashpipe.sim.rom.guest import MASK, Guest
 from flashpipe.sim.rom.table import rom, rom_raw
 
@@ -69,9 +71,7 @@ def user_vector(guest: Guest) -> None:
     try:
         for register in (2, 3, 4):
             guest.memory.set_u32(stack + _A2 + 4 * (register - 2), registers[register])
-    except Exception as error:  # the stack pointer points nowhere: nothing can be delivered any more
-        from flashpipe.sim.devices.device import NotThereError  # noqa: PLC0415
-
+    except BusError as error:  # the stack pointer points nowhere: nothing can be delivered any more
         raise NotThereError(f"exception {state.exccause} at 0x{state.epc1:08x}: no stack at 0x{stack:08x}") from error
     registers[1] = stack
     registers[2] = state.exccause

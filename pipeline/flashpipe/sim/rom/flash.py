@@ -72,7 +72,7 @@ def erase_chip(guest: Guest) -> int:
 
 @rom("SPIEraseArea", 0x40004B44)
 def erase_area(guest: Guest, start: int, length: int) -> int:
-    """Erase an area; after the sectors up to a block's border it erases the whole length again (facts: protocol §3.6)."""
+    """Erase an area; behind the sectors up to a block's border it erases the whole length again (protocol §3.6)."""
     sector, block = guest.memory.u32(_fields(guest) + 12) or 0x1000, guest.memory.u32(_fields(guest) + 8) or 0x10000
     if start + length > _size(guest) or start % sector:
         return FAILED
@@ -121,7 +121,9 @@ def sector_erase(guest: Guest, _chip: int, address: int) -> int:
 
 
 @rom("SPIParamCfg", 0x40004C2C)
-def param_config(guest: Guest, identity: int, size: int, block: int, sector: int, page: int, mask: int) -> int:
+def param_config(  # noqa: PLR0917  the ROM's own arguments
+    guest: Guest, identity: int, size: int, block: int, sector: int, page: int, mask: int
+) -> int:
     """Say what the part is."""
     fields = b"".join(value.to_bytes(4, "little") for value in (identity, size, block, sector, page, mask))
     guest.memory.write(_fields(guest), fields)

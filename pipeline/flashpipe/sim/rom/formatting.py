@@ -88,9 +88,7 @@ def _number(form: bytes, at: int, arguments: Arguments) -> tuple[int, int]:
     return min(int(form[at:end] or b"0"), _WIDEST), end
 
 
-def _converted(
-    kind: bytes, zeros: int, precision: int, arguments: Arguments, text_at: Callable[[int], bytes]
-) -> bytes:
+def _converted(kind: bytes, zeros: int, precision: int, arguments: Arguments, text_at: Callable[[int], bytes]) -> bytes:
     if kind == b"c":
         return bytes((arguments.next() & 0xFF,))
     if kind == b"s":

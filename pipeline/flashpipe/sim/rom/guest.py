@@ -84,11 +84,9 @@ class Guest:
                 for at in range(0, len(data), 4):
                     self.devices.bus.write(address + at & ~3, 4, int.from_bytes(data[at : at + 4], "little"))
                 return
-            if address >= FLASH_START:
-                raise BusError(address)
-            self.memory.write(address, data)
+            self.memory.write(address if address < FLASH_START else 0, data)
         except BusError as error:
-            raise StoreError(error.address) from None
+            raise StoreError(error.address or address) from None
         if address - IRAM_START < IRAM_SIZE and address >= IRAM_START:
             self.core.flush(address, len(data))
 

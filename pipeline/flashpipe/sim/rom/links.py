@@ -16,7 +16,7 @@ _OWNER: Final = 31
 
 
 @rom("lldesc_build_chain", 0x40004F40)
-def build_chain(
+def build_chain(  # noqa: PLR0917  the ROM's own arguments
     guest: Guest, first: int, room: int, buffer: int, length: int, size: int, owner: int, head: int, tail: int
 ) -> int:
     """Chain descriptors over a buffer that is cut into pieces of `size`; `head` and `tail` get the ends."""
@@ -41,4 +41,3 @@ def set_owner(guest: Guest, first: int, owner: int) -> None:
         flags = guest.memory.u32(here)
         guest.set_u32(here, flags & ~(1 << _OWNER) | (owner & 1) << _OWNER)
         here = guest.memory.u32(here + 8)
-

@@ -45,6 +45,8 @@ class MaskRom:
         self.guest = guest
         self.tolerant = tolerant
         self.missing: list[str] = []
+        self.watcher: Callable[[int], None] | None = None
+        """Called with the address before each call; for traces."""
         self._calls: dict[int, Callable[[], None]] = {
             address: bind(function, guest) for address, function in FUNCTIONS.items()
         }
@@ -60,6 +62,8 @@ class MaskRom:
         while True:
             address = state.pc
             function = calls.get(address)
+            if self.watcher is not None:
+                self.watcher(address)
             try:
                 if function is not None:
                     function()

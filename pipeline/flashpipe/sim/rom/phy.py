@@ -28,13 +28,13 @@ _ORDER: Final = (
     " pbus_xpd_tx_on__low_gain phy_reset_req restart_cal rfpll_reset write_rfpll_sdm rfpll_set_freq cal_tos_v50"
     " pbus_dco___SA2 rfcal_pwrctrl rfcal_rxiq rfcal_rxiq_set_reg rfcal_txcap rfcal_txiq rfcal_txiq_cover"
     " rfcal_txiq_set_reg rxiq_cover_mg_mp set_txbb_atten set_txiq_cal"
-).split()
+)
 _ONE_MHZ_CHANNELS: Final = 5
 
 
 def table() -> bytes:
     """The table as the ROM initialises it, 0 for the unused entries."""
-    return b"".join(_BY_NAME.get(f"rom_{name}", 0).to_bytes(4, "little") for name in _ORDER)
+    return b"".join(_BY_NAME.get(f"rom_{name}", 0).to_bytes(4, "little") for name in _ORDER.split())
 
 
 @rom("phy_get_romfuncs", 0x40006B08)

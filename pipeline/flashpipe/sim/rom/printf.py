@@ -164,8 +164,9 @@ def printing(guest: Guest, *, first: bool = False) -> None:
         frame[_FORMAT] += piece.used
         frame[_INDEX] = arguments.index
         place = 0
-    for index, value in ((_FORMAT, frame[_FORMAT]), (_INDEX, frame[_INDEX]), (_PLACE, place), (_COUNT, frame[_COUNT] + 1)):
-        guest.poke(index, value)
+    frame[_PLACE], frame[_COUNT] = place, frame[_COUNT] + 1
+    for index in (_FORMAT, _INDEX, _PLACE, _COUNT):
+        guest.poke(index, frame[index])
     guest.spend(_CHARACTER_CYCLES)
     guest.call(frame[_PUTC], piece.text[place], resume=_PRINTING)
 

@@ -1,4 +1,7 @@
-"""Reset, sleep and the watchdog by ROM functions (pvvx, info/libs/bios/rtc_dtm.c and wdt.c; mongoose-os.com on the WDT)."""
+"""Reset, sleep and the watchdog by ROM functions.
+
+Sources: pvvx, info/libs/bios/rtc_dtm.c and wdt.c; mongoose-os.com/blog/esp8266-watchdog-timer.
+"""
 
 from __future__ import annotations
 

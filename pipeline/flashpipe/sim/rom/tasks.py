@@ -52,7 +52,8 @@ def post(guest: Guest, priority: int, signal: int, parameter: int) -> int:
     if not memory.u32(entry + _FUNCTION) or count >= size:
         return 1
     place = guest.byte(entry + _WRITE)
-    memory.write(memory.u32(entry + _QUEUE) + _EVENT * place, signal.to_bytes(4, "little") + parameter.to_bytes(4, "little"))
+    event = signal.to_bytes(4, "little") + parameter.to_bytes(4, "little")
+    memory.write(memory.u32(entry + _QUEUE) + _EVENT * place, event)
     memory.write(entry + _WRITE, bytes(((place + 1) % size, count + 1)))
     memory.set_u32(READY, memory.u32(READY) | memory.u32(entry + _BIT))
     return 0
