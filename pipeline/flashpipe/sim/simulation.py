@@ -126,6 +126,8 @@ class Simulation:
         self._text = ""
         self._searched = 0
         self._to_send = list(script.sends)
+        self._begun_s = machine.now_s
+        self._done_before = machine.state.instructions
 
     def run(self) -> Outcome:
         """Run to the end of the script."""
@@ -174,8 +176,8 @@ class Simulation:
         return Outcome(
             reason,
             self._text[-_KEPT:],
-            machine.state.instructions,
-            machine.now_s,
+            machine.state.instructions - self._done_before,
+            machine.now_s - self._begun_s,
             machine.core.name,
             detail,
             [reset.kind for reset in machine.log.resets],

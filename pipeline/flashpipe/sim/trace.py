@@ -35,9 +35,9 @@ class Trace:
 class Profile:
     """Counts executed instructions by where the core is found after each step."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine) -> None:
         self.counts: Counter[int] = Counter()
-        self._before = 0
+        self._before = machine.state.instructions
 
     def __call__(self, machine: Machine) -> None:
         """Take a sample."""
