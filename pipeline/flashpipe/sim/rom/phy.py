@@ -72,6 +72,15 @@ def i2c_write_bits(  # noqa: PLR0917  the ROM's own arguments
     guest.devices.analog.write(block, register, before & ~mask | value << (low & 7) & mask)
 
 
+@rom("rom_txtone_linear_pwr", 0x40006A1C)
+def tone_power(_guest: Guest, _attenuation: int, _count: int) -> int:
+    """Power of a test tone: the same whatever is tried, so that a calibration finds both branches balanced.
+
+    Not 0: SDK 0.9.2 and older divide by the sum of two measurements.
+    """
+    return 0x100
+
+
 @rom("rom_mhz2ieee", 0x400065A4)
 def channel_of(_guest: Guest, mhz: int) -> int:
     """Number of a 2.4 GHz channel (IEEE 802.11: 2407 MHz + 5 n, channel 14 at 2484)."""
@@ -94,7 +103,7 @@ def _silent(name: str) -> Callable[[Guest], int]:
 
 _DONE: Final = {
     "rom_i2c_readReg", "rom_i2c_readReg_Mask", "rom_i2c_writeReg", "rom_i2c_writeReg_Mask", "rom_mhz2ieee",
-    "rom_abs_temp",
+    "rom_abs_temp", "rom_txtone_linear_pwr",
 }  # fmt: skip
 for _address, _name in NAMES.items():
     if _name.startswith("rom_") and _name not in _DONE:
