@@ -54,6 +54,8 @@ INTERRUPT_MASK: Final = 0x7FFF
 RESET_VECBASE: Final = 0x40000000
 RESET_PS: Final = 0x1F
 """Interrupts masked, exception mode (ISA: PS after reset)."""
+RESET_TLB: Final = 0x22222222
+"""Attribute 2 for all regions (QEMU: reset of the region protection option)."""
 PRID: Final = 0xCDCD
 """Processor identification that the chip reports (shared emulator sketch; unconfirmed on a board)."""
 
@@ -118,6 +120,8 @@ class CoreState(ctypes.Structure):
         ("ddr", ctypes.c_uint32),
         ("icount", ctypes.c_uint32),
         ("icountlevel", ctypes.c_uint32),
+        ("itlb", ctypes.c_uint32),
+        ("dtlb", ctypes.c_uint32),
         ("waiting", ctypes.c_uint32),
         ("past_hook", ctypes.c_uint32),
         ("cycles", ctypes.c_uint64),
@@ -159,6 +163,9 @@ class CoreState(ctypes.Structure):
     icount: int
     icountlevel: int
     """Registers of the debug option: kept, without effect."""
+    itlb: int
+    dtlb: int
+    """Access attributes of the eight regions of 512 MB, four bits each, for code and data: kept, without effect."""
     waiting: int
     """1 after WAITI until an interrupt is taken."""
     past_hook: int
@@ -179,6 +186,7 @@ class CoreState(ctypes.Structure):
         self.instructions = instructions
         self.ps = RESET_PS
         self.vecbase = RESET_VECBASE
+        self.itlb = self.dtlb = RESET_TLB
         self.ccount_offset = -cycles & MASK
         self.timer_at = cycles + (1 << 32)
 

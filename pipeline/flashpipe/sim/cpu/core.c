@@ -40,7 +40,7 @@ enum { RUNNING = 0, HORIZON = 1, HOOK = 2, WAITI = 3, READ = 4, WRITE = 5 };
 typedef struct {
     u32 a[16], pc, sar, litbase, ps, vecbase, epc1, epc2, epc3, eps2, eps3, excsave1, excsave2, excsave3, depc, exccause,
         excvaddr, debugcause, interrupt, intenable, ccompare0, ccount_offset, ibreakenable, ibreaka0, dbreaka0, dbreakc0,
-        ddr, icount, icountlevel, waiting, past_hook;
+        ddr, icount, icountlevel, itlb, dtlb, waiting, past_hook;
     u64 cycles, instructions, horizon, timer_at;
 } State;
 
@@ -74,7 +74,8 @@ typedef enum {
     OP_BEQZ, OP_BNEZ, OP_BLTZ, OP_BGEZ, OP_BEQI, OP_BNEI, OP_BLTI, OP_BGEI, OP_BLTUI, OP_BGEUI,
     OP_BNONE, OP_BEQ, OP_BLT, OP_BLTU, OP_BALL, OP_BBC, OP_BBCI,
     OP_BANY, OP_BNE, OP_BGE, OP_BGEU, OP_BNALL, OP_BBS, OP_BBSI,
-    OP_RSR, OP_WSR, OP_XSR, OP_RSIL, OP_WAITI, OP_RFE, OP_RFDE, OP_RFI, OP_RER
+    OP_RSR, OP_WSR, OP_XSR, OP_RSIL, OP_WAITI, OP_RFE, OP_RFDE, OP_RFI, OP_RER,
+    OP_RTLB0, OP_RTLB1, OP_PTLB, OP_ITLB, OP_WTLB
 } Op;
 
 static const u32 B4CONST[16] = {0xFFFFFFFFu, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 32, 64, 128, 256};
@@ -84,18 +85,20 @@ static const u32 B4CONSTU[16] = {32768, 65536, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 
 
 static u32 sign(u32 value, int bits) { return (u32)((s32)(value << (32 - bits)) >> (32 - bits)); }
 
-static int is_special(u32 number) {
-    static const u8 known[] = {3, 5, 89, 96, 104, 128, 144, 160, 176, 177, 178, 179, 192, 194, 195, 208, 209, 210, 211,
+/* Whether RSR (op2 0), WSR (1) or XSR (6) of a special register exists. */
+static int is_special(u32 number, u32 op2) {
+    static const u8 known[] = {3, 5, 96, 104, 128, 144, 160, 176, 177, 178, 179, 192, 194, 195, 208, 209, 210, 211,
                                226, 227, 228, 230, 231, 232, 233, 234, 235, 236, 237, 238, 240};
-    for (unsigned i = 0; i < sizeof known; i++)
-        if (known[i] == number) return 1;
-    return 0;
+    if (number == 227 && op2 != 1) return 0;
+    if ((number == 176 || number == 208 || number == 233 || number == 235) && op2 != 0) return 0;
+    if (number == 226 && op2 == 6) return 0;
+    return memchr(known, (int)number, sizeof known) != 0;
 }
 
 static u8 decode_st0(u32 r, u32 s, u32 t) {
     switch (r) {
     case 0: return t == 8 ? OP_RET : t == 10 ? OP_JX : t == 12 ? OP_CALLX0 : OP_ILL;
-    case 2: return 0xB10F >> t & 1 ? OP_NOP : OP_ILL; /* isync, rsync, esync, dsync, excw, memw, extw, nop */
+    case 2: return s == 0 && 0xB10F >> t & 1 ? OP_NOP : OP_ILL; /* isync, rsync, esync, dsync, excw, memw, extw, nop */
     case 3: return t == 0 ? (s == 0 ? OP_RFE : s == 2 ? OP_RFDE : OP_ILL) : t == 1 && (s == 2 || s == 3) ? OP_RFI : OP_ILL;
     case 4: return OP_BREAK;
     case 5: return s == 0 && t == 0 ? OP_SYSCALL : OP_ILL;
@@ -110,10 +113,17 @@ static u8 decode_rst0(u32 op2, u32 r, u32 s, u32 t, Code *code) {
                                       OP_ADD, OP_ADDX2, OP_ADDX4, OP_ADDX8, OP_SUB, OP_SUBX2, OP_SUBX4, OP_SUBX8};
     static const u8 st1[16] = {OP_SSR, OP_SSL, OP_SSA8L, OP_SSA8B, OP_SSAI, OP_ILL, OP_RER, OP_RER,
                                OP_ILL, OP_ILL, OP_ILL, OP_ILL, OP_ILL, OP_ILL, OP_NSA, OP_NSAU};
+    static const u8 tlb[16] = {OP_ILL, OP_ILL, OP_ILL, OP_RTLB0, OP_ITLB, OP_PTLB, OP_WTLB, OP_RTLB1,
+                               OP_ILL, OP_ILL, OP_ILL, OP_RTLB0, OP_ITLB, OP_PTLB, OP_WTLB, OP_RTLB1};
     if (op2 == 0) return decode_st0(r, s, t);
+    if (op2 == 5) {
+        code->k = r >> 3; /* 1 for data */
+        return tlb[r] == OP_ITLB && t ? OP_ILL : tlb[r];
+    }
     if (op2 == 6) return s == 0 ? OP_NEG : s == 1 ? OP_ABS : OP_ILL;
     if (op2 != 4) return arithmetic[op2];
     if (r == 4) code->imm = s | (t & 1) << 4;
+    if ((r < 4 && t) || (r == 4 && t > 1)) return OP_ILL;
     if (r == 7) code->k = 1; /* wer: as rer, but nothing is read */
     return st1[r];
 }
@@ -130,12 +140,14 @@ static u8 decode_qrst(u32 word, u32 r, u32 s, u32 t, Code *code) {
     case 1:
         op = rst1[op2];
         code->imm = op == OP_SLLI ? 32 - (op2 << 4 | t) : op == OP_SRAI ? (op2 & 1) << 4 | s : s;
+        if ((op == OP_SRL || op == OP_SRA) && s) return OP_ILL;
+        if (op == OP_SLL && t) return OP_ILL;
         if (op == OP_XSR) code->imm = word >> 8 & 255;
-        return op == OP_XSR && !is_special(code->imm) ? OP_ILL : op;
+        return op == OP_XSR && !is_special(code->imm, op2) ? OP_ILL : op;
     case 2: return op2 == 8 ? OP_MULL : OP_ILL;
     case 3:
         code->imm = word >> 8 & 255;
-        return op2 < 2 && !is_special(code->imm) ? OP_ILL : rst3[op2];
+        return op2 < 2 && !is_special(code->imm, op2) ? OP_ILL : rst3[op2];
     case 4:
     case 5:
         code->imm = (op1 & 1) << 4 | s;
@@ -146,7 +158,7 @@ static u8 decode_qrst(u32 word, u32 r, u32 s, u32 t, Code *code) {
 }
 
 static u8 decode_lsai(u32 word, u32 r, u32 s, Code *code) {
-    static const u8 lsai[16] = {OP_L8UI, OP_L16UI, OP_L32I, OP_ILL, OP_S8I, OP_S16I, OP_S32I, OP_NOP,
+    static const u8 lsai[16] = {OP_L8UI, OP_L16UI, OP_L32I, OP_ILL, OP_S8I, OP_S16I, OP_S32I, OP_ILL,
                                 OP_ILL, OP_L16SI, OP_MOVI, OP_ILL, OP_ADDI, OP_ADDI, OP_ILL, OP_ILL};
     u32 imm8 = word >> 16 & 255;
     switch (lsai[r]) {
@@ -184,7 +196,7 @@ static u8 decode_narrow(u32 word, u32 pc, u32 r, u32 s, u32 t, Code *code) {
         if (code->imm >= 96) code->imm -= 128;
         code->t = (u8)s;
         return OP_MOVI;
-    default: return r == 0 ? OP_MOV : r != 15 ? OP_ILL : t == 0 ? OP_RET : t == 2 ? OP_BREAK : t == 3 ? OP_NOP : OP_ILL;
+    default: return r == 0 ? OP_MOV : r != 15 ? OP_ILL : t == 0 ? OP_RET : t == 2 ? OP_BREAK : t == 3 && s == 0 ? OP_NOP : OP_ILL;
     }
 }
 
@@ -306,7 +318,6 @@ static void write_special(State *x, u32 number, u32 value) {
     switch (number) {
     case 226: x->interrupt |= value & SOFTWARE_MASK; break;
     case 227: x->interrupt &= ~(value & CLEARABLE_MASK); break;
-    case 233: break;
     case 234:
         x->ccount_offset = value - (u32)x->cycles;
         arm_timer(x);
@@ -321,6 +332,10 @@ static void write_special(State *x, u32 number, u32 value) {
         if (plain) *plain = value & writable_bits(number);
     }
     }
+}
+
+static void write_tlb(u32 *attributes, u32 shift, u32 attribute) {
+    *attributes = (*attributes & ~(15u << shift)) | attribute << shift;
 }
 
 /* Enters the vector of an exception that the instruction at `pc` raises. */
@@ -526,6 +541,11 @@ dispatch:
     COMPUTE(OP_MOVLTZ, if (SIGNED(T) < 0) R = S)
     COMPUTE(OP_MOVGEZ, if (SIGNED(T) >= 0) R = S)
     COMPUTE(OP_RER, if (!code->k) T = 0)
+    COMPUTE(OP_RTLB0, T = S & 0xE0000000)
+    COMPUTE(OP_RTLB1, T = (S & 0xE0000000) | ((code->k ? x->dtlb : x->itlb) >> (S >> 29) * 4 & 15))
+    COMPUTE(OP_PTLB, T = (S & 0xE0000000) | 1)
+    COMPUTE(OP_ITLB, )
+    COMPUTE(OP_WTLB, write_tlb(code->k ? &x->dtlb : &x->itlb, (S >> 29) * 4, T & 15))
     BRANCH(OP_BEQZ, !S)
     BRANCH(OP_BNEZ, S)
     BRANCH(OP_BLTZ, SIGNED(S) < 0)

@@ -57,13 +57,22 @@ _MEMORY: Final = {
 """By field r of the group LSAI: operation, and how far its offset is shifted."""
 
 SPECIAL_REGISTERS: Final = {
-    3: "sar", 5: "litbase", 89: "mmid", 96: "ibreakenable", 104: "ddr", 128: "ibreaka0", 144: "dbreaka0",
-    160: "dbreakc0", 176: "configid0", 177: "epc1", 178: "epc2", 179: "epc3", 192: "depc", 194: "eps2", 195: "eps3",
-    208: "configid1", 209: "excsave1", 210: "excsave2", 211: "excsave3", 226: "interrupt", 227: "intclear",
-    228: "intenable", 230: "ps", 231: "vecbase", 232: "exccause", 233: "debugcause", 234: "ccount", 235: "prid",
-    236: "icount", 237: "icountlevel", 238: "excvaddr", 240: "ccompare0",
+    3: "sar", 5: "litbase", 96: "ibreakenable", 104: "ddr", 128: "ibreaka0", 144: "dbreaka0", 160: "dbreakc0",
+    176: "configid0", 177: "epc1", 178: "epc2", 179: "epc3", 192: "depc", 194: "eps2", 195: "eps3", 208: "configid1",
+    209: "excsave1", 210: "excsave2", 211: "excsave3", 226: "interrupt", 227: "intclear", 228: "intenable", 230: "ps",
+    231: "vecbase", 232: "exccause", 233: "debugcause", 234: "ccount", 235: "prid", 236: "icount", 237: "icountlevel",
+    238: "excvaddr", 240: "ccompare0",
 }  # fmt: skip
 """Special registers of the lx106 by number; 226 is read as INTERRUPT and written as INTSET."""
+_WRITE_ONLY: Final = frozenset({227})
+_READ_ONLY: Final = frozenset({176, 208, 233, 235})
+_NO_EXCHANGE: Final = _WRITE_ONLY | _READ_ONLY | {226}
+"""Registers that RSR, WSR or XSR does not exist for (QEMU, core-lx106, where it raises an illegal instruction)."""
+_FORBIDDEN: Final = {"rsr": _WRITE_ONLY, "wsr": _READ_ONLY, "xsr": _NO_EXCHANGE}
+_TLB: Final = {
+    3: "rtlb0", 4: "itlb", 5: "ptlb", 6: "wtlb", 7: "rtlb1", 11: "rtlb0", 12: "itlb", 13: "ptlb", 14: "wtlb", 15: "rtlb1",
+}  # fmt: skip
+"""By field r; from 11 on for data."""
 
 
 def _sign(value: int, bits: int) -> int:
@@ -120,6 +129,8 @@ def _rst0(word: int, op2: int) -> Instruction:
         return _st0(word, r, s, t)
     if op2 == 4:
         return _st1(word, r, s, t)
+    if op2 == 5 and r in _TLB and (t == 0 or _TLB[r] != "itlb"):
+        return _operation(_TLB[r], word, imm2=r >> 3)
     if op2 == 6 and s in {0, 1}:
         return _operation(("neg", "abs")[s], word)
     return _ill(word)
@@ -130,7 +141,7 @@ def _st0(word: int, r: int, s: int, t: int) -> Instruction:
     operation = ILLEGAL
     if r == 0:
         operation = {0x8: "ret", 0xA: "jx", 0xC: "callx0"}.get(t, ILLEGAL)
-    elif r == 2 and t in _SYNCS:
+    elif r == 2 and s == 0 and t in _SYNCS:
         operation = "nop"
     elif r == 3 and t == 0:
         operation = {0: "rfe", 2: "rfde"}.get(s, ILLEGAL)
@@ -148,9 +159,9 @@ def _st0(word: int, r: int, s: int, t: int) -> Instruction:
 
 
 def _st1(word: int, r: int, s: int, t: int) -> Instruction:
-    if r in _SHIFT_SETUP:
+    if r in _SHIFT_SETUP and t == 0:
         return _operation(_SHIFT_SETUP[r], word)
-    if r == 4:
+    if r == 4 and t < 2:
         return _operation("ssai", word, s | (t & 1) << 4)
     operation = {6: "rer", 7: "wer", 14: "nsa", 15: "nsau"}.get(r, ILLEGAL)
     return _operation(operation, word)
@@ -166,9 +177,9 @@ def _rst1(word: int, op2: int) -> Instruction:
         return _operation("srli", word, s)
     if op2 == 6:
         return _special("xsr", word)
-    if op2 in {9, 11}:
+    if op2 in {9, 11} and s == 0:
         return _operation("srl" if op2 == 9 else "sra", word)
-    if op2 == 10:
+    if op2 == 10 and t == 0:
         return _operation("sll", word)
     return _operation(_SHIFTS.get(op2, ILLEGAL), word)
 
@@ -181,7 +192,8 @@ def _rst3(word: int, op2: int) -> Instruction:
 
 def _special(operation: str, word: int) -> Instruction:
     number = word >> 8 & 255
-    return _operation(operation, word, number) if number in SPECIAL_REGISTERS else _ill(word)
+    known = number in SPECIAL_REGISTERS and number not in _FORBIDDEN[operation]
+    return _operation(operation, word, number) if known else _ill(word)
 
 
 def _l32r(word: int, pc: int) -> Instruction:
@@ -198,9 +210,7 @@ def _lsai(word: int, _pc: int) -> Instruction:
         return _operation("movi", word, _sign((word >> 8 & 15) << 8 | imm8, 12) & MASK)
     if r in {12, 13}:
         return _operation("addi", word, _sign(imm8, 8) * (256 if r == 13 else 1) & MASK)
-    if r == 7:
-        return _operation("nop", word)  # hints and operations on caches that are not there
-    return _ill(word)
+    return _ill(word)  # among them operations on caches, of which the lx106 has none
 
 
 def _calln(word: int, pc: int) -> Instruction:
@@ -258,10 +268,11 @@ def _st2_n(word: int, pc: int) -> Instruction:
 
 
 def _st3_n(word: int, _pc: int) -> Instruction:
-    r, t = word >> 12 & 15, word >> 4 & 15
+    r, s, t = word >> 12 & 15, word >> 8 & 15, word >> 4 & 15
     if r == 0:
         return _narrow("mov", word)
-    return _narrow(_NARROW_END.get(t, ILLEGAL) if r == 15 else ILLEGAL, word)
+    known = r == 15 and (t != 3 or s == 0)
+    return _narrow(_NARROW_END.get(t, ILLEGAL) if known else ILLEGAL, word)
 
 
 _DECODERS: Final = (

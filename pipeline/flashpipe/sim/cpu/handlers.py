@@ -13,6 +13,8 @@ from flashpipe.sim.cpu.special import read_special, write_special
 
 Handler = Callable[[Execution, Instruction, int], int]
 
+_NARROW: Final = 2
+"""Bytes of a narrow instruction."""
 _FIELDS: Final = {"r": "R[r]", "s": "R[s]", "t": "R[t]", "imm": "imm", "imm2": "imm2"}
 
 
@@ -162,6 +164,20 @@ def _external(core: Execution, i: Instruction, pc: int) -> int:
     return pc + i.length & MASK
 
 
+def _tlb(core: Execution, i: Instruction, pc: int) -> int:
+    """Region protection: the attributes are kept, nothing is protected. `imm2` is 1 for data."""
+    state, region = core.state, core.registers[i.s] & 0xE0000000
+    shift = (region >> 29) * 4
+    name = ("itlb", "dtlb")[i.imm2]
+    attributes: int = getattr(state, name)
+    if i.operation == "wtlb":
+        setattr(state, name, attributes & ~(0xF << shift) | (core.registers[i.t] & 0xF) << shift)
+    elif i.operation != "itlb":
+        found = {"rtlb0": 0, "rtlb1": attributes >> shift & 0xF, "ptlb": 1}[i.operation]
+        core.registers[i.t] = region | found
+    return pc + i.length & MASK
+
+
 HANDLERS: Final[dict[str, Handler]] = {
     **_compile_templates(),
     **dict.fromkeys(LOADS, _load),
@@ -169,5 +185,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "l32r": _l32r, "j": _j, "jx": _jx, "ret": _ret, "call0": _call0, "callx0": _callx0, "rsr": _rsr, "wsr": _wsr,
     "xsr": _xsr, "rsil": _rsil, "waiti": _waiti, "rfe": _rfe, "rfde": _rfde, "rfi": _rfi, "break": _break,
     ILLEGAL: _ill, "syscall": _syscall, "rer": _external, "wer": _external,
+    "rtlb0": _tlb, "rtlb1": _tlb, "ptlb": _tlb, "itlb": _tlb, "wtlb": _tlb,
 }  # fmt: skip
 """By operation of `Instruction`."""

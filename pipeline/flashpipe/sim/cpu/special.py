@@ -17,7 +17,7 @@ from flashpipe.sim.cpu.contract import (
     CoreState,
 )
 
-CONSTANTS: Final = {"prid": PRID, "configid0": 0xC28CDAFA, "configid1": 0x1082B6F6, "mmid": 0, "intclear": 0}
+CONSTANTS: Final = {"prid": PRID, "configid0": 0xC28CDAFA, "configid1": 0x1082B6F6}
 """Registers whose value never changes (core-isa.h: XCHAL_HW_CONFIGID0 and 1)."""
 
 WRITABLE_BITS: Final = {
@@ -38,7 +38,7 @@ def read_special(state: CoreState, name: str) -> int:
 
 
 def write_special(state: CoreState, name: str, value: int) -> None:
-    """Change a special register; those that only tell something keep their value."""
+    """Change a special register that can be written."""
     if name == "interrupt":
         state.interrupt |= value & SOFTWARE_MASK
     elif name == "intclear":
@@ -50,7 +50,7 @@ def write_special(state: CoreState, name: str, value: int) -> None:
         state.ccompare0 = value
         state.interrupt &= ~(1 << TIMER_INTERRUPT)
         _arm_timer(state)
-    elif name not in CONSTANTS and name != "debugcause":
+    else:
         setattr(state, name, value & WRITABLE_BITS.get(name, MASK))
 
 
