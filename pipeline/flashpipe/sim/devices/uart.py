@@ -213,12 +213,11 @@ class Uart(Device):
         """Bytes begin to arrive now, one after the other at the sender's rate."""
         self.incoming += [[value, baud] for value in data]
         if self.incoming and self._arrival.at == NEVER:
-            self._plan_arrival()
+            self._plan_arrival(max(self.arrived_at, self.state.cycles))
 
-    def _plan_arrival(self) -> None:
-        byte = 10 * self._bit_cycles(self.incoming[0][1])
-        self.arrived_at = max(self.arrived_at, self.state.cycles - byte) + byte
-        self._arrival.schedule(max(self.arrived_at, self.state.cycles))
+    def _plan_arrival(self, begins: int) -> None:
+        self.arrived_at = begins + 10 * self._bit_cycles(self.incoming[0][1])
+        self._arrival.schedule(self.arrived_at)
 
     @staticmethod
     def _bit_cycles(baud: int) -> int:
@@ -237,7 +236,7 @@ class Uart(Device):
         if self.conf1 & _RX_TIMEOUT_ENABLE:
             self._timeout.schedule(at + (self.conf1 >> 24 & 0x7F) * 8 * self.byte_cycles // 10)
         if self.incoming:
-            self._plan_arrival()
+            self._plan_arrival(at)
         self._refresh()
 
     def _time_out(self, _at: int) -> None:
