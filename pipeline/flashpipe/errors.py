@@ -7,7 +7,7 @@ wording may improve. Errors that nobody foresaw are not caught here: they show a
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from flashpipe.values import dataclass
 
@@ -42,6 +42,18 @@ class BootVerdict(Protocol):
     @property
     def log(self) -> str:
         """All that the board said."""
+
+
+class OtherBytes(Protocol):
+    """A file that is not the one that was pinned: the part of what `flashpipe.sources` fetched that is used here."""
+
+    @property
+    def data(self) -> bytes:
+        """The whole file."""
+
+    @property
+    def sha256(self) -> str:
+        """Of these bytes, hex."""
 
 
 class PipelineError(Exception):
@@ -89,7 +101,7 @@ class UsageError(PipelineError):
     """A word on the command line is wrong."""
 
     code, status = "usage", 3
-    remedy = "correct the command as the message says; `flashpipe help TASK` lists the variables"
+    remedy = "correct the command as the message says; `flashpipe help variables` lists the variables"
 
 
 class UnknownVariableError(UsageError):
@@ -134,7 +146,7 @@ class ProfileError(PipelineError):
     """One or more mistakes in a profile; `message` holds one line for each."""
 
     code, status = "profile", 10
-    remedy = "correct each named line; `flashpipe profiles` lists the profiles, the README their keys"
+    remedy = "correct each named line; `flashpipe help keys` explains the keys"
 
 
 class LuaFileMissingError(ProfileError):
@@ -248,8 +260,8 @@ class FetchMismatchError(FetchError):
 
     code = "fetch-mismatch"
     remedy = "find out why the file changed at its source before you change the digest"
-    found: Any = None
-    """The `Resolved` source with the other bytes, for whoever explains the difference."""
+    found: OtherBytes | None = None
+    """What came instead, for whoever explains the difference."""
 
 
 class FetchBusyError(FetchError):
@@ -381,8 +393,6 @@ class ImageChecksumError(ImageError):
 
     code = "image-checksum"
     remedy = "download or build it again: bytes were changed on the way"
-    parsed: Any = None
-    """The `BootImage` all the same, for whoever may go on with it."""
 
 
 class LineEndingsError(ImageError):
@@ -484,6 +494,13 @@ class KeepError(PlanError):
 
     code = "would-lose-data"
     remedy = "take out of `keep:` what the message names; or allow=would-lose-data: it is backed up then"
+
+
+class HeaderSizeError(PlanError):
+    """A firmware that can live with no flash size that fits the board's in its header."""
+
+    code = "header-size"
+    remedy = "a build for the flash that is there, which the message names"
 
 
 class FlashModeError(PlanError):
@@ -803,7 +820,7 @@ class RollbackFailedError(RolledBackError):
     """The new firmware does not run, and what the board held before does not either, or could not be put back."""
 
     code = "rollback-failed"
-    remedy = "mend what the message names, then `flashpipe restore`: the backup is kept"
+    remedy = "fix what the message names, then `flashpipe restore`: the backup is kept"
 
 
 # --- simulating a firmware -------------------------------------------------------------------------------------------
@@ -844,7 +861,7 @@ class RecordError(PipelineError):
     """A journal, receipt or other record could not be read or written."""
 
     code, status = "record", 40
-    remedy = "free disk space or mend the rights of the folder that the message names"
+    remedy = "free disk space or fix the permissions of the folder that the message names"
 
 
 class BackupError(PipelineError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flashpipe.cli.topics import TOPICS
 
 from tests.harness import Project
 
@@ -29,6 +30,24 @@ def test_help_of_a_task_is_the_tasks_text(project: Project, words: tuple[str, ..
 @pytest.mark.parametrize("command", ["init", "board"])
 def test_help_of_a_command_is_its_own(project: Project, command: str) -> None:
     assert f"usage: flashpipe {command}" in project.flashpipe("help", command).ok().out
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_is_a_page_of_80_columns(project: Project, topic: str) -> None:
+    text = project.flashpipe("help", topic).ok().out
+    assert text.startswith(TOPICS[topic].title)
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert topic in project.flashpipe("help").ok().out
+
+
+def test_a_code_is_explained(project: Project) -> None:
+    assert "exit status 21" in project.flashpipe("help", "no-answer").ok().out
+
+
+def test_an_unknown_topic_gets_a_suggestion_and_the_topics(project: Project) -> None:
+    text = project.flashpipe("help", "verdict").failed("usage").text
+    assert "did you mean 'verdicts'?" in text
+    assert all(topic in text for topic in TOPICS)
 
 
 def test_advice_names_a_command_that_works_in_any_folder(project: Project) -> None:

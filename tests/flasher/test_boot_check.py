@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from flashpipe.board.boot import watch
-from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.kinds import ALIVE, ERRORS, FAILED, Verdict
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
+from flashpipe.cli.topics import TOPICS
 from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
 from flashpipe.events import Event, Message, Progress
 from flashpipe.flasher.boot_check import boot_error, explain
@@ -55,38 +55,10 @@ def test_verified_bytes_that_the_rom_cannot_read_are_a_wrong_flash_mode(kind: st
     assert explain(Verdict("panic", ""), "qio").kind == "panic"
 
 
-# --- the table that the README shows ---------------------------------------------------------------------------------
-
-README = Path(__file__).parent.parent.parent / "README.md"
-
-
-def table() -> list[list[str]]:
-    """Rows of the README's table: class, meaning, `nodemcu`, `any`, a text, code."""
-    part = README.read_text(encoding="utf-8").partition("<!-- verdicts -->")[2].partition("<!-- end of verdicts -->")[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in part.strip().splitlines()[2:]]
-
-
-ROWS = table()
-
-
-def test_the_table_names_every_class() -> None:
-    assert [row[0].strip("`") for row in ROWS] == [*ALIVE, *FAILED]
-    assert [row[1] for row in ROWS] == [*ALIVE.values(), *FAILED.values()]
-
-
-@pytest.mark.parametrize("row", ROWS, ids=[row[0].strip("`") for row in ROWS])
-def test_each_row_of_the_table_is_true(row: list[str]) -> None:
-    kind, _, nodemcu, anything, text, code = (cell.strip("`") for cell in row)
-    verdict = Verdict(kind, "", log="sensor ready")
-    for is_nodemcu in (True, False):
-        assert accepts("nodemcu", verdict, image_is_nodemcu=is_nodemcu) is (nodemcu == "passes")
-        assert accepts("any", verdict, image_is_nodemcu=is_nodemcu) is (anything == "passes")
-        assert accepts("sensor ready", verdict, image_is_nodemcu=is_nodemcu) is (text == "if it is there")
-        assert not accepts("something else", verdict, image_is_nodemcu=is_nodemcu)
-    assert accepts("auto", verdict, image_is_nodemcu=True) is (nodemcu == "passes")
-    assert accepts("auto", verdict, image_is_nodemcu=False) is (anything == "passes")
-    error = boot_error("COM3", verdict, BootExpectation())
-    assert code == f"{error.code}` ({error.status})"
+@pytest.mark.parametrize("kind", [*ALIVE, *FAILED])
+def test_the_code_of_a_verdict_is_the_one_that_the_help_names(kind: str) -> None:
+    error = boot_error("COM3", Verdict(kind, ""), BootExpectation())
+    assert f"(`{error.code}`, {error.status})" in TOPICS["verdicts"].markdown()
 
 
 # --- on the virtual board --------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ LADDER: Final = (
     Mutant(
         "memory-over-the-users-word",
         MEMORY,
-        'if entry["declared"] != asdict(declared):',
+        'if LinkSettings(**entry["declared"]) != declared:',
         "if False:",
         "baud=230400 on the command line is not heeded",
         (f"{T_LADDER}::test_a_rate_that_the_user_has_changed_counts",),

@@ -73,7 +73,7 @@ PARTS: Final = (
     Mutant(
         "valid-init-data-replaced",
         INIT,
-        '    if state_of(sector) == "valid":\n        return _decide_valid(wish, sector)\n',
+        '    if state_of(sector) == "valid":\n        return _decide_valid(policy, sector)\n',
         "",
         "the calibration of a factory is overwritten",
         (f"{T_INIT}::test_what_auto_decides",),

@@ -33,6 +33,7 @@ JOURNAL, RECEIPT, FILES = (
     "pipeline/flashpipe/records/receipt.py",
     "pipeline/flashpipe/files.py",
 )
+PACKAGE, LOCAL = "pipeline/flashpipe/sources/kinds/package.py", "pipeline/flashpipe/sources/local.py"
 PROJECT_FOLDER, PLAN_MODEL = "pipeline/flashpipe/records/project_folder.py", "pipeline/flashpipe/plan/model.py"
 PLAN, FLASH, FLASHMAP = (
     "pipeline/flashpipe/plan/make.py",
@@ -54,9 +55,8 @@ VARIABLES, COMMAND_LINE, DB = (
     "pipeline/flashpipe/tasks/command_line.py",
     "pipeline/flashpipe/tasks/db.py",
 )
-CLI, SOURCES, PORTS = (
+CLI, PORTS = (
     "pipeline/flashpipe/cli/run_tasks.py",
-    "pipeline/flashpipe/sources/resolve.py",
     "pipeline/flashpipe/board/ports/choice.py",
 )
 PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/inputs.py", "pipeline/flashpipe/profile/keys.py"
@@ -69,6 +69,7 @@ T_WRITER, T_CHIPS, T_LOCK = (
 )
 T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
 T_LOADER, T_RUN = "tests/board/loader/test_link.py", "tests/flasher/test_flash.py"
+REACH, T_REACH = "pipeline/flashpipe/board/loader/flash_reach.py", "tests/board/loader/test_flash_reach.py"
 T_PROBE, T_ERASE, T_VERIFY = (
     "tests/flasher/test_probe.py",
     "tests/flasher/test_erase.py",
@@ -173,10 +174,58 @@ HOST: Final = (
         (f"{T_WRITER}::test_every_loop_tells_its_progress_to_the_end",),
     ),
     Mutant(
+        "ignored-flash-is-skipped",
+        DB,
+        'return None if dependency == "ignore:" and _is_ours(task_id) else super()',
+        "return super()",
+        "a flash that was to be ignored once is skipped for ever, with status 0",
+        (f"{T_SKIPS}::test_a_flash_that_was_to_be_ignored_is_asked_of_the_board_all_the_same",),
+    ),
+    Mutant(
+        "flash-can-be-ignored",
+        DB,
+        'if dependency == "ignore:" and _is_ours(task_id):',
+        "if False:",
+        "`doit ignore flash` says that it is done, and does nothing",
+        (f"{T_SKIPS}::test_doit_cannot_be_told_to_ignore_what_a_flash_needs",),
+    ),
+    Mutant(
+        "reach-not-proven",
+        REACH,
+        "        if end <= self._known:\n            return",
+        "        return",
+        "a backup of a 16 MB part ends with C4 in the middle",
+        (f"{T_REACH}::test_what_lies_beyond_4_mb_is_read_written_and_erased",),
+    ),
+    Mutant(
+        "told-is-believed",
+        REACH,
+        "            if not self._chip.gives_digest(last):\n                raise",
+        "            if False:\n                raise",
+        "a ROM that keeps its size elsewhere is written to beyond what it reaches",
+        (f"{T_REACH}::test_each_command_proves_the_reach_before_it_is_sent",),
+    ),
+    Mutant(
+        "anything-is-the-roms-word",
+        REACH,
+        "        return at if shape == (BLOCK_SIZE, SECTOR_SIZE, _PAGE_SIZE) else None",
+        "        return at",
+        "memory of which nobody knows the use is changed",
+        (f"{T_REACH}::test_words_about_something_else_are_not_changed",),
+    ),
+    Mutant(
+        "any-stub-will-do",
+        LOADER,
+        "            return not self.other_stub",
+        "            return True",
+        "ESPTOOL_STUB_VERSION=1 means nothing where version 2 still runs",
+        (f"{T_REACH}::test_a_stub_of_another_version_is_no_answer",),
+    ),
+    Mutant(
         "digest-of-one-byte-less",
         LOADER,
-        'struct.pack("<IIII", region.start, region.size, 0, 0)',
-        'struct.pack("<IIII", region.start, region.size - 1, 0, 0)',
+        'request = struct.pack("<IIII", region.start, region.size, 0, 0)\n        with',
+        'request = struct.pack("<IIII", region.start, region.size - 1, 0, 0)\n        with',
         "no board ever holds its image",
         (f"{T_SKIPS}::test_1_the_second_run_writes_nothing_and_says_why",),
     ),
@@ -480,8 +529,8 @@ HOST: Final = (
     Mutant(
         "verified-board-left-in-its-loader",
         VERIFY,
-        '    session.leave()\n    return Outcome("verified"',
-        '    return Outcome("verified"',
+        '    session.leave()\n    return Outcome(\n        "verified"',
+        '    return Outcome(\n        "verified"',
         "a board that was only compared stands still until somebody presses RESET",
         (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),
@@ -698,7 +747,7 @@ HOST: Final = (
     Mutant(
         "image-checksum-unread",
         BOOTIMAGE,
-        "if found != data[end - 1]:",
+        "if proven and found != data[end - 1]:",
         "if False:",
         "a damaged image is written",
         (f"{T_IMAGE}::test_wrong_checksum_names_both_values",),
@@ -782,7 +831,7 @@ HOST: Final = (
     Mutant(
         "port-not-locked",
         "pipeline/flashpipe/board/ports/lock.py",
-        "given = not files.try_lock(stream, _ENTRY_SIZE)",
+        "given = not locks.try_lock(stream, _ENTRY_SIZE)",
         "given = False",
         "two runs write one board at the same time",
         (f"{T_LOCK}::test_another_process_is_refused_and_named",),
@@ -917,7 +966,7 @@ HOST: Final = (
     ),
     Mutant(
         "package-of-any-version",
-        SOURCES,
+        PACKAGE,
         "if version and distribution.version != version:",
         "if False:",
         "`package:NAME==1.0/FILE` flashes what another version brings",
@@ -925,7 +974,7 @@ HOST: Final = (
     ),
     Mutant(
         "first-match-wins",
-        SOURCES,
+        LOCAL,
         "    if len(found) > 1:",
         "    if False:",
         "a pattern that fits several images flashes one of them",

@@ -15,8 +15,8 @@ WORDS: Final = (
     Mutant(
         "help-of-anything",
         OVERVIEW,
-        'if plain[:1] == ["help"]:',
-        "if False:",
+        'asks_help = plain[:1] == ["help"]',
+        "asks_help = False",
         "help of a mistyped task shows all of doit's manual, as a success",
         SUGGESTIONS,
     ),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flashpipe.errors import KeepError
@@ -15,7 +13,7 @@ from flashpipe.firmware.spiffs import FileSystem
 from flashpipe.firmware.survey import BoardContents, ResidentArea
 from flashpipe.flash import FlashSettings, Region
 from flashpipe.plan.area_decisions import KeepPolicy
-from flashpipe.plan.keep import ACTIONS, BOARDS, TABLE, Action, Board, KeepDecision, decide, lines, table_text
+from flashpipe.plan.keep import ACTIONS, BOARDS, TABLE, Action, Board, KeepDecision, decide, lines
 from flashpipe.plan.make import make_plan
 from flashpipe.plan.model import FlashPlan, Segment
 
@@ -308,13 +306,3 @@ def test_what_the_profile_insists_on_is_refused_in_a_pipe() -> None:
     assert decide(plan_of("3.x larger"), NEW_3X, wish, asked=True).lost, "a person is asked later"
     assert decide(plan_of("3.x larger"), NEW_3X, replace(wish, allowed=True), asked=False).backs_up
     assert decide(plan_of("3.x larger"), NEW_3X, replace(wish, words=frozenset({"wifi"})), asked=False).lost == []
-
-
-# --- the documentation -----------------------------------------------------------------------------------------------
-
-
-def test_the_readme_shows_the_table() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    shown = re.search(r"<!-- keep -->\n(.*?)\n<!-- /keep -->", readme, re.DOTALL)
-    assert shown is not None
-    assert shown[1].strip() == table_text()

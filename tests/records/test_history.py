@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flashpipe.errors import RecordError
 from flashpipe.flash import Region
-from flashpipe.records.history import Kept, read_receipts, vouched
+from flashpipe.records.history import StoredReceipt, read_receipts, vouched
 
 MAC = "5c:cf:7f:00:00:01"
 
@@ -18,9 +18,9 @@ def row(start: int, end: int, md5: str = "aa", kind: str = "firmware") -> dict[s
     return {"start": start, "end": end, "kind": kind, "what": "x", "md5": md5}
 
 
-def kept(name: str, *holds: dict[str, Any], mac: str = MAC, **more: object) -> Kept:
+def kept(name: str, *holds: dict[str, Any], mac: str = MAC, **more: object) -> StoredReceipt:
     record = {"format": "flashpipe-receipt/2", "outcome": "flashed", "device": {"mac": mac}, "holds": list(holds)}
-    return Kept(Path(f"{name}.json"), {**record, **more})
+    return StoredReceipt(Path(f"{name}.json"), {**record, **more})
 
 
 def test_a_whole_flash_replaces_all_that_was_said() -> None:
@@ -66,7 +66,10 @@ def test_receipts_of_the_first_format_are_read_and_what_is_none_is_named(tmp_pat
 @pytest.mark.parametrize("holds", [[{"start": 1}], ["x"], 7, None])
 def test_rows_that_are_none_say_nothing(holds: object) -> None:
     assert (
-        vouched([kept("1", whole=True), Kept(Path("2.json"), {"device": {"mac": MAC}, "holds": holds})], MAC)[0] == []
+        vouched([kept("1", whole=True), StoredReceipt(Path("2.json"), {"device": {"mac": MAC}, "holds": holds})], MAC)[
+            0
+        ]
+        == []
     )
 
 

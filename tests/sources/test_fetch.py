@@ -29,8 +29,8 @@ from flashpipe.errors import (
 )
 from flashpipe.locks import exclusive
 from flashpipe.sources.cache import Cache
-from flashpipe.sources.download import Limits
 from flashpipe.sources.fetch import Access, Fetched, fetch, parse_url
+from flashpipe.sources.partial_download import Limits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -418,6 +418,7 @@ def test_what_is_not_pinned_is_not_kept(web: Server, access: Access, image: byte
         get(web, access, pinned=digest(image))
     assert digest(image) in caught.value.message
     assert digest(flipped) in caught.value.message
+    assert caught.value.found is not None
     assert caught.value.found.data == flipped
     assert access.cache.content(digest(flipped)) is None
 

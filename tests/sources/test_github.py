@@ -18,9 +18,9 @@ from flashpipe.errors import (
     SourceError,
 )
 from flashpipe.sources.cache import Cache
-from flashpipe.sources.download import Limits
 from flashpipe.sources.fetch import Access
-from flashpipe.sources.github import Release, parse_release
+from flashpipe.sources.kinds.github import Release, parse_release
+from flashpipe.sources.partial_download import Limits
 from flashpipe.sources.resolve import resolve_source
 
 from tests.webserver import Reply, Server, digest, document, redirect

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.firmware.test_header_size import micropython
 from tests.harness import Done, Project
 
 SECTOR = 0x1000
@@ -329,3 +330,23 @@ def test_only_a_board_that_is_gone_with_the_command_is_said_to_forget(
     project.doit(*words, board.port).ok()
     board.change(0x23456, b"\x00\x00\x00\x00")
     assert "forgets" not in project.doit(*words, board.port).ok().text
+
+
+# --- the size in the header ------------------------------------------------------------------------------------------
+
+
+def test_an_old_sdk_on_a_large_part_is_told_of_4_mb_once_and_kept_in_the_receipt(
+    project: Project, tmp_path: Path
+) -> None:
+    image = tmp_path / "python.bin"
+    image.write_bytes(micropython(b"2.0.0(5a875ba)"))
+    words = ("flash", f"image={image}", f"port=sim://d1-mini-pro?flash={tmp_path / 'pro.flash'}", "boot=off")
+    first = project.doit(*words, "profile=d1-mini-pro").ok()
+    assert first.wrote
+    assert "header   4MB" in first.out
+    assert first.text.count("SDK 2.0.0 knows no larger size than 4MB") == 1
+    assert not project.doit(*words, "profile=d1-mini-pro").ok().wrote
+    assert (tmp_path / "pro.flash").read_bytes()[3] == 0x40
+    for receipt in project.receipts():
+        assert receipt["header"]["size"] == "4MB"
+        assert "SDK 2.0.0" in receipt["header"]["why"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
@@ -57,6 +58,8 @@ def _spelled_out(words: list[str]) -> list[str]:
 def _dispatch(words: list[str]) -> int:
     if words and words[0] in COMMANDS:
         return _command(words)
+    if len(words) == 2 and words[0] == "help" and _help_topic(words[1]):  # noqa: PLR2004  help and a name
+        return 0
     if words == ["--version"]:
         versions = import_module("flashpipe.records.receipt").tool_versions()
         sys.stdout.write("".join(f"{name} {version}\n" for name, version in versions.items()))
@@ -66,6 +69,16 @@ def _dispatch(words: list[str]) -> int:
         sys.stdout.write(tasks.help_page(COMMANDS) + "\n")
         return 0
     return int(tasks.run_tasks(words, COMMANDS))
+
+
+def _help_topic(word: str) -> bool:
+    """Show the page of a topic or of a code; False where the word is neither."""
+    text = str(import_module("flashpipe.cli.topics").page(word))
+    if text:
+        with suppress(BrokenPipeError):  # piped into head
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    return bool(text)
 
 
 def _command(words: list[str]) -> int:

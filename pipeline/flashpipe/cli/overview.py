@@ -64,6 +64,8 @@ _DOIT_OPTIONS: Final = [
 
 def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
     """The page of `flashpipe --help`."""
+    from flashpipe.cli.topics import TOPICS  # noqa: PLC0415  its tables load half the package
+
     shown = {name: COMMAND_TEXTS.get(name, "") for name in commands}
     shown |= {name: DOIT_COMMANDS[name] for name in ("plan", "list", "help")}
     return "\n".join(
@@ -81,7 +83,8 @@ def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
             *(f"  {name:<11}{text}" for name, text in shown.items()),
             "",
             textwrap.fill(f"variables: {', '.join(KNOWN)}", WIDTH, subsequent_indent="  "),
-            "more: flashpipe help TASK",
+            textwrap.fill(f"topics: {', '.join(TOPICS)}", WIDTH, subsequent_indent="  "),
+            "more: flashpipe help TASK, flashpipe help TOPIC, flashpipe help CODE",
         ]
     )
 
@@ -108,7 +111,8 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
             raise UsageError(f"{word}: variables have no dashes", f"say {name}=VALUE")
     plain = [word for word in words if "=" not in word and not word.startswith("-")]
     known = {*tasks, *commands, *DOIT_COMMANDS}
-    if plain[:1] == ["help"]:
+    asks_help = plain[:1] == ["help"]
+    if asks_help:
         plain = [word for word in plain[1:] if word != "task"]  # `help task` is a page of doit's own
     elif plain and plain[0] in DOIT_COMMANDS:
         return
@@ -121,6 +125,16 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
             continue
         if word in set(profiles):
             raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
-        near = difflib.get_close_matches(name, known, 1)
-        suggestion = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"no task or command {word!r}{suggestion}", "`flashpipe --help` lists them")
+        raise _unknown_word(word, known, asks_help=asks_help)
+
+
+def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:
+    from flashpipe.cli.topics import TOPICS, every_error  # noqa: PLC0415  its tables load half the package
+
+    pages = {*TOPICS, *(kind.code for kind in every_error())} if asks_help else set()
+    near = difflib.get_close_matches(word.partition(":")[0], known | pages, 1)
+    suggestion = f"; did you mean {near[0]!r}?" if near else ""
+    if asks_help:
+        topics = f"topics: {', '.join(TOPICS)}; `flashpipe --help` lists tasks and commands"
+        return UsageError(f"no help about {word!r}{suggestion}", topics)
+    return UsageError(f"no task or command {word!r}{suggestion}", "`flashpipe --help` lists them")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 
 from flashpipe.errors import (
     AggregatedInSplitError,
@@ -31,6 +31,7 @@ from flashpipe.firmware.boot_image import (
     Image,
     describe_address,
     is_aggregated,
+    read_image,
 )
 from flashpipe.firmware.content_type import BOOT_MAGIC, IROM_BASE, OTA_MAGIC, foreign_content, in_words
 from flashpipe.firmware.identify import identify_firmware
@@ -114,10 +115,8 @@ def _parse_boot(image: Image, allow: Overrides) -> BootImage:
     try:
         return parse_boot_image(image)
     except ImageChecksumError as error:
-        if error.parsed is None:
-            raise
         allow.judge(error)
-        return cast("BootImage", error.parsed)
+        return read_image(image.data, name=image.name, proven=False)
     except ImageError as error:
         raise allow.final(error) from error.__cause__
 
@@ -177,7 +176,7 @@ def _check_split(parts: Mapping[int, Image], boot: BootImage) -> None:
     if others and is_aggregated(first, boot):
         raise AggregatedInSplitError(
             f"{first.name}: is a whole firmware of {format_size(len(first.data))} that already holds what "
-            f"{parts[min(others)].name} shall bring to {describe_address(min(others))}",
+            f"{parts[min(others)].name} should bring to {describe_address(min(others))}",
             f"flash it alone: image={first.origin}",
         )
 

@@ -6,6 +6,7 @@ may know better. Two segments on one sector, or a file that is no image at 0x000
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
@@ -18,7 +19,7 @@ ALLOWABLE: Final = frozenset(
     {
         *("image-format", "image-other-chip", "image-truncated", "image-checksum", "image-line-endings"),
         *("image-aggregated", "image-swapped", "image-incomplete", "image-too-large", "image-layout"),
-        *("lfs-image", "spiffs-image", "init-data", "flash-mode", "would-lose-data"),
+        *("lfs-image", "spiffs-image", "init-data", "flash-mode", "header-size", "would-lose-data"),
         *("wrong-chip", "wrong-board", "wrong-flash-size", "flash-unknown"),
     }
 )
@@ -79,8 +80,6 @@ def parse_allowed(text: str) -> frozenset[str]:
                 f"allow={word}: this refusal cannot be overridden: nothing is left that could be written sensibly",
                 f"those that can: {', '.join(sorted(ALLOWABLE))}",
             )
-        import difflib  # noqa: PLC0415  only a mistake needs it
-
         near = difflib.get_close_matches(word.lower(), ALLOWABLE, _LISTED)
         meant = f", did you mean {' or '.join(near)}?" if near else ""
         raise BadValueError(f"allow={word}: no code of a refusal{meant}", f"codes: {', '.join(sorted(ALLOWABLE))}")

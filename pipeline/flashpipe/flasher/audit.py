@@ -10,7 +10,7 @@ from flashpipe.errors import DriftError
 from flashpipe.flash import Region, merge
 from flashpipe.flasher.model import Outcome, VerifiedRegion
 from flashpipe.flasher.verified_regions import FIRMWARE
-from flashpipe.records.history import HistoryRow, Kept
+from flashpipe.records.history import HistoryRow, StoredReceipt
 from flashpipe.values import dataclass
 
 SAME, CHANGED, NOTED = "as recorded", "changed", "not on record before: noted now"
@@ -80,7 +80,7 @@ def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
     )
 
 
-def lines(findings: Iterable[AuditFinding], doubtful: Sequence[Kept]) -> list[str]:
+def lines(findings: Iterable[AuditFinding], doubtful: Sequence[StoredReceipt]) -> list[str]:
     """The result for people: one line for each stretch of one kind and one finding."""
     texts = []
     for (kind, what, state, receipt), group in groupby(findings, key=_what):

@@ -17,7 +17,6 @@ from flashpipe.firmware.init_data import (
     decide,
     filler_of,
     find_v05,
-    images_at_hand,
     state_of,
 )
 from flashpipe.firmware.overrides import Overrides
@@ -59,7 +58,8 @@ def _decide(session: Session, probe: Probe, policy: Policy, sector: bytes) -> In
     filler = _filler(plan)
     noted = filler == "once" and has_record(_after(session, probe, _TABLE), PHY_DONE_ID)
     own = (segment.data for segment in plan.segments)
-    return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(chain(own, images_at_hand())))
+    images = chain(own, policy.init_data.images())
+    return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(images))
 
 
 def _with(session: Session, probe: Probe, place: Region, decision: InitDataDecision) -> Probe:
@@ -87,7 +87,7 @@ def _place(probe: Probe) -> Region | None:
     plan, real = probe.plan, probe.device.flash_size
     if all(segment.address for segment in plan.segments):
         return None  # no firmware in this plan: whose init data would they be?
-    size = real if real and plan.firmware.adjusts_size else plan.settings.capacity
+    size = real if real and plan.firmware.adjusts_size else plan.believed_capacity
     if real and size > real:
         return None  # the header claims more than there is, as the user allowed
     return next((area.region for area in areas(plan.firmware, size) if area.name == "phy_init"), None)

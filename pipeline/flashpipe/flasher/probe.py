@@ -35,7 +35,10 @@ def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
+    size_was_open = plan.size_from_board
     plan = check_board(plan, device, policy)
+    if size_was_open and plan.header.why:  # else the plan said so before any port was opened
+        session.notify(f"the image's header will say {plan.header.name}: {plan.header.why}")
     entry = journal.read(device.mac)
     if not policy.force:
         plan = without_placed(plan, [*_firmware_owned_areas(session, plan, entry)])

@@ -55,6 +55,7 @@ def write_receipt(
             adapter=dict(origin.adapter),
             images=list(origin.images),
             lock={"state": origin.lock, "locked": origin.locked},
+            header={"size": plan.header.name, "why": plan.header.why} if plan and plan.header.why else {},
             segments=[
                 {"address": segment.address, "size": len(segment.data), "md5": segment.md5, "image": segment.name}
                 for segment in (plan.segments if plan else ())

@@ -29,6 +29,7 @@ from flashpipe.profile.model import Profile, SerialProfile
 from flashpipe.records.project_folder import make_folder
 from flashpipe.records.receipt import without_login
 from flashpipe.sources import pinned
+from flashpipe.sources.at_hand import images_at_hand
 from flashpipe.sources.build import BUSY_S, Build, last_build, undisturbed
 from flashpipe.sources.fetch import Access
 from flashpipe.sources.pinned import Loaded, Lock
@@ -313,7 +314,8 @@ class RunInputs:
         """
         wanted = self.profile().init_data
         image = self._extra("init_data", lambda image: read_file(image.name, image.data))
-        return InitDataPolicy(wanted.source, read_file(image.name, image.data) if image else b"", wanted.settings)
+        data = read_file(image.name, image.data) if image else b""
+        return InitDataPolicy(wanted.source, data, wanted.settings, images_at_hand)
 
     def _parts(self) -> dict[str, Image]:
         """The LFS and SPIFFS images of the profile, by area; what they are is judged where they are placed."""

@@ -37,7 +37,7 @@ PARTITIONS: Final = {LFS: "lfs", SPIFFS: "spiffs"}
 
 @dataclass(frozen=True, slots=True)
 class KeepPolicy:
-    """What shall be kept, by the profile and the command line."""
+    """What should be kept, by the profile and the command line."""
 
     words: frozenset[str] = frozenset(KEPT_AREAS)
     stated: bool = False

@@ -1,6 +1,6 @@
 """The preservation policy: what of a board is kept when it is given something else, and the function that applies it.
 
-`BoardContents` says what is on the board, `FlashPlan` what shall be there. One thing is decided of every area of the
+`BoardContents` says what is on the board, `FlashPlan` what should be there. One thing is decided of every area of the
 board: it is left where no image covers it, kept by splitting the image around it or by editing the new partition
 table, moved, or lost (`area_decisions`). What is lost is named, and backed up where the table says so. Nothing is
 erased for tidiness' sake.
@@ -117,16 +117,15 @@ class KeepDecision:
         return "back-up" in self.row.actions and bool(self.doomed)
 
 
-def table_text() -> str:
-    """The table as the README shows it."""
-    head = ("on the board", "on a terminal", "in a pipe", "`keep:` of the profile insists: terminal, pipe")
-    body = []
+def table_rows() -> list[tuple[str, ...]]:
+    """The table for people: its head, then a row for each kind of board."""
+    rows: list[tuple[str, ...]] = [("on the board", "on a terminal", "in a pipe", "where `keep:` names it")]
     for board, what in BOARDS.items():
         terminal, pipe = row_of(board, "terminal"), row_of(board, "pipe")
         done = ["; ".join(ACTIONS[action] for action in row.actions) for row in (terminal, pipe)]
         insisted = " / ".join(dict.fromkeys(ACTIONS[row.insisted] for row in (terminal, pipe)))
-        body.append((what, done[0], done[1] if done[1] != done[0] else "the same", insisted))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * 4, *body))
+        rows.append((what, done[0], done[1] if done[1] != done[0] else "the same", insisted))
+    return rows
 
 
 def row_of(board: Board, reader: Reader) -> KeepRow:

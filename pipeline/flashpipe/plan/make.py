@@ -11,12 +11,13 @@ from typing import Final
 
 from flashpipe.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError, SwappedSplitError
 from flashpipe.firmware.flash_map import Volatile, areas, volatile
+from flashpipe.firmware.header_size import HeaderSize, header_size
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, check_layout, check_mode, with_settings
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.placement import place_lfs, place_spiffs
 from flashpipe.flash import SECTOR_SIZE, FlashSettings, decode_size, size_name
-from flashpipe.plan.model import KEPT_AREAS, FlashPlan, Segment
+from flashpipe.plan.model import KEPT_AREAS, NO_HEADER, FlashPlan, Segment
 
 AUTO_SIZE: Final = "16MB"
 """What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""
@@ -52,15 +53,20 @@ def make_plan(
         _check_names(images)
     check_layout(images, flash_size=settings.capacity, chip=chip, allow=allow)
     segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
-    firmware = identify_firmware({segment.address: segment.data for segment in segments})
+    contents = {segment.address: segment.data for segment in segments}
+    firmware = identify_firmware(contents)
+    header = _header(firmware, contents, settings, allow)
+    if header.name != settings.size:
+        sized = replace(settings, size=header.name)
+        segments = tuple(_segment(address, image, sized) for address, image in sorted(images.items()))
     # Where the size is still unknown, so is the place: it is looked for when the board has been asked.
-    placed = () if from_board else tuple(_placed(parts or {}, firmware, settings.capacity, allow))
+    placed = () if from_board else tuple(_placed(parts or {}, firmware, header.capacity, allow))
     segments = tuple(sorted((*segments, *placed), key=lambda segment: segment.address))
     _check_regions(segments, settings)
     owned = [segment.region for segment in segments]
     moving = tuple(
         replace(part, region=common)
-        for part in volatile(firmware, settings.capacity)
+        for part in volatile(firmware, header.capacity)
         for region in owned
         if (common := part.region.common(region)).size > 0
     )
@@ -75,14 +81,22 @@ def make_plan(
         segments=segments,
         firmware=firmware,
         volatile=(*moving, *(Volatile(part.region, _OWNED) for part in placed)),
-        areas=areas(firmware, settings.capacity),
+        areas=areas(firmware, header.capacity),
+        header=header if 0 in images else NO_HEADER,
         erase_all=erase_all,
         overridden=tuple(allow.used),
     )
 
 
+def _header(firmware: Firmware, contents: Mapping[int, bytes], settings: FlashSettings, allow: Overrides) -> HeaderSize:
+    """The size for the header; that of the flash where the user overrides a refusal of it."""
+    with allow.over():
+        return header_size(firmware, contents, settings.size)
+    return HeaderSize(settings.size)
+
+
 def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
-    """Refuse a plan whose own bytes stand where its firmware has what shall be kept.
+    """Refuse a plan whose own bytes stand where its firmware has what should be kept.
 
     FF there, the gap of an aggregated file, is nothing to write: the image is split around it.
 
@@ -93,7 +107,7 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
         for area in plan.areas:
             for segment in plan.segments:
                 part = segment.region.common(area.region)
-                if segment.area:  # the profile names what shall be there
+                if segment.area:  # the profile names what should be there
                     continue
                 if area.name not in KEPT_AREAS[word] or part.size <= 0:
                     continue

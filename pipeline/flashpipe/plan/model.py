@@ -1,4 +1,4 @@
-"""A plan: everything decided, nothing done. Which bytes shall stand where, and what is known of the rest of the flash.
+"""A plan: everything decided, nothing done. Which bytes should stand where, and what is known of the rest of the flash.
 
 A plan is pure data, made from a profile and images before any port is opened (`make`); it can be shown (`table`),
 compared, refused, and fitted to one board.
@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from flashpipe.firmware.flash_map import Area, Volatile
+from flashpipe.firmware.header_size import HeaderSize
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.overrides import Override
@@ -30,7 +31,7 @@ KEPT_AREAS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Bytes at a flash address, exactly as they shall stand in flash: header set, padded with FF to whole sectors."""
+    """Bytes at a flash address, exactly as they should stand in flash: header set, padded with FF to whole sectors."""
 
     address: int
     data: bytes = field(repr=False)
@@ -50,6 +51,10 @@ class Segment:
     def md5(self) -> str:
         """Digest of the padded bytes, hex: what the stub reports for the region."""
         return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+
+
+NO_HEADER: Final = HeaderSize("")
+"""Of a plan without an image at 0."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class FlashPlan:
     volatile: tuple[Volatile, ...]
     """Parts of segments that the firmware changes once it runs: verified before the first boot, then left alone."""
     areas: tuple[Area, ...]
+    header: HeaderSize = NO_HEADER
+    """Flash size in the header of the image at 0, and why it is not that of `settings`."""
     erase_all: bool = False
     overridden: tuple[Override, ...] = ()
     """Refusals that the user overrode (`allow=`)."""
@@ -80,7 +87,7 @@ class FlashPlan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256, hex, of all that decides what the flash shall hold; names and paths do not count.
+        """sha256, hex, of all that decides what the flash should hold; names and paths do not count.
 
         What a plan is fitted to a board by does not count either: it is still the same plan.
         """
@@ -93,6 +100,11 @@ class FlashPlan:
         for part in self.volatile:
             digest.update(f"|volatile {part.region}".encode())
         return digest.hexdigest()
+
+    @property
+    def believed_capacity(self) -> int:
+        """Bytes of flash that the firmware goes by: what its header says."""
+        return self.header.capacity if self.header.name else self.settings.capacity
 
     @property
     def size(self) -> int:

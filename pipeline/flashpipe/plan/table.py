@@ -43,7 +43,7 @@ def rows(
     """The table of the whole flash, in address order, without gaps or overlaps.
 
     Args:
-        plan: what shall be done.
+        plan: what should be done.
         baud: rate of the write phase.
         differing: sectors that differ on the board, None where no board was asked: then everything is written.
         firmware_owned: the journal says that the volatile parts were verified before: they belong to the firmware.

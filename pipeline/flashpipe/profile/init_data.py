@@ -1,4 +1,4 @@
-"""The key `init_data` of a profile: what shall be done about the SDK's init data (facts: image-flashmap §5.5)."""
+"""The key `init_data` of a profile: what should be done about the SDK's init data (facts: image-flashmap §5.5)."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def _boot(entry: YamlEntry, key: str, report: Report) -> str | None:
 
 
 def _expect(entry: YamlEntry, key: str, report: Report) -> str | None:
-    if entry.text.casefold() in (*_BOOT_OFF, *_BOOT_ON):  # meant for `boot:`, and waited for in vain
+    if entry.text.casefold() in (*_BOOT_OFF, *_BOOT_ON):  # meant for `boot:`, and waited for without success
         report.wrong(entry, key, f"{WANT[key]}; `boot: off` skips the check")
         return None
     text = _text(entry, key, report)

@@ -84,7 +84,7 @@ NO_DEMANDS: Final = AcceptanceProfile()
 
 @dataclass(frozen=True, slots=True)
 class InitProfile:
-    """What shall be done about the SDK's init data."""
+    """What should be done about the SDK's init data."""
 
     source: str = "auto"
     """auto, keep, v05, or the text of a source of 128 bytes."""
@@ -105,7 +105,7 @@ USUAL_INIT: Final = InitProfile()
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a board is and what it shall hold."""
+    """What a board is and what it should hold."""
 
     name: str
     path: Path

@@ -49,8 +49,10 @@ class Receipt:
     """The files as they came: address, name, source, sha256, size."""
     lock: dict[str, Any] = field(default_factory=dict)
     """`state`: whether images.lock.yaml pins them; `locked`: whether nothing else was admitted."""
+    header: dict[str, str] = field(default_factory=dict)
+    """Flash size in the image's header, `size`, where it is not that of the flash, and `why`; else empty."""
     segments: list[dict[str, Any]] = field(default_factory=list)
-    """The bytes as they shall stand in flash: address, size, md5, image."""
+    """The bytes as they should stand in flash: address, size, md5, image."""
     written: list[str] = field(default_factory=list)
     """Regions erased and written, `start..end`, half-open."""
     sent_bytes: int = 0

@@ -33,8 +33,10 @@ def describe_plan(plan: FlashPlan) -> str:
     lines += [
         f"         {format_address(segment.address)}  {segment.size:>9,} B  {segment.name}" for segment in plan.segments
     ]
-    size = "size from the board" if plan.size_from_board else plan.settings.size
+    size = "size from the board" if plan.size_from_board else plan.header.name or plan.settings.size
     lines.append(f"header   {size}, {plan.settings.mode}, {plan.settings.frequency[:-1]} MHz")
+    if plan.header.why and not plan.size_from_board:
+        lines.append(f"         not {plan.settings.size} as the flash: {plan.header.why}")
     lines += [f"allowed  {override.code}: {override.message}" for override in plan.overridden]
     return "\n".join(lines)
 

@@ -16,8 +16,10 @@ from urllib.parse import quote
 from flashpipe.errors import FetchContentError, FetchStatusError, ImageAmbiguousError, ReleaseMissingError, SourceError
 from flashpipe.firmware.content_type import printable
 from flashpipe.locks import exclusive
-from flashpipe.sources.download import Order, PartialDownload, download
-from flashpipe.sources.fetch import Access, Address, parse_url
+from flashpipe.sources.fetch import Access, Address, cached, parse_url
+from flashpipe.sources.kinds.web import download_file, pinned_content, unpacked
+from flashpipe.sources.partial_download import Order, PartialDownload
+from flashpipe.sources.registry import Resolved, SourceKind, SourceRequest, register
 from flashpipe.values import dataclass
 
 PREFIX: Final = "github:"
@@ -56,6 +58,33 @@ def parse_release(text: str) -> Release:
     return Release(*found.groups())
 
 
+def canonical(text: str) -> str:
+    """The source's one text.
+
+    Raises:
+        SourceError: it is no release asset.
+    """
+    return str(parse_release(text))
+
+
+def load_asset(request: SourceRequest) -> Resolved:
+    """The file of a release.
+
+    Raises:
+        ReleaseMissingError: no such release or asset.
+        FetchError: a download failed, in one of many ways.
+        SourceError: what came cannot be used.
+    """
+    release = parse_release(request.outer)
+    text = str(release)
+    known = pinned_content(request, text)
+    if known is not None:
+        return known
+    if request.access.offline:
+        return unpacked(request, text, cached(text, request.access, request.kind))
+    return download_file(request, find_asset(release, request.access), text)
+
+
 def find_asset(release: Release, access: Access) -> Address:
     """Where the asset lies, and its digest where GitHub names one; asks the API.
 
@@ -86,6 +115,8 @@ def find_asset(release: Release, access: Access) -> Address:
 
 
 def _ask(release: Release, access: Access) -> dict[str, Any]:
+    from flashpipe.sources.download import download  # noqa: PLC0415  140 ms of requests, where the cache does not do
+
     base = os.environ.get(API_VARIABLE, "").rstrip("/") or "https://api.github.com"
     which = "latest" if release.tag == "latest" else f"tags/{quote(release.tag, safe='')}"
     url = f"{base}/repos/{release.owner}/{release.repo}/releases/{which}"
@@ -112,3 +143,6 @@ def _ask(release: Release, access: Access) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise FetchContentError(f"{release}: {base} answers something else than a release", f"check {API_VARIABLE}")
     return answer
+
+
+register(SourceKind((PREFIX,), canonical, load_asset))
