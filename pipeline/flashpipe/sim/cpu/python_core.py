@@ -81,8 +81,10 @@ class PythonCore(Execution):
                         state.pc = pc
                         if (stop := self.look_around()) is not None:
                             return stop
-                        near = cycles[0] >= limit[0]
-                        following = self._interpret(state.pc) if near else self._dispatch(state.pc)
+                        pc = state.pc
+                        if cycles[0] < limit[0]:
+                            continue
+                        following = self._interpret(pc)  # too near to what is due for a whole block
                     if following is None:
                         return Stop.HOOK
                     pc = following
