@@ -39,7 +39,7 @@ class MachineOptions:
     crystal_mhz: int = 26
     seed: int = 1
     adc: int = 0
-    """What the program measures at the ADC pin, 0 to 1023."""
+    """What the program measures at the ADC pin, 0 to 1024."""
     tolerant: bool = False
     """Go on with 0 where a register or ROM function is not there."""
     wakes: bool = True
