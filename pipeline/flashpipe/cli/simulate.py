@@ -23,8 +23,8 @@ from flashpipe.units import parse_duration, parse_size
 
 WORDS: Final = {
     "size": "bytes of flash: 512KB, 1MB … 16MB; default 4MB. The image's header is set to it, as flashing does",
-    "send": "text to type when the firmware waits for input; may be given several times, \\r \\n \\xNN are understood, and"
-    " a text without them ends with CR LF",
+    "send": "text to type when the firmware waits for input; may be given several times, \\r \\n \\xNN are understood,"
+    " and a text without them ends with CR LF",
     "until": "end well when this was said: /regular expression/ or plain text; looked for behind what was sent last",
     "fail": "end badly when this was said: as until",
     "timeout": "board time to run at most, such as 10s or 2m; default 60s",
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
     profile = tools.Profile(machine) if options.cpu_profile else None
     step = {"step_s": _PROFILE_STEP_S} if profile is not None else {}
     begun = time.perf_counter()
-    outcome = sim.Simulation(machine, script, _shown(elf), profile, **step).run()
+    outcome = sim.Simulation(machine, script, show=_shown(elf), sample=profile, **step).run()
     seconds = time.perf_counter() - begun
     if profile is not None:
         _print_profile(profile.by_name(_namer(elf)))
@@ -192,7 +192,9 @@ def _shown(elf: Any) -> Callable[[bytes], None]:
     def show(data: bytes) -> None:
         text = data.decode("latin-1").replace("\r\n", "\n").replace("\r", "")
         text = annotator.show(text) if annotator is not None else text
-        printable = "".join(char if char.isprintable() or char in "\n\t\b" else "\N{REPLACEMENT CHARACTER}" for char in text)
+        printable = "".join(
+            char if char.isprintable() or char in "\n\t\b" else "\N{REPLACEMENT CHARACTER}" for char in text
+        )
         import_module("flashpipe.text.lines").print_result(printable, end="")
 
     return show

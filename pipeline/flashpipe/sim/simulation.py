@@ -17,7 +17,7 @@ from flashpipe.sim.chip.image import MAGIC, SIZES
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.parts import PARTS
 from flashpipe.sim.devices.agenda import CYCLES_PER_S
-from flashpipe.sim.machine import Machine, MachineOptions
+from flashpipe.sim.machine import Machine, MachineOptions, Output
 
 STEP_S: Final = 0.005
 """Board time between two looks at what was said."""
@@ -113,6 +113,7 @@ class Simulation:
         self,
         machine: Machine,
         script: Script,
+        *,
         show: Callable[[bytes], None] = lambda _data: None,
         sample: Callable[[Machine], None] | None = None,
         step_s: float = STEP_S,
@@ -147,9 +148,9 @@ class Simulation:
             if reason:
                 return self._outcome(reason, detail)
 
-    def _take(self, outputs: Sequence[object]) -> None:
+    def _take(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
-            data = bytes(output.data)  # type: ignore[attr-defined]
+            data = bytes(output.data)
             self._show(data)
             self._text += data.decode("latin-1").replace("\r", "")
         if len(self._text) > 2 * _KEPT:
