@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: a word that cannot be read, an image that is not there, or a run that did not end well.
     """
-    options = _parser().parse_args(argv)
+    options = _parser().parse_intermixed_args(argv)
     images, given = _sorted_words(options.words)
     machine = _machine(images, given, options.resume)
     sim = import_module("flashpipe.sim.simulation")
