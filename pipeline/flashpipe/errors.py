@@ -839,6 +839,37 @@ class RollbackFailedError(RolledBackError):
     remedy = "fix what the message names, then `flashpipe restore`: the backup is kept"
 
 
+# --- simulating a firmware -------------------------------------------------------------------------------------------
+
+
+class SimulationError(PipelineError):
+    """An image was run on the virtual board, and did not do what was asked for."""
+
+    code, status = "simulation", 38
+    remedy = "read what the firmware said; `--trace` shows what it did"
+
+
+class SimulationFailedError(SimulationError):
+    """The firmware said what `fail=` names."""
+
+    code = "simulation-failed"
+    remedy = "the firmware said what fail= names: read what it said before"
+
+
+class SimulationTimeoutError(SimulationError):
+    """The firmware never said what `until=` names."""
+
+    code = "simulation-timeout"
+    remedy = "give it more board time with timeout=, or look at what it said instead"
+
+
+class NotEmulatedError(SimulationError):
+    """The firmware uses something that the virtual board does not have."""
+
+    code = "not-emulated"
+    remedy = "unmapped=warn goes on without it; tell us which firmware needs it"
+
+
 # --- our own files and the run itself --------------------------------------------------------------------------------
 
 

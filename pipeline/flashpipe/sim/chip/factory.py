@@ -23,6 +23,7 @@ AT_SDK: Final = "1.5.4(baaeaebb)"
 _INIT_HEAD: Final = bytes.fromhex("05000402 05050502 05000405 05040505")
 _INIT_PLACES: Final = {
     0x22: "524e4a444038",
+    0x30: "01",  # crystal_26m_en: 26 MHz (cores/esp8266/core_esp8266_phy.cpp of the Arduino core)
     0x40: "e10a",
     0x4A: "019343",
     0x72: "01",
