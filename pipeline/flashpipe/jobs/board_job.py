@@ -301,6 +301,11 @@ class BoardRun:
             self.notify(f"receipt  {self._short(path)}")
         self._tell_end(command, error, str(path))
 
+    def ended(self, command: str, reason: str) -> None:
+        """The task `command`, which leaves no receipt, has ended well; `reason` is what it has found."""
+        self.record = RunRecord(Outcome("done", self.device(), reason=reason))
+        self._tell_end(command, None)
+
     def _tell_end(self, command: str, error: PipelineError | None, receipt: str = "") -> None:
         self._told, session = error, sessions.find(self._port)
         port, device = self._port or self.named_port, self.device()
@@ -308,7 +313,7 @@ class BoardRun:
             board_done(
                 port,
                 command,
-                self.record.outcome if receipt else NOTHING_DONE,
+                self.record.outcome if receipt or error is None else NOTHING_DONE,
                 error,
                 plan=self.found.plan if self.found and command in PLANNED else None,
                 asked=self.command,
