@@ -32,6 +32,7 @@ from flashpipe.jobs.request import CommandLine
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 from flashpipe.records.project_folder import make_folder
+from flashpipe.units import parse_duration
 from flashpipe.values import dataclass
 
 PLANNED: Final = frozenset({"flash", "files", "verify"})
@@ -143,10 +144,12 @@ class BoardRun:
 
     def _make(self, port: str) -> Session:
         serial = self.inputs.serial()
+        wait = self.command.variables.text("port_wait")
         return Session(
             port,
             baud=serial.baud,
             reset=serial.reset,
+            busy_wait_s=parse_duration(wait) if wait else 0.0,
             listener=self.face,
             stop=sessions.stop,
             prompt=self.face.ask if self.face.attended else None,

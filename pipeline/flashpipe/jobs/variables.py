@@ -17,6 +17,7 @@ from flashpipe.values import dataclass
 KNOWN: Final[dict[str, str]] = {
     "profile": "which board profile: `flashpipe profiles` lists them",
     "port": "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
+    "port_wait": "how long a port that somebody else has is waited for, such as 30s; default: not at all",
     "baud": "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
     "reset": "auto, manual (a person presses), none (is in download mode), or a custom sequence",
     "boot": "off: no boot check; else what to expect: auto, nodemcu, any, or a text of the boot log",
