@@ -78,16 +78,24 @@ class SerialLine:
         """
         until, told = time.monotonic() + self.busy_wait_s, False
         while self._serial is None:
-            try:
-                self._open_once()
-            except PortBusyError as error:
-                if time.monotonic() >= until:
-                    raise
-                if not told:
-                    self.notify(f"{error.message.removeprefix(f'{self.port}: ')}: waiting up to {self.busy_wait_s:g} s")
-                told = True
-                self.stop.wait(_LOOK_S)
-                self.check_stop()
+            busy = self._busy_or_open()
+            if busy is None:
+                return
+            if time.monotonic() >= until:
+                raise busy
+            if not told:
+                words = busy.message.removeprefix(f"{self.port}: ")
+                self.notify(f"{words}: waiting up to {self.busy_wait_s:g} s")
+            told = True
+            self.stop.wait(_LOOK_S)
+            self.check_stop()
+
+    def _busy_or_open(self) -> PortBusyError | None:
+        try:
+            self._open_once()
+        except PortBusyError as error:
+            return error
+        return None
 
     def _open_once(self) -> None:
         self.lock = self._open.enter_context(lock_port(self.port, ask=not self.offers))
