@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
+import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this one stays open
 import pytest
+from flashpipe.board.boot import watcher
+from flashpipe.cli import main as cli
 
+from tests.harness import Done, Project, make_project
 from tests.webserver import Authority, Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,3 +90,35 @@ def firmware_folder() -> Path:
 def firmware(firmware_folder: Path) -> Path:
     """A real aggregated NodeMCU image."""
     return firmware_folder / "nodemcu-1.5.4.1.bin"
+
+
+@pytest.fixture
+def project(tmp_path: Path, own_state: Path) -> Project:
+    return make_project(tmp_path / "project", own_state)
+
+
+@pytest.fixture
+def second_project(tmp_path: Path, own_state: Path) -> Project:
+    """Another folder of the same person."""
+    return make_project(tmp_path / "second", own_state)
+
+
+@pytest.fixture
+def command(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """`flashpipe WORDS` in this process and the project's folder: a hundred of them as processes would take minutes.
+
+    A virtual board that starts well is given no time to fail: tests/board/boot holds what others are given.
+    """
+    monkeypatch.setattr(watcher, "SETTLE_S", 0.0)
+    monkeypatch.setattr(watcher, "LUA_BOOT_S", 0.0)
+
+    def run(*words: str) -> Done:
+        monkeypatch.chdir(project.folder)
+        # The plan is a command of doit; of tasks, -n 0 keeps them in this thread.
+        status = cli.main([*words] if words[0] == "plan" else ["-n", "0", *words])
+        said = capsys.readouterr()
+        return Done(status, said.out, said.err)
+
+    return run

@@ -16,7 +16,9 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCES: Final = ROOT / "pipeline"
 PACKAGE: Final = "flashpipe"
-LEAVES: Final = frozenset({"digests", "errors", "events", "files", "flash", "locks", "units", "values", "versions"})
+LEAVES: Final = frozenset(
+    {"digests", "errors", "events", "files", "flash", "locks", "reset_mode", "units", "values", "versions"}
+)
 ARROWS: Final[dict[str, frozenset[str]]] = {
     "leaves": frozenset(),
     "firmware": frozenset({"leaves"}),
@@ -41,7 +43,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
 SIM_LEAVES: Final = frozenset({"flashpipe.errors", "flashpipe.files", "flashpipe.units"})
 """What the virtual board shares with the host: only what says nothing about boards."""
 LIBRARIES: Final = {
-    "doit": {"tasks", "flashpipe.cli.main"},
+    "doit": {"tasks", "flashpipe.cli.run_tasks"},
     "esptool": {"flashpipe.board.loader.esptool_parts"},
     "platformdirs": {"flashpipe.files"},
     "requests": {"sources"},

@@ -102,7 +102,6 @@ SPARED = {
     "flashpipe.board.lua.console",
     "flashpipe.board.lua.files",
     "flashpipe.board.lua.node_info",
-    "flashpipe.board.session.manual_reset",
     "flashpipe.flasher.backup",
     "flashpipe.flasher.boot_check",
     "flashpipe.flasher.lua_stage",

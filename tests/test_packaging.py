@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,7 +54,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_code_profiles_and_licence_only(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"pipeline", "profiles", "flashpipe"}
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"flashpipe"}
     assert {Path(name).name for name in (ROOT / "profiles").glob("*.yaml")} == {
         Path(name).name for name in names if name.endswith(".yaml")
     }
@@ -72,3 +78,11 @@ def test_it_flashes_a_virtual_board(environment: Path, tmp_path: Path, own_state
     done = call(environment / "flashpipe", *words, folder=tmp_path, FLASHPIPE_STATE=str(own_state))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "as planned" in done.stderr
+
+
+def test_every_dependency_has_an_upper_bound() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    wanted += [need for extra in project["project"]["optional-dependencies"].values() for need in extra]
+    others = [need for need in wanted if not need.startswith("flashpipe[")]
+    assert [need for need in others if not re.search(r"<|==", need.partition(";")[0])] == []

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "pipeline"
 POSIX_ONLY = ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty")
 
 BLOCK = f"""
@@ -35,7 +36,7 @@ sys.meta_path.insert(0, Blocked())
 
 def run(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", f"{BLOCK}\nsys.path.insert(0, {str(ROOT)!r})\n{script}"],
+        [sys.executable, "-c", f"{BLOCK}\nsys.path.insert(0, {str(SOURCES)!r})\n{script}"],
         capture_output=True,
         text=True,
         check=False,
@@ -44,7 +45,7 @@ def run(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def module_names() -> list[str]:
-    files = [path.relative_to(ROOT).with_suffix("").parts for path in sorted((ROOT / "pipeline").rglob("*.py"))]
+    files = [path.relative_to(SOURCES).with_suffix("").parts for path in sorted(SOURCES.rglob("*.py"))]
     return [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in files if parts[-1] != "__main__"]
 
 

@@ -6,7 +6,56 @@ wording may improve. Errors that nobody foresaw are not caught here: they show a
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    from flashpipe.flash import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The one cause of a failure, as the rules of `flashpipe.board.diagnosis` found it."""
+
+    rule: str
+    """Name of the rule, `unknown`, or the error's code where its message says it all."""
+    cause: str
+    proof: tuple[str, ...]
+    action: str
+    told: bool = False
+    """The error's own words are the diagnosis: there is nothing to print beside them."""
+    certain: bool = True
+    """Whether the evidence excludes every other cause."""
+
+
+class BootVerdict(Protocol):
+    """What a failed boot check says of the boot log: the part of a `flashpipe.board.boot.kinds.Verdict` used here."""
+
+    @property
+    def kind(self) -> str:
+        """Class of the verdict."""
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+
+    @property
+    def log(self) -> str:
+        """All that the board said."""
+
+
+class OtherBytes(Protocol):
+    """A file that is not the one that was pinned: the part of what `flashpipe.sources` fetched that is used here."""
+
+    @property
+    def data(self) -> bytes:
+        """The whole file."""
+
+    @property
+    def sha256(self) -> str:
+        """Of these bytes, hex."""
 
 
 class PipelineError(Exception):
@@ -17,16 +66,16 @@ class PipelineError(Exception):
     """Exit status of `flashpipe` (design: one per family; plain `doit` keeps its own 0 to 3)."""
     remedy: ClassVar[str] = ""
     """What generally cures this code, for the table of errors; `hint` is about the case at hand."""
-    done: Any = None
-    """What had been done before: an `Outcome` of the run, for the receipt."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)  # both in args: survives pickling
         self.message, self.hint = message, hint
-        self.keeping: dict[str, Any] = {}
-        """What the run that ended so had kept of a board, and what it was about to lose; for the receipt."""
-        self.diagnosis: Any = None
-        """A `Diagnosis` once the evidence was judged: its cause and proof are shown, its action replaces the hint."""
+        self.diagnosis: Diagnosis | None = None
+        """Once the evidence was judged: its cause and proof are shown, its action replaces the hint."""
+
+    def add_hint(self, text: str) -> None:
+        """Name one more thing to do next, which only whoever knows the run around the failure can know."""
+        self.hint = f"{self.hint}; {text}" if self.hint else text
 
     def __str__(self) -> str:
         found = self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
@@ -38,10 +87,11 @@ class PipelineError(Exception):
 
 
 def all_codes() -> frozenset[str]:
-    """Every code that a failure can have."""
+    """Every code that stands in this module; those of boots stand in the table of `board.boot.kinds`."""
 
     def codes(kind: type[PipelineError]) -> set[str]:
-        return {kind.code}.union(*(codes(below) for below in kind.__subclasses__()))
+        below = (child for child in kind.__subclasses__() if child.__module__ == __name__)
+        return {kind.code}.union(*map(codes, below))
 
     return frozenset(codes(PipelineError))
 
@@ -53,7 +103,7 @@ class UsageError(PipelineError):
     """A word on the command line is wrong."""
 
     code, status = "usage", 3
-    remedy = "correct the command as the message says; `flashpipe help TASK` lists the variables"
+    remedy = "correct the command as the message says; `flashpipe help variables` lists the variables"
 
 
 class UnknownVariableError(UsageError):
@@ -98,7 +148,7 @@ class ProfileError(PipelineError):
     """One or more mistakes in a profile; `message` holds one line for each."""
 
     code, status = "profile", 10
-    remedy = "correct each named line; `flashpipe profiles` lists the profiles, the README their keys"
+    remedy = "correct each named line; `flashpipe help keys` explains the keys"
 
 
 class LuaFileMissingError(ProfileError):
@@ -212,8 +262,8 @@ class FetchMismatchError(FetchError):
 
     code = "fetch-mismatch"
     remedy = "find out why the file changed at its source before you change the digest"
-    found: Any = None
-    """The `Resolved` source with the other bytes, for whoever explains the difference."""
+    found: OtherBytes | None = None
+    """What came instead, for whoever explains the difference."""
 
 
 class FetchBusyError(FetchError):
@@ -345,8 +395,6 @@ class ImageChecksumError(ImageError):
 
     code = "image-checksum"
     remedy = "download or build it again: bytes were changed on the way"
-    parsed: Any = None
-    """The `BootImage` all the same, for whoever may go on with it."""
 
 
 class LineEndingsError(ImageError):
@@ -396,6 +444,20 @@ class IncompleteSplitError(ImageError):
 
     code = "image-incomplete"
     remedy = "give the second file too: image=0x00000:FILE,0x10000:FILE"
+
+
+class ImageAddressError(ImageError):
+    """A file stands at another flash address than the one that it was linked for."""
+
+    code = "image-address"
+    remedy = "put the file at the address that the message names; allow=image-address if its bytes mislead"
+
+
+class MixedBuildsError(ImageError):
+    """The files of a split pair come from two builds."""
+
+    code = "image-mixed"
+    remedy = "take both files from the same build"
 
 
 class ImageSizeError(ImageError):
@@ -448,6 +510,13 @@ class KeepError(PlanError):
 
     code = "would-lose-data"
     remedy = "take out of `keep:` what the message names; or allow=would-lose-data: it is backed up then"
+
+
+class HeaderSizeError(PlanError):
+    """A firmware that can live with no flash size that fits the board's in its header."""
+
+    code = "header-size"
+    remedy = "a build for the flash that is there, which the message names"
 
 
 class FlashModeError(PlanError):
@@ -584,8 +653,23 @@ class FlashUnknownError(DeviceError):
     code = "flash-unknown"
     remedy = "check supply and GPIO6 to GPIO11; give the real size in the profile with allow=flash-unknown"
 
+    def __init__(self, message: str, hint: str = "", *, silent: bool = False) -> None:
+        super().__init__(message, hint)
+        self.silent = silent
+        """The part gave no ID at all."""
+
 
 # --- reading and writing ---------------------------------------------------------------------------------------------
+
+
+class WireDamage(str, Enum):
+    """What a failed exchange shows of the line."""
+
+    NONE = ""
+    BYTES = "bytes"
+    """Bytes were lost or changed, and a loader that is alive said so or sent them."""
+    FRAME = "frame"
+    """An answer stopped in its middle: lost bytes, or a chip that reset itself."""
 
 
 class WireError(PipelineError):
@@ -593,6 +677,21 @@ class WireError(PipelineError):
 
     code, status = "wire", 23
     remedy = "run the same command again: it continues; lower baud= if it recurs"
+
+    def __init__(
+        self, message: str, hint: str = "", *, damage: WireDamage = WireDamage.NONE, stub_silent: bool = False
+    ) -> None:
+        super().__init__(message, hint)
+        self.damage = damage
+        self.stub_silent = stub_silent
+        """It broke while the flasher stub was being started."""
+
+
+class FlashReachError(WireError):
+    """The loader does not reach the part of the flash beyond 4 MB."""
+
+    code = "flash-reach"
+    remedy = "ESPTOOL_STUB_VERSION=1 takes a stub that reaches it; without a reset wire: reset=manual"
 
 
 class WriteError(WireError):
@@ -607,6 +706,11 @@ class VerifyError(PipelineError):
 
     code, status = "verify-failed", 24
     remedy = "check supply and flash; baud=115200; the message names the first bad region"
+
+    def __init__(self, message: str, hint: str = "", *, region: Region | None = None) -> None:
+        super().__init__(message, hint)
+        self.region = region
+        """Where the flash differs first."""
 
 
 class AuditError(PipelineError):
@@ -634,136 +738,15 @@ class DriftError(AuditError):
 
 
 class BootError(PipelineError):
-    """The board was written and verified, but does not run as expected."""
+    """The board was written and verified, but does not run as expected. Each kind has its own: `boot.kinds.ERRORS`."""
 
     code, status = "boot-failed", 30
     remedy = "`flashpipe monitor` shows what it says; boot=off skips the check"
-    verdict: Any = None
-    """What was seen: a `Verdict` of the boot log, for the receipt."""
 
-
-class BootLoopError(BootError):
-    """The chip starts again and again, and its log does not say why."""
-
-    code, status = "boot-loop", 31
-    remedy = "mode=dio or mode=dout; an image made for this flash size; a better supply"
-
-
-class BootChecksumError(BootLoopError):
-    """The ROM read an image whose checksum is wrong, or which is cut short."""
-
-    code, status = "boot-bad-checksum", 50
-    remedy = "flash again: `flashpipe flash` compares every byte; if it is the same then, mode=dout"
-
-
-class BootNoImageError(BootLoopError):
-    """The ROM found nothing to start at 0x00000."""
-
-    code, status = "boot-no-image", 51
-    remedy = "`flashpipe flash` a firmware that begins at 0x00000; if it is there, mode=dout"
-
-
-class BootWrongModeError(BootLoopError):
-    """The flash holds the image, but the ROM cannot read it in the flash mode that the header names."""
-
-    code, status = "boot-wrong-mode", 52
-    remedy = "mode=dout works on every board; then mode=dio; put what works into the profile as flash.mode"
-
-
-class BootRfCalError(BootLoopError):
-    """The SDK's RF init data is missing or damaged."""
-
-    code, status = "boot-rf-cal", 53
-    remedy = "`flashpipe flash` puts SDK init data in place, unless the profile says init_data: keep"
-
-
-class BootParametersError(BootLoopError):
-    """The SDK cannot use its system parameters."""
-
-    code, status = "boot-system-params", 54
-    remedy = "`flashpipe erase`, then `flashpipe flash`: the firmware writes its parameters anew"
-
-
-class BootExceptionError(BootLoopError):
-    """The firmware crashes: the processor met an exception."""
-
-    code, status = "boot-exception", 55
-    remedy = (
-        "mode=dout; an image made for this flash size; `flashpipe erase` first; else the firmware has a defect at epc1"
-    )
-
-
-class BootPanicError(BootLoopError):
-    """Lua gave up, mostly in init.lua."""
-
-    code, status = "boot-panic", 56
-    remedy = (
-        "mend init.lua; `flashpipe files rescue=1` puts it aside;"
-        " else `flashpipe erase` and `flashpipe flash`, without its files"
-    )
-
-
-class BootWatchdogError(BootLoopError):
-    """A watchdog resets the chip: the firmware hangs."""
-
-    code, status = "boot-watchdog", 57
-    remedy = "mode=dout; an image made for this flash size; else the firmware blocks for too long"
-
-
-class BootBrownOutError(BootLoopError):
-    """The supply collapses when the firmware starts the radio."""
-
-    code, status = "boot-brown-out", 58
-    remedy = "a 3.3 V supply of 500 mA, not the pin of a USB adapter; a capacitor of 100 uF or more at the module"
-
-
-class BootSizeError(BootLoopError):
-    """The firmware refuses the flash size in its header."""
-
-    code, status = "boot-wrong-size", 59
-    remedy = "a profile with the size that is fitted (`flashpipe identify` tells it), and an image that fits it"
-
-
-class BootPartitionsError(BootLoopError):
-    """The firmware's partition table is invalid."""
-
-    code, status = "boot-bad-partitions", 60
-    remedy = "`flashpipe erase`, then `flashpipe flash` an image that was built for this flash size"
-
-
-class BootFormattingError(BootError):
-    """The firmware was still formatting its file system when the time was over."""
-
-    code, status = "boot-formatting", 61
-    remedy = "wait a minute without resetting it, then `flashpipe boot`; or a longer boot: {timeout: …} in the profile"
-
-
-class BootStrappingError(BootError):
-    """GPIO15, GPIO0 and GPIO2 select neither flash nor download mode."""
-
-    code, status = "boot-strapping", 62
-    remedy = "GPIO15 to GND through a resistor, GPIO2 high or open, GPIO0 high, then reset the board"
-
-
-class BootUnreadableError(BootError):
-    """Something comes from the board that makes no text at any rate."""
-
-    code, status = "boot-unreadable", 63
-    remedy = "is GND connected, and the adapter a 3.3 V one? boot=off if the firmware uses a rate of its own"
-
-
-class BootSilentError(BootError):
-    """Nothing at all came from the board."""
-
-    code, status = "boot-silent", 32
-    remedy = "is RESET released and TX connected? boot=off if the firmware says nothing by design"
-
-
-class BootDownloadError(BootError):
-    """The chip started in download mode again."""
-
-    code, status = "boot-download-mode", 33
-    remedy = "release GPIO0 (remove the jumper) and reset the board"
+    def __init__(self, message: str, hint: str = "", verdict: BootVerdict | None = None) -> None:
+        super().__init__(message, hint)
+        self.verdict = verdict
+        """What the boot log proved; None where the board was not listened to."""
 
 
 class BootUnexpectedError(BootError):
@@ -795,6 +778,20 @@ class AcceptanceOutputError(AcceptanceError):
 
     code = "acceptance-output"
     remedy = "`flashpipe lua file=FILE` shows what the file prints"
+
+
+class MonitorFailedError(BootError):
+    """`monitor` has seen what `fail=` names."""
+
+    code, status = "monitor-failed", 39
+    remedy = "read the lines before it; the log of the monitor holds them (log=FILE)"
+
+
+class MonitorTimeoutError(BootError):
+    """What `until=` names did not come in time."""
+
+    code, status = "monitor-timeout", 39
+    remedy = "a longer timeout=, another baud=, or `flashpipe boot`, which resets the board and judges its log"
 
 
 class ConsoleError(PipelineError):
@@ -847,15 +844,13 @@ class RolledBackError(BootError):
 
     code, status = "rolled-back", 37
     remedy = "the message says what the new firmware did; the board runs what it ran before"
-    back: Any = None
-    """What was seen once the board was put back: a `Verdict`; None where it was not started."""
 
 
 class RollbackFailedError(RolledBackError):
     """The new firmware does not run, and what the board held before does not either, or could not be put back."""
 
     code = "rollback-failed"
-    remedy = "mend what the message names, then `flashpipe restore`: the backup is kept"
+    remedy = "fix what the message names, then `flashpipe restore`: the backup is kept"
 
 
 # --- our own files and the run itself --------------------------------------------------------------------------------
@@ -865,7 +860,7 @@ class RecordError(PipelineError):
     """A journal, receipt or other record could not be read or written."""
 
     code, status = "record", 40
-    remedy = "free disk space or mend the rights of the folder that the message names"
+    remedy = "free disk space or fix the permissions of the folder that the message names"
 
 
 class BackupError(PipelineError):

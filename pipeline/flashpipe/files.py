@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from types import ModuleType
+from typing import Final
 
 from flashpipe.errors import RecordError
 
@@ -23,22 +22,18 @@ PRIVATE: Final = 0o600
 
 def state_folder() -> Path:
     """The user's state folder, shared by all projects; it is made by whoever writes there."""
-    chosen = os.environ.get(STATE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    import platformdirs  # noqa: PLC0415  not needed by commands that keep no records
-
-    return Path(platformdirs.user_state_dir("flashpipe", appauthor=False))
+    return Path(os.environ.get(STATE_VARIABLE) or _user_folders().user_state_dir("flashpipe", appauthor=False))
 
 
 def cache_folder() -> Path:
     """The user's cache folder, shared by all projects: what lies there can be had again, from where it came."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    import platformdirs  # noqa: PLC0415  as above
+    return Path(os.environ.get(CACHE_VARIABLE) or _user_folders().user_cache_dir("flashpipe", appauthor=False))
 
-    return Path(platformdirs.user_cache_dir("flashpipe", appauthor=False))
+
+def _user_folders() -> ModuleType:
+    import platformdirs  # noqa: PLC0415  2 ms, and commands that keep no records need none
+
+    return platformdirs
 
 
 def virtual_ports_folder() -> Path:
@@ -60,7 +55,7 @@ def make_private(*folders: Path) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise RecordError(
-            f"{error.filename}: cannot be made: {error.strerror or error}", "free disk space or mend the rights"
+            f"{error.filename}: cannot be made: {error.strerror or error}", "free disk space or fix the permissions"
         ) from error
 
 
@@ -76,7 +71,7 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise RecordError(
-            f"{folder}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
+            f"{folder}: cannot be written: {error.strerror or error}", "free disk space or fix the permissions"
         ) from error
 
 
@@ -114,7 +109,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise RecordError(
-            f"{path}: cannot be written: {error.strerror or error}", "free disk space or mend the rights"
+            f"{path}: cannot be written: {error.strerror or error}", "free disk space or fix the permissions"
         ) from error
     finally:
         # Nothing is left there once it has been renamed; an interrupt, too, leaves no rest.
@@ -131,63 +126,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def open_lock(path: Path) -> IO[bytes]:
-    """A file to lock, made where it is missing.
-
-    Raises:
-        RecordError: it cannot be made.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a+b")
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be opened: {error.strerror}", "mend the rights of the folder") from error
-
-
-if sys.platform == "win32":
-
-    def try_lock(stream: IO[bytes], at: int = 0) -> bool:
-        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
-
-        The system lets go of the lock when the file is closed or its process dies.
-        """
-        import msvcrt  # noqa: PLC0415
-
-        try:
-            stream.seek(at)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def unlock(stream: IO[bytes], at: int = 0) -> None:
-        """Let go of what `try_lock` took; Windows refuses to close a locked file cleanly."""
-        import msvcrt  # noqa: PLC0415
-
-        with suppress(OSError):
-            stream.seek(at)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-
-    def try_lock(stream: IO[bytes], at: int = 0) -> bool:  # noqa: ARG001  one signature on all systems
-        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
-
-        The system lets go of the lock when the file is closed or its process dies.
-        """
-        import fcntl  # noqa: PLC0415
-
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def unlock(stream: IO[bytes], at: int = 0) -> None:  # noqa: ARG001  one signature on all systems
-        """Let go of what `try_lock` took."""
-        import fcntl  # noqa: PLC0415
-
-        with suppress(OSError):
-            fcntl.flock(stream, fcntl.LOCK_UN)

@@ -1,15 +1,15 @@
-"""A lock between processes that is a file: whoever dies with it lets go of it."""
+"""A lock between processes that is a file: the system takes it from whoever dies."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from flashpipe import files
-from flashpipe.errors import FetchBusyError
+from flashpipe.errors import FetchBusyError, RecordError
 
 _POLL_S: Final = 0.05
 
@@ -24,18 +24,18 @@ def exclusive(path: Path, what: str, wait_s: float, on_wait: Callable[[], None] 
         FetchBusyError: somebody else has had it for `wait_s` seconds.
         RecordError: the file cannot be made.
     """
-    with files.open_lock(path) as stream:
+    with open_lock(path) as stream:
         waited = _wait(stream, what, wait_s, on_wait)
         try:
             yield waited
         finally:
-            files.unlock(stream)
+            unlock(stream)
 
 
 def _wait(stream: IO[bytes], what: str, wait_s: float, on_wait: Callable[[], None] | None) -> bool:
     deadline = time.monotonic() + wait_s
     waited = False
-    while not files.try_lock(stream):
+    while not try_lock(stream):
         if time.monotonic() >= deadline:
             raise FetchBusyError(
                 f"{what}: another flashpipe has been at it for more than {wait_s:g} s", "wait for it, or stop it"
@@ -45,3 +45,58 @@ def _wait(stream: IO[bytes], what: str, wait_s: float, on_wait: Callable[[], Non
         waited = True
         time.sleep(_POLL_S)
     return waited
+
+
+def open_lock(path: Path) -> IO[bytes]:
+    """A file to lock, made where it is missing.
+
+    Raises:
+        RecordError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b")
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be opened: {error.strerror}", "fix the permissions of the folder") from error
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(stream: IO[bytes], at: int = 0) -> bool:
+        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
+
+        The system lets go of the lock when the file is closed or its process dies.
+        """
+        try:
+            stream.seek(at)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def unlock(stream: IO[bytes], at: int = 0) -> None:
+        """Let go of what `try_lock` took; Windows refuses to close a locked file cleanly."""
+        with suppress(OSError):
+            stream.seek(at)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+    with suppress(ImportError):  # a test takes away what only POSIX has, and plans all the same
+        import fcntl
+
+    def try_lock(stream: IO[bytes], at: int = 0) -> bool:  # noqa: ARG001  one signature on all systems
+        """Whether the open file could be locked for this process; `at`: the byte that stands for it on Windows.
+
+        The system lets go of the lock when the file is closed or its process dies.
+        """
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def unlock(stream: IO[bytes], at: int = 0) -> None:  # noqa: ARG001  one signature on all systems
+        """Let go of what `try_lock` took."""
+        with suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_UN)

@@ -1,9 +1,12 @@
 """The standard library's dataclasses, cheaper to define: a short command defines a hundred of them.
 
-For each class `dataclasses` writes and compiles six methods, 0.5 ms to 1 ms in all; a fifth of the CPU of a flash went
-there. Here all classes that are frozen and have slots share five of the six, and only `__init__` is compiled. `fields`,
-`replace` and `asdict` work as ever. An instance is slower to make by 1.5 µs: a class made by the thousand stays with
-`dataclasses`.
+For each class `dataclasses` writes and compiles six methods, 0.5 ms in all. Here all classes that are frozen and have
+slots share five of the six, and only `__init__` is compiled. `fields`, `replace` and `asdict` work as ever. An instance
+is slower to make by 1.5 µs: a class made by the thousand stays with `dataclasses`.
+
+What it saves, least CPU time of 12 to 16 runs in turns with and without, Python 3.11: 40 ms of the 610 ms that a first
+flash of 1 MiB costs, 65 ms of 675 ms with the boot check, nothing of `doit list`. The bar for that CPU time is 0.40 of
+esptool's (tests/bench/bench_speed.py), which is 1.1 s: 0.04 of the 0.40 would go to writing methods.
 """
 
 from __future__ import annotations

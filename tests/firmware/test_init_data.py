@@ -22,11 +22,9 @@ from flashpipe.firmware.init_data import (
     decide,
     filler_of,
     find_v05,
-    images_at_hand,
     read_file,
     state_of,
 )
-from flashpipe.sources.cache import Cache
 
 SECTOR = 0x1000
 DATA = V05_HEAD + bytes(range(1, LENGTH - len(V05_HEAD) + 1))
@@ -143,12 +141,6 @@ def test_v05_is_known_by_its_digest_not_by_its_head(own_v05: bytes) -> None:
     assert find_v05([b"", image]) == own_v05
     assert find_v05([image[:-120]]) is None
     assert find_v05([]) is None
-
-
-def test_the_cache_is_searched(own_v05: bytes) -> None:
-    Cache().keep(b"something else")
-    Cache().keep(bytes(30) + own_v05)
-    assert find_v05(images_at_hand()) == own_v05
 
 
 def nodemcu(sdk_line: str, layout: str = "") -> Firmware:

@@ -22,13 +22,17 @@ RECEIPTS, PRUNING, FILES = (
     "pipeline/flashpipe/files.py",
 )
 BOARDS = "pipeline/flashpipe/jobs/board_job.py"
-T_STORE, T_BACKING = "tests/test_backups.py", "tests/flasher/test_backing.py"
+T_STORE, T_BACKING = "tests/records/test_backups.py", "tests/flasher/test_backup.py"
 T_BACKUP, T_ROLLBACK, T_AUDIT = (
     "tests/tasks/test_backup.py",
     "tests/tasks/test_rollback.py",
     "tests/tasks/test_audit.py",
 )
-T_RECEIPTS, T_PRUNING, T_DISK = "tests/test_receipts.py", "tests/test_pruning.py", "tests/tasks/test_full_disk.py"
+T_RECEIPTS, T_PRUNING, T_DISK = (
+    "tests/records/test_history.py",
+    "tests/records/test_prune.py",
+    "tests/tasks/test_full_disk.py",
+)
 
 BACKUPS: Final = (
     Mutant(
@@ -138,7 +142,7 @@ BACKUPS: Final = (
     Mutant(
         "board-touched-without-a-place-for-the-receipt",
         BOARDS,
-        '        check_writable(self.request.folder / "receipts")\n',
+        "        check_writable(self.command.receipts_folder)\n",
         "",
         "a board is written and nothing can say so",
         (f"{T_DISK}::test_a_folder_that_cannot_be_written_stops_a_run_before_the_board_is_touched",),
@@ -146,7 +150,7 @@ BACKUPS: Final = (
     Mutant(
         "no-receipt-where-no-board-was-reached",
         BOARDS,
-        '            self._keep("flash", error, self.request.plan())  # also where no board was reached\n',
+        '            self._leave_receipt("flash", error, self.inputs.plan())  # also where no board was reached\n',
         "",
         "a run that failed to connect is on no record",
         ("tests/tasks/test_records.py::test_a_run_that_reaches_no_board_is_on_record_too",),
@@ -154,16 +158,16 @@ BACKUPS: Final = (
     Mutant(
         "restored-code-is-data",
         HOLDINGS,
-        "    boot = merge([*boot, *_given(source)])\n",
+        "    boot = merge([*boot, *_image_sectors(source)])\n",
         "",
         "after a restore, damaged code passes the audit",
         (f"{T_AUDIT}::test_code_that_no_partition_table_tells_of_stays_firmware_after_a_restore",),
     ),
     Mutant(
         "verify-gives-up-where-the-line-breaks",
-        "pipeline/flashpipe/flasher/flash.py",
-        "    differs = session.climb(work)\n",
-        "    differs = work()\n",
+        "pipeline/flashpipe/flasher/verify.py",
+        "    difference = session.retry(work)\n",
+        "    difference = work()\n",
         "one lost byte ends a verification that a lower rate would carry",
         ("tests/tasks/test_ladder.py::test_reading_too_is_begun_anew_in_another_way",),
     ),

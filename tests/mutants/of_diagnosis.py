@@ -14,11 +14,15 @@ POSTMORTEM, DOCTOR = "pipeline/flashpipe/board/diagnosis/look.py", "pipeline/fla
 DIAGNOSING, TRANSCRIPT, MASKING = (
     "pipeline/flashpipe/flasher/explain_failure.py",
     "pipeline/flashpipe/board/session/traffic_text.py",
-    "pipeline/flashpipe/cli/mask.py",
+    "pipeline/flashpipe/jobs/mask.py",
 )
 BUNDLE = "pipeline/flashpipe/cli/bundle.py"
-T_RULES, T_DOCTOR, T_TAPE = "tests/board/test_diagnosis.py", "tests/board/test_doctor.py", "tests/board/test_tape.py"
-T_FAULTS, T_BUNDLE = "tests/tasks/test_diagnoses.py", "tests/tasks/test_bundle.py"
+T_RULES, T_DOCTOR, T_TAPE = (
+    "tests/board/diagnosis/test_judge.py",
+    "tests/board/ports/test_doctor.py",
+    "tests/board/session/test_traffic.py",
+)
+T_FAULTS, T_BUNDLE = "tests/tasks/test_diagnoses.py", "tests/jobs/test_bundle.py"
 
 DIAGNOSIS: Final = (
     Mutant(
@@ -40,7 +44,7 @@ DIAGNOSIS: Final = (
     Mutant(
         "two-causes-at-once",
         FLASH_RULES,
-        "if not _plain(evidence) or _unstable(evidence) is not None or found.bad_blocks > 1:",
+        "if not _plain(evidence) or _unstable(evidence) is not None or findings.bad_blocks > 1:",
         "if not _plain(evidence) or _unstable(evidence) is not None:",
         "a flash that took nothing is called worn out at one place",
         (

@@ -6,26 +6,26 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-FATES, KEEPING = "pipeline/flashpipe/plan/area_decisions.py", "pipeline/flashpipe/plan/keep.py"
+DECISIONS, KEEPING = "pipeline/flashpipe/plan/area_decisions.py", "pipeline/flashpipe/plan/keep.py"
 FILESYSTEM, RESIDENT = "pipeline/flashpipe/firmware/spiffs.py", "pipeline/flashpipe/firmware/survey.py"
 ADAPTING, SAVING, PLAN = (
     "pipeline/flashpipe/flasher/fit_to_board.py",
     "pipeline/flashpipe/flasher/save_losses.py",
-    "pipeline/flashpipe/plan/make.py",
+    "pipeline/flashpipe/plan/model.py",
 )
 PROBING = "pipeline/flashpipe/flasher/probe.py"
 
-T_KEEPING, T_FILES = "tests/test_keeping.py", "tests/firmware/test_filesystem.py"
-T_RESIDENT, T_ADAPTING = "tests/firmware/test_resident.py", "tests/flasher/test_adapting.py"
+T_KEEPING, T_FILES = "tests/plan/test_keep.py", "tests/firmware/test_spiffs.py"
+T_RESIDENT, T_FITTING = "tests/firmware/test_survey.py", "tests/flasher/test_fit_to_board.py"
 
 KEEP: Final = (
     Mutant(
         "gap-written-over-parameters",
         ADAPTING,
-        "ignored = tuple(merge([*found.ignored, *decision.split]))",
+        "ignored = tuple(merge([*probe.ignored, *decision.split]))",
         "ignored = found.ignored",
         "an aggregated image blanks RF data and Wi-Fi settings in its gap",
-        (f"{T_ADAPTING}::test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone",),
+        (f"{T_FITTING}::test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone",),
     ),
     Mutant(
         "kept-parts-compared",
@@ -33,11 +33,11 @@ KEEP: Final = (
         "*(Region(*pair) for pair in entry.kept)",
         "",
         "a board that keeps its data is written anew by every run",
-        (f"{T_ADAPTING}::test_what_was_kept_is_no_difference_though_the_image_has_bytes_there",),
+        (f"{T_FITTING}::test_what_was_kept_is_no_difference_though_the_image_has_bytes_there",),
     ),
     Mutant(
         "files-not-in-the-new-table",
-        FATES,
+        DECISIONS,
         "if not stays and low <= files.start and files.region.end <= top:",
         "if False:",
         "files that could have stayed are lost with every change of the SDK line",
@@ -45,7 +45,7 @@ KEEP: Final = (
     ),
     Mutant(
         "partition-over-parameters",
-        FATES,
+        DECISIONS,
         'top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")',
         "top = self._capacity",
         "NodeMCU hangs at a partition table whose SPIFFS lies over its parameters",
@@ -54,10 +54,10 @@ KEEP: Final = (
     Mutant(
         "half-a-file-system-left",
         KEEPING,
-        'cleared = merge(layout.remains()) if any(fate.name == "spiffs" for fate in lost) else []',
+        'cleared = merge(layout.remains()) if any(area.name == "spiffs" for area in lost) else []',
         "cleared: list[Region] = []",
         "the new firmware mounts the rest of the old file system: files are listed and empty",
-        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+        (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
     ),
     Mutant(
         "no-backup-of-losses",
@@ -65,20 +65,20 @@ KEEP: Final = (
         "if decision.backs_up and not backup:",
         "if False:",
         "what is lost is gone",
-        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+        (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
     ),
     Mutant(
         "resumed-by-what-is-left",
         ADAPTING,
-        'return found.entry.state == "writing" and bool(found.entry.before)',
+        'return probe.entry.state == "writing" and bool(probe.entry.before)',
         "return False",
         "an upgrade that was interrupted loses the files that it had begun to keep",
-        (f"{T_ADAPTING}::test_an_interrupted_run_goes_on_as_it_began",),
+        (f"{T_FITTING}::test_an_interrupted_run_goes_on_as_it_began",),
     ),
     Mutant(
         "insisting-ignored",
         KEEPING,
-        "    if losses and not wish.allowed:\n        raise KeepError(",
+        "    if losses and not policy.allowed:\n        raise KeepError(",
         "    if False:\n        raise KeepError(",
         "`keep: [spiffs]` does not keep a run from losing the files",
         (f"{T_KEEPING}::test_what_the_profile_insists_on_is_refused_in_a_pipe",),
@@ -99,7 +99,7 @@ KEEP: Final = (
         "every new module is read for a minute before it is written",
         (
             f"{T_RESIDENT}::test_factory_firmware_is_named",
-            f"{T_ADAPTING}::test_nothing_is_backed_up_of_a_blank_or_factory_board",
+            f"{T_FITTING}::test_nothing_is_backed_up_of_a_blank_or_factory_board",
         ),
     ),
     Mutant(
@@ -108,15 +108,15 @@ KEEP: Final = (
         "        if block in known:\n            out +=",
         "        if False:\n            out +=",
         "the backup of a file system holds no files",
-        (f"{T_ADAPTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
+        (f"{T_FITTING}::test_what_is_lost_is_backed_up_first_and_its_rest_cleared",),
     ),
     Mutant(
-        "fitting-changes-the-wish",
+        "fitting-changes-the-fingerprint",
         PLAN,
-        "        if self.wish:\n            return self.wish\n",
+        "        if self.base_fingerprint:\n            return self.base_fingerprint\n",
         "",
         "a board whose files were kept never holds the plan: every run writes it anew",
-        (f"{T_ADAPTING}::test_the_new_partition_table_gets_the_place_of_the_old_files",),
+        (f"{T_FITTING}::test_the_new_partition_table_gets_the_place_of_the_old_files",),
     ),
     Mutant(
         "the-end-of-an-older-firmware-names-the-board",

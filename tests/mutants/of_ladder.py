@@ -12,7 +12,11 @@ ROMLINK, HANDS, PORTLOCK = (
     "pipeline/flashpipe/board/session/manual_reset.py",
     "pipeline/flashpipe/board/ports/lock.py",
 )
-T_LADDER, T_HANDS, T_LOCK = "tests/board/test_ladder.py", "tests/board/test_hands.py", "tests/board/test_portlock.py"
+T_LADDER, T_HANDS, T_LOCK = (
+    "tests/board/session/test_fallbacks.py",
+    "tests/board/session/test_manual_reset.py",
+    "tests/board/ports/test_lock.py",
+)
 
 MODES, T_MODES = "pipeline/flashpipe/flasher/mode_retry.py", "tests/tasks/test_mode_retry.py"
 
@@ -20,7 +24,7 @@ LADDER: Final = (
     Mutant(
         "rungs-again-and-again",
         LADDERS,
-        "            self._names.add(rung.name)\n",
+        "            self._names.add(fallback.name)\n",
         "",
         "a board that cannot be reached is tried for ever",
         (
@@ -31,8 +35,8 @@ LADDER: Final = (
     Mutant(
         "every-rung-for-every-failure",
         LADDERS,
-        "if stage not in rung.stages or rung.name in self._names:",
-        "if rung.name in self._names:",
+        "if stage not in fallback.stages or fallback.name in self._names:",
+        "if fallback.name in self._names:",
         "a board that does not answer is tried at three more rates",
         (f"{T_LADDER}::test_only_what_may_cure_the_failure_is_tried",),
     ),
@@ -40,9 +44,9 @@ LADDER: Final = (
         "last-failure-told",
         LADDERS,
         "        return self._first\n",
-        "        return WireError(self._last)\n",
+        "        return WireError(self.port)\n",
         "the user reads of the ROM loader where a cable is bad",
-        (f"{T_LADDER}::test_each_rung_is_tried_once_and_the_first_failure_is_told",),
+        (f"{T_LADDER}::test_each_fallback_is_tried_once_and_the_first_failure_is_told",),
     ),
     Mutant(
         "bad-flash-is-the-line",
@@ -55,7 +59,7 @@ LADDER: Final = (
     Mutant(
         "memory-never-forgets",
         LADDERS,
-        "            waymemory.forget(self.port, self._recalled)\n",
+        "            link_memory.forget(self.port, self._recalled)\n",
         "",
         "a rate that fails is tried first for ever",
         (f"{T_LADDER}::test_what_was_remembered_is_forgotten_when_it_fails",),
@@ -71,7 +75,7 @@ LADDER: Final = (
     Mutant(
         "memory-over-the-users-word",
         MEMORY,
-        'if entry["declared"] != asdict(declared):',
+        'if LinkSettings(**entry["declared"]) != declared:',
         "if False:",
         "baud=230400 on the command line is not heeded",
         (f"{T_LADDER}::test_a_rate_that_the_user_has_changed_counts",),

@@ -8,8 +8,8 @@ from tests.mutants.mutant import Mutant
 
 CONSOLE, FILES = "pipeline/flashpipe/board/lua/console.py", "pipeline/flashpipe/board/lua/files.py"
 ACCEPTANCE, STAGE = "pipeline/flashpipe/board/lua/acceptance.py", "pipeline/flashpipe/flasher/lua_stage.py"
-T_CONSOLE, T_FILES = "tests/board/test_console.py", "tests/board/test_luafiles.py"
-T_ACCEPTANCE, T_STAGE = "tests/flasher/test_acceptance.py", "tests/tasks/test_lua_stage.py"
+T_CONSOLE, T_FILES = "tests/board/lua/test_console.py", "tests/board/lua/test_files.py"
+T_ACCEPTANCE, T_STAGE = "tests/board/lua/test_acceptance.py", "tests/tasks/test_lua_stage.py"
 
 LUA: Final = (
     Mutant(
@@ -63,8 +63,8 @@ LUA: Final = (
     Mutant(
         "lua-unknown-passes",
         ACCEPTANCE,
-        "return Finding(demand, wanted, UNKNOWN, passed=False, known=False)",
-        "return Finding(demand, wanted, UNKNOWN, passed=passed, known=False)",
+        "return AcceptanceFinding(demand, wanted, UNKNOWN, passed=False, known=False)",
+        "return AcceptanceFinding(demand, wanted, UNKNOWN, passed=passed, known=False)",
         "a demand that the firmware does not answer counts as met",
         (f"{T_ACCEPTANCE}::test_what_the_firmware_does_not_say_is_never_taken_for_good",),
     ),

@@ -7,7 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 PLACING, PROBING = "pipeline/flashpipe/firmware/placement.py", "pipeline/flashpipe/flasher/probe.py"
-T_PLACING, T_PARTS = "tests/firmware/test_placing.py", "tests/tasks/test_parts.py"
+T_PLACING, T_PARTS = "tests/firmware/test_placement.py", "tests/tasks/test_parts.py"
 INIT, MENDING = "pipeline/flashpipe/firmware/init_data.py", "pipeline/flashpipe/flasher/init_data.py"
 T_INIT, T_CURED = "tests/firmware/test_init_data.py", "tests/tasks/test_init_data.py"
 ALLOWANCE, GATE, CHECKS = (
@@ -16,7 +16,7 @@ ALLOWANCE, GATE, CHECKS = (
     "pipeline/flashpipe/flasher/checks.py",
 )
 T_ALLOW, T_GATE, T_ALLOWING = (
-    "tests/firmware/test_allowance.py",
+    "tests/firmware/test_overrides.py",
     "tests/firmware/test_gate.py",
     "tests/tasks/test_allowing.py",
 )
@@ -73,7 +73,7 @@ PARTS: Final = (
     Mutant(
         "valid-init-data-replaced",
         INIT,
-        '    if state_of(sector) == "valid":\n        return _decide_valid(wish, sector)\n',
+        '    if state_of(sector) == "valid":\n        return _decide_valid(policy, sector)\n',
         "",
         "the calibration of a factory is overwritten",
         (f"{T_INIT}::test_what_auto_decides",),
@@ -89,7 +89,7 @@ PARTS: Final = (
     Mutant(
         "cured-sector-still-ignored",
         MENDING,
-        "        ignored=tuple(part for region in found.ignored for part in region.without([place])),\n",
+        "        ignored=tuple(part for region in probe.ignored for part in region.without([place])),\n",
         "",
         "the cure is planned, and never written",
         (f"{T_CURED}::test_a_sector_that_was_spoiled_later_is_cured",),

@@ -8,15 +8,19 @@ from tests.mutants.mutant import Mutant
 
 COMPARING, JOURNAL = "pipeline/flashpipe/board/loader/compare.py", "pipeline/flashpipe/records/journal.py"
 WRITING, WRITER = "pipeline/flashpipe/flasher/write.py", "pipeline/flashpipe/board/loader/writer.py"
-T_COMPARING, T_JOURNAL = "tests/board/test_comparing.py", "tests/test_journal.py"
-T_RUNS, T_WRITER = "tests/flasher/test_runs.py", "tests/board/test_writer.py"
+T_COMPARING, T_JOURNAL = "tests/board/loader/test_compare.py", "tests/records/test_journal.py"
+T_PROBE, T_WRITER = "tests/flasher/test_probe.py", "tests/board/loader/test_writer.py"
 
 COST, FRAMES, PACKING = (
     "pipeline/flashpipe/plan/cost.py",
     "pipeline/flashpipe/board/loader/frames.py",
     "pipeline/flashpipe/board/loader/compression.py",
 )
-T_COST, T_FRAMES, T_PACKING = "tests/test_cost.py", "tests/board/test_frames.py", "tests/test_packing.py"
+T_COST, T_FRAMES, T_PACKING = (
+    "tests/plan/test_cost.py",
+    "tests/board/loader/test_frames.py",
+    "tests/board/loader/test_compression.py",
+)
 
 SPEED: Final = (
     Mutant(
@@ -38,8 +42,8 @@ SPEED: Final = (
     Mutant(
         "digests-count-while-writing",
         JOURNAL,
-        'return known(self.held) if self.state == "clean" else {}',
-        "return known(self.held)",
+        'return digest_index(self.held) if self.state == "clean" else {}',
+        "return digest_index(self.held)",
         "after an interrupted run the old digests say what to expect",
         (f"{T_JOURNAL}::test_digests_come_back_and_count_only_when_clean",),
     ),
@@ -65,7 +69,7 @@ SPEED: Final = (
         "return merge([*dirty, *guard])",
         "return guard",
         "a sector that did not take is called verified",
-        (f"{T_RUNS}::test_volatile_parts_are_verified_before_the_first_boot",),
+        (f"{T_PROBE}::test_volatile_parts_are_verified_before_the_first_boot",),
     ),
     Mutant(
         "boot-sector-in-the-stream",

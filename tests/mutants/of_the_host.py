@@ -7,20 +7,21 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 COMPARING = "pipeline/flashpipe/board/loader/compare.py"
-WRITER, LOADER, SESSION = (
+WRITER, LOADER, LINE = (
     "pipeline/flashpipe/board/loader/writer.py",
     "pipeline/flashpipe/board/loader/link.py",
-    "pipeline/flashpipe/board/session/session.py",
+    "pipeline/flashpipe/board/session/line.py",
 )
 FRAMES, WRITING = "pipeline/flashpipe/board/loader/frames.py", "pipeline/flashpipe/flasher/write.py"
 REACHING, LADDER = "pipeline/flashpipe/board/session/connect.py", "pipeline/flashpipe/board/session/fallbacks.py"
-CHIPS, PORTLOCK, SERIALPORT = (
+CHIPS, NAMES, SERIALPORT = (
     "pipeline/flashpipe/board/loader/chips.py",
-    "pipeline/flashpipe/board/ports/lock.py",
+    "pipeline/flashpipe/board/ports/names.py",
     "pipeline/flashpipe/board/ports/open.py",
 )
 VERDICT, BOOTLOG = "pipeline/flashpipe/board/boot/verdict.py", "pipeline/flashpipe/board/boot/watcher.py"
 EXPECTS, STARTS = "pipeline/flashpipe/board/boot/expectations.py", "pipeline/flashpipe/board/boot/resets.py"
+ERASE, VERIFY = "pipeline/flashpipe/flasher/erase.py", "pipeline/flashpipe/flasher/verify.py"
 RUNNING, PROBING, CHECKS = (
     "pipeline/flashpipe/flasher/flash.py",
     "pipeline/flashpipe/flasher/probe.py",
@@ -32,6 +33,8 @@ JOURNAL, RECEIPT, FILES = (
     "pipeline/flashpipe/records/receipt.py",
     "pipeline/flashpipe/files.py",
 )
+PACKAGE, LOCAL = "pipeline/flashpipe/sources/kinds/package.py", "pipeline/flashpipe/sources/local.py"
+PROJECT_FOLDER, PLAN_MODEL = "pipeline/flashpipe/records/project_folder.py", "pipeline/flashpipe/plan/model.py"
 PLAN, FLASH, FLASHMAP = (
     "pipeline/flashpipe/plan/make.py",
     "pipeline/flashpipe/flash.py",
@@ -52,31 +55,40 @@ VARIABLES, COMMAND_LINE, DB = (
     "pipeline/flashpipe/tasks/command_line.py",
     "pipeline/flashpipe/tasks/db.py",
 )
-CLI, SOURCES, PORTS = (
-    "pipeline/flashpipe/cli/main.py",
-    "pipeline/flashpipe/sources/resolve.py",
+CLI, PORTS = (
+    "pipeline/flashpipe/cli/run_tasks.py",
     "pipeline/flashpipe/board/ports/choice.py",
 )
-PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/request.py", "pipeline/flashpipe/profile/keys.py"
+PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/inputs.py", "pipeline/flashpipe/profile/keys.py"
 
-T_COMPARING = "tests/board/test_comparing.py"
-T_WRITER, T_CHIPS, T_LOCK = "tests/board/test_writer.py", "tests/board/test_chips.py", "tests/board/test_portlock.py"
-T_VERDICT, T_BOOTLOG = "tests/board/test_verdict.py", "tests/board/test_bootlog.py"
-T_LOADER, T_RUNS = "tests/board/test_loader.py", "tests/flasher/test_runs.py"
-T_PLAN, T_FLASH, T_JOURNAL = "tests/test_plan.py", "tests/test_flash.py", "tests/test_journal.py"
-T_RECEIPT, T_FILES = "tests/test_receipt.py", "tests/test_files.py"
+T_COMPARING = "tests/board/loader/test_compare.py"
+T_WRITER, T_CHIPS, T_LOCK = (
+    "tests/board/loader/test_writer.py",
+    "tests/board/loader/test_chips.py",
+    "tests/board/ports/test_lock.py",
+)
+T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
+T_LOADER, T_RUN = "tests/board/loader/test_link.py", "tests/flasher/test_flash.py"
+REACH, T_REACH = "pipeline/flashpipe/board/loader/flash_reach.py", "tests/board/loader/test_flash_reach.py"
+T_PROBE, T_ERASE, T_VERIFY = (
+    "tests/flasher/test_probe.py",
+    "tests/flasher/test_erase.py",
+    "tests/flasher/test_verify.py",
+)
+T_PLAN, T_FLASH, T_JOURNAL = "tests/plan/test_make.py", "tests/test_flash.py", "tests/records/test_journal.py"
+T_RECEIPT, T_FILES = "tests/records/test_receipt.py", "tests/test_files.py"
 T_IMAGE, T_GATE, T_MAP = (
     "tests/firmware/test_image.py",
     "tests/firmware/test_gate.py",
-    "tests/firmware/test_flashmap.py",
+    "tests/firmware/test_flash_map.py",
 )
-T_PARTITIONS = "tests/firmware/test_partitions.py"
+T_PARTITIONS = "tests/firmware/test_partition_table.py"
 T_SKIPS, T_PORTS, T_HAND = (
     "tests/tasks/test_skips.py",
     "tests/tasks/test_ports.py",
     "tests/tasks/test_by_hand.py",
 )
-T_TASK_BOARDS = "tests/tasks/test_boards.py"
+T_TASK_BOARDS = "tests/jobs/test_board_job.py"
 T_CITIZEN, T_STOP = "tests/tasks/test_citizenship.py", "tests/tasks/test_interrupts.py"
 
 HOST: Final = (
@@ -92,7 +104,7 @@ HOST: Final = (
     Mutant(
         "verify-compares-nothing",
         WRITER,
-        "if not holds(loader, piece, part):\n            raise",
+        "if not matches(loader, piece, part):\n            raise",
         "if False:\n            raise",
         "a write that did not take is called verified",
         (f"{T_WRITER}::test_verify_names_the_first_bad_sector",),
@@ -162,10 +174,58 @@ HOST: Final = (
         (f"{T_WRITER}::test_every_loop_tells_its_progress_to_the_end",),
     ),
     Mutant(
+        "ignored-flash-is-skipped",
+        DB,
+        'return None if dependency == "ignore:" and _is_ours(task_id) else super()',
+        "return super()",
+        "a flash that was to be ignored once is skipped for ever, with status 0",
+        (f"{T_SKIPS}::test_a_flash_that_was_to_be_ignored_is_asked_of_the_board_all_the_same",),
+    ),
+    Mutant(
+        "flash-can-be-ignored",
+        DB,
+        'if dependency == "ignore:" and _is_ours(task_id):',
+        "if False:",
+        "`doit ignore flash` says that it is done, and does nothing",
+        (f"{T_SKIPS}::test_doit_cannot_be_told_to_ignore_what_a_flash_needs",),
+    ),
+    Mutant(
+        "reach-not-proven",
+        REACH,
+        "        if end <= self._known:\n            return",
+        "        return",
+        "a backup of a 16 MB part ends with C4 in the middle",
+        (f"{T_REACH}::test_what_lies_beyond_4_mb_is_read_written_and_erased",),
+    ),
+    Mutant(
+        "told-is-believed",
+        REACH,
+        "            if not self._chip.gives_digest(last):\n                raise",
+        "            if False:\n                raise",
+        "a ROM that keeps its size elsewhere is written to beyond what it reaches",
+        (f"{T_REACH}::test_each_command_proves_the_reach_before_it_is_sent",),
+    ),
+    Mutant(
+        "anything-is-the-roms-word",
+        REACH,
+        "        return at if shape == (BLOCK_SIZE, SECTOR_SIZE, _PAGE_SIZE) else None",
+        "        return at",
+        "memory of which nobody knows the use is changed",
+        (f"{T_REACH}::test_words_about_something_else_are_not_changed",),
+    ),
+    Mutant(
+        "any-stub-will-do",
+        LOADER,
+        "            return not self.other_stub",
+        "            return True",
+        "ESPTOOL_STUB_VERSION=1 means nothing where version 2 still runs",
+        (f"{T_REACH}::test_a_stub_of_another_version_is_no_answer",),
+    ),
+    Mutant(
         "digest-of-one-byte-less",
         LOADER,
-        'struct.pack("<IIII", region.start, region.size, 0, 0)',
-        'struct.pack("<IIII", region.start, region.size - 1, 0, 0)',
+        'request = struct.pack("<IIII", region.start, region.size, 0, 0)\n        with',
+        'request = struct.pack("<IIII", region.start, region.size - 1, 0, 0)\n        with',
         "no board ever holds its image",
         (f"{T_SKIPS}::test_1_the_second_run_writes_nothing_and_says_why",),
     ),
@@ -237,18 +297,18 @@ HOST: Final = (
     Mutant(
         "journal-after-the-write",
         RUNNING,
-        '    _record(session, found, policy, "writing", refuge)\n    work',
+        '    _journal(session, probe, policy, "writing", backup)\n    work',
         "    work",
         "a run killed in mid-write leaves a journal that says all is well",
-        (f"{T_RUNS}::test_the_journal_says_writing_before_the_first_erase",),
+        (f"{T_RUN}::test_the_journal_says_writing_before_the_first_erase",),
     ),
     Mutant(
         "clean-before-verify",
         RUNNING,
-        "    try:\n        session.climb(work.attempt)",
-        '    _record(session, found, policy, "clean", refuge)\n    try:\n        session.climb(work.attempt)',
+        "    try:\n        session.retry(work.attempt)",
+        '    _journal(session, probe, policy, "clean", backup)\n    try:\n        session.retry(work.attempt)',
         "a write that failed its verification is clean in the journal, and later trusted",
-        (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
+        (f"{T_RUN}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
     Mutant(
         "write-without-verify",
@@ -256,7 +316,7 @@ HOST: Final = (
         "        check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)\n",
         "",
         "a write that did not take is called a success",
-        (f"{T_RUNS}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
+        (f"{T_RUN}::test_a_write_that_does_not_take_leaves_writing_in_the_journal",),
     ),
     Mutant(
         "read-back-is-md5",
@@ -264,7 +324,7 @@ HOST: Final = (
         "        if read_back:",
         "        if False:",
         "`verify: read-back` reads nothing back",
-        (f"{T_RUNS}::test_read_back_reads",),
+        (f"{T_RUN}::test_read_back_reads",),
     ),
     Mutant(
         "left-out-parts-verified",
@@ -272,7 +332,7 @@ HOST: Final = (
         "return merge([*dirty, *guard])",
         "return merge(segment.region for segment in plan.segments)",
         "a second write to a board that has booted fails its verification",
-        (f"{T_RUNS}::test_what_the_firmware_changed_is_left_alone_by_a_repair",),
+        (f"{T_PROBE}::test_what_the_firmware_changed_is_left_alone_by_a_repair",),
     ),
     Mutant(
         "volatile-never-verified",
@@ -280,7 +340,7 @@ HOST: Final = (
         "return merge([*dirty, *guard])",
         "return merge(part for region in dirty for part in region.without(plan.volatile_regions()))",
         "the partition table of a new board is never verified",
-        (f"{T_RUNS}::test_volatile_parts_are_verified_before_the_first_boot",),
+        (f"{T_PROBE}::test_volatile_parts_are_verified_before_the_first_boot",),
     ),
     Mutant(
         "volatile-ignored-before-first-boot",
@@ -288,7 +348,7 @@ HOST: Final = (
         "if not entry.finished(plan.fingerprint):",
         "if False:",
         "a board with another partition table is said to hold the image",
-        (f"{T_RUNS}::test_volatile_parts_count_before_the_first_boot",),
+        (f"{T_PROBE}::test_volatile_parts_count_before_the_first_boot",),
     ),
     Mutant(
         "volatile-counts-for-ever",
@@ -296,7 +356,7 @@ HOST: Final = (
         "if not entry.finished(plan.fingerprint):",
         "if True:",
         "every board that has booted once is written again",
-        (f"{T_RUNS}::test_what_the_firmware_changed_is_no_difference",),
+        (f"{T_PROBE}::test_what_the_firmware_changed_is_no_difference",),
     ),
     Mutant(
         "journal-decides-alone",
@@ -320,13 +380,13 @@ HOST: Final = (
         "if policy.trust_journal and entry.finished(plan.fingerprint):",
         "if policy.trust_journal:",
         "check=mac skips a board that nobody has ever flashed",
-        (f"{T_RUNS}::test_only_a_finished_entry_is_trusted",),
+        (f"{T_PROBE}::test_only_a_finished_entry_is_trusted",),
     ),
     Mutant(
         "skip-without-boot-check",
         RUNNING,
         "if not policy.boot.check:",
-        'if not policy.boot.check or done.outcome == "skipped":',
+        'if not policy.boot.check or record.outcome.outcome == "skipped":',
         "a board that holds the image and does not boot is a success",
         (f"{T_SKIPS}::test_7_a_board_that_does_not_boot_fails_again_without_a_write",),
     ),
@@ -341,10 +401,10 @@ HOST: Final = (
     Mutant(
         "verdict-not-recorded",
         BOOTING,
-        "    if entry is not None:",
+        "    if self.entry is not None:",
         "    if False:",
         "the journal does not know that a board failed to boot",
-        (f"{T_RUNS}::test_the_journal_keeps_the_verdict",),
+        (f"{T_RUN}::test_the_journal_keeps_the_verdict",),
     ),
     Mutant(
         "erase-all-forgotten",
@@ -352,7 +412,7 @@ HOST: Final = (
         "        if plan.erase_all and not self._erased:",
         "        if False:",
         "`erase: all` keeps what was outside the image",
-        (f"{T_RUNS}::test_erase_all_erases_what_no_segment_covers",),
+        (f"{T_RUN}::test_erase_all_erases_what_no_segment_covers",),
     ),
     Mutant(
         "erase-all-writes-differences",
@@ -360,19 +420,19 @@ HOST: Final = (
         "self._erased, dirty = True, [segment.region for segment in plan.segments]",
         "self._erased = True",
         "after `erase: all` sectors that had been equal are blank",
-        (f"{T_RUNS}::test_erase_all_erases_what_no_segment_covers",),
+        (f"{T_RUN}::test_erase_all_erases_what_no_segment_covers",),
     ),
     Mutant(
         "erase-without-proof",
-        RUNNING,
+        ERASE,
         "        if whole.size:\n            blank",
         "        if False:\n            blank",
         "a flash that did not erase is called blank",
-        (f"{T_RUNS}::test_an_erase_that_does_not_take_is_noticed",),
+        (f"{T_ERASE}::test_an_erase_that_does_not_take_is_noticed",),
     ),
     Mutant(
         "erase-not-in-the-journal",
-        RUNNING,
+        ERASE,
         'journal.write(replace(entry, state="erased"))',
         "pass",
         "an erased board is called half-written",
@@ -380,11 +440,11 @@ HOST: Final = (
     ),
     Mutant(
         "erase-any-board",
-        RUNNING,
+        ERASE,
         "    overridden = check_mac(device, policy)\n",
         "    overridden = ()\n",
         "erase wipes a board that is not the profile's",
-        (f"{T_RUNS}::test_a_board_that_is_not_listed_is_not_touched",),
+        (f"{T_ERASE}::test_a_board_that_is_not_listed_is_not_touched",),
     ),
     Mutant(
         "any-mac-will-do",
@@ -392,7 +452,7 @@ HOST: Final = (
         "if policy.boards and device.mac not in policy.boards:",
         "if False:",
         "a board that is not the profile's is flashed",
-        (f"{T_RUNS}::test_a_board_that_is_not_listed_is_not_touched",),
+        (f"{T_ERASE}::test_a_board_that_is_not_listed_is_not_touched",),
     ),
     Mutant(
         "any-family-will-do",
@@ -421,26 +481,26 @@ HOST: Final = (
     Mutant(
         "damaged-boot-sector-taken-for-another-firmware",
         PROBING,
-        "return told and all(writer.holds(session.link, piece, part) for part in parts)",
+        "return telling and all(writer.matches(session.link, piece, part) for part in parts)",
         "return False",
         "a board with one bad sector loses the partition table it has made its own",
-        (f"{T_RUNS}::test_what_the_firmware_changed_outlives_a_damaged_boot_sector",),
+        (f"{T_PROBE}::test_what_the_firmware_changed_outlives_a_damaged_boot_sector",),
     ),
     Mutant(
         "another-firmwares-table-is-left",
         PROBING,
-        "return told and all(writer.holds(session.link, piece, part) for part in parts)",
-        "return told",
+        "return telling and all(writer.matches(session.link, piece, part) for part in parts)",
+        "return telling",
         "a board that was given another firmware keeps that one's partition table",
-        (f"{T_RUNS}::test_a_board_that_starts_with_other_code_gets_the_plans_own_table",),
+        (f"{T_PROBE}::test_a_board_that_starts_with_other_code_gets_the_plans_own_table",),
     ),
     Mutant(
         "blank-sectors-prove-a-firmware",
         PROBING,
-        "return told and all(",
+        "return telling and all(",
         "return all(",
         "a board that was given another firmware keeps that one's partition table",
-        (f"{T_RUNS}::test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware",),
+        (f"{T_PROBE}::test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware",),
     ),
     Mutant(
         "continues-at-its-guard",
@@ -448,7 +508,7 @@ HOST: Final = (
         "return (rest or dirty)[0].start",
         "return dirty[0].start",
         "a run that goes on says 0x000000 wherever the one before it stopped",
-        (f"{T_RUNS}::test_a_run_that_was_cut_short_is_continued",),
+        (f"{T_RUN}::test_a_run_that_was_cut_short_is_continued",),
     ),
     Mutant(
         "erased-parts-stay-settled",
@@ -456,7 +516,7 @@ HOST: Final = (
         "if not _was_erased(session, plan, region)]",
         "]",
         "a partition table that another tool erased is never written again",
-        (f"{T_RUNS}::test_a_volatile_part_that_was_erased_is_a_difference",),
+        (f"{T_PROBE}::test_a_volatile_part_that_was_erased_is_a_difference",),
     ),
     Mutant(
         "flashed-board-left-in-its-loader",
@@ -464,39 +524,39 @@ HOST: Final = (
         "    if not policy.boot.check:\n        session.leave()\n",
         "    if not policy.boot.check:\n",
         "with boot=off the board stands still until somebody presses RESET",
-        (f"{T_RUNS}::test_every_run_ends_with_the_board_running",),
+        (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),
     Mutant(
         "verified-board-left-in-its-loader",
-        RUNNING,
-        '    session.leave()\n    return Outcome("verified"',
-        '    return Outcome("verified"',
+        VERIFY,
+        '    session.leave()\n    return Outcome(\n        "verified"',
+        '    return Outcome(\n        "verified"',
         "a board that was only compared stands still until somebody presses RESET",
-        (f"{T_RUNS}::test_every_run_ends_with_the_board_running",),
+        (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),
     Mutant(
         "erased-board-left-in-its-loader",
-        RUNNING,
-        '    session.leave()\n    return Outcome("erased"',
-        '    return Outcome("erased"',
+        ERASE,
+        "    session.leave()\n    verified",
+        "    verified",
         "an erased board stays in its loader",
-        (f"{T_RUNS}::test_every_run_ends_with_the_board_running",),
+        (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),
     Mutant(
         "verify-task-compares-nothing",
-        RUNNING,
-        "    if differs is not None:\n",
-        "    if differs is not None and policy.read_back:\n",
+        VERIFY,
+        "    if difference is not None:\n",
+        "    if difference is not None and policy.read_back:\n",
         "`doit verify` calls every board good",
-        (f"{T_RUNS}::test_verify_names_what_differs_and_writes_nothing",),
+        (f"{T_VERIFY}::test_verify_names_what_differs_and_writes_nothing",),
     ),
     Mutant(
         "held-image-not-recorded",
         RUNNING,
-        "        if not entry.finished(found.plan.fingerprint):",
+        "        if not entry.finished(probe.plan.fingerprint):",
         "        if False:",
         "a board flashed by another tool, and proven equal, is never known to hold the image",
-        (f"{T_RUNS}::test_a_board_that_holds_the_plan_already_is_recorded",),
+        (f"{T_PROBE}::test_a_board_that_holds_the_plan_already_is_recorded",),
     ),
     Mutant(
         "half-written-board-not-named",
@@ -504,7 +564,7 @@ HOST: Final = (
         'if entry is None or entry.state != "writing":',
         "if True:",
         "nobody says that the board holds half an image",
-        (f"{T_RUNS}::test_a_half_written_board_is_named",),
+        (f"{T_RUN}::test_a_half_written_board_is_named",),
     ),
     Mutant(
         "receipt-hides-the-virtual-board",
@@ -512,7 +572,7 @@ HOST: Final = (
         "virtual=session.virtual,\n            profile",
         "virtual=False,\n            profile",
         "a run on a virtual board passes for one on silicon",
-        (f"{T_RUNS}::test_the_receipt_says_that_the_board_was_virtual",),
+        (f"{T_RUN}::test_the_receipt_says_that_the_board_was_virtual",),
     ),
     Mutant(
         "receipt-claims-execution",
@@ -520,7 +580,7 @@ HOST: Final = (
         '"firmware_executed": not virtual and',
         '"firmware_executed": True or',
         "a predicted boot passes for an executed one",
-        (f"{T_RUNS}::test_the_receipt_says_that_the_board_was_virtual",),
+        (f"{T_RUN}::test_the_receipt_says_that_the_board_was_virtual",),
     ),
     # --- records -----------------------------------------------------------------------------------------------------
     Mutant(
@@ -590,7 +650,7 @@ HOST: Final = (
     Mutant(
         "failures-leave-no-receipt",
         BOARDS,
-        "            self._keep(command, error, plan)\n            raise",
+        "            self._leave_receipt(command, error, plan)\n            raise",
         "            raise",
         "nobody can tell later why a board failed",
         (f"{T_SKIPS}::test_7_a_board_that_does_not_boot_fails_again_without_a_write",),
@@ -654,7 +714,7 @@ HOST: Final = (
     ),
     Mutant(
         "address-not-in-the-fingerprint",
-        PLAN,
+        PLAN_MODEL,
         'f"|{segment.address:#x}:{len(segment.data):#x}:"',
         'f"|{len(segment.data):#x}:"',
         "the same file at another address counts as flashed",
@@ -687,7 +747,7 @@ HOST: Final = (
     Mutant(
         "image-checksum-unread",
         BOOTIMAGE,
-        "if found != data[end - 1]:",
+        "if proven and found != data[end - 1]:",
         "if False:",
         "a damaged image is written",
         (f"{T_IMAGE}::test_wrong_checksum_names_both_values",),
@@ -714,8 +774,8 @@ HOST: Final = (
     Mutant(
         "half-a-pair",
         GATE,
-        "_check_sketch, _check_whole, _check_loader",
-        "_check_sketch, _check_loader",
+        "(_check_split, _check_sketch, _check_whole)",
+        "(_check_split, _check_sketch)",
         "the first file of a pair alone is flashed and never starts",
         (f"{T_GATE}::test_first_file_alone_is_incomplete",),
     ),
@@ -770,19 +830,19 @@ HOST: Final = (
     ),
     Mutant(
         "port-not-locked",
-        PORTLOCK,
-        "given = not files.try_lock(stream, _ENTRY_SIZE)",
+        "pipeline/flashpipe/board/ports/lock.py",
+        "given = not locks.try_lock(stream, _ENTRY_SIZE)",
         "given = False",
         "two runs write one board at the same time",
         (f"{T_LOCK}::test_another_process_is_refused_and_named",),
     ),
     Mutant(
         "session-takes-no-lock",
-        SESSION,
-        "ports.lock_port(self.port, ask=not self.offers)",
+        LINE,
+        "lock_port(self.port, ask=not self.offers)",
         "suppress()",
         "two runs write one board at the same time",
-        (f"{T_RUNS}::test_a_port_in_use_is_refused",),
+        (f"{T_RUN}::test_a_port_in_use_is_refused",),
     ),
     Mutant(
         "opening-resets-the-board",
@@ -790,20 +850,20 @@ HOST: Final = (
         "made.rts = False",
         "made.rts = True",
         "the monitor resets the board that it shall only listen to",
-        ("tests/board/test_serialport.py::test_opening_lets_both_lines_go_in_one_step",),
+        ("tests/board/ports/test_open.py::test_opening_lets_both_lines_go_in_one_step",),
     ),
     Mutant(
         "refused-board-left-in-its-loader",
-        SESSION,
+        "pipeline/flashpipe/board/session/session.py",
         "                self._let_run(link)  # it was only looked at",
         "                pass  # it was only looked at",
         "a board that was only looked at stands still afterwards",
-        (f"{T_RUNS}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
+        (f"{T_RUN}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
     ),
     Mutant(
         "reset-none-resets",
         REACHING,
-        'if session.reset == "none":\n        raise',
+        "if line.reset == ResetMode.NONE:\n        raise",
         "if False:\n        raise",
         "a board that must not be reset is reset",
         (f"{T_HAND}::test_a_board_that_is_not_in_download_mode_is_not_reset",),
@@ -814,7 +874,7 @@ HOST: Final = (
         '"lower-baud", frozenset({START, WORK})',
         '"lower-baud", frozenset()',
         "an adapter that cannot do 460800 baud cannot be used",
-        (f"{T_RUNS}::test_a_rate_that_the_adapter_cannot_do_is_given_up",),
+        (f"{T_RUN}::test_a_rate_that_the_adapter_cannot_do_is_given_up",),
     ),
     Mutant(
         "dead-flash-accepted",
@@ -822,7 +882,7 @@ HOST: Final = (
         "if flash_id & 0xFF in {0x00, 0xFF}:",
         "if False:",
         "a board without flash is written for minutes",
-        (f"{T_RUNS}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
+        (f"{T_RUN}::test_a_board_whose_flash_is_dead_is_refused_and_goes_on",),
     ),
     Mutant(
         "sick-boards-pass",
@@ -862,7 +922,7 @@ HOST: Final = (
         "baud * ROM_BAUD // before, ROM_BAUD",
         "baud, before",
         "above 460800 baud the stub ends at a rate that nobody wished for",
-        ("tests/board/test_loader.py::test_the_rate_can_be_changed_again_and_again",),
+        ("tests/board/loader/test_link.py::test_the_rate_can_be_changed_again_and_again",),
     ),
     Mutant(
         "crystal-forgotten-at-boot",
@@ -870,7 +930,7 @@ HOST: Final = (
         "crystal = session.device.crystal_mhz if session.device else 26",
         "crystal = 26",
         "a board with a 40 MHz crystal fails its boot check",
-        (f"{T_RUNS}::test_a_board_with_another_crystal_is_understood",),
+        (f"{T_RUN}::test_a_board_with_another_crystal_is_understood",),
     ),
     Mutant(
         "never-knocks",
@@ -882,7 +942,7 @@ HOST: Final = (
     ),
     Mutant(
         "links-are-other-ports",
-        PORTLOCK,
+        NAMES,
         "return os.path.realpath(port)",
         "return port",
         "/dev/serial/by-id/… and /dev/ttyUSB0 are written at the same time",
@@ -894,7 +954,7 @@ HOST: Final = (
         "if len(fitting) == 1:",
         "if fitting:",
         "of two adapters the first is flashed, unasked",
-        ("tests/board/test_ports.py::test_two_adapters_are_refused_with_a_list",),
+        ("tests/board/ports/test_choice.py::test_two_adapters_are_refused_with_a_list",),
     ),
     Mutant(
         "serial-ports-of-the-machine-too",
@@ -902,29 +962,29 @@ HOST: Final = (
         "on_usb = [info for info in candidates if info.vid is not None]",
         "on_usb = list(candidates)",
         "a built-in port with something else behind it is written to",
-        ("tests/board/test_ports.py::test_a_built_in_port_is_never_taken_by_itself",),
+        ("tests/board/ports/test_choice.py::test_a_built_in_port_is_never_taken_by_itself",),
     ),
     Mutant(
         "package-of-any-version",
-        SOURCES,
+        PACKAGE,
         "if version and distribution.version != version:",
         "if False:",
         "`package:NAME==1.0/FILE` flashes what another version brings",
-        ("tests/firmware/test_sources.py::test_package_that_does_not_serve",),
+        ("tests/sources/test_resolve.py::test_package_that_does_not_serve",),
     ),
     Mutant(
         "first-match-wins",
-        SOURCES,
+        LOCAL,
         "    if len(found) > 1:",
         "    if False:",
         "a pattern that fits several images flashes one of them",
-        ("tests/firmware/test_sources.py::test_pattern_takes_the_only_match",),
+        ("tests/sources/test_resolve.py::test_pattern_takes_the_only_match",),
     ),
     Mutant(
         "paths-of-the-project",
         PROJECT,
-        "address: (source, self.caller)",
-        "address: (source, self.project)",
+        "address: (source, self.command.caller)",
+        "address: (source, self.command.project)",
         "image=x.bin in a folder below means another file",
         (f"{T_CITIZEN}::test_paths_on_the_command_line_are_the_callers",),
     ),
@@ -947,7 +1007,7 @@ HOST: Final = (
     Mutant(
         "status-of-doit",
         CLI,
-        "return max((error.status for error in steps.failures), default=status) if status else 0",
+        "return audience.exit_status(status)",
         "return status",
         "scripts cannot tell a missing port from a failed boot",
         (f"{T_CITIZEN}::test_each_class_of_failure_has_a_code_and_a_status",),
@@ -1012,7 +1072,7 @@ HOST: Final = (
     Mutant(
         "flash-by-default",
         COMMAND_LINE,
-        "return any(_fits(word, task) for word in _named_words())",
+        "return any(_fits(word, task) for word in _task_words())",
         "return True",
         "a bare `doit` writes to a board",
         (f"{T_CITIZEN}::test_no_default_may_write_to_a_board",),
@@ -1020,23 +1080,23 @@ HOST: Final = (
     Mutant(
         "order-of-tasks-forgotten",
         COMMAND_LINE,
-        "before = word if word in BOARD_TASKS else before",
+        "before = word if word in board_tasks else before",
         "pass",
         "`doit erase flash` erases what it has just flashed",
         (f"{T_SKIPS}::test_erase_and_flash_in_one_command_run_in_that_order",),
     ),
     Mutant(
         "nobody-is-asked",
-        STEPS,
-        'if board.request.variables.flag("yes"):',
-        "if True:",
+        BOARDS,
+        '        if self.command.variables.flag("yes"):\n            return\n',
+        "        return\n",
         "a whole flash is erased without a question",
         (f"{T_CITIZEN}::test_each_class_of_failure_has_a_code_and_a_status",),
     ),
     Mutant(
         "skip-not-shown",
         STEPS,
-        "return self._board.settled or armed()",
+        "return current().up_to_date(self._board_name) or armed()",
         "return armed()",
         "doit says that it flashed a board that it skipped",
         (f"{T_SKIPS}::test_1_the_second_run_writes_nothing_and_says_why",),
@@ -1051,11 +1111,11 @@ HOST: Final = (
     ),
     Mutant(
         "work-goes-on-after-a-stop",
-        SESSION,
+        LINE,
         "        if self.stop.is_set():",
         "        if False:",
         "Ctrl-C is heeded only when the write is over",
-        (f"{T_RUNS}::test_a_stop_is_heeded_between_blocks",),
+        (f"{T_RUN}::test_a_stop_is_heeded_between_blocks",),
     ),
     Mutant(
         "task-records-at-the-end-only",
@@ -1075,7 +1135,7 @@ HOST: Final = (
     ),
     Mutant(
         "records-in-git",
-        PROJECT,
+        PROJECT_FOLDER,
         '            ignore.write_text("*\\n", encoding="ascii")',
         "            pass",
         "receipts and boot logs are committed by the next `git add`",
@@ -1087,7 +1147,7 @@ HOST: Final = (
         "int(digits[:2], 16) & _GROUP_BIT or ",
         "",
         "`boards:` takes a number that no board has",
-        ("tests/test_profile_boards.py::test_a_mac_that_no_board_has_is_refused",),
+        ("tests/profile/test_boards.py::test_a_mac_that_no_board_has_is_refused",),
     ),
 )
 """What the host side could do wrong."""

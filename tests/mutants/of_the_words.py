@@ -6,21 +6,17 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-OVERVIEW, CLI, LINE = (
-    "pipeline/flashpipe/cli/overview.py",
-    "pipeline/flashpipe/cli/main.py",
-    "pipeline/flashpipe/tasks/command_line.py",
-)
+OVERVIEW, CLI = "pipeline/flashpipe/cli/overview.py", "pipeline/flashpipe/cli/main.py"
 PRUNE = "pipeline/flashpipe/cli/prune.py"
-T_OVERVIEW = "tests/tasks/test_overview.py"
+T_OVERVIEW = "tests/cli/test_overview.py"
 SUGGESTIONS = (f"{T_OVERVIEW}::test_words_that_nobody_knows_get_a_suggestion",)
 
 WORDS: Final = (
     Mutant(
         "help-of-anything",
         OVERVIEW,
-        'if plain[:1] == ["help"]:',
-        "if False:",
+        'asks_help = plain[:1] == ["help"]',
+        "asks_help = False",
         "help of a mistyped task shows all of doit's manual, as a success",
         SUGGESTIONS,
     ),

@@ -16,31 +16,31 @@ BOOTING, CRASH, SESSION = (
     "pipeline/flashpipe/board/boot/crash.py",
     "pipeline/flashpipe/board/session/session.py",
 )
-T_VERDICT, T_BOOTLOG = "tests/board/test_verdict.py", "tests/board/test_bootlog.py"
-T_BOOTING = "tests/flasher/test_booting.py"
+T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
+T_BOOTING = "tests/flasher/test_boot_check.py"
 
 VERDICTS: Final = (
     Mutant(
         "every-power-on-is-a-brown-out",
         STARTS,
-        'start["cause"] == POWER_ON and (before["cause"] != POWER_ON or cut)',
-        'start["cause"] == POWER_ON',
+        "start.cause == POWER_ON and (other or cut)",
+        "start.cause == POWER_ON",
         "a firmware that restarts itself after power-on is blamed on the supply",
         (f"{T_VERDICT}::test_only_a_supply_that_comes_back_is_a_brown_out",),
     ),
     Mutant(
         "a-reset-by-wire-is-a-loop",
         STARTS,
-        ' and starts[-1]["cause"] == starts[-2]["cause"]',
-        "",
+        "starts[-1].cause == starts[-2].cause is not None",
+        "starts[-1].cause is not None",
         "a silent firmware that was reset twice is a boot loop",
         (f"{T_VERDICT}::test_two_resets_from_outside_are_no_loop",),
     ),
     Mutant(
         "one-bite-is-forgotten",
         STARTS,
-        "    if bitten:",
-        "    if bitten and before:",
+        "bitten=_bitten(text[: loaded.start()])",
+        "bitten=False",
         "a log that begins behind its first line hides the watchdog",
         (f"{T_VERDICT}::test_published_capture_is_judged_rightly",),
     ),

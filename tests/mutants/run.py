@@ -75,8 +75,9 @@ class Copy:
         temporary.mkdir()
         beside = {name: str(ROOT.parent / "shared" / folder) for name, folder in _BESIDE.items()}
         project = self.folder / "project"
-        self.environment = {**beside, **os.environ, "PYTHONPATH": str(project), "TMPDIR": str(temporary)}
-        question = [sys.executable, "-c", "import pipeline; print(flashpipe.__file__)"]
+        path = os.pathsep.join((str(project / "pipeline"), str(project)))
+        self.environment = {**beside, **os.environ, "PYTHONPATH": path, "TMPDIR": str(temporary)}
+        question = [sys.executable, "-c", "import flashpipe; print(flashpipe.__file__)"]
         found = subprocess.run(
             question, cwd=temporary, env=self.environment, capture_output=True, text=True, check=True
         ).stdout.strip()

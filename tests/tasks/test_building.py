@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flashpipe.jobs.request import Request
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import Variables
 from flashpipe.sources.build import undisturbed
 
@@ -168,21 +169,21 @@ def test_two_profiles_of_one_project_do_not_forget_each_others_inputs(
 @pytest.mark.usefixtures("tree")
 def test_outputs_are_not_read_while_somebody_else_builds(project: Project, command: Command) -> None:
     command("image", "profile=kitchen").ok()
-    request = Request(project.folder, project.folder, Variables({"profile": "kitchen"}, {}))
-    build = request.build()
+    inputs = RunInputs(CommandLine(project.folder, project.folder, Variables({"profile": "kitchen"}, {})))
+    build = inputs.build()
     assert build is not None
-    (stamp,) = request.builds_folder.glob("*.json")
+    (stamp,) = inputs.command.builds_folder.glob("*.json")
     hidden = stamp.with_suffix(".hidden")
     stamp.rename(hidden)  # what a build does first
     with undisturbed(build, 1):
-        assert not request.expects_nodemcu()
-        reader = threading.Thread(target=request.plan)
+        assert not inputs.expects_nodemcu()
+        reader = threading.Thread(target=inputs.plan)
         reader.start()
         reader.join(0.3)
         assert reader.is_alive()
         hidden.rename(stamp)
     reader.join(30)
-    assert request.expects_nodemcu()
+    assert inputs.expects_nodemcu()
 
 
 def test_plain_doit_builds_too(project: Project, tree: Tree) -> None:

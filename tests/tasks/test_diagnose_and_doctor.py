@@ -7,9 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import HostFacts
-from flashpipe.board.ports.choice import PortInfo
+from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import DeviceNode, Host
 from flashpipe.flasher import explain_failure as diagnosing
 from flashpipe.jobs import doctor as doctoring
@@ -116,7 +116,7 @@ def machine(root: Path, monkeypatch: pytest.MonkeyPatch, *, groups: frozenset[in
     )
     monkeypatch.delenv("container", raising=False)
     monkeypatch.setattr(doctoring, "this_host", lambda: host)
-    monkeypatch.setattr(ports, "list_ports", lambda: [PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523)])
+    monkeypatch.setattr(discovery, "list_ports", lambda: [PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523)])
 
 
 def test_a_machine_that_is_ready(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

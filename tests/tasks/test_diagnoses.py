@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from flashpipe.board.diagnosis.judge import RULES
-from flashpipe.board.ports.choice import port_slug
+from flashpipe.board.ports.names import port_slug
 from flashpipe.sim.faults import KINDS
 from flashpipe.sim.firmware.settings import TROUBLES
 
@@ -89,8 +89,8 @@ UNHARMED = {
     "noise": "as noise-out, the other way",
     "lost-out": "as lost, the other way",
     "power-loss-at": "as power-loss, at a place",
-    "starving": "when it strikes depends on the speed of this machine; rules: tests/board/test_diagnosis.py",
-    "stub-silent": "rules: tests/board/test_diagnosis.py",
+    "starving": "when it strikes depends on the speed of this machine; rules: tests/board/diagnosis/test_judge.py",
+    "stub-silent": "rules: tests/board/diagnosis/test_judge.py",
 }
 """Faults with no case above, and why."""
 
@@ -145,7 +145,11 @@ def test_each_fault_ends_with_its_code_its_cause_and_one_action(ending: tuple[tu
 
 def message(text: str, start: str) -> list[str]:
     """The lines of one error."""
-    lines = text[text.index(f"error: {start}") :].splitlines()
+    lines = text.splitlines()
+    port, _, words = start.partition(": ")
+    parts = (f" on {port} ", words, "[code: ") if "://" in port else (start, "[code: ")
+    first = next(at for at, line in enumerate(lines) if all(part in line for part in parts))
+    lines = lines[first:]
     end = next((at for at, line in enumerate(lines[1:], 1) if not line.startswith("  ")), len(lines))
     return lines[:end]
 

@@ -11,7 +11,8 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from flashpipe.jobs.request import Request
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import Variables
 
 from tests.harness import Done, Project
@@ -152,15 +153,15 @@ def test_a_flipped_bit_in_a_locked_file_is_refused(
 def test_a_boot_check_fetches_nothing(project: Project, hub: Server, command: Callable[..., Done]) -> None:
     words = on_the_web(project, WHOLE, hub)
     command("boot", *words, PORT).failed("port-missing")
-    request = Request(project.folder, project.folder, Variables({"profile": "kitchen"}, {}))
-    assert not request.expects_nodemcu()
+    inputs = RunInputs(CommandLine(project.folder, project.folder, Variables({"profile": "kitchen"}, {})))
+    assert not inputs.expects_nodemcu()
     assert not hub.asked
     command("image", *words).ok()
     asked = len(hub.asked)
-    assert request.expects_nodemcu()
+    assert inputs.expects_nodemcu()
     hub.routes.clear()
     (project.folder / "images.lock.yaml").write_text("not a lock file")
-    assert not request.expects_nodemcu()
+    assert not inputs.expects_nodemcu()
     assert len(hub.asked) == asked
 
 

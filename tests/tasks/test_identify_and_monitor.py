@@ -8,11 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from flashpipe.board.ports.choice import PortInfo, PortMemory
 from flashpipe.profile.load import load_profile
 from flashpipe.sim.kinds import BOARDS
-from flashpipe.tasks.monitor import Screen
-from flashpipe.text import listings
 
 from tests.harness import Project
 from tests.terminal import Terminal
@@ -152,21 +149,6 @@ def test_monitor_of_a_port_that_is_not_there(project: Project) -> None:
     assert project.flashpipe("monitor", "port=/dev/does-not-exist").failed("port-missing").status == 20
 
 
-def test_an_echo_is_not_shown_again_but_all_else_is() -> None:
-    screen = Screen()
-    screen.typed("print(1)")
-    assert screen.show(b"pri") + screen.show(b"nt(1)\r\n1\r\n> ") == "1\n> "
-    screen.typed("print(1)")
-    assert screen.show(b"private\r\n") == "private\n", "no echo after all"
-    screen.typed("x")
-    assert screen.show(b"x> ") == "> ", "an echo without its line end"
-
-
-def test_garbage_cannot_switch_the_terminal_and_letters_may_be_cut() -> None:
-    screen = Screen()
-    assert screen.show(b"\x1b(0\x0e\x07\x00a\xc3") + screen.show(b"\xa9\r\n") == "(0aé\n"
-
-
 # --- boot ------------------------------------------------------------------------------------------------------------
 
 
@@ -215,27 +197,6 @@ def test_profiles_lists_each_with_hardware_and_what_is_wrong_with_it(project: Pr
     assert {"esp01", "esp01-1m", "esp07", "esp12", "esp8285", "nodemcu-devkit", "d1-mini", "wroom-02"} <= names
     assert all(load_profile(name, project.folder) for name in names)
     assert max(map(len, text.splitlines())) <= 100
-
-
-def test_ports_shows_identity_place_and_the_board_last_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = PortInfo(
-        "/dev/ttyUSB0",
-        0x1A86,
-        0x7523,
-        location="1-1.2",
-        by_id="/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0",
-        by_path="/dev/serial/by-path/pci-0000:00:14.0-usb-0:1.2:1.0-port0",
-    )
-    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", lambda: [port])
-    PortMemory().remember(port.key(), "5c:cf:7f:d7:1c:89", "kitchen")
-    text = listings.ports_text()
-    for word in (port.device, "1a86:7523", "CH340", "1-1.2", port.by_id, port.by_path, "5c:cf:7f:d7:1c:89", "kitchen"):
-        assert word in text
-
-
-def test_no_port_is_no_failure_and_says_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flashpipe.board.ports.choice.list_ports", list)
-    assert "flashpipe flash profile=demo" in listings.ports_text()
 
 
 def test_ports_as_a_command_opens_none(project: Project) -> None:

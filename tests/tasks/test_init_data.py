@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.firmware import init_data
+from flashpipe.sources import at_hand
 from flashpipe.sources.cache import Cache
 
 from tests.firmware.test_init_data import DATA
@@ -93,7 +94,7 @@ def bench(
 ) -> Callable[[str], Bench]:
     """A board that was blank; version 05 is ours."""
     monkeypatch.setattr(init_data, "V05_MD5", hashlib.md5(DATA).hexdigest())
-    monkeypatch.setattr(init_data, "_KNOWN_PACKAGES", ())
+    monkeypatch.setattr(at_hand, "_KNOWN_PACKAGES", ())
 
     def make(kind: str) -> Bench:
         (project.folder / "fw.bin").write_bytes(IMAGES[kind]())

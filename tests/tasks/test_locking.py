@@ -11,7 +11,7 @@ from flashpipe.errors import FetchMismatchError, LockMismatchError
 from flashpipe.sources import pinned as locking
 from flashpipe.sources.fetch import Access
 from flashpipe.sources.lock_file import LOCK_NAME, read_lock
-from flashpipe.sources.resolve import Resolved
+from flashpipe.sources.registry import Resolved
 
 from tests.harness import Project, make_project
 from tests.images import Builder

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports import discovery
 from flashpipe.board.ports import lock as portlock
 from flashpipe.cli import main as cli
 from flashpipe.jobs import sessions
@@ -100,11 +100,12 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Plug:
     """Adapters that are there from now on."""
 
     def set_ports(*adapters: Adapter) -> None:
-        monkeypatch.setattr(ports, "list_ports", lambda: original(lambda: adapters))
+        monkeypatch.setattr(discovery, "list_ports", lambda: original(lambda: adapters))
 
-    original = ports.list_ports
+    original = discovery.list_ports
     # A URL stands for a device here: what is remembered is remembered for devices only.
-    monkeypatch.setattr(ports, "is_url", lambda port: "://" in port and not port.startswith("sim://"))
+    for module in ("jobs.port_choice", "board.ports.choice", "board.session.link_memory"):
+        monkeypatch.setattr(f"flashpipe.{module}.is_url", lambda port: "://" in port and not port.startswith("sim://"))
     return set_ports
 
 

@@ -5,13 +5,17 @@ A board is a flash file and a MAC behind `sim://`; its contents outlive each com
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.firmware.test_header_size import micropython
 from tests.harness import Done, Project
 
 SECTOR = 0x1000
@@ -69,8 +73,8 @@ def test_1_the_second_run_writes_nothing_and_says_why(project: Project, board: B
     cells = board.cells()
     second = flash(project, board, firmware).ok()
     assert not second.wrote
-    assert "-- flash:" in second.out
-    assert f"board {board.mac} holds the image" in second.text
+    assert "it was there already" in second.out
+    assert f"board {board.mac} is already up to date" in second.text
     assert board.cells() == cells
     assert [receipt["outcome"] for receipt in project.receipts()] == ["flashed", "skipped"]
 
@@ -165,7 +169,7 @@ def test_8_another_project_in_between_is_noticed(
     assert flash(second_project, board, real_images / "nodemcu-2.2-cloud-float.bin").ok().wrote
     done = flash(project, board, firmware).ok()
     assert done.wrote
-    assert "another plan" in done.text
+    assert f"from another project ({second_project.folder})" in done.text
     assert not flash(second_project, board, firmware).ok().wrote
 
 
@@ -262,3 +266,88 @@ def test_esptool_confirms_every_fixed_byte_after_a_boot(
     (tmp_path / "start.bin").write_bytes(image.read_bytes()[:0xB000])
     (tmp_path / "code.bin").write_bytes(image.read_bytes()[0x11000:])
     esptool_confirms(project, board, "0x0", tmp_path / "start.bin", "0x11000", tmp_path / "code.bin")
+
+
+# --- what doit is told to skip ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["flash", "_probe", "_check"])
+def test_doit_cannot_be_told_to_ignore_what_a_flash_needs(
+    project: Project, board: Board, firmware: Path, task: str
+) -> None:
+    refused = project.doit("ignore", task, "profile=esp12", board.port, f"image={firmware}")
+    assert refused.status == 3
+    assert "cannot be ignored" in refused.text
+    assert flash(project, board, firmware).ok().wrote
+
+
+def test_a_flash_that_was_to_be_ignored_is_asked_of_the_board_all_the_same(
+    project: Project, board: Board, firmware: Path
+) -> None:
+    flash(project, board, firmware).ok()
+    board.change(0x23456, b"\x00\x00\x00\x00")
+    with closing(sqlite3.connect(project.folder / ".pipeline" / "doit.db")) as db:
+        ((name,),) = db.execute("select task_id from doit where task_id like 'flash:%'")
+        for task in ("flash", name, "_probe", name.replace("flash", "_probe")):
+            db.execute("insert or replace into doit values (?, ?)", (task, json.dumps({"ignore:": "1"})))
+        db.commit()
+    done = flash(project, board, firmware).ok()
+    assert done.wrote
+    assert holds(board, firmware)
+
+
+def test_tasks_of_others_can_be_ignored(project: Project) -> None:
+    dodo = project.folder / "dodo.py"
+    dodo.write_text(f"{dodo.read_text()}\n\ndef task_mine():\n    return {{'actions': ['exit 1']}}\n")
+    project.doit("ignore", "mine").ok()
+    assert "!! mine" in project.doit("mine").ok().out
+
+
+# --- why it is written -----------------------------------------------------------------------------------------------
+
+
+def test_another_image_is_another_firmware(project: Project, board: Board, firmware: Path, tmp_path: Path) -> None:
+    flash(project, board, firmware, "boot=off").ok()
+    data = bytearray(firmware.read_bytes())
+    data[0x20000:0x20010] = b"something else !"
+    other = tmp_path / "other.bin"
+    other.write_bytes(data)
+    assert "the firmware has changed" in flash(project, board, other, "boot=off", "allow=image-checksum").ok().text
+
+
+def test_another_mode_is_another_header_and_no_other_firmware(project: Project, board: Board, firmware: Path) -> None:
+    flash(project, board, firmware, "boot=off").ok()
+    done = flash(project, board, firmware, "boot=off", "mode=dout").ok()
+    assert "the settings in the image's header have changed" in done.text
+
+
+def test_only_a_board_that_is_gone_with_the_command_is_said_to_forget(
+    project: Project, board: Board, firmware: Path
+) -> None:
+    gone = f"port=sim://nodemcu-devkit?mac={board.mac}"
+    words = ("flash", "profile=esp12", f"image={firmware}", "boot=off")
+    project.doit(*words, gone).ok()
+    assert "a sim:// board forgets" in project.doit(*words, gone).ok().text
+    project.doit(*words, board.port).ok()
+    board.change(0x23456, b"\x00\x00\x00\x00")
+    assert "forgets" not in project.doit(*words, board.port).ok().text
+
+
+# --- the size in the header ------------------------------------------------------------------------------------------
+
+
+def test_an_old_sdk_on_a_large_part_is_told_of_4_mb_once_and_kept_in_the_receipt(
+    project: Project, tmp_path: Path
+) -> None:
+    image = tmp_path / "python.bin"
+    image.write_bytes(micropython(b"2.0.0(5a875ba)"))
+    words = ("flash", f"image={image}", f"port=sim://d1-mini-pro?flash={tmp_path / 'pro.flash'}", "boot=off")
+    first = project.doit(*words, "profile=d1-mini-pro").ok()
+    assert first.wrote
+    assert "header   4MB" in first.out
+    assert first.text.count("SDK 2.0.0 knows no larger size than 4MB") == 1
+    assert not project.doit(*words, "profile=d1-mini-pro").ok().wrote
+    assert (tmp_path / "pro.flash").read_bytes()[3] == 0x40
+    for receipt in project.receipts():
+        assert receipt["header"]["size"] == "4MB"
+        assert "SDK 2.0.0" in receipt["header"]["why"]

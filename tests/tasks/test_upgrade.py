@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flashpipe.board.boot import watch as watching
+from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 
 from tests.harness import Done, Project
@@ -33,7 +33,7 @@ def lua(board: SimBoard, statement: str) -> str:
     limit = threading.Timer(20, stop.set)
     limit.start()
     try:
-        watching.boot(session, timeout_s=30, wait_for="> ", patient=True)
+        boot_check(session, timeout_s=30, wait_for="> ", patient=True)
         session.send(statement.encode() + b"\r\n")
         for data in session.listen(115200, stop):
             heard += data

@@ -1,1 +1,1 @@
-"""cli."""
+"""The command `flashpipe`: its own commands, its help; every other word is a task."""

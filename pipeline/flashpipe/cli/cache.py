@@ -6,9 +6,9 @@ import argparse
 import time
 from typing import Final
 
-from flashpipe.board.loader import compression as packing
+from flashpipe.board.loader import compression
 from flashpipe.sources.cache import Cache, CacheEntry
-from flashpipe.tasks.step import notify
+from flashpipe.text.lines import print_result
 from flashpipe.units import format_size
 
 DAY_S: Final = 86_400.0
@@ -34,17 +34,17 @@ def main(argv: list[str]) -> int:
     arguments = build_parser().parse_args(argv)
     cache = Cache()
     if arguments.command == "clean":
-        freed = packing.clean(arguments.unused * DAY_S)
+        freed = compression.clean(arguments.unused * DAY_S)
         freed += cache.clean(arguments.unused * DAY_S)
-        notify(f"{_shown(freed)} freed in {cache.folder}")
+        print_result(f"{_shown(freed)} freed in {cache.folder}")
         return 0
     entries = cache.entries()
     for entry in entries:
-        notify(_line(entry))
-    packed = [status.st_size for _, status in packing.streams()]
+        print_result(_line(entry))
+    packed = [status.st_size for _, status in compression.streams()]
     if packed:
-        notify(f"{len(packed)} compressed contents, {_shown(sum(packed))}, so that no flash waits for them")
-    notify(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
+        print_result(f"{len(packed)} compressed contents, {_shown(sum(packed))}, so that no flash waits for them")
+    print_result(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
     return 0
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BadValueError, ImageError, PipelineError
+from flashpipe.firmware.inspection import Inspection
+from flashpipe.flash import SIZE_BYTES
+from flashpipe.jobs.inspect import inspect
+from flashpipe.text.inspection import as_data, describe
 from flashpipe.text.lines import print_result
 from flashpipe.units import parse_size
-
-if TYPE_CHECKING:
-    from flashpipe.firmware.inspection import Inspection
-
-ADDRESSED: Final = ("0x", "0X")
 
 
 def main(argv: list[str]) -> int:
@@ -29,7 +28,7 @@ def main(argv: list[str]) -> int:
     results = [_attempt(text) for text in options.files]
     found = [result for result in results if not isinstance(result, PipelineError)]
     failed = [result for result in results if isinstance(result, PipelineError)]
-    _show(found, size, as_json=options.json)
+    _show(found, size, options.files[0], as_json=options.json)
     for problem in failed:
         sys.stderr.write(f"error: {problem}\n")
     statuses = [problem.status for problem in failed]
@@ -37,37 +36,23 @@ def main(argv: list[str]) -> int:
     return max(statuses, default=0)
 
 
-def _show(found: list[Inspection], size: int, *, as_json: bool) -> None:
-    from flashpipe.text.inspection import as_data, describe  # noqa: PLC0415
-
+def _show(found: list[Inspection], size: int, name: str, *, as_json: bool) -> None:
     if as_json:
         print_result(json.dumps([as_data(one) for one in found], indent=1))
     elif found:
         print_result("\n\n".join(describe(one, size) for one in found))
+        if len(found) == 1 and not found[0].problems:
+            print_result(f"\nnext: flashpipe flash {shlex.quote(name)} profile=NAME")
 
 
 def _attempt(text: str) -> Inspection | PipelineError:
     try:
-        return _inspect(text)
+        return inspect(text, Path.cwd())
     except PipelineError as error:
         return error
 
 
-def _inspect(text: str) -> Inspection:
-    from flashpipe.firmware.inspection import inspect_images  # noqa: PLC0415
-    from flashpipe.sources.resolve import load_source, parse_image_argument  # noqa: PLC0415
-
-    here = Path.cwd()
-    # A pair is one firmware: named with its addresses, as `image=` takes it.
-    if text.startswith(ADDRESSED) and not Path(text).exists():
-        pair = parse_image_argument(text)
-        return inspect_images([(address, load_source(source, here)) for address, source in sorted(pair.items())])
-    return inspect_images([(None, load_source(text, here))])
-
-
 def _flash_size(text: str) -> int:
-    from flashpipe.flash import SIZE_BYTES  # noqa: PLC0415
-
     size = parse_size(text) if text else 0
     if size and size not in SIZE_BYTES.values():
         raise BadValueError(f"--flash-size {text}: no ESP8266 flash has that size", "write 512KB, 1MB … 16MB")

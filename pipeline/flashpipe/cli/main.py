@@ -1,14 +1,22 @@
 """`flashpipe`: the tasks without a dodo file, from any folder, and the commands that are no tasks.
 
-Its exit status says which class of error ended the run (README: table of errors); plain `doit` keeps its own 0 to 3.
+Its exit status says which class of error ended the run (`flashpipe help codes`); plain `doit` keeps its own 0 to 3.
+Each command is a module that is loaded when it is used: this one loads nothing but the errors.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from flashpipe.errors import PipelineError, UsageError
+from flashpipe.jobs import audience
 
 COMMANDS: Final = {
     "board": "flashpipe.sim.cli",
@@ -19,22 +27,71 @@ COMMANDS: Final = {
     "prune": "flashpipe.cli.prune",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
-_PLUGINS: Final = {
-    "COMMAND": {"plan": "flashpipe.tasks.plan_command:Plan", "help": "flashpipe.tasks.help_command:Help"},
-    "BACKEND": {"safe": "flashpipe.tasks.db:SafeDB"},
-}
+OTHERS: Final = frozenset({"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace"})
+"""Commands of doit, which has words of its own for them."""
+HELP: Final = frozenset({"-h", "--help", "help"})
+_LOADED: Final = 50_000
+"""Objects between two searches for garbage, where Python says 700. What loading makes stays: to look through it again
+and again, and once more at the end, took a tenth of the CPU of a flash."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command line; returns its exit status."""
+    """Run one command line; returns its exit status. Without `argv` the process is ours, and set up for short work."""
+    if argv is None:
+        gc.set_threshold(_LOADED)
+        atexit.register(gc.freeze)
     words = sys.argv[1:] if argv is None else argv
     if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         words = ["init"]  # the first thing a newcomer types
+    audience.forget()
+    status = 1  # of a defect, which ends in a traceback
     try:
-        return _dispatch(_spelled_out(words))
+        status = _run(_spelled_out(words))
     except KeyboardInterrupt:  # before there is a port, which has handlers of its own
         sys.stderr.write("\nstopped: nothing was being written\n")
-        return 130
+        status = 130
+    finally:
+        audience.close(status)
+    return status
+
+
+def _run(words: list[str]) -> int:
+    """Begin what programs want to hear, then do what is asked."""
+    if "FLASHPIPE_EVENTS" in os.environ or any("events" in word for word in words):
+        events = import_module("flashpipe.jobs.run_events")
+        target = events.wanted(words)
+        if target:
+            try:
+                events.begin(words, target)
+            except PipelineError as error:
+                return _refused(error, words)
+    try:
+        if "GITHUB_ACTIONS" in os.environ or any("junit" in word or "receipt" in word for word in words):
+            import_module("flashpipe.jobs.run_reports").begin(words, Path.cwd())
+        return _dispatch(_understood(words))
+    except PipelineError as error:
+        return _refused(error, words)
+
+
+def _refused(error: PipelineError, words: list[str]) -> int:
+    audience.failed(error)
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {error}\n")
+    if words[:1] != ["inspect"] and {"--json", "format=json"} & set(words):
+        sys.stdout.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
+    return error.status
+
+
+def _understood(words: list[str]) -> list[str]:
+    """What is typed for tasks, in the form that doit knows."""
+    if not words or words[0] in {*COMMANDS, *HELP, *OTHERS}:
+        return words
+    return list(import_module("flashpipe.cli.words").understand(words, _profiles, Path.cwd()))
+
+
+def _profiles() -> list[str]:
+    project = import_module("flashpipe.records.project_folder").find_project(Path.cwd())
+    return list(import_module("flashpipe.profile.search").profile_names(project))
 
 
 def _spelled_out(words: list[str]) -> list[str]:
@@ -49,69 +106,40 @@ def _spelled_out(words: list[str]) -> list[str]:
 def _dispatch(words: list[str]) -> int:
     if words and words[0] in COMMANDS:
         return _command(words)
+    if len(words) == 2 and words[0] == "help" and _help_topic(words[1]):  # noqa: PLR2004  help and a name
+        return 0
     if words == ["--version"]:
-        from flashpipe.records.receipt import tool_versions  # noqa: PLC0415
-
-        sys.stdout.write("".join(f"{name} {version}\n" for name, version in tool_versions().items()))
+        versions = import_module("flashpipe.records.receipt").tool_versions()
+        sys.stdout.write("".join(f"{name} {version}\n" for name, version in versions.items()))
         return 0
-    if words and words[0] in {"-h", "--help", "help"} and len(words) == 1:
-        from flashpipe import tasks  # noqa: PLC0415
-        from flashpipe.cli.overview import overview, task_texts  # noqa: PLC0415
-
-        sys.stdout.write(overview(task_texts(vars(tasks)), COMMANDS) + "\n")
+    tasks = import_module("flashpipe.cli.run_tasks")
+    if len(words) == 1 and words[0] in HELP:
+        sys.stdout.write(tasks.help_page(COMMANDS) + "\n")
         return 0
-    return run_tasks(words)
+    return int(tasks.run_tasks(words, COMMANDS))
+
+
+def _help_topic(word: str) -> bool:
+    """Show the page of a topic or of a code; False where the word is neither."""
+    text = str(import_module("flashpipe.cli.topics").page(word))
+    if text:
+        with suppress(BrokenPipeError):  # piped into head
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    return bool(text)
 
 
 def _command(words: list[str]) -> int:
-    from flashpipe.errors import PipelineError, UsageError  # noqa: PLC0415
-
     try:
         return int(import_module(COMMANDS[words[0]]).main(words[1:]))
     except SystemExit as ended:  # argparse has said what is wrong, or shown its help
         if not ended.code:
             return 0
         sys.stderr.write(f"  next: `flashpipe help {words[0]}` [code: {UsageError.code}]\n")
+        audience.failed(UsageError("argparse refused the words", f"`flashpipe help {words[0]}`"))
         return UsageError.status
     except PipelineError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.status
-
-
-def run_tasks(words: list[str]) -> int:
-    """Run doit's tasks for the project around the current folder."""
-    from doit.cmd_base import ModuleTaskLoader  # noqa: PLC0415
-    from doit.doit_cmd import DoitMain  # noqa: PLC0415
-
-    from flashpipe import tasks  # noqa: PLC0415
-    from flashpipe.cli.overview import check_words, task_texts  # noqa: PLC0415
-    from flashpipe.errors import PipelineError  # noqa: PLC0415
-    from flashpipe.jobs import sessions  # noqa: PLC0415
-    from flashpipe.profile.search import profile_names  # noqa: PLC0415
-    from flashpipe.records.project_folder import find_project  # noqa: PLC0415
-    from flashpipe.tasks import command_line  # noqa: PLC0415
-    from flashpipe.tasks import step as steps  # noqa: PLC0415
-
-    class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
-        BIN_NAME = "flashpipe"
-
-    project = find_project(Path.cwd())
-    command_line.use(words, project)
-    try:
-        check_words(words, task_texts(vars(tasks)), COMMANDS, profile_names(project))
-    except PipelineError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.status
-    steps.failures.clear()
-    config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
-    members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
-    sessions.install_handlers()
-    try:
-        status = int(Main(ModuleTaskLoader(members), extra_config=_PLUGINS).run(words) or 0)
-    finally:
-        sessions.close_all()
-        sessions.remove_handlers()
-    return max((error.status for error in steps.failures), default=status) if status else 0
+        return _refused(error, words)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ COMMAND_TEXTS: Final = {
     "inspect": "say what firmware files are",
     "prune": "remove old receipts and backups of this project",
 }
+WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
+"""Tasks that write to a board: no guess about a mistyped word leads to one."""
 WIDTH: Final = 79
 _DOIT_OPTIONS: Final = [
     "always-execute",
@@ -63,13 +65,15 @@ _DOIT_OPTIONS: Final = [
 
 def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
     """The page of `flashpipe --help`."""
+    from flashpipe.cli.topics import TOPICS  # noqa: PLC0415  its tables load half the package
+
     shown = {name: COMMAND_TEXTS.get(name, "") for name in commands}
     shown |= {name: DOIT_COMMANDS[name] for name in ("plan", "list", "help")}
     return "\n".join(
         [
             "flashpipe: build-and-flash pipeline for ESP8266 and ESP8285 boards",
             "",
-            "  flashpipe TASK … name=value …",
+            "  flashpipe TASK … name=value …         or --name value",
             "  flashpipe flash profile=demo          try it, no board needed",
             "  flashpipe init NAME                   write a profile for your own board",
             "",
@@ -80,7 +84,8 @@ def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
             *(f"  {name:<11}{text}" for name, text in shown.items()),
             "",
             textwrap.fill(f"variables: {', '.join(KNOWN)}", WIDTH, subsequent_indent="  "),
-            "more: flashpipe help TASK",
+            textwrap.fill(f"topics: {', '.join(TOPICS)}", WIDTH, subsequent_indent="  "),
+            "more: flashpipe help TASK, flashpipe help TOPIC, flashpipe help CODE",
         ]
     )
 
@@ -98,28 +103,36 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
     """Refuse words that are neither tasks nor commands, with a suggestion.
 
     Raises:
-        UsageError: a word or an option that nobody knows, or a variable written as an option.
+        UsageError: a word or an option that nobody knows.
         UnknownProfileError: a profile stands where a task was expected.
     """
     options = {word.partition("=")[0].lstrip("-"): word for word in words if word.startswith("--")}
-    for name, word in options.items():
-        if name in KNOWN:
-            raise UsageError(f"{word}: variables have no dashes", f"say {name}=VALUE")
     plain = [word for word in words if "=" not in word and not word.startswith("-")]
     known = {*tasks, *commands, *DOIT_COMMANDS}
-    if plain[:1] == ["help"]:
+    asks_help = plain[:1] == ["help"]
+    if asks_help:
         plain = [word for word in plain[1:] if word != "task"]  # `help task` is a page of doit's own
     elif plain and plain[0] in DOIT_COMMANDS:
         return
     for name, word in options.items():
         if name and not any(option.startswith(name.removeprefix("no-")) for option in _DOIT_OPTIONS):
-            raise UsageError(f"{word}: there is no such option", "variables are NAME=VALUE; `flashpipe --help`")
+            raise UsageError(f"{word}: there is no such option", "options are variables: `flashpipe --help` lists them")
     for word in plain:
         name = word.partition(":")[0]
         if name in known or set(name) & set("*?[") or word.isdecimal():  # a number belongs to an option before it
             continue
         if word in set(profiles):
             raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
-        near = difflib.get_close_matches(name, known, 1)
-        suggestion = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"no task or command {word!r}{suggestion}", "`flashpipe --help` lists them")
+        raise _unknown_word(word, known, asks_help=asks_help)
+
+
+def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:
+    from flashpipe.cli.topics import TOPICS, every_error  # noqa: PLC0415  its tables load half the package
+
+    pages = {*TOPICS, *(kind.code for kind in every_error())} if asks_help else set()
+    near = difflib.get_close_matches(word.partition(":")[0], (known | pages) - (set() if asks_help else WRITES), 1)
+    suggestion = f"; did you mean {near[0]!r}?" if near else ""
+    if asks_help:
+        topics = f"topics: {', '.join(TOPICS)}; `flashpipe --help` lists tasks and commands"
+        return UsageError(f"no help about {word!r}{suggestion}", topics)
+    return UsageError(f"no task or command {word!r}{suggestion}", "`flashpipe --help` lists them")

@@ -9,7 +9,7 @@ from typing import Final
 
 from flashpipe.records.project_folder import FOLDER, find_project
 from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
-from flashpipe.tasks.step import notify
+from flashpipe.text.lines import print_result
 from flashpipe.units import format_size
 
 DAYS: Final = 365.0
@@ -56,11 +56,13 @@ def main(argv: list[str]) -> int:
         found += backups
         found += loose_blocks(folder / "backups", [removal.path for removal in backups], now)
     for removal in found:
-        notify(_line(removal, folder))
+        print_result(_line(removal, folder))
     if wish.dry_run:
-        notify(f"{len(found)} files, {_shown(sum(removal.size for removal in found))}, would be removed from {folder}")
+        print_result(
+            f"{len(found)} files, {_shown(sum(removal.size for removal in found))}, would be removed from {folder}"
+        )
         return 0
-    notify(f"{len(found)} files, {_shown(remove(found))}, removed from {folder}")
+    print_result(f"{len(found)} files, {_shown(remove(found))}, removed from {folder}")
     return 0
 
 

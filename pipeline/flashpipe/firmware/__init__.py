@@ -1,1 +1,1 @@
-"""Firmware bytes and where they come from: formats, sources, flash maps. Knows no board and no doit."""
+"""Firmware bytes: formats, flash maps, which firmware they are, and the gate. Knows no board and no doit."""

@@ -75,7 +75,7 @@ class LoadSegment:
 
 @dataclass(frozen=True, slots=True)
 class BootImage:
-    """A parsed version-1 image whose checksum holds."""
+    """A parsed version-1 image."""
 
     mode_code: int
     """Byte 2; `flash.MODE_CODES` has the names."""
@@ -86,7 +86,7 @@ class BootImage:
     entry: int
     segments: tuple[LoadSegment, ...]
     checksum: int
-    """As stored, and as computed."""
+    """As computed from the segments."""
     end: int
     """Offset just after the checksum byte; what follows is under no checksum."""
 
@@ -95,8 +95,15 @@ class BootImage:
         return sum(segment.size for segment in self.segments)
 
 
-def read_image(data: bytes, *, name: str, base: int = 0, mapped: bool = False) -> BootImage:
-    """Read the image at offset `base`; with `mapped`, one for a second boot loader, which may map segments from flash.
+def read_image(data: bytes, *, name: str, base: int = 0, mapped: bool = False, proven: bool = True) -> BootImage:
+    """Read the image at offset `base`.
+
+    Args:
+        data: the file.
+        name: of the file, for people.
+        base: where its header stands.
+        mapped: it is one for a second boot loader, which may map segments from flash.
+        proven: refuse it if its checksum does not hold.
 
     Raises:
         ImageTruncatedError: ends inside a segment or before the checksum.
@@ -121,15 +128,12 @@ def read_image(data: bytes, *, name: str, base: int = 0, mapped: bool = False) -
     if not _within(LOADABLE, entry, 1):
         raise LoadAddressError(f"{name}: entry point {entry:#010x} is outside the RAM of an ESP8266", GET_AGAIN)
     found = checksum(data, segments)
-    image = BootImage(mode, packed >> 4, packed & 0xF, entry, segments, found, end)
-    if found != data[end - 1]:
-        error = ImageChecksumError(
+    if proven and found != data[end - 1]:
+        raise ImageChecksumError(
             f"{name}: checksum at offset {end - 1:#x} is {data[end - 1]:#04x}, the segments give {found:#04x}",
             "bytes were changed on the way: download or build it again",
         )
-        error.parsed = image
-        raise error
-    return image
+    return BootImage(mode, packed >> 4, packed & 0xF, entry, segments, found, end)
 
 
 def _segments(data: bytes, name: str, base: int, count: int, *, mapped: bool) -> Iterator[LoadSegment]:

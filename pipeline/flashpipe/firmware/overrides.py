@@ -6,6 +6,7 @@ may know better. Two segments on one sector, or a file that is no image at 0x000
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
@@ -17,8 +18,16 @@ from flashpipe.values import dataclass
 ALLOWABLE: Final = frozenset(
     {
         *("image-format", "image-other-chip", "image-truncated", "image-checksum", "image-line-endings"),
-        *("image-aggregated", "image-swapped", "image-incomplete", "image-too-large", "image-layout"),
-        *("lfs-image", "spiffs-image", "init-data", "flash-mode", "would-lose-data"),
+        *(
+            "image-aggregated",
+            "image-address",
+            "image-mixed",
+            "image-swapped",
+            "image-incomplete",
+            "image-too-large",
+            "image-layout",
+        ),
+        *("lfs-image", "spiffs-image", "init-data", "flash-mode", "header-size", "would-lose-data"),
         *("wrong-chip", "wrong-board", "wrong-flash-size", "flash-unknown"),
     }
 )
@@ -60,7 +69,7 @@ class Overrides:
     def final(self, error: PipelineError) -> PipelineError:
         """A refusal after which nothing can be written; says so where the user allows its code."""
         if error.code in self.codes:
-            error.hint += f"; allow={error.code} cannot help here: the chip could start nothing"
+            error.add_hint(f"allow={error.code} cannot help here: the chip could start nothing")
         return error
 
 
@@ -79,8 +88,6 @@ def parse_allowed(text: str) -> frozenset[str]:
                 f"allow={word}: this refusal cannot be overridden: nothing is left that could be written sensibly",
                 f"those that can: {', '.join(sorted(ALLOWABLE))}",
             )
-        import difflib  # noqa: PLC0415  only a mistake needs it
-
         near = difflib.get_close_matches(word.lower(), ALLOWABLE, _LISTED)
         meant = f", did you mean {' or '.join(near)}?" if near else ""
         raise BadValueError(f"allow={word}: no code of a refusal{meant}", f"codes: {', '.join(sorted(ALLOWABLE))}")

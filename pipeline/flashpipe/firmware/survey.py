@@ -95,16 +95,22 @@ class BoardContents:
     """`1.5.4.1`, `2.x`, `3.x`; empty where nothing on the board tells."""
     layout: str = ""
     """`2.x`, `3.x-old`, `3.x-new`."""
-    holdings: tuple[ResidentArea, ...] = ()
+    areas: tuple[ResidentArea, ...] = ()
     files: FileSystem | None = None
 
-    def holding(self, name: str) -> ResidentArea | None:
-        """The holding of that name."""
-        return next((found for found in self.holdings if found.name == name), None)
+    def area(self, name: str) -> ResidentArea | None:
+        """The area of that name."""
+        return next((found for found in self.areas if found.name == name), None)
 
     def to_json(self) -> dict[str, Any]:
         """For the journal: an interrupted run must be continued by the same decision."""
-        return asdict(self)
+        fields = asdict(self)
+        fields[_STORED_AREAS] = fields.pop("areas")
+        return fields
+
+
+_STORED_AREAS: Final = "holdings"
+"""What journals call `areas`."""
 
 
 def from_json(stored: Mapping[str, Any]) -> BoardContents:
@@ -113,11 +119,12 @@ def from_json(stored: Mapping[str, Any]) -> BoardContents:
     Raises:
         KeyError, TypeError: it gave something else.
     """
-    files = stored["files"]
-    holdings = tuple(
-        ResidentArea(item["name"], Region(**item["region"]), bool(item["blank"])) for item in stored["holdings"]
+    fields = dict(stored)
+    areas = tuple(
+        ResidentArea(item["name"], Region(**item["region"]), bool(item["blank"])) for item in fields.pop(_STORED_AREAS)
     )
-    return BoardContents(**{**stored, "holdings": holdings, "files": FileSystem(**files) if files else None})
+    files = fields.pop("files")
+    return BoardContents(**fields, areas=areas, files=FileSystem(**files) if files else None)
 
 
 def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> BoardContents:
@@ -141,7 +148,7 @@ def without_firmware(peek: Peek, flash_size: int, title: str = "") -> BoardConte
     if files is None:
         return BoardContents("blank", title)
     return BoardContents(
-        "nodemcu", "no firmware, but files", holdings=(ResidentArea("spiffs", files.region),), files=files
+        "nodemcu", "no firmware, but files", areas=(ResidentArea("spiffs", files.region),), files=files
     )
 
 
@@ -239,16 +246,16 @@ def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> BoardCont
     files = find_file_system(peek.read, flash_size)
     if files and firmware.code_end:
         files = _as_found(files, firmware.code_end, flash_size)
-    holdings = list(_holdings(peek, places, files))
+    areas = list(_areas(peek, places, files))
     if files is None and firmware.code_end and firmware.sdk_line not in _MARKED:
-        holdings.append(ResidentArea("spiffs", Region(firmware.code_end, end - 0x4000)))
+        areas.append(ResidentArea("spiffs", Region(firmware.code_end, end - 0x4000)))
     return BoardContents(
         "nodemcu",
         firmware.title(),
         firmware.version,
         firmware.sdk_line,
         firmware.layout or "2.x",
-        tuple(holdings),
+        tuple(areas),
         files,
     )
 
@@ -271,16 +278,16 @@ def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmw
         place = place_in_partition(regions[SPIFFS])
         files = file_system_at(peek.read, place.start, known=True) if place.end > place.start else None
     places = {name: regions[type_] for type_, name in _PARAMETERS.items() if type_ in regions}
-    holdings = list(_holdings(peek, places, files))
+    areas = list(_areas(peek, places, files))
     if LFS in regions:
-        holdings.append(ResidentArea("lfs", regions[LFS], blank=_is_blank(peek, regions[LFS].start)))
-    resident = BoardContents(
-        "nodemcu", "NodeMCU 3.x", "", "3.x", layout, tuple(sorted(holdings, key=lambda item: item.region)), files
+        areas.append(ResidentArea("lfs", regions[LFS], blank=_is_blank(peek, regions[LFS].start)))
+    contents = BoardContents(
+        "nodemcu", "NodeMCU 3.x", "", "3.x", layout, tuple(sorted(areas, key=lambda item: item.region)), files
     )
-    return replace(resident, title=known.title(), version=known.version) if known else resident
+    return replace(contents, title=known.title(), version=known.version) if known else contents
 
 
-def _holdings(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[ResidentArea]:
+def _areas(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[ResidentArea]:
     for name, region in places.items():
         if name == "phy_init":
             # What does not begin like init data the firmware or `init_data` replaces: nothing to keep.

@@ -10,7 +10,7 @@ from flashpipe.errors import DriftError
 from flashpipe.flash import Region, merge
 from flashpipe.flasher.model import Outcome, VerifiedRegion
 from flashpipe.flasher.verified_regions import FIRMWARE
-from flashpipe.records.history import HistoryRow, Kept
+from flashpipe.records.history import HistoryRow, StoredReceipt
 from flashpipe.values import dataclass
 
 SAME, CHANGED, NOTED = "as recorded", "changed", "not on record before: noted now"
@@ -38,20 +38,20 @@ def audit(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:
     Raises:
         WireError, PortLostError: it does not answer.
     """
-    return session.climb(lambda: _ask(session, rows))
+    return session.retry(lambda: _ask(session, rows))
 
 
 def _ask(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:
-    total, done, found = sum(row.region.size for row in rows), 0, list[AuditFinding]()
+    total, done, findings = sum(row.region.size for row in rows), 0, list[AuditFinding]()
     with session.step("audit", "digests of all that its receipts speak of") as result:
         progress = session.progress("audit")
         for row in rows:
-            found.append(AuditFinding(row, session.link.md5(row.region).hex()))
+            findings.append(AuditFinding(row, session.link.md5(row.region).hex()))
             done += row.region.size
             progress(done, total)
-        changed = sum(finding.row.region.size for finding in found if finding.state == CHANGED)
+        changed = sum(finding.row.region.size for finding in findings if finding.state == CHANGED)
         result.append(f"{total:,} bytes, {changed:,} of them in regions that changed")
-    return found
+    return findings
 
 
 def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
@@ -70,24 +70,26 @@ def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
             "`flashpipe flash` or `flashpipe restore` writes what differs;"
             " `flashpipe backup` first keeps what is there now",
         )
-    holds = tuple(
+    noted = tuple(
         VerifiedRegion(finding.row.region, finding.row.kind, finding.row.what, finding.md5)
         for finding in findings
         if finding.row.kind != FIRMWARE
     )
-    return Outcome("audited", device, reason="the firmware is what its receipt says", holds=holds, reference=receipts)
+    return Outcome(
+        "audited", device, reason="the firmware is what its receipt says", verified=noted, reference=receipts
+    )
 
 
-def lines(findings: Iterable[AuditFinding], doubtful: Sequence[Kept]) -> list[str]:
+def lines(findings: Iterable[AuditFinding], doubtful: Sequence[StoredReceipt]) -> list[str]:
     """The result for people: one line for each stretch of one kind and one finding."""
-    told = []
+    texts = []
     for (kind, what, state, receipt), group in groupby(findings, key=_what):
         regions = [finding.row.region for finding in group]
         stretch = Region(regions[0].start, regions[-1].end)
         source = "" if state == NOTED else f" ({receipt})"
-        told.append(f"{kind:<12}{stretch!s:<22}{what:<36}{state}{source}")
-    told += [f"after that, a run did not finish: {kept.name}" for kept in doubtful]
-    return told
+        texts.append(f"{kind:<12}{stretch!s:<22}{what:<36}{state}{source}")
+    texts += [f"after that, a run did not finish: {kept.name}" for kept in doubtful]
+    return texts
 
 
 def _what(finding: AuditFinding) -> tuple[str, str, str, str]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from flashpipe.board.session.session import Session
-from flashpipe.errors import PipelineError, RecordError, WireError
+from flashpipe.errors import FlashReachError, PipelineError, RecordError, WireError
 from flashpipe.flash import SECTOR_SIZE, Region, merge
 from flashpipe.records import journal
 from flashpipe.records.backups import BLANK, Block, Manifest, Store, Stored, Why, blocks_of
@@ -34,7 +34,7 @@ def save_regions(
         RecordError: it cannot be stored.
     """
     wanted = merge(region.sectors() for region in regions)
-    return session.climb(lambda: _save(session, store, wanted, why, about))
+    return session.retry(lambda: _save(session, store, wanted, why, about))
 
 
 def _save(
@@ -49,11 +49,11 @@ def _save(
                 reading.keep(region)
         except PipelineError as error:
             if reading.read and not isinstance(error, RecordError):
-                with suppress(RecordError):  # what ended the reading is told
+                with suppress(RecordError):  # what ended the reading is what to report
                     reading.commit(why, about, complete=False)
             raise
         manifest = reading.commit(why, about, complete=True)
-        result.append(f"{manifest.id}: {reading.told()}")
+        result.append(f"{manifest.id}: {reading.summary()}")
     return manifest
 
 
@@ -110,7 +110,7 @@ class _Reading:
             self.known += part.size
         return known
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """What it took, in one line."""
         parts = ((self.read, "read"), (self.known, "known already"), (self.blank, "blank"))
         return ", ".join(f"{format_size(size)} {word}" for size, word in parts if size) or "nothing"
@@ -123,10 +123,18 @@ def digest_of(session: Session, region: Region) -> bytes:
         WireError: no answer came through.
     """
     for _ in range(TRIES):
-        with suppress(WireError):
-            return session.link.md5(region)
-        _recover(session)
+        digest = _try_digest(session, region)
+        if digest is not None:
+            return digest
     raise WireError(f"{session.port}: no digest of {region} came through, {TRIES} times tried", _UNSTABLE)
+
+
+def _try_digest(session: Session, region: Region) -> bytes | None:
+    try:
+        return session.link.md5(region)
+    except WireError as error:
+        _recover(session, error)
+        return None
 
 
 def read_checked(session: Session, region: Region, digest: bytes, on_read: OnBytes) -> bytes:
@@ -140,7 +148,7 @@ def read_checked(session: Session, region: Region, digest: bytes, on_read: OnByt
     data = _try(session, region, digest, on_read)
     if data is not None:
         return data
-    session.say(f"{region} came through damaged: reading it again in smaller pieces")
+    session.notify(f"{region} came through damaged: reading it again in smaller pieces")
     out = bytearray()
     for sector in region.split(SECTOR_SIZE):
         out += _sector(session, sector, _shifted(on_read, len(out)))
@@ -164,14 +172,16 @@ def _sector(session: Session, sector: Region, on_read: OnBytes) -> bytes:
 def _try(session: Session, region: Region, digest: bytes, on_read: OnBytes) -> bytes | None:
     try:
         data = session.link.read(region, on_read)
-    except WireError:
-        _recover(session)
+    except WireError as error:
+        _recover(session, error)
         return None
     return data if hashlib.md5(data, usedforsecurity=False).digest() == digest else None
 
 
-def _recover(session: Session) -> None:
+def _recover(session: Session, error: WireError) -> None:
     """Make the stub listen again after an exchange that broke off: a SYNC ends it (facts: stub-executed §3)."""
+    if isinstance(error, FlashReachError):
+        raise error  # nothing was damaged on the line: another try would give the same
     link = session.link
     if not link.sync(attempts=6, baud=session.baud) or not link.stub_runs:
         raise WireError(f"{session.port}: the board does not answer any more after a damaged exchange", _UNSTABLE)

@@ -11,7 +11,7 @@ from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, parse_boot_image
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, parse_partitions
 from flashpipe.flash import MODE_CODES, SECTOR_SIZE, Region, merge
-from flashpipe.plan.make import KEPT_AREAS
+from flashpipe.plan.model import KEPT_AREAS
 from flashpipe.units import parse_address
 from flashpipe.values import dataclass
 
@@ -105,12 +105,12 @@ def resolve(words: Sequence[Region | str], known: Iterable[Area], flash_size: in
         BadValueError: a word whose area is not known, or an address past the end.
     """
     known = list(known)
-    found: list[Region] = []
+    regions: list[Region] = []
     for word in words:
         if isinstance(word, Region):
-            found.append(word)
+            regions.append(word)
         elif word == WHOLE:
-            found.append(Region(0, flash_size))
+            regions.append(Region(0, flash_size))
         else:
             named = [area.region for area in known if area.name in KEPT_AREAS[word]]
             if not named:
@@ -118,8 +118,8 @@ def resolve(words: Sequence[Region | str], known: Iterable[Area], flash_size: in
                     f"regions={word}: where that lies is not known for what this flash holds",
                     "give its addresses, START-END: only the partition table of NodeMCU 3.x tells them all",
                 )
-            found += named
-    outside = next((region for region in found if region.end > flash_size), None)
+            regions += named
+    outside = next((region for region in regions if region.end > flash_size), None)
     if outside is not None:
         raise BadValueError(f"regions={outside.start:#x}-{outside.end:#x}: the flash ends at {flash_size:#x}")
-    return merge(found)
+    return merge(regions)

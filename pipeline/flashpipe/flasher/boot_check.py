@@ -5,76 +5,59 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from flashpipe import errors
-from flashpipe.board.boot import watch as watching
-from flashpipe.board.boot.expectations import WORDS, resolve
-from flashpipe.board.boot.watcher import Verdict, accepts
+from flashpipe.board.boot.expectations import WORDS, accepts, resolve
+from flashpipe.board.boot.kinds import Verdict, error_class
+from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.flasher.model import BootExpectation
 from flashpipe.records import journal
+from flashpipe.values import dataclass
 
-BOOT_ERRORS: Final[dict[str, type[BootError]]] = {
-    "boot-loop": errors.BootLoopError,
-    "bad-checksum": errors.BootChecksumError,
-    "no-image": errors.BootNoImageError,
-    "wrong-mode": errors.BootWrongModeError,
-    "rf-cal": errors.BootRfCalError,
-    "system-params": errors.BootParametersError,
-    "exception": errors.BootExceptionError,
-    "panic": errors.BootPanicError,
-    "watchdog": errors.BootWatchdogError,
-    "brown-out": errors.BootBrownOutError,
-    "wrong-size": errors.BootSizeError,
-    "bad-partitions": errors.BootPartitionsError,
-    "formatting": errors.BootFormattingError,
-    "strapping": errors.BootStrappingError,
-    "unreadable": errors.BootUnreadableError,
-    "silence": errors.BootSilentError,
-    "download-mode": errors.BootDownloadError,
-}
-"""Class of verdict to error; what is absent here did start, but is not what was expected."""
 UNREADABLE_IMAGE: Final = {"no-image", "bad-checksum"}
 """What the ROM says of an image that it cannot read."""
 PREDICTED: Final = " (virtual board: predicted from the image, firmware not executed)"
 
 
-def judge(
-    session: Session,
-    wish: BootExpectation,
-    entry: journal.JournalEntry | None,
-    *,
-    is_nodemcu: bool,
-    mode: str = "",
-    look: bool = False,
-) -> Verdict:
-    """Reset the board, read its boot log and say whether that is the boot that was wished for.
+@dataclass(frozen=True, slots=True)
+class BootCheck:
+    """One question to a board, which can be asked again: does it boot as it should?"""
 
-    Args:
-        session: The board.
-        wish: What counts as a good boot.
-        entry: The board's record, which gets the verdict; None where nothing is known about what its flash holds.
-        is_nodemcu: Whether the image is NodeMCU.
-        mode: Flash mode in the header of the image that the flash was just seen to hold; empty where it was not.
-        look: Judge the board as it runs where no wire resets it and nobody can be asked to.
+    session: Session
+    expected: BootExpectation
+    """What counts as a good boot."""
+    is_nodemcu: bool
+    """Whether the image is NodeMCU."""
+    entry: journal.JournalEntry | None = None
+    """The board's record, which gets the verdict; None where nothing is known about what its flash holds."""
+    mode: str = ""
+    """Flash mode in the header of the image that the flash was just verified to hold; empty where it was not."""
 
-    Raises:
-        BootError: it is not; `error.verdict` holds what was seen.
-    """
-    with session.step("boot", "reading the boot log") as result:
-        text = "" if wish.expect in WORDS else wish.expect
-        patient = resolve(wish.expect, image_is_nodemcu=is_nodemcu) == "nodemcu"
-        seen = watching.boot(session, timeout_s=wish.timeout_s, wait_for=text, patient=patient, look=look)
-        verdict = explain(seen, mode)
-        passed = accepts(wish.expect, verdict, image_is_nodemcu=is_nodemcu)
-        if text and passed:
-            verdict = replace(verdict, summary=f'"{text}" was seen')
-        result.append(verdict.summary + (PREDICTED if session.virtual else ""))
-    if entry is not None:
-        journal.write(replace(entry, verdict=verdict.kind, passed=passed, backup="" if passed else entry.backup))
-    if not passed:
-        raise boot_error(session.port, verdict, wish)
-    return verdict
+    def run(self, *, passive: bool = False) -> Verdict:
+        """Reset the board, read its boot log and say whether that is the boot that is expected.
+
+        Args:
+            passive: Judge the board as it runs where no wire resets it and nobody can be asked to.
+
+        Raises:
+            BootError: it is not; `error.verdict` holds what the log proved.
+        """
+        session, expected = self.session, self.expected
+        with session.step("boot", "reading the boot log") as result:
+            text = "" if expected.expect in WORDS else expected.expect
+            patient = resolve(expected.expect, image_is_nodemcu=self.is_nodemcu) == "nodemcu"
+            read = boot_check(session, timeout_s=expected.timeout_s, wait_for=text, patient=patient, passive=passive)
+            verdict = explain(read, self.mode)
+            passed = accepts(expected.expect, verdict, image_is_nodemcu=self.is_nodemcu)
+            if text and passed:
+                verdict = replace(verdict, summary=f'"{text}" was seen')
+            result.append(verdict.summary + (PREDICTED if session.virtual else ""))
+        if self.entry is not None:
+            backup = "" if passed else self.entry.backup
+            journal.write(replace(self.entry, verdict=verdict.kind, passed=passed, backup=backup))
+        if not passed:
+            raise boot_error(session.port, verdict, expected)
+        return verdict
 
 
 def explain(verdict: Verdict, mode: str) -> Verdict:
@@ -91,15 +74,15 @@ def explain(verdict: Verdict, mode: str) -> Verdict:
     return replace(verdict, kind="wrong-mode", summary=summary)
 
 
-def boot_error(port: str, verdict: Verdict, wish: BootExpectation) -> BootError:
-    """The error for a verdict that does not pass; carries the verdict as `verdict`."""
-    kind = BOOT_ERRORS.get(verdict.kind, BootUnexpectedError)
-    wished = {"auto": "NodeMCU", "nodemcu": "NodeMCU", "any": "a sign of life"}.get(wish.expect, f'"{wish.expect}"')
-    wanted = "" if kind is not BootUnexpectedError else f"; expected {wished}"
+def boot_error(port: str, verdict: Verdict, expected: BootExpectation) -> BootError:
+    """The error for a verdict that does not pass; carries the verdict."""
+    kind = error_class(verdict.kind)
+    wanted = {"auto": "NodeMCU", "nodemcu": "NodeMCU", "any": "a sign of life"}.get(
+        expected.expect, f'"{expected.expect}"'
+    )
+    unmet = "" if kind is not BootUnexpectedError else f"; expected {wanted}"
     proof = f'; last line: "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
     hint = kind.remedy
-    if watching.NO_WIRE in verdict.summary:
+    if verdict.still_in_loader:
         hint = "press RESET yourself (reset=manual, on a terminal), or leave the check out: boot=off"
-    error = kind(f"{port}: {verdict.summary}{wanted}{proof}", hint)
-    error.verdict = verdict
-    return error
+    return kind(f"{port}: {verdict.summary}{unmet}{proof}", hint, verdict)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flashpipe.board.loader.chips import describe_flash
-from flashpipe.board.session.session import Device
+from flashpipe.board.loader.device import Device
 from flashpipe.errors import FlashModeError, FlashSizeError, FlashUnknownError, WrongBoardError, WrongChipError
 from flashpipe.firmware.image import check_mode
 from flashpipe.firmware.overrides import Override, Overrides
-from flashpipe.flash import SIZE_BYTES, SIZE_CODES
 from flashpipe.flasher.model import Policy
-from flashpipe.plan.make import FlashPlan, with_real_size
+from flashpipe.plan.make import with_real_size
+from flashpipe.plan.model import FlashPlan
 from flashpipe.units import format_size
 
 
@@ -88,9 +88,3 @@ def _check_size(plan: FlashPlan, device: Device, policy: Policy, allow: Override
 def _advice(policy: Policy, device: Device) -> str:
     fitting = policy.fitting(device)
     return f"take a profile that fits: {fitting}" if fitting else ""
-
-
-def fits(flash_size: str, chip: str, device: Device) -> bool:
-    """Whether a profile of `flash_size` (or `auto`) and `chip` fits a device."""
-    known = flash_size in SIZE_CODES and device.flash_size == SIZE_BYTES[flash_size]
-    return chip == device.family and (flash_size == "auto" or known)

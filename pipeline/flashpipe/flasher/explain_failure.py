@@ -6,28 +6,36 @@ import json
 import re
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from flashpipe import files
-from flashpipe.board.boot import watcher as bootlog
-from flashpipe.board.diagnosis import look as postmortem
+from flashpipe.board.boot.watcher import rom_baud
 from flashpipe.board.diagnosis.evidence import Evidence, Findings
-from flashpipe.board.diagnosis.judge import UNKNOWN, Diagnosis, judge
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.diagnosis.judge import UNKNOWN, judge
+from flashpipe.board.diagnosis.look import PlannedBytes, look_after_failure
+from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import adapter_name, look_at_host
+from flashpipe.board.ports.names import port_slug
 from flashpipe.board.session import traffic_text as transcript
 from flashpipe.board.session.session import Session
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.board.session.traffic import FROM_BOARD, Chunk
-from flashpipe.errors import BootError, PipelineError, PortError, RecordError
+from flashpipe.errors import (
+    BootError,
+    Diagnosis,
+    FlashUnknownError,
+    PipelineError,
+    PortError,
+    RecordError,
+    WireDamage,
+    WireError,
+)
 from flashpipe.flash import Region
+from flashpipe.flasher.model import RunRecord, verdict_of
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal, receipt
-
-if TYPE_CHECKING:
-    from flashpipe.jobs.board_job import BoardRun
-    from flashpipe.plan.make import FlashPlan
 
 OFFER: Final = "`flashpipe bundle` collects what is known for whoever shall help"
 _OURS: Final = re.compile("OHAI|U{8,}")
@@ -35,7 +43,7 @@ _OURS: Final = re.compile("OHAI|U{8,}")
 _TALK: Final = 2048
 _FEW: Final = 12
 """Stray bytes that noise makes; a ROM's first line has more."""
-_ROM_BAUDS: Final = frozenset({bootlog.rom_baud(26)})
+_ROM_BAUDS: Final = frozenset({rom_baud(26)})
 LAST: Final = "failures"
 """Folder, beside the receipts, of the last failure on each port."""
 
@@ -46,35 +54,47 @@ def explain(error: PipelineError) -> None:
         error.diagnosis = judge(Evidence(error.code, error.message))
 
 
-def explain_on(board: BoardRun, session: Session, error: PipelineError, plan: FlashPlan | None) -> None:
-    """Look at the board after a failure and give the error its diagnosis; keeps the evidence for a bundle."""
-    chunks = session.tape.chunks()
+def explain_on(
+    session: Session, error: PipelineError, plan: FlashPlan | None, record: RunRecord, *, folder: Path, expect: str
+) -> None:
+    """Look at the board after a failure and give the error its diagnosis; keeps the evidence for a bundle.
+
+    Args:
+        session: The board.
+        error: What failed.
+        plan: What the board should contain, where the run had a plan.
+        record: What the run had done.
+        folder: The project's `.pipeline`, for the evidence.
+        expect: `boot.expect` of the profile; empty where that is not known.
+    """
+    chunks = session.traffic.chunks()
     step = session.doing
+    usb = _usb(session)
     wanted = _wanted(plan) if plan else None
     planned = [segment.region for segment in plan.segments] if plan else []
-    usb = _usb(session)
-    found = postmortem.examine(session, error, planned=planned, wanted=wanted)
-    evidence = _evidence(board, session, error, plan, found=found, chunks=chunks, step=step, usb=usb)
+    findings = look_after_failure(session, error, planned=planned, planned_bytes=wanted)
+    evidence = _evidence(session, error, plan, record, findings=findings, chunks=chunks, step=step, usb=usb)
+    evidence = replace(evidence, expect=expect)
     error.diagnosis = judge(evidence)
     if error.diagnosis.rule == UNKNOWN:
-        error.hint = f"{error.hint}; {OFFER}" if error.hint else OFFER
+        error.add_hint(OFFER)
     with suppress(RecordError):  # the failure itself is what matters
-        _keep(board.request.folder / LAST, evidence, error.diagnosis, chunks, plan)
+        _keep(folder / LAST, evidence, error.diagnosis, chunks, plan)
 
 
 def _usb(session: Session) -> tuple[str, str]:
     """Name and USB identity of the adapter."""
-    told = str(getattr(session.wire, "usb_identity", ""))
-    if told:
-        vid, _, pid = told.partition(":")
-        return adapter_name(int(vid, 16), int(pid, 16)), told
+    identity = str(getattr(session.wire, "usb_identity", ""))
+    if identity:
+        vid, _, pid = identity.partition(":")
+        return adapter_name(int(vid, 16), int(pid, 16)), identity
     if "://" in session.port:
         return "", ""
-    info = next((info for info in ports.list_ports() if info.device == session.port), None)
+    info = next((info for info in discovery.list_ports() if info.device == session.port), None)
     return (info.adapter(), info.usb()) if info else ("", "")
 
 
-def _wanted(plan: FlashPlan) -> postmortem.Wanted:
+def _wanted(plan: FlashPlan) -> PlannedBytes:
     def bytes_of(region: Region) -> bytes | None:
         for segment in plan.segments:
             if segment.region.common(region) == region:
@@ -85,18 +105,18 @@ def _wanted(plan: FlashPlan) -> postmortem.Wanted:
 
 
 def _evidence(
-    board: BoardRun,
     session: Session,
     error: PipelineError,
     plan: FlashPlan | None,
+    record: RunRecord,
     *,
-    found: Findings,
+    findings: Findings,
     chunks: list[Chunk],
     step: str,
     usb: tuple[str, str],
 ) -> Evidence:
     device = session.device
-    verdict = error.verdict if isinstance(error, BootError) else None
+    verdict = verdict_of(error)
     stray = transcript.stray_bytes(chunks)
     return Evidence(
         code=error.code,
@@ -116,14 +136,19 @@ def _evidence(
         flash_part=device.flash_part if device else "",
         crystal_mhz=device.crystal_mhz if device else 26,
         mode=plan.settings.mode if plan else "",
+        size=plan.settings.size if plan else "",
         written="write" in dict(session.step_times),
-        verified=isinstance(error, BootError) and error.done is not None and _sound(plan),
+        verified=isinstance(error, BootError) and bool(record.outcome.verified) and _sound(plan),
         verdict=verdict.kind if verdict else "",
         log=verdict.log if verdict else "",
-        expect=_expected(board),
+        crash=verdict.crash if verdict else None,
         journal=_journal(device.mac) if device else "unknown",
         virtual=session.virtual,
-        found=found,
+        damage=error.damage if isinstance(error, WireError) else WireDamage.NONE,
+        stub_silent=isinstance(error, WireError) and error.stub_silent,
+        flash_silent=isinstance(error, FlashUnknownError) and error.silent,
+        unknown_rate=verdict is not None and verdict.unknown_rate,
+        findings=findings,
         host=look_at_host() if isinstance(error, PortError) else Evidence("").host,
     )
 
@@ -139,17 +164,11 @@ def _talk(chunks: list[Chunk]) -> str:
 
 
 def _garbled_rates(chunks: list[Chunk]) -> int:
-    said: dict[int, bytes] = {}
+    received: dict[int, bytes] = {}
     for chunk in chunks:
         if chunk.way == FROM_BOARD and chunk.baud not in _ROM_BAUDS:
-            said[chunk.baud] = said.get(chunk.baud, b"") + chunk.data
-    return sum(garbage_bytes(data) >= _FEW for data in said.values())
-
-
-def _expected(board: BoardRun) -> str:
-    with suppress(PipelineError):
-        return board.request.boot_wish().expect
-    return ""
+            received[chunk.baud] = received.get(chunk.baud, b"") + chunk.data
+    return sum(garbage_bytes(data) >= _FEW for data in received.values())
 
 
 def _journal(mac: str) -> str:
@@ -158,19 +177,29 @@ def _journal(mac: str) -> str:
     return "unknown"
 
 
-def _keep(folder: Path, evidence: Evidence, found: Diagnosis, chunks: list[Chunk], plan: FlashPlan | None) -> None:
-    from flashpipe.text.plan import describe_plan  # noqa: PLC0415  only where there is a plan
-
+def _keep(folder: Path, evidence: Evidence, diagnosis: Diagnosis, chunks: list[Chunk], plan: FlashPlan | None) -> None:
     record = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "diagnosis": asdict(found),
+        "diagnosis": asdict(diagnosis),
         "evidence": asdict(evidence),
-        "plan": describe_plan(plan) if plan else "",
+        "plan": _summary(plan) if plan else {},
         "image": asdict(plan.firmware) if plan else {},
         "transcript": list(transcript.lines(chunks)),
     }
-    name = ports.port_slug(evidence.port) + ".json"
+    name = port_slug(evidence.port) + ".json"
     files.write_atomic(folder / name, (json.dumps(_masked(record), indent=1) + "\n").encode())
+
+
+def _summary(plan: FlashPlan) -> dict[str, Any]:
+    """Which firmware goes where, with which header."""
+    return {
+        "firmware": plan.firmware.title(),
+        "segments": [
+            {"address": segment.address, "size": segment.size, "name": segment.name} for segment in plan.segments
+        ],
+        "header": {**asdict(plan.settings), "from_board": plan.size_from_board},
+        "allowed": [asdict(override) for override in plan.overridden],
+    }
 
 
 def _masked(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Before anything is written: fit the plan to what this very board holds, and save what it will lose.
 
-`adapt` only reads; `secure` keeps the backup. What `keeping.decide` says is carried out here and by the writer, which
-leaves alone what the adapted probe ignores.
+`fit_to_board` only reads; `back_up_losses` keeps the backup. What the preservation policy (`flashpipe.plan.keep`) has
+decided is carried out here and by the writer, which leaves alone what the fitted probe ignores.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from flashpipe.flash import SECTOR_SIZE, Region, merge
 from flashpipe.flasher.model import Policy, Probe
 from flashpipe.flasher.probe import pieces, placed
 from flashpipe.plan.area_decisions import KeepPolicy
-from flashpipe.plan.keep import BOARDS, KeepDecision, decide, insisted_losses, lines, refuse, told_loss
-from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.plan.keep import BOARDS, KeepDecision, decide, insisted_losses, lines, loss_text, refuse
+from flashpipe.plan.model import FlashPlan, fitted
 from flashpipe.records import journal
 from flashpipe.records.backups import Store
 
@@ -33,20 +33,20 @@ _WORD: Final = 4
 """The flash controller reads whole words (facts: esp8266-protocol §3)."""
 
 
-def fit_to_board(session: Session, found: Probe, policy: Policy) -> Probe:
+def fit_to_board(session: Session, probe: Probe, policy: Policy) -> Probe:
     """What shall be written to this board, and what is left alone on it; called once a write is due. Reads only.
 
     Raises:
         KeepError: the profile insists on keeping what cannot be kept, and nobody can be asked.
         WireError: the board could not be read.
     """
-    with session.step("survey", "what the board holds") as result:
-        resident = _resident(session, found)
-        result.append(resident.title or "no firmware")
-        decision = decide(found.plan, resident, keep_policy(policy), asked=policy.ask is not None)
-        plan = fitted(found.plan, _changes(session, found, policy, decision))
-    ignored = tuple(merge([*found.ignored, *decision.split]))
-    return replace(found, plan=plan, ignored=ignored, decision=decision)
+    with session.step("contents", "what is on the board") as result:
+        contents = _contents(session, probe)
+        result.append(contents.title or "no firmware")
+        decision = decide(probe.plan, contents, keep_policy(policy), asked=policy.ask is not None)
+        plan = fitted(probe.plan, _changes(session, probe, policy, decision))
+    ignored = tuple(merge([*probe.ignored, *decision.split]))
+    return replace(probe, plan=plan, ignored=ignored, decision=decision)
 
 
 def keep_policy(policy: Policy) -> KeepPolicy:
@@ -54,31 +54,31 @@ def keep_policy(policy: Policy) -> KeepPolicy:
     return KeepPolicy(frozenset(policy.keep), stated=policy.insists, allowed=KeepError.code in policy.allow)
 
 
-def back_up_losses(session: Session, found: Probe, policy: Policy) -> Probe:
+def back_up_losses(session: Session, probe: Probe, policy: Policy) -> Probe:
     """Say what will be kept and lost, ask where that is due, and back up; called before the first erase.
 
     Raises:
         KeepError: a person was asked, and does not want to lose it.
         BackupError, RecordError: the backup could not be taken.
     """
-    decision = found.decision
+    decision = probe.decision
     if decision is None:
-        return found
+        return probe
     for line in lines(decision):
-        session.say(line)
-    wish = keep_policy(policy)
-    losses, overridden = insisted_losses(decision, wish), found.overridden
+        session.notify(line)
+    keep = keep_policy(policy)
+    losses, overridden = insisted_losses(decision, keep), probe.overridden
     if losses:
-        text = "; ".join(told_loss(fate) for fate in losses)
-        if not wish.allowed and not (policy.ask and policy.ask(text)):
-            refuse(decision, wish)
+        text = "; ".join(loss_text(area) for area in losses)
+        if not keep.allowed and not (policy.ask and policy.ask(text)):
+            refuse(decision, keep)
         overridden = (*overridden, Override(KeepError.code, text))
-    backup = found.entry.saved if _interrupted(found) else ""
+    backup = probe.entry.saved if _interrupted(probe) else ""
     if decision.backs_up and not backup:
-        from flashpipe.flasher.save_losses import save_losses  # noqa: PLC0415  most runs lose nothing
+        from flashpipe.flasher.save_losses import save_losses  # noqa: PLC0415  3 ms, and most runs lose nothing
 
-        backup = save_losses(session, found, decision, policy)
-    return replace(found, saved=backup, overridden=overridden)
+        backup = save_losses(session, probe, decision, policy)
+    return replace(probe, saved=backup, overridden=overridden)
 
 
 # --- what is on it ---------------------------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ class _Peek:
     Most boards that are written hold nearly what the plan says: a digest of a sector takes 6 ms, reading it 90.
     """
 
-    def __init__(self, session: Session, found: Probe) -> None:
+    def __init__(self, session: Session, probe: Probe) -> None:
         self._session = session
-        self._planned = pieces(found.plan)
+        self._planned = pieces(probe.plan)
         self._read: dict[Region, bytes] = {}
 
     def read(self, region: Region) -> bytes:
@@ -119,23 +119,23 @@ class _Peek:
         return self._session.link.md5(region) == blank
 
 
-def _interrupted(found: Probe) -> bool:
-    return found.entry.state == "writing" and bool(found.entry.before)
+def _interrupted(probe: Probe) -> bool:
+    return probe.entry.state == "writing" and bool(probe.entry.before)
 
 
-def _resident(session: Session, found: Probe) -> BoardContents:
+def _contents(session: Session, probe: Probe) -> BoardContents:
     """What the board holds; after an interrupted run, what it held before that."""
-    if _interrupted(found):
+    if _interrupted(probe):
         try:
-            return from_json(found.entry.before)
+            return from_json(probe.entry.before)
         except (KeyError, TypeError):
             pass  # of another version of this program: look at what is left
-    peek = _Peek(session, found)
-    capacity = found.plan.settings.capacity
-    fresh = found.entry.state != "clean"  # else it was given something, and two digests are two answers to wait for
+    peek = _Peek(session, probe)
+    capacity = probe.plan.settings.capacity
+    fresh = probe.entry.state != "clean"  # else it was given something, and two digests are two answers to wait for
     if fresh and all(peek.is_blank(Region(at, at + SECTOR_SIZE)) for at in (0, TABLE_ADDRESS)):
         return without_firmware(peek, capacity)
-    return survey(peek, capacity, _known(peek, found.entry) or _of_plan(peek, found.plan))
+    return survey(peek, capacity, _known(peek, probe.entry) or _of_plan(peek, probe.plan))
 
 
 def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
@@ -173,57 +173,57 @@ def start_digest(sector: bytes) -> str:
 
 
 def _changes(
-    session: Session, found: Probe, policy: Policy, decision: KeepDecision
+    session: Session, probe: Probe, policy: Policy, decision: KeepDecision
 ) -> Iterator[tuple[int, bytes, str]]:
     if decision.places:
-        for segment in found.plan.segments:
+        for segment in probe.plan.segments:
             if segment.region.contains(Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)):
                 sector = segment.data[TABLE_ADDRESS - segment.address :][:SECTOR_SIZE]
                 yield TABLE_ADDRESS, with_places(sector, dict(decision.places)) or sector, "partition table"
-    for fate in decision.fates:
-        if fate.how == "moved":
-            yield fate.to, _held(session, found, policy, fate.region), f"{fate.what}, moved"
+    for area in decision.areas:
+        if area.how == "moved":
+            yield area.to, _bytes_before(session, probe, policy, area.region), f"{area.what}, moved"
     for region in decision.cleared:
         yield region.start, b"\xff" * region.size, "rest of the old file system, cleared"
 
 
-def _held(session: Session, found: Probe, policy: Policy, region: Region) -> bytes:
+def _bytes_before(session: Session, probe: Probe, policy: Policy, region: Region) -> bytes:
     """What the board held there; after an interrupted run only its backup knows."""
-    if _interrupted(found) and found.entry.saved and policy.backups is not None:
-        store = Store(policy.backups, found.device.mac)
-        return store.content(store.read(found.entry.saved), region)
+    if _interrupted(probe) and probe.entry.saved and policy.backups is not None:
+        store = Store(policy.backups, probe.device.mac)
+        return store.content(store.read(probe.entry.saved), region)
     return session.link.read(region, lambda _done: None)
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------
 
 
-def journal_fields(found: Probe, state: journal.State) -> dict[str, Any]:
+def journal_fields(probe: Probe, state: journal.State) -> dict[str, Any]:
     """What the journal keeps of all this: how to go on if the run is interrupted, and what to leave alone later."""
-    decision = found.decision
+    decision = probe.decision
     kept = tuple((region.start, region.end) for region in decision.split) if decision else ()
     if state == "writing":
-        return {"kept": kept, "before": decision.resident.to_json() if decision else {}, "saved": found.saved}
-    firmware = found.plan.firmware
-    start = next((segment.data[:SECTOR_SIZE] for segment in found.plan.segments if segment.address == 0), b"")
+        return {"kept": kept, "before": decision.contents.to_json() if decision else {}, "saved": probe.saved}
+    firmware = probe.plan.firmware
+    start = next((segment.data[:SECTOR_SIZE] for segment in probe.plan.segments if segment.address == 0), b"")
     remembered = {name: getattr(firmware, name) for name in _REMEMBERED}
     remembered |= {"start": start_digest(start), "code_end": str(firmware.code_end)}
-    names = set(found.plan.parts)
-    given = {segment.area: placed(segment) for segment in found.plan.segments if segment.area}
-    before = {area: text for area, text in found.entry.placed.items() if area in names}
+    names = set(probe.plan.parts)
+    given = {segment.area: placed(segment) for segment in probe.plan.segments if segment.area}
+    before = {area: text for area, text in probe.entry.placed.items() if area in names}
     return {"kept": kept, "placed": {**before, **given}, "firmware": remembered}
 
 
-def keep_summary(found: Probe) -> dict[str, Any]:
+def keep_summary(probe: Probe) -> dict[str, Any]:
     """The decision, for the receipt."""
-    decision = found.decision
+    decision = probe.decision
     if decision is None:
         return {}
     return {
         "board": decision.row.board,
-        "found": decision.resident.title or BOARDS[decision.row.board],
-        "kept": [{"what": fate.name, "region": str(fate.region), "how": fate.how} for fate in decision.kept],
-        "lost": [{"what": fate.name, "region": str(fate.region), "why": fate.why} for fate in decision.lost],
-        "backup": found.saved,
+        "found": decision.contents.title or BOARDS[decision.row.board],
+        "kept": [{"what": area.name, "region": str(area.region), "how": area.how} for area in decision.kept],
+        "lost": [{"what": area.name, "region": str(area.region), "why": area.why} for area in decision.lost],
+        "backup": probe.saved,
         "advice": list(decision.advice),
     }

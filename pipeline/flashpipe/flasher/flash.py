@@ -1,4 +1,4 @@
-"""The runs that change or confirm a board, in the order that keeps every promise.
+"""A flash: the order that keeps every promise.
 
 Check the board, compare, journal `writing`, erase and write, verify, journal `clean`, reset, boot check, journal: a
 kill at any instant leaves a state from which the next run recovers.
@@ -8,173 +8,94 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
-from flashpipe.board.loader import writer
-from flashpipe.board.session.session import Device, Session
+from flashpipe.board.loader.device import Device
+from flashpipe.board.session.session import Session
 from flashpipe.digests import region_digests
-from flashpipe.errors import BootError, PipelineError, VerifyError
-from flashpipe.flash import Region, merge
-from flashpipe.flasher.board_layout import mode_of
-from flashpipe.flasher.checks import check_board, check_mac
+from flashpipe.errors import PipelineError
+from flashpipe.flash import Region
 from flashpipe.flasher.fit_to_board import back_up_losses, fit_to_board, journal_fields, keep_summary
 from flashpipe.flasher.init_data import with_init_data
-from flashpipe.flasher.model import Outcome, Policy, Probe
-from flashpipe.flasher.probe import compare, firmware_owned_parts, pieces
-from flashpipe.flasher.verified_regions import of_blank, of_plan
-from flashpipe.flasher.write import Work, check
-from flashpipe.plan.make import FlashPlan
+from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
+from flashpipe.flasher.probe import compare
+from flashpipe.flasher.verified_regions import of_plan
+from flashpipe.flasher.write import Work
 from flashpipe.records import journal
-from flashpipe.units import format_size
 
 
-def flash(session: Session, found: Probe, policy: Policy) -> Outcome:
+def flash(session: Session, probe: Probe, policy: Policy, record: RunRecord | None = None) -> Outcome:
     """Make the board hold the plan, and judge its boot; writes nothing where it holds it already.
+
+    `record` is told how far the run has come, for the receipt of one that ends in an error.
 
     Raises:
         WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
         BootError: everything is written and verified, and the board does not run as it should.
     """
-    session.say(found.reason)
-    if found.holds:
-        entry = found.entry
-        if not entry.finished(found.plan.fingerprint):
-            entry = _record(session, found, policy, "clean", entry.backup)
-        return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=found.reason))
-    probed = found
-    found = session.climb(lambda: with_init_data(session, fit_to_board(session, probed, policy), policy))
-    dirty = everything(found) if found.forced else session.climb(lambda: compare(session, found))
+    record = record or RunRecord()
+    if probe.up_to_date:
+        entry = probe.entry
+        if not entry.finished(probe.plan.fingerprint):
+            entry = _journal(session, probe, policy, "clean", entry.backup)
+        record.note(Outcome("skipped", probe.device, reason=probe.reason))
+        return _start(session, probe, policy, entry, record)
+    compared = probe
+    probe = session.retry(lambda: with_init_data(session, fit_to_board(session, compared, policy), policy))
+    dirty = everything(probe) if probe.forced else session.retry(lambda: compare(session, probe))
     if not dirty:
-        reason = f"board {found.device.mac} holds the image; what differs belongs to the firmware on it"
-        session.say(reason)
-        entry = _record(session, found, policy, "clean", found.entry.backup)
-        return _finish(session, found, policy, entry, Outcome("skipped", found.device, reason=reason))
-    found = back_up_losses(session, found, policy)
-    try:
-        return _change(session, found, policy, dirty)
-    except PipelineError as error:
-        error.keeping = keep_summary(found)
-        raise
+        reason = f"board {probe.device.mac} is up to date; what differs belongs to the firmware on it"
+        session.notify(reason)
+        entry = _journal(session, probe, policy, "clean", probe.entry.backup)
+        record.note(Outcome("skipped", probe.device, reason=reason))
+        return _start(session, probe, policy, entry, record)
+    probe = back_up_losses(session, probe, policy)
+    return _change(session, probe, policy, record, dirty)
 
 
-def everything(found: Probe) -> list[Region]:
+def everything(probe: Probe) -> list[Region]:
     """All that the plan would write, but for what is left alone."""
-    return [part for segment in found.plan.segments for part in segment.region.without(found.ignored)]
+    return [part for segment in probe.plan.segments for part in segment.region.without(probe.ignored)]
 
 
-def _change(session: Session, found: Probe, policy: Policy, dirty: list[Region]) -> Outcome:
-    refuge = _rollback_backup(session, found, policy)
-    _record(session, found, policy, "writing", refuge)
-    work = Work(session, found, dirty, policy.read_back)
-    done = Outcome("broken-off", found.device, reason=found.reason, keeping=keep_summary(found), backup=refuge)
+def _change(session: Session, probe: Probe, policy: Policy, record: RunRecord, dirty: list[Region]) -> Outcome:
+    outcome = record.note(Outcome("broken-off", probe.device, keeping=keep_summary(probe)))
+    backup = _rollback_backup(session, probe, policy)
+    _journal(session, probe, policy, "writing", backup)
+    work = Work(session, probe, dirty, policy.read_back)
+    outcome = replace(outcome, reason=probe.reason, backup=backup, overridden=probe.overridden)
     try:
-        session.climb(work.attempt)
-    except PipelineError as error:  # the receipt says how far it came
-        so_far = replace(done, written=tuple(work.written), sent=work.sent, overridden=found.overridden)
-        error.done = error.done or so_far
-        raise
-    entry = _record(session, found, policy, "clean", refuge)
-    done = replace(done, outcome="flashed", written=tuple(work.written), sent=work.sent)
-    return _finish(session, found, policy, entry, done)
+        session.retry(work.attempt)
+    finally:
+        outcome = record.note(replace(outcome, written=tuple(work.written), sent=work.sent))
+    entry = _journal(session, probe, policy, "clean", backup)
+    record.note(replace(outcome, outcome="flashed"))
+    return _start(session, probe, policy, entry, record)
 
 
-def _rollback_backup(session: Session, found: Probe, policy: Policy) -> str:
+def _rollback_backup(session: Session, probe: Probe, policy: Policy) -> str:
     """Id of the backup to go back to; empty where none is wished for or possible."""
     if not policy.rollback:
         return ""
-    from flashpipe.flasher import rollback  # noqa: PLC0415  most runs need nothing of it
+    from flashpipe.flasher import rollback  # noqa: PLC0415  24 ms, and few profiles ask for it
 
-    return rollback.prepare(session, found, policy)
+    return rollback.prepare(session, probe, policy)
 
 
-def _finish(session: Session, found: Probe, policy: Policy, entry: journal.JournalEntry, done: Outcome) -> Outcome:
-    done = replace(done, plan=found.plan, holds=of_plan(found), whole=True, overridden=found.overridden)
+def _start(session: Session, probe: Probe, policy: Policy, entry: journal.JournalEntry, record: RunRecord) -> Outcome:
+    """Let a board that was verified to hold the plan start; judge its boot where that is wished for."""
+    outcome = record.note(
+        replace(record.outcome, plan=probe.plan, verified=of_plan(probe), whole=True, overridden=probe.overridden)
+    )
     if not policy.boot.check:
         session.leave()
         if policy.lua:
-            session.say("the boot is not watched: neither acceptance nor Lua files are looked at")
-        return replace(done, verdict=NOT_CHECKED)
-    from flashpipe.flasher import boot_check as booting  # noqa: PLC0415  only a watched boot needs them
-    from flashpipe.flasher import lua_stage as luastage  # noqa: PLC0415  only a watched boot needs them
-    from flashpipe.flasher import mode_retry as moderetry  # noqa: PLC0415  only a watched boot needs them
-    from flashpipe.flasher import rollback  # noqa: PLC0415  only a watched boot needs them
+            session.notify("the boot is not watched: neither acceptance nor Lua files are looked at")
+        return outcome
+    from flashpipe.flasher.first_boot import first_boot  # noqa: PLC0415  40 ms, and only a watched boot needs it
 
-    def look(now: Probe = found, record: journal.JournalEntry = entry) -> Verdict:
-        mode = next((mode_of(segment.data) for segment in now.plan.segments if segment.address == 0), "")
-        is_nodemcu = now.plan.firmware.family == "nodemcu"
-        return booting.judge(session, policy.boot, record, is_nodemcu=is_nodemcu, mode=mode)
-
-    try:
-        verdict = luastage.first_boot_check(session, policy.lua, look)
-    except BootError as error:
-        started = moderetry.retry(session, found, policy, entry, error)
-        if isinstance(started, moderetry.Started):
-            done = replace(done, holds=of_plan(started.found), reason=f"{done.reason}; {started.advice}")
-            done = replace(done, verdict=started.verdict)
-            return luastage.apply_lua_policy(session, policy.lua, done, lambda: look(started.found, started.entry))
-        started.done = done  # the receipt says what was written all the same
-        if done.outcome == "skipped":
-            started.hint += "; force=1 writes everything again"
-        raise rollback.put_back(session, policy, entry, started) from error
-    return luastage.apply_lua_policy(session, policy.lua, replace(done, verdict=verdict), look)
+    return first_boot(session, probe, policy, entry, record)
 
 
-def erase(session: Session, policy: Policy) -> Outcome:
-    """Erase the whole flash of the board on the port, and make sure that it is blank.
-
-    Raises:
-        WrongBoardError: its MAC is not among the profile's `boards`.
-        WriteError, VerifyError: the loader failed, or the flash is not blank afterwards.
-    """
-    device = session.connected()
-    overridden = check_mac(device, policy)
-    entry = journal.JournalEntry(device.mac, state="writing", project=policy.project, port=session.port)
-    journal.write(entry)
-    whole = Region(0, device.flash_size or 0)
-
-    def work() -> None:
-        with session.step("erase", "whole flash") as result:
-            session.link.erase_all()
-            result.append("whole flash")
-        if whole.size:
-            blank = writer.FlashPiece(0, b"\xff" * whole.size)
-            with session.step("verify", "is it blank?") as result:
-                writer.verify(session.link, [blank], [whole], session.progress("verify"))
-                result.append(f"{format_size(whole.size)} blank")
-
-    session.climb(work)
-    journal.write(replace(entry, state="erased"))
-    blank = (whole,) if whole.size else ()
-    session.leave()
-    return Outcome("erased", device, written=blank, overridden=overridden, holds=of_blank(whole.size), whole=True)
-
-
-def verify(session: Session, plan: FlashPlan, policy: Policy) -> Outcome:
-    """Compare the board with the plan, read-only; volatile parts count only before their first boot.
-
-    Raises:
-        VerifyError: naming the first bad sector.
-    """
-    device = session.connected()
-    plan = check_board(plan, device, policy)
-    entry = journal.read(device.mac)
-
-    def work() -> VerifyError | None:
-        ignored = firmware_owned_parts(session, plan, entry)
-        regions = merge(part for segment in plan.segments for part in segment.region.without(ignored))
-        try:
-            check(session, pieces(plan), regions, read_back=policy.read_back, written=False)
-        except VerifyError as error:
-            return error  # an answer, and no fault of the line: looking at it another way changes nothing
-        return None
-
-    differs = session.climb(work)
-    if differs is not None:
-        raise differs
-    session.leave()
-    return Outcome("verified", device, reason=f"board {device.mac} holds the image")
-
-
-def named_state(error: PipelineError, device: Device | None) -> str:
+def journal_line(error: PipelineError, device: Device | None) -> str:
     """What a run that ended in mid-write leaves on the board, in one line; empty where nothing was touched."""
     entry = journal.read(device.mac) if device else None
     if entry is None or entry.state != "writing":
@@ -182,20 +103,20 @@ def named_state(error: PipelineError, device: Device | None) -> str:
     return f"board {entry.mac} {entry.half_done} ({error.code}); run the same command again: it continues"
 
 
-def _record(
-    session: Session, found: Probe, policy: Policy, state: journal.State, backup: str = ""
+def _journal(
+    session: Session, probe: Probe, policy: Policy, state: journal.State, backup: str = ""
 ) -> journal.JournalEntry:
-    verified = found.plan.segments if state == "clean" else ()
+    verified = probe.plan.segments if state == "clean" else ()
     return journal.write(
         journal.JournalEntry(
-            mac=found.device.mac,
+            mac=probe.device.mac,
             state=state,
-            plan=found.plan.fingerprint,
-            profile=found.plan.profile,
+            plan=probe.plan.fingerprint,
+            profile=probe.plan.profile,
             project=policy.project,
             port=session.port,
             backup=backup,
             held=tuple(region_digests(segment.address, segment.data) for segment in verified),
-            **journal_fields(found, state),
+            **journal_fields(probe, state),
         )
     )

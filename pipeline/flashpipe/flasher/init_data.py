@@ -1,4 +1,4 @@
-"""What a board needs beside the plan: SDK init data that are corrupt, missing or wished otherwise. Reads only."""
+"""What a board needs beside the plan: SDK init data that are corrupt, missing or asked for. Reads only."""
 
 from __future__ import annotations
 
@@ -17,77 +17,77 @@ from flashpipe.firmware.init_data import (
     decide,
     filler_of,
     find_v05,
-    images_at_hand,
     state_of,
 )
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.partition_table import PHY_DONE_ID, TABLE_ADDRESS, has_record
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.flasher.model import Policy, Probe
-from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.plan.model import FlashPlan, fitted
 
 _TABLE: Final = Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)
 
 
-def with_init_data(session: Session, found: Probe, policy: Policy) -> Probe:
-    """The probe with what this board needs beside the plan; call it when the plan is settled.
+def with_init_data(session: Session, probe: Probe, policy: Policy) -> Probe:
+    """The probe with what this board needs beside the plan; call it when the plan is final.
 
     Raises:
         InitDataError: it needs SDK init data and none are at hand.
     """
-    wish, place = policy.init_data, _place(found)
-    if wish.source == "keep" or policy.trust_journal or place is None:
-        return found
-    sector = _after(session, found, Region(place.start, place.start + LENGTH))
-    if wish.source == "auto" and state_of(sector) == "valid" and not wish.settings:
-        return found
-    if wish.settings and wish.source == "auto":
-        sector = _after(session, found, place)  # the rest of the sector stays as it is
+    wanted, place = policy.init_data, _place(probe)
+    if wanted.source == "keep" or policy.trust_journal or place is None:
+        return probe
+    sector = _after(session, probe, Region(place.start, place.start + LENGTH))
+    if wanted.source == "auto" and state_of(sector) == "valid" and not wanted.settings:
+        return probe
+    if wanted.settings and wanted.source == "auto":
+        sector = _after(session, probe, place)  # the rest of the sector stays as it is
     allow = Overrides(policy.allow)
     try:
-        decision = _decide(session, found, policy, sector)
+        decision = _decide(session, probe, policy, sector)
     except InitDataError as error:
         allow.judge(error)
-        return replace(found, overridden=tuple(dict.fromkeys((*found.overridden, *allow.used))))
+        return replace(probe, overridden=tuple(dict.fromkeys((*probe.overridden, *allow.used))))
     if decision.action == "leave":
-        return found
-    return _with(session, found, place, decision)
+        return probe
+    return _with(session, probe, place, decision)
 
 
-def _decide(session: Session, found: Probe, policy: Policy, sector: bytes) -> InitDataDecision:
-    plan = found.plan
+def _decide(session: Session, probe: Probe, policy: Policy, sector: bytes) -> InitDataDecision:
+    plan = probe.plan
     filler = _filler(plan)
-    noted = filler == "once" and has_record(_after(session, found, _TABLE), PHY_DONE_ID)
+    noted = filler == "once" and has_record(_after(session, probe, _TABLE), PHY_DONE_ID)
     own = (segment.data for segment in plan.segments)
-    return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(chain(own, images_at_hand())))
+    images = chain(own, policy.init_data.images())
+    return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(images))
 
 
-def _with(session: Session, found: Probe, place: Region, decision: InitDataDecision) -> Probe:
+def _with(session: Session, probe: Probe, place: Region, decision: InitDataDecision) -> Probe:
     """The sector becomes part of what is written to this board, and is ignored no longer."""
-    told = f"SDK init data at {place.start:#08x}: {decision.why}"
-    reason, difference = f"{found.reason}; {told}", found.difference
-    if found.holds:
-        reason, difference = f"board {found.device.mac} holds the image, but not all it needs: {told}", place
+    note = f"SDK init data at {place.start:#08x}: {decision.why}"
+    reason, difference = f"{probe.reason}; {note}", probe.difference
+    if probe.up_to_date:
+        reason, difference = f"board {probe.device.mac} has the image, but not all it needs: {note}", place
     else:
-        session.say(told)
-    plan = fitted(found.plan, [(place.start, decision.sector, "SDK init data")])
+        session.notify(note)
+    plan = fitted(probe.plan, [(place.start, decision.sector, "SDK init data")])
     owned = Volatile(place, "the firmware may change it once it runs")
     return replace(
-        found,
+        probe,
         plan=replace(plan, volatile=(*plan.volatile, owned)),
-        ignored=tuple(part for region in found.ignored for part in region.without([place])),
+        ignored=tuple(part for region in probe.ignored for part in region.without([place])),
         reason=reason,
         difference=difference,
         stop=None,  # what the probe asked was about other bytes
     )
 
 
-def _place(found: Probe) -> Region | None:
+def _place(probe: Probe) -> Region | None:
     """The sector, by the flash size that the firmware will go by: the header's, or the real one where it adjusts it."""
-    plan, real = found.plan, found.device.flash_size
+    plan, real = probe.plan, probe.device.flash_size
     if all(segment.address for segment in plan.segments):
         return None  # no firmware in this plan: whose init data would they be?
-    size = real if real and plan.firmware.adjusts_size else plan.settings.capacity
+    size = real if real and plan.firmware.adjusts_size else plan.believed_capacity
     if real and size > real:
         return None  # the header claims more than there is, as the user allowed
     return next((area.region for area in areas(plan.firmware, size) if area.name == "phy_init"), None)
@@ -103,11 +103,11 @@ def _filler(plan: FlashPlan) -> Filler:
     return filler_of(plan.firmware, parts, boot[:end])
 
 
-def _after(session: Session, found: Probe, region: Region) -> bytes:
+def _after(session: Session, probe: Probe, region: Region) -> bytes:
     """What will stand there once the plan is carried out."""
-    for segment in found.plan.segments:
-        if segment.region.contains(region) and not any(part.overlaps(region) for part in found.ignored):
+    for segment in probe.plan.segments:
+        if segment.region.contains(region) and not any(part.overlaps(region) for part in probe.ignored):
             return segment.data[region.start - segment.address : region.end - segment.address]
-    if found.plan.erase_all and (found.forced or found.difference is not None):
+    if probe.plan.erase_all and (probe.forced or probe.difference is not None):
         return b"\xff" * region.size
     return session.link.read(region, lambda _done: None)

@@ -13,8 +13,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from flashpipe.board.boot import watch as watching
-from flashpipe.board.boot.watcher import BootWatcher, Verdict, accepts
+from flashpipe.board.boot.expectations import accepts
+from flashpipe.board.boot.kinds import ERRORS, Verdict
+from flashpipe.board.boot.watch import boot_check, watch
+from flashpipe.board.boot.watcher import BootWatcher
 from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
 from flashpipe.board.lua.console import FIND_S, Console, Ran, find_console
@@ -24,7 +26,6 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     AcceptanceOutputError,
     BootError,
-    BootPanicError,
     ConnectError,
     ConsoleError,
     FileDamagedError,
@@ -33,8 +34,8 @@ from flashpipe.errors import (
     PipelineError,
     StartFileError,
 )
-from flashpipe.flasher.boot_check import PREDICTED, boot_error
-from flashpipe.flasher.model import BootExpectation, Outcome
+from flashpipe.flasher.boot_check import PREDICTED, BootCheck, boot_error
+from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.records.receipt import mask
 
 ROUND_S: Final = 4.0
@@ -45,13 +46,13 @@ STUCK_S: Final = 10.0
 """The same where no prompt was seen: longer than the watchdogs take (3.2 s and 8 s; unconfirmed)."""
 REST_S: Final = 0.3
 """How long to listen for the rest of a line."""
-PARK_S: Final = 15.0
+PROMPT_S: Final = 15.0
 """How long to try to catch a prompt between two panics."""
 ECHO_S: Final = 0.1
 """Time for the echo of a typed line."""
 RESTART_S: Final = 30.0
 """How long a restarted board is watched: its file system is intact."""
-PARKED: Final = "init.lua.bad"
+DISABLED: Final = "init.lua.bad"
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
 ERASE: Final = (
@@ -64,11 +65,12 @@ _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n
 _AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
 """The end of a banner: the board has started once more."""
 _PROMPT: Final = re.compile(r"^> ", re.MULTILINE)
+PANIC: Final = ERRORS["panic"]
 _DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
 """What a program that prints, resets or takes the UART does to us."""
 
 
-def reach(session: Session, *, timeout_s: float = 60.0) -> Console:
+def open_console(session: Session, *, timeout_s: float = 60.0) -> Console:
     """The Lua prompt of the board on the port; it is reset only where it does not answer otherwise.
 
     Raises:
@@ -93,7 +95,7 @@ def reach(session: Session, *, timeout_s: float = 60.0) -> Console:
 
 def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdict:
     try:
-        verdict = watching.boot(session, timeout_s=timeout_s, patient=True)
+        verdict = boot_check(session, timeout_s=timeout_s, patient=True)
     except ConnectError:
         raise error from None
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
@@ -101,117 +103,105 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
     return verdict
 
 
-def first_boot_check(session: Session, wish: LuaPolicy, look: Callable[[], Verdict]) -> Verdict:
+def first_boot_check(session: Session, policy: LuaPolicy, check: BootCheck) -> Verdict:
     """Judge the boot; where Lua panics over an init.lua that the profile replaces anyway, put that one aside first.
 
     Raises:
         BootError: the board does not boot as it should.
     """
     try:
-        return look()
-    except BootPanicError:
-        if not any(file.name == START for file in wish.files) or not disable_init_lua(session, session.rate):
+        return check.run()
+    except PANIC:
+        if not any(file.name == START for file in policy.files) or not disable_init_lua(session, session.rate):
             raise
-    session.say(f"the init.lua on the board panicked: it was renamed to {PARKED}, the profile's takes its place")
-    return look()
+    session.notify(f"the init.lua on the board panicked: it was renamed to {DISABLED}, the profile's takes its place")
+    return check.run()
 
 
-def apply_lua_policy(session: Session, wish: LuaPolicy, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
+def apply_lua_policy(session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck) -> None:
     """Carry out what the profile wants of a NodeMCU that has just booted well.
 
     Args:
         session: on the board, which has just been judged.
-        wish: the profile's; nothing happens where it is empty.
-        done: what the run did so far.
-        look: resets the board and judges its boot again.
+        policy: the profile's; nothing happens where it is empty.
+        record: what the run has done so far; is told of every step, also where the next one fails.
+        check: judges the boot again once files were sent.
 
     Raises:
         AcceptanceError: the firmware is not what is demanded.
-        ConsoleError: no console, or the files did not get there; `error.done` says how far it came.
+        ConsoleError: no console, or the files did not get there.
         BootError: the board does not boot any more with the new files.
     """
-    if not wish:
-        return done
+    if not policy:
+        return
+    before = record.outcome
     try:
-        return _carry_out(session, wish, done, look)
+        _carry_out(session, policy, record, check)
     except PipelineError as error:
-        error.done = error.done or done
-        mine = any(file.name == START for file in wish.files)
+        mine = any(file.name == START for file in policy.files)
         if type(error) not in _DISTURBED or not mine:
             raise
         if not disable_init_lua(session):
-            error.hint += f"; if {START} on the board holds it: {ERASE}"
+            error.add_hint(f"if {START} on the board holds it: {ERASE}")
             raise
-        session.say(f"the init.lua on the board disturbed its console: it was renamed to {PARKED}, trying again")
-    return _carry_out(session, wish, done, look)
+        session.notify(f"the init.lua on the board disturbed its console: it was renamed to {DISABLED}, trying again")
+    else:
+        return
+    record.note(before)
+    _carry_out(session, policy, record, check)
 
 
-def _carry_out(session: Session, wish: LuaPolicy, done: Outcome, look: Callable[[], Verdict]) -> Outcome:
+def _carry_out(session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck) -> None:
+    console = find_console(session, session.rate, limit_s=ROUND_S, waiting=session.progress("console"))
+    banner = record.outcome.verdict.log
+    findings: list[AcceptanceFinding] = []
     try:
-        console = find_console(session, session.rate, limit_s=ROUND_S, waiting=session.progress("console"))
-        found = accept(session, console, wish.acceptance, done.verdict.log, lambda seen: _keep(done, seen))
-        done = replace(done, acceptance=tuple(found))
-        if wish.files:
-            done = replace(done, files=tuple(send_files(session, console, wish.files)))
-        if any(state.state == "sent" for state in done.files):
-            done = replace(done, outcome="files" if done.outcome == "skipped" else done.outcome)
-            done = replace(done, verdict=restart(session, console.baud, done.files, look))
-    except PipelineError as error:
-        error.done = error.done or done
-        raise
-    return done
-
-
-def _keep(done: Outcome, found: Sequence[AcceptanceFinding]) -> Outcome:
-    return replace(done, acceptance=tuple(found))
+        accept(session, console, policy.acceptance, banner, findings)
+    finally:
+        outcome = record.note(replace(record.outcome, acceptance=tuple(findings)))
+    if policy.files:
+        outcome = record.note(replace(outcome, files=tuple(send_files(session, console, policy.files))))
+    if any(state.state == "sent" for state in outcome.files):
+        outcome = record.note(replace(outcome, outcome="files" if outcome.outcome == "skipped" else outcome.outcome))
+        record.note(replace(outcome, verdict=restart(session, console.baud, outcome.files, check)))
 
 
 # --- acceptance ------------------------------------------------------------------------------------------------------
 
 
 def accept(
-    session: Session,
-    console: Console,
-    wish: Acceptance,
-    banner: str,
-    keep: Callable[[Sequence[AcceptanceFinding]], Outcome | None] = lambda _: None,
-) -> list[AcceptanceFinding]:
+    session: Session, console: Console, wanted: Acceptance, banner: str, findings: list[AcceptanceFinding]
+) -> None:
     """Compare the running firmware with what is demanded, and run the Lua file that decides.
 
-    `keep` makes what the error of a failure carries for the receipt.
+    What comes out is appended to `findings`, that of a failure included.
 
     Raises:
         AcceptanceError: a demand is not met, or has no answer.
         ConsoleError: the console does not answer.
     """
-    if not wish.asks and wish.run is None:
-        return []
-    findings: list[AcceptanceFinding] = []
-    try:
-        with session.step("accept", "asking the firmware what it is") as result:
-            if wish.asks:
-                findings += acceptance.compare(read_node(console, banner, wanted=wish.modules), wish)
-                acceptance.check(session.port, findings)
-            if wish.run is not None:
-                findings.append(_run_test(session, console, wish, wish.run))
-            result.append(", ".join(map(str, findings)))
-    except PipelineError as error:
-        error.done = keep(findings)
-        raise
-    return findings
+    if not wanted.asks and wanted.run is None:
+        return
+    with session.step("accept", "asking the firmware what it is") as result:
+        if wanted.asks:
+            findings += acceptance.compare(read_node(console, banner, wanted=wanted.modules), wanted)
+            acceptance.check(session.port, findings)
+        if wanted.run is not None:
+            findings.append(_run_test(session, console, wanted, wanted.run))
+        result.append(", ".join(map(str, findings)))
 
 
-def _run_test(session: Session, console: Console, wish: Acceptance, file: LuaFile) -> AcceptanceFinding:
+def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaFile) -> AcceptanceFinding:
     def enough(output: str) -> bool:
-        return bool(wish.prints) and acceptance.printed(wish.prints, output)
+        return bool(wanted.prints) and acceptance.printed(wanted.prints, output)
 
-    ran = run_file(session, console, file, wish.timeout_s, until=enough, linger=bool(wish.prints))
-    said = ran.output.strip().splitlines()
-    last = f'; it printed "{mask(said[-1])[:60]}" last' if said else "; it printed nothing"
-    what = f"print {wish.prints}" if wish.prints else "come to its end"
-    if enough(ran.output) or (not wish.prints and ran.ended and not ran.error):
-        return AcceptanceFinding(file.name, wish.prints, f"did {what}", passed=True)
-    why = f"raised an error: {mask(ran.error)[:120]}" if ran.error else f"did not {what} within {wish.timeout_s:g} s"
+    ran = run_file(session, console, file, wanted.timeout_s, until=enough, linger=bool(wanted.prints))
+    lines = ran.output.strip().splitlines()
+    last = f'; it printed "{mask(lines[-1])[:60]}" last' if lines else "; it printed nothing"
+    what = f"print {wanted.prints}" if wanted.prints else "come to its end"
+    if enough(ran.output) or (not wanted.prints and ran.ended and not ran.error):
+        return AcceptanceFinding(file.name, wanted.prints, f"did {what}", passed=True)
+    why = f"raised an error: {mask(ran.error)[:120]}" if ran.error else f"did not {what} within {wanted.timeout_s:g} s"
     raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)
 
 
@@ -223,9 +213,11 @@ def run_file(
     *,
     until: Callable[[str], bool] = lambda _: False,
     linger: bool = False,
-    heard: Callable[[str], None] = lambda _: None,
+    on_output: Callable[[str], None] = lambda _: None,
 ) -> Ran:
-    """Run a Lua file from a temporary place on the board, and remove it again; what it prints is given.
+    """Run a Lua file from a temporary place on the board, and remove it again; what it prints is returned.
+
+    `on_output` is called with all that was printed so far, whenever that grows.
 
     Raises:
         ConsoleError: it could not be put there.
@@ -237,7 +229,9 @@ def run_file(
     def named(text: str) -> str:
         return text.replace(name, file.name)
 
-    ran = console.run(f'dofile("{name}")', timeout_s, until=until, linger=linger, heard=lambda text: heard(named(text)))
+    ran = console.run(
+        f'dofile("{name}")', timeout_s, until=until, linger=linger, heard=lambda text: on_output(named(text))
+    )
     with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
         files.remove(name)
     return replace(ran, output=named(ran.output), error=named(ran.error))
@@ -259,19 +253,19 @@ def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> 
 def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
     board = BoardFiles(console)
     with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
-        there = board.names()
-        states = board.compare(files, there, session.progress("files"))
+        names = board.names()
+        states = board.compare(files, names, session.progress("files"))
         due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
-        held = len(files) - len(due)
-        result.append(f"{held} held already" if not due else f"{len(due)} to be sent, {held} held already")
+        same = len(files) - len(due)
+        result.append(f"{same} held already" if not due else f"{len(due)} to be sent, {same} held already")
     if due:
         with session.step("send", "files through the Lua console") as result:
-            board.send(due, there, session.progress("send"))
+            board.send(due, names, session.progress("send"))
             result.append(", ".join(file.name for file in due))
     return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]
 
 
-def restart(session: Session, baud: int, files: Sequence[FileState], look: Callable[[], Verdict]) -> Verdict:
+def restart(session: Session, baud: int, files: Sequence[FileState], check: BootCheck) -> Verdict:
     """Restart the board with its new files and see that it lives.
 
     Raises:
@@ -281,7 +275,7 @@ def restart(session: Session, baud: int, files: Sequence[FileState], look: Calla
     """
     new_start = any(state.name == START and state.state == "sent" for state in files)
     try:
-        verdict = look() if session.resets_by_wire else _restart_by_lua(session, baud)
+        verdict = check.run() if session.resets_by_wire else _restart_by_lua(session, baud)
     except BootError as error:
         if new_start and error.verdict is not None and error.verdict.kind not in {"silence", "download-mode"}:
             raise _start_fails(session, baud, error.verdict.summary) from error
@@ -313,9 +307,9 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
     with session.step("boot", "restarting by Lua") as result:
         session.tune(baud)
         session.send(b"\rnode.restart()\r")
-        session.hear(ECHO_S)
+        session.receive(ECHO_S)
         watcher = BootWatcher(now=time.monotonic(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
-        verdict = watching.watch(session, watcher, RESTART_S)
+        verdict = watch(session, watcher, RESTART_S)
         result.append(verdict.summary + (PREDICTED if session.virtual else ""))
     if not accepts("nodemcu", verdict, image_is_nodemcu=True):
         raise boot_error(session.port, verdict, BootExpectation(expect="nodemcu"))
@@ -326,7 +320,7 @@ def _listen(session: Session, seconds: float) -> str:
     """What the board says for so long, or until it dies."""
     end_s, text = time.monotonic() + seconds, ""
     while (left := end_s - time.monotonic()) > 0:
-        text += session.hear(min(left, 0.1)).decode("latin-1").replace("\r", "")
+        text += session.receive(min(left, 0.1)).decode("latin-1").replace("\r", "")
         if _DIES.search(text) or _AGAIN.search(text):
             end_s = min(end_s, time.monotonic() + REST_S)  # the rest of that line
     return text
@@ -335,7 +329,9 @@ def _listen(session: Session, seconds: float) -> str:
 def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
     message = f"{session.port}: the board does not survive its new init.lua: {mask(why.strip())}"
     if disable_init_lua(session, baud):
-        return StartFileError(message, f"it was renamed to {PARKED}: the board is at its prompt; correct it, run again")
+        return StartFileError(
+            message, f"it was renamed to {DISABLED}: the board is at its prompt; correct it, run again"
+        )
     return StartFileError(
         message,
         f"no prompt shows before it fails: {ERASE}",
@@ -347,21 +343,21 @@ def disable_init_lua(session: Session, baud: int = 115200) -> bool:
     with session.step("rescue", "waiting for a prompt") as result:
         if session.resets_by_wire:
             with suppress(PipelineError):
-                watching.boot(session, timeout_s=PARK_S)
+                boot_check(session, timeout_s=PROMPT_S)
         session.tune(baud)
-        end_s = time.monotonic() + PARK_S
+        end_s = time.monotonic() + PROMPT_S
         line = (
-            f'if file.list()["{START}"]then file.remove("{PARKED}")file.rename("{START}","{PARKED}")end '
-            f'print("=#".."parked "..tostring(not file.list()["{START}"]).."#=")'
+            f'if file.list()["{START}"]then file.remove("{DISABLED}")file.rename("{START}","{DISABLED}")end '
+            f'print("=#".."disabled "..tostring(not file.list()["{START}"]).."#=")'
         )
-        heard, knocked_s = "", 0.0
+        output, knocked_s = "", 0.0
         while time.monotonic() < end_s:
-            if "\n> " in heard or time.monotonic() - knocked_s > KNOCK_S:
+            if "\n> " in output or time.monotonic() - knocked_s > KNOCK_S:
                 session.send(b"\r" + line.encode() + b"\r")
-                heard, knocked_s = "", time.monotonic()
-            heard = (heard + session.hear(0.02).decode("latin-1").replace("\r", ""))[-1000:]
-            if "=#parked true#=" in heard:
-                result.append(f"init.lua is out of the way, as {PARKED}")
+                output, knocked_s = "", time.monotonic()
+            output = (output + session.receive(0.02).decode("latin-1").replace("\r", ""))[-1000:]
+            if "=#disabled true#=" in output:
+                result.append(f"init.lua is out of the way, as {DISABLED}")
                 return True
         result.append("no prompt was caught")
     return False

@@ -15,10 +15,10 @@ from flashpipe.board.session.session import Session
 from flashpipe.digests import region_digests
 from flashpipe.errors import BootError
 from flashpipe.flash import MODE_CODES, SECTOR_SIZE, Region
-from flashpipe.flasher.boot_check import judge
+from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.fit_to_board import start_digest
 from flashpipe.flasher.model import Policy, Probe
-from flashpipe.plan.make import FlashPlan, fitted
+from flashpipe.plan.model import FlashPlan, fitted
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 
@@ -34,7 +34,7 @@ MODE_BYTE: Final = 2
 class Started:
     """The board runs, in another mode than its profile says."""
 
-    found: Probe
+    probe: Probe
     """With the plan that the board holds now."""
     entry: journal.JournalEntry
     verdict: Verdict
@@ -56,38 +56,38 @@ def with_mode(plan: FlashPlan, mode: str) -> FlashPlan:
     sector = bytearray(first.data[:SECTOR_SIZE])
     sector[MODE_BYTE] = MODE_CODES[mode]
     changed = fitted(plan, [(0, bytes(sector), first.name)])
-    return replace(changed, wish="", settings=replace(plan.settings, mode=mode))
+    return replace(changed, base_fingerprint="", settings=replace(plan.settings, mode=mode))
 
 
 def retry(
-    session: Session, found: Probe, policy: Policy, entry: journal.JournalEntry, error: BootError
+    session: Session, probe: Probe, policy: Policy, entry: journal.JournalEntry, error: BootError
 ) -> Started | BootError:
     """After a boot that failed: other modes, where the profile allows it; else, or in vain, the failure to tell.
 
     Raises:
         WireError, VerifyError, StoppedError, PortLostError: while the header was being written.
     """
-    plan = found.plan
+    plan = probe.plan
     modes = safer(plan.settings.mode)
     has_header = any(segment.address == 0 and segment.data[:1] == b"\xe9" for segment in plan.segments)
-    if not (policy.mode_retry and modes and has_header and error.verdict.kind in KINDS):
+    if not (policy.mode_retry and modes and has_header and error.verdict and error.verdict.kind in KINDS):
         return error
     last = error
     for mode in modes:
-        session.say(f"the board does not start in {plan.settings.mode}: trying {mode}, header only (mode_retry)")
+        session.notify(f"the board does not start in {plan.settings.mode}: trying {mode}, header only (mode_retry)")
         other = with_mode(plan, mode)
         put = _put_header(session, other, entry)
         try:
-            verdict = judge(session, policy.boot, put, is_nodemcu=plan.firmware.family == "nodemcu", mode=mode)
+            verdict = BootCheck(session, policy.boot, plan.firmware.family == "nodemcu", put, mode).run()
         except BootError as failed:
             last = failed
             continue
         advice = f"it starts in {mode}, not in {plan.settings.mode}: the profile should say `flash: {{mode: {mode}}}`"
-        session.say(advice)
-        return Started(replace(found, plan=other), put, verdict, advice)
+        session.notify(advice)
+        return Started(replace(probe, plan=other), put, verdict, advice)
     _put_header(session, plan, entry)
     session.leave()
-    session.say(f"it starts in none of {', '.join((plan.settings.mode, *modes))}: the header is as it was")
+    session.notify(f"it starts in none of {', '.join((plan.settings.mode, *modes))}: the header is as it was")
     return last  # every part can be read in dout: what fails there is not the mode
 
 
@@ -106,7 +106,7 @@ def _put_header(session: Session, plan: FlashPlan, entry: journal.JournalEntry) 
 
     session.connected()  # before the journal says so: a board that was swapped is not this one
     journal.write(replace(entry, state="writing", verdict="not-checked", passed=False))
-    session.climb(work)
+    session.retry(work)
     return journal.write(
         replace(
             entry,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
+from flashpipe.board.loader.device import Device
 from flashpipe.board.lua.acceptance import NO_WISH, AcceptanceFinding, LuaPolicy
-from flashpipe.board.session.session import Device
+from flashpipe.errors import BootError, PipelineError
 from flashpipe.firmware.init_data import InitDataPolicy
 from flashpipe.firmware.overrides import Override
 from flashpipe.flash import Region
 from flashpipe.plan.keep import KeepDecision
-from flashpipe.plan.make import KEPT_AREAS, FlashPlan, Segment
+from flashpipe.plan.model import KEPT_AREAS, FlashPlan, Segment
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 
@@ -94,6 +95,8 @@ class Probe:
     """Why the board will be written, or why not: one line."""
     stop: Stop | None = None
     """How the probe came upon `difference`."""
+    forced: bool = False
+    """The user asked to write regardless: nothing was compared."""
     decision: KeepDecision | None = None
     """What is kept and lost; known once a write is due."""
     saved: str = ""
@@ -102,14 +105,9 @@ class Probe:
     """Refusals to lose something that were overridden."""
 
     @property
-    def holds(self) -> bool:
+    def up_to_date(self) -> bool:
         """Whether nothing needs to be written."""
         return self.difference is None and not self.forced
-
-    @property
-    def forced(self) -> bool:
-        """Whether the user asked to write regardless."""
-        return self.reason.startswith("force=1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +143,9 @@ class Outcome:
 
     outcome: str
     """`flashed`, `skipped`, `files` (skipped, but for Lua files), `erased`, `verified`, `booted`, `backed-up`,
-    `restored` or `audited`; `broken-off` below a failure while writing."""
+    `restored` or `audited`; `broken-off` below a failure while writing; empty where nothing was done."""
     device: Device | None
     verdict: Verdict = NOT_CHECKED
-    passed: bool = True
     written: tuple[Region, ...] = ()
     sent: int = 0
     reason: str = ""
@@ -164,9 +161,32 @@ class Outcome:
     """Lua files and whether they were sent."""
     plan: FlashPlan | None = None
     """As it was carried out: fitted to what the board held."""
-    holds: tuple[VerifiedRegion, ...] = ()
+    verified: tuple[VerifiedRegion, ...] = ()
     """What was verified to stand on the board when the run ended."""
     whole: bool = False
-    """`holds` replaces all that was known before; else only of its regions."""
+    """`verified` replaces all that was known before; else only of its regions."""
     reference: str = ""
     """Name of the receipt that the board was compared with."""
+    rolled_back: Verdict | None = None
+    """The boot of what was put back after a boot that failed; None where nothing was, or where it was not started."""
+
+
+NOTHING_DONE: Final = Outcome("", None)
+
+
+@dataclass
+class RunRecord:
+    """How far a run has come. Whoever starts it keeps this: an error says what failed, this what had been done."""
+
+    outcome: Outcome = NOTHING_DONE
+
+    def note(self, outcome: Outcome) -> Outcome:
+        """Keep what has been done up to now; returns it."""
+        self.outcome = outcome
+        return outcome
+
+
+def verdict_of(error: PipelineError) -> Verdict | None:
+    """What the boot log proved, where a boot check failed."""
+    verdict = error.verdict if isinstance(error, BootError) else None
+    return verdict if isinstance(verdict, Verdict) else None

@@ -8,11 +8,12 @@ from typing import Final
 from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
+from flashpipe.digests import md5
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, Stop
-from flashpipe.plan.make import FlashPlan, Segment, without_placed
+from flashpipe.plan.model import FlashPlan, Segment, without_placed
 from flashpipe.records import journal
 
 
@@ -22,28 +23,35 @@ def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     Raises:
         PipelineError: no connection, or not the board the profile describes, or not all that it needs is at hand.
     """
-    return session.climb(lambda: _probe(session, plan, policy))
+    return session.retry(lambda: _probe(session, plan, policy))
 
 
 def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
-    found = _compared(session, plan, policy)
-    return (
-        with_init_data(session, found, policy) if found.holds else found
-    )  # where a write is due, that is decided first
+    compared = _compared(session, plan, policy)
+    if not compared.up_to_date:
+        return compared  # a write is due: what this board needs beside the plan is decided before that
+    return with_init_data(session, compared, policy)
 
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
+    size_was_open = plan.size_from_board
     plan = check_board(plan, device, policy)
+    if size_was_open and plan.header.why:  # else the plan said so before any port was opened
+        session.notify(f"the image's header will say {plan.header.name}: {plan.header.why}")
     entry = journal.read(device.mac)
     if not policy.force:
-        plan = without_placed(plan, [*_owned(session, plan, entry)])
+        plan = without_placed(plan, [*_firmware_owned_areas(session, plan, entry)])
     if policy.force:
-        return Probe(plan, device, entry, None, (), "force=1: written although the board may hold it")
+        reason = "force=1: written although the board may hold it"
+        session.notify(reason)
+        return Probe(plan, device, entry, None, (), reason, forced=True)
     if entry.state == "writing":
-        session.say(f"an earlier run on {device.mac} did not finish: comparing and continuing")
+        session.notify(f"an earlier run on {device.mac} did not finish: comparing and continuing")
     if policy.trust_journal and entry.finished(plan.fingerprint):
-        return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
+        reason = f"trusted, not checked: the journal says so for {device.mac}"
+        session.notify(reason)
+        return Probe(plan, device, entry, None, (), reason)
     with session.step("probe", "comparing digests") as result:
         ignored = tuple(firmware_owned_parts(session, plan, entry))
         first = comparing.first_difference(
@@ -51,10 +59,10 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         )
         difference = first.block if first else None
         if difference is None:
-            reason = f"board {device.mac} holds the image (MD5 of every fixed part equal)"
+            reason = f"board {device.mac} is already up to date (checked on the board)"
         else:
-            reason = _why(entry, plan, difference) + (FORGETFUL if _forgot(session, entry) else "")
-        result.append("equal" if difference is None else f"differs, first seen at {difference}")
+            reason = _why(entry, plan, difference, policy.project) + (FORGETFUL if _forgot(session, entry) else "")
+        result.append(reason)
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
 
@@ -63,7 +71,7 @@ def placed(segment: Segment) -> str:
     return f"{segment.address:#08x} {segment.md5}"
 
 
-def _owned(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> Iterator[str]:
+def _firmware_owned_areas(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> Iterator[str]:
     """Areas whose image this board was given before, at the same place: what the firmware made of it is its own.
 
     Unless the area was erased since, which the board is asked.
@@ -78,7 +86,8 @@ def _owned(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> It
 
 
 def _forgot(session: Session, entry: journal.JournalEntry) -> bool:
-    return session.virtual and entry.state == "clean" and "flash=" not in session.port
+    """Whether the board on the port is a new one each time: only a `sim://` port knows that of its board."""
+    return entry.state == "clean" and bool(getattr(session.wire, "forgets", False))
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"
@@ -112,8 +121,8 @@ def _starts_alike(session: Session, plan: FlashPlan, ignored: list[Region]) -> b
     following = piece.region.common(Region(BOOT_SECTOR.end, BLOCK_SIZE))
     parts = list(following.without(ignored)) if following.size > 0 else []
     # Absent or blank, it would tell no firmware from another.
-    told = any(piece.cut(part).strip(b"\xff") for part in parts)
-    return told and all(writer.matches(session.link, piece, part) for part in parts)
+    telling = any(piece.cut(part).strip(b"\xff") for part in parts)
+    return telling and all(writer.matches(session.link, piece, part) for part in parts)
 
 
 def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
@@ -125,7 +134,7 @@ def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
     return False
 
 
-def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region) -> str:
+def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region, project: str) -> str:
     where = f"board {entry.mac} differs, first seen at {difference}"
     if entry.state == "unknown":
         return f"{where}; never flashed from here"
@@ -134,8 +143,26 @@ def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region) -> st
     if entry.state == "erased":
         return f"{where}; it was erased"
     if entry.plan != plan.fingerprint:
-        return f"{where}; it was given another plan (profile {entry.profile or 'unknown'})"
+        return f"{where}; {_what_changed(entry, plan, project)}"
     return f"{where}; it was changed by something else since it was flashed"
+
+
+def _what_changed(entry: journal.JournalEntry, plan: FlashPlan, project: str) -> str:
+    """What is new about a plan since the board was flashed the last time."""
+    if entry.project != project:
+        return f"it was last flashed from another project ({entry.project or 'unknown'})"
+    if entry.profile != plan.profile:
+        return f"it was last flashed with profile {entry.profile or 'unknown'}"
+    written = entry.digests()
+    changed = [
+        sector
+        for segment in plan.segments
+        for sector in segment.region.split(SECTOR_SIZE)
+        if written.get(sector) != md5(segment.data[sector.start - segment.address : sector.end - segment.address])
+    ]
+    if changed == [BOOT_SECTOR]:
+        return "the settings in the image's header have changed"
+    return "the firmware has changed"
 
 
 def pieces(plan: FlashPlan) -> list[writer.FlashPiece]:
@@ -147,31 +174,31 @@ def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Differe
     return Stop(plan.segments, ignored, first.block, first.digest, first.foreign) if first else None
 
 
-def _first(found: Probe) -> comparing.Difference | None:
+def _first(probe: Probe) -> comparing.Difference | None:
     """Where the probe stopped, unless the plan was made to fit the board since."""
-    stop = found.stop
-    if stop is None or (stop.segments, stop.ignored) != (found.plan.segments, found.ignored):
+    stop = probe.stop
+    if stop is None or (stop.segments, stop.ignored) != (probe.plan.segments, probe.ignored):
         return None
     return comparing.Difference(stop.block, stop.digest, stop.foreign)
 
 
-def compare(session: Session, found: Probe, *, anew: bool = False) -> list[Region]:
+def compare(session: Session, probe: Probe, *, anew: bool = False) -> list[Region]:
     """All sectors in which the board differs from the plan; reads only. `anew`: something was written since."""
-    if found.difference is None and not anew:
+    if probe.difference is None and not anew:
         return []
-    entry = found.entry
-    begun = anew or (entry.state == "writing" and entry.plan == found.plan.fingerprint)
-    clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(found), begun=begun)
+    entry = probe.entry
+    begun = anew or (entry.state == "writing" and entry.plan == probe.plan.fingerprint)
+    clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(probe), begun=begun)
     if not clues.known and not begun:
-        writer.prepare(pieces(found.plan))
+        writer.prepare(pieces(probe.plan))
     with session.step("compare", "which sectors differ") as result:
         dirty = comparing.differences(
-            session.link, pieces(found.plan), found.ignored, session.progress("compare"), clues
+            session.link, pieces(probe.plan), probe.ignored, session.progress("compare"), clues
         )
-        count, total = sum(region.size for region in dirty) // SECTOR_SIZE, found.plan.size // SECTOR_SIZE
+        count, total = sum(region.size for region in dirty) // SECTOR_SIZE, probe.plan.size // SECTOR_SIZE
         result.append(f"{count} of {total} sectors differ")
     if begun and dirty:
-        session.say(f"continuing at {_stopped_at(dirty):#08x}: {total - count} of {total} sectors are in place")
+        session.notify(f"continuing at {_stopped_at(dirty):#08x}: {total - count} of {total} sectors are in place")
     return dirty
 
 

@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.loader import writer
-from flashpipe.board.session.session import Device, Session
-from flashpipe.errors import BackupError, BootError, FlashSizeError, FlashUnknownError
+from flashpipe.board.loader.device import Device
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BackupError, FlashSizeError, FlashUnknownError
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from flashpipe.flasher.board_layout import BOOT_SECTOR, PERSONAL, Boots, areas_on, resolve
-from flashpipe.flasher.boot_check import judge
+from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.checks import check_mac
-from flashpipe.flasher.model import Outcome, Policy
+from flashpipe.flasher.model import Outcome, Policy, RunRecord
 from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, entry_of
 from flashpipe.flasher.verified_regions import of_restore
 from flashpipe.records import journal
@@ -91,18 +92,18 @@ def check_size(device: Device, source: RestoreSource, allow: Overrides) -> int:
 
 
 def put(
-    session: Session, source: RestoreSource, wish: RestoreSelection, entry: journal.JournalEntry
+    session: Session, source: RestoreSource, selection: RestoreSelection, entry: journal.JournalEntry
 ) -> tuple[list[Region], int]:
-    """Make the board hold the wish; the journal says `writing` before the first erase.
+    """Make the board hold what was selected; the journal says `writing` before the first erase.
 
     Returns what was erased or written, and the bytes that were sent. Nothing is touched where nothing differs.
 
     Raises:
         WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
     """
-    blank = merge([*wish.blank, *_both(wish.taken, source.blank)])
+    blank = merge([*selection.blank, *_both(selection.taken, source.blank)])
     pieces = [
-        writer.FlashPiece(part.start, source.read(part)) for region in wish.taken for part in region.without(blank)
+        writer.FlashPiece(part.start, source.read(part)) for region in selection.taken for part in region.without(blank)
     ]
     holes = [writer.FlashPiece(region.start, b"\xff" * region.size) for region in blank]
     written, sent = list[Region](), 0
@@ -117,7 +118,7 @@ def put(
         if written:
             _verify(session, [*pieces, *holes])
 
-    session.climb(work)
+    session.retry(work)
     return merge(written), sent
 
 
@@ -189,40 +190,55 @@ def _erase(session: Session, regions: Sequence[Region]) -> None:
         result.append(format_size(sum(part.size for part in parts)))
 
 
-def restore(session: Session, source: RestoreSource, wish: RestoreSelection, policy: Policy) -> Outcome:
+def restore(
+    session: Session,
+    source: RestoreSource,
+    selection: RestoreSelection,
+    policy: Policy,
+    record: RunRecord | None = None,
+) -> Outcome:
     """Put a source back, verify it, and judge the board's boot.
+
+    `record` is told what is back on the board, for the receipt of a run whose boot fails.
 
     Raises:
         WrongBoardError: the board's MAC is not among the profile's `boards`.
         WriteError, VerifyError, PortLostError, StoppedError: the journal then says `writing`.
         BootError: everything is back, and the board does not run.
     """
+    record = record or RunRecord()
     device = session.connected()
-    overridden = (*check_mac(device, policy), *wish.overridden)
-    if wish.left:
-        told = ", ".join(str(region) for region in wish.left)
-        session.say(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({told})")
-    entry = journal.JournalEntry(
-        mac=device.mac, project=policy.project, port=session.port, backup=source.name if source.stored else ""
-    )
-    written, sent = put(session, source, wish, entry)
-    entry = journal.write(firmware_owned_entry(entry, source, wish))
+    overridden = (*check_mac(device, policy), *selection.overridden)
+    if selection.left:
+        places = ", ".join(str(region) for region in selection.left)
+        session.notify(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({places})")
+    backup = source.name if source.stored else ""
+    entry = journal.JournalEntry(mac=device.mac, project=policy.project, port=session.port, backup=backup)
+    written, sent = put(session, source, selection, entry)
+    entry = journal.write(restored_entry(entry, source, selection))
     reason = f"board {device.mac} holds {source.title()}"
-    done = Outcome("restored", device, written=tuple(written), sent=sent, reason=reason, overridden=overridden)
-    anew = source.whole and region_size(wish.taken) + region_size(wish.left) == source.flash_size
-    done = replace(done, backup=source.name if source.stored else "", holds=of_restore(source, wish), whole=anew)
-    session.say(reason + ("" if written else " already"))
-    first = wish.taken[0]
+    outcome = record.note(
+        Outcome(
+            "restored",
+            device,
+            written=tuple(written),
+            sent=sent,
+            reason=reason,
+            overridden=overridden,
+            backup=backup,
+            verified=of_restore(source, selection),
+            whole=source.whole and region_size(selection.taken) + region_size(selection.left) == source.flash_size,
+        )
+    )
+    session.notify(reason + ("" if written else " already"))
+    first = selection.taken[0]
     boots = Boots.of(source.read(first)) if first.start == 0 else None
     if not policy.boot.check or (boots is not None and not boots.image):
         session.leave()
-        return done
+        return outcome
     nodemcu, mode = (boots.nodemcu, boots.mode) if boots is not None else (False, "")
-    try:
-        return replace(done, verdict=judge(session, policy.boot, entry, is_nodemcu=nodemcu, mode=mode))
-    except BootError as error:
-        error.done = done
-        raise
+    verdict = BootCheck(session, policy.boot, nodemcu, entry, mode).run()
+    return record.note(replace(outcome, verdict=verdict))
 
 
 def region_size(regions: Sequence[Region]) -> int:
@@ -230,12 +246,12 @@ def region_size(regions: Sequence[Region]) -> int:
     return sum(region.size for region in regions)
 
 
-def firmware_owned_entry(
-    entry: journal.JournalEntry, source: RestoreSource, wish: RestoreSelection
+def restored_entry(
+    entry: journal.JournalEntry, source: RestoreSource, selection: RestoreSelection
 ) -> journal.JournalEntry:
     """What the journal says once a source is back: what it said when the backup was taken, if that is all back."""
     fresh = journal.JournalEntry(mac=entry.mac, project=entry.project, port=entry.port)
-    if source.mac != entry.mac or not source.whole or wish.taken != source.regions:
+    if source.mac != entry.mac or not source.whole or selection.taken != source.regions:
         return fresh
     before = entry_of(source)
     if before is None:

@@ -25,9 +25,9 @@ from flashpipe.errors import (
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
 from flashpipe.flasher.board_layout import BOOT_SECTOR, IMAGE_MAGIC, Boots
-from flashpipe.flasher.boot_check import judge
-from flashpipe.flasher.model import Policy, Probe, VerifiedRegion
-from flashpipe.flasher.restore import firmware_owned_entry, put
+from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.model import Policy, Probe, RunRecord, verdict_of
+from flashpipe.flasher.restore import put, restored_entry
 from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, stored_source
 from flashpipe.flasher.verified_regions import of_restore
 from flashpipe.records import journal
@@ -37,76 +37,73 @@ PLACE = Path(".pipeline", "backups")
 """Where a project keeps its backups; the run that made one may have been another project's."""
 
 
-def prepare(session: Session, found: Probe, policy: Policy) -> str:
+def prepare(session: Session, probe: Probe, policy: Policy) -> str:
     """Keep what the board holds, if that is wished for and boots; the id of the backup to go back to, else empty.
 
     Raises:
         BackupError, RecordError: it could not be kept, and nothing was written to the board.
     """
-    entry = found.entry
+    entry = probe.entry
     if not policy.rollback or policy.backups is None:
         return ""
     if not policy.boot.check:
-        session.say("boot=off: nothing will say whether to roll back, so nothing is kept for it")
+        session.notify("boot=off: nothing will say whether to roll back, so nothing is kept for it")
         return ""
-    same_run = entry.state == "writing" or entry.plan == found.plan.fingerprint
+    same_run = entry.state == "writing" or entry.plan == probe.plan.fingerprint
     if entry.backup and same_run and _folder(entry, policy) is not None:
         return entry.backup  # what the board held before that run, not what it left behind
     if entry.state == "writing" or session.link.read(BOOT_SECTOR, lambda _done: None)[0] != IMAGE_MAGIC:
-        session.say("the board holds no whole firmware: there is nothing to roll back to")
+        session.notify("the board holds no whole firmware: there is nothing to roll back to")
         return ""
-    size = found.device.flash_size or found.plan.settings.capacity
-    mac = found.device.mac
+    size = probe.device.flash_size or probe.plan.settings.capacity
+    mac = probe.device.mac
     return save_regions(session, Store(policy.backups, mac), [Region(0, size)], "rollback", about(mac)).id
 
 
-def put_back(session: Session, policy: Policy, entry: journal.JournalEntry, error: BootError) -> BootError:
+def put_back(
+    session: Session, policy: Policy, entry: journal.JournalEntry, error: BootError, record: RunRecord
+) -> BootError:
     """After a boot that failed: the board as it was before, if that was kept. Returns what to raise.
 
-    The error then tells what failed, and whether the board runs again.
+    The error then tells what failed, and whether the board runs again; `record` is told what is on the board.
 
     Raises:
         StoppedError: somebody asked to stop; the journal knows the way back.
     """
     if not policy.rollback or not entry.backup:
         return error
-    session.say(f"{error.message}; rolling back to {entry.backup}")
+    session.notify(f"{error.message}; rolling back to {entry.backup}")
+    outcome = record.note(replace(record.outcome, backup=entry.backup, verified=()))
     try:
         source = _kept(entry, policy)
         session.connected()
-        wish = RestoreSelection(source.regions)
-        put(
-            session,
-            source,
-            wish,
-            journal.JournalEntry(entry.mac, project=entry.project, port=entry.port, backup=entry.backup),
-        )
-        settled = journal.write(firmware_owned_entry(entry, source, wish))
+        selection = RestoreSelection(source.regions)
+        blank_entry = journal.JournalEntry(entry.mac, project=entry.project, port=entry.port, backup=entry.backup)
+        put(session, source, selection, blank_entry)
+        restored = journal.write(restored_entry(entry, source, selection))
+        outcome = record.note(replace(outcome, verified=of_restore(source, selection)))
         boots = Boots.of(source.read(source.regions[0]))
-        back = judge(session, replace(policy.boot, expect="auto"), settled, is_nodemcu=boots.nodemcu, mode=boots.mode)
+        verdict = BootCheck(session, replace(policy.boot, expect="auto"), boots.nodemcu, restored, boots.mode).run()
     except StoppedError:
         raise
     except PipelineError as second:
-        where = "is back on the board, which does not run" if isinstance(second, BootError) else "could not be put back"
-        failed = RollbackFailedError(
+        where = "could not be put back"
+        if record.outcome.verified:
+            doubt = "which does not run" if isinstance(second, BootError) else "whose start could not be watched"
+            where = f"is back on the board, {doubt}"
+        record.note(replace(record.outcome, rolled_back=verdict_of(second)))
+        return RollbackFailedError(
             f"{error.message} [{error.code}]; what it held before {where}: {second.message}"
-            f" (`flashpipe restore backup={entry.backup}` puts it back once that is mended)",
+            f" (`flashpipe restore backup={entry.backup}` puts it back once that is put right)",
             second.hint,
+            error.verdict,
         )
-        held = of_restore(source, wish) if isinstance(second, BootError) else ()
-        failed.verdict, failed.done = error.verdict, _noted(error, entry, held)
-        failed.back = second.verdict if isinstance(second, BootError) else None
-        return failed
-    rolled = RolledBackError(
-        f"{error.message} [{error.code}]; the board holds what it held before, and runs again: {back.summary}",
+    record.note(replace(outcome, rolled_back=verdict))
+    return RolledBackError(
+        f"{error.message} [{error.code}]; the board holds what it held before, and runs again: {verdict.summary}",
         error.hint,
+        error.verdict,
     )
-    rolled.verdict, rolled.done, rolled.back = error.verdict, _noted(error, entry, of_restore(source, wish)), back
-    return rolled
-
-
-def _noted(error: BootError, entry: journal.JournalEntry, holds: tuple[VerifiedRegion, ...] = ()) -> object:
-    return replace(error.done, backup=entry.backup, holds=holds) if error.done is not None else None
 
 
 def _kept(entry: journal.JournalEntry, policy: Policy) -> RestoreSource:

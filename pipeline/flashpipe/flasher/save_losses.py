@@ -22,7 +22,7 @@ from flashpipe.units import format_size
 _PAGE: Final = 0x100
 
 
-def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: Policy) -> str:
+def save_losses(session: Session, probe: Probe, decision: KeepDecision, policy: Policy) -> str:
     """Keep the doomed regions in the project's backups; the backup's id, empty where there was nothing to keep.
 
     Raises:
@@ -30,20 +30,20 @@ def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: 
     """
     if policy.backups is None:
         return ""
-    store = Store(policy.backups, found.device.mac)
+    store = Store(policy.backups, probe.device.mac)
     about: dict[str, object] = {
-        "firmware": decision.resident.title,
-        "lost": [f"{fate.what} at {fate.region}" for fate in decision.lost],
-        "plan": found.plan.fingerprint,
-        "profile": found.plan.profile,
+        "firmware": decision.contents.title,
+        "lost": [f"{area.what} at {area.region}" for area in decision.lost],
+        "plan": probe.plan.fingerprint,
+        "profile": probe.plan.profile,
     }
-    files = decision.resident.files
+    files = decision.contents.files
     if files is None or not any(region.contains(files.region) for region in decision.doomed):
         name = save_regions(session, store, decision.doomed, "before-flash", about).id
     else:
         others = [part for region in decision.doomed for part in region.without([files.region])]
         contents = _with_files(session, files, others)
-        flash_size, flash_id = found.device.flash_size or 0, found.device.flash_id
+        flash_size, flash_id = probe.device.flash_size or 0, probe.device.flash_id
         why: Why = "before-flash"
         saved = (
             store.save(contents, why=why, flash_size=flash_size, flash_id=flash_id, about=about) if contents else None
@@ -51,7 +51,7 @@ def save_losses(session: Session, found: Probe, decision: KeepDecision, policy: 
         name = saved.id if saved else ""
     if name:
         places = ", ".join(map(str, decision.doomed))
-        session.say(
+        session.notify(
             f"backed up as {name}; `flashpipe restore backup={name}` puts it where it was ({places}),"
             " for the old firmware"
         )
@@ -66,7 +66,7 @@ def _with_files(session: Session, files: FileSystem, others: list[Region]) -> li
         if used:
             contents.append((files.region, _contents(session, files, used)))
     if not used:
-        session.say("the file system is empty: nothing of it to back up")
+        session.notify("the file system is empty: nothing of it to back up")
     return contents
 
 

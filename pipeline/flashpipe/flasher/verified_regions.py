@@ -20,13 +20,13 @@ _BOOT: Final = Region(0, TABLE_ADDRESS)
 """Of a firmware whose end nobody knows, what is certainly code (facts: image-flashmap §5)."""
 
 
-def of_plan(found: Probe) -> tuple[VerifiedRegion, ...]:
+def of_plan(probe: Probe) -> tuple[VerifiedRegion, ...]:
     """After a flash: the segments by blocks, without what the firmware changes, and the areas it keeps things in.
 
     Those have no digest: the firmware writes them as soon as it runs.
     """
-    plan = found.plan
-    loose = merge([*plan.volatile_regions(), *found.ignored])
+    plan = probe.plan
+    loose = merge([*plan.volatile_regions(), *probe.ignored])
     rows = [
         VerifiedRegion(part, _kind(part, plan.areas), segment.name, _md5(piece.cut(part)))
         for segment in plan.segments
@@ -38,13 +38,13 @@ def of_plan(found: Probe) -> tuple[VerifiedRegion, ...]:
     return tuple(sorted(rows, key=lambda row: row.region))
 
 
-def of_restore(source: RestoreSource, wish: RestoreSelection) -> tuple[VerifiedRegion, ...]:
+def of_restore(source: RestoreSource, selection: RestoreSelection) -> tuple[VerifiedRegion, ...]:
     """After a restore: all that was put back. What nobody can tell the use of counts as data, which may change."""
     areas = areas_on(source.read, source.flash_size) if source.whole else ()
     boot = [_BOOT] if source.whole and Boots.of(source.read(Region(0, _BOOT.end))).image else []
-    boot = merge([*boot, *_given(source)])
+    boot = merge([*boot, *_image_sectors(source)])
     rows: list[VerifiedRegion] = []
-    for region in wish.taken:
+    for region in selection.taken:
         named = [(part, kind_of(area), area.what) for area in areas if (part := area.region.common(region)).size > 0]
         free = list(region.without(part for part, _, _ in named))
         code = [part for hole in free for start in boot if (part := hole.common(start)).size > 0]
@@ -58,7 +58,7 @@ def of_restore(source: RestoreSource, wish: RestoreSelection) -> tuple[VerifiedR
     return tuple(sorted(rows, key=lambda row: row.region))
 
 
-def _given(source: RestoreSource) -> Iterator[Region]:
+def _image_sectors(source: RestoreSource) -> Iterator[Region]:
     """Sectors that still hold the image which the board had been given when the backup was taken."""
     entry = entry_of(source)
     if entry is None:
@@ -85,8 +85,8 @@ def _md5(data: bytes) -> str:
 
 
 def _kind(part: Region, areas: Sequence[Area]) -> str:
-    found = next((area for area in areas if area.region.overlaps(part)), None)
-    return kind_of(found) if found else FIRMWARE
+    area = next((area for area in areas if area.region.overlaps(part)), None)
+    return kind_of(area) if area else FIRMWARE
 
 
 def _areas(areas: Sequence[Area], covered: Sequence[Region]) -> Iterator[VerifiedRegion]:

@@ -10,17 +10,18 @@ from flashpipe.board.session.session import Session
 from flashpipe.flash import BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
-from flashpipe.plan.make import FlashPlan, streams
+from flashpipe.plan.model import FlashPlan
+from flashpipe.plan.table import streams
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
 
 @dataclass
 class Work:
-    """What one run writes to one board, in as many attempts as its ladder gives it."""
+    """What one run writes to one board, in as many attempts as the line needs."""
 
     session: Session
-    found: Probe
+    probe: Probe
     dirty: list[Region]
     """What differs, as far as it is known before the first attempt."""
     read_back: bool = False
@@ -35,8 +36,8 @@ class Work:
         Raises:
             WireError, VerifyError: another attempt may go better.
         """
-        session, plan = self.session, self.found.plan
-        dirty = compare(session, self.found, anew=True) if self.written else self.dirty
+        session, plan = self.session, self.probe.plan
+        dirty = compare(session, self.probe, anew=True) if self.written else self.dirty
         if plan.erase_all and not self._erased:
             writer.prepare(pieces(plan))
             with session.step("erase", "whole flash") as result:
@@ -47,11 +48,11 @@ class Work:
         self.written = merge([*self.written, *dirty])
         amount = sum(region.size for region in dirty)
         with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
-            before, told = self.sent, session.progress("write")
+            before, show = self.sent, session.progress("write")
 
             def on_progress(done: int, total: int) -> None:
                 self.sent = before + done
-                told(done, total)
+                show(done, total)
 
             sent = writer.write(session.link, pieces(plan), dirty, on_progress)
             self.sent = before + sent
@@ -60,7 +61,7 @@ class Work:
 
     def _streams(self, dirty: list[Region]) -> list[Region]:
         boot = [BOOT_SECTOR] if any(region.overlaps(BOOT_SECTOR) for region in dirty) else []
-        return merge([*streams(self.found.plan, dirty, self.found.ignored, self.session.baud), *boot])
+        return merge([*streams(self.probe.plan, dirty, self.probe.ignored, self.session.baud), *boot])
 
 
 def _checked(plan: FlashPlan, dirty: Sequence[Region]) -> list[Region]:
@@ -81,7 +82,7 @@ def check(
     read_back: bool,
     written: bool = True,
 ) -> None:
-    """Compare what the board holds in `regions` with what it shall hold.
+    """Compare what the board holds in `regions` with what it should contain.
 
     Raises:
         VerifyError: naming the first bad sector.

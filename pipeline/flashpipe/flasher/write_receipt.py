@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BootError, PipelineError, RecordError, RolledBackError
-from flashpipe.flasher.model import Origin, Outcome, VerifiedRegion
-from flashpipe.plan.make import FlashPlan
+from flashpipe.errors import PipelineError, RecordError
+from flashpipe.flasher.model import Origin, Outcome, VerifiedRegion, verdict_of
+from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal, receipt
 
-NOTHING: Origin = Origin()
+NO_ORIGIN: Final = Origin()
 
 
 def write_receipt(
@@ -22,23 +22,31 @@ def write_receipt(
     command: str,
     session: Session,
     plan: FlashPlan | None,
-    ending: Outcome | PipelineError,
+    outcome: Outcome,
     *,
-    origin: Origin = NOTHING,
+    error: PipelineError | None = None,
+    origin: Origin = NO_ORIGIN,
 ) -> Path:
     """Write the receipt of one run on one board, whatever its ending; returns its path.
+
+    Args:
+        folder: Of the receipts.
+        command: The task that was run.
+        session: The board.
+        plan: The plan that was to be carried out; None for commands without one.
+        outcome: What was done; of a run that failed, up to there (`flashpipe.flasher.model.RunRecord`).
+        error: What ended the run; None where it ended well.
+        origin: Where images and adapter come from.
 
     Raises:
         RecordError: it could not be stored.
     """
-    error = ending if isinstance(ending, PipelineError) else None
-    done: Outcome | None = ending if isinstance(ending, Outcome) else ending.done
-    plan = done.plan if done is not None and done.plan is not None else plan
-    overridden = [*(plan.overridden if plan else ()), *(done.overridden if done else ())]
+    plan = outcome.plan if outcome.plan is not None else plan
+    overridden = [*(plan.overridden if plan else ()), *outcome.overridden]
     return receipt.write(
         receipt.Receipt(
             command=command,
-            outcome=error.code if error else done.outcome if done else "",
+            outcome=error.code if error else outcome.outcome,
             port=session.port,
             virtual=session.virtual,
             profile=plan.profile if plan else "",
@@ -47,60 +55,49 @@ def write_receipt(
             adapter=dict(origin.adapter),
             images=list(origin.images),
             lock={"state": origin.lock, "locked": origin.locked},
+            header={"size": plan.header.name, "why": plan.header.why} if plan and plan.header.why else {},
             segments=[
                 {"address": segment.address, "size": len(segment.data), "md5": segment.md5, "image": segment.name}
                 for segment in (plan.segments if plan else ())
             ],
             steps=list(session.step_times),
-            verdict=_seen(error, done, virtual=session.virtual),
-            back=_back(error, virtual=session.virtual),
-            acceptance=[asdict(finding) for finding in (done.acceptance if done else ())],
-            files=[asdict(state) for state in (done.files if done else ())],
+            verdict=_verdict((verdict_of(error) if error else None) or outcome.verdict, virtual=session.virtual),
+            back=_verdict(outcome.rolled_back, virtual=session.virtual) if outcome.rolled_back else {},
+            acceptance=[asdict(finding) for finding in outcome.acceptance],
+            files=[asdict(state) for state in outcome.files],
             allowed=sorted({override.code for override in overridden}),
             board_state=_state(session),
             error=str(error or ""),
-            keeping=(error.keeping if error else {}) or (done.keeping if done else {}),
+            keeping=outcome.keeping,
             diagnosis=asdict(error.diagnosis) if error and error.diagnosis else {},
-            **(_deeds(done, plan) if done else {}),
+            reason=outcome.reason,
+            written=[str(region) for region in outcome.written],
+            sent_bytes=outcome.sent,
+            skipped_bytes=_skipped(outcome, plan),
+            backup=outcome.backup,
+            reference=outcome.reference,
+            holds=[_row(region) for region in outcome.verified],
+            whole=outcome.whole,
         ),
         folder,
     )
 
 
-def _deeds(done: Outcome, plan: FlashPlan | None) -> dict[str, Any]:
-    flashed = plan is not None and done.outcome in {"flashed", "skipped"}
-    return {
-        "reason": done.reason,
-        "written": [str(region) for region in done.written],
-        "sent_bytes": done.sent,
-        "skipped_bytes": max(0, plan.size - done.sent) if plan is not None and flashed else 0,
-        "backup": done.backup,
-        "reference": done.reference,
-        "holds": [_row(holding) for holding in done.holds],
-        "whole": done.whole,
-    }
+def _skipped(outcome: Outcome, plan: FlashPlan | None) -> int:
+    """Bytes of the plan that the board had already."""
+    flashed = plan is not None and outcome.outcome in {"flashed", "skipped"}
+    return max(0, plan.size - outcome.sent) if plan is not None and flashed else 0
 
 
-def _row(holding: VerifiedRegion) -> dict[str, Any]:
-    region = holding.region
+def _row(verified: VerifiedRegion) -> dict[str, Any]:
+    region = verified.region
     return {
         "start": region.start,
         "end": region.end,
-        "kind": holding.kind,
-        "what": holding.what,
-        "md5": holding.md5,
+        "kind": verified.kind,
+        "what": verified.what,
+        "md5": verified.md5,
     }
-
-
-def _seen(error: PipelineError | None, done: Outcome | None, *, virtual: bool) -> dict[str, Any]:
-    seen = error.verdict if isinstance(error, BootError) else None
-    return _verdict(seen or (done.verdict if done else NOT_CHECKED), virtual=virtual)
-
-
-def _back(error: PipelineError | None, *, virtual: bool) -> dict[str, Any]:
-    if not isinstance(error, RolledBackError) or error.back is None:
-        return {}
-    return _verdict(error.back, virtual=virtual)
 
 
 def _verdict(verdict: Verdict, *, virtual: bool) -> dict[str, Any]:

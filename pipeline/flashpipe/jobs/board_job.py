@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Final
 
-from flashpipe.errors import BootError, NoPortError, PipelineError, StoppedError
+from flashpipe.board.loader.device import Device
+from flashpipe.board.ports.names import is_virtual
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError
 from flashpipe.events import Message
 from flashpipe.files import check_writable
+from flashpipe.flasher.erase import erase
+from flashpipe.flasher.flash import flash, journal_line
+from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Probe, RunRecord
+from flashpipe.flasher.probe import probe
+from flashpipe.flasher.verify import verify
+from flashpipe.flasher.write_receipt import write_receipt
 from flashpipe.jobs import sessions
-from flashpipe.jobs.request import Request
+from flashpipe.jobs.board_end import board_done
+from flashpipe.jobs.face import Face
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.policy import board_policy, boot_expectation, run_policy
+from flashpipe.jobs.port_choice import adapter_of, choose, remember
+from flashpipe.jobs.request import CommandLine
+from flashpipe.plan.model import FlashPlan
+from flashpipe.records import journal
 from flashpipe.records.project_folder import make_folder
-from flashpipe.text.lines import ConsoleLines
+from flashpipe.units import parse_duration
 from flashpipe.values import dataclass
-
-if TYPE_CHECKING:
-    from flashpipe.board.session.session import Device, Session
-    from flashpipe.flasher.model import Origin, Outcome, Probe
-    from flashpipe.plan.make import FlashPlan
 
 PLANNED: Final = frozenset({"flash", "files", "verify"})
 """Commands about a plan; the receipts of others do not speak of the one that an earlier task of the run had."""
@@ -29,38 +41,72 @@ PLANNED: Final = frozenset({"flash", "files", "verify"})
 
 @dataclass
 class BoardRun:
-    """A board as the tasks of one run see it. `wanted` is the text of `port=`, empty for the profile's."""
+    """A board as the tasks of one run see it."""
 
-    request: Request
-    wanted: str
-    lines: ConsoleLines
+    inputs: RunInputs
+    named_port: str
+    """What `port=` says of this board, empty for the profile's."""
+    face: Face
     found: Probe | None = None
     outcome: Outcome | None = None
+    record: RunRecord = field(default_factory=RunRecord)
+    """How far the run that is under way has come, for its receipt."""
     error: PipelineError | None = None
     """A failure that the probe met after it knew that nothing needs to be written: the flash task reports it."""
+    started: float = field(default_factory=time.monotonic)
+    """When work for this board began, by `time.monotonic`."""
+    _told: PipelineError | None = None
+    """The failure that was told last, as the end of a task."""
     _port: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def command(self) -> CommandLine:
+        """What the user asked for."""
+        return self.inputs.command
+
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """One task at a time on one board; their order is doit's (`command_line.preceding`)."""
-        with self._lock, sessions.Working(self.wanted or "board"):
+        """One task at a time on one board; their order is the command line's."""
+        with self._lock, sessions.Working(self.named_port or "board"):
             yield
 
-    def say(self, text: str) -> None:
+    # --- people ------------------------------------------------------------------------------------------------------
+
+    def notify(self, text: str) -> None:
         """One line about this board."""
-        self.lines(Message(self._port or self.wanted, text))
-        self.tell(text)
+        self.face(Message(self._port or self.named_port, text))
+        self.notify_monitor(text)
 
-    def tell(self, text: str) -> None:
+    def notify_monitor(self, text: str) -> None:
         """One line for a monitor that has given up the port for this run."""
-        found = sessions.find(self._port)
-        if found is not None:
-            found.tell(text)
+        session = sessions.find(self._port)
+        if session is not None:
+            session.notify_monitor(text)
 
-    def boot_log(self) -> str:
-        """What the board has said in the boot check of this run."""
-        return self.outcome.verdict.log if self.outcome is not None else ""
+    def confirm(self, what: str) -> None:
+        """Ask a person, or take yes=1.
+
+        Raises:
+            ConfirmationError: no, or nobody to ask.
+        """
+        if self.command.variables.flag("yes"):
+            return
+        port = self.port()
+        if not self.face.ask(f"{port}: this {what}. Type yes to go on:"):
+            raise ConfirmationError(f"{port}: this {what}", "say yes=1")
+        if not self._confirmed():
+            raise ConfirmationError(f"{port}: not confirmed, nothing was done")
+
+    def _agrees(self, loss: str) -> bool:
+        """Whether a person, or yes=1, agrees to a loss."""
+        if self.command.variables.flag("yes"):
+            return True
+        return self.face.ask(f"{self.port()}: {loss}. Type yes to go on:") and self._confirmed()
+
+    def _confirmed(self) -> bool:
+        with sessions.waiting_for_person():
+            return self.face.confirmed()
 
     # --- the port ----------------------------------------------------------------------------------------------------
 
@@ -71,11 +117,9 @@ class BoardRun:
             PortError: none or several fit.
         """
         if not self._port:
-            from flashpipe.jobs.port_choice import choose  # noqa: PLC0415  lists devices
-
-            self._port, why = choose(self.request, self.wanted)
+            self._port, why = choose(self.inputs, self.named_port)
             if why:
-                self.say(why)
+                self.notify(why)
         return self._port
 
     def session(self) -> Session:
@@ -84,7 +128,7 @@ class BoardRun:
         Raises:
             PipelineError: no port, a bad profile, or records that cannot be written.
         """
-        make_folder(self.request.folder)
+        make_folder(self.command.folder)
         port = self.port()
         return sessions.session(port, lambda: self._make(port))
 
@@ -95,20 +139,20 @@ class BoardRun:
             PipelineError: as `session`, or receipts that cannot be written.
         """
         session = self.session()
-        check_writable(self.request.folder / "receipts")
+        check_writable(self.command.receipts_folder)
         return session
 
     def _make(self, port: str) -> Session:
-        from flashpipe.board.session.session import Session  # noqa: PLC0415  imports the board's room
-
-        wish = self.request.serial()
+        serial = self.inputs.serial()
+        wait = self.command.variables.text("port_wait")
         return Session(
             port,
-            baud=wish.baud,
-            reset=wish.reset,
-            listener=self.lines,
+            baud=serial.baud,
+            reset=serial.reset,
+            busy_wait_s=parse_duration(wait) if wait else 0.0,
+            listener=self.face,
             stop=sessions.stop,
-            prompt=self.lines.ask if self.lines.heard else None,
+            prompt=self.face.ask if self.face.attended else None,
         )
 
     def device(self) -> Device | None:
@@ -120,58 +164,64 @@ class BoardRun:
 
     def probe(self) -> bool:
         """Compare the board with the plan; where it holds it, judge its boot at once. Whether it holds it."""
-        from flashpipe.flasher.probe import probe  # noqa: PLC0415
-
         session = self._accountable()
         try:
-            self.found = probe(session, self.request.plan(), self.request.policy())
+            self.found = probe(session, self.inputs.plan(), run_policy(self.inputs))
             session.check_stop()  # here, while the receipt and the board are taken care of
         except PipelineError as error:
-            self._keep("flash", error, self.request.plan())  # also where no board was reached
+            self.record = RunRecord()
+            self._leave_receipt("flash", error, self.inputs.plan())  # also where no board was reached
             raise
-        self._remember()
-        if self.found.holds:
+        self._remember_port()
+        if self.found.up_to_date:
             try:
                 self.flash()
             except PipelineError as error:
                 self.error = error
-        return self.found.holds
+        return self.found.up_to_date
 
     def flash(self) -> Outcome:
         """Write what differs and judge the boot, once; a failure that the probe met is raised again."""
-        from flashpipe.flasher.flash import flash  # noqa: PLC0415
-
         if self.error is not None:
             raise self.error
         if self.outcome is None:
             if self.found is None:
                 self.probe()
                 return self.flash()
-            found = self.found
-            policy = replace(self.request.policy(), ask=self._agrees if self.can_ask else None)
-            self.outcome = self.recorded("flash", lambda: flash(self.session(), found, policy))
+            probed = self.found
+            policy = replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None)
+            self.outcome = self.recorded("flash", lambda record: flash(self.session(), probed, policy, record))
         return self.outcome
 
-    @property
-    def can_ask(self) -> bool:
-        """Whether somebody can answer a question."""
-        return sys.stdin.isatty()
+    def verify(self) -> Outcome:
+        """Compare the board with the plan, read-only.
 
-    def _agrees(self, loss: str) -> bool:
-        """Whether a person, or yes=1, agrees to a loss."""
-        if self.request.variables.flag("yes"):
-            return True
-        return self.lines.ask(f"{self.port()}: {loss}. Type yes to go on:") and sessions.said_yes()
+        Raises:
+            PipelineError: it differs, or could not be compared.
+        """
+        plan, policy = self.inputs.plan(), run_policy(self.inputs)
+        return self.recorded("verify", lambda _record: verify(self.session(), plan, policy), plan)
+
+    def erase(self) -> Outcome:
+        """Erase the whole flash, if that is confirmed.
+
+        Raises:
+            ConfirmationError: it is not.
+            PipelineError: it did not come to that, or the flash is not blank.
+        """
+        self.confirm("erases its whole flash, files and settings included")
+        policy = board_policy(self.inputs)
+        outcome = self.recorded("erase", lambda _record: erase(self.session(), policy))
+        self.forget_findings()
+        return outcome
 
     @property
-    def settled(self) -> bool:
+    def up_to_date(self) -> bool:
         """Whether this run has seen the board hold the plan and boot well: then there is nothing left to do."""
         return self.outcome is not None and self.outcome.outcome == "skipped" and self.error is None
 
-    def let_go(self) -> None:
+    def let_run(self) -> None:
         """After a failure or a stop: a board that was not being written goes on with what it did before."""
-        from flashpipe.records import journal  # noqa: PLC0415
-
         session = sessions.find(self._port)
         if session is None or session.device is None:
             return
@@ -183,71 +233,111 @@ class BoardRun:
         """The board was changed under us: what was found before holds no longer."""
         self.found = self.outcome = self.error = None
 
-    def recorded(self, command: str, run: Callable[[], Outcome], plan: FlashPlan | None = None) -> Outcome:
-        """Run, and write the receipt whatever the ending.
+    def boot_log(self) -> str:
+        """What the board has said in the boot check of this run."""
+        return self.outcome.verdict.log if self.outcome is not None else ""
+
+    # --- endings -----------------------------------------------------------------------------------------------------
+
+    def recorded(self, command: str, run: Callable[[RunRecord], Outcome], plan: FlashPlan | None = None) -> Outcome:
+        """Run, and write the receipt whatever the ending; the run tells its record how far it has come.
 
         Raises:
             PipelineError: whatever the run raises; the receipt is then that of a failure.
         """
         self._accountable()
+        self.record = RunRecord()
         try:
-            done = run()
+            outcome = self.record.note(run(self.record))
         except PipelineError as error:
             if isinstance(error, BootError) and error.verdict is not None:
-                self._name_places(error.verdict.log)
-            self._keep(command, error, plan)
+                self._name_crash_addresses(error.verdict.log)
+            self._leave_receipt(command, error, plan)
             raise
-        self._keep(command, done, plan)
-        return done
+        self._leave_receipt(command, None, plan)
+        return outcome
 
-    def _name_places(self, log: str) -> None:
+    def _name_crash_addresses(self, log: str) -> None:
         """Say where the firmware has crashed, if the profile names its ELF."""
-        from flashpipe.text.crash_names import annotator  # noqa: PLC0415  only of use after a crash
+        from flashpipe.jobs.crash_addresses import explainer  # noqa: PLC0415  3 ms, and only after a crash
 
-        explain = annotator(self.request, self.say)
+        explain = explainer(self.inputs, self.notify)
         for place in dict.fromkeys(place for line in log.splitlines() for place in explain(line)):
-            self.say(place)
+            self.notify(place)
 
     def explain(self, error: PipelineError, plan: FlashPlan | None = None) -> None:
         """Give a failure its diagnosis, once; looks at the board for it."""
         if error.diagnosis is not None or isinstance(error, StoppedError) or sessions.ending():
             return
-        from flashpipe.flasher import explain_failure as diagnosing  # noqa: PLC0415  the rules of the board's room
+        from flashpipe.flasher import explain_failure  # noqa: PLC0415  31 ms, and only after a failure
 
         session = sessions.find(self._port)
         if session is None:
-            diagnosing.explain(error)
+            explain_failure.explain(error)
             return
         plan = self.found.plan if self.found else plan
-        diagnosing.explain_on(self, session, error, plan)
+        expect = ""
+        with suppress(PipelineError):  # a bad profile or variable is what has failed, perhaps
+            expect = boot_expectation(self.inputs).expect
+        explain_failure.explain_on(session, error, plan, self.record, folder=self.command.folder, expect=expect)
 
-    def _keep(self, command: str, ending: Outcome | PipelineError, plan: FlashPlan | None = None) -> None:
-        from flashpipe.flasher.write_receipt import write_receipt  # noqa: PLC0415
+    def failed(self, error: PipelineError, command: str = "") -> None:
+        """The task `command` has failed on this board: find the cause, let it run, say in which state it is."""
+        self.explain(error)
+        self.let_run()
+        state = journal_line(error, self.device())
+        if state and not isinstance(error, StoppedError):  # the line about a stop says it all
+            self.notify(state)
+        self.notify_monitor(f"failed: {error.message} [code: {error.code}]")
+        if self._told is not error:
+            self._tell_end(command, error)
 
+    def _leave_receipt(self, command: str, error: PipelineError | None, plan: FlashPlan | None = None) -> None:
         plan = (self.found.plan if self.found else plan) if command in PLANNED else None
-        if isinstance(ending, PipelineError):
-            self.explain(ending, plan)
-        folder = make_folder(self.request.folder) / "receipts"
-        path = write_receipt(
-            folder, command, self.session(), plan, ending, origin=self._origin(images=plan is not None)
+        if error is not None:
+            self.explain(error, plan)
+        make_folder(self.command.folder)
+        origin, outcome = self._origin(images=plan is not None), self.record.outcome
+        folder = self.command.receipts_folder
+        path = write_receipt(folder, command, self.session(), plan, outcome, error=error, origin=origin)
+        if not isinstance(error, StoppedError):  # a stop is told in one line
+            self.notify(f"receipt  {self._short(path)}")
+        self._tell_end(command, error, str(path))
+
+    def ended(self, command: str, reason: str) -> None:
+        """The task `command`, which leaves no receipt, has ended well; `reason` is what it has found."""
+        self.record = RunRecord(Outcome("done", self.device(), reason=reason))
+        self._tell_end(command, None)
+
+    def _tell_end(self, command: str, error: PipelineError | None, receipt: str = "") -> None:
+        self._told, session = error, sessions.find(self._port)
+        port, device = self._port or self.named_port, self.device()
+        self.face(
+            board_done(
+                port,
+                command,
+                self.record.outcome if receipt or error is None else NOTHING_DONE,
+                error,
+                plan=self.found.plan if self.found and command in PLANNED else None,
+                asked=self.command,
+                mac=device.mac if device else "",
+                virtual=bool(port) and is_virtual(port),
+                seconds=time.monotonic() - self.started,
+                steps=tuple(session.step_times) if session else (),
+                receipt=receipt,
+            )
         )
-        if not isinstance(ending, StoppedError):  # a stop is told in one line
-            self.say(f"receipt  {self._short(path)}")
 
     def _origin(self, *, images: bool) -> Origin:
-        from flashpipe.flasher.model import Origin  # noqa: PLC0415
-        from flashpipe.jobs.port_choice import adapter_of  # noqa: PLC0415
-
         adapter = adapter_of(self._port)
-        return replace(self.request.origin(), adapter=adapter) if images else Origin(adapter=adapter)
+        return replace(self.inputs.origin(), adapter=adapter) if images else Origin(adapter=adapter)
 
-    def _short(self, path: Any) -> str:
-        return str(path.relative_to(self.request.project)) if path.is_relative_to(self.request.project) else str(path)
+    def _short(self, path: Path) -> str:
+        project = self.command.project
+        return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
 
-    def _remember(self) -> None:
-        from flashpipe.jobs.port_choice import remember  # noqa: PLC0415
-
+    def _remember_port(self) -> None:
         device = self.session().device
         if device is None:
             raise NoPortError(f"{self._port}: nothing was found on it")
-        remember(self._port, device.mac, self.request.profile_name)
+        remember(self._port, device.mac, self.command.profile_name)

@@ -1,108 +1,359 @@
-"""Files that a profile names beside its images: by the same doors, and held against the same lock file."""
+"""What a run works with: profile, images, the files beside them and the plan, each loaded once and when first needed.
+
+Images and the files that a profile names beside them come by the same ways and are held against the same lock file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
-from flashpipe.sources import pinned as locking
+from flashpipe.errors import LockError, NoImageError, NotLockedError, SourceError, UnknownProfileError
+from flashpipe.events import Listener, ignore
+from flashpipe.firmware.image import Image, check_mode
+from flashpipe.firmware.init_data import InitDataPolicy, read_file
+from flashpipe.firmware.overrides import Overrides, parse_allowed
+from flashpipe.flash import FlashSettings
+from flashpipe.flasher.model import Origin
+from flashpipe.jobs.download_progress import DownloadProgress
+from flashpipe.jobs.request import CommandLine
+from flashpipe.jobs.unused_pins import unused_pins
+from flashpipe.plan.make import check_kept, make_plan
+from flashpipe.plan.model import FlashPlan
+from flashpipe.profile.load import load_profile, serial_from
+from flashpipe.profile.model import Profile, SerialProfile
+from flashpipe.records.project_folder import make_folder
+from flashpipe.records.receipt import without_login
+from flashpipe.sources import pinned
+from flashpipe.sources.at_hand import images_at_hand
+from flashpipe.sources.build import BUSY_S, Build, last_build, undisturbed
+from flashpipe.sources.fetch import Access
+from flashpipe.sources.pinned import Loaded, Lock
+from flashpipe.sources.resolve import parse_image_argument
+from flashpipe.values import dataclass
 
-if TYPE_CHECKING:
-    from flashpipe.firmware.image import Image
-    from flashpipe.firmware.init_data import InitDataPolicy
-    from flashpipe.jobs.request import Request
-
-
-def _named(request: Request) -> dict[str, tuple[str, Path]]:
-    """Key of the profile to source text and base folder."""
-    profile = request.profile()
-    wish = profile.init_data
-    named = {"init_data": (wish.source, wish.base)} if wish.is_file else {}
-    if not request.variables.text("image"):  # which replaces the whole of `firmware:`
-        named |= {area: (text, base) for area, text, base in profile.parts}
-    return named
-
-
-def load_extra(request: Request, key: str, check: Callable[[Image], object]) -> Image | None:
-    """The file that the profile's `key` names, None where it names none; had, and checked, once.
-
-    Raises:
-        PipelineError: `check` refuses it.
-        SourceError: it cannot be had.
-        LockError: it is not what was pinned, or not pinned and locked=1.
-    """
-    with request.guard:
-        source = _named(request).get(key)
-        if source is not None and key not in request.extras:
-            loaded = locking.load({0: source}, request.lock_file(), request.access())
-            if request.variables.flag("locked"):
-                locking.require_pin(loaded)
-            check(loaded.images[0])  # what is refused must not become what the project insists on
-            if loaded.old is None and request.writes_lock and (loaded.remote or request.profile().lock):
-                locking.pin(loaded, request.lock_file(make=True))
-            request.extras[key] = loaded.images[0]
-        return request.extras.get(key)
+NO_IMAGE: Final = """ways to get one:
+  - nodemcu-build.com builds one in the cloud with the modules you choose, and mails you the link
+  - Docker: docker run --rm -v "$PWD":/opt/nodemcu-firmware marcelstoer/nodemcu-build build
+  - your own source tree: make, then the files are in bin/ (0x00000.bin and 0x10000.bin)
+  - any .bin for ESP8266 that you have
+  then: {command} image=FILE   (a split pair: image=0x00000:FILE,0x10000:FILE)"""
 
 
-def pin_extras(request: Request) -> Iterator[str]:
-    """Pin what these files' sources give now, whatever was pinned; what that changed, for people.
+@dataclass
+class RunInputs:
+    """The inputs of one command line. Threads of several boards share them."""
 
-    Raises:
-        SourceError: one cannot be had.
-        LockError: the lock file is damaged.
-    """
-    for source in _named(request).values():
-        loaded = locking.load({0: source}, request.lock_file(), request.access(), anew=True)
-        yield locking.pin_again(loaded, request.lock_file(make=True))
-    yield from _unused(request)
+    command: CommandLine
+    listener: Listener = ignore
+    """Hears of downloads."""
+    pins: bool = True
+    """False: what is had for the first time is not pinned; for commands that write nothing."""
+    _guard: threading.RLock = field(default_factory=threading.RLock)
+    _profile: Profile | None = None
+    _plan: FlashPlan | None = None
+    _images: Mapping[int, Image] = field(default_factory=dict)
+    """Those of the plan."""
+    _lock_state: str = ""
+    """Whether the lock file pins them."""
+    _extras: dict[str, Image] = field(default_factory=dict)
+    """Files beside the images, by the key of the profile that names them."""
 
+    def profile(self) -> Profile:
+        """The profile asked for.
 
-def _unused(request: Request) -> Iterator[str]:
-    """Entries of the lock file that no profile names; told, not dropped: a command line may name them."""
-    from flashpipe.profile.load import Profile, available_profiles  # noqa: PLC0415
-    from flashpipe.sources.lock_file import layout_name, read_lock, source_name  # noqa: PLC0415
+        Raises:
+            ProfileError: missing, unknown or with mistakes.
+        """
+        with self._guard:
+            if self._profile is None:
+                if not self.command.profile_name:
+                    raise UnknownProfileError(
+                        "no profile was named",
+                        "say profile=NAME; `flashpipe profiles` lists them, `flashpipe init` writes one",
+                    )
+                self._profile = load_profile(
+                    self.command.profile_name,
+                    self.command.project,
+                    self.command.overrides(),
+                    caller=self.command.caller,
+                )
+            return self._profile
 
-    project, known = request.project, set[str]()
-    for entry in available_profiles(project):
-        profile = entry.profile
-        if not isinstance(profile, Profile):
-            return  # what it names is not known
-        named = [{source.address: (source.text, source.base) for source in profile.sources}]
-        named += [{0: (text, base)} for _, text, base in profile.parts]
-        named += [{0: (profile.init_data.source, profile.init_data.base)}] if profile.init_data.is_file else []
-        build = profile.build
-        named += [{address: (text, build.folder) for address, text in build.outputs}] if build else []
-        known |= {
-            layout_name({at: source_name(text, base, project) for at, (text, base) in layout.items()})
-            for layout in named
-            if layout
-        }
-    given = request.variables.text("image")
-    for name in read_lock(request.lock_file().path):
-        if name not in known and not given:
-            yield f"unused     {name}: no profile names it; remove it if no image= does"
+    def named_profile(self) -> Profile | None:
+        """The profile asked for; None where none was.
 
+        Raises:
+            ProfileError: unknown or with mistakes.
+        """
+        return self.profile() if self.command.profile_name else None
 
-def load_parts(request: Request) -> dict[str, Image]:
-    """The LFS and SPIFFS images of the profile, by area; what they are is judged where they are placed.
+    def serial(self) -> SerialProfile:
+        """Port, rate and reset of the profile with the command line's overrides; defaults where no profile is named.
 
-    Raises:
-        SourceError, LockError: as `load_extra`.
-    """
-    found = {area: load_extra(request, area, lambda _image: None) for area in ("lfs", "spiffs")}
-    return {area: image for area, image in found.items() if image is not None}
+        Raises:
+            PipelineError: a bad profile or value.
+        """
+        profile = self.named_profile()
+        return profile.serial if profile else serial_from(self.command.serial_overrides())
 
+    def elf(self) -> Path | None:
+        """The ELF that names the addresses of a crash, where the profile names one.
 
-def init_wish(request: Request) -> InitDataPolicy:
-    """What shall be done about SDK init data, with the file that the profile names.
+        Raises:
+            ProfileError: as `profile`.
+        """
+        profile = self.named_profile()
+        return profile.elf if profile else None
 
-    Raises:
-        InitDataError: that file holds none.
-        SourceError, LockError: as `load_extra`.
-    """
-    from flashpipe.firmware.init_data import InitDataPolicy, read_file  # noqa: PLC0415
+    # --- the plan ----------------------------------------------------------------------------------------------------
 
-    wish = request.profile().init_data
-    image = load_extra(request, "init_data", lambda image: read_file(image.name, image.data))
-    return InitDataPolicy(wish.source, read_file(image.name, image.data) if image else b"", wish.settings)
+    def plan(self) -> FlashPlan:
+        """The plan for the profile's, or the command line's, images; touches no port.
+
+        Raises:
+            PipelineError: an image that is missing, refused or does not fit.
+        """
+        with self._guard:
+            if self._plan is None:
+                self._plan = self._locked_plan()
+            return self._plan
+
+    def forget_plan(self) -> None:
+        """The images have changed under us: what was planned before holds no longer."""
+        with self._guard:
+            self._plan = None
+
+    def _locked_plan(self) -> FlashPlan:
+        loaded = self._load()
+        self._images = loaded.images
+        self._lock_state = "pinned" if loaded.old is not None else "not pinned"
+        if self.command.variables.flag("locked"):
+            pinned.require_pin(loaded)
+        plan = self._make_plan(loaded.images)
+        # Pinned only now: what the gate refuses must not become what the project insists on.
+        if self._pin_if_new(loaded):
+            self._lock_state = "pinned now"
+        return plan
+
+    def _pin_if_new(self, loaded: Loaded) -> bool:
+        if loaded.old is not None or not self.pins or not (loaded.remote or self.profile().lock):
+            return False
+        pinned.pin(loaded, self._lock(make=True))
+        return True
+
+    def _make_plan(self, images: Mapping[int, Image]) -> FlashPlan:
+        profile = self.profile()
+        settings = (
+            None
+            if profile.flash_size == "auto"
+            else FlashSettings(profile.flash_mode, profile.flash_size, profile.flash_frequency)
+        )
+        allow = Overrides(self.allowed())
+        with allow.over():
+            check_mode(profile.flash_mode, chip=profile.chip, pins_free=profile.gpio9_10 == "free")
+        plan = make_plan(
+            profile.name,
+            profile.chip,
+            settings,
+            images,
+            mode=profile.flash_mode,
+            frequency=profile.flash_frequency,
+            erase_all=profile.erase == "all",
+            allow=allow,
+            parts=self._parts(),
+        )
+        if profile.keep_stated:
+            with allow.over():
+                check_kept(plan, profile.keep)
+        return replace(plan, overridden=tuple(allow.used))
+
+    def allowed(self) -> frozenset[str]:
+        """Codes of refusals that the user overrides.
+
+        Raises:
+            BadValueError: a word that is no code, or one that cannot be overridden.
+        """
+        return parse_allowed(self.command.variables.text("allow"))
+
+    def origin(self) -> Origin:
+        """Where the images of the plan came from, for the receipt; of a plan that was not made nothing is known."""
+        images = tuple(
+            {
+                "address": address,
+                "name": image.name,
+                "source": without_login(image.origin),
+                "sha256": image.sha256,
+                "size": len(image.data),
+            }
+            for address, image in sorted(self._images.items())
+        )
+        return Origin(images, self._lock_state if images else "", self.command.variables.flag("locked"))
+
+    def plan_images(self) -> Mapping[int, Image]:
+        """The images of the plan, by address, as they came.
+
+        Raises:
+            PipelineError: as `plan`.
+        """
+        with self._guard:
+            self.plan()
+            return self._images
+
+    def expects_nodemcu(self) -> bool:
+        """Whether the profile's image is NodeMCU, for tasks that do not need it: False where it is not at hand.
+
+        Nothing is downloaded, built or pinned for that.
+        """
+        if not self.command.profile_name:
+            return False
+        with self._guard:
+            try:
+                plan = self._plan or self._make_plan(self._load(at_hand=True).images)
+            except (SourceError, LockError):
+                return False
+        return plan.firmware.family == "nodemcu"
+
+    # --- images ------------------------------------------------------------------------------------------------------
+
+    def images(self) -> Mapping[int, Image]:
+        """The images by address, as the lock file wants them; nothing is pinned.
+
+        Raises:
+            SourceError: one cannot be had, or none is named.
+            LockError: one is not what was pinned.
+        """
+        return self._load().images
+
+    def lock_again(self) -> str:
+        """Pin what the images' sources give now, whatever was pinned; returns what that changed.
+
+        Raises:
+            NotLockedError: locked=1.
+            PipelineError: an image that is missing, refused or does not fit, or a damaged lock file.
+        """
+        if self.command.variables.flag("locked"):
+            raise NotLockedError("locked=1 forbids what `lock` is for: to change images.lock.yaml")
+        loaded = self._load(anew=True)
+        self._make_plan(loaded.images)
+        return "\n".join((pinned.pin_again(loaded, self._lock(make=True)), *self._lock_extras_again()))
+
+    def _load(self, *, anew: bool = False, at_hand: bool = False) -> Loaded:
+        access = self._access(offline=at_hand)
+        with self._undisturbed(0.0 if at_hand else None):
+            loaded = pinned.load(self._sources(), self._lock(), access, anew=anew, build=self.build())
+            self._built()  # still what it was: nobody has changed it by hand meanwhile
+        return loaded
+
+    def _access(self, *, offline: bool = False) -> Access:
+        """How files are had from elsewhere; with `offline`, or where the user says so, only from the cache."""
+        offline = offline or self.command.variables.flag("offline")
+        return Access(offline=offline, progress=DownloadProgress(self.listener))
+
+    def _lock(self, *, make: bool = False) -> Lock:
+        """The project's lock file; `make`: with the folder for what guards it while it is written."""
+        folder = make_folder(self.command.folder) if make else self.command.folder
+        return Lock(self.command.project, folder / "images.lock", f"`{self.command.lock_command()}` pins it")
+
+    def _sources(self) -> dict[int, tuple[str, Path]]:
+        text = self.command.image
+        if text:
+            return {address: (source, self.command.caller) for address, source in parse_image_argument(text).items()}
+        built = self._built()
+        if built:
+            return built
+        sources = self.profile().sources
+        if not sources:
+            name = self.command.profile_name
+            raise NoImageError(
+                f"profile {name} names no image", NO_IMAGE.format(command=f"flashpipe flash profile={name}")
+            )
+        return {source.address: (source.text, source.base) for source in sources}
+
+    # --- the build ---------------------------------------------------------------------------------------------------
+
+    def build(self) -> Build | None:
+        """What makes the images; None where they come from elsewhere.
+
+        Raises:
+            ProfileError: the profile is missing, unknown or has mistakes.
+        """
+        return None if self.command.image else self.profile().build
+
+    def _built(self) -> dict[int, tuple[str, Path]]:
+        """The outputs of the last build, if one makes the images.
+
+        Raises:
+            BuildDueError: it does not count.
+        """
+        build = self.build()
+        if build is None:
+            return {}
+        done = last_build(build, self.command.builds_folder)
+        return {address: (output.path, build.folder) for address, output in done.outputs.items()}
+
+    def _undisturbed(self, wait_s: float | None) -> AbstractContextManager[None]:
+        """Nobody builds while the outputs of a build are read."""
+        build = self.build()
+        if build is None:
+            return nullcontext()
+        return undisturbed(build, BUSY_S if wait_s is None else wait_s)
+
+    # --- files beside the images -------------------------------------------------------------------------------------
+
+    def init_data(self) -> InitDataPolicy:
+        """What shall be done about SDK init data, with the file that the profile names.
+
+        Raises:
+            InitDataError: that file holds none.
+            SourceError, LockError: as `images`.
+        """
+        wanted = self.profile().init_data
+        image = self._extra("init_data", lambda image: read_file(image.name, image.data))
+        data = read_file(image.name, image.data) if image else b""
+        return InitDataPolicy(wanted.source, data, wanted.settings, images_at_hand)
+
+    def _parts(self) -> dict[str, Image]:
+        """The LFS and SPIFFS images of the profile, by area; what they are is judged where they are placed."""
+        loaded = {area: self._extra(area, lambda _image: None) for area in ("lfs", "spiffs")}
+        return {area: image for area, image in loaded.items() if image is not None}
+
+    def _extra_sources(self) -> dict[str, tuple[str, Path]]:
+        """Key of the profile to source text and base folder."""
+        profile = self.profile()
+        wanted = profile.init_data
+        sources = {"init_data": (wanted.source, wanted.base)} if wanted.is_file else {}
+        if not self.command.image:
+            sources |= {area: (text, base) for area, text, base in profile.parts}
+        return sources
+
+    def _extra(self, key: str, check: Callable[[Image], object]) -> Image | None:
+        """The file that the profile's `key` names, None where it names none; had, and checked, once.
+
+        Raises:
+            PipelineError: `check` refuses it.
+            SourceError: it cannot be had.
+            LockError: it is not what was pinned, or not pinned and locked=1.
+        """
+        with self._guard:
+            source = self._extra_sources().get(key)
+            if source is not None and key not in self._extras:
+                loaded = pinned.load({0: source}, self._lock(), self._access())
+                if self.command.variables.flag("locked"):
+                    pinned.require_pin(loaded)
+                check(loaded.images[0])  # what is refused must not become what the project insists on
+                self._pin_if_new(loaded)
+                self._extras[key] = loaded.images[0]
+            return self._extras.get(key)
+
+    def _lock_extras_again(self) -> Iterator[str]:
+        """Pin what these files' sources give now, whatever was pinned; what that changed, for people."""
+        for source in self._extra_sources().values():
+            loaded = pinned.load({0: source}, self._lock(), self._access(), anew=True)
+            yield pinned.pin_again(loaded, self._lock(make=True))
+        if not self.command.image:
+            yield from unused_pins(self.command.project, self._lock().path)

@@ -3,62 +3,67 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
+from typing import TYPE_CHECKING
 
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.choice import choose_port
+from flashpipe.board.ports.memory import PortMemory
+from flashpipe.board.ports.names import canonical, is_url, port_slug
 from flashpipe.errors import NoPortError, RecordError
-from flashpipe.jobs.request import Request
+
+if TYPE_CHECKING:
+    from flashpipe.jobs.inputs import RunInputs
 
 
-def choose(request: Request, wanted: str) -> tuple[str, str]:
+def choose(inputs: RunInputs, named: str) -> tuple[str, str]:
     """Port name or URL, and why that one, for a person; empty where the user named it.
 
     Raises:
         PortError: nothing fits, or several do.
     """
-    text = wanted or request.variables.text("port")
+    command = inputs.command
+    text = named or command.variables.text("port")
     if text and text != "auto":
-        where = request.variables.origin.get("port")
+        where = command.variables.origin.get("port")
         return text, f"port {text} (from {where})" if where else ""
-    declared = "auto" if text == "auto" or not request.profile_name else request.serial().port
+    declared = "auto" if text == "auto" or not command.profile_name else inputs.serial().port
     if isinstance(declared, str) and declared != "auto":
-        return declared, f"port {declared} (from profile {request.profile_name})"
-    memory = ports.PortMemory()
-    remembered = memory.key_for(request.profile_name)
-    info = ports.choose_port(declared, ports.list_ports(), remembered)
+        return declared, f"port {declared} (from profile {command.profile_name})"
+    memory = PortMemory()
+    remembered = memory.key_for(command.profile_name)
+    info = choose_port(declared, discovery.list_ports(), remembered)
     because = "remembered for this profile" if info.key() == remembered else "the only one that fits"
     return info.device, f"port {info.device} ({info.adapter()}, {because})"
 
 
-def expand(text: str) -> list[str]:
-    """The ports that `port=` names: several with commas, a pattern, or `all`; empty text is the profile's port.
+def named_ports(text: str) -> dict[str, str]:
+    """The ports that `port=` names: several with commas, a pattern, or `all`; by names that may stand in a task's name.
 
     A port under two names, such as a device and a link to it, counts once, by its first name.
 
     Raises:
         NoPortError: a pattern or `all` fits nothing.
     """
-    if not text:
-        return [""]
-    found: list[str] = []
+    named: list[str] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
-        if word != "all" and not (set(word) & set("*[") and not ports.is_url(word)):
-            found.append(word)
+        if word != "all" and not (set(word) & set("*[") and not is_url(word)):
+            named.append(word)
             continue
-        fitting = [info.device for info in ports.list_ports() if word == "all" or fnmatch(info.device, word)]
+        fitting = [info.device for info in discovery.list_ports() if word == "all" or fnmatch(info.device, word)]
         if not fitting:
             raise NoPortError(f"port={word}: no serial port here fits", "`flashpipe ports` lists them")
-        found += fitting
-    named: dict[str, str] = {}
-    for port in found:
-        named.setdefault(ports.canonical(port), port)
-    return list(named.values())
+        named += fitting
+    first_names: dict[str, str] = {}
+    for port in named:
+        first_names.setdefault(canonical(port), port)
+    return {port_slug(port): port for port in first_names.values()}
 
 
 def adapter_of(port: str) -> dict[str, str]:
     """What the system says of the adapter behind a port, for receipts; empty where it is no device of this machine."""
-    if ports.is_url(port):
+    if is_url(port):
         return {}
-    info = next((info for info in ports.list_ports() if info.device == port), None)
+    info = next((info for info in discovery.list_ports() if info.device == port), None)
     if info is None:
         return {}
     return {"usb": info.usb(), "name": info.adapter(), "serial": info.serial, "location": info.location}
@@ -66,12 +71,12 @@ def adapter_of(port: str) -> dict[str, str]:
 
 def remember(port: str, mac: str, profile: str) -> None:
     """Note which board was last seen on a device; what cannot be noted is no failure."""
-    if ports.is_url(port):
+    if is_url(port):
         return
-    info = next((info for info in ports.list_ports() if info.device == port), None)
+    info = next((info for info in discovery.list_ports() if info.device == port), None)
     if info is None:
         return
     try:
-        ports.PortMemory().remember(info.key(), mac, profile)
+        PortMemory().remember(info.key(), mac, profile)
     except RecordError:
         return

@@ -23,6 +23,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from flashpipe.errors import RecordError
+from flashpipe.jobs import audience
+
 if TYPE_CHECKING:
     from flashpipe.board.session.session import Session
 
@@ -104,12 +107,6 @@ def waiting_for_person() -> Iterator[None]:
     finally:
         _stay_if_ending()
         _busy[threading.get_ident()] = port
-
-
-def said_yes() -> bool:
-    """Read a person's answer to a question that was just asked."""
-    with waiting_for_person():
-        return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def ending() -> bool:
@@ -206,6 +203,7 @@ def _end(number: int, heard: socket.socket) -> None:
             patient = int.from_bytes(heard.recv(1), "big") not in _SIGNALS
     try:
         _say(f"stopped: {'; '.join(_states()) or 'nothing was being written'}")
+        audience.stopped(number)
         _end_children()
         if patient:
             closing = threading.Thread(target=_clean_up, daemon=True)
@@ -243,8 +241,7 @@ def _states() -> Iterator[str]:
 
 
 def _state(found: Session) -> str:
-    from flashpipe.errors import RecordError  # noqa: PLC0415
-    from flashpipe.records import journal  # noqa: PLC0415  only needed here
+    from flashpipe.records import journal  # noqa: PLC0415  7 ms, and only after a stop
 
     if found.device is None:
         return ""

@@ -22,7 +22,7 @@ from flashpipe.firmware.partition_table import (
 from flashpipe.firmware.spiffs import FileSystem, Place, place_in_partition, places_up_to_2x
 from flashpipe.firmware.survey import BoardContents, ResidentArea
 from flashpipe.flash import SECTOR_SIZE, Region
-from flashpipe.plan.make import KEPT_AREAS, FlashPlan
+from flashpipe.plan.model import KEPT_AREAS, FlashPlan
 from flashpipe.values import dataclass
 
 How = Literal["left", "split", "table", "moved", "renewed", "released", "replaced", "lost"]
@@ -37,7 +37,7 @@ PARTITIONS: Final = {LFS: "lfs", SPIFFS: "spiffs"}
 
 @dataclass(frozen=True, slots=True)
 class KeepPolicy:
-    """What shall be kept, by the profile and the command line."""
+    """What should be kept, by the profile and the command line."""
 
     words: frozenset[str] = frozenset(KEPT_AREAS)
     stated: bool = False
@@ -48,7 +48,7 @@ class KeepPolicy:
 
 @dataclass(frozen=True, slots=True)
 class AreaDecision:
-    """What becomes of one holding."""
+    """What becomes of one area of the board."""
 
     name: str
     region: Region
@@ -84,8 +84,8 @@ def covering(plan: FlashPlan, region: Region) -> Literal["none", "blank", "bytes
 class NewLayout:
     """Where the firmware of a plan will look for what is on a board, and what can be done about it."""
 
-    def __init__(self, plan: FlashPlan, resident: BoardContents, wish: KeepPolicy) -> None:
-        self.plan, self.resident, self.wish = plan, resident, wish
+    def __init__(self, plan: FlashPlan, contents: BoardContents, policy: KeepPolicy) -> None:
+        self.plan, self.contents, self.policy = plan, contents, policy
         self.areas = {area.name: area.region for area in plan.areas}
         self.table = plan.firmware.table if plan.firmware.layout.startswith("3.x") else None
         self.places: dict[int, Region] = {}
@@ -95,9 +95,9 @@ class NewLayout:
             self._place_partitions()
         self.areas |= {PARTITIONS[type_]: region for type_, region in self.places.items()}
 
-    def fate(self, item: ResidentArea) -> AreaDecision:
-        """What becomes of a holding."""
-        if word_of(item.name) not in self.wish.words:
+    def decide(self, item: ResidentArea) -> AreaDecision:
+        """What becomes of an area of the board."""
+        if word_of(item.name) not in self.policy.words:
             return AreaDecision(item.name, item.region, "released")
         own = next((segment for segment in self.plan.segments if segment.area == item.name), None)
         if own:
@@ -114,7 +114,7 @@ class NewLayout:
 
     def _parameters(self, item: ResidentArea) -> AreaDecision:
         new, covered = self.areas.get(item.name), covering(self.plan, item.region)
-        same_line = self.plan.firmware.sdk_line == self.resident.sdk_line
+        same_line = self.plan.firmware.sdk_line == self.contents.sdk_line
         if new == item.region and (covered == "none" or (covered == "blank" and same_line)):
             return AreaDecision(item.name, item.region, "left" if covered == "none" else "split")
         if item.name in MINOR:
@@ -135,13 +135,13 @@ class NewLayout:
         assert self.table is not None
         default = place_partitions(self.table, self._capacity)
         code_end = -(-self.table.code_end // 0x2000) * 0x2000
-        lfs, files = self.resident.holding("lfs"), self.resident.files
+        lfs, files = self.contents.area("lfs"), self.contents.files
         low = default[LFS].end if LFS in default else code_end
-        if lfs and "lfs" in self.wish.words and lfs.region.start >= code_end and self._may_stay(LFS, lfs.region):
+        if lfs and "lfs" in self.policy.words and lfs.region.start >= code_end and self._may_stay(LFS, lfs.region):
             low = lfs.region.end
             if default.get(LFS) != lfs.region:
                 self.places[LFS] = lfs.region
-        if files and "spiffs" in self.wish.words and self._may_stay(SPIFFS, files.region):
+        if files and "spiffs" in self.policy.words and self._may_stay(SPIFFS, files.region):
             top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")
             stays = SPIFFS in default and place_in_partition(default[SPIFFS]).accepts(files) and not self.places
             if not stays and low <= files.start and files.region.end <= top:
@@ -187,7 +187,7 @@ class NewLayout:
     # --- the file system ---------------------------------------------------------------------------------------------
 
     def _files(self, item: ResidentArea) -> AreaDecision:
-        files, covered = self.resident.files, covering(self.plan, item.region)
+        files, covered = self.contents.files, covering(self.plan, item.region)
         if files is None:
             return AreaDecision(
                 item.name, item.region, "lost", "NodeMCU since 1.5.4.1 does not read those of older ones"
@@ -234,7 +234,7 @@ class NewLayout:
 
         Three blocks each: a firmware that finds one mark missing takes it for an erase that was cut short.
         """
-        files = self.resident.files
+        files = self.contents.files
         for place in self._looked_for() if files else []:
             if files and files.seems_to_begin(place.start):
                 for index in range(3):
@@ -244,13 +244,13 @@ class NewLayout:
                             segment.region for segment in self.plan.segments
                         )
 
-    def doomed(self, fate: AreaDecision) -> Iterator[Region]:
+    def doomed(self, area: AreaDecision) -> Iterator[Region]:
         """What of a loss will be overwritten, by us or by the new firmware."""
-        if fate.name in {"spiffs", "lfs"}:
-            yield fate.region
+        if area.name in {"spiffs", "lfs"}:
+            yield area.region
             return
         for taken in (*self._images, *self.areas.values()):
-            if (part := fate.region.common(taken)).size > 0:
+            if (part := area.region.common(taken)).size > 0:
                 yield part
 
 

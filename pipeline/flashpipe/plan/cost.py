@@ -58,7 +58,7 @@ def joined(
     Args:
         dirty: sectors that have to be written.
         room: what may be written at all; a run never leaves one of these.
-        content: bytes that a region inside `room` shall hold.
+        content: bytes that a region inside `room` should hold.
         baud: rate of the line.
     """
     found: list[Region] = []

@@ -1,8 +1,9 @@
-"""What of a board is kept when it is given something else: a table, and the one function that applies it.
+"""The preservation policy: what of a board is kept when it is given something else, and the function that applies it.
 
-`Resident` says what is on the board, `FlashPlan` what shall be there. Every holding of the board has one fate: left
-where no image covers it, kept by splitting the image around it, kept by editing the new partition table, moved, or
-lost (`fates`). What is lost is named, and backed up where the table says so. Nothing is erased for tidiness' sake.
+`BoardContents` says what is on the board, `FlashPlan` what should be there. One thing is decided of every area of the
+board: it is left where no image covers it, kept by splitting the image around it or by editing the new partition
+table, moved, or lost (`area_decisions`). What is lost is named, and backed up where the table says so. Nothing is
+erased for tidiness' sake.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from flashpipe.firmware.spiffs import new_place_up_to_2x
 from flashpipe.firmware.survey import BoardContents
 from flashpipe.flash import Region, merge
 from flashpipe.plan.area_decisions import MINOR, PARTITIONS, STAYS, AreaDecision, KeepPolicy, NewLayout, inside, word_of
-from flashpipe.plan.make import FlashPlan
+from flashpipe.plan.model import FlashPlan
 from flashpipe.values import dataclass
 
 Board = Literal["blank", "factory", "foreign", "same", "moves", "line"]
@@ -70,6 +71,8 @@ TABLE: Final = (
 )
 """The decision table. A foreign firmware's data is nothing that `keep:` has a word for, so nothing is refused there."""
 
+_GOES: Final = frozenset({"lost", "replaced", "moved"})
+"""What becomes of an area whose bytes have to be backed up."""
 _FULL_ERASE: Final = (
     "if it does not start or misbehaves, erase the whole flash first: `flashpipe erase`, then flash again"
 )
@@ -80,8 +83,8 @@ class KeepDecision:
     """What is kept of a board, what is lost, and what has to be done for it."""
 
     row: KeepRow
-    resident: BoardContents
-    fates: tuple[AreaDecision, ...] = ()
+    contents: BoardContents
+    areas: tuple[AreaDecision, ...] = ()
     places: tuple[tuple[int, Region], ...] = ()
     """Partition type and region to put into the new partition table."""
     cleared: tuple[Region, ...] = ()
@@ -95,18 +98,18 @@ class KeepDecision:
     @property
     def lost(self) -> list[AreaDecision]:
         """Losses that somebody might regret."""
-        return [fate for fate in self.fates if fate.how in {"lost", "replaced"} and fate.name not in MINOR]
+        return [area for area in self.areas if area.how in {"lost", "replaced"} and area.name not in MINOR]
 
     @property
     def kept(self) -> list[AreaDecision]:
         """What survives."""
-        return [fate for fate in self.fates if fate.how in {"left", "split", "table", "moved"}]
+        return [area for area in self.areas if area.how in {"left", "split", "table", "moved"}]
 
     @property
     def released(self) -> list[AreaDecision]:
         """What `keep:` of the profile leaves out, if there is something in it."""
-        found = [fate for fate in self.fates if fate.how == "released" and fate.name not in MINOR]
-        return [fate for fate in found if (item := self.resident.holding(fate.name)) and not item.blank]
+        found = [area for area in self.areas if area.how == "released" and area.name not in MINOR]
+        return [area for area in found if (item := self.contents.area(area.name)) and not item.blank]
 
     @property
     def backs_up(self) -> bool:
@@ -114,16 +117,15 @@ class KeepDecision:
         return "back-up" in self.row.actions and bool(self.doomed)
 
 
-def table_text() -> str:
-    """The table as the README shows it."""
-    head = ("on the board", "on a terminal", "in a pipe", "`keep:` of the profile insists: terminal, pipe")
-    body = []
+def table_rows() -> list[tuple[str, ...]]:
+    """The table for people: its head, then a row for each kind of board."""
+    rows: list[tuple[str, ...]] = [("on the board", "on a terminal", "in a pipe", "where `keep:` names it")]
     for board, what in BOARDS.items():
         terminal, pipe = row_of(board, "terminal"), row_of(board, "pipe")
         done = ["; ".join(ACTIONS[action] for action in row.actions) for row in (terminal, pipe)]
         insisted = " / ".join(dict.fromkeys(ACTIONS[row.insisted] for row in (terminal, pipe)))
-        body.append((what, done[0], done[1] if done[1] != done[0] else "the same", insisted))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * 4, *body))
+        rows.append((what, done[0], done[1] if done[1] != done[0] else "the same", insisted))
+    return rows
 
 
 def row_of(board: Board, reader: Reader) -> KeepRow:
@@ -131,77 +133,77 @@ def row_of(board: Board, reader: Reader) -> KeepRow:
     return next(row for row in TABLE if (row.board, row.reader) == (board, reader))
 
 
-def decide(plan: FlashPlan, resident: BoardContents, wish: KeepPolicy, *, asked: bool) -> KeepDecision:
+def decide(plan: FlashPlan, contents: BoardContents, policy: KeepPolicy, *, asked: bool) -> KeepDecision:
     """Apply the table; `asked`: a person can be asked. Pure.
 
     Raises:
         KeepError: the profile insists on something that cannot be kept, and nobody can be asked.
     """
     reader: Reader = "terminal" if asked else "pipe"
-    if resident.kind in {"blank", "factory"}:
-        return KeepDecision(row_of("blank" if resident.kind == "blank" else "factory", reader), resident)
-    if resident.kind == "foreign":
-        decision = KeepDecision(row_of("foreign", reader), resident, doomed=tuple(_everything(plan)))
+    if contents.kind in {"blank", "factory"}:
+        return KeepDecision(row_of("blank" if contents.kind == "blank" else "factory", reader), contents)
+    if contents.kind == "foreign":
+        decision = KeepDecision(row_of("foreign", reader), contents, doomed=tuple(_everything(plan)))
     else:
-        decision = _for_nodemcu(plan, resident, wish, reader)
-    if wish.stated and not wish.words:  # `keep: []`: the profile says that nothing on its boards is worth it
+        decision = _for_nodemcu(plan, contents, policy, reader)
+    if policy.stated and not policy.words:  # `keep: []`: the profile says that nothing on its boards is worth it
         return replace(decision, doomed=())
     if decision.row.insisted == "refuse":
-        refuse(decision, wish)
+        refuse(decision, policy)
     return decision
 
 
-def refuse(decision: KeepDecision, wish: KeepPolicy) -> None:
+def refuse(decision: KeepDecision, policy: KeepPolicy) -> None:
     """Refuse a loss that the profile's own `keep:` forbids.
 
     Raises:
         KeepError: there is one, and `allow=would-lose-data` was not said.
     """
-    losses = insisted_losses(decision, wish)
-    if losses and not wish.allowed:
+    losses = insisted_losses(decision, policy)
+    if losses and not policy.allowed:
         raise KeepError(
-            "; ".join(f"{told_loss(fate)} (keep: {word_of(fate.name)})" for fate in losses),
+            "; ".join(f"{loss_text(area)} (keep: {word_of(area.name)})" for area in losses),
             f"take {'it' if len(losses) == 1 else 'them'} out of `keep:`, or say allow=would-lose-data: "
             f"{'it is' if len(losses) == 1 else 'they are'} backed up then",
         )
 
 
-def told_loss(fate: AreaDecision) -> str:
+def loss_text(area: AreaDecision) -> str:
     """A loss, for the one who is asked or refused."""
-    return f"{fate.what} at {fate.region} would be lost: {fate.why}"
+    return f"{area.what} at {area.region} would be lost: {area.why}"
 
 
-def insisted_losses(decision: KeepDecision, wish: KeepPolicy) -> list[AreaDecision]:
+def insisted_losses(decision: KeepDecision, policy: KeepPolicy) -> list[AreaDecision]:
     """Losses of what the profile itself says to keep."""
-    if not wish.stated:
+    if not policy.stated:
         return []
-    return [fate for fate in decision.fates if fate.how == "lost" and word_of(fate.name) in wish.words]
+    return [area for area in decision.areas if area.how == "lost" and word_of(area.name) in policy.words]
 
 
 def lines(decision: KeepDecision) -> Iterator[str]:
     """The decision, for people."""
     if decision.kept:
         yield "kept: " + "; ".join(
-            f"{fate.what} at {fate.region}"
-            + {"table": " (its place goes into the new partition table)", "moved": f", moved to {fate.to:#08x}"}.get(
-                fate.how, ""
+            f"{area.what} at {area.region}"
+            + {"table": " (its place goes into the new partition table)", "moved": f", moved to {area.to:#08x}"}.get(
+                area.how, ""
             )
-            for fate in decision.kept
+            for area in decision.kept
         )
-    for fate in decision.lost:
-        yield f"lost: {fate.what} at {fate.region}: {fate.why}"
+    for area in decision.lost:
+        yield f"lost: {area.what} at {area.region}: {area.why}"
     if decision.released:
-        named = "; ".join(f"{fate.what} at {fate.region}" for fate in decision.released)
+        named = "; ".join(f"{area.what} at {area.region}" for area in decision.released)
         yield f"neither kept nor backed up, for `keep:` does not name it: {named}"
     if decision.row.board == "foreign":
         saved = "what is overwritten is backed up first" if decision.doomed else "it is overwritten (keep: [])"
-        yield f"the board holds {decision.resident.title}: {saved}"
+        yield f"the board holds {decision.contents.title}: {saved}"
     yield from decision.advice
 
 
-def _about_lfs(fates: Sequence[AreaDecision], resident: BoardContents) -> Iterator[str]:
-    lfs = resident.holding("lfs")
-    if lfs and not lfs.blank and any(fate.name == "lfs" and fate.how in STAYS for fate in fates):
+def _about_lfs(decisions: Sequence[AreaDecision], contents: BoardContents) -> Iterator[str]:
+    lfs = contents.area("lfs")
+    if lfs and not lfs.blank and any(area.name == "lfs" and area.how in STAYS for area in decisions):
         yield "what is in the Lua flash store was built for the old firmware: load it again if the new one ignores it"
 
 
@@ -216,40 +218,38 @@ def placed_areas(plan: FlashPlan, decision: KeepDecision | None = None) -> list[
 # --- NodeMCU on the board ---------------------------------------------------------------------------------------------
 
 
-def _for_nodemcu(plan: FlashPlan, resident: BoardContents, wish: KeepPolicy, reader: Reader) -> KeepDecision:
+def _for_nodemcu(plan: FlashPlan, contents: BoardContents, policy: KeepPolicy, reader: Reader) -> KeepDecision:
     if plan.erase_all:
-        fates = [
-            AreaDecision(item.name, item.region, "lost", "erase: all") for item in resident.holdings if not item.blank
+        decisions = [
+            AreaDecision(item.name, item.region, "lost", "erase: all") for item in contents.areas if not item.blank
         ]
-        board: Board = "line" if _line_changes(plan, resident) else "same"
-        doomed = merge(fate.region for fate in fates)
-        return KeepDecision(row_of(board, reader), resident, tuple(fates), doomed=tuple(doomed))
-    layout = NewLayout(plan, resident, wish)
-    fates = [layout.fate(item) for item in resident.holdings]
-    if _line_changes(plan, resident):
+        board: Board = "line" if _line_changes(plan, contents) else "same"
+        doomed = merge(area.region for area in decisions)
+        return KeepDecision(row_of(board, reader), contents, tuple(decisions), doomed=tuple(doomed))
+    layout = NewLayout(plan, contents, policy)
+    decisions = [layout.decide(item) for item in contents.areas]
+    if _line_changes(plan, contents):
         board = "line"
-    elif resident.layout != plan.firmware.layout or any(fate.how in {"table", "moved", "lost"} for fate in fates):
+    elif contents.layout != plan.firmware.layout or any(area.how in {"table", "moved", "lost"} for area in decisions):
         board = "moves"
     else:
         board = "same"
-    lost = [fate for fate in fates if fate.how == "lost"]
-    cleared = merge(layout.remains()) if any(fate.name == "spiffs" for fate in lost) else []
+    lost = [area for area in decisions if area.how == "lost"]
+    cleared = merge(layout.remains()) if any(area.name == "spiffs" for area in lost) else []
     return KeepDecision(
         row_of(board, reader),
-        resident,
-        tuple(fates),
+        contents,
+        tuple(decisions),
         tuple(sorted(layout.places.items())),
         tuple(cleared),
-        tuple(
-            merge(part for fate in fates if fate.how in {"lost", "replaced", "moved"} for part in layout.doomed(fate))
-        ),
-        tuple(merge(part for fate in fates if fate.how in STAYS for part in inside(plan, fate.region))),
-        (*_advice(plan, resident), *_about_lfs(fates, resident)),
+        tuple(merge(part for area in decisions if area.how in _GOES for part in layout.doomed(area))),
+        tuple(merge(part for area in decisions if area.how in STAYS for part in inside(plan, area.region))),
+        (*_advice(plan, contents), *_about_lfs(decisions, contents)),
     )
 
 
-def _line_changes(plan: FlashPlan, resident: BoardContents) -> bool:
-    new, old = plan.firmware, resident
+def _line_changes(plan: FlashPlan, contents: BoardContents) -> bool:
+    new, old = plan.firmware, contents
     if new.family != "nodemcu":
         return True
     if not old.layout:
@@ -259,11 +259,11 @@ def _line_changes(plan: FlashPlan, resident: BoardContents) -> bool:
     return old.layout[:1] != new.layout[:1]
 
 
-def _advice(plan: FlashPlan, resident: BoardContents) -> Iterator[str]:
-    new, old = plan.firmware, resident
+def _advice(plan: FlashPlan, contents: BoardContents) -> Iterator[str]:
+    new, old = plan.firmware, contents
     if new.family != "nodemcu" or not old.layout:
         return
-    if _line_changes(plan, resident):
+    if _line_changes(plan, contents):
         lines = [text.sdk_line or text.layout or "unknown" for text in (old, new)]
         yield f"the SDK line changes ({' -> '.join(lines)}): {_FULL_ERASE}"
     elif old.layout != new.layout:

@@ -1,123 +1,26 @@
-"""A plan: everything decided, nothing done. Which bytes shall stand where, what is kept, and what it will cost.
-
-A plan is pure data, made from a profile and images before any port is opened; it can be shown, compared and refused.
-"""
+"""From a profile and its images to a plan, with every refusal that needs no board."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from flashpipe.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError, SwappedSplitError
-from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, Area, Volatile, areas, volatile
+from flashpipe.firmware.flash_map import Volatile, areas, volatile
+from flashpipe.firmware.header_size import HeaderSize, header_size
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, check_layout, check_mode, with_settings
-from flashpipe.firmware.overrides import Override, Overrides
+from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.placement import place_lfs, place_spiffs
-from flashpipe.flash import BOOT_SECTOR, SECTOR_SIZE, FlashSettings, Region, decode_size, merge, size_name
-from flashpipe.plan.cost import joined, stream_s
-from flashpipe.values import dataclass
+from flashpipe.flash import SECTOR_SIZE, FlashSettings, decode_size, size_name
+from flashpipe.plan.model import KEPT_AREAS, NO_HEADER, FlashPlan, Segment
 
 AUTO_SIZE: Final = "16MB"
 """What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""
-
-KEPT_AREAS: Final = {
-    "spiffs": frozenset({"spiffs"}),
-    "lfs": frozenset({"lfs"}),
-    "wifi": frozenset({"system_params"}),
-    "rf": frozenset({"rf_cal", "phy_init"}),
-}
-"""Word of a profile's `keep` to the areas of the flash map it means."""
-
-CODE_AREAS: Final = frozenset({"boot", "irom"})
-"""Areas that hold nothing but what a segment puts there."""
-FIRMWARE_OWNS: Final = frozenset({"rf_cal", "phy_init", "system_params", "partition_table"})
-"""Areas of which the firmware rewrites the parts that lie inside segments (`flashmap.volatile`)."""
-
-Action = Literal["write", "skip", "erase", "keep", "volatile", "lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Bytes at a flash address, exactly as they shall stand in flash: header set, padded with FF to whole sectors."""
-
-    address: int
-    data: bytes = field(repr=False)
-    name: str
-    """The image they came from, for people."""
-    size: int
-    """Bytes of the image itself, before the padding."""
-    area: str = ""
-    """`lfs` or `spiffs`: placed by the firmware's layout, and the firmware's own once it has booted."""
-
-    @property
-    def region(self) -> Region:
-        """The sectors the segment owns."""
-        return Region(self.address, self.address + len(self.data))
-
-    @property
-    def md5(self) -> str:
-        """Digest of the padded bytes, hex: what the stub reports for the region."""
-        return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
-
-
-@dataclass(frozen=True)
-class FlashPlan:
-    """Segments to write and what is known about the rest of the flash."""
-
-    profile: str
-    chip: str
-    settings: FlashSettings
-    size_from_board: bool
-    """`flash.size: auto`: the plan is made again with the real size once the board is known."""
-    parts: Mapping[str, Image]
-    """LFS and SPIFFS images by area; their segments may be missing where the board has them already."""
-    images: Mapping[int, Image]
-    """Only where the size comes from the board: then the plan has to be made again."""
-    declared_size: str
-    """Flash size that the image's own header names, for people; empty where it names none."""
-    segments: tuple[Segment, ...]
-    firmware: Firmware
-    volatile: tuple[Volatile, ...]
-    """Parts of segments that the firmware changes once it runs: verified before the first boot, then left alone."""
-    areas: tuple[Area, ...]
-    erase_all: bool = False
-    overridden: tuple[Override, ...] = ()
-    """Refusals that the user overrode (`allow=`)."""
-    wish: str = ""
-    """Fingerprint of the plan that this one was fitted to a board from; empty where it is as it was made."""
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """sha256, hex, of all that decides what the flash shall hold; names and paths do not count.
-
-        What a plan is fitted to a board by does not count either: it is still the same wish.
-        """
-        if self.wish:
-            return self.wish
-        digest = hashlib.sha256(b"flashpipe plan 1")
-        for segment in self.segments:
-            digest.update(f"|{segment.address:#x}:{len(segment.data):#x}:".encode())
-            digest.update(hashlib.sha256(segment.data).digest())
-        for part in self.volatile:
-            digest.update(f"|volatile {part.region}".encode())
-        return digest.hexdigest()
-
-    @property
-    def size(self) -> int:
-        """Bytes of all segments."""
-        return sum(len(segment.data) for segment in self.segments)
-
-    def volatile_regions(self) -> list[Region]:
-        """The volatile parts that lie inside segments."""
-        return [part.region for part in self.volatile]
 
 
 def make_plan(
@@ -150,15 +53,20 @@ def make_plan(
         _check_names(images)
     check_layout(images, flash_size=settings.capacity, chip=chip, allow=allow)
     segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
-    firmware = identify_firmware({segment.address: segment.data for segment in segments})
+    contents = {segment.address: segment.data for segment in segments}
+    firmware = identify_firmware(contents)
+    header = _header(firmware, contents, settings, allow)
+    if header.name != settings.size:
+        sized = replace(settings, size=header.name)
+        segments = tuple(_segment(address, image, sized) for address, image in sorted(images.items()))
     # Where the size is still unknown, so is the place: it is looked for when the board has been asked.
-    placed = () if from_board else tuple(_placed(parts or {}, firmware, settings.capacity, allow))
+    placed = () if from_board else tuple(_placed(parts or {}, firmware, header.capacity, allow))
     segments = tuple(sorted((*segments, *placed), key=lambda segment: segment.address))
     _check_regions(segments, settings)
     owned = [segment.region for segment in segments]
     moving = tuple(
         replace(part, region=common)
-        for part in volatile(firmware, settings.capacity)
+        for part in volatile(firmware, header.capacity)
         for region in owned
         if (common := part.region.common(region)).size > 0
     )
@@ -173,14 +81,22 @@ def make_plan(
         segments=segments,
         firmware=firmware,
         volatile=(*moving, *(Volatile(part.region, _OWNED) for part in placed)),
-        areas=areas(firmware, settings.capacity),
+        areas=areas(firmware, header.capacity),
+        header=header if 0 in images else NO_HEADER,
         erase_all=erase_all,
         overridden=tuple(allow.used),
     )
 
 
+def _header(firmware: Firmware, contents: Mapping[int, bytes], settings: FlashSettings, allow: Overrides) -> HeaderSize:
+    """The size for the header; that of the flash where the user overrides a refusal of it."""
+    with allow.over():
+        return header_size(firmware, contents, settings.size)
+    return HeaderSize(settings.size)
+
+
 def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
-    """Refuse a plan whose own bytes stand where its firmware has what shall be kept.
+    """Refuse a plan whose own bytes stand where its firmware has what should be kept.
 
     FF there, the gap of an aggregated file, is nothing to write: the image is split around it.
 
@@ -191,7 +107,7 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
         for area in plan.areas:
             for segment in plan.segments:
                 part = segment.region.common(area.region)
-                if segment.area:  # the profile names what shall be there
+                if segment.area:  # the profile names what should be there
                     continue
                 if area.name not in KEPT_AREAS[word] or part.size <= 0:
                     continue
@@ -225,30 +141,6 @@ def with_real_size(plan: FlashPlan, real_size: int, allow: Overrides | None = No
     )
     overridden = tuple(dict.fromkeys((*plan.overridden, *made.overridden)))
     return replace(made, overridden=overridden)
-
-
-def fitted(plan: FlashPlan, parts: Iterable[tuple[int, bytes, str]]) -> FlashPlan:
-    """The plan with some bytes replaced or added: address, whole sectors, and what they are, for people.
-
-    It remains the same wish: its fingerprint does not change.
-    """
-    segments = list(plan.segments)
-    for address, data, name in parts:
-        region = Region(address, address + len(data))
-        segments = [_patched(segment, address, data) for segment in segments]
-        for hole in region.without([segment.region for segment in segments]):
-            piece = data[hole.start - address : hole.end - address]
-            segments.append(Segment(hole.start, piece, name, len(piece)))
-    return replace(plan, segments=tuple(sorted(segments, key=lambda item: item.address)), wish=plan.fingerprint)
-
-
-def _patched(segment: Segment, address: int, data: bytes) -> Segment:
-    part = segment.region.common(Region(address, address + len(data)))
-    if part.size <= 0:
-        return segment
-    at = part.start - segment.address
-    new = segment.data[:at] + data[part.start - address : part.end - address] + segment.data[at + part.size :]
-    return replace(segment, data=new)
 
 
 def _declared_size(image: Image | None) -> str:
@@ -290,12 +182,6 @@ def _placed(parts: Mapping[str, Image], firmware: Firmware, flash_size: int, all
         yield Segment(address, data, image.name, len(image.data), area)
 
 
-def without_placed(plan: FlashPlan, areas: Collection[str]) -> FlashPlan:
-    """The plan without LFS or SPIFFS images that the board was given before; it remains the same wish."""
-    kept = tuple(segment for segment in plan.segments if segment.area not in areas or not segment.area)
-    return replace(plan, segments=kept, wish=plan.fingerprint) if len(kept) < len(plan.segments) else plan
-
-
 def _check_regions(segments: Sequence[Segment], settings: FlashSettings) -> None:
     # Disjoint images may still share a sector: erasing for one would wipe the other.
     for left, right in pairwise(segments):
@@ -311,97 +197,3 @@ def _check_regions(segments: Sequence[Segment], settings: FlashSettings) -> None
                 f" past the {settings.size} of profile flash",
                 "choose a smaller image, or the profile of the board's real size",
             )
-
-
-# --- what it will cost, and the table ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """One line of the plan's table."""
-
-    region: Region
-    action: Action
-    what: str
-    wire_bytes: int = 0
-    seconds: float = 0.0
-
-
-def estimate(data: bytes, baud: int, address: int = 0) -> tuple[int, float]:
-    """Bytes on the wire and seconds to write `data` to dirty sectors at `address`, as `cost` has it."""
-    wire = min(len(zlib.compress(data, 6)), len(data))
-    return wire, stream_s(Region(address, address + len(data)), wire, baud)
-
-
-def rows(
-    plan: FlashPlan, baud: int, differing: Sequence[Region] | None = None, *, settled: bool = False
-) -> list[PlanRow]:
-    """The table of the whole flash, in address order, without gaps or overlaps.
-
-    Args:
-        plan: what shall be done.
-        baud: rate of the write phase.
-        differing: sectors that differ on the board, None where no board was asked: then everything is written.
-        settled: the board's journal says that the volatile parts were verified before and belong to the firmware.
-    """
-    dirty = _to_write(plan, differing, baud, settled=settled)
-    unstable = plan.volatile_regions() if settled else []
-    table: list[PlanRow] = []
-    for segment in plan.segments:
-        written = _clip(dirty, segment.region)
-        for region in written:
-            wire, seconds = estimate(_cut(segment, region), baud, region.start)
-            table.append(PlanRow(region, "write", segment.name, wire, seconds))
-        moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(written)]
-        table += [PlanRow(region, "volatile", _owner(plan, region)) for region in moving]
-        table += [PlanRow(region, "skip", segment.name) for region in segment.region.without(written + moving)]
-    table += _rest(plan, "erase" if plan.erase_all and dirty else "keep")
-    return sorted(table, key=lambda row: row.region)
-
-
-def _to_write(plan: FlashPlan, differing: Sequence[Region] | None, baud: int, *, settled: bool) -> list[Region]:
-    """The sectors a run writes: what differs, in `streams`, and the boot sector as its guard (`board.writer.write`)."""
-    everything = [segment.region for segment in plan.segments]
-    if differing is None or (differing and plan.erase_all):
-        return everything
-    guard = [BOOT_SECTOR] if any(segment.address == 0 for segment in plan.segments) else []
-    return merge(
-        [*streams(plan, differing, plan.volatile_regions() if settled else [], baud), *guard] if differing else []
-    )
-
-
-def streams(plan: FlashPlan, dirty: Sequence[Region], left: Sequence[Region], baud: int) -> list[Region]:
-    """The dirty sectors as they are sent: some with clean ones between them, none with what is `left` alone."""
-    left = [region.sectors() for region in left]
-    room = [part for segment in plan.segments for part in segment.region.without([BOOT_SECTOR, *left])]
-
-    def content(region: Region) -> bytes:
-        return next(_cut(segment, region) for segment in plan.segments if segment.region.contains(region))
-
-    return joined([part for region in dirty for part in region.sectors().without([BOOT_SECTOR])], room, content, baud)
-
-
-def _cut(segment: Segment, region: Region) -> bytes:
-    return segment.data[region.start - segment.address : region.end - segment.address]
-
-
-def _owner(plan: FlashPlan, region: Region) -> str:
-    if HEADER_SIZE_BYTE.contains(region):
-        return "flash size in the image header"
-    return next((area.what for area in plan.areas if area.name in FIRMWARE_OWNS and area.region.contains(region)), "")
-
-
-def _rest(plan: FlashPlan, action: Action) -> list[PlanRow]:
-    """What lies outside the segments; where nothing is known to be of use, `not part of the plan`."""
-    table: list[PlanRow] = []
-    taken = [segment.region for segment in plan.segments]
-    for area in plan.areas:
-        if area.name not in CODE_AREAS:  # the end of a segment is the end of its code
-            table += [PlanRow(part, action, area.what) for part in area.region.without(merge(taken))]
-            taken.append(area.region)
-    whole = Region(0, plan.settings.capacity)
-    return table + [PlanRow(part, action, "not part of the plan") for part in whole.without(merge(taken))]
-
-
-def _clip(regions: Sequence[Region], within: Region) -> list[Region]:
-    return [part for region in regions if (part := region.common(within)).size > 0]

@@ -1,47 +1,21 @@
-"""The key `init_data` of a profile: what shall be done about the SDK's init data (facts: image-flashmap §5.5)."""
+"""The key `init_data` of a profile: what should be done about the SDK's init data (facts: image-flashmap §5.5)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from flashpipe.errors import BadValueError
 from flashpipe.firmware.init_data import ADC_BYTE, CRYSTAL_BYTE, CRYSTALS, LENGTH
-from flashpipe.profile.yaml_reader import Report, YamlEntry
+from flashpipe.profile.model import INIT_WORDS, InitProfile
+from flashpipe.profile.yaml_reader import Report, Value, YamlEntry
 from flashpipe.units import parse_address
-from flashpipe.values import dataclass
 
-if TYPE_CHECKING:
-    from flashpipe.profile.keys import Value
-
-WORDS: Final = ("auto", "keep", "v05")
-"""What `init_data` can say beside the name of a file."""
 _LARGEST_BYTE: Final = 0xFF
 _MAX_NUMBER: Final = 20
 """Characters of the longest number worth reading."""
-
-
-@dataclass(frozen=True, slots=True)
-class InitProfile:
-    """What shall be done about the SDK's init data."""
-
-    source: str = "auto"
-    """auto, keep, v05, or the text of a source of 128 bytes."""
-    base: Path = Path()
-    """Folder that a relative path in it starts from."""
-    settings: tuple[tuple[int, int], ...] = ()
-    """Index and value of bytes that are set whatever the source."""
-
-    @property
-    def is_file(self) -> bool:
-        """Whether `source` names a file."""
-        return self.source not in WORDS
-
-
-USUAL: Final = InitProfile()
-"""What is done where a profile says nothing."""
 
 
 def crystal(entry: YamlEntry, key: str, report: Report) -> int | None:
@@ -105,4 +79,4 @@ def init_profile(values: Mapping[str, Value]) -> InitProfile:
 
 def _word(source: Value) -> str:
     text = cast("str", source.value)
-    return text.casefold() if text.casefold() in WORDS else text
+    return text.casefold() if text.casefold() in INIT_WORDS else text

@@ -1,6 +1,6 @@
 """The keys of a profile: what each takes, what it is checked for, and what a wrong one was probably meant to be.
 
-A file becomes a flat table, dotted key to checked value (design §6). What the keys mean together is in `profile.py`.
+A file becomes a flat table, dotted key to checked value (design §6). What the keys mean together is in `load`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Final
 
+from flashpipe import reset_mode
 from flashpipe.errors import BadValueError
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
 from flashpipe.profile import lua as profile_lua
 from flashpipe.profile.init_data import byte_table, crystal
-from flashpipe.profile.yaml_reader import Report, YamlEntry, closest
+from flashpipe.profile.yaml_reader import Report, Value, YamlEntry, closest
 from flashpipe.units import parse_address, parse_bool, parse_duration, parse_size
-from flashpipe.values import dataclass
 
 CHIPS: Final = ("esp8266", "esp8285")
 KEEP: Final = ("spiffs", "lfs", "wifi", "rf")
@@ -30,7 +30,6 @@ mistakes are caught here and the bridge has the last word)."""
 _MAX_NUMBER: Final = 20
 """Characters of the longest number worth reading; Python refuses to convert thousands of digits."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f]")
-_RESET_WORDS: Final = ("auto", "manual", "none")
 _RESET_STEPS: Final = re.compile(r"(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?)(?:\|(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?))*")
 _BOOT_OFF: Final = ("off", "false", "no", "0")
 _BOOT_ON: Final = ("on", "true", "yes", "1")
@@ -41,16 +40,6 @@ _GROUP_BIT: Final = 0x01
 
 Check = Callable[[YamlEntry, str, Report], object]
 """Entry, its dotted key, the report: the value as the program uses it, or None after reporting a mistake."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A checked value and the entry it was read from."""
-
-    value: object
-    entry: YamlEntry
-    base: Path
-    """Folder that relative paths in the value start from."""
 
 
 def read_keys(top: YamlEntry, base: Path, report: Report) -> dict[str, Value]:
@@ -170,11 +159,11 @@ def _baud(entry: YamlEntry, key: str, report: Report) -> int | None:
 
 def _reset(entry: YamlEntry, key: str, report: Report) -> str | None:
     if entry.kind == "text":
-        if entry.text.casefold() in _RESET_WORDS:
+        if entry.text.casefold() in reset_mode.WORDS:
             return entry.text.casefold()
         if _RESET_STEPS.fullmatch(entry.text):
             return entry.text
-    report.wrong(entry, key, WANT[key], closest(entry.text, _RESET_WORDS))
+    report.wrong(entry, key, WANT[key], closest(entry.text, reset_mode.WORDS))
     return None
 
 
@@ -209,7 +198,7 @@ def _boot(entry: YamlEntry, key: str, report: Report) -> str | None:
 
 
 def _expect(entry: YamlEntry, key: str, report: Report) -> str | None:
-    if entry.text.casefold() in (*_BOOT_OFF, *_BOOT_ON):  # meant for `boot:`, and waited for in vain
+    if entry.text.casefold() in (*_BOOT_OFF, *_BOOT_ON):  # meant for `boot:`, and waited for without success
         report.wrong(entry, key, f"{WANT[key]}; `boot: off` skips the check")
         return None
     text = _text(entry, key, report)

@@ -1,7 +1,7 @@
-"""Profiles: YAML to a frozen `Profile` that says what a board is and what it shall hold (design §6).
+"""From the name of a profile to a `Profile`: its file, what it extends, and values from the command line on top.
 
 A profile may extend another. The keys of the nearer file win one by one, except that `firmware`, `serial.port` and
-`init_data` are replaced as a whole: half of one firmware and half of another is nobody's wish. Each file is checked by
+`init_data` are replaced as a whole: half of one firmware and half of another is of no use. Each file is checked by
 itself first, so a mistake is named even where a nearer file covers it, and every mistake is reported at once.
 """
 
@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
 from flashpipe.errors import PipelineError, UnknownProfileError
-from flashpipe.profile.init_data import USUAL, InitProfile, check_init, init_profile
-from flashpipe.profile.keys import KEEP, WANT, Value, check_key, read_keys
-from flashpipe.profile.lua import NO_DEMANDS, AcceptanceProfile, check_together
+from flashpipe.profile.init_data import check_init, init_profile
+from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
+from flashpipe.profile.lua import check_together
+from flashpipe.profile.model import AcceptanceProfile, BootProfile, ImageSource, PortMatch, Profile, SerialProfile
 from flashpipe.profile.search import (
     find_profile,
     is_path,
@@ -27,130 +28,13 @@ from flashpipe.profile.search import (
     search_folders,
     shipped_folder,
 )
-from flashpipe.profile.yaml_reader import Report, YamlEntry, closest, read_yaml, typed_entry
+from flashpipe.profile.yaml_reader import Report, Value, YamlEntry, closest, read_yaml, typed_entry
 from flashpipe.sources.build import Build
 from flashpipe.values import dataclass
-
-__all__ = [
-    "BootProfile",
-    "ImageSource",
-    "PortMatch",
-    "Profile",
-    "ProfileEntry",
-    "SerialProfile",
-    "available_profiles",
-    "find_profile",
-    "load_profile",
-    "profile_names",
-    "serial_from",
-    "shipped_folder",
-]
 
 NO_OVERRIDES: Final[Mapping[str, str]] = MappingProxyType({})
 _WHOLE: Final = ("firmware.", "serial.port", "init_data.")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class PortMatch:
-    """What the adapter must be; an empty field fits any."""
-
-    usb: str = ""
-    """VID:PID, four lower-case hex digits each."""
-    serial: str = ""
-    location: str = ""
-
-    def __str__(self) -> str:
-        pairs = (("usb", self.usb), ("serial", self.serial), ("location", self.location))
-        return " ".join(f"{name}={value}" for name, value in pairs if value)
-
-
-@dataclass(frozen=True, slots=True)
-class SerialProfile:
-    """How the board is reached."""
-
-    port: str | PortMatch = "auto"
-    """`auto`, a path, a pyserial URL, or a match."""
-    baud: int = 460_800
-    reset: str = "auto"
-    """auto, manual, none, or esptool's custom sequence text."""
-
-
-@dataclass(frozen=True, slots=True)
-class BootProfile:
-    """How the boot is judged."""
-
-    check: bool = True
-    """False: the verdict is `not-checked`, and that is no failure."""
-    expect: str = "auto"
-    """auto, nodemcu, any, or the text to wait for."""
-    timeout_s: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSource:
-    """Where one image comes from."""
-
-    address: int
-    """Flash address of its first byte."""
-    text: str
-    """Path, pattern, URL, `github:` or `package:` source, as written."""
-    base: Path
-    """Folder that a relative path starts from: that of the file which states it, also if inherited."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a board is and what it shall hold."""
-
-    name: str
-    path: Path
-    about: str
-    chip: str
-    """esp8266 or esp8285."""
-    flash_size: str
-    """Key of `flash.SIZE_CODES`, or `auto`: the size of the chip found goes into the header."""
-    flash_mode: str
-    flash_frequency: str
-    gpio9_10: str
-    """flash, or free: then the q* modes are not to be had."""
-    serial: SerialProfile
-    sources: tuple[ImageSource, ...]
-    """Sorted by address; empty where the profile describes hardware only, or a build makes them."""
-    lock: bool
-    """Local files and build outputs are pinned too; what lies elsewhere always is."""
-    erase: str
-    """as-needed or all."""
-    keep: tuple[str, ...]
-    """Areas to preserve, of spiffs, lfs, wifi, rf."""
-    keep_stated: bool
-    """True: the profile insists on `keep`. False: it is the default, kept where the layout allows."""
-    verify: str
-    """md5 or read-back."""
-    boot: BootProfile
-    mode_retry: bool
-    """A boot that fails as a wrong flash mode does is tried in dio and dout, header only."""
-    rollback: bool
-    """What the board holds is kept, and put back if what was written does not boot."""
-    boards: tuple[str, ...]
-    """MACs, lower case with colons; any other board is refused. Empty: any board."""
-    lineage: tuple[Path, ...]
-    """The file and all it extends, nearest first."""
-    build: Build | None = None
-    """What makes the images, in place of `sources`."""
-    acceptance: AcceptanceProfile = NO_DEMANDS
-    files: tuple[tuple[str, Path], ...] = ()
-    """Lua files: name on the board and file here, sorted by name."""
-    elf: Path | None = None
-    """What the linker made the firmware from: names the places of crashes."""
-    parts: tuple[tuple[str, str, Path], ...] = ()
-    """LFS and SPIFFS images: area, source text, folder that a relative path starts from."""
-    init_data: InitProfile = USUAL
-
-    @property
-    def is_virtual(self) -> bool:
-        """Whether it is about a board of the simulator, not about hardware."""
-        return isinstance(self.serial.port, str) and self.serial.port.startswith("sim://")
 
 
 @dataclass(frozen=True)
@@ -193,6 +77,12 @@ def available_profiles(project: Path) -> list[ProfileEntry]:
     """Every profile that can be named: the project's first, then the shipped ones, each name once."""
     shipped = shipped_folder()
     return [ProfileEntry(path.stem, path, path.parent == shipped, project) for path in profile_files(project)]
+
+
+def usable_profiles(project: Path) -> list[Profile]:
+    """Those without mistakes; `profiles` shows what is wrong with the others."""
+    profiles = (entry.profile for entry in available_profiles(project))
+    return [profile for profile in profiles if isinstance(profile, Profile)]
 
 
 def load_profile(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BadValueError
 from flashpipe.profile.yaml_reader import Report, YamlEntry
 from flashpipe.units import parse_bool, parse_duration, parse_size
-from flashpipe.values import dataclass
-from flashpipe.versions import Demand, parse_demand
+from flashpipe.versions import parse_demand
 
 Check = Callable[[YamlEntry, str, Report], object]
 
@@ -23,27 +21,6 @@ OWN_NAMES: Final = "fp~"
 """How the names of files begin that are still being sent."""
 _MODULE: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _NAME: Final = re.compile(r"[!-~]+")
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptanceProfile:
-    """What the running firmware must be; None or empty: no matter."""
-
-    version: Demand | None = None
-    modules: tuple[str, ...] = ()
-    floats: bool | None = None
-    lfs: int | None = None
-    """Bytes, at least."""
-    flash_size: int | None = None
-    """Bytes."""
-    run: Path | None = None
-    """A Lua file to be run."""
-    prints: str = ""
-    """Text that it must print, or a regular expression between slashes."""
-    timeout_s: float = 10.0
-
-
-NO_DEMANDS: Final = AcceptanceProfile()
 
 
 def _checked(read: Callable[[str], object]) -> Check:

@@ -6,6 +6,7 @@ from a converted value: `off` and `0x10000` stay words, and a MAC of digits neve
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
@@ -74,6 +75,16 @@ def _entry(node: Any, file: str, line: int) -> YamlEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """A checked value and the entry it was read from."""
+
+    value: object
+    entry: YamlEntry
+    base: Path
+    """Folder that relative paths in the value start from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One line of the report."""
 
@@ -128,8 +139,6 @@ class Report:
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
     """The choice that `word` was probably meant to be, whatever its case; None if none is near."""
-    import difflib  # noqa: PLC0415  only a mistake needs it
-
     folded = {choice.casefold(): choice for choice in choices}
     near = difflib.get_close_matches(word.casefold(), folded, n=1)
     return folded[near[0]] if near else None
@@ -174,7 +183,7 @@ def _read_text(path: Path, shown: str, report: Report) -> str | None:
 
 def _compose(text: str, shown: str, report: Report) -> Any:
     from ruamel.yaml import YAML  # noqa: PLC0415  50 ms that `doit list` does not need
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  comes with it
 
     try:
         node = YAML(typ="safe", pure=True).compose(text)

@@ -1,1 +1,1 @@
-"""records."""
+"""What is kept between runs: receipts, the journal, backups, the folder of a project."""

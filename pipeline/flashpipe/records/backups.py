@@ -418,7 +418,7 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
     try:
         return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
     except OSError as error:
-        raise RecordError(f"{folder}: cannot be read: {error.strerror}", "mend the rights of that folder") from error
+        raise RecordError(f"{folder}: cannot be read: {error.strerror}", "fix its permissions") from error
 
 
 def _read(path: Path) -> bytes:
@@ -427,4 +427,4 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}", "mend the rights of that file") from error
+        raise RecordError(f"{path}: cannot be read: {error.strerror}", "fix the permissions of that file") from error

@@ -20,7 +20,7 @@ GOOD: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredReceipt:
     """A receipt that lies in a folder."""
 
     path: Path
@@ -66,26 +66,26 @@ class HistoryRow:
     """Name of the receipt that says so."""
 
 
-def read_receipts(folder: Path) -> tuple[list[Kept], list[Path]]:
+def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[Path]]:
     """The receipts of a folder, the oldest first, and the files that are none that can be read.
 
     Raises:
         RecordError: the folder cannot be read.
     """
-    good, bad = list[Kept](), list[Path]()
+    good, bad = list[StoredReceipt](), list[Path]()
     try:
         paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
         texts = [(path, path.read_bytes()) for path in paths]
     except OSError as error:
         raise RecordError(
-            f"{error.filename or folder}: cannot be read: {error.strerror}", "mend the rights of that folder"
+            f"{error.filename or folder}: cannot be read: {error.strerror}", "fix the permissions of that folder"
         ) from error
     for path, text in texts:
         record = _parsed(text)
         if record is None:
             bad.append(path)
         else:
-            good.append(Kept(path, record))
+            good.append(StoredReceipt(path, record))
     return good, bad
 
 
@@ -97,13 +97,13 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and record.get("format") in FORMATS else None
 
 
-def vouched(receipts: Iterable[Kept], mac: str) -> tuple[list[HistoryRow], list[Kept]]:
+def vouched(receipts: Iterable[StoredReceipt], mac: str) -> tuple[list[HistoryRow], list[StoredReceipt]]:
     """What the receipts of a board say it holds, and those later ones after which that is not certain any more.
 
     A flash, an erase and the restore of a whole flash say it anew; a restore of some regions, and an audit, which has
     seen what the firmware changed, replace what was said of those regions.
     """
-    rows, doubtful = list[HistoryRow](), list[Kept]()
+    rows, doubtful = list[HistoryRow](), list[StoredReceipt]()
     for kept in receipts:
         if kept.mac != mac:
             continue
@@ -121,7 +121,7 @@ def _replaced(row: HistoryRow, said: Iterable[HistoryRow]) -> bool:
     return any(row.region.overlaps(other.region) for other in said)
 
 
-def _rows(kept: Kept) -> list[HistoryRow]:
+def _rows(kept: StoredReceipt) -> list[HistoryRow]:
     try:
         return [
             HistoryRow(

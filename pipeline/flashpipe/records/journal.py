@@ -95,7 +95,7 @@ def read(mac: str) -> JournalEntry:
     except FileNotFoundError:
         return JournalEntry(mac)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}", "mend the rights of that folder") from error
+        raise RecordError(f"{path}: cannot be read: {error.strerror}", "fix the permissions of that folder") from error
     except UnicodeDecodeError:
         return _aside(path, mac)
     try:

@@ -17,7 +17,7 @@ from typing import Final
 from flashpipe.errors import BackupError, RecordError
 from flashpipe.records import journal
 from flashpipe.records.backups import BLANK, Manifest, Store, stores
-from flashpipe.records.history import Kept, read_receipts, vouched
+from flashpipe.records.history import StoredReceipt, read_receipts, vouched
 from flashpipe.values import dataclass
 
 DAY_S: Final = 86_400.0
@@ -60,7 +60,7 @@ def old_receipts(folder: Path, rule: PruneRule, now: float) -> list[Removal]:
         RecordError: the folder cannot be read.
     """
     receipts, _ = read_receipts(folder)
-    by_board: dict[str, list[Kept]] = {}
+    by_board: dict[str, list[StoredReceipt]] = {}
     for kept in receipts:
         by_board.setdefault(kept.mac, []).append(kept)
     found = []
@@ -161,4 +161,4 @@ def _unlink(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be removed: {error.strerror}", "mend the rights of its folder") from error
+        raise RecordError(f"{path}: cannot be removed: {error.strerror}", "fix its permissions") from error

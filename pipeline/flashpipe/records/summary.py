@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from flashpipe.records.history import Kept
+from flashpipe.records.history import StoredReceipt
 from flashpipe.values import dataclass
 
 CHANGING: Final = frozenset({"flash", "restore", "erase", "files"})
@@ -57,10 +57,10 @@ class Summary:
     """Files that are no receipts."""
 
 
-def summarise(receipts: Sequence[Kept], since: str, unreadable: Iterable[str] = ()) -> Summary:
+def summarise(receipts: Sequence[StoredReceipt], since: str, unreadable: Iterable[str] = ()) -> Summary:
     """The receipts whose time is not before `since` (ISO 8601, UTC, or the beginning of one; all if empty)."""
     chosen = [kept for kept in receipts if kept.text("time") >= since]
-    boards: dict[str, list[Kept]] = {}
+    boards: dict[str, list[StoredReceipt]] = {}
     for kept in chosen:
         boards.setdefault(kept.mac, []).append(kept)
     times = sorted(kept.text("time") for kept in chosen)
@@ -74,7 +74,7 @@ def summarise(receipts: Sequence[Kept], since: str, unreadable: Iterable[str] = 
     )
 
 
-def _line(mac: str, own: Sequence[Kept]) -> BoardLine:
+def _line(mac: str, own: Sequence[StoredReceipt]) -> BoardLine:
     changing = [kept for kept in own if kept.text("command") in CHANGING]
     last = changing[-1] if changing else own[-1]
     audits = [kept for kept in own[own.index(last) :] if kept.text("command") == "audit"]

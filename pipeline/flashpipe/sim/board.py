@@ -19,7 +19,7 @@ from flashpipe.sim.chip.timing import Costs
 from flashpipe.sim.chip.wire import Uart
 from flashpipe.sim.kinds import ALL_MODES
 from flashpipe.sim.loader.main_loop import LoaderMachine, LoaderOutcome, SerialLoader
-from flashpipe.sim.loader.rom import RomLoader
+from flashpipe.sim.loader.rom import RomLoader, know_flash
 from flashpipe.sim.loader.stub import recognise
 from flashpipe.sim.loader.stub1 import Stub1
 from flashpipe.sim.loader.stub2 import Stub2
@@ -111,6 +111,7 @@ class VirtualBoard:
         self._in_reset = False
         self._release_at: float | None = None
         self._event_at = now
+        know_flash(self.machine)
         self._start_as(spec.start, now)
 
     # --- state -------------------------------------------------------------------------------------------------------
@@ -154,6 +155,7 @@ class VirtualBoard:
         """Start with the straps as they were latched."""
         self.resets += 1
         self.registers.reset()
+        know_flash(self.machine)
         self.nor.powered_down = False
         self.uart.inbound.clear()
         begins = now + self.spec.costs.reset_us * 1e-6

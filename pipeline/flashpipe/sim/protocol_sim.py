@@ -99,6 +99,11 @@ class Serial(Unwired, SerialBase):
         """`VID:PID` of the bridge that the board is said to have."""
         return self._setup.usb if self._setup else ""
 
+    @property
+    def forgets(self) -> bool:
+        """Whether the board is gone, contents and all, when this process ends."""
+        return self._setup is not None and not self._setup.spec.flash
+
     def _refuse(self, setup: Setup) -> None:
         """The errors of an operating system whose port cannot be opened, in the words of Linux."""
         assert self._port is not None

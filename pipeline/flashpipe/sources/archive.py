@@ -6,9 +6,15 @@ leads out of the archive is nobody's firmware and is not looked at; nor is one t
 
 from __future__ import annotations
 
+import bz2
 import fnmatch
+import gzip
 import io
+import lzma
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -58,7 +64,6 @@ def unpack_gzip(data: bytes, text: str) -> bytes:
     """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    import gzip  # noqa: PLC0415  these libraries cost more time than a cached image; most sources need none of them
 
     with _damage_told(text), gzip.open(io.BytesIO(data)) as stream:
         return _read(cast("IO[bytes]", stream), text, MAX_MEMBER)
@@ -76,7 +81,6 @@ def read_member(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
 
 def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
-    import zipfile  # noqa: PLC0415
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()[: MAX_MEMBERS + 1]
@@ -93,7 +97,6 @@ def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
 
 def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
-    import tarfile  # noqa: PLC0415
 
     with tarfile.open(fileobj=io.BytesIO(_unpack(data, text)), mode="r:") as archive:
         infos = []
@@ -122,10 +125,6 @@ def _unpack(data: bytes, text: str) -> bytes:
 
 def _unpacking(stream: io.BytesIO) -> IO[bytes]:
     """The stream without its packing."""
-    import bz2  # noqa: PLC0415
-    import gzip  # noqa: PLC0415
-    import lzma  # noqa: PLC0415
-
     first = stream.getvalue()[:1]
     if first == b"\x1f":
         return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
@@ -169,11 +168,6 @@ def _read(stream: IO[bytes], what: str, limit: int) -> bytes:
 @contextmanager
 def _damage_told(text: str) -> Iterator[None]:
     """Whatever the libraries raise for damaged archives becomes ours."""
-    import lzma  # noqa: PLC0415
-    import tarfile  # noqa: PLC0415
-    import zipfile  # noqa: PLC0415
-    import zlib  # noqa: PLC0415
-
     try:
         yield
     except (

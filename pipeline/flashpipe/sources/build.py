@@ -352,7 +352,7 @@ def _forget(stamp: Path) -> None:
         if stamp.parent.is_dir():
             sync_folder(stamp.parent)
     except OSError as error:
-        raise RecordError(f"{stamp}: cannot be removed: {error.strerror}", "mend the rights of the folder") from error
+        raise RecordError(f"{stamp}: cannot be removed: {error.strerror}", "fix its permissions") from error
 
 
 def _note(build: Build, stamp: Path, finished: Finished) -> None:

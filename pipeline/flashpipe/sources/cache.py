@@ -131,7 +131,7 @@ class Cache:
             part.replace(path)
             sync_folder(path.parent)
         except OSError as error:
-            raise RecordError(f"{path}: cannot be written: {error.strerror or error}", "mend its rights") from error
+            raise RecordError(f"{path}: cannot be written: {error.strerror or error}", "fix its permissions") from error
 
     def note(self, record: CacheRecord) -> CacheRecord:
         """Remember what a source gave, now.

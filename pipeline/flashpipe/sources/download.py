@@ -1,22 +1,22 @@
 """One file from a web server, whatever the server does wrong.
 
-A download grows in a `.part` file and survives its process. It is continued only where the server vouches, by a
-validator and If-Range, that the file is the same; and because servers are wrong about that too, the last bytes at hand
-are asked for again and must be equal (RFC 9110 §13.1.5, §14).
+A download grows in a `.part` file (`partial_download`). This module imports requests,
+140 ms: load it where a download is due.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import field
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3  # reading as bytes come means reading below requests, which wraps nothing there
 
 from flashpipe.errors import (
     FetchCertificateError,
@@ -26,20 +26,20 @@ from flashpipe.errors import (
     FetchRedirectError,
     FetchSizeError,
     FetchStatusError,
-    RecordError,
 )
 from flashpipe.firmware.content_type import printable
+from flashpipe.sources.partial_download import (
+    Answer,
+    Limits,
+    Order,
+    PartialDownload,
+    number,
+    plain_url,
+    record_step,
+    unwritable,
+)
 from flashpipe.units import format_size
-from flashpipe.values import dataclass
 
-if TYPE_CHECKING:
-    import requests
-
-Progress = Callable[[int, int], None]
-"""Told the bytes at hand and those expected in all, 0 where the server does not say."""
-
-OVERLAP: Final = 0x1000
-"""Bytes that a continued download asks for again, to see that they are the same file's."""
 _CHUNK: Final = 0x10000
 _MANY: Final = 20
 """Attempts in all; a connection that breaks after some progress does not count against `Limits.attempts`."""
@@ -51,128 +51,12 @@ _DENIED: Final = frozenset({401, 403, 407})
 _GONE: Final = frozenset({404, 410})
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How patient a download is. Seconds and bytes."""
-
-    connect_s: float = 10.0
-    read_s: float = 30.0
-    """Longest silence in the middle of an answer."""
-    attempts: int = 5
-    backoff_s: float = 0.5
-    """Pause after the first failure; each further one doubles it."""
-    pause_s: float = 30.0
-    """Longest pause, also where the server asks for a longer one: then the download fails and says so."""
-    redirects: int = 10
-    size: int = 0x2000000
-    """32 MB: twice the largest flash, for archives hold pairs."""
-    drip_s: float = 30.0
-    drip_bytes: int = 0x1000
-    """A server that sends less than `drip_bytes` in `drip_s` has stalled."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a finished download is."""
-
-    url: str
-    """The address that gave it in the end; without credentials and query."""
-    etag: str = ""
-    modified: str = ""
-    unchanged: bool = False
-    """The server says that the content known by its validators is still the one: nothing was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to download, where to, and how patiently."""
-
-    url: str
-    part: PartialDownload
-    limits: Limits
-    insecure: bool = False
-    """Admit http://, for bytes whose digest is known; from https:// no redirect leads there even so."""
-    conditions: Mapping[str, str] = field(default_factory=dict)
-    """Headers such as If-None-Match about a content already at hand."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Others; Authorization goes to the first host only."""
-    progress: Progress | None = None
-
-
 class _TryAgainError(Exception):
     """Something that another attempt may cure."""
 
     def __init__(self, message: str, wait_s: float = 0.0) -> None:
         super().__init__(message)
         self.message, self.wait_s = message, wait_s
-
-
-@dataclass
-class PartialDownload:
-    """The beginning of a download, and what the server said about the whole."""
-
-    path: Path
-    url: str
-    etag: str = ""
-    modified: str = ""
-    total: int = 0
-    """Bytes of the whole; 0 where the server did not say."""
-    resumable: bool = False
-    _about: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._about = self.path.with_suffix(".json")
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            known = json.loads(self._about.read_bytes())
-            if known["url"] == self.url:
-                self.etag, self.modified, self.total = str(known["etag"]), str(known["modified"]), int(known["total"])
-                self.resumable = True
-
-    @property
-    def size(self) -> int:
-        """Bytes at hand."""
-        try:
-            return self.path.stat().st_size
-        except OSError:
-            return 0
-
-    @property
-    def validator(self) -> str:
-        """What If-Range may hold: a strong validator (RFC 9110 §13.1.5); a date is one here, the overlap backs it."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
-
-    def start(self) -> int:
-        """Where a continued download begins; 0 for a new one."""
-        return max(0, self.size - OVERLAP) if self.resumable and self.validator else 0
-
-    def restart(self, headers: Mapping[str, str]) -> None:
-        """Begin anew, with what the server says about the whole this time."""
-        self.discard()
-        self.etag, self.modified = headers.get("ETag", ""), headers.get("Last-Modified", "")
-        # What is packed for the way only can neither be continued in the middle nor counted.
-        self.resumable = headers.get("Content-Encoding", "identity").lower() == "identity"
-        self.total = _number(headers.get("Content-Length", "")) if self.resumable else 0
-        if self.resumable:
-            about = {"url": self.url, "etag": self.etag, "modified": self.modified, "total": self.total}
-            _record(lambda: self._about.write_bytes(json.dumps(about).encode()), self._about)
-
-    def discard(self) -> None:
-        """Forget what is at hand."""
-        self.resumable = False
-        for path in (self._about, self.path):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-
-    def finish(self) -> None:
-        """The bytes are whole: what is known about the beginning is of no more use."""
-        with suppress(OSError):
-            self._about.unlink(missing_ok=True)
-
-
-def plain_url(url: str) -> str:
-    """The URL without credentials, query and fragment: fit to be shown and kept."""
-    parts = urlsplit(url)
-    return printable(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), 1000)
 
 
 def download(order: Order) -> Answer:
@@ -182,10 +66,8 @@ def download(order: Order) -> Answer:
         FetchError: and its kinds, one for each way to fail.
         RecordError: the disk is full or the cache cannot be written.
     """
-    import requests  # noqa: PLC0415  140 ms that nothing else needs
-
     part, shown = order.part, plain_url(order.url)
-    _record(lambda: part.path.parent.mkdir(parents=True, exist_ok=True), part.path.parent)
+    record_step(lambda: part.path.parent.mkdir(parents=True, exist_ok=True), part.path.parent)
     failures, last = 0, _TryAgainError("")
     with requests.Session() as session:
         # Redirects are followed below, one by one: requests reads the whole body of each, however long it is.
@@ -227,7 +109,7 @@ def _attempt(session: requests.Session, order: Order) -> Answer:
             _check_part(response, part, start)
         elif status == _OK:
             start = 0
-            _check_size(order, _number(headers.get("Content-Length", "")))
+            _check_size(order, number(headers.get("Content-Length", "")))
             part.restart(headers)
         else:
             _refuse(plain_url(order.url), response)
@@ -322,7 +204,7 @@ def _receive(order: Order, response: requests.Response, start: int) -> None:
             at = stream.tell()
     except OSError as error:
         if _is_ours(error):
-            raise _unwritable(part.path, error) from error
+            raise unwritable(part.path, error) from error
         raise
     if known:
         part.discard()
@@ -383,8 +265,6 @@ def _retry_after(text: str) -> float:
     """Seconds of a Retry-After, which is a number or a date (RFC 9110 §10.2.3); 0 where it is neither."""
     if text.strip().isdigit():
         return float(text.strip()[:9])
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  slow to import, and seldom needed
-
     with suppress(ValueError, TypeError, IndexError):
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(timezone.utc)).total_seconds())
     return 0.0
@@ -393,9 +273,6 @@ def _retry_after(text: str) -> float:
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
     """Foreign exceptions become ours, or a reason to try again."""
-    import requests  # noqa: PLC0415
-    import urllib3  # noqa: PLC0415  reading as bytes come means reading below requests, which wraps nothing there
-
     shown = plain_url(url)
     try:
         yield
@@ -426,23 +303,4 @@ def _reason(error: BaseException) -> str:
 
 def _is_ours(error: OSError) -> bool:
     """Whether it is about the disk: what comes from the network is a kind of its own, or has no file."""
-    import requests  # noqa: PLC0415
-
     return not isinstance(error, (requests.exceptions.RequestException, TimeoutError, ConnectionError))
-
-
-def _unwritable(path: Path, error: OSError) -> RecordError:
-    return RecordError(
-        f"{path}: cannot be written: {error.strerror or error}", "free disk space or mend the rights of the folder"
-    )
-
-
-def _record(write: Callable[[], object], path: Path) -> None:
-    try:
-        write()
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() and len(text) <= 20 else 0  # noqa: PLR2004  Python refuses thousands of digits

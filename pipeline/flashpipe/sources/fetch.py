@@ -22,7 +22,7 @@ from flashpipe.errors import (
 from flashpipe.firmware.content_type import excerpt, foreign_content, in_words
 from flashpipe.locks import exclusive
 from flashpipe.sources.cache import Cache, CacheRecord
-from flashpipe.sources.download import Answer, Limits, Order, PartialDownload, download, plain_url
+from flashpipe.sources.partial_download import Answer, Limits, Order, PartialDownload, plain_url
 from flashpipe.values import dataclass
 
 Kind = Literal["firmware", "archive", "gzip"]
@@ -163,6 +163,8 @@ class _Wanted:
 
 def _ask(wanted: _Wanted, record: CacheRecord | None) -> Fetched:
     """Let the server say what the file is; for one process at a time."""
+    from flashpipe.sources.download import download  # noqa: PLC0415  140 ms of requests, where the cache does not do
+
     access = wanted.access
     known = access.cache.content(record.sha256) if record else None
     conditions = {}
@@ -196,7 +198,7 @@ def _keep(part: PartialDownload, answer: Answer, wanted: _Wanted) -> Fetched:
     try:
         data = part.path.read_bytes()
     except OSError as error:
-        raise RecordError(f"{part.path}: cannot be read: {error.strerror}", "mend its rights") from error
+        raise RecordError(f"{part.path}: cannot be read: {error.strerror}", "fix its permissions") from error
     found = Fetched(data, hashlib.sha256(data).hexdigest(), answer.url, cached=False)
     try:
         _check_content(data, wanted.kind, wanted.key)

@@ -6,7 +6,6 @@ to the project and is committed with it. A person may edit it: comments, order a
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,8 @@ from flashpipe.errors import LockError, LockMismatchError
 from flashpipe.files import write_atomic
 from flashpipe.firmware.boot_image import Image, describe_address
 from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.sources.archive import split_member
+from flashpipe.sources.registry import kind_of
 from flashpipe.units import parse_address
 from flashpipe.values import dataclass
 
@@ -26,11 +27,8 @@ VERSION: Final = "1"
 MODE: Final = 0o644
 """It is committed and read by everybody."""
 SHA256: Final = re.compile("[0-9a-f]{64}")
-_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _MAX_SIZE: Final = 4 * 1024 * 1024
 """A thousand images; beyond it the file is something else."""
-_LONGEST_KEY: Final = 1000
-"""YAML's own limit for a key on one line is 1024 characters."""
 _RESTORE: Final = "correct that line, or take the file from version control"
 _HEAD: Final = """\
 # What each image source gave when it was first used (flashpipe). Commit this file. Other bytes are refused;
@@ -72,21 +70,13 @@ def source_name(text: str, base: Path, project: Path) -> str:
     Raises:
         SourceError: not a source that can be had.
     """
-    from flashpipe.sources.archive import split_member  # noqa: PLC0415  what fetches is not needed to read a lock
-    from flashpipe.sources.fetch import parse_url  # noqa: PLC0415
-    from flashpipe.sources.github import PREFIX, parse_release  # noqa: PLC0415
-
     text = text.strip()
     outer, member = split_member(text)
-    if _URL.match(outer):
-        name = parse_url(outer).text
-    elif outer.startswith(PREFIX):
-        name = str(parse_release(outer))
-    elif outer.startswith("package:"):
-        name = outer
-    else:
+    kind = kind_of(outer)
+    if kind is None:
         whole = Path(os.path.normpath(base / os.path.expanduser(text)))  # noqa: PTH111  leaves an unknown `~name`
         return whole.relative_to(project).as_posix() if whole.is_relative_to(project) else whole.as_posix()
+    name = kind.canonical(outer)
     return f"{name}!{member}" if member else name
 
 
@@ -204,7 +194,7 @@ def _read_text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise LockError(f"{path}: cannot be read: {error.strerror or error}", "mend its rights") from error
+        raise LockError(f"{path}: cannot be read: {error.strerror or error}", "fix its permissions") from error
     if len(data) > _MAX_SIZE:
         raise LockError(f"{path}: larger than {_MAX_SIZE // 1024**2} MB: this is no lock file", _RESTORE)
     try:
@@ -221,12 +211,11 @@ def _parse(text: str, path: Path) -> dict[str, Pin]:
 
 def _compose(text: str, path: Path) -> Any:
     """The nodes of a YAML text with their lines, None where it holds nothing."""
-    from ruamel.yaml import YAML  # noqa: PLC0415  profiles without images need none
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from flashpipe.sources import lock_yaml  # noqa: PLC0415  40 ms of ruamel, where there is a lock file
 
     try:
-        return YAML(typ="safe", pure=True).compose(text)
-    except (YAMLError, RecursionError) as error:
+        return lock_yaml.compose(text)
+    except lock_yaml.ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = " ".join(str(getattr(error, "problem", "") or "not YAML").split())
@@ -311,69 +300,17 @@ def write_pin(path: Path, name: str, pin: Pin) -> None:
         LockError: the file is damaged.
         RecordError: it cannot be written.
     """
+    from flashpipe.sources import lock_yaml  # noqa: PLC0415  as above
+
     text = _read_text(path)
     if _compose(text or "", path) is None:
         text = (text or _HEAD) + _EMPTY
     assert text is not None
     _parse(text, path)  # a damaged file is never written over
-    yaml = _round_trip(text)
-    top = yaml.load(text)
-    if not top.get("images"):
-        top["images"] = {}
-    entry = top["images"].setdefault(name, {})
-    _fill(entry, pin)
-    out = io.StringIO()
-    yaml.dump(top, out)
-    write_atomic(path, out.getvalue().encode("utf-8"), mode=MODE)
-
-
-def _fill(entry: Any, pin: Pin) -> None:
-    """Our keys, new or replaced; a person's own keys and comments stay."""
     single = list(pin.files) == [0]
-    old = ("files",) if single else ("sha256", "size")
-    stale = (*old, *(name for name in FACTS if name not in pin.facts))
-    for name in stale:
-        entry.pop(name, None)
-    if single:
-        entry["sha256"], entry["size"] = pin.files[0].sha256, pin.files[0].size
-    else:
-        _fill_files(entry.setdefault("files", {}), pin.files)
-    for name, fact in pin.facts.items():
-        entry[name] = _flow(fact) if isinstance(fact, tuple) else fact
-
-
-def _fill_files(entry: Any, files: Mapping[int, FilePin]) -> None:
-    from ruamel.yaml.scalarint import HexInt  # noqa: PLC0415
-
-    for address in [key for key in entry if key not in files]:
-        del entry[address]
-    for address, file in sorted(files.items()):
-        part = entry.setdefault(HexInt(address, width=5), {})
-        part["sha256"], part["size"] = file.sha256, file.size
-
-
-def _flow(words: tuple[str, ...]) -> Any:
-    from ruamel.yaml.comments import CommentedSeq  # noqa: PLC0415
-
-    sequence = CommentedSeq(words)
-    sequence.fa.set_flow_style()  # [adc, file, …] on one line
-    return sequence
-
-
-def _round_trip(text: str) -> Any:
-    from ruamel.yaml import YAML  # noqa: PLC0415
-    from ruamel.yaml.emitter import RoundTripEmitter  # noqa: PLC0415
-
-    class Emitter(RoundTripEmitter):
-        """Keeps the name of a source on one line; ruamel would break off at 128 characters."""
-
-        MAX_SIMPLE_KEY_LENGTH = _LONGEST_KEY
-
-    yaml = YAML()
-    yaml.Emitter = Emitter
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    indented = re.search(r"^images:.*\n(?:\s*#.*\n|\s*\n)*( +)\S", text, re.MULTILINE)
-    if indented:
-        yaml.indent(mapping=len(indented[1]))
-    return yaml
+    stale = ("files",) if single else ("sha256", "size")
+    files = {at: {"sha256": file.sha256, "size": file.size} for at, file in sorted(pin.files.items())}
+    fields: dict[str, Any] = dict(files[0]) if single else {"files": files}
+    unknown = [fact for fact in FACTS if fact not in pin.facts]
+    new = lock_yaml.with_entry(text, name, {**fields, **pin.facts}, (*stale, *unknown))
+    write_atomic(path, new.encode("utf-8"), mode=MODE)

@@ -21,7 +21,8 @@ from flashpipe.sources.lock_file import (
     source_name,
     write_pin,
 )
-from flashpipe.sources.resolve import Resolved, resolve_source
+from flashpipe.sources.registry import Resolved
+from flashpipe.sources.resolve import resolve_source
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:

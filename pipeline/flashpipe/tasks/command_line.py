@@ -5,40 +5,89 @@ from __future__ import annotations
 import fnmatch
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flashpipe.errors import BadValueError
-from flashpipe.jobs.request import Request
-from flashpipe.jobs.variables import variables
+from doit import doit_cmd, get_initial_workdir
+from doit.exceptions import InvalidDodoFile
+
+from flashpipe.errors import BadValueError, PipelineError, UnknownVariableError
+from flashpipe.jobs import audience
+from flashpipe.jobs.request import CommandLine
+from flashpipe.jobs.variables import check
+from flashpipe.tasks.loader import load
+from flashpipe.text.lines import ConsoleLines
+from flashpipe.text.look import COLOURS, look
 
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
+    from flashpipe.jobs.inputs import RunInputs
 
-BOARD_TASKS: Final = frozenset(
-    {
-        *(
-            "audit",
-            "backup",
-            "boot",
-            "diagnose",
-            "erase",
-            "files",
-            "flash",
-            "format",
-            "identify",
-            "lua",
-            "monitor",
-            "node",
-        ),
-        *("restore", "verify"),
-    }
-)
 MOST_WORKERS: Final = 64
+board_tasks: Final = set[str]()
+"""Tasks with one sub-task for each board; whoever makes one enters it (`flashpipe.tasks.creators`)."""
 _words: list[str] | None = None
 """Words of the command line; set by our own command, else those of the process."""
 _project: Path | None = None
-_current: tuple[Any, Request, dict[str, BoardRun] | None] | None = None
+_current: Run | None = None
+
+
+class Run:
+    """Everything that the tasks of one command line share; each is loaded when first asked for, by whatever thread."""
+
+    def __init__(self, command: CommandLine, source: Any) -> None:
+        self.command = command
+        self.source = source
+        """doit's own variables: another object for each command."""
+        self._ports: dict[str, str] = {}
+        self._face: audience.Audience | None = None
+        self._inputs: RunInputs | None = None
+        self._boards: dict[str, BoardRun] = {}
+        self._guard = threading.RLock()
+
+    def ports(self) -> dict[str, str]:
+        """What `port=` names, by the names of sub-tasks; empty text is the profile's port.
+
+        Raises:
+            NoPortError: a pattern that fits no port.
+        """
+        with self._guard:
+            if not self._ports:
+                text = self.command.variables.text("port")
+                if not text or text == "auto":
+                    self._ports = {self.command.profile_name.replace("=", "_") or "board": text}
+                else:
+                    self._ports = load("jobs.port_choice:named_ports")(text)
+            return self._ports
+
+    def _shown_on(self) -> audience.Audience:
+        if self._face is None:
+            ports: dict[str, str] = {}
+            with suppress(PipelineError):  # told by each task that needs a port
+                ports = self.ports()
+            self._face = audience.Audience(ConsoleLines(prefix=len(ports) > 1))
+        return self._face
+
+    @property
+    def inputs(self) -> RunInputs:
+        """Profile, images and plan."""
+        with self._guard:
+            if self._inputs is None:
+                self._inputs = load("jobs.inputs:RunInputs")(self.command, listener=self._shown_on())
+            return self._inputs
+
+    def board(self, name: str) -> BoardRun:
+        """The board of a sub-task."""
+        with self._guard:
+            if name not in self._boards:
+                self._boards[name] = load("jobs.board_job:BoardRun")(self.inputs, self.ports()[name], self._shown_on())
+            return self._boards[name]
+
+    def up_to_date(self, name: str) -> bool:
+        """Whether this run has seen a board hold the plan and boot well; of a board not yet looked at, no."""
+        return name in self._boards and self._boards[name].up_to_date
 
 
 def use(words: list[str], project: Path | None = None) -> None:
@@ -47,24 +96,46 @@ def use(words: list[str], project: Path | None = None) -> None:
     _words, _project, _current = words, project, None
 
 
+def current() -> Run:
+    """The running command; call it inside task creators, actions and commands only.
+
+    Raises:
+        InvalidDodoFile: a variable that is mistyped or given twice; doit then prints one line and ends with status 3.
+    """
+    global _current  # noqa: PLW0603
+    source = getattr(doit_cmd, "_CMDLINE_VARS", None)  # there is no public list of them
+    if _current is None or _current.source is not source:
+        _refuse_doubled()
+        try:
+            variables = check(source or {})
+        except UnknownVariableError as error:
+            audience.failed(error)
+            raise InvalidDodoFile(str(error)) from error
+        project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
+        caller = Path(get_initial_workdir() or Path.cwd())
+        try:
+            look.quiet = variables.flag("quiet")
+            look.colour = variables.choice("color", COLOURS)
+            look.json = variables.choice("format", ("text", "csv", "json")) == "json"
+        except BadValueError as error:
+            audience.failed(error)
+            raise InvalidDodoFile(str(error)) from error
+        _current = Run(CommandLine(project, caller, variables), source)
+    return _current
+
+
 def workers() -> int:
     """How many threads doit shall start: one for each board and one over; it starts them all, at 1.5 ms of CPU each."""
-    words = sys.argv[1:] if _words is None else _words
-    given = [word.removeprefix("port=") for word in words if word.startswith("port=")]
+    given = [word.removeprefix("port=") for word in _all_words() if word.startswith("port=")]
     ports = (given[0] if given else os.environ.get("FLASHPIPE_PORT", "")).split(",")
     if any(port == "all" or ("://" not in port and set(port) & set("*[")) for port in ports):
         return MOST_WORKERS
     return min(MOST_WORKERS, len(ports) + 1)
 
 
-def _named_words() -> list[str]:
-    words = sys.argv[1:] if _words is None else _words
-    return [word.partition(":")[0] for word in words if "=" not in word and not word.startswith("-")]
-
-
 def named(task: str) -> bool:
     """Whether the user named the task, or a pattern that fits it, on the command line."""
-    return any(_fits(word, task) for word in _named_words())
+    return any(_fits(word, task) for word in _task_words())
 
 
 def preceding(task: str) -> str:
@@ -74,80 +145,30 @@ def preceding(task: str) -> str:
     """
     task = "flash" if task == "_probe" else task
     before = ""
-    for word in _named_words():
+    for word in _task_words():
         if _fits(word, task):
             return before
-        before = word if word in BOARD_TASKS else before
+        before = word if word in board_tasks else before
     return ""
 
 
-def _refuse_doubled() -> None:
-    from doit.exceptions import InvalidDodoFile  # noqa: PLC0415
+def _all_words() -> list[str]:
+    return sys.argv[1:] if _words is None else _words
 
-    words = sys.argv[1:] if _words is None else _words
-    names = [word.partition("=")[0] for word in words if "=" in word and not word.startswith("-")]
+
+def _task_words() -> list[str]:
+    return [word.partition(":")[0] for word in _all_words() if "=" not in word and not word.startswith("-")]
+
+
+def _refuse_doubled() -> None:
+    names = [word.partition("=")[0] for word in _all_words() if "=" in word and not word.startswith("-")]
     for name in names:
         if names.count(name) > 1:
             more = "; several ports are port=A,B" if name == "port" else ""
-            raise InvalidDodoFile(str(BadValueError(f"{name}= is given twice", f"give it once{more}")))
+            error = BadValueError(f"{name}= is given twice", f"give it once{more}")
+            audience.failed(error)
+            raise InvalidDodoFile(str(error))
 
 
 def _fits(word: str, task: str) -> bool:
     return word == task or bool(set(word) & set("*?[") and fnmatch.fnmatch(task, word))
-
-
-def request() -> Request:
-    """The request of the running command; call it inside task creators and commands only.
-
-    Raises:
-        InvalidDodoFile: a mistyped variable.
-    """
-    global _current  # noqa: PLW0603
-    from doit import doit_cmd, get_initial_workdir  # noqa: PLC0415
-
-    source = getattr(doit_cmd, "_CMDLINE_VARS", None)
-    if _current is None or _current[0] is not source:
-        _refuse_doubled()
-        project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
-        caller = Path(get_initial_workdir() or Path.cwd())
-        _current = (source, Request(project, caller, variables()), None)
-    return _current[1]
-
-
-def boards() -> dict[str, BoardRun]:
-    """The boards that `port=` names, by the names of their sub-tasks.
-
-    Raises:
-        NoPortError: a pattern that fits no port.
-    """
-    global _current  # noqa: PLW0603
-    asked = request()
-    assert _current is not None
-    if _current[2] is None:
-        from flashpipe.jobs.board_job import BoardRun  # noqa: PLC0415
-        from flashpipe.text.lines import ConsoleLines  # noqa: PLC0415
-
-        wanted = _expand(asked)
-        lines = ConsoleLines(prefix=len(wanted) > 1)
-        found = {_name(asked, port): BoardRun(asked, port, lines) for port in wanted}
-        _current = (_current[0], asked, found)
-    made = _current[2]
-    assert made is not None
-    return made
-
-
-def _expand(asked: Request) -> list[str]:
-    text = asked.variables.text("port")
-    if not text or text == "auto":
-        return [text]
-    from flashpipe.jobs.port_choice import expand  # noqa: PLC0415
-
-    return expand(text)
-
-
-def _name(asked: Request, port: str) -> str:
-    if not port or port == "auto":
-        return asked.profile_name.replace("=", "_") or "board"
-    from flashpipe.board.ports.choice import port_slug  # noqa: PLC0415
-
-    return port_slug(port)

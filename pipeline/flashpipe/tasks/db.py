@@ -13,13 +13,27 @@ from pathlib import Path
 from typing import Any, Final
 
 from doit.dependency import DatabaseException, SqliteDB
+from doit.exceptions import InvalidCommand
 
+from flashpipe import tasks
 from flashpipe.errors import RecordError
 from flashpipe.records.project_folder import make_folder
 
 _MEMORY: Final = ":memory:"
 _FAILURES: Final = (DatabaseException, sqlite3.Error, OSError)
 """Of a file that is damaged, or on a full disk."""
+
+
+IGNORED: Final = (
+    "{task} cannot be ignored: what is on a board is asked of the board each time, and a flash that was skipped"
+    " unasked would end with status 0. Leave the task out of the command line instead"
+)
+
+
+def _is_ours(task_id: str) -> bool:
+    """Whether a task is one of this package's: a flash that is ignored, or depends on what is, would be skipped."""
+    creator = getattr(tasks, f"task_{task_id.partition(':')[0]}", None)
+    return creator is not None and creator.__module__ == tasks.__name__
 
 
 class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
@@ -51,8 +65,18 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
         sys.stderr.write(f"note: {self.name}: {why}: what was built is not remembered; the file may be removed\n")
         return self._open(_MEMORY)
 
+    def get(self, task_id: str, dependency: str) -> Any:
+        """One stored value; that one of our tasks shall be ignored counts for nothing, whoever has stored it."""
+        return None if dependency == "ignore:" and _is_ours(task_id) else super().get(task_id, dependency)
+
     def set(self, task_id: str, dependency: str, value: Any) -> None:
-        """Store one value; `deps:` is the last that doit sets for a task, so the task is committed then."""
+        """Store one value; `deps:` is the last that doit sets for a task, so the task is committed then.
+
+        Raises:
+            InvalidCommand: one of our tasks shall be ignored.
+        """
+        if dependency == "ignore:" and _is_ours(task_id):
+            raise InvalidCommand(IGNORED.format(task=task_id.lstrip("_")))
         super().set(task_id, dependency, value)
         if dependency in {"deps:", "ignore:"}:
             self._flush()

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from doit.cmd_help import Help as DoitHelp
 
+from flashpipe import tasks
+
 
 class Help(DoitHelp):  # type: ignore[misc]  # doit ships no types
     """doit's help, longer for our tasks; others are shown as ever."""
@@ -14,8 +16,6 @@ class Help(DoitHelp):  # type: ignore[misc]  # doit ships no types
     def _execute(self, pos_args: list[str]) -> bool:
         if not super()._execute(pos_args):
             return False
-        from flashpipe import tasks  # noqa: PLC0415  loads the task creators
-
         text = inspect.getdoc(getattr(tasks, f"task_{pos_args[0]}", None)) or ""
         first, _, rest = text.partition("\n")
         if rest and any(task.name == pos_args[0] and task.doc == first for task in self.task_list):

@@ -1,1 +1,1 @@
-"""text."""
+"""Events, plans and findings in words, for people."""

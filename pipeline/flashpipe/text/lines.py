@@ -13,7 +13,8 @@ import time
 from contextlib import suppress
 from typing import Final, TextIO
 
-from flashpipe.events import Event, Message, Progress, StepFinished, StepStarted
+from flashpipe.events import Event, Message, PlanMade, Progress, StepFinished, StepStarted
+from flashpipe.text.look import look
 
 REDRAW_S: Final = 0.1
 WIDTH: Final = 24
@@ -53,6 +54,8 @@ class ConsoleLines:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if look.quiet:
+            return
         with self._lock:
             if isinstance(event, Progress):
                 self._progress(event)
@@ -63,22 +66,28 @@ class ConsoleLines:
                 self._line(f"{self._head(event.port)}{event.step:<8} {event.detail}  ({event.seconds:.1f} s)")
             elif isinstance(event, Message):
                 self._line(f"{self._head(event.port)}{event.text}")
+            elif isinstance(event, PlanMade) and event.text:
+                print_result(event.text, self._stream if look.json else None)
 
     @property
-    def heard(self) -> bool:
+    def attended(self) -> bool:
         """Whether a person is there to be asked."""
         return somebody_reads(self._stream)
 
     def ask(self, text: str) -> bool:
         """Tell a person what to do; False where none is there."""
-        if not self.heard:
+        if not self.attended:
             return False
         with self._lock:
             self._line(text)
         return True
 
+    def confirmed(self) -> bool:
+        """Wait for a person's answer to the question that was just asked: whether it is yes."""
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
     def _head(self, port: str) -> str:
-        return f"{port}: " if self._prefix else ""
+        return f"{port}: " if self._prefix and port else ""
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()

@@ -10,7 +10,8 @@ from flashpipe.firmware.flash_map import Area
 from flashpipe.flash import SECTOR_SIZE, Region, merge
 from flashpipe.plan.area_decisions import covering
 from flashpipe.plan.keep import KeepDecision
-from flashpipe.plan.make import KEPT_AREAS, Action, FlashPlan, PlanRow
+from flashpipe.plan.model import KEPT_AREAS, FlashPlan
+from flashpipe.plan.table import Action, PlanRow
 from flashpipe.text.inspection import AREA_MARKS, drawn
 from flashpipe.units import format_address, format_size
 
@@ -32,15 +33,17 @@ def describe_plan(plan: FlashPlan) -> str:
     lines += [
         f"         {format_address(segment.address)}  {segment.size:>9,} B  {segment.name}" for segment in plan.segments
     ]
-    size = "size from the board" if plan.size_from_board else plan.settings.size
+    size = "size from the board" if plan.size_from_board else plan.header.name or plan.settings.size
     lines.append(f"header   {size}, {plan.settings.mode}, {plan.settings.frequency[:-1]} MHz")
+    if plan.header.why and not plan.size_from_board:
+        lines.append(f"         not {plan.settings.size} as the flash: {plan.header.why}")
     lines += [f"allowed  {override.code}: {override.message}" for override in plan.overridden]
     return "\n".join(lines)
 
 
-def describe_wish(wish: LuaPolicy) -> str:
+def describe_lua_policy(policy: LuaPolicy) -> str:
     """What is asked of, and sent to, the running firmware: a line or two, or nothing."""
-    demands = wish.acceptance
+    demands = policy.acceptance
     asked = [
         f"version {demands.version}" if demands.version else "",
         f"modules {' '.join(demands.modules)}" if demands.modules else "",
@@ -50,7 +53,7 @@ def describe_wish(wish: LuaPolicy) -> str:
         f"{demands.run.name} is run" if demands.run else "",
         f"prints {demands.prints}" if demands.prints else "",
     ]
-    sent = ", ".join(f"{file.name} ({len(file.data):,} B)" for file in wish.files)
+    sent = ", ".join(f"{file.name} ({len(file.data):,} B)" for file in policy.files)
     files = f"{sent}, each if it differs" if sent else ""
     lines = [("accept", ", ".join(filter(None, asked))), ("files", files)]
     return "\n".join(f"{name:<9}{text}" for name, text in lines if text)
@@ -82,10 +85,10 @@ def describe_first_boot(plan: FlashPlan) -> str:
 
 def marked(rows: Sequence[PlanRow], decision: KeepDecision) -> list[PlanRow]:
     """The table with what a board loses, and with what is kept of it inside the images."""
-    for fate in decision.kept:
-        rows = _recut(rows, fate.region, "keep", fate.what)
-    for fate in decision.lost:
-        rows = _recut(rows, fate.region, "lost", fate.what)
+    for area in decision.kept:
+        rows = _recut(rows, area.region, "keep", area.what)
+    for area in decision.lost:
+        rows = _recut(rows, area.region, "lost", area.what)
     table = list(rows[:1])
     for row in rows[1:]:
         last = table[-1]

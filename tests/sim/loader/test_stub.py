@@ -385,6 +385,55 @@ def test_digests(bench: Any, stub: int) -> None:
         assert answer[8:24] == hashlib.md5(wrapped, usedforsecurity=False).digest()
 
 
+ROM_FLASH = 0x3FFFC714
+"""The ROM's pointer to its words about the flash."""
+
+
+def beyond(host: Any, bench: Any) -> list[str]:
+    """Status of a digest, a read and a write of a sector beyond 4 MB of a part with 16 MB."""
+    address, size = 0x7FF000, 0x1000
+    digest = host.status(0x13, bench.words(address, size, 0, 0))
+    read = host.command(0xD2, bench.words(address, size, 0x1000, 64))
+    if len(read) > 1:
+        host.frame(bench.words(size))
+    else:
+        assert host.frame(READ_MAGIC)[0][-2:].hex() == "c400", "which comes with the next answer"
+    assert host.status(2, bench.words(size, 1, 0x4000, address, 0)) == "0000"
+    host.block(3, b"\x11" * size)
+    return [digest, "0000" if len(read) > 1 else "refused", host.status(4, bench.words(1))]
+
+
+@pytest.mark.parametrize(("stub", "param", "answers"), [
+    (2, "", ["c400", "refused", "c400"]),
+    (2, "&param.rom_chip_size=16777216", ["0000", "0000", "0000"]),
+    (1, "", ["0000", "0000", "0000"]),
+    (1, "&param.rom_chip_words=0", ["0000", "0000", "0000"]),
+])  # fmt: skip
+def test_what_lies_beyond_the_size_that_the_rom_believes_in(
+    bench: Any, stub: int, param: str, answers: list[str]
+) -> None:
+    host = bench.host(f"sim://d1-mini-pro?start=stub-v{stub}&fill=byte:0{param}")
+    assert beyond(host, bench) == answers
+    assert (host.cells[0x7FF000:0x800000] == b"\x11" * 0x1000) == (answers[2] == "0000")
+
+
+def test_a_host_that_changes_the_roms_words_is_believed_by_stub2(bench: Any) -> None:
+    host = bench.host("sim://d1-mini-pro?start=stub-v2&fill=byte:0")
+    at = host.value(0x0A, bench.words(ROM_FLASH))
+    known = [host.value(0x0A, bench.words(at + offset)) for offset in range(0, 24, 4)]
+    assert known == [0x1640EF, 0x400000, 0x10000, 0x1000, 0x100, 0xFFFF]
+    host.status(0x0B, bench.words(0, 0x1000000, 0x10000, 0x1000, 0x100, 0xFFFF))
+    assert host.value(0x0A, bench.words(at + 4)) == 0x400000, "SPI_SET_PARAMS stays in the stub"
+    host.status(0x09, bench.words(at + 4, 0x1000000, 0xFFFFFFFF, 0))
+    assert beyond(host, bench) == ["0000", "0000", "0000"]
+
+
+def test_a_place_that_nobody_knows_cannot_be_changed(bench: Any) -> None:
+    host = bench.host("sim://d1-mini-pro?start=stub-v2&fill=byte:0&param.rom_chip_words=0")
+    assert host.value(0x0A, bench.words(ROM_FLASH)) == 0
+    assert beyond(host, bench) == ["c400", "refused", "c400"]
+
+
 def test_a_digest_asked_for_wrongly_is_16_bytes_of_chance_from_stub1(bench: Any) -> None:
     (answer,) = start(bench, 1).command(0x13, bytes(8))
     assert (answer[:8].hex(), len(answer), answer[-2:].hex()) == ("0113120000000000", 8 + 16 + 2, "0100")

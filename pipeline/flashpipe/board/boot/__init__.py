@@ -1,1 +1,1 @@
-"""boot."""
+"""What a board says when it starts, and what that proves."""

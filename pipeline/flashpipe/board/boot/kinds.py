@@ -1,43 +1,206 @@
-"""What a boot log can prove, as data: the verdict, its classes, and one piece of evidence."""
+"""What a boot log can prove, as data: the verdict, its kinds, and one finding in a log.
+
+`KINDS` is the table of them. A kind carries what a run that ends with it tells: error code, exit status, remedy. A new
+boot symptom is a row here, its words in `patterns`, and one rule in `diagnosis.rules_boot`.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
     from flashpipe.board.boot.crash import Crash
 
-ALIVE: Final = {
-    "prompt": "NodeMCU, or another Lua, at its prompt",
-    "banner": "NodeMCU, no prompt seen: its init.lua is busy",
-    "python-prompt": "MicroPython or CircuitPython at its prompt",
-    "firmware": "another firmware, which talks",
-    "alive": "a firmware that the ROM started, and that says nothing",
-    "formatting": "NodeMCU is formatting its file system",
-}
-"""Classes that are a sign of life: the ROM started a firmware, and nothing says that it failed."""
-FAILED: Final = {
-    "bad-checksum": "the ROM read an image whose checksum is wrong",
-    "no-image": "the ROM, or a boot loader, found nothing to start",
-    "wrong-mode": "the ROM cannot read the image in the header's flash mode",
-    "rf-cal": "RF init data missing or damaged",
-    "system-params": "the SDK cannot use its system parameters",
-    "exception": "the firmware crashes; number, name and addresses are in the verdict",
-    "panic": "Lua gave up",
-    "watchdog": "a watchdog resets the chip: the firmware hangs",
-    "brown-out": "the chip says power-on again although nobody switched it off",
-    "wrong-size": "the firmware refuses the flash size in the header",
-    "bad-partitions": "the firmware refuses its partition table",
-    "boot-loop": "the chip starts again and again without a reason in the log",
-    "download-mode": "the chip is in its serial loader",
-    "strapping": "GPIO15, GPIO0 and GPIO2 select neither flash nor download mode",
-    "unreadable": "bytes that make no text at any rate",
-    "silence": "nothing at all",
-}
-"""Classes that are failures, whatever was expected."""
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One class of verdict."""
+
+    name: str
+    meaning: str
+    """For people: what was seen."""
+    alive: bool = False
+    """A sign of life: the ROM started a firmware, and nothing says that it failed. Other kinds are failures, whatever
+    was expected."""
+    code: str = ""
+    """Of the error that a run ends with; empty: `boot-unexpected`, where it is not what was expected."""
+    status: int = 0
+    """Exit status of that."""
+    remedy: str = ""
+    """What generally cures it."""
+
+
+def _alive(name: str, meaning: str, code: str = "", status: int = 0, remedy: str = "") -> Kind:
+    return Kind(name, meaning, alive=True, code=code, status=status, remedy=remedy)
+
+
+_ROWS: Final = (
+    _alive("prompt", "NodeMCU, or another Lua, at its prompt"),
+    _alive("banner", "NodeMCU, no prompt seen: its init.lua is busy"),
+    _alive("python-prompt", "MicroPython or CircuitPython at its prompt"),
+    _alive("firmware", "another firmware, which talks"),
+    _alive("alive", "a firmware that the ROM started, and that says nothing"),
+    _alive(
+        "formatting",
+        "NodeMCU is formatting its file system",
+        "boot-formatting",
+        61,
+        "wait a minute without resetting it, then `flashpipe boot`; or a longer boot: {timeout: …} in the profile",
+    ),
+    Kind(
+        "bad-checksum",
+        "the ROM read an image whose checksum is wrong",
+        code="boot-bad-checksum",
+        status=50,
+        remedy="flash again: `flashpipe flash` compares every byte; if it is the same then, mode=dout",
+    ),
+    Kind(
+        "no-image",
+        "the ROM found nothing at 0x00000 that it could read",
+        code="boot-no-image",
+        status=51,
+        remedy="`flashpipe flash` a firmware that begins at 0x00000; if it is there, mode=dout",
+    ),
+    Kind(
+        "nothing-found",
+        "a boot loader runs, and found no application to start",
+        code="boot-nothing-found",
+        status=64,
+        remedy="flash every part of the build at its own address: loader, partition table and application; "
+        "the cause names the one that is missing",
+    ),
+    Kind(
+        "wrong-mode",
+        "the ROM cannot read the image in the header's flash mode",
+        code="boot-wrong-mode",
+        status=52,
+        remedy="mode=dout works on every board; then mode=dio; put what works into the profile as flash.mode",
+    ),
+    Kind(
+        "rf-cal",
+        "RF init data missing or damaged",
+        code="boot-rf-cal",
+        status=53,
+        remedy="`flashpipe flash` puts SDK init data in place, unless the profile says init_data: keep",
+    ),
+    Kind(
+        "system-params",
+        "the SDK cannot use its system parameters",
+        code="boot-system-params",
+        status=54,
+        remedy="`flashpipe erase`, then `flashpipe flash`: the firmware writes its parameters anew",
+    ),
+    Kind(
+        "exception",
+        "the firmware crashes; number, name and addresses are in the verdict",
+        code="boot-exception",
+        status=55,
+        remedy="mode=dout; an image made for this flash size; `flashpipe erase` first; "
+        "else the firmware has a defect at epc1",
+    ),
+    Kind(
+        "panic",
+        "Lua gave up",
+        code="boot-panic",
+        status=56,
+        remedy="mend init.lua; `flashpipe files rescue=1` puts it aside; "
+        "else `flashpipe erase` and `flashpipe flash`, without its files",
+    ),
+    Kind(
+        "watchdog",
+        "a watchdog resets the chip: the firmware hangs",
+        code="boot-watchdog",
+        status=57,
+        remedy="mode=dout; an image made for this flash size; else the firmware blocks for too long",
+    ),
+    Kind(
+        "brown-out",
+        "the chip says power-on again although nobody switched it off",
+        code="boot-brown-out",
+        status=58,
+        remedy="a 3.3 V supply of 500 mA, not the pin of a USB adapter; a capacitor of 100 uF or more at the module",
+    ),
+    Kind(
+        "wrong-size",
+        "the firmware refuses the flash size in the header",
+        code="boot-wrong-size",
+        status=59,
+        remedy="a profile with the size that is fitted (`flashpipe identify` tells it), and an image that fits it",
+    ),
+    Kind(
+        "bad-partitions",
+        "the firmware refuses its partition table",
+        code="boot-bad-partitions",
+        status=60,
+        remedy="`flashpipe erase`, then `flashpipe flash` an image that was built for this flash size",
+    ),
+    Kind(
+        "boot-loop",
+        "the chip starts again and again without a reason in the log",
+        code="boot-loop",
+        status=31,
+        remedy="mode=dio or mode=dout; an image made for this flash size; a better supply",
+    ),
+    Kind(
+        "download-mode",
+        "the chip is in its serial loader",
+        code="boot-download-mode",
+        status=33,
+        remedy="release GPIO0 (remove the jumper) and reset the board",
+    ),
+    Kind(
+        "strapping",
+        "GPIO15, GPIO0 and GPIO2 select neither flash nor download mode",
+        code="boot-strapping",
+        status=62,
+        remedy="GPIO15 to GND through a resistor, GPIO2 high or open, GPIO0 high, then reset the board",
+    ),
+    Kind(
+        "unreadable",
+        "bytes that make no text at any rate",
+        code="boot-unreadable",
+        status=63,
+        remedy="is GND connected, and the adapter a 3.3 V one? boot=off if the firmware uses a rate of its own",
+    ),
+    Kind(
+        "silence",
+        "nothing at all",
+        code="boot-silent",
+        status=32,
+        remedy="is RESET released and TX connected? boot=off if the firmware says nothing by design",
+    ),
+)
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ROWS})
+"""Every class of verdict by its name, signs of life first."""
+ALIVE: Final[Mapping[str, str]] = {kind.name: kind.meaning for kind in _ROWS if kind.alive}
+"""Signs of life, and what they mean."""
+FAILED: Final[Mapping[str, str]] = {kind.name: kind.meaning for kind in _ROWS if not kind.alive}
+"""Failures, and what they mean."""
 HEALTHY: Final = frozenset(ALIVE)
+
+
+def _error_class(kind: Kind) -> type[BootError]:
+    """The error of a kind. It stands in this module under a name of its own: pickling finds it there."""
+    name = f"Boot{kind.name.title().replace('-', '').removeprefix('Boot')}Error"
+    words = {"code": kind.code, "status": kind.status, "remedy": kind.remedy}
+    made = type(name, (BootError,), {**words, "__doc__": f"{kind.meaning}.", "__module__": __name__})
+    setattr(sys.modules[__name__], name, made)
+    return made
+
+
+ERRORS: Final[Mapping[str, type[BootError]]] = {kind.name: _error_class(kind) for kind in _ROWS if kind.code}
+"""Kind to the error that a run ends with."""
+
+
+def error_class(kind: str) -> type[BootError]:
+    """The error for a verdict of this kind that does not pass."""
+    return ERRORS.get(kind, BootUnexpectedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +208,7 @@ class Verdict:
     """What the boot log proved."""
 
     kind: str
-    """A key of `ALIVE` or `FAILED`, or not-checked."""
+    """A key of `KINDS`, or not-checked."""
     summary: str
     """One line for people: `NodeMCU 3.0.0.0 at its prompt`."""
     evidence: tuple[str, ...] = ()
@@ -62,6 +225,10 @@ class Verdict:
     """`rst cause` of every start that the log shows (facts: esp8266 §2.2)."""
     baud: int = 0
     """Rate at which the last text came; 0: no line was listened to."""
+    unknown_rate: bool = False
+    """Whether a firmware was heard that talks at none of the usual rates."""
+    still_in_loader: bool = False
+    """Whether a reset by wire was tried, and the loader of before still answers: the wire does not reach the chip."""
 
 
 NOT_CHECKED: Final = Verdict("not-checked", "the boot was not checked")

@@ -9,27 +9,26 @@ from typing import Final
 
 from flashpipe.board.boot.progress import BootProgress
 from flashpipe.board.boot.watcher import ALIVE_S, SILENCE_S, SWEEP_S, BootWatcher, SendText, Verdict, rom_baud
+from flashpipe.board.session.line import READ_SLICE_S
 from flashpipe.board.session.manual_reset import LIMIT_S, STILL_HELD
-from flashpipe.board.session.session import READ_SLICE_S, Session
+from flashpipe.board.session.session import Session
 from flashpipe.errors import ConnectError
+from flashpipe.reset_mode import ResetMode
 
-NO_WIRE: Final = "the reset line does not reach the chip, which is still in its loader"
-"""What is wrong with a silent board whose loader answers; bare modules on plain adapters are such boards."""
-IN_LOADER: Final = "the chip is in its serial loader; nothing was reset"
 _SHORTEST_S: Final = 0.001
 
 
-def boot(
-    session: Session, *, timeout_s: float, wait_for: str = "", patient: bool = False, look: bool = False
+def boot_check(
+    session: Session, *, timeout_s: float, wait_for: str = "", patient: bool = False, passive: bool = False
 ) -> Verdict:
     """Reset into the application and watch its boot log until it proves something, or says `wait_for`.
 
     `patient`: silence proves nothing before the time is over. NodeMCU up to 2.x formats its file system at first boot
-    without a word, for most of a minute on 4 MB. `look`: where no wire resets the board and nobody can be asked to,
+    without a word, for most of a minute on 4 MB. `passive`: where no wire resets the board and nobody can be asked to,
     judge it as it runs.
 
     Raises:
-        ConnectError: a person would have to press RESET and nobody can be asked.
+        ConnectError: a operator would have to press RESET and nobody can be asked.
         PortLostError: the port went away.
     """
     crystal = session.device.crystal_mhz if session.device else 26
@@ -47,14 +46,18 @@ def boot(
         return watch(session, watcher, timeout_s)
 
     if session.restart(rom_baud(crystal)):
-        return _unless_in_loader(session, watched(SILENCE_S), NO_WIRE)
-    if look and session.reset == "none":
-        return _look(session, watched)
+        verdict = watched(SILENCE_S)
+        if not _sits_in_loader(session, verdict):
+            return verdict
+        summary = "the reset line does not reach the chip, which is still in its loader"  # a bare module, mostly
+        return replace(verdict, kind="download-mode", summary=summary, still_in_loader=True)
+    if passive and session.reset == ResetMode.NONE:
+        return _as_it_runs(session, watched)
     try:
         return _by_hand(session, lambda first: watched(SILENCE_S, first))
     except ConnectError:  # nobody can be asked
-        if look:
-            return _look(session, watched)
+        if passive:
+            return _as_it_runs(session, watched)
         raise
 
 
@@ -68,47 +71,49 @@ def watch(session: Session, watcher: BootWatcher, timeout_s: float) -> Verdict:
     progress = BootProgress(session.port, session.listener, timeout_s)
     while True:
         session.check_stop()
-        wish = watcher.next(time.monotonic())
-        if isinstance(wish, Verdict):
-            return wish
-        if isinstance(wish, SendText):
-            session.send(wish.data)
+        request = watcher.next(time.monotonic())
+        if isinstance(request, Verdict):
+            return request
+        if isinstance(request, SendText):
+            session.send(request.data)
             continue
-        session.tune(wish.baud)
-        data = session.hear(max(_SHORTEST_S, min(READ_SLICE_S, wish.until_s - time.monotonic())))
+        session.tune(request.baud)
+        data = session.receive(max(_SHORTEST_S, min(READ_SLICE_S, request.until_s - time.monotonic())))
         watcher.feed(data, time.monotonic())
         progress.show(watcher)
 
 
-def _look(session: Session, watched: Callable[[float], Verdict]) -> Verdict:
-    """The verdict on a board as it runs; every usual rate is knocked at."""
-    verdict = _unless_in_loader(session, watched(SWEEP_S), IN_LOADER)
-    return verdict if verdict.summary == IN_LOADER else replace(verdict, summary=f"{verdict.summary}; it was not reset")
+def _as_it_runs(session: Session, watched: Callable[[float], Verdict]) -> Verdict:
+    """The verdict on a board that nobody resets; every usual rate is knocked at."""
+    verdict = watched(SWEEP_S)
+    if _sits_in_loader(session, verdict):
+        return replace(verdict, kind="download-mode", summary="the chip is in its serial loader; nothing was reset")
+    return replace(verdict, summary=f"{verdict.summary}; it was not reset")
 
 
 def _by_hand(session: Session, watched: Callable[[bytes], Verdict]) -> Verdict:
-    """A person resets the board, again where GPIO0 was still low; the time for the log runs from the reset on."""
-    person, rate, asked_again = session.hands, session.rate, False
-    person.into_application()
-    until = person.clock() + LIMIT_S
+    """A operator resets the board, again where GPIO0 was still low; the time for the log runs from the reset on."""
+    operator, rate, asked_again = session.manual_reset, session.rate, False
+    operator.into_application()
+    until = operator.clock() + LIMIT_S
     while True:
         session.tune(rate)
         first = b""
-        while not first and person.clock() < until:
-            first = session.hear(READ_SLICE_S)
-            person.remind()
+        while not first and operator.clock() < until:
+            first = session.receive(READ_SLICE_S)
+            operator.remind()
         if first:
-            person.heard()
-        verdict = _unless_in_loader(session, watched(first), "the chip is still in its loader")
+            operator.board_speaks()
+        verdict = watched(first)
+        if _sits_in_loader(session, verdict):
+            verdict = replace(verdict, kind="download-mode", summary="the chip is still in its loader")
         if verdict.kind == "download-mode" and not asked_again:
-            asked_again, until = True, person.clock() + LIMIT_S
-            person.request(STILL_HELD)
-        elif verdict.kind != "silence" or person.clock() >= until:  # else only a wire was touched
+            asked_again, until = True, operator.clock() + LIMIT_S
+            operator.request(STILL_HELD)
+        elif verdict.kind != "silence" or operator.clock() >= until:  # else only a wire was touched
             return verdict
 
 
-def _unless_in_loader(session: Session, verdict: Verdict, summary: str) -> Verdict:
-    """The verdict, but where a silent board turns out to sit in its loader."""
-    if verdict.kind != "silence" or not session.in_loader():
-        return verdict
-    return replace(verdict, kind="download-mode", summary=summary)
+def _sits_in_loader(session: Session, verdict: Verdict) -> bool:
+    """Whether a silent board turns out to sit in its loader."""
+    return verdict.kind == "silence" and session.in_loader()

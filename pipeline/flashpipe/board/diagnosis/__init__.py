@@ -1,1 +1,1 @@
-"""The rules of `flashpipe.board.diagnosis.judge`, by where a failure happens."""
+"""From the evidence of a failure to one cause, its proof and one action."""

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import Final
 
+from flashpipe.board.boot.crash import Crash
+from flashpipe.board.boot.kinds import Verdict, error_class
 from flashpipe.board.boot.patterns import ROM
 from flashpipe.board.ports.adapters import HostFacts
+from flashpipe.errors import WireDamage
 from flashpipe.values import dataclass
 
 INTO_LOADER: Final = "after a reset into download mode"
 INTO_APPLICATION: Final = "after a reset"
 UNTOUCHED: Final = "without a reset"
 KNOCKED: Final = "after a carriage return"
-"""Circumstances of a `Heard`."""
+"""Circumstances of `LineSounds`."""
 SHOWN: Final = 80
 """Letters shown of a line that a firmware printed."""
 _WORD: Final = re.compile(r"[A-Za-z0-9]{4,}")
@@ -38,7 +41,7 @@ class LineSounds:
 class Findings:
     """What was looked for on the port after the failure. None: not asked."""
 
-    heard: tuple[LineSounds, ...] = ()
+    sounds: tuple[LineSounds, ...] = ()
     loader_answers: bool | None = None
     """Whether the loader still answered at the rate of the failure, without a reset."""
     rom_answers: bool | None = None
@@ -93,6 +96,14 @@ class Evidence:
     """Readable part of what came before the failure: a firmware's own words."""
     garbage: int = 0
     """Bytes of it that were neither text nor frames."""
+    damage: WireDamage = WireDamage.NONE
+    """What the failure itself shows of the line."""
+    stub_silent: bool = False
+    """The flasher stub was sent and never greeted."""
+    flash_silent: bool = False
+    """The flash part gave no ID at all."""
+    unknown_rate: bool = False
+    """The boot check heard a firmware talk at a rate that it could not find."""
     garbled_rates: int = 0
     """Rates, other than the ROM's, at which garbage came during the boot check."""
     chip: str = ""
@@ -100,7 +111,9 @@ class Evidence:
     flash_part: str = ""
     crystal_mhz: int = 26
     mode: str = ""
-    """Flash mode of the plan."""
+    """Flash mode of the plan; empty where it is not known."""
+    size: str = ""
+    """Flash size that the header names, such as `4MB`; empty where it is not known."""
     written: bool = False
     """Flash was written in this run."""
     verified: bool = False
@@ -109,10 +122,12 @@ class Evidence:
     """Kind of the boot verdict."""
     log: str = ""
     """The boot log."""
+    crash: Crash | None = None
+    """The exception in it."""
     expect: str = ""
     journal: str = "unknown"
     virtual: bool = False
-    found: Findings = field(default_factory=Findings)
+    findings: Findings = field(default_factory=Findings)
     host: HostFacts = field(default_factory=lambda: HostFacts(""))
 
     # --- questions the rules ask -------------------------------------------------------------------------------------
@@ -121,9 +136,9 @@ class Evidence:
         """Reset cause and boot mode of each start of the ROM heard after the failure."""
         return [
             (int(start["cause"]), int(start["mode"]))
-            for heard in self.found.heard
-            if when in {"", heard.when}
-            for start in ROM.finditer(heard.text)
+            for sound in self.findings.sounds
+            if when in {"", sound.when}
+            for start in ROM.finditer(sound.text)
         ]
 
     def log_starts(self) -> list[tuple[int, int]]:
@@ -147,28 +162,56 @@ class Evidence:
         modes = [mode for _, mode in self.starts(INTO_LOADER)]
         return modes[-1] if modes else None
 
+    def quote(self, pattern: str) -> list[str]:
+        """The first line of the boot log in which the pattern is, as proof; empty where there is none."""
+        line = re.search(rf"^.*(?:{pattern}).*$", self.log, re.MULTILINE)
+        return [f'its log says "{line[0].strip()}"'] if line else []
+
     def words(self) -> str:
         """The last readable line of something that is no ROM: an application that talks."""
-        texts = [self.talk, *(heard.text for heard in self.found.heard)]
+        texts = [self.talk, *(sound.text for sound in self.findings.sounds)]
         lines = [line.strip() for text in texts for line in text.splitlines()]
         spoken = [line for line in lines if (_WORD.search(line) or line == ">") and not _is_rom(line)]
         return spoken[-1][:SHOWN] if spoken else ""
 
     def heard_nothing(self) -> bool:
         """Whether not one byte came after the failure."""
-        return not any(heard.count for heard in self.found.heard)
+        return not any(sound.count for sound in self.findings.sounds)
 
     def silent(self, when: str) -> bool:
         """Whether it was listened in these circumstances, and nothing came."""
-        counts = [heard.count for heard in self.found.heard if heard.when == when]
+        counts = [sound.count for sound in self.findings.sounds if sound.when == when]
         return bool(counts) and not sum(counts)
 
     def rom_line(self) -> str:
         """The ROM's own line that tells the boot mode, as it came: after a reset by us where there was one."""
-        after = [heard.text for heard in self.found.heard if heard.when == INTO_LOADER]
+        after = [sound.text for sound in self.findings.sounds if sound.when == INTO_LOADER]
         if lines := [*_rom_lines(*after)]:
             return lines[-1]
-        return next(_rom_lines(*(heard.text for heard in self.found.heard), self.log), "")
+        return next(_rom_lines(*(sound.text for sound in self.findings.sounds), self.log), "")
+
+
+def of_boot(verdict: Verdict, *, mode: str = "", size: str = "", verified: bool = False) -> Evidence:
+    """What a boot check, or a log alone, shows: the evidence of a run that goes no further than that.
+
+    Args:
+        verdict: Of the boot log; one that is a failure.
+        mode: Flash mode of the image; empty where it is not known.
+        size: Flash size in its header, likewise.
+        verified: Whether the flash was seen to hold the image.
+    """
+    return Evidence(
+        error_class(verdict.kind).code,
+        verdict.summary,
+        "boot",
+        mode=mode,
+        size=size,
+        verified=verified,
+        verdict=verdict.kind,
+        log=verdict.log,
+        crash=verdict.crash,
+        unknown_rate=verdict.unknown_rate,
+    )
 
 
 def _rom_lines(*texts: str) -> Iterator[str]:

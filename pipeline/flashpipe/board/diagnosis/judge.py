@@ -9,30 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 from flashpipe.board.diagnosis import rules_boot as boot
+from flashpipe.board.diagnosis import rules_crash as crash
 from flashpipe.board.diagnosis import rules_flash as flash
 from flashpipe.board.diagnosis import rules_host as host
 from flashpipe.board.diagnosis import rules_line as line
 from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Rule
-from flashpipe.values import dataclass
+from flashpipe.errors import Diagnosis
 
-RULES: Final = (*line.RULES, *flash.RULES, *boot.RULES, *host.RULES)
+RULES: Final = (*line.RULES, *flash.RULES, *boot.RULES, *crash.RULES, *host.RULES)
 UNKNOWN: Final = "unknown"
 EVIDENT: Final = frozenset({"no-answer", "wire", "write-failed", "verify-failed", "port-lost", "flash-unknown"})
 """Codes that say what failed, not why: the cause has to come out of the evidence. So do those of a boot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One cause."""
-
-    rule: str
-    """Name of the rule, `unknown`, or the error's code where its message says it all."""
-    cause: str
-    proof: tuple[str, ...]
-    action: str
-    told: bool = False
-    """The error's own words are the diagnosis: there is nothing to print beside them."""
 
 
 def judge(evidence: Evidence) -> Diagnosis:
@@ -40,21 +28,27 @@ def judge(evidence: Evidence) -> Diagnosis:
     fitting = fit(evidence)
     if fitting:
         rule, proof = fitting[0]
-        return Diagnosis(rule.name, rule.said(rule.cause, evidence), tuple(proof), rule.said(rule.action, evidence))
+        return Diagnosis(
+            rule.name,
+            rule.text(rule.cause, evidence),
+            tuple(proof),
+            rule.text(rule.action, evidence),
+            certain=rule.is_certain(evidence),
+        )
     compared = evidence.code == "verify-failed" and not evidence.written  # the board holds something else, and says so
     if (evidence.code in EVIDENT and not compared) or evidence.verdict:
-        return Diagnosis(UNKNOWN, "the evidence proves no cause", tuple(_seen(evidence)), "")
+        return Diagnosis(UNKNOWN, "the evidence proves no cause", tuple(_known(evidence)), "", certain=False)
     return Diagnosis(evidence.code, evidence.message.partition("\n")[0], (), "", told=True)
 
 
 def fit(evidence: Evidence) -> list[tuple[Rule, tuple[str, ...]]]:
     """Every rule that fits, with its proof: one, or none where the cause is unknown."""
-    found = [(rule, rule.sees(evidence)) for rule in RULES]
-    return [(rule, tuple(proof)) for rule, proof in found if proof is not None]
+    proofs = [(rule, rule.sees(evidence)) for rule in RULES]
+    return [(rule, tuple(proof)) for rule, proof in proofs if proof is not None]
 
 
-def _seen(evidence: Evidence) -> list[str]:
+def _known(evidence: Evidence) -> list[str]:
     """What is known, where it proves nothing."""
-    found = [f"step {evidence.step}, {evidence.sent} bytes sent, {evidence.received} received"]
+    known = [f"step {evidence.step}, {evidence.sent} bytes sent, {evidence.received} received"]
     words = evidence.words()
-    return [*found, f'the board says "{words}"'] if words else found
+    return [*known, f'the board says "{words}"'] if words else known

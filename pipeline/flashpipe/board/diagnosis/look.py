@@ -1,7 +1,7 @@
 """After a failure: a short look at the line and the chip, for the rules of `diagnosis`. Nothing is written to flash.
 
 It takes two seconds at most. It leaves the chip in its loader, or running, and what the session does next (`leave`)
-is the same as without it. No foreseen failure comes out of here: what could not be found out is left open.
+is the same as without it. No foreseen failure comes out of here: what could not be findings out is left open.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.board.boot import watcher as bootlog
+from flashpipe.board.boot.watcher import KNOCK, rom_baud
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, INTO_LOADER, KNOCKED, UNTOUCHED, Findings, LineSounds
 from flashpipe.board.loader.link import MAGIC_ESP8266, MAGIC_REGISTER, ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
-from flashpipe.board.ports import choice as ports
+from flashpipe.board.ports.lock import find_owners
+from flashpipe.board.ports.names import is_url
 from flashpipe.board.session.session import Session
 from flashpipe.board.session.text import readable
 from flashpipe.errors import (
     BootError,
     ConnectError,
+    FlashReachError,
     NoPortError,
     PipelineError,
     PortBusyError,
@@ -31,6 +33,7 @@ from flashpipe.errors import (
     WireError,
 )
 from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.reset_mode import custom_sequence
 
 BANNER_S: Final = 0.35
 """The ROM speaks within milliseconds of a reset; EN rises slowly on some boards."""
@@ -52,19 +55,19 @@ SIZES: Final = tuple(0x40000 << step for step in range(6))
 QUIET_KINDS: Final = frozenset({"silence", "alive"})
 """Boot verdicts that a lost supply gives as well."""
 
-Wanted = Callable[[Region], bytes | None]
+PlannedBytes = Callable[[Region], bytes | None]
 """The plan's bytes of a region, None where it has none."""
 
 
-def examine(
-    session: Session, error: PipelineError, *, planned: Sequence[Region] = (), wanted: Wanted | None = None
+def look_after_failure(
+    session: Session, error: PipelineError, *, planned: Sequence[Region] = (), planned_bytes: PlannedBytes | None = None
 ) -> Findings:
     """Look at the line and the chip as far as the failure leaves room for it."""
     if session.wire is None:
         return Findings(holders=_owners(session.port)) if error.code == PortBusyError.code else Findings()
-    look = _what_to_do(session, error)
+    look = _fitting_look(session, error)
     if look == "flash":
-        return _quietly(lambda: _flash(session, planned, wanted))
+        return _quietly(lambda: _flash(session, planned, planned_bytes))
     return _quietly(lambda: _LOOKS[look](session)) if look else Findings()
 
 
@@ -74,7 +77,7 @@ def _quietly(look: Callable[[], Findings]) -> Findings:
     return Findings()
 
 
-def _what_to_do(session: Session, error: PipelineError) -> str:
+def _fitting_look(session: Session, error: PipelineError) -> str:
     """Name of the look that a failure deserves; empty: its message says all."""
     if error.code == PortLostError.code:
         return "port"
@@ -82,25 +85,25 @@ def _what_to_do(session: Session, error: PipelineError) -> str:
         return "unreached" if isinstance(error, ConnectError | WireError) else ""
     if isinstance(error, BootError):
         return "boot" if error.verdict is not None and error.verdict.kind in QUIET_KINDS else ""
-    if isinstance(error, WireError):
+    if isinstance(error, WireError) and not isinstance(error, FlashReachError):
         return "broken-off"
     written = "write" in dict(session.step_times)
     return "flash" if isinstance(error, VerifyError) and written else ""
 
 
 def _owners(port: str) -> tuple[str, ...]:
-    return tuple(str(owner) for owner in ports.find_owners(port)) if "://" not in port else ()
+    return tuple(str(owner) for owner in find_owners(port)) if not is_url(port) else ()
 
 
-def look(session: Session) -> Findings:
+def look_at_board(session: Session) -> Findings:
     """The quality of the line and the state of the flash of a board that answers."""
     link = session.link
     asked, answered = _questions(link, session.wire)
-    found = Findings(loader_answers=True, asked=asked, answered=answered)
+    findings = Findings(loader_answers=True, asked=asked, answered=answered)
     with suppress(PipelineError):
-        found = replace(found, flash_status=link.flash_status())
-        found = replace(found, wraps_at=_wrap(link, session.device.flash_size if session.device else None))
-    return found
+        findings = replace(findings, flash_status=link.flash_status())
+        findings = replace(findings, wraps_at=_wrap(link, session.device.flash_size if session.device else None))
+    return findings
 
 
 # --- the port --------------------------------------------------------------------------------------------------------
@@ -121,7 +124,7 @@ def _reopen(session: Session) -> Findings:
 
 def _pulses(session: Session) -> bool:
     """Whether the reset line can be pulsed, as far as this end knows: a pty has no modem lines at all."""
-    if not session.resets_by_wire or "://" in session.port:
+    if not session.resets_by_wire or is_url(session.port):
         return session.resets_by_wire
     try:
         return isinstance(session.wire.cts, bool)
@@ -156,7 +159,7 @@ def _after_reset(session: Session, baud: int, *, into_loader: bool) -> LineSound
     port.baudrate = baud
     port.reset_input_buffer()
     if into_loader:
-        link.pulse_into_loader("" if session.reset == "auto" else session.reset)
+        link.pulse_into_loader(custom_sequence(session.reset))
     else:
         link.reset_to_application()
     return _listen(port, INTO_LOADER if into_loader else INTO_APPLICATION, baud, BANNER_S)
@@ -164,20 +167,20 @@ def _after_reset(session: Session, baud: int, *, into_loader: bool) -> LineSound
 
 def _loader_banner(session: Session) -> tuple[LineSounds, ...]:
     """What the ROM says of itself after a reset into download mode, at the rate of either crystal."""
-    first = _after_reset(session, bootlog.rom_baud(26), into_loader=True)
+    first = _after_reset(session, rom_baud(26), into_loader=True)
     if "boot mode" in first.text or not first.count:
         return (first,)
-    return first, _after_reset(session, bootlog.rom_baud(40), into_loader=True)
+    return first, _after_reset(session, rom_baud(40), into_loader=True)
 
 
 def _application_sounds(session: Session) -> tuple[LineSounds, ...]:
     """What a running firmware says, by itself or when knocked."""
     port = session.wire
-    heard = [_listen(port, UNTOUCHED, bootlog.rom_baud(26), LISTEN_S)]
+    sounds = [_listen(port, UNTOUCHED, rom_baud(26), LISTEN_S)]
     port.baudrate = CONSOLE_BAUD
-    port.write(bootlog.KNOCK)
-    heard.append(_listen(port, KNOCKED, CONSOLE_BAUD, LISTEN_S))
-    return tuple(heard)
+    port.write(KNOCK)
+    sounds.append(_listen(port, KNOCKED, CONSOLE_BAUD, LISTEN_S))
+    return tuple(sounds)
 
 
 # --- no loader answered ----------------------------------------------------------------------------------------------
@@ -186,25 +189,25 @@ def _application_sounds(session: Session) -> tuple[LineSounds, ...]:
 def _unreached(session: Session) -> Findings:
     sounds = _application_sounds(session)
     if not _pulses(session):
-        return Findings(heard=sounds)
-    return _reset_and_ask(session, Findings(heard=sounds))
+        return Findings(sounds=sounds)
+    return _reset_and_ask(session, Findings(sounds=sounds))
 
 
-def _reset_and_ask(session: Session, found: Findings) -> Findings:
+def _reset_and_ask(session: Session, findings: Findings) -> Findings:
     """Reset into download mode; what the ROM says, whether it answers, and how well."""
-    found = replace(found, heard=(*found.heard, *_loader_banner(session)))
+    findings = replace(findings, sounds=(*findings.sounds, *_loader_banner(session)))
     answers, reply = _sync(session, ROM_BAUD)
     if answers:
         link = RomLink(session.wire, session.port)
         asked, answered = _questions(link, session.wire)
-        found = replace(found, rom_answers=True, asked=asked, answered=answered, echoes=_is_sync(reply))
+        findings = replace(findings, rom_answers=True, asked=asked, answered=answered, echoes=_is_sync(reply))
         with suppress(PipelineError):
             link.start_stub()  # which attaches the flash, without a stub
-            found = replace(found, flash_answers=link.flash_id() & 0xFF not in {0x00, 0xFF})
-        return found
-    slowly, slow_reply = _sync(session, bootlog.rom_baud(26))
+            findings = replace(findings, flash_answers=link.flash_id() & 0xFF not in {0x00, 0xFF})
+        return findings
+    slowly, slow_reply = _sync(session, rom_baud(26))
     return replace(
-        found,
+        findings,
         rom_answers=False,
         answers_slowly=slowly,
         reply=reply,
@@ -215,12 +218,12 @@ def _reset_and_ask(session: Session, found: Findings) -> Findings:
 
 def _sync(session: Session, baud: int) -> tuple[bool, bytes]:
     """Whether the ROM answers at this rate, and what came back."""
-    tape, port = session.tape, session.wire
-    received = tape.received
+    traffic, port = session.traffic, session.wire
+    before = traffic.bytes_received
     answers = EsptoolLoader(port, session.port).sync(attempts=3, baud=baud)
     port.timeout = 0.05
     port.read(max(1, port.in_waiting))
-    return answers, tape.since(received)[:64]
+    return answers, traffic.since(before)[:64]
 
 
 def _is_sync(reply: bytes) -> bool:
@@ -234,15 +237,15 @@ def _is_sync(reply: bytes) -> bool:
 def _broken_off(session: Session) -> Findings:
     port, baud = session.wire, int(session.wire.baudrate)
     link = EsptoolLoader(port, session.port)
-    received = session.tape.received
+    before = session.traffic.bytes_received
     if link.sync(attempts=3, baud=baud):
-        echoes = _is_sync(session.tape.since(received))
+        echoes = _is_sync(session.traffic.since(before))
         asked, answered = _questions(link, port)
         return Findings(loader_answers=True, asked=asked, answered=answered, echoes=echoes)
-    found = Findings(heard=_application_sounds(session), loader_answers=False)
+    findings = Findings(sounds=_application_sounds(session), loader_answers=False)
     if not _pulses(session):
-        return found
-    return _reset_and_ask(session, found)
+        return findings
+    return _reset_and_ask(session, findings)
 
 
 def _questions(link: EsptoolLoader, port: Any) -> tuple[int, int]:
@@ -259,11 +262,11 @@ def _questions(link: EsptoolLoader, port: Any) -> tuple[int, int]:
 # --- the flash holds something else ----------------------------------------------------------------------------------
 
 
-def _flash(session: Session, planned: Sequence[Region], wanted: Wanted | None) -> Findings:
-    link, found = session.link, look(session)
-    if wanted is not None:
-        found = _compare(link, found, planned, wanted)
-    return found
+def _flash(session: Session, planned: Sequence[Region], planned_bytes: PlannedBytes | None) -> Findings:
+    link, findings = session.link, look_at_board(session)
+    if planned_bytes is not None:
+        findings = _compare(link, findings, planned, planned_bytes)
+    return findings
 
 
 def _wrap(link: EsptoolLoader, claimed: int | None) -> int | None:
@@ -278,23 +281,27 @@ def _wrap(link: EsptoolLoader, claimed: int | None) -> int | None:
     return None
 
 
-def _compare(link: EsptoolLoader, found: Findings, planned: Sequence[Region], wanted: Wanted) -> Findings:
+def _compare(
+    link: EsptoolLoader, findings: Findings, planned: Sequence[Region], planned_bytes: PlannedBytes
+) -> Findings:
     blocks = [block for region in planned for block in region.split(BLOCK)][:BLOCKS]
-    bad = [block for block in blocks if _differs(link, block, wanted)]
-    found = replace(found, bad_blocks=len(bad), blocks=len(blocks))
-    sectors = (sector for block in bad[:1] for sector in block.split(SECTOR_SIZE) if _differs(link, sector, wanted))
+    bad = [block for block in blocks if _differs(link, block, planned_bytes)]
+    findings = replace(findings, bad_blocks=len(bad), blocks=len(blocks))
+    sectors = (
+        sector for block in bad[:1] for sector in block.split(SECTOR_SIZE) if _differs(link, sector, planned_bytes)
+    )
     sector = next(sectors, None)
     if sector is None:
-        return replace(found, bad="right")
+        return replace(findings, bad="right")
     first, second = link.read(sector, _ignore), link.read(sector, _ignore)
-    want = wanted(sector) or b""
+    want = planned_bytes(sector) or b""
     flipped = sum((a ^ b).bit_count() for a, b in zip(first, want, strict=False))
     kind = "unstable" if first != second else "blank" if not first.strip(b"\xff") else "other"
-    return replace(found, bad=kind, flipped=flipped)
+    return replace(findings, bad=kind, flipped=flipped)
 
 
-def _differs(link: EsptoolLoader, region: Region, wanted: Wanted) -> bool:
-    want = wanted(region)
+def _differs(link: EsptoolLoader, region: Region, planned_bytes: PlannedBytes) -> bool:
+    want = planned_bytes(region)
     return want is not None and link.md5(region) != hashlib.md5(want, usedforsecurity=False).digest()
 
 
@@ -310,7 +317,7 @@ def _booting(session: Session) -> Findings:
     if not _pulses(session):
         return Findings()
     crystal = session.device.crystal_mhz if session.device else 26
-    return Findings(heard=(_after_reset(session, bootlog.rom_baud(crystal), into_loader=False),))
+    return Findings(sounds=(_after_reset(session, rom_baud(crystal), into_loader=False),))
 
 
 _LOOKS: Final[dict[str, Callable[[Session], Findings]]] = {

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from flashpipe.board.diagnosis.evidence import UNTOUCHED, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import UART_DOWNLOAD, echoed, feed, looked_at, starved
+from flashpipe.errors import WireDamage
 from flashpipe.units import format_size
 
 BROKE_OFF: Final = frozenset({"wire", "write-failed"})
 PROTECT_BITS: Final = 0x1C
 """BP0 to BP2 of the status register (facts: flash-timing §6)."""
 BUSY: Final = 0x01
-DAMAGED: Final = re.compile("Corrupt data|Digest mismatch|Checksum error|format of the received message")
-"""Words about bytes that were lost or changed on their way, from a loader that is alive."""
-BROKEN_FRAME: Final = "stopped in mid-frame"
 FEW_BITS: Final = 16
 """A sector with more wrong bits than this was not programmed, or holds something else."""
 
@@ -24,31 +21,31 @@ FEW_BITS: Final = 16
 def _broke_off(evidence: Evidence) -> bool:
     """A chip that was known broke off in the middle."""
     known = evidence.code in BROKE_OFF and bool(evidence.chip) and not evidence.verdict
-    return known and evidence.found.loader_answers is not None and not starved(evidence) and not echoed(evidence)
+    return known and evidence.findings.loader_answers is not None and not starved(evidence) and not echoed(evidence)
 
 
 def _damaged(evidence: Evidence) -> bool:
     """Whether the failure itself shows that bytes were lost or changed on the line."""
-    halved = BROKEN_FRAME in evidence.message and not evidence.chip  # else the chip may have reset itself
-    return bool(DAMAGED.search(evidence.message)) or halved
+    halved = evidence.damage is WireDamage.FRAME and not evidence.chip  # else the chip may have reset itself
+    return evidence.damage is WireDamage.BYTES or halved
 
 
 def _gone(evidence: Evidence) -> bool:
-    return _broke_off(evidence) and not evidence.found.loader_answers and not _noisy(evidence)
+    return _broke_off(evidence) and not evidence.findings.loader_answers and not _noisy(evidence)
 
 
 def _noisy(evidence: Evidence) -> bool:
-    asked = evidence.found.asked
-    return asked > 0 and (evidence.found.answered < asked or (_damaged(evidence) and evidence.code in BROKE_OFF))
+    asked = evidence.findings.asked
+    return asked > 0 and (evidence.findings.answered < asked or (_damaged(evidence) and evidence.code in BROKE_OFF))
 
 
 def _answers(evidence: Evidence) -> str:
-    return f"of {evidence.found.asked} short questions afterwards {evidence.found.answered} were answered right"
+    return f"of {evidence.findings.asked} short questions afterwards {evidence.findings.answered} were answered right"
 
 
 def _noise(evidence: Evidence) -> Proof:
-    answers = evidence.found.loader_answers if evidence.chip else evidence.found.rom_answers
-    reached = (_broke_off(evidence) and (answers or evidence.found.rom_answers)) or (looked_at(evidence) and answers)
+    answers = evidence.findings.loader_answers if evidence.chip else evidence.findings.rom_answers
+    reached = (_broke_off(evidence) and (answers or evidence.findings.rom_answers)) or (looked_at(evidence) and answers)
     if not reached or not _noisy(evidence):
         return None
     damage = [f'at {evidence.baud} baud: "{evidence.what()}"'] if _damaged(evidence) else []
@@ -56,7 +53,7 @@ def _noise(evidence: Evidence) -> Proof:
 
 
 def _hiccup(evidence: Evidence) -> Proof:
-    if not _broke_off(evidence) or _noisy(evidence) or not evidence.found.loader_answers:
+    if not _broke_off(evidence) or _noisy(evidence) or not evidence.findings.loader_answers:
         return None
     return ["the loader still answers at the same rate: it was not reset", _answers(evidence)]
 
@@ -67,11 +64,11 @@ def _spoke(evidence: Evidence) -> bool:
 
 
 def _stuck(evidence: Evidence) -> bool:
-    return evidence.found.flash_answers is False
+    return evidence.findings.flash_answers is False
 
 
 def _reset_itself(evidence: Evidence) -> Proof:
-    if not _gone(evidence) or not evidence.found.rom_answers or not _spoke(evidence) or _stuck(evidence):
+    if not _gone(evidence) or not evidence.findings.rom_answers or not _spoke(evidence) or _stuck(evidence):
         return None
     proof = ["the loader is gone, and after a reset the chip answers again"]
     if evidence.garbage:
@@ -83,7 +80,7 @@ def _reset_itself(evidence: Evidence) -> Proof:
 
 
 def _hangs(evidence: Evidence) -> Proof:
-    if not _gone(evidence) or not evidence.found.rom_answers or (_spoke(evidence) and not _stuck(evidence)):
+    if not _gone(evidence) or not evidence.findings.rom_answers or (_spoke(evidence) and not _stuck(evidence)):
         return None
     if _stuck(evidence):
         return [
@@ -97,14 +94,14 @@ def _hangs(evidence: Evidence) -> Proof:
 
 
 def _power_gone(evidence: Evidence) -> Proof:
-    if not _gone(evidence) or evidence.found.rom_answers is not False or not evidence.heard_nothing():
+    if not _gone(evidence) or evidence.findings.rom_answers is not False or not evidence.heard_nothing():
         return None
     return [f"{evidence.chip} answered before; now nothing comes, not even its ROM after a reset"]
 
 
 def _rx_lost(evidence: Evidence) -> Proof:
-    unheard = _gone(evidence) and evidence.found.rom_answers is False and evidence.loader_mode() == UART_DOWNLOAD
-    if not unheard or evidence.found.answers_slowly or evidence.found.reply:
+    unheard = _gone(evidence) and evidence.findings.rom_answers is False and evidence.loader_mode() == UART_DOWNLOAD
+    if not unheard or evidence.findings.answers_slowly or evidence.findings.reply:
         return None
     return [
         f"{evidence.chip} answered before; it still resets and says that it is in its loader",
@@ -113,10 +110,14 @@ def _rx_lost(evidence: Evidence) -> Proof:
 
 
 def _stub_dead(evidence: Evidence) -> Proof:
-    answers = looked_at(evidence) and evidence.found.rom_answers and evidence.code != "no-answer"
-    if not answers or _noisy(evidence) or "stub" not in evidence.message:
+    answers = looked_at(evidence) and evidence.findings.rom_answers and evidence.code != "no-answer"
+    if not answers or _noisy(evidence) or not evidence.stub_silent:
         return None
     return ["the ROM answers before and after, but the flasher stub that it was given never speaks"]
+
+
+def _out_of_reach(evidence: Evidence) -> Proof:
+    return [evidence.what()] if evidence.code == "flash-reach" else None
 
 
 def _verify(evidence: Evidence) -> bool:
@@ -124,54 +125,57 @@ def _verify(evidence: Evidence) -> bool:
 
 
 def _size_lie(evidence: Evidence) -> Proof:
-    at = evidence.found.wraps_at
+    at = evidence.findings.wraps_at
     if not _verify(evidence) or at is None:
         return None
     return [f"what stands at 0x000000 stands at {at:#08x} again: behind {format_size(at)} the flash begins anew"]
 
 
 def _protected(evidence: Evidence) -> Proof:
-    status = evidence.found.flash_status
-    if not _verify(evidence) or status is None or not status & PROTECT_BITS or evidence.found.wraps_at is not None:
+    status = evidence.findings.flash_status
+    if not _verify(evidence) or status is None or not status & PROTECT_BITS or evidence.findings.wraps_at is not None:
         return None
     return [f"the flash's status register is {status:#04x}: block protection bits are set"]
 
 
 def _plain(evidence: Evidence) -> bool:
     """A verification that failed for another reason than those above."""
-    status = evidence.found.flash_status or 0
+    status = evidence.findings.flash_status or 0
     return (
-        _verify(evidence) and evidence.found.wraps_at is None and not status & PROTECT_BITS and bool(evidence.found.bad)
+        _verify(evidence)
+        and evidence.findings.wraps_at is None
+        and not status & PROTECT_BITS
+        and bool(evidence.findings.bad)
     )
 
 
 def _compared(evidence: Evidence) -> str:
-    return f"{evidence.found.bad_blocks} of {evidence.found.blocks} blocks of 64 KiB differ"
+    return f"{evidence.findings.bad_blocks} of {evidence.findings.blocks} blocks of 64 KiB differ"
 
 
 def _unstable(evidence: Evidence) -> Proof:
-    if not _plain(evidence) or not (evidence.found.bad in {"unstable", "right"} or _noisy(evidence)):
+    if not _plain(evidence) or not (evidence.findings.bad in {"unstable", "right"} or _noisy(evidence)):
         return None
-    again = "a second look finds the right bytes" if evidence.found.bad == "right" else "two reads of it differ"
+    again = "a second look finds the right bytes" if evidence.findings.bad == "right" else "two reads of it differ"
     return [again, *([_answers(evidence)] if _noisy(evidence) else [])]
 
 
 def _bad_cells(evidence: Evidence) -> Proof:
-    found = evidence.found
-    if not _plain(evidence) or _unstable(evidence) is not None or found.bad_blocks > 1:
+    findings = evidence.findings
+    if not _plain(evidence) or _unstable(evidence) is not None or findings.bad_blocks > 1:
         return None
-    what = "is still blank" if found.bad == "blank" else f"has {found.flipped} wrong bits, the same at each read"
+    what = "is still blank" if findings.bad == "blank" else f"has {findings.flipped} wrong bits, the same at each read"
     return [f"one sector {what}; {_compared(evidence)}", "the line is clean: " + _answers(evidence)]
 
 
 def _not_written(evidence: Evidence) -> Proof:
-    if not _plain(evidence) or _unstable(evidence) is not None or evidence.found.bad_blocks <= 1:
+    if not _plain(evidence) or _unstable(evidence) is not None or evidence.findings.bad_blocks <= 1:
         return None
     return [_compared(evidence), "the line is clean: " + _answers(evidence)]
 
 
 def _no_flash(evidence: Evidence) -> Proof:
-    if evidence.code != "flash-unknown" or "does not answer" not in evidence.message:
+    if evidence.code != "flash-unknown" or not evidence.flash_silent:
         return None
     return ["the chip answers, its flash part does not: its ID reads as all ones or zeros"]
 
@@ -221,11 +225,19 @@ RULES: Final = (
         "connect it again and run the same command again: it continues",
     ),
     Rule(
+        "rom-size",
+        _out_of_reach,
+        "stub version 2 works with the flash functions of the chip's ROM, which go by a size of 4 MB and could not be"
+        " told another",
+        "ESPTOOL_STUB_VERSION=1 with a reset into the loader: that version tells the ROM by itself",
+    ),
+    Rule(
         "size-lie",
         _size_lie,
-        lambda evidence: f"the flash is smaller than its ID says: {format_size(evidence.found.wraps_at or 0)}",
+        lambda evidence: f"the flash is smaller than its ID says: {format_size(evidence.findings.wraps_at or 0)}",
         lambda evidence: (
-            f"take the profile of a board with {format_size(evidence.found.wraps_at or 0)} and allow=wrong-flash-size"
+            f"take the profile of a board with {format_size(evidence.findings.wraps_at or 0)}"
+            " and allow=wrong-flash-size"
         ),
     ),
     Rule(

@@ -17,7 +17,7 @@ def _lost(evidence: Evidence) -> bool:
 
 
 def _braille(evidence: Evidence) -> bool:
-    return evidence.host.brltty and evidence.usb in BRAILLE and evidence.found.reopened != "there"
+    return evidence.host.brltty and evidence.usb in BRAILLE and evidence.findings.reopened != "there"
 
 
 def _grabbed(evidence: Evidence) -> Proof:
@@ -25,18 +25,18 @@ def _grabbed(evidence: Evidence) -> Proof:
         return None
     return [
         "brltty is on this machine, and its rules claim " + evidence.usb,
-        "the port went away while it was used, and is " + evidence.found.reopened,
+        "the port went away while it was used, and is " + evidence.findings.reopened,
     ]
 
 
 def _wsl(evidence: Evidence) -> Proof:
-    if not _lost(evidence) or not evidence.host.wsl or evidence.found.reopened != "missing" or _braille(evidence):
+    if not _lost(evidence) or not evidence.host.wsl or evidence.findings.reopened != "missing" or _braille(evidence):
         return None
     return ["this is WSL, which loses an adapter at each of its resets unless usbipd attaches it again"]
 
 
 def _unplugged(evidence: Evidence) -> Proof:
-    if not _lost(evidence) or evidence.found.reopened not in {"missing", "refused"}:
+    if not _lost(evidence) or evidence.findings.reopened not in {"missing", "refused"}:
         return None
     if _braille(evidence) or evidence.host.wsl:
         return None
@@ -44,13 +44,13 @@ def _unplugged(evidence: Evidence) -> Proof:
 
 
 def _shared(evidence: Evidence) -> Proof:
-    if not _lost(evidence) or evidence.found.reopened != "busy" or _braille(evidence):
+    if not _lost(evidence) or evidence.findings.reopened != "busy" or _braille(evidence):
         return None
-    return ["the port went away while it was used; now another program has it", *evidence.found.holders]
+    return ["the port went away while it was used; now another program has it", *evidence.findings.holders]
 
 
 def _glitch(evidence: Evidence) -> Proof:
-    if not _lost(evidence) or evidence.found.reopened != "there":
+    if not _lost(evidence) or evidence.findings.reopened != "there":
         return None
     return ["the port went away while it was used, and is there again"]
 

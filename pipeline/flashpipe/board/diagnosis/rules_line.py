@@ -6,32 +6,31 @@ from typing import Final
 
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, INTO_LOADER, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
+from flashpipe.reset_mode import NO_WIRE
 
 UART_DOWNLOAD, SPI_BOOT = 1, 3
 SDIO: Final = range(4, 8)
 POWER_ON: Final = 1
 """Reset cause of a power-on (facts: esp8266 §2.2)."""
 CONNECT_CODES: Final = frozenset({"no-answer", "wire", "write-failed"})
-BY_HAND: Final = frozenset({"none", "manual"})
-"""Resets that pulse no line."""
 
 
 def looked_at(evidence: Evidence) -> bool:
     """Whether no chip was ever known on this port, and the line was looked at afterwards."""
     no_chip = evidence.code in CONNECT_CODES and not evidence.chip and not evidence.verdict
-    return no_chip and bool(evidence.found.heard) and not starved(evidence) and not echoed(evidence)
+    return no_chip and bool(evidence.findings.sounds) and not starved(evidence) and not echoed(evidence)
 
 
 def echoed(evidence: Evidence) -> bool:
     """Whether the loader answers, and what is sent to it comes back as well."""
-    found = evidence.found
+    findings = evidence.findings
     asked = evidence.code in CONNECT_CODES and not evidence.verdict and not starved(evidence)
-    return asked and found.echoes and bool(found.loader_answers or found.rom_answers)
+    return asked and findings.echoes and bool(findings.loader_answers or findings.rom_answers)
 
 
 def unreached(evidence: Evidence) -> bool:
     """Whether nothing makes the loader answer."""
-    return looked_at(evidence) and not evidence.found.rom_answers
+    return looked_at(evidence) and not evidence.findings.rom_answers
 
 
 def _no_rom(evidence: Evidence) -> bool:
@@ -53,6 +52,11 @@ def starved(evidence: Evidence) -> bool:
     starts = evidence.starts(INTO_LOADER) + evidence.starts(INTO_APPLICATION)
     looked = evidence.code in CONNECT_CODES or bool(evidence.verdict)
     return looked and any(cause == POWER_ON for cause, _ in starts)
+
+
+def ended_as(evidence: Evidence, *kinds: str) -> bool:
+    """Whether a boot check gave one of these verdicts, and no supply that collapses explains it."""
+    return evidence.verdict in kinds and not starved(evidence)
 
 
 def _told(evidence: Evidence) -> str:
@@ -84,37 +88,37 @@ def _gpio2(evidence: Evidence) -> Proof:
 def _deaf(evidence: Evidence) -> Proof:
     if not _reset_to(evidence, UART_DOWNLOAD) or _replies(evidence):
         return None
-    echo = ["what comes back is our own bytes: the adapter's echo"] if evidence.found.echoes else []
+    echo = ["what comes back is our own bytes: the adapter's echo"] if evidence.findings.echoes else []
     mode = "boot mode 1 is the loader, which speaks, but not one byte answers what is sent to it"
     return [_told(evidence), mode, *echo]
 
 
 def _replies(evidence: Evidence) -> bool:
     """Whether anything but our own bytes came back."""
-    found = evidence.found
-    return bool(found.answers_slowly or (found.reply and not found.echoes))
+    findings = evidence.findings
+    return bool(findings.answers_slowly or (findings.reply and not findings.echoes))
 
 
 def _rate(evidence: Evidence) -> Proof:
     if not _reset_to(evidence, UART_DOWNLOAD) or not _replies(evidence):
         return None
-    reply = evidence.found.reply[:12].hex(" ")
-    slowly = ["its loader answers at 74880 baud, not at 115200"] if evidence.found.answers_slowly else []
+    reply = evidence.findings.reply[:12].hex(" ")
+    slowly = ["its loader answers at 74880 baud, not at 115200"] if evidence.findings.answers_slowly else []
     return [_told(evidence), *slowly, *([f"at 115200 its answer is garbage: {reply}"] if reply else [])]
 
 
 def _loop_back(evidence: Evidence) -> Proof:
-    if not _no_rom(evidence) or not evidence.found.echoes_always or evidence.ignores_resets():
+    if not _no_rom(evidence) or not evidence.findings.echoes_always or evidence.ignores_resets():
         return None
     return ["what comes back is exactly what was sent, at 115200 and at 74880 baud, and nothing else comes"]
 
 
 def _not_reset(evidence: Evidence) -> Proof:
-    words, found = evidence.words(), evidence.found
+    words, findings = evidence.words(), evidence.findings
     loops = evidence.ignores_resets()
-    if not _no_rom(evidence) or (found.echoes_always and not loops) or not (words or found.echoes or loops):
+    if not _no_rom(evidence) or (findings.echoes_always and not loops) or not (words or findings.echoes or loops):
         return None
-    if evidence.reset in BY_HAND and not loops:
+    if evidence.reset in NO_WIRE and not loops:
         return None
     if loops:
         causes = sorted({cause for cause, _ in evidence.starts(INTO_LOADER)})
@@ -128,8 +132,8 @@ def _runs_on(words: str) -> str:
 
 
 def _quiet(evidence: Evidence) -> bool:
-    found = evidence.found
-    told = evidence.words() or found.reply or found.echoes or found.echoes_always
+    findings = evidence.findings
+    told = evidence.words() or findings.reply or findings.echoes or findings.echoes_always
     return _no_rom(evidence) and not told
 
 
@@ -144,10 +148,10 @@ def _dead(evidence: Evidence) -> Proof:
 
 def _nobody_there(evidence: Evidence) -> Proof:
     """No reset by wire was allowed or possible, and nothing came."""
-    why = f"reset={evidence.reset} forbids to pulse the" if evidence.reset in BY_HAND else "this port has no"
-    found, loops = evidence.found, evidence.ignores_resets()
-    talks = _no_rom(evidence) and (evidence.words() or found.echoes) and not found.echoes_always and not loops
-    if evidence.reset in BY_HAND and talks:
+    why = f"reset={evidence.reset} forbids to pulse the" if evidence.reset in NO_WIRE else "this port has no"
+    findings, loops = evidence.findings, evidence.ignores_resets()
+    talks = _no_rom(evidence) and (evidence.words() or findings.echoes) and not findings.echoes_always and not loops
+    if evidence.reset in NO_WIRE and talks:
         return [_runs_on(evidence.words()), f"{why} reset line"]
     if not _quiet(evidence) or not evidence.heard_nothing() or evidence.silent(INTO_LOADER):
         return None
@@ -155,17 +159,17 @@ def _nobody_there(evidence: Evidence) -> Proof:
 
 
 def _other_rate(evidence: Evidence) -> Proof:
-    found = evidence.found
-    if not _no_rom(evidence) or evidence.words() or found.echoes or found.echoes_always or evidence.starts():
+    findings = evidence.findings
+    if not _no_rom(evidence) or evidence.words() or findings.echoes or findings.echoes_always or evidence.starts():
         return None
-    count = sum(heard.count for heard in found.heard) + len(found.reply)
+    count = sum(sound.count for sound in findings.sounds) + len(findings.reply)
     return [f"{count} bytes came that make no text at 74880 and 115200 baud"] if count else None
 
 
 def _came_back(evidence: Evidence) -> Proof:
-    found = evidence.found
-    answers = looked_at(evidence) and found.rom_answers and evidence.code == "no-answer"
-    if not answers or found.answered < found.asked:
+    findings = evidence.findings
+    answers = looked_at(evidence) and findings.rom_answers and evidence.code == "no-answer"
+    if not answers or findings.answered < findings.asked:
         return None
     return ["one more reset, and the ROM answered"]
 

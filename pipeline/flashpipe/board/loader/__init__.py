@@ -1,1 +1,1 @@
-"""loader."""
+"""The chip in download mode: identify, read, erase, write, digest."""

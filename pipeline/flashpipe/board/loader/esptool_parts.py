@@ -43,6 +43,16 @@ class Parts:
     """What their methods raise."""
     reset: Any
     """Its module of reset sequences."""
+    stub: Any
+    """Its class of stub images, which looks for them in the folders that `STUB_SUBDIRS` names, in that order."""
+
+    def stub_image(self, version: int) -> Any:
+        """The stub of one version, and of no other.
+
+        Raises:
+            esptool.FatalError: this release of esptool has none.
+        """
+        return type("OneStub", (self.stub,), {"STUB_SUBDIRS": [str(version)]})(self.rom)
 
 
 def parts() -> Parts:
@@ -55,14 +65,14 @@ def parts() -> Parts:
 
 def chip_of_magic(magic: int) -> str:
     """The chip whose identifying word this is, for people."""
-    from esptool.targets import ROM_LIST  # noqa: PLC0415  esptool is slow to load
+    from esptool.targets import ROM_LIST  # noqa: PLC0415  0.3 s, and only for another chip than ours
 
     names = [chip.CHIP_NAME for chip in ROM_LIST if chip.USES_MAGIC_VALUE and magic == chip.MAGIC_VALUE]
     return names[0] if names else f"an unknown chip (identifying word {magic:#010x})"
 
 
-def _load() -> tuple[Any, Any]:
-    """Esptool's modules for the ESP8266 and for reset sequences."""
+def _load() -> tuple[Any, Any, Any]:
+    """Esptool's modules for the ESP8266, for reset sequences, and of what all its loaders share."""
     if "esptool" in sys.modules:
         return _modules()
     before = dict(sys.modules)
@@ -86,8 +96,9 @@ def _unrun(name: str) -> Any:
     return importlib.util.module_from_spec(spec)
 
 
-def _modules() -> tuple[Any, Any]:
-    return importlib.import_module("esptool.targets.esp8266"), importlib.import_module("esptool.reset")
+def _modules() -> tuple[Any, Any, Any]:
+    target = importlib.import_module("esptool.targets.esp8266")
+    return target, importlib.import_module("esptool.reset"), importlib.import_module("esptool.loader")
 
 
 class _Mute:
@@ -182,7 +193,7 @@ class Quiet:
         raise self._failure("only answers to other commands came")
 
 
-def _quiet(target: Any, reset: Any) -> Parts:
+def _quiet(target: Any, reset: Any, loader: Any) -> Parts:
     """ROM and stub classes that move bytes our way, print nothing, and raise esptool's own error class."""
     reset.log.set_verbosity("silent")  # where it is esptool's own; one per process, and we are its only user
     failure = target.FatalError
@@ -197,4 +208,4 @@ def _quiet(target: Any, reset: Any) -> Parts:
         _failure = failure
         STUB_CLASS = Stub
 
-    return Parts(Rom, failure, reset)
+    return Parts(Rom, failure, reset, loader.StubFlasher)

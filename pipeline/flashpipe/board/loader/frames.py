@@ -57,6 +57,9 @@ def encode(packet: bytes) -> bytes:
     return b"\xc0" + packet.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc") + b"\xc0"
 
 
+MID_FRAME: Final = "the answer stopped in mid-frame"
+
+
 class Frames:
     """Takes bytes as they come and gives whole frames; bytes before an opening C0 are noise and skipped.
 
@@ -89,5 +92,5 @@ class Frames:
     def missing(self) -> str:
         """Why there is no frame, for people."""
         if b"\xc0" in self._pending:
-            return "the answer stopped in mid-frame"
+            return MID_FRAME
         return "no answer, only noise" if self._pending else "no answer"

@@ -10,6 +10,8 @@ this module (facts: stub-executed §1, §2, §5):
 
 from __future__ import annotations
 
+import os
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +21,16 @@ from typing import Any, Final, Protocol
 from flashpipe.board.loader import esptool_parts as espressif
 from flashpipe.board.loader.compression import pack
 from flashpipe.board.loader.esptool_parts import COMMAND_LIMIT_S
-from flashpipe.board.loader.frames import BLOCK, blocks, xor_checksum
-from flashpipe.errors import ConnectError, PortLostError, WireError, WriteError, WrongChipError
+from flashpipe.board.loader.flash_reach import FlashReach
+from flashpipe.board.loader.frames import BLOCK, MID_FRAME, blocks, xor_checksum
+from flashpipe.errors import (
+    ConnectError,
+    PortLostError,
+    WireDamage,
+    WireError,
+    WriteError,
+    WrongChipError,
+)
 from flashpipe.flash import SECTOR_SIZE, Region
 
 ROM_BAUD: Final = 115200
@@ -50,6 +60,10 @@ CHIP_ERASE_LIMIT_S: Final = 240.0
 MD5_LIMIT_S_PER_MB: Final = 8.0
 """esptool 5.6 `MD5_TIMEOUT_PER_MB`; measured on the executed stub: 1.06 s (facts: stub-executed §6)."""
 
+START_STUB: Final = "start the stub"
+_DAMAGED: Final = re.compile("Corrupt data|Digest mismatch|Checksum error|format of the received message")
+"""esptool's words about bytes that were lost or changed on their way, from a loader that is alive (5.6, loader.py)."""
+
 OnBytes = Callable[[int], None]
 
 
@@ -72,6 +86,13 @@ class FlashLoader(Protocol):
         """Flash contents."""
 
 
+def _damage(text: str) -> WireDamage:
+    """What esptool's words about a failed exchange show of the line."""
+    if _DAMAGED.search(text):
+        return WireDamage.BYTES
+    return WireDamage.FRAME if MID_FRAME in text else WireDamage.NONE
+
+
 class EsptoolLoader:
     """The conversation with one chip over an open serial port."""
 
@@ -87,13 +108,18 @@ class EsptoolLoader:
         self._batch = True
         self.block = BLOCK
         """Bytes of one DATA block."""
+        self.stub_version = 0
+        """Version of the stub that shall run, 1 or 2; 0: esptool's choice."""
+        self.other_stub = False
+        """Whether a stub of another version was met, which only a reset can end."""
+        self._reach = FlashReach(self, url)
         self.exchanged = False
         """Whether DTR and RTS are wired the other way round."""
 
     # --- getting there -----------------------------------------------------------------------------------------------
 
     def sync(self, attempts: int = 2, *, baud: int = ROM_BAUD) -> bool:
-        """Whether a loader or stub answers at `baud` without any reset."""
+        """Whether a loader, or a stub of the version that shall run, answers at `baud` without any reset."""
         self._set_baud(baud)
         for attempt in range(attempts):
             try:
@@ -101,13 +127,21 @@ class EsptoolLoader:
                 if attempt % 2:
                     self._port.write(b"\xc0")  # cures a stub that one stray C0 put out of phase
                 self._rom.sync()
+                self._loader, self._stub_runs = self._rom, bool(self._rom.sync_stub_detected)
+                self.other_stub = self._stub_runs and self.stub_version not in {0, self._running_stub()}
             except self._fatal:
                 continue
             except OSError as error:
                 raise self._lost(error) from error
-            self._loader, self._stub_runs = self._rom, bool(self._rom.sync_stub_detected)
-            return True
+            return not self.other_stub
         return False
+
+    def _running_stub(self) -> int:
+        """Version of the stub that answers: where the text of both would stand, RAM has the one that came last."""
+        first, second = (self._parts.stub_image(version) for version in (1, 2))
+        at = max(first.text_start, second.text_start) + 0x100
+        word = struct.pack("<I", self._loader.read_reg(at))
+        return 1 if first.text[at - first.text_start :][:4] == word else 2
 
     def reset_into_loader(
         self,
@@ -153,8 +187,6 @@ class EsptoolLoader:
             return [ways.CustomReset(self._port, sequence)]
         delays = (0.05, 0.55)  # the second for boards with a large capacitor at EN (facts: esp8266 §2.3)
         classic: list[Callable[[], None]] = [ways.ClassicReset(self._port, delay) for delay in delays]
-        import os  # noqa: PLC0415
-
         if os.name == "nt" or str(self._port.name).startswith("rfc2217:"):
             return classic
         return [ways.UnixTightReset(self._port, delay) for delay in delays] + classic
@@ -183,11 +215,13 @@ class EsptoolLoader:
         Raises:
             WireError: the upload broke or the stub did not greet.
         """
-        with self._translated("start the stub"):
+        with self._translated(START_STUB):
             self._rom.sync_stub_detected = self._stub_runs
             self._port.timeout = ANSWER_LIMIT_S  # it greets within 13 ms (facts: stub-executed §6)
             try:
-                self._loader = self._rom.run_stub()
+                self._loader = self._rom.run_stub(
+                    self._parts.stub_image(self.stub_version) if self.stub_version else None
+                )
             finally:
                 self._port.timeout = COMMAND_LIMIT_S
         self._stub_runs = True
@@ -213,6 +247,11 @@ class EsptoolLoader:
         """One 32-bit word of the chip's memory."""
         with self._translated(f"read {address:#010x}"):
             return int(self._loader.read_reg(address))
+
+    def write_register(self, address: int, value: int) -> None:
+        """Change one 32-bit word of the chip's memory."""
+        with self._translated(f"write {address:#010x}"):
+            self._write_registers((address, value))
 
     def quick_register(self, address: int, limit_s: float) -> int:
         """The same with less patience, to learn how good the line is."""
@@ -282,11 +321,13 @@ class EsptoolLoader:
 
     def set_flash_size(self, size: int) -> None:
         """Tell the stub the capacity in bytes, so that it refuses addresses beyond it."""
+        self._reach.size = size
         with self._translated("set the flash size"):
             self._loader.flash_set_parameters(size)
 
     def md5(self, region: Region) -> bytes:
         """Digest of the flash contents, 16 bytes."""
+        self._reach.reach(region.end)
         limit = COMMAND_LIMIT_S + region.size / 1e6 * MD5_LIMIT_S_PER_MB
         request = struct.pack("<IIII", region.start, region.size, 0, 0)
         with self._translated(f"digest {region}"):
@@ -294,6 +335,7 @@ class EsptoolLoader:
 
     def erase(self, region: Region) -> None:
         """Erase whole sectors; `region` is sector-aligned."""
+        self._reach.reach(region.end)
         limit = COMMAND_LIMIT_S + region.size / SECTOR_SIZE * SECTOR_ERASE_LIMIT_S
         with self._translated(f"erase {region}", WriteError):
             self._loader.check_command("erase", 0xD1, struct.pack("<II", region.start, region.size), timeout=limit)
@@ -305,6 +347,7 @@ class EsptoolLoader:
 
     def write(self, address: int, data: bytes, on_written: OnBytes) -> None:
         """Erase the touched sectors and write `data`, compressed where that is shorter."""
+        self._reach.reach(address + len(data))
         packed = pack(data)
         if len(packed) < len(data):
             self._send(address, data, packed, (0x10, 0x11, 0x12), on_written)
@@ -333,10 +376,18 @@ class EsptoolLoader:
 
     def read(self, region: Region, on_read: OnBytes) -> bytes:
         """Flash contents; the stub's own digest of what it sent is checked."""
+        self._reach.reach(region.end)
         with self._translated(f"read {region}"):
             return bytes(
                 self._loader.read_flash(region.start, region.size, lambda done, _total, _offset: on_read(done))
             )
+
+    def gives_digest(self, region: Region) -> bool:
+        """Whether the stub gives a digest of the region; False where it refuses to."""
+        with self._translated(f"digest {region}"):
+            request = struct.pack("<IIII", region.start, region.size, 0, 0)
+            _, answer = self._loader.command(0x13, request, timeout=COMMAND_LIMIT_S)
+            return len(answer) >= 2 and answer[-2] == 0  # noqa: PLR2004  the status: two bytes, the first of which tells
 
     # --- leaving -----------------------------------------------------------------------------------------------------
 
@@ -366,7 +417,10 @@ class EsptoolLoader:
         except self._fatal as error:
             text = str(error).splitlines()[0]
             raise kind(
-                f"{self._url}: failed to {what}: {text}", "run the same command again; if it recurs, baud=115200"
+                f"{self._url}: failed to {what}: {text}",
+                "run the same command again; if it recurs, baud=115200",
+                damage=_damage(text),
+                stub_silent=what == START_STUB,
             ) from error
         except OSError as error:  # pyserial's SerialException is one
             raise self._lost(error) from error

@@ -69,9 +69,11 @@ class RomLink(EsptoolLoader):
             super().change_baud(baud)
 
     def set_flash_size(self, size: int) -> None:
-        """The ROM takes no size."""
+        """The ROM takes no size, but in its memory, once that is needed."""
         if self.stub_runs:
             super().set_flash_size(size)
+        else:
+            self._reach.size = size
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -142,6 +144,7 @@ class RomLink(EsptoolLoader):
             super().write(address, data, on_written)
             return
         region = Region(address, address + len(data))
+        self._reach.reach_by_rom(region.end)
         self.erase(region.sectors())
         with self._translated(f"write {region}", WriteError):
             self._begin(address, -(-len(data) // ROM_BLOCK))

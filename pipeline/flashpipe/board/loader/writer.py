@@ -123,7 +123,7 @@ def verify(
     total, done = sum(part.size for _, part in jobs), 0
     for piece, part in jobs:
         if not matches(loader, piece, part):
-            raise VerifyError(*_first_bad(loader, piece, part, written=written))
+            raise _first_bad(loader, piece, part, written=written)
         done += part.size
         on_progress(done, total)
 
@@ -143,7 +143,9 @@ def read_back(
         if found != want:
             at = next(i for i, (a, b) in enumerate(zip(found, want, strict=True)) if a != b)
             raise VerifyError(
-                f"flash differs at {part.start + at:#08x}: holds {found[at]:#04x}, want {want[at]:#04x}", _VERIFY_HINT
+                f"flash differs at {part.start + at:#08x}: holds {found[at]:#04x}, want {want[at]:#04x}",
+                _VERIFY_HINT,
+                region=Region(part.start + at, part.start + at + 1),
             )
         done += part.size
 
@@ -162,12 +164,14 @@ def _inside(pieces: Sequence[FlashPiece], regions: Iterable[Region], step: int) 
 _VERIFY_HINT: Final = "check the 3.3 V supply, then run it again with baud=115200"
 
 
-def _first_bad(loader: FlashLoader, piece: FlashPiece, block: Region, *, written: bool) -> tuple[str, str]:
+def _first_bad(loader: FlashLoader, piece: FlashPiece, block: Region, *, written: bool) -> VerifyError:
     for sector in block.split(SECTOR_SIZE):
         if not matches(loader, piece, sector):
             blank = md5(b"\xff" * sector.size)
             state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
             if not written:
-                return f"the board does not hold the image: sector {sector} {state}", "`flash` writes what differs"
-            return f"sector {sector} {state} after it was written", _VERIFY_HINT
-    return f"{block} gives two different digests: the flash or the line is not stable", _VERIFY_HINT
+                message = f"the board does not hold the image: sector {sector} {state}"
+                return VerifyError(message, "`flash` writes what differs", region=sector)
+            return VerifyError(f"sector {sector} {state} after it was written", _VERIFY_HINT, region=sector)
+    message = f"{block} gives two different digests: the flash or the line is not stable"
+    return VerifyError(message, _VERIFY_HINT, region=block)

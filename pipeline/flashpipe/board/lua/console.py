@@ -57,7 +57,7 @@ class Wire(Protocol):
     def tune(self, baud: int) -> None:
         """Listen and talk at `baud`."""
 
-    def hear(self, limit_s: float) -> bytes:
+    def receive(self, limit_s: float) -> bytes:
         """What comes first within `limit_s`; nothing is fine."""
 
     def send(self, data: bytes) -> None:
@@ -185,7 +185,7 @@ class Console:
         self._wire.send(line.encode("latin-1") + b"\r")
 
     def _more(self, limit_s: float) -> bool:
-        data = self._wire.hear(limit_s)
+        data = self._wire.receive(limit_s)
         self._heard += data.decode("latin-1").replace("\r", "")
         return bool(data)
 
@@ -241,7 +241,7 @@ class Console:
         self._wire.send(b"\r")
         end_s, data = time.monotonic() + _KNOCK_S, b""
         while (now := time.monotonic()) < end_s:
-            got = self._wire.hear(min(_SLICE_S, end_s - now))
+            got = self._wire.receive(min(_SLICE_S, end_s - now))
             data += got
             if not got and data and _PROMPT.search(data.decode("latin-1").replace("\r", "")):
                 break

@@ -13,9 +13,10 @@ from typing import Final, Literal
 
 from flashpipe.board.ports.adapters import NO_BRLTTY, missing_port_advice
 from flashpipe.board.ports.baud_rates import LIMIT_PERCENT, MAXIMUM, error_percent
-from flashpipe.board.ports.choice import PortInfo, is_url
+from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import Host
 from flashpipe.board.ports.lock import find_owners
+from flashpipe.board.ports.names import is_url
 from flashpipe.values import dataclass
 
 State = Literal["ok", "warn", "fail"]

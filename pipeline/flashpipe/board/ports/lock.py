@@ -19,7 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
 
-from flashpipe import files
+from flashpipe import files, locks
+from flashpipe.board.ports.names import canonical
 from flashpipe.errors import PortBusyError, RecordError
 from flashpipe.values import dataclass
 
@@ -42,15 +43,6 @@ class PortOwner:
 
     def __str__(self) -> str:
         return f"pid {self.pid} ({self.program})" if self.program else f"pid {self.pid}"
-
-
-def canonical(port: str) -> str:
-    """One name for a port, whatever link leads to it; URLs stay as they are."""
-    if "://" in port:
-        return port
-    if re.fullmatch(r"(\\\\\.\\)?com\d+", port, re.IGNORECASE):
-        return port.upper().removeprefix("\\\\.\\")
-    return os.path.realpath(port)
 
 
 def lock_path(port: str) -> Path:
@@ -106,8 +98,8 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
         RecordError: the lock file cannot be made or written.
     """
     path = lock_path(port)
-    with files.open_lock(path) as stream:
-        given = not files.try_lock(stream, _ENTRY_SIZE)
+    with locks.open_lock(path) as stream:
+        given = not locks.try_lock(stream, _ENTRY_SIZE)
         if given and not (ask and _offered(path) and _ask(path, stream)):
             holder = _read_entry(path)
             raise PortBusyError(f"{port}: in use by {holder or 'another flashpipe'}", "wait for it, or stop it")
@@ -121,7 +113,7 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
             # Windows refuses to close a locked file cleanly; elsewhere closing alone would do.
             with contextlib.suppress(OSError):
                 stream.truncate(0)
-            files.unlock(stream, _ENTRY_SIZE)
+            locks.unlock(stream, _ENTRY_SIZE)
 
 
 def _ask(path: Path, stream: IO[bytes]) -> bool:
@@ -132,7 +124,7 @@ def _ask(path: Path, stream: IO[bytes]) -> bool:
     try:
         until = time.monotonic() + GIVE_UP_S
         while time.monotonic() < until:
-            if files.try_lock(stream, _ENTRY_SIZE):
+            if locks.try_lock(stream, _ENTRY_SIZE):
                 return True
             time.sleep(_POLL_S)
         return False
@@ -166,10 +158,10 @@ def wait_until_free(port: str, stop: Callable[[], bool], show: Callable[[str], N
 
 def owner_of(port: str) -> bool:
     """Whether another flashpipe has the port."""
-    with files.open_lock(lock_path(port)) as stream:
-        free = files.try_lock(stream, _ENTRY_SIZE)
+    with locks.open_lock(lock_path(port)) as stream:
+        free = locks.try_lock(stream, _ENTRY_SIZE)
         if free:
-            files.unlock(stream, _ENTRY_SIZE)
+            locks.unlock(stream, _ENTRY_SIZE)
     return not free
 
 

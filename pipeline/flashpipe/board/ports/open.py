@@ -10,16 +10,18 @@ import errno
 import os
 import stat
 import sys
-import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import look_at_host, missing_port_advice
-from flashpipe.board.ports.lock import PortOwner, canonical, find_owners
+from flashpipe.board.ports.lock import PortOwner, find_owners
+from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
+
+if sys.platform != "win32":
+    import grp
+    import pwd
 
 if TYPE_CHECKING:
     import serial
@@ -45,10 +47,6 @@ def open_port(port: str, baud: int) -> serial.SerialBase:
         BadValueError: the URL is of an unknown kind or malformed.
         PortError: the system refused for another reason.
     """
-    import serial  # noqa: PLC0415  not needed by commands that touch no port
-
-    if HANDLERS not in serial.protocol_handler_packages:
-        serial.protocol_handler_packages.append(HANDLERS)
     _refuse_held(port)
     try:
         made = _make(port)
@@ -65,122 +63,26 @@ def open_port(port: str, baud: int) -> serial.SerialBase:
 
 
 def _make(port: str) -> Any:
-    import serial  # noqa: PLC0415
+    """The port, not yet opened."""
+    kind = port.split("://", 1)[0].lower() if is_url(port) else ""
+    if not kind:
+        from flashpipe.board.ports.local import LocalPort  # noqa: PLC0415  2 ms, and not for a URL
 
-    kind = port.split("://", 1)[0].lower() if "://" in port else ""
-    if kind == "rfc2217":
-        warnings.filterwarnings("ignore", "setDaemon|setName", DeprecationWarning)  # pyserial 3.5 on Python 3.10
-        made = _rfc2217_class()(None)
-        made.port = port
-    elif kind:
-        made = serial.serial_for_url(port, do_not_open=True)
-    else:
-        made = _device_class()(None)
+        made = LocalPort(None)
         made.port = port
         made.exclusive = True if os.name == "posix" else None
-    return made
+        return made
+    if kind == "rfc2217":
+        from flashpipe.board.ports.rfc2217 import RemotePort  # noqa: PLC0415  5 ms, and only for ports of other machines
 
+        made = RemotePort(None)
+        made.port = port
+        return made
+    import serial  # noqa: PLC0415  6 ms, and not for those who touch no port
 
-class _Patience:
-    """Changes its timeout without setting up the line again, which pyserial does twice for each command of esptool's.
-
-    Only for ports whose `read` waits by the clock: POSIX devices and RFC 2217.
-    """
-
-    _timeout: float | None
-
-    @property
-    def timeout(self) -> float | None:
-        """Seconds a read may take."""
-        return self._timeout
-
-    @timeout.setter
-    def timeout(self, timeout: float | None) -> None:
-        if timeout is not None and timeout < 0:
-            raise ValueError(f"Not a valid timeout: {timeout!r}")
-        self._timeout = timeout
-
-
-def _device_class() -> Any:
-    import serial  # noqa: PLC0415
-
-    native: Any = serial.Serial
-    if sys.platform == "win32":
-        return native  # its driver gets both lines with the other settings, in one call
-
-    import termios  # noqa: PLC0415
-
-    class ReleasedSerial(_Patience, native):  # type: ignore[misc]
-        """Lets both lines go at once when it is opened; a port that went away is an OSError in every call."""
-
-        def _reconfigure_port(self, force_update: bool = False) -> None:  # noqa: FBT001, FBT002  pyserial's signature
-            with _gone_is_an_oserror():
-                super()._reconfigure_port(force_update)
-
-        def reset_input_buffer(self) -> None:
-            """Forget what has arrived."""
-            with _gone_is_an_oserror():
-                super().reset_input_buffer()
-
-        def _update_dtr_state(self) -> None:
-            if not self.is_open and not self._dtr_state and not self._rts_state:
-                import fcntl  # noqa: PLC0415
-                import struct  # noqa: PLC0415
-
-                both = struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS)
-                fcntl.ioctl(self.fd, termios.TIOCMBIC, both)
-            else:
-                super()._update_dtr_state()
-
-    return ReleasedSerial
-
-
-@contextmanager
-def _gone_is_an_oserror() -> Iterator[None]:
-    """Termios.error, which pyserial lets out, is none: a pulled adapter would look like a defect."""
-    import termios  # noqa: PLC0415  POSIX only, as the caller is
-
-    try:
-        yield
-    except termios.error as error:
-        raise OSError(*error.args) from error
-
-
-class _Brisk:
-    """The time module for pyserial's RFC 2217 client: its pauses between two looks for an answer are short."""
-
-    LOOK_S: Final = 0.05
-    """As long as pyserial 3.5 waits; its other pauses give a server time, and stay."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(0.002 if seconds == self.LOOK_S else seconds)
-
-
-def _rfc2217_class() -> Any:
-    import serial.rfc2217  # noqa: PLC0415
-
-    remote: Any = serial.rfc2217.Serial
-    # It looks for each answer every 50 ms; opening and resetting a board takes two dozen of them.
-    serial.rfc2217.time = _Brisk()  # type: ignore[attr-defined]
-
-    class QuickRfc2217(_Patience, remote):  # type: ignore[misc]
-        """Asks its server nothing that need not be asked: each question takes 50 ms and more (fleet §3)."""
-
-        def reset_input_buffer(self) -> None:
-            """Forget what has arrived here; what the server still holds would arrive later in any case."""
-            while not self._read_buffer.empty():
-                self._read_buffer.get(block=False)
-
-        def _update_dtr_state(self) -> None:
-            if not self._dtr_state and not self._rts_state:
-                self._update_rts_state()  # EN before GPIO0: see the module's first lines
-            super()._update_dtr_state()
-
-    return QuickRfc2217
+    if HANDLERS not in serial.protocol_handler_packages:
+        serial.protocol_handler_packages.append(HANDLERS)
+    return serial.serial_for_url(port, do_not_open=True)
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -188,7 +90,7 @@ def _rfc2217_class() -> Any:
 
 def _refuse_held(port: str) -> None:
     """Linux lets two programs open one line and gives each half of the bytes; a pty is held by the board behind it."""
-    if "://" in port or not sys.platform.startswith("linux") or canonical(port).startswith("/dev/pts/"):
+    if is_url(port) or not sys.platform.startswith("linux") or canonical(port).startswith("/dev/pts/"):
         return
     if _is_memory_device(port):  # half of all processes hold /dev/null
         return
@@ -212,7 +114,7 @@ def _busy(port: str, holders: list[PortOwner]) -> PortBusyError:
 
 def _translate(port: str, error: OSError | ValueError) -> PipelineError:
     code = _code(error)
-    if "://" in port:
+    if is_url(port):
         return _url_error(port, error)
     if code in _DENIED and sys.platform != "win32":
         return denied(port)
@@ -252,9 +154,7 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
 
 def missing(port: str) -> NoPortError:
     """The error for a device that does not exist; says which there are."""
-    from flashpipe.board.ports.choice import list_ports  # noqa: PLC0415  ports offers this module's functions
-
-    there = [f"{info.device} ({info.adapter()})" for info in list_ports() if info.vid is not None]
+    there = [f"{info.device} ({info.adapter()})" for info in discovery.list_ports() if info.vid is not None]
     if there:
         return NoPortError(f"{port}: no such port; there is {', '.join(there)}", f"port={there[0].split(' ', 1)[0]}")
     return NoPortError(f"{port}: no such port, nor any other USB serial port", missing_port_advice(look_at_host()))
@@ -262,9 +162,6 @@ def missing(port: str) -> NoPortError:
 
 def denied(port: str) -> PortDeniedError:
     """The error for a device this user may not open; names its group and whether a new login is enough."""
-    import grp  # noqa: PLC0415  POSIX only, as the caller is
-    import pwd  # noqa: PLC0415
-
     try:
         status = Path(port).stat()
         group = grp.getgrgid(status.st_gid)

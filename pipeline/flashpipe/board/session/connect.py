@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from flashpipe.board.loader import chips
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.ports.memory import note_slow_start, starts_slowly
+from flashpipe.board.session.fallbacks import Fallbacks
+from flashpipe.board.session.line import SerialLine
+from flashpipe.board.session.manual_reset import ManualReset
 from flashpipe.errors import ConnectError, FlashUnknownError, WireError, WrongChipError
-
-if TYPE_CHECKING:
-    from flashpipe.board.session.session import Session
+from flashpipe.reset_mode import NO_WIRE, ResetMode
 
 FAST_START: Final = 460800
 """Highest rate for a first synchronisation. The ROM measures the host's rate, its ceiling is unconfirmed (facts:
-esp8266-protocol §3.3); the stub goes on from there to what is wished."""
+esp8266-protocol §3.3); the stub goes on from there to what is asked for."""
 ROUNDS: Final = 5
 OTHER_ROUNDS: Final = 2
 """Resets with the declared sequence, and with another one that is tried after it failed."""
 
 
-def connect(session: Session, link: EsptoolLoader) -> Device:
+def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset: ManualReset) -> Device:
     """Reach the loader, at the higher rate first where that can save the slow upload of the stub.
 
     Raises:
@@ -31,75 +32,82 @@ def connect(session: Session, link: EsptoolLoader) -> Device:
         FlashUnknownError: its flash does not answer.
         WireError: the conversation broke.
     """
-    fast = min(session.baud, FAST_START)
-    quick = session.ladder.way.stub and session.resets_by_wire and not starts_slowly(session.port)
+    fast = min(line.baud, FAST_START)
+    quick = fallbacks.settings.stub and line.resets_by_wire and not starts_slowly(line.port)
     if fast > ROM_BAUD and quick:
         with suppress(ConnectError, WireError, WrongChipError):  # the slower rate gives the last word
-            _reach_loader_fast(session, link, fast)
-            return _start_stub_and_identify(session, link)
-        _reach_loader(session, link)
+            _reach_loader_fast(line, link, fallbacks, fast)
+            return start_stub_and_identify(line, link, fallbacks)
+        _reach_loader(line, link, fallbacks, manual_reset)
         slow = not link.stub_runs  # a stub that was left at the lower rate says nothing about the higher one
-        device = _start_stub_and_identify(session, link)
+        device = start_stub_and_identify(line, link, fallbacks)
         if slow:
-            note_slow_start(session.port)
+            note_slow_start(line.port)
         return device
-    _reach_loader(session, link)
-    return _start_stub_and_identify(session, link)
+    _reach_loader(line, link, fallbacks, manual_reset)
+    return start_stub_and_identify(line, link, fallbacks)
 
 
-def _reach_loader_fast(session: Session, link: EsptoolLoader, baud: int) -> None:
-    if not link.sync(attempts=1, baud=baud):  # each attempt delays a board that has to be reset by 0.1 s
-        sequence = session.ladder.way.sequence
-        link.reset_into_loader(sequence, rounds=1, on_round=lambda _number: session.check_stop(), baud=baud)
-
-
-def _start_stub_and_identify(session: Session, link: EsptoolLoader) -> Device:
+def start_stub_and_identify(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks) -> Device:
+    """From a loader that answers to a stub at the rate that the board deserves, and what the board is."""
     link.check_chip()
-    words, divider, found_at = link.efuses(), link.uart_divider(), session.rate
-    session.check_stop()
+    words, divider, found_at = link.efuses(), link.uart_divider(), line.rate
+    line.check_stop()
     link.start_stub()
-    session.ladder.met(chips.decode_mac(words))
-    session.baud, link.block = session.ladder.way.baud, session.ladder.way.block
-    link.change_baud(session.baud)
-    session.check_stop()
-    device = _identify(session, link, words, divider, found_at)
+    fallbacks.board_identified(chips.decode_mac(words))
+    line.baud, link.block = fallbacks.settings.baud, fallbacks.settings.block
+    link.change_baud(line.baud)
+    line.check_stop()
+    device = _identify(line, link, words, divider, found_at)
     if device.flash_size is not None:
         link.set_flash_size(device.flash_size)
     return device
 
 
-def _reach_loader(session: Session, link: EsptoolLoader) -> None:
+def _reach_loader_fast(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, baud: int) -> None:
+    if not link.sync(attempts=1, baud=baud):  # each attempt delays a board that has to be reset by 0.1 s
+        sequence = fallbacks.settings.sequence
+        link.reset_into_loader(sequence, rounds=1, on_round=lambda _number: line.check_stop(), baud=baud)
+
+
+def _reach_loader(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset: ManualReset) -> None:
     if link.sync():
         return
     # Perhaps an earlier run left its stub at the higher rate; where no wire resets it, that is worth a try.
-    if session.reset in {"none", "manual"} and session.baud != ROM_BAUD and link.sync(baud=session.baud):
+    if line.reset in NO_WIRE and line.baud != ROM_BAUD and link.sync(baud=line.baud):
         return
-    if session.reset == "none":
+    if line.reset == ResetMode.NONE and link.other_stub:
         raise ConnectError(
-            f"{session.port}: no loader answers and reset=none forbids to reset the board",
+            f"{line.port}: a stub runs that is not version {link.stub_version}, and reset=none forbids a reset",
             "put it into download mode (GPIO0 low, then RESET), or leave out reset=none",
         )
-    if not session.resets_by_wire:
-        session.hands.into_loader(lambda: link.sync(attempts=3), session.check_stop)
+    if line.reset == ResetMode.NONE:
+        raise ConnectError(
+            f"{line.port}: no loader answers and reset=none forbids to reset the board",
+            "put it into download mode (GPIO0 low, then RESET), or leave out reset=none",
+        )
+    if not line.resets_by_wire:
+        manual_reset.into_loader(lambda: link.sync(attempts=3), line.check_stop)
         return
-    way, declared = session.ladder.way, session.ladder.declared
-    rounds = OTHER_ROUNDS if way.sequence != declared.sequence else ROUNDS
-    link.reset_into_loader(way.sequence, rounds, on_round=lambda _number: session.check_stop())
+    settings, declared = fallbacks.settings, fallbacks.declared
+    rounds = OTHER_ROUNDS if settings.sequence != declared.sequence else ROUNDS
+    link.reset_into_loader(settings.sequence, rounds, on_round=lambda _number: line.check_stop())
 
 
 def _identify(
-    session: Session, link: EsptoolLoader, words: tuple[int, int, int, int], divider: int, found_at: int
+    line: SerialLine, link: EsptoolLoader, words: tuple[int, int, int, int], divider: int, found_at: int
 ) -> Device:
     chip = chips.identify_chip(words)
     flash_id = link.flash_id()
     if flash_id & 0xFF in {0x00, 0xFF}:
         raise FlashUnknownError(
-            f"{session.port}: the flash does not answer (ID {flash_id:#08x})",
+            f"{line.port}: the flash does not answer (ID {flash_id:#08x})",
             "check the 3.3 V supply and that nothing is connected to GPIO6 to GPIO11",
+            silent=True,
         )
     part = chips.describe_flash(flash_id)
     return Device(
-        port=session.port,
+        port=line.port,
         chip=chip.name,
         family=chip.family,
         features=tuple(chip.features),
@@ -108,5 +116,5 @@ def _identify(
         flash_id=flash_id,
         flash_size=part.size,
         flash_part=f"{part.manufacturer} {part.part}".strip(),
-        virtual=session.virtual,
+        virtual=line.virtual,
     )

@@ -1,38 +1,44 @@
 """What a person would try next, tried by the tool: in a fixed order, each once, within a bound of time.
 
-The order, and what each rung is for:
+The order, and what each fallback is for:
 
-| rung | after | why |
+| fallback | after | why |
 | --- | --- | --- |
 | other reset | the loader does not answer | adapters whose DTR and RTS are exchanged, or a custom sequence that fails |
 | lower baud | bytes were lost or came wrong | long cables, hubs and weak bridges (facts: usb-nodemcu §8) |
 | no baud change | the same | bridges that cannot change their rate in mid-conversation |
 | smaller blocks | the same, while writing | bridges and hubs that lose the end of long transfers |
 | no stub | the same, or the stub does not start | the ROM loader does without it; what it wrote is read back |
+| stub version 1 | the flash beyond 4 MB is not reached | it tells the ROM the size of the flash by itself |
 
-Rungs add up: smaller blocks are tried at the rate that was reached before. What another attempt cannot cure (another
-chip, a busy port, a stop) never climbs, nor does a sector that is bad again in the same way: that is the flash, not the
-line. DATA blocks are never sent twice (facts: stub-executed §1): each rung resets the chip and begins anew.
+Fallbacks add up: smaller blocks are tried at the rate that was reached before. What another attempt cannot cure
+(another chip, a busy port, a stop) is not tried again, nor is a sector that is bad again in the same way: that is the
+flash, not the line. DATA blocks are never sent twice (facts: stub-executed §1): each fallback resets the chip and
+begins anew.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import Final, TypeVar
 
 from flashpipe.board.loader.frames import BLOCK
-from flashpipe.board.session import link_memory as waymemory
+from flashpipe.board.session import link_memory
 from flashpipe.board.session.link_memory import LinkSettings
 from flashpipe.errors import (
+    BadValueError,
     ConnectError,
+    FlashReachError,
     FlashUnknownError,
     PipelineError,
     VerifyError,
     WireError,
     WrongChipError,
 )
+from flashpipe.flash import Region
 from flashpipe.values import dataclass
 
 EXCHANGED: Final = "R0|D1|W0.1|R1|D0|W0.05|R0"
@@ -43,7 +49,10 @@ LOWER: Final = (921600, 460800, 230400)
 SMALL_BLOCK: Final = 0x400
 """Bytes of one block that any bridge carries: the ROM's own (esptool 5.6 `FLASH_WRITE_SIZE` of ESPLoader)."""
 LIMIT_S: Final = 300.0
-"""No rung is begun later than this after the first failure."""
+"""No fallback is begun later than this after the first failure."""
+
+STUB_VERSION: Final = "ESPTOOL_STUB_VERSION"
+"""Variable by which esptool's users choose a stub; here it means the same."""
 
 REACH: Final = "reach"
 """The loader did not answer."""
@@ -51,7 +60,8 @@ START: Final = "start"
 """It answered, and the conversation broke before the work began."""
 WORK: Final = "work"
 """It broke while comparing, writing or verifying."""
-CURABLE: Final = (ConnectError, WireError, VerifyError)
+FAR: Final = "far"
+"""The loader does not reach all of the flash."""
 T = TypeVar("T")
 
 
@@ -61,86 +71,97 @@ class Fallback:
 
     name: str
     stages: frozenset[str]
-    step: Callable[[LinkSettings], LinkSettings]
-    """From the way that failed to the next; the same way where the rung would change nothing."""
-    says: Callable[[LinkSettings], str]
-    """What the new way is, for people."""
+    change: Callable[[LinkSettings], LinkSettings]
+    """From the settings that failed to the next; the same ones where this fallback would change nothing."""
+    describe: Callable[[LinkSettings], str]
+    """What the new settings are, for people."""
 
 
-def _other_reset(way: LinkSettings) -> LinkSettings:
-    return replace(way, sequence="" if way.sequence else EXCHANGED)
+def _other_reset(settings: LinkSettings) -> LinkSettings:
+    return replace(settings, sequence="" if settings.sequence else EXCHANGED)
 
 
-def _lower(way: LinkSettings) -> LinkSettings:
-    below = [baud for baud in LOWER if baud < way.baud]
-    return replace(way, baud=below[0]) if below else way
+def _lower(settings: LinkSettings) -> LinkSettings:
+    below = [baud for baud in LOWER if baud < settings.baud]
+    return replace(settings, baud=below[0]) if below else settings
 
 
-def _no_change(way: LinkSettings) -> LinkSettings:
-    return replace(way, baud=min(way.baud, ROM_BAUD))
+def _no_change(settings: LinkSettings) -> LinkSettings:
+    return replace(settings, baud=min(settings.baud, ROM_BAUD))
 
 
-RUNGS: Final = (
+def _first_stub(settings: LinkSettings) -> LinkSettings:
+    """Unless the user has chosen a version."""
+    return settings if settings.stub_version else replace(settings, stub_version=1)
+
+
+FALLBACKS: Final = (
     Fallback(
         "other-reset",
         frozenset({REACH}),
         _other_reset,
-        lambda way: "DTR and RTS exchanged" if way.sequence == EXCHANGED else "the usual reset sequences",
+        lambda settings: "DTR and RTS exchanged" if settings.sequence == EXCHANGED else "the usual reset sequences",
     ),
-    Fallback("lower-baud", frozenset({START, WORK}), _lower, lambda way: f"{way.baud} baud"),
+    Fallback("lower-baud", frozenset({START, WORK}), _lower, lambda settings: f"{settings.baud} baud"),
     Fallback(
-        "no-baud-change", frozenset({START, WORK}), _no_change, lambda way: f"{way.baud} baud from the first byte on"
+        "no-baud-change",
+        frozenset({START, WORK}),
+        _no_change,
+        lambda settings: f"{settings.baud} baud from the first byte on",
     ),
     Fallback(
         "small-blocks",
         frozenset({WORK}),
-        lambda way: replace(way, block=min(way.block, SMALL_BLOCK)),
-        lambda way: f"blocks of {way.block} bytes",
+        lambda settings: replace(settings, block=min(settings.block, SMALL_BLOCK)),
+        lambda settings: f"blocks of {settings.block} bytes",
     ),
     Fallback(
         "no-stub",
         frozenset({START, WORK}),
-        lambda way: replace(way, stub=False),
+        lambda settings: replace(settings, stub=False),
         lambda _: "the ROM loader alone, without the stub; what it writes is read back through registers, slowly",
     ),
+    Fallback("stub-1", frozenset({FAR}), _first_stub, lambda _: "stub version 1"),
 )
-"""All rungs, in the order in which they are tried."""
+"""All of them, in the order in which they are tried."""
 
 
 @dataclass
 class Fallbacks:
-    """Where one session stands on the ladder."""
+    """What one session has tried, and how it works now."""
 
     port: str
     declared: LinkSettings
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
     can_reset: Callable[[], bool]
     """Whether the chip can be brought back into its loader, by wire or by a person."""
     clock: Callable[[], float] = time.monotonic
-    way: LinkSettings = field(init=False)
+    settings: LinkSettings = field(init=False)
     """How the session works now."""
     tried: list[str] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _first: PipelineError | None = None
-    _last: str = ""
+    _bad_region: Region | None = None
+    """Where the verification failed the last time."""
     _since_s: float = 0.0
     _over: bool = False
     _depth: int = 0
-    """How many `climb` are under way: connecting again is part of the work that failed."""
+    """How many `retry` are under way: connecting again is part of the work that failed."""
     _recalled: str = ""
-    """MAC whose remembered way this run began with."""
+    """MAC whose remembered settings this run began with."""
 
     def __post_init__(self) -> None:
-        self.way = self.declared
-        known = waymemory.recall(self.port, self.declared)
+        self.settings = self.declared
+        known = link_memory.recall(self.port, self.declared)
         if known is not None:
-            self._recalled, self.way = known
-            self.say(f"starting with {self.way.against(self.declared)}: that worked the last time on this adapter")
+            self._recalled, self.settings = known
+            changed = self.settings.against(self.declared)
+            self.notify(f"starting with {changed}: that worked the last time on this adapter")
 
-    # --- climbing ----------------------------------------------------------------------------------------------------
+    # --- trying ------------------------------------------------------------------------------------------------------
 
-    def climb(self, work: Callable[[], T], stage: str, again: Callable[[], None]) -> T:
-        """Do the work, on the next rung after each failure that it may cure; says what was tried.
+    def retry(self, work: Callable[[], T], stage: str, again: Callable[[], None]) -> T:
+        """Do the work, with the next fallback after each failure that it may cure; says what was tried.
 
         Args:
             work: What to do; it begins anew each time.
@@ -155,8 +176,12 @@ class Fallbacks:
             while True:
                 try:
                     return work()
-                except CURABLE as error:
-                    self._after(error, REACH if isinstance(error, ConnectError) else stage)
+                except ConnectError as error:
+                    self._after(error, REACH)
+                except FlashReachError as error:
+                    self._after(error, FAR)
+                except (WireError, VerifyError) as error:
+                    self._after(error, stage)
                 except (WrongChipError, FlashUnknownError) as error:
                     if self._first is None:
                         raise
@@ -166,68 +191,76 @@ class Fallbacks:
             self._depth -= 1
 
     def _after(self, error: PipelineError, stage: str) -> None:
-        """Take the next rung, or raise."""
+        """Take the next fallback, or raise."""
         if self._over:
             raise error
         if self._first is None:
             self._first, self._since_s = error, self.clock()
-        again_bad = isinstance(error, VerifyError) and error.message == self._last
-        self._last = error.message
+        bad = error.region if isinstance(error, VerifyError) else None
+        again_bad = bad is not None and bad == self._bad_region
+        self._bad_region = bad
         late = self.clock() - self._since_s > LIMIT_S
-        if again_bad or late or not self.can_reset() or not self._step(error, stage):
+        if again_bad or late or not self.can_reset() or not self._next(error, stage):
             self._over = True
-            raise self._told(late=late) from error
+            raise self._give_up(late=late) from error
 
-    def _step(self, error: PipelineError, stage: str) -> bool:
+    def _next(self, error: PipelineError, stage: str) -> bool:
         if self._recalled:
-            waymemory.forget(self.port, self._recalled)
+            link_memory.forget(self.port, self._recalled)
             self._recalled = ""
-            if self.way != self.declared:
-                self._go("as the profile says", self.declared, "as the profile says", error)
+            if self.settings != self.declared:
+                self._use("as the profile says", self.declared, "as the profile says", error)
                 return True
-        for rung in RUNGS:
-            if stage not in rung.stages or rung.name in self._names:
+        for fallback in FALLBACKS:
+            if stage not in fallback.stages or fallback.name in self._names:
                 continue
-            self._names.add(rung.name)
-            way = rung.step(self.way)
-            if way != self.way:
-                self._go(rung.name, way, rung.says(way), error)
+            self._names.add(fallback.name)
+            settings = fallback.change(self.settings)
+            if settings != self.settings:
+                self._use(fallback.name, settings, fallback.describe(settings), error)
                 return True
         return False
 
-    def _go(self, name: str, way: LinkSettings, says: str, error: PipelineError) -> None:
-        self.way = way
+    def _use(self, name: str, settings: LinkSettings, description: str, error: PipelineError) -> None:
+        self.settings = settings
         self.tried.append(name)
-        self.say(f"trying {says}: {error.message.removeprefix(f'{self.port}: ')}")
+        self.notify(f"trying {description}: {error.message.removeprefix(f'{self.port}: ')}")
 
-    def _told(self, *, late: bool) -> PipelineError:
+    def _give_up(self, *, late: bool) -> PipelineError:
         assert self._first is not None
         if self.tried:
             why = f" (no more after {LIMIT_S / 60:.0f} minutes)" if late else ""
-            self.say(f"tried in vain: {', '.join(self.tried)}{why}")
+            self.notify(f"also tried, without success: {', '.join(self.tried)}{why}")
         return self._first
 
     # --- memory ------------------------------------------------------------------------------------------------------
 
-    def met(self, mac: str) -> None:
+    def board_identified(self, mac: str) -> None:
         """The board is known now: what was remembered for another one on this adapter does not bind it."""
         if self._recalled and self._recalled != mac:
-            known = waymemory.recall(self.port, self.declared, mac)
+            known = link_memory.recall(self.port, self.declared, mac)
             self._recalled = ""
-            wanted = known[1] if known else self.declared
-            self.way = replace(self.way, baud=wanted.baud, block=wanted.block)
+            right = known[1] if known else self.declared
+            self.settings = replace(self.settings, baud=right.baud, block=right.block)
 
-    def won(self, mac: str) -> None:
-        """This way works: remember it for this adapter and board, where it is not what was declared."""
+    def remember_success(self, mac: str) -> None:
+        """These settings work: remember them for this adapter and board, where they are not what was declared."""
         if self._depth:
             return
-        self._first, self._last = None, ""  # what comes later has a cause of its own
-        if self.tried and self.way != self.declared:
-            waymemory.remember(self.port, mac, self.declared, self.way)
-            self.say(f"works with {self.way.against(self.declared)}: remembered for this adapter and board")
+        self._first = self._bad_region = None  # what comes later has a cause of its own
+        if self.tried and self.settings != self.declared:
+            link_memory.remember(self.port, mac, self.declared, self.settings)
+            self.notify(f"works with {self.settings.against(self.declared)}: remembered for this adapter and board")
             self.tried.clear()
 
 
-def usual(baud: int, sequence: str) -> LinkSettings:
-    """The way that a profile declares."""
-    return LinkSettings(baud, sequence, BLOCK)
+def as_declared(baud: int, sequence: str, environment: Mapping[str, str] = os.environ) -> LinkSettings:
+    """The settings that a profile declares, with the stub that the user's environment does.
+
+    Raises:
+        BadValueError: ESPTOOL_STUB_VERSION names no version that there is.
+    """
+    version = environment.get(STUB_VERSION, "").strip()
+    if version not in {"", "1", "2"}:
+        raise BadValueError(f"{STUB_VERSION}={version}: there are versions 1 and 2", f"unset {STUB_VERSION}, or take 2")
+    return LinkSettings(baud, sequence, BLOCK, stub_version=int(version or 0))

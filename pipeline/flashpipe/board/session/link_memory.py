@@ -1,7 +1,7 @@
-"""How a board was reached and written when the declared way failed: a small file in the user's state folder.
+"""How a board was reached and written when the declared settings failed: a small file in the user's state folder.
 
 Kept for each adapter and, behind it, each board: a cable or bridge is bad for all boards, a board's flash only for
-itself. What is remembered counts for the declared way it replaced: whoever declares another rate gets that one.
+itself. What is remembered counts for the declared settings it replaced: whoever declares another rate gets that one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from flashpipe import files
 from flashpipe.board.loader.frames import BLOCK
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import RecordError
 from flashpipe.values import dataclass
 
@@ -32,9 +34,11 @@ class LinkSettings:
     """Bytes of one DATA block."""
     stub: bool = True
     """False: the ROM loader does all."""
+    stub_version: int = 0
+    """1 or 2; 0: esptool's choice, and the other where that one fails."""
 
     def against(self, declared: LinkSettings) -> str:
-        """What is different from the declared way, in a few words."""
+        """What is different from the declared settings, in a few words."""
         words = []
         if self.sequence != declared.sequence:
             words.append(f"another reset sequence ({self.sequence or 'the usual one'})")
@@ -44,48 +48,48 @@ class LinkSettings:
             words.append(f"blocks of {self.block} bytes")
         if self.stub != declared.stub:
             words.append("no stub")
-        return ", ".join(words) or "the declared way"
+        if self.stub_version != declared.stub_version:
+            words.append(f"stub version {self.stub_version}")
+        return ", ".join(words) or "the declared settings"
 
 
 def recall(port: str, declared: LinkSettings, mac: str = "") -> tuple[str, LinkSettings] | None:
-    """MAC and way that worked last on this adapter, or for this board on it; None where the declared way is right."""
+    """MAC and settings that worked last on this adapter, or for this board on it; None: the declared ones are right."""
     record = _load().get(_adapter(port), {})
     try:
         mac = mac or str(record["last"])
         entry = record["boards"][mac]
-        if entry["declared"] != asdict(declared):
+        if LinkSettings(**entry["declared"]) != declared:
             return None
         return mac, LinkSettings(**entry["way"])
     except (KeyError, TypeError, AttributeError):
         return None
 
 
-def remember(port: str, mac: str, declared: LinkSettings, way: LinkSettings) -> None:
+def remember(port: str, mac: str, declared: LinkSettings, settings: LinkSettings) -> None:
     """Note what worked; what cannot be noted costs some attempts the next time, and is no failure."""
-    ways = _load()
-    adapter = ways.setdefault(_adapter(port), {})
+    adapters = _load()
+    adapter = adapters.setdefault(_adapter(port), {})
     boards = adapter.get("boards") if isinstance(adapter.get("boards"), dict) else {}
-    entry = {"declared": asdict(declared), "way": asdict(way)}
-    ways[_adapter(port)] = {"last": mac, "boards": {**(boards or {}), mac: entry}}
-    _store(ways)
+    entry = {"declared": asdict(declared), "way": asdict(settings)}
+    adapters[_adapter(port)] = {"last": mac, "boards": {**(boards or {}), mac: entry}}
+    _store(adapters)
 
 
 def forget(port: str, mac: str) -> None:
     """What worked for this board on this adapter does not any more."""
-    ways = _load()
+    adapters = _load()
     with suppress(KeyError, TypeError):
-        del ways[_adapter(port)]["boards"][mac]
-        _store(ways)
+        del adapters[_adapter(port)]["boards"][mac]
+        _store(adapters)
 
 
 def _adapter(port: str) -> str:
     """What names the adapter wherever it is plugged in; other ports go by their own name."""
-    from flashpipe.board.ports import choice as ports  # noqa: PLC0415  ports offers much else
-
-    if ports.is_url(port):
+    if is_url(port):
         return port
-    name = ports.canonical(port)
-    return next((info.key() for info in ports.list_ports() if ports.canonical(info.device) == name), name)
+    name = canonical(port)
+    return next((info.key() for info in discovery.list_ports() if canonical(info.device) == name), name)
 
 
 def _path() -> Path:
@@ -100,7 +104,7 @@ def _load() -> dict[str, Any]:
         return {}
 
 
-def _store(ways: dict[str, Any]) -> None:
-    text = json.dumps({"version": _VERSION, "adapters": ways}, indent=2, sort_keys=True)
+def _store(adapters: dict[str, Any]) -> None:
+    text = json.dumps({"version": _VERSION, "adapters": adapters}, indent=2, sort_keys=True)
     with suppress(RecordError):
         files.write_atomic(_path(), text.encode() + b"\n")

@@ -1,4 +1,4 @@
-"""A person at a board whose reset line no wire drives: what they are told, and what was seen of what they did.
+"""An operator at a board whose reset line no wire drives: what they are told, and what was seen of what they did.
 
 Pins: facts esp8266 §2.1 and §2.3. One press into the loader is enough for all that one command does; the second press,
 into the application, belongs to the boot check. A person is reminded until the time is over; where nobody can be asked
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import field
 from typing import Final
 
 from flashpipe.errors import ConnectError
-from flashpipe.values import dataclass
 
 LIMIT_S: Final = 120.0
 """How long a person is given for one press: time enough to find a wire."""
@@ -29,17 +27,16 @@ Ask = Callable[[str], bool]
 """Tells a person what to do; False where nobody is there."""
 
 
-@dataclass
 class ManualReset:
     """One person at one board."""
 
-    port: str
-    ask: Ask | None
-    say: Callable[[str], None]
-    clock: Callable[[], float] = time.monotonic
-    _told_wiring: bool = False
-    _asked_s: float = field(default=0.0)
-    _what: str = ""
+    def __init__(
+        self, port: str, ask: Ask | None, notify: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.port, self.ask, self.notify, self.clock = port, ask, notify, clock
+        self._told_wiring = False
+        self._asked_s = 0.0
+        self._what = ""
 
     def request(self, what: str, refused: ConnectError | None = None) -> None:
         """Tell a person what to do; how the board is wired once for a command.
@@ -52,7 +49,7 @@ class ManualReset:
         if not self._told_wiring:
             self._told_wiring = True
             for line in WIRING:
-                self.say(line)
+                self.notify(line)
         self._what, self._asked_s = what, self.clock()
 
     def remind(self) -> None:
@@ -60,7 +57,7 @@ class ManualReset:
         now = self.clock()
         if self._what and now - self._asked_s >= REMIND_S:
             self._asked_s += REMIND_S
-            self.say(f"nothing seen yet: {self._what}")
+            self.notify(f"nothing seen yet: {self._what}")
 
     def into_loader(self, answers: Callable[[], bool], check_stop: Callable[[], None]) -> None:
         """Wait until a loader answers; `answers` tries for a moment.
@@ -81,7 +78,7 @@ class ManualReset:
             check_stop()
             if answers():
                 self._what = ""
-                self.say("download mode seen: you can release GPIO0")
+                self.notify("download mode seen: you can release GPIO0")
                 return
             self.remind()
         raise ConnectError(
@@ -103,8 +100,8 @@ class ManualReset:
             ),
         )
 
-    def heard(self) -> None:
+    def board_speaks(self) -> None:
         """The board speaks."""
         if self._what:
             self._what = ""
-            self.say("reset seen: reading the boot log")
+            self.notify("reset seen: reading the boot log")

@@ -23,7 +23,7 @@ class Chunk:
     """One read or write."""
 
     at_s: float
-    """Seconds since the tape began."""
+    """Seconds since the log began."""
     way: str
     """`>` to the board, `<` from it."""
     baud: int
@@ -38,21 +38,21 @@ class TrafficLog:
     def __init__(self) -> None:
         self._began_s = time.monotonic()
         self._chunks: deque[Chunk] = deque(maxlen=KEPT)
-        self.sent = 0
+        self.bytes_sent = 0
         """Bytes written since the beginning."""
-        self.received = 0
+        self.bytes_received = 0
         """Bytes read since the beginning."""
         self.private = False
         """True: only how many bytes pass is remembered, for they are the contents of somebody's files."""
 
-    def heard(self, baud: int, data: bytes) -> None:
+    def received(self, baud: int, data: bytes) -> None:
         """Take bytes from the board."""
-        self.received += len(data)
+        self.bytes_received += len(data)
         self._note(FROM_BOARD, baud, data)
 
-    def said(self, baud: int, data: bytes) -> None:
+    def sent(self, baud: int, data: bytes) -> None:
         """Take bytes to the board."""
-        self.sent += len(data)
+        self.bytes_sent += len(data)
         self._note(FROM_HOST, baud, data)
 
     def _note(self, way: str, baud: int, data: bytes) -> None:
@@ -63,9 +63,9 @@ class TrafficLog:
         """What is remembered, the oldest first."""
         return list(self._chunks)
 
-    def since(self, received: int) -> bytes:
-        """The bytes from the board after the first `received` of them, as far as they are remembered."""
-        wanted = self.received - received
+    def since(self, count: int) -> bytes:
+        """The bytes from the board after the first `count` of them, as far as they are remembered."""
+        wanted = self.bytes_received - count
         kept: list[bytes] = []
         for chunk in reversed(self._chunks):
             if wanted <= 0:
@@ -76,18 +76,18 @@ class TrafficLog:
         return b"".join(reversed(kept))
 
 
-def recorded(port: Any, tape: TrafficLog) -> Any:
-    """The same open port, whose reads and writes also go to the tape."""
+def recorded(port: Any, traffic: TrafficLog) -> Any:
+    """The same open port, whose reads and writes also go to its log."""
     read, write = port.read, port.write
 
     def recording_read(size: int = 1) -> bytes:
         data: bytes = read(size)
         if data:
-            tape.heard(port.baudrate, data)
+            traffic.received(port.baudrate, data)
         return data
 
     def recording_write(data: bytes) -> Any:
-        tape.said(port.baudrate, data)
+        traffic.sent(port.baudrate, data)
         return write(data)
 
     # The port itself is kept: esptool's reset strategies look at its class, name and file descriptor.

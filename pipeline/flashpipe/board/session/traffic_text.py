@@ -1,4 +1,4 @@
-"""A tape as lines for people: what was said, not what was in it.
+"""A traffic log as lines for people: what was said, not what was in it.
 
 Contents stay out: register values hold the MAC, blocks and reads hold flash, and flash holds Wi-Fi passwords. What a
 firmware printed is shown, for the caller to mask.

@@ -46,7 +46,10 @@ class Costs:
     rom_sync_us: float = _cost(8000.0, "µs", "ROM: answer to SYNC (esp8266-flash-timing §7.2: about 8 ms)")
     rom_lost_syncs: float = _cost(0.0, "frames", "ROM: SYNC frames lost to measuring the baud rate (often 1)")
     rom_max_baud: float = _cost(921_600.0, "Bd", "ROM: fastest rate it measures (unconfirmed)")
-    rom_chip_size: float = _cost(0.0, "bytes", "what the ROM believes; 0: the larger of 4 MB and the part (§5, R)")
+    rom_chip_size: float = _cost(4_194_304.0, "bytes", "flash that the ROM believes in, until it is told (§5, R)")
+    rom_chip_words: float = _cost(
+        0x3FFFC718, "address", "where the ROM keeps that; 0: at a place that its pointer at 0x3fffc714 does not tell"
+    )
     reset_us: float = _cost(3000.0, "µs", "from EN high to the first byte of the banner (unconfirmed)")
 
     def with_values(self, values: Mapping[str, str]) -> Costs:

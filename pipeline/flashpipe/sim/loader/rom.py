@@ -6,6 +6,7 @@ opcodes it lacks, and its status for most mistakes, is not known; the choices he
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -35,12 +36,35 @@ NOT_BEGUN: Final = b"\x01\x06"
 """DATA without BEGIN; unconfirmed."""
 DRAIN_FRAMES: Final = 8
 """esptool's comments say that the answer to an unknown command comes eight times (facts: esp8266-protocol §3.4)."""
-_DEFAULT_CHIP_SIZE: Final = 4 * 1024 * 1024
+WRITE_FAILED: Final = b"\x01\x06"
+"""Status of DATA that the flash functions refuse; unconfirmed."""
+FLASH_CHIP: Final = 0x3FFFC714
+"""Symbol `flashchip` of the SDK's linker scripts: a pointer to six words about the flash."""
+_ELSEWHERE: Final = 0x3FFFDE00
+_ROM_FLASH_ID: Final = 0x1640EF
+"""What stands there after a reset, on a board with a larger part too (P. Finlayson, 2016: read on such a board)."""
+
+
+def know_flash(machine: LoaderMachine) -> None:
+    """What the ROM's start leaves in RAM about the flash: ID, size, block, sector, page, status mask."""
+    costs, registers = machine.costs, machine.registers
+    registers.store(FLASH_CHIP, struct.pack("<I", int(costs.rom_chip_words)))
+    known = (_ROM_FLASH_ID, int(costs.rom_chip_size), BLOCK, SECTOR, 0x100, 0xFFFF)
+    registers.store(_chip_words(machine), struct.pack("<6I", *known))
 
 
 def rom_chip_size(machine: LoaderMachine) -> int:
-    """Flash size that the ROM's read and write functions believe; unconfirmed (facts: stub-executed §5, §7)."""
-    return int(machine.costs.rom_chip_size) or max(_DEFAULT_CHIP_SIZE, machine.nor.size)
+    """Flash size that the ROM's read and write functions go by, which a host may change in RAM."""
+    return machine.registers.read(_chip_words(machine) + 4)
+
+
+def set_chip_size(machine: LoaderMachine, size: int) -> None:
+    """SPIParamCfg: tells them another one."""
+    machine.registers.store(_chip_words(machine) + 4, struct.pack("<I", size))
+
+
+def _chip_words(machine: LoaderMachine) -> int:
+    return int(machine.costs.rom_chip_words) or _ELSEWHERE
 
 
 class RomLoader(SerialLoader):
@@ -207,6 +231,9 @@ class RomLoader(SerialLoader):
 
     def _program(self, body: bytes) -> Work:
         """Written before the answer, read back after: status 08 where it did not take (§3.9)."""
+        if self._flash_at + len(body) > rom_chip_size(self.machine):
+            yield from self._say(0x03, WRITE_FAILED)
+            return
         yield self.costs.spi_write(len(body)) + self.nor.program(self._flash_at, body)
         yield self.costs.spi_read(len(body))
         same = self.nor.read(self._flash_at, len(body)) == body

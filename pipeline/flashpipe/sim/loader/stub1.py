@@ -18,6 +18,7 @@ from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.inflate import Inflater
 from flashpipe.sim.loader.main_loop import HEADER, NEVER, Faulted, LoaderMachine, LoaderOutcome, Work, words
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
+from flashpipe.sim.loader.rom import set_chip_size
 from flashpipe.sim.loader.stub import (
     BAD_BLOCK,
     BAD_CHECKSUM,
@@ -33,6 +34,8 @@ from flashpipe.sim.loader.stub import (
 )
 
 MAX_BLOCK: Final = 0x4000
+_SIZE_AT_START: Final = 0x1000000
+"""Bytes of flash that it tells the ROM of when it starts (facts: stub-executed §2)."""
 _GENERIC: Final = 1
 """What a code becomes where the stub joins two of them with a boolean or."""
 _IN_FLIGHT: Final = 64
@@ -54,6 +57,7 @@ class Stub1(Stub):
         self._erase_sector = self._erase_left = 0
         self._last_error = 0
         super().__init__(machine, now, greet=greet)
+        set_chip_size(machine, _SIZE_AT_START)
 
     @property
     def timeout_units(self) -> float:
@@ -134,7 +138,10 @@ class Stub1(Stub):
         yield from self.write_registers(data)
 
     def _set_params(self, data: bytes, _check: int) -> Work:
-        self.status = 0 if len(data) == 24 else _GENERIC  # noqa: PLR2004  six words
+        if len(data) == 24:  # noqa: PLR2004  six words
+            set_chip_size(self.machine, words(data)[1])
+        else:
+            self.status = _GENERIC
         yield 0.0
 
     def _attach(self, data: bytes, _check: int) -> Work:

@@ -1,0 +1,67 @@
+"""What a port is called: one name for it, whether it is a URL, whether it is virtual, a name for files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from hashlib import sha256
+from typing import Final
+
+from flashpipe import files
+
+_SLUG_LENGTH: Final = 60
+_PLAIN_PORT: Final = re.compile(r"(?:\w+://)?[A-Za-z0-9.+-]+")
+"""Ports whose slug needs no digest to stay different from others."""
+
+
+def canonical(port: str) -> str:
+    """One name for a port, whatever link leads to it; URLs stay as they are."""
+    if "://" in port:
+        return port
+    if re.fullmatch(r"(\\\\\.\\)?com\d+", port, re.IGNORECASE):
+        return port.upper().removeprefix("\\\\.\\")
+    return os.path.realpath(port)
+
+
+def is_url(port: str) -> bool:
+    """Whether it is opened by a pyserial URL handler rather than by name."""
+    return "://" in port
+
+
+def is_virtual(port: str) -> bool:
+    """Whether a virtual board is behind it: a `sim` URL, or a port that one living on this machine offers."""
+    if port.lower().startswith(("sim://", "sim+attach://")):
+        return True
+    names = {port, canonical(port)}
+    for path in files.virtual_ports_folder().glob("*.json"):
+        try:
+            record = json.loads(path.read_bytes())
+            pid, offered = int(record["pid"]), {str(name) for name in record["ports"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if names & (offered | {canonical(name) for name in offered}) and _is_alive(pid):
+            return True
+    return False
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":  # os.kill would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def port_slug(port: str) -> str:
+    """A name for sub-tasks and files: no `=`, `*`, `?`, spaces or slashes; different ports give different names."""
+    short = port.removeprefix("/dev/")
+    plain = re.sub(r"[^A-Za-z0-9.+-]+", "_", short).strip("_")
+    if len(plain) <= _SLUG_LENGTH and _PLAIN_PORT.fullmatch(short):
+        return plain
+    return f"{plain[:_SLUG_LENGTH]}-{sha256(port.encode()).hexdigest()[:6]}"

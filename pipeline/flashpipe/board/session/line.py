@@ -1,0 +1,260 @@
+"""One open serial line: its lock, reads and writes, rates, steps, and the request to stop.
+
+A line knows no loader. What talks to one works on a `session.Session`, which is a line with a board on it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import field
+from typing import Any, Final, Protocol
+
+from flashpipe.board.ports import names
+from flashpipe.board.ports.lock import PortLock, lock_port
+from flashpipe.board.ports.open import open_port
+from flashpipe.board.session.traffic import TrafficLog, recorded
+from flashpipe.errors import PortBusyError, PortLostError, StoppedError
+from flashpipe.events import Listener, Message, Progress, StepFailed, StepFinished, StepStarted, ignore
+from flashpipe.reset_mode import NO_WIRE, ResetMode
+from flashpipe.values import dataclass
+
+OPEN_BAUD: Final = 115200
+"""Rate of a port that nobody has tuned yet: that of the ROM loader and of most firmware."""
+READ_SLICE_S: Final = 0.05
+ECHO_S: Final = 0.05
+"""A pause that ends the echo of what was typed."""
+ECHO_READS: Final = 40
+"""Pieces of it at most: a program may print without a pause."""
+
+
+_LOOK_S: Final = 0.25
+"""Between two attempts to get a port that somebody else has."""
+
+
+class Flag(Protocol):
+    """Like an event: set once it is time to end."""
+
+    def is_set(self) -> bool:
+        """Whether it is."""
+
+
+@dataclass
+class SerialLine:
+    """A serial line, opened when first needed. Not thread-safe: one worker owns it."""
+
+    port: str
+    baud: int = 460800
+    """Rate of the write phase; `rate` is what the line has now."""
+    reset: str = ResetMode.AUTO.value
+    """A word of `ResetMode`, or esptool's custom reset text."""
+    listener: Listener = ignore
+    stop: threading.Event = field(default_factory=threading.Event)
+    prompt: Callable[[str], bool] | None = None
+    """Tells a person to do something; None where nobody listens (a pipe, a build server)."""
+    busy_wait_s: float = 0.0
+    """How long a port that somebody else has is waited for."""
+    offers: bool = False
+    """It only listens, and gives the port to whoever asks for it (`lock`)."""
+    lock: PortLock | None = None
+    """Ours while the port is open."""
+    doing: str = ""
+    """Name of the step that was begun last."""
+    step_times: list[tuple[str, float]] = field(default_factory=list)
+    traffic: TrafficLog = field(default_factory=TrafficLog)
+    """The last bytes on the wire, for diagnoses."""
+    _serial: Any = None
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Lock and open the port; nothing is sent.
+
+        Raises:
+            PortError: missing, denied or busy.
+        """
+        until, told = time.monotonic() + self.busy_wait_s, False
+        while self._serial is None:
+            busy = self._busy_or_open()
+            if busy is None:
+                return
+            if time.monotonic() >= until:
+                raise busy
+            if not told:
+                words = busy.message.removeprefix(f"{self.port}: ")
+                self.notify(f"{words}: waiting up to {self.busy_wait_s:g} s")
+            told = True
+            self.stop.wait(_LOOK_S)
+            self.check_stop()
+
+    def _busy_or_open(self) -> PortBusyError | None:
+        try:
+            self._open_once()
+        except PortBusyError as error:
+            return error
+        return None
+
+    def _open_once(self) -> None:
+        self.lock = self._open.enter_context(lock_port(self.port, ask=not self.offers))
+        try:
+            opened = open_port(self.port, OPEN_BAUD)
+            self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the port back; harmless when closed."""
+        self._open.close()
+        self._serial = self.lock = None
+
+    @property
+    def wire(self) -> Any:
+        """The open serial port, None while closed."""
+        return self._serial
+
+    @property
+    def virtual(self) -> bool:
+        """Whether a virtual board sits behind the port."""
+        return names.is_virtual(self.port)
+
+    @property
+    def resets_by_wire(self) -> bool:
+        """Whether this end may and can pulse the reset line."""
+        return self.reset not in NO_WIRE and not self.port.startswith("socket://")
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def notify(self, text: str) -> None:
+        """One line for the person."""
+        self.listener(Message(self.port, text))
+        self.notify_monitor(text)
+
+    def notify_monitor(self, text: str) -> None:
+        """One line for a monitor that has given up the port for us."""
+        if self.lock is not None:
+            self.lock.tell(text)
+
+    @contextmanager
+    def step(self, name: str, detail: str = "") -> Iterator[list[str]]:
+        """Time a step; the body may append its one-line result to the list it is given."""
+        self.check_stop()
+        self.doing = name
+        self.listener(StepStarted(self.port, name, detail))
+        started, result = time.monotonic(), list[str]()
+        try:
+            yield result
+        except BaseException:
+            self.step_times.append((name, round(time.monotonic() - started, 3)))
+            self.listener(StepFailed(self.port, name, self.step_times[-1][1]))
+            raise
+        self.step_times.append((name, round(time.monotonic() - started, 3)))
+        self.listener(StepFinished(self.port, name, self.step_times[-1][1], " ".join(result)))
+        self.notify_monitor(f"{name:<8} {' '.join(result)}")
+
+    def progress(self, step: str) -> Callable[[int, int], None]:
+        """A callback for loops: tells the listener, and leaves the loop when the run shall stop."""
+
+        def on_progress(done: int, total: int) -> None:
+            self.check_stop()
+            self.listener(Progress(self.port, step, done, total))
+
+        return on_progress
+
+    def check_stop(self) -> None:
+        """Raises StoppedError once somebody asked to stop."""
+        if self.stop.is_set():
+            raise StoppedError(f"{self.port}: stopped on request")
+
+    # --- reading and writing -----------------------------------------------------------------------------------------
+
+    @property
+    def rate(self) -> int:
+        """The baud rate last listened at."""
+        return int(self._serial.baudrate) if self._serial is not None else OPEN_BAUD
+
+    def tune(self, baud: int) -> None:
+        """Listen and talk at `baud`; opens the port where it is not open.
+
+        Raises:
+            PortError: the port cannot be opened, or went away.
+        """
+        self.open()
+        with self._lost_if_gone():
+            self._set_baud(baud)
+
+    def receive(self, limit_s: float) -> bytes:
+        """What the board says: at once where something is there, else what comes first within `limit_s`.
+
+        Raises:
+            PortLostError: the port went away.
+            StoppedError: somebody asked to stop.
+        """
+        self.check_stop()
+        with self._lost_if_gone():
+            self._serial.timeout = limit_s
+            return bytes(self._serial.read(max(1, self._serial.in_waiting)))
+
+    def send(self, data: bytes) -> None:
+        """Bytes to the board's console.
+
+        Raises:
+            PortLostError: the port went away.
+        """
+        with self._lost_if_gone():
+            self._serial.write(data)
+
+    def listen(self, baud: int, stop: Flag) -> Iterator[bytes]:
+        """What the board says, in pieces, until `stop` is set; opens the port without resetting the board.
+
+        Raises:
+            PortLostError: the port went away.
+        """
+        self.open()
+        with self._lost_if_gone():
+            self._set_baud(baud)
+            self._serial.timeout = READ_SLICE_S
+        while not stop.is_set():
+            with self._lost_if_gone():
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            if data:
+                yield bytes(data)
+
+    @contextmanager
+    def private(self) -> Iterator[None]:
+        """What passes meanwhile are the contents of files: the traffic log remembers how much, not what."""
+        self.traffic.private = True
+        try:
+            yield
+        finally:
+            with suppress(PortLostError, StoppedError):  # the echo of the last line still belongs to it
+                for _ in range(ECHO_READS):
+                    if self._serial is None or not self.receive(ECHO_S):
+                        break
+            self.traffic.private = False
+
+    @contextmanager
+    def _lost_if_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # pyserial's SerialException is one
+            raise PortLostError(
+                f"{self.port}: the port went away: {error}",
+                "check cable and hub, plug in again, run the same command again",
+            ) from error
+
+    def _set_baud(self, baud: int) -> None:
+        if self._serial.baudrate != baud:
+            self._serial.baudrate = baud
+
+
+@contextmanager
+def _closing(port: Any) -> Iterator[Any]:
+    try:
+        yield port
+    finally:
+        with suppress(OSError):  # it may be gone already
+            port.close()

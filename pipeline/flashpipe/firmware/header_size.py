@@ -1,0 +1,113 @@
+"""Which flash sizes a firmware can live with in the header of its image, and the nearest of them to a flash.
+
+The size in the header is the part's for the ROM and part of the build for some firmwares. A row here says which, and
+by what that is known; a firmware without a row takes any size.
+
+- NodeMCU takes any: it has a partition table of its own, or adjusts the header (facts: image-flashmap §4.3, §5).
+- What is built with the Arduino core takes any: its linker script decides where it keeps what.
+- AT 1.7 and later take one, that of the map they were compiled for: their words are `mismatch map %d,spi_size_map %d`,
+  and the map stands in the header of their 0xEA part.
+- An SDK before 2.1 takes up to 4 MB, where its table of sizes ends: with 8 or 16 MB it looks for RF data at 0 and loops
+  with `rf_cal[0] !=0x05,is 0x00`. In published reports 4 MB in the header is what cured it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from flashpipe.errors import HeaderSizeError, ImageError
+from flashpipe.firmware.boot_image import IMAGE_HEADER, SEGMENT_HEADER, read_image
+from flashpipe.firmware.content_type import OTA_MAGIC
+from flashpipe.firmware.identify import Firmware
+from flashpipe.flash import SIZE_BYTES, SIZE_CODES, decode_size
+from flashpipe.values import dataclass
+
+OWN_LAYOUT: Final = frozenset({"nodemcu", "arduino", "tasmota", "esphome"})
+"""Families for which the size in the header does not decide where they keep what."""
+_KNOWS_LARGE: Final = (2, 1)
+"""First SDK that knows of 8 and 16 MB."""
+_COMPILED_MAP: Final = (1, 7)
+"""First AT firmware that compares the header with the map it was compiled for."""
+_OLD_SIZES: Final = tuple(size for size in SIZE_CODES if SIZE_BYTES[size] <= SIZE_BYTES["4MB"])
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderSize:
+    """The size for the header of an image."""
+
+    name: str
+    """Key of `flash.SIZE_CODES`."""
+    why: str = ""
+    """Why it is not that of the flash; empty where it is."""
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that it names: what the firmware goes by."""
+        return SIZE_BYTES[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedSizes:
+    """Sizes that a firmware can live with."""
+
+    names: tuple[str, ...]
+    why: str
+
+
+def accepted_sizes(firmware: Firmware, parts: Mapping[int, bytes]) -> AcceptedSizes | None:
+    """The sizes that a firmware accepts in its header; None where it takes any."""
+    if firmware.family in OWN_LAYOUT:
+        return None
+    if firmware.family == "at" and _numbers(firmware.version) >= _COMPILED_MAP:
+        size = _compiled_map(parts)
+        if size:
+            why = f"AT {firmware.version} was compiled for a flash map of {size} and refuses any other"
+            return AcceptedSizes((size,), why)
+    sdk = _numbers(firmware.sdk or firmware.sdk_line)
+    if len(sdk) >= len(_KNOWS_LARGE) and sdk < _KNOWS_LARGE:
+        number = ".".join(map(str, sdk))
+        return AcceptedSizes(_OLD_SIZES, f"SDK {number} knows no larger size than 4MB: it would find no RF data")
+    return None
+
+
+def header_size(firmware: Firmware, parts: Mapping[int, bytes], flash: str) -> HeaderSize:
+    """The size for the header of an image that goes on a flash of that size: the flash's own, or the nearest below.
+
+    Raises:
+        HeaderSizeError: the firmware accepts none that the flash has room for.
+    """
+    accepted = accepted_sizes(firmware, parts)
+    if accepted is None or flash in accepted.names:
+        return HeaderSize(flash)
+    fitting = [name for name in accepted.names if SIZE_BYTES[name] <= SIZE_BYTES[flash]]
+    if not fitting:
+        raise HeaderSizeError(
+            f"{accepted.why}; this flash has {flash}", f"a build for {flash}, or a board with {accepted.names[0]}"
+        )
+    nearest = max(fitting, key=lambda name: (SIZE_BYTES[name], -SIZE_CODES[name]))
+    return HeaderSize(nearest, accepted.why)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The numbers at the start of a version.
+
+    >>> _numbers("2.0.0(656edbf)"), _numbers("1.5"), _numbers("2.x"), _numbers("")
+    ((2, 0, 0), (1, 5), (2,), ())
+    """
+    found = re.match(r"\d+(?:\.\d+)*", text)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()
+
+
+def _compiled_map(parts: Mapping[int, bytes]) -> str:
+    """Name of the size in the header behind the code of a 0xEA part (facts: image-flashmap §4.2); empty without one."""
+    for data in parts.values():
+        if data[:2] != bytes((OTA_MAGIC, 4)) or len(data) < IMAGE_HEADER.size + SEGMENT_HEADER.size:
+            continue
+        base = IMAGE_HEADER.size + SEGMENT_HEADER.size + SEGMENT_HEADER.unpack_from(data, IMAGE_HEADER.size)[1]
+        try:
+            return decode_size(read_image(data, name="", base=base).size_code) or ""
+        except ImageError:
+            continue
+    return ""

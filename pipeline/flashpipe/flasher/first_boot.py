@@ -1,0 +1,106 @@
+"""After the write: boot check, a safer flash mode, the Lua stage, rollback, in this order.
+
+Each stage takes what is known of the start so far and gives back what is known after it. One that has nothing to do
+gives back what it was given; the last ones decide what becomes of a boot that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BootError
+from flashpipe.flasher import mode_retry, rollback
+from flashpipe.flasher.board_layout import mode_of
+from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.lua_stage import apply_lua_policy, first_boot_check
+from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
+from flashpipe.flasher.verified_regions import of_plan
+from flashpipe.records import journal
+from flashpipe.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FirstBoot:
+    """A board that holds its plan, on its way through the stages."""
+
+    session: Session
+    policy: Policy
+    probe: Probe
+    """With the plan that the board holds now."""
+    entry: journal.JournalEntry
+    record: RunRecord
+    failure: BootError | None = None
+    """What the boot check found, once it has failed."""
+
+    @property
+    def check(self) -> BootCheck:
+        """The boot check of what the board holds now."""
+        plan = self.probe.plan
+        mode = next((mode_of(segment.data) for segment in plan.segments if segment.address == 0), "")
+        is_nodemcu = plan.firmware.family == "nodemcu"
+        return BootCheck(self.session, self.policy.boot, is_nodemcu, self.entry, mode)
+
+
+def first_boot(
+    session: Session, probe: Probe, policy: Policy, entry: journal.JournalEntry, record: RunRecord
+) -> Outcome:
+    """Start a board that holds its plan, and take it through all stages.
+
+    Raises:
+        BootError: it does not run as it should, or does no longer once its Lua files are on it.
+        AcceptanceError, ConsoleError: what runs is not what the profile demands, or does not take its Lua files.
+    """
+    boot = FirstBoot(session, policy, probe, entry, record)
+    for stage in STAGES:
+        boot = stage(boot)
+    if boot.failure is not None:
+        raise boot.failure
+    return record.outcome
+
+
+def _check(boot: FirstBoot) -> FirstBoot:
+    try:
+        verdict = first_boot_check(boot.session, boot.policy.lua, boot.check)
+    except BootError as error:
+        return replace(boot, failure=error)
+    boot.record.note(replace(boot.record.outcome, verdict=verdict))
+    return boot
+
+
+def _retry_in_a_safer_mode(boot: FirstBoot) -> FirstBoot:
+    if boot.failure is None:
+        return boot
+    retried = mode_retry.retry(boot.session, boot.probe, boot.policy, boot.entry, boot.failure)
+    if isinstance(retried, BootError):
+        return replace(boot, failure=retried)
+    outcome = boot.record.outcome
+    boot.record.note(
+        replace(
+            outcome,
+            verified=of_plan(retried.probe),
+            reason=f"{outcome.reason}; {retried.advice}",
+            verdict=retried.verdict,
+        )
+    )
+    return replace(boot, probe=retried.probe, entry=retried.entry, failure=None)
+
+
+def _lua(boot: FirstBoot) -> FirstBoot:
+    if boot.failure is None:
+        apply_lua_policy(boot.session, boot.policy.lua, boot.record, boot.check)
+    return boot
+
+
+def _roll_back(boot: FirstBoot) -> FirstBoot:
+    if boot.failure is None:
+        return boot
+    if boot.record.outcome.outcome == "skipped":
+        boot.failure.add_hint("force=1 writes everything again")
+    return replace(boot, failure=rollback.put_back(boot.session, boot.policy, boot.entry, boot.failure, boot.record))
+
+
+STAGES: Final[tuple[Callable[[FirstBoot], FirstBoot], ...]] = (_check, _retry_in_a_safer_mode, _lua, _roll_back)
+"""In this order. What fails in the Lua stage ends the run: the firmware runs, so there is nothing to roll back."""

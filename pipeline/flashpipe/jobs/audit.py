@@ -1,0 +1,71 @@
+"""What boards and receipts say, for whoever has to show it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+
+from flashpipe.errors import BadValueError, NoReceiptError
+from flashpipe.flasher.audit import AuditFinding, audit, outcome
+from flashpipe.flasher.model import Outcome, RunRecord
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.request import CommandLine
+from flashpipe.records.history import StoredReceipt, read_receipts, vouched
+from flashpipe.records.summary import Summary, summarise
+
+
+def audit_board(board: BoardRun, show: Callable[[Sequence[AuditFinding], Sequence[StoredReceipt]], None]) -> Outcome:
+    """Compare a board with what its receipts say it holds; `show` takes what was found, and later runs that did
+    not finish.
+
+    Raises:
+        NoReceiptError: none says anything of this board.
+        DriftError: its firmware is not what was written.
+        PipelineError: it could not be read.
+    """
+    folder = board.command.receipts_folder
+
+    def run(_record: RunRecord) -> Outcome:
+        session = board.session()
+        device = session.connected()
+        receipts, damaged = read_receipts(folder)
+        for path in damaged:
+            session.notify(f"{path.name}: not a receipt that can be read")
+        rows, doubtful = vouched(receipts, device.mac)
+        if not rows:
+            raise NoReceiptError(
+                f"{device.port}: no receipt in {folder} says what board {device.mac} holds",
+                "`flashpipe flash` or `flashpipe restore` writes one; receipts of format 1 hold no digests",
+            )
+        findings = audit(session, rows)
+        show(findings, doubtful)
+        result = outcome(session, findings)
+        session.leave()
+        return result
+
+    return board.recorded("audit", run)
+
+
+def sum_up(command: CommandLine) -> Summary:
+    """What the project's receipts, those that `since=` names, say together.
+
+    Raises:
+        BadValueError: that is neither a date nor so long ago.
+        RecordError: the folder of receipts cannot be read.
+    """
+    receipts, damaged = read_receipts(command.receipts_folder)
+    return summarise(receipts, _since(command.variables.text("since")), [path.name for path in damaged])
+
+
+def _since(text: str) -> str:
+    """A date or time as it was typed, or so long ago: `7d`, `12h`; as receipts write it."""
+    ago = re.fullmatch(r"(\d{1,5})\s*([dh])", text.strip())
+    if ago:
+        then = time.time() - int(ago[1]) * (86_400 if ago[2] == "d" else 3_600)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, then)))
+    if text and not re.fullmatch(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\dZ?)?)?)?)?)?", text):
+        raise BadValueError(
+            f"since={text}: want a date such as 2026-11-23, or 7d, or 12h", "leave it out for all receipts"
+        )
+    return text

@@ -1,0 +1,159 @@
+"""Back up the flash of a board, and put a backup back: what the command line names, looked up and carried out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from flashpipe.board.loader.device import Device
+from flashpipe.errors import BackupMissingError, BadValueError, FlashUnknownError, NoImageError, RecordError
+from flashpipe.files import write_atomic
+from flashpipe.firmware.overrides import Overrides
+from flashpipe.flash import Region
+from flashpipe.flasher.backup import about, save_regions
+from flashpipe.flasher.board_layout import areas_on, resolve, words_of
+from flashpipe.flasher.checks import check_mac
+from flashpipe.flasher.model import Outcome, RunRecord
+from flashpipe.flasher.restore import choose, restore
+from flashpipe.flasher.restore_source import RestoreSource, file_source, stored_source
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.policy import board_policy
+from flashpipe.records.backups import Manifest, Store, find
+from flashpipe.units import format_size
+
+
+def back_up_board(board: BoardRun) -> Manifest:
+    """Read the flash, or the regions asked for, into the store.
+
+    Raises:
+        BadValueError: `regions=` cannot be read, or `file=` is there already.
+        PipelineError: the board cannot be read, or the backup not be stored.
+    """
+    policy = board_policy(board.inputs)
+    words_of(board.command.variables.text("regions"))  # a mistyped one is refused before a board is touched
+    target = _new_file(board)
+    kept: list[Manifest] = []
+
+    def run(_record: RunRecord) -> Outcome:
+        session = board.session()
+        device = session.connected()
+        check_mac(device, policy)
+        store = _store(board, device.mac)
+        wanted = session.retry(lambda: _regions(board, device))
+        manifest = save_regions(session, store, wanted, "asked", about(device.mac))
+        kept.append(manifest)
+        session.leave()
+        if target is not None:
+            _write_plain(target, store, manifest)
+        return Outcome("backed-up", device, reason=f"backup {manifest.id}", backup=manifest.id)
+
+    board.recorded("backup", run)
+    return kept[0]
+
+
+def _new_file(board: BoardRun) -> Path | None:
+    text = board.command.variables.text("file")
+    if not text:
+        return None
+    path = board.command.caller / text
+    if path.exists() and not board.command.variables.flag("force"):
+        raise BadValueError(f"file={text}: is there already", "name another file, or say force=1 to replace it")
+    return path
+
+
+def _regions(board: BoardRun, device: Device) -> list[Region]:
+    words = words_of(board.command.variables.text("regions"))
+    if device.flash_size is None:
+        raise FlashUnknownError(
+            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`flashpipe doctor` says more"
+        )
+    if not words:
+        return [Region(0, device.flash_size)]
+    link = board.session().link
+    known = areas_on(lambda region: link.read(region, lambda _done: None), device.flash_size)
+    if {word for word in words if isinstance(word, str)} and board.command.profile_name:
+        with suppress(NoImageError):  # then the board's own flash is all that is known
+            known = known if any(area.name == "spiffs" for area in known) else board.inputs.plan().areas
+    return resolve(words, known, device.flash_size)
+
+
+def _store(board: BoardRun, mac: str) -> Store:
+    return Store(board.command.backups_folder, mac)
+
+
+def _write_plain(path: Path, store: Store, manifest: Manifest) -> None:
+    """The bytes as they stand in flash, for other programs; one file cannot show a gap."""
+    if len(manifest.regions) != 1:
+        raise BadValueError(f"file={path.name}: the regions do not touch, and a plain file cannot show a gap")
+    write_atomic(path, store.content(manifest, manifest.regions[0]))
+
+
+def describe_backup(manifest: Manifest) -> str:
+    """What a backup holds, and since when: a few words."""
+    what = "whole flash" if manifest.whole else ", ".join(str(region) for region in manifest.regions)
+    return f"{what}, {format_size(manifest.size)}, taken {manifest.time}" + (
+        "" if manifest.complete else ", incomplete"
+    )
+
+
+def restore_board(board: BoardRun) -> None:
+    """Put a backup or a plain file back, if that is confirmed.
+
+    Raises:
+        BadValueError: `regions=` cannot be read.
+        ConfirmationError: it is not confirmed.
+        PipelineError: there is no such backup, or it could not be put back.
+    """
+    policy = board_policy(board.inputs)
+    allow = Overrides(board.inputs.allowed())
+    words = words_of(board.command.variables.text("regions"))
+
+    def run(_record: RunRecord) -> Outcome:
+        session = board.session()
+        device = session.connected()
+        source, told = _source(board, device)
+        wish = session.retry(lambda: choose(session, source, words, allow))
+        board.confirm(f"overwrites the flash of board {device.mac} with {told}")
+        return restore(session, source, wish, policy)
+
+    board.recorded("restore", run)
+    board.forget_findings()
+
+
+def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
+    """What `backup=` names, and how to speak of it."""
+    name = board.command.variables.text("backup")
+    path = board.command.caller / name
+    if name and path.is_file():
+        return _from_file(board, path, device), f"the file {path.name}"
+    if name:
+        store, manifest = find(board.command.backups_folder, name)
+        if not manifest.complete and not board.command.variables.text("regions"):
+            raise BackupMissingError(
+                f"backup {manifest.id} was interrupted: it holds {describe_backup(manifest)}",
+                "run `backup` again, which continues; or say with regions= what of it to put back",
+            )
+    else:
+        store = _store(board, device.mac)
+        manifest = store.newest()
+        whole = next((one for one in reversed(store.manifests()) if one.whole), None)
+        if whole is not None and not manifest.whole:
+            board.notify(
+                f"backup {manifest.id} is the newest; {whole.id} holds the whole flash (backup=ID names another)"
+            )
+    return stored_source(store, manifest), f"backup {manifest.id} of board {manifest.mac} ({describe_backup(manifest)})"
+
+
+def _from_file(board: BoardRun, path: Path, device: Device) -> RestoreSource:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+    places = [word for word in words_of(board.command.variables.text("regions")) if isinstance(word, Region)]
+    at = places[0].start if len(places) == 1 and places[0].size == len(data) else 0
+    if not at and len(data) != device.flash_size:
+        raise BadValueError(
+            f"backup={path.name}: {len(data):,} bytes are not the whole flash of this board",
+            "say with regions=START-END where they stood; firmware images are for `flash image=`",
+        )
+    return file_source(path, data, at, device.flash_size or 0)

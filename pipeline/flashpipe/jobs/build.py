@@ -1,0 +1,93 @@
+"""The build step of a profile.
+
+Three things make a build run: the profile names no inputs (then it always does), an input has changed since the last
+success (whoever calls knows that), or that success does not count any more (`flashpipe.sources.build`).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+from flashpipe.errors import PipelineError
+from flashpipe.events import Listener, Message, StepFinished, StepStarted
+from flashpipe.jobs import sessions
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.records.project_folder import make_folder
+from flashpipe.sources.build import Build, input_files, last_build, run_build
+
+_LINE: Final = 60
+"""Characters of the command's output that stand in the line that is redrawn."""
+
+
+def counts(inputs: RunInputs) -> bool:
+    """Whether nothing but a changed input makes the build run; what fails is told by whoever runs it."""
+    try:
+        build = inputs.build()
+        if build is None or not build.inputs:
+            return False
+        last_build(build, inputs.command.builds_folder)
+    except PipelineError:
+        return False
+    return True
+
+
+def build_inputs(inputs: RunInputs) -> list[Path]:
+    """The files that the profile's build reads; none where it has no build.
+
+    Raises:
+        BuildInputsError: a pattern matches nothing.
+    """
+    build = _known(inputs)
+    return list(input_files(build)) if build else []
+
+
+def build_images(inputs: RunInputs, listener: Listener) -> None:
+    """Run the profile's build command, if it has one.
+
+    Raises:
+        BuildError: it failed, was stopped, or made nothing.
+    """
+    build = _known(inputs)
+    if build is None:
+        return
+    command = inputs.command
+    listener(Message("", f"build    `{build}` in {build.folder}"))
+    with sessions.Working("build"):
+        made = run_build(
+            build,
+            make_folder(command.folder) / command.builds_folder.name,
+            stop=sessions.stop,
+            on_line=lambda line: listener(StepStarted("", "build", line[:_LINE])),
+        )
+    inputs.forget_plan()
+    paths = ", ".join(output.path for output in made.outputs.values())
+    listener(StepFinished("", "build", made.seconds, paths))
+
+
+def _known(inputs: RunInputs) -> Build | None:
+    """The build; None, too, where the profile cannot be read, which the check after this one reports."""
+    try:
+        return inputs.build()
+    except PipelineError:
+        return None
+
+
+def build_note(inputs: RunInputs) -> str:
+    """One line for a plan that was made from the last build; empty where nothing is built.
+
+    Raises:
+        PipelineError: no build that counts.
+    """
+    build = inputs.build()
+    if build is None:
+        return ""
+    last = last_build(build, inputs.command.builds_folder)
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last.at))
+    changed = [path for path in input_files(build) if path.stat().st_mtime > last.at]
+    if not build.inputs:
+        return f"build    of {when}; `flash` runs `{build}` first"
+    if changed:
+        return f"build    of {when}, {changed[0].name} has changed since; `flash` runs `{build}` first"
+    return f"build    of {when}; its inputs have not changed since"

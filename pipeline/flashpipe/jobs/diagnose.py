@@ -1,0 +1,87 @@
+"""`diagnose`: look at a board on demand, as after a failure; reads only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from flashpipe.board.boot.kinds import HEALTHY
+from flashpipe.board.boot.watch import boot_check
+from flashpipe.board.diagnosis.evidence import Findings
+from flashpipe.board.diagnosis.look import look_at_board
+from flashpipe.board.loader.device import Device
+from flashpipe.board.ports.names import port_slug
+from flashpipe.errors import FlashSizeError, RecordError, WireError
+from flashpipe.flasher.boot_check import boot_error
+from flashpipe.flasher.explain_failure import LAST
+from flashpipe.flasher.model import BootExpectation
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.records import journal
+from flashpipe.units import format_size
+
+PROTECTED: Final = 0x1C
+"""BP0 to BP2 of the status register (facts: flash-timing §6)."""
+BOOT_S: Final = 12.0
+
+
+def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
+    """Connect, ask, boot, judge; `show` takes the name of each finding and its text.
+
+    Raises:
+        PipelineError: something is wrong; it then carries its diagnosis.
+    """
+    session = board.session()
+    last = last_failure(board.command.folder, session.port)
+    if last:
+        show("before", last)
+    device = session.connected()
+    with session.step("look", "line and flash") as result:
+        found = look_at_board(session)
+        result.append(f"{found.answered} of {found.asked} short questions answered right")
+    for name, text in _rows(device, found, session.baud):
+        show(name, text)
+    if found.answered < found.asked:
+        raise WireError(f"{session.port}: {found.asked - found.answered} of {found.asked} answers were lost or damaged")
+    if found.wraps_at is not None:
+        raise FlashSizeError(
+            f"{session.port}: the flash says {format_size(device.flash_size or 0)},"
+            f" but begins anew at {found.wraps_at:#08x}: it has {format_size(found.wraps_at)}",
+            "take the profile of a board of that size and allow=wrong-flash-size",
+        )
+    if not session.resets_by_wire:
+        show("boot", "not looked at: nothing here may reset the board")
+        return
+    with session.step("boot", "resetting the board and reading its log") as result:
+        verdict = boot_check(session, timeout_s=BOOT_S)
+        result.append(verdict.summary)
+    if verdict.kind not in HEALTHY:
+        raise boot_error(session.port, verdict, BootExpectation(expect="any"))
+    show("", "nothing wrong was found")
+
+
+def _rows(device: Device, found: Findings, baud: int) -> list[tuple[str, str]]:
+    status = found.flash_status
+    guard = "" if status is None else f", status {status:#04x}" + (": write-protected" if status & PROTECTED else "")
+    size = format_size(device.flash_size) if device.flash_size else "size unknown"
+    rows = [
+        ("chip", f"{device.chip}, MAC {device.mac}, {device.crystal_mhz} MHz" + (", virtual" * device.virtual)),
+        ("flash", f"{device.flash_part}, {size}{guard}"),
+        ("line", f"{found.answered} of {found.asked} short questions answered right at {baud} baud"),
+    ]
+    with suppress(RecordError):
+        entry = journal.read(device.mac)
+        if entry.state != "unknown":
+            rows.append(("journal", f"{entry.state}, profile {entry.profile or 'none'}, last boot {entry.verdict}"))
+    return rows
+
+
+def last_failure(folder: Path, port: str) -> str:
+    """One line about the last failure on a port of this project; empty where there was none."""
+    path = folder / LAST / f"{port_slug(port)}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return f"{record['time']}: {record['diagnosis']['cause']} [{record['diagnosis']['rule']}]"
+    return ""

@@ -1,0 +1,174 @@
+"""What is asked of, and done through, a board's Lua console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from flashpipe.board.lua import acceptance
+from flashpipe.board.lua.console import FORMAT_S, Console
+from flashpipe.board.lua.files import BoardFiles, FileState
+from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, StartFileError
+from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.lua_stage import DISABLED, ERASE, disable_init_lua, open_console, restart, run_file, send_files
+from flashpipe.flasher.model import Outcome, RunRecord
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.lua_policy import lua_policy, read_lua_file
+from flashpipe.jobs.policy import boot_expectation
+from flashpipe.units import parse_duration
+from flashpipe.values import dataclass
+
+LUA_S: Final = 3600.0
+"""How long a Lua file may run until it is left alone; Ctrl-C ends the waiting."""
+Room = tuple[int, int, int] | None
+"""Bytes free, used and in all of a file system; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """What a running NodeMCU is, and what of the profile's demands it meets."""
+
+    port: str
+    info: NodeInfo
+    profile_size: str
+    """The profile's `flash.size`; empty without a profile."""
+    findings: tuple[acceptance.AcceptanceFinding, ...]
+
+    def check(self) -> None:
+        """Raises AcceptanceError where a demand is not met."""
+        acceptance.check(self.port, self.findings)
+
+
+def ask_node(board: BoardRun) -> NodeReport:
+    """Ask the firmware what it is, and compare it with what the profile demands.
+
+    Raises:
+        PipelineError: a bad profile, or no Lua prompt.
+    """
+    profile = board.inputs.named_profile()
+    demands = lua_policy(profile).acceptance if profile else acceptance.NO_DEMANDS
+    session = board.session()
+    console = open_console(session)
+    with session.step("node", "asking the firmware what it is") as result:
+        info = read_node(console, console.before, wanted=demands.modules)
+        result.append(f"NodeMCU {info.version}")
+    findings = tuple(acceptance.compare(info, demands))
+    return NodeReport(session.port, info, profile.flash_size if profile else "", findings)
+
+
+def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
+    """Run a Lua file; `show` takes what it prints, line by line (latin-1, as the line gives it).
+
+    Raises:
+        BadValueError: no file was named, or the duration of `wait=` cannot be read.
+        LuaFailedError: it ended with an error.
+        PipelineError: the file cannot be read, or there is no Lua prompt.
+    """
+    variables = board.command.variables
+    name = variables.text("file")
+    if not name:
+        raise BadValueError("which Lua file?", "say file=FILE, such as `flashpipe lua file=test.lua`")
+    file = read_lua_file(board.command.caller / name, name.replace("\\", "/").rpartition("/")[2])
+    wait_s = parse_duration(variables.text("wait")) if variables.text("wait") else 0.0
+    session = board.session()
+    shown = 0
+
+    def show_lines(text: str) -> None:
+        nonlocal shown
+        end = text.rfind("\n", shown) + 1
+        if end:
+            show(text[shown:end])
+            shown = end
+
+    ran = run_file(session, open_console(session), file, wait_s or LUA_S, linger=bool(wait_s), on_output=show_lines)
+    show(ran.output[shown:])
+    if ran.error:
+        raise LuaFailedError(f"{session.port}: {ran.error}", "correct the Lua file and run it again")
+
+
+@dataclass(frozen=True, slots=True)
+class FileListing:
+    """What is on a board's file system, and how the profile's files stand to it."""
+
+    sizes: Mapping[str, int]
+    """Name to bytes, of what is there."""
+    states: Mapping[str, str]
+    """Of the profile's files."""
+    room: Room
+
+
+def list_files(board: BoardRun) -> FileListing:
+    """List the files on a board; with send=1 send the profile's that differ, first.
+
+    Raises:
+        BadValueError: send=1, and there is nothing to send.
+        PipelineError: a bad profile, no Lua prompt, or a file that could not be sent.
+    """
+    profile = board.inputs.named_profile()
+    files = lua_policy(profile).files if profile else ()
+    sends = board.command.variables.flag("send")
+    if sends and not files:
+        raise BadValueError("send=1: there is nothing to send", "name a profile with `files: {init.lua: FILE}`")
+    session = board.session()
+    console = open_console(session)
+    if sends:
+        board.recorded("files", lambda record: _send(board, record, session, console))
+        console = open_console(session)
+    on_board = BoardFiles(console)
+    sizes = on_board.names()
+    with session.private():  # they are read back
+        states = on_board.compare(files, sizes, session.progress("files")) if not sends else []
+    same = {file.name: "same" for file in files} if sends else {state.name: state.state for state in states}
+    return FileListing(sizes, same, read_room(console))
+
+
+def _send(board: BoardRun, record: RunRecord, session: Session, console: Console) -> Outcome:
+    """Send what differs, restart, look."""
+    files = lua_policy(board.inputs.profile()).files
+    planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
+    record.note(Outcome("files", session.device, files=planned))
+    states = send_files(session, console, files)
+    outcome = record.note(Outcome("files", session.device, files=tuple(states)))
+    if any(state.state == "sent" for state in states):
+        check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True)
+        outcome = replace(outcome, verdict=restart(session, console.baud, states, check))
+    return outcome
+
+
+def rescue(board: BoardRun) -> str:
+    """Put an init.lua aside that the board does not survive; the name it has now.
+
+    Raises:
+        StartFileError: no prompt could be caught.
+    """
+    session = board.session()
+    session.open()
+    if not disable_init_lua(session):
+        raise StartFileError(f"{session.port}: no prompt could be caught before init.lua fails", ERASE)
+    return DISABLED
+
+
+def format_files(board: BoardRun) -> None:
+    """Format the file system, if that is confirmed, and wait.
+
+    Raises:
+        ConfirmationError: it is not.
+        ConsoleError: it failed.
+        PipelineError: no Lua prompt.
+    """
+    board.confirm("formats the file system of its NodeMCU: all files on it are removed")
+    session = board.session()
+    console = open_console(session)
+    with session.step("format", "formatting the file system") as result:
+        progress = session.progress("format")
+        ran = console.run("file.format()", FORMAT_S, waiting=lambda seconds: progress(int(seconds), int(FORMAT_S)))
+        if ran.error or not ran.ended:
+            raise ConsoleError(
+                f"{session.port}: formatting failed: {ran.error or f'no answer within {FORMAT_S:g} s'}",
+                "flash the firmware again; if it recurs, the flash chip is smaller or worse than its header says",
+            )
+        room = read_room(console)
+        result.append(f"{room[0]:,} of {room[2]:,} bytes free" if room else "done")

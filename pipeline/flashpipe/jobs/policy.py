@@ -1,0 +1,70 @@
+"""What profile and command line say about a run, beside its plan."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flashpipe.board.loader.device import Device
+from flashpipe.flasher.fitting_profiles import fitting_profiles
+from flashpipe.flasher.model import BootExpectation, Policy
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.lua_policy import lua_policy
+from flashpipe.jobs.request import BOOT_OFF, BOOT_ON
+from flashpipe.profile.load import usable_profiles
+
+
+def run_policy(inputs: RunInputs) -> Policy:
+    """The policy of a run with a profile.
+
+    Raises:
+        PipelineError: a bad profile or variable.
+    """
+    command, profile = inputs.command, inputs.profile()
+    for name in ("locked", "offline"):  # used where images are loaded; the values must be readable anywhere
+        command.variables.flag(name)
+    return Policy(
+        boards=profile.boards,
+        boot=boot_expectation(inputs),
+        force=command.variables.flag("force"),
+        trust_journal=command.variables.choice("check", ("md5", "mac")) == "mac",
+        lua=lua_policy(profile),
+        read_back=profile.verify == "read-back",
+        allow=inputs.allowed(),
+        keep=profile.keep,
+        insists=profile.keep_stated,
+        init_data=inputs.init_data(),
+        project=str(command.project),
+        backups=command.backups_folder,
+        mode_retry=profile.mode_retry,
+        rollback=profile.rollback,
+        fitting=partial(_fitting, inputs),
+    )
+
+
+def _fitting(inputs: RunInputs, device: Device) -> str:
+    return ", ".join(fitting_profiles(usable_profiles(inputs.command.project), device))
+
+
+def board_policy(inputs: RunInputs) -> Policy:
+    """As `run_policy`, for tasks that also work on a bare port: without a profile any board will do.
+
+    Raises:
+        PipelineError: a bad profile or variable.
+    """
+    command = inputs.command
+    if command.profile_name:
+        return run_policy(inputs)
+    return Policy(boot=boot_expectation(inputs), project=str(command.project), backups=command.backups_folder)
+
+
+def boot_expectation(inputs: RunInputs) -> BootExpectation:
+    """What counts as a good boot.
+
+    Raises:
+        PipelineError: a bad profile or variable.
+    """
+    profile = inputs.named_profile()
+    if profile:
+        return BootExpectation(profile.boot.check, profile.boot.expect, profile.boot.timeout_s)
+    text = inputs.command.variables.text("boot", "auto")
+    return BootExpectation(check=text.casefold() not in BOOT_OFF, expect="auto" if text.casefold() in BOOT_ON else text)

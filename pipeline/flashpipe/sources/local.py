@@ -1,0 +1,103 @@
+"""Files on this machine, by their path or by a pattern that fits one."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from flashpipe.errors import ImageAmbiguousError, ImageMissingError, SourceError
+from flashpipe.firmware.content_type import describe_content
+from flashpipe.sources.registry import Resolved, SourceRequest
+from flashpipe.units import format_size
+
+MAX_SIZE: Final = 0x1000000
+"""No ESP8266 flash holds more than 16 MiB, so no image does."""
+MAX_ARCHIVE: Final = 0x2000000
+"""As `Limits.size`: a local archive may be as large as one from a server."""
+_LISTED: Final = 8
+
+
+def load_local(request: SourceRequest) -> Resolved:
+    """The file that a path or pattern means.
+
+    Raises:
+        ImageMissingError: nothing there, or nothing matches.
+        ImageAmbiguousError: a pattern matches several files.
+        SourceError: it is there but cannot be used: a folder, unreadable, empty, too large.
+    """
+    path = _find_path(request.outer, request.base)
+    name, data = request.unpack(path.name, read_file(path, request))
+    return Resolved(request.named(request.outer), name, data)
+
+
+def read_file(path: Path, request: SourceRequest) -> bytes:
+    """The bytes of a file, within what an image, or an archive of images, can have.
+
+    Raises:
+        ImageMissingError: it is not there.
+        SourceError: it cannot be read, is empty, or too large.
+    """
+    return _read(path, request.outer, MAX_ARCHIVE if request.packed else MAX_SIZE)
+
+
+def _find_path(text: str, base: Path) -> Path:
+    path = base / os.path.expanduser(text)  # noqa: PTH111  leaves a `~name` that it does not know as it is
+    if not any(char in text for char in "*?[") or os.path.lexists(path):
+        return path
+    names = glob.glob(os.path.expanduser(text), root_dir=base, recursive=True)  # noqa: PTH111, PTH207  takes absolute ones
+    found = sorted(name for name in names if (base / name).is_file())
+    if not found:
+        raise ImageMissingError(f"{text}: no file matches in {base}{_neighbours(base)}", "correct the pattern")
+    if len(found) > 1:
+        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+        raise ImageAmbiguousError(
+            f"{text}: {len(found)} files match: {', '.join(found[:_LISTED])}{more}", f"name one: image={found[0]}"
+        )
+    return base / found[0]
+
+
+def _read(path: Path, text: str, limit: int) -> bytes:
+    try:
+        status = path.stat()
+        _check_kind(status, path, text, limit)
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if "," in text:
+            hint = "files are given with their addresses: image=0x00000:FILE,0x10000:FILE"
+            raise ImageMissingError(f"{text}: there is no such file", hint) from None
+        raise ImageMissingError(
+            f"{text}: there is no such file{_neighbours(path.parent)}", f"check the path: {path}"
+        ) from None
+    except (OSError, ValueError) as error:  # the latter: a zero byte in the name
+        raise SourceError(
+            f"{text!r}: cannot be read: {getattr(error, 'strerror', '') or error}", f"check {path}"
+        ) from error
+    if not data:
+        raise SourceError(f"{text}: is an {describe_content(data)}", "download or build it again")
+    return data
+
+
+def _check_kind(status: os.stat_result, path: Path, text: str, limit: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceError(f"{text}: is a folder{_neighbours(path)}", f"name the file in it: image={path / 'FILE.bin'}")
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{text}: is a device or pipe, not a file", "name the firmware's .bin file")
+    if status.st_size > limit:
+        raise SourceError(
+            f"{text}: {format_size(status.st_size)} is more than any ESP8266 flash holds ({format_size(limit)})",
+            "name the firmware's .bin file",
+        )
+
+
+def _neighbours(folder: Path) -> str:
+    """What could have been meant: the .bin files of the folder."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() == ".bin")
+    except OSError:
+        return f"; the folder {folder} does not exist" if not folder.exists() else ""
+    if not names:
+        return ""
+    return "; there are " + ", ".join(names[:_LISTED]) + (" …" if len(names) > _LISTED else "")

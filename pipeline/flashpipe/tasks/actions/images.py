@@ -1,0 +1,38 @@
+"""The task `lock`, and the check before a board is touched."""
+
+from __future__ import annotations
+
+from flashpipe.errors import BadValueError
+from flashpipe.events import PlanMade
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.plan_facts import plan_facts
+from flashpipe.jobs.policy import boot_expectation, run_policy
+from flashpipe.reset_mode import NO_WIRE
+from flashpipe.tasks.command_line import named
+from flashpipe.text.lines import print_result, somebody_reads
+from flashpipe.text.plan import describe_lua_policy, describe_plan
+
+
+def lock(inputs: RunInputs) -> None:
+    """Pin what the sources give now."""
+    print_result(inputs.lock_again())
+
+
+def check(inputs: RunInputs) -> None:
+    """Everything that can be refused without a board; shows the plan where it is about to be carried out."""
+    policy = run_policy(inputs)
+    plan = inputs.plan()
+    if named("flash"):
+        _refuse_without_operator(inputs)
+        text = "\n".join(filter(None, (describe_plan(plan), describe_lua_policy(policy.lua))))
+        inputs.listener(PlanMade("", plan_facts(plan), text))
+
+
+def _refuse_without_operator(inputs: RunInputs) -> None:
+    """A board without reset wires starts when somebody presses RESET: told before, not after it was written."""
+    reset = inputs.serial().reset
+    if reset in NO_WIRE and boot_expectation(inputs).check and not somebody_reads():
+        raise BadValueError(
+            f"reset={reset}: the boot check needs a person to press RESET, and nobody can be asked here",
+            "run it on a terminal; or put the board into download mode first and say reset=none boot=off",
+        )

@@ -1,0 +1,87 @@
+"""What makes a described function a task creator of doit: it keeps its name and text, and yields what doit reads."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from flashpipe.errors import PipelineError
+from flashpipe.tasks import step
+from flashpipe.tasks.command_line import board_tasks, current, named, preceding
+
+Description = Callable[[], None]
+"""A function whose name and text are the task's; it is never called."""
+Tasks = Iterator[dict[str, Any]] | dict[str, Any]
+Creator = Callable[[], Tasks]
+_IO: Final = {"capture": False}
+"""doit's capture swaps stdout for the whole process, which threads cannot bear."""
+
+
+def task(action: str, *, needs: tuple[str, ...] = (), **more: Any) -> Callable[[Description], Creator]:
+    """A task without a board.
+
+    Args:
+        action: Name of its action, `module.function` of `tasks/actions`.
+        needs: Tasks to be done before.
+        more: Whatever else doit reads of a task.
+    """
+
+    def decorate(description: Description) -> Creator:
+        @functools.wraps(description)
+        def create() -> Tasks:
+            return {
+                "actions": [(step.run_step, [action])],
+                "task_dep": list(needs),
+                "io": _IO,
+                "uptodate": [step.armed],
+                **more,
+            }
+
+        return create
+
+    return decorate
+
+
+def board_task(
+    action: str, *, needs: tuple[str, ...] = (), skip: bool = False, only_if_named: bool = False
+) -> Callable[[Description], Creator]:
+    """A task with one sub-task for each board.
+
+    Args:
+        action: Name of its action, `module.function` of `tasks/actions`.
+        needs: Tasks to be done before; `{}` stands for the name of the sub-task.
+        skip: It is skipped where this run has seen that nothing is left to do.
+        only_if_named: It writes to boards: no default, pattern of doit's or other task may start it.
+    """
+
+    def decorate(description: Description) -> Creator:
+        name = description.__name__.removeprefix("task_")
+        if not name.startswith("_"):
+            board_tasks.add(name)
+
+        @functools.wraps(description)
+        def create() -> Tasks:
+            if only_if_named and not named(name):
+                return step.refuse(step.not_named(name))
+            try:
+                boards = list(current().ports())
+            except PipelineError as error:
+                return step.refuse(error)
+            before = preceding(name)
+            all_needs = (*needs, f"{before}:{{}}") if before else needs
+            return (_sub_task(name, action, board, all_needs, skip=skip) for board in boards)
+
+        return create
+
+    return decorate
+
+
+def _sub_task(task: str, action: str, board: str, needs: tuple[str, ...], *, skip: bool) -> dict[str, Any]:
+    return {
+        "name": board,
+        "actions": [(step.run_board_step, [action, board, task.lstrip("_")])],
+        "task_dep": [need.format(board) for need in needs],
+        "uptodate": [step.UpToDate(board) if skip else step.armed],
+        "io": _IO,
+    }

@@ -1,0 +1,46 @@
+"""What receipts say together: as text for people, as CSV or JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, astuple
+from typing import Final
+
+from flashpipe.records.summary import FIELDS, Summary
+
+
+def as_text(batch: Summary) -> str:
+    """Counts, and one line for each board."""
+    if not batch.counts:
+        return "no receipts" + (f"; {len(batch.unreadable)} files that are none" if batch.unreadable else "")
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in batch.counts.items())
+    lines = [f"{batch.first} to {batch.last} (UTC): {counts}"]
+    for board in batch.boards:
+        bits = [board.outcome, board.verdict, f"audit {board.audit}" if board.audit else "", board.images]
+        told = ", ".join(bit for bit in bits if bit)
+        virtual = "  (virtual)" if board.virtual else ""
+        runs = f"{board.runs} run(s), {board.failures} failed"
+        lines.append(f"{board.mac}  {board.time}  {board.profile:<12}  {told}  {runs}{virtual}")
+    lines.append(f"{len(batch.boards)} board(s)" + (f"; {batch.boardless} run(s) reached none" * bool(batch.boardless)))
+    lines += [f"{name}: not a receipt that can be read" for name in batch.unreadable]
+    return "\n".join(lines)
+
+
+def as_csv(batch: Summary) -> str:
+    """One row for each board, below their names."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(FIELDS)
+    writer.writerows(astuple(board) for board in batch.boards)
+    return out.getvalue().rstrip("\n")
+
+
+def as_json(batch: Summary) -> str:
+    """All of it."""
+    return json.dumps(asdict(batch), indent=1)
+
+
+FORMATS: Final[Mapping[str, Callable[[Summary], str]]] = {"text": as_text, "csv": as_csv, "json": as_json}

@@ -1,0 +1,149 @@
+"""Files on a board: compared, sent under temporary names, checked, put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flashpipe.board.lua.console import Console, find_console
+from flashpipe.board.lua.files import BoardFiles, LuaFile, _portions
+from flashpipe.board.session.session import Session
+from flashpipe.errors import FileDamagedError, LuaFailedError
+from flashpipe.sim.lua.syntax import Parser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.nodemcus import board, image
+
+BYTES = bytes(range(256)) * 2 + b"]]\r\n\0" + b"1"
+Make = Callable[..., Console]
+Spoil = Callable[[bytes], bytes]
+
+
+class Noisy:
+    """A wire that a disturbance changes: `spoil` gives what is sent instead of a line."""
+
+    def __init__(self, session: Session, spoil: Spoil) -> None:
+        self.port = session.port
+        self.tune, self.receive = session.tune, session.receive
+        self._session, self._spoil = session, spoil
+
+    def send(self, data: bytes) -> None:
+        self._session.send(self._spoil(data))
+
+
+@pytest.fixture
+def make(tmp_path: Path, own_state: Path) -> Iterator[Make]:
+    del own_state
+    sessions: list[Session] = []
+
+    def run(
+        line: str = "3.0", modules: str = "file,node", spoil: Callable[[bytes], bytes] = lambda data: data
+    ) -> Console:
+        sessions.append(Session(board(tmp_path, image(line, modules))))
+        found = find_console(sessions[-1])
+        return Console(Noisy(sessions[-1], spoil), found.baud)
+
+    yield run
+    for session in sessions:
+        session.close()
+
+
+def test_a_firmware_that_has_no_files_says_so_itself(make: Make) -> None:
+    console = make()
+    console.ask('(function()file.list=function()error("no file system")end end)()')
+    with pytest.raises(LuaFailedError, match=r"Lua says: .*no file system.*, when asked for its files") as caught:
+        BoardFiles(console).names()
+    assert "flashpipe format" in caught.value.hint
+
+
+@pytest.mark.parametrize(("line", "modules"), [("0.9", ""), ("2.2", "file,node"), ("3.0", "crypto,file,node")])
+def test_any_bytes_arrive_and_are_known_again(line: str, modules: str, make: Make) -> None:
+    files = BoardFiles(make(line, modules))
+    wanted = [LuaFile("init.lua", b"print(1)"), LuaFile("n" * 31, BYTES), LuaFile("empty", b"")]
+    steps: list[tuple[int, int]] = []
+    files.send(wanted, files.names(), lambda done, total: steps.append((done, total)))
+    assert files.names() == {"init.lua": 8, "n" * 31: len(BYTES), "empty": 0}
+    assert files.read("n" * 31, len(BYTES)) == BYTES
+    assert {state.state for state in files.compare(wanted, files.names())} == {"same"}
+    other = [LuaFile("init.lua", b"print(2)"), LuaFile("new", b"")]
+    assert [state.state for state in files.compare(other, files.names())] == ["differs", "missing"]
+    assert steps[-1] == (len(BYTES) + 8, len(BYTES) + 8)
+
+
+def test_a_line_that_lost_a_letter_is_noticed_and_the_file_sent_again(make: Make) -> None:
+    hits = iter([True])
+
+    def spoil(data: bytes) -> bytes:
+        return data.replace(b"XYZ", b"XZ", 1) if b"XYZ" in data and next(hits, False) else data
+
+    files = BoardFiles(make(spoil=spoil))
+    files.send([LuaFile("a", b"abcXYZdef")], {})
+    assert files.names() == {"a": 9}
+    assert files.read("a", 9) == b"abcXYZdef"
+
+
+def test_a_file_that_never_arrives_replaces_nothing(make: Make) -> None:
+    files = BoardFiles(make(spoil=lambda data: data.replace(b"XYZ", b"XYz")))
+    files.send([LuaFile("a", b"old"), LuaFile("b", b"old")], {})
+    with pytest.raises(FileDamagedError, match="b did not arrive as it was sent"):
+        files.send([LuaFile("a", b"new"), LuaFile("b", b"XYZ")], files.names())
+    assert files.read("a", 3) == b"old"
+    assert files.read("b", 3) == b"old"
+
+
+def test_init_lua_gets_its_name_last(make: Make) -> None:
+    lines: list[bytes] = []
+
+    def listen(data: bytes) -> bytes:
+        lines.append(data)
+        return data
+
+    files = BoardFiles(make(spoil=listen))
+    files.send([LuaFile("init.lua", b"1"), LuaFile("z.lua", b"2"), LuaFile("a.lua", b"3")], {})
+    renames = [line for line in lines if b"file.rename" in line]
+    assert [b"a.lua" in renames[0], b"z.lua" in renames[1], b"init.lua" in renames[2]] == [True, True, True]
+    assert max(index for index, line in enumerate(lines) if b":write(" in line) < lines.index(renames[0])
+
+
+def test_temporary_files_of_other_contents_are_cleared_away(make: Make) -> None:
+    files = BoardFiles(make())
+    stale, wanted = LuaFile("a", b"old contents"), LuaFile("a", b"new")
+    files.place(stale)
+    files.send([wanted], files.names())
+    assert files.names() == {"a": 3}
+
+
+def test_a_whole_temporary_file_is_used_and_not_sent_again(make: Make) -> None:
+    lines: list[bytes] = []
+
+    def listen(data: bytes) -> bytes:
+        lines.append(data)
+        return data
+
+    files = BoardFiles(make(spoil=listen))
+    wanted = LuaFile("a", b"contents")
+    files.place(wanted)
+    lines.clear()
+    files.send([wanted], files.names())
+    assert files.names() == {"a": 8}
+    assert not any(b"write(" in line for line in lines)
+
+
+@given(st.binary(max_size=400), st.integers(min_value=8, max_value=80))
+def test_portions_stay_within_their_room_and_give_all_bytes(data: bytes, room: int) -> None:
+    portions = list(_portions(data, room))
+    assert sum(size for _, size in portions) == len(data)
+    told = b""
+    for literal, size in portions:
+        assert len(literal) <= room
+        node = Parser(f'return "{literal}"', "stdin", new=False).parse()[0]
+        part = node.parts[0][0].parts[0].encode("latin-1")
+        assert len(part) == size
+        told += part
+    assert told == data
+
+
+def test_contents_are_not_part_of_what_a_file_shows_of_itself() -> None:
+    assert "hunter2" not in repr(LuaFile("a", b"pwd=hunter2"))

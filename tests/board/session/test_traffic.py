@@ -1,0 +1,91 @@
+"""The recorder remembers the end of a conversation, costs nothing, and its transcript tells no contents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flashpipe.board.loader.frames import encode
+from flashpipe.board.session import traffic_text as transcript
+from flashpipe.board.session.traffic import KEPT, WHOLE, Chunk, TrafficLog, recorded
+
+
+class Port:
+    """An open port."""
+
+    baudrate = 115200
+
+    def __init__(self, incoming: bytes = b"") -> None:
+        self.incoming, self.outgoing = incoming, b""
+
+    def read(self, size: int = 1) -> bytes:
+        data, self.incoming = self.incoming[:size], self.incoming[size:]
+        return data
+
+    def write(self, data: bytes) -> int:
+        self.outgoing += data
+        return len(data)
+
+
+def test_what_passes_is_passed_on_unchanged_and_remembered() -> None:
+    traffic, plain = TrafficLog(), Port(b"hello")
+    port: Any = recorded(plain, traffic)
+    assert port is plain
+    assert port.write(b"ab") == 2
+    port.baudrate = 74880
+    assert (port.read(3), port.read(9), port.read(9)) == (b"hel", b"lo", b"")
+    assert plain.outgoing == b"ab"
+    assert [(chunk.way, chunk.baud, chunk.data) for chunk in traffic.chunks()] == [
+        (">", 115200, b"ab"), ("<", 74880, b"hel"), ("<", 74880, b"lo"),
+    ]  # fmt: skip
+    assert (traffic.bytes_sent, traffic.bytes_received) == (2, 5)
+    assert traffic.since(3) == b"lo"
+    assert traffic.since(5) == b""
+
+
+def test_it_forgets_what_is_long_ago_and_keeps_the_head_of_large_blocks() -> None:
+    traffic = TrafficLog()
+    for number in range(KEPT + 50):
+        traffic.sent(115200, bytes([number & 0xFF]) * (WHOLE * 2))
+    chunks = traffic.chunks()
+    assert len(chunks) == KEPT
+    assert chunks[0].data[0] == 50
+    assert {(chunk.count, len(chunk.data)) for chunk in chunks} == {(WHOLE * 2, WHOLE)}
+    assert traffic.bytes_sent == (KEPT + 50) * WHOLE * 2
+
+
+def chunk(way: str, data: bytes) -> Chunk:
+    return Chunk(0.0, way, 115200, len(data), data)
+
+
+REQUEST = encode(bytes.fromhex("000a0400 00000000 5000f03f"))
+ANSWER = encode(bytes.fromhex("010a0200 891cd77f 0000"))
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (chunk(">", REQUEST), "READ_REG"),
+        (chunk("<", ANSWER), "answer to READ_REG, status 00 00"),
+        (chunk("<", b"\r\n ets Jan  8 2013,rst cause:2, boot mode:(3,6)\r\n"), "boot mode:(3,6)"),
+        (chunk("<", bytes(range(128, 144))), "80 81 82"),
+        (chunk(">", b"\r"), "0d"),
+    ],
+)
+def test_a_transfer_is_told_by_its_meaning(one: Chunk, words: str) -> None:
+    (line,) = transcript.lines([one])
+    assert words in line
+
+
+@pytest.mark.parametrize("data", [ANSWER, encode(b"\x5c\xcf\x7f\xd7\x1c\x89" * 200)])
+def test_contents_stay_out_of_it(data: bytes) -> None:
+    (line,) = transcript.lines([chunk("<", data)])
+    assert "d7" not in line
+    assert "1c" not in line
+
+
+def test_bytes_that_are_no_answer_are_counted_since_the_last_request() -> None:
+    noise = bytes(range(130, 150))
+    assert transcript.stray_bytes([chunk("<", noise), chunk(">", REQUEST), chunk("<", ANSWER)]) == 0
+    assert transcript.stray_bytes([chunk(">", REQUEST), chunk("<", ANSWER), chunk("<", noise)]) >= len(noise) - 2
+    assert transcript.stray_bytes([]) == 0

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flashpipe.board.boot import watch
+from flashpipe.board.boot.kinds import ALIVE, ERRORS, FAILED, Verdict
+from flashpipe.board.boot.watch import boot_check
+from flashpipe.board.session.session import Session
+from flashpipe.cli.topics import TOPICS
+from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
+from flashpipe.events import Event, Message, Progress
+from flashpipe.flasher.boot_check import boot_error, explain
+from flashpipe.flasher.model import BootExpectation, verdict_of
+
+from tests.images import Builder
+
+
+def test_every_class_of_failure_has_a_code_and_a_status_of_its_own() -> None:
+    assert set(FAILED) <= set(ERRORS)
+    assert set(ERRORS) - set(FAILED) == {"formatting"}, "the one sign of life that can be too little by itself"
+    kinds: list[type[BootError]] = [*ERRORS.values(), BootUnexpectedError]
+    assert len({kind.code for kind in kinds}) == len(kinds)
+    assert len({kind.status for kind in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize("kind", sorted(FAILED))
+def test_a_failure_is_named_with_its_proof_and_what_to_do(kind: str) -> None:
+    error = boot_error("COM3", Verdict(kind, "it failed", ("first", "csum err ")), BootExpectation())
+    assert error.code == ERRORS[kind].code
+    assert error.message == 'COM3: it failed; last line: "csum err"'
+    assert error.hint == type(error).remedy
+    verdict = verdict_of(error)
+    assert verdict is not None
+    assert verdict.kind == kind
+
+
+@pytest.mark.parametrize("kind", sorted(set(ALIVE) - {"formatting"}))
+def test_a_board_that_runs_something_else_is_told_what_was_expected(kind: str) -> None:
+    error = boot_error("COM3", Verdict(kind, "it runs"), BootExpectation(expect="sensor ready"))
+    assert error.code == "boot-unexpected"
+    assert 'expected "sensor ready"' in error.message
+
+
+@pytest.mark.parametrize("kind", ["no-image", "bad-checksum"])
+def test_verified_bytes_that_the_rom_cannot_read_are_a_wrong_flash_mode(kind: str) -> None:
+    seen = Verdict(kind, "what the ROM says", ("csum err",), log="csum err\n")
+    assert explain(seen, "").kind == kind, "nothing is known of what the flash holds"
+    explained = explain(seen, "qio")
+    assert (explained.kind, explained.evidence, explained.log) == ("wrong-mode", seen.evidence, seen.log)
+    assert "qio" in explained.summary
+    assert explain(seen, "dout").kind == kind, "every part can be read in dout"
+    assert explain(Verdict("panic", ""), "qio").kind == "panic"
+
+
+@pytest.mark.parametrize("kind", [*ALIVE, *FAILED])
+def test_the_code_of_a_verdict_is_the_one_that_the_help_names(kind: str) -> None:
+    error = boot_error("COM3", Verdict(kind, ""), BootExpectation())
+    assert f"(`{error.code}`, {error.status})" in TOPICS["verdicts"].markdown()
+
+
+# --- on the virtual board --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A board that holds a NodeMCU 3.x, and never ran it."""
+    build = Builder()
+    flash = tmp_path / "board.bin"
+    flash.write_bytes(build.combine(build.pair_3x()).ljust(0x400000, b"\xff"))
+    return f"sim://esp12?flash={flash}"
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ("", "prompt"),
+        ("crystal=24", "prompt"),
+        ("crystal=40", "prompt"),
+        ("app.baud=9600", "prompt"),
+        ("app.trouble=exception", "exception"),
+        ("app.trouble=panic", "panic"),
+        ("app.trouble=watchdog", "watchdog"),
+        ("app.trouble=brown-out", "brown-out"),
+        ("app.trouble=system-params", "system-params"),
+        ("fault=dout-only", "no-image"),
+        ("fault=dout-only&app.bad_mode=csum", "wrong-mode"),
+        ("gpio0=low", "download-mode"),
+    ],
+)
+def test_a_virtual_board_is_judged_by_what_ails_it(url: str, more: str, kind: str) -> None:
+    with closing(Session(f"{url}&{more}".rstrip("&"))) as session:
+        verdict = boot_check(session, timeout_s=30.0, patient=True)
+    assert verdict.kind == kind
+    assert verdict.firmware.startswith("NodeMCU 3.0.0") is (kind == "prompt")
+
+
+def test_the_addresses_of_a_crash_are_data(url: str) -> None:
+    with closing(Session(f"{url}&app.trouble=exception")) as session:
+        crash = boot_check(session, timeout_s=30.0).crash
+    assert crash is not None
+    assert (crash.number, crash.name, crash.excvaddr) == (29, "StoreProhibited", 0)
+    assert crash.epc1 is not None
+
+
+@pytest.mark.parametrize(("rate", "baud"), [("", 115200), ("&app.baud=9600", 9600)])
+def test_a_running_board_is_judged_without_a_reset(url: str, rate: str, baud: int) -> None:
+    with closing(Session(url + rate, reset="none")) as session:
+        verdict = boot_check(session, timeout_s=30.0, passive=True)
+    assert (verdict.kind, verdict.baud) == ("prompt", baud)
+    assert verdict.summary.endswith("it was not reset")
+
+
+def test_a_loader_that_nobody_resets_is_seen(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "SWEEP_S", 1.0)
+    with closing(Session(f"{url}&start=rom", reset="none")) as session:
+        assert boot_check(session, timeout_s=30.0, passive=True).kind == "download-mode"
+
+
+def test_without_a_wire_and_a_person_a_flashed_board_is_not_just_looked_at(url: str) -> None:
+    with closing(Session(url, reset="manual")) as session, pytest.raises(ConnectError):
+        boot_check(session, timeout_s=30.0)
+
+
+def test_formatting_is_told_and_has_a_bar_of_its_own(url: str) -> None:
+    events: list[Event] = []
+    with closing(Session(f"{url}&time=real&app.format_sector_s=0.01", listener=events.append)) as session:
+        verdict = boot_check(session, timeout_s=1.0)
+    assert verdict.kind == "prompt", "longer than the limit for anything else"
+    assert next(event.text for event in events if isinstance(event, Message)).startswith("the firmware is formatting")
+    assert {event.step for event in events if isinstance(event, Progress)} >= {"format"}
+
+
+def test_what_was_said_before_the_reset_does_not_count(url: str) -> None:
+    with closing(Session(f"{url}&time=real&crystal=40&app.trouble=exception")) as session:
+        session.open()
+        time.sleep(0.5)  # it has started by itself, and crashed
+        log = boot_check(session, timeout_s=20.0).log
+    assert "rst cause:1" not in log

@@ -1,0 +1,108 @@
+"""What becomes of an init.lua that the board does not survive: the profile's takes its place."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from flashpipe.board.boot.kinds import ERRORS
+from flashpipe.board.boot.watcher import Verdict
+from flashpipe.board.lua.acceptance import LuaPolicy
+from flashpipe.board.lua.files import FileState, LuaFile
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BootError, LuaFailedError, StartFileError
+from flashpipe.flasher import lua_stage as luastage
+from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.lua_stage import first_boot_check, restart
+
+PROMPT = Verdict("prompt", "at its prompt", log="NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n> ")
+INIT = LuaPolicy(files=(LuaFile("init.lua", b""),))
+SENT = [FileState("init.lua", 1, "00", "sent")]
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    """One that says `heard` after the boot check, on a board whose init.lua can be put aside."""
+    made = Session("port")
+    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: True)
+    monkeypatch.setattr(luastage, "_listen", lambda *_: "")
+    return made
+
+
+class Answers(BootCheck):
+    """A boot check of which it is known what comes out, time after time; after the last one a prompt."""
+
+    def __init__(self, *answers: BootError | Verdict) -> None:
+        object.__setattr__(self, "answers", list(answers))
+
+    def run(self, *, passive: bool = False) -> Verdict:
+        del passive
+        answers: list[BootError | Verdict] = self.answers  # type: ignore[attr-defined]
+        answer = answers.pop(0) if answers else PROMPT
+        if isinstance(answer, BootError):
+            raise answer
+        return answer
+
+
+def test_a_panic_over_an_init_lua_that_is_replaced_anyway_is_no_end(session: Session) -> None:
+    assert first_boot_check(session, INIT, Answers(ERRORS["panic"]("PANIC"))) is PROMPT
+
+
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [
+        (LuaPolicy(files=(LuaFile("main.lua", b""),)), ERRORS["panic"]("PANIC")),
+        (LuaPolicy(), ERRORS["panic"]("PANIC")),
+        (INIT, ERRORS["silence"]("silence")),
+    ],
+)
+def test_any_other_failure_stands(wish: LuaPolicy, error: BootError, session: Session) -> None:
+    with pytest.raises(type(error)):
+        first_boot_check(session, wish, Answers(error))
+
+
+def test_without_a_way_in_the_panic_stands(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: False)
+    with pytest.raises(ERRORS["panic"]):
+        first_boot_check(session, INIT, Answers(ERRORS["panic"]("PANIC")))
+
+
+@pytest.mark.parametrize(
+    ("log", "heard", "error"),
+    [
+        ("hello\n> ", "", None),
+        ("hello\n> ", "tick\ntick\n", None),
+        ("lua: init.lua:3: no\n> ", "", LuaFailedError),
+        ("Lua error: \tinit.lua:3: no\nstack traceback:\n\t?\n> ", "", LuaFailedError),
+        ("> ", "PANIC: unprotected error in call to Lua API (init.lua:1: pwd=hunter2)\n", StartFileError),
+        ("> Lua error: \tinit.lua:2: no\n", "", StartFileError),
+        ("> ", "Lua error: \tinit.lua:2: no\n", StartFileError),
+        ("", "\nNodeMCU 3.0.0.0\n build x powered by Lua 5.1.4 on SDK 3\n", StartFileError),
+    ],
+)
+def test_a_new_init_lua_is_watched(
+    log: str, heard: str, error: type[Exception] | None, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(luastage, "_listen", lambda *_: heard)
+    kind = "prompt" if "> " in log else "banner"
+    verdict = Verdict(kind, "", log=f"NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n{log}")
+    if error is None:
+        assert restart(session, 115200, SENT, Answers(verdict)) is verdict
+        return
+    with pytest.raises(error) as failure:
+        restart(session, 115200, SENT, Answers(verdict))
+    assert "hunter2" not in str(failure.value)
+
+
+def test_a_boot_that_fails_over_a_new_init_lua_is_its_fault(session: Session) -> None:
+    failure = ERRORS["panic"]("PANIC", "", Verdict("panic", "Lua panic: not enough memory"))
+    with pytest.raises(StartFileError, match="not enough memory") as put_aside:
+        restart(session, 115200, SENT, Answers(failure))
+    assert "init.lua.bad" in put_aside.value.hint
+    with pytest.raises(ERRORS["panic"]):
+        restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], Answers(failure))
+
+
+def test_files_beside_init_lua_need_no_watching(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(luastage, "_listen", lambda *_: cast("str", pytest.fail("was watched")))
+    assert restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], Answers(PROMPT)) is PROMPT

@@ -1,0 +1,137 @@
+"""Does a board hold the plan? What belongs to the firmware since its first boot is no difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from flashpipe.errors import (
+    VerifyError,
+)
+from flashpipe.flash import Region
+from flashpipe.flasher.probe import probe
+from flashpipe.flasher.verify import verify
+from flashpipe.plan.model import FlashPlan
+from flashpipe.records import journal
+
+from tests.flasher.runs import QUIET, TABLE, Plan, flash, holds
+
+
+def test_volatile_parts_are_verified_before_the_first_boot(bed: Any, plan: Plan) -> None:
+    assert Region(TABLE, TABLE + 0x1000) in plan().volatile_regions()
+    with bed(f"fill=ff&fault=weak-page:{TABLE}").session() as session, pytest.raises(VerifyError, match="0x010000"):
+        flash(session, plan())
+
+
+def test_volatile_parts_count_before_the_first_boot(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        session.connected()
+        (segment,) = plan().segments
+        board.put(0, segment.data)
+        assert probe(session, plan(), QUIET).up_to_date
+        board.put(TABLE + 0x800, b"\0")
+        found = probe(session, plan(), QUIET)
+        assert found.difference is not None
+        assert found.difference.contains(Region(TABLE, TABLE + 0x1000))
+
+
+def test_what_the_firmware_changed_is_no_difference(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(TABLE, b"\0" * 64)
+    with board.session() as session:
+        assert probe(session, plan(), QUIET).up_to_date
+        verify(session, plan(), QUIET)
+
+
+def test_a_volatile_part_that_was_erased_is_a_difference(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(TABLE, b"\xff" * 0x1000)
+    with board.session() as session:
+        assert flash(session, plan()).outcome == "flashed"
+    assert holds(board, plan())
+
+
+def test_what_the_firmware_changed_is_left_alone_by_a_repair(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(TABLE, b"\0" * 64)
+    board.put(0x23456, b"\x42" * 4)
+    with board.session() as session:
+        outcome = flash(session, plan())
+    assert outcome.written == (Region(0x23000, 0x24000),)
+    assert holds(board, plan(), but=64)
+    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
+
+
+def with_code(wanted: FlashPlan) -> FlashPlan:
+    """The plan with a boot image that does not end in its first sector, as no real one does."""
+    (segment,) = wanted.segments
+    data = segment.data[:0x1000] + Random(2).randbytes(0x6000) + segment.data[0x7000:]
+    return replace(wanted, segments=(replace(segment, data=data),))
+
+
+def booted_and_damaged(board: Any, wanted: FlashPlan, *places: int) -> None:
+    """A board that was given the plan, has changed its table since, and lost some bytes at `places`."""
+    with board.session() as session:
+        flash(session, wanted)
+    board.put(TABLE, b"\0" * 64)
+    for place in places:
+        board.put(place, b"\x42" * 64)
+
+
+def test_what_the_firmware_changed_outlives_a_damaged_boot_sector(bed: Any, plan: Plan) -> None:
+    board, wanted = bed(), with_code(plan())
+    booted_and_damaged(board, wanted, 0x400)
+    with board.session() as session:
+        with pytest.raises(VerifyError, match="0x000000"):
+            verify(session, wanted, QUIET)
+        outcome = flash(session, wanted)
+    assert outcome.written == (Region(0, 0x1000),)
+    assert holds(board, wanted, but=64)
+    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
+
+
+def test_a_board_that_starts_with_other_code_gets_the_plans_own_table(bed: Any, plan: Plan) -> None:
+    board, wanted = bed(), with_code(plan())
+    booted_and_damaged(board, wanted, 0x400, 0x1400)
+    with board.session() as session:
+        flash(session, wanted)
+    assert holds(board, wanted)
+
+
+def test_nothing_but_blank_behind_a_damaged_boot_sector_proves_no_firmware(bed: Any, plan: Plan) -> None:
+    board = bed()
+    booted_and_damaged(board, plan(), 0x400)
+    with board.session() as session:
+        flash(session, plan())
+    assert holds(board, plan())
+
+
+def test_only_a_finished_entry_is_trusted(bed: Any, plan: Plan) -> None:
+    board, trusting = bed(), replace(QUIET, trust_journal=True)
+    for state in ("unknown", "writing", "erased", "clean"):
+        journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state=state, plan=plan().fingerprint))
+        with board.session() as session:
+            assert probe(session, plan(), trusting).up_to_date == (state == "clean")
+    journal.write(journal.JournalEntry("5c:cf:7f:00:00:01", state="clean", plan="another"))
+    with board.session() as session:
+        assert not probe(session, plan(), trusting).up_to_date
+
+
+def test_a_board_that_holds_the_plan_already_is_recorded(bed: Any, plan: Plan) -> None:
+    board = bed()
+    with board.session() as session:
+        session.connected()
+        (segment,) = plan().segments
+        board.put(0, segment.data)
+        outcome = flash(session, plan())
+    assert (outcome.outcome, outcome.sent, outcome.written) == ("skipped", 0, ())
+    assert board.entry().finished(plan().fingerprint)
