@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from pathlib import Path
 
 import pytest
@@ -176,12 +175,11 @@ def test_what_cannot_be_read_is_refused(words: list[str], error: type[PipelineEr
         main(words)
 
 
-def test_variables_of_the_chip_reach_it(folder: Path, capsys: Capture) -> None:
+def test_variables_of_the_chip_reach_it(folder: Path) -> None:
     assert main(["spinning.bin", "timeout=10ms", "mac=5C:CF:7F:01:02:03", "adc=77", "seed=9", "--snapshot", "s"]) == 0
     machine = snapshot.load((folder / "s").read_bytes())
     assert (machine.options.mac, machine.options.adc, machine.options.seed) == ("5c:cf:7f:01:02:03", 77, 9)
-    assert zlib.crc32(bytes(machine.nor.cells[0 : len(SPINNING)])) == zlib.crc32(SPINNING)
-    assert capsys.readouterr().err
+    assert machine.nor.read(0, len(SPINNING)) == SPINNING
 
 
 def test_the_headers_size_and_the_init_data(folder: Path) -> None:
@@ -189,5 +187,5 @@ def test_the_headers_size_and_the_init_data(folder: Path) -> None:
     (folder / "small.bin").write_bytes(small)
     for words, code, init in ((["size=2MB"], 3, 5), (["size=2MB", "header=keep", "init=blank"], 0, 0xFF)):
         main(["small.bin", "timeout=10ms", "--snapshot", "s", *words])
-        cells = snapshot.load((folder / "s").read_bytes()).nor.cells
-        assert (cells[3] >> 4, cells[2 * 1024 * 1024 - 0x4000]) == (code, init)
+        nor = snapshot.load((folder / "s").read_bytes()).nor
+        assert (nor.read(3, 1)[0] >> 4, nor.read(nor.size - 0x4000, 1)[0]) == (code, init)
