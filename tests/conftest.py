@@ -37,12 +37,12 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 def _share_compiled(base: Path, cache: Path) -> None:
-    """Let all tests, of all workers, use one compiled core: compiling takes a second."""
+    """Let all tests, of all workers, use one compiled core and what Python's core has translated."""
     if os.name != "posix":
         return
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
     cache.mkdir()
-    for name in ("cores",):
+    for name in ("cores", "translations"):
         (shared / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         (cache / name).symlink_to(shared / name)
 

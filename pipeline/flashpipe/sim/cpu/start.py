@@ -13,7 +13,6 @@ from flashpipe.files import cache_folder
 from flashpipe.sim.cpu.c_core import CCore, Library
 from flashpipe.sim.cpu.compiler import NoLibraryError, load_library
 from flashpipe.sim.cpu.contract import Core, Devices
-from flashpipe.sim.cpu.python_core import PythonCore
 from flashpipe.sim.memory import Memory
 
 CORE_VARIABLE: Final = "FLASHPIPE_CORE"
@@ -40,7 +39,7 @@ def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Cor
     if wanted not in CHOICES:
         raise BadValueError(f"{CORE_VARIABLE}={wanted} names no core", f"set it to one of {', '.join(CHOICES)}")
     if wanted == "python":
-        return PythonCore(memory, devices)
+        return _python_core(memory, devices)
     library = compiled_core(cache_folder(), say, again=wanted == "c")
     if isinstance(library, Library):
         return CCore(library, memory, devices)
@@ -48,6 +47,12 @@ def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Cor
         raise NoCompiledCoreError(
             f"{CORE_VARIABLE}=c: {library}", f"install a C compiler, or set {CORE_VARIABLE}=auto or python"
         )
+    return _python_core(memory, devices)
+
+
+def _python_core(memory: Memory, devices: Devices) -> Core:
+    from flashpipe.sim.cpu.python_core import PythonCore  # noqa: PLC0415  half of what is loaded, for nothing usually
+
     return PythonCore(memory, devices)
 
 

@@ -1,11 +1,11 @@
 """Turns a trace, a run of instructions that usually follow each other, into the source of one Python function.
 
-The function is called without arguments and returns the address of the next instruction. It keeps the registers it uses
-in local variables. Whatever is rare ends it: registers are written back, and `step(pc)` executes that one instruction as
-the interpreter does. A trace whose end leads back to its start becomes a loop.
+The function is called without arguments and returns the address of the next instruction. It keeps the registers it
+uses in local variables. Whatever is rare ends it: registers are written back, and `step(pc)` executes that one
+instruction as the interpreter does. A trace whose end leads back to its start becomes a loop.
 
-Names that a function finds in its namespace: `R` registers, `C` cycle counter, `L` limits, `S` shift amount (all lists, see
-`Execution`), `D8`, `D16`, `D32`, `F32` memory, `step`, and `M`, 32 ones.
+Names that a function finds in its namespace: `R` registers, `C` cycle counter, `L` limits, `S` shift amount (all lists,
+see `Execution`), `D8`, `D16`, `D32`, `F32` memory, `step`, and `M`, 32 ones.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from flashpipe.sim.memory import DRAM_SIZE, DRAM_START, FLASH_SIZE, FLASH_START
 
 LONGEST: Final = 40
 """Instructions in a trace; together with what a loop adds less than execution.MARGIN."""
-VERSION: Final = 1
-"""Raised whenever the same trace gives another source."""
 _DRAM_END, _FLASH_END = DRAM_START + DRAM_SIZE, FLASH_START + FLASH_SIZE
 _VIEWS: Final = {1: "D8[t - {start}]", 2: "D16[t - {start} >> 1]", 4: "D32[t - {start} >> 2]"}
 _ENDING: Final = frozenset({"jx", "ret", "callx0"})
