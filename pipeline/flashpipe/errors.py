@@ -26,6 +26,8 @@ class Diagnosis:
     action: str
     told: bool = False
     """The error's own words are the diagnosis: there is nothing to print beside them."""
+    certain: bool = True
+    """Whether the evidence excludes every other cause."""
 
 
 class BootVerdict(Protocol):
@@ -442,6 +444,20 @@ class IncompleteSplitError(ImageError):
 
     code = "image-incomplete"
     remedy = "give the second file too: image=0x00000:FILE,0x10000:FILE"
+
+
+class ImageAddressError(ImageError):
+    """A file stands at another flash address than the one that it was linked for."""
+
+    code = "image-address"
+    remedy = "put the file at the address that the message names; allow=image-address if its bytes mislead"
+
+
+class MixedBuildsError(ImageError):
+    """The files of a split pair come from two builds."""
+
+    code = "image-mixed"
+    remedy = "take both files from the same build"
 
 
 class ImageSizeError(ImageError):

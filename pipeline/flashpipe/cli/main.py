@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import PipelineError, UsageError
+from flashpipe.jobs import audience
 
 COMMANDS: Final = {
     "board": "flashpipe.sim.cli",
@@ -25,6 +28,8 @@ COMMANDS: Final = {
     "simulate": "flashpipe.cli.simulate",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
+OTHERS: Final = frozenset({"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace"})
+"""Commands of doit, which has words of its own for them."""
 HELP: Final = frozenset({"-h", "--help", "help"})
 _LOADED: Final = 50_000
 """Objects between two searches for garbage, where Python says 700. What loading makes stays: to look through it again
@@ -39,11 +44,55 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         words = ["init"]  # the first thing a newcomer types
+    audience.forget()
+    status = 1  # of a defect, which ends in a traceback
     try:
-        return _dispatch(_spelled_out(words))
+        status = _run(_spelled_out(words))
     except KeyboardInterrupt:  # before there is a port, which has handlers of its own
         sys.stderr.write("\nstopped: nothing was being written\n")
-        return 130
+        status = 130
+    finally:
+        audience.close(status)
+    return status
+
+
+def _run(words: list[str]) -> int:
+    """Begin what programs want to hear, then do what is asked."""
+    if "FLASHPIPE_EVENTS" in os.environ or any("events" in word for word in words):
+        events = import_module("flashpipe.jobs.run_events")
+        target = events.wanted(words)
+        if target:
+            try:
+                events.begin(words, target)
+            except PipelineError as error:
+                return _refused(error, words)
+    try:
+        if "GITHUB_ACTIONS" in os.environ or any("junit" in word or "receipt" in word for word in words):
+            import_module("flashpipe.jobs.run_reports").begin(words, Path.cwd())
+        return _dispatch(_understood(words))
+    except PipelineError as error:
+        return _refused(error, words)
+
+
+def _refused(error: PipelineError, words: list[str]) -> int:
+    audience.failed(error)
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {error}\n")
+    if words[:1] != ["inspect"] and {"--json", "format=json"} & set(words):
+        sys.stdout.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
+    return error.status
+
+
+def _understood(words: list[str]) -> list[str]:
+    """What is typed for tasks, in the form that doit knows."""
+    if not words or words[0] in {*COMMANDS, *HELP, *OTHERS}:
+        return words
+    return list(import_module("flashpipe.cli.words").understand(words, _profiles, Path.cwd()))
+
+
+def _profiles() -> list[str]:
+    project = import_module("flashpipe.records.project_folder").find_project(Path.cwd())
+    return list(import_module("flashpipe.profile.search").profile_names(project))
 
 
 def _spelled_out(words: list[str]) -> list[str]:
@@ -88,10 +137,10 @@ def _command(words: list[str]) -> int:
         if not ended.code:
             return 0
         sys.stderr.write(f"  next: `flashpipe help {words[0]}` [code: {UsageError.code}]\n")
+        audience.failed(UsageError("argparse refused the words", f"`flashpipe help {words[0]}`"))
         return UsageError.status
     except PipelineError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.status
+        return _refused(error, words)
 
 
 if __name__ == "__main__":

@@ -32,12 +32,19 @@ KNOWN: Final[dict[str, str]] = {
     "send": "1: `files` sends the profile's files that the board does not hold",
     "rescue": "1: `files` renames an init.lua that the board does not survive",
     "since": "of `report`: only receipts since that date or time (UTC), or 7d, 12h",
-    "format": "of `report`: text, csv, json",
+    "format": "text, json; csv too of `report`: what tables are written as; `--json` says the same",
+    "events": "FILE for JSON lines about each step, or - for standard output; FLASHPIPE_EVENTS says the same",
+    "junit": "FILE for a JUnit report: a board is a case",
+    "receipt": "FILE that gets the receipt, too; several boards: a list, or one file each with @mac@ in the name",
+    "quiet": "1: only how the run went, and what failed",
+    "color": "auto, always, never: colours of the last line; NO_COLOR is obeyed",
     "yes": "1: confirm what would be asked on a terminal",
     "offline": "1: use no network",
     "locked": "1: use only images that images.lock.yaml pins, and never change it",
 }
 """Every variable of the shipped tasks and what it means."""
+FLAGS: Final = frozenset({"force", "locked", "offline", "quiet", "rescue", "send", "yes"})
+"""Those that are yes or no."""
 FROM_ENVIRONMENT: Final = {"profile": "FLASHPIPE_PROFILE", "port": "FLASHPIPE_PORT", "baud": "FLASHPIPE_BAUD"}
 _declared: dict[str, str] = {}
 
@@ -48,6 +55,11 @@ def declare_variables(*names: str, **described: str) -> None:
     Call it in the dodo file, outside any task.
     """
     _declared.update(dict.fromkeys(names, "declared by this project") | described)
+
+
+def known_variables() -> dict[str, str]:
+    """Every variable, those that a project has declared included, and what it means."""
+    return {**KNOWN, **_declared}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ def check(given: Mapping[str, Any]) -> Variables:
     Raises:
         UnknownVariableError: naming the nearest known one.
     """
-    known = {**KNOWN, **_declared}
+    known = known_variables()
     for name in given:
         if name not in known:
             import difflib  # noqa: PLC0415  1.4 ms, and only after a mistake

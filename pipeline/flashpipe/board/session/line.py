@@ -17,7 +17,7 @@ from flashpipe.board.ports.lock import PortLock, lock_port
 from flashpipe.board.ports.open import open_port
 from flashpipe.board.session.traffic import TrafficLog, recorded
 from flashpipe.errors import PortLostError, StoppedError
-from flashpipe.events import Listener, Message, Progress, StepFinished, StepStarted, ignore
+from flashpipe.events import Listener, Message, Progress, StepFailed, StepFinished, StepStarted, ignore
 from flashpipe.reset_mode import NO_WIRE, ResetMode
 from flashpipe.values import dataclass
 
@@ -38,7 +38,7 @@ class Flag(Protocol):
 
 
 @dataclass
-class Line:
+class SerialLine:
     """A serial line, opened when first needed. Not thread-safe: one worker owns it."""
 
     port: str
@@ -120,8 +120,11 @@ class Line:
         started, result = time.monotonic(), list[str]()
         try:
             yield result
-        finally:
+        except BaseException:
             self.step_times.append((name, round(time.monotonic() - started, 3)))
+            self.listener(StepFailed(self.port, name, self.step_times[-1][1]))
+            raise
+        self.step_times.append((name, round(time.monotonic() - started, 3)))
         self.listener(StepFinished(self.port, name, self.step_times[-1][1], " ".join(result)))
         self.notify_monitor(f"{name:<8} {' '.join(result)}")
 

@@ -6,6 +6,7 @@ Everything a run does happens on one session, so that a board without reset wire
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TypeVar
 
 from flashpipe.board.loader.device import Device
@@ -13,9 +14,10 @@ from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.session.connect import connect
 from flashpipe.board.session.fallbacks import EXCHANGED, START, WORK, Fallbacks, as_declared
-from flashpipe.board.session.line import Line
+from flashpipe.board.session.line import SerialLine
 from flashpipe.board.session.manual_reset import ManualReset
 from flashpipe.errors import DeviceError, StoppedError, WrongBoardError
+from flashpipe.events import BoardFound
 from flashpipe.reset_mode import ResetMode, custom_sequence
 from flashpipe.values import dataclass
 
@@ -23,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Session(Line):
+class Session(SerialLine):
     """A line with a board on it, connected when first needed. Not thread-safe: one worker owns it."""
 
     device: Device | None = None
@@ -121,6 +123,7 @@ class Session(Line):
                 raise
             self._link = link
             result.append(f"{self.device.chip}, MAC {self.device.mac}, {self.device.flash_part}")
+            self.listener(BoardFound(self.port, self.device.mac, asdict(self.device)))
 
     def _new_link(self) -> EsptoolLoader:
         settings = self.fallbacks.settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 from flashpipe.jobs import identify as jobs
 from flashpipe.jobs import monitor as monitors
@@ -11,12 +12,15 @@ from flashpipe.jobs.crash_addresses import explainer
 from flashpipe.tasks.command_line import preceding
 from flashpipe.text.crash_names import CrashAnnotator
 from flashpipe.text.device import describe
+from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 
 
 def identify(board: BoardRun) -> None:
     """Say what is on the port."""
-    print_result(describe(*jobs.identify(board)))
+    device, fitting = jobs.identify(board)
+    if not put("identify", {**asdict(device), "profiles": fitting}, device.port):
+        print_result(describe(device, fitting))
 
 
 def monitor(board: BoardRun) -> None:
