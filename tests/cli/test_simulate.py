@@ -125,6 +125,23 @@ def test_the_profile_has_names_from_the_elf(folder: Path, capsys: Capture) -> No
     assert re.search(r" 100\.0 %  0x40100000…\n", capsys.readouterr().err)
 
 
+def test_the_profile_tells_the_roms_functions_and_what_was_waiting(firmware: Path, capsys: Capture) -> None:
+    assert main([str(firmware), "--cpu-profile"]) == 0
+    told = capsys.readouterr().err
+    waited = re.search(r"\ncycles by function; ([\d,]+) more were spent waiting\n", told)
+    assert waited is not None
+    assert int(waited[1].replace(",", "")) > 1_000_000
+    assert re.search(r"\n +[\d,]+ +\d+\.\d %  SPIEraseSector\n", told)
+
+
+def test_the_trace_of_instructions(capsys: Capture) -> None:
+    assert main(["strange.bin", "unmapped=warn", "timeout=0.001ms", "--trace-instructions"]) == 0
+    lines = [line.split() for line in capsys.readouterr().err.splitlines() if " 401000" in line]
+    assert [line[1:3] for line in lines[:3]] == [["40100004", "l32r"], ["40100007", "s32i"], ["4010000a", "j"]]
+    with pytest.raises(SystemExit):
+        main(["strange.bin", "--trace-instructions", "--cpu-profile"])
+
+
 def test_bytes_that_are_no_text_are_shown_as_such(firmware: Path, capsys: Capture) -> None:
     assert main([str(firmware), "send=uart.write(0,27,7,65,0)"]) == 0
     assert "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}A\N{REPLACEMENT CHARACTER}> " in capsys.readouterr().out
