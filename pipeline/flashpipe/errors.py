@@ -780,6 +780,20 @@ class AcceptanceOutputError(AcceptanceError):
     remedy = "`flashpipe lua file=FILE` shows what the file prints"
 
 
+class MonitorFailedError(BootError):
+    """`monitor` has seen what `fail=` names."""
+
+    code, status = "monitor-failed", 39
+    remedy = "read the lines before it; the log of the monitor holds them (log=FILE)"
+
+
+class MonitorTimeoutError(BootError):
+    """What `until=` names did not come in time."""
+
+    code, status = "monitor-timeout", 39
+    remedy = "a longer timeout=, another baud=, or `flashpipe boot`, which resets the board and judges its log"
+
+
 class ConsoleError(PipelineError):
     """The Lua console does not answer as it should."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -21,7 +21,7 @@ def words(firmware: Path, *more: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("module", ["flashpipe.cli.main", "doit"])
 def test_a_board_is_a_case(project: Project, firmware: Path, module: str) -> None:
     project.run(module, *words(firmware, "junit=out.xml")).failed("no-answer")
-    suite = ElementTree.parse(project.folder / "out.xml").getroot()
+    suite = ET.parse(project.folder / "out.xml").getroot()
     cases = {case.get("name"): case for case in suite.iter("testcase")}
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     failure = cases[f"flash {BAD}"].find("failure")
@@ -36,7 +36,7 @@ def test_a_board_is_a_case(project: Project, firmware: Path, module: str) -> Non
 
 def test_a_run_that_is_refused_reports_too(project: Project) -> None:
     project.flashpipe("flash", "profile=nix", "junit=out.xml").failed("unknown-profile")
-    (case,) = ElementTree.parse(project.folder / "out.xml").getroot().iter("testcase")
+    (case,) = ET.parse(project.folder / "out.xml").getroot().iter("testcase")
     failure = case.find("failure")
     assert failure is not None
     assert failure.get("type") == "unknown-profile"

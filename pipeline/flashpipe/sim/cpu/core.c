@@ -38,7 +38,7 @@ enum { RUNNING = 0, HORIZON = 1, HOOK = 2, WAITI = 3, PAUSE = 4, READ = 16, WRIT
 
 /* CoreState of contract.py; core_sizes() lets Python compare. */
 typedef struct {
-    u32 a[16], pc, sar, ps, interrupt, intenable, waiting, past_hook, litbase;
+    u32 a[16], pc, sar, ps, intenable, interrupt, litbase, waiting, past_hook;
     u64 cycles, instructions, horizon, timer_at, pause;
     u32 vecbase, epc1, epc2, epc3, eps2, eps3, excsave1, excsave2, excsave3, depc, exccause, excvaddr, debugcause,
         ccompare0, ccount_offset, ibreakenable, ibreaka0, dbreaka0, dbreakc0, ddr, icount, icountlevel, itlb, dtlb;

@@ -34,7 +34,7 @@ from flashpipe.sim.memory import (
     Memory,
 )
 
-MARGIN: Final = 64
+MARGIN: Final = 96
 """No block executes more instructions than this without looking at the cycle counter."""
 
 
@@ -43,12 +43,13 @@ def _place(field: str, size: int) -> int:
     return offset // size
 
 
-_PC, _SAR, _INTERRUPT, _WAITING, _PAST_HOOK = (
-    _place(field, 4) for field in ("pc", "sar", "interrupt", "waiting", "past_hook")
+_PC, _SAR, _INTERRUPT, _LITBASE, _WAITING, _PAST_HOOK = (
+    _place(field, 4) for field in ("pc", "sar", "interrupt", "litbase", "waiting", "past_hook")
 )
 _CYCLES, _INSTRUCTIONS, _HORIZON, _TIMER_AT, _PAUSE = (
     _place(field, 8) for field in ("cycles", "instructions", "horizon", "timer_at", "pause")
 )
+_INTERRUPT_AND_LITBASE, _WAITING_AND_PAST_HOOK = _place("interrupt", 8), _place("waiting", 8)
 """Places of the fields in views of the state as words and as pairs of them: faster than attributes of a structure."""
 _REGISTERS: Final = struct.Struct("<16I")
 WORD: Final = 4
@@ -106,10 +107,18 @@ class Execution:
 
     def begin(self) -> None:
         """Take over what `state` says."""
+        longs = self.longs
         self.registers[:] = self._a.tolist()
         self.sar[0] = self.words[_SAR]
-        self._started = self.cycles[0] = self.longs[_CYCLES]
+        now = self._started = self.cycles[0] = longs[_CYCLES]
         self.limit[0] = self.limit[1] = 0
+        if not longs[_INTERRUPT_AND_LITBASE] and not longs[_WAITING_AND_PAST_HOOK]:
+            due = min(longs[_HORIZON], longs[_TIMER_AT], longs[_PAUSE])
+            if now < due:  # as nearly always: nothing to look around for
+                self.past = None
+                self.limit[:] = due - MARGIN, due
+        elif self.words[_LITBASE] & 1:
+            self.litbase_changed()
 
     def end(self) -> None:
         """Put everything back into `state`, except `pc`."""

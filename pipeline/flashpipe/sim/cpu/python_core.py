@@ -65,7 +65,7 @@ class PythonCore(Execution):
     def run(self) -> Stop:
         """Execute until one of the reasons to stop."""
         self.begin()
-        if self.state.litbase & 1 or self._extended:
+        if self._extended:
             self.litbase_changed()
         try:
             return self._run()

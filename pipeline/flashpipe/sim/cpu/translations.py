@@ -35,7 +35,7 @@ _SOURCES: Final = ("translate.py", "semantics.py", "decode.py")
 
 def fingerprint(trace: Trace) -> bytes:
     """What a translation of this trace is known by."""
-    made_of = [(line.pc, tuple(line.instruction), line.literal) for line in trace.lines]
+    made_of = [(line.pc, tuple(line.instruction), line.literal, line.to) for line in trace.lines]
     return hashlib.blake2b(repr((made_of, trace.end)).encode(), digest_size=16).digest()
 
 
