@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from pathlib import Path
 
 import pytest
@@ -126,6 +125,23 @@ def test_the_profile_has_names_from_the_elf(folder: Path, capsys: Capture) -> No
     assert re.search(r" 100\.0 %  0x40100000…\n", capsys.readouterr().err)
 
 
+def test_the_profile_tells_the_roms_functions_and_what_was_waiting(firmware: Path, capsys: Capture) -> None:
+    assert main([str(firmware), "--cpu-profile"]) == 0
+    told = capsys.readouterr().err
+    waited = re.search(r"\ncycles by function; ([\d,]+) more were spent waiting\n", told)
+    assert waited is not None
+    assert int(waited[1].replace(",", "")) > 1_000_000
+    assert re.search(r"\n +[\d,]+ +\d+\.\d %  SPIEraseSector\n", told)
+
+
+def test_the_trace_of_instructions(capsys: Capture) -> None:
+    assert main(["strange.bin", "unmapped=warn", "timeout=0.001ms", "--trace-instructions"]) == 0
+    lines = [line.split() for line in capsys.readouterr().err.splitlines() if " 401000" in line]
+    assert [line[1:3] for line in lines[:3]] == [["40100004", "l32r"], ["40100007", "s32i"], ["4010000a", "j"]]
+    with pytest.raises(SystemExit):
+        main(["strange.bin", "--trace-instructions", "--cpu-profile"])
+
+
 def test_bytes_that_are_no_text_are_shown_as_such(firmware: Path, capsys: Capture) -> None:
     assert main([str(firmware), "send=uart.write(0,27,7,65,0)"]) == 0
     assert "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}A\N{REPLACEMENT CHARACTER}> " in capsys.readouterr().out
@@ -176,12 +192,11 @@ def test_what_cannot_be_read_is_refused(words: list[str], error: type[PipelineEr
         main(words)
 
 
-def test_variables_of_the_chip_reach_it(folder: Path, capsys: Capture) -> None:
+def test_variables_of_the_chip_reach_it(folder: Path) -> None:
     assert main(["spinning.bin", "timeout=10ms", "mac=5C:CF:7F:01:02:03", "adc=77", "seed=9", "--snapshot", "s"]) == 0
     machine = snapshot.load((folder / "s").read_bytes())
     assert (machine.options.mac, machine.options.adc, machine.options.seed) == ("5c:cf:7f:01:02:03", 77, 9)
-    assert zlib.crc32(bytes(machine.nor.cells[0 : len(SPINNING)])) == zlib.crc32(SPINNING)
-    assert capsys.readouterr().err
+    assert machine.nor.read(0, len(SPINNING)) == SPINNING
 
 
 def test_the_headers_size_and_the_init_data(folder: Path) -> None:
@@ -189,5 +204,5 @@ def test_the_headers_size_and_the_init_data(folder: Path) -> None:
     (folder / "small.bin").write_bytes(small)
     for words, code, init in ((["size=2MB"], 3, 5), (["size=2MB", "header=keep", "init=blank"], 0, 0xFF)):
         main(["small.bin", "timeout=10ms", "--snapshot", "s", *words])
-        cells = snapshot.load((folder / "s").read_bytes()).nor.cells
-        assert (cells[3] >> 4, cells[2 * 1024 * 1024 - 0x4000]) == (code, init)
+        nor = snapshot.load((folder / "s").read_bytes()).nor
+        assert (nor.read(3, 1)[0] >> 4, nor.read(nor.size - 0x4000, 1)[0]) == (code, init)

@@ -118,12 +118,3 @@ def test_until_is_looked_for_behind_what_was_sent_last(firmware: Path) -> None:
     assert outcome.reason == "until"
     outcome = board.until("^> $", "print(1)\r\n", "print(2)\r\n")
     assert "2\n> " in outcome.text
-
-
-def test_a_sample_is_taken_after_each_step() -> None:
-    taken: list[float] = []
-    Simulation(
-        start(build_flash({0: SPIN}, MB)), Script(timeout_s=0.1), sample=lambda m: taken.append(m.now_s), step_s=0.01
-    ).run()
-    assert len(taken) in range(5, 12)
-    assert taken == sorted(taken)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from flashpipe.sim.trace import Profile, Trace
+from flashpipe.sim.trace import Trace
 
-from tests.sim.cpu.assembler import asm
-from tests.sim.executed import ADDRESSES, CODE, MS, Bench
+from tests.sim.executed import ADDRESSES, Bench
 
 
 def test_functions_and_registers_are_told() -> None:
@@ -20,14 +19,3 @@ def test_functions_and_registers_are_told() -> None:
     bench.devices.bus.write(0x60000304, 4, 0x10)
     assert "60000304 = 00000010" in lines[-1]
     assert f"{ADDRESSES['uart_div_modify']:08x}" in lines[0]
-
-
-def test_shares_add_up() -> None:
-    bench = Bench()
-    profile = Profile(bench.machine)
-    bench.state.pc = bench.load(asm("j", 0))
-    for _ in range(3):
-        bench.machine.advance(bench.state.cycles + MS)
-        profile(bench.machine)
-    ((name, count),) = profile.by_name(lambda address: "spin" if address == CODE else "else")
-    assert (name, count) == ("spin", bench.state.instructions)
