@@ -60,6 +60,7 @@ def refused(parts: dict[int, bytes]) -> PipelineError:
         {0: ESPRESSIF.ljust(0x1000, b"\xff") + MAKE.ota(0x1000)},
         {0: RBOOT.ljust(0x2000, b"\xff") + MAKE.ota(0x2000)},
         {0: MAKE.sketch()},
+        {0: ESPRESSIF, 0x1000: whole(MAKE.linked(0x11000))},
         {0: TINY, 0x10000: CODE},
         {0: TINY, 0x40000: MAKE.linked(0x40000)},
         {0x10000: CODE},
@@ -85,6 +86,7 @@ def test_right_layouts_pass(parts: dict[int, bytes]) -> None:
         ({0x1000: LOADER}, "0x00000:f1000.bin"),
         ({0x2000: RBOOT, 0x3000: MAKE.ota(0x3000)}, "0x00000:f2000.bin"),
         ({0: TINY, 0x110000: CODE}, "0x10000:f110000.bin"),
+        ({0: whole(MAKE.linked(0x11000))}, "0x01000:f0.bin, with Espressif's boot loader at 0x00000"),
         ({0: EBOOT, 0x2000: MAKE.sketch()[0x1000:]}, "0x01000:f2000.bin"),
     ],
 )

@@ -113,7 +113,7 @@ def check_place(part: Part, address: int, parts: Mapping[int, Image]) -> None:
         )
     raise ImageAddressError(
         f"{image.name}: belongs to {describe_address(home or 0)}, {_proof(part)}, and is placed at {place}",
-        _moved(parts, address, home or 0) + _beside(part, parts),
+        _moved(parts, address, home or 0) + _beside(part, address, parts),
     )
 
 
@@ -133,9 +133,9 @@ def _proof(part: Part) -> str:
     return f"as {link.votes} words of its code prove" if link else "as its load address says"
 
 
-def _beside(part: Part, parts: Mapping[int, Image]) -> str:
+def _beside(part: Part, address: int, parts: Mapping[int, Image]) -> str:
     """What has to stand beside it and is not given, for the next step."""
-    if 0 in parts:
+    if 0 in parts and address:
         return ""
     if part.kind == "code":
         return ", with its first half at 0x00000"
@@ -147,7 +147,7 @@ def _loader_for(part: Part) -> str:
     """Which boot loader starts what was linked for such an address; empty where that does not tell."""
     if part.kind == "mapped":
         return _TITLES["eboot" if part.home == _SKETCH else "rtos-bootloader"]
-    if part.kind == "ota" and part.home is not None:
+    if part.kind in {"ota", "boot"} and part.home is not None:
         return {_ESPRESSIF: _TITLES["bootloader"], _RBOOT: "rBoot"}.get(part.home & 0xFFFF, "")
     return ""
 

@@ -167,7 +167,8 @@ def _check_part(image: Image, address: int, chip: str) -> None:
         raise NotAnImageError(
             f"{image.name}: is no flash content for {place} but {in_words(foreign)}", "name the .bin file itself"
         )
-    if address < SMALLEST_3X and boot and is_aggregated(image, boot):
+    # An application of the first boot loaders has the same shape, and is linked for 0x01000.
+    if address < SMALLEST_3X and boot and is_aggregated(image, boot) and not read_part(image).home:
         raise AggregatedInSplitError(
             f"{image.name}: is a whole firmware for 0x00000 ({format_size(len(image.data))}), not the part for {place}",
             f"flash it alone: image={image.origin}",
