@@ -113,6 +113,13 @@ class UnknownVariableError(UsageError):
     remedy = "spell the variable as the message suggests"
 
 
+class UnusedVariableError(UsageError):
+    """A variable that none of the tasks named uses: what it was meant for would not happen."""
+
+    code = "unused-variable"
+    remedy = "leave it out, or name the task that it is for; `flashpipe help variables` says which"
+
+
 class BadValueError(UsageError):
     """A variable or option whose value cannot be read."""
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from flashpipe.board.loader.device import Device
-from flashpipe.errors import BackupMissingError, BadValueError, FlashUnknownError, NoImageError, RecordError
+from flashpipe.errors import BackupMissingError, BadValueError, RecordError
 from flashpipe.files import write_atomic
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
-from flashpipe.flasher.board_layout import areas_on, resolve, words_of
+from flashpipe.flasher.board_layout import words_of
 from flashpipe.flasher.checks import check_mac
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.flasher.restore import choose, restore
 from flashpipe.flasher.restore_source import RestoreSource, file_source, stored_source
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.policy import board_policy
+from flashpipe.jobs.regions import named_regions
 from flashpipe.records.backups import Manifest, Store, find
 from flashpipe.units import format_size
 
@@ -39,7 +39,7 @@ def back_up_board(board: BoardRun) -> Manifest:
         device = session.connected()
         check_mac(device, policy)
         store = _store(board, device.mac)
-        wanted = session.retry(lambda: _regions(board, device))
+        wanted, _ = session.retry(lambda: named_regions(board, device))
         manifest = save_regions(session, store, wanted, "asked", about(device.mac))
         kept.append(manifest)
         session.leave()
@@ -59,22 +59,6 @@ def _new_file(board: BoardRun) -> Path | None:
     if path.exists() and not board.command.variables.flag("force"):
         raise BadValueError(f"file={text}: is there already", "name another file, or say force=1 to replace it")
     return path
-
-
-def _regions(board: BoardRun, device: Device) -> list[Region]:
-    words = words_of(board.command.variables.text("regions"))
-    if device.flash_size is None:
-        raise FlashUnknownError(
-            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`flashpipe doctor` says more"
-        )
-    if not words:
-        return [Region(0, device.flash_size)]
-    link = board.session().link
-    known = areas_on(lambda region: link.read(region, lambda _done: None), device.flash_size)
-    if {word for word in words if isinstance(word, str)} and board.command.profile_name:
-        with suppress(NoImageError):  # then the board's own flash is all that is known
-            known = known if any(area.name == "spiffs" for area in known) else board.inputs.plan().areas
-    return resolve(words, known, device.flash_size)
 
 
 def _store(board: BoardRun, mac: str) -> Store:

@@ -16,7 +16,6 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError
 from flashpipe.events import Message
 from flashpipe.files import check_writable
-from flashpipe.flasher.erase import erase
 from flashpipe.flasher.flash import flash, journal_line
 from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Probe, RunRecord
 from flashpipe.flasher.probe import probe
@@ -26,7 +25,7 @@ from flashpipe.jobs import sessions
 from flashpipe.jobs.board_end import board_done
 from flashpipe.jobs.face import Face
 from flashpipe.jobs.inputs import RunInputs
-from flashpipe.jobs.policy import board_policy, boot_expectation, run_policy
+from flashpipe.jobs.policy import boot_expectation, run_policy
 from flashpipe.jobs.port_choice import adapter_of, choose, remember
 from flashpipe.jobs.request import CommandLine
 from flashpipe.plan.model import FlashPlan
@@ -201,19 +200,6 @@ class BoardRun:
         """
         plan, policy = self.inputs.plan(), run_policy(self.inputs)
         return self.recorded("verify", lambda _record: verify(self.session(), plan, policy), plan)
-
-    def erase(self) -> Outcome:
-        """Erase the whole flash, if that is confirmed.
-
-        Raises:
-            ConfirmationError: it is not.
-            PipelineError: it did not come to that, or the flash is not blank.
-        """
-        self.confirm("erases its whole flash, files and settings included")
-        policy = board_policy(self.inputs)
-        outcome = self.recorded("erase", lambda _record: erase(self.session(), policy))
-        self.forget_findings()
-        return outcome
 
     @property
     def up_to_date(self) -> bool:
