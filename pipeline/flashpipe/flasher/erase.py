@@ -65,8 +65,7 @@ def erase_regions(session: Session, policy: Policy, regions: Sequence[Region], a
         WriteError, VerifyError: the loader failed, or a sector is not blank afterwards.
     """
     device = session.connected()
-    overridden = check_mac(device, policy)
-    before = journal.read(device.mac)
+    before, overridden = journal.read(device.mac), check_mac(device, policy)
     journal.write(journal.JournalEntry(device.mac, state="writing", project=policy.project, port=session.port))
     total = sum(region.size for region in regions)
 
@@ -86,8 +85,8 @@ def erase_regions(session: Session, policy: Policy, regions: Sequence[Region], a
 
     session.retry(work)
     journal.write(_after(before, regions))
-    session.leave()
     verified = of_blank_parts(regions, areas)
+    session.leave()
     return Outcome("erased", device, written=tuple(regions), overridden=overridden, verified=verified)
 
 
