@@ -901,6 +901,13 @@ class RecordError(PipelineError):
     remedy = "free disk space or fix the permissions of the folder that the message names"
 
 
+class NotTrustedError(PipelineError):
+    """A folder or file that others can change, where what it says would steer the run."""
+
+    code, status = "not-trusted", 15
+    remedy = "work in a folder of your own; or, if you trust all who can change it, `flashpipe trust DIR`"
+
+
 class BackupError(PipelineError):
     """A backup cannot be made or used."""
 

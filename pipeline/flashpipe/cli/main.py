@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "inspect": "flashpipe.cli.inspect",
     "prune": "flashpipe.cli.prune",
     "simulate": "flashpipe.cli.simulate",
+    "trust": "flashpipe.cli.trust",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
 OTHERS: Final = frozenset({"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace"})

@@ -36,6 +36,7 @@ COMMAND_TEXTS: Final = {
     "inspect": "say what firmware files are",
     "prune": "remove old receipts and backups of this project",
     "simulate": "run a firmware on an emulated chip and show what it says",
+    "trust": "use a folder that others can change",
 }
 WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""

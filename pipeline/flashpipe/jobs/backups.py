@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flashpipe.board.loader.device import Device
-from flashpipe.errors import BackupMissingError, BadValueError, RecordError
+from flashpipe.errors import BackupMissingError, BadValueError, ConfirmationError, RecordError
 from flashpipe.files import write_atomic
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import Region
@@ -75,9 +75,8 @@ def _write_plain(path: Path, store: Store, manifest: Manifest) -> None:
 def describe_backup(manifest: Manifest) -> str:
     """What a backup holds, and since when: a few words."""
     what = "whole flash" if manifest.whole else ", ".join(str(region) for region in manifest.regions)
-    return f"{what}, {format_size(manifest.size)}, taken {manifest.time}" + (
-        "" if manifest.complete else ", incomplete"
-    )
+    doubts = [", incomplete"] * (not manifest.complete) + [", not made by you"] * (not manifest.own)
+    return f"{what}, {format_size(manifest.size)}, taken {manifest.time}{''.join(doubts)}"
 
 
 def restore_board(board: BoardRun) -> None:
@@ -88,6 +87,7 @@ def restore_board(board: BoardRun) -> None:
         ConfirmationError: it is not confirmed.
         PipelineError: there is no such backup, or it could not be put back.
     """
+    board.command.require_own_records()
     policy = board_policy(board.inputs)
     allow = Overrides(board.inputs.allowed())
     words = words_of(board.command.variables.text("regions"))
@@ -112,6 +112,11 @@ def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
         return _from_file(board, path, device), f"the file {path.name}"
     if name:
         store, manifest = find(board.command.backups_folder, name)
+        if not manifest.own and not board.command.variables.flag("yes"):
+            raise ConfirmationError(
+                f"backup {manifest.id} in {store.folder} was not made by you, or not on this machine",
+                "say yes=1 to put it back all the same",
+            )
         if not manifest.complete and not board.command.variables.text("regions"):
             raise BackupMissingError(
                 f"backup {manifest.id} was interrupted: it holds {describe_backup(manifest)}",

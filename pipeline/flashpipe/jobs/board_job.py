@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -125,9 +126,8 @@ class BoardRun:
         """The session on the port, not yet connected.
 
         Raises:
-            PipelineError: no port, a bad profile, or records that cannot be written.
+            PipelineError: no port, or a bad profile.
         """
-        make_folder(self.command.folder)
         port = self.port()
         return sessions.session(port, lambda: self._make(port))
 
@@ -137,6 +137,7 @@ class BoardRun:
         Raises:
             PipelineError: as `session`, or receipts that cannot be written.
         """
+        make_folder(self.command.folder)
         session = self.session()
         check_writable(self.command.receipts_folder)
         return session
@@ -265,7 +266,10 @@ class BoardRun:
         expect = ""
         with suppress(PipelineError):  # a bad profile or variable is what has failed, perhaps
             expect = boot_expectation(self.inputs).expect
-        explain_failure.explain_on(session, error, plan, self.record, folder=self.command.folder, expect=expect)
+        folder: Path | None = None
+        with suppress(PipelineError):
+            folder = make_folder(self.command.folder)
+        explain_failure.explain_on(session, error, plan, self.record, folder=folder, expect=expect)
 
     def failed(self, error: PipelineError, command: str = "") -> None:
         """The task `command` has failed on this board: find the cause, let it run, say in which state it is."""
@@ -319,8 +323,9 @@ class BoardRun:
         return replace(self.inputs.origin(), adapter=adapter) if images else Origin(adapter=adapter)
 
     def _short(self, path: Path) -> str:
-        project = self.command.project
-        return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
+        """A path that leads there from where the user stands."""
+        caller, project = self.command.caller, self.command.project
+        return os.path.relpath(path, caller) if caller.is_relative_to(project) else str(path)
 
     def _remember_port(self) -> None:
         device = self.session().device

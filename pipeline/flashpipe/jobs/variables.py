@@ -197,6 +197,13 @@ TABLE: Final = (
         "1: confirm what would be asked on a terminal",
         frozenset({"flash", "plan", "erase", "restore", "format"}),
     ),
+    VariableKind(
+        "records",
+        "file",
+        "folder for records (receipts, backups) instead of the project's .pipeline",
+        ON_BOARDS | WITH_IMAGES | {"report"},
+        environment="FLASHPIPE_RECORDS",
+    ),
     VariableKind("offline", "flag", "1: use no network", WITH_POLICY | WITH_IMAGES),
     VariableKind(
         "locked",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.jobs.variables import declare_variables
 from flashpipe.tasks import step
-from flashpipe.tasks.command_line import current, workers
+from flashpipe.tasks.command_line import current, database, workers
 from flashpipe.tasks.creators import board_task, task
 from flashpipe.tasks.doit_events import begin_with_doit
 from flashpipe.tasks.reporter import Plain
@@ -50,7 +51,7 @@ begin_with_doit()
 
 DOIT_CONFIG: Final = {
     "backend": "safe",
-    "dep_file": ".pipeline/doit.db",
+    "dep_file": str(database(Path())),
     "default_tasks": ["profiles", "ports"],
     "par_type": "thread",
     "num_process": workers(),

@@ -17,6 +17,7 @@ from flashpipe.errors import BadValueError, PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
+from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
 from flashpipe.text.lines import ConsoleLines
 from flashpipe.text.look import look
@@ -134,6 +135,12 @@ def current() -> Run:
             raise InvalidDodoFile(str(error)) from error
         _current = Run(CommandLine(project, caller, variables), source)
     return _current
+
+
+def database(project: Path) -> Path:
+    """Where doit keeps what it knows of tasks: beside the other records."""
+    given = [word.removeprefix("records=") for word in _all_words() if word.startswith("records=")]
+    return records_folder(project, given[0] if given else "") / "doit.db"
 
 
 def workers() -> int:
