@@ -138,7 +138,7 @@ def task_flash() -> None:
 
 @board_task("erase.erase", only_if_named=True)
 def task_erase() -> None:
-    """Erase the flash of a board, or parts of it; asks first, or say yes=1
+    """Erase a board's flash, or parts of it; asks first, or say yes=1
 
     profile=NAME or port=PORT [regions=spiffs,wifi | regions=0x100000-0x3fb000]. Without regions= the whole flash:
     files, Wi-Fi settings and calibration data go too. With it those sectors alone; what is named by a word lies where
