@@ -28,6 +28,15 @@ def to_stderr(text: str) -> None:
     sys.stderr.write(f"sim: {text}\n")
 
 
+def core_name(say: Say = to_stderr) -> str:
+    """Name of the core that `start_core` would start.
+
+    Raises:
+        BadValueError, NoCompiledCoreError: as there.
+    """
+    return CCore.name if _library(say) is not None else "python"
+
+
 def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Core:
     """A core, reset, for this memory and these devices, as FLASHPIPE_CORE asks for; `say` is told of a fallback, once.
 
@@ -35,25 +44,29 @@ def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Cor
         BadValueError: FLASHPIPE_CORE names no core.
         NoCompiledCoreError: it names the compiled one, which cannot be had here.
     """
+    library = _library(say)
+    if library is not None:
+        return CCore(library, memory, devices)
+    from flashpipe.sim.cpu.python_core import PythonCore  # noqa: PLC0415  half of what is loaded, for nothing usually
+
+    return PythonCore(memory, devices)
+
+
+def _library(say: Say) -> Library | None:
+    """The compiled core, as FLASHPIPE_CORE asks for it; None: Python's is to do the work."""
     wanted = os.environ.get(CORE_VARIABLE) or "auto"
     if wanted not in CHOICES:
         raise BadValueError(f"{CORE_VARIABLE}={wanted} names no core", f"set it to one of {', '.join(CHOICES)}")
     if wanted == "python":
-        return _python_core(memory, devices)
+        return None
     library = compiled_core(cache_folder(), say, again=wanted == "c")
     if isinstance(library, Library):
-        return CCore(library, memory, devices)
+        return library
     if wanted == "c":
         raise NoCompiledCoreError(
             f"{CORE_VARIABLE}=c: {library}", f"install a C compiler, or set {CORE_VARIABLE}=auto or python"
         )
-    return _python_core(memory, devices)
-
-
-def _python_core(memory: Memory, devices: Devices) -> Core:
-    from flashpipe.sim.cpu.python_core import PythonCore  # noqa: PLC0415  half of what is loaded, for nothing usually
-
-    return PythonCore(memory, devices)
+    return None
 
 
 _found: dict[tuple[Path, bool], Library | str] = {}
