@@ -5,6 +5,7 @@ Everything is read and checked here, once; what comes out is a `Setup`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from flashpipe.sim.boot import OPTION_NAMES as PREDICTED_NAMES
 from flashpipe.sim.chip.flash_file import contents
 from flashpipe.sim.chip.parts import PARTS, part_by_id, part_by_name
 from flashpipe.sim.chip.timing import Costs, parse_factor
+from flashpipe.sim.cpu.contract import CORE_VARIABLE, NO_CORE
 from flashpipe.sim.executed import OPTION_NAMES as EXECUTED_NAMES
 from flashpipe.sim.faults import Faults
 from flashpipe.sim.host_line import HostLine
@@ -188,6 +190,8 @@ def _predicted(given: dict[str, str], app: dict[str, str]) -> str:
     """Why the program is not executed; empty where it is."""
     if _choice("execute", given.get("execute", "on"), ("on", "off")) == "off":
         return "execute=off"
+    if os.environ.get(CORE_VARIABLE) == NO_CORE:
+        return f"{CORE_VARIABLE}={NO_CORE}"
     return next((f"app.{name}" for name in app if name.replace("_", "-") in _PREDICTED_ONLY), "")
 
 

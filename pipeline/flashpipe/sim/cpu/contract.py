@@ -63,6 +63,12 @@ PRID: Final = 0xCDCD
 """Processor identification that the chip reports (shared emulator sketch; unconfirmed on a board)."""
 
 
+CORE_VARIABLE: Final = "FLASHPIPE_CORE"
+"""Environment variable that chooses the core: auto, python, c."""
+NO_CORE: Final = "none"
+"""Its value for boards that execute nothing: what their program would say is predicted, as with `execute=off`."""
+
+
 class Cause(IntEnum):
     """EXCCAUSE values that a core raises by itself (Xtensa ISA, table of exception causes)."""
 

@@ -12,11 +12,9 @@ from flashpipe.errors import BadValueError, NoCompiledCoreError
 from flashpipe.files import cache_folder
 from flashpipe.sim.cpu.c_core import CCore, Library
 from flashpipe.sim.cpu.compiler import NoLibraryError, load_library
-from flashpipe.sim.cpu.contract import Core, Devices
+from flashpipe.sim.cpu.contract import CORE_VARIABLE, Core, Devices
 from flashpipe.sim.memory import Memory
 
-CORE_VARIABLE: Final = "FLASHPIPE_CORE"
-"""Environment variable that chooses the core."""
 CHOICES: Final = ("auto", "python", "c")
 
 Say = Callable[[str], None]
