@@ -90,8 +90,10 @@ def test_the_journal_keeps_the_old_truth(own_state: Path, monkeypatch: pytest.Mo
 
 
 def test_a_receipt_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipt.write(receipt.Receipt("flash", "flashed", "COM3", virtual=False), tmp_path / "first")  # seals with a key
+    folder = tmp_path / "second"
     failing = Failing(monkeypatch, os, "fsync", FULL)
     failing.left = 1
     with pytest.raises(RecordError, match="No space left"):
-        receipt.write(receipt.Receipt("flash", "flashed", "COM3", virtual=False), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        receipt.write(receipt.Receipt("flash", "flashed", "COM3", virtual=False), folder)
+    assert list(folder.iterdir()) == []
