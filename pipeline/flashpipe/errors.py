@@ -132,6 +132,13 @@ class NotNamedError(UsageError):
     remedy = "name the task: a default must never write to a board"
 
 
+class NoCompiledCoreError(UsageError):
+    """The virtual board's compiled core was asked for where it cannot be compiled or loaded."""
+
+    code = "no-compiled-core"
+    remedy = "install a C compiler, or leave out FLASHPIPE_CORE=c: the core in Python is slower, and does the same"
+
+
 # --- profiles --------------------------------------------------------------------------------------------------------
 
 
@@ -814,6 +821,37 @@ class RollbackFailedError(RolledBackError):
 
     code = "rollback-failed"
     remedy = "fix what the message names, then `flashpipe restore`: the backup is kept"
+
+
+# --- simulating a firmware -------------------------------------------------------------------------------------------
+
+
+class SimulationError(PipelineError):
+    """An image was run on the virtual board, and did not do what was asked for."""
+
+    code, status = "simulation", 38
+    remedy = "read what the firmware said; `--trace` shows what it did"
+
+
+class SimulationFailedError(SimulationError):
+    """The firmware said what `fail=` names."""
+
+    code = "simulation-failed"
+    remedy = "the firmware said what fail= names: read what it said before"
+
+
+class SimulationTimeoutError(SimulationError):
+    """The firmware never said what `until=` names."""
+
+    code = "simulation-timeout"
+    remedy = "give it more board time with timeout=, or look at what it said instead"
+
+
+class NotEmulatedError(SimulationError):
+    """The firmware uses something that the virtual board does not have."""
+
+    code = "not-emulated"
+    remedy = "unmapped=warn goes on without it; tell us which firmware needs it"
 
 
 # --- our own files and the run itself --------------------------------------------------------------------------------

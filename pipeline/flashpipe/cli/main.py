@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "init": "flashpipe.cli.init",
     "inspect": "flashpipe.cli.inspect",
     "prune": "flashpipe.cli.prune",
+    "simulate": "flashpipe.cli.simulate",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
 HELP: Final = frozenset({"-h", "--help", "help"})

@@ -34,6 +34,7 @@ COMMAND_TEXTS: Final = {
     "cache": "list or clean the downloaded images",
     "inspect": "say what firmware files are",
     "prune": "remove old receipts and backups of this project",
+    "simulate": "run a firmware on an emulated chip and show what it says",
 }
 WIDTH: Final = 79
 _DOIT_OPTIONS: Final = [

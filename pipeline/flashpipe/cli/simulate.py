@@ -1,0 +1,263 @@
+"""`flashpipe simulate IMAGE`: run a firmware on an emulated chip, type at it, and show what it says."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from flashpipe.errors import (
+    BadValueError,
+    NotEmulatedError,
+    SimulationFailedError,
+    SimulationTimeoutError,
+    UnknownVariableError,
+)
+from flashpipe.files import write_atomic
+from flashpipe.units import parse_duration, parse_size
+
+WORDS: Final = {
+    "size": "bytes of flash: 512KB, 1MB … 16MB; default 4MB. The image's header is set to it, as flashing does",
+    "send": "text to type when the firmware waits for input; may be given several times, \\r \\n \\xNN are understood, and"
+    " a text without them ends with CR LF",
+    "until": "end well when this was said: /regular expression/ or plain text; looked for behind what was sent last",
+    "fail": "end badly when this was said: as until",
+    "timeout": "board time to run at most, such as 10s or 2m; default 60s",
+    "mac": "station MAC",
+    "adc": "what the firmware measures at the ADC pin, 0 to 1023",
+    "seed": "of the chip's random numbers",
+    "unmapped": "stop (default) or warn: what to do where the firmware uses something that is not emulated",
+    "wake": "wired (default) or open: whether GPIO16 reaches RST, so that deep sleep ends",
+    "init": "factory (default): the flash holds RF init data as from the maker; blank: nothing but the image",
+    "header": "size (default) or keep: whether the header's flash size becomes that of the flash",
+    "elf": "the build's .elf file: names in --cpu-profile and behind crashes",
+}
+"""Variables of the command and what they mean."""
+_REPEATED: Final = frozenset({"send"})
+_ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\])")
+_ESCAPES: Final = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
+_PROFILE_LINES: Final = 25
+_PROFILE_STEP_S: Final = 0.0002
+
+
+def main(argv: list[str]) -> int:
+    """Run one image; the exit status.
+
+    Raises:
+        PipelineError: a word that cannot be read, an image that is not there, or a run that did not end well.
+    """
+    options = _parser().parse_args(argv)
+    images, given = _sorted_words(options.words)
+    machine = _machine(images, given, options.resume)
+    sim = import_module("flashpipe.sim.simulation")
+    script = sim.Script(
+        sends=tuple(_typed(text) for text in given.get("send", [])),
+        until=_pattern(given, "until"),
+        fail=_pattern(given, "fail"),
+        timeout_s=parse_duration(_one(given, "timeout", "60s")),
+    )
+    elf = _elf(given)
+    tools = import_module("flashpipe.sim.trace")
+    if options.trace:
+        tools.Trace(machine, lambda line: sys.stderr.write(line + "\n"))
+    profile = tools.Profile(machine) if options.cpu_profile else None
+    step = {"step_s": _PROFILE_STEP_S} if profile is not None else {}
+    begun = time.perf_counter()
+    outcome = sim.Simulation(machine, script, _shown(elf), profile, **step).run()
+    seconds = time.perf_counter() - begun
+    if profile is not None:
+        _print_profile(profile.by_name(_namer(elf)))
+    if options.snapshot:
+        write_atomic(Path(options.snapshot), import_module("flashpipe.sim.snapshot").save(machine))
+    _print_end(outcome, seconds)
+    return _judge(outcome, _one(given, "until", ""))
+
+
+def _machine(images: list[str], given: dict[str, list[str]], resume: str) -> Any:
+    """The machine to run: of an image, or of a snapshot."""
+    if resume:
+        if images:
+            raise BadValueError(f"{images[0]}: --resume goes on with what the snapshot holds", "name no image")
+        try:
+            data = Path(resume).read_bytes()
+        except OSError as error:
+            raise BadValueError(f"--resume {resume}: {error.strerror}", "name a file of --snapshot") from None
+        return import_module("flashpipe.sim.snapshot").load(data)
+    if len(images) != 1:
+        raise BadValueError(f"{len(images)} images named", "name one: a file, or 0x00000:FILE,0x10000:FILE")
+    sim = import_module("flashpipe.sim.simulation")
+    flash = sim.build_flash(
+        _segments(images[0]),
+        parse_size(_one(given, "size", "4MB")),
+        blank=_choice(given, "init", ("factory", "blank")) == "blank",
+        keep_header=_choice(given, "header", ("size", "keep")) == "keep",
+    )
+    return sim.start(flash, _options(given))
+
+
+def _options(given: dict[str, list[str]]) -> Any:
+    chips = import_module("flashpipe.sim.chip.chip")
+    executed = import_module("flashpipe.sim.executed")
+    mac = _one(given, "mac", "5c:cf:7f:00:00:01").lower()
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", mac):
+        raise BadValueError(f"mac={mac} is no MAC", "write it like 5c:cf:7f:00:00:01")
+    chip = chips.Chip(mac=mac, flash_id=0, flash_size=0, supported_modes=frozenset(range(4)))
+    texts = {name: _one(given, name, "") for name in ("adc", "seed", "unmapped", "wake") if name in given}
+    return executed.machine_options(chip, texts)
+
+
+def _segments(text: str) -> dict[int, bytes]:
+    """The bytes of an image, or of a split pair, by address."""
+    resolve = import_module("flashpipe.sources.resolve")
+    here = Path.cwd()
+    if text.lower().startswith("0x") and not Path(text).exists():
+        pair = resolve.parse_image_argument(text)
+        return {address: resolve.load_source(source, here).data for address, source in pair.items()}
+    return {0: resolve.load_source(text, here).data}
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _sorted_words(words: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Images, and the texts of each variable in the order given."""
+    images: list[str] = []
+    given: dict[str, list[str]] = {}
+    for word in words:
+        name, found, text = word.partition("=")
+        if not found or not name.isidentifier():
+            images.append(word)
+        elif name not in WORDS:
+            raise UnknownVariableError(f"{name}= is no variable of simulate", f"these are: {', '.join(WORDS)}")
+        else:
+            given.setdefault(name, []).append(text)
+    for name, texts in given.items():
+        if len(texts) > 1 and name not in _REPEATED:
+            raise BadValueError(f"{name}= is given {len(texts)} times", "give it once")
+    return images, given
+
+
+def _one(given: dict[str, list[str]], name: str, default: str) -> str:
+    return given.get(name, [default])[0]
+
+
+def _choice(given: dict[str, list[str]], name: str, accepted: tuple[str, ...]) -> str:
+    text = _one(given, name, accepted[0])
+    if text not in accepted:
+        raise BadValueError(f"{name}={text}", f"choose one of {', '.join(accepted)}")
+    return text
+
+
+def _pattern(given: dict[str, list[str]], name: str) -> re.Pattern[str] | None:
+    text = _one(given, name, "")
+    if not text:
+        return None
+    plain = re.escape(text)
+    if len(text) > 1 and text[0] == text[-1] == "/":
+        plain = text[1:-1]
+    try:
+        return re.compile(plain, re.MULTILINE)
+    except re.error as error:
+        raise BadValueError(f"{name}={text}: {error}", "write a regular expression of Python between slashes") from None
+
+
+def _typed(text: str) -> bytes:
+    """A text to send, its escapes read."""
+
+    def read(found: re.Match[str]) -> str:
+        word = found[1]
+        return chr(int(word[1:], 16)) if word[0] == "x" else _ESCAPES[word]
+
+    typed = _ESCAPE.sub(read, text)
+    return (typed if typed != text else text + "\r\n").encode("latin-1", "replace")
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def _elf(given: dict[str, list[str]]) -> Any:
+    path = _one(given, "elf", "")
+    return import_module("flashpipe.firmware.elf").read_elf(Path(path)) if path else None
+
+
+def _shown(elf: Any) -> Callable[[bytes], None]:
+    """Writes what the firmware says to standard output, crashes with the names of their addresses."""
+    annotator = import_module("flashpipe.text.crash_names").CrashAnnotator(elf.explain) if elf is not None else None
+
+    def show(data: bytes) -> None:
+        text = data.decode("latin-1").replace("\r\n", "\n").replace("\r", "")
+        text = annotator.show(text) if annotator is not None else text
+        printable = "".join(char if char.isprintable() or char in "\n\t\b" else "\N{REPLACEMENT CHARACTER}" for char in text)
+        import_module("flashpipe.text.lines").print_result(printable, end="")
+
+    return show
+
+
+def _namer(elf: Any) -> Callable[[int], str]:
+    def name_of(address: int) -> str:
+        place = str(elf.where(address)).partition("+")[0] if elf is not None else ""
+        return place or f"{address & ~0xFF:#010x}…"
+
+    return name_of
+
+
+def _print_profile(shares: list[tuple[str, int]]) -> None:
+    total = sum(count for _name, count in shares)
+    sys.stderr.write("\ninstructions by function\n")
+    for name, count in shares[:_PROFILE_LINES]:
+        sys.stderr.write(f"  {count:>12,}  {100 * count / max(1, total):5.1f} %  {name}\n")
+
+
+def _print_end(outcome: Any, seconds: float) -> None:
+    resets = f", {len(outcome.resets)} resets ({', '.join(dict.fromkeys(outcome.resets))})" if outcome.resets else ""
+    for text in outcome.warnings:
+        sys.stderr.write(f"\nwarning: {text}")
+    sys.stderr.write(
+        f"\nlast line: {outcome.last_line}\n"
+        f"{outcome.instructions:,} instructions, {outcome.board_s:.2f} s on the board, {seconds:.2f} s here, core"
+        f" {outcome.core}{resets}\n"
+    )
+
+
+def _judge(outcome: Any, until: str) -> int:
+    """The exit status.
+
+    Raises:
+        SimulationError: the run did not end well.
+    """
+    if outcome.reason == "missing":
+        raise NotEmulatedError(outcome.detail.removeprefix("sim: "), "unmapped=warn goes on with 0 in its place")
+    if outcome.reason == "fail":
+        raise SimulationFailedError(f"it said {outcome.detail!r}", "the lines before tell why")
+    if outcome.reason == "timeout" and until:
+        raise SimulationTimeoutError(
+            f"{until!r} was not said in {outcome.board_s:.1f} s of board time", "give more with timeout=, or correct it"
+        )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flashpipe simulate",
+        description="Run a firmware on an emulated ESP8266: its own code, unmodified; the mask ROM and the radio are"
+        " modelled. Shows what it says; then its last line, instructions and seconds. Without until= it ends when the"
+        " firmware waits for input and everything was sent.",
+        epilog="variables:\n" + "\n".join(f"  {name}=  {text}" for name, text in WORDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="IMAGE name=value",
+        help="a file, a URL, any source that image= takes; a split pair as 0x00000:FILE,0x10000:FILE",
+    )
+    parser.add_argument("--trace", action="store_true", help="each ROM function and register access, on stderr")
+    parser.add_argument("--cpu-profile", action="store_true", help="where the instructions went, at the end")
+    parser.add_argument("--snapshot", default="", metavar="FILE", help="write the whole chip at the end")
+    parser.add_argument("--resume", default="", metavar="FILE", help="go on with such a file in place of an image")
+    return parser

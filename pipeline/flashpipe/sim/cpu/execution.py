@@ -1,0 +1,230 @@
+"""What every instruction of the Python core works on: registers, memory, devices, exceptions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flashpipe.sim.cpu.contract import (
+    DEBUG_VECTOR,
+    DOUBLE_VECTOR,
+    KERNEL_VECTOR,
+    LEVEL1_MASK,
+    NMI_INTERRUPT,
+    NMI_VECTOR,
+    PS_EXCM,
+    PS_INTLEVEL,
+    PS_UM,
+    TIMER_INTERRUPT,
+    USER_VECTOR,
+    Cause,
+    CoreState,
+    Devices,
+    Stop,
+)
+from flashpipe.sim.memory import (
+    DRAM_SIZE,
+    DRAM_START,
+    FLASH_SIZE,
+    FLASH_START,
+    IRAM_SIZE,
+    IRAM_START,
+    ROM_START,
+    BusError,
+    Memory,
+)
+
+WORD: Final = 4
+"""Bytes of a word."""
+_BUS_SIZE: Final = FLASH_START + FLASH_SIZE - ROM_START
+"""From ROM_START on so far only whole words can be loaded and stored: else LoadStoreError."""
+_DEBUG_LEVEL: Final = 2
+_NMI_LEVEL: Final = 3
+_BREAK, _BREAK_N = 0x08, 0x10
+"""DEBUGCAUSE of the two BREAK instructions (ISA: debug option)."""
+
+
+class Trap(Exception):  # noqa: N818  no error: the program's own affair
+    """The instruction at `pc` raises an exception of the core."""
+
+    def __init__(self, cause: Cause, pc: int, address: int | None = None) -> None:
+        super().__init__(cause, pc, address)
+        self.cause = cause
+        self.pc = pc
+        self.address = address
+        """For EXCVADDR; None leaves it as it was."""
+
+
+class Execution:
+    """The state of a Python core while it runs.
+
+    Registers, SAR and the cycle counter live in lists, which Python reaches faster than fields of a structure; `state`
+    has them before and after.
+    """
+
+    def __init__(self, memory: Memory, devices: Devices) -> None:
+        self.memory = memory
+        self.devices = devices
+        self.state = CoreState()
+        self.state.reset()
+        self.registers = [0] * 16
+        self.sar = [0]
+        self.cycles = [0]
+        self.limit = [0]
+        """Nothing has to be looked at before the cycle counter reaches this."""
+        self.dram8 = memory.dram
+        self.dram16 = memoryview(memory.dram).cast("H")
+        self.dram32 = memoryview(memory.dram).cast("I")
+        self.iram32 = memoryview(memory.iram).cast("I")
+        self.flash32 = memoryview(memory.flash).cast("I")
+        self.past: int | None = None
+        """The hook whose instruction is to be executed next."""
+        self._started = 0
+        """The cycle counter, had every cycle from the start of the run on been an instruction."""
+
+    def begin(self) -> None:
+        """Take over what `state` says."""
+        state = self.state
+        self.registers[:] = list(state.a)
+        self.sar[0] = state.sar
+        self._started = self.cycles[0] = state.cycles
+        self.limit[0] = 0
+
+    def end(self) -> None:
+        """Put everything back into `state`, except `pc`."""
+        state = self.state
+        state.a[:] = self.registers
+        state.sar = self.sar[0]
+        state.cycles = self.cycles[0]
+        state.instructions += self.cycles[0] - self._started
+
+    # --- between two instructions ------------------------------------------------------------------------------------
+
+    def look_around(self) -> Stop | None:
+        """See to everything that may be due, in the order of the contract."""
+        state, now = self.state, self.cycles[0]
+        self.past = None
+        if now >= state.timer_at:
+            state.interrupt |= 1 << TIMER_INTERRUPT
+            state.timer_at += 1 << 32
+        if now >= state.horizon:
+            return Stop.HORIZON
+        if state.past_hook and not state.waiting:
+            state.past_hook, self.past, self.limit[0] = 0, state.pc, 0
+            return None
+        if not self._take_interrupt() and state.waiting:
+            return Stop.WAITI
+        self.limit[0] = min(state.horizon, state.timer_at)
+        return None
+
+    def _take_interrupt(self) -> bool:
+        """Enter the handler of a pending interrupt, if one is allowed."""
+        state = self.state
+        level = state.ps & PS_INTLEVEL
+        if state.interrupt & 1 << NMI_INTERRUPT and level < _NMI_LEVEL:
+            state.interrupt &= ~(1 << NMI_INTERRUPT)
+            state.epc3, state.eps3 = state.pc, state.ps
+            state.ps = state.ps & ~PS_INTLEVEL | PS_EXCM | _NMI_LEVEL
+            state.pc = state.vecbase + NMI_VECTOR
+        elif state.interrupt & state.intenable & LEVEL1_MASK and not level and not state.ps & PS_EXCM:
+            state.pc = self.deliver(Trap(Cause.LEVEL1_INTERRUPT, state.pc))
+        else:
+            return False
+        state.waiting = 0
+        return True
+
+    # --- exceptions --------------------------------------------------------------------------------------------------
+
+    def deliver(self, trap: Trap) -> int:
+        """Enter the vector of an exception; its address."""
+        state = self.state
+        state.exccause = trap.cause
+        if trap.address is not None:
+            state.excvaddr = trap.address
+        if state.ps & PS_EXCM:
+            state.depc = trap.pc
+            return state.vecbase + DOUBLE_VECTOR
+        state.epc1 = trap.pc
+        state.ps |= PS_EXCM
+        return state.vecbase + (USER_VECTOR if state.ps & PS_UM else KERNEL_VECTOR)
+
+    def debug_exception(self, pc: int, *, narrow: bool) -> int:
+        """What BREAK does: enter the debug vector, unless its level is masked; then nothing."""
+        state = self.state
+        if state.ps & PS_INTLEVEL >= _DEBUG_LEVEL:
+            return pc + (2 if narrow else 3)
+        state.debugcause = _BREAK_N if narrow else _BREAK
+        state.epc2, state.eps2 = pc, state.ps
+        state.ps = state.ps & ~PS_INTLEVEL | PS_EXCM | _DEBUG_LEVEL
+        return state.vecbase + DEBUG_VECTOR
+
+    # --- memory ------------------------------------------------------------------------------------------------------
+
+    def load(self, address: int, size: int, pc: int) -> int:
+        """What a load of the instruction at `pc` gives.
+
+        Raises:
+            Trap: it cannot be done.
+        """
+        if address & size - 1:
+            raise Trap(Cause.UNALIGNED, pc, address)
+        at = address - DRAM_START
+        if 0 <= at < DRAM_SIZE:
+            return self.dram32[at >> 2] if size == WORD else int.from_bytes(self.dram8[at : at + size], "little")
+        if 0 <= address - ROM_START < _BUS_SIZE:
+            if size != WORD:
+                raise Trap(Cause.LOAD_STORE_ERROR, pc, address)
+            if address >= FLASH_START:
+                return self.flash32[address - FLASH_START >> 2]
+            if 0 <= address - IRAM_START < IRAM_SIZE:
+                return self.iram32[address - IRAM_START >> 2]
+        before = self._publish(pc)
+        try:
+            return self.devices.read(address, size)
+        except BusError:
+            raise Trap(Cause.LOAD_PROHIBITED, pc, address) from None
+        finally:
+            self._take_back(before)
+
+    def store(self, address: int, size: int, value: int, pc: int) -> None:
+        """Do a store of the instruction at `pc`; of `value` the low bytes count.
+
+        Raises:
+            Trap: it cannot be done.
+        """
+        if address & size - 1:
+            raise Trap(Cause.UNALIGNED, pc, address)
+        value &= (1 << size * 8) - 1
+        at = address - DRAM_START
+        if 0 <= at < DRAM_SIZE:
+            self.dram8[at : at + size] = value.to_bytes(size, "little")
+            return
+        if 0 <= address - ROM_START < _BUS_SIZE and size != WORD:
+            raise Trap(Cause.LOAD_STORE_ERROR, pc, address)
+        at = address - IRAM_START
+        if 0 <= at < IRAM_SIZE:
+            self.iram32[at >> 2] = value
+            self.code_written(at)
+            return
+        before = self._publish(pc)
+        try:
+            self.devices.write(address, size, value)
+        except BusError:
+            raise Trap(Cause.STORE_PROHIBITED, pc, address) from None
+        finally:
+            self._take_back(before)
+
+    def code_written(self, at: int) -> None:
+        """The program has stored a word into instruction RAM, `at` bytes from its start."""
+        raise NotImplementedError
+
+    def _publish(self, pc: int) -> int:
+        """Show `state` what a device may want to know."""
+        self.state.pc = pc
+        now = self.state.cycles = self.cycles[0]
+        return now
+
+    def _take_back(self, before: int) -> None:
+        """Go on with what a device has made of `state`."""
+        now = self.cycles[0] = self.state.cycles
+        self._started += now - before
+        self.limit[0] = 0

@@ -1,0 +1,68 @@
+"""Which core a board gets: the compiled one where it can be had, else Python's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from flashpipe.errors import BadValueError, NoCompiledCoreError
+from flashpipe.files import cache_folder
+from flashpipe.sim.cpu.c_core import CCore, Library
+from flashpipe.sim.cpu.compiler import NoLibraryError, load_library
+from flashpipe.sim.cpu.contract import Core, Devices
+from flashpipe.sim.cpu.python_core import PythonCore
+from flashpipe.sim.memory import Memory
+
+CORE_VARIABLE: Final = "FLASHPIPE_CORE"
+"""Environment variable that chooses the core."""
+CHOICES: Final = ("auto", "python", "c")
+
+Say = Callable[[str], None]
+"""Shows one line to the user."""
+
+
+def to_stderr(text: str) -> None:
+    """Show a line where it is in nobody's way."""
+    sys.stderr.write(f"sim: {text}\n")
+
+
+def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Core:
+    """A core, reset, for this memory and these devices, as FLASHPIPE_CORE asks for; `say` is told of a fallback, once.
+
+    Raises:
+        BadValueError: FLASHPIPE_CORE names no core.
+        NoCompiledCoreError: it names the compiled one, which cannot be had here.
+    """
+    wanted = os.environ.get(CORE_VARIABLE) or "auto"
+    if wanted not in CHOICES:
+        raise BadValueError(f"{CORE_VARIABLE}={wanted} names no core", f"set it to one of {', '.join(CHOICES)}")
+    if wanted == "python":
+        return PythonCore(memory, devices)
+    library = compiled_core(cache_folder(), say, again=wanted == "c")
+    if isinstance(library, Library):
+        return CCore(library, memory, devices)
+    if wanted == "c":
+        raise NoCompiledCoreError(
+            f"{CORE_VARIABLE}=c: {library}", f"install a C compiler, or set {CORE_VARIABLE}=auto or python"
+        )
+    return PythonCore(memory, devices)
+
+
+_found: dict[tuple[Path, bool], Library | str] = {}
+"""What came of it in this process."""
+
+
+def compiled_core(cache: Path, say: Say, *, again: bool) -> Library | str:
+    """The compiled core, or why there is none; looked for once in a process for each folder of the cache."""
+    key = cache, again
+    if key not in _found:
+        try:
+            _found[key] = load_library(say, again=again)
+        except NoLibraryError as error:
+            _found[key] = error.reason
+            if not error.told and not again:
+                say(f"{error.reason}; the core in Python does the work, more slowly")
+    return _found[key]

@@ -1,0 +1,260 @@
+"""What a block of registers is, and the bus that finds it by address."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from flashpipe.sim.cpu.contract import CoreState
+from flashpipe.sim.devices.agenda import Agenda
+from flashpipe.sim.devices.interrupts import Interrupts
+from flashpipe.sim.memory import ROM_SIZE, ROM_START, BusError
+
+WORD_MASK: Final = 0xFFFFFFFF
+READ_CYCLES: Final = 3
+WRITE_CYCLES: Final = 1
+"""What an access costs beyond the instruction itself; choices, since the bus's wait states are not documented."""
+PERIPHERALS: Final = (range(0x3FF00000, 0x3FF60000), range(0x60000000, 0x60010000))
+"""Where the chip has registers; outside nothing answers (esp8266-wiki, Memory-Map)."""
+UNUSED_RAM: Final = range(0x3FFC0000, 0x3FFE8000)
+"""Between registers and data RAM: reads as 0, writes are lost (esp8266-wiki, Memory-Map)."""
+PAGE_SHIFT: Final = 8
+
+POLLS: Final = 8
+POLL_CYCLES: Final = 200
+POLLED_REGISTERS: Final = 3
+"""This many reads of so many registers, this close together and with the same answers, are a program that waits."""
+POLL_SHARE: Final = 4
+CLOCKS: Final = frozenset((0x3FF20C00, 0x3FF21048, 0x3FF2104C, 0x60000604, 0x60000624, 0x6000071C))
+"""Registers that count: microseconds, the MAC's time, FRC1, FRC2, the RTC's slow clock."""
+LONGEST_SKIP: Final = 80_000
+"""Cycles that such a program waits at most before it asks again: a millisecond."""
+
+logger = logging.getLogger(__name__)
+
+
+class NotThereError(Exception):
+    """The program uses something that the virtual board does not have; the text names it."""
+
+
+@dataclass(slots=True)
+class Wiring:
+    """What every device is connected to."""
+
+    state: CoreState
+    agenda: Agenda
+    interrupts: Interrupts
+
+
+class Device:
+    """A block of registers.
+
+    `readers` and `writers` do something for single addresses; every other address in `pages` remembers what was
+    written, if `kept` says so, and is not there otherwise.
+    """
+
+    name: ClassVar[str]
+    pages: ClassVar[tuple[range, ...]]
+    """Address ranges, each a multiple of 256 bytes."""
+    kept: ClassVar[tuple[range, ...]] = ()
+    """Addresses that remember what was written."""
+    saved: ClassVar[tuple[str, ...]] = ()
+    """Attributes that a snapshot needs, `words` not counted: numbers, texts, and lists of them."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.state = wiring.state
+        self.agenda = wiring.agenda
+        self.interrupts = wiring.interrupts
+        self.words: dict[int, int] = {}
+        self.readers: dict[int, Callable[[], int]] = {}
+        self.writers: dict[int, Callable[[int], None]] = {}
+
+    def read(self, address: int) -> int:
+        """The word at `address`.
+
+        Raises:
+            NotThereError: there is no such register.
+        """
+        reader = self.readers.get(address)
+        if reader is not None:
+            return reader()
+        if address in self.words:
+            return self.words[address]
+        return self._missing(address, "read")
+
+    def write(self, address: int, value: int) -> None:
+        """Store a word at `address`.
+
+        Raises:
+            NotThereError: there is no such register.
+        """
+        writer = self.writers.get(address)
+        if writer is not None:
+            writer(value)
+        elif address in self.words or self._is_kept(address):
+            self.words[address] = value
+        else:
+            self._missing(address, f"written with 0x{value:08x}")
+
+    def _is_kept(self, address: int) -> bool:
+        return any(address in area for area in self.kept)
+
+    def _missing(self, address: int, how: str) -> int:
+        if self._is_kept(address) or (how != "read" and address in self.readers):
+            return 0
+        if how == "read" and address in self.writers:
+            return 0
+        raise NotThereError(f"register 0x{address:08x} of {self.name}, {how}, is not there")
+
+    def reset(self) -> None:
+        """What a reset of the chip does to it."""
+        self.words.clear()
+
+    def snapshot(self) -> dict[str, object]:
+        """Everything that `restore` needs, as plain values."""
+        state: dict[str, object] = {name: _copied(getattr(self, name)) for name in self.saved}
+        state["words"] = [[address, value] for address, value in self.words.items()]
+        return state
+
+    def restore(self, saved: dict[str, object]) -> None:
+        """Put back what `snapshot` gave."""
+        for name in self.saved:
+            setattr(self, name, _copied(saved[name]))
+        self.words = {address: value for address, value in saved["words"]}  # type: ignore[attr-defined] # noqa: C416
+
+
+def _copied(value: object) -> object:
+    return [_copied(entry) for entry in value] if isinstance(value, list) else value
+
+
+class Bus:
+    """Finds the device of an address: the `Devices` of the core's contract. A core is made with it before there are
+    devices, which need the core's state.
+
+    A register that is not there ends the run, unless `tolerant`: then it reads as 0, and `missing` lists it.
+    """
+
+    _state: CoreState
+    _agenda: Agenda
+
+    def __init__(self, *, tolerant: bool = False) -> None:
+        self.tolerant = tolerant
+        self._devices: dict[int, Device] = {}
+        self.missing: list[str] = []
+        self.watchers: list[Callable[[str, int, int], None]] = []
+        """Called with `R` or `W`, address and value after each access; for traces."""
+        self._asked: dict[int, int] = {}
+        self._repeats = self._since = self._last_cycle = 0
+
+    def connect(self, wiring: Wiring, devices: Iterable[Device]) -> None:
+        """Give it the devices."""
+        self._state, self._agenda = wiring.state, wiring.agenda
+        for device in devices:
+            for area in device.pages:
+                for address in range(area.start, area.stop, 1 << PAGE_SHIFT):
+                    self._devices[address >> PAGE_SHIFT] = device
+
+    def read(self, address: int, size: int) -> int:
+        """The core loads from a register.
+
+        Raises:
+            BusError: nothing answers there.
+            NotThereError: the chip has something there that the virtual board has not.
+        """
+        device = self._devices.get(address >> PAGE_SHIFT)
+        self._state.cycles += READ_CYCLES
+        word_address = address & ~3
+        if device is None:
+            word = self._outside(address, "read")
+        else:
+            try:
+                word = device.read(word_address)
+            except NotThereError as error:
+                word = self._tolerate(error)
+        if self.watchers:
+            for watcher in self.watchers:
+                watcher("R", address, word)
+        self._wait_with_the_program(word_address, word)
+        if size == 4:  # noqa: PLR2004  bytes of a word
+            return word
+        return word >> (address & 3) * 8 & (1 << size * 8) - 1
+
+    def write(self, address: int, size: int, value: int) -> None:
+        """The core stores to a register; less than a word goes out with zeros around it (unconfirmed on a board).
+
+        Raises:
+            BusError: nothing answers there.
+            NotThereError: the chip has something there that the virtual board has not.
+        """
+        device = self._devices.get(address >> PAGE_SHIFT)
+        self._state.cycles += WRITE_CYCLES
+        self._asked.clear()
+        if size != 4:  # noqa: PLR2004  bytes of a word
+            value = value << (address & 3) * 8
+        if self.watchers:
+            for watcher in self.watchers:
+                watcher("W", address, value)
+        if device is None:
+            self._outside(address, f"written with 0x{value:08x}")
+            return
+        try:
+            device.write(address & ~3, value)
+        except NotThereError as error:
+            self._tolerate(error)
+
+    def _outside(self, address: int, how: str) -> int:
+        if address in UNUSED_RAM:
+            return 0
+        known = any(address in area for area in PERIPHERALS)
+        if not known and not 0 <= address - ROM_START < ROM_SIZE:
+            raise BusError(address)
+        kind = "register" if known else "mask ROM word"
+        return self._tolerate(NotThereError(f"{kind} 0x{address:08x}, {how}, is not there"))
+
+    def _tolerate(self, error: NotThereError) -> int:
+        if not self.tolerant:
+            raise error
+        text = str(error)
+        if text not in self.missing:
+            self.missing.append(text)
+            logger.warning("sim: %s", text)
+        return 0
+
+    # --- polling -----------------------------------------------------------------------------------------------------
+
+    def _wait_with_the_program(self, address: int, word: int) -> None:
+        """Let time pass where the program does nothing but ask the same few registers again.
+
+        Such a loop ends by what a device does, or by a time-out: where one register is asked time goes on to the next
+        event, with several by a part of the time that the loop has lasted. It goes no further than a millisecond,
+        because something may come from outside. A loop that asks clocks alone is no affair of this.
+        """
+        state = self._state
+        now = state.cycles
+        asked = self._asked
+        if now - self._last_cycle > POLL_CYCLES or (address not in asked and len(asked) == POLLED_REGISTERS):
+            asked.clear()
+        before = asked.get(address)
+        asked[address] = word
+        if before is None or (before != word and address not in CLOCKS):
+            if before is not None:
+                asked.clear()
+                asked[address] = word
+            self._repeats, self._since = 0, now
+        elif (repeats := self._repeats + 1) < POLLS:
+            self._repeats = repeats
+        elif not CLOCKS.issuperset(asked):
+            far = LONGEST_SKIP if len(asked) == 1 else min(LONGEST_SKIP, (now - self._since) // POLL_SHARE)
+            state.cycles = now = max(now, min(self._agenda.next(), state.timer_at, now + far))
+        self._last_cycle = now
+
+    def snapshot(self) -> list[object]:
+        """Where the watch for polling stands."""
+        return [list(map(list, self._asked.items())), self._repeats, self._since, self._last_cycle]
+
+    def restore(self, saved: list[object]) -> None:
+        """Put back what `snapshot` gave."""
+        asked, self._repeats, self._since, self._last_cycle = saved  # type: ignore[assignment]
+        self._asked = {address: word for address, word in asked}  # type: ignore[attr-defined] # noqa: C416

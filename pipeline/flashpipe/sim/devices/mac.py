@@ -1,0 +1,128 @@
+"""The Wi-Fi MAC as far as programs run without a radio: microsecond counter, its alarm, random numbers.
+
+The SDK takes its time and its software watchdog from here (system_get_time reads 0x3FF20C00; wDev_MacTim1Arm and
+wDev_ProcessFiq: pvvx, include/hw/esp8266.h, and the behaviour of the published images). No frame is ever sent or
+received: every other register remembers what was written.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from flashpipe.sim.devices.agenda import CYCLES_PER_US
+from flashpipe.sim.devices.device import WORD_MASK, Device, Wiring
+from flashpipe.sim.devices.interrupts import Line
+
+BASE: Final = 0x3FF20000
+TIME: Final = BASE + 0xC00
+"""Microseconds since start, 32 bits."""
+_EVENTS: Final = BASE + 0xC20
+_EVENTS_CLEAR: Final = BASE + 0xC24
+RANDOM: Final = BASE + 0xE44
+_COUNT_LOW: Final = BASE + 0x1048
+_COUNT_HIGH: Final = BASE + 0x104C
+_ALARM_CONTROL: Final = BASE + 0x10C8
+_ALARM_LOW: Final = BASE + 0x10CC
+_ALARM_HIGH: Final = BASE + 0x10D0
+_ALARM_ON: Final = 1 << 31
+ALARM_EVENT: Final = 1 << 26
+"""Its bit among the events: wDev_ProcessFiq calls for it what wDev_MacTim1SetFunc has set."""
+_XORSHIFT: Final = (13, -17, 5)
+"""Marsaglia's xorshift32: repeatable noise from a seed."""
+
+IDLE_AFTER: Final = 160_000
+"""Cycles without input, output or flash access after which a program that keeps asking for the time is idle: 2 ms."""
+IDLE_GAP: Final = 1600
+"""It asks this often, at least."""
+IDLE_ASKS: Final = 16
+"""Questions between two skips: most loops see no time passing between two of theirs, as on a real chip. MicroPython's
+looks after the SDK's tasks only where none has passed."""
+IDLE_SHARE: Final = 64
+"""A skip may pass this part of the time since something last happened."""
+
+
+class Mac(Device):
+    """Time, alarms and noise."""
+
+    name = "mac"
+    pages: ClassVar[tuple[range, ...]] = (range(BASE, BASE + 0x2000),)
+    kept: ClassVar[tuple[range, ...]] = (range(BASE, BASE + 0x2000),)
+    saved: ClassVar[tuple[str, ...]] = ("events", "noise", "asked_at", "asks", "active_at", "time_origin")
+
+    def __init__(self, wiring: Wiring, seed: int) -> None:
+        super().__init__(wiring)
+        self._alarm = self.agenda.event(self._fire)
+        self.events = 0
+        self.noise = seed & WORD_MASK or 1
+        self.time_origin = 0
+        self.asked_at = self.asks = 0
+        self.active_at = 0
+        """Cycle of the last input, output or flash access."""
+        self.readers = {
+            TIME: self._ask_time,
+            _EVENTS: lambda: self.events,
+            RANDOM: self.random,
+            _COUNT_LOW: lambda: self.microseconds() & WORD_MASK,
+            _COUNT_HIGH: lambda: self.microseconds() >> 32,
+        }
+        self.writers = {TIME: lambda _value: None, _EVENTS_CLEAR: self._clear_events}
+        for address in (_ALARM_CONTROL, _ALARM_LOW, _ALARM_HIGH):
+            self.writers[address] = lambda value, address=address: self._arm(address, value)  # type: ignore[misc]
+
+    def reset(self) -> None:
+        """Counters begin again; the noise goes on."""
+        super().reset()
+        self.events = 0
+        self.time_origin = self.active_at = self.state.cycles
+        self._alarm.cancel()
+
+    def microseconds(self) -> int:
+        """Since the last reset."""
+        return (self.state.cycles - self.time_origin) // CYCLES_PER_US
+
+    def random(self) -> int:
+        """The next random word."""
+        value = self.noise
+        for shift in _XORSHIFT:
+            value ^= value << shift & WORD_MASK if shift > 0 else value >> -shift
+        self.noise = value
+        return value
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def _ask_time(self) -> int:
+        """The microsecond counter; a program that asks for it again and again and does nothing else is waiting.
+
+        MicroPython's prompt is such a program. The time that is passed for it grows with how long nothing has happened,
+        so that a waiting loop of any length ends with an error below 2 %; an alarm is never passed.
+        """
+        now = self.state.cycles
+        quiet = now - self.active_at
+        self.asks = self.asks + 1 if quiet > IDLE_AFTER and now - self.asked_at < IDLE_GAP else 0
+        if self.asks >= IDLE_ASKS:
+            self.asks = 0
+            skipped = min(now + quiet // IDLE_SHARE, self.agenda.next(), self.state.timer_at)
+            self.state.cycles = max(now, skipped)
+        self.asked_at = self.state.cycles
+        return self.microseconds() & WORD_MASK
+
+    # --- alarm -------------------------------------------------------------------------------------------------------
+
+    def _arm(self, address: int, value: int) -> None:
+        self.words[address] = value
+        if not self.words.get(_ALARM_CONTROL, 0) & _ALARM_ON:
+            self._alarm.cancel()
+            return
+        target = self.words.get(_ALARM_LOW, 0) | self.words.get(_ALARM_HIGH, 0) << 32
+        if target > self.microseconds():
+            self._alarm.schedule(self.time_origin + target * CYCLES_PER_US)
+        elif address == _ALARM_CONTROL:  # already passed when it is switched on: at once
+            self._alarm.schedule(self.state.cycles)
+
+    def _fire(self, _at: int) -> None:
+        self.events |= ALARM_EVENT
+        self.interrupts.hold(Line.MAC, self.name, on=True)
+
+    def _clear_events(self, value: int) -> None:
+        self.events &= ~value
+        self.interrupts.hold(Line.MAC, self.name, on=bool(self.events))

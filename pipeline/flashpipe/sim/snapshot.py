@@ -1,0 +1,100 @@
+"""A whole machine as bytes, flash included, and back: to go on later, or in another process, with the same result.
+
+The format is our own: a line that names it, then JSON in zlib. It holds no code; a machine is made anew and filled.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from flashpipe.errors import BadValueError
+from flashpipe.sim.chip.chip import Strap
+from flashpipe.sim.chip.nor import Nor
+from flashpipe.sim.chip.parts import part_by_name
+from flashpipe.sim.cpu.contract import Core, CoreState
+from flashpipe.sim.cpu.start import start_core
+from flashpipe.sim.machine import Machine, MachineOptions, Output, Reset
+from flashpipe.sim.memory import FLASH_SIZE, IRAM_SIZE, IRAM_START
+
+MAGIC: Final = b"flashpipe machine 1\n"
+_NOR: Final = ("status", "status2", "write_enabled", "powered_down", "busy_until", "stuck_busy", "absent")
+_MACHINE: Final = ("cause", "origin_s", "stopped", "asleep")
+
+
+def _packed(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 1)).decode()
+
+
+def _unpacked(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))
+
+
+def save(machine: Machine) -> bytes:
+    """The machine between two calls of `advance`."""
+    options = asdict(machine.options)
+    options["modes"] = sorted(machine.options.modes)
+    dram, iram, flash = machine.memory.snapshot()
+    content = {
+        "options": options,
+        "part": machine.nor.part.name,
+        "cells": _packed(bytes(machine.nor.cells[0 : machine.nor.size])),
+        "nor": {name: getattr(machine.nor, name) for name in _NOR},
+        "core": bytes(machine.state).hex(),
+        "memory": [_packed(dram), _packed(iram), _packed(flash)],
+        "devices": machine.devices.snapshot(),
+        "strap": asdict(machine.strap),
+        "machine": {name: getattr(machine, name) for name in _MACHINE},
+        "window": list(machine.window),
+        "outputs": [[output.cycle, output.baud, output.data.hex(), output.ends] for output in machine.outputs],
+        "resets": [[reset.cycle, reset.kind, reset.cause] for reset in machine.log.resets],
+    }
+    return MAGIC + zlib.compress(json.dumps(content).encode(), 6)
+
+
+def load(data: bytes, make_core: Callable[..., Core] = start_core) -> Machine:
+    """A machine that goes on where the saved one was.
+
+    Raises:
+        BadValueError: not what `save` gave, or of another version.
+    """
+    if not data.startswith(MAGIC):
+        raise BadValueError("this is no snapshot of this version", "make it again with --snapshot")
+    try:
+        content: dict[str, Any] = json.loads(zlib.decompress(data[len(MAGIC) :]))
+        return _filled(content, make_core)
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise BadValueError(f"a damaged snapshot: {error}", "make it again with --snapshot") from error
+
+
+def _filled(content: dict[str, Any], make_core: Callable[..., Core]) -> Machine:
+    known = {field.name for field in fields(MachineOptions)}
+    options = {name: value for name, value in content["options"].items() if name in known}
+    options["modes"] = frozenset(options["modes"])
+    nor = Nor(bytearray(_unpacked(content["cells"])), part_by_name(content["part"]))
+    for name, value in content["nor"].items():
+        setattr(nor, name, value)
+    machine = Machine(nor, MachineOptions(**options), make_core)
+    state = bytes.fromhex(content["core"])
+    if len(state) != ctypes.sizeof(CoreState):
+        raise ValueError("another core")
+    dram, iram, flash = (_unpacked(text) for text in content["memory"])
+    machine.memory.restore((dram, iram, flash))
+    ctypes.memmove(ctypes.byref(machine.state), state, len(state))
+    machine.core.flush(IRAM_START, IRAM_SIZE)
+    machine.core.flash_changed(0, FLASH_SIZE)
+    machine.devices.restore_from(content["devices"])
+    machine.strap = Strap(**content["strap"])
+    for name, value in content["machine"].items():
+        setattr(machine, name, value)
+    machine.window = (int(content["window"][0]), bool(content["window"][1]))
+    machine.outputs = [
+        Output(cycle, baud, bytearray.fromhex(text), ends) for cycle, baud, text, ends in content["outputs"]
+    ]
+    machine.log.resets = [Reset(*reset) for reset in content["resets"]]
+    return machine
