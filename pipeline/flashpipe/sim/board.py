@@ -6,6 +6,7 @@ leave through `uart.outbound`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from flashpipe.sim.chip.flash_file import FileCells, open_cells
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.timing import Costs
 from flashpipe.sim.chip.wire import Uart
+from flashpipe.sim.executed import Executed
 from flashpipe.sim.kinds import ALL_MODES
 from flashpipe.sim.loader.main_loop import LoaderMachine, LoaderOutcome, SerialLoader
 from flashpipe.sim.loader.rom import RomLoader, know_flash
@@ -56,6 +58,8 @@ class BoardSpec:
     """Whether unknown commands are answered eight times under another opcode, or once under their own."""
     costs: Costs = field(default_factory=Costs)
     app_options: dict[str, str] = field(default_factory=dict)
+    predicted: str = ""
+    """Why the program in flash is not executed, but predicted; empty where it is executed."""
     download_banner: bool = True
     """Whether the ROM's first line is sent in download mode; not where nobody saw the reset (a pty)."""
 
@@ -78,7 +82,8 @@ class RamProgram:
         self.due = now
 
 
-Program = SerialLoader | Application | RamProgram | None
+FlashProgram = Application | Executed
+Program = SerialLoader | FlashProgram | RamProgram | None
 
 
 class VirtualBoard:
@@ -99,6 +104,13 @@ class VirtualBoard:
             crystal_mhz=spec.crystal_mhz,
         )  # fmt: skip
         self.program: Program = None
+        self.behind: float | None = None
+        """Board time up to which the program has got, where it is too slow for the time that it was given."""
+        self._executed: Executed | None = None
+        """The last program that was executed: its chip keeps what a reset keeps."""
+        self._executing = False
+        self._after: Callable[[], None] | None = None
+        """What a fault wants done as soon as the program has stopped."""
         self.powered = True
         self.gpio0_held = spec.gpio0_low
         self.pins = PinFaults()
@@ -119,8 +131,18 @@ class VirtualBoard:
     @property
     def mode(self) -> str:
         """What is running: `rom`, `stub-v1`, `stub-v2`, `app`, `ram`, or `off`."""
-        kinds = {RomLoader: "rom", Stub1: "stub-v1", Stub2: "stub-v2", Application: "app", RamProgram: "ram"}
-        return kinds.get(type(self.program), "off")
+        kinds = {RomLoader: "rom", Stub1: "stub-v1", Stub2: "stub-v2", RamProgram: "ram"}
+        return "app" if self.runs_flash else kinds.get(type(self.program), "off")
+
+    @property
+    def runs_flash(self) -> bool:
+        """Whether the chip runs what the ROM found in flash."""
+        return isinstance(self.program, Application | Executed)
+
+    @property
+    def core(self) -> str:
+        """Name of the core that executes; empty where nothing was executed yet."""
+        return self._executed.machine.core.name if self._executed is not None else ""
 
     @property
     def settling(self) -> bool:
@@ -167,7 +189,13 @@ class VirtualBoard:
             self._run_flash(self._strap, begins)
 
     def _run_flash(self, strap: Strap, now: float) -> None:
-        self.program = Application(self.nor, self.chip, strap, self._cause, now, self.spec.app_options)
+        options = self.spec.app_options
+        if self.spec.predicted:
+            self.program = Application(self.nor, self.chip, strap, self._cause, now, options)
+            return
+        machine = self._executed.machine if self._executed is not None else None
+        self._executed = Executed(self.nor, self.chip, strap, self._cause, now, options, machine, self.spec.chip)
+        self.program = self._executed
 
     # --- power and pins ----------------------------------------------------------------------------------------------
 
@@ -192,6 +220,8 @@ class VirtualBoard:
         """The program ends here, even in the middle of what it is doing."""
         if isinstance(self.program, SerialLoader):
             self.program.stopped = True
+        elif isinstance(self.program, Executed):
+            self.program.halt()
         self.program = None
 
     def _stop(self) -> None:
@@ -202,6 +232,10 @@ class VirtualBoard:
     def reset(self, now: float, *, download: bool | None = None) -> None:
         """Pulse EN; `download` overrides what GPIO0 says."""
         if not self.powered:
+            return
+        if self._executing:  # a fault in the middle of what the program does to the flash
+            self.halt()
+            self._after = lambda: self.reset(self._event_at, download=download)
             return
         self._stop()
         if download is None:
@@ -252,17 +286,24 @@ class VirtualBoard:
             return self._release_at
         if isinstance(self.program, SerialLoader):
             return self.program.wake_at()
-        inbound = None if self.uart.inbound.empty else self.uart.inbound.free_at
+        burst = self.uart.inbound.head()
+        inbound = None if burst is None else self.uart.inbound.free_at
         due = None
-        if isinstance(self.program, Application):
+        if isinstance(self.program, Executed):
+            due, inbound = self.program.wake_at(), None if burst is None else burst.start
+        elif isinstance(self.program, Application):
             due = self.program.wake_at()
         elif isinstance(self.program, RamProgram):
             due = self.program.due
         times = [time for time in (inbound, due) if time is not None]
         return min(times) if times else None
 
-    def advance(self, now: float, steps: int = 100_000) -> None:
-        """Let everything happen that is due by `now`, at most about `steps` turns of a loader's main loop."""
+    def advance(self, now: float, steps: int = 100_000, more: Callable[[], bool] = lambda: True) -> None:
+        """Let everything happen that is due by `now`, at most about `steps` turns of a loader's main loop.
+
+        `more` is asked before each piece of an executed program; once it says no, `behind` tells how far that has got.
+        """
+        self.behind = None
         if self._release_at is not None and self._release_at <= now:
             self._release(self._release_at)
         for _ in range(100):
@@ -272,6 +313,9 @@ class VirtualBoard:
                 if outcome is None or program.stopped:
                     return
                 self._follow(outcome, program.now)
+            elif isinstance(self.program, Executed):
+                if not self._advance_executed(self.program, now, more):
+                    return
             elif isinstance(self.program, Application):
                 if not self._advance_application(self.program, now):
                     return
@@ -308,6 +352,39 @@ class VirtualBoard:
             return False
         self._cause = cause
         self._restart(self._event_at)
+        return True
+
+    def _advance_executed(self, program: Executed, now: float, more: Callable[[], bool]) -> bool:
+        """Whether a fault has replaced the program by another one. What the host sends arrives byte by byte."""
+        while (burst := self.uart.inbound.head()) is not None and burst.start <= now:
+            if not self._execute(program, burst.start, more):
+                break
+            at, baud = burst.start, burst.baud
+            program.receive(self.uart.inbound.take(burst.left), round(baud), at)
+        if self.program is program:
+            self._execute(program, now, more)
+        action, self._after = self._after, None
+        if action is None:
+            return False
+        action()
+        return True
+
+    def _execute(self, program: Executed, until: float, more: Callable[[], bool]) -> bool:
+        """Run it up to a board time; False where it does not get there."""
+        while (due := program.wake_at()) is not None and due <= until:
+            if not more():
+                self.behind = program.now
+                return False
+            self._executing = True
+            try:
+                said = program.advance(due)
+            finally:
+                self._executing = False
+            self._event_at = program.now
+            for words in said:
+                self.uart.outbound.send(words.data, words.at_s, words.baud)
+            if self.program is not program:
+                return False
         return True
 
     def _pass_on(self, program: Application, until: float) -> None:

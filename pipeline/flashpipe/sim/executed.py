@@ -97,6 +97,7 @@ class Executed:
         now: board time of the reset, in seconds.
         options: options by name (`OPTION_NAMES`).
         machine: the chip as it was before this reset, to keep what a reset keeps; a new one where there is none.
+        kind: the chip as esptool names it.
 
     Raises:
         BadValueError: an option that does not exist or cannot be read.
@@ -111,8 +112,9 @@ class Executed:
         now: float,
         options: Mapping[str, str] = _NO_OPTIONS,
         machine: Machine | None = None,
+        kind: str = "ESP8266EX",
     ) -> None:
-        self.machine = machine or Machine(flash, machine_options(chip, options))
+        self.machine = machine or Machine(flash, machine_options(chip, options, kind))
         if reset_cause == RESET_POWER_ON or machine is None:
             self.machine.power_on(strap, now, cause=reset_cause)
         else:
@@ -127,6 +129,15 @@ class Executed:
     def reset_request(self) -> int | None:
         """None: every reset that the program causes happens inside."""
         return None
+
+    @property
+    def now(self) -> float:
+        """Board time up to which it has run."""
+        return self.machine.now_s
+
+    def halt(self) -> None:
+        """The program ends here, even in the middle of a flash operation."""
+        self.machine.halt()
 
     @property
     def stopped(self) -> str:

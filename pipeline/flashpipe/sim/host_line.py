@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Final
 
 from flashpipe.sim.board import BoardSpec, PinFaults, VirtualBoard
-from flashpipe.sim.boot import Application
 from flashpipe.sim.chip.timing import Clock
 from flashpipe.sim.chip.wire import garble
 from flashpipe.sim.faults import Faults
@@ -25,6 +24,9 @@ RATE_CHANGE_S: Final = 0.1
 about as long from the ROM's log to its first line, and that is the time in which a host can follow it."""
 RECEIVE_LIMIT: Final = 1 << 20
 """Bytes kept for a host that does not read; a real driver keeps fewer."""
+_EXECUTING_S: Final = 0.02
+"""On the wall, for which one look lets an executed program run. One that needs longer for what it has to do makes the
+board's clock late: its time goes on from where it has got to."""
 _TURNS: Final = 2000
 """Events that one look at a fast board lets happen; a loader that floods the line goes on at the next look."""
 _LONGEST_NAP: Final = 0.25
@@ -249,25 +251,31 @@ class HostLine:
         if self.faults.collapses(wall):
             self.board.power(on=False, now=now)
             self.board.power(on=True, now=now)
-        self.board.advance(now)
+        self._advance(now, wall)
         if self.clock.fast:
             now = self._hurry(wall, now)
         self._collect(now, wall)
         self._begin_faults()
 
+    def _advance(self, now: float, wall: float) -> None:
+        self.board.advance(now, more=lambda: self._wall() <= wall + _EXECUTING_S)
+        if self.board.behind is not None:
+            self.clock.set(self.board.behind, self._wall())
+
     def _hurry(self, wall: float, now: float) -> float:
         """Fast: jump from event to event until only the firmware, or nothing, is waiting."""
         for _ in range(_TURNS):
             due = self.board.wake_at()
-            if isinstance(self.board.program, Application):
+            if self.board.runs_flash:
                 due = None if self.board.uart.inbound.empty else self.board.uart.inbound.free_at
-            if due is None or self.board.settling or (self.board.mode == "ram" and due > now):
+            if self.board.behind is not None or due is None or self.board.settling or (self.board.mode == "ram" and due > now):
                 break
             now = max(now, due)
-            self.board.advance(now)
-        if not isinstance(self.board.program, Application):
+            self._advance(now, wall)
+        if not self.board.runs_flash:
             now = max(now, self.board.uart.outbound.free_at)
-        self.clock.jump(now, wall)
+        if self.board.behind is None:
+            self.clock.jump(now, wall)
         return max(now, self.board.uart.outbound.free_at)
 
     def _collect(self, now: float, wall: float) -> None:
@@ -288,7 +296,7 @@ class HostLine:
     def _held_s(self, wall: float) -> float:
         """Seconds for which the next bytes are held back: a program faster than real has just changed its rate."""
         burst = self.board.uart.outbound.head()
-        if self.clock.factor >= 1 or burst is None or burst.at or not isinstance(self.board.program, Application):
+        if self.clock.factor >= 1 or burst is None or burst.at or not self.board.runs_flash:
             return 0.0
         resets, baud, said = self._said
         if burst.baud == baud or resets != self.board.resets:

@@ -57,6 +57,10 @@ class MachineOptions:
     `exception` (the ROM loads, and what the cache shows is 0): facts esp8266 §2.4, which depends on the wiring."""
 
 
+class _HaltedError(Exception):
+    """The supply failed in the middle of a flash operation: what called for it does not go on."""
+
+
 @dataclass(slots=True)
 class Output:
     """Bytes that left one after the other at one rate."""
@@ -108,6 +112,8 @@ class Machine:
         self.stopped = ""
         """Why the machine cannot go on; empty while it can."""
         self.asleep = False
+        self.halted = False
+        """Whether supply or reset line have ended everything, until the next reset."""
         self.outputs: list[Output] = []
         self._window = 0
         self._blind = False
@@ -154,11 +160,11 @@ class Machine:
     @property
     def idle(self) -> bool:
         """Whether nothing is executed before the next event or input."""
-        return bool(self.stopped) or self.asleep or bool(self.state.waiting)
+        return bool(self.stopped) or self.asleep or self.halted or bool(self.state.waiting)
 
     def next_event(self) -> int | None:
         """Cycle of the next event; None where there will be none without input."""
-        if self.stopped:
+        if self.stopped or self.halted:
             return None
         at = self._wake.at if self.asleep else min(self.devices.agenda.next(), self.state.timer_at)
         return None if at >= NEVER else at
@@ -181,13 +187,18 @@ class Machine:
 
     def _begin_at(self, now_s: float) -> None:
         """Cycles never go back: where the time is behind them they count on."""
-        self.stopped, self.asleep, self._pending = "", False, None
+        self.stopped, self.asleep, self.halted, self._pending = "", False, False, None
         cycle = self.cycle_at(now_s)
         if cycle >= self.state.cycles:
             self.state.cycles = cycle
         else:
             self.origin_s = now_s - self.state.cycles / CYCLES_PER_S
         self.devices.flash.origin_s = self.origin_s
+
+    def halt(self) -> None:
+        """Supply or reset line end everything at once, even in the middle of a flash operation."""
+        self.halted = True
+        self.state.horizon = min(self.state.horizon, self.state.cycles)
 
     def _request(self, action: Callable[[], None]) -> None:
         """Do something as soon as the core has stopped."""
@@ -291,8 +302,10 @@ class Machine:
         A machine that finds something missing stops: `stopped` tells what, and it says so on its line.
         """
         try:
-            while (self.state.cycles < until or self._pending is not None) and not self.stopped:
+            while (self.state.cycles < until or self._pending is not None) and not (self.stopped or self.halted):
                 self._turn(until)
+        except _HaltedError:
+            pass
         except NotThereError as error:
             self._stop(str(error))
         self.devices.settle()
@@ -377,6 +390,8 @@ class Machine:
 
     def _flash_changed(self, address: int, length: int) -> None:
         """Show a change of the flash in the window, wherever it appears there."""
+        if self.halted:
+            raise _HaltedError
         if length >= FLASH_SIZE or self.nor.size < FLASH_SIZE or self._blind:
             self._load_window()
             return

@@ -15,16 +15,21 @@ from urllib.parse import unquote
 from flashpipe.errors import BadValueError
 from flashpipe.files import state_folder
 from flashpipe.sim.board import STARTS, BoardSpec
-from flashpipe.sim.boot import OPTION_NAMES
+from flashpipe.sim.boot import OPTION_NAMES as PREDICTED_NAMES
 from flashpipe.sim.chip.flash_file import contents
 from flashpipe.sim.chip.parts import PARTS, part_by_id, part_by_name
 from flashpipe.sim.chip.timing import Costs, parse_factor
+from flashpipe.sim.executed import OPTION_NAMES as EXECUTED_NAMES
 from flashpipe.sim.faults import Faults
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.kinds import DOUT, KINDS, BoardKind, board_kind, default_mac
 from flashpipe.sim.transcript import Transcript
 from flashpipe.units import parse_size
 
+_PREDICTED_ONLY: Final = tuple(
+    name for name in (known.replace("_", "-") for known in PREDICTED_NAMES) if name not in EXECUTED_NAMES
+)
+"""Options of the program that only a predicted one has."""
 SECURITY_INFO: Final = ("same-op", "drain")
 OPTIONS: Final = {
     "flash": "FILE that keeps the contents; made when missing",
@@ -47,7 +52,11 @@ OPTIONS: Final = {
     "record": "FILE for a transcript as JSON lines",
     "board": "ID: opens with the same ID in one process reach the same board",
     "inline": "1: in the process that opens the URL (for tests), and not in one of the boards' own",
-    "app.NAME": "a boot option: " + ", ".join(OPTION_NAMES),
+    "execute": "on (default): the program in flash is executed; off: what it would say is predicted from the image",
+    "app.NAME": "an option of the program: "
+    + ", ".join(EXECUTED_NAMES)
+    + "; with one of the following it is predicted, not executed: "
+    + ", ".join(name for name in _PREDICTED_ONLY),
     "param.NAME": "a cost parameter; `flashpipe board --help` lists them",
 }
 """All options, for messages and `--help`."""
@@ -165,6 +174,7 @@ def _setup(
         drain=_choice("security_info", security, SECURITY_INFO) == "drain",
         costs=costs,
         app_options=app,
+        predicted=_predicted(given, app),
     )
     _choice("inline", given.get("inline", "0"), ("0", "1"))  # done by whoever opens the URL
     usb = given.get("usb", kind.usb).lower()
@@ -172,6 +182,13 @@ def _setup(
         raise BadValueError(f"usb={usb!r} is no VID:PID", "write it like usb=1a86:7523")
     record = Path(given["record"]) if "record" in given else None
     return Setup(spec, factor, fault_texts, given.get("seed", "0"), record, usb, shared)
+
+
+def _predicted(given: dict[str, str], app: dict[str, str]) -> str:
+    """Why the program is not executed; empty where it is."""
+    if _choice("execute", given.get("execute", "on"), ("on", "off")) == "off":
+        return "execute=off"
+    return next((f"app.{name}" for name in app if name.replace("_", "-") in _PREDICTED_ONLY), "")
 
 
 def _choice(name: str, value: str, accepted: Iterable[str]) -> str:

@@ -131,6 +131,10 @@ class Clock:
         if board > self.now(wall):
             self._board, self._wall = board, wall
 
+    def set(self, board: float, wall: float) -> None:
+        """Let board time continue from `board`, even if that is earlier than now."""
+        self._board, self._wall = board, wall
+
     def wall_until(self, board: float, wall: float) -> float:
         """Seconds on the wall until it is `board` on the board."""
         return max(0.0, board - self.now(wall)) / self.rate

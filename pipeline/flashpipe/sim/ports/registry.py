@@ -61,7 +61,13 @@ class Seat:
         """What a port tells of its board: `usb`, `VID:PID` of its bridge; `forgets`, not empty if no file keeps it."""
         if self.setup is None:
             return {}
-        return {"usb": self.setup.usb, "forgets": "" if self.setup.spec.flash else "yes"}
+        core = self._line.board.core if self._line is not None else ""
+        return {
+            "usb": self.setup.usb,
+            "forgets": "" if self.setup.spec.flash else "yes",
+            "core": core,
+            "predicted": self.setup.spec.predicted,
+        }
 
     def open(self, url: str) -> HostLine:
         """The board behind the URL; it can be open once.
