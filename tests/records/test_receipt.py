@@ -18,14 +18,14 @@ DONE = Receipt(
     command="flash", outcome="flashed", port="sim://esp12", virtual=True, device={"mac": "5c:cf:7f:d7:1c:89"}
 )
 
-NOT_SEEN = {"kind": "not-checked", "summary": "", "log": "", "virtual": True, "firmware_executed": False}
+NOT_SEEN = {"kind": "not-checked", "summary": "", "log": "", "virtual": True, "firmware_executed": False, "executed": {}}
 
 
 def test_a_receipt_is_private_and_says_what_it_is(tmp_path: Path) -> None:
     path = receipt.write(DONE, tmp_path / "receipts")
     record = json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert record["format"] == "flashpipe-receipt/2"
+    assert record["format"] == "flashpipe-receipt/3"
     assert record["virtual"] is True
     assert record["tools"]["esptool"][0].isdigit()
     assert "5ccf7fd71c89-flashed" in path.name

@@ -21,6 +21,7 @@ from flashpipe.flash import Region
 from flashpipe.records import journal
 from flashpipe.records.backups import find, stores
 from flashpipe.records.history import read_receipts, vouched
+from flashpipe.records.receipt import FORMAT
 from flashpipe.records.summary import summarise
 from flashpipe.sources.cache import Cache
 from flashpipe.sources.lock_file import FilePin, read_lock
@@ -81,7 +82,9 @@ def test_a_journal_is_written_again_as_it_was(stored: Path, mac: str) -> None:
 def test_a_receipt(stored: Path) -> None:
     (receipt,), unreadable = read_receipts(stored / "project" / "receipts")
     assert unreadable == []
-    checked(dict(receipt.record))
+    assert receipt.record["format"] == "flashpipe-receipt/2"
+    grown = {"verdict": {**receipt.record["verdict"], "executed": {}}, "format": FORMAT}
+    checked({**receipt.record, **grown})  # what there is now stood there then
     assert (receipt.mac, receipt.text("outcome"), receipt.text("plan"), receipt.good) == (BOARD, "flashed", PLAN, True)
     rows, doubtful = vouched([receipt], BOARD)
     assert (rows[0].region.start, rows[0].kind, doubtful) == (0, "firmware", [])

@@ -151,7 +151,7 @@ def test_a_cloud_build_on_an_esp12(project: Project, real_images: Path) -> None:
 def check_receipt(receipt: dict[str, object], image: Path) -> None:
     """Everything that a receipt promises."""
     assert (receipt["command"], receipt["outcome"], receipt["virtual"]) == ("flash", "flashed", True)
-    assert receipt["format"] == "flashpipe-receipt/2"
+    assert receipt["format"] == "flashpipe-receipt/3"
     assert (receipt["profile"], receipt["port"], receipt["error"]) == ("esp12", "sim://esp12", "")
     device, verdict, tools = receipt["device"], receipt["verdict"], receipt["tools"]
     assert isinstance(device, dict)

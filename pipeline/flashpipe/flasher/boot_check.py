@@ -16,7 +16,6 @@ from flashpipe.values import dataclass
 
 UNREADABLE_IMAGE: Final = {"no-image", "bad-checksum"}
 """What the ROM says of an image that it cannot read."""
-PREDICTED: Final = " (virtual board: predicted from the image, firmware not executed)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class BootCheck:
             passed = accepts(expected.expect, verdict, image_is_nodemcu=self.is_nodemcu)
             if text and passed:
                 verdict = replace(verdict, summary=f'"{text}" was seen')
-            result.append(verdict.summary + (PREDICTED if session.virtual else ""))
+            result.append(verdict.summary + session.execution.note)
         if self.entry is not None:
             backup = "" if passed else self.entry.backup
             journal.write(replace(self.entry, verdict=verdict.kind, passed=passed, backup=backup))

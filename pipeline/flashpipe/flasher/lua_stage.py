@@ -34,7 +34,7 @@ from flashpipe.errors import (
     PipelineError,
     StartFileError,
 )
-from flashpipe.flasher.boot_check import PREDICTED, BootCheck, boot_error
+from flashpipe.flasher.boot_check import BootCheck, boot_error
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.records.receipt import mask
 
@@ -310,7 +310,7 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
         session.receive(ECHO_S)
         watcher = BootWatcher(now=time.monotonic(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
         verdict = watch(session, watcher, RESTART_S)
-        result.append(verdict.summary + (PREDICTED if session.virtual else ""))
+        result.append(verdict.summary + session.execution.note)
     if not accepts("nodemcu", verdict, image_is_nodemcu=True):
         raise boot_error(session.port, verdict, BootExpectation(expect="nodemcu"))
     return verdict

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
+from flashpipe.board.session.execution import Execution
 from flashpipe.board.session.session import Session
 from flashpipe.errors import PipelineError, RecordError
 from flashpipe.flasher.model import Origin, Outcome, VerifiedRegion, verdict_of
@@ -61,8 +62,8 @@ def write_receipt(
                 for segment in (plan.segments if plan else ())
             ],
             steps=list(session.step_times),
-            verdict=_verdict((verdict_of(error) if error else None) or outcome.verdict, virtual=session.virtual),
-            back=_verdict(outcome.rolled_back, virtual=session.virtual) if outcome.rolled_back else {},
+            verdict=_verdict((verdict_of(error) if error else None) or outcome.verdict, session.execution),
+            back=_verdict(outcome.rolled_back, session.execution) if outcome.rolled_back else {},
             acceptance=[asdict(finding) for finding in outcome.acceptance],
             files=[asdict(state) for state in outcome.files],
             allowed=sorted({override.code for override in overridden}),
@@ -100,8 +101,14 @@ def _row(verified: VerifiedRegion) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict, *, virtual: bool) -> dict[str, Any]:
-    return {**asdict(verdict), "virtual": virtual, "firmware_executed": not virtual and verdict is not NOT_CHECKED}
+def _verdict(verdict: Verdict, execution: Execution) -> dict[str, Any]:
+    checked = verdict is not NOT_CHECKED
+    return {
+        **asdict(verdict),
+        "virtual": execution.virtual,
+        "firmware_executed": execution.executed if checked else False,
+        "executed": execution.record if checked else {},
+    }
 
 
 def _state(session: Session) -> str:

@@ -11,7 +11,7 @@ from flashpipe.errors import RecordError
 from flashpipe.flash import Region
 from flashpipe.values import dataclass
 
-FORMATS: Final = frozenset({"flashpipe-receipt/1", "flashpipe-receipt/2"})
+FORMATS: Final = frozenset({"flashpipe-receipt/1", "flashpipe-receipt/2", "flashpipe-receipt/3"})
 """Formats that can be read; the second came with digests of what a board holds."""
 GOOD: Final = frozenset(
     {"flashed", "skipped", "restored", "erased", "backed-up", "audited", "verified", "booted", "files"}

@@ -15,8 +15,8 @@ from typing import Any, Final
 from flashpipe.files import later_stamp, make_private, write_atomic
 from flashpipe.values import dataclass
 
-FORMAT: Final = "flashpipe-receipt/2"
-"""`receipt_schema.json` says what is in it; `receipts` reads the first format too."""
+FORMAT: Final = "flashpipe-receipt/3"
+"""`receipt_schema.json` says what is in it; `history` reads the earlier ones too."""
 _SECRET: Final = re.compile(
     r"""(?ix)
     ( ["']? \b (?: pass (?: word|phrase|wd )? | pwd | psk | key | secret | token | ssid ) \b ["']? \s* [=:,] \s* )
@@ -38,7 +38,7 @@ class Receipt:
     """`flashed`, `skipped`, `erased`, `verified`, `booted`, `backed-up`, `restored`, `audited`, or an error's code."""
     port: str
     virtual: bool
-    """True: the board is a virtual one and its boot was predicted from the image, not executed."""
+    """True: the board is a virtual one; `verdict` says whether its firmware was executed."""
     profile: str = ""
     plan: str = ""
     reason: str = ""

@@ -18,6 +18,7 @@ from flashpipe.sim.chip.flash_file import FileCells, open_cells
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.timing import Costs
 from flashpipe.sim.chip.wire import Uart
+from flashpipe.sim.cpu.start import core_name
 from flashpipe.sim.executed import Executed
 from flashpipe.sim.kinds import ALL_MODES
 from flashpipe.sim.loader.main_loop import LoaderMachine, LoaderOutcome, SerialLoader
@@ -141,8 +142,10 @@ class VirtualBoard:
 
     @property
     def core(self) -> str:
-        """Name of the core that executes; empty where nothing was executed yet."""
-        return self._executed.machine.core.name if self._executed is not None else ""
+        """Name of the core that executes the program in flash; empty where that is predicted."""
+        if self.spec.predicted:
+            return ""
+        return self._executed.machine.core.name if self._executed is not None else core_name()
 
     @property
     def settling(self) -> bool:

@@ -268,7 +268,12 @@ class HostLine:
             due = self.board.wake_at()
             if self.board.runs_flash:
                 due = None if self.board.uart.inbound.empty else self.board.uart.inbound.free_at
-            if self.board.behind is not None or due is None or self.board.settling or (self.board.mode == "ram" and due > now):
+            if (
+                self.board.behind is not None
+                or due is None
+                or self.board.settling
+                or (self.board.mode == "ram" and due > now)
+            ):
                 break
             now = max(now, due)
             self._advance(now, wall)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from flashpipe.errors import BadValueError
 from flashpipe.sim.chip import factory, image
 
+from tests.program import greeter
+from tests.sim.executed import Booted
+
 SIZES = sorted(set(image.SIZES.values()))
 
 
+def test_its_code_is_that_of_the_listing() -> None:
+    ready, okay, error = (
+        factory._TEXTS_AT + factory._TEXTS.index(text) for text in (b"\r\nready", b"\r\nOK", b"\r\nERR")
+    )
+    assert greeter(ready, {b"AT": okay, b"ATE1": okay}, error) == (factory._CODE, factory._ENTRY)
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_factory_flash_boots_and_greets(size: int, boot: Any, cells: Any) -> None:
-    heard = boot(cells(factory.factory_contents(size), size))
-    assert heard.text(115200) == "\r\nready\r\n"
-    assert "SDK ver: 1.5.4(baaeaebb) compiled @ May 18 2016" in heard.text(74880)
-    assert heard.type("AT") == "\r\nOK\r\n"
-    assert heard.type("AT+GMR") == "\r\nERROR\r\n"
+def test_factory_flash_boots_and_greets(size: int) -> None:
+    booted = Booted(factory.factory_contents(size))
+    assert booted.until("ready\n").text.endswith("\n\nready\n")
+    assert booted.until("OK\n", "AT\r\n").text.endswith("AT\n\nOK\n")
+    assert booted.until("OK\n", "ATE1\r\n").reason == "until"
+    assert booted.until("ERROR\n", "AT+GMR\r\n").text.endswith("AT+GMR\n\nERROR\n")
+    assert booted.machine.devices.uarts[0].baud == pytest.approx(115200, rel=0.01)
 
 
 @pytest.mark.parametrize("size", SIZES)

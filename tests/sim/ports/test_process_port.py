@@ -24,6 +24,7 @@ from flashpipe.sim.ports.board_process import BoardProcess, the_process
 from flashpipe.sim.sockets import HOST
 
 from tests.sim.lines import ROM_REPLIES, SYNC, reset_into_loader, until
+from tests.sim.servers import hostile
 
 ROOT = Path(__file__).resolve().parents[3]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups as POSIX has them")
@@ -245,7 +246,7 @@ def knock(process: BoardProcess, data: bytes) -> bytes:
 
 def test_only_its_starter_is_served(remote: Opener) -> None:
     with remote("sim://esp12", timeout=2) as port:
-        process, opening = the_process(), messages.pack(messages.OPEN, b'{"url": "sim://esp01"}')
+        process, opening = the_process(), messages.pack(messages.OPEN, hostile.opening("sim://esp01"))
         for secret in (b"", b"0" * 32, process._secret[:-1]):
             assert knock(process, messages.pack(messages.SECRET, secret) + opening) == b""
         assert knock(process, opening) == b""

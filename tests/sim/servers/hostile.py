@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import struct
 import threading
@@ -190,6 +192,11 @@ def rfc2217() -> Iterator[Victim]:
             server.stop()
 
 
+def opening(url: str) -> bytes:
+    """What a port says that opens a URL: with the folders of the test's own."""
+    return json.dumps({"url": url, "FLASHPIPE_CACHE": os.environ["FLASHPIPE_CACHE"]}).encode()
+
+
 @contextmanager
 def board_process(*, trusted: bool) -> Iterator[Victim]:
     """The process that holds the boards of a run; the client knows its secret, or does not."""
@@ -199,7 +206,7 @@ def board_process(*, trusted: bool) -> Iterator[Victim]:
 
     def answers() -> bool:
         with socket.create_connection((HOST, process._port), LIMIT_S) as client:
-            client.sendall(secret + messages.pack(messages.OPEN, b'{"url": "sim://d1-mini"}'))
+            client.sendall(secret + messages.pack(messages.OPEN, opening("sim://d1-mini")))
             client.sendall(messages.pack(messages.CLOSE))
             kinds, parser = list[bytes](), messages.Parser()
             while messages.CLOSE not in kinds and (data := client.recv(4096)):

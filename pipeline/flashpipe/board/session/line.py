@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from flashpipe.board.ports import names
 from flashpipe.board.ports.lock import PortLock, lock_port
 from flashpipe.board.ports.open import open_port
+from flashpipe.board.session.execution import Execution, of_port
 from flashpipe.board.session.traffic import TrafficLog, recorded
 from flashpipe.errors import PortLostError, StoppedError
 from flashpipe.events import Listener, Message, Progress, StepFinished, StepStarted, ignore
@@ -59,6 +60,8 @@ class Line:
     step_times: list[tuple[str, float]] = field(default_factory=list)
     traffic: TrafficLog = field(default_factory=TrafficLog)
     """The last bytes on the wire, for diagnoses."""
+    execution: Execution = field(default_factory=Execution)
+    """How the firmware of the board runs, as the port told when it was last opened."""
     _serial: Any = None
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -75,6 +78,7 @@ class Line:
             try:
                 opened = open_port(self.port, OPEN_BAUD)
                 self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
+                self.execution = of_port(opened, virtual=self.virtual)
             except BaseException:
                 self.close()
                 raise

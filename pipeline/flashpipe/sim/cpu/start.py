@@ -29,6 +29,15 @@ def to_stderr(text: str) -> None:
     sys.stderr.write(f"sim: {text}\n")
 
 
+def core_name(say: Say = to_stderr) -> str:
+    """Name of the core that `start_core` would start.
+
+    Raises:
+        BadValueError, NoCompiledCoreError: as there.
+    """
+    return CCore.name if _library(say) is not None else PythonCore.name
+
+
 def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Core:
     """A core, reset, for this memory and these devices, as FLASHPIPE_CORE asks for; `say` is told of a fallback, once.
 
@@ -36,19 +45,25 @@ def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Cor
         BadValueError: FLASHPIPE_CORE names no core.
         NoCompiledCoreError: it names the compiled one, which cannot be had here.
     """
+    library = _library(say)
+    return PythonCore(memory, devices) if library is None else CCore(library, memory, devices)
+
+
+def _library(say: Say) -> Library | None:
+    """The compiled core, as FLASHPIPE_CORE asks for it; None: Python's is to do the work."""
     wanted = os.environ.get(CORE_VARIABLE) or "auto"
     if wanted not in CHOICES:
         raise BadValueError(f"{CORE_VARIABLE}={wanted} names no core", f"set it to one of {', '.join(CHOICES)}")
     if wanted == "python":
-        return PythonCore(memory, devices)
+        return None
     library = compiled_core(cache_folder(), say, again=wanted == "c")
     if isinstance(library, Library):
-        return CCore(library, memory, devices)
+        return library
     if wanted == "c":
         raise NoCompiledCoreError(
             f"{CORE_VARIABLE}=c: {library}", f"install a C compiler, or set {CORE_VARIABLE}=auto or python"
         )
-    return PythonCore(memory, devices)
+    return None
 
 
 _found: dict[tuple[Path, bool], Library | str] = {}

@@ -58,15 +58,16 @@ class Seat:
 
     @property
     def about(self) -> dict[str, str]:
-        """What a port tells of its board: `usb`, `VID:PID` of its bridge; `forgets`, not empty if no file keeps it."""
-        if self.setup is None:
+        """What a port tells of its board: `usb`, `VID:PID` of its bridge; `forgets`, not empty if no file keeps it.
+
+        `core` is the name of the core that executes the firmware, empty where it is predicted.
+        """
+        if self.setup is None or self._line is None:
             return {}
-        core = self._line.board.core if self._line is not None else ""
         return {
             "usb": self.setup.usb,
             "forgets": "" if self.setup.spec.flash else "yes",
-            "core": core,
-            "predicted": self.setup.spec.predicted,
+            "core": self._line.board.core,
         }
 
     def open(self, url: str) -> HostLine:

@@ -30,11 +30,16 @@ class VirtualPort(SerialBase):
         """`VID:PID` of the bridge that the board is said to have, once it was open."""
         self.forgets = False
         """Whether the board is gone, contents and all, when this process ends."""
+        self.executed: dict[str, str] | None = None
+        """Who executes the firmware: `core`, `c` or `python`, and `from`, `boot`; empty where it is predicted, None
+        where that is not known."""
         super().__init__(*args, **kwargs)
 
     def learn(self, about: Mapping[str, str]) -> None:
         """What the board's side tells of it, once it is open (`registry.Seat.about`)."""
         self.usb_identity, self.forgets = about.get("usb", ""), bool(about.get("forgets", ""))
+        if "core" in about:
+            self.executed = {"core": about["core"], "from": "boot"} if about["core"] else {}
 
     # --- the way to the board ----------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class AttachServer(LoopbackServer):
             conversation.send_last(messages.BUSY)
             return
         try:
-            conversation.opened({})
+            conversation.opened({"core": self.link.board.core})
             conversation.serve(self.link, self._stop.is_set)
         except (PortGoneError, PipelineError) as error:
             conversation.send_end(error)

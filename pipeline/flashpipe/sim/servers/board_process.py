@@ -102,6 +102,10 @@ def _use(conversation: Conversation, seat: Seat, request: dict[str, str]) -> boo
     except (PipelineError, OSError) as error:
         conversation.send(messages.ERROR, messages.encode_error(error))
         return True
+    except Exception as error:  # noqa: BLE001  as below
+        traceback.print_exc()
+        conversation.send_end(PortGoneError(f"the virtual board failed: {type(error).__name__}: {error}"))
+        return False
     conversation.opened(seat.about)
     # What the port is told last, it is told when it may open again at once.
     try:
