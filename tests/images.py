@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Sequence
+from random import Random
 
 RAM_CODE, RAM_DATA = 0x40100000, 0x3FFE8000
 RETURN = b"\x0d\xf0"
@@ -89,6 +91,36 @@ class Builder:
         loader = self.boot([(0x4010F000, bytes(range(100)))], entry=0x4010F004)
         mapped = (RETURN * size)[: size - len(text)] + text
         return loader.ljust(0x1000, b"\xaa") + self.boot([(0x40201010, mapped), (RAM_CODE, bytes(64))])
+
+    def linked(self, address: int, size: int = 0x8000) -> bytes:
+        """Code that was linked for a flash address: functions of all lengths, and after each an address of another."""
+        chance, code, starts = Random(size), bytearray(), list[int]()
+        while len(code) < size - 0x100:
+            starts.append(len(code))
+            code += b"\x12\xc1\xf0" + chance.randbytes(chance.randrange(9, 90)).replace(b"\x12", b"\x13") + RETURN
+            code += bytes(-len(code) % 4 + 4)
+        for start in starts[1:]:
+            struct.pack_into("<I", code, start - 4, 0x40200000 + address + chance.choice(starts))
+        return bytes(code).ljust(size, b"\0")
+
+    def ota(self, address: int = 0, size: int = 0x8000, *, crc: bool = True, code: bytes = b"") -> bytes:
+        """A 0xEA image: code that runs from flash, then a version-1 image, then a CRC-32 as Espressif's tool makes it.
+
+        `address`: the flash address it is linked for; 0: its code says nothing of that.
+        """
+        head_size = 16
+        code = code or (self.linked(address + head_size, size) if address else bytes(range(16)) * 64)
+        head = struct.pack("<BBBBIII", 0xEA, 4, 0, 0, 0x40100004, 0, len(code))
+        image = head + code + self.boot()
+        plain = zlib.crc32(image)
+        return image + struct.pack("<I", ~plain & 0xFFFFFFFF if plain >> 31 else plain + 1) * crc
+
+    def rtos(self, address: int = 0x10000) -> tuple[bytes, bytes, bytes]:
+        """Boot loader, partition table and application as the RTOS SDK makes them, the latter for `address`."""
+        loader = self.boot([(RAM_CODE, b"ESP-IDF v3.4 2nd stage bootloader\0\0\0"), (RAM_DATA, bytes(64))])
+        entries = ((1, 2, 0x9000, 0x6000, b"nvs"), (0, 0, address, 0xF0000, b"factory"))
+        table = b"".join(struct.pack("<HBBII16sI", 0x50AA, *entry, 0) for entry in entries).ljust(0xC00, b"\xff")
+        return loader, table, self.boot([(0x40200010 + address, bytes(range(256)) * 64), (RAM_CODE, bytes(64))])
 
 
 def with_partitions(

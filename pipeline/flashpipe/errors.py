@@ -444,6 +444,20 @@ class IncompleteSplitError(ImageError):
     remedy = "give the second file too: image=0x00000:FILE,0x10000:FILE"
 
 
+class ImageAddressError(ImageError):
+    """A file stands at another flash address than the one that it was linked for."""
+
+    code = "image-address"
+    remedy = "put the file at the address that the message names; allow=image-address if its bytes mislead"
+
+
+class MixedBuildsError(ImageError):
+    """The files of a split pair come from two builds."""
+
+    code = "image-mixed"
+    remedy = "take both files from the same build"
+
+
 class ImageSizeError(ImageError):
     """The firmware needs a larger flash than this board has."""
 

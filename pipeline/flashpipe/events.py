@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from flashpipe.errors import PipelineError
 from flashpipe.values import dataclass
 
 
@@ -38,6 +40,58 @@ class StepFinished(Event):
     step: str
     seconds: float
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed(Event):
+    """The step ended in an error, which is told elsewhere, after `seconds`."""
+
+    step: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFound(Event):
+    """A board answers on the port, and has this MAC; `facts` say what else it is, as its receipt does."""
+
+    mac: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade(Event):
+    """What a run is about to write, for programs: firmware, header, and each piece with its address and size."""
+
+    facts: Mapping[str, Any]
+    text: str = ""
+    """The same for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardDone(Event):
+    """A task that works on a board has come to its end on it, well or not."""
+
+    command: str
+    profile: str
+    mac: str
+    virtual: bool
+    outcome: str
+    """As in receipts: `flashed`, `skipped`, …, or the code of the error."""
+    summary: str
+    """What the board is now, in one line for people."""
+    seconds: float
+    """Since work for this board began."""
+    steps: tuple[tuple[str, float], ...] = ()
+    """Name and seconds of each."""
+    executed: bool = False
+    """The boot was a firmware's that ran, not one that was predicted from the image."""
+    verdict: str = ""
+    """Kind of the boot's verdict; empty where no boot was judged."""
+    receipt: str = ""
+    """Its path; empty where none was written."""
+    next: str = ""
+    """The command that most people want then."""
+    error: PipelineError | None = None
 
 
 @dataclass(frozen=True, slots=True)

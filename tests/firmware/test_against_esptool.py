@@ -14,6 +14,7 @@ from esptool.targets import ESP8266ROM
 from esptool.util import FatalError
 from flashpipe.errors import ImageError
 from flashpipe.firmware.image import BootImage, Image, parse_boot_image, with_settings
+from flashpipe.firmware.parts import read_part
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_CODES, FlashSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +103,8 @@ def test_agreement_on_real_images(images_folder: Any, packaged_images: Any) -> N
     found = [*images_folder.rglob("*.bin"), *packaged_images]
     for path in found:
         data = path.read_bytes()
+        if read_part(Image(path.name, data, "")).kind != "boot":
+            continue  # esptool also reads what only a boot loader starts
         agree(data)
         assert (ours(data) is None) == (theirs(data) is None), path
         agree(data[:20000])

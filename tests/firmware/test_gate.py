@@ -51,7 +51,7 @@ def test_whole_layouts_pass(build: Any, kind: str) -> None:
     check({0: build.combine(pair)})
     check({0: build.boot()})
     check({0: build.sketch()})
-    check({0: build.boot(), 0x1000: b"\xea\x04\x00\x00" + bytes(0x1000)})
+    check({0: build.boot(), 0x1000: build.ota()})
 
 
 def test_other_parts_may_be_any_bytes(build: Any) -> None:
@@ -191,7 +191,7 @@ def test_damage_behind_a_boot_loader_without_line_feeds_is_named(build: Any) -> 
 def test_boot_loader_with_messages_in_windows_style_passes(build: Any) -> None:
     texts = b"\x00".join(b"message number %d\r\n" % number for number in range(12)).ljust(400, b"\x00")
     loader = build.boot([(0x40100000, texts)])
-    check({0: loader, 0x1000: b"\xea\x04\x00\x00" + texts})
+    check({0: loader, 0x1000: build.ota(code=texts)})
     check({0x10000: loader})
 
 
@@ -249,11 +249,11 @@ def test_partitions_that_fill_the_flash_to_the_last_byte(build: Any) -> None:
 def test_a_boot_loader_without_its_application(build: Any) -> None:
     loader = build.boot([(0x40100000, b"2nd boot version : 1.7\0\0")])
     assert "0x01000:FILE" in refuse(IncompleteSplitError, {0: loader}).hint
-    check({0: loader, 0x1000: b"\xea\x04\x00\x00" + bytes(0x1000)})
+    check({0: loader, 0x1000: build.ota()})
 
 
 def test_an_application_without_its_boot_loader(build: Any) -> None:
-    parts = {0x1000: b"\xea\x04\x00\x00" + bytes(0x1000)}
+    parts = {0x1000: build.ota()}
     assert "0x00000:BOOT.bin" in refuse(IncompleteSplitError, parts).hint
     check({0: build.boot(), **parts})
 

@@ -15,6 +15,8 @@ from flashpipe.flash import Region
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.images import lfs_image, spiffs_image
+
 
 def look(data: bytes, address: int | None = None) -> Inspection:
     return inspect_images([(address, Image("fw.bin", data, "fw.bin"))])
@@ -79,9 +81,10 @@ def test_halves_alone_are_no_damage(build: Any) -> None:
 def test_0xea_images_with_and_without_their_crc(build: Any) -> None:
     proven, bare = look(ota(build)), look(ota(build, crc=False))
     assert (proven.files[0].format, proven.files[0].crc, proven.files[0].address) == ("0xEA image", "right", None)
+    assert look(build.ota(0x82000)).files[0].address == 0x82000
     assert proven.files[0].covered() == len(ota(build))
     assert (bare.files[0].crc, bare.files[0].covered()) == ("none", 204)
-    assert any("second boot loader" in note for note in proven.notes)
+    assert any("boot loader" in note for note in proven.notes)
     assert (codes(proven), codes(bare)) == ([], [])
 
 
@@ -111,7 +114,7 @@ def test_sketches_hold_two_images(build: Any) -> None:
 
 def test_an_application_for_a_second_boot_loader(build: Any) -> None:
     found = look(build.boot([(0x40210010, b"\x0d\xf0code" * 100), (0x40100000, bytes(64))]))
-    assert (found.files[0].format, found.files[0].address) == ("ESP8266 image for a second boot loader", None)
+    assert (found.files[0].format, found.files[0].address) == ("ESP8266 image for a second boot loader", 0x10000)
     assert (codes(found), found.family) == ([], "unknown")
 
 
@@ -122,13 +125,22 @@ def test_an_application_for_a_second_boot_loader(build: Any) -> None:
         (bytes(4096), "blank", "blank (00 throughout)"),
         (bytes.fromhex("05000402").ljust(128, b"\1"), "init-data", "SDK init data v05"),
         (bytes.fromhex("05080402").ljust(128, b"\1"), "init-data", "SDK init data v08"),
-        (bytes(range(256)) * 16, "unknown", "unknown data"),
-        (b"\x12" * 1000, "unknown", "unknown data"),
+        (b"\xaa\x50\0\0\0\0\1\0\0\0\1\0app" + bytes(17), "partition-table", "RTOS SDK partition table"),
+        (spiffs_image(16), "spiffs", "SPIFFS image"),
+        (lfs_image(0x80000), "lfs", "LFS image"),
     ],
 )
 def test_files_that_are_no_firmware_and_no_mistake(data: bytes, family: str, title: str) -> None:
     found = look(data)
     assert (found.family, found.title, codes(found)) == (family, title, [])
+    assert found.notes, "what it is for"
+
+
+@pytest.mark.parametrize("data", [bytes(range(256)) * 16, b"\x12" * 1000])
+def test_data_of_no_kind_are_a_problem(data: bytes) -> None:
+    found = look(data)
+    assert (found.family, found.title, codes(found)) == ("unknown", "unknown data", ["image-format"])
+    assert found.problems[0].next
 
 
 @pytest.mark.parametrize(("byte", "what"), [(0x00, "its pin"), (0xFF, "the supply voltage")])
@@ -219,6 +231,9 @@ def test_real_images_have_no_problems_and_a_whole_map(images_folder: Path, packa
         found = look(data)
         assert codes(found) == [], path
         stretches = found.files[0].stretches
+        if found.files[0].address is None:
+            assert found.family == "blank"
+            continue
         assert sum(one.region.size for one in stretches) == len(data)
         assert Region(0, 0x1000000).contains(stretches[-1].region)
 

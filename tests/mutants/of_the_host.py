@@ -774,8 +774,8 @@ HOST: Final = (
     Mutant(
         "half-a-pair",
         GATE,
-        "_check_sketch, _check_whole, _check_loader",
-        "_check_sketch, _check_loader",
+        "(_check_split, _check_sketch, _check_whole)",
+        "(_check_split, _check_sketch)",
         "the first file of a pair alone is flashed and never starts",
         (f"{T_GATE}::test_first_file_alone_is_incomplete",),
     ),
@@ -1007,7 +1007,7 @@ HOST: Final = (
     Mutant(
         "status-of-doit",
         CLI,
-        "return max((error.status for error in step.failures), default=status) if status else 0",
+        "return audience.exit_status(status)",
         "return status",
         "scripts cannot tell a missing port from a failed boot",
         (f"{T_CITIZEN}::test_each_class_of_failure_has_a_code_and_a_status",),

@@ -145,7 +145,11 @@ def test_each_fault_ends_with_its_code_its_cause_and_one_action(ending: tuple[tu
 
 def message(text: str, start: str) -> list[str]:
     """The lines of one error."""
-    lines = text[text.index(f"error: {start}") :].splitlines()
+    lines = text.splitlines()
+    port, _, words = start.partition(": ")
+    parts = (f" on {port} ", words, "[code: ") if "://" in port else (start, "[code: ")
+    first = next(at for at, line in enumerate(lines) if all(part in line for part in parts))
+    lines = lines[first:]
     end = next((at for at, line in enumerate(lines[1:], 1) if not line.startswith("  ")), len(lines))
     return lines[:end]
 

@@ -73,7 +73,7 @@ def test_1_the_second_run_writes_nothing_and_says_why(project: Project, board: B
     cells = board.cells()
     second = flash(project, board, firmware).ok()
     assert not second.wrote
-    assert "-- flash:" in second.out
+    assert "it was there already" in second.out
     assert f"board {board.mac} is already up to date" in second.text
     assert board.cells() == cells
     assert [receipt["outcome"] for receipt in project.receipts()] == ["flashed", "skipped"]
@@ -284,9 +284,10 @@ def test_doit_cannot_be_told_to_ignore_what_a_flash_needs(
 def test_a_flash_that_was_to_be_ignored_is_asked_of_the_board_all_the_same(
     project: Project, board: Board, firmware: Path
 ) -> None:
-    name = next(word for word in flash(project, board, firmware).ok().out.split() if word.startswith("flash:"))
+    flash(project, board, firmware).ok()
     board.change(0x23456, b"\x00\x00\x00\x00")
     with closing(sqlite3.connect(project.folder / ".pipeline" / "doit.db")) as db:
+        ((name,),) = db.execute("select task_id from doit where task_id like 'flash:%'")
         for task in ("flash", name, "_probe", name.replace("flash", "_probe")):
             db.execute("insert or replace into doit values (?, ?)", (task, json.dumps({"ignore:": "1"})))
         db.commit()

@@ -15,6 +15,7 @@ from flashpipe.board.ports import discovery
 from flashpipe.board.ports.choice import choose_port
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.errors import BadValueError, NoPortError, PortAmbiguousError
+from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import NO_IMAGE, RunInputs
 from flashpipe.jobs.new_profile import (
@@ -75,7 +76,7 @@ def main(argv: list[str]) -> int:
 
 
 def _look_at(command: CommandLine, port: str) -> Device:
-    face = ConsoleLines()
+    face = Audience(ConsoleLines())
     device = look_at(BoardRun(RunInputs(command, listener=face), port, face))
     virtual = " (virtual board)" if device.virtual else ""
     print_result(f"found    {device.chip}, MAC {device.mac}, {device.flash_part}{virtual} on {device.port}")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
 from flashpipe.errors import PipelineError, UsageError
+from flashpipe.jobs import audience
 
 COMMANDS: Final = {
     "board": "flashpipe.sim.cli",
@@ -39,11 +41,35 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         words = ["init"]  # the first thing a newcomer types
+    audience.forget()
+    status = 1  # of a defect, which ends in a traceback
     try:
-        return _dispatch(_spelled_out(words))
+        status = _run(_spelled_out(words))
     except KeyboardInterrupt:  # before there is a port, which has handlers of its own
         sys.stderr.write("\nstopped: nothing was being written\n")
-        return 130
+        status = 130
+    finally:
+        audience.close(status)
+    return status
+
+
+def _run(words: list[str]) -> int:
+    """Begin what programs want to hear, then do what is asked."""
+    if "FLASHPIPE_EVENTS" in os.environ or any("events" in word for word in words):
+        events = import_module("flashpipe.jobs.run_events")
+        target = events.wanted(words)
+        if target:
+            try:
+                events.begin(words, target)
+            except PipelineError as error:
+                return _refused(error)
+    return _dispatch(words)
+
+
+def _refused(error: PipelineError) -> int:
+    audience.failed(error)
+    sys.stderr.write(f"error: {error}\n")
+    return error.status
 
 
 def _spelled_out(words: list[str]) -> list[str]:
@@ -88,10 +114,10 @@ def _command(words: list[str]) -> int:
         if not ended.code:
             return 0
         sys.stderr.write(f"  next: `flashpipe help {words[0]}` [code: {UsageError.code}]\n")
+        audience.failed(UsageError("argparse refused the words", f"`flashpipe help {words[0]}`"))
         return UsageError.status
     except PipelineError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.status
+        return _refused(error)
 
 
 if __name__ == "__main__":

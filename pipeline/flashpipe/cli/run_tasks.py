@@ -13,14 +13,15 @@ from doit.doit_cmd import DoitMain
 from flashpipe import tasks
 from flashpipe.cli.overview import check_words, overview, task_texts
 from flashpipe.errors import PipelineError
-from flashpipe.jobs import sessions
+from flashpipe.jobs import audience, sessions
 from flashpipe.profile.search import profile_names
 from flashpipe.records.project_folder import find_project
-from flashpipe.tasks import command_line, step
+from flashpipe.tasks import command_line
 
 _PLUGINS: Final = {
     "COMMAND": {"plan": "flashpipe.tasks.plan_command:Plan", "help": "flashpipe.tasks.help_command:Help"},
     "BACKEND": {"safe": "flashpipe.tasks.db:SafeDB"},
+    "REPORTER": {"events": "flashpipe.tasks.reporter:Events"},
 }
 
 
@@ -42,9 +43,9 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     try:
         check_words(words, task_texts(vars(tasks)), commands, profile_names(project))
     except PipelineError as error:
+        audience.failed(error)
         sys.stderr.write(f"error: {error}\n")
         return error.status
-    step.failures.clear()
     config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
     members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
     sessions.install_handlers()
@@ -53,4 +54,4 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     finally:
         sessions.close_all()
         sessions.remove_handlers()
-    return max((error.status for error in step.failures), default=status) if status else 0
+    return audience.exit_status(status)

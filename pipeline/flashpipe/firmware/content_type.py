@@ -78,6 +78,8 @@ _ESP32_ENTRY: Final = range(0x40070000, 0x400C2000)
 _FLASH_LIMIT: Final = 0x1000000
 _ESP32_START: Final = 0x1000
 """Where an ESP32's boot loader stands in flash; FF before it (facts: usb-nodemcu §9.1)."""
+_NODEMCU: Final = re.compile(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua")
+"""Its own banner: EspLua and others have its name in them as well."""
 _SMALLEST_CODE: Final = 0x1000
 _RETURN: Final = b"\x0d\xf0"
 """`ret.n`: how every function ends here. The ESP32 family returns with another instruction (`retw.n`)."""
@@ -151,7 +153,7 @@ def looks_headerless(data: bytes) -> bool:
 
     Code is full of function returns; NodeMCU's carries its partition table or banner besides.
     """
-    if data.startswith(PARTITION_RECORD) or (b"powered by Lua" in data and b"NodeMCU" in data):
+    if data.startswith(PARTITION_RECORD) or _NODEMCU.search(data):
         return True
     return len(data) >= _SMALLEST_CODE and data.count(_RETURN) * _CODE_DENSITY > len(data)
 
@@ -198,7 +200,7 @@ def _describe_firmware(data: bytes) -> str | None:
     if len(data) == 128 and data.startswith(_INIT_DATA):  # noqa: PLR2004  facts: image-flashmap §5.5
         return "SDK init data"
     if looks_headerless(data):
-        nodemcu = data.startswith(PARTITION_RECORD) or b"NodeMCU" in data
+        nodemcu = data.startswith(PARTITION_RECORD) or _NODEMCU.search(data)
         return "NodeMCU IROM part (0x10000.bin)" if nodemcu else "ESP8266 code without a header"
     return None
 

@@ -6,7 +6,6 @@ checksum, so an exact copy of a bad file can only be told by a pinned hash. What
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import Final
 
@@ -21,7 +20,9 @@ from flashpipe.errors import (
     ImageTruncatedError,
     IncompleteSplitError,
     NotAnImageError,
+    PipelineError,
     PlanBoundsError,
+    PlanError,
     SwappedSplitError,
 )
 from flashpipe.firmware.arduino import SKETCH_ADDRESS, read_sketch
@@ -33,12 +34,15 @@ from flashpipe.firmware.boot_image import (
     is_aggregated,
     read_image,
 )
-from flashpipe.firmware.content_type import BOOT_MAGIC, IROM_BASE, OTA_MAGIC, foreign_content, in_words
+from flashpipe.firmware.chain import all_parts, check_build, check_chain, check_end, check_place, own_problems
+from flashpipe.firmware.content_type import BOOT_MAGIC, foreign_content, in_words
 from flashpipe.firmware.identify import identify_firmware
+from flashpipe.firmware.link_address import loaded_words
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.parse import parse_boot_image, refuse_line_endings, refuse_other_chip
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, PartitionTable, named_regions, parse_partitions
-from flashpipe.flash import Region
+from flashpipe.firmware.parts import read_part
+from flashpipe.flash import BLOCK_SIZE, Region
 from flashpipe.units import format_size
 
 _EBOOT: Final = 0x4010F000
@@ -47,7 +51,6 @@ _POINTERS_ENOUGH: Final = 16
 """Fewer distinct words that point into mapped flash prove nothing; NodeMCU and MicroPython images have 70 to 160."""
 _MISSING_SHARE: Final = 0.2
 """Part of those words that may point past the data: at most 4 % in intact images, 27 % or more in ones cut in half."""
-_MAPPED: Final = range(IROM_BASE + SPLIT_ADDRESS, IROM_BASE + 0x100000)
 PARAMETERS_SIZE: Final = 0x5000
 """What SDK 1.5.4.1 to 2.x keep to themselves at the end of flash (facts: image-flashmap §5.1)."""
 SMALLEST_3X: Final = 0x100000
@@ -68,11 +71,17 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allo
         if address:
             with allow.over():
                 _check_part(image, address, chip)
+    for problem in own_problems(parts):
+        allow.judge(problem)
+    for address, part in sorted(all_parts(parts).items()):
+        if address:
+            with allow.over():
+                check_place(part, address, parts)
     if 0 in parts:
         _check_boot(parts, allow)
-    else:
+    for check in (check_chain, check_end):
         with allow.over():
-            _check_startable(parts)
+            check(parts)
     with allow.over():
         _check_smallest(parts, flash_size)
     _check_bounds(parts, flash_size)
@@ -80,6 +89,28 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allo
         _check_parameters(parts, flash_size)
     with allow.over():
         _check_partitions(parts, flash_size)
+
+
+def find_problems(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> list[PipelineError]:
+    """Everything that `check_layout` has against a layout, in its order; the first of each kind."""
+    every = _Everything()
+    try:
+        check_layout(parts, flash_size=flash_size, chip=chip, allow=every)
+    except (ImageError, PlanError) as error:
+        every.judge(error)
+    return list(every.found.values())
+
+
+class _Everything(Overrides):
+    """Overrides every refusal, and keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, PipelineError] = {}
+
+    def judge(self, error: PipelineError) -> None:
+        """Keep it; the check goes on."""
+        self.found.setdefault(error.code, error)
 
 
 def check_mode(mode: str, *, chip: str, pins_free: bool = False) -> None:
@@ -106,7 +137,11 @@ def _check_boot(parts: Mapping[int, Image], allow: Overrides) -> None:
     if b"\n" not in parts[0].data[: boot.end]:  # what is under the checksum is proven; here the rest must tell
         with allow.over():
             refuse_line_endings(parts[0])
-    for check in (_check_split, _check_sketch, _check_whole, _check_loader):
+    with allow.over():
+        check_place(read_part(parts[0]), 0, parts)
+    with allow.over():
+        check_build(parts)
+    for check in (_check_split, _check_sketch, _check_whole):
         with allow.over():
             check(parts, boot)
 
@@ -202,54 +237,23 @@ def _check_whole(parts: Mapping[int, Image], boot: BootImage) -> None:
                 f"at {describe_address(end)}: {table.code_end - end:,} bytes are missing",
                 "download or build it again and compare the size with the one at its source",
             )
-    pointed = _flash_pointers(parts[0].data, boot)
+    pointed = {at for at in loaded_words(parts[0].data, boot) if at >= SPLIT_ADDRESS}
     missing = [at for at in pointed if not any(start <= at < start + len(parts[start].data) for start in parts)]
     if len(pointed) < _POINTERS_ENOUGH or len(missing) < _MISSING_SHARE * len(pointed):
         return
     share = f"{len(missing)} of the {len(pointed)} places in flash that its start code refers to"
-    if len(parts) == 1 and len(parts[0].data) <= SPLIT_ADDRESS:
+    rest = parts[0].data[boot.end :]
+    if len(parts) == 1 and rest.count(0xFF) == len(rest):
+        place = describe_address(min(missing) // BLOCK_SIZE * BLOCK_SIZE)
         raise IncompleteSplitError(
             f"{parts[0].name}: is the first file of a pair: {share} are in the other one",
-            f"give both: image=0x00000:{parts[0].origin},0x10000:FILE",
+            f"give both: image=0x00000:{parts[0].origin},{place}:FILE",
         )
     last = parts[max(parts)]
     raise ImageTruncatedError(
         f"{last.name}: {share} are missing: the file is cut short, or belongs to another address or build",
         "download or build it again and compare the size with the one at its source",
     )
-
-
-def _flash_pointers(data: bytes, boot: BootImage) -> set[int]:
-    """Flash addresses from 0x10000 on that the segments' words point to, through the mapping of the first MiB."""
-    found: set[int] = set()
-    for segment in boot.segments:
-        words = struct.unpack_from(f"<{segment.size // 4}I", data, segment.offset)
-        found.update(word - IROM_BASE for word in words if word in _MAPPED)
-    return found
-
-
-def _check_loader(parts: Mapping[int, Image], boot: BootImage) -> None:
-    """Espressif's boot loader and rBoot start an image that is somewhere else."""
-    del boot
-    if len(parts) > 1 or len(parts[0].data) > SKETCH_ADDRESS:
-        return
-    loader = identify_firmware({0: parts[0].data}).family
-    if loader in {"bootloader", "rboot"}:
-        place = "0x01000" if loader == "bootloader" else "0x02000"
-        raise IncompleteSplitError(
-            f"{parts[0].name}: is a boot loader and nothing for it to start",
-            f"give both: image=0x00000:{parts[0].origin},{place}:FILE",
-        )
-
-
-def _check_startable(parts: Mapping[int, Image]) -> None:
-    """Without a part at 0 an 0xEA image counts on a boot loader that nobody has seen."""
-    for address, image in parts.items():
-        if image.data[:2] == bytes((OTA_MAGIC, 4)):
-            raise IncompleteSplitError(
-                f"{image.name}: at {describe_address(address)} only a boot loader at 0x00000 can start it",
-                f"give both: image=0x00000:BOOT.bin,{describe_address(address)}:{image.origin}",
-            )
 
 
 def _table_of(parts: Mapping[int, Image]) -> tuple[Image, PartitionTable] | None:

@@ -6,13 +6,12 @@ where the bytes prove it; the rest is "unknown".
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import field
 from typing import Final
 
-from flashpipe.errors import HeaderlessError, ImageError, IncompleteSplitError, NotBootableError, PlanError
+from flashpipe.errors import HeaderlessError, ImageError, IncompleteSplitError, NotBootableError, PipelineError
 from flashpipe.firmware.arduino import SKETCH_ADDRESS, read_sketch
 from flashpipe.firmware.boot_image import (
     IMAGE_HEADER,
@@ -20,21 +19,16 @@ from flashpipe.firmware.boot_image import (
     SPLIT_ADDRESS,
     BootImage,
     Image,
+    describe_address,
     is_aggregated,
-    read_image,
 )
-from flashpipe.firmware.content_type import (
-    BOOT_MAGIC,
-    OTA_MAGIC,
-    describe_content,
-    foreign_content,
-    in_words,
-    other_chip,
-)
-from flashpipe.firmware.gate import check_layout
+from flashpipe.firmware.content_type import BOOT_MAGIC, describe_content, foreign_content, other_chip
+from flashpipe.firmware.gate import find_problems
 from flashpipe.firmware.identify import Firmware, identify_firmware
-from flashpipe.firmware.parse import parse_boot_image
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, parse_partitions
+from flashpipe.firmware.parts import Part, PartKind, read_part
+from flashpipe.firmware.placement import is_lfs
+from flashpipe.firmware.spiffs import file_system_at
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.values import dataclass
 
@@ -45,7 +39,25 @@ INIT_DATA: Final = {bytes.fromhex("0500"): "v05", bytes.fromhex("0508"): "v08"}
 """By their first bytes (facts: image-flashmap §5.5)."""
 ADC_BYTE: Final = 107
 """Of init data: FF where the ADC measures the supply, else its pin (facts: image-flashmap §5.5)."""
-_CRC: Final = struct.Struct("<I")
+OTA_DEFAULT: Final = 0x1000
+"""Where a 0xEA image is put for which nothing proves another place."""
+BLANK_NAME: Final = "blank"
+PURPOSES: Final = {
+    BLANK_NAME: "a blank file erases what stands where it is put; `flashpipe erase` does that without a file",
+    "SDK init data": "radio settings, 128 bytes near the end of flash; name them in the profile: `init_data: FILE`",
+    "RTOS SDK partition table": "says the RTOS SDK's boot loader (at 0x00000) what to start; it belongs to 0x08000",
+    "SPIFFS image": "a file system; name it in the profile: `firmware: {spiffs: FILE}`",
+    "LFS image": "Lua code for NodeMCU's flash store; name it in the profile: `firmware: {lfs: FILE}`",
+}
+"""What data that are no firmware are for."""
+DATA_KINDS: Final = {
+    BLANK_NAME: "blank",
+    "SDK init data": "init-data",
+    "RTOS SDK partition table": "partition-table",
+    "SPIFFS image": "spiffs",
+    "LFS image": "lfs",
+}
+"""Their families."""
 _MEMORY: Final = (
     (range(0x3FFE8000, 0x40000000), "data RAM"),
     (range(0x40100000, 0x40110000), "instruction RAM"),
@@ -78,6 +90,8 @@ class Problem:
 
     code: str
     message: str
+    next: str = ""
+    """What to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +105,15 @@ class FileReport:
     """For people: `ESP8266 image`, `0xEA image`, `blank`, `HTML page` …"""
     chip: str
     """`ESP8266`, `ESP32-C3` …; empty where the bytes do not tell."""
-    whole: bool
+    kind: PartKind = "other"
+    whole: bool = False
     """A whole NodeMCU firmware: boot image, FF, code from 0x10000."""
-    parts: tuple[BootPart, ...]
-    crc: str
+    parts: tuple[BootPart, ...] = ()
+    crc: str = ""
     """CRC-32 of the whole file, in 0xEA images and newer sketches: `right`, `wrong` or `none`; else empty."""
-    proven: int
+    proven: int = 0
     """Bytes from the start of the file that this CRC proves."""
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[Stretch, ...] = ()
 
     def covered(self) -> int:
         """Bytes of the file that a checksum proves."""
@@ -121,27 +136,36 @@ class Inspection:
 
 
 def inspect_images(images: Iterable[tuple[int | None, Image]]) -> Inspection:
-    """Describe files at their flash addresses; None stands for an address that nobody named."""
-    problems: list[Problem] = []
-    notes: list[str] = []
-    files = tuple(_report(image, address, problems) for address, image in images)
-    _ask_gate(files, problems, notes)
+    """Describe files at their flash addresses; None stands for an address that nobody named.
+
+    What is wrong with them says the gate: the same as a plan of these files at these addresses would be refused with.
+    """
+    files = tuple(_report(image, address) for address, image in images)
     firmware = _firmware(files)
     family, title = _named(files, firmware)
-    notes += _notes(files)
-    return Inspection(files, firmware, family, title, tuple(problems), tuple(notes))
+    layout = {_assumed(file): file.image for file in files if not _is_quiet(file) or len(files) > 1}
+    errors = find_problems(layout, flash_size=LARGEST, chip="esp8266") if layout else []
+    problems = [Problem(error.code, error.message, error.hint) for error in errors if not _is_partner(error)]
+    missing = [error for error in errors if _is_partner(error)] if not problems else []
+    notes = [f"{error.message}; {error.hint}" for error in missing]
+    return Inspection(files, firmware, family, title, tuple(problems), (*notes, *_notes(files)))
+
+
+def _is_partner(error: PipelineError) -> bool:
+    """Whether the file is sound, and something that belongs to it is missing."""
+    return isinstance(error, (IncompleteSplitError, HeaderlessError, NotBootableError))
+
+
+def _assumed(file: FileReport) -> int:
+    """Where a file of which nobody named, and nothing proves, the address would be put."""
+    if file.address is not None:
+        return file.address
+    return {"ota": OTA_DEFAULT, "code": SPLIT_ADDRESS}.get(file.kind, 0)
 
 
 def _firmware(files: tuple[FileReport, ...]) -> Firmware:
-    """Identified at the right addresses; where none is known, code is looked at as what follows a boot image."""
-    default = SPLIT_ADDRESS
-    return identify_firmware(
-        {
-            default if file.address is None else file.address: file.image.data
-            for file in files
-            if not (_is_other(file) or file.format.endswith(" archive"))
-        }
-    )
+    known = (file for file in files if not (_is_other(file) or file.format.endswith(" archive")))
+    return identify_firmware({_assumed(file): file.image.data for file in known})
 
 
 def _is_other(file: FileReport) -> bool:
@@ -149,137 +173,117 @@ def _is_other(file: FileReport) -> bool:
 
 
 def _named(files: tuple[FileReport, ...], firmware: Firmware) -> tuple[str, str]:
-    if firmware.family != "unknown":
+    if firmware.family != "unknown" or len(files) != 1:
         return firmware.family, firmware.title()
-    if len(files) == 1:
-        (file,) = files
-        if _is_other(file):
-            known = file.chip.startswith("ESP32")
-            return (file.chip.lower() if known else "other-chip"), f"firmware for {file.chip}"
-        if file.format == "blank":
-            return "blank", f"blank ({file.image.data[0]:02X} throughout)"
-        if file.format == "SDK init data":
-            version = INIT_DATA.get(file.image.data[:2], "")
-            return "init-data", f"SDK init data {version}".rstrip()
-        if not file.parts and file.format not in ("0xEA image", "ESP8266 code without a header"):
-            return "unknown", file.format
+    (file,) = files
+    if _is_other(file):
+        known = file.chip.startswith("ESP32")
+        return (file.chip.lower() if known else "other-chip"), f"firmware for {file.chip}"
+    if file.format in DATA_KINDS:
+        return DATA_KINDS[file.format], _data_title(file)
+    if not file.parts and file.kind not in {"ota", "code"}:
+        return "unknown", file.format
     return "unknown", firmware.title()
+
+
+def _data_title(file: FileReport) -> str:
+    if file.format == BLANK_NAME:
+        return f"blank ({file.image.data[0]:02X} throughout)"
+    version = INIT_DATA.get(file.image.data[:2], "") if file.format == "SDK init data" else ""
+    return f"{file.format} {version}".rstrip()
 
 
 def _notes(files: tuple[FileReport, ...]) -> Iterator[str]:
     for file in files:
+        name = file.image.name
         if file.format == "SDK init data":
             ADC = file.image.data[ADC_BYTE]  # noqa: N806
             yield f"ADC measures {'the supply voltage' if ADC == 0xFF else 'its pin'} (byte 107 is {ADC:02X})"  # noqa: PLR2004
-        if file.address is None and file.parts:
-            yield f"{file.image.name}: only a second boot loader can start it, at the address it was linked for"
+        if file.format in PURPOSES:
+            yield f"{name}: {PURPOSES[file.format]}"
+        if file.kind == "code" and len(files) == 1:
+            place = describe_address(file.address or 0)
+            yield f"{name}: runs from flash at {place}; its first half at 0x00000 starts it"
         if file.crc == "none":
-            yield f"{file.image.name}: no CRC-32 at its end, as older tools made it"
-
-
-def _ask_gate(files: tuple[FileReport, ...], problems: list[Problem], notes: list[str]) -> None:
-    layout = {file.address: file.image for file in files if file.address is not None and not _is_quiet(file)}
-    if not layout or problems:
-        return
-    try:
-        check_layout(layout, flash_size=LARGEST, chip="esp8266")
-    except (IncompleteSplitError, HeaderlessError, NotBootableError) as error:
-        notes.append(error.message)
-    except (ImageError, PlanError) as error:
-        problems.append(Problem(error.code, error.message))
+            yield f"{name}: no CRC-32 at its end, as older tools made it"
 
 
 def _is_quiet(file: FileReport) -> bool:
-    return file.format in ("blank", "SDK init data")
+    """Whether it is sound data that belongs somewhere, though not at 0x00000."""
+    return file.format in PURPOSES
 
 
-def _report(image: Image, address: int | None, problems: list[Problem]) -> FileReport:
-    data, what = image.data, describe_content(image.data)
-    other = other_chip(data)
-    if other:
-        problems.append(Problem("image-other-chip", f"{image.name}: is firmware for {other}, not for the ESP8266"))
-        return FileReport(image, address, what, other, False, (), "", 0, ())  # noqa: FBT003
-    foreign = foreign_content(data)
-    if foreign:
-        code = "image-line-endings" if "CR-LF" in foreign else "image-format"
-        problems.append(Problem(code, f"{image.name}: is no firmware but {in_words(foreign)}"))
-        return FileReport(image, address, foreign, "", False, (), "", 0, ())  # noqa: FBT003
-    if data[:1] == bytes((BOOT_MAGIC,)):
-        return _boot_report(image, address, problems)
-    if data[:2] == bytes((OTA_MAGIC, 4)):
-        return _ota_report(image, address, problems)
-    return _plain_report(image, address, what)
+def _report(image: Image, address: int | None) -> FileReport:
+    data, what = image.data, _describe(image.data)
+    other, foreign = other_chip(data), foreign_content(data)
+    if other or foreign:
+        return FileReport(image, address, what if other else foreign or what, other or "")
+    part = read_part(image)
+    if part.kind == "boot":
+        return _boot_report(part, address or 0)
+    if address is None:
+        address = part.home
+    if part.kind == "mapped":
+        return _mapped_report(part, address)
+    if part.kind == "ota":
+        return _ota_report(part, address)
+    if part.kind == "code" and address is None:
+        address = SPLIT_ADDRESS
+    chip = "ESP8266" if part.kind == "code" or (what in PURPOSES and what != BLANK_NAME) else ""
+    stretches = tuple(_rest(data, 0, address)) if address is not None else ()
+    return FileReport(image, address, what, chip, part.kind, stretches=stretches)
 
 
-def _boot_report(image: Image, address: int | None, problems: list[Problem]) -> FileReport:
-    at, what = address or 0, "ESP8266 image"
-    try:
-        boot = parse_boot_image(image)
-    except ImageError as error:
-        mapped = _try_mapped(image, 0)
-        if mapped is None:
-            # Without a sound header nothing says that this was ever made for an ESP8266.
-            problems.append(Problem(error.code, error.message))
-            return FileReport(image, address, "damaged or foreign image", "", False, (), "", 0, ())  # noqa: FBT003
-        boot, what = mapped, "ESP8266 image for a second boot loader"
-        return FileReport(
-            image, address, what, "ESP8266", False, (BootPart(0, boot),), "", 0,  # noqa: FBT003
-            tuple(_stretches(image.data, at, (BootPart(0, boot),))),
-        )  # fmt: skip
+def _describe(data: bytes) -> str:
+    """As `describe_content`, and what data belong to a firmware."""
+    what = describe_content(data)
+    if what != "unknown data":
+        return what
+    if read_part(Image("", data, "")).kind == "table":
+        return "RTOS SDK partition table"
+    if is_lfs(data):
+        return "LFS image"
+    if file_system_at(lambda part: data[part.start : part.end].ljust(part.size, b"\xff"), 0):
+        return "SPIFFS image"
+    return what
+
+
+def _boot_report(part: Part, at: int) -> FileReport:
+    image, boot = part.image, part.boot
+    if boot is None or part.problem is not None:
+        # Without a sound header nothing says that this was ever made for an ESP8266.
+        return FileReport(image, at, "damaged or foreign image", "")
     parts, proven = [BootPart(0, boot)], 0
     if image.data[SKETCH_ADDRESS : SKETCH_ADDRESS + 1] == bytes((BOOT_MAGIC,)) and boot.end <= SKETCH_ADDRESS:
-        try:
+        with suppress(ImageError):
             sketch = read_sketch(image.data, name=image.name)
-        except ImageError as error:
-            problems.append(Problem(error.code, error.message))
-        else:
             parts, proven = [*parts, BootPart(SKETCH_ADDRESS, sketch.image)], sketch.proven
-    whole = is_aggregated(image, boot)
     stretches = tuple(_stretches(image.data, at, parts, proven=proven))
-    return FileReport(image, at, what, "ESP8266", whole, tuple(parts), "right" if proven else "", proven, stretches)
+    return FileReport(
+        image, at, "ESP8266 image", "ESP8266", part.kind, is_aggregated(image, boot), tuple(parts),
+        "right" if proven else "", proven, stretches,
+    )  # fmt: skip
 
 
-def _try_mapped(image: Image, base: int) -> BootImage | None:
-    try:
-        return read_image(image.data, name=image.name, base=base, mapped=True)
-    except ImageError:
-        return None
+def _mapped_report(part: Part, address: int | None) -> FileReport:
+    if part.boot is None or part.problem is not None:
+        return FileReport(part.image, address, "damaged or foreign image", "")
+    parts = (BootPart(0, part.boot),)
+    return FileReport(
+        part.image, address, "ESP8266 image for a second boot loader", "ESP8266", part.kind, parts=parts,
+        stretches=tuple(_stretches(part.image.data, address or 0, parts)),
+    )  # fmt: skip
 
 
-def _ota_report(image: Image, address: int | None, problems: list[Problem]) -> FileReport:
-    data = image.data
-    mapped = Region(0, IMAGE_HEADER.size + SEGMENT_HEADER.size)
-    if len(data) > mapped.end:
-        mapped = Region(mapped.end, mapped.end + SEGMENT_HEADER.unpack_from(data, IMAGE_HEADER.size)[1])
-    parts: tuple[BootPart, ...] = ()
-    crc = ""
-    try:
-        boot = read_image(data, name=image.name, base=mapped.end)
-        parts, crc = (BootPart(mapped.end, boot),), _crc(data, boot.end)
-        if crc == "wrong":
-            problems.append(Problem("image-checksum", f"{image.name}: the CRC-32 at its end is wrong: bytes changed"))
-    except ImageError as error:
-        problems.append(Problem(error.code, error.message))
-    proven = parts[0].image.end + _CRC.size if crc == "right" else 0
-    stretches = tuple(_stretches(data, address or 0, parts, code_first=True, proven=proven))
-    return FileReport(image, address, "0xEA image", "ESP8266", False, parts, crc, proven, stretches)  # noqa: FBT003
-
-
-def _crc(data: bytes, end: int) -> str:
-    """The CRC-32 that follows the checksum (facts: image-flashmap §4.2); files of older tools have none."""
-    if len(data) < end + _CRC.size:
-        return "none"
-    plain = zlib.crc32(data[:end])
-    expected = ~plain & 0xFFFFFFFF if plain >> 31 else plain + 1
-    return "right" if _CRC.unpack_from(data, end)[0] == expected else "wrong"
-
-
-def _plain_report(image: Image, address: int | None, what: str) -> FileReport:
-    if what.startswith("NodeMCU IROM"):
-        address = SPLIT_ADDRESS if address is None else address
-    chip = "ESP8266" if "IROM" in what or "ESP8266" in what or what == "SDK init data" else ""
-    stretches = tuple(_rest(image.data, 0, address or 0)) if address is not None else ()
-    return FileReport(image, address, what, chip, False, (), "", 0, stretches)  # noqa: FBT003
+def _ota_report(part: Part, address: int | None) -> FileReport:
+    data, parts = part.image.data, tuple[BootPart, ...]()
+    if part.boot is not None:
+        parts = (BootPart(part.boot.segments[0].offset - IMAGE_HEADER.size - SEGMENT_HEADER.size, part.boot),)
+    stretches = tuple(_stretches(data, address or 0, parts, code_first=True, proven=part.proven))
+    return FileReport(
+        part.image, address, "0xEA image", "ESP8266", part.kind, parts=parts, crc=part.crc, proven=part.proven,
+        stretches=stretches,
+    )  # fmt: skip
 
 
 # --- the map ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,15 @@ from flashpipe.values import dataclass
 ALLOWABLE: Final = frozenset(
     {
         *("image-format", "image-other-chip", "image-truncated", "image-checksum", "image-line-endings"),
-        *("image-aggregated", "image-swapped", "image-incomplete", "image-too-large", "image-layout"),
+        *(
+            "image-aggregated",
+            "image-address",
+            "image-mixed",
+            "image-swapped",
+            "image-incomplete",
+            "image-too-large",
+            "image-layout",
+        ),
         *("lfs-image", "spiffs-image", "init-data", "flash-mode", "header-size", "would-lose-data"),
         *("wrong-chip", "wrong-board", "wrong-flash-size", "flash-unknown"),
     }

@@ -8,11 +8,13 @@ from flashpipe.errors import (
     HeaderlessError,
     ImageError,
     LineEndingsError,
+    LoadAddressError,
     NotAnImageError,
     NotBootableError,
     OtherChipError,
 )
-from flashpipe.firmware.boot_image import BootImage, Image, read_image
+from flashpipe.firmware.boot_image import SPLIT_ADDRESS, BootImage, Image, describe_address, read_image
+from flashpipe.firmware.chain import behind_loader
 from flashpipe.firmware.content_type import (
     BOOT_MAGIC,
     DAMAGED,
@@ -25,6 +27,7 @@ from flashpipe.firmware.content_type import (
     looks_headerless,
     other_chip,
 )
+from flashpipe.firmware.parts import read_part
 
 _TEXT_MODE: Final = "a transfer in text mode put a CR before"
 _BINARY_MODE: Final = "transfer it again in binary mode (in git: '*.bin binary' in .gitattributes)"
@@ -47,6 +50,15 @@ def parse_boot_image(image: Image) -> BootImage:
         _refuse_other_magic(image)
     try:
         return read_image(image.data, name=image.name)
+    except LoadAddressError as error:
+        part = read_part(image)
+        if part.kind == "mapped" and part.boot is not None and part.problem is None:
+            raise NotBootableError(
+                f"{image.name}: has code for {describe_address(part.home or 0)} that only a second boot loader maps: "
+                "the ROM cannot start it",
+                f"put its boot loader at 0x00000: {behind_loader(part)}",
+            ) from error
+        _explain_damage(image, error)
     except ImageError as error:
         _explain_damage(image, error)
 
@@ -54,21 +66,24 @@ def parse_boot_image(image: Image) -> BootImage:
 def _refuse_other_magic(image: Image) -> NoReturn:
     data, what = image.data, describe_content(image.data)
     refuse_other_chip(image)
-    if data[:1] == bytes((OTA_MAGIC,)) and data[1:2] == b"\x04":
-        raise NotBootableError(
-            f"{image.name}: begins with 0xEA, an image that only a second boot loader can start: the ROM cannot",
-            f"put a boot loader at 0x00000: image=0x00000:BOOT.bin,0x01000:{image.origin}",
-        )
     refuse_line_endings(image)
+    if data[:1] == bytes((OTA_MAGIC,)) and not what.startswith(DAMAGED) and data[1:2] == b"\x04":
+        part = read_part(image)
+        place = f" for {describe_address(part.home)}" if part.home is not None else ""
+        raise NotBootableError(
+            f"{image.name}: begins with 0xEA: an image{place} that only a second boot loader can start, the ROM cannot",
+            f"put a boot loader at 0x00000: {behind_loader(part)}",
+        )
     if what.startswith(DAMAGED):
         raise NotAnImageError(
             f"{image.name}: is a {what}", "transfer it again in binary mode, and never through an editor"
         )
     if looks_headerless(data) and not foreign_content(data):  # an archive may hold code as it is
+        home = read_part(image).home or SPLIT_ADDRESS
         raise HeaderlessError(
             f"{image.name}: is the second file of a pair, {what}: first byte {data[0]:#04x} instead of the 0xe9 "
             "of a file that boots",
-            f"give both: image=0x00000:FILE,0x10000:{image.origin}",
+            f"give both: image=0x00000:FILE,{describe_address(home)}:{image.origin}",
         )
     said = excerpt(data) if what in ("HTML page", "JSON", "text", "XML document", "Git LFS pointer") else ""
     quoted = f' ("{said}")' if said else ""

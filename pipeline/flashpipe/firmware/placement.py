@@ -83,6 +83,11 @@ def _check_lfs(image: Image, firmware: Firmware, region: Region) -> None:
             )
 
 
+def is_lfs(data: bytes) -> bool:
+    """Whether these bytes begin as an LFS image does."""
+    return len(data) >= _HEADER.size and _HEADER.unpack_from(data)[0] & _MASK == _SIGNATURE
+
+
 def place_spiffs(image: Image, firmware: Firmware, flash_size: int, allow: Overrides | None = None) -> int:
     """The flash address of a SPIFFS image for this firmware; what the image itself is may be overridden.
 

@@ -32,7 +32,6 @@ def flash(session: Session, probe: Probe, policy: Policy, record: RunRecord | No
         BootError: everything is written and verified, and the board does not run as it should.
     """
     record = record or RunRecord()
-    session.notify(probe.reason)
     if probe.up_to_date:
         entry = probe.entry
         if not entry.finished(probe.plan.fingerprint):

@@ -44,11 +44,14 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         plan = without_placed(plan, [*_firmware_owned_areas(session, plan, entry)])
     if policy.force:
         reason = "force=1: written although the board may hold it"
+        session.notify(reason)
         return Probe(plan, device, entry, None, (), reason, forced=True)
     if entry.state == "writing":
         session.notify(f"an earlier run on {device.mac} did not finish: comparing and continuing")
     if policy.trust_journal and entry.finished(plan.fingerprint):
-        return Probe(plan, device, entry, None, (), f"trusted, not checked: the journal says so for {device.mac}")
+        reason = f"trusted, not checked: the journal says so for {device.mac}"
+        session.notify(reason)
+        return Probe(plan, device, entry, None, (), reason)
     with session.step("probe", "comparing digests") as result:
         ignored = tuple(firmware_owned_parts(session, plan, entry))
         first = comparing.first_difference(
@@ -59,7 +62,7 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
             reason = f"board {device.mac} is already up to date (checked on the board)"
         else:
             reason = _why(entry, plan, difference, policy.project) + (FORGETFUL if _forgot(session, entry) else "")
-        result.append("already up to date" if difference is None else f"differs, first seen at {difference}")
+        result.append(reason)
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
@@ -10,17 +11,19 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.board.loader.device import Device
+from flashpipe.board.ports.names import is_virtual
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError
 from flashpipe.events import Message
 from flashpipe.files import check_writable
 from flashpipe.flasher.erase import erase
 from flashpipe.flasher.flash import flash, journal_line
-from flashpipe.flasher.model import Origin, Outcome, Probe, RunRecord
+from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Probe, RunRecord
 from flashpipe.flasher.probe import probe
 from flashpipe.flasher.verify import verify
 from flashpipe.flasher.write_receipt import write_receipt
 from flashpipe.jobs import sessions
+from flashpipe.jobs.board_end import board_done
 from flashpipe.jobs.face import Face
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import board_policy, boot_expectation, run_policy
@@ -49,6 +52,10 @@ class BoardRun:
     """How far the run that is under way has come, for its receipt."""
     error: PipelineError | None = None
     """A failure that the probe met after it knew that nothing needs to be written: the flash task reports it."""
+    started: float = field(default_factory=time.monotonic)
+    """When work for this board began, by `time.monotonic`."""
+    _told: PipelineError | None = None
+    """The failure that was told last, as the end of a task."""
     _port: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -271,14 +278,16 @@ class BoardRun:
             expect = boot_expectation(self.inputs).expect
         explain_failure.explain_on(session, error, plan, self.record, folder=self.command.folder, expect=expect)
 
-    def failed(self, error: PipelineError) -> None:
-        """A task on this board has failed: find the cause, let the board run, say in which state it is."""
+    def failed(self, error: PipelineError, command: str = "") -> None:
+        """The task `command` has failed on this board: find the cause, let it run, say in which state it is."""
         self.explain(error)
         self.let_run()
         state = journal_line(error, self.device())
         if state and not isinstance(error, StoppedError):  # the line about a stop says it all
             self.notify(state)
         self.notify_monitor(f"failed: {error.message} [code: {error.code}]")
+        if self._told is not error:
+            self._tell_end(command, error)
 
     def _leave_receipt(self, command: str, error: PipelineError | None, plan: FlashPlan | None = None) -> None:
         plan = (self.found.plan if self.found else plan) if command in PLANNED else None
@@ -290,6 +299,26 @@ class BoardRun:
         path = write_receipt(folder, command, self.session(), plan, outcome, error=error, origin=origin)
         if not isinstance(error, StoppedError):  # a stop is told in one line
             self.notify(f"receipt  {self._short(path)}")
+        self._tell_end(command, error, str(path))
+
+    def _tell_end(self, command: str, error: PipelineError | None, receipt: str = "") -> None:
+        self._told, session = error, sessions.find(self._port)
+        port, device = self._port or self.named_port, self.device()
+        self.face(
+            board_done(
+                port,
+                command,
+                self.record.outcome if receipt else NOTHING_DONE,
+                error,
+                plan=self.found.plan if self.found and command in PLANNED else None,
+                asked=self.command,
+                mac=device.mac if device else "",
+                virtual=bool(port) and is_virtual(port),
+                seconds=time.monotonic() - self.started,
+                steps=tuple(session.step_times) if session else (),
+                receipt=receipt,
+            )
+        )
 
     def _origin(self, *, images: bool) -> Origin:
         adapter = adapter_of(self._port)

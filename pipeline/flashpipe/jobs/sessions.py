@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import RecordError
+from flashpipe.jobs import audience
 
 if TYPE_CHECKING:
     from flashpipe.board.session.session import Session
@@ -202,6 +203,7 @@ def _end(number: int, heard: socket.socket) -> None:
             patient = int.from_bytes(heard.recv(1), "big") not in _SIGNALS
     try:
         _say(f"stopped: {'; '.join(_states()) or 'nothing was being written'}")
+        audience.stopped(number)
         _end_children()
         if patient:
             closing = threading.Thread(target=_clean_up, daemon=True)

@@ -116,7 +116,7 @@ def write(receipt: Receipt, folder: Path) -> Path:
         "format": FORMAT,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "tools": tool_versions(),
-        **_masked(asdict(receipt)),
+        **masked(asdict(receipt)),
     }
     mac = str(receipt.device.get("mac", "no-mac")).replace(":", "")
     # The name says the order of the runs, also where the clock was set back; `time` says what the clock said.
@@ -154,11 +154,12 @@ def _version(name: str) -> str:
         return "unknown"
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
+    """A value of JSON with `mask` on each text in it."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, dict):
-        return {key: _masked(item) for key, item in value.items()}
+        return {key: masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(item) for item in value]
+        return [masked(item) for item in value]
     return value

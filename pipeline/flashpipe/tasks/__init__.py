@@ -14,6 +14,7 @@ from flashpipe.jobs.variables import declare_variables
 from flashpipe.tasks import step
 from flashpipe.tasks.command_line import current, workers
 from flashpipe.tasks.creators import board_task, task
+from flashpipe.tasks.doit_events import begin_with_doit
 from flashpipe.tasks.reporter import Plain
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "task_restore",
     "task_verify",
 ]
+
+begin_with_doit()
 
 DOIT_CONFIG: Final = {
     "backend": "safe",

@@ -14,10 +14,12 @@ from doit import doit_cmd, get_initial_workdir
 from doit.exceptions import InvalidDodoFile
 
 from flashpipe.errors import BadValueError, PipelineError, UnknownVariableError
+from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
 from flashpipe.tasks.loader import load
 from flashpipe.text.lines import ConsoleLines
+from flashpipe.text.look import COLOURS, look
 
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
@@ -40,7 +42,7 @@ class Run:
         self.source = source
         """doit's own variables: another object for each command."""
         self._ports: dict[str, str] = {}
-        self._face: ConsoleLines | None = None
+        self._face: audience.Audience | None = None
         self._inputs: RunInputs | None = None
         self._boards: dict[str, BoardRun] = {}
         self._guard = threading.RLock()
@@ -60,12 +62,12 @@ class Run:
                     self._ports = load("jobs.port_choice:named_ports")(text)
             return self._ports
 
-    def _shown_on(self) -> ConsoleLines:
+    def _shown_on(self) -> audience.Audience:
         if self._face is None:
             ports: dict[str, str] = {}
             with suppress(PipelineError):  # told by each task that needs a port
                 ports = self.ports()
-            self._face = ConsoleLines(prefix=len(ports) > 1)
+            self._face = audience.Audience(ConsoleLines(prefix=len(ports) > 1))
         return self._face
 
     @property
@@ -107,9 +109,16 @@ def current() -> Run:
         try:
             variables = check(source or {})
         except UnknownVariableError as error:
+            audience.failed(error)
             raise InvalidDodoFile(str(error)) from error
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
+        try:
+            look.quiet = variables.flag("quiet")
+            look.colour = variables.choice("color", COLOURS)
+        except BadValueError as error:
+            audience.failed(error)
+            raise InvalidDodoFile(str(error)) from error
         _current = Run(CommandLine(project, caller, variables), source)
     return _current
 
@@ -155,7 +164,9 @@ def _refuse_doubled() -> None:
     for name in names:
         if names.count(name) > 1:
             more = "; several ports are port=A,B" if name == "port" else ""
-            raise InvalidDodoFile(str(BadValueError(f"{name}= is given twice", f"give it once{more}")))
+            error = BadValueError(f"{name}= is given twice", f"give it once{more}")
+            audience.failed(error)
+            raise InvalidDodoFile(str(error))
 
 
 def _fits(word: str, task: str) -> bool:

@@ -70,17 +70,17 @@ def board_task(
                 return step.refuse(error)
             before = preceding(name)
             all_needs = (*needs, f"{before}:{{}}") if before else needs
-            return (_sub_task(action, board, all_needs, skip=skip) for board in boards)
+            return (_sub_task(name, action, board, all_needs, skip=skip) for board in boards)
 
         return create
 
     return decorate
 
 
-def _sub_task(action: str, board: str, needs: tuple[str, ...], *, skip: bool) -> dict[str, Any]:
+def _sub_task(task: str, action: str, board: str, needs: tuple[str, ...], *, skip: bool) -> dict[str, Any]:
     return {
         "name": board,
-        "actions": [(step.run_board_step, [action, board])],
+        "actions": [(step.run_board_step, [action, board, task.lstrip("_")])],
         "task_dep": [need.format(board) for need in needs],
         "uptodate": [step.UpToDate(board) if skip else step.armed],
         "io": _IO,

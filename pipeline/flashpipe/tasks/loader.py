@@ -11,9 +11,10 @@ from typing import Any
 
 
 def load(name: str) -> Any:
-    """What `module:name` of this package names, loaded now: `load("jobs.inputs:RunInputs")`."""
+    """What `module:name` of this package names, loaded now: `load("jobs.inputs:RunInputs")`; else the module."""
     module, _, attribute = name.partition(":")
-    return getattr(import_module(f"flashpipe.{module}"), attribute)
+    loaded = import_module(f"flashpipe.{module}")
+    return getattr(loaded, attribute) if attribute else loaded
 
 
 def action(name: str) -> Any:

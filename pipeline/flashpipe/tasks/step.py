@@ -12,23 +12,20 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from flashpipe.errors import BadValueError, NotNamedError, PipelineError
-from flashpipe.jobs import sessions
+from flashpipe.jobs import audience, sessions
 from flashpipe.tasks.command_line import current
 from flashpipe.tasks.loader import action, load
-
-failures: list[PipelineError] = []
-"""What failed in this process, for the exit status of `flashpipe`."""
 
 
 def report(error: PipelineError) -> TaskFailed:
     """Print a foreseen failure once, whole, and tell doit that the task failed; of a stop, `sessions` tells."""
-    failures.append(error)
+    audience.failed(error)
     if sessions.ending():
         return TaskFailed(str(error), report=False)
     if error.diagnosis is None:
         load("flasher.explain_failure:explain")(error)
     sys.stdout.flush()
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(load("text.last_line:failure")(error, audience.results) + "\n")
     sys.stderr.flush()
     return TaskFailed(str(error), report=False)
 
@@ -46,8 +43,8 @@ def run_step(name: str) -> Any:
     return attempt(name, current().inputs)
 
 
-def run_board_step(name: str, board_name: str) -> TaskFailed | None:
-    """Run an action on a board, in its turn."""
+def run_board_step(name: str, board_name: str, task: str) -> TaskFailed | None:
+    """Run an action, that of `task`, on a board, in its turn."""
     if multiprocessing.parent_process() is not None:
         return report(BadValueError("-P process: the tasks of a board share its connection", "leave out -P"))
     board = current().board(board_name)
@@ -55,7 +52,7 @@ def run_board_step(name: str, board_name: str) -> TaskFailed | None:
         try:
             action(name)(board)
         except PipelineError as error:
-            board.failed(error)
+            board.failed(error, task)
             return report(error)
     return None
 

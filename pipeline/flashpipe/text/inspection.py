@@ -41,6 +41,7 @@ def describe(found: Inspection, flash_size: int = 0) -> str:
     if stretches:
         lines += ["", picture(found, flash_size or drawn_size(found)), ""]
     lines += _labelled("problem", [f"{problem.message} [code: {problem.code}]" for problem in found.problems])
+    lines += _labelled("next", dict.fromkeys(problem.next for problem in found.problems if problem.next))
     lines += _labelled("note", found.notes)
     return "\n".join(lines).rstrip()
 
@@ -187,7 +188,9 @@ def as_data(found: Inspection) -> dict[str, Any]:
         "layout": firmware.layout,
         "adjusts_size": firmware.adjusts_size,
         "files": [_file_data(file) for file in found.files],
-        "problems": [{"code": problem.code, "message": problem.message} for problem in found.problems],
+        "problems": [
+            {"code": problem.code, "message": problem.message, "next": problem.next} for problem in found.problems
+        ],
         "notes": list(found.notes),
     }
 

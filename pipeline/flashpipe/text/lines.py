@@ -13,7 +13,8 @@ import time
 from contextlib import suppress
 from typing import Final, TextIO
 
-from flashpipe.events import Event, Message, Progress, StepFinished, StepStarted
+from flashpipe.events import Event, Message, PlanMade, Progress, StepFinished, StepStarted
+from flashpipe.text.look import look
 
 REDRAW_S: Final = 0.1
 WIDTH: Final = 24
@@ -53,6 +54,8 @@ class ConsoleLines:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if look.quiet:
+            return
         with self._lock:
             if isinstance(event, Progress):
                 self._progress(event)
@@ -63,6 +66,8 @@ class ConsoleLines:
                 self._line(f"{self._head(event.port)}{event.step:<8} {event.detail}  ({event.seconds:.1f} s)")
             elif isinstance(event, Message):
                 self._line(f"{self._head(event.port)}{event.text}")
+            elif isinstance(event, PlanMade) and event.text:
+                print_result(event.text)
 
     @property
     def attended(self) -> bool:

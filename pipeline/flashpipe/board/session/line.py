@@ -18,7 +18,7 @@ from flashpipe.board.ports.open import open_port
 from flashpipe.board.session.execution import Execution, of_port
 from flashpipe.board.session.traffic import TrafficLog, recorded
 from flashpipe.errors import PortLostError, StoppedError
-from flashpipe.events import Listener, Message, Progress, StepFinished, StepStarted, ignore
+from flashpipe.events import Listener, Message, Progress, StepFailed, StepFinished, StepStarted, ignore
 from flashpipe.reset_mode import NO_WIRE, ResetMode
 from flashpipe.values import dataclass
 
@@ -124,8 +124,11 @@ class Line:
         started, result = time.monotonic(), list[str]()
         try:
             yield result
-        finally:
+        except BaseException:
             self.step_times.append((name, round(time.monotonic() - started, 3)))
+            self.listener(StepFailed(self.port, name, self.step_times[-1][1]))
+            raise
+        self.step_times.append((name, round(time.monotonic() - started, 3)))
         self.listener(StepFinished(self.port, name, self.step_times[-1][1], " ".join(result)))
         self.notify_monitor(f"{name:<8} {' '.join(result)}")
 

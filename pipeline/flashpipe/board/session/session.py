@@ -6,6 +6,7 @@ Everything a run does happens on one session, so that a board without reset wire
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TypeVar
 
 from flashpipe.board.loader.device import Device
@@ -16,6 +17,7 @@ from flashpipe.board.session.fallbacks import EXCHANGED, START, WORK, Fallbacks,
 from flashpipe.board.session.line import Line
 from flashpipe.board.session.manual_reset import ManualReset
 from flashpipe.errors import DeviceError, StoppedError, WrongBoardError
+from flashpipe.events import BoardFound
 from flashpipe.reset_mode import ResetMode, custom_sequence
 from flashpipe.values import dataclass
 
@@ -121,6 +123,7 @@ class Session(Line):
                 raise
             self._link = link
             result.append(f"{self.device.chip}, MAC {self.device.mac}, {self.device.flash_part}")
+            self.listener(BoardFound(self.port, self.device.mac, asdict(self.device)))
 
     def _new_link(self) -> EsptoolLoader:
         settings = self.fallbacks.settings

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from flashpipe.errors import BadValueError
+from flashpipe.events import PlanMade
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.plan_facts import plan_facts
 from flashpipe.jobs.policy import boot_expectation, run_policy
 from flashpipe.reset_mode import NO_WIRE
 from flashpipe.tasks.command_line import named
@@ -22,7 +24,8 @@ def check(inputs: RunInputs) -> None:
     plan = inputs.plan()
     if named("flash"):
         _refuse_without_operator(inputs)
-        print_result("\n".join(filter(None, (describe_plan(plan), describe_lua_policy(policy.lua)))))
+        text = "\n".join(filter(None, (describe_plan(plan), describe_lua_policy(policy.lua))))
+        inputs.listener(PlanMade("", plan_facts(plan), text))
 
 
 def _refuse_without_operator(inputs: RunInputs) -> None:

@@ -1,0 +1,89 @@
+"""Who hears of a run beside the face that started it, and how the run went: one list of each for a process.
+
+The console, the stream of events (`jobs.run_events`) and the reports of build servers all listen to the same events
+(`flashpipe.events`); whoever wants to hear enters `listeners`, whoever wants to know the end enters `closers`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from flashpipe.errors import PipelineError
+from flashpipe.events import BoardDone, Event, Listener
+from flashpipe.jobs.face import Face
+
+listeners: Final[list[Listener]] = []
+results: Final[list[BoardDone]] = []
+"""What became of each board, in the order of the ends."""
+failures: Final[list[PipelineError]] = []
+"""What failed, in this order; the worst of them gives `flashpipe` its exit status."""
+closers: Final[list[Callable[[int], None]]] = []
+"""Called once when the run ends, with its exit status; also where it is stopped."""
+_closing: Final = threading.Lock()
+
+
+def tell(event: Event) -> None:
+    """Let everybody who listens know; also whoever only asks how the run went."""
+    if isinstance(event, BoardDone):
+        results.append(event)
+    for listener in listeners:
+        listener(event)
+
+
+def failed(error: PipelineError) -> None:
+    """Note a failure, once."""
+    if not any(error is known for known in failures):
+        failures.append(error)
+
+
+def exit_status(status: int) -> int:
+    """The status of `flashpipe` for one of doit's: that of the worst failure, where one is known."""
+    return max((error.status for error in failures), default=status) if status else 0
+
+
+def close(status: int) -> None:
+    """The run has ended: whoever keeps a report completes it."""
+    with _closing:
+        ending, closers[:] = list(closers), []
+    for closer in ending:
+        closer(status)
+
+
+def forget() -> None:
+    """A new command begins in this process: nobody listens and nothing has happened."""
+    for known in (listeners, results, failures, closers):
+        known.clear()
+
+
+class Audience:
+    """The face of a job, and everybody else who listens to it."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    def __call__(self, event: Event) -> None:
+        """Show what happens, and tell everybody."""
+        self._face(event)
+        tell(event)
+
+    @property
+    def attended(self) -> bool:
+        """Whether a person is there who reads, and can press a button or answer."""
+        return self._face.attended
+
+    def ask(self, text: str) -> bool:
+        """Put a request or a question to a person; False where none is there."""
+        return self._face.ask(text)
+
+    def confirmed(self) -> bool:
+        """Wait for the answer to the question that was just asked: whether it is yes."""
+        return self._face.confirmed()
+
+
+def stopped(number: int) -> None:
+    """The process is about to be ended by a signal: the reports are completed, whatever else is going on."""
+    with suppress(OSError, ValueError, RuntimeError):
+        close(128 + number)

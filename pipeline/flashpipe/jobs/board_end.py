@@ -1,0 +1,99 @@
+"""What became of a board, in one line, and what most people do next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final
+
+from flashpipe.board.boot.kinds import NOT_CHECKED
+from flashpipe.errors import PipelineError
+from flashpipe.events import BoardDone
+from flashpipe.flasher.model import Outcome, verdict_of
+from flashpipe.jobs.request import CommandLine
+from flashpipe.plan.model import FlashPlan
+
+_OTHERS: Final = {"erased": "its flash is blank", "restored": "the backup is back", "audited": "audited"}
+_RUNNING: Final = frozenset({"flashed", "skipped", "files", "restored", "booted"})
+"""Outcomes after which a firmware runs that people may want to talk to."""
+
+
+def board_done(
+    port: str,
+    command: str,
+    outcome: Outcome,
+    error: PipelineError | None,
+    *,
+    plan: FlashPlan | None,
+    asked: CommandLine,
+    mac: str,
+    virtual: bool,
+    seconds: float,
+    steps: tuple[tuple[str, float], ...],
+    receipt: str,
+) -> BoardDone:
+    """The end of the task `command` on the board behind `port`.
+
+    Args:
+        port: A device name or URL.
+        command: The task.
+        outcome: What was done; of a run that failed, up to there.
+        error: What ended it; None where it ended well.
+        plan: What was to be on the board; None for commands without one.
+        asked: The command line.
+        mac: Of the board; empty where none answered.
+        virtual: No board of silicon is there.
+        seconds: Since work for this board began.
+        steps: Name and seconds of each.
+        receipt: Path; empty where there is none.
+    """
+    verdict = (verdict_of(error) if error else None) or outcome.verdict
+    checked = verdict is not NOT_CHECKED
+    return BoardDone(
+        port=port,
+        command=command,
+        profile=asked.profile_name,
+        mac=mac,
+        virtual=virtual,
+        outcome=error.code if error else outcome.outcome,
+        summary=error.message if error else _summary(outcome, outcome.plan or plan, virtual=virtual),
+        seconds=seconds,
+        steps=steps,
+        executed=checked and not virtual,
+        verdict=verdict.kind if checked else "",
+        receipt=receipt,
+        next="" if error else _next(outcome, outcome.plan or plan, asked),
+        error=error,
+    )
+
+
+def _summary(outcome: Outcome, plan: FlashPlan | None, *, virtual: bool) -> str:
+    if outcome.outcome not in {"flashed", "skipped", "files"}:
+        told = outcome.verdict.summary if outcome.outcome == "booted" else outcome.reason
+        return told or _OTHERS.get(outcome.outcome, outcome.outcome)
+    written = plan.firmware.title().partition(" (")[0] if plan else "the firmware"
+    was_there = outcome.outcome == "skipped"
+    if outcome.verdict is NOT_CHECKED:
+        text = f"{written} {'was there already' if was_there else 'is written and verified'}; its boot was not watched"
+    else:
+        text = f"{outcome.verdict.firmware} boots" if outcome.verdict.firmware else outcome.verdict.summary
+        text += ", as predicted from the image" * virtual + "; it was there already" * was_there
+    sent = sum(state.state == "sent" for state in outcome.files)
+    return text + (f"; {sent} Lua file{'s' * (sent != 1)} sent" if sent else "")
+
+
+def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine) -> str:
+    """The command, for the same board."""
+    if outcome.outcome == "erased":
+        task = "flash"
+    elif outcome.outcome == "verified":
+        task = "boot"
+    elif outcome.outcome not in _RUNNING:
+        return ""
+    elif outcome.files:
+        task = "files"
+    else:
+        is_nodemcu = outcome.verdict.kind == "prompt" or (plan is not None and plan.firmware.family == "nodemcu")
+        task = "node" if is_nodemcu else "monitor"
+    given = asked.variables.given
+    words = [f"{name}={shlex.quote(given[name])}" for name in ("profile", "port") if name in given]
+    return " ".join(("flashpipe", task, *words))

@@ -1,0 +1,175 @@
+"""Events as lines of JSON, for programs: the shape that nRF Util gives its own, and promises to keep.
+
+`events_schema.json` says what stands in each line. Its version is that of the shape: within one major number nothing
+that was there goes away or changes its meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from flashpipe.board.ports.names import is_virtual
+from flashpipe.events import (
+    BoardDone,
+    BoardFound,
+    Event,
+    Message,
+    PlanMade,
+    Progress,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
+from flashpipe.records.receipt import masked
+
+SCHEMA: Final = "flashpipe-events/1.0"
+PROGRESS_S: Final = 0.1
+"""Between two lines about the progress of a task; the last one always comes."""
+IN_SECONDS: Final = frozenset({"boot", "format"})
+"""Steps whose progress counts seconds of a wait; that of all others counts bytes."""
+_PATIENCE_S: Final = 1.0
+"""Who is stopped does not wait for ever for whoever writes a line."""
+
+
+class EventLines:
+    """A listener that turns events into lines. Boards work side by side: a line is written in one piece."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._lock = threading.Lock()
+        self._begun = time.monotonic()
+        self._open: dict[tuple[str, str], dict[str, str]] = {}
+        """The tasks that are under way, by port and step."""
+        self._shown: dict[str, float] = {}
+        self._macs: dict[str, str] = {}
+        self._virtual: dict[str, bool] = {}
+        self._number = 0
+
+    def start(self, data: Mapping[str, Any]) -> None:
+        """The first line."""
+        self._line("run_start", data)
+
+    def end(self, data: Mapping[str, Any]) -> None:
+        """The last line."""
+        self._line("run_end", {**data, "seconds": round(time.monotonic() - self._begun, 3)})
+
+    def __call__(self, event: Event) -> None:
+        """One event: a line, or none where the last one about that task has just been written."""
+        port = event.port
+        if isinstance(event, StepStarted):
+            self._begin(port, event)
+        elif isinstance(event, Progress):
+            self._progress(port, event)
+        elif isinstance(event, StepFinished):
+            self._end(port, event.step, "success", event.seconds, event.detail)
+        elif isinstance(event, StepFailed):
+            self._end(port, event.step, "failed", event.seconds, "")
+        elif isinstance(event, Message):
+            self._line("log", {"level": "info", "message": event.text}, port)
+        elif isinstance(event, PlanMade):
+            self._line("info", {"kind": "plan", **event.facts}, port)
+        elif isinstance(event, BoardFound):
+            self._macs[port] = event.mac
+            self._line("info", {"kind": "board", **event.facts}, port)
+        elif isinstance(event, BoardDone):
+            self._line("info", {"kind": "result", **result(event)}, port, executed=event.executed)
+
+    def _begin(self, port: str, event: StepStarted) -> None:
+        known = self._open.get((port, event.step))
+        if known is not None:  # a program that is run says something
+            self._line("log", {"level": "info", "message": event.detail, "task": known}, port)
+            return
+        self._line("task_begin", {"task": self._task(port, event.step, event.detail)}, port)
+
+    def _task(self, port: str, step: str, detail: str = "") -> dict[str, str]:
+        with self._lock:
+            self._number += 1
+            task = {"id": str(self._number), "name": step, "description": detail}
+            self._open[port, step] = task
+        return task
+
+    def _progress(self, port: str, event: Progress) -> None:
+        task = self._open.get((port, event.step))
+        if task is None:  # a wait within another step
+            task = self._task(port, event.step)
+            self._line("task_begin", {"task": task}, port)
+        now = time.monotonic()
+        if now - self._shown.get(task["id"], -PROGRESS_S) < PROGRESS_S and event.done < event.total:
+            return
+        self._shown[task["id"]] = now
+        percent = min(100.0, round(100 * event.done / event.total, 1)) if event.total else 100.0
+        unit = "s" if event.step in IN_SECONDS else "B"
+        progress = {"done": event.done, "total": event.total, "unit": unit, "percent": percent}
+        self._line("task_progress", {"task": task, "progress": progress}, port)
+
+    def _end(self, port: str, step: str, ending: str, seconds: float, message: str) -> None:
+        task = self._open.pop((port, step), None)
+        if task is None:  # one that has told of itself at its end only
+            task = self._task(port, step)
+            self._open.pop((port, step))
+            self._line("task_begin", {"task": task}, port)
+        ended = {"task": task, "result": ending, "seconds": round(seconds, 3), "message": message}
+        self._line("task_end", ended, port)
+
+    def _line(self, kind: str, data: Mapping[str, Any], port: str = "", *, executed: bool | None = None) -> None:
+        if port and port not in self._virtual:
+            self._virtual[port] = is_virtual(port)
+        virtual = self._virtual[port] if port else None
+        line = {
+            "type": kind,
+            "schema": SCHEMA,
+            "ts": _now(),
+            "port": masked(port) or None,
+            "mac": self._macs.get(port),
+            "virtual": virtual,
+            "executed": executed if executed is not None else None if virtual is None else not virtual,
+            "data": data if kind == "task_progress" else masked(data),
+        }
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=str) + "\n"
+        mine = self._lock.acquire(timeout=_PATIENCE_S)
+        try:
+            self._write(text.encode("utf-8", "replace"))
+        finally:
+            if mine:
+                self._lock.release()
+
+
+def result(event: BoardDone) -> dict[str, Any]:
+    """What became of a board, as programs read it."""
+    error = event.error
+    return {
+        "command": event.command,
+        "profile": event.profile or None,
+        "outcome": event.outcome,
+        "status": error.status if error else 0,
+        "summary": event.summary,
+        "seconds": round(event.seconds, 3),
+        "verdict": event.verdict or None,
+        "receipt": event.receipt or None,
+        "steps": [{"name": name, "seconds": seconds} for name, seconds in event.steps],
+        "next": (error_facts(error)["next"] if error else event.next) or None,
+        "error": error_facts(error) if error else None,
+    }
+
+
+def error_facts(error: Any) -> dict[str, Any]:
+    """A failure, as programs read it (`flashpipe.errors.PipelineError`)."""
+    found = error.diagnosis if error.diagnosis is not None and not error.diagnosis.told else None
+    return {
+        "code": error.code,
+        "status": error.status,
+        "message": error.message,
+        "cause": found.cause if found else error.message,
+        "rule": found.rule if found else None,
+        "proof": list(found.proof) if found else [],
+        "next": (found.action if found else "") or error.hint or None,
+    }
+
+
+def _now() -> str:
+    now = time.time()
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"

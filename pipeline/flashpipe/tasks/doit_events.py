@@ -1,0 +1,69 @@
+"""The stream of events where plain doit runs our tasks: from their import to the end of the process.
+
+`flashpipe` begins and ends it by itself (`flashpipe.cli.main`). doit tells nobody its exit status; it is known here all
+the same: the reporter sees every failure, and a command line that comes to no reporter was refused, with 3.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from doit.exceptions import TaskFailed
+
+from flashpipe.errors import PipelineError
+from flashpipe.jobs import audience
+from flashpipe.tasks.loader import load
+
+REFUSED: Final = 3
+"""doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
+_WORDS: Final = ("events", "FLASHPIPE_EVENTS")
+_RUNS: Final = frozenset({"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "plan", "reset-dep", "strace"})
+"""Commands of doit that report by other means: nothing is known of their end but that there was one."""
+_status = 0
+_completed = False
+
+
+def begin_with_doit() -> None:
+    """Where this process is doit's and events are wanted, begin them; where they cannot be had, end it."""
+    words = sys.argv[1:]
+    if not (_WORDS[1] in os.environ or any(_WORDS[0] in word for word in words)) or not _is_doit():
+        return
+    events = load("jobs.run_events")
+    target = events.wanted(words)
+    if not target:
+        return
+    try:
+        events.begin(words, target)
+    except PipelineError as error:
+        audience.failed(error)
+        sys.stderr.write(f"error: {error}\n")
+        audience.close(REFUSED)
+        raise SystemExit(REFUSED) from None
+    atexit.register(_at_exit)
+
+
+def failed(fail: Any) -> None:
+    """Doit's reporter was told of a failure (an object of `doit.exceptions`)."""
+    global _status  # noqa: PLW0603
+    _status = max(_status, 1 if isinstance(fail, TaskFailed) else 2)
+
+
+def completed(*, errors: bool) -> None:
+    """Doit's run has come to its end; `errors`: doit itself could not go on."""
+    global _completed, _status
+    _completed, _status = True, REFUSED if errors else _status
+
+
+def _at_exit() -> None:
+    command = next((word for word in sys.argv[1:] if "=" not in word and not word.startswith("-")), "")
+    refused = not _completed and (command not in _RUNS or bool(audience.failures))
+    audience.close(REFUSED if refused else _status)
+
+
+def _is_doit() -> bool:
+    path = Path(sys.argv[0])
+    return "doit" in {path.stem, path.parent.name}

@@ -1,0 +1,144 @@
+"""Where code was linked for, whether it goes on behind its end, whether two halves belong together."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from random import Random
+
+import pytest
+from flashpipe.firmware.boot_image import read_image
+from flashpipe.firmware.link_address import WINDOW, find_link, flash_words, misses_code, of_one_build
+from flashpipe.flash import Region
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.images import Builder
+
+MAKE = Builder()
+SIZE = 0x8000
+
+
+def whole(code: bytes, address: int = 0x10000) -> bytes:
+    """A file for 0 with this code further on."""
+    return MAKE.boot().ljust(address, b"\xff") + code
+
+
+@pytest.mark.parametrize("address", [0x1000, 0x2000, 0x9000, 0x10000, 0x40000, 0x81000, 0x82000, 0xC1000])
+def test_code_says_where_it_was_linked_for(address: int) -> None:
+    link = find_link(MAKE.linked(address, SIZE))
+    assert link is not None
+    assert link.address == address
+    assert link.votes > 4 * link.second
+    assert link.fits(address)
+    assert link.fits(address + WINDOW), "the second MiB is mapped over the first"
+    assert not link.fits(address + 0x1000)
+
+
+def test_a_whole_file_says_so_too() -> None:
+    link = find_link(whole(MAKE.linked(0x10000, SIZE)))
+    assert link is not None
+    assert link.address == 0
+
+
+def test_code_for_two_places_proves_none() -> None:
+    assert find_link(MAKE.linked(0x1000, SIZE) + MAKE.linked(0x81000, SIZE)) is None
+
+
+@given(st.binary(max_size=4096))
+def test_noise_proves_nothing(data: bytes) -> None:
+    assert find_link(data) is None
+
+
+def test_much_noise_proves_nothing() -> None:
+    assert find_link(Random(3).randbytes(0x80000)) is None
+
+
+def test_words_are_aligned_and_of_the_window() -> None:
+    data = struct.pack("<5I", 0x40200000, 0x402FFFFC, 0x40300000, 0x401FFFFC, 0x40212345) + b"\x40\x21\x43"
+    assert flash_words(data) == (0, 0xFFFFC, 0x12345)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.95])
+def test_a_file_cut_short_misses_code(share: float) -> None:
+    code = MAKE.linked(0x10000, 0x40000)
+    cut = code[: int(len(code) * share)]
+    assert misses_code(code, 0x10000) == 0
+    assert misses_code(cut, 0x10000) > 20
+    rest = Region(0x10000 + len(cut), 0x50000)
+    assert misses_code(cut, 0x10000, [rest]) == 0, "another file brings it"
+
+
+def test_a_dump_of_a_large_flash_misses_nothing() -> None:
+    assert misses_code(whole(MAKE.linked(0x10000, 0x40000)).ljust(0x400000, b"\xff"), 0) == 0
+
+
+# --- halves ----------------------------------------------------------------------------------------------------------
+
+
+def pair(seed: int) -> tuple[bytes, bytes]:
+    """Both halves of a build: the first calls functions of the second, which calls functions in RAM."""
+    chance = Random(seed)
+    ram, starts = bytearray(), [0]
+    while len(ram) < 0x2000:
+        ram += b"\x12\xc1\xf0" + chance.randbytes(chance.randrange(9, 60)).replace(b"\x12", b"\x13") + b"\x0d\xf0"
+        ram += bytes(-len(ram) % 4)
+        starts.append(len(ram))
+    code = MAKE.linked(0x10000, SIZE + seed * 0x1000)
+    entries = [at for at in range(0, len(code), 4) if code.startswith(b"\x12\xc1", at)]
+    outward = struct.pack("<40I", *(0x40210000 + at for at in chance.sample(entries, 40)))
+    inward = struct.pack("<40I", *(0x40100000 + at for at in chance.sample(starts[:-1], 40)))
+    return MAKE.boot([(0x40100000, bytes(ram)), (0x3FFE8000, outward)]), code + inward
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (2, 2), (1, 2), (2, 1), (1, 3), (3, 1)])
+def test_halves_of_two_builds_are_told_apart(first: int, second: int) -> None:
+    start, code = pair(first)[0], pair(second)[1]
+    assert of_one_build(start, read_image(start, name=""), code, 0x10000) is (first == second)
+
+
+def test_halves_that_hardly_refer_to_each_other_tell_nothing() -> None:
+    start, code = MAKE.pair_2x()
+    assert of_one_build(start, read_image(start, name=""), code, 0x10000) is None
+
+
+@pytest.mark.images
+def test_real_halves(images_folder: Path, packaged_images: list[Path]) -> None:
+    names = [*images_folder.glob("nodemcu-*.bin"), *images_folder.glob("nodemcu-versions/*.bin"), *packaged_images]
+    found = {}
+    for path in names:
+        data = path.read_bytes()
+        image = read_image(data, name=path.name)
+        if len(image.segments) == 3 and image.end > 0x4000:  # the others have a boot loader at 0
+            found[path.name] = (data[: image.end], data[0x10000:], image)
+    same = {"micropython-1.9.3.bin", "vanguard+rainbow-0.1.0.bin"}  # one build, with other scripts
+    for name, (start, _, image) in found.items():
+        for other, (_, code, _) in found.items():
+            told = of_one_build(start, image, code, 0x10000)
+            assert told is (name == other or {name, other} == same), (name, other)
+    assert len(found) > 10
+
+
+@pytest.mark.images
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("layouts/user1.1024.new.2.bin", 0x1000),
+        ("layouts/user2.1024.new.2.bin", 0x81000),
+        ("layouts/repeater-0x02000.bin", 0x2000),
+        ("layouts/rboot-app-0x2000.bin", 0x2000),
+        ("layouts/olimex-0x40000.bin", 0x40000),
+        ("nodemcu-1.5.4.1-split/0x10000.bin", 0x10000),
+        ("nodemcu-3.0-split/0x10000.bin", 0x10000),
+        ("nodemcu-2.2-cloud-float.bin", 0),
+        ("layouts/nodemcu-0.9.2-20141219.bin", 0),
+    ],
+)
+def test_real_files_belong_where_their_publishers_put_them(images_folder: Path, name: str, address: int) -> None:
+    data = (images_folder / name).read_bytes()
+    for share in (1, 0.95, 0.8, 0.5):
+        link = find_link(data[: int(len(data) * share)])
+        assert link is None or link.address == address
+    link = find_link(data)
+    assert link is not None
+    assert misses_code(data, address) == 0
