@@ -143,6 +143,7 @@ class Booted:
         nor = Nor(bytearray(contents), part_by_name("W25Q32"))
         self.machine = Machine(nor, MachineOptions(**options), make_core)  # type: ignore[arg-type]
         self.machine.power_on(Strap(), 0.0)
+        self._before = ""
 
     @classmethod
     def of(cls, path: Path, size: int = 4 * MB, **options: object) -> Booted:
@@ -155,7 +156,10 @@ class Booted:
             until=re.compile(pattern, re.MULTILINE),
             timeout_s=timeout_s,
         )
-        return simulation.Simulation(self.machine, script).run()
+        outcome = simulation.Simulation(self.machine, script, before=self._before).run()
+        before, self._before = self._before, outcome.text[-100:]
+        outcome.text = outcome.text[len(before) :]
+        return outcome
 
     def ask(self, line: str, timeout_s: float = 20.0) -> str:
         """Type a line at a prompt; what comes up to the next prompt, its echo taken off."""

@@ -29,7 +29,7 @@ WORDS: Final = {
     "fail": "end badly when this was said: as until",
     "timeout": "board time to run at most, such as 10s or 2m; default 60s",
     "mac": "station MAC",
-    "adc": "what the firmware measures at the ADC pin, 0 to 1023",
+    "adc": "what the firmware measures at the ADC pin, 0 to 1024",
     "seed": "of the chip's random numbers",
     "unmapped": "stop (default) or warn: what to do where the firmware uses something that is not emulated",
     "wake": "wired (default) or open: whether GPIO16 reaches RST, so that deep sleep ends",

@@ -14,7 +14,7 @@ from flashpipe.sim.chip import image
 from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG, Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Efuses
-from flashpipe.sim.cpu.contract import PS_UM, Core, CoreState, Stop
+from flashpipe.sim.cpu.contract import PS_UM, TIMER_INTERRUPT, Core, CoreState, Stop
 from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.devices.agenda import CYCLES_PER_S, NEVER
 from flashpipe.sim.devices.device import Bus, NotThereError
@@ -39,7 +39,7 @@ class MachineOptions:
     crystal_mhz: int = 26
     seed: int = 1
     adc: int = 0
-    """What the program measures at the ADC pin, 0 to 1023."""
+    """What the program measures at the ADC pin, 0 to 1024."""
     tolerant: bool = False
     """Go on with 0 where a register or ROM function is not there."""
     wakes: bool = True
@@ -166,7 +166,9 @@ class Machine:
         """Cycle of the next event; None where there will be none without input."""
         if self.stopped or self.halted:
             return None
-        at = self._wake.at if self.asleep else min(self.devices.agenda.next(), self.state.timer_at)
+        at = self._wake.at if self.asleep else self.devices.agenda.next()
+        if not self.asleep and self.state.intenable & 1 << TIMER_INTERRUPT:
+            at = min(at, self.state.timer_at)
         return None if at >= NEVER else at
 
     # --- reset -------------------------------------------------------------------------------------------------------
@@ -335,8 +337,7 @@ class Machine:
 
     def _stop(self, text: str) -> None:
         self.stopped = f"sim: {text}"
-        for byte in f"\r\n{self.stopped}\r\n".encode():
-            self.devices.uarts[0].send(byte)
+        self._say(f"\r\n{self.stopped}\r\n".encode())
         self.state.cycles = self.devices.uarts[0].silent_at()
 
     def let_pass(self, now_s: float) -> None:

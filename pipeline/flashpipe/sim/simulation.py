@@ -116,15 +116,19 @@ class Simulation:
         show: Callable[[bytes], None] = lambda _data: None,
         sample: Callable[[Machine], None] | None = None,
         step_s: float = STEP_S,
+        before: str = "",
     ) -> None:
-        """`show` gets the bytes as they come; `sample` is called after each step of `step_s` board seconds."""
+        """`show` gets the bytes as they come; `sample` is called after each step of `step_s` board seconds.
+
+        `before` is what was said in an earlier run, so that a prompt that stands there is known.
+        """
         self.machine = machine
         self.script = script
         self._show = show
         self._sample = sample
         self._step = max(1, round(step_s * CYCLES_PER_S))
-        self._text = ""
-        self._searched = 0
+        self._text = before
+        self._searched = len(before)
         self._to_send = list(script.sends)
         self._begun_s = machine.now_s
         self._done_before = machine.state.instructions

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from flashpipe.sim.cpu.contract import Core, CoreState, Stop
 from flashpipe.sim.memory import BusError, Memory
 
-from tests.sim.cpu.machines import CODE, RETURN, USER, NewCore
+from tests.sim.cpu.cores import NewCore
+from tests.sim.cpu.machines import CODE, RETURN, USER
 
 VECTORS = {0x30, 0x50, 0x70, 0x10, 0x20}
 

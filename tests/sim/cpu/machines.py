@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from flashpipe.sim.cpu.contract import Core, Devices, Stop
+from flashpipe.sim.cpu.contract import Core, Stop
 from flashpipe.sim.memory import DRAM_START, IRAM_START, BusError, Memory
+
+from tests.sim.cpu.cores import NewCore
 
 CODE = IRAM_START + 0x100
 DATA = DRAM_START + 0x400
@@ -14,8 +16,6 @@ RETURN = 0x40000400
 """An address of the mask ROM: code that returns there stops the run."""
 USER = 0x20
 """PS of a program: user mode, interrupts allowed."""
-
-NewCore = Callable[[Memory, Devices], Core]
 
 
 @dataclass

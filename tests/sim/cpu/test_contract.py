@@ -9,8 +9,8 @@ from flashpipe.sim.cpu.contract import Core, CoreState, Stop
 from flashpipe.sim.memory import FLASH_START, IRAM_START
 
 from tests.sim.cpu.assembler import SR, asm, program
-from tests.sim.cpu.conftest import CORES
-from tests.sim.cpu.machines import CODE, DATA, RETURN, USER, Bench, NewCore
+from tests.sim.cpu.cores import CORES, NewCore
+from tests.sim.cpu.machines import CODE, DATA, RETURN, USER, Bench
 
 DEVICE = 0x60000300
 

@@ -9,7 +9,7 @@ from flashpipe.sim.memory import FLASH_START
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sim.cpu.conftest import CORES
+from tests.sim.cpu.cores import CORES
 from tests.sim.cpu.lockstep import Start, compare
 from tests.sim.cpu.machines import CODE, USER
 from tests.sim.cpu.programs import addresses, programs, random_program, random_registers, values

@@ -40,6 +40,7 @@ _TEXTS: Final = b"".join(text.ljust(12, b"\0") for text in (b"\r\nready\r\n", b"
 _INIT_HEAD: Final = bytes.fromhex("05000402 05050502 05000405 05040505")
 _INIT_PLACES: Final = {
     0x22: "524e4a444038",
+    0x30: "01",  # crystal_26m_en: 26 MHz (cores/esp8266/core_esp8266_phy.cpp of the Arduino core)
     0x40: "e10a",
     0x4A: "019343",
     0x72: "01",

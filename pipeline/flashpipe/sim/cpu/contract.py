@@ -91,44 +91,29 @@ class CoreState(ctypes.Structure):
     """Everything a core remembers, as one flat buffer: all that a snapshot needs besides the memory."""
 
     _fields_ = (
+        # The cores look at these all the time.
         ("a", ctypes.c_uint32 * 16),
         ("pc", ctypes.c_uint32),
         ("sar", ctypes.c_uint32),
-        ("litbase", ctypes.c_uint32),
         ("ps", ctypes.c_uint32),
-        ("vecbase", ctypes.c_uint32),
-        ("epc1", ctypes.c_uint32),
-        ("epc2", ctypes.c_uint32),
-        ("epc3", ctypes.c_uint32),
-        ("eps2", ctypes.c_uint32),
-        ("eps3", ctypes.c_uint32),
-        ("excsave1", ctypes.c_uint32),
-        ("excsave2", ctypes.c_uint32),
-        ("excsave3", ctypes.c_uint32),
-        ("depc", ctypes.c_uint32),
-        ("exccause", ctypes.c_uint32),
-        ("excvaddr", ctypes.c_uint32),
-        ("debugcause", ctypes.c_uint32),
         ("interrupt", ctypes.c_uint32),
         ("intenable", ctypes.c_uint32),
-        ("ccompare0", ctypes.c_uint32),
-        ("ccount_offset", ctypes.c_uint32),
-        ("ibreakenable", ctypes.c_uint32),
-        ("ibreaka0", ctypes.c_uint32),
-        ("dbreaka0", ctypes.c_uint32),
-        ("dbreakc0", ctypes.c_uint32),
-        ("ddr", ctypes.c_uint32),
-        ("icount", ctypes.c_uint32),
-        ("icountlevel", ctypes.c_uint32),
-        ("itlb", ctypes.c_uint32),
-        ("dtlb", ctypes.c_uint32),
         ("waiting", ctypes.c_uint32),
         ("past_hook", ctypes.c_uint32),
+        ("litbase", ctypes.c_uint32),
         ("cycles", ctypes.c_uint64),
         ("instructions", ctypes.c_uint64),
         ("horizon", ctypes.c_uint64),
         ("timer_at", ctypes.c_uint64),
-    )
+        *(
+            (name, ctypes.c_uint32)
+            for name in (
+                "vecbase", "epc1", "epc2", "epc3", "eps2", "eps3", "excsave1", "excsave2", "excsave3", "depc", "exccause",
+                "excvaddr", "debugcause", "ccompare0", "ccount_offset", "ibreakenable", "ibreaka0", "dbreaka0", "dbreakc0",
+                "ddr", "icount", "icountlevel", "itlb", "dtlb",
+            )
+        ),
+    )  # fmt: skip
 
     a: ctypes.Array[ctypes.c_uint32]
     """The registers a0 to a15."""

@@ -38,10 +38,10 @@ enum { RUNNING = 0, HORIZON = 1, HOOK = 2, WAITI = 3, READ = 4, WRITE = 5 };
 
 /* CoreState of contract.py; core_sizes() lets Python compare. */
 typedef struct {
-    u32 a[16], pc, sar, litbase, ps, vecbase, epc1, epc2, epc3, eps2, eps3, excsave1, excsave2, excsave3, depc, exccause,
-        excvaddr, debugcause, interrupt, intenable, ccompare0, ccount_offset, ibreakenable, ibreaka0, dbreaka0, dbreakc0,
-        ddr, icount, icountlevel, itlb, dtlb, waiting, past_hook;
+    u32 a[16], pc, sar, ps, interrupt, intenable, waiting, past_hook, litbase;
     u64 cycles, instructions, horizon, timer_at;
+    u32 vecbase, epc1, epc2, epc3, eps2, eps3, excsave1, excsave2, excsave3, depc, exccause, excvaddr, debugcause,
+        ccompare0, ccount_offset, ibreakenable, ibreaka0, dbreaka0, dbreakc0, ddr, icount, icountlevel, itlb, dtlb;
 } State;
 
 /* One decoded instruction. `k`: what decode.py has in imm2, as the code that is in the instruction. */

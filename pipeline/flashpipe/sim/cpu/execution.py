@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from flashpipe.sim.cpu.contract import (
@@ -33,6 +34,13 @@ from flashpipe.sim.memory import (
     Memory,
 )
 
+MARGIN: Final = 64
+"""No block executes more instructions than this without looking at the cycle counter."""
+_BEGIN: Final = struct.Struct("<16I4xI")
+_REGISTERS: Final = struct.Struct("<16I")
+_URGENT: Final = struct.Struct("<I4xII20xQQ")
+_URGENT_AT: Final = CoreState.interrupt.offset
+"""Fields of CoreState in one go: registers and SAR; interrupt, waiting, past_hook, horizon, timer_at."""
 WORD: Final = 4
 """Bytes of a word."""
 _BUS_SIZE: Final = FLASH_START + FLASH_SIZE - ROM_START
@@ -69,8 +77,9 @@ class Execution:
         self.registers = [0] * 16
         self.sar = [0]
         self.cycles = [0]
-        self.limit = [0]
-        """Nothing has to be looked at before the cycle counter reaches this."""
+        self.limit = [0, 0]
+        """Nothing has to be looked at before the cycle counter reaches the second; before it reaches the first, not
+        even if a whole block of instructions is executed in one go."""
         self.dram8 = memory.dram
         self.dram16 = memoryview(memory.dram).cast("H")
         self.dram32 = memoryview(memory.dram).cast("I")
@@ -83,37 +92,44 @@ class Execution:
 
     def begin(self) -> None:
         """Take over what `state` says."""
-        state = self.state
-        self.registers[:] = list(state.a)
-        self.sar[0] = state.sar
-        self._started = self.cycles[0] = state.cycles
-        self.limit[0] = 0
+        *self.registers[:], self.sar[0] = _BEGIN.unpack_from(self.state)
+        self._started = self.cycles[0] = self.state.cycles
+        self.attend()
 
     def end(self) -> None:
         """Put everything back into `state`, except `pc`."""
         state = self.state
-        state.a[:] = self.registers
+        _REGISTERS.pack_into(state, 0, *self.registers)
         state.sar = self.sar[0]
         state.cycles = self.cycles[0]
         state.instructions += self.cycles[0] - self._started
 
     # --- between two instructions ------------------------------------------------------------------------------------
 
+    def attend(self) -> None:
+        """Look around before the next instruction."""
+        self.limit[0] = self.limit[1] = 0
+
     def look_around(self) -> Stop | None:
         """See to everything that may be due, in the order of the contract."""
         state, now = self.state, self.cycles[0]
+        interrupt, waiting, past_hook, horizon, timer_at = _URGENT.unpack_from(state, _URGENT_AT)
         self.past = None
-        if now >= state.timer_at:
-            state.interrupt |= 1 << TIMER_INTERRUPT
-            state.timer_at += 1 << 32
-        if now >= state.horizon:
+        if now >= timer_at:
+            interrupt = state.interrupt = interrupt | 1 << TIMER_INTERRUPT
+            timer_at = state.timer_at = timer_at + (1 << 32)
+        if now >= horizon:
             return Stop.HORIZON
-        if state.past_hook and not state.waiting:
-            state.past_hook, self.past, self.limit[0] = 0, state.pc, 0
+        if past_hook and not waiting:
+            state.past_hook, self.past = 0, state.pc
+            self.attend()
             return None
-        if not self._take_interrupt() and state.waiting:
+        if interrupt and self._take_interrupt():
+            waiting = 0
+        if waiting:
             return Stop.WAITI
-        self.limit[0] = min(state.horizon, state.timer_at)
+        self.limit[1] = horizon if horizon < timer_at else timer_at
+        self.limit[0] = self.limit[1] - MARGIN
         return None
 
     def _take_interrupt(self) -> bool:
@@ -217,6 +233,10 @@ class Execution:
         """The program has stored a word into instruction RAM, `at` bytes from its start."""
         raise NotImplementedError
 
+    def litbase_changed(self) -> None:
+        """The program has written LITBASE."""
+        raise NotImplementedError
+
     def _publish(self, pc: int) -> int:
         """Show `state` what a device may want to know."""
         self.state.pc = pc
@@ -227,4 +247,4 @@ class Execution:
         """Go on with what a device has made of `state`."""
         now = self.cycles[0] = self.state.cycles
         self._started += now - before
-        self.limit[0] = 0
+        self.attend()

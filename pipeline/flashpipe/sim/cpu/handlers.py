@@ -111,26 +111,28 @@ def _write(core: Execution, number: int, value: int) -> None:
         return
     core.state.cycles = core.cycles[0]
     write_special(core.state, name, value)
-    core.limit[0] = 0
+    core.attend()
+    if name == "litbase":
+        core.litbase_changed()
 
 
 def _rsil(core: Execution, i: Instruction, pc: int) -> int:
     core.registers[i.t] = core.state.ps
     core.state.ps = core.state.ps & ~PS_INTLEVEL | i.s
-    core.limit[0] = 0
+    core.attend()
     return pc + i.length & MASK
 
 
 def _waiti(core: Execution, i: Instruction, pc: int) -> int:
     core.state.ps = core.state.ps & ~PS_INTLEVEL | i.s
     core.state.waiting = 1
-    core.limit[0] = 0
+    core.attend()
     return pc + i.length & MASK
 
 
 def _rfe(core: Execution, _i: Instruction, _pc: int) -> int:
     core.state.ps &= ~PS_EXCM
-    core.limit[0] = 0
+    core.attend()
     return core.state.epc1
 
 
@@ -140,7 +142,7 @@ def _rfde(core: Execution, _i: Instruction, _pc: int) -> int:
 
 def _rfi(core: Execution, i: Instruction, _pc: int) -> int:
     state = core.state
-    core.limit[0] = 0
+    core.attend()
     state.ps, pc = (state.eps2, state.epc2) if i.s == 2 else (state.eps3, state.epc3)  # noqa: PLR2004
     return pc
 

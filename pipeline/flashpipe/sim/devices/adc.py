@@ -3,7 +3,8 @@
 A word of the bus: bits 0 to 7 block, 8 to 15 register, 16 to 23 data, 24 write, 25 busy; one word for each of five
 hosts (seen in what esp-open-rtos's PHY library does instead of the ROM's functions). How a sample of the converter is
 packed: the SDK averages `top + (low - 21) * 279 / 256` of the inverted value over eight samples (pvvx,
-info/libs/phy/sar_read_fast.c); packing is that formula turned round.
+info/libs/phy/sar_read_fast.c), halves that, and from SDK 1.x on multiplies it with 12 / 11, 1024 at most (code of
+system_adc_read in NodeMCU 1.5.4.1, 2.2 and 3.0); packing is that turned round.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _ANALOG_BUSY: Final = 1 << 25
 _CONFIG: Final = BASE + 0x50
 _BUSY: Final = 7 << 24
 _SAMPLES: Final = range(BASE + 0x80, BASE + 0xA0, 4)
-FULL_SCALE: Final = 1023
+FULL_SCALE: Final = 1024
+"""The most that system_adc_read gives."""
 PLL: Final = (0x67, 1)
 """Block and register that set the PLL: 0x88 for a 26 MHz crystal (cores/esp8266/mmu_iram.cpp of the Arduino core)."""
 PLL_FOR_40_MHZ: Final = 8
@@ -65,7 +67,7 @@ class AnalogRegisters:
 
 
 class Adc(Device):
-    """`value` is what the program measures, 0 to 1023."""
+    """`value` is what the program measures, 0 to 1024."""
 
     name = "adc"
     pages: ClassVar[tuple[range, ...]] = (range(BASE, BASE + 0x100),)
@@ -96,8 +98,8 @@ class Adc(Device):
 
 
 def packed(value: int) -> int:
-    """A sample that the SDK reads as `value` of 1023."""
-    doubled = min(max(0, value), FULL_SCALE) * 2
+    """A sample that the SDK reads as `value` of 1024."""
+    doubled = -(-min(max(0, value), FULL_SCALE) * 2 * 11 // 12)
     low = doubled & 0xFF
     part = -(-low * 256 // 279) + 21 if low else 0
     return ~(doubled & 0x700 | min(part, 0xFF)) & WORD_MASK

@@ -141,7 +141,7 @@ class Uart(Device):
     @property
     def byte_cycles(self) -> int:
         """Board cycles that a byte takes on the wire, with start, parity and stop bits."""
-        half_bits = 2 + 2 * _WIDTHS[self.conf0 >> 2 & 3] + _STOP_HALF_BITS[self.conf0 >> 4 & 3] + 2 * (self.conf0 & 2)
+        half_bits = 2 + 2 * _WIDTHS[self.conf0 >> 2 & 3] + _STOP_HALF_BITS[self.conf0 >> 4 & 3] + (self.conf0 & 2)
         return max(1, self._clocks.cycles(half_bits * max(1, self.divider)) // 2)
 
     # --- sending -----------------------------------------------------------------------------------------------------
