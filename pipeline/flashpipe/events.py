@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any
 
 from flashpipe.errors import PipelineError
@@ -83,8 +84,10 @@ class BoardDone(Event):
     """Since work for this board began."""
     steps: tuple[tuple[str, float], ...] = ()
     """Name and seconds of each."""
-    executed: bool = False
-    """The boot was a firmware's that ran, not one that was predicted from the image."""
+    executed: bool | None = False
+    """The boot was a firmware's that ran, not one that was predicted from the image; None where that is not known."""
+    execution: Mapping[str, str] = field(default_factory=dict)
+    """`core` and `from` of a virtual board that executed it; else empty."""
     verdict: str = ""
     """Kind of the boot's verdict; empty where no boot was judged."""
     receipt: str = ""

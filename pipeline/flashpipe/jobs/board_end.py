@@ -6,6 +6,7 @@ import shlex
 from typing import Final
 
 from flashpipe.board.boot.kinds import NOT_CHECKED
+from flashpipe.board.session.execution import Execution
 from flashpipe.errors import PipelineError
 from flashpipe.events import BoardDone
 from flashpipe.flasher.model import Outcome, verdict_of
@@ -26,7 +27,7 @@ def board_done(
     plan: FlashPlan | None,
     asked: CommandLine,
     mac: str,
-    virtual: bool,
+    execution: Execution,
     seconds: float,
     steps: tuple[tuple[str, float], ...],
     receipt: str,
@@ -41,7 +42,7 @@ def board_done(
         plan: What was to be on the board; None for commands without one.
         asked: The command line.
         mac: Of the board; empty where none answered.
-        virtual: No board of silicon is there.
+        execution: Who runs its firmware.
         seconds: Since work for this board began.
         steps: Name and seconds of each.
         receipt: Path; empty where there is none.
@@ -53,12 +54,13 @@ def board_done(
         command=command,
         profile=asked.profile_name,
         mac=mac,
-        virtual=virtual,
+        virtual=execution.virtual,
         outcome=error.code if error else outcome.outcome,
-        summary=error.message if error else _summary(outcome, outcome.plan or plan, virtual=virtual),
+        summary=error.message if error else _summary(outcome, outcome.plan or plan, execution),
         seconds=seconds,
         steps=steps,
-        executed=checked and not virtual,
+        executed=execution.executed if checked else False,
+        execution=execution.record if checked else {},
         verdict=verdict.kind if checked else "",
         receipt=receipt,
         next="" if error else _next(outcome, outcome.plan or plan, asked),
@@ -66,7 +68,7 @@ def board_done(
     )
 
 
-def _summary(outcome: Outcome, plan: FlashPlan | None, *, virtual: bool) -> str:
+def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> str:
     if outcome.outcome not in {"flashed", "skipped", "files"}:
         told = outcome.verdict.summary if outcome.outcome == "booted" else outcome.reason
         return told or _OTHERS.get(outcome.outcome, outcome.outcome)
@@ -76,7 +78,7 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, *, virtual: bool) -> str:
         text = f"{written} {'was there already' if was_there else 'is written and verified'}; its boot was not watched"
     else:
         text = f"{outcome.verdict.firmware} boots" if outcome.verdict.firmware else outcome.verdict.summary
-        text += ", as predicted from the image" * virtual + "; it was there already" * was_there
+        text += ", as predicted from the image" * (execution.executed is False) + "; it was there already" * was_there
     sent = sum(state.state == "sent" for state in outcome.files)
     return text + (f"; {sent} Lua file{'s' * (sent != 1)} sent" if sent else "")
 

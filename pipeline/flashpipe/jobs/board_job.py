@@ -12,6 +12,7 @@ from typing import Final
 
 from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import is_virtual
+from flashpipe.board.session.execution import of_port
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError
 from flashpipe.events import Message
@@ -313,7 +314,7 @@ class BoardRun:
                 plan=self.found.plan if self.found and command in PLANNED else None,
                 asked=self.command,
                 mac=device.mac if device else "",
-                virtual=bool(port) and is_virtual(port),
+                execution=session.execution if session else of_port(None, virtual=bool(port) and is_virtual(port)),
                 seconds=time.monotonic() - self.started,
                 steps=tuple(session.step_times) if session else (),
                 receipt=receipt,

@@ -149,6 +149,7 @@ def result(event: BoardDone) -> dict[str, Any]:
         "summary": event.summary,
         "seconds": round(event.seconds, 3),
         "verdict": event.verdict or None,
+        "execution": dict(event.execution) or None,
         "receipt": event.receipt or None,
         "steps": [{"name": name, "seconds": seconds} for name, seconds in event.steps],
         "next": (error_facts(error)["next"] if error else event.next) or None,

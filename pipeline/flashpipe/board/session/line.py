@@ -60,9 +60,8 @@ class Line:
     step_times: list[tuple[str, float]] = field(default_factory=list)
     traffic: TrafficLog = field(default_factory=TrafficLog)
     """The last bytes on the wire, for diagnoses."""
-    execution: Execution = field(default_factory=Execution)
-    """How the firmware of the board runs, as the port told when it was last opened."""
     _serial: Any = None
+    _execution: Execution | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -78,7 +77,7 @@ class Line:
             try:
                 opened = open_port(self.port, OPEN_BAUD)
                 self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
-                self.execution = of_port(opened, virtual=self.virtual)
+                self._execution = of_port(opened, virtual=self.virtual)
             except BaseException:
                 self.close()
                 raise
@@ -97,6 +96,11 @@ class Line:
     def virtual(self) -> bool:
         """Whether a virtual board sits behind the port."""
         return names.is_virtual(self.port)
+
+    @property
+    def execution(self) -> Execution:
+        """How the firmware of the board runs, as the port told when it was last opened."""
+        return self._execution or of_port(None, virtual=self.virtual)
 
     @property
     def resets_by_wire(self) -> bool:

@@ -104,11 +104,15 @@ def _use(conversation: Conversation, seat: Seat, request: dict[str, str]) -> boo
     except (PipelineError, OSError) as error:
         conversation.send(messages.ERROR, messages.encode_error(error))
         return True
-    except Exception as error:  # noqa: BLE001  as below
-        traceback.print_exc()
-        conversation.send_end(PortGoneError(f"the virtual board failed: {type(error).__name__}: {error}"))
+    except Exception as error:  # noqa: BLE001  a defect of one board is no reason to take the others down
+        _give_up(conversation, seat, error)
         return False
     conversation.opened(seat.about)
+    return _converse(conversation, seat, line)
+
+
+def _converse(conversation: Conversation, seat: Seat, line: HostLine) -> bool:
+    """As `_use`, with a board that is open."""
     # What the port is told last, it is told when it may open again at once.
     try:
         if not conversation.serve(line):
@@ -124,14 +128,18 @@ def _use(conversation: Conversation, seat: Seat, request: dict[str, str]) -> boo
         return False
     except (OSError, BadMessageError):
         raise
-    except Exception as error:  # noqa: BLE001  a defect of one board is no reason to take the others down
-        traceback.print_exc()
-        seat.discard()
-        conversation.send_end(PortGoneError(f"the virtual board failed: {type(error).__name__}: {error}"))
+    except Exception as error:  # noqa: BLE001  as above
+        _give_up(conversation, seat, error)
         return False
     seat.close()
     conversation.send(messages.CLOSE)
     return True
+
+
+def _give_up(conversation: Conversation, seat: Seat, error: Exception) -> None:
+    traceback.print_exc()
+    seat.discard()
+    conversation.send_end(PortGoneError(f"the virtual board failed: {type(error).__name__}: {error}"))
 
 
 def _open(seat: Seat, request: dict[str, str]) -> HostLine:
