@@ -39,4 +39,4 @@ def board(folder: Path, firmware: bytes, *, size: int = 0x40, more: str = "") ->
     """The URL of a virtual board that holds a firmware; `size`: size and frequency of its header, 4 MB."""
     flash = folder / "board.bin"
     flash.write_bytes((firmware[:2] + b"\x02" + bytes((size,)) + firmware[4:]).ljust(4 * MB, b"\xff"))
-    return f"sim://nodemcu-devkit?flash={flash}&mac={MAC}{more}"
+    return f"sim://nodemcu-devkit?flash={flash}&mac={MAC}&execute=off{more}"

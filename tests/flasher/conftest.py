@@ -36,7 +36,7 @@ class Bed:
 
     @property
     def url(self) -> str:
-        return f"sim://nodemcu-devkit?inline=1&board={self.identity}&mac={MAC}&start=rom&{self.more}"
+        return f"sim://nodemcu-devkit?inline=1&board={self.identity}&mac={MAC}&start=rom&execute=off&{self.more}"
 
     @property
     def link(self) -> HostLine:
