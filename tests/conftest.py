@@ -10,6 +10,7 @@ from pathlib import Path
 
 import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this one stays open
 import pytest
+from flashpipe.board.boot import watcher
 from flashpipe.cli import main as cli
 
 from tests.harness import Done, Project, make_project
@@ -37,12 +38,12 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 def _share_compiled(base: Path, cache: Path) -> None:
-    """Let all tests, of all workers, use one compiled core: compiling takes a second."""
+    """Let all tests, of all workers, use one compiled core and what Python's core has translated."""
     if os.name != "posix":
         return
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
     cache.mkdir()
-    for name in ("cores",):
+    for name in ("cores", "translations"):
         (shared / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         (cache / name).symlink_to(shared / name)
 
@@ -106,7 +107,12 @@ def second_project(tmp_path: Path, own_state: Path) -> Project:
 def command(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Done]:
-    """`flashpipe WORDS` in this process and the project's folder: a hundred of them as processes would take minutes."""
+    """`flashpipe WORDS` in this process and the project's folder: a hundred of them as processes would take minutes.
+
+    A virtual board that starts well is given no time to fail: tests/board/boot holds what others are given.
+    """
+    monkeypatch.setattr(watcher, "SETTLE_S", 0.0)
+    monkeypatch.setattr(watcher, "LUA_BOOT_S", 0.0)
 
     def run(*words: str) -> Done:
         monkeypatch.chdir(project.folder)

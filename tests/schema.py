@@ -45,3 +45,18 @@ def checked_events(text: str) -> list[dict[str, Any]]:
     told = {line["data"]["task"]["id"] for line in lines if line["type"] in {"task_progress", "task_end"}}
     assert told <= begun
     return lines
+
+
+@functools.lru_cache(maxsize=1)
+def document_validator() -> Any:
+    schema = json.loads((resources.files("flashpipe.text") / "documents_schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def checked_document(text: str) -> dict[str, Any]:
+    """The one document that standard output holds."""
+    document: dict[str, Any] = json.loads(text)
+    best = jsonschema.exceptions.best_match(document_validator().iter_errors(document))
+    assert best is None, f"{best.json_path}: {best.message}"
+    return document

@@ -26,6 +26,8 @@ class Diagnosis:
     action: str
     told: bool = False
     """The error's own words are the diagnosis: there is nothing to print beside them."""
+    certain: bool = True
+    """Whether the evidence excludes every other cause."""
 
 
 class BootVerdict(Protocol):
@@ -776,6 +778,20 @@ class AcceptanceOutputError(AcceptanceError):
 
     code = "acceptance-output"
     remedy = "`flashpipe lua file=FILE` shows what the file prints"
+
+
+class MonitorFailedError(BootError):
+    """`monitor` has seen what `fail=` names."""
+
+    code, status = "monitor-failed", 39
+    remedy = "read the lines before it; the log of the monitor holds them (log=FILE)"
+
+
+class MonitorTimeoutError(BootError):
+    """What `until=` names did not come in time."""
+
+    code, status = "monitor-timeout", 39
+    remedy = "a longer timeout=, another baud=, or `flashpipe boot`, which resets the board and judges its log"
 
 
 class ConsoleError(PipelineError):

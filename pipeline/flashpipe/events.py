@@ -110,3 +110,17 @@ Listener = Callable[[Event], None]
 def ignore(event: Event) -> None:
     """The listener of those who do not watch."""
     del event
+
+
+def error_facts(error: PipelineError) -> dict[str, Any]:
+    """A failure, as programs read it."""
+    found = error.diagnosis if error.diagnosis is not None and not error.diagnosis.told else None
+    return {
+        "code": error.code,
+        "status": error.status,
+        "message": error.message,
+        "cause": found.cause if found else error.message,
+        "rule": found.rule if found else None,
+        "proof": list(found.proof) if found else [],
+        "next": (found.action if found else "") or error.hint or None,
+    }

@@ -48,8 +48,9 @@ from flashpipe.sim.memory import (
 from tests.bench.qemu_guest import QemuGuest
 from tests.sim.cpu.cases import COMPARED, MASKS, RECORD, Case, IncomparableError, Player, ResumeError, put, resumed
 from tests.sim.cpu.cores import CORES
-from tests.sim.cpu.machines import CODE, DATA, RETURN, USER
+from tests.sim.cpu.machines import CODE, RETURN, USER
 from tests.sim.cpu.programs import SHAPES, TAME, random_program, random_registers, tame_registers
+
 
 class Judge:
     """QEMU and our cores on the same cases."""
@@ -72,8 +73,8 @@ class Judge:
             player.memory.restore(self.base.snapshot())
             player.begin(case)
         found = case.start()
-        done = 0
-        for done in range(1, case.steps + 1):  # noqa: B007  counts what was compared
+        steps = 0
+        while steps < case.steps:
             try:
                 ours = self._step_ours()
             except ResumeError:
@@ -82,18 +83,19 @@ class Judge:
                 self.guest.set_registers(changes)
                 for player in self.players.values():
                     player.resume()
+                steps += 1
                 continue
             except IncomparableError as end:
                 self.ends[str(end).split(" of ")[0]] += 1
-                done -= 1
                 break
             self.guest.step()
+            steps += 1
             found = self._registers()
             if any(registers != found for registers in ours.values()):
-                self._blame(case, done, found, ours)
+                self._blame(case, steps, found, ours)
                 break
-        self.steps += done
-        case.steps = done
+        self.steps += steps
+        case.steps = steps
         self._compare_memory(case)
         return found
 
@@ -172,7 +174,7 @@ def functions(memory: Memory, random: Random, count: int) -> Iterator[Case]:
     entries = set()
     for start, area in ((IRAM_START, bytes(memory.iram)), (FLASH_START, bytes(memory.flash))):
         for at in range(len(area) - 3):
-            if area[at] & 0x3F == 0x05:  # noqa: PLR2004  CALL0
+            if area[at] & 0x3F == 0x05:
                 target = decode(int.from_bytes(area[at : at + 3], "little"), start + at).imm
                 entries.add(target)
     frames = sorted(entry for entry in entries if _begins_with_a_frame(memory, entry))
@@ -187,7 +189,7 @@ def _begins_with_a_frame(memory: Memory, address: int) -> bool:
         code = memory.read(address, 3)
     except BusError:
         return False
-    return code[:2] == b"\x12\xc1" and code[2] >= 0x80  # noqa: PLR2004  negative
+    return code[:2] == b"\x12\xc1" and code[2] >= 0x80
 
 
 # --- the commands ----------------------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ def judge(cases: Iterator[Case], base: Memory) -> int:
         count = 0
         for count, case in enumerate(cases, 1):  # noqa: B007
             judge.try_case(case)
-            if len(judge.faults) >= 20:  # noqa: PLR2004
+            if len(judge.faults) >= 20:
                 break
     print(f"{count} cases, {judge.steps} instructions compared on {', '.join(CORES)}; ends: {dict(judge.ends)}")
     for fault in judge.faults:

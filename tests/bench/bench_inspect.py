@@ -23,7 +23,7 @@ from flashpipe.text.inspection import as_data, describe
 from tests.images import Builder
 
 ROUNDS = 15
-INSPECT_MS, LOCKED_MS = 50.0, 20.0
+INSPECT_MS, LOCKED_MS = 30.0, 20.0
 SIZE = 0x100000
 
 

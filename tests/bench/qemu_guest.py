@@ -50,7 +50,7 @@ class QemuGuest:
         self.ask("?")
         self.ask("Qqemu.sstep=5")  # stepping lets interrupts in, timers stand still
 
-    def __enter__(self) -> QemuGuest:
+    def __enter__(self) -> QemuGuest:  # noqa: PYI034  Self is not in Python 3.10
         return self
 
     def __exit__(

@@ -63,10 +63,8 @@ def test_the_version_is_ours(project: Project) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "advice"),
     [
-        (("flsh", "profile=demo"), "usage", "did you mean 'flash'?"),
-        (("flash", "esp12"), "unknown-profile", "profile=esp12"),
-        (("flash", "--profile", "esp12"), "usage", "say profile=VALUE"),
-        (("flash", "--port=COM3", "profile=esp12"), "usage", "say port=VALUE"),
+        (("idntify", "profile=demo"), "usage", "did you mean 'identify'?"),
+        (("profiles", "esp12"), "unknown-profile", "profile=esp12"),
         (("help", "flsh"), "usage", "did you mean 'flash'?"),
         (("--foo",), "usage", "--foo: there is no such option"),
         (("flash", "--foo=1", "profile=esp12"), "usage", "--foo=1: there is no such option"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +129,42 @@ def test_other_chips_and_nothing_are_unknown(build: Any) -> None:
     assert identify_firmware({0: build.newer_chip(0, 0x3FFF0030) + MICROPYTHON}) == Firmware("unknown")
     assert identify_firmware({}) == Firmware("unknown")
     assert Firmware("unknown").title() == "unknown firmware"
+
+
+@pytest.mark.parametrize(
+    ("text", "family", "version"),
+    [
+        (b"\0esp-link v3.0.14-g963ffbb - 2018-01-01\0", "esp-link", "3.0.14-g963ffbb"),
+        (b"\0Welcome to WiFi Repeater V2.2.17 \0", "esp_wifi_repeater", "2.2.17"),
+        (b"\0ESP-Open-SDK ver: %s compiled @ %s %s\0", "esp-open-rtos", ""),
+        (b"\0/opt/esp-open-rtos/lwip/sys_arch.c\0", "esp-open-rtos", ""),
+        (b"\0Lua RTOS beta 0.1 powered by whitecat\0", "lua-rtos", "0.1"),
+        (b"\0EspLua.ru 2.0.1 build 20160101\n powered by Lua 5.1.4\0", "esplua", "2.0.1"),
+        (b"\0EspLua 2.0.1\n\tbranch: x\n build 20160101  powered by Lua 5.1.4 on SDK %s\0", "esplua", "2.0.1"),
+    ],
+)
+def test_more_firmware_is_known_by_its_own_text(text: bytes, family: str, version: str) -> None:
+    found = identify_firmware({0x1000: bytes(64) + text + bytes(64)})
+    assert (found.family, found.version) == (family, version)
+
+
+@pytest.mark.parametrize(
+    ("number", "known"), [(b"1.4.0", True), (b"0.9.5", True), (b"1.4.9", False), (b"1.9.0", False)]
+)
+def test_old_sdks_tell_a_bare_number(number: bytes, known: bool) -> None:  # noqa: FBT001
+    texts = b"\0SDK ver: %s compiled @ Sep 18 2015 20:55:49\n\0phy\0" + number + b"\0"
+    found = identify_firmware({0: bytes(64) + texts})
+    assert (found.sdk, found.sdk_line) == ((number.decode(), number.decode()[:3]) if known else ("", ""))
+    assert identify_firmware({0: bytes(64) + b"\0" + number + b"\0"}).sdk == ""
+
+
+@pytest.mark.images
+def test_what_the_published_layouts_are(images_folder: Path) -> None:
+    titles = {
+        "layouts/repeater-0x02000.bin": "esp_wifi_repeater 2.2.17 (SDK 3.0.0-dev)",
+        "layouts/rboot-app-0x2000.bin": "esp-open-rtos application",
+        "layouts/user2.1024.new.2.bin": "AT firmware 1.7.6 (SDK 3.0.6-dev)",
+        "nodemcu-versions/1.4.0-float-20160102.bin": "NodeMCU 1.4.0 (SDK 1.4.0, float, 10 modules)",
+    }
+    for name, title in titles.items():
+        assert identify_firmware({0: (images_folder / name).read_bytes()}).title() == title

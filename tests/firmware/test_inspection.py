@@ -244,3 +244,18 @@ def test_the_checksum_of_nodemcu_covers_little(images_folder: Path) -> None:
         data = (images_folder / name).read_bytes()
         (file,) = look(data).files
         assert round(100 * file.covered() / len(data)) == percent
+
+
+def test_a_half_of_esplua_is_not_called_nodemcus(build: Any) -> None:
+    text = b"\0EspLua.ru 2.0.1 build 20160101, made of NodeMCU\n powered by Lua 5.1.4\0"
+    found = look(build.linked(0x10000) + b"\x0d\xf0" * 200 + text)
+    assert (found.family, found.files[0].format) == ("esplua", "ESP8266 code without a header")
+
+
+@pytest.mark.parametrize("size", [0x8000, 0x18000])
+def test_a_sound_first_half_whose_other_lies_further_up_is_not_called_cut_short(build: Any, size: int) -> None:
+    words = struct.pack("<64I", *(0x40240000 + 0x400 * number for number in range(64)))
+    first = build.boot([(0x40100000, words), (0x3FFE8000, bytes(0x4000)), (0x40101000, bytes(0x100))])
+    found = look(first.ljust(size, b"\xff"))
+    assert codes(found) == []
+    assert "0x40000:FILE" in found.notes[0]

@@ -9,6 +9,7 @@ from itertools import count
 from random import Random
 
 import pytest
+from flashpipe.board.boot import watcher
 from flashpipe.board.session.session import Session
 from flashpipe.events import Event
 from flashpipe.firmware.image import Image
@@ -24,6 +25,13 @@ from tests.images import Builder
 MAC = "5c:cf:7f:00:00:01"
 DIO_4MB = FlashSettings("dio", "4MB", "40m")
 _numbers = count()
+
+
+@pytest.fixture(autouse=True)
+def _no_time_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual board that starts well has nothing to wait for; tests/board/boot holds what others are given."""
+    monkeypatch.setattr(watcher, "SETTLE_S", 0.0)
+    monkeypatch.setattr(watcher, "LUA_BOOT_S", 0.0)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import xor
 from pathlib import Path
+from typing import Any
 
 from flashpipe.sim import simulation
 from flashpipe.sim.chip.chip import Strap
@@ -44,12 +45,10 @@ def image(segments: Mapping[int, bytes], entry: int, mode: int = 2, size_code: i
     return body + bytes(15 - len(body) % 16) + bytes((check,))
 
 
-def new_machine(
-    contents: bytes = b"", make_core: MakeCore = start_core, size: int = MB, **options: object
-) -> Machine:
+def new_machine(contents: bytes = b"", make_core: MakeCore = start_core, size: int = MB, **options: Any) -> Machine:
     """A machine over a flash with these contents at its start."""
     nor = Nor(bytearray(contents.ljust(size, b"\xff")), part_by_name("W25Q32"))
-    return Machine(nor, MachineOptions(**options), make_core)  # type: ignore[arg-type]
+    return Machine(nor, MachineOptions(**options), make_core)
 
 
 def run(machine: Machine, milliseconds: float) -> str:
@@ -57,18 +56,20 @@ def run(machine: Machine, milliseconds: float) -> str:
     end = machine.state.cycles + round(milliseconds * MS)
     text = ""
     while machine.state.cycles < end and not machine.stopped:
-        text += "".join(output.data.decode("latin-1") for output in machine.advance(min(end, machine.state.cycles + 10 * MS)))
+        text += "".join(
+            output.data.decode("latin-1") for output in machine.advance(min(end, machine.state.cycles + 10 * MS))
+        )
     return text
 
 
-class Stopped(Exception):
+class ReturnedError(Exception):
     """A called function has returned."""
 
 
 class Bench:
     """A machine without a program: functions of the ROM are called one by one, code is put into RAM and run."""
 
-    def __init__(self, make_core: MakeCore = start_core, contents: bytes = b"", **options: object) -> None:
+    def __init__(self, make_core: MakeCore = start_core, contents: bytes = b"", **options: Any) -> None:
         self.machine = new_machine(contents, make_core, **options)
         self.guest, self.devices, self.memory = self.machine.guest, self.machine.devices, self.machine.memory
         self.state = self.machine.state
@@ -82,7 +83,7 @@ class Bench:
 
     @staticmethod
     def _stopped() -> None:
-        raise Stopped
+        raise ReturnedError
 
     def put(self, content: bytes) -> int:
         """Bytes at an address of their own, aligned to 4."""
@@ -110,7 +111,7 @@ class Bench:
         self.state.waiting = 0
         try:
             self._hear(self.machine.advance(self.state.cycles + round(limit_ms * MS)))
-        except Stopped:
+        except ReturnedError:
             return
         raise AssertionError(f"{address:#x} did not return: {self.machine.stopped or hex(self.state.pc)}")
 
@@ -139,15 +140,15 @@ class Bench:
 class Booted:
     """A real image that runs."""
 
-    def __init__(self, contents: bytes, make_core: MakeCore = start_core, **options: object) -> None:
+    def __init__(self, contents: bytes, make_core: MakeCore = start_core, **options: Any) -> None:
         nor = Nor(bytearray(contents), part_by_name("W25Q32"))
-        self.machine = Machine(nor, MachineOptions(**options), make_core)  # type: ignore[arg-type]
+        self.machine = Machine(nor, MachineOptions(**options), make_core)
         self.machine.power_on(Strap(), 0.0)
         self._before = ""
 
     @classmethod
-    def of(cls, path: Path, size: int = 4 * MB, **options: object) -> Booted:
-        return cls(simulation.build_flash({0: path.read_bytes()}, size), **options)  # type: ignore[arg-type]
+    def of(cls, path: Path, size: int = 4 * MB, **options: Any) -> Booted:
+        return cls(simulation.build_flash({0: path.read_bytes()}, size), **options)
 
     def until(self, pattern: str, *sends: str, timeout_s: float = 60.0) -> simulation.Outcome:
         """Type, and run until something was said."""

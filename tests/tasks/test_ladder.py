@@ -64,7 +64,7 @@ def test_the_rung_that_helps_wins_and_comes_first_the_next_time(flash: Callable[
 def test_a_board_that_nothing_helps_fails_as_it_failed_first(flash: Callable[..., Done]) -> None:
     done = flash("&fault=deaf").failed("no-answer")
     assert tried(done) == ["DTR and RTS exchanged"]
-    assert "tried in vain: other-reset" in done.text
+    assert "also tried, without success: other-reset" in done.text
 
 
 def test_a_sector_that_stays_bad_is_not_blamed_on_the_line(flash: Callable[..., Done]) -> None:

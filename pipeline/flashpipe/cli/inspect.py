@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def main(argv: list[str]) -> int:
     results = [_attempt(text) for text in options.files]
     found = [result for result in results if not isinstance(result, PipelineError)]
     failed = [result for result in results if isinstance(result, PipelineError)]
-    _show(found, size, as_json=options.json)
+    _show(found, size, options.files[0], as_json=options.json)
     for problem in failed:
         sys.stderr.write(f"error: {problem}\n")
     statuses = [problem.status for problem in failed]
@@ -35,11 +36,13 @@ def main(argv: list[str]) -> int:
     return max(statuses, default=0)
 
 
-def _show(found: list[Inspection], size: int, *, as_json: bool) -> None:
+def _show(found: list[Inspection], size: int, name: str, *, as_json: bool) -> None:
     if as_json:
         print_result(json.dumps([as_data(one) for one in found], indent=1))
     elif found:
         print_result("\n\n".join(describe(one, size) for one in found))
+        if len(found) == 1 and not found[0].problems:
+            print_result(f"\nnext: flashpipe flash {shlex.quote(name)} profile=NAME")
 
 
 def _attempt(text: str) -> Inspection | PipelineError:

@@ -12,6 +12,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import PipelineError, UsageError
@@ -27,6 +28,8 @@ COMMANDS: Final = {
     "simulate": "flashpipe.cli.simulate",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
+OTHERS: Final = frozenset({"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace"})
+"""Commands of doit, which has words of its own for them."""
 HELP: Final = frozenset({"-h", "--help", "help"})
 _LOADED: Final = 50_000
 """Objects between two searches for garbage, where Python says 700. What loading makes stays: to look through it again
@@ -62,14 +65,34 @@ def _run(words: list[str]) -> int:
             try:
                 events.begin(words, target)
             except PipelineError as error:
-                return _refused(error)
-    return _dispatch(words)
+                return _refused(error, words)
+    try:
+        if "GITHUB_ACTIONS" in os.environ or any("junit" in word or "receipt" in word for word in words):
+            import_module("flashpipe.jobs.run_reports").begin(words, Path.cwd())
+        return _dispatch(_understood(words))
+    except PipelineError as error:
+        return _refused(error, words)
 
 
-def _refused(error: PipelineError) -> int:
+def _refused(error: PipelineError, words: list[str]) -> int:
     audience.failed(error)
+    sys.stdout.flush()
     sys.stderr.write(f"error: {error}\n")
+    if words[:1] != ["inspect"] and {"--json", "format=json"} & set(words):
+        sys.stdout.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
     return error.status
+
+
+def _understood(words: list[str]) -> list[str]:
+    """What is typed for tasks, in the form that doit knows."""
+    if not words or words[0] in {*COMMANDS, *HELP, *OTHERS}:
+        return words
+    return list(import_module("flashpipe.cli.words").understand(words, _profiles, Path.cwd()))
+
+
+def _profiles() -> list[str]:
+    project = import_module("flashpipe.records.project_folder").find_project(Path.cwd())
+    return list(import_module("flashpipe.profile.search").profile_names(project))
 
 
 def _spelled_out(words: list[str]) -> list[str]:
@@ -117,7 +140,7 @@ def _command(words: list[str]) -> int:
         audience.failed(UsageError("argparse refused the words", f"`flashpipe help {words[0]}`"))
         return UsageError.status
     except PipelineError as error:
-        return _refused(error)
+        return _refused(error, words)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ COMMAND_TEXTS: Final = {
     "prune": "remove old receipts and backups of this project",
     "simulate": "run a firmware on an emulated chip and show what it says",
 }
+WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
+"""Tasks that write to a board: no guess about a mistyped word leads to one."""
 WIDTH: Final = 79
 _DOIT_OPTIONS: Final = [
     "always-execute",
@@ -72,7 +74,7 @@ def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
         [
             "flashpipe: build-and-flash pipeline for ESP8266 and ESP8285 boards",
             "",
-            "  flashpipe TASK … name=value …",
+            "  flashpipe TASK … name=value …         or --name value",
             "  flashpipe flash profile=demo          try it, no board needed",
             "  flashpipe init NAME                   write a profile for your own board",
             "",
@@ -102,13 +104,10 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
     """Refuse words that are neither tasks nor commands, with a suggestion.
 
     Raises:
-        UsageError: a word or an option that nobody knows, or a variable written as an option.
+        UsageError: a word or an option that nobody knows.
         UnknownProfileError: a profile stands where a task was expected.
     """
     options = {word.partition("=")[0].lstrip("-"): word for word in words if word.startswith("--")}
-    for name, word in options.items():
-        if name in KNOWN:
-            raise UsageError(f"{word}: variables have no dashes", f"say {name}=VALUE")
     plain = [word for word in words if "=" not in word and not word.startswith("-")]
     known = {*tasks, *commands, *DOIT_COMMANDS}
     asks_help = plain[:1] == ["help"]
@@ -118,7 +117,7 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         return
     for name, word in options.items():
         if name and not any(option.startswith(name.removeprefix("no-")) for option in _DOIT_OPTIONS):
-            raise UsageError(f"{word}: there is no such option", "variables are NAME=VALUE; `flashpipe --help`")
+            raise UsageError(f"{word}: there is no such option", "options are variables: `flashpipe --help` lists them")
     for word in plain:
         name = word.partition(":")[0]
         if name in known or set(name) & set("*?[") or word.isdecimal():  # a number belongs to an option before it
@@ -132,7 +131,7 @@ def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:
     from flashpipe.cli.topics import TOPICS, every_error  # noqa: PLC0415  its tables load half the package
 
     pages = {*TOPICS, *(kind.code for kind in every_error())} if asks_help else set()
-    near = difflib.get_close_matches(word.partition(":")[0], known | pages, 1)
+    near = difflib.get_close_matches(word.partition(":")[0], (known | pages) - (set() if asks_help else WRITES), 1)
     suggestion = f"; did you mean {near[0]!r}?" if near else ""
     if asks_help:
         topics = f"topics: {', '.join(TOPICS)}; `flashpipe --help` lists tasks and commands"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +11,13 @@ from doit.doit_cmd import DoitMain
 
 from flashpipe import tasks
 from flashpipe.cli.overview import check_words, overview, task_texts
-from flashpipe.errors import PipelineError
 from flashpipe.jobs import audience, sessions
 from flashpipe.profile.search import profile_names
 from flashpipe.records.project_folder import find_project
 from flashpipe.tasks import command_line
+from flashpipe.tasks.doit_events import REFUSED
+from flashpipe.tasks.loader import load
+from flashpipe.text.lines import print_result
 
 _PLUGINS: Final = {
     "COMMAND": {"plan": "flashpipe.tasks.plan_command:Plan", "help": "flashpipe.tasks.help_command:Help"},
@@ -37,15 +38,14 @@ def help_page(commands: Iterable[str]) -> str:
 
 
 def run_tasks(words: list[str], commands: Iterable[str]) -> int:
-    """Run one command line of doit's; the highest status of what failed."""
+    """Run one command line of doit's; the highest status of what failed.
+
+    Raises:
+        PipelineError: a word that nobody knows; nothing was begun.
+    """
     project = find_project(Path.cwd())
     command_line.use(words, project)
-    try:
-        check_words(words, task_texts(vars(tasks)), commands, profile_names(project))
-    except PipelineError as error:
-        audience.failed(error)
-        sys.stderr.write(f"error: {error}\n")
-        return error.status
+    check_words(words, task_texts(vars(tasks)), commands, profile_names(project))
     config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
     members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
     sessions.install_handlers()
@@ -54,4 +54,6 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     finally:
         sessions.close_all()
         sessions.remove_handlers()
+    if status == REFUSED and "format=json" in words:  # by doit itself: no reporter has written a document
+        print_result(load("text.documents:render")((), audience.failures))
     return audience.exit_status(status)

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -23,8 +24,8 @@ from flashpipe.units import parse_duration, parse_size
 
 WORDS: Final = {
     "size": "bytes of flash: 512KB, 1MB … 16MB; default 4MB. The image's header is set to it, as flashing does",
-    "send": "text to type when the firmware waits for input; may be given several times, \\r \\n \\xNN are understood, and"
-    " a text without them ends with CR LF",
+    "send": "text to type when the firmware waits for input; may be given several times, \\r \\n \\xNN are understood,"
+    " and a text without them ends with CR LF",
     "until": "end well when this was said: /regular expression/ or plain text; looked for behind what was sent last",
     "fail": "end badly when this was said: as until",
     "timeout": "board time to run at most, such as 10s or 2m; default 60s",
@@ -42,7 +43,8 @@ _REPEATED: Final = frozenset({"send"})
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\])")
 _ESCAPES: Final = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
 _PROFILE_LINES: Final = 25
-_PROFILE_STEP_S: Final = 0.0002
+_PROFILE_EVERY: Final = 211
+"""Cycles between two samples: a prime, so that no loop keeps step with it."""
 
 
 def main(argv: list[str]) -> int:
@@ -51,9 +53,10 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: a word that cannot be read, an image that is not there, or a run that did not end well.
     """
-    options = _parser().parse_args(argv)
+    options = _parser().parse_intermixed_args(argv)
     images, given = _sorted_words(options.words)
-    machine = _machine(images, given, options.resume)
+    onlooker = _onlooker(options)
+    machine = _machine(images, given, options.resume, onlooker)
     sim = import_module("flashpipe.sim.simulation")
     script = sim.Script(
         sends=tuple(_typed(text) for text in given.get("send", [])),
@@ -62,23 +65,35 @@ def main(argv: list[str]) -> int:
         timeout_s=parse_duration(_one(given, "timeout", "60s")),
     )
     elf = _elf(given)
-    tools = import_module("flashpipe.sim.trace")
     if options.trace:
-        tools.Trace(machine, lambda line: sys.stderr.write(line + "\n"))
-    profile = tools.Profile(machine) if options.cpu_profile else None
-    step = {"step_s": _PROFILE_STEP_S} if profile is not None else {}
+        import_module("flashpipe.sim.trace").Trace(machine, _print_line)
     begun = time.perf_counter()
-    outcome = sim.Simulation(machine, script, _shown(elf), profile, **step).run()
+    outcome = sim.Simulation(machine, script, show=_shown(elf)).run()
     seconds = time.perf_counter() - begun
-    if profile is not None:
-        _print_profile(profile.by_name(_namer(elf)))
+    if options.cpu_profile:
+        _print_profile(machine.core, _namer(elf))
     if options.snapshot:
         write_atomic(Path(options.snapshot), import_module("flashpipe.sim.snapshot").save(machine))
     _print_end(outcome, seconds)
     return _judge(outcome, _one(given, "until", ""))
 
 
-def _machine(images: list[str], given: dict[str, list[str]], resume: str) -> Any:
+def _onlooker(options: argparse.Namespace) -> Callable[[Any, Any], Any]:
+    """What makes the machine's core: with somebody before it who looks on, if asked for."""
+    start_core = import_module("flashpipe.sim.cpu.start").start_core
+
+    def make(memory: Any, devices: Any) -> Any:
+        core = start_core(memory, devices)
+        if options.cpu_profile:
+            return import_module("flashpipe.sim.cpu.profile").Profiler(core, _PROFILE_EVERY)
+        if options.trace_instructions:
+            return import_module("flashpipe.sim.cpu.trace").Tracer(core, lambda step: _print_line(str(step)))
+        return core
+
+    return make
+
+
+def _machine(images: list[str], given: dict[str, list[str]], resume: str, make_core: Callable[[Any, Any], Any]) -> Any:
     """The machine to run: of an image, or of a snapshot."""
     if resume:
         if images:
@@ -87,7 +102,7 @@ def _machine(images: list[str], given: dict[str, list[str]], resume: str) -> Any
             data = Path(resume).read_bytes()
         except OSError as error:
             raise BadValueError(f"--resume {resume}: {error.strerror}", "name a file of --snapshot") from None
-        return import_module("flashpipe.sim.snapshot").load(data)
+        return import_module("flashpipe.sim.snapshot").load(data, make_core)
     if len(images) != 1:
         raise BadValueError(f"{len(images)} images named", "name one: a file, or 0x00000:FILE,0x10000:FILE")
     sim = import_module("flashpipe.sim.simulation")
@@ -97,7 +112,7 @@ def _machine(images: list[str], given: dict[str, list[str]], resume: str) -> Any
         blank=_choice(given, "init", ("factory", "blank")) == "blank",
         keep_header=_choice(given, "header", ("size", "keep")) == "keep",
     )
-    return sim.start(flash, _options(given))
+    return sim.start(flash, _options(given), make_core)
 
 
 def _options(given: dict[str, list[str]]) -> Any:
@@ -192,25 +207,38 @@ def _shown(elf: Any) -> Callable[[bytes], None]:
     def show(data: bytes) -> None:
         text = data.decode("latin-1").replace("\r\n", "\n").replace("\r", "")
         text = annotator.show(text) if annotator is not None else text
-        printable = "".join(char if char.isprintable() or char in "\n\t\b" else "\N{REPLACEMENT CHARACTER}" for char in text)
+        printable = "".join(
+            char if char.isprintable() or char in "\n\t\b" else "\N{REPLACEMENT CHARACTER}" for char in text
+        )
         import_module("flashpipe.text.lines").print_result(printable, end="")
 
     return show
 
 
+def _print_line(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
 def _namer(elf: Any) -> Callable[[int], str]:
+    """Names of addresses: from the ELF file, the mask ROM's own; else the part of memory."""
+    names = import_module("flashpipe.sim.rom.names").NAMES
+
     def name_of(address: int) -> str:
         place = str(elf.where(address)).partition("+")[0] if elf is not None else ""
-        return place or f"{address & ~0xFF:#010x}…"
+        return place or names.get(address, "") or f"{address & ~0xFF:#010x}…"
 
     return name_of
 
 
-def _print_profile(shares: list[tuple[str, int]]) -> None:
-    total = sum(count for _name, count in shares)
-    sys.stderr.write("\ninstructions by function\n")
-    for name, count in shares[:_PROFILE_LINES]:
-        sys.stderr.write(f"  {count:>12,}  {100 * count / max(1, total):5.1f} %  {name}\n")
+def _print_profile(profiler: Any, name_of: Callable[[int], str]) -> None:
+    """Where the time went, the largest share first."""
+    shares: Counter[str] = Counter()
+    for address, samples in profiler.samples.items():
+        shares[name_of(address)] += samples
+    total = max(1, sum(shares.values()))
+    _print_line(f"\ncycles by function; {profiler.waited * profiler.every:,} more were spent waiting")
+    for name, samples in shares.most_common(_PROFILE_LINES):
+        _print_line(f"  {samples * profiler.every:>14,}  {100 * samples / total:5.1f} %  {name}")
 
 
 def _print_end(outcome: Any, seconds: float) -> None:
@@ -257,7 +285,9 @@ def _parser() -> argparse.ArgumentParser:
         help="a file, a URL, any source that image= takes; a split pair as 0x00000:FILE,0x10000:FILE",
     )
     parser.add_argument("--trace", action="store_true", help="each ROM function and register access, on stderr")
-    parser.add_argument("--cpu-profile", action="store_true", help="where the instructions went, at the end")
+    looking = parser.add_mutually_exclusive_group()
+    looking.add_argument("--trace-instructions", action="store_true", help="each instruction, on stderr; slow")
+    looking.add_argument("--cpu-profile", action="store_true", help="where the cycles went, at the end")
     parser.add_argument("--snapshot", default="", metavar="FILE", help="write the whole chip at the end")
     parser.add_argument("--resume", default="", metavar="FILE", help="go on with such a file in place of an image")
     return parser

@@ -25,7 +25,7 @@ from flashpipe.firmware.boot_image import GET_AGAIN, Image, describe_address
 from flashpipe.firmware.content_type import BOOT_MAGIC, OTA_MAGIC
 from flashpipe.firmware.identify import identify_firmware
 from flashpipe.firmware.link_address import find_link, misses_code, of_one_build
-from flashpipe.firmware.parts import RTOS_TABLE, Part, read_part
+from flashpipe.firmware.parts import RTOS_TABLE, Part, own_bytes, read_part
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.units import format_size
 
@@ -64,7 +64,7 @@ def inner_parts(image: Image) -> Iterator[tuple[int, Part]]:
     loader = loader_of(read_part(image))
     for at in (_ESPRESSIF, _RBOOT):
         if loader in {"bootloader", "rboot", ""} and data[at : at + 2] == bytes((OTA_MAGIC, 4)):
-            yield at, read_part(Image(f"{image.name}, from {describe_address(at)} on", data[at:], image.origin))
+            yield at, _inner(image, at)
             return
     if loader == "rtos-bootloader":
         table = read_part(Image(image.name, data[RTOS_TABLE : RTOS_TABLE + SECTOR_SIZE], image.origin))
@@ -73,7 +73,11 @@ def inner_parts(image: Image) -> Iterator[tuple[int, Part]]:
         for entry in table.entries:
             at = entry.region.start
             if entry.application and data[at : at + 1] == bytes((BOOT_MAGIC,)):
-                yield at, read_part(Image(f"{image.name}, from {describe_address(at)} on", data[at:], image.origin))
+                yield at, _inner(image, at)
+
+
+def _inner(image: Image, at: int) -> Part:
+    return read_part(Image(f"{image.name}, from {describe_address(at)} on", own_bytes(image.data[at:]), image.origin))
 
 
 def all_parts(parts: Mapping[int, Image]) -> dict[int, Part]:

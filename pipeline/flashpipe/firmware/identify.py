@@ -25,7 +25,7 @@ class Firmware:
 
     family: str
     """`nodemcu`, `esplua`, `micropython`, `circuitpython`, `espruino`, `at`, `tasmota`, `esphome`, `arduino`,
-    `punyforth`, `bootloader`, `rboot` or `unknown`."""
+    `punyforth`, `esp-link`, `esp-open-rtos`, `esp_wifi_repeater`, `lua-rtos`, `bootloader`, `rboot` or `unknown`."""
     version: str = ""
     """As the firmware writes it; for NodeMCU without one in its banner, the number of its SDK up to 2.2 and `3.0` after
     that: its releases bear those (facts: usb-nodemcu §9.3)."""
@@ -78,10 +78,18 @@ _TITLES: Final = {
     "esphome": "ESPHome",
     "arduino": "Arduino sketch",
     "punyforth": "Punyforth",
+    "esp-link": "esp-link",
+    "esp-open-rtos": "esp-open-rtos application",
+    "esp_wifi_repeater": "esp_wifi_repeater",
+    "lua-rtos": "Lua RTOS",
     "bootloader": "boot loader",
     "rboot": "rBoot",
     "unknown": "unknown firmware",
 }
+_OLD_SDKS: Final = re.compile(rb"\0(0\.9\.[2-5]|1\.0\.[01]|1\.1\.[0-2]|1\.2\.0|1\.3\.0|1\.4\.[01]|1\.5\.0)\0")
+"""What SDKs before 1.5.1 answer for their version: a number alone. Only those that were released count, for libraries
+have such texts too (axTLS is 1.4.9 in many images)."""
+_SDK_LINE_TEXT: Final = b"SDK ver: %s compiled @ "
 _SDK_COMMIT: Final = re.compile(rb"\([0-9a-f]{7,8}\)(?=[\0\xff])")
 _SDK_NUMBER: Final = re.compile(rb"(?<![\w.])\d\.\d\.\d(?:\.\d)?(?:-dev)?$")
 """The SDK's version text, `2.2.1(cfd48f3)`, as it stands in every image at hand since SDK 1.5. It is looked for by its
@@ -97,7 +105,10 @@ _ESPRUINO: Final = (
     re.compile(rb"espruino\.com\r?\n (\dv\d+(?:\.\d+)?) Copyright"),
 )
 """Two patterns: each begins with a text, which is found fast; an alternation is not."""
-_ESPLUA: Final = re.compile(rb"EspLua\.ru (\d+(?:\.\d+)+) build \d{8}\s+powered by Lua ")
+_ESPLUA: Final = re.compile(rb"EspLua(?:\.ru)? (\d+(?:\.\d+)+)[^\0]{0,80}?powered by Lua ")
+_ESP_LINK: Final = re.compile(rb"esp-link v?(\d+\.\d+[\w.-]*)")
+_REPEATER: Final = re.compile(rb"WiFi Repeater V(\d+(?:\.\d+)+)")
+_LUA_RTOS: Final = re.compile(rb"Lua RTOS (?:beta |v)?(\d[\w.]*)")
 _AT_COMMANDS: Final = (b"\0+GMR\0", b"\0+CWMODE", b"\0+CIPSTART")
 """The firmware's own table of commands; whoever talks to an AT modem writes `AT+GMR` (seen in all 100 at hand)."""
 _AT: Final = re.compile(rb"(?:AT version:|Bin version\([^)\0]{1,20}\):)(\d+(?:\.\d+){1,3})(?=[(\0\r\n])")
@@ -197,14 +208,24 @@ def _punyforth(data: bytes) -> Firmware | None:
     return Firmware("punyforth") if b"punyforth" in data and b"ESP-Open-SDK ver" in data else None
 
 
+def _open_rtos(data: bytes) -> Firmware | None:
+    """What is built with esp-open-rtos: paths of its sources stand in its messages, or its own name of the SDK does."""
+    named = b"ESP-Open-SDK ver: %s compiled @ " in data or b"/esp-open-rtos/" in data
+    return Firmware("esp-open-rtos") if named and b"punyforth" not in data else None
+
+
 _FINDERS: Final = (
     _nodemcu,
     _micropython,
     _finder("circuitpython", _CIRCUITPYTHON),
     _espruino,
     _finder("esplua", _ESPLUA),
+    _finder("esp-link", _ESP_LINK),
+    _finder("esp_wifi_repeater", _REPEATER),
+    _finder("lua-rtos", _LUA_RTOS),
     _at,
     _punyforth,
+    _open_rtos,
 )
 _SKETCH_FINDERS: Final = (_finder("esphome", _ESPHOME), _tasmota)
 """Firmware built with the Arduino core, for several chips: its name alone does not make it an ESP8266's."""
@@ -239,6 +260,8 @@ def _boot_loader(parts: Mapping[int, bytes]) -> Firmware:
 
 def _with_sdk(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
     texts = {text for data in parts.values() for text in _sdk_texts(data)}
+    if not texts and any(_SDK_LINE_TEXT in data for data in parts.values()):
+        texts = {found[1] for data in parts.values() for found in _OLD_SDKS.finditer(data)}
     sdk = texts.pop().decode() if len(texts) == 1 else ""
     number = sdk.partition("(")[0]
     version = firmware.version

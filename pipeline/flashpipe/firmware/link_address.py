@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import re
 import struct
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -25,7 +26,9 @@ WINDOW: Final = 0x100000
 """Bytes of flash that are mapped at once (facts: image-flashmap §4.4)."""
 WINDOW_BASE: Final = 0x40200000
 _PROLOGUE: Final = re.compile(rb"\x12\xc1")
-_TOP: Final = re.compile(rb"\x40")
+_IS_TOP: Final = bytes(byte == 0x40 for byte in range(256))  # noqa: PLR2004  0x402xxxxx
+_IS_SECOND: Final = bytes(byte >> 4 == 2 for byte in range(256))  # noqa: PLR2004
+_SET: Final = re.compile(rb"\x01")
 _VOTES_ENOUGH: Final = 16
 _VOTES_AHEAD: Final = 2.5
 """How many times the second best place the best one has at least."""
@@ -68,9 +71,10 @@ def find_link(data: bytes) -> Link | None:
     for found in _PROLOGUE.finditer(data, 0, WINDOW):
         if found.start() % 4 == 0:
             beginnings[found.start() % SECTOR_SIZE].append(found.start())
-    votes: Counter[int] = Counter()
-    for target in {target for target in flash_words(data) if target % 4 == 0}:
-        votes.update([(target - start) % WINDOW for start in beginnings.get(target % SECTOR_SIZE, ())])
+    targets = {target for target in flash_words(data) if target % 4 == 0}
+    votes = Counter(
+        (target - start) % WINDOW for target in targets for start in beginnings.get(target % SECTOR_SIZE, ())
+    )
     best = votes.most_common(2)
     if not best:
         return None
@@ -82,14 +86,12 @@ def find_link(data: bytes) -> Link | None:
 @functools.lru_cache(maxsize=16)
 def flash_words(data: bytes) -> tuple[int, ...]:
     """The aligned words of the first MiB that point into the window, as flash addresses."""
-    data = data[:WINDOW]
-    second, tops = data[2::4], data[3::4]
-    found = []
-    for top in _TOP.finditer(tops):
-        at = top.start()
-        if second[at] & 0xF0 == 0x20:  # noqa: PLR2004  0x402xxxxx
-            found.append(data[4 * at] | data[4 * at + 1] << 8 | (second[at] & 0xF) << 16)
-    return tuple(found)
+    data = data[: min(len(data), WINDOW) // 4 * 4]
+    # Both upper bytes of all words at once, as two long numbers: a loop over the words takes five times as long.
+    tops, seconds = data[3::4].translate(_IS_TOP), data[2::4].translate(_IS_SECOND)
+    both = int.from_bytes(tops, "little") & int.from_bytes(seconds, "little")
+    words = memoryview(data).cast("I") if sys.byteorder == "little" else struct.unpack(f"<{len(data) // 4}I", data)
+    return tuple(words[found.start()] & 0xFFFFF for found in _SET.finditer(both.to_bytes(len(tops), "little")))
 
 
 def misses_code(data: bytes, address: int, others: Iterable[Region] = ()) -> int:

@@ -153,6 +153,18 @@ def _read_ota(image: Image) -> Part:
     return Part(image, "ota", boot, problem, crc, home)
 
 
+def own_bytes(data: bytes) -> bytes:
+    """What of some bytes is the image that they begin with, its CRC included; all of them where that cannot be read."""
+    start = 0
+    if data[:1] == bytes((OTA_MAGIC,)) and len(data) >= IMAGE_HEADER.size + SEGMENT_HEADER.size:
+        start = IMAGE_HEADER.size + SEGMENT_HEADER.size + SEGMENT_HEADER.unpack_from(data, IMAGE_HEADER.size)[1]
+    try:
+        end = read_image(data, name="", base=start, mapped=True, proven=False).end
+    except ImageError:
+        return data
+    return data[: end + _CRC.size]
+
+
 def _crc(data: bytes, end: int) -> str:
     """The CRC-32 that follows the checksum (facts: image-flashmap §4.2); images of older tools have none."""
     stored = data[end : end + _CRC.size]

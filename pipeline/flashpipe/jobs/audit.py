@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flashpipe.errors import BadValueError, NoReceiptError
-from flashpipe.flasher.audit import audit, lines, outcome
+from flashpipe.flasher.audit import AuditFinding, audit, outcome
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.request import CommandLine
-from flashpipe.records.history import read_receipts, vouched
+from flashpipe.records.history import StoredReceipt, read_receipts, vouched
 from flashpipe.records.summary import Summary, summarise
 
 
-def audit_board(board: BoardRun, show: Callable[[str], None]) -> Outcome:
-    """Compare a board with what its receipts say it holds; `show` takes a line for each region.
+def audit_board(board: BoardRun, show: Callable[[Sequence[AuditFinding], Sequence[StoredReceipt]], None]) -> Outcome:
+    """Compare a board with what its receipts say it holds; `show` takes what was found, and later runs that did
+    not finish.
 
     Raises:
         NoReceiptError: none says anything of this board.
@@ -38,8 +39,7 @@ def audit_board(board: BoardRun, show: Callable[[str], None]) -> Outcome:
                 "`flashpipe flash` or `flashpipe restore` writes one; receipts of format 1 hold no digests",
             )
         findings = audit(session, rows)
-        for line in lines(findings, doubtful):
-            show(line)
+        show(findings, doubtful)
         result = outcome(session, findings)
         session.leave()
         return result

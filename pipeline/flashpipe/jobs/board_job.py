@@ -33,6 +33,7 @@ from flashpipe.jobs.request import CommandLine
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 from flashpipe.records.project_folder import make_folder
+from flashpipe.units import parse_duration
 from flashpipe.values import dataclass
 
 PLANNED: Final = frozenset({"flash", "files", "verify"})
@@ -144,10 +145,12 @@ class BoardRun:
 
     def _make(self, port: str) -> Session:
         serial = self.inputs.serial()
+        wait = self.command.variables.text("port_wait")
         return Session(
             port,
             baud=serial.baud,
             reset=serial.reset,
+            busy_wait_s=parse_duration(wait) if wait else 0.0,
             listener=self.face,
             stop=sessions.stop,
             prompt=self.face.ask if self.face.attended else None,
@@ -302,6 +305,11 @@ class BoardRun:
             self.notify(f"receipt  {self._short(path)}")
         self._tell_end(command, error, str(path))
 
+    def ended(self, command: str, reason: str) -> None:
+        """The task `command`, which leaves no receipt, has ended well; `reason` is what it has found."""
+        self.record = RunRecord(Outcome("done", self.device(), reason=reason))
+        self._tell_end(command, None)
+
     def _tell_end(self, command: str, error: PipelineError | None, receipt: str = "") -> None:
         self._told, session = error, sessions.find(self._port)
         port, device = self._port or self.named_port, self.device()
@@ -309,7 +317,7 @@ class BoardRun:
             board_done(
                 port,
                 command,
-                self.record.outcome if receipt else NOTHING_DONE,
+                self.record.outcome if receipt or error is None else NOTHING_DONE,
                 error,
                 plan=self.found.plan if self.found and command in PLANNED else None,
                 asked=self.command,

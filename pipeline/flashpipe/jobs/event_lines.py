@@ -23,6 +23,7 @@ from flashpipe.events import (
     StepFailed,
     StepFinished,
     StepStarted,
+    error_facts,
 )
 from flashpipe.records.receipt import masked
 
@@ -154,20 +155,6 @@ def result(event: BoardDone) -> dict[str, Any]:
         "steps": [{"name": name, "seconds": seconds} for name, seconds in event.steps],
         "next": (error_facts(error)["next"] if error else event.next) or None,
         "error": error_facts(error) if error else None,
-    }
-
-
-def error_facts(error: Any) -> dict[str, Any]:
-    """A failure, as programs read it (`flashpipe.errors.PipelineError`)."""
-    found = error.diagnosis if error.diagnosis is not None and not error.diagnosis.told else None
-    return {
-        "code": error.code,
-        "status": error.status,
-        "message": error.message,
-        "cause": found.cause if found else error.message,
-        "rule": found.rule if found else None,
-        "proof": list(found.proof) if found else [],
-        "next": (found.action if found else "") or error.hint or None,
     }
 
 

@@ -77,7 +77,18 @@ class RateDoubt:
         return self._said
 
 
-def monitor(board: BoardRun, show: Callable[[str], None], typed: Iterable[str] = (), *, rate_given: bool) -> None:
+def _never() -> bool:
+    return False
+
+
+def monitor(
+    board: BoardRun,
+    show: Callable[[str], None],
+    typed: Iterable[str] = (),
+    *,
+    rate_given: bool,
+    ended: Callable[[], bool] = _never,
+) -> None:
     """Show what a board says, and send it typed lines, until Ctrl-C or the port goes away.
 
     After a boot check in the same run it goes on where that ended, at the rate that was understood.
@@ -87,6 +98,7 @@ def monitor(board: BoardRun, show: Callable[[str], None], typed: Iterable[str] =
         show: Takes the board's text.
         typed: Lines for the board, as they come; waited for in a thread of its own.
         rate_given: Whether `baud=` is the rate to listen at, not that of a write phase.
+        ended: Whether enough was seen; asked many times a second.
 
     Raises:
         PipelineError: the port cannot be opened, or went away; or a bad profile.
@@ -96,11 +108,17 @@ def monitor(board: BoardRun, show: Callable[[str], None], typed: Iterable[str] =
         baud = session.rate
     elif rate_given:
         baud = board.inputs.serial().baud
-    listen(session, show, typed, baud=baud, before=before)
+    listen(session, show, typed, baud=baud, before=before, ended=ended)
 
 
 def listen(
-    session: Session, show: Callable[[str], None], typed: Iterable[str] = (), *, baud: int, before: str = ""
+    session: Session,
+    show: Callable[[str], None],
+    typed: Iterable[str] = (),
+    *,
+    baud: int,
+    before: str = "",
+    ended: Callable[[], bool] = _never,
 ) -> None:
     """As `monitor`, on a session, not necessarily open.
 
@@ -128,8 +146,8 @@ def listen(
         show(screen.show(data))
 
     try:
-        while not stop.is_set():
-            asker = _until_asked(session, baud, show_bytes, stop)
+        while not (stop.is_set() or ended()):
+            asker = _until_asked(session, baud, show_bytes, stop, ended)
             if asker is not None:
                 _step_aside(session, asker, stop)
     finally:
@@ -137,12 +155,14 @@ def listen(
         stop.clear()
 
 
-def _until_asked(session: Session, baud: int, show: Callable[[bytes], None], stop: threading.Event) -> PortOwner | None:
+def _until_asked(
+    session: Session, baud: int, show: Callable[[bytes], None], stop: threading.Event, ended: Callable[[], bool]
+) -> PortOwner | None:
     """Show what the board says until somebody asks for the port, or for an end."""
     lock = session.lock
     assert lock is not None
     lock.offer()
-    end = _End(lock, stop)
+    end = _End(lock, stop, ended)
     for data in session.listen(baud, end):
         show(data)
     return end.asker
@@ -154,11 +174,12 @@ class _End:
 
     lock: PortLock
     stop: threading.Event
+    ended: Callable[[], bool]
     asker: PortOwner | None = None
 
     def is_set(self) -> bool:
         self.asker = self.asker or self.lock.asked()
-        return self.asker is not None or self.stop.is_set()
+        return self.asker is not None or self.stop.is_set() or self.ended()
 
 
 def _step_aside(session: Session, asker: PortOwner, stop: threading.Event) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
 from flashpipe.errors import BadValueError, UsageError
+from flashpipe.events import error_facts
 from flashpipe.jobs import audience
-from flashpipe.jobs.event_lines import EventLines, error_facts
+from flashpipe.jobs.event_lines import EventLines
 from flashpipe.records.project_folder import find_project
 from flashpipe.records.receipt import tool_versions
 

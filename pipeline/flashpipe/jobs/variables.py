@@ -17,6 +17,7 @@ from flashpipe.values import dataclass
 KNOWN: Final[dict[str, str]] = {
     "profile": "which board profile: `flashpipe profiles` lists them",
     "port": "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
+    "port_wait": "how long a port that somebody else has is waited for, such as 30s; default: not at all",
     "baud": "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
     "reset": "auto, manual (a person presses), none (is in download mode), or a custom sequence",
     "boot": "off: no boot check; else what to expect: auto, nodemcu, any, or a text of the boot log",
@@ -29,11 +30,18 @@ KNOWN: Final[dict[str, str]] = {
     "backup": "of `restore`: id of a backup, or a plain file; default: the newest of the board on the port",
     "file": "of `backup`: also write the bytes to this file, as they stand in flash; of `lua`: the file to run",
     "wait": "how long `lua` goes on listening after the file came to its end, such as 5s",
+    "until": "of `monitor`: end well once this is seen; a text, or /a regular expression/",
+    "fail": "of `monitor`: end as a failure once this is seen",
+    "timeout": "of `monitor`: listen no longer than this, such as 30s; with until= it is a failure then",
+    "log": "of `monitor`: FILE to which all that it shows is added",
+    "stamp": "1: `monitor` puts the time in front of each line",
     "send": "1: `files` sends the profile's files that the board does not hold",
     "rescue": "1: `files` renames an init.lua that the board does not survive",
     "since": "of `report`: only receipts since that date or time (UTC), or 7d, 12h",
-    "format": "of `report`: text, csv, json",
+    "format": "text, json; csv too of `report`: what tables are written as; `--json` says the same",
     "events": "FILE for JSON lines about each step, or - for standard output; FLASHPIPE_EVENTS says the same",
+    "junit": "FILE for a JUnit report: a board is a case",
+    "receipt": "FILE that gets the receipt, too; several boards: a list, or one file each with @mac@ in the name",
     "quiet": "1: only how the run went, and what failed",
     "color": "auto, always, never: colours of the last line; NO_COLOR is obeyed",
     "yes": "1: confirm what would be asked on a terminal",
@@ -41,6 +49,8 @@ KNOWN: Final[dict[str, str]] = {
     "locked": "1: use only images that images.lock.yaml pins, and never change it",
 }
 """Every variable of the shipped tasks and what it means."""
+FLAGS: Final = frozenset({"force", "locked", "offline", "quiet", "rescue", "send", "stamp", "yes"})
+"""Those that are yes or no."""
 FROM_ENVIRONMENT: Final = {"profile": "FLASHPIPE_PROFILE", "port": "FLASHPIPE_PORT", "baud": "FLASHPIPE_BAUD"}
 _declared: dict[str, str] = {}
 
@@ -51,6 +61,11 @@ def declare_variables(*names: str, **described: str) -> None:
     Call it in the dodo file, outside any task.
     """
     _declared.update(dict.fromkeys(names, "declared by this project") | described)
+
+
+def known_variables() -> dict[str, str]:
+    """Every variable, those that a project has declared included, and what it means."""
+    return {**KNOWN, **_declared}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +112,7 @@ def check(given: Mapping[str, Any]) -> Variables:
     Raises:
         UnknownVariableError: naming the nearest known one.
     """
-    known = {**KNOWN, **_declared}
+    known = known_variables()
     for name in given:
         if name not in known:
             import difflib  # noqa: PLC0415  1.4 ms, and only after a mistake

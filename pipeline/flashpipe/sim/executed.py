@@ -114,7 +114,13 @@ class Executed:
         machine: Machine | None = None,
         kind: str = "ESP8266EX",
     ) -> None:
+<<<<<<< HEAD
         self.machine = machine or Machine(flash, machine_options(chip, options, kind))
+=======
+        self.machine = machine or Machine(flash, machine_options(chip, options))
+        self._early: list[Output] = []
+        """What the ROM says at a time that is still to come: its start is done in one go."""
+>>>>>>> emu-rom
         if reset_cause == RESET_POWER_ON or machine is None:
             self.machine.power_on(strap, now, cause=reset_cause)
         else:
@@ -147,8 +153,9 @@ class Executed:
     def wake_at(self) -> float | None:
         """Board time of the next thing to happen; None = nothing until input."""
         machine = self.machine
-        if machine.outputs:
-            return machine.now_s
+        if self._early or machine.outputs:
+            first = self._early[0] if self._early else machine.outputs[0]
+            return machine.seconds(first.cycle)
         if machine.idle:
             at = machine.next_event()
             return None if at is None else machine.seconds(max(at, machine.state.cycles))
@@ -157,7 +164,10 @@ class Executed:
     def advance(self, now: float) -> list[SpokenBytes]:
         """Everything due up to `now`, in order; flash changes happen here too."""
         machine = self.machine
-        return [self._said(output) for output in machine.advance(machine.cycle_at(now) + 1)]
+        end = machine.cycle_at(now) + 1
+        said = self._early + machine.advance(end)
+        self._early = [output for output in said if output.cycle > end]
+        return [self._said(output) for output in said if output.cycle <= end]
 
     def _said(self, output: Output) -> SpokenBytes:
         return SpokenBytes(self.machine.seconds(output.cycle), output.baud, bytes(output.data))

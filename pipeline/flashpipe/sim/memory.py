@@ -10,7 +10,7 @@ from typing import Final
 
 DRAM_START: Final = 0x3FFE8000
 DRAM_SIZE: Final = 0x18000
-"""Data RAM: 80 KB for the program, 16 KB for the SDK and the mask ROM (facts: esp8266 memory map of eagle.app.v6.ld)."""
+"""Data RAM: 80 KB for the program, then 16 KB for SDK and mask ROM (memory map: eagle.app.v6.ld of the SDKs)."""
 IRAM_START: Final = 0x40100000
 IRAM_SIZE: Final = 0x10000
 """Instruction RAM: 32 KB, and 32 KB more that the flash cache takes when it is on; kept as plain RAM."""

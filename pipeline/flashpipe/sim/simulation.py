@@ -16,11 +16,13 @@ from flashpipe.sim.chip.factory import init_data
 from flashpipe.sim.chip.image import MAGIC, SIZES
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.parts import PARTS
+from flashpipe.sim.cpu.contract import Core
+from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.devices.agenda import CYCLES_PER_S
-from flashpipe.sim.machine import Machine, MachineOptions
+from flashpipe.sim.machine import Machine, MachineOptions, Output
 
-STEP_S: Final = 0.005
-"""Board time between two looks at what was said."""
+_STEP: Final = CYCLES_PER_S // 200
+"""Cycles between two looks at what was said: 5 ms."""
 PROMPT: Final = re.compile(r"(?:^|[\r\n])[^\r\n]{0,40}[>$#] ?$")
 """A line that waits for input, such as `> `, `>>> ` or `>`."""
 PROMPT_QUIET_S: Final = 0.1
@@ -98,10 +100,12 @@ def build_flash(segments: Mapping[int, bytes], size: int, *, blank: bool = False
     return bytes(cells)
 
 
-def start(contents: bytes, options: MachineOptions | None = None) -> Machine:
+def start(
+    contents: bytes, options: MachineOptions | None = None, make_core: Callable[..., Core] = start_core
+) -> Machine:
     """A machine that begins at power-on with these flash contents; the part is the first one of that size."""
     part = next((part for part in PARTS if part.size >= len(contents)), PARTS[0])
-    machine = Machine(Nor(bytearray(contents), part), options)
+    machine = Machine(Nor(bytearray(contents), part), options, make_core)
     machine.power_on(Strap(), 0.0)
     return machine
 
@@ -113,20 +117,17 @@ class Simulation:
         self,
         machine: Machine,
         script: Script,
+        *,
         show: Callable[[bytes], None] = lambda _data: None,
-        sample: Callable[[Machine], None] | None = None,
-        step_s: float = STEP_S,
         before: str = "",
     ) -> None:
-        """`show` gets the bytes as they come; `sample` is called after each step of `step_s` board seconds.
+        """`show` gets the bytes as they come.
 
         `before` is what was said in an earlier run, so that a prompt that stands there is known.
         """
         self.machine = machine
         self.script = script
         self._show = show
-        self._sample = sample
-        self._step = max(1, round(step_s * CYCLES_PER_S))
         self._text = before
         self._searched = len(before)
         self._to_send = list(script.sends)
@@ -138,18 +139,16 @@ class Simulation:
         machine = self.machine
         end = machine.state.cycles + round(self.script.timeout_s * CYCLES_PER_S)
         while True:
-            self._take(machine.advance(min(end, machine.state.cycles + self._step)))
-            if self._sample is not None:
-                self._sample(machine)
+            self._take(machine.advance(min(end, machine.state.cycles + _STEP)))
             reason, detail = self._ended()
             if not reason and machine.state.cycles >= end:
                 reason = "timeout"
             if reason:
                 return self._outcome(reason, detail)
 
-    def _take(self, outputs: Sequence[object]) -> None:
+    def _take(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
-            data = bytes(output.data)  # type: ignore[attr-defined]
+            data = bytes(output.data)
             self._show(data)
             self._text += data.decode("latin-1").replace("\r", "")
         if len(self._text) > 2 * _KEPT:

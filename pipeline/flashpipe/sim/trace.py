@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from flashpipe.sim.devices.agenda import CYCLES_PER_US
@@ -30,24 +29,3 @@ class Trace:
         a = self._machine.state.a
         arguments = ", ".join(f"{a[register]:x}" for register in range(2, 6))
         self._line(f"{describe(address)}({arguments}) from {a[0]:08x}")
-
-
-class Profile:
-    """Counts executed instructions by where the core is found after each step."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.counts: Counter[int] = Counter()
-        self._before = machine.state.instructions
-
-    def __call__(self, machine: Machine) -> None:
-        """Take a sample."""
-        done = machine.state.instructions
-        self.counts[machine.state.pc] += done - self._before
-        self._before = done
-
-    def by_name(self, name_of: Callable[[int], str]) -> list[tuple[str, int]]:
-        """Shares by name, the largest first."""
-        named: Counter[str] = Counter()
-        for address, count in self.counts.items():
-            named[name_of(address)] += count
-        return named.most_common()

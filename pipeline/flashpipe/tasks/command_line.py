@@ -116,6 +116,7 @@ def current() -> Run:
         try:
             look.quiet = variables.flag("quiet")
             look.colour = variables.choice("color", COLOURS)
+            look.json = variables.choice("format", ("text", "csv", "json")) == "json"
         except BadValueError as error:
             audience.failed(error)
             raise InvalidDodoFile(str(error)) from error

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from doit import get_initial_workdir
 from doit.exceptions import TaskFailed
 
 from flashpipe.errors import PipelineError
@@ -20,7 +21,8 @@ from flashpipe.tasks.loader import load
 
 REFUSED: Final = 3
 """doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
-_WORDS: Final = ("events", "FLASHPIPE_EVENTS")
+_WORDS: Final = ("events", "junit=", "receipt=")
+_ENVIRONMENT: Final = frozenset({"FLASHPIPE_EVENTS", "GITHUB_ACTIONS"})
 _RUNS: Final = frozenset({"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "plan", "reset-dep", "strace"})
 """Commands of doit that report by other means: nothing is known of their end but that there was one."""
 _status = 0
@@ -30,14 +32,15 @@ _completed = False
 def begin_with_doit() -> None:
     """Where this process is doit's and events are wanted, begin them; where they cannot be had, end it."""
     words = sys.argv[1:]
-    if not (_WORDS[1] in os.environ or any(_WORDS[0] in word for word in words)) or not _is_doit():
-        return
-    events = load("jobs.run_events")
-    target = events.wanted(words)
-    if not target:
+    told = _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS)
+    if not told or not _is_doit():
         return
     try:
-        events.begin(words, target)
+        events = load("jobs.run_events")
+        target = events.wanted(words)
+        if target:
+            events.begin(words, target)
+        load("jobs.run_reports:begin")(words, Path(get_initial_workdir() or Path.cwd()))
     except PipelineError as error:
         audience.failed(error)
         sys.stderr.write(f"error: {error}\n")
@@ -56,6 +59,12 @@ def completed(*, errors: bool) -> None:
     """Doit's run has come to its end; `errors`: doit itself could not go on."""
     global _completed, _status
     _completed, _status = True, REFUSED if errors else _status
+
+
+def ended(status: int) -> None:
+    """A command of ours has come to its end."""
+    global _completed, _status
+    _completed, _status = True, status
 
 
 def _at_exit() -> None:

@@ -11,8 +11,11 @@ from typing import Final
 from doit.cmd_base import DoitCmdBase
 
 from flashpipe.errors import PipelineError
-from flashpipe.jobs import sessions
-from flashpipe.tasks import command_line, step
+from flashpipe.jobs import audience, sessions
+from flashpipe.tasks import command_line, doit_events, step
+from flashpipe.tasks.loader import load
+from flashpipe.text.lines import print_result
+from flashpipe.text.look import look
 
 FAILED: Final = 1
 """doit's status for a failed task; `flashpipe` makes the class of the error of it."""
@@ -45,4 +48,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             failures = [step.report(error)]
         finally:
             sessions.close_all()
+        if look.json:
+            print_result(load("text.documents:render")(audience.results, audience.failures), self.outstream)
+        doit_events.ended(FAILED if any(failures) else 0)
         return FAILED if any(failures) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from doit.exceptions import UnmetDependency
@@ -11,6 +12,7 @@ from flashpipe.jobs import audience
 from flashpipe.tasks import doit_events
 from flashpipe.tasks.loader import load
 from flashpipe.text.lines import print_result
+from flashpipe.text.look import look
 
 _OURS = "flashpipe.tasks.step"
 
@@ -43,9 +45,12 @@ class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
     def complete_run(self) -> None:
         """Say how it went."""
         super().complete_run()
-        text = load("text.last_line:last_lines")(audience.results, self.outstream) if audience.results else ""
+        if look.json:
+            print_result(load("text.documents:render")(audience.results, audience.failures))
+        stream = sys.stderr if look.json else sys.stdout
+        text = load("text.last_line:last_lines")(audience.results, stream) if audience.results else ""
         if text:
-            print_result(text, self.outstream)
+            print_result(text, stream)
         doit_events.completed(errors=bool(self.runtime_errors))
 
 

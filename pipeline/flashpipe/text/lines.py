@@ -67,7 +67,7 @@ class ConsoleLines:
             elif isinstance(event, Message):
                 self._line(f"{self._head(event.port)}{event.text}")
             elif isinstance(event, PlanMade) and event.text:
-                print_result(event.text)
+                print_result(event.text, self._stream if look.json else None)
 
     @property
     def attended(self) -> bool:

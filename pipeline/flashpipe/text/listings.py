@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
@@ -41,3 +42,44 @@ def ports_text() -> str:
         lines.append(f"{info.device:<16}{usb:<22}{place:<12}{memory.describe(info.key())}".rstrip())
         lines += [f"{'':<16}{name}" for name in (info.by_id, info.by_path) if name]
     return "\n".join(lines)
+
+
+def profiles_data(project: Path) -> dict[str, Any]:
+    """The same for programs."""
+    found = []
+    for entry in available_profiles(project):
+        profile = entry.profile
+        usable = profile if isinstance(profile, Profile) else None
+        found.append(
+            {
+                "name": entry.name,
+                "shipped": entry.shipped,
+                "chip": usable.chip if usable else None,
+                "flash_size": usable.flash_size if usable else None,
+                "flash_mode": usable.flash_mode if usable else None,
+                "about": usable.about if usable else None,
+                "mistakes": None if isinstance(profile, Profile) else profile.message,
+            }
+        )
+    return {"profiles": found}
+
+
+def ports_data() -> dict[str, Any]:
+    """The same for programs."""
+    memory = PortMemory()
+    found = []
+    for info in discovery.list_ports():
+        seen = memory.seen(info.key())
+        found.append(
+            {
+                "port": info.device,
+                "usb": info.usb() or None,
+                "adapter": info.adapter() or None,
+                "serial": info.serial or None,
+                "location": info.location or None,
+                "by_id": info.by_id or None,
+                "by_path": info.by_path or None,
+                "last_seen": {"mac": seen.mac, "profile": seen.profile or None, "time": seen.time} if seen else None,
+            }
+        )
+    return {"ports": found}

@@ -15,6 +15,8 @@ class Look:
 
     quiet: bool = False
     """Only how the run went, and what failed."""
+    json: bool = False
+    """Tables as one document for programs."""
     colour: str = "auto"
     """One of `COLOURS`."""
 

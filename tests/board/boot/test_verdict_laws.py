@@ -31,7 +31,15 @@ WORDS = (
     "hello world\n",
     "Formatting file system. Please wait...\n",
 )
-RECOVERED = {"exception-micropython-loop", "micropython-exception-4", "exception-after-talk", "loop-esphome"}
+RECOVERED = {
+    "eboot-copy-fails",
+    "panic-behind-prompt",
+    "panic-behind-prompt-loop",
+    "exception-micropython-loop",
+    "micropython-exception-4",
+    "exception-after-talk",
+    "loop-esphome",
+}
 """Captures of firmware that says its name, or shows its prompt, before it fails."""
 
 

@@ -37,11 +37,11 @@ def every(period_s: float, baud: int, data: bytes, first_s: float = 0.01) -> lis
 # --- boards that are well --------------------------------------------------------------------------------------------
 
 
-def test_a_nodemcu_is_at_its_prompt_within_a_second(watch: Any) -> None:
+def test_a_nodemcu_is_at_its_prompt_within_three_seconds(watch: Any) -> None:
     watched = watch([(0.01, ROM, LOG), (0.1, ROM, SDK), (0.25, FAST, BANNER + PROMPT)])
     assert watched.verdict.kind == "prompt"
     assert watched.verdict.firmware == "NodeMCU 3.0.0.0"
-    assert watched.verdict.seconds < 1
+    assert watched.verdict.seconds < 2.5
     assert watched.rates == [ROM, FAST]
     assert not watched.knocks
 
@@ -144,7 +144,7 @@ def test_the_rom_rate_follows_the_crystal(watch: Any, crystal: int) -> None:
     script = [(0.01, rate, LOG), (0.1, rate, SDK), (0.3, FAST, BANNER + PROMPT)]
     watched = watch(script, crystal_mhz=crystal)
     assert watched.verdict.firmware == "NodeMCU 3.0.0.0"
-    assert watched.verdict.seconds < 1
+    assert watched.verdict.seconds < 2.5
     assert "csum 0xd6" in watched.verdict.log
 
 

@@ -33,10 +33,15 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
     ),
     2: Complaint(
         "hash of data verified, then a boot loop",
-        ("flash-mode", "read-wrong-at-boot", "nothing-bootable", "firmware-crashes", "watchdog-loop", "restart-loop"),
+        (
+            "flash-mode", "read-wrong-at-boot", "nothing-bootable", "firmware-crashes", "crash-at-start", "other-half",
+            "partition-table", "no-application", "eboot-copy", "loader-alone", "watchdog-loop", "restart-loop",
+        ),
     ),
     3: Complaint("rf_cal[0] != 0x05", ("init-data", "system-params"), ("init-data",)),
-    4: Complaint("the wrong flash size", ("layout-refused", "size-lie", "rom-size"), ("wrong-flash-size",)),
+    4: Complaint(
+        "the wrong flash size", ("layout-refused", "size-lie", "large-header", "rom-size"), ("wrong-flash-size",)
+    ),
     5: Complaint(
         "MD5 of file does not match data in flash",
         ("bad-cells", "not-written", "write-protected", "size-lie", "reads-unstable", "flash-absent", "loader-hangs"),

@@ -7,7 +7,9 @@ from typing import Final
 
 import pytest
 from flashpipe import errors
+from flashpipe.board.boot.crash import Crash
 from flashpipe.board.boot.kinds import ALIVE, FAILED
+from flashpipe.board.boot.verdict import classify
 from flashpipe.board.diagnosis.evidence import (
     INTO_APPLICATION,
     INTO_LOADER,
@@ -58,9 +60,13 @@ def broken(*lines: LineSounds, garbage: int = 0, **findings: object) -> Evidence
 
 
 def booted(verdict: str, log: str = "", **more: object) -> Evidence:
-    return replace(BOOT, verdict=verdict, log=log, **more)  # type: ignore[arg-type]
+    return replace(BOOT, verdict=verdict, log=log, crash=classify(log).crash, **more)  # type: ignore[arg-type]
 
 
+CRASH: Final = "Fatal exception {}:\nepc1={}, epc2=0x00000000, epc3=0x00000000, excvaddr={}, depc=0x00000000\n"
+EBOOT: Final = "csum 0xad\nv09f0c112\n~ld\n"
+USER1: Final = "2nd boot version : 1.6\nSPI Flash Size & Map: 32Mbit(512KB+512KB)\njump to run user1 @ 1000\n"
+RTOS: Final = "I (34) boot: ESP-IDF v3.4 2nd stage bootloader\n"
 FACTS: Final = {
     "supply-collapses": broken(heard(INTO_LOADER, banner(1, 3) * 3), loader_answers=False, rom_answers=False),
     "gpio0-high": unreached(*QUIET, heard(INTO_LOADER, banner(2, 3)), rom_answers=False),
@@ -100,7 +106,14 @@ FACTS: Final = {
     "init-data": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n"),
     "system-params": booted("system-params", "system param error, use last saved param!\n"),
     "layout-refused": booted("wrong-size", "Flash size (524288) too small to support NodeMCU\n"),
-    "firmware-crashes": booted("exception", "Fatal exception 29(StoreProhibitedCause):\nepc1=0x40100f2c, epc2=0x0\n"),
+    "firmware-crashes": booted("exception", CRASH.format(29, "0x40100f2c", "0x00000000")),
+    "crash-at-start": booted("exception", EBOOT + CRASH.format(0, "0x40201a24", "0x00000000")),
+    "other-half": booted("exception", USER1 + CRASH.format(0, "0x40281c04", "0x00000000")),
+    "partition-table": booted("nothing-found", RTOS + "E (63) flash_parts: partition 0 invalid magic number 0x0\n"),
+    "no-application": booted("nothing-found", RTOS + "E (110) boot: No bootable app partitions in the table\n"),
+    "eboot-copy": booted("nothing-found", "@cp:B0\nld\ne:3\n"),
+    "loader-alone": booted("nothing-found", USER1 + "error magic!\nbackup boot failed.\n"),
+    "large-header": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n", size="16MB"),
     "lua-panic": booted("panic", "PANIC: unprotected error in call to Lua API (init.lua:1: x)\n"),
     "watchdog-loop": booted("watchdog", banner(4, 3) * 3),
     "supply-at-boot": booted("brown-out", banner(2, 3) + banner(1, 3)),
@@ -139,7 +152,10 @@ def test_the_right_cause_is_named_and_no_other(name: str) -> None:
     assert all("\n" not in text for text in (found.cause, found.action, *found.proof))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FAILED if kind not in {"bad-checksum", "no-image", "wrong-mode"}])
+UNREADABLE: Final = {"bad-checksum", "no-image", "wrong-mode", "nothing-found"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FAILED if kind not in UNREADABLE])
 def test_every_class_of_a_failed_boot_has_a_cause(kind: str) -> None:
     assert judge(booted(kind)).rule != UNKNOWN
 
@@ -152,7 +168,19 @@ def test_a_boot_that_lives_but_is_not_what_was_wished_for_has_one_too(kind: str)
 # --- the law: no two rules fit ---------------------------------------------------------------------------------------
 
 texts = st.sampled_from(
-    ["", "\n> ", "hello sensor 23\n", "ets_main.c\n", *(banner(c, m) for c in (1, 2, 4) for m in (0, 1, 3, 7))]
+    [
+        "", "\n> ", "hello sensor 23\n", "ets_main.c\n", USER1, RTOS, EBOOT, "user code done\n", "@cp:B0\nld\ne:3\n",
+        "E (63) flash_parts: partition 0 invalid magic number 0x0\nE (74) boot: load partition table error!\n",
+        "E (110) boot: No bootable app partitions in the partition table\n", "Abort called\n",
+        *(banner(c, m) for c in (1, 2, 4) for m in (0, 1, 3, 7)),
+    ]
+)  # fmt: skip
+crashes = st.builds(
+    Crash,
+    st.sampled_from([None, 0, 2, 9, 28]),
+    st.just(""),
+    st.sampled_from([None, 0x3FFF470C, 0x4000DCE5, 0x40201A24, 0x40281C04]),
+    excvaddr=st.sampled_from([None, 0, 0x3FFF470C, 0x40201A24]),
 )
 sounds = st.lists(
     st.builds(
@@ -201,7 +229,9 @@ evidences = st.builds(
     written=st.booleans(),
     verified=st.booleans(),
     verdict=st.sampled_from(["", *ALIVE, *FAILED]),
-    log=texts,
+    log=st.lists(texts, max_size=3).map("".join),
+    size=st.sampled_from(["", "4MB", "16MB"]),
+    crash=st.one_of(st.none(), crashes),
     findings=findings,
     host=st.sampled_from([HostFacts("linux"), HostFacts("linux", wsl=True), HostFacts("linux", brltty=True)]),
 )

@@ -105,9 +105,7 @@ def _branch(code: int) -> Callable[..., int]:
 
 
 def _bit_branch(code: int) -> Callable[..., int]:
-    return (
-        lambda s, bit, offset: 7 | (bit & 15) << 4 | s << 8 | (code | bit >> 4) << 12 | _signed(offset - 4, 8) << 16
-    )
+    return lambda s, bit, offset: 7 | (bit & 15) << 4 | s << 8 | (code | bit >> 4) << 12 | _signed(offset - 4, 8) << 16
 
 
 def _special(base: int) -> Callable[..., int]:

@@ -26,7 +26,7 @@ def c_core(memory: Memory, devices: Devices) -> Core:
 
 def interpreter(memory: Memory, devices: Devices) -> Core:
     """Python's core, as long as nothing is hot."""
-    return PythonCore(memory, devices, hot=1 << 60)
+    return PythonCore(memory, devices, hot=1 << 60, warm=0)
 
 
 def translator(memory: Memory, devices: Devices) -> Core:

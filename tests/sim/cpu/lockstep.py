@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import zlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from flashpipe.sim.cpu.contract import Core, CoreState, Stop
 from flashpipe.sim.memory import BusError, Memory
@@ -66,7 +67,7 @@ class Walker:
         self.memory.write(start.at, start.code)
         self.memory.write(start.at - len(start.data) & ~3, start.data)
         state = self.core.state
-        state.a[:] = start.registers
+        state.a[:] = list[Any](start.registers)
         state.pc, state.sar, state.ps, state.intenable = start.at, start.sar, start.ps, start.intenable
         self.core.set_hooks(start.hooks)
 

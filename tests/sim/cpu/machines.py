@@ -1,4 +1,4 @@
-"""What the tests of the cores run: a core with memory, devices that follow a script, and a mask ROM that does little."""
+"""What the tests of the cores run: a core with memory, and devices that follow a script."""
 
 from __future__ import annotations
 

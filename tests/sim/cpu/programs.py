@@ -50,7 +50,8 @@ def _shapes() -> list[Shape]:
     shapes += [Shape(name) for name in (*assembler.PLAIN, *assembler.PLAIN_N)]
     shapes += [
         Shape("slli", (r, r, range(1, 32))), Shape("srli", (r, r, range(16))), Shape("srai", (r, r, AMOUNTS)),
-        Shape("ssai", (AMOUNTS,)), Shape("extui", (r, r, AMOUNTS, range(1, 17))), Shape("movi", (r, range(-2048, 2048))),
+        Shape("ssai", (AMOUNTS,)), Shape("extui", (r, r, AMOUNTS, range(1, 17))),
+        Shape("movi", (r, range(-2048, 2048))),
         Shape("addi", (r, r, range(-128, 128))), Shape("addmi", (r, r, range(-1024, 1025, 256))),
         Shape("l32r", (r, range(-128, 1, 4))), Shape("call0", (range(-24, 49, 4),)), Shape("j", (OFFSETS,)),
         Shape("rsil", (r, range(5))), Shape("waiti", (range(4),)), Shape("rfi", (range(2, 4),)), Shape("break", (r, r)),
@@ -76,11 +77,9 @@ def _tame() -> tuple[Shape, ...]:
         if name in _ACCESSES:
             tame.append(Shape(name, (range(8), range(8, 16), operands[2])))
         elif name not in _LEAVING:
-            branch = bool(operands) and operands[-1] in {OFFSETS, range(4, 68)}
-            tame.append(Shape(name, operands if branch else (range(8), *operands[1:]) if operands else ()))
-    return tuple(shape for shape in tame if shape.name not in {"call0", "ssai", "j"}) + (
-        Shape("ssai", (AMOUNTS,)), Shape("j", (OFFSETS,)), Shape("call0", (range(-24, 49, 4),)),
-    )  # fmt: skip
+            writes = operands[:1] == (REGISTERS,) and operands[-1] not in {OFFSETS, range(4, 68)}
+            tame.append(Shape(name, (range(8), *operands[1:]) if writes else operands))
+    return tuple(tame)
 
 
 TAME: Final = _tame()

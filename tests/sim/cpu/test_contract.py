@@ -147,9 +147,7 @@ def test_what_a_device_raises_reaches_the_caller(bench: Bench, name: str) -> Non
 
 def test_code_written_by_the_program_counts_at_once(bench: Bench) -> None:
     # The word at CODE + 8 is two narrow instructions that the program replaces after they have run.
-    code = program(
-        ("movi.n", 5, 0), ("s32i", 3, 2, 8), ("j", 3), ("movi.n", 4, 1), ("addi.n", 5, 5, 1), ("ret",)
-    )
+    code = program(("movi.n", 5, 0), ("s32i", 3, 2, 8), ("j", 3), ("movi.n", 4, 1), ("addi.n", 5, 5, 1), ("ret",))
     bench.run(code, {2: CODE, 3: bench.memory.u32(CODE)})
     new = int.from_bytes(program(("movi.n", 4, 2), ("addi.n", 5, 5, 2)), "little")
     old = int.from_bytes(program(("movi.n", 4, 1), ("addi.n", 5, 5, 1)), "little")
@@ -193,7 +191,9 @@ def test_literals_written_from_outside_count_after_a_flush(bench: Bench) -> None
 
 
 def test_literals_written_by_the_program_count_at_once(bench: Bench) -> None:
-    code = program(("l32r", 4, -0x40), ("addi", 5, 4, 1), ("s32i", 5, 2, 0), ("addi", 3, 3, -1), ("bnez", 3, -12), ("ret",))
+    code = program(
+        ("l32r", 4, -0x40), ("addi", 5, 4, 1), ("s32i", 5, 2, 0), ("addi", 3, 3, -1), ("bnez", 3, -12), ("ret",)
+    )
     bench.run(code, {2: CODE - 0x40, 3: 60})
     assert bench.a(4) == 59
 

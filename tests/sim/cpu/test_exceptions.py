@@ -327,4 +327,6 @@ def test_region_protection_keeps_what_it_is_told(bench: Bench, kind: str) -> Non
     )  # fmt: skip
     bench.run(code, {2: 0x8A345678, 3: 0x12345675})
     assert [bench.a(number) for number in (4, 5, 6, 7)] == [0x80000002, 0x80000005, 0x80000000, 0x80000001]
-    assert (bench.state.itlb, bench.state.dtlb) == ((0x22252222, 0x22222222) if kind == "i" else (0x22222222, 0x22252222))
+    assert (bench.state.itlb, bench.state.dtlb) == (
+        (0x22252222, 0x22222222) if kind == "i" else (0x22222222, 0x22252222)
+    )

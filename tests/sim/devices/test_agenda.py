@@ -8,7 +8,10 @@ def test_events_happen_in_their_order() -> None:
     state = CoreState()
     agenda = Agenda(state)
     seen: list[tuple[str, int]] = []
-    late, early = agenda.event(lambda at: seen.append(("late", at))), agenda.event(lambda at: seen.append(("early", at)))
+    late, early = (
+        agenda.event(lambda at: seen.append(("late", at))),
+        agenda.event(lambda at: seen.append(("early", at))),
+    )
     late.schedule(200)
     early.schedule(100)
     assert agenda.next() == 100

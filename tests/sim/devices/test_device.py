@@ -51,7 +51,9 @@ def test_an_access_costs_cycles(bench: Bench) -> None:
     assert bench.state.cycles - before == READ_CYCLES
 
 
-@pytest.mark.parametrize("address", [0x60000520, 0x60009A00, 0x3FF20400, 0x60000B44, 0x60000E08, 0x60000834, 0x3FF00028])
+@pytest.mark.parametrize(
+    "address", [0x60000520, 0x60009A00, 0x3FF20400, 0x60000B44, 0x60000E08, 0x60000834, 0x3FF00028]
+)
 def test_blocks_without_an_effect_remember(bench: Bench, address: int) -> None:
     assert bench.devices.bus.read(address, 4) == 0
     bench.devices.bus.write(address, 4, 0x12345678)

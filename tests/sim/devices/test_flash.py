@@ -5,9 +5,7 @@ from flashpipe.sim.devices.flash import BASE
 
 from tests.sim.executed import MS, Bench
 
-CMD, ADDR, CTRL, STATUS, USER, USER1, USER2, W0 = (
-    BASE + at for at in (0x00, 0x04, 0x08, 0x10, 0x1C, 0x20, 0x24, 0x40)
-)
+CMD, ADDR, CTRL, STATUS, USER, USER1, USER2, W0 = (BASE + at for at in (0x00, 0x04, 0x08, 0x10, 0x1C, 0x20, 0x24, 0x40))
 READ, WREN, WRDI, RDID, RDSR, WRSR, PP, SE, BE, USR = 31, 30, 29, 28, 27, 26, 25, 24, 23, 18
 
 

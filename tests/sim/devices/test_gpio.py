@@ -48,10 +48,11 @@ def test_inputs_are_set_from_outside(bench: Bench) -> None:
     ("kind", "levels", "seen"),
     [
         (1, (False,), False), (1, (False, True), True), (2, (False,), True), (2, (True,), False),
-        (3, (False,), True), (3, (False, True), True), (4, (False,), True), (5, (True,), True), (0, (False, True), False),
+        (3, (False,), True), (3, (False, True), True), (4, (False,), True), (5, (True,), True),
+        (0, (False, True), False),
     ],
 )  # fmt: skip
-def test_interrupts_of_pins(bench: Bench, kind: int, levels: tuple[bool, ...], seen: bool) -> None:
+def test_interrupts_of_pins(bench: Bench, kind: int, levels: tuple[bool, ...], *, seen: bool) -> None:
     gpio = bench.devices.gpio
     gpio.write(PIN_CONFIG + 4 * 5, kind << 7)
     gpio.write(STATUS, 0)

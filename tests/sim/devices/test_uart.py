@@ -61,7 +61,10 @@ def test_what_was_written_leaves_at_the_rate_of_then(bench: Bench) -> None:
     uart(bench).write(FIFO, ord("c"))
     later(bench, 10 * MS)
     bench.devices.settle()
-    assert [(output.baud, bytes(output.data)) for output in bench.machine.take_outputs()] == [(115274, b"ab"), (9600, b"c")]
+    assert [(output.baud, bytes(output.data)) for output in bench.machine.take_outputs()] == [
+        (115274, b"ab"),
+        (9600, b"c"),
+    ]
 
 
 def test_an_emptying_transmitter_interrupts(bench: Bench) -> None:

@@ -72,7 +72,9 @@ def test_the_prf_of_wpa(bench: Bench) -> None:
 
 def test_one_block_of_sha1(bench: Bench) -> None:
     fresh(bench)
-    start = b"".join(word.to_bytes(4, "little") for word in (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0))
+    start = b"".join(
+        word.to_bytes(4, "little") for word in (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0)
+    )
     state, block = bench.put(start), bench.put(b"abc\x80" + bytes(59) + b"\x18")
     bench.call("SHA1Transform", state, block)
     words = [bench.memory.u32(state + 4 * index) for index in range(5)]

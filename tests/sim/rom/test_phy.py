@@ -50,6 +50,8 @@ def test_channels(bench: Bench, mhz: int, channel: int) -> None:
 
 
 def test_every_function_of_the_phy_is_there(bench: Bench) -> None:
-    missing = [name for address, name in NAMES.items() if name.startswith("rom_") and address not in bench.machine.rom._calls]
+    missing = [
+        name for address, name in NAMES.items() if name.startswith("rom_") and address not in bench.machine.rom._calls
+    ]
     assert missing == []
     assert bench.call("rom_start_noisefloor") == 0

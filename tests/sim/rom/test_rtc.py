@@ -38,5 +38,5 @@ def test_modes_that_feed_themselves_never_bite(bench: Bench) -> None:
 def test_jumping_to_the_start_is_a_restart(bench: Bench) -> None:
     with pytest.raises(AssertionError, match="did not return"):
         bench.call("_ResetVector")
-    assert [reset.kind for reset in bench.machine.log.resets][0] == "restart"
+    assert bench.machine.log.resets[0].kind == "restart"
     assert "rst cause:1" in bench.said()

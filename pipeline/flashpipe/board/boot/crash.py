@@ -37,10 +37,25 @@ EXCEPTIONS: Final = {
 }
 """Names of Xtensa's EXCCAUSE numbers: those of facts esp8266 §2.5 as the SDK spells them, the others from memory."""
 
+_DATA_RAM: Final = range(0x3FFE8000, 0x40000000)
+_CODE: Final = range(0x40100000, 0x40300000)
+"""Instruction RAM and mapped flash, which take whole words only (facts: image-flashmap §4.1)."""
+_DIVIDE_TRAP: Final = 0x4000DCE5
+"""Where the ROM's division ends for a divisor of zero: an instruction that is none (published crashes)."""
+_NULL: Final = range(0x1000)
+_ILLEGAL, _FETCH, _LOAD_STORE, _DIVIDE, _UNALIGNED, _FETCH_PROHIBITED, _LOAD, _STORE = 0, 2, 3, 6, 9, 20, 28, 29
+
 _REGISTERS: Final = ("epc1", "epc2", "epc3", "excvaddr", "depc")
-_REGISTER: Final = re.compile(r"\b(?P<name>epc[123]|excvaddr|depc)\s*[=:]\s*0x(?P<value>[0-9a-fA-F]{8})\b")
-_REACH: Final = 200
-"""Characters after the heading in which the registers stand."""
+_SPELT: Final = {"pc": "epc1", "va": "excvaddr", "vaddr": "excvaddr", "epcvaddr": "excvaddr"}
+"""Other names: Mongoose OS, RTOS SDK, and a misprint of old SDKs."""
+_REGISTER: Final = re.compile(
+    r"\b(?P<name>epc[123]|e(?:xc|pc)?vaddr|depc|pc|va(?:ddr)?)\s*[=:]\s*(?:0x)?(?P<value>[0-9a-f]{8})\b", re.IGNORECASE
+)
+_EXCCAUSE: Final = re.compile(r"\bEXCCAUSE\s*:\s*0x(?P<value>[0-9a-f]{1,8})\b")
+_REACH: Final = 700
+"""Characters after the heading in which the registers stand; RTOS SDK prints EXCVADDR behind all the others."""
+_GAP: Final = 120
+"""Characters between two of them at most: what comes later belongs to something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,22 @@ class Crash:
     """The address it wanted to read or write."""
     depc: int | None = None
 
+    def meaning(self) -> str:
+        """What its number and addresses explain by themselves, whatever the flash holds; empty: nothing."""
+        if self.number == _DIVIDE or (self.number == _ILLEGAL and self.epc1 == _DIVIDE_TRAP):
+            return "it divided by zero"
+        fetched = self.excvaddr if self.number in {_FETCH, _FETCH_PROHIBITED} else None
+        if any(address in _DATA_RAM for address in (self.epc1, fetched) if address is not None):
+            return "it jumped into data RAM, through a bad pointer"
+        if self.excvaddr is None:
+            return ""
+        if self.number in {_LOAD, _STORE}:
+            what = "a null pointer" if self.excvaddr in _NULL else "a bad pointer"
+            return f"it {'read' if self.number == _LOAD else 'wrote'} through {what} ({self.excvaddr:#010x})"
+        if self.number == _LOAD_STORE and self.excvaddr in _CODE:
+            return f"it used {self.excvaddr:#010x} byte by byte, which takes whole words only"
+        return f"it used {self.excvaddr:#010x}, which is not aligned" if self.number == _UNALIGNED else ""
+
     def __str__(self) -> str:
         """`exception 28 (LoadProhibited) at epc1=0x40243016, excvaddr=0x000000eb`."""
         number = "an exception" if self.number is None else f"exception {self.number}"
@@ -72,13 +103,20 @@ def read_crash(text: str, heading: re.Match[str]) -> Crash:
     """The crash whose heading was found in `text`, with the registers that follow it."""
     groups = heading.groupdict()
     name = (groups.get("name") or "").removesuffix("Cause")
-    number = int(groups["cause"]) if groups.get("cause") else None
+    cause = groups.get("cause") or groups.get("number")
+    number = int(cause) if cause else None
+    if number is None and (told := _EXCCAUSE.search(text, heading.start(), heading.end() + _REACH)):
+        number = int(told["value"], 16)
     if number is None:
         number = next((known for known, spelt in EXCEPTIONS.items() if spelt == name), None)
-    found: dict[str, int] = {}
+    values: dict[str, int] = {}
+    last = heading.end()
     for register in _REGISTER.finditer(text, heading.start(), heading.end() + _REACH):
-        if register["name"] in found:
-            break  # the next crash
-        found[register["name"]] = int(register["value"], 16)
-    registers = {name: found.get(name) for name in _REGISTERS}
+        spelt = register["name"].lower()
+        name_of = _SPELT.get(spelt, spelt)
+        if name_of in values or register.start() - last > _GAP:
+            break  # the next crash, or something else
+        values[name_of] = int(register["value"], 16)
+        last = register.end()
+    registers = {register: values.get(register) for register in _REGISTERS}
     return Crash(number, name or EXCEPTIONS.get(number if number is not None else -1, ""), **registers)

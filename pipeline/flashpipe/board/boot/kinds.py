@@ -62,10 +62,18 @@ _ROWS: Final = (
     ),
     Kind(
         "no-image",
-        "the ROM, or a boot loader, found nothing to start",
+        "the ROM found nothing at 0x00000 that it could read",
         code="boot-no-image",
         status=51,
         remedy="`flashpipe flash` a firmware that begins at 0x00000; if it is there, mode=dout",
+    ),
+    Kind(
+        "nothing-found",
+        "a boot loader runs, and found no application to start",
+        code="boot-nothing-found",
+        status=64,
+        remedy="flash every part of the build at its own address: loader, partition table and application; "
+        "the cause names the one that is missing",
     ),
     Kind(
         "wrong-mode",

@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Final
 
 from flashpipe.board.boot.kinds import LogFinding, Verdict, line_at
-from flashpipe.board.boot.patterns import LOADED, LOADING, ROM
+from flashpipe.board.boot.patterns import LOADED, LOADER, LOADER_BEGINS, LOADING, ROM, STAMP
+from flashpipe.values import dataclass
 
-Starts = list[re.Match[str]]
 LOOP_STARTS: Final = 3
 """Starts that make a loop: a first boot of NodeMCU 3.x legitimately makes two (facts: esp8266 §2.5)."""
-POWER_ON, WATCHDOG = "1", "4"
+POWER_ON, WATCHDOG = 1, 4
 """Reset causes of the supply and of the hardware watchdog (facts: esp8266 §2.2)."""
 FLASH, DOWNLOAD = 3, 1
 """Boot modes (facts: esp8266 §2.1)."""
@@ -25,96 +25,128 @@ _PINS: Final = "GPIO15 {}, GPIO0 {}, GPIO2 {}"
 _LOADS: Final = re.compile(r"^load 0x", re.MULTILINE)
 
 
-def find_starts(text: str) -> Starts:
-    """Every ROM log in the text."""
-    return list(ROM.finditer(text))
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of the chip, from the ROM's first line; or, where that was not read, from the loader's."""
+
+    at: int
+    end: int
+    cause: int | None = None
+    """Reset cause; None where only a boot loader tells of the start."""
+    mode: int = FLASH
 
 
-def elsewhere(text: str, starts: Starts) -> LogFinding | None:
+def find_starts(text: str) -> list[Start]:
+    """Every start in the text. A loader's first line is one where no ROM log came since the loader's last."""
+    rom = [Start(line.start(), line.end(), int(line["cause"]), int(line["mode"])) for line in ROM.finditer(text)]
+    loader = [Start(line.start(), line.end()) for line in LOADER_BEGINS.finditer(text)]
+    starts: list[Start] = []
+    covered = False  # a ROM log came, and no loader since
+    for start in sorted([*rom, *loader], key=lambda start: start.at):
+        if start.cause is not None or not covered:
+            starts.append(start)
+        covered = start.cause is not None
+    return starts
+
+
+def elsewhere(text: str, starts: list[Start]) -> LogFinding | None:
     """The verdict where the last start was not from flash."""
-    if not starts or int(starts[-1]["mode"]) == FLASH:
+    if not starts or starts[-1].mode == FLASH:
         return None
     last = starts[-1]
-    mode = int(last["mode"])
-    evidence = (line_at(text, last.start()),)
-    if mode == DOWNLOAD:
+    evidence = (line_at(text, last.at),)
+    if last.mode == DOWNLOAD:
         return LogFinding(
-            Verdict("download-mode", "the chip started in download mode: GPIO0 was low", evidence), last.start()
+            Verdict("download-mode", "the chip started in download mode: GPIO0 was low", evidence), last.at
         )
-    pins = _PINS.format(*("high" if mode >> bit & 1 else "low" for bit in (2, 1, 0)))
-    summary = f"the chip did not start from flash: boot mode {mode} ({pins} at the reset)"
-    return LogFinding(Verdict("strapping", summary, evidence), last.start())
+    pins = _PINS.format(*("high" if last.mode >> bit & 1 else "low" for bit in (2, 1, 0)))
+    summary = f"the chip did not start from flash: boot mode {last.mode} ({pins} at the reset)"
+    return LogFinding(Verdict("strapping", summary, evidence), last.at)
 
 
-def loop(text: str, starts: Starts) -> LogFinding | None:
+def loop(text: str, starts: list[Start]) -> LogFinding | None:
     """The verdict where the starts are a loop, or a supply that collapses."""
     if not starts:
         return None
     bodies = _bodies(text, starts)
     alike = len(starts) >= LOOP_STARTS and bodies[-2] == bodies[-3] and "NodeMCU" not in bodies[-2]
     certain = alike or len(starts) > LOOP_STARTS
-    twice = len(starts) > 1 and bodies[-1] == bodies[-2] != [] and starts[-1]["cause"] == starts[-2]["cause"]
+    twice = len(starts) > 1 and bodies[-1] == bodies[-2] != [] and starts[-1].cause == starts[-2].cause is not None
     repeated = len(starts) >= LOOP_STARTS or twice  # a restart by software keeps the cause, a reset by wire does not
-    watchdog = [start for start in starts if start["cause"] == WATCHDOG]
+    watchdog = [start for start in starts if start.cause == WATCHDOG]
     collapses = _collapses(text, starts)
     if not certain and not repeated and not collapses and len(watchdog) < LOOP_STARTS - 1:
         return None
-    evidence = tuple(line_at(text, start.start()) for start in starts[-LOOP_STARTS:])
-    kind, why = _reason(text, starts, watchdog, collapses)
-    verdict = Verdict(kind, f"the chip started {len(starts)} times; {why}", evidence)
-    return LogFinding(verdict, starts[-1].start(), conclusive=certain or collapses > 1)
+    evidence = tuple(line_at(text, start.end - 1) for start in starts[-LOOP_STARTS:])
+    kind, why = _reason(text, starts, bitten=bool(watchdog), collapses=collapses)
+    who = "the boot loader" if all(start.cause is None for start in starts) else "the chip"
+    verdict = Verdict(kind, f"{who} started {len(starts)} times; {why}", evidence)
+    return LogFinding(verdict, starts[-1].at, conclusive=certain or collapses > 1)
 
 
-def _bodies(text: str, starts: Starts) -> list[list[str]]:
-    """The words between the starts, and behind the last."""
-    ends = [*(text.rfind("\n", 0, start.start()) + 1 for start in starts[1:]), len(text)]
-    return [text[start.end() : end].split() for start, end in zip(starts, ends, strict=True)]
+def _bodies(text: str, starts: list[Start]) -> list[list[str]]:
+    """The words between the starts, and behind the last, without the time at which a loader said them."""
+    ends = [*(text.rfind("\n", 0, start.at) + 1 for start in starts[1:]), len(text)]
+    return [STAMP.sub("", text[start.end : end]).split() for start, end in zip(starts, ends, strict=True)]
 
 
-def _reason(text: str, starts: Starts, watchdog: Starts, collapses: int) -> tuple[str, str]:
+def _reason(text: str, starts: list[Start], *, bitten: bool, collapses: int) -> tuple[str, str]:
     if collapses:
         return "brown-out", "it lost its supply in between: the 3.3 V collapse, mostly when the radio starts"
-    if _LOADS.search(text, starts[0].end()) is None and not LOADED.search(text):
+    loads = _LOADS.search(text, starts[0].end) is not None or LOADED.search(text) is not None
+    if not loads and LOADER.search(text) is None:
         return "no-image", "the ROM finds nothing to load: the flash is empty or unreadable"
-    if watchdog:
+    if bitten:
         return (
             "watchdog",
             "the hardware watchdog resets it: the firmware hangs (wrong flash mode, damaged image)",
         )
-    if {start["cause"] for start in starts[-LOOP_STARTS:]} == {POWER_ON}:
+    if {start.cause for start in starts[-LOOP_STARTS:]} == {POWER_ON}:
         return "boot-loop", "each start says power-on: the 3.3 V supply collapses, or the firmware restarts itself"
     return "boot-loop", "the firmware dies without a word (wrong flash mode or size, damaged image, weak supply)"
 
 
-def _collapses(text: str, starts: Starts) -> int:
+def _collapses(text: str, starts: list[Start]) -> int:
     """How many of the starts are a supply that came back."""
     count = 0
     for before, start in pairwise(starts):
-        between = text[before.end() : start.start()]
+        between = text[before.end : start.at]
         cut = bool(_LOADS.search(between)) and LOADED.search(between) is None and "csum err" not in between
-        count += start["cause"] == POWER_ON and (before["cause"] != POWER_ON or cut)
+        cut = cut and LOADER.search(between) is None
+        other = before.cause is not None and before.cause != POWER_ON
+        count += start.cause == POWER_ON and (other or cut)
     return count
 
 
-def last_start(text: str, starts: Starts) -> LogFinding:
+def last_start(text: str, starts: list[Start]) -> LogFinding:
     """The verdict where the last start is the last that was heard of the board."""
     last = starts[-1]
-    line = line_at(text, last.start())
-    loaded = LOADED.search(text, last.end())
+    line = line_at(text, last.end - 1)
+    bitten = last.cause == WATCHDOG or (last.cause is None and _bitten(text[: last.at]))
+    loader = list(LOADER.finditer(text, last.at))
+    if loader and not bitten:
+        evidence = tuple(dict.fromkeys((line, line_at(text, loader[-1].end() - 1))))
+        summary = "the boot loader ran, and nothing was heard of the firmware since"
+        return LogFinding(Verdict("alive", summary, evidence), loader[-1].start(), conclusive=False)
+    loaded = LOADED.search(text, last.end if last.cause is not None else 0)
     if loaded is not None:
-        return started(text, loaded, line, bitten=last["cause"] == WATCHDOG)
-    if _LOADS.search(text, last.end()):
-        return LogFinding(Verdict("alive", "the ROM was loading the image", (line,)), last.start(), conclusive=False)
+        return started(text, loaded, line, bitten=bitten)
+    if _LOADS.search(text, last.end):
+        return LogFinding(Verdict("alive", "the ROM was loading the image", (line,)), last.at, conclusive=False)
     summary = "the ROM found nothing to load: the flash is empty or unreadable"
-    return LogFinding(Verdict("no-image", summary, (line,)), last.start(), conclusive=False)
+    return LogFinding(Verdict("no-image", summary, (line,)), last.at, conclusive=False)
+
+
+def _bitten(text: str) -> bool:
+    """Whether the ROM says that the hardware watchdog has reset the chip."""
+    return re.search(r"^wdt reset", text, re.MULTILINE) is not None
 
 
 def without_start(text: str) -> LogFinding | None:
     """The verdict on a ROM log whose first line is missing or torn."""
     loaded = LOADED.search(text)
     if loaded is not None:
-        bitten = re.search(r"^wdt reset", text[: loaded.start()], re.MULTILINE)
-        return started(text, loaded, bitten=bitten is not None)
+        return started(text, loaded, bitten=_bitten(text[: loaded.start()]))
     loading = LOADING.search(text)
     if loading is None:
         return None

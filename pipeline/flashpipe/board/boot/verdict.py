@@ -5,10 +5,11 @@ The rules, in order:
 1. A last start that was not from flash ends everything before it.
 2. A failure that the log names (bad checksum, no image, missing RF data, exception, Lua panic …) stands, unless it
    came once and the board came up afterwards.
-3. The last start counts: a ROM log after the last sign of life means that the board was reset.
+3. What proves life is a firmware's own words or prompt after the last start and after the last line of a boot loader:
+   a ROM or a loader that speaks after a sign of life means that the board was reset.
 4. Three starts with the same words between them are a boot loop. So are, where nothing more comes, any three, two that
    are alike to the last word, or two that the hardware watchdog caused; and always more than three. A supply that
-   collapses shows itself by the reset cause (`starts`).
+   collapses shows itself by the reset cause (`resets`).
 5. A prompt proves more than a banner, a banner more than any text, any text more than a ROM log.
 
 Messages and their meaning: facts esp8266 §2.1 to §2.6.
@@ -20,14 +21,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from flashpipe.board.boot import resets as rom
+from flashpipe.board.boot import resets
 from flashpipe.board.boot.crash import read_crash
 from flashpipe.board.boot.kinds import HEALTHY, NOT_CHECKED, LogFinding, Verdict, line_at
 from flashpipe.board.boot.patterns import (
     BOOT_LINE,
     EXPLAINS,
     FAULTS,
+    FLOOD,
     LOADED,
+    LOADER,
     LUA_PROMPT,
     LUA_PROMPT_LOOSE,
     NODE_INFO,
@@ -36,6 +39,7 @@ from flashpipe.board.boot.patterns import (
     OTHERS,
     PYTHON_PROMPT,
     PYTHONS,
+    REMARKS,
     Fault,
 )
 
@@ -47,77 +51,98 @@ PROMPTS: Final = frozenset({"prompt", "python-prompt"})
 def classify(log: str) -> Verdict:
     """Judge a boot log after which nothing more will come: readable text, LF or CR-LF; may begin inside a line."""
     text = log.replace("\r\n", "\n")
-    return _told(_judge(text), text)
+    return _verdict(_judge(text), text)
 
 
 def conclude(log: str) -> Verdict | None:
     """The verdict on a boot log that is still growing, None until something in it is conclusive."""
     text = log.replace("\r\n", "\n")
-    sign = _judge(text)
+    finding = _judge(text)
     # A line that is still coming may say more, such as the rest of a version; a prompt has no line end.
-    complete = sign.verdict.kind in PROMPTS or "\n" in text[max(0, sign.at) :]
-    return _told(sign, text) if sign.conclusive and complete else None
+    complete = finding.verdict.kind in PROMPTS or "\n" in text[max(0, finding.at) :]
+    return _verdict(finding, text) if finding.conclusive and complete else None
 
 
-def _told(sign: LogFinding, text: str) -> Verdict:
-    causes = tuple(int(start["cause"]) for start in rom.find_starts(text))
-    return replace(sign.verdict, log=text, causes=causes)
+def _verdict(finding: LogFinding, text: str) -> Verdict:
+    causes = tuple(start.cause for start in resets.find_starts(text) if start.cause is not None)
+    verdict = replace(finding.verdict, log=text, causes=causes)
+    if verdict.kind not in HEALTHY:
+        return verdict
+    remarks = [meaning for pattern, meaning in REMARKS if pattern.search(text)]
+    if verdict.kind == "alive":
+        remarks.append("that it runs is not proven")
+    return replace(verdict, summary="; ".join([verdict.summary, *remarks]))
 
 
 def _judge(text: str) -> LogFinding:
-    starts = rom.find_starts(text)
-    last = starts[-1].start() if starts else -1
+    starts = resets.find_starts(text)
+    loaders = [line.end() for line in LOADER.finditer(text)]
+    last = max([start.at for start in starts[-1:]] + loaders[-1:], default=-1)
     life = _life(text)
     lives = life is not None and life.at > last
-    away = rom.elsewhere(text, starts)
+    away = resets.elsewhere(text, starts)
     if away is not None and not lives:
         return away
-    fault = _fault(text, life)
+    fault = _fault(text, life if lives else None, last)
     if fault is not None:
         return _count(fault, len(starts))
-    again = len(starts) > rom.LOOP_STARTS and life is not None and life.verdict.kind not in PROMPTS
+    again = len(starts) > resets.LOOP_STARTS and life is not None and life.verdict.kind not in PROMPTS
     if life is not None and lives and not again:
         return life
     if starts:
-        end = starts[-1].end()
-        return rom.loop(text, starts) or _any_text(text, end) or rom.last_start(text, starts)
+        end = max(starts[-1].end, *loaders[-1:]) if loaders else starts[-1].end
+        return resets.loop(text, starts) or _any_text(text, end) or resets.last_start(text, starts)
     loaded = LOADED.search(text)
-    said = _any_text(text, loaded.end() if loaded else 0)
+    said = _any_text(text, max([loaded.end() if loaded else 0, *loaders[-1:]]))
     return (
         said
-        or rom.without_start(text)
+        or resets.without_start(text)
         or LogFinding(Verdict("silence", "the board says nothing"), -1, conclusive=False)
     )
+
+
+def own_words(log: str) -> str:
+    """The first line of the firmware itself before anything failed: what was read of the flash until then was right.
+
+    Words of the ROM, of boot loaders and of the SDK are none. Empty where there is none.
+    """
+    text = log.replace("\r\n", "\n")
+    faults = (match for fault in FAULTS for match in fault.pattern.finditer(text) if fault.holds(match))
+    first = min((match.start() for match in faults), default=len(text))
+    words = _life(text[:first]) or _any_text(text[:first], 0)
+    return words.verdict.evidence[0] if words is not None else ""
 
 
 # --- rule 2 ----------------------------------------------------------------------------------------------------------
 
 
-def _fault(text: str, life: LogFinding | None) -> LogFinding | None:
-    signs = [sign for fault in FAULTS for sign in _stands(fault, text, life)]
-    kinds = {sign.verdict.kind for sign in signs}
+def _fault(text: str, life: LogFinding | None, last: int) -> LogFinding | None:
+    """The failure that stands; `life` is a proof behind `last`, the end of the last start or loader line."""
+    findings = [(fault, finding) for fault in FAULTS for finding in _stands(fault, text, life, last)]
+    kinds = {finding.verdict.kind for _, finding in findings}
     explained = {EXPLAINS[kind] for kind in kinds if kind in EXPLAINS}
-    signs = [sign for sign in signs if sign.verdict.kind not in explained]
-    return max(signs, key=lambda sign: sign.at, default=None)
+    findings = [(fault, finding) for fault, finding in findings if finding.verdict.kind not in explained]
+    strong = [finding for fault, finding in findings if not fault.weak]
+    return max(strong or [finding for _, finding in findings], key=lambda finding: finding.at, default=None)
 
 
-def _stands(fault: Fault, text: str, life: LogFinding | None) -> Iterator[LogFinding]:
-    """The fault's sign, if it is in the log and was not overcome."""
-    found = list(fault.pattern.finditer(text))
-    if not found:
+def _stands(fault: Fault, text: str, life: LogFinding | None, last: int) -> Iterator[LogFinding]:
+    """The fault's finding, if it is in the log and was not overcome."""
+    matches = [match for match in fault.pattern.finditer(text) if fault.holds(match)]
+    if not matches:
         return
-    first, last = found[0], found[-1]  # the first tells the cause, the last whether it is over
-    again = len(found) > 1 if not fault.warns else bool(rom.find_starts(text[first.end() : last.end()]))
-    lives_on = life is not None and life.at > last.end()
+    first, final = matches[0], matches[-1]  # the first tells the cause, the last whether it is over
+    again = len(matches) > 1 if not fault.warns else bool(resets.find_starts(text[first.end() : final.end()]))
+    lives_on = life is not None and life.at > final.end()
     if lives_on and (fault.warns or not again):
         return
-    if fault.warns and not again and _any_text(text, last.end()) is not None:
+    if fault.warns and not again and _any_text(text, max(final.end(), last)) is not None:
         return
     crash = read_crash(text, first) if fault.kind == "exception" and "{crash}" in fault.summary else None
     groups = {name: (value or "").strip() for name, value in first.groupdict().items()}
     summary = fault.summary.format(crash=crash, **groups)
     verdict = Verdict(fault.kind, summary, _proof(text, first.end() - 1), crash=crash)
-    yield LogFinding(verdict, last.start(), conclusive=again or not fault.warns)
+    yield LogFinding(verdict, final.start(), conclusive=again or not (fault.warns or fault.weak))
 
 
 def _proof(text: str, at: int) -> tuple[str, ...]:
@@ -128,10 +153,11 @@ def _proof(text: str, at: int) -> tuple[str, ...]:
     return (line, following) if following.startswith("epc1=") else (line,)
 
 
-def _count(sign: LogFinding, starts: int) -> LogFinding:
-    if starts < rom.LOOP_STARTS:
-        return sign
-    return replace(sign, verdict=replace(sign.verdict, summary=f"{sign.verdict.summary}; {starts} starts seen"))
+def _count(finding: LogFinding, starts: int) -> LogFinding:
+    if starts < resets.LOOP_STARTS:
+        return finding
+    summary = f"{finding.verdict.summary}; {starts} starts seen"
+    return replace(finding, verdict=replace(finding.verdict, summary=summary))
 
 
 # --- rule 5 ----------------------------------------------------------------------------------------------------------
@@ -139,64 +165,64 @@ def _count(sign: LogFinding, starts: int) -> LogFinding:
 
 def _life(text: str) -> LogFinding | None:
     """The last proof that a firmware runs."""
-    signs = [sign for sign in (_nodemcu(text), _prompt(text), _other(text), _formatting(text)) if sign is not None]
+    proofs = [proof for proof in (_nodemcu(text), _prompt(text), _other(text), _formatting(text)) if proof is not None]
     # Formatting ends with a banner and a banner with a prompt: whichever comes later tells the state.
-    return max(signs, key=lambda sign: sign.at, default=None)
+    return max(proofs, key=lambda proof: proof.at, default=None)
 
 
 def _nodemcu(text: str) -> LogFinding | None:
-    found = list(NODEMCU.finditer(text))
-    if not found:
+    banners = list(NODEMCU.finditer(text))
+    if not banners:
         return None
     name = nodemcu_name(text)
-    evidence = (line_at(text, found[0].end() - 1),)
-    prompt = list(LUA_PROMPT_LOOSE.finditer(text, found[-1].end()))
-    if prompt:
-        return LogFinding(Verdict("prompt", f"{name} at its prompt", (*evidence, "> "), name), prompt[-1].start())
+    evidence = (line_at(text, banners[0].end() - 1),)
+    prompts = list(LUA_PROMPT_LOOSE.finditer(text, banners[-1].end()))
+    if prompts and len(prompts) < FLOOD:
+        return LogFinding(Verdict("prompt", f"{name} at its prompt", (*evidence, "> "), name), prompts[-1].start())
     verdict = Verdict("banner", f"{name} is running, no prompt seen", evidence, name)
-    return LogFinding(verdict, found[-1].start(), conclusive=False)
+    return LogFinding(verdict, banners[-1].start(), conclusive=False)
 
 
 def nodemcu_name(log: str) -> str:
     """`NodeMCU 3.0.0.0`, or the SDK's version where the banner has none of its own; empty if no NodeMCU spoke."""
-    found = list(NODEMCU.finditer(log))
-    if not found:
+    banners = list(NODEMCU.finditer(log))
+    if not banners:
         return ""
-    version = next((match["version"] for match in reversed(found) if match["version"]), "") or _told_version(log)
+    version = next((match["version"] for match in reversed(banners) if match["version"]), "") or _asked_version(log)
     sdk = NODEMCU_SDK.search(log)
     return f"NodeMCU {version}" if version else f"NodeMCU (SDK {sdk['version']})" if sdk else "NodeMCU"
 
 
-def _told_version(log: str) -> str:
+def _asked_version(log: str) -> str:
     """The version that a prompt told when it was asked."""
-    told = NODE_INFO.search(log)
-    return told["version"].replace("\t", ".") if told else ""
+    answer = NODE_INFO.search(log)
+    return answer["version"].replace("\t", ".") if answer else ""
 
 
 def _prompt(text: str) -> LogFinding | None:
-    found = list(LUA_PROMPT.finditer(text))
-    if not found or NODEMCU.search(text):
+    prompts = list(LUA_PROMPT.finditer(text))
+    if not prompts or len(prompts) >= FLOOD or NODEMCU.search(text):
         return None
+    at = prompts[-1].start()
     info = NODE_INFO.search(text)
     if info is None:
-        return LogFinding(Verdict("prompt", "a Lua prompt, the banner was not seen", ("> ",)), found[-1].start())
-    name = f"NodeMCU {_told_version(text)}"
-    evidence = (line_at(text, info.start()), "> ")
-    return LogFinding(Verdict("prompt", f"{name} at its prompt, which was asked", evidence, name), found[-1].start())
+        return LogFinding(Verdict("prompt", "a Lua prompt, the banner was not seen", ("> ",)), at)
+    name = f"NodeMCU {_asked_version(text)}"
+    return LogFinding(Verdict("prompt", f"{name} answers at its prompt", (line_at(text, info.start()), "> "), name), at)
 
 
 def _other(text: str) -> LogFinding | None:
     if NODEMCU.search(text):
         return None
     for name, pattern in OTHERS:
-        found = list(pattern.finditer(text))
-        if found:
-            versions = [match["version"] for match in found if "version" in pattern.groupindex and match["version"]]
+        matches = list(pattern.finditer(text))
+        if matches:
+            versions = [match["version"] for match in matches if "version" in pattern.groupindex and match["version"]]
             full = f"{name} {versions[-1].strip()}" if versions else name
-            evidence = (line_at(text, found[0].start()),)
+            evidence = (line_at(text, matches[0].start()),)
             if name in PYTHONS:
-                return _python(text, full, evidence, found[-1].start())
-            return LogFinding(Verdict("firmware", f"{full} is running", evidence, full), found[-1].start())
+                return _python(text, full, evidence, matches[-1].start())
+            return LogFinding(Verdict("firmware", f"{full} is running", evidence, full), matches[-1].start())
     return None
 
 
@@ -221,7 +247,7 @@ def _any_text(text: str, start: int) -> LogFinding | None:
     for line in text[start:].splitlines(keepends=True):
         plain = line.strip()
         whole = line.endswith("\n") and (at > start or not start)
-        if whole and sum(map(str.isalnum, plain)) >= 3 and not BOOT_LINE.match(line):  # noqa: PLR2004
+        if whole and sum(map(str.isalnum, plain)) >= 3 and not BOOT_LINE.match(line) and not LOADER.match(line):  # noqa: PLR2004
             verdict = Verdict("firmware", "a firmware is running and talks", (plain,))
             return LogFinding(verdict, at, conclusive=False)
         at += len(line)

@@ -3,12 +3,12 @@
 The caller does what `BootWatcher.next` says and feeds what comes back:
 
     watcher = BootWatcher(now=clock())
-    while not isinstance(wish := watcher.next(clock()), Verdict):
-        if isinstance(wish, Send):
-            port.write(wish.data)
+    while not isinstance(request := watcher.next(clock()), Verdict):
+        if isinstance(request, SendText):
+            port.write(request.data)
         else:
-            port.baudrate = wish.baud
-            watcher.feed(port.read_until_bytes_or(wish.until_s), clock())
+            port.baudrate = request.baud
+            watcher.feed(port.read_until_bytes_or(request.until_s), clock())
 
 The rules:
 
@@ -22,17 +22,19 @@ The rules:
 4. Knock (a carriage return) when the line is quiet: NodeMCU answers with its prompt, even where its banner is off. A
    Lua prompt whose banner nobody saw is asked what it is.
 5. A firmware that formats its file system is waited for, as long as that takes.
-6. A verdict is given at the first conclusive token (`verdict.conclude`), else when waiting longer would not change it.
+6. A failure is told at its first conclusive token (`verdict.conclude`); a firmware that was recognised is given time
+   to fail; anything else is judged when waiting longer would not change it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.patterns import LOADED, ROM
+from flashpipe.board.boot.stay import NOISE, Stay
 from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.values import dataclass
@@ -70,12 +72,15 @@ QUIET_S: Final = 0.25
 ANSWER_S: Final = 0.6
 """A NodeMCU at its prompt answers a knock at once; busy ones are knocked again."""
 KNOCKS: Final = 2
-NOISE: Final = 12
-"""Bytes of garbage that show a wrong rate; a reset makes one or two."""
 NOISE_S: Final = 1.5
 """Garbage for longer than an SDK start takes."""
 BANNER_S: Final = 1.5
 TALK_S: Final = 1.5
+"""A firmware of which nothing is known but that it talks has so long to fail."""
+SETTLE_S: Final = 0.5
+"""One that says its name, or what was waited for, has so long."""
+LUA_BOOT_S: Final = 2.5
+"""A Lua prompt has the time of any other firmware, as far as the whole check takes no longer than this."""
 LOAD_S: Final = 3.0
 """A ROM that found nothing to load stays silent until its watchdog bites."""
 DWELLS_S: Final = (2.5, 9.0)
@@ -83,8 +88,6 @@ DWELLS_S: Final = (2.5, 9.0)
 watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
 FAULT_S: Final = 0.3
 """Time for the lines that follow a crash."""
-PAUSE_S: Final = 0.02
-"""A line that was idle for so long carries something new: the firmware behind the SDK, at another rate."""
 WRONG_S: Final = 0.2
 """A knock that was answered with garbage will not be answered otherwise; longer than a USB adapter holds bytes back."""
 STRAY_S: Final = 0.1
@@ -109,32 +112,6 @@ class SendText:
     """Write these bytes, at the rate last listened at."""
 
     data: bytes
-
-
-@dataclass(slots=True)
-class _Stay:
-    """What came while listening at one rate."""
-
-    baud: int
-    since_s: float
-    last_s: float
-    """Time of the last byte, or of the beginning."""
-    rom: bool = False
-    """Whether the ROM is expected to speak, rather than the firmware."""
-    linger: bool = False
-    """At the ROM's rate: stay, to hear why the board does not go on."""
-    data: bytearray = field(default_factory=bytearray)
-    before: str = ""
-    """Text of the bytes before the last pause, and where that pause is: garbage does not reach across it."""
-    pause: int = 0
-    burst_s: float = 0.0
-    """When the bytes after the last pause began to come."""
-    knocks: int = 0
-    knocked_s: float = -1.0
-    noise_after_knock: bool = False
-    """Whether garbage came only as an answer."""
-    noise_s: float | None = None
-    """Since when garbage has come without text after it."""
 
 
 class BootWatcher:
@@ -178,7 +155,7 @@ class BootWatcher:
         self._silence_s = silence_s
         self._rom_wait_s = ROM_WAIT_S if silence_s < timeout_s else timeout_s
         self._text = ""
-        self._stay = _Stay(self._rom_bauds[0], now, now, rom=True)
+        self._stay = Stay(self._rom_bauds[0], now, now, rom=True)
         self._dirty = False
         self._evaluated_s = now
         self._heard_s = now
@@ -194,17 +171,16 @@ class BootWatcher:
         self._asked_s: float | None = None
         self._format_s: float | None = None
         self._text_baud = 0
+        self._good: Verdict | None = None
+        """A firmware that was recognised, and is given time to fail."""
+        self._good_s = now
 
     # --- in and out --------------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes, now: float) -> None:
         """Take bytes that came at the rate last asked for; none is fine."""
         if data:
-            if now - self._stay.last_s >= PAUSE_S:
-                self._stay.before, self._stay.pause = self._heard(), len(self._stay.data)
-                self._stay.burst_s = now
-            self._stay.data += data
-            self._stay.last_s = now
+            self._stay.feed(data, now)
             if data.strip():  # a mere echo of a knock tells nothing
                 self._heard_s = now
             self._received += len(data)
@@ -212,16 +188,21 @@ class BootWatcher:
 
     def next(self, now: float) -> ListenAt | SendText | Verdict:
         """What to do now."""
-        if self._dirty and now - self._evaluated_s >= max(EVALUATE_S, len(self._text) / 250_000):
+        settled = self._good is not None and now >= self._settled_s()
+        if self._dirty and (settled or now - self._evaluated_s >= max(EVALUATE_S, len(self._text) / 250_000)):
             self._dirty = False
             self._evaluated_s = now
             verdict = self._evaluate(now)
-            if verdict is not None:
-                return self._finish_or_ask(verdict, now)
+            if verdict is not None and verdict.kind not in HEALTHY:
+                return self._finish(verdict, now)
+            self._good_s = self._good_s if self._good is not None else now
+            self._good = verdict
+        if self._good is not None:
+            return self._wait_or_ask(self._good, now)
         if not self._dirty:
             verdict = self._judge_by_time(now)
             if verdict is not None:
-                return self._finish_or_ask(verdict, now)
+                return self._finish(verdict, now)
             if self._shall_knock(now):
                 self._stay.knocks += 1
                 self._stay.knocked_s = now
@@ -237,7 +218,7 @@ class BootWatcher:
     @property
     def log(self) -> str:
         """Everything readable so far."""
-        return self._text + self._heard()
+        return self._text + self._stay.text()
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
@@ -264,14 +245,13 @@ class BootWatcher:
             return self._judge_silence() if late or now - self._start_s >= self._silence_s else None
         if self._wait_for and not late and state.kind in HEALTHY:
             return None
-        if state.kind == "prompt" and self._asked_s is not None and now - self._asked_s >= ASK_S:
-            return state  # it does not say what it is
         in_state_s = now - self._state_s
         enough = {
             "banner": quiet_s >= BANNER_S or in_state_s >= BANNER_S + NOISE_S,
             "firmware": in_state_s >= TALK_S,
             "alive": not self._sweep and (quiet_s >= self._quiet_s or in_state_s >= 3 * self._quiet_s),
             "no-image": quiet_s >= LOAD_S,
+            "nothing-found": quiet_s >= LOAD_S,  # a warning of a loader that goes on
             "boot-loop": in_state_s >= ALIVE_S,
             "system-params": quiet_s >= LOAD_S,  # it may go on all the same
             "watchdog": quiet_s >= (FAULT_S if state.causes.count(4) > 1 else ALIVE_S),  # one bite: it starts again
@@ -287,23 +267,35 @@ class BootWatcher:
         tried = ", ".join(str(baud) for baud in dict.fromkeys((*self._rom_bauds, *self._bauds)))
         return Verdict("unreadable", f"{self._received} bytes came that make no text at {tried} baud")
 
-    def _finish_or_ask(self, verdict: Verdict, now: float) -> SendText | ListenAt | Verdict:
-        """A prompt that did not say what it is, is asked once, and then waited for."""
-        nameless = verdict.kind == "prompt" and not any(map(str.isdigit, verdict.firmware))
+    def _wait_or_ask(self, good: Verdict, now: float) -> SendText | ListenAt | Verdict:
+        """A firmware that is known by its name gets time to fail; a prompt that did not say what it is, is asked."""
+        nameless = good.kind == "prompt" and not any(map(str.isdigit, good.firmware))
         if nameless and self._probe and not self._stay.rom and now < self._deadline():
             if self._asked_s is None:
                 self._asked_s = now
                 return SendText(ASK)
             if now - self._asked_s < ASK_S:
                 return self._listen(now)
-        return self._finish(verdict, now)
+        return self._listen(now) if now < self._settled_s() else self._finish(good, now)
+
+    def _settled_s(self) -> float:
+        """When a firmware that was recognised has had its time to fail."""
+        assert self._good is not None
+        begun_s = self._good_s
+        wait_s = SETTLE_S
+        if self._good.kind == "prompt":
+            just_started = bool(self._good.causes) or LOADED.search(self.log) is not None
+            # The check of a Lua has time left, as a rule; one that ran before, and answers, has been settled for long.
+            left_s = max(SETTLE_S, LUA_BOOT_S - (begun_s - self._start_s))
+            wait_s = min(TALK_S, left_s) if just_started or not self._good.firmware else 0.0
+        return min(begun_s + wait_s, max(begun_s, self._deadline()))
 
     def _listen(self, now: float) -> ListenAt:
         return ListenAt(self._stay.baud, min(now + TICK_S, max(now, self._deadline())))
 
     def _finish(self, verdict: Verdict, now: float) -> Verdict:
-        if verdict.kind == "alive" and garbage_bytes(bytes(self._stay.data)) >= NOISE:
-            summary = "the ROM started the firmware, which talks at an unknown baud rate"
+        if verdict.kind == "alive" and self._stay.garbled() >= NOISE:
+            summary = "the ROM started the firmware, which talks at an unknown baud rate; that it runs is not proven"
             verdict = replace(verdict, summary=summary, unknown_rate=True)
         return replace(verdict, log=self.log, seconds=round(now - self._start_s, 3), baud=self._text_baud)
 
@@ -311,7 +303,7 @@ class BootWatcher:
 
     def _learn_rates(self) -> None:
         """The ROM's words are readable at one rate only, and so is the firmware's text."""
-        stay, heard = self._stay, self._heard()
+        stay, heard = self._stay, self._stay.text()
         if ROM.search(heard) or LOADED.search(heard):
             if stay.baud in self._rom_bauds:
                 self._rom_at, self._rom_known = self._rom_bauds.index(stay.baud), True
@@ -345,7 +337,7 @@ class BootWatcher:
                 self._linger(now)
         elif self._busy(now):
             return  # silence is no sign of a wrong rate, garbage would be: perhaps it formats its file system
-        elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._heard():
+        elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._stay.text():
             self._next_firmware_rate(now)
 
     def _leave_rom(self, now: float, *, noisy: bool) -> None:
@@ -354,7 +346,7 @@ class BootWatcher:
             self._rom_at = (self._rom_at + 1) % len(self._rom_bauds)
             if self._rom_bauds[self._rom_at] == self._bauds[self._at]:  # that one is listened to anyway
                 self._rom_at = (self._rom_at + 1) % len(self._rom_bauds)
-        if stay.linger and not ROM.search(self._heard()):  # it does not start again and again: it waits for input
+        if stay.linger and not ROM.search(self._stay.text()):  # it does not start again and again: it waits for input
             self._sweep, self._talks = len(self._bauds), bool(stay.data)  # … or it talks at a rate of its own
             self._at = (self._at + 1) % len(self._bauds)
         self._listen_to_firmware(now)
@@ -370,7 +362,7 @@ class BootWatcher:
         self._listen_to_firmware(now)
 
     def _linger(self, now: float) -> None:
-        self._switch(_Stay(self._rom_bauds[self._rom_at], now, now, rom=True, linger=True))
+        self._switch(Stay(self._rom_bauds[self._rom_at], now, now, rom=True, linger=True))
 
     def _busy(self, now: float) -> bool:
         """At the declared rate: whether a firmware that was just started may only be slow to speak."""
@@ -380,19 +372,15 @@ class BootWatcher:
         """At the ROM's rate: whether there is nothing more to wait for."""
         quiet_s = now - self._stay.last_s
         if not self._stay.linger:
-            return quiet_s >= (LOADED_S if LOADED.search(self._heard()) else self._rom_wait_s)
+            return quiet_s >= (LOADED_S if LOADED.search(self._stay.text()) else self._rom_wait_s)
         dwell_s = DWELLS_S[min(self._lingers, len(DWELLS_S)) - 1]
         return quiet_s >= (dwell_s if ROM.search(self.log) else ROM_WAIT_S)
 
-    def _heard(self) -> str:
-        stay = self._stay
-        return stay.before + readable(bytes(stay.data[stay.pause :]))
-
     def _listen_to_firmware(self, now: float) -> None:
-        self._switch(_Stay(self._bauds[self._at], now, now))
+        self._switch(Stay(self._bauds[self._at], now, now))
 
-    def _switch(self, stay: _Stay) -> None:
-        text = self._heard()
+    def _switch(self, stay: Stay) -> None:
+        text = self._stay.last_text()
         torn = text and not text.endswith("\n") and stay.baud != self._stay.baud
         self._text += f"{text}\n" if torn else text
         self._lingered = self._stay.linger

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import Final
 
+from flashpipe.board.boot.crash import Crash
+from flashpipe.board.boot.kinds import Verdict, error_class
 from flashpipe.board.boot.patterns import ROM
 from flashpipe.board.ports.adapters import HostFacts
 from flashpipe.errors import WireDamage
@@ -109,7 +111,9 @@ class Evidence:
     flash_part: str = ""
     crystal_mhz: int = 26
     mode: str = ""
-    """Flash mode of the plan."""
+    """Flash mode of the plan; empty where it is not known."""
+    size: str = ""
+    """Flash size that the header names, such as `4MB`; empty where it is not known."""
     written: bool = False
     """Flash was written in this run."""
     verified: bool = False
@@ -118,6 +122,8 @@ class Evidence:
     """Kind of the boot verdict."""
     log: str = ""
     """The boot log."""
+    crash: Crash | None = None
+    """The exception in it."""
     expect: str = ""
     journal: str = "unknown"
     virtual: bool = False
@@ -156,6 +162,11 @@ class Evidence:
         modes = [mode for _, mode in self.starts(INTO_LOADER)]
         return modes[-1] if modes else None
 
+    def quote(self, pattern: str) -> list[str]:
+        """The first line of the boot log in which the pattern is, as proof; empty where there is none."""
+        line = re.search(rf"^.*(?:{pattern}).*$", self.log, re.MULTILINE)
+        return [f'its log says "{line[0].strip()}"'] if line else []
+
     def words(self) -> str:
         """The last readable line of something that is no ROM: an application that talks."""
         texts = [self.talk, *(sound.text for sound in self.findings.sounds)]
@@ -178,6 +189,29 @@ class Evidence:
         if lines := [*_rom_lines(*after)]:
             return lines[-1]
         return next(_rom_lines(*(sound.text for sound in self.findings.sounds), self.log), "")
+
+
+def of_boot(verdict: Verdict, *, mode: str = "", size: str = "", verified: bool = False) -> Evidence:
+    """What a boot check, or a log alone, shows: the evidence of a run that goes no further than that.
+
+    Args:
+        verdict: Of the boot log; one that is a failure.
+        mode: Flash mode of the image; empty where it is not known.
+        size: Flash size in its header, likewise.
+        verified: Whether the flash was seen to hold the image.
+    """
+    return Evidence(
+        error_class(verdict.kind).code,
+        verdict.summary,
+        "boot",
+        mode=mode,
+        size=size,
+        verified=verified,
+        verdict=verdict.kind,
+        log=verdict.log,
+        crash=verdict.crash,
+        unknown_rate=verdict.unknown_rate,
+    )
 
 
 def _rom_lines(*texts: str) -> Iterator[str]:

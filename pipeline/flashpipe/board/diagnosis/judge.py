@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from flashpipe.board.diagnosis import rules_boot as boot
+from flashpipe.board.diagnosis import rules_crash as crash
 from flashpipe.board.diagnosis import rules_flash as flash
 from flashpipe.board.diagnosis import rules_host as host
 from flashpipe.board.diagnosis import rules_line as line
@@ -16,7 +17,7 @@ from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Rule
 from flashpipe.errors import Diagnosis
 
-RULES: Final = (*line.RULES, *flash.RULES, *boot.RULES, *host.RULES)
+RULES: Final = (*line.RULES, *flash.RULES, *boot.RULES, *crash.RULES, *host.RULES)
 UNKNOWN: Final = "unknown"
 EVIDENT: Final = frozenset({"no-answer", "wire", "write-failed", "verify-failed", "port-lost", "flash-unknown"})
 """Codes that say what failed, not why: the cause has to come out of the evidence. So do those of a boot."""
@@ -27,10 +28,16 @@ def judge(evidence: Evidence) -> Diagnosis:
     fitting = fit(evidence)
     if fitting:
         rule, proof = fitting[0]
-        return Diagnosis(rule.name, rule.said(rule.cause, evidence), tuple(proof), rule.said(rule.action, evidence))
+        return Diagnosis(
+            rule.name,
+            rule.text(rule.cause, evidence),
+            tuple(proof),
+            rule.text(rule.action, evidence),
+            certain=rule.is_certain(evidence),
+        )
     compared = evidence.code == "verify-failed" and not evidence.written  # the board holds something else, and says so
     if (evidence.code in EVIDENT and not compared) or evidence.verdict:
-        return Diagnosis(UNKNOWN, "the evidence proves no cause", tuple(_known(evidence)), "")
+        return Diagnosis(UNKNOWN, "the evidence proves no cause", tuple(_known(evidence)), "", certain=False)
     return Diagnosis(evidence.code, evidence.message.partition("\n")[0], (), "", told=True)
 
 

@@ -21,8 +21,15 @@ class Rule:
     sees: Callable[[Evidence], Proof]
     cause: Text
     action: Text
-    """One next action."""
+    """One next action; where the cause is not certain, the test that would tell."""
+    certain: bool | Callable[[Evidence], bool] = True
+    """Whether the evidence excludes every other cause. Where not, the cause says `may be`."""
 
-    def said(self, text: Text, evidence: Evidence) -> str:
+    def is_certain(self, evidence: Evidence) -> bool:
+        """Whether this evidence excludes every other cause."""
+        return self.certain if isinstance(self.certain, bool) else self.certain(evidence)
+
+    @staticmethod
+    def text(text: Text, evidence: Evidence) -> str:
         """A text about this evidence."""
         return text if isinstance(text, str) else text(evidence)

@@ -2,68 +2,85 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
+from flashpipe.board.boot.patterns import LOADER
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
-from flashpipe.board.diagnosis.rules_line import DEAD, feed, starved
+from flashpipe.board.diagnosis.rules_crash import BYTES_RIGHT, NEXT_MODE, SAFEST, crashed_by_mode
+from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
 
 UNREADABLE: Final = frozenset({"no-image", "bad-checksum"})
 """Verdicts on what the ROM found at 0x00000."""
-EXCEPTION: Final = re.compile(r"^.*(?:Fatal exception|Exception) ?\(?(?P<number>\d+).*$", re.MULTILINE)
-FETCHED_WRONG: Final = frozenset({"0", "2", "3", "20"})
-"""Exceptions of a processor that is fed with wrong instructions (facts: esp8266 §2.5)."""
-SAFEST: Final = "dout"
-NEXT_MODE: Final = {"qio": "dio", "qout": "dout", "dio": "dout"}
 LAYOUT: Final = ("wrong-size", "bad-partitions")
+LARGE: Final = frozenset({"8MB", "16MB"})
+"""Header sizes that SDKs before 2.1 do not know."""
 RATES: Final = 2
 """One garbled rate may be the SDK, which still speaks at the ROM's (facts: esp8266 §2.5)."""
-
-
-def _is(evidence: Evidence, *kinds: str) -> bool:
-    return evidence.verdict in kinds and not starved(evidence)
-
-
-def _quote(evidence: Evidence, pattern: str) -> list[str]:
-    line = re.search(rf"^.*(?:{pattern}).*$", evidence.log, re.MULTILINE)
-    return [f'its log says "{line[0].strip()}"'] if line else []
-
-
-def _exception(evidence: Evidence) -> str:
-    heading = EXCEPTION.search(evidence.log)
-    return heading["number"] if heading else ""
 
 
 # --- how the flash is read -------------------------------------------------------------------------------------------
 
 _ROM_WORDS: Final = r"ets_main|csum err|flash read err|exception|Exception|load 0xffffffff|load 0x00000000, len 0"
-_BYTES_RIGHT: Final = "the flash holds every byte as planned, by digests that the chip computed in its loader"
 
 
 def _wrong_mode(evidence: Evidence) -> Proof:
-    fed_wrong = _is(evidence, "exception") and _exception(evidence) in FETCHED_WRONG and evidence.verified
-    if not _is(evidence, "wrong-mode") and not (fed_wrong and evidence.mode not in {"", SAFEST}):
+    if not ended_as(evidence, "wrong-mode") and not crashed_by_mode(evidence):
         return None
-    return [*([_BYTES_RIGHT] if evidence.verified else []), *_quote(evidence, _ROM_WORDS)]
+    words = evidence.quote(_ROM_WORDS) or [evidence.message]
+    return [*([BYTES_RIGHT] if evidence.verified else []), *words]
+
+
+def _mode_cause(evidence: Evidence) -> str:
+    mode = f"the flash mode {evidence.mode}, in which it is read at boot" if evidence.mode else "the mode in its header"
+    if evidence.verified:
+        return f"the flash part or its wiring cannot do {mode}"
+    return f"it may be that the flash part or its wiring cannot do {mode}, or that the image is damaged"
 
 
 def _mode_action(evidence: Evidence) -> str:
     following = NEXT_MODE.get(evidence.mode, SAFEST)
-    return f"run it again with mode={following}" + (f", then mode={SAFEST}" if following != SAFEST else "")
+    action = f"run it again with mode={following}" + (f", then mode={SAFEST}" if following != SAFEST else "")
+    return action if evidence.verified else f"{action}: if it starts then, it was the mode; else flash the image again"
 
 
 def _read_wrong(evidence: Evidence) -> Proof:
-    if not _is(evidence, *UNREADABLE) or not evidence.verified:
+    if not ended_as(evidence, *UNREADABLE) or not evidence.verified:
         return None
-    return [_BYTES_RIGHT, *_quote(evidence, _ROM_WORDS), f"flash mode {evidence.mode}, which every part can do"]
+    mode = [f"flash mode {evidence.mode}"] if evidence.mode else []
+    safest = [", which every part can do"] if evidence.mode == SAFEST else []
+    return [BYTES_RIGHT, *evidence.quote(_ROM_WORDS), *("".join((*mode, *safest)) for _ in mode)]
 
 
 def _nothing_bootable(evidence: Evidence) -> Proof:
-    if not _is(evidence, *UNREADABLE) or evidence.verified:
+    if not ended_as(evidence, *UNREADABLE) or evidence.verified:
         return None
-    return _quote(evidence, _ROM_WORDS) or [f'after "{evidence.rom_line()}" comes nothing']
+    return evidence.quote(_ROM_WORDS) or [f'after "{evidence.rom_line()}" comes nothing']
+
+
+# --- what a boot loader found ----------------------------------------------------------------------------------------
+
+_TABLE_WORDS: Final = r"flash_parts: |partition table"
+_APP_WORDS: Final = r"[Nn]o bootable|esp_image: |not bootable|boot: .*invalid"
+_EBOOT_WORDS: Final = r"^e:\d"
+_PARTS: Final = (
+    "flash all three parts of the build, each at its own address: the boot loader at 0x00000, the partition table at "
+    "0x08000, the application at 0x10000 or where that table says"
+)
+
+
+def _loader_found_nothing(pattern: str, *others: str) -> Callable[[Evidence], Proof]:
+    """Rules for what a boot loader did not find; `others` are of rules that come first."""
+
+    def sees(evidence: Evidence) -> Proof:
+        if not ended_as(evidence, "nothing-found") or any(evidence.quote(other) for other in others):
+            return None
+        if not (words := evidence.quote(pattern)):
+            return None
+        return ["the ROM has read and started the boot loader", *words]
+
+    return sees
 
 
 # --- what the firmware says ------------------------------------------------------------------------------------------
@@ -73,44 +90,56 @@ def _says(pattern: str, *kinds: str) -> Callable[[Evidence], Proof]:
     """Rules whose verdict is the cause; the log's line is the proof."""
 
     def sees(evidence: Evidence) -> Proof:
-        return (_quote(evidence, pattern) or [evidence.message]) if _is(evidence, *kinds) else None
+        return (evidence.quote(pattern) or [evidence.message]) if ended_as(evidence, *kinds) else None
 
     return sees
 
 
-def _crash(evidence: Evidence) -> Proof:
-    if not _is(evidence, "exception") or _wrong_mode(evidence) is not None:
+def _init_data(evidence: Evidence) -> Proof:
+    return _says(r"rf_cal\[0\]", "rf-cal")(evidence) if evidence.size not in LARGE else None
+
+
+def _large_header(evidence: Evidence) -> Proof:
+    if evidence.size not in LARGE or not (words := _says(r"rf_cal\[0\]", "rf-cal")(evidence)):
         return None
-    return (_quote(evidence, "exception|Exception|Panic|abort") + _quote(evidence, "^epc1=")) or [evidence.message]
+    return [*words, f"the header names {evidence.size}"]
 
 
 def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
     """Rules about how often and why the chip started."""
 
     def sees(evidence: Evidence) -> Proof:
-        if not _is(evidence, *kinds):
+        if not ended_as(evidence, *kinds):
             return None
-        causes = ", ".join(str(cause) for cause, _ in evidence.log_starts()[:8])
-        return [f"{len(evidence.log_starts())} starts in its log, reset causes {causes}"]
+        starts = evidence.log_starts()
+        if not starts:
+            return [evidence.message]
+        causes = ", ".join(str(cause) for cause, _ in starts[:8])
+        return [f"{len(starts)} starts in its log, reset causes {causes}"]
 
     return sees
+
+
+def _soft(evidence: Evidence) -> bool:
+    """Whether a watchdog of the firmware, which runs then, has told it to stop."""
+    return bool(evidence.quote("Soft WDT reset|Task watchdog"))
 
 
 # --- pins ------------------------------------------------------------------------------------------------------------
 
 
 def _gpio0_held(evidence: Evidence) -> Proof:
-    if not _is(evidence, "download-mode") or not evidence.log_starts():
+    if not ended_as(evidence, "download-mode") or not evidence.log_starts():
         return None
     return [f'the ROM says "{evidence.rom_line()}": boot mode 1 is the serial loader']
 
 
 def _strapped(evidence: Evidence) -> Proof:
-    return [f'the ROM says "{evidence.rom_line()}"'] if _is(evidence, "strapping") else None
+    return [f'the ROM says "{evidence.rom_line()}"'] if ended_as(evidence, "strapping") else None
 
 
 def _no_wire(evidence: Evidence) -> Proof:
-    if not _is(evidence, "download-mode") or evidence.log_starts():
+    if not ended_as(evidence, "download-mode") or evidence.log_starts():
         return None
     return ["no ROM spoke after the reset, and the loader of before still answers"]
 
@@ -120,32 +149,34 @@ def _no_wire(evidence: Evidence) -> Proof:
 
 def _power_lost(evidence: Evidence) -> Proof:
     """The ROM speaks after each reset, whatever the firmware does."""
-    if not _is(evidence, "silence", "alive") or not evidence.chip or not evidence.silent(INTO_APPLICATION):
+    if not ended_as(evidence, "silence", "alive") or not evidence.chip or not evidence.silent(INTO_APPLICATION):
         return None
     return ["the loader answered before; after a reset not even the ROM speaks"]
 
 
 def _unknown_rate(evidence: Evidence) -> Proof:
     told = evidence.verdict == "unreadable" or evidence.unknown_rate or evidence.garbled_rates >= RATES
-    if not _is(evidence, "alive", "unreadable") or not told:
+    if not ended_as(evidence, "alive", "unreadable") or not told or _power_lost(evidence) is not None:
         return None
+    if evidence.verdict == "unreadable":
+        return [evidence.message]
     return [f"what comes after the ROM's words is garbage at {max(1, evidence.garbled_rates)} of the usual rates"]
 
 
 def _mute_firmware(evidence: Evidence) -> Proof:
-    if not _is(evidence, "alive") or _power_lost(evidence) is not None or _unknown_rate(evidence) is not None:
+    if not ended_as(evidence, "alive") or _power_lost(evidence) is not None or _unknown_rate(evidence) is not None:
         return None
     return ["the ROM loads the image and starts it; then nothing comes at any usual rate, nor an answer to a knock"]
 
 
 def _silent(evidence: Evidence) -> Proof:
-    if not _is(evidence, "silence") or _power_lost(evidence) is not None:
+    if not ended_as(evidence, "silence") or _power_lost(evidence) is not None:
         return None
     return ["not one byte came after the reset, and the ROM of a powered chip always speaks"]
 
 
 def _other(evidence: Evidence) -> Proof:
-    if not _is(evidence, *RUNNING):
+    if not ended_as(evidence, *RUNNING):
         return None
     last = [line.strip() for line in evidence.log.splitlines() if line.strip()]
     return [f'it runs and says "{last[-1]}"'] if last else ["it runs"]
@@ -156,28 +187,79 @@ RULES: Final = (
     Rule(
         "flash-mode",
         _wrong_mode,
-        lambda evidence: (
-            f"the flash part or its wiring cannot do the flash mode {evidence.mode}, in which it is read at boot"
-        ),
+        _mode_cause,
         _mode_action,
+        certain=lambda evidence: evidence.verified,
     ),
     Rule(
         "read-wrong-at-boot",
         _read_wrong,
-        "the ROM cannot read what the flash holds: its frequency, its supply, or something on GPIO6 to GPIO11",
-        "take off what hangs on GPIO6 to GPIO11, feed 500 mA at 3.3 V; then `flash: {frequency: 20m}` in the profile",
+        lambda evidence: (
+            "the ROM cannot read what the flash holds: it may be"
+            + ("" if evidence.mode == SAFEST else " the flash mode,")
+            + " its frequency, its supply, or something on GPIO6 to GPIO11"
+        ),
+        lambda evidence: (
+            ("" if evidence.mode == SAFEST else "run it with mode=dout: if it starts, it was the mode; else ")
+            + "take off what hangs on GPIO6 to GPIO11, feed 500 mA at 3.3 V; then `flash: {frequency: 20m}`"
+        ),
+        certain=False,
     ),
     Rule(
         "nothing-bootable",
         _nothing_bootable,
-        "there is nothing to start at 0x00000: an empty flash, a damaged image, or a flash mode that does not fit",
+        "the ROM finds nothing to start at 0x00000: it may be an empty flash, a damaged image, or the wrong flash mode",
         "`flashpipe verify profile=NAME` says which: if the bytes are right, mode=dio or mode=dout; else flash it",
+        certain=False,
+    ),
+    Rule(
+        "partition-table",
+        _loader_found_nothing(_TABLE_WORDS, _APP_WORDS),
+        "the boot loader finds no valid partition table at 0x8000: it is missing, or something else stands there",
+        _PARTS,
+    ),
+    Rule(
+        "no-application",
+        _loader_found_nothing(_APP_WORDS),
+        "the boot loader finds no application where its partition table says: it is missing, damaged, or was written to"
+        " another address",
+        _PARTS,
+    ),
+    Rule(
+        "eboot-copy",
+        _loader_found_nothing(_EBOOT_WORDS, _TABLE_WORDS, _APP_WORDS),
+        "eboot could not copy the update that it was told to install, or not start it",
+        "flash the whole firmware again by wire: the update that came over the air is not complete",
+    ),
+    Rule(
+        "loader-alone",
+        _loader_found_nothing(".", _TABLE_WORDS, _APP_WORDS, _EBOOT_WORDS),
+        "the boot loader runs, and finds no application where it looks: it is missing, damaged, or linked for another "
+        "address",
+        "`flashpipe inspect FILE` says where the application belongs: user1 to 0x01000, user2 to 0x81000 or 0x101000, "
+        "one of rBoot mostly to 0x02000; flash it there, beside the loader",
     ),
     Rule(
         "init-data",
-        _says(r"rf_cal\[0\]", "rf-cal"),
-        "the SDK's init data is missing or damaged, and this firmware does not write it itself",
+        _init_data,
+        lambda evidence: (
+            "the SDK's init data is missing or damaged, and this firmware does not write it itself"
+            if evidence.size
+            else "the SDK finds no init data where it looks: it may be missing or damaged, or the header names another "
+            "flash size than the build knows"
+        ),
         "flash again with init_data: auto, which mends it; `flashpipe erase` first, if it comes back",
+        certain=lambda evidence: bool(evidence.size),
+    ),
+    Rule(
+        "large-header",
+        _large_header,
+        lambda evidence: (
+            f"the header names {evidence.size}, which an SDK before 2.1 does not know:"
+            " it may look for its init data at a wrong place"
+        ),
+        "flash it with `flash: {size: 4MB}`: if it starts, it was the header; else init_data: auto",
+        certain=False,
     ),
     Rule(
         "system-params",
@@ -188,26 +270,26 @@ RULES: Final = (
     Rule(
         "layout-refused",
         _says("too small to support|partition_table_regist|Invalid system partition|invalid alignment", *LAYOUT),
-        "the firmware refuses the flash size or partition table that it finds",
+        lambda evidence: (
+            "the firmware refuses the flash size or partition table that it finds"
+            + (f"; the header names {evidence.size}" if evidence.size else "")
+        ),
         "flash it with the profile of the board's real size: `flashpipe identify` names it",
-    ),
-    Rule(
-        "firmware-crashes",
-        _crash,
-        lambda evidence: "the firmware itself crashes" + ("; the flash holds it whole" if evidence.verified else ""),
-        "take another build of it; the addresses go to whoever built it",
-    ),
-    Rule(
-        "lua-panic",
-        _says("^PANIC:", "panic"),
-        "a Lua script that runs at boot, mostly init.lua, crashes the firmware",
-        "`flashpipe erase` and flash again loses the files and gets you in; then start init.lua with a delay",
     ),
     Rule(
         "watchdog-loop",
         _starts("watchdog"),
-        "the firmware hangs, and the hardware watchdog resets the chip",
-        "take another build; if every build hangs, mode=dout",
+        lambda evidence: (
+            "the firmware works for too long without a pause, and its own watchdog stops it"
+            if _soft(evidence)
+            else "a watchdog resets the chip, which hangs: it may be the firmware, or a flash that is read wrongly"
+        ),
+        lambda evidence: (
+            "let it pause in long loops (yield, delay, timers), or take another build"
+            if _soft(evidence)
+            else "run it with mode=dout: if it starts, it was the mode; else take another build"
+        ),
+        certain=_soft,
     ),
     Rule(
         "supply-at-boot",
@@ -218,8 +300,9 @@ RULES: Final = (
     Rule(
         "restart-loop",
         _starts("boot-loop"),
-        "the chip starts again and again without a word of why",
-        "feed it from a stronger 3.3 V supply; then mode=dout; then another build",
+        "the chip starts again and again without a word of why: it may be its supply, the flash mode, or the build",
+        "feed it from a stronger 3.3 V supply; if that is not it, mode=dout; else it is the build",
+        certain=False,
     ),
     Rule(
         "gpio0-held",
@@ -248,14 +331,25 @@ RULES: Final = (
     Rule(
         "firmware-mute",
         _mute_firmware,
-        "the firmware was started and says nothing",
+        lambda evidence: (
+            "a boot loader ran, and nothing was heard of the firmware: it may be silent by design, or not have started"
+            if LOADER.search(evidence.log)
+            else "the firmware was started and says nothing: by design, or because it does not run"
+        ),
         "if it is silent by design: boot=any, or boot=off; else take another build",
+        certain=False,
     ),
     Rule(
         "console-rate",
         _unknown_rate,
-        "the firmware talks at a rate that is none of the usual ones",
-        "say what it is with `flashpipe monitor baud=RATE`; for the check, boot=any accepts it",
+        lambda evidence: (
+            "something comes that makes no text: it may be a GND that is not connected, an adapter of another voltage,"
+            " or a rate that is none of the usual ones"
+            if evidence.verdict == "unreadable"
+            else "it may be a firmware that talks at a rate that is none of the usual ones, or a line that is disturbed"
+        ),
+        "connect GND first; then `flashpipe monitor baud=RATE` shows whether it is text at the rate that you expect",
+        certain=False,
     ),
     Rule(
         "still-formatting",

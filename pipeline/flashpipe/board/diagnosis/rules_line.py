@@ -54,6 +54,11 @@ def starved(evidence: Evidence) -> bool:
     return looked and any(cause == POWER_ON for cause, _ in starts)
 
 
+def ended_as(evidence: Evidence, *kinds: str) -> bool:
+    """Whether a boot check gave one of these verdicts, and no supply that collapses explains it."""
+    return evidence.verdict in kinds and not starved(evidence)
+
+
 def _told(evidence: Evidence) -> str:
     """The proof that the ROM's first line is."""
     return f'after a reset into download mode the ROM says "{evidence.rom_line()}"'

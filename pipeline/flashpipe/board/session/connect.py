@@ -10,7 +10,7 @@ from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.ports.memory import note_slow_start, starts_slowly
 from flashpipe.board.session.fallbacks import Fallbacks
-from flashpipe.board.session.line import Line
+from flashpipe.board.session.line import SerialLine
 from flashpipe.board.session.manual_reset import ManualReset
 from flashpipe.errors import ConnectError, FlashUnknownError, WireError, WrongChipError
 from flashpipe.reset_mode import NO_WIRE, ResetMode
@@ -23,7 +23,7 @@ OTHER_ROUNDS: Final = 2
 """Resets with the declared sequence, and with another one that is tried after it failed."""
 
 
-def connect(line: Line, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset: ManualReset) -> Device:
+def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset: ManualReset) -> Device:
     """Reach the loader, at the higher rate first where that can save the slow upload of the stub.
 
     Raises:
@@ -48,7 +48,7 @@ def connect(line: Line, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset:
     return start_stub_and_identify(line, link, fallbacks)
 
 
-def start_stub_and_identify(line: Line, link: EsptoolLoader, fallbacks: Fallbacks) -> Device:
+def start_stub_and_identify(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks) -> Device:
     """From a loader that answers to a stub at the rate that the board deserves, and what the board is."""
     link.check_chip()
     words, divider, found_at = link.efuses(), link.uart_divider(), line.rate
@@ -64,13 +64,13 @@ def start_stub_and_identify(line: Line, link: EsptoolLoader, fallbacks: Fallback
     return device
 
 
-def _reach_loader_fast(line: Line, link: EsptoolLoader, fallbacks: Fallbacks, baud: int) -> None:
+def _reach_loader_fast(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, baud: int) -> None:
     if not link.sync(attempts=1, baud=baud):  # each attempt delays a board that has to be reset by 0.1 s
         sequence = fallbacks.settings.sequence
         link.reset_into_loader(sequence, rounds=1, on_round=lambda _number: line.check_stop(), baud=baud)
 
 
-def _reach_loader(line: Line, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset: ManualReset) -> None:
+def _reach_loader(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset: ManualReset) -> None:
     if link.sync():
         return
     # Perhaps an earlier run left its stub at the higher rate; where no wire resets it, that is worth a try.
@@ -94,7 +94,9 @@ def _reach_loader(line: Line, link: EsptoolLoader, fallbacks: Fallbacks, manual_
     link.reset_into_loader(settings.sequence, rounds, on_round=lambda _number: line.check_stop())
 
 
-def _identify(line: Line, link: EsptoolLoader, words: tuple[int, int, int, int], divider: int, found_at: int) -> Device:
+def _identify(
+    line: SerialLine, link: EsptoolLoader, words: tuple[int, int, int, int], divider: int, found_at: int
+) -> Device:
     chip = chips.identify_chip(words)
     flash_id = link.flash_id()
     if flash_id & 0xFF in {0x00, 0xFF}:

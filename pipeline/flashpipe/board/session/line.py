@@ -17,7 +17,7 @@ from flashpipe.board.ports.lock import PortLock, lock_port
 from flashpipe.board.ports.open import open_port
 from flashpipe.board.session.execution import Execution, of_port
 from flashpipe.board.session.traffic import TrafficLog, recorded
-from flashpipe.errors import PortLostError, StoppedError
+from flashpipe.errors import PortBusyError, PortLostError, StoppedError
 from flashpipe.events import Listener, Message, Progress, StepFailed, StepFinished, StepStarted, ignore
 from flashpipe.reset_mode import NO_WIRE, ResetMode
 from flashpipe.values import dataclass
@@ -31,6 +31,10 @@ ECHO_READS: Final = 40
 """Pieces of it at most: a program may print without a pause."""
 
 
+_LOOK_S: Final = 0.25
+"""Between two attempts to get a port that somebody else has."""
+
+
 class Flag(Protocol):
     """Like an event: set once it is time to end."""
 
@@ -39,7 +43,7 @@ class Flag(Protocol):
 
 
 @dataclass
-class Line:
+class SerialLine:
     """A serial line, opened when first needed. Not thread-safe: one worker owns it."""
 
     port: str
@@ -51,6 +55,8 @@ class Line:
     stop: threading.Event = field(default_factory=threading.Event)
     prompt: Callable[[str], bool] | None = None
     """Tells a person to do something; None where nobody listens (a pipe, a build server)."""
+    busy_wait_s: float = 0.0
+    """How long a port that somebody else has is waited for."""
     offers: bool = False
     """It only listens, and gives the port to whoever asks for it (`lock`)."""
     lock: PortLock | None = None
@@ -72,6 +78,7 @@ class Line:
         Raises:
             PortError: missing, denied or busy.
         """
+<<<<<<< HEAD
         if self._serial is None:
             self.lock = self._open.enter_context(lock_port(self.port, ask=not self.offers))
             try:
@@ -81,6 +88,37 @@ class Line:
             except BaseException:
                 self.close()
                 raise
+=======
+        until, told = time.monotonic() + self.busy_wait_s, False
+        while self._serial is None:
+            busy = self._busy_or_open()
+            if busy is None:
+                return
+            if time.monotonic() >= until:
+                raise busy
+            if not told:
+                words = busy.message.removeprefix(f"{self.port}: ")
+                self.notify(f"{words}: waiting up to {self.busy_wait_s:g} s")
+            told = True
+            self.stop.wait(_LOOK_S)
+            self.check_stop()
+
+    def _busy_or_open(self) -> PortBusyError | None:
+        try:
+            self._open_once()
+        except PortBusyError as error:
+            return error
+        return None
+
+    def _open_once(self) -> None:
+        self.lock = self._open.enter_context(lock_port(self.port, ask=not self.offers))
+        try:
+            opened = open_port(self.port, OPEN_BAUD)
+            self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
+        except BaseException:
+            self.close()
+            raise
+>>>>>>> emu-rom
 
     def close(self) -> None:
         """Give the port back; harmless when closed."""

@@ -14,7 +14,7 @@ from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.session.connect import connect
 from flashpipe.board.session.fallbacks import EXCHANGED, START, WORK, Fallbacks, as_declared
-from flashpipe.board.session.line import Line
+from flashpipe.board.session.line import SerialLine
 from flashpipe.board.session.manual_reset import ManualReset
 from flashpipe.errors import DeviceError, StoppedError, WrongBoardError
 from flashpipe.events import BoardFound
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Session(Line):
+class Session(SerialLine):
     """A line with a board on it, connected when first needed. Not thread-safe: one worker owns it."""
 
     device: Device | None = None

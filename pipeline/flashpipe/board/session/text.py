@@ -24,13 +24,25 @@ _EDGE: Final = 4
 
 def readable(data: bytes) -> str:
     """The text in `data`, without garbage, colour codes and carriage returns; UTF-8 letters stay."""
-    kept = bytearray()
+    return _plain(b"".join(text for text, _ in stretches(data)))
+
+
+def readable_stretches(data: bytes) -> list[tuple[str, int]]:
+    """The same piece by piece: text, and how many bytes of garbage follow it."""
+    return [(_plain(text), count) for text, count in stretches(data)]
+
+
+def stretches(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Text and garbage by turns: the bytes of a text, and how many bytes of garbage follow it."""
     at = 0
     for start, end in garbage(data):
-        kept += data[at:start]
+        yield data[at:start], end - start
         at = end
-    kept += data[at:]
-    text = _TOKEN.sub(lambda token: token[0] if token["utf8"] else b"", bytes(kept)).decode("utf-8", "replace")
+    yield data[at:], 0
+
+
+def _plain(data: bytes) -> str:
+    text = _TOKEN.sub(lambda token: token[0] if token["utf8"] else b"", data).decode("utf-8", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\n" not in text else text.replace("\r", "")
 
 

@@ -10,8 +10,9 @@ from typing import Final
 from flashpipe.sim.cpu.contract import CoreState, Devices, Stop
 from flashpipe.sim.memory import FLASH_SIZE, FLASH_START, IRAM_SIZE, BusError, Memory
 
-_READ, _WRITE = 4, 5
+_READ, _WRITE = 16, 17
 """What core_run returns besides the stops: the devices are asked."""
+_STOPS: Final = {int(stop): stop for stop in Stop}
 _CODE_SIZE: Final = 12
 """Bytes of `Code`, one decoded instruction."""
 _SENTINELS: Final = 4
@@ -91,7 +92,7 @@ class CCore:
         self._library = library
         # Anonymous mappings: zero, and no memory is taken for addresses that hold no code.
         self._decoded = [mmap.mmap(-1, _CODE_SIZE * (size + _SENTINELS)) for size in (IRAM_SIZE, FLASH_SIZE)]
-        arrays = (memory.dram, memory.iram, memory.flash, *self._decoded)
+        arrays: list[bytearray | mmap.mmap] = [memory.dram, memory.iram, memory.flash, *self._decoded]
         self._pinned = [(ctypes.c_uint8 * len(array)).from_buffer(array) for array in arrays]
         self._hooks: ctypes.Array[ctypes.c_uint32] = (ctypes.c_uint32 * 0)()
         self._context = _Context(ctypes.pointer(self.state), *(ctypes.addressof(pinned) for pinned in self._pinned))
@@ -114,7 +115,7 @@ class CCore:
                 context.access = 0
                 raise
             stop = run(pointer, answer)
-        return Stop(stop)
+        return _STOPS[stop]
 
     def set_hooks(self, addresses: frozenset[int]) -> None:
         """Stop the run at these addresses, besides the mask ROM. Replaces what was set."""

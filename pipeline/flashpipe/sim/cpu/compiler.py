@@ -2,21 +2,20 @@
 
 The library's name holds everything that went into it: the source, the command, the machine and its ABI. Several
 processes may do this at once: each compiles in a folder of its own, and the last rename wins. What went wrong is kept
-beside it, so that it is tried and told once, not at each start.
+beside it, so that it is tried and told once a day, not at each start.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import shutil
-import subprocess
 import sys
-import sysconfig
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +26,11 @@ from flashpipe.sim.cpu.private_folder import code_folder, is_ours_alone
 
 FOLDER: Final = "cores"
 SOURCE: Final = Path(__file__).with_name("core.c")
+_SUFFIX: Final = ".dll" if sys.platform == "win32" else ".so"
 _LONGEST_S: Final = 120
 """Compiling takes about a second; a compiler that hangs must not hang us."""
+_RETRY_S: Final = 24 * 3600
+"""After this long a compiler may have been mended."""
 _APPLE_SHIMS: Final = Path("/usr/bin")
 """Where macOS keeps programs named like compilers that open a dialog if the developer tools are missing."""
 
@@ -59,20 +61,26 @@ class Compiler:
         return [self.path, "-O2", "-shared", *position_independent, "-o", str(library), str(source)]
 
 
-def find_compiler() -> Compiler | None:
-    """The first C compiler on the path."""
+def compilers() -> Iterator[Compiler]:
+    """The C compilers on the path, the one to take first."""
     for name in ("cc", "clang", "gcc"):
-        path = shutil.which(name)
-        if path is not None and not _opens_a_dialog(Path(path)):
-            return Compiler(path)
-    cl = shutil.which("cl") if sys.platform == "win32" else None
-    return None if cl is None else Compiler(cl, microsoft=True)
+        if (path := shutil.which(name)) is not None:
+            yield Compiler(path)
+    if sys.platform == "win32" and (path := shutil.which("cl")) is not None:
+        yield Compiler(path, microsoft=True)
+
+
+def find_compiler() -> Compiler | None:
+    """The compiler that would be started, if there is one."""
+    return next((compiler for compiler in compilers() if not _opens_a_dialog(Path(compiler.path))), None)
 
 
 def _opens_a_dialog(compiler: Path) -> bool:
     """Whether a compiler of macOS is only a stand-in that offers to install the real one."""
     if sys.platform != "darwin" or compiler.parent != _APPLE_SHIMS:
         return False
+    import subprocess  # noqa: PLC0415  as in _compile
+
     try:
         asked = subprocess.run(
             [_APPLE_SHIMS / "xcode-select", "-p"], stdin=subprocess.DEVNULL, capture_output=True, check=False,
@@ -85,9 +93,9 @@ def _opens_a_dialog(compiler: Path) -> bool:
 
 def library_name(compiler: Compiler, source: bytes) -> str:
     """The name of the library that this compiler makes of `source`, without suffix."""
-    abi = (platform.machine(), sysconfig.get_platform(), sysconfig.get_config_var("SOABI") or "", str(sys.maxsize))
+    machine = os.uname().machine if os.name == "posix" else ""
     key = hashlib.sha256(source)
-    for part in (*compiler.command(Path("core.c"), Path("core")), *abi):
+    for part in (*compiler.command(Path("core.c"), Path("core")), EXTENSION_SUFFIXES[0], machine, str(sys.maxsize)):
         key.update(b"\0" + part.encode("utf-8", "surrogateescape"))
     return f"lx106-{key.hexdigest()[:32]}"
 
@@ -98,24 +106,32 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
     Raises:
         NoLibraryError: there is no compiler, no folder for the result, or the system refuses to compile or load it.
     """
-    compiler = find_compiler()
-    if compiler is None:
-        raise NoLibraryError("this machine has no C compiler (cc, clang, gcc or cl)", told=True)
+    none = NoLibraryError("this machine has no C compiler (cc, clang, gcc or cl)", told=True)
+    candidates = list(compilers())
+    if not candidates:
+        raise none
     folder = code_folder(FOLDER)
     if folder is None:
         raise NoLibraryError(f"the folder {FOLDER} of the cache is not ours alone, or cannot be made")
     source = SOURCE.read_bytes()
-    name = library_name(compiler, source)
-    failure = folder / f"{name}.failed"
-    if failure.exists() and not again:
-        raise NoLibraryError(failure.read_text("utf-8", "replace"), told=True)
-    library = folder / f"{name}{'.dll' if sys.platform == 'win32' else '.so'}"
+    for compiler in candidates:
+        library = folder / (library_name(compiler, source) + _SUFFIX)
+        if library.exists():
+            return _load(library)
+    usable = find_compiler()
+    if usable is None:
+        raise none
+    return _make(usable, source, folder / (library_name(usable, source) + _SUFFIX), say, again=again)
+
+
+def _make(compiler: Compiler, source: bytes, library: Path, say: Callable[[str], None], *, again: bool) -> Library:
+    """Compile and load, or remember why that does not go."""
+    failure = library.with_suffix(".failed")
+    if not again and (reason := _recall(failure)):
+        raise NoLibraryError(reason, told=True)
+    say(f"compiling the core with {compiler.path}, once")
     try:
-        if not library.exists():
-            say(f"compiling the core with {compiler.path}, once")
-            _compile(compiler, source, library)
-        if not is_ours_alone(library):
-            raise NoLibraryError(f"{library} can be written by others")
+        _compile(compiler, source, library)
         loaded = _load(library)
     except NoLibraryError as error:
         _remember(failure, error.reason)
@@ -125,6 +141,8 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
 
 
 def _load(library: Path) -> Library:
+    if not is_ours_alone(library):
+        raise NoLibraryError(f"{library} can be written by others")
     try:
         return Library(library)
     except OSError as error:
@@ -134,6 +152,8 @@ def _load(library: Path) -> Library:
 
 def _compile(compiler: Compiler, source: bytes, library: Path) -> None:
     """Compile in a folder of our own, then put the result in its place in one step."""
+    import subprocess  # noqa: PLC0415  hardly ever needed, and as slow to load as all the rest here
+
     try:
         with tempfile.TemporaryDirectory(dir=library.parent, prefix=".compiling-") as folder:
             text, made = Path(folder) / SOURCE.name, Path(folder) / library.name
@@ -150,6 +170,16 @@ def _compile(compiler: Compiler, source: bytes, library: Path) -> None:
     except (OSError, RecordError, subprocess.TimeoutExpired) as error:
         if not library.exists():  # Windows cannot replace one that another process has loaded meanwhile
             raise NoLibraryError(f"the core cannot be compiled: {error}") from error
+
+
+def _recall(failure: Path) -> str:
+    """Why it failed lately; empty if it did not."""
+    try:
+        if time.time() - failure.stat().st_mtime < _RETRY_S:
+            return failure.read_text("utf-8", "replace")
+    except OSError:
+        pass
+    return ""
 
 
 def _remember(failure: Path, reason: str) -> None:

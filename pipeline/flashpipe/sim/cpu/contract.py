@@ -3,13 +3,14 @@
 Rules, the same for both cores, cycle by cycle:
 
 - One instruction is one cycle. Devices, mask ROM functions and whoever lets time pass add to `cycles` themselves.
-- Before each instruction, in this order: CCOMPARE0 is compared (`timer_at`); `cycles >= horizon` stops the run; an
-  interrupt that is pending and allowed is taken (it costs no cycle); a core that waits stops the run; an address of the
-  mask ROM or a hook stops the run; the instruction is executed. So `horizon = cycles + 1` is a single step.
+- Before each instruction, in this order: CCOMPARE0 is compared (`timer_at`); `cycles >= horizon` stops the run, and so
+  does `pause`; an interrupt that is pending and allowed is taken (it costs no cycle); a core that waits stops the run;
+  an address of the mask ROM or a hook stops the run; the instruction is executed. So `horizon = cycles + 1` is a single
+  step.
 - RAM and the flash window are the core's own affair. Every other data address is a device access: the core calls
   `Devices.read` or `write` in the middle of the instruction. Meanwhile `state.pc` is the address of that instruction,
-  `state.cycles` counts it already, and both cores let the device change `cycles`, `interrupt` and `horizon`, with effect
-  from the next instruction on. The registers `a` are not defined during the call: they are valid between runs only.
+  `state.cycles` counts it already, and the device may change `cycles`, `interrupt` and `horizon`, with effect from the
+  next instruction on. The registers `a` are not defined during the call: they are valid between runs only.
 - Exceptions and interrupts jump to `vecbase` plus their offset, which is mask ROM as long as nobody moves it: the run
   stops there with Stop.HOOK. An exception inside an exception jumps to the double exception vector, as the core does.
 - A run may be ended, copied (`bytes(state)` and `Memory.snapshot()`) and gone on with in another core at every stop.
@@ -23,6 +24,8 @@ from typing import Final, Protocol
 
 from flashpipe.sim.memory import Memory
 
+NEVER: Final = (1 << 64) - 1
+"""A cycle that does not come."""
 MASK: Final = 0xFFFFFFFF
 """Registers have 32 bits."""
 
@@ -83,8 +86,10 @@ class Stop(IntEnum):
     """`pc` lies in the mask ROM or is a hook; nothing of it was executed."""
     WAITI = 3
     """The core waits for an interrupt and none that is allowed is pending. Time stands still: the caller moves `cycles`
-    to the next event (not past `timer_at`, where CCOMPARE0 matches) and runs again; without an interrupt the core goes on
-    waiting, and says so again."""
+    to the next event (not past `timer_at`, where CCOMPARE0 matches) and runs again; without an interrupt the core goes
+    on waiting, and says so again."""
+    PAUSE = 4
+    """`cycles >= pause`: somebody who looks on (`trace`, `profile`) wants to; it changes nothing."""
 
 
 class CoreState(ctypes.Structure):
@@ -96,21 +101,22 @@ class CoreState(ctypes.Structure):
         ("pc", ctypes.c_uint32),
         ("sar", ctypes.c_uint32),
         ("ps", ctypes.c_uint32),
-        ("interrupt", ctypes.c_uint32),
         ("intenable", ctypes.c_uint32),
+        ("interrupt", ctypes.c_uint32),
+        ("litbase", ctypes.c_uint32),
         ("waiting", ctypes.c_uint32),
         ("past_hook", ctypes.c_uint32),
-        ("litbase", ctypes.c_uint32),
         ("cycles", ctypes.c_uint64),
         ("instructions", ctypes.c_uint64),
         ("horizon", ctypes.c_uint64),
         ("timer_at", ctypes.c_uint64),
+        ("pause", ctypes.c_uint64),
         *(
             (name, ctypes.c_uint32)
             for name in (
-                "vecbase", "epc1", "epc2", "epc3", "eps2", "eps3", "excsave1", "excsave2", "excsave3", "depc", "exccause",
-                "excvaddr", "debugcause", "ccompare0", "ccount_offset", "ibreakenable", "ibreaka0", "dbreaka0", "dbreakc0",
-                "ddr", "icount", "icountlevel", "itlb", "dtlb",
+                "vecbase", "epc1", "epc2", "epc3", "eps2", "eps3", "excsave1", "excsave2", "excsave3", "depc",
+                "exccause", "excvaddr", "debugcause", "ccompare0", "ccount_offset", "ibreakenable", "ibreaka0",
+                "dbreaka0", "dbreakc0", "ddr", "icount", "icountlevel", "itlb", "dtlb",
             )
         ),
     )  # fmt: skip
@@ -162,13 +168,15 @@ class CoreState(ctypes.Structure):
     horizon: int
     timer_at: int
     """The value of `cycles` at which CCOUNT next equals CCOMPARE0."""
+    pause: int
+    """As `horizon`, for onlookers; NEVER usually."""
 
     def reset(self) -> None:
         """What a reset of the core does; counters of the board go on."""
-        cycles, instructions = self.cycles, self.instructions
+        cycles, instructions, pause = self.cycles, self.instructions, self.pause
         ctypes.memset(ctypes.byref(self), 0, ctypes.sizeof(self))
         self.cycles = self.horizon = cycles
-        self.instructions = instructions
+        self.instructions, self.pause = instructions, pause or NEVER
         self.ps = RESET_PS
         self.vecbase = RESET_VECBASE
         self.itlb = self.dtlb = RESET_TLB

@@ -34,12 +34,12 @@ enum { DEBUG_LEVEL = 2, NMI_LEVEL = 3 };
 enum { ILLEGAL = 0, SYSCALL = 1, FETCH_ERROR = 2, LOAD_STORE_ERROR = 3, LEVEL1_INTERRUPT = 4, UNALIGNED = 9,
        FETCH_PROHIBITED = 20, LOAD_PROHIBITED = 28, STORE_PROHIBITED = 29 };
 /* What core_run() returns: the stops of the contract, and two questions to the devices. */
-enum { RUNNING = 0, HORIZON = 1, HOOK = 2, WAITI = 3, READ = 4, WRITE = 5 };
+enum { RUNNING = 0, HORIZON = 1, HOOK = 2, WAITI = 3, PAUSE = 4, READ = 16, WRITE = 17 };
 
 /* CoreState of contract.py; core_sizes() lets Python compare. */
 typedef struct {
-    u32 a[16], pc, sar, ps, interrupt, intenable, waiting, past_hook, litbase;
-    u64 cycles, instructions, horizon, timer_at;
+    u32 a[16], pc, sar, ps, intenable, interrupt, litbase, waiting, past_hook;
+    u64 cycles, instructions, horizon, timer_at, pause;
     u32 vecbase, epc1, epc2, epc3, eps2, eps3, excsave1, excsave2, excsave3, depc, exccause, excvaddr, debugcause,
         ccompare0, ccount_offset, ibreakenable, ibreaka0, dbreaka0, dbreakc0, ddr, icount, icountlevel, itlb, dtlb;
 } State;
@@ -387,6 +387,7 @@ static int look_around(Core *core, u64 *limit) {
         x->timer_at += (u64)1 << 32;
     }
     if (x->cycles >= x->horizon) return HORIZON;
+    if (x->cycles >= x->pause) return PAUSE;
     if (x->past_hook && !x->waiting) {
         x->past_hook = 0;
         if (locate(core, x->pc)->op == OP_HOOK) {
@@ -398,6 +399,7 @@ static int look_around(Core *core, u64 *limit) {
     }
     if (!take_interrupt(x) && x->waiting) return WAITI;
     *limit = x->horizon < x->timer_at ? x->horizon : x->timer_at;
+    if (x->pause < *limit) *limit = x->pause;
     return RUNNING;
 }
 

@@ -34,13 +34,24 @@ from flashpipe.sim.memory import (
     Memory,
 )
 
-MARGIN: Final = 64
+MARGIN: Final = 96
 """No block executes more instructions than this without looking at the cycle counter."""
-_BEGIN: Final = struct.Struct("<16I4xI")
+
+
+def _place(field: str, size: int) -> int:
+    offset: int = getattr(CoreState, field).offset
+    return offset // size
+
+
+_PC, _SAR, _INTERRUPT, _LITBASE, _WAITING, _PAST_HOOK = (
+    _place(field, 4) for field in ("pc", "sar", "interrupt", "litbase", "waiting", "past_hook")
+)
+_CYCLES, _INSTRUCTIONS, _HORIZON, _TIMER_AT, _PAUSE = (
+    _place(field, 8) for field in ("cycles", "instructions", "horizon", "timer_at", "pause")
+)
+_INTERRUPT_AND_LITBASE, _WAITING_AND_PAST_HOOK = _place("interrupt", 8), _place("waiting", 8)
+"""Places of the fields in views of the state as words and as pairs of them: faster than attributes of a structure."""
 _REGISTERS: Final = struct.Struct("<16I")
-_URGENT: Final = struct.Struct("<I4xII20xQQ")
-_URGENT_AT: Final = CoreState.interrupt.offset
-"""Fields of CoreState in one go: registers and SAR; interrupt, waiting, past_hook, horizon, timer_at."""
 WORD: Final = 4
 """Bytes of a word."""
 _BUS_SIZE: Final = FLASH_START + FLASH_SIZE - ROM_START
@@ -74,6 +85,10 @@ class Execution:
         self.devices = devices
         self.state = CoreState()
         self.state.reset()
+        self._bytes = memoryview(self.state).cast("B")
+        self.words = self._bytes.cast("I")
+        self.longs = self._bytes.cast("Q")
+        self._a = self._bytes[:64].cast("I")
         self.registers = [0] * 16
         self.sar = [0]
         self.cycles = [0]
@@ -92,17 +107,25 @@ class Execution:
 
     def begin(self) -> None:
         """Take over what `state` says."""
-        *self.registers[:], self.sar[0] = _BEGIN.unpack_from(self.state)
-        self._started = self.cycles[0] = self.state.cycles
-        self.attend()
+        longs = self.longs
+        self.registers[:] = self._a.tolist()
+        self.sar[0] = self.words[_SAR]
+        now = self._started = self.cycles[0] = longs[_CYCLES]
+        self.limit[0] = self.limit[1] = 0
+        if not longs[_INTERRUPT_AND_LITBASE] and not longs[_WAITING_AND_PAST_HOOK]:
+            due = min(longs[_HORIZON], longs[_TIMER_AT], longs[_PAUSE])
+            if now < due:  # as nearly always: nothing to look around for
+                self.past = None
+                self.limit[:] = due - MARGIN, due
+        elif self.words[_LITBASE] & 1:
+            self.litbase_changed()
 
     def end(self) -> None:
         """Put everything back into `state`, except `pc`."""
-        state = self.state
-        _REGISTERS.pack_into(state, 0, *self.registers)
-        state.sar = self.sar[0]
-        state.cycles = self.cycles[0]
-        state.instructions += self.cycles[0] - self._started
+        self._bytes[:64] = _REGISTERS.pack(*self.registers)
+        self.words[_SAR] = self.sar[0]
+        now = self.longs[_CYCLES] = self.cycles[0]
+        self.longs[_INSTRUCTIONS] += now - self._started
 
     # --- between two instructions ------------------------------------------------------------------------------------
 
@@ -112,24 +135,27 @@ class Execution:
 
     def look_around(self) -> Stop | None:
         """See to everything that may be due, in the order of the contract."""
-        state, now = self.state, self.cycles[0]
-        interrupt, waiting, past_hook, horizon, timer_at = _URGENT.unpack_from(state, _URGENT_AT)
+        words, longs, now = self.words, self.longs, self.cycles[0]
         self.past = None
-        if now >= timer_at:
-            interrupt = state.interrupt = interrupt | 1 << TIMER_INTERRUPT
-            timer_at = state.timer_at = timer_at + (1 << 32)
-        if now >= horizon:
+        if now >= longs[_TIMER_AT]:
+            words[_INTERRUPT] |= 1 << TIMER_INTERRUPT
+            longs[_TIMER_AT] += 1 << 32
+        if now >= longs[_HORIZON]:
             return Stop.HORIZON
-        if past_hook and not waiting:
-            state.past_hook, self.past = 0, state.pc
+        if now >= longs[_PAUSE]:
+            return Stop.PAUSE
+        waiting = words[_WAITING]
+        if words[_PAST_HOOK] and not waiting:
+            words[_PAST_HOOK], self.past = 0, words[_PC]
             self.attend()
             return None
-        if interrupt and self._take_interrupt():
+        if words[_INTERRUPT] and self._take_interrupt():
             waiting = 0
         if waiting:
             return Stop.WAITI
-        self.limit[1] = horizon if horizon < timer_at else timer_at
-        self.limit[0] = self.limit[1] - MARGIN
+        limit = self.limit
+        limit[1] = min(longs[_HORIZON], longs[_TIMER_AT], longs[_PAUSE])
+        limit[0] = limit[1] - MARGIN
         return None
 
     def _take_interrupt(self) -> bool:
@@ -239,12 +265,12 @@ class Execution:
 
     def _publish(self, pc: int) -> int:
         """Show `state` what a device may want to know."""
-        self.state.pc = pc
-        now = self.state.cycles = self.cycles[0]
+        self.words[_PC] = pc
+        now = self.longs[_CYCLES] = self.cycles[0]
         return now
 
     def _take_back(self, before: int) -> None:
         """Go on with what a device has made of `state`."""
-        now = self.cycles[0] = self.state.cycles
+        now = self.cycles[0] = self.longs[_CYCLES]
         self._started += now - before
-        self.attend()
+        self.limit[0] = self.limit[1] = 0

@@ -15,10 +15,13 @@ from flashpipe.sim.cpu.decode import Instruction, decode
 from flashpipe.sim.cpu.execution import WORD, Execution, Trap
 from flashpipe.sim.cpu.handlers import HANDLERS, Handler
 from flashpipe.sim.cpu.translate import follow, source
+from flashpipe.sim.cpu.translations import fingerprint, open_translations
 from flashpipe.sim.memory import FLASH_SIZE, FLASH_START, IRAM_SIZE, IRAM_START, ROM_SIZE, ROM_START, Memory
 
-HOT: Final = 24
-"""How often a place is entered before it is worth translating: about 0.3 ms against 6 µs at each entry."""
+HOT: Final = 60
+"""How often a place is entered before it is worth translating: compiling takes as long as interpreting it so often."""
+WARM: Final = 4
+"""How often before it is worth looking for a translation that was made earlier."""
 GRANULE: Final = 8
 """Bits of an address within one granule: what was translated is forgotten granule by granule."""
 _DATA_START, _DATA_END = 0x20000000, 0x80000000
@@ -32,13 +35,16 @@ Block = Callable[[], int]
 
 
 class PythonCore(Execution):
-    """An lx106 in Python; `hot` says how often a place must be entered to be translated."""
+    """An lx106 in Python."""
 
     name = "python"
 
-    def __init__(self, memory: Memory, devices: Devices, hot: int = HOT) -> None:
+    def __init__(self, memory: Memory, devices: Devices, *, hot: int = HOT, warm: int = WARM) -> None:
+        """Make one; a place entered `warm` times is looked up, one entered more than `hot` times translated."""
         super().__init__(memory, devices)
         self._hot = hot
+        self._warm = warm
+        self._translations = open_translations()
         self._hooks: frozenset[int] = frozenset()
         self._decoded: dict[int, tuple[Handler, Instruction]] = {}
         self._blocks: dict[int, Block] = {}
@@ -59,7 +65,8 @@ class PythonCore(Execution):
     def run(self) -> Stop:
         """Execute until one of the reasons to stop."""
         self.begin()
-        self.litbase_changed()
+        if self._extended:
+            self.litbase_changed()
         try:
             return self._run()
         finally:
@@ -88,7 +95,7 @@ class PythonCore(Execution):
                     if following is None:
                         return Stop.HOOK
                     pc = following
-            except Trap as trap:  # noqa: PERF203  rare
+            except Trap as trap:
                 pc = self.deliver(trap)
 
     def _dispatch(self, pc: int) -> int | None:
@@ -97,12 +104,11 @@ class PythonCore(Execution):
             self.state.pc = pc
             return None
         entered = self._heat.get(pc, 0) + 1
-        if entered > self._hot and not self._extended:
-            block = self._translate(pc)
+        self._heat[pc] = entered
+        if (entered > self._hot or entered == self._warm) and not self._extended:
+            block = self._translate(pc, compiling=entered > self._hot)
             if block is not None:
                 return block()
-            entered = _NEVER  # a hook, or an instruction that only the interpreter knows
-        self._heat[pc] = entered
         return self._interpret(pc)
 
     def _interpret(self, pc: int) -> int | None:
@@ -193,12 +199,24 @@ class PythonCore(Execution):
 
     # --- translation -------------------------------------------------------------------------------------------------
 
-    def _translate(self, pc: int) -> Block | None:
-        """The function of the trace that begins at `pc`, kept for the next time; None if there is none."""
+    def _translate(self, pc: int, *, compiling: bool) -> Block | None:
+        """The function of the trace that begins at `pc`, kept for the next time.
+
+        Returns:
+            None if there is none, or none is known and it is not `compiling`.
+        """
         trace = follow(pc, self._instruction, self._literal)
         if trace is None:
+            self._heat[pc] = _NEVER  # a hook, or an instruction that only the interpreter knows
             return None
-        block: Block = FunctionType(_compile(source(trace)), self._namespace)
+        key = fingerprint(trace)
+        code = self._translations.get(key)
+        if code is None:
+            if not compiling:
+                return None
+            code = _compile(source(trace))
+            self._translations.put(key, code)
+        block: Block = FunctionType(code, self._namespace)
         for line in trace.lines:
             self._depend(pc, line.pc, line.instruction.length)
             if line.literal is not None:
@@ -233,9 +251,9 @@ class PythonCore(Execution):
 
 
 def _compile(text: str) -> CodeType:
-    """The code of the one function in `text`."""
+    """The code of the one function in `text`, without its line numbers: a third less to keep."""
     (code,) = (constant for constant in compile(text, "<lx106>", "exec").co_consts if isinstance(constant, CodeType))
-    return code
+    return code.replace(co_linetable=b"")
 
 
 def _forget(table: dict[int, Any], first: int, end: int) -> None:

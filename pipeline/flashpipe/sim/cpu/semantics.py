@@ -1,7 +1,7 @@
 """What the plain instructions compute, as templates of Python source, one line each.
 
 `{r}`, `{s}`, `{t}` stand for registers (unsigned, 32 bits), `{imm}` and `{imm2}` for the constants of `Instruction`,
-`SAR` for the shift amount register, `M` for 32 ones. The interpreter fills them with `R[i.r]`, the translator with names
+`SAR` for the shift amount register, `M` for 32 ones. The interpreter fills them with `R[r]`, the translator with names
 of local variables and numbers: both execute the same lines. Source: Xtensa ISA reference manual, chapter 6.
 """
 

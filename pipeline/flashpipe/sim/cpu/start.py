@@ -13,7 +13,6 @@ from flashpipe.files import cache_folder
 from flashpipe.sim.cpu.c_core import CCore, Library
 from flashpipe.sim.cpu.compiler import NoLibraryError, load_library
 from flashpipe.sim.cpu.contract import Core, Devices
-from flashpipe.sim.cpu.python_core import PythonCore
 from flashpipe.sim.memory import Memory
 
 CORE_VARIABLE: Final = "FLASHPIPE_CORE"
@@ -55,7 +54,11 @@ def _library(say: Say) -> Library | None:
     if wanted not in CHOICES:
         raise BadValueError(f"{CORE_VARIABLE}={wanted} names no core", f"set it to one of {', '.join(CHOICES)}")
     if wanted == "python":
+<<<<<<< HEAD
         return None
+=======
+        return _python_core(memory, devices)
+>>>>>>> emu-rom
     library = compiled_core(cache_folder(), say, again=wanted == "c")
     if isinstance(library, Library):
         return library
@@ -63,7 +66,17 @@ def _library(say: Say) -> Library | None:
         raise NoCompiledCoreError(
             f"{CORE_VARIABLE}=c: {library}", f"install a C compiler, or set {CORE_VARIABLE}=auto or python"
         )
+<<<<<<< HEAD
     return None
+=======
+    return _python_core(memory, devices)
+
+
+def _python_core(memory: Memory, devices: Devices) -> Core:
+    from flashpipe.sim.cpu.python_core import PythonCore  # noqa: PLC0415  half of what is loaded, for nothing usually
+
+    return PythonCore(memory, devices)
+>>>>>>> emu-rom
 
 
 _found: dict[tuple[Path, bool], Library | str] = {}

@@ -1,11 +1,11 @@
 """Turns a trace, a run of instructions that usually follow each other, into the source of one Python function.
 
-The function is called without arguments and returns the address of the next instruction. It keeps the registers it uses
-in local variables. Whatever is rare ends it: registers are written back, and `step(pc)` executes that one instruction as
-the interpreter does. A trace whose end leads back to its start becomes a loop.
+The function is called without arguments and returns the address of the next instruction. It keeps the registers it
+uses in local variables. Whatever is rare ends it: registers are written back, and `step(pc)` executes that one
+instruction as the interpreter does. A trace whose end leads back to its start becomes a loop.
 
-Names that a function finds in its namespace: `R` registers, `C` cycle counter, `L` limits, `S` shift amount (all lists, see
-`Execution`), `D8`, `D16`, `D32`, `F32` memory, `step`, and `M`, 32 ones.
+Names that a function finds in its namespace: `R` registers, `C` cycle counter, `L` limits, `S` shift amount (all lists,
+see `Execution`), `D8`, `D16`, `D32`, `F32` memory, `step`, and `M`, 32 ones.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from flashpipe.sim.cpu.decode import SPECIAL_REGISTERS, Instruction
 from flashpipe.sim.cpu.semantics import COMPUTE, CONDITION, LOADS, STORES
 from flashpipe.sim.memory import DRAM_SIZE, DRAM_START, FLASH_SIZE, FLASH_START
 
-LONGEST: Final = 40
+LONGEST: Final = 60
 """Instructions in a trace; together with what a loop adds less than execution.MARGIN."""
-VERSION: Final = 1
-"""Raised whenever the same trace gives another source."""
 _DRAM_END, _FLASH_END = DRAM_START + DRAM_SIZE, FLASH_START + FLASH_SIZE
-_VIEWS: Final = {1: "D8[t - {start}]", 2: "D16[t - {start} >> 1]", 4: "D32[t - {start} >> 2]"}
-_ENDING: Final = frozenset({"jx", "ret", "callx0"})
+_PLACES: Final = {1: "D8[t - {start}]", 2: "D16[t - {start} >> 1]", 4: "D32[t - {start} >> 2]"}
+_INDIRECT: Final = frozenset({"jx", "ret", "callx0"})
+_CALLS: Final = frozenset({"call0", "callx0"})
+_WORDS: Final = frozenset({"l32i", "s32i"})
+_STACK: Final = 1
+"""The stack pointer, which never points into the flash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,13 @@ class Line:
     instruction: Instruction
     literal: int | None = None
     """What `l32r` loads, if it never changes unnoticed."""
+    to: int | None = None
+    """Where a jump by register goes, if that is known."""
+
+    @property
+    def behind(self) -> int:
+        """The address behind the instruction."""
+        return self.pc + self.instruction.length & MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,8 @@ class Trace:
         return self.lines[0].pc
 
 
+# --- what belongs to a trace -----------------------------------------------------------------------------------------
+
 Fetch = Callable[[int], Instruction | None]
 """The instruction at an address; None where a trace must end: hooks, mask ROM, no code."""
 Literal = Callable[[int], int | None]
@@ -60,23 +71,27 @@ Literal = Callable[[int], int | None]
 
 
 def follow(start: int, fetch: Fetch, literal: Literal) -> Trace | None:
-    """The trace that begins at `start`; None if there is nothing to translate."""
+    """The trace that begins at `start`; None if there is nothing to translate.
+
+    It goes on through jumps and calls, also those by a register whose value is a constant of the trace.
+    """
     lines: list[Line] = []
     seen: set[int] = set()
+    constants: dict[int, int] = {}
     pc = start
     while len(lines) < LONGEST and pc not in seen:
         instruction = fetch(pc)
-        if instruction is None:
+        if instruction is None or not _is_translatable(instruction):
             break
-        operation = instruction.operation
-        constant = literal(instruction.imm) if operation == "l32r" else None
-        if not _is_translatable(instruction) or (operation == "l32r" and constant is None):
+        line = _line(pc, instruction, literal, constants)
+        if line is None:
             break
-        lines.append(Line(pc, instruction, constant))
+        lines.append(line)
         seen.add(pc)
-        if operation in _ENDING:
+        _learn(line, constants)
+        if instruction.operation in _INDIRECT and line.to is None:
             break
-        pc = instruction.imm if operation in {"j", "call0"} else pc + instruction.length & MASK
+        pc = _next(line)
     return Trace(tuple(lines), pc) if lines else None
 
 
@@ -89,14 +104,95 @@ def _is_translatable(instruction: Instruction) -> bool:
         or operation in CONDITION
         or operation in LOADS
         or operation in STORES
-        or operation in _ENDING
+        or operation in _INDIRECT
         or operation in {"l32r", "j", "call0"}
     )
 
 
+def _line(pc: int, i: Instruction, literal: Literal, constants: dict[int, int]) -> Line | None:
+    """An instruction with what is known of it; None for a literal that may change."""
+    if i.operation == "l32r":
+        value = literal(i.imm)
+        return None if value is None else Line(pc, i, literal=value)
+    if i.operation in _INDIRECT:
+        return Line(pc, i, to=constants.get(0 if i.operation == "ret" else i.s))
+    return Line(pc, i)
+
+
+def _learn(line: Line, constants: dict[int, int]) -> None:
+    """What an instruction makes of the constants in registers."""
+    i = line.instruction
+    register = written(i)
+    if register is None:
+        return
+    values = {"l32r": line.literal, "movi": i.imm, "mov": constants.get(i.s)} | dict.fromkeys(_CALLS, line.behind)
+    value = values.get(i.operation)
+    if value is None:
+        constants.pop(register, None)
+    else:
+        constants[register] = value
+
+
+def written(i: Instruction) -> int | None:
+    """The register that a translatable instruction changes."""
+    operation = i.operation
+    if operation in _CALLS:
+        return 0
+    if operation in LOADS or operation in {"l32r", "rsr"}:
+        return i.t
+    template = COMPUTE.get(operation, "")
+    return i.r if "{r} = " in template else i.t if "{t} = " in template else None
+
+
+def _next(line: Line) -> int:
+    i = line.instruction
+    if line.to is not None:
+        return line.to
+    return i.imm if i.operation in {"j", "call0"} else line.behind
+
+
+# --- words in memory -------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Window:
+    """Words that are loaded and stored by one register, as long as it keeps its value: checked once, all together."""
+
+    register: int
+    offsets: list[int] = field(default_factory=list)
+    stores: bool = False
+    open: bool = False
+    """Whether the check has been written."""
+
+    def area(self, start: int, end: int) -> str:
+        """That all of them lie between two addresses, and are aligned."""
+        name = f"a{self.register}"
+        low, high = start - min(self.offsets), end - 4 - max(self.offsets)
+        return f"{low} <= {name} <= {high} and not {name} & 3"
+
+
+def find_windows(trace: Trace) -> dict[int, Window]:
+    """The windows of a trace, for the index of each line that goes through one; lonely accesses have none."""
+    current: dict[int, Window] = {}
+    windows: dict[int, Window] = {}
+    for index, line in enumerate(trace.lines):
+        i = line.instruction
+        if i.operation in _WORDS:
+            window = windows[index] = current.setdefault(i.s, Window(i.s))
+            window.offsets.append(i.imm)
+            window.stores = window.stores or i.operation == "s32i"
+        register = written(i)
+        if register is not None:
+            current.pop(register, None)
+    return {index: window for index, window in windows.items() if len(window.offsets) > 1}
+
+
+# --- its source ------------------------------------------------------------------------------------------------------
+
+
 def source(trace: Trace) -> str:
     """The source of a trace's function, named `block`."""
-    writer = _Writer(trace)
+    writer = _Writer(trace, find_windows(trace))
     for index, line in enumerate(trace.lines):
         writer.write(index, line)
     return writer.finish()
@@ -105,6 +201,7 @@ def source(trace: Trace) -> str:
 @dataclass(slots=True)
 class _Writer:
     trace: Trace
+    windows: dict[int, Window]
     body: list[tuple[int, str, frozenset[int] | None]] = field(default_factory=list)
     """Indentation, text, and for an exit the registers to write back before it."""
     used: set[int] = field(default_factory=set)
@@ -140,6 +237,8 @@ class _Writer:
             self._compute(COMPUTE[operation], i)
         elif operation in CONDITION:
             self._branch(CONDITION[operation], line)
+        elif index in self.windows:
+            self._word(line, self.windows[index])
         elif operation in LOADS:
             self._load(line, LOADS[operation])
         elif operation in STORES:
@@ -148,13 +247,12 @@ class _Writer:
             self.put(f"{self.target(i.t)} = {line.literal}")
         elif operation in {"rsr", "wsr"}:
             self.put(f"{self.target(i.t)} = S[0]" if operation == "rsr" else f"S[0] = {self.register(i.t)} & 63")
-        elif operation in {"call0", "callx0"}:
+        elif operation in _CALLS:
             self._call(line)
-        elif operation in {"jx", "ret"}:
+        elif operation in _INDIRECT and line.to is None:
             self._exit(self.register(i.s if operation == "jx" else 0))
 
     def _fields(self, template: str, i: Instruction) -> dict[str, str]:
-        """What a template's places are filled with; what it assigns to counts as changed."""
         names = {name for _, name, _, _ in Formatter().parse(template) if name}
         fields = {name: self.register(getattr(i, name)) for name in names & {"r", "s", "t"}}
         return fields | {"imm": str(i.imm), "imm2": str(i.imm2)}
@@ -162,9 +260,9 @@ class _Writer:
     def _compute(self, template: str, i: Instruction) -> None:
         if template == "pass":
             return
-        for name in ("r", "t"):
-            if f"{{{name}}} = " in template:
-                self.target(getattr(i, name))
+        register = written(i)
+        if register is not None:
+            self.target(register)
         self.put(template.format(**self._fields(template, i)).replace("SAR", "S[0]"))
 
     def _branch(self, template: str, line: Line) -> None:
@@ -174,12 +272,36 @@ class _Writer:
 
     def _call(self, line: Line) -> None:
         i = line.instruction
-        back = line.pc + i.length & MASK
-        if i.operation == "callx0":
+        known = line.to is not None or i.operation == "call0"
+        if not known:
             self.put(f"t = {self.register(i.s)}")
-        self.put(f"{self.target(0)} = {back}")
-        if i.operation == "callx0":
+        self.put(f"{self.target(0)} = {line.behind}")
+        if not known:
             self._exit("t")
+
+    # --- memory ------------------------------------------------------------------------------------------------------
+
+    def _word(self, line: Line, window: Window) -> None:
+        """A word through a window."""
+        i, base = line.instruction, window.register
+        view = "D32" if window.stores or base == _STACK else f"v{base}"
+        if not window.open:
+            window.open = True
+            self._open(line, window, view)
+        place = f"{view}[w{base} + {i.imm >> 2}]" if i.imm else f"{view}[w{base}]"
+        if i.operation == "s32i":
+            self.put(f"{place} = {self.register(i.t)}")
+        else:
+            self.put(f"{self.target(i.t)} = {place}")
+
+    def _open(self, line: Line, window: Window, view: str) -> None:
+        name = self.register(window.register)
+        index = f"w{window.register} = {name} - {{}} >> 2"
+        choose = "" if view == "D32" else f"{view} = {{}}; "
+        self.put(f"if {window.area(DRAM_START, _DRAM_END)}: {choose.format('D32')}{index.format(DRAM_START)}")
+        if choose:
+            self.put(f"elif {window.area(FLASH_START, _FLASH_END)}: {choose.format('F32')}{index.format(FLASH_START)}")
+        self._slow(line, frozenset(self.changed))
 
     def _address(self, i: Instruction) -> str:
         base = self.register(i.s)
@@ -188,7 +310,7 @@ class _Writer:
     def _load(self, line: Line, size: int) -> None:
         i = line.instruction
         self.put(self._address(i))
-        value = _VIEWS[size].format(start=DRAM_START)
+        value = _PLACES[size].format(start=DRAM_START)
         if i.operation == "l16si":
             value = f"({value} ^ 0x8000) - 0x8000 & M"
         aligned = f" and not t & {size - 1}" if size > 1 else ""
@@ -204,7 +326,7 @@ class _Writer:
         self.put(self._address(i))
         value = self.register(i.t) + {1: " & 255", 2: " & 65535", 4: ""}[size]
         aligned = f" and not t & {size - 1}" if size > 1 else ""
-        self.put(f"if {DRAM_START} <= t < {_DRAM_END}{aligned}: {_VIEWS[size].format(start=DRAM_START)} = {value}")
+        self.put(f"if {DRAM_START} <= t < {_DRAM_END}{aligned}: {_PLACES[size].format(start=DRAM_START)} = {value}")
         self._slow(line, frozenset(self.changed))
 
     def _slow(self, line: Line, changed: frozenset[int]) -> None:

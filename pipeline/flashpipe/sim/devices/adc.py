@@ -10,6 +10,7 @@ system_adc_read in NodeMCU 1.5.4.1, 2.2 and 3.0); packing is that turned round.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.devices.device import WORD_MASK, Device, Wiring
@@ -83,7 +84,7 @@ class Adc(Device):
         for address in _SAMPLES:
             self.readers[address] = self._sample
         for address in _HOSTS:
-            self.writers[address] = lambda value, address=address: self._access(address, value)  # type: ignore[misc]
+            self.writers[address] = partial(self._access, address)
 
     def _access(self, address: int, value: int) -> None:
         """A transfer on the analog bus; it is over at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from flashpipe.sim.cpu.contract import CoreState
 from flashpipe.sim.devices.agenda import Agenda
@@ -118,11 +118,11 @@ class Device:
         state["words"] = [[address, value] for address, value in self.words.items()]
         return state
 
-    def restore(self, saved: dict[str, object]) -> None:
+    def restore(self, saved: dict[str, Any]) -> None:
         """Put back what `snapshot` gave."""
         for name in self.saved:
             setattr(self, name, _copied(saved[name]))
-        self.words = {address: value for address, value in saved["words"]}  # type: ignore[attr-defined] # noqa: C416
+        self.words = dict(saved["words"])
 
 
 def _copied(value: object) -> object:
@@ -254,7 +254,7 @@ class Bus:
         """Where the watch for polling stands."""
         return [list(map(list, self._asked.items())), self._repeats, self._since, self._last_cycle]
 
-    def restore(self, saved: list[object]) -> None:
+    def restore(self, saved: list[Any]) -> None:
         """Put back what `snapshot` gave."""
-        asked, self._repeats, self._since, self._last_cycle = saved  # type: ignore[assignment]
-        self._asked = {address: word for address, word in asked}  # type: ignore[attr-defined] # noqa: C416
+        asked, self._repeats, self._since, self._last_cycle = saved
+        self._asked = dict(asked)

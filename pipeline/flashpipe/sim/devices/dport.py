@@ -6,6 +6,7 @@ Register names: eagle_soc.h of the SDK (DPORT), the rest from pvvx's esp8266.h a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.chip.registers import Efuses
@@ -44,7 +45,7 @@ class Dport(Device):
             _SOURCES: self._read_sources,
         }
         for index, word in enumerate(efuses.words):
-            self.readers[_EFUSES + 4 * index] = lambda word=word: word  # type: ignore[misc]  # a value kept per register
+            self.readers[_EFUSES + 4 * index] = partial(int, word)
         self.writers = {CACHE_CONTROL: self.control_cache}
         self.uart_sources: Callable[[], int] = lambda: 0
 

@@ -6,6 +6,7 @@ Registers: gpio_register.h and eagle_soc.h of the SDK. GPIO16 belongs to the RTC
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.devices.device import Device, Wiring
@@ -81,8 +82,8 @@ class Gpio(Device):
             CALIBRATION_VALUE: lambda _value: None,
         }
         for pin in range(PINS):
-            self.readers[PIN_CONFIG + 4 * pin] = lambda pin=pin: self.config[pin]  # type: ignore[misc]
-            self.writers[PIN_CONFIG + 4 * pin] = lambda value, pin=pin: self._configure(pin, value)  # type: ignore[misc]
+            self.readers[PIN_CONFIG + 4 * pin] = partial(self._configuration, pin)
+            self.writers[PIN_CONFIG + 4 * pin] = partial(self._configure, pin)
 
     def reset(self) -> None:
         """All pins inputs; what is outside stays."""
@@ -117,6 +118,9 @@ class Gpio(Device):
                 if self.config[pin] >> 7 & 7 in ((_RISING, _BOTH) if high else (_FALLING, _BOTH)):
                     self.status |= 1 << pin
         self._refresh()
+
+    def _configuration(self, pin: int) -> int:
+        return self.config[pin]
 
     def _configure(self, pin: int, value: int) -> None:
         self.config[pin] = value

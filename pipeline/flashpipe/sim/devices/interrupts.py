@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 from flashpipe.sim.cpu.contract import NMI_INTERRUPT, CoreState
 
@@ -50,10 +51,10 @@ class Interrupts:
         self._held.clear()
         self._state.interrupt = 0
 
-    def snapshot(self) -> list[list[object]]:
+    def snapshot(self) -> list[list[Any]]:
         """Who holds which line."""
         return [[int(line), sorted(sources)] for line, sources in sorted(self._held.items()) if sources]
 
-    def restore(self, saved: list[list[object]]) -> None:
+    def restore(self, saved: list[list[Any]]) -> None:
         """Put back what `snapshot` gave; the core's register is restored with the core."""
-        self._held = {Line(number): set(names) for number, names in saved}  # type: ignore[arg-type,call-overload]
+        self._held = {Line(number): set(names) for number, names in saved}

@@ -7,6 +7,7 @@ received: every other register remembers what was written.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.devices.agenda import CYCLES_PER_US
@@ -67,7 +68,7 @@ class Mac(Device):
         }
         self.writers = {TIME: lambda _value: None, _EVENTS_CLEAR: self._clear_events}
         for address in (_ALARM_CONTROL, _ALARM_LOW, _ALARM_HIGH):
-            self.writers[address] = lambda value, address=address: self._arm(address, value)  # type: ignore[misc]
+            self.writers[address] = partial(self._arm, address)
 
     def reset(self) -> None:
         """Counters begin again; the noise goes on."""

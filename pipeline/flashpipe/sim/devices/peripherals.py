@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Efuses
@@ -134,7 +135,7 @@ class Peripherals:
 
     # --- copies ------------------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> dict[str, object]:
+    def snapshot(self) -> dict[str, Any]:
         """Everything that `restore_from` needs, as plain values."""
         return {
             "devices": {device.name: device.snapshot() for device in self.all},
@@ -146,15 +147,15 @@ class Peripherals:
             "bus": self.bus.snapshot(),
         }
 
-    def restore_from(self, saved: dict[str, object]) -> None:
+    def restore_from(self, saved: dict[str, Any]) -> None:
         """Put back what `snapshot` gave, into devices of the same make."""
         parts = saved["devices"]
         for device in self.all:
-            device.restore(parts[device.name])  # type: ignore[index]
-        for event, at in zip(self.agenda.events, saved["events"], strict=True):  # type: ignore[call-overload]
+            device.restore(parts[device.name])
+        for event, at in zip(self.agenda.events, saved["events"], strict=True):
             event.at = at
-        self.interrupts.restore(saved["lines"])  # type: ignore[arg-type]
-        self.analog.restore(saved["analog"])  # type: ignore[arg-type]
+        self.interrupts.restore(saved["lines"])
+        self.analog.restore(saved["analog"])
         self.clocks.locked = bool(saved["locked"])
-        self.rand_state = int(saved["rand"])  # type: ignore[call-overload]
-        self.bus.restore(saved["bus"])  # type: ignore[arg-type]
+        self.rand_state = int(saved["rand"])
+        self.bus.restore(saved["bus"])

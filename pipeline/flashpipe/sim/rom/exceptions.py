@@ -2,7 +2,8 @@
 
 Tables and frame: cores/esp8266/esp8266_undocumented.h and exc-c-wrapper-handler.S of the Arduino core, after
 Tensilica's XTOS. The vector leaves a frame of 256 bytes on the stack with a2 to a4 in it; the handler of the cause
-finds the cause in a2. The SDK moves VECBASE to its own vectors, which do the same and come here through the same tables.
+finds the cause in a2. The SDK moves VECBASE to vectors of its own, which do the same and come here through
+these tables.
 """
 
 from __future__ import annotations

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+from flashpipe.flasher.audit import CHANGED, NOTED, SAME, AuditFinding, lines
 from flashpipe.jobs.audit import audit_board, sum_up
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.records.history import StoredReceipt
+from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
+from flashpipe.text.look import look
 from flashpipe.text.report import FORMATS
+
+_STATES: Final = {SAME: "same", CHANGED: "changed", NOTED: "noted"}
+"""What is found of a region, for programs."""
 
 
 def audit(board: BoardRun) -> None:
     """Compare a board with what its receipts say it holds."""
-    outcome = audit_board(board, print_result)
-    mac = outcome.device.mac if outcome.device else ""
-    print_result(f"board {mac}: {outcome.reason} ({outcome.reference})")
+
+    def show(findings: Sequence[AuditFinding], doubtful: Sequence[StoredReceipt]) -> None:
+        regions = [
+            {
+                "start": found.row.region.start,
+                "end": found.row.region.end,
+                "kind": found.row.kind,
+                "what": found.row.what,
+                "state": _STATES[found.state],
+                "md5": found.md5,
+                "receipt": found.row.receipt,
+            }
+            for found in findings
+        ]
+        if not put("audit", {"regions": regions, "unfinished": [kept.name for kept in doubtful]}, board.port()):
+            print_result("\n".join(lines(findings, doubtful)))
+
+    outcome = audit_board(board, show)
+    if not look.json:
+        print_result(f"compared with {outcome.reference}")
 
 
 def report(inputs: RunInputs) -> None:
     """Say what the project's receipts say, as text, CSV or JSON."""
     form = inputs.command.variables.choice("format", tuple(FORMATS))
-    print_result(FORMATS[form](sum_up(inputs.command)))
+    summary = sum_up(inputs.command)
+    if not put("report", asdict(summary)):
+        print_result(FORMATS[form](summary))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from flashpipe.board.boot.kinds import Verdict
 from flashpipe.errors import BootError
+from flashpipe.flasher.model import verdict_of
 from flashpipe.jobs import boot as jobs
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 
 
 def boot(board: BoardRun) -> None:
     """Reset and judge the boot log, which is shown."""
+    verdict: Verdict | None = None
     try:
-        outcome = jobs.boot(board)
+        verdict = jobs.boot(board).verdict
     except BootError as error:
-        if error.verdict is not None and error.verdict.log:
-            print_result(error.verdict.log.rstrip())
+        verdict = verdict_of(error)
         raise
-    print_result(outcome.verdict.log.rstrip())
+    finally:
+        if verdict is not None and not put("boot", {"verdict": verdict}, board.port()) and verdict.log:
+            print_result(verdict.log.rstrip())

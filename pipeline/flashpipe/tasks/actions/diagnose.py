@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from flashpipe.jobs import diagnose as jobs
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
+from flashpipe.text.look import look
 
 
 def diagnose(board: BoardRun) -> None:
     """Look at a board as after a failure."""
-    jobs.diagnose(board, lambda name, text: print_result(f"{name:<9}{text}" if name else text))
+    findings: list[dict[str, str]] = []
+
+    def show(name: str, text: str) -> None:
+        findings.append({"name": name, "text": text})
+        if not look.json:
+            print_result(f"{name:<9}{text}" if name else text)
+
+    try:
+        jobs.diagnose(board, show)
+    finally:
+        put("diagnose", {"findings": findings}, board.port())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.text.lines import print_result
+from flashpipe.text.documents import put
 
 
 def probe(board: BoardRun) -> None:
@@ -23,4 +23,6 @@ def erase(board: BoardRun) -> None:
 
 def verify(board: BoardRun) -> None:
     """Compare the board with the plan, read-only."""
-    print_result(board.verify().reason)
+    outcome = board.verify()
+    data = {"profile": board.command.profile_name, "outcome": outcome.outcome, "reason": outcome.reason}
+    put("verify", data, board.port())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.inspect import inspect_plan
-from flashpipe.text.inspection import describe
+from flashpipe.jobs.plan_facts import plan_facts
+from flashpipe.text.documents import put
+from flashpipe.text.inspection import as_data, describe
 from flashpipe.text.lines import print_result
 from flashpipe.text.plan import describe_plan
 
@@ -12,5 +14,7 @@ from flashpipe.text.plan import describe_plan
 def show_image(inputs: RunInputs) -> None:
     """Load, check and describe the images."""
     plan = inputs.plan()
-    print_result(describe_plan(plan))
-    print_result("\n" + describe(inspect_plan(inputs), plan.settings.capacity))
+    found = inspect_plan(inputs)
+    if not put("image", {**plan_facts(plan), "inspection": as_data(found)}):
+        print_result(describe_plan(plan))
+        print_result("\n" + describe(found, plan.settings.capacity))

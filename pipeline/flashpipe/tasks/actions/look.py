@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 from flashpipe.jobs import identify as jobs
 from flashpipe.jobs import monitor as monitors
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.crash_addresses import explainer
+from flashpipe.jobs.monitor_watch import Watch
 from flashpipe.tasks.command_line import preceding
 from flashpipe.text.crash_names import CrashAnnotator
 from flashpipe.text.device import describe
+from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
+from flashpipe.text.serial_log import Stamps, opened_log
 
 
 def identify(board: BoardRun) -> None:
     """Say what is on the port."""
-    print_result(describe(*jobs.identify(board)))
+    device, fitting = jobs.identify(board)
+    if not put("identify", {**asdict(device), "profiles": fitting}, device.port):
+        print_result(describe(device, fitting))
 
 
 def monitor(board: BoardRun) -> None:
     """Show what the board says, send what is typed."""
     names = CrashAnnotator(explainer(board.inputs, board.notify))
     typed = sys.stdin if sys.stdin is not None and sys.stdin.isatty() else ()
-    rate_given = "baud" in board.command.variables.given and not preceding("monitor")
-    monitors.monitor(board, lambda text: print_result(names.show(text), end=""), typed, rate_given=rate_given)
+    variables = board.command.variables
+    rate_given = "baud" in variables.given and not preceding("monitor")
+    watch, stamped = Watch(variables), Stamps() if variables.flag("stamp") else None
+    with opened_log(board.command.caller, variables.text("log")) as log:
+
+        def show(text: str) -> None:
+            watch.hear(text)
+            shown = stamped.put(names.show(text)) if stamped else names.show(text)
+            print_result(shown, end="")
+            log(shown)
+
+        monitors.monitor(board, show, typed, rate_given=rate_given, ended=watch.ended)
+    if watch.error is not None:
+        raise watch.error
+    if watch.machine:
+        print_result("")
+        board.ended("monitor", f'"{watch.seen}" was seen' if watch.seen else "listened for as long as was asked")

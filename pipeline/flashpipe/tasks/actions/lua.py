@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.lua import ask_node, format_files, list_files, rescue, run_lua
+from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 from flashpipe.text.node import describe, describe_files, describe_findings
 
@@ -13,9 +15,10 @@ from flashpipe.text.node import describe, describe_files, describe_findings
 def show_node(board: BoardRun) -> None:
     """Ask the firmware what it is, and compare it with what the profile demands."""
     report = ask_node(board)
-    print_result(describe(report.info, report.profile_size))
-    if report.findings:
-        print_result(describe_findings(report.findings))
+    if not put("node", {**asdict(report.info), "acceptance": report.findings}, report.port):
+        print_result(describe(report.info, report.profile_size))
+        if report.findings:
+            print_result(describe_findings(report.findings))
     report.check()
 
 
@@ -41,7 +44,14 @@ def show_files(board: BoardRun) -> None:
         print_result(f"init.lua is out of the way: it is called {rescue(board)} now; restart the board")
         return
     listing = list_files(board)
-    print_result(describe_files(listing.sizes, listing.states, listing.room))
+    sizes, room = listing.sizes, listing.room
+    data = {
+        "files": [{"name": name, "size": size, "state": listing.states.get(name)} for name, size in sizes.items()],
+        "missing": [name for name in listing.states if name not in sizes],
+        "room": {"free": room[0], "used": room[1], "total": room[2]} if room else None,
+    }
+    if not put("files", data, board.port()):
+        print_result(describe_files(sizes, listing.states, room))
 
 
 def format_board(board: BoardRun) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TextIO
+from typing import Any, TextIO
 
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.plan_facts import plan_facts
 from flashpipe.jobs.preview import Preview, preview, preview_board
+from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 from flashpipe.text.plan import (
     describe_first_boot,
@@ -22,7 +24,10 @@ from flashpipe.text.plan import (
 
 def show(inputs: RunInputs, stream: TextIO) -> None:
     """What `flash` would do on any board."""
-    _print(preview(inputs), stream)
+    found = preview(inputs)
+    if put("plan", _facts(found)):
+        return
+    _print(found, stream)
     print_result(
         "\nno board was asked: with port= the real difference is shown, and what the board keeps and loses", stream
     )
@@ -31,10 +36,36 @@ def show(inputs: RunInputs, stream: TextIO) -> None:
 def show_board(board: BoardRun, stream: TextIO) -> None:
     """What `flash` would do on this board."""
     found = preview_board(board)
+    if put("plan", _facts(found), found.port):
+        return
     print_result(f"{found.port}\n         {found.reason}", stream)
     for line in found.decided:
         print_result(f"         {line}", stream)
     _print(found, stream)
+
+
+def _facts(found: Preview) -> dict[str, Any]:
+    """The same for programs; places are numbers of bytes, ends are exclusive."""
+    return {
+        **plan_facts(found.plan),
+        "would_write": any(row.wire_bytes for row in found.rows),
+        "reason": found.reason or None,
+        "rows": [
+            {
+                "start": row.region.start,
+                "end": row.region.end,
+                "action": row.action,
+                "what": row.what,
+                "wire_bytes": row.wire_bytes,
+                "seconds": round(row.seconds, 3),
+            }
+            for row in found.rows
+        ],
+        "areas": [{"name": area.name, "start": area.region.start, "end": area.region.end} for area in found.areas],
+        "kept_and_lost": list(found.decided),
+        "keep": list(found.keep),
+        "build": found.build or None,
+    }
 
 
 def _print(found: Preview, stream: TextIO) -> None:

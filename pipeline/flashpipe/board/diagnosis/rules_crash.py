@@ -1,0 +1,177 @@
+"""The firmware crashes: what its registers, and what it said before, leave as causes (facts: esp8266 §2.5)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flashpipe.board.boot.patterns import LOADER
+from flashpipe.board.boot.verdict import own_words
+from flashpipe.board.diagnosis.evidence import SHOWN, Evidence
+from flashpipe.board.diagnosis.rule import Proof, Rule
+from flashpipe.board.diagnosis.rules_line import ended_as
+
+SAFEST: Final = "dout"
+NEXT_MODE: Final = {"qio": "dio", "qout": "dout", "dio": "dout"}
+BYTES_RIGHT: Final = "the flash holds every byte as planned, by digests that the chip computed in its loader"
+FETCHED_WRONG: Final = frozenset({0, 2, 3, 20})
+"""Exceptions of a processor that is fed with wrong instructions (facts: esp8266 §2.5)."""
+FLASH_START: Final = 0x40200000
+"""Where the chip maps the flash (facts: image-flashmap §4.1)."""
+_HALF: Final = re.compile(r"Flash Size & Map: *\w+\((?P<half>512|1024)KB\+")
+_JUMP: Final = re.compile(r"jump to run user\d @ (?P<at>[0-9a-fA-F]+)")
+MAPPED: Final = 0x100000
+"""Bytes of the flash that the chip maps at once."""
+
+
+_REASONS: Final = (
+    (re.compile(r"bad_alloc_or_abort"), "it ran out of memory, or called abort()"),
+    (re.compile(r"bad_alloc|\bOOM\b|last failed alloc|not enough memory"), "it ran out of memory"),
+    (re.compile(r"[Ss]tack (?:overflow|smash)"), "its stack overflowed"),
+    (re.compile(r"[Aa]ssert(?:ion)?\b.{0,120}\bfail"), "an assertion in it failed"),
+    (re.compile(r"[Aa]bort called|abort\(\)|^Panic ", re.MULTILINE), "it stopped itself"),
+)
+"""Words of a firmware about its own end, and what they mean."""
+
+
+def meaning(evidence: Evidence) -> str:
+    """What the crash explains by itself, whatever the flash holds; empty: nothing."""
+    told = next((reason for pattern, reason in _REASONS if pattern.search(evidence.log)), "")
+    return (evidence.crash.meaning() if evidence.crash is not None else "") or told
+
+
+def explained(evidence: Evidence) -> bool:
+    """Whether the crash explains itself, or came after words of the firmware: then the flash was read right."""
+    return bool(meaning(evidence) or own_words(evidence.log))
+
+
+def crashed_by_mode(evidence: Evidence) -> bool:
+    """Whether wrong instructions came from a flash that holds the right ones."""
+    number = evidence.crash.number if evidence.crash is not None else None
+    return (
+        ended_as(evidence, "exception")
+        and number in FETCHED_WRONG
+        and evidence.verified
+        and evidence.mode not in {"", SAFEST}
+        and not explained(evidence)
+        and LOADER.search(evidence.log) is None
+    )
+
+
+def _crash_lines(evidence: Evidence) -> list[str]:
+    pattern = "exception|Exception|Panic|[Aa]bort|Trap |Guru|[Aa]ssert|[Ss]tack (?:overflow|smash)|CUT HERE|>>>stack"
+    return (evidence.quote(pattern) + evidence.quote("^epc1=")) or [evidence.message]
+
+
+def _other_half(evidence: Evidence) -> Proof:
+    """The loader has started one half of the flash, and the code that died stands in the other."""
+    jump, half = _JUMP.search(evidence.log), _HALF.search(evidence.log)
+    if not ended_as(evidence, "exception") or jump is None or evidence.crash is None or not _unexplained(evidence):
+        return None
+    size = int(half["half"] if half else 512) * 1024
+    begin = int(jump["at"], 16) // size * size
+    at = (evidence.crash.epc1 or 0) - FLASH_START
+    if not 0 <= at < MAPPED or begin <= at < begin + size:
+        return None
+    return [
+        *evidence.quote("jump to run"),
+        f"the code that died stands at {at:#08x} of the flash",
+        *_crash_lines(evidence),
+    ]
+
+
+def _unexplained(evidence: Evidence) -> bool:
+    """A crash before any word of the firmware, whose address explains nothing."""
+    return evidence.crash is not None and not explained(evidence)
+
+
+def _crash(evidence: Evidence) -> Proof:
+    if not ended_as(evidence, "exception") or _unexplained(evidence):
+        return None
+    words = own_words(evidence.log)
+    spoke = [f'before it died it said "{words[:SHOWN]}": until then the flash was read right'] if words else []
+    return [*_crash_lines(evidence), *spoke]
+
+
+def _crash_cause(evidence: Evidence) -> str:
+    why = meaning(evidence)
+    cause = "the firmware itself crashes" + (f": {why}" if why else "")
+    if evidence.verified:
+        return f"{cause}; the flash holds it whole"
+    return cause if _crash_certain(evidence) else f"{cause}; it may be a defect of the build, or a damaged image"
+
+
+def _crash_certain(evidence: Evidence) -> bool:
+    """A crash that is explained, or stopped itself, or came out of an image that is known to be whole."""
+    return evidence.verified or evidence.crash is None or bool(meaning(evidence))
+
+
+def _crash_action(evidence: Evidence) -> str:
+    if _crash_certain(evidence):
+        return "take another build of it; the addresses go to whoever built it"
+    return "`flashpipe verify profile=NAME` says whether the flash holds the image; if it does, take another build"
+
+
+def _crash_at_start(evidence: Evidence) -> Proof:
+    if not ended_as(evidence, "exception") or not _unexplained(evidence):
+        return None
+    if crashed_by_mode(evidence) or _other_half(evidence) is not None:
+        return None
+    loader = ["a boot loader ran before"] if LOADER.search(evidence.log) else []
+    return [*_crash_lines(evidence), *loader, *([BYTES_RIGHT] if evidence.verified else [])]
+
+
+def _start_causes(evidence: Evidence) -> str:
+    mode = f"the flash mode {evidence.mode}" if evidence.mode else "the flash mode"
+    damaged = [] if evidence.verified else ["a damaged image"]
+    modes = [mode] if evidence.mode != SAFEST else []
+    causes = [*damaged, "a build for another place or another flash size", *modes]
+    return f"the firmware crashes before its first word: it may be {', '.join(causes)} or a defect of the build"
+
+
+def _start_action(evidence: Evidence) -> str:
+    following = NEXT_MODE.get(evidence.mode, SAFEST)
+    mode = f"run it with mode={following}: if it starts, it was the mode; else " if evidence.mode != SAFEST else ""
+    return f"{mode}`flashpipe inspect FILE` says where each part of the build belongs; then take another build"
+
+
+def _panic(evidence: Evidence) -> Proof:
+    return evidence.quote("PANIC: ") or [evidence.message] if ended_as(evidence, "panic") else None
+
+
+def _panic_cause(evidence: Evidence) -> str:
+    if re.search(r"PANIC: .*\(stdin:\d", evidence.log):
+        return "a line that was typed at its prompt crashed the firmware"
+    return "a Lua script that runs at boot, mostly init.lua, crashes the firmware"
+
+
+RULES: Final = (
+    Rule(
+        "firmware-crashes",
+        _crash,
+        _crash_cause,
+        _crash_action,
+        certain=_crash_certain,
+    ),
+    Rule(
+        "other-half",
+        _other_half,
+        "it may be the image for the other half of the flash: the boot loader started one, its code runs in the other",
+        "flash user1.bin to 0x01000, user2.bin to where the other half begins (0x81000, or 0x101000);"
+        " `flashpipe inspect FILE` says which is which",
+        certain=False,
+    ),
+    Rule(
+        "crash-at-start",
+        _crash_at_start,
+        _start_causes,
+        _start_action,
+        certain=False,
+    ),
+    Rule(
+        "lua-panic",
+        _panic,
+        _panic_cause,
+        "`flashpipe erase` and flash again loses the files and gets you in; then start init.lua with a delay",
+    ),
+)

@@ -1,0 +1,53 @@
+"""What a monitor shows, kept in a file and stamped with the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flashpipe.errors import BadValueError
+
+
+class Stamps:
+    """Puts the local time in front of each line, however the text comes in pieces."""
+
+    def __init__(self) -> None:
+        self._at_start = True
+
+    def put(self, text: str) -> str:
+        """The text with a stamp wherever a line begins."""
+        found = []
+        for line in text.splitlines(keepends=True):
+            found.append(f"[{_now()}] {line}" if self._at_start else line)
+            self._at_start = line.endswith("\n")
+        return "".join(found)
+
+
+def _now() -> str:
+    now = time.time()
+    return f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}"
+
+
+@contextmanager
+def opened_log(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
+    """What takes each piece of text for the file `name`, which is added to; nothing where the name is empty.
+
+    Raises:
+        BadValueError: the file cannot be written.
+    """
+    if not name:
+        yield lambda _text: None
+        return
+    try:
+        stream = (folder / name).open("a", encoding="utf-8", newline="")
+    except OSError as error:
+        raise BadValueError(f"log={name}: {error.strerror or error}", "name a file that can be written") from error
+    with stream:
+
+        def write(text: str) -> None:
+            stream.write(text)
+            stream.flush()
+
+        yield write

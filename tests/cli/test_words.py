@@ -1,0 +1,83 @@
+"""What people type first, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flashpipe.cli.words import understand
+from flashpipe.errors import UsageError
+
+from tests.harness import Project
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("fw.bin", "two.bin", "t.lua", "both"):
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("flash fw.bin", "flash image=fw.bin"),
+        ("flash kitchen", "flash profile=kitchen"),
+        ("flash gone.bin", "flash image=gone.bin"),
+        ("flash --profile kitchen --port COM3", "flash profile=kitchen port=COM3"),
+        ("flash kitchen -p COM3 --force", "flash profile=kitchen port=COM3 force=1"),
+        ("flash --label flash", "flash --label flash"),
+        ("flash -q kitchen", "flash quiet=1 profile=kitchen"),
+        ("monitor COM3", "monitor port=COM3"),
+        ("identify /dev/ttyUSB0", "identify port=/dev/ttyUSB0"),
+        ("identify sim://esp12?size=1MB", "identify port=sim://esp12?size=1MB"),
+        ("lua t.lua -p COM3", "lua file=t.lua port=COM3"),
+        ("ports --json", "ports format=json"),
+        ("upload fw.bin kitchen", "flash image=fw.bin profile=kitchen"),
+        ("write_flash 0x0 fw.bin 0x10000 two.bin", "flash image=0x0:fw.bin,0x10000:two.bin"),
+        ("flash image=0x0 fw.bin", "flash image=0x0:fw.bin"),
+        ("erase_flash kitchen", "erase profile=kitchen"),
+        ("flash_id COM3", "identify port=COM3"),
+        ("console", "monitor"),
+        ("restart kitchen", "boot profile=kitchen"),
+        ("ls", "files"),
+        ("mkfs kitchen", "format profile=kitchen"),
+        ("version", "--version"),
+        ("fw.bin", "inspect fw.bin"),
+        ("-n 2 flash kitchen", "-n 2 flash profile=kitchen"),
+        ("flash erase kitchen", "flash erase profile=kitchen"),
+    ],
+)
+def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> None:
+    assert understand(typed.split(), lambda: ["kitchen", "both"], folder) == meant.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("flash both", "image=both or profile=both"),
+        ("upload t.lua", "files send=1"),
+        ("download init.lua", "flashpipe files"),
+        ("remove init.lua", "flashpipe lua"),
+        ("read_flash 0 0x1000 x", "flashpipe backup"),
+        ("flash --port", "port=VALUE"),
+        ("flash kitchen erase=1", "flashpipe erase flash"),
+    ],
+)
+def test_what_means_two_things_or_none_is_refused_with_the_right_words(typed: str, says: str, folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        understand(typed.split(), lambda: ["kitchen", "both"], folder)
+    assert says in caught.value.hint
+
+
+def test_a_guess_never_leads_to_a_task_that_writes(project: Project) -> None:
+    done = project.flashpipe("flsh", "profile=demo").failed("usage")
+    assert "'flash'" not in done.text
+
+
+def test_a_file_is_looked_at_and_the_next_command_named(project: Project, firmware: Path) -> None:
+    (project.folder / "fw.bin").write_bytes(firmware.read_bytes())
+    assert project.flashpipe("fw.bin").ok().out.splitlines()[-1] == "next: flashpipe flash fw.bin profile=NAME"
+    done = project.flashpipe("flash", "fw.bin", "--profile", "esp12", "-p", "sim://esp12", "-q").ok()
+    assert done.err == ""
+    assert [line.split()[0] for line in done.out.splitlines()] == ["OK"]
