@@ -17,7 +17,7 @@ from flashpipe.sim.transcript import Transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
+from tests.sim.lines import ROM_REPLIES, SYNC
 
 
 class Wall:
@@ -386,3 +386,11 @@ def test_a_server_naps_only_when_it_has_passed_on_everything() -> None:
             longest = max(longest, link.nap_s() if link.waiting() else 0.0)
     assert heard.count(b"\xc0") == 16
     assert longest == 0.0
+
+
+def test_many_boards_in_one_process() -> None:
+    links = [parse_url(f"sim://esp01?board={number}&start=rom").build() for number in range(16)]
+    for link in links:
+        link.write(SYNC)
+        assert link.read(link.waiting(), 0) == ROM_REPLIES
+    assert len({link.board.spec.mac for link in links}) == 16
