@@ -209,6 +209,7 @@ def board_process(*, trusted: bool) -> Iterator[Victim]:
     try:
         yield Victim(process._port, secret if trusted else b"", answers)
         assert process.usable
+        assert process._errors is not None
         process._errors.seek(0)
         assert process._errors.read() == b"", "a thread of it has died"
     finally:

@@ -143,7 +143,7 @@ class AttachedPort(VirtualPort):
         try:
             with self._sending:
                 self._send_all(connection, memoryview(data))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._receive(0.0)  # why it has closed may have been said before
             raise self._end(f"write failed: {error}") from error
 

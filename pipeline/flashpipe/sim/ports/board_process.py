@@ -48,7 +48,7 @@ class BoardProcess:
         """
         self._owner = os.getpid()
         self._secret = secrets.token_hex(16).encode()
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+        self._errors = _file_for_errors()
         self.clients: weakref.WeakSet[Client] = weakref.WeakSet()
         """The port objects that have a connection."""
         self._port = 0
@@ -59,11 +59,12 @@ class BoardProcess:
                 bufsize=0,  # a thread that waits in a buffered read would hold up the end of this process
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._errors,
+                stderr=self._errors or subprocess.DEVNULL,
                 **_apart(),
             )
         except (OSError, ValueError) as error:
-            self._errors.close()
+            if self._errors is not None:
+                self._errors.close()
             raise _no_process(str(error)) from error
         with contextlib.suppress(OSError):  # it has ended at once; said by whoever connects
             self._pipe.write(self._secret + b"\n")
@@ -125,8 +126,8 @@ class BoardProcess:
         return f"the board's process has ended with status {status}{self._last_words()}"
 
     def _last_words(self) -> str:
-        lines = []
-        with contextlib.suppress(OSError, ValueError):  # this side has forgotten it
+        lines: list[str] = []
+        if self._errors is not None and not self._errors.closed:
             self._errors.seek(0)
             lines = self._errors.read().decode("utf-8", "replace").splitlines()
         return f": {lines[-1]}" if lines else ""
@@ -191,6 +192,14 @@ def _after_fork() -> None:
     _STATE.lock, _STATE.process = threading.Lock(), None
     if process is not None:
         process.forget()
+
+
+def _file_for_errors() -> IO[bytes] | None:
+    """Where the process writes what nobody foresaw; none on a machine whose disk is full."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return None
 
 
 def _command() -> list[str]:

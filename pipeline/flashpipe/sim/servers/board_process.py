@@ -36,6 +36,7 @@ _LAST_S: Final = 2.0
 _HANDOVER_S: Final = 2.5
 """For the boards of a run that was killed to let go of their flash files."""
 _PAUSE_S: Final = 0.05
+_CHUNK: Final = 4096
 _NEUTRAL: Final = Path(sys.executable).anchor
 """A folder that is somebody's current one cannot be removed on Windows."""
 _VARIABLES: Final = "FLASHPIPE_"
@@ -50,14 +51,15 @@ def main() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     os.chdir(_NEUTRAL)
-    secret = sys.stdin.buffer.readline().strip()
+    starter, answer = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1):  # nothing that is run or printed here shall have the starter's pipes
+        os.dup2(nowhere, standard)
+    secret = os.read(starter, _CHUNK).strip()
     listening = listen()
-    sys.stdout.write(f"{listening.getsockname()[1]}\n")
-    sys.stdout.flush()
-    with Path(os.devnull).open("wb") as nowhere:  # nobody reads what is printed by accident
-        os.dup2(nowhere.fileno(), 1)
+    os.write(answer, f"{listening.getsockname()[1]}\n".encode())
     threading.Thread(target=_accept, args=(listening, secret), daemon=True).start()
-    while sys.stdin.buffer.read(4096):
+    while os.read(starter, _CHUNK):
         pass
     # Not by way of the interpreter's own end: a board that is busy would keep it waiting.
     ending = threading.Thread(target=registry.close_all, daemon=True)
