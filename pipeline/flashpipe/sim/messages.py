@@ -24,6 +24,10 @@ OPENED: Final = b"O"
 CLOSE: Final = b"C"
 """To the board: the port is closed; from it: the flash file is released."""
 DATA: Final = b"D"
+SPOKEN: Final = b"F"
+"""From the board: data that the host should have read before more comes; the port answers `TAKEN`."""
+TAKEN: Final = b"T"
+"""To the board: the host has read so many messages of the kind `SPOKEN`; their number."""
 RATE: Final = b"B"
 """To the board: the host's baud rate, as text."""
 LINES: Final = b"L"
@@ -36,7 +40,7 @@ BUSY: Final = b"X"
 """From the board: another port has it."""
 ERROR: Final = b"E"
 """From the board: `encode_error`."""
-KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, RATE, LINES, PING, GONE, BUSY, ERROR})
+KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, SPOKEN, TAKEN, RATE, LINES, PING, GONE, BUSY, ERROR})
 
 LARGEST: Final = 1 << 20
 """Bytes of a body; a sender cuts its data."""
@@ -56,7 +60,12 @@ def pack(kind: bytes, body: bytes = b"") -> bytes:
 
 def pack_data(data: bytes) -> bytes:
     """Data, in as many messages as it needs."""
-    return b"".join(pack(DATA, data[at : at + LARGEST]) for at in range(0, len(data), LARGEST))
+    return b"".join(pack(DATA, piece) for piece in pieces(data))
+
+
+def pieces(data: bytes) -> list[bytes]:
+    """Data, cut for messages."""
+    return [data[at : at + LARGEST] for at in range(0, len(data), LARGEST)]
 
 
 class Parser:

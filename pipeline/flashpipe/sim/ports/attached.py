@@ -40,6 +40,10 @@ class AttachedPort(VirtualPort):
         self._receiving = threading.Lock()
         self._parser = messages.Parser()
         self._received = bytearray()
+        self._spoken = self._taken = 0
+        """Messages that the host should have read before more comes, and those that it has."""
+        self._behind = 0
+        """Bytes that came after the last of them."""
         self._pings_sent = self._pings_back = 0
         """The number of the last ping, and of the last one that came back."""
         self._answers: list[tuple[bytes, bytes]] = []
@@ -79,7 +83,7 @@ class AttachedPort(VirtualPort):
         self._parser = messages.Parser()
         self._received.clear()
         self._answers.clear()
-        self._pings_sent = self._pings_back = 0
+        self._pings_sent = self._pings_back = self._spoken = self._taken = self._behind = 0
 
     def await_opening(self, url: str) -> None:
         """Wait until the board is there.
@@ -193,6 +197,10 @@ class AttachedPort(VirtualPort):
     def _obey(self, kind: bytes, body: bytes) -> None:
         if kind == messages.DATA:
             self._received += body
+            self._behind += len(body)
+        elif kind == messages.SPOKEN:
+            self._received += body
+            self._spoken, self._behind = self._spoken + 1, 0
         elif kind == messages.PING:
             self._pings_back = messages.number_of(body)
         elif kind == messages.GONE:
@@ -241,6 +249,13 @@ class AttachedPort(VirtualPort):
         if self._over and not self._received:
             raise self._end()
 
+    def _acknowledge(self) -> None:
+        """Say so once the host has all that it should have before more comes."""
+        if self._taken < self._spoken and len(self._received) <= self._behind:
+            self._taken = self._spoken
+            with contextlib.suppress(SerialException, PipelineError):  # met again by whoever asks for more
+                self.send(messages.TAKEN, str(self._taken).encode())
+
     # --- settings ----------------------------------------------------------------------------------------------------
 
     def set_rate(self, baud: float) -> None:
@@ -277,7 +292,8 @@ class AttachedPort(VirtualPort):
                 self._check()
             data = bytes(self._received[:size])
             del self._received[: len(data)]
-            return data
+        self._acknowledge()
+        return data
 
     def write(self, data: Any, /) -> int:
         """Send bytes."""
@@ -294,6 +310,7 @@ class AttachedPort(VirtualPort):
         self._catch_up()
         with self._receiving:
             self._received.clear()
+        self._acknowledge()
 
     def reset_output_buffer(self) -> None:
         """Nothing is buffered on this side."""

@@ -37,6 +37,8 @@ class Conversation:
         self._parser = messages.Parser()
         self._incoming: list[tuple[bytes, bytes]] = []
         self._outgoing = bytearray()
+        self._spoken = self._taken = 0
+        """Messages `SPOKEN` that were sent, and that the host has read."""
         self._left = False
         """The port has closed the connection."""
 
@@ -118,6 +120,13 @@ class Conversation:
             OSError: the connection broke.
         """
         line.clear_received()
+        line.unheard = lambda: self._taken < self._spoken
+        try:
+            return self._serve(line, ended)
+        finally:
+            line.unheard = lambda: False
+
+    def _serve(self, line: HostLine, ended: Callable[[], bool]) -> bool:
         while not ended() and not self._left:
             while self._incoming:
                 kind, body = self._incoming.pop(0)
@@ -127,10 +136,19 @@ class Conversation:
             if self._outgoing:
                 line.pump()
             else:
-                self._outgoing += messages.pack_data(line.take())
+                self._pass_on(line)
                 self._flush()
             self._exchange(LONGEST_NAP_S if self._outgoing else min(LONGEST_NAP_S, line.nap_s()))
         return False
+
+    def _pass_on(self, line: HostLine) -> None:
+        """Put what the board has said behind what is to be sent."""
+        if not line.follows:
+            self._outgoing += messages.pack_data(line.take())
+            return
+        for piece in messages.pieces(line.take()):
+            self._spoken += 1
+            self._outgoing += messages.pack(messages.SPOKEN, piece)
 
     def _obey(self, line: HostLine, kind: bytes, body: bytes) -> None:
         if kind == messages.DATA:
@@ -141,8 +159,11 @@ class Conversation:
         elif kind == messages.LINES:
             dtr, rts = messages.lines_of(body)
             line.set_lines(dtr=dtr, rts=rts)
+        elif kind == messages.TAKEN:
+            self._taken = messages.number_of(body)
+            line.heard()
         elif kind == messages.PING:
-            self._outgoing += messages.pack_data(line.take())
+            self._pass_on(line)
             self.send(messages.PING, str(messages.number_of(body)).encode())
         else:
             raise BadMessageError(f"a message of the kind {kind!r} in the middle of a conversation")
