@@ -852,6 +852,22 @@ BOARD: Final = (
         (f"{T_PROCESS}::test_how_long_an_answer_may_take",),
     ),
     Mutant(
+        "hosts-are-thought-quick",
+        LINK,
+        "if self.unheard() and wall < said + UNHEARD_S:",
+        "if False:",
+        "on a busy machine a boot log ends in garbage",
+        (f"{T_BOARD}::test_it_waits_longer_for_a_host_that_was_given_no_cpu",),
+    ),
+    Mutant(
+        "nothing-is-acknowledged",
+        ATTACHED,
+        "        self._acknowledge()\n        return data",
+        "        return data",
+        "each boot of a fast board takes three seconds longer",
+        (f"{T_ATTACH}::test_a_board_that_is_faster_than_real_knows_what_its_host_has_read",),
+    ),
+    Mutant(
         "bad-negotiation-ends-it",
         RFC2217,
         "except (ValueError, LookupError, TypeError, struct.error):",
