@@ -23,8 +23,6 @@ EN_RISE_S: Final = 0.02
 RATE_CHANGE_S: Final = 0.1
 """Faster than real: how long, on the wall, a program that has changed its rate waits before it speaks. A real one needs
 about as long from the ROM's log to its first line, and that is the time in which a host can follow it."""
-UNHEARD_S: Final = 3.0
-"""On the wall: how long it waits at most for a host in another process that was given no CPU to hear what it said."""
 RECEIVE_LIMIT: Final = 1 << 20
 """Bytes kept for a host that does not read; a real driver keeps fewer."""
 _TURNS: Final = 2000
@@ -55,10 +53,6 @@ class HostLine:
         self.en_rise_s = EN_RISE_S
         self.follow: Callable[[], None] = lambda: None
         """Set by a port that is told of no change of rate: looks at the host's rate before a button is pressed."""
-        self.unheard: Callable[[], bool] = lambda: False
-        """Set by a server: whether its host still has to take what was passed on."""
-        self._heard_at = 0.0
-        """When it last took something, on the wall; as far as servers say."""
         self._received = bytearray()
         self._said = (0, 0.0, 0.0)
         """When the board last spoke: its count of resets, the rate, and the time on the wall."""
@@ -166,16 +160,6 @@ class HostLine:
             data = bytes(self._received[:size])
             del self._received[: len(data)]
             return data
-
-    @property
-    def follows(self) -> bool:
-        """Whether the board is ahead of real time while a program runs that may change its rate (`RATE_CHANGE_S`)."""
-        return self.clock.factor < 1 and isinstance(self.board.program, Application)
-
-    def heard(self) -> None:
-        """The host has taken what was passed on."""
-        with self.changed:
-            self._heard_at = self._wall()
 
     def nap_s(self) -> float:
         """Seconds until a server shall `take` again: none if something arrived since, whoever made the time pass."""
@@ -304,11 +288,9 @@ class HostLine:
     def _held_s(self, wall: float) -> float:
         """Seconds for which the next bytes are held back: a program faster than real has just changed its rate."""
         burst = self.board.uart.outbound.head()
-        if not self.follows or burst is None or burst.at:
+        if self.clock.factor >= 1 or burst is None or burst.at or not isinstance(self.board.program, Application):
             return 0.0
         resets, baud, said = self._said
         if burst.baud == baud or resets != self.board.resets:
             return 0.0
-        if self.unheard() and wall < said + UNHEARD_S:
-            return RATE_CHANGE_S
-        return max(said, self._heard_at) + RATE_CHANGE_S - wall
+        return said + RATE_CHANGE_S - wall
