@@ -838,10 +838,18 @@ BOARD: Final = (
     Mutant(
         "lost-boards-are-replaced",
         PROCESS_PORT,
-        "_gone_until[self._port] = time.monotonic() + _GONE_S",
+        "_gone[self._port] = (time.monotonic() + _GONE_S, reason)",
         "pass",
         "a run that lost its board goes on with a factory-new one",
         (f"{T_PROCESS}::test_a_board_whose_process_dies_is_a_port_that_went_away",),
+    ),
+    Mutant(
+        "hosts-are-thought-quick",
+        LINK,
+        "min(LOOK_S, wall - self._looked_at)",
+        "wall - self._looked_at",
+        "on a busy machine a boot log ends in garbage",
+        (f"{T_BOARD}::test_a_fast_program_that_changes_its_rate_lets_the_host_follow",),
     ),
     Mutant(
         "bad-negotiation-ends-it",
