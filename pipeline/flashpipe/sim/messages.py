@@ -1,9 +1,13 @@
 """The messages between a port and a board in another process. No I/O: bytes in, messages out.
 
-A message is a letter, a length and a body. On a connection of `sim+attach://` the board greets with `OPENED`, or with
-`BUSY` where another port has it; then both send what they have, and the port closes by closing the connection. On a
-connection to the process that holds the boards of a run, the port sends `OPEN` with the URL first, and may `CLOSE` and
-`OPEN` again: the connection is the port object, which keeps its board from one opening to the next.
+A message is a letter, a length and a body. The board moves on when its port asks for something, as one in the port's
+own process does, and not by itself: what becomes of it depends on what was asked, and not on which of two processes was
+given the CPU.
+
+On a connection of `sim+attach://` the board greets with `OPENED`, or with `BUSY` where another port has it, and the
+port closes by closing the connection. On a connection to the process that holds the boards of a run, the port sends
+`OPEN` with the URL first, and may `CLOSE` and `OPEN` again: the connection is the port object, which keeps its board
+from one opening to the next.
 """
 
 from __future__ import annotations
@@ -24,23 +28,22 @@ OPENED: Final = b"O"
 CLOSE: Final = b"C"
 """To the board: the port is closed; from it: the flash file is released."""
 DATA: Final = b"D"
-SPOKEN: Final = b"F"
-"""From the board: data that the host should have read before more comes; the port answers `TAKEN`."""
-TAKEN: Final = b"T"
-"""To the board: the host has read so many messages of the kind `SPOKEN`; their number."""
+READ: Final = b"R"
+"""To the board, `request`: send what comes, until there is enough or the time is over, or another message comes."""
 RATE: Final = b"B"
 """To the board: the host's baud rate, as text."""
 LINES: Final = b"L"
 """To the board: bit 0 DTR, bit 1 RTS; a set bit is asserted, that is low."""
 PING: Final = b"P"
-"""To the board, with a number; it comes back when all before it has been done and what was said by then was sent."""
+"""To the board, with a number: it comes back when all before it has been done, and what was said by then was sent. So
+does the number of a `READ` that is over."""
 GONE: Final = b"G"
 """From the board: the port is gone; how, as text."""
 BUSY: Final = b"X"
 """From the board: another port has it."""
 ERROR: Final = b"E"
 """From the board: `encode_error`."""
-KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, SPOKEN, TAKEN, RATE, LINES, PING, GONE, BUSY, ERROR})
+KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, READ, RATE, LINES, PING, GONE, BUSY, ERROR})
 
 LARGEST: Final = 1 << 20
 """Bytes of a body; a sender cuts its data."""
@@ -60,12 +63,12 @@ def pack(kind: bytes, body: bytes = b"") -> bytes:
 
 def pack_data(data: bytes) -> bytes:
     """Data, in as many messages as it needs."""
-    return b"".join(pack(DATA, piece) for piece in pieces(data))
+    return b"".join(pack(DATA, data[at : at + LARGEST]) for at in range(0, len(data), LARGEST))
 
 
-def pieces(data: bytes) -> list[bytes]:
-    """Data, cut for messages."""
-    return [data[at : at + LARGEST] for at in range(0, len(data), LARGEST)]
+def pack_read(number: int, size: int, timeout_s: float | None) -> bytes:
+    """A request for `size` bytes within `timeout_s`; None: for ever."""
+    return pack(READ, f"{number} {size} {'-' if timeout_s is None else f'{timeout_s:.6f}'}".encode())
 
 
 class Parser:
@@ -130,6 +133,23 @@ def number_of(body: bytes) -> int:
     if not body.isdigit() or len(body) > _DIGITS:
         raise BadMessageError(f"{body[:40]!r} as a number")
     return int(body)
+
+
+def read_of(body: bytes) -> tuple[int, int, float | None]:
+    """Number, bytes wanted and seconds of a request for data.
+
+    Raises:
+        BadMessageError: it is none.
+    """
+    number, _, rest = body.partition(b" ")
+    size, _, timeout = rest.partition(b" ")
+    try:
+        timeout_s = None if timeout == b"-" else float(timeout)
+    except ValueError:
+        timeout_s = -1.0
+    if timeout_s is not None and not 0 <= timeout_s < float("inf"):
+        raise BadMessageError(f"{body[:40]!r} as a request for data")
+    return number_of(number), number_of(size), timeout_s
 
 
 def texts_of(body: bytes) -> dict[str, str]:

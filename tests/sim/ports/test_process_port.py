@@ -35,7 +35,7 @@ Opener = Any
 def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process of the test's own, which may kill it; what was lost with it is not remembered."""
     monkeypatch.setattr(board_process._STATE, "process", None)
-    monkeypatch.setattr(process_port, "_gone_until", {})
+    monkeypatch.setattr(process_port, "_gone", {})
     yield
     process = board_process._STATE.process
     if process is not None:
@@ -133,6 +133,7 @@ def test_a_board_whose_process_dies_is_a_port_that_went_away(remote: Opener) -> 
     with pytest.raises(serial.SerialException) as caught:
         remote("sim://esp12")
     assert caught.value.errno == errno.ENOENT, "no factory-new board stands in for the one that was lost"
+    assert "SIGKILL" in str(caught.value)
     with remote("sim://d1-mini", timeout=2) as another:
         assert another.read(1), "another board gets another process"
 
@@ -156,8 +157,7 @@ def test_a_port_that_was_lost_is_there_again_later(remote: Opener, monkeypatch: 
     with pytest.raises(serial.SerialException):
         all(port.read(1) for _ in range(10_000))
     port.close()
-    monkeypatch.setattr(process_port, "_GONE_S", 0.0)
-    process_port._gone_until["sim://esp12"] -= 60
+    monkeypatch.setattr(process_port, "_gone", {"sim://esp12": (time.monotonic(), "long ago")})
     port.open()
     assert port.read(1)
     port.close()

@@ -43,21 +43,6 @@ def test_attached_board_sees_lines_baud_and_bytes(attached: tuple[HostLine, Any,
     assert caught.value.errno == errno.ENOTTY
 
 
-def test_a_board_that_is_faster_than_real_knows_what_its_host_has_read(
-    attached: tuple[HostLine, Any, AttachServer],
-) -> None:
-    link, port, _ = attached
-    port.baudrate = 74880
-    port.dtr, port.rts = False, True
-    port.rts = False
-    assert until(lambda: link.unheard() is True), "said, and not read yet"
-    assert b"ets Jan" in port.read(40)
-    assert link.unheard(), "there is more"
-    port.timeout = 0.2
-    port.read(10_000)
-    assert until(lambda: not link.unheard())
-
-
 def test_attached_board_has_one_client(attached: tuple[HostLine, Any, AttachServer], opener: Any) -> None:
     _, port, server = attached
     with pytest.raises(serial.SerialException) as caught:

@@ -1,7 +1,7 @@
 """A port whose board is in another process: `sim+attach://127.0.0.1:PORT` of `flashpipe board --attach`.
 
-There is no thread here: who reads takes from the socket. A read that times out asks the board first whether it has
-done everything, so that a process that got no CPU for a while is not taken for a board that is silent.
+There is no thread here: who reads asks the board, which waits in its own process. So a time-out is a silent board, and
+not a process that was given no CPU.
 """
 
 from __future__ import annotations
@@ -40,12 +40,8 @@ class AttachedPort(VirtualPort):
         self._receiving = threading.Lock()
         self._parser = messages.Parser()
         self._received = bytearray()
-        self._spoken = self._taken = 0
-        """Messages that the host should have read before more comes, and those that it has."""
-        self._behind = 0
-        """Bytes that came after the last of them."""
-        self._pings_sent = self._pings_back = 0
-        """The number of the last ping, and of the last one that came back."""
+        self._asked = self._answered = 0
+        """The number of the last question, and of the last one that was answered."""
         self._answers: list[tuple[bytes, bytes]] = []
         """What came of the kinds that answer an opening or a closing."""
         self._failure: PipelineError | None = None
@@ -83,7 +79,7 @@ class AttachedPort(VirtualPort):
         self._parser = messages.Parser()
         self._received.clear()
         self._answers.clear()
-        self._pings_sent = self._pings_back = self._spoken = self._taken = self._behind = 0
+        self._asked = self._answered = 0
 
     def await_opening(self, url: str) -> None:
         """Wait until the board is there.
@@ -197,12 +193,8 @@ class AttachedPort(VirtualPort):
     def _obey(self, kind: bytes, body: bytes) -> None:
         if kind == messages.DATA:
             self._received += body
-            self._behind += len(body)
-        elif kind == messages.SPOKEN:
-            self._received += body
-            self._spoken, self._behind = self._spoken + 1, 0
         elif kind == messages.PING:
-            self._pings_back = messages.number_of(body)
+            self._answered = messages.number_of(body)
         elif kind == messages.GONE:
             self._ended = body.decode("utf-8", "replace")
         elif kind == messages.ERROR and self.is_open:
@@ -225,17 +217,22 @@ class AttachedPort(VirtualPort):
         return True
 
     def _catch_up(self) -> None:
-        """Wait until the board has done everything sent so far.
+        """Let the board do everything sent so far, and move on to now.
 
         Raises:
             SerialException: it does not answer.
         """
+        number = self._next_number()
+        self._send(messages.pack(messages.PING, str(number).encode()))
+        self._await(number, PATIENCE_S)
+
+    def _next_number(self) -> int:
         with self._sending:
-            self._pings_sent += 1
-            number = self._pings_sent
-        self.send(messages.PING, str(number).encode())
-        done = self._wait(lambda: self._pings_back >= number or self._over or not self.is_open, PATIENCE_S)
-        if not done:
+            self._asked += 1
+            return self._asked
+
+    def _await(self, number: int, timeout_s: float | None) -> None:
+        if not self._wait(lambda: self._answered >= number or self._over or not self.is_open, timeout_s):
             self._ended = NO_ANSWER
             raise gone(self._ended)
 
@@ -248,13 +245,6 @@ class AttachedPort(VirtualPort):
             raise PortNotOpenError
         if self._over and not self._received:
             raise self._end()
-
-    def _acknowledge(self) -> None:
-        """Say so once the host has all that it should have before more comes."""
-        if self._taken < self._spoken and len(self._received) <= self._behind:
-            self._taken = self._spoken
-            with contextlib.suppress(SerialException, PipelineError):  # met again by whoever asks for more
-                self.send(messages.TAKEN, str(self._taken).encode())
 
     # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -271,8 +261,8 @@ class AttachedPort(VirtualPort):
     @property
     def in_waiting(self) -> int:
         """Bytes that have arrived."""
-        if self.is_open:
-            self._receive(0.0)
+        if self.is_open and not self._received and not self._over:
+            self._catch_up()
         self._check()
         return len(self._received)
 
@@ -281,19 +271,24 @@ class AttachedPort(VirtualPort):
         self._cancelled = False
         if not self.is_open:
             raise PortNotOpenError
-
-        def done() -> bool:
-            return len(self._received) >= size or self._over or self._cancelled or not self.is_open
-
-        if not self._wait(done, self._timeout):
-            self._catch_up()
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        while len(self._received) < size and not (self._over or self._cancelled or not self.is_open):
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._ask(size - len(self._received), left)
+            if left == 0:
+                break
         with self._receiving:
             if size:
                 self._check()
             data = bytes(self._received[:size])
             del self._received[: len(data)]
-        self._acknowledge()
-        return data
+            return data
+
+    def _ask(self, size: int, timeout_s: float | None) -> None:
+        """Have the board send so many bytes; it does less where another thread wants something meanwhile."""
+        number = self._next_number()
+        self._send(messages.pack_read(number, size, timeout_s))
+        self._await(number, None if timeout_s is None else timeout_s + PATIENCE_S)
 
     def write(self, data: Any, /) -> int:
         """Send bytes."""
@@ -310,7 +305,6 @@ class AttachedPort(VirtualPort):
         self._catch_up()
         with self._receiving:
             self._received.clear()
-        self._acknowledge()
 
     def reset_output_buffer(self) -> None:
         """Nothing is buffered on this side."""
@@ -318,6 +312,8 @@ class AttachedPort(VirtualPort):
     def cancel_read(self) -> None:
         """Let a read in another thread return."""
         self._cancelled = True
+        with contextlib.suppress(SerialException, PipelineError):
+            self.send(messages.PING, str(self._next_number()).encode())  # ends what the board waits for
 
 
 def _send_some(connection: socket.socket, data: memoryview) -> int:

@@ -23,8 +23,8 @@ _VARIABLES: Final = "FLASHPIPE_"
 _GONE_S: Final = 60.0
 """For which a port is not there after its board's process has ended: whoever lost it must not find a factory-new board
 in its place, but a program that lives on may try again."""
-_gone_until: dict[str, float] = {}
-"""URL and time, by `time.monotonic`."""
+_gone: dict[str, tuple[float, str]] = {}
+"""URL to the end of that time, by `time.monotonic`, and what had happened."""
 
 
 class ProcessPort(AttachedPort):
@@ -36,8 +36,9 @@ class ProcessPort(AttachedPort):
 
     def reach(self, url: str) -> None:
         """Have the board made, or taken again."""
-        if _gone_until.get(url, 0.0) > time.monotonic():
-            raise SerialException(errno.ENOENT, f"could not open port {url}: [Errno {errno.ENOENT}] its process ended")
+        until, reason = _gone.get(url, (0.0, ""))
+        if time.monotonic() < until:
+            raise SerialException(errno.ENOENT, f"could not open port {url}: [Errno {errno.ENOENT}] {reason}")
         if not self.connected:
             self.let_go()
             self._process = board_process.the_process()
@@ -60,8 +61,9 @@ class ProcessPort(AttachedPort):
         if self._process is None or not self._process.has_ended():
             return "the virtual board has let go of the line"
         assert self._port is not None
-        _gone_until[self._port] = time.monotonic() + _GONE_S
-        return self._process.why_it_ended()
+        reason = self._process.why_it_ended()
+        _gone[self._port] = (time.monotonic() + _GONE_S, reason)
+        return reason
 
 
 def _circumstances() -> dict[str, str]:

@@ -31,6 +31,10 @@ class AttachServer(LoopbackServer):
         super().__init__(link, port, notify)
         self._taken = threading.Lock()
 
+    def busy(self) -> bool:
+        """Whether a port has the board."""
+        return self._taken.locked()
+
     def welcome(self, connection: socket.socket) -> None:
         """Each client has a thread, so that the second one is told at once that it is one too many."""
         threading.Thread(target=self.serve, args=(connection,), daemon=True).start()

@@ -37,8 +37,6 @@ class Conversation:
         self._parser = messages.Parser()
         self._incoming: list[tuple[bytes, bytes]] = []
         self._outgoing = bytearray()
-        self._spoken = self._taken = 0
-        """Messages `SPOKEN` that were sent, and that the host has read."""
         self._left = False
         """The port has closed the connection."""
 
@@ -120,35 +118,14 @@ class Conversation:
             OSError: the connection broke.
         """
         line.clear_received()
-        line.unheard = lambda: self._taken < self._spoken
-        try:
-            return self._serve(line, ended)
-        finally:
-            line.unheard = lambda: False
-
-    def _serve(self, line: HostLine, ended: Callable[[], bool]) -> bool:
         while not ended() and not self._left:
             while self._incoming:
                 kind, body = self._incoming.pop(0)
                 if kind == messages.CLOSE:
                     return True
                 self._obey(line, kind, body)
-            if self._outgoing:
-                line.pump()
-            else:
-                self._pass_on(line)
-                self._flush()
-            self._exchange(LONGEST_NAP_S if self._outgoing else min(LONGEST_NAP_S, line.nap_s()))
+            self._exchange(LONGEST_NAP_S)
         return False
-
-    def _pass_on(self, line: HostLine) -> None:
-        """Put what the board has said behind what is to be sent."""
-        if not line.follows:
-            self._outgoing += messages.pack_data(line.take())
-            return
-        for piece in messages.pieces(line.take()):
-            self._spoken += 1
-            self._outgoing += messages.pack(messages.SPOKEN, piece)
 
     def _obey(self, line: HostLine, kind: bytes, body: bytes) -> None:
         if kind == messages.DATA:
@@ -159,11 +136,23 @@ class Conversation:
         elif kind == messages.LINES:
             dtr, rts = messages.lines_of(body)
             line.set_lines(dtr=dtr, rts=rts)
-        elif kind == messages.TAKEN:
-            self._taken = messages.number_of(body)
-            line.heard()
+        elif kind == messages.READ:
+            self._read(line, *messages.read_of(body))
         elif kind == messages.PING:
-            self._pass_on(line)
+            self._outgoing += messages.pack_data(line.take())
             self.send(messages.PING, str(messages.number_of(body)).encode())
         else:
             raise BadMessageError(f"a message of the kind {kind!r} in the middle of a conversation")
+
+    def _read(self, line: HostLine, number: int, size: int, timeout_s: float | None) -> None:
+        """Send what the board says, until it is `size` bytes, or the time is over, or the port wants something else."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            arrived = line.take()
+            self._outgoing += messages.pack_data(arrived)
+            size -= len(arrived)
+            left = LONGEST_NAP_S if deadline is None else deadline - time.monotonic()
+            if size <= 0 or left <= 0 or self._incoming or self._left:
+                break
+            self._exchange(min(left, LONGEST_NAP_S, line.nap_s()))
+        self.send(messages.PING, str(number).encode())
