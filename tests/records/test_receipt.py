@@ -18,7 +18,14 @@ DONE = Receipt(
     command="flash", outcome="flashed", port="sim://esp12", virtual=True, device={"mac": "5c:cf:7f:d7:1c:89"}
 )
 
-NOT_SEEN = {"kind": "not-checked", "summary": "", "log": "", "virtual": True, "firmware_executed": False, "executed": {}}
+NOT_SEEN = {
+    "kind": "not-checked",
+    "summary": "",
+    "log": "",
+    "virtual": True,
+    "firmware_executed": False,
+    "executed": {},
+}
 
 
 def test_a_receipt_is_private_and_says_what_it_is(tmp_path: Path) -> None:

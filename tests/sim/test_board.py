@@ -171,38 +171,6 @@ def test_a_fast_program_that_changes_its_rate_lets_the_host_follow() -> None:
     assert 0.05 < wall.seconds - begun < 0.2
 
 
-def test_it_waits_longer_for_a_host_that_was_given_no_cpu() -> None:
-    wall = Wall()
-    link = build("sim://esp12", wall)
-    late = [True]
-    link.unheard = lambda: late[0]
-    link.set_baud(74880)
-    lines(link, "R1 R0")
-    wall.seconds += 0.05
-    assert b"ets Jan  8 2013" in said(link)
-    wall.seconds += 1
-    assert said(link) == b""
-    late[0] = False
-    link.heard()
-    wall.seconds += 0.05
-    assert said(link) == b"", "now it follows"
-    link.set_baud(115200)
-    wall.seconds += 0.1
-    assert b"ready" in said(link)
-
-
-def test_it_does_not_wait_for_ever() -> None:
-    wall = Wall()
-    link = build("sim://esp12", wall)
-    link.unheard = lambda: True
-    link.set_baud(74880)
-    lines(link, "R1 R0")
-    wall.seconds += 0.05
-    assert said(link)
-    wall.seconds += 5
-    assert said(link)
-
-
 def test_bytes_on_the_line_arrive_one_after_the_other() -> None:
     line = Line()
     line.send(b"0123456789", now=0.0, baud=10.0)

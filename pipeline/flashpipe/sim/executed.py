@@ -114,13 +114,9 @@ class Executed:
         machine: Machine | None = None,
         kind: str = "ESP8266EX",
     ) -> None:
-<<<<<<< HEAD
         self.machine = machine or Machine(flash, machine_options(chip, options, kind))
-=======
-        self.machine = machine or Machine(flash, machine_options(chip, options))
         self._early: list[Output] = []
         """What the ROM says at a time that is still to come: its start is done in one go."""
->>>>>>> emu-rom
         if reset_cause == RESET_POWER_ON or machine is None:
             self.machine.power_on(strap, now, cause=reset_cause)
         else:

@@ -78,17 +78,6 @@ class SerialLine:
         Raises:
             PortError: missing, denied or busy.
         """
-<<<<<<< HEAD
-        if self._serial is None:
-            self.lock = self._open.enter_context(lock_port(self.port, ask=not self.offers))
-            try:
-                opened = open_port(self.port, OPEN_BAUD)
-                self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
-                self._execution = of_port(opened, virtual=self.virtual)
-            except BaseException:
-                self.close()
-                raise
-=======
         until, told = time.monotonic() + self.busy_wait_s, False
         while self._serial is None:
             busy = self._busy_or_open()
@@ -115,10 +104,10 @@ class SerialLine:
         try:
             opened = open_port(self.port, OPEN_BAUD)
             self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
+            self._execution = of_port(opened, virtual=self.virtual)
         except BaseException:
             self.close()
             raise
->>>>>>> emu-rom
 
     def close(self) -> None:
         """Give the port back; harmless when closed."""

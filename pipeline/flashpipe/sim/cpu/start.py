@@ -34,7 +34,7 @@ def core_name(say: Say = to_stderr) -> str:
     Raises:
         BadValueError, NoCompiledCoreError: as there.
     """
-    return CCore.name if _library(say) is not None else PythonCore.name
+    return "python" if _library(say) is None else CCore.name
 
 
 def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Core:
@@ -45,7 +45,11 @@ def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Cor
         NoCompiledCoreError: it names the compiled one, which cannot be had here.
     """
     library = _library(say)
-    return PythonCore(memory, devices) if library is None else CCore(library, memory, devices)
+    if library is not None:
+        return CCore(library, memory, devices)
+    from flashpipe.sim.cpu.python_core import PythonCore  # noqa: PLC0415  half of what is loaded, for nothing usually
+
+    return PythonCore(memory, devices)
 
 
 def _library(say: Say) -> Library | None:
@@ -54,11 +58,7 @@ def _library(say: Say) -> Library | None:
     if wanted not in CHOICES:
         raise BadValueError(f"{CORE_VARIABLE}={wanted} names no core", f"set it to one of {', '.join(CHOICES)}")
     if wanted == "python":
-<<<<<<< HEAD
         return None
-=======
-        return _python_core(memory, devices)
->>>>>>> emu-rom
     library = compiled_core(cache_folder(), say, again=wanted == "c")
     if isinstance(library, Library):
         return library
@@ -66,17 +66,7 @@ def _library(say: Say) -> Library | None:
         raise NoCompiledCoreError(
             f"{CORE_VARIABLE}=c: {library}", f"install a C compiler, or set {CORE_VARIABLE}=auto or python"
         )
-<<<<<<< HEAD
     return None
-=======
-    return _python_core(memory, devices)
-
-
-def _python_core(memory: Memory, devices: Devices) -> Core:
-    from flashpipe.sim.cpu.python_core import PythonCore  # noqa: PLC0415  half of what is loaded, for nothing usually
-
-    return PythonCore(memory, devices)
->>>>>>> emu-rom
 
 
 _found: dict[tuple[Path, bool], Library | str] = {}
