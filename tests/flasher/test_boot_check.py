@@ -14,6 +14,7 @@ from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
 from flashpipe.events import Event, Message, Progress
 from flashpipe.flasher.boot_check import boot_error, explain
 from flashpipe.flasher.model import BootExpectation, verdict_of
+from flashpipe.sim.simulation import build_flash
 
 from tests.images import Builder
 
@@ -70,7 +71,38 @@ def url(tmp_path: Path) -> str:
     build = Builder()
     flash = tmp_path / "board.bin"
     flash.write_bytes(build.combine(build.pair_3x()).ljust(0x400000, b"\xff"))
+    return f"sim://esp12?execute=off&flash={flash}"
+
+
+@pytest.fixture
+def executed(tmp_path: Path, firmware: Path) -> str:
+    """A board that holds a real NodeMCU, as flashing it leaves it, and never ran it."""
+    flash, image = tmp_path / "real.bin", firmware.read_bytes()
+    flash.write_bytes(build_flash({0: image[:2] + b"\x02" + image[3:]}, 0x400000))
     return f"sim://esp12?flash={flash}"
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ("", "prompt"),
+        ("fault=dout-only", "no-image"),
+        ("fault=dout-only&app.bad-mode=csum", "wrong-mode"),
+        ("gpio0=low", "download-mode"),
+    ],
+)
+def test_an_executed_board_is_judged_by_what_ails_it(executed: str, more: str, kind: str) -> None:
+    with closing(Session(f"{executed}&{more}".rstrip("&"))) as session:
+        verdict = boot_check(session, timeout_s=30.0, patient=True)
+    assert verdict.kind == kind
+    assert (verdict.firmware == "NodeMCU (SDK 1.5.4.1)") is (kind == "prompt")
+    assert session.execution.record["from"] == "boot"
+
+
+def test_a_running_board_that_is_executed_is_judged_without_a_reset(executed: str) -> None:
+    with closing(Session(executed, reset="none")) as session:
+        verdict = boot_check(session, timeout_s=30.0, passive=True)
+    assert (verdict.kind, verdict.baud) == ("prompt", 115200)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def test_a_flash_is_told_from_start_to_end(project: Project, firmware: Path, mod
     (board,) = info(lines, "board")
     assert board["mac"] == board["data"]["mac"]
     (result,) = info(lines, "result")
-    assert (result["data"]["outcome"], result["virtual"], result["executed"]) == ("flashed", True, False)
+    assert (result["data"]["outcome"], result["virtual"], result["executed"]) == ("flashed", True, True)
+    assert result["data"]["execution"]["from"] == "boot"
     assert result["data"]["verdict"] == "prompt"
     assert end(lines)["status"] == 0
     assert Path(end(lines)["receipt"]).is_file()

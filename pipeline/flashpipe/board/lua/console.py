@@ -108,13 +108,13 @@ class Console:
     def tell(self, expression: str, timeout_s: float = ANSWER_S) -> str:
         """As `ask`, in fewer characters and for contents that no message may repeat."""
         number = self._next()
-        self._say(f'print("=#".."{number}+"..tostring({expression}).."#=")')
+        self._say(f'print("=#".."{number}+"..tostring(({expression})).."#=")')
         return self._answer(number, timeout_s, secret=True)[1]
 
     @staticmethod
     def room(expression: str) -> int:
         """Characters that a line of `tell` has left beside `expression`."""
-        return LINE_LIMIT - len(expression) - len('print("=#".."00000+"..tostring().."#=")')
+        return LINE_LIMIT - len(expression) - len('print("=#".."00000+"..tostring(()).."#=")')
 
     def lines(self, statement: str, timeout_s: float = ANSWER_S, *, secret: bool = True) -> list[str]:
         """What a Lua statement prints, one element for each `print`, of which each has one text without line ends.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from flashpipe.errors import PortError
+from flashpipe.files import CACHE_VARIABLE, STATE_VARIABLE, cache_folder, state_folder
 from flashpipe.sim import messages
 from flashpipe.sim.sockets import HOST
 
@@ -60,6 +61,7 @@ class BoardProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors or subprocess.DEVNULL,
+                env={**os.environ, STATE_VARIABLE: str(state_folder()), CACHE_VARIABLE: str(cache_folder())},
                 **_apart(),
             )
         except (OSError, ValueError) as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import PipelineError
+from flashpipe.files import CACHE_VARIABLE, STATE_VARIABLE
 from flashpipe.sim import messages
 from flashpipe.sim.chip.flash_file import FlashInUseError
 from flashpipe.sim.faults import PortGoneError
@@ -40,6 +41,8 @@ _CHUNK: Final = 4096
 _NEUTRAL: Final = Path(sys.executable).anchor
 """A folder that is somebody's current one cannot be removed on Windows."""
 _VARIABLES: Final = "FLASHPIPE_"
+_own = {name: os.environ[name] for name in (STATE_VARIABLE, CACHE_VARIABLE) if name in os.environ}
+"""The folders of the starter, for an opening that names none."""
 _opening = threading.Lock()
 """Folder and environment are the process's, and each opening brings its own."""
 
@@ -147,7 +150,7 @@ def _open(seat: Seat, request: dict[str, str]) -> HostLine:
     with _opening:
         for name in [name for name in os.environ if name.startswith(_VARIABLES)]:
             del os.environ[name]
-        os.environ.update({name: value for name, value in request.items() if name.startswith(_VARIABLES)})
+        os.environ.update({**_own, **{name: value for name, value in request.items() if name.startswith(_VARIABLES)}})
         os.chdir(request.get("folder", _NEUTRAL))
         try:
             return _open_when_free(seat, request.get("url", ""))
