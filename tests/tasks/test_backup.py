@@ -23,12 +23,12 @@ Command = Callable[..., Done]
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "first.flash", more="&fill=ff&start=rom")
+    return SimBoard(tmp_path / "first.flash", more="&fill=ff&start=rom&execute=off")
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "other.flash", "5c:cf:7f:00:00:02", more="&fill=ff&start=rom")
+    return SimBoard(tmp_path / "other.flash", "5c:cf:7f:00:00:02", more="&fill=ff&start=rom&execute=off")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ Flash = Callable[..., Done]
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom")
+    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom&execute=off")
 
 
 @pytest.fixture
