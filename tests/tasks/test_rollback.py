@@ -126,7 +126,8 @@ def test_a_board_whose_flash_cannot_do_the_mode_comes_back(flash: Flash, board: 
 def test_where_nothing_runs_any_more_both_are_told(careful: Project, board: SimBoard, good: Path, bad: Path) -> None:
     apart(careful, board, good).ok()
     before = with_files(board)
-    done = apart(careful, board.but("&fill=ff&start=rom&execute=off&app.trouble=exception"), bad).failed("rollback-failed")
+    crashing = board.but("&fill=ff&start=rom&app.trouble=exception")
+    done = apart(careful, crashing, bad).failed("rollback-failed")
     assert done.status == 37
     assert "does not run" in done.err
     assert "flashpipe restore backup=" in done.err, "as it was typed"

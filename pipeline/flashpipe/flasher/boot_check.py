@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from flashpipe.board.boot.expectations import WORDS, accepts, resolve
 from flashpipe.board.boot.kinds import Verdict, error_class
@@ -14,7 +13,6 @@ from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.flasher.model import BootExpectation
 from flashpipe.records import journal
 from flashpipe.values import dataclass
-
 
 
 @dataclass(frozen=True, slots=True)
