@@ -18,7 +18,7 @@ Command = Callable[..., Done]
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom")
+    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom&execute=off")
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_restore_and_an_erase_are_on_record_too(
 def test_a_run_that_did_not_finish_is_named(project: Project, board: SimBoard, image: Path) -> None:
     project.flashpipe("flash", "profile=esp12", board.port, f"image={image}", "boot=off").ok()
     change(board, 0x20000, b"\0" * 0x8000)
-    broken = board.but("&fill=ff&start=rom&fault=unplug:35000")
+    broken = board.but("&fill=ff&start=rom&execute=off&fault=unplug:35000")
     project.flashpipe("flash", "profile=esp12", broken.port, f"image={image}", "force=1").failed("port-lost")
     assert project.receipts()[-1]["board_state"] == "writing"
     done = project.flashpipe("audit", board.port).failed("drift")

@@ -62,7 +62,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom")
+    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom&execute=off")
 
 
 @pytest.fixture

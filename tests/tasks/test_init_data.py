@@ -98,7 +98,7 @@ def bench(
 
     def make(kind: str) -> Bench:
         (project.folder / "fw.bin").write_bytes(IMAGES[kind]())
-        made = Bench(project, command, SimBoard(tmp_path / "cells", more="&fill=ff"), PLACES[kind])
+        made = Bench(project, command, SimBoard(tmp_path / "cells", more="&fill=ff&execute=off"), PLACES[kind])
         made.profile("firmware: {image: fw.bin}", "boot: {timeout: 5s}")
         return made
 
@@ -273,7 +273,7 @@ def test_real_images_are_cured(
 ) -> None:
     file, place = REAL[name]
     shutil.copy(real_images / file, project.folder / "fw.bin")
-    bed = Bench(project, command, SimBoard(tmp_path / "cells", more="&fill=ff"), place)
+    bed = Bench(project, command, SimBoard(tmp_path / "cells", more="&fill=ff&execute=off"), place)
     bed.profile("firmware: {image: fw.bin}", "boot: {timeout: 5s}")
     bed.run().ok()
     bed.put(bytes(0x1000))

@@ -30,7 +30,7 @@ def board(tmp_path: Path) -> SimBoard:
     cells[0x3FD000:0x3FD004] = b"wifi"
     put_files(cells, 0x40000, 478, data=b"a file")
     (tmp_path / "board.flash").write_bytes(cells)
-    return SimBoard(tmp_path / "board.flash")
+    return SimBoard(tmp_path / "board.flash", more="&execute=off")
 
 
 @pytest.fixture

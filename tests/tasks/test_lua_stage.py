@@ -57,7 +57,7 @@ class Kitchen:
 
     @property
     def port(self) -> str:
-        return f"port=sim://nodemcu-devkit?flash={self.project.folder / 'board.bin'}&mac={MAC}{self.more}"
+        return f"port=sim://nodemcu-devkit?flash={self.project.folder / 'board.bin'}&mac={MAC}&execute=off{self.more}"
 
     def run(self, task: str, *words: str) -> Done:
         return self.command(task, self.port, *words)

@@ -29,7 +29,7 @@ def image_3x(mark: bytes = b"first") -> bytes:
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "cells", more="&fill=ff")
+    return SimBoard(tmp_path / "cells", more="&fill=ff&execute=off")
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ def boards(project: Project, tmp_path: Path, command: Command) -> list[SimBoard]
     build = Builder()
     image = tmp_path / "nodemcu.bin"
     image.write_bytes(build.combine(build.pair_3x()))
-    made = [SimBoard(tmp_path / f"{n}.flash", f"5c:cf:7f:00:00:0{n}", more="&fill=ff&start=rom") for n in (1, 2)]
+    more = "&fill=ff&start=rom&execute=off"
+    made = [SimBoard(tmp_path / f"{n}.flash", f"5c:cf:7f:00:00:0{n}", more=more) for n in (1, 2)]
     for board in (*made, made[0]):
         command("flash", "profile=esp12", board.port, f"image={image}", "boot=off").ok()
     command("audit", made[1].port).ok()

@@ -21,7 +21,7 @@ LOOSE = {"changed": "", "verdict": "", "seal": ""}
 
 @pytest.fixture
 def board(tmp_path: Path) -> SimBoard:
-    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom")
+    return SimBoard(tmp_path / "board.flash", more="&fill=ff&start=rom&execute=off")
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_what_runs_is_not_rolled_back_and_its_backup_no_longer_needed(
 
 @pytest.mark.usefixtures("careful")
 def test_a_board_whose_flash_cannot_do_the_mode_comes_back(flash: Flash, board: SimBoard, good: Path) -> None:
-    thin = board.but("&fill=ff&start=rom&fault=dout-only")
+    thin = board.but("&fill=ff&start=rom&execute=off&fault=dout-only")
     flash(thin, good, "mode=dout").ok()
     before = board.cells()
     done = flash(thin, good, "mode=dio").failed("rolled-back")
@@ -126,7 +126,8 @@ def test_a_board_whose_flash_cannot_do_the_mode_comes_back(flash: Flash, board: 
 def test_where_nothing_runs_any_more_both_are_told(careful: Project, board: SimBoard, good: Path, bad: Path) -> None:
     apart(careful, board, good).ok()
     before = with_files(board)
-    done = apart(careful, board.but("&fill=ff&start=rom&app.trouble=exception"), bad).failed("rollback-failed")
+    crashing = board.but("&fill=ff&start=rom&app.trouble=exception")
+    done = apart(careful, crashing, bad).failed("rollback-failed")
     assert done.status == 37
     assert "does not run" in done.err
     assert "flashpipe restore backup=" in done.err, "as it was typed"
@@ -138,7 +139,7 @@ def test_where_nothing_runs_any_more_both_are_told(careful: Project, board: SimB
 def test_an_interrupted_run_keeps_its_way_back(careful: Project, board: SimBoard, good: Path, bad: Path) -> None:
     apart(careful, board, good).ok()
     before = with_files(board)
-    apart(careful, board.but("&fill=ff&start=rom&fault=unplug:90000"), bad).failed("port-lost")
+    apart(careful, board.but("&fill=ff&start=rom&execute=off&fault=unplug:90000"), bad).failed("port-lost")
     (entry,) = careful.journal()
     (kept,) = ids(careful, board)
     assert (entry["state"], entry["backup"]) == ("writing", kept)
