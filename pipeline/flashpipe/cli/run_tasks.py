@@ -55,7 +55,9 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
     sessions.install_handlers()
     try:
-        status = int(Main(ModuleTaskLoader(members), extra_config=_PLUGINS).run(words) or 0)
+        # No file of the current folder configures us: doit.cfg could name plugins to load, or a file to overwrite.
+        main = Main(ModuleTaskLoader(members), config_filenames=(), extra_config=_PLUGINS)
+        status = int(main.run(words) or 0)
     finally:
         sessions.close_all()
         sessions.remove_handlers()
