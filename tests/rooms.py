@@ -17,7 +17,21 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCES: Final = ROOT / "pipeline"
 PACKAGE: Final = "flashpipe"
 LEAVES: Final = frozenset(
-    {"digests", "errors", "events", "files", "flash", "locks", "ownership", "reset_mode", "units", "values", "versions"}
+    {
+        "digests",
+        "errors",
+        "events",
+        "files",
+        "flash",
+        "locks",
+        "masking",
+        "ownership",
+        "reset_mode",
+        "terminal",
+        "units",
+        "values",
+        "versions",
+    }
 )
 ARROWS: Final[dict[str, frozenset[str]]] = {
     "leaves": frozenset(),

@@ -1,8 +1,12 @@
-"""`python -m flashpipe`."""
+"""`python -m flashpipe`: as `flashpipe`, whose script does not look for modules in the current folder either."""
 
 from __future__ import annotations
 
+import os
 import sys
+
+if sys.path and sys.path[0] in {"", os.getcwd()}:  # noqa: PTH109  as the interpreter has put it there
+    del sys.path[0]
 
 from flashpipe.cli.main import main
 

@@ -59,6 +59,26 @@ def make_private(*folders: Path) -> None:
         ) from error
 
 
+def make_parents(path: Path) -> None:
+    """Make the folders above a file that only its owner shall read; those that exist keep their rights.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    missing = []
+    for folder in path.parents:
+        if folder.is_dir():
+            break
+        missing.append(folder)
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """For `open(…, opener=)`: a file that is made is its owner's alone."""
+    return os.open(path, flags, PRIVATE)
+
+
 def check_writable(folder: Path) -> None:
     """Make a folder of records, and make sure that a file can be written there: a file system may be read-only.
 
@@ -97,7 +117,10 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if mode == PRIVATE:
+            make_parents(path)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from flashpipe.errors import FetchBusyError, RecordError
+from flashpipe.files import make_parents, private_opener
 
 _POLL_S: Final = 0.05
 
@@ -54,8 +55,8 @@ def open_lock(path: Path) -> IO[bytes]:
         RecordError: it cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a+b")
+        make_parents(path)
+        return open(path, "a+b", opener=private_opener)
     except OSError as error:
         raise RecordError(f"{path}: cannot be opened: {error.strerror}", "fix the permissions of the folder") from error
 

@@ -633,9 +633,9 @@ HOST: Final = (
     ),
     Mutant(
         "passwords-kept",
-        RECEIPT,
-        '_SECRET.sub(r"\\1***", text)',
-        "text",
+        "pipeline/flashpipe/masking.py",
+        'rf"\\1{HIDDEN}", _pairs(text))',
+        'rf"\\1{HIDDEN}", text)',
         "Wi-Fi passwords stand in the receipt",
         (f"{T_RECEIPT}::test_credentials_in_a_boot_log_are_masked",),
     ),

@@ -495,7 +495,7 @@ def test_nobody_waits_for_ever_for_another_process(web: Server, access: Access, 
     [
         ("HTTPS://Example.ORG/A.bin", "https://example.org/A.bin"),
         ("https://example.org:443/a.bin", "https://example.org/a.bin"),
-        ("https://example.org:8443/a.bin?x=1", "https://example.org:8443/a.bin?x=1"),
+        ("https://example.org:8443/a.bin?x=1", "https://example.org:8443/a.bin?query=sha256:1f206b11c23e28cc"),
         ("https://me:secret@example.org/a.bin#part", "https://example.org/a.bin"),
         ("https://[::1]/a.bin", "https://[::1]/a.bin"),
         (f"http://h/a.bin#sha256={'AB' * 32}", f"http://h/a.bin#sha256={'ab' * 32}"),

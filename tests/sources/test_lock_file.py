@@ -112,9 +112,7 @@ def test_a_version_that_looks_like_a_number_stays_a_text(path: Path) -> None:
     assert (entry["version"], entry["commit"], entry["built"]) == ("3.0", "01234567", "20180101")
 
 
-@pytest.mark.parametrize(
-    "name", ["a: b # c.bin", "'quoted'.bin", "ünï.bin", "- list", "{x}", "https://h/?" + "q" * 900]
-)
+@pytest.mark.parametrize("name", ["a: b # c.bin", "'quoted'.bin", "ünï.bin", "- list", "{x}", "https://h/" + "q" * 900])
 def test_any_name_is_found_again(path: Path, name: str) -> None:
     write_pin(path, name, Pin({0: FilePin(DIGEST, 1)}, {}))
     assert list(read_lock(path)) == [name]

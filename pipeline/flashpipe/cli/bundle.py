@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
-from flashpipe import files
+from flashpipe import files, terminal
+from flashpipe.cli.arguments import Parser
 from flashpipe.errors import ConfirmationError
 from flashpipe.jobs.bundle import as_zip, collect
 from flashpipe.records.project_folder import find_project, own_records, records_folder
@@ -21,7 +21,7 @@ _NAME: Final = "flashpipe-bundle-%Y%m%d-%H%M%S.zip"
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="flashpipe bundle",
         description="Write one zip for a bug report: versions, system, adapter, transcript, boot log, image facts,"
         " plan, journal and receipts of the last failure in this project. Boards are called board-1, board-2; Wi-Fi"
@@ -43,10 +43,7 @@ def main(argv: list[str]) -> int:
         RecordError: it cannot be written.
     """
     arguments = build_parser().parse_args(argv)
-    try:
-        _run(arguments)
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for Python's own flush at exit
+    _run(arguments)
     return 0
 
 
@@ -59,23 +56,22 @@ def _run(arguments: argparse.Namespace) -> None:
     if not arguments.yes and not _agreed(path):
         raise ConfirmationError("nothing was written", "say --yes, or --show to read every line first")
     files.write_atomic(path, as_zip(contents))
-    sys.stdout.write(f"\nwritten  {path} ({path.stat().st_size:,} bytes, readable by you alone)\n")
+    terminal.write(f"\nwritten  {path} ({path.stat().st_size:,} bytes, readable by you alone)\n")
 
 
 def _agreed(path: Path) -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
         return False
-    sys.stdout.write(f"\nWrite this to {path}? Type yes: ")
-    sys.stdout.flush()
+    terminal.write(f"\nWrite this to {path}? Type yes: ")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _show(contents: dict[str, str], *, whole: bool) -> None:
-    sys.stdout.write("This is what the bundle holds:\n")
+    terminal.write("This is what the bundle holds:\n")
     for name, text in contents.items():
         lines = text.splitlines()
-        sys.stdout.write(f"\n--- {name} ({len(lines)} lines)\n")
+        terminal.write(f"\n--- {name} ({len(lines)} lines)\n")
         shown = lines if whole else lines[:LINES]
-        sys.stdout.write("".join(f"  {line[:160]}\n" for line in shown))
+        terminal.write("".join(f"  {line[:160]}\n" for line in shown))
         if len(shown) < len(lines):
-            sys.stdout.write(f"  … {len(lines) - len(shown)} more\n")
+            terminal.write(f"  … {len(lines) - len(shown)} more\n")

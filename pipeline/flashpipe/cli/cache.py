@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from flashpipe.board.loader import compression
+from flashpipe.cli.arguments import Parser
 from flashpipe.sources.cache import Cache, CacheEntry
 from flashpipe.text.lines import print_result
 from flashpipe.units import format_size
@@ -17,7 +18,7 @@ _UNIT: Final = 1024
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="flashpipe cache",
         description="Images that were fetched, and compressed ones, kept for all projects."
         " FLASHPIPE_CACHE names another folder.",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from flashpipe.cli.arguments import Parser
 from flashpipe.jobs.explain import WORDS, explain
+from flashpipe.terminal import json_text
 from flashpipe.text.explanation import as_data, describe
 from flashpipe.text.lines import print_result
 
@@ -19,12 +20,12 @@ def main(argv: list[str]) -> int:
     """
     options = _parser().parse_intermixed_args(argv)
     explanation = explain(options.file, options.words, Path.cwd())
-    print_result(json.dumps(as_data(explanation), indent=1) if options.json else describe(explanation))
+    print_result(json_text(as_data(explanation)) if options.json else describe(explanation))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="flashpipe explain",
         description="Say what a boot log proves: verdict, which boot= passes, cause, proof, next step. The log may be"
         " pasted from a terminal or an issue; colours, time stamps and quote marks do not matter.",

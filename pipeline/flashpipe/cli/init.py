@@ -14,6 +14,7 @@ from flashpipe.board.loader.device import Device
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.choice import choose_port
 from flashpipe.board.ports.memory import PortMemory
+from flashpipe.cli.arguments import Parser
 from flashpipe.errors import BadValueError, NoPortError, PortAmbiguousError
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.board_job import BoardRun
@@ -93,9 +94,7 @@ def _next(command: str, path: Path, chosen: ImageFiles | None, images: Sequence[
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="flashpipe init", description="Look at the board on the port and write a profile for it."
-    )
+    parser = Parser(prog="flashpipe init", description="Look at the board on the port and write a profile for it.")
     parser.add_argument("name", nargs="?", default="board", help="name of the profile to write (default: board)")
     parser.add_argument("--port", default="", help="serial port or URL; default: the only one there")
     parser.add_argument("--profile", default="", help="shipped profile to extend; default: one that fits")
@@ -146,8 +145,7 @@ def _pick(question: str, choices: Sequence[str]) -> int:
     for number, choice in enumerate(choices, start=1):
         print_result(f"  {number}  {choice}")
     while True:
-        sys.stdout.write(f"{question} [1] ")
-        sys.stdout.flush()
+        print_result(f"{question} [1] ", end="")
         line = sys.stdin.readline()
         if not line:
             raise BadValueError("no answer: the input ended", "give the choices as options: flashpipe init --help")

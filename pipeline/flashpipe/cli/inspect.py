@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
-import sys
 from pathlib import Path
 
+from flashpipe import terminal
+from flashpipe.cli.arguments import Parser
 from flashpipe.errors import BadValueError, ImageError, PipelineError
 from flashpipe.firmware.inspection import Inspection
 from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs.inspect import inspect
+from flashpipe.terminal import json_text
 from flashpipe.text.inspection import as_data, describe
 from flashpipe.text.lines import print_result
 from flashpipe.units import parse_size
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
     failed = [result for result in results if isinstance(result, PipelineError)]
     _show(found, size, options.files[0], as_json=options.json)
     for problem in failed:
-        sys.stderr.write(f"error: {problem}\n")
+        terminal.note(f"error: {problem}")
     statuses = [problem.status for problem in failed]
     statuses += [ImageError.status for one in found if one.problems]
     return max(statuses, default=0)
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
 
 def _show(found: list[Inspection], size: int, name: str, *, as_json: bool) -> None:
     if as_json:
-        print_result(json.dumps([as_data(one) for one in found], indent=1))
+        print_result(json_text([as_data(one) for one in found]))
     elif found:
         print_result("\n\n".join(describe(one, size) for one in found))
         if len(found) == 1 and not found[0].problems:
@@ -60,7 +61,7 @@ def _flash_size(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="flashpipe inspect",
         description="Say what firmware files are: format, segments, checksum and how much of the file it proves,"
         " header, firmware, version, modules, SDK, flash layout. Ends with status 12 where a file is damaged or no"

@@ -10,12 +10,12 @@ import atexit
 import gc
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import PipelineError, UsageError
+from flashpipe import terminal
+from flashpipe.errors import PipelineError, RecordError, UsageError
 from flashpipe.jobs import audience
 
 COMMANDS: Final = {
@@ -41,6 +41,7 @@ and again, and once more at the end, took a tenth of the CPU of a flash."""
 def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns its exit status. Without `argv` the process is ours, and set up for short work."""
     if argv is None:
+        terminal.complete_streams()
         gc.set_threshold(_LOADED)
         atexit.register(gc.freeze)
     words = sys.argv[1:] if argv is None else argv
@@ -51,10 +52,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status = _run(_spelled_out(words))
     except KeyboardInterrupt:  # before there is a port, which has handlers of its own
-        sys.stderr.write("\nstopped: nothing was being written\n")
+        terminal.note("\nstopped: nothing was being written")
         status = 130
     finally:
         audience.close(status)
+    if terminal.lost and not status:
+        terminal.note(
+            f"error: standard output cannot be written: {terminal.lost[0].strerror} [code: {RecordError.code}]"
+        )
+        return RecordError.status
     return status
 
 
@@ -78,10 +84,9 @@ def _run(words: list[str]) -> int:
 
 def _refused(error: PipelineError, words: list[str]) -> int:
     audience.failed(error)
-    sys.stdout.flush()
-    sys.stderr.write(f"error: {error}\n")
+    terminal.note(f"error: {error}")
     if words[:1] != ["inspect"] and {"--json", "format=json"} & set(words):
-        sys.stdout.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
+        terminal.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
     return error.status
 
 
@@ -113,11 +118,11 @@ def _dispatch(words: list[str]) -> int:
         return 0
     if words == ["--version"]:
         versions = import_module("flashpipe.records.receipt").tool_versions()
-        sys.stdout.write("".join(f"{name} {version}\n" for name, version in versions.items()))
+        terminal.write("".join(f"{name} {version}\n" for name, version in versions.items()))
         return 0
     tasks = import_module("flashpipe.cli.run_tasks")
     if len(words) == 1 and words[0] in HELP:
-        sys.stdout.write(tasks.help_page(COMMANDS) + "\n")
+        terminal.write(tasks.help_page(COMMANDS) + "\n")
         return 0
     return int(tasks.run_tasks(words, COMMANDS))
 
@@ -126,9 +131,7 @@ def _help_topic(word: str) -> bool:
     """Show the page of a topic or of a code; False where the word is neither."""
     text = str(import_module("flashpipe.cli.topics").page(word))
     if text:
-        with suppress(BrokenPipeError):  # piped into head
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        terminal.write(text)
     return bool(text)
 
 
@@ -138,7 +141,7 @@ def _command(words: list[str]) -> int:
     except SystemExit as ended:  # argparse has said what is wrong, or shown its help
         if not ended.code:
             return 0
-        sys.stderr.write(f"  next: `flashpipe help {words[0]}` [code: {UsageError.code}]\n")
+        terminal.note(f"  next: `flashpipe help {words[0]}` [code: {UsageError.code}]")
         audience.failed(UsageError("argparse refused the words", f"`flashpipe help {words[0]}`"))
         return UsageError.status
     except PipelineError as error:

@@ -109,6 +109,9 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         UsageError: a word or an option that nobody knows.
         UnknownProfileError: a profile stands where a task was expected.
     """
+    for name in (word.partition("=")[0] for word in words):
+        if not name.isprintable():  # doit would put it on the terminal as it is
+            raise UsageError(f"no task, command or variable {name!r}", "`flashpipe --help` lists them")
     options = {word.partition("=")[0].lstrip("-"): word for word in words if word.startswith("--")}
     plain = [word for word in words if "=" not in word and not word.startswith("-")]
     known = {*tasks, *commands, *DOIT_COMMANDS}

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from flashpipe.cli.arguments import Parser
 from flashpipe.records.project_folder import find_project, own_records, records_folder
 from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
 from flashpipe.text.lines import print_result
@@ -19,7 +20,7 @@ _UNIT: Final = 1024
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="flashpipe prune",
         description="Remove old receipts of this project, and with --backups old backups. The newest of each board, the"
         " receipts that say what it holds, and backups that an interrupted run still needs always stay.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 
-from flashpipe import tasks
+from flashpipe import tasks, terminal
 from flashpipe.cli.overview import check_words, overview, task_texts
 from flashpipe.jobs import audience, sessions
 from flashpipe.profile.search import profile_names
@@ -34,7 +33,7 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(f"note: {text}\n")
+    terminal.note(f"note: {text}")
 
 
 def help_page(commands: Iterable[str]) -> str:
@@ -55,7 +54,9 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
     sessions.install_handlers()
     try:
-        status = int(Main(ModuleTaskLoader(members), extra_config=_PLUGINS).run(words) or 0)
+        # No file of the current folder configures us: doit.cfg could name plugins to load, or a file to overwrite.
+        main = Main(ModuleTaskLoader(members), config_filenames=(), extra_config=_PLUGINS)
+        status = int(main.run(words) or 0)
     finally:
         sessions.close_all()
         sessions.remove_handlers()

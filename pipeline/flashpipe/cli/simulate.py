@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from flashpipe import terminal
+from flashpipe.cli.arguments import Parser
 from flashpipe.errors import (
     BadValueError,
     NotEmulatedError,
@@ -210,13 +212,13 @@ def _shown(elf: Any) -> Callable[[bytes], None]:
         printable = "".join(
             char if char.isprintable() or char in "\n\t\b" else "\N{REPLACEMENT CHARACTER}" for char in text
         )
-        import_module("flashpipe.text.lines").print_result(printable, end="")
+        terminal.write(printable, kept="\b")
 
     return show
 
 
 def _print_line(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    terminal.note(text)
 
 
 def _namer(elf: Any) -> Callable[[int], str]:
@@ -244,11 +246,11 @@ def _print_profile(profiler: Any, name_of: Callable[[int], str]) -> None:
 def _print_end(outcome: Any, seconds: float) -> None:
     resets = f", {len(outcome.resets)} resets ({', '.join(dict.fromkeys(outcome.resets))})" if outcome.resets else ""
     for text in outcome.warnings:
-        sys.stderr.write(f"\nwarning: {text}")
-    sys.stderr.write(
+        terminal.write(f"\nwarning: {text}", sys.stderr)
+    terminal.note(
         f"\nlast line: {outcome.last_line}\n"
         f"{outcome.instructions:,} instructions, {outcome.board_s:.2f} s on the board, {seconds:.2f} s here, core"
-        f" {outcome.core}{resets}\n"
+        f" {outcome.core}{resets}"
     )
 
 
@@ -270,7 +272,7 @@ def _judge(outcome: Any, until: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="flashpipe simulate",
         description="Run a firmware on an emulated ESP8266: its own code, unmodified; the mask ROM and the radio are"
         " modelled. Shows what it says; then its last line, instructions and seconds. Without until= it ends when the"

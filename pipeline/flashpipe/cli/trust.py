@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from flashpipe.cli.arguments import Parser
 from flashpipe.errors import BadValueError
 from flashpipe.ownership import TRUST_VARIABLE, Standing, described, keep_trust, kept_trust, look
 from flashpipe.text.lines import print_result
@@ -12,7 +13,7 @@ from flashpipe.text.lines import print_result
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="flashpipe trust",
         description="Use the profiles, builds and records of a folder, and of all folders below it, although it belongs"
         " to somebody else or others can write there: whoever can change it decides what is run as you. Without DIR the"

@@ -34,8 +34,9 @@ from flashpipe.errors import (
 )
 from flashpipe.flash import Region
 from flashpipe.flasher.model import RunRecord, verdict_of
+from flashpipe.masking import mask
 from flashpipe.plan.model import FlashPlan
-from flashpipe.records import journal, receipt
+from flashpipe.records import journal
 
 OFFER: Final = "`flashpipe bundle` collects what is known for whoever shall help"
 _OURS: Final = re.compile("OHAI|U{8,}")
@@ -218,5 +219,5 @@ def _masked(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, str):
-        return receipt.mask(value)
+        return mask(value)
     return value if isinstance(value, int | float | None) else str(value)

@@ -36,7 +36,7 @@ from flashpipe.errors import (
 )
 from flashpipe.flasher.boot_check import BootCheck, boot_error
 from flashpipe.flasher.model import BootExpectation, RunRecord
-from flashpipe.records.receipt import mask
+from flashpipe.masking import mask
 
 ROUND_S: Final = 4.0
 """Time to knock at every rate once: where a wire can reset the board, that is the next thing to try."""

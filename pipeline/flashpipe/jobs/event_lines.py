@@ -6,7 +6,6 @@ that was there goes away or changes its meaning.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +24,8 @@ from flashpipe.events import (
     StepStarted,
     error_facts,
 )
-from flashpipe.records.receipt import masked
+from flashpipe.masking import masked
+from flashpipe.terminal import json_text
 
 SCHEMA: Final = "flashpipe-events/1.0"
 PROGRESS_S: Final = 0.1
@@ -130,7 +130,7 @@ class EventLines:
             "executed": executed if executed is not None else None if virtual is None else not virtual,
             "data": data if kind == "task_progress" else masked(data),
         }
-        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=str) + "\n"
+        text = json_text(line, None, separators=(",", ":"), default=str) + "\n"
         mine = self._lock.acquire(timeout=_PATIENCE_S)
         try:
             self._write(text.encode("utf-8", "replace"))

@@ -22,6 +22,7 @@ from flashpipe.flasher.model import Origin
 from flashpipe.jobs.download_progress import DownloadProgress
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.unused_pins import unused_pins
+from flashpipe.masking import without_login
 from flashpipe.ownership import refuse_foreign, require_own
 from flashpipe.plan.make import check_kept, make_plan
 from flashpipe.plan.model import FlashPlan
@@ -29,7 +30,6 @@ from flashpipe.profile.load import load_profile, serial_from
 from flashpipe.profile.model import Profile, SerialProfile
 from flashpipe.profile.search import shipped_folder
 from flashpipe.records.project_folder import make_folder
-from flashpipe.records.receipt import without_login
 from flashpipe.sources import pinned
 from flashpipe.sources.at_hand import images_at_hand
 from flashpipe.sources.build import BUSY_S, Build, last_build, undisturbed

@@ -11,7 +11,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Final
 
-from flashpipe.records import receipt
+from flashpipe import masking
 from flashpipe.values import dataclass
 
 _HEX: Final = "[0-9A-Fa-f]"
@@ -19,13 +19,6 @@ _MAC: Final = re.compile(
     rf"(?<![A-Za-z0-9])({_HEX}{{2}}([:_-])"  # the separator that the other four repeat
     rf"(?:{_HEX}{{2}}\2){{4}}{_HEX}{{2}})(?![A-Za-z0-9])"
 )
-_WIFI: Final = re.compile(
-    r"""(?ix) ( \b (?: ssid | bssid | psk | passphrase | password | passwd | pwd | wpa_key ) \b
-    \s* (?: is )? [\s:='"]+ ) [^\s'",;)}\]]+"""
-)
-"""Looser than a receipt's: `connected with SSID, ssid is home`."""
-_CONNECTED: Final = re.compile(r"(?i)(connected with )[^,\n]+")
-"""The SDK's own words: `connected with HomeNet, channel 6`."""
 _ADDRESS: Final = re.compile(r"(?<![\d.])(?:10|127|172|192)(?:\.\d{1,3}){3}(?![\d.])")
 _TELLING: Final = 5
 """A chip's number with fewer digits is any number."""
@@ -63,7 +56,7 @@ class Mask:
         text = _MAC.sub(lambda found: self.know(found[1]), text)
         for digits, name in self.boards.items():
             text = self._forms(text, digits, name)
-        text = _CONNECTED.sub(r"\1***", _WIFI.sub(r"\1***", receipt.mask(text)))
+        text = masking.mask(text)
         text = _ADDRESS.sub("***", text)
         for word, stands in ((self.home, "~"), (self.user, "user"), (self.machine, "machine")):
             if len(word) > _SHORT - 1 and word not in {"/", "root"}:

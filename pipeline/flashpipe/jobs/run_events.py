@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
+from flashpipe import terminal
 from flashpipe.errors import BadValueError, UsageError
 from flashpipe.events import error_facts
 from flashpipe.jobs import audience
@@ -96,7 +97,7 @@ class _Writer:
                 self._stream.flush()
             except (OSError, ValueError) as error:
                 self._good = False
-                sys.stderr.write(f"events: no more of them can be written: {error}\n")
+                terminal.note(f"events: no more of them can be written: {error}")
 
     def close(self) -> None:
         self._good = False

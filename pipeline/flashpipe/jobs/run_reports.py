@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
+from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError, RecordError
 from flashpipe.events import BoardDone, Event, Message
 from flashpipe.files import write_atomic
 from flashpipe.jobs import audience
-from flashpipe.records.receipt import mask
+from flashpipe.masking import mask
 
 ACTIONS: Final = "GITHUB_ACTIONS"
 _SUMMARY: Final = "GITHUB_STEP_SUMMARY"
@@ -63,7 +64,7 @@ def _closer(make: Callable[[Path, int], None], path: Path) -> Callable[[int], No
         try:
             make(path, status)
         except (OSError, RecordError) as error:
-            sys.stderr.write(f"{path}: the report cannot be written: {error}\n")
+            terminal.note(f"{path}: the report cannot be written: {error}")
 
     return close
 
@@ -151,12 +152,12 @@ def _annotate(event: Event) -> None:
     if isinstance(event, BoardDone) and event.error is not None:
         _command("error", f"{event.profile or 'board'} on {event.port}", event.error)
     elif isinstance(event, Message) and _WARNING.search(event.text):
-        sys.stderr.write(f"::warning title=flashpipe::{_escaped(event.text)}\n")
+        terminal.note(f"::warning title=flashpipe::{_escaped(event.text)}")
 
 
 def _command(kind: str, title: str, error: PipelineError) -> None:
     name = _escaped(f"{title} [{error.code}]").replace(":", "%3A").replace(",", "%2C")
-    sys.stderr.write(f"::{kind} title={name}::{_escaped(str(error))}\n")
+    terminal.note(f"::{kind} title={name}::{_escaped(str(error))}")
     sys.stderr.flush()
 
 

@@ -18,6 +18,7 @@ from flashpipe.digests import RegionDigests, digest_index
 from flashpipe.errors import RecordError
 from flashpipe.files import state_folder, write_atomic
 from flashpipe.flash import Region
+from flashpipe.masking import mask_urls
 from flashpipe.records import seal
 from flashpipe.values import dataclass
 
@@ -144,7 +145,7 @@ def write(entry: JournalEntry) -> JournalEntry:
     Raises:
         RecordError: it could not be stored. Then nothing may be written to the board.
     """
-    entry = replace(entry, changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    entry = replace(entry, port=mask_urls(entry.port), changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     text = json.dumps(seal.sealed(to_json(entry)), indent=1)
     write_atomic(_path(entry.mac), text.encode())
     return entry

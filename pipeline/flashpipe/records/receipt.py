@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import time
 from dataclasses import asdict, field
@@ -13,21 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.files import later_stamp, make_private, write_atomic
+from flashpipe.masking import masked
 from flashpipe.records.seal import sealed
 from flashpipe.values import dataclass
 
 FORMAT: Final = "flashpipe-receipt/3"
 """`receipt_schema.json` says what is in it; `history` reads the earlier ones too."""
-_SECRET: Final = re.compile(
-    r"""(?ix)
-    ( ["']? \b (?: pass (?: word|phrase|wd )? | pwd | psk | key | secret | token | ssid ) \b ["']? \s* [=:,] \s* )
-    ( "[^"\n]*" | '[^'\n]*' | [^\s,;)}]+ )"""
-)
-"""`name = value` of things that open a network; boot logs of user firmware print them."""
-_WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")
-
-_LOGIN: Final = re.compile(r"(\w://)[^\s/?@:]*:[^\s/?@]*@")
-"""User and password in a URL; options of a virtual board have an @ too, behind a question mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +78,6 @@ class Receipt:
     """Of a failure: rule, cause, proof and next action."""
 
 
-def mask(text: str) -> str:
-    """The text without the values of passwords, keys and network names.
-
-    >>> mask('ssid="home" pwd=secret1 ip=1.2.3.4'), mask("socket://me:secret@shelf:4000")
-    ('ssid=*** pwd=*** ip=1.2.3.4', 'socket://***@shelf:4000')
-    """
-    return _LOGIN.sub(r"\1***@", _WIFI_CALL.sub(r"\1***", _SECRET.sub(r"\1***", text)))
-
-
-def without_login(source: str) -> str:
-    """A source's text without user name and password.
-
-    >>> without_login("https://me:secret@example.org/fw.bin")
-    'https://example.org/fw.bin'
-    """
-    return re.sub(r"(?i)^([a-z][a-z0-9+.-]*://)[^/@]*@", r"\1", source)
-
-
 def write(receipt: Receipt, folder: Path) -> Path:
     """Store a receipt in `folder` under a name of its own; returns its path.
 
@@ -153,14 +125,3 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:  # run from a source tree
         return "unknown"
-
-
-def masked(value: Any) -> Any:
-    """A value of JSON with `mask` on each text in it."""
-    if isinstance(value, str):
-        return mask(value)
-    if isinstance(value, dict):
-        return {key: masked(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked(item) for item in value]
-    return value

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import make_private, state_folder, write_atomic
+from flashpipe.files import state_folder, write_atomic
 from flashpipe.ownership import Standing, look
 from flashpipe.values import dataclass
 
@@ -94,8 +94,6 @@ def _make_key(path: Path) -> Key | None:
     if path.exists() or look(path).standing is not Standing.OWN:
         return None
     with suppress(OSError, RecordError):
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        make_private(path.parent)
         temporary = path.with_name(f".{_NAME}.{os.getpid()}.{os.urandom(4).hex()}")
         write_atomic(temporary, os.urandom(_SIZE))
         try:

@@ -30,8 +30,9 @@ from flashpipe.errors import (
     RecordError,
     StoppedError,
 )
-from flashpipe.files import sync_folder, write_atomic
+from flashpipe.files import make_parents, sync_folder, write_atomic
 from flashpipe.locks import exclusive
+from flashpipe.masking import mask
 from flashpipe.sources.cache import Cache
 from flashpipe.units import format_address
 from flashpipe.values import dataclass
@@ -43,6 +44,8 @@ KILL_S: Final = 3.0
 """How long a build that is told to stop may take to end; well under what a stop of the whole run waits."""
 TAIL_LINES: Final = 25
 _TAIL_BYTES: Final = 16_384
+_MASKED: Final = 16 * 1024 * 1024
+"""Bytes of a log that are looked through for secrets."""
 _SHOWN: Final = ("PATH", "CC", "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "DOCKER_HOST", "VIRTUAL_ENV")
 """Variables that decide most builds; the rest of the environment stands in the log."""
 _SECRET: Final = re.compile("TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
@@ -195,17 +198,29 @@ def _is_input(build: Build, path: Path) -> bool:
 def _run(build: Build, log: Path, stop: Event | None, on_line: Callable[[str], None] | None) -> None:
     started = time.monotonic()
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        make_parents(log)
         log.touch(mode=0o600)
         with log.open("wb") as stream:
-            stream.write(_heading(build).encode("utf-8", "replace"))
+            stream.write(mask(_heading(build)).encode("utf-8", "replace"))
             stream.flush()
-            status = _wait(_start(build, stream), log, stop, on_line)
+            try:
+                status = _wait(_start(build, stream), log, stop, on_line)
+            finally:
+                _mask_log(log)
     except OSError as error:
         raise RecordError(f"{log}: cannot be written: {error.strerror or error}", "free disk space") from error
     if status:
         seconds = time.monotonic() - started
         raise BuildError(_failure(build, log, _ending(status), seconds), f"all of its output is in {log}")
+
+
+def _mask_log(log: Path) -> None:
+    """What a command prints may hold what it was given."""
+    if log.stat().st_size <= _MASKED:
+        text = log.read_bytes().decode("utf-8", "surrogateescape")
+        safe = mask(text)
+        if safe != text:
+            write_atomic(log, safe.encode("utf-8", "surrogateescape"))
 
 
 def _start(build: Build, stream: IO[bytes]) -> subprocess.Popen[bytes]:

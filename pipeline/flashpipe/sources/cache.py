@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import cache_folder, sync_folder, write_atomic
+from flashpipe.files import cache_folder, make_parents, sync_folder, write_atomic
 from flashpipe.values import dataclass
 
 GROWING_S: Final = 600.0
@@ -127,7 +127,7 @@ class Cache:
         """
         path = self._content_path(sha256)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_parents(path)
             part.replace(path)
             sync_folder(path.parent)
         except OSError as error:

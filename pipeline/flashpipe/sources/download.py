@@ -27,6 +27,7 @@ from flashpipe.errors import (
     FetchSizeError,
     FetchStatusError,
 )
+from flashpipe.files import make_parents, private_opener
 from flashpipe.firmware.content_type import printable
 from flashpipe.sources.partial_download import (
     Answer,
@@ -67,7 +68,7 @@ def download(order: Order) -> Answer:
         RecordError: the disk is full or the cache cannot be written.
     """
     part, shown = order.part, plain_url(order.url)
-    record_step(lambda: part.path.parent.mkdir(parents=True, exist_ok=True), part.path.parent)
+    record_step(lambda: make_parents(part.path), part.path.parent)
     failures, last = 0, _TryAgainError("")
     with requests.Session() as session:
         # Redirects are followed below, one by one: requests reads the whole body of each, however long it is.
@@ -187,7 +188,7 @@ def _check_part(response: requests.Response, part: PartialDownload, start: int) 
 def _receive(order: Order, response: requests.Response, start: int) -> None:
     part = order.part
     try:
-        with part.path.open("r+b" if start else "w+b") as stream:
+        with open(part.path, "r+b" if start else "w+b", opener=private_opener) as stream:
             stream.seek(start)
             known = stream.read()
             stream.seek(start)

@@ -21,6 +21,7 @@ from flashpipe.errors import (
 )
 from flashpipe.firmware.content_type import excerpt, foreign_content, in_words
 from flashpipe.locks import exclusive
+from flashpipe.masking import mask_urls, without_query
 from flashpipe.sources.cache import Cache, CacheRecord
 from flashpipe.sources.partial_download import Answer, Limits, Order, PartialDownload, plain_url
 from flashpipe.values import dataclass
@@ -74,7 +75,8 @@ class Address:
     url: str
     """With credentials and query, without the fragment."""
     text: str
-    """Canonical: scheme and host in lower case, no default port, no credentials; the digest stays."""
+    """Canonical: scheme and host in lower case, no default port, no credentials, a digest in place of the query, which
+    may be a signature; the digest of the file stays."""
     sha256: str
     """From `#sha256=…`; empty where none is given."""
 
@@ -90,18 +92,19 @@ def parse_url(text: str) -> Address:
         port = parts.port
         host = (parts.hostname or "").lower()
     except ValueError as error:
-        raise SourceError(f"{text}: not a URL: {error}", "correct it") from error
+        raise SourceError(f"{mask_urls(text)}: not a URL: {error}", "correct it") from error
     if parts.scheme.lower() not in _PORTS or not host:
-        raise SourceError(f"{text}: cannot be fetched", "write https://HOST/FILE")
+        raise SourceError(f"{mask_urls(text)}: cannot be fetched", "write https://HOST/FILE")
     name, _, digest = parts.fragment.partition("=")
     if name == "sha256" and not _DIGEST.fullmatch(digest):
-        raise SourceError(f"{text}: #sha256= wants 64 hexadecimal digits", "`sha256sum FILE` prints them")
+        raise SourceError(f"{mask_urls(text)}: #sha256= wants 64 hexadecimal digits", "`sha256sum FILE` prints them")
     scheme = parts.scheme.lower()
     shown = f"[{host}]" if ":" in host else host
     place = shown if port in {None, _PORTS[scheme]} else f"{shown}:{port}"
     pinned = digest.lower() if name == "sha256" else ""
     canonical = urlunsplit((scheme, place, parts.path or "/", parts.query, f"sha256={pinned}" if pinned else ""))
-    return Address(urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, "")), canonical, pinned)
+    url = urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, ""))
+    return Address(url, without_query(canonical), pinned)
 
 
 def fetch(

@@ -16,6 +16,7 @@ from flashpipe.errors import LockError, LockMismatchError
 from flashpipe.files import write_atomic
 from flashpipe.firmware.boot_image import Image, describe_address
 from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.masking import without_query
 from flashpipe.sources.archive import split_member
 from flashpipe.sources.registry import kind_of
 from flashpipe.units import parse_address
@@ -27,6 +28,8 @@ VERSION: Final = "1"
 MODE: Final = 0o644
 """It is committed and read by everybody."""
 SHA256: Final = re.compile("[0-9a-f]{64}")
+_OLD_QUERY: Final = re.compile(r"""https?://[^\s?#"']*\?(?:(?!:(?:\s|$))[^\s#!,"'])+""", re.MULTILINE)
+"""A URL with its query, which the file had in earlier releases."""
 _MAX_SIZE: Final = 4 * 1024 * 1024
 """A thousand images; beyond it the file is something else."""
 _RESTORE: Final = "correct that line, or take the file from version control"
@@ -188,7 +191,16 @@ def read_lock(path: Path) -> dict[str, Pin]:
     return _parse(text, path) if text is not None else {}
 
 
-def _read_text(path: Path) -> str | None:
+def has_queries(path: Path) -> bool:
+    """Whether the file still has queries of URLs, as earlier releases wrote them; the next pin takes them away.
+
+    Raises:
+        LockError: it cannot be read.
+    """
+    return _read_text(path) != _read_text(path, plain=False)
+
+
+def _read_text(path: Path, *, plain: bool = True) -> str | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -198,7 +210,8 @@ def _read_text(path: Path) -> str | None:
     if len(data) > _MAX_SIZE:
         raise LockError(f"{path}: larger than {_MAX_SIZE // 1024**2} MB: this is no lock file", _RESTORE)
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
+        return _OLD_QUERY.sub(lambda found: without_query(found[0]), text) if plain else text
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise LockError(f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8", _RESTORE) from error

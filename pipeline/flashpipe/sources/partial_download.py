@@ -6,6 +6,7 @@ servers are wrong about that too, the last bytes at hand are asked for again and
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from flashpipe.errors import RecordError
+from flashpipe.files import write_atomic
 from flashpipe.firmware.content_type import printable
 from flashpipe.values import dataclass
 
@@ -90,9 +92,14 @@ class PartialDownload:
         self._about = self.path.with_suffix(".json")
         with suppress(OSError, ValueError, TypeError, KeyError):
             known = json.loads(self._about.read_bytes())
-            if known["url"] == self.url:
+            if known["source"] == self._source:
                 self.etag, self.modified, self.total = str(known["etag"]), str(known["modified"]), int(known["total"])
                 self.resumable = True
+
+    @property
+    def _source(self) -> str:
+        """What tells this URL from others, and none of what is secret in it."""
+        return hashlib.sha256(self.url.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def size(self) -> int:
@@ -119,8 +126,8 @@ class PartialDownload:
         self.resumable = headers.get("Content-Encoding", "identity").lower() == "identity"
         self.total = number(headers.get("Content-Length", "")) if self.resumable else 0
         if self.resumable:
-            about = {"url": self.url, "etag": self.etag, "modified": self.modified, "total": self.total}
-            record_step(lambda: self._about.write_bytes(json.dumps(about).encode()), self._about)
+            about = {"source": self._source, "etag": self.etag, "modified": self.modified, "total": self.total}
+            write_atomic(self._about, json.dumps(about).encode())
 
     def discard(self) -> None:
         """Forget what is at hand."""

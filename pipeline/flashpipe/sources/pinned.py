@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from flashpipe import terminal
 from flashpipe.errors import FetchMismatchError, NotLockedError
 from flashpipe.locks import exclusive
 from flashpipe.sources.lock_file import (
@@ -15,6 +15,7 @@ from flashpipe.sources.lock_file import (
     check_pin,
     describe_changes,
     describe_pin,
+    has_queries,
     layout_name,
     pin_of,
     read_lock,
@@ -137,7 +138,7 @@ def pin(loaded: Loaded, lock: Lock) -> None:
             check_pin(loaded.name, known, new, again=lock.again)
             return
         write_pin(lock.path, loaded.name, new)
-    sys.stderr.write(f"locked   {loaded.name} in {LOCK_NAME}\n")
+    terminal.note(f"locked   {loaded.name} in {LOCK_NAME}")
 
 
 def pin_again(loaded: Loaded, lock: Lock) -> str:
@@ -150,7 +151,7 @@ def pin_again(loaded: Loaded, lock: Lock) -> str:
     new = pin_of(loaded.images)
     with exclusive(lock.guard, str(lock.path), GUARD_S):
         old = read_lock(lock.path).get(loaded.name)
-        if old is not None and dict(old.files) == dict(new.files):
+        if old is not None and dict(old.files) == dict(new.files) and not has_queries(lock.path):
             return f"unchanged  {loaded.name}"
         write_pin(lock.path, loaded.name, new)
     changes = describe_changes(old, new) if old is not None else describe_pin(new)

@@ -17,8 +17,10 @@ from flashpipe.errors import BadValueError, PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
+from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
+from flashpipe.terminal import visible
 from flashpipe.text.lines import ConsoleLines
 from flashpipe.text.look import look
 
@@ -123,7 +125,7 @@ def current() -> Run:
             variables = check(source or {}, _ours_named())
         except UsageError as error:
             audience.failed(error)
-            raise InvalidDodoFile(str(error)) from error
+            raise _refused(error) from error
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
         try:
@@ -132,7 +134,7 @@ def current() -> Run:
             look.json = variables.choice("format") == "json"
         except BadValueError as error:
             audience.failed(error)
-            raise InvalidDodoFile(str(error)) from error
+            raise _refused(error) from error
         _current = Run(CommandLine(project, caller, variables), source)
     return _current
 
@@ -171,6 +173,11 @@ def preceding(task: str) -> str:
     return ""
 
 
+def _refused(error: PipelineError) -> InvalidDodoFile:
+    """What doit puts on the terminal by itself."""
+    return InvalidDodoFile(visible(mask_urls(str(error))))
+
+
 def _all_words() -> list[str]:
     return sys.argv[1:] if _words is None else _words
 
@@ -199,7 +206,7 @@ def _refuse_doubled() -> None:
             more = "; several ports are port=A,B" if name == "port" else ""
             error = BadValueError(f"{name}= is given twice", f"give it once{more}")
             audience.failed(error)
-            raise InvalidDodoFile(str(error))
+            raise _refused(error)
 
 
 def _fits(word: str, task: str) -> bool:

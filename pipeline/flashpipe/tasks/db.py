@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from doit.dependency import DatabaseException, SqliteDB
 from doit.exceptions import InvalidCommand
 
-from flashpipe import tasks
+from flashpipe import tasks, terminal
 from flashpipe.errors import NotTrustedError, RecordError
 from flashpipe.ownership import Standing, look
 from flashpipe.records.project_folder import make_folder
@@ -65,7 +64,7 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
     def _without(self, error: Exception) -> Any:
         self._lost, self._stored = True, False
         why = str(error).rpartition("Original error: ")[2]
-        sys.stderr.write(f"note: {self.name}: {why}: what was built is not remembered; the file may be removed\n")
+        terminal.note(f"note: {self.name}: {why}: what was built is not remembered; the file may be removed")
         return self._open(_MEMORY)
 
     def get(self, task_id: str, dependency: str) -> Any:
@@ -128,5 +127,5 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
         if not all(os.access(path, os.W_OK) for path in places):
             return
         self._conn.close()
-        Path(self.name).touch()
+        Path(self.name).touch(mode=0o600)
         self._conn = self._sqlite3(self.name)

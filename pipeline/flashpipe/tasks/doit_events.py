@@ -15,6 +15,7 @@ from typing import Any, Final
 from doit import get_initial_workdir
 from doit.exceptions import TaskFailed
 
+from flashpipe import terminal
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import audience
 from flashpipe.tasks.loader import load
@@ -43,7 +44,7 @@ def begin_with_doit() -> None:
         load("jobs.run_reports:begin")(words, Path(get_initial_workdir() or Path.cwd()))
     except PipelineError as error:
         audience.failed(error)
-        sys.stderr.write(f"error: {error}\n")
+        terminal.note(f"error: {error}")
         audience.close(REFUSED)
         raise SystemExit(REFUSED) from None
     atexit.register(_at_exit)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import suppress
 
 from doit.cmd_help import Help as DoitHelp
 
 from flashpipe import tasks
 from flashpipe.jobs.variables import taken_by
+from flashpipe.text.lines import print_result
 from flashpipe.text.variables import describe
 
 
@@ -22,6 +22,5 @@ class Help(DoitHelp):  # type: ignore[misc]  # doit ships no types
         first, _, rest = text.partition("\n")
         if rest and any(task.name == pos_args[0] and task.doc == first for task in self.task_list):
             variables = describe([(row.name, row.about) for row in taken_by(pos_args[0])])
-            with suppress(BrokenPipeError):  # piped into head
-                print("\n\n".join(filter(None, (rest.rstrip(), variables))), flush=True)  # noqa: T201  as doit's own
+            print_result("\n\n".join(filter(None, (rest.rstrip(), variables))))
         return True

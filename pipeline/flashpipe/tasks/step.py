@@ -6,11 +6,11 @@ All others stay tracebacks, for they are defects.
 from __future__ import annotations
 
 import multiprocessing
-import sys
 from typing import Any
 
 from doit.exceptions import TaskFailed
 
+from flashpipe import terminal
 from flashpipe.errors import BadValueError, NotNamedError, PipelineError
 from flashpipe.jobs import audience, sessions
 from flashpipe.tasks.command_line import current
@@ -24,9 +24,7 @@ def report(error: PipelineError) -> TaskFailed:
         return TaskFailed(str(error), report=False)
     if error.diagnosis is None:
         load("flasher.explain_failure:explain")(error)
-    sys.stdout.flush()
-    sys.stderr.write(load("text.last_line:failure")(error, audience.results) + "\n")
-    sys.stderr.flush()
+    terminal.note(load("text.last_line:failure")(error, audience.results))
     return TaskFailed(str(error), report=False)
 
 

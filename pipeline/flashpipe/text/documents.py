@@ -6,7 +6,6 @@ that failed has `error` there. What failed without a board stands in the documen
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.events import BoardDone, error_facts
+from flashpipe.terminal import json_text
 from flashpipe.text.look import look
 
 VERSION: Final = "1.0"
@@ -38,7 +38,7 @@ def render(results: Sequence[BoardDone], failures: Sequence[PipelineError]) -> s
         kept, _kept[:] = list(_kept), []
     kinds = list(dict.fromkeys([kind for kind, _, _ in kept] + [done.command for done in results if done.error]))
     made = [_document(kind, kept, results, failures) for kind in kinds or ["error"]]
-    return json.dumps(made[0] if len(made) == 1 else made, indent=1, ensure_ascii=False)
+    return json_text(made[0] if len(made) == 1 else made)
 
 
 def _document(

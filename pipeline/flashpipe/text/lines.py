@@ -6,14 +6,15 @@ colours, and ASCII where the console cannot do better.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from contextlib import suppress
 from typing import Final, TextIO
 
+from flashpipe import terminal
 from flashpipe.events import Event, Message, PlanMade, Progress, StepFinished, StepStarted
+from flashpipe.masking import mask_urls
 from flashpipe.text.look import look
 
 REDRAW_S: Final = 0.1
@@ -22,30 +23,24 @@ WIDTH: Final = 24
 
 def somebody_reads(stream: TextIO | None = None) -> bool:
     """Whether a person sees what is written to the stream (standard error if None), and can act on it."""
-    return (stream or sys.stderr).isatty() and sys.stdin is not None and sys.stdin.isatty()
-
-
-def print_result(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
-    """One result (standard output if None) in what the console can show, in one piece: boards work side by side.
-
-    A reader who has seen enough (`… | head`) is no failure: what follows goes nowhere.
-    """
-    stream = stream or sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream = sys.stderr if stream is None else stream
     try:
-        stream.write(text.encode(encoding, "replace").decode(encoding) + end)
-        stream.flush()
-    except BrokenPipeError:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123  a device, not a file
-            os.dup2(nowhere.fileno(), stream.fileno())
+        return stream is not None and stream.isatty() and sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # one of them is closed
+        return False
+
+
+def print_result(text: str, stream: TextIO | None = None, end: str = "\n", *, kept: str = "") -> None:
+    """One result (standard output if None), in one piece; `kept`: characters that go to the terminal as they are."""
+    terminal.write(text + end, stream, kept=kept)
 
 
 class ConsoleLines:
     """A listener that writes to a stream; several boards may share it."""
 
     def __init__(self, stream: TextIO | None = None, *, prefix: bool = False) -> None:
-        self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
+        self._stream = stream if stream is not None else sys.stderr
+        self._live = _is_terminal(self._stream)
         self._prefix = prefix
         self._lock = threading.Lock()
         self._drawn = 0
@@ -100,6 +95,7 @@ class ConsoleLines:
         self._draw(f"{self._head(event.port)}{event.step:<8} {bar} {share:4.0%}")
 
     def _draw(self, text: str) -> None:
+        text = terminal.visible(mask_urls(text)).replace("\n", " ")
         self._write("\r" + text + " " * max(0, self._drawn - len(text)))
         self._drawn = len(text)
 
@@ -107,10 +103,17 @@ class ConsoleLines:
         if self._drawn:
             self._write("\r" + " " * self._drawn + "\r")
             self._drawn = 0
-        self._write(text.rstrip() + "\n")
+        self._write(terminal.visible(mask_urls(text)).rstrip() + "\n")
 
     def _write(self, text: str) -> None:
         encoding = self._stream.encoding or "utf-8"
-        with suppress(OSError):  # who reads our lines has gone: no reason to leave a board half written
+        with suppress(OSError, ValueError):  # who reads our lines has gone: no reason to leave a board half written
             self._stream.write(text.encode(encoding, "replace").decode(encoding))
             self._stream.flush()
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # it is closed
+        return False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple
 from typing import Final
 
 from flashpipe.records.summary import FIELDS, Summary
+from flashpipe.terminal import json_text
 
 
 def as_text(batch: Summary) -> str:
@@ -40,7 +40,7 @@ def as_csv(batch: Summary) -> str:
 
 def as_json(batch: Summary) -> str:
     """All of it."""
-    return json.dumps(asdict(batch), indent=1)
+    return json_text(asdict(batch))
 
 
 FORMATS: Final[Mapping[str, Callable[[Summary], str]]] = {"text": as_text, "csv": as_csv, "json": as_json}

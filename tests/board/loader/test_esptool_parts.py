@@ -61,8 +61,8 @@ def test_who_imported_rich_before_keeps_it() -> None:
 def test_a_release_that_needs_more_is_loaded_whole(lacking: str) -> None:
     assert (
         run(
-            "whole = esptool_parts._mute",
-            f"esptool_parts._mute = lambda: {{**whole(), {lacking!r}: type(sys)({lacking!r})}}",
+            "whole = esptool_parts._stand_ins",
+            f"esptool_parts._stand_ins = lambda: {{**whole(), {lacking!r}: type(sys)({lacking!r})}}",
             "print(esptool_parts.parts().rom.CHIP_NAME)",
         )
         == "ESP8266\n"

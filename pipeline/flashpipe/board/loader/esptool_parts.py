@@ -2,8 +2,9 @@
 
 esptool's packages import its whole command line, with every chip and rich_click: 0.15 s of CPU, as much as all the rest
 of a short command. We need four modules. They are loaded beside those packages, with a logger that says nothing in
-place of the one that loads rich (0.02 s), and leave no trace among the loaded modules: whoever imports esptool later
-gets it whole.
+place of the one that loads rich (0.02 s), without the configuration that esptool reads from the current folder
+(esptool.cfg, setup.cfg, tox.ini: whoever can write there would steer how boards are reset), and leave no trace among
+the loaded modules: whoever imports esptool later gets it whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from configparser import ConfigParser
 from types import ModuleType
 from typing import Any, Final
 
@@ -79,7 +81,7 @@ def _load() -> tuple[Any, Any, Any]:
     try:
         for name in _PACKAGES:
             sys.modules[name] = _unrun(name)
-        sys.modules.update(_mute())
+        sys.modules.update(_stand_ins())
         return _modules()
     except (ImportError, AttributeError):  # a release that is built in another way
         _restore(before)
@@ -108,9 +110,13 @@ class _Mute:
         return lambda *_args, **_kwargs: None
 
 
-def _mute() -> dict[str, ModuleType]:
-    """What esptool's modules log with, for as long as they load."""
-    made = {name: ModuleType(name) for name in ("esptool.logger", "esp_pylib.logger", "rich.markup")}
+def _stand_ins() -> dict[str, ModuleType]:
+    """What esptool's modules log with and are configured by, for as long as they load."""
+    names = ("esptool.config", "esptool.logger", "esp_pylib.logger", "rich.markup")
+    made = {name: ModuleType(name) for name in names}
+    nothing = ConfigParser()
+    nothing.read_dict({"esptool": {}})
+    vars(made["esptool.config"]).update(load_config_file=lambda *_args, **_kwargs: (nothing, None))
     vars(made["esptool.logger"]).update(log=_Mute())
     vars(made["esp_pylib.logger"]).update(log=_Mute(), EspLogBase=_Mute)
     vars(made["rich.markup"]).update(escape=str)

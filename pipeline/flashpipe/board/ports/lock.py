@@ -22,6 +22,7 @@ from typing import IO, Final
 from flashpipe import files, locks
 from flashpipe.board.ports.names import canonical
 from flashpipe.errors import PortBusyError, RecordError
+from flashpipe.masking import mask, mask_urls
 from flashpipe.values import dataclass
 
 _ENTRY_SIZE: Final = 4096
@@ -76,13 +77,13 @@ class PortLock:
         """The port was given up for us: what we do is told from now on."""
         self._told = self._path.with_suffix(".said")
         with contextlib.suppress(OSError):
-            self._told.write_bytes(b"")
+            files.write_atomic(self._told, b"")
 
     def tell(self, line: str) -> None:
         """One line for whoever gave up the port; nothing where nobody did."""
         if self._told is not None:
             with contextlib.suppress(OSError), self._told.open("a", encoding="utf-8") as stream:
-                stream.write(f"{line}\n")
+                stream.write(f"{mask_urls(line)}\n")
 
 
 @contextmanager
@@ -185,7 +186,8 @@ def _requests(path: Path) -> list[Path]:
 def _entry() -> dict[str, object]:
     path = Path(sys.argv[0] or "python")
     program = path.parent.name if path.stem == "__main__" else path.name
-    return {"pid": os.getpid(), "program": " ".join([program, *sys.argv[1:3]]), "since": time.strftime("%H:%M:%S")}
+    words = mask(" ".join([program, *sys.argv[1:3]]))
+    return {"pid": os.getpid(), "program": words, "since": time.strftime("%H:%M:%S")}
 
 
 def _write_entry(stream: IO[bytes], *, yields: bool = False) -> None:

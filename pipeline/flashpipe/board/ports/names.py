@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 from flashpipe import files
+from flashpipe.masking import without_login
 
 _SLUG_LENGTH: Final = 60
 _PLAIN_PORT: Final = re.compile(r"(?:\w+://)?[A-Za-z0-9.+-]+")
@@ -17,9 +18,9 @@ _PLAIN_PORT: Final = re.compile(r"(?:\w+://)?[A-Za-z0-9.+-]+")
 
 
 def canonical(port: str) -> str:
-    """One name for a port, whatever link leads to it; URLs stay as they are."""
+    """One name for a port, whatever link leads to it; of a URL all but the login."""
     if "://" in port:
-        return port
+        return without_login(port)
     if re.fullmatch(r"(\\\\\.\\)?com\d+", port, re.IGNORECASE):
         return port.upper().removeprefix("\\\\.\\")
     return os.path.realpath(port)
@@ -59,7 +60,11 @@ def _is_alive(pid: int) -> bool:
 
 
 def port_slug(port: str) -> str:
-    """A name for sub-tasks and files: no `=`, `*`, `?`, spaces or slashes; different ports give different names."""
+    """A name for sub-tasks and files: no `=`, `*`, `?`, spaces or slashes; different ports give different names.
+
+    Of a URL the login has no part in it.
+    """
+    port = without_login(port)
     short = port.removeprefix("/dev/")
     plain = re.sub(r"[^A-Za-z0-9.+-]+", "_", short).strip("_")
     if len(plain) <= _SLUG_LENGTH and _PLAIN_PORT.fullmatch(short):

@@ -37,7 +37,7 @@ def monitor(board: BoardRun) -> None:
         def show(text: str) -> None:
             watch.hear(text)
             shown = stamped.put(names.show(text)) if stamped else names.show(text)
-            print_result(shown, end="")
+            print_result(shown, end="", kept="\b")
             log(shown)
 
         monitors.monitor(board, show, typed, rate_given=rate_given, ended=watch.ended)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 
 from flashpipe.jobs.board_job import BoardRun
@@ -28,14 +27,7 @@ def run(board: BoardRun) -> None:
 
 
 def _write(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    plain = text.encode("latin-1", "replace").decode("utf-8", "replace")
-    sys.stdout.write(
-        "".join(char for char in plain if char.isprintable() or char in "\n\t")
-        .encode(encoding, "replace")
-        .decode(encoding)
-    )
-    sys.stdout.flush()
+    print_result(text.encode("latin-1", "replace").decode("utf-8", "replace"), end="")
 
 
 def show_files(board: BoardRun) -> None:

@@ -1,0 +1,141 @@
+"""Texts without secrets: passwords, keys, names of networks, logins and signatures in URLs.
+
+Whatever is kept, logged or told goes through here: receipts, failures, journals, lock files, logs, messages. It rather
+takes away a word too many than lets a secret pass. What is shown of a board on the user's own terminal is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+HIDDEN: Final = "***"
+_PLAIN_PARTS: Final = frozenset(
+    {"auth", "authorization", "bssid", "credential", "credentials", "key", "pass", "passcode", "passphrase", "passwd"}
+    | {"password", "psk", "pw", "pwd", "secret", "ssid", "token"}
+)
+"""Parts of a name, between underscores, hyphens, dots and humps, that make its value a secret."""
+_ENDINGS: Final = ("apikey", "credential", "passphrase", "passwd", "password", "psk", "pwd", "secret", "ssid", "token")
+"""Ends of names that are written in one word."""
+_LONG: Final = frozenset(
+    {"authorization", "bssid", "pass", "passcode", "passphrase", "passwd", "password", "psk", "pw", "pwd", "ssid"}
+)
+"""Parts of names whose values may have spaces: networks and their passwords."""
+_NAME: Final = r"[A-Za-z][\w.-]*"
+_PAIR: Final = re.compile(
+    rf"""(?x)
+    (?P<open> \\{{0,8}}["']? ) \b (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* [:=,] \s* )
+    (?P<value> \\{{1,8}}"[^"\n]*?\\{{1,8}}" | "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' | [^\s,;)}}\]"']+ )"""
+)
+"""`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself."""
+_MORE: Final = re.compile(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
+"""Further words of a value without quotes."""
+_SPOKEN: Final = re.compile(
+    r"""(?ix) \b ( (?: password | passphrase | passwd | psk | pwd | ssid ) \s+ (?: is \s+ )? ["']? )
+    (?! is\b | for\b | of\b ) [^\s"',;)}\]]+"""
+)
+"""`psk secret`, `password is secret`."""
+_BEARER: Final = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)(\s+)[A-Za-z0-9+/._~=-]{4,}")
+_NETWORK: Final = re.compile(
+    r"(?i)\b(connect(?:ing|ed)?\s+(?:to|with)|joining|associat(?:ing|ed)\s+with)(\s+(?:(?:ap|ssid|network|wifi|wi-fi)\b)?"
+    r"[:=]?\s*)(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d)[^,;.\n\r]+"
+)
+"""The SDK's own words: `connected with HomeNet, channel 6`."""
+_WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")
+_LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+@")
+"""User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
+_QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
+
+
+def mask(text: str) -> str:
+    """The text without secrets.
+
+    >>> mask('ssid="home" pwd=secret1 ip=1.2.3.4'), mask("socket://me:secret@shelf:4000")
+    ('ssid=*** pwd=*** ip=1.2.3.4', 'socket://***@shelf:4000')
+    >>> mask('{"sta_ssid": "Home Net", "mqttPass": "x y"}'), mask("Authorization: Bearer abcdef")
+    ('{"sta_ssid": ***, "mqttPass": ***}', 'Authorization: ***')
+    """
+    text = mask_urls(_WIFI_CALL.sub(rf"\1{HIDDEN}", text))
+    text = _NETWORK.sub(rf"\1\2{HIDDEN}", _BEARER.sub(rf"\1\2{HIDDEN}", text))
+    return _SPOKEN.sub(rf"\1{HIDDEN}", _pairs(text))
+
+
+def mask_urls(text: str) -> str:
+    """The text without logins in URLs, and without what follows the question mark of one that is fetched.
+
+    >>> mask_urls("GET https://token@host/f.bin?sig=abc#sha256=12 from rfc2217://me:pw@shelf:1?ign_set_control")
+    'GET https://***@host/f.bin?***#sha256=12 from rfc2217://***@shelf:1?ign_set_control'
+    """
+    return _QUERY.sub(rf"\1{HIDDEN}", _LOGIN.sub(rf"\1{HIDDEN}@", text))
+
+
+def masked(value: Any) -> Any:
+    """Whatever JSON can hold, each text of it masked, and whatever has the name of a secret."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, Mapping):
+        return {
+            mask(str(key)): HIDDEN if isinstance(item, str) and item and _is_secret(str(key)) else masked(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [masked(item) for item in value]
+    return value
+
+
+def without_login(source: str) -> str:
+    """A source's text without user name and password.
+
+    >>> without_login("https://me:secret@example.org/fw.bin"), without_login("socket://token@shelf:1")
+    ('https://example.org/fw.bin', 'socket://shelf:1')
+    """
+    return re.sub(r"(?i)^([a-z][a-z0-9+.-]*://)[^/?#@]*@", r"\1", source)
+
+
+def without_query(url: str) -> str:
+    """A URL with a digest in place of its query, which may be a signature: the same query gives the same text.
+
+    >>> without_query("https://example.org/fw.bin?sig=abc")
+    'https://example.org/fw.bin?query=sha256:6f62c728bf0e5de3'
+    """
+    parts = urlsplit(url)
+    if not parts.query or parts.query.startswith("query=sha256:"):
+        return url
+    digest = hashlib.sha256(parts.query.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return urlunsplit(parts._replace(query=f"query=sha256:{digest}"))
+
+
+def _pairs(text: str) -> str:
+    out, at, begin = [], 0, 0
+    while found := _PAIR.search(text, begin):
+        begin = found.start("value")  # a value may be a pair itself: `wifi: psk=…`
+        if not _names_a_secret(found):
+            continue
+        begin = found.end()
+        bare = found["value"][:1] not in {'"', "'", "\\"}
+        if bare and found["value"].startswith(HIDDEN):
+            continue
+        if bare and _parts(found["name"]) & _LONG:
+            more = _MORE.match(text, begin)
+            begin = more.end() if more else begin
+        out.append(text[at : found.start("value")] + HIDDEN)
+        at = begin
+    return "".join(out) + text[at:]
+
+
+def _names_a_secret(found: re.Match[str]) -> bool:
+    if found["sep"].strip() != ",":
+        return _is_secret(found["name"])
+    return found["name"].lower() in _PLAIN_PARTS or (bool(found["open"]) and _is_secret(found["name"]))
+
+
+def _parts(name: str) -> frozenset[str]:
+    humps = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return frozenset(part.lower() for part in re.split(r"[^A-Za-z]+", humps) if part)
+
+
+def _is_secret(name: str) -> bool:
+    return bool(_parts(name) & _PLAIN_PARTS) or name.lower().endswith(_ENDINGS)

@@ -1,0 +1,112 @@
+"""Secrets in texts, in every form that boards, tools and people give them; and what is no secret stays."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flashpipe.masking import HIDDEN, mask, mask_urls, masked, without_query
+from hypothesis import given
+from hypothesis import strategies as st
+
+SECRET = "hunter22"
+FORMS = (
+    f"wifi_password={SECRET}",
+    f"mqtt_pass: {SECRET}",
+    f"api_key: {SECRET}",
+    f'accessToken="{SECRET}"',
+    f"Bearer {SECRET}",
+    f"Authorization: Basic {SECRET}",
+    f"Authorization: Bearer {SECRET}",
+    f"psk {SECRET}",
+    f"psk={SECRET}",
+    f'"sta_ssid":"{SECRET}"',
+    f'{{"staSsid": "my {SECRET} net"}}',
+    f"connecting to {SECRET}",
+    f"connected with {SECRET}, channel 6",
+    f"connected to ssid {SECRET}",
+    f"joining {SECRET}\n",
+    f"X-Api-Key: {SECRET}",
+    f'{{\\"pwd\\":\\"{SECRET}\\"}}',
+    f'wifi.sta.config("home","{SECRET}")',
+    f'wifi.sta.config{{ssid="home", pwd="{SECRET}"}}',
+    f'wifi.ap.config({{ssid="x", pwd="{SECRET}"}})',
+    f"http://{SECRET}@host/x",
+    f"http://user:{SECRET}@host/x",
+    f"rfc2217://user:{SECRET}@host:4000",
+    f"socket://{SECRET}@host:4000",
+    f"https://host/f.bin?X-Amz-Signature={SECRET}&a=b",
+    f"https://host/f.bin?{SECRET}",
+    f"password is {SECRET}",
+    f"SSID: the {SECRET} net, channel 6",
+    f"PASS=correct {SECRET} battery",
+    f"export MQTT_PASSWORD={SECRET}",
+    f"--password={SECRET}",
+    f"mypassword={SECRET}",
+    f"wifi: passphrase={SECRET}",
+    f"pwd='two {SECRET}'",
+    f"token = {SECRET})",
+    f"client-secret: {SECRET}",
+    f"Password:{SECRET}",
+    f"ssid,{SECRET}",
+    f'{{"ssid","{SECRET}"}}',
+    f"WPA2 psk: '{SECRET}'",
+    f"auth={SECRET};",
+    f"db.credentials={SECRET}",
+    f"GITHUB_TOKEN={SECRET}",
+)
+
+
+def test_there_are_forty_of_them() -> None:
+    assert len(set(FORMS)) >= 40
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_no_form_passes(text: str) -> None:
+    for around in (text, f"I (123) app: {text}", f"\r\n{text}\r\n> ", json.dumps({"log": text})):
+        assert SECRET not in mask(around), mask(around)
+        assert HIDDEN in mask(around)
+    assert SECRET not in json.dumps(masked({"log": [text, {"deep": text}], text: 1}))
+    assert mask(mask(text)) == mask(text)
+
+
+@pytest.mark.parametrize("name", ["password", "wifi_pass", "apiKey", "sta_ssid", "Authorization", "psk"])
+def test_a_field_with_the_name_of_a_secret_is_one(name: str) -> None:
+    assert masked({name: SECRET, "other": "x"}) == {name: HIDDEN, "other": "x"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ets Jan  8 2013,rst cause:2, boot mode:(3,6)",
+        "load 0x40100000, len 24996, room 16 ",
+        "epc1=0x40210003, epc2=0x00000000, depc=0x0",
+        "NodeMCU 3.0.0.0 built with Docker; SDK 2.2.1",
+        "next: reset=manual, port=COM3; say profile=kitchen",
+        "receipt  .pipeline/receipts/20261129T180332380-5ccf7f9b02c4-skipped.json",
+        "sim://esp12?flash=/tmp/x@y&mac=5c:cf:7f:00:00:01",
+        "the board holds the image (MD5 of every fixed part equal)",
+        "keyboard, monkeys and passed tests",
+        "https://host/f.bin#sha256=" + "0" * 64,
+        "flash: {size: 4MB, mode: dio}",
+        "connecting to sim://esp12 at 115200 baud",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_a_url_that_was_made_plain_is_left_alone() -> None:
+    url = without_query("https://host/f.bin?sig=1")
+    assert without_query(url) == mask_urls(url) == mask(url) == url
+    assert without_query("https://host/f.bin?sig=2") != url
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_masked_and_stays_so(text: str) -> None:
+    assert mask(mask(text)) == mask(text)
+
+
+@given(st.text("=:,\"'\\ ap\n", min_size=200, max_size=2000))
+def test_hostile_texts_take_no_time(text: str) -> None:
+    mask(text * 20)
