@@ -99,6 +99,7 @@ def _judge(text: str) -> LogFinding:
     return (
         said
         or resets.without_start(text)
+        or resets.loader_ran(text, 0)
         or LogFinding(Verdict("silence", "the board says nothing"), -1, conclusive=False)
     )
 
