@@ -24,6 +24,9 @@ T_RULES, T_DOCTOR, T_TAPE = (
 )
 T_FAULTS, T_BUNDLE = "tests/tasks/test_diagnoses.py", "tests/jobs/test_bundle.py"
 
+CRASHES = "pipeline/flashpipe/board/diagnosis/rules_crash.py"
+T_EXPLAIN = "tests/board/diagnosis/test_explanation.py"
+
 DIAGNOSIS: Final = (
     Mutant(
         "a-normal-start-is-a-loader",
@@ -107,5 +110,53 @@ DIAGNOSIS: Final = (
         "yield f\"{chunk.data.hex(' ')} …\"",
         "flash contents, and the passwords in them, go out with the bundle",
         (f"{T_TAPE}::test_contents_stay_out_of_it",),
+    ),
+    Mutant(
+        "the-mode-is-blamed-unseen",
+        CRASHES,
+        "        and evidence.verified\n        and evidence.mode not in",
+        "        and evidence.mode not in",
+        "a damaged image is called a flash that cannot do its mode",
+        (f"{T_EXPLAIN}::test_it_is_not_asserted_where_the_evidence_leaves_another_cause",),
+    ),
+    Mutant(
+        "the-mode-is-blamed-for-what-spoke",
+        CRASHES,
+        "    return bool(meaning(evidence) or own_words(evidence.log))",
+        "    return bool(meaning(evidence))",
+        "a firmware with a defect is flashed again in every mode",
+        (f"{T_EXPLAIN}::test_it_is_not_asserted_where_the_evidence_leaves_another_cause",),
+    ),
+    Mutant(
+        "the-mode-is-blamed-behind-a-loader",
+        CRASHES,
+        "        and LOADER.search(evidence.log) is None\n",
+        "",
+        "a build for another place is called a flash that cannot do its mode",
+        (f"{T_EXPLAIN}::test_it_is_not_asserted_where_the_evidence_leaves_another_cause",),
+    ),
+    Mutant(
+        "a-crash-explains-nothing",
+        "pipeline/flashpipe/board/boot/crash.py",
+        'return "it jumped into data RAM, through a bad pointer"',
+        'return ""',
+        "a bad pointer is called a wrong flash mode",
+        (f"{T_EXPLAIN}::test_it_is_not_asserted_where_the_evidence_leaves_another_cause",),
+    ),
+    Mutant(
+        "may-be-is-certain",
+        "pipeline/flashpipe/board/diagnosis/judge.py",
+        "certain=rule.is_certain(evidence),",
+        "certain=True,",
+        "a program takes a guess for a cause",
+        (f"{T_EXPLAIN}::test_each_kind_is_recognised_in_other_words",),
+    ),
+    Mutant(
+        "every-failed-copy-is-a-missing-table",
+        "pipeline/flashpipe/board/diagnosis/rules_boot.py",
+        "_loader_found_nothing(_EBOOT_WORDS, _TABLE_WORDS, _APP_WORDS)",
+        "_loader_found_nothing(_TABLE_WORDS, _APP_WORDS)",
+        "an update that failed over the air has no cause",
+        (f"{T_EXPLAIN}::test_each_kind_is_recognised_in_other_words",),
     ),
 )

@@ -831,8 +831,8 @@ HOST: Final = (
     Mutant(
         "port-not-locked",
         "pipeline/flashpipe/board/ports/lock.py",
-        "given = not locks.try_lock(stream, _ENTRY_SIZE)",
-        "given = False",
+        "offered = not locks.try_lock(stream, _ENTRY_SIZE)",
+        "offered = False",
         "two runs write one board at the same time",
         (f"{T_LOCK}::test_another_process_is_refused_and_named",),
     ),
@@ -887,8 +887,8 @@ HOST: Final = (
     Mutant(
         "sick-boards-pass",
         EXPECTS,
-        "verdict.kind in HEALTHY and wanted in verdict.log",
-        "wanted in verdict.log",
+        "verdict.kind in HEALTHY and expected in verdict.log",
+        "expected in verdict.log",
         "a boot loop is a success",
         (f"{T_VERDICT}::test_no_failure_ever_passes",),
     ),
@@ -1031,7 +1031,7 @@ HOST: Final = (
     Mutant(
         "any-text-will-do",
         EXPECTS,
-        "verdict.kind in HEALTHY and wanted in verdict.log",
+        "verdict.kind in HEALTHY and expected in verdict.log",
         "verdict.kind in HEALTHY",
         '`boot: {expect: "sensor ready"}` passes without that text',
         (f"{T_VERDICT}::test_what_a_profile_may_expect",),

@@ -230,7 +230,7 @@ def run_file(
         return text.replace(name, file.name)
 
     ran = console.run(
-        f'dofile("{name}")', timeout_s, until=until, linger=linger, heard=lambda text: on_output(named(text))
+        f'dofile("{name}")', timeout_s, until=until, linger=linger, on_output=lambda text: on_output(named(text))
     )
     with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
         files.remove(name)

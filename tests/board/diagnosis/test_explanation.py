@@ -81,6 +81,9 @@ VARIANTS: Final = {
         f"{ROM}{LOADED}{RBOOT}Rom 1 is bad.\nBooting rom 0.\nsensor station ready\n", "firmware"
     ),
     "a loader after a firmware's words": Variant(f"Hello there\n{BOOT_17}", "alive", "firmware-mute", certain=False),
+    "the end of a loader's words after a prompt": Variant(
+        f"{NODEMCU}> \njump to run user1 @ 1000\n", "alive", "firmware-mute", certain=False
+    ),
     "a restart after a prompt": Variant(
         f"{ROM}{LOADED}{NODEMCU}> \n{ROM}{LOADED}", "alive", "firmware-mute", certain=False
     ),

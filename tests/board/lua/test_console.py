@@ -100,10 +100,10 @@ def test_a_line_that_lua_refuses_ends_the_waiting(words: str) -> None:
 def test_of_contents_no_message_says_anything() -> None:
     console = Console(Talker(lambda line: f"stdin:1: near '{line}'\r\n> "), 9600)
     with pytest.raises(LuaFailedError) as failure:
-        console.tell('f("pwd=hunter2")', 60.0)
+        console.ask_secret('f("pwd=hunter2")', 60.0)
     silent = Console(Talker(lambda line: line), 9600)
     with pytest.raises(ConsoleError) as silence:
-        silent.tell('f("pwd=hunter2")', 0.05)
+        silent.ask_secret('f("pwd=hunter2")', 0.05)
     assert "hunter2" not in str(failure.value) + str(silence.value)
 
 
@@ -156,7 +156,7 @@ def test_a_line_too_long_for_the_board_is_never_sent() -> None:
     with pytest.raises(ConsoleError, match="too long"):
         console.ask("x" * LINE_LIMIT)
     assert not wire.lines
-    console.tell("x" * console.room(""))
+    console.ask_secret("x" * console.room(""))
     assert len(wire.lines[0]) <= LINE_LIMIT
 
 

@@ -98,8 +98,8 @@ class Crash:
         """`exception 28 (LoadProhibited) at epc1=0x40243016, excvaddr=0x000000eb`."""
         number = "an exception" if self.number is None else f"exception {self.number}"
         name = f" ({self.name})" if self.name else ""
-        told = [("epc1", self.epc1), ("excvaddr", self.excvaddr)]
-        places = ", ".join(f"{register}={value:#010x}" for register, value in told if value is not None)
+        known = [("epc1", self.epc1), ("excvaddr", self.excvaddr)]
+        places = ", ".join(f"{register}={value:#010x}" for register, value in known if value is not None)
         return f"{number}{name}" + (f" at {places}" if places else "")
 
 
@@ -109,8 +109,8 @@ def read_crash(text: str, heading: re.Match[str]) -> Crash:
     name = (groups.get("name") or "").removesuffix("Cause")
     cause = groups.get("cause") or groups.get("number")
     number = int(cause) if cause else None
-    if number is None and (told := _EXCCAUSE.search(text, heading.start(), heading.end() + _REACH)):
-        number = int(told["value"], 16)
+    if number is None and (register := _EXCCAUSE.search(text, heading.start(), heading.end() + _REACH)):
+        number = int(register["value"], 16)
     if number is None:
         number = next((known for known, spelt in EXCEPTIONS.items() if spelt == name), None)
     values: dict[str, int] = {}

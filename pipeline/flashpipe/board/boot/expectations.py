@@ -31,7 +31,7 @@ def accepts(expect: str, verdict: Verdict, *, image_is_nodemcu: bool) -> bool:
     """Whether a verdict is what `boot.expect` of a profile asks for; `not-checked` is, for nobody asked."""
     if verdict.kind == "not-checked":
         return True
-    wanted = resolve(expect, image_is_nodemcu=image_is_nodemcu)
-    if wanted in PASSES:
-        return verdict.kind in PASSES[wanted]
-    return verdict.kind in HEALTHY and wanted in verdict.log
+    expected = resolve(expect, image_is_nodemcu=image_is_nodemcu)
+    if expected in PASSES:
+        return verdict.kind in PASSES[expected]
+    return verdict.kind in HEALTHY and expected in verdict.log

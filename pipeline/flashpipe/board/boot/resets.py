@@ -120,11 +120,9 @@ def last_start(text: str, starts: list[Start]) -> LogFinding:
     last = starts[-1]
     line = line_at(text, last.end - 1)
     bitten = last.cause == WATCHDOG or (last.cause is None and _bitten(text[: last.at]))
-    loader = list(LOADER.finditer(text, last.at))
-    if loader and not bitten:
-        evidence = tuple(dict.fromkeys((line, line_at(text, loader[-1].end() - 1))))
-        summary = "the boot loader ran, and nothing was heard of the firmware since"
-        return LogFinding(Verdict("alive", summary, evidence), loader[-1].start(), conclusive=False)
+    loader = loader_ran(text, last.at, line)
+    if loader is not None and not bitten:
+        return loader
     loaded = LOADED.search(text, last.end if last.cause is not None else 0)
     if loaded is not None:
         return started(text, loaded, line, bitten=bitten)
@@ -132,6 +130,16 @@ def last_start(text: str, starts: list[Start]) -> LogFinding:
         return LogFinding(Verdict("alive", "the ROM was loading the image", (line,)), last.at, conclusive=False)
     summary = "the ROM found nothing to load: the flash is empty or unreadable"
     return LogFinding(Verdict("no-image", summary, (line,)), last.at, conclusive=False)
+
+
+def loader_ran(text: str, begin: int, *before: str) -> LogFinding | None:
+    """A boot loader spoke from `begin` on, and that is the last that is known."""
+    lines = list(LOADER.finditer(text, begin))
+    if not lines:
+        return None
+    evidence = tuple(dict.fromkeys((*before, line_at(text, lines[-1].end() - 1))))
+    summary = "the boot loader ran, and nothing was heard of the firmware since"
+    return LogFinding(Verdict("alive", summary, evidence), lines[-1].start(), conclusive=False)
 
 
 def _bitten(text: str) -> bool:

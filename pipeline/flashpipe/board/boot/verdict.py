@@ -95,10 +95,11 @@ def _judge(text: str) -> LogFinding:
         end = max(starts[-1].end, *loaders[-1:]) if loaders else starts[-1].end
         return resets.loop(text, starts) or _any_text(text, end) or resets.last_start(text, starts)
     loaded = LOADED.search(text)
-    said = _any_text(text, max([loaded.end() if loaded else 0, *loaders[-1:]]))
+    words = _any_text(text, max([loaded.end() if loaded else 0, *loaders[-1:]]))
     return (
-        said
+        words
         or resets.without_start(text)
+        or resets.loader_ran(text, 0)
         or LogFinding(Verdict("silence", "the board says nothing"), -1, conclusive=False)
     )
 

@@ -28,7 +28,7 @@ def boot_check(
     judge it as it runs.
 
     Raises:
-        ConnectError: a operator would have to press RESET and nobody can be asked.
+        ConnectError: an operator would have to press RESET and nobody can be asked.
         PortLostError: the port went away.
     """
     crystal = session.device.crystal_mhz if session.device else 26

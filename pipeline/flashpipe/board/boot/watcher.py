@@ -303,11 +303,11 @@ class BootWatcher:
 
     def _learn_rates(self) -> None:
         """The ROM's words are readable at one rate only, and so is the firmware's text."""
-        stay, heard = self._stay, self._stay.text()
-        if ROM.search(heard) or LOADED.search(heard):
+        stay, text = self._stay, self._stay.text()
+        if ROM.search(text) or LOADED.search(text):
             if stay.baud in self._rom_bauds:
                 self._rom_at, self._rom_known = self._rom_bauds.index(stay.baud), True
-        elif heard.strip():
+        elif text.strip():
             self._text_baud = stay.baud
 
     def _watch_noise(self, now: float) -> None:

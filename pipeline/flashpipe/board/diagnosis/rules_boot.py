@@ -363,7 +363,11 @@ RULES: Final = (
             if evidence.verdict == "unreadable"
             else "it may be a firmware that talks at a rate that is none of the usual ones, or a line that is disturbed"
         ),
-        "connect GND first; then `flashpipe monitor baud=RATE` shows whether it is text at the rate that you expect",
+        lambda evidence: (
+            "connect GND first; then `flashpipe monitor baud=RATE` shows whether it is text at the rate that you expect"
+            if evidence.verdict == "unreadable"
+            else "say what it is with `flashpipe monitor baud=RATE`; for the check, boot=any accepts it"
+        ),
         certain=False,
     ),
     Rule(

@@ -79,25 +79,25 @@ class AcceptanceFinding:
 
 def compare(info: NodeInfo, wish: Acceptance) -> list[AcceptanceFinding]:
     """Every demand on what the firmware says, and whether it is met."""
-    found = []
+    findings = []
     if wish.version:
         version = numbers(info.version)
-        found.append(_finding("version", str(wish.version), info.version if version else None,
+        findings.append(_finding("version", str(wish.version), info.version if version else None,
                               passed=wish.version.admits(version)))  # fmt: skip
     for module in wish.modules:
         there = info.has(module)
-        found.append(_finding(f"module {module}", "", "there" if there else "missing", passed=there))
+        findings.append(_finding(f"module {module}", "", "there" if there else "missing", passed=there))
     if wish.floats is not None:
         wanted = "float" if wish.floats else "integer"
         is_integer = info.number_type == "integer"
-        found.append(_finding("numbers", wanted, info.number_type or None, passed=is_integer != wish.floats))
+        findings.append(_finding("numbers", wanted, info.number_type or None, passed=is_integer != wish.floats))
     if wish.lfs is not None:
         has = None if info.lfs_size is None else f"{format_size(info.lfs_size)} LFS" if info.lfs_size else "no LFS"
         passed = (info.lfs_size or 0) >= wish.lfs
-        found.append(_finding("LFS", f"at least {format_size(wish.lfs)}", has, passed=passed))
+        findings.append(_finding("LFS", f"at least {format_size(wish.lfs)}", has, passed=passed))
     if wish.flash_size is not None:
-        found.append(_flash_size(info, wish.flash_size))
-    return found
+        findings.append(_flash_size(info, wish.flash_size))
+    return findings
 
 
 def _finding(demand: str, wanted: str, found: str | None, *, passed: bool) -> AcceptanceFinding:

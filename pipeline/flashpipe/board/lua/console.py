@@ -86,7 +86,7 @@ class Console:
         self.before = ""
         """What the board said while it was looked for: its boot log, where it was just starting."""
         self._number = 0
-        self._heard = ""
+        self._received = ""
 
     def ask(self, expression: str, timeout_s: float = ANSWER_S) -> str:
         """The value of a Lua expression, as `tostring` shows it.
@@ -96,7 +96,7 @@ class Console:
             ConsoleError: no answer within `timeout_s`, or none that can be understood.
         """
         number = self._next()
-        self._say(
+        self._type(
             f"local o,v=pcall(function()return {expression} end)"
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
@@ -105,15 +105,15 @@ class Console:
             raise LuaFailedError(f"{self.port}: Lua says: {value}")
         return value
 
-    def tell(self, expression: str, timeout_s: float = ANSWER_S) -> str:
+    def ask_secret(self, expression: str, timeout_s: float = ANSWER_S) -> str:
         """As `ask`, in fewer characters and for contents that no message may repeat."""
         number = self._next()
-        self._say(f'print("=#".."{number}+"..tostring(({expression})).."#=")')
+        self._type(f'print("=#".."{number}+"..tostring(({expression})).."#=")')
         return self._answer(number, timeout_s, secret=True)[1]
 
     @staticmethod
     def room(expression: str) -> int:
-        """Characters that a line of `tell` has left beside `expression`."""
+        """Characters that a line of `ask_secret` has left beside `expression`."""
         return LINE_LIMIT - len(expression) - len('print("=#".."00000+"..tostring(()).."#=")')
 
     def lines(self, statement: str, timeout_s: float = ANSWER_S, *, secret: bool = True) -> list[str]:
@@ -124,10 +124,10 @@ class Console:
         The statement calls `p` where it would call `print`, so that what others print is not taken for it.
         """
         number = self._next()
-        self._say(f'local function p(s)print("=#".."{number}:"..s)end {statement} print("=#".."{number}+#=")')
+        self._type(f'local function p(s)print("=#".."{number}:"..s)end {statement} print("=#".."{number}+#=")')
         start = time.monotonic()
-        heard = self._until(re.compile(rf"=#{number}\+#="), start + timeout_s, secret=secret)
-        return re.findall(rf"=#{number}:([^\n]*)\n", heard)
+        answer = self._until(re.compile(rf"=#{number}\+#="), start + timeout_s, secret=secret)
+        return re.findall(rf"=#{number}:([^\n]*)\n", answer)
 
     def run(
         self,
@@ -136,7 +136,7 @@ class Console:
         *,
         until: Callable[[str], bool] = lambda _: False,
         linger: bool = False,
-        heard: Callable[[str], None] = lambda _: None,
+        on_output: Callable[[str], None] = lambda _: None,
         waiting: Callable[[float], None] = lambda _: None,
     ) -> Ran:
         """Evaluate an expression for what it prints.
@@ -146,27 +146,27 @@ class Console:
             timeout_s: for all of it.
             until: ends the waiting when true of the output so far.
             linger: go on listening after the code came to its end, for what timers and callbacks print.
-            heard: told the output so far, whenever there is more of it.
-            waiting: told the seconds so far, again and again.
+            on_output: given the output so far, whenever there is more of it.
+            waiting: given the seconds so far, again and again.
         """
         number = self._next()
-        self._say(
+        self._type(
             f'print("=#".."{number}:")local o,v=pcall(function()return {expression} end)'
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
         end = re.compile(rf"=#{number}([+-])(.*?)#=\n?(?:> ?)?", re.DOTALL)
         started_s, known = time.monotonic(), ""
         while True:
-            before, started, after = self._heard.partition(f"=#{number}:\n")
-            found = end.search(after)
-            text = end.sub("", after) if found else after
+            before, started, after = self._received.partition(f"=#{number}:\n")
+            match = end.search(after)
+            text = end.sub("", after) if match else after
             if text != known:
                 known = text
-                heard(text)
-            error = found[2] if found and found[1] == "-" else ""
-            if until(text) or error or (found and not linger) or time.monotonic() - started_s >= timeout_s:
-                self._heard = ""
-                return Ran(text, found is not None, error)
+                on_output(text)
+            error = match[2] if match and match[1] == "-" else ""
+            if until(text) or error or (match and not linger) or time.monotonic() - started_s >= timeout_s:
+                self._received = ""
+                return Ran(text, match is not None, error)
             if not started:
                 self._check(before, secret=False)
             waiting(time.monotonic() - started_s)
@@ -178,54 +178,54 @@ class Console:
         self._number += 1
         return self._number
 
-    def _say(self, line: str) -> None:
+    def _type(self, line: str) -> None:
         if len(line) > LINE_LIMIT:
             raise ConsoleError(f"{self.port}: a line of {len(line)} characters is too long for the Lua console")
-        self._heard = ""
+        self._received = ""
         self._wire.send(line.encode("latin-1") + b"\r")
 
     def _more(self, limit_s: float) -> bool:
         data = self._wire.receive(limit_s)
-        self._heard += data.decode("latin-1").replace("\r", "")
+        self._received += data.decode("latin-1").replace("\r", "")
         return bool(data)
 
     def _answer(self, number: int, timeout_s: float, *, secret: bool = False) -> tuple[str, str]:
         pattern = re.compile(rf"=#{number}([+-])(.*?)#=", re.DOTALL)
-        heard = self._until(pattern, time.monotonic() + timeout_s, secret=secret)
-        found = pattern.search(heard)
-        assert found is not None
-        return found[1], found[2]
+        answer = self._until(pattern, time.monotonic() + timeout_s, secret=secret)
+        match = pattern.search(answer)
+        assert match is not None
+        return match[1], match[2]
 
     def _until(self, pattern: re.Pattern[str], deadline_s: float, *, secret: bool) -> str:
         """Everything heard up to and with `pattern`; then waits for the prompt, a moment only."""
         quiet_s = time.monotonic()
-        while not (found := pattern.search(self._heard)):
+        while not (match := pattern.search(self._received)):
             now = time.monotonic()
             if now >= deadline_s:
                 raise ConsoleError(f"{self.port}: the Lua console does not answer{self._last(secret=secret)}")
             if self._more(_SLICE_S):
                 quiet_s = time.monotonic()
             elif now - quiet_s > _QUIET_S:
-                self._check(self._heard, secret=secret)
-        heard, end_s = self._heard[: found.end()], time.monotonic() + _QUIET_S
-        while "> " not in self._heard[found.end() :] and time.monotonic() < end_s:
+                self._check(self._received, secret=secret)
+        answer, end_s = self._received[: match.end()], time.monotonic() + _QUIET_S
+        while "> " not in self._received[match.end() :] and time.monotonic() < end_s:
             self._more(_SLICE_S)
-        return heard
+        return answer
 
-    def _check(self, heard: str, *, secret: bool) -> None:
+    def _check(self, text: str, *, secret: bool) -> None:
         """Raise where a prompt shows that Lua has finished with the line, or wants more of it, without an answer."""
-        prompt = _PROMPT.search(heard)
+        prompt = _PROMPT.search(text)
         if prompt is None:
             return
         if prompt[1] == ">> ":
             self._wire.send(_BREAK_OUT)
             raise ConsoleError(f"{self.port}: the Lua console lost a part of a line", "run it again")
-        complaint = _COMPLAINT.search(heard)
+        complaint = _COMPLAINT.search(text)
         if complaint is not None:
             raise LuaFailedError(f"{self.port}: Lua says: {'an error' if secret else complaint[1]}")
 
     def _last(self, *, secret: bool) -> str:
-        words = readable(self._heard.encode("latin-1")).strip().splitlines()
+        words = readable(self._received.encode("latin-1")).strip().splitlines()
         return f'; it last said "{words[-1][:60]}"' if words and not secret else ""
 
     # --- finding it --------------------------------------------------------------------------------------------------
@@ -247,13 +247,13 @@ class Console:
                 break
         return readable(data), garbage_bytes(data) > 0
 
-    def greets(self, heard: str) -> bool:
-        """Whether Lua answers here; `heard` is what a knock brought."""
-        if heard.endswith(">> ") and not heard.endswith(">>> "):
+    def greets(self, reply: str) -> bool:
+        """Whether Lua answers here; `reply` is what a knock brought."""
+        if reply.endswith(">> ") and not reply.endswith(">>> "):
             self._wire.send(_BREAK_OUT)
             self.knock()
         try:
-            return self.tell('"lua"', 0.7) == "lua"
+            return self.ask_secret('"lua"', 0.7) == "lua"
         except ConsoleError:
             return False
 
@@ -285,19 +285,19 @@ def find_console(
         for baud in rates:
             wire.tune(baud)
             console = Console(wire, baud)
-            heard = console.knock()
-            while heard:
-                before += heard
-                last = f'; at {baud} baud it says "{_shown(heard)}"'
-                if console.greets(heard):
+            reply = console.knock()
+            while reply:
+                before += reply
+                last = f'; at {baud} baud it says "{_shown(reply)}"'
+                if console.greets(reply):
                     console.before = before
                     return console
-                if _FORMATTING.search(heard):
+                if _FORMATTING.search(reply):
                     end_s = started + FORMAT_S
                     waiting(int(time.monotonic() - started), int(FORMAT_S))
-                if time.monotonic() >= end_s or not (_FORMATTING.search(heard) or "> " in heard):
+                if time.monotonic() >= end_s or not (_FORMATTING.search(reply) or "> " in reply):
                     break
-                heard = console.knock() or ("..." if end_s == started + FORMAT_S else "")
+                reply = console.knock() or ("..." if end_s == started + FORMAT_S else "")
             if time.monotonic() >= end_s:
                 raise NoLuaPromptError(
                     f"{wire.port}: no Lua prompt at {', '.join(map(str, rates))} baud{last}",
@@ -305,8 +305,8 @@ def find_console(
                 )
 
 
-def _shown(heard: str) -> str:
-    lines = [line for line in heard.strip().splitlines() if line.strip()]
+def _shown(reply: str) -> str:
+    lines = [line for line in reply.strip().splitlines() if line.strip()]
     return lines[-1].strip()[:60] if lines else ""
 
 

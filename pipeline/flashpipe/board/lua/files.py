@@ -131,7 +131,7 @@ class BoardFiles:
 
     def _make_hex(self) -> None:
         """Define the one helper that stays on the board for a moment: lines are too short to repeat it."""
-        self._console.tell(f"(function()_fp={_HEX} end)()")
+        self._console.ask_secret(f"(function()_fp={_HEX} end)()")
 
     def _can_hash(self) -> bool:
         if self._hashes is None:
@@ -246,15 +246,15 @@ class BoardFiles:
         # 2.x and later give an object, which no program of the board can close under us; 0.9.x gives true.
         name = quoted(file.temporary.encode())
         if (
-            self._console.tell(f'(function()_fp=file.open({name},"w")return _fp~=nil and _fp~=false end)()', 10.0)
+            self._console.ask_secret(f'(function()_fp=file.open({name},"w")return _fp~=nil and _fp~=false end)()', 10.0)
             != "true"
         ):
             raise ConsoleError(f"{self._console.port}: {file.temporary} cannot be written on the board")
-        objects = self._console.tell("type(_fp)") == "userdata"
+        objects = self._console.ask_secret("type(_fp)") == "userdata"
         call = "_fp:write(" if objects else "file.write("
         done = 0
         for literal, size in _portions(file.data, self._console.room(f'{call}"")')):
-            if self._console.tell(f'{call}"{literal}")', 10.0) != "true":
+            if self._console.ask_secret(f'{call}"{literal}")', 10.0) != "true":
                 self._close(objects=objects)
                 self.remove(file.temporary)
                 raise FilesFullError(
@@ -267,13 +267,15 @@ class BoardFiles:
 
     def _close(self, *, objects: bool) -> None:
         close = "_fp:close()" if objects else "file.close()"
-        self._console.tell(f"(function(){close} _fp=nil end)()", 10.0)
+        self._console.ask_secret(f"(function(){close} _fp=nil end)()", 10.0)
 
     def _put_in_place(self, file: LuaFile) -> None:
         # In one line: no other code of the board runs in between. Renaming does not replace (SPIFFS).
         name, temporary = quoted(file.name.encode()), quoted(file.temporary.encode())
         if (
-            self._console.tell(f"(function()file.remove({name})return file.rename({temporary},{name})end)()", 10.0)
+            self._console.ask_secret(
+                f"(function()file.remove({name})return file.rename({temporary},{name})end)()", 10.0
+            )
             != "true"
         ):
             raise ConsoleError(

@@ -158,7 +158,7 @@ def _with_banner(info: NodeInfo, banner: str) -> NodeInfo:
     lines = {key.strip().lower(): value.strip() for key, value in _BANNER_LINE.findall(text)}
     version, lua = _BANNER_VERSION.search(text), _BANNER_LUA.search(text)
     named = version[1] if version else ""
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         # The banner has four numbers where node.info has three.
         "version": named if named.startswith(info.version) and info.version else info.version or named,
         "lua": lua[1] if lua else "",
@@ -170,22 +170,22 @@ def _with_banner(info: NodeInfo, banner: str) -> NodeInfo:
         "ssl": info.ssl if info.ssl is not None else _yes(lines.get("ssl")),
     }
     if info.modules is None and lines.get("modules"):
-        found |= {"modules": _names(lines["modules"]), "modules_found": "banner"}
+        values |= {"modules": _names(lines["modules"]), "modules_found": "banner"}
     size = re.match(r"0x[0-9a-fA-F]+", lines.get("lfs", ""))
     if info.lfs_size is None and size:
-        found["lfs_size"] = int(size[0], 16)
-    return replace(info, **found)
+        values["lfs_size"] = int(size[0], 16)
+    return replace(info, **values)
 
 
 def _try_modules(console: Console, names: Iterable[str]) -> tuple[str, ...]:
     """Those names that are a module: a dozen in each line that is asked."""
-    listed, found = list(names), list[str]()
+    listed, present = list(names), list[str]()
     for at in range(0, len(listed), 8):
         part = listed[at : at + 8]
         pairs = "..".join(f'type({name}).." "' for name in part)
         kinds = console.ask(pairs).split() if len(pairs) < _ROOM else [console.ask(f"type({name})") for name in part]
-        found += [name for name, kind in zip(part, kinds, strict=False) if kind != "nil"]
-    return tuple(found)
+        present += [name for name, kind in zip(part, kinds, strict=False) if kind != "nil"]
+    return tuple(present)
 
 
 _ROOM: Final = 150
@@ -195,7 +195,7 @@ _ROOM: Final = 150
 def _group(console: Console, source: str) -> dict[str, str]:
     """A table of `node.info`; empty where this build has no such group."""
     lines = _optional(console, _GROUP.replace("{}", source)).splitlines()
-    return {key: value for key, found, value in (line.partition("=") for line in lines) if found}
+    return {key: value for key, equals, value in (line.partition("=") for line in lines) if equals}
 
 
 def _optional(console: Console, expression: str) -> str:

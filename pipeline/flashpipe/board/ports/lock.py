@@ -100,14 +100,14 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
     """
     path = lock_path(port)
     with locks.open_lock(path) as stream:
-        given = not locks.try_lock(stream, _ENTRY_SIZE)
-        if given and not (ask and _offered(path) and _ask(path, stream)):
+        offered = not locks.try_lock(stream, _ENTRY_SIZE)
+        if offered and not (ask and _offered(path) and _ask(path, stream)):
             holder = _read_entry(path)
             raise PortBusyError(f"{port}: in use by {holder or 'another flashpipe'}", "wait for it, or stop it")
         try:
             _write_entry(stream)
             lock = PortLock(path, stream)
-            if given:
+            if offered:
                 lock.granted()
             yield lock
         finally:
