@@ -123,7 +123,7 @@ class VirtualBoard:
         return kinds.get(type(self.program), "off")
 
     @property
-    def settling(self) -> bool:
+    def en_rises(self) -> bool:
         """EN is rising: what comes of it depends on what the lines do meanwhile."""
         return self._release_at is not None
 

@@ -268,7 +268,7 @@ class HostLine:
             due = self.board.wake_at()
             if isinstance(self.board.program, Application):
                 due = None if self.board.uart.inbound.empty else self.board.uart.inbound.free_at
-            if due is None or self.board.settling or (self.board.mode == "ram" and due > now):
+            if due is None or self.board.en_rises or (self.board.mode == "ram" and due > now):
                 break
             now = max(now, due)
             self.board.advance(now)
