@@ -736,7 +736,7 @@ BOARD: Final = (
         "if actual != self._size:",
         "if False:",
         "a file of another board's flash is mapped and torn",
-        (f"{T_URLS}::test_flash_file_of_the_wrong_size",),
+        ("tests/sim/ports/test_virtual_port.py::test_flash_file_of_the_wrong_size",),
     ),
     Mutant(
         "flash-file-not-locked",
@@ -801,7 +801,7 @@ BOARD: Final = (
         "if setup.identity in _open:",
         "if False:",
         "a port in use is opened again",
-        (f"{T_URLS}::test_a_board_is_open_once",),
+        ("tests/sim/ports/test_virtual_port.py::test_a_board_is_open_once",),
     ),
     Mutant(
         "anybody-is-served",

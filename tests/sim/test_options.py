@@ -45,9 +45,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("url", BAD)
-def test_bad_urls_name_the_value_and_those_accepted(url: str, opener: Any) -> None:
+def test_bad_urls_name_the_value_and_those_accepted(url: str, either: Any) -> None:
     with pytest.raises(BadValueError) as caught:
-        opener(url)
+        either(url)
     assert BAD[url] in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.hint

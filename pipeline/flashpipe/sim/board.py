@@ -148,7 +148,7 @@ class VirtualBoard:
         return self._executed.machine.core.name if self._executed is not None else core_name()
 
     @property
-    def settling(self) -> bool:
+    def en_rises(self) -> bool:
         """EN is rising: what comes of it depends on what the lines do meanwhile."""
         return self._release_at is not None
 

@@ -278,7 +278,7 @@ class HostLine:
             if (
                 self.board.behind is not None
                 or due is None
-                or self.board.settling
+                or self.board.en_rises
                 or (self.board.mode == "ram" and due > now)
             ):
                 break

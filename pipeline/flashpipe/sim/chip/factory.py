@@ -16,7 +16,6 @@ from flashpipe.sim.chip.image import CHECKSUM_SEED, HEADER, MAGIC, SEGMENT, SIZE
 SECTOR: Final = 0x1000
 INIT_DATA_LENGTH: Final = 128
 
-AT_BAUD: Final = 115200
 AT_SDK: Final = "1.5.4(baaeaebb)"
 """An SDK version of the time of AT 1.1; the greeting below names it."""
 

@@ -94,11 +94,6 @@ class Receiver:
         return self.failed or (self.rules.deaf_until_taken and self.pending is not None)
 
     @property
-    def in_frame(self) -> bool:
-        """Whether a frame has been opened and not closed."""
-        return self._open
-
-    @property
     def eventful(self) -> bool:
         """Whether the main loop has something to look at."""
         return self.failed or self.pending is not None

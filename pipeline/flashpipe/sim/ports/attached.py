@@ -138,8 +138,7 @@ class AttachedPort(VirtualPort):
         connection = self._socket
         if connection is None:
             raise PortNotOpenError
-        if self._over:
-            raise self._end()
+        self._go_on()
         try:
             with self._sending:
                 self._send_all(connection, memoryview(data))
@@ -240,6 +239,10 @@ class AttachedPort(VirtualPort):
     def _over(self) -> bool:
         return bool(self._ended) or self._failure is not None
 
+    def _go_on(self) -> None:
+        if self._over:
+            raise self._end()
+
     def _check(self) -> None:
         if not self.is_open:
             raise PortNotOpenError
@@ -299,10 +302,12 @@ class AttachedPort(VirtualPort):
     def flush(self) -> None:
         """Wait until the board has taken everything."""
         self._catch_up()
+        self._go_on()
 
     def reset_input_buffer(self) -> None:
         """Forget what has arrived, and what is still on its way."""
         self._catch_up()
+        self._go_on()
         with self._receiving:
             self._received.clear()
 
