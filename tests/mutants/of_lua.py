@@ -15,8 +15,8 @@ LUA: Final = (
     Mutant(
         "lua-marks-in-one-piece",
         CONSOLE,
-        """self._type(f'print("=#".."{number}+"..tostring({expression}).."#=")')""",
-        """self._type(f'print("=#{number}+"..tostring({expression}).."#=")')""",
+        """self._type(f'print("=#".."{number}+"..tostring(({expression})).."#=")')""",
+        """self._type(f'print("=#{number}+"..tostring(({expression})).."#=")')""",
         "the echo of a line is taken for its answer",
         (f"{T_FILES}::test_any_bytes_arrive_and_are_known_again",),
     ),

@@ -577,8 +577,8 @@ HOST: Final = (
     Mutant(
         "receipt-claims-execution",
         RECORDING,
-        '"firmware_executed": not virtual and',
-        '"firmware_executed": True or',
+        '"firmware_executed": execution.executed if checked else False',
+        '"firmware_executed": True',
         "a predicted boot passes for an executed one",
         (f"{T_RUN}::test_the_receipt_says_that_the_board_was_virtual",),
     ),

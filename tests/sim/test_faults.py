@@ -45,7 +45,7 @@ def test_power_loss_at_an_address_happens_once() -> None:
 
 
 def test_a_brown_out_comes_at_an_erase_only(bench: Any) -> None:
-    host = bench.host("sim://esp12?start=stub-v2&fill=ff&fault=brown-out:1")
+    host = bench.host("sim://esp12?start=stub-v2&fill=ff&execute=off&fault=brown-out:1")
     resets = host.link.board.resets
     host.status(2, bench.words(0x1000, 1, 0x4000, 0, 0))
     assert host.block(3, bytes(0x1000)) == "0000"
