@@ -1,7 +1,7 @@
 """`flashpipe` with an accident on the way: `faultchild.py KIND AT WORD…`, run as a process by `tests.faultpoints`.
 
-The board is a `sim://` one, so it lives in this process: what is counted and cut off here is what went over its wire
-and what its records were about to become.
+The board is a `sim://` one with `inline=1`, so it lives in this process: what is counted and cut off here is what went
+over its wire and what its records were about to become.
 """
 
 from __future__ import annotations

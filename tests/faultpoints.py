@@ -119,7 +119,9 @@ class Bed:
         """Bytes sent in all and before the first flash operation, flash operations and records, undisturbed."""
         project, board = self._copy("count")
         counts = self.folder / "counts.json"
-        done = _child(project, "none", 0, _words(board.port, self.folder / "new.bin"), {COUNTS: str(counts)})
+        done = _child(
+            project, "none", 0, _words(board.but("&inline=1").port, self.folder / "new.bin"), {COUNTS: str(counts)}
+        )
         done.ok()
         self._check_whole(board, "undisturbed")
         shutil.rmtree(project.folder.parent)
@@ -158,7 +160,7 @@ class Bed:
         image = self.folder / "new.bin"
         if point.kind in ON_THE_BOARD:
             return project.flashpipe(*_words(board.but(f"&fault={point}").port, image))
-        return _child(project, point.kind, point.at, _words(board.port, image))
+        return _child(project, point.kind, point.at, _words(board.but("&inline=1").port, image))
 
     # --- what must hold ----------------------------------------------------------------------------------------------
 

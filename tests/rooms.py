@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCES: Final = ROOT / "pipeline"
 PACKAGE: Final = "flashpipe"
 LEAVES: Final = frozenset(
-    {"digests", "errors", "events", "files", "flash", "locks", "reset_mode", "units", "values", "versions"}
+    {"digests", "errors", "events", "files", "flash", "locks", "ownership", "reset_mode", "units", "values", "versions"}
 )
 ARROWS: Final[dict[str, frozenset[str]]] = {
     "leaves": frozenset(),
@@ -85,6 +85,8 @@ def room(name: str) -> str:
         return parts[0]
     if len(parts) == 1 or parts[1] in LEAVES:
         return "leaves"
+    if parts[1] == "__main__":
+        return "cli"
     return ".".join(parts[1:3]) if parts[1] == "board" and len(parts) > 2 else parts[1]
 
 

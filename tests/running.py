@@ -35,13 +35,29 @@ class Running(Terminal):
 
     def orphans(self) -> list[int]:
         """Processes of the command's session that are still there."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                fields = stat.read_text().rpartition(")")[2].split()
-                if int(fields[3]) == self._process.pid != int(stat.parent.name):
-                    found.append(int(stat.parent.name))
-        return found
+        return [pid for pid, (_, session) in _processes() if session == self._process.pid != pid]
+
+    def children(self) -> list[int]:
+        """Processes that the command has started, such as that of its virtual boards."""
+        return [pid for pid, (parent, _) in _processes() if parent == self._process.pid]
+
+
+def _processes() -> Iterator[tuple[int, tuple[int, int]]]:
+    """Process, its parent and its session, of all that are there."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            yield int(stat.parent.name), (int(fields[1]), int(fields[3]))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, or does within two seconds."""
+    deadline = time.monotonic() + 2
+    while any(pid == other for other, _ in _processes()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @contextmanager

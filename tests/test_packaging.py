@@ -1,4 +1,4 @@
-"""The wheel, installed into an empty environment and used from a folder that knows nothing of this project."""
+"""The package, as a wheel and as an editable install, in an environment of its own and beside others' projects."""
 
 from __future__ import annotations
 
@@ -28,26 +28,34 @@ def call(*command: str | Path, folder: Path, **more: str) -> subprocess.Complete
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the source tree."""
-    source = tmp_path_factory.mktemp("source")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, so that nothing is left in the source tree."""
+    folder = tmp_path_factory.mktemp("source")
     for name in ("pipeline", "profiles"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy2(ROOT / name, source / name)
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> Path:
     done = call(sys.executable, "-m", "build", "--wheel", "--outdir", source / "dist", source, folder=source)
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = (source / "dist").glob("*.whl")
     return found
 
 
-@pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` folder of an environment that holds the wheel and what it needs."""
-    folder = tmp_path_factory.mktemp("environment")
+@pytest.fixture(scope="module", params=["wheel", "editable"])
+def environment(
+    request: pytest.FixtureRequest, source: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The `bin` folder of an environment that holds the package and what it needs."""
+    folder = tmp_path_factory.mktemp(request.param)
     assert call(sys.executable, "-m", "venv", folder, folder=folder).returncode == 0
     scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-    done = call(scripts / "python", "-m", "pip", "install", "-q", wheel, folder=folder)
+    what = (wheel,) if request.param == "wheel" else ("-e", source)
+    done = call(scripts / "python", "-m", "pip", "install", "-q", *what, folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return scripts
 
@@ -78,6 +86,52 @@ def test_it_flashes_a_virtual_board(environment: Path, tmp_path: Path, own_state
     done = call(environment / "flashpipe", *words, folder=tmp_path, FLASHPIPE_STATE=str(own_state))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "as planned" in done.stderr
+
+
+# Packages that a project of somebody else may well have, by our former and present names.
+OWN = ("pipeline", "profiles", "tasks", "jobs")
+MINE = """
+def task_mine():
+    '''my own'''
+    return {"actions": [["echo", pipeline, profiles, tasks, jobs]]}
+"""
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> Path:
+    """A project with packages of its own, which doit puts in front of everything installed."""
+    for name in OWN:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+        (tmp_path / name / "mine.py").write_text(f"NAME = 'mine-{name}'\n")
+    imports = "".join(f"from {name}.mine import NAME as {name}\n" for name in OWN)
+    (tmp_path / "dodo.py").write_text(imports + MINE)
+    return tmp_path
+
+
+def test_a_project_that_knows_nothing_of_ours_keeps_its_own(environment: Path, others: Path) -> None:
+    listed = call(environment / "doit", "list", folder=others)
+    assert (listed.returncode, listed.stdout.split()) == (0, ["mine", "my", "own"]), listed.stderr
+    done = call(environment / "doit", "run", "-v2", "mine", folder=others)
+    assert "mine-pipeline mine-profiles mine-tasks mine-jobs" in done.stdout, done.stderr
+
+
+def test_a_project_can_have_our_tasks_beside_packages_of_such_names(
+    environment: Path, others: Path, own_state: Path
+) -> None:
+    dodo = others / "dodo.py"
+    dodo.write_text(dodo.read_text() + "from flashpipe.tasks import *\n")
+    state = str(own_state)
+    listed = call(environment / "doit", "list", folder=others, FLASHPIPE_STATE=state)
+    assert {"mine", "flash", "identify"} <= set(listed.stdout.split()), listed.stderr
+    shown = call(environment / "doit", "profiles", folder=others, FLASHPIPE_STATE=state)
+    assert "esp12" in shown.stdout, shown.stderr
+    assert "mine-jobs" in call(environment / "doit", "mine", folder=others, FLASHPIPE_STATE=state).stdout
+
+
+def test_it_runs_as_a_module(environment: Path, tmp_path: Path, own_state: Path) -> None:
+    listed = call(environment / "python", "-m", "flashpipe", "list", folder=tmp_path, FLASHPIPE_STATE=str(own_state))
+    assert "flash " in listed.stdout, listed.stderr
 
 
 def test_every_dependency_has_an_upper_bound() -> None:

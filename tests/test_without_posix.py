@@ -20,7 +20,10 @@ SOURCES = ROOT / "pipeline"
 POSIX_ONLY = ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty")
 
 BLOCK = f"""
+import multiprocessing.reduction  # the standard library is that of this system
+import subprocess
 import sys
+import types
 import serial  # brings a half of its own for Windows, chosen by os.name; here the other one loads before the block
 
 class Blocked:
@@ -30,6 +33,8 @@ class Blocked:
 
 for name in {POSIX_ONLY!r}:
     sys.modules.pop(name, None)
+sys.platform = "win32"  # the adapters ask this, as the type checker does
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, LK_UNLCK=0, locking=lambda *_: None)
 sys.meta_path.insert(0, Blocked())
 """
 

@@ -113,6 +113,13 @@ class UnknownVariableError(UsageError):
     remedy = "spell the variable as the message suggests"
 
 
+class UnusedVariableError(UsageError):
+    """A variable that none of the tasks named uses: what it was meant for would not happen."""
+
+    code = "unused-variable"
+    remedy = "leave it out, or name the task that it is for; `flashpipe help variables` says which"
+
+
 class BadValueError(UsageError):
     """A variable or option whose value cannot be read."""
 
@@ -892,6 +899,13 @@ class RecordError(PipelineError):
 
     code, status = "record", 40
     remedy = "free disk space or fix the permissions of the folder that the message names"
+
+
+class NotTrustedError(PipelineError):
+    """A folder or file that others can change, where what it says would steer the run."""
+
+    code, status = "not-trusted", 15
+    remedy = "work in a folder of your own; or, if you trust all who can change it, `flashpipe trust DIR`"
 
 
 class BackupError(PipelineError):

@@ -1,4 +1,4 @@
-"""Peak memory of flashing 16 MB, virtual board included (it lives in the same process).
+"""Peak memory of flashing 16 MB: of flashpipe itself, or of the process of its virtual board if that is larger.
 
 Run: python tests/bench/bench_memory.py
 """

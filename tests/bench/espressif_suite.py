@@ -30,7 +30,7 @@ HOOK = """
 import fcntl, struct, termios
 import serial
 serial.protocol_handler_packages.append("flashpipe.sim")
-from flashpipe.sim.protocol_sim_attach import Serial
+from flashpipe.sim.ports.attached import AttachedPort
 ports = {}
 system_ioctl = fcntl.ioctl
 
@@ -49,7 +49,7 @@ def ioctl(number, request, *rest):
     port._dtr_state, port._rts_state = bool(bits & termios.TIOCM_DTR), bool(bits & termios.TIOCM_RTS)
     port._update_lines()
 
-Serial.fileno = fileno
+AttachedPort.fileno = fileno
 fcntl.ioctl = ioctl
 """
 # Any Python that the tests start must know the board's URLs. Espressif's RFC 2217 server sets both modem lines at once

@@ -8,7 +8,7 @@ from flashpipe.board.boot.kinds import ALIVE, ERRORS, FAILED, Verdict
 from flashpipe.cli.topics import TOPICS, Table, code_text, every_error
 from flashpipe.errors import all_codes
 from flashpipe.firmware.overrides import ALLOWABLE
-from flashpipe.jobs.variables import FROM_ENVIRONMENT, KNOWN
+from flashpipe.jobs.variables import KNOWN, TABLE
 from flashpipe.plan.keep import BOARDS
 from flashpipe.profile.key_texts import KEY_TEXTS
 from flashpipe.profile.keys import CHECKS
@@ -38,8 +38,9 @@ def test_the_codes_are_sorted_by_exit_status() -> None:
 
 def test_every_variable_stands_in_the_table_of_variables() -> None:
     assert list(rows("variables")) == list(KNOWN)
-    for name, place in FROM_ENVIRONMENT.items():
-        assert place in rows("variables")[name][1]
+    for row in TABLE:
+        assert row.environment in rows("variables")[row.name][1]
+        assert all(task in rows("variables")[row.name][1] for task in row.tasks)
 
 
 def test_every_key_of_a_profile_is_explained() -> None:

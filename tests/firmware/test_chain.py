@@ -49,6 +49,9 @@ def refused(parts: dict[int, bytes]) -> PipelineError:
         {0: ESPRESSIF, 0x81000: MAKE.ota(0x81000)},
         {0: ESPRESSIF, 0x1000: MAKE.ota(0x1000), 0x101000: MAKE.ota(0x1000)},
         {0: RBOOT, 0x2000: MAKE.ota(0x2000, crc=False)},
+        {0: RBOOT, 0x1000: bytes(0x800), 0xA000: MAKE.ota(0xA000)},
+        {0: EBOOT, 0x1000: MAKE.sketch()[0x1000:]},
+        {0: ESPRESSIF, 0x1000: MAKE.ota(0x1000), 0x7E000: b"\xff" * 0x1000, 0xFC000: bytes((5, 0, 4, 2)) + bytes(124)},
         {0: RBOOT, 0x1000: bytes(0x800), 0x2000: MAKE.ota(0x2000), 0x82000: MAKE.ota(0x82000)},
         {0: TINY, 0x2000: MAKE.ota(0x2000)},
         {0: LOADER, 0x8000: TABLE, 0x10000: APPLICATION},
@@ -57,6 +60,7 @@ def refused(parts: dict[int, bytes]) -> PipelineError:
         {0: ESPRESSIF.ljust(0x1000, b"\xff") + MAKE.ota(0x1000)},
         {0: RBOOT.ljust(0x2000, b"\xff") + MAKE.ota(0x2000)},
         {0: MAKE.sketch()},
+        {0: ESPRESSIF, 0x1000: whole(MAKE.linked(0x11000))},
         {0: TINY, 0x10000: CODE},
         {0: TINY, 0x40000: MAKE.linked(0x40000)},
         {0x10000: CODE},
@@ -81,6 +85,9 @@ def test_right_layouts_pass(parts: dict[int, bytes]) -> None:
         ({0: LOADER, 0x9000: TABLE, 0x10000: APPLICATION}, "0x08000:f9000.bin"),
         ({0x1000: LOADER}, "0x00000:f1000.bin"),
         ({0x2000: RBOOT, 0x3000: MAKE.ota(0x3000)}, "0x00000:f2000.bin"),
+        ({0: TINY, 0x110000: CODE}, "0x10000:f110000.bin"),
+        ({0: whole(MAKE.linked(0x11000))}, "0x01000:f0.bin, with Espressif's boot loader at 0x00000"),
+        ({0: EBOOT, 0x2000: MAKE.sketch()[0x1000:]}, "0x01000:f2000.bin"),
     ],
 )
 def test_what_was_linked_for_another_place_is_refused_with_its_own(parts: dict[int, bytes], right: str) -> None:
@@ -91,8 +98,10 @@ def test_what_was_linked_for_another_place_is_refused_with_its_own(parts: dict[i
 
 
 def test_a_whole_firmware_belongs_to_0() -> None:
+    espressif, rtos = ESPRESSIF.ljust(0x1000, b"\xff") + MAKE.ota(0x1000), b"".join(MAKE.rtos()).ljust(0x9000, b"\xff")
     for address in (0x1000, 0x10000, 0x81000):
-        assert isinstance(refused({address: whole(CODE)}), AggregatedInSplitError)
+        for data in (whole(CODE), MAKE.sketch(), espressif, rtos):
+            assert isinstance(refused({address: data}), AggregatedInSplitError)
     check({0x100000: whole(CODE)})  # mapped over the first MiB it is in its place
 
 

@@ -17,8 +17,8 @@ from flashpipe.flash import FlashSettings
 from flashpipe.plan.make import make_plan
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
-from flashpipe.sim import protocol_sim
 from flashpipe.sim.host_line import HostLine
+from flashpipe.sim.ports import registry
 
 from tests.images import Builder
 
@@ -44,11 +44,11 @@ class Bed:
 
     @property
     def url(self) -> str:
-        return f"sim://nodemcu-devkit?board={self.identity}&mac={MAC}&start=rom&{self.more}"
+        return f"sim://nodemcu-devkit?inline=1&board={self.identity}&mac={MAC}&start=rom&{self.more}"
 
     @property
     def link(self) -> HostLine:
-        return protocol_sim.boards()[self.identity]
+        return registry.boards()[self.identity]
 
     @property
     def cells(self) -> bytes:
@@ -74,7 +74,7 @@ class Bed:
 @pytest.fixture
 def bed() -> Iterator[Callable[..., Bed]]:
     yield Bed
-    protocol_sim.forget_boards()
+    registry.forget_boards()
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from flashpipe.board.boot import watch
 from flashpipe.board.boot.kinds import ALIVE, ERRORS, FAILED, Verdict
+from flashpipe.board.boot.verdict import of_verified_flash
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.cli.topics import TOPICS
 from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
 from flashpipe.events import Event, Message, Progress
-from flashpipe.flasher.boot_check import boot_error, explain
+from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.model import BootExpectation, verdict_of
 
 from tests.images import Builder
@@ -47,12 +48,12 @@ def test_a_board_that_runs_something_else_is_told_what_was_expected(kind: str) -
 @pytest.mark.parametrize("kind", ["no-image", "bad-checksum"])
 def test_verified_bytes_that_the_rom_cannot_read_are_a_wrong_flash_mode(kind: str) -> None:
     seen = Verdict(kind, "what the ROM says", ("csum err",), log="csum err\n")
-    assert explain(seen, "").kind == kind, "nothing is known of what the flash holds"
-    explained = explain(seen, "qio")
+    assert of_verified_flash(seen, "").kind == kind, "nothing is known of what the flash holds"
+    explained = of_verified_flash(seen, "qio")
     assert (explained.kind, explained.evidence, explained.log) == ("wrong-mode", seen.evidence, seen.log)
     assert "qio" in explained.summary
-    assert explain(seen, "dout").kind == kind, "every part can be read in dout"
-    assert explain(Verdict("panic", ""), "qio").kind == "panic"
+    assert of_verified_flash(seen, "dout").kind == kind, "every part can be read in dout"
+    assert of_verified_flash(Verdict("panic", ""), "qio").kind == "panic"
 
 
 @pytest.mark.parametrize("kind", [*ALIVE, *FAILED])

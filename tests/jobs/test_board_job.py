@@ -13,7 +13,7 @@ from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import Variables
 from flashpipe.records import journal
-from flashpipe.sim import protocol_sim
+from flashpipe.sim.ports import registry
 from flashpipe.text.lines import ConsoleLines
 
 MAC = "5c:cf:7f:00:00:01"
@@ -22,18 +22,18 @@ MAC = "5c:cf:7f:00:00:01"
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[BoardRun]:
     inputs = RunInputs(CommandLine(tmp_path, tmp_path, Variables({"boot": "off"}, {})))
-    made = BoardRun(inputs, f"sim://nodemcu-devkit?board=lone&mac={MAC}", ConsoleLines(io.StringIO()))
+    made = BoardRun(inputs, f"sim://nodemcu-devkit?inline=1&board=lone&mac={MAC}", ConsoleLines(io.StringIO()))
     yield made
     sessions.close_all()
     sessions.remove_handlers()
-    protocol_sim.forget_boards()
+    registry.forget_boards()
 
 
 @pytest.mark.parametrize(("state", "mode"), [("unknown", "app"), ("clean", "app"), ("writing", "stub-v1")])
 def test_a_stopped_board_goes_on_unless_it_was_being_written(board: BoardRun, state: str, mode: str) -> None:
     """Half a firmware is not started: it could do anything."""
     board.session().connect()
-    link = protocol_sim.boards()["lone"]
+    link = registry.boards()["lone"]
     assert link.board.mode.startswith("stub")
     journal.write(journal.JournalEntry(MAC, state=state))  # type: ignore[arg-type]
     board.let_run()
@@ -42,4 +42,4 @@ def test_a_stopped_board_goes_on_unless_it_was_being_written(board: BoardRun, st
 
 def test_a_board_that_was_never_reached_is_left_alone(board: BoardRun) -> None:
     board.let_run()
-    assert "lone" not in protocol_sim.boards()
+    assert "lone" not in registry.boards()

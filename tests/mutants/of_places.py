@@ -68,7 +68,7 @@ PLACES: Final = (
     Mutant(
         "any-place-will-do",
         CHAIN,
-        "if home is None or part.belongs(address):",
+        "if part.belongs(address) and not (loader and address % WINDOW):",
         "if True:",
         "user2 is flashed where user1 belongs: it jumps into nothing",
         (f"{T_CHAIN}::test_what_was_linked_for_another_place_is_refused_with_its_own",),
@@ -92,8 +92,8 @@ PLACES: Final = (
     Mutant(
         "any-loader-starts-anything",
         CHAIN,
-        "if wanted is None or not linked or any(",
-        "if True or any(",
+        "if not started or fitting:",
+        "if True:",
         "rBoot's application is flashed behind Espressif's boot loader",
         (f"{T_CHAIN}::test_what_is_missing_is_named_with_its_address",),
     ),

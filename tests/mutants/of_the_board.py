@@ -42,19 +42,27 @@ ROMLOG, NODEMCU, RCR, CHIP = (
     "pipeline/flashpipe/sim/firmware/rcr.py",
     "pipeline/flashpipe/sim/chip/chip.py",
 )
-PTY, ATTACH, URLS = (
+PTY, ATTACH, REGISTRY = (
     "pipeline/flashpipe/sim/servers/pty.py",
     "pipeline/flashpipe/sim/servers/attach.py",
-    "pipeline/flashpipe/sim/protocol_sim.py",
+    "pipeline/flashpipe/sim/ports/registry.py",
 )
+RFC2217, PROCESS, MESSAGES = (
+    "pipeline/flashpipe/sim/servers/rfc2217.py",
+    "pipeline/flashpipe/sim/servers/board_process.py",
+    "pipeline/flashpipe/sim/messages.py",
+)
+ATTACHED, PROCESS_PORT = "pipeline/flashpipe/sim/ports/attached.py", "pipeline/flashpipe/sim/ports/process_port.py"
 BOARDS, TIMING = "pipeline/flashpipe/sim/kinds.py", "pipeline/flashpipe/sim/chip/timing.py"
 CONSOLE, SPIFFS = "pipeline/flashpipe/sim/nodemcu/console.py", "pipeline/flashpipe/sim/firmware/spiffs.py"
-T_PORTS, T_CONSOLE = "tests/sim/test_ports.py", "tests/sim/firmware/test_console.py"
+T_PTY, T_CONSOLE = "tests/sim/servers/test_pty.py", "tests/sim/firmware/test_console.py"
+T_ATTACH, T_HOSTILE = "tests/sim/servers/test_attach.py", "tests/sim/servers/test_hostile_clients.py"
+T_PROCESS = "tests/sim/ports/test_process_port.py"
 T_NOR, T_ROM, T_STUB = "tests/sim/chip/test_nor.py", "tests/sim/loader/test_rom.py", "tests/sim/loader/test_stub.py"
 T_SLIP, T_BOARD, T_URLS, T_TIMING = (
     "tests/sim/loader/test_slip.py",
     "tests/sim/test_board.py",
-    "tests/sim/test_urls.py",
+    "tests/sim/ports/test_inline.py",
     "tests/sim/chip/test_timing.py",
 )
 T_ERASING, T_REFUSALS, T_FAULTS = (
@@ -753,7 +761,7 @@ BOARD: Final = (
         "return float(_TERMIOS2.unpack(raw)[-1]) or 115_200.0",
         "return 115_200.0",
         "a boot log can only be read at 115200",
-        (f"{T_PORTS}::test_any_rate_of_the_pty_is_read_exactly",),
+        (f"{T_PTY}::test_any_rate_of_the_pty_is_read_exactly",),
     ),
     Mutant(
         "pty-stays-in-its-program",
@@ -761,15 +769,15 @@ BOARD: Final = (
         "if self._reset_on_sync:",
         "if False:",
         "hosts that cannot pull modem lines never reach the loader",
-        (f"{T_PORTS}::test_first_sync_after_an_opening_finds_the_rom",),
+        (f"{T_PTY}::test_first_sync_after_an_opening_finds_the_rom",),
     ),
     Mutant(
         "served-to-the-network",
-        "pipeline/flashpipe/sim/servers/loopback.py",
+        "pipeline/flashpipe/sim/sockets.py",
         "listening.bind((HOST, port))",
         'listening.bind(("", port))',
         "anybody on the network can write to the board",
-        (f"{T_PORTS}::test_servers_listen_on_loopback_only",),
+        ("tests/sim/servers/test_loopback.py::test_servers_listen_on_loopback_only",),
     ),
     Mutant(
         "two-hosts-at-once",
@@ -777,23 +785,87 @@ BOARD: Final = (
         "self._taken = threading.Lock()",
         "self._taken = threading.Semaphore(9)",
         "two hosts talk to one board and neither understands why",
-        (f"{T_PORTS}::test_attached_board_has_one_client",),
+        (f"{T_ATTACH}::test_attached_board_has_one_client",),
     ),
     Mutant(
         "attached-lines-swapped",
-        ATTACH,
-        "dtr=bool(body[0] & 1), rts=bool(body[0] & 2)",
-        "dtr=bool(body[0] & 2), rts=bool(body[0] & 1)",
+        MESSAGES,
+        "return bool(body[0] & 1), bool(body[0] & 2)",
+        "return bool(body[0] & 2), bool(body[0] & 1)",
         "an attached board cannot be reset",
-        (f"{T_PORTS}::test_attached_board_sees_lines_baud_and_bytes",),
+        (f"{T_ATTACH}::test_attached_board_sees_lines_baud_and_bytes",),
     ),
     Mutant(
         "open-twice",
-        URLS,
+        REGISTRY,
         "if setup.identity in _open:",
         "if False:",
         "a port in use is opened again",
         (f"{T_URLS}::test_a_board_is_open_once",),
+    ),
+    Mutant(
+        "anybody-is-served",
+        PROCESS,
+        "or not hmac.compare_digest(first[1], secret)",
+        "or not first[1]",
+        "every user of the machine reaches the boards of a run, and the files that they can name",
+        (f"{T_PROCESS}::test_only_its_starter_is_served",),
+    ),
+    Mutant(
+        "signals-end-the-boards-first",
+        PROCESS,
+        "signal.signal(getattr(signal, name), signal.SIG_IGN)",
+        "pass",
+        "a service that is stopped loses its board before it can let go of it",
+        (f"{T_PROCESS}::test_signals_for_a_whole_group_are_the_starters",),
+    ),
+    Mutant(
+        "boards-outlive-their-run",
+        PROCESS,
+        "    os._exit(0)",
+        "    threading.Event().wait()",
+        "each run leaves a process behind",
+        (f"{T_PROCESS}::test_it_ends_with_its_starter",),
+    ),
+    Mutant(
+        "told-before-it-is-true",
+        PROCESS,
+        "        seat.lose(error)\n        seat.close()\n        conversation.send_end(error)",
+        "        conversation.send_end(error)\n        time.sleep(0.2)\n        seat.lose(error)",
+        "a diagnosis finds the port busy that it has just lost",
+        (f"{T_PROCESS}::test_a_port_that_was_unplugged_is_not_there_again",),
+    ),
+    Mutant(
+        "lost-boards-are-replaced",
+        PROCESS_PORT,
+        "_gone[self._port] = (time.monotonic() + _GONE_S, reason)",
+        "pass",
+        "a run that lost its board goes on with a factory-new one",
+        (f"{T_PROCESS}::test_a_board_whose_process_dies_is_a_port_that_went_away",),
+    ),
+    Mutant(
+        "hosts-are-thought-quick",
+        LINK,
+        "min(LOOK_S, wall - self._looked_at)",
+        "wall - self._looked_at",
+        "on a busy machine a boot log ends in garbage",
+        (f"{T_BOARD}::test_a_fast_program_that_changes_its_rate_lets_the_host_follow",),
+    ),
+    Mutant(
+        "bad-negotiation-ends-it",
+        RFC2217,
+        "except (ValueError, LookupError, TypeError, struct.error):",
+        "except ZeroDivisionError:",
+        "a client with one wrong option loses its board",
+        (f"{T_HOSTILE}::test_a_bad_subnegotiation_is_said_and_the_connection_goes_on",),
+    ),
+    Mutant(
+        "clients-end-servers",
+        "pipeline/flashpipe/sim/servers/loopback.py",
+        "except Exception as error:  # noqa: BLE001  whatever a client",
+        "except ZeroDivisionError as error:  # noqa: BLE001  whatever a client",
+        "one bad client, and nobody reaches the board any more",
+        (f"{T_HOSTILE}::test_what_is_no_telnet_costs_the_connection",),
     ),
     Mutant(
         "one-mac-for-all",

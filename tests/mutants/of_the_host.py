@@ -1064,7 +1064,7 @@ HOST: Final = (
     Mutant(
         "mistyped-variables-pass",
         VARIABLES,
-        "if name not in known:",
+        "if name not in KNOWN and name not in _declared:",
         "if False:",
         "`doit flash profil=x` flashes something else",
         (f"{T_CITIZEN}::test_a_mistyped_variable_stops_everything",),

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 OVERVIEW, CLI = "pipeline/flashpipe/cli/overview.py", "pipeline/flashpipe/cli/main.py"
+VARIABLES, ERASE = "pipeline/flashpipe/jobs/variables.py", "pipeline/flashpipe/jobs/erase.py"
 PRUNE = "pipeline/flashpipe/cli/prune.py"
 T_OVERVIEW = "tests/cli/test_overview.py"
 SUGGESTIONS = (f"{T_OVERVIEW}::test_words_that_nobody_knows_get_a_suggestion",)
@@ -35,6 +36,22 @@ WORDS: Final = (
         "return 0",
         "a job with a mistyped option goes on as if all were done",
         SUGGESTIONS,
+    ),
+    Mutant(
+        "a-variable-that-nobody-uses",
+        VARIABLES,
+        "if tasks:",
+        "if False:",
+        "a backup that was asked for is not made, one that was named is not the one put back",
+        ("tests/jobs/test_variables.py::test_it_is_refused_before_anything_is_done",),
+    ),
+    Mutant(
+        "the-whole-flash-for-a-part",
+        ERASE,
+        "if words and WHOLE not in words:",
+        "if False:",
+        "who names sectors loses the whole flash",
+        ("tests/tasks/test_erase.py::test_addresses_are_erased_and_nothing_beside_them",),
     ),
     Mutant(
         "fewer-than-none",

@@ -46,7 +46,7 @@ VERDICTS: Final = (
     ),
     Mutant(
         "verified-bytes-prove-nothing",
-        BOOTING,
+        "pipeline/flashpipe/board/boot/verdict.py",
         "if not mode or verdict.kind not in UNREADABLE_IMAGE:",
         "if mode or verdict.kind not in UNREADABLE_IMAGE:",
         "after a flash in a mode that the part cannot do, the image is blamed",

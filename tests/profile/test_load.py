@@ -651,7 +651,7 @@ def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: P
         text=True,
         check=True,
         cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(site / "pipeline")},
+        env={**os.environ, "PYTHONPATH": str(site)},
     )
     assert Path(done.stdout.strip()) == package / "profiles" / "demo.yaml"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import serial
-from flashpipe.sim import protocol_sim
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
 from flashpipe.sim.options import parse_url
+from flashpipe.sim.ports import registry
 
 from tests.sim import chips
 
@@ -95,13 +95,36 @@ def bench() -> Bench:
     return Bench()
 
 
+Opener = Callable[..., Any]
+
+
+def inline(url: str) -> str:
+    """The same board in the process that opens its port."""
+    return f"{url}{'&' if '?' in url else '?'}inline=1" if url.startswith("sim://") else url
+
+
 @pytest.fixture
-def opener() -> Iterator[Callable[..., Any]]:
-    """`serial_for_url` that knows `sim://`; no board is left over after the test."""
+def opener() -> Iterator[Opener]:
+    """`serial_for_url` with the boards of `sim://` in this process; none is left over after the test."""
+    serial.protocol_handler_packages.append("flashpipe.sim")
+    yield lambda url, *words, **more: serial.serial_for_url(inline(url), *words, **more)
+    serial.protocol_handler_packages.remove("flashpipe.sim")
+    registry.forget_boards()
+
+
+@pytest.fixture
+def remote() -> Iterator[Opener]:
+    """`serial_for_url` with the boards of `sim://` in the process that they have as a rule."""
     serial.protocol_handler_packages.append("flashpipe.sim")
     yield serial.serial_for_url
     serial.protocol_handler_packages.remove("flashpipe.sim")
-    protocol_sim.forget_boards()
+
+
+@pytest.fixture(params=["opener", "remote"])
+def either(request: pytest.FixtureRequest) -> Opener:
+    """First the one, then the other."""
+    chosen: Opener = request.getfixturevalue(request.param)
+    return chosen
 
 
 @pytest.fixture

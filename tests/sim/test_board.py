@@ -17,7 +17,7 @@ from flashpipe.sim.transcript import Transcript
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
+from tests.sim.lines import ROM_REPLIES, SYNC
 
 
 class Wall:
@@ -160,9 +160,15 @@ def test_a_fast_program_that_changes_its_rate_lets_the_host_follow() -> None:
     log = said(link)
     assert b"ets Jan  8 2013" in log
     assert said(link) == b""
+    wall.seconds += 5
+    assert said(link) == b"", "a host that was given no CPU had no time to follow"
     link.set_baud(115200)
-    wall.seconds += 0.2
-    assert b"ready" in said(link)
+    begun, heard = wall.seconds, b""
+    while not heard:
+        wall.seconds += link.nap_s()
+        heard = said(link)
+    assert b"ready" in heard
+    assert 0.05 < wall.seconds - begun < 0.2
 
 
 def test_bytes_on_the_line_arrive_one_after_the_other() -> None:
@@ -386,3 +392,11 @@ def test_a_server_naps_only_when_it_has_passed_on_everything() -> None:
             longest = max(longest, link.nap_s() if link.waiting() else 0.0)
     assert heard.count(b"\xc0") == 16
     assert longest == 0.0
+
+
+def test_many_boards_in_one_process() -> None:
+    links = [parse_url(f"sim://esp01?board={number}&start=rom").build() for number in range(16)]
+    for link in links:
+        link.write(SYNC)
+        assert link.read(link.waiting(), 0) == ROM_REPLIES
+    assert len({link.board.spec.mac for link in links}) == 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,7 @@ from tests.simboard import SimBoard
 if sys.platform == "win32":
     pytest.skip("signals and terminals as POSIX has them", allow_module_level=True)
 
-from tests.running import Running, no_longer_than
+from tests.running import Running, is_gone, no_longer_than
 
 INT, TERM, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGKILL
 DOIT, FLASHPIPE = "doit", "flashpipe.cli.main"
@@ -123,12 +124,33 @@ def test_a_request_to_stop_leaves_a_named_state(  # noqa: PLR0917  three of them
 def test_a_killed_run_is_continued(project: Project, board: SimBoard, firmware: Path, at: str) -> None:
     with Running(project, DOIT, *words(slow(board, at), firmware)) as terminal:
         terminal.until(at)
+        (boards,) = terminal.children()
         terminal.signal(KILL)
         assert terminal.end() == -KILL
         check_left(project, terminal)
+        assert is_gone(boards), "the process of its boards ends with it"
     unfinished = at != "boot "
     assert states(project) == (["writing"] if unfinished else ["clean"])
     check_continued(project, board, firmware, at)
+
+
+@pytest.mark.parametrize("at", ["connect ", HALF, "boot "])
+def test_a_run_whose_boards_die_ends_as_if_the_cable_was_pulled(
+    project: Project, board: SimBoard, firmware: Path, at: str
+) -> None:
+    """A native fault in the virtual board touches neither journal nor receipt."""
+    with Running(project, FLASHPIPE, *words(slow(board, at), firmware)) as terminal:
+        terminal.until(at)
+        (boards,) = terminal.children()
+        os.kill(boards, signal.SIGSEGV)
+        assert terminal.end() == 20
+        assert "[code: port-lost]" in terminal.shown
+        assert "the board's process was ended by SIGSEGV" in terminal.shown
+        check_left(project, terminal)
+    assert [receipt["outcome"] for receipt in project.receipts()] == ["port-lost"]
+    assert states(project) == {"connect ": [], HALF: ["writing"], "boot ": ["clean"]}[at]
+    if at != "connect ":
+        check_continued(project, board, firmware, at)
 
 
 def test_a_second_request_ends_at_once(project: Project, board: SimBoard) -> None:

@@ -52,7 +52,7 @@ def test_a_foreign_mock_is_flashed_and_esptool_agrees(project: Project, mock: st
     assert receipt["outcome"] == "flashed"
     assert receipt["virtual"] is False
     assert receipt["verdict"]["kind"] == "not-checked"
-    project.doit("verify", *words[1:]).ok()
+    project.doit("verify", *(word for word in words[1:] if not word.startswith("boot="))).ok()
     judged = subprocess.run(
         [
             sys.executable,

@@ -226,13 +226,13 @@ def test_the_board_runs_again_afterwards(project: Project, firmware: Path, port:
     (project.folder / "watch.py").write_text(
         "import sys\n"
         "from doit.doit_cmd import DoitMain\n"
-        "from flashpipe.sim.protocol_sim import boards\n"
+        "from flashpipe.sim.ports.registry import boards\n"
         "status = DoitMain().run(sys.argv[1:])\n"
         "link = boards()['it']\n"
         "print('mode', link.board.mode)\n"
         "sys.exit(status)\n"
     )
-    done = project.run("watch", "plan", "profile=esp12", f"image={firmware}", f"{port}&board=it")
+    done = project.run("watch", "plan", "profile=esp12", f"image={firmware}", f"{port}&board=it&inline=1")
     assert "mode app" in done.ok().out
 
 

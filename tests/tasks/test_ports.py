@@ -200,7 +200,7 @@ def runs_again(transcript: Path) -> bool:
     return [note["value"] for note in notes if note.get("what") == "lines"][-2:] == ["dtr=0 rts=1", "dtr=0 rts=0"]
 
 
-@pytest.mark.parametrize(("task", "more"), [("flash", "force=1"), ("erase", "yes=1"), ("verify", "check=md5")])
+@pytest.mark.parametrize(("task", "more"), [("flash", "image={} force=1"), ("erase", "yes=1"), ("verify", "image={}")])
 def test_a_board_that_is_not_listed_is_left_running_and_untouched(
     project: Project, board: SimBoard, firmware: Path, task: str, more: str
 ) -> None:
@@ -209,7 +209,7 @@ def test_a_board_that_is_not_listed_is_left_running_and_untouched(
     mine = profile(project, "mine", 'extends: esp12\nboards: ["5c:cf:7f:00:00:77"]\n')
     transcript = board.flash.with_suffix(".jsonl")
     port = board.but(f"&record={transcript}").port
-    done = project.flashpipe(task, mine, port, f"image={firmware}", more).failed("wrong-board")
+    done = project.flashpipe(task, mine, port, *more.format(firmware).split()).failed("wrong-board")
     assert done.status == 22
     assert board.mac in done.err
     assert "5c:cf:7f:00:00:77" in done.err

@@ -76,8 +76,8 @@ def test_the_project_folder_keeps_itself_out_of_git(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", ["flash", "verify", "restore"])
 def test_a_run_that_reaches_no_board_is_on_record_too(project: Project, firmware: Path, task: str) -> None:
-    words = [] if task == "restore" else ["profile=esp12", f"image={firmware}"]
-    project.flashpipe(task, "port=sim://esp12?fault=absent", *words, "yes=1").failed("port-missing")
+    words = ["yes=1"] if task == "restore" else ["profile=esp12", f"image={firmware}"]
+    project.flashpipe(task, "port=sim://esp12?fault=absent", *words).failed("port-missing")
     (receipt,) = project.receipts()
     assert (receipt["command"], receipt["outcome"], receipt["device"]) == (task, "port-missing", {})
     (path,) = (project.folder / ".pipeline" / "receipts").glob("*.json")

@@ -12,7 +12,7 @@ from typing import Final
 from flashpipe import files
 from flashpipe.errors import ConfirmationError
 from flashpipe.jobs.bundle import as_zip, collect
-from flashpipe.records.project_folder import FOLDER, find_project
+from flashpipe.records.project_folder import find_project, own_records, records_folder
 
 LINES: Final = 6
 """Shown of each file before it is written; --show shows all."""
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    contents = collect(find_project(Path.cwd()) / FOLDER, arguments.port)
+    contents = collect(own_records(records_folder(find_project(Path.cwd()))), arguments.port)
     _show(contents, whole=arguments.show)
     if arguments.show:
         return

@@ -22,10 +22,12 @@ COMMANDS: Final = {
     "board": "flashpipe.sim.cli",
     "bundle": "flashpipe.cli.bundle",
     "cache": "flashpipe.cli.cache",
+    "explain": "flashpipe.cli.explain",
     "init": "flashpipe.cli.init",
     "inspect": "flashpipe.cli.inspect",
     "prune": "flashpipe.cli.prune",
     "simulate": "flashpipe.cli.simulate",
+    "trust": "flashpipe.cli.trust",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
 OTHERS: Final = frozenset({"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace"})

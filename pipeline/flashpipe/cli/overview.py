@@ -32,9 +32,11 @@ COMMAND_TEXTS: Final = {
     "board": "run virtual boards for other programs",
     "bundle": "one masked zip about the last failure, for a bug report",
     "cache": "list or clean the downloaded images",
+    "explain": "say what a boot log proves, without a board",
     "inspect": "say what firmware files are",
     "prune": "remove old receipts and backups of this project",
     "simulate": "run a firmware on an emulated chip and show what it says",
+    "trust": "use a folder that others can change",
 }
 WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""

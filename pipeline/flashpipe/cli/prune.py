@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from flashpipe.records.project_folder import FOLDER, find_project
+from flashpipe.records.project_folder import find_project, own_records, records_folder
 from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
 from flashpipe.text.lines import print_result
 from flashpipe.units import format_size
@@ -48,7 +48,7 @@ def _count(text: str) -> int:
 def main(argv: list[str]) -> int:
     """Prune the project around the current folder; the exit status."""
     wish = build_parser().parse_args(argv)
-    folder = find_project(Path.cwd()) / FOLDER
+    folder = own_records(records_folder(find_project(Path.cwd())))
     rule, now = PruneRule(wish.keep_days, max(wish.keep, 1)), time.time()
     found = old_receipts(folder / "receipts", rule, now)
     if wish.backups:

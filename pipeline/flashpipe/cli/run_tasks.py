@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,10 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
     BIN_NAME = "flashpipe"
 
 
+def _note(text: str) -> None:
+    sys.stderr.write(f"note: {text}\n")
+
+
 def help_page(commands: Iterable[str]) -> str:
     """The page of `flashpipe --help`."""
     return overview(task_texts(vars(tasks)), commands)
@@ -43,10 +48,10 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     Raises:
         PipelineError: a word that nobody knows; nothing was begun.
     """
-    project = find_project(Path.cwd())
+    project = find_project(Path.cwd(), _note)
     command_line.use(words, project)
     check_words(words, task_texts(vars(tasks)), commands, profile_names(project))
-    config = {**tasks.DOIT_CONFIG, "dep_file": str(project / str(tasks.DOIT_CONFIG["dep_file"]))}
+    config = {**tasks.DOIT_CONFIG, "dep_file": str(command_line.database(project))}
     members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
     sessions.install_handlers()
     try:

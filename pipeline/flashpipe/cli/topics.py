@@ -14,7 +14,7 @@ from flashpipe.board.boot.expectations import PASSES
 from flashpipe.board.boot.kinds import KINDS, error_class
 from flashpipe.errors import PipelineError
 from flashpipe.firmware.overrides import ALLOWABLE
-from flashpipe.jobs.variables import FROM_ENVIRONMENT, KNOWN
+from flashpipe.jobs.variables import TABLE
 from flashpipe.plan.keep import table_rows
 from flashpipe.profile.key_texts import KEY_TEXTS
 from flashpipe.profile.keys import CHECKS, WANT
@@ -30,7 +30,8 @@ _CODES_END: Final = """\
 Ctrl-C ends a run with status 130, SIGTERM with 143. A defect of flashpipe itself shows a traceback and ends with 1 or
 2."""
 _VARIABLES: Final = """\
-Variables are words NAME=VALUE on the command line. A name that nobody declared is refused."""
+Variables are words NAME=VALUE on the command line. A name that nobody declared is refused, and so is one that none of
+the tasks named has a use for."""
 _KEYS: Final = """\
 Keys of a profile. A dot leads into a mapping: `flash.size` is written `flash: {size: 4MB}`. The default stands in
 brackets."""
@@ -159,11 +160,13 @@ def _codes() -> list[Block]:
 
 
 def _variables() -> list[Block]:
-    origin = {name: f"; also from {place}" for name, place in FROM_ENVIRONMENT.items()}
-    rows = tuple((f"`{name}`", text + origin.get(name, "")) for name, text in KNOWN.items())
+    rows = []
+    for row in TABLE:
+        origin = f"; also from {row.environment}" if row.environment else ""
+        rows.append((f"`{row.name}`", f"{row.about}{origin}. For {', '.join(sorted(row.tasks))}"))
     return [
         _VARIABLES,
-        Table(("variable", "meaning"), rows),
+        Table(("variable", "meaning"), tuple(rows)),
     ]
 
 

@@ -24,8 +24,8 @@ from flashpipe.errors import (
 from flashpipe.firmware.boot_image import GET_AGAIN, Image, describe_address
 from flashpipe.firmware.content_type import BOOT_MAGIC, OTA_MAGIC
 from flashpipe.firmware.identify import identify_firmware
-from flashpipe.firmware.link_address import find_link, misses_code, of_one_build
-from flashpipe.firmware.parts import RTOS_TABLE, Part, own_bytes, read_part
+from flashpipe.firmware.link_address import WINDOW, find_link, misses_code, of_one_build
+from flashpipe.firmware.parts import EBOOT, RTOS_TABLE, Part, own_bytes, read_part
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.units import format_size
 
@@ -41,7 +41,6 @@ _TITLES: Final = {
     "eboot": "the Arduino core's boot loader",
     "rtos-bootloader": "the RTOS SDK's boot loader",
 }
-_EBOOT: Final = 0x4010F000
 _RTOS_TEXT: Final = b"2nd stage bootloader"
 
 
@@ -50,7 +49,7 @@ def loader_of(part: Part) -> str:
     if part.boot is None or part.kind != "boot" or part.boot.end > _LOADER_LIMIT:
         return ""
     start = part.image.data[: part.boot.end]
-    if part.boot.segments[0].address == _EBOOT:
+    if part.boot.segments[0].address == EBOOT:
         return "eboot"
     if _RTOS_TEXT in start:
         return "rtos-bootloader"
@@ -99,21 +98,22 @@ def check_place(part: Part, address: int, parts: Mapping[int, Image]) -> None:
         ImageAddressError: anything else.
     """
     image, home, place = part.image, part.home, describe_address(address)
-    if address and len(image.data) <= _LOADER_LIMIT and (loader := loader_of(part)):
+    loader = loader_of(part) if address else ""
+    if loader and len(image.data) <= _LOADER_LIMIT:
         raise ImageAddressError(
             f"{image.name}: is {_TITLES[loader]}, which the ROM starts at 0x00000 and nowhere else, not at {place}",
             _moved(parts, address, 0),
         )
-    if home is None or part.belongs(address):
+    if part.belongs(address) and not (loader and address % WINDOW):
         return
-    if home == 0 and part.kind == "boot":
+    if part.kind == "boot" and (home is None or home == 0 or loader):
         raise AggregatedInSplitError(
             f"{image.name}: is a whole firmware for 0x00000 ({format_size(len(image.data))}), not the part for {place}",
             f"flash it alone: image={image.origin}",
         )
     raise ImageAddressError(
-        f"{image.name}: belongs to {describe_address(home)}, {_proof(part)}, and is placed at {place}",
-        _moved(parts, address, home) + _beside(part, parts),
+        f"{image.name}: belongs to {describe_address(home or 0)}, {_proof(part)}, and is placed at {place}",
+        _moved(parts, address, home or 0) + _beside(part, address, parts),
     )
 
 
@@ -133,9 +133,9 @@ def _proof(part: Part) -> str:
     return f"as {link.votes} words of its code prove" if link else "as its load address says"
 
 
-def _beside(part: Part, parts: Mapping[int, Image]) -> str:
+def _beside(part: Part, address: int, parts: Mapping[int, Image]) -> str:
     """What has to stand beside it and is not given, for the next step."""
-    if 0 in parts:
+    if 0 in parts and address:
         return ""
     if part.kind == "code":
         return ", with its first half at 0x00000"
@@ -147,7 +147,7 @@ def _loader_for(part: Part) -> str:
     """Which boot loader starts what was linked for such an address; empty where that does not tell."""
     if part.kind == "mapped":
         return _TITLES["eboot" if part.home == _SKETCH else "rtos-bootloader"]
-    if part.kind == "ota" and part.home is not None:
+    if part.kind in {"ota", "boot"} and part.home is not None:
         return {_ESPRESSIF: _TITLES["bootloader"], _RBOOT: "rBoot"}.get(part.home & 0xFFFF, "")
     return ""
 
@@ -252,15 +252,16 @@ def _check_rtos(found: Mapping[int, Part], started: Mapping[int, Part], first: I
 
 def _check_loader_fits(first: Image, loader: str, started: Mapping[int, Part]) -> None:
     """Espressif's boot loader does not start what was linked for rBoot, nor the other way round."""
-    wanted = {"bootloader": _ESPRESSIF, "rboot": _RBOOT}.get(loader)
-    linked = [part for part in started.values() if part.kind == "ota" and part.home is not None]
-    if wanted is None or not linked or any((part.home or 0) & 0xFFFF == wanted for part in linked):
+    if loader not in {"bootloader", "rboot"}:
         return
-    part = linked[0]
+    fitting = {at: part for at, part in started.items() if _loader_for(part) in {"", _TITLES[loader]}}
+    if not started or fitting:  # rBoot can be told other places, which its settings say
+        return
+    part = started[min(started)]
     raise IncompleteSplitError(
-        f"{first.name}: is {_TITLES[loader]}, which starts what was linked for {describe_address(wanted)}; "
-        f"{part.image.name} was linked for {describe_address(part.home or 0)}",
-        f"give {_loader_for(part) or 'its own boot loader'}: {behind_loader(part)}",
+        f"{first.name}: is {_TITLES[loader]}, and {part.image.name} was linked for {describe_address(part.home or 0)}, "
+        f"where {_loader_for(part)} looks",
+        f"give {_loader_for(part)}: {behind_loader(part)}",
     )
 
 

@@ -32,6 +32,7 @@ _MAGIC: Final = (
     (0, b"\x28\xb5\x2f\xfd", "zstd archive"),
     (257, b"ustar", "tar archive"),
     (0, b"UF2\n", "UF2 file"),
+    (0, b"\x55\xaa\x55\xaa", "Tuya upgrade file"),
     (0, b"%PDF-", "PDF document"),
     (0, b"\x89PNG\r\n", "PNG picture"),
     (0, b"\xff\xd8\xff\xe0", "JPEG picture"),

@@ -41,12 +41,10 @@ from flashpipe.firmware.link_address import loaded_words
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.parse import parse_boot_image, refuse_line_endings, refuse_other_chip
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, PartitionTable, named_regions, parse_partitions
-from flashpipe.firmware.parts import read_part
+from flashpipe.firmware.parts import EBOOT, read_part
 from flashpipe.flash import BLOCK_SIZE, Region
 from flashpipe.units import format_size
 
-_EBOOT: Final = 0x4010F000
-"""Load address of that boot loader."""
 _POINTERS_ENOUGH: Final = 16
 """Fewer distinct words that point into mapped flash prove nothing; NodeMCU and MicroPython images have 70 to 160."""
 _MISSING_SHARE: Final = 0.2
@@ -169,7 +167,8 @@ def _check_part(image: Image, address: int, chip: str) -> None:
         raise NotAnImageError(
             f"{image.name}: is no flash content for {place} but {in_words(foreign)}", "name the .bin file itself"
         )
-    if address < SMALLEST_3X and boot and is_aggregated(image, boot):
+    # An application of the first boot loaders has the same shape, and is linked for 0x01000.
+    if address < SMALLEST_3X and boot and is_aggregated(image, boot) and not read_part(image).home:
         raise AggregatedInSplitError(
             f"{image.name}: is a whole firmware for 0x00000 ({format_size(len(image.data))}), not the part for {place}",
             f"flash it alone: image={image.origin}",
@@ -220,7 +219,7 @@ def _check_sketch(parts: Mapping[int, Image], boot: BootImage) -> None:
     """An Arduino file holds a second image, under a checksum of its own, for its boot loader to start."""
     image = parts[0]
     data = image.data
-    if boot.segments[0].address != _EBOOT or data[SKETCH_ADDRESS : SKETCH_ADDRESS + 1] != bytes((BOOT_MAGIC,)):
+    if boot.segments[0].address != EBOOT or data[SKETCH_ADDRESS : SKETCH_ADDRESS + 1] != bytes((BOOT_MAGIC,)):
         return
     read_sketch(data, name=image.name)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from flashpipe.errors import ImageChecksumError, ImageError, ImageTruncatedError
+from flashpipe.firmware.arduino import SKETCH_ADDRESS
 from flashpipe.firmware.boot_image import (
     GET_AGAIN,
     IMAGE_HEADER,
@@ -32,6 +33,8 @@ from flashpipe.flash import Region
 from flashpipe.values import dataclass
 
 PartKind = Literal["boot", "mapped", "ota", "code", "table", "other"]
+EBOOT: Final = 0x4010F000
+"""Load address of the Arduino core's boot loader (seen in the images at hand)."""
 RTOS_TABLE: Final = 0x8000
 """Where the RTOS SDK's boot loader looks for its partition table, unless it is built otherwise (its Kconfig,
 `PARTITION_TABLE_OFFSET`)."""
@@ -77,8 +80,11 @@ class Part:
         return self.boot.end + _CRC.size if self.boot and self.crc == "right" else 0
 
     def belongs(self, address: int) -> bool:
-        """Whether nothing speaks against that address."""
-        return self.home is None or (address - self.home) % WINDOW == 0
+        """Whether nothing speaks against that address.
+
+        A boot loader maps any MiB over the first for what it starts; code without one is mapped from the first alone.
+        """
+        return self.home is None or (address - self.home) % (WINDOW if self.kind != "code" else 1 << 32) == 0
 
 
 @functools.lru_cache(maxsize=16)
@@ -113,8 +119,20 @@ def _read_e9(image: Image) -> Part:
         return Part(image, "mapped" if _maps_first(image.data) else "boot", problem=error, home=_linked(image.data))
     place = mapped_home(boot)
     if place is None:
-        return Part(image, "boot", boot, problem, home=_linked(image.data))
+        return Part(image, "boot", boot, problem, home=_whole_home(image.data, boot))
     return Part(image, "mapped", boot, problem, home=place)
+
+
+def _whole_home(data: bytes, boot: BootImage) -> int | None:
+    """Where a file that the ROM starts belongs: by the load address of an Arduino sketch in it, else by its code."""
+    if boot.segments[0].address == EBOOT and data[SKETCH_ADDRESS : SKETCH_ADDRESS + 1] == bytes((BOOT_MAGIC,)):
+        try:
+            sketch = read_image(data, name="", base=SKETCH_ADDRESS, mapped=True, proven=False)
+        except ImageError:
+            return _linked(data)
+        place = mapped_home(sketch, SKETCH_ADDRESS)
+        return None if place is None else (place - SKETCH_ADDRESS) % WINDOW
+    return _linked(data)
 
 
 def mapped_home(boot: BootImage, base: int = 0) -> int | None:

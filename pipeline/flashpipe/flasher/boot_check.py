@@ -7,6 +7,7 @@ from typing import Final
 
 from flashpipe.board.boot.expectations import WORDS, accepts, resolve
 from flashpipe.board.boot.kinds import Verdict, error_class
+from flashpipe.board.boot.verdict import of_verified_flash
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
@@ -14,8 +15,6 @@ from flashpipe.flasher.model import BootExpectation
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 
-UNREADABLE_IMAGE: Final = {"no-image", "bad-checksum"}
-"""What the ROM says of an image that it cannot read."""
 PREDICTED: Final = " (virtual board: predicted from the image, firmware not executed)"
 
 
@@ -47,7 +46,7 @@ class BootCheck:
             text = "" if expected.expect in WORDS else expected.expect
             patient = resolve(expected.expect, image_is_nodemcu=self.is_nodemcu) == "nodemcu"
             read = boot_check(session, timeout_s=expected.timeout_s, wait_for=text, patient=patient, passive=passive)
-            verdict = explain(read, self.mode)
+            verdict = of_verified_flash(read, self.mode)
             passed = accepts(expected.expect, verdict, image_is_nodemcu=self.is_nodemcu)
             if text and passed:
                 verdict = replace(verdict, summary=f'"{text}" was seen')
@@ -58,20 +57,6 @@ class BootCheck:
         if not passed:
             raise boot_error(session.port, verdict, expected)
         return verdict
-
-
-def explain(verdict: Verdict, mode: str) -> Verdict:
-    """The verdict, with what is known of the flash: bytes that were verified are right, so it is the way of reading.
-
-    The ROM reads flash in the header's mode, the loader that compared the bytes in its own (facts: esp8266 §2.4).
-    """
-    if not mode or verdict.kind not in UNREADABLE_IMAGE:
-        return verdict
-    if mode == "dout":  # the one mode that every part does
-        why = "is it the flash frequency, the supply, or something on GPIO6 to GPIO11?"
-        return replace(verdict, summary=f"the flash holds the image, but the ROM cannot read it: {why}")
-    summary = f"the flash holds the image, but the ROM cannot read it in flash mode {mode}"
-    return replace(verdict, kind="wrong-mode", summary=summary)
 
 
 def boot_error(port: str, verdict: Verdict, expected: BootExpectation) -> BootError:

@@ -55,7 +55,13 @@ def explain(error: PipelineError) -> None:
 
 
 def explain_on(
-    session: Session, error: PipelineError, plan: FlashPlan | None, record: RunRecord, *, folder: Path, expect: str
+    session: Session,
+    error: PipelineError,
+    plan: FlashPlan | None,
+    record: RunRecord,
+    *,
+    folder: Path | None,
+    expect: str,
 ) -> None:
     """Look at the board after a failure and give the error its diagnosis; keeps the evidence for a bundle.
 
@@ -64,7 +70,7 @@ def explain_on(
         error: What failed.
         plan: What the board should contain, where the run had a plan.
         record: What the run had done.
-        folder: The project's `.pipeline`, for the evidence.
+        folder: The project's `.pipeline`, for the evidence; None: it is not kept.
         expect: `boot.expect` of the profile; empty where that is not known.
     """
     chunks = session.traffic.chunks()
@@ -78,6 +84,8 @@ def explain_on(
     error.diagnosis = judge(evidence)
     if error.diagnosis.rule == UNKNOWN:
         error.add_hint(OFFER)
+    if folder is None:
+        return
     with suppress(RecordError):  # the failure itself is what matters
         _keep(folder / LAST, evidence, error.diagnosis, chunks, plan)
 

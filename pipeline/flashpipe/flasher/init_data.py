@@ -68,8 +68,7 @@ def _with(session: Session, probe: Probe, place: Region, decision: InitDataDecis
     reason, difference = f"{probe.reason}; {note}", probe.difference
     if probe.up_to_date:
         reason, difference = f"board {probe.device.mac} has the image, but not all it needs: {note}", place
-    else:
-        session.notify(note)
+    session.notify(note)
     plan = fitted(probe.plan, [(place.start, decision.sector, "SDK init data")])
     owned = Volatile(place, "the firmware may change it once it runs")
     return replace(

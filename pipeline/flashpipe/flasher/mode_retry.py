@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.kinds import Verdict
+from flashpipe.board.diagnosis.evidence import of_boot
+from flashpipe.board.diagnosis.rules_crash import explained
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
 from flashpipe.digests import region_digests
@@ -17,7 +19,7 @@ from flashpipe.errors import BootError
 from flashpipe.flash import MODE_CODES, SECTOR_SIZE, Region
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.fit_to_board import start_digest
-from flashpipe.flasher.model import Policy, Probe
+from flashpipe.flasher.model import Policy, Probe, verdict_of
 from flashpipe.plan.model import FlashPlan, fitted
 from flashpipe.records import journal
 from flashpipe.values import dataclass
@@ -70,7 +72,8 @@ def retry(
     plan = probe.plan
     modes = safer(plan.settings.mode)
     has_header = any(segment.address == 0 and segment.data[:1] == b"\xe9" for segment in plan.segments)
-    if not (policy.mode_retry and modes and has_header and error.verdict and error.verdict.kind in KINDS):
+    verdict = verdict_of(error)
+    if not (policy.mode_retry and modes and has_header and verdict is not None and _may_be_mode(verdict)):
         return error
     last = error
     for mode in modes:
@@ -89,6 +92,11 @@ def retry(
     session.leave()
     session.notify(f"it starts in none of {', '.join((plan.settings.mode, *modes))}: the header is as it was")
     return last  # every part can be read in dout: what fails there is not the mode
+
+
+def _may_be_mode(verdict: Verdict) -> bool:
+    """Whether another mode could help: not where the firmware spoke, or its crash explains itself."""
+    return verdict.kind in KINDS and not (verdict.kind == "exception" and explained(of_boot(verdict)))
 
 
 def _put_header(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> journal.JournalEntry:

@@ -80,6 +80,15 @@ def of_blank(size: int) -> tuple[VerifiedRegion, ...]:
     return tuple(VerifiedRegion(part, FIRMWARE, "blank", _md5(b"\xff" * part.size)) for part in whole.split(BLOCK_SIZE))
 
 
+def of_blank_parts(regions: Sequence[Region], areas: Sequence[Area]) -> tuple[VerifiedRegion, ...]:
+    """After parts of a flash were erased: what the firmware keeps there, it will write again."""
+    return tuple(
+        VerifiedRegion(part, _kind(part, areas) if areas else "data", "blank", _md5(b"\xff" * part.size))
+        for region in regions
+        for part in region.split(BLOCK_SIZE)
+    )
+
+
 def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 

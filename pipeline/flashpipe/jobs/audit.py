@@ -24,6 +24,7 @@ def audit_board(board: BoardRun, show: Callable[[Sequence[AuditFinding], Sequenc
         DriftError: its firmware is not what was written.
         PipelineError: it could not be read.
     """
+    board.command.require_own_records()
     folder = board.command.receipts_folder
 
     def run(_record: RunRecord) -> Outcome:
@@ -32,6 +33,9 @@ def audit_board(board: BoardRun, show: Callable[[Sequence[AuditFinding], Sequenc
         receipts, damaged = read_receipts(folder)
         for path in damaged:
             session.notify(f"{path.name}: not a receipt that can be read")
+        others = sum(receipt.mac == device.mac and not receipt.own for receipt in receipts)
+        if others:
+            session.notify(f"{others} receipt(s) of this board were not written by you: they count for nothing")
         rows, doubtful = vouched(receipts, device.mac)
         if not rows:
             raise NoReceiptError(
@@ -54,6 +58,7 @@ def sum_up(command: CommandLine) -> Summary:
         BadValueError: that is neither a date nor so long ago.
         RecordError: the folder of receipts cannot be read.
     """
+    command.require_own_records()
     receipts, damaged = read_receipts(command.receipts_folder)
     return summarise(receipts, _since(command.variables.text("since")), [path.name for path in damaged])
 

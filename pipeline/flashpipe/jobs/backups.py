@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from flashpipe.board.loader.device import Device
-from flashpipe.errors import BackupMissingError, BadValueError, FlashUnknownError, NoImageError, RecordError
+from flashpipe.errors import BackupMissingError, BadValueError, ConfirmationError, RecordError
 from flashpipe.files import write_atomic
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
-from flashpipe.flasher.board_layout import areas_on, resolve, words_of
+from flashpipe.flasher.board_layout import words_of
 from flashpipe.flasher.checks import check_mac
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.flasher.restore import choose, restore
 from flashpipe.flasher.restore_source import RestoreSource, file_source, stored_source
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.policy import board_policy
+from flashpipe.jobs.regions import named_regions
 from flashpipe.records.backups import Manifest, Store, find
 from flashpipe.units import format_size
 
@@ -39,7 +39,7 @@ def back_up_board(board: BoardRun) -> Manifest:
         device = session.connected()
         check_mac(device, policy)
         store = _store(board, device.mac)
-        wanted = session.retry(lambda: _regions(board, device))
+        wanted, _ = session.retry(lambda: named_regions(board, device))
         manifest = save_regions(session, store, wanted, "asked", about(device.mac))
         kept.append(manifest)
         session.leave()
@@ -61,22 +61,6 @@ def _new_file(board: BoardRun) -> Path | None:
     return path
 
 
-def _regions(board: BoardRun, device: Device) -> list[Region]:
-    words = words_of(board.command.variables.text("regions"))
-    if device.flash_size is None:
-        raise FlashUnknownError(
-            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`flashpipe doctor` says more"
-        )
-    if not words:
-        return [Region(0, device.flash_size)]
-    link = board.session().link
-    known = areas_on(lambda region: link.read(region, lambda _done: None), device.flash_size)
-    if {word for word in words if isinstance(word, str)} and board.command.profile_name:
-        with suppress(NoImageError):  # then the board's own flash is all that is known
-            known = known if any(area.name == "spiffs" for area in known) else board.inputs.plan().areas
-    return resolve(words, known, device.flash_size)
-
-
 def _store(board: BoardRun, mac: str) -> Store:
     return Store(board.command.backups_folder, mac)
 
@@ -91,9 +75,8 @@ def _write_plain(path: Path, store: Store, manifest: Manifest) -> None:
 def describe_backup(manifest: Manifest) -> str:
     """What a backup holds, and since when: a few words."""
     what = "whole flash" if manifest.whole else ", ".join(str(region) for region in manifest.regions)
-    return f"{what}, {format_size(manifest.size)}, taken {manifest.time}" + (
-        "" if manifest.complete else ", incomplete"
-    )
+    doubts = [", incomplete"] * (not manifest.complete) + [", not made by you"] * (not manifest.own)
+    return f"{what}, {format_size(manifest.size)}, taken {manifest.time}{''.join(doubts)}"
 
 
 def restore_board(board: BoardRun) -> None:
@@ -104,6 +87,7 @@ def restore_board(board: BoardRun) -> None:
         ConfirmationError: it is not confirmed.
         PipelineError: there is no such backup, or it could not be put back.
     """
+    board.command.require_own_records()
     policy = board_policy(board.inputs)
     allow = Overrides(board.inputs.allowed())
     words = words_of(board.command.variables.text("regions"))
@@ -128,6 +112,11 @@ def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
         return _from_file(board, path, device), f"the file {path.name}"
     if name:
         store, manifest = find(board.command.backups_folder, name)
+        if not manifest.own and not board.command.variables.flag("yes"):
+            raise ConfirmationError(
+                f"backup {manifest.id} in {store.folder} was not made by you, or not on this machine",
+                "say yes=1 to put it back all the same",
+            )
         if not manifest.complete and not board.command.variables.text("regions"):
             raise BackupMissingError(
                 f"backup {manifest.id} was interrupted: it holds {describe_backup(manifest)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,6 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError
 from flashpipe.events import Message
 from flashpipe.files import check_writable
-from flashpipe.flasher.erase import erase
 from flashpipe.flasher.flash import flash, journal_line
 from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Probe, RunRecord
 from flashpipe.flasher.probe import probe
@@ -26,7 +26,7 @@ from flashpipe.jobs import sessions
 from flashpipe.jobs.board_end import board_done
 from flashpipe.jobs.face import Face
 from flashpipe.jobs.inputs import RunInputs
-from flashpipe.jobs.policy import board_policy, boot_expectation, run_policy
+from flashpipe.jobs.policy import boot_expectation, run_policy
 from flashpipe.jobs.port_choice import adapter_of, choose, remember
 from flashpipe.jobs.request import CommandLine
 from flashpipe.plan.model import FlashPlan
@@ -126,9 +126,8 @@ class BoardRun:
         """The session on the port, not yet connected.
 
         Raises:
-            PipelineError: no port, a bad profile, or records that cannot be written.
+            PipelineError: no port, or a bad profile.
         """
-        make_folder(self.command.folder)
         port = self.port()
         return sessions.session(port, lambda: self._make(port))
 
@@ -138,6 +137,7 @@ class BoardRun:
         Raises:
             PipelineError: as `session`, or receipts that cannot be written.
         """
+        make_folder(self.command.folder)
         session = self.session()
         check_writable(self.command.receipts_folder)
         return session
@@ -201,19 +201,6 @@ class BoardRun:
         """
         plan, policy = self.inputs.plan(), run_policy(self.inputs)
         return self.recorded("verify", lambda _record: verify(self.session(), plan, policy), plan)
-
-    def erase(self) -> Outcome:
-        """Erase the whole flash, if that is confirmed.
-
-        Raises:
-            ConfirmationError: it is not.
-            PipelineError: it did not come to that, or the flash is not blank.
-        """
-        self.confirm("erases its whole flash, files and settings included")
-        policy = board_policy(self.inputs)
-        outcome = self.recorded("erase", lambda _record: erase(self.session(), policy))
-        self.forget_findings()
-        return outcome
 
     @property
     def up_to_date(self) -> bool:
@@ -279,7 +266,10 @@ class BoardRun:
         expect = ""
         with suppress(PipelineError):  # a bad profile or variable is what has failed, perhaps
             expect = boot_expectation(self.inputs).expect
-        explain_failure.explain_on(session, error, plan, self.record, folder=self.command.folder, expect=expect)
+        folder: Path | None = None
+        with suppress(PipelineError):
+            folder = make_folder(self.command.folder)
+        explain_failure.explain_on(session, error, plan, self.record, folder=folder, expect=expect)
 
     def failed(self, error: PipelineError, command: str = "") -> None:
         """The task `command` has failed on this board: find the cause, let it run, say in which state it is."""
@@ -333,8 +323,9 @@ class BoardRun:
         return replace(self.inputs.origin(), adapter=adapter) if images else Origin(adapter=adapter)
 
     def _short(self, path: Path) -> str:
-        project = self.command.project
-        return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
+        """A path that leads there from where the user stands."""
+        caller, project = self.command.caller, self.command.project
+        return os.path.relpath(path, caller) if caller.is_relative_to(project) else str(path)
 
     def _remember_port(self) -> None:
         device = self.session().device

@@ -14,7 +14,7 @@ from flashpipe.board.diagnosis.evidence import Findings
 from flashpipe.board.diagnosis.look import look_at_board
 from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import port_slug
-from flashpipe.errors import FlashSizeError, RecordError, WireError
+from flashpipe.errors import FlashSizeError, NotTrustedError, RecordError, WireError
 from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.explain_failure import LAST
 from flashpipe.flasher.model import BootExpectation
@@ -34,7 +34,10 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
         PipelineError: something is wrong; it then carries its diagnosis.
     """
     session = board.session()
-    last = last_failure(board.command.folder, session.port)
+    last = ""
+    with suppress(NotTrustedError):
+        board.command.require_own_records()
+        last = last_failure(board.command.folder, session.port)
     if last:
         show("before", last)
     device = session.connected()

@@ -12,8 +12,8 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import LockError, NoImageError, NotLockedError, SourceError, UnknownProfileError
-from flashpipe.events import Listener, ignore
+from flashpipe.errors import LockError, NoImageError, NotLockedError, NotTrustedError, SourceError, UnknownProfileError
+from flashpipe.events import Listener, Message, ignore
 from flashpipe.firmware.image import Image, check_mode
 from flashpipe.firmware.init_data import InitDataPolicy, read_file
 from flashpipe.firmware.overrides import Overrides, parse_allowed
@@ -22,16 +22,19 @@ from flashpipe.flasher.model import Origin
 from flashpipe.jobs.download_progress import DownloadProgress
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.unused_pins import unused_pins
+from flashpipe.ownership import refuse_foreign, require_own
 from flashpipe.plan.make import check_kept, make_plan
 from flashpipe.plan.model import FlashPlan
 from flashpipe.profile.load import load_profile, serial_from
 from flashpipe.profile.model import Profile, SerialProfile
+from flashpipe.profile.search import shipped_folder
 from flashpipe.records.project_folder import make_folder
 from flashpipe.records.receipt import without_login
 from flashpipe.sources import pinned
 from flashpipe.sources.at_hand import images_at_hand
 from flashpipe.sources.build import BUSY_S, Build, last_build, undisturbed
 from flashpipe.sources.fetch import Access
+from flashpipe.sources.lock_file import LOCK_NAME
 from flashpipe.sources.pinned import Loaded, Lock
 from flashpipe.sources.resolve import parse_image_argument
 from flashpipe.values import dataclass
@@ -81,6 +84,7 @@ class RunInputs:
                     self.command.project,
                     self.command.overrides(),
                     caller=self.command.caller,
+                    note=lambda text: self.listener(Message("", f"note     {text}")),
                 )
             return self._profile
 
@@ -214,7 +218,7 @@ class RunInputs:
         with self._guard:
             try:
                 plan = self._plan or self._make_plan(self._load(at_hand=True).images)
-            except (SourceError, LockError):
+            except (SourceError, LockError, NotTrustedError):
                 return False
         return plan.firmware.family == "nodemcu"
 
@@ -256,6 +260,7 @@ class RunInputs:
 
     def _lock(self, *, make: bool = False) -> Lock:
         """The project's lock file; `make`: with the folder for what guards it while it is written."""
+        refuse_foreign(self.command.project / LOCK_NAME, self.command.project)
         folder = make_folder(self.command.folder) if make else self.command.folder
         return Lock(self.command.project, folder / "images.lock", f"`{self.command.lock_command()}` pins it")
 
@@ -281,8 +286,16 @@ class RunInputs:
 
         Raises:
             ProfileError: the profile is missing, unknown or has mistakes.
+            NotTrustedError: others could have said what is run.
         """
-        return None if self.command.image else self.profile().build
+        build = None if self.command.image else self.profile().build
+        if build is not None:
+            project = self.command.project.resolve()
+            for path in (*self.profile().lineage, build.folder):
+                if path.parent != shipped_folder():
+                    require_own(path, project if path.is_relative_to(project) else None)
+            self.command.require_own_records()
+        return build
 
     def _built(self) -> dict[int, tuple[str, Path]]:
         """The outputs of the last build, if one makes the images.

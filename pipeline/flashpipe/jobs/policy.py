@@ -26,7 +26,7 @@ def run_policy(inputs: RunInputs) -> Policy:
         boards=profile.boards,
         boot=boot_expectation(inputs),
         force=command.variables.flag("force"),
-        trust_journal=command.variables.choice("check", ("md5", "mac")) == "mac",
+        trust_journal=command.variables.choice("check") == "mac",
         lua=lua_policy(profile),
         read_back=profile.verify == "read-back",
         allow=inputs.allowed(),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.jobs.variables import Variables
-from flashpipe.records.project_folder import FOLDER
+from flashpipe.records.project_folder import own_records, records_folder
 from flashpipe.values import dataclass
 
 _OVERRIDES: Final = {
@@ -46,8 +46,16 @@ class CommandLine:
 
     @property
     def folder(self) -> Path:
-        """The project's `.pipeline` folder; made, with its own .gitignore, on the first write only."""
-        return self.project / FOLDER
+        """Where the records of runs are kept, the project's `.pipeline`; made on the first write only."""
+        return records_folder(self.project, self.variables.text("records"), self.caller)
+
+    def require_own_records(self) -> None:
+        """Go on only if nobody else can change the records.
+
+        Raises:
+            NotTrustedError: others can.
+        """
+        own_records(self.folder)
 
     @property
     def receipts_folder(self) -> Path:

@@ -1,71 +1,240 @@
-"""The words `name=value` of a command line: declared, checked, with their defaults and where those came from.
+"""The words `name=value` of a command line: one table says what each means, what it takes and which tasks use it.
 
-doit itself ignores a name it does not know (`doit flash profil=esp12` would flash the default profile), so every
-creator reads its variables through here.
+doit itself ignores a name it does not know (`doit flash profil=esp12` would flash the default profile), and a task what
+it has no use for (`restore file=x.bin` would put another backup back): both are refused, before anything is done.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal
 
-from flashpipe.errors import BadValueError, UnknownVariableError
+from flashpipe.errors import BadValueError, UnknownVariableError, UnusedVariableError
 from flashpipe.units import parse_bool
 from flashpipe.values import dataclass
 
-KNOWN: Final[dict[str, str]] = {
-    "profile": "which board profile: `flashpipe profiles` lists them",
-    "port": "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
-    "port_wait": "how long a port that somebody else has is waited for, such as 30s; default: not at all",
-    "baud": "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
-    "reset": "auto, manual (a person presses), none (is in download mode), or a custom sequence",
-    "boot": "off: no boot check; else what to expect: auto, nodemcu, any, or a text of the boot log",
-    "image": "FILE, or a split pair 0x00000:FILE,0x10000:FILE; replaces the profile's firmware",
-    "mode": "flash mode: qio, qout, dio, dout",
-    "check": "md5 (default): compare by digests; mac: trust the journal",
-    "force": "1: write although the board holds the image",
-    "allow": "codes of refusals to override, separated by commas; the receipt remembers them",
-    "regions": "of `backup` and `restore`: 0x100000-0x3fb000, or spiffs, lfs, wifi, rf, all; several with commas",
-    "backup": "of `restore`: id of a backup, or a plain file; default: the newest of the board on the port",
-    "file": "of `backup`: also write the bytes to this file, as they stand in flash; of `lua`: the file to run",
-    "wait": "how long `lua` goes on listening after the file came to its end, such as 5s",
-    "until": "of `monitor`: end well once this is seen; a text, or /a regular expression/",
-    "fail": "of `monitor`: end as a failure once this is seen",
-    "timeout": "of `monitor`: listen no longer than this, such as 30s; with until= it is a failure then",
-    "log": "of `monitor`: FILE to which all that it shows is added",
-    "stamp": "1: `monitor` puts the time in front of each line",
-    "send": "1: `files` sends the profile's files that the board does not hold",
-    "rescue": "1: `files` renames an init.lua that the board does not survive",
-    "since": "of `report`: only receipts since that date or time (UTC), or 7d, 12h",
-    "format": "text, json; csv too of `report`: what tables are written as; `--json` says the same",
-    "events": "FILE for JSON lines about each step, or - for standard output; FLASHPIPE_EVENTS says the same",
-    "junit": "FILE for a JUnit report: a board is a case",
-    "receipt": "FILE that gets the receipt, too; several boards: a list, or one file each with @mac@ in the name",
-    "quiet": "1: only how the run went, and what failed",
-    "color": "auto, always, never: colours of the last line; NO_COLOR is obeyed",
-    "yes": "1: confirm what would be asked on a terminal",
-    "offline": "1: use no network",
-    "locked": "1: use only images that images.lock.yaml pins, and never change it",
-}
-"""Every variable of the shipped tasks and what it means."""
-FLAGS: Final = frozenset({"force", "locked", "offline", "quiet", "rescue", "send", "stamp", "yes"})
+Kind = Literal["text", "file", "flag", "choice", "list"]
+"""Any text; the name of a file; yes or no; one of a few words; several texts with commas."""
+FEW: Final = 4
+"""Tasks that a message lists."""
+
+WITH_PLAN: Final = frozenset({"flash", "plan", "verify"})
+"""Tasks that compare a board with a plan."""
+WITH_IMAGES: Final = WITH_PLAN | {"boot", "image", "lock"}
+"""Tasks that look at the images of a profile."""
+ON_BOARDS: Final = frozenset(
+    {
+        *("audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "lua", "monitor"),
+        *("node", "plan", "restore", "verify"),
+    }
+)
+"""Tasks that reach a board; `plan` does where `port=` is given."""
+WITH_POLICY: Final = WITH_PLAN | {"backup", "erase", "restore"}
+"""Tasks that carry out what the profile says about a board."""
+
+ANY: Final = ON_BOARDS | WITH_IMAGES | {"doctor", "ports", "profiles", "report"}
+"""All of them."""
+_MONITOR: Final = frozenset({"monitor"})
+_LUA, _FILES, _REPORT = frozenset({"lua"}), frozenset({"files"}), frozenset({"report"})
+
+
+@dataclass(frozen=True, slots=True)
+class VariableKind:
+    """A row of the table."""
+
+    name: str
+    kind: Kind
+    about: str
+    """What it means, for people."""
+    tasks: frozenset[str]
+    """Tasks and commands that use it."""
+    values: tuple[str, ...] = ()
+    """Of a choice, the default first."""
+    environment: str = ""
+    """Environment variable that says it for all commands."""
+    mistaken: tuple[str, ...] = ()
+    """Variables of other tasks that are written where this one is meant."""
+
+
+TABLE: Final = (
+    VariableKind(
+        "profile",
+        "text",
+        "which board profile: `flashpipe profiles` lists them",
+        ON_BOARDS | WITH_IMAGES | {"doctor"},
+        environment="FLASHPIPE_PROFILE",
+    ),
+    VariableKind(
+        "port",
+        "list",
+        "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
+        ON_BOARDS | {"doctor"},
+        environment="FLASHPIPE_PORT",
+    ),
+    VariableKind(
+        "port_wait",
+        "text",
+        "how long a port that somebody else has is waited for, such as 30s; default: not at all",
+        ON_BOARDS,
+    ),
+    VariableKind(
+        "baud",
+        "text",
+        "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
+        ON_BOARDS | {"doctor"},
+        environment="FLASHPIPE_BAUD",
+    ),
+    VariableKind(
+        "reset",
+        "text",
+        "auto, manual (a person presses), none (is in download mode), or a custom sequence",
+        ON_BOARDS,
+    ),
+    VariableKind(
+        "boot",
+        "text",
+        "off: no boot check; else what to expect: auto, nodemcu, any, or a text of the boot log",
+        frozenset({"flash", "plan", "boot", "restore", "files"}),
+    ),
+    VariableKind(
+        "image",
+        "file",
+        "FILE, or a split pair 0x00000:FILE,0x10000:FILE; replaces the profile's firmware",
+        WITH_IMAGES,
+        mistaken=("file",),
+    ),
+    VariableKind("mode", "text", "flash mode: qio, qout, dio, dout", WITH_PLAN | {"image"}),
+    VariableKind(
+        "check",
+        "choice",
+        "md5 (default): compare by digests; mac: trust the journal",
+        frozenset({"flash", "plan"}),
+        values=("md5", "mac"),
+    ),
+    VariableKind(
+        "force",
+        "flag",
+        "1: write although the board holds the image; of `backup`: replace the file of file=",
+        frozenset({"flash", "plan", "backup"}),
+    ),
+    VariableKind(
+        "allow",
+        "list",
+        "codes of refusals to override, separated by commas; the receipt remembers them",
+        WITH_POLICY | {"image", "lock"},
+    ),
+    VariableKind(
+        "regions",
+        "list",
+        "only these parts of the flash: 0x100000-0x3fb000, or spiffs, lfs, wifi, rf, all; several with commas",
+        frozenset({"backup", "restore", "erase"}),
+    ),
+    VariableKind(
+        "backup",
+        "file",
+        "id of a backup, or a plain file; default: the newest of the board on the port",
+        frozenset({"restore"}),
+        mistaken=("file", "image"),
+    ),
+    VariableKind(
+        "file",
+        "file",
+        "of `backup`: also write the bytes to this file, as they stand in flash; of `lua`: the file to run",
+        frozenset({"backup", "lua"}),
+        mistaken=("image",),
+    ),
+    VariableKind(
+        "wait",
+        "text",
+        "how long `lua` goes on listening after the file came to its end, such as 5s",
+        _LUA,
+    ),
+    VariableKind("until", "text", "end `monitor` well once this is seen; a text, or /a regular expression/", _MONITOR),
+    VariableKind("fail", "text", "end `monitor` as a failure once this is seen", _MONITOR),
+    VariableKind(
+        "timeout",
+        "text",
+        "`monitor` listens no longer than this, such as 30s; with until= it is a failure then",
+        _MONITOR,
+    ),
+    VariableKind("log", "file", "FILE to which all that `monitor` shows is added", _MONITOR),
+    VariableKind("stamp", "flag", "1: `monitor` puts the time in front of each line", _MONITOR),
+    VariableKind("send", "flag", "1: `files` sends the profile's files that the board does not hold", _FILES),
+    VariableKind("rescue", "flag", "1: `files` renames an init.lua that the board does not survive", _FILES),
+    VariableKind("since", "text", "only receipts since that date or time (UTC), or 7d, 12h", _REPORT),
+    VariableKind(
+        "format",
+        "choice",
+        "text, json; csv too of `report`: what tables are written as; `--json` says the same",
+        ANY,
+        values=("text", "csv", "json"),
+    ),
+    VariableKind(
+        "events",
+        "file",
+        "FILE for JSON lines about each step, or - for standard output; FLASHPIPE_EVENTS says the same",
+        ANY,
+    ),
+    VariableKind("junit", "file", "FILE for a JUnit report: a board is a case", ANY),
+    VariableKind(
+        "receipt",
+        "file",
+        "FILE that gets the receipt, too; several boards: a list, or one file each with @mac@ in the name",
+        ON_BOARDS,
+    ),
+    VariableKind("quiet", "flag", "1: only how the run went, and what failed", ANY),
+    VariableKind(
+        "color",
+        "choice",
+        "auto, always, never: colours of the last line; NO_COLOR is obeyed",
+        ANY,
+        values=("auto", "always", "never"),
+    ),
+    VariableKind(
+        "yes",
+        "flag",
+        "1: confirm what would be asked on a terminal",
+        frozenset({"flash", "plan", "erase", "restore", "format"}),
+    ),
+    VariableKind(
+        "records",
+        "file",
+        "folder for records (receipts, backups) instead of the project's .pipeline",
+        ON_BOARDS | WITH_IMAGES | {"report"},
+        environment="FLASHPIPE_RECORDS",
+    ),
+    VariableKind("offline", "flag", "1: use no network", WITH_POLICY | WITH_IMAGES),
+    VariableKind(
+        "locked",
+        "flag",
+        "1: use only images that images.lock.yaml pins, and never change it",
+        WITH_POLICY | WITH_IMAGES,
+    ),
+)
+"""Every variable of the shipped tasks."""
+KNOWN: Final = {row.name: row for row in TABLE}
+FLAGS: Final = frozenset(row.name for row in TABLE if row.kind == "flag")
 """Those that are yes or no."""
-FROM_ENVIRONMENT: Final = {"profile": "FLASHPIPE_PROFILE", "port": "FLASHPIPE_PORT", "baud": "FLASHPIPE_BAUD"}
 _declared: dict[str, str] = {}
 
 
 def declare_variables(*names: str, **described: str) -> None:
     """Admit variables of a user's own tasks: `declare_variables("site", batch="number of the batch")`.
 
-    Call it in the dodo file, outside any task.
+    Call it in the dodo file, outside any task. One of ours that is declared is admitted for every task.
     """
     _declared.update(dict.fromkeys(names, "declared by this project") | described)
 
 
 def known_variables() -> dict[str, str]:
     """Every variable, those that a project has declared included, and what it means."""
-    return {**KNOWN, **_declared}
+    return {row.name: row.about for row in TABLE} | _declared
+
+
+def taken_by(task: str) -> list[VariableKind]:
+    """What a task uses, in the order of the table."""
+    return [row for row in TABLE if task in row.tasks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,33 +263,63 @@ class Variables:
         except BadValueError as error:
             raise BadValueError(f"{name}={self.text(name)}: {error.message}", error.hint) from None
 
-    def choice(self, name: str, accepted: tuple[str, ...]) -> str:
-        """The text given for `name`, one of `accepted`; the first of them if absent.
+    def choice(self, name: str) -> str:
+        """The text given for `name`, one of those that the table names; the first of them if absent.
 
         Raises:
             BadValueError: another text.
         """
+        accepted = KNOWN[name].values
         value = self.text(name, accepted[0])
         if value not in accepted:
             raise BadValueError(f"{name}={value}: want one of {', '.join(accepted)}", f"leave it out for {accepted[0]}")
         return value
 
 
-def check(given: Mapping[str, Any]) -> Variables:
-    """Check names against those declared.
+def check(given: Mapping[str, Any], tasks: Collection[str] | None = None) -> Variables:
+    """Check names against those declared, and against what the tasks of the command line use.
+
+    Args:
+        given: Name to text.
+        tasks: Tasks and commands that were named, all of them ours; None where others are among them, whose needs
+            nobody knows.
 
     Raises:
         UnknownVariableError: naming the nearest known one.
+        UnusedVariableError: none of the tasks uses it.
     """
-    known = known_variables()
     for name in given:
-        if name not in known:
-            import difflib  # noqa: PLC0415  1.4 ms, and only after a mistake
-
-            near = difflib.get_close_matches(name, known, 1)
-            raise UnknownVariableError(
-                f"no variable {name!r}" + (f", did you mean {near[0]!r}?" if near else ""),
-                f"known: {', '.join(known)}",
-            )
-    origin = {name: where for name, where in FROM_ENVIRONMENT.items() if name not in given and os.environ.get(where)}
+        if name not in KNOWN and name not in _declared:
+            raise _unknown(name)
+    if tasks:
+        for name in given:
+            if name not in _declared and not any(task in KNOWN[name].tasks for task in tasks):
+                raise _unused(name, sorted(tasks))
+    origin = {
+        row.name: row.environment
+        for row in TABLE
+        if row.environment and row.name not in given and os.environ.get(row.environment)
+    }
     return Variables(dict(given), origin)
+
+
+def _unknown(name: str) -> UnknownVariableError:
+    import difflib  # noqa: PLC0415  1.4 ms, and only after a mistake
+
+    known = [*KNOWN, *_declared]
+    near = difflib.get_close_matches(name, known, 1)
+    return UnknownVariableError(
+        f"no variable {name!r}" + (f", did you mean {near[0]!r}?" if near else ""), f"known: {', '.join(known)}"
+    )
+
+
+def _unused(name: str, tasks: list[str]) -> UnusedVariableError:
+    taken = list(dict.fromkeys(row for task in tasks for row in taken_by(task)))
+    users = sorted(KNOWN[name].tasks)
+    meant = next((f"; did you mean `{row.name}=`?" for row in taken if name in row.mistaken), "")
+    if not meant and len(users) <= FEW:
+        meant = f"; it is for {', '.join(users)}"
+    takes = ", ".join(row.name for row in taken) or "no variables"
+    return UnusedVariableError(
+        f"`{name}=` is not for {' or '.join(tasks)}{meant}", f"{' and '.join(tasks)} takes {takes}"
+    )

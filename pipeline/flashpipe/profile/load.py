@@ -8,13 +8,13 @@ itself first, so a mistake is named even where a nearer file covers it, and ever
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
-from flashpipe.errors import PipelineError, UnknownProfileError
+from flashpipe.errors import NotTrustedError, PipelineError, UnknownProfileError
 from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
 from flashpipe.profile.lua import check_together
@@ -86,18 +86,24 @@ def usable_profiles(project: Path) -> list[Profile]:
 
 
 def load_profile(
-    name: str, project: Path, overrides: Mapping[str, str] = NO_OVERRIDES, *, caller: Path | None = None
+    name: str,
+    project: Path,
+    overrides: Mapping[str, str] = NO_OVERRIDES,
+    *,
+    caller: Path | None = None,
+    note: Callable[[str], None] = lambda _text: None,
 ) -> Profile:
     """The profile of that name or path, with what it extends, and with values from the command line on top.
 
     `overrides` maps dotted keys (`flash.mode`) to the text typed; messages call them by their last word (`mode=dioo`).
+    `note` is told what a search has passed over or hidden.
 
     Raises:
         UnknownProfileError: there is no such profile.
         BadValueError: only overrides are wrong.
         ProfileError: a file is wrong, in any number of ways; the message has one line for each.
     """
-    path = find_profile(name, project, caller=caller)
+    path = find_profile(name, project, caller=caller, note=note)
     report = Report()
     layers, complete = _read_layers(path, project.resolve(), report)
     values: dict[str, Value] = {}
@@ -162,12 +168,13 @@ def _find_extended(name: str, layers: list[_Layer], project: Path, at: YamlEntry
     if is_path(name):
         try:
             found: Path | None = find_profile(name, project, caller=own.parent)
-        except UnknownProfileError:
-            report.wrong(at, "extends", "the file of a profile, which is not there")
+        except (UnknownProfileError, NotTrustedError) as error:
+            there = isinstance(error, NotTrustedError)
+            report.wrong(at, "extends", error.message if there else "the file of a profile, which is not there")
             return None
     else:
         folders = (own.parent, *(() if own.parent == shipped_folder() else search_folders(project)))
-        candidates = (named_in(folder, name) for folder in folders)
+        candidates = (named_in(folder, name, project) for folder in folders)
         # A project's own esp12 may extend the shipped esp12: the file itself is never meant.
         found = next((path for path in candidates if path and path != own), None)
         if found is None:

@@ -1,14 +1,19 @@
-"""Where profiles are found: the project's folder, its `profiles` folder, then those shipped with the program."""
+"""Where profiles are found: the project's folder, its `profiles` folder, then those shipped with the program.
+
+A file that others could have put there is no profile: one that a search finds is passed over, one that is named is
+refused.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import flashpipe
-from flashpipe.errors import UnknownProfileError
+from flashpipe.errors import NotTrustedError, UnknownProfileError
+from flashpipe.ownership import Finding, Standing, look, refusal
 from flashpipe.profile.yaml_reader import closest
 
 SUFFIX: Final = ".yaml"
@@ -33,21 +38,40 @@ def search_folders(project: Path) -> tuple[Path, ...]:
     return (project, project / "profiles", shipped_folder())
 
 
-def find_profile(name: str, project: Path, *, caller: Path | None = None) -> Path:
+def find_profile(
+    name: str, project: Path, *, caller: Path | None = None, note: Callable[[str], None] = lambda _text: None
+) -> Path:
     """The file of a profile, by exact name or by path; a relative path starts from `caller` (the current folder).
+
+    `note` is told of a profile that hides a shipped one, and of one that is passed over.
 
     Raises:
         UnknownProfileError: there is none; the message suggests the nearest name.
+        NotTrustedError: there is one, but others can change it.
     """
     if is_path(name):
         path = _expand(name, caller or Path.cwd())
-        if is_file(path):
-            return path.resolve()
-        raise UnknownProfileError(f"profile {name!r}: no such file ({path})", "`flashpipe profiles` lists the profiles")
+        if not is_file(path):
+            raise UnknownProfileError(
+                f"profile {name!r}: no such file ({path})", "`flashpipe profiles` lists the profiles"
+            )
+        _refuse_foreign(path, project)
+        return path.resolve()
+    refused: list[NotTrustedError] = []
     for folder in dict.fromkeys((project, project / "profiles", caller or project, shipped_folder())):
-        found = named_in(folder, name)
-        if found:
-            return found
+        found = _file_of(folder, name)
+        if found is None:
+            continue
+        if is_foreign(found, project):
+            refused.append(refusal(found, _finding(found, project)))
+            continue
+        for passed_over in refused:
+            note(passed_over.message)
+        if folder != shipped_folder() and _file_of(shipped_folder(), name):
+            note(f"profile {name} is {found}, not the one of that name that comes along")
+        return found.resolve()
+    if refused:
+        raise refused[0]
     known = profile_names(project)
     near = closest(name, known)
     other = next((f"{name}{end}" for end in (".yml", ".YAML") if is_file(project / f"{name}{end}")), "")
@@ -79,10 +103,44 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def named_in(folder: Path, name: str) -> Path | None:
-    """The profile of that name in one folder; upper and lower case differ on every system."""
+def named_in(folder: Path, name: str, project: Path) -> Path | None:
+    """The profile of that name in one folder, unless others can change it."""
+    path = _file_of(folder, name)
+    return path.resolve() if path is not None and not is_foreign(path, project) else None
+
+
+def _file_of(folder: Path, name: str) -> Path | None:
+    """The file of that name; upper and lower case differ on every system."""
     wanted = name + SUFFIX
-    return next((path.resolve() for path in _listing(folder) if path.name == wanted and is_file(path)), None)
+    return next((path for path in _listing(folder) if path.name == wanted and is_file(path)), None)
+
+
+def _refuse_foreign(path: Path, project: Path) -> None:
+    """Raises NotTrustedError where others than its owner can have put the file there."""
+    finding = _finding(path, project)
+    if finding.standing is Standing.FOREIGN:
+        raise refusal(path, finding)
+
+
+def is_foreign(path: Path, project: Path) -> bool:
+    """Whether others than its owner can have put a file there."""
+    return _finding(path, project).standing is Standing.FOREIGN
+
+
+def _finding(path: Path, project: Path) -> Finding:
+    if path.parent == shipped_folder():
+        return Finding(Standing.OWN, path)
+    return look(path, project if path.is_relative_to(project) else None)
+
+
+def foreign_profiles(project: Path) -> list[str]:
+    """What would be a profile of the project if others could not change it; why not, one line each."""
+    return [
+        refusal(path, _finding(path, project)).message
+        for folder in search_folders(project)[:-1]
+        for path in sorted(_listing(folder))
+        if _is_profile(path, folder, project) and is_foreign(path, project)
+    ]
 
 
 def profile_names(project: Path) -> list[str]:
@@ -95,11 +153,15 @@ def profile_files(project: Path) -> list[Path]:
     found: dict[str, Path] = {}
     for folder in search_folders(project):
         for path in sorted(_listing(folder), key=lambda path: path.stem):
-            if path.stem in found or path.suffix != SUFFIX or path.name.startswith("."):
-                continue
-            if is_file(path) and (folder != project or _looks_like_profile(path)):
+            if path.stem not in found and _is_profile(path, folder, project) and not is_foreign(path, project):
                 found[path.stem] = path.resolve()
     return list(found.values())
+
+
+def _is_profile(path: Path, folder: Path, project: Path) -> bool:
+    if path.suffix != SUFFIX or path.name.startswith(".") or not is_file(path):
+        return False
+    return folder != project or _looks_like_profile(path)
 
 
 def _looks_like_profile(path: Path) -> bool:

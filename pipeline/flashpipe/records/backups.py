@@ -20,13 +20,15 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
 from flashpipe.files import later_stamp, make_private, write_atomic
 from flashpipe.flash import BLOCK_SIZE, Region, merge
+from flashpipe.records import seal
+from flashpipe.records.seal import sealed
 from flashpipe.values import dataclass
 
 FORMAT: Final = "flashpipe-backup/1"
@@ -82,6 +84,8 @@ class Manifest:
     stored: tuple[Stored, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     """What was on the board, for people and for the journal: firmware, profile, plan."""
+    own: bool = True
+    """Whether this user has made it."""
 
     @property
     def regions(self) -> list[Region]:
@@ -250,10 +254,10 @@ class Store:
                 for one in stored
             ],
         }
-        seal = _seal(record)
-        name = f"{later_stamp(self.ids())}-{seal[:8]}"
+        digest = _digest(record)
+        name = f"{later_stamp(self.ids())}-{digest[:8]}"
         make_private(self.folder.parent, self.folder)
-        text = json.dumps({**record, "sha256": seal}, indent=1) + "\n"
+        text = json.dumps(sealed({**record, "sha256": digest}), indent=1) + "\n"
         write_atomic(self.folder / f"{name}.json", text.encode())
         return _manifest(name, record)
 
@@ -280,7 +284,8 @@ class Store:
     def newest(self) -> Manifest:
         """The newest complete backup of this board that was asked for, or holds the whole flash.
 
-        What a plan overwrote in part belongs to the firmware of that time: it has to be named to be put back.
+        What a plan overwrote in part belongs to the firmware of that time, and what somebody else has made is not known
+        to be what it says: those have to be named to be put back.
 
         Raises:
             BackupMissingError: there is none.
@@ -288,7 +293,7 @@ class Store:
         """
         for name in reversed(self.ids()):
             manifest = self.read(name)
-            if manifest.complete and (manifest.whole or manifest.why == "asked"):
+            if manifest.own and manifest.complete and (manifest.whole or manifest.why == "asked"):
                 return manifest
         raise BackupMissingError(
             f"there is no backup of board {self.mac} in {self.folder.parent}",
@@ -309,9 +314,9 @@ class Store:
             raise BackupMissingError(f"no backup {name!r} of board {self.mac}") from None
         try:
             record = json.loads(data)
-            seal = record.pop("sha256")
-            good = record["format"] == FORMAT and seal == _seal(record) and record["mac"] == self.mac
-            manifest = _manifest(name, record) if good else None
+            plain = {name: value for name, value in record.items() if name not in {"sha256", seal.FIELD}}
+            good = plain["format"] == FORMAT and record["sha256"] == _digest(plain) and plain["mac"] == self.mac
+            manifest = replace(_manifest(name, plain), own=seal.is_own(record, path)) if good else None
         except (ValueError, KeyError, TypeError, AttributeError):
             manifest = None
         if manifest is None:
@@ -405,7 +410,7 @@ def _manifest(name: str, record: Mapping[str, Any]) -> Manifest:
     )
 
 
-def _seal(record: Mapping[str, Any]) -> str:
+def _digest(record: Mapping[str, Any]) -> str:
     """sha256, hex, of a manifest without its own seal; the same however it is laid out."""
     return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

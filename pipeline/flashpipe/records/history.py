@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flashpipe.errors import RecordError
 from flashpipe.flash import Region
+from flashpipe.records import seal
 from flashpipe.values import dataclass
 
 FORMATS: Final = frozenset({"flashpipe-receipt/1", "flashpipe-receipt/2"})
@@ -25,6 +26,8 @@ class StoredReceipt:
 
     path: Path
     record: Mapping[str, Any]
+    own: bool = True
+    """Whether this user has written it."""
 
     @property
     def name(self) -> str:
@@ -85,7 +88,7 @@ def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[Path]]:
         if record is None:
             bad.append(path)
         else:
-            good.append(StoredReceipt(path, record))
+            good.append(StoredReceipt(path, record, seal.is_own(record, path)))
     return good, bad
 
 
@@ -101,11 +104,12 @@ def vouched(receipts: Iterable[StoredReceipt], mac: str) -> tuple[list[HistoryRo
     """What the receipts of a board say it holds, and those later ones after which that is not certain any more.
 
     A flash, an erase and the restore of a whole flash say it anew; a restore of some regions, and an audit, which has
-    seen what the firmware changed, replace what was said of those regions.
+    seen what the firmware changed, replace what was said of those regions. What somebody else has written counts for
+    nothing.
     """
     rows, doubtful = list[HistoryRow](), list[StoredReceipt]()
     for kept in receipts:
-        if kept.mac != mac:
+        if kept.mac != mac or not kept.own:
             continue
         said = _rows(kept)
         if said:

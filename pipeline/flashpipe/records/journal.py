@@ -18,6 +18,7 @@ from flashpipe.digests import RegionDigests, digest_index
 from flashpipe.errors import RecordError
 from flashpipe.files import state_folder, write_atomic
 from flashpipe.flash import Region
+from flashpipe.records import seal
 from flashpipe.values import dataclass
 
 FORMAT: Final = 1
@@ -99,9 +100,12 @@ def read(mac: str) -> JournalEntry:
     except UnicodeDecodeError:
         return _aside(path, mac)
     try:
-        entry = from_json(json.loads(text))
+        record = json.loads(text)
+        entry = from_json(record)
         if entry.mac != mac:
             return _aside(path, mac)
+        if not seal.is_own(record, path):
+            return JournalEntry(mac)  # the board is asked for all that it says
     except (ValueError, TypeError, KeyError, AttributeError):
         return _aside(path, mac)
     return entry
@@ -113,7 +117,7 @@ def from_json(stored: Mapping[str, Any]) -> JournalEntry:
     Raises:
         ValueError, TypeError, KeyError, AttributeError: it is none, or of another format.
     """
-    fields = dict(stored)
+    fields = {name: value for name, value in stored.items() if name != seal.FIELD}
     if fields.pop("format") != FORMAT:
         raise ValueError("another format")
     kept = tuple((int(start), int(end)) for start, end in fields.get("kept", ()))
@@ -141,6 +145,6 @@ def write(entry: JournalEntry) -> JournalEntry:
         RecordError: it could not be stored. Then nothing may be written to the board.
     """
     entry = replace(entry, changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    text = json.dumps(to_json(entry), indent=1)
+    text = json.dumps(seal.sealed(to_json(entry)), indent=1)
     write_atomic(_path(entry.mac), text.encode())
     return entry

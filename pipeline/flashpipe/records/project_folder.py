@@ -1,36 +1,77 @@
-"""The `.pipeline` folder of a project: where it is, and that git leaves it alone."""
+"""The project a command belongs to, and its records: where they are, whose they are, and that git leaves them alone."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
+from flashpipe.ownership import Standing, described, look, require_own
 
 FOLDER: Final = ".pipeline"
+RECORDS_VARIABLE: Final = "FLASHPIPE_RECORDS"
+"""Environment variable that moves the records of all projects, where a checkout is read-only for instance."""
 
 
-def find_project(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, with a dodo.py or a `.pipeline` folder; else `start`."""
+def find_project(start: Path, passed_over: Callable[[str], None] = lambda _text: None) -> Path:
+    """The nearest folder, from `start` upwards, with a dodo.py or a `.pipeline` folder; else `start`.
+
+    One above `start` that others can change is passed over, and `passed_over` is told. `start` itself is where the
+    user has gone: what of it may be used, is asked where it is used.
+    """
     for folder in (start, *start.parents):
-        if (folder / "dodo.py").is_file() or (folder / FOLDER).is_dir():
+        marks = [mark for mark in (folder / "dodo.py", folder / FOLDER) if mark.is_file() or mark.is_dir()]
+        if not marks:
+            continue
+        if folder == start:
+            return start
+        findings = ((mark, look(mark, folder)) for mark in marks)
+        foreign = next((pair for pair in findings if pair[1].standing is not Standing.OWN), None)
+        if foreign is None:
             return folder
+        passed_over(
+            f"the project in {folder} is passed over: {described(*foreign)}; `flashpipe trust {folder}` admits it"
+        )
     return start
 
 
-def make_folder(folder: Path) -> Path:
-    """The project's `.pipeline` folder, ignored by git.
+def records_folder(project: Path, named: str = "", caller: Path | None = None) -> Path:
+    """Where a project's records are kept: in the folder that is named, or FLASHPIPE_RECORDS says, else in the project.
+
+    A relative name starts from `caller`, the current folder if None.
+    """
+    text = named or os.environ.get(RECORDS_VARIABLE, "")
+    return (caller or Path.cwd()) / Path(text).expanduser() if text else project / FOLDER
+
+
+def own_records(folder: Path) -> Path:
+    """Go on only with records that nobody else can change; they need not be there yet. Returns the folder.
 
     Raises:
+        NotTrustedError: others can.
+    """
+    return require_own(folder, folder.parent if folder.name == FOLDER else folder)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make the folder of records, unless it is there, readable by its owner only and ignored by git.
+
+    Raises:
+        NotTrustedError: others could change what is in it.
         RecordError: it cannot be made.
     """
+    own_records(folder)
     try:
-        folder.mkdir(exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=folder.name != FOLDER, exist_ok=True)
         ignore = folder / ".gitignore"
-        if not ignore.exists():
+        if folder.name == FOLDER and not ignore.exists():
             ignore.write_text("*\n", encoding="ascii")
     except OSError as error:
         raise RecordError(
-            f"{folder}: cannot be made: {error.strerror}", "fix the permissions of the project folder"
+            f"{folder}: cannot be made: {error.strerror}",
+            f"fix the permissions of the project folder, or keep records elsewhere: {RECORDS_VARIABLE}=DIR",
         ) from error
     return folder

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.files import later_stamp, make_private, write_atomic
+from flashpipe.records.seal import sealed
 from flashpipe.values import dataclass
 
 FORMAT: Final = "flashpipe-receipt/2"
@@ -112,7 +113,7 @@ def write(receipt: Receipt, folder: Path) -> Path:
         RecordError: it could not be stored.
     """
     now = time.time()
-    record = {
+    plain = {
         "format": FORMAT,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "tools": tool_versions(),
@@ -127,7 +128,7 @@ def write(receipt: Receipt, folder: Path) -> Path:
         path = folder / f"{stamp}-{mac}-{receipt.outcome}-{number}.json"
         number += 1
     make_private(folder)
-    write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
+    write_atomic(path, (json.dumps(sealed(plain), indent=1) + "\n").encode())
     return path
 
 

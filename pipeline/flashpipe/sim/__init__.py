@@ -13,9 +13,9 @@ from types import ModuleType
 
 def _serial_class_for_url(url: str) -> tuple[str, type]:
     """What pyserial asks a handler module for: the URL to open, and the class that opens it."""
-    from flashpipe.sim import protocol_sim_attach  # noqa: PLC0415  only for those who use that URL
+    from flashpipe.sim import protocol_sim_attach  # noqa: PLC0415  this package is loaded for any URL of its kinds
 
-    return url, protocol_sim_attach.Serial
+    return protocol_sim_attach.serial_class_for_url(url)
 
 
 # pyserial looks for the handler of `sim+attach://` in a module named `protocol_sim+attach`; no file may be called so.

@@ -23,6 +23,8 @@ EN_RISE_S: Final = 0.02
 RATE_CHANGE_S: Final = 0.1
 """Faster than real: how long, on the wall, a program that has changed its rate waits before it speaks. A real one needs
 about as long from the ROM's log to its first line, and that is the time in which a host can follow it."""
+LOOK_S: Final = 0.02
+"""What one look counts of that time at most: a host that was given no CPU has had no time to follow."""
 RECEIVE_LIMIT: Final = 1 << 20
 """Bytes kept for a host that does not read; a real driver keeps fewer."""
 _TURNS: Final = 2000
@@ -54,8 +56,11 @@ class HostLine:
         self.follow: Callable[[], None] = lambda: None
         """Set by a port that is told of no change of rate: looks at the host's rate before a button is pressed."""
         self._received = bytearray()
+        self._looked_s = 0.0
+        """Time on the wall for which somebody has looked, `LOOK_S` for each look at most."""
+        self._looked_at = wall()
         self._said = (0, 0.0, 0.0)
-        """When the board last spoke: its count of resets, the rate, and the time on the wall."""
+        """When the board last spoke: its count of resets, the rate, and `_looked_s`."""
         self._dtr = self._rts = False
         self._connect_faults()
 
@@ -175,8 +180,8 @@ class HostLine:
             if head is not None:
                 times.append(head.next_at)
             due = [self.clock.wall_until(when, wall) for when in times if when is not None]
-            held = self._held_s(wall)
-            return max(_SHORTEST_NAP, held if held > 0 else min([*due, _LONGEST_NAP]))
+            held = self._held_s()
+            return max(_SHORTEST_NAP, min(held, LOOK_S) if held > 0 else min([*due, _LONGEST_NAP]))
 
     def clear_received(self) -> None:
         """Forget what has arrived and was not read."""
@@ -245,6 +250,8 @@ class HostLine:
 
     def _pump(self) -> None:
         wall = self._wall()
+        self._looked_s += min(LOOK_S, wall - self._looked_at)
+        self._looked_at = wall
         now = self.clock.now(wall)
         if self.faults.collapses(wall):
             self.board.power(on=False, now=now)
@@ -252,7 +259,7 @@ class HostLine:
         self.board.advance(now)
         if self.clock.fast:
             now = self._hurry(wall, now)
-        self._collect(now, wall)
+        self._collect(now)
         self._begin_faults()
 
     def _hurry(self, wall: float, now: float) -> float:
@@ -270,14 +277,14 @@ class HostLine:
         self.clock.jump(now, wall)
         return max(now, self.board.uart.outbound.free_at)
 
-    def _collect(self, now: float, wall: float) -> None:
+    def _collect(self, now: float) -> None:
         """Move what has arrived by `now` to the host, as its receiver hears it."""
         line = self.board.uart.outbound
         while (burst := line.head()) and (count := burst.arrived(now)):
-            if self._held_s(wall) > 0:
+            if self._held_s() > 0:
                 return
             baud = burst.baud
-            self._said = (self.board.resets, baud, wall)
+            self._said = (self.board.resets, baud, self._looked_s)
             sent = line.take(count)
             heard = self.faults.to_host(garble(sent, baud, self.baud), self.baud)
             self.transcript.data(now, "board", heard)
@@ -285,7 +292,7 @@ class HostLine:
         if len(self._received) > RECEIVE_LIMIT:
             del self._received[:-RECEIVE_LIMIT]
 
-    def _held_s(self, wall: float) -> float:
+    def _held_s(self) -> float:
         """Seconds for which the next bytes are held back: a program faster than real has just changed its rate."""
         burst = self.board.uart.outbound.head()
         if self.clock.factor >= 1 or burst is None or burst.at or not isinstance(self.board.program, Application):
@@ -293,4 +300,4 @@ class HostLine:
         resets, baud, said = self._said
         if burst.baud == baud or resets != self.board.resets:
             return 0.0
-        return said + RATE_CHANGE_S - wall
+        return said + RATE_CHANGE_S - self._looked_s

@@ -46,6 +46,7 @@ OPTIONS: Final = {
     "usb": "VID:PID of the bridge, for information",
     "record": "FILE for a transcript as JSON lines",
     "board": "ID: opens with the same ID in one process reach the same board",
+    "inline": "1: in the process that opens the URL (for tests), and not in one of the boards' own",
     "app.NAME": "a boot option: " + ", ".join(OPTION_NAMES),
     "param.NAME": "a cost parameter; `flashpipe board --help` lists them",
 }
@@ -165,6 +166,7 @@ def _setup(
         costs=costs,
         app_options=app,
     )
+    _choice("inline", given.get("inline", "0"), ("0", "1"))  # done by whoever opens the URL
     usb = given.get("usb", kind.usb).lower()
     if usb and not _USB.fullmatch(usb):
         raise BadValueError(f"usb={usb!r} is no VID:PID", "write it like usb=1a86:7523")
@@ -223,5 +225,5 @@ def _flash_file(kind: BoardKind, given: dict[str, str]) -> Path | None:
     if "flash" in given:
         if not given["flash"]:
             raise BadValueError("flash= names no file", "write flash=FILE")
-        return Path(given["flash"])
+        return Path(given["flash"]).absolute()
     return state_folder() / "boards" / f"{kind.name}.flash" if kind.persistent else None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.jobs.variables import declare_variables
 from flashpipe.tasks import step
-from flashpipe.tasks.command_line import current, workers
+from flashpipe.tasks.command_line import current, database, workers
 from flashpipe.tasks.creators import board_task, task
 from flashpipe.tasks.doit_events import begin_with_doit
 from flashpipe.tasks.reporter import Plain
@@ -50,7 +51,7 @@ begin_with_doit()
 
 DOIT_CONFIG: Final = {
     "backend": "safe",
-    "dep_file": ".pipeline/doit.db",
+    "dep_file": str(database(Path())),
     "default_tasks": ["profiles", "ports"],
     "par_type": "thread",
     "num_process": workers(),
@@ -64,8 +65,8 @@ DOIT_CONFIG: Final = {
 def task_profiles() -> None:
     """List the board profiles of this project and the shipped ones
 
-    Name one with profile=NAME. A profile of your own is a YAML file in this folder, or in its profiles/ folder;
-    `flashpipe init` writes one for the board on the port.
+    `flashpipe flash profile=NAME` takes one. A profile of your own is a YAML file in this folder, or in its profiles/
+    folder; `flashpipe init` writes one for the board on the port.
     """
 
 
@@ -73,7 +74,8 @@ def task_profiles() -> None:
 def task_ports() -> None:
     """List the serial ports, their adapters, the board last seen on each
 
-    No port is opened. Name one with port=/dev/ttyUSB0 or port=COM3; port=sim://esp12 is a virtual board.
+    No port is opened. `flashpipe identify port=/dev/ttyUSB0`, or `port=COM3`, names one; `port=sim://esp12` is a
+    virtual board.
     """
 
 
@@ -134,11 +136,13 @@ def task_flash() -> None:
     """
 
 
-@board_task("flash.erase", only_if_named=True)
+@board_task("erase.erase", only_if_named=True)
 def task_erase() -> None:
-    """Erase the whole flash of a board; asks first, or say yes=1
+    """Erase a board's flash, or parts of it; asks first, or say yes=1
 
-    profile=NAME or port=PORT. Files, Wi-Fi settings and calibration data go too.
+    profile=NAME or port=PORT [regions=spiffs,wifi | regions=0x100000-0x3fb000]. Without regions= the whole flash:
+    files, Wi-Fi settings and calibration data go too. With it those sectors alone; what is named by a word lies where
+    the board's own partition table says, or the profile's firmware.
     """
 
 

@@ -13,21 +13,34 @@ from typing import TYPE_CHECKING, Any, Final
 from doit import doit_cmd, get_initial_workdir
 from doit.exceptions import InvalidDodoFile
 
-from flashpipe.errors import BadValueError, PipelineError, UnknownVariableError
+from flashpipe.errors import BadValueError, PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
+from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
 from flashpipe.text.lines import ConsoleLines
-from flashpipe.text.look import COLOURS, look
+from flashpipe.text.look import look
 
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
     from flashpipe.jobs.inputs import RunInputs
 
 MOST_WORKERS: Final = 64
+our_tasks: Final = set[str]()
+"""Tasks that are ours; whoever makes one enters it (`flashpipe.tasks.creators`)."""
 board_tasks: Final = set[str]()
-"""Tasks with one sub-task for each board; whoever makes one enters it (`flashpipe.tasks.creators`)."""
+"""Those with one sub-task for each board."""
+_ABOUT_TASKS: Final = frozenset(
+    {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "reset-dep", "strace", "tabcompletion"}
+)
+"""Commands of doit that run no task."""
+_TAKE_A_WORD: Final = frozenset(
+    {"-F", "-P", "-d", "-f", "-n", "-o", "-r", "-v", "--backend", "--check_file_uptodate", "--codec_cls", "--db-file"}
+    | {"--dir", "--failure-verbosity", "--file", "--output-file", "--parallel-type", "--process", "--reporter"}
+    | {"--verbosity"}
+)
+"""Options of doit whose value may be the next word."""
 _words: list[str] | None = None
 """Words of the command line; set by our own command, else those of the process."""
 _project: Path | None = None
@@ -107,21 +120,27 @@ def current() -> Run:
     if _current is None or _current.source is not source:
         _refuse_doubled()
         try:
-            variables = check(source or {})
-        except UnknownVariableError as error:
+            variables = check(source or {}, _ours_named())
+        except UsageError as error:
             audience.failed(error)
             raise InvalidDodoFile(str(error)) from error
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
         try:
             look.quiet = variables.flag("quiet")
-            look.colour = variables.choice("color", COLOURS)
-            look.json = variables.choice("format", ("text", "csv", "json")) == "json"
+            look.colour = variables.choice("color")
+            look.json = variables.choice("format") == "json"
         except BadValueError as error:
             audience.failed(error)
             raise InvalidDodoFile(str(error)) from error
         _current = Run(CommandLine(project, caller, variables), source)
     return _current
+
+
+def database(project: Path) -> Path:
+    """Where doit keeps what it knows of tasks: beside the other records."""
+    given = [word.removeprefix("records=") for word in _all_words() if word.startswith("records=")]
+    return records_folder(project, given[0] if given else "") / "doit.db"
 
 
 def workers() -> int:
@@ -157,7 +176,20 @@ def _all_words() -> list[str]:
 
 
 def _task_words() -> list[str]:
-    return [word.partition(":")[0] for word in _all_words() if "=" not in word and not word.startswith("-")]
+    words = _all_words()
+    values = {at + 1 for at, word in enumerate(words) if word in _TAKE_A_WORD}
+    plain = [word for at, word in enumerate(words) if at not in values and "=" not in word and not word.startswith("-")]
+    return [word.partition(":")[0] for word in plain]
+
+
+def _ours_named() -> set[str] | None:
+    """The tasks named, `plan` included, if all are ours; None where others are among them, or none is named."""
+    words = [word for word in _task_words() if word != "run"]
+    if not words or words[0] in _ABOUT_TASKS:
+        return None
+    known = our_tasks | {"plan"}
+    meant = [{task for task in known if _fits(word, task)} for word in words]
+    return set().union(*meant) if all(meant) else None
 
 
 def _refuse_doubled() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.tasks import step
-from flashpipe.tasks.command_line import board_tasks, current, named, preceding
+from flashpipe.tasks.command_line import board_tasks, current, named, our_tasks, preceding
 
 Description = Callable[[], None]
 """A function whose name and text are the task's; it is never called."""
@@ -28,6 +28,8 @@ def task(action: str, *, needs: tuple[str, ...] = (), **more: Any) -> Callable[[
     """
 
     def decorate(description: Description) -> Creator:
+        _enter(description.__name__)
+
         @functools.wraps(description)
         def create() -> Tasks:
             return {
@@ -57,7 +59,7 @@ def board_task(
 
     def decorate(description: Description) -> Creator:
         name = description.__name__.removeprefix("task_")
-        if not name.startswith("_"):
+        if _enter(description.__name__):
             board_tasks.add(name)
 
         @functools.wraps(description)
@@ -75,6 +77,14 @@ def board_task(
         return create
 
     return decorate
+
+
+def _enter(creator: str) -> bool:
+    """Note a task that can be named on the command line; whether it can."""
+    name = creator.removeprefix("task_")
+    if not name.startswith("_"):
+        our_tasks.add(name)
+    return not name.startswith("_")
 
 
 def _sub_task(task: str, action: str, board: str, needs: tuple[str, ...], *, skip: bool) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from doit.dependency import DatabaseException, SqliteDB
 from doit.exceptions import InvalidCommand
 
 from flashpipe import tasks
-from flashpipe.errors import RecordError
+from flashpipe.errors import NotTrustedError, RecordError
+from flashpipe.ownership import Standing, look
 from flashpipe.records.project_folder import make_folder
 
 _MEMORY: Final = ":memory:"
@@ -47,7 +48,9 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
 
     def _sqlite3(self, name: str) -> Any:
         # In a project that belongs to somebody else nothing is stored, and nothing of theirs is believed.
-        self._stored = Path(name).exists() and os.access(name, os.W_OK) and os.access(Path(name).parent, os.W_OK)
+        folder = Path(name).parent
+        writable = Path(name).exists() and os.access(name, os.W_OK) and os.access(folder, os.W_OK)
+        self._stored = writable and look(Path(name), folder.parent).standing is Standing.OWN
         try:
             return self._open(name if self._stored else _MEMORY)
         except _FAILURES as error:
@@ -118,7 +121,7 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
             return
         try:
             make_folder(Path(self.name).parent)
-        except RecordError:
+        except (RecordError, NotTrustedError):
             return  # a read-only project: doit's records are a convenience, the board's truth is in the journal
         # Another run may have made the file meanwhile: then both store in it.
         places = [path for path in (Path(self.name).parent, Path(self.name)) if path.exists()]

@@ -8,6 +8,8 @@ from contextlib import suppress
 from doit.cmd_help import Help as DoitHelp
 
 from flashpipe import tasks
+from flashpipe.jobs.variables import taken_by
+from flashpipe.text.variables import describe
 
 
 class Help(DoitHelp):  # type: ignore[misc]  # doit ships no types
@@ -19,6 +21,7 @@ class Help(DoitHelp):  # type: ignore[misc]  # doit ships no types
         text = inspect.getdoc(getattr(tasks, f"task_{pos_args[0]}", None)) or ""
         first, _, rest = text.partition("\n")
         if rest and any(task.name == pos_args[0] and task.doc == first for task in self.task_list):
+            variables = describe([(row.name, row.about) for row in taken_by(pos_args[0])])
             with suppress(BrokenPipeError):  # piped into head
-                print(rest.rstrip(), flush=True)  # noqa: T201  doit's own help prints too
+                print("\n\n".join(filter(None, (rest.rstrip(), variables))), flush=True)  # noqa: T201  as doit's own
         return True

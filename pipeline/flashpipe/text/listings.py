@@ -9,6 +9,7 @@ from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.profile.load import available_profiles
 from flashpipe.profile.model import Profile
+from flashpipe.profile.search import foreign_profiles
 
 
 def profiles_text(project: Path) -> str:
@@ -21,6 +22,7 @@ def profiles_text(project: Path) -> str:
             lines.append(f"{entry.name:<16}{hardware:<22}{found.about}{'' if entry.shipped else '  (this project)'}")
         else:
             lines.append(f"{entry.name:<16}cannot be used: {found.message}")
+    lines += [f"{'':<16}{text}" for text in foreign_profiles(project)]
     lines.append("")
     lines.append("next: flashpipe flash profile=NAME; `flashpipe init` writes one for the board on the port")
     return "\n".join(lines)

@@ -310,3 +310,84 @@ def test_bytes_one_by_one_give_the_same_verdict() -> None:
         now = wish.until_s
     assert isinstance(wish, Verdict)
     assert wish.kind == "prompt"
+
+
+# --- time to fail ----------------------------------------------------------------------------------------------------
+
+TASMOTA = b"\r\n00:00:00 Project tasmota Tasmota Version 9.5.0(tasmota)-2_7_4_9(2021-06-17T08:26:28)\r\n"
+CRASH = (
+    b"\r\nException (28):\r\nepc1=0x4022c1f4 epc2=0x00000000 epc3=0x00000000 excvaddr=0x00000000 depc=0x00000000\r\n"
+)
+PANIC = b"PANIC: unprotected error in call to Lua API (init.lua:5: x)\r\n"
+
+
+@pytest.mark.parametrize(
+    ("banner", "after_s", "failure", "kind"),
+    [
+        (TASMOTA, 0.1, CRASH, "exception"),
+        (TASMOTA, 0.45, CRASH, "exception"),
+        (b"MicroPython v1.19.1 on 2022-06-18; ESP module\r\n>>> ", 0.4, CRASH, "exception"),
+        (BANNER + PROMPT, 0.1, PANIC, "panic"),
+        (BANNER + PROMPT, 1.2, PANIC, "panic"),
+    ],
+)
+def test_a_firmware_that_says_its_name_has_time_to_fail(
+    watch: Any, banner: bytes, after_s: float, failure: bytes, kind: str
+) -> None:
+    assert watch([(0.01, ROM, LOG), (0.3, FAST, banner), (0.31 + after_s, FAST, failure)]).verdict.kind == kind
+
+
+def test_a_firmware_that_runs_well_costs_half_a_second_for_that(watch: Any) -> None:
+    assert watch([(0.01, ROM, LOG), (0.3, FAST, TASMOTA)]).verdict.seconds < 0.9
+
+
+def test_a_lua_that_came_late_is_not_waited_for_much_longer(watch: Any) -> None:
+    watched = watch([(0.01, ROM, LOG), (2.2, FAST, BANNER + PROMPT)])
+    assert watched.verdict.kind == "prompt"
+    assert watched.verdict.seconds < 3
+
+
+def test_a_text_that_was_waited_for_proves_nothing_where_a_crash_follows(watch: Any) -> None:
+    script = [(0.01, ROM, LOG), (0.3, FAST, b"hello world\r\n"), (0.5, FAST, CRASH)]
+    assert watch(script, wait_for="hello").verdict.kind == "exception"
+
+
+# --- noise -----------------------------------------------------------------------------------------------------------
+
+
+def listen_to(make: Any, rate: float) -> Verdict:
+    """A line on which bytes come all the time, whatever rate is listened at: `make` gives so many of them."""
+    watcher, now, due = BootWatcher(now=0.0), 0.0, 0.0
+    while not isinstance(request := watcher.next(now), Verdict):
+        if not isinstance(request, ListenAt):
+            continue  # nobody answers a knock
+        if due > request.until_s:
+            now = request.until_s + 0.0005
+            continue
+        count = max(1, int(rate / 200))
+        now, due = max(now, due), max(now, due) + count / rate
+        watcher.feed(make(count), now)
+    return request
+
+
+@pytest.mark.parametrize("rate", [8, 20, 35, 50, 100, 1000])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_no_firmware_however_slowly_it_comes(rate: int, seed: int) -> None:
+    assert listen_to(random.Random(seed).randbytes, rate).kind == "unreadable"
+
+
+@pytest.mark.parametrize("rate", [8, 20, 50])
+def test_a_flood_of_prompts_is_none(rate: int) -> None:
+    assert listen_to(lambda count: b"> " * count, rate).kind == "unreadable"
+
+
+def test_a_line_that_is_a_little_disturbed_still_carries_a_firmware(watch: Any) -> None:
+    noise = random.Random(7)
+    words = b"temperature 21.5 humidity 40\r\n" * 8
+    damaged = bytes(byte ^ 0x80 if noise.random() < 0.02 else byte for byte in words)
+    assert watch([(0.01, ROM, LOG), *every(0.5, FAST, damaged, 0.4)]).verdict.kind == "firmware"
+
+
+def test_a_prompt_behind_the_garbage_of_another_rate_is_one(watch: Any) -> None:
+    watched = watch([(0.0, 69120, LOG + SDK), (0.35, FAST, b"\r\n> ")], prompt_at(FAST, 0.3), INFO)
+    assert watched.verdict.kind == "prompt"

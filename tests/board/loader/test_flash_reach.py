@@ -13,7 +13,7 @@ from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports.open import open_port
 from flashpipe.errors import FlashReachError
 from flashpipe.flash import Region
-from flashpipe.sim import protocol_sim
+from flashpipe.sim.ports import registry
 
 MB = 1024 * 1024
 FAR = Region(9 * MB, 9 * MB + 0x3000)
@@ -32,7 +32,7 @@ def connect() -> Iterator[Callable[..., tuple[Any, Any]]]:
     def make(
         options: str = "", *, stub: int = 0, kind: type[EsptoolLoader] = EsptoolLoader
     ) -> tuple[EsptoolLoader, Any]:
-        port: Any = open_port(f"sim://d1-mini-pro?start=rom&fill=byte:0{options}", 115200)
+        port: Any = open_port(f"sim://d1-mini-pro?inline=1&start=rom&fill=byte:0{options}", 115200)
         opened.append(port)
         link = kind(port, "sim://d1-mini-pro")
         link.stub_version = stub
@@ -44,7 +44,7 @@ def connect() -> Iterator[Callable[..., tuple[Any, Any]]]:
     yield make
     for port in opened:
         port.close()
-    protocol_sim.forget_boards()
+    registry.forget_boards()
 
 
 @pytest.mark.parametrize("stub", [0, 1, 2])

@@ -14,8 +14,8 @@ from flashpipe.board.loader.link import EsptoolLoader
 from flashpipe.board.ports.open import open_port
 from flashpipe.errors import WireError, WrongChipError
 from flashpipe.flash import Region
-from flashpipe.sim import protocol_sim
 from flashpipe.sim.chip import registers
+from flashpipe.sim.ports import registry
 
 PACKS = bytes(range(256)) * 0x28
 DENSE = Random(1).randbytes(0x2800)
@@ -27,7 +27,7 @@ def connect() -> Iterator[Callable[[str], tuple[Any, Any]]]:
     opened: list[Any] = []
 
     def make(options: str = "") -> tuple[EsptoolLoader, Any]:
-        port: Any = open_port(f"sim://esp12?start=rom&fill=byte:0{options}", 115200)
+        port: Any = open_port(f"sim://esp12?inline=1&start=rom&fill=byte:0{options}", 115200)
         opened.append(port)
         link = EsptoolLoader(port, "sim://esp12")
         assert link.sync()
@@ -36,7 +36,7 @@ def connect() -> Iterator[Callable[[str], tuple[Any, Any]]]:
     yield make
     for port in opened:
         port.close()
-    protocol_sim.forget_boards()
+    registry.forget_boards()
 
 
 @pytest.fixture

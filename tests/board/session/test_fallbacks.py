@@ -29,7 +29,7 @@ from flashpipe.errors import (
     WrongChipError,
 )
 from flashpipe.flash import Region
-from flashpipe.sim import protocol_sim
+from flashpipe.sim.ports import registry
 
 pytestmark = pytest.mark.usefixtures("own_state")
 PORT, MAC, OTHER = "/dev/ttyX", "5c:cf:7f:00:00:01", "5c:cf:7f:00:00:02"
@@ -272,13 +272,13 @@ def test_a_damaged_memory_is_no_failure(own_state: Path) -> None:
 
 @pytest.fixture
 def rom() -> Any:
-    port: Any = open_port("sim://esp12?start=rom&fill=byte:0", 115200)
+    port: Any = open_port("sim://esp12?inline=1&start=rom&fill=byte:0", 115200)
     link = RomLink(port, "sim://esp12")
     assert link.sync()
     link.start_stub()
     yield link, port.link.board
     port.close()
-    protocol_sim.forget_boards()
+    registry.forget_boards()
 
 
 DATA = bytes(range(256)) * 0x11 + b"end"

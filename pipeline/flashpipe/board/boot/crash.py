@@ -81,14 +81,18 @@ class Crash:
         fetched = self.excvaddr if self.number in {_FETCH, _FETCH_PROHIBITED} else None
         if any(address in _DATA_RAM for address in (self.epc1, fetched) if address is not None):
             return "it jumped into data RAM, through a bad pointer"
-        if self.excvaddr is None:
-            return ""
+        if fetched in _NULL:
+            return "it called through a null pointer"
+        return self._misused(self.excvaddr) if self.excvaddr is not None else ""
+
+    def _misused(self, address: int) -> str:
+        """What was wrong with the address that was read or written."""
         if self.number in {_LOAD, _STORE}:
-            what = "a null pointer" if self.excvaddr in _NULL else "a bad pointer"
-            return f"it {'read' if self.number == _LOAD else 'wrote'} through {what} ({self.excvaddr:#010x})"
-        if self.number == _LOAD_STORE and self.excvaddr in _CODE:
-            return f"it used {self.excvaddr:#010x} byte by byte, which takes whole words only"
-        return f"it used {self.excvaddr:#010x}, which is not aligned" if self.number == _UNALIGNED else ""
+            what = "a null pointer" if address in _NULL else "a bad pointer"
+            return f"it {'read' if self.number == _LOAD else 'wrote'} through {what} ({address:#010x})"
+        if self.number == _LOAD_STORE and address in _CODE:
+            return f"it used {address:#010x} byte by byte, which takes whole words only"
+        return f"it used {address:#010x}, which is not aligned" if self.number == _UNALIGNED else ""
 
     def __str__(self) -> str:
         """`exception 28 (LoadProhibited) at epc1=0x40243016, excvaddr=0x000000eb`."""

@@ -20,7 +20,7 @@ LOADING: Final = re.compile(r"^(?:load 0x|tail \d|chksum 0x|ho \d)", re.MULTILIN
 """What the ROM says while it loads an image."""
 _LINE_START: Final = r"^(?:csum 0x[0-9a-f]{2})?(?:\x1b?\[[\d;]*m)?[ \t]*"
 """Where a loader's line begins: behind the ROM's last one, which has no end then, and a colour, whole or torn."""
-_LOADER_TAG: Final = r"[EWIDV] \(\d+\) (?:boot\w*|esp_image|qio_mode|flash_parts|flash_encrypt|secure_boot\w*)"
+_LOADER_TAG: Final = r"[EWIDV] \([\d:.]+\) (?:boot[\w.]*|esp_image|qio_mode|flash_parts|flash_encrypt|secure_boot\w*)"
 """How the boot loader of RTOS SDK and ESP-IDF begins its lines; other tags are the application's."""
 LOADER: Final = re.compile(
     _LINE_START
@@ -30,17 +30,18 @@ LOADER: Final = re.compile(
     |SPI[ ](?:Speed[ ]*:[ ]*[\d.]+MHz|Mode[ ]*:[ ]*[QD](?:IO|OUT)|Flash[ ]Size)|boot[ ]not[ ]set|ota\d[ ]not[ ]set
     |enhance[ ]boot|error[ ]user[ ]bin|no[ ]GPIO[ ]select|don't[ ]use[ ]rtc|slot[ ]boot
     |rBoot[ ](?:v\d|Option)|Booting[ ](?:temp[ ])?rom|(?:Temp[ ]boot[ ])?[Rr]om[ ]\(?\d\)?[ ]is[ ]bad|No[ ]good[ ]rom
-    |Flash[ ](?:Size|Mode|Speed):[ ]{{2,}}|Writing[ ]default[ ]boot|Invalid[ ](?:temp[ ])?rom[ ]selected
+    |Flash[ ](?:Size:[ ]+(?:\d+[ ]Mbit|unknown)|Mode:[ ]+[QD](?:IO|OUT)|Speed:[ ]+[\d.]+[ ]MHz)
+    |Writing[ ]default[ ]boot|Invalid[ ](?:temp[ ])?rom[ ]selected
     |v[0-9a-f]{{8}}\s*$|~?ld\s*$|@cp:
     )""",
     re.MULTILINE | re.VERBOSE,
 )
 """Lines of second-stage boot loaders: the SDK's, RTOS SDK's, rBoot, eboot. They prove that the loader runs, no more."""
 LOADER_BEGINS: Final = re.compile(
-    _LINE_START + r"(?:[EWIDV] \(\d+\) boot: ESP-IDF|2nd boot version|rBoot v\d|~?ld\s*$)", re.MULTILINE
+    _LINE_START + r"(?:[EWIDV] \([\d:.]+\) boot[\w.]*: ESP-IDF|2nd boot version|rBoot v\d|~?ld\s*$)", re.MULTILINE
 )
 """What a loader says once in each start."""
-STAMP: Final = re.compile(r"(?<=[EWIDV] )\(\d+\)")
+STAMP: Final = re.compile(r"(?<=[EWIDV] )\([\d:.]+\)")
 """Milliseconds in a line of RTOS SDK: two starts are alike whatever they say."""
 BOOT_LINE: Final = re.compile(
     r"""\s*(?:
@@ -133,17 +134,17 @@ FAULTS: Final = (
     ),
     _fault(
         "nothing-found",
-        r"\S*[EW] \(\d+\) flash_parts: .*|\S*E \(\d+\) boot: (?:Failed to verify|load) partition table.*",
+        r"\S*[EW] \([\d:.]+\) flash_parts: .*|\S*E \([\d:.]+\) boot[\w.]*: (?:Failed to verify|load) partition table.*",
         "the boot loader finds no valid partition table",
     ),
     _fault(
         "nothing-found",
-        r"\S*E \(\d+\) boot: [Nn]o bootable.*",
+        r"\S*E \([\d:.]+\) boot[\w.]*: [Nn]o bootable.*",
         "the boot loader finds no application to start",
     ),
     _fault(
         "nothing-found",
-        r"\S*E \(\d+\) (?:esp_image|boot): .*",
+        r"\S*E \([\d:.]+\) (?:esp_image|boot[\w.]*): .*",
         "the boot loader cannot use the application that it finds",
         warns=True,
     ),
@@ -180,7 +181,7 @@ FAULTS: Final = (
     _fault("exception", r"(?P<what>Panic \S.*|NLR jump failed.*|Generic [Rr]eset\b.*)", _STOPPED),
     _fault("exception", r"(?P<what>[Aa]bort called.*|abort\(\)(?: was called)?.*)", _STOPPED),
     _fault("exception", r"(?P<what>[Aa]ssert(?:ion)?\b.{0,120}\bfail(?:ed|ure)?\b.*)", _STOPPED),
-    _fault("exception", r"(?P<what>\W*(?:A )?[Ss]tack (?:overflow|smash)\w*\b.*)", _STOPPED),
+    _fault("exception", r"(?P<what>(?:\*+ERROR\*+ )?(?:A )?[Ss]tack (?:overflow|smash)\w*\b.*)", _STOPPED),
     _fault(
         "exception",
         r"-+ ?CUT HERE FOR EXCEPTION DECODER|>>>stack>>>|Core +\d register dump|Dumping core to",

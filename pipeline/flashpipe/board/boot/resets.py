@@ -97,13 +97,10 @@ def _reason(text: str, starts: list[Start], *, bitten: bool, collapses: int) -> 
     if not loads and LOADER.search(text) is None:
         return "no-image", "the ROM finds nothing to load: the flash is empty or unreadable"
     if bitten:
-        return (
-            "watchdog",
-            "the hardware watchdog resets it: the firmware hangs (wrong flash mode, damaged image)",
-        )
+        return "watchdog", "the hardware watchdog resets it: it hangs"
     if {start.cause for start in starts[-LOOP_STARTS:]} == {POWER_ON}:
         return "boot-loop", "each start says power-on: the 3.3 V supply collapses, or the firmware restarts itself"
-    return "boot-loop", "the firmware dies without a word (wrong flash mode or size, damaged image, weak supply)"
+    return "boot-loop", "the firmware dies without a word"
 
 
 def _collapses(text: str, starts: list[Start]) -> int:

@@ -45,6 +45,8 @@ from flashpipe.board.boot.patterns import (
 
 __all__ = ["HEALTHY", "NOT_CHECKED", "Verdict", "classify", "conclude", "nodemcu_name"]
 
+UNREADABLE_IMAGE: Final = frozenset({"no-image", "bad-checksum"})
+"""What the ROM says of an image that it cannot read."""
 PROMPTS: Final = frozenset({"prompt", "python-prompt"})
 
 
@@ -101,6 +103,24 @@ def _judge(text: str) -> LogFinding:
     )
 
 
+def of_verified_flash(verdict: Verdict, mode: str) -> Verdict:
+    """The verdict, with what is known of the flash: bytes that were verified are right, so it is the way of reading.
+
+    The ROM reads flash in the header's mode, the loader that compared the bytes in its own (facts: esp8266 §2.4).
+
+    Args:
+        verdict: Of the boot log.
+        mode: Flash mode in the header of the image that the flash was seen to hold; empty where it was not.
+    """
+    if not mode or verdict.kind not in UNREADABLE_IMAGE:
+        return verdict
+    if mode == "dout":  # the one mode that every part does
+        why = "is it the flash frequency, the supply, or something on GPIO6 to GPIO11?"
+        return replace(verdict, summary=f"the flash holds the image, but the ROM cannot read it: {why}")
+    summary = f"the flash holds the image, but the ROM cannot read it in flash mode {mode}"
+    return replace(verdict, kind="wrong-mode", summary=summary)
+
+
 def own_words(log: str) -> str:
     """The first line of the firmware itself before anything failed: what was read of the flash until then was right.
 
@@ -109,7 +129,9 @@ def own_words(log: str) -> str:
     text = log.replace("\r\n", "\n")
     faults = (match for fault in FAULTS for match in fault.pattern.finditer(text) if fault.holds(match))
     first = min((match.start() for match in faults), default=len(text))
-    words = _life(text[:first]) or _any_text(text[:first], 0)
+    starts = resets.find_starts(text[:first])
+    begin = starts[0].end if starts else 0  # what stands before it may be somebody's who passes the log on
+    words = _life(text[begin:first]) or _any_text(text[:first], begin)
     return words.verdict.evidence[0] if words is not None else ""
 
 

@@ -191,13 +191,14 @@ class Evidence:
         return next(_rom_lines(*(sound.text for sound in self.findings.sounds), self.log), "")
 
 
-def of_boot(verdict: Verdict, *, mode: str = "", size: str = "", verified: bool = False) -> Evidence:
+def of_boot(verdict: Verdict, *, mode: str = "", size: str = "", chip: str = "", verified: bool = False) -> Evidence:
     """What a boot check, or a log alone, shows: the evidence of a run that goes no further than that.
 
     Args:
         verdict: Of the boot log; one that is a failure.
         mode: Flash mode of the image; empty where it is not known.
         size: Flash size in its header, likewise.
+        chip: Name of the chip, likewise.
         verified: Whether the flash was seen to hold the image.
     """
     return Evidence(
@@ -206,6 +207,7 @@ def of_boot(verdict: Verdict, *, mode: str = "", size: str = "", verified: bool 
         "boot",
         mode=mode,
         size=size,
+        chip=chip,
         verified=verified,
         verdict=verdict.kind,
         log=verdict.log,

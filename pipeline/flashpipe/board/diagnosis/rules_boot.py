@@ -32,7 +32,18 @@ def _wrong_mode(evidence: Evidence) -> Proof:
     return [*([BYTES_RIGHT] if evidence.verified else []), *words]
 
 
+def _mode_certain(evidence: Evidence) -> bool:
+    """Bytes that are right, and yet read wrong; or a chip whose flash does one mode only (facts: esp8266 §1.2)."""
+    return evidence.verified or (_is_8285(evidence) and evidence.mode not in {"", SAFEST})
+
+
+def _is_8285(evidence: Evidence) -> bool:
+    return evidence.chip.lower().startswith("esp8285")
+
+
 def _mode_cause(evidence: Evidence) -> str:
+    if _is_8285(evidence) and evidence.mode not in {"", SAFEST}:
+        return f"the flash inside an ESP8285 is read in dout only, and the header says {evidence.mode}"
     mode = f"the flash mode {evidence.mode}, in which it is read at boot" if evidence.mode else "the mode in its header"
     if evidence.verified:
         return f"the flash part or its wiring cannot do {mode}"
@@ -40,9 +51,13 @@ def _mode_cause(evidence: Evidence) -> str:
 
 
 def _mode_action(evidence: Evidence) -> str:
-    following = NEXT_MODE.get(evidence.mode, SAFEST)
+    following = SAFEST if _is_8285(evidence) else NEXT_MODE.get(evidence.mode, SAFEST)
     action = f"run it again with mode={following}" + (f", then mode={SAFEST}" if following != SAFEST else "")
-    return action if evidence.verified else f"{action}: if it starts then, it was the mode; else flash the image again"
+    return (
+        action
+        if _mode_certain(evidence)
+        else f"{action}: if it starts then, it was the mode; else flash the image again"
+    )
 
 
 def _read_wrong(evidence: Evidence) -> Proof:
@@ -61,7 +76,7 @@ def _nothing_bootable(evidence: Evidence) -> Proof:
 
 # --- what a boot loader found ----------------------------------------------------------------------------------------
 
-_TABLE_WORDS: Final = r"flash_parts: |partition table"
+_TABLE_WORDS: Final = r"[EW] \(\S+\) flash_parts: |E \(\S+\) boot[\w.]*: (?:Failed to verify|load) partition table"
 _APP_WORDS: Final = r"[Nn]o bootable|esp_image: |not bootable|boot: .*invalid"
 _EBOOT_WORDS: Final = r"^e:\d"
 _PARTS: Final = (
@@ -189,7 +204,7 @@ RULES: Final = (
         _wrong_mode,
         _mode_cause,
         _mode_action,
-        certain=lambda evidence: evidence.verified,
+        certain=_mode_certain,
     ),
     Rule(
         "read-wrong-at-boot",

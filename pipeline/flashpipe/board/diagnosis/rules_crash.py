@@ -139,10 +139,21 @@ def _panic(evidence: Evidence) -> Proof:
     return evidence.quote("PANIC: ") or [evidence.message] if ended_as(evidence, "panic") else None
 
 
+def _typed(evidence: Evidence) -> bool:
+    """Whether it was a line from the keyboard that Lua gave up over."""
+    return bool(evidence.quote(r"PANIC: .*\(stdin:\d"))
+
+
 def _panic_cause(evidence: Evidence) -> str:
-    if re.search(r"PANIC: .*\(stdin:\d", evidence.log):
+    if _typed(evidence):
         return "a line that was typed at its prompt crashed the firmware"
     return "a Lua script that runs at boot, mostly init.lua, crashes the firmware"
+
+
+def _panic_action(evidence: Evidence) -> str:
+    if _typed(evidence):
+        return "correct the line that was typed; the board has started again since"
+    return "`flashpipe erase` and flash again loses the files and gets you in; then start init.lua with a delay"
 
 
 RULES: Final = (
@@ -172,6 +183,6 @@ RULES: Final = (
         "lua-panic",
         _panic,
         _panic_cause,
-        "`flashpipe erase` and flash again loses the files and gets you in; then start init.lua with a delay",
+        _panic_action,
     ),
 )

@@ -39,6 +39,10 @@ def contents(fill: str, size: int) -> bytes:
     raise BadValueError(f"fill={fill!r} is no flash content", f"use {FILLS}")
 
 
+class FlashInUseError(BadValueError):
+    """A board in another process has the file."""
+
+
 class FileCells:
     """A mapped file. Slices work as on a bytearray while it is open."""
 
@@ -127,7 +131,7 @@ def _open_locked(path: Path) -> int:
         pass
     except OSError as error:
         os.close(handle)
-        raise BadValueError(f"flash={path}: another process uses this file", "stop that board first") from error
+        raise FlashInUseError(f"flash={path}: another process uses this file", "stop that board first") from error
     return handle
 
 

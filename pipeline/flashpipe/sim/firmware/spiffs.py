@@ -9,11 +9,11 @@ own, a log of records in the pages after the mark; the files of a real SPIFFS ar
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Final
 
-from flashpipe.sim.firmware.program import SECTOR, Machine
+from flashpipe.sim.firmware.program import SECTOR, Machine, Say, Step, Wait
 from flashpipe.sim.firmware.spiffs_pages import files_in
 
 BLOCK: Final = 0x2000
@@ -26,6 +26,8 @@ MARK_AT: Final = PAGE - 4
 
 _MARK: Final = 0x0529 ^ PAGE
 MIN_BLOCKS: Final = 4
+DOT_EVERY: Final = 16
+"""Sectors per dot while formatting (facts: esp8266 §2.5)."""
 NAME_LIMIT: Final = 31
 DATA_PER_PAGE: Final = PAGE - 5
 """Bytes of file data in a real SPIFFS page; `file.fsinfo` counts in these."""
@@ -192,3 +194,20 @@ def _used(contents: dict[str, bytes]) -> int:
 
 def _aligned(length: int) -> int:
     return -(-length // 4) * 4
+
+
+def format_blocks(files: Files, *, dots: bool) -> Generator[Step, None, Files | None]:
+    """Erase every sector, then put the marks in.
+
+    None where that erased the running program: a header that claims more flash than there is lets addresses wrap.
+    """
+    program = files.machine.read(0, 16)
+    for index in range(files.size // SECTOR):
+        if dots and index % DOT_EVERY == 0:
+            yield Say(b".")
+        seconds = files.machine.erase(files.start + index * SECTOR)
+        yield Wait(files.machine.settings.format_sector_s or seconds)
+        if files.machine.read(0, 16) != program:
+            return None
+    yield Wait(files.clear())
+    return files

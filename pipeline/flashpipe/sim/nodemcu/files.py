@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 from flashpipe.sim.firmware import rcr
 from flashpipe.sim.firmware.program import Machine, Say, Step, Wait, text
-from flashpipe.sim.firmware.spiffs import NAME_LIMIT, Files
+from flashpipe.sim.firmware.spiffs import NAME_LIMIT, Files, format_blocks
 from flashpipe.sim.lua.values import (
     ArgumentError,
     Function,
@@ -20,9 +20,8 @@ from flashpipe.sim.lua.values import (
     type_name,
 )
 
-if TYPE_CHECKING:
-    from flashpipe.sim.nodemcu.api import LuaApi
-
+LuaApi: TypeAlias = Any
+"""`api.LuaApi`, which is made of these."""
 READ_DEFAULT: Final = 1024
 """Most bytes that `file.read()` gives at once (nodemcu-firmware docs/modules/file.md)."""
 
@@ -107,7 +106,8 @@ class FileModule:
     def _files(self) -> Files:
         if self._board.files is None:
             raise LuaError("stdin:1: file system failed")
-        return self._board.files
+        files: Files = self._board.files
+        return files
 
     @staticmethod
     def _text(data: bytes | None) -> str | None:
@@ -194,8 +194,6 @@ class FileModule:
         return seconds is not None
 
     def _format(self, *_: Value) -> Generator[Step, None, None]:
-        from flashpipe.sim.nodemcu.start import format_blocks  # noqa: PLC0415 - nodemcu starts the console: a circle
-
         board, files = self._board, self._files
         self._open = None
         board.files = yield from format_blocks(files, dots=board.dots)

@@ -10,13 +10,12 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 from flashpipe.sim.lua.values import ArgumentError, Function, LuaError, Value, native, type_name
 
-if TYPE_CHECKING:
-    from flashpipe.sim.nodemcu.api import LuaApi
-
+LuaApi: TypeAlias = Any
+"""`api.LuaApi`, which is made of these."""
 ALGORITHMS: Final = ("md5", "sha1", "sha256", "sha384", "sha512")
 
 

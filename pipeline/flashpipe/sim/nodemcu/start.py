@@ -28,8 +28,6 @@ LARGE_FILES: Final = 700_000
 ROOMY: Final = 400_000
 WIDE, NARROW = 0x10000, 0x2000
 SEARCH_STEPS: Final = 8
-DOT_EVERY: Final = 16
-"""Sectors per dot while formatting (facts: esp8266 §2.5)."""
 
 RECORD_PAUSE_S: Final = 0.005
 """Pause after the first partition table is written (user_main.c, first_time_setup)."""
@@ -203,24 +201,7 @@ def _format(
         yield Say(text("\n*** ERROR ***: unable to format. FS might be compromised.\n"))
         yield Say(text("It is advised to re-flash the NodeMCU image.\n"))
         return None
-    return (yield from format_blocks(spiffs.Files(machine, start, *shape), dots=dots))
-
-
-def format_blocks(files: spiffs.Files, *, dots: bool) -> Generator[Step, None, spiffs.Files | None]:
-    """Erase every sector, then put the marks in.
-
-    None where that erased the running program: a header that claims more flash than there is lets addresses wrap.
-    """
-    program = files.machine.read(0, 16)
-    for index in range(files.size // SECTOR):
-        if dots and index % DOT_EVERY == 0:
-            yield Say(b".")
-        seconds = files.machine.erase(files.start + index * SECTOR)
-        yield Wait(files.machine.settings.format_sector_s or seconds)
-        if files.machine.read(0, 16) != program:
-            return None
-    yield Wait(files.clear())
-    return files
+    return (yield from spiffs.format_blocks(spiffs.Files(machine, start, *shape), dots=dots))
 
 
 def _crash(machine: Machine) -> Run:

@@ -12,12 +12,14 @@ import select
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from flashpipe.sim.board import VirtualBoard
 from flashpipe.sim.faults import PortGoneError
 from flashpipe.sim.host_line import HostLine
+from flashpipe.sim.servers.notes import to_stderr
 
 _SYNC_HEAD: Final = b"\xc0\x00\x08\x24\x00"
 """First bytes of a SYNC request: delimiter, direction, opcode, length 36."""
@@ -33,8 +35,9 @@ _CHUNK: Final = 65536
 class PtyPort:
     """Connects a link to a pty and keeps it going in a thread of its own."""
 
-    def __init__(self, link: HostLine, *, reset_on_sync: bool) -> None:
+    def __init__(self, link: HostLine, *, reset_on_sync: bool, notify: Callable[[str], None] = to_stderr) -> None:
         self.link = link
+        self._notify = notify
         link.follow = self._look
         self._reset_on_sync = reset_on_sync
         self._fresh = True
@@ -58,16 +61,18 @@ class PtyPort:
     def _run(self) -> None:
         poller = select.poll()
         poller.register(self._master, select.POLLIN)
-        while not self._stop.is_set():
-            if any(flags & select.POLLHUP for _, flags in poller.poll(0)):
-                self._closed()
-                continue
-            select.select([self._master], [], [], self.link.nap_s())
-            try:
-                self._serve()
-            except PortGoneError:
-                self._vanish()
-                return
+        try:
+            while not self._stop.is_set():
+                if any(flags & select.POLLHUP for _, flags in poller.poll(0)):
+                    self._closed()
+                else:
+                    select.select([self._master], [], [], self.link.nap_s())
+                    self._serve()
+        except PortGoneError:
+            self._stop.wait()  # nothing more passes until the process ends
+        except Exception as error:  # noqa: BLE001  what stops the board is said, and not shown as a thread's defect
+            self._notify(f"{self.name}: the board stands: {type(error).__name__}: {error}")
+            self._stop.wait()
 
     def _closed(self) -> None:
         """No host: what the board says is lost, and the next host starts afresh."""
@@ -122,10 +127,6 @@ class PtyPort:
             return os.write(self._master, data)
         except OSError:  # the host has just closed
             return 0
-
-    def _vanish(self) -> None:
-        """The port is gone: nothing more passes until the process ends."""
-        self._stop.wait()
 
     def _speed(self) -> float:
         if not sys.platform.startswith("linux"):

@@ -5,22 +5,29 @@ The negotiation is pyserial's own (`serial.rfc2217.PortManager`); here are the s
 
 from __future__ import annotations
 
-import select
 import socket
-import threading
-from contextlib import suppress
+import struct
+from collections.abc import Callable
 from typing import Final
 
 import serial.rfc2217
 
-from flashpipe.sim.faults import PortGoneError
 from flashpipe.sim.host_line import HostLine
-from flashpipe.sim.protocol_sim import Serial
+from flashpipe.sim.ports.inline import InlinePort
 from flashpipe.sim.servers.loopback import LoopbackServer
+from flashpipe.sim.servers.notes import to_stderr
+from flashpipe.sim.sockets import wait
 
 EN_RISE_S: Final = 1.0
 """Over RFC 2217 each line change takes about 0.1 s, longer than any capacitor on EN would bridge; a real server makes
 the same allowance by doing the whole reset itself."""
+_LONGEST_NAP_S: Final = 0.25
+_CHUNK: Final = 1 << 16
+_SHOWN: Final = 40
+_TAKEN_S: Final = 2.0
+"""Within which a client must take what it is sent: one that never reads shall not keep the next one out."""
+_LONGEST_OPTION: Final = 256
+"""Bytes of a telnet subnegotiation; those of RFC 2217 have 6 at most, a signature apart."""
 
 
 class _Sender:
@@ -28,11 +35,40 @@ class _Sender:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._lock = threading.Lock()
 
     def write(self, data: bytes) -> None:
-        with self._lock:
-            self._connection.sendall(data)
+        self._connection.sendall(data)
+
+
+class _Manager(serial.rfc2217.PortManager):
+    """Says what it cannot understand of a negotiation, and goes on; pyserial 3.5 raises whatever comes of it.
+
+    A setting is looked up before it is made: one that is not understood has changed nothing.
+    """
+
+    def __init__(self, port: InlinePort, sender: _Sender, notify: Callable[[str], None]) -> None:
+        self._notify = notify
+        super().__init__(port, sender)  # type: ignore[arg-type]  # the stubs ask for classes of which it uses little
+
+    def _telnet_process_subnegotiation(self, suboption: bytes) -> None:
+        try:
+            super()._telnet_process_subnegotiation(suboption)  # type: ignore[misc]  # absent from the stubs
+        except (ValueError, LookupError, TypeError, struct.error):
+            self._notify(f"subnegotiation not understood, and ignored: {suboption[:_SHOWN].hex(' ')}")
+
+    def data_in(self, received: bytes) -> bytes:
+        """The data among telnet's commands; the commands are obeyed.
+
+        Raises:
+            ValueError: what came is no telnet, and nothing after it can be understood.
+        """
+        try:
+            data = b"".join(self.filter(received))
+        except TypeError as error:  # pyserial takes None for what was never begun
+            raise ValueError("a telnet subnegotiation ends that never began") from error
+        if self.suboption is not None and len(self.suboption) > _LONGEST_OPTION:
+            raise ValueError("a telnet subnegotiation without an end")
+        return data
 
 
 class Rfc2217Server(LoopbackServer):
@@ -40,27 +76,25 @@ class Rfc2217Server(LoopbackServer):
 
     scheme = "rfc2217"
 
-    def __init__(self, link: HostLine, port: int = 0) -> None:
-        super().__init__(link, port)
+    def __init__(self, link: HostLine, port: int = 0, notify: Callable[[str], None] = to_stderr) -> None:
+        super().__init__(link, port, notify)
         link.en_rise_s = EN_RISE_S
 
-    def _welcome(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError, PortGoneError):  # the client has gone, or the port has; the board goes on
-            self._talk(connection)
+    def welcome(self, connection: socket.socket) -> None:
+        """One client after the other."""
+        self.serve(connection)
 
-    def _talk(self, connection: socket.socket) -> None:
+    def talk(self, connection: socket.socket) -> None:
+        """Negotiate, and pass everything between client and board."""
+        connection.settimeout(_TAKEN_S)
         sender = _Sender(connection)
-        port = Serial.of(self.link)
-        # pyserial's stubs ask for its own classes; it only uses the attributes that these have too.
-        manager = serial.rfc2217.PortManager(port, sender)  # type: ignore[arg-type]
+        manager = _Manager(InlinePort.of(self.link), sender, lambda text: self._notify(f"{self.name}: {text}"))
         while not self._stop.is_set():
-            if select.select([connection], [], [], min(0.25, self.link.nap_s()))[0]:
-                data = connection.recv(65536)
-                if not data:
+            if wait(connection, min(_LONGEST_NAP_S, self.link.nap_s())):
+                received = connection.recv(_CHUNK)
+                if not received:
                     return
-                heard = b"".join(manager.filter(data))
-                if heard:
-                    self.link.write(heard)
+                self.link.write(manager.data_in(received))
             arrived = self.link.take()
             if arrived:
-                sender.write(b"".join(manager.escape(arrived)))
+                connection.sendall(b"".join(manager.escape(arrived)))

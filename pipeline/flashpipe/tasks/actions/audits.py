@@ -46,7 +46,7 @@ def audit(board: BoardRun) -> None:
 
 def report(inputs: RunInputs) -> None:
     """Say what the project's receipts say, as text, CSV or JSON."""
-    form = inputs.command.variables.choice("format", tuple(FORMATS))
+    form = inputs.command.variables.choice("format")
     summary = sum_up(inputs.command)
     if not put("report", asdict(summary)):
         print_result(FORMATS[form](summary))

@@ -1,4 +1,4 @@
-"""The tasks `flash`, its probe, `verify` and `erase`."""
+"""The tasks `flash`, its probe, and `verify`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ def probe(board: BoardRun) -> None:
 def flash(board: BoardRun) -> None:
     """Write what differs, verify, boot."""
     board.flash()
-
-
-def erase(board: BoardRun) -> None:
-    """Erase the whole flash, if that is confirmed."""
-    board.erase()
 
 
 def verify(board: BoardRun) -> None:

@@ -1,0 +1,67 @@
+"""A boot log explained: verdict, what it passes, cause, proof, next step. The rules are those of a board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from flashpipe.board.boot.expectations import PASSES
+from flashpipe.board.boot.kinds import HEALTHY, Verdict, error_class
+from flashpipe.board.boot.stay import NOISE
+from flashpipe.board.boot.verdict import classify, of_verified_flash
+from flashpipe.board.diagnosis.evidence import of_boot
+from flashpipe.board.diagnosis.judge import judge
+from flashpipe.errors import Diagnosis
+
+NOTHING_WRONG: Final = Diagnosis("", "", (), "")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known beside the log. Empty: not known."""
+
+    mode: str = ""
+    """Flash mode in the header of the image."""
+    size: str = ""
+    """Flash size in it."""
+    chip: str = ""
+    verified: bool = False
+    """The flash was seen to hold the image."""
+    places: Callable[[str], list[str]] = field(default=lambda _line: [])
+    """Names the addresses of a line."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a log proves."""
+
+    verdict: Verdict
+    passes: Mapping[str, bool]
+    """`boot.expect` to whether the verdict passes."""
+    code: str
+    """Of the error that a boot check ends with; empty where `any` passes."""
+    diagnosis: Diagnosis
+    """Its cause; `NOTHING_WRONG` where something runs."""
+    proof: tuple[str, ...]
+    action: str
+    """What to do next; empty where nothing is wrong."""
+    places: tuple[str, ...]
+    """Function and line of each address in the log."""
+
+
+def explain_log(text: str, known: Known, received: int = 0) -> Explanation:
+    """Judge a boot log after which nothing more comes; `received`: bytes of which it is the readable part."""
+    verdict = of_verified_flash(classify(text), known.mode if known.verified else "")
+    if verdict.kind == "silence" and max(received, len(text.strip())) >= NOISE:
+        summary = f"{received or len(text)} bytes, and no words of a ROM, a boot loader or a firmware"
+        verdict = replace(verdict, kind="unreadable", summary=summary)
+    passes = {expect: verdict.kind in kinds for expect, kinds in PASSES.items()}
+    places = tuple(dict.fromkeys(place for line in text.splitlines() for place in known.places(line)))
+    if verdict.kind in HEALTHY and verdict.kind != "alive":  # which proves nothing, although it passes
+        return Explanation(verdict, passes, "", NOTHING_WRONG, verdict.evidence, "", places)
+    kind = error_class(verdict.kind)
+    code = "" if verdict.kind in HEALTHY else kind.code
+    diagnosis = judge(of_boot(verdict, mode=known.mode, size=known.size, chip=known.chip, verified=known.verified))
+    proof = diagnosis.proof or verdict.evidence
+    return Explanation(verdict, passes, code, diagnosis, proof, diagnosis.action or kind.remedy, places)

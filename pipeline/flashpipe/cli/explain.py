@@ -1,0 +1,37 @@
+"""`flashpipe explain FILE|-`: what a boot log proves, without a board."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from flashpipe.jobs.explain import WORDS, explain
+from flashpipe.text.explanation import as_data, describe
+from flashpipe.text.lines import print_result
+
+
+def main(argv: list[str]) -> int:
+    """Explain one log; the exit status is 0 whatever it proves.
+
+    Raises:
+        PipelineError: the log, or what is named beside it, cannot be read.
+    """
+    options = _parser().parse_intermixed_args(argv)
+    explanation = explain(options.file, options.words, Path.cwd())
+    print_result(json.dumps(as_data(explanation), indent=1) if options.json else describe(explanation))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flashpipe explain",
+        description="Say what a boot log proves: verdict, which boot= passes, cause, proof, next step. The log may be"
+        " pasted from a terminal or an issue; colours, time stamps and quote marks do not matter.",
+        epilog="\n".join(["what may be known beside it:", *(f"  {name}=  {text}" for name, text in WORDS.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", help="the log; - is standard input")
+    parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="what is known beside it")
+    parser.add_argument("--json", action="store_true", help="one object")
+    return parser

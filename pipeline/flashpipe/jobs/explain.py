@@ -1,0 +1,93 @@
+"""A boot log alone: read from a file or a pipe, with what is known beside it. No board and no profile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from flashpipe.board.boot.pasted import read_log
+from flashpipe.board.diagnosis.explanation import Explanation, Known, explain_log
+from flashpipe.errors import BadValueError, ImageMissingError, UnknownVariableError
+from flashpipe.firmware.elf import read_elf
+from flashpipe.flash import MODE_CODES, decode_size
+from flashpipe.jobs.inspect import inspect
+from flashpipe.units import parse_bool
+
+WORDS: Final[Mapping[str, str]] = {
+    "mode": "flash mode in the header: qio, qout, dio, dout",
+    "chip": "esp8266 or esp8285",
+    "verified": "1: the flash was seen to hold the image",
+    "image": "the firmware: FILE, or any source that `flash` takes; its header tells mode and size",
+    "elf": "the ELF of the firmware: names the addresses of a crash",
+}
+"""What may be known beside a log."""
+CHIPS: Final = ("esp8266", "esp8285")
+
+
+def explain(name: str, words: Iterable[str], folder: Path) -> Explanation:
+    """Judge the log in a file, or on standard input where `name` is `-`.
+
+    Raises:
+        BadValueError, UnknownVariableError: a word that cannot be understood.
+        SourceError: the log, or the image, cannot be had.
+        ImageError: the ELF cannot be read.
+    """
+    known = read_words(words, folder)
+    data = _bytes(name, folder)
+    return explain_log(read_log(data), known, received=len(data.strip()))
+
+
+def _bytes(name: str, folder: Path) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        hint = "name the file of a boot log, or - for what is piped in"
+        raise ImageMissingError(f"{name}: {error.strerror}", hint) from error
+
+
+def read_words(words: Iterable[str], folder: Path) -> Known:
+    """What the words `NAME=VALUE` say of board and firmware.
+
+    Raises:
+        BadValueError, UnknownVariableError: a word that cannot be understood.
+        SourceError: the image cannot be had.
+        ImageError: the ELF cannot be read.
+    """
+    values: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name not in WORDS:
+            hint = f"explain knows {', '.join(f'{known}=' for known in WORDS)}"
+            raise UnknownVariableError(f"{word}: not a word of explain", hint)
+        values[name] = value
+    mode, size = _header(values["image"], folder) if values.get("image") else ("", "")
+    known = Known(
+        mode=_choice(values, "mode", MODE_CODES) or mode,
+        size=size,
+        chip=_choice(values, "chip", CHIPS),
+        verified=parse_bool(values.get("verified") or "0"),
+    )
+    return replace(known, places=read_elf(folder / values["elf"]).explain) if values.get("elf") else known
+
+
+def _choice(values: Mapping[str, str], name: str, choices: Iterable[str]) -> str:
+    value = values.get(name, "").lower()
+    if value and value not in choices:
+        raise BadValueError(
+            f"{name}={value}: not one of {', '.join(choices)}", f"leave out {name}= where it is not known"
+        )
+    return value
+
+
+def _header(image: str, folder: Path) -> tuple[str, str]:
+    """Flash mode and size that the image's header names; empty where it has none."""
+    first = next((part.image for file in inspect(image, folder).files for part in file.parts), None)
+    if first is None:
+        return "", ""
+    mode = next((name for name, code in MODE_CODES.items() if code == first.mode_code), "")
+    return mode, decode_size(first.size_code) or ""

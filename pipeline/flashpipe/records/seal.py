@@ -1,0 +1,108 @@
+"""Seals of records: this user has written them, nobody else.
+
+A seal is an HMAC with a key that lies in the user's state folder, readable by its owner only. Records from before there
+was a key are taken, and sealed when they are first read; what has no seal later, or another one, is foreign.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from flashpipe.errors import RecordError
+from flashpipe.files import make_private, state_folder, write_atomic
+from flashpipe.ownership import Standing, look
+from flashpipe.values import dataclass
+
+FIELD: Final = "seal"
+_NAME: Final = "key"
+_SIZE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The user's key."""
+
+    secret: bytes
+    made: float
+    """When, in seconds since 1970 by the clock of the file system."""
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with the user's seal; without one where no key can be kept."""
+    plain = {name: value for name, value in record.items() if name != FIELD}
+    key = user_key(make=True)
+    return {**plain, FIELD: _seal(plain, key)} if key else plain
+
+
+def is_own(record: Mapping[str, Any], path: Path) -> bool:
+    """Whether the user has written a record that was read from `path`; one from before the key is sealed now."""
+    key = user_key()
+    plain = {name: value for name, value in record.items() if name != FIELD}
+    if key is not None and hmac.compare_digest(str(record.get(FIELD, "")), _seal(plain, key)):
+        return True
+    if FIELD in record or look(path).standing is not Standing.OWN:
+        return False
+    with suppress(OSError, RecordError):
+        status = path.stat()
+        if key is not None and status.st_mtime >= key.made:
+            return False
+        text = json.dumps(sealed(plain), indent=1) + "\n"
+        write_atomic(path, text.encode(), mode=status.st_mode & 0o777)
+        os.utime(path, (status.st_atime, status.st_mtime))  # records are sorted and removed by their age
+    return True
+
+
+def _seal(plain: Mapping[str, Any], key: Key) -> str:
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hmac.new(key.secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def user_key(*, make: bool = False) -> Key | None:
+    """The user's key; with `make` it is made where there is none. None where none can be kept from others' eyes."""
+    return _read_key(state_folder() / _NAME) or (_make_key(state_folder() / _NAME) if make else None)
+
+
+def _read_key(path: Path) -> Key | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _known_key(path, status.st_ctime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _known_key(path: Path, _changed: int, _size: int) -> Key | None:
+    with suppress(OSError):
+        status = path.stat()
+        secret = path.read_bytes()[:_SIZE]
+        private = os.name != "posix" or not status.st_mode & 0o077
+        if len(secret) == _SIZE and private and look(path).standing is Standing.OWN:
+            return Key(secret, status.st_mtime)
+    return None
+
+
+def _make_key(path: Path) -> Key | None:
+    """Another process may make one at the same time: whose file is there first, is taken by both."""
+    if path.exists() or look(path).standing is not Standing.OWN:
+        return None
+    with suppress(OSError, RecordError):
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
+        temporary = path.with_name(f".{_NAME}.{os.getpid()}.{os.urandom(4).hex()}")
+        write_atomic(temporary, os.urandom(_SIZE))
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            temporary.replace(path)
+        temporary.unlink(missing_ok=True)
+    return _read_key(path)

@@ -1,0 +1,158 @@
+"""One port in another process talks to one board here; `messages` says in which words.
+
+Nothing that the port sends can do more harm than end its own connection, and neither side makes the other wait: what a
+port does not take stays with the board, which forgets the oldest as any driver does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from flashpipe.errors import PipelineError
+from flashpipe.sim import messages
+from flashpipe.sim.faults import PortGoneError
+from flashpipe.sim.host_line import HostLine
+from flashpipe.sim.messages import BadMessageError
+from flashpipe.sim.sockets import wait
+
+LONGEST_NAP_S: Final = 0.25
+_CHUNK: Final = 1 << 16
+_LAST_WORD_S: Final = 5.0
+"""For a port to take the message with which a conversation ends."""
+_UNTAKEN_LIMIT: Final = 1 << 22
+"""Bytes of answers that a port may leave untaken; one that asks and never listens is no port."""
+
+
+class Conversation:
+    """A connection, and the messages on it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(0.0)
+        self._connection = connection
+        self._parser = messages.Parser()
+        self._incoming: list[tuple[bytes, bytes]] = []
+        self._outgoing = bytearray()
+        self._left = False
+        """The port has closed the connection."""
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def send(self, kind: bytes, body: bytes = b"") -> None:
+        """Send a message, as far as the port takes it now.
+
+        Raises:
+            OSError: the port has gone, or takes nothing any more.
+        """
+        self._outgoing += messages.pack(kind, body)
+        self._flush()
+
+    def send_end(self, error: PortGoneError | PipelineError) -> None:
+        """Say why the port will hear nothing more."""
+        if isinstance(error, PortGoneError):
+            self.send_last(messages.GONE, str(error).encode())
+        else:
+            self.send_last(messages.ERROR, messages.encode_error(error))
+
+    def send_last(self, kind: bytes, body: bytes = b"") -> None:
+        """Send a message and give the port some time to take it; it may have gone."""
+        with contextlib.suppress(OSError, ValueError):
+            self.send(kind, body)
+            deadline = time.monotonic() + _LAST_WORD_S
+            while self._outgoing and time.monotonic() < deadline:
+                self._exchange(LONGEST_NAP_S)
+
+    def opened(self, about: Mapping[str, str]) -> None:
+        """Say that the board is there, and what is known of it.
+
+        Raises:
+            OSError: the port has gone.
+        """
+        self.send(messages.OPENED, json.dumps(dict(about)).encode())
+
+    def next_message(self, timeout_s: float | None) -> tuple[bytes, bytes] | None:
+        """The next message; None where the port has closed, or nothing came within `timeout_s`.
+
+        Raises:
+            BadMessageError: what came is none.
+            OSError: the connection broke.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._incoming and not self._left:
+            left = LONGEST_NAP_S if deadline is None else deadline - time.monotonic()
+            if left < 0:
+                return None
+            self._exchange(left)
+        return self._incoming.pop(0) if self._incoming else None
+
+    def _exchange(self, timeout_s: float) -> None:
+        """Wait until something can be taken or sent, and do so."""
+        wait(self._connection, timeout_s, sending=bool(self._outgoing))
+        self._flush()
+        with contextlib.suppress(BlockingIOError):
+            data = self._connection.recv(_CHUNK)
+            self._left = not data
+            self._incoming += self._parser.feed(data)
+
+    def _flush(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._outgoing:
+                written = self._connection.send(self._outgoing[:_CHUNK])
+                del self._outgoing[:written]
+        if len(self._outgoing) > _UNTAKEN_LIMIT:
+            raise TimeoutError("the port takes nothing")
+
+    # --- a board -----------------------------------------------------------------------------------------------------
+
+    def serve(self, line: HostLine, ended: Callable[[], bool] = lambda: False) -> bool:
+        """Pass everything between port and board; whether the port was closed, and the connection was not.
+
+        Raises:
+            BadMessageError: the port sent something else.
+            PortGoneError: the virtual port has vanished; `send_end` tells the port.
+            PipelineError: the board cannot go on; as above.
+            OSError: the connection broke.
+        """
+        line.clear_received()
+        while not ended() and not self._left:
+            while self._incoming:
+                kind, body = self._incoming.pop(0)
+                if kind == messages.CLOSE:
+                    return True
+                self._obey(line, kind, body)
+            self._exchange(LONGEST_NAP_S)
+        return False
+
+    def _obey(self, line: HostLine, kind: bytes, body: bytes) -> None:
+        if kind == messages.DATA:
+            with contextlib.suppress(PortGoneError):  # met again by the next look
+                line.write(body)
+        elif kind == messages.RATE:
+            line.set_baud(messages.rate_of(body))
+        elif kind == messages.LINES:
+            dtr, rts = messages.lines_of(body)
+            line.set_lines(dtr=dtr, rts=rts)
+        elif kind == messages.READ:
+            self._read(line, *messages.read_of(body))
+        elif kind == messages.PING:
+            self._outgoing += messages.pack_data(line.take())
+            self.send(messages.PING, str(messages.number_of(body)).encode())
+        else:
+            raise BadMessageError(f"a message of the kind {kind!r} in the middle of a conversation")
+
+    def _read(self, line: HostLine, number: int, size: int, timeout_s: float | None) -> None:
+        """Send what the board says, until it is `size` bytes, or the time is over, or the port wants something else."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            arrived = line.take()
+            self._outgoing += messages.pack_data(arrived)
+            size -= len(arrived)
+            left = LONGEST_NAP_S if deadline is None else deadline - time.monotonic()
+            if size <= 0 or left <= 0 or self._incoming or self._left:
+                break
+            self._exchange(min(left, LONGEST_NAP_S, line.nap_s()))
+        self.send(messages.PING, str(number).encode())

@@ -1,0 +1,31 @@
+"""What tests of ports and servers say to a board, and hear from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flashpipe.sim.loader import slip
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
+
+SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
+ROM_REPLIES = slip.encode(bytes.fromhex("01080200070712200000")) * 8
+STUB_REPLIES = slip.encode(bytes.fromhex("01080200000000000000")) * 8
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true within two seconds."""
+    deadline = time.monotonic() + 2
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return condition()
+
+
+def reset_into_loader(port: Any) -> None:
+    """As esptool's portable sequence does, in single steps."""
+    port.dtr = False
+    port.rts = True
+    port.dtr = True
+    port.rts = False
+    port.dtr = False
