@@ -67,6 +67,7 @@ def test_the_wheel_holds_code_profiles_and_licence_only(wheel: Path) -> None:
         Path(name).name for name in names if name.endswith(".yaml")
     }
     assert any(name.endswith("LICENSE") for name in names)
+    assert "flashpipe/sim/cpu/core.c" in names
     assert not [name for name in names if name.endswith(".bin")]
 
 

@@ -33,6 +33,8 @@ class Mutant:
         count = source.count(self.old)
         if count != 1:
             return f"its text occurs {count} times in {self.file}"
+        if path.suffix != ".py":
+            return ""
         try:
             compile(source.replace(self.old, self.new), self.file, "exec")
         except SyntaxError as error:

@@ -13,8 +13,23 @@ from tests.mutants.of_parts import PARTS
 from tests.mutants.of_places import PLACES
 from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
+from tests.mutants.of_the_cores import CORES
 from tests.mutants.of_the_host import HOST
 from tests.mutants.of_the_words import WORDS
 from tests.mutants.of_verdict import VERDICTS
 
-MUTANTS: Final = (*BACKUPS, *BOARD, *DIAGNOSIS, *HOST, *KEEP, *LADDER, *LUA, *PARTS, *PLACES, *SPEED, *VERDICTS, *WORDS)
+MUTANTS: Final = (
+    *BACKUPS,
+    *BOARD,
+    *CORES,
+    *DIAGNOSIS,
+    *HOST,
+    *KEEP,
+    *LADDER,
+    *LUA,
+    *PARTS,
+    *PLACES,
+    *SPEED,
+    *VERDICTS,
+    *WORDS,
+)

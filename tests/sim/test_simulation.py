@@ -78,6 +78,12 @@ def test_a_silent_program_ends_the_run() -> None:
     assert 2 <= outcome.board_s < 3
 
 
+def test_a_busy_program_is_given_more_time() -> None:
+    outcome = ran(asm("j", 0), timeout_s=60)
+    assert outcome.reason == "quiet"
+    assert 10 <= outcome.board_s < 11
+
+
 def test_a_wanted_text_is_waited_for_also_in_silence() -> None:
     outcome = ran(asm("ret"), until=re.compile("never"), timeout_s=5)
     assert outcome.reason == "timeout"

@@ -14,6 +14,7 @@ from flashpipe.sim.chip import image
 from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG, Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Efuses
+from flashpipe.sim.circles import Circles
 from flashpipe.sim.cpu.contract import PS_UM, TIMER_INTERRUPT, Core, CoreState, Stop
 from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.devices.agenda import CYCLES_PER_S, NEVER
@@ -127,6 +128,7 @@ class Machine:
         )  # fmt: skip
         bus = Bus(tolerant=self.options.tolerant)
         self.core = make_core(self.memory, bus)
+        self._circles = Circles(self.core, self.memory)
         self.state: CoreState = self.core.state
         self.devices = Peripherals(
             self.state,
@@ -328,8 +330,13 @@ class Machine:
         agenda.run_due()
         if self._pending is not None:
             return
-        state.horizon = min(agenda.next(), until)
+        self._circles.skip(min(agenda.next(), until))
+        if self._pending is not None:
+            return
+        state.horizon = self._circles.horizon(min(agenda.next(), until))
+        cycles, instructions = state.cycles, state.instructions
         stop = self.core.run()
+        self._circles.ran(stop, cycles, instructions)
         if stop == Stop.HOOK:
             stop = self.rom.serve()
         if stop == Stop.WAITI:

@@ -29,6 +29,8 @@ PROMPT_QUIET_S: Final = 0.1
 """Silence after which such a line is believed."""
 QUIET_S: Final = 2.0
 """Board time without input, output and flash access after which a program has nothing more to say by itself."""
+BUSY_QUIET_S: Final = 10.0
+"""The same for one that was busy all the time: it computes, or a watchdog will see that it hangs."""
 _INIT_DATA_FROM_END: Final = 0x4000
 """Where the SDK before 3.0 looks for init data (facts: image-flashmap §5.1)."""
 _BLANK: Final = b"\xff"
@@ -132,7 +134,8 @@ class Simulation:
         self._searched = len(before)
         self._to_send = list(script.sends)
         self._begun_s = machine.now_s
-        self._done_before = machine.state.instructions
+        self._done_before = self._done_then = machine.state.instructions
+        self._active_at = 0
 
     def run(self) -> Outcome:
         """Run to the end of the script."""
@@ -164,15 +167,24 @@ class Simulation:
                 return reason, found[0]
         if machine.stopped:
             return "missing", machine.stopped
-        quiet_s = (machine.state.cycles - machine.devices.mac.active_at) / CYCLES_PER_S
-        waits = quiet_s > QUIET_S or (quiet_s > PROMPT_QUIET_S and PROMPT.search(self._text[-80:]))
-        if not waits or machine.asleep:
+        if not self._waits():
             return "", ""
         if self._to_send:
             self._searched = len(self._text)
             machine.receive(self._to_send.pop(0), machine.devices.uarts[0].baud)
             return "", ""
         return ("quiet", "") if script.until is None else ("", "")
+
+    def _waits(self) -> bool:
+        """Whether the program waits for input, as far as can be told."""
+        state, active_at = self.machine.state, self.machine.devices.mac.active_at
+        if active_at != self._active_at:
+            self._active_at, self._done_then = active_at, state.instructions
+        quiet = state.cycles - active_at
+        if quiet > PROMPT_QUIET_S * CYCLES_PER_S and PROMPT.search(self._text[-80:]):
+            return not self.machine.asleep
+        busy = 2 * (state.instructions - self._done_then) > quiet
+        return quiet > (BUSY_QUIET_S if busy else QUIET_S) * CYCLES_PER_S and not self.machine.asleep
 
     def _outcome(self, reason: str, detail: str) -> Outcome:
         machine = self.machine

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
-from flashpipe.sim.cpu.c_core import CCore
+from flashpipe.sim.cpu.c_core import CCore, Library
 from flashpipe.sim.cpu.compiler import NoLibraryError, find_compiler, load_library
 from flashpipe.sim.cpu.contract import Core, Devices
 from flashpipe.sim.cpu.python_core import PythonCore
@@ -14,14 +15,20 @@ from flashpipe.sim.memory import Memory
 NewCore = Callable[[Memory, Devices], Core]
 
 
-def c_core(memory: Memory, devices: Devices) -> Core:
-    """A compiled core; where this machine has no compiler, the test is named as not run."""
+@cache
+def compiled() -> Library:
+    """The compiled core, loaded once for all tests; where this machine has no compiler, they are named as not run."""
     if find_compiler() is None:
         pytest.skip("the core in C was not tried: this machine has no C compiler")
     try:
-        return CCore(load_library(lambda _text: None, again=True), memory, devices)
+        return load_library(lambda _text: None, again=True)
     except NoLibraryError as error:
         pytest.fail(f"there is a compiler, but no core: {error}")
+
+
+def c_core(memory: Memory, devices: Devices) -> Core:
+    """A compiled core."""
+    return CCore(compiled(), memory, devices)
 
 
 def interpreter(memory: Memory, devices: Devices) -> Core:

@@ -247,6 +247,7 @@ def test_ccompare_interrupts_when_ccount_gets_there(bench: Bench) -> None:
 def test_ccompare_equal_to_ccount_is_a_lap_away(bench: Bench) -> None:
     bench.run(program(("rsr", 2, SR["ccount"]), ("addi", 2, 2, 2), ("wsr", 2, SR["ccompare0"]), ("ret",)))
     assert bench.state.timer_at == 3 + (1 << 32)
+    assert bench.state.interrupt == 0
 
 
 def test_waiti_waits_for_an_interrupt(bench: Bench) -> None:

@@ -177,6 +177,12 @@ def test_a_loop_takes_a_cycle_for_each_instruction(bench: Bench) -> None:
     assert bench.state.cycles == bench.state.instructions == 302
 
 
+def test_a_loop_that_is_left_at_its_top_keeps_what_it_has_counted(bench: Bench) -> None:
+    code = program(("beqz", 3, 12), ("addi", 2, 2, 2), ("addi", 3, 3, -1), ("j", -9), ("ret",))
+    bench.run(code, {2: 0, 3: 100})
+    assert (bench.a(2), bench.a(3), bench.state.cycles) == (200, 0, 402)
+
+
 def test_jumps_and_calls(bench: Bench) -> None:
     code = program(("j", 8), ("nop",), ("nop.n",), ("callx0", 5))
     bench.load(program(("jx", 6)), CODE + 0x40)

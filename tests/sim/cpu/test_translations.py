@@ -16,10 +16,13 @@ from flashpipe.sim.cpu.execution import MARGIN
 from flashpipe.sim.cpu.python_core import PythonCore
 from flashpipe.sim.cpu.translate import LONGEST, Trace, follow, source
 from flashpipe.sim.cpu.translations import Translations, fingerprint, open_translations
+from flashpipe.sim.memory import DRAM_SIZE, DRAM_START, FLASH_SIZE, FLASH_START
 
 from tests.sim.cpu.assembler import program
-from tests.sim.cpu.machines import CODE, DATA, Bench
+from tests.sim.cpu.cores import NewCore
+from tests.sim.cpu.machines import CODE, DATA, RETURN, Bench
 
+AREAS = ((DRAM_START, DRAM_SIZE), (FLASH_START, FLASH_SIZE))
 LOOP = program(("s32i", 2, 3, 0), ("addi", 2, 2, -1), ("bnez", 2, -6), ("ret",))
 
 
@@ -100,6 +103,20 @@ def test_a_known_translation_is_found_when_code_is_warm(cache: Path) -> None:
     assert isinstance(second.core, PythonCore)
     assert CODE in second.core._blocks
     assert cache.exists()
+
+
+@pytest.mark.parametrize("first", [0, 8, -8])
+@pytest.mark.parametrize("end", [DRAM_START, DRAM_START + DRAM_SIZE, FLASH_START, FLASH_START + FLASH_SIZE])
+def test_words_at_the_ends_of_memory(new_core: NewCore, end: int, first: int) -> None:
+    code = program(("l32i", 4, 2, 0), ("l32i", 5, 2, 8), ("l32i", 6, 2, 16), ("ret",))
+    bench = Bench(new_core)
+    bench.run(code, {2: end + first - 8})
+    there = [any(start <= end + first - 8 + offset < start + size for start, size in AREAS) for offset in (0, 8, 16)]
+    if all(there):
+        assert bench.state.pc == RETURN
+    else:
+        wrong = there.index(False)
+        assert (bench.state.epc1, bench.state.excvaddr) == (CODE + 3 * wrong, end + first - 8 + 8 * wrong)
 
 
 # --- kept ------------------------------------------------------------------------------------------------------------

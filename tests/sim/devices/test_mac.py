@@ -94,3 +94,22 @@ def test_no_event_is_passed(bench: Bench) -> None:
     ask_until(bench, 5_000_000)
     assert seen
     assert seen[0] < 100
+
+
+def test_the_macs_interrupt_can_be_the_nmi_as_well(bench: Bench) -> None:
+    mac, state = bench.devices.mac, bench.state
+    bench.devices.bus.write(0x3FF00000, 4, 1)
+    mac.write(LOW, mac.read(COUNT) + 1600)
+    mac.write(CONTROL, 1 << 31)
+    later(bench, 2 * MS)
+    assert state.interrupt == 1 << Line.MAC | 1 << Line.NMI
+    state.interrupt &= ~(1 << Line.NMI)  # as the core does when it takes it
+    bench.devices.bus.write(0x3FF00000, 4, 0)
+    assert state.interrupt == 1 << Line.MAC
+    bench.devices.bus.write(0x3FF00000, 4, 1)
+    assert state.interrupt == 1 << Line.MAC | 1 << Line.NMI
+    state.interrupt &= ~(1 << Line.NMI)
+    mac.write(CLEAR, 1 << 26)
+    bench.devices.bus.write(0x3FF00000, 4, 0)
+    bench.devices.bus.write(0x3FF00000, 4, 1)
+    assert not state.interrupt

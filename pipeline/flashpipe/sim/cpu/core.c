@@ -471,7 +471,7 @@ static u32 leading_zeros(u32 value) {
 static int execute(Core *core) {
     State *x = core->state;
     u32 *a = x->a;
-    u32 pc, address, at, old;
+    u32 pc, address = 0, at, old;
     u64 now = x->cycles, limit;
     Code *code;
     int stop;

@@ -16,7 +16,6 @@ BASE: Final = 0x3FF00000
 _NMI, EDGE_ENABLE, CACHE_CONTROL, _CORE_CLOCK, _SOURCES, _EFUSES = (
     BASE + at for at in (0x00, 0x04, 0x0C, 0x14, 0x20, 0x50)
 )
-_NMI_ON: Final = 0x0F
 CACHE_ON: Final = 1 << 8
 _CACHE_ODD: Final = 1 << 25
 _CACHE_TWO_MEGABYTES: Final = 16
@@ -46,7 +45,7 @@ class Dport(Device):
         }
         for index, word in enumerate(efuses.words):
             self.readers[_EFUSES + 4 * index] = partial(int, word)
-        self.writers = {CACHE_CONTROL: self.control_cache}
+        self.writers = {_NMI: self._choose_nmi, CACHE_CONTROL: self.control_cache}
         self.uart_sources: Callable[[], int] = lambda: 0
 
     def reset(self) -> None:
@@ -60,11 +59,6 @@ class Dport(Device):
         return self.words.get(EDGE_ENABLE, 0)
 
     @property
-    def timer_is_nmi(self) -> bool:
-        """Whether FRC1 raises the NMI instead of interrupt 9."""
-        return self.words.get(_NMI, 0) & _NMI_ON == _NMI_ON
-
-    @property
     def fast_core(self) -> bool:
         """Whether the program has asked for 160 MHz. Instructions take one board cycle all the same."""
         return bool(self.words.get(_CORE_CLOCK, 0) & 1)
@@ -76,6 +70,10 @@ class Dport(Device):
         if megabyte != self.mapped_megabyte:
             self.mapped_megabyte = megabyte
             self._remap(megabyte * _MEGABYTE)
+
+    def _choose_nmi(self, value: int) -> None:
+        self.words[_NMI] = value
+        self.interrupts.choose_nmi(value)
 
     def _read_sources(self) -> int:
         """Which peripherals ask for the shared interrupts: bit 0 UART 0, bit 2 UART 1."""

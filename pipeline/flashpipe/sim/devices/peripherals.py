@@ -75,7 +75,7 @@ class Peripherals:
             Uart0(wiring, self.clocks, UART0, lambda at, baud, byte: requests.sent(0, at, baud, byte)),
             Uart1(wiring, self.clocks, UART1, lambda at, baud, byte: requests.sent(1, at, baud, byte)),
         )
-        self.timers = Timers(wiring, lambda: self.dport.edges, lambda: self.dport.timer_is_nmi)
+        self.timers = Timers(wiring, lambda: self.dport.edges)
         self.watchdog = Watchdog(wiring, requests.watchdog)
         self.flash = Flash(wiring, nor, requests.flash_changed)
         self.gpio = Gpio(wiring)

@@ -32,11 +32,10 @@ class Timers(Device):
         "load1", "ctrl1", "count1", "since1", "status1", "ctrl2", "count2", "since2", "alarm2", "load2",
     )  # fmt: skip
 
-    def __init__(self, wiring: Wiring, edges: Callable[[], int], nmi: Callable[[], bool]) -> None:
-        """`edges` gives EDGE_INT_ENABLE, `nmi` whether FRC1 goes to the NMI."""
+    def __init__(self, wiring: Wiring, edges: Callable[[], int]) -> None:
+        """`edges` gives EDGE_INT_ENABLE."""
         super().__init__(wiring)
         self._edges = edges
-        self._nmi = nmi
         self._due1 = self.agenda.event(self._fire1)
         self._due2 = self.agenda.event(self._fire2)
         self._clear()
@@ -106,7 +105,7 @@ class Timers(Device):
             self.status1 = 1
             self.interrupts.pulse(Line.FRC1)
         elif self._edges() & EDGE_FRC1:
-            self.interrupts.pulse(Line.NMI if self._nmi() else Line.FRC1)
+            self.interrupts.pulse(Line.FRC1)
         self._plan1()
 
     def _acknowledge1(self, _value: int) -> None:
