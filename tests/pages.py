@@ -18,6 +18,8 @@ _VARYING = (
     (re.compile(r"\d{8}T\d+-[0-9a-f]+"), "STAMP"),
     (re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"), "MAC"),
     (re.compile(r"\d+\.\d s\b"), "TIME"),
+    # How much of its name is heard depends on when the host begins to listen.
+    (re.compile(r"NodeMCU (?:\(SDK [\d.]+\)|[\d.]+) (?=at its|boots)"), "NODEMCU "),
 )
 """What differs from run to run."""
 
