@@ -110,3 +110,14 @@ def test_any_text_can_be_masked_and_stays_so(text: str) -> None:
 @given(st.text("=:,\"'\\ ap\n", min_size=200, max_size=2000))
 def test_hostile_texts_take_no_time(text: str) -> None:
     mask(text * 20)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TX and RX of the adapter are connected to each other, and no chip speaks",
+        "take off what is connected to GPIO6 to GPIO11 (SD0 to SD3, CLK, CMD)",
+    ],
+)
+def test_what_we_say_of_wires_is_the_name_of_no_network(text: str) -> None:
+    assert mask(text) == text

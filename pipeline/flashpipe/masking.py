@@ -41,7 +41,7 @@ _SPOKEN: Final = re.compile(
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)(\s+)[A-Za-z0-9+/._~=-]{4,}")
 _NETWORK: Final = re.compile(
     r"(?i)\b(connect(?:ing|ed)?\s+(?:to|with)|joining|associat(?:ing|ed)\s+with)(\s+(?:(?:ap|ssid|network|wifi|wi-fi)\b)?"
-    r"[:=]?\s*)(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d)[^,;.\n\r]+"
+    r"[:=]?\s*)(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d|GPIO\d|each other\b)[^,;.\n\r]+"
 )
 """The SDK's own words: `connected with HomeNet, channel 6`."""
 _WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def predicted(own_state: object, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def predicted() -> Iterator[None]:
     """Images made by a fixture hold no code that could be executed: what they say is predicted."""
-    del own_state
-    monkeypatch.setenv("FLASHPIPE_CORE", "none")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASHPIPE_CORE", "none")
+        yield
