@@ -50,7 +50,7 @@ def test_a_brown_out_comes_at_an_erase_only(bench: Any) -> None:
     host.status(2, bench.words(0x1000, 1, 0x4000, 0, 0))
     assert host.block(3, bytes(0x1000)) == "0000"
     assert host.link.board.resets == resets, "the sector was blank: programmed, not erased"
-    host.command(0xD1, bench.words(0, 0x1000))
+    host.raw(slip.encode(HEADER.pack(0, 0xD1, 8, 0) + bench.words(0, 0x1000)))  # the program in flash speaks then
     assert host.link.board.resets > resets
 
 

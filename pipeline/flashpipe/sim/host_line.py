@@ -26,6 +26,8 @@ LOOK_S: Final = 0.02
 """What one look counts of that time at most: a host that was given no CPU has had no time to follow."""
 RECEIVE_LIMIT: Final = 1 << 20
 """Bytes kept for a host that does not read; a real driver keeps fewer."""
+LATE_S: Final = 2.0
+"""On the wall: for which a host that waits in vain goes on waiting while the program is at work, and late."""
 _EXECUTING_S: Final = 0.02
 """On the wall, for which one look lets an executed program run. One that needs longer for what it has to do makes the
 board's clock late: its time goes on from where it has got to."""
@@ -161,12 +163,16 @@ class HostLine:
                 if self.waiting() >= size or cancelled():
                     break
                 left = _LONGEST_NAP if deadline is None else deadline - self._wall()
-                if left <= 0:
+                if left <= 0 and (self._received or not timeout_s or not self.is_late(-left)):
                     break
-                self.changed.wait(min(left, self.next_event_s()))
+                self.changed.wait(min(max(left, _SHORTEST_NAP), self.next_event_s()))
             data = bytes(self._received[:size])
             del self._received[: len(data)]
             return data
+
+    def is_late(self, over_s: float) -> bool:
+        """Whether a wait that ended `over_s` ago did so only because the program is executed too slowly to answer."""
+        return self.board.behind is not None and over_s < LATE_S
 
     def nap_s(self) -> float:
         """Seconds until a server shall `take` again: none if something arrived since, whoever made the time pass."""

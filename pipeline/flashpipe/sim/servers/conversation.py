@@ -147,12 +147,14 @@ class Conversation:
     def _read(self, line: HostLine, number: int, size: int, timeout_s: float | None) -> None:
         """Send what the board says, until it is `size` bytes, or the time is over, or the port wants something else."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        silent = bool(timeout_s)
         while True:
             arrived = line.take()
             self._outgoing += messages.pack_data(arrived)
             size -= len(arrived)
+            silent = silent and not arrived
             left = LONGEST_NAP_S if deadline is None else deadline - time.monotonic()
-            if size <= 0 or left <= 0 or self._incoming or self._left:
+            if size <= 0 or self._incoming or self._left or (left <= 0 and not (silent and line.is_late(-left))):
                 break
-            self._exchange(min(left, LONGEST_NAP_S, line.nap_s()))
+            self._exchange(min(max(left, 0.0), LONGEST_NAP_S, line.nap_s()))
         self.send(messages.PING, str(number).encode())
