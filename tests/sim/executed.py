@@ -73,7 +73,7 @@ class Bench:
         self.machine = new_machine(contents, make_core, **options)
         self.guest, self.devices, self.memory = self.machine.guest, self.machine.devices, self.machine.memory
         self.state = self.machine.state
-        data.initialise(self.guest, 0x1640EF, MB)
+        data.initialise(self.guest, MB)
         self.state.ps = 0x20
         self.state.a[1] = STACK
         self.machine.core.set_hooks(frozenset((STOP,)))

@@ -102,7 +102,7 @@ class VirtualBoard:
         self.machine = LoaderMachine(self.uart, self.registers, self.nor, spec.costs)
         self.chip = Chip(
             mac=spec.mac, flash_id=self.nor.part.flash_id, flash_size=self.nor.size, supported_modes=spec.modes,
-            crystal_mhz=spec.crystal_mhz,
+            crystal_mhz=spec.crystal_mhz, kind=spec.chip, rom_flash_size=int(spec.costs.rom_chip_size),
         )  # fmt: skip
         self.program: Program = None
         self.behind: float | None = None
@@ -197,7 +197,7 @@ class VirtualBoard:
             self.program = Application(self.nor, self.chip, strap, self._cause, now, options)
             return
         machine = self._executed.machine if self._executed is not None else None
-        self._executed = Executed(self.nor, self.chip, strap, self._cause, now, options, machine, self.spec.chip)
+        self._executed = Executed(self.nor, self.chip, strap, self._cause, now, options, machine)
         self.program = self._executed
 
     # --- power and pins ----------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ OPTION_NAMES: Final = tuple(_READERS)
 """Options of executed firmware; `_` may stand for `-`."""
 
 
-def machine_options(chip: Chip, options: Mapping[str, str] = _NO_OPTIONS, kind: str = "ESP8266EX") -> MachineOptions:
+def machine_options(chip: Chip, options: Mapping[str, str] = _NO_OPTIONS) -> MachineOptions:
     """What a machine is made with, from a board's parts and its options as texts.
 
     Raises:
@@ -72,8 +72,9 @@ def machine_options(chip: Chip, options: Mapping[str, str] = _NO_OPTIONS, kind: 
     defaults = MachineOptions()
     return MachineOptions(
         mac=chip.mac,
-        chip=kind,
+        chip=chip.kind,
         crystal_mhz=chip.crystal_mhz,
+        rom_flash_size=chip.rom_flash_size,
         modes=chip.supported_modes,
         tolerant=values.get("unmapped") == "warn",
         wakes=values.get("wake", "wired") == "wired",
@@ -97,7 +98,6 @@ class Executed:
         now: board time of the reset, in seconds.
         options: options by name (`OPTION_NAMES`).
         machine: the chip as it was before this reset, to keep what a reset keeps; a new one where there is none.
-        kind: the chip as esptool names it.
 
     Raises:
         BadValueError: an option that does not exist or cannot be read.
@@ -112,9 +112,8 @@ class Executed:
         now: float,
         options: Mapping[str, str] = _NO_OPTIONS,
         machine: Machine | None = None,
-        kind: str = "ESP8266EX",
     ) -> None:
-        self.machine = machine or Machine(flash, machine_options(chip, options, kind))
+        self.machine = machine or Machine(flash, machine_options(chip, options))
         self._early: list[Output] = []
         """What the ROM says at a time that is still to come: its start is done in one go."""
         if reset_cause == RESET_POWER_ON or machine is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flashpipe.sim.chip import image
-from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG, Strap
+from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG, ROM_FLASH_SIZE, Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Efuses
 from flashpipe.sim.circles import Circles
@@ -49,6 +49,8 @@ class MachineOptions:
     """From reset to the first byte of the ROM's log."""
     watchdog_s: float = 3.0
     """From a ROM that has stopped to the watchdog's reset."""
+    rom_flash_size: int = ROM_FLASH_SIZE
+    """Bytes of flash that the ROM's functions reach until the program tells them another size."""
     mode_b: int = 6
     """Second number of `boot mode:(a,b)`."""
     modes: frozenset[int] = frozenset(range(4))
@@ -262,7 +264,7 @@ class Machine:
             self.guest.hang()
             self._rom_stuck.schedule(state.cycles + round(self.options.watchdog_s * CYCLES_PER_S))
             return
-        data.initialise(self.guest, self.nor.part.flash_id, walk.header.size)
+        data.initialise(self.guest, self.options.rom_flash_size)
         self.devices.flash.clock_hz = walk.header.speed
         state.a[1] = data.STACK
         state.a[0] = PROGRAM_RETURNED

@@ -14,6 +14,12 @@ RESET_WATCHDOG: Final = 4
 """`rst cause` numbers of the ROM banner (facts: esp8266 §2.2)."""
 
 
+ROM_FLASH_ID: Final = 0x1640EF
+"""What the ROM's start leaves as the flash's identity, on a board with a larger part too (P. Finlayson, 2016)."""
+ROM_FLASH_SIZE: Final = 4 * 1024 * 1024
+"""And as its size, in bytes (facts: stub-executed §5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Strap:
     """The strapping pins as sampled at reset; True is high. The defaults boot from flash."""
@@ -51,6 +57,10 @@ class Chip:
     supported_modes: frozenset[int]
     """Header mode codes that part and wiring can do: 0 qio, 1 qout, 2 dio, 3 dout."""
     crystal_mhz: int = 26
+    kind: str = "ESP8266EX"
+    """As esptool names it."""
+    rom_flash_size: int = ROM_FLASH_SIZE
+    """Flash size that the ROM's functions go by until a program tells them another."""
 
     @property
     def rom_baud(self) -> int:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from flashpipe.sim.chip.chip import ROM_FLASH_ID
 from flashpipe.sim.chip.nor import BLOCK, SECTOR
 from flashpipe.sim.chip.registers import UnmappedError
 from flashpipe.sim.loader import slip
@@ -41,15 +42,13 @@ WRITE_FAILED: Final = b"\x01\x06"
 FLASH_CHIP: Final = 0x3FFFC714
 """Symbol `flashchip` of the SDK's linker scripts: a pointer to six words about the flash."""
 _ELSEWHERE: Final = 0x3FFFDE00
-_ROM_FLASH_ID: Final = 0x1640EF
-"""What stands there after a reset, on a board with a larger part too (P. Finlayson, 2016: read on such a board)."""
 
 
 def know_flash(machine: LoaderMachine) -> None:
     """What the ROM's start leaves in RAM about the flash: ID, size, block, sector, page, status mask."""
     costs, registers = machine.costs, machine.registers
     registers.store(FLASH_CHIP, struct.pack("<I", int(costs.rom_chip_words)))
-    known = (_ROM_FLASH_ID, int(costs.rom_chip_size), BLOCK, SECTOR, 0x100, 0xFFFF)
+    known = (ROM_FLASH_ID, int(costs.rom_chip_size), BLOCK, SECTOR, 0x100, 0xFFFF)
     registers.store(_chip_words(machine), struct.pack("<6I", *known))
 
 

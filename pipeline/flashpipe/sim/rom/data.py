@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from typing import Final
 
+from flashpipe.sim.chip.chip import ROM_FLASH_ID, ROM_FLASH_SIZE
 from flashpipe.sim.rom import aes, exceptions, flash, interrupts, phy, printf, rtc, tasks, timers, uart
 from flashpipe.sim.rom.guest import Guest
 
@@ -37,8 +38,8 @@ def _words(*values: int) -> bytes:
     return b"".join(value.to_bytes(4, "little") for value in values)
 
 
-def initialise(guest: Guest, flash_id: int, flash_size: int) -> None:
-    """Write everything; `flash_size` is what the image's header claims."""
+def initialise(guest: Guest, flash_size: int = ROM_FLASH_SIZE) -> None:
+    """Write everything; `flash_size`: up to where the ROM's functions reach, until a program tells them."""
     memory = guest.memory
     memory.write(CLEARED.start, bytes(len(CLEARED)))
     memory.write(
@@ -49,7 +50,7 @@ def initialise(guest: Guest, flash_id: int, flash_size: int) -> None:
     memory.write(tasks.CURRENT, _words(0))
     memory.write(timers.FREQUENCY, _words(_CORE_MHZ))
     memory.write(rtc.WATCHDOG_MODE, _words(*_WATCHDOG))
-    memory.write(flash.POINTER, _words(flash.CHIP, flash_id, flash_size, *_ROM_FLASH))
+    memory.write(flash.POINTER, _words(flash.CHIP, ROM_FLASH_ID, flash_size, *_ROM_FLASH))
     memory.write(phy.TABLE_POINTER, _words(phy.TABLE) + phy.table())
     for address, text in STRINGS.items():
         memory.write(address, text + b"\0")
