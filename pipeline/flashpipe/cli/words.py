@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import UsageError
-from flashpipe.jobs.variables import FLAGS, known_variables
+from flashpipe.tasks.parser import Word, parse
 
-SHORT: Final = {"-p": "port", "-b": "baud", "-q": "quiet", "-y": "yes"}
-JSON: Final = "--json"
 SYNONYMS: Final = {
     "burn": "flash",
     "chip-id": "identify",
@@ -34,13 +32,15 @@ SYNONYMS: Final = {
 """Words of other tools that mean one of our tasks and nothing else; with _ for - too."""
 REFUSED: Final[dict[str, str]] = {
     "download": "`flashpipe backup file=NAME` reads the flash; `flashpipe files` lists the files on the board",
-    "remove": "`flashpipe lua file=FILE` with file.remove(NAME) in it; `flashpipe format` removes all",
+    "erase-region": "flashpipe erase regions=0xSTART-0xEND",
+    "remove": "`flashpipe lua -e 'file.remove(\"NAME\")'` removes one file; `flashpipe format` removes all",
     "verify-flash": "flashpipe verify profile=NAME image=FILE",
     "read-flash": "flashpipe backup file=NAME",
 }
 _PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
 _ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]+")
 _FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
+_LUA: Final = (".lua", ".lc")
 ON_PROFILES: Final = frozenset(
     {"audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "image", "lock", "lua"}
     | {"monitor", "node", "plan", "restore", "verify"}
@@ -51,7 +51,7 @@ _FILE_OF: Final = {"lua": "file", "restore": "backup", "backup": "file"}
 
 
 def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], folder: Path) -> list[str]:
-    """The command line as doit's tasks know it.
+    """The command line as doit's tasks know it: doit's options, tasks, variables.
 
     Args:
         words: As typed, without the name of the program.
@@ -61,102 +61,99 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     Raises:
         UsageError: a word that means two things, or nothing here.
     """
-    plain = _with_names(words)
-    if len(plain) == 1 and plain[0] == "version":
+    parsed = parse(words, anywhere=True)
+    if list(words) == ["version"]:
         return ["--version"]
-    first = next((word for word in plain if not word.startswith("-") and "=" not in word), "")
-    if first and first not in ON_PROFILES and _is_firmware(first, folder) and plain[0] == first:
-        return ["inspect", *plain]
-    plain = _synonyms(plain, folder)
-    return _without_names(plain, profiles, folder)
+    first = words[0] if words else ""
+    if first and _is_firmware(first, folder):
+        return ["inspect", *words]
+    if any((word.text, word.value) == ("erase", "1") for word in parsed.words if word.kind == "variable"):
+        raise UsageError("erase=1: there is no such variable", "flashpipe erase flash …")
+    found = _without_names(_pairs(_verb(parsed.words, folder), folder), profiles, folder)
+    doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
+    rest = [word for word in found if word.kind != "doit"]
+    return [*doits, *(typed for word in rest for typed in _as_doit_knows(word))]
 
 
-def _with_names(words: Sequence[str]) -> list[str]:
-    """Options that are variables, as variables."""
-    found, waiting = list[str](), list(words)
-    while waiting:
-        word = waiting.pop(0)
-        name, equals, value = word.partition("=")
-        variable = SHORT.get(name) or (name[2:].replace("-", "_") if name.startswith("--") else "")
-        if word == JSON:
-            found.append("format=json")
-        elif variable not in known_variables():
-            found.append(word)
-        elif equals:
-            found.append(f"{variable}={value}")
-        elif variable in FLAGS:
-            found.append(f"{variable}=1")
-        elif waiting and not (waiting[0].startswith("-") and len(waiting[0]) > 1):
-            found.append(f"{variable}={waiting.pop(0)}")
-        else:
-            raise UsageError(f"{word}: which {variable}?", f"say {variable}=VALUE or --{variable} VALUE")
-    return found
+def _as_doit_knows(word: Word) -> Sequence[str]:
+    return (f"{word.text}={word.value}",) if word.kind == "variable" else word.typed
 
 
-def _synonyms(words: Sequence[str], folder: Path) -> list[str]:
-    found = list[str]()
-    for at, word in enumerate(words):
-        name = word.replace("_", "-")
-        rest = [other for other in words[at + 1 :] if "=" not in other]
-        if found and "=" not in found[0]:  # only the first word is a verb of another tool
-            found.append(word)
-        elif name == "upload":
-            if rest and not _is_firmware(rest[0], folder):
-                raise UsageError(
-                    "upload: files of a board stand in its profile, below `files:`",
-                    "flashpipe files send=1 profile=NAME",
-                )
-            found.append("flash")
-        elif name in REFUSED:
-            raise UsageError(f"{word} is a word of another tool", REFUSED[name])
-        else:
-            found.append(SYNONYMS.get(name, word))
-        if word == "erase=1":
-            raise UsageError("erase=1: there is no such variable", "flashpipe erase flash …")
-    return _pairs(found, folder)
+def _task(text: str) -> Word:
+    return Word("task", text, "", (text,))
 
 
-def _pairs(words: Sequence[str], folder: Path) -> list[str]:
+def _verb(words: Sequence[Word], folder: Path) -> list[Word]:
+    """The words, the first task of which may have been one of another tool."""
+    at = next((at for at, word in enumerate(words) if word.kind == "task"), None)
+    if at is None:
+        return list(words)
+    word, name = words[at].text, words[at].text.replace("_", "-")
+    if name == "upload":
+        name = _uploaded(word, [other.text for other in words[at + 1 :] if other.kind == "task"], folder)
+    elif name in REFUSED:
+        raise UsageError(f"{word} is a word of another tool", REFUSED[name])
+    else:
+        name = SYNONYMS.get(name, word)
+    return [*words[:at], _task(name), *words[at + 1 :]]
+
+
+def _uploaded(word: str, files: Sequence[str], folder: Path) -> str:
+    """What `upload` means: a firmware is flashed; what else is there is a file for the board."""
+    others = [name for name in files if (folder / name).is_file() and not name.lower().endswith(_FIRMWARE)]
+    if others:
+        name = Path(others[0]).name
+        raise UsageError(
+            f"{word} {others[0]}: files of a board stand in its profile",
+            f"`files: {{{name}: {others[0]}}}` in the profile, then `flashpipe files send=1 profile=NAME`",
+        )
+    return "flash"
+
+
+def _pairs(words: Sequence[Word], folder: Path) -> list[Word]:
     """`0x0 FILE 0x10000 FILE` as one image."""
-    pieces, rest, waiting = list[str](), list[str](), list(words)
+    pieces, rest, waiting = list[str](), list[Word](), list(words)
     while waiting:
         word = waiting.pop(0)
-        address = word.removeprefix("image=")
-        if _ADDRESS.fullmatch(address) and waiting and (folder / waiting[0]).is_file():
-            pieces.append(f"{address}:{waiting.pop(0)}")
+        address = word.value if word.kind == "variable" and word.text == "image" else word.text
+        follows = bool(waiting) and waiting[0].kind == "task"
+        if _ADDRESS.fullmatch(address) and follows and (folder / waiting[0].text).is_file():
+            pieces.append(f"{address}:{waiting.pop(0).text}")
         else:
             rest.append(word)
-    return [*rest, f"image={','.join(pieces)}"] if pieces else rest
+    return [*rest, Word("variable", "image", ",".join(pieces))] if pieces else rest
 
 
-def _without_names(words: Sequence[str], profiles: Callable[[], Collection[str]], folder: Path) -> list[str]:
+def _without_names(words: Sequence[Word], profiles: Callable[[], Collection[str]], folder: Path) -> list[Word]:
     """What stands behind its task: a port, a file, or a profile."""
-    task, found = "", list[str]()
+    task, found = "", list[Word]()
     for word in words:
-        if word.startswith("-") or "=" in word:
-            if _PORT.match(word) and task:  # a URL with options
-                found.append(f"port={word}")
-            else:
-                found.append(word)
-        elif word in ON_PROFILES or not task:
-            task = word if word in ON_PROFILES else task
+        if word.kind == "variable" and task and _PORT.match(word.text):  # a URL with options
+            found.append(Word("variable", "port", word.typed[0]))
+        elif word.kind != "task":
             found.append(word)
-        elif _PORT.fullmatch(word):
-            found.append(f"port={word}")
+        elif word.text in ON_PROFILES or not task:
+            task = word.text if word.text in ON_PROFILES else task
+            found.append(word)
+        elif _PORT.fullmatch(word.text):
+            found.append(Word("variable", "port", word.text))
         else:
             found.append(_meant(word, task, profiles, folder))
     return found
 
 
-def _meant(word: str, task: str, profiles: Callable[[], Collection[str]], folder: Path) -> str:
-    is_file, is_profile = (folder / word).is_file(), word in profiles()
+def _meant(word: Word, task: str, profiles: Callable[[], Collection[str]], folder: Path) -> Word:
+    text = word.text
+    is_file, is_profile = (folder / text).is_file(), text in profiles()
     name = _FILE_OF.get(task, "image")
     if is_file and is_profile:
-        raise UsageError(f"{word!r} is a file and a profile", f"say {name}={word} or profile={word}")
+        raise UsageError(f"{text!r} is a file and a profile", f"say {name}={text} or profile={text}")
     if is_profile:
-        return f"profile={word}"
-    if is_file or (word.lower().endswith(_FIRMWARE) and name == "image"):
-        return f"{name}={word}"
+        return Word("variable", "profile", text)
+    if text.endswith(".yaml") and is_file:
+        return Word("variable", "profile", text if "/" in text else f"./{text}")
+    if is_file or text.lower().endswith(_FIRMWARE if name == "image" else _LUA if task == "lua" else ()):
+        return Word("variable", name, text)
     return word
 
 

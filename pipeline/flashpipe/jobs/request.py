@@ -16,6 +16,7 @@ _OVERRIDES: Final = {
     "reset": "serial.reset",
     "boot": "boot",
     "mode": "flash.mode",
+    "frequency": "flash.frequency",
 }
 """Variable to the profile key it replaces."""
 _SERIAL: Final = frozenset({"serial.baud", "serial.reset"})

@@ -55,6 +55,8 @@ class VariableKind:
     """Environment variable that says it for all commands."""
     mistaken: tuple[str, ...] = ()
     """Variables of other tasks that are written where this one is meant."""
+    short: str = ""
+    """Letter of its short option; each may be written as `--name VALUE`, too."""
 
 
 TABLE: Final = (
@@ -71,6 +73,7 @@ TABLE: Final = (
         "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
         ON_BOARDS | {"doctor"},
         environment="FLASHPIPE_PORT",
+        short="p",
     ),
     VariableKind(
         "port_wait",
@@ -84,6 +87,7 @@ TABLE: Final = (
         "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
         ON_BOARDS | {"doctor"},
         environment="FLASHPIPE_BAUD",
+        short="b",
     ),
     VariableKind(
         "reset",
@@ -105,6 +109,7 @@ TABLE: Final = (
         mistaken=("file",),
     ),
     VariableKind("mode", "text", "flash mode: qio, qout, dio, dout", WITH_PLAN | {"image"}),
+    VariableKind("frequency", "text", "flash frequency: 20m, 26m, 40m, 80m", WITH_PLAN | {"image"}),
     VariableKind(
         "check",
         "choice",
@@ -144,6 +149,7 @@ TABLE: Final = (
         frozenset({"backup", "lua"}),
         mistaken=("image",),
     ),
+    VariableKind("code", "text", "Lua text that `lua` runs instead of a file", _LUA, mistaken=("file",), short="e"),
     VariableKind(
         "wait",
         "text",
@@ -183,7 +189,8 @@ TABLE: Final = (
         "FILE that gets the receipt, too; several boards: a list, or one file each with @mac@ in the name",
         ON_BOARDS,
     ),
-    VariableKind("quiet", "flag", "1: only how the run went, and what failed", ANY),
+    VariableKind("quiet", "flag", "1: only how the run went, and what failed", ANY, short="q"),
+    VariableKind("verbose", "flag", "1: show what passes on the wire, too", ON_BOARDS, short="v"),
     VariableKind(
         "color",
         "choice",
@@ -196,6 +203,7 @@ TABLE: Final = (
         "flag",
         "1: confirm what would be asked on a terminal",
         frozenset({"flash", "plan", "erase", "restore", "format"}),
+        short="y",
     ),
     VariableKind(
         "records",

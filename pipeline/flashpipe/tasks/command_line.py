@@ -20,6 +20,7 @@ from flashpipe.jobs.variables import check
 from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
+from flashpipe.tasks.parser import Parsed, parse
 from flashpipe.terminal import visible
 from flashpipe.text.lines import ConsoleLines
 from flashpipe.text.look import look
@@ -37,14 +38,10 @@ _ABOUT_TASKS: Final = frozenset(
     {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "reset-dep", "strace", "tabcompletion"}
 )
 """Commands of doit that run no task."""
-_TAKE_A_WORD: Final = frozenset(
-    {"-F", "-P", "-d", "-f", "-n", "-o", "-r", "-v", "--backend", "--check_file_uptodate", "--codec_cls", "--db-file"}
-    | {"--dir", "--failure-verbosity", "--file", "--output-file", "--parallel-type", "--process", "--reporter"}
-    | {"--verbosity"}
-)
-"""Options of doit whose value may be the next word."""
 _words: list[str] | None = None
 """Words of the command line; set by our own command, else those of the process."""
+_read: tuple[list[str], Parsed] | None = None
+"""The words that were taken apart last, and what came of it."""
 _project: Path | None = None
 _current: Run | None = None
 
@@ -122,7 +119,7 @@ def current() -> Run:
     if _current is None or _current.source is not source:
         _refuse_doubled()
         try:
-            variables = check(source or {}, _ours_named())
+            variables = check({**(source or {}), **dict(_parsed().variables)}, _ours_named())
         except UsageError as error:
             audience.failed(error)
             raise _refused(error) from error
@@ -141,14 +138,12 @@ def current() -> Run:
 
 def database(project: Path) -> Path:
     """Where doit keeps what it knows of tasks: beside the other records."""
-    given = [word.removeprefix("records=") for word in _all_words() if word.startswith("records=")]
-    return records_folder(project, given[0] if given else "") / "doit.db"
+    return records_folder(project, _parsed().variable("records")) / "doit.db"
 
 
 def workers() -> int:
     """How many threads doit shall start: one for each board and one over; it starts them all, at 1.5 ms of CPU each."""
-    given = [word.removeprefix("port=") for word in _all_words() if word.startswith("port=")]
-    ports = (given[0] if given else os.environ.get("FLASHPIPE_PORT", "")).split(",")
+    ports = (_parsed().variable("port") or os.environ.get("FLASHPIPE_PORT", "")).split(",")
     if any(port == "all" or ("://" not in port and set(port) & set("*[")) for port in ports):
         return MOST_WORKERS
     return min(MOST_WORKERS, len(ports) + 1)
@@ -178,21 +173,35 @@ def _refused(error: PipelineError) -> InvalidDodoFile:
     return InvalidDodoFile(visible(mask_urls(str(error))))
 
 
+def has_options() -> bool:
+    """Whether a variable is written as an option."""
+    return any(word.kind == "variable" and word.typed[0].startswith("-") for word in _parsed().words)
+
+
 def _all_words() -> list[str]:
     return sys.argv[1:] if _words is None else _words
 
 
-def _task_words() -> list[str]:
+def _parsed() -> Parsed:
+    """The command line, taken apart; of one that cannot be, nothing is known."""
+    global _read  # noqa: PLW0603
     words = _all_words()
-    values = {at + 1 for at, word in enumerate(words) if word in _TAKE_A_WORD}
-    plain = [word for at, word in enumerate(words) if at not in values and "=" not in word and not word.startswith("-")]
-    return [word.partition(":")[0] for word in plain]
+    if _read is None or _read[0] != words:
+        try:
+            _read = (list(words), parse(words))
+        except UsageError:
+            _read = (list(words), Parsed("run", ()))
+    return _read[1]
+
+
+def _task_words() -> list[str]:
+    return [word.partition(":")[0] for word in _parsed().tasks]
 
 
 def _ours_named() -> set[str] | None:
     """The tasks named, `plan` included, if all are ours; None where others are among them, or none is named."""
-    words = [word for word in _task_words() if word != "run"]
-    if not words or words[0] in _ABOUT_TASKS:
+    words = _task_words()
+    if not words or _parsed().command in _ABOUT_TASKS:
         return None
     known = our_tasks | {"plan"}
     meant = [{task for task in known if _fits(word, task)} for word in words]
@@ -200,7 +209,7 @@ def _ours_named() -> set[str] | None:
 
 
 def _refuse_doubled() -> None:
-    names = [word.partition("=")[0] for word in _all_words() if "=" in word and not word.startswith("-")]
+    names = [name for name, _ in _parsed().variables]
     for name in names:
         if names.count(name) > 1:
             more = "; several ports are port=A,B" if name == "port" else ""

@@ -6,14 +6,17 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from doit import task_params
+
 from flashpipe.errors import PipelineError
 from flashpipe.tasks import step
-from flashpipe.tasks.command_line import board_tasks, current, named, our_tasks, preceding
+from flashpipe.tasks.command_line import board_tasks, current, has_options, named, our_tasks, preceding
+from flashpipe.tasks.parser import task_options
 
 Description = Callable[[], None]
 """A function whose name and text are the task's; it is never called."""
 Tasks = Iterator[dict[str, Any]] | dict[str, Any]
-Creator = Callable[[], Tasks]
+Creator = Callable[..., Tasks]
 _IO: Final = {"capture": False}
 """doit's capture swaps stdout for the whole process, which threads cannot bear."""
 
@@ -31,7 +34,7 @@ def task(action: str, *, needs: tuple[str, ...] = (), **more: Any) -> Callable[[
         _enter(description.__name__)
 
         @functools.wraps(description)
-        def create() -> Tasks:
+        def create(**_options: object) -> Tasks:
             return {
                 "actions": [(step.run_step, [action])],
                 "task_dep": list(needs),
@@ -40,7 +43,7 @@ def task(action: str, *, needs: tuple[str, ...] = (), **more: Any) -> Callable[[
                 **more,
             }
 
-        return create
+        return _with_options(create)
 
     return decorate
 
@@ -63,7 +66,7 @@ def board_task(
             board_tasks.add(name)
 
         @functools.wraps(description)
-        def create() -> Tasks:
+        def create(**_options: object) -> Tasks:
             if only_if_named and not named(name):
                 return step.refuse(step.not_named(name))
             try:
@@ -74,9 +77,17 @@ def board_task(
             all_needs = (*needs, f"{before}:{{}}") if before else needs
             return (_sub_task(name, action, board, all_needs, skip=skip) for board in boards)
 
-        return create
+        return _with_options(create)
 
     return decorate
+
+
+def _with_options(creator: Creator) -> Creator:
+    """Let doit take variables that are written as options behind the task; what they say is read by the parser.
+
+    Where there are none, as in `doit list`, doit is spared their tables.
+    """
+    return task_params(task_options())(creator) if has_options() else creator
 
 
 def _enter(creator: str) -> bool:

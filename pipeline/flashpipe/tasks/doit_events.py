@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from doit import get_initial_workdir
 from doit.exceptions import TaskFailed
@@ -19,10 +19,11 @@ from flashpipe import terminal
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import audience
 from flashpipe.tasks.loader import load
+from flashpipe.tasks.parser import parse
 
 REFUSED: Final = 3
 """doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
-_WORDS: Final = ("events", "junit=", "receipt=")
+_WORDS: Final = ("events", "junit", "receipt")
 _ENVIRONMENT: Final = frozenset({"FLASHPIPE_EVENTS", "GITHUB_ACTIONS"})
 _RUNS: Final = frozenset({"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "plan", "reset-dep", "strace"})
 """Commands of doit that report by other means: nothing is known of their end but that there was one."""
@@ -31,11 +32,21 @@ _completed = False
 
 
 def begin_with_doit() -> None:
-    """Where this process is doit's and events are wanted, begin them; where they cannot be had, end it."""
-    words = sys.argv[1:]
-    told = _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS)
-    if not told or not _is_doit():
+    """Where this process is doit's, begin the events that are wanted; options that lack their value end it."""
+    if not _is_doit():
         return
+    words = sys.argv[1:]
+    if _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS):
+        _begin(words)
+    if any(word.startswith("-") for word in words):
+        try:
+            parse(words)
+        except PipelineError as error:
+            _refuse(error)
+
+
+def _begin(words: list[str]) -> None:
+    atexit.register(_at_exit)
     try:
         events = load("jobs.run_events")
         target = events.wanted(words)
@@ -43,11 +54,13 @@ def begin_with_doit() -> None:
             events.begin(words, target)
         load("jobs.run_reports:begin")(words, Path(get_initial_workdir() or Path.cwd()))
     except PipelineError as error:
-        audience.failed(error)
-        terminal.note(f"error: {error}")
-        audience.close(REFUSED)
-        raise SystemExit(REFUSED) from None
-    atexit.register(_at_exit)
+        _refuse(error)
+
+
+def _refuse(error: PipelineError) -> NoReturn:
+    audience.failed(error)
+    terminal.note(f"error: {error}")
+    raise SystemExit(REFUSED)
 
 
 def failed(fail: Any) -> None:

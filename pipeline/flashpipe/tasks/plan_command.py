@@ -14,6 +14,7 @@ from flashpipe.errors import PipelineError
 from flashpipe.jobs import audience, sessions
 from flashpipe.tasks import command_line, doit_events, step
 from flashpipe.tasks.loader import load
+from flashpipe.tasks.parser import task_options
 from flashpipe.text.lines import print_result
 from flashpipe.text.look import look
 
@@ -31,7 +32,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         "A table of the whole flash and a map to scale. Without port= on the command line no board is touched; with it"
         " the board is compared, read-only, and reset to run again."
     )
-    cmd_options = ()
+    cmd_options = tuple(task_options("plan"))
 
     def _execute(self, pos_args: list[str]) -> int:
         del pos_args

@@ -1,0 +1,216 @@
+"""One parser of command lines: which words are tasks, which are variables, which are options of doit and their values.
+
+doit's own option tables decide, with the table of variables (`flashpipe.jobs.variables`). Whatever may write to a board
+has to be named: a word that is, or may be, the value of an option names nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from doit.cmd_base import DodoTaskLoader, DoitCmdBase
+from doit.cmd_run import Run
+from doit.doit_cmd import DoitMain
+
+from flashpipe.errors import UsageError
+from flashpipe.jobs.variables import FLAGS, TABLE, known_variables, taken_by
+from flashpipe.values import dataclass
+
+JSON: Final = "--json"
+LEVELS: Final = frozenset({"0", "1", "2"})
+"""Values of doit's `-v`; ours takes none."""
+_LOADER: Final = tuple(DodoTaskLoader.cmd_options)
+_OF_RUN: Final = (*DoitCmdBase.base_options, *Run.cmd_options)
+_COMMANDS: Final = {command.get_name(): command for command in DoitMain.DOIT_CMDS}
+OURS: Final = frozenset(task for row in TABLE for task in row.tasks)
+"""Tasks and commands that take variables."""
+SHORT: Final = {row.short: row.name for row in TABLE if row.short}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a command line, or an option with its value."""
+
+    kind: Literal["doit", "variable", "task", "unknown"]
+    text: str
+    """Name of a variable; else the word itself."""
+    value: str = ""
+    """Of a variable."""
+    typed: tuple[str, ...] = ()
+    """The words as they were typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A command line, taken apart."""
+
+    command: str
+    """That of doit; `run` where none is named."""
+    words: tuple[Word, ...]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What names tasks, or patterns of them, in this order."""
+        return tuple(word.text for word in self.words if word.kind == "task")
+
+    @property
+    def variables(self) -> tuple[tuple[str, str], ...]:
+        """Name and value of each variable, in whichever form it was typed."""
+        return tuple((word.text, word.value) for word in self.words if word.kind == "variable")
+
+    def variable(self, name: str) -> str:
+        """The first value of a variable; empty where it is not there."""
+        return next((value for other, value in self.variables if other == name), "")
+
+
+def parse(words: Sequence[str], *, anywhere: bool = False) -> Parsed:
+    """Take a command line apart.
+
+    Args:
+        words: Without the name of the program.
+        anywhere: Options may stand at any place, as under `flashpipe`; doit itself knows its own before the first task
+            and those of a task behind it, and takes out each `name=value` before it looks for options.
+
+    Raises:
+        UsageError: an option without its value.
+    """
+    return _Reader(words, anywhere=anywhere).read()
+
+
+class _Reader:
+    """Goes through the words once."""
+
+    def __init__(self, words: Sequence[str], *, anywhere: bool) -> None:
+        self._anywhere = anywhere
+        self._waiting = list(words)
+        self._found = list[Word]()
+        self._command = ""
+        self._task = ""
+
+    def read(self) -> Parsed:
+        while self._waiting:
+            word = self._waiting.pop(0)
+            if word.startswith("-") and len(word) > 1:
+                self._option(word)
+            elif "=" in word:
+                name, _, value = word.partition("=")
+                self._add("variable", name, value, word)
+            elif not self._command and word in _COMMANDS:
+                self._command = word
+            else:
+                self._command = self._command or "run"
+                self._task = word.partition(":")[0]
+                self._add("task", word, "", word)
+        return Parsed(self._command or "run", tuple(self._found))
+
+    def _add(self, kind: Literal["doit", "variable", "task", "unknown"], text: str, value: str, *typed: str) -> None:
+        self._found.append(Word(kind, text, value, typed))
+
+    def _option(self, word: str) -> None:
+        before_tasks = not self._task
+        if (self._anywhere or self._task in OURS) and not self._is_level(word) and self._variable(word):
+            return
+        if self._anywhere or before_tasks:
+            takes = _takes_value(word, self._table())
+            if takes is not None:
+                self._doits(word, takes=takes)
+                return
+        # Of a task of the project's own: what follows may be the option's value, and then it names no task.
+        value = [self._waiting.pop(0)] if self._may_be_value(word) else []
+        self._add("unknown", word, "", word, *value)
+
+    def _is_level(self, word: str) -> bool:
+        """Whether it is doit's own `-v`, with a level."""
+        return word == "-v" and self._waiting[:1] != [] and self._waiting[0] in LEVELS
+
+    def _variable(self, word: str) -> bool:
+        """Whether it was a variable as an option, and is dealt with."""
+        name, equals, value = word.partition("=")
+        variable = SHORT.get(name[1:2], "") if not name.startswith("--") else name[2:].replace("-", "_")
+        if not name.startswith("--"):
+            value, equals = (word[2:], "=") if len(word) > 2 else ("", "")  # noqa: PLR2004  -pCOM3
+            if variable in FLAGS and value:
+                return False
+        if word == JSON:
+            self._add("variable", "format", "json", word)
+        elif variable not in known_variables():
+            return False
+        elif equals:
+            self._add("variable", variable, value, word)
+        elif variable in FLAGS:
+            self._add("variable", variable, "1", word)
+        elif self._waiting and (variable == "code" or not _is_option(self._waiting[0])):
+            value = self._waiting.pop(0)
+            if "=" in value and not self._anywhere:
+                raise UsageError(f"{word} {value}: doit takes that for a variable", f"say {variable}={value}")
+            self._add("variable", variable, value, word, value)
+        else:
+            raise UsageError(f"{word}: which {variable}?", f"say {variable}=VALUE or --{variable} VALUE")
+        return True
+
+    def _doits(self, word: str, *, takes: bool) -> None:
+        if not takes:
+            self._add("doit", word, "", word)
+        elif self._waiting:
+            self._add("doit", word, "", word, self._waiting.pop(0))
+        else:
+            raise UsageError(f"{word}: its value is missing", "`flashpipe help run` lists doit's options")
+
+    def _may_be_value(self, word: str) -> bool:
+        return "=" not in word and bool(self._waiting) and not _is_option(self._waiting[0])
+
+    def _table(self) -> Mapping[str, bool]:
+        command = _COMMANDS.get(self._command)
+        own = command.cmd_options if command is not None and command is not Run else ()
+        loader = () if self._anywhere else _LOADER  # `flashpipe` has no dodo file to be named
+        return _by_spelling((*loader, *(_OF_RUN if not own else (*DoitCmdBase.base_options, *own))))
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and len(word) > 1
+
+
+def _by_spelling(options: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Each spelling of each option, and whether a value follows it."""
+    found = {"-h": False, "--help": False}
+    for option in options:
+        takes = option.get("type", str) is not bool
+        if option.get("short"):
+            found[f"-{option['short']}"] = takes
+        for long in filter(None, (option.get("long"), option.get("inverse"))):
+            found[f"--{long}"] = takes
+    return found
+
+
+def _takes_value(word: str, table: Mapping[str, bool]) -> bool | None:
+    """Whether the next word is the value of an option of doit's; None where it is none. As getopt reads them."""
+    if not word.startswith("--"):
+        for at, letter in enumerate(word[1:], 2):
+            takes = table.get(f"-{letter}")
+            if takes is None or takes:
+                return None if takes is None else at == len(word)
+        return False
+    name, equals, _ = word.partition("=")
+    near = [name] if name in table else [known for known in table if known.startswith(name) and known.startswith("--")]
+    return None if len(near) != 1 else table[near[0]] and not equals
+
+
+def task_options(task: str = "") -> list[dict[str, Any]]:
+    """Variables as options behind a task of ours, in the form that doit reads; all of them where no task is named.
+
+    doit takes them out of the command line; what they say is read by `parse`.
+    """
+    options: list[dict[str, Any]] = [
+        {
+            "name": f"flashpipe_{row.name}",
+            "long": row.name.replace("_", "-"),
+            "short": row.short,
+            "type": bool if row.kind == "flag" else str,
+            "default": False if row.kind == "flag" else "",
+            "help": row.about.replace("%", "%%"),
+        }
+        for row in (taken_by(task) if task else TABLE)
+    ]
+    about = "the same as format=json"
+    return [*options, {"name": "flashpipe_json", "long": JSON[2:], "type": bool, "default": False, "help": about}]
