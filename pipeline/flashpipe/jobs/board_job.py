@@ -11,12 +11,13 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
+from flashpipe.board.loader.chips import describe_flash
 from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import is_virtual
 from flashpipe.board.session.execution import of_port
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError
-from flashpipe.events import Message
+from flashpipe.events import BoardDone, Message
 from flashpipe.files import check_writable
 from flashpipe.flasher.flash import flash, journal_line
 from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Probe, RunRecord
@@ -56,6 +57,8 @@ class BoardRun:
     """A failure that the probe met after it knew that nothing needs to be written: the flash task reports it."""
     started: float = field(default_factory=time.monotonic)
     """When work for this board began, by `time.monotonic`."""
+    _done: BoardDone | None = None
+    """The end of the last task."""
     _told: PipelineError | None = None
     """The failure that was told last, as the end of a task."""
     _port: str = ""
@@ -303,21 +306,37 @@ class BoardRun:
     def _tell_end(self, command: str, error: PipelineError | None, receipt: str = "") -> None:
         self._told, session = error, sessions.find(self._port)
         port, device = self._port or self.named_port, self.device()
-        self.face(
-            board_done(
-                port,
-                command,
-                self.record.outcome if receipt or error is None else NOTHING_DONE,
-                error,
-                plan=self.found.plan if self.found and command in PLANNED else None,
-                asked=self.command,
-                mac=device.mac if device else "",
-                execution=session.execution if session else of_port(None, virtual=bool(port) and is_virtual(port)),
-                seconds=time.monotonic() - self.started,
-                steps=tuple(session.step_times) if session else (),
-                receipt=receipt,
-            )
+        self._done = board_done(
+            port,
+            command,
+            self.record.outcome if receipt or error is None else NOTHING_DONE,
+            error,
+            plan=self.found.plan if self.found and command in PLANNED else None,
+            asked=self.command,
+            mac=device.mac if device else "",
+            execution=session.execution if session else of_port(None, virtual=bool(port) and is_virtual(port)),
+            seconds=time.monotonic() - self.started,
+            steps=tuple(session.step_times) if session else (),
+            receipt=receipt,
         )
+        self.face(self._done)
+
+    def facts(self) -> dict[str, str]:
+        """What other programs' tasks may want to know of the board; empty texts where it is not known.
+
+        Returns:
+            `port`, `mac`, `flash_id` (as JEDEC counts, such as ef4016), `outcome` (as in receipts), `verdict` (kind of
+            the boot's) and `receipt` (its path).
+        """
+        device, done = self.device(), self._done
+        return {
+            "port": self._port or self.named_port,
+            "mac": device.mac if device else "",
+            "flash_id": describe_flash(device.flash_id).jedec if device else "",
+            "outcome": done.outcome if done else "",
+            "verdict": done.verdict if done else "",
+            "receipt": done.receipt if done else "",
+        }
 
     def _origin(self, *, images: bool) -> Origin:
         adapter = adapter_of(self._port)

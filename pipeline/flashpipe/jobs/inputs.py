@@ -79,6 +79,9 @@ class RunInputs:
                         "no profile was named",
                         "say profile=NAME; `flashpipe profiles` lists them, `flashpipe init` writes one",
                     )
+                where = self.command.variables.origin.get("profile")
+                if where:
+                    self.listener(Message("", f"profile  {self.command.profile_name} (from {where})"))
                 self._profile = load_profile(
                     self.command.profile_name,
                     self.command.project,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import field
 from typing import Any, Final, Literal
 
 from flashpipe.errors import BadValueError, UnknownVariableError, UnusedVariableError
@@ -224,7 +225,11 @@ TABLE: Final = (
 KNOWN: Final = {row.name: row for row in TABLE}
 FLAGS: Final = frozenset(row.name for row in TABLE if row.kind == "flag")
 """Those that are yes or no."""
+DODO: Final = "dodo.py"
+DEFAULTS: Final = ("profile", "port", "baud")
+"""Variables for which a project may have defaults of its own."""
 _declared: dict[str, str] = {}
+_defaults: dict[str, str] = {}
 
 
 def declare_variables(*names: str, **described: str) -> None:
@@ -233,6 +238,17 @@ def declare_variables(*names: str, **described: str) -> None:
     Call it in the dodo file, outside any task. One of ours that is declared is admitted for every task.
     """
     _declared.update(dict.fromkeys(names, "declared by this project") | described)
+
+
+def set_defaults(texts: Mapping[str, str]) -> None:
+    """What this project says where neither command line nor environment do; replaces what was said before."""
+    _defaults.clear()
+    _defaults.update(texts)
+
+
+def project_default(name: str) -> str:
+    """The project's own default of a variable; empty where it has none."""
+    return _defaults.get(name, "")
 
 
 def known_variables() -> dict[str, str]:
@@ -252,13 +268,13 @@ class Variables:
     given: Mapping[str, str]
     """Name to text, command line only."""
     origin: Mapping[str, str]
-    """Name to the environment variable it came from, for those that did."""
+    """Name to the environment variable, or the dodo file, it came from, for those that did."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """The texts of these."""
 
     def text(self, name: str, default: str = "") -> str:
-        """The text given for `name`, on the command line or by the environment."""
-        if name in self.given:
-            return self.given[name]
-        return os.environ[self.origin[name]] if name in self.origin else default
+        """The text given for `name`: on the command line, by the environment, or by the project's dodo file."""
+        return self.given.get(name, self.texts.get(name, default))
 
     def flag(self, name: str) -> bool:
         """The yes or no given for `name`; no if absent.
@@ -303,12 +319,13 @@ def check(given: Mapping[str, Any], tasks: Collection[str] | None = None) -> Var
         for name in given:
             if name not in _declared and not any(task in KNOWN[name].tasks for task in tasks):
                 raise _unused(name, sorted(tasks))
-    origin = {
-        row.name: row.environment
-        for row in TABLE
-        if row.environment and row.name not in given and os.environ.get(row.environment)
-    }
-    return Variables(dict(given), origin)
+    origin, texts = dict[str, str](), dict[str, str]()
+    for row in TABLE:
+        by_environment = os.environ.get(row.environment, "") if row.environment else ""
+        text = by_environment or _defaults.get(row.name, "")
+        if text and row.name not in given:
+            origin[row.name], texts[row.name] = row.environment if by_environment else DODO, text
+    return Variables(dict(given), origin, texts)
 
 
 def _unknown(name: str) -> UnknownVariableError:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.jobs.variables import declare_variables
 from flashpipe.tasks import step
-from flashpipe.tasks.command_line import current, database, workers
+from flashpipe.tasks.command_line import current
 from flashpipe.tasks.creators import board_task, task
 from flashpipe.tasks.doit_events import begin_with_doit
-from flashpipe.tasks.reporter import Plain
+from flashpipe.tasks.project import doit_config, flashpipe_config, may_write
 
 __all__ = [
     "DOIT_CONFIG",
     "declare_variables",
+    "flashpipe_config",
+    "may_write",
     "task__build",
     "task__check",
     "task__inputs",
@@ -49,16 +50,7 @@ __all__ = [
 
 begin_with_doit()
 
-DOIT_CONFIG: Final = {
-    "backend": "safe",
-    "dep_file": str(database(Path())),
-    "default_tasks": ["profiles", "ports"],
-    "par_type": "thread",
-    "num_process": workers(),
-    "continue": True,
-    "verbosity": 2,
-    "reporter": Plain,
-}
+DOIT_CONFIG: Final = doit_config()
 
 
 @task("listings.profiles")

@@ -16,7 +16,7 @@ from doit.exceptions import InvalidDodoFile
 from flashpipe.errors import BadValueError, PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
-from flashpipe.jobs.variables import check
+from flashpipe.jobs.variables import check, project_default
 from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
@@ -34,6 +34,8 @@ our_tasks: Final = set[str]()
 """Tasks that are ours; whoever makes one enters it (`flashpipe.tasks.creators`)."""
 board_tasks: Final = set[str]()
 """Those with one sub-task for each board."""
+may_write: Final = dict[str, tuple[str, ...]]()
+"""Tasks of the project that may lead to tasks that write, and to which, in their order."""
 _ABOUT_TASKS: Final = frozenset(
     {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "reset-dep", "strace", "tabcompletion"}
 )
@@ -143,7 +145,7 @@ def database(project: Path) -> Path:
 
 def workers() -> int:
     """How many threads doit shall start: one for each board and one over; it starts them all, at 1.5 ms of CPU each."""
-    ports = (_parsed().variable("port") or os.environ.get("FLASHPIPE_PORT", "")).split(",")
+    ports = (_parsed().variable("port") or os.environ.get("FLASHPIPE_PORT", "") or project_default("port")).split(",")
     if any(port == "all" or ("://" not in port and set(port) & set("*[")) for port in ports):
         return MOST_WORKERS
     return min(MOST_WORKERS, len(ports) + 1)
@@ -151,7 +153,18 @@ def workers() -> int:
 
 def named(task: str) -> bool:
     """Whether the user named the task, or a pattern that fits it, on the command line."""
-    return any(_fits(word, task) for word in _task_words())
+    return any(_fits(word, task) for word in _with_writers())
+
+
+def names_tasks() -> bool:
+    """Whether any task is named."""
+    return bool(_task_words())
+
+
+def project_tasks_named() -> list[str]:
+    """The tasks named that are none of ours."""
+    known = our_tasks | {"plan"}
+    return [word for word in _task_words() if not any(_fits(word, task) for task in known)]
 
 
 def preceding(task: str) -> str:
@@ -161,7 +174,7 @@ def preceding(task: str) -> str:
     """
     task = "flash" if task == "_probe" else task
     before = ""
-    for word in _task_words():
+    for word in _with_writers():
         if _fits(word, task):
             return before
         before = word if word in board_tasks else before
@@ -178,19 +191,19 @@ def has_options() -> bool:
     return any(word.kind == "variable" and word.typed[0].startswith("-") for word in _parsed().words)
 
 
-def _all_words() -> list[str]:
+def words() -> list[str]:
+    """The command line, without the program's name."""
     return sys.argv[1:] if _words is None else _words
 
 
 def _parsed() -> Parsed:
     """The command line, taken apart; of one that cannot be, nothing is known."""
     global _read  # noqa: PLW0603
-    words = _all_words()
-    if _read is None or _read[0] != words:
+    if _read is None or _read[0] != words():
         try:
-            _read = (list(words), parse(words))
+            _read = (list(words()), parse(words()))
         except UsageError:
-            _read = (list(words), Parsed("run", ()))
+            _read = (list(words()), Parsed("run", ()))
     return _read[1]
 
 
@@ -198,13 +211,23 @@ def _task_words() -> list[str]:
     return [word.partition(":")[0] for word in _parsed().tasks]
 
 
+def _with_writers() -> list[str]:
+    """The words that name tasks, and before each the tasks that the project lets it lead to."""
+    found = list[str]()
+    for word in _task_words():
+        for task, writers in may_write.items():
+            found += writers if _fits(word, task) else ()
+        found.append(word)
+    return found
+
+
 def _ours_named() -> set[str] | None:
     """The tasks named, `plan` included, if all are ours; None where others are among them, or none is named."""
-    words = _task_words()
-    if not words or _parsed().command in _ABOUT_TASKS:
+    names = _task_words()
+    if not names or _parsed().command in _ABOUT_TASKS:
         return None
     known = our_tasks | {"plan"}
-    meant = [{task for task in known if _fits(word, task)} for word in words]
+    meant = [{task for task in known if _fits(word, task)} for word in names]
     return set().union(*meant) if all(meant) else None
 
 

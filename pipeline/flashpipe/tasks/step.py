@@ -6,15 +6,20 @@ All others stay tracebacks, for they are defects.
 from __future__ import annotations
 
 import multiprocessing
-from typing import Any
+from typing import Any, Final
 
 from doit.exceptions import TaskFailed
+from doit.globals import Globals
 
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, NotNamedError, PipelineError
 from flashpipe.jobs import audience, sessions
+from flashpipe.tasks import command_line
 from flashpipe.tasks.command_line import current
 from flashpipe.tasks.loader import action, load
+
+_VALUES: Final = "_values_:"
+"""Where doit's database keeps what a task has returned."""
 
 
 def report(error: PipelineError) -> TaskFailed:
@@ -41,10 +46,10 @@ def run_step(name: str) -> Any:
     return attempt(name, current().inputs)
 
 
-def run_board_step(name: str, board_name: str, task: str) -> TaskFailed | None:
-    """Run an action, that of `task`, on a board, in its turn."""
+def run_board_step(name: str, board_name: str, task: str) -> TaskFailed | dict[str, str]:
+    """Run an action, that of `task`, on a board, in its turn; what doit's `getargs` may ask of it."""
     if multiprocessing.parent_process() is not None:
-        return report(BadValueError("-P process: the tasks of a board share its connection", "leave out -P"))
+        return report(_processes())
     board = current().board(board_name)
     with board.turn():
         try:
@@ -52,7 +57,18 @@ def run_board_step(name: str, board_name: str, task: str) -> TaskFailed | None:
         except PipelineError as error:
             board.failed(error, task)
             return report(error)
-    return None
+    return dict(board.facts())
+
+
+def _processes() -> BadValueError:
+    """The refusal of doit's processes, by the name of what asks for them."""
+    cannot = "the tasks of a board share its connection, which processes cannot"
+    if any(word.startswith(("-P", "--parallel-type")) for word in command_line.words()):
+        return BadValueError(f"-P process: {cannot}", "leave out -P")
+    return BadValueError(
+        f"the DOIT_CONFIG of this project has no `par_type`, and doit's own is `process`: {cannot}",
+        "in dodo.py: `DOIT_CONFIG = flashpipe_config(…)` with your settings in the brackets; or -P thread",
+    )
 
 
 def armed() -> bool:
@@ -70,9 +86,14 @@ class UpToDate:
     def __init__(self, board_name: str) -> None:
         self._board_name = board_name
 
-    def __call__(self) -> bool:
-        """Whether nothing is left to do."""
-        return current().up_to_date(self._board_name) or armed()
+    def __call__(self, task: Any) -> bool:
+        """Whether nothing is left to do; then what `getargs` may ask is what this run has seen, nothing older."""
+        run = current()
+        if not run.up_to_date(self._board_name):
+            return armed()
+        # doit reads them there for a task that it skips, and has no public way to put them in.
+        Globals.dep_manager._set(task.name, _VALUES, dict(run.board(self._board_name).facts()))  # noqa: SLF001
+        return True
 
     def __repr__(self) -> str:
         return "skipped when the board on the port holds the image and boots"
@@ -95,5 +116,12 @@ def refuse(error: PipelineError) -> dict[str, Any]:
 
 
 def not_named(task: str) -> NotNamedError:
-    """The refusal of a task that writes to boards and was reached by default."""
-    return NotNamedError(f"{task} writes to a board and was not named on the command line", f"say `flashpipe {task} …`")
+    """The refusal of a task that writes to boards and was reached by default, or through a task of the project."""
+    advice = f"say `flashpipe {task} …`"
+    theirs = command_line.project_tasks_named()
+    if theirs:
+        more = "" if task == "flash" else f', "{task}"'
+        advice += f'; or, in dodo.py, that `{theirs[0]}` may lead to it: `may_write("{theirs[0]}"{more})`'
+    elif not command_line.names_tasks():
+        advice += "; what bare `doit` runs, dodo.py says: `DOIT_CONFIG = flashpipe_config(default_tasks=[…])`"
+    return NotNamedError(f"{task} writes to a board and was not named on the command line", advice)
