@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 from contextlib import suppress
 from typing import Any, Final, TextIO
@@ -82,6 +83,12 @@ def write(text: str, stream: TextIO | None = None, *, kept: str = "") -> None:
 def note(text: str) -> None:
     """One line for a person on standard error."""
     write(text + "\n", sys.stderr)
+
+
+def end_with_reader() -> None:
+    """Let this process end quietly when nobody reads any more, as `ls | head` does: it shows something, and no more."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def _to_nowhere(stream: TextIO) -> None:

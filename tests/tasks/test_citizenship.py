@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -196,3 +197,33 @@ def test_a_reader_who_has_seen_enough_is_no_failure(project: Project, firmware: 
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 0, said
     assert "BrokenPipe" not in said
+
+
+@pytest.mark.parametrize("module", ["doit", "flashpipe.cli.main"])
+def test_a_list_whose_reader_has_gone_ends_quietly(project: Project, module: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, "list", "-q"],
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode in {0, -signal.SIGPIPE}
+
+
+def test_the_database_can_be_looked_at(project: Project) -> None:
+    dodo = project.folder / "dodo.py"
+    dodo.write_text(f"{dodo.read_text()}\ndef task_mine():\n    return {{'actions': [lambda: {{'mac': '5c'}}]}}\n")
+    project.doit("mine").ok()
+    shown = project.doit("dumpdb").ok().out
+    assert "mine -> {" in shown
+    assert '"mac": "5c"' in shown
+
+
+def test_doits_info_and_options_before_a_command_end_without_a_traceback(project: Project) -> None:
+    assert "status     : run" in project.doit("info", "flash:esp12", "profile=esp12").text
+    assert "Traceback" not in project.doit("-n", "2", "plan", "profile=demo").text

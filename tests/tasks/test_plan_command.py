@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -296,3 +297,15 @@ def test_a_board_that_does_not_answer_is_diagnosed(project: Project, firmware: P
     done = project.doit("plan", "profile=nodemcu-devkit", f"image={firmware}", port).failed("no-answer")
     assert "  cause: the reset line does not reach the chip" in done.err
     assert not project.receipts(), "nothing was to be changed"
+
+
+def test_the_status_says_whether_something_would_be_written(
+    command: Callable[..., Done], firmware: Path, tmp_path: Path
+) -> None:
+    words = ("profile=esp12", f"port=sim://esp12?flash={tmp_path / 'board'}", f"image={firmware}", "boot=off")
+    assert command("plan", *words, "detailed_status=1").status == 2
+    assert command("plan", *words).status == 0
+    command("flash", *words).ok()
+    assert command("plan", *words, "detailed_status=1").status == 0
+    assert command("plan", "profile=nix", "detailed_status=1").status == 10
+    assert command("plan", *words, "detailed_status=perhaps").status == 3

@@ -32,6 +32,8 @@ COMMANDS: Final = {
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
 OTHERS: Final = frozenset({"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace"})
 """Commands of doit, which has words of its own for them."""
+SHOW: Final = frozenset({"dumpdb", "info", "list", "tabcompletion"})
+"""Those that show something and do nothing."""
 HELP: Final = frozenset({"-h", "--help", "help"})
 _LOADED: Final = 50_000
 """Objects between two searches for garbage, where Python says 700. What loading makes stays: to look through it again
@@ -47,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         words = ["init"]  # the first thing a newcomer types
+    if argv is None and words[:1] and words[0] in SHOW:
+        terminal.end_with_reader()
     audience.forget()
     status = 1  # of a defect, which ends in a traceback
     try:

@@ -20,7 +20,11 @@ from flashpipe.tasks.loader import load
 from flashpipe.text.lines import print_result
 
 _PLUGINS: Final = {
-    "COMMAND": {"plan": "flashpipe.tasks.plan_command:Plan", "help": "flashpipe.tasks.help_command:Help"},
+    "COMMAND": {
+        "dumpdb": "flashpipe.tasks.dump_command:DumpDB",
+        "help": "flashpipe.tasks.help_command:Help",
+        "plan": "flashpipe.tasks.plan_command:Plan",
+    },
     "BACKEND": {"safe": "flashpipe.tasks.db:SafeDB"},
     "REPORTER": {"events": "flashpipe.tasks.reporter:Events"},
 }

@@ -48,6 +48,11 @@ class Preview:
     decided: Sequence[str] = ()
     """What is kept and lost, in lines."""
 
+    @property
+    def would_write(self) -> bool:
+        """Whether carrying it out would send anything."""
+        return any(row.wire_bytes for row in self.rows)
+
 
 def preview(inputs: RunInputs) -> Preview:
     """The plan alone; no board is asked.

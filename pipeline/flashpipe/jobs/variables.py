@@ -157,6 +157,12 @@ TABLE: Final = (
         "how long `lua` goes on listening after the file came to its end, such as 5s",
         _LUA,
     ),
+    VariableKind(
+        "detailed_status",
+        "flag",
+        "1: `plan` ends with status 2 where something would be written, and with 0 where nothing would",
+        frozenset({"plan"}),
+    ),
     VariableKind("until", "text", "end `monitor` well once this is seen; a text, or /a regular expression/", _MONITOR),
     VariableKind("fail", "text", "end `monitor` as a failure once this is seen", _MONITOR),
     VariableKind(

@@ -93,6 +93,11 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
         super().remove_all()
         self._conn.commit()
 
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """What is stored, by task."""
+        found = self._conn.execute("select task_id, task_data from doit order by task_id").fetchall()
+        return {row["task_id"]: row["task_data"] for row in found}
+
     def dump(self) -> None:
         """Store what is left and close."""
         try:

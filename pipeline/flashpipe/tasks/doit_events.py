@@ -27,6 +27,8 @@ _WORDS: Final = ("events", "junit", "receipt")
 _ENVIRONMENT: Final = frozenset({"FLASHPIPE_EVENTS", "GITHUB_ACTIONS"})
 _RUNS: Final = frozenset({"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "plan", "reset-dep", "strace"})
 """Commands of doit that report by other means: nothing is known of their end but that there was one."""
+SHOW: Final = frozenset({"dumpdb", "help", "info", "list", "tabcompletion"})
+"""Commands of doit that show something and do nothing."""
 _status = 0
 _completed = False
 
@@ -38,11 +40,11 @@ def begin_with_doit() -> None:
     words = sys.argv[1:]
     if _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS):
         _begin(words)
-    if any(word.startswith("-") for word in words):
-        try:
-            parse(words)
-        except PipelineError as error:
-            _refuse(error)
+    try:
+        if parse(words).command in SHOW:
+            terminal.end_with_reader()
+    except PipelineError as error:
+        _refuse(error)
 
 
 def _begin(words: list[str]) -> None:

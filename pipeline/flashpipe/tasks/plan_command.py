@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from doit.cmd_base import DoitCmdBase
+from doit.exceptions import TaskFailed
 
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import audience, sessions
@@ -21,6 +22,9 @@ from flashpipe.text.look import look
 FAILED: Final = 1
 """doit's status for a failed task; `flashpipe` makes the class of the error of it."""
 
+WOULD_WRITE: Final = 2
+"""With detailed_status=1: nothing failed, and `flash` would write. No error of `flashpipe` has it."""
+
 
 class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
     """The command."""
@@ -30,7 +34,8 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
     doc_usage = "profile=NAME [port=PORT] [image=FILE]"
     doc_description = (
         "A table of the whole flash and a map to scale. Without port= on the command line no board is touched; with it"
-        " the board is compared, read-only, and reset to run again."
+        " the board is compared, read-only, and reset to run again. With detailed_status=1 the exit status is 2 where"
+        " something would be written."
     )
     cmd_options = tuple(task_options("plan"))
 
@@ -41,15 +46,20 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         run = command_line.current()
         try:
             run.inputs.pins = False
+            detailed = run.command.variables.flag("detailed_status")
             if "port" in run.command.variables.given:
-                failures = [step.attempt("plan.show_board", run.board(name), self.outstream) for name in run.ports()]
+                endings = [step.attempt("plan.show_board", run.board(name), self.outstream) for name in run.ports()]
             else:
-                failures = [step.attempt("plan.show", run.inputs, self.outstream)]
-        except PipelineError as error:  # a pattern that fits no port
-            failures = [step.report(error)]
+                endings = [step.attempt("plan.show", run.inputs, self.outstream)]
+        except PipelineError as error:  # a pattern that fits no port, or a value that is neither yes nor no
+            detailed, endings = False, [step.report(error)]
         finally:
             sessions.close_all()
         if look.json:
             print_result(load("text.documents:render")(audience.results, audience.failures), self.outstream)
-        doit_events.ended(FAILED if any(failures) else 0)
-        return FAILED if any(failures) else 0
+        if any(isinstance(ending, TaskFailed) for ending in endings):
+            status = FAILED
+        else:
+            status = WOULD_WRITE if detailed and any(endings) else 0
+        doit_events.ended(status)
+        return status

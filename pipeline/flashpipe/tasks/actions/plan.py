@@ -22,33 +22,35 @@ from flashpipe.text.plan import (
 )
 
 
-def show(inputs: RunInputs, stream: TextIO) -> None:
-    """What `flash` would do on any board."""
+def show(inputs: RunInputs, stream: TextIO) -> bool:
+    """What `flash` would do on any board; whether it would write."""
     found = preview(inputs)
     if put("plan", _facts(found)):
-        return
+        return found.would_write
     _print(found, stream)
     print_result(
         "\nno board was asked: with port= the real difference is shown, and what the board keeps and loses", stream
     )
+    return found.would_write
 
 
-def show_board(board: BoardRun, stream: TextIO) -> None:
-    """What `flash` would do on this board."""
+def show_board(board: BoardRun, stream: TextIO) -> bool:
+    """What `flash` would do on this board; whether it would write."""
     found = preview_board(board)
     if put("plan", _facts(found), found.port):
-        return
+        return found.would_write
     print_result(f"{found.port}\n         {found.reason}", stream)
     for line in found.decided:
         print_result(f"         {line}", stream)
     _print(found, stream)
+    return found.would_write
 
 
 def _facts(found: Preview) -> dict[str, Any]:
     """The same for programs; places are numbers of bytes, ends are exclusive."""
     return {
         **plan_facts(found.plan),
-        "would_write": any(row.wire_bytes for row in found.rows),
+        "would_write": found.would_write,
         "reason": found.reason or None,
         "rows": [
             {
