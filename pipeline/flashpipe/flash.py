@@ -41,6 +41,10 @@ def size_name(size: int) -> str:
     return {SIZE_BYTES[name]: name for name in SIZE_CODES if not name.endswith("-c1")}[size]
 
 
+ANY_CHIP: Final = "any"
+"""Chip of a plan that was made without a profile: that of the board."""
+
+
 def decode_size(code: int) -> str | None:
     """The size name of a header's size nibble, None where the SDK defines none."""
     return next((name for name, value in SIZE_CODES.items() if value == code), None)
@@ -135,3 +139,16 @@ class FlashSettings:
 
     def __str__(self) -> str:
         return f"{self.size} {self.mode} {self.frequency}"
+
+
+def settings_in(header: bytes) -> FlashSettings:
+    """What the header of an image (its first four bytes) says; 4MB, dio and 40m stand for codes that nobody knows.
+
+    >>> str(settings_in(bytes((0xE9, 1, 3, 0x2F)))), str(settings_in(b""))
+    ('1MB dout 80m', '4MB dio 40m')
+    """
+    mode, rest = header[2:4] if len(header) > 3 else (MODE_CODES["dio"], SIZE_CODES["4MB"] << 4)  # noqa: PLR2004
+    modes = {code: name for name, code in MODE_CODES.items()}
+    frequencies = {code: name for name, code in FREQUENCY_CODES.items()}
+    size = decode_size(rest >> 4) or "4MB"
+    return FlashSettings(modes.get(mode, "dio"), size, frequencies.get(rest & 0xF, "40m"))

@@ -9,6 +9,7 @@ from flashpipe.board.loader.device import Device
 from flashpipe.errors import FlashModeError, FlashSizeError, FlashUnknownError, WrongBoardError, WrongChipError
 from flashpipe.firmware.image import check_mode
 from flashpipe.firmware.overrides import Override, Overrides
+from flashpipe.flash import ANY_CHIP
 from flashpipe.flasher.model import Policy
 from flashpipe.plan.make import with_real_size
 from flashpipe.plan.model import FlashPlan
@@ -39,6 +40,8 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
         FlashModeError: the chip or its flash part cannot do the plan's mode.
     """
     allow = Overrides(policy.allow, [*plan.overridden, *check_mac(device, policy)])
+    if plan.chip == ANY_CHIP:
+        plan = _for_chip(plan, device)
     if device.family != plan.chip:
         allow.judge(
             WrongChipError(
@@ -53,6 +56,12 @@ def check_board(plan: FlashPlan, device: Device, policy: Policy) -> FlashPlan:
     else:
         _check_size(plan, device, policy, allow)
     return replace(plan, overridden=tuple(allow.used))
+
+
+def _for_chip(plan: FlashPlan, device: Device) -> FlashPlan:
+    """The plan of a run without a profile, for the chip that is there."""
+    mode = "dout" if device.family == "esp8285" else plan.settings.mode  # facts: esp8266 §1.2
+    return replace(plan, chip=device.family, settings=replace(plan.settings, mode=mode))
 
 
 def _check_mode(mode: str, device: Device) -> None:

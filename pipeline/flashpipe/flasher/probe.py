@@ -9,7 +9,7 @@ from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
-from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
+from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, Stop
@@ -35,8 +35,10 @@ def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
-    size_was_open = plan.size_from_board
+    size_was_open, chip_was_open = plan.size_from_board, plan.chip == ANY_CHIP
     plan = check_board(plan, device, policy)
+    if chip_was_open:
+        session.notify(f"no profile: {_of_board(plan)}")
     if size_was_open and plan.header.why:  # else the plan said so before any port was opened
         session.notify(f"the image's header will say {plan.header.name}: {plan.header.why}")
     entry = journal.read(device.mac)
@@ -64,6 +66,13 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
             reason = _why(entry, plan, difference, policy.project) + (FORGETFUL if _forgot(session, entry) else "")
         result.append(reason)
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
+
+
+def _of_board(plan: FlashPlan) -> str:
+    """Where the settings of a run without a profile come from."""
+    settings = plan.settings
+    why = "as this chip needs it" if plan.chip == "esp8285" else "as the image says"
+    return f"{settings.size} as the chip has, {settings.mode} and {settings.frequency[:-1]} MHz {why}"
 
 
 def placed(segment: Segment) -> str:

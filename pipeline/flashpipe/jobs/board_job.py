@@ -193,6 +193,8 @@ class BoardRun:
                 self.probe()
                 return self.flash()
             probed = self.found
+            if not probed.up_to_date and not self.command.profile_name:
+                self.confirm(f"writes {probed.plan.firmware.title()} to board {probed.device.mac}")
             policy = replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None)
             self.outcome = self.recorded("flash", lambda record: flash(self.session(), probed, policy, record))
         return self.outcome

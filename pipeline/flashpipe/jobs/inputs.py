@@ -12,12 +12,12 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import LockError, NoImageError, NotLockedError, NotTrustedError, SourceError, UnknownProfileError
+from flashpipe.errors import LockError, NoImageError, NotLockedError, NotTrustedError, SourceError
 from flashpipe.events import Listener, Message, ignore
 from flashpipe.firmware.image import Image, check_mode
 from flashpipe.firmware.init_data import InitDataPolicy, read_file
 from flashpipe.firmware.overrides import Overrides, parse_allowed
-from flashpipe.flash import FlashSettings
+from flashpipe.flash import FlashSettings, settings_in
 from flashpipe.flasher.model import Origin
 from flashpipe.jobs.download_progress import DownloadProgress
 from flashpipe.jobs.request import CommandLine
@@ -26,9 +26,9 @@ from flashpipe.masking import without_login
 from flashpipe.ownership import refuse_foreign, require_own
 from flashpipe.plan.make import check_kept, make_plan
 from flashpipe.plan.model import FlashPlan
-from flashpipe.profile.load import load_profile, serial_from
+from flashpipe.profile.load import load_profile, open_profile, serial_from
 from flashpipe.profile.model import Profile, SerialProfile
-from flashpipe.profile.search import shipped_folder
+from flashpipe.profile.search import no_profile, shipped_folder
 from flashpipe.records.project_folder import make_folder
 from flashpipe.sources import pinned
 from flashpipe.sources.at_hand import images_at_hand
@@ -74,22 +74,27 @@ class RunInputs:
         """
         with self._guard:
             if self._profile is None:
-                if not self.command.profile_name:
-                    raise UnknownProfileError(
-                        "no profile was named",
-                        "say profile=NAME; `flashpipe profiles` lists them, `flashpipe init` writes one",
-                    )
-                where = self.command.variables.origin.get("profile")
-                if where:
-                    self.listener(Message("", f"profile  {self.command.profile_name} (from {where})"))
-                self._profile = load_profile(
-                    self.command.profile_name,
-                    self.command.project,
-                    self.command.overrides(),
-                    caller=self.command.caller,
-                    note=lambda text: self.listener(Message("", f"note     {text}")),
-                )
+                self._profile = self._named() if self.command.profile_name else self._of_image()
             return self._profile
+
+    def _named(self) -> Profile:
+        where = self.command.variables.origin.get("profile")
+        if where:
+            self.listener(Message("", f"profile  {self.command.profile_name} (from {where})"))
+        return load_profile(
+            self.command.profile_name,
+            self.command.project,
+            self.command.overrides(),
+            caller=self.command.caller,
+            note=lambda text: self.listener(Message("", f"note     {text}")),
+        )
+
+    def _of_image(self) -> Profile:
+        """What an image says of itself, where it is all that was named."""
+        if not self.command.image:
+            raise no_profile(self.command.project)
+        header = self._load().images.get(0)
+        return open_profile(settings_in(header.data[:4] if header else b""), self.command.overrides())
 
     def named_profile(self) -> Profile | None:
         """The profile asked for; None where none was.

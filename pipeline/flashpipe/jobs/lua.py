@@ -8,7 +8,7 @@ from typing import Final
 
 from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.console import FORMAT_S, Console
-from flashpipe.board.lua.files import BoardFiles, FileState
+from flashpipe.board.lua.files import BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, StartFileError
@@ -18,6 +18,7 @@ from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.lua_policy import lua_policy, read_lua_file
 from flashpipe.jobs.policy import boot_expectation
+from flashpipe.jobs.request import CommandLine
 from flashpipe.units import parse_duration
 from flashpipe.values import dataclass
 
@@ -68,10 +69,7 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
         PipelineError: the file cannot be read, or there is no Lua prompt.
     """
     variables = board.command.variables
-    name = variables.text("file")
-    if not name:
-        raise BadValueError("which Lua file?", "say file=FILE, such as `flashpipe lua file=test.lua`")
-    file = read_lua_file(board.command.caller / name, name.replace("\\", "/").rpartition("/")[2])
+    file = _lua_text(board.command)
     wait_s = parse_duration(variables.text("wait")) if variables.text("wait") else 0.0
     session = board.session()
     shown = 0
@@ -87,6 +85,20 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
     show(ran.output[shown:])
     if ran.error:
         raise LuaFailedError(f"{session.port}: {ran.error}", "correct the Lua file and run it again")
+
+
+def _lua_text(command: CommandLine) -> LuaFile:
+    """What shall be run."""
+    name, code = command.variables.text("file"), command.variables.text("code")
+    if name and code:
+        raise BadValueError("a Lua file and Lua text: which of them?", "say file=FILE or code=TEXT")
+    if code:
+        return LuaFile("code", code.encode() + b"\n", "the command line")
+    if not name:
+        raise BadValueError(
+            "which Lua file?", "say file=FILE, such as `flashpipe lua file=test.lua`, or `flashpipe lua -e 'TEXT'`"
+        )
+    return read_lua_file(command.caller / name, name.replace("\\", "/").rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)

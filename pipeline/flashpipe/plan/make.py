@@ -16,7 +16,7 @@ from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, check_layout, check_mode, with_settings
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.placement import place_lfs, place_spiffs
-from flashpipe.flash import SECTOR_SIZE, FlashSettings, decode_size, size_name
+from flashpipe.flash import ANY_CHIP, SECTOR_SIZE, FlashSettings, decode_size, size_name
 from flashpipe.plan.model import KEPT_AREAS, NO_HEADER, FlashPlan, Segment
 
 AUTO_SIZE: Final = "16MB"
@@ -51,7 +51,7 @@ def make_plan(
         check_mode(settings.mode, chip=chip)
     with allow.over():
         _check_names(images)
-    check_layout(images, flash_size=settings.capacity, chip=chip, allow=allow)
+    check_layout(images, flash_size=settings.capacity, chip="esp8266" if chip == ANY_CHIP else chip, allow=allow)
     segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
     contents = {segment.address: segment.data for segment in segments}
     firmware = identify_firmware(contents)

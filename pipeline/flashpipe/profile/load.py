@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
 from flashpipe.errors import NotTrustedError, PipelineError, UnknownProfileError
+from flashpipe.flash import ANY_CHIP, FlashSettings
 from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
 from flashpipe.profile.lua import check_together
@@ -115,6 +117,19 @@ def load_profile(
     _check_together(values, report)
     report.check()
     return _build(path, values, tuple(layer.path for layer in layers))
+
+
+def open_profile(settings: FlashSettings, overrides: Mapping[str, str] = NO_OVERRIDES) -> Profile:
+    """A profile for an image alone: chip and flash size are the board's own, the rest is what `settings` say.
+
+    Raises:
+        BadValueError: an override is wrong.
+    """
+    report = Report()
+    stated = {"flash.size": "auto", "flash.mode": settings.mode, "flash.frequency": settings.frequency}
+    values = _read_overrides({**stated, **overrides}, report)
+    report.check()
+    return replace(_build(Path(), values, ()), chip=ANY_CHIP)
 
 
 def serial_from(overrides: Mapping[str, str]) -> SerialProfile:

@@ -111,7 +111,7 @@ class Profile:
     path: Path
     about: str
     chip: str
-    """esp8266 or esp8285."""
+    """esp8266, esp8285, or where no profile was named `flash.ANY_CHIP`."""
     flash_size: str
     """Key of `flash.SIZE_CODES`, or `auto`: the size of the chip found goes into the header."""
     flash_mode: str

@@ -83,6 +83,22 @@ def find_profile(
     )
 
 
+def own_profiles(project: Path) -> list[str]:
+    """Names of the profiles that did not come along with the program, sorted."""
+    shipped = shipped_folder()
+    return sorted(path.stem for path in profile_files(project) if path.parent != shipped)
+
+
+def no_profile(project: Path) -> UnknownProfileError:
+    """The refusal where a profile is needed and none was named; the project's own are."""
+    own = own_profiles(project)
+    if not own:
+        advice = "say profile=NAME; `flashpipe profiles` lists them, `flashpipe init` writes one"
+        return UnknownProfileError("no profile was named", advice)
+    said = f"profile={own[0]}" if len(own) == 1 else f"profile=NAME, one of {', '.join(own)}"
+    return UnknownProfileError("no profile was named", f"say {said}; `flashpipe profiles` lists others")
+
+
 def _expand(name: str, caller: Path) -> Path:
     try:
         return caller / Path(name).expanduser()

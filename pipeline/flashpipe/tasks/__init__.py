@@ -244,8 +244,10 @@ def task_node() -> None:
 def task_lua() -> None:
     """Run a Lua file on a board's NodeMCU and show what it prints
 
-    file=FILE [wait=5s] [port=PORT] [profile=NAME]. The file is sent under a temporary name and removed again; with
-    wait= what timers and callbacks print later is shown too. The board is not restarted.
+    file=FILE [wait=5s] [port=PORT] [profile=NAME], or -e 'print(node.heap())' in place of the file.
+
+    It is sent under a temporary name and removed again; with wait= what timers and callbacks print later is shown too.
+    The board is not restarted.
     """
 
 

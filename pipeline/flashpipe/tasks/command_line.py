@@ -7,22 +7,24 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from doit import doit_cmd, get_initial_workdir
 from doit.exceptions import InvalidDodoFile
 
+from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
-from flashpipe.jobs.variables import check, project_default
+from flashpipe.jobs.variables import WITH_IMAGES, Variables, check, project_default
 from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.parser import Parsed, parse
 from flashpipe.terminal import visible
-from flashpipe.text.lines import ConsoleLines
+from flashpipe.text.lines import ConsoleLines, somebody_reads
 from flashpipe.text.look import look
 
 if TYPE_CHECKING:
@@ -134,8 +136,20 @@ def current() -> Run:
         except BadValueError as error:
             audience.failed(error)
             raise _refused(error) from error
-        _current = Run(CommandLine(project, caller, variables), source)
+        _current = Run(CommandLine(project, caller, _with_profile(variables, project)), source)
     return _current
+
+
+def _with_profile(variables: Variables, project: Path) -> Variables:
+    """The variables; on a terminal, where a profile is needed and none was named, with the only one of the project."""
+    needy = WITH_IMAGES - {"boot"}
+    if variables.text("profile") or variables.text("image") or not any(map(named, needy)) or not somebody_reads():
+        return variables
+    own = load("profile.search:own_profiles")(project)
+    if len(own) != 1:
+        return variables
+    terminal.note(f"profile {own[0]}, the only one of this project")
+    return replace(variables, given={**variables.given, "profile": own[0]})
 
 
 def database(project: Path) -> Path:

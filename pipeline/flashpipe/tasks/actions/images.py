@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flashpipe.errors import BadValueError
+from flashpipe.errors import BadValueError, UnknownProfileError
 from flashpipe.events import PlanMade
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.plan_facts import plan_facts
@@ -23,9 +23,20 @@ def check(inputs: RunInputs) -> None:
     policy = run_policy(inputs)
     plan = inputs.plan()
     if named("flash"):
+        _refuse_without_profile(inputs)
         _refuse_without_operator(inputs)
         text = "\n".join(filter(None, (describe_plan(plan), describe_lua_policy(policy.lua))))
         inputs.listener(PlanMade("", plan_facts(plan), text))
+
+
+def _refuse_without_profile(inputs: RunInputs) -> None:
+    """Without a profile a person agrees to what the chip and the image say; in a pipe there is none."""
+    command = inputs.command
+    if not command.profile_name and not command.variables.flag("yes") and not somebody_reads():
+        raise UnknownProfileError(
+            "flash without a profile asks first, and nobody can be asked here",
+            "say profile=NAME; `flashpipe identify` names those that fit the board",
+        )
 
 
 def _refuse_without_operator(inputs: RunInputs) -> None:
