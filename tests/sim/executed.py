@@ -17,7 +17,7 @@ from flashpipe.sim.chip.parts import part_by_name
 from flashpipe.sim.cpu.contract import Core
 from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.machine import Machine, MachineOptions, Output
-from flashpipe.sim.memory import DRAM_START, IRAM_START
+from flashpipe.sim.memory import DRAM_START, IRAM_START, ROM_START
 from flashpipe.sim.rom import data
 from flashpipe.sim.rom.names import NAMES
 
@@ -25,8 +25,8 @@ MB = 1024 * 1024
 MS = 80_000
 """Cycles of a millisecond."""
 CODE = IRAM_START + 0x400
-STOP = IRAM_START + 0x3F0
-"""Where a called function returns to."""
+STOP = ROM_START + 0xFFE0
+"""Where a called function returns to: no function of the ROM."""
 DATA = DRAM_START + 0x1000
 STACK = data.STACK
 ADDRESSES = {name: address for address, name in NAMES.items()}
@@ -76,7 +76,6 @@ class Bench:
         data.initialise(self.guest, MB)
         self.state.ps = 0x20
         self.state.a[1] = STACK
-        self.machine.core.set_hooks(frozenset((STOP,)))
         self.machine.rom._calls[STOP] = self._stopped
         self._at = DATA
         self._heard = ""

@@ -19,7 +19,7 @@ FLASH_SIZE: Final = 0x100000
 """The flash cache's window of 1 MB."""
 ROM_START: Final = 0x40000000
 ROM_SIZE: Final = 0x10000
-"""The mask ROM: nothing of it is here, reaching it stops the core."""
+"""The mask ROM. Reaching it stops the core, except where `Memory.rom` holds instructions."""
 
 
 class BusError(Exception):
@@ -41,6 +41,8 @@ class Memory:
         self.iram = bytearray(IRAM_SIZE)
         self.flash = bytearray(b"\xff") * FLASH_SIZE
         """What the window shows: a copy of the mapped part of the flash, renewed by whoever maps or writes it."""
+        self.rom = bytearray(ROM_SIZE)
+        """Instructions of the mask ROM, zeros where it has none. Data cannot be read here (`Devices.read`)."""
         self._areas = ((DRAM_START, self.dram), (FLASH_START, self.flash), (IRAM_START, self.iram))
 
     def _find(self, address: int, length: int) -> tuple[bytearray, int]:

@@ -16,7 +16,7 @@ class Trace:
         self._machine = machine
         self._write = write
         machine.devices.bus.watchers.append(self._access)
-        machine.rom.watcher = self._call
+        machine.rom.watch(self._call)
 
     def _line(self, text: str) -> None:
         state = self._machine.state

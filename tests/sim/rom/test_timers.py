@@ -68,7 +68,7 @@ def test_an_idle_board_executes_next_to_nothing(bench: Bench) -> None:
     before = bench.state.instructions
     run_loop(bench, 10_000)
     assert bench.memory.u32(DATA) in (99, 100)
-    assert bench.state.instructions - before < 1000
+    assert bench.state.instructions - before < 10_000, "100 times the handler and the way back from the interrupt"
 
 
 @pytest.mark.parametrize("microseconds", [0, 1, 50, 100_000])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.sim.cpu.contract import CoreState, Devices, Stop
-from flashpipe.sim.memory import FLASH_SIZE, FLASH_START, IRAM_SIZE, BusError, Memory
+from flashpipe.sim.memory import FLASH_SIZE, FLASH_START, IRAM_SIZE, ROM_SIZE, BusError, Memory
 
 _READ, _WRITE = 16, 17
 """What core_run returns besides the stops: the devices are asked."""
@@ -33,8 +33,10 @@ class _Context(ctypes.Structure):
         ("dram", ctypes.c_void_p),
         ("iram", ctypes.c_void_p),
         ("flash", ctypes.c_void_p),
+        ("rom", ctypes.c_void_p),
         ("iram_code", ctypes.c_void_p),
         ("flash_code", ctypes.c_void_p),
+        ("rom_code", ctypes.c_void_p),
         ("hooks", ctypes.c_void_p),
         ("hook_count", ctypes.c_uint32),
         ("past", ctypes.c_uint32),
@@ -91,8 +93,8 @@ class CCore:
         self.state.reset()
         self._library = library
         # Anonymous mappings: zero, and no memory is taken for addresses that hold no code.
-        self._decoded = [mmap.mmap(-1, _CODE_SIZE * (size + _SENTINELS)) for size in (IRAM_SIZE, FLASH_SIZE)]
-        arrays: list[bytearray | mmap.mmap] = [memory.dram, memory.iram, memory.flash, *self._decoded]
+        self._decoded = [mmap.mmap(-1, _CODE_SIZE * (size + _SENTINELS)) for size in (IRAM_SIZE, FLASH_SIZE, ROM_SIZE)]
+        arrays: list[bytearray | mmap.mmap] = [memory.dram, memory.iram, memory.flash, memory.rom, *self._decoded]
         self._pinned = [(ctypes.c_uint8 * len(array)).from_buffer(array) for array in arrays]
         self._hooks: ctypes.Array[ctypes.c_uint32] = (ctypes.c_uint32 * 0)()
         self._context = _Context(ctypes.pointer(self.state), *(ctypes.addressof(pinned) for pinned in self._pinned))

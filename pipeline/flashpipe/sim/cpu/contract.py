@@ -5,8 +5,8 @@ Rules, the same for both cores, cycle by cycle:
 - One instruction is one cycle. Devices, mask ROM functions and whoever lets time pass add to `cycles` themselves.
 - Before each instruction, in this order: CCOMPARE0 is compared (`timer_at`); `cycles >= horizon` stops the run, and so
   does `pause`; an interrupt that is pending and allowed is taken (it costs no cycle); a core that waits stops the run;
-  an address of the mask ROM or a hook stops the run; the instruction is executed. So `horizon = cycles + 1` is a single
-  step.
+  a hook, or an address of the mask ROM where `Memory.rom` has no instruction, stops the run; the instruction is
+  executed. So `horizon = cycles + 1` is a single step.
 - RAM and the flash window are the core's own affair. Every other data address is a device access: the core calls
   `Devices.read` or `write` in the middle of the instruction. Meanwhile `state.pc` is the address of that instruction,
   `state.cycles` counts it already, and the device may change `cycles`, `interrupt` and `horizon`, with effect from the
@@ -89,7 +89,7 @@ class Stop(IntEnum):
     HORIZON = 1
     """`cycles >= horizon`."""
     HOOK = 2
-    """`pc` lies in the mask ROM or is a hook; nothing of it was executed."""
+    """`pc` is a hook, or lies where the mask ROM has no instruction; nothing was executed."""
     WAITI = 3
     """The core waits for an interrupt and none that is allowed is pending. Time stands still: the caller moves `cycles`
     to the next event (not past `timer_at`, where CCOMPARE0 matches) and runs again; without an interrupt the core goes

@@ -50,11 +50,11 @@ typedef struct {
     u32 imm;
 } Code;
 
-/* Context of core.py. `iram_code` and `flash_code` have an entry for each address and four blank ones at the end. */
+/* Context of core.py. `iram_code` and the others have an entry for each address and four blank ones at the end. */
 typedef struct {
     State *state;
-    u8 *dram, *iram, *flash;
-    Code *iram_code, *flash_code;
+    u8 *dram, *iram, *flash, *rom;
+    Code *iram_code, *flash_code, *rom_code;
     const u32 *hooks;
     u32 hook_count;
     u32 past;   /* address of a hook whose instruction is being executed, or 0 */
@@ -229,11 +229,16 @@ static void decode(u32 word, u32 pc, Code *code) {
     }
 }
 
-/* Fills the entry of `pc`, which lies in instruction RAM or the flash window. */
+/* Fills the entry of `pc`, which lies in the flash window, instruction RAM or the mask ROM. */
 static void fill(Core *core, u32 pc, Code *code) {
-    const u8 *bytes = pc >= FLASH_START ? core->flash + (pc - FLASH_START) : core->iram + (pc - IRAM_START);
-    u32 left = pc >= FLASH_START ? FLASH_START + FLASH_SIZE - pc : IRAM_START + IRAM_SIZE - pc;
-    decode(bytes[0] | (left > 1 ? bytes[1] : 0u) << 8 | (left > 2 ? bytes[2] : 0u) << 16, pc, code);
+    const u8 *bytes;
+    u32 left, word;
+    if (pc >= FLASH_START) bytes = core->flash + (pc - FLASH_START), left = FLASH_START + FLASH_SIZE - pc;
+    else if (pc >= IRAM_START) bytes = core->iram + (pc - IRAM_START), left = IRAM_START + IRAM_SIZE - pc;
+    else bytes = core->rom + (pc - ROM_START), left = ROM_START + ROM_SIZE - pc;
+    word = bytes[0] | (left > 1 ? bytes[1] : 0u) << 8 | (left > 2 ? bytes[2] : 0u) << 16;
+    decode(word, pc, code);
+    if (pc < IRAM_START && !word) code->op = OP_HOOK; /* a function of the ROM that is no instructions */
     if (pc == core->past) return;
     for (u32 i = 0; i < core->hook_count; i++)
         if (core->hooks[i] == pc) code->op = OP_HOOK;
@@ -244,6 +249,7 @@ static Code *locate(Core *core, u32 pc) {
     static Code outside = {OP_OUTSIDE, 0, 0, 0, 0, 0, 0};
     if (pc - FLASH_START < FLASH_SIZE) return core->flash_code + (pc - FLASH_START);
     if (pc - IRAM_START < IRAM_SIZE) return core->iram_code + (pc - IRAM_START);
+    if (pc - ROM_START < ROM_SIZE) return core->rom_code + (pc - ROM_START);
     return &outside;
 }
 
@@ -493,10 +499,8 @@ dispatch:
         if (code->op == OP_NONE) fill(core, pc, code);
         goto dispatch;
     case OP_OUTSIDE:
-        if (pc - ROM_START >= ROM_SIZE) {
-            x->excvaddr = pc;
-            TRAP(pc - 0x20000000 < 0x60000000 ? FETCH_ERROR : FETCH_PROHIBITED)
-        } /* fall through */
+        x->excvaddr = pc;
+        TRAP(pc - 0x20000000 < 0x60000000 ? FETCH_ERROR : FETCH_PROHIBITED)
     case OP_HOOK:
         x->pc = pc, x->cycles = now - 1;
         return HOOK;
@@ -659,6 +663,8 @@ EXPORT void core_flush(Core *core, u32 start, u32 length) {
         forget(core->iram_code, IRAM_SIZE, first < IRAM_START ? 0 : first - IRAM_START, end - IRAM_START);
     if (first < FLASH_START + FLASH_SIZE && end > FLASH_START)
         forget(core->flash_code, FLASH_SIZE, first < FLASH_START ? 0 : first - FLASH_START, end - FLASH_START);
+    if (first < ROM_START + ROM_SIZE && end > ROM_START)
+        forget(core->rom_code, ROM_SIZE, first < ROM_START ? 0 : first - ROM_START, end - ROM_START);
 }
 
 /* Sizes of State, Core and Code, one byte each above the other: Python compares them with its own. */

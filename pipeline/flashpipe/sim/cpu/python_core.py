@@ -100,7 +100,7 @@ class PythonCore(Execution):
 
     def _dispatch(self, pc: int) -> int | None:
         """Execute what begins at `pc`, and translate it if that happens often; None as `_interpret`."""
-        if 0 <= pc - ROM_START < ROM_SIZE:
+        if 0 <= pc - ROM_START < ROM_SIZE and self._decode(pc) is None:
             self.state.pc = pc
             return None
         entered = self._heat.get(pc, 0) + 1
@@ -145,9 +145,11 @@ class PythonCore(Execution):
         Raises:
             Trap: nothing can be fetched there.
         """
-        if 0 <= pc - ROM_START < ROM_SIZE or (pc in self._hooks and pc != self.past):
+        if pc in self._hooks and pc != self.past:
             return None
         instruction = self._decode(pc)
+        if instruction is None and 0 <= pc - ROM_START < ROM_SIZE:
+            return None
         if instruction is None:
             self.cycles[0] += 1
             cause = Cause.INSTRUCTION_FETCH_ERROR if _DATA_START <= pc < _DATA_END else Cause.FETCH_PROHIBITED
@@ -160,9 +162,11 @@ class PythonCore(Execution):
 
     def _decode(self, pc: int) -> Instruction | None:
         """The instruction at `pc`; None where no code can be."""
-        for start, area in ((FLASH_START, self.memory.flash), (IRAM_START, self.memory.iram)):
+        memory = self.memory
+        for start, area in ((FLASH_START, memory.flash), (IRAM_START, memory.iram), (ROM_START, memory.rom)):
             if 0 <= pc - start < len(area):
-                return decode(int.from_bytes(area[pc - start : pc - start + _LONGEST], "little"), pc)
+                word = int.from_bytes(area[pc - start : pc - start + _LONGEST], "little")
+                return decode(word, pc) if word or area is not memory.rom else None
         return None
 
     def _mark(self, address: int, length: int) -> None:
@@ -226,7 +230,7 @@ class PythonCore(Execution):
 
     def _instruction(self, pc: int) -> Instruction | None:
         """What a trace finds at an address."""
-        if pc in self._hooks or 0 <= pc - ROM_START < ROM_SIZE:
+        if pc in self._hooks:
             return None
         entry = self._decoded.get(pc)
         return entry[1] if entry is not None else self._decode(pc)

@@ -1,16 +1,14 @@
 """Whole numbers: what the compiler calls for division and 64 bits (libgcc), and small helpers.
 
-A division by zero is an exception in the ROM's 32-bit division, as libgcc's for Xtensa has it (lib1funcs.S: `ill`).
+Division by 32 bits stands in code.py.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from flashpipe.sim.cpu.contract import Cause
-from flashpipe.sim.rom.exceptions import raise_exception
-from flashpipe.sim.rom.guest import MASK, Guest, signed
-from flashpipe.sim.rom.table import Long, rom, rom_raw
+from flashpipe.sim.rom.guest import Guest
+from flashpipe.sim.rom.table import Long, rom
 
 _LONG_MASK: Final = (1 << 64) - 1
 _DIVISION_CYCLES: Final = 70
@@ -26,42 +24,6 @@ def _quotient(left: int, right: int) -> int:
     """Division that cuts towards zero."""
     quotient = abs(left) // abs(right)
     return -quotient if (left < 0) != (right < 0) else quotient
-
-
-@rom_raw("__udivsi3", 0x4000E21C, _DIVISION_CYCLES)
-def udivsi3(guest: Guest) -> None:
-    """Unsigned division."""
-    registers = guest.core.state.a
-    divisor = registers[3]
-    if not divisor:
-        raise_exception(guest, Cause.ILLEGAL_INSTRUCTION)
-        return
-    registers[2] //= divisor
-    guest.core.state.pc = registers[0]
-
-
-@rom_raw("__umodsi3", 0x4000E268, _DIVISION_CYCLES)
-def umodsi3(guest: Guest) -> None:
-    """Unsigned remainder."""
-    registers = guest.core.state.a
-    divisor = registers[3]
-    if not divisor:
-        raise_exception(guest, Cause.ILLEGAL_INSTRUCTION)
-        return
-    registers[2] %= divisor
-    guest.core.state.pc = registers[0]
-
-
-@rom_raw("__divsi3", 0x4000DC88, _DIVISION_CYCLES)
-def divsi3(guest: Guest) -> None:
-    """Signed division."""
-    registers = guest.core.state.a
-    divisor = signed(registers[3])
-    if not divisor:
-        raise_exception(guest, Cause.ILLEGAL_INSTRUCTION)
-        return
-    registers[2] = _quotient(signed(registers[2]), divisor) & MASK
-    guest.core.state.pc = registers[0]
 
 
 @rom("__muldi3", 0x40000650, _LONG_CYCLES)

@@ -3,7 +3,8 @@
 Tables and frame: cores/esp8266/esp8266_undocumented.h and exc-c-wrapper-handler.S of the Arduino core, after
 Tensilica's XTOS. The vector leaves a frame of 256 bytes on the stack with a2 to a4 in it; the handler of the cause
 finds the cause in a2. The SDK moves VECBASE to vectors of its own, which do the same and come here through
-these tables.
+these tables. The C wrapper, which saves the rest and calls the C handler of the cause with interrupts on, and the way
+back stand in code.py.
 """
 
 from __future__ import annotations
@@ -42,8 +43,6 @@ RETURN_FROM_EXCEPTION: Final = 0x4000DC54
 FRAME: Final = 0x100
 _PC, _PS, _SAR, _A0, _A2, _CAUSE = 0x00, 0x04, 0x08, 0x10, 0x14, 0x4C
 _ENTRY_CYCLES: Final = 9
-_SAVE_CYCLES: Final = 30
-_RESTORE_CYCLES: Final = 25
 """About as many instructions as such code has."""
 
 
@@ -77,46 +76,6 @@ def user_vector(guest: Guest) -> None:
     registers[1] = stack
     registers[2] = state.exccause
     registers[3] = state.pc = guest.memory.u32(ASSEMBLY_TABLE + 4 * (state.exccause % CAUSES))
-
-
-def save_frame(guest: Guest) -> None:
-    """Complete the frame that the vector began; a1 points to it."""
-    state = guest.state
-    registers = state.a
-    frame = registers[1]
-    words = (state.epc1, state.ps, state.sar, 0, registers[0])
-    guest.memory.write(frame, b"".join(word.to_bytes(4, "little") for word in words))
-    upper = b"".join(registers[register].to_bytes(4, "little") for register in range(5, 16))
-    guest.memory.write(frame + _A2 + 12, upper + registers[2].to_bytes(4, "little"))
-    guest.spend(_SAVE_CYCLES)
-
-
-@rom_raw("_xtos_c_wrapper_handler", C_WRAPPER)
-def c_wrapper(guest: Guest) -> None:
-    """Save everything and call the C handler of the cause, with interrupts on: `rsil a13, 0` (as noted above)."""
-    save_frame(guest)
-    state = guest.state
-    cause = state.a[2]
-    state.ps = PS_UM
-    handler = guest.memory.u32(C_TABLE + 4 * (cause % CAUSES))
-    guest.call(handler, state.a[1], cause, resume=RETURN_FROM_EXCEPTION)
-
-
-@rom_raw("_xtos_return_from_exc", RETURN_FROM_EXCEPTION)
-def return_from_exception(guest: Guest) -> None:
-    """Restore what the frame holds, and go back to where the exception was."""
-    state = guest.state
-    frame = state.a[1]
-    words = [int.from_bytes(guest.memory.read(frame + at, 4), "little") for at in range(0, _CAUSE, 4)]
-    state.epc1 = words[_PC // 4]
-    state.ps = words[_PS // 4] & ~PS_EXCM
-    state.sar = words[_SAR // 4]
-    state.a[0] = words[_A0 // 4]
-    for register in range(2, 16):
-        state.a[register] = words[_A2 // 4 + register - 2]
-    state.a[1] = frame + FRAME
-    state.pc = state.epc1
-    guest.spend(_RESTORE_CYCLES)
 
 
 @rom("_xtos_p_none", NOTHING)

@@ -1,4 +1,4 @@
-"""Interrupts of level 1: dispatch to the handlers that the program has attached, and masking.
+"""Interrupts of level 1: the handlers that the program attaches, and masking. They are called by code.py.
 
 Table: 16 pairs of handler and argument at 0x3FFFC204, interrupt 15 first (XTOS's MAPINT; that wDev_ProcessFiq of
 interrupt 0 stands at 0x3FFFC27C is noted in core_esp8266_postmortem.cpp of the Arduino core).
@@ -8,45 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from flashpipe.sim.cpu.contract import CLEARABLE_MASK, LEVEL1_MASK, PS_INTLEVEL, PS_UM
-from flashpipe.sim.rom.exceptions import LEVEL1_HANDLER, RETURN_FROM_EXCEPTION, save_frame
+from flashpipe.sim.cpu.contract import CLEARABLE_MASK
 from flashpipe.sim.rom.guest import MASK, Guest
-from flashpipe.sim.rom.table import continuation, rom, rom_raw
+from flashpipe.sim.rom.table import rom
 
 TABLE: Final = 0x3FFFC204
 INTERRUPTS: Final = 16
 UNHANDLED: Final = 0x4000DC3C
-_LOCKED: Final = 3
-"""ets_intr_lock masks everything but the NMI of level 3."""
-_DISPATCH_CYCLES: Final = 15
-_NEXT: Final = 0x4000F000
 
 
 def _place(number: int) -> int:
     return TABLE + 8 * (INTERRUPTS - 1 - number % INTERRUPTS)
-
-
-@rom_raw("_xtos_l1int_handler", LEVEL1_HANDLER)
-def level1(guest: Guest) -> None:
-    """Save everything, then serve one interrupt after the other."""
-    save_frame(guest)
-    guest.state.ps = PS_UM | 1
-    dispatch(guest)
-
-
-@continuation("level 1 interrupt served", 0)
-def dispatch(guest: Guest) -> None:
-    """Call the handler of the lowest pending interrupt, or return where none is left."""
-    state = guest.state
-    pending = state.interrupt & state.intenable & LEVEL1_MASK
-    if not pending:
-        state.pc = RETURN_FROM_EXCEPTION
-        return
-    bit = pending & -pending
-    state.interrupt &= ~(bit & CLEARABLE_MASK)
-    place = _place(bit.bit_length() - 1)
-    guest.spend(_DISPATCH_CYCLES)
-    guest.call(guest.memory.u32(place), guest.memory.u32(place + 4), state.a[1], resume=_NEXT)
 
 
 @rom("_xtos_unhandled_interrupt", UNHANDLED)
@@ -104,24 +76,6 @@ def isr_unmask(guest: Guest, mask: int) -> None:
 def isr_mask(guest: Guest, mask: int) -> None:
     """Disable interrupts (ets_sys.h)."""
     ints_off(guest, mask)
-
-
-@rom_raw("ets_intr_lock", 0x40000F74, 2)
-def intr_lock(guest: Guest) -> None:
-    """Mask all interrupts but the NMI; the PS before is left in a2, as RSIL leaves it."""
-    state = guest.core.state
-    state.a[2] = state.ps
-    state.ps = state.ps & ~PS_INTLEVEL | _LOCKED
-    state.pc = state.a[0]
-
-
-@rom_raw("ets_intr_unlock", 0x40000F80, 2)
-def intr_unlock(guest: Guest) -> None:
-    """Let all interrupts through: calls do not nest (ets_sys.h of the Arduino core warns of it)."""
-    state = guest.core.state
-    state.a[2] = state.ps
-    state.ps &= ~PS_INTLEVEL
-    state.pc = state.a[0]
 
 
 @rom("xthal_get_interrupt", 0x4000DD58)

@@ -27,6 +27,7 @@ from flashpipe.sim.rom import (  # noqa: F401  loading a module puts its functio
     timers,
     uart,
 )
+from flashpipe.sim.rom.code import CODE, install
 from flashpipe.sim.rom.guest import Guest, StoreError
 from flashpipe.sim.rom.names import describe
 from flashpipe.sim.rom.table import FUNCTIONS, bind
@@ -45,12 +46,22 @@ class MaskRom:
         self.guest = guest
         self.tolerant = tolerant
         self.missing: list[str] = []
-        self.watcher: Callable[[int], None] | None = None
-        """Called with the address before each call; for traces."""
+        self._watcher: Callable[[int], None] | None = None
         self._calls: dict[int, Callable[[], None]] = {
             address: bind(function, guest) for address, function in FUNCTIONS.items()
         }
         self._calls[PROGRAM_RETURNED] = self._calls[tasks.RUN]
+        self._calls |= dict.fromkeys((code.address for code in CODE), self._go_on)
+        install(guest.memory)
+
+    def watch(self, watcher: Callable[[int], None]) -> None:
+        """Call `watcher` with the address before each call of a function; for traces."""
+        self._watcher = watcher
+        self.guest.core.set_hooks(frozenset(code.address for code in CODE))
+
+    def _go_on(self) -> None:
+        """Execute the instructions that stand there."""
+        self.guest.state.past_hook = 1
 
     def serve(self) -> Stop:
         """Do what stands at the program counter, and go on until the core stops for another reason than a hook.
@@ -62,8 +73,8 @@ class MaskRom:
         while True:
             address = state.pc
             function = calls.get(address)
-            if self.watcher is not None:
-                self.watcher(address)
+            if self._watcher is not None:
+                self._watcher(address)
             try:
                 if function is not None:
                     function()
