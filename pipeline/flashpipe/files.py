@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import re
+import stat
 import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from flashpipe.errors import RecordError
 
@@ -16,6 +20,10 @@ STATE_VARIABLE: Final = "FLASHPIPE_STATE"
 """Environment variable that moves the state folder; tests and build servers set it."""
 CACHE_VARIABLE: Final = "FLASHPIPE_CACHE"
 """Environment variable that moves the cache folder."""
+NO_RECORD: Final = frozenset({errno.EINVAL, errno.EFBIG, errno.EISDIR, errno.ENXIO, errno.ELOOP, errno.ENOENT})
+"""Errors of reading what lies in a record's place and cannot be one."""
+RECORD_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes that no record of ours has."""
 PRIVATE: Final = 0o600
 """Backups, receipts and logs can hold Wi-Fi credentials."""
 
@@ -42,6 +50,36 @@ def virtual_ports_folder() -> Path:
     A pty or a TCP port does not show that the board behind it is a virtual one; this does, on the same machine.
     """
     return state_folder() / "virtual-ports"
+
+
+def read_regular(path: Path, limit: int = RECORD_LIMIT) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes: a pipe may never end, a device neither.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger; its `strerror` says so.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"is larger than {limit:,} bytes", str(path))
+    return data
+
+
+def read_json(path: Path, limit: int = RECORD_LIMIT) -> Any:
+    """What a file of JSON holds.
+
+    Raises:
+        OSError: as `read_regular`.
+        ValueError: it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(read_regular(path, limit))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def make_private(*folders: Path) -> None:
@@ -95,6 +133,11 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
+_STAMP: Final = re.compile(r"\d{8}T\d{9}(?!\d)")
+_LAST: Final = "990000000"
+"""No time of day, however often it was counted on, comes so far."""
+
+
 def later_stamp(names: Iterable[str], now: float | None = None) -> str:
     """A time, UTC to the millisecond, for the name of a new record: later than every name of `names`.
 
@@ -102,7 +145,8 @@ def later_stamp(names: Iterable[str], now: float | None = None) -> str:
     """
     now = time.time() if now is None else now
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
-    last = max((name[: len(stamp)] for name in names), default="")
+    stamps = (name[: len(stamp)] for name in names if _STAMP.match(name))
+    last = max((one for one in stamps if one[9:] < _LAST), default="")
     if stamp > last:
         return stamp
     whole = f"{int(last[9:]) + 1:09d}"  # the digits of one day cannot run over: a thousand records in its last second

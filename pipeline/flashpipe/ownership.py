@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import NotTrustedError
-from flashpipe.files import state_folder, write_atomic
+from flashpipe.files import read_json, state_folder, write_atomic
 from flashpipe.values import dataclass
 
 with suppress(ImportError):  # Windows has neither, nor the owners that they name
@@ -213,7 +213,7 @@ def kept_trust() -> tuple[Path, ...]:
     path = state_folder() / _LIST
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         if path.stat().st_size and not _chain(Path(os.path.abspath(path)), None):  # noqa: PTH100  as above
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
             if record["format"] == _FORMAT:
                 return tuple(Path(str(text)) for text in record["folders"])
     return ()

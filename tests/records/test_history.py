@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flashpipe.errors import RecordError
 from flashpipe.flash import Region
+from flashpipe.records import history
 from flashpipe.records.history import StoredReceipt, read_receipts, vouched
 
 MAC = "5c:cf:7f:00:00:01"
@@ -73,7 +74,16 @@ def test_rows_that_are_none_say_nothing(holds: object) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_read_is_an_error_of_records(tmp_path: Path) -> None:
+def test_what_is_no_file_is_no_receipt(tmp_path: Path) -> None:
     (tmp_path / "1.json").mkdir()
+    assert read_receipts(tmp_path) == ([], [tmp_path / "1.json"])
+
+
+def test_a_receipt_that_may_not_be_read_is_an_error_of_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "1.json").touch()
+    monkeypatch.setattr(history, "read_regular", refuse)
     with pytest.raises(RecordError):
         read_receipts(tmp_path)

@@ -79,8 +79,17 @@ def test_a_damaged_entry_is_moved_aside_and_counts_as_unknown(own_state: Path, t
     assert len(list(path.parent.glob("*.damaged"))) == 1
 
 
-def test_an_entry_that_cannot_be_read_says_so(own_state: Path) -> None:
+def test_what_stands_in_the_place_of_an_entry_is_put_aside(own_state: Path) -> None:
     (own_state / "boards" / "5ccf7fd71c89.json").mkdir(parents=True)
+    assert journal.read(MAC) == JournalEntry(MAC)
+    assert journal.write(JournalEntry(MAC)).mac == MAC
+
+
+def test_an_entry_that_may_not_be_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(journal, "read_json", refuse)
     with pytest.raises(RecordError, match="cannot be read"):
         journal.read(MAC)
 

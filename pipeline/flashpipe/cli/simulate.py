@@ -21,7 +21,7 @@ from flashpipe.errors import (
     SimulationTimeoutError,
     UnknownVariableError,
 )
-from flashpipe.files import write_atomic
+from flashpipe.files import read_regular, write_atomic
 from flashpipe.units import parse_duration, parse_size
 
 WORDS: Final = {
@@ -101,7 +101,7 @@ def _machine(images: list[str], given: dict[str, list[str]], resume: str, make_c
         if images:
             raise BadValueError(f"{images[0]}: --resume goes on with what the snapshot holds", "name no image")
         try:
-            data = Path(resume).read_bytes()
+            data = read_regular(Path(resume), 256 * 1024 * 1024)
         except OSError as error:
             raise BadValueError(f"--resume {resume}: {error.strerror}", "name a file of --snapshot") from None
         return import_module("flashpipe.sim.snapshot").load(data, make_core)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import ImageMissingError, NotAnImageError
+from flashpipe.files import read_regular
 from flashpipe.values import dataclass
 
 XTENSA: Final = 94
@@ -63,6 +64,10 @@ class Elf:
         return [f"  {word:#010x} is in {place}" for word, place in known if place]
 
 
+LARGEST: Final = 256 * 1024 * 1024
+"""Bytes of an ELF, its debugging information included."""
+
+
 def read_elf(path: Path) -> Elf:
     """The functions and lines of a firmware's ELF.
 
@@ -71,7 +76,7 @@ def read_elf(path: Path) -> Elf:
         NotAnImageError: it is no ELF of this chip, or a damaged one.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST)
     except OSError as error:
         raise ImageMissingError(
             f"{path}: {error.strerror}", "name the .elf file of the build in firmware.elf"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from flashpipe.board.loader.device import Device
 from flashpipe.errors import BackupMissingError, BadValueError, ConfirmationError, RecordError
-from flashpipe.files import write_atomic
+from flashpipe.files import read_regular, write_atomic
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
@@ -20,6 +21,9 @@ from flashpipe.jobs.policy import board_policy
 from flashpipe.jobs.regions import named_regions
 from flashpipe.records.backups import Manifest, Store, find
 from flashpipe.units import format_size
+
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of the largest flash that an ESP8266 can have."""
 
 
 def back_up_board(board: BoardRun) -> Manifest:
@@ -135,7 +139,7 @@ def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
 
 def _from_file(board: BoardRun, path: Path, device: Device) -> RestoreSource:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
     places = [word for word in words_of(board.command.variables.text("regions")) if isinstance(word, Region)]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +20,14 @@ from flashpipe.board.ports import discovery, doctor
 from flashpipe.board.ports.host import this_host
 from flashpipe.board.ports.names import port_slug
 from flashpipe.errors import BadValueError
+from flashpipe.files import read_json
 from flashpipe.flasher.explain_failure import LAST
 from flashpipe.jobs.doctor import describe
 from flashpipe.jobs.mask import Mask
 from flashpipe.records import journal, receipt
+from flashpipe.records.history import StoredReceipt, has_shape, read_receipts
 
+_MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 RECEIPTS: Final = 3
 """Of the newest receipts."""
 
@@ -36,10 +41,8 @@ def collect(folder: Path, port: str = "", mask: Mask | None = None) -> dict[str,
     mask = mask or Mask.of_this_machine()
     failure = _failure(folder, port)
     receipts = _receipts(folder)
-    for record in (entry for _, entry in receipts):
-        mac = str(record.get("device", {}).get("mac", ""))
-        if mac:
-            mask.know(mac)
+    for mac in filter(_MAC.fullmatch, (entry.mac for entry in receipts)):
+        mask.know(mac)
     texts = dict(_texts(failure, receipts))
     return {name: mask(text) for name, text in texts.items() if text.strip()}
 
@@ -54,20 +57,24 @@ def _failure(folder: Path, port: str) -> dict[str, Any]:
     return max(records, key=lambda record: str(record.get("time", "")), default={})
 
 
-def _receipts(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    newest = sorted((folder / "receipts").glob("*.json"), reverse=True)[:RECEIPTS]
-    return [(path.name, record) for path in newest if (record := _read(path))]
+def _receipts(folder: Path) -> list[StoredReceipt]:
+    receipts, _ = read_receipts(folder / "receipts")
+    return receipts[: -RECEIPTS - 1 : -1]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and has_shape(found, _FAILURE) else {}
 
 
-def _texts(failure: dict[str, Any], receipts: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, str]]:
+_FAILURE: Final = {"time": str, "diagnosis": dict, "evidence": dict, "transcript": list}
+"""What is relied on of the record of a failure."""
+
+
+def _texts(failure: dict[str, Any], receipts: list[StoredReceipt]) -> Iterator[tuple[str, str]]:
     versions = receipt.tool_versions()
     yield "versions.txt", "".join(f"{name} {version}\n" for name, version in versions.items())
     yield "host.txt", _host_text(failure)
@@ -80,11 +87,12 @@ def _texts(failure: dict[str, Any], receipts: list[tuple[str, dict[str, Any]]]) 
             yield "plan.json", _json(failure["plan"])
         if failure.get("image"):
             yield "image.json", _json(failure["image"])
-        yield "transcript.txt", "\n".join(failure.get("transcript", ()))
-    for number, (_, record) in enumerate(receipts, 1):
-        yield f"receipt-{number}.json", _json(record)
+        yield "transcript.txt", "\n".join(map(str, failure.get("transcript", ())))
+    for number, entry in enumerate(receipts, 1):
+        yield f"receipt-{number}.json", _json(entry.record)
     if receipts:
-        yield "written.txt", _written_text(receipts[0][1])
+        with suppress(KeyError, TypeError, ValueError):  # it is no receipt of ours, then
+            yield "written.txt", _written_text(receipts[0].record)
         yield "journal.json", _journal_text(receipts)
 
 
@@ -102,7 +110,7 @@ def _host_text(failure: dict[str, Any]) -> str:
     return "\n".join([*lines, describe(doctor.examine(doctor.Question(this_host(), on_usb)))]) + "\n"
 
 
-def _written_text(record: dict[str, Any]) -> str:
+def _written_text(record: Mapping[str, Any]) -> str:
     rows = [f"profile {record.get('profile')}, plan {record.get('plan')}", f"reason {record.get('reason')}"]
     rows += [
         f"{int(part['address']):#08x} {part['size']:>9,} B  md5 {part['md5']}  {part['image']}"
@@ -112,9 +120,9 @@ def _written_text(record: dict[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _journal_text(receipts: list[tuple[str, dict[str, Any]]]) -> str:
-    macs = dict.fromkeys(str(record.get("device", {}).get("mac", "")) for _, record in receipts)
-    return _json([asdict(journal.read(mac)) for mac in macs if mac])
+def _journal_text(receipts: list[StoredReceipt]) -> str:
+    macs = dict.fromkeys(entry.mac for entry in receipts)
+    return _json([asdict(journal.read(mac)) for mac in macs if _MAC.fullmatch(mac)])
 
 
 def as_zip(contents: dict[str, str]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from flashpipe.board.diagnosis.look import look_at_board
 from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import port_slug
 from flashpipe.errors import FlashSizeError, NotTrustedError, RecordError, WireError
+from flashpipe.files import read_json
 from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.explain_failure import LAST
 from flashpipe.flasher.model import BootExpectation
@@ -85,6 +85,6 @@ def last_failure(folder: Path, port: str) -> str:
     """One line about the last failure on a port of this project; empty where there was none."""
     path = folder / LAST / f"{port_slug(port)}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         return f"{record['time']}: {record['diagnosis']['cause']} [{record['diagnosis']['rule']}]"
     return ""

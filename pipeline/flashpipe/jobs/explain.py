@@ -11,6 +11,7 @@ from typing import Final
 from flashpipe.board.boot.pasted import read_log
 from flashpipe.board.diagnosis.explanation import Explanation, Known, explain_log
 from flashpipe.errors import BadValueError, ImageMissingError, UnknownVariableError
+from flashpipe.files import read_regular
 from flashpipe.firmware.elf import read_elf
 from flashpipe.flash import MODE_CODES, decode_size
 from flashpipe.jobs.inspect import inspect
@@ -40,11 +41,15 @@ def explain(name: str, words: Iterable[str], folder: Path) -> Explanation:
     return explain_log(read_log(data), known, received=len(data.strip()))
 
 
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of a log that are looked at."""
+
+
 def _bytes(name: str, folder: Path) -> bytes:
     if name == "-":
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(LARGEST)
     try:
-        return (folder / name).read_bytes()
+        return read_regular(folder / name, LARGEST)
     except OSError as error:
         hint = "name the file of a boot log, or - for what is piped in"
         raise ImageMissingError(f"{name}: {error.strerror}", hint) from error

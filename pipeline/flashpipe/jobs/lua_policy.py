@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from flashpipe.board.lua.acceptance import Acceptance, LuaPolicy
 from flashpipe.errors import LuaFileMissingError
+from flashpipe.files import read_regular
 from flashpipe.profile.model import Profile
-from flashpipe.units import format_size
 
 if TYPE_CHECKING:
     from flashpipe.board.lua.files import LuaFile
@@ -60,9 +60,7 @@ def read_lua_file(path: Path, name: str) -> LuaFile:
     from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  28 ms, and only where a profile names files
 
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST)
     except OSError as error:
         raise LuaFileMissingError(f"{path}: {error.strerror or error}", LuaFileMissingError.remedy) from error
-    if len(data) > LARGEST:
-        raise LuaFileMissingError(f"{path}: {format_size(len(data))} are too much for a file on the board")
     return LuaFile(name, data, str(path))

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError, RecordError
 from flashpipe.events import BoardDone, Event, Message
-from flashpipe.files import write_atomic
+from flashpipe.files import read_json, write_atomic
 from flashpipe.jobs import audience
 from flashpipe.masking import mask
 
@@ -78,7 +78,7 @@ def _receipts(path: Path, _status: int) -> None:
     for done in audience.results:
         if done.receipt:
             with suppress(OSError, ValueError):
-                found.append((done.mac, json.loads(Path(done.receipt).read_text(encoding="utf-8"))))
+                found.append((done.mac, read_json(Path(done.receipt))))
     if _MAC in path.name:
         for mac, receipt in found:
             _write(path.with_name(path.name.replace(_MAC, mac.replace(":", "") or "no-mac")), receipt)

@@ -13,6 +13,7 @@ from typing import Final
 
 import flashpipe
 from flashpipe.errors import NotTrustedError, UnknownProfileError
+from flashpipe.files import read_regular
 from flashpipe.ownership import Finding, Standing, look, refusal
 from flashpipe.profile.yaml_reader import closest
 
@@ -21,6 +22,8 @@ SUFFIX: Final = ".yaml"
 # profile by a key that only profiles have at the left margin.
 _LOOKS_LIKE_PROFILE: Final = re.compile(rb"^(extends|flash|firmware|serial|chip|boards)[ \t]*:", re.MULTILINE)
 _LOOK: Final = 64 * 1024
+_LARGEST: Final = 16 * _LOOK
+"""Bytes of a file that may be a profile."""
 
 
 def shipped_folder() -> Path:
@@ -184,8 +187,7 @@ def _looks_like_profile(path: Path) -> bool:
     if path.name.endswith(f".lock{SUFFIX}"):
         return False
     try:
-        with path.open("rb") as stream:
-            return bool(_LOOKS_LIKE_PROFILE.search(stream.read(_LOOK)))
+        return bool(_LOOKS_LIKE_PROFILE.search(read_regular(path, _LARGEST)[:_LOOK]))
     except OSError:
         return False
 

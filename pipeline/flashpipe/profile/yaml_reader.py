@@ -7,6 +7,7 @@ from a converted value: `off` and `0x10000` stay words, and a MAC of digits neve
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from flashpipe.errors import BadValueError, ProfileError
+from flashpipe.files import read_regular
 from flashpipe.values import dataclass
 
 MAX_SIZE: Final = 256 * 1024
@@ -162,14 +164,14 @@ def read_yaml(path: Path, shown: str, report: Report) -> YamlEntry | None:
 def _read_text(path: Path, shown: str, report: Report) -> str | None:
     whole = YamlEntry(shown, "nothing")
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_SIZE + 1)
+        data = read_regular(path, MAX_SIZE)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            report.add(whole, "", f"larger than {MAX_SIZE // 1024} KB: this is not a profile")
+            return None
         report.add(whole, "", f"cannot be read: {error.strerror or error}")
         return None
-    if len(data) > MAX_SIZE:
-        report.add(whole, "", f"larger than {MAX_SIZE // 1024} KB: this is not a profile")
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         report.add(whole, "", "is UTF-16; save it as UTF-8")
     else:
         try:

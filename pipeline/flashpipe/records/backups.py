@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
-from flashpipe.files import later_stamp, make_private, write_atomic
+from flashpipe.files import NO_RECORD, later_stamp, make_private, read_json, read_regular, write_atomic
 from flashpipe.flash import BLOCK_SIZE, Region, merge
 from flashpipe.records import seal
 from flashpipe.records.seal import sealed
@@ -309,14 +309,16 @@ class Store:
         """
         path = self.folder / f"{name}.json"
         try:
-            data = _read(path)
-        except FileNotFoundError:
-            raise BackupMissingError(f"no backup {name!r} of board {self.mac}") from None
-        try:
-            record = json.loads(data)
+            record = read_json(path)
             plain = {name: value for name, value in record.items() if name not in {"sha256", seal.FIELD}}
             good = plain["format"] == FORMAT and record["sha256"] == _digest(plain) and plain["mac"] == self.mac
             manifest = replace(_manifest(name, plain), own=seal.is_own(record, path)) if good else None
+        except FileNotFoundError:
+            raise BackupMissingError(f"no backup {name!r} of board {self.mac}") from None
+        except OSError as error:
+            if error.errno not in NO_RECORD:
+                raise _unreadable(path, error) from error
+            manifest = None
         except (ValueError, KeyError, TypeError, AttributeError):
             manifest = None
         if manifest is None:
@@ -428,8 +430,12 @@ def _listed(folder: Path, pattern: str) -> list[Path]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}", "fix the permissions of that file") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> RecordError:
+    return RecordError(f"{path}: cannot be read: {error.strerror}", "fix the permissions of that file")

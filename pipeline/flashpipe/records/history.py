@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.errors import RecordError
+from flashpipe.files import NO_RECORD, read_regular
 from flashpipe.flash import Region
 from flashpipe.records import seal
 from flashpipe.values import dataclass
 
 FORMATS: Final = frozenset({"flashpipe-receipt/1", "flashpipe-receipt/2", "flashpipe-receipt/3"})
 """Formats that can be read; the second came with digests of what a board holds."""
+SHAPE: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("time", "command", "outcome", "profile", "board_state"), str),
+    **dict.fromkeys(("device", "verdict", "lock", "keeping", "diagnosis"), dict),
+    **dict.fromkeys(("images", "segments", "written", "holds", "steps"), list),
+}
+"""What whoever reads a receipt relies on."""
 GOOD: Final = frozenset(
     {"flashed", "skipped", "restored", "erased", "backed-up", "audited", "verified", "booted", "files"}
 )
@@ -78,7 +85,7 @@ def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[Path]]:
     good, bad = list[StoredReceipt](), list[Path]()
     try:
         paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
-        texts = [(path, path.read_bytes()) for path in paths]
+        texts = [(path, _bytes(path)) for path in paths]
     except OSError as error:
         raise RecordError(
             f"{error.filename or folder}: cannot be read: {error.strerror}", "fix the permissions of that folder"
@@ -92,12 +99,28 @@ def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[Path]]:
     return good, bad
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        if error.errno in NO_RECORD:
+            return b""
+        raise
+
+
 def _parsed(text: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and record.get("format") in FORMATS else None
+    if not isinstance(record, dict) or not isinstance(record.get("format"), str) or record["format"] not in FORMATS:
+        return None
+    return record if has_shape(record, SHAPE) else None
+
+
+def has_shape(record: Mapping[str, Any], shape: Mapping[str, type]) -> bool:
+    """Whether those fields that a record has are of their types."""
+    return all(isinstance(record[name], kind) for name, kind in shape.items() if name in record)
 
 
 def vouched(receipts: Iterable[StoredReceipt], mac: str) -> tuple[list[HistoryRow], list[StoredReceipt]]:

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from flashpipe.digests import RegionDigests, digest_index
 from flashpipe.errors import RecordError
-from flashpipe.files import state_folder, write_atomic
+from flashpipe.files import NO_RECORD, read_json, state_folder, write_atomic
 from flashpipe.flash import Region
 from flashpipe.masking import mask_urls
 from flashpipe.records import seal
@@ -93,23 +93,19 @@ def read(mac: str) -> JournalEntry:
     """
     path = _path(mac)
     try:
-        text = path.read_text(encoding="utf-8")
+        record = read_json(path)
+        entry = from_json(record)
+        if entry.mac == mac:
+            # What somebody else has written says nothing: the board is asked.
+            return entry if seal.is_own(record, path) else JournalEntry(mac)
     except FileNotFoundError:
         return JournalEntry(mac)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}", "fix the permissions of that folder") from error
-    except UnicodeDecodeError:
-        return _aside(path, mac)
-    try:
-        record = json.loads(text)
-        entry = from_json(record)
-        if entry.mac != mac:
-            return _aside(path, mac)
-        if not seal.is_own(record, path):
-            return JournalEntry(mac)  # the board is asked for all that it says
+        if error.errno not in NO_RECORD:
+            raise RecordError(f"{path}: cannot be read: {error.strerror}", "fix its permissions") from error
     except (ValueError, TypeError, KeyError, AttributeError):
-        return _aside(path, mac)
-    return entry
+        pass
+    return _aside(path, mac)
 
 
 def from_json(stored: Mapping[str, Any]) -> JournalEntry:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import state_folder, write_atomic
+from flashpipe.files import read_regular, state_folder, write_atomic
 from flashpipe.ownership import Standing, look
 from flashpipe.values import dataclass
 
@@ -82,7 +82,7 @@ def _read_key(path: Path) -> Key | None:
 def _known_key(path: Path, _changed: int, _size: int) -> Key | None:
     with suppress(OSError):
         status = path.stat()
-        secret = path.read_bytes()[:_SIZE]
+        secret = read_regular(path, _SIZE)
         private = os.name != "posix" or not status.st_mode & 0o077
         if len(secret) == _SIZE and private and look(path).standing is Standing.OWN:
             return Key(secret, status.st_mtime)

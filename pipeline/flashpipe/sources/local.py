@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import ImageAmbiguousError, ImageMissingError, SourceError
+from flashpipe.files import read_regular
 from flashpipe.firmware.content_type import describe_content
 from flashpipe.sources.registry import Resolved, SourceRequest
 from flashpipe.units import format_size
@@ -63,7 +64,7 @@ def _read(path: Path, text: str, limit: int) -> bytes:
     try:
         status = path.stat()
         _check_kind(status, path, text, limit)
-        data = path.read_bytes()
+        data = read_regular(path, limit)
     except (FileNotFoundError, NotADirectoryError):
         if "," in text:
             hint = "files are given with their addresses: image=0x00000:FILE,0x10000:FILE"

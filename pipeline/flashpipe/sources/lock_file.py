@@ -6,6 +6,7 @@ to the project and is committed with it. A person may edit it: comments, order a
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from flashpipe.errors import LockError, LockMismatchError
-from flashpipe.files import write_atomic
+from flashpipe.files import read_regular, write_atomic
 from flashpipe.firmware.boot_image import Image, describe_address
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.masking import without_query
@@ -202,13 +203,13 @@ def has_queries(path: Path) -> bool:
 
 def _read_text(path: Path, *, plain: bool = True) -> str | None:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _MAX_SIZE)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise LockError(f"{path}: larger than {_MAX_SIZE // 1024**2} MB: this is no lock file", _RESTORE) from error
         raise LockError(f"{path}: cannot be read: {error.strerror or error}", "fix its permissions") from error
-    if len(data) > _MAX_SIZE:
-        raise LockError(f"{path}: larger than {_MAX_SIZE // 1024**2} MB: this is no lock file", _RESTORE)
     try:
         text = data.decode("utf-8-sig")
         return _OLD_QUERY.sub(lambda found: without_query(found[0]), text) if plain else text

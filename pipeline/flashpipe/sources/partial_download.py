@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from flashpipe.errors import RecordError
-from flashpipe.files import write_atomic
+from flashpipe.files import read_json, write_atomic
 from flashpipe.firmware.content_type import printable
 from flashpipe.values import dataclass
 
@@ -91,7 +91,7 @@ class PartialDownload:
     def __post_init__(self) -> None:
         self._about = self.path.with_suffix(".json")
         with suppress(OSError, ValueError, TypeError, KeyError):
-            known = json.loads(self._about.read_bytes())
+            known = read_json(self._about)
             if known["source"] == self._source:
                 self.etag, self.modified, self.total = str(known["etag"]), str(known["modified"]), int(known["total"])
                 self.resumable = True

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import cache_folder, write_atomic
+from flashpipe.files import cache_folder, read_regular, write_atomic
 
 KEPT_BYTES: Final = 64 * 1024 * 1024
 """Bound of the folder; the least recently used streams go first. About 90 images of 1 MiB."""
@@ -121,7 +121,7 @@ def _path(data: bytes, method: str) -> Path:
 
 def _read(path: Path, data: bytes) -> bytes | None:
     try:
-        kept = path.read_bytes()
+        kept = read_regular(path)
         inflater = zlib.decompressobj()
         sound = inflater.decompress(kept, len(data) + 1) == data and inflater.eof and not inflater.unused_data
     except (OSError, zlib.error):

@@ -169,7 +169,7 @@ def owner_of(port: str) -> bool:
 def _show_told(told: Path, shown: int, show: Callable[[str], None]) -> int:
     """Show the whole lines after the first `shown` bytes; how many bytes are shown now."""
     try:
-        text = told.read_bytes()
+        text = files.read_regular(told)
     except OSError:
         return shown
     start = shown if shown <= len(text) else 0  # the next one who was given the port begins a new file
@@ -201,14 +201,14 @@ def _write_entry(stream: IO[bytes], *, yields: bool = False) -> None:
 
 def _offered(path: Path) -> bool:
     try:
-        return bool(json.loads(path.read_bytes()[:_ENTRY_SIZE])["yields"])
+        return bool(files.read_json(path, _ENTRY_SIZE)["yields"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def _read_entry(path: Path) -> PortOwner | None:
     try:
-        entry = json.loads(path.read_bytes()[:_ENTRY_SIZE])
+        entry = files.read_json(path, _ENTRY_SIZE)
         return PortOwner(int(entry["pid"]), str(entry["program"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -75,13 +75,11 @@ class PortMemory:
 
     def _load(self) -> None:
         try:
-            text = self.path.read_bytes()
-        except OSError:
-            return
-        try:
-            record = json.loads(text)
+            record = files.read_json(self.path)
             ports = {str(key): _seen(entry) for key, entry in record["ports"].items()}
             profiles = {str(name): str(key) for name, key in record["profiles"].items()}
+        except OSError:
+            return
         except (ValueError, KeyError, TypeError, AttributeError):
             self._put_aside()
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -38,7 +37,7 @@ def is_virtual(port: str) -> bool:
     names = {port, canonical(port)}
     for path in files.virtual_ports_folder().glob("*.json"):
         try:
-            record = json.loads(path.read_bytes())
+            record = files.read_json(path)
             pid, offered = int(record["pid"]), {str(name) for name in record["ports"]}
         except (OSError, ValueError, KeyError, TypeError):
             continue

@@ -98,7 +98,7 @@ def _path() -> Path:
 
 def _load() -> dict[str, Any]:
     try:
-        record = json.loads(_path().read_bytes())
+        record = files.read_json(_path())
         return dict(record["adapters"]) if record["version"] == _VERSION else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

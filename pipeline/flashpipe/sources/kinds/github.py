@@ -7,13 +7,13 @@ a `name`, a `browser_download_url` and, since 2025, a `digest` such as `sha256:â
 from __future__ import annotations
 
 import fnmatch
-import json
 import os
 import re
 from typing import Any, Final
 from urllib.parse import quote
 
 from flashpipe.errors import FetchContentError, FetchStatusError, ImageAmbiguousError, ReleaseMissingError, SourceError
+from flashpipe.files import read_json
 from flashpipe.firmware.content_type import printable
 from flashpipe.locks import exclusive
 from flashpipe.sources.fetch import Access, Address, cached, parse_url
@@ -129,7 +129,7 @@ def _ask(release: Release, access: Access) -> dict[str, Any]:
         part.discard()  # an answer is never continued
         try:
             download(Order(url, part, access.limits, headers=headers))
-            answer = json.loads(part.path.read_bytes())
+            answer = read_json(part.path)
         except FetchStatusError as error:
             if error.http_status != _NOT_FOUND:
                 raise
