@@ -116,8 +116,8 @@ def command(
 
     def run(*words: str) -> Done:
         monkeypatch.chdir(project.folder)
-        # The plan is a command of doit; of tasks, -n 0 keeps them in this thread.
-        status = cli.main([*words] if words[0] == "plan" else ["-n", "0", *words])
+        # The plan is a command of doit, others are ours; of tasks, -n 0 keeps them in this thread.
+        status = cli.main([*words] if words[0] in {"plan", *cli.COMMANDS} else ["-n", "0", *words])
         said = capsys.readouterr()
         return Done(status, said.out, said.err)
 

@@ -1,4 +1,4 @@
-"""Files in our folders that are none of ours: no run is broken by one. By whole commands."""
+"""Files in our folders that are none of ours: no run is broken by one. By commands in this process."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Project
+from tests.harness import Done, Project
 from tests.simboard import SimBoard
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -33,32 +33,38 @@ NAMES = (
     "20261129T180332380-5ccf7f000001-flashed.json", "20261129T180332380-0123abcd.json", "5ccf7f000001.json",
     "a" * 64, "doit.db-x", "key.json", "trusted.json", "ways.json", "ports.json",
 )  # fmt: skip
-Command = Callable[..., object]
+Command = Callable[..., Done]
+ROUNDS = 3
+"""Rounds in which each name gets other contents, in each folder others."""
 
 
-def folders(project: Project) -> Iterator[Path]:
+def folders(project: Project) -> list[Path]:
     """Every folder that we keep something in."""
-    for root in (project.folder / ".pipeline", project.state):
-        yield root
-        yield from (path for path in root.rglob("*") if path.is_dir())
+    roots = [project.folder / ".pipeline", project.state]
+    below = [
+        path for root in roots for path in sorted(root.rglob("*")) if path.is_dir() and "compiled" not in path.parts
+    ]
+    return roots + below
 
 
 @pytest.fixture
-def lived_in(project: Project, tmp_path: Path, firmware: Path) -> tuple[Project, SimBoard]:
+def lived_in(
+    project: Project, tmp_path: Path, firmware: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Project, SimBoard]:
     """A project in which everything that we keep is there."""
-    board = SimBoard(tmp_path / "cells")
+    monkeypatch.setenv("FLASHPIPE_CORE", "none")
+    board = SimBoard(tmp_path / "cells", more="&inline=1")
     (project.folder / "fw.bin").write_bytes(firmware.read_bytes())
     (project.folder / "make.py").write_text("import shutil\nshutil.copy('fw.bin', 'made.bin')\n")
     (project.folder / "kitchen.yaml").write_text(
         f"extends: nodemcu-devkit\nfirmware: {{build: {{command: [{sys.executable}, make.py], outputs: made.bin}}}}\n"
     )
-    project.flashpipe("flash", "profile=kitchen", board.port, "boot=off").ok()
-    project.flashpipe("backup", board.port).ok()
-    project.flashpipe("boot", board.but("&wiring=none").port)
+    command("flash", "profile=kitchen", board.port, "boot=off").ok()
+    command("backup", board.port).ok()
     return project, board
 
 
-def everything_works(project: Project, board: SimBoard) -> None:
+def everything_works(command: Command, board: SimBoard) -> None:
     for words in (
         ("flash", "profile=kitchen", board.port, "boot=off"),
         ("report",),
@@ -75,50 +81,52 @@ def everything_works(project: Project, board: SimBoard) -> None:
         ("prune", "--dry-run", "--backups", "--keep-days", "0"),
         ("cache", "list"),
     ):
-        done = project.flashpipe(*words)
+        done = command(*words)
         assert "Traceback" not in done.text, f"{words}: {done.text}"
         assert done.status in {0, 25} if words[0] == "audit" else not done.status, f"{words}: {done.text}"
 
 
-@pytest.mark.parametrize("content", CONTENTS)
-def test_whatever_lies_there(lived_in: tuple[Project, SimBoard], content: str) -> None:
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_whatever_lies_there(lived_in: tuple[Project, SimBoard], command: Command, turn: int) -> None:
     project, board = lived_in
-    for folder in list(folders(project)):
-        for name in NAMES:
+    contents = list(CONTENTS.values())
+    for number, folder in enumerate(folders(project)):
+        for at, name in enumerate(NAMES):
             path = folder / name
             if not path.exists():
-                path.write_bytes(CONTENTS[content])
-    everything_works(project, board)
+                path.write_bytes(contents[(number + at + 3 * turn) % len(contents)])
+    everything_works(command, board)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs on this system")
-def test_pipes_and_folders_and_links_that_lead_nowhere(lived_in: tuple[Project, SimBoard]) -> None:
+def test_pipes_and_folders_and_links_that_lead_nowhere(lived_in: tuple[Project, SimBoard], command: Command) -> None:
     project, board = lived_in
-    for number, folder in enumerate(list(folders(project))):
-        for name in NAMES:
+    for number, folder in enumerate(folders(project)):
+        for at, name in enumerate(NAMES):
             path = folder / name
             if path.exists():
                 continue
-            if number % 3 == 0:
+            if (number + at) % 3 == 0:
                 os.mkfifo(path)
-            elif number % 3 == 1:
+            elif (number + at) % 3 == 1:
                 path.mkdir()
             else:
                 path.symlink_to("/nowhere/at/all")
-    everything_works(project, board)
+    everything_works(command, board)
 
 
-def test_our_own_files_damaged(lived_in: tuple[Project, SimBoard]) -> None:
+def test_our_own_files_damaged(lived_in: tuple[Project, SimBoard], command: Command) -> None:
     project, board = lived_in
-    kept = {path: path.read_bytes() for root in (project.folder / ".pipeline", project.state)
-            for path in root.rglob("*") if path.is_file() and path.suffix in {".json", ".lock", ".db"}}  # fmt: skip
-    assert len(kept) > 8
-    for path, data in kept.items():
-        for damaged in (b"", data[: len(data) // 2], DEEP, json.dumps([1]).encode()):
-            path.write_bytes(damaged)
-            done = project.flashpipe("flash", "profile=kitchen", board.port, "boot=off")
-            assert "Traceback" not in done.text, f"{path}: {done.text}"
-            assert done.status == 0, f"{path}: {done.text}"
-        path.write_bytes(data)
+    roots = (project.folder / ".pipeline", project.state)
+    kept = {path: path.read_bytes() for root in roots for path in sorted(root.rglob("*"))
+            if path.is_file() and path.suffix in {".json", ".lock", ".db"}}  # fmt: skip
+    assert len(kept) >= 8
+    for turn in range(4):
+        for at, (path, data) in enumerate(kept.items()):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes((b"", data[: len(data) // 2], DEEP, json.dumps([1]).encode())[(at + turn) % 4])
+        done = command("flash", "profile=kitchen", board.port, "boot=off")
+        assert "Traceback" not in done.text, done.text
+        assert done.status == 0, done.text
     shutil.rmtree(project.state)
-    project.flashpipe("flash", "profile=kitchen", board.port, "boot=off").ok()
+    command("flash", "profile=kitchen", board.port, "boot=off").ok()
