@@ -21,6 +21,7 @@ LEAVES: Final = frozenset(
         "digests",
         "errors",
         "events",
+        "expressions",
         "files",
         "flash",
         "locks",
@@ -57,6 +58,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
 SIM_LEAVES: Final = frozenset({"flashpipe.errors", "flashpipe.files", "flashpipe.units"})
 """What the virtual board shares with the host: only what says nothing about boards."""
 LIBRARIES: Final = {
+    "regex": {"flashpipe.expressions"},
     "doit": {"tasks", "flashpipe.cli.run_tasks"},
     "esptool": {"flashpipe.board.loader.esptool_parts"},
     "platformdirs": {"flashpipe.files"},

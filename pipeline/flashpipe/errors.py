@@ -822,6 +822,13 @@ class LuaFailedError(ConsoleError):
     remedy = "correct the Lua file at the line that the message names"
 
 
+class LuaTimeoutError(ConsoleError):
+    """A Lua file did not come to its end in time."""
+
+    code = "lua-timeout"
+    remedy = "give it longer: `timeout=30m`; a file that sets timers up and ends is listened to by `wait=30m`"
+
+
 class FilesFullError(ConsoleError):
     """The file system of the board has no room for the profile's files."""
 

@@ -8,8 +8,8 @@ from typing import Final
 from flashpipe.errors import BadValueError
 from flashpipe.values import dataclass
 
-_VERSION: Final = re.compile(r"\d+(?:\.\d+){0,3}")
-_DEMAND: Final = re.compile(r"(>=|<=|==|~=|!=|>|<|=)?\s*v?(\d+(?:\.\d+){0,3})(?:\.\*)?")
+_VERSION: Final = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,3}(?!\d)")
+_DEMAND: Final = re.compile(r"(>=|<=|==|~=|!=|>|<|=)?\s*v?(\d{1,9}(?:\.\d{1,9}){0,3})(?:\.\*)?")
 _PARTS: Final = 4
 
 

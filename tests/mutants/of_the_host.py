@@ -602,8 +602,8 @@ HOST: Final = (
     Mutant(
         "journal-of-another-board",
         JOURNAL,
-        "        if entry.mac != mac:",
-        "        if not entry.mac:",
+        "        if entry.mac == mac:",
+        "        if entry.mac:",
         "a copied journal vouches for another board",
         (f"{T_JOURNAL}::test_a_damaged_entry_is_moved_aside_and_counts_as_unknown",),
     ),

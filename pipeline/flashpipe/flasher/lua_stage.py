@@ -195,7 +195,9 @@ def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaF
     def enough(output: str) -> bool:
         return bool(wanted.prints) and acceptance.printed(wanted.prints, output)
 
-    ran = run_file(session, console, file, wanted.timeout_s, until=enough, linger=bool(wanted.prints))
+    ran = run_file(
+        session, console, file, wanted.timeout_s, until=enough, linger_s=wanted.timeout_s if wanted.prints else 0.0
+    )
     lines = ran.output.strip().splitlines()
     last = f'; it printed "{mask(lines[-1])[:60]}" last' if lines else "; it printed nothing"
     what = f"print {wanted.prints}" if wanted.prints else "come to its end"
@@ -212,12 +214,10 @@ def run_file(
     timeout_s: float,
     *,
     until: Callable[[str], bool] = lambda _: False,
-    linger: bool = False,
-    on_output: Callable[[str], None] = lambda _: None,
+    linger_s: float = 0.0,
+    on_lines: Callable[[str], None] = lambda _: None,
 ) -> Ran:
-    """Run a Lua file from a temporary place on the board, and remove it again; what it prints is returned.
-
-    `on_output` is called with all that was printed so far, whenever that grows.
+    """Run a Lua file from a temporary place on the board, and remove it again; the arguments are those of `run`.
 
     Raises:
         ConsoleError: it could not be put there.
@@ -230,7 +230,7 @@ def run_file(
         return text.replace(name, file.name)
 
     ran = console.run(
-        f'dofile("{name}")', timeout_s, until=until, linger=linger, on_output=lambda text: on_output(named(text))
+        f'dofile("{name}")', timeout_s, until=until, linger_s=linger_s, on_lines=lambda text: on_lines(named(text))
     )
     with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
         files.remove(name)

@@ -11,7 +11,7 @@ from flashpipe.board.lua.console import FORMAT_S, Console
 from flashpipe.board.lua.files import BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, StartFileError
+from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, LuaTimeoutError, StartFileError
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.lua_stage import DISABLED, ERASE, disable_init_lua, open_console, restart, run_file, send_files
 from flashpipe.flasher.model import Outcome, RunRecord
@@ -22,8 +22,8 @@ from flashpipe.jobs.request import CommandLine
 from flashpipe.units import parse_duration
 from flashpipe.values import dataclass
 
-LUA_S: Final = 3600.0
-"""How long a Lua file may run until it is left alone; Ctrl-C ends the waiting."""
+LUA_S: Final = 600.0
+"""How long a Lua file may run unless `timeout=` says so."""
 Room = tuple[int, int, int] | None
 """Bytes free, used and in all of a file system; None where there is none."""
 
@@ -61,30 +61,27 @@ def ask_node(board: BoardRun) -> NodeReport:
 
 
 def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
-    """Run a Lua file; `show` takes what it prints, line by line (latin-1, as the line gives it).
+    """Run a Lua file; `show` takes what it prints, whole lines as they come (latin-1, as the line gives it).
 
     Raises:
-        BadValueError: no file was named, or the duration of `wait=` cannot be read.
+        BadValueError: no file was named, or a duration cannot be read.
         LuaFailedError: it ended with an error.
+        LuaTimeoutError: it did not end; what it does goes on.
         PipelineError: the file cannot be read, or there is no Lua prompt.
     """
     variables = board.command.variables
     file = _lua_text(board.command)
-    wait_s = parse_duration(variables.text("wait")) if variables.text("wait") else 0.0
+    wait_s, limit_s = (parse_duration(text) if text else 0.0 for text in map(variables.text, ("wait", "timeout")))
+    limit_s = limit_s or LUA_S
     session = board.session()
-    shown = 0
-
-    def show_lines(text: str) -> None:
-        nonlocal shown
-        end = text.rfind("\n", shown) + 1
-        if end:
-            show(text[shown:end])
-            shown = end
-
-    ran = run_file(session, open_console(session), file, wait_s or LUA_S, linger=bool(wait_s), on_output=show_lines)
-    show(ran.output[shown:])
+    ran = run_file(session, open_console(session), file, limit_s + wait_s, linger_s=wait_s, on_lines=show)
     if ran.error:
         raise LuaFailedError(f"{session.port}: {ran.error}", "correct the Lua file and run it again")
+    if not ran.ended:
+        raise LuaTimeoutError(
+            f"{session.port}: {file.name} did not come to its end within {limit_s + wait_s:g} s",
+            f"{LuaTimeoutError.remedy}; a reset of the board ends it",
+        )
 
 
 def _lua_text(command: CommandLine) -> LuaFile:

@@ -10,6 +10,7 @@ from typing import Final
 from flashpipe.board.boot.kinds import error_class
 from flashpipe.board.boot.verdict import conclude
 from flashpipe.errors import BadValueError, MonitorFailedError, MonitorTimeoutError, PipelineError
+from flashpipe.expressions import Expression, expression
 from flashpipe.jobs.variables import Variables
 from flashpipe.units import parse_duration
 
@@ -28,7 +29,7 @@ class Watch:
         Raises:
             BadValueError: one of them cannot be read.
         """
-        self._until, self._fail = (_pattern(name, variables.text(name)) for name in ("until", "fail"))
+        self._wanted = {name: _wanted(name, variables.text(name)) for name in ("until", "fail")}
         text = variables.text("timeout")
         self._timeout_s = parse_duration(text) if text else None
         self._now = now
@@ -42,20 +43,30 @@ class Watch:
     @property
     def machine(self) -> bool:
         """Whether anything but a person ends the monitor."""
-        return bool(self._until or self._fail or self._timeout_s is not None)
+        return any(self._wanted.values()) or self._timeout_s is not None
 
     def hear(self, text: str) -> None:
         """The board has said this."""
         if not self.machine or self.seen or self.error:
             return
         self._log = (self._log + text)[-_KEPT:]
-        bad, good = (pattern.search(self._log) if pattern else None for pattern in (self._fail, self._until))
+        try:
+            bad, good = (self._find(name) for name in ("fail", "until"))
+        except BadValueError as error:
+            self.error = error
+            return
         if bad:
-            self.error = MonitorFailedError(f'"{bad[0].strip()}" was seen', "read the lines before it")
+            self.error = MonitorFailedError(f'"{bad.strip()}" was seen', "read the lines before it")
         elif good:
-            self.seen = good[0].strip()
+            self.seen = good.strip()
         else:
             self._judge()
+
+    def _find(self, name: str) -> str:
+        wanted = self._wanted[name]
+        if isinstance(wanted, Expression):
+            return wanted.search(self._log) or ""
+        return wanted if wanted and wanted in self._log else ""
 
     def ended(self) -> bool:
         """Whether it is over."""
@@ -63,9 +74,11 @@ class Watch:
             return True
         if self._timeout_s is None or self._now() - self._since < self._timeout_s:
             return False
-        if self._until:
+        until = self._wanted["until"]
+        if until:
+            text = until.text if isinstance(until, Expression) else until
             self.error = MonitorTimeoutError(
-                f"{self._until.pattern!r} was not seen within {self._timeout_s:g} s",
+                f"{text!r} was not seen within {self._timeout_s:g} s",
                 "a longer timeout=; is it the right rate (baud=)? `flashpipe boot` resets the board",
             )
         return True
@@ -77,16 +90,12 @@ class Watch:
             self.error = kind(verdict.summary, kind.remedy, verdict)
 
 
-def _pattern(name: str, text: str) -> re.Pattern[str] | None:
+def _wanted(name: str, text: str) -> str | Expression:
     """`/expression/` or `/expression/i`, else the text as it stands."""
-    if not text:
-        return None
     found = re.fullmatch(r"/(.+)/(i?)", text, re.DOTALL)
     if found is None:
-        return re.compile(re.escape(text))
+        return text
     try:
-        return re.compile(found[1], re.MULTILINE | (re.IGNORECASE if found[2] else 0))
-    except re.error as error:
-        raise BadValueError(
-            f"{name}={text}: {error}", "write a regular expression, or plain text without slashes"
-        ) from None
+        return expression(found[1], ignore_case=bool(found[2]))
+    except BadValueError as error:
+        raise BadValueError(f"{name}={error.message}", error.hint) from None

@@ -168,8 +168,9 @@ TABLE: Final = (
     VariableKind(
         "timeout",
         "text",
-        "`monitor` listens no longer than this, such as 30s; with until= it is a failure then",
-        _MONITOR,
+        "`monitor` listens no longer than this, such as 30s; with until= it is a failure then. Of `lua`: how long the"
+        " file may run (10m)",
+        _MONITOR | _LUA,
     ),
     VariableKind("log", "file", "FILE to which all that `monitor` shows is added", _MONITOR),
     VariableKind("stamp", "flag", "1: `monitor` puts the time in front of each line", _MONITOR),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.expressions import expression
 from flashpipe.profile.yaml_reader import Report, YamlEntry
 from flashpipe.units import parse_bool, parse_duration, parse_size
 from flashpipe.versions import parse_demand
@@ -59,9 +60,9 @@ def _prints(entry: YamlEntry, key: str, report: Report) -> object:
     text = _checked(_line)(entry, key, report)
     if isinstance(text, str) and len(text) > 1 and text.startswith("/") and text.endswith("/"):
         try:
-            re.compile(text[1:-1])
-        except re.error as error:
-            report.wrong(entry, key, f"{WANT[key]}; the expression is wrong: {error}")
+            expression(text[1:-1])
+        except BadValueError as error:
+            report.wrong(entry, key, f"{WANT[key]}; the expression is wrong: {error.message}")
             return None
     return text
 

@@ -174,7 +174,7 @@ def test_a_run_gives_what_was_printed_between() -> None:
 
 
 def test_a_run_names_its_error_and_ends_at_once() -> None:
-    ran = Console(Talker(lambda _: "=#1:\r\none\r\n=#1-t.lua:3: oops#=\r\n> "), 9600).run("f()", 60.0, linger=True)
+    ran = Console(Talker(lambda _: "=#1:\r\none\r\n=#1-t.lua:3: oops#=\r\n> "), 9600).run("f()", 60.0, linger_s=60.0)
     assert ran.error == "t.lua:3: oops"
     assert ran.output == "one\n"
 
@@ -182,6 +182,16 @@ def test_a_run_names_its_error_and_ends_at_once() -> None:
 def test_a_run_that_never_ends_is_left() -> None:
     ran = Console(Talker(lambda _: "=#1:\r\none\r\n"), 9600).run("f()", 0.1)
     assert (ran.output, ran.ended) == ("one\n", False)
+
+
+def test_what_comes_after_the_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    talker = Talker(lambda line: "=#1:\r\n" + marked(line.rpartition("print")[0], "+", "nil") + "later\r\n")
+    shown: list[str] = []
+    ran = Console(talker, 9600).run("f()", 900.0, linger_s=100.0, on_lines=shown.append)
+    assert (ran.output, ran.ended, shown) == ("later\n", True, ["later\n"])
+    assert next(clock) < 200
 
 
 @given(st.binary(max_size=80))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.board.loader import chips
 from flashpipe.errors import AcceptanceError, AcceptanceUnknownError
+from flashpipe.expressions import expression
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 from flashpipe.versions import Demand, numbers
@@ -135,7 +135,11 @@ def check(port: str, findings: Sequence[AcceptanceFinding]) -> None:
 
 
 def printed(prints: str, output: str) -> bool:
-    """Whether the output holds what `prints` demands."""
+    """Whether the output holds what `prints` demands.
+
+    Raises:
+        BadValueError: it is an expression that takes too long on this output.
+    """
     if len(prints) > 1 and prints.startswith("/") and prints.endswith("/"):
-        return re.search(prints[1:-1], output, re.MULTILINE) is not None
+        return expression(prints[1:-1]).search(output) is not None
     return prints in output

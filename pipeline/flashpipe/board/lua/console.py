@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from flashpipe.board.boot.watcher import COMMON_BAUDS
+from flashpipe.board.lua.program_output import ProgramOutput
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
 from flashpipe.values import dataclass
@@ -69,7 +70,7 @@ class Ran:
     """What running Lua code gave."""
 
     output: str
-    """All that was printed, LF at line ends."""
+    """What was printed, the last 256 KB of it, LF at line ends."""
     ended: bool
     """Whether the code came to its end; False: the time was over first, or `until` was met."""
     error: str = ""
@@ -135,8 +136,8 @@ class Console:
         timeout_s: float,
         *,
         until: Callable[[str], bool] = lambda _: False,
-        linger: bool = False,
-        on_output: Callable[[str], None] = lambda _: None,
+        linger_s: float = 0.0,
+        on_lines: Callable[[str], None] = lambda _: None,
         waiting: Callable[[float], None] = lambda _: None,
     ) -> Ran:
         """Evaluate an expression for what it prints.
@@ -144,9 +145,9 @@ class Console:
         Args:
             expression: Lua, such as `dofile("test.lua")`.
             timeout_s: for all of it.
-            until: ends the waiting when true of the output so far.
-            linger: go on listening after the code came to its end, for what timers and callbacks print.
-            on_output: given the output so far, whenever there is more of it.
+            until: ends the waiting when true of the output so far, the last 256 KB of it.
+            linger_s: go on listening after the code came to its end, for what timers and callbacks print.
+            on_lines: given the output, whole lines as they come, and in the end what is left.
             waiting: given the seconds so far, again and again.
         """
         number = self._next()
@@ -154,22 +155,21 @@ class Console:
             f'print("=#".."{number}:")local o,v=pcall(function()return {expression} end)'
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
-        end = re.compile(rf"=#{number}([+-])(.*?)#=\n?(?:> ?)?", re.DOTALL)
-        started_s, known = time.monotonic(), ""
+        output, started_s = ProgramOutput(number, on_lines), time.monotonic()
+        end_s = started_s + timeout_s
         while True:
-            before, started, after = self._received.partition(f"=#{number}:\n")
-            match = end.search(after)
-            text = end.sub("", after) if match else after
-            if text != known:
-                known = text
-                on_output(text)
-            error = match[2] if match and match[1] == "-" else ""
-            if until(text) or error or (match and not linger) or time.monotonic() - started_s >= timeout_s:
-                self._received = ""
-                return Ran(text, match is not None, error)
-            if not started:
-                self._check(before, secret=False)
-            waiting(time.monotonic() - started_s)
+            data, self._received = self._received, ""
+            was_over = output.ended
+            output.add(data)
+            now = time.monotonic()
+            if output.ended and not was_over:
+                end_s = min(end_s, now + linger_s)
+            if (data and until(output.text)) or output.error or now >= end_s:
+                output.close()
+                return Ran(output.text, output.ended, output.error)
+            if not output.begun:
+                self._check(output.before, secret=False)
+            waiting(now - started_s)
             self._more(_SLICE_S)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
