@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "board": "flashpipe.sim.cli",
     "bundle": "flashpipe.cli.bundle",
     "cache": "flashpipe.cli.cache",
+    "esptool": "flashpipe.cli.esptool",
     "explain": "flashpipe.cli.explain",
     "init": "flashpipe.cli.init",
     "inspect": "flashpipe.cli.inspect",

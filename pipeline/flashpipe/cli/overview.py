@@ -32,6 +32,7 @@ COMMAND_TEXTS: Final = {
     "board": "run virtual boards for other programs",
     "bundle": "one masked zip about the last failure, for a bug report",
     "cache": "list or clean the downloaded images",
+    "esptool": "esptool's own command line, with our checks and receipt",
     "explain": "say what a boot log proves, without a board",
     "inspect": "say what firmware files are",
     "prune": "remove old receipts and backups of this project",

@@ -85,7 +85,8 @@ def retry(
         except BootError as failed:
             last = failed
             continue
-        advice = f"it starts in {mode}, not in {plan.settings.mode}: the profile should say `flash: {{mode: {mode}}}`"
+        say = f"the profile should say `flash: {{mode: {mode}}}`" if plan.profile else f"say mode={mode} from now on"
+        advice = f"it starts in {mode}, not in {plan.settings.mode}: {say}"
         session.notify(advice)
         return Started(replace(probe, plan=other), put, verdict, advice)
     _put_header(session, plan, entry)

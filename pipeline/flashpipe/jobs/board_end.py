@@ -71,6 +71,8 @@ def board_done(
 def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> str:
     if outcome.outcome not in {"flashed", "skipped", "files"}:
         told = outcome.verdict.summary if outcome.outcome == "booted" else outcome.reason
+        if outcome.outcome == "erased" and not outcome.whole:
+            told = f"{', '.join(map(str, outcome.written))} {'is' if len(outcome.written) == 1 else 'are'} blank"
         return told or _OTHERS.get(outcome.outcome, outcome.outcome)
     written = plan.firmware.title().partition(" (")[0] if plan else "the firmware"
     was_there = outcome.outcome == "skipped"
@@ -86,6 +88,8 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
 def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine) -> str:
     """The command, for the same board."""
     if outcome.outcome == "erased":
+        if not outcome.whole or not asked.profile_name:
+            return ""
         task = "flash"
     elif outcome.outcome == "verified":
         task = "boot"

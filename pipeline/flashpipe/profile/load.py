@@ -122,6 +122,8 @@ def load_profile(
 def open_profile(settings: FlashSettings, overrides: Mapping[str, str] = NO_OVERRIDES) -> Profile:
     """A profile for an image alone: chip and flash size are the board's own, the rest is what `settings` say.
 
+    Nobody has said which flash mode the board is wired for: safer ones are tried where that of `settings` fails.
+
     Raises:
         BadValueError: an override is wrong.
     """
@@ -129,7 +131,7 @@ def open_profile(settings: FlashSettings, overrides: Mapping[str, str] = NO_OVER
     stated = {"flash.size": "auto", "flash.mode": settings.mode, "flash.frequency": settings.frequency}
     values = _read_overrides({**stated, **overrides}, report)
     report.check()
-    return replace(_build(Path(), values, ()), chip=ANY_CHIP)
+    return replace(_build(Path(), values, ()), chip=ANY_CHIP, mode_retry="flash.mode" not in overrides)
 
 
 def serial_from(overrides: Mapping[str, str]) -> SerialProfile:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from configparser import ConfigParser
 from types import ModuleType
 from typing import Any, Final
@@ -71,6 +72,24 @@ def chip_of_magic(magic: int) -> str:
 
     names = [chip.CHIP_NAME for chip in ROM_LIST if chip.USES_MAGIC_VALUE and magic == chip.MAGIC_VALUE]
     return names[0] if names else f"an unknown chip (identifying word {magic:#010x})"
+
+
+def run_command_line(words: Sequence[str]) -> int:
+    """Run esptool's own command line, for what only it can do; returns its exit status.
+
+    Of the current folder nothing configures it: a configuration of the user's own is named by ESPTOOL_CFGFILE.
+    """
+    os.environ.setdefault("ESPTOOL_CFGFILE", os.devnull)
+    from esptool import _main  # noqa: PLC0415  0.3 s, and only for what is not ours
+
+    before, sys.argv = sys.argv, ["esptool", *words]
+    try:
+        _main()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        sys.argv = before
+    return 0
 
 
 def _load() -> tuple[Any, Any, Any]:
