@@ -116,8 +116,10 @@ def command(
 
     def run(*words: str) -> Done:
         monkeypatch.chdir(project.folder)
-        # The plan is a command of doit, others are ours; of tasks, -n 0 keeps them in this thread.
-        status = cli.main([*words] if words[0] in {"plan", *cli.COMMANDS} else ["-n", "0", *words])
+        # Some are commands of doit, others are ours; of tasks, -n 0 keeps them in this thread.
+        alone = words[0] in {"list", "plan", *cli.COMMANDS}
+        options = ["run", "-n", "0"] if words[0] == "run" else [] if alone else ["-n", "0"]
+        status = cli.main([*options, *words[words[0] == "run" :]])
         said = capsys.readouterr()
         return Done(status, said.out, said.err)
 

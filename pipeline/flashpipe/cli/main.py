@@ -141,6 +141,8 @@ def _help_topic(word: str) -> bool:
 
 
 def _command(words: list[str]) -> int:
+    if Path("dodo.py").is_file():
+        import_module("flashpipe.cli.overview").note_clash(words[0], Path.cwd())
     try:
         return int(import_module(COMMANDS[words[0]]).main(words[1:]))
     except SystemExit as ended:  # argparse has said what is wrong, or shown its help

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
+from flashpipe import terminal
 from flashpipe.errors import UnknownProfileError, UsageError
 from flashpipe.jobs.variables import KNOWN
 
@@ -42,6 +46,7 @@ COMMAND_TEXTS: Final = {
 WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""
 WIDTH: Final = 79
+_DODO: Final = "dodo.py"
 _DOIT_OPTIONS: Final = [
     "always-execute",
     "auto-delayed-regex",
@@ -131,6 +136,14 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         if word in set(profiles):
             raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
         raise _unknown_word(word, known, asks_help=asks_help)
+
+
+def note_clash(command: str, project: Path) -> None:
+    """Say that a word is a command of ours, where the dodo file has a task of that name."""
+    with suppress(OSError, ValueError):
+        text = (project / _DODO).read_text(encoding="utf-8")
+        if re.search(rf"^def task_{re.escape(command)}\b", text, re.MULTILINE):
+            terminal.note(f"note: {command} is a command of flashpipe; the task of {_DODO}: `flashpipe run {command}`")
 
 
 def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:

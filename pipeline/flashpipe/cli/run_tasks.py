@@ -9,14 +9,16 @@ from typing import Any, Final
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 
-from flashpipe import tasks, terminal
+from flashpipe import terminal
 from flashpipe.cli.overview import check_words, overview, task_texts
+from flashpipe.errors import UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.profile.search import profile_names
 from flashpipe.records.project_folder import find_project
 from flashpipe.tasks import command_line
 from flashpipe.tasks.doit_events import REFUSED
 from flashpipe.tasks.loader import load
+from flashpipe.tasks.own_tasks import OwnTasks, at_home, load_own_tasks, members
 from flashpipe.text.lines import print_result
 
 _PLUGINS: Final = {
@@ -35,6 +37,23 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
 
     BIN_NAME = "flashpipe"
 
+    def __init__(self, members: dict[str, Any], left_out: frozenset[str]) -> None:
+        # No file of the current folder configures us: doit.cfg could name plugins to load, or a file to overwrite.
+        super().__init__(ModuleTaskLoader(members), config_filenames=(), extra_config=_PLUGINS)
+        self._left_out = left_out
+
+    def get_cmds(self) -> Any:
+        """Commands of doit and ours, but those whose names are meant to be a task's."""
+        commands = super().get_cmds()
+        for name in self._left_out & set(_PLUGINS["COMMAND"]):
+            del commands[name]
+        return commands
+
+
+def _with_reason(error: UsageError, own: OwnTasks) -> UsageError:
+    """A word that nobody knows may be a task of a dodo file that is not used."""
+    return UsageError(f"{error.message}; {own.left_out}", error.hint) if own.left_out else error
+
 
 def _note(text: str) -> None:
     terminal.note(f"note: {text}")
@@ -42,7 +61,9 @@ def _note(text: str) -> None:
 
 def help_page(commands: Iterable[str]) -> str:
     """The page of `flashpipe --help`."""
-    return overview(task_texts(vars(tasks)), commands)
+    project = find_project(Path.cwd())
+    own = load_own_tasks(project)
+    return overview(task_texts(members(own, (), theirs=False)), commands)
 
 
 def run_tasks(words: list[str], commands: Iterable[str]) -> int:
@@ -53,14 +74,18 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     """
     project = find_project(Path.cwd(), _note)
     command_line.use(words, project)
-    check_words(words, task_texts(vars(tasks)), commands, profile_names(project))
-    config = {**tasks.DOIT_CONFIG, "dep_file": str(command_line.database(project))}
-    members: dict[str, Any] = {**vars(tasks), "DOIT_CONFIG": config}
+    theirs = words[:1] == ["run"]
+    own = load_own_tasks(project)
+    found = members(own, command_line.tasks_named(), theirs=theirs)
+    try:
+        check_words(words, task_texts(found), commands, profile_names(project))
+    except UsageError as error:
+        raise _with_reason(error, own) from None
+    found["DOIT_CONFIG"]["dep_file"] = str(command_line.database(project))
     sessions.install_handlers()
     try:
-        # No file of the current folder configures us: doit.cfg could name plugins to load, or a file to overwrite.
-        main = Main(ModuleTaskLoader(members), config_filenames=(), extra_config=_PLUGINS)
-        status = int(main.run(words) or 0)
+        with at_home(project, moves=bool(own.names)):
+            status = int(Main(found, frozenset(own.names) if theirs else frozenset()).run(words) or 0)
     finally:
         sessions.close_all()
         sessions.remove_handlers()

@@ -247,6 +247,12 @@ def declare_variables(*names: str, **described: str) -> None:
     _declared.update(dict.fromkeys(names, "declared by this project") | described)
 
 
+def forget_project() -> None:
+    """Nothing is known of a project: what a dodo file has declared in this process counts no more."""
+    _declared.clear()
+    _defaults.clear()
+
+
 def set_defaults(texts: Mapping[str, str]) -> None:
     """What this project says where neither command line nor environment do; replaces what was said before."""
     _defaults.clear()

@@ -170,9 +170,9 @@ def named(task: str) -> bool:
     return any(_fits(word, task) for word in _with_writers())
 
 
-def names_tasks() -> bool:
-    """Whether any task is named."""
-    return bool(_task_words())
+def tasks_named() -> list[str]:
+    """The words that name tasks, or patterns of them."""
+    return _task_words()
 
 
 def project_tasks_named() -> list[str]:

@@ -122,6 +122,6 @@ def not_named(task: str) -> NotNamedError:
     if theirs:
         more = "" if task == "flash" else f', "{task}"'
         advice += f'; or, in dodo.py, that `{theirs[0]}` may lead to it: `may_write("{theirs[0]}"{more})`'
-    elif not command_line.names_tasks():
+    elif not command_line.tasks_named():
         advice += "; what bare `doit` runs, dodo.py says: `DOIT_CONFIG = flashpipe_config(default_tasks=[…])`"
     return NotNamedError(f"{task} writes to a board and was not named on the command line", advice)

@@ -1,0 +1,127 @@
+"""A project's own tasks under `flashpipe`, in process: what runs, in which folder, and who wins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flashpipe.jobs import variables
+from flashpipe.tasks import command_line
+
+from tests.harness import Done, Project
+
+Command = Callable[..., Done]
+OURS = "from flashpipe.tasks import *\n"
+MINE = """
+from pathlib import Path
+
+def note(text):
+    Path("ran.txt").write_text(text)
+
+def task_mine():
+    '''my own words'''
+    return {"actions": [(note, ["mine"])]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a dodo file does to this process is undone."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "dodo", raising=False)
+    yield
+    sys.modules.pop("dodo", None)
+    command_line.may_write.clear()
+    variables.forget_project()
+
+
+def dodo(project: Project, text: str) -> Path:
+    path = project.folder / "dodo.py"
+    path.write_text(text)
+    return path
+
+
+def ran(project: Project) -> str:
+    return (project.folder / "ran.txt").read_text()
+
+
+@pytest.mark.parametrize("first", [OURS, ""])
+@pytest.mark.parametrize("words", [("mine",), ("run", "mine")])
+def test_a_task_of_the_project_runs(project: Project, command: Command, first: str, words: tuple[str, ...]) -> None:
+    dodo(project, first + MINE)
+    command(*words).ok()
+    assert ran(project) == "mine"
+    assert "my own words" in command("list").out
+    assert not (project.folder / "__pycache__").exists()
+
+
+def test_from_a_folder_below_it_runs_where_its_dodo_file_is(
+    project: Project, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dodo(project, MINE)
+    below = project.folder / "below"
+    below.mkdir()
+    monkeypatch.setattr(project, "folder", below)
+    command("mine").ok()
+    assert (below.parent / "ran.txt").is_file()
+    assert Path.cwd() == below
+
+
+def test_where_both_have_a_task_ours_runs_and_says_so_unless_the_project_has_taken_ours(
+    project: Project, command: Command
+) -> None:
+    theirs = MINE.replace("task_mine", "task_profiles")
+    dodo(project, theirs)
+    done = command("profiles").ok()
+    assert "esp12" in done.out
+    assert done.err.count("flashpipe run profiles") == 1
+    command("run", "profiles").ok()
+    assert ran(project) == "mine"
+    dodo(project, OURS + theirs.replace('"mine"', '"again"'))
+    assert "note:" not in command("profiles").ok().err
+    assert ran(project) == "again"
+
+
+def test_a_command_of_ours_wins_and_says_so(project: Project, command: Command) -> None:
+    dodo(project, MINE.replace("task_mine", "task_cache"))
+    done = project.flashpipe("cache").ok()
+    assert "flashpipe run cache" in done.err
+    command("run", "cache").ok()
+    assert ran(project) == "mine"
+    dodo(project, MINE.replace("task_mine", "task_plan"))
+    assert "no board was asked" in command("plan", "profile=demo").ok().out
+    command("run", "plan").ok()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners of POSIX")
+def test_what_others_could_have_written_is_not_run_and_said_where_it_is_asked_for(
+    project: Project, command: Command
+) -> None:
+    dodo(project, MINE).chmod(0o666)
+    command("profiles").ok()
+    refused = command("mine").failed("usage")
+    assert "flashpipe trust" in refused.err
+    assert not (project.folder / "ran.txt").exists()
+
+
+def test_a_file_that_cannot_be_loaded_takes_nothing_else_down(project: Project, command: Command) -> None:
+    dodo(project, "import there_is_no_such_module\n" + MINE)
+    assert "there_is_no_such_module" in command("profiles").ok().err
+    command("mine").failed("usage")
+
+
+def test_its_defaults_and_declared_variables_count_here_too(project: Project, command: Command) -> None:
+    dodo(
+        project,
+        OURS
+        + "declare_variables('site')\nDOIT_CONFIG = flashpipe_config(profile='demo', default_tasks=['mine'])\n"
+        + MINE,
+    )
+    assert "profile  demo (from dodo.py)" in command("image", "site=here").ok().text
+    command("-v", "1").ok()
+    assert ran(project) == "mine"
+    dodo(project, MINE)
+    command("image", "site=here").failed("unknown-variable")
