@@ -125,3 +125,46 @@ def test_its_defaults_and_declared_variables_count_here_too(project: Project, co
     assert ran(project) == "mine"
     dodo(project, MINE)
     command("image", "site=here").failed("unknown-variable")
+
+
+MAKES = """
+import shutil
+from pathlib import Path
+
+def page():
+    Path("page.lua").write_text("return 1")
+    Path("ran.txt").write_text("made")
+
+def task_firmware():
+    return {"actions": [(shutil.copy, [%r, "out/fw.bin"])], "file_dep": [%r], "targets": ["out/fw.bin"]}
+
+def task_page():
+    return {"actions": [page], "targets": ["page.lua"]}
+"""
+
+
+@pytest.mark.parametrize("named", ["image: out/fw.bin", "image: out/*.bin", "image=out/fw.bin"])
+def test_an_image_that_a_task_of_the_project_makes_is_made_first(
+    project: Project, command: Command, firmware: Path, named: str
+) -> None:
+    dodo(project, MAKES % (str(firmware), str(firmware)))
+    (project.folder / "out").mkdir()
+    key, _, more = named.partition("=")
+    in_profile = "" if more else f"firmware: {{{key}}}\n"
+    (project.folder / "kitchen.yaml").write_text(f"extends: esp12\n{in_profile}files: {{page.lua: page.lua}}\n")
+    words = ("image", "profile=kitchen", *(f"image={more}" for _ in more[:1]))
+    assert "NodeMCU 1.5.4.1" in command(*words).ok().out
+    assert (project.folder / "out" / "fw.bin").is_file()
+    assert ran(project) == "made"
+
+
+def test_what_nobody_makes_is_missing_as_ever(project: Project, command: Command, firmware: Path) -> None:
+    dodo(project, MAKES % (str(firmware), str(firmware)))
+    command("image", "profile=esp12", "image=other.bin").failed("image-missing")
+
+
+def test_a_failure_to_make_it_is_the_projects_own(project: Project, command: Command) -> None:
+    dodo(project, MAKES % ("gone.bin", "dodo.py"))
+    done = command("flash", "profile=esp12", "image=out/fw.bin", "port=sim://esp12")
+    assert done.status != 0
+    assert not project.receipts()

@@ -25,6 +25,7 @@ __all__ = [
     "task__build",
     "task__check",
     "task__inputs",
+    "task__made",
     "task__probe",
     "task_audit",
     "task_backup",
@@ -71,7 +72,7 @@ def task_ports() -> None:
     """
 
 
-@task("inspect.show_image", needs=("_build",))
+@task("inspect.show_image", needs=("_build",), calc_dep=["_made"])
 def task_image() -> None:
     """Check the firmware image of a profile and say what is in it
 
@@ -79,7 +80,7 @@ def task_image() -> None:
     """
 
 
-@task("images.lock", needs=("_build",))
+@task("images.lock", needs=("_build",), calc_dep=["_made"])
 def task_lock() -> None:
     """Pin what a profile's image sources give now in images.lock.yaml
 
@@ -94,6 +95,11 @@ def task__inputs() -> None:
     """Find the files that the profile's build reads"""
 
 
+@task("images.find_made", uptodate=[step.Targets()])
+def task__made() -> None:
+    """Find the files that other tasks of the project make"""
+
+
 def task__build() -> Iterator[dict[str, Any]]:
     """Run the profile's build, where it has one and it is due"""
     # One sub-task for each profile: doit remembers the inputs by the task's name.
@@ -106,7 +112,7 @@ def task__build() -> Iterator[dict[str, Any]]:
     }
 
 
-@task("images.check", needs=("_build",))
+@task("images.check", needs=("_build",), calc_dep=["_made"])
 def task__check() -> None:
     """Refuse what can be refused without a board"""
 
@@ -240,7 +246,7 @@ def task_node() -> None:
     """
 
 
-@board_task("lua.run")
+@board_task("lua.run", reads_files=True)
 def task_lua() -> None:
     """Run a Lua file on a board's NodeMCU and show what it prints
 
@@ -251,7 +257,7 @@ def task_lua() -> None:
     """
 
 
-@board_task("lua.show_files")
+@board_task("lua.show_files", reads_files=True)
 def task_files() -> None:
     """List the Lua files on a board; send=1 sends those of its profile
 

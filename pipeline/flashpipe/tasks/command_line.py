@@ -57,6 +57,8 @@ class Run:
         self.command = command
         self.source = source
         """doit's own variables: another object for each command."""
+        self.targets = dict[str, str]()
+        """What the tasks of this run make: absolute path to the path as it is spelled."""
         self._ports: dict[str, str] = {}
         self._face: audience.Audience | None = None
         self._inputs: RunInputs | None = None

@@ -49,7 +49,12 @@ def task(action: str, *, needs: tuple[str, ...] = (), **more: Any) -> Callable[[
 
 
 def board_task(
-    action: str, *, needs: tuple[str, ...] = (), skip: bool = False, only_if_named: bool = False
+    action: str,
+    *,
+    needs: tuple[str, ...] = (),
+    skip: bool = False,
+    only_if_named: bool = False,
+    reads_files: bool = False,
 ) -> Callable[[Description], Creator]:
     """A task with one sub-task for each board.
 
@@ -57,6 +62,7 @@ def board_task(
         action: Name of its action, `module.function` of `tasks/actions`.
         needs: Tasks to be done before; `{}` stands for the name of the sub-task.
         skip: It is skipped where this run has seen that nothing is left to do.
+        reads_files: It reads files that a task of the project may have to make first.
         only_if_named: It writes to boards: no default, pattern of doit's or other task may start it.
     """
 
@@ -75,7 +81,8 @@ def board_task(
                 return step.refuse(error)
             before = preceding(name)
             all_needs = (*needs, f"{before}:{{}}") if before else needs
-            return (_sub_task(name, action, board, all_needs, skip=skip) for board in boards)
+            made = {"calc_dep": ["_made"]} if reads_files else {}
+            return ({**_sub_task(name, action, board, all_needs, skip=skip), **made} for board in boards)
 
         return _with_options(create)
 

@@ -6,8 +6,11 @@ All others stay tracebacks, for they are defects.
 from __future__ import annotations
 
 import multiprocessing
+import os
+from pathlib import Path
 from typing import Any, Final
 
+from doit.dependency import UptodateCalculator
 from doit.exceptions import TaskFailed
 from doit.globals import Globals
 
@@ -97,6 +100,18 @@ class UpToDate:
 
     def __repr__(self) -> str:
         return "skipped when the board on the port holds the image and boots"
+
+
+class Targets(UptodateCalculator):  # type: ignore[misc]  # doit ships no types
+    """`uptodate` that is never true, of the task that looks for what other tasks make: doit shows it all tasks."""
+
+    def __call__(self) -> bool:
+        """False; the targets of all tasks are known from now on."""
+        here = Path.cwd()
+        current().targets = {
+            os.path.normpath(here / target): target for task in self.tasks_dict.values() for target in task.targets
+        }
+        return armed()
 
 
 class Built:

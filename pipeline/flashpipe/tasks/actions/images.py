@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flashpipe.errors import BadValueError, UnknownProfileError
 from flashpipe.events import PlanMade
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.needed_files import made_by_others, needed_files
 from flashpipe.jobs.plan_facts import plan_facts
 from flashpipe.jobs.policy import boot_expectation, run_policy
 from flashpipe.reset_mode import NO_WIRE
-from flashpipe.tasks.command_line import named
+from flashpipe.tasks.command_line import current, named
 from flashpipe.text.lines import print_result, somebody_reads
 from flashpipe.text.plan import describe_lua_policy, describe_plan
+
+
+def find_made(inputs: RunInputs) -> dict[str, Any]:
+    """What doit shall have made before it is read: files that tasks of the project make."""
+    targets = current().targets
+    return {"file_dep": made_by_others(needed_files(inputs), targets) if targets else []}
 
 
 def lock(inputs: RunInputs) -> None:
