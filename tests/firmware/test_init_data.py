@@ -22,6 +22,7 @@ from flashpipe.firmware.init_data import (
     decide,
     filler_of,
     find_v05,
+    is_known,
     read_file,
     state_of,
 )
@@ -115,6 +116,29 @@ def test_single_bytes_are_not_left_to_a_firmware_that_would_not_set_them(sector:
     assert (decision.sector[0], decision.sector[48], decision.sector[107]) == (5, 0, 0xFF)
 
 
+def test_the_boards_own_data_are_better_than_version_05() -> None:
+    own = bytes.fromhex("05080402") + bytes(range(4, 128))
+    decision = decide(
+        InitDataPolicy(), BLANK, "nobody", noted=False, v05=lambda: DATA, own=lambda: (own, "the board's own")
+    )
+    assert (decision.action, decision.sector[:128]) == ("write", own)
+    assert "the board's own" in decision.why
+
+
+@pytest.mark.parametrize(
+    ("sector", "known"),
+    [
+        (bytes.fromhex("05000402") + bytes(range(4, 128)), True),
+        (bytes.fromhex("05080402") + bytes(range(4, 128)), True),
+        (bytes.fromhex("05000402") + b"\xff" * 124, False),
+        (bytes.fromhex("05010402") + bytes(range(4, 128)), False),
+        (BLANK, False),
+    ],
+)
+def test_bytes_that_only_begin_like_init_data_are_no_source(sector: bytes, known: bool) -> None:  # noqa: FBT001
+    assert is_known(sector) == known
+
+
 def test_data_that_are_nowhere_at_hand() -> None:
     for wish, sector in (
         (InitDataPolicy(), BLANK),
@@ -160,6 +184,8 @@ def nodemcu(sdk_line: str, layout: str = "") -> Firmware:
         (nodemcu("0.9"), b"", "nobody"),
         (nodemcu(""), b"", ""),
         (Firmware("espruino", sdk_line="2.x"), b"rf_cal[0] !=0x05,is", "nobody"),
+        (Firmware("at", sdk_line="3.x"), b"rf_cal[0] !=0x05,is", "nobody"),
+        (Firmware("esp_wifi_repeater", sdk_line="3.x"), b"rf_cal[0] !=0x05,is", ""),
         (Firmware("arduino", sdk_line="2.x"), b"", ""),
         (Firmware("unknown"), b"rf_cal[0] !=0x05,is", ""),
     ],

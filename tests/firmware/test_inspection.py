@@ -134,6 +134,7 @@ def test_files_that_are_no_firmware_and_no_mistake(data: bytes, family: str, tit
     found = look(data)
     assert (found.family, found.title, codes(found)) == (family, title, [])
     assert found.notes, "what it is for"
+    assert (found.flashable, found.missing) == (False, "")
 
 
 @pytest.mark.parametrize("data", [bytes(range(256)) * 16, b"\x12" * 1000])
@@ -258,4 +259,4 @@ def test_a_sound_first_half_whose_other_lies_further_up_is_not_called_cut_short(
     first = build.boot([(0x40100000, words), (0x3FFE8000, bytes(0x4000)), (0x40101000, bytes(0x100))])
     found = look(first.ljust(size, b"\xff"))
     assert codes(found) == []
-    assert "0x40000:FILE" in found.notes[0]
+    assert "0x40000:FILE" in found.missing

@@ -42,8 +42,15 @@ def _show(found: list[Inspection], size: int, name: str, *, as_json: bool) -> No
         print_result(json_text([as_data(one) for one in found]))
     elif found:
         print_result("\n\n".join(describe(one, size) for one in found))
-        if len(found) == 1 and not found[0].problems:
-            print_result(f"\nnext: flashpipe flash {shlex.quote(name)} profile=NAME")
+        if len(found) == 1 and (action := _next(found[0], name)):
+            print_result(f"\nnext: {action}")
+
+
+def _next(found: Inspection, name: str) -> str:
+    """What to do with the file; empty where the inspection has said so, or there is nothing to do."""
+    if found.flashable:
+        return f"flashpipe flash {shlex.quote(name)} profile=NAME"
+    return found.missing
 
 
 def _attempt(text: str) -> Inspection | PipelineError:

@@ -68,7 +68,7 @@ def accepted_sizes(firmware: Firmware, parts: Mapping[int, bytes]) -> AcceptedSi
     sdk = _numbers(firmware.sdk or firmware.sdk_line)
     if len(sdk) >= len(_KNOWS_LARGE) and sdk < _KNOWS_LARGE:
         number = ".".join(map(str, sdk))
-        return AcceptedSizes(_OLD_SIZES, f"SDK {number} knows no larger size than 4MB: it would find no RF data")
+        return AcceptedSizes(_OLD_SIZES, f"SDK {number} knows no larger size than 4MB: it may find no RF data")
     return None
 
 
@@ -88,6 +88,26 @@ def header_size(firmware: Firmware, parts: Mapping[int, bytes], flash: str) -> H
         )
     nearest = max(fitting, key=lambda name: (SIZE_BYTES[name], -SIZE_CODES[name]))
     return HeaderSize(nearest, accepted.why)
+
+
+def right_size(firmware: Firmware, parts: Mapping[int, bytes], flash: str, *, named: str = "") -> str:
+    """The size that the header should name, for whoever explains a failure; empty where the firmware takes any.
+
+    Args:
+        firmware: what stands in the parts.
+        parts: bytes by flash address.
+        flash: size of the flash.
+        named: what the header names: right, where the firmware accepts it.
+    """
+    accepted = accepted_sizes(firmware, parts)
+    if accepted is None:
+        return ""
+    if named in accepted.names:
+        return named
+    try:
+        return header_size(firmware, parts, flash).name
+    except HeaderSizeError:
+        return accepted.names[0]
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -6,9 +6,10 @@
     NodeMCU 3.x                           fills it once where byte 0 is not 05, then notes that in its partition sector
                                           and never looks again: a sector that is damaged later stays so
     NodeMCU since 20161201, to SDK 2.x    fills it where it is blank, and only there; the data stand in its boot image
-    anything older                        nobody: the SDK restarts for ever, saying `rf_cal[0] !=0x05`
+    anything older, AT firmware           nobody: the SDK restarts for ever, saying `rf_cal[0] !=0x05`
 
-The data themselves are never shipped: version 05 is cut, by its digest, out of a firmware image at hand.
+The data themselves are never shipped: they are the board's own, where it has some elsewhere (a firmware that goes by a
+smaller flash looks for them in another sector), or version 05, cut by its digest out of a firmware image at hand.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MARK: Final = 0x05
 V05_MD5: Final = "b5e9562bfdf62840f5ca0eacc58809cd"
 V05_HEAD: Final = bytes.fromhex("05000402 05050502 05000405 05040505")
 """Digest and beginning of version 05 (facts: image-flashmap §5.5)."""
+_HEADS: Final = (V05_HEAD[:4], bytes.fromhex("05080402"))
+"""How versions 05 and 08 begin."""
 ADC_BYTE: Final = 107
 """00: the ADC measures its pin; FF: it measures the supply (facts: image-flashmap §5.5)."""
 CRYSTAL_BYTE: Final = 48
@@ -38,6 +41,8 @@ _CHECKS: Final = b"rf_cal[0] !=0x05"
 """Text of the SDKs that insist on byte 0."""
 _ERASED: Final = b"\xff" * SECTOR_SIZE
 
+Found = tuple[bytes, str]
+"""128 bytes, and what they are: completes "blank, … written"."""
 State = Literal["valid", "blank", "corrupt"]
 Settings = tuple[tuple[int, int], ...]
 Filler = Literal["", "once", "if-blank", "nobody"]
@@ -83,6 +88,11 @@ def state_of(sector: bytes) -> State:
     return "valid" if head[0] == MARK and not torn else "corrupt"
 
 
+def is_known(sector: bytes) -> bool:
+    """Whether a sector begins with init data of a version that is known: not just bytes that begin with 05."""
+    return state_of(sector) == "valid" and sector.startswith(_HEADS) and bool(sector[4:LENGTH].strip(b"\xff"))
+
+
 def find_v05(images: Iterable[bytes]) -> bytes | None:
     """The 128 bytes of version 05 in the first image that embeds them whole, None where none does."""
     for image in images:
@@ -103,7 +113,7 @@ def filler_of(firmware: Firmware, parts: Iterable[bytes], boot: bytes) -> Filler
         if not firmware.sdk_line:
             return ""
         return "if-blank" if find_v05([boot]) else "nobody"
-    if firmware.sdk_line in ("", "3.x"):
+    if firmware.sdk_line == "" or (firmware.sdk_line == "3.x" and firmware.family != "at"):
         return ""
     return "nobody" if any(_CHECKS in part for part in parts) else ""
 
@@ -125,7 +135,13 @@ def read_file(name: str, data: bytes) -> bytes:
 
 
 def decide(
-    policy: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
+    policy: InitDataPolicy,
+    sector: bytes,
+    filler: Filler,
+    *,
+    noted: bool,
+    v05: Callable[[], bytes | None],
+    own: Callable[[], Found | None] = lambda: None,
 ) -> InitDataDecision:
     """What to do with a sector that will hold `sector` when all else is written.
 
@@ -135,6 +151,7 @@ def decide(
         filler: who would fill it.
         noted: NodeMCU 3.x has noted that it filled the sector, and will not look at it again.
         v05: finds the default data; None where they are not at hand.
+        own: finds the board's own data in another sector.
 
     Raises:
         InitDataError: the default data are needed and not at hand.
@@ -142,13 +159,17 @@ def decide(
     if policy.source == "keep":
         return InitDataDecision("leave", "left alone")
     if policy.source != "auto":
-        data = _with(policy.data or _required(v05, "init_data: v05"), policy.settings)
+        data = _with(policy.data or _required(_named(v05()), "init_data: v05")[0], policy.settings)
         if sector[:LENGTH] == data:
             return InitDataDecision("leave", "as the profile wants them")
         return InitDataDecision("write", f"{policy.source} written, as the profile wants", _filled(data))
     if state_of(sector) == "valid":
         return _decide_valid(policy, sector)
-    return _decide_missing(policy, sector, filler, noted=noted, v05=v05)
+    return _decide_missing(policy, sector, filler, noted=noted, default=lambda: own() or _named(v05()))
+
+
+def _named(v05: bytes | None) -> Found | None:
+    return (v05, "version 05") if v05 is not None else None
 
 
 def _decide_valid(policy: InitDataPolicy, sector: bytes) -> InitDataDecision:
@@ -159,7 +180,7 @@ def _decide_valid(policy: InitDataPolicy, sector: bytes) -> InitDataDecision:
 
 
 def _decide_missing(
-    policy: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, v05: Callable[[], bytes | None]
+    policy: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, default: Callable[[], Found | None]
 ) -> InitDataDecision:
     blank = state_of(sector) == "blank"
     found = "blank" if blank else f"corrupt (first byte {sector[0]:02X})"
@@ -174,20 +195,19 @@ def _decide_missing(
         filler
     ]
     why = _settings_text(policy.settings) or why
-    data = _with(_required(v05, f"the board's are {found}; {why}"), policy.settings)
-    return InitDataDecision("write", f"{found}, version 05 written: {why}", _filled(data))
+    data, name = _required(default(), f"the board's are {found}; {why}")
+    return InitDataDecision("write", f"{found}, {name} written: {why}", _filled(_with(data, policy.settings)))
 
 
-def _required(v05: Callable[[], bytes | None], why: str) -> bytes:
-    data = v05()
-    if data is None:
+def _required(found: Found | None, why: str) -> Found:
+    if found is None:
         raise InitDataError(
             f"SDK init data are needed ({why}), and no image at hand embeds version 05",
             "init_data: FILE with esp_init_data_default_v05.bin of the SDK;"
             " or run `flashpipe image` on any NodeMCU 2.x or "
             "3.x image from a URL first: what the cache holds is searched",
         )
-    return data
+    return found
 
 
 def _with(data: bytes, settings: Settings) -> bytes:

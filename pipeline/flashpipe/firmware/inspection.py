@@ -22,13 +22,13 @@ from flashpipe.firmware.boot_image import (
     describe_address,
     is_aggregated,
 )
-from flashpipe.firmware.content_type import BOOT_MAGIC, describe_content, foreign_content, other_chip
+from flashpipe.firmware.content_type import BOOT_MAGIC, foreign_content, other_chip
+from flashpipe.firmware.data_files import BLANK as BLANK_FILE
+from flashpipe.firmware.data_files import FAMILIES, PURPOSES, describe_data, purpose_of
 from flashpipe.firmware.gate import find_problems
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, parse_partitions
 from flashpipe.firmware.parts import Part, PartKind, read_part
-from flashpipe.firmware.placement import is_lfs
-from flashpipe.firmware.spiffs import file_system_at
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.values import dataclass
 
@@ -41,23 +41,6 @@ ADC_BYTE: Final = 107
 """Of init data: FF where the ADC measures the supply, else its pin (facts: image-flashmap §5.5)."""
 OTA_DEFAULT: Final = 0x1000
 """Where a 0xEA image is put for which nothing proves another place."""
-BLANK_NAME: Final = "blank"
-PURPOSES: Final = {
-    BLANK_NAME: "a blank file erases what stands where it is put; `flashpipe erase` does that without a file",
-    "SDK init data": "radio settings, 128 bytes near the end of flash; name them in the profile: `init_data: FILE`",
-    "RTOS SDK partition table": "says the RTOS SDK's boot loader (at 0x00000) what to start; it belongs to 0x08000",
-    "SPIFFS image": "a file system; name it in the profile: `firmware: {spiffs: FILE}`",
-    "LFS image": "Lua code for NodeMCU's flash store; name it in the profile: `firmware: {lfs: FILE}`",
-}
-"""What data that are no firmware are for."""
-DATA_KINDS: Final = {
-    BLANK_NAME: "blank",
-    "SDK init data": "init-data",
-    "RTOS SDK partition table": "partition-table",
-    "SPIFFS image": "spiffs",
-    "LFS image": "lfs",
-}
-"""Their families."""
 _MEMORY: Final = (
     (range(0x3FFE8000, 0x40000000), "data RAM"),
     (range(0x40100000, 0x40110000), "instruction RAM"),
@@ -133,6 +116,10 @@ class Inspection:
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
     """What to know though nothing is wrong."""
+    missing: str = ""
+    """What to do where something that belongs to them is missing; empty where they can be flashed as they are."""
+    flashable: bool = False
+    """Whether a plan of these files at these addresses would be accepted, on a flash with room for them."""
 
 
 def inspect_images(images: Iterable[tuple[int | None, Image]]) -> Inspection:
@@ -147,8 +134,13 @@ def inspect_images(images: Iterable[tuple[int | None, Image]]) -> Inspection:
     errors = find_problems(layout, flash_size=LARGEST, chip="esp8266") if layout else []
     problems = [Problem(error.code, error.message, error.hint) for error in errors if not _is_partner(error)]
     missing = [error for error in errors if _is_partner(error)] if not problems else []
-    notes = [f"{error.message}; {error.hint}" for error in missing]
-    return Inspection(files, firmware, family, title, tuple(problems), (*notes, *_notes(files)))
+    notes = [error.message for error in missing]
+    hint = next((error.hint for error in missing), "")
+    if _is_second_half(files):  # a plan may hold it alone, for a board that has the first
+        (half,) = files
+        hint = f"give both: image=0x00000:FILE,{describe_address(half.address or 0)}:{half.image.origin}"
+    flashable = bool(layout) and not errors and not hint
+    return Inspection(files, firmware, family, title, tuple(problems), (*notes, *_notes(files)), hint, flashable)
 
 
 def _is_partner(error: PipelineError) -> bool:
@@ -179,15 +171,15 @@ def _named(files: tuple[FileReport, ...], firmware: Firmware) -> tuple[str, str]
     if _is_other(file):
         known = file.chip.startswith("ESP32")
         return (file.chip.lower() if known else "other-chip"), f"firmware for {file.chip}"
-    if file.format in DATA_KINDS:
-        return DATA_KINDS[file.format], _data_title(file)
+    if file.format in FAMILIES:
+        return FAMILIES[file.format], _data_title(file)
     if not file.parts and file.kind not in {"ota", "code"}:
         return "unknown", file.format
     return "unknown", firmware.title()
 
 
 def _data_title(file: FileReport) -> str:
-    if file.format == BLANK_NAME:
+    if file.format == BLANK_FILE:
         return f"blank ({file.image.data[0]:02X} throughout)"
     version = INIT_DATA.get(file.image.data[:2], "") if file.format == "SDK init data" else ""
     return f"{file.format} {version}".rstrip()
@@ -199,13 +191,17 @@ def _notes(files: tuple[FileReport, ...]) -> Iterator[str]:
         if file.format == "SDK init data":
             ADC = file.image.data[ADC_BYTE]  # noqa: N806
             yield f"ADC measures {'the supply voltage' if ADC == 0xFF else 'its pin'} (byte 107 is {ADC:02X})"  # noqa: PLR2004
-        if file.format in PURPOSES:
-            yield f"{name}: {PURPOSES[file.format]}"
-        if file.kind == "code" and len(files) == 1:
+        if purpose := purpose_of(file.format, file.image):
+            yield f"{name}: {purpose}"
+        if _is_second_half(files):
             place = describe_address(file.address or 0)
             yield f"{name}: runs from flash at {place}; its first half at 0x00000 starts it"
         if file.crc == "none":
             yield f"{name}: no CRC-32 at its end, as older tools made it"
+
+
+def _is_second_half(files: Sequence[FileReport]) -> bool:
+    return len(files) == 1 and files[0].kind == "code"
 
 
 def _is_quiet(file: FileReport) -> bool:
@@ -214,7 +210,7 @@ def _is_quiet(file: FileReport) -> bool:
 
 
 def _report(image: Image, address: int | None) -> FileReport:
-    data, what = image.data, _describe(image.data)
+    data, what = image.data, describe_data(image.data)
     other, foreign = other_chip(data), foreign_content(data)
     if other or foreign:
         return FileReport(image, address, what if other else foreign or what, other or "")
@@ -229,23 +225,9 @@ def _report(image: Image, address: int | None) -> FileReport:
         return _ota_report(part, address)
     if part.kind == "code" and address is None:
         address = SPLIT_ADDRESS
-    chip = "ESP8266" if part.kind == "code" or (what in PURPOSES and what != BLANK_NAME) else ""
+    chip = "ESP8266" if part.kind == "code" or (what in PURPOSES and what != BLANK_FILE) else ""
     stretches = tuple(_rest(data, 0, address)) if address is not None else ()
     return FileReport(image, address, what, chip, part.kind, stretches=stretches)
-
-
-def _describe(data: bytes) -> str:
-    """As `describe_content`, and what data belong to a firmware."""
-    what = describe_content(data)
-    if what != "unknown data":
-        return what
-    if read_part(Image("", data, "")).kind == "table":
-        return "RTOS SDK partition table"
-    if is_lfs(data):
-        return "LFS image"
-    if file_system_at(lambda part: data[part.start : part.end].ljust(part.size, b"\xff"), 0):
-        return "SPIFFS image"
-    return what
 
 
 def _boot_report(part: Part, at: int) -> FileReport:

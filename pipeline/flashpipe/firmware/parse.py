@@ -19,7 +19,6 @@ from flashpipe.firmware.content_type import (
     BOOT_MAGIC,
     DAMAGED,
     OTA_MAGIC,
-    describe_content,
     excerpt,
     foreign_content,
     has_crlf_damage,
@@ -27,6 +26,7 @@ from flashpipe.firmware.content_type import (
     looks_headerless,
     other_chip,
 )
+from flashpipe.firmware.data_files import describe_data, purpose_of
 from flashpipe.firmware.parts import read_part
 
 _TEXT_MODE: Final = "a transfer in text mode put a CR before"
@@ -64,7 +64,7 @@ def parse_boot_image(image: Image) -> BootImage:
 
 
 def _refuse_other_magic(image: Image) -> NoReturn:
-    data, what = image.data, describe_content(image.data)
+    data, what = image.data, describe_data(image.data)
     refuse_other_chip(image)
     refuse_line_endings(image)
     if data[:1] == bytes((OTA_MAGIC,)) and not what.startswith(DAMAGED) and data[1:2] == b"\x04":
@@ -139,4 +139,4 @@ def _next_for(what: str, image: Image) -> str:
         return f"convert it: esptool --chip esp8266 elf2image {image.origin}"
     if what == "Git LFS pointer":
         return "fetch the file it points to: git lfs pull"
-    return "download the .bin file itself, and look at what came"
+    return purpose_of(what, image) or "download the .bin file itself, and look at what came"

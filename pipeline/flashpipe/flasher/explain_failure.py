@@ -32,7 +32,8 @@ from flashpipe.errors import (
     WireDamage,
     WireError,
 )
-from flashpipe.flash import Region
+from flashpipe.firmware.header_size import right_size
+from flashpipe.flash import SIZE_BYTES, Region
 from flashpipe.flasher.model import RunRecord, verdict_of
 from flashpipe.masking import mask
 from flashpipe.plan.model import FlashPlan
@@ -145,7 +146,7 @@ def _evidence(
         flash_part=device.flash_part if device else "",
         crystal_mhz=device.crystal_mhz if device else 26,
         mode=plan.settings.mode if plan else "",
-        size=plan.settings.size if plan else "",
+        **_sizes(plan, session, known=bool(record.outcome.verified)),
         written="write" in dict(session.step_times),
         verified=isinstance(error, BootError) and bool(record.outcome.verified) and _sound(plan),
         verdict=verdict.kind if verdict else "",
@@ -160,6 +161,24 @@ def _evidence(
         findings=findings,
         host=look_at_host() if isinstance(error, PortError) else Evidence("").host,
     )
+
+
+def _sizes(plan: FlashPlan | None, session: Session, *, known: bool) -> dict[str, str]:
+    """Flash size in the header, the one that the build can live with, and that of the part; as far as they are known.
+
+    Args:
+        plan: What the board should contain.
+        session: The board.
+        known: Whether the flash was seen to hold the plan.
+    """
+    device = session.device
+    real = next((name for name, size in SIZE_BYTES.items() if device and size == device.flash_size), "")
+    if plan is None or not plan.header.name:
+        return {"fitted": real}
+    parts = {segment.address: segment.data for segment in plan.segments}
+    named, fitted = plan.header.name, real or plan.settings.size
+    right = right_size(plan.firmware, parts, fitted, named=named)
+    return {"size": named if known else "", "right_size": right, "fitted": fitted}
 
 
 def _sound(plan: FlashPlan | None) -> bool:

@@ -13,10 +13,12 @@ from flashpipe.firmware.flash_map import Volatile, areas
 from flashpipe.firmware.init_data import (
     LENGTH,
     Filler,
+    Found,
     InitDataDecision,
     decide,
     filler_of,
     find_v05,
+    is_known,
     state_of,
 )
 from flashpipe.firmware.overrides import Overrides
@@ -25,6 +27,8 @@ from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.flasher.model import Policy, Probe
 from flashpipe.plan.model import FlashPlan, fitted
 
+_FROM_END: Final = 4 * SECTOR_SIZE
+"""Of the sector of an SDK up to 2.x, to the end of flash (facts: image-flashmap §5.1)."""
 _TABLE: Final = Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)
 
 
@@ -59,7 +63,24 @@ def _decide(session: Session, probe: Probe, policy: Policy, sector: bytes) -> In
     noted = filler == "once" and has_record(_after(session, probe, _TABLE), PHY_DONE_ID)
     own = (segment.data for segment in plan.segments)
     images = chain(own, policy.init_data.images())
-    return decide(policy.init_data, sector, filler, noted=noted, v05=lambda: find_v05(images))
+    return decide(
+        policy.init_data,
+        sector,
+        filler,
+        noted=noted,
+        v05=lambda: find_v05(images),
+        own=lambda: _own(session, probe),
+    )
+
+
+def _own(session: Session, probe: Probe) -> Found | None:
+    """What this board has where the SDK looks that goes by its real size: from the factory, mostly."""
+    size = probe.device.flash_size
+    if size is None:
+        return None
+    place = Region(size - _FROM_END, size - _FROM_END + LENGTH)
+    data = session.link.read(place, lambda _done: None)
+    return (data, f"the board's own, from {place.start:#08x},") if is_known(data) else None
 
 
 def _with(session: Session, probe: Probe, place: Region, decision: InitDataDecision) -> Probe:

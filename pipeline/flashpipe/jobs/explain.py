@@ -13,6 +13,7 @@ from flashpipe.board.diagnosis.explanation import Explanation, Known, explain_lo
 from flashpipe.errors import BadValueError, ImageMissingError, UnknownVariableError
 from flashpipe.files import read_regular
 from flashpipe.firmware.elf import read_elf
+from flashpipe.firmware.header_size import right_size
 from flashpipe.flash import MODE_CODES, decode_size
 from flashpipe.jobs.inspect import inspect
 from flashpipe.units import parse_bool
@@ -26,6 +27,8 @@ WORDS: Final[Mapping[str, str]] = {
 }
 """What may be known beside a log."""
 CHIPS: Final = ("esp8266", "esp8285")
+LARGEST: Final = "16MB"
+"""Flash size where none is known: nothing is refused for it."""
 
 
 def explain(name: str, words: Iterable[str], folder: Path) -> Explanation:
@@ -70,10 +73,10 @@ def read_words(words: Iterable[str], folder: Path) -> Known:
             hint = f"explain knows {', '.join(f'{known}=' for known in WORDS)}"
             raise UnknownVariableError(f"{word}: not a word of explain", hint)
         values[name] = value
-    mode, size = _header(values["image"], folder) if values.get("image") else ("", "")
-    known = Known(
-        mode=_choice(values, "mode", MODE_CODES) or mode,
-        size=size,
+    header = _header(values["image"], folder) if values.get("image") else Known()
+    known = replace(
+        header,
+        mode=_choice(values, "mode", MODE_CODES) or header.mode,
         chip=_choice(values, "chip", CHIPS),
         verified=parse_bool(values.get("verified") or "0"),
     )
@@ -89,10 +92,13 @@ def _choice(values: Mapping[str, str], name: str, choices: Iterable[str]) -> str
     return value
 
 
-def _header(image: str, folder: Path) -> tuple[str, str]:
-    """Flash mode and size that the image's header names; empty where it has none."""
-    first = next((part.image for file in inspect(image, folder).files for part in file.parts), None)
+def _header(image: str, folder: Path) -> Known:
+    """Flash mode and size that the image's header names, and what its build can live with."""
+    found = inspect(image, folder)
+    first = next((part.image for file in found.files for part in file.parts), None)
     if first is None:
-        return "", ""
+        return Known()
     mode = next((name for name, code in MODE_CODES.items() if code == first.mode_code), "")
-    return mode, decode_size(first.size_code) or ""
+    named = decode_size(first.size_code) or ""
+    parts = {file.address or 0: file.image.data for file in found.files}
+    return Known(mode=mode, size=named, right_size=right_size(found.firmware, parts, LARGEST, named=named))

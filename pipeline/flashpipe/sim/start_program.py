@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from flashpipe.sim.chip.chip import RESET_POWER_ON, RESET_WATCHDOG
-from flashpipe.sim.chip.factory import init_data
 from flashpipe.sim.chip.image import Header, Walk
 from flashpipe.sim.firmware import sdk, second_stage
 from flashpipe.sim.firmware.identify import SEARCHED, STORE_PROHIBITED, Run, Texts, identify
@@ -18,6 +17,8 @@ PROMPT: Final = b">>> "
 EBOOT_SAYS: Final = "~ld\n"
 """Last line of the Arduino core's first stage; its `v…` line before holds a number that no text in the image tells."""
 
+OLD_SDKS: Final = ("0.", "1.", "2.0")
+"""Beginnings of the versions that know no flash over 4 MB."""
 CHATTER: Final = "temperature 21.5 humidity 40\n"
 CHATTER_S: Final = 5.0
 HELP: Final = 'Type "help()" for more information.\n'
@@ -69,12 +70,19 @@ def crash(machine: Machine, words: str) -> Iterator[Step]:
 
 def _greet(machine: Machine, texts: Texts) -> Run:
     """SDK start, then the greeting; afterwards input is echoed (a prompt) or answered like AT firmware."""
-    places = sdk.Places.at_end(Header.parse(machine.read(0, 8)).size)
-    if machine.read(places.init_data, 4) == b"\xff" * 4:  # these write init data themselves where there is none
-        own = sdk.init_data_in(machine.read(0, texts.end)) or init_data()
+    header = Header.parse(machine.read(0, 8))
+    places = sdk.Places.at_end(header.size)
+    own = sdk.init_data_in(machine.read(0, texts.end))
+    if own and machine.read(places.init_data, 4) == b"\xff" * 4:  # who brings init data writes them where none are
         yield Wait(machine.replace_sector(places.init_data, own))
-    checks = "rf-cal-check" in texts.found
-    lines = sdk.Lines(texts.sdk, texts.compiled, checks=checks, trace="freq-trace" in texts.found)
+    built = second_stage.size_code(machine)
+    if "map-check" in texts.found and built not in {None, header.size_code}:
+        words = f"mismatch map {built},spi_size_map {header.size_code}\nsystem param partition error\n"
+        yield Say(text(f"{words}system_partition_table_regist fail\n"))
+        yield Wait(machine.settings.crash_s)
+        return True
+    checks, old = "rf-cal-check" in texts.found, texts.sdk.startswith(OLD_SDKS)
+    lines = sdk.Lines(texts.sdk, texts.compiled, checks=checks, trace="freq-trace" in texts.found, large=not old)
     if not (yield from sdk.start(machine, places, lines)):
         return True
     yield Wait(machine.settings.lua_s)

@@ -192,6 +192,7 @@ def as_data(found: Inspection) -> dict[str, Any]:
             {"code": problem.code, "message": problem.message, "next": problem.next} for problem in found.problems
         ],
         "notes": list(found.notes),
+        "missing": found.missing,
     }
 
 

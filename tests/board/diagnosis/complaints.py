@@ -40,7 +40,9 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
     ),
     3: Complaint("rf_cal[0] != 0x05", ("init-data", "system-params"), ("init-data",)),
     4: Complaint(
-        "the wrong flash size", ("layout-refused", "size-lie", "large-header", "rom-size"), ("wrong-flash-size",)
+        "the wrong flash size",
+        ("layout-refused", "size-lie", "large-header", "header-size", "rom-size"),
+        ("wrong-flash-size",),
     ),
     5: Complaint(
         "MD5 of file does not match data in flash",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
 from flashpipe.board.boot.kinds import FAILED
+from flashpipe.board.boot.verdict import classify
+from flashpipe.board.diagnosis.evidence import of_boot
 from flashpipe.board.diagnosis.explanation import Explanation, Known, explain_log
+from flashpipe.board.diagnosis.judge import judge
 
 ROM: Final = " ets Jan  8 2013,rst cause:2, boot mode:(3,6)\n\n"
 LOADED: Final = (
@@ -255,6 +258,48 @@ def test_missing_init_data_may_be_a_header_that_the_sdk_does_not_know(size: str,
     found = explain_log(f"{ROM}{LOADED}rf_cal[0] !=0x05,is 0xFF\n", Known(size=size)).diagnosis
     assert (found.rule, found.certain) == (cause, size == "4MB")
     assert size != "16MB" or "16MB" in found.cause
+
+
+MAPS: Final = "mismatch map 2,spi_size_map 4\nsystem param partition error\nsystem_partition_table_regist fail\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "known", "named"),
+    [
+        ("rf_cal[0] !=0x05,is 0x00\n", Known(size="16MB", right_size="4MB"), ("16MB", "4MB")),
+        ("rf_cal[0] !=0x05,is 0x2C\n", Known(size="8MB", right_size="4MB"), ("8MB", "4MB")),
+        (MAPS, Known(), ("4MB", "1MB")),
+        (MAPS + "Mh\nCe\nrf_cal[0] !=0x05,is 0xFF\n\n", Known(size="4MB"), ("4MB", "1MB")),
+        (MAPS.replace("2,", "5,").replace("map 4", "map 6"), Known(), ("4MB-c1", "2MB-c1")),
+    ],
+)
+def test_a_header_that_the_build_cannot_live_with_is_named_with_the_right_one(
+    words: str, known: Known, named: tuple[str, str]
+) -> None:
+    found = explain_log(ROM + LOADED + words, known)
+    assert (found.diagnosis.rule, found.diagnosis.certain) == ("header-size", True)
+    assert all(name in found.diagnosis.cause for name in named)
+    assert f" {named[1]} " in found.action
+
+
+def test_a_map_that_does_not_match_and_is_taken_all_the_same_is_no_cause() -> None:
+    log = "mismatch map 2,spi_size_map 4\nsystem_partition_table_regist 4 success!!\nrf_cal[0] !=0x05,is 0x00\n"
+    assert rule(ROM + LOADED + log, Known())[0] == "init-data"
+
+
+def test_nodemcu_on_a_header_that_is_too_small_is_told_the_fitted_size() -> None:
+    log = ROM + LOADED + "Flash size (524288) too small to support NodeMCU\n"
+    assert rule(log, Known())[0] == "layout-refused"
+    found = judge(replace(of_boot(classify(log)), fitted="4MB"))
+    assert (found.rule, "512KB" in found.cause, "4MB" in found.action) == ("header-size", True, True)
+    assert judge(replace(of_boot(classify(log)), fitted="512KB")).rule == "layout-refused"
+
+
+def test_a_build_for_more_flash_than_there_is_needs_another_build() -> None:
+    maps = MAPS.replace("2,", "3,").replace("map 4", "map 2")
+    found = judge(replace(of_boot(classify(ROM + LOADED + maps)), fitted="1MB"))
+    assert found.rule == "header-size"
+    assert "a board with 2MB" in found.action
 
 
 def test_what_a_prompt_was_told_is_no_script() -> None:

@@ -106,6 +106,7 @@ FACTS: Final = {
     "init-data": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n"),
     "system-params": booted("system-params", "system param error, use last saved param!\n"),
     "layout-refused": booted("wrong-size", "Flash size (524288) too small to support NodeMCU\n"),
+    "header-size": booted("rf-cal", "rf_cal[0] !=0x05,is 0x2C\n", size="16MB", right_size="4MB"),
     "firmware-crashes": booted("exception", CRASH.format(29, "0x40100f2c", "0x00000000")),
     "crash-at-start": booted("exception", EBOOT + CRASH.format(0, "0x40201a24", "0x00000000")),
     "other-half": booted("exception", USER1 + CRASH.format(0, "0x40281c04", "0x00000000")),
@@ -172,6 +173,7 @@ texts = st.sampled_from(
         "", "\n> ", "hello sensor 23\n", "ets_main.c\n", USER1, RTOS, EBOOT, "user code done\n", "@cp:B0\nld\ne:3\n",
         "E (63) flash_parts: partition 0 invalid magic number 0x0\nE (74) boot: load partition table error!\n",
         "E (110) boot: No bootable app partitions in the partition table\n", "Abort called\n",
+        "mismatch map 2,spi_size_map 4\nsystem_partition_table_regist fail\n",
         *(banner(c, m) for c in (1, 2, 4) for m in (0, 1, 3, 7)),
     ]
 )  # fmt: skip
@@ -231,6 +233,8 @@ evidences = st.builds(
     verdict=st.sampled_from(["", *ALIVE, *FAILED]),
     log=st.lists(texts, max_size=3).map("".join),
     size=st.sampled_from(["", "4MB", "16MB"]),
+    right_size=st.sampled_from(["", "4MB"]),
+    fitted=st.sampled_from(["", "1MB", "16MB"]),
     crash=st.one_of(st.none(), crashes),
     findings=findings,
     host=st.sampled_from([HostFacts("linux"), HostFacts("linux", wsl=True), HostFacts("linux", brltty=True)]),

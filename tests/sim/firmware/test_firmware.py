@@ -276,11 +276,38 @@ def test_09x_speaks_9600(boot: Any, cells: Any, make_image: Maker) -> None:
 
 def test_micropython_prompt_only_echoes(boot: Any, cells: Any, make_image: Maker) -> None:
     text = b'MicroPython v1.9.4 on 2018-05-11; ESP module with ESP8266\0Type "help()" for more information.'
-    heard = boot(cells(other(text, make_image)))
+    heard = boot(cells(other(text, make_image, rf_check=False)))
     assert heard.text(115200) == (
         '\r\nMicroPython v1.9.4 on 2018-05-11; ESP module with ESP8266\r\nType "help()" for more information.\r\n>>> '
     )
     assert heard.type("1+1") == ">>> "
+
+
+@pytest.mark.parametrize(("size_code", "runs"), [(4, True), (8, False), (9, False)])
+def test_an_old_sdk_finds_no_init_data_beyond_4_mb(
+    size_code: int,
+    runs: bool,  # noqa: FBT001
+    boot: Any,
+    cells: Any,
+    make_image: Maker,
+) -> None:
+    text = b"MicroPython v1.9.3 on 2017-11-01; ESP module with ESP8266\x002.0.0(5a875ba)\0" + factory.init_data()
+    heard = boot(cells(other(text, make_image, size_frequency=size_code << 4), 16 * MB), until=4.0)
+    assert ("MicroPython" in heard.text()) == runs
+    assert (heard.text().count("rf_cal[0] !=0x05,is 0x00\r\n") > 2) != runs
+
+
+@pytest.mark.parametrize(("compiled", "last"), [(2, "ready\r\n"), (4, "system_partition_table_regist fail\r\n")])
+def test_at_refuses_a_header_of_another_size(
+    compiled: int, last: str, boot: Any, cells: Any, make_image: Maker
+) -> None:
+    loader = make_image([(0x3FFE8000, b"2nd boot version : 1.6\n\0")], size_frequency=0x20)
+    code = b"\r\nready\r\n\0mismatch map %d,spi_size_map %d\n\0".ljust(0x10000, b"\0")
+    user = struct.pack("<BBBBIII", 0xEA, 4, 0, 1, 0x40100004, 0, len(code)) + code
+    user += make_image([(0x40100000, bytes(64))], size_frequency=compiled << 4)
+    heard = boot(cells(loader.ljust(0x1000, b"\xff") + user), until=2.0)
+    assert last in heard.text()
+    assert ("mismatch map 4,spi_size_map 2\r\n" in heard.text()) == (compiled == 4)
 
 
 def test_unknown_program_is_silent_after_the_rom(boot: Any, cells: Any, make_image: Maker) -> None:

@@ -204,7 +204,7 @@ FAULTS: Final = (
 )
 """What proves that a start failed; of several, the one that the log says last (but see `weak` and `EXPLAINS`)."""
 
-EXPLAINS: Final = {"wrong-mode": "bad-checksum", "rf-cal": "system-params"}
+EXPLAINS: Final = {"wrong-mode": "bad-checksum", "rf-cal": "system-params", "wrong-size": "rf-cal"}
 """The cause, and what it makes the log say too."""
 
 REMARKS: Final = (

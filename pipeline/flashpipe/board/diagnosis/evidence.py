@@ -114,6 +114,10 @@ class Evidence:
     """Flash mode of the plan; empty where it is not known."""
     size: str = ""
     """Flash size that the header names, such as `4MB`; empty where it is not known."""
+    right_size: str = ""
+    """The one that it should name for this build; empty where the build takes any, or that is not known."""
+    fitted: str = ""
+    """Size of the flash part; empty where it is not known."""
     written: bool = False
     """Flash was written in this run."""
     verified: bool = False
@@ -191,13 +195,16 @@ class Evidence:
         return next(_rom_lines(*(sound.text for sound in self.findings.sounds), self.log), "")
 
 
-def of_boot(verdict: Verdict, *, mode: str = "", size: str = "", chip: str = "", verified: bool = False) -> Evidence:
+def of_boot(
+    verdict: Verdict, *, mode: str = "", size: str = "", right_size: str = "", chip: str = "", verified: bool = False
+) -> Evidence:
     """What a boot check, or a log alone, shows: the evidence of a run that goes no further than that.
 
     Args:
         verdict: Of the boot log; one that is a failure.
         mode: Flash mode of the image; empty where it is not known.
         size: Flash size in its header, likewise.
+        right_size: The one that its build can live with, likewise.
         chip: Name of the chip, likewise.
         verified: Whether the flash was seen to hold the image.
     """
@@ -207,6 +214,7 @@ def of_boot(verdict: Verdict, *, mode: str = "", size: str = "", chip: str = "",
         "boot",
         mode=mode,
         size=size,
+        right_size=right_size,
         chip=chip,
         verified=verified,
         verdict=verdict.kind,

@@ -25,6 +25,8 @@ class Known:
     """Flash mode in the header of the image."""
     size: str = ""
     """Flash size in it."""
+    right_size: str = ""
+    """The one that it should name for its build; empty where the build takes any."""
     chip: str = ""
     verified: bool = False
     """The flash was seen to hold the image."""
@@ -62,6 +64,7 @@ def explain_log(text: str, known: Known, received: int = 0) -> Explanation:
         return Explanation(verdict, passes, "", NOTHING_WRONG, verdict.evidence, "", places)
     kind = error_class(verdict.kind)
     code = "" if verdict.kind in HEALTHY else kind.code
-    diagnosis = judge(of_boot(verdict, mode=known.mode, size=known.size, chip=known.chip, verified=known.verified))
+    sizes = {"size": known.size, "right_size": known.right_size}
+    diagnosis = judge(of_boot(verdict, mode=known.mode, chip=known.chip, verified=known.verified, **sizes))
     proof = diagnosis.proof or verdict.evidence
     return Explanation(verdict, passes, code, diagnosis, proof, diagnosis.action or kind.remedy, places)

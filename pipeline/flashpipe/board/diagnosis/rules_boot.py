@@ -13,9 +13,6 @@ from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
 
 UNREADABLE: Final = frozenset({"no-image", "bad-checksum"})
 """Verdicts on what the ROM found at 0x00000."""
-LAYOUT: Final = ("wrong-size", "bad-partitions")
-LARGE: Final = frozenset({"8MB", "16MB"})
-"""Header sizes that SDKs before 2.1 do not know."""
 RATES: Final = 2
 """One garbled rate may be the SDK, which still speaks at the ROM's (facts: esp8266 §2.5)."""
 
@@ -108,16 +105,6 @@ def _says(pattern: str, *kinds: str) -> Callable[[Evidence], Proof]:
         return (evidence.quote(pattern) or [evidence.message]) if ended_as(evidence, *kinds) else None
 
     return sees
-
-
-def _init_data(evidence: Evidence) -> Proof:
-    return _says(r"rf_cal\[0\]", "rf-cal")(evidence) if evidence.size not in LARGE else None
-
-
-def _large_header(evidence: Evidence) -> Proof:
-    if evidence.size not in LARGE or not (words := _says(r"rf_cal\[0\]", "rf-cal")(evidence)):
-        return None
-    return [*words, f"the header names {evidence.size}"]
 
 
 def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
@@ -255,41 +242,10 @@ RULES: Final = (
         "one of rBoot mostly to 0x02000; flash it there, beside the loader",
     ),
     Rule(
-        "init-data",
-        _init_data,
-        lambda evidence: (
-            "the SDK's init data is missing or damaged, and this firmware does not write it itself"
-            if evidence.size
-            else "the SDK finds no init data where it looks: it may be missing or damaged, or the header names another "
-            "flash size than the build knows"
-        ),
-        "flash again with init_data: auto, which mends it; `flashpipe erase` first, if it comes back",
-        certain=lambda evidence: bool(evidence.size),
-    ),
-    Rule(
-        "large-header",
-        _large_header,
-        lambda evidence: (
-            f"the header names {evidence.size}, which an SDK before 2.1 does not know:"
-            " it may look for its init data at a wrong place"
-        ),
-        "flash it with `flash: {size: 4MB}`: if it starts, it was the header; else init_data: auto",
-        certain=False,
-    ),
-    Rule(
         "system-params",
         _says("^system param error", "system-params"),
         "the sectors in which the SDK keeps its parameters hold something else",
         "`flashpipe erase`, then flash again: the firmware writes them anew",
-    ),
-    Rule(
-        "layout-refused",
-        _says("too small to support|partition_table_regist|Invalid system partition|invalid alignment", *LAYOUT),
-        lambda evidence: (
-            "the firmware refuses the flash size or partition table that it finds"
-            + (f"; the header names {evidence.size}" if evidence.size else "")
-        ),
-        "flash it with the profile of the board's real size: `flashpipe identify` names it",
     ),
     Rule(
         "watchdog-loop",

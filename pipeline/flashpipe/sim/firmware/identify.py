@@ -73,6 +73,7 @@ _MARKS: Final = {
     "partitions": b"system SPI FI size:%u, Flash size: %u",
     "sdk-lines": b"SDK ver: %s compiled @",
     "rf-cal-check": b"rf_cal[0] !=0x05,is 0x%02X",
+    "map-check": b"mismatch map %d,spi_size_map %d",
     "freq-trace": b"freq trace enable %d",
     "phy-pair": b"phy ver: %d_%d, pp ver",
     "lua-error": b"Lua error: ",

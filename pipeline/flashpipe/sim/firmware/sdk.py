@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final
 
+from flashpipe.sim.chip.image import Header
 from flashpipe.sim.firmware.program import SECTOR, Machine, Say, Step, Wait, text
 
 INIT_MARK: Final = 0x05
@@ -28,6 +29,8 @@ CAL_LENGTH: Final = 628
 PARAMETER_MARK: Final = 0x55AA55AA
 """First word of our parameter sectors; the SDK's real format is not known here."""
 
+LARGEST_OLD: Final = 0x400000
+"""Largest flash in an older SDK's table of sizes; beyond, it finds no init data (published logs; executed SDK 2.0)."""
 BOOT_FLAG: Final = b"\x00\xff\xff\xff"
 
 
@@ -57,12 +60,16 @@ class Lines:
     """Numbers of SDK 3.x (facts §2.5); those of other versions are not known."""
     checks: bool = True
     """Checks the init data's first byte."""
+    large: bool = True
+    """Knows of flash over 4 MB: since SDK 2.1."""
 
 
 def start(machine: Machine, places: Places, lines: Lines) -> Generator[Step, None, bool]:
     """Run the SDK up to the user program; False where it gives up and restarts the chip."""
     yield Wait(machine.settings.sdk_s)
     init = machine.read(places.init_data, INIT_LENGTH)
+    if lines.checks and not lines.large and Header.parse(machine.read(0, 8)).size > LARGEST_OLD:
+        init = bytes(INIT_LENGTH)  # published logs say "is 0x00"; which sector was read is not known
     if lines.checks and init[0] != INIT_MARK:
         # Seen with an unchanged reset cause in a loop: a software restart (github.com/nodemcu/nodemcu-firmware#1449).
         yield Say(text(f"rf_cal[0] !=0x05,is 0x{init[0]:02X}\n"))

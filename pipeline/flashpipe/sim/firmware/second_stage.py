@@ -6,13 +6,15 @@ import re
 from collections.abc import Generator
 from typing import Final
 
-from flashpipe.sim.chip.image import MAGIC, Header, Walk
+from flashpipe.sim.chip.image import HEADER, MAGIC, SEGMENT, Header, Walk
 from flashpipe.sim.firmware.program import Machine, Say, Step, text
 
 MAGIC_V2: Final = 0xEA
 """First byte of an update image (facts: image-flashmap §4.2)."""
 
 USER1: Final = 0x1000
+LARGEST_CODE: Final = 0x100000
+"""The chip maps no more of the flash at once (facts: image-flashmap §4.4)."""
 _VERSION: Final = re.compile(rb"2nd boot version : (\d+\.\d+[^\n\0]*)")
 _MODES: Final = ("QIO", "QOUT", "DIO", "DOUT")
 _MAPS: Final = {
@@ -27,6 +29,18 @@ _MAPS: Final = {
 """By the header's size nibble."""
 
 _SPEEDS: Final = {40_000_000: "40MHz", 26_700_000: "26.7MHz", 20_000_000: "20MHz", 80_000_000: "80MHz"}
+
+
+def size_code(machine: Machine) -> int | None:
+    """The size code in the inner header of an update image at 0x1000, None where none stands there.
+
+    It is that of the map it was compiled for: executed AT firmware 1.7.6 compares the two.
+    """
+    code = SEGMENT.unpack(machine.read(USER1 + HEADER.size, SEGMENT.size))[1]
+    if machine.read(USER1, 1)[0] != MAGIC_V2 or code > LARGEST_CODE:
+        return None
+    inner = Header.parse(machine.read(USER1 + HEADER.size + SEGMENT.size + code, HEADER.size))
+    return inner.size_code if inner.magic == MAGIC else None
 
 
 def run(machine: Machine, walk: Walk) -> Generator[Step, None, bool]:
