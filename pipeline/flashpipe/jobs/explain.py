@@ -27,7 +27,7 @@ WORDS: Final[Mapping[str, str]] = {
 }
 """What may be known beside a log."""
 CHIPS: Final = ("esp8266", "esp8285")
-LARGEST: Final = "16MB"
+ANY_FLASH: Final = "16MB"
 """Flash size where none is known: nothing is refused for it."""
 
 
@@ -101,4 +101,4 @@ def _header(image: str, folder: Path) -> Known:
     mode = next((name for name, code in MODE_CODES.items() if code == first.mode_code), "")
     named = decode_size(first.size_code) or ""
     parts = {file.address or 0: file.image.data for file in found.files}
-    return Known(mode=mode, size=named, right_size=right_size(found.firmware, parts, LARGEST, named=named))
+    return Known(mode=mode, size=named, right_size=right_size(found.firmware, parts, ANY_FLASH, named=named))
