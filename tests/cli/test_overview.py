@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from flashpipe import tasks
+from flashpipe.cli import overview
 from flashpipe.cli.topics import TOPICS
 
 from tests.harness import Project
@@ -14,6 +16,11 @@ def test_help_names_every_task_and_command(project: Project, words: tuple[str, .
     for word in ("flash ", "identify", "init ", "board ", "plan ", "profile, port"):
         assert word in text
     assert "doit -- automation tool" not in text
+
+
+def test_help_is_of_the_tasks_and_topics_that_there_are() -> None:
+    assert overview.shipped_tasks() == overview.task_texts(vars(tasks))
+    assert set(overview.TOPICS) == set(TOPICS)
 
 
 def test_help_and_list_fit_on_80_columns(project: Project) -> None:

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "board": "flashpipe.sim.cli",
     "bundle": "flashpipe.cli.bundle",
     "cache": "flashpipe.cli.cache",
+    "completion": "flashpipe.cli.completion",
     "esptool": "flashpipe.cli.esptool",
     "explain": "flashpipe.cli.explain",
     "init": "flashpipe.cli.init",
@@ -125,11 +126,12 @@ def _dispatch(words: list[str]) -> int:
         versions = import_module("flashpipe.records.receipt").tool_versions()
         terminal.write("".join(f"{name} {version}\n" for name, version in versions.items()))
         return 0
-    tasks = import_module("flashpipe.cli.run_tasks")
     if len(words) == 1 and words[0] in HELP:
-        terminal.write(tasks.help_page(COMMANDS) + "\n")
+        overview = import_module("flashpipe.cli.overview")
+        own = overview.own_tasks(import_module("flashpipe.records.project_folder").find_project(Path.cwd()))
+        terminal.write(overview.overview({**overview.shipped_tasks(), **own}, COMMANDS) + "\n")
         return 0
-    return int(tasks.run_tasks(words, COMMANDS))
+    return int(import_module("flashpipe.cli.run_tasks").run_tasks(words, COMMANDS))
 
 
 def _help_topic(word: str) -> bool:

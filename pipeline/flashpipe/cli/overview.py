@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import textwrap
@@ -11,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import flashpipe
 from flashpipe import terminal
 from flashpipe.errors import UnknownProfileError, UsageError
 from flashpipe.jobs.variables import KNOWN
@@ -36,6 +36,7 @@ COMMAND_TEXTS: Final = {
     "board": "run virtual boards for other programs",
     "bundle": "one masked zip about the last failure, for a bug report",
     "cache": "list or clean the downloaded images",
+    "completion": "script for Tab in bash, zsh or fish",
     "esptool": "esptool's own command line, with our checks and receipt",
     "explain": "say what a boot log proves, without a board",
     "inspect": "say what firmware files are",
@@ -43,6 +44,9 @@ COMMAND_TEXTS: Final = {
     "simulate": "run a firmware on an emulated chip and show what it says",
     "trust": "use a folder that others can change",
 }
+TOPICS: Final = ("variables", "port", "keys", "keep", "codes", "verdicts", "boot-loop")
+"""Pages of `flashpipe help`; what they say is in `flashpipe.cli.topics`, whose tables load half the package."""
+_TASK: Final = re.compile(r'^def task_([a-zA-Z]\w*)\(.*?:\n(?:    "+(.*?)"*$)?', re.MULTILINE)
 WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""
 WIDTH: Final = 79
@@ -74,8 +78,6 @@ _DOIT_OPTIONS: Final = [
 
 def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
     """The page of `flashpipe --help`."""
-    from flashpipe.cli.topics import TOPICS  # noqa: PLC0415  its tables load half the package
-
     shown = {name: COMMAND_TEXTS.get(name, "") for name in commands}
     shown |= {name: DOIT_COMMANDS[name] for name in ("plan", "list", "help")}
     return "\n".join(
@@ -97,6 +99,22 @@ def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
             "more: flashpipe help TASK, flashpipe help TOPIC, flashpipe help CODE",
         ]
     )
+
+
+def shipped_tasks() -> dict[str, str]:
+    """First line of each shipped task's text, by its name.
+
+    Read from the source: to load the tasks is to load doit, which is most of the time that a page of help takes.
+    """
+    source = (Path(flashpipe.__file__).parent / "tasks" / "__init__.py").read_text("utf-8")
+    return dict(_TASK.findall(source))
+
+
+def own_tasks(project: Path) -> dict[str, str]:
+    """The same of the project's dodo file, as its text has them: nothing of it is run."""
+    with suppress(OSError, ValueError):
+        return dict(_TASK.findall((project / _DODO).read_text("utf-8")))
+    return {}
 
 
 def task_texts(members: dict[str, object]) -> dict[str, str]:
@@ -147,7 +165,9 @@ def note_clash(command: str, project: Path) -> None:
 
 
 def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:
-    from flashpipe.cli.topics import TOPICS, every_error  # noqa: PLC0415  its tables load half the package
+    import difflib  # noqa: PLC0415  2 ms, and only after a mistake
+
+    from flashpipe.cli.topics import every_error  # noqa: PLC0415  its tables load half the package
 
     pages = {*TOPICS, *(kind.code for kind in every_error())} if asks_help else set()
     near = difflib.get_close_matches(word.partition(":")[0], (known | pages) - (set() if asks_help else WRITES), 1)

@@ -10,7 +10,7 @@ from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 
 from flashpipe import terminal
-from flashpipe.cli.overview import check_words, overview, task_texts
+from flashpipe.cli.overview import check_words, task_texts
 from flashpipe.errors import UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.profile.search import profile_names
@@ -57,13 +57,6 @@ def _with_reason(error: UsageError, own: OwnTasks) -> UsageError:
 
 def _note(text: str) -> None:
     terminal.note(f"note: {text}")
-
-
-def help_page(commands: Iterable[str]) -> str:
-    """The page of `flashpipe --help`."""
-    project = find_project(Path.cwd())
-    own = load_own_tasks(project)
-    return overview(task_texts(members(own, (), theirs=False)), commands)
 
 
 def run_tasks(words: list[str], commands: Iterable[str]) -> int:

@@ -58,6 +58,8 @@ class VariableKind:
     """Variables of other tasks that are written where this one is meant."""
     short: str = ""
     """Letter of its short option; each may be written as `--name VALUE`, too."""
+    likely: tuple[str, ...] = ()
+    """Of those that take other texts as well, what is offered when it is typed."""
 
 
 TABLE: Final = (
@@ -81,6 +83,7 @@ TABLE: Final = (
         "text",
         "how long a port that somebody else has is waited for, such as 30s; default: not at all",
         ON_BOARDS,
+        likely=("30s", "2m"),
     ),
     VariableKind(
         "baud",
@@ -89,18 +92,21 @@ TABLE: Final = (
         ON_BOARDS | {"doctor"},
         environment="FLASHPIPE_BAUD",
         short="b",
+        likely=("115200", "230400", "460800", "921600"),
     ),
     VariableKind(
         "reset",
         "text",
         "auto, manual (a person presses), none (is in download mode), or a custom sequence",
         ON_BOARDS,
+        likely=("auto", "manual", "none"),
     ),
     VariableKind(
         "boot",
         "text",
         "off: no boot check; else what to expect: auto, nodemcu, any, or a text of the boot log",
         frozenset({"flash", "plan", "boot", "restore", "files"}),
+        likely=("auto", "nodemcu", "any", "off"),
     ),
     VariableKind(
         "image",
@@ -109,8 +115,16 @@ TABLE: Final = (
         WITH_IMAGES,
         mistaken=("file",),
     ),
-    VariableKind("mode", "text", "flash mode: qio, qout, dio, dout", WITH_PLAN | {"image"}),
-    VariableKind("frequency", "text", "flash frequency: 20m, 26m, 40m, 80m", WITH_PLAN | {"image"}),
+    VariableKind(
+        "mode", "text", "flash mode: qio, qout, dio, dout", WITH_PLAN | {"image"}, likely=("qio", "qout", "dio", "dout")
+    ),
+    VariableKind(
+        "frequency",
+        "text",
+        "flash frequency: 20m, 26m, 40m, 80m",
+        WITH_PLAN | {"image"},
+        likely=("20m", "26m", "40m", "80m"),
+    ),
     VariableKind(
         "check",
         "choice",
@@ -135,6 +149,7 @@ TABLE: Final = (
         "list",
         "only these parts of the flash: 0x100000-0x3fb000, or spiffs, lfs, wifi, rf, all; several with commas",
         frozenset({"backup", "restore", "erase"}),
+        likely=("spiffs", "lfs", "wifi", "rf", "all"),
     ),
     VariableKind(
         "backup",
@@ -156,6 +171,7 @@ TABLE: Final = (
         "text",
         "how long `lua` goes on listening after the file came to its end, such as 5s",
         _LUA,
+        likely=("5s",),
     ),
     VariableKind(
         "detailed_status",
@@ -176,7 +192,9 @@ TABLE: Final = (
     VariableKind("stamp", "flag", "1: `monitor` puts the time in front of each line", _MONITOR),
     VariableKind("send", "flag", "1: `files` sends the profile's files that the board does not hold", _FILES),
     VariableKind("rescue", "flag", "1: `files` renames an init.lua that the board does not survive", _FILES),
-    VariableKind("since", "text", "only receipts since that date or time (UTC), or 7d, 12h", _REPORT),
+    VariableKind(
+        "since", "text", "only receipts since that date or time (UTC), or 7d, 12h", _REPORT, likely=("1d", "7d", "30d")
+    ),
     VariableKind(
         "format",
         "choice",
