@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from flashpipe import tasks
 from flashpipe.cli.main import COMMANDS
-from flashpipe.cli.overview import check_words, task_texts
+from flashpipe.cli.overview import task_texts
+from flashpipe.cli.unknown_words import check_words
 from ruamel.yaml import YAML
 
 from tests.pages import README, ROOT, Block, Command, comparable, read_blocks, read_commands, run

@@ -97,6 +97,7 @@ def test_a_value_names_no_task_that_writes(project: Project) -> None:
         "    return {'actions': [], 'task_dep': ['flash'], 'params': [{'name': 'l', 'long': 'label', 'default': ''}]}\n"
     )
     project.doit("mine", "--label", "flash", "profile=demo").failed("not-named")
+    project.flashpipe("mine", "--label", "flash", "profile=demo").failed("not-named")
 
 
 def test_doit_takes_options_behind_our_tasks(project: Project) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import flashpipe
 from flashpipe import terminal
-from flashpipe.errors import UnknownProfileError, UsageError
 from flashpipe.jobs.variables import KNOWN
 
 DOIT_COMMANDS: Final = {
@@ -47,33 +46,8 @@ COMMAND_TEXTS: Final = {
 TOPICS: Final = ("variables", "port", "keys", "keep", "codes", "verdicts", "boot-loop")
 """Pages of `flashpipe help`; what they say is in `flashpipe.cli.topics`, whose tables load half the package."""
 _TASK: Final = re.compile(r'^def task_([a-zA-Z]\w*)\(.*?:\n(?:    "+(.*?)"*$)?', re.MULTILINE)
-WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
-"""Tasks that write to a board: no guess about a mistyped word leads to one."""
 WIDTH: Final = 79
 _DODO: Final = "dodo.py"
-_DOIT_OPTIONS: Final = [
-    "always-execute",
-    "auto-delayed-regex",
-    "backend",
-    "check_file_uptodate",
-    "codec_cls",
-    "continue",
-    "db-file",
-    "dir",
-    "failure-verbosity",
-    "file",
-    "help",
-    "output-file",
-    "parallel-type",
-    "pdb",
-    "process",
-    "reporter",
-    "seek-file",
-    "single",
-    "verbosity",
-    "version",
-]
-"""The long options of doit's own `run`; each may be shortened and some begin with no-."""
 
 
 def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
@@ -126,53 +100,9 @@ def task_texts(members: dict[str, object]) -> dict[str, str]:
     }
 
 
-def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[str], profiles: Iterable[str]) -> None:
-    """Refuse words that are neither tasks nor commands, with a suggestion.
-
-    Raises:
-        UsageError: a word or an option that nobody knows.
-        UnknownProfileError: a profile stands where a task was expected.
-    """
-    for name in (word.partition("=")[0] for word in words):
-        if not name.isprintable():  # doit would put it on the terminal as it is
-            raise UsageError(f"no task, command or variable {name!r}", "`flashpipe --help` lists them")
-    options = {word.partition("=")[0].lstrip("-"): word for word in words if word.startswith("--")}
-    plain = [word for word in words if "=" not in word and not word.startswith("-")]
-    known = {*tasks, *commands, *DOIT_COMMANDS}
-    asks_help = plain[:1] == ["help"]
-    if asks_help:
-        plain = [word for word in plain[1:] if word != "task"]  # `help task` is a page of doit's own
-    elif plain and plain[0] in DOIT_COMMANDS:
-        return
-    for name, word in options.items():
-        if name and not any(option.startswith(name.removeprefix("no-")) for option in _DOIT_OPTIONS):
-            raise UsageError(f"{word}: there is no such option", "options are variables: `flashpipe --help` lists them")
-    for word in plain:
-        name = word.partition(":")[0]
-        if name in known or set(name) & set("*?[") or word.isdecimal():  # a number belongs to an option before it
-            continue
-        if word in set(profiles):
-            raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
-        raise _unknown_word(word, known, asks_help=asks_help)
-
-
 def note_clash(command: str, project: Path) -> None:
     """Say that a word is a command of ours, where the dodo file has a task of that name."""
     with suppress(OSError, ValueError):
         text = (project / _DODO).read_text(encoding="utf-8")
         if re.search(rf"^def task_{re.escape(command)}\b", text, re.MULTILINE):
             terminal.note(f"note: {command} is a command of flashpipe; the task of {_DODO}: `flashpipe run {command}`")
-
-
-def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:
-    import difflib  # noqa: PLC0415  2 ms, and only after a mistake
-
-    from flashpipe.cli.topics import every_error  # noqa: PLC0415  its tables load half the package
-
-    pages = {*TOPICS, *(kind.code for kind in every_error())} if asks_help else set()
-    near = difflib.get_close_matches(word.partition(":")[0], (known | pages) - (set() if asks_help else WRITES), 1)
-    suggestion = f"; did you mean {near[0]!r}?" if near else ""
-    if asks_help:
-        topics = f"topics: {', '.join(TOPICS)}; `flashpipe --help` lists tasks and commands"
-        return UsageError(f"no help about {word!r}{suggestion}", topics)
-    return UsageError(f"no task or command {word!r}{suggestion}", "`flashpipe --help` lists them")

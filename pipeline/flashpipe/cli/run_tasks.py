@@ -10,7 +10,8 @@ from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 
 from flashpipe import terminal
-from flashpipe.cli.overview import check_words, task_texts
+from flashpipe.cli.overview import task_texts
+from flashpipe.cli.unknown_words import check_words
 from flashpipe.errors import UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.profile.search import profile_names

@@ -1,0 +1,63 @@
+"""Words that nobody knows are refused, with what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS
+from flashpipe.errors import UnknownProfileError, UsageError
+from flashpipe.tasks.parser import OURS, Parsed, parse
+
+WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
+"""Tasks that write to a board: no guess about a mistyped word leads to one."""
+
+
+def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[str], profiles: Iterable[str]) -> None:
+    """Refuse words that are neither tasks nor commands, with a suggestion.
+
+    Raises:
+        UsageError: a word or an option that nobody knows.
+        UnknownProfileError: a profile stands where a task was expected.
+    """
+    for name in (word.partition("=")[0] for word in words):
+        if not name.isprintable():  # doit would put it on the terminal as it is
+            raise UsageError(f"no task, command or variable {name!r}", "`flashpipe --help` lists them")
+    parsed = parse(words)
+    _check_options(parsed)
+    asks_help = parsed.command == "help"
+    if parsed.command not in {"help", "run"}:
+        return
+    known = {*tasks, *commands, *DOIT_COMMANDS}
+    for word in parsed.tasks:
+        if asks_help and word == "task":  # `help task` is a page of doit's own
+            continue
+        name = word.partition(":")[0]
+        if name in known or set(name) & set("*?["):
+            continue
+        if word in set(profiles):
+            raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
+        raise _unknown_word(word, known, asks_help=asks_help)
+
+
+def _check_options(parsed: Parsed) -> None:
+    """Refuse options that are nobody's: those behind a task of the project's own are its own."""
+    task = ""
+    for word in parsed.words:
+        task = word.text.partition(":")[0] if word.kind == "task" else task
+        if word.kind == "unknown" and (not task or task in OURS):
+            advice = "options are variables: `flashpipe --help` lists them"
+            raise UsageError(f"{word.text}: there is no such option", advice)
+
+
+def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:
+    from flashpipe.cli.topics import every_error  # noqa: PLC0415  its tables load half the package
+
+    pages = {*TOPICS, *(kind.code for kind in every_error())} if asks_help else set()
+    near = difflib.get_close_matches(word.partition(":")[0], (known | pages) - (set() if asks_help else WRITES), 1)
+    suggestion = f"; did you mean {near[0]!r}?" if near else ""
+    if asks_help:
+        topics = f"topics: {', '.join(TOPICS)}; `flashpipe --help` lists tasks and commands"
+        return UsageError(f"no help about {word!r}{suggestion}", topics)
+    return UsageError(f"no task or command {word!r}{suggestion}", "`flashpipe --help` lists them")
