@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "init": "flashpipe.cli.init",
     "inspect": "flashpipe.cli.inspect",
     "prune": "flashpipe.cli.prune",
+    "schema": "flashpipe.cli.schema",
     "simulate": "flashpipe.cli.simulate",
     "trust": "flashpipe.cli.trust",
 }

@@ -39,6 +39,7 @@ COMMAND_TEXTS: Final = {
     "esptool": "esptool's own command line, with our checks and receipt",
     "explain": "say what a boot log proves, without a board",
     "inspect": "say what firmware files are",
+    "schema": "write the JSON Schema of profiles, events, documents or receipts",
     "prune": "remove old receipts and backups of this project",
     "simulate": "run a firmware on an emulated chip and show what it says",
     "trust": "use a folder that others can change",

@@ -12,7 +12,7 @@ from typing import Final
 from flashpipe.board.loader.device import Device
 from flashpipe.board.ports import discovery
 from flashpipe.errors import BadValueError, PipelineError
-from flashpipe.files import write_atomic
+from flashpipe.files import read_regular, write_atomic
 from flashpipe.firmware.identify import identify_firmware
 from flashpipe.firmware.image import check_layout
 from flashpipe.flash import SIZE_BYTES
@@ -21,6 +21,8 @@ from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.port_choice import remember
 from flashpipe.profile.load import load_profile, usable_profiles
+from flashpipe.profile.schema import FILE as SCHEMA
+from flashpipe.profile.schema import ID, profile_schema
 from flashpipe.sources.resolve import load_source
 from flashpipe.values import dataclass
 
@@ -117,18 +119,28 @@ def remember_port(port: str, device: Device, name: str) -> bool:
 def write_profile(path: Path, text: str, *, dodo: bool) -> bool:
     """Write the profile, and with `dodo`, beside it, a dodo file where there is none; whether one was written.
 
-    A folder below a project gets none: it would be a project of its own from then on.
+    A folder below a project gets none: it would be a project of its own from then on. The schema, for editors, is
+    written beside it where none of somebody else's lies there.
 
     Raises:
         RecordError: the profile cannot be written.
     """
     write_atomic(path, text.encode(), mode=0o644)
+    with suppress(OSError, ValueError, PipelineError):  # a convenience
+        schema = path.parent / SCHEMA
+        if not schema.exists() or ID in read_regular(schema, 1 << 20).decode():
+            write_atomic(schema, schema_text().encode(), mode=0o644)
     with suppress(OSError):  # it is there; or it cannot be written, and the profile is what matters
         if dodo:
             with (path.parent / DODO).open("x", encoding="ascii") as stream:
                 stream.write(DODO_TEXT)
             return True
     return False
+
+
+def schema_text() -> str:
+    """The JSON Schema of profiles, as a file."""
+    return json.dumps(profile_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 # --- the firmware in the folder --------------------------------------------------------------------------------------
@@ -197,7 +209,8 @@ def profile_text(
         ("# boot: off", "or {expect: nodemcu, timeout: 60s}"),
         (f'# boards: ["{device.mac}"]', "refuse every other board"),
     ]
-    lines = [f"# {name}.yaml: written by `flashpipe init`; every line may be changed."]
+    lines = [f"# yaml-language-server: $schema={SCHEMA}"]
+    lines += [f"# {name}.yaml: written by `flashpipe init`; every line may be changed."]
     lines += _commented([*hardware, (f"about: {_quoted(f'{device.chip} with {device.flash_part}')}", "")])
     lines += ["", *_firmware_lines(chosen, images), "", *_commented(ways)]
     return "\n".join(lines) + "\n"
