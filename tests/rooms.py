@@ -23,6 +23,7 @@ LEAVES: Final = frozenset(
         "events",
         "expressions",
         "files",
+        "limits",
         "flash",
         "locks",
         "masking",

@@ -908,6 +908,13 @@ class RecordError(PipelineError):
     remedy = "free disk space or fix the permissions of the folder that the message names"
 
 
+class SystemLimitError(PipelineError):
+    """This machine, or a limit that was set for this user, gives no more memory, files, threads or space."""
+
+    code, status = "system-limit", 42
+    remedy = "raise the limit that the message names, or end other programs; nothing is wrong with the board"
+
+
 class NotTrustedError(PipelineError):
     """A folder or file that others can change, where what it says would steer the run."""
 

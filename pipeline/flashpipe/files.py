@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from flashpipe.errors import RecordError
 
@@ -63,7 +63,9 @@ def read_regular(path: Path, limit: int = RECORD_LIMIT) -> bytes:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(path))
-        data = stream.read(limit + 1)
+        data = stream.read(min(status.st_size, limit) + 1)  # as much as is asked for is allocated
+        if status.st_size < len(data) <= limit:  # it grows, or has no size, as in /proc
+            data += stream.read(limit + 1 - len(data))
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"is larger than {limit:,} bytes", str(path))
     return data
@@ -80,6 +82,29 @@ def read_json(path: Path, limit: int = RECORD_LIMIT) -> Any:
         return json.loads(read_regular(path, limit))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether a file can take this place: nothing is there, or a regular file; a device or pipe stays what it is."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def open_output(path: Path, *, append: bool = False) -> IO[bytes]:
+    """A file that somebody has named, to be written while a run goes on; a pipe only where somebody reads from it.
+
+    Raises:
+        OSError: it cannot be written, or nobody reads.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    if os.name == "posix":
+        os.set_blocking(handle, True)
+    return os.fdopen(handle, "ab" if append else "wb")
 
 
 def make_private(*folders: Path) -> None:
@@ -160,6 +185,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         RecordError: the folder cannot be written or the disk is full.
     """
     temporary: Path | None = None
+    if not is_replaceable(path):
+        raise RecordError(f"{path}: is no regular file, and stays what it is", "name another file")
     try:
         if mode == PRIVATE:
             make_parents(path)

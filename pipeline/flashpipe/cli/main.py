@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe import terminal
-from flashpipe.errors import PipelineError, RecordError, UsageError
+from flashpipe.errors import PipelineError, RecordError, SystemLimitError, UsageError
 from flashpipe.jobs import audience
+from flashpipe.limits import limits_told
 
 COMMANDS: Final = {
     "board": "flashpipe.sim.cli",
@@ -57,7 +58,11 @@ def main(argv: list[str] | None = None) -> int:
     audience.forget()
     status = 1  # of a defect, which ends in a traceback
     try:
-        status = _run(_spelled_out(words))
+        with limits_told():
+            status = _run(_spelled_out(words))
+    except SystemLimitError as error:  # before there was anything to report
+        terminal.note(f"error: {error}")
+        status = error.status
     except KeyboardInterrupt:  # before there is a port, which has handlers of its own
         terminal.note("\nstopped: nothing was being written")
         status = 130
@@ -84,7 +89,8 @@ def _run(words: list[str]) -> int:
     try:
         if "GITHUB_ACTIONS" in os.environ or any("junit" in word or "receipt" in word for word in words):
             import_module("flashpipe.jobs.run_reports").begin(words, Path.cwd())
-        return _dispatch(_understood(words))
+        with limits_told():
+            return _dispatch(_understood(words))
     except PipelineError as error:
         return _refused(error, words)
 

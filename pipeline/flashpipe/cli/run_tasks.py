@@ -12,8 +12,9 @@ from doit.doit_cmd import DoitMain
 from flashpipe import terminal
 from flashpipe.cli.overview import task_texts
 from flashpipe.cli.unknown_words import check_words
-from flashpipe.errors import UsageError
+from flashpipe.errors import SystemLimitError, UsageError
 from flashpipe.jobs import audience, sessions
+from flashpipe.limits import limits_told
 from flashpipe.profile.search import profile_names
 from flashpipe.records.project_folder import find_project
 from flashpipe.tasks import command_line
@@ -44,16 +45,37 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
         self._left_out = left_out
 
     def get_cmds(self) -> Any:
-        """Commands of doit and ours, but those whose names are meant to be a task's."""
+        """Commands of doit and ours, but those whose names are meant to be a task's.
+
+        What the system refuses them they tell in one line; doit itself has a traceback for that.
+        """
         commands = super().get_cmds()
         for name in self._left_out & set(_PLUGINS["COMMAND"]):
             del commands[name]
+        plain = commands.get_plugin
+        commands.get_plugin = lambda name: _telling(plain(name))
         return commands
 
 
 def _with_reason(error: UsageError, own: OwnTasks) -> UsageError:
     """A word that nobody knows may be a task of a dodo file that is not used."""
     return UsageError(f"{error.message}; {own.left_out}", error.hint) if own.left_out else error
+
+
+def _telling(command: Any) -> Any:
+    class Telling(command):  # type: ignore[misc]  # doit ships no types
+        name = command.get_name()
+
+        def parse_execute(self, in_args: list[str]) -> Any:
+            try:
+                with limits_told():
+                    return super().parse_execute(in_args)
+            except SystemLimitError as error:
+                audience.failed(error)
+                terminal.note(f"error: {error}")
+                return REFUSED
+
+    return Telling
 
 
 def _note(text: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 from flashpipe.board.loader.device import Device
 from flashpipe.errors import BackupMissingError, BadValueError, ConfirmationError, RecordError
-from flashpipe.files import read_regular, write_atomic
+from flashpipe.files import is_replaceable, read_regular, write_atomic
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
@@ -60,6 +61,8 @@ def _new_file(board: BoardRun) -> Path | None:
     if not text:
         return None
     path = board.command.caller / text
+    if not is_replaceable(path):
+        raise BadValueError(f"file={text}: is no regular file", "name another file")
     if path.exists() and not board.command.variables.flag("force"):
         raise BadValueError(f"file={text}: is there already", "name another file, or say force=1 to replace it")
     return path
@@ -112,7 +115,7 @@ def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
     """What `backup=` names, and how to speak of it."""
     name = board.command.variables.text("backup")
     path = board.command.caller / name
-    if name and path.is_file():
+    if name and os.path.isfile(path):  # noqa: PTH113  a name that is too long is none, where Path raises
         return _from_file(board, path, device), f"the file {path.name}"
     if name:
         store, manifest = find(board.command.backups_folder, name)

@@ -16,7 +16,7 @@ from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import is_virtual
 from flashpipe.board.session.execution import of_port
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError
+from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError, SystemLimitError
 from flashpipe.events import BoardDone, Message
 from flashpipe.files import check_writable
 from flashpipe.flasher.flash import flash, journal_line
@@ -31,6 +31,7 @@ from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import boot_expectation, run_policy
 from flashpipe.jobs.port_choice import adapter_of, choose, remember
 from flashpipe.jobs.request import CommandLine
+from flashpipe.limits import limits_told
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 from flashpipe.records.project_folder import make_folder
@@ -170,7 +171,8 @@ class BoardRun:
         """Compare the board with the plan; where it holds it, judge its boot at once. Whether it holds it."""
         session = self._accountable()
         try:
-            self.found = probe(session, self.inputs.plan(), run_policy(self.inputs))
+            with limits_told():
+                self.found = probe(session, self.inputs.plan(), run_policy(self.inputs))
             session.check_stop()  # here, while the receipt and the board are taken care of
         except PipelineError as error:
             self.record = RunRecord()
@@ -241,7 +243,8 @@ class BoardRun:
         self._accountable()
         self.record = RunRecord()
         try:
-            outcome = self.record.note(run(self.record))
+            with limits_told():
+                outcome = self.record.note(run(self.record))
         except PipelineError as error:
             if isinstance(error, BootError) and error.verdict is not None:
                 self._name_crash_addresses(error.verdict.log)
@@ -260,7 +263,7 @@ class BoardRun:
 
     def explain(self, error: PipelineError, plan: FlashPlan | None = None) -> None:
         """Give a failure its diagnosis, once; looks at the board for it."""
-        if error.diagnosis is not None or isinstance(error, StoppedError) or sessions.ending():
+        if error.diagnosis is not None or isinstance(error, StoppedError | SystemLimitError) or sessions.ending():
             return
         from flashpipe.flasher import explain_failure  # noqa: PLC0415  31 ms, and only after a failure
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TextIO
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, UsageError
 from flashpipe.events import error_facts
+from flashpipe.files import open_output
 from flashpipe.jobs import audience
 from flashpipe.jobs.event_lines import EventLines
 from flashpipe.records.project_folder import find_project
@@ -106,9 +107,11 @@ class _Writer:
 
 def _file(target: str, *, appended: bool) -> _Stream:
     try:
-        return Path(target).open("ab" if appended else "wb")
-    except OSError as error:
-        raise BadValueError(f"events={target}: {error.strerror or error}", "name a file that can be written") from error
+        return open_output(Path(target), append=appended)
+    except (OSError, ValueError) as error:
+        raise BadValueError(
+            f"events={target}: {getattr(error, 'strerror', '') or error}", "name a file that can be written"
+        ) from error
 
 
 def _nothing() -> None:

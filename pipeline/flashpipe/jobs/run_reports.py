@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError, RecordError
 from flashpipe.events import BoardDone, Event, Message
-from flashpipe.files import read_json, write_atomic
+from flashpipe.files import is_replaceable, open_output, read_json, write_atomic
 from flashpipe.jobs import audience
 from flashpipe.masking import mask
 
@@ -47,6 +47,8 @@ def begin(words: Sequence[str], folder: Path) -> None:
             path = folder / target
             if not path.parent.is_dir():
                 raise BadValueError(f"{name}={target}: there is no folder {path.parent}", "make it, or name another")
+            if not is_replaceable(path):
+                raise BadValueError(f"{name}={target}: is no regular file", "name another file")
             audience.closers.append(_closer(make, path))
     if os.environ.get(ACTIONS) == "true":
         audience.listeners.append(_annotate)
@@ -179,5 +181,5 @@ def _summarise(_status: int) -> None:
         word = "❌" if done.error else "✅"
         cells = (f"{done.profile or 'board'} on {done.port}", done.mac or "-", f"{word} {done.summary}")
         rows.append("| " + " | ".join(mask(cell).replace("|", "\\|") for cell in cells) + f" | {done.seconds:.1f} |")
-    with suppress(OSError), Path(target).open("a", encoding="utf-8") as stream:
-        stream.write("\n".join(["### flashpipe", "", *rows, "", ""]))
+    with suppress(OSError, ValueError), open_output(Path(target), append=True) as stream:
+        stream.write("\n".join(["### flashpipe", "", *rows, "", ""]).encode("utf-8", "replace"))

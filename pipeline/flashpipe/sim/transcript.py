@@ -8,10 +8,12 @@ the host's reads happened to fall.
 from __future__ import annotations
 
 import json
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 from flashpipe.errors import BadValueError
+from flashpipe.files import open_output
 
 
 class Transcript:
@@ -26,7 +28,7 @@ class Transcript:
         self._data = bytearray()
         if path is not None:
             try:
-                self._stream = path.open("w", encoding="utf-8")
+                self._stream = TextIOWrapper(open_output(path), encoding="utf-8")
             except OSError as error:
                 raise BadValueError(
                     f"record={path}: cannot be written: {error.strerror or error}", "name a file you may write"

@@ -7,7 +7,6 @@ never taken, and a split pair always comes out of one build.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -28,12 +27,14 @@ from flashpipe.errors import (
     BuildInputsError,
     BuildOutputError,
     RecordError,
+    SourceError,
     StoppedError,
 )
 from flashpipe.files import make_parents, read_json, read_regular, sync_folder, write_atomic
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
 from flashpipe.sources.cache import Cache
+from flashpipe.sources.file_patterns import matching_files
 from flashpipe.units import format_address
 from flashpipe.values import dataclass
 
@@ -178,9 +179,11 @@ def input_files(build: Build) -> list[Path]:
     found: set[Path] = set()
     for pattern in build.inputs:
         try:
-            files = {path for path in build.folder.glob(pattern) if _is_input(build, path)} - made
-        except (ValueError, NotImplementedError, OSError) as error:
-            raise BuildInputsError(f"build: inputs: {pattern!r}: {error}", "correct the pattern") from error
+            named = {build.folder / name for name in matching_files(pattern, build.folder, hidden=True)}
+            files = {path for path in named if _is_input(build, path)} - made
+        except (ValueError, OSError, SourceError) as error:
+            text = error.message if isinstance(error, SourceError) else str(error)
+            raise BuildInputsError(f"build: inputs: {pattern!r}: {text}", "correct the pattern") from error
         if not files:
             raise BuildInputsError(
                 f"build: inputs: {pattern!r} matches no file in {build.folder}", "correct the pattern or leave it out"
@@ -340,8 +343,7 @@ def _matches(build: Build, text: str) -> list[Path]:
     path = build.folder / text
     if path.is_file() or not set(text) & set("*?["):
         return [path] if path.is_file() else []
-    named = glob.glob(text, root_dir=build.folder, recursive=True)  # noqa: PTH207  takes absolute ones too
-    return sorted(path for name in named if (path := build.folder / name).is_file())
+    return sorted(build.folder / name for name in matching_files(text, build.folder))
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 from flashpipe.errors import ImageAmbiguousError, ImageMissingError, SourceError
 from flashpipe.files import read_regular
 from flashpipe.firmware.content_type import describe_content
+from flashpipe.sources.file_patterns import matching_files
 from flashpipe.sources.registry import Resolved, SourceRequest
 from flashpipe.units import format_size
 
@@ -48,8 +48,7 @@ def _find_path(text: str, base: Path) -> Path:
     path = base / os.path.expanduser(text)  # noqa: PTH111  leaves a `~name` that it does not know as it is
     if not any(char in text for char in "*?[") or os.path.lexists(path):
         return path
-    names = glob.glob(os.path.expanduser(text), root_dir=base, recursive=True)  # noqa: PTH111, PTH207  takes absolute ones
-    found = sorted(name for name in names if (base / name).is_file())
+    found = matching_files(os.path.expanduser(text), base)  # noqa: PTH111  as above
     if not found:
         raise ImageMissingError(f"{text}: no file matches in {base}{_neighbours(base)}", "correct the pattern")
     if len(found) > 1:

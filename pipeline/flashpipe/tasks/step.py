@@ -8,18 +8,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from doit.dependency import UptodateCalculator
 from doit.exceptions import TaskFailed
 from doit.globals import Globals
 
 from flashpipe import terminal
-from flashpipe.errors import BadValueError, NotNamedError, PipelineError
+from flashpipe.errors import BadValueError, NotNamedError, PipelineError, SystemLimitError
 from flashpipe.jobs import audience, sessions
+from flashpipe.limits import limits_told
 from flashpipe.tasks import command_line
 from flashpipe.tasks.command_line import current
 from flashpipe.tasks.loader import action, load
+
+if TYPE_CHECKING:
+    from flashpipe.jobs.board_job import BoardRun
 
 _VALUES: Final = "_values_:"
 """Where doit's database keeps what a task has returned."""
@@ -30,33 +34,51 @@ def report(error: PipelineError) -> TaskFailed:
     audience.failed(error)
     if sessions.ending():
         return TaskFailed(str(error), report=False)
-    if error.diagnosis is None:
-        load("flasher.explain_failure:explain")(error)
-    terminal.note(load("text.last_line:failure")(error, audience.results))
+    try:
+        if error.diagnosis is None and not isinstance(error, SystemLimitError):
+            load("flasher.explain_failure:explain")(error)
+        terminal.note(load("text.last_line:failure")(error, audience.results))
+    except MemoryError:
+        terminal.note(f"error: {error}")
     return TaskFailed(str(error), report=False)
 
 
 def attempt(name: str, *arguments: Any) -> Any:
     """Run the action `name`, and report a foreseen failure; what the action gives, or the failure."""
     try:
-        return action(name)(*arguments)
+        with limits_told():
+            return action(name)(*arguments)
     except PipelineError as error:
         return report(error)
 
 
 def run_step(name: str) -> Any:
     """Run an action that needs no board."""
-    return attempt(name, current().inputs)
+    try:
+        with limits_told():
+            inputs = current().inputs
+    except SystemLimitError as error:
+        return report(error)
+    return attempt(name, inputs)
 
 
 def run_board_step(name: str, board_name: str, task: str) -> TaskFailed | dict[str, str]:
     """Run an action, that of `task`, on a board, in its turn; what doit's `getargs` may ask of it."""
     if multiprocessing.parent_process() is not None:
         return report(_processes())
-    board = current().board(board_name)
+    try:
+        with limits_told():
+            board = current().board(board_name)
+            return _in_turn(board, name, task)
+    except SystemLimitError as error:  # it has no room to say more
+        return report(error)
+
+
+def _in_turn(board: BoardRun, name: str, task: str) -> TaskFailed | dict[str, str]:
     with board.turn():
         try:
-            action(name)(board)
+            with limits_told():
+                action(name)(board)
         except PipelineError as error:
             board.failed(error, task)
             return report(error)

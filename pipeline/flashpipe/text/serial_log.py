@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.files import open_output
+
+_NAME: Final = "name a file that can be written"
 
 
 class Stamps:
@@ -41,13 +45,21 @@ def opened_log(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
         return
     try:
-        stream = (folder / name).open("a", encoding="utf-8", newline="")
-    except OSError as error:
-        raise BadValueError(f"log={name}: {error.strerror or error}", "name a file that can be written") from error
-    with stream:
+        stream = open_output(folder / name, append=True)
+    except (OSError, ValueError) as error:
+        raise BadValueError(f"log={name}: {getattr(error, 'strerror', '') or error}", _NAME) from error
+    try:
 
         def write(text: str) -> None:
-            stream.write(text)
-            stream.flush()
+            try:
+                stream.write(text.encode("utf-8", "replace"))
+                stream.flush()
+            except OSError as error:
+                raise BadValueError(
+                    f"log={name}: {error.strerror or error}", "free disk space, or name another file"
+                ) from error
 
         yield write
+    finally:
+        with suppress(OSError):  # said when it was written
+            stream.close()

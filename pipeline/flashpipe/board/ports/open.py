@@ -18,6 +18,7 @@ from flashpipe.board.ports.adapters import look_at_host, missing_port_advice
 from flashpipe.board.ports.lock import PortOwner, find_owners
 from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
+from flashpipe.limits import limit_reached
 
 if sys.platform != "win32":
     import grp
@@ -30,7 +31,7 @@ HANDLERS: Final = "flashpipe.sim"
 """Package of the virtual board's URL handlers, known here by name only."""
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
 _BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK})
-_MISSING: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
+_MISSING: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
 _MEMORY_MAJOR: Final = 1
 """Linux: major number of /dev/null and its like (Documentation/admin-guide/devices.txt)."""
 _WINDOWS_MISSING: Final = 2
@@ -113,6 +114,9 @@ def _busy(port: str, holders: list[PortOwner]) -> PortBusyError:
 
 
 def _translate(port: str, error: OSError | ValueError) -> PipelineError:
+    reached = limit_reached(error)
+    if reached is not None and _code(error) != errno.ENAMETOOLONG:
+        return reached
     code = _code(error)
     if is_url(port):
         return _url_error(port, error)

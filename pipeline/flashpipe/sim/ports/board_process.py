@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import secrets
 import signal
@@ -67,6 +68,8 @@ class BoardProcess:
         except (OSError, ValueError) as error:
             if self._errors is not None:
                 self._errors.close()
+            if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
+                raise  # which says it best
             raise _no_process(str(error)) from error
         with contextlib.suppress(OSError):  # it has ended at once; said by whoever connects
             self._pipe.write(self._secret + b"\n")

@@ -1,0 +1,86 @@
+"""What the system refuses whatever is being done: memory, open files, threads, space, names of any length.
+
+Such an error can come out of any line. It is no defect, and what it came out of says nothing about it: at the edges,
+where a failure is told, it becomes a foreseen one that names the limit.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from flashpipe.errors import SystemLimitError
+
+_MEMORY: Final = "there is not enough memory", "raise `ulimit -v`, or end other programs"
+_FILES: Final = "too many files are open", "raise `ulimit -n`; a hundred is plenty"
+_THREADS: Final = (
+    "no more threads or processes can be started",
+    "raise `ulimit -u` or `ulimit -v`, or end other programs",
+)
+_SPACE: Final = "the disk is full", "free disk space"
+_BY_NUMBER: Final = {
+    errno.ENOMEM: _MEMORY,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: ("the system has no more open files to give", "end other programs"),
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: ("the quota of disk space is used up", "free disk space"),
+    errno.EFBIG: ("a file may not become so large", "raise `ulimit -f`"),
+    errno.ENAMETOOLONG: ("a name is too long for this system", "give a shorter one"),
+}
+"""Not EAGAIN: a port that somebody else has locked gives it, too."""
+_BY_TEXT: Final = (
+    (re.compile("(?i)too many open files"), _FILES),
+    (re.compile("(?i)failed to map|cannot allocate|cannot create shared object"), _MEMORY),
+    (
+        re.compile("could not get source code|unknown encoding: (idna|utf)"),
+        (
+            "Python cannot read its own files: too few may be open, or there is too little memory",
+            "raise `ulimit -n` and `ulimit -v`",
+        ),
+    ),
+    (re.compile("start new thread"), _THREADS),
+)
+"""What the loader of libraries says, and Python where it cannot read its own files: errors without a number."""
+_RAISED: Final = (ImportError, LookupError, MemoryError, OSError, RuntimeError)
+
+
+@contextmanager
+def limits_told() -> Iterator[None]:
+    """While the body runs.
+
+    Raises:
+        SystemLimitError: the body has reached a limit of the system.
+    """
+    try:
+        yield
+    except _RAISED as error:
+        reached = limit_reached(error)
+        if reached is None:
+            raise
+        raise reached from error
+
+
+def limit_reached(error: BaseException) -> SystemLimitError | None:
+    """The foreseen failure that an error is, or that it came from; None where it is something else."""
+    while True:
+        told = _told(error)
+        if told is not None:
+            what, remedy = told
+            name = getattr(error, "filename", None)
+            return SystemLimitError(f"{name}: {what}" if isinstance(name, str) else what, remedy)
+        if error.__cause__ is None:
+            return None
+        error = error.__cause__
+
+
+def _told(error: BaseException) -> tuple[str, str] | None:
+    if isinstance(error, MemoryError):
+        return _MEMORY
+    if isinstance(error, OSError) and error.errno in _BY_NUMBER:
+        return _BY_NUMBER[error.errno]
+    if not isinstance(error, _RAISED):
+        return None
+    return next((told for pattern, told in _BY_TEXT if pattern.search(str(error))), None)

@@ -1,0 +1,90 @@
+"""Names of files by a pattern such as `build/**/*.bin`: as `glob` has it, with a bound on what is looked through."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from flashpipe.errors import SourceError
+
+MOST: Final = 100_000
+"""Names that are looked at; a whole system has millions."""
+_MAGIC: Final = frozenset("*?[")
+
+
+def matching_files(pattern: str, base: Path, *, hidden: bool = False) -> list[str]:
+    """The files that a pattern fits, sorted; relative ones start from `base` and stay relative.
+
+    `**` is any number of folders. Names that begin with a dot are fitted by patterns that do, too, or by all
+    if `hidden`. Links to folders are not followed by `**`: they may lead round in a circle.
+
+    Raises:
+        SourceError: there is too much to look through.
+    """
+    path = Path(pattern)
+    walk = _Walk(pattern, base, hidden=hidden)
+    return sorted(
+        {
+            name
+            for name in walk.find(path.anchor, path.parts[1:] if path.anchor else path.parts)
+            if (base / name).is_file()
+        }
+    )
+
+
+class _Walk:
+    def __init__(self, pattern: str, base: Path, *, hidden: bool) -> None:
+        self._pattern, self._base, self._hidden, self._left = pattern, base, hidden, MOST
+
+    def find(self, above: str, parts: tuple[str, ...]) -> Iterator[str]:
+        """Whatever the rest of the pattern fits below a folder."""
+        if not parts:
+            yield above
+            return
+        first, rest = parts[0], parts[1:]
+        if first == "**":
+            yield from self._at_any_depth(above, rest)
+        elif not set(first) & _MAGIC:
+            yield from self.find(_join(above, first), rest)
+        else:
+            for name, is_folder, _ in self._names(above):
+                admitted = self._hidden or first.startswith(".") or not name.startswith(".")
+                if admitted and fnmatch.fnmatch(name, first) and (is_folder or not rest):
+                    yield from self.find(_join(above, name), rest)
+
+    def _at_any_depth(self, above: str, rest: tuple[str, ...]) -> Iterator[str]:
+        while rest[:1] == ("**",):  # one is as good as many, and much faster
+            rest = rest[1:]
+        if rest:
+            yield from self.find(above, rest)
+        for name, is_folder, is_link in self._names(above):
+            if name.startswith(".") and not self._hidden:
+                continue
+            if is_folder and not is_link:
+                yield from self._at_any_depth(_join(above, name), rest)
+            elif not rest:
+                yield _join(above, name)
+
+    def _names(self, folder: str) -> list[tuple[str, bool, bool]]:
+        """Name, whether it is a folder, and whether a link."""
+        found = []
+        try:
+            with os.scandir(self._base / folder) as entries:
+                for entry in entries:
+                    self._left -= 1
+                    if not self._left:
+                        raise SourceError(
+                            f"{self._pattern}: more than {MOST:,} files and folders to look through",
+                            "name the file, or begin the pattern with a folder closer to it",
+                        )
+                    found.append((entry.name, entry.is_dir(), entry.is_symlink()))
+        except OSError:
+            return []
+        return found
+
+
+def _join(folder: str, name: str) -> str:
+    return os.path.join(folder, name)  # noqa: PTH118  texts, and thousands of them

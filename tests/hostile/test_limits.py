@@ -1,0 +1,185 @@
+"""Limits of the system, names that are too long, what is no file: one line each; nothing but files is replaced."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flashpipe.errors import RecordError, SourceError, SystemLimitError
+from flashpipe.files import is_replaceable, open_output, read_regular, write_atomic
+from flashpipe.limits import limit_reached, limits_told
+from flashpipe.sources import file_patterns
+from flashpipe.sources.file_patterns import matching_files
+
+from tests.harness import Done, Project
+
+LONG = "a" * 5000
+Command = Callable[..., Done]
+ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="such limits and files need POSIX")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ImportError("x.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        LookupError("unknown encoding: idna"),
+    ],
+)
+def test_what_the_system_refuses_is_foreseen(error: Exception) -> None:
+    with pytest.raises(SystemLimitError), limits_told():
+        raise error
+    wrapped = OSError("cannot be opened")
+    wrapped.__cause__ = error
+    assert limit_reached(wrapped) is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOENT, "x"), RuntimeError("x"), KeyError("x"), ImportError("No module named x"), ValueError("x")],
+)
+def test_what_is_a_defect_stays_one(error: Exception) -> None:
+    assert limit_reached(error) is None
+    with pytest.raises(type(error)), limits_told():
+        raise error
+
+
+@ON_POSIX
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ("-n 8", ("ports",)),
+        ("-n 12", ("identify", "port=sim://demo")),
+        ("-v 60000", ("identify", "port=sim://demo")),
+        ("-v 200000", ("identify", "port=sim://demo")),
+    ],
+)
+def test_a_limit_that_is_too_low_is_named(project: Project, limits: str, words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'ulimit {limits}; exec "$@"', "sh", sys.executable, "-m", "flashpipe", *words],
+        cwd=project.folder,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    text = done.stdout + done.stderr
+    assert "Traceback" not in text, text
+    assert done.returncode in {0, SystemLimitError.status}, text
+    assert done.returncode == 0 or "[code: system-limit]" in text, text
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("image", "profile=esp12", f"image={LONG}"), "image-source"),
+        (("image", f"profile={LONG}"), "unknown-profile"),
+        (("restore", "port=sim://demo?inline=1", "yes=1", f"backup={LONG}"), "backup-missing"),
+        (("backup", "port=sim://demo?inline=1", f"file={LONG}"), "bad-value"),
+        (("identify", f"port={LONG}"), "port"),
+        (("lua", "port=sim://demo?inline=1", f"file={LONG}"), "lua-file-missing"),
+        (("monitor", "port=sim://demo?inline=1", f"log={LONG}", "timeout=1s"), "bad-value"),
+        (("report", f"records={LONG}"), ""),
+        (("inspect", LONG), "image-source"),
+        (("explain", LONG), "image-missing"),
+        (("trust", LONG), ""),
+        (("init", LONG), ""),
+        (("bundle", "--yes", "-o", LONG), ""),
+        (("identify", "port=sim://demo?inline=1", f"events={LONG}"), "bad-value"),
+        (("identify", "port=sim://demo?inline=1", f"junit={LONG}"), "bad-value"),
+        (("identify", f"port=sim://demo?inline=1&flash={LONG}"), ""),
+        ((LONG,), "usage"),
+    ],
+)
+def test_a_name_that_is_too_long(command: Command, words: tuple[str, ...], code: str) -> None:
+    done = command(*words)
+    assert "Traceback" not in done.text, done.text[-3000:]
+    assert done.status, done.text[-3000:]
+    assert f"[code: {code}" in done.text, done.text[-3000:]
+
+
+@ON_POSIX
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("backup", "port=sim://demo?inline=1", "file=pipe", "force=1"),
+        ("identify", "port=sim://demo?inline=1", "events=pipe"),
+        ("identify", "port=sim://demo?inline=1", "junit=pipe"),
+        ("identify", "port=sim://demo?inline=1", "receipt=pipe"),
+        ("monitor", "port=sim://demo?inline=1", "log=pipe", "timeout=1s"),
+        ("identify", "port=sim://demo?inline=1&record=pipe"),
+        ("image", "profile=esp12", "image=pipe"),
+        ("lua", "port=sim://demo?inline=1", "file=pipe"),
+        ("inspect", "pipe"),
+        ("explain", "pipe"),
+        ("restore", "port=sim://demo?inline=1", "backup=pipe", "yes=1"),
+    ],
+)
+def test_a_pipe_is_neither_waited_for_nor_replaced(project: Project, command: Command, words: tuple[str, ...]) -> None:
+    os.mkfifo(project.folder / "pipe")
+    done = command(*words)
+    assert "Traceback" not in done.text, done.text
+    assert done.status, done.text
+    assert stat.S_ISFIFO((project.folder / "pipe").stat().st_mode)
+
+
+@ON_POSIX
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link, tmp_path, Path(os.devnull), tmp_path / LONG):
+        assert not is_replaceable(path)
+        with pytest.raises(RecordError):
+            write_atomic(path, b"x")
+    assert is_replaceable(tmp_path / "new" / "file")
+    with pytest.raises(OSError, match="No such device"):
+        open_output(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with open_output(pipe, append=True) as stream:
+            stream.write(b"heard")
+        assert os.read(reader, 9) == b"heard"
+    finally:
+        os.close(reader)
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"12345")
+    assert read_regular(path, 5) == b"12345"
+    with pytest.raises(OSError, match="larger") as caught:
+        read_regular(path, 4)
+    assert caught.value.errno == errno.EFBIG
+    if sys.platform == "linux":
+        assert b"python" in read_regular(Path("/proc/self/cmdline"))  # its size is said to be 0
+
+
+def test_patterns_find_files_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.bin", ".hidden.bin", "sub/b.bin", "sub/deep/c.bin", "sub/deep/c.txt", ".git/d.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "sub" / "deep" / "round").symlink_to(tmp_path)
+    found = {
+        pattern: matching_files(pattern, tmp_path) for pattern in ("*.bin", "**/*.bin", "**/**/c.*", "sub/**", ".*")
+    }
+    assert found["*.bin"] == ["a.bin"]
+    assert found["**/*.bin"] == ["a.bin", "sub/b.bin", "sub/deep/c.bin"]
+    assert found["**/**/c.*"] == ["sub/deep/c.bin", "sub/deep/c.txt"]
+    assert found["sub/**"] == ["sub/b.bin", "sub/deep/c.bin", "sub/deep/c.txt"]
+    assert found[".*"] == [".hidden.bin"]
+    assert matching_files(str(tmp_path / "su?" / "*.bin"), Path("/")) == [str(tmp_path / "sub" / "b.bin")]
+    monkeypatch.setattr(file_patterns, "MOST", 5)
+    with pytest.raises(SourceError):
+        matching_files("**/*.bin", tmp_path)
