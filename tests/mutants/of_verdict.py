@@ -19,6 +19,7 @@ BOOTING, CRASH, SESSION = (
 T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
 T_EXPLAIN = "tests/board/diagnosis/test_explanation.py"
 VERDICT, STAY = "pipeline/flashpipe/board/boot/verdict.py", "pipeline/flashpipe/board/boot/stay.py"
+HEADER = "pipeline/flashpipe/board/diagnosis/rules_header.py"
 T_BOOTING = "tests/flasher/test_boot_check.py"
 
 VERDICTS: Final = (
@@ -185,9 +186,49 @@ VERDICTS: Final = (
     Mutant(
         "quotes-are-prompts",
         "pipeline/flashpipe/board/boot/pasted.py",
-        "    text = _unquoted(_COMMENTS",
-        "    text = (lambda quoted: quoted)(_COMMENTS",
+        "_unquoted(_COMMENTS",
+        "(lambda quoted: quoted)(_COMMENTS",
         "a log that is quoted in an issue is a Lua prompt in each line",
         ("tests/board/boot/test_pasted.py::test_what_monitors_and_pages_add_changes_no_verdict",),
+    ),
+    Mutant(
+        "only-the-first-start-speaks",
+        VERDICT,
+        "for begin in (*begins, *(start.end for start in starts)):",
+        "for begin in begins:",
+        "a firmware that spoke, and then crashed, is said to have crashed before its first word",
+        (f"{T_EXPLAIN}::test_words_of_any_start_show_that_the_flash_was_read_right",),
+    ),
+    Mutant(
+        "any-arrows-are-python",
+        WORDS,
+        "|^>>> ?(?=\\n|\\Z)",
+        "|^>>> ",
+        "a firmware that begins its own lines with >>> is MicroPython at its prompt",
+        (f"{T_EXPLAIN}::test_a_log_of_another_program_with_its_own_prompts_is_no_python",),
+    ),
+    Mutant(
+        "the-header-is-never-wrong",
+        HEADER,
+        "named == right:",
+        "named:",
+        "a build that refuses the header's size gets the advice to flash it again as it is",
+        (f"{T_EXPLAIN}::test_a_header_that_the_build_cannot_live_with_is_named_with_the_right_one",),
+    ),
+    Mutant(
+        "a-mismatch-is-a-refusal",
+        HEADER,
+        'if evidence.verdict == "wrong-size" else None',
+        "if evidence.verdict else None",
+        "a build that takes another header all the same is said to refuse it",
+        (f"{T_EXPLAIN}::test_a_map_that_does_not_match_and_is_taken_all_the_same_is_no_cause",),
+    ),
+    Mutant(
+        "what-follows-is-the-cause",
+        WORDS,
+        ', "wrong-size": "rf-cal"}',
+        "}",
+        "a build that refuses the header's size is told to get init data",
+        (f"{T_EXPLAIN}::test_a_header_that_the_build_cannot_live_with_is_named_with_the_right_one",),
     ),
 )

@@ -27,6 +27,10 @@ WAYS: Final[dict[str, Callable[[str], str]]] = {
     "with a date": stamped("2024-05-06 12:00:01,123 "),
     "ISO": stamped("2024-05-06T12:00:01.123Z "),
     "ts": stamped("May 06 12:00:01 "),
+    "Tera Term": stamped("[Mon May  6 12:00:01.123 2024] "),
+    "with dots": stamped("2024.05.06, 12:00:01.123, "),
+    "code by the line": lambda text: "".join(f"`{line}`\n" if line.strip() else "\n" for line in text.splitlines()),
+    "PuTTY": lambda text: f"=~=~=~=~=~= PuTTY log 2024.05.06 12:00:01 =~=~=~=~=~=\n{text}",
     "seconds": stamped("[   12.345678] "),
     "quoted": stamped("> "),
     "indented": stamped("    "),
@@ -42,10 +46,16 @@ WAYS: Final[dict[str, Callable[[str], str]]] = {
 }
 
 
+BY_LINE: Final = {
+    *("Arduino", "PlatformIO", "esptool-like", "with a date", "ISO", "ts", "seconds"),
+    *("Tera Term", "with dots", "code by the line"),
+}
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_monitors_and_pages_add_changes_no_verdict(way: str, capture: Any) -> None:
     plain = classify(capture.text).kind
-    if way in {"Arduino", "PlatformIO", "esptool-like", "with a date", "ISO", "ts", "seconds"} and plain == "prompt":
+    if way in BY_LINE and plain == "prompt":
         return  # a line's time stands before its end, a prompt's does not
     assert classify(read_log(WAYS[way](capture.text).encode())).kind == plain
 

@@ -43,6 +43,7 @@ RECOVERED = {
 """Captures of firmware that says its name, or shows its prompt, before it fails."""
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_have_a_verdict_and_none_is_made_up(data: bytes) -> None:
     verdict = classify(readable(data))

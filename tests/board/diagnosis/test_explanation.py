@@ -211,6 +211,31 @@ def test_every_published_failure_has_a_cause_with_its_proof(capture: Any) -> Non
         assert not any(explanation.passes.values())
 
 
+def test_words_of_any_start_show_that_the_flash_was_read_right() -> None:
+    head = "--------------- CUT HERE FOR EXCEPTION DECODER ---------------\n\n"  # the end of the crash before
+    spoke = explain_log(f'{head}{ROM}{EBOOT}{{"network":{{"dhcp":true}}}}\n{crash(0, "0x40202e89")}', QIO)
+    assert (spoke.diagnosis.rule, spoke.diagnosis.certain) == ("firmware-crashes", True)
+    assert any("network" in line for line in spoke.proof)
+
+
+def test_a_log_that_begins_with_the_crash_does_not_show_what_was_said_before() -> None:
+    alone = explain_log(crash(0, "0x40210080") + ROM + LOADED, Known())
+    assert "before its first word" not in alone.diagnosis.cause
+    assert "before its first word" in explain_log(MUTE_CRASH, Known()).diagnosis.cause
+
+
+def test_nothing_is_said_of_a_rom_that_is_not_in_the_log() -> None:
+    tail = explain_log("mode : sta(84:f3:eb:00:00:00)\nadd if0\nscandone\n", Known())
+    assert (tail.verdict.kind, tail.passes["any"], tail.code) == ("alive", True, "")
+    assert "ROM" not in " ".join((tail.diagnosis.cause, *tail.proof))
+
+
+def test_a_log_of_another_program_with_its_own_prompts_is_no_python() -> None:
+    log = f"{ROM}{LOADED}HAA > setup\n>>> wifi_config: Initializing WiFi config\n>>> wifi_config: Starting AP mode\n"
+    assert explain_log(log, Known()).verdict.kind == "firmware"
+    assert explain_log(f"{ROM}{LOADED}\n>>> ", Known()).verdict.kind == "python-prompt"
+
+
 # --- the flash mode --------------------------------------------------------------------------------------------------
 
 MUTE_CRASH: Final = ROM + LOADED + crash(0, "0x40210080")

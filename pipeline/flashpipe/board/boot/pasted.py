@@ -23,12 +23,13 @@ _COLOUR: Final = re.compile(rf"{_ESC}?\[[0-9]{{1,2}}(?:;[0-9]{{1,3}})*m|{_ESC}\[
 _DATE: Final = r"(?:(?:\d{4}[-/]\d\d[-/]\d\d|(?:[A-Z][a-z]{2} ){1,2}[ \d]\d(?= \d\d:))[ T])?"
 _CLOCK: Final = r"\d\d:\d\d:\d\d(?:[.,:]\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?"
 _TIME: Final = re.compile(
-    rf"^[ \t]*(?:\[{_DATE}{_CLOCK}\]|\[ *\d+\.\d{{3,6}}\]|{_DATE}{_CLOCK}(?: ?(?:->|>|\||:|-)(?= |$))?)[ \t]?",
+    rf"^[ \t]*(?:\[{_DATE}{_CLOCK}(?: \d{{4}})?\]|\d{{4}}\.\d\d\.\d\d, {_CLOCK},"
+    rf"|\[ *\d+\.\d{{3,6}}\]|{_DATE}{_CLOCK}(?: ?(?:->|>|\||:|-)(?= |$))?)[ \t]?",
     re.MULTILINE,
 )
-"""The time before a line: of Arduino's, PlatformIO's, ESPHome's and other monitors, of `ts` and of log files."""
+"""The time before a line: of the monitors of Arduino, PlatformIO, ESPHome, Tera Term, of `ts` and of log files."""
 _MONITORS: Final = re.compile(
-    r"^(?:--- |Press Ctrl|Welcome to minicom|picocom v|Terminal ready|/dev/tty|\$ |```)[^\n]*\n?", re.MULTILINE
+    r"^(?:--- |=~=~=|Press Ctrl|Welcome to minicom|picocom v|Terminal ready|/dev/tty|\$ |```)[^\n]*\n?", re.MULTILINE
 )
 """What monitors and shells say of themselves, and Markdown's fences."""
 _ESPTOOL: Final = re.compile(
@@ -42,6 +43,8 @@ _ESPTOOL: Final = re.compile(
 _ESPTOOL_BEGINS: Final = re.compile(r"^esptool(?:\.py)? v?\d", re.MULTILINE)
 _COMMENTS: Final = re.compile(r"\A(?:#[^\n]*\n)+")
 _QUOTED: Final = re.compile(r"^> ?", re.MULTILINE)
+_CODE: Final = re.compile(r"^`([^`\n]*)`[ \t]*$", re.MULTILINE)
+"""A line of a page that somebody has marked as code by itself."""
 _MOSTLY: Final = 0.9
 """So much of a text in quote marks is a quotation, not a prompt in each line."""
 
@@ -58,7 +61,7 @@ def clean(text: str) -> str:
     text = _COLOUR.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     if "&gt;" in text or "&lt;" in text:
         text = html.unescape(text)
-    text = _unquoted(_COMMENTS.sub("", text))
+    text = _CODE.sub(r"\1", _unquoted(_COMMENTS.sub("", text)))
     text = _MONITORS.sub("", textwrap.dedent(_TIME.sub("", text)))
     return _ESPTOOL.sub("", text) if _ESPTOOL_BEGINS.search(text) else text
 

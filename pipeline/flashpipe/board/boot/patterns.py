@@ -29,9 +29,10 @@ LOADER: Final = re.compile(
     |2nd[ ]boot[ ]version|jump[ ]to[ ]run|user[ ]code[ ]done|error[ ]magic|(?:first|backup)[ ]boot[ ]failed
     |SPI[ ](?:Speed[ ]*:[ ]*[\d.]+MHz|Mode[ ]*:[ ]*[QD](?:IO|OUT)|Flash[ ]Size)|boot[ ]not[ ]set|ota\d[ ]not[ ]set
     |enhance[ ]boot|error[ ]user[ ]bin|no[ ]GPIO[ ]select|don't[ ]use[ ]rtc|slot[ ]boot
-    |rBoot[ ](?:v\d|Option)|Booting[ ](?:temp[ ])?rom|(?:Temp[ ]boot[ ])?[Rr]om[ ]\(?\d\)?[ ]is[ ]bad|No[ ]good[ ]rom
+    |rBoot[ ](?:v\d|Option)|Booting[ ](?:temp[ ])?rom|(?:Temp[ ]boot[ ])?[Rr]om[ ]\(?-?\d+\)?(?:[ ]at[ ]\w+)?[ ]is[ ]bad
+    |No[ ]good[ ]rom
     |Flash[ ](?:Size:[ ]+(?:\d+[ ]Mbit|unknown)|Mode:[ ]+[QD](?:IO|OUT)|Speed:[ ]+[\d.]+[ ]MHz)
-    |Writing[ ]default[ ]boot|Invalid[ ](?:temp[ ])?rom[ ]selected
+    |(?:Writing[ ]default|Resetting)[ ]boot|Invalid[ ](?:temp[ ])?rom[ ]selected
     |v[0-9a-f]{{8}}\s*$|~?ld\s*$|@cp:
     )""",
     re.MULTILINE | re.VERBOSE,
@@ -47,6 +48,7 @@ BOOT_LINE: Final = re.compile(
     r"""\s*(?:
     ets\s|.*rst\ cause:|load\ 0x|tail\ \d|chksum\ 0x|csum\ |ho\ \d|wdt\ reset|ets_main|waiting\ for\ host|flash\ read
     |ver:\ [0-9a-f]|rf\ cal\ sector|rf_cal|freq\ trace|rf\[\d+\]|SDK\ ver|phy\ ver|pp\ ver|system\ SPI
+    |sleep\ (?:en|dis)able|WPA2\ ENTERPRISE
     |system\ param|Writing\ Init
     |mismatch\ map|system_partition|(?:[0-9a-f]{2}\s+){8}
     |mode\ :\ |add\ if|del\ if|usl$|sul\ |pm\ open|bcn\ |dhcp\ server|scandone|state:
@@ -155,7 +157,7 @@ FAULTS: Final = (
     ),
     _fault(
         "nothing-found",
-        r"error magic|(?:Temp boot )?[Rr]om \(?\d\)? is bad|first boot failed",
+        r"error magic|(?:Temp boot )?[Rr]om \(?-?\d+\)?(?: at \w+)? is bad|first boot failed",
         "the boot loader finds no valid application where it looked",
         warns=True,
     ),
@@ -176,7 +178,8 @@ FAULTS: Final = (
     _fault("exception", r"(?<!\d)\((?P<name>\w+Cause)\):\s*\n\s*epc1=0x", _CRASHED, anywhere=True),
     _fault("exception", r"Exception \((?P<cause>\d+)\)|Exception (?P<number>\d+) ?[@:]", _CRASHED),
     _fault("exception", r"Trap (?P<cause>\d+): ?pc=", _CRASHED),
-    _fault("exception", r"Guru Meditation.*\((?P<name>\w+)\)", _CRASHED),
+    _fault("exception", r"Guru Meditation.*\((?!unknown)(?P<name>\w+)\)", _CRASHED),
+    _fault("exception", r"Guru Meditation.*\(unknown\)", "the firmware crashed; the log does not say why", weak=True),
     _fault("exception", r"(?P<what>(?:Unhandled|User) (?:C\+\+ )?exception\b.*)", _STOPPED),
     _fault("exception", r"(?P<what>Panic \S.*|NLR jump failed.*|Generic [Rr]eset\b.*)", _STOPPED),
     _fault("exception", r"(?P<what>[Aa]bort called.*|abort\(\)(?: was called)?.*)", _STOPPED),
@@ -240,7 +243,7 @@ OTHERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (name, re.compile(pattern, re.MULTILINE))
     for name, pattern in (
         ("CircuitPython", r"CircuitPython v?(?P<version>\d[\w.\-]*)"),
-        ("MicroPython", r"MicroPython v?(?P<version>\d[\w.\-]*)|^>>> (?!\w+>>>)|^>>>(?=\n)"),
+        ("MicroPython", r"MicroPython v?(?P<version>\d[\w.\-]*)|^>>> ?(?=\n|\Z)"),
         ("Espruino", r"espruino\.com|Espruino (?P<version>[12]v\d\d(?:\.\d+)*)"),
         ("Tasmota", r"Project .*\b(?:[Tt]asmota|[Ss]onoff)\b.*Version (?P<version>\d[\w.]*)"),
         ("ESPHome", r"ESPHome version (?P<version>\d[\w.\-]*)|^\[?(?:\d\d:\d\d:\d\d\]\[)?[EWICDV]\]\[[\w.]+:\d+\]"),

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from flashpipe.board.boot.kinds import LogFinding, Verdict, line_at
-from flashpipe.board.boot.patterns import LOADED, LOADER, LOADER_BEGINS, LOADING, ROM, STAMP
+from flashpipe.board.boot.patterns import BOOT_LINE, LOADED, LOADER, LOADER_BEGINS, LOADING, ROM, STAMP
 from flashpipe.values import dataclass
 
 LOOP_STARTS: Final = 3
@@ -22,6 +22,8 @@ POWER_ON, WATCHDOG = 1, 4
 FLASH, DOWNLOAD = 3, 1
 """Boot modes (facts: esp8266 §2.1)."""
 _PINS: Final = "GPIO15 {}, GPIO0 {}, GPIO2 {}"
+_SDK_LINES: Final = 2
+"""Different lines of the SDK that no accident makes."""
 _LOADS: Final = re.compile(r"^load 0x", re.MULTILINE)
 
 
@@ -157,6 +159,15 @@ def without_start(text: str) -> LogFinding | None:
         return None
     line = line_at(text, loading.start())
     return LogFinding(Verdict("alive", "the ROM was loading the image", (line,)), loading.start(), conclusive=False)
+
+
+def sdk_spoke(text: str) -> LogFinding | None:
+    """Lines of the SDK alone: a tail of a log, as it is heard at a firmware's rate."""
+    lines = [line.strip() for line in text.splitlines() if BOOT_LINE.match(line) and line.strip(". \t")]
+    if len(set(lines)) < _SDK_LINES:
+        return None
+    summary = "the SDK spoke, and nothing was heard of the firmware itself"
+    return LogFinding(Verdict("alive", summary, (lines[-1],)), text.rfind(lines[-1]), conclusive=False)
 
 
 def started(text: str, loaded: re.Match[str], *before: str, bitten: bool) -> LogFinding:

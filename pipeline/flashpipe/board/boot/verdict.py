@@ -100,6 +100,7 @@ def _judge(text: str) -> LogFinding:
         words
         or resets.without_start(text)
         or resets.loader_ran(text, 0)
+        or resets.sdk_spoke(text)
         or LogFinding(Verdict("silence", "the board says nothing"), -1, conclusive=False)
     )
 
@@ -128,12 +129,17 @@ def own_words(log: str) -> str:
     Words of the ROM, of boot loaders and of the SDK are none. Empty where there is none.
     """
     text = log.replace("\r\n", "\n")
-    faults = (match for fault in FAULTS for match in fault.pattern.finditer(text) if fault.holds(match))
-    first = min((match.start() for match in faults), default=len(text))
-    starts = resets.find_starts(text[:first])
-    begin = starts[0].end if starts else 0  # what stands before it may be somebody's who passes the log on
-    words = _life(text[begin:first]) or _any_text(text[:first], begin)
-    return words.verdict.evidence[0] if words is not None else ""
+    faults = sorted(match.start() for fault in FAULTS for match in fault.pattern.finditer(text) if fault.holds(match))
+    starts = resets.find_starts(text)
+    # What stands before the first start may be somebody's who passes the log on, unless it failed there already.
+    begins = [0] if not starts or any(at < starts[0].at for at in faults) else []
+    for begin in (*begins, *(start.end for start in starts)):
+        ends = [at for at in (*faults, *(start.at for start in starts)) if at >= begin]
+        end = min(ends, default=len(text))
+        words = _life(text[begin:end]) or _any_text(text[:end], begin)
+        if words is not None:
+            return words.verdict.evidence[0]
+    return ""
 
 
 # --- rule 2 ----------------------------------------------------------------------------------------------------------

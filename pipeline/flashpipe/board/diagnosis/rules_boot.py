@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flashpipe.board.boot.patterns import LOADER
+from flashpipe.board.boot.patterns import LOADED, LOADER
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_crash import BYTES_RIGHT, NEXT_MODE, SAFEST, crashed_by_mode
@@ -168,6 +168,8 @@ def _unknown_rate(evidence: Evidence) -> Proof:
 def _mute_firmware(evidence: Evidence) -> Proof:
     if not ended_as(evidence, "alive") or _power_lost(evidence) is not None or _unknown_rate(evidence) is not None:
         return None
+    if not evidence.port:  # a log alone
+        return [evidence.message]
     return ["the ROM loads the image and starts it; then nothing comes at any usual rate, nor an answer to a knock"]
 
 
@@ -306,6 +308,8 @@ RULES: Final = (
             "a boot loader ran, and nothing was heard of the firmware: it may be silent by design, or not have started"
             if LOADER.search(evidence.log)
             else "the firmware was started and says nothing: by design, or because it does not run"
+            if LOADED.search(evidence.log) or evidence.log_starts()
+            else "nothing was heard of the firmware itself: it may be silent by design, or not have come so far"
         ),
         "if it is silent by design: boot=any, or boot=off; else take another build",
         certain=False,

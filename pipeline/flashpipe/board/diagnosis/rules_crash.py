@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flashpipe.board.boot.patterns import LOADER
+from flashpipe.board.boot.patterns import LOADED, LOADER, ROM
 from flashpipe.board.boot.verdict import own_words
 from flashpipe.board.diagnosis.evidence import SHOWN, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
@@ -18,6 +18,9 @@ FETCHED_WRONG: Final = frozenset({0, 2, 3, 20})
 """Exceptions of a processor that is fed with wrong instructions (facts: esp8266 §2.5)."""
 FLASH_START: Final = 0x40200000
 """Where the chip maps the flash (facts: image-flashmap §4.1)."""
+_CRASH_WORDS: Final = re.compile(
+    "exception|Exception|Panic|[Aa]bort|Trap |Guru|[Aa]ssert|[Ss]tack (?:overflow|smash)|CUT HERE|>>>stack"
+)
 _HALF: Final = re.compile(r"Flash Size & Map: *\w+\((?P<half>512|1024)KB\+")
 _JUMP: Final = re.compile(r"jump to run user\d @ (?P<at>[0-9a-fA-F]+)")
 MAPPED: Final = 0x100000
@@ -59,8 +62,7 @@ def crashed_by_mode(evidence: Evidence) -> bool:
 
 
 def _crash_lines(evidence: Evidence) -> list[str]:
-    pattern = "exception|Exception|Panic|[Aa]bort|Trap |Guru|[Aa]ssert|[Ss]tack (?:overflow|smash)|CUT HERE|>>>stack"
-    return (evidence.quote(pattern) + evidence.quote("^epc1=")) or [evidence.message]
+    return (evidence.quote(_CRASH_WORDS.pattern) + evidence.quote("^epc1=")) or [evidence.message]
 
 
 def _other_half(evidence: Evidence) -> Proof:
@@ -126,7 +128,11 @@ def _start_causes(evidence: Evidence) -> str:
     damaged = [] if evidence.verified else ["a damaged image"]
     modes = [mode] if evidence.mode != SAFEST else []
     causes = [*damaged, "a build for another place or another flash size", *modes]
-    return f"the firmware crashes before its first word: it may be {', '.join(causes)} or a defect of the build"
+    start = ROM.search(evidence.log) or LOADED.search(evidence.log)
+    crash = _CRASH_WORDS.search(evidence.log)
+    # A log that begins with the crash does not show what the firmware had said.
+    when = " before its first word" if start and crash and start.start() < crash.start() else ""
+    return f"the firmware crashes{when}: it may be {', '.join(causes)} or a defect of the build"
 
 
 def _start_action(evidence: Evidence) -> str:
