@@ -62,6 +62,7 @@ LIBRARIES: Final = {
     "regex": {"flashpipe.expressions"},
     "doit": {"tasks", "flashpipe.cli.run_tasks"},
     "esptool": {"flashpipe.board.loader.esptool_parts"},
+    "watchfiles": {"flashpipe.tasks.actions.watch"},
     "platformdirs": {"flashpipe.files"},
     "requests": {"sources"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},

@@ -35,6 +35,7 @@ NOT_RUN = {
     ("start.md", "flashpipe flash profile=kitchen"): BOARD,
     ("build-servers.md", "docker run --rm --device /dev/ttyUSB0"): "needs Docker and a board",
     ("many-boards.md", 'flashpipe flash profile=kitchen "port=/dev/ttyUSB*"'): BOARD,
+    ("lua.md", "pip install 'watchfiles"): "runs until it is stopped; tests/jobs/test_watch.py",
     ("virtual-board.md", "flashpipe board --pty esp12"): "runs until it is stopped",
 }
 """Page and beginning of each block of commands that no test runs, with the reason."""

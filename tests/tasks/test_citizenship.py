@@ -28,7 +28,7 @@ TASKS = {
         "lua",
         "monitor",
     ),
-    *("node", "ports", "profiles", "report", "restore", "verify"),
+    *("node", "ports", "profiles", "report", "restore", "verify", "watch"),
 }
 
 

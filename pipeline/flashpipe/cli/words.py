@@ -43,7 +43,7 @@ _FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
 _LUA: Final = (".lua", ".lc")
 ON_PROFILES: Final = frozenset(
     {"audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "image", "lock", "lua"}
-    | {"monitor", "node", "plan", "restore", "verify"}
+    | {"monitor", "node", "plan", "restore", "verify", "watch"}
 )
 """Tasks behind which a profile, a port, or a file may stand without a name."""
 _FILE_OF: Final = {"lua": "file", "restore": "backup", "backup": "file"}

@@ -20,14 +20,14 @@ Kind = Literal["text", "file", "flag", "choice", "list"]
 FEW: Final = 4
 """Tasks that a message lists."""
 
-WITH_PLAN: Final = frozenset({"flash", "plan", "verify"})
+WITH_PLAN: Final = frozenset({"flash", "plan", "verify", "watch"})
 """Tasks that compare a board with a plan."""
 WITH_IMAGES: Final = WITH_PLAN | {"boot", "image", "lock"}
 """Tasks that look at the images of a profile."""
 ON_BOARDS: Final = frozenset(
     {
         *("audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "lua", "monitor"),
-        *("node", "plan", "restore", "verify"),
+        *("node", "plan", "restore", "verify", "watch"),
     }
 )
 """Tasks that reach a board; `plan` does where `port=` is given."""
@@ -105,7 +105,7 @@ TABLE: Final = (
         "boot",
         "text",
         "off: no boot check; else what to expect: auto, nodemcu, any, or a text of the boot log",
-        frozenset({"flash", "plan", "boot", "restore", "files"}),
+        frozenset({"flash", "plan", "boot", "restore", "files", "watch"}),
         likely=("auto", "nodemcu", "any", "off"),
     ),
     VariableKind(
@@ -228,7 +228,7 @@ TABLE: Final = (
         "yes",
         "flag",
         "1: confirm what would be asked on a terminal",
-        frozenset({"flash", "plan", "erase", "restore", "format"}),
+        frozenset({"flash", "plan", "erase", "restore", "format", "watch"}),
         short="y",
     ),
     VariableKind(

@@ -47,6 +47,7 @@ __all__ = [
     "task_report",
     "task_restore",
     "task_verify",
+    "task_watch",
 ]
 
 begin_with_doit()
@@ -271,4 +272,14 @@ def task_format() -> None:
     """Format the file system of a board's NodeMCU; asks first
 
     [profile=NAME] [port=PORT] [yes=1]. All files on the board are removed.
+    """
+
+
+@board_task("watch.watch", needs=("_made",), only_if_named=True)
+def task_watch() -> None:
+    """Send Lua files when they are saved, flash new builds; console open
+
+    profile=NAME [port=PORT]. A file of the profile's `files:` is sent and run (`dofile`); with a new init.lua the board
+    is restarted. Where the image, or what its build reads, has changed, it is built and flashed. In between the console
+    is open as with `monitor`; Ctrl-C ends it.
     """

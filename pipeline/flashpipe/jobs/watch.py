@@ -1,0 +1,180 @@
+"""Send a Lua file when it is saved, and flash when the firmware changes, with the console open in between.
+
+What is done for a change is a run of its own: profile and files are read anew, the port is opened anew. What fails is
+told, and the console goes on: the next save may cure it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from flashpipe.board.lua.files import START
+from flashpipe.errors import BadValueError, PipelineError
+from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.lua_stage import open_console, restart, send_files
+from flashpipe.jobs import monitor, sessions
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.build import build_images, build_inputs
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.lua_policy import read_lua_file
+from flashpipe.jobs.needed_files import needed_files
+from flashpipe.jobs.policy import boot_expectation
+from flashpipe.values import dataclass
+
+LOOK_S: Final = 0.2
+"""How often a thread that waits looks whether it shall end."""
+RUN_S: Final = 2.0
+"""How long a file that was sent is listened to as a run; what it prints later, the open console shows."""
+Changes = Iterator[Collection[Path]]
+"""Paths that have changed, as they do; ends where it is told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is looked at."""
+
+    lua: dict[Path, str]
+    """Lua files of the profile: path here and name on the board."""
+    firmware: frozenset[Path]
+    """Images, and what a build reads: a change is flashed."""
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """All of them."""
+        return self.firmware | set(self.lua)
+
+
+def watched(inputs: RunInputs) -> Watched:
+    """What the profile names, as it stands now.
+
+    Raises:
+        PipelineError: a bad profile, or one that names nothing that could change.
+    """
+    profile = inputs.profile()
+    lua = {path.resolve(): name for name, path in profile.files}
+    # Of a build its inputs count, not what it makes: that would be flashed while it is being written.
+    build = inputs.build()
+    named = build_inputs(inputs) if build else [Path(text) for text in needed_files(inputs) if "*" not in text]
+    found = Watched(lua, frozenset(path.resolve() for path in named) - set(lua))
+    if not found.paths:
+        raise BadValueError(
+            f"profile {profile.name} names nothing that could be saved",
+            "give it `files: {init.lua: init.lua}`, an image that is a file, or a build with `inputs:`",
+        )
+    return found
+
+
+def watch(
+    board: BoardRun,
+    show: Callable[[str], None],
+    typed: Iterable[str],
+    changes: Callable[[frozenset[Path], threading.Event], Changes],
+    tell: Callable[[PipelineError], None],
+) -> None:
+    """Go on until Ctrl-C, or until the port is gone.
+
+    Args:
+        board: Named by the command line; each round has one of its own.
+        show: Takes the board's text.
+        typed: Lines for the board, as they come.
+        changes: Gives what has changed of some paths, until the event is set.
+        tell: Is told of a failure that does not end it.
+
+    Raises:
+        PipelineError: a bad profile, or the port cannot be opened, or went away.
+    """
+    found, ended = watched(board.inputs), threading.Event()
+    board.notify(f"watch    {', '.join(sorted(path.name for path in found.paths))}")
+    saved, lines = queue.Queue[Path](), queue.Queue[str]()
+    threading.Thread(target=_collect, args=(changes(found.paths, ended), saved), daemon=True).start()
+    threading.Thread(target=_read, args=(typed, lines), daemon=True).start()
+    baud = monitor.FIRMWARE_BAUD
+    try:
+        while True:
+            _console(_again(board), show, lines, saved, baud)
+            changed = _all_of(saved)
+            if not changed:
+                return
+            run = _again(board)
+            try:
+                baud = _handle(run, found, changed, show)
+            except PipelineError as error:
+                run.explain(error)
+                tell(error)
+            finally:
+                sessions.close(board.port())
+    finally:
+        ended.set()
+
+
+def _again(board: BoardRun) -> BoardRun:
+    """The same board for a new run: what is read of the profile and beside it is read anew."""
+    return BoardRun(RunInputs(board.command, listener=board.face), board.port(), board.face)
+
+
+def _console(
+    board: BoardRun, show: Callable[[str], None], lines: queue.Queue[str], saved: queue.Queue[Path], baud: int
+) -> None:
+    """The open console, until something is saved or Ctrl-C ends it."""
+    over = threading.Event()
+    try:
+        monitor.listen(board.session(), show, _until(over, lines), baud=baud, ended=lambda: not saved.empty())
+    finally:
+        over.set()
+        sessions.close(board.port())
+
+
+def _until(over: threading.Event, lines: queue.Queue[str]) -> Iterator[str]:
+    while not over.is_set():
+        with suppress(queue.Empty):
+            yield lines.get(timeout=LOOK_S)
+
+
+def _collect(changes: Changes, saved: queue.Queue[Path]) -> None:
+    for paths in changes:
+        for path in paths:
+            saved.put(path)
+
+
+def _read(typed: Iterable[str], lines: queue.Queue[str]) -> None:
+    for line in typed:
+        lines.put(line)
+
+
+def _all_of(saved: queue.Queue[Path]) -> set[Path]:
+    found = set[Path]()
+    while not saved.empty():
+        found.add(saved.get())
+    return found
+
+
+def _handle(run: BoardRun, found: Watched, changed: set[Path], show: Callable[[str], None]) -> int:
+    """Flash, or send what was saved and run it; the rate at which the board talks then."""
+    with sessions.Working(run.named_port):
+        if not changed & found.firmware:
+            return _send(run, {path: found.lua[path] for path in changed}, show)
+        build_images(run.inputs, run.face)
+        run.flash()
+        # The rate at which its boot was understood; of one that was not watched nothing is known.
+        return run.session().rate if run.boot_log() else monitor.FIRMWARE_BAUD
+
+
+def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]) -> int:
+    files = [read_lua_file(path, name) for path, name in sorted(changed.items())]
+    session = board.session()
+    console = open_console(session)
+    states = send_files(session, console, files)
+    sent = [state for state in states if state.state == "sent"]
+    if any(state.name == START for state in sent):
+        restart(session, console.baud, states, BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True))
+        return console.baud
+    for state in sent:
+        if state.name.endswith(".lua"):
+            ran = console.run(f'dofile("{state.name}")', RUN_S, on_lines=show)
+            board.notify(f"run      {state.name}: {ran.error or ('done' if ran.ended else 'goes on')}")
+    return console.baud

@@ -1,0 +1,87 @@
+"""`watch`: what is saved is sent and run, what is built is flashed, and the console is open in between."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from flashpipe.errors import BadValueError
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.request import CommandLine
+from flashpipe.jobs.variables import Variables
+from flashpipe.jobs.watch import watched
+from flashpipe.tasks.actions import watch as action
+
+from tests.harness import Project
+from tests.simboard import SimBoard
+
+
+def inputs(project: Project, text: str) -> RunInputs:
+    (project.folder / "kitchen.yaml").write_text(f"extends: esp12\n{text}\n")
+    return RunInputs(CommandLine(project.folder, project.folder, Variables({"profile": "kitchen"}, {})))
+
+
+def test_what_is_looked_at(project: Project) -> None:
+    (project.folder / "main.c").write_text("")
+    found = watched(inputs(project, "firmware: {image: fw.bin}\nfiles: {init.lua: lua/init.lua}"))
+    assert {path.name for path in found.firmware} == {"fw.bin"}
+    assert list(found.lua.values()) == ["init.lua"]
+    build = "firmware: {build: {command: make, outputs: fw.bin, inputs: '*.c'}}"
+    assert {path.name for path in watched(inputs(project, build)).firmware} == {"main.c"}
+    for nothing in ("boot: any", "firmware: {build: {command: make, outputs: fw.bin}}", "firmware: {image: 'a*.bin'}"):
+        with pytest.raises(BadValueError):
+            watched(inputs(project, nothing))
+
+
+def test_the_package_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    with pytest.raises(BadValueError) as caught:
+        action._library()
+    assert sys.executable in caught.value.hint
+
+
+def test_it_must_be_named(project: Project) -> None:
+    (project.folder / "dodo.py").write_text(
+        "from flashpipe.tasks import *\ndef task_all():\n    return {'actions': [], 'task_dep': ['watch']}\n"
+    )
+    project.doit("all", "profile=esp12").failed("not-named")
+
+
+def test_saving_sends_and_runs_and_a_new_image_is_flashed(
+    project: Project, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pty", reason="no pseudo terminals on this system")
+    from tests.running import Running  # noqa: PLC0415  needs a pty
+
+    monkeypatch.setenv("FLASHPIPE_CORE", "none")
+    image, app = project.folder / "fw.bin", project.folder / "app.lua"
+    image.write_bytes(firmware.read_bytes())
+    app.write_text('print("one")')
+    (project.folder / "kitchen.yaml").write_text(
+        "extends: nodemcu-devkit\nfirmware: {image: fw.bin}\nfiles: {app.lua: app.lua}\n"
+    )
+    words = ("profile=kitchen", SimBoard(tmp_path / "cells").port, "boot=off")
+    project.flashpipe("flash", *words).ok()
+    with Running(project, "flashpipe.cli.main", "watch", *words) as run:
+        run.expect("Ctrl-C ends it")
+        app.write_text('print("t".."wo")')
+        run.expect("two")
+        run.expect("Ctrl-C ends it")
+        app.write_text('error("n".."o")')
+        run.expect("app.lua:1: no")
+        run.expect("Ctrl-C ends it")
+        app.unlink()
+        replaced = project.folder / "new.bin"
+        replaced.write_bytes(firmware.read_bytes() + b"x")
+        replaced.replace(image)
+        run.expect("lua-file-missing")  # the profile's file is gone: told, and the console goes on
+        run.expect("Ctrl-C ends it")
+        app.write_text('print("three")')
+        run.expect("three")
+        run.expect("Ctrl-C ends it")
+        image.write_bytes(firmware.read_bytes() + b"y")
+        run.expect("bytes written")
+        run.expect("Ctrl-C ends it")
+        run.type("\x03")
+        assert run.end() == 0
