@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import cycle
 from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
@@ -19,7 +20,7 @@ from flashpipe.board.boot.watch import boot_check, watch
 from flashpipe.board.boot.watcher import BootWatcher
 from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
-from flashpipe.board.lua.console import FIND_S, Console, Ran, find_console
+from flashpipe.board.lua.console import BAUDS, FIND_S, Console, Ran, find_console
 from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import read_node
 from flashpipe.board.session.session import Session
@@ -338,13 +339,16 @@ def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
     )
 
 
-def disable_init_lua(session: Session, baud: int = 115200) -> bool:
-    """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows; whether it worked."""
+def disable_init_lua(session: Session, baud: int = 0) -> bool:
+    """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows; whether it worked.
+
+    `baud`: the rate of its console; 0: the one at which it speaks after the reset, or else all that are in use.
+    """
     with session.step("rescue", "waiting for a prompt") as result:
         if session.resets_by_wire:
             with suppress(PipelineError):
-                boot_check(session, timeout_s=PROMPT_S)
-        session.tune(baud)
+                baud = boot_check(session, timeout_s=PROMPT_S).baud or baud
+        rates = cycle((baud,) if baud else BAUDS)
         end_s = time.monotonic() + PROMPT_S
         line = (
             f'if file.list()["{START}"]then file.remove("{DISABLED}")file.rename("{START}","{DISABLED}")end '
@@ -353,6 +357,8 @@ def disable_init_lua(session: Session, baud: int = 115200) -> bool:
         output, knocked_s = "", 0.0
         while time.monotonic() < end_s:
             if "\n> " in output or time.monotonic() - knocked_s > KNOCK_S:
+                if "> " not in output:
+                    session.tune(next(rates))
                 session.send(b"\r" + line.encode() + b"\r")
                 output, knocked_s = "", time.monotonic()
             output = (output + session.receive(0.02).decode("latin-1").replace("\r", ""))[-1000:]

@@ -49,7 +49,7 @@ BOOT_LINE: Final = re.compile(
     ets\s|.*rst\ cause:|load\ 0x|tail\ \d|chksum\ 0x|csum\ |ho\ \d|wdt\ reset|ets_main|waiting\ for\ host|flash\ read
     |ver:\ [0-9a-f]|rf\ cal\ sector|rf_cal|freq\ trace|rf\[\d+\]|SDK\ ver|phy\ ver|pp\ ver|system\ SPI
     |sleep\ (?:en|dis)able|WPA2\ ENTERPRISE
-    |system\ param|Writing\ Init
+    |system\ param|Writing\ Init|RTC\ MEM\ CHECK
     |mismatch\ map|system_partition|(?:[0-9a-f]{2}\s+){8}
     |mode\ :\ |add\ if|del\ if|usl$|sul\ |pm\ open|bcn\ |dhcp\ server|scandone|state:
     |Restore\ init\ data|Self\ adjust|\.+$

@@ -25,8 +25,11 @@ TEMPORARY: Final = "fp~"
 """Beginning of the names of files that are still being written."""
 PIECE: Final = 48
 """Bytes that are read back in one printed line."""
-PIECES: Final = 8
-"""Printed lines for one request."""
+PIECES, PIECES_SLOW = 32, 8
+"""Printed lines for one request: opening a file costs a board some 0.3 s (SPIFFS looks through all of its blocks), and
+printing for seconds at a slow rate in one go is what its watchdog does not like."""
+SLOW: Final = 38400
+"""Baud below which a rate is slow."""
 PAGE: Final = 251
 """Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
 ATTEMPTS: Final = 2
@@ -109,7 +112,7 @@ class BoardFiles:
         """Whether the file called `name`, whose length is right, has the contents of `file`."""
         if self._can_hash():
             self._make_hex()
-            digest = self._console.ask(f'(crypto.fhash("SHA256",{quoted(name.encode())}):gsub(".",_fp))', 10.0)
+            digest = self._console.ask(f'_fp(crypto.fhash("SHA256",{quoted(name.encode())}))', 10.0)
             return digest == file.sha256
         return self.read(name, len(file.data), file.data) == file.data
 
@@ -117,13 +120,14 @@ class BoardFiles:
         """The contents of a file of `size` bytes; gives up at the first piece that is not as `expected`."""
         self._make_hex()
         data, path = b"", quoted(name.encode())
+        pieces = PIECES_SLOW if self._console.baud < SLOW else PIECES
         while len(data) < size:
             lines = self._console.lines(
-                f'file.open({path},"r")file.seek("set",{len(data)})for i=1,{PIECES} do local s=file.read({PIECE})'
-                'if not s then break end p((s:gsub(".",_fp)))end file.close()',
+                f'file.open({path},"r")file.seek("set",{len(data)})for i=1,{pieces} do local s=file.read({PIECE})'
+                "if not s then break end p(_fp(s))end file.close()",
                 10.0,
             )
-            part = bytes.fromhex("".join(lines))
+            part = _unhex("".join(lines))
             data += part
             if not part or (expected is not None and not expected.startswith(data)):
                 break
@@ -284,7 +288,17 @@ class BoardFiles:
             )
 
 
-_HEX: Final = 'function(c)return string.format("%02x",c:byte())end'
+_HEX: Final = 'function(s)return string.format(string.rep("%02x",#s),s:byte(1,#s))end'
+"""One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take more stack than
+there is in 0.9.5 (seen with executed firmware: the ROM's digits were overwritten)."""
+
+
+def _unhex(text: str) -> bytes:
+    """The bytes; none where something else was printed between."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
 
 
 def _cost(size: int) -> int:

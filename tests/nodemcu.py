@@ -1,0 +1,84 @@
+"""NodeMCU, unmodified: a published image of each line, on a small flash that holds its file system already."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import pytest
+from flashpipe.board.lua.console import Console, find_console
+from flashpipe.board.session.session import Session
+from flashpipe.sim.machine import MachineOptions
+from flashpipe.sim.ports import registry
+from flashpipe.sim.simulation import Script, Simulation, build_flash, start
+
+MAC: Final = "5c:cf:7f:00:00:0a"
+MB: Final = 1024 * 1024
+IN_PACKAGE: Final = "1.5.4.1"
+IMAGES: Final = {
+    "0.9.5": "nodemcu-versions/0.9.5-integer-20150318.bin",
+    "1.4.0": "nodemcu-versions/1.4.0-float-20160102.bin",
+    "1.5.1": "nodemcu-versions/1.5.1-float-20160203.bin",
+    IN_PACKAGE: "nodemcu-1.5.4.1.bin",
+    "2.0.0": "nodemcu-versions/2.0.0.bin",
+    "2.1.0": "nodemcu-versions/2.1.0-integer.bin",
+    "2.2 integer": "nodemcu-versions/2.2-integer-24-modules.bin",
+    "2.2": "nodemcu-2.2-cloud-float.bin",
+    "3.0": "nodemcu-3.0-cloud-float.bin",
+}
+"""Line to file: of the folder FLASHPIPE_IMAGES, but for the one that a package carries."""
+_numbers = count()
+
+
+def lines(*names: str) -> list[object]:
+    """Parameters of a test that runs once for each of these lines."""
+    return [pytest.param(name, marks=[] if name == IN_PACKAGE else [pytest.mark.images]) for name in names or IMAGES]
+
+
+def find_image(name: str, request: pytest.FixtureRequest) -> Path:
+    """The image of a line; the test is skipped, and says so, where it is not at hand."""
+    folder: Path = request.getfixturevalue("firmware_folder" if name == IN_PACKAGE else "real_images")
+    path = folder / IMAGES[name]
+    if not path.is_file():
+        pytest.skip(f"NodeMCU {name} was not run: no {path}")
+    return path
+
+
+@lru_cache(maxsize=None)
+def formatted(image: Path, size: int = MB, mac: str = MAC) -> bytes:
+    """Contents of a flash after the first start of this image, DIO, which has made a file system."""
+    data = image.read_bytes()
+    machine = start(build_flash({0: data[:2] + b"\x02" + data[3:]}, size), MachineOptions(mac=mac))
+    script = Script(until=re.compile(r"^> $", re.MULTILINE), timeout_s=60)
+    assert Simulation(machine, script).run().reason == "until"
+    return bytes(machine.nor.cells[0:size])
+
+
+@dataclass
+class NodeMcu:
+    """A board in this process that runs one of them."""
+
+    flash: Path
+    more: str = ""
+    identity: str = field(default_factory=lambda: f"nodemcu{next(_numbers)}")
+
+    @property
+    def url(self) -> str:
+        return f"sim://nodemcu-devkit?inline=1&size=1MB&mac={MAC}&board={self.identity}&flash={self.flash}{self.more}"
+
+    def session(self, **options: object) -> Session:
+        return Session(self.url, **options)  # type: ignore[arg-type]
+
+    def console(self) -> Console:
+        """At the prompt; the session is the console's wire."""
+        return find_console(self.session())
+
+    @property
+    def cells(self) -> bytearray:
+        """Of the board that runs."""
+        board = registry.boards()[self.identity].board
+        return board.cells  # type: ignore[return-value]  # as good as
