@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import count
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
-from flashpipe.board.lua.console import Console, find_console
-from flashpipe.board.session.session import Session
 from flashpipe.sim.machine import MachineOptions
-from flashpipe.sim.ports import registry
 from flashpipe.sim.simulation import Script, Simulation, build_flash, start
 
 MAC: Final = "5c:cf:7f:00:00:0a"
@@ -31,7 +27,8 @@ IMAGES: Final = {
     "3.0": "nodemcu-3.0-cloud-float.bin",
 }
 """Line to file: of the folder FLASHPIPE_IMAGES, but for the one that a package carries."""
-_numbers = count()
+LARGE: Final = frozenset({"2.2 integer"})
+"""Those that leave no room for files in 1 MB."""
 
 
 def lines(*names: str) -> list[object]:
@@ -48,11 +45,11 @@ def find_image(name: str, request: pytest.FixtureRequest) -> Path:
     return path
 
 
-@lru_cache(maxsize=None)
-def formatted(image: Path, size: int = MB, mac: str = MAC) -> bytes:
+@cache
+def formatted(image: Path, size: int) -> bytes:
     """Contents of a flash after the first start of this image, DIO, which has made a file system."""
     data = image.read_bytes()
-    machine = start(build_flash({0: data[:2] + b"\x02" + data[3:]}, size), MachineOptions(mac=mac))
+    machine = start(build_flash({0: data[:2] + b"\x02" + data[3:]}, size), MachineOptions(mac=MAC))
     script = Script(until=re.compile(r"^> $", re.MULTILINE), timeout_s=60)
     assert Simulation(machine, script).run().reason == "until"
     return bytes(machine.nor.cells[0:size])
@@ -64,21 +61,14 @@ class NodeMcu:
 
     flash: Path
     more: str = ""
-    identity: str = field(default_factory=lambda: f"nodemcu{next(_numbers)}")
+
+    @classmethod
+    def of(cls, name: str, flash: Path, request: pytest.FixtureRequest, size: int = 0) -> NodeMcu:
+        """One that is at its prompt after its next start; `flash` is made."""
+        flash.write_bytes(formatted(find_image(name, request), size or (2 * MB if name in LARGE else MB)))
+        return cls(flash)
 
     @property
     def url(self) -> str:
-        return f"sim://nodemcu-devkit?inline=1&size=1MB&mac={MAC}&board={self.identity}&flash={self.flash}{self.more}"
-
-    def session(self, **options: object) -> Session:
-        return Session(self.url, **options)  # type: ignore[arg-type]
-
-    def console(self) -> Console:
-        """At the prompt; the session is the console's wire."""
-        return find_console(self.session())
-
-    @property
-    def cells(self) -> bytearray:
-        """Of the board that runs."""
-        board = registry.boards()[self.identity].board
-        return board.cells  # type: ignore[return-value]  # as good as
+        size = f"{self.flash.stat().st_size // 1024}KB"
+        return f"sim://nodemcu-devkit?inline=1&size={size}&mac={MAC}&flash={self.flash}{self.more}"

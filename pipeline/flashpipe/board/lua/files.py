@@ -289,8 +289,8 @@ class BoardFiles:
 
 
 _HEX: Final = 'function(s)return string.format(string.rep("%02x",#s),s:byte(1,#s))end'
-"""One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take more stack than
-there is in 0.9.5 (seen with executed firmware: the ROM's digits were overwritten)."""
+"""One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take
+more stack than 0.9.5 has (seen with executed firmware: the digits of the ROM were overwritten)."""
 
 
 def _unhex(text: str) -> bytes:

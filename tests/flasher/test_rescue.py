@@ -1,0 +1,163 @@
+"""Lua programs that do harm, on NodeMCU itself: unmodified images, executed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+from flashpipe.board.boot.verdict import HEALTHY
+from flashpipe.board.boot.watch import boot_check
+from flashpipe.board.lua import files as lua_files
+from flashpipe.board.lua.files import BoardFiles, LuaFile
+from flashpipe.board.session.session import Session
+from flashpipe.errors import FilesFullError, LuaFailedError
+from flashpipe.flash import Region
+from flashpipe.flasher import lua_stage
+from flashpipe.flasher.lua_stage import disable_init_lua, open_console, run_file
+from flashpipe.sim.ports import registry
+
+from tests.nodemcu import IN_PACKAGE, NodeMcu, lines
+
+Make = Callable[..., Session]
+GREEDY = LuaFile("big.lua", b't={} while true do t[#t+1]=string.rep("x",500)..#t end')
+BLOCK, PAGE = 0x2000, 0x100
+Change = Callable[[bytearray, Region], None]
+
+
+def timer(name: str, ms: int, kind: int, body: str) -> str:
+    """Lua that runs `body` later: once (0) or again and again (1)."""
+    made = "tmr.create():alarm(" if name == "3.0" else "tmr.alarm(0,"
+    return f"{made}{ms},{kind},function(){body} end)"
+
+
+@pytest.fixture
+def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
+    """A session on a board of that line, in the files of which is this init.lua."""
+    sessions: list[Session] = []
+
+    def run(name: str, init: str = "", more: str = "", **board: int) -> Session:
+        flash = NodeMcu.of(name, tmp_path / "flash.bin", request, **board)
+        if init:
+            with closing(Session(flash.url)) as session:
+                BoardFiles(open_console(session)).send([LuaFile("init.lua", init.encode())], {})
+            registry.forget_boards()
+        sessions.append(Session(flash.url + more))
+        return sessions[-1]
+
+    yield run
+    for session in sessions:
+        session.close()
+    registry.forget_boards()
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_an_init_lua_that_panics_is_put_aside(name: str, make: Make) -> None:
+    session = make(name, timer(name, 900, 0, 'error("gone")'), "&time=real")
+    assert disable_init_lua(session)
+    assert list(BoardFiles(open_console(session)).names()) == ["init.lua.bad"]
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_where_init_lua_prints_without_end_no_prompt_is_caught(
+    name: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make(name, 'while true do print("tick") end')
+    monkeypatch.setattr(lua_stage, "PROMPT_S", 1.0)
+    assert not disable_init_lua(session)
+    assert "tick\ntick\n" in boot_check(session, timeout_s=10).log
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_a_timer_that_prints_without_end_disturbs_nothing(name: str, make: Make) -> None:
+    session = make(name, timer(name, 20, 1, 'print("tick")'))
+    assert boot_check(session, timeout_s=10).kind in HEALTHY
+    console = open_console(session)
+    assert console.ask("6*7") == "42"
+    files = BoardFiles(console)
+    files.send([LuaFile("a.lua", b"print(1)")], files.names())
+    assert "a.lua" in files.names()
+
+
+@pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "3.0"))
+def test_memory_that_is_used_up_is_given_back(name: str, make: Make) -> None:
+    session = make(name)
+    console = open_console(session)
+    assert "not enough memory" in run_file(session, console, GREEDY, 30.0).error
+    with pytest.raises(LuaFailedError):
+        console.ask('string.rep("x",60000)')
+    console.ask("(function()t=nil collectgarbage()end)()or 0")
+    assert console.ask("6*7") == "42"
+    assert BoardFiles(console).names() == {}
+
+
+def files_of(cells: bytearray) -> Region:
+    """Where the file system is: its first block says how many there are up to nearly the end of the flash."""
+    for start in range(0x10000, len(cells), BLOCK):
+        end = start + BLOCK * (int.from_bytes(cells[start + 252 : start + 254], "little") ^ 0x429)
+        if len(cells) - 4 * BLOCK < end <= len(cells):
+            return Region(start, end)
+    raise AssertionError
+
+
+def crowd(cells: bytearray, files: Region) -> None:
+    """All pages but those of the first and last two blocks are taken: by their entries in the blocks' lookup tables."""
+    for block in range(files.start + BLOCK, files.end - 2 * BLOCK, BLOCK):
+        cells[block : block + 2 * (BLOCK // PAGE - 1)] = b"\x05\0" * (BLOCK // PAGE - 1)
+
+
+def garble(cells: bytearray, files: Region) -> None:
+    """Nothing is left of it."""
+    cells[files.start : files.end] = Random(1).randbytes(files.size)
+
+
+@pytest.fixture
+def changed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str, Change], Session]]:
+    """A session on a board whose file system something was done to while it was off."""
+    sessions: list[Session] = []
+
+    def run(name: str, change: Change) -> Session:
+        board = NodeMcu.of(name, tmp_path / "flash.bin", request)
+        cells = bytearray(board.flash.read_bytes())
+        change(cells, files_of(cells))
+        board.flash.write_bytes(cells)
+        sessions.append(Session(board.url))
+        return sessions[-1]
+
+    yield run
+    for session in sessions:
+        session.close()
+    registry.forget_boards()
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_what_does_not_fit_is_not_begun(name: str, changed: Callable[[str, Change], Session]) -> None:
+    files = BoardFiles(open_console(changed(name, crowd)))
+    files.send([LuaFile("a.lua", b"print(1)")], {})
+    with pytest.raises(FilesFullError, match=r"no room for big\.lua"):
+        files.send([LuaFile("big.lua", b"x" * 30_000)], files.names())
+    assert files.names() == {"a.lua": 8}
+    assert files.read("a.lua", 8) == b"print(1)"
+
+
+def test_a_file_system_that_is_full_before_it_said_so_leaves_nothing_behind(
+    changed: Callable[[str, Change], Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lua_files, "read_room", lambda _console: None)  # as where a firmware cannot tell
+    files = BoardFiles(open_console(changed(IN_PACKAGE, crowd)))
+    with pytest.raises(FilesFullError, match="broke off"):
+        files.place(LuaFile("big.lua", b"x" * 30_000))
+    assert files.names() == {}
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_a_file_system_of_garbage_is_made_anew(name: str, changed: Callable[[str, Change], Session]) -> None:
+    session = changed(name, garble)
+    verdict = boot_check(session, timeout_s=60)
+    assert verdict.kind == "prompt"
+    assert "Formatting file system" in verdict.log
+    files = BoardFiles(open_console(session))
+    files.send([LuaFile("a.lua", b"print(1)")], files.names())
+    assert files.names() == {"a.lua": 8}
