@@ -339,6 +339,27 @@ class BuildDueError(BuildError):
     remedy = "`flashpipe image profile=NAME` or `flashpipe flash …` builds; `flashpipe plan` never does"
 
 
+class LuaCompilerError(BuildError):
+    """No luac.cross is at hand, or it is not the one of this firmware."""
+
+    code = "lua-compiler"
+    remedy = "name the luac.cross that the build of this very firmware made: `firmware: {lfs: {luac: PATH}}`"
+
+
+class LuaSyntaxError(BuildError):
+    """A Lua file cannot be compiled."""
+
+    code = "lua-syntax"
+    remedy = "correct the line that the message names; nothing was written"
+
+
+class PartFilesError(BuildError):
+    """The files that an LFS or SPIFFS image should be made of are not there, or cannot be one image."""
+
+    code = "part-files"
+    remedy = "correct `lua:` or `folder:`, which are relative to the profile's file, or the names of the files"
+
+
 # --- the lock file ---------------------------------------------------------------------------------------------------
 
 
@@ -552,6 +573,20 @@ class SpiffsImageError(PlanError):
 
     code = "spiffs-image"
     remedy = "make it with spiffsimg in a size that the message names; NodeMCU: 8 KB blocks, 256-byte pages"
+
+
+class SpiffsFullError(SpiffsImageError):
+    """The files of `firmware.spiffs` do not fit the file system."""
+
+    code = "spiffs-full"
+    remedy = "take files out of the folder, or give the file system more room: `size:`, or a larger `flash.size`"
+
+
+class SpiffsNameError(SpiffsImageError):
+    """A file of `firmware.spiffs` has a name that no file on the board can have."""
+
+    code = "spiffs-name"
+    remedy = "rename it: 1 to 31 bytes, folders within the folder included"
 
 
 class InitDataError(PlanError):
@@ -785,6 +820,22 @@ class AcceptanceOutputError(AcceptanceError):
 
     code = "acceptance-output"
     remedy = "`flashpipe lua file=FILE` shows what the file prints"
+
+
+class LfsNotLoadedError(AcceptanceError):
+    """The firmware does not load the LFS image that was written for it."""
+
+    code = "lfs-not-loaded"
+    remedy = "compile it with the luac.cross of this very firmware's build: its options are part of the image"
+
+
+class SpiffsFormattedError(AcceptanceError):
+    """The firmware formatted the file system that was written for it: its files are gone."""
+
+    code = "spiffs-formatted"
+    remedy = (
+        "let flashpipe make the image (`spiffs: {folder: …, spiffsimg: off}`); your own build may look elsewhere"
+    )
 
 
 class MonitorFailedError(BootError):

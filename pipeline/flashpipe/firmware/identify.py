@@ -15,6 +15,7 @@ from flashpipe.errors import ImageError
 from flashpipe.firmware.arduino import SKETCH_ADDRESS, read_sketch
 from flashpipe.firmware.content_type import BOOT_MAGIC, other_chip
 from flashpipe.firmware.partition_table import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
+from flashpipe.firmware.spiffs import MarkRule, mark_rule
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -52,6 +53,8 @@ class Firmware:
     """NodeMCU 3.x: the partition table in the image."""
     code_end: int = 0
     """Flash address after the last byte of code, where it is known."""
+    marks: MarkRule | None = None
+    """Of NodeMCU since 1.5.4.1: how it marks the blocks of its file system; None where its code does not tell."""
 
     def title(self) -> str:
         """One line for people: `NodeMCU 3.0.0.0 (SDK 3.0.1-dev, float, 17 modules)`."""
@@ -293,10 +296,10 @@ def _with_layout(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
     table = parse_partitions(sector)
     end = max((at + len(data) for at, data in parts.items() if at <= TABLE_ADDRESS), default=0)
     if firmware.sdk_line in ("1.5.4.1", "2.x"):
-        return replace(firmware, layout="2.x", code_end=end)
+        return replace(firmware, layout="2.x", code_end=end, marks=mark_rule(parts.values()))
     if firmware.sdk_line != "3.x" or table is None:
         return firmware
     cal, phy = table.find(RF_CAL), table.find(PHY_DATA)
     starts = (cal.address if cal else 0, phy.address if phy else 0)
     layout = {(0xB000, 0xC000): "3.x-old", (0xD000, 0xF000): "3.x-new"}.get(starts, "")
-    return replace(firmware, layout=layout, table=table, code_end=table.code_end)
+    return replace(firmware, layout=layout, table=table, code_end=table.code_end, marks="usual")

@@ -2,21 +2,28 @@
 
 Every block bears a mark: 16 bits near the end of its first page, made of the page size and of the number of blocks from
 it to the end of the file system. So any block tells where the end is, and from there the start is found by halving.
-NodeMCU has written such marks since 1.5.4.1, and the format of what lies between them has not changed from there to
-3.0.0 (read from nodemcu-firmware's tags 1.5.4.1-master_20160802 to 3.0.0-release_20240225: spiffs_config.h,
-spiffs_nucleus.h, spiffs.c; facts: image-flashmap §5.4).
+NodeMCU has written marks since 1.5.4.1, and the format of what lies between them has not changed from there to 3.0.0
+(read from nodemcu-firmware's tags 1.5.4.1-master_20160802 to 3.0.0-release_20240225: spiffs_config.h, spiffs_nucleus.h,
+spiffs.c; facts: image-flashmap §5.4).
+
+From October 2016 (commit 0ee1ab68) to August 2017 (tags 1.5.4.1-master_20161201 to 2.1.0-master_20170811) the marks
+were made by another rule, and a firmware of one rule formats a file system of the other: seen with executed images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Literal
 
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.values import dataclass
 
 Read = Callable[[Region], bytes]
 """The flash contents of a region."""
+
+MarkRule = Literal["usual", "early"]
+"""How the marks of blocks are made; `early`: as NodeMCU did in 2016 and 2017."""
 
 BLOCK: Final = 0x2000
 SMALL_BLOCK: Final = 0x1000
@@ -49,6 +56,7 @@ class FileSystem:
     blocks: int
     block: int = BLOCK
     """Bytes of one block."""
+    marks: MarkRule = "usual"
 
     @property
     def region(self) -> Region:
@@ -56,9 +64,12 @@ class FileSystem:
         return Region(self.start, self.start + self.blocks * self.block)
 
     def seems_to_begin(self, address: int) -> bool:
-        """Whether a firmware that looks there would find one: the rest of a file system looks like a smaller one."""
+        """Whether a firmware that looks there would find one: the rest of a file system looks like a smaller one.
+
+        Early marks do not: only the first blocks count down by one.
+        """
         index, odd = divmod(address - self.start, self.block)
-        return not odd and 0 <= index <= self.blocks - MIN_BLOCKS
+        return not odd and 0 <= index <= (self.blocks - MIN_BLOCKS if self.marks == "usual" else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +90,33 @@ def file_system_at(read: Read, start: int, *, known: bool = False) -> FileSystem
     Three marks are read, of which one may be missing: that of a block whose erase was cut short. The first may be
     missing only where it is `known` that one begins there: blank flash before a file system looks the same.
     """
+    rules: tuple[tuple[MarkRule, int], ...] = (("usual", 2), ("early", 3))
     for block in (BLOCK, SMALL_BLOCK):
         first, second, third = (_blocks_from(read, start + index * block) for index in range(3))
-        if (second == _UNMARKED and first == third + 2) or (third == _UNMARKED and first == second + 1):
-            blocks = first
-        elif second == third + 1 and (first == second + 1 or (known and first == _UNMARKED)):
-            blocks = second + 1
-        else:
-            continue
-        if MIN_BLOCKS <= blocks <= _MOST_BLOCKS:
-            return FileSystem(start, blocks, block)
+        for rule, step in rules:
+            if (second == _UNMARKED and first == third + step) or (third == _UNMARKED and first == second + 1):
+                blocks = first
+            elif second == third + step - 1 and (first == second + 1 or (known and first == _UNMARKED)):
+                blocks = second + 1
+            else:
+                continue
+            if MIN_BLOCKS <= blocks <= _MOST_BLOCKS:
+                return FileSystem(start, blocks, block, _rule_of(read, start, block, blocks) or rule)
     return None
+
+
+def _rule_of(read: Read, start: int, block: int, blocks: int) -> MarkRule | None:
+    """By the fourth block, which no rule marks as another does; None where it has no mark."""
+    found = _blocks_from(read, start + 3 * block) & 0xFFFF
+    rules: tuple[MarkRule, ...] = ("usual", "early")
+    return next((rule for rule in rules if found == mark(blocks, 3, rule) ^ _MARK), None)
+
+
+def mark(blocks: int, index: int, rule: MarkRule = "usual") -> int:
+    """The mark of a block of a file system of so many, 16 bits."""
+    if rule == "early":
+        index = (1 << index) - 1 if index < 3 else index << 2  # noqa: PLR2004  as spiffs_nucleus.h had it
+    return (_MARK ^ (blocks - index)) & 0xFFFF
 
 
 def find_file_system(read: Read, flash_size: int) -> FileSystem | None:
@@ -177,3 +204,31 @@ def place_in_partition(partition: Region) -> Place:
 
 def _up(address: int, step: int) -> int:
     return -(-address // step) * step
+
+
+# --- by which rule a firmware marks ----------------------------------------------------------------------------------
+
+_MARKING: Final = re.compile(rb"[\x02\x12\x22\x32\x42\x52\x62\x72\x82\x92\xa2\xb2\xc2\xd2\xe2\xf2]\xa5\x29")
+"""`movi aN, 0x529`: SPIFFS begins to make a mark."""
+_SHIFT: Final = re.compile(rb"\x00[\x10-\x1f]\x40")
+"""`ssl aN`: by the early rule a power of two goes into it."""
+_BEFORE: Final = 24
+_SITES: Final = 3
+"""Places in a firmware that make a mark: probing, mounting and erasing."""
+
+
+def mark_rule(parts: Iterable[bytes]) -> MarkRule | None:
+    """By which rule a NodeMCU firmware makes its marks, told by its code; None where that cannot be told.
+
+    In each of nine images at hand, of five versions from 1.5.4.1 to 3.0, three places of the mapped code make a mark;
+    in the four that were seen to make early marks a shift by a register comes 16 or 17 bytes before two of them, in the
+    others nothing of the kind for 48 bytes.
+    """
+    found = [bool(_SHIFT.search(data, max(0, at - _BEFORE), at)) for data in parts for at in _marking(data)]
+    if any(found):
+        return "early" if sum(found) == _SITES - 1 else None
+    return "usual" if len(found) >= _SITES else None
+
+
+def _marking(data: bytes) -> Iterator[int]:
+    return (match.start() for match in _MARKING.finditer(data))

@@ -246,6 +246,8 @@ def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> BoardCont
     files = find_file_system(peek.read, flash_size)
     if files and firmware.code_end:
         files = _as_found(files, firmware.code_end, flash_size)
+    elif firmware.code_end and firmware.sdk_line in _MARKED:
+        files = _at_a_place(peek, firmware, flash_size)  # early marks do not lead to where they begin
     areas = list(_areas(peek, places, files))
     if files is None and firmware.code_end and firmware.sdk_line not in _MARKED:
         areas.append(ResidentArea("spiffs", Region(firmware.code_end, end - 0x4000)))
@@ -260,13 +262,18 @@ def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> BoardCont
     )
 
 
+def _at_a_place(peek: Peek, firmware: Firmware, flash_size: int) -> FileSystem | None:
+    starts = dict.fromkeys(place.start for place in places_up_to_2x(firmware.code_end, flash_size))
+    return next((files for start in starts if (files := file_system_at(peek.read, start))), None)
+
+
 def _as_found(files: FileSystem, code_end: int, flash_size: int) -> FileSystem:
     """The file system that the firmware itself uses: where the marks go on, the first block that its search hits."""
     start = next(
         (place.start for place in places_up_to_2x(code_end, flash_size) if files.seems_to_begin(place.start)),
         files.start,
     )
-    return FileSystem(start, files.blocks - (start - files.start) // files.block, files.block)
+    return replace(files, start=start, blocks=files.blocks - (start - files.start) // files.block)
 
 
 def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmware | None) -> BoardContents:

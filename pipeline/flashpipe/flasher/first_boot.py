@@ -17,6 +17,7 @@ from flashpipe.flasher.board_layout import mode_of
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.lua_stage import apply_lua_policy, first_boot_check
 from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
+from flashpipe.flasher.parts_check import check_parts
 from flashpipe.flasher.verified_regions import of_plan
 from flashpipe.records import journal
 from flashpipe.values import dataclass
@@ -89,6 +90,8 @@ def _retry_in_a_safer_mode(boot: FirstBoot) -> FirstBoot:
 
 
 def _lua(boot: FirstBoot) -> FirstBoot:
+    if boot.failure is None and boot.policy.boot.check:
+        check_parts(boot.session, boot.probe.plan, boot.record)
     if boot.failure is None:
         apply_lua_policy(boot.session, boot.policy.lua, boot.record, boot.check)
     return boot

@@ -14,6 +14,7 @@ from flashpipe.errors import PipelineError
 from flashpipe.events import Listener, Message, StepFinished, StepStarted
 from flashpipe.jobs import sessions
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.parts import PartSources
 from flashpipe.records.project_folder import make_folder
 from flashpipe.sources.build import Build, input_files, last_build, run_build
 
@@ -64,6 +65,51 @@ def build_images(inputs: RunInputs, listener: Listener) -> None:
     inputs.forget_plan()
     paths = ", ".join(output.path for output in made.outputs.values())
     listener(StepFinished("", "build", made.seconds, paths))
+
+
+def part_files(inputs: RunInputs) -> list[Path]:
+    """The files that LFS and SPIFFS images of the profile are made of; none where that cannot be told yet.
+
+    Raises:
+        PartFilesError: they cannot be found.
+    """
+    sources = _known_parts(inputs)
+    return sources.files() if sources else []
+
+
+def make_parts(inputs: RunInputs, listener: Listener) -> None:
+    """Make the LFS and SPIFFS images of the profile for which a program has to be run.
+
+    Raises:
+        PipelineError: what they are made of is wrong, or a program fails.
+    """
+    sources = _known_parts(inputs)
+    if sources is None:
+        return
+    images = inputs.images()
+    make_folder(inputs.command.folder)
+    with sessions.Working("parts"):
+        sources.make(images, lambda text: listener(Message("", text)))
+    inputs.forget_plan()
+
+
+def parts_count(inputs: RunInputs) -> bool:
+    """Whether all parts are made already of the very same sources; what fails is told by whoever makes them."""
+    try:
+        sources = inputs.part_sources()
+        if sources is not None:
+            sources.parts(inputs.images())
+    except PipelineError:
+        return False
+    return True
+
+
+def _known_parts(inputs: RunInputs) -> PartSources | None:
+    """None, too, where the profile cannot be read, which the check after this one reports."""
+    try:
+        return inputs.part_sources()
+    except PipelineError:
+        return None
 
 
 def _known(inputs: RunInputs) -> Build | None:

@@ -20,12 +20,13 @@ from flashpipe.firmware.overrides import Overrides, parse_allowed
 from flashpipe.flash import FlashSettings, settings_in
 from flashpipe.flasher.model import Origin
 from flashpipe.jobs.download_progress import DownloadProgress
+from flashpipe.jobs.parts import PartSources, program_places
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.unused_pins import unused_pins
 from flashpipe.masking import without_login
 from flashpipe.ownership import refuse_foreign, require_own
 from flashpipe.plan.make import check_kept, make_plan
-from flashpipe.plan.model import FlashPlan
+from flashpipe.plan.model import FlashPlan, Part
 from flashpipe.profile.load import load_profile, open_profile, serial_from
 from flashpipe.profile.model import Profile, SerialProfile
 from flashpipe.profile.search import no_profile, shipped_folder
@@ -177,7 +178,7 @@ class RunInputs:
             frequency=profile.flash_frequency,
             erase_all=profile.erase == "all",
             allow=allow,
-            parts=self._parts(),
+            parts=self._parts(images),
         )
         if profile.keep_stated:
             with allow.over():
@@ -338,10 +339,28 @@ class RunInputs:
         data = read_file(image.name, image.data) if image else b""
         return InitDataPolicy(wanted.source, data, wanted.settings, images_at_hand)
 
-    def _parts(self) -> dict[str, Image]:
-        """The LFS and SPIFFS images of the profile, by area; what they are is judged where they are placed."""
+    def _parts(self, images: Mapping[int, Image]) -> dict[str, Part]:
+        """LFS and SPIFFS of the profile, by area; what they are is judged where they are placed."""
         loaded = {area: self._extra(area, lambda _image: None) for area in ("lfs", "spiffs")}
-        return {area: image for area, image in loaded.items() if image is not None}
+        sources = self.part_sources()
+        made = sources.parts(images) if sources else {}
+        return made | {area: image for area, image in loaded.items() if image is not None}
+
+    def part_sources(self) -> PartSources | None:
+        """What LFS and SPIFFS images are made of here; None where none is, or `image=` replaces the firmware.
+
+        Raises:
+            PipelineError: a bad profile, or no build that counts.
+        """
+        profile = self.profile()
+        if self.command.image or not (profile.lua_sources or profile.spiffs_folder):
+            return None
+        return PartSources(
+            profile,
+            self.command.project,
+            self.command.parts_folder,
+            lambda: program_places(self._sources(), profile),
+        )
 
     def _extra_sources(self) -> dict[str, tuple[str, Path]]:
         """Key of the profile to source text and base folder."""

@@ -73,6 +73,11 @@ class CommandLine:
         """Where the records and logs of builds lie; made by the first build."""
         return self.folder / "builds"
 
+    @property
+    def parts_folder(self) -> Path:
+        """Where LFS and SPIFFS images lie that programs made; made by the first."""
+        return self.folder / "parts"
+
     def overrides(self) -> dict[str, str]:
         """Keys of the profile, and the texts that the command line puts in their place."""
         # Several ports are several runs: each is put in by its own run.

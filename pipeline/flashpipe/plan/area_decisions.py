@@ -141,7 +141,8 @@ class NewLayout:
             low = lfs.region.end
             if default.get(LFS) != lfs.region:
                 self.places[LFS] = lfs.region
-        if files and "spiffs" in self.policy.words and self._may_stay(SPIFFS, files.region):
+        readable = files is not None and files.marks == "usual"
+        if files and readable and "spiffs" in self.policy.words and self._may_stay(SPIFFS, files.region):
             top = self._capacity - 3 * SECTOR_SIZE * (self.plan.firmware.layout != "3.x-old")
             stays = SPIFFS in default and place_in_partition(default[SPIFFS]).accepts(files) and not self.places
             if not stays and low <= files.start and files.region.end <= top:
@@ -196,14 +197,20 @@ class NewLayout:
             return AreaDecision(item.name, item.region, "lost", self._what_covers(item.region))
         if SPIFFS in self.places:
             return AreaDecision(item.name, item.region, "table")
-        if self.plan.firmware.family != "nodemcu":
-            return AreaDecision(
-                item.name, item.region, "lost", "the new firmware is not NodeMCU, and may use that flash itself"
-            )
+        if why := self._unread(files):
+            return AreaDecision(item.name, item.region, "lost", why)
         found = self._found(files)
         if found is None or found.accepts(files):
             return AreaDecision(item.name, item.region, "left" if covered == "none" else "split")
         return AreaDecision(item.name, item.region, "lost", f"the new firmware looks for it at {found.start:#08x}")
+
+    def _unread(self, files: FileSystem) -> str:
+        """Why the new firmware cannot read the files, wherever they are; empty where it can."""
+        if self.plan.firmware.family != "nodemcu":
+            return "the new firmware is not NodeMCU, and may use that flash itself"
+        if self.plan.firmware.marks not in {None, files.marks}:
+            return "NodeMCU of 2016 and 2017 and that of other years do not read each other's"
+        return ""
 
     def _what_covers(self, region: Region) -> str:
         last = max(

@@ -15,9 +15,10 @@ from flashpipe.firmware.header_size import HeaderSize, header_size
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, check_layout, check_mode, with_settings
 from flashpipe.firmware.overrides import Overrides
-from flashpipe.firmware.placement import place_lfs, place_spiffs
+from flashpipe.firmware.placement import place_lfs, place_spiffs, spiffs_of
+from flashpipe.firmware.spiffs_image import SpiffsFiles
 from flashpipe.flash import ANY_CHIP, SECTOR_SIZE, FlashSettings, decode_size, size_name
-from flashpipe.plan.model import KEPT_AREAS, NO_HEADER, FlashPlan, Segment
+from flashpipe.plan.model import KEPT_AREAS, NO_HEADER, FlashPlan, Part, Segment
 
 AUTO_SIZE: Final = "16MB"
 """What `size: auto` is planned with until the board is asked: nothing is refused for its size too early."""
@@ -33,11 +34,11 @@ def make_plan(
     frequency: str = "40m",
     erase_all: bool = False,
     allow: Overrides | None = None,
-    parts: Mapping[str, Image] | None = None,
+    parts: Mapping[str, Part] | None = None,
 ) -> FlashPlan:
     """Plan for `images` (flash address to image). `settings` None means: the size comes from the board.
 
-    `parts` are LFS and SPIFFS images by area: where they go is the firmware's to say.
+    `parts` are LFS and SPIFFS images by area, or files to make one of: where they go is the firmware's to say.
 
     What `allow` overrides is noted in it and in the plan.
 
@@ -174,8 +175,9 @@ def _segment(address: int, image: Image, settings: FlashSettings) -> Segment:
 _OWNED: Final = "the firmware changes it once it runs"
 
 
-def _placed(parts: Mapping[str, Image], firmware: Firmware, flash_size: int, allow: Overrides) -> Iterator[Segment]:
-    for area, image in parts.items():
+def _placed(parts: Mapping[str, Part], firmware: Firmware, flash_size: int, allow: Overrides) -> Iterator[Segment]:
+    for area, part in parts.items():
+        image = spiffs_of(part, firmware, flash_size) if isinstance(part, SpiffsFiles) else part
         place = {"lfs": place_lfs, "spiffs": place_spiffs}[area]
         address = place(image, firmware, flash_size, allow)
         data = image.data + b"\xff" * (-len(image.data) % SECTOR_SIZE)

@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from flashpipe.firmware.flash_map import Area, Volatile
 from flashpipe.firmware.header_size import HeaderSize
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.overrides import Override
+from flashpipe.firmware.spiffs_image import SpiffsFiles
 from flashpipe.flash import FlashSettings, Region
 from flashpipe.values import dataclass
 
@@ -53,6 +54,8 @@ class Segment:
         return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
 
 
+Part: TypeAlias = "Image | SpiffsFiles"
+"""What an area gets: an image, or files to make one of once its size is known."""
 NO_HEADER: Final = HeaderSize("")
 """Of a plan without an image at 0."""
 
@@ -66,7 +69,7 @@ class FlashPlan:
     settings: FlashSettings
     size_from_board: bool
     """`flash.size: auto`: the plan is made again with the real size once the board is known."""
-    parts: Mapping[str, Image]
+    parts: Mapping[str, Part]
     """LFS and SPIFFS images by area; their segments may be missing where the board has them already."""
     images: Mapping[int, Image]
     """Only where the size comes from the board: then the plan has to be made again."""

@@ -14,6 +14,7 @@ from flashpipe import reset_mode
 from flashpipe.errors import BadValueError
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
 from flashpipe.profile import lua as profile_lua
+from flashpipe.profile import parts as profile_parts
 from flashpipe.profile.init_data import byte_table, crystal
 from flashpipe.profile.yaml_reader import Report, Value, YamlEntry, closest
 from flashpipe.units import parse_address, parse_bool, parse_duration, parse_size
@@ -312,6 +313,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "firmware.elf": _text,
     "firmware.lfs": _text,
     "firmware.spiffs": _text,
+    **profile_parts.CHECKS,
     "lock": _flag,
     "init_data": _text,
     "init_data.source": _text,
@@ -352,8 +354,8 @@ WANT: Final[Mapping[str, str]] = {
     "firmware.build.outputs": "a file, or addresses and their files such as {0x00000: bin/A.bin, 0x10000: bin/B.bin}",
     "firmware.build.inputs": "patterns relative to the folder such as [app/**/*.c, Makefile]",
     "firmware.elf": "the .elf file of the build, to name functions and lines where the firmware crashes",
-    "firmware.lfs": "an LFS image: a file, https://…, or another source as for firmware.image",
-    "firmware.spiffs": "a SPIFFS image: a file, https://…, or another source as for firmware.image",
+    **profile_parts.SECTIONS,
+    **profile_parts.WANT,
     "lock": "true or false: whether local files and build outputs are pinned too",
     "init_data": "auto, keep, v05, a file of 128 bytes, or {source: auto, vdd33: true, crystal: 26}",
     "init_data.source": "auto, keep, v05, or a file of 128 bytes",
@@ -379,6 +381,7 @@ SECTIONS: Final[Mapping[str, str]] = {
     "serial.port": WANT["serial.port"],
     "firmware": "a mapping such as {image: FILE}",
     "firmware.build": "a mapping such as {command: make, folder: nodemcu-firmware, outputs: bin/FILE.bin}",
+    **profile_parts.SECTIONS,
     "init_data": WANT["init_data"],
     "boot": WANT["boot"],
     **profile_lua.SECTIONS,

@@ -21,6 +21,7 @@ from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
 from flashpipe.profile.lua import check_together
 from flashpipe.profile.model import AcceptanceProfile, BootProfile, ImageSource, PortMatch, Profile, SerialProfile
+from flashpipe.profile.parts import check_parts, lua_sources, spiffs_folder
 from flashpipe.profile.search import (
     find_profile,
     is_path,
@@ -223,7 +224,9 @@ def _check_missing(values: dict[str, Value], whole: YamlEntry, report: Report) -
 def _check_together(values: dict[str, Value], report: Report) -> None:
     """Rules between keys; each mistake stands where the nearer-lying of the two values does."""
     _check_firmware(values, report)
-    check_together({key: value.entry for key, value in values.items()}, report)
+    stated = {key: value.entry for key, value in values.items()}
+    check_together(stated, report)
+    check_parts(stated, report)
     keep: tuple[str, ...] = _value(values, "keep", ())
     if keep and _value(values, "erase", "") == "all":
         report.wrong(values["erase"].entry, "erase", f"as-needed: erasing all would not keep {', '.join(keep)}")
@@ -301,6 +304,8 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
             if (part := values.get(f"firmware.{area}")) is not None
         ),
         init_data=init_profile(values),
+        lua_sources=lua_sources(values),
+        spiffs_folder=spiffs_folder(values),
     )
 
 

@@ -99,6 +99,28 @@ class InitProfile:
         return self.source not in INIT_WORDS
 
 
+@dataclass(frozen=True, slots=True)
+class LuaSources:
+    """What an LFS image is compiled from."""
+
+    patterns: tuple[str, ...]
+    base: Path
+    """Folder that they start from."""
+    luac: str
+    """`auto`, or the path of the compiler."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpiffsFolder:
+    """What a file system is made of."""
+
+    folder: Path
+    size: int | None
+    """Bytes; None: all the room there is."""
+    spiffsimg: str
+    """`auto`, `off`, or the path of the program that makes it."""
+
+
 USUAL_INIT: Final = InitProfile()
 """What is done where a profile says nothing."""
 
@@ -150,6 +172,10 @@ class Profile:
     parts: tuple[tuple[str, str, Path], ...] = ()
     """LFS and SPIFFS images: area, source text, folder that a relative path starts from."""
     init_data: InitProfile = USUAL_INIT
+    lua_sources: LuaSources | None = None
+    """What the LFS image is compiled from, where it is no file."""
+    spiffs_folder: SpiffsFolder | None = None
+    """What the SPIFFS image is made of, where it is no file."""
 
     @property
     def is_virtual(self) -> bool:

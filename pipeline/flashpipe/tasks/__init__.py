@@ -26,6 +26,8 @@ __all__ = [
     "task__check",
     "task__inputs",
     "task__made",
+    "task__part_files",
+    "task__parts",
     "task__probe",
     "task_audit",
     "task_backup",
@@ -73,7 +75,7 @@ def task_ports() -> None:
     """
 
 
-@task("inspect.show_image", needs=("_build",), calc_dep=["_made"])
+@task("inspect.show_image", needs=("_parts",), calc_dep=["_made"])
 def task_image() -> None:
     """Check the firmware image of a profile and say what is in it
 
@@ -81,7 +83,7 @@ def task_image() -> None:
     """
 
 
-@task("images.lock", needs=("_build",), calc_dep=["_made"])
+@task("images.lock", needs=("_parts",), calc_dep=["_made"])
 def task_lock() -> None:
     """Pin what a profile's image sources give now in images.lock.yaml
 
@@ -103,9 +105,8 @@ def task__made() -> None:
 
 def task__build() -> Iterator[dict[str, Any]]:
     """Run the profile's build, where it has one and it is due"""
-    # One sub-task for each profile: doit remembers the inputs by the task's name.
     yield {
-        "name": re.sub(r"[^\w.-]+", "_", current().command.profile_name) or "none",
+        "name": _profile_slug(),
         "actions": [(step.run_step, ["build.build_images"])],
         "calc_dep": ["_inputs"],
         "uptodate": [step.Built()],
@@ -113,7 +114,29 @@ def task__build() -> Iterator[dict[str, Any]]:
     }
 
 
-@task("images.check", needs=("_build",), calc_dep=["_made"])
+@task("build.find_part_files", uptodate=[])
+def task__part_files() -> None:
+    """Find the files that LFS and SPIFFS images of the profile are made of"""
+
+
+def task__parts() -> Iterator[dict[str, Any]]:
+    """Make the profile's LFS and SPIFFS images of their sources, where they are due"""
+    yield {
+        "name": _profile_slug(),
+        "actions": [(step.run_step, ["build.make_parts"])],
+        "task_dep": ["_build"],
+        "calc_dep": ["_made", "_part_files"],
+        "uptodate": [step.PartsMade()],
+        "io": {"capture": False},
+    }
+
+
+def _profile_slug() -> str:
+    """One sub-task for each profile: doit remembers the inputs by the task's name."""
+    return re.sub(r"[^\w.-]+", "_", current().command.profile_name) or "none"
+
+
+@task("images.check", needs=("_parts",), calc_dep=["_made"])
 def task__check() -> None:
     """Refuse what can be refused without a board"""
 

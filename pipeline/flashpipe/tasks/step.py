@@ -147,6 +147,17 @@ class Built:
         return "built, and neither its inputs nor its outputs have changed since"
 
 
+class PartsMade:
+    """`uptodate` of the parts: what was made of the same sources counts; `file_dep` says whether one has changed."""
+
+    def __call__(self) -> bool:
+        """Whether nothing but a changed file makes it run."""
+        return bool(action("build.parts_count")(current().inputs)) or armed()
+
+    def __repr__(self) -> str:
+        return "made, and no file that they are made of has changed since"
+
+
 def refuse(error: PipelineError) -> dict[str, Any]:
     """A task that fails with a message: raising while doit loads would take every other task down."""
     return {"actions": [(report, [error])], "io": {"capture": False}}

@@ -13,6 +13,21 @@ def find_inputs(inputs: RunInputs) -> dict[str, Any]:
     return {"file_dep": [str(path) for path in jobs.build_inputs(inputs)]}
 
 
+def find_part_files(inputs: RunInputs) -> dict[str, Any]:
+    """What doit shall watch for the LFS and SPIFFS images."""
+    return {"file_dep": [str(path) for path in jobs.part_files(inputs)]}
+
+
+def make_parts(inputs: RunInputs) -> None:
+    """Make the profile's LFS and SPIFFS images, if it has any."""
+    jobs.make_parts(inputs, inputs.listener)
+
+
+def parts_count(inputs: RunInputs) -> bool:
+    """Whether nothing but a changed file makes it run."""
+    return jobs.parts_count(inputs)
+
+
 def counts(inputs: RunInputs) -> bool:
     """Whether nothing but a changed input makes it run."""
     return jobs.counts(inputs)

@@ -1,0 +1,205 @@
+"""LFS and SPIFFS images that a profile wants made of sources: read, made where that is due, handed to the plan.
+
+Programs run in `make` alone, which is a step of its own; a plan takes what was made of the very same sources, and says
+what is due where nothing was. A file system that flashpipe writes itself needs no program: it is made with the plan.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from flashpipe.errors import PartFilesError, SpiffsImageError
+from flashpipe.files import read_regular
+from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.firmware.image import Image
+from flashpipe.firmware.placement import lfs_region, spiffs_room
+from flashpipe.firmware.spiffs_image import SpiffsFiles, check_name
+from flashpipe.flash import SIZE_BYTES
+from flashpipe.ownership import require_own
+from flashpipe.plan.model import Part
+from flashpipe.profile.model import Profile
+from flashpipe.sources import luac, made, spiffsimg
+from flashpipe.units import format_size
+from flashpipe.values import dataclass
+
+ANY_SIZE: Final = 4 * 1024 * 1024
+"""Flash size where only the board knows it: LFS stands behind the code, whatever the size."""
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes: no flash holds more, so no folder with more is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartSources:
+    """What a profile's parts are made of."""
+
+    profile: Profile
+    project: Path
+    folder: Path
+    """Where results of programs are kept."""
+    places: Callable[[], tuple[Path, ...]]
+    """Where the programs of the firmware's build may be: beside its outputs, or its images; once it was built."""
+
+    def files(self) -> list[Path]:
+        """Every file that a part is made of, for doit.
+
+        Raises:
+            PartFilesError: they cannot be found.
+        """
+        return [*self._lua_files().values(), *self._data_files().values()]
+
+    def parts(self, images: Mapping[int, Image]) -> dict[str, Part]:
+        """The parts for a firmware of these images.
+
+        Raises:
+            BuildDueError: a program has to be run first, which `make` does.
+            PartFilesError: files that are not there, or cannot be in one image.
+            PipelineError: they do not fit the firmware.
+        """
+        found: dict[str, Part] = {}
+        firmware = self._firmware(images)
+        lfs = self._lfs(firmware)
+        if lfs is not None:
+            found["lfs"] = lfs.image(self.folder)
+        files = self._spiffs()
+        if files is not None:
+            program = self._spiffsimg()
+            found["spiffs"] = files
+            if program is not None:
+                found["spiffs"] = spiffsimg.made_image(program, files, self._size(files, firmware), self.folder)
+        return found
+
+    def make(self, images: Mapping[int, Image], told: Callable[[str], None]) -> None:
+        """Run what has to be run for `parts`; says what it makes of what.
+
+        Raises:
+            PipelineError: as `parts`; or a program fails.
+        """
+        firmware = self._firmware(images)
+        lfs, files = self._lfs(firmware), self._spiffs()
+        if lfs is not None and made.find(lfs.recipe, self.folder) is None:
+            data = luac.compile_lfs(lfs, firmware, self.folder)
+            told(f"lfs      {len(data):,} bytes of {len(lfs.files)} Lua files, by {lfs.compiler}")
+        if files is None:
+            return
+        told(f"spiffs   {len(files.files)} files, {_total(files.files):,} bytes, of {files.name}")
+        program = self._spiffsimg()
+        size = self._size(files, firmware) if program else 0
+        if program and made.find(spiffsimg.recipe_of(program, files, size), self.folder) is None:
+            spiffsimg.make_image(program, files, size, self.folder)
+            told(f"spiffs   {format_size(size)}, by {program}")
+
+    # --- LFS ---------------------------------------------------------------------------------------------------------
+
+    def _lfs(self, firmware: Firmware) -> luac.LfsSources | None:
+        wanted = self.profile.lua_sources
+        if wanted is None:
+            return None
+        paths = self._lua_files()
+        luac.module_names(list(paths))
+        region = lfs_region("lfs", firmware, self._capacity() or ANY_SIZE)
+        compiler = self._trusted(luac.find_compiler(wanted.luac, self.places(), firmware))
+        return luac.LfsSources(compiler, {name: _read(path) for name, path in paths.items()}, wanted.base, region)
+
+    def _lua_files(self) -> dict[str, Path]:
+        """Path relative to the profile's folder, as messages have it, to path."""
+        wanted = self.profile.lua_sources
+        if wanted is None:
+            return {}
+        found: dict[str, Path] = {}
+        for pattern in wanted.patterns:
+            try:
+                paths = sorted(path for path in wanted.base.glob(pattern) if path.is_file())
+            except (ValueError, NotImplementedError, OSError) as error:
+                raise PartFilesError(f"lfs: {pattern!r}: {error}", "correct the pattern") from error
+            if not paths:
+                raise PartFilesError(f"lfs: {pattern!r} matches no file in {wanted.base}", "correct the pattern")
+            found |= {Path(os.path.relpath(path, wanted.base)).as_posix(): path for path in paths}
+        return found
+
+    # --- SPIFFS ------------------------------------------------------------------------------------------------------
+
+    def _spiffs(self) -> SpiffsFiles | None:
+        wanted = self.profile.spiffs_folder
+        if wanted is None:
+            return None
+        paths, name = self._data_files(), f"{wanted.folder.name}/"
+        for file in paths:
+            check_name(file, name)
+        return SpiffsFiles(name, {file: _read(path) for file, path in paths.items()}, wanted.size)
+
+    def _data_files(self) -> dict[str, Path]:
+        """Name on the board to path; hidden files and folders stay here."""
+        wanted = self.profile.spiffs_folder
+        if wanted is None:
+            return {}
+        if not wanted.folder.is_dir():
+            raise PartFilesError(f"spiffs: there is no folder {wanted.folder}", PartFilesError.remedy)
+        found = {path.relative_to(wanted.folder).as_posix(): path for path in _visible(wanted.folder)}
+        size = sum(path.stat().st_size for path in found.values())
+        if not found:
+            raise PartFilesError(f"spiffs: there is no file in {wanted.folder}", "put one there")
+        if size > LARGEST:
+            raise PartFilesError(
+                f"spiffs: {wanted.folder} has {format_size(size)}, more than any flash", "name another folder"
+            )
+        return dict(sorted(found.items()))
+
+    def _spiffsimg(self) -> Path | None:
+        wanted = self.profile.spiffs_folder
+        program = spiffsimg.find_spiffsimg(wanted.spiffsimg, self.places()) if wanted else None
+        return self._trusted(program) if program else None
+
+    def _size(self, files: SpiffsFiles, firmware: Firmware) -> int:
+        capacity = self._capacity()
+        if files.size is not None:
+            return files.size
+        if not capacity:
+            raise SpiffsImageError(
+                f"{files.name}: how large spiffsimg should make it, only the board knows (flash.size: auto)",
+                "say `size:`, or `spiffsimg: off`",
+            )
+        return spiffs_room(files.name, firmware, capacity) // 0x2000 * 0x2000
+
+    # --- both --------------------------------------------------------------------------------------------------------
+
+    def _firmware(self, images: Mapping[int, Image]) -> Firmware:
+        return identify_firmware({address: image.data for address, image in images.items()})
+
+    def _capacity(self) -> int:
+        """Bytes of the flash; 0 where only the board knows."""
+        return SIZE_BYTES.get(self.profile.flash_size, 0)
+
+    def _trusted(self, program: Path) -> Path:
+        project = self.project.resolve()
+        return require_own(program, project if program.resolve().is_relative_to(project) else None)
+
+
+def program_places(sources: Mapping[int, tuple[str, Path]], profile: Profile) -> tuple[Path, ...]:
+    """Where the programs may be that the build of this firmware made: where it ran, beside what it made, and above."""
+    folders = [profile.build.folder] if profile.build else []
+    for text, base in sources.values():
+        path = base / Path(text).expanduser()
+        if path.is_file():  # else a URL or a package: nothing is built there
+            folders += [path.parent, path.parent.parent]
+    return tuple(dict.fromkeys(folders))
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and not path.name.endswith("~") and path.is_file():
+            yield path
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path, LARGEST)
+    except OSError as error:
+        raise PartFilesError(f"{path}: {error.strerror or error}", PartFilesError.remedy) from error
+
+
+def _total(files: Mapping[str, bytes]) -> int:
+    return sum(map(len, files.values()))
