@@ -833,9 +833,7 @@ class SpiffsFormattedError(AcceptanceError):
     """The firmware formatted the file system that was written for it: its files are gone."""
 
     code = "spiffs-formatted"
-    remedy = (
-        "let flashpipe make the image (`spiffs: {folder: …, spiffsimg: off}`); your own build may look elsewhere"
-    )
+    remedy = "let flashpipe make the image (`spiffs: {folder: …, spiffsimg: off}`); your own build may look elsewhere"
 
 
 class MonitorFailedError(BootError):

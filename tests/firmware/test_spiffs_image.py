@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,12 +14,13 @@ from flashpipe.firmware.placement import place_spiffs, spiffs_of
 from flashpipe.firmware.spiffs import BLOCK, SMALL_BLOCK, FileSystem, MarkRule, file_system_at, mark_rule
 from flashpipe.firmware.spiffs_image import DATA, NO_SIZE, PAGE, SpiffsFiles, block_for, make_spiffs, pages_of
 from flashpipe.flash import Region
+from flashpipe.sim import simulation
 from flashpipe.sim.firmware.spiffs_pages import files_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.images import BANNER_2X, Builder
-from tests.sim.executed import MB, Booted, simulation
+from tests.sim.executed import MB, Booted
 
 KB = 1024
 names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=31).filter(
@@ -177,8 +179,8 @@ def weigh(data: bytes, step: int) -> str:
 
 @pytest.mark.images
 @pytest.mark.parametrize("name", REAL)
-def test_executed_firmware_mounts_it_and_reads_every_file(real_images: object, name: str) -> None:
-    data = (real_images / name).read_bytes()  # type: ignore[operator]
+def test_executed_firmware_mounts_it_and_reads_every_file(real_images: Path, name: str) -> None:
+    data = (real_images / name).read_bytes()
     firmware = identify_firmware({0: data})
     assert firmware.marks == REAL[name]
     image = spiffs_of(SpiffsFiles("data/", FILES, 256 * KB), firmware, 4 * MB)
@@ -198,8 +200,8 @@ def test_executed_firmware_mounts_it_and_reads_every_file(real_images: object, n
 
 @pytest.mark.images
 @pytest.mark.parametrize("name", ["nodemcu-versions/2.0.0.bin", "nodemcu-2.2-cloud-float.bin"])
-def test_an_image_of_other_years_would_be_formatted_and_is_refused(real_images: object, name: str) -> None:
-    data = (real_images / name).read_bytes()  # type: ignore[operator]
+def test_an_image_of_other_years_would_be_formatted_and_is_refused(real_images: Path, name: str) -> None:
+    data = (real_images / name).read_bytes()
     firmware = identify_firmware({0: data})
     other: MarkRule = "early" if firmware.marks == "usual" else "usual"
     image = Image("files.img", make_spiffs(FILES, 256 * KB, BLOCK, other), "files.img")
@@ -211,8 +213,8 @@ def test_an_image_of_other_years_would_be_formatted_and_is_refused(real_images: 
 
 
 @pytest.mark.images
-def test_small_blocks_in_much_room_would_be_formatted_and_are_refused(real_images: object) -> None:
-    data = (real_images / "nodemcu-3.0-cloud-float.bin").read_bytes()  # type: ignore[operator]
+def test_small_blocks_in_much_room_would_be_formatted_and_are_refused(real_images: Path) -> None:
+    data = (real_images / "nodemcu-3.0-cloud-float.bin").read_bytes()
     firmware = identify_firmware({0: data})
     image = Image("files.img", make_spiffs(FILES, 128 * KB, SMALL_BLOCK), "files.img")
     with pytest.raises(SpiffsImageError, match="blocks are 4 KB"):

@@ -44,7 +44,7 @@ def test_programs_and_sizes_are_read(load: Callable[[str], Profile], tmp_path: P
 def test_finished_images_are_named_as_before(load: Callable[[str], Profile], tmp_path: Path) -> None:
     profile = load("lfs: lfs.img, spiffs: 'https://example.org/files.img'")
     assert profile.parts == (("lfs", "lfs.img", tmp_path), ("spiffs", "https://example.org/files.img", tmp_path))
-    assert profile.lua_sources is profile.spiffs_folder is None
+    assert (profile.lua_sources, profile.spiffs_folder) == (None, None)
 
 
 def test_a_nearer_firmware_replaces_all_of_it(tmp_path: Path) -> None:

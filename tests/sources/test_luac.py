@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flashpipe.errors import (
@@ -71,7 +72,7 @@ def test_an_image_is_compiled_for_its_place_and_kept(folder: Path) -> None:
     ],
 )
 def test_a_wrong_compiler_is_named_before_a_source_is_compiled(
-    folder: Path, options: dict[str, object], firmware: Firmware, words: str
+    folder: Path, options: dict[str, Any], firmware: Firmware, words: str
 ) -> None:
     compiler = make_luac(folder, **options)
     with pytest.raises(LuaCompilerError) as caught:
@@ -89,7 +90,7 @@ def test_a_mistake_is_named_with_its_line(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"size": 0x10001}, {"full": True}])
-def test_too_much_for_lfs(folder: Path, options: dict[str, object]) -> None:
+def test_too_much_for_lfs(folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(LfsPartitionError):
         compile_lfs(sources(folder, make_luac(folder, **options)), FLOAT, folder / "made")
 

@@ -45,6 +45,10 @@ def _sources(inputs: RunInputs) -> Iterator[tuple[str, Path]]:
     if not command.image:
         yield from ((source.text, source.base) for source in profile.sources)
         yield from ((text, base) for _, text, base in profile.parts)
+        if profile.lua_sources:
+            yield from ((pattern, profile.lua_sources.base) for pattern in profile.lua_sources.patterns)
+        if profile.spiffs_folder:
+            yield "*", profile.spiffs_folder.folder
     if profile.init_data.is_file:
         yield profile.init_data.source, profile.init_data.base
     yield from ((str(path), Path()) for _, path in profile.files)

@@ -96,6 +96,11 @@ def _size() -> Schema:
     return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": pattern}]}
 
 
+def _some_size() -> Schema:
+    """More than nothing."""
+    return {**_size(), "not": {"anyOf": [{"enum": [0]}, {"type": "string", "pattern": r"^\s*(0[xX])?0+\s*[a-zA-Z]*$"}]}}
+
+
 def _duration(most: float) -> Schema:
     text = {
         "type": "string",
@@ -171,6 +176,11 @@ _VALUES: Final[Mapping[str, Schema]] = {
     "firmware.elf": _text(),
     "firmware.lfs": _text(),
     "firmware.spiffs": _text(),
+    "firmware.lfs.lua": {"anyOf": [_PATTERN, _list(_PATTERN, 1)]},
+    "firmware.lfs.luac": _text(),
+    "firmware.spiffs.folder": _text(),
+    "firmware.spiffs.size": _one_of(("auto",), _some_size()),
+    "firmware.spiffs.spiffsimg": _text(),
     "lock": _flag(),
     "init_data": _text(),
     "init_data.source": _text(),
