@@ -6,6 +6,7 @@ folder, with the files that it shows and a firmware `nodemcu.bin`, by the enviro
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -162,6 +163,33 @@ def test_the_file_for_github_actions_is_whole() -> None:
     assert [words[0] for words in ran] == ["image", "flash"]
     for words in ran:
         check_words(words, task_texts(vars(tasks)), COMMANDS, ())
+
+
+def test_the_tasks_of_vs_code_run_and_find_mistakes(
+    tmp_path: Path, firmware: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = (block for block in read_blocks(DOCS / "doit.md") if block.caption == ".vscode/tasks.json")
+    tasks_of = {task["label"]: task for task in json.loads(block.text)["tasks"]}
+    flash, watch = tasks_of["flash"], tasks_of["watch"]
+    assert watch["args"][0] in task_texts(vars(tasks))
+    monkeypatch.setenv("FLASHPIPE_CORE", "none")
+    monkeypatch.setenv("FLASHPIPE_PORT", "sim://esp12")
+    shutil.copy(firmware, tmp_path / "nodemcu.bin")
+    profile = tmp_path / "kitchen.yaml"
+
+    def run_flash() -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / flash["command"]), *flash["args"], "boot=off"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    profile.write_text("extends: esp12\nfirmware: {image: nodemcu.bin}\n")
+    done = run_flash()
+    assert done.returncode == 0, done.stderr
+    profile.write_text("extends: esp12\nfirmware: {image: nodemcu.bin}\nverfy: md5\nflash: {mode: dioo}\n")
+    pattern = re.compile(flash["problemMatcher"][1]["pattern"]["regexp"], re.MULTILINE)
+    assert {(found[1], found[2]) for found in pattern.finditer(run_flash().stderr)} == {
+        ("kitchen.yaml", "3"),
+        ("kitchen.yaml", "4"),
+    }
 
 
 def test_the_pages_name_flashpipe_and_leave_doit_to_its_page() -> None:
