@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
 from typing import IO, Any, Final
 
 from flashpipe.errors import RecordError
@@ -30,18 +29,33 @@ PRIVATE: Final = 0o600
 
 def state_folder() -> Path:
     """The user's state folder, shared by all projects; it is made by whoever writes there."""
-    return Path(os.environ.get(STATE_VARIABLE) or _user_folders().user_state_dir("flashpipe", appauthor=False))
+    return Path(os.environ.get(STATE_VARIABLE) or _user_folder("user_state_dir"))
 
 
 def cache_folder() -> Path:
     """The user's cache folder, shared by all projects: what lies there can be had again, from where it came."""
-    return Path(os.environ.get(CACHE_VARIABLE) or _user_folders().user_cache_dir("flashpipe", appauthor=False))
+    return Path(os.environ.get(CACHE_VARIABLE) or _user_folder("user_cache_dir"))
 
 
-def _user_folders() -> ModuleType:
+def _user_folder(kind: str) -> Path:
     import platformdirs  # noqa: PLC0415  2 ms, and commands that keep no records need none
 
-    return platformdirs
+    folder = Path(getattr(platformdirs, kind)("flashpipe", appauthor=False))
+    # Without a home it is `~/…`, and would come to be in whatever folder the user is in.
+    return folder if folder.is_absolute() else Path(os.devnull, "flashpipe")
+
+
+def next_step(path: Path) -> str:
+    """What to do where a file of ours cannot be written: for those below HOME, which variable moves them."""
+    for variable, folder in ((STATE_VARIABLE, state_folder()), (CACHE_VARIABLE, cache_folder())):
+        if path.is_relative_to(folder):
+            home = (
+                ""
+                if os.environ.get(variable)
+                else f"; it is below HOME, {os.environ.get('HOME') or 'which is not set'}"
+            )
+            return f"fix the permissions or free disk space, or set {variable}=DIR to keep it elsewhere{home}"
+    return "free disk space or fix the permissions"
 
 
 def virtual_ports_folder() -> Path:
@@ -118,7 +132,7 @@ def make_private(*folders: Path) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise RecordError(
-            f"{error.filename}: cannot be made: {error.strerror or error}", "free disk space or fix the permissions"
+            f"{error.filename}: cannot be made: {error.strerror or error}", next_step(Path(error.filename or "/"))
         ) from error
 
 
@@ -153,9 +167,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise RecordError(
-            f"{folder}: cannot be written: {error.strerror or error}", "free disk space or fix the permissions"
-        ) from error
+        raise RecordError(f"{folder}: cannot be written: {error.strerror or error}", next_step(folder)) from error
 
 
 _STAMP: Final = re.compile(r"\d{8}T\d{9}(?!\d)")
@@ -202,9 +214,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise RecordError(
-            f"{path}: cannot be written: {error.strerror or error}", "free disk space or fix the permissions"
-        ) from error
+        raise RecordError(f"{path}: cannot be written: {error.strerror or error}", next_step(path)) from error
     finally:
         # Nothing is left there once it has been renamed; an interrupt, too, leaves no rest.
         if temporary is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from flashpipe.errors import FetchBusyError, RecordError
-from flashpipe.files import make_parents, private_opener
+from flashpipe.files import make_parents, next_step, private_opener
 
 _POLL_S: Final = 0.05
 
@@ -58,7 +58,7 @@ def open_lock(path: Path) -> IO[bytes]:
         make_parents(path)
         return open(path, "a+b", opener=private_opener)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be opened: {error.strerror}", "fix the permissions of the folder") from error
+        raise RecordError(f"{path}: cannot be opened: {error.strerror}", next_step(path)) from error
 
 
 if sys.platform == "win32":

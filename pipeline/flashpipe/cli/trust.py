@@ -47,9 +47,9 @@ def main(argv: list[str]) -> int:
     missing = next((folder for folder in named if not folder.is_dir()), None)
     if missing is not None:
         raise BadValueError(f"{missing} is no folder", "name the folder of the project")
-    for folder in named:
-        finding = look(folder, folder)
+    findings = [(folder, look(folder, folder)) for folder in named]  # before they are trusted
+    keep_trust((*known, *named))
+    for folder, finding in findings:
         doubt = "" if finding.standing is Standing.OWN else f": {described(folder, finding)}"
         print_result(f"trusted  {folder}{doubt}")
-    keep_trust((*known, *named))
     return 0

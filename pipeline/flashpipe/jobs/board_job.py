@@ -16,7 +16,15 @@ from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import is_virtual
 from flashpipe.board.session.execution import of_port
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BootError, ConfirmationError, NoPortError, PipelineError, StoppedError, SystemLimitError
+from flashpipe.errors import (
+    BootError,
+    ConfirmationError,
+    NoPortError,
+    PipelineError,
+    RecordError,
+    StoppedError,
+    SystemLimitError,
+)
 from flashpipe.events import BoardDone, Message
 from flashpipe.files import check_writable
 from flashpipe.flasher.flash import flash, journal_line
@@ -284,7 +292,9 @@ class BoardRun:
         """The task `command` has failed on this board: find the cause, let it run, say in which state it is."""
         self.explain(error)
         self.let_run()
-        state = journal_line(error, self.device())
+        state = ""
+        with suppress(RecordError):  # it cannot be read, which is what has failed, perhaps
+            state = journal_line(error, self.device())
         if state and not isinstance(error, StoppedError):  # the line about a stop says it all
             self.notify(state)
         self.notify_monitor(f"failed: {error.message} [code: {error.code}]")

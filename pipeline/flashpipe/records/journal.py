@@ -98,7 +98,7 @@ def read(mac: str) -> JournalEntry:
         if entry.mac == mac:
             # What somebody else has written says nothing: the board is asked.
             return entry if seal.is_own(record, path) else JournalEntry(mac)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return JournalEntry(mac)
     except OSError as error:
         if error.errno not in NO_RECORD:

@@ -247,4 +247,14 @@ def _flash_file(kind: BoardKind, given: dict[str, str]) -> Path | None:
         if not given["flash"]:
             raise BadValueError("flash= names no file", "write flash=FILE")
         return Path(given["flash"]).absolute()
-    return state_folder() / "boards" / f"{kind.name}.flash" if kind.persistent else None
+    kept = state_folder() / "boards" / f"{kind.name}.flash"
+    return kept if kind.persistent and (kept.exists() or _can_be_kept(kept)) else None
+
+
+def _can_be_kept(path: Path) -> bool:
+    """Whether there is a folder for it; else the flash is a new one each time, and no reason to fail."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path.parent, os.W_OK)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Final
 
 from flashpipe import files, locks
@@ -99,7 +100,7 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
         RecordError: the lock file cannot be made or written.
     """
     path = lock_path(port)
-    with locks.open_lock(path) as stream:
+    with _open(path) as stream:
         offered = not locks.try_lock(stream, _ENTRY_SIZE)
         if offered and not (ask and _offered(path) and _ask(path, stream)):
             holder = _read_entry(path)
@@ -115,6 +116,20 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
             with contextlib.suppress(OSError):
                 stream.truncate(0)
             locks.unlock(stream, _ENTRY_SIZE)
+
+
+def _open(path: Path) -> IO[bytes]:
+    """The lock file; where none can be made, one that nobody else sees: to look at a board needs no folder of ours.
+
+    What writes to a board needs one all the same, for its journal, and a device of this machine is opened by one
+    process at a time.
+    """
+    try:
+        return locks.open_lock(path)
+    except RecordError:
+        if os.path.lexists(path):  # somebody else's, perhaps
+            raise
+        return os.fdopen(os.memfd_create(path.name), "r+b") if hasattr(os, "memfd_create") else TemporaryFile()
 
 
 def _ask(path: Path, stream: IO[bytes]) -> bool:
@@ -159,7 +174,7 @@ def wait_until_free(port: str, stop: Callable[[], bool], show: Callable[[str], N
 
 def owner_of(port: str) -> bool:
     """Whether another flashpipe has the port."""
-    with locks.open_lock(lock_path(port)) as stream:
+    with _open(lock_path(port)) as stream:
         free = locks.try_lock(stream, _ENTRY_SIZE)
         if free:
             locks.unlock(stream, _ENTRY_SIZE)
