@@ -24,7 +24,7 @@ def contents(folder: Path) -> set[str]:
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHPIPE_STATE", NOWHERE)
-    monkeypatch.setenv("FLASHPIPE_CACHE", NOWHERE)
+    monkeypatch.setenv("FLASHPIPE_CACHE", f"{NOWHERE}-cache")
     monkeypatch.setenv("FLASHPIPE_CORE", "none")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.board.ports import lock as portlock
-from flashpipe.board.ports.lock import PortLock, find_owners, lock_path, lock_port, wait_until_free
+from flashpipe.board.ports.lock import PortLock, find_owners, lock_path, lock_port, owner_of, wait_until_free
 from flashpipe.board.ports.names import canonical
 from flashpipe.errors import PortBusyError, RecordError
 
@@ -76,9 +76,15 @@ def test_two_names_of_one_port_are_one_lock(tmp_path: Path) -> None:
     assert canonical("rfc2217://Host:1") == "rfc2217://Host:1"
 
 
-def test_a_state_folder_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_state_folder_boards_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FLASHPIPE_STATE", str(tmp_path / "file"))
+    with lock_port("COM3"):
+        assert not owner_of("COM3")
+
+
+def test_a_lock_file_that_cannot_be_opened_is_said() -> None:
+    lock_path("COM3").mkdir(parents=True)
     with pytest.raises(RecordError), lock_port("COM3"):
         pass
 
