@@ -65,6 +65,7 @@ LIBRARIES: Final = {
     "watchfiles": {"flashpipe.tasks.actions.watch"},
     "platformdirs": {"flashpipe.files"},
     "requests": {"sources"},
+    "rich": {"flashpipe.text.panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},
     "serial": {"board.ports", "board.session", "board.loader", "sim"},
     "urllib3": {"sources"},  # comes with requests, which wraps not all of its exceptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.values import dataclass
@@ -104,6 +104,15 @@ class Message(Event):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class WireLine(Event):
+    """What has just passed on the line to a board, in one line for a person who asked for it."""
+
+    text: str
+
+
+IN_SECONDS: Final = frozenset({"boot", "format"})
+"""Steps whose progress counts seconds of a wait; that of all others counts bytes."""
 Listener = Callable[[Event], None]
 
 

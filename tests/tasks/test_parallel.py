@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flashpipe.text.fold import short_port
+from flashpipe.text.lines import PORT_WIDTH
 
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
@@ -113,7 +115,7 @@ def test_a_stop_names_every_board(project: Project, pair: tuple[SimBoard, SimBoa
     boards = [board.but("&time=0.1") for board in pair]
     with Running(project, "doit", "flash", "profile=esp12", both(*boards), f"image={firmware}") as terminal:
         for board in boards:
-            terminal.until(f"{board.url}: write")
+            terminal.until(f"{short_port(board.url, PORT_WIDTH)}: write")
         terminal.type("\x03")
         assert terminal.end() == 130
         (last,) = [line for line in terminal.shown.splitlines() if line.startswith("stopped: ")]

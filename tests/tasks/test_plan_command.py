@@ -16,7 +16,7 @@ from tests.images import Builder
 MAKE = Builder()
 MAC = "5c:cf:7f:00:00:06"
 ROW = re.compile(
-    r"(?P<start>0x[0-9a-f]{6})  (?P<end>0x[0-9a-f]{6})  +(?P<size>[0-9,]+ (?:B|KB|MB))  (?P<action>\w+) "
+    r"(?P<start>0x[0-9a-f]{6}) (?P<end>0x[0-9a-f]{6}) +(?P<size>[0-9,]+ (?:B|KB|MB))  (?P<action>\w+) "
     r"+(?:(?P<wire>[0-9,]+) +(?P<seconds>\d+\.\d)  )?(?P<what>\S.*)"
 )
 
@@ -99,7 +99,7 @@ def test_without_a_port_no_board_is_touched(project: Project, image: Path, monke
 def test_the_table_has_every_column_and_covers_the_flash(project: Project, image: Path) -> None:
     done = plan(project, f"image={image}").ok()
     head = next(line for line in done.out.splitlines() if line.startswith("from "))
-    assert head.split() == ["from", "to", "size", "action", "wire", "bytes", "seconds", "what"]
+    assert head.split() == ["from", "to", "size", "action", "wire", "seconds", "what"]
     table = rows(done)
     assert (table[0].start, table[-1].end) == (0, 0x400000)
     (written,) = [row for row in table if row.action == "write"]
@@ -136,8 +136,8 @@ def test_a_long_name_is_cut_in_the_table_and_whole_above_it(project: Project, tm
     (tmp_path / name).write_bytes(MAKE.boot())
     done = plan(project, f"image={tmp_path / name}").ok()
     assert name in done.out
-    assert max(len(line) for line in done.out.splitlines() if line.startswith("0x")) <= 100
-    assert rows(done)[0].what.endswith("and-more.bin")
+    assert max(len(line) for line in done.out.splitlines() if line.startswith("0x")) <= 80
+    assert rows(done)[0].what.endswith("nd-more.bin")
 
 
 @pytest.mark.images
@@ -201,7 +201,7 @@ def test_after_a_boot_the_firmwares_own_parts_are_volatile(project: Project, rea
     assert volatile == [
         ("0xb000", "RF calibration"),
         ("0xc000", "SDK init data"),
-        ("0xd000", "SDK parameters with Wi-Fi settings"),
+        ("0xd000", "SDK parameters with"),  # the rest stands below
         ("0x10000", "NodeMCU partition table"),
     ]
     assert "write" not in actions(done)
@@ -249,7 +249,7 @@ def test_a_size_that_the_board_decides(project: Project, image: Path) -> None:
 def test_several_boards_each_get_their_plan_and_a_wrong_one_its_refusal(project: Project, image: Path) -> None:
     done = project.flashpipe("plan", "profile=esp12", f"image={image}", "port=sim://esp12,sim://esp01,sim://d1-mini")
     assert done.failed("wrong-flash-size").status == 22
-    assert done.out.count("from      to ") == 2
+    assert done.out.count("from     to ") == 2
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_a_broken_image_is_refused_before_the_port_is_opened(
     done = project.flashpipe("plan", "profile=esp12", f"image={path}", "port=sim://esp12").failed(code)
     assert done.status == status
     assert "connect" not in done.text
-    assert "from      to " not in done.out
+    assert "from     to " not in done.out
     assert done.text.count("[code: ") == 1
 
 

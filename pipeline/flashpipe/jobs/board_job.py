@@ -25,7 +25,7 @@ from flashpipe.errors import (
     StoppedError,
     SystemLimitError,
 )
-from flashpipe.events import BoardDone, Message
+from flashpipe.events import BoardDone, Message, WireLine
 from flashpipe.files import check_writable
 from flashpipe.flasher.flash import flash, journal_line
 from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Probe, RunRecord
@@ -40,6 +40,7 @@ from flashpipe.jobs.policy import boot_expectation, run_policy
 from flashpipe.jobs.port_choice import adapter_of, choose, remember
 from flashpipe.jobs.request import CommandLine
 from flashpipe.limits import limits_told
+from flashpipe.masking import mask
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 from flashpipe.records.project_folder import make_folder
@@ -158,7 +159,7 @@ class BoardRun:
     def _make(self, port: str) -> Session:
         serial = self.inputs.serial()
         wait = self.command.variables.text("port_wait")
-        return Session(
+        session = Session(
             port,
             baud=serial.baud,
             reset=serial.reset,
@@ -167,6 +168,15 @@ class BoardRun:
             stop=sessions.stop,
             prompt=self.face.ask if self.face.attended else None,
         )
+        if self.command.variables.flag("verbose"):
+            self._show_wire(session)
+        return session
+
+    def _show_wire(self, session: Session) -> None:
+        """Tell what passes on the line; contents of flash and of files stay out of it."""
+        from flashpipe.board.session.traffic_text import LiveLines  # noqa: PLC0415  2 ms, and only where it was asked
+
+        session.traffic.watch = LiveLines(lambda line: self.face(WireLine(session.port, mask(line))))
 
     def device(self) -> Device | None:
         """What was found on the port; None before a connection."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from flashpipe.board.ports.names import is_virtual
 from flashpipe.events import (
+    IN_SECONDS,
     BoardDone,
     BoardFound,
     Event,
@@ -30,8 +31,6 @@ from flashpipe.terminal import json_text
 SCHEMA: Final = "flashpipe-events/1.0"
 PROGRESS_S: Final = 0.1
 """Between two lines about the progress of a task; the last one always comes."""
-IN_SECONDS: Final = frozenset({"boot", "format"})
-"""Steps whose progress counts seconds of a wait; that of all others counts bytes."""
 _PATIENCE_S: Final = 1.0
 """Who is stopped does not wait for ever for whoever writes a line."""
 

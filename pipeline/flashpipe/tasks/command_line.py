@@ -80,12 +80,17 @@ class Run:
                     self._ports = load("jobs.port_choice:named_ports")(text)
             return self._ports
 
+    def known_ports(self) -> dict[str, str]:
+        """As `ports`; none where there are none, which each task tells that needs one."""
+        with suppress(PipelineError):
+            return self.ports()
+        return {}
+
     def _shown_on(self) -> audience.Audience:
         if self._face is None:
-            ports: dict[str, str] = {}
-            with suppress(PipelineError):  # told by each task that needs a port
-                ports = self.ports()
-            self._face = audience.Audience(ConsoleLines(prefix=len(ports) > 1))
+            lines = ConsoleLines(prefix=len(self.known_ports()) > 1)
+            audience.closers.append(lambda _status: lines.close())
+            self._face = audience.Audience(lines)
         return self._face
 
     @property

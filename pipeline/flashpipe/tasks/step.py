@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from flashpipe.limits import limits_told
 from flashpipe.tasks import command_line
 from flashpipe.tasks.command_line import current
 from flashpipe.tasks.loader import action, load
+from flashpipe.text.lines import print_result
 
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
@@ -37,7 +39,8 @@ def report(error: PipelineError) -> TaskFailed:
     try:
         if error.diagnosis is None and not isinstance(error, SystemLimitError):
             load("flasher.explain_failure:explain")(error)
-        terminal.note(load("text.last_line:failure")(error, audience.results))
+        several = len(current().known_ports()) > 1
+        print_result(load("text.last_line:failure")(error, audience.results, several=several), sys.stderr)
     except MemoryError:
         terminal.note(f"error: {error}")
     return TaskFailed(str(error), report=False)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Final, TextIO
 
 from flashpipe.errors import PipelineError
 from flashpipe.events import BoardDone
 from flashpipe.text.colour import GREEN, RED, paint
+from flashpipe.text.fold import short_port, width_of
 from flashpipe.text.look import look
 
 OK: Final = "OK"
 FAILED: Final = "FAILED"
+PORT_WIDTH: Final = 20
+"""Columns of a terminal that the name of a port takes at most."""
 
 
-def failure(error: PipelineError, results: Sequence[BoardDone] = ()) -> str:
-    """A failure: on which board, the message, its cause and proof, and what to do next. Said once, when it happens."""
+def failure(error: PipelineError, results: Sequence[BoardDone] = (), *, several: bool = False) -> str:
+    """A failure: on which board, the message, its cause and proof, and what to do next. Said once, when it happens.
+
+    In a run with `several` boards, whose lines mix, each line names the port.
+    """
     done = next((one for one in reversed(results) if one.error is error), None)
     if done is None or not done.port:
         return f"{paint('error', RED, sys.stderr)}: {error}"
     text = str(error).removeprefix(f"{done.port}: ")
-    return f"{paint(FAILED, RED, sys.stderr)}  {board(done)} ({done.seconds:.1f} s): {text}"
+    first, *more = text.split("\n")
+    head = f"{done.port}:" if several else ""
+    lines = [f"{paint(FAILED, RED, sys.stderr)}  {board(done)} ({done.seconds:.1f} s): {first}"]
+    return "\n".join([*lines, *(f"{head}{line}" for line in more)])
 
 
 def board(done: BoardDone) -> str:
@@ -51,15 +62,21 @@ def _worst(results: Sequence[BoardDone]) -> BoardDone:
 
 
 def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
-    """One row for each board, failures last, and a line about all of them."""
+    """One row for each board, failures last, and a line about all of them; why one failed was told when it did."""
     ordered = sorted(results, key=lambda done: done.error is not None)
-    width = max(len("port"), *(len(done.port) for done in ordered))
+    screen = width_of(stream)
+    ports = {done.port: short_port(done.port, PORT_WIDTH if screen else 0) for done in ordered}
+    width = max(len("port"), *map(len, ports.values()))
     lines = [f"{'port':<{width}}  {'MAC':<17}  {'seconds':>7}  result"]
     for done in ordered:
         word = paint(FAILED, RED, stream) if done.error else paint(OK, GREEN, stream) + " " * (len(FAILED) - len(OK))
-        told = done.summary.removeprefix(f"{done.port}: ")
-        text = f"{told} [code: {done.error.code}]" if done.error else told
-        lines.append(f"{done.port:<{width}}  {done.mac or '-':<17}  {done.seconds:>7.1f}  {word}  {text}")
+        text = f"[code: {done.error.code}]" if done.error else done.summary.removeprefix(f"{done.port}: ")
+        head = f"{ports[done.port]:<{width}}  {done.mac or '-':<17}  {done.seconds:>7.1f}  "
+        below = len(head) + len(FAILED) + 2
+        room = screen - below if screen > below + len(FAILED) else 0
+        told = textwrap.wrap(text, room) if room else [text]
+        lines.append(f"{head}{word}  {told[0]}")
+        lines += [" " * below + more for more in told[1:]]
     bad = [done for done in ordered if done.error]
     seconds = max(done.seconds for done in ordered)
     if look.quiet:
@@ -69,7 +86,9 @@ def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
         return "\n".join([*lines, f"{paint(OK, GREEN, stream)}  {name}: all {len(ordered)} boards ({seconds:.1f} s)"])
     lines.append(f"{paint(FAILED, RED, stream)}  {name}: {len(bad)} of {len(ordered)} boards ({seconds:.1f} s)")
     if not look.quiet:
-        ports = ",".join(done.port for done in bad)
+        again = ",".join(done.port for done in bad)
         profile = f" profile={bad[0].profile}" if bad[0].profile else ""
-        lines.append(f"next: flashpipe {bad[0].command}{profile} port={ports}   once their causes are cured")
+        lines.append(
+            f"next: flashpipe {bad[0].command}{profile} port={shlex.quote(again)}   once their causes are cured"
+        )
     return "\n".join(lines)

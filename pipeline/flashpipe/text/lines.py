@@ -1,7 +1,7 @@
 """Events to lines: what a person, or a log, sees of a run.
 
-On a terminal a step that takes time draws its progress in place; in a log each step is one line. Text is plain: no
-colours, and ASCII where the console cannot do better.
+On a terminal a step that takes time draws its progress in place, several boards a row each; in a log each step is one
+line. Text is plain: no colours, and ASCII where the console cannot do better.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ from contextlib import suppress
 from typing import Final, TextIO
 
 from flashpipe import terminal
-from flashpipe.events import Event, Message, PlanMade, Progress, StepFinished, StepStarted
+from flashpipe.events import BoardDone, Event, Message, PlanMade, Progress, StepFinished, StepStarted, WireLine
 from flashpipe.masking import mask_urls
+from flashpipe.text.fold import folded, short_port, width_of
 from flashpipe.text.look import look
+from flashpipe.text.pace import Pace
+from flashpipe.text.panel import Panel
 
 REDRAW_S: Final = 0.1
-WIDTH: Final = 24
+WIDTH: Final = 20
+"""Characters of a bar."""
+PORT_WIDTH: Final = 24
+"""Columns of the name of a port before its bar."""
+SCREEN: Final = 80
+"""Columns of a terminal that does not say how many it has."""
 
 
 def somebody_reads(stream: TextIO | None = None) -> bool:
@@ -31,7 +39,12 @@ def somebody_reads(stream: TextIO | None = None) -> bool:
 
 
 def print_result(text: str, stream: TextIO | None = None, end: str = "\n", *, kept: str = "") -> None:
-    """One result (standard output if None), in one piece; `kept`: characters that go to the terminal as they are."""
+    """One result (standard output if None), in one piece; `kept`: characters that go to the terminal as they are.
+
+    Whole lines are folded to the width of a terminal; documents for programs and what a board says are not.
+    """
+    if end == "\n" and text[:1] not in {"{", "["}:
+        text = folded(text, width_of(sys.stdout if stream is None else stream))
     terminal.write(text + end, stream, kept=kept)
 
 
@@ -42,9 +55,11 @@ class ConsoleLines:
         self._stream = stream if stream is not None else sys.stderr
         self._live = _is_terminal(self._stream)
         self._prefix = prefix
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._drawn = 0
-        self._last = 0.0
+        self._last: dict[str, float] = {}
+        self._pace = Pace()
+        self._panel = Panel(self._stream) if self._live and prefix else None
         self._blocks = "#-" if (self._stream.encoding or "").lower().replace("-", "") != "utf8" else "█░"
 
     def __call__(self, event: Event) -> None:
@@ -55,14 +70,22 @@ class ConsoleLines:
             if isinstance(event, Progress):
                 self._progress(event)
             elif isinstance(event, StepStarted):
+                self._pace.begin(event.port, event.step)
                 if self._live:
-                    self._draw(f"{self._head(event.port)}{event.step:<8} {event.detail} …")
+                    self._draw(event.port, f"{event.step:<8} {event.detail} …")
             elif isinstance(event, StepFinished):
                 self._line(f"{self._head(event.port)}{event.step:<8} {event.detail}  ({event.seconds:.1f} s)")
-            elif isinstance(event, Message):
+            elif isinstance(event, Message | WireLine):
                 self._line(f"{self._head(event.port)}{event.text}")
             elif isinstance(event, PlanMade) and event.text:
                 print_result(event.text, self._stream if look.json else None)
+            elif isinstance(event, BoardDone) and self._panel is not None:
+                self._panel.done(event.port)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._panel is not None:
+            self._panel.close()
 
     @property
     def attended(self) -> bool:
@@ -74,6 +97,7 @@ class ConsoleLines:
         if not self.attended:
             return False
         with self._lock:
+            self.close()
             self._line(text)
         return True
 
@@ -86,16 +110,20 @@ class ConsoleLines:
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()
-        if not self._live or (now - self._last < REDRAW_S and event.done < event.total):
+        if not self._live or (now - self._last.get(event.port, 0.0) < REDRAW_S and event.done < event.total):
             return
-        self._last = now
+        self._last[event.port] = now
         share = min(1.0, event.done / event.total) if event.total else 1.0
         filled = int(share * WIDTH)
         bar = self._blocks[0] * filled + self._blocks[1] * (WIDTH - filled)
-        self._draw(f"{self._head(event.port)}{event.step:<8} {bar} {share:4.0%}")
+        self._draw(event.port, f"{event.step:<8} {bar} {share:4.0%}  {self._pace.told(event, now)}")
 
-    def _draw(self, text: str) -> None:
-        text = terminal.visible(mask_urls(text)).replace("\n", " ")
+    def _draw(self, port: str, text: str) -> None:
+        text = self._shown(f"{self._head(short_port(port, PORT_WIDTH))}{text}").replace("\n", " ")
+        if self._panel is not None:
+            self._panel.show(port, text)
+            return
+        text = text[: max(0, (width_of(self._stream) or SCREEN) - 1)]  # the cursor stands behind it
         self._write("\r" + text + " " * max(0, self._drawn - len(text)))
         self._drawn = len(text)
 
@@ -103,12 +131,18 @@ class ConsoleLines:
         if self._drawn:
             self._write("\r" + " " * self._drawn + "\r")
             self._drawn = 0
-        self._write(terminal.visible(mask_urls(text)).rstrip() + "\n")
+        text = folded(self._shown(text).rstrip(), width_of(self._stream))
+        if self._panel is None or not self._panel.line(text):
+            self._write(text + "\n")
+
+    def _shown(self, text: str) -> str:
+        """As the stream can show it."""
+        encoding = self._stream.encoding or "utf-8"
+        return terminal.visible(mask_urls(text)).encode(encoding, "replace").decode(encoding)
 
     def _write(self, text: str) -> None:
-        encoding = self._stream.encoding or "utf-8"
         with suppress(OSError, ValueError):  # who reads our lines has gone: no reason to leave a board half written
-            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.write(text)
             self._stream.flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from flashpipe.board.lua.acceptance import LuaPolicy
 
 MAP_WIDTH: Final = 64
-LINE: Final = "{:<8}  {:<8}  {:>9}  {:<8}  {:>10}  {:>7}  {}"
+LINE: Final = "{:<8} {:<8} {:>8}  {:<8} {:>9} {:>7}  {}"
 """From, to, size, action, bytes on the wire, seconds, what."""
-WHAT_WIDTH: Final = 36
-"""Longest text of the last column: a line then has 98 characters."""
+WHAT_WIDTH: Final = 23
+"""Longest text of the last column: a line then has 79 characters."""
 MARKS: Final = {"lost": "!", "write": "#", "erase": "x", "volatile": "~", "skip": "=", "keep": "."}
 """One character for each action, the boldest first; the same in every console."""
 
@@ -61,20 +62,23 @@ def describe_lua_policy(policy: LuaPolicy) -> str:
 
 def table(rows: Sequence[PlanRow], baud: int) -> str:
     """The plan as a table: addresses, size, action, bytes on the wire, seconds, what."""
-    lines = [LINE.format("from", "to", "size", "action", "wire bytes", "seconds", "what")]
+    lines = [LINE.format("from", "to", "size", "action", "wire", "seconds", "what")]
     for row in rows:
         wire = f"{row.wire_bytes:,}" if row.wire_bytes else ""
         seconds = f"{row.seconds:.1f}" if row.wire_bytes else ""
         start, end = format_address(row.region.start), format_address(row.region.end)
-        lines.append(LINE.format(start, end, _size(row.region), row.action, wire, seconds, _short(row.what)))
+        first, *more = textwrap.wrap(_short(row.what), WHAT_WIDTH, break_on_hyphens=False) or [""]
+        lines.append(LINE.format(start, end, _size(row.region), row.action, wire, seconds, first))
+        lines += [LINE.format("", "", "", "", "", "", part) for part in more]
     wire, seconds = f"{sum(row.wire_bytes for row in rows):,}", f"{sum(row.seconds for row in rows):.1f}"
     lines.append(LINE.format("", "", "", "in all", wire, seconds, f"at {baud} baud"))
     return "\n".join(lines)
 
 
 def _short(text: str) -> str:
-    """The text without its middle where a line of the table would grow too long; whole names stand above it."""
-    return text if len(text) <= WHAT_WIDTH else f"{text[: WHAT_WIDTH // 2 - 3]}...{text[-WHAT_WIDTH // 2 :]}"
+    """The text with each word that is too long for the column cut in its middle; whole names stand above the table."""
+    half = WHAT_WIDTH // 2
+    return " ".join(w if len(w) <= WHAT_WIDTH else f"{w[: half - 2]}...{w[-half:]}" for w in text.split())
 
 
 def describe_first_boot(plan: FlashPlan) -> str:

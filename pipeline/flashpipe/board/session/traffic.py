@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +45,8 @@ class TrafficLog:
         """Bytes read since the beginning."""
         self.private = False
         """True: only how many bytes pass is remembered, for they are the contents of somebody's files."""
+        self.watch: Callable[[Chunk], None] | None = None
+        """Is told of each transfer when it happens."""
 
     def received(self, baud: int, data: bytes) -> None:
         """Take bytes from the board."""
@@ -57,7 +60,10 @@ class TrafficLog:
 
     def _note(self, way: str, baud: int, data: bytes) -> None:
         kept = b"" if self.private else bytes(data[:WHOLE])
-        self._chunks.append(Chunk(time.monotonic() - self._began_s, way, baud, len(data), kept))
+        chunk = Chunk(time.monotonic() - self._began_s, way, baud, len(data), kept)
+        self._chunks.append(chunk)
+        if self.watch is not None:
+            self.watch(chunk)
 
     def chunks(self) -> list[Chunk]:
         """What is remembered, the oldest first."""

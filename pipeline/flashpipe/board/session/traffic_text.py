@@ -6,7 +6,7 @@ firmware printed is shown, for the caller to mask.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from flashpipe.board.session.text import readable
@@ -22,6 +22,8 @@ OPCODES: Final = {
 _HEADER: Final = 8
 _SHOWN: Final = 16
 """Bytes shown of what is neither text nor a frame."""
+_LIVE_BYTES: Final = 256
+"""Bytes after which a line is shown though more of the same may come."""
 _WORDS: Final = 8
 """Readable letters that make a text of it."""
 
@@ -46,6 +48,33 @@ def lines(chunks: Sequence[Chunk]) -> Iterator[str]:
     for chunk in chunks:
         meaning = "; ".join(_request(chunk) if chunk.way == FROM_HOST else _answer(chunk))
         yield f"{chunk.at_s:9.3f} {chunk.way} {chunk.baud:>7} {chunk.count:>6}  {meaning}".rstrip()
+
+
+class LiveLines:
+    """Transfers to lines while they happen: what comes in pieces, one way, is one line."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._waiting: list[Chunk] = []
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Take a transfer; what came before it is shown where that is complete."""
+        before = self._waiting
+        if before and (before[0].way, before[0].baud) != (chunk.way, chunk.baud):
+            self.flush()
+        self._waiting.append(chunk)
+        if sum(one.count for one in self._waiting) >= _LIVE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Show what is held back."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            first = waiting[0]
+            data = b"".join(one.data for one in waiting)
+            whole = Chunk(first.at_s, first.way, first.baud, sum(one.count for one in waiting), data)
+            for line in lines([whole]):
+                self._show(line.strip())
 
 
 def _request(chunk: Chunk) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any, TextIO
 
@@ -39,7 +40,9 @@ def show_board(board: BoardRun, stream: TextIO) -> bool:
     found = preview_board(board)
     if put("plan", _facts(found), found.port):
         return found.would_write
-    print_result(f"{found.port}\n         {found.reason}", stream)
+    print_result(found.port, stream)
+    if not (stream.isatty() and sys.stderr.isatty()):  # where the step `probe` has just said so
+        print_result(f"         {found.reason}", stream)
     for line in found.decided:
         print_result(f"         {line}", stream)
     _print(found, stream)

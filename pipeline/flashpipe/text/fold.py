@@ -1,0 +1,61 @@
+"""Lines that are no longer than the terminal is wide: what goes on stands below its own text, not at the margin."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final, TextIO
+
+HEAD: Final = re.compile(r"[A-Za-z#|.]\S* +|(?:OK|FAILED)  |\s+")
+"""The name in front of a line, or the space there; what follows is what goes on below."""
+DEEPEST: Final = 24
+"""Columns at which a line goes on at most."""
+WHOLE: Final = re.compile(r"\s*next: ")
+"""A command that is to be copied stays in one piece."""
+_COLOUR: Final = re.compile(r"\x1b\[\d+m")
+
+
+def width_of(stream: TextIO) -> int:
+    """Columns of the terminal behind a stream; 0 where it is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def folded(text: str, width: int) -> str:
+    r"""The text in lines of no more than `width` columns, unless a word is longer; as it is where `width` is 0.
+
+    >>> print(folded("boot     the flash holds the image", 24))
+    boot     the flash holds
+             the image
+    >>> folded("next: flashpipe flash profile=kitchen", 20)
+    'next: flashpipe flash profile=kitchen'
+    """
+    if not width or len(text) <= width:
+        return text
+    return "\n".join(_one(line, width) for line in text.split("\n"))
+
+
+def _one(line: str, width: int) -> str:
+    if len(_COLOUR.sub("", line)) <= width or WHOLE.match(line):
+        return line
+    head = HEAD.match(line)
+    named = head[0] if head is not None and (head[0].isspace() or head[0].endswith("  ")) else "  "
+    indent = " " * min(DEEPEST, len(named))
+    found, room = [""], width
+    for piece in re.findall(r"\s*\S+", line):
+        if found[-1] and len(_COLOUR.sub("", found[-1] + piece)) > room:
+            found.append(indent + piece.lstrip())
+        else:
+            found[-1] += piece
+    return "\n".join(found)
+
+
+def short_port(port: str, width: int) -> str:
+    """The name of a port in `width` columns, in full where that is 0; its end tells ports from each other.
+
+    >>> short_port("sim://esp12?mac=5c:cf:7f:00:00:01", 20), short_port("/dev/ttyUSB0", 20)
+    ('...c:cf:7f:00:00:01', '/dev/ttyUSB0')
+    """
+    return port if not width or len(port) <= width else f"...{port[3 - width :]}"
