@@ -59,6 +59,7 @@ def refused(parts: dict[int, bytes]) -> PipelineError:
         {0: LOADER.ljust(0x8000, b"\xff") + TABLE, 0x10000: APPLICATION},
         {0: ESPRESSIF.ljust(0x1000, b"\xff") + MAKE.ota(0x1000)},
         {0: RBOOT.ljust(0x2000, b"\xff") + MAKE.ota(0x2000)},
+        {0: ESPRESSIF.ljust(0x1000, b"\xff") + whole(MAKE.linked(0x11000))},
         {0: MAKE.sketch()},
         {0: ESPRESSIF, 0x1000: whole(MAKE.linked(0x11000))},
         {0: TINY, 0x10000: CODE},

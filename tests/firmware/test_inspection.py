@@ -15,7 +15,8 @@ from flashpipe.flash import Region
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.images import lfs_image, spiffs_image
+from tests.firmware.test_link_address import whole
+from tests.images import Builder, lfs_image, spiffs_image
 
 
 def look(data: bytes, address: int | None = None) -> Inspection:
@@ -135,6 +136,17 @@ def test_files_that_are_no_firmware_and_no_mistake(data: bytes, family: str, tit
     assert (found.family, found.title, codes(found)) == (family, title, [])
     assert found.notes, "what it is for"
     assert (found.flashable, found.missing) == (False, "")
+
+
+def test_an_application_of_the_first_boot_loaders_is_sound_and_wants_its_loader() -> None:
+    found = look(whole(Builder().linked(0x11000)))
+    assert (codes(found), found.files[0].address, found.flashable) == ([], 0x1000, False)
+    assert "0x00000:BOOT.bin,0x01000:" in found.missing
+
+
+def test_what_stands_elsewhere_is_not_called_cut_short_for_it() -> None:
+    half = inspect_images([(0, Image("fw.bin", whole(Builder().linked(0x41000)), "fw.bin"))])
+    assert [problem.code for problem in half.problems] == ["image-address"]
 
 
 @pytest.mark.parametrize("data", [bytes(range(256)) * 16, b"\x12" * 1000])

@@ -224,6 +224,14 @@ VERDICTS: Final = (
         (f"{T_EXPLAIN}::test_a_map_that_does_not_match_and_is_taken_all_the_same_is_no_cause",),
     ),
     Mutant(
+        "a-loader-may-try-once",
+        STARTS,
+        " and not _tries_on(text, start.at):",
+        ":",
+        "a boot loader that tries its image again, and then the other, is a loop",
+        (f"{T_EXPLAIN}::test_a_loader_that_resets_the_chip_to_try_on_is_no_loop",),
+    ),
+    Mutant(
         "what-follows-is-the-cause",
         WORDS,
         ', "wrong-size": "rf-cal"}',

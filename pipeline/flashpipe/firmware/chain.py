@@ -62,7 +62,8 @@ def inner_parts(image: Image) -> Iterator[tuple[int, Part]]:
     data = image.data
     loader = loader_of(read_part(image))
     for at in (_ESPRESSIF, _RBOOT):
-        if loader in {"bootloader", "rboot", ""} and data[at : at + 2] == bytes((OTA_MAGIC, 4)):
+        newer = loader in {"bootloader", "rboot", ""} and data[at : at + 2] == bytes((OTA_MAGIC, 4))
+        if newer or (loader in {"bootloader", "rboot"} and data[at : at + 1] == bytes((BOOT_MAGIC,))):
             yield at, _inner(image, at)
             return
     if loader == "rtos-bootloader":

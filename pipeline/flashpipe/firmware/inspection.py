@@ -22,6 +22,7 @@ from flashpipe.firmware.boot_image import (
     describe_address,
     is_aggregated,
 )
+from flashpipe.firmware.chain import behind_loader
 from flashpipe.firmware.content_type import BOOT_MAGIC, foreign_content, other_chip
 from flashpipe.firmware.data_files import BLANK as BLANK_FILE
 from flashpipe.firmware.data_files import FAMILIES, PURPOSES, describe_data, purpose_of
@@ -136,9 +137,8 @@ def inspect_images(images: Iterable[tuple[int | None, Image]]) -> Inspection:
     missing = [error for error in errors if _is_partner(error)] if not problems else []
     notes = [error.message for error in missing]
     hint = next((error.hint for error in missing), "")
-    if _is_second_half(files):  # a plan may hold it alone, for a board that has the first
-        (half,) = files
-        hint = f"give both: image=0x00000:FILE,{describe_address(half.address or 0)}:{half.image.origin}"
+    if _is_alone(files) and not problems:  # a plan may hold it alone, for a board that has the rest
+        hint = hint or f"give both: {_with_its_start(files[0])}"
     flashable = bool(layout) and not errors and not hint
     return Inspection(files, firmware, family, title, tuple(problems), (*notes, *_notes(files)), hint, flashable)
 
@@ -193,15 +193,24 @@ def _notes(files: tuple[FileReport, ...]) -> Iterator[str]:
             yield f"ADC measures {'the supply voltage' if ADC == 0xFF else 'its pin'} (byte 107 is {ADC:02X})"  # noqa: PLR2004
         if purpose := purpose_of(file.format, file.image):
             yield f"{name}: {purpose}"
-        if _is_second_half(files):
-            place = describe_address(file.address or 0)
+        place = describe_address(file.address or 0)
+        if _is_alone(files) and file.kind == "code":
             yield f"{name}: runs from flash at {place}; its first half at 0x00000 starts it"
+        elif _is_alone(files):
+            yield f"{name}: belongs to {place}; a boot loader at 0x00000 starts it"
         if file.crc == "none":
             yield f"{name}: no CRC-32 at its end, as older tools made it"
 
 
-def _is_second_half(files: Sequence[FileReport]) -> bool:
-    return len(files) == 1 and files[0].kind == "code"
+def _is_alone(files: Sequence[FileReport]) -> bool:
+    """Whether it is one file that something else at 0x00000 has to start."""
+    return len(files) == 1 and (files[0].kind == "code" or (files[0].kind == "boot" and bool(files[0].address)))
+
+
+def _with_its_start(file: FileReport) -> str:
+    if file.kind == "boot":
+        return behind_loader(read_part(file.image))
+    return f"image=0x00000:FILE,{describe_address(file.address or 0)}:{file.image.origin}"
 
 
 def _is_quiet(file: FileReport) -> bool:
@@ -216,7 +225,7 @@ def _report(image: Image, address: int | None) -> FileReport:
         return FileReport(image, address, what if other else foreign or what, other or "")
     part = read_part(image)
     if part.kind == "boot":
-        return _boot_report(part, address or 0)
+        return _boot_report(part, part.home or 0 if address is None else address)
     if address is None:
         address = part.home
     if part.kind == "mapped":

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 from flashpipe.board.boot.kinds import FAILED
-from flashpipe.board.boot.verdict import classify
+from flashpipe.board.boot.verdict import classify, conclude
 from flashpipe.board.diagnosis.evidence import of_boot
 from flashpipe.board.diagnosis.explanation import Explanation, Known, explain_log
 from flashpipe.board.diagnosis.judge import judge
@@ -346,3 +346,20 @@ def test_addresses_are_named_once() -> None:
     known = Known(places=lambda line: ["0x40201abc = setup()"] if "epc1" in line else [])
     found: Explanation = explain_log((ROM + LOADED + crash(28, "0x40201abc")) * 2, known)
     assert found.places == ("0x40201abc = setup()",)
+
+
+BOOT_AGAIN: Final = (
+    "\nerror magic!\nfirst boot failed 0, reboot to try this bin again\n\n\n"
+    " ets Jan  8 2013,rst cause:4, boot mode:(3,6)\n\nwdt reset\n"
+)
+
+
+def test_a_loader_that_resets_the_chip_to_try_on_is_no_loop() -> None:
+    """As boot_v1.7 does, executed: it tries its first image three times, and then the other."""
+    tried = f"{ROM}{LOADED}{BOOT_17}" + f"{BOOT_AGAIN}{LOADED}{BOOT_17}" * 3
+    runs = explain_log(tried.removesuffix("user1 @ 1000\n") + "user2 @ 101000\n\nMh\nCe\n\nready\n", Known())
+    assert (runs.verdict.kind, runs.code) == ("firmware", "")
+    gone = explain_log(f"{tried}\nerror magic!\nbackup boot failed.\n", Known())
+    assert (gone.verdict.kind, gone.diagnosis.rule) == ("nothing-found", "loader-alone")
+    assert any("error magic" in line for line in gone.proof)
+    assert conclude(tried) is None

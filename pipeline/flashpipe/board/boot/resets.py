@@ -24,6 +24,10 @@ FLASH, DOWNLOAD = 3, 1
 _PINS: Final = "GPIO15 {}, GPIO0 {}, GPIO2 {}"
 _SDK_LINES: Final = 2
 """Different lines of the SDK that no accident makes."""
+_TRIES_ON: Final = re.compile(r"reboot to try (?:backup|this) bin[^\n]*\n[ \t\n]*(?:ets [^\n]*)?\Z")
+"""Last words of Espressif's boot loader before it resets the chip by its watchdog (seen in executed boot_v1.7)."""
+_REACH: Final = 120
+"""Letters of those words, and what the ROM says before its reset cause."""
 _LOADS: Final = re.compile(r"^load 0x", re.MULTILINE)
 
 
@@ -39,16 +43,23 @@ class Start:
 
 
 def find_starts(text: str) -> list[Start]:
-    """Every start in the text. A loader's first line is one where no ROM log came since the loader's last."""
+    """Every start in the text. A loader's first line is one where no ROM log came since the loader's last.
+
+    One that a loader says it makes, to try its image again or the other, goes on with the same boot.
+    """
     rom = [Start(line.start(), line.end(), int(line["cause"]), int(line["mode"])) for line in ROM.finditer(text)]
     loader = [Start(line.start(), line.end()) for line in LOADER_BEGINS.finditer(text)]
     starts: list[Start] = []
     covered = False  # a ROM log came, and no loader since
     for start in sorted([*rom, *loader], key=lambda start: start.at):
-        if start.cause is not None or not covered:
+        if (start.cause is not None or not covered) and not _tries_on(text, start.at):
             starts.append(start)
         covered = start.cause is not None
     return starts
+
+
+def _tries_on(text: str, at: int) -> bool:
+    return _TRIES_ON.search(text, max(0, at - _REACH), at) is not None
 
 
 def elsewhere(text: str, starts: list[Start]) -> LogFinding | None:

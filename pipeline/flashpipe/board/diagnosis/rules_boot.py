@@ -76,6 +76,9 @@ def _nothing_bootable(evidence: Evidence) -> Proof:
 _TABLE_WORDS: Final = r"[EW] \(\S+\) flash_parts: |E \(\S+\) boot[\w.]*: (?:Failed to verify|load) partition table"
 _APP_WORDS: Final = r"[Nn]o bootable|esp_image: |not bootable|boot: .*invalid"
 _EBOOT_WORDS: Final = r"^e:\d"
+_OTHER_WORDS: Final = (
+    r"backup boot failed|first boot failed|error magic|error user bin|is bad|No (?:good|valid|bootable)|user code done"
+)
 _PARTS: Final = (
     "flash all three parts of the build, each at its own address: the boot loader at 0x00000, the partition table at "
     "0x08000, the application at 0x10000 or where that table says"
@@ -237,7 +240,7 @@ RULES: Final = (
     ),
     Rule(
         "loader-alone",
-        _loader_found_nothing(".", _TABLE_WORDS, _APP_WORDS, _EBOOT_WORDS),
+        _loader_found_nothing(_OTHER_WORDS, _TABLE_WORDS, _APP_WORDS, _EBOOT_WORDS),
         "the boot loader runs, and finds no application where it looks: it is missing, damaged, or linked for another "
         "address",
         "`flashpipe inspect FILE` says where the application belongs: user1 to 0x01000, user2 to 0x81000 or 0x101000, "
