@@ -64,6 +64,7 @@ LIBRARIES: Final = {
     "esptool": {"flashpipe.board.loader.esptool_parts"},
     "watchfiles": {"flashpipe.tasks.actions.watch"},
     "platformdirs": {"flashpipe.files"},
+    "intelhex": {"flashpipe.sources.kinds.intel_hex"},
     "requests": {"sources"},
     "rich": {"flashpipe.text.panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},

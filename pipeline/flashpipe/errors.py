@@ -589,6 +589,13 @@ class SpiffsNameError(SpiffsImageError):
     remedy = "rename it: 1 to 31 bytes, folders within the folder included"
 
 
+class ExportError(PlanError):
+    """The plan cannot be written as files for other tools."""
+
+    code = "export"
+    remedy = "say the flash size in the profile, and a folder: to=DIR"
+
+
 class InitDataError(PlanError):
     """The board needs SDK init data and none is at hand, or the file named is none."""
 

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "esptool": "flashpipe.cli.esptool",
     "explain": "flashpipe.cli.explain",
     "init": "flashpipe.cli.init",
+    "export": "flashpipe.cli.export",
     "inspect": "flashpipe.cli.inspect",
     "prune": "flashpipe.cli.prune",
     "schema": "flashpipe.cli.schema",

@@ -38,6 +38,7 @@ COMMAND_TEXTS: Final = {
     "completion": "script for Tab in bash, zsh or fish",
     "esptool": "esptool's own command line, with our checks and receipt",
     "explain": "say what a boot log proves, without a board",
+    "export": "write what `flash` would write as files for other tools",
     "inspect": "say what firmware files are",
     "schema": "write the JSON Schema of profiles, events, documents or receipts",
     "prune": "remove old receipts and backups of this project",

@@ -120,6 +120,17 @@ def _known(inputs: RunInputs) -> Build | None:
         return None
 
 
+def is_due(inputs: RunInputs) -> bool:
+    """Whether the build has to run, for a face without doit's memory of inputs: a newer input is a changed one."""
+    build = _known(inputs)
+    if build is None:
+        return False
+    if not counts(inputs):
+        return True
+    last = last_build(build, inputs.command.builds_folder)
+    return any(path.stat().st_mtime > last.at for path in input_files(build))
+
+
 def build_note(inputs: RunInputs) -> str:
     """One line for a plan that was made from the last build; empty where nothing is built.
 

@@ -27,7 +27,7 @@ from flashpipe.sources.cache import LARGEST, Cache, CacheRecord
 from flashpipe.sources.partial_download import Answer, Limits, Order, PartialDownload, plain_url
 from flashpipe.values import dataclass
 
-Kind = Literal["firmware", "archive", "gzip"]
+Kind = Literal["firmware", "archive", "gzip", "hex"]
 """What a file must be before it is kept."""
 Progress = Callable[[str, int, int], None]
 """Told a source, the bytes at hand and those expected in all (0: not known)."""
@@ -35,6 +35,7 @@ Progress = Callable[[str, int, int], None]
 BUSY_S: Final = 300.0
 """Longest wait for another process that downloads the same thing: 32 MB at 1 Mbit/s."""
 _ARCHIVES: Final = ("ZIP archive", "tar archive", "gzip", "bzip2 archive", "xz archive")
+_HEX: Final = "Intel HEX file"
 _DIGEST: Final = re.compile("[0-9a-fA-F]{64}")
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -232,11 +233,11 @@ def _expect(found: Fetched, wanted: _Wanted) -> Fetched:
 def _check_content(data: bytes, kind: Kind, key: str) -> None:
     named = foreign_content(data) if data else "empty file"
     # Some servers unpack a .gz on the way, by the header Content-Encoding.
-    if named in {"firmware": (None,), "archive": _ARCHIVES, "gzip": ("gzip", None)}[kind]:
+    if named in {"firmware": (None,), "archive": _ARCHIVES, "gzip": ("gzip", None), "hex": (_HEX, None)}[kind]:
         return
     title = excerpt(data) if named and ("HTML" in named or "JSON" in named or "text" in named) else ""
     what = f"{in_words(named or 'unknown data')}{f' ({title!r})' if title else ''}"
-    want = {"firmware": "firmware for an ESP8266", "archive": "an archive", "gzip": "gzip"}[kind]
+    want = {"archive": "an archive", "gzip": "gzip", "hex": _HEX}.get(kind, "firmware for an ESP8266")
     next_ = "open the URL in a browser" if named not in _ARCHIVES else f"name the file in it: {_shown(key)}!MEMBER"
     raise FetchContentError(f"{_shown(key)}: what came is {what}, not {want}; it was not kept", next_)
 

@@ -1,5 +1,7 @@
 """The kinds of sources that a prefix tells, such as `github:`. Each is one module of `kinds` that registers itself.
 
+So is each format that has to be made into an image, such as Intel HEX.
+
 A new kind is a new file there that ends with `register(SourceKind(("word:",), canonical, load))`: whatever asks for a
 source by its text, or keeps it in the lock file, finds it then.
 """
@@ -18,6 +20,7 @@ from typing import Final
 
 from flashpipe.errors import SourceError
 from flashpipe.firmware.boot_image import Image
+from flashpipe.firmware.content_type import describe_content
 from flashpipe.sources import kinds
 from flashpipe.sources.archive import is_gzip_name, read_member, unpack_gzip
 from flashpipe.sources.fetch import Access, Kind
@@ -75,12 +78,26 @@ class SourceRequest:
     @property
     def packed(self) -> bool:
         """Whether what is had is not yet the image itself."""
-        return bool(self.member) or is_gzip_name(self.outer.partition("#")[0].partition("?")[0])
+        return bool(self.member) or self._is_gzip or self._is_hex
 
     @property
     def kind(self) -> Kind:
         """What has to be had."""
-        return "archive" if self.member else "gzip" if self.packed else "firmware"
+        if self.member:
+            return "archive"
+        return "gzip" if self._is_gzip else "hex" if self._is_hex else "firmware"
+
+    @property
+    def _path(self) -> str:
+        return self.outer.partition("#")[0].partition("?")[0]
+
+    @property
+    def _is_gzip(self) -> bool:
+        return is_gzip_name(self._path)
+
+    @property
+    def _is_hex(self) -> bool:
+        return self._path.lower().endswith(HEX_NAMES)
 
     def named(self, outer: str) -> str:
         """The canonical text, for the canonical text of `outer`."""
@@ -90,7 +107,10 @@ class SourceRequest:
         """Name and bytes of the image, from what was had."""
         if self.member:
             name, data = read_member(data, self.member, self.outer)
-        return (name[:-3], unpack_gzip(data, self.text)) if is_gzip_name(name) else (name, data)
+        if is_gzip_name(name):
+            name, data = name[:-3], unpack_gzip(data, self.text)
+        convert = _format_of(data)
+        return (name, convert(data, self.text)) if convert else (name, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +125,30 @@ class SourceKind:
     """Has it; raises SourceError."""
 
 
+Convert = Callable[[bytes, str], bytes]
+"""Bytes of a file and the text of its source, to those of the image; raises SourceError."""
+HEX_NAMES: Final = (".hex", ".ihex", ".ihx")
+"""How names of Intel HEX files end: what a server sends under them is a text."""
+_FORMATS: Final[dict[str, Convert]] = {}
 _KINDS: Final[dict[str, SourceKind]] = {}
 
 
 def register(kind: SourceKind) -> None:
     """Make a kind of source known by its prefixes; called at the end of its module."""
     _KINDS.update(dict.fromkeys(kind.prefixes, kind))
+
+
+def register_format(content: str, convert: Convert) -> None:
+    """Make a format known by what `describe_content` calls it; called at the end of its module."""
+    _FORMATS[content] = convert
+
+
+def _format_of(data: bytes) -> Convert | None:
+    """What makes an image of these bytes; None where they are one, as nearly always."""
+    if data[:1] != b":":
+        return None
+    _registered()
+    return _FORMATS.get(describe_content(data))
 
 
 @functools.cache
