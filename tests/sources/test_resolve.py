@@ -217,8 +217,8 @@ def test_file_of_a_package(tmp_path: Path, text: str, data: bytes) -> None:
     ("text", "kind", "word", "hint"),
     [
         ("package:no-such-thing/a.bin", PackageMissingError, "is not installed", "pip install --no-deps no-such-thing"),
-        ("package:no-such==2/a.bin", PackageMissingError, "is not installed", "pip install --no-deps 'no-such==2'"),
-        ("package:demo-images==1.3/one.bin", PackageMissingError, "1.2 is installed", "'demo-images==1.3'"),
+        ("package:no-such==2/a.bin", PackageMissingError, "is not installed", "pip install --no-deps no-such==2"),
+        ("package:demo-images==1.3/one.bin", PackageMissingError, "1.2 is installed", "demo-images==1.3"),
         ("package:demo-images/three.bin", PackageMissingError, "it has gone.bin, one.bin, two.bin", "name one"),
         ("package:demo-images/two.bin", ImageAmbiguousError, "2 files", "more of the path"),
         ("package:demo-images/gone.bin", PackageMissingError, "it is gone", "--force-reinstall"),

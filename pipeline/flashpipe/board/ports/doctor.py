@@ -17,6 +17,7 @@ from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import Host
 from flashpipe.board.ports.lock import find_owners
 from flashpipe.board.ports.names import is_url
+from flashpipe.installing import install_command
 from flashpipe.values import dataclass
 
 State = Literal["ok", "warn", "fail"]
@@ -235,10 +236,10 @@ def _versions(question: Question) -> Iterator[Check]:
     numbers = tuple(int(part) for part in re.findall(r"\d+", esptool)[:2])
     lowest, below = _ESPTOOL
     if not esptool:
-        yield Check("versions", "fail", "esptool is not installed", "pip install 'esptool>=5.6,<6'")
+        yield Check("versions", "fail", "esptool is not installed", install_command("esptool>=5.6,<6"))
     elif not lowest <= numbers < below:
         text = f"esptool {esptool} is not of the releases this works with (5.6 and newer, below 6)"
-        yield Check("versions", "fail", text, "pip install 'esptool>=5.6,<6'")
+        yield Check("versions", "fail", text, install_command("esptool>=5.6,<6"))
     else:
         others = ", ".join(f"{name} {version}" for name, version in packages.items() if name != "esptool")
         yield Check("versions", "ok", f"esptool {esptool}, {others}")
@@ -247,7 +248,7 @@ def _versions(question: Question) -> Iterator[Check]:
 def _pyserial(question: Question) -> Iterator[Check]:
     """Two packages that own the same files: pip knows nothing of it (measured: fleet §1)."""
     packages, version = question.host.packages, question.host.serial_version
-    repair = "pip install --force-reinstall --no-deps pyserial==3.5"
+    repair = install_command("--force-reinstall", "--no-deps", "pyserial==3.5")
     if not version:
         broken = "`serial` cannot be imported" + (
             ", as after pip uninstall of a fork" if "pyserial" in packages else ""

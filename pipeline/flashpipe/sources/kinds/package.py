@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from flashpipe.errors import ImageAmbiguousError, PackageMissingError, SourceError
+from flashpipe.installing import install_command
 from flashpipe.sources.local import read_file
 from flashpipe.sources.registry import Resolved, SourceKind, SourceRequest, register
 
@@ -37,7 +38,7 @@ def _find_in_package(text: str) -> Path:
     name, version = name.strip(), version.strip()
     if not (name and slash and wanted) or (pinned and not version):
         raise SourceError(f"{text}: not a package source", "write package:NAME/FILE or package:NAME==VERSION/FILE")
-    install = f"pip install --no-deps '{name}=={version}'" if version else f"pip install --no-deps {name}"
+    install = install_command("--no-deps", f"{name}=={version}" if version else name)
     try:
         distribution = metadata.distribution(name)
     except (metadata.PackageNotFoundError, ValueError):

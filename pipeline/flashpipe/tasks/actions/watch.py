@@ -10,6 +10,7 @@ from typing import Any
 
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError
+from flashpipe.installing import install_command
 from flashpipe.jobs import watch as jobs
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.crash_addresses import explainer
@@ -59,6 +60,6 @@ def _library() -> Any:
     except ImportError:
         raise BadValueError(
             "watch needs the package watchfiles, which is not installed here",
-            f"{sys.executable} -m pip install 'watchfiles>=1,<2'",
+            install_command("watchfiles>=1,<2"),
         ) from None
     return watchfiles
