@@ -129,6 +129,27 @@ def test_a_stamp_that_cannot_be_read_is_none(tree: Path, records: Path, text: st
         last_build(build, records)
 
 
+def test_a_warning_of_a_build_that_succeeds_is_kept_with_its_place(tree: Path, records: Path) -> None:
+    said = (
+        "cc -c main.c",
+        "main.c:7:3: warning: unused variable 'x' [-Wunused-variable]",
+        "    7 |   int x;",
+        "      |       ^",
+        "cc -c other.c",
+    )
+    build = script(tree, MAKE_PAIR + AND_SECOND + f"print({chr(10).join(said)!r})\n")
+    assert run_build(build, records).warnings == said[1:4]
+    assert last_build(build, records).warnings == ()
+
+
+def test_the_lines_of_a_build_that_fails_are_as_they_came(tree: Path, records: Path) -> None:
+    line = "main.c:7:3: error: expected ';' before 'x'"
+    build = script(tree, f"print({line!r})\nraise SystemExit(1)\n")
+    with pytest.raises(BuildError) as caught:
+        run_build(build, records)
+    assert line in caught.value.message.splitlines()
+
+
 def test_a_missing_output(tree: Path, records: Path) -> None:
     with pytest.raises(BuildOutputError, match=r"succeeded, but bin/0x10000\.bin is not there"):
         run_build(script(tree, MAKE_PAIR), records)
@@ -158,7 +179,7 @@ def test_a_failure_shows_command_folder_environment_status_and_last_lines(
     with pytest.raises(BuildError) as caught:
         run_build(script(tree, text), records)
     message = caught.value.message
-    for part in ("make.py` ended with status 2", str(tree), "CFLAGS=-Wall", "PATH=", "| line 98", "no rule"):
+    for part in ("make.py` ended with status 2", str(tree), "CFLAGS=-Wall", "PATH=", "\nline 98\n", "no rule"):
         assert part in message
     assert "line 7\n" not in message
     assert "\033" not in message

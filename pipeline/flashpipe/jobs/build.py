@@ -63,6 +63,8 @@ def build_images(inputs: RunInputs, listener: Listener) -> None:
             on_line=lambda line: listener(StepStarted("", "build", line[:_LINE])),
         )
     inputs.forget_plan()
+    for line in made.warnings:
+        listener(Message("", line))
     paths = ", ".join(output.path for output in made.outputs.values())
     listener(StepFinished("", "build", made.seconds, paths))
 

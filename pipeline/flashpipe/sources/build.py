@@ -44,6 +44,11 @@ POLL_S: Final = 0.1
 KILL_S: Final = 3.0
 """How long a build that is told to stop may take to end; well under what a stop of the whole run waits."""
 TAIL_LINES: Final = 25
+_WARNING: Final = re.compile(r"\bwarning\b", re.IGNORECASE)
+_PLACE_LINES: Final = 4
+"""A warning and what compilers show of the place: the line, a mark below it, a hint."""
+_WARNED_LINES: Final = 100_000
+"""Lines of the output, counted from its end, that are looked through."""
 _TAIL_BYTES: Final = 16_384
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of an output: more than any image or archive of images has."""
@@ -96,6 +101,8 @@ class Finished:
     at: float
     """When it ended, seconds since the epoch."""
     seconds: float
+    warnings: tuple[str, ...] = ()
+    """What its compilers warned of, with the lines that they showed."""
 
 
 def run_build(
@@ -118,9 +125,10 @@ def run_build(
         _forget(stamp)
         before = {path: _state(path) for _, text in build.outputs for path in _matches(build, text)}
         started = time.monotonic()
-        _run(build, stamp.with_suffix(".log"), stop, on_line)
+        log = stamp.with_suffix(".log")
+        _run(build, log, stop, on_line)
         outputs = {address: _output(build, text, before) for address, text in build.outputs}
-        finished = Finished(outputs, time.time(), time.monotonic() - started)
+        finished = Finished(outputs, time.time(), time.monotonic() - started, tuple(_warnings(log)))
         _note(build, stamp, finished)
         return finished
 
@@ -292,7 +300,7 @@ def _failure(build: Build, log: Path, ending: str, seconds: float) -> str:
     return "\n".join(
         [
             f"build: `{build}` {ending} after {seconds:.1f} s",
-            *(f"  | {line}" for line in _tail(log, TAIL_LINES)),
+            *_tail(log, TAIL_LINES),  # as they are: editors find file and line
             f"  environment: {' '.join(shown)}",
             f"  folder: {build.folder}",
         ]
@@ -308,18 +316,31 @@ def _heading(build: Build) -> str:
 _RULE: Final = "-" * 72
 
 
-def _tail(log: Path, count: int) -> list[str]:
+def _tail(log: Path, count: int, most: int = _TAIL_BYTES) -> list[str]:
     """The last lines that the command wrote; nothing of the heading, nothing that a terminal would obey."""
     try:
         with log.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - _TAIL_BYTES))
+            stream.seek(max(0, size - most))
             text = stream.read().decode("utf-8", "replace")
     except OSError:
         return []
     lines = text.rpartition(f"\n{_RULE}\n")[2].splitlines()
     plain = ("".join(char for char in line if char.isprintable() or char == "\t") for line in lines[-count:])
     return [line if len(line) <= 300 else f"{line[:297]}..." for line in plain]  # noqa: PLR2004  a screen's worth
+
+
+def _warnings(log: Path) -> Iterator[str]:
+    """The lines with a warning, and those behind each that show the place."""
+    lines, left, shown = _tail(log, _WARNED_LINES, _MASKED), 0, 0
+    for line in lines:
+        left = _PLACE_LINES if _WARNING.search(line) else left - 1 if line[:1] in {" ", "\t"} else 0
+        if left > 0:
+            shown += 1
+            yield line
+        if shown == TAIL_LINES:
+            yield f"more of it is in {log}"
+            return
 
 
 # --- outputs and stamps ----------------------------------------------------------------------------------------------
