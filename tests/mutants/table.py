@@ -11,6 +11,7 @@ from tests.mutants.of_ladder import LADDER
 from tests.mutants.of_lua import LUA
 from tests.mutants.of_parts import PARTS
 from tests.mutants.of_places import PLACES
+from tests.mutants.of_skips import SKIPS
 from tests.mutants.of_speed import SPEED
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_cores import CORES
@@ -29,6 +30,7 @@ MUTANTS: Final = (
     *LUA,
     *PARTS,
     *PLACES,
+    *SKIPS,
     *SPEED,
     *VERDICTS,
     *WORDS,
