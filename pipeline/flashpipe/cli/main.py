@@ -96,9 +96,14 @@ def _run(words: list[str]) -> int:
         return _refused(error, words)
 
 
+def _say(error: PipelineError) -> None:
+    fold = import_module("flashpipe.text.fold")
+    terminal.note(fold.folded(f"error: {error}", fold.width_of(sys.stderr)))
+
+
 def _refused(error: PipelineError, words: list[str]) -> int:
     audience.failed(error)
-    terminal.note(f"error: {error}")
+    _say(error)
     if words[:1] != ["inspect"] and {"--json", "format=json"} & set(words):
         terminal.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
     return error.status

@@ -364,8 +364,10 @@ def _unknown(name: str) -> UnknownVariableError:
 
     known = [*KNOWN, *_declared]
     near = difflib.get_close_matches(name, known, 1)
+    own = f"; this project's own: {', '.join(_declared)}" if _declared else ""
     return UnknownVariableError(
-        f"no variable {name!r}" + (f", did you mean {near[0]!r}?" if near else ""), f"known: {', '.join(known)}"
+        f"no variable {name!r}" + (f", did you mean {near[0]!r}?" if near else ""),
+        f"`flashpipe help variables` lists them{own}",
     )
 
 

@@ -61,7 +61,8 @@ def _begin(words: list[str]) -> None:
 
 def _refuse(error: PipelineError) -> NoReturn:
     audience.failed(error)
-    terminal.note(f"error: {error}")
+    fold = load("text.fold")
+    terminal.note(fold.folded(f"error: {error}", fold.width_of(sys.stderr)))
     raise SystemExit(REFUSED)
 
 

@@ -6,12 +6,14 @@ import os
 import re
 from typing import Final, TextIO
 
-HEAD: Final = re.compile(r"[A-Za-z#|.]\S* +|(?:OK|FAILED)  |\s+")
+HEAD: Final = re.compile(r"\s*next: |[A-Za-z#|.]\S* +|\s+")
 """The name in front of a line, or the space there; what follows is what goes on below."""
 DEEPEST: Final = 24
 """Columns at which a line goes on at most."""
-WHOLE: Final = re.compile(r"\s*next: ")
+WHOLE: Final = re.compile(r"\s*next: (?:flashpipe|doit|pip|uv|/\S+) [^`;]*")
 """A command that is to be copied stays in one piece."""
+_PIECE: Final = re.compile(r"\s*(?:\S*`[^`]*`\S*|\[code: \S+|\S+)")
+"""A word; a command within backquotes is one, and so is a code."""
 _COLOUR: Final = re.compile(r"\x1b\[\d+m")
 
 
@@ -31,6 +33,9 @@ def folded(text: str, width: int) -> str:
              the image
     >>> folded("next: flashpipe flash profile=kitchen", 20)
     'next: flashpipe flash profile=kitchen'
+    >>> print(folded("  next: take it out; or say `a b c`", 24))
+      next: take it out; or
+            say `a b c`
     """
     if not width or len(text) <= width:
         return text
@@ -38,13 +43,13 @@ def folded(text: str, width: int) -> str:
 
 
 def _one(line: str, width: int) -> str:
-    if len(_COLOUR.sub("", line)) <= width or WHOLE.match(line):
+    if len(_COLOUR.sub("", line)) <= width or WHOLE.fullmatch(line):
         return line
     head = HEAD.match(line)
-    named = head[0] if head is not None and (head[0].isspace() or head[0].endswith("  ")) else "  "
+    named = head[0] if head is not None and (not head[0].strip() or head[0].endswith(("  ", "next: "))) else "  "
     indent = " " * min(DEEPEST, len(named))
     found, room = [""], width
-    for piece in re.findall(r"\s*\S+", line):
+    for piece in _PIECE.findall(line):
         if found[-1] and len(_COLOUR.sub("", found[-1] + piece)) > room:
             found.append(indent + piece.lstrip())
         else:
