@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 
 from cryptography import x509
@@ -37,6 +38,8 @@ class Reply:
     """Break the connection after so much of the body."""
     drip_s: float = 0.0
     """Pause after each byte."""
+    endless: tuple[bytes, bytes] | None = None
+    """Sent instead of all that: the first once, the second every hundredth of a second, for ever."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ class Server:
                 asked = Asked(path, dict(self.headers), sum(one.path == path for one in owner.asked))
                 owner.asked.append(asked)
                 route = owner.routes.get(path, Reply(b"not here", 404))
-                self._send(route if isinstance(route, Reply) else route(asked))
+                reply = route if isinstance(route, Reply) else route(asked)
+                _write_for_ever(self.wfile, *reply.endless) if reply.endless else self._send(reply)
 
             def _send(self, reply: Reply) -> None:
                 self.send_response(reply.status)
@@ -159,6 +163,14 @@ class Server:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
+
+
+def _write_for_ever(stream: BufferedIOBase, first: bytes, then: bytes) -> None:
+    with suppress(OSError):
+        stream.write(first)
+        while True:
+            stream.write(then)
+            time.sleep(0.01)
 
 
 class Authority:

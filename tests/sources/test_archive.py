@@ -7,6 +7,7 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from flashpipe.errors import ArchiveError, ArchiveMemberError, PipelineError
@@ -116,9 +117,28 @@ def test_a_bomb_is_not_let_off(make: Callable[[dict[str, bytes]], bytes]) -> Non
         read_member(make({"bomb.bin": bytes(MAX_MEMBER + 1)}), "bomb.bin", "a")
 
 
-def test_a_bomb_around_the_tar() -> None:
-    with pytest.raises(ArchiveError, match="more than 128 MB"):
-        read_member(gzip.compress(bytes(0x8000001), 1), "a", "a.tar.gz")
+def test_what_a_tar_says_of_itself_is_no_defect() -> None:
+    for said in ({"size": "9" * 4000}, {"size": "-5"}, {"size": "x", "mtime": "nan"}, {"GNU.sparse.map": "1,2,,"}):
+        info, out = tarfile.TarInfo("fw.bin"), io.BytesIO()
+        info.size, info.pax_headers = 3, said
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            archive.addfile(info, io.BytesIO(b"abc"))
+        with suppress(ArchiveError):
+            assert len(read_member(out.getvalue(), "fw.bin", "a.tar")[1]) <= len(out.getvalue())
+
+
+def test_an_xz_that_wants_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flashpipe.sources.archive._XZ_MEMORY", 0x100000)
+    with pytest.raises(ArchiveError, match="Memory usage limit"):
+        read_member(lzma.compress(make_tar(PAIR)), "README.md", "a.tar.xz")
+
+
+def test_a_bomb_around_the_tar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flashpipe.sources.archive.MAX_UNPACKED", 0x100000)
+    bomb = make_tar({"a": b""})[:512] + bytes(0x100001)
+    for pack in (gzip.compress, bz2.compress, lzma.compress):
+        with pytest.raises(ArchiveError, match="more than 1 MB"):
+            read_member(pack(bomb), "a", "a.tar.gz")
     with pytest.raises(ArchiveError, match="more than 16 MB"):
         unpack_gzip(gzip.compress(bytes(MAX_MEMBER + 1)), "a.bin.gz")
 

@@ -277,6 +277,17 @@ def test_a_slow_drip_is_given_up(web: Server, access: Access, image: bytes) -> N
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize(
+    "endless",
+    [(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"HTTP/1.1 200 OK\r\nX: ", b"a"), (b"HTTP/1.1 200 OK\r\n", b"X: a\r\n")],
+)
+def test_headers_without_an_end_are_given_up_at_once(web: Server, access: Access, endless: tuple[bytes, bytes]) -> None:
+    web.routes[PATH] = Reply(endless=endless)
+    with pytest.raises(FetchError):
+        get(web, replace(access, limits=replace(QUICK, headers_s=0.3)))
+    assert web.times(PATH) == 1
+
+
 def test_silence_is_given_up(web: Server, access: Access, image: bytes) -> None:
     web.routes[PATH] = Reply(image, drip_s=3)
     with pytest.raises(FetchError, match="timed out"):

@@ -184,11 +184,12 @@ def _read_text(path: Path, shown: str, report: Report) -> str | None:
 
 
 def _compose(text: str, shown: str, report: Report) -> Any:
-    from ruamel.yaml import YAML  # noqa: PLC0415  50 ms that `doit list` does not need
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  comes with it
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  50 ms that `doit list` does not need
+
+    from flashpipe.sources.yaml_nodes import compose  # noqa: PLC0415  imports it
 
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = compose(text)
     except (YAMLError, RecursionError) as error:
         place, problem = _explain(error, text, shown)
         report.add(YamlEntry(place, "nothing"), "", problem)

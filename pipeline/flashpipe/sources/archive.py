@@ -27,13 +27,17 @@ from flashpipe.units import format_size
 MAX_MEMBER: Final = 0x1000000
 """No ESP8266 flash holds more than 16 MiB, so no image does."""
 MAX_UNPACKED: Final = 0x8000000
-"""128 MiB: a packed tar of a source tree with its images is smaller, and memory still holds it."""
+"""128 MiB: a packed tar of a source tree with its images is smaller."""
 MAX_MEMBERS: Final = 20_000
 _T = TypeVar("_T")
 _ENDINGS: Final = r"\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))"
 _MEMBER: Final = re.compile(rf"(.+?{_ENDINGS}|https?://[^!]+{_ENDINGS}[^!]*)!(.+)", re.IGNORECASE | re.DOTALL)
 _TAR_MAGIC: Final = 257
 _LISTED: Final = 8
+_TAR_HEAD: Final = 512
+_PIECE: Final = 0x100000
+_XZ_MEMORY: Final = 128 * 1024 * 1024
+"""Bytes; `xz -9` needs 65 MB."""
 _ENCRYPTED: Final = 0x1
 """Bit 0 of a zip member's flags (APPNOTE.TXT 4.4.4)."""
 
@@ -98,7 +102,7 @@ def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
 def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
-    with tarfile.open(fileobj=io.BytesIO(_unpack(data, text)), mode="r:") as archive:
+    with tarfile.open(fileobj=_unpacked(data, text), mode="r:") as archive:
         infos = []
         for info in archive:
             infos.append(info)
@@ -111,24 +115,45 @@ def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
         return name, _read(stream, f"{text}!{name}", MAX_MEMBER)
 
 
-def _unpack(data: bytes, text: str) -> bytes:
-    """The tar inside the packing, if there is one."""
+def _unpacked(data: bytes, text: str) -> IO[bytes]:
+    """The tar inside the packing, if there is one; looked through once, so that no more comes out than may.
+
+    It is unpacked again where it is read: the time costs less than the memory.
+    """
+    stream: IO[bytes] = io.BytesIO(data)
     if data.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
-        with _unpacking(io.BytesIO(data)) as stream:
-            data = _read(stream, text, MAX_UNPACKED)
-    if not data.startswith(b"ustar", _TAR_MAGIC):
-        raise ArchiveError(
-            f"{text}: holds no members: it is {describe_content(data)}", "leave out `!` and what follows"
-        )
-    return data
+        if data.startswith(b"\xfd"):
+            _check_xz(data)
+        stream = _unpacking(stream)
+    head, size = stream.read(_TAR_HEAD), _TAR_HEAD
+    if not head.startswith(b"ustar", _TAR_MAGIC):
+        what = describe_content(head if stream.seekable() and len(head) < _TAR_HEAD else data)
+        raise ArchiveError(f"{text}: holds no members: it is {what}", "leave out `!` and what follows")
+    while piece := stream.read(_PIECE):
+        size += len(piece)
+        if size > MAX_UNPACKED:
+            raise ArchiveError(
+                f"{text}: unpacks to more than {format_size(MAX_UNPACKED)}", "name the firmware file itself"
+            )
+    stream.seek(0)
+    return stream
 
 
-def _unpacking(stream: io.BytesIO) -> IO[bytes]:
+def _unpacking(stream: IO[bytes]) -> IO[bytes]:
     """The stream without its packing."""
-    first = stream.getvalue()[:1]
+    first = stream.read(1)
+    stream.seek(0)
     if first == b"\x1f":
         return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
     return cast("IO[bytes]", bz2.BZ2File(stream) if first == b"B" else lzma.LZMAFile(stream))
+
+
+def _check_xz(data: bytes) -> None:
+    """Raises LZMAError where it needs more memory than common settings do; a file can ask for gigabytes."""
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+    size = len(unpacker.decompress(data, _PIECE))
+    while not (unpacker.eof or unpacker.needs_input) and size <= MAX_UNPACKED:
+        size += len(unpacker.decompress(b"", _PIECE))
 
 
 def _choose(members: Mapping[str, _T], member: str, text: str, count: int) -> tuple[str, _T]:
@@ -171,7 +196,8 @@ def _damage_told(text: str) -> Iterator[None]:
     try:
         yield
     except (
-        zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError
+        zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+        ArithmeticError, LookupError, RecursionError, NotImplementedError
     ) as error:  # fmt: skip
         reason = printable(str(error)) or type(error).__name__
         raise ArchiveError(f"{text}: cannot be unpacked: {reason}", "get the archive again") from error

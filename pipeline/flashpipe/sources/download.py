@@ -39,6 +39,7 @@ from flashpipe.sources.partial_download import (
     record_step,
     unwritable,
 )
+from flashpipe.sources.patient_adapter import PatientAdapter
 from flashpipe.units import format_size
 
 _CHUNK: Final = 0x10000
@@ -73,11 +74,19 @@ def download(order: Order) -> Answer:
     with requests.Session() as session:
         # Redirects are followed below, one by one: requests reads the whole body of each, however long it is.
         session.get_redirect_target = lambda _response: None  # type: ignore[assignment,method-assign]
+        adapter = PatientAdapter(order.limits.headers_s)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
         for _ in range(_MANY):
             before = part.size
             try:
                 return _attempt(session, order)
             except _TryAgainError as error:
+                if adapter.expired:
+                    raise FetchError(
+                        f"{shown}: the server has not said within {order.limits.headers_s:g} s what it sends",
+                        "check the URL in a browser; later it may be better",
+                    ) from error
                 failures = 1 if part.size >= before + _CHUNK else failures + 1
                 last = error
             if failures >= order.limits.attempts:

@@ -16,6 +16,9 @@ from ruamel.yaml.emitter import RoundTripEmitter
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarint import HexInt
 
+from flashpipe.sources.yaml_nodes import compose
+
+__all__ = ["ERRORS", "compose", "with_entry"]
 ERRORS: Final = (YAMLError, RecursionError)
 """What a text that is no YAML raises."""
 _LONGEST_KEY: Final = 1000
@@ -27,15 +30,6 @@ class _Emitter(RoundTripEmitter):
     """Keeps the name of a source on one line; ruamel would break off at 128 characters."""
 
     MAX_SIMPLE_KEY_LENGTH = _LONGEST_KEY
-
-
-def compose(text: str) -> Any:
-    """The nodes of a text with their lines, None where it holds nothing.
-
-    Raises:
-        YAMLError, RecursionError: it is no YAML.
-    """
-    return YAML(typ="safe", pure=True).compose(text)
 
 
 def with_entry(text: str, name: str, fields: Mapping[str, Any], stale: Iterable[str]) -> str:

@@ -34,6 +34,8 @@ class Limits:
     connect_s: float = 10.0
     read_s: float = 30.0
     """Longest silence in the middle of an answer."""
+    headers_s: float = 20.0
+    """From a question to the end of the headers."""
     attempts: int = 5
     backoff_s: float = 0.5
     """Pause after the first failure; each further one doubles it."""
