@@ -119,7 +119,11 @@ def command(
         # Some are commands of doit, others are ours; of tasks, -n 0 keeps them in this thread.
         alone = words[0] in {"list", "plan", *cli.COMMANDS}
         options = ["run", "-n", "0"] if words[0] == "run" else [] if alone else ["-n", "0"]
-        status = cli.main([*options, *words[words[0] == "run" :]])
+        with monkeypatch.context() as patch:
+            for name, value in project.told().items():
+                patch.setenv(name, value)
+            status = cli.main([*options, *words[words[0] == "run" :]])
+        project.check_events()
         said = capsys.readouterr()
         return Done(status, said.out, said.err)
 

@@ -53,8 +53,25 @@ class Project:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "FLASHPIPE_STATE": str(self.state), "PYTHONIOENCODING": "utf-8"}
 
+    @property
+    def events(self) -> Path:
+        """Where the events of each run go that sends them nowhere else."""
+        return self.folder.parent / f"{self.folder.name}.events"
+
+    def told(self) -> dict[str, str]:
+        """What the environment says of events, unless a test says it."""
+        return {"FLASHPIPE_EVENTS": os.environ.get("FLASHPIPE_EVENTS", str(self.events))}
+
+    def check_events(self) -> None:
+        """Whatever was told is as the schema says."""
+        if self.events.is_file():
+            schema.check_lines(self.events.read_text(encoding="utf-8"))
+            self.events.unlink()
+
     def run(self, module: str, *words: str, folder: Path | None = None) -> Done:
-        return self.python("-m", module, *words, folder=folder)
+        done = self.python("-m", module, *words, folder=folder, more=self.told())
+        self.check_events()
+        return done
 
     def python(self, *words: str, folder: Path | None = None, more: dict[str, str] | None = None) -> Done:
         """Run the interpreter; `more` goes into its environment."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 
 from tests.harness import Project
 from tests.terminal import Terminal
@@ -16,11 +17,19 @@ class Running(Terminal):
     """A command of a project; `text` is all that it has shown."""
 
     def __init__(self, project: Project, module: str, *words: str) -> None:
-        super().__init__(project.folder, project.environment(), module, *words)
+        super().__init__(project.folder, {**project.environment(), **project.told()}, module, *words)
+        self._project = project
 
     def __enter__(self) -> Running:  # noqa: PYI034  Python 3.10 has no Self
         super().__enter__()
         return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if error is None:
+            self._project.check_events()
 
     def until(self, text: str) -> str:
         """Read until `text` has been shown, now or before."""

