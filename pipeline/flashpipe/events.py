@@ -94,6 +94,8 @@ class BoardDone(Event):
     """Its path; empty where none was written."""
     next: str = ""
     """The command that most people want then."""
+    again: str = ""
+    """The command that does the same once more, but for the port."""
     error: PipelineError | None = None
 
 

@@ -14,6 +14,8 @@ from flashpipe.jobs.request import CommandLine
 from flashpipe.plan.model import FlashPlan
 
 _OTHERS: Final = {"erased": "its flash is blank", "restored": "the backup is back", "audited": "audited"}
+_ONCE: Final = frozenset({"color", "events", "format", "junit", "port", "quiet", "receipt", "verbose"})
+"""Variables that say how a run is told, or where its board is."""
 _RUNNING: Final = frozenset({"flashed", "skipped", "files", "restored", "booted"})
 """Outcomes after which a firmware runs that people may want to talk to."""
 
@@ -64,6 +66,7 @@ def board_done(
         verdict=verdict.kind if checked else "",
         receipt=receipt,
         next="" if error else _next(outcome, outcome.plan or plan, asked),
+        again=_again(command, asked),
         error=error,
     )
 
@@ -83,6 +86,11 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
         text += ", as predicted from the image" * (execution.executed is False) + "; it was there already" * was_there
     sent = sum(state.state == "sent" for state in outcome.files)
     return text + (f"; {sent} Lua file{'s' * (sent != 1)} sent" if sent else "")
+
+
+def _again(command: str, asked: CommandLine) -> str:
+    given = {name: text for name, text in asked.variables.given.items() if name not in _ONCE}
+    return " ".join(("flashpipe", command, *(f"{name}={shlex.quote(text)}" for name, text in given.items())))
 
 
 def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine) -> str:

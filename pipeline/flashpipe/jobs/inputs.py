@@ -5,6 +5,7 @@ Images and the files that a profile names beside them come by the same ways and 
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -46,6 +47,10 @@ NO_IMAGE: Final = """ways to get one:
   - your own source tree: make, then the files are in bin/ (0x00000.bin and 0x10000.bin)
   - any .bin for ESP8266 that you have
   then: {command} image=FILE   (a split pair: image=0x00000:FILE,0x10000:FILE)"""
+
+
+FEW: Final = 4
+"""Files of the folder that a message lists."""
 
 
 @dataclass
@@ -282,11 +287,18 @@ class RunInputs:
             return built
         sources = self.profile().sources
         if not sources:
-            name = self.command.profile_name
-            raise NoImageError(
-                f"profile {name} names no image", NO_IMAGE.format(command=f"flashpipe flash profile={name}")
-            )
+            raise self._no_image()
         return {source.address: (source.text, source.base) for source in sources}
+
+    def _no_image(self) -> NoImageError:
+        """The refusal of a profile without firmware, with what lies about here, or ways to get some."""
+        name, folder = self.command.profile_name, self.command.caller
+        command = f"flashpipe flash profile={name}"
+        here = sorted(path.name for path in folder.glob("*.bin"))[:FEW] if folder.is_dir() else []
+        advice = f"{command} image={shlex.quote(here[0])}" if here else NO_IMAGE.format(command=command)
+        if len(here) > 1:
+            advice = f"{command} image=FILE; here are {', '.join(here)}"
+        return NoImageError(f"profile {name} names no image", advice)
 
     # --- the build ---------------------------------------------------------------------------------------------------
 
