@@ -7,7 +7,6 @@ bad, carries what was found into the receipt; the contents of files go nowhere b
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -309,7 +308,7 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
         session.tune(baud)
         session.send(b"\rnode.restart()\r")
         session.receive(ECHO_S)
-        watcher = BootWatcher(now=time.monotonic(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
+        watcher = BootWatcher(now=session.clock(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
         verdict = watch(session, watcher, RESTART_S)
         result.append(verdict.summary + session.execution.note)
     if not accepts("nodemcu", verdict, image_is_nodemcu=True):
@@ -319,11 +318,11 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
 
 def _listen(session: Session, seconds: float) -> str:
     """What the board says for so long, or until it dies."""
-    end_s, text = time.monotonic() + seconds, ""
-    while (left := end_s - time.monotonic()) > 0:
+    end_s, text = session.clock() + seconds, ""
+    while (left := end_s - session.clock()) > 0:
         text += session.receive(min(left, 0.1)).decode("latin-1").replace("\r", "")
         if _DIES.search(text) or _AGAIN.search(text):
-            end_s = min(end_s, time.monotonic() + REST_S)  # the rest of that line
+            end_s = min(end_s, session.clock() + REST_S)  # the rest of that line
     return text
 
 
@@ -349,18 +348,18 @@ def disable_init_lua(session: Session, baud: int = 0) -> bool:
             with suppress(PipelineError):
                 baud = boot_check(session, timeout_s=PROMPT_S).baud or baud
         rates = cycle((baud,) if baud else BAUDS)
-        end_s = time.monotonic() + PROMPT_S
+        end_s = session.clock() + PROMPT_S
         line = (
             f'if file.list()["{START}"]then file.remove("{DISABLED}")file.rename("{START}","{DISABLED}")end '
             f'print("=#".."disabled "..tostring(not file.list()["{START}"]).."#=")'
         )
         output, knocked_s = "", 0.0
-        while time.monotonic() < end_s:
-            if "\n> " in output or time.monotonic() - knocked_s > KNOCK_S:
+        while session.clock() < end_s:
+            if "\n> " in output or session.clock() - knocked_s > KNOCK_S:
                 if "> " not in output:
                     session.tune(next(rates))
                 session.send(b"\r" + line.encode() + b"\r")
-                output, knocked_s = "", time.monotonic()
+                output, knocked_s = "", session.clock()
             output = (output + session.receive(0.02).decode("latin-1").replace("\r", ""))[-1000:]
             if "=#disabled true#=" in output:
                 result.append(f"init.lua is out of the way, as {DISABLED}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.board import BoardSpec, PinFaults, VirtualBoard
@@ -26,8 +27,8 @@ LOOK_S: Final = 0.02
 """What one look counts of that time at most: a host that was given no CPU has had no time to follow."""
 RECEIVE_LIMIT: Final = 1 << 20
 """Bytes kept for a host that does not read; a real driver keeps fewer."""
-LATE_S: Final = 2.0
-"""On the wall: for which a host that waits in vain goes on waiting while the program is at work, and late."""
+HANDFUL_S: Final = 0.004
+"""Board time for which an adapter gathers bytes before it hands them over."""
 _EXECUTING_S: Final = 0.02
 """On the wall, for which one look lets an executed program run. One that needs longer for what it has to do makes the
 board's clock late: its time goes on from where it has got to."""
@@ -35,6 +36,16 @@ _TURNS: Final = 2000
 """Events that one look at a fast board lets happen; a loader that floods the line goes on at the next look."""
 _LONGEST_NAP: Final = 0.25
 _SHORTEST_NAP: Final = 0.0005
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A host waits for bytes."""
+
+    until: float
+    """Board time."""
+    hears: bool = False
+    """Some have come: the adapter gathers more."""
 
 
 class HostLine:
@@ -57,6 +68,12 @@ class HostLine:
         self.baud = 115_200.0
         """Rate of the host's side."""
         self.en_rise_s = EN_RISE_S
+        self._counts_board_time = False
+        """Whether the host's limits do: it waits by `hear`."""
+        self._pulses = 0.0
+        """While such a host pulses the lines: board time of the last change."""
+        self._reached = 0.0
+        """Board time up to which the board has got."""
         self.follow: Callable[[], None] = lambda: None
         """Set by a port that is told of no change of rate: looks at the host's rate before a button is pressed."""
         self._received = bytearray()
@@ -134,10 +151,23 @@ class HostLine:
             PortGoneError: the port is not there any more.
         """
         with self.changed:
+            self._count_on_the_wall()
             self._pump()
             if not self._received:
                 self.faults.check()
             return len(self._received)
+
+    def catch_up(self) -> bytes:
+        """Let the board do what it was told so far; what the host has received by then and not read.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        with self.changed:
+            if not self._counts_board_time:
+                return self.take()
+            self._pump()
+            return self._hand_over()
 
     def take(self) -> bytes:
         """All that has arrived for the host.
@@ -147,9 +177,12 @@ class HostLine:
         """
         with self.changed:
             self.waiting()
-            data = bytes(self._received)
-            self._received.clear()
-            return data
+            return self._hand_over()
+
+    def _hand_over(self) -> bytes:
+        data = bytes(self._received)
+        self._received.clear()
+        return data
 
     def read(self, size: int, timeout_s: float | None, cancelled: Callable[[], bool] = lambda: False) -> bytes:
         """Up to `size` bytes, waiting at most `timeout_s` (None: for ever) until that many are there.
@@ -163,16 +196,12 @@ class HostLine:
                 if self.waiting() >= size or cancelled():
                     break
                 left = _LONGEST_NAP if deadline is None else deadline - self._wall()
-                if left <= 0 and (self._received or not timeout_s or not self.is_late(-left)):
+                if left <= 0:
                     break
-                self.changed.wait(min(max(left, _SHORTEST_NAP), self.next_event_s()))
+                self.changed.wait(min(left, self.next_event_s()))
             data = bytes(self._received[:size])
             del self._received[: len(data)]
             return data
-
-    def is_late(self, over_s: float) -> bool:
-        """Whether a wait that ended `over_s` ago did so only because the program is executed too slowly to answer."""
-        return self.board.behind is not None and over_s < LATE_S
 
     def nap_s(self) -> float:
         """Seconds until a server shall `take` again: none if something arrived since, whoever made the time pass."""
@@ -214,7 +243,10 @@ class HostLine:
             self._dtr, self._rts = dtr, rts
             self._note("lines", f"dtr={dtr:d} rts={rts:d}")
             now = self.clock.now(self._wall())
-            self.board.set_lines(dtr=dtr, rts=rts, now=now, rise_s=self.en_rise_s * self.clock.rate)
+            if self._counts_board_time and self.clock.fast:  # a pulse is as long as the host makes it
+                self._pulses = now
+                self.clock.go(self._wall(), 1.0)
+            self.board.set_lines(dtr=dtr, rts=rts, now=now, rise_s=self.en_rise_s * self.clock.pace)
             self._pump()
             self.changed.notify_all()
 
@@ -254,25 +286,123 @@ class HostLine:
             self.board.close()
             self.transcript.close()
 
+    # --- a host that counts board time -------------------------------------------------------------------------------
+
+    def own_time(self) -> float:
+        """Board time in seconds, for a host that waits by `hear`.
+
+        Faster than real, time stands still for such a host while it does not wait, and passes as on the wall while it
+        pulses the lines. So what the board has done is a matter of what the host did, and not of how long their
+        machine took for either. A plain read, or a look for what has arrived, ends that.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        with self.changed:
+            self._count_board_time()
+            return self.clock.now(self._wall())
+
+    def hear(self, limit_s: float, pause: Callable[[float], bool]) -> bytes:
+        """What comes first within `limit_s` of board time, however long that takes on the wall.
+
+        Args:
+            limit_s: how long to wait.
+            pause: lets some seconds pass on the wall; False: something else is wanted of the board.
+
+        Raises:
+            PortGoneError: the port is not there any more.
+        """
+        wait = _Wait(self.own_time() + limit_s)
+        with self.changed:
+            if self.clock.fast:
+                self.clock.go(self._wall())
+        try:
+            while (nap_s := self._listen(wait)) is not None and pause(nap_s):
+                pass
+        finally:
+            with self.changed:
+                self._stand_still_at(self._reached)
+        with self.changed:
+            return self._hand_over()
+
+    def _listen(self, wait: _Wait) -> float | None:
+        """Go on as far as there is time for; seconds to wait for more, None once the host has what it waits for."""
+        with self.changed:
+            wall = self._wall()
+            over = self._walk(wait, self._look(wall), wall)
+            if self.clock.fast:
+                self.clock.set(self._reached, wall)
+            self._begin_faults()
+            if not self._received:
+                self.faults.check()
+            if over:
+                return None
+            return min(self.next_event_s(), self.clock.wall_until(wait.until, wall))
+
+    def _walk(self, wait: _Wait, target: float, wall: float) -> bool:
+        """Go on to `target`, or until there is something to hand over, or the wait is over: that is told.
+
+        Bytes at another rate are handed over apart: a host hears in time that it has to follow.
+        """
+        now = self._reached
+        while True:
+            if self._received and not wait.hears:
+                wait.hears, wait.until = True, min(wait.until, now + HANDFUL_S)
+            head = self.board.uart.outbound.head()
+            dues = (self.board.wake_at(), head.next_at if head else None, wait.until, target)
+            now = max(now, min(due for due in dues if due is not None))
+            self._advance(now, wall)
+            now = self._reached
+            if not self._collect(now) or now >= wait.until:
+                return True
+            if now >= target or self.board.behind is not None:
+                return False
+
+    def _count_board_time(self) -> None:
+        if not self._counts_board_time:
+            self._pump()
+            self._counts_board_time = True
+            self._stand_still_at(self.clock.now(self._wall()))
+        elif self._pulses:  # how long ago the last one was is a matter of the host's machine
+            self._stand_still_at(max(self._pulses, self._reached))
+
+    def _stand_still_at(self, now: float) -> None:
+        if self.clock.fast and self._counts_board_time:
+            self.clock.go(self._wall(), 0.0)
+            self.clock.set(now, self._wall())
+            self._pulses = 0.0
+
+    def _count_on_the_wall(self) -> None:
+        if self._counts_board_time:
+            self._counts_board_time = False
+            self.clock.go(self._wall())
+
     # --- time --------------------------------------------------------------------------------------------------------
 
-    def _pump(self) -> None:
-        wall = self._wall()
+    def _look(self, wall: float) -> float:
+        """Somebody looks at the board; the time there."""
         self._looked_s += min(LOOK_S, wall - self._looked_at)
         self._looked_at = wall
         now = self.clock.now(wall)
         if self.faults.collapses(wall):
             self.board.power(on=False, now=now)
             self.board.power(on=True, now=now)
+        return now
+
+    def _pump(self) -> None:
+        wall = self._wall()
+        now = self._look(wall)
         self._advance(now, wall)
-        if self.clock.fast:
+        if self.clock.fast and not (self._counts_board_time and self.board.runs_flash):
             now = self._hurry(wall, now)
         self._collect(now)
         self._begin_faults()
 
     def _advance(self, now: float, wall: float) -> None:
         self.board.advance(now, more=lambda: self._wall() <= wall + _EXECUTING_S)
+        self._reached = now
         if self.board.behind is not None:
+            self._reached = self.board.behind
             self.clock.set(self.board.behind, self._wall())
 
     def _hurry(self, wall: float, now: float) -> float:
@@ -296,13 +426,13 @@ class HostLine:
             self.clock.jump(now, wall)
         return max(now, self.board.uart.outbound.free_at)
 
-    def _collect(self, now: float) -> None:
-        """Move what has arrived by `now` to the host, as its receiver hears it."""
+    def _collect(self, now: float) -> bool:
+        """Move what has arrived by `now` to the host, as its receiver hears it; False: some of it waits."""
         line = self.board.uart.outbound
         while (burst := line.head()) and (count := burst.arrived(now)):
-            if self._held_s() > 0:
-                return
             baud = burst.baud
+            if self._held_s() > 0 or (self._counts_board_time and self._received and baud != self._said[1]):
+                return False
             self._said = (self.board.resets, baud, self._looked_s)
             sent = line.take(count)
             heard = self.faults.to_host(garble(sent, baud, self.baud), self.baud)
@@ -310,11 +440,12 @@ class HostLine:
             self._received += heard
         if len(self._received) > RECEIVE_LIMIT:
             del self._received[:-RECEIVE_LIMIT]
+        return True
 
     def _held_s(self) -> float:
         """Seconds for which the next bytes are held back: a program faster than real has just changed its rate."""
         burst = self.board.uart.outbound.head()
-        if self.clock.factor >= 1 or burst is None or burst.at or not self.board.runs_flash:
+        if self._counts_board_time or self.clock.factor >= 1 or burst is None or burst.at or not self.board.runs_flash:
             return 0.0
         resets, baud, said = self._said
         if burst.baud == baud or resets != self.board.resets:

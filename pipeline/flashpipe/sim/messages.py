@@ -37,13 +37,18 @@ LINES: Final = b"L"
 PING: Final = b"P"
 """To the board, with a number: it comes back when all before it has been done, and what was said by then was sent. So
 does the number of a `READ` that is over."""
+WAIT: Final = b"W"
+"""To the board, a number and seconds: send what comes first within so many seconds of the board's own time."""
+TIME: Final = b"T"
+"""To the board, a number: a host counts in the board's time. From it: that number, or the one of a `WAIT`, and the
+board's time in seconds."""
 GONE: Final = b"G"
 """From the board: the port is gone; how, as text."""
 BUSY: Final = b"X"
 """From the board: another port has it."""
 ERROR: Final = b"E"
 """From the board: `encode_error`."""
-KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, READ, RATE, LINES, PING, GONE, BUSY, ERROR})
+KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, READ, WAIT, TIME, RATE, LINES, PING, GONE, BUSY, ERROR})
 
 LARGEST: Final = 1 << 20
 """Bytes of a body; a sender cuts its data."""
@@ -69,6 +74,11 @@ def pack_data(data: bytes) -> bytes:
 def pack_read(number: int, size: int, timeout_s: float | None) -> bytes:
     """A request for `size` bytes within `timeout_s`; None: for ever."""
     return pack(READ, f"{number} {size} {'-' if timeout_s is None else f'{timeout_s:.6f}'}".encode())
+
+
+def pack_seconds(kind: bytes, number: int, seconds: float) -> bytes:
+    """A `WAIT` or `TIME` with its number and seconds."""
+    return pack(kind, f"{number} {seconds:.9f}".encode())
 
 
 class Parser:
@@ -150,6 +160,22 @@ def read_of(body: bytes) -> tuple[int, int, float | None]:
     if timeout_s is not None and not 0 <= timeout_s < float("inf"):
         raise BadMessageError(f"{body[:40]!r} as a request for data")
     return number_of(number), number_of(size), timeout_s
+
+
+def seconds_of(body: bytes) -> tuple[int, float]:
+    """Number and seconds.
+
+    Raises:
+        BadMessageError: it holds no such things.
+    """
+    number, _, rest = body.partition(b" ")
+    try:
+        seconds = float(rest)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise BadMessageError(f"{body[:40]!r} as seconds")
+    return number_of(number), seconds
 
 
 def texts_of(body: bytes) -> dict[str, str]:

@@ -35,6 +35,9 @@ class Talker:
         said, self._said = self._said[:7], self._said[7:]  # a wire cuts anywhere
         return said
 
+    def clock(self) -> float:
+        return time.monotonic()
+
     def send(self, data: bytes) -> None:
         if self._tuned != self._baud:
             self._said += bytes(byte | 0x80 for byte in data)

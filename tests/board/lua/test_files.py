@@ -26,7 +26,7 @@ class Noisy:
 
     def __init__(self, session: Session, spoil: Spoil) -> None:
         self.port = session.port
-        self.tune, self.receive = session.tune, session.receive
+        self.tune, self.receive, self.clock = session.tune, session.receive, session.clock
         self._session, self._spoil = session, spoil
 
     def send(self, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -35,14 +34,14 @@ def boot_check(
 
     def watched(silence_s: float, first: bytes = b"") -> Verdict:
         watcher = BootWatcher(
-            now=time.monotonic(),
+            now=session.clock(),
             crystal_mhz=crystal,
             timeout_s=timeout_s,
             wait_for=wait_for,
             quiet_s=timeout_s if patient else ALIVE_S,
             silence_s=silence_s,
         )
-        watcher.feed(first, time.monotonic())
+        watcher.feed(first, session.clock())
         return watch(session, watcher, timeout_s)
 
     if session.restart(rom_baud(crystal)):
@@ -71,15 +70,15 @@ def watch(session: Session, watcher: BootWatcher, timeout_s: float) -> Verdict:
     progress = BootProgress(session.port, session.listener, timeout_s)
     while True:
         session.check_stop()
-        request = watcher.next(time.monotonic())
+        request = watcher.next(session.clock())
         if isinstance(request, Verdict):
             return request
         if isinstance(request, SendText):
             session.send(request.data)
             continue
         session.tune(request.baud)
-        data = session.receive(max(_SHORTEST_S, min(READ_SLICE_S, request.until_s - time.monotonic())))
-        watcher.feed(data, time.monotonic())
+        data = session.receive(max(_SHORTEST_S, min(READ_SLICE_S, request.until_s - session.clock())))
+        watcher.feed(data, session.clock())
         progress.show(watcher)
 
 
@@ -100,7 +99,7 @@ def _by_hand(session: Session, watched: Callable[[bytes], Verdict]) -> Verdict:
         session.tune(rate)
         first = b""
         while not first and operator.clock() < until:
-            first = session.receive(READ_SLICE_S)
+            first = session.receive(READ_SLICE_S, from_person=True)
             operator.remind()
         if first:
             operator.board_speaks()

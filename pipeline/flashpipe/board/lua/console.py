@@ -14,7 +14,6 @@ waits in a small buffer. And a program may print at any time between two lines. 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -63,6 +62,9 @@ class Wire(Protocol):
 
     def send(self, data: bytes) -> None:
         """Bytes to the board."""
+
+    def clock(self) -> float:
+        """Seconds in which the limits count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Console:
         """
         number = self._next()
         self._type(f'local function p(s)print("=#".."{number}:"..s)end {statement} print("=#".."{number}+#=")')
-        start = time.monotonic()
+        start = self._wire.clock()
         answer = self._until(re.compile(rf"=#{number}\+#="), start + timeout_s, secret=secret)
         return re.findall(rf"=#{number}:([^\n]*)\n", answer)
 
@@ -155,13 +157,13 @@ class Console:
             f'print("=#".."{number}:")local o,v=pcall(function()return {expression} end)'
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
-        output, started_s = ProgramOutput(number, on_lines), time.monotonic()
+        output, started_s = ProgramOutput(number, on_lines), self._wire.clock()
         end_s = started_s + timeout_s
         while True:
             data, self._received = self._received, ""
             was_over = output.ended
             output.add(data)
-            now = time.monotonic()
+            now = self._wire.clock()
             if output.ended and not was_over:
                 end_s = min(end_s, now + linger_s)
             if (data and until(output.text)) or output.error or now >= end_s:
@@ -191,24 +193,24 @@ class Console:
 
     def _answer(self, number: int, timeout_s: float, *, secret: bool = False) -> tuple[str, str]:
         pattern = re.compile(rf"=#{number}([+-])(.*?)#=", re.DOTALL)
-        answer = self._until(pattern, time.monotonic() + timeout_s, secret=secret)
+        answer = self._until(pattern, self._wire.clock() + timeout_s, secret=secret)
         match = pattern.search(answer)
         assert match is not None
         return match[1], match[2]
 
     def _until(self, pattern: re.Pattern[str], deadline_s: float, *, secret: bool) -> str:
         """Everything heard up to and with `pattern`; then waits for the prompt, a moment only."""
-        quiet_s = time.monotonic()
+        quiet_s = self._wire.clock()
         while not (match := pattern.search(self._received)):
-            now = time.monotonic()
+            now = self._wire.clock()
             if now >= deadline_s:
                 raise ConsoleError(f"{self.port}: the Lua console does not answer{self._last(secret=secret)}")
             if self._more(_SLICE_S):
-                quiet_s = time.monotonic()
+                quiet_s = self._wire.clock()
             elif now - quiet_s > _QUIET_S:
                 self._check(self._received, secret=secret)
-        answer, end_s = self._received[: match.end()], time.monotonic() + _QUIET_S
-        while "> " not in self._received[match.end() :] and time.monotonic() < end_s:
+        answer, end_s = self._received[: match.end()], self._wire.clock() + _QUIET_S
+        while "> " not in self._received[match.end() :] and self._wire.clock() < end_s:
             self._more(_SLICE_S)
         return answer
 
@@ -239,8 +241,8 @@ class Console:
 
     def _knock(self) -> tuple[str, bool]:
         self._wire.send(b"\r")
-        end_s, data = time.monotonic() + _KNOCK_S, b""
-        while (now := time.monotonic()) < end_s:
+        end_s, data = self._wire.clock() + _KNOCK_S, b""
+        while (now := self._wire.clock()) < end_s:
             got = self._wire.receive(min(_SLICE_S, end_s - now))
             data += got
             if not got and data and _PROMPT.search(data.decode("latin-1").replace("\r", "")):
@@ -278,7 +280,7 @@ def find_console(
     Raises:
         NoLuaPromptError: there is none.
     """
-    started = time.monotonic()
+    started = wire.clock()
     end_s, last, before = started + limit_s, "", ""
     rates = tuple(dict.fromkeys((first, *bauds) if first else bauds))
     while True:
@@ -294,11 +296,11 @@ def find_console(
                     return console
                 if _FORMATTING.search(reply):
                     end_s = started + FORMAT_S
-                    waiting(int(time.monotonic() - started), int(FORMAT_S))
-                if time.monotonic() >= end_s or not (_FORMATTING.search(reply) or "> " in reply):
+                    waiting(int(wire.clock() - started), int(FORMAT_S))
+                if wire.clock() >= end_s or not (_FORMATTING.search(reply) or "> " in reply):
                     break
                 reply = console.knock() or ("..." if end_s == started + FORMAT_S else "")
-            if time.monotonic() >= end_s:
+            if wire.clock() >= end_s:
                 raise NoLuaPromptError(
                     f"{wire.port}: no Lua prompt at {', '.join(map(str, rates))} baud{last}",
                     NoLuaPromptError.remedy,

@@ -194,8 +194,25 @@ class SerialLine:
         with self._lost_if_gone():
             self._set_baud(baud)
 
-    def receive(self, limit_s: float) -> bytes:
-        """What the board says: at once where something is there, else what comes first within `limit_s`.
+    def clock(self) -> float:
+        """The time in which this line's limits count, in seconds; opens the port where it is not open.
+
+        A virtual board has its own, and does not stop being a good board where its machine is slow or busy.
+
+        Raises:
+            PortError: the port cannot be opened, or went away.
+        """
+        self.open()
+        own_time = getattr(self._serial, "own_time", None)
+        if own_time is None:
+            return time.monotonic()
+        with self._lost_if_gone():
+            return float(own_time())
+
+    def receive(self, limit_s: float, *, from_person: bool = False) -> bytes:
+        """What the board says: at once where something is there, else what comes first within `limit_s` by `clock`.
+
+        `from_person`: somebody has to press a button before, and people do not live in the time of virtual boards.
 
         Raises:
             PortLostError: the port went away.
@@ -203,6 +220,9 @@ class SerialLine:
         """
         self.check_stop()
         with self._lost_if_gone():
+            hear = getattr(self._serial, "hear", None)
+            if hear is not None and not from_person:
+                return bytes(hear(limit_s))
             self._serial.timeout = limit_s
             return bytes(self._serial.read(max(1, self._serial.in_waiting)))
 

@@ -84,7 +84,7 @@ class TrafficLog:
 
 def recorded(port: Any, traffic: TrafficLog) -> Any:
     """The same open port, whose reads and writes also go to its log."""
-    read, write = port.read, port.write
+    read, write, hear = port.read, port.write, getattr(port, "hear", None)
 
     def recording_read(size: int = 1) -> bytes:
         data: bytes = read(size)
@@ -96,6 +96,15 @@ def recorded(port: Any, traffic: TrafficLog) -> Any:
         traffic.sent(port.baudrate, data)
         return write(data)
 
+    def recording_hear(limit_s: float) -> bytes:
+        assert hear is not None
+        data: bytes = hear(limit_s)
+        if data:
+            traffic.received(port.baudrate, data)
+        return data
+
     # The port itself is kept: esptool's reset strategies look at its class, name and file descriptor.
     port.read, port.write = recording_read, recording_write
+    if hear is not None:
+        port.hear = recording_hear
     return port

@@ -111,6 +111,8 @@ class Clock:
         self.factor = factor
         self._wall = wall
         self._board = 0.0
+        self._pace: float | None = None
+        """Other seconds of board time in one on the wall than `rate`."""
 
     @property
     def fast(self) -> bool:
@@ -124,7 +126,16 @@ class Clock:
 
     def now(self, wall: float) -> float:
         """Board time at `wall`."""
-        return self._board + max(0.0, wall - self._wall) * self.rate
+        return self._board + max(0.0, wall - self._wall) * self.pace
+
+    @property
+    def pace(self) -> float:
+        """Seconds of board time that pass in one second on the wall just now."""
+        return self.rate if self._pace is None else self._pace
+
+    def go(self, wall: float, pace: float | None = None) -> None:
+        """From now on, let time pass at another pace: 0 stops it, None is the clock's own."""
+        self._board, self._wall, self._pace = self.now(wall), wall, pace
 
     def jump(self, board: float, wall: float) -> None:
         """Let board time continue from `board`, if that is later than now."""

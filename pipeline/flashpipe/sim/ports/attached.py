@@ -28,6 +28,8 @@ PATIENCE_S: Final = 30.0
 _SLICE_S: Final = 0.05
 """How often a read looks whether it was cancelled, or another thread took what it waits for."""
 _CHUNK: Final = 1 << 16
+_SLOWEST: Final = 100.0
+"""Seconds on the wall in which a busy program gets on by one, at most."""
 NO_ANSWER: Final = "the board's process does not answer"
 
 
@@ -42,6 +44,10 @@ class AttachedPort(VirtualPort):
         self._received = bytearray()
         self._asked = self._answered = 0
         """The number of the last question, and of the last one that was answered."""
+        self._time_s = 0.0
+        """Board time, as last told."""
+        self._time_stands = False
+        """Whether that is the time still: nothing was asked since that lets it pass."""
         self._answers: list[tuple[bytes, bytes]] = []
         """What came of the kinds that answer an opening or a closing."""
         self._failure: PipelineError | None = None
@@ -80,6 +86,7 @@ class AttachedPort(VirtualPort):
         self._received.clear()
         self._answers.clear()
         self._asked = self._answered = 0
+        self._time_stands = False
 
     def await_opening(self, url: str) -> None:
         """Wait until the board is there.
@@ -194,6 +201,8 @@ class AttachedPort(VirtualPort):
             self._received += body
         elif kind == messages.PING:
             self._answered = messages.number_of(body)
+        elif kind == messages.TIME:
+            self._answered, self._time_s = messages.seconds_of(body)
         elif kind == messages.GONE:
             self._ended = body.decode("utf-8", "replace")
         elif kind == messages.ERROR and self.is_open:
@@ -257,7 +266,35 @@ class AttachedPort(VirtualPort):
 
     def set_lines(self, *, dtr: bool, rts: bool) -> None:
         """The host asserts (True) or releases DTR and RTS."""
+        self._time_stands = False
         self.send(messages.LINES, bytes((dtr | rts << 1,)))
+
+    # --- the board's own time ----------------------------------------------------------------------------------------
+
+    def own_time(self) -> float:
+        """Seconds of board time, as of the last answer where nothing since has let it pass."""
+        if not self._time_stands:
+            self._check()
+            number = self._next_number()
+            self._send(messages.pack(messages.TIME, str(number).encode()))
+            self._await(number, PATIENCE_S)
+            self._go_on()
+            self._time_stands = True
+        return self._time_s
+
+    def hear(self, limit_s: float) -> bytes:
+        """What the board says within `limit_s` of its own time."""
+        self._check()
+        if not self._received:
+            number = self._next_number()
+            self._send(messages.pack_seconds(messages.WAIT, number, limit_s))
+            self._await(number, PATIENCE_S + limit_s * _SLOWEST)
+            self._time_stands = not self._over
+            self._check()
+        with self._receiving:
+            data = bytes(self._received)
+            self._received.clear()
+        return data
 
     # --- bytes -------------------------------------------------------------------------------------------------------
 
@@ -265,7 +302,7 @@ class AttachedPort(VirtualPort):
     def in_waiting(self) -> int:
         """Bytes that have arrived."""
         if self.is_open and not self._received and not self._over:
-            self._catch_up()
+            self._ask(1, 0.0)
         self._check()
         return len(self._received)
 
@@ -289,6 +326,7 @@ class AttachedPort(VirtualPort):
 
     def _ask(self, size: int, timeout_s: float | None) -> None:
         """Have the board send so many bytes; it does less where another thread wants something meanwhile."""
+        self._time_stands = False
         number = self._next_number()
         self._send(messages.pack_read(number, size, timeout_s))
         self._await(number, None if timeout_s is None else timeout_s + PATIENCE_S)

@@ -70,6 +70,30 @@ class InlinePort(VirtualPort):
         """The host asserts (True) or releases DTR and RTS."""
         self.link.set_lines(dtr=dtr, rts=rts)
 
+    # --- the board's own time ----------------------------------------------------------------------------------------
+
+    def own_time(self) -> float:
+        """Seconds of board time."""
+        try:
+            return self.link.own_time()
+        except PortGoneError as error:
+            raise self._vanish(error) from None
+
+    def hear(self, limit_s: float) -> bytes:
+        """What the board says within `limit_s` of its own time."""
+        self._cancelled = False
+        link = self.link
+
+        def pause(seconds: float) -> bool:
+            with link.changed:
+                link.changed.wait(seconds)
+            return not self._cancelled and self.is_open
+
+        try:
+            return link.hear(limit_s, pause)
+        except PortGoneError as error:
+            raise self._vanish(error) from None
+
     # --- bytes -------------------------------------------------------------------------------------------------------
 
     @property

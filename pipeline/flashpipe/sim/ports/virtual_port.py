@@ -64,6 +64,24 @@ class VirtualPort(SerialBase):
         """Forget what has arrived, and what is still on its way."""
         raise NotImplementedError
 
+    # --- the board's own time ----------------------------------------------------------------------------------------
+
+    def own_time(self) -> float:
+        """Seconds of board time: what the limits of `hear` count in.
+
+        Raises:
+            SerialException: the port is gone.
+        """
+        raise NotImplementedError
+
+    def hear(self, limit_s: float) -> bytes:
+        """What the board says: at once where something is there, else what comes first within `limit_s` of its time.
+
+        Raises:
+            SerialException: the port is gone.
+        """
+        raise NotImplementedError
+
     # --- pyserial's side ---------------------------------------------------------------------------------------------
 
     def open(self) -> None:

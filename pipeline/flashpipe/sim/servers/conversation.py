@@ -138,23 +138,36 @@ class Conversation:
             line.set_lines(dtr=dtr, rts=rts)
         elif kind == messages.READ:
             self._read(line, *messages.read_of(body))
+        elif kind == messages.WAIT:
+            number, limit_s = messages.seconds_of(body)
+            self._outgoing += messages.pack_data(line.hear(limit_s, self._pause))
+            self._tell_time(line, number)
+        elif kind == messages.TIME:
+            self._tell_time(line, messages.number_of(body))
         elif kind == messages.PING:
-            self._outgoing += messages.pack_data(line.take())
+            self._outgoing += messages.pack_data(line.catch_up())
             self.send(messages.PING, str(messages.number_of(body)).encode())
         else:
             raise BadMessageError(f"a message of the kind {kind!r} in the middle of a conversation")
 
+    def _pause(self, seconds: float) -> bool:
+        """Let time pass until the port wants something."""
+        self._exchange(min(seconds, LONGEST_NAP_S))
+        return not (self._incoming or self._left)
+
+    def _tell_time(self, line: HostLine, number: int) -> None:
+        self._outgoing += messages.pack_seconds(messages.TIME, number, line.own_time())
+        self._flush()
+
     def _read(self, line: HostLine, number: int, size: int, timeout_s: float | None) -> None:
         """Send what the board says, until it is `size` bytes, or the time is over, or the port wants something else."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        silent = bool(timeout_s)
         while True:
             arrived = line.take()
             self._outgoing += messages.pack_data(arrived)
             size -= len(arrived)
-            silent = silent and not arrived
             left = LONGEST_NAP_S if deadline is None else deadline - time.monotonic()
-            if size <= 0 or self._incoming or self._left or (left <= 0 and not (silent and line.is_late(-left))):
+            if size <= 0 or self._incoming or self._left or left <= 0:
                 break
-            self._exchange(min(max(left, 0.0), LONGEST_NAP_S, line.nap_s()))
+            self._exchange(min(left, LONGEST_NAP_S, line.nap_s()))
         self.send(messages.PING, str(number).encode())
