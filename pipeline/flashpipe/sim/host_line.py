@@ -36,6 +36,7 @@ _TURNS: Final = 2000
 """Events that one look at a fast board lets happen; a loader that floods the line goes on at the next look."""
 _LONGEST_NAP: Final = 0.25
 _SHORTEST_NAP: Final = 0.0005
+_SHORTEST_WAIT_S: Final = 1e-6  # a host that waits for less, again and again, shall get there all the same
 
 
 @dataclass(slots=True)
@@ -151,7 +152,9 @@ class HostLine:
             PortGoneError: the port is not there any more.
         """
         with self.changed:
-            self._count_on_the_wall()
+            if self._counts_board_time:
+                self._counts_board_time = False
+                self.clock.go(self._wall())
             self._pump()
             if not self._received:
                 self.faults.check()
@@ -180,8 +183,7 @@ class HostLine:
             return self._hand_over()
 
     def _hand_over(self) -> bytes:
-        data = bytes(self._received)
-        self._received.clear()
+        data, self._received = bytes(self._received), bytearray()
         return data
 
     def read(self, size: int, timeout_s: float | None, cancelled: Callable[[], bool] = lambda: False) -> bytes:
@@ -199,8 +201,7 @@ class HostLine:
                 if left <= 0:
                     break
                 self.changed.wait(min(left, self.next_event_s()))
-            data = bytes(self._received[:size])
-            del self._received[: len(data)]
+            data, self._received = bytes(self._received[:size]), self._received[size:]
             return data
 
     def nap_s(self) -> float:
@@ -224,6 +225,9 @@ class HostLine:
         """Forget what has arrived and was not read."""
         with self.changed:
             self._pump()
+            self._received.clear()
+            while self._counts_board_time and not self._collect(self._reached):
+                self._received.clear()
             self._received.clear()
 
     def set_baud(self, baud: float) -> None:
@@ -291,9 +295,8 @@ class HostLine:
     def own_time(self) -> float:
         """Board time in seconds, for a host that waits by `hear`.
 
-        Faster than real, time stands still for such a host while it does not wait, and passes as on the wall while it
-        pulses the lines. So what the board has done is a matter of what the host did, and not of how long their
-        machine took for either. A plain read, or a look for what has arrived, ends that.
+        Faster than real, time stands still for it while it does not wait, and passes as on the wall while it pulses the
+        lines: what the board does is no matter of how long their machine takes. A plain read or look ends that.
 
         Raises:
             PortGoneError: the port is not there any more.
@@ -312,16 +315,14 @@ class HostLine:
         Raises:
             PortGoneError: the port is not there any more.
         """
-        wait = _Wait(self.own_time() + limit_s)
-        with self.changed:
-            if self.clock.fast:
-                self.clock.go(self._wall())
+        wait = _Wait(self.own_time() + max(limit_s, _SHORTEST_WAIT_S))
+        if self.clock.fast:
+            self.clock.go(self._wall())
         try:
             while (nap_s := self._listen(wait)) is not None and pause(nap_s):
                 pass
         finally:
-            with self.changed:
-                self._stand_still_at(self._reached)
+            self._stand_still_at(self._reached)
         with self.changed:
             return self._hand_over()
 
@@ -337,7 +338,7 @@ class HostLine:
                 self.faults.check()
             if over:
                 return None
-            return min(self.next_event_s(), self.clock.wall_until(wait.until, wall))
+            return max(_SHORTEST_NAP, min(self.next_event_s(), self.clock.wall_until(wait.until, wall)))
 
     def _walk(self, wait: _Wait, target: float, wall: float) -> bool:
         """Go on to `target`, or until there is something to hand over, or the wait is over: that is told.
@@ -372,11 +373,6 @@ class HostLine:
             self.clock.set(now, self._wall())
             self._pulses = 0.0
 
-    def _count_on_the_wall(self) -> None:
-        if self._counts_board_time:
-            self._counts_board_time = False
-            self.clock.go(self._wall())
-
     # --- time --------------------------------------------------------------------------------------------------------
 
     def _look(self, wall: float) -> float:
@@ -395,7 +391,8 @@ class HostLine:
         self._advance(now, wall)
         if self.clock.fast and not (self._counts_board_time and self.board.runs_flash):
             now = self._hurry(wall, now)
-        self._collect(now)
+        if not self._counts_board_time:  # else it hears that when it listens, at the rate that it has then
+            self._collect(now)
         self._begin_faults()
 
     def _advance(self, now: float, wall: float) -> None:

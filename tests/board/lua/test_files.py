@@ -42,7 +42,7 @@ def make(tmp_path: Path, own_state: Path) -> Iterator[Make]:
         line: str = "3.0", modules: str = "file,node", spoil: Callable[[bytes], bytes] = lambda data: data
     ) -> Console:
         sessions.append(Session(board(tmp_path, image(line, modules))))
-        found = find_console(sessions[-1])
+        found = find_console(sessions[-1], limit_s=120.0)  # it may be formatting its flash, without a word
         return Console(Noisy(sessions[-1], spoil), found.baud)
 
     yield run

@@ -56,6 +56,20 @@ def gone(pid: int) -> bool:
 # --- what it does ----------------------------------------------------------------------------------------------------
 
 
+def test_it_waits_in_the_boards_time(remote: Opener) -> None:
+    with remote("sim://esp12?fill=ff") as port:
+        port.dtr, port.rts = False, True
+        port.reset_input_buffer()
+        before = port.own_time()
+        assert port.hear(30.0) == b""
+        assert port.own_time() == pytest.approx(before + 30.0)
+        port.write(b"x")
+        assert port.own_time() == pytest.approx(before + 30.0)
+        port.rts = False
+        assert port.own_time() > before + 30.0
+        assert port.hear(30.0)
+
+
 def test_it_sees_lines_baud_and_bytes(remote: Opener) -> None:
     with remote("sim://esp12", baudrate=115200, timeout=2) as port:
         reset_into_loader(port)
