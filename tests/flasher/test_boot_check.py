@@ -102,8 +102,17 @@ def test_an_executed_board_is_judged_by_what_ails_it(executed: str, more: str, k
 
 def test_a_running_board_that_is_executed_is_judged_without_a_reset(executed: str) -> None:
     with closing(Session(executed, reset="none")) as session:
+        wait_for_prompt(session)
         verdict = boot_check(session, timeout_s=30.0, passive=True)
     assert (verdict.kind, verdict.baud) == ("prompt", 115200)
+
+
+def wait_for_prompt(session: Session) -> None:
+    """Let a first start come to its end, however long its board needs to format its flash."""
+    session.tune(115200)
+    heard, end_s = b"", session.clock() + 60.0
+    while b"\n> " not in heard and session.clock() < end_s:
+        heard += session.receive(1.0)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,9 @@ def test_a_virtual_board_is_judged_by_what_ails_it(url: str, more: str, kind: st
     with closing(Session(f"{url}&{more}".rstrip("&"))) as session:
         verdict = boot_check(session, timeout_s=30.0, patient=True)
     assert verdict.kind == kind
-    assert verdict.firmware.startswith("NodeMCU 3.0.0") is (kind == "prompt")
+    # At a rate that has to be found first, its banner has passed; what it tells of its SDK is enough.
+    name = "NodeMCU" if "baud" in more else "NodeMCU 3.0.0"
+    assert verdict.firmware.startswith(name) is (kind == "prompt")
 
 
 def test_the_addresses_of_a_crash_are_data(url: str) -> None:

@@ -24,7 +24,9 @@ def read(tmp_path: Path, own_state: Path) -> Iterator[Reader]:
     def run(line: str, *, banner: bool = True, wanted: tuple[str, ...] = (), **options: str) -> NodeInfo:
         session = Session(board(tmp_path, image(line, **options)))
         made.append(session)
-        console = find_console(session)
+        find_console(session, limit_s=120.0)  # it formats its flash first
+        session.restart(74_880)
+        console = find_console(session, limit_s=120.0)
         return read_node(console, console.before if banner else "", wanted=wanted)
 
     yield run
@@ -87,7 +89,7 @@ def session(request: pytest.FixtureRequest, tmp_path: Path, own_state: Path) -> 
 
 
 def test_each_generation_is_found_and_answers(session: Session, request: pytest.FixtureRequest) -> None:
-    found = find_console(session)
+    found = find_console(session, limit_s=120.0)
     assert found.baud == (9600 if "0.9" in request.node.name else 115200)
     assert found.ask('"a".."b"') == "ab"
     assert found.lines("for i=1,3 do p(i)end") == ["1", "2", "3"]

@@ -153,9 +153,10 @@ class Session(SerialLine):
         link = (self._link or self._new_link()) if self.resets_by_wire else None
         with self._lost_if_gone():
             self._set_baud(baud)  # after the link, which begins at a rate of its own
+        self.clock()  # from here on, it is this time that counts
+        with self._lost_if_gone():
             self._serial.reset_input_buffer()  # of what was said before the reset, nothing counts
         if link is not None:
-            self.clock()  # from here on, it is this time that counts
             link.reset_to_application()
         self._link = None  # whatever answered before is gone
         return link is not None
