@@ -152,6 +152,14 @@ def test_a_check_that_was_not_made_passes() -> None:
 
 
 @pytest.mark.parametrize(
+    "line", ["w_flash", "#0 ets_task(40209c04, 31, 3ffe9110, 4)", "force slp enable,type: 2", "E:M -1"]
+)
+def test_what_an_sdk_says_is_no_application(line: str) -> None:
+    """Seen in executed firmware, the first where the sector for the RF calibration is blank."""
+    assert classify(START.format(cause=2) + line + "\n").kind == "alive"
+
+
+@pytest.mark.parametrize(
     ("causes", "kind"),
     [((2, 1, 1), "brown-out"), ((2, 1, 2, 1), "brown-out"), ((1, 1, 1, 1), "boot-loop"), ((4, 4), "watchdog")],
 )

@@ -38,7 +38,7 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
             "partition-table", "no-application", "eboot-copy", "loader-alone", "watchdog-loop", "restart-loop",
         ),
     ),
-    3: Complaint("rf_cal[0] != 0x05", ("init-data", "system-params"), ("init-data",)),
+    3: Complaint("rf_cal[0] != 0x05", ("init-data", "partitions-unread", "system-params"), ("init-data",)),
     4: Complaint(
         "the wrong flash size",
         ("layout-refused", "size-lie", "large-header", "header-size", "rom-size"),

@@ -104,6 +104,7 @@ FACTS: Final = {
     "read-wrong-at-boot": booted("no-image", banner(2, 3) + "ets_main.c\n", mode="dout"),
     "nothing-bootable": booted("no-image", banner(2, 3) + "ets_main.c\n", verified=False),
     "init-data": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n"),
+    "partitions-unread": booted("rf-cal", "rf_cal[0] !=0x05,is 0xE9\n"),
     "system-params": booted("system-params", "system param error, use last saved param!\n"),
     "layout-refused": booted("wrong-size", "Flash size (524288) too small to support NodeMCU\n"),
     "header-size": booted("rf-cal", "rf_cal[0] !=0x05,is 0x2C\n", size="16MB", right_size="4MB"),

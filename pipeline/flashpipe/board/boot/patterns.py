@@ -52,6 +52,7 @@ BOOT_LINE: Final = re.compile(
     |system\ param|Writing\ Init|RTC\ MEM\ CHECK
     |mismatch\ map|system_partition|(?:[0-9a-f]{2}\s+){8}
     |mode\ :\ |add\ if|del\ if|usl$|sul\ |pm\ open|bcn\ |dhcp\ server|scandone|state:
+    |w_flash$|\#\d+\ ets_task\(|force\ slp\ enable|E:M\ -?\d+$
     |Restore\ init\ data|Self\ adjust|\.+$
     )""",
     re.VERBOSE,

@@ -22,6 +22,8 @@ _MAPS: Final = re.compile(r"mismatch map (?P<built>\d+), ?spi_size_map (?P<named
 builds go on all the same (`regist 4 success`): it proves something only where that failed."""
 _TOO_SMALL: Final = re.compile(r"Flash size \(?(?P<size>\d+)\)? too small")
 _RF_WORDS: Final = r"rf_cal\[0\]"
+_IMAGE_BYTE: Final = r"rf_cal\[0\] *!=0x05, *is 0x[eE][9aA]"
+"""It found the first byte of an image instead (seen in executed NodeMCU 3.0 whose partition table is damaged)."""
 _REFUSED: Final = r"too small to support|partition_table_regist|Invalid system partition|invalid alignment"
 
 
@@ -60,14 +62,25 @@ def _header_action(evidence: Evidence) -> str:
     return f"`flashpipe flash` writes {right} into the header of this build; with another tool, name that size yourself"
 
 
+def _looks_at_image(evidence: Evidence) -> Proof:
+    """The SDK looks for its data where the image begins: nothing has told it a better place."""
+    if not ended_as(evidence, "rf-cal") or _header_size(evidence) is not None:
+        return None
+    return evidence.quote(_IMAGE_BYTE) or None
+
+
 def _init_data(evidence: Evidence) -> Proof:
     if not ended_as(evidence, "rf-cal") or evidence.size in LARGE or _header_size(evidence) is not None:
+        return None
+    if _looks_at_image(evidence):
         return None
     return evidence.quote(_RF_WORDS) or [evidence.message]
 
 
 def _large_header(evidence: Evidence) -> Proof:
     if not ended_as(evidence, "rf-cal") or evidence.size not in LARGE or _header_size(evidence) is not None:
+        return None
+    if _looks_at_image(evidence):
         return None
     return [*(evidence.quote(_RF_WORDS) or [evidence.message]), f"the header names {evidence.size}"]
 
@@ -88,6 +101,16 @@ RULES: Final = (
             )
         ),
         _header_action,
+    ),
+    Rule(
+        "partitions-unread",
+        _looks_at_image,
+        lambda _: (
+            "the SDK looks for its init data where the image begins: its partition table, in the first sector at"
+            " 0x10000, is missing or damaged, or it does not take the size in the header"
+        ),
+        "flash it again with force=1 and the profile of the board's real size: `flashpipe identify` names it",
+        certain=False,
     ),
     Rule(
         "init-data",
