@@ -224,6 +224,14 @@ VERDICTS: Final = (
         (f"{T_EXPLAIN}::test_a_map_that_does_not_match_and_is_taken_all_the_same_is_no_cause",),
     ),
     Mutant(
+        "dots-are-nothing",
+        VERDICT,
+        "FORMAT_DOTS.search(text) if NODEMCU_3X in text else None",
+        "None",
+        "a NodeMCU that makes its file system, on a slow machine, is some other firmware",
+        (f"{T_BOOTLOG}::test_dots_are_formatting_too_where_the_words_before_them_were_lost",),
+    ),
+    Mutant(
         "a-loader-may-try-once",
         STARTS,
         " and not _tries_on(text, start.at):",

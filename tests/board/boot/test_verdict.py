@@ -92,6 +92,10 @@ def test_formatting_goes_on_until_something_else_comes() -> None:
     assert classify(log).kind == "formatting"
     assert conclude(log) is None
     assert classify(log + "\nNodeMCU 3.0.0.0 \ncannot open init.lua: \n> ").kind == "prompt"
+    dots = START.format(cause=2) + "system SPI FI size:4, Flash size: 4194304\n" + "." * 40
+    assert classify(dots).kind == "formatting"
+    assert classify(f"{dots}\nsomething else\n").kind == "firmware"
+    assert classify(START.format(cause=2) + "connecting\n......").kind == "firmware"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,15 @@ def test_first_boot_of_3x_starts_twice_and_formats(watch: Any) -> None:
     assert not [time for time, _ in watched.knocks if time > 0.6], "input while formatting would be lost"
 
 
+def test_dots_are_formatting_too_where_the_words_before_them_were_lost(watch: Any) -> None:
+    """As executed NodeMCU 3.0 has it, on a machine that is slow to change its rate."""
+    start = LOG + b"system SPI FI size:4, Flash size: 4194304\r\nrf[114] : 01\r\nw_flash\r\n" + SDK
+    dots = [(0.5 + count * 0.2, FAST, b"...") for count in range(60)]
+    watched = watch([(0.01, ROM, start), *dots, (13, FAST, b"\r\n" + BANNER + PROMPT)])
+    assert (watched.verdict.kind, watched.verdict.firmware) == ("prompt", "NodeMCU 3.0.0.0")
+    assert not [time for time, _ in watched.knocks if time > 1.0]
+
+
 def test_formatting_has_a_time_limit_of_its_own(watch: Any) -> None:
     script = [(0.01, ROM, LOG), (0.5, FAST, b"Formatting file system. Please wait...\r\n")]
     watched = watch(script, timeout_s=5.0)

@@ -48,7 +48,7 @@ BOOT_LINE: Final = re.compile(
     r"""\s*(?:
     ets\s|.*rst\ cause:|load\ 0x|tail\ \d|chksum\ 0x|csum\ |ho\ \d|wdt\ reset|ets_main|waiting\ for\ host|flash\ read
     |ver:\ [0-9a-f]|rf\ cal\ sector|rf_cal|freq\ trace|rf\[\d+\]|SDK\ ver|phy\ ver|pp\ ver|system\ SPI
-    |sleep\ (?:en|dis)able|WPA2\ ENTERPRISE
+    |sleep\ (?:en|dis)able|WPA2\ ENTERPRISE|w_flash\s*$
     |system\ param|Writing\ Init|RTC\ MEM\ CHECK
     |mismatch\ map|system_partition|(?:[0-9a-f]{2}\s+){8}
     |mode\ :\ |add\ if|del\ if|usl$|sul\ |pm\ open|bcn\ |dhcp\ server|scandone|state:
@@ -226,6 +226,12 @@ NODEMCU: Final = re.compile(
     r"|^(?:lua: )?cannot open init\.lua",
     re.MULTILINE,
 )
+FORMATS: Final = "file system. Please wait"
+"""NodeMCU makes its file system; the first letters may be lost while the rate is changed."""
+FORMAT_DOTS: Final = re.compile(r"^\.{3,}[ \t]*\Z", re.MULTILINE)
+"""NodeMCU 3.x prints a dot for each sector meanwhile; its words before them may be lost altogether."""
+NODEMCU_3X: Final = "system SPI FI size:"
+"""Begins what NodeMCU 3.x says at the ROM's rate."""
 NODEMCU_SDK: Final = re.compile(r"powered by Lua [\d.]+ on SDK (?P<version>[^\s(]+)")
 NODE_INFO: Final = re.compile(r"^(?P<version>\d+\t\d+\t\d+)(?:\t-?\d+){5}\s*$", re.MULTILINE)
 """What `=node.info()` prints: three numbers of the version, chip, flash, its size, mode and speed (facts §9.4)."""

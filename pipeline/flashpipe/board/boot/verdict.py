@@ -29,12 +29,15 @@ from flashpipe.board.boot.patterns import (
     EXPLAINS,
     FAULTS,
     FLOOD,
+    FORMAT_DOTS,
+    FORMATS,
     LOADED,
     LOADER,
     LUA_PROMPT,
     LUA_PROMPT_LOOSE,
     NODE_INFO,
     NODEMCU,
+    NODEMCU_3X,
     NODEMCU_SDK,
     OTHERS,
     PYTHON_PROMPT,
@@ -264,7 +267,8 @@ def _python(text: str, name: str, evidence: tuple[str, ...], at: int) -> LogFind
 
 
 def _formatting(text: str) -> LogFinding | None:
-    at = text.rfind("file system. Please wait")  # the first letters may be lost while the rate is changed
+    dots = FORMAT_DOTS.search(text) if NODEMCU_3X in text else None
+    at = max(text.rfind(FORMATS), dots.start() if dots is not None else -1)
     if at < 0:
         return None
     summary = "the firmware is formatting its file system"
