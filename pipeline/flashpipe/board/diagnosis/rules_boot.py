@@ -189,6 +189,10 @@ def _other(evidence: Evidence) -> Proof:
     return [f'it runs and says "{last[-1]}"'] if last else ["it runs"]
 
 
+def _expected(evidence: Evidence) -> str:
+    return f'"{evidence.expect}"' if evidence.expect not in {"", "auto", "nodemcu"} else "NodeMCU"
+
+
 RUNNING: Final = ("firmware", "banner", "prompt", "python-prompt")
 RULES: Final = (
     Rule(
@@ -343,7 +347,7 @@ RULES: Final = (
         "other-firmware",
         _other,
         "it runs, but it is not what was expected",
-        lambda evidence: f"if that is right, say boot=any; expected was {evidence.expect or 'NodeMCU'}",
+        lambda evidence: f"if that is right, say boot=any; expected was {_expected(evidence)}",
     ),
     Rule(
         "boot-line-dead",
