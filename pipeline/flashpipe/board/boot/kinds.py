@@ -87,7 +87,8 @@ _ROWS: Final = (
         "RF init data missing or damaged",
         code="boot-rf-cal",
         status=53,
-        remedy="`flashpipe flash` puts SDK init data in place, unless the profile says init_data: keep",
+        remedy="`flashpipe flash` puts SDK init data in place, unless the profile says init_data: keep; "
+        "of a firmware that it does not know, with init_data: FILE",
     ),
     Kind(
         "system-params",
@@ -131,7 +132,8 @@ _ROWS: Final = (
         "the firmware refuses the flash size in the header",
         code="boot-wrong-size",
         status=59,
-        remedy="a profile with the size that is fitted (`flashpipe identify` tells it), and an image that fits it",
+        remedy="`flashpipe flash` writes the size that the build lives with, where it is known; "
+        "else a profile with the size that is fitted (`flashpipe identify` tells it), and an image that fits it",
     ),
     Kind(
         "bad-partitions",
