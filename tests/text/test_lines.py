@@ -93,7 +93,7 @@ def test_several_boards_have_a_row_each_once_a_run_takes_longer(
             assert show._panel._live is not None
             show._panel._live.refresh()  # it does so itself eight times a second
         text = screen.getvalue()
-        assert f"{PORT}: write    ████████████████████ 100%" in text
+        assert f"{PORT}: write    ████████ 100%" in text
         assert fold.short_port(OTHER, lines.PORT_WIDTH) in text
         for port in (PORT, OTHER):
             show(replace(DONE, port=port))

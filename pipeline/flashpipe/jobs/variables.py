@@ -216,7 +216,7 @@ TABLE: Final = (
         ON_BOARDS,
     ),
     VariableKind("quiet", "flag", "1: only how the run went, and what failed", ANY, short="q"),
-    VariableKind("verbose", "flag", "1: show what passes on the wire, too", ON_BOARDS, short="v"),
+    VariableKind("verbose", "flag", "1: show what passes on the wire, too", ANY, short="v"),
     VariableKind(
         "color",
         "choice",

@@ -23,6 +23,8 @@ from flashpipe.text.panel import Panel
 REDRAW_S: Final = 0.1
 WIDTH: Final = 20
 """Characters of a bar."""
+ROW_WIDTH: Final = 8
+"""Of one that has the name of a port before it: rate and time left fit behind it."""
 PORT_WIDTH: Final = 24
 """Columns of the name of a port before its bar."""
 SCREEN: Final = 80
@@ -114,8 +116,9 @@ class ConsoleLines:
             return
         self._last[event.port] = now
         share = min(1.0, event.done / event.total) if event.total else 1.0
-        filled = int(share * WIDTH)
-        bar = self._blocks[0] * filled + self._blocks[1] * (WIDTH - filled)
+        width = WIDTH if self._panel is None else ROW_WIDTH
+        filled = int(share * width)
+        bar = self._blocks[0] * filled + self._blocks[1] * (width - filled)
         self._draw(event.port, f"{event.step:<8} {bar} {share:4.0%}  {self._pace.told(event, now)}")
 
     def _draw(self, port: str, text: str) -> None:
