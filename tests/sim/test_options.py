@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from flashpipe.errors import BadValueError
+from flashpipe.sim.cli import _setup, build_parser
 from flashpipe.sim.kinds import BOARDS
-from flashpipe.sim.options import OPTIONS, parse_url
+from flashpipe.sim.options import OPTIONS, SINGLE, parse_url
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 
@@ -57,3 +58,12 @@ def test_an_unknown_option_lists_all_of_them() -> None:
     with pytest.raises(BadValueError) as caught:
         parse_url("sim://esp12?colour=red")
     assert all(name in caught.value.hint for name in OPTIONS)
+
+
+def test_an_option_is_the_same_in_a_url_and_as_an_argument() -> None:
+    arguments = build_parser().parse_args(["esp12", "--execute", "off", "--unmapped", "warn", "--flash-id", "0x1640ef"])
+    setup = _setup(arguments, 0)
+    assert setup.spec == parse_url("sim://esp12?start=rom&execute=off&unmapped=warn&flash_id=0x1640ef").spec
+    assert setup.spec.app_options == {"unmapped": "warn"}
+    known = {action.dest.removeprefix("option_") for action in build_parser()._actions}
+    assert set(SINGLE) - {"inline"} <= known

@@ -21,7 +21,7 @@ from flashpipe.sim.chip.timing import describe_costs
 from flashpipe.sim.faults import describe_faults
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.kinds import BOARDS, default_mac
-from flashpipe.sim.options import OPTIONS, Setup, parse_options
+from flashpipe.sim.options import OPTIONS, SINGLE, Setup, parse_options
 from flashpipe.sim.servers.attach import AttachServer
 
 DEFAULT_BOARD: Final = "nodemcu-devkit"
@@ -47,6 +47,12 @@ class Port(Protocol):
         """End serving."""
 
 
+OWN_ARGUMENTS: Final = tuple(
+    dict.fromkeys(name for name in SINGLE if name not in {"flash", "start", "time", "record", "inline", "board"})
+)
+"""Options of a board that are arguments of their own, from the one table; some have words of their own below."""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     epilog = "\n".join(
@@ -68,8 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser = argparse.ArgumentParser(
         prog="flashpipe board",
-        description="Run virtual ESP8266 boards for other programs. The firmware is never executed: what it would "
-        "print is predicted from the image.",
+        description="Run virtual ESP8266 boards for other programs. The firmware in their flash is executed on an"
+        " emulated core; with --execute off what it would print is predicted from the image.",
         epilog=epilog.replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -81,8 +87,16 @@ def build_parser() -> argparse.ArgumentParser:
     way.add_argument("--attach", action="store_true", help="on a socket for sim+attach:// URLs, DTR and RTS included")
     parser.add_argument("--flash", metavar="FILE", help="keep the flash here; made when missing (N boards: FILE.1 …)")
     parser.add_argument("--start", choices=STARTS, help="what runs at first (pty: rom, else app)")
+    for name in OWN_ARGUMENTS:
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=f"option_{name}", help=argparse.SUPPRESS)
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a cost; may be repeated")
-    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="as in a sim:// URL")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="as in a sim:// URL; --NAME VALUE is the same",
+    )
     parser.add_argument("--fault", action="append", default=[], metavar="NAME:ARGUMENT", help="may be repeated")
     parser.add_argument("--count", type=int, default=1, metavar="N", help="this many boards")
     parser.add_argument("--time", metavar="HOW", help="fast (default), real, or a factor such as 0.25")
@@ -134,6 +148,7 @@ def _setup(arguments: argparse.Namespace, number: int) -> Setup:
             given[key] = value + suffix
     if arguments.time is not None:
         given["time"] = arguments.time
+    given |= {name: text for name in OWN_ARGUMENTS if (text := getattr(arguments, f"option_{name}")) is not None}
     return parse_options(name, [*given.items(), *pairs])
 
 

@@ -57,11 +57,14 @@ OPTIONS: Final = {
     "execute": "on (default): the program in flash is executed; off: what it would say is predicted from the image",
     "app.NAME": "an option of the program: "
     + ", ".join(EXECUTED_NAMES)
-    + "; with one of the following it is predicted, not executed: "
+    + "; these need no app. where no option of the board is called so. With one of the following it is predicted, not"
+    + " executed: "
     + ", ".join(name for name in _PREDICTED_ONLY),
     "param.NAME": "a cost parameter; `flashpipe board --help` lists them",
 }
 """All options, for messages and `--help`."""
+SINGLE: Final = (*(name for name in OPTIONS if "." not in name and name != "fault"), *EXECUTED_NAMES)
+"""Those with one value each: `flashpipe board` takes them as arguments, too."""
 _ALIASES: Final = {"get_security_info": "security_info"}
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _SMALLEST: Final = 64 * 1024
@@ -138,6 +141,8 @@ def parse_options(name: str, pairs: Iterable[tuple[str, str]]) -> Setup:
             app[key.removeprefix("app.")] = value
         elif key in OPTIONS:
             given[key] = value
+        elif key in EXECUTED_NAMES:
+            app[key] = value
         else:
             raise BadValueError(f"unknown option {key!r} of a virtual board", "the options are: " + ", ".join(OPTIONS))
     return _setup(kind, given, tuple(faults), Costs().with_values(params), app)
