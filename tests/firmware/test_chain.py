@@ -182,6 +182,13 @@ def test_a_part_that_knows_its_length_and_crc_is_checked_wherever_it_stands(
         check(parts, allow=kind.code)
 
 
+def test_an_application_of_the_rtos_sdk_is_not_the_other_half_of_a_nodemcu() -> None:
+    start, _ = pair(1)
+    error = refused({0: start, 0x10000: APPLICATION})
+    assert isinstance(error, IncompleteSplitError)
+    assert "0x00000:BOOTLOADER.bin,0x08000:PARTITIONS.bin" in error.hint
+
+
 def test_an_application_that_the_table_names_is_checked_too() -> None:
     damaged = APPLICATION[:0x100] + bytes([APPLICATION[0x100] ^ 1]) + APPLICATION[0x101:]
     assert isinstance(refused({0: LOADER, 0x8000: TABLE, 0x10000: damaged}), ImageChecksumError)

@@ -179,8 +179,14 @@ def check_chain(parts: Mapping[int, Image]) -> None:
         if started:
             _refuse_without_loader(started, found)
         return
-    if loader == "rtos-bootloader" or any(map(_needs_table, started.values())):
+    lost = next((part for part in started.values() if _needs_table(part)), None)
+    if loader == "rtos-bootloader":
         _check_rtos(found, started, parts[0])
+    elif lost is not None:
+        raise IncompleteSplitError(
+            f"{lost.image.name}: only the RTOS SDK's boot loader at 0x00000 can start it, and {parts[0].name} is none",
+            f"give all: {behind_loader(lost)}",
+        )
     elif loader in {"bootloader", "rboot"} and not started:
         place = _RBOOT if loader == "rboot" else _ESPRESSIF
         raise IncompleteSplitError(

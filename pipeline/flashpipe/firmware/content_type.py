@@ -103,11 +103,15 @@ _ENDINGS_SHARE: Final = 6
 """One line end in so many stands among bytes that are no text; of the images at hand, one in two to one in five."""
 
 
+_AN: Final = (*"AEIOaeio", "RTOS", "LFS")
+"""Beginnings that are spoken with a vowel."""
+
+
 def in_words(what: str) -> str:
     """A name that `describe_content` gave, as part of a sentence."""
     if what in _WITHOUT_ARTICLE:
         return what
-    return _NAMED.get(what) or f"{'an' if what[:1] in 'AEIOaeio' else 'a'} {what}"
+    return _NAMED.get(what) or f"{'an' if what.startswith(_AN) else 'a'} {what}"
 
 
 def describe_content(data: bytes) -> str:

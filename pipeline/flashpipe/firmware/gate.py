@@ -236,8 +236,9 @@ def _check_whole(parts: Mapping[int, Image], boot: BootImage) -> None:
                 f"at {describe_address(end)}: {table.code_end - end:,} bytes are missing",
                 "download or build it again and compare the size with the one at its source",
             )
-    if not read_part(parts[0]).belongs(0):  # its words are meant for another place, and another refusal says so
-        return
+    first, *others = (read_part(image) for _, image in sorted(parts.items()))
+    if not first.belongs(0) or any(part.kind in {"mapped", "ota"} for part in others):
+        return  # its words are meant for another place, or other files: other refusals say so
     pointed = {at for at in loaded_words(parts[0].data, boot) if at >= SPLIT_ADDRESS}
     missing = [at for at in pointed if not any(start <= at < start + len(parts[start].data) for start in parts)]
     if len(pointed) < _POINTERS_ENOUGH or len(missing) < _MISSING_SHARE * len(pointed):

@@ -230,6 +230,16 @@ def test_nothing_is_said_of_a_rom_that_is_not_in_the_log() -> None:
     assert "ROM" not in " ".join((tail.diagnosis.cause, *tail.proof))
 
 
+def test_of_a_log_that_ends_with_another_start_only_what_came_before_is_judged() -> None:
+    ran = f"{ROM}{LOADED}{MICROPYTHON}>>> \n"
+    again = explain_log(f"{ran}\n{ROM}", Known())
+    assert (again.verdict.kind, again.code, again.verdict.firmware) == ("alive", "", "MicroPython 1.19.1")
+    crashed = explain_log(f"{ROM}{LOADED}{crash(28, '0x40201abc')}\n{ROM}", Known())
+    assert crashed.verdict.kind == "exception"
+    assert explain_log(f"{ROM}\n{ROM}", Known()).verdict.kind == "no-image"
+    assert explain_log(f"{ran}FATAL: uncaught exception 3fff1234\n\n{ROM}", Known()).verdict.kind == "exception"
+
+
 def test_a_log_of_another_program_with_its_own_prompts_is_no_python() -> None:
     log = f"{ROM}{LOADED}HAA > setup\n>>> wifi_config: Initializing WiFi config\n>>> wifi_config: Starting AP mode\n"
     assert explain_log(log, Known()).verdict.kind == "firmware"

@@ -182,7 +182,7 @@ FAULTS: Final = (
     _fault("exception", r"Guru Meditation.*\((?!unknown)(?P<name>\w+)\)", _CRASHED),
     _fault("exception", r"Guru Meditation.*\(unknown\)", "the firmware crashed; the log does not say why", weak=True),
     _fault("exception", r"(?P<what>(?:Unhandled|User) (?:C\+\+ )?exception\b.*)", _STOPPED),
-    _fault("exception", r"(?P<what>Panic \S.*|NLR jump failed.*|Generic [Rr]eset\b.*)", _STOPPED),
+    _fault("exception", r"(?P<what>Panic \S.*|NLR jump failed.*|FATAL: uncaught .*|Generic [Rr]eset\b.*)", _STOPPED),
     _fault("exception", r"(?P<what>[Aa]bort called.*|abort\(\)(?: was called)?.*)", _STOPPED),
     _fault("exception", r"(?P<what>[Aa]ssert(?:ion)?\b.{0,120}\bfail(?:ed|ure)?\b.*)", _STOPPED),
     _fault("exception", r"(?P<what>(?:\*+ERROR\*+ )?(?:A )?[Ss]tack (?:overflow|smash)\w*\b.*)", _STOPPED),

@@ -8,6 +8,7 @@ from typing import Final
 
 from flashpipe.board.boot.expectations import PASSES
 from flashpipe.board.boot.kinds import HEALTHY, Verdict, error_class
+from flashpipe.board.boot.patterns import LOADED, ROM
 from flashpipe.board.boot.stay import NOISE
 from flashpipe.board.boot.verdict import classify, of_verified_flash
 from flashpipe.board.diagnosis.evidence import of_boot
@@ -52,9 +53,25 @@ class Explanation:
     """Function and line of each address in the log."""
 
 
+def _classify(text: str) -> Verdict:
+    """As `classify`; but where a log ends with the first line of another start, nobody knows what came of that."""
+    verdict = classify(text)
+    starts = list(ROM.finditer(text))
+    if verdict.kind != "no-image" or not starts or text[starts[-1].end() :].strip():
+        return verdict
+    begin = text.rfind("\n", 0, starts[-1].start()) + 1
+    if LOADED.search(text, 0, begin) is None:  # it is the ROM that found nothing
+        return verdict
+    before = classify(text[:begin])
+    if before.kind not in HEALTHY:
+        return before
+    summary = "the chip started again, and the log ends there; that it runs is not proven"
+    return replace(before, kind="alive", summary=summary, evidence=(text[begin:].strip(),), log=text)
+
+
 def explain_log(text: str, known: Known, received: int = 0) -> Explanation:
     """Judge a boot log after which nothing more comes; `received`: bytes of which it is the readable part."""
-    verdict = of_verified_flash(classify(text), known.mode if known.verified else "")
+    verdict = of_verified_flash(_classify(text), known.mode if known.verified else "")
     if verdict.kind == "silence" and max(received, len(text.strip())) >= NOISE:
         summary = f"{received or len(text)} bytes, and no words of a ROM, a boot loader or a firmware"
         verdict = replace(verdict, kind="unreadable", summary=summary)
