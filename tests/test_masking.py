@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from flashpipe import masking
 from flashpipe.masking import HIDDEN, mask, mask_urls, masked, without_query
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +122,10 @@ def test_hostile_texts_take_no_time(text: str) -> None:
 )
 def test_what_we_say_of_wires_is_the_name_of_no_network(text: str) -> None:
     assert mask(text) == text
+
+
+def test_a_known_secret_is_taken_out_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "_known", set())
+    for value in ("hunter2", "hunter2 and more", "abc"):
+        masking.know_secret(value)
+    assert masking.mask("room\thunter2 and more\thunter2; abcd") == "room\t***\t***; abcd"

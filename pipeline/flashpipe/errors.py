@@ -165,6 +165,29 @@ class LuaFileMissingError(ProfileError):
     remedy = "check the path: in a profile it is relative to the profile's file"
 
 
+class LuaFileNameError(ProfileError):
+    """A file of `files` would have a name that the board cannot have, or that another one has."""
+
+    code = "lua-file-name"
+    remedy = "rename it: 1 to 31 characters of printable ASCII, without spaces, quotes and backslashes"
+
+
+class TemplateError(ProfileError):
+    """A template wants a value that nothing has, or is wrong."""
+
+    code = "template"
+    remedy = (
+        "say it in `values:` of the profile, a secret in secrets.yaml or as FLASHPIPE_SECRET_NAME in the environment"
+    )
+
+
+class SecretsError(ProfileError):
+    """secrets.yaml is not used: others could read it, git would commit it, or it is wrong."""
+
+    code = "secrets"
+    remedy = "chmod 600 secrets.yaml, and a line secrets.yaml in .gitignore"
+
+
 class UnknownProfileError(ProfileError):
     """No profile of that name in the project or among those shipped."""
 

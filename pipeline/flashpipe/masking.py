@@ -50,6 +50,18 @@ _LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+@")
 _QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
 
 
+_known: Final = set[str]()
+"""Secrets of this run, whatever stands around them."""
+_LEAST: Final = 4
+"""Characters of a secret that is looked for by itself: a shorter one is part of too many words."""
+
+
+def know_secret(value: str) -> None:
+    """Take this very text out of whatever is masked from now on."""
+    if len(value) >= _LEAST:
+        _known.add(value)
+
+
 def mask(text: str) -> str:
     """The text without secrets.
 
@@ -58,6 +70,8 @@ def mask(text: str) -> str:
     >>> mask('{"sta_ssid": "Home Net", "mqttPass": "x y"}'), mask("Authorization: Bearer abcdef")
     ('{"sta_ssid": ***, "mqttPass": ***}', 'Authorization: ***')
     """
+    for value in sorted(_known, key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
     text = mask_urls(_WIFI_CALL.sub(rf"\1{HIDDEN}", text))
     text = _NETWORK.sub(rf"\1\2{HIDDEN}", _BEARER.sub(rf"\1\2{HIDDEN}", text))
     return _SPOKEN.sub(rf"\1{HIDDEN}", _pairs(text))
@@ -78,7 +92,7 @@ def masked(value: Any) -> Any:
         return mask(value)
     if isinstance(value, Mapping):
         return {
-            mask(str(key)): HIDDEN if isinstance(item, str) and item and _is_secret(str(key)) else masked(item)
+            mask(str(key)): HIDDEN if isinstance(item, str) and item and is_secret(str(key)) else masked(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
@@ -128,8 +142,8 @@ def _pairs(text: str) -> str:
 
 def _names_a_secret(found: re.Match[str]) -> bool:
     if found["sep"].strip() != ",":
-        return _is_secret(found["name"])
-    return found["name"].lower() in _PLAIN_PARTS or (bool(found["open"]) and _is_secret(found["name"]))
+        return is_secret(found["name"])
+    return found["name"].lower() in _PLAIN_PARTS or (bool(found["open"]) and is_secret(found["name"]))
 
 
 def _parts(name: str) -> frozenset[str]:
@@ -137,5 +151,6 @@ def _parts(name: str) -> frozenset[str]:
     return frozenset(part.lower() for part in re.split(r"[^A-Za-z]+", humps) if part)
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether a name is one of something secret, such as wifi_password."""
     return bool(_parts(name) & _PLAIN_PARTS) or name.lower().endswith(_ENDINGS)

@@ -341,7 +341,9 @@ def test_no_key_takes_nonsense(project: Path, write: Write, key: str, value: str
     for name in reversed(key.split(".")):
         text = f"{{{name}: {text}}}"
     write(text)
-    accepted = {("boards", "[]"), ("keep", "[]"), ("about", "''"), ("about", '"\\f"'), ("files", "{x: 1}")}
+    accepted = {("boards", "[]"), ("keep", "[]"), ("about", "''"), ("about", '"\\f"')} | {
+        (key, "{x: 1}") for key in ("files", "values")
+    }
     report = ""
     try:
         load_profile("kitchen", project)

@@ -35,8 +35,8 @@ def test_every_demand_is_read(load: Callable[[str], Profile], tmp_path: Path) ->
     assert (demands.run, demands.prints, demands.timeout_s) == (tmp_path / "lua" / "test.lua", "/PASS/", 2.0)
 
 
-def test_nothing_is_demanded_by_default(load: Callable[[str], Profile]) -> None:
-    assert not lua_policy(load(""))
+def test_nothing_is_demanded_by_default(load: Callable[[str], Profile], tmp_path: Path) -> None:
+    assert not lua_policy(load(""), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_mistakes_are_named(text: str, words: str, load: Callable[[str], Profile
 def test_files_are_read_relative_to_the_profile(load: Callable[[str], Profile], tmp_path: Path) -> None:
     (tmp_path / "lua").mkdir()
     (tmp_path / "lua" / "x.lua").write_bytes(b"print(1)\r\n\0")
-    wish = lua_policy(load("files: {init.lua: lua/x.lua}"))
+    wish = lua_policy(load("files: {init.lua: lua/x.lua}"), tmp_path)
     assert [(file.name, file.data) for file in wish.files] == [("init.lua", b"print(1)\r\n\0")]
     assert "print(1)" not in repr(wish)
 
 
-def test_every_missing_file_is_named_at_once(load: Callable[[str], Profile]) -> None:
+def test_every_missing_file_is_named_at_once(load: Callable[[str], Profile], tmp_path: Path) -> None:
     with pytest.raises(LuaFileMissingError) as failure:
-        lua_policy(load("files: {a: none.lua, b: nothing.lua}\nacceptance: {run: neither.lua}"))
+        lua_policy(load("files: {a: none.lua, b: nothing.lua}\nacceptance: {run: neither.lua}"), tmp_path)
     assert all(name in failure.value.message for name in ("none.lua", "nothing.lua", "neither.lua"))
     assert failure.value.status == 10
 
@@ -86,5 +86,5 @@ def test_every_missing_file_is_named_at_once(load: Callable[[str], Profile]) -> 
 def test_a_nearer_profile_replaces_the_files_as_a_whole(load: Callable[[str], Profile], tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("files: {a: x.lua}\nacceptance: {version: '>=2', float: true}\n" + BASE)
     profile = load("extends: base\nfiles: {b: y.lua}\nacceptance: {version: '>=3'}")
-    assert [name for name, _ in profile.files] == ["b"]
+    assert [source.name for source in profile.files] == ["b"]
     assert (str(profile.acceptance.version), profile.acceptance.floats) == (">=3", True)

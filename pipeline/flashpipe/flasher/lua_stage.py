@@ -33,6 +33,7 @@ from flashpipe.errors import (
     NoLuaPromptError,
     PipelineError,
     StartFileError,
+    TemplateError,
 )
 from flashpipe.flasher.boot_check import BootCheck, boot_error
 from flashpipe.flasher.model import BootExpectation, RunRecord
@@ -65,6 +66,7 @@ _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n
 _AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
 """The end of a banner: the board has started once more."""
 _PROMPT: Final = re.compile(r"^> ", re.MULTILINE)
+_MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 PANIC: Final = ERRORS["panic"]
 _DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
 """What a program that prints, resets or takes the UART does to us."""
@@ -160,7 +162,8 @@ def _carry_out(session: Session, policy: LuaPolicy, record: RunRecord, check: Bo
     finally:
         outcome = record.note(replace(record.outcome, acceptance=tuple(findings)))
     if policy.files:
-        outcome = record.note(replace(outcome, files=tuple(send_files(session, console, policy.files))))
+        files = for_this_board(session, console, policy.files)
+        outcome = record.note(replace(outcome, files=tuple(send_files(session, console, files))))
     if any(state.state == "sent" for state in outcome.files):
         outcome = record.note(replace(outcome, outcome="files" if outcome.outcome == "skipped" else outcome.outcome))
         record.note(replace(outcome, verdict=restart(session, console.baud, outcome.files, check)))
@@ -238,6 +241,27 @@ def run_file(
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
+
+
+def for_this_board(session: Session, console: Console, files: Sequence[LuaFile]) -> tuple[LuaFile, ...]:
+    """The files as this board gets them: templates have its values.
+
+    Raises:
+        TemplateError: a template wants the board's MAC, and it does not tell.
+    """
+    if all(file.values is None for file in files):
+        return tuple(files)
+    mac = session.device.mac if session.device else _told_mac(console)
+    return tuple(file.for_board(mac) for file in files)
+
+
+def _told_mac(console: Console) -> str:
+    """What the firmware says of it: the port was not in download mode."""
+    with suppress(ConsoleError):
+        found = _MAC.fullmatch(console.ask("wifi.sta.getmac()").lower().replace("-", ":"))
+        if found:
+            return found[0]
+    raise TemplateError("the board does not tell its MAC, which a template may want", "`flashpipe flash` finds it out")
 
 
 def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:

@@ -13,10 +13,20 @@ from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, LuaTimeoutError, StartFileError
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.lua_stage import DISABLED, ERASE, disable_init_lua, open_console, restart, run_file, send_files
+from flashpipe.flasher.lua_stage import (
+    DISABLED,
+    ERASE,
+    disable_init_lua,
+    for_this_board,
+    open_console,
+    restart,
+    run_file,
+    send_files,
+)
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.lua_policy import lua_policy, read_lua_file
+from flashpipe.jobs.lua_files import read_lua_file
+from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.policy import boot_expectation
 from flashpipe.jobs.request import CommandLine
 from flashpipe.units import parse_duration
@@ -50,7 +60,7 @@ def ask_node(board: BoardRun) -> NodeReport:
         PipelineError: a bad profile, or no Lua prompt.
     """
     profile = board.inputs.named_profile()
-    demands = lua_policy(profile).acceptance if profile else acceptance.NO_DEMANDS
+    demands = lua_policy(profile, board.command.project).acceptance if profile else acceptance.NO_DEMANDS
     session = board.session()
     console = open_console(session)
     with session.step("node", "asking the firmware what it is") as result:
@@ -117,7 +127,7 @@ def list_files(board: BoardRun) -> FileListing:
         PipelineError: a bad profile, no Lua prompt, or a file that could not be sent.
     """
     profile = board.inputs.named_profile()
-    files = lua_policy(profile).files if profile else ()
+    files = lua_policy(profile, board.command.project).files if profile else ()
     sends = board.command.variables.flag("send")
     if sends and not files:
         raise BadValueError("send=1: there is nothing to send", "name a profile with `files: {init.lua: FILE}`")
@@ -127,6 +137,7 @@ def list_files(board: BoardRun) -> FileListing:
         board.recorded("files", lambda record: _send(board, record, session, console))
         console = open_console(session)
     on_board = BoardFiles(console)
+    files = for_this_board(session, console, files)
     sizes = on_board.names()
     with session.private():  # they are read back
         states = on_board.compare(files, sizes, session.progress("files")) if not sends else []
@@ -136,7 +147,8 @@ def list_files(board: BoardRun) -> FileListing:
 
 def _send(board: BoardRun, record: RunRecord, session: Session, console: Console) -> Outcome:
     """Send what differs, restart, look."""
-    files = lua_policy(board.inputs.profile()).files
+    policy = lua_policy(board.inputs.profile(), board.command.project)
+    files = for_this_board(session, console, policy.files)
     planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
     record.note(Outcome("files", session.device, files=planned))
     states = send_files(session, console, files)

@@ -51,7 +51,8 @@ def _sources(inputs: RunInputs) -> Iterator[tuple[str, Path]]:
             yield "*", profile.spiffs_folder.folder
     if profile.init_data.is_file:
         yield profile.init_data.source, profile.init_data.base
-    yield from ((str(path), Path()) for _, path in profile.files)
+    yield from ((source.text.rstrip("/") + "/*" * source.name.endswith("/"), source.base) for source in profile.files)
+    yield from ((source.text, source.base) for source in profile.files if source.name.endswith("/"))
     yield from ((str(path), Path()) for path in (profile.elf, profile.acceptance.run) if path is not None)
 
 

@@ -27,7 +27,7 @@ def run_policy(inputs: RunInputs) -> Policy:
         boot=boot_expectation(inputs),
         force=command.variables.flag("force"),
         trust_journal=command.variables.choice("check") == "mac",
-        lua=lua_policy(profile),
+        lua=lua_policy(profile, command.project),
         read_back=profile.verify == "read-back",
         allow=inputs.allowed(),
         keep=profile.keep,

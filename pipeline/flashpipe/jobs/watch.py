@@ -16,12 +16,12 @@ from typing import Final
 from flashpipe.board.lua.files import START
 from flashpipe.errors import BadValueError, PipelineError
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.lua_stage import open_console, restart, send_files
+from flashpipe.flasher.lua_stage import for_this_board, open_console, restart, send_files
 from flashpipe.jobs import monitor, sessions
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.build import build_images, build_inputs
 from flashpipe.jobs.inputs import RunInputs
-from flashpipe.jobs.lua_policy import read_lua_file
+from flashpipe.jobs.lua_files import listed_files, load_files
 from flashpipe.jobs.needed_files import needed_files
 from flashpipe.jobs.policy import boot_expectation
 from flashpipe.values import dataclass
@@ -56,7 +56,7 @@ def watched(inputs: RunInputs) -> Watched:
         PipelineError: a bad profile, or one that names nothing that could change.
     """
     profile = inputs.profile()
-    lua = {path.resolve(): name for name, path in profile.files}
+    lua = {path.resolve(): name for name, path, _ in listed_files(profile)}
     # Of a build its inputs count, not what it makes: that would be flashed while it is being written.
     build = inputs.build()
     named = build_inputs(inputs) if build else [Path(text) for text in needed_files(inputs) if "*" not in text]
@@ -165,9 +165,11 @@ def _handle(run: BoardRun, found: Watched, changed: set[Path], show: Callable[[s
 
 
 def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]) -> int:
-    files = [read_lua_file(path, name) for path, name in sorted(changed.items())]
+    wanted, _ = load_files(board.inputs.profile(), board.command.project)
     session = board.session()
     console = open_console(session)
+    names = set(changed.values())
+    files = for_this_board(session, console, [file for file in wanted if file.name in names])
     states = send_files(session, console, files)
     sent = [state for state in states if state.state == "sent"]
     if any(state.name == START for state in sent):

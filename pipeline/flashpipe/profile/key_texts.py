@@ -59,6 +59,8 @@ KEY_TEXTS: Final = {
     "acceptance.run": "a Lua file that is run and decides, too",
     "acceptance.prints": "what it must print",
     "acceptance.timeout": "how long it may take (10s)",
-    "files": "Lua files for the board, sent after a good boot, each only if it differs",
+    "files": "Lua files for the board, sent after a good boot, each only if it differs; a name that ends in / gets all"
+    " that its pattern or folder means, a `template` has places for values",
+    "values": "what templates find behind @NAME@; nearer profiles win name by name",
 }
 """Dotted key to its meaning, its default in brackets at the end."""

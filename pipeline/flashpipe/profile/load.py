@@ -19,7 +19,7 @@ from flashpipe.errors import NotTrustedError, PipelineError, UnknownProfileError
 from flashpipe.flash import ANY_CHIP, FlashSettings
 from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
-from flashpipe.profile.lua import check_together
+from flashpipe.profile.lua import check_together, file_sources
 from flashpipe.profile.model import AcceptanceProfile, BootProfile, ImageSource, PortMatch, Profile, SerialProfile
 from flashpipe.profile.parts import check_parts, lua_sources, spiffs_folder
 from flashpipe.profile.search import (
@@ -156,7 +156,15 @@ def _read_overrides(overrides: Mapping[str, str], report: Report) -> dict[str, V
 
 def _overlay(below: dict[str, Value], above: dict[str, Value]) -> dict[str, Value]:
     replaced = tuple(group for group in _WHOLE if any(key.startswith(group) for key in above))
-    return {key: value for key, value in below.items() if not key.startswith(replaced)} | above
+    merged = {key: value for key, value in below.items() if not key.startswith(replaced)} | above
+    if "values" in below and "values" in above:  # one by one, as if each name were a key
+        both = {**_pairs(below["values"]), **_pairs(above["values"])}
+        merged["values"] = replace(above["values"], value=tuple(sorted(both.items())))
+    return merged
+
+
+def _pairs(value: Value) -> dict[str, str]:
+    return dict(cast("tuple[tuple[str, str], ...]", value.value))
 
 
 # --- the chain of `extends` ------------------------------------------------------------------------------------------
@@ -296,7 +304,8 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         lineage=lineage,
         build=_build_of(values),
         acceptance=_acceptance(values),
-        files=_files(values),
+        files=file_sources(values),
+        values=_value(values, "values", ()),
         elf=(elf.base / cast("str", elf.value)) if (elf := values.get("firmware.elf")) is not None else None,
         parts=tuple(
             (area, cast("str", part.value), part.base)
@@ -345,12 +354,6 @@ def _acceptance(values: dict[str, Value]) -> AcceptanceProfile:
         prints=_value(values, "acceptance.prints", ""),
         timeout_s=_value(values, "acceptance.timeout", 10.0),
     )
-
-
-def _files(values: dict[str, Value]) -> tuple[tuple[str, Path], ...]:
-    files = values.get("files")
-    pairs = cast("tuple[tuple[str, str], ...]", files.value) if files else ()
-    return tuple((name, _local(files.base, path)) for name, path in pairs) if files else ()
 
 
 def _local(base: Path, path: str) -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, cast
 
 from flashpipe.errors import BadValueError
 from flashpipe.expressions import expression
-from flashpipe.profile.yaml_reader import Report, YamlEntry
+from flashpipe.masking import is_secret
+from flashpipe.profile.model import FileSource
+from flashpipe.profile.yaml_reader import Report, Value, YamlEntry
 from flashpipe.units import parse_bool, parse_duration, parse_size
 from flashpipe.versions import parse_demand
 
@@ -18,6 +20,8 @@ MAX_WAIT_S: Final = 3600.0
 """A Lua file that prints for longer is no check; it is a typing mistake."""
 NAME_LIMIT: Final = 31
 """Characters of a file name on the board (facts: usb-nodemcu §9.4, SPIFFS geometry)."""
+OF_BOARDS: Final = ("mac", "chipid")
+"""Names of values that every board has by itself."""
 OWN_NAMES: Final = "fp~"
 """How the names of files begin that are still being sent."""
 _MODULE: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -67,33 +71,66 @@ def _prints(entry: YamlEntry, key: str, report: Report) -> object:
     return text
 
 
+_FORMS: Final = ("from", "template")
+
+
 def _files(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping":
         report.wrong(entry, key, WANT[key])
         return None
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, bool]] = {}
     for name, value in entry.items():
-        problem = _bad_name(name)
+        problem = bad_name(name.text.removesuffix("/") or "x") if name.kind == "text" else "want a word"
         if problem:
             report.add(name, key, f"got {name} as a name on the board, {problem}")
         elif name.text in found:
             report.add(name, key, f"{name.text} is stated twice")
         else:
-            where = f"{key}.{name.text}"
-            if value.kind != "text" or not value.text or not value.text.isprintable():
-                report.wrong(value, where, "a file such as lua/init.lua")
-            found[name.text] = value.text
+            found[name.text] = _source(value, f"{key}.{name.text}", report)
     if not found and not report.about(key):
         report.wrong(entry, key, WANT[key])
-    return tuple(sorted(found.items()))
+    return tuple(sorted((name, *source) for name, source in found.items()))
 
 
-def _bad_name(name: YamlEntry) -> str:
-    if name.kind != "text" or not 0 < len(name.text) <= NAME_LIMIT:
+def _source(value: YamlEntry, where: str, report: Report) -> tuple[str, bool]:
+    """Path or pattern, and whether it is a template."""
+    want = "a file such as lua/init.lua, a pattern, {from: FILE} or {template: FILE}"
+    parts = list(value.items()) if value.kind == "mapping" else []
+    for name, _ in parts:
+        if name.text not in _FORMS:
+            report.add(name, where, f"unknown key {name}, want one of {', '.join(_FORMS)}")
+    form, text = next(((name.text, part) for name, part in parts if name.text in _FORMS), ("from", value))
+    if len(parts) > 1 or text.kind != "text" or not text.text or not text.text.isprintable():
+        report.wrong(value, where, want)
+    return text.text, form == "template"
+
+
+def bad_name(name: str) -> str:
+    """What is wrong with the name of a file on the board; empty where nothing is."""
+    if not 0 < len(name) <= NAME_LIMIT:
         return f"want 1 to {NAME_LIMIT} characters"
-    if not _NAME.fullmatch(name.text) or set(name.text) & set("\"'\\"):
+    if not _NAME.fullmatch(name) or set(name) & set("\"'\\"):
         return "want printable ASCII without spaces, quotes and backslashes"
-    return f"names that begin with {OWN_NAMES} are taken" if name.text.startswith(OWN_NAMES) else ""
+    return f"names that begin with {OWN_NAMES} are taken" if name.startswith(OWN_NAMES) else ""
+
+
+def _values(entry: YamlEntry, key: str, report: Report) -> object:
+    if entry.kind != "mapping" or not any(True for _ in entry.items()):
+        report.wrong(entry, key, WANT[key])
+        return None
+    found: dict[str, str] = {}
+    for name, value in entry.items():
+        if name.kind != "text" or not _MODULE.fullmatch(name.text) or name.text in OF_BOARDS:
+            taken = " (mac and chipid are the board's)" if name.text in OF_BOARDS else ""
+            report.add(name, key, f"got {name} as a name, want a word such as interval{taken}")
+        elif is_secret(name.text) and not name.text.lower().endswith("ssid"):
+            report.add(name, key, f"{name.text} is a secret: it belongs into secrets.yaml, not into a profile")
+        elif value.kind != "text":
+            report.wrong(value, f"{key}.{name.text}", "a text or number")
+        elif name.text in found:
+            report.add(name, key, f"{name.text} is stated twice")
+        found[name.text] = value.text
+    return tuple(sorted(found.items()))
 
 
 CHECKS: Final[dict[str, Check]] = {
@@ -106,6 +143,7 @@ CHECKS: Final[dict[str, Check]] = {
     "acceptance.prints": _prints,
     "acceptance.timeout": _checked(_duration),
     "files": _files,
+    "values": _values,
 }
 WANT: Final[dict[str, str]] = {
     "acceptance.version": "a version such as >=3.0, or >=2.2, <3",
@@ -116,7 +154,8 @@ WANT: Final[dict[str, str]] = {
     "acceptance.run": "a Lua file such as test.lua",
     "acceptance.prints": "a text, or an expression between slashes such as /PASS/",
     "acceptance.timeout": "a duration such as 10s, at most an hour",
-    "files": "names on the board and their files such as {init.lua: lua/init.lua}",
+    "files": "names on the board and their files such as {init.lua: lua/init.lua, lib/: lua/lib/*.lua}",
+    "values": "names and their values such as {room: kitchen, interval: 60}",
 }
 SECTIONS: Final = {"acceptance": "a mapping such as {version: '>=3.0', modules: [wifi, mqtt]}"}
 
@@ -126,3 +165,10 @@ def check_together(stated: dict[str, YamlEntry], report: Report) -> None:
     for key in ("acceptance.prints", "acceptance.timeout"):
         if key in stated and "acceptance.run" not in stated and not report.about("acceptance.run"):
             report.add(stated[key], key, "says what a Lua file prints, but `acceptance.run` names none")
+
+
+def file_sources(values: Mapping[str, Value]) -> tuple[FileSource, ...]:
+    """What the board gets."""
+    files = values.get("files")
+    rows = cast("tuple[tuple[str, str, bool], ...]", files.value) if files else ()
+    return tuple(FileSource(name, text, files.base, template) for name, text, template in rows) if files else ()

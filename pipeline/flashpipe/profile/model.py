@@ -83,6 +83,25 @@ NO_DEMANDS: Final = AcceptanceProfile()
 
 
 @dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file for the board, or all that a folder or pattern means."""
+
+    name: str
+    """On the board; with `/` at its end, what the names of all of them begin with."""
+    text: str
+    """Path, folder or pattern, as written."""
+    base: Path
+    """Folder that it starts from."""
+    template: bool = False
+    """It has places for values."""
+
+    @property
+    def path(self) -> Path:
+        """What it names here; not expanded where it is a pattern."""
+        return (self.base / Path(self.text).expanduser()).absolute()
+
+
+@dataclass(frozen=True, slots=True)
 class InitProfile:
     """What should be done about the SDK's init data."""
 
@@ -165,8 +184,10 @@ class Profile:
     build: Build | None = None
     """What makes the images, in place of `sources`."""
     acceptance: AcceptanceProfile = NO_DEMANDS
-    files: tuple[tuple[str, Path], ...] = ()
-    """Lua files: name on the board and file here, sorted by name."""
+    files: tuple[FileSource, ...] = ()
+    """Lua files, sorted by their names on the board."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Of templates, by name."""
     elf: Path | None = None
     """What the linker made the firmware from: names the places of crashes."""
     parts: tuple[tuple[str, str, Path], ...] = ()

@@ -137,11 +137,24 @@ def _expected() -> Schema:
 
 
 def _files() -> Schema:
-    name = rf"^(?!{OWN_NAMES})[!#-&(-\[\]-~]{{1,{NAME_LIMIT}}}$"
+    name = rf"^((?!{OWN_NAMES})[!#-&(-\[\]-~]{{1,{NAME_LIMIT}}}/?|/)$"
+    forms = [
+        {"type": "object", "properties": {form: _text()}, "required": [form], "additionalProperties": False}
+        for form in ("from", "template")
+    ]
     return {
         "type": "object",
         "propertyNames": {"pattern": name},
-        "additionalProperties": _text(),
+        "additionalProperties": {"anyOf": [_text(), *forms]},
+        "minProperties": 1,
+    }
+
+
+def _values_of_templates() -> Schema:
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": "^(?!(mac|chipid)$)[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": {"type": _PLAIN},
         "minProperties": 1,
     }
 
@@ -214,5 +227,6 @@ _VALUES: Final[Mapping[str, Schema]] = {
     "acceptance.prints": _text(),
     "acceptance.timeout": _duration(MAX_BOOT_S),
     "files": _files(),
+    "values": _values_of_templates(),
 }
 """What each key takes; tests/profile holds it against `keys.CHECKS`, by every profile that the tests load."""

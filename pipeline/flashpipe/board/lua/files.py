@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Final
 
 from flashpipe.board.lua.console import Console, pieces, quoted
 from flashpipe.board.lua.node_info import read_room
+from flashpipe.board.lua.templates import of_board, render
 from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
@@ -49,6 +50,20 @@ class LuaFile:
     data: bytes = field(repr=False)
     source: str = ""
     """Where it comes from, for people."""
+
+    values: Mapping[str, str] | None = field(default=None, repr=False)
+    """Of a template that is not rendered yet; None: `data` is what the board gets."""
+
+    def for_board(self, mac: str) -> LuaFile:
+        """The file as this board gets it.
+
+        Raises:
+            TemplateError: the template is wrong, or wants a value that nothing has.
+        """
+        if self.values is None:
+            return self
+        data = render(self.data, {**self.values, **of_board(mac)}, self.source or self.name)
+        return replace(self, data=data, values=None)
 
     @property
     def sha256(self) -> str:

@@ -1,0 +1,181 @@
+"""The files that a profile names for its board: patterns and folders looked up, templates given their values."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flashpipe.errors import LuaFileMissingError, LuaFileNameError, PipelineError, TemplateError
+from flashpipe.files import read_regular
+from flashpipe.jobs.secrets import secret
+from flashpipe.profile.lua import OF_BOARDS, bad_name
+from flashpipe.profile.model import FileSource, Profile
+
+if TYPE_CHECKING:
+    from flashpipe.board.lua.files import LuaFile
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes: no file system on a supported board is so large in one file that sending it line by line made sense."""
+_MAGIC: Final = "*?["
+_LISTED: Final = 6
+_ANY_MAC: Final = "00:00:00:00:00:00"
+
+
+def listed_files(profile: Profile) -> list[tuple[str, Path, bool]]:
+    """Name on the board, path here and whether it is a template, of every file; sorted by name.
+
+    Raises:
+        LuaFileMissingError: a pattern or folder without files, or a pattern with several where one is wanted.
+        LuaFileNameError: a name that the board cannot have, or two files of one name.
+    """
+    found: dict[str, tuple[Path, bool]] = {}
+    for source in profile.files:
+        for name, path in _expand(source):
+            problem = bad_name(name)
+            if problem:
+                raise LuaFileNameError(
+                    f"{path} would be called {name!r} on the board: {problem}", LuaFileNameError.remedy
+                )
+            if name in found and found[name][0] != path:
+                raise LuaFileNameError(f"{found[name][0]} and {path} would both be called {name}", "rename one of them")
+            found[name] = (path, source.template)
+    return [(name, *found[name]) for name in sorted(found)]
+
+
+def load_files(profile: Profile, project: Path) -> tuple[list[LuaFile], LuaFile | None]:
+    """Every file of a profile, read, and the one that decides about acceptance.
+
+    Templates have all values but those of the board.
+
+    Raises:
+        LuaFileMissingError: naming every file that cannot be read.
+        TemplateError: a value that nothing has.
+        PipelineError: as `listed_files`, or secrets.yaml cannot be used.
+    """
+    listed, run = listed_files(profile), profile.acceptance.run
+    read = [_attempt(path, name) for name, path, _ in (*listed, *([(run.name, run, False)] if run else []))]
+    problems = [problem for problem in read if isinstance(problem, str)]
+    if problems:
+        raise LuaFileMissingError(f"profile {profile.name}: {'; '.join(problems)}", LuaFileMissingError.remedy)
+    files = [file for file in read if not isinstance(file, str)]
+    test = files.pop() if run else None
+    return [
+        _with_values(file, profile, project) if template else file
+        for file, (_, _, template) in zip(files, listed, strict=True)
+    ], test
+
+
+def read_lua_file(path: Path, name: str) -> LuaFile:
+    """A local file as the board shall know it.
+
+    Raises:
+        LuaFileMissingError: it cannot be read, or is too large to be one.
+    """
+    from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  28 ms, and only where a profile names files
+
+    try:
+        data = read_regular(path, LARGEST)
+    except OSError as error:
+        raise LuaFileMissingError(f"{path}: {error.strerror or error}", LuaFileMissingError.remedy) from error
+    return LuaFile(name, data, str(path))
+
+
+def _attempt(path: Path, name: str) -> LuaFile | str:
+    """The file, or what is wrong with it."""
+    try:
+        return read_lua_file(path, name)
+    except LuaFileMissingError as error:
+        return error.message
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def _expand(source: FileSource) -> Iterator[tuple[str, Path]]:
+    path = source.path
+    if not source.name.endswith("/"):
+        yield source.name, _one(source, path)
+        return
+    prefix = source.name.lstrip("/")
+    if path.is_dir():
+        root, paths = path, [one for one in path.rglob("*") if one.is_file()]
+    else:
+        root, paths = _fixed(path), _matches(path)
+    shown = [one for one in paths if not _hidden(one.relative_to(root))]
+    if not shown:
+        raise LuaFileMissingError(f"files: {source.name}: {source.text} means no file", LuaFileMissingError.remedy)
+    for one in sorted(shown):
+        yield prefix + one.relative_to(root).as_posix(), one
+
+
+def _one(source: FileSource, path: Path) -> Path:
+    if path.exists() or not set(source.text) & set(_MAGIC):
+        return path
+    found = _matches(path)
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(one.name for one in found[:_LISTED]) or "none"
+    raise LuaFileMissingError(
+        f"files: {source.name}: {source.text} means {len(found)} files: {names}",
+        f"name one of them, or all of them for a folder: {source.name}/",
+    )
+
+
+def _matches(pattern: Path) -> list[Path]:
+    return [Path(name) for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file()]  # noqa: PTH207  absolute
+
+
+def _fixed(pattern: Path) -> Path:
+    """The folder before the first part with a wildcard: names count from there."""
+    parts = pattern.parts
+    magic = next((at for at, part in enumerate(parts) if set(part) & set(_MAGIC)), len(parts) - 1)
+    return Path(*parts[:magic])
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts) or path.name.endswith("~")
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _with_values(file: LuaFile, profile: Profile, project: Path) -> LuaFile:
+    from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  28 ms, and only where a profile names files
+    from flashpipe.board.lua.templates import names_in  # noqa: PLC0415  only where it names templates
+
+    shown = os.path.relpath(file.source, project) if Path(file.source).is_relative_to(project) else file.source
+    values = _Values(dict(profile.values), project, shown)
+    wanted = {
+        name: values.find(name, line) for name, line in names_in(file.data, shown).items() if name not in OF_BOARDS
+    }
+    found = LuaFile(file.name, file.data, shown, wanted)
+    found.for_board(_ANY_MAC)  # what is wrong is said before a port is opened
+    return found
+
+
+class _Values:
+    """Where values of one template come from."""
+
+    def __init__(self, stated: Mapping[str, str], project: Path, file: str) -> None:
+        self._stated, self._project, self._file = stated, project, file
+
+    def find(self, name: str, line: int) -> str:
+        """The value.
+
+        Raises:
+            TemplateError: nothing has one.
+            SecretsError: secrets.yaml cannot be used.
+        """
+        if name in self._stated:
+            return self._stated[name]
+        try:
+            value = secret(name, self._project)
+        except PipelineError as error:
+            error.add_hint(f"@{name}@ in {self._file}:{line} is looked for there")
+            raise
+        if value is None:
+            raise TemplateError(f"{self._file}:{line}: nothing has a value for @{name}@", TemplateError.remedy)
+        return value

@@ -1,0 +1,80 @@
+"""Values that stand in no profile: from the environment, or from secrets.yaml in the project's folder.
+
+A profile is committed, shown and sent around. So secrets.yaml must be readable by its owner only, belong to nobody
+else, and be ignored by git where the project is a repository.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from flashpipe.errors import SecretsError
+from flashpipe.masking import know_secret
+from flashpipe.ownership import require_own
+from flashpipe.profile.yaml_reader import Report, YamlEntry, read_yaml
+
+FILE: Final = "secrets.yaml"
+PREFIX: Final = "FLASHPIPE_SECRET_"
+"""Of environment variables: FLASHPIPE_SECRET_wifi_password."""
+_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_OTHERS: Final = 0o077
+_GIT_S: Final = 10.0
+
+
+def secret(name: str, project: Path) -> str | None:
+    """The value of that name; None where nobody has one.
+
+    Raises:
+        SecretsError: secrets.yaml is open to others, not ignored by git, or wrong.
+        NotTrustedError: it belongs to somebody else.
+    """
+    given = os.environ.get(f"{PREFIX}{name}")
+    value = given if given is not None else _read(project).get(name)
+    if value is not None:
+        know_secret(value)  # a board may print what it was given
+    return value
+
+
+def _read(project: Path) -> dict[str, str]:
+    path = project / FILE
+    if not path.is_file():
+        return {}
+    require_own(path, project)
+    if os.name == "posix" and path.stat().st_mode & _OTHERS:
+        raise SecretsError(f"{path}: others can read it", f"chmod 600 {path}")
+    if not _ignored(path):
+        raise SecretsError(f"{path}: git does not ignore it, and would commit it", f"echo {FILE} >> .gitignore")
+    report = Report()
+    top = read_yaml(path, FILE, report)
+    found = {name.text: _value(name, value, report) for name, value in top.items()} if top else {}
+    if report.mistakes:  # of keys and places only: a message shows no value
+        raise SecretsError("\n".join(map(str, report.mistakes)), f"correct {path}")
+    return found
+
+
+def _value(name: YamlEntry, value: YamlEntry, report: Report) -> str:
+    if name.kind != "text" or not _NAME.fullmatch(name.text):
+        report.add(name, "", f"got {name} as a name, want a word such as wifi_password")
+    elif value.kind != "text":
+        report.add(name, name.text, "wants a text")
+    return value.text
+
+
+def _ignored(path: Path) -> bool:
+    """Whether git leaves the file alone: it is ignored and not tracked, or there is no repository, or no git."""
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "check-ignore", "-q", "--", path.name],  # noqa: S607  the user's own git
+            cwd=path.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_GIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return done.returncode != 1
