@@ -27,8 +27,8 @@ Every failure that is foreseen prints its code. `flashpipe` ends with the status
 several boards failed; plain `doit` keeps its own statuses, 0 to 3. Where the column allow says yes, `allow=CODE`
 overrides that one refusal."""
 _CODES_END: Final = """\
-Ctrl-C ends a run with status 130, SIGTERM with 143. A defect of flashpipe itself shows a traceback and ends with 1 or
-2."""
+Ctrl-C ends a run with status 130, SIGTERM with 143, SIGHUP with 129. A defect of flashpipe itself shows a traceback and
+ends with 1 or 2."""
 _VARIABLES: Final = """\
 Variables are words NAME=VALUE on the command line. A name that nobody declared is refused, and so is one that none of
 the tasks named has a use for."""

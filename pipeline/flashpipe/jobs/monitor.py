@@ -131,11 +131,7 @@ def listen(
     stop = sessions.stop
     session.offers = True
     session.open()  # what is typed from here on has somewhere to go
-    sessions.gentle.set()
-    session.notify(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
     screen, doubt = Screen(), RateDoubt()
-    show(before)
-    threading.Thread(target=_send_typed, args=(session, screen, typed, stop), daemon=True).start()
 
     def show_bytes(data: bytes) -> None:
         if doubt.hear(data, time.monotonic()):
@@ -145,14 +141,14 @@ def listen(
             )
         show(screen.show(data))
 
-    try:
+    with sessions.ending_gently():
+        session.notify(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
+        show(before)
+        threading.Thread(target=_send_typed, args=(session, screen, typed, stop), daemon=True).start()
         while not (stop.is_set() or ended()):
             asker = _until_asked(session, baud, show_bytes, stop, ended)
             if asker is not None:
                 _step_aside(session, asker, stop)
-    finally:
-        sessions.gentle.clear()
-        stop.clear()
 
 
 def _until_asked(

@@ -7,7 +7,7 @@ itself. The signal wakes a thread of ours instead (also while the main thread wa
 1. it raises the flag `stop`; workers see it at the next block and leave their board in a known state;
 2. whoever leaves an action then stays where it is, so that doit starts and prints nothing more;
 3. when nobody is at work, or after a bounded time, one line names the state of each board, the ports are closed and
-   the process ends with 130 or 143. A second request ends it at once.
+   the process ends with 129, 130 or 143. A second request ends it at once.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ JOIN_S: Final = 6.0
 CLOSE_S: Final = 2.0
 """Longest wait for ports to be closed: the driver of an adapter that was pulled may hang."""
 _POLL_S: Final = 0.02
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 _sessions: dict[str, Session] = {}
 _guard = threading.Lock()
 _busy: dict[int, str] = {}
 """Threads inside an action on a board, and its port."""
 stop: Final = threading.Event()
-gentle: Final = threading.Event()
-"""Set while a task ends by itself, and well, when asked to stop (the monitor)."""
+_gentle: Final[set[int]] = set()
+"""Threads that end by themselves, and well, when asked to stop."""
 _ending = threading.Event()
 """The process is about to end: nobody starts or prints anything."""
 _replaced: dict[signal.Signals, Any] = {}
@@ -109,6 +109,18 @@ def waiting_for_person() -> Iterator[None]:
         _busy[threading.get_ident()] = port
 
 
+@contextlib.contextmanager
+def ending_gently() -> Iterator[None]:
+    """The body ends by itself, and well, when it is asked to stop: a monitor. The last one takes the flag down."""
+    _gentle.add(threading.get_ident())
+    try:
+        yield
+    finally:
+        _gentle.discard(threading.get_ident())
+        if not _gentle:
+            stop.clear()
+
+
 def ending() -> bool:
     """Whether the process is about to end on request: what fails now was told to."""
     return _ending.is_set()
@@ -123,7 +135,7 @@ def _stay_if_ending() -> None:
 
 
 def install_handlers() -> None:
-    """SIGINT and SIGTERM end the run as described above, also under plain doit. For the main thread; once is enough."""
+    """SIGINT, SIGTERM and SIGHUP end the run as above, also under plain doit. For the main thread; once is enough."""
     global _waker
     if _waker is not None or threading.current_thread() is not threading.main_thread():
         return
@@ -185,7 +197,7 @@ def _watch(heard: socket.socket) -> None:
             number = data[0]
             if number not in _SIGNALS:
                 continue
-            if gentle.is_set() and not stop.is_set():
+            if _gentle and not stop.is_set():
                 stop.set()
                 continue
             _end(number, heard)
