@@ -275,10 +275,11 @@ def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> 
 
 
 def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
-    board = BoardFiles(console)
+    board = BoardFiles(console, session.baud)
     with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
         names = board.names()
-        states = board.compare(files, names, session.progress("files"))
+        with board.faster(board.read_back(files, names)):
+            states = board.compare(files, names, session.progress("files"))
         due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
         same = len(files) - len(due)
         result.append(f"{same} held already" if not due else f"{len(due)} to be sent, {same} held already")

@@ -176,6 +176,33 @@ class Console:
 
     # --- the wire ----------------------------------------------------------------------------------------------------
 
+    def clock(self) -> float:
+        """Seconds in which limits count."""
+        return self._wire.clock()
+
+    def pass_over(self, seconds: float) -> None:
+        """Wait, whatever comes."""
+        end_s = self.clock() + seconds
+        while (left_s := end_s - self.clock()) > 0:
+            self._wire.receive(left_s)
+
+    def tune(self, baud: int) -> None:
+        """Go on at another rate."""
+        self._wire.tune(baud)
+        self.baud = baud
+
+    def send_line(self, line: str) -> None:
+        """Type a line that is not asked for its answer."""
+        self._type(line)
+
+    def send_raw(self, data: bytes) -> None:
+        """Bytes for a program that has taken the console's input."""
+        self._wire.send(data)
+
+    def receive_raw(self, limit_s: float) -> bytes:
+        """Bytes as they come, those that come first within `limit_s`."""
+        return self._wire.receive(limit_s)
+
     def _next(self) -> int:
         self._number += 1
         return self._number

@@ -9,13 +9,15 @@ by the next run, others are removed. Names are at most 31 characters (facts: usb
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from typing import Final
 
 from flashpipe.board.lua.console import Console, pieces, quoted
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.templates import of_board, render
+from flashpipe.board.lua.transfer import WORTH, NoTransferError, Transfer, open_transfer
 from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
@@ -90,9 +92,29 @@ class FileState:
 class BoardFiles:
     """The file system of a board, reached through its console."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, rate: int = 0) -> None:
+        """Take a console at its prompt; `rate`: baud that this wire is known to carry, 0: that of the console only."""
         self._console = console
+        self._rate = rate
+        self._transfer: Transfer | None = None
         self._hashes: bool | None = None
+
+    @contextmanager
+    def faster(self, size: int) -> Iterator[None]:
+        """Let `size` bytes or so go as fast as this wire and firmware can; where they cannot, all is as without.
+
+        Raises:
+            ConsoleError: the console is lost.
+        """
+        with ExitStack() as stack:
+            if self._transfer is None and size >= WORTH:
+                with suppress(NoTransferError):
+                    self._transfer = stack.enter_context(open_transfer(self._console, self._rate))
+                    stack.callback(self._slow)
+            yield
+
+    def _slow(self) -> None:
+        self._transfer = None
 
     def names(self) -> dict[str, int]:
         """Names and lengths in bytes, sorted by name.
@@ -105,6 +127,11 @@ class BoardFiles:
         except LuaFailedError as error:
             raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
         return dict(sorted((name, int(size)) for size, _, name in (line.partition(" ") for line in lines)))
+
+    def read_back(self, files: Sequence[LuaFile], there: Mapping[str, int]) -> int:
+        """Bytes that `compare` has to read: none where the board tells digests."""
+        same_length = [file for file in files if there.get(file.name) == len(file.data)]
+        return 0 if not same_length or self._can_hash() else sum(len(file.data) for file in same_length)
 
     def compare(
         self, files: Sequence[LuaFile], there: Mapping[str, int], progress: Progress = lambda _done, _total: None
@@ -133,6 +160,11 @@ class BoardFiles:
 
     def read(self, name: str, size: int, expected: bytes | None = None) -> bytes:
         """The contents of a file of `size` bytes; gives up at the first piece that is not as `expected`."""
+        if self._transfer is not None and size >= WORTH:
+            objects = self._open(name, "r")
+            data = self._transfer.read(size, expected, objects=objects)
+            self._close(objects=objects)
+            return data
         self._make_hex()
         data, path = b"", quoted(name.encode())
         pieces = PIECES_SLOW if self._console.baud < SLOW else PIECES
@@ -176,7 +208,10 @@ class BoardFiles:
             FileDamagedError: one did not arrive, twice. None of the set has been put in place that was not whole.
             ConsoleError: the console does not answer.
         """
-        ordered = sorted(files, key=lambda file: (file.name == START, file.name))
+        with self.faster(sum(len(file.data) for file in files)):
+            self._send(sorted(files, key=lambda file: (file.name == START, file.name)), there, progress)
+
+    def _send(self, ordered: Sequence[LuaFile], there: Mapping[str, int], progress: Progress) -> None:
         there = self._clear_up(ordered, there)
         waiting = [file for file in ordered if there.get(file.temporary) != len(file.data)]
         together = self._check_room(ordered, waiting, there)
@@ -210,6 +245,9 @@ class BoardFiles:
         """Remove what earlier runs left half-written and this one cannot use."""
         wanted = {file.temporary: len(file.data) for file in files}
         kept = dict(there)
+        if any(name.startswith(TEMPORARY) for name in there):  # one may be open still
+            close = 'if type(_fp)=="userdata"then _fp:close()else file.close()end _fp=nil'
+            self._console.ask_secret(f"(function()pcall(function(){close} end)end)()")
         for name, size in there.items():
             if name.startswith(TEMPORARY) and wanted.get(name) != size:
                 self.remove(name)
@@ -249,40 +287,56 @@ class BoardFiles:
             raise FileDamagedError(f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times")
 
     def _arrives(self, file: LuaFile, progress: Callable[[int], None]) -> bool:
-        """Send a file to its temporary name and look whether it is there, byte for byte."""
+        """Send a file to its temporary name and look whether it is there, byte for byte; next time by lines."""
         try:
             self._write(file, progress)
             return self._length(file.temporary) == len(file.data) and self.holds(file.temporary, file)
         except ConsoleError as error:
             if type(error) in {ConsoleError, LuaFailedError}:  # a line was garbled
+                self._slow()
                 return False
             raise
 
     def _length(self, name: str) -> int:
         return int(self._console.ask(f"file.list()[{quoted(name.encode())}] or -1", 10.0))
 
+    def _open(self, name: str, mode: str) -> bool:
+        """Open a file as `_fp`; whether that is an object.
+
+        2.x and later give one, which no program of the board can close under us; 0.9.x and 1.x give true.
+        """
+        opened = f'(function()_fp=file.open({quoted(name.encode())},"{mode}")return _fp~=nil and _fp~=false end)()'
+        if self._console.ask_secret(opened, 10.0) != "true":
+            raise ConsoleError(f"{self._console.port}: {name} cannot be opened on the board")
+        return self._console.ask_secret("type(_fp)") == "userdata"
+
     def _write(self, file: LuaFile, progress: Callable[[int], None]) -> None:
-        # 2.x and later give an object, which no program of the board can close under us; 0.9.x gives true.
-        name = quoted(file.temporary.encode())
-        if (
-            self._console.ask_secret(f'(function()_fp=file.open({name},"w")return _fp~=nil and _fp~=false end)()', 10.0)
-            != "true"
-        ):
-            raise ConsoleError(f"{self._console.port}: {file.temporary} cannot be written on the board")
-        objects = self._console.ask_secret("type(_fp)") == "userdata"
+        objects = self._open(file.temporary, "w")
+        if self._transfer is not None:
+            if not self._transfer.write(file.data, progress, objects=objects):
+                raise self._full(file, objects=objects)
+        else:
+            self._write_lines(file, progress, objects=objects)
+        self._close(objects=objects)
+
+    def _write_lines(self, file: LuaFile, progress: Callable[[int], None], *, objects: bool) -> None:
         call = "_fp:write(" if objects else "file.write("
         done = 0
         for literal, size in _portions(file.data, self._console.room(f'{call}"")')):
             if self._console.ask_secret(f'{call}"{literal}")', 10.0) != "true":
-                self._close(objects=objects)
-                self.remove(file.temporary)
-                raise FilesFullError(
-                    f"{self._console.port}: the file system is full: {file.name} broke off after {done} bytes",
-                    FilesFullError.remedy,
-                )
+                raise self._full(file, objects=objects, done=done)
             done += size
             progress(done)
+
+    def _full(self, file: LuaFile, *, objects: bool, done: int = 0) -> FilesFullError:
+        """What a file system without room is; the part that was written is removed."""
         self._close(objects=objects)
+        self.remove(file.temporary)
+        return FilesFullError(
+            f"{self._console.port}: the file system is full: {file.name} broke off"
+            + (f" after {done} bytes" if done else ""),
+            FilesFullError.remedy,
+        )
 
     def _close(self, *, objects: bool) -> None:
         close = "_fp:close()" if objects else "file.close()"

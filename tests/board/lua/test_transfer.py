@@ -1,0 +1,152 @@
+"""Files in raw blocks at a higher rate, on NodeMCU itself: unmodified images, executed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flashpipe.board.lua.console import Console, find_console
+from flashpipe.board.lua.files import BoardFiles, LuaFile
+from flashpipe.board.lua.transfer import FASTEST, NoTransferError, open_transfer
+from flashpipe.board.session.session import Session
+from flashpipe.errors import FilesFullError
+from flashpipe.sim.ports import registry
+
+from tests.nodemcu import IN_PACKAGE, NodeMcu, lines
+
+DATA = random.Random(16).randbytes(3000)
+LINES = ("1.4.0", "1.5.1", IN_PACKAGE, "2.0.0", "2.1.0", "2.2 integer", "2.2", "3.0")
+Spoil = Callable[[bytes], bytes]
+Make = Callable[..., Console]
+
+
+class Noisy:
+    """A wire that a disturbance changes: `spoil` gives what is sent instead."""
+
+    def __init__(self, session: Session, spoil: Spoil) -> None:
+        self.port = session.port
+        self.tune, self.receive, self.clock = session.tune, session.receive, session.clock
+        self._session, self._spoil = session, spoil
+
+    def send(self, data: bytes) -> None:
+        self._session.send(self._spoil(data))
+
+
+@pytest.fixture
+def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
+    sessions: list[Session] = []
+
+    def run(name: str = IN_PACKAGE, spoil: Spoil = lambda data: data) -> Console:
+        sessions.append(Session(NodeMcu.of(name, tmp_path / "flash.bin", request).url))
+        found = find_console(sessions[-1])
+        return Console(Noisy(sessions[-1], spoil), found.baud)
+
+    yield run
+    for session in sessions:
+        session.close()
+    registry.forget_boards()
+
+
+def whole(files: BoardFiles) -> bool:
+    """Whether the file of the tests is there, and nothing of ours besides."""
+    with files.faster(len(DATA)):
+        return files.names() == {"data": len(DATA)} and files.read("data", len(DATA)) == DATA
+
+
+@pytest.mark.parametrize("name", lines(*LINES))
+def test_any_bytes_go_there_and_back(name: str, make: Make) -> None:
+    rates: list[int] = []
+
+    def note(data: bytes) -> bytes:
+        rates.append(console.baud)
+        return data
+
+    console = make(name, note)
+    before = console.baud
+    files = BoardFiles(console, FASTEST)
+    files.send([LuaFile("data", DATA)], {})
+    assert FASTEST in rates
+    assert console.baud == before
+    assert whole(files)
+    assert console.ask("tostring(_fpr)..tostring(_fpz)..tostring(_fp)") == "nilnilnil"
+
+
+@pytest.mark.parametrize("how", ["changed", "lost", "twice", "all lost"])
+def test_a_damaged_block_is_sent_again(how: str, make: Make) -> None:
+    hits = iter([True])
+
+    def spoil(data: bytes) -> bytes:
+        if DATA[500:900] not in data or not next(hits, False):
+            return data
+        at = data.index(DATA[500:900])
+        return {
+            "changed": data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :],
+            "lost": data[: at + 100] + data[at + 107 :],
+            "twice": data + data[-5:],
+            "all lost": b"",
+        }[how]
+
+    files = BoardFiles(make(spoil=spoil), FASTEST)
+    files.send([LuaFile("data", DATA)], {})
+    assert whole(files)
+    assert next(hits, None) is None
+
+
+def test_a_wire_that_carries_no_block_is_used_line_by_line(make: Make) -> None:
+    console = make(spoil=lambda data: b"" if len(data) > 250 else data)
+    files = BoardFiles(console, FASTEST)
+    files.send([LuaFile("data", DATA)], {})
+    assert console.baud == 115200
+    assert files.names() == {"data": len(DATA)}
+    assert files.read("data", len(DATA)) == DATA
+
+
+def test_a_rate_that_the_wire_does_not_carry_is_left(make: Make) -> None:
+    console = make()
+    session_tune = console._wire.tune
+    console._wire.tune = lambda baud: session_tune(baud if baud == 115200 else 1200)  # type: ignore[method-assign]
+    with pytest.raises(NoTransferError), open_transfer(console, FASTEST):
+        pytest.fail("nobody can be heard there")
+    assert console.ask("1+1") == "2"
+
+
+def test_a_file_system_without_room_is_said_and_nothing_is_left(make: Make) -> None:
+    console = make()
+    count = "_n=0 local f=file file=setmetatable({write=function(s)_n=_n+1 return _n<3 and f.write(s)or nil end},"
+    console.ask_secret(f"(function(){count}{{__index=f}})end)()")
+    files = BoardFiles(console, FASTEST)
+    with pytest.raises(FilesFullError, match="data broke off"):
+        files.send([LuaFile("data", DATA)], {})
+    assert files.names() == {}
+    assert console.baud == 115200
+
+
+def test_a_killed_transfer_leaves_a_console_that_comes_back(make: Make) -> None:
+    def die(data: bytes) -> bytes:
+        if DATA[1500:1600] in data:
+            raise KeyboardInterrupt
+        return data
+
+    console = make(spoil=die)
+    with pytest.raises(KeyboardInterrupt):
+        BoardFiles(console, FASTEST).send([LuaFile("data", DATA)], {})
+    session = console._wire._session  # type: ignore[attr-defined]
+    again = find_console(session, limit_s=30)
+    assert again.baud == 115200
+    files = BoardFiles(again, FASTEST)
+    files.send([LuaFile("data", DATA)], files.names())
+    assert whole(files)
+
+
+def test_nothing_is_prepared_for_a_few_bytes(make: Make) -> None:
+    sent: list[bytes] = []
+
+    def note(data: bytes) -> bytes:
+        sent.append(data)
+        return data
+
+    console = make(spoil=note)
+    BoardFiles(console, FASTEST).send([LuaFile("init.lua", b"print(1)")], {})
+    assert not [line for line in sent if b"uart.setup" in line]
