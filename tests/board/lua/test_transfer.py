@@ -113,9 +113,8 @@ def test_a_rate_that_the_wire_does_not_carry_is_left(make: Make) -> None:
 
 
 def test_a_file_system_without_room_is_said_and_nothing_is_left(make: Make) -> None:
-    console = make()
-    count = "_n=0 local f=file file=setmetatable({write=function(s)_n=_n+1 return _n<3 and f.write(s)or nil end},"
-    console.ask_secret(f"(function(){count}{{__index=f}})end)()")
+    full = b"_n=(_n or 0)+1 return _n<3 and _fp:write(s)"
+    console = make(spoil=lambda data: data.replace(b"return _fp:write(s)", full))
     files = BoardFiles(console, FASTEST)
     with pytest.raises(FilesFullError, match="data broke off"):
         files.send([LuaFile("data", DATA)], {})
