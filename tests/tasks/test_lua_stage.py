@@ -337,3 +337,29 @@ def test_an_init_lua_that_sets_up_wifi_runs(kitchen: Kitchen) -> None:
     kitchen.profile(files={"init.lua": init})
     kitchen.installed("init.lua")
     assert "up\tnil" in kitchen.receipt()["verdict"]["log"]
+
+
+def test_a_board_that_mirrors_its_profile(kitchen: Kitchen) -> None:
+    kitchen.profile(files={"init.lua": INIT, "old.lua": MAIN, "home.cfg": b"x"})
+    kitchen.flash().ok()
+    kitchen.profile(files={"init.lua": INIT}, text="files_mirror: true\nfiles_mirror_except: ['*.cfg']")
+    refused = kitchen.flash().failed("would-lose-data")
+    assert "old.lua" in refused.text
+    assert "home.cfg" not in refused.text
+    assert "old.lua" in kitchen.run("files").ok().out
+    kitchen.run("flash", "profile=kitchen", "yes=1").ok()
+    listed = kitchen.run("files").ok().out
+    assert "old.lua" not in listed
+    assert "home.cfg" in listed
+    (kept,) = (kitchen.project.folder / ".pipeline" / "backups").glob("*/files/*/old.lua")
+    assert kept.read_bytes() == MAIN
+    assert "removed" not in kitchen.flash().ok().text.replace("0 to be removed", "")
+
+
+def test_a_template_is_what_this_board_gets(kitchen: Kitchen) -> None:
+    kitchen.profile(files={}, text="values: {room: hall}\nfiles: {init.lua: {template: lua/t.lua}}")
+    (kitchen.project.folder / "lua" / "t.lua").write_text("print(@room@, @mac@)\n")
+    kitchen.flash().ok()
+    assert kitchen.receipt()["files"][0]["size"] == len(f'print("hall", "{MAC}")\n')
+    assert kitchen.flash().ok().wrote is False
+    assert "same" in kitchen.run("files", "profile=kitchen").ok().out

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BootError
+from flashpipe.errors import BootError, KeepError
 from flashpipe.flasher import mode_retry, rollback
 from flashpipe.flasher.board_layout import mode_of
 from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.file_mirror import Mirroring
 from flashpipe.flasher.lua_stage import apply_lua_policy, first_boot_check
 from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.parts_check import check_parts
@@ -93,7 +94,7 @@ def _lua(boot: FirstBoot) -> FirstBoot:
     if boot.failure is None and boot.policy.boot.check:
         check_parts(boot.session, boot.probe.plan, boot.record)
     if boot.failure is None:
-        apply_lua_policy(boot.session, boot.policy.lua, boot.record, boot.check)
+        apply_lua_policy(boot.session, boot.policy.lua, boot.record, boot.check, mirroring(boot.policy))
     return boot
 
 
@@ -103,6 +104,14 @@ def _roll_back(boot: FirstBoot) -> FirstBoot:
     if boot.record.outcome.outcome == "skipped":
         boot.failure.add_hint("force=1 writes everything again")
     return replace(boot, failure=rollback.put_back(boot.session, boot.policy, boot.entry, boot.failure, boot.record))
+
+
+def mirroring(policy: Policy) -> Mirroring | None:
+    """What becomes of files on the board that the profile does not name."""
+    spared = policy.lua.spared
+    if spared is None:
+        return None
+    return Mirroring(spared, policy.ask, policy.agreed or KeepError.code in policy.allow, policy.backups)
 
 
 STAGES: Final[tuple[Callable[[FirstBoot], FirstBoot], ...]] = (_check, _retry_in_a_safer_mode, _lua, _roll_back)

@@ -21,7 +21,7 @@ from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
 from flashpipe.board.lua.console import BAUDS, FIND_S, Console, Ran, find_console
 from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
-from flashpipe.board.lua.node_info import read_node
+from flashpipe.board.lua.node_info import read_node, told_mac
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     AcceptanceOutputError,
@@ -36,6 +36,7 @@ from flashpipe.errors import (
     TemplateError,
 )
 from flashpipe.flasher.boot_check import BootCheck, boot_error
+from flashpipe.flasher.file_mirror import Mirroring, mirror
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.masking import mask
 
@@ -66,7 +67,6 @@ _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n
 _AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
 """The end of a banner: the board has started once more."""
 _PROMPT: Final = re.compile(r"^> ", re.MULTILINE)
-_MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 PANIC: Final = ERRORS["panic"]
 _DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
 """What a program that prints, resets or takes the UART does to us."""
@@ -120,7 +120,9 @@ def first_boot_check(session: Session, policy: LuaPolicy, check: BootCheck) -> V
     return check.run()
 
 
-def apply_lua_policy(session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck) -> None:
+def apply_lua_policy(
+    session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck, mirroring: Mirroring | None = None
+) -> None:
     """Carry out what the profile wants of a NodeMCU that has just booted well.
 
     Args:
@@ -128,6 +130,7 @@ def apply_lua_policy(session: Session, policy: LuaPolicy, record: RunRecord, che
         policy: the profile's; nothing happens where it is empty.
         record: what the run has done so far; is told of every step, also where the next one fails.
         check: judges the boot again once files were sent.
+        mirroring: what becomes of other files on the board; None: they stay.
 
     Raises:
         AcceptanceError: the firmware is not what is demanded.
@@ -138,7 +141,7 @@ def apply_lua_policy(session: Session, policy: LuaPolicy, record: RunRecord, che
         return
     before = record.outcome
     try:
-        _carry_out(session, policy, record, check)
+        _carry_out(session, policy, record, check, mirroring)
     except PipelineError as error:
         mine = any(file.name == START for file in policy.files)
         if type(error) not in _DISTURBED or not mine:
@@ -150,10 +153,12 @@ def apply_lua_policy(session: Session, policy: LuaPolicy, record: RunRecord, che
     else:
         return
     record.note(before)
-    _carry_out(session, policy, record, check)
+    _carry_out(session, policy, record, check, mirroring)
 
 
-def _carry_out(session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck) -> None:
+def _carry_out(
+    session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck, mirroring: Mirroring | None
+) -> None:
     console = find_console(session, session.rate, limit_s=ROUND_S, waiting=session.progress("console"))
     banner = record.outcome.verdict.log
     findings: list[AcceptanceFinding] = []
@@ -161,6 +166,8 @@ def _carry_out(session: Session, policy: LuaPolicy, record: RunRecord, check: Bo
         accept(session, console, policy.acceptance, banner, findings)
     finally:
         outcome = record.note(replace(record.outcome, acceptance=tuple(findings)))
+    if mirroring is not None:  # first: what goes makes room
+        mirror(session, console, {file.name for file in policy.files}, mirroring)
     if policy.files:
         files = for_this_board(session, console, policy.files)
         outcome = record.note(replace(outcome, files=tuple(send_files(session, console, files))))
@@ -251,17 +258,10 @@ def for_this_board(session: Session, console: Console, files: Sequence[LuaFile])
     """
     if all(file.values is None for file in files):
         return tuple(files)
-    mac = session.device.mac if session.device else _told_mac(console)
+    mac = session.device.mac if session.device else told_mac(console)
+    if not mac:
+        raise TemplateError("the board does not tell its MAC, for a template", "`flashpipe flash` finds it out")
     return tuple(file.for_board(mac) for file in files)
-
-
-def _told_mac(console: Console) -> str:
-    """What the firmware says of it: the port was not in download mode."""
-    with suppress(ConsoleError):
-        found = _MAC.fullmatch(console.ask("wifi.sta.getmac()").lower().replace("-", ":"))
-        if found:
-            return found[0]
-    raise TemplateError("the board does not tell its MAC, which a template may want", "`flashpipe flash` finds it out")
 
 
 def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:

@@ -51,6 +51,8 @@ class Policy:
     """The profile itself says so: what cannot be kept is then a refusal."""
     ask: Callable[[str], bool] | None = None
     """Asks a person whether to go on; None where nobody can be asked."""
+    agreed: bool = False
+    """`yes=1`: what would be asked is confirmed."""
     lua: LuaPolicy = NO_WISH
     """What is asked of, and given to, a running NodeMCU."""
     init_data: InitDataPolicy = field(default_factory=lambda: InitDataPolicy("keep"))

@@ -28,7 +28,7 @@ from flashpipe.errors import (
 from flashpipe.events import BoardDone, Message, WireLine
 from flashpipe.files import check_writable
 from flashpipe.flasher.flash import flash, journal_line
-from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Probe, RunRecord
+from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.probe import probe
 from flashpipe.flasher.verify import verify
 from flashpipe.flasher.write_receipt import write_receipt
@@ -215,9 +215,17 @@ class BoardRun:
             probed = self.found
             if not probed.up_to_date and not self.command.profile_name:
                 self.confirm(f"writes {probed.plan.firmware.title()} to board {probed.device.mac}")
-            policy = replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None)
+            policy = self.policy()
             self.outcome = self.recorded("flash", lambda record: flash(self.session(), probed, policy, record))
         return self.outcome
+
+    def policy(self) -> Policy:
+        """What profile and command line say about the run; whoever looks on can be asked.
+
+        Raises:
+            PipelineError: a bad profile or variable.
+        """
+        return replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None)
 
     def verify(self) -> Outcome:
         """Compare the board with the plan, read-only.

@@ -13,6 +13,8 @@ from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, LuaTimeoutError, StartFileError
 from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.file_mirror import mirror
+from flashpipe.flasher.first_boot import mirroring
 from flashpipe.flasher.lua_stage import (
     DISABLED,
     ERASE,
@@ -151,6 +153,9 @@ def _send(board: BoardRun, record: RunRecord, session: Session, console: Console
     files = for_this_board(session, console, policy.files)
     planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
     record.note(Outcome("files", session.device, files=planned))
+    other_files = mirroring(board.policy()) if policy.spared is not None else None
+    if other_files is not None:
+        mirror(session, console, {file.name for file in files}, other_files)
     states = send_files(session, console, files)
     outcome = record.note(Outcome("files", session.device, files=tuple(states)))
     if any(state.state == "sent" for state in states):

@@ -28,4 +28,4 @@ def lua_policy(profile: Profile, project: Path) -> LuaPolicy:
         prints=demands.prints,
         timeout_s=demands.timeout_s,
     )
-    return LuaPolicy(acceptance, tuple(files))
+    return LuaPolicy(acceptance, tuple(files), profile.mirror.spared if profile.mirror else None)

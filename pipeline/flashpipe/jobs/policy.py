@@ -27,6 +27,7 @@ def run_policy(inputs: RunInputs) -> Policy:
         boot=boot_expectation(inputs),
         force=command.variables.flag("force"),
         trust_journal=command.variables.choice("check") == "mac",
+        agreed=command.variables.flag("yes"),
         lua=lua_policy(profile, command.project),
         read_back=profile.verify == "read-back",
         allow=inputs.allowed(),

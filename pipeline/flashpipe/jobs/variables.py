@@ -228,7 +228,7 @@ TABLE: Final = (
         "yes",
         "flag",
         "1: confirm what would be asked on a terminal",
-        frozenset({"flash", "plan", "erase", "restore", "format", "watch"}),
+        frozenset({"flash", "plan", "erase", "files", "restore", "format", "watch"}),
         short="y",
     ),
     VariableKind(

@@ -19,7 +19,7 @@ from flashpipe.errors import NotTrustedError, PipelineError, UnknownProfileError
 from flashpipe.flash import ANY_CHIP, FlashSettings
 from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
-from flashpipe.profile.lua import check_together, file_sources
+from flashpipe.profile.lua import check_together, file_mirror, file_sources
 from flashpipe.profile.model import AcceptanceProfile, BootProfile, ImageSource, PortMatch, Profile, SerialProfile
 from flashpipe.profile.parts import check_parts, lua_sources, spiffs_folder
 from flashpipe.profile.search import (
@@ -305,6 +305,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         build=_build_of(values),
         acceptance=_acceptance(values),
         files=file_sources(values),
+        mirror=file_mirror(values),
         values=_value(values, "values", ()),
         elf=(elf.base / cast("str", elf.value)) if (elf := values.get("firmware.elf")) is not None else None,
         parts=tuple(

@@ -9,7 +9,7 @@ from typing import Final, cast
 from flashpipe.errors import BadValueError
 from flashpipe.expressions import expression
 from flashpipe.masking import is_secret
-from flashpipe.profile.model import FileSource
+from flashpipe.profile.model import FileMirror, FileSource
 from flashpipe.profile.yaml_reader import Report, Value, YamlEntry
 from flashpipe.units import parse_bool, parse_duration, parse_size
 from flashpipe.versions import parse_demand
@@ -114,6 +114,14 @@ def bad_name(name: str) -> str:
     return f"names that begin with {OWN_NAMES} are taken" if name.startswith(OWN_NAMES) else ""
 
 
+def _spared(entry: YamlEntry, key: str, report: Report) -> object:
+    elements = list(entry.elements()) if entry.kind == "list" else []
+    if not elements or any(element.kind != "text" or not element.text for element in elements):
+        report.wrong(entry, key, WANT[key])
+        return None
+    return tuple(dict.fromkeys(element.text for element in elements))
+
+
 def _values(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping" or not any(True for _ in entry.items()):
         report.wrong(entry, key, WANT[key])
@@ -143,6 +151,8 @@ CHECKS: Final[dict[str, Check]] = {
     "acceptance.prints": _prints,
     "acceptance.timeout": _checked(_duration),
     "files": _files,
+    "files_mirror": _checked(parse_bool),
+    "files_mirror_except": _spared,
     "values": _values,
 }
 WANT: Final[dict[str, str]] = {
@@ -155,6 +165,8 @@ WANT: Final[dict[str, str]] = {
     "acceptance.prints": "a text, or an expression between slashes such as /PASS/",
     "acceptance.timeout": "a duration such as 10s, at most an hour",
     "files": "names on the board and their files such as {init.lua: lua/init.lua, lib/: lua/lib/*.lua}",
+    "files_mirror": "true or false: whether other files on the board are removed",
+    "files_mirror_except": 'a list of patterns such as ["*.cfg"]',
     "values": "names and their values such as {room: kitchen, interval: 60}",
 }
 SECTIONS: Final = {"acceptance": "a mapping such as {version: '>=3.0', modules: [wifi, mqtt]}"}
@@ -165,6 +177,8 @@ def check_together(stated: dict[str, YamlEntry], report: Report) -> None:
     for key in ("acceptance.prints", "acceptance.timeout"):
         if key in stated and "acceptance.run" not in stated and not report.about("acceptance.run"):
             report.add(stated[key], key, "says what a Lua file prints, but `acceptance.run` names none")
+    if "files_mirror_except" in stated and "files_mirror" not in stated:
+        report.add(stated["files_mirror_except"], "files_mirror_except", "wants `files_mirror: true`")
 
 
 def file_sources(values: Mapping[str, Value]) -> tuple[FileSource, ...]:
@@ -172,3 +186,11 @@ def file_sources(values: Mapping[str, Value]) -> tuple[FileSource, ...]:
     files = values.get("files")
     rows = cast("tuple[tuple[str, str, bool], ...]", files.value) if files else ()
     return tuple(FileSource(name, text, files.base, template) for name, text, template in rows) if files else ()
+
+
+def file_mirror(values: Mapping[str, Value]) -> FileMirror | None:
+    """What becomes of other files on the board."""
+    mirror, spared = values.get("files_mirror"), values.get("files_mirror_except")
+    if mirror is None or not mirror.value:
+        return None
+    return FileMirror(cast("tuple[str, ...]", spared.value) if spared else ())

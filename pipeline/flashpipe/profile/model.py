@@ -102,6 +102,14 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True)
+class FileMirror:
+    """The board shall hold the profile's files and no others."""
+
+    spared: tuple[str, ...] = ()
+    """Patterns of names that stay all the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class InitProfile:
     """What should be done about the SDK's init data."""
 
@@ -186,6 +194,8 @@ class Profile:
     acceptance: AcceptanceProfile = NO_DEMANDS
     files: tuple[FileSource, ...] = ()
     """Lua files, sorted by their names on the board."""
+    mirror: FileMirror | None = None
+    """What of other files on the board goes; None: all of them stay."""
     values: tuple[tuple[str, str], ...] = ()
     """Of templates, by name."""
     elf: Path | None = None

@@ -227,6 +227,8 @@ _VALUES: Final[Mapping[str, Schema]] = {
     "acceptance.prints": _text(),
     "acceptance.timeout": _duration(MAX_BOOT_S),
     "files": _files(),
+    "files_mirror": _flag(),
+    "files_mirror_except": _list({"type": _PLAIN, "minLength": 1}, 1),
     "values": _values_of_templates(),
 }
 """What each key takes; tests/profile holds it against `keys.CHECKS`, by every profile that the tests load."""

@@ -52,10 +52,12 @@ class LuaPolicy:
 
     acceptance: Acceptance = NO_DEMANDS
     files: tuple[LuaFile, ...] = ()
+    spared: tuple[str, ...] | None = None
+    """Patterns of other files that stay on the board; None: all do."""
 
     def __bool__(self) -> bool:
         """Whether anything is wanted at all."""
-        return bool(self.files or self.acceptance.asks or self.acceptance.run)
+        return bool(self.files or self.acceptance.asks or self.acceptance.run) or self.spared is not None
 
 
 NO_WISH: Final = LuaPolicy()

@@ -30,6 +30,7 @@ _GROUP: Final = '(function()local s=""for k,v in pairs({})do s=s..k.."="..tostri
 _NUMBERS: Final = (
     '(function(...)local s=""for i=1,select("#",...)do s=s..tostring((select(i,...))).." "end return s end)'
 )
+_MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _BANNER_LINE: Final = re.compile(r"^\s+([A-Za-z ]+):[ \t]*(.*)$", re.MULTILINE)
 _BANNER_VERSION: Final = re.compile(r"NodeMCU (\d+(?:\.\d+)+)")
 _BANNER_LUA: Final = re.compile(r"powered by (Lua [\d.]+)(?: on SDK (\S+))?")
@@ -97,6 +98,12 @@ def read_node(console: Console, banner: str = "", *, wanted: Iterable[str] = ())
         heap=_whole(_optional(console, "node.heap()")),
         room=read_room(console),
     )
+
+
+def told_mac(console: Console) -> str:
+    """The board's MAC by its firmware, in lower case with colons; empty where that does not say."""
+    found = _MAC.fullmatch(_optional(console, "wifi.sta.getmac()").lower().replace("-", ":"))
+    return found[0] if found else ""
 
 
 def read_room(console: Console) -> tuple[int, int, int] | None:

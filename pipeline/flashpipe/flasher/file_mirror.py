@@ -1,0 +1,119 @@
+"""Removing from a board the files that its profile does not name: they are named, agreed to, and fetched first.
+
+What goes lies in the project's backups before the first name is removed: `backups/<mac>/files/<time>/`, one file each,
+its name with `%` for what no file name here can have. Whatever breaks off in between, nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from flashpipe.board.lua.console import Console
+from flashpipe.board.lua.files import TEMPORARY, BoardFiles
+from flashpipe.board.lua.node_info import told_mac
+from flashpipe.board.session.session import Session
+from flashpipe.errors import BackupError, FileDamagedError, KeepError
+from flashpipe.files import later_stamp, write_atomic
+from flashpipe.values import dataclass
+
+FOLDER: Final = "files"
+_SAFE: Final = "!#$&'()+,;=@[]^_`{}~"
+"""Characters of names on a board that every file system here takes, beside letters, digits and `-._`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirroring:
+    """What may go, who is asked, and where it is kept."""
+
+    spared: tuple[str, ...]
+    """Patterns of names that stay."""
+    ask: Callable[[str], bool] | None
+    """Asks a person; None where nobody can be asked."""
+    allowed: bool
+    """`yes=1`, or `allow=would-lose-data`."""
+    backups: Path | None
+
+
+def others(there: Collection[str], wanted: Collection[str], spared: Collection[str]) -> list[str]:
+    """Names on the board that go: neither wanted nor spared, nor on their way to it."""
+    return sorted(
+        name
+        for name in there
+        if name not in wanted
+        and not name.startswith(TEMPORARY)
+        and not any(fnmatchcase(name, pattern) for pattern in spared)
+    )
+
+
+def mirror(session: Session, console: Console, wanted: Collection[str], how: Mirroring) -> list[str]:
+    """Remove what is neither wanted nor spared; the names that are gone.
+
+    Raises:
+        KeepError: nobody agrees; nothing was removed.
+        BackupError: nothing keeps what would go; nothing was removed.
+        ConsoleError: the board does not answer, or a file does not come whole.
+        RecordError: what goes cannot be kept.
+    """
+    board = BoardFiles(console)
+    with session.step("mirror", "looking for files that the profile does not name") as result:
+        sizes = board.names()
+        gone = others(sizes, wanted, how.spared)
+        result.append(f"{len(gone)} to be removed" if gone else "nothing else is on the board")
+    if not gone:
+        return []
+    _agree(session, gone, how)
+    mac = session.device.mac if session.device else told_mac(console)
+    place = _fetch(session, board, {name: sizes[name] for name in gone}, _folder(session, mac, how))
+    with session.step("remove", f"removing {len(gone)} file(s)") as result:
+        for name in gone:
+            session.check_stop()
+            board.remove(name)
+        result.append(f"{', '.join(gone)}; kept in {place}")
+    return gone
+
+
+def _agree(session: Session, gone: list[str], how: Mirroring) -> None:
+    text = f"files_mirror removes {len(gone)} file(s) from the board: {', '.join(gone)}"
+    session.notify(text)
+    if how.allowed or (how.ask is not None and how.ask(f"{text}; they are fetched into the backups first")):
+        return
+    raise KeepError(
+        f"{session.port}: {text}",
+        "nothing was removed; yes=1 agrees, `files_mirror_except` spares names",
+    )
+
+
+def _folder(session: Session, mac: str, how: Mirroring) -> Path:
+    """Where the board's files are kept."""
+    if how.backups is None or not mac:
+        why = "keeps no backups" if mac else "does not know whose files they are: the board does not tell its MAC"
+        raise BackupError(f"{session.port}: this run {why}, so nothing is removed", BackupError.remedy)
+    return how.backups / mac.replace(":", "") / FOLDER
+
+
+def _fetch(session: Session, board: BoardFiles, sizes: Mapping[str, int], folder: Path) -> Path:
+    """Put the files into the backups; where they are."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    place = folder / later_stamp(names)
+    with session.step("fetch", f"fetching {len(sizes)} file(s)") as result, session.private():
+        for name, size in sizes.items():
+            session.check_stop()
+            data = board.read(name, size)
+            if len(data) != size:
+                raise FileDamagedError(
+                    f"{session.port}: {name} came with {len(data)} of {size} bytes: nothing was removed",
+                    FileDamagedError.remedy,
+                )
+            write_atomic(place / _here(name), data)
+        result.append(f"{sum(sizes.values()):,} bytes")
+    return place
+
+
+def _here(name: str) -> str:
+    """What a file of the board is called here: it leads nowhere else, and is hidden from nobody."""
+    quoted = quote(name, safe=_SAFE)
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
