@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from flashpipe.cli import schema
 from flashpipe.jobs.new_profile import schema_text, write_profile
-from flashpipe.profile.keys import ALL_KEYS
-from flashpipe.profile.schema import FILE
+from flashpipe.profile.keys import ALL_KEYS, CHECKS
+from flashpipe.profile.schema import _VALUES, FILE
 
 
 @pytest.mark.parametrize("name", ["profile", *schema.COMMITTED])
@@ -21,6 +21,7 @@ def test_each_is_a_schema(capsys: pytest.CaptureFixture[str], name: str) -> None
 
 
 def test_every_key_is_in_it_and_says_what_it_is() -> None:
+    assert set(_VALUES) == set(CHECKS)
     top = json.loads(schema_text())
     for key in ALL_KEYS:
         found = top

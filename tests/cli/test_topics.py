@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flashpipe import reset_mode
 from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.kinds import ALIVE, ERRORS, FAILED, Verdict
 from flashpipe.cli.topics import TOPICS, Table, code_text, every_error
@@ -11,7 +12,7 @@ from flashpipe.firmware.overrides import ALLOWABLE
 from flashpipe.jobs.variables import KNOWN, TABLE
 from flashpipe.plan.keep import BOARDS
 from flashpipe.profile.key_texts import KEY_TEXTS
-from flashpipe.profile.keys import CHECKS
+from flashpipe.profile.keys import CHECKS, WANT
 
 
 def rows(topic: str) -> dict[str, tuple[str, ...]]:
@@ -80,3 +81,10 @@ def test_a_bar_in_a_cell_does_not_end_it() -> None:
 def test_a_code_is_explained_by_itself() -> None:
     assert "exit status 3" in code_text("not-confirmed")
     assert code_text("no-such-code") == ""
+
+
+@pytest.mark.parametrize("word", reset_mode.WORDS)
+def test_every_way_to_reset_a_board_is_explained(word: str) -> None:
+    assert word in WANT["serial.reset"]
+    tables = [block for block in TOPICS["port"].make() if isinstance(block, Table)]
+    assert f"`{word}`" in {row[0] for row in tables[1].rows}

@@ -174,14 +174,6 @@ HOST: Final = (
         (f"{T_WRITER}::test_every_loop_tells_its_progress_to_the_end",),
     ),
     Mutant(
-        "ignored-flash-is-skipped",
-        DB,
-        'return None if dependency == "ignore:" and _is_ours(task_id) else super()',
-        "return super()",
-        "a flash that was to be ignored once is skipped for ever, with status 0",
-        (f"{T_SKIPS}::test_a_flash_that_was_to_be_ignored_is_asked_of_the_board_all_the_same",),
-    ),
-    Mutant(
         "flash-can-be-ignored",
         DB,
         'if dependency == "ignore:" and _is_ours(task_id):',
@@ -1072,10 +1064,36 @@ HOST: Final = (
     Mutant(
         "flash-by-default",
         COMMAND_LINE,
-        "return any(_fits(word, task) for word in _task_words())",
+        "return any(_fits(word, task) for word in _with_writers())",
         "return True",
         "a bare `doit` writes to a board",
         (f"{T_CITIZEN}::test_no_default_may_write_to_a_board",),
+    ),
+    Mutant(
+        "getargs-of-the-last-run",
+        STEPS,
+        "Globals.dep_manager._set(task.name, _VALUES, dict(run.board(self._board_name).facts()))",
+        "pass",
+        "the label of a board that was skipped names the board before it",
+        ("tests/tasks/test_project.py::test_a_task_of_the_project_may_lead_to_a_flash_and_knows_the_board",),
+    ),
+    Mutant(
+        "any-task-may-write",
+        COMMAND_LINE,
+        "found += writers if _fits(word, task) else ()",
+        "found += writers",
+        "a task that may write lets each other task write",
+        ("tests/tasks/test_project.py::test_writers_come_in_the_order_in_which_they_are_declared",),
+    ),
+    Mutant(
+        "foreign-dodo-is-run",
+        "pipeline/flashpipe/tasks/own_tasks.py",
+        "if finding.standing is not Standing.OWN:",
+        "if False:",
+        "a dodo file that anybody could have written is run",
+        (
+            "tests/tasks/test_own_tasks.py::test_what_others_could_have_written_is_not_run_and_said_where_it_is_asked_for",
+        ),
     ),
     Mutant(
         "order-of-tasks-forgotten",
@@ -1096,8 +1114,8 @@ HOST: Final = (
     Mutant(
         "skip-not-shown",
         STEPS,
-        "return current().up_to_date(self._board_name) or armed()",
-        "return armed()",
+        "if not run.up_to_date(self._board_name):",
+        "if True:",
         "doit says that it flashed a board that it skipped",
         (f"{T_SKIPS}::test_1_the_second_run_writes_nothing_and_says_why",),
     ),

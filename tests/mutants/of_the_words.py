@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-OVERVIEW, CLI = "pipeline/flashpipe/cli/overview.py", "pipeline/flashpipe/cli/main.py"
+UNKNOWN, CLI = "pipeline/flashpipe/cli/unknown_words.py", "pipeline/flashpipe/cli/main.py"
 VARIABLES, ERASE = "pipeline/flashpipe/jobs/variables.py", "pipeline/flashpipe/jobs/erase.py"
 PRUNE = "pipeline/flashpipe/cli/prune.py"
 T_OVERVIEW = "tests/cli/test_overview.py"
@@ -15,17 +15,17 @@ SUGGESTIONS = (f"{T_OVERVIEW}::test_words_that_nobody_knows_get_a_suggestion",)
 WORDS: Final = (
     Mutant(
         "help-of-anything",
-        OVERVIEW,
-        'asks_help = plain[:1] == ["help"]',
-        "asks_help = False",
+        UNKNOWN,
+        'if parsed.command not in {"help", "run"}:',
+        'if parsed.command != "run":',
         "help of a mistyped task shows all of doit's manual, as a success",
         SUGGESTIONS,
     ),
     Mutant(
         "any-option",
-        OVERVIEW,
-        "if name and not any(",
-        "if False and not any(",
+        UNKNOWN,
+        'if word.kind == "unknown" and (not task or task in OURS):',
+        'if word.kind == "unknown" and False:',
         "a mistyped option is answered with a page of doit's inner options",
         SUGGESTIONS,
     ),

@@ -122,8 +122,8 @@ VERDICTS: Final = (
     Mutant(
         "loaders-do-not-start",
         STARTS,
-        "if start.cause is not None or not covered:",
-        "if start.cause is not None:",
+        "if (start.cause is not None or not covered) and",
+        "if start.cause is not None and",
         "a loader that starts again and again is not seen where the ROM is not heard",
         (f"{T_VERDICT}::test_published_capture_is_judged_rightly",),
     ),

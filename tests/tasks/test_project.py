@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from doit.exceptions import InvalidDodoFile
+from flashpipe import tasks
+from flashpipe.cli.unknown_words import WRITES
 from flashpipe.errors import NotNamedError
 from flashpipe.jobs import variables
 from flashpipe.tasks import DOIT_CONFIG, command_line, step
-from flashpipe.tasks.project import flashpipe_config, may_write
+from flashpipe.tasks.project import WRITERS, flashpipe_config, may_write
 
 from tests.harness import Project
 
@@ -154,3 +156,10 @@ def test_the_refusal_says_what_to_do(words: list[str]) -> None:
     assert isinstance(error, NotNamedError)
     assert ("may_write" in error.hint) == bool(words)
     assert ("default_tasks" in error.hint) != bool(words)
+
+
+def test_what_must_be_named_is_what_no_guess_leads_to() -> None:
+    command_line.use([])
+    refused = {name for name in command_line.board_tasks if isinstance(getattr(tasks, f"task_{name}")(), dict)}
+    assert refused == WRITES
+    assert set(WRITERS) <= WRITES

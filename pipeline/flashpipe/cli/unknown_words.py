@@ -10,7 +10,7 @@ from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS
 from flashpipe.errors import UnknownProfileError, UsageError
 from flashpipe.tasks.parser import OURS, Parsed, parse
 
-WRITES: Final = frozenset({"erase", "flash", "format", "restore"})
+WRITES: Final = frozenset({"erase", "flash", "format", "restore", "watch"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""
 
 
