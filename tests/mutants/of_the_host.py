@@ -1112,14 +1112,6 @@ HOST: Final = (
         (f"{T_CITIZEN}::test_each_class_of_failure_has_a_code_and_a_status",),
     ),
     Mutant(
-        "skip-not-shown",
-        STEPS,
-        "if not run.up_to_date(self._board_name):",
-        "if True:",
-        "doit says that it flashed a board that it skipped",
-        (f"{T_SKIPS}::test_1_the_second_run_writes_nothing_and_says_why",),
-    ),
-    Mutant(
         "a-stop-is-a-success",
         SESSIONS,
         "os._exit(128 + number)",

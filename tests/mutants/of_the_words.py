@@ -7,9 +7,10 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 UNKNOWN, CLI = "pipeline/flashpipe/cli/unknown_words.py", "pipeline/flashpipe/cli/main.py"
+PARSER, ESPTOOL = "pipeline/flashpipe/tasks/parser.py", "pipeline/flashpipe/cli/esptool.py"
 VARIABLES, ERASE = "pipeline/flashpipe/jobs/variables.py", "pipeline/flashpipe/jobs/erase.py"
 PRUNE = "pipeline/flashpipe/cli/prune.py"
-T_OVERVIEW = "tests/cli/test_overview.py"
+T_OVERVIEW, T_PARSER = "tests/cli/test_overview.py", "tests/tasks/test_parser.py"
 SUGGESTIONS = (f"{T_OVERVIEW}::test_words_that_nobody_knows_get_a_suggestion",)
 
 WORDS: Final = (
@@ -25,9 +26,49 @@ WORDS: Final = (
         "any-option",
         UNKNOWN,
         'if word.kind == "unknown" and (not task or task in OURS):',
-        'if word.kind == "unknown" and False:',
+        "if False:",
         "a mistyped option is answered with a page of doit's inner options",
         SUGGESTIONS,
+    ),
+    Mutant(
+        "a-value-names-a-task",
+        PARSER,
+        "value = [self._waiting.pop(0)] if self._may_be_value(word) else []",
+        "value = []",
+        "`--label flash` of a task of the project's own lets that task write to boards",
+        (f"{T_PARSER}::test_doits_words_are_taken_apart", f"{T_PARSER}::test_a_value_names_no_task_that_writes"),
+    ),
+    Mutant(
+        "values-of-doits-options-are-tasks",
+        PARSER,
+        'self._add("doit", word, "", word, self._waiting.pop(0))',
+        'self._add("doit", word, "", word)',
+        "`-o flash` counts as a named task that writes",
+        (f"{T_PARSER}::test_doits_words_are_taken_apart",),
+    ),
+    Mutant(
+        "nobody-is-asked-without-a-profile",
+        "pipeline/flashpipe/jobs/board_job.py",
+        "if not probed.up_to_date and not self.command.profile_name:",
+        "if False:",
+        "a board is written without a profile and without a question",
+        ("tests/tasks/test_without_profile.py::test_on_a_terminal_a_person_is_asked_first",),
+    ),
+    Mutant(
+        "a-pipe-flashes-without-a-profile",
+        "pipeline/flashpipe/tasks/actions/images.py",
+        'if not command.profile_name and not command.variables.flag("yes") and not somebody_reads():',
+        "if False:",
+        "a script writes to whatever board is there",
+        ("tests/tasks/test_without_profile.py::test_in_a_pipe_an_image_alone_is_refused_before_the_port_is_opened",),
+    ),
+    Mutant(
+        "regions-end-where-they-begin",
+        ESPTOOL,
+        'f"regions={start:#x}-{start + size:#x}"',
+        'f"regions={start:#x}-{size:#x}"',
+        "`esptool erase_region` erases something else",
+        ("tests/cli/test_esptool.py::test_every_form_means_a_task",),
     ),
     Mutant(
         "a-wrong-command-is-no-usage-error",
