@@ -15,6 +15,13 @@ if words == ["-v"]:
     sys.exit(0)
 if {fails!r}:
     sys.exit(sys.argv[0] + ": " + {fails!r})
+if "-a" not in words:
+    name, target = words[-1], words[words.index("-o") + 1]
+    text = open(name).read()
+    if "!" in text:
+        sys.exit(f"{{sys.argv[0]}}: {{name}}:1: unexpected symbol near '!'")
+    open(target, "wb").write(b"\\x1bLua" + text.encode())
+    sys.exit(0)
 address, target, most = int(words[words.index("-a") + 1], 0), words[words.index("-o") + 1], words[words.index("-m") + 1]
 for name in words[words.index("-o") + 2:]:
     text = open(name).read()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from flashpipe import masking
 from flashpipe.errors import (
+    BuildDueError,
     LuaFileMissingError,
     LuaFileNameError,
     PipelineError,
@@ -18,7 +19,7 @@ from flashpipe.errors import (
     SecretsError,
     TemplateError,
 )
-from flashpipe.jobs.lua_files import listed_files, load_files
+from flashpipe.jobs.lua_files import listed_files, load_files, uncompiled
 from flashpipe.jobs.secrets import FILE
 from flashpipe.profile.load import load_profile
 from flashpipe.profile.model import Profile
@@ -50,7 +51,7 @@ def put(folder: Path, **files: str) -> None:
 
 
 def names(profile: Profile) -> list[str]:
-    return [name for name, _, _ in listed_files(profile)]
+    return [one.name for one in listed_files(profile)]
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -97,7 +98,10 @@ def test_what_cannot_be_is_named(load: Load, tmp_path: Path, text: str, kind: ty
     ("text", "words"),
     [
         ("files: {a: {from: x, template: y}}", "want a file such as"),
-        ("files: {a: {form: x}}", "unknown key 'form', want one of from, template"),
+        ("files: {a: {form: x}}", "unknown key 'form', want one of from, template, compile"),
+        ("files: {a.lua: {from: x, compile: true}}", "want a name that ends in .lc"),
+        ("files: {a.lc: {from: x, compile: perhaps}}", "want true or false"),
+        ("files: {a.lc: {compile: true}}", "want a file such as"),
         ("files: {a: {from: [x]}}", "want a file such as"),
         ("values: [a]", "want names and their values"),
         ("values: {1a: b}", "want a word such as interval"),
@@ -195,3 +199,34 @@ def test_without_templates_no_secret_is_looked_for(load: Load, tmp_path: Path) -
     put(tmp_path, t_lua="@key@")
     (tmp_path / FILE).write_text("not: [safe")
     assert render(load("files: {init.lua: t.lua}"), tmp_path) == {"init.lua": b"@key@"}
+
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_compiled_has_its_values_and_its_name(load: Load, tmp_path: Path) -> None:
+    put(tmp_path, lua__a_lua="return 1", lua__b_lua="return @room@")
+    profile = load(
+        "values: {room: hall}\n"  # one key a line
+        "files: {main.lc: {template: lua/b.lua, compile: yes}, lib/: {from: lua/a*, compile: true}}"
+    )
+    asked: list[tuple[str, bytes]] = []
+
+    def compiling(name: str, text: bytes) -> bytes:
+        asked.append((name, text))
+        return b"compiled " + text
+
+    files, _ = load_files(profile, tmp_path, compiling)
+    assert asked == [("a.lua", b"return 1"), ("b.lua", b'return "hall"')]
+    assert [(file.name, file.data) for file in files] == [
+        ("lib/a.lc", b"compiled return 1"),
+        ("main.lc", b'compiled return "hall"'),
+    ]
+    with pytest.raises(BuildDueError):
+        load_files(profile, tmp_path)
+
+
+def test_what_is_of_one_board_cannot_be_compiled_for_all(load: Load, tmp_path: Path) -> None:
+    put(tmp_path, t_lua="return @mac@")
+    with pytest.raises(TemplateError, match="for all boards"):
+        load_files(load("files: {main.lc: {template: t.lua, compile: true}}"), tmp_path, uncompiled)

@@ -22,7 +22,15 @@ from flashpipe.errors import (
 from flashpipe.firmware.identify import Firmware
 from flashpipe.flash import Region
 from flashpipe.sources import made
-from flashpipe.sources.luac import LfsSources, compile_lfs, find_compiler, module_names
+from flashpipe.sources.luac import (
+    LfsSources,
+    compile_file,
+    compile_lfs,
+    examine,
+    file_recipe,
+    find_compiler,
+    module_names,
+)
 
 from tests.luac import make_luac
 
@@ -126,6 +134,16 @@ def test_two_modules_of_one_name_are_refused() -> None:
     }
     with pytest.raises(PartFilesError, match="both called 'init'"):
         module_names(["a/init.lua", "b/init.lua"])
+
+
+def test_a_single_file_is_compiled_and_kept(folder: Path) -> None:
+    compiler = examine(make_luac(folder), FLOAT)
+    data = compile_file(compiler, "main.lua", b"return 1", folder / "made")
+    assert data == b"\x1bLuareturn 1"
+    assert made.find(file_recipe(compiler.path, "main.lua", b"return 1"), folder / "made") == data
+    assert made.find(file_recipe(compiler.path, "main.lua", b"return 2"), folder / "made") is None
+    with pytest.raises(LuaSyntaxError, match=r"^main\.lua:1: "):
+        compile_file(compiler, "main.lua", b"!", folder / "made")
 
 
 def test_old_results_go(tmp_path: Path) -> None:

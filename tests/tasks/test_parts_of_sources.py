@@ -140,3 +140,21 @@ def test_the_tool_of_the_source_tree_makes_the_file_system(
     say(project, "folder: data/, size: 64KB, spiffsimg: off")
     flash("boot=off").ok()
     assert board.cells()[SPIFFS_AT : SPIFFS_AT + 0x10000] == files_of()
+
+
+def test_lua_files_are_compiled_before_they_are_sent(
+    flash: Callable[..., Done], command: Command, project: Project, board: SimBoard
+) -> None:
+    (project.folder / "lua" / "main.lua").write_text("return 1")
+    (project.folder / "kitchen.yaml").write_text(
+        "extends: esp12\nboot: {timeout: 8s}\nfirmware: {image: bin/fw.bin}\n"
+        "files: {lib/: {from: lua/m*.lua, compile: true}}\n"
+    )
+    command("plan", "profile=kitchen").failed("build-due")
+    command("backup", "profile=kitchen", board.port).ok()
+    flash().ok()
+    assert [(file["name"], file["state"]) for file in project.receipts()[-1]["files"]] == [("lib/main.lc", "sent")]
+    assert not flash().ok().wrote
+    assert "same" in command("files", "profile=kitchen", board.port).ok().out
+    (project.folder / "lua" / "main.lua").write_text("return !")
+    assert "main.lua:1" in command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("lua-syntax").text

@@ -21,6 +21,7 @@ from flashpipe.firmware.overrides import Overrides, parse_allowed
 from flashpipe.flash import FlashSettings, settings_in
 from flashpipe.flasher.model import Origin
 from flashpipe.jobs.download_progress import DownloadProgress
+from flashpipe.jobs.lua_files import Compile
 from flashpipe.jobs.parts import PartSources, program_places
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.unused_pins import unused_pins
@@ -69,6 +70,8 @@ class RunInputs:
     """Those of the plan."""
     _lock_state: str = ""
     """Whether the lock file pins them."""
+    _compiled: Compile | None = None
+    """Finds what was compiled for the firmware of the plan."""
     _extras: dict[str, Image] = field(default_factory=dict)
     """Files beside the images, by the key of the profile that names them."""
 
@@ -144,7 +147,7 @@ class RunInputs:
     def forget_plan(self) -> None:
         """The images have changed under us: what was planned before holds no longer."""
         with self._guard:
-            self._plan = None
+            self._plan = self._compiled = None
 
     def _locked_plan(self) -> FlashPlan:
         loaded = self._load()
@@ -358,6 +361,20 @@ class RunInputs:
         made = sources.parts(images) if sources else {}
         return made | {area: image for area, image in loaded.items() if image is not None}
 
+    def compiled(self, name: str, text: bytes) -> bytes:
+        """What luac.cross has made of a Lua file for the board.
+
+        Raises:
+            BuildDueError: nothing yet, which `make_parts` mends.
+            PipelineError: no firmware, or no compiler for it.
+        """
+        with self._guard:
+            if self._compiled is None:
+                sources = self.part_sources()
+                assert sources is not None
+                self._compiled = sources.compiled(self.images())
+            return self._compiled(name, text)
+
     def part_sources(self) -> PartSources | None:
         """What LFS and SPIFFS images are made of here; None where none is, or `image=` replaces the firmware.
 
@@ -365,7 +382,9 @@ class RunInputs:
             PipelineError: a bad profile, or no build that counts.
         """
         profile = self.profile()
-        if self.command.image or not (profile.lua_sources or profile.spiffs_folder):
+        if self.command.image:  # replaces the whole firmware, but no files
+            profile = replace(profile, lua_sources=None, spiffs_folder=None)
+        if not (profile.lua_sources or profile.spiffs_folder or profile.compiles):
             return None
         return PartSources(
             profile,

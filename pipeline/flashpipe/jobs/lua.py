@@ -27,7 +27,7 @@ from flashpipe.flasher.lua_stage import (
 )
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.lua_files import read_lua_file
+from flashpipe.jobs.lua_files import read_lua_file, uncompiled
 from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.policy import boot_expectation
 from flashpipe.jobs.request import CommandLine
@@ -62,7 +62,7 @@ def ask_node(board: BoardRun) -> NodeReport:
         PipelineError: a bad profile, or no Lua prompt.
     """
     profile = board.inputs.named_profile()
-    demands = lua_policy(profile, board.command.project).acceptance if profile else acceptance.NO_DEMANDS
+    demands = lua_policy(profile, board.command.project, uncompiled).acceptance if profile else acceptance.NO_DEMANDS
     session = board.session()
     console = open_console(session)
     with session.step("node", "asking the firmware what it is") as result:
@@ -129,7 +129,7 @@ def list_files(board: BoardRun) -> FileListing:
         PipelineError: a bad profile, no Lua prompt, or a file that could not be sent.
     """
     profile = board.inputs.named_profile()
-    files = lua_policy(profile, board.command.project).files if profile else ()
+    files = lua_policy(profile, board.command.project, board.inputs.compiled).files if profile else ()
     sends = board.command.variables.flag("send")
     if sends and not files:
         raise BadValueError("send=1: there is nothing to send", "name a profile with `files: {init.lua: FILE}`")
@@ -149,7 +149,7 @@ def list_files(board: BoardRun) -> FileListing:
 
 def _send(board: BoardRun, record: RunRecord, session: Session, console: Console) -> Outcome:
     """Send what differs, restart, look."""
-    policy = lua_policy(board.inputs.profile(), board.command.project)
+    policy = lua_policy(board.inputs.profile(), board.command.project, board.inputs.compiled)
     files = for_this_board(session, console, policy.files)
     planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
     record.note(Outcome("files", session.device, files=planned))

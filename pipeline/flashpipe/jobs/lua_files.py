@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flashpipe.errors import LuaFileMissingError, LuaFileNameError, PipelineError, TemplateError
+from flashpipe.errors import BuildDueError, LuaFileMissingError, LuaFileNameError, PipelineError, TemplateError
 from flashpipe.files import read_regular
 from flashpipe.jobs.secrets import secret
 from flashpipe.profile.lua import OF_BOARDS, bad_name
 from flashpipe.profile.model import FileSource, Profile
+from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
     from flashpipe.board.lua.files import LuaFile
@@ -24,14 +25,34 @@ _LISTED: Final = 6
 _ANY_MAC: Final = "00:00:00:00:00:00"
 
 
-def listed_files(profile: Profile) -> list[tuple[str, Path, bool]]:
-    """Name on the board, path here and whether it is a template, of every file; sorted by name.
+Compile = Callable[[str, bytes], bytes]
+"""Name and text of a Lua file, to what luac.cross makes of it; raises BuildDueError where that was not done yet."""
+
+
+def uncompiled(_name: str, text: bytes) -> bytes:
+    """In place of a compiler, where no file is sent."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file that a profile means."""
+
+    name: str
+    """On the board."""
+    path: Path
+    template: bool = False
+    compiled: bool = False
+
+
+def listed_files(profile: Profile) -> list[ListedFile]:
+    """Every file, sorted by its name on the board.
 
     Raises:
         LuaFileMissingError: a pattern or folder without files, or a pattern with several where one is wanted.
         LuaFileNameError: a name that the board cannot have, or two files of one name.
     """
-    found: dict[str, tuple[Path, bool]] = {}
+    found: dict[str, ListedFile] = {}
     for source in profile.files:
         for name, path in _expand(source):
             problem = bad_name(name)
@@ -39,13 +60,17 @@ def listed_files(profile: Profile) -> list[tuple[str, Path, bool]]:
                 raise LuaFileNameError(
                     f"{path} would be called {name!r} on the board: {problem}", LuaFileNameError.remedy
                 )
-            if name in found and found[name][0] != path:
-                raise LuaFileNameError(f"{found[name][0]} and {path} would both be called {name}", "rename one of them")
-            found[name] = (path, source.template)
-    return [(name, *found[name]) for name in sorted(found)]
+            if name in found and found[name].path != path:
+                raise LuaFileNameError(
+                    f"{found[name].path} and {path} would both be called {name}", "rename one of them"
+                )
+            found[name] = ListedFile(name, path, source.template, source.compiled)
+    return [found[name] for name in sorted(found)]
 
 
-def load_files(profile: Profile, project: Path) -> tuple[list[LuaFile], LuaFile | None]:
+def load_files(
+    profile: Profile, project: Path, compiling: Compile | None = None
+) -> tuple[list[LuaFile], LuaFile | None]:
     """Every file of a profile, read, and the one that decides about acceptance.
 
     Templates have all values but those of the board.
@@ -56,16 +81,17 @@ def load_files(profile: Profile, project: Path) -> tuple[list[LuaFile], LuaFile 
         PipelineError: as `listed_files`, or secrets.yaml cannot be used.
     """
     listed, run = listed_files(profile), profile.acceptance.run
-    read = [_attempt(path, name) for name, path, _ in (*listed, *([(run.name, run, False)] if run else []))]
+    read = [_attempt(one.path, one.name) for one in (*listed, *([ListedFile(run.name, run)] if run else []))]
     problems = [problem for problem in read if isinstance(problem, str)]
     if problems:
         raise LuaFileMissingError(f"profile {profile.name}: {'; '.join(problems)}", LuaFileMissingError.remedy)
     files = [file for file in read if not isinstance(file, str)]
     test = files.pop() if run else None
-    return [
-        _with_values(file, profile, project) if template else file
-        for file, (_, _, template) in zip(files, listed, strict=True)
-    ], test
+    made = []
+    for file, one in zip(files, listed, strict=True):
+        valued = _with_values(file, profile, project) if one.template else file
+        made.append(_compiled(valued, one, compiling) if one.compiled else valued)
+    return made, test
 
 
 def read_lua_file(path: Path, name: str) -> LuaFile:
@@ -91,6 +117,20 @@ def _attempt(path: Path, name: str) -> LuaFile | str:
         return error.message
 
 
+def _compiled(file: LuaFile, one: ListedFile, compiling: Compile | None) -> LuaFile:
+    from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  28 ms, and only where a profile names files
+
+    if file.values is not None and any(f"@{name}@".encode() in file.data for name in OF_BOARDS):
+        raise TemplateError(
+            f"{file.source}: is compiled here, for all boards: @mac@ and @chipid@ are not known yet",
+            "leave out `compile:`",
+        )
+    if compiling is None:
+        raise BuildDueError(f"files: {one.path.name} is to be compiled first", BuildDueError.remedy)
+    text = file.for_board(_ANY_MAC).data
+    return LuaFile(file.name, compiling(one.path.name, text), file.source)
+
+
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
@@ -108,7 +148,8 @@ def _expand(source: FileSource) -> Iterator[tuple[str, Path]]:
     if not shown:
         raise LuaFileMissingError(f"files: {source.name}: {source.text} means no file", LuaFileMissingError.remedy)
     for one in sorted(shown):
-        yield prefix + one.relative_to(root).as_posix(), one
+        name = prefix + one.relative_to(root).as_posix()
+        yield (f"{name.removesuffix('.lua')}.lc" if source.compiled else name), one
 
 
 def _one(source: FileSource, path: Path) -> Path:

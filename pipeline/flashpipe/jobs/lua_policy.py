@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from flashpipe.board.lua.acceptance import Acceptance, LuaPolicy
-from flashpipe.jobs.lua_files import load_files
+from flashpipe.jobs.lua_files import Compile, load_files
 from flashpipe.profile.model import Profile
 
 
-def lua_policy(profile: Profile, project: Path) -> LuaPolicy:
+def lua_policy(profile: Profile, project: Path, compiling: Compile | None = None) -> LuaPolicy:
     """The demands and files of a profile; templates are rendered for each board (`LuaPolicy.for_board`).
 
     Raises:
@@ -17,7 +17,7 @@ def lua_policy(profile: Profile, project: Path) -> LuaPolicy:
         PipelineError: a name that the board cannot have, a value that nothing has, or secrets that are not safe.
     """
     demands = profile.acceptance
-    files, test = load_files(profile, project)
+    files, test = load_files(profile, project, compiling)
     acceptance = Acceptance(
         version=demands.version,
         modules=demands.modules,

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import PartFilesError, SpiffsImageError
+from flashpipe.errors import BuildDueError, PartFilesError, SpiffsImageError
 from flashpipe.files import read_regular
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.placement import lfs_region, spiffs_room
 from flashpipe.firmware.spiffs_image import SpiffsFiles, check_name
 from flashpipe.flash import SIZE_BYTES
+from flashpipe.jobs.lua_files import Compile, listed_files, load_files
 from flashpipe.ownership import require_own
 from flashpipe.plan.model import Part
 from flashpipe.profile.model import Profile
@@ -48,7 +49,9 @@ class PartSources:
         Raises:
             PartFilesError: they cannot be found.
         """
-        return [*self._lua_files().values(), *self._data_files().values()]
+        files = listed_files(self.profile) if self.profile.compiles else []
+        compiled = [one.path for one in files if one.compiled]
+        return [*self._lua_files().values(), *self._data_files().values(), *compiled]
 
     def parts(self, images: Mapping[int, Image]) -> dict[str, Part]:
         """The parts for a firmware of these images.
@@ -59,6 +62,8 @@ class PartSources:
             PipelineError: they do not fit the firmware.
         """
         found: dict[str, Part] = {}
+        if not (self.profile.lua_sources or self.profile.spiffs_folder):
+            return found
         firmware = self._firmware(images)
         lfs = self._lfs(firmware)
         if lfs is not None:
@@ -82,6 +87,8 @@ class PartSources:
         if lfs is not None and made.find(lfs.recipe, self.folder) is None:
             data = luac.compile_lfs(lfs, firmware, self.folder)
             told(f"lfs      {len(data):,} bytes of {len(lfs.files)} Lua files, by {lfs.compiler}")
+        if self.profile.compiles:
+            self._compile(firmware, told)
         if files is None:
             return
         told(f"spiffs   {len(files.files)} files, {_total(files.files):,} bytes, of {files.name}")
@@ -90,6 +97,41 @@ class PartSources:
         if program and made.find(spiffsimg.recipe_of(program, files, size), self.folder) is None:
             spiffsimg.make_image(program, files, size, self.folder)
             told(f"spiffs   {format_size(size)}, by {program}")
+
+    def compiled(self, images: Mapping[int, Image]) -> Compile:
+        """Gives what was made of Lua files for a firmware of these images.
+
+        Raises:
+            LuaCompilerError: there is no compiler.
+        """
+        program = self._compiler(self._firmware(images))
+
+        def find(name: str, text: bytes) -> bytes:
+            data = made.find(luac.file_recipe(program, name, text), self.folder)
+            if data is None:
+                raise BuildDueError(f"files: {name} is to be compiled first", BuildDueError.remedy)
+            return data
+
+        return find
+
+    def _compile(self, firmware: Firmware, told: Callable[[str], None]) -> None:
+        program = self._compiler(firmware)
+        compiler: list[luac.Compiler] = []
+
+        def make(name: str, text: bytes) -> bytes:
+            data = made.find(luac.file_recipe(program, name, text), self.folder)
+            if data is not None:
+                return data
+            if not compiler:
+                compiler.append(luac.examine(program, firmware))
+            told(f"compile  {name}, by {program}")
+            return luac.compile_file(compiler[0], name, text, self.folder)
+
+        load_files(self.profile, self.project, make)
+
+    def _compiler(self, firmware: Firmware) -> Path:
+        named = self.profile.lua_sources.luac if self.profile.lua_sources else "auto"
+        return self._trusted(luac.find_compiler(named, self.places(), firmware))
 
     # --- LFS ---------------------------------------------------------------------------------------------------------
 
@@ -100,7 +142,7 @@ class PartSources:
         paths = self._lua_files()
         luac.module_names(list(paths))
         region = lfs_region("lfs", firmware, self._capacity() or ANY_SIZE)
-        compiler = self._trusted(luac.find_compiler(wanted.luac, self.places(), firmware))
+        compiler = self._compiler(firmware)
         return luac.LfsSources(compiler, {name: _read(path) for name, path in paths.items()}, wanted.base, region)
 
     def _lua_files(self) -> dict[str, Path]:

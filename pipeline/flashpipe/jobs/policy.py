@@ -8,13 +8,14 @@ from flashpipe.board.loader.device import Device
 from flashpipe.flasher.fitting_profiles import fitting_profiles
 from flashpipe.flasher.model import BootExpectation, Policy
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.lua_files import Compile, uncompiled
 from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.request import BOOT_OFF, BOOT_ON
 from flashpipe.profile.load import usable_profiles
 
 
-def run_policy(inputs: RunInputs) -> Policy:
-    """The policy of a run with a profile.
+def run_policy(inputs: RunInputs, compiling: Compile | None = None) -> Policy:
+    """The policy of a run with a profile; `compiling` in place of what was compiled for it.
 
     Raises:
         PipelineError: a bad profile or variable.
@@ -28,7 +29,7 @@ def run_policy(inputs: RunInputs) -> Policy:
         force=command.variables.flag("force"),
         trust_journal=command.variables.choice("check") == "mac",
         agreed=command.variables.flag("yes"),
-        lua=lua_policy(profile, command.project),
+        lua=lua_policy(profile, command.project, compiling or inputs.compiled),
         read_back=profile.verify == "read-back",
         allow=inputs.allowed(),
         keep=profile.keep,
@@ -54,7 +55,7 @@ def board_policy(inputs: RunInputs) -> Policy:
     """
     command = inputs.command
     if command.profile_name:
-        return run_policy(inputs)
+        return run_policy(inputs, uncompiled)  # no file is sent: none has to be compiled for a backup
     return Policy(boot=boot_expectation(inputs), project=str(command.project), backups=command.backups_folder)
 
 

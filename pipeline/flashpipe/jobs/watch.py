@@ -56,7 +56,7 @@ def watched(inputs: RunInputs) -> Watched:
         PipelineError: a bad profile, or one that names nothing that could change.
     """
     profile = inputs.profile()
-    lua = {path.resolve(): name for name, path, _ in listed_files(profile)}
+    lua = {one.path.resolve(): one.name for one in listed_files(profile)}
     # Of a build its inputs count, not what it makes: that would be flashed while it is being written.
     build = inputs.build()
     named = build_inputs(inputs) if build else [Path(text) for text in needed_files(inputs) if "*" not in text]
@@ -165,7 +165,7 @@ def _handle(run: BoardRun, found: Watched, changed: set[Path], show: Callable[[s
 
 
 def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]) -> int:
-    wanted, _ = load_files(board.inputs.profile(), board.command.project)
+    wanted, _ = load_files(board.inputs.profile(), board.command.project, board.inputs.compiled)
     session = board.session()
     console = open_console(session)
     names = set(changed.values())

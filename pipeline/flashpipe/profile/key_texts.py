@@ -60,7 +60,7 @@ KEY_TEXTS: Final = {
     "acceptance.prints": "what it must print",
     "acceptance.timeout": "how long it may take (10s)",
     "files": "Lua files for the board, sent after a good boot, each only if it differs; a name that ends in / gets all"
-    " that its pattern or folder means, a `template` has places for values",
+    " that its pattern or folder means, a `template` has places for values, `compile: true` sends a .lc",
     "files_mirror": "remove what else is on the board, once that was agreed to and fetched into the backups (false)",
     "files_mirror_except": "names that stay all the same",
     "values": "what templates find behind @NAME@; nearer profiles win name by name",

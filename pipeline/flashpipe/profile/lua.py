@@ -72,13 +72,14 @@ def _prints(entry: YamlEntry, key: str, report: Report) -> object:
 
 
 _FORMS: Final = ("from", "template")
+_COMPILE: Final = "compile"
 
 
 def _files(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping":
         report.wrong(entry, key, WANT[key])
         return None
-    found: dict[str, tuple[str, bool]] = {}
+    found: dict[str, tuple[str, bool, bool]] = {}
     for name, value in entry.items():
         problem = bad_name(name.text.removesuffix("/") or "x") if name.kind == "text" else "want a word"
         if problem:
@@ -86,23 +87,35 @@ def _files(entry: YamlEntry, key: str, report: Report) -> object:
         elif name.text in found:
             report.add(name, key, f"{name.text} is stated twice")
         else:
-            found[name.text] = _source(value, f"{key}.{name.text}", report)
+            found[name.text] = source = _source(value, f"{key}.{name.text}", report)
+            if source[2] and not name.text.endswith(("/", ".lc")):
+                report.add(name, key, f"{name.text} is compiled, want a name that ends in .lc")
     if not found and not report.about(key):
         report.wrong(entry, key, WANT[key])
     return tuple(sorted((name, *source) for name, source in found.items()))
 
 
-def _source(value: YamlEntry, where: str, report: Report) -> tuple[str, bool]:
-    """Path or pattern, and whether it is a template."""
+def _source(value: YamlEntry, where: str, report: Report) -> tuple[str, bool, bool]:
+    """Path or pattern, whether it is a template, and whether it is compiled."""
     want = "a file such as lua/init.lua, a pattern, {from: FILE} or {template: FILE}"
     parts = list(value.items()) if value.kind == "mapping" else []
     for name, _ in parts:
-        if name.text not in _FORMS:
-            report.add(name, where, f"unknown key {name}, want one of {', '.join(_FORMS)}")
-    form, text = next(((name.text, part) for name, part in parts if name.text in _FORMS), ("from", value))
-    if len(parts) > 1 or text.kind != "text" or not text.text or not text.text.isprintable():
+        if name.text not in {*_FORMS, _COMPILE}:
+            report.add(name, where, f"unknown key {name}, want one of {', '.join((*_FORMS, _COMPILE))}")
+    forms = [(name.text, part) for name, part in parts if name.text in _FORMS]
+    compiles = [_yes(part, f"{where}.{_COMPILE}", report) for name, part in parts if name.text == _COMPILE]
+    form, text = forms[0] if forms else ("from", value)
+    if len(forms) > 1 or text.kind != "text" or not text.text or not text.text.isprintable():
         report.wrong(value, where, want)
-    return text.text, form == "template"
+    return text.text, form == "template", any(compiles)
+
+
+def _yes(entry: YamlEntry, where: str, report: Report) -> bool:
+    try:
+        return parse_bool(entry.text)
+    except BadValueError:
+        report.wrong(entry, where, "true or false")
+        return False
 
 
 def bad_name(name: str) -> str:
@@ -184,8 +197,10 @@ def check_together(stated: dict[str, YamlEntry], report: Report) -> None:
 def file_sources(values: Mapping[str, Value]) -> tuple[FileSource, ...]:
     """What the board gets."""
     files = values.get("files")
-    rows = cast("tuple[tuple[str, str, bool], ...]", files.value) if files else ()
-    return tuple(FileSource(name, text, files.base, template) for name, text, template in rows) if files else ()
+    if files is None:
+        return ()
+    rows = cast("tuple[tuple[str, str, bool, bool], ...]", files.value)
+    return tuple(FileSource(name, text, files.base, template, compiled) for name, text, template, compiled in rows)
 
 
 def file_mirror(values: Mapping[str, Value]) -> FileMirror | None:

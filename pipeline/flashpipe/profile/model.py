@@ -94,6 +94,8 @@ class FileSource:
     """Folder that it starts from."""
     template: bool = False
     """It has places for values."""
+    compiled: bool = False
+    """The board gets what luac.cross makes of it, a .lc file."""
 
     @property
     def path(self) -> Path:
@@ -207,6 +209,11 @@ class Profile:
     """What the LFS image is compiled from, where it is no file."""
     spiffs_folder: SpiffsFolder | None = None
     """What the SPIFFS image is made of, where it is no file."""
+
+    @property
+    def compiles(self) -> bool:
+        """Whether files are compiled for the board."""
+        return any(source.compiled for source in self.files)
 
     @property
     def is_virtual(self) -> bool:

@@ -139,7 +139,12 @@ def _expected() -> Schema:
 def _files() -> Schema:
     name = rf"^((?!{OWN_NAMES})[!#-&(-\[\]-~]{{1,{NAME_LIMIT}}}/?|/)$"
     forms = [
-        {"type": "object", "properties": {form: _text()}, "required": [form], "additionalProperties": False}
+        {
+            "type": "object",
+            "properties": {form: _text(), "compile": _flag()},
+            "required": [form],
+            "additionalProperties": False,
+        }
         for form in ("from", "template")
     ]
     return {

@@ -175,6 +175,30 @@ def compile_lfs(sources: LfsSources, firmware: Firmware, folder: Path) -> bytes:
     return data
 
 
+def file_recipe(program: Path, name: str, text: bytes) -> made.Recipe:
+    """What decides a compiled file."""
+    return made.Recipe(program, ("lc",), {name: text})
+
+
+def compile_file(compiler: Compiler, name: str, text: bytes, folder: Path) -> bytes:
+    """Compile one Lua file, called `name` in messages of the board, and keep the result in `folder`.
+
+    Raises:
+        LuaSyntaxError: it has a mistake; the message names the line.
+        LuaCompilerError: the compiler fails otherwise.
+    """
+
+    def work(scratch: Path) -> bytes:
+        (scratch / name).write_bytes(text)
+        target = scratch / "compiled"
+        _run([str(compiler.path), "-o", str(target), name], scratch, _ANYWHERE)
+        return target.read_bytes()
+
+    data = made.in_scratch(work)
+    made.keep(file_recipe(compiler.path, name, text), folder, data)
+    return data
+
+
 def _compile(compiler: Compiler, files: Sequence[str], region: Region, folder: Path, target: Path) -> None:
     program, address = str(compiler.path), f"{MAPPED + region.start:#x}"
     size = f"{min(region.size, LARGEST):#x}"

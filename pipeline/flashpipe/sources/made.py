@@ -20,8 +20,8 @@ from flashpipe.values import dataclass
 
 LIMIT_S: Final = 120.0
 """Longest time for one run: both programs take milliseconds."""
-KEPT: Final = 20
-"""Results that stay."""
+KEPT: Final = 200
+"""Results that stay: a project may compile many files."""
 
 
 @dataclass(frozen=True, slots=True)
