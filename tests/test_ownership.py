@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,16 @@ def test_a_file_system_without_rights_shows_none(folder: Path, monkeypatch: pyte
 
 def test_this_file_system_has_rights(folder: Path) -> None:
     assert not ownership._has_no_rights(folder.stat().st_dev)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no access lists on this system")
+def test_an_access_list_names_others_who_can_write(tmp_path: Path) -> None:
+    folder = tmp_path / "listed"
+    folder.mkdir(mode=0o770)
+    entries = ((1, 7, 0xFFFFFFFF), (2, 7, 4242), (4, 7, 0xFFFFFFFF), (16, 7, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF))
+    value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_access", value)
+    except OSError:
+        pytest.skip("this file system has no access lists")
+    assert look(folder, folder).standing is Standing.FOREIGN

@@ -132,7 +132,7 @@ def _chain(path: Path, top: int | None) -> list[Finding]:
 
 
 def _judge(path: Path, status: os.stat_result, *, above: bool) -> Finding | None:
-    others = _writers(status)
+    others = _writers(path, status)
     sticky = above and bool(status.st_mode & stat.S_ISVTX)
     if others and not sticky and not stat.S_ISLNK(status.st_mode):
         return Finding(Standing.FOREIGN, path, f"can be written by {others}")
@@ -141,12 +141,22 @@ def _judge(path: Path, status: os.stat_result, *, above: bool) -> Finding | None
     return None
 
 
-def _writers(status: os.stat_result) -> str:
+def _has_access_list(path: Path) -> bool:
+    """Whether a path has a list of users and groups beside its mode; Linux shows it as an attribute."""
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access", follow_symlinks=False))
+    except (AttributeError, OSError):
+        return False
+
+
+def _writers(path: Path, status: os.stat_result) -> str:
     """Who else than its owner can write; empty where nobody."""
     if not status.st_mode & (stat.S_IWOTH | stat.S_IWGRP) or _has_no_rights(status.st_dev):
         return ""
     if status.st_mode & stat.S_IWOTH:
         return "everybody"
+    if _has_access_list(path):  # the rights of the group are then those of whoever it names
+        return "those in its access list"
     return "" if _is_private(status.st_gid, status.st_uid) else f"the group {_group(status.st_gid)}"
 
 

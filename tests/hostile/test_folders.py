@@ -110,8 +110,15 @@ def test_a_share_of_one_other_user_supplies_profiles_and_images_but_runs_nothing
     plain = evil(share, "class", build=False)
     built = evil(share, "make")
     (share / "fw.bin").write_bytes(firmware.read_bytes())
+    mine = project.folder / "mine"
+    mine.write_text("precious")
+    for name, port in (("spy", f"spy:///dev/ttyS99?file={mine}"), ("sim", f"sim://esp12?record={mine}")):
+        (share / f"{name}.yaml").write_text(f"extends: esp12\nserial: {{port: '{port}'}}\n")
     for path in (share, *share.iterdir()):
         os.chown(path, OTHER, OTHER)
+    for name in ("spy", "sim"):
+        project.flashpipe("identify", f"profile={share / name}.yaml").failed("not-trusted")
+    assert mine.read_text() == "precious"
     image = f"image={share / 'fw.bin'}"
     project.flashpipe("flash", f"profile={plain}", image, board.port, "boot=off").ok()
     done = project.flashpipe("image", f"profile={built}").failed("not-trusted")

@@ -13,6 +13,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
+from flashpipe.board.ports.names import names_a_file
 from flashpipe.errors import LockError, NoImageError, NotLockedError, NotTrustedError, SourceError
 from flashpipe.events import Listener, Message, ignore
 from flashpipe.firmware.image import Image, check_mode
@@ -117,9 +118,12 @@ class RunInputs:
         """Port, rate and reset of the profile with the command line's overrides; defaults where no profile is named.
 
         Raises:
+            NotTrustedError: others could have said which file the port overwrites.
             PipelineError: a bad profile or value.
         """
         profile = self.named_profile()
+        if profile and not self.command.variables.text("port") and names_a_file(str(profile.serial.port)):
+            self._require_own(*profile.lineage)
         return profile.serial if profile else serial_from(self.command.serial_overrides())
 
     def elf(self) -> Path | None:
@@ -314,12 +318,15 @@ class RunInputs:
         """
         build = None if self.command.image else self.profile().build
         if build is not None:
-            project = self.command.project.resolve()
-            for path in (*self.profile().lineage, build.folder):
-                if path.parent != shipped_folder():
-                    require_own(path, project if path.is_relative_to(project) else None)
+            self._require_own(*self.profile().lineage, build.folder)
             self.command.require_own_records()
         return build
+
+    def _require_own(self, *paths: Path) -> None:
+        project = self.command.project.resolve()
+        for path in paths:
+            if path.parent != shipped_folder():
+                require_own(path, project if path.is_relative_to(project) else None)
 
     def _built(self) -> dict[int, tuple[str, Path]]:
         """The outputs of the last build, if one makes the images.

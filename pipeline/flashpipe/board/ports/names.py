@@ -30,6 +30,11 @@ def is_url(port: str) -> bool:
     return "://" in port
 
 
+def names_a_file(port: str) -> bool:
+    """Whether to open a port may write a file that its URL names: by options of virtual boards, or pyserial's `spy`."""
+    return is_url(port) and re.search(r"^(?:spy|alt)://|[?&](?:file|flash|record)=", port, re.IGNORECASE) is not None
+
+
 def is_virtual(port: str) -> bool:
     """Whether a virtual board is behind it: a `sim` URL, or a port that one living on this machine offers."""
     if port.lower().startswith(("sim://", "sim+attach://")):

@@ -59,6 +59,8 @@ def open_port(port: str, baud: int) -> serial.SerialBase:
         raise
     except (OSError, ValueError) as error:
         raise _translate(port, error) from error
+    except (AttributeError, TypeError) as error:  # what pyserial's `alt://` makes of a class that is no port
+        raise _translate(port, ValueError(str(error))) from error
     opened: serial.SerialBase = made
     return opened
 
