@@ -88,6 +88,8 @@ def test_at_gets_the_size_it_was_compiled_for(compiled: str) -> None:
         (compiled,), f"AT 1.7.6 was compiled for a flash map of {compiled} and refuses any other"
     )
     assert header_size(at(), parts, "4MB").name == compiled
+    one_file = {0: MAKE.boot().ljust(0x1000, b"\xff") + user_image(compiled)}
+    assert header_size(at(), one_file, "4MB").name == compiled
     assert header_size(at(), parts, compiled).why == ""
 
 

@@ -30,6 +30,8 @@ _KNOWS_LARGE: Final = (2, 1)
 """First SDK that knows of 8 and 16 MB."""
 _COMPILED_MAP: Final = (1, 7)
 """First AT firmware that compares the header with the map it was compiled for."""
+_BEHIND_LOADERS: Final = (0, 0x1000, 0x2000)
+"""Where a 0xEA part stands in its file: at its start, or behind Espressif's boot loader or rBoot."""
 _OLD_SIZES: Final = tuple(size for size in SIZE_CODES if SIZE_BYTES[size] <= SIZE_BYTES["4MB"])
 
 
@@ -121,13 +123,23 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _compiled_map(parts: Mapping[int, bytes]) -> str:
-    """Name of the size in the header behind the code of a 0xEA part (facts: image-flashmap §4.2); empty without one."""
+    """Name of the size in the header behind the code of a 0xEA part (facts: image-flashmap §4.2); empty without one.
+
+    The part may stand behind its boot loader in the same file.
+    """
     for data in parts.values():
-        if data[:2] != bytes((OTA_MAGIC, 4)) or len(data) < IMAGE_HEADER.size + SEGMENT_HEADER.size:
-            continue
-        base = IMAGE_HEADER.size + SEGMENT_HEADER.size + SEGMENT_HEADER.unpack_from(data, IMAGE_HEADER.size)[1]
-        try:
-            return decode_size(read_image(data, name="", base=base).size_code) or ""
-        except ImageError:
-            continue
+        for at in _BEHIND_LOADERS:
+            size = _size_behind_code(data[at:]) if data[at : at + 2] == bytes((OTA_MAGIC, 4)) else ""
+            if size:
+                return size
     return ""
+
+
+def _size_behind_code(data: bytes) -> str:
+    if len(data) < IMAGE_HEADER.size + SEGMENT_HEADER.size:
+        return ""
+    base = IMAGE_HEADER.size + SEGMENT_HEADER.size + SEGMENT_HEADER.unpack_from(data, IMAGE_HEADER.size)[1]
+    try:
+        return decode_size(read_image(data, name="", base=base).size_code) or ""
+    except ImageError:
+        return ""
