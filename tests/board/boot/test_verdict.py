@@ -196,3 +196,14 @@ def test_a_crash_is_told_with_number_name_and_addresses() -> None:
         verdict = classify(START.format(cause=2) + heading + registers)
         assert verdict.crash == Crash(28, "LoadProhibited", 0x40243016, 1, 2, 0xEB, 3)
         assert "epc1=0x40243016, excvaddr=0x000000eb" in verdict.summary
+
+
+def test_a_python_that_makes_its_file_system_is_waited_for() -> None:
+    setup = (
+        START.format(cause=2) + "csum 0xd6\n#2 ets_task(4020edb4, 29, 3fff9160, 10)\nPerforming initial setup\nbcn 0\n"
+    )
+    assert (classify(setup).kind, classify(setup).firmware) == ("formatting", "MicroPython")
+    assert conclude(setup) is None
+    done = f"{setup}could not open file 'main.py' for reading\n\nMicroPython v1.9.4 on 2018-05-11; ESP module\n>>> "
+    assert classify(done).kind == "python-prompt"
+    assert classify(f"{setup}Fatal exception 28(LoadProhibitedCause):\nepc1=0x40201234\n").kind == "exception"

@@ -72,6 +72,18 @@ def test_dots_are_formatting_too_where_the_words_before_them_were_lost(watch: An
     assert not [time for time, _ in watched.knocks if time > 1.0]
 
 
+def test_a_python_is_knocked_at_behind_its_first_setup(watch: Any) -> None:
+    """CircuitPython waits for a key then, as executed 3.0.0 does."""
+    setup = b"#4 ets_task(40100394, 3, 3fff83f0, 4)\r\nPerforming initial setup\r\n"
+
+    def answer(now: float, at: int) -> bytes:
+        banner = b"\r\nAdafruit CircuitPython 3.0.0 on 2018-06-02; ESP module with ESP8266\r\n>>> "
+        return banner if at == FAST and now > 1 else b""
+
+    watched = watch([(0.01, ROM, LOG), (0.1, ROM, SDK), (0.3, FAST, setup)], answer)
+    assert (watched.verdict.kind, watched.verdict.firmware) == ("python-prompt", "CircuitPython 3.0.0")
+
+
 def test_formatting_has_a_time_limit_of_its_own(watch: Any) -> None:
     script = [(0.01, ROM, LOG), (0.5, FAST, b"Formatting file system. Please wait...\r\n")]
     watched = watch(script, timeout_s=5.0)

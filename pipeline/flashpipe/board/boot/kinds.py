@@ -48,7 +48,7 @@ _ROWS: Final = (
     _alive("alive", "a firmware that the ROM started, and that says nothing"),
     _alive(
         "formatting",
-        "NodeMCU is formatting its file system",
+        "the firmware is formatting its file system",
         "boot-formatting",
         61,
         "wait a minute without resetting it, then `flashpipe boot`; or a longer boot: {timeout: …} in the profile",

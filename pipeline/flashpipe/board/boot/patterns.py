@@ -228,6 +228,8 @@ NODEMCU: Final = re.compile(
 )
 FORMATS: Final = "file system. Please wait"
 """NodeMCU makes its file system; the first letters may be lost while the rate is changed."""
+PYTHON_FORMATS: Final = re.compile(r"^Performing initial setup[ \t]*$", re.MULTILINE)
+"""MicroPython makes its own, when it first runs; CircuitPython says the same (executed 1.9.4, 3.0.0)."""
 FORMAT_DOTS: Final = re.compile(r"^\.{3,}[ \t]*\Z", re.MULTILINE)
 """NodeMCU 3.x prints a dot for each sector meanwhile; its words before them may be lost altogether."""
 NODEMCU_3X: Final = "system SPI FI size:"

@@ -40,6 +40,7 @@ from flashpipe.board.boot.patterns import (
     NODEMCU_3X,
     NODEMCU_SDK,
     OTHERS,
+    PYTHON_FORMATS,
     PYTHON_PROMPT,
     PYTHONS,
     REMARKS,
@@ -268,11 +269,14 @@ def _python(text: str, name: str, evidence: tuple[str, ...], at: int) -> LogFind
 
 def _formatting(text: str) -> LogFinding | None:
     dots = FORMAT_DOTS.search(text) if NODEMCU_3X in text else None
-    at = max(text.rfind(FORMATS), dots.start() if dots is not None else -1)
+    setups = list(PYTHON_FORMATS.finditer(text))
+    nodemcu = max(text.rfind(FORMATS), dots.start() if dots is not None else -1)
+    at = max(nodemcu, setups[-1].start() if setups else -1)
     if at < 0:
         return None
+    name = "NodeMCU" if at == nodemcu else "MicroPython"
     summary = "the firmware is formatting its file system"
-    return LogFinding(Verdict("formatting", summary, (line_at(text, at),), "NodeMCU"), at, conclusive=False)
+    return LogFinding(Verdict("formatting", summary, (line_at(text, at),), name), at, conclusive=False)
 
 
 def _any_text(text: str, start: int) -> LogFinding | None:

@@ -391,7 +391,8 @@ class BootWatcher:
 
     def _shall_knock(self, now: float) -> bool:
         stay = self._stay
-        if not self._probe or stay.rom or self._state.kind == "formatting" or self._asked_s is not None:
+        deaf = self._state.kind == "formatting" and self._state.firmware == "NodeMCU"  # input would be lost
+        if not self._probe or stay.rom or deaf or self._asked_s is not None:
             return False
         pause_s = ANSWER_S if stay.knocks < KNOCKS else self._quiet_s / 3
         return now - stay.last_s >= QUIET_S and now - max(stay.knocked_s, stay.since_s - ANSWER_S) >= pause_s
