@@ -24,7 +24,7 @@ WORDS: Final = (
     ),
     Mutant(
         "any-option",
-        UNKNOWN,
+        PARSER,
         'if word.kind == "unknown" and (not task or task in OURS):',
         "if False:",
         "a mistyped option is answered with a page of doit's inner options",

@@ -104,6 +104,8 @@ def test_doit_takes_options_behind_our_tasks(project: Project) -> None:
     project.doit("image", "--profile", "nix").failed("unknown-profile")
     twice = project.doit("identify", "port=sim://esp12", "--port", "sim://esp12")
     assert (twice.status, "port= is given twice" in twice.err) == (3, True)
+    unknown = project.doit("identify", "--port", "sim://esp12", "--nix")
+    assert (unknown.status, unknown.err.count("\n")) == (3, 2), unknown.err
     missing = project.doit("identify", "--port")
     assert (missing.status, missing.err.count("\n")) == (3, 2), missing.err
     assert "which port?" in missing.err

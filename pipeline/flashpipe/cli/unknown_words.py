@@ -8,7 +8,7 @@ from typing import Final
 
 from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS
 from flashpipe.errors import UnknownProfileError, UsageError
-from flashpipe.tasks.parser import OURS, Parsed, parse
+from flashpipe.tasks.parser import parse, refuse_unknown_options
 
 WRITES: Final = frozenset({"erase", "flash", "format", "restore", "watch"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""
@@ -25,7 +25,7 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         if not name.isprintable():  # doit would put it on the terminal as it is
             raise UsageError(f"no task, command or variable {name!r}", "`flashpipe --help` lists them")
     parsed = parse(words)
-    _check_options(parsed)
+    refuse_unknown_options(parsed)
     asks_help = parsed.command == "help"
     if parsed.command not in {"help", "run"}:
         return
@@ -39,16 +39,6 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         if word in set(profiles):
             raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
         raise _unknown_word(word, known, asks_help=asks_help)
-
-
-def _check_options(parsed: Parsed) -> None:
-    """Refuse options that are nobody's: those behind a task of the project's own are its own."""
-    task = ""
-    for word in parsed.words:
-        task = word.text.partition(":")[0] if word.kind == "task" else task
-        if word.kind == "unknown" and (not task or task in OURS):
-            advice = "options are variables: `flashpipe --help` lists them"
-            raise UsageError(f"{word.text}: there is no such option", advice)
 
 
 def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:

@@ -209,7 +209,7 @@ def _refused(error: PipelineError) -> InvalidDodoFile:
 
 def has_options() -> bool:
     """Whether a variable is written as an option."""
-    return any(word.kind == "variable" and word.typed[0].startswith("-") for word in _parsed().words)
+    return _parsed().has_options
 
 
 def words() -> list[str]:

@@ -19,7 +19,7 @@ from flashpipe import terminal
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import audience
 from flashpipe.tasks.loader import load
-from flashpipe.tasks.parser import parse
+from flashpipe.tasks.parser import parse, refuse_unknown_options
 
 REFUSED: Final = 3
 """doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
@@ -41,8 +41,11 @@ def begin_with_doit() -> None:
     if _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS):
         _begin(words)
     try:
-        if parse(words).command in SHOW:
+        parsed = parse(words)
+        if parsed.command in SHOW:
             terminal.end_with_reader()
+        if parsed.has_options:  # else doit's own message is short, and a dodo file may have a `flash` of its own
+            refuse_unknown_options(parsed)
     except PipelineError as error:
         _refuse(error)
 

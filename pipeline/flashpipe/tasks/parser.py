@@ -59,6 +59,11 @@ class Parsed:
         """Name and value of each variable, in whichever form it was typed."""
         return tuple((word.text, word.value) for word in self.words if word.kind == "variable")
 
+    @property
+    def has_options(self) -> bool:
+        """Whether a variable is written as an option."""
+        return any(word.kind == "variable" and word.typed[0].startswith("-") for word in self.words)
+
     def variable(self, name: str) -> str:
         """The first value of a variable; empty where it is not there."""
         return next((value for other, value in self.variables if other == name), "")
@@ -76,6 +81,20 @@ def parse(words: Sequence[str], *, anywhere: bool = False) -> Parsed:
         UsageError: an option without its value.
     """
     return _Reader(words, anywhere=anywhere).read()
+
+
+def refuse_unknown_options(parsed: Parsed) -> None:
+    """Go on only without options that are nobody's: those behind a task of the project's own are its own.
+
+    Raises:
+        UsageError: there is one before any task, or behind one of ours.
+    """
+    task = ""
+    for word in parsed.words:
+        task = word.text.partition(":")[0] if word.kind == "task" else task
+        if word.kind == "unknown" and (not task or task in OURS):
+            advice = "options are variables: `flashpipe --help` lists them"
+            raise UsageError(f"{word.text}: there is no such option", advice)
 
 
 class _Reader:
