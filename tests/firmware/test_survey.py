@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.partition_table import LFS, SPIFFS, with_places
-from flashpipe.firmware.spiffs import FileSystem
+from flashpipe.firmware.spiffs import BLOCK, FileSystem
+from flashpipe.firmware.spiffs_image import make_spiffs
 from flashpipe.firmware.survey import NOTHING, BoardContents, ResidentArea, from_json, survey
 from flashpipe.flash import Region
 
@@ -100,6 +101,18 @@ def test_2x_is_known_by_its_texts_and_its_file_system_by_its_marks() -> None:
     assert {item.name: item.region.start for item in found.areas} == {**END_2X, "spiffs": 0x50000}
     assert board.read_bytes < 64 * 1024
     assert board.digested <= 0x60000
+
+
+@pytest.mark.parametrize(("start", "known"), [(0x50000, False), (0x46000, True)])
+def test_files_with_early_marks_are_found(start: int, *, known: bool) -> None:
+    board = booted_2x()
+    board.cells[0x50000:0x3FA000] = b"\xff" * (0x3FA000 - 0x50000)
+    image = make_spiffs({"init.lua": b"x"}, 0x3FA000 - start, rule="early")
+    board.cells[start:0x3FA000] = image
+    firmware = Firmware("nodemcu", version="2.0.0", sdk_line="2.x", layout="2.x", code_end=0x40000)
+    found = survey(board, SIZE, firmware if known else None)
+    assert found.files == FileSystem(start, (0x3FA000 - start) // BLOCK, BLOCK, "early")
+    assert from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 def test_what_is_known_already_is_not_looked_for() -> None:

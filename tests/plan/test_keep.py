@@ -9,7 +9,7 @@ import pytest
 from flashpipe.errors import KeepError
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.partition_table import LFS, SPIFFS
-from flashpipe.firmware.spiffs import FileSystem
+from flashpipe.firmware.spiffs import FileSystem, MarkRule
 from flashpipe.firmware.survey import BoardContents, ResidentArea
 from flashpipe.flash import FlashSettings, Region
 from flashpipe.plan.area_decisions import KeepPolicy
@@ -306,3 +306,34 @@ def test_what_the_profile_insists_on_is_refused_in_a_pipe() -> None:
     assert decide(plan_of("3.x larger"), NEW_3X, wish, asked=True).lost, "a person is asked later"
     assert decide(plan_of("3.x larger"), NEW_3X, replace(wish, allowed=True), asked=False).backs_up
     assert decide(plan_of("3.x larger"), NEW_3X, replace(wish, words=frozenset({"wifi"})), asked=False).lost == []
+
+
+# --- marks of other years --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("there", "new", "what"),
+    [
+        ("early", "early", "left"),
+        ("usual", "usual", "left"),
+        ("early", "usual", "lost"),
+        ("usual", "early", "lost"),
+        ("early", None, "left"),  # nobody knows: left where it is, and found or not
+    ],
+)
+def test_files_that_the_new_firmware_cannot_read_are_lost_and_backed_up(
+    there: MarkRule, new: MarkRule | None, what: str
+) -> None:
+    files = replace(FILES_2X, start=0x50000, blocks=469, marks=there)
+    plan = plan_of("2.x")
+    plan = replace(plan, firmware=replace(plan.firmware, marks=new))
+    decision = decide(plan, nodemcu("2.x", files), KeepPolicy(), asked=False)
+    assert how(decision)["spiffs"] == what
+    assert decision.backs_up is (what == "lost")
+
+
+def test_early_files_get_no_place_in_a_new_partition_table() -> None:
+    files = replace(FILES_3X, marks="early")
+    decision = decide(plan_of("3.x"), nodemcu("2.x", files), KeepPolicy(), asked=False)
+    assert how(decision)["spiffs"] == "lost"
+    assert not decision.places

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -158,3 +159,11 @@ def test_lua_files_are_compiled_before_they_are_sent(
     assert "same" in command("files", "profile=kitchen", board.port).ok().out
     (project.folder / "lua" / "main.lua").write_text("return !")
     assert "main.lua:1" in command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("lua-syntax").text
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are POSIX")
+@pytest.mark.usefixtures("flash")
+def test_a_compiler_that_others_can_change_is_not_run(command: Command, project: Project) -> None:
+    (project.folder / "luac.cross").chmod(0o777)
+    command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("not-trusted")
+    assert not (project.folder / "words").exists()
