@@ -66,6 +66,17 @@ def test_a_plan_never_builds_and_says_what_is_due(tree: Tree, command: Command) 
     assert tree.runs == 1
 
 
+def test_what_was_built_by_hand_counts_for_a_plan_and_not_for_a_flash(
+    tree: Tree, firmware: Path, command: Command
+) -> None:
+    (tree.folder / "bin").mkdir()
+    (tree.folder / "bin" / "fw.bin").write_bytes(firmware.read_bytes())
+    assert "made by hand" in command("plan", "profile=kitchen").ok().out
+    assert tree.runs == 0
+    assert "made by hand" not in command("image", "profile=kitchen").ok().out
+    assert tree.runs == 1
+
+
 def test_without_inputs_it_always_runs_and_the_board_decides(tree: Tree, tmp_path: Path, command: Command) -> None:
     port = f"port=sim://esp12?flash={tmp_path / 'flash'}"
     assert command("flash", "profile=kitchen", port).ok().wrote
@@ -90,7 +101,7 @@ def test_with_inputs_doit_decides(project: Project, tree: Tree, command: Command
     command("image", "profile=kitchen").ok()
     assert tree.runs == 2
     (tree.folder / "bin" / "fw.bin").write_bytes(b"from elsewhere")
-    command("plan", "profile=kitchen").failed("build-due")
+    command("plan", "profile=kitchen").failed("image-format")
     command("image", "profile=kitchen").ok()
     assert tree.runs == 3
 

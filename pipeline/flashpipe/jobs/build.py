@@ -139,11 +139,13 @@ def build_note(inputs: RunInputs) -> str:
     Raises:
         PipelineError: no build that counts.
     """
-    build = inputs.build()
-    if build is None:
+    found = inputs.last_build()
+    if found is None:
         return ""
-    last = last_build(build, inputs.command.builds_folder)
+    build, last, by_hand = found
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last.at))
+    if by_hand:
+        return f"build    of {when}, made by hand; `flash` runs `{build}` first"
     changed = [path for path in input_files(build) if path.stat().st_mtime > last.at]
     if not build.inputs:
         return f"build    of {when}; `flash` runs `{build}` first"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.board.ports.names import names_a_file
-from flashpipe.errors import LockError, NoImageError, NotLockedError, NotTrustedError, SourceError
+from flashpipe.errors import BuildDueError, LockError, NoImageError, NotLockedError, NotTrustedError, SourceError
 from flashpipe.events import Listener, Message, ignore
 from flashpipe.firmware.image import Image, check_mode
 from flashpipe.firmware.init_data import InitDataPolicy, read_file
@@ -36,7 +36,7 @@ from flashpipe.profile.search import no_profile, shipped_folder
 from flashpipe.records.project_folder import make_folder
 from flashpipe.sources import pinned
 from flashpipe.sources.at_hand import images_at_hand
-from flashpipe.sources.build import BUSY_S, Build, last_build, undisturbed
+from flashpipe.sources.build import BUSY_S, Build, Finished, built_by_hand, last_build, undisturbed
 from flashpipe.sources.fetch import Access
 from flashpipe.sources.lock_file import LOCK_NAME
 from flashpipe.sources.pinned import Loaded, Lock
@@ -64,6 +64,8 @@ class RunInputs:
     """Hears of downloads."""
     pins: bool = True
     """False: what is had for the first time is not pinned; for commands that write nothing."""
+    by_hand: bool = False
+    """True: outputs of a build that somebody has made by hand count; likewise."""
     _guard: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
@@ -328,16 +330,32 @@ class RunInputs:
             if path.parent != shipped_folder():
                 require_own(path, project if path.is_relative_to(project) else None)
 
+    def last_build(self) -> tuple[Build, Finished, bool] | None:
+        """The build, its last success, and whether that was made by hand; None where nothing is built.
+
+        Raises:
+            BuildDueError: none counts.
+        """
+        build = self.build()
+        if build is None:
+            return None
+        try:
+            return build, last_build(build, self.command.builds_folder), False
+        except BuildDueError:
+            if not self.by_hand:
+                raise
+            return build, built_by_hand(build, self.command.builds_folder), True
+
     def _built(self) -> dict[int, tuple[str, Path]]:
         """The outputs of the last build, if one makes the images.
 
         Raises:
             BuildDueError: it does not count.
         """
-        build = self.build()
-        if build is None:
+        found = self.last_build()
+        if found is None:
             return {}
-        done = last_build(build, self.command.builds_folder)
+        build, done, _ = found
         return {address: (output.path, build.folder) for address, output in done.outputs.items()}
 
     def _undisturbed(self, wait_s: float | None) -> AbstractContextManager[None]:

@@ -163,6 +163,27 @@ def last_build(build: Build, records: Path) -> Finished:
     return finished
 
 
+def built_by_hand(build: Build, records: Path) -> Finished:
+    """What lies where the build puts it, if somebody else than `run_build` has put it there since that ran last.
+
+    Raises:
+        BuildDueError: an output is not there, or is what a build of ours that failed has left.
+    """
+    due = BuildDueError(
+        f"build: `{build}` in {build.folder} has not succeeded yet, or was broken off", BuildDueError.remedy
+    )
+    try:
+        outputs = {address: _output(build, text, {}) for address, text in build.outputs}
+        times = [(build.folder / output.path).stat().st_mtime for output in outputs.values()]
+        log = _stamp(build, records).with_suffix(".log")
+        ours = log.stat().st_mtime if log.exists() else 0.0
+    except (BuildOutputError, OSError):
+        raise due from None
+    if min(times) <= ours:
+        raise due
+    return Finished(outputs, max(times), 0.0)
+
+
 def check_outputs(build: Build, finished: Finished, digests: Mapping[int, str]) -> None:
     """Whether `digests`, sha256 by flash address, are those of one finished build.
 

@@ -45,7 +45,7 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         sessions.install_handlers()
         run = command_line.current()
         try:
-            run.inputs.pins = False
+            run.inputs.pins, run.inputs.by_hand = False, True
             detailed = run.command.variables.flag("detailed_status")
             if "port" in run.command.variables.given:
                 endings = [step.attempt("plan.show_board", run.board(name), self.outstream) for name in run.ports()]
