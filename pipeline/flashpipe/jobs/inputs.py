@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.board.ports.names import names_a_file
-from flashpipe.errors import BuildDueError, LockError, NoImageError, NotLockedError, NotTrustedError, SourceError
+from flashpipe.errors import LockError, NoImageError, NotLockedError, NotTrustedError, SourceError
 from flashpipe.events import Listener, Message, ignore
 from flashpipe.firmware.image import Image, check_mode
 from flashpipe.firmware.init_data import InitDataPolicy, read_file
@@ -36,7 +36,7 @@ from flashpipe.profile.search import no_profile, shipped_folder
 from flashpipe.records.project_folder import make_folder
 from flashpipe.sources import pinned
 from flashpipe.sources.at_hand import images_at_hand
-from flashpipe.sources.build import BUSY_S, Build, Finished, built_by_hand, last_build, undisturbed
+from flashpipe.sources.build import BUSY_S, Build, Finished, undisturbed, usable_build
 from flashpipe.sources.fetch import Access
 from flashpipe.sources.lock_file import LOCK_NAME
 from flashpipe.sources.pinned import Loaded, Lock
@@ -339,12 +339,7 @@ class RunInputs:
         build = self.build()
         if build is None:
             return None
-        try:
-            return build, last_build(build, self.command.builds_folder), False
-        except BuildDueError:
-            if not self.by_hand:
-                raise
-            return build, built_by_hand(build, self.command.builds_folder), True
+        return build, *usable_build(build, self.command.builds_folder, by_hand=self.by_hand)
 
     def _built(self) -> dict[int, tuple[str, Path]]:
         """The outputs of the last build, if one makes the images.

@@ -163,7 +163,21 @@ def last_build(build: Build, records: Path) -> Finished:
     return finished
 
 
-def built_by_hand(build: Build, records: Path) -> Finished:
+def usable_build(build: Build, records: Path, *, by_hand: bool) -> tuple[Finished, bool]:
+    """The last success, and False; with `by_hand`, where none counts, what was built by hand, and True.
+
+    Raises:
+        BuildDueError: there is nothing that may be used.
+    """
+    try:
+        return last_build(build, records), False
+    except BuildDueError:
+        if not by_hand:
+            raise
+        return _built_by_hand(build, records), True
+
+
+def _built_by_hand(build: Build, records: Path) -> Finished:
     """What lies where the build puts it, if somebody else than `run_build` has put it there since that ran last.
 
     Raises:
