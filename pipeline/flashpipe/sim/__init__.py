@@ -1,8 +1,10 @@
 """The virtual board: a simulated ESP8266 to flash and boot without hardware.
 
 Written from the chip's documented behaviour, never from the host side of this project: agreement between independent
-halves is evidence. Two halves of its own: the wire (SLIP, ROM loader, stub, NOR, transports) and the program (`boot`:
-what a chip prints and does after reset, predicted from its flash; no firmware code is ever executed).
+halves is evidence. Two halves of its own: the wire (SLIP, ROM loader, stub, NOR, transports) and the program. That is
+what stands in the flash, executed instruction by instruction (`executed`, `machine`, `cpu`) on modelled devices
+(`devices`) under a mask ROM written anew (`rom`). Espressif's flasher stubs stay models (`loader`): their own code was
+executed to measure them. `execute=off` predicts what a program prints (`boot`, `firmware`), for what holds no code.
 """
 
 from __future__ import annotations
