@@ -247,10 +247,11 @@ class HostLine:
             self._dtr, self._rts = dtr, rts
             self._note("lines", f"dtr={dtr:d} rts={rts:d}")
             now = self.clock.now(self._wall())
-            if self._counts_board_time and self.clock.fast:  # a pulse is as long as the host makes it
-                self._pulses = now
-                self.clock.go(self._wall(), 1.0)
             self.board.set_lines(dtr=dtr, rts=rts, now=now, rise_s=self.en_rise_s * self.clock.pace)
+            if self._counts_board_time and self.clock.fast:  # a pulse is as long as the host makes it
+                self._stand_still_at(now)
+                self.clock.go(self._wall(), 1.0)
+                self._pulses = now
             self._pump()
             self.changed.notify_all()
 
@@ -378,11 +379,10 @@ class HostLine:
     def _look(self, wall: float) -> float:
         """Somebody looks at the board; the time there."""
         self._looked_s += min(LOOK_S, wall - self._looked_at)
-        self._looked_at = wall
-        now = self.clock.now(wall)
+        self._looked_at, now = wall, self.clock.now(wall)
         if self.faults.collapses(wall):
-            self.board.power(on=False, now=now)
-            self.board.power(on=True, now=now)
+            for on in (False, True):
+                self.board.power(on=on, now=now)
         return now
 
     def _pump(self) -> None:

@@ -112,7 +112,6 @@ def test_a_nodemcu_of_1x(firmware: Path, check: Check, spoil: Spoil, kind: str, 
     ("2.2", cut, "exception", "crash-at-start"),
     ("2.2", garbage_in_parameters, "rf-cal", "init-data"),
     ("2.2", first_irom_sector_blank, "alive", ""),
-    ("2.2", partition_table_damaged, "exception", "firmware-crashes"),  # there is none: it is code
     ("3.0", nothing, "prompt", ""),
     ("3.0", cut, "exception", "crash-at-start"),
     ("3.0", header_says_512_kb, "wrong-size", "layout-refused"),

@@ -155,6 +155,18 @@ def test_a_check_that_was_not_made_passes() -> None:
     assert accepts("nodemcu", NOT_CHECKED, image_is_nodemcu=True)
 
 
+def test_a_crash_is_told_with_its_addresses() -> None:
+    """Half of them make another cause of it, and they come at the ROM's rate."""
+    heading = START.format(cause=2) + "Fatal exception 9(LoadStoreAlignmentCause):\n"
+    addresses = "epc1=0x4022823a, epc2=0x00000000, epc3=0x00000000, excvaddr=0x40f7b22d, depc=0x00000000\n"
+    assert conclude(heading) is None
+    assert conclude(heading + addresses[:40]) is None
+    verdict = conclude(heading + addresses)
+    assert verdict is not None
+    assert verdict.crash is not None
+    assert verdict.crash.excvaddr == 0x40F7B22D
+
+
 @pytest.mark.parametrize(
     "line", ["w_flash", "#0 ets_task(40209c04, 31, 3ffe9110, 4)", "force slp enable,type: 2", "E:M -1"]
 )

@@ -64,8 +64,10 @@ def conclude(log: str) -> Verdict | None:
     """The verdict on a boot log that is still growing, None until something in it is conclusive."""
     text = log.replace("\r\n", "\n")
     finding = _judge(text)
-    # A line that is still coming may say more, such as the rest of a version; a prompt has no line end.
-    complete = finding.verdict.kind in PROMPTS or "\n" in text[max(0, finding.at) :]
+    # A line that is still coming may say more, such as the rest of a version; a prompt has no line end. A crash has its
+    # addresses on the line behind its heading: without them its cause is another one.
+    lines = 2 if finding.verdict.kind == "exception" else 1
+    complete = finding.verdict.kind in PROMPTS or text.count("\n", max(0, finding.at)) >= lines
     return _verdict(finding, text) if finding.conclusive and complete else None
 
 
