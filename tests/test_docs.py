@@ -154,15 +154,42 @@ def test_commands_that_are_not_run_are_spelt_right() -> None:
             assert not words or words[0] in {*COMMANDS, *known, "plan"}, f"{name}: {line}"
 
 
-def test_the_file_for_github_actions_is_whole() -> None:
+def test_the_file_for_github_actions_works_step_by_step(
+    tmp_path: Path, firmware: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (block,) = (block for block in read_blocks(DOCS / "build-servers.md") if block.caption.startswith(".github"))
-    workflow = YAML(typ="safe").load(block.text)
-    steps = workflow["jobs"]["flash"]["steps"]
-    assert all("uses" in step or "run" in step for step in steps)
-    ran = [step["run"].split()[1:] for step in steps if step.get("run", "").startswith("flashpipe ")]
-    assert [words[0] for words in ran] == ["image", "flash"]
-    for words in ran:
-        check_words(words, task_texts(vars(tasks)), COMMANDS, ())
+    job = YAML(typ="safe").load(block.text)["jobs"]["flash"]
+    assert all("uses" in step or "run" in step for step in job["steps"])
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[0] == "pip install ./flashpipe"  # what the README's first command does
+    assert [line.split()[:2] for line in commands[1:]] == [["flashpipe", "image"], ["flashpipe", "flash"]]
+    for name, value in job["env"].items():
+        monkeypatch.setenv(name, value.replace("${{ github.workspace }}", str(tmp_path)))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FLASHPIPE_CORE", "none")
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    shutil.copy(firmware, tmp_path / "nodemcu.bin")
+    (tmp_path / "kitchen.yaml").write_text("extends: esp12\nfirmware: {image: nodemcu.bin}\nlock: true\n")
+    for line in ("flashpipe lock profile=kitchen", *commands[1:]):  # the lock file is in the repository
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        done = subprocess.run(
+            ["bash", "-e", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "sim://esp12" in summary.read_text()
+    (kept,) = (step["with"]["path"] for step in job["steps"] if step.get("with", {}).get("name") == "receipts")
+    assert len(list((tmp_path / kept).glob("*.json"))) == 1
+
+
+def test_the_block_for_powershell_says_what_the_first_commands_do() -> None:
+    (block,) = (block for block in read_blocks(README) if block.language == "powershell")
+    setup, tests = (command.line for command in read_commands(README)[:2])
+    as_posix = block.text.replace("py -m venv", "python3 -m venv").replace(".venv\\Scripts\\", ".venv/bin/")
+    assert [line.split("; ") for line in as_posix.strip().splitlines()] == [
+        setup.split(" && "),
+        tests.split(" && "),
+    ]
 
 
 def test_the_tasks_of_vs_code_run_and_find_mistakes(
