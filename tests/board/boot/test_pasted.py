@@ -30,6 +30,14 @@ WAYS: Final[dict[str, Callable[[str], str]]] = {
     "Tera Term": stamped("[Mon May  6 12:00:01.123 2024] "),
     "with dots": stamped("2024.05.06, 12:00:01.123, "),
     "code by the line": lambda text: "".join(f"`{line}`\n" if line.strip() else "\n" for line in text.splitlines()),
+    "bullets": stamped("- "),
+    "numbers": lambda text: "".join(f"{number}: {line}\n" for number, line in enumerate(text.splitlines(), 1)),
+    "bare numbers": lambda text: "".join(f"{at:4} {line}\n" for at, line in enumerate(text.splitlines(), 1)),
+    "a port's name": stamped("COM3: "),
+    "a time of twelve hours": stamped("[10:34:12 PM] "),
+    "quoted twice": stamped("> > "),
+    "ends spelt out": lambda text: text.replace("\n", "\\r\\n\n"),
+    "HTML breaks": lambda text: text.replace("\n", "<br>\n"),
     "PuTTY": lambda text: f"=~=~=~=~=~= PuTTY log 2024.05.06 12:00:01 =~=~=~=~=~=\n{text}",
     "seconds": stamped("[   12.345678] "),
     "quoted": stamped("> "),
@@ -48,7 +56,16 @@ WAYS: Final[dict[str, Callable[[str], str]]] = {
 
 BY_LINE: Final = {
     *("Arduino", "PlatformIO", "esptool-like", "with a date", "ISO", "ts", "seconds"),
-    *("Tera Term", "with dots", "code by the line"),
+    *(
+        "Tera Term",
+        "with dots",
+        "code by the line",
+        "bullets",
+        "numbers",
+        "bare numbers",
+        "a port's name",
+        "a time of twelve hours",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ import codecs
 import html
 import re
 import textwrap
+from collections import Counter
 from typing import Final
 
 from flashpipe.board.boot.patterns import FLOOD
@@ -45,6 +46,19 @@ _COMMENTS: Final = re.compile(r"\A(?:#[^\n]*\n)+")
 _QUOTED: Final = re.compile(r"^> ?", re.MULTILINE)
 _CODE: Final = re.compile(r"^`([^`\n]*)`[ \t]*$", re.MULTILINE)
 """A line of a page that somebody has marked as code by itself."""
+_ENDS: Final = re.compile(r"(?:<br ?/?>|<\\[rn]>|\\[rn])+[ \t]*$", re.MULTILINE)
+"""Ends of lines, spelt out."""
+_ROM_LINE: Final = re.compile(
+    r"^(?P<prefix>[^\n]{0,60}?)(?: ?ets Jan +8 2013|load 0x[0-9a-f]{8}, len |tail \d+[ \t]*$|ch?k?sum 0x[0-9a-f]{2}\b)",
+    re.MULTILINE,
+)
+"""Lines whose beginning is known: what stands before it was added."""
+_MARK: Final = re.compile(r"[ \t]*(?:[-*]|\d+[:.)]|(?:COM\d+|[RT]X):|\[\d+:[\d:. APM]+\])(?=[ \t]|$)")
+"""A bullet, a number, a port's name or a time, as a list or a monitor puts before each line."""
+_NUMBER: Final = re.compile(r"^[ \t]*(\d+)(?:[ \t]|$)", re.MULTILINE)
+"""A line's number, as a page shows it."""
+_PREFIXES: Final = 3
+"""So many of them with the same prefix, but for its numbers, show that every line has one."""
 _MOSTLY: Final = 0.9
 """So much of a text in quote marks is a quotation, not a prompt in each line."""
 
@@ -62,8 +76,28 @@ def clean(text: str) -> str:
     if "&gt;" in text or "&lt;" in text:
         text = html.unescape(text)
     text = _CODE.sub(r"\1", _unquoted(_COMMENTS.sub("", text)))
-    text = _MONITORS.sub("", textwrap.dedent(_TIME.sub("", text)))
+    text = _without_prefix(_MONITORS.sub("", textwrap.dedent(_TIME.sub("", _ENDS.sub("", text)))))
     return _ESPTOOL.sub("", text) if _ESPTOOL_BEGINS.search(text) else text
+
+
+def _without_prefix(text: str) -> str:
+    """The text without what somebody, or some tool, has put before each line: a number, a bullet, the port's name."""
+    numbers = [int(line[1]) for line in _NUMBER.finditer(text)]
+    if len(numbers) == len(text.splitlines()) > 1 and numbers == [*range(numbers[0], numbers[0] + len(numbers))]:
+        return _NUMBER.sub("", text)
+    known = Counter(_shape(line["prefix"]) for line in _ROM_LINE.finditer(text))
+    shape, count = next(iter(known.most_common(1)), ("", 0))
+    if count < _PREFIXES:  # too few lines whose beginning is known: all must have a mark that nobody prints
+        marks = [mark and _shape(mark[0]) for line in text.splitlines() if line.strip() for mark in [_MARK.match(line)]]
+        shape = (marks[0] or "") if len(set(marks)) == 1 else ""
+    elif count < _MOSTLY * sum(known.values()):
+        shape = ""
+    return re.sub(rf"^[ \t]*{shape}[ \t]*", "", text, flags=re.MULTILINE) if shape else text
+
+
+def _shape(prefix: str) -> str:
+    """The prefix as a pattern that takes any numbers for its own."""
+    return r"\d+".join(map(re.escape, re.split(r"\d+", prefix.strip())))
 
 
 def _decoded(data: bytes) -> bytes:
@@ -74,7 +108,10 @@ def _decoded(data: bytes) -> bytes:
 
 
 def _unquoted(text: str) -> str:
-    """The text of a quotation: where nearly every line begins with the mark of one."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    quoted = sum(line.startswith(">") and not line.startswith(">>>") for line in lines)
-    return _QUOTED.sub("", text) if len(lines) > 2 and quoted >= _MOSTLY * len(lines) else text  # noqa: PLR2004
+    """The text of a quotation, or one in another: where nearly every line begins with the mark of one."""
+    while True:
+        lines = [line for line in text.splitlines() if line.strip()]
+        quoted = sum(line.startswith(">") and not line.startswith(">>>") for line in lines)
+        if len(lines) <= 2 or quoted < _MOSTLY * len(lines):  # noqa: PLR2004
+            return text
+        text = _QUOTED.sub("", text)
