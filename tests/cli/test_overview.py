@@ -102,9 +102,9 @@ def test_a_variable_given_twice_is_refused(project: Project) -> None:
 
 
 def test_a_text_to_expect_is_a_text(project: Project, tmp_path: object) -> None:
-    port = f"port=sim://nodemcu-devkit?flash={tmp_path}/cells&execute=off"
-    assert '"SDK ver" was seen' in project.doit("boot", port, "boot=SDK ver").ok().text
-    project.doit("boot", port, "profile=esp12", "boot=SDK ver").ok()
+    port = f"port=sim://nodemcu-devkit?flash={tmp_path}/cells"
+    assert '"ready" was seen' in project.doit("boot", port, "boot=ready").ok().text
+    project.doit("boot", port, "profile=esp12", "boot=ready").ok()
 
 
 def test_a_profile_in_the_callers_folder_is_found(project: Project) -> None:

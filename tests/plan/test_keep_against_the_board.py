@@ -1,4 +1,4 @@
-"""Whatever place goes into a partition table: the virtual board, written apart from us, boots with it and finds it."""
+"""Whatever place goes into a partition table: NodeMCU boots with it and finds it, by rules written apart from ours."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from flashpipe.flash import FlashSettings, Region
 from flashpipe.plan.area_decisions import KeepPolicy
 from flashpipe.plan.keep import decide
 from flashpipe.plan.make import make_plan
-from flashpipe.sim.firmware import rcr
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from tests.images import Builder
+from tests.plan import partition_rules as rules
 
 MAKE = Builder()
 TABLE = slice(TABLE_ADDRESS, TABLE_ADDRESS + 0x1000)
@@ -31,7 +31,7 @@ SIZES = {"1MB": 0x100000, "2MB": 0x200000, "4MB": 0x400000}
     lfs=st.none() | st.tuples(st.integers(0x8, 0x7F), st.integers(1, 0x20)),
     files=st.none() | st.tuples(st.integers(0x8, 0x1F0), st.integers(4, 0x1F0)),
 )
-def test_the_virtual_board_settles_the_table_with_every_kept_partition_in_its_place(
+def test_nodemcu_settles_the_table_with_every_kept_partition_in_its_place(
     *,
     size: str,
     layout: str,
@@ -58,12 +58,12 @@ def test_the_virtual_board_settles_the_table_with_every_kept_partition_in_its_pl
     decision = decide(plan, resident, KeepPolicy(), asked=False)
     page = with_places(bytes(data[TABLE]), dict(decision.places))
     assert page is not None
-    table = rcr.settle(rcr.parse_table(page[4 : 4 + 4 * page[0]]), capacity)  # a LayoutError would be a hang
+    table = rules.settled(page[4 : 4 + 4 * page[0]], capacity)  # a LookupError would be a hang
 
     regions = {part.kind: Region(part.address, part.address + part.size) for part in table}
     for area in decision.areas:
         if area.how in {"left", "table"} and area.name == "lfs":
-            assert regions[rcr.LFS] == area.region
+            assert regions[rules.LFS] == area.region
         if area.how in {"left", "table"} and area.name == "spiffs":
-            assert regions[rcr.SPIFFS].start // 0x2000 * 0x2000 in {area.region.start, area.region.start - 0x2000}
-            assert regions[rcr.SPIFFS].end >= area.region.end
+            assert regions[rules.SPIFFS].start // 0x2000 * 0x2000 in {area.region.start, area.region.start - 0x2000}
+            assert regions[rules.SPIFFS].end >= area.region.end

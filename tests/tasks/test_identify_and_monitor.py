@@ -12,6 +12,7 @@ from flashpipe.profile.load import load_profile
 from flashpipe.sim.kinds import BOARDS
 
 from tests.harness import Project
+from tests.nodemcu import MB, formatted
 from tests.terminal import Terminal
 
 # --- identify --------------------------------------------------------------------------------------------------------
@@ -110,8 +111,13 @@ def running(project: Project, tmp_path: Path, firmware: Path) -> str:
     return port
 
 
-def test_monitor_shows_the_console_sends_what_is_typed_and_ends_well(project: Project, running: str) -> None:
-    with Terminal(project.folder, project.environment(), "doit", "monitor", f"port={running}") as terminal:
+def test_monitor_shows_the_console_sends_what_is_typed_and_ends_well(
+    project: Project, tmp_path: Path, firmware: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLASHPIPE_CORE")  # executed
+    (tmp_path / "m.flash").write_bytes(formatted(firmware, MB))
+    port = f"port=sim://nodemcu-devkit?size=1MB&flash={tmp_path / 'm.flash'}"
+    with Terminal(project.folder, project.environment(), "doit", "monitor", port) as terminal:
         terminal.expect("Ctrl-C ends it")
         while not terminal.shows("> ", 1.0):  # a board that opening its port has started says more first
             terminal.type("\n")

@@ -1,41 +1,47 @@
-"""`doit node`: what a running firmware says of itself."""
+"""`doit node`: what a running firmware says of itself; tests/board/lua asks NodeMCU of every line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flashpipe.sim.ports import registry
 
 from tests.harness import Done, Project
-from tests.nodemcus import board, image
+from tests.nodemcu import IN_PACKAGE, NodeMcu
 
 Command = Callable[..., Done]
 
 
-def test_node_says_what_runs_and_what_the_flash_is(tmp_path: Path, project: Project) -> None:
-    done = project.doit("node", f"port={board(tmp_path, image('3.0'))}", "profile=nodemcu-devkit").ok()
+@pytest.fixture(autouse=True, scope="module")
+def predicted() -> None:
+    """Not here: in this module the firmware is executed."""
+
+
+@pytest.fixture
+def board(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NodeMcu]:
+    yield NodeMcu.of(IN_PACKAGE, tmp_path / "flash.bin", request)
+    registry.forget_boards()
+
+
+def test_node_says_what_runs_and_what_the_flash_is(board: NodeMcu, command: Command, project: Project) -> None:
+    done = command("node", f"port={board.url}&part=GD25Q80B", "profile=esp01-1m").ok()
     for words in (
-        "NodeMCU 3.0.0.0, branch release",
-        "float numbers, no SSL",
-        "file node tmr wifi",
-        "Winbond W25Q32, ID ef/4016, dio, 40 MHz",
-        "4 MB by the image header, 4 MB by the chip, 4 MB by the profile\n",
+        "NodeMCU 1.5.4, branch 1.5.4.1-final",
+        "Lua 5.1.4, float numbers, SSL",
+        "console  115200 baud",
+        "adc bit file gpio http i2c net node ow pwm spi tls tmr uart wifi ws2801 ws2812",
+        "ID c8/4014, dio, 40 MHz",
+        "1 MB by the image header, 1 MB by the chip, 1 MB by the profile\n",
         "0x00000a, the end of the MAC",
     ):
         assert words in done.out
     assert not project.receipts()
 
 
-@pytest.mark.parametrize(("line", "words"), [("0.9", "NodeMCU 0.9.5"), ("1.5", "NodeMCU 1.5.4.1"), ("2.2", "2.2.1")])
-def test_older_lines_are_asked_in_their_own_way(line: str, words: str, tmp_path: Path, command: Command) -> None:
-    done = command("node", f"port={board(tmp_path, image(line))}").ok()
-    assert words in done.out
-    assert f"console  {9600 if line == '0.9' else 115200} baud" in done.out
-
-
-def test_sizes_that_disagree_are_named(tmp_path: Path, command: Command) -> None:
-    done = command("node", f"port={board(tmp_path, image('2.2'), size=0x20)}", "profile=nodemcu-devkit").ok()
+def test_sizes_that_disagree_are_named(board: NodeMcu, command: Command) -> None:
+    done = command("node", f"port={board.url}&part=GD25Q32C", "profile=nodemcu-devkit").ok()
     assert "1 MB by the image header, 4 MB by the chip, 4 MB by the profile  (they disagree" in done.out
 
 

@@ -9,9 +9,10 @@ import pytest
 from flashpipe.board.lua import console as module
 from flashpipe.board.lua.console import LINE_LIMIT, Console, find_console, pieces, quoted
 from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
-from flashpipe.sim.lua.syntax import Parser
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.board.lua.literals import value_of
 
 Answer = Callable[[str], str]
 
@@ -203,5 +204,4 @@ def test_any_bytes_survive_as_a_literal(data: bytes) -> None:
     assert literal.isascii()
     assert literal.isprintable()
     assert len(pieces(data)) == len(data)
-    node = Parser(f"return {literal}", "stdin", new=False).parse()[0]
-    assert node.parts[0][0].parts[0].encode("latin-1") == data
+    assert value_of(literal) == data

@@ -10,13 +10,13 @@ from flashpipe.board.lua.console import Console, find_console
 from flashpipe.board.lua.files import BoardFiles, LuaFile, _portions
 from flashpipe.board.session.session import Session
 from flashpipe.errors import FileDamagedError, LuaFailedError
-from flashpipe.sim.lua.syntax import Parser
+from flashpipe.sim.ports import registry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.nodemcus import board, image
+from tests.board.lua.literals import value_of
+from tests.nodemcu import IN_PACKAGE, NodeMcu
 
-BYTES = bytes(range(256)) * 2 + b"]]\r\n\0" + b"1"
 Make = Callable[..., Console]
 Spoil = Callable[[bytes], bytes]
 
@@ -34,42 +34,26 @@ class Noisy:
 
 
 @pytest.fixture
-def make(tmp_path: Path, own_state: Path) -> Iterator[Make]:
-    del own_state
+def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
     sessions: list[Session] = []
 
-    def run(
-        line: str = "3.0", modules: str = "file,node", spoil: Callable[[bytes], bytes] = lambda data: data
-    ) -> Console:
-        sessions.append(Session(board(tmp_path, image(line, modules))))
-        found = find_console(sessions[-1], limit_s=120.0)  # it may be formatting its flash, without a word
+    def run(spoil: Callable[[bytes], bytes] = lambda data: data) -> Console:
+        sessions.append(Session(NodeMcu.of(IN_PACKAGE, tmp_path / "flash.bin", request).url))
+        found = find_console(sessions[-1])
         return Console(Noisy(sessions[-1], spoil), found.baud)
 
     yield run
     for session in sessions:
         session.close()
+    registry.forget_boards()
 
 
 def test_a_firmware_that_has_no_files_says_so_itself(make: Make) -> None:
     console = make()
-    console.ask('(function()file.list=function()error("no file system")end end)()')
+    console.ask('(function()file={list=function()error("no file system")end}return 1 end)()')
     with pytest.raises(LuaFailedError, match=r"Lua says: .*no file system.*, when asked for its files") as caught:
         BoardFiles(console).names()
     assert "flashpipe format" in caught.value.hint
-
-
-@pytest.mark.parametrize(("line", "modules"), [("0.9", ""), ("2.2", "file,node"), ("3.0", "crypto,file,node")])
-def test_any_bytes_arrive_and_are_known_again(line: str, modules: str, make: Make) -> None:
-    files = BoardFiles(make(line, modules))
-    wanted = [LuaFile("init.lua", b"print(1)"), LuaFile("n" * 31, BYTES), LuaFile("empty", b"")]
-    steps: list[tuple[int, int]] = []
-    files.send(wanted, files.names(), lambda done, total: steps.append((done, total)))
-    assert files.names() == {"init.lua": 8, "n" * 31: len(BYTES), "empty": 0}
-    assert files.read("n" * 31, len(BYTES)) == BYTES
-    assert {state.state for state in files.compare(wanted, files.names())} == {"same"}
-    other = [LuaFile("init.lua", b"print(2)"), LuaFile("new", b"")]
-    assert [state.state for state in files.compare(other, files.names())] == ["differs", "missing"]
-    assert steps[-1] == (len(BYTES) + 8, len(BYTES) + 8)
 
 
 def test_a_line_that_lost_a_letter_is_noticed_and_the_file_sent_again(make: Make) -> None:
@@ -138,8 +122,7 @@ def test_portions_stay_within_their_room_and_give_all_bytes(data: bytes, room: i
     told = b""
     for literal, size in portions:
         assert len(literal) <= room
-        node = Parser(f'return "{literal}"', "stdin", new=False).parse()[0]
-        part = node.parts[0][0].parts[0].encode("latin-1")
+        part = value_of(f'"{literal}"')
         assert len(part) == size
         told += part
     assert told == data
