@@ -15,10 +15,10 @@ from flashpipe.firmware.spiffs import BLOCK, SMALL_BLOCK, FileSystem, MarkRule, 
 from flashpipe.firmware.spiffs_image import DATA, NO_SIZE, PAGE, SpiffsFiles, block_for, make_spiffs, pages_of
 from flashpipe.flash import Region
 from flashpipe.sim import simulation
-from flashpipe.sim.firmware.spiffs_pages import files_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.firmware.spiffs_reader import files_in
 from tests.images import BANNER_2X, Builder
 from tests.sim.executed import MB, Booted
 

@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant
 CONSOLE, FILES = "pipeline/flashpipe/board/lua/console.py", "pipeline/flashpipe/board/lua/files.py"
 ACCEPTANCE, STAGE = "pipeline/flashpipe/board/lua/acceptance.py", "pipeline/flashpipe/flasher/lua_stage.py"
 T_CONSOLE, T_FILES = "tests/board/lua/test_console.py", "tests/board/lua/test_files.py"
+T_EXECUTED, T_RESCUE = "tests/board/lua/test_executed.py", "tests/flasher/test_rescue.py"
 T_ACCEPTANCE, T_STAGE = "tests/board/lua/test_acceptance.py", "tests/tasks/test_lua_stage.py"
 
 LUA: Final = (
@@ -18,7 +19,7 @@ LUA: Final = (
         """self._type(f'print("=#".."{number}+"..tostring(({expression})).."#=")')""",
         """self._type(f'print("=#{number}+"..tostring(({expression})).."#=")')""",
         "the echo of a line is taken for its answer",
-        (f"{T_FILES}::test_any_bytes_arrive_and_are_known_again",),
+        (f"{T_EXECUTED}::test_any_bytes_arrive_and_are_known_again",),
     ),
     Mutant(
         "lua-secret-line-told",
@@ -42,7 +43,7 @@ LUA: Final = (
         "return self.read(name, len(file.data), file.data) == file.data",
         "return self.read(name, len(file.data), file.data) is not None",
         "a changed file of the same length is skipped",
-        (f"{T_FILES}::test_any_bytes_arrive_and_are_known_again",),
+        (f"{T_EXECUTED}::test_any_bytes_arrive_and_are_known_again",),
     ),
     Mutant(
         "lua-init-in-line",
@@ -91,5 +92,13 @@ LUA: Final = (
         "if again:",
         "an init.lua that kills the board a second later is called good",
         (f"{T_STAGE}::test_an_init_lua_that_kills_the_board_is_put_aside",),
+    ),
+    Mutant(
+        "lua-rescue-at-one-rate",
+        STAGE,
+        "baud = boot_check(session, timeout_s=PROMPT_S).baud or baud",
+        "boot_check(session, timeout_s=PROMPT_S)",
+        "an old NodeMCU, whose console has 9600 baud, is never rescued",
+        (f"{T_RESCUE}::test_a_console_of_9600_baud_is_rescued_too",),
     ),
 )

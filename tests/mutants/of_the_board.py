@@ -31,17 +31,12 @@ FAULTS, FLASHFILE, LINK = (
     "pipeline/flashpipe/sim/chip/flash_file.py",
     "pipeline/flashpipe/sim/host_line.py",
 )
-IMAGE, BOOT, SDK = (
+IMAGE, BOOT, PROGRAM = (
     "pipeline/flashpipe/sim/chip/image.py",
     "pipeline/flashpipe/sim/boot.py",
-    "pipeline/flashpipe/sim/firmware/sdk.py",
+    "pipeline/flashpipe/sim/start_program.py",
 )
-ROMLOG, NODEMCU, RCR, CHIP = (
-    "pipeline/flashpipe/sim/firmware/romlog.py",
-    "pipeline/flashpipe/sim/nodemcu/start.py",
-    "pipeline/flashpipe/sim/firmware/rcr.py",
-    "pipeline/flashpipe/sim/chip/chip.py",
-)
+ROMLOG, CHIP = "pipeline/flashpipe/sim/firmware/romlog.py", "pipeline/flashpipe/sim/chip/chip.py"
 PTY, ATTACH, REGISTRY = (
     "pipeline/flashpipe/sim/servers/pty.py",
     "pipeline/flashpipe/sim/servers/attach.py",
@@ -54,8 +49,7 @@ RFC2217, PROCESS, MESSAGES = (
 )
 ATTACHED, PROCESS_PORT = "pipeline/flashpipe/sim/ports/attached.py", "pipeline/flashpipe/sim/ports/process_port.py"
 BOARDS, TIMING = "pipeline/flashpipe/sim/kinds.py", "pipeline/flashpipe/sim/chip/timing.py"
-CONSOLE, SPIFFS = "pipeline/flashpipe/sim/nodemcu/console.py", "pipeline/flashpipe/sim/firmware/spiffs.py"
-T_PTY, T_CONSOLE = "tests/sim/servers/test_pty.py", "tests/sim/firmware/test_console.py"
+T_PTY = "tests/sim/servers/test_pty.py"
 T_ATTACH, T_HOSTILE = "tests/sim/servers/test_attach.py", "tests/sim/servers/test_hostile_clients.py"
 T_PROCESS = "tests/sim/ports/test_process_port.py"
 T_NOR, T_ROM, T_STUB = "tests/sim/chip/test_nor.py", "tests/sim/loader/test_rom.py", "tests/sim/loader/test_stub.py"
@@ -70,10 +64,10 @@ T_ERASING, T_REFUSALS, T_FAULTS = (
     "tests/sim/loader/test_refusals.py",
     "tests/sim/test_faults.py",
 )
-T_IMAGE, T_BOOT, T_FIRMWARE = (
+T_IMAGE, T_BOOT, T_PREDICTION = (
     "tests/sim/chip/test_image.py",
     "tests/sim/firmware/test_boot.py",
-    "tests/sim/firmware/test_firmware.py",
+    "tests/sim/firmware/test_prediction.py",
 )
 
 BOARD: Final = (
@@ -875,30 +869,22 @@ BOARD: Final = (
         "boards cannot be told apart, and share a journal",
         (f"{T_URLS}::test_every_board_opens_with_a_mac_of_its_own",),
     ),
-    # --- console and files -------------------------------------------------------------------------------------------
+    # --- what is predicted -------------------------------------------------------------------------------------------
     Mutant(
-        "cr-lf-counts-twice",
-        CONSOLE,
-        "if byte in ENDS and self._last in ENDS and byte != self._last:",
+        "no-rate-change-at-start",
+        PROGRAM,
+        "BAUD: Final = 115200",
+        "BAUD: Final = 74880",
+        "a host that never changes its rate reads the whole boot",
+        (f"{T_PREDICTION}::test_nodemcu_greets_with_the_texts_of_its_image",),
+    ),
+    Mutant(
+        "rf-data-not-checked",
+        PROGRAM,
+        "if texts.checks_init_data:",
         "if False:",
-        "a terminal that sends CR LF gets two prompts for each line",
-        (f"{T_CONSOLE}::test_each_line_end_counts_once",),
-    ),
-    Mutant(
-        "chip-id-of-the-maker",
-        CHIP,
-        'return int(self.mac.replace(":", "")[-6:], 16)',
-        'return int(self.mac.replace(":", "")[:6], 16)',
-        "node.chipid() is the same on every board",
-        (f"{T_CONSOLE}::test_board_values",),
-    ),
-    Mutant(
-        "file-system-never-full",
-        SPIFFS,
-        "if self.foreign or _used(contents) > self.total:",
-        "if self.foreign:",
-        "more files fit than on any board",
-        (f"{T_CONSOLE}::test_full_file_system_refuses",),
+        "missing RF data goes unnoticed here and loops on silicon",
+        (f"{T_PREDICTION}::test_without_init_data_an_sdk_restarts_for_ever",),
     ),
     Mutant(
         "program-hears-any-rate",
@@ -907,30 +893,6 @@ BOARD: Final = (
         "return self._machine.listening or abs(",
         "what is typed at a wrong rate is understood",
         (f"{T_BOOT}::test_input_before_the_prompt_or_at_another_speed_is_lost",),
-    ),
-    Mutant(
-        "one-start-of-3x",
-        NODEMCU,
-        "+ RECORD_PAUSE_S)\n    return True",
-        "+ RECORD_PAUSE_S)\n    return False",
-        "a first boot of 3.x, with its two ROM logs, cannot be tried out",
-        (f"{T_FIRMWARE}::test_3x_first_boot_has_two_rom_logs_and_heals_itself",),
-    ),
-    Mutant(
-        "frequency-lost-with-the-size",
-        NODEMCU,
-        "sector[3] = code << 4 | sector[3] & 15",
-        "sector[3] = code << 4",
-        "the correction of the flash size changes the flash clock, too",
-        (f"{T_FIRMWARE}::test_2x_corrects_the_size_in_its_header",),
-    ),
-    Mutant(
-        "init-data-again-and-again",
-        NODEMCU,
-        "if rcr.find(machine, rcr.PHY_DONE) is not None:",
-        "if False:",
-        "erased RF data heals itself here and loops on silicon",
-        (f"{T_FIRMWARE}::test_3x_init_data_erased_alone_is_never_written_again",),
     ),
     # --- time, and more of the loaders -------------------------------------------------------------------------------
     Mutant(
@@ -1045,30 +1007,6 @@ BOARD: Final = (
         "return 74_880",
         "a board with a 40 MHz crystal logs at the rate of the others",
         (f"{T_BOOT}::test_crystal_sets_the_speed_of_the_rom",),
-    ),
-    Mutant(
-        "no-rate-change-at-start",
-        NODEMCU,
-        "BAUD: Final = 115200",
-        "BAUD: Final = 74880",
-        "a host that never changes its rate reads the whole boot",
-        (f"{T_FIRMWARE}::test_2x_first_boot",),
-    ),
-    Mutant(
-        "rf-data-not-checked",
-        SDK,
-        "if lines.checks and init[0] != INIT_MARK:",
-        "if False:",
-        "missing RF data goes unnoticed here and loops on silicon",
-        (f"{T_FIRMWARE}::test_2x_leaves_wrong_init_data_alone",),
-    ),
-    Mutant(
-        "records-overwritten",
-        RCR,
-        "seconds = machine.program(PAGE + free, entry)",
-        "seconds = machine.program(PAGE, entry)",
-        "the partition table of 3.x is destroyed by its first boot",
-        (f"{T_FIRMWARE}::test_3x_partition_table_is_rewritten_by_the_nor_rule",),
     ),
     Mutant(
         "csum-shows-the-stored-byte",

@@ -1,7 +1,7 @@
 """The chip after reset, when it is not in the serial loader: ROM log, then what the program in flash would say.
 
-The program's code is never executed. What it prints and does to flash is predicted from what the image contains
-(`firmware`) and from what is known of such programs (facts: esp8266 §2). Sans-I/O: the caller passes board time in.
+For images without code that could run, and for boards that are asked not to execute (`execute=off`): what the program
+prints is predicted from the texts of its image (`start_program`). Sans-I/O: the caller passes board time in.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Application:
     """What the chip runs after reset when it is not in the serial loader.
 
     Args:
-        flash: the NOR part; the program changes it while it runs.
+        flash: the NOR part.
         chip: the rest of the board.
         strap: strapping pins as sampled at this reset.
         reset_cause: `rst cause` number.
@@ -84,7 +84,7 @@ class Application:
         return self._due
 
     def advance(self, now: float) -> list[SpokenBytes]:
-        """Everything due up to `now`, in order; flash changes happen here too."""
+        """Everything due up to `now`, in order."""
         said: list[SpokenBytes] = []
         while self._due is not None and self._due <= now:
             self._machine.now = self._due

@@ -1,4 +1,4 @@
-"""What a booting chip is made of, as plain data: pins, chip, flash as the program sees it, bytes leaving the UART."""
+"""What a booting chip is made of, as plain data: pins, chip, flash, bytes leaving the UART."""
 
 from __future__ import annotations
 
@@ -67,11 +67,6 @@ class Chip:
         """Baud rate of the ROM log: 74880 with the usual 26 MHz crystal (facts: esp8266 §2.4)."""
         return ROM_BAUD_OF_40_MHZ * self.crystal_mhz // 40
 
-    @property
-    def chip_id(self) -> int:
-        """What `node.chipid()` prints: the low 24 bits of the MAC (facts: esp8266 §1.1)."""
-        return int(self.mac.replace(":", "")[-6:], 16)
-
 
 @dataclass(frozen=True, slots=True)
 class SpokenBytes:
@@ -83,7 +78,7 @@ class SpokenBytes:
 
 
 class Flash(Protocol):
-    """The NOR flash as the running program sees it: programming only clears bits."""
+    """The NOR flash as a predicted program sees it: programming only clears bits."""
 
     size: int
 

@@ -1,6 +1,6 @@
 """How a program of the virtual chip is written: a generator of steps over a machine, with no clock and no I/O.
 
-A program yields what takes time or leaves the chip; between two steps it may read and change flash. `boot.Application`
+A program yields what takes time or leaves the chip; between two steps it may read the flash. `boot.Application`
 is the only one that runs programs: it adds up the time, collects the bytes and wakes a program when input arrives.
 """
 
@@ -78,19 +78,13 @@ class Machine:
         return bytes(self.flash.read((address + at) % size, 1)[0] for at in range(length))
 
     def program(self, address: int, data: bytes) -> float:
-        """AND `data` into flash, wrapping at the part's end; returns seconds."""
-        start = address % self.flash.size
-        fits = self.flash.size - start
-        seconds = self.flash.program(start, data[:fits])
-        return seconds if len(data) <= fits else seconds + self.flash.program(0, data[fits:])
-
-    def erase(self, address: int) -> float:
-        """Erase the sector that contains `address`, wrapping at the part's end; returns seconds."""
-        return self.flash.erase_sector(address % self.flash.size // SECTOR * SECTOR)
+        """AND `data` into flash; returns seconds."""
+        return self.flash.program(address % self.flash.size, data)
 
     def replace_sector(self, address: int, data: bytes) -> float:
         """Erase one sector and program `data` (at most 4 KB) at its start; returns seconds."""
-        return self.erase(address) + self.program(address // SECTOR * SECTOR, data)
+        start = address % self.flash.size // SECTOR * SECTOR
+        return self.flash.erase_sector(start) + self.program(start, data)
 
 
 def text(line: str) -> bytes:

@@ -41,8 +41,6 @@ class Settings:
     """From the jump into the program to the SDK's first line."""
     lua_s: float = 0.12
     """From the SDK's last line to the banner (0.1 to 0.17 s: facts flash-timing §7.2)."""
-    format_sector_s: float = 0.0146
-    """Per 4 KB of a new file system: about a minute on 16 MB (facts: flash-timing §7.2). 0: the part's own time."""
     crash_s: float = 0.5
     """From an exception's or a missing init data's message to the restart."""
 

@@ -1,9 +1,8 @@
-"""Reading files out of a real SPIFFS, so that a file system made elsewhere shows its files in the virtual console.
+"""Reading files out of a SPIFFS by scanning all of its pages, as a file system check does; the index is not needed.
 
 Layout: every page but a block's first begins with object id, span index and flags; an index page of span 0 adds the
 size, the type and the name; a data page's span index says which piece of the file it holds (nodemcu-firmware 36cbf9f,
-app/spiffs/spiffs_nucleus.h). Pages are found by scanning all of them, as a file system check does; the index tables
-are not needed. Not yet compared with an image that mkspiffs made.
+app/spiffs/spiffs_nucleus.h).
 """
 
 from __future__ import annotations
