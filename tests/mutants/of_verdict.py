@@ -192,6 +192,14 @@ VERDICTS: Final = (
         ("tests/board/boot/test_pasted.py::test_what_monitors_and_pages_add_changes_no_verdict",),
     ),
     Mutant(
+        "prefixes-stay",
+        "pipeline/flashpipe/board/boot/pasted.py",
+        "if count < _PREFIXES:",
+        "if count < 1000:",
+        "a log with the port's name before each line is that of a firmware that talks",
+        ("tests/board/boot/test_pasted.py::test_a_prefix_is_taken_off_where_enough_lines_show_it",),
+    ),
+    Mutant(
         "only-the-first-start-speaks",
         VERDICT,
         "for begin in (*begins, *(start.end for start in starts)):",

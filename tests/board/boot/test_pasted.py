@@ -100,3 +100,11 @@ def test_noise_is_no_firmware(seed: int) -> None:
 
 def test_of_a_long_log_the_end_counts() -> None:
     assert classify(read_log(b"temperature 21.5\r\n" * (KEPT // 16) + f"\n{CRASH}".encode())).kind == "exception"
+
+
+def test_a_prefix_is_taken_off_where_enough_lines_show_it() -> None:
+    log = f"{ROM}load 0x40100000, len 4, room 16 \ntail 4\nchksum 0xe7\ncsum 0xe7\n{CRASH}"
+    plain = classify(log)
+    named = clean(stamped("COM3, 115200 baud | ")(log))
+    assert (classify(named).kind, classify(named).crash) == (plain.kind, plain.crash)
+    assert clean("COM3 | hello\nCOM3 | world\n") == "COM3 | hello\nCOM3 | world\n", "its own words, perhaps"
