@@ -103,7 +103,10 @@ def nodemcu(firmware: Path) -> Booted:
         ),
         (
             "print(pcall(string.rep)) print(pcall(setmetatable,1,{}))",
-            "false\tbad argument #1 to '?' (string expected, got no value)\nfalse\tbad argument #1 to '?' (table expected, got number)",
+            (
+                "false\tbad argument #1 to '?' (string expected, got no value)\n"
+                "false\tbad argument #1 to '?' (table expected, got number)"
+            ),
         ),
     ],
 )
