@@ -129,3 +129,35 @@ def test_a_known_secret_is_taken_out_wherever_it_stands(monkeypatch: pytest.Monk
     for value in ("hunter2", "hunter2 and more", "abc"):
         masking.know_secret(value)
     assert masking.mask("room\thunter2 and more\thunter2; abcd") == "room\t***\t***; abcd"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'AT+CWJAP="net","Sesame-1"',
+        'AT+CWJAP_CUR="Sesame-1","x"',
+        'WiFi.begin("net", "Sesame-1")',
+        'otaPassword("Sesame-1")',
+        "<password>Sesame-1</password>",
+        "password -> Sesame-1",
+        "'password': u'Sesame-1'",
+        "pass phrase: Sesame-1",
+        "Set-Cookie: sid=Sesame-1",
+        "creds=Sesame-1",
+        "-----BEGIN RSA PRIVATE KEY-----\nSesame-1\n-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_calls_elements_and_keys(text: str) -> None:
+    assert "Sesame-1" not in mask(text)
+
+
+@pytest.mark.parametrize("token", ["ghp_" + "a1" * 18, "AKIA" + "A1" * 8, "eyJhbGciOiJI.eyJzdWIiOiIx.c2ln"])
+def test_tokens_are_known_by_their_form(token: str) -> None:
+    assert mask(f"got {token}, good") == "got ***, good"
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", "a-", "a=", "a://b", "http://", "password", "<password>", "psk: a ", "connect to "]
+)
+def test_no_text_takes_for_ever(piece: str) -> None:
+    assert mask(piece * 5000)

@@ -14,27 +14,56 @@ from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN: Final = "***"
 _PLAIN_PARTS: Final = frozenset(
-    {"auth", "authorization", "bssid", "credential", "credentials", "key", "pass", "passcode", "passphrase", "passwd"}
+    {
+        "auth",
+        "authorization",
+        "bssid",
+        "cookie",
+        "credential",
+        "credentials",
+        "creds",
+        "key",
+        "pass",
+        "passcode",
+        "passphrase",
+        "passwd",
+    }
     | {"password", "psk", "pw", "pwd", "secret", "ssid", "token"}
 )
 """Parts of a name, between underscores, hyphens, dots and humps, that make its value a secret."""
 _ENDINGS: Final = ("apikey", "credential", "passphrase", "passwd", "password", "psk", "pwd", "secret", "ssid", "token")
 """Ends of names that are written in one word."""
 _LONG: Final = frozenset(
-    {"authorization", "bssid", "pass", "passcode", "passphrase", "passwd", "password", "psk", "pw", "pwd", "ssid"}
+    {
+        "authorization",
+        "bssid",
+        "cookie",
+        "pass",
+        "passcode",
+        "passphrase",
+        "passwd",
+        "password",
+        "psk",
+        "pw",
+        "pwd",
+        "ssid",
+    }
 )
 """Parts of names whose values may have spaces: networks and their passwords."""
-_NAME: Final = r"[A-Za-z][\w.-]*"
+_NAME: Final = r"[A-Za-z][\w.-]{0,63}"
 _PAIR: Final = re.compile(
     rf"""(?x)
-    (?P<open> \\{{0,8}}["']? ) \b (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* [:=,] \s* )
-    (?P<value> \\{{1,8}}"[^"\n]*?\\{{1,8}}" | "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' | [^\s,;)}}\]"']+ )"""
+    (?P<open> \\{{0,8}}["']? ) \b (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* (?: -> | := | [:=,] ) \s* )
+    (?P<value>
+        [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )
+        | \\{{1,8}}"[^"\n]*?\\{{1,8}}" | [^\s,;)}}\]"']{{1,2000}}
+    )"""
 )
 """`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself."""
 _MORE: Final = re.compile(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
 """Further words of a value without quotes."""
 _SPOKEN: Final = re.compile(
-    r"""(?ix) \b ( (?: password | passphrase | passwd | psk | pwd | ssid ) \s+ (?: is \s+ )? ["']? )
+    r"""(?ix) \b ( (?: password | passphrase | passwd | pass \s phrase | psk | pwd | ssid ) :? \s+ (?: is \s+ )? ["']? )
     (?! is\b | for\b | of\b ) [^\s"',;)}\]]+"""
 )
 """`psk secret`, `password is secret`."""
@@ -44,7 +73,20 @@ _NETWORK: Final = re.compile(
     r"[:=]?\s*)(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d|GPIO\d|each other\b)[^,;.\n\r]+"
 )
 """The SDK's own words: `connected with HomeNet, channel 6`."""
-_WIFI_CALL: Final = re.compile(r"""(?i)(wifi\.[a-z.]*config\s*\()[^)\n]*""")
+_CALL: Final = re.compile(
+    r"(?i)(\bwifi\.[a-z.]*(?:config|begin|softap|join)\s*\(|\bAT\+CW[JS]AP\w*\s*="
+    r"|\b\w{0,40}(?:password|passphrase|passwd|psk|pwd|secret|token)\w{0,40}\()(?!\))[^)\n]*"
+)
+"""`wifi.sta.config("net", "…")`, `WiFi.begin("net", "…")`, `AT+CWJAP="net","…"`, `setPassword("…")`."""
+_ELEMENT: Final = re.compile(
+    r"(?i)(<\w{0,40}(?:password|passphrase|passwd|psk|pwd|secret|ssid|token)\w{0,40}>)[^<\n]+(?=</)"
+)
+_TOKEN: Final = re.compile(
+    r"\b(?:gh[opsur]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AKIA[A-Z0-9]{16}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+)
+"""Tokens that are known by their form: GitHub's, GitLab's, Slack's, Amazon's, and JWT."""
+_PRIVATE_KEY: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
 _LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+@")
 """User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
 _QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
@@ -72,7 +114,8 @@ def mask(text: str) -> str:
     """
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
-    text = mask_urls(_WIFI_CALL.sub(rf"\1{HIDDEN}", text))
+    text = _TOKEN.sub(HIDDEN, _PRIVATE_KEY.sub(rf"\1{HIDDEN}", text))
+    text = mask_urls(_ELEMENT.sub(rf"\1{HIDDEN}", _CALL.sub(rf"\1{HIDDEN}", text)))
     text = _NETWORK.sub(rf"\1\2{HIDDEN}", _BEARER.sub(rf"\1\2{HIDDEN}", text))
     return _SPOKEN.sub(rf"\1{HIDDEN}", _pairs(text))
 

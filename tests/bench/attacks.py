@@ -222,8 +222,8 @@ def main() -> int:
     began = time.monotonic()
     for name, status, text in KINDS[kind](first, count, folder):
         now = time.monotonic()
-        # What a board says to a monitor is shown as it stands.
-        looked_for = ("Traceback",) if name.endswith((" monitor", " lua")) else ("Traceback", SECRET)
+        # What a board says to a monitor, or as it boots, is shown as it stands.
+        looked_for = ("Traceback",) if name.endswith((" boot", " lua", " monitor")) else ("Traceback", SECRET)
         wrong = [word for word in looked_for if word in text]
         told = {"name": name, "status": status, "seconds": round(now - began, 2), "wrong": wrong}
         print(json.dumps({**told, "text": text[-3000:] if wrong else ""}))
