@@ -96,7 +96,7 @@ RULES: Final = (
         "header-size",
         _header_size,
         lambda evidence: (
-            "the image's header names a flash of {}, with which this build does not start; it should name {}".format(
+            "the image's header names a flash of {}, with which this build does not work; it should name {}".format(
                 *_sizes(evidence)
             )
         ),
