@@ -165,6 +165,13 @@ class LuaFileMissingError(ProfileError):
     remedy = "check the path: in a profile it is relative to the profile's file"
 
 
+class OutputExistsError(ProfileError):
+    """A file that would be written is there already, with other contents."""
+
+    code = "output-exists"
+    remedy = "say another name, or yes=1 to replace it"
+
+
 class LuaFileNameError(ProfileError):
     """A file of `files` would have a name that the board cannot have, or that another one has."""
 
@@ -913,6 +920,13 @@ class FilesFullError(ConsoleError):
 
     code = "files-full"
     remedy = "`flashpipe files` lists what is there; remove files, or `flashpipe format` (it removes all)"
+
+
+class BoardFileMissingError(ConsoleError):
+    """The board has no file of that name."""
+
+    code = "board-file-missing"
+    remedy = "`flashpipe files` lists what is there"
 
 
 class StartFileError(ConsoleError):

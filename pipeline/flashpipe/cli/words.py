@@ -33,7 +33,7 @@ SYNONYMS: Final = {
 REFUSED: Final[dict[str, str]] = {
     "download": "`flashpipe backup file=NAME` reads the flash; `flashpipe files` lists the files on the board",
     "erase-region": "flashpipe erase regions=0xSTART-0xEND",
-    "remove": "`flashpipe lua -e 'file.remove(\"NAME\")'` removes one file; `flashpipe format` removes all",
+    "remove": "`flashpipe files rm NAME` removes one file; `flashpipe format` removes all",
     "verify-flash": "flashpipe verify profile=NAME image=FILE",
     "read-flash": "flashpipe backup file=NAME",
 }
@@ -41,6 +41,8 @@ _PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*:
 _ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]+")
 _FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
 _LUA: Final = (".lua", ".lc")
+FILE_VERBS: Final = ("put", "get", "rm", "cat")
+"""What can be done with single files of a board: `flashpipe files put init.lua`."""
 ON_PROFILES: Final = frozenset(
     {"audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "image", "lock", "lua"}
     | {"monitor", "node", "plan", "restore", "verify", "watch"}
@@ -69,7 +71,7 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
         return ["inspect", *words]
     if any((word.text, word.value) == ("erase", "1") for word in parsed.words if word.kind == "variable"):
         raise UsageError("erase=1: there is no such variable", "flashpipe erase flash …")
-    found = _without_names(_pairs(_verb(parsed.words, folder), folder), profiles, folder)
+    found = _without_names(_pairs(_file_verb(_verb(parsed.words, folder)), folder), profiles, folder)
     doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
     rest = [word for word in found if word.kind != "doit"]
     return [*doits, *(typed for word in rest for typed in _as_doit_knows(word))]
@@ -104,10 +106,27 @@ def _uploaded(word: str, files: Sequence[str], folder: Path) -> str:
     if others:
         name = Path(others[0]).name
         raise UsageError(
-            f"{word} {others[0]}: files of a board stand in its profile",
-            f"`files: {{{name}: {others[0]}}}` in the profile, then `flashpipe files send=1 profile=NAME`",
+            f"{word} {others[0]}: that is no firmware",
+            f"`flashpipe files put {others[0]}` sends it; `files: {{{name}: {others[0]}}}` in a profile, each time",
         )
     return "flash"
+
+
+def _file_verb(words: Sequence[Word]) -> list[Word]:
+    """`files put A B` as `files put=A,B`: what stands behind the verb are names, whatever else they might be."""
+    at = next((at for at, word in enumerate(words) if word.kind == "task"), None)
+    behind = (
+        [] if at is None or words[at].text != "files" else [word for word in words[at + 1 :] if word.kind == "task"]
+    )
+    if at is None or not behind or behind[0].text not in {*FILE_VERBS, "df"}:
+        return list(words)
+    verb, names = behind[0].text, [word.text for word in behind[1:]]
+    if verb == "df":
+        return [word for word in words if word is not behind[0]]
+    if not names:
+        raise UsageError(f"files {verb}: of which file?", f"flashpipe files {verb} NAME …")
+    rest = [word for word in words[at + 1 :] if word.kind != "task"]
+    return [*words[: at + 1], Word("variable", verb, ",".join(names)), *rest]
 
 
 def _pairs(words: Sequence[Word], folder: Path) -> list[Word]:

@@ -77,6 +77,10 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
         if outcome.outcome == "erased" and not outcome.whole:
             told = f"{', '.join(map(str, outcome.written))} {'is' if len(outcome.written) == 1 else 'are'} blank"
         return told or _OTHERS.get(outcome.outcome, outcome.outcome)
+    sent = sum(state.state == "sent" for state in outcome.files)
+    files = f"{sent} Lua file{'s' * (sent != 1)} sent"
+    if outcome.outcome == "files" and outcome.verdict is NOT_CHECKED:
+        return f"{files if sent else 'the board held them already'}; it was not restarted"
     written = plan.firmware.title().partition(" (")[0] if plan else "the firmware"
     was_there = outcome.outcome == "skipped"
     if outcome.verdict is NOT_CHECKED:
@@ -84,8 +88,7 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
     else:
         text = f"{outcome.verdict.firmware} boots" if outcome.verdict.firmware else outcome.verdict.summary
         text += ", as predicted from the image" * (execution.executed is False) + "; it was there already" * was_there
-    sent = sum(state.state == "sent" for state in outcome.files)
-    return text + (f"; {sent} Lua file{'s' * (sent != 1)} sent" if sent else "")
+    return f"{text}; {files}" if sent else text
 
 
 def _again(command: str, asked: CommandLine) -> str:

@@ -131,6 +131,21 @@ def _compiled(file: LuaFile, one: ListedFile, compiling: Compile | None) -> LuaF
     return LuaFile(file.name, compiling(one.path.name, text), file.source)
 
 
+def files_at(path: Path) -> list[tuple[str, Path]]:
+    """Files that a path, a folder or a pattern means, with the names that they get on a board.
+
+    A file is called as here; those of a folder or a pattern by their path in it.
+
+    Raises:
+        LuaFileMissingError: none.
+    """
+    if path.is_file():
+        return [(path.name, path)]
+    if not path.is_dir() and not set(path.name) & set(_MAGIC):
+        raise LuaFileMissingError(f"{path}: there is no such file", LuaFileMissingError.remedy)
+    return list(_expand(FileSource("/", str(path), path)))
+
+
 # --- names -----------------------------------------------------------------------------------------------------------
 
 

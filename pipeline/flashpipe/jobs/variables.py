@@ -190,6 +190,11 @@ TABLE: Final = (
     ),
     VariableKind("log", "file", "FILE to which all that `monitor` shows is added", _MONITOR),
     VariableKind("stamp", "flag", "1: `monitor` puts the time in front of each line", _MONITOR),
+    VariableKind("put", "list", "FILEs, folders or patterns of here that `files` sends to the board", _FILES),
+    VariableKind("get", "list", "names or patterns on the board that `files` fetches", _FILES),
+    VariableKind("rm", "list", "names or patterns on the board that `files` removes", _FILES),
+    VariableKind("cat", "text", "name on the board that `files` shows", _FILES),
+    VariableKind("as", "text", "what put= calls its one file on the board, or get= its one file here", _FILES),
     VariableKind("send", "flag", "1: `files` sends the profile's files that the board does not hold", _FILES),
     VariableKind("rescue", "flag", "1: `files` renames an init.lua that the board does not survive", _FILES),
     VariableKind(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Final
 
+from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, remove_files
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.lua import ask_node, format_files, list_files, rescue, run_lua
 from flashpipe.text.documents import put
@@ -31,7 +33,11 @@ def _write(text: str) -> None:
 
 
 def show_files(board: BoardRun) -> None:
-    """List what is on the board; with send=1 send what differs, with rescue=1 put an init.lua aside."""
+    """List what is on the board, or do what a variable says: send what differs, put an init.lua aside, single files."""
+    verb = asked(board)
+    if verb:
+        _VERBS[verb](board)
+        return
     if board.command.variables.flag("rescue"):
         print_result(f"init.lua is out of the way: it is called {rescue(board)} now; restart the board")
         return
@@ -44,6 +50,28 @@ def show_files(board: BoardRun) -> None:
     }
     if not put("files", data, board.port()):
         print_result(describe_files(sizes, listing.states, room))
+
+
+def _put(board: BoardRun) -> None:
+    for state in put_files(board):
+        print_result(f"{state.name}  {state.size:,} bytes  {state.state if state.state == 'sent' else 'was there'}")
+
+
+def _get(board: BoardRun) -> None:
+    for name, path, size in get_files(board):
+        print_result(f"{name}  {size:,} bytes  -> {path.name if path.parent == board.command.caller else path}")
+
+
+def _remove(board: BoardRun) -> None:
+    for name in remove_files(board):
+        print_result(f"{name}  removed")
+
+
+def _show(board: BoardRun) -> None:
+    print_result(read_file(board).decode("utf-8", "replace"), end="")
+
+
+_VERBS: Final = {"put": _put, "get": _get, "rm": _remove, "cat": _show}
 
 
 def format_board(board: BoardRun) -> None:

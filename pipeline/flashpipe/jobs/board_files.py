@@ -1,0 +1,183 @@
+"""Single files between this computer and a board: put, get, rm, cat. No profile is needed, and nothing is restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from flashpipe.board.lua.files import TEMPORARY, BoardFiles, FileState, LuaFile
+from flashpipe.board.session.session import Session
+from flashpipe.errors import (
+    BadValueError,
+    BoardFileMissingError,
+    FileDamagedError,
+    LuaFileMissingError,
+    LuaFileNameError,
+    OutputExistsError,
+)
+from flashpipe.files import read_regular, write_atomic
+from flashpipe.flasher.lua_stage import open_console, send_files
+from flashpipe.flasher.model import Outcome, RunRecord
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.lua_files import files_at, read_lua_file
+from flashpipe.profile.lua import bad_name
+
+VERBS: Final = ("put", "get", "rm", "cat")
+"""What can be done with single files; each is a variable that names them."""
+_ANYBODY: Final = 0o644
+
+
+def asked(board: BoardRun) -> str:
+    """Which of the verbs was asked for; empty for none.
+
+    Raises:
+        BadValueError: more than one of them, or `as=` for what has no name to change.
+    """
+    variables = board.command.variables
+    verbs = [verb for verb in (*VERBS, "send", "rescue") if variables.text(verb)]
+    if len(verbs) > 1:
+        raise BadValueError(f"{'=… and '.join(verbs)}=…: one thing at a time", "give one command after the other")
+    found = next((verb for verb in verbs if verb in VERBS), "")
+    if variables.text("as") and (found not in {"put", "get"} or len(_words(board, found)) != 1):
+        raise BadValueError("as= gives one file another name", "say put=FILE as=NAME, or get=NAME as=FILE")
+    return found
+
+
+def put_files(board: BoardRun) -> Sequence[FileState]:
+    """Send files, folders and patterns of here; those that the board holds are not sent again.
+
+    Raises:
+        LuaFileMissingError: one is not here, or a pattern means none.
+        LuaFileNameError: one cannot have its name on the board.
+        PipelineError: no Lua prompt, no room, or a file that could not be sent.
+    """
+    files = _local(board)
+    session = board.session()
+    console = open_console(session)
+
+    def send(record: RunRecord) -> Outcome:
+        planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
+        record.note(Outcome("files", session.device, files=planned))
+        return record.note(Outcome("files", session.device, files=tuple(send_files(session, console, files))))
+
+    return board.recorded("files", send).files
+
+
+def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
+    """Fetch files by name or pattern into the caller's folder, or one to `as=`: name, path and bytes of each.
+
+    Raises:
+        BoardFileMissingError: the board has none of that name.
+        OutputExistsError: another file lies there already; `yes=1` replaces it. Nothing was fetched.
+        PipelineError: no Lua prompt, or a file did not come whole.
+    """
+    session = board.session()
+    console = open_console(session)
+    files = BoardFiles(console, session.baud)
+    sizes = _chosen(session, files, _words(board, "get"))
+    target = board.command.variables.text("as")
+    paths = {name: board.command.caller / (target or name) for name in sizes}
+    for name, path in paths.items():
+        if not path.resolve().is_relative_to(board.command.caller.resolve()) and not target:
+            raise LuaFileNameError(f"{name!r} leads out of this folder", "say as=FILE where it shall go")
+    contents = _read(session, files, sizes)
+    if not board.command.variables.flag("yes"):
+        _refuse_to_replace(paths, contents)
+    for name, path in paths.items():
+        write_atomic(path, contents[name], mode=_ANYBODY)
+    return [(name, paths[name], size) for name, size in sizes.items()]
+
+
+def remove_files(board: BoardRun) -> list[str]:
+    """Remove files by name; those of a pattern are named and asked for first.
+
+    Raises:
+        BoardFileMissingError: the board has none of that name; nothing was removed.
+        ConfirmationError: nobody agrees.
+        PipelineError: no Lua prompt.
+    """
+    words = _words(board, "rm")
+    session = board.session()
+    files = BoardFiles(open_console(session))
+    names = list(_chosen(session, files, words))
+    if set(names) - set(words):
+        board.confirm(f"removes {', '.join(names)} from the board")
+    for name in names:
+        session.check_stop()
+        files.remove(name)
+    return names
+
+
+def read_file(board: BoardRun) -> bytes:
+    """The contents of one file of the board.
+
+    Raises:
+        BoardFileMissingError: the board has none of that name.
+        PipelineError: no Lua prompt, or it did not come whole.
+    """
+    session = board.session()
+    console = open_console(session)
+    files = BoardFiles(console, session.baud)
+    sizes = _chosen(session, files, [board.command.variables.text("cat")])
+    return b"".join(_read(session, files, sizes).values())
+
+
+def _words(board: BoardRun, verb: str) -> list[str]:
+    return [word for word in board.command.variables.text(verb).split(",") if word]
+
+
+def _local(board: BoardRun) -> list[LuaFile]:
+    """What shall be sent, under the names that it gets."""
+    other, found = board.command.variables.text("as"), dict[str, LuaFile]()
+    for word in _words(board, "put"):
+        for name, path in files_at(board.command.caller / word):
+            file = read_lua_file(path, other or name)
+            problem = bad_name(file.name)
+            if problem:
+                raise LuaFileNameError(f"{word} would be called {file.name!r} on the board: {problem}", "say as=NAME")
+            if file.name in found:
+                raise LuaFileNameError(
+                    f"{found[file.name].source} and {path} would both be called {file.name}", "send one of them"
+                )
+            found[file.name] = file
+    if not found:
+        raise LuaFileMissingError(
+            f"{board.command.variables.text('put')}: no file of that name is here", "name files, folders or patterns"
+        )
+    return list(found.values())
+
+
+def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[str, int]:
+    """Names and lengths of what is meant; each word has to mean something."""
+    there = {name: size for name, size in files.names().items() if not name.startswith(TEMPORARY)}
+    found: dict[str, int] = {}
+    for word in words:
+        names = [word] if word in there else [name for name in there if fnmatchcase(name, word)]
+        if not names:
+            listed = ", ".join(there) or "none"
+            raise BoardFileMissingError(f"{session.port}: the board has no file {word}; it has {listed}")
+        found |= {name: there[name] for name in names}
+    return found
+
+
+def _read(session: Session, files: BoardFiles, sizes: Mapping[str, int]) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    with session.step("fetch", f"fetching {len(sizes)} file(s)") as result, session.private():
+        with files.faster(sum(sizes.values())):
+            for name, size in sizes.items():
+                session.check_stop()
+                data = contents[name] = files.read(name, size)
+                if len(data) != size:
+                    raise FileDamagedError(
+                        f"{session.port}: {name} came with {len(data)} of {size} bytes", FileDamagedError.remedy
+                    )
+        result.append(f"{sum(sizes.values()):,} bytes")
+    return contents
+
+
+def _refuse_to_replace(paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> None:
+    for name, path in paths.items():
+        if path.exists() and (not path.is_file() or read_regular(path) != contents[name]):
+            raise OutputExistsError(f"{path} is there already, and is not what the board has", "say yes=1, or as=FILE")
