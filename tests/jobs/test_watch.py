@@ -38,7 +38,7 @@ def test_the_package_is_asked_for_where_it_is_missing(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "watchfiles", None)
     with pytest.raises(BadValueError) as caught:
         action._library()
-    assert sys.executable in caught.value.hint
+    assert "watchfiles" in caught.value.hint
 
 
 def test_it_must_be_named(project: Project) -> None:
@@ -48,13 +48,10 @@ def test_it_must_be_named(project: Project) -> None:
     project.doit("all", "profile=esp12").failed("not-named")
 
 
-def test_saving_sends_and_runs_and_a_new_image_is_flashed(
-    project: Project, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_saving_sends_and_runs_and_a_new_image_is_flashed(project: Project, firmware: Path, tmp_path: Path) -> None:
     pytest.importorskip("pty", reason="no pseudo terminals on this system")
     from tests.running import Running  # noqa: PLC0415  needs a pty
 
-    monkeypatch.setenv("FLASHPIPE_CORE", "none")
     image, app = project.folder / "fw.bin", project.folder / "app.lua"
     image.write_bytes(firmware.read_bytes())
     app.write_text('print("one")')
