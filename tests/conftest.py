@@ -12,6 +12,7 @@ import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this
 import pytest
 from flashpipe.board.boot import watcher
 from flashpipe.cli import main as cli
+from hypothesis import HealthCheck, settings
 
 from tests.harness import Done, Project, make_project
 from tests.webserver import Authority, Server
@@ -20,7 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """Ctrl-C works in every process that a test starts, also where a shell runs the tests in the background."""
+    """Ctrl-C works in every process that a test starts, also where a shell runs the tests in the background.
+
+    How long an example takes is a matter of what else the machine does: hypothesis counts no time.
+    """
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
