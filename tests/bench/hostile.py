@@ -49,9 +49,9 @@ class Counts:
     statuses: Counter[int] = field(default_factory=Counter)
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, core: str = "none") -> dict[str, str]:
     names = {"FLASHPIPE_STATE": str(folder / "state"), "FLASHPIPE_CACHE": str(folder / "cache")}
-    return {**os.environ, **names, "FLASHPIPE_CORE": "none", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'pipeline'}"}
+    return {**os.environ, **names, "FLASHPIPE_CORE": core, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'pipeline'}"}
 
 
 def complain(counts: Counts, text: str) -> None:
@@ -129,13 +129,20 @@ class Victim:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.noise = folder, random.Random(seed)
+        self.core = "none"
+        """What executes a firmware; without one its boot is predicted, and it has no Lua."""
         (folder / "state").mkdir(parents=True)
 
     def run(self, *words: str, kill_after_s: float | None = None) -> tuple[int, str]:
         command = [sys.executable, "-m", "flashpipe", *words]
         with tempfile.TemporaryFile("w+") as out:
             process = subprocess.Popen(
-                command, cwd=self.folder, env=environment(self.folder), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                command,
+                cwd=self.folder,
+                env=environment(self.folder, self.core),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
             )
             try:
                 process.wait(LONGEST_S * 3 if kill_after_s is None else kill_after_s)
@@ -197,6 +204,7 @@ def kill_restore(victim: Victim, seed: int) -> None:
 
 
 def kill_files(victim: Victim, seed: int) -> None:
+    victim.core = ""
     firmware = _firmware()
     text = "".join(f"print({number})\n" for number in random.Random(seed).choices(range(9999), k=200))
     (victim.folder / "main.lua").write_text(text)
