@@ -144,6 +144,9 @@ def test_a_known_secret_is_taken_out_wherever_it_stands(monkeypatch: pytest.Monk
         "pass phrase: Sesame-1",
         "Set-Cookie: sid=Sesame-1",
         "creds=Sesame-1",
+        'load 0x3fm 0xwifi_password="Sesame-1"',
+        "_password: Sesame-1",
+        "x" * 100 + "password=Sesame-1",
         "-----BEGIN RSA PRIVATE KEY-----\nSesame-1\n-----END RSA PRIVATE KEY-----",
     ],
 )

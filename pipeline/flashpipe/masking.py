@@ -50,10 +50,10 @@ _LONG: Final = frozenset(
     }
 )
 """Parts of names whose values may have spaces: networks and their passwords."""
-_NAME: Final = r"[A-Za-z][\w.-]{0,63}"
+_NAME: Final = r"\w[\w.-]{0,63}"
 _PAIR: Final = re.compile(
     rf"""(?x)
-    (?P<open> \\{{0,8}}["']? ) \b (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* (?: -> | := | [:=,] ) \s* )
+    (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* (?: -> | := | [:=,] ) \s* )
     (?P<value>
         [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )
         | \\{{1,8}}"[^"\n]*?\\{{1,8}}" | [^\s,;)}}\]"']{{1,2000}}
