@@ -7,8 +7,10 @@ waits in a small buffer. And a program may print at any time between two lines. 
 1. One line at a time, well below the limit, and the next only when the answer to the last is there.
 2. An answer stands between marks with a number: `=#7+` … `#=`. The line that asks for it spells the marks in pieces, so
    that its echo is never taken for the answer, nor is what an earlier line or a program printed.
-3. Every wait has an end. A line that Lua did not understand shows itself by a prompt without an answer.
-4. Of secret lines (the contents of files) nothing ever reaches a message.
+3. No number is put together with a text by `..` alone: NodeMCU may move its stack meanwhile, and restarts
+   (nodemcu-firmware#795; 2.0 to 3.0, executed, still do). `tostring` is safe.
+4. Every wait has an end. A line that Lua did not understand shows itself by a prompt without an answer.
+5. Of secret lines (the contents of files) nothing ever reaches a message.
 """
 
 from __future__ import annotations
@@ -127,7 +129,9 @@ class Console:
         The statement calls `p` where it would call `print`, so that what others print is not taken for it.
         """
         number = self._next()
-        self._type(f'local function p(s)print("=#".."{number}:"..s)end {statement} print("=#".."{number}+#=")')
+        self._type(
+            f'local function p(s)print("=#".."{number}:"..tostring(s))end {statement} print("=#".."{number}+#=")'
+        )
         start = self._wire.clock()
         answer = self._until(re.compile(rf"=#{number}\+#="), start + timeout_s, secret=secret)
         return re.findall(rf"=#{number}:([^\n]*)\n", answer)

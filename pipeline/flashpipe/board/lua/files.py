@@ -123,7 +123,7 @@ class BoardFiles:
             ConsoleError: there is no file system, or the console does not answer.
         """
         try:
-            lines = self._console.lines('for n,s in pairs(file.list())do p(s.." "..n)end', 10.0, secret=False)
+            lines = self._console.lines('for n,s in pairs(file.list())do p(tostring(s).." "..n)end', 10.0, secret=False)
         except LuaFailedError as error:
             raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
         return dict(sorted((name, int(size)) for size, _, name in (line.partition(" ") for line in lines)))
@@ -187,7 +187,7 @@ class BoardFiles:
     def _can_hash(self) -> bool:
         if self._hashes is None:
             try:
-                kind = self._console.ask('type(crypto.fhash)..#crypto.hash("SHA256","")')  # fmt: skip
+                kind = self._console.ask('type(crypto.fhash)..tostring(#crypto.hash("SHA256",""))')  # fmt: skip
             except LuaFailedError:
                 kind = ""
             self._hashes = kind.endswith("function32")

@@ -77,14 +77,13 @@ _DEFINE: Final = (
     ),
     (
         '_fpg=function(o,c)if _fpo then _fp:seek("set",o)else file.seek("set",o)end _fpa=1 _fpb=0 print("=#<")_fpu(c)'
-        'print("=#".._fpb.."+".._fpa..">")end'
+        'print("=#"..tostring(_fpb).."+"..tostring(_fpa)..">")end'
     ),
 )
 """`_fpd` adds to a digest; `_fpr` takes a chunk, `_fpf` a whole block, `_fpc` compares its digest, `_fpe` sees to its
 data, of which none ends the transfer, `_fpw` writes,
 `_fpy` ends a transfer that has gone wrong; `_fpg` gives a piece of a file, read by `_fpu`. Files are used by
-their objects, where there are some (`_fpo`): NodeMCU 3.0, executed, does not survive reading by the functions of `file`
-within a function (exception 28 while it collects garbage)."""
+their objects, where there are some (`_fpo`): no program of the board can close those."""
 _NAMES: Final = "_fpz,_fpt,_fpk,_fps,_fpy,_fpd,_fpw,_fpe,_fpc,_fpf,_fpr,_fpu,_fpg,_fpq,_fpa,_fpb,_fpn,_fpo"
 _PIECE_END: Final = re.compile(rb"=#(\d+)\+(\d+)>")
 
