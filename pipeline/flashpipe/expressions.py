@@ -75,7 +75,7 @@ def expression(text: str, *, ignore_case: bool = False) -> Expression:
 def _copies(text: str) -> int:
     r"""How many pieces an expression has when each count is written out; roughly, never too few.
 
-    >>> _copies("(ab{3}){10}c"), _copies(r"\\d{4}-[{9}]{2}")
+    >>> _copies("(ab{3}){10}c"), _copies(r"\d{4}-[{9}]{2}")
     (41, 7)
     """
     totals, last = [0], 0

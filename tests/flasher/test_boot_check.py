@@ -96,9 +96,9 @@ def executed(tmp_path: Path, firmware: Path) -> str:
 )
 def test_an_executed_board_is_judged_by_what_ails_it(executed: str, more: str, kind: str) -> None:
     with closing(Session(f"{executed}&{more}".rstrip("&"))) as session:
-        verdict = boot_check(session, timeout_s=30.0, patient=True)
+        verdict = boot_check(session, timeout_s=60.0, patient=True)  # 4 MB are formatted in 35 s of the board's time
     assert verdict.kind == kind
-    assert (verdict.firmware == "NodeMCU (SDK 1.5.4.1)") is (kind == "prompt")
+    assert verdict.firmware.startswith("NodeMCU") is (kind == "prompt")
     assert session.execution.record["from"] == "boot"
 
 

@@ -110,7 +110,7 @@ def ending(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("diagnoses")
     (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
     (folder / "here.yaml").write_text(
-        f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}}}\nboot: {{timeout: 6s}}\ninit_data: keep\n"
+        f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}}}\nboot: {{timeout: 20s}}\ninit_data: keep\n"
     )
     project = Project(folder, folder / "state")
     cases = GROUPS[request.param]
@@ -144,12 +144,12 @@ def test_each_fault_ends_with_its_code_its_cause_and_one_action(ending: tuple[tu
 
 
 def message(text: str, start: str) -> list[str]:
-    """The lines of one error."""
+    """The lines of one error, without the port before each."""
     lines = text.splitlines()
     port, _, words = start.partition(": ")
     parts = (f" on {port} ", words, "[code: ") if "://" in port else (start, "[code: ")
     first = next(at for at, line in enumerate(lines) if all(part in line for part in parts))
-    lines = lines[first:]
+    lines = [lines[first], *(line.removeprefix(f"{port}:") for line in lines[first + 1 :])]
     end = next((at for at, line in enumerate(lines[1:], 1) if not line.startswith("  ")), len(lines))
     return lines[:end]
 

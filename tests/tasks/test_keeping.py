@@ -55,7 +55,7 @@ def test_the_plan_shows_what_is_kept_and_lost(
     lines = done.out.splitlines()
     assert "         lost: file system at 0x040000..0x3fc000: the new image reaches to 0x080000" in lines
     assert any(line.startswith("         kept: ") and "SDK init data at 0x00f000..0x010000" in line for line in lines)
-    table = [[*line.split()[:2], line.split()[4]] for line in lines if re.match(r"0x[0-9a-f]{6}  0x", line)]
+    table = [[*line.split()[:2], line.split()[4]] for line in lines if re.match(r"0x[0-9a-f]{6} +0x", line)]
     assert ["0x00f000", "0x010000", "keep"] in table
     assert ["0x010000", "0x011000", "write"] in table
     assert {(start, action) for start, _, action in table} >= {("0x040000", "lost"), ("0x3fd000", "keep")}

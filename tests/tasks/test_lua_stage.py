@@ -189,7 +189,7 @@ def test_files_are_sent_once_and_then_held(kitchen: Kitchen) -> None:
 
 def test_contents_of_files_go_nowhere_but_to_the_board(kitchen: Kitchen) -> None:
     kitchen.profile(files={"init.lua": INIT + b"error('x')\n"})
-    kitchen.more = "&inline=1&time=real"
+    kitchen.more = "&inline=1"
     failed = kitchen.flash().failed("lua-error")
     assert "init.lua fails: init.lua:3: x" in failed.err
     assert SECRET not in failed.text

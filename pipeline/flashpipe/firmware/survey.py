@@ -106,6 +106,8 @@ class BoardContents:
         """For the journal: an interrupted run must be continued by the same decision."""
         fields = asdict(self)
         fields[_STORED_AREAS] = fields.pop("areas")
+        if self.files is not None and self.files.marks == "usual":
+            del fields["files"]["marks"]  # as journals had it before there were others
         return fields
 
 

@@ -52,6 +52,8 @@ PROMPT_S: Final = 15.0
 """How long to try to catch a prompt between two panics."""
 ECHO_S: Final = 0.1
 """Time for the echo of a typed line."""
+START_S: Final = 10.0
+"""How long a board that has just shown its prompt may take to show it again."""
 RESTART_S: Final = 30.0
 """How long a restarted board is watched: its file system is intact."""
 DISABLED: Final = "init.lua.bad"
@@ -310,6 +312,8 @@ def restart(session: Session, baud: int, files: Sequence[FileState], check: Boot
             shown = verdict.kind == "prompt"
             more = _listen(session, SURVIVE_S if shown else STUCK_S)
             log = verdict.log + more
+            if shown and not _AGAIN.search(log):  # its first words were lost while the rate changed
+                log += _hear_start(session, baud)
             prompt = _PROMPT.search(log)
             dies = _DIES.search(log, prompt.start() if prompt else len(verdict.log))
             again = None if shown else _AGAIN.search(more)
@@ -324,6 +328,19 @@ def restart(session: Session, baud: int, files: Sequence[FileState], check: Boot
                 "correct it and run the same command again: the board is at its prompt",
             )
     return verdict
+
+
+def _hear_start(session: Session, baud: int) -> str:
+    """Let the board start once more, and listen at its firmware's rate from the beginning."""
+    session.tune(baud)
+    session.send(b"\rnode.restart()\r")
+    end_s, text = session.clock() + START_S, ""
+    while (left := end_s - session.clock()) > 0:
+        text += session.receive(min(left, 0.1)).decode("latin-1").replace("\r", "")
+        banner = _AGAIN.search(text)
+        if banner is not None and (_PROMPT.search(text, banner.end()) or _DIES.search(text, banner.end())):
+            break
+    return text
 
 
 def _restart_by_lua(session: Session, baud: int) -> Verdict:
