@@ -77,9 +77,9 @@ BOOTS = (
     Case("app.trouble=silence", "boot-unexpected", "firmware-mute", "boot=any"),
     Case("app.trouble=chatter&app.baud=250000", "boot-unexpected", "console-rate", "boot=any"),
     Case("app.trouble=brown-out", "boot-brown-out", "supply-at-boot", "500 mA"),
-    Case("app.trouble=system-params&app.crash_s=60", "boot-system-params", "system-params", "flashpipe erase"),
+    Case("app.trouble=system-params&app.crash_s=3", "boot-system-params", "system-params", "flashpipe erase"),
     Case("gpio0=low", "boot-download-mode", "gpio0-held", "jumper from GPIO0"),
-    Case("fill=byte:0&app.crash_s=60", "boot-rf-cal", "init-data", "init_data: auto"),
+    Case("fill=byte:0&app.crash_s=3", "boot-rf-cal", "init-data", "init_data: auto"),
     Case("start=rom&fault=en-open", "boot-download-mode", "no-reset-wire", "press RESET"),
 )
 GROUPS = {"unreached": UNREACHED, "ports": PORTS, "flashes": FLASHES, "boots": BOOTS}
@@ -133,22 +133,21 @@ def test_each_fault_ends_with_its_code_its_cause_and_one_action(ending: tuple[tu
             case,
             json.dumps(record, indent=1),
         )
-        block = message(seen.done.err, record["evidence"]["message"])
+        block = message(seen.done.err, record["evidence"]["message"], port)
         assert f"[code: {case.code}]" in block[0]
         actions = [line for line in block if line.startswith("  next: ")]
-        assert len(actions) == 1
+        assert len(actions) == 1, (case, block)
         assert case.action in actions[0]
         if not found["told"]:
             assert f"  cause: {found['cause']} [{case.rule}]" in block
             assert sum(line.startswith("  proof: ") for line in block) == len(found["proof"]) > 0
 
 
-def message(text: str, start: str) -> list[str]:
-    """The lines of one error, without the port before each."""
+def message(text: str, start: str, port: str) -> list[str]:
+    """The lines of one error of a board, without the port before each."""
     lines = text.splitlines()
-    port, _, words = start.partition(": ")
-    parts = (f" on {port} ", words, "[code: ") if "://" in port else (start, "[code: ")
-    first = next(at for at, line in enumerate(lines) if all(part in line for part in parts))
+    words = start.removeprefix(f"{port}: ")
+    first = next(at for at, line in enumerate(lines) if f" on {port} (" in line and words in line and "[code: " in line)
     lines = [lines[first], *(line.removeprefix(f"{port}:") for line in lines[first + 1 :])]
     end = next((at for at, line in enumerate(lines[1:], 1) if not line.startswith("  ")), len(lines))
     return lines[:end]
