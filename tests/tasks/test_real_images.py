@@ -42,6 +42,7 @@ PACKAGED = {
     "vanguard+rainbow-0.1.0.bin": ("nodemcu-devkit", "python-prompt"),
     "esp8266basic-3.0alpha.bin": ("esp12", "firmware"),
     "espruino-1v99.bin": ("esp12", "firmware"),
+    "punyforth-0.5.bin": ("esp12", "firmware"),
 }
 """Image of the package to a board it fits and the verdict of its boot there."""
 SPLIT_15, SPLIT_30 = "nodemcu-1.5.4.1-split", "nodemcu-3.0-split"
