@@ -119,7 +119,8 @@ class Transfer:
                 done += len(part)
                 progress(done)
             elif answer == b"!":
-                return self._recover() and False
+                self._recover()
+                return False
             else:
                 failures += 1
                 if not self._recover(already=answer == b"~") or failures > FAILURES:

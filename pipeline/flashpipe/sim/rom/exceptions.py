@@ -38,10 +38,10 @@ ALLOCA_HANDLER: Final = 0x4000DBE0
 CAUSE3_HANDLER: Final = 0x40000590
 NOTHING: Final = 0x4000DBF8
 """_xtos_p_none: a C handler that does nothing, in the table where none is set."""
-RETURN_FROM_EXCEPTION: Final = 0x4000DC54
 
 FRAME: Final = 0x100
-_PC, _PS, _SAR, _A0, _A2, _CAUSE = 0x00, 0x04, 0x08, 0x10, 0x14, 0x4C
+_A2: Final = 0x14
+"""Where a frame holds a2."""
 _ENTRY_CYCLES: Final = 9
 """About as many instructions as such code has."""
 
