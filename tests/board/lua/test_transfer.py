@@ -76,8 +76,10 @@ def test_any_bytes_go_there_and_back(name: str, make: Make) -> None:
 @pytest.mark.parametrize("how", ["changed", "lost", "twice", "all lost"])
 def test_a_damaged_block_is_sent_again(how: str, make: Make) -> None:
     hits = iter([True])
+    sent: list[bytes] = []
 
     def spoil(data: bytes) -> bytes:
+        sent.append(data)
         if DATA[500:900] not in data or not next(hits, False):
             return data
         at = data.index(DATA[500:900])
@@ -90,6 +92,8 @@ def test_a_damaged_block_is_sent_again(how: str, make: Make) -> None:
 
     files = BoardFiles(make(spoil=spoil), FASTEST)
     files.send([LuaFile("data", DATA)], {})
+    assert sum(DATA[2900:2950] in data for data in sent) == 1, "that block alone, not the whole file"
+    assert not [line for line in sent if b'_fp:write("' in line], "nor line by line"
     assert whole(files)
     assert next(hits, None) is None
 
