@@ -6,7 +6,7 @@ import json
 
 import pytest
 from flashpipe import masking
-from flashpipe.masking import HIDDEN, mask, mask_urls, masked, without_query
+from flashpipe.masking import HIDDEN, mask, mask_cut, mask_pieces, mask_urls, masked, without_query
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -164,3 +164,43 @@ def test_tokens_are_known_by_their_form(token: str) -> None:
 )
 def test_no_text_takes_for_ever(piece: str) -> None:
     assert mask(piece * 5000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'wifi_password="hunter2',
+        "{'ssid': 'hunter2",
+        '{\\"pwd\\":\\"hunter2',
+        'wifi_password="hun\n> ter2"; print(1)',
+        "psk='hun\r\nter2'",
+    ],
+)
+def test_neither_an_end_of_the_text_nor_a_line_end_opens_quotes(text: str) -> None:
+    assert not {part for part in ("hun", "ter2") if part in mask(text)}
+
+
+def test_quotes_that_are_not_closed_hide_their_own_line_only() -> None:
+    assert mask('pwd="x\nload 0x40100000, len 24996\nready') == f"pwd={HIDDEN}\nload 0x40100000, len 24996\nready"
+
+
+def test_a_known_secret_is_found_across_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "_known", {"hunter2 and more"})
+    assert mask("it has hunter2 \r\nand\x00 more of it") == f"it has {HIDDEN} of it"
+
+
+def test_a_text_is_masked_before_it_is_cut() -> None:
+    assert mask_cut(f"see http://{SECRET}@host", 15) == "see http://***@"
+
+
+@given(st.lists(st.text("abc xyz\n")))
+def test_pieces_without_a_secret_stay_as_they_are(pieces: list[str]) -> None:
+    assert mask_pieces(pieces) == pieces
+
+
+@given(st.lists(st.sampled_from([*FORMS, "\n", "x", '"', "ssid", "=", "://"]), max_size=8), st.integers(1, 9))
+def test_no_secret_passes_in_pieces(words: list[str], size: int) -> None:
+    text = "\n".join(words)
+    pieces = mask_pieces([text[at : at + size] for at in range(0, len(text), size)])
+    assert len(pieces) == -(-len(text) // size)
+    assert SECRET not in "".join(pieces)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN: Final = "***"
@@ -56,10 +58,14 @@ _PAIR: Final = re.compile(
     (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* (?: -> | := | [:=,] ) \s* )
     (?P<value>
         [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )
-        | \\{{1,8}}"[^"\n]*?\\{{1,8}}" | [^\s,;)}}\]"']{{1,2000}}
+        | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
+        | (?: \\{{0,8}}" [^"\n]* | ' [^'\n]* ) (?: \n [^"'\n]{{0,200}} ["'] )?
+        | [^\s,;)}}\]"']{{1,2000}}
     )"""
 )
-"""`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself."""
+"""`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself, and where a cut or a line end
+is within the quotes.
+"""
 _MORE: Final = re.compile(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
 """Further words of a value without quotes."""
 _SPOKEN: Final = re.compile(
@@ -87,11 +93,13 @@ _TOKEN: Final = re.compile(
 )
 """Tokens that are known by their form: GitHub's, GitLab's, Slack's, Amazon's, and JWT."""
 _PRIVATE_KEY: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
-_LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+@")
+_LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+(?=@)")
 """User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
 _QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
 
 
+_Pass: TypeAlias = Callable[[str], Iterator[tuple[int, int]]]
+"""Gives start and end of each secret in a text, in order and apart."""
 _known: Final = set[str]()
 """Secrets of this run, whatever stands around them."""
 _LEAST: Final = 4
@@ -112,12 +120,55 @@ def mask(text: str) -> str:
     >>> mask('{"sta_ssid": "Home Net", "mqttPass": "x y"}'), mask("Authorization: Bearer abcdef")
     ('{"sta_ssid": ***, "mqttPass": ***}', 'Authorization: ***')
     """
-    for value in sorted(_known, key=len, reverse=True):
-        text = text.replace(value, HIDDEN)
-    text = _TOKEN.sub(HIDDEN, _PRIVATE_KEY.sub(rf"\1{HIDDEN}", text))
-    text = mask_urls(_ELEMENT.sub(rf"\1{HIDDEN}", _CALL.sub(rf"\1{HIDDEN}", text)))
-    text = _NETWORK.sub(rf"\1\2{HIDDEN}", _BEARER.sub(rf"\1\2{HIDDEN}", text))
-    return _SPOKEN.sub(rf"\1{HIDDEN}", _pairs(text))
+    for secrets in _PASSES:
+        text = _without(text, secrets(text))
+    return text
+
+
+def mask_pieces(pieces: Sequence[str]) -> list[str]:
+    """The pieces of one text that came or was cut in them, each without its share of a secret.
+
+    Where a secret is spread over several of them, the mark stands where it begins.
+
+    >>> mask_pieces(["api_to", "ken=sec", "ret and so on"])
+    ['api_to', 'ken=***', ' and so on']
+    """
+    text = "".join(pieces)
+    places = list(range(len(text)))
+    for secrets in _PASSES:
+        found = list(secrets(text))
+        text, before = _without(text, found), places
+        places, at = [], 0
+        for start, end in found:
+            places += before[at:start] + [before[start]] * len(HIDDEN)
+            at = end
+        places += before[at:]
+    ends = list(accumulate(map(len, pieces)))
+    out = [""] * len(pieces)
+    for char, place in zip(text, places, strict=True):
+        out[bisect_right(ends, place)] += char
+    return [mask(piece) for piece in out]  # a name may also begin where a piece does
+
+
+def mask_cut(text: str, most: int) -> str:
+    """The beginning of a text, without secrets: what is cut first may lose what tells that it is one."""
+    return mask(text)[:most]
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    out, at = [], 0
+    for start, end in spans:
+        out += [text[at:start], HIDDEN]
+        at = end
+    return "".join([*out, text[at:]]) if out else text
+
+
+def _known_ones(text: str) -> Iterator[tuple[int, int]]:
+    """Where the secrets of this run stand, whole or with line ends and other controls in them."""
+    if not _known:
+        return iter(())
+    values = sorted(_known, key=len, reverse=True)
+    return _spans(re.compile("|".join(r"[\x00-\x1f]*".join(map(re.escape, value)) for value in values)))(text)
 
 
 def mask_urls(text: str) -> str:
@@ -126,7 +177,7 @@ def mask_urls(text: str) -> str:
     >>> mask_urls("GET https://token@host/f.bin?sig=abc#sha256=12 from rfc2217://me:pw@shelf:1?ign_set_control")
     'GET https://***@host/f.bin?***#sha256=12 from rfc2217://***@shelf:1?ign_set_control'
     """
-    return _QUERY.sub(rf"\1{HIDDEN}", _LOGIN.sub(rf"\1{HIDDEN}@", text))
+    return _QUERY.sub(rf"\1{HIDDEN}", _LOGIN.sub(rf"\1{HIDDEN}", text))
 
 
 def masked(value: Any) -> Any:
@@ -165,8 +216,8 @@ def without_query(url: str) -> str:
     return urlunsplit(parts._replace(query=f"query=sha256:{digest}"))
 
 
-def _pairs(text: str) -> str:
-    out, at, begin = [], 0, 0
+def _pairs(text: str) -> Iterator[tuple[int, int]]:
+    begin = 0
     while found := _PAIR.search(text, begin):
         begin = found.start("value")  # a value may be a pair itself: `wifi: psk=…`
         if not _names_a_secret(found):
@@ -178,9 +229,7 @@ def _pairs(text: str) -> str:
         if bare and _parts(found["name"]) & _LONG:
             more = _MORE.match(text, begin)
             begin = more.end() if more else begin
-        out.append(text[at : found.start("value")] + HIDDEN)
-        at = begin
-    return "".join(out) + text[at:]
+        yield found.start("value"), begin
 
 
 def _names_a_secret(found: re.Match[str]) -> bool:
@@ -197,3 +246,31 @@ def _parts(name: str) -> frozenset[str]:
 def is_secret(name: str) -> bool:
     """Whether a name is one of something secret, such as wifi_password."""
     return bool(_parts(name) & _PLAIN_PARTS) or name.lower().endswith(_ENDINGS)
+
+
+def _spans(pattern: re.Pattern[str], group: int = 0) -> _Pass:
+    """What finds the secrets of a pattern: all of the match, or what is behind that group of it."""
+
+    def spans(text: str) -> Iterator[tuple[int, int]]:
+        for found in pattern.finditer(text):
+            start = found.end(group) if group else found.start()
+            if start < found.end():
+                yield start, found.end()
+
+    return spans
+
+
+_PASSES: Final[tuple[_Pass, ...]] = (
+    _known_ones,
+    _spans(_PRIVATE_KEY, 1),
+    _spans(_TOKEN),
+    _spans(_CALL, 1),
+    _spans(_ELEMENT, 1),
+    _spans(_LOGIN, 1),
+    _spans(_QUERY, 1),
+    _spans(_BEARER, 2),
+    _spans(_NETWORK, 2),
+    _pairs,
+    _spans(_SPOKEN, 1),
+)
+"""One after the other: each looks at what the ones before it have left."""

@@ -190,6 +190,18 @@ def test_a_failure_shows_command_folder_environment_status_and_last_lines(
     assert "MY_TOKEN=***" in log.read_text()
 
 
+def test_a_log_is_looked_through_whatever_its_length(
+    tree: Path, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builds, "_LOOKED_THROUGH", 100)
+    text = "for number in range(50): print(f'cc -c {number}.c -DWIFI_PASS=hunter2')\nraise SystemExit(1)"
+    with pytest.raises(BuildError) as caught:
+        run_build(script(tree, text), records)
+    (log,) = records.iterdir()
+    assert log.read_text().count("-DWIFI_PASS=***") == 50
+    assert "hunter2" not in log.read_text() + str(caught.value)
+
+
 def test_what_cannot_be_started(tree: Path, records: Path) -> None:
     for build, words in (
         (Build(("no-such-program",), tree, PAIR), "cannot be started"),

@@ -187,8 +187,8 @@ def _sound(plan: FlashPlan | None) -> bool:
 
 
 def _talk(chunks: list[Chunk]) -> str:
-    data = b"".join(chunk.data for chunk in chunks if chunk.way == FROM_BOARD)[-_TALK:]
-    return _OURS.sub("", readable(data))
+    data = b"".join(chunk.data for chunk in chunks if chunk.way == FROM_BOARD)
+    return _OURS.sub("", mask(readable(data)))[-_TALK:]  # first: a cut may take away what tells that it is a secret
 
 
 def _garbled_rates(chunks: list[Chunk]) -> int:

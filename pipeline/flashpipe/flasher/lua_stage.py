@@ -38,7 +38,7 @@ from flashpipe.errors import (
 from flashpipe.flasher.boot_check import BootCheck, boot_error
 from flashpipe.flasher.file_mirror import Mirroring, mirror
 from flashpipe.flasher.model import BootExpectation, RunRecord
-from flashpipe.masking import mask
+from flashpipe.masking import mask, mask_cut
 
 ROUND_S: Final = 4.0
 """Time to knock at every rate once: where a wire can reset the board, that is the next thing to try."""
@@ -211,11 +211,12 @@ def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaF
         session, console, file, wanted.timeout_s, until=enough, linger_s=wanted.timeout_s if wanted.prints else 0.0
     )
     lines = ran.output.strip().splitlines()
-    last = f'; it printed "{mask(lines[-1])[:60]}" last' if lines else "; it printed nothing"
+    last = f'; it printed "{mask_cut(lines[-1], 60)}" last' if lines else "; it printed nothing"
     what = f"print {wanted.prints}" if wanted.prints else "come to its end"
     if enough(ran.output) or (not wanted.prints and ran.ended and not ran.error):
         return AcceptanceFinding(file.name, wanted.prints, f"did {what}", passed=True)
-    why = f"raised an error: {mask(ran.error)[:120]}" if ran.error else f"did not {what} within {wanted.timeout_s:g} s"
+    late = f"did not {what} within {wanted.timeout_s:g} s"
+    why = f"raised an error: {mask_cut(ran.error, 120)}" if ran.error else late
     raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)
 
 

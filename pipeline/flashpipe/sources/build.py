@@ -52,8 +52,8 @@ _WARNED_LINES: Final = 100_000
 _TAIL_BYTES: Final = 16_384
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of an output: more than any image or archive of images has."""
-_MASKED: Final = 16 * 1024 * 1024
-"""Bytes of a log that are looked through for secrets."""
+_LOOKED_THROUGH: Final = 4 * 1024 * 1024
+"""Bytes of a log that are looked through at once for secrets."""
 _SHOWN: Final = ("PATH", "CC", "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "DOCKER_HOST", "VIRTUAL_ENV")
 """Variables that decide most builds; the rest of the environment stands in the log."""
 _SECRET: Final = re.compile("TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
@@ -263,12 +263,13 @@ def _run(build: Build, log: Path, stop: Event | None, on_line: Callable[[str], N
 
 
 def _mask_log(log: Path) -> None:
-    """What a command prints may hold what it was given."""
-    if log.stat().st_size <= _MASKED:
-        text = log.read_bytes().decode("utf-8", "surrogateescape")
-        safe = mask(text)
-        if safe != text:
-            write_atomic(log, safe.encode("utf-8", "surrogateescape"))
+    """What a command prints may hold what it was given; it may be long."""
+    safe_log = log.with_name(f"{log.name}.part")
+    safe_log.touch(mode=0o600)
+    with log.open("rb") as stream, safe_log.open("wb") as safe:
+        while data := stream.read(_LOOKED_THROUGH) + stream.readline(_LOOKED_THROUGH):
+            safe.write(mask(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
+    safe_log.replace(log)
 
 
 def _start(build: Build, stream: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -303,7 +304,7 @@ def _wait(
                 raise StoppedError("build: stopped; what it made is not used", StoppedError.remedy)
             line = next(iter(_tail(log, 1)), "") if on_line is not None else ""
             if on_line is not None and line != told:
-                on_line(line)
+                on_line(mask(line))
                 told = line
     finally:
         if process.poll() is None:
@@ -367,7 +368,7 @@ def _tail(log: Path, count: int, most: int = _TAIL_BYTES) -> list[str]:
 
 def _warnings(log: Path) -> Iterator[str]:
     """The lines with a warning, and those behind each that show the place."""
-    lines, left, shown = _tail(log, _WARNED_LINES, _MASKED), 0, 0
+    lines, left, shown = _tail(log, _WARNED_LINES, _LOOKED_THROUGH), 0, 0
     for line in lines:
         left = _PLACE_LINES if _WARNING.search(line) else left - 1 if line[:1] in {" ", "\t"} else 0
         if left > 0:

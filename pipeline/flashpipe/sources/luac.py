@@ -18,6 +18,7 @@ from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.placement import MAPPED, lfs_kind
 from flashpipe.flash import Region
+from flashpipe.masking import mask_cut
 from flashpipe.sources import made
 from flashpipe.units import format_address, format_size
 from flashpipe.values import dataclass
@@ -238,4 +239,4 @@ def _too_large(why: str, region: Region) -> LfsPartitionError:
 
 def _first(text: str) -> str:
     line = next((line for line in text.splitlines() if line.strip()), "it says nothing")
-    return "".join(char for char in line if char.isprintable())[:200]
+    return mask_cut("".join(char for char in line if char.isprintable()), 200)

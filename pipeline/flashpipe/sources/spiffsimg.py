@@ -13,6 +13,7 @@ from typing import Final
 from flashpipe.errors import BuildDueError, BuildError, SpiffsFullError, SpiffsNameError
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.spiffs_image import SpiffsFiles
+from flashpipe.masking import mask_cut
 from flashpipe.sources import made
 
 PLACES: Final = ("tools/spiffsimg/spiffsimg", "spiffsimg")
@@ -74,7 +75,7 @@ def make_image(program: Path, files: SpiffsFiles, size: int, folder: Path) -> No
         if status or "SYNTAX ERROR" in text or not (scratch / "image").is_file():
             if "spiffs_write" in text or "spiffs_open" in text:
                 raise SpiffsFullError(f"{files.name}: spiffsimg found no room for {len(files.files)} files")
-            raise BuildError(f"{program} ended with status {status}: {text[:200]}", "run it by hand")
+            raise BuildError(f"{program} ended with status {status}: {mask_cut(text, 200)}", "run it by hand")
         return (scratch / "image").read_bytes()
 
     made.keep(recipe_of(program, files, size), folder, made.in_scratch(work))

@@ -12,6 +12,7 @@ from flashpipe.board.boot.kinds import Verdict, error_class
 from flashpipe.board.boot.patterns import ROM
 from flashpipe.board.ports.adapters import HostFacts
 from flashpipe.errors import WireDamage
+from flashpipe.masking import mask_cut
 from flashpipe.values import dataclass
 
 INTO_LOADER: Final = "after a reset into download mode"
@@ -176,7 +177,7 @@ class Evidence:
         texts = [self.talk, *(sound.text for sound in self.findings.sounds)]
         lines = [line.strip() for text in texts for line in text.splitlines()]
         spoken = [line for line in lines if (_WORD.search(line) or line == ">") and not _is_rom(line)]
-        return spoken[-1][:SHOWN] if spoken else ""
+        return mask_cut(spoken[-1], SHOWN) if spoken else ""
 
     def heard_nothing(self) -> bool:
         """Whether not one byte came after the failure."""

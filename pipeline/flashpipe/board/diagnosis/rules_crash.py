@@ -10,6 +10,7 @@ from flashpipe.board.boot.verdict import own_words
 from flashpipe.board.diagnosis.evidence import SHOWN, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import ended_as
+from flashpipe.masking import mask_cut
 
 SAFEST: Final = "dout"
 NEXT_MODE: Final = {"qio": "dio", "qout": "dout", "dio": "dout"}
@@ -91,7 +92,7 @@ def _crash(evidence: Evidence) -> Proof:
     if not ended_as(evidence, "exception") or _unexplained(evidence):
         return None
     words = own_words(evidence.log)
-    spoke = [f'before it died it said "{words[:SHOWN]}": until then the flash was read right'] if words else []
+    spoke = [f'before it died it said "{mask_cut(words, SHOWN)}": until then the flash was read right'] if words else []
     return [*_crash_lines(evidence), *spoke]
 
 

@@ -23,6 +23,7 @@ from flashpipe.board.boot.watcher import COMMON_BAUDS
 from flashpipe.board.lua.program_output import ProgramOutput
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
+from flashpipe.masking import mask, mask_cut
 from flashpipe.values import dataclass
 
 LINE_LIMIT: Final = 250
@@ -38,6 +39,8 @@ FORMAT_S: Final = 180.0
 
 _KNOCK_S: Final = 0.45
 """How long to wait for the answer to a line end; a board at its prompt answers at once."""
+_LAST: Final = 60
+"""Characters shown of what was said last."""
 _QUIET_S: Final = 0.12
 """A pause that is longer than an adapter holds bytes back: what was said is complete."""
 _SLICE_S: Final = 0.03
@@ -255,11 +258,11 @@ class Console:
             raise ConsoleError(f"{self.port}: the Lua console lost a part of a line", "run it again")
         complaint = _COMPLAINT.search(text)
         if complaint is not None:
-            raise LuaFailedError(f"{self.port}: Lua says: {'an error' if secret else complaint[1]}")
+            raise LuaFailedError(f"{self.port}: Lua says: {'an error' if secret else mask(complaint[1])}")
 
     def _last(self, *, secret: bool) -> str:
         words = readable(self._received.encode("latin-1")).strip().splitlines()
-        return f'; it last said "{words[-1][:60]}"' if words and not secret else ""
+        return f'; it last said "{mask_cut(words[-1], _LAST)}"' if words and not secret else ""
 
     # --- finding it --------------------------------------------------------------------------------------------------
 
@@ -340,7 +343,7 @@ def find_console(
 
 def _shown(reply: str) -> str:
     lines = [line for line in reply.strip().splitlines() if line.strip()]
-    return lines[-1].strip()[:60] if lines else ""
+    return mask_cut(lines[-1].strip(), _LAST) if lines else ""
 
 
 def quoted(data: bytes) -> str:
