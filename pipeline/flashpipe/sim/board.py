@@ -94,7 +94,7 @@ class VirtualBoard:
         self.spec = spec
         self.cells = open_cells(spec.flash, spec.size, spec.fill)
         part = parts.part_by_name(spec.part)
-        self.nor = Nor(self.cells, _identified(part, spec.flash_id), _times(part, spec.costs))
+        self.nor = Nor(self.cells, parts.with_id(part, spec.flash_id), _times(part, spec.costs))
         self.uart = Uart(2e6 * spec.crystal_mhz)
         self.registers = registers.Registers(registers.Efuses.of(spec.mac, spec.chip), self.nor)
         self.registers.read_divider = lambda: self.uart.divider
@@ -151,6 +151,12 @@ class VirtualBoard:
     def en_rises(self) -> bool:
         """EN is rising: what comes of it depends on what the lines do meanwhile."""
         return self._release_at is not None
+
+    @property
+    def calm(self) -> bool:
+        """Whether an executed program is left to itself: nothing is on its way to the host or from it."""
+        lines = self.uart.inbound, self.uart.outbound
+        return isinstance(self.program, Executed) and self.program.calm and all(line.empty for line in lines)
 
     def _write_divider(self, value: int) -> None:
         self.uart.divider = max(1, value)
@@ -419,19 +425,6 @@ class VirtualBoard:
         """
         if isinstance(self.cells, FileCells):
             self.cells.open()
-
-
-def _identified(part: parts.NorPart, flash_id: int | None) -> parts.NorPart:
-    if flash_id is None:
-        return part
-    known = parts.part_by_id(flash_id)
-    if known is not None:
-        return known
-    device = (flash_id >> 8 & 0xFF) << 8 | flash_id >> 16 & 0xFF
-    return parts.NorPart(
-        name=f"{flash_id:06x}", manufacturer=flash_id & 0xFF, device=device, size=part.size, times=part.times,
-        quad=part.quad, has_sfdp=part.has_sfdp, protect_bits=part.protect_bits,
-    )  # fmt: skip
 
 
 def _times(part: parts.NorPart, costs: Costs) -> parts.Times:

@@ -156,6 +156,11 @@ class Executed:
             return None if at is None else machine.seconds(max(at, machine.state.cycles))
         return machine.now_s + SLICE_S
 
+    @property
+    def calm(self) -> bool:
+        """Whether nothing is on its way to the host or from it, as far as is known."""
+        return not (self._early or self.machine.outputs or self.machine.devices.uarts[0].incoming)
+
     def advance(self, now: float) -> list[SpokenBytes]:
         """Everything due up to `now`, in order; flash changes happen here too."""
         machine = self.machine

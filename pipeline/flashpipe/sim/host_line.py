@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.board import BoardSpec, PinFaults, VirtualBoard
@@ -17,6 +16,7 @@ from flashpipe.sim.chip.timing import Clock
 from flashpipe.sim.chip.wire import garble
 from flashpipe.sim.faults import Faults
 from flashpipe.sim.transcript import Transcript
+from flashpipe.sim.waiting import LONGEST_NAP_S, SHORTEST_NAP_S, Naps, Wait
 
 EN_RISE_S: Final = 0.02
 """How long EN takes to rise, on the wall: a 10 kΩ and 1 µF circuit takes about 10 ms to the threshold."""
@@ -34,19 +34,7 @@ _EXECUTING_S: Final = 0.02
 board's clock late: its time goes on from where it has got to."""
 _TURNS: Final = 2000
 """Events that one look at a fast board lets happen; a loader that floods the line goes on at the next look."""
-_LONGEST_NAP: Final = 0.25
-_SHORTEST_NAP: Final = 0.0005
 _SHORTEST_WAIT_S: Final = 1e-6  # a host that waits for less, again and again, shall get there all the same
-
-
-@dataclass(slots=True)
-class _Wait:
-    """A host waits for bytes."""
-
-    until: float
-    """Board time."""
-    hears: bool = False
-    """Some have come: the adapter gathers more."""
 
 
 class HostLine:
@@ -81,6 +69,7 @@ class HostLine:
         self._looked_s = 0.0
         """Time on the wall for which somebody has looked, `LOOK_S` for each look at most."""
         self._looked_at = wall()
+        self._naps = Naps(wall())
         self._said = (0, 0.0, 0.0)
         """When the board last spoke: its count of resets, the rate, and `_looked_s`."""
         self._dtr = self._rts = False
@@ -137,6 +126,7 @@ class HostLine:
         with self.changed:
             self._pump()
             self._begin_faults(data)
+            self._naps.stir(self._wall())
             self.transcript.data(self.clock.now(self._wall()), "host", data)
             heard = self.faults.from_host(data, self.baud)
             self.board.receive(heard, self.baud, self.clock.now(self._wall()))
@@ -197,7 +187,7 @@ class HostLine:
             while True:
                 if self.waiting() >= size or cancelled():
                     break
-                left = _LONGEST_NAP if deadline is None else deadline - self._wall()
+                left = LONGEST_NAP_S if deadline is None else deadline - self._wall()
                 if left <= 0:
                     break
                 self.changed.wait(min(left, self.next_event_s()))
@@ -212,14 +202,14 @@ class HostLine:
     def next_event_s(self) -> float:
         """Seconds on the wall until it is worth looking again."""
         with self.changed:
-            wall = self._wall()
-            times = [self.board.wake_at()]
-            head = self.board.uart.outbound.head()
-            if head is not None:
-                times.append(head.next_at)
-            due = [self.clock.wall_until(when, wall) for when in times if when is not None]
             held = self._held_s()
-            return max(_SHORTEST_NAP, min(held, LOOK_S) if held > 0 else min([*due, _LONGEST_NAP]))
+            if held > 0:
+                return max(SHORTEST_NAP_S, min(held, LOOK_S))
+            wall, head = self._wall(), self.board.uart.outbound.head()
+            times = (self.board.wake_at(), head.next_at if head else None)
+            due = min((self.clock.wall_until(when, wall) for when in times if when is not None), default=LONGEST_NAP_S)
+            hurried = self.clock.fast and self._counts_board_time
+            return self._naps.until(due, wall, calm=self.board.calm and not hurried)
 
     def clear_received(self) -> None:
         """Forget what has arrived and was not read."""
@@ -245,6 +235,7 @@ class HostLine:
                 return
             self._pump()
             self._dtr, self._rts = dtr, rts
+            self._naps.stir(self._wall())
             self._note("lines", f"dtr={dtr:d} rts={rts:d}")
             now = self.clock.now(self._wall())
             self.board.set_lines(dtr=dtr, rts=rts, now=now, rise_s=self.en_rise_s * self.clock.pace)
@@ -265,6 +256,7 @@ class HostLine:
         with self.changed:
             self.follow()
             self._pump()
+            self._naps.stir(self._wall())
             action(self.board, self.clock.now(self._wall()))
             self._pump()
             self.changed.notify_all()
@@ -316,7 +308,7 @@ class HostLine:
         Raises:
             PortGoneError: the port is not there any more.
         """
-        wait = _Wait(self.own_time() + max(limit_s, _SHORTEST_WAIT_S))
+        wait = Wait(self.own_time() + max(limit_s, _SHORTEST_WAIT_S))
         if self.clock.fast:
             self.clock.go(self._wall())
         try:
@@ -327,7 +319,7 @@ class HostLine:
         with self.changed:
             return self._hand_over()
 
-    def _listen(self, wait: _Wait) -> float | None:
+    def _listen(self, wait: Wait) -> float | None:
         """Go on as far as there is time for; seconds to wait for more, None once the host has what it waits for."""
         with self.changed:
             wall = self._wall()
@@ -339,9 +331,9 @@ class HostLine:
                 self.faults.check()
             if over:
                 return None
-            return max(_SHORTEST_NAP, min(self.next_event_s(), self.clock.wall_until(wait.until, wall)))
+            return max(SHORTEST_NAP_S, min(self.next_event_s(), self.clock.wall_until(wait.until, wall)))
 
-    def _walk(self, wait: _Wait, target: float, wall: float) -> bool:
+    def _walk(self, wait: Wait, target: float, wall: float) -> bool:
         """Go on to `target`, or until there is something to hand over, or the wait is over: that is told.
 
         Bytes at another rate are handed over apart: a host hears in time that it has to follow.
@@ -431,6 +423,7 @@ class HostLine:
             if self._held_s() > 0 or (self._counts_board_time and self._received and baud != self._said[1]):
                 return False
             self._said = (self.board.resets, baud, self._looked_s)
+            self._naps.stir(self._looked_at)
             sent = line.take(count)
             heard = self.faults.to_host(garble(sent, baud, self.baud), self.baud)
             self.transcript.data(now, "board", heard)

@@ -157,3 +157,17 @@ def part_by_name(name: str) -> NorPart:
 def part_by_id(flash_id: int) -> NorPart | None:
     """The part with this raw id (`Part.flash_id`), if known."""
     return next((part for part in PARTS if part.flash_id == flash_id), None)
+
+
+def with_id(part: NorPart, flash_id: int | None) -> NorPart:
+    """The part that answers so to RDID: a known one, or `part` under that name. None leaves `part` as it is."""
+    if flash_id is None:
+        return part
+    known = part_by_id(flash_id)
+    if known is not None:
+        return known
+    device = (flash_id >> 8 & 0xFF) << 8 | flash_id >> 16 & 0xFF
+    return NorPart(
+        name=f"{flash_id:06x}", manufacturer=flash_id & 0xFF, device=device, size=part.size, times=part.times,
+        quad=part.quad, has_sfdp=part.has_sfdp, protect_bits=part.protect_bits,
+    )  # fmt: skip

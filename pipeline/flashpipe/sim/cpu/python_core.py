@@ -100,7 +100,7 @@ class PythonCore(Execution):
 
     def _dispatch(self, pc: int) -> int | None:
         """Execute what begins at `pc`, and translate it if that happens often; None as `_interpret`."""
-        if 0 <= pc - ROM_START < ROM_SIZE and self._decode(pc) is None:
+        if 0 <= pc - ROM_START < ROM_SIZE and pc not in self._decoded and self._decode(pc) is None:
             self.state.pc = pc
             return None
         entered = self._heat.get(pc, 0) + 1

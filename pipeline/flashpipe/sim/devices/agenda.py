@@ -16,20 +16,28 @@ NEVER: Final = 1 << 62
 class Event:
     """One thing that may become due; `at` is its cycle, or NEVER."""
 
-    __slots__ = ("_state", "action", "at")
+    __slots__ = ("_agenda", "action", "at")
 
-    def __init__(self, state: CoreState, action: Callable[[int], None]) -> None:
-        self._state = state
+    def __init__(self, agenda: Agenda, action: Callable[[int], None]) -> None:
+        self._agenda = agenda
         self.action = action
         self.at = NEVER
 
     def schedule(self, cycle: int) -> None:
         """Make it due at `cycle`, in place of when it was due; a running core stops there."""
-        self.at = cycle
-        self._state.horizon = min(self._state.horizon, cycle)
+        agenda, before, self.at = self._agenda, self.at, cycle
+        if agenda.first is not None:
+            if cycle <= agenda.first:
+                agenda.first = cycle
+            elif before == agenda.first:
+                agenda.first = None
+        state = agenda.state
+        state.horizon = min(state.horizon, cycle)
 
     def cancel(self) -> None:
         """Let it never happen."""
+        if self.at == self._agenda.first:
+            self._agenda.first = None
         self.at = NEVER
 
 
@@ -39,20 +47,37 @@ class Agenda:
     def __init__(self, state: CoreState) -> None:
         self.state = state
         self.events: list[Event] = []
+        self.first: int | None = None
+        """Cycle of the first event, or NEVER; None where that has to be looked for: it is asked for at every stop of
+        the core."""
 
     def event(self, action: Callable[[int], None]) -> Event:
         """A new event; `action` is called with the cycle at which it was due."""
-        event = Event(self.state, action)
+        event = Event(self, action)
         self.events.append(event)
         return event
 
     def next(self) -> int:
         """Cycle of the first event, or NEVER."""
-        return min(event.at for event in self.events)
+        first = self.first
+        if first is None:
+            first = self.first = min([event.at for event in self.events], default=NEVER)
+        return first
 
     def run_due(self) -> None:
         """Let everything happen that is due by now, first things first."""
         now = self.state.cycles
-        while (first := min(self.events, key=lambda event: event.at)).at <= now:
-            due, first.at = first.at, NEVER
+        while (due := self.next()) <= now:
+            first = next(event for event in self.events if event.at == due)
+            first.cancel()
             first.action(due)
+
+    def snapshot(self) -> list[int]:
+        """When each event is due."""
+        return [event.at for event in self.events]
+
+    def restore(self, saved: list[int]) -> None:
+        """Put back what `snapshot` gave."""
+        for event, at in zip(self.events, saved, strict=True):
+            event.at = at
+        self.first = None

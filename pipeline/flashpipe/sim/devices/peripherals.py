@@ -139,7 +139,7 @@ class Peripherals:
         """Everything that `restore_from` needs, as plain values."""
         return {
             "devices": {device.name: device.snapshot() for device in self.all},
-            "events": [event.at for event in self.agenda.events],
+            "events": self.agenda.snapshot(),
             "lines": self.interrupts.snapshot(),
             "analog": self.analog.snapshot(),
             "locked": self.clocks.locked,
@@ -152,8 +152,7 @@ class Peripherals:
         parts = saved["devices"]
         for device in self.all:
             device.restore(parts[device.name])
-        for event, at in zip(self.agenda.events, saved["events"], strict=True):
-            event.at = at
+        self.agenda.restore(saved["events"])
         self.interrupts.restore(saved["lines"])
         self.analog.restore(saved["analog"])
         self.clocks.locked = bool(saved["locked"])

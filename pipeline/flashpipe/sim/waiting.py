@@ -1,0 +1,48 @@
+"""Waiting for a board: of a host for bytes, and of whoever serves it for the next look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+LONGEST_NAP_S: Final = 0.25
+SHORTEST_NAP_S: Final = 0.0005
+CALM_SHARE: Final = 1 / 16
+"""After a silence of some length, what the firmware says next is handed over late by at most this share of it, and
+never by more than the longest nap. A firmware at its prompt has some 80 timers and beacons in a second that nobody
+hears of; to wake up for each of them was most of what a board at its prompt cost. What it says has its own board time
+all the same, and what is sent to the board, or done to it, is done at once."""
+
+
+@dataclass(slots=True)
+class Wait:
+    """A host waits for bytes."""
+
+    until: float
+    """Board time."""
+    hears: bool = False
+    """Some have come: the adapter gathers more."""
+
+
+class Naps:
+    """How long a board may be left alone. Times are seconds on the wall."""
+
+    def __init__(self, wall: float) -> None:
+        self._stirred_at = wall
+
+    def stir(self, wall: float) -> None:
+        """Somebody has sent something, or pulled at a pin."""
+        self._stirred_at = wall
+
+    def until(self, due_s: float, wall: float, *, calm: bool) -> float:
+        """Seconds to leave the board alone, where something is due in `due_s`.
+
+        Args:
+            due_s: seconds to the next thing that happens on the board, heard or not.
+            wall: now.
+            calm: that is a thing of the firmware's own, and not known to be heard.
+        """
+        nap = min(due_s, LONGEST_NAP_S)
+        if calm:
+            nap = max(nap, min(LONGEST_NAP_S, CALM_SHARE * (wall - self._stirred_at)))
+        return max(SHORTEST_NAP_S, nap)
