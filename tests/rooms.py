@@ -28,6 +28,7 @@ LEAVES: Final = frozenset(
         "installing",
         "locks",
         "masking",
+        "lender",
         "ownership",
         "reset_mode",
         "terminal",

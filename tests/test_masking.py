@@ -174,6 +174,7 @@ def test_no_text_takes_for_ever(piece: str) -> None:
         '{\\"pwd\\":\\"hunter2',
         'wifi_password="hun\n> ter2"; print(1)',
         "psk='hun\r\nter2'",
+        'boot mowifi_password="wifi_password="hunter2" and so on',
     ],
 )
 def test_neither_an_end_of_the_text_nor_a_line_end_opens_quotes(text: str) -> None:

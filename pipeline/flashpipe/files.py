@@ -9,7 +9,7 @@ import re
 import stat
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -66,8 +66,10 @@ def virtual_ports_folder() -> Path:
     return state_folder() / "virtual-ports"
 
 
-def read_regular(path: Path, limit: int = RECORD_LIMIT) -> bytes:
+def read_regular(path: Path, limit: int = RECORD_LIMIT, admit: Callable[[os.stat_result], None] | None = None) -> bytes:
     """The bytes of a regular file of at most `limit` bytes: a pipe may never end, a device neither.
+
+    `admit` may raise where the opened file is none to be read.
 
     Raises:
         OSError: it cannot be read, is no regular file, or is larger; its `strerror` says so.
@@ -77,6 +79,8 @@ def read_regular(path: Path, limit: int = RECORD_LIMIT) -> bytes:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(path))
+        if admit is not None:
+            admit(status)
         data = stream.read(min(status.st_size, limit) + 1)  # as much as is asked for is allocated
         if status.st_size < len(data) <= limit:  # it grows, or has no size, as in /proc
             data += stream.read(limit + 1 - len(data))

@@ -57,20 +57,20 @@ _PAIR: Final = re.compile(
     rf"""(?x)
     (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* (?: -> | := | [:=,] ) \s* )
     (?P<value>
-        [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )
+        [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' ) (?: \w [^"'\n]* ["']? )?
         | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
         | (?: \\{{0,8}}" [^"\n]* | ' [^'\n]* ) (?: \n [^"'\n]{{0,200}} ["'] )?
         | [^\s,;)}}\]"']{{1,2000}}
     )"""
 )
-"""`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself, and where a cut or a line end
-is within the quotes.
+"""`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself, and where a cut, a line
+end or another beginning is within the quotes.
 """
 _MORE: Final = re.compile(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
 """Further words of a value without quotes."""
 _SPOKEN: Final = re.compile(
     r"""(?ix) \b ( (?: password | passphrase | passwd | pass \s phrase | psk | pwd | ssid ) :? \s+ (?: is \s+ )? ["']? )
-    (?! is\b | for\b | of\b ) [^\s"',;)}\]]+"""
+    (?! (?: is | for | of | password | passphrase | passwd | psk | pwd | ssid ) \b ) [^\s"',;)}\]]+"""
 )
 """`psk secret`, `password is secret`."""
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)(\s+)[A-Za-z0-9+/._~=-]{4,}")

@@ -137,7 +137,7 @@ def _judge(path: Path, status: os.stat_result, *, above: bool) -> Finding | None
     if others and not sticky and not stat.S_ISLNK(status.st_mode):
         return Finding(Standing.FOREIGN, path, f"can be written by {others}")
     if status.st_uid not in trusted_owners():
-        return Finding(Standing.SHARED, path, f"belongs to {_user(status.st_uid)}")
+        return Finding(Standing.SHARED, path, f"belongs to {user_name(status.st_uid)}")
     return None
 
 
@@ -172,7 +172,8 @@ def trusted_owners() -> frozenset[int]:
 # --- users and groups ------------------------------------------------------------------------------------------------
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Whom a number stands for."""
     try:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except (KeyError, NameError):

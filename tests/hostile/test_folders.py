@@ -193,3 +193,72 @@ def test_records_are_named_by_a_path_that_leads_there(project: Project, board: S
     done = project.flashpipe("flash", "profile=esp12", board.port, f"image={firmware}", "boot=off", folder=deep).ok()
     (line,) = (line for line in done.err.splitlines() if line.startswith("receipt"))
     assert (deep / line.split(maxsplit=1)[1]).is_file()
+
+
+@pytest.fixture
+def lent(tmp_path: Path, project: Project, firmware: Path) -> Path:
+    """A folder of somebody else's, with a firmware, and files of the user's that nobody gave away."""
+    share = tmp_path / "share"
+    (share / "data").mkdir(parents=True)
+    (share / "fw.bin").write_bytes(firmware.read_bytes())
+    (share / "init.lua").write_text("print(@wifi@)\n")
+    for path in (share, *share.rglob("*")):
+        os.chown(path, OTHER, OTHER)
+    for name in ("key", "key.lua", "fw.bin"):
+        (project.folder / name).write_bytes(firmware.read_bytes())
+        (project.folder / name).chmod(0o644)
+    return share
+
+
+def lend(share: Path, text: str) -> str:
+    path = share / "lesson.yaml"
+    path.write_text(f"extends: nodemcu-devkit\n{text}\n")
+    os.chown(path, OTHER, OTHER)
+    return f"profile={path}"
+
+
+@as_root
+@pytest.mark.parametrize(
+    "text",
+    [
+        "firmware: {image: MINE/key}",
+        "firmware: {split: {0x00000: fw.bin, 0x10000: MINE/key}}",
+        "firmware: {image: '../*/k*y'}",
+        "firmware: {image: link}",
+        "firmware: {image: fw.bin, spiffs: MINE/key}",
+        "firmware: {image: fw.bin, spiffs: {folder: MINE}}",
+        "firmware: {image: fw.bin, spiffs: {folder: data}}",
+        "firmware: {image: fw.bin}\ninit_data: MINE/key",
+        "firmware: {image: fw.bin}\nfiles: {notes: MINE/key}",
+        "firmware: {image: fw.bin}\nfiles: {lib/: MINE/*.lua}",
+        "firmware: {image: fw.bin}\nfiles: {notes: link}",
+        "firmware: {image: fw.bin}\nacceptance: {run: link}",
+        "firmware: {image: fw.bin}\nfiles: {init.lua: {template: init.lua}}",
+    ],
+)
+def test_a_profile_of_somebody_else_names_no_file_or_secret_of_the_users(
+    lent: Path, project: Project, text: str, board: SimBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASHPIPE_SECRET_wifi", "mine-alone")
+    for link in (lent / "link", lent / "data" / "link"):
+        link.symlink_to(project.folder / "key")
+    profile = lend(lent, text.replace("MINE", str(project.folder)))
+    done = project.flashpipe("flash", profile, board.port, "boot=off", "yes=1").failed("not-trusted")
+    assert f"flashpipe trust {lent}" in done.err
+    assert "mine-alone" not in done.text
+    assert not board.flash.exists() or not board.cells().strip(b"\xff")
+
+
+@as_root
+def test_it_names_its_own_files_and_the_user_may_name_any(lent: Path, project: Project) -> None:
+    profile = lend(lent, "firmware: {image: fw.bin}\nfiles: {notes: notes.txt}")
+    (lent / "notes.txt").write_text("written by the user, in that folder")
+    project.flashpipe("plan", profile).ok()
+    project.flashpipe("plan", profile, f"image={project.folder / 'fw.bin'}").ok()
+    (project.folder / "mine.yaml").write_text(
+        f"extends: {lent / 'lesson.yaml'}\nfirmware: {{image: fw.bin}}\nfiles: {{notes: key}}\n"
+    )
+    project.flashpipe("plan", "profile=mine").ok()
+    project.flashpipe("trust", str(lent)).ok()
+    profile = lend(lent, f"firmware: {{image: {project.folder / 'fw.bin'}}}")
+    project.flashpipe("plan", profile).ok()

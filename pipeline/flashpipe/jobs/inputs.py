@@ -49,8 +49,6 @@ NO_IMAGE: Final = """ways to get one:
   - your own source tree: make, then the files are in bin/ (0x00000.bin and 0x10000.bin)
   - any .bin for ESP8266 that you have
   then: {command} image=FILE   (a split pair: image=0x00000:FILE,0x10000:FILE)"""
-
-
 FEW: Final = 4
 """Files of the folder that a message lists."""
 
@@ -270,16 +268,17 @@ class RunInputs:
         return "\n".join((pinned.pin_again(loaded, self._lock(make=True)), *self._lock_extras_again()))
 
     def _load(self, *, anew: bool = False, at_hand: bool = False) -> Loaded:
-        access = self._access(offline=at_hand)
+        access = self._access("" if self.command.image else "firmware", offline=at_hand)
         with self._undisturbed(0.0 if at_hand else None):
             loaded = pinned.load(self._sources(), self._lock(), access, anew=anew, build=self.build())
             self._built()  # still what it was: nobody has changed it by hand meanwhile
         return loaded
 
-    def _access(self, *, offline: bool = False) -> Access:
-        """How files are had from elsewhere; with `offline`, or where the user says so, only from the cache."""
+    def _access(self, key: str, *, offline: bool = False) -> Access:
+        """How the files of the profile's `key` are had; with `offline`, or where the user says so, from the cache."""
         offline = offline or self.command.variables.flag("offline")
-        return Access(offline=offline, progress=DownloadProgress(self.listener))
+        lender = self.profile().lender(key if key == "init_data" else "firmware") if key else None
+        return Access(offline=offline, progress=DownloadProgress(self.listener), lender=lender)
 
     def _lock(self, *, make: bool = False) -> Lock:
         """The project's lock file; `make`: with the folder for what guards it while it is written."""
@@ -433,7 +432,7 @@ class RunInputs:
         with self._guard:
             source = self._extra_sources().get(key)
             if source is not None and key not in self._extras:
-                loaded = pinned.load({0: source}, self._lock(), self._access())
+                loaded = pinned.load({0: source}, self._lock(), self._access(key))
                 if self.command.variables.flag("locked"):
                     pinned.require_pin(loaded)
                 check(loaded.images[0])  # what is refused must not become what the project insists on
@@ -443,8 +442,8 @@ class RunInputs:
 
     def _lock_extras_again(self) -> Iterator[str]:
         """Pin what these files' sources give now, whatever was pinned; what that changed, for people."""
-        for source in self._extra_sources().values():
-            loaded = pinned.load({0: source}, self._lock(), self._access(), anew=True)
+        for key, source in self._extra_sources().items():
+            loaded = pinned.load({0: source}, self._lock(), self._access(key), anew=True)
             yield pinned.pin_again(loaded, self._lock(make=True))
         if not self.command.image:
             yield from unused_pins(self.command.project, self._lock().path)

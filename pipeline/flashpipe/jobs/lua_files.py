@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BuildDueError, LuaFileMissingError, LuaFileNameError, PipelineError, TemplateError
-from flashpipe.files import read_regular
 from flashpipe.jobs.secrets import secret
+from flashpipe.lender import Lender, read_named
 from flashpipe.profile.lua import OF_BOARDS, bad_name
 from flashpipe.profile.model import FileSource, Profile
 from flashpipe.values import dataclass
@@ -81,7 +81,9 @@ def load_files(
         PipelineError: as `listed_files`, or secrets.yaml cannot be used.
     """
     listed, run = listed_files(profile), profile.acceptance.run
-    read = [_attempt(one.path, one.name) for one in (*listed, *([ListedFile(run.name, run)] if run else []))]
+    lender = profile.lender("files")
+    read = [_attempt(one.path, one.name, lender) for one in listed]
+    read += [_attempt(run, run.name, profile.lender("acceptance.run"))] if run else []
     problems = [problem for problem in read if isinstance(problem, str)]
     if problems:
         raise LuaFileMissingError(f"profile {profile.name}: {'; '.join(problems)}", LuaFileMissingError.remedy)
@@ -94,25 +96,26 @@ def load_files(
     return made, test
 
 
-def read_lua_file(path: Path, name: str) -> LuaFile:
-    """A local file as the board shall know it.
+def read_lua_file(path: Path, name: str, lender: Lender | None = None) -> LuaFile:
+    """A local file as the board shall know it; `lender`: whose profile names it, where it is not the user's own.
 
     Raises:
         LuaFileMissingError: it cannot be read, or is too large to be one.
+        NotTrustedError: it is not the lender's to give.
     """
     from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  28 ms, and only where a profile names files
 
     try:
-        data = read_regular(path, LARGEST)
+        data = read_named(path, LARGEST, lender)
     except OSError as error:
         raise LuaFileMissingError(f"{path}: {error.strerror or error}", LuaFileMissingError.remedy) from error
     return LuaFile(name, data, str(path))
 
 
-def _attempt(path: Path, name: str) -> LuaFile | str:
+def _attempt(path: Path, name: str, lender: Lender | None) -> LuaFile | str:
     """The file, or what is wrong with it."""
     try:
-        return read_lua_file(path, name)
+        return read_lua_file(path, name, lender)
     except LuaFileMissingError as error:
         return error.message
 
@@ -203,7 +206,7 @@ def _with_values(file: LuaFile, profile: Profile, project: Path) -> LuaFile:
     from flashpipe.board.lua.templates import names_in  # noqa: PLC0415  only where it names templates
 
     shown = os.path.relpath(file.source, project) if Path(file.source).is_relative_to(project) else file.source
-    values = _Values(dict(profile.values), project, shown)
+    values = _Values(dict(profile.values), project, shown, profile.lender("files"))
     wanted = {
         name: values.find(name, line) for name, line in names_in(file.data, shown).items() if name not in OF_BOARDS
     }
@@ -215,8 +218,8 @@ def _with_values(file: LuaFile, profile: Profile, project: Path) -> LuaFile:
 class _Values:
     """Where values of one template come from."""
 
-    def __init__(self, stated: Mapping[str, str], project: Path, file: str) -> None:
-        self._stated, self._project, self._file = stated, project, file
+    def __init__(self, stated: Mapping[str, str], project: Path, file: str, lender: Lender | None) -> None:
+        self._stated, self._project, self._file, self._lender = stated, project, file, lender
 
     def find(self, name: str, line: int) -> str:
         """The value.
@@ -224,9 +227,12 @@ class _Values:
         Raises:
             TemplateError: nothing has one.
             SecretsError: secrets.yaml cannot be used.
+            NotTrustedError: somebody else's template wants one of the user's secrets.
         """
         if name in self._stated:
             return self._stated[name]
+        if self._lender is not None:
+            raise self._lender.refusal(f"wants your secret {name}, in {self._file}:{line}")
         try:
             value = secret(name, self._project)
         except PipelineError as error:

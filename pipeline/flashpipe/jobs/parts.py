@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BuildDueError, PartFilesError, SpiffsImageError
-from flashpipe.files import read_regular
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.placement import lfs_region, spiffs_room
 from flashpipe.firmware.spiffs_image import SpiffsFiles, check_name
 from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs.lua_files import Compile, listed_files, load_files
+from flashpipe.lender import Lender, read_named
 from flashpipe.ownership import require_own
 from flashpipe.plan.model import Part
 from flashpipe.profile.model import Profile
@@ -143,7 +143,9 @@ class PartSources:
         luac.module_names(list(paths))
         region = lfs_region("lfs", firmware, self._capacity() or ANY_SIZE)
         compiler = self._compiler(firmware)
-        return luac.LfsSources(compiler, {name: _read(path) for name, path in paths.items()}, wanted.base, region)
+        lender = self.profile.lender("firmware.lfs")
+        files = {name: _read(path, lender) for name, path in paths.items()}
+        return luac.LfsSources(compiler, files, wanted.base, region)
 
     def _lua_files(self) -> dict[str, Path]:
         """Path relative to the profile's folder, as messages have it, to path."""
@@ -170,7 +172,8 @@ class PartSources:
         paths, name = self._data_files(), f"{wanted.folder.name}/"
         for file in paths:
             check_name(file, name)
-        return SpiffsFiles(name, {file: _read(path) for file, path in paths.items()}, wanted.size)
+        lender = self.profile.lender("firmware.spiffs")
+        return SpiffsFiles(name, {file: _read(path, lender) for file, path in paths.items()}, wanted.size)
 
     def _data_files(self) -> dict[str, Path]:
         """Name on the board to path; hidden files and folders stay here."""
@@ -236,9 +239,9 @@ def _visible(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, lender: Lender | None) -> bytes:
     try:
-        return read_regular(path, LARGEST)
+        return read_named(path, LARGEST, lender)
     except OSError as error:
         raise PartFilesError(f"{path}: {error.strerror or error}", PartFilesError.remedy) from error
 

@@ -17,6 +17,7 @@ from typing import Final, TypeVar, cast
 
 from flashpipe.errors import NotTrustedError, PipelineError, UnknownProfileError
 from flashpipe.flash import ANY_CHIP, FlashSettings
+from flashpipe.lender import lender_of
 from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
 from flashpipe.profile.lua import check_together, file_mirror, file_sources
@@ -179,6 +180,9 @@ def _read_layers(path: Path, project: Path, report: Report) -> tuple[list[_Layer
         if top is None:
             return layers, False
         values = read_keys(top, following.parent, report)
+        lender = None if following.parent == shipped_folder() else lender_of(following, project)
+        if lender is not None:
+            values = {key: replace(value, lender=lender) for key, value in values.items()}
         layers.append(_Layer(following, values))
         extends = values.pop("extends", None)
         if extends is None:
@@ -316,6 +320,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         init_data=init_profile(values),
         lua_sources=lua_sources(values),
         spiffs_folder=spiffs_folder(values),
+        lenders=tuple((key, value.lender) for key, value in sorted(values.items()) if value.lender is not None),
     )
 
 

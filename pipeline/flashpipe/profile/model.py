@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from flashpipe.lender import Lender
 from flashpipe.sources.build import Build
 from flashpipe.values import dataclass
 from flashpipe.versions import Demand
@@ -209,6 +210,12 @@ class Profile:
     """What the LFS image is compiled from, where it is no file."""
     spiffs_folder: SpiffsFolder | None = None
     """What the SPIFFS image is made of, where it is no file."""
+    lenders: tuple[tuple[str, Lender], ...] = ()
+    """Keys that another user's profile states, and whose it is."""
+
+    def lender(self, key: str) -> Lender | None:
+        """Whose profile states a key, or one below it; None where that is the user's own."""
+        return next((one for name, one in self.lenders if f"{name}.".startswith(f"{key}.")), None)
 
     @property
     def compiles(self) -> bool:

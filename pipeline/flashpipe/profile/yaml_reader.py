@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from flashpipe.errors import BadValueError, ProfileError
 from flashpipe.files import read_regular
+from flashpipe.lender import Lender
 from flashpipe.values import dataclass
 
 MAX_SIZE: Final = 256 * 1024
@@ -84,6 +85,8 @@ class Value:
     entry: YamlEntry
     base: Path
     """Folder that relative paths in the value start from."""
+    lender: Lender | None = None
+    """Whose profile says so, where it is not the user's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from flashpipe.errors import (
 )
 from flashpipe.files import read_regular
 from flashpipe.firmware.content_type import excerpt, foreign_content, in_words
+from flashpipe.lender import Lender
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask_urls, without_query
 from flashpipe.sources.cache import LARGEST, Cache, CacheRecord
@@ -56,6 +57,8 @@ class Access:
     cache: Cache = field(default_factory=Cache)
     busy_s: float = BUSY_S
     """Longest wait for another process that downloads the same."""
+    lender: Lender | None = None
+    """Whose profile names them, where it is not the user's own: what of this machine it may name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import ImageAmbiguousError, ImageMissingError, SourceError
-from flashpipe.files import read_regular
 from flashpipe.firmware.content_type import describe_content
+from flashpipe.lender import read_named
 from flashpipe.sources.file_patterns import matching_files
 from flashpipe.sources.registry import Resolved, SourceRequest
 from flashpipe.units import format_size
@@ -41,7 +41,7 @@ def read_file(path: Path, request: SourceRequest) -> bytes:
         ImageMissingError: it is not there.
         SourceError: it cannot be read, is empty, or too large.
     """
-    return _read(path, request.outer, MAX_ARCHIVE if request.packed else MAX_SIZE)
+    return _read(path, request, MAX_ARCHIVE if request.packed else MAX_SIZE)
 
 
 def _find_path(text: str, base: Path) -> Path:
@@ -59,11 +59,12 @@ def _find_path(text: str, base: Path) -> Path:
     return base / found[0]
 
 
-def _read(path: Path, text: str, limit: int) -> bytes:
+def _read(path: Path, request: SourceRequest, limit: int) -> bytes:
+    text = request.outer
     try:
         status = path.stat()
         _check_kind(status, path, text, limit)
-        data = read_regular(path, limit)
+        data = read_named(path, limit, request.access.lender)
     except (FileNotFoundError, NotADirectoryError):
         if "," in text:
             hint = "files are given with their addresses: image=0x00000:FILE,0x10000:FILE"
