@@ -10,7 +10,7 @@ from operator import xor
 from pathlib import Path
 from typing import Any
 
-from flashpipe.sim import simulation
+from flashpipe.sim import simulation, snapshot
 from flashpipe.sim.chip.chip import Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.parts import part_by_name
@@ -144,6 +144,14 @@ class Booted:
         self.machine = Machine(nor, MachineOptions(**options), make_core)
         self.machine.power_on(Strap(), 0.0)
         self._before = ""
+
+    @classmethod
+    def resumed(cls, saved: bytes, make_core: MakeCore = start_core) -> Booted:
+        """A copy of a machine that stands at its prompt."""
+        board = cls.__new__(cls)
+        board.machine = snapshot.load(saved, make_core)
+        board._before = "\n> "
+        return board
 
     @classmethod
     def of(cls, path: Path, size: int = 4 * MB, **options: Any) -> Booted:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flashpipe.sim import simulation
+from flashpipe.sim import simulation, snapshot
 from flashpipe.sim.chip.chip import RESET_WATCHDOG, Strap
 from flashpipe.sim.cpu.python_core import PythonCore
+from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.machine import Machine
 from flashpipe.sim.memory import IRAM_START
 
 from tests.sim.cpu.assembler import asm
-from tests.sim.executed import MB, MS, Booted, image, new_machine, run
+from tests.sim.executed import MB, MS, Booted, MakeCore, image, new_machine, run
 
 SPIN = asm("j", 0)
 VERSIONS = {
@@ -284,6 +285,30 @@ def test_an_idle_prompt_costs_next_to_nothing(booted: Booted) -> None:
     before = booted.machine.state.instructions
     run(booted.machine, 10_000)
     assert booted.machine.state.instructions - before < 300_000
+
+
+@pytest.mark.parametrize("make_core", [start_core, PythonCore])
+def test_at_160_mhz_work_takes_half_the_time_and_nothing_else_does(booted: Booted, make_core: MakeCore) -> None:
+    board = Booted.resumed(snapshot.save(booted.machine), make_core)
+    work = "t=tmr.now() for i=1,10000 do end print(tmr.now()-t)"
+    slow = int(board.ask(work))
+    assert board.ask("print(node.setcpufreq(node.CPU160MHZ))") == "160"
+    assert 1.9 < slow / int(board.ask(work)) < 2.1, "interrupts come when they come"
+    assert int(board.ask("t=tmr.now() tmr.delay(5000) print(tmr.now()-t)")) in range(5000, 5100)
+    assert board.machine.devices.uarts[0].baud == 115274
+    board.ask("n=0 tmr.alarm(1,100,1,function() n=n+1 end)")
+    run(board.machine, 1000)
+    assert int(board.ask("tmr.stop(1) print(n)")) in range(10, 13)
+
+
+def test_160_mhz_outlive_a_restart_but_no_reset(booted: Booted) -> None:
+    """Arduino's users met that: esp8266/Arduino#579, #7212."""
+    board = Booted.resumed(snapshot.save(booted.machine))
+    board.ask("node.setcpufreq(node.CPU160MHZ)")
+    board.until(r"cannot open init.lua\n> $", "node.restart()\r\n")
+    assert board.machine.state.fast
+    board.machine.reset(Strap(), board.machine.now_s)
+    assert not board.machine.state.fast
 
 
 def test_another_rate_is_followed(booted: Booted) -> None:

@@ -20,7 +20,7 @@ _MORE_PATIENCE: Final = 4
 _MOST_PATIENCE: Final = 40_000_000
 """and at most."""
 LONGEST: Final = 2000
-"""Instructions of a circle."""
+"""Cycles of a circle."""
 _WORTH: Final = 8000
 """Cycles that there must be to pass."""
 _LOOK: Final = 16_000
@@ -48,11 +48,11 @@ class Circles:
         """How far the core may run before a circle is looked for again."""
         return min(until, self._state.cycles + (_LOOK if self._length else max(_LOOK, self._patience - self._quiet)))
 
-    def ran(self, stop: Stop, cycles: int, instructions: int) -> None:
+    def ran(self, stop: Stop, clocks: int, instructions: int) -> None:
         """Take note of a run that began with these counters."""
         state = self._state
-        passed = state.cycles - cycles
-        if stop is Stop.HORIZON and passed == state.instructions - instructions:
+        passed = state.clocks - clocks >> state.fast
+        if stop is Stop.HORIZON and state.clocks - clocks == state.instructions - instructions:
             self._quiet += passed
         else:
             self._quiet, self._patience = 0, max(PATIENCE, self._patience)
@@ -71,7 +71,7 @@ class Circles:
         self._patience = 0
         rounds = max(0, target - state.cycles) // length
         state.cycles += rounds * length
-        state.instructions += rounds * length
+        state.instructions += rounds * length << state.fast
 
     def _find(self) -> int:
         """Cycles of the circle that the program is in, one round of it executed; 0 where there is none."""
@@ -94,10 +94,10 @@ class Circles:
     def _run(self, cycles: int) -> bool:
         """Execute so many cycles; whether they were instructions, all of them."""
         state = self._state
-        instructions = state.instructions
+        expected = state.instructions + (cycles << state.fast)
         end = state.horizon = state.cycles + cycles
         stop = self._core.run()
-        return stop is Stop.HORIZON and state.cycles == end and state.instructions == instructions + cycles
+        return stop is Stop.HORIZON and state.cycles == end and state.instructions == expected
 
     def _picture(self) -> tuple[bytes, bytes, bytes]:
         """All that the program's next steps depend on, while no device takes part."""

@@ -245,6 +245,7 @@ class Machine:
         self.strap, self.cause = strap, cause
         state = self.state
         state.reset()
+        state.set_fast(self.devices.dport.fast_core)
         self._wake.cancel()
         self._rom_stuck.cancel()
         self.devices.rtc.reason = cause
@@ -336,9 +337,9 @@ class Machine:
         if self._pending is not None:
             return
         state.horizon = self._circles.horizon(min(agenda.next(), until))
-        cycles, instructions = state.cycles, state.instructions
+        clocks, instructions = state.clocks, state.instructions
         stop = self.core.run()
-        self._circles.ran(stop, cycles, instructions)
+        self._circles.ran(stop, clocks, instructions)
         if stop == Stop.HOOK:
             stop = self.rom.serve()
         if stop == Stop.WAITI:

@@ -22,7 +22,7 @@ from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.machine import Machine, MachineOptions, Output, Reset
 from flashpipe.sim.memory import FLASH_SIZE, IRAM_SIZE, IRAM_START
 
-MAGIC: Final = b"flashpipe machine 1\n"
+MAGIC: Final = b"flashpipe machine 2\n"
 _NOR: Final = ("status", "status2", "write_enabled", "powered_down", "busy_until", "stuck_busy", "absent")
 _MACHINE: Final = ("cause", "origin_s", "stopped", "asleep")
 

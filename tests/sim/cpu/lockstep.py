@@ -29,6 +29,8 @@ class EagerDevices:
         state.cycles += key >> 8 & 3
         if key % 5 == 0:
             state.interrupt ^= 1 << (key >> 16) % 15
+        if key % 23 == 0:
+            state.set_fast(not state.fast)
         if key % 7 == 0:
             state.horizon = min(state.horizon, state.cycles + (key >> 20 & 15))
         return key
@@ -50,6 +52,7 @@ class Start:
     sar: int = 0
     ps: int = USER
     intenable: int = 0
+    fast: bool = False
     hooks: frozenset[int] = frozenset()
     data: bytes = b""
     horizons: list[int] = field(default_factory=lambda: [200])
@@ -69,6 +72,7 @@ class Walker:
         state = self.core.state
         state.a[:] = list[Any](start.registers)
         state.pc, state.sar, state.ps, state.intenable = start.at, start.sar, start.ps, start.intenable
+        state.set_fast(start.fast)
         self.core.set_hooks(start.hooks)
 
     def walk(self, cycles: int) -> tuple[Stop, bytes]:

@@ -142,6 +142,48 @@ def test_what_a_device_raises_reaches_the_caller(bench: Bench, name: str) -> Non
     assert (bench.state.pc, bench.state.instructions) == (RETURN, 4)
 
 
+# --- 160 MHz -------------------------------------------------------------------------------------------------------
+
+
+def test_a_fast_core_has_two_clocks_in_a_cycle(bench: Bench) -> None:
+    bench.state.set_fast(True)
+    bench.devices.values = {DEVICE: 0}
+    seen = []
+    bench.devices.before = lambda: seen.append(bench.state.cycles)
+    code = program(
+        ("rsr", 3, SR["ccount"]), ("nop",), ("nop",), ("l32i", 5, 2, 0), ("rsr", 4, SR["ccount"]), ("nop",), ("ret",)
+    )
+    assert bench.run(code, {2: DEVICE}) is Stop.HOOK
+    assert (bench.a(3), bench.a(4), seen) == (1, 5, [2])
+    assert (bench.state.cycles, bench.state.half, bench.state.instructions) == (3, 1, 7)
+
+
+def test_the_count_goes_on_when_the_core_becomes_fast_and_slow(bench: Bench) -> None:
+    speeds = [True, False]
+    bench.devices.values = {DEVICE: 0}
+    bench.devices.before = lambda: bench.state.set_fast(speeds.pop(0))
+    code = program(
+        ("nop",), ("s32i", 3, 2, 0), ("nop",), ("nop",), ("nop",), ("s32i", 3, 2, 0), ("rsr", 4, SR["ccount"]), ("ret",)
+    )
+    bench.run(code, {2: DEVICE})
+    assert (bench.a(4), bench.state.instructions, bench.state.cycles, bench.state.half) == (7, 8, 2 + 2 + 2, 0)
+
+
+def test_a_fast_core_compares_its_clocks(bench: Bench) -> None:
+    bench.state.set_fast(True)
+    bench.state.intenable = 0x40
+    code = program(("movi", 2, 9), ("wsr", 2, SR["ccompare0"]), *[("nop",)] * 20, ("ret",))
+    assert bench.run(code) is Stop.HOOK
+    assert (bench.state.epc1, bench.state.cycles, bench.state.exccause) == (CODE + 30, 5, 4)
+    assert bench.state.timer_at == 5 + (1 << 31)
+
+
+def test_a_fast_core_stops_at_its_horizon(bench: Bench) -> None:
+    bench.state.set_fast(True)
+    assert bench.run(program(*[("nop",)] * 200, ("ret",)), limit=50) is Stop.HORIZON
+    assert (bench.state.pc, bench.state.cycles, bench.state.instructions) == (CODE + 300, 50, 100)
+
+
 # --- code that changes -----------------------------------------------------------------------------------------------
 
 

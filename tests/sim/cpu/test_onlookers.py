@@ -41,6 +41,16 @@ def test_a_trace_tells_every_instruction(new_core: NewCore) -> None:
     assert (told[0].pc, told[0].cycles, told[-1].then) == (CODE, 0, RETURN)
 
 
+def test_a_trace_tells_every_instruction_of_a_fast_core(new_core: NewCore) -> None:
+    told: list[Executed] = []
+    bench = watched(new_core, Tracer, told.append)
+    speeds = iter([True, False] * 50)
+    bench.devices.before = lambda: bench.state.set_fast(next(speeds))
+    bench.run(LOOP, {3: DATA, 5: DEVICE})
+    assert len(told) == bench.state.instructions == 402
+    assert bench.state.cycles < 402
+
+
 def test_a_trace_tells_of_what_cannot_be_fetched(new_core: NewCore) -> None:
     told: list[Executed] = []
     watched(new_core, Tracer, told.append).run(asm("jx", 2), {2: 0})

@@ -2,11 +2,12 @@
 
 Rules, the same for both cores, cycle by cycle:
 
-- One instruction is one cycle. Devices, mask ROM functions and whoever lets time pass add to `cycles` themselves.
+- One instruction is one clock of the core: a cycle, or half of one where the core is `fast` (160 MHz; cycles are those
+  of the bus, 80 MHz, always). Devices, mask ROM functions and whoever lets time pass add to `cycles` themselves.
 - Before each instruction, in this order: CCOMPARE0 is compared (`timer_at`); `cycles >= horizon` stops the run, and so
   does `pause`; an interrupt that is pending and allowed is taken (it costs no cycle); a core that waits stops the run;
   a hook, or an address of the mask ROM where `Memory.rom` has no instruction, stops the run; the instruction is
-  executed. So `horizon = cycles + 1` is a single step.
+  executed. So `horizon = cycles + 1` is a single step, of two instructions where the core is fast.
 - RAM and the flash window are the core's own affair. Every other data address is a device access: the core calls
   `Devices.read` or `write` in the middle of the instruction. Meanwhile `state.pc` is the address of that instruction,
   `state.cycles` counts it already, and the device may change `cycles`, `interrupt` and `horizon`, with effect from the
@@ -95,7 +96,7 @@ class Stop(IntEnum):
     to the next event (not past `timer_at`, where CCOMPARE0 matches) and runs again; without an interrupt the core goes
     on waiting, and says so again."""
     PAUSE = 4
-    """`cycles >= pause`: somebody who looks on (`trace`, `profile`) wants to; it changes nothing."""
+    """`clocks >= pause`: somebody who looks on (`trace`, `profile`) wants to; it changes nothing."""
 
 
 class CoreState(ctypes.Structure):
@@ -122,7 +123,7 @@ class CoreState(ctypes.Structure):
             for name in (
                 "vecbase", "epc1", "epc2", "epc3", "eps2", "eps3", "excsave1", "excsave2", "excsave3", "depc",
                 "exccause", "excvaddr", "debugcause", "ccompare0", "ccount_offset", "ibreakenable", "ibreaka0",
-                "dbreaka0", "dbreakc0", "ddr", "icount", "icountlevel", "itlb", "dtlb",
+                "dbreaka0", "dbreakc0", "ddr", "icount", "icountlevel", "itlb", "dtlb", "fast", "half",
             )
         ),
     )  # fmt: skip
@@ -151,7 +152,7 @@ class CoreState(ctypes.Structure):
     intenable: int
     ccompare0: int
     ccount_offset: int
-    """CCOUNT is the low 32 bits of `cycles` plus this."""
+    """CCOUNT is the low 32 bits of `clocks` plus this."""
     ibreakenable: int
     ibreaka0: int
     dbreaka0: int
@@ -163,6 +164,10 @@ class CoreState(ctypes.Structure):
     itlb: int
     dtlb: int
     """Access attributes of the eight regions of 512 MB, four bits each, for code and data: kept, without effect."""
+    fast: int
+    """1 where the core has two clocks in a cycle; changed by `set_fast`."""
+    half: int
+    """1 where the first of them has passed."""
     waiting: int
     """1 after WAITI until an interrupt is taken."""
     past_hook: int
@@ -175,7 +180,29 @@ class CoreState(ctypes.Structure):
     timer_at: int
     """The value of `cycles` at which CCOUNT next equals CCOMPARE0."""
     pause: int
-    """As `horizon`, for onlookers; NEVER usually."""
+    """As `horizon`, for onlookers, and in clocks; NEVER usually."""
+
+    @property
+    def clocks(self) -> int:
+        """Clocks of the core, counted as if it had always been as fast as it is."""
+        return self.cycles << self.fast | self.half
+
+    def set_fast(self, fast: bool) -> None:  # noqa: FBT001  what a register's bit says
+        """Let the core have two clocks in a cycle, or one. CCOUNT counts on from where it is."""
+        if fast == self.fast:
+            return
+        count = self.clocks + self.ccount_offset
+        self.fast, self.half = fast, 0
+        self.ccount_offset = count - self.clocks & MASK
+        self.arm_timer()
+        if self.pause != NEVER:
+            self.pause = self.pause << 1 if fast else self.pause >> 1
+
+    def arm_timer(self) -> None:
+        """The next match: a comparison that is equal right now comes round after 2^32 clocks (QEMU does so too)."""
+        now = self.clocks
+        ahead = (self.ccompare0 - (now + self.ccount_offset) - 1 & MASK) + 1
+        self.timer_at = now + ahead + self.fast >> self.fast
 
     def reset(self) -> None:
         """What a reset of the core does; counters of the board go on."""

@@ -41,7 +41,8 @@ typedef struct {
     u32 a[16], pc, sar, ps, intenable, interrupt, litbase, waiting, past_hook;
     u64 cycles, instructions, horizon, timer_at, pause;
     u32 vecbase, epc1, epc2, epc3, eps2, eps3, excsave1, excsave2, excsave3, depc, exccause, excvaddr, debugcause,
-        ccompare0, ccount_offset, ibreakenable, ibreaka0, dbreaka0, dbreakc0, ddr, icount, icountlevel, itlb, dtlb;
+        ccompare0, ccount_offset, ibreakenable, ibreaka0, dbreaka0, dbreakc0, ddr, icount, icountlevel, itlb, dtlb,
+        fast, half;
 } State;
 
 /* One decoded instruction. `k`: what decode.py has in imm2, as the code that is in the instruction. */
@@ -303,11 +304,14 @@ static u32 writable_bits(u32 number) {
     }
 }
 
+/* Clocks of the core, two in a cycle where it is fast: what CCOUNT counts. */
+static u64 clocks(const State *x) { return x->cycles << x->fast | x->half; }
+
 static u32 read_special(const State *x, u32 number) {
     switch (number) {
     case 176: return 0xC28CDAFAu;
     case 208: return 0x1082B6F6u;
-    case 234: return (u32)x->cycles + x->ccount_offset;
+    case 234: return (u32)clocks(x) + x->ccount_offset;
     case 235: return 0xCDCD;
     default: {
         const u32 *plain = plain_register((State *)x, number);
@@ -317,7 +321,8 @@ static u32 read_special(const State *x, u32 number) {
 }
 
 static void arm_timer(State *x) {
-    x->timer_at = x->cycles + (u32)(x->ccompare0 - (u32)(x->cycles + x->ccount_offset) - 1) + 1;
+    u64 now = clocks(x);
+    x->timer_at = (now + (u32)(x->ccompare0 - (u32)(now + x->ccount_offset) - 1) + 1 + x->fast) >> x->fast;
 }
 
 static void write_special(State *x, u32 number, u32 value) {
@@ -325,7 +330,7 @@ static void write_special(State *x, u32 number, u32 value) {
     case 226: x->interrupt |= value & SOFTWARE_MASK; break;
     case 227: x->interrupt &= ~(value & CLEARABLE_MASK); break;
     case 234:
-        x->ccount_offset = value - (u32)x->cycles;
+        x->ccount_offset = value - (u32)clocks(x);
         arm_timer(x);
         break;
     case 240:
@@ -381,7 +386,7 @@ static int take_interrupt(State *x) {
     return 1;
 }
 
-/* What may be due between two instructions, in the order of the contract; sets the cycle up to which nothing is. */
+/* What may be due between two instructions, in the order of the contract; sets the clock up to which nothing is. */
 static int look_around(Core *core, u64 *limit) {
     State *x = core->state;
     if (core->past) {
@@ -390,10 +395,10 @@ static int look_around(Core *core, u64 *limit) {
     }
     if (x->cycles >= x->timer_at) {
         x->interrupt |= TIMER_BIT;
-        x->timer_at += (u64)1 << 32;
+        x->timer_at += (u64)1 << (32 - x->fast);
     }
     if (x->cycles >= x->horizon) return HORIZON;
-    if (x->cycles >= x->pause) return PAUSE;
+    if (clocks(x) >= x->pause) return PAUSE;
     if (x->past_hook && !x->waiting) {
         x->past_hook = 0;
         if (locate(core, x->pc)->op == OP_HOOK) {
@@ -404,7 +409,7 @@ static int look_around(Core *core, u64 *limit) {
         return RUNNING;
     }
     if (!take_interrupt(x) && x->waiting) return WAITI;
-    *limit = x->horizon < x->timer_at ? x->horizon : x->timer_at;
+    *limit = (x->horizon < x->timer_at ? x->horizon : x->timer_at) << x->fast;
     if (x->pause < *limit) *limit = x->pause;
     return RUNNING;
 }
@@ -439,6 +444,7 @@ static u32 leading_zeros(u32 value) {
 #define SIGNED(value) ((s32)(value))
 #define NEXT { pc += code->length; code += code->length; goto next; }
 #define JUMP(target) { pc = target; code = locate(core, pc); goto next; }
+#define PUBLISH x->cycles = now >> fast, x->half = (u32)now & fast;
 #define ATTEND(target) { x->pc = target; goto attend; }
 #define COMPUTE(op, statement) case op: statement; NEXT
 #define BRANCH(op, condition) case op: if (condition) JUMP(code->imm) NEXT
@@ -477,13 +483,14 @@ static u32 leading_zeros(u32 value) {
 static int execute(Core *core) {
     State *x = core->state;
     u32 *a = x->a;
+    const u32 fast = x->fast; /* which only a device changes */
     u32 pc, address = 0, at, old;
-    u64 now = x->cycles, limit;
+    u64 now = clocks(x), limit;
     Code *code;
     int stop;
 
 attend:
-    x->cycles = now;
+    PUBLISH
     if ((stop = look_around(core, &limit))) return stop;
     pc = x->pc;
     code = locate(core, pc);
@@ -502,7 +509,9 @@ dispatch:
         x->excvaddr = pc;
         TRAP(pc - 0x20000000 < 0x60000000 ? FETCH_ERROR : FETCH_PROHIBITED)
     case OP_HOOK:
-        x->pc = pc, x->cycles = now - 1;
+        now--;
+        PUBLISH
+        x->pc = pc;
         return HOOK;
     case OP_ILL: TRAP(ILLEGAL)
     case OP_SYSCALL: TRAP(SYSCALL)
@@ -598,15 +607,15 @@ dispatch:
         a[0] = pc + 3;
         JUMP(old)
     case OP_RSR:
-        x->cycles = now;
+        PUBLISH
         T = read_special(x, code->imm);
         NEXT
     case OP_WSR:
-        x->cycles = now;
+        PUBLISH
         write_special(x, code->imm, T);
         ATTEND(pc + 3)
     case OP_XSR:
-        x->cycles = now;
+        PUBLISH
         old = read_special(x, code->imm);
         write_special(x, code->imm, T);
         T = old;
@@ -639,7 +648,8 @@ store_word:
     forget(core->iram_code, IRAM_SIZE, at < 2 ? 0 : at - 2, at + 4);
     NEXT
 ask:
-    x->pc = pc, x->cycles = now;
+    PUBLISH
+    x->pc = pc;
     core->access = (u32)stop, core->address = address, core->asking = *code;
     return stop;
 }
@@ -650,9 +660,9 @@ EXPORT int core_run(Core *core, u32 answer) {
     u64 before;
     int stop;
     if (core->access) finish_access(core, answer);
-    before = x->cycles;
+    before = clocks(x);
     stop = execute(core);
-    x->instructions += x->cycles - before;
+    x->instructions += clocks(x) - before;
     return stop;
 }
 

@@ -43,8 +43,8 @@ def _place(field: str, size: int) -> int:
     return offset // size
 
 
-_PC, _SAR, _INTERRUPT, _LITBASE, _WAITING, _PAST_HOOK = (
-    _place(field, 4) for field in ("pc", "sar", "interrupt", "litbase", "waiting", "past_hook")
+_PC, _SAR, _INTERRUPT, _LITBASE, _WAITING, _PAST_HOOK, _FAST, _HALF = (
+    _place(field, 4) for field in ("pc", "sar", "interrupt", "litbase", "waiting", "past_hook", "fast", "half")
 )
 _CYCLES, _INSTRUCTIONS, _HORIZON, _TIMER_AT, _PAUSE = (
     _place(field, 8) for field in ("cycles", "instructions", "horizon", "timer_at", "pause")
@@ -76,8 +76,8 @@ class Trap(Exception):  # noqa: N818  no error: the program's own affair
 class Execution:
     """The state of a Python core while it runs.
 
-    Registers, SAR and the cycle counter live in lists, which Python reaches faster than fields of a structure; `state`
-    has them before and after.
+    Registers, SAR and the counter live in lists, which Python reaches faster than fields of a structure; `state` has
+    them before and after. The counter, and what it is compared with, is in clocks of the core meanwhile.
     """
 
     def __init__(self, memory: Memory, devices: Devices) -> None:
@@ -93,8 +93,8 @@ class Execution:
         self.sar = [0]
         self.cycles = [0]
         self.limit = [0, 0]
-        """Nothing has to be looked at before the cycle counter reaches the second; before it reaches the first, not
-        even if a whole block of instructions is executed in one go."""
+        """Nothing has to be looked at before the counter reaches the second; before it reaches the first, not even if a
+        whole block of instructions is executed in one go."""
         self.dram8 = memory.dram
         self.dram16 = memoryview(memory.dram).cast("H")
         self.dram32 = memoryview(memory.dram).cast("I")
@@ -103,17 +103,19 @@ class Execution:
         self.past: int | None = None
         """The hook whose instruction is to be executed next."""
         self._started = 0
-        """The cycle counter, had every cycle from the start of the run on been an instruction."""
+        """The counter, had every clock from the start of the run on been an instruction."""
+        self._fast = 0
 
     def begin(self) -> None:
         """Take over what `state` says."""
         longs = self.longs
         self.registers[:] = self._a.tolist()
         self.sar[0] = self.words[_SAR]
-        now = self._started = self.cycles[0] = longs[_CYCLES]
+        fast = self._fast = self.words[_FAST]
+        now = self._started = self.cycles[0] = longs[_CYCLES] << fast | self.words[_HALF]
         self.limit[0] = self.limit[1] = 0
         if not longs[_INTERRUPT_AND_LITBASE] and not longs[_WAITING_AND_PAST_HOOK]:
-            due = min(longs[_HORIZON], longs[_TIMER_AT], longs[_PAUSE])
+            due = min(longs[_HORIZON] << fast, longs[_TIMER_AT] << fast, longs[_PAUSE])
             if now < due:  # as nearly always: nothing to look around for
                 self.past = None
                 self.limit[:] = due - MARGIN, due
@@ -124,8 +126,7 @@ class Execution:
         """Put everything back into `state`, except `pc`."""
         self._bytes[:64] = _REGISTERS.pack(*self.registers)
         self.words[_SAR] = self.sar[0]
-        now = self.longs[_CYCLES] = self.cycles[0]
-        self.longs[_INSTRUCTIONS] += now - self._started
+        self.longs[_INSTRUCTIONS] += self.publish_time() - self._started
 
     # --- between two instructions ------------------------------------------------------------------------------------
 
@@ -135,14 +136,16 @@ class Execution:
 
     def look_around(self) -> Stop | None:
         """See to everything that may be due, in the order of the contract."""
-        words, longs, now = self.words, self.longs, self.cycles[0]
+        words, longs, fast = self.words, self.longs, self._fast
+        clock = self.cycles[0]
+        now = clock >> fast
         self.past = None
         if now >= longs[_TIMER_AT]:
             words[_INTERRUPT] |= 1 << TIMER_INTERRUPT
-            longs[_TIMER_AT] += 1 << 32
+            longs[_TIMER_AT] += 1 << 32 - fast
         if now >= longs[_HORIZON]:
             return Stop.HORIZON
-        if now >= longs[_PAUSE]:
+        if clock >= longs[_PAUSE]:
             return Stop.PAUSE
         waiting = words[_WAITING]
         if words[_PAST_HOOK] and not waiting:
@@ -154,7 +157,7 @@ class Execution:
         if waiting:
             return Stop.WAITI
         limit = self.limit
-        limit[1] = min(longs[_HORIZON], longs[_TIMER_AT], longs[_PAUSE])
+        limit[1] = min(longs[_HORIZON] << fast, longs[_TIMER_AT] << fast, longs[_PAUSE])
         limit[0] = limit[1] - MARGIN
         return None
 
@@ -263,14 +266,21 @@ class Execution:
         """The program has written LITBASE."""
         raise NotImplementedError
 
+    def publish_time(self) -> int:
+        """Show `state` what time it is; in clocks."""
+        clock, fast = self.cycles[0], self._fast
+        self.longs[_CYCLES] = clock >> fast
+        self.words[_HALF] = clock & fast
+        return clock
+
     def _publish(self, pc: int) -> int:
         """Show `state` what a device may want to know."""
         self.words[_PC] = pc
-        now = self.longs[_CYCLES] = self.cycles[0]
-        return now
+        return self.publish_time()
 
     def _take_back(self, before: int) -> None:
         """Go on with what a device has made of `state`."""
-        now = self.cycles[0] = self.longs[_CYCLES]
+        fast = self._fast = self.words[_FAST]
+        now = self.cycles[0] = self.longs[_CYCLES] << fast | self.words[_HALF]
         self._started += now - before
         self.limit[0] = self.limit[1] = 0

@@ -100,7 +100,7 @@ def _read(core: Execution, number: int) -> int:
     name = SPECIAL_REGISTERS[number]
     if name == "sar":
         return core.sar[0]
-    core.state.cycles = core.cycles[0]
+    core.publish_time()
     return read_special(core.state, name)
 
 
@@ -109,7 +109,7 @@ def _write(core: Execution, number: int, value: int) -> None:
     if name == "sar":
         core.sar[0] = value & 63
         return
-    core.state.cycles = core.cycles[0]
+    core.publish_time()
     write_special(core.state, name, value)
     core.attend()
     if name == "litbase":

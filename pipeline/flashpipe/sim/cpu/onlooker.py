@@ -20,7 +20,7 @@ class Onlooker:
         self.devices: Devices = core.devices
 
     def next_look(self) -> int:
-        """The cycle at which to pause."""
+        """The clock at which to pause."""
         raise NotImplementedError
 
     def look(self, stop: Stop) -> None:

@@ -33,7 +33,7 @@ class Profiler(Onlooker):
 
     def next_look(self) -> int:
         """The cycle of the next sample."""
-        return self._next
+        return self._next << self.state.fast
 
     def look(self, stop: Stop) -> None:
         """Take the samples that are due."""

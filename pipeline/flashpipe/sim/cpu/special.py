@@ -30,7 +30,7 @@ WRITABLE_BITS: Final = {
 def read_special(state: CoreState, name: str) -> int:
     """The value of a special register."""
     if name == "ccount":
-        return (state.cycles + state.ccount_offset) & MASK
+        return (state.clocks + state.ccount_offset) & MASK
     if name in CONSTANTS:
         return CONSTANTS[name]
     value: int = getattr(state, name)
@@ -44,17 +44,11 @@ def write_special(state: CoreState, name: str, value: int) -> None:
     elif name == "intclear":
         state.interrupt &= ~(value & CLEARABLE_MASK)
     elif name == "ccount":
-        state.ccount_offset = (value - state.cycles) & MASK
-        _arm_timer(state)
+        state.ccount_offset = (value - state.clocks) & MASK
+        state.arm_timer()
     elif name == "ccompare0":
         state.ccompare0 = value
         state.interrupt &= ~(1 << TIMER_INTERRUPT)
-        _arm_timer(state)
+        state.arm_timer()
     else:
         setattr(state, name, value & WRITABLE_BITS.get(name, MASK))
-
-
-def _arm_timer(state: CoreState) -> None:
-    """The next match: a comparison that is equal right now comes round again after 2^32 cycles (QEMU does so too)."""
-    count = state.cycles + state.ccount_offset
-    state.timer_at = state.cycles + ((state.ccompare0 - count - 1) & MASK) + 1

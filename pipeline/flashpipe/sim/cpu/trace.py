@@ -47,7 +47,7 @@ class Tracer(Onlooker):
         """Behind the next instruction."""
         state = self.state
         self._before = (state.cycles, state.instructions, state.pc, list[int](state.a))
-        return state.cycles + 1
+        return state.clocks + 1
 
     def look(self, _stop: Stop) -> None:
         """Tell what was executed, if anything."""

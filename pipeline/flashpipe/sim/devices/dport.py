@@ -45,7 +45,9 @@ class Dport(Device):
         }
         for index, word in enumerate(efuses.words):
             self.readers[_EFUSES + 4 * index] = partial(int, word)
-        self.writers = {_NMI: self._choose_nmi, CACHE_CONTROL: self.control_cache}
+        self.writers = {
+            _NMI: self._choose_nmi, CACHE_CONTROL: self.control_cache, _CORE_CLOCK: self._choose_core_clock,
+        }  # fmt: skip
         self.uart_sources: Callable[[], int] = lambda: 0
 
     def reset(self) -> None:
@@ -60,7 +62,7 @@ class Dport(Device):
 
     @property
     def fast_core(self) -> bool:
-        """Whether the program has asked for 160 MHz. Instructions take one board cycle all the same."""
+        """Whether the program has asked for 160 MHz."""
         return bool(self.words.get(_CORE_CLOCK, 0) & 1)
 
     def control_cache(self, value: int) -> None:
@@ -70,6 +72,13 @@ class Dport(Device):
         if megabyte != self.mapped_megabyte:
             self.mapped_megabyte = megabyte
             self._remap(megabyte * _MEGABYTE)
+
+    def _choose_core_clock(self, value: int) -> None:
+        """Bit 0: 160 MHz for the core (CPU2X in esp8266_peri.h of the Arduino core). The bus, with timers, UARTs and
+        SPI, stays at 80 MHz (eagle_soc.h: APB_CLK_FREQ).
+        """
+        self.words[_CORE_CLOCK] = value
+        self.state.set_fast(self.fast_core)
 
     def _choose_nmi(self, value: int) -> None:
         self.words[_NMI] = value

@@ -52,9 +52,9 @@ class Guest:
             return self.state.a[2 + index]
         return self.memory.u32(self.state.a[1] + 4 * (index - ARGUMENT_REGISTERS))
 
-    def spend(self, cycles: int) -> None:
-        """Let time pass."""
-        self.state.cycles += cycles
+    def spend(self, clocks: int) -> None:
+        """Let time pass, in clocks of the core."""
+        self.state.cycles += clocks >> self.state.fast
 
     def read(self, address: int, length: int) -> bytes:
         """Bytes of memory or, word by word, of registers; none where `length` is 0.

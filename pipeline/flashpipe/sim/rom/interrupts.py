@@ -93,7 +93,7 @@ def set_intclear(guest: Guest, mask: int) -> None:
 @rom("xthal_get_ccount", 0x4000DD38)
 def get_ccount(guest: Guest) -> int:
     """CCOUNT."""
-    return guest.state.cycles + guest.state.ccount_offset
+    return guest.state.clocks + guest.state.ccount_offset
 
 
 @rom("xthal_get_ccompare", 0x4000DD4C)
@@ -110,5 +110,4 @@ def set_ccompare(guest: Guest, number: int, value: int) -> None:
     state = guest.state
     state.ccompare0 = value
     state.interrupt &= ~(1 << 6)
-    ahead = value - (state.cycles + state.ccount_offset) & MASK
-    state.timer_at = state.cycles + (ahead or 1 << 32)
+    state.arm_timer()

@@ -74,7 +74,7 @@ def bind(function: Function, guest: Guest) -> Callable[[], None]:
     if function.raw:
 
         def call_raw() -> None:
-            state.cycles += cycles
+            state.cycles += cycles >> state.fast
             implementation(guest)
 
         return call_raw
@@ -86,7 +86,7 @@ def bind(function: Function, guest: Guest) -> Callable[[], None]:
     registers = state.a
 
     def done(result: int | None) -> None:
-        state.cycles += cycles
+        state.cycles += cycles >> state.fast
         if result is not None:
             registers[2] = result & 0xFFFFFFFF
         state.pc = registers[0]
@@ -116,7 +116,7 @@ def _general(function: Function, guest: Guest, widths: list[bool], *, wide_resul
             for place, wide in places
         ]
         result = function.implementation(guest, *values)
-        state.cycles += function.cycles
+        state.cycles += function.cycles >> state.fast
         if result is not None:
             state.a[2] = result & 0xFFFFFFFF
             if wide_result:
