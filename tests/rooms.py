@@ -25,6 +25,7 @@ LEAVES: Final = frozenset(
         "files",
         "limits",
         "flash",
+        "folding",
         "installing",
         "locks",
         "masking",

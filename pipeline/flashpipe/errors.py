@@ -77,6 +77,12 @@ class PipelineError(Exception):
         """Name one more thing to do next, which only whoever knows the run around the failure can know."""
         self.hint = f"{self.hint}; {text}" if self.hint else text
 
+    @property
+    def headline(self) -> str:
+        """What failed, in one line."""
+        first, *more = self.message.split("\n")
+        return f"{first}{f' (and {len(more)} more)' if more else ''} [code: {self.code}]"
+
     def __str__(self) -> str:
         found = self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
         lines = [f"{self.message} [code: {self.code}]"]

@@ -10,6 +10,7 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
@@ -92,6 +93,8 @@ _TOKEN: Final = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 """Tokens that are known by their form: GitHub's, GitLab's, Slack's, Amazon's, and JWT."""
+_ALONE: Final = "AKIA"
+"""How the one of them begins that is a word without marks."""
 _PRIVATE_KEY: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
 _LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+(?=@)")
 """User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
@@ -102,6 +105,8 @@ _Pass: TypeAlias = Callable[[str], Iterator[tuple[int, int]]]
 """Gives start and end of each secret in a text, in order and apart."""
 _known: Final = set[str]()
 """Secrets of this run, whatever stands around them."""
+_REPEATED: Final = 256
+"""Characters of a text that is remembered."""
 _LEAST: Final = 4
 """Characters of a secret that is looked for by itself: a shorter one is part of too many words."""
 
@@ -120,6 +125,20 @@ def mask(text: str) -> str:
     >>> mask('{"sta_ssid": "Home Net", "mqttPass": "x y"}'), mask("Authorization: Bearer abcdef")
     ('{"sta_ssid": ***, "mqttPass": ***}', 'Authorization: ***')
     """
+    known = frozenset(_known)
+    if not text or (text.isalnum() and not known and _ALONE not in text):  # one word, as most of what programs are told
+        return text
+    return _short(text, known) if len(text) <= _REPEATED else _mask(text)
+
+
+@lru_cache(maxsize=512)
+def _short(text: str, known: frozenset[str]) -> str:
+    """A run tells the same short texts to its receipt, its log and programs; `known` secrets make another text of it."""
+    del known
+    return _mask(text)
+
+
+def _mask(text: str) -> str:
     for secrets in _PASSES:
         text = _without(text, secrets(text))
     return text
@@ -177,6 +196,8 @@ def mask_urls(text: str) -> str:
     >>> mask_urls("GET https://token@host/f.bin?sig=abc#sha256=12 from rfc2217://me:pw@shelf:1?ign_set_control")
     'GET https://***@host/f.bin?***#sha256=12 from rfc2217://***@shelf:1?ign_set_control'
     """
+    if "://" not in text:
+        return text
     return _QUERY.sub(rf"\1{HIDDEN}", _LOGIN.sub(rf"\1{HIDDEN}", text))
 
 
@@ -243,6 +264,7 @@ def _parts(name: str) -> frozenset[str]:
     return frozenset(part.lower() for part in re.split(r"[^A-Za-z]+", humps) if part)
 
 
+@lru_cache(maxsize=512)
 def is_secret(name: str) -> bool:
     """Whether a name is one of something secret, such as wifi_password."""
     return bool(_parts(name) & _PLAIN_PARTS) or name.lower().endswith(_ENDINGS)

@@ -19,6 +19,10 @@ from flashpipe.masking import mask_urls
 
 _OURS: Final = re.compile(r"(\x1b\[(?:0|31|32)m)")
 """Our own colours (`flashpipe.text.colour`)."""
+quiet = False
+"""Only how the run went, and what failed, is told to people: `-q`."""
+QUIET: Final = frozenset({"-q", "--quiet", "quiet=1", "quiet=yes", "quiet=true", "quiet=on"})
+"""Words that ask for it, for what is told before the command line was understood."""
 lost: Final[list[OSError]] = []
 """Why standard output could not be written; empty as long as all that was to be said was said."""
 
@@ -51,7 +55,11 @@ def json_text(value: Any, indent: int | None = 1, **options: Any) -> str:
     >>> json_text({"a": "ß \x9b \x7f"}, None)
     '{"a": "ß \\u009b \\u007f"}'
     """
-    text = json.dumps(value, indent=indent, ensure_ascii=False, **options)
+    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=False, **options))
+
+
+def escaped_json(text: str) -> str:
+    """JSON, with what is no print in it escaped."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in "\n\t" else json.dumps(char)[1:-1] for char in text)
@@ -83,6 +91,12 @@ def write(text: str, stream: TextIO | None = None, *, kept: str = "") -> None:
 def note(text: str) -> None:
     """One line for a person on standard error."""
     write(text + "\n", sys.stderr)
+
+
+def remark(text: str) -> None:
+    """One line for a person who wants to hear more than how the run went."""
+    if not quiet:
+        note(text)
 
 
 def end_with_reader() -> None:

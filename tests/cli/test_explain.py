@@ -84,3 +84,11 @@ def test_what_cannot_be_understood_is_one_line(
     said = capsys.readouterr()
     assert f"[code: {code}]" in said.err
     assert said.out == ""
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_without_a_log_it_says_what_it_wants(words: list[str], capsys: Capture) -> None:
+    assert main(["explain", *words]) == 3
+    shown = capsys.readouterr().err
+    assert "flashpipe explain FILE" in shown
+    assert "NAME=VALUE" not in shown

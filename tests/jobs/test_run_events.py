@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.events import Progress
+from flashpipe.jobs.event_lines import EventLines
 
 from tests import schema
 from tests.harness import Done, Project
@@ -71,6 +73,27 @@ def test_on_standard_output_nothing_else_stands(project: Project, module: str) -
 def test_doits_own_option_does_the_same(project: Project) -> None:
     done = project.doit("-r", "events", "identify", DEVKIT).ok()
     assert end(schema.checked_events(done.out))["status"] == 0
+
+
+@pytest.mark.parametrize("module", ["flashpipe.cli.main", "doit"])
+def test_the_first_line_names_the_profile_of_the_dodo_file(project: Project, module: str) -> None:
+    (project.folder / "dodo.py").write_text(
+        "from flashpipe.tasks import *\nDOIT_CONFIG = flashpipe_config(profile='demo')\n"
+    )
+    project.run(module, "doctor", "events=ev.jsonl")
+    lines = events(project)
+    assert (lines[0]["type"], lines[0]["data"]["profile"]) == ("run_start", "demo")
+    assert [line["ts"] for line in lines] == sorted(line["ts"] for line in lines)
+
+
+def test_a_wait_is_told_once_a_second() -> None:
+    written = list[bytes]()
+    tell = EventLines(written.append)
+    for done in (0, 0, 1, 1, 1, 60):
+        tell(Progress("/dev/ttyUSB0", "boot", done, 60))
+    assert [b'"task_progress"' in line for line in written] == [False, True, *[True] * (len(written) - 2)]
+    assert sum(b'"done":0' in line for line in written) == 1
+    assert b'"done":60' in written[-1]
 
 
 def test_the_environment_collects_the_runs_of_a_job(project: Project) -> None:

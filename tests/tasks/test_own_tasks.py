@@ -127,6 +127,41 @@ def test_its_defaults_and_declared_variables_count_here_too(project: Project, co
     command("image", "site=here").failed("unknown-variable")
 
 
+DECLARES = """
+declare_variables("site", batch_number="of the batch")
+from doit import get_var
+
+def told():
+    note(f"{get_var('site')} {get_var('batch_number')}")
+
+def task_told():
+    return {"actions": [told]}
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("image", "--site", "here", "--batch-number=7", "told", "profile=demo"),
+        ("told", "image", "-q", "--batch-number=7", "--site=here", "profile=demo"),
+    ],
+)
+def test_what_it_declares_is_an_option_too(project: Project, words: tuple[str, ...]) -> None:
+    dodo(project, OURS + MINE + DECLARES)
+    for run in (project.flashpipe, project.doit):
+        (project.folder / "ran.txt").unlink(missing_ok=True)
+        run(*words).ok()
+        assert ran(project) == "here 7"
+
+
+def test_what_it_does_not_declare_is_none(project: Project, command: Command) -> None:
+    dodo(project, OURS + MINE + DECLARES)
+    command("image", "profile=demo", "--sites", "here").failed("usage")
+    for words in (("image", "--sites", "here"), ("plan", "--sites", "here"), ("image", "--help")):
+        done = project.doit(*words)
+        assert (done.status, done.err.count("\n"), "[code: usage]" in done.err) == (3, 2, True), done.err
+
+
 MAKES = """
 import shutil
 from pathlib import Path
@@ -141,6 +176,42 @@ def task_firmware():
 def task_page():
     return {"actions": [page], "targets": ["page.lua"]}
 """
+
+
+BUILDS = """
+import shutil, sys
+from pathlib import Path
+
+def header():
+    Path("src/made").mkdir(parents=True, exist_ok=True)
+    Path("src/made/version.h").write_text(Path("version.txt").read_text())
+
+def task_header():
+    return {"actions": [header], "file_dep": ["version.txt"], "targets": ["src/made/version.h"]}
+"""
+
+
+@pytest.mark.parametrize("inputs", ["src/**/*.h", "src/made/version.h"])
+def test_what_a_build_reads_and_a_task_of_the_project_makes_is_made_first(
+    project: Project, command: Command, firmware: Path, inputs: str
+) -> None:
+    dodo(project, BUILDS)
+    (project.folder / "version.txt").write_text("1")
+    (project.folder / "build.py").write_text(
+        "import shutil; open('seen', 'a').write(open('src/made/version.h').read())\n"
+        f"shutil.copy({str(firmware)!r}, 'out.bin')\n"
+    )
+    (project.folder / "kitchen.yaml").write_text(
+        "extends: esp12\nfirmware:\n  build:\n"
+        f"    command: ['{Path(sys.executable).as_posix()}', build.py]\n"
+        f"    folder: .\n    outputs: out.bin\n    inputs: ['{inputs}']\n"
+    )
+    command("image", "profile=kitchen").ok()
+    command("image", "profile=kitchen").ok()
+    assert (project.folder / "seen").read_text() == "1"  # the second had nothing to do
+    (project.folder / "version.txt").write_text("2")
+    command("image", "profile=kitchen").ok()
+    assert (project.folder / "seen").read_text() == "12"
 
 
 @pytest.mark.parametrize("named", ["image: out/fw.bin", "image: out/*.bin", "image=out/fw.bin"])

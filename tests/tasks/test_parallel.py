@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flashpipe.text.fold import short_port
+from flashpipe.folding import short_port
 from flashpipe.text.lines import PORT_WIDTH
 
 from tests.harness import Done, Project

@@ -7,10 +7,10 @@ import re
 from dataclasses import replace
 
 import pytest
+from flashpipe import folding, terminal
 from flashpipe.errors import FlashSizeError
 from flashpipe.events import BoardDone, Listener, Message, Progress, StepFinished, StepStarted
-from flashpipe.text import fold, last_line, lines, panel
-from flashpipe.text.look import look
+from flashpipe.text import last_line, lines, panel
 from flashpipe.text.pace import Pace
 
 PORT, OTHER = "/dev/ttyUSB0", "sim://esp12?mac=5c:cf:7f:00:00:02&flash=cells"
@@ -94,7 +94,7 @@ def test_several_boards_have_a_row_each_once_a_run_takes_longer(
             show._panel._live.refresh()  # it does so itself eight times a second
         text = screen.getvalue()
         assert f"{PORT}: write    ████████ 100%" in text
-        assert fold.short_port(OTHER, lines.PORT_WIDTH) in text
+        assert folding.short_port(OTHER, lines.PORT_WIDTH) in text
         for port in (PORT, OTHER):
             show(replace(DONE, port=port))
         assert screen.getvalue().count("\x1b[?25h") == 1  # the cursor is back
@@ -103,9 +103,27 @@ def test_several_boards_have_a_row_each_once_a_run_takes_longer(
 
 
 def test_quiet_is_quiet(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "quiet", True)
+    monkeypatch.setattr(terminal, "quiet", True)
     run(lines.ConsoleLines(screen), PORT)
     assert screen.getvalue() == ""
+
+
+def test_quiet_leaves_one_line_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "quiet", True)
+    error = FlashSizeError(f"{PORT}: profile says 4MB, the chip 1 MB", "take esp01-1m")
+    bad = replace(DONE, error=error, outcome=error.code, summary=error.message)
+    alone = last_line.failure(error, [bad])
+    assert alone.count("\n") == 0
+    assert f"[code: {error.code}]" in alone
+    assert last_line.last_lines([bad], io.StringIO()) == ""
+    several = FlashSizeError("a.yaml:1: one\na.yaml:2: two")
+    assert last_line.failure(several).endswith(f"one (and 1 more) [code: {error.code}]")
+    # Of several the last line says which; of one among them that alone had its turn it says what failed.
+    assert last_line.failure(error, [bad], several=True) == ""
+    told = last_line.last_lines([bad, replace(DONE, port=OTHER)], io.StringIO(), several=True)
+    assert told.count("\n") == 0
+    assert f"{PORT} [code: {error.code}]" in told
+    assert last_line.last_lines([bad], io.StringIO(), several=True) == alone
 
 
 def test_a_failure_is_told_once_and_names_the_port_in_each_line() -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from flashpipe.cli.arguments import Parser
+from flashpipe.errors import UsageError
 from flashpipe.jobs.explain import WORDS, explain
 from flashpipe.terminal import json_text
 from flashpipe.text.explanation import as_data, describe
@@ -16,9 +17,11 @@ def main(argv: list[str]) -> int:
     """Explain one log; the exit status is 0 whatever it proves.
 
     Raises:
-        PipelineError: the log, or what is named beside it, cannot be read.
+        PipelineError: no log is named; or it, or what is named beside it, cannot be read.
     """
     options = _parser().parse_intermixed_args(argv)
+    if not options.file:
+        raise UsageError("explain: which log?", "`flashpipe explain FILE`; a - in place of FILE is what is piped in")
     explanation = explain(options.file, options.words, Path.cwd())
     print_result(json_text(as_data(explanation)) if options.json else describe(explanation))
     return 0
@@ -32,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="\n".join(["what may be known beside it:", *(f"  {name}=  {text}" for name, text in WORDS.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="the log; - is standard input")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the log; - is standard input")
     parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="what is known beside it")
     parser.add_argument("--json", action="store_true", help="one object")
     return parser

@@ -57,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None and words[:1] and words[0] in SHOW:
         terminal.end_with_reader()
     audience.forget()
+    terminal.quiet = not terminal.QUIET.isdisjoint(words)
     status = 1  # of a defect, which ends in a traceback
     try:
         with limits_told():
@@ -97,8 +98,8 @@ def _run(words: list[str]) -> int:
 
 
 def _say(error: PipelineError) -> None:
-    fold = import_module("flashpipe.text.fold")
-    terminal.note(fold.folded(f"error: {error}", fold.width_of(sys.stderr)))
+    text = import_module("flashpipe.text.last_line").failure(error)
+    import_module("flashpipe.text.lines").print_result(text, sys.stderr)
 
 
 def _refused(error: PipelineError, words: list[str]) -> int:

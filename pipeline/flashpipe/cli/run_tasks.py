@@ -12,6 +12,7 @@ from doit.doit_cmd import DoitMain
 from flashpipe import terminal
 from flashpipe.cli.overview import task_texts
 from flashpipe.cli.unknown_words import check_words
+from flashpipe.cli.words import declared_options
 from flashpipe.errors import SystemLimitError, UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.limits import limits_told
@@ -92,6 +93,8 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     command_line.use(words, project)
     theirs = words[:1] == ["run"]
     own = load_own_tasks(project)
+    words = declared_options(words)
+    command_line.use(words, project)
     found = members(own, command_line.tasks_named(), theirs=theirs)
     try:
         check_words(words, task_texts(found), commands, profile_names(project))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import UsageError
+from flashpipe.jobs.variables import KNOWN
 from flashpipe.tasks.parser import Word, parse
 
 SYNONYMS: Final = {
@@ -75,6 +76,16 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
     rest = [word for word in found if word.kind != "doit"]
     return [*doits, *(typed for word in rest for typed in _as_doit_knows(word))]
+
+
+def declared_options(words: Sequence[str]) -> list[str]:
+    """The command line once more, now that the dodo file was read: what it declares may stand there as an option."""
+    found = list(words)
+    for word in parse(words, anywhere=True).words:
+        if word.kind == "variable" and word.text not in KNOWN and word.typed[0].startswith("-"):
+            at = found.index(word.typed[0])
+            found[at : at + len(word.typed)] = _as_doit_knows(word)
+    return found
 
 
 def _as_doit_knows(word: Word) -> Sequence[str]:

@@ -22,6 +22,8 @@ failures: Final[list[PipelineError]] = []
 """What failed, in this order; the worst of them gives `flashpipe` its exit status."""
 closers: Final[list[Callable[[int], None]]] = []
 """Called once when the run ends, with its exit status; also where it is stopped."""
+starters: Final[list[Callable[[str], None]]] = []
+"""Called once when the command line is understood, with the profile that it means; empty text where it means none."""
 _closing: Final = threading.Lock()
 
 
@@ -44,6 +46,14 @@ def exit_status(status: int) -> int:
     return max((error.status for error in failures), default=status) if status else 0
 
 
+def understood(profile: str) -> None:
+    """It is known now what the run is about."""
+    with _closing:
+        starting, starters[:] = list(starters), []
+    for starter in starting:
+        starter(profile)
+
+
 def close(status: int) -> None:
     """The run has ended: whoever keeps a report completes it."""
     with _closing:
@@ -54,7 +64,7 @@ def close(status: int) -> None:
 
 def forget() -> None:
     """A new command begins in this process: nobody listens and nothing has happened."""
-    for known in (listeners, results, failures, closers):
+    for known in (listeners, results, failures, starters, closers):
         known.clear()
 
 

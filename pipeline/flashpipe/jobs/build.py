@@ -6,7 +6,9 @@ success (whoever calls knows that), or that success does not count any more (`fl
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -34,14 +36,19 @@ def counts(inputs: RunInputs) -> bool:
     return True
 
 
-def build_inputs(inputs: RunInputs) -> list[Path]:
+def build_inputs(inputs: RunInputs, targets: Mapping[str, str] | None = None) -> list[str]:
     """The files that the profile's build reads; none where it has no build.
+
+    Args:
+        inputs: Of the run.
+        targets: What other tasks make: absolute path to its spelling, in which it is given back.
 
     Raises:
         BuildInputsError: a pattern matches nothing.
     """
-    build = _known(inputs)
-    return list(input_files(build)) if build else []
+    build, known = _known(inputs), targets or {}
+    found = [os.path.normpath(path.absolute()) for path in input_files(build, known)] if build else []
+    return [known.get(path, path) for path in dict.fromkeys(found)]
 
 
 def build_images(inputs: RunInputs, listener: Listener) -> None:

@@ -6,9 +6,11 @@ that was there goes away or changes its meaning.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from flashpipe.board.ports.names import is_virtual
@@ -26,11 +28,12 @@ from flashpipe.events import (
     error_facts,
 )
 from flashpipe.masking import masked
-from flashpipe.terminal import json_text
+from flashpipe.terminal import escaped_json
 
 SCHEMA: Final = "flashpipe-events/1.0"
 PROGRESS_S: Final = 0.1
-"""Between two lines about the progress of a task; the last one always comes."""
+"""Between two lines about the progress of a task, each of which says something new; the last one always comes."""
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 _PATIENCE_S: Final = 1.0
 """Who is stopped does not wait for ever for whoever writes a line."""
 
@@ -44,16 +47,24 @@ class EventLines:
         self._begun = time.monotonic()
         self._open: dict[tuple[str, str], dict[str, str]] = {}
         """The tasks that are under way, by port and step."""
-        self._shown: dict[str, float] = {}
+        self._shown: dict[str, tuple[float, int]] = {}
+        """When the last line about the progress of a task was written, and how far it was."""
         self._macs: dict[str, str] = {}
         self._virtual: dict[str, bool] = {}
         self._shown_ports: dict[str, str] = {}
         """Without logins; looked for once, as it takes 0.2 ms."""
         self._number = 0
+        self._first: tuple[str, Mapping[str, Any]] | None = None
 
-    def start(self, data: Mapping[str, Any]) -> None:
-        """The first line."""
-        self._line("run_start", data)
+    def begin(self, data: Mapping[str, Any]) -> None:
+        """Now is the first moment; the line about it waits for what `start` knows, or for the next line."""
+        self._first = (_now(), data)
+
+    def start(self, **more: Any) -> None:
+        """The first line, if it is not yet written, with what has become known."""
+        first, self._first = self._first, None
+        if first is not None:
+            self._line("run_start", {**first[1], **more}, at=first[0])
 
     def end(self, data: Mapping[str, Any]) -> None:
         """The last line."""
@@ -62,10 +73,10 @@ class EventLines:
     def __call__(self, event: Event) -> None:
         """One event: a line, or none where the last one about that task has just been written."""
         port = event.port
-        if isinstance(event, StepStarted):
-            self._begin(port, event)
-        elif isinstance(event, Progress):
+        if isinstance(event, Progress):  # by far the most
             self._progress(port, event)
+        elif isinstance(event, StepStarted):
+            self._begin(port, event)
         elif isinstance(event, StepFinished):
             self._end(port, event.step, "success", event.seconds, event.detail)
         elif isinstance(event, StepFailed):
@@ -99,10 +110,13 @@ class EventLines:
         if task is None:  # a wait within another step
             task = self._task(port, event.step)
             self._line("task_begin", {"task": task}, port)
-        now = time.monotonic()
-        if now - self._shown.get(task["id"], -PROGRESS_S) < PROGRESS_S and event.done < event.total:
+        shown, done = self._shown.get(task["id"], (-PROGRESS_S, -1))
+        if event.done == done:  # seconds of a wait, most of the time
             return
-        self._shown[task["id"]] = now
+        now = time.monotonic()
+        if now - shown < PROGRESS_S and event.done < event.total:
+            return
+        self._shown[task["id"]] = now, event.done
         percent = min(100.0, round(100 * event.done / event.total, 1)) if event.total else 100.0
         unit = "s" if event.step in IN_SECONDS else "B"
         progress = {"done": event.done, "total": event.total, "unit": unit, "percent": percent}
@@ -117,21 +131,24 @@ class EventLines:
         ended = {"task": task, "result": ending, "seconds": round(seconds, 3), "message": message}
         self._line("task_end", ended, port)
 
-    def _line(self, kind: str, data: Mapping[str, Any], port: str = "", *, executed: bool | None = None) -> None:
+    def _line(
+        self, kind: str, data: Mapping[str, Any], port: str = "", *, executed: bool | None = None, at: str = ""
+    ) -> None:
+        self.start()
         if port and port not in self._virtual:
             self._virtual[port], self._shown_ports[port] = is_virtual(port), masked(port)
         virtual = self._virtual[port] if port else None
         line = {
             "type": kind,
             "schema": SCHEMA,
-            "ts": _now(),
+            "ts": at or _now(),
             "port": self._shown_ports.get(port),
             "mac": self._macs.get(port),
             "virtual": virtual,
             "executed": executed if executed is not None else None if virtual is None else not virtual,
             "data": data if kind == "task_progress" else masked(data),
         }
-        text = json_text(line, None, separators=(",", ":"), default=str) + "\n"
+        text = escaped_json(_ENCODE(line)) + "\n"
         mine = self._lock.acquire(timeout=_PATIENCE_S)
         try:
             self._write(text.encode("utf-8", "replace"))
@@ -161,4 +178,9 @@ def result(event: BoardDone) -> dict[str, Any]:
 
 def _now() -> str:
     now = time.time()
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
+    return f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))

@@ -45,7 +45,9 @@ def wanted(words: Sequence[str]) -> str:
 
 
 def begin(words: Sequence[str], target: str) -> None:
-    """Open the stream, write its first line, and let it listen until the run is closed (`jobs.audience.close`).
+    """Open the stream, and let it listen until the run is closed (`jobs.audience.close`).
+
+    Its first line is written once it is known which profile the dodo file names, or before the second.
 
     Raises:
         BadValueError: the file cannot be written.
@@ -63,7 +65,8 @@ def begin(words: Sequence[str], target: str) -> None:
 
     audience.listeners.append(lines)
     audience.closers.append(close)
-    lines.start(
+    audience.starters.append(lambda profile: lines.start(profile=profile or None))
+    lines.begin(
         {
             "command": list(words),
             "versions": tool_versions(),

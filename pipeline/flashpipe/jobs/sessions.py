@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import RecordError
+from flashpipe.folding import folded, width_of
 from flashpipe.jobs import audience
 
 if TYPE_CHECKING:
@@ -234,7 +235,8 @@ def _clean_up() -> None:
 
 def _say(text: str) -> None:
     # Not through sys.stderr, which a worker that hangs may have locked.
-    start = "\n" if sys.stderr is not None and sys.stderr.isatty() else ""  # a bar or ^C may stand on the line
+    seen = sys.stderr is not None and sys.stderr.isatty()
+    start, text = ("\n", folded(text, width_of(sys.stderr))) if seen else ("", text)  # a bar or ^C may stand there
     with contextlib.suppress(OSError):
         os.write(2, f"{start}{text}\n".encode(errors="replace"))
 

@@ -59,7 +59,8 @@ def watched(inputs: RunInputs) -> Watched:
     lua = {one.path.resolve(): one.name for one in listed_files(profile)}
     # Of a build its inputs count, not what it makes: that would be flashed while it is being written.
     build = inputs.build()
-    named = build_inputs(inputs) if build else [Path(text) for text in needed_files(inputs) if "*" not in text]
+    texts = build_inputs(inputs) if build else [text for text in needed_files(inputs) if "*" not in text]
+    named = [Path(text) for text in texts]
     found = Watched(lua, frozenset(path.resolve() for path in named) - set(lua))
     if not found.paths:
         raise BadValueError(

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
@@ -34,7 +34,7 @@ from flashpipe.files import make_parents, read_json, read_regular, sync_folder, 
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
 from flashpipe.sources.cache import Cache
-from flashpipe.sources.file_patterns import matching_files
+from flashpipe.sources.file_patterns import fits, matching_files
 from flashpipe.units import format_address
 from flashpipe.values import dataclass
 
@@ -212,18 +212,25 @@ def check_outputs(build: Build, finished: Finished, digests: Mapping[int, str]) 
             )
 
 
-def input_files(build: Build) -> list[Path]:
+def input_files(build: Build, made_first: Iterable[str] = ()) -> list[Path]:
     """The files that the patterns of `inputs` mean: without outputs, hidden folders and what lies in them.
+
+    Args:
+        build: What is built.
+        made_first: Absolute paths of files that will be made before it runs: those that are meant count, there or not.
 
     Raises:
         BuildInputsError: a pattern that matches nothing.
     """
     made = {path for _, text in build.outputs for path in _matches(build, text)}
+    coming = [path for path in made_first if not any(fits(text, build.folder, path) for _, text in build.outputs)]
     found: set[Path] = set()
     for pattern in build.inputs:
         try:
             named = {build.folder / name for name in matching_files(pattern, build.folder, hidden=True)}
-            files = {path for path in named if _is_input(build, path)} - made
+            files = {path for path in named if path.is_file()}
+            files |= {Path(path) for path in coming if fits(pattern, build.folder, path)}
+            files = {path for path in files if _is_seen(build, path)} - made
         except (ValueError, OSError, SourceError) as error:
             text = error.message if isinstance(error, SourceError) else str(error)
             raise BuildInputsError(f"build: inputs: {pattern!r}: {text}", "correct the pattern") from error
@@ -235,9 +242,9 @@ def input_files(build: Build) -> list[Path]:
     return sorted(found)
 
 
-def _is_input(build: Build, path: Path) -> bool:
-    parts = path.relative_to(build.folder).parts[:-1]
-    return not any(part.startswith(".") and part != ".." for part in parts) and path.is_file()
+def _is_seen(build: Build, path: Path) -> bool:
+    parts = path.relative_to(build.folder).parts[:-1] if path.is_relative_to(build.folder) else ()
+    return not any(part.startswith(".") and part != ".." for part in parts)
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

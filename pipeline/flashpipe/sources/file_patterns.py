@@ -35,6 +35,24 @@ def matching_files(pattern: str, base: Path, *, hidden: bool = False) -> list[st
     )
 
 
+def fits(pattern: str, base: Path, path: str) -> bool:
+    """Whether a pattern would fit the file at `path` (absolute, without `..`) once it is there.
+
+    >>> fits("src/**/*.h", Path("/p"), "/p/src/made/a.h"), fits("*.h", Path("/p"), "/p/src/a.h")
+    (True, False)
+    """
+    return _fits(Path(os.path.normpath(base.absolute() / pattern)).parts, Path(path).parts)
+
+
+def _fits(wanted: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    if not wanted or not parts:
+        return not wanted and not parts
+    if wanted[0] == "**":
+        rest = wanted[1:] or ("*",)
+        return any(_fits(rest, parts[at:]) for at in range(len(parts)))
+    return fnmatch.fnmatch(parts[0], wanted[0]) and _fits(wanted[1:], parts[1:])
+
+
 class _Walk:
     def __init__(self, pattern: str, base: Path, *, hidden: bool) -> None:
         self._pattern, self._base, self._hidden, self._left = pattern, base, hidden, MOST

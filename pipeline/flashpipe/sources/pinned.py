@@ -138,7 +138,7 @@ def pin(loaded: Loaded, lock: Lock) -> None:
             check_pin(loaded.name, known, new, again=lock.again)
             return
         write_pin(lock.path, loaded.name, new)
-    terminal.note(f"locked   {loaded.name} in {LOCK_NAME}")
+    terminal.remark(f"locked   {loaded.name} in {LOCK_NAME}")
 
 
 def pin_again(loaded: Loaded, lock: Lock) -> str:

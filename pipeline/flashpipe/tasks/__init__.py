@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from flashpipe.jobs.variables import declare_variables
 from flashpipe.tasks import step
 from flashpipe.tasks.command_line import current
 from flashpipe.tasks.creators import board_task, task
 from flashpipe.tasks.doit_events import begin_with_doit
-from flashpipe.tasks.project import doit_config, flashpipe_config, may_write
+from flashpipe.tasks.project import declare_variables, doit_config, flashpipe_config, may_write
 
 __all__ = [
     "DOIT_CONFIG",
@@ -93,7 +92,7 @@ def task_lock() -> None:
     """
 
 
-@task("build.find_inputs", uptodate=[])
+@task("build.find_inputs", uptodate=[step.Targets()])
 def task__inputs() -> None:
     """Find the files that the profile's build reads"""
 

@@ -6,6 +6,7 @@ import fnmatch
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from flashpipe.jobs.variables import WITH_IMAGES, Variables, check, project_defa
 from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
-from flashpipe.tasks.parser import Parsed, parse
+from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options, task_options, unknown_options
 from flashpipe.terminal import visible
 from flashpipe.text.lines import ConsoleLines, somebody_reads
 from flashpipe.text.look import look
@@ -137,13 +138,14 @@ def current() -> Run:
         project = _project or Path.cwd()  # plain doit has changed to the dodo file's folder
         caller = Path(get_initial_workdir() or Path.cwd())
         try:
-            look.quiet = variables.flag("quiet")
+            terminal.quiet = variables.flag("quiet")
             look.colour = variables.choice("color")
             look.json = variables.choice("format") == "json"
         except BadValueError as error:
             audience.failed(error)
             raise _refused(error) from error
         _current = Run(CommandLine(project, caller, _with_profile(variables, project)), source)
+        audience.understood(_current.command.profile_name)
     return _current
 
 
@@ -155,7 +157,7 @@ def _with_profile(variables: Variables, project: Path) -> Variables:
     own = load("profile.search:own_profiles")(project)
     if len(own) != 1:
         return variables
-    terminal.note(f"profile {own[0]}, the only one of this project")
+    terminal.remark(f"profile {own[0]}, the only one of this project")
     return replace(variables, given={**variables.given, "profile": own[0]})
 
 
@@ -204,12 +206,36 @@ def preceding(task: str) -> str:
 
 def _refused(error: PipelineError) -> InvalidDodoFile:
     """What doit puts on the terminal by itself."""
-    return InvalidDodoFile(visible(mask_urls(str(error))))
+    return InvalidDodoFile(visible(mask_urls(error.headline if terminal.quiet else str(error))))
 
 
-def has_options() -> bool:
-    """Whether a variable is written as an option."""
-    return _parsed().has_options
+def option_table() -> list[dict[str, Any]]:
+    """What our tasks take behind them, in the form that doit reads; nothing where no option stands there."""
+    unknown = unknown_options(_parsed())
+    return [*task_options(), *unknown] if unknown or _parsed().has_options else []
+
+
+def refuse_options_of(task: str) -> None:
+    """Go on only without options behind a task that nobody knows; call it in its creator.
+
+    Raises:
+        InvalidDodoFile: there is one; doit then prints one line and ends with status 3.
+    """
+    try:
+        refuse_unknown_options(_parsed(), (task,), before=False)
+    except UsageError as error:
+        audience.failed(error)
+        raise _refused(error) from error
+
+
+def read_again(declared: Iterable[str]) -> None:
+    """Of the words that were unknown, some are variables now; doit shall know what they say, too."""
+    global _read  # noqa: PLW0603
+    _read = None
+    known = getattr(doit_cmd, "_CMDLINE_VARS", None)
+    for name, value in _parsed().variables:
+        if name in declared and known is not None:
+            known.setdefault(name, value)
 
 
 def words() -> list[str]:

@@ -10,8 +10,15 @@ from doit import task_params
 
 from flashpipe.errors import PipelineError
 from flashpipe.tasks import step
-from flashpipe.tasks.command_line import board_tasks, current, has_options, named, our_tasks, preceding
-from flashpipe.tasks.parser import task_options
+from flashpipe.tasks.command_line import (
+    board_tasks,
+    current,
+    named,
+    option_table,
+    our_tasks,
+    preceding,
+    refuse_options_of,
+)
 
 Description = Callable[[], None]
 """A function whose name and text are the task's; it is never called."""
@@ -32,9 +39,11 @@ def task(action: str, *, needs: tuple[str, ...] = (), **more: Any) -> Callable[[
 
     def decorate(description: Description) -> Creator:
         _enter(description.__name__)
+        name = description.__name__.removeprefix("task_")
 
         @functools.wraps(description)
         def create(**_options: object) -> Tasks:
+            refuse_options_of(name)
             return {
                 "actions": [(step.run_step, [action])],
                 "task_dep": list(needs),
@@ -73,6 +82,7 @@ def board_task(
 
         @functools.wraps(description)
         def create(**_options: object) -> Tasks:
+            refuse_options_of(name)
             if only_if_named and not named(name):
                 return step.refuse(step.not_named(name))
             try:
@@ -94,7 +104,8 @@ def _with_options(creator: Creator) -> Creator:
 
     Where there are none, as in `doit list`, doit is spared their tables.
     """
-    return task_params(task_options())(creator) if has_options() else creator
+    options = option_table()
+    return task_params(options)(creator) if options else creator
 
 
 def _enter(creator: str) -> bool:

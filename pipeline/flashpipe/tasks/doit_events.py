@@ -38,6 +38,7 @@ def begin_with_doit() -> None:
     if not _is_doit():
         return
     words = sys.argv[1:]
+    terminal.quiet = not terminal.QUIET.isdisjoint(words)
     if _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS):
         _begin(words)
     try:
@@ -45,7 +46,7 @@ def begin_with_doit() -> None:
         if parsed.command in SHOW:
             terminal.end_with_reader()
         if parsed.has_options:  # else doit's own message is short, and a dodo file may have a `flash` of its own
-            refuse_unknown_options(parsed)
+            refuse_unknown_options(parsed, ("plan",))  # the others' creators know what a dodo file has declared
     except PipelineError as error:
         _refuse(error)
 
@@ -64,8 +65,7 @@ def _begin(words: list[str]) -> None:
 
 def _refuse(error: PipelineError) -> NoReturn:
     audience.failed(error)
-    fold = load("text.fold")
-    terminal.note(fold.folded(f"error: {error}", fold.width_of(sys.stderr)))
+    load("text.lines:print_result")(load("text.last_line:failure")(error), sys.stderr)
     raise SystemExit(REFUSED)
 
 

@@ -6,7 +6,7 @@ has to be named: a word that is, or may be, the value of an option names nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from doit.cmd_base import DodoTaskLoader, DoitCmdBase
@@ -83,16 +83,23 @@ def parse(words: Sequence[str], *, anywhere: bool = False) -> Parsed:
     return _Reader(words, anywhere=anywhere).read()
 
 
-def refuse_unknown_options(parsed: Parsed) -> None:
+def refuse_unknown_options(parsed: Parsed, tasks: Collection[str] = OURS, *, before: bool = True) -> None:
     """Go on only without options that are nobody's: those behind a task of the project's own are its own.
 
+    Args:
+        parsed: The command line.
+        tasks: Those of ours behind which they are refused.
+        before: They are refused before any task, too.
+
     Raises:
-        UsageError: there is one before any task, or behind one of ours.
+        UsageError: there is one.
     """
     task = ""
     for word in parsed.words:
         task = word.text.partition(":")[0] if word.kind == "task" else task
-        if word.kind == "unknown" and (not task or task in OURS):
+        if word.kind == "unknown" and (task in tasks if task else before):
+            if task and word.text in {"-h", "--help"}:
+                raise UsageError(f"{word.text}: doit takes it before any task", f"doit help {task}")
             advice = "options are variables: `flashpipe --help` lists them"
             raise UsageError(f"{word.text}: there is no such option", advice)
 
@@ -233,3 +240,22 @@ def task_options(task: str = "") -> list[dict[str, Any]]:
     ]
     about = "the same as format=json"
     return [*options, {"name": "flashpipe_json", "long": JSON[2:], "type": bool, "default": False, "help": about}]
+
+
+def unknown_options(parsed: Parsed) -> list[dict[str, Any]]:
+    """Options that nobody knows, as if they were a task's: its creator knows more, when it is called.
+
+    A dodo file declares variables after ours were read; and doit's own words about an option list all that there are.
+    """
+    words = {word.text.partition("=")[0]: word for word in parsed.words if word.kind == "unknown"}
+    return [
+        {
+            "name": f"unknown_{number}",
+            "long": name[2:],
+            "short": name[1:] if len(name) == 2 else "",  # noqa: PLR2004  a letter
+            "type": str if "=" in word.text or len(word.typed) > 1 else bool,
+            "default": "" if "=" in word.text or len(word.typed) > 1 else False,
+        }
+        for number, (name, word) in enumerate(words.items())
+        if name.startswith("--") or len(name) == 2  # noqa: PLR2004
+    ]

@@ -6,16 +6,17 @@ nothing that a task depends on.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from doit.cmd_base import DoitCmdBase
-from doit.exceptions import TaskFailed
+from doit.cmdparse import CmdParseError
+from doit.exceptions import InvalidDodoFile, TaskFailed
 
-from flashpipe.errors import PipelineError
+from flashpipe.errors import PipelineError, UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.tasks import command_line, doit_events, step
 from flashpipe.tasks.loader import load
-from flashpipe.tasks.parser import task_options
+from flashpipe.tasks.parser import parse, refuse_unknown_options, task_options
 from flashpipe.text.lines import print_result
 from flashpipe.text.look import look
 
@@ -38,6 +39,17 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         " something would be written."
     )
     cmd_options = tuple(task_options("plan"))
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Run it; an option that nobody knows is refused in our words: doit would list the whole table of them."""
+        try:
+            return super().parse_execute(in_args)
+        except CmdParseError as error:
+            try:
+                refuse_unknown_options(parse(["plan", *in_args]))
+            except UsageError as refused:
+                raise InvalidDodoFile(str(refused)) from error
+            raise
 
     def _execute(self, pos_args: list[str]) -> int:
         del pos_args

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from doit.exceptions import InvalidDodoFile
 
+from flashpipe.jobs import variables
 from flashpipe.jobs.variables import DEFAULTS, set_defaults
 from flashpipe.tasks import command_line
 from flashpipe.tasks.reporter import Plain
@@ -39,6 +40,15 @@ def may_write(task: str, *writers: str) -> None:
         if word not in WRITERS:
             raise InvalidDodoFile(f"may_write({task!r}, {word!r}): want of {', '.join(WRITERS)}")
     command_line.may_write[task] = writers or ("flash",)
+
+
+def declare_variables(*names: str, **described: str) -> None:
+    """Admit variables of the project's own tasks: `declare_variables("site", batch="number of the batch")`.
+
+    Call it in the dodo file, outside any task. One of ours that is declared is admitted for every task.
+    """
+    variables.declare_variables(*names, **described)
+    command_line.read_again({*names, *described})
 
 
 def flashpipe_config(**wanted: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from doit.exceptions import UnmetDependency
 from doit.reporter import ConsoleReporter
 
 from flashpipe.jobs import audience
-from flashpipe.tasks import doit_events
+from flashpipe.tasks import command_line, doit_events
 from flashpipe.tasks.loader import load
 from flashpipe.text.lines import print_result
 from flashpipe.text.look import look
@@ -48,7 +48,10 @@ class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
         if look.json:
             print_result(load("text.documents:render")(audience.results, audience.failures))
         stream = sys.stderr if look.json else sys.stdout
-        text = load("text.last_line:last_lines")(audience.results, stream) if audience.results else ""
+        text = ""
+        if audience.results:
+            several = len(command_line.current().known_ports()) > 1
+            text = load("text.last_line:last_lines")(audience.results, stream, several=several)
         if text:
             print_result(text, stream)
         doit_events.completed(errors=bool(self.runtime_errors))

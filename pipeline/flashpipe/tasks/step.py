@@ -40,7 +40,9 @@ def report(error: PipelineError) -> TaskFailed:
         if error.diagnosis is None and not isinstance(error, SystemLimitError):
             load("flasher.explain_failure:explain")(error)
         several = len(current().known_ports()) > 1
-        print_result(load("text.last_line:failure")(error, audience.results, several=several), sys.stderr)
+        text = load("text.last_line:failure")(error, audience.results, several=several)
+        if text:
+            print_result(text, sys.stderr)
     except MemoryError:
         terminal.note(f"error: {error}")
     return TaskFailed(str(error), report=False)

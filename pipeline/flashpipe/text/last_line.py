@@ -8,11 +8,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final, TextIO
 
+from flashpipe import terminal
 from flashpipe.errors import PipelineError
 from flashpipe.events import BoardDone
+from flashpipe.folding import short_port, width_of
 from flashpipe.text.colour import GREEN, RED, paint
-from flashpipe.text.fold import short_port, width_of
-from flashpipe.text.look import look
 
 OK: Final = "OK"
 FAILED: Final = "FAILED"
@@ -23,12 +23,16 @@ PORT_WIDTH: Final = 20
 def failure(error: PipelineError, results: Sequence[BoardDone] = (), *, several: bool = False) -> str:
     """A failure: on which board, the message, its cause and proof, and what to do next. Said once, when it happens.
 
-    In a run with `several` boards, whose lines mix, each line names the port.
+    In a run with `several` boards, whose lines mix, each line names the port. Where people want the last line alone it
+    is one line; for several boards that is left to the last line, and this text is empty.
     """
     done = next((one for one in reversed(results) if one.error is error), None)
+    text = error.headline if terminal.quiet else str(error)
     if done is None or not done.port:
-        return f"{paint('error', RED, sys.stderr)}: {error}"
-    text = str(error).removeprefix(f"{done.port}: ")
+        return f"{paint('error', RED, sys.stderr)}: {text}"
+    if terminal.quiet and several:
+        return ""
+    text = text.removeprefix(f"{done.port}: ")
     first, *more = text.split("\n")
     head = f"{done.port}:" if several else ""
     lines = [f"{paint(FAILED, RED, sys.stderr)}  {board(done)} ({done.seconds:.1f} s): {first}"]
@@ -41,18 +45,23 @@ def board(done: BoardDone) -> str:
     return f"{name} on {done.port}" + " (virtual board)" * (done.virtual and not done.port.startswith("sim://"))
 
 
-def last_lines(results: Sequence[BoardDone], stream: TextIO | None = None) -> str:
-    """How the run went: a line for one board, a table for several. Empty where there is nothing more to say."""
+def last_lines(results: Sequence[BoardDone], stream: TextIO | None = None, *, several: bool = False) -> str:
+    """How the run went: a line for one board, a table for several. Empty where there is nothing more to say.
+
+    `several`: as for `failure`, which the run has been told with.
+    """
     stream = stream or sys.stdout
     ports = list(dict.fromkeys(done.port for done in results))
     last = {done.port: _worst([one for one in results if one.port == done.port]) for done in results}
     if len(ports) > 1:
         return _table([last[port] for port in ports], stream)
-    if not ports or last[ports[0]].error is not None:  # of which all was told when it happened
+    if not ports:
         return ""
     done = last[ports[0]]
+    if done.error is not None:  # of which all was told when it happened
+        return failure(done.error, results) if terminal.quiet and several else ""
     lines = [f"{paint(OK, GREEN, stream)}  {board(done)}: {done.summary} ({done.seconds:.1f} s)"]
-    if done.next and not look.quiet:
+    if done.next and not terminal.quiet:
         lines.append(f"next: {done.next}")
     return "\n".join(lines)
 
@@ -79,13 +88,14 @@ def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
         lines += [" " * below + more for more in told[1:]]
     bad = [done for done in ordered if done.error]
     seconds = max(done.seconds for done in ordered)
-    if look.quiet:
+    if terminal.quiet:
         lines = []
     name = ordered[0].profile or "the boards"
     if not bad:
         return "\n".join([*lines, f"{paint(OK, GREEN, stream)}  {name}: all {len(ordered)} boards ({seconds:.1f} s)"])
-    lines.append(f"{paint(FAILED, RED, stream)}  {name}: {len(bad)} of {len(ordered)} boards ({seconds:.1f} s)")
-    if not look.quiet:
+    which = f": {', '.join(f'{one.port} [code: {one.error.code}]' for one in bad if one.error)}" * terminal.quiet
+    lines.append(f"{paint(FAILED, RED, stream)}  {name}: {len(bad)} of {len(ordered)} boards ({seconds:.1f} s){which}")
+    if not terminal.quiet:
         again = ",".join(done.port for done in bad)
         profile = f" profile={bad[0].profile}" if bad[0].profile else ""
         lines.append(

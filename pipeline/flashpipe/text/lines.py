@@ -14,8 +14,8 @@ from typing import Final, TextIO
 
 from flashpipe import terminal
 from flashpipe.events import BoardDone, Event, Message, PlanMade, Progress, StepFinished, StepStarted, WireLine
+from flashpipe.folding import folded, short_port, width_of
 from flashpipe.masking import mask_urls
-from flashpipe.text.fold import folded, short_port, width_of
 from flashpipe.text.look import look
 from flashpipe.text.pace import Pace
 from flashpipe.text.panel import Panel
@@ -66,7 +66,7 @@ class ConsoleLines:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if look.quiet:
+        if terminal.quiet:
             return
         with self._lock:
             if isinstance(event, Progress):

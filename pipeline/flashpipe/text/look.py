@@ -1,4 +1,4 @@
-"""How much is said to people, and whether in colours: what `quiet=` and `color=` ask for, once for a process."""
+"""In which form tables are shown, and whether in colours: what `format=` and `color=` ask for, once for a process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ COLOURS: Final = ("auto", "always", "never")
 class Look:
     """What the command line asks for."""
 
-    quiet: bool = False
-    """Only how the run went, and what failed."""
     json: bool = False
     """Tables as one document for programs."""
     colour: str = "auto"

@@ -6,11 +6,12 @@ from typing import Any
 
 from flashpipe.jobs import build as jobs
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.tasks.command_line import current
 
 
 def find_inputs(inputs: RunInputs) -> dict[str, Any]:
     """What doit shall watch for the build."""
-    return {"file_dep": [str(path) for path in jobs.build_inputs(inputs)]}
+    return {"file_dep": jobs.build_inputs(inputs, current().targets)}
 
 
 def find_part_files(inputs: RunInputs) -> dict[str, Any]:
