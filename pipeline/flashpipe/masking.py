@@ -133,7 +133,7 @@ def mask(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def _short(text: str, known: frozenset[str]) -> str:
-    """A run tells the same short texts to its receipt, its log and programs; `known` secrets make another text of it."""
+    """A run tells the same short texts to receipt, log and programs; other `known` secrets are other texts."""
     del known
     return _mask(text)
 
