@@ -38,13 +38,16 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         ("monitor", "port=sim://demo?inline=1", "timeout=1s"),
         ("profiles",),
         ("list",),
+        ("plan", "profile=demo"),
     ],
 )
-def test_looking_needs_no_folder(
+def test_looking_needs_no_folder_and_leaves_no_trace(
     project: Project, command: Command, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FLASHPIPE_RECORDS", NOWHERE)
     before = contents(project.folder)
+    command(*words).ok()
+    assert contents(project.folder) == before
+    monkeypatch.setenv("FLASHPIPE_RECORDS", NOWHERE)
     command(*words).ok()
     assert contents(project.folder) == before
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from flashpipe.board.ports.names import port_slug
 from flashpipe.records import journal
 
 from tests.firmware.test_header_size import micropython
@@ -288,9 +289,12 @@ def test_a_flash_that_was_to_be_ignored_is_asked_of_the_board_all_the_same(
 ) -> None:
     flash(project, board, firmware).ok()
     board.change(0x23456, b"\x00\x00\x00\x00")
-    with closing(sqlite3.connect(project.folder / ".pipeline" / "doit.db")) as db:
-        ((name,),) = db.execute("select task_id from doit where task_id like 'flash:%'")
-        for task in ("flash", name, "_probe", name.replace("flash", "_probe")):
+    slug = port_slug(board.port.removeprefix("port="))
+    path = project.folder / ".pipeline" / "doit.db"
+    assert not path.exists()  # doit has nothing to remember of a flash
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("create table doit (task_id text not null primary key, task_data json)")
+        for task in ("flash", f"flash:{slug}", "_probe", f"_probe:{slug}"):
             db.execute("insert or replace into doit values (?, ?)", (task, json.dumps({"ignore:": "1"})))
         db.commit()
     done = flash(project, board, firmware).ok()

@@ -80,7 +80,9 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
         if dependency == "ignore:" and _is_ours(task_id):
             raise InvalidCommand(IGNORED.format(task=task_id.lstrip("_")))
         super().set(task_id, dependency, value)
-        if dependency in {"deps:", "ignore:"}:
+        if dependency == "deps:" and not value and _is_ours(task_id):
+            self._dirty.discard(task_id)  # it depends on no file and runs each time: a look at a board leaves no trace
+        elif dependency in {"deps:", "ignore:"}:
             self._flush()
 
     def remove(self, task_id: str) -> None:
