@@ -55,7 +55,8 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "text": frozenset({"flasher", "profile"}),  # profiles and plans are what it puts into words
     "jobs": frozenset({"flasher", "profile"}),
     "tasks": frozenset({"jobs", "text"}),
-    "cli": frozenset({"tasks"}),  # whatever is no word of its own goes to doit
+    "testing": frozenset({"jobs"}),
+    "cli": frozenset({"tasks", "testing"}),  # whatever is no word of its own goes to doit
     "sim": frozenset(),
 }
 """Room: the rooms directly below it. An arrow allows everything below that as well."""
@@ -68,6 +69,7 @@ LIBRARIES: Final = {
     "watchfiles": {"flashpipe.tasks.actions.watch"},
     "platformdirs": {"flashpipe.files"},
     "intelhex": {"flashpipe.sources.kinds.intel_hex"},
+    "pytest": {"flashpipe.testing.plugin"},
     "requests": {"sources"},
     "rich": {"flashpipe.text.panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},

@@ -147,6 +147,13 @@ class NotNamedError(UsageError):
     remedy = "name the task: a default must never write to a board"
 
 
+class VirtualOnlyError(UsageError):
+    """Pins, ADC and time are in a test's hands on a virtual board in its own process only."""
+
+    code = "virtual-only"
+    remedy = "leave out the port: tests then run on a virtual board; or skip this one: `if board.virtual:`"
+
+
 class NoCompiledCoreError(UsageError):
     """The virtual board's compiled core was asked for where it cannot be compiled or loaded."""
 
@@ -964,6 +971,25 @@ class RollbackFailedError(RolledBackError):
 
     code = "rollback-failed"
     remedy = "fix what the message names, then `flashpipe restore`: the backup is kept"
+
+
+class BoardRestartedError(ConsoleError):
+    """The board restarted while it ran Lua code of ours."""
+
+    code = "board-restarted"
+    remedy = "the message says why; code that keeps the processor for seconds has to call `tmr.wdclr()` or end"
+
+    def __init__(self, message: str, hint: str = "", verdict: BootVerdict | None = None) -> None:
+        super().__init__(message, hint)
+        self.verdict = verdict
+        """What its last words proved."""
+
+
+class LuaTestError(PipelineError):
+    """Tests in Lua have failed."""
+
+    code, status = "lua-test", 31
+    remedy = "read what the failed tests say; `flashpipe test FILE` runs one file alone"
 
 
 # --- simulating a firmware -------------------------------------------------------------------------------------------

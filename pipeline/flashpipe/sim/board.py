@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from flashpipe.errors import NotEmulatedError
 from flashpipe.sim.boot import Application, rom_banner
 from flashpipe.sim.chip import parts, registers
 from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, Chip, Strap
@@ -20,6 +21,7 @@ from flashpipe.sim.chip.timing import Costs
 from flashpipe.sim.chip.wire import Uart
 from flashpipe.sim.cpu.start import core_name
 from flashpipe.sim.executed import Executed
+from flashpipe.sim.faults import Faults, PinFaults
 from flashpipe.sim.kinds import ALL_MODES
 from flashpipe.sim.loader.main_loop import LoaderMachine, LoaderOutcome, SerialLoader
 from flashpipe.sim.loader.rom import RomLoader, know_flash
@@ -65,16 +67,6 @@ class BoardSpec:
     """Whether the ROM's first line is sent in download mode; not where nobody saw the reset (a pty)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinFaults:
-    """What is wrong with the wires of a board."""
-
-    gpio0_open: bool = False
-    en_open: bool = False
-    gpio15_high: bool = False
-    gpio2_low: bool = False
-
-
 class RamProgram:
     """A program that load-ram started: never executed, its first text is printed over and over."""
 
@@ -94,7 +86,7 @@ class VirtualBoard:
         self.spec = spec
         self.cells = open_cells(spec.flash, spec.size, spec.fill)
         part = parts.part_by_name(spec.part)
-        self.nor = Nor(self.cells, parts.with_id(part, spec.flash_id), _times(part, spec.costs))
+        self.nor = Nor(self.cells, parts.with_id(part, spec.flash_id), parts.with_costs(part, spec.costs))
         self.uart = Uart(2e6 * spec.crystal_mhz)
         self.registers = registers.Registers(registers.Efuses.of(spec.mac, spec.chip), self.nor)
         self.registers.read_divider = lambda: self.uart.divider
@@ -206,6 +198,20 @@ class VirtualBoard:
         self._executed = Executed(self.nor, self.chip, strap, self._cause, now, options, machine)
         self.program = self._executed
 
+    def executing(self, now: float) -> Executed:
+        """The program in flash, whatever has run before, for who is about to give it another state.
+
+        Raises:
+            NotEmulatedError: it is predicted, not executed.
+        """
+        if self.spec.predicted:
+            raise NotEmulatedError("this virtual board predicts its firmware", "leave out execute=off and the like")
+        if self._executed is None or self.program is not self._executed:
+            self._stop()
+            self._run_flash(Strap(), now)
+        assert self._executed is not None
+        return self._executed
+
     # --- power and pins ----------------------------------------------------------------------------------------------
 
     @property
@@ -281,6 +287,16 @@ class VirtualBoard:
     def _release(self, now: float) -> None:
         self._in_reset, self._release_at = False, None
         self._boot(RESET_EXTERNAL, now)
+
+    def meet(self, faults: Faults) -> None:
+        """What is wrong with the board now."""
+        self.nor.hook = faults.before_flash
+        self.silent_stub = "stub-silent" in faults.switches
+        if "protect" in faults.limits:
+            self.nor.status |= (faults.limits["protect"] & 7) << 2
+        if "no-flash" in faults.switches:
+            self.nor.absent = True
+        self.pins = faults.pins
 
     # --- the line ----------------------------------------------------------------------------------------------------
 
@@ -425,16 +441,3 @@ class VirtualBoard:
         """
         if isinstance(self.cells, FileCells):
             self.cells.open()
-
-
-def _times(part: parts.NorPart, costs: Costs) -> parts.Times:
-    """The part's own times, with what the parameters replace."""
-
-    def seconds(value_us: float | None, own: float) -> float:
-        return own if value_us is None else value_us * 1e-6
-
-    own = part.times
-    return parts.Times(
-        seconds(costs.pp_us, own.page_program_s), seconds(costs.se_us, own.sector_erase_s), own.block32_erase_s,
-        seconds(costs.be_us, own.block64_erase_s), seconds(costs.ce_us, own.chip_erase_s),
-    )  # fmt: skip

@@ -86,6 +86,16 @@ class PortGoneError(Exception):
     fault = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinFaults:
+    """What is wrong with the wires of a board."""
+
+    gpio0_open: bool = False
+    en_open: bool = False
+    gpio15_high: bool = False
+    gpio2_low: bool = False
+
+
 @dataclass(slots=True)
 class Faults:
     """The faults of one board, and where in its life it stands."""
@@ -121,6 +131,16 @@ class Faults:
         for text in (one for joined in texts for one in joined.split("+") if one):
             faults.add(text)
         return faults
+
+    @property
+    def pins(self) -> PinFaults:
+        """Those of the wires."""
+        return PinFaults(
+            gpio0_open="gpio0-open" in self.switches,
+            en_open="en-open" in self.switches,
+            gpio15_high="gpio15-high" in self.switches,
+            gpio2_low="gpio2-low" in self.switches,
+        )
 
     def add(self, text: str) -> None:
         """Add one fault, also while the board runs.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from flashpipe.sim.board import BoardSpec, PinFaults, VirtualBoard
+from flashpipe.sim.board import BoardSpec, VirtualBoard
 from flashpipe.sim.chip.timing import Clock
 from flashpipe.sim.chip.wire import garble
 from flashpipe.sim.faults import Faults
@@ -76,23 +76,11 @@ class HostLine:
         self._connect_faults()
 
     def _connect_faults(self) -> None:
-        faults, nor = self.faults, self.board.nor
-        nor.hook = faults.before_flash
-        faults.power_off = self._fail_power
-        faults.brown_out = self._brown_out
-        self.board.silent_stub = "stub-silent" in faults.switches
-        if "protect" in faults.limits:
-            nor.status |= (faults.limits["protect"] & 7) << 2
-        if "no-flash" in faults.switches:
-            nor.absent = True
-        if "no-power" in faults.switches and self.board.powered:
+        self.faults.power_off = self._fail_power
+        self.faults.brown_out = self._brown_out
+        self.board.meet(self.faults)
+        if "no-power" in self.faults.switches and self.board.powered:
             self._fail_power()
-        self.board.pins = PinFaults(
-            gpio0_open="gpio0-open" in faults.switches,
-            en_open="en-open" in faults.switches,
-            gpio15_high="gpio15-high" in faults.switches,
-            gpio2_low="gpio2-low" in faults.switches,
-        )
 
     def _begin_faults(self, data: bytes = b"") -> None:
         if not self.faults.waiting:
@@ -276,6 +264,17 @@ class HostLine:
         """Let the board's time pass."""
         with self.changed:
             self._pump()
+
+    def let_pass(self, seconds: float) -> None:
+        """Let so much board time pass, as fast as that goes; what the board says meanwhile has then arrived."""
+        with self.changed:
+            self._pump()
+            end = max(self.clock.now(self._wall()), self._reached) + seconds
+            while self._reached < end:
+                self.board.advance(end)
+                self._reached = self.board.behind or end
+                self.clock.set(self._reached, self._wall())
+            self._collect(end)
 
     def close(self) -> None:
         """Let go of the board's flash file and end the record."""

@@ -10,7 +10,7 @@ import ctypes
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from flashpipe.errors import BadValueError
@@ -57,39 +57,85 @@ def save(machine: Machine) -> bytes:
     return MAGIC + zlib.compress(json.dumps(content).encode(), 6)
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A machine as bytes, read once and put back as often as wanted."""
+
+    content: dict[str, Any]
+    cells: bytes
+    """Of the flash."""
+    memory: tuple[bytes, bytes, bytes]
+    core: bytes
+
+
+def read(data: bytes) -> Snapshot:
+    """What `save` gave.
+
+    Raises:
+        BadValueError: it is that of another version, or damaged.
+    """
+    if not data.startswith(MAGIC):
+        raise BadValueError("this is no snapshot of this version", "make it again with --snapshot")
+    try:
+        content: dict[str, Any] = json.loads(zlib.decompress(data[len(MAGIC) :]))
+        core = bytes.fromhex(content["core"])
+        if len(core) != ctypes.sizeof(CoreState):
+            raise ValueError("another core")  # noqa: TRY301  told as the others below
+        dram, iram, flash = (_unpacked(text) for text in content["memory"])
+        return Snapshot(content, _unpacked(content["cells"]), (dram, iram, flash), core)
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise _damaged(error) from error
+
+
 def load(data: bytes, make_core: Callable[..., Core] = start_core) -> Machine:
     """A machine that goes on where the saved one was.
 
     Raises:
         BadValueError: not what `save` gave, or of another version.
     """
-    if not data.startswith(MAGIC):
-        raise BadValueError("this is no snapshot of this version", "make it again with --snapshot")
-    try:
-        content: dict[str, Any] = json.loads(zlib.decompress(data[len(MAGIC) :]))
-        return _filled(content, make_core)
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise BadValueError(f"a damaged snapshot: {error}", "make it again with --snapshot") from error
-
-
-def _filled(content: dict[str, Any], make_core: Callable[..., Core]) -> Machine:
+    snapshot = read(data)
     known = {field.name for field in fields(MachineOptions)}
-    options = {name: value for name, value in content["options"].items() if name in known}
-    options["modes"] = frozenset(options["modes"])
-    nor = Nor(bytearray(_unpacked(content["cells"])), part_by_name(content["part"]))
+    try:
+        options = {name: value for name, value in snapshot.content["options"].items() if name in known}
+        options["modes"] = frozenset(options["modes"])
+        nor = Nor(bytearray(len(snapshot.cells)), part_by_name(snapshot.content["part"]))
+        machine = Machine(nor, MachineOptions(**options), make_core)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(error) from error
+    restore(machine, snapshot)
+    return machine
+
+
+def restore(machine: Machine, snapshot: Snapshot) -> None:
+    """Put a machine of the same make back to where the saved one was.
+
+    Raises:
+        BadValueError: the snapshot is damaged, or of a machine with another flash.
+    """
+    if len(snapshot.cells) != machine.nor.size:
+        raise BadValueError("the snapshot is of a machine with another flash", "make it again")
+    try:
+        _fill(machine, snapshot)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> BadValueError:
+    return BadValueError(f"a damaged snapshot: {error}", "make it again with --snapshot")
+
+
+def _fill(machine: Machine, snapshot: Snapshot) -> None:
+    content = snapshot.content
+    machine.nor.cells[0 : machine.nor.size] = snapshot.cells
     for name, value in content["nor"].items():
-        setattr(nor, name, value)
-    machine = Machine(nor, MachineOptions(**options), make_core)
-    state = bytes.fromhex(content["core"])
-    if len(state) != ctypes.sizeof(CoreState):
-        raise ValueError("another core")
-    dram, iram, flash = (_unpacked(text) for text in content["memory"])
-    machine.memory.restore((dram, iram, flash))
-    ctypes.memmove(ctypes.byref(machine.state), state, len(state))
+        setattr(machine.nor, name, value)
+    machine.memory.restore(snapshot.memory)
+    ctypes.memmove(ctypes.byref(machine.state), snapshot.core, len(snapshot.core))
     machine.core.flush(IRAM_START, IRAM_SIZE)
     machine.core.flash_changed(0, FLASH_SIZE)
     machine.devices.restore_from(content["devices"])
     machine.strap = Strap(**content["strap"])
+    machine.halted = False
     for name, value in content["machine"].items():
         setattr(machine, name, value)
     machine.window = (int(content["window"][0]), bool(content["window"][1]))
@@ -97,4 +143,3 @@ def _filled(content: dict[str, Any], make_core: Callable[..., Core]) -> Machine:
         Output(cycle, baud, bytearray.fromhex(text), ends) for cycle, baud, text, ends in content["outputs"]
     ]
     machine.log.resets = [Reset(*reset) for reset in content["resets"]]
-    return machine

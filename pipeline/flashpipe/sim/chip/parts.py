@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.sim.chip.timing import Costs
 
 MS: Final = 1e-3
 
@@ -170,4 +171,17 @@ def with_id(part: NorPart, flash_id: int | None) -> NorPart:
     return NorPart(
         name=f"{flash_id:06x}", manufacturer=flash_id & 0xFF, device=device, size=part.size, times=part.times,
         quad=part.quad, has_sfdp=part.has_sfdp, protect_bits=part.protect_bits,
+    )  # fmt: skip
+
+
+def with_costs(part: NorPart, costs: Costs) -> Times:
+    """The part's own times, with what the parameters replace."""
+
+    def seconds(value_us: float | None, own: float) -> float:
+        return own if value_us is None else value_us * 1e-6
+
+    own = part.times
+    return Times(
+        seconds(costs.pp_us, own.page_program_s), seconds(costs.se_us, own.sector_erase_s), own.block32_erase_s,
+        seconds(costs.be_us, own.block64_erase_s), seconds(costs.ce_us, own.chip_erase_s),
     )  # fmt: skip

@@ -54,7 +54,7 @@ class Rtc(Device):
             REASON: lambda: self.reason,
             COUNTER: self.counter,
             _INT_STATUS: lambda: AWAKE,
-            _GPIO16_IN: self._read_gpio16,
+            _GPIO16_IN: self.gpio16_level,
         }
         self.writers = {
             CONTROL: self._control,
@@ -101,7 +101,8 @@ class Rtc(Device):
 
     # --- GPIO16 ------------------------------------------------------------------------------------------------------
 
-    def _read_gpio16(self) -> int:
+    def gpio16_level(self) -> int:
+        """As the program drives it, else as something outside has it."""
         if self.words.get(_GPIO16_ENABLE, 0) & 1:
             return self.words.get(_GPIO16_OUT, 0) & 1
         return self.gpio16_outside

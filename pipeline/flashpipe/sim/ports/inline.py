@@ -9,6 +9,7 @@ from typing import Any
 
 from serial.serialutil import PortNotOpenError, SerialException
 
+from flashpipe.sim.bench import Bench
 from flashpipe.sim.faults import PortGoneError
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.ports.registry import Seat
@@ -55,6 +56,15 @@ class InlinePort(VirtualPort):
         if not self.is_open or self._link is None:
             raise PortNotOpenError
         return self._link
+
+    @property
+    def bench(self) -> Bench:
+        """The board from behind: its pins, its time, snapshots of it.
+
+        Raises:
+            PortNotOpenError: closed.
+        """
+        return Bench(self.link)
 
     def _vanish(self, error: PortGoneError) -> SerialException:
         self._seat.lose(error)

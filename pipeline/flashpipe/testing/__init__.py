@@ -1,0 +1,1 @@
+"""Tests on a board: what pytest's plug-in and `flashpipe test` share."""

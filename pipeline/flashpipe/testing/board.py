@@ -1,0 +1,530 @@
+"""A board in a test: Lua runs on it, its files are at hand, and of a virtual one pins, ADC and time.
+
+A virtual board begins each test where its snapshot was taken: flashed, booted, at its prompt. A real one is restarted,
+and gets back the files that a test has put or removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from flashpipe.board.boot.kinds import Verdict
+from flashpipe.board.boot.verdict import classify
+from flashpipe.board.lua.console import Console, Ran, find_console, quoted
+from flashpipe.board.lua.files import BoardFiles, LuaFile
+from flashpipe.board.session.session import Session
+from flashpipe.errors import (
+    BoardFileMissingError,
+    BoardRestartedError,
+    ConsoleError,
+    LuaFailedError,
+    LuaFileNameError,
+    LuaTimeoutError,
+    VirtualOnlyError,
+)
+from flashpipe.flasher.boot_check import BootCheck
+from flashpipe.flasher.lua_stage import open_console
+from flashpipe.profile.lua import bad_name
+from flashpipe.units import parse_duration
+from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    from flashpipe.jobs.board_job import BoardRun
+
+LUA_S: Final = 10.0
+"""How long a piece of Lua may run unless the test says otherwise."""
+GPIO: Final = (16, 5, 4, 0, 2, 14, 12, 13, 15, 3, 1, 9, 10)
+"""The GPIO of each pin number of NodeMCU (docs/modules/gpio.md of its source)."""
+DIES: Final = re.compile(
+    r"PANIC: unprotected error|^(?:> )*(?:Fatal exception|Lua error: )|^(?:NodeMCU [^\n]*| ?)powered by Lua 5",
+    re.MULTILINE,
+)
+"""The last words of a firmware that restarts, or the first of one that has."""
+_AGAIN: Final = re.compile(r"powered by Lua 5[^\n]*\n(?:.*\n)*?> $")
+_AGAIN_S: Final = 12.0
+"""For a board that restarts to come to its prompt: its hardware watchdog may have to bite first."""
+_PANIC: Final = re.compile(r"PANIC: ")
+"""Stands in the middle of a line where the echo of another one was under way."""
+_BANNER: Final = re.compile(r"^.*(?:NodeMCU|powered by Lua 5).*$", re.MULTILINE)
+_REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "1": ("watchdog", "the hardware watchdog reset it"),
+        "2": ("exception", "an exception reset it"),
+        "3": ("watchdog", "the software watchdog reset it: Lua kept the processor for too long"),
+        "4": ("boot-loop", "it restarted by software: node.restart(), or a panic of Lua"),
+        "5": ("alive", "it woke up from deep sleep"),
+        "6": ("alive", "its reset line was pulled"),
+    }
+)
+"""What `node.bootreason` says second: kind of a verdict, and words (docs/modules/node.md of NodeMCU)."""
+_LOUD: Final = frozenset({"exception", "panic", "watchdog", "system-params", "rf-cal", "brown-out"})
+"""Kinds that last words prove by themselves."""
+_LARGE: Final = 1500
+"""Characters of Lua that go to the board as text; more goes as a file."""
+_SHORT: Final = 90
+"""Characters of a literal, with a name, that have room in one line with all that is around them."""
+_KEPT: Final = 256 * 1024
+_SHOWN: Final = 200
+"""Bytes of the code that the log repeats."""
+_SLICE_S: Final = 0.05
+_RUNS: Final = 'assert((loadstring or load)({},"={}"))()'
+_ADDS: Final = '(function()_fl=(_fl or"")..{} end)()'
+
+
+_OURS: Final = re.compile(
+    r"^(?:> )*(?:print\(\"=#|local o,v=pcall|local function p\(s\)).*\n"
+    r"|^(?:> )*=#\d+(?:[+:-].*?#=|:.*)\n|^> (?=\n|-- )",
+    re.MULTILINE,
+)
+"""What the log holds of the conversation that a test does not see: typed lines and marks of the console."""
+
+
+class _DiesError(Exception):
+    """The board has said its last words, or the first ones after them."""
+
+
+class Wire:
+    """The line of a session, which remembers what the board says."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.port = session.port
+        self.heard = ""
+        """Readable text, the last of it, since the test began."""
+        self.recent = ""
+        """The same, since what Lua code was given to it last has ended."""
+        self.silent = False
+        """What passes is the contents of files, and not remembered."""
+
+    def remember(self, text: str) -> None:
+        """The board has said this."""
+        text = text.replace("\r", "")
+        self.heard, self.recent = (self.heard + text)[-_KEPT:], (self.recent + text)[-_KEPT:]
+
+    def tune(self, baud: int) -> None:
+        """Listen and talk at `baud`."""
+        self._session.tune(baud)
+
+    def receive(self, limit_s: float) -> bytes:
+        """What comes first within `limit_s`."""
+        data = self._session.receive(limit_s)
+        if not self.silent:
+            self.remember(data.decode("latin-1"))
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Bytes to the board."""
+        self._session.send(data)
+
+    def clock(self) -> float:
+        """Seconds in which limits count."""
+        return self._session.clock()
+
+
+class Files:
+    """The files of a board in a test."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def list(self) -> dict[str, int]:
+        """Names and lengths in bytes."""
+        return self._board.store().names()
+
+    def get(self, name: str) -> bytes:
+        """The contents of a file.
+
+        Raises:
+            BoardFileMissingError: there is none of that name.
+        """
+        sizes = self.list()
+        if name not in sizes:
+            listed = ", ".join(sizes) or "none"
+            raise BoardFileMissingError(f"{self._board.port}: the board has no file {name}; it has {listed}")
+        with self._board.quiet():
+            return self._board.store().read(name, sizes[name])
+
+    def put(self, name: str, contents: bytes | str | Path) -> None:
+        """Write a file: bytes, a text, or what a file of this computer holds.
+
+        Raises:
+            LuaFileNameError: the board cannot have that name.
+            FilesFullError: there is no room for it.
+        """
+        problem = bad_name(name)
+        if problem:
+            raise LuaFileNameError(f"{name!r}: {problem}", LuaFileNameError.remedy)
+        data = contents.read_bytes() if isinstance(contents, Path) else contents
+        file = LuaFile(name, data.encode() if isinstance(data, str) else data)
+        self._board.note_file(name)
+        with self._board.quiet():
+            self._board.store().send([file], self.list())
+
+    def rm(self, name: str) -> None:
+        """Remove a file; nothing happens where there is none."""
+        self._board.note_file(name)
+        self._board.store().remove(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A pin of a virtual board, by the number that Lua's `gpio` module knows it by."""
+
+    number: int
+    _bench: Any
+    _begun_s: float
+
+    @property
+    def gpio(self) -> int:
+        """Its number as the chip counts."""
+        return GPIO[self.number]
+
+    def set(self, level: int) -> None:
+        """Something outside gives it a level, 0 or 1; the program sees it where the pin is an input."""
+        self._bench.set_pin(self.gpio, high=bool(level))
+
+    @property
+    def level(self) -> int:
+        """What it is now, 0 or 1: as the program drives it, else as something outside has it."""
+        return int(self._bench.level(self.gpio))
+
+    def edges(self) -> list[tuple[float, int]]:
+        """Its changes since the test began: seconds of board time since then, and the level from there on."""
+        return [
+            (round(at - self._begun_s, 6), int(high))
+            for at, high in self._bench.edges(self.gpio)
+            if at >= self._begun_s
+        ]
+
+
+class Board:
+    """What a test has in its hands."""
+
+    def __init__(self, run: BoardRun, verdict: Verdict, base: Any = None, baud: int = 0) -> None:
+        """Take a board that was flashed and booted well, or one of a snapshot.
+
+        Args:
+            run: Its session is open.
+            verdict: Of its boot.
+            base: The bench's snapshot where there is one: the board is there from now on.
+            baud: The rate of its console then.
+        """
+        self._run = run
+        self._session = run.session()
+        self._session.open()
+        self.port = self._session.port
+        self.verdict = verdict
+        """What its last boot log proved: `kind`, `summary`, `log` and more."""
+        self._bench = getattr(self._session.wire, "bench", None)
+        self._base = base
+        self._wire = Wire(self._session)
+        self._files: dict[str, bytes | None] = {}
+        """Of a real board: what a file held before a test has touched it; None: it was not there."""
+        self._lost = False
+        self._begun_s = 0.0
+        self.files = Files(self)
+        """`list`, `get`, `put`, `rm`."""
+        if base is not None:
+            self._console = Console(self._wire, baud)
+            self.fresh()
+        else:
+            self._console = open_console(self._session)
+            self._take(self._console.baud)
+
+    # --- for whoever runs tests --------------------------------------------------------------------------------------
+
+    def snapshot(self) -> tuple[bytes, int] | None:
+        """The board as it is now, at its prompt, and the rate of its console; None of a real one.
+
+        From now on each test begins here.
+        """
+        if self._bench is None:
+            return None
+        saved = self._bench.save()
+        self._base = self._bench.read(saved)
+        return saved, self._console.baud
+
+    def fresh(self) -> None:
+        """Begin a test: at the snapshot, or after a restart.
+
+        Raises:
+            BootError: it does not start as it did before.
+        """
+        self._wire.heard = self._wire.recent = ""
+        if self._base is not None and self._bench is not None:
+            self._bench.restore(self._base)
+            self._take(self._console.baud)
+        else:
+            self.restart()
+        self._begun_s = self._wire.clock()
+
+    def put_back(self) -> None:
+        """After a test on a real board: the files that it has touched are what they were."""
+        if self._base is not None or not self._files:
+            return
+        if self._lost:
+            self.restart()
+        for name, data in self._files.items():
+            self.store().remove(name)
+            if data is not None:
+                with self.quiet():
+                    self.store().send([LuaFile(name, data)], self.store().names())
+        self._files.clear()
+
+    def store(self) -> BoardFiles:
+        """Its file system."""
+        self._ready()
+        return BoardFiles(self._console, self._session.baud)
+
+    def note_file(self, name: str) -> None:
+        """A test is about to change a file."""
+        if self._base is None and name not in self._files:
+            there = self.files.list()
+            self._files[name] = self.files.get(name) if name in there else None
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Contents of files pass: nothing is remembered of them."""
+        with self._session.private():
+            self._wire.silent = True
+            try:
+                yield
+            finally:
+                self._wire.silent = False
+
+    def close(self) -> None:
+        """Let go of the port; a real board is left running."""
+        self._session.close()
+
+    # --- for tests ---------------------------------------------------------------------------------------------------
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it is a virtual board whose pins, ADC and time are at hand."""
+        return self._bench is not None
+
+    @property
+    def log(self) -> str:
+        """What the board has said since the test began, and the code that it was given."""
+        return re.sub(r"\n{3,}", "\n\n", _OURS.sub("", self._wire.heard)).lstrip("\n")
+
+    def lua(self, code: str, timeout: float = LUA_S) -> str:
+        """Run Lua code; what it prints.
+
+        Args:
+            code: Any number of statements. `local` names end with it.
+            timeout: Seconds; of board time on a virtual board.
+
+        Raises:
+            LuaFailedError: it raised an error, whose text is in the message.
+            LuaTimeoutError: it did not end.
+            BoardRestartedError: the board restarted meanwhile.
+        """
+        __tracebackhide__ = True
+        ran = self.run(code.encode(), "lua", timeout)
+        if ran.error:
+            raise LuaFailedError(f"{self.port}: {ran.error}", "the line counts from the first one of the code")
+        if not ran.ended:
+            raise LuaTimeoutError(
+                f"{self.port}: the code did not end within {timeout:g} s", "give lua() a longer timeout, in seconds"
+            )
+        return ran.output.removesuffix("\n")
+
+    def restart(self) -> Verdict:
+        """Reset the board and watch it start; what its boot log proved.
+
+        Raises:
+            BootError: it does not start as the profile expects.
+        """
+        __tracebackhide__ = True
+        expectation = replace(self._expected(), check=True)
+        self.verdict = BootCheck(self._session, expectation, is_nodemcu=True).run()
+        self._wire.remember(self.verdict.log)
+        self._wire.recent = ""
+        baud = self.verdict.baud or self._session.rate
+        self._take(find_console(self._wire, baud).baud)
+        return self.verdict
+
+    def listen(self, seconds: float, until: Callable[[str], bool] = lambda _text: False) -> str:
+        """What the board says by itself within so many seconds, or until that is so."""
+        __tracebackhide__ = True
+        end_s, text = self._wire.clock() + seconds, ""
+        while (left := end_s - self._wire.clock()) > 0 and not until(text):
+            text += self._wire.receive(min(left, _SLICE_S)).decode("latin-1").replace("\r", "")
+        return text
+
+    def pin(self, number: int) -> Pin:
+        """A pin of a virtual board, by its number in Lua's `gpio` module: 4 is D4, which is GPIO2.
+
+        Raises:
+            VirtualOnlyError: this is no virtual board of this process.
+        """
+        if number not in range(len(GPIO)):
+            raise ValueError(f"there is no pin {number}: 0 to {len(GPIO) - 1}")
+        return Pin(number, self._behind("pin()"), self._begun_s)
+
+    @property
+    def adc(self) -> int:
+        """What a virtual board measures at its ADC pin, 0 to 1024.
+
+        Raises:
+            VirtualOnlyError: this is no virtual board of this process.
+        """
+        return int(self._behind("adc").adc)
+
+    @adc.setter
+    def adc(self, value: int) -> None:
+        self._behind("adc").adc = value
+
+    def advance(self, duration: str | float) -> str:
+        """Let time of a virtual board pass, `1h` or seconds, as fast as that goes; what it says meanwhile.
+
+        Raises:
+            VirtualOnlyError: this is no virtual board of this process.
+        """
+        bench = self._behind("advance()")
+        seconds = parse_duration(duration) if isinstance(duration, str) else float(duration)
+        bench.advance(seconds)
+        text = self._wire.receive(_SLICE_S).decode("latin-1").replace("\r", "")
+        return text.removesuffix("> ")
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        code: bytes,
+        name: str,
+        timeout_s: float,
+        finished: Callable[[str], bool] = lambda _text: True,
+    ) -> Ran:
+        """Run Lua code, and listen until it has ended and what it printed is `finished`.
+
+        Args:
+            code: Text of the program.
+            name: What errors call it.
+            timeout_s: For all of it.
+            finished: Whether nothing more is to come from timers and callbacks.
+
+        Raises:
+            BoardRestartedError: the board restarted meanwhile.
+            ConsoleError: it does not answer.
+        """
+        __tracebackhide__ = True
+        self._ready()
+        begun_s = self._wire.clock()
+        self._wire.remember(f"\n-- {name}: {code[:_SHOWN].decode('utf-8', 'replace').strip()}\n")
+        file = LuaFile(name, code) if len(code) > _LARGE else None
+        try:
+            expression = self._placed(file) if file else self._typed(code, name)
+            ran = self._console.run(expression, timeout_s, waiting=self._look)
+            self._look(0)
+            if ran.ended and not ran.error and not finished(ran.output):
+                ran = self._await(ran, timeout_s - (self._wire.clock() - begun_s), finished)
+        except _DiesError:
+            raise self._restarted() from None
+        except ConsoleError:
+            self._lost = True
+            if DIES.search(self._wire.recent):
+                raise self._restarted() from None
+            raise
+        if file:
+            ran = replace(ran, output=_named(ran.output, file), error=_named(ran.error, file))
+        if not ran.ended and not ran.error:
+            self._lost = True
+        elif file:
+            self.store().remove(file.temporary)
+        self._wire.recent = self._wire.recent.rpartition("\n")[2]
+        return ran
+
+    def _look(self, _seconds: float) -> None:
+        if DIES.search(self._wire.recent):
+            raise _DiesError
+
+    def _await(self, ran: Ran, limit_s: float, finished: Callable[[str], bool]) -> Ran:
+        """Listen to what timers and callbacks print."""
+
+        def enough(text: str) -> bool:
+            self._look(0)
+            return finished(ran.output + text)
+
+        output = ran.output + self.listen(limit_s, enough)
+        return replace(ran, output=output, ended=finished(output))
+
+    def _placed(self, file: LuaFile) -> str:
+        with self.quiet():
+            return f'dofile("{self.store().place(file)}")'
+
+    def _typed(self, code: bytes, name: str) -> str:
+        """An expression that runs the code; of longer code, the parts are sent before."""
+        literal = quoted(code)
+        if len(literal) <= _SHORT - len(name):
+            return _RUNS.format(literal, name)
+        room, at = self._console.room(_ADDS.format("")), 0
+        while at < len(code):
+            size = room
+            while len(literal := quoted(code[at : at + size])) > room:
+                size -= 1 + (len(literal) - room) // 4
+            self._console.ask_secret(_ADDS.format(literal))
+            at += size
+        return f"(function()local c=_fl _fl=nil return {_RUNS.format('c', name)} end)()"
+
+    def _restarted(self) -> BoardRestartedError:
+        """The board has restarted: wait for its prompt, and find out why."""
+        before = self._wire.recent
+        if not _AGAIN.search(before):
+            self.listen(_AGAIN_S, lambda text: _AGAIN.search(before + text) is not None)
+        output = self._wire.recent
+        self._lost = not _AGAIN.search(output)
+        banner, panic = _BANNER.search(output), _PANIC.search(output)
+        words = output[panic.start() if panic else 0 : banner.start() if banner else None]
+        verdict = classify(words)
+        if verdict.kind not in _LOUD:
+            kind, summary = _REASONS.get(self._reason(), ("boot-loop", "nothing says why"))
+            verdict = Verdict(kind, summary)
+        self.verdict = replace(verdict, log=output)
+        self._wire.recent = ""
+        return BoardRestartedError(f"{self.port}: the board restarted: {verdict.summary}", verdict=self.verdict)
+
+    def _reason(self) -> str:
+        """What the firmware says of its last start; empty where it does not."""
+        if self._lost:
+            return ""
+        try:
+            return self._console.ask("select(2,node.bootreason())")
+        except ConsoleError:
+            return ""
+
+    # --- the console -------------------------------------------------------------------------------------------------
+
+    def _expected(self) -> Any:
+        from flashpipe.jobs.policy import boot_expectation  # noqa: PLC0415  loads what a snapshot spares
+
+        return boot_expectation(self._run.inputs)
+
+    def _take(self, baud: int) -> None:
+        """A new conversation at the prompt."""
+        self._session.tune(baud)
+        self._console = Console(self._wire, baud)
+        self._lost = False
+
+    def _ready(self) -> None:
+        """A board that was lost in the middle of something is restarted first."""
+        if self._lost:
+            self.restart()
+
+    def _behind(self, what: str) -> Any:
+        if self._bench is None:
+            raise VirtualOnlyError(
+                f"{self.port}: board.{what}: this is no virtual board of the test's own", VirtualOnlyError.remedy
+            )
+        return self._bench
+
+
+def _named(text: str, file: LuaFile) -> str:
+    return text.replace(file.temporary, file.name)
