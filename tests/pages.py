@@ -79,9 +79,8 @@ def comparable(text: str) -> str:
 
 def run(command: Command, folder: Path, home: Path) -> str:
     """Run a command as a reader would, and hold its output against the page; returns the output."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FLASHPIPE", "PYTEST", "PYTHON", "VIRTUAL"))
-    }
+    left_out = ("FLASHPIPE", "PYTEST", "PYTHON", "VIRTUAL")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command.line],
         cwd=folder,

@@ -14,7 +14,8 @@ from flashpipe.errors import (
     LuaFileNameError,
     LuaTimeoutError,
 )
-from flashpipe.testing.board import GPIO, Board
+from flashpipe.testing.board import Board
+from flashpipe.testing.pins import GPIO
 
 BLINK = """
 gpio.mode(4, gpio.OUTPUT)

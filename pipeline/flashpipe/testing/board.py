@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,34 +17,25 @@ from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.boot.verdict import classify
 from flashpipe.board.lua.console import Console, Ran, find_console, quoted
 from flashpipe.board.lua.files import BoardFiles, LuaFile
-from flashpipe.board.session.session import Session
 from flashpipe.errors import (
-    BoardFileMissingError,
     BoardRestartedError,
     ConsoleError,
     LuaFailedError,
-    LuaFileNameError,
     LuaTimeoutError,
     VirtualOnlyError,
 )
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.lua_stage import open_console
-from flashpipe.profile.lua import bad_name
+from flashpipe.testing.files import Files
+from flashpipe.testing.pins import GPIO, Pin
+from flashpipe.testing.wire import DIES, Wire
 from flashpipe.units import parse_duration
-from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
 
 LUA_S: Final = 10.0
 """How long a piece of Lua may run unless the test says otherwise."""
-GPIO: Final = (16, 5, 4, 0, 2, 14, 12, 13, 15, 3, 1, 9, 10)
-"""The GPIO of each pin number of NodeMCU (docs/modules/gpio.md of its source)."""
-DIES: Final = re.compile(
-    r"PANIC: unprotected error|^(?:> )*(?:Fatal exception|Lua error: )|^(?:NodeMCU [^\n]*| ?)powered by Lua 5",
-    re.MULTILINE,
-)
-"""The last words of a firmware that restarts, or the first of one that has."""
 _AGAIN: Final = re.compile(r"powered by Lua 5[^\n]*\n(?:.*\n)*?> $")
 _AGAIN_S: Final = 12.0
 """For a board that restarts to come to its prompt: its hardware watchdog may have to bite first."""
@@ -69,7 +59,6 @@ _LARGE: Final = 1500
 """Characters of Lua that go to the board as text; more goes as a file."""
 _SHORT: Final = 90
 """Characters of a literal, with a name, that have room in one line with all that is around them."""
-_KEPT: Final = 256 * 1024
 _SHOWN: Final = 200
 """Bytes of the code that the log repeats."""
 _SLICE_S: Final = 0.05
@@ -77,130 +66,8 @@ _RUNS: Final = 'assert((loadstring or load)({},"={}"))()'
 _ADDS: Final = '(function()_fl=(_fl or"")..{} end)()'
 
 
-_OURS: Final = re.compile(
-    r"^(?:> )*(?:print\(\"=#|local o,v=pcall|local function p\(s\)).*\n"
-    r"|^(?:> )*=#\d+(?:[+:-].*?#=|:.*)\n|^> (?=\n|-- )",
-    re.MULTILINE,
-)
-"""What the log holds of the conversation that a test does not see: typed lines and marks of the console."""
-
-
 class _DiesError(Exception):
     """The board has said its last words, or the first ones after them."""
-
-
-class Wire:
-    """The line of a session, which remembers what the board says."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.port = session.port
-        self.heard = ""
-        """Readable text, the last of it, since the test began."""
-        self.recent = ""
-        """The same, since what Lua code was given to it last has ended."""
-        self.silent = False
-        """What passes is the contents of files, and not remembered."""
-
-    def remember(self, text: str) -> None:
-        """The board has said this."""
-        text = text.replace("\r", "")
-        self.heard, self.recent = (self.heard + text)[-_KEPT:], (self.recent + text)[-_KEPT:]
-
-    def tune(self, baud: int) -> None:
-        """Listen and talk at `baud`."""
-        self._session.tune(baud)
-
-    def receive(self, limit_s: float) -> bytes:
-        """What comes first within `limit_s`."""
-        data = self._session.receive(limit_s)
-        if not self.silent:
-            self.remember(data.decode("latin-1"))
-        return data
-
-    def send(self, data: bytes) -> None:
-        """Bytes to the board."""
-        self._session.send(data)
-
-    def clock(self) -> float:
-        """Seconds in which limits count."""
-        return self._session.clock()
-
-
-class Files:
-    """The files of a board in a test."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
-    def list(self) -> dict[str, int]:
-        """Names and lengths in bytes."""
-        return self._board.store().names()
-
-    def get(self, name: str) -> bytes:
-        """The contents of a file.
-
-        Raises:
-            BoardFileMissingError: there is none of that name.
-        """
-        sizes = self.list()
-        if name not in sizes:
-            listed = ", ".join(sizes) or "none"
-            raise BoardFileMissingError(f"{self._board.port}: the board has no file {name}; it has {listed}")
-        with self._board.quiet():
-            return self._board.store().read(name, sizes[name])
-
-    def put(self, name: str, contents: bytes | str | Path) -> None:
-        """Write a file: bytes, a text, or what a file of this computer holds.
-
-        Raises:
-            LuaFileNameError: the board cannot have that name.
-            FilesFullError: there is no room for it.
-        """
-        problem = bad_name(name)
-        if problem:
-            raise LuaFileNameError(f"{name!r}: {problem}", LuaFileNameError.remedy)
-        data = contents.read_bytes() if isinstance(contents, Path) else contents
-        file = LuaFile(name, data.encode() if isinstance(data, str) else data)
-        self._board.note_file(name)
-        with self._board.quiet():
-            self._board.store().send([file], self.list())
-
-    def rm(self, name: str) -> None:
-        """Remove a file; nothing happens where there is none."""
-        self._board.note_file(name)
-        self._board.store().remove(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A pin of a virtual board, by the number that Lua's `gpio` module knows it by."""
-
-    number: int
-    _bench: Any
-    _begun_s: float
-
-    @property
-    def gpio(self) -> int:
-        """Its number as the chip counts."""
-        return GPIO[self.number]
-
-    def set(self, level: int) -> None:
-        """Something outside gives it a level, 0 or 1; the program sees it where the pin is an input."""
-        self._bench.set_pin(self.gpio, high=bool(level))
-
-    @property
-    def level(self) -> int:
-        """What it is now, 0 or 1: as the program drives it, else as something outside has it."""
-        return int(self._bench.level(self.gpio))
-
-    def edges(self) -> list[tuple[float, int]]:
-        """Its changes since the test began: seconds of board time since then, and the level from there on."""
-        return [
-            (round(at - self._begun_s, 6), int(high))
-            for at, high in self._bench.edges(self.gpio)
-            if at >= self._begun_s
-        ]
 
 
 class Board:
@@ -312,7 +179,7 @@ class Board:
     @property
     def log(self) -> str:
         """What the board has said since the test began, and the code that it was given."""
-        return re.sub(r"\n{3,}", "\n\n", _OURS.sub("", self._wire.heard)).lstrip("\n")
+        return self._wire.log
 
     def lua(self, code: str, timeout: float = LUA_S) -> str:
         """Run Lua code; what it prints.
@@ -418,7 +285,7 @@ class Board:
         __tracebackhide__ = True
         self._ready()
         begun_s = self._wire.clock()
-        self._wire.remember(f"\n-- {name}: {code[:_SHOWN].decode('utf-8', 'replace').strip()}\n")
+        self._wire.note(f"\n-- {name}: {code[:_SHOWN].decode('utf-8', 'replace').strip()}\n")
         file = LuaFile(name, code) if len(code) > _LARGE else None
         try:
             expression = self._placed(file) if file else self._typed(code, name)
