@@ -14,7 +14,8 @@ from flashpipe.events import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-OPTIONS: tuple[dict[str, bool], ...] = ({}, {"kw_only": True})
+VALUE = {"frozen": True, "slots": True}
+OPTIONS: tuple[dict[str, bool], ...] = (VALUE, {**VALUE, "kw_only": True}, {"frozen": True}, {"slots": True}, {})
 
 
 def bodies() -> dict[str, Callable[[], type[Any]]]:
@@ -62,22 +63,21 @@ def bodies() -> dict[str, Callable[[], type[Any]]]:
     return {"plain": plain, "fielded": fielded, "lone": lone, "own": own}
 
 
-def pairs() -> Iterator[tuple[type[Any], type[Any]]]:
+def pairs() -> Iterator[tuple[type[Any], type[Any], dict[str, bool]]]:
     for make in bodies().values():
         for options in OPTIONS:
-            yield (
-                values.dataclass(frozen=True, slots=True, **options)(make()),
-                dataclasses.dataclass(frozen=True, slots=True, **options)(make()),
-            )
+            yield values.dataclass(**options)(make()), dataclasses.dataclass(**options)(make()), options
 
 
 PAIRS = list(pairs())
 
 
-@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+@pytest.mark.parametrize(("ours", "theirs", "options"), PAIRS)
 class TestBesideTheStandardLibrarys:
     @given(a=st.integers(), b=st.integers())
-    def test_instances_behave_alike(self, ours: type[Any], theirs: type[Any], a: int, b: int) -> None:
+    def test_instances_behave_alike(
+        self, ours: type[Any], theirs: type[Any], options: dict[str, bool], a: int, b: int
+    ) -> None:
         for one, other in ((ours(a=a), ours(a=b)), (theirs(a=a), theirs(a=b))):
             assert (one == other) is (a == b or "own" in repr(one))
             assert (one != other) is not (one == other)
@@ -86,29 +86,39 @@ class TestBesideTheStandardLibrarys:
         assert repr(ours(a=a)).rpartition(".")[2] == repr(theirs(a=a)).rpartition(".")[2]
         assert dataclasses.asdict(ours(a=a)) == dataclasses.asdict(theirs(a=a))
         assert dataclasses.replace(ours(a=a), a=b) == ours(a=b)
+        if "kw_only" not in options:
+            assert ours(a) == ours(a=a)
 
-    def test_nothing_can_be_changed(self, ours: type[Any], theirs: type[Any]) -> None:
+    def test_may_be_changed_or_not(self, ours: type[Any], theirs: type[Any], options: dict[str, bool]) -> None:
         for made in (ours(a=1), theirs(a=1)):
-            for field in dataclasses.fields(made):
-                with pytest.raises(dataclasses.FrozenInstanceError):
-                    setattr(made, field.name, 2)
-                with pytest.raises(dataclasses.FrozenInstanceError):
-                    delattr(made, field.name)
-            with pytest.raises((AttributeError, TypeError)):
-                made.no_such_field = 1
-            assert not hasattr(made, "__dict__")
+            if "frozen" in options:
+                for name in (*(field.name for field in dataclasses.fields(made)), "no_such_field"):
+                    with pytest.raises((AttributeError, TypeError)):
+                        setattr(made, name, 2)
+                    with pytest.raises((AttributeError, TypeError)):
+                        delattr(made, name)
+            else:
+                made.a = 2
+                assert made.a == 2
+            assert hasattr(made, "__dict__") is ("slots" not in options)
 
-    def test_alike_from_outside(self, ours: type[Any], theirs: type[Any]) -> None:
+    def test_alike_from_outside(self, ours: type[Any], theirs: type[Any], options: dict[str, bool]) -> None:
         assert ours.__match_args__ == theirs.__match_args__
-        assert ours.__slots__ == theirs.__slots__
+        assert getattr(ours, "__slots__", None) == getattr(theirs, "__slots__", None)
         assert [(one.name, one.repr, one.compare) for one in dataclasses.fields(ours)] == [
             (one.name, one.repr, one.compare) for one in dataclasses.fields(theirs)
         ]
-        with pytest.raises(TypeError):
-            ours()
+        for made in (ours, theirs):
+            for given, named in (((), {}), ((1, 2, 3, 4, 5), {}), ((1,), {"a": 1}), ((), {"a": 1, "z": 2})):
+                with pytest.raises(TypeError):
+                    made(*given, **named)
+        if "kw_only" in options:
+            with pytest.raises(TypeError):
+                ours(1)
 
-    def test_hashes_as_it_compares(self, ours: type[Any], theirs: type[Any]) -> None:
-        if "made" in ours.__slots__:
+    def test_hashes_as_it_compares(self, ours: type[Any], theirs: type[Any], options: dict[str, bool]) -> None:
+        has_list = any(field.name == "made" for field in dataclasses.fields(ours))
+        if has_list or ("frozen" not in options and "own" not in repr(ours(a=1))):
             for unhashable in (ours(a=1), theirs(a=1)):
                 with pytest.raises(TypeError):
                     hash(unhashable)
@@ -116,22 +126,44 @@ class TestBesideTheStandardLibrarys:
             assert len({ours(a=1), ours(a=1)}) == len({theirs(a=1), theirs(a=1)}) == 1
 
 
-def test_other_kinds_are_the_standard_librarys_own() -> None:
-    @values.dataclass
-    class Loose:
+def test_more_options_are_the_standard_librarys_own() -> None:
+    @values.dataclass(order=True)
+    class Ordered:
         a: int
 
-    @values.dataclass(frozen=True)
-    class Frozen:
-        a: int = 1
+    assert Ordered(1) < Ordered(2)
+    assert not hasattr(Ordered, "__compared__")
 
-    loose = Loose(1)
-    loose.a = 2
-    assert loose == Loose(2)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Frozen().a = 2  # type: ignore[misc]
-    assert not hasattr(Loose, "__compared__")
-    assert not hasattr(Frozen, "__compared__")
+
+def test_what_comes_after_the_fields() -> None:
+    @values.dataclass(slots=True)
+    class Late:
+        a: int
+        twice: int = dataclasses.field(init=False)
+
+        def __post_init__(self) -> None:
+            self.twice = 2 * self.a
+
+    assert Late(3).twice == 6
+    with pytest.raises(TypeError):
+        Late(3, 6)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="listed"):
+
+        @values.dataclass
+        class Unmade:
+            listed: list[int] = dataclasses.field(init=False, default_factory=list)
+
+
+def test_fields_in_slots_and_beside_them() -> None:
+    @values.dataclass(slots=True)
+    class Base:
+        a: int
+
+    @values.dataclass
+    class Derived(Base):
+        b: int
+
+    assert (Derived(1, 2).a, Derived(1, 2).b) == (1, 2)
 
 
 def test_equal_only_within_a_class_and_inherits() -> None:

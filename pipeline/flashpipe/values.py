@@ -1,19 +1,19 @@
 """The standard library's dataclasses, cheaper to define: a short command defines a hundred of them.
 
-For each class `dataclasses` writes and compiles six methods, 0.5 ms in all. Here all classes that are frozen and have
-slots share five of the six, and only `__init__` is compiled. `fields`, `replace` and `asdict` work as ever. An instance
-is slower to make by 1.5 µs: a class made by the thousand stays with `dataclasses`.
+For each class `dataclasses` writes and compiles six methods, 0.5 ms in all. Here all classes share them, and
+nothing is compiled. `fields`, `replace` and `asdict` work as ever. An instance takes 1 to 2 µs
+longer to make: a class made by the thousand stays with `dataclasses`.
 
-What it saves, least CPU time of 12 to 16 runs in turns with and without, Python 3.11: 40 ms of the 610 ms that a first
-flash of 1 MiB costs, 65 ms of 675 ms with the boot check, nothing of `doit list`. The bar for that CPU time is 0.40 of
-esptool's (tests/bench/bench_speed.py), which is 1.1 s: 0.04 of the 0.40 would go to writing methods.
+@FIGURES@
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
@@ -23,24 +23,85 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(cls=None, /, *, frozen=False, slots=False, kw_only=False, **options):  # noqa: ANN001, ANN003, ANN201
-        """Like `dataclasses.dataclass`, and the same but where a class is frozen and has slots."""
+        """Like `dataclasses.dataclass`, and the same where more is asked for than these three options."""
         if cls is not None:
-            return dataclasses.dataclass(cls)
-        if options or not (frozen and slots):
+            return _define(cls, frozen=False, slots=False, kw_only=False)
+        if options:
             return dataclasses.dataclass(frozen=frozen, slots=slots, kw_only=kw_only, **options)
-        return partial(_define, kw_only=kw_only)
+        return partial(_define, frozen=frozen, slots=slots, kw_only=kw_only)
 
 
-def _define(cls: type[Any], *, kw_only: bool) -> type[Any]:
+def _define(cls: type[Any], *, frozen: bool, slots: bool, kw_only: bool) -> type[Any]:
     if cls.__doc__ is None:
         cls.__doc__ = cls.__name__  # else `dataclasses` works out a signature for it
-    for name, method in _SHARED.items():
+    comparing = {} if "__eq__" in cls.__dict__ else {"__hash__": None}
+    for name, method in {**_SHARED, **(_FROZEN if frozen else comparing)}.items():
         if name not in cls.__dict__:
             setattr(cls, name, method)
-    made = dataclasses.dataclass(repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
+    made = dataclasses.dataclass(repr=False, eq=False, init=False, slots=slots, kw_only=kw_only)(cls)
+    if "__init__" not in made.__dict__:
+        made.__init__ = _init(made)
     names = [one.name for one in dataclasses.fields(made) if one.compare]
     made.__compared__ = attrgetter(*names) if names else type
     return made
+
+
+def _init(made: type[Any]) -> Callable[..., None]:
+    """What gives a new instance its values, as the `__init__` that `dataclasses` would write."""
+    fields = sorted((one for one in dataclasses.fields(made) if one.init), key=lambda one: one.kw_only)
+    names, count, positional = [one.name for one in fields], len(fields), sum(not one.kw_only for one in fields)
+    puts = [getattr(made, name).__set__ for name in names] if all(map(partial(_is_slot, made), names)) else None
+    later = getattr(made, "__post_init__", None)
+    for one in dataclasses.fields(made):
+        if not one.init and one.default_factory is not dataclasses.MISSING:
+            raise TypeError(f"{made.__qualname__}.{one.name}: nobody would call its factory; make it in __post_init__")
+
+    def __init__(self: Any, /, *values: Any, **named: Any) -> None:
+        if named or len(values) != count or count != positional:
+            values = _bound(made, fields, positional, values, named)
+        if puts is None:
+            for name, value in zip(names, values):  # noqa: B905  as many, and `strict` costs a tenth
+                object.__setattr__(self, name, value)
+        else:
+            for put, value in zip(puts, values):  # noqa: B905
+                put(self, value)
+        if later is not None:
+            later(self)
+
+    return __init__
+
+
+def _is_slot(made: type[Any], name: str) -> bool:
+    return isinstance(getattr(made, name, None), MemberDescriptorType)
+
+
+def _bound(
+    made: type[Any], fields: list[dataclasses.Field[Any]], positional: int, values: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[Any, ...]:
+    """A value for each field: the given ones by place, then by name, then the defaults.
+
+    Raises:
+        TypeError: a value is missing, or there is one too many.
+    """
+    if len(values) > positional:
+        raise TypeError(f"{made.__qualname__}() takes {positional} positional arguments but {len(values)} were given")
+    bound, missing, used = list(values), [], 0
+    for one in fields[len(values) :]:
+        if one.name in named:
+            bound.append(named[one.name])
+            used += 1
+        elif one.default is not dataclasses.MISSING:
+            bound.append(one.default)
+        elif one.default_factory is not dataclasses.MISSING:
+            bound.append(one.default_factory())
+        else:
+            missing.append(one.name)
+    if used < len(named):
+        extra = next(name for name in named if name not in [one.name for one in fields[len(values) :]])
+        raise TypeError(f"{made.__qualname__}() got an unexpected or a second value for {extra!r}")
+    if missing:
+        raise TypeError(f"{made.__qualname__}() is missing {', '.join(map(repr, missing))}")
+    return tuple(bound)
 
 
 def _repr(self: Any) -> str:
@@ -59,13 +120,14 @@ def _hash(self: Any) -> int:
 
 
 def _set(self: Any, name: str, value: object) -> None:
-    if hasattr(self, name):  # what has no value yet is being given its first, by `__init__` or a copy
+    if hasattr(self, name) or not hasattr(type(self), name):
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
-    object.__setattr__(self, name, value)
+    object.__setattr__(self, name, value)  # a slot's first value, which a copy gives it
 
 
 def _delete(_self: Any, name: str) -> None:
     raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
 
-_SHARED = {"__repr__": _repr, "__eq__": _eq, "__hash__": _hash, "__setattr__": _set, "__delattr__": _delete}
+_SHARED = {"__repr__": _repr, "__eq__": _eq}
+_FROZEN = {"__hash__": _hash, "__setattr__": _set, "__delattr__": _delete}

@@ -107,12 +107,16 @@ def _key(data: bytes) -> str:
 
 
 def _method() -> Method:
-    """The best that is installed: libdeflate at its highest level packs firmware 1.7 % smaller than zlib."""
+    """The best that is installed: libdeflate packs firmware 1.7 % smaller than zlib.
+
+    Its level 12 takes 1.4 to 1.9 times the CPU time of level 10 and saves 0.03 % more (11 images, at most 174 bytes);
+    level 9 is three times as fast and loses 1.2 %.
+    """
     try:
         deflate = importlib.import_module("deflate")
     except ImportError:
         return "zlib9", lambda data: zlib.compress(data, 9)
-    return "deflate12", lambda data: bytes(deflate.zlib_compress(data, 12))
+    return "deflate10", lambda data: bytes(deflate.zlib_compress(data, 10))
 
 
 def _path(data: bytes, method: str) -> Path:
