@@ -109,9 +109,9 @@ class TestBesideTheStandardLibrarys:
             (one.name, one.repr, one.compare) for one in dataclasses.fields(theirs)
         ]
         for made in (ours, theirs):
-            for given, named in (((), {}), ((1, 2, 3, 4, 5), {}), ((1,), {"a": 1}), ((), {"a": 1, "z": 2})):
+            for by_place, named in (((), {}), ((1, 2, 3, 4, 5), {}), ((1,), {"a": 1}), ((), {"a": 1, "z": 2})):
                 with pytest.raises(TypeError):
-                    made(*given, **named)
+                    made(*by_place, **named)
         if "kw_only" in options:
             with pytest.raises(TypeError):
                 ours(1)

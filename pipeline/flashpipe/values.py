@@ -1,10 +1,14 @@
 """The standard library's dataclasses, cheaper to define: a short command defines a hundred of them.
 
-For each class `dataclasses` writes and compiles six methods, 0.5 ms in all. Here all classes share them, and
-nothing is compiled. `fields`, `replace` and `asdict` work as ever. An instance takes 1 to 2 µs
-longer to make: a class made by the thousand stays with `dataclasses`.
+For each class `dataclasses` writes and compiles six methods, 0.5 ms in all. Here all classes share them, and nothing is
+compiled. `fields`, `replace` and `asdict` work as ever. An instance takes 1 to 2 µs longer to make: a class made by the
+thousand stays with `dataclasses`.
 
-@FIGURES@
+What it saves, least CPU time of 12 runs in turns with and without, Python 3.11: 100 ms of the 445 ms that a first flash
+of 1 MiB costs, 6 ms of the 141 ms of `doit list`. The bar for the first is 0.40 of esptool's CPU time
+(tests/bench/bench_speed.py), which is 0.91 s: with the standard library's it would be 0.49, with these it is 0.38.
+`msgspec.Struct` defines a class in 0.015 ms against 0.065 here and 0.69 there, but takes 23 ms to import, and knows no
+fields that are left out of a comparison.
 """
 
 from __future__ import annotations
@@ -48,7 +52,7 @@ def _define(cls: type[Any], *, frozen: bool, slots: bool, kw_only: bool) -> type
 
 def _init(made: type[Any]) -> Callable[..., None]:
     """What gives a new instance its values, as the `__init__` that `dataclasses` would write."""
-    fields = sorted((one for one in dataclasses.fields(made) if one.init), key=lambda one: one.kw_only)
+    fields = sorted((one for one in dataclasses.fields(made) if one.init), key=lambda one: one.kw_only is True)
     names, count, positional = [one.name for one in fields], len(fields), sum(not one.kw_only for one in fields)
     puts = [getattr(made, name).__set__ for name in names] if all(map(partial(_is_slot, made), names)) else None
     later = getattr(made, "__post_init__", None)
@@ -56,9 +60,9 @@ def _init(made: type[Any]) -> Callable[..., None]:
         if not one.init and one.default_factory is not dataclasses.MISSING:
             raise TypeError(f"{made.__qualname__}.{one.name}: nobody would call its factory; make it in __post_init__")
 
-    def __init__(self: Any, /, *values: Any, **named: Any) -> None:
+    def fill(self: Any, /, *values: Any, **named: Any) -> None:
         if named or len(values) != count or count != positional:
-            values = _bound(made, fields, positional, values, named)
+            values = _bound(made.__qualname__, fields, positional, values, named)
         if puts is None:
             for name, value in zip(names, values):  # noqa: B905  as many, and `strict` costs a tenth
                 object.__setattr__(self, name, value)
@@ -68,7 +72,7 @@ def _init(made: type[Any]) -> Callable[..., None]:
         if later is not None:
             later(self)
 
-    return __init__
+    return fill
 
 
 def _is_slot(made: type[Any], name: str) -> bool:
@@ -76,7 +80,11 @@ def _is_slot(made: type[Any], name: str) -> bool:
 
 
 def _bound(
-    made: type[Any], fields: list[dataclasses.Field[Any]], positional: int, values: tuple[Any, ...], named: dict[str, Any]
+    name: str,
+    fields: list[dataclasses.Field[Any]],
+    positional: int,
+    values: tuple[Any, ...],
+    named: dict[str, Any],
 ) -> tuple[Any, ...]:
     """A value for each field: the given ones by place, then by name, then the defaults.
 
@@ -84,23 +92,21 @@ def _bound(
         TypeError: a value is missing, or there is one too many.
     """
     if len(values) > positional:
-        raise TypeError(f"{made.__qualname__}() takes {positional} positional arguments but {len(values)} were given")
-    bound, missing, used = list(values), [], 0
-    for one in fields[len(values) :]:
+        raise TypeError(f"{name}() takes {positional} positional arguments but {len(values)} were given")
+    bound, missing, open_fields = list(values), [], fields[len(values) :]
+    for one in open_fields:
         if one.name in named:
             bound.append(named[one.name])
-            used += 1
         elif one.default is not dataclasses.MISSING:
             bound.append(one.default)
         elif one.default_factory is not dataclasses.MISSING:
             bound.append(one.default_factory())
         else:
             missing.append(one.name)
-    if used < len(named):
-        extra = next(name for name in named if name not in [one.name for one in fields[len(values) :]])
-        raise TypeError(f"{made.__qualname__}() got an unexpected or a second value for {extra!r}")
-    if missing:
-        raise TypeError(f"{made.__qualname__}() is missing {', '.join(map(repr, missing))}")
+    wrong = named.keys() - {one.name for one in open_fields} if named else ()
+    if missing or wrong:
+        lacks = f"lacks {', '.join(missing)}" if missing else f"has no such field left: {', '.join(wrong)}"
+        raise TypeError(f"{name}() {lacks}")
     return tuple(bound)
 
 

@@ -107,5 +107,5 @@ def test_libdeflate_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setitem(sys.modules, "deflate", types.SimpleNamespace(zlib_compress=compress))
     assert packing.pack(DATA) == zlib.compress(DATA, 1)
-    assert asked == [12]
+    assert asked == [10]
     assert [path.suffix for path in kept()] == [".deflate10"]
