@@ -56,7 +56,8 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "jobs": frozenset({"flasher", "profile"}),
     "tasks": frozenset({"jobs", "text"}),
     "testing": frozenset({"jobs"}),
-    "cli": frozenset({"tasks", "testing"}),  # whatever is no word of its own goes to doit
+    "page": frozenset({"jobs", "text"}),
+    "cli": frozenset({"page", "tasks", "testing"}),  # whatever is no word of its own goes to doit
     "sim": frozenset(),
 }
 """Room: the rooms directly below it. An arrow allows everything below that as well."""
@@ -67,6 +68,7 @@ LIBRARIES: Final = {
     "doit": {"tasks", "flashpipe.cli.run_tasks"},
     "esptool": {"flashpipe.board.loader.esptool_parts"},
     "watchfiles": {"flashpipe.tasks.actions.watch"},
+    "jinja2": {"flashpipe.page.render"},
     "platformdirs": {"flashpipe.files"},
     "intelhex": {"flashpipe.sources.kinds.intel_hex"},
     "pytest": {"flashpipe.testing.plugin"},
@@ -74,6 +76,8 @@ LIBRARIES: Final = {
     "rich": {"flashpipe.text.panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},
     "serial": {"board.ports", "board.session", "board.loader", "sim"},
+    "starlette": {"page"},
+    "uvicorn": {"flashpipe.page.server"},
     "urllib3": {"sources"},  # comes with requests, which wraps not all of its exceptions
 }
 """Library: the rooms, or single modules, that may know of it. Anything else from outside is refused."""

@@ -37,6 +37,8 @@ NOT_RUN = {
     ("build-servers.md", "docker run --rm --device /dev/ttyUSB0"): "needs Docker and a board",
     ("many-boards.md", 'flashpipe flash profile=kitchen "port=/dev/ttyUSB*"'): BOARD,
     ("lua.md", "pip install 'watchfiles"): "runs until it is stopped; tests/jobs/test_watch.py",
+    ("page.md", "flashpipe page"): "runs until it is stopped; tests/page",
+    ("page.md", "ssh -L"): "needs another machine",
     ("virtual-board.md", "flashpipe board --pty esp12"): "runs until it is stopped",
 }
 """Page and beginning of each block of commands that no test runs, with the reason."""

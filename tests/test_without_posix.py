@@ -24,6 +24,7 @@ import multiprocessing.reduction  # the standard library is that of this system
 import subprocess
 import sys
 import types
+import asyncio, uvicorn  # likewise, and uvicorn by what this Python has of signals
 import serial  # brings a half of its own for Windows, chosen by os.name; here the other one loads before the block
 
 class Blocked:

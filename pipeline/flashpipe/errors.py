@@ -161,6 +161,27 @@ class NoCompiledCoreError(UsageError):
     remedy = "install a C compiler, or leave out FLASHPIPE_CORE=c: the core in Python is slower, and does the same"
 
 
+class UploadError(UsageError):
+    """What was dropped onto the page is too large, or is nothing that a board can be given."""
+
+    code = "upload"
+    remedy = "drop a firmware file, a pair 0x00000.bin and 0x10000.bin, an archive with one, or a Lua file"
+
+
+class PageRunningError(UsageError):
+    """A page is there already."""
+
+    code = "page-running"
+    remedy = "use the page that the message names, or end it with Ctrl-C where it was started"
+
+
+class NoPageError(UsageError):
+    """The page cannot be started."""
+
+    code = "page"
+    remedy = "install what the message names, or say another --listen"
+
+
 # --- profiles --------------------------------------------------------------------------------------------------------
 
 

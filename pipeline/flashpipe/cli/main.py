@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "init": "flashpipe.cli.init",
     "export": "flashpipe.cli.export",
     "inspect": "flashpipe.cli.inspect",
+    "page": "flashpipe.cli.page",
     "prune": "flashpipe.cli.prune",
     "schema": "flashpipe.cli.schema",
     "simulate": "flashpipe.cli.simulate",

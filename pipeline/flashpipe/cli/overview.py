@@ -40,6 +40,7 @@ COMMAND_TEXTS: Final = {
     "explain": "say what a boot log proves, without a board",
     "export": "write what `flash` would write as files for other tools",
     "inspect": "say what firmware files are",
+    "page": "show the boards in a browser",
     "schema": "write the JSON Schema of profiles, events, documents or receipts",
     "prune": "remove old receipts and backups of this project",
     "simulate": "run a firmware on an emulated chip and show what it says",

@@ -59,6 +59,8 @@ class BoardRun:
     named_port: str
     """What `port=` says of this board, empty for the profile's."""
     face: Face
+    stop: threading.Event = field(default_factory=lambda: sessions.stop)
+    """Set once this run shall end; by default that of the whole process."""
     found: Probe | None = None
     outcome: Outcome | None = None
     record: RunRecord = field(default_factory=RunRecord)
@@ -165,7 +167,7 @@ class BoardRun:
             reset=serial.reset,
             busy_wait_s=parse_duration(wait) if wait else 0.0,
             listener=self.face,
-            stop=sessions.stop,
+            stop=self.stop,
             prompt=self.face.ask if self.face.attended else None,
         )
         if self.command.variables.flag("verbose"):

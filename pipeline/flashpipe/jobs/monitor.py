@@ -6,6 +6,7 @@ import codecs
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Final
 
 from flashpipe.board.ports.lock import PortLock, PortOwner, owner_of, wait_until_free
@@ -108,7 +109,7 @@ def monitor(
         baud = session.rate
     elif rate_given:
         baud = board.inputs.serial().baud
-    listen(session, show, typed, baud=baud, before=before, ended=ended)
+    listen(session, show, typed, baud=baud, before=before, ended=ended, stop=board.stop)
 
 
 def listen(
@@ -119,8 +120,9 @@ def listen(
     baud: int,
     before: str = "",
     ended: Callable[[], bool] = _never,
+    stop: threading.Event = sessions.stop,
 ) -> None:
-    """As `monitor`, on a session, not necessarily open.
+    """As `monitor`, on a session, not necessarily open; `stop` ends it.
 
     The port is given to whoever asks for it on this machine, a flash for instance; what that tells is shown, and
     afterwards the port is taken again, without resetting the board.
@@ -128,7 +130,6 @@ def listen(
     Raises:
         PortError: the port cannot be opened, or went away.
     """
-    stop = sessions.stop
     session.offers = True
     session.open()  # what is typed from here on has somewhere to go
     screen, doubt = Screen(), RateDoubt()
@@ -141,8 +142,9 @@ def listen(
             )
         show(screen.show(data))
 
-    with sessions.ending_gently():
-        session.notify(f"monitor on {session.port}, {baud} baud; Ctrl-C ends it")
+    # What ends with the process alone ends well on the first Ctrl-C; where others are at work, that is for all of them.
+    with sessions.ending_gently() if stop is sessions.stop else nullcontext():
+        session.notify(f"monitor on {session.port}, {baud} baud" + "; Ctrl-C ends it" * (stop is sessions.stop))
         show(before)
         threading.Thread(target=_send_typed, args=(session, screen, typed, stop), daemon=True).start()
         while not (stop.is_set() or ended()):

@@ -42,6 +42,16 @@ _guard = threading.Lock()
 _busy: dict[int, str] = {}
 """Threads inside an action on a board, and its port."""
 stop: Final = threading.Event()
+
+
+class OwnStop(threading.Event):
+    """A request to stop one run of several in a process; set as well once the whole process is asked to end."""
+
+    def is_set(self) -> bool:
+        """Whether this run, or the process, shall end."""
+        return super().is_set() or stop.is_set()
+
+
 _gentle: Final[set[int]] = set()
 """Threads that end by themselves, and well, when asked to stop."""
 _ending = threading.Event()
@@ -249,16 +259,17 @@ def _end_children() -> None:
 
 def _states() -> Iterator[str]:
     for found in list(_sessions.values()):
-        state = _state(found)
+        state = state_of(found)
         if state:
             yield state
 
 
-def _state(found: Session) -> str:
+def state_of(found: Session | None) -> str:
+    """In which state a run that was stopped has left its board, for people; empty where it had not reached one."""
+    if found is None or found.device is None:
+        return ""
     from flashpipe.records import journal  # noqa: PLC0415  7 ms, and only after a stop
 
-    if found.device is None:
-        return ""
     mac = found.device.mac
     try:
         entry = journal.read(mac)

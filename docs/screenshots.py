@@ -1,0 +1,108 @@
+"""Pictures of the page's main states: light, dark, and as wide as a phone.
+
+Run: python docs/screenshots.py [FOLDER]   (default: docs/_shots; needs chromium and the packages of `flashpipe[dev]`)
+
+Everything in them is a virtual board's. They are made to be looked at after a change; none is part of the docs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from flashpipe.page.server import listen, make_server
+from flashpipe.page.site import Site
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+OPEN: Final = "word-of-the-pictures"
+WAIT_MS: Final = 120_000
+LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "light": {"viewport": {"width": 1100, "height": 800}},
+    "dark": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 800}, "is_mobile": True, "device_scale_factor": 2},
+}
+"""Kinds of browsers."""
+BAD_FILE: Final = b"<!doctype html><html><title>404 Not Found</title></html>"
+
+
+def serve(folder: Path) -> tuple[Site, str]:
+    """A page for the project in `folder`, and the address to open."""
+    site, found = Site((folder, folder)), listen(0)
+    threading.Thread(target=make_server(site, OPEN).run, kwargs={"sockets": [found]}, daemon=True).start()
+    return site, f"http://127.0.0.1:{found.getsockname()[1]}"
+
+
+class Shots:
+    """Takes each state in all looks."""
+
+    def __init__(self, browser: Browser, url: str, folder: Path) -> None:
+        self._folder = folder
+        self._pages = {name: browser.new_context(**look).new_page() for name, look in LOOKS.items()}
+        for page in self._pages.values():
+            page.set_default_timeout(WAIT_MS)
+            page.goto(f"{url}/start/{OPEN}")
+
+    @property
+    def page(self) -> Page:
+        """The one in which something is clicked."""
+        return self._pages["light"]
+
+    def take(self, name: str, ready: str) -> None:
+        """Take the state `name`, once `ready` can be seen, at the address of the first page."""
+        for look, page in self._pages.items():
+            if page is not self.page:
+                page.goto(self.page.url)
+            expect(page.locator(ready).first).to_be_visible(timeout=WAIT_MS)
+            page.screenshot(path=self._folder / f"{name}-{look}.png", full_page=True)
+
+
+def shoot(shots: Shots) -> None:
+    """The main states, one after the other."""
+    page = shots.page
+    shots.take("1-first-visit", "#try-title")
+    page.get_by_role("button", name="Add a virtual board").click()
+    shots.take("2-chosen", "svg.map")
+    page.get_by_label("Firmware file").set_input_files({"name": "n.bin", "mimeType": "", "buffer": BAD_FILE})
+    shots.take("3-refused", "#flash .notice.bad")
+    page.get_by_role("button", name="Forget the file").click()
+    page.locator("#do-plan").click()
+    shots.take("4-plan", ".verdict.ok")
+    page.locator("#do-flash").click()
+    shots.take("5-flashing", ".verdict.running progress")
+    shots.take("6-flashed", ".verdict.ok")
+    page.locator("#do-files").click()
+    page.locator("#console-open").click()
+    shots.take("7-lua", "#lua .facts, #lua table, #lua :text('no files')")
+    page.get_by_role("link", name="Receipt").or_(page.get_by_role("link", name="What was done")).first.click()
+    page.locator("td.ok").first.wait_for()
+    page.locator("tbody a").last.click()
+    shots.take("8-receipt", "svg.plot")
+    page.get_by_role("link", name="Boards").click()
+    shots.take("9-boards", ".card")
+
+
+def main() -> int:
+    """Take them all."""
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/_shots").resolve()
+    target.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        os.environ |= {"FLASHPIPE_STATE": f"{name}/state", "FLASHPIPE_CACHE": f"{name}/cache"}
+        (project := Path(name, "kitchen")).mkdir()
+        os.chdir(project)
+        site, url = serve(project)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        shoot(Shots(browser, url, target))
+        browser.close()
+        site.uploads.clear()
+    sys.stdout.write(f"written to {target}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""What can be clicked: tasks of the command line, done by the same jobs, and what the page notes of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from flashpipe.errors import BadValueError
+from flashpipe.page.board import BoardOnPage, Work
+from flashpipe.page.shown_plan import shown
+from flashpipe.values import dataclass
+
+Do = Callable[[Any, BoardOnPage], str]
+
+
+def _jobs(name: str) -> Any:
+    """A module of `jobs`, loaded where it is needed: the first page does not wait for any."""
+    return import_module(f"flashpipe.jobs.{name}")
+
+
+# --- what is done ----------------------------------------------------------------------------------------------------
+
+
+def identify(run: Any, board: BoardOnPage) -> str:
+    """Ask the board what it is, and which profiles fit it."""
+    device, fitting = _jobs("identify").identify(run)
+    board.device = {**board.device, **asdict(device)}
+    board.fitting = fitting
+    return f"{device.chip}, MAC {device.mac}, {device.flash_part}"
+
+
+def plan(run: Any, board: BoardOnPage) -> str:
+    """What flashing would do to this board; reads only."""
+    _made(run)
+    found = _jobs("preview").preview_board(run)
+    board.preview = shown(found)
+    board.changed("plan")
+    return found.reason or "the board was asked"
+
+
+def flash(run: Any, board: BoardOnPage) -> str:
+    """Make the board hold the firmware that was chosen."""
+    _made(run)
+    try:
+        run.flash()
+    finally:
+        board.preview = {}
+        board.changed("plan")
+    return ""
+
+
+def _made(run: Any) -> None:
+    """What the profile has built is built, where that is due."""
+    build = _jobs("build")
+    if build.is_due(run.inputs):
+        build.build_images(run.inputs, run.face)
+    build.make_parts(run.inputs, run.face)
+
+
+def verify(run: Any, _board: BoardOnPage) -> str:
+    """Compare the board with the firmware that was chosen."""
+    return str(run.verify().reason)
+
+
+def boot(run: Any, _board: BoardOnPage) -> str:
+    """Reset the board and judge what it says."""
+    return str(_jobs("boot").boot(run).verdict.summary)
+
+
+def diagnose(run: Any, _board: BoardOnPage) -> str:
+    """Look for what is wrong."""
+    _jobs("diagnose").diagnose(run, lambda name, text: run.notify(f"{name:<9}{text}"))
+    run.ended("diagnose", "nothing wrong was found")
+    return "nothing wrong was found"
+
+
+def erase(run: Any, board: BoardOnPage) -> str:
+    """Erase the flash, after a question."""
+    _jobs("erase").erase_board(run)
+    board.preview, board.files, board.node = {}, {}, {}
+    for part in ("plan", "files", "node"):
+        board.changed(part)
+    return ""
+
+
+def back_up(run: Any, _board: BoardOnPage) -> str:
+    """Keep what the board holds."""
+    jobs = _jobs("backups")
+    manifest = jobs.back_up_board(run)
+    return f"backup {manifest.id}: {jobs.describe_backup(manifest)}"
+
+
+def restore(run: Any, _board: BoardOnPage) -> str:
+    """Put a backup back, after a question."""
+    _jobs("backups").restore_board(run)
+    return ""
+
+
+def audit(run: Any, _board: BoardOnPage) -> str:
+    """Compare the board with what its receipts say."""
+
+    def show(findings: Sequence[Any], doubtful: Sequence[Any]) -> None:
+        for finding in findings:
+            run.notify(f"{finding.row.region}  {finding.state:<12}{finding.row.what}")
+        for receipt in doubtful:
+            run.notify(f"{receipt.name}: that run did not finish")
+
+    return str(_jobs("audit").audit_board(run, show).reason)
+
+
+# --- Lua -------------------------------------------------------------------------------------------------------------
+
+
+def node(run: Any, board: BoardOnPage) -> str:
+    """Ask the running NodeMCU what it is, and compare that with the profile's demands."""
+    report = _jobs("lua").ask_node(run)
+    findings = [{"text": str(finding), "passed": finding.passed} for finding in report.findings]
+    board.node = {**asdict(report.info), "findings": findings}
+    board.changed("node")
+    report.check()
+    return f"NodeMCU {report.info.version}"
+
+
+def list_files(run: Any, board: BoardOnPage) -> str:
+    """The files of the board, and the room."""
+    found = _jobs("lua").list_files(run)
+    board.files = {
+        "files": [
+            {"name": name, "size": size, "state": found.states.get(name, "")} for name, size in found.sizes.items()
+        ],
+        "missing": [name for name in found.states if name not in found.sizes],
+        "room": found.room,
+    }
+    board.changed("files")
+    return f"{len(found.sizes)} file{'s' * (len(found.sizes) != 1)} on the board"
+
+
+def put_file(run: Any, board: BoardOnPage) -> str:
+    """Send a file; the list is made anew."""
+    (state,) = _jobs("board_files").put_files(run)
+    list_files(run, board)
+    return f"{state.name}: {state.size:,} bytes {'sent' if state.state == 'sent' else 'were there already'}"
+
+
+def remove_file(run: Any, board: BoardOnPage) -> str:
+    """Remove a file; the list is made anew."""
+    names = _jobs("board_files").remove_files(run)
+    list_files(run, board)
+    return f"{', '.join(names)} removed"
+
+
+def run_lua(run: Any, board: BoardOnPage) -> str:
+    """Run a text; what it prints goes to the console."""
+    _jobs("lua").run_lua(
+        run, lambda text: board.console.put(text.encode("latin-1", "replace").decode("utf-8", "replace"))
+    )
+    return "it ran to its end"
+
+
+def format_files(run: Any, board: BoardOnPage) -> str:
+    """Format the file system, after a question."""
+    _jobs("lua").format_files(run)
+    list_files(run, board)
+    return "all files are removed"
+
+
+def read_file(run: Any, board: BoardOnPage) -> str:
+    """Fetch a file of the board, for the editor or to be downloaded."""
+    data = _jobs("board_files").read_file(run)
+    name = run.command.variables.text("cat")
+    board.fetched[name] = data
+    board.changed("fetched")
+    return f"{name}: {len(data):,} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A thing that can be clicked."""
+
+    task: str
+    label: str
+    run: Do
+    fields: tuple[str, ...] = ()
+    """Variables that the form may set, besides what was chosen."""
+
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    "identify": Action("identify", "Identify", identify),
+    "plan": Action("plan", "Look at the board", plan),
+    "flash": Action("flash", "Flash", flash, ("mode", "allow")),
+    "verify": Action("verify", "Compare", verify),
+    "boot": Action("boot", "Restart and watch", boot),
+    "diagnose": Action("diagnose", "Diagnose", diagnose),
+    "erase": Action("erase", "Erase", erase, ("regions",)),
+    "backup": Action("backup", "Back up", back_up),
+    "restore": Action("restore", "Restore", restore, ("backup",)),
+    "audit": Action("audit", "Audit", audit),
+    "node": Action("node", "Ask the firmware", node),
+    "files": Action("files", "List files", list_files),
+    "remove": Action("files", "Delete a file", remove_file, ("rm",)),
+    "fetch": Action("files", "Read a file", read_file, ("cat",)),
+    "lua": Action("lua", "Run Lua", run_lua, ("code",)),
+    "format": Action("format", "Format", format_files),
+}
+"""By the last word of the address that is clicked."""
+
+
+def work(name: str, form: Mapping[str, str]) -> Work:
+    """What a click asks for.
+
+    Raises:
+        BadValueError: there is nothing of that name.
+    """
+    action = ACTIONS.get(name)
+    if action is None:
+        raise BadValueError(f"{name!r} is nothing that can be done here", "reload the page")
+    return Work(action.task, action.label, action.run, {key: form[key] for key in action.fields if form.get(key)})
+
+
+def put_work(path: Path, name: str) -> Work:
+    """The sending of a file that a browser has left here."""
+    return Work("files", f"Send {name}", put_file, {"put": str(path), "as": name})

@@ -1,0 +1,282 @@
+"""The addresses of the page, and what stands behind each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from flashpipe.errors import BadValueError, PipelineError
+from flashpipe.events import error_facts
+from flashpipe.page import actions, body
+from flashpipe.page.board import BoardOnPage
+from flashpipe.page.choice import Choice, settings
+from flashpipe.page.guard import Guard
+from flashpipe.page.history import routes as history_routes
+from flashpipe.page.hub import encoded
+from flashpipe.page.render import HERE
+from flashpipe.page.site import Site
+from flashpipe.page.uploads import LARGEST, image_words
+
+STATIC: Final = {"page.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
+"""The files that are served, and no others."""
+LUA_FILE: Final = 1 << 20
+"""Bytes of the largest Lua file that is sent: no board has room for more."""
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(site: Site, token: str) -> ASGIApp:
+    """The page as a server runs it, behind its guard."""
+    boards = _BoardRoutes(site)
+    routes = [
+        Route("/", _overview(site)),
+        Route("/events", _events(site)),
+        Route("/static/{name}", _static),
+        Route("/favicon.ico", _no_icon),
+        Route("/uploads", _told(_upload_set(site)), methods=["POST"]),
+        Route("/uploads/{set}", _told(_upload(site)), methods=["POST"]),
+        *boards.routes(),
+        *history_routes(site),
+    ]
+    app = Starlette(routes=routes, exception_handlers={404: _not_found})
+    return Guard(app, token)
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("There is nothing of that name here.\n", 404)
+
+
+def _told(handler: Handler) -> Handler:
+    """A foreseen failure as data: the page shows it where something was clicked."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except PipelineError as error:
+            return JSONResponse(error_facts(error), 400)
+
+    return answer
+
+
+def _overview(site: Site) -> Handler:
+    async def overview(_request: Request) -> Response:
+        return HTMLResponse(
+            site.renderer.page("boards", site=site, boards=site.boards.all(), render=site.renderer.part)
+        )
+
+    return overview
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return PlainTextResponse("There is nothing of that name here.\n", 404)
+    return FileResponse(HERE / "static" / name, media_type=STATIC[name])
+
+
+async def _no_icon(_request: Request) -> Response:
+    return FileResponse(HERE / "static" / "icon.svg", media_type=STATIC["icon.svg"])
+
+
+# --- the stream of events --------------------------------------------------------------------------------------------
+
+
+def _events(site: Site) -> Handler:
+    async def events(_request: Request) -> Response:
+        return StreamingResponse(_stream(site), media_type="text/event-stream")
+
+    return events
+
+
+async def _stream(site: Site) -> AsyncIterator[str]:
+    subscriber = site.hub.join()  # before the snapshot: what happens meanwhile is told twice, not never
+    try:
+        yield "retry: 500\n\n"
+        for message in await run_in_threadpool(lambda: list(site.snapshot())):
+            yield f"data: {encoded(message)}\n\n"
+        async for text in subscriber.messages():
+            yield text
+    finally:
+        site.hub.leave(subscriber)
+
+
+# --- files that are dropped ------------------------------------------------------------------------------------------
+
+
+def _upload_set(site: Site) -> Handler:
+    async def upload_set(_request: Request) -> Response:
+        return JSONResponse({"set": site.uploads.new_set()})
+
+    return upload_set
+
+
+def _upload(site: Site) -> Handler:
+    async def upload(request: Request) -> Response:
+        name = request.query_params.get("name", "")
+        data = body.pieces(request, LARGEST, name[:40] or "the file")
+        stored = await site.uploads.add(request.path_params["set"], name, data)
+        return JSONResponse({"name": stored.name})
+
+    return upload
+
+
+# --- boards ----------------------------------------------------------------------------------------------------------
+
+
+class _BoardRoutes:
+    """What can be asked of one board, and of all."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> list[Route]:
+        """The addresses below /boards."""
+        one = "/boards/{slug}"
+        changing: list[tuple[str, Callable[[Request, BoardOnPage], Awaitable[Response]]]] = [
+            (f"{one}/choice", self._choose),
+            (f"{one}/do/{{action}}", self._do),
+            (f"{one}/stop", self._stop),
+            (f"{one}/answer", self._answer),
+            (f"{one}/console", self._console),
+            (f"{one}/type", self._type),
+            (f"{one}/put", self._put),
+            (f"{one}/remove", self._remove),
+        ]
+        return [
+            Route("/boards", _told(self._add), methods=["POST"]),
+            Route("/do/{action}", _told(self._do_all), methods=["POST"]),
+            Route(one, self._page),
+            Route(f"{one}/fetched", self._fetched),
+            *(Route(path, _told(self._found(handler)), methods=["POST"]) for path, handler in changing),
+        ]
+
+    def _found(self, handler: Callable[[Request, BoardOnPage], Awaitable[Response]]) -> Handler:
+        async def answer(request: Request) -> Response:
+            board = self._site.boards.find(request.path_params["slug"])
+            if board is None:
+                raise BadValueError("that board is not on the page any more", "go back to all boards")
+            return await handler(request, board)
+
+        return answer
+
+    async def _page(self, request: Request) -> Response:
+        board = self._site.boards.find(request.path_params["slug"])
+        if board is None:
+            return PlainTextResponse("That board is not on the page.\n", 404)
+        return HTMLResponse(self._site.renderer.page("board", site=self._site, board=board))
+
+    async def _add(self, request: Request) -> Response:
+        form = await body.form(request)
+        if form.get("kind"):
+            board = self._site.boards.add_virtual(form["kind"])
+        else:
+            board = self._site.boards.add(form.get("port", ""))
+        if board.choice.profile and not board.firmware:
+            await self._look(board)
+        return JSONResponse({"go": f"/boards/{board.slug}"})
+
+    async def _choose(self, request: Request, board: BoardOnPage) -> Response:
+        form = await body.form(request)
+        image, shown = board.choice.image, board.choice.shown_image
+        if form.get("set"):
+            image, shown = await run_in_threadpool(image_words, self._site.uploads.files(form["set"]))
+        elif form.get("forget"):
+            image = shown = ""
+        board.choice = Choice(form.get("profile", "").strip(), image, shown, settings(form))
+        await self._look(board)
+        return Response(status_code=204)
+
+    async def _look(self, board: BoardOnPage) -> None:
+        """What was chosen is looked at; what an earlier choice would have done to the board counts no more."""
+        chosen, board.preview = board.choice, {}
+        found = await run_in_threadpool(_look, board, self._site)
+        if board.choice is chosen:
+            board.firmware = found
+            for part in ("firmware", "plan", "card"):
+                board.changed(part)
+
+    async def _do(self, request: Request, board: BoardOnPage) -> Response:
+        self._start(board, actions.work(request.path_params["action"], await body.form(request)))
+        return Response(status_code=204)
+
+    @staticmethod
+    def _start(board: BoardOnPage, work: Any) -> None:
+        if not board.start(work):
+            raise BadValueError("enough waits for this board already", "let it come to its end, or stop it")
+
+    async def _do_all(self, request: Request) -> Response:
+        form = await body.form(request)
+        chosen = [board for board in self._site.boards.all() if form.get(f"board-{board.slug}")]
+        if not chosen:
+            raise BadValueError("no board was chosen", "tick those that it is for")
+        work = actions.work(request.path_params["action"], {})
+        profile = form.get("profile", "").strip()
+        for board in chosen:
+            if profile:
+                board.choice = Choice(profile, more=board.choice.more)
+            self._start(board, work)
+        return Response(status_code=204)
+
+    async def _stop(self, _request: Request, board: BoardOnPage) -> Response:
+        board.stop()
+        return Response(status_code=204)
+
+    async def _answer(self, request: Request, board: BoardOnPage) -> Response:
+        board.answer(agreed=(await body.form(request)).get("answer") == "yes")
+        return Response(status_code=204)
+
+    async def _console(self, request: Request, board: BoardOnPage) -> Response:
+        form = await body.form(request)
+        verb, text = form.get("verb", ""), form.get("baud", "") or "0"
+        if not text.isdecimal() or int(text) > 4_000_000:  # noqa: PLR2004  no adapter is as fast
+            raise BadValueError(f"baud={text}: is no rate", "such as 115200")
+        if verb == "clear":
+            board.console.clear()
+        elif verb == "close":
+            board.console.end()
+        else:
+            board.console.begin(int(text))
+        return Response(status_code=204)
+
+    async def _type(self, request: Request, board: BoardOnPage) -> Response:
+        for line in (await body.form(request)).get("line", "").replace("\r\n", "\n").split("\n"):
+            board.console.type(line)
+        return Response(status_code=204)
+
+    async def _put(self, request: Request, board: BoardOnPage) -> Response:
+        name = request.query_params.get("name", "")
+        files = self._site.uploads
+        stored = await files.add(files.new_set(), name, body.pieces(request, LUA_FILE, name[:40] or "the file"))
+        self._start(board, actions.put_work(stored.path, stored.name))
+        if request.query_params.get("run"):
+            self._start(board, actions.work("lua", {"code": f"dofile({lua_text(stored.name)})"}))
+        return Response(status_code=204)
+
+    async def _fetched(self, request: Request) -> Response:
+        board = self._site.boards.find(request.path_params["slug"])
+        data = board.fetched.get(request.query_params.get("name", "")) if board else None
+        if data is None:
+            return PlainTextResponse("That file was not read.\n", 404)
+        return Response(data, media_type="application/octet-stream", headers={"content-disposition": "attachment"})
+
+    async def _remove(self, _request: Request, board: BoardOnPage) -> Response:
+        self._site.boards.remove(board.slug)
+        return JSONResponse({"go": "/"})
+
+
+def lua_text(text: str) -> str:
+    """A text as Lua writes it."""
+    plain = [chr(byte) if byte < 128 and chr(byte).isalnum() else f"\\{byte:03d}" for byte in text.encode()]  # noqa: PLR2004
+    return f'"{"".join(plain)}"'
+
+
+def _look(board: BoardOnPage, site: Site) -> Any:
+    from flashpipe.page.firmware import look  # noqa: PLC0415  0.2 s, which the first page does not wait for
+
+    return look(board.choice, site.folders)

@@ -1,0 +1,217 @@
+"""One board on the page: what is known of it, what is done on it, one thing after the other, in a thread of its own.
+
+Nothing here hangs on a browser: work goes on where nobody looks, and whoever comes later sees how far it is.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Final
+
+from flashpipe.errors import PipelineError
+from flashpipe.jobs import sessions
+from flashpipe.limits import limits_told
+from flashpipe.masking import without_login
+from flashpipe.page.choice import Choice, command_line
+from flashpipe.page.console import Console
+from flashpipe.page.face import PageFace
+from flashpipe.page.job_log import JobLog
+from flashpipe.values import dataclass
+
+Folders = tuple[Path, Path]
+"""The project's, and the one the page was started in."""
+Tell = Callable[["BoardOnPage", str, str], None]
+"""Takes a board, the name of the part of it that has changed (`work`, `bar`, `device`, `plan`, ...) and, for `said`,
+what its console shows more."""
+WAITING: Final = 8
+"""Pieces of work that may wait for one board."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that was asked for: a task, how people call it, its variables, and what does it."""
+
+    task: str
+    label: str
+    run: Callable[[Any, BoardOnPage], str]
+    """Takes the run and the board; gives what has come of it, in a line; empty where an event says so."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class BoardOnPage:
+    """A port, and the board behind it."""
+
+    def __init__(self, port: str, slug: str, folders: Folders, tell: Tell) -> None:
+        self.port = port
+        self.slug = slug
+        self.folders = folders
+        self.shown_port = without_login(port)
+        self.about: Mapping[str, Any] = {}
+        """What the system says of the port."""
+        self.present = True
+        """Whether the port is there."""
+        self.choice = Choice()
+        self.firmware: Mapping[str, Any] = {}
+        """What the chosen firmware is, and what the gate says of it."""
+        self.device: Mapping[str, Any] = {}
+        self.fitting: list[str] = []
+        self.preview: Mapping[str, Any] = {}
+        self.log: JobLog | None = None
+        """What is done on it, or was done last."""
+        self.files: Mapping[str, Any] = {}
+        self.node: Mapping[str, Any] = {}
+        self.fetched: dict[str, bytes] = {}
+        """Files of the board that were read for a browser, by name."""
+        self.console = Console(self)
+        self._tell = tell
+        self._face: PageFace | None = None
+        self._stop: sessions.OwnStop | None = None
+        self._waiting = deque[Work]()
+        self._guard = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def choose_demo(self) -> None:
+        """The virtual board for a first try comes with its profile."""
+        self.choice = Choice(profile="demo")
+
+    # --- asked for by browsers ---------------------------------------------------------------------------------------
+
+    def start(self, work: Work) -> bool:
+        """Do something, once what was asked for before is done; False where too much waits already."""
+        with self._guard:
+            if len(self._waiting) >= WAITING:
+                return False
+            self._waiting.append(work)
+            self._wake()
+        self.changed("work")
+        return True
+
+    def wake(self) -> None:
+        """There may be something to do, or to leave."""
+        with self._guard:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._go, name=f"board {self.slug}", daemon=True)
+            self._thread.start()
+        self._guard.notify_all()
+
+    def stop(self) -> None:
+        """End what is under way as soon as it can be left, and begin nothing of what waits."""
+        with self._guard:
+            self._waiting.clear()
+            if self._stop is not None:
+                self._stop.set()
+                if self.log is not None:
+                    self.log.stopping = True
+        self.changed("work")
+
+    def answer(self, *, agreed: bool) -> None:
+        """Somebody has answered the question."""
+        face = self._face
+        if face is not None:
+            face.answer(agreed=agreed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is done, or waits."""
+        return bool(self._waiting) or (self.log is not None and not self.log.ended)
+
+    @property
+    def waiting(self) -> list[str]:
+        """What waits, for people."""
+        return [work.label for work in self._waiting]
+
+    def changed(self, part: str) -> None:
+        """A part of what is shown is not what it was."""
+        self._tell(self, part, "")
+
+    def said(self, text: str) -> None:
+        """The console shows more."""
+        self._tell(self, "said", text)
+
+    # --- its own thread ----------------------------------------------------------------------------------------------
+
+    def has_work(self) -> bool:
+        """Whether an open console shall step aside."""
+        return bool(self._waiting)
+
+    def _go(self) -> None:
+        while True:
+            with self._guard:
+                while not self._waiting and not self.console.wanted:
+                    self._guard.wait()
+                work = self._waiting.popleft() if self._waiting else None
+                if work is not None:
+                    self._stop = sessions.OwnStop()
+                    self.log = JobLog(work.task, work.label, self.choice.command(work.task, self._with_port(work)))
+            if work is None:
+                self.console.listen()
+            else:
+                self._do(work)
+
+    def _with_port(self, work: Work) -> dict[str, str]:
+        return {**work.variables, "port": self.port}
+
+    def _do(self, work: Work) -> None:
+        log, stop = self.log, self._stop
+        assert log is not None
+        assert stop is not None
+        self._face = PageFace(log, stop, lambda: self.changed("work"), lambda: self.changed("bar"))
+        self.changed("work")
+        error: PipelineError | None = None
+        summary = state = ""
+        try:
+            summary, error = self._run(work, self._face, stop)
+        except Exception:  # noqa: BLE001  a defect in one piece of work shall not take the page down; it is shown
+            traceback.print_exc(file=sys.stderr)
+            error = PipelineError("a defect of flashpipe; the terminal in which the page was started shows where")
+        finally:
+            if stop.is_set():
+                with suppress(PipelineError):
+                    state = sessions.state_of(sessions.find(self.port))
+            sessions.close(self.port)
+            with self._guard:
+                self._stop = self._face = None
+                log.end(error, summary, state)
+        self._note_device(log)
+        self.console.after(work.task, log)
+        for part in ("work", "device"):
+            self.changed(part)
+
+    def _run(self, work: Work, face: PageFace, stop: sessions.OwnStop) -> tuple[str, PipelineError | None]:
+        from flashpipe.jobs.board_job import BoardRun  # noqa: PLC0415  0.2 s, which the first page does not wait for
+        from flashpipe.jobs.inputs import RunInputs  # noqa: PLC0415  likewise
+
+        try:
+            given = self.choice.variables(work.task, **self._with_port(work))
+            run = BoardRun(
+                RunInputs(command_line(self.folders, work.task, given), listener=face), self.port, face, stop
+            )
+        except PipelineError as error:
+            return "", error
+        with run.turn():
+            try:
+                with limits_told():
+                    return work.run(run, self), None
+            except PipelineError as error:
+                run.failed(error, work.task)
+                return "", error
+            finally:
+                if run.boot_log():
+                    self.console.booted(run.boot_log(), run.session().rate)
+
+    def _note_device(self, log: JobLog) -> None:
+        if log.device is None:
+            return
+        if log.device.get("mac") != self.device.get("mac"):  # another board: what was known is of no use
+            self.fitting, self.files, self.node = [], {}, {}
+        self.device = {**self.device, **log.device}

@@ -1,0 +1,127 @@
+"""All boards of the page: the ports of this machine as they come and go, and those that were added by hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.memory import PortMemory
+from flashpipe.board.ports.names import canonical, is_virtual, port_slug
+from flashpipe.errors import BadValueError
+from flashpipe.page.board import BoardOnPage, Folders, Tell
+
+LOOK_S: Final = 1.0
+"""Between two looks at the ports of this machine."""
+MOST: Final = 64
+DEMO: Final = "demo"
+"""The virtual board that keeps its flash in a file, as `flashpipe flash profile=demo` knows it."""
+
+
+class Boards:
+    """The boards, by a name that may stand in an address."""
+
+    def __init__(self, folders: Folders, tell: Tell) -> None:
+        self._folders = folders
+        self._tell = tell
+        self._boards: dict[str, BoardOnPage] = {}
+        self._guard = threading.Lock()
+        self._virtual = 0
+
+    def all(self) -> list[BoardOnPage]:
+        """All of them: where something failed first, then in the order in which they came."""
+        with self._guard:
+            found = list(self._boards.values())
+        return sorted(found, key=lambda board: board.log is None or board.log.outcome != "failed")
+
+    def find(self, slug: str) -> BoardOnPage | None:
+        """The board of that name."""
+        return self._boards.get(slug)
+
+    def add(self, port: str, about: Mapping[str, Any] | None = None) -> BoardOnPage:
+        """The board behind a port; it is known from now on.
+
+        Raises:
+            BadValueError: that is no name of a port, or there are too many.
+        """
+        port = port.strip()
+        if not port or not port.isprintable() or len(port) > 1000:  # noqa: PLR2004  no port has such a name
+            raise BadValueError("that is no name of a port", "such as /dev/ttyUSB0, COM3 or rfc2217://host:4000")
+        slug = port_slug(canonical(port) if about is None else port)
+        with self._guard:
+            board = self._boards.get(slug)
+            if board is None and len(self._boards) >= MOST:
+                raise BadValueError(f"{MOST} boards are on the page already", "remove one first")
+            if board is None:
+                board = self._boards[slug] = BoardOnPage(port, slug, self._folders, self._tell)
+                board.about = about or {"virtual": is_virtual(port)}
+                if port == f"sim://{DEMO}":
+                    board.choose_demo()
+        self._tell(board, "boards", "")
+        return board
+
+    def add_virtual(self, kind: str) -> BoardOnPage:
+        """A virtual board of a kind; all but the demo's are new, and forget their flash when the page ends.
+
+        Raises:
+            BadValueError: that is no name of a kind.
+        """
+        if kind == DEMO:
+            return self.add(f"sim://{DEMO}")
+        if not kind.replace("-", "").isalnum():
+            raise BadValueError(f"{kind!r} is no virtual board", "choose one from the list")
+        self._virtual += 1
+        number = self._virtual
+        return self.add(f"sim://{kind}?board=page-{number}&mac=5c:cf:7f:b0:{number >> 8:02x}:{number & 0xFF:02x}")
+
+    def remove(self, slug: str) -> None:
+        """Take a board off the page that is not at work; a port that is still there comes back with its next look."""
+        with self._guard:
+            board = self._boards.get(slug)
+            if board is None or board.busy:
+                raise BadValueError("that board is at work", "stop it first")
+            del self._boards[slug]
+        board.console.end()
+        self._tell(board, "boards", "")
+
+    # --- the ports of this machine -----------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Look for ports from now on, in a thread of its own."""
+        threading.Thread(target=self._watch, name="ports", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            self.look()
+            time.sleep(LOOK_S)
+
+    def look(self) -> None:
+        """Which ports are there now: new ones come, and those that were pulled out are said to be gone."""
+        found = {info.device: info for info in discovery.list_ports()}
+        memory = PortMemory()
+        for device, info in found.items():
+            board = self._boards.get(port_slug(device))
+            if board is None:
+                self.add(device, _about(info, memory))
+            elif not board.present:
+                board.present, board.about = True, _about(info, memory)
+                board.device = {}
+                self._tell(board, "boards", "")
+        for board in list(self._boards.values()):
+            if board.about.get("local") and board.present and board.port not in found:
+                board.present = False
+                self._tell(board, "boards", "")
+
+
+def _about(info: discovery.PortInfo, memory: PortMemory) -> dict[str, Any]:
+    return {
+        "local": True,
+        "virtual": is_virtual(info.device),
+        "adapter": info.adapter(),
+        "usb": info.usb(),
+        "location": info.location,
+        "description": info.description,
+        "seen": memory.describe(info.key()),
+    }

@@ -1,0 +1,188 @@
+"""The console of a board on the page: what it says, what is typed to it; open whenever nothing else needs the port."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from flashpipe.errors import PipelineError
+from flashpipe.events import Event, Message
+from flashpipe.jobs import sessions
+from flashpipe.masking import mask_urls
+from flashpipe.page.choice import Choice, command_line
+from flashpipe.page.job_log import JobLog
+from flashpipe.terminal import visible
+from flashpipe.text.crash_names import CrashAnnotator
+
+KEPT: Final = 200_000
+"""Characters of what was said that a page shows that is opened later."""
+LOOK_S: Final = 0.2
+FIRMWARE_BAUD: Final = 115200
+"""What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
+
+
+class Owner(Protocol):
+    """The board whose console it is."""
+
+    port: str
+    folders: tuple[Path, Path]
+    choice: Choice
+
+    def wake(self) -> None:
+        """There may be something to do, or to leave."""
+
+    def changed(self, part: str) -> None:
+        """A part of what is shown is not what it was."""
+
+    def said(self, text: str) -> None:
+        """The console shows more."""
+
+    def has_work(self) -> bool:
+        """Whether an open console shall step aside."""
+
+
+class _Quiet:
+    """The face of an open console: its lines stand between those of the board."""
+
+    attended = False
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+
+    def __call__(self, event: Event) -> None:
+        """Show a line."""
+        if isinstance(event, Message):
+            self._put(f"\n-- {mask_urls(event.text)}\n")
+
+    def ask(self, text: str) -> bool:
+        """A console asks nothing."""
+        del text
+        return False
+
+    def confirmed(self) -> bool:
+        """Nor does it get an answer."""
+        return False
+
+
+class Console:
+    """What a board says, and what it is told."""
+
+    def __init__(self, board: Owner) -> None:
+        self._board = board
+        self.wanted = False
+        """Whether it is open, or will be once the port is free."""
+        self.open = False
+        self.baud = 0
+        """Rate that somebody has chosen, 0: the one that is known to be right."""
+        self.boot_log = ""
+        """What the board said when it was last seen to start."""
+        self.error: PipelineError | None = None
+        self._rate = FIRMWARE_BAUD
+        self._text = ""
+        self._guard = threading.Lock()
+        self._typed = queue.Queue[str]()
+
+    # --- asked for by browsers ---------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """All that is kept of what was said."""
+        return self._text
+
+    @property
+    def rate(self) -> int:
+        """Baud that it listens at."""
+        return self.baud or self._rate
+
+    def begin(self, baud: int = 0) -> None:
+        """Open it; `baud` 0: at the rate that is known to be right. Where it is open at another rate, anew."""
+        self.baud, self.wanted, self.error = baud, True, None
+        self._board.wake()
+        self._board.changed("console")
+
+    def end(self) -> None:
+        """Close it."""
+        self.wanted = False
+        self._board.changed("console")
+
+    def type(self, line: str) -> None:
+        """Send a line to the board."""
+        self.put(f"{line}\n")
+        self._typed.put(line)
+
+    def clear(self) -> None:
+        """Forget what was said."""
+        with self._guard:
+            self._text = ""
+        self._board.changed("console")
+
+    # --- the board's thread ------------------------------------------------------------------------------------------
+
+    def put(self, text: str) -> None:
+        """Show a text: whatever a browser or a screen reader would take for more than that is shown as what it is."""
+        shown = visible(text, kept="\b")
+        with self._guard:
+            self._text = (self._text + shown)[-KEPT:]
+        self._board.said(shown)
+
+    def booted(self, log: str, rate: int) -> None:
+        """A boot was watched: its log is kept, and the rate at which it was understood."""
+        self.boot_log, self._rate = visible(log), rate
+
+    def after(self, task: str, log: JobLog) -> None:
+        """Something else was done with the port."""
+        if self.wanted:
+            self.put(f"\n-- {task}: {log.outcome}\n")
+
+    def listen(self) -> None:
+        """Have it open until it is closed, or the port is needed for something else."""
+        from flashpipe.jobs.board_job import BoardRun  # noqa: PLC0415  0.2 s, which the first page does not wait for
+        from flashpipe.jobs.crash_addresses import explainer  # noqa: PLC0415  likewise
+        from flashpipe.jobs.inputs import RunInputs  # noqa: PLC0415  likewise
+        from flashpipe.jobs.monitor import listen  # noqa: PLC0415  likewise
+
+        board, stop, over, rate = self._board, sessions.OwnStop(), threading.Event(), self.rate
+        face = _Quiet(self.put)
+        try:
+            given = board.choice.variables("monitor", port=board.port)
+            given.pop("baud", None)  # that of the write phase
+            run = BoardRun(
+                RunInputs(command_line(board.folders, "monitor", given), listener=face), board.port, face, stop
+            )
+            names = CrashAnnotator(_named(run, explainer))
+            self.open = True
+            board.changed("console")
+            with run.turn():
+                listen(
+                    run.session(),
+                    lambda text: self.put(names.show(text)) if text else None,
+                    self._lines(over),
+                    baud=rate,
+                    ended=lambda: board.has_work() or not self.wanted or self.rate != rate,
+                    stop=stop,
+                )
+        except PipelineError as error:
+            self.wanted, self.error = False, error
+            self.put(f"\n-- {error}\n")
+        finally:
+            over.set()
+            self.open = False
+            sessions.close(board.port)
+            board.changed("console")
+
+    def _lines(self, over: threading.Event) -> Iterator[str]:
+        while not over.is_set():
+            with suppress(queue.Empty):
+                yield self._typed.get(timeout=LOOK_S)
+
+
+def _named(run: Any, explainer: Callable[..., Any]) -> Any:
+    """What explains the addresses of a crash; nothing, where the profile cannot be read."""
+    try:
+        return explainer(run.inputs, run.notify)
+    except PipelineError:
+        return lambda _line: []

@@ -1,0 +1,43 @@
+"""What was chosen for a board: what it is, what the gate says of it, what it would write; no port is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flashpipe.errors import PipelineError
+from flashpipe.events import error_facts, ignore
+from flashpipe.firmware.inspection import Inspection
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.inspect import inspect, inspect_plan
+from flashpipe.jobs.preview import preview
+from flashpipe.limits import limits_told
+from flashpipe.page.choice import Choice, command_line
+from flashpipe.page.shown_plan import shown
+from flashpipe.text.inspection import describe
+
+
+def look(choice: Choice, folders: tuple[Path, Path]) -> Mapping[str, Any]:
+    """What is known without a board: `title`, `text`, `problems`, `plan`, and `error` where it is refused."""
+    if not choice.profile and not choice.image:
+        return {}
+    found: dict[str, Any] = {"title": "", "text": "", "problems": [], "plan": None, "error": None}
+    try:
+        with limits_told():
+            inputs = RunInputs(command_line(folders, "plan", choice.variables("plan")), listener=ignore, pins=False)
+            if choice.image:
+                found |= _described(inspect(choice.image, folders[1]))
+            found["plan"] = shown(preview(inputs))
+            if not choice.image:
+                with suppress(PipelineError):
+                    found |= _described(inspect_plan(inputs))
+    except PipelineError as error:
+        found["error"] = error_facts(error)
+    return found
+
+
+def _described(inspection: Inspection) -> dict[str, Any]:
+    problems = [{"code": one.code, "message": one.message, "next": one.next} for one in inspection.problems]
+    return {"title": inspection.title, "text": describe(inspection), "problems": problems}

@@ -1,0 +1,140 @@
+"""What was done: receipts one by one and as a list, backups, and profiles that are written from what was chosen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from flashpipe.errors import PipelineError
+from flashpipe.events import error_facts
+from flashpipe.page import body
+from flashpipe.page.save_profile import proposal, save
+from flashpipe.page.site import Site
+from flashpipe.records.backups import stores
+from flashpipe.records.history import StoredReceipt, read_receipts
+from flashpipe.records.project_folder import own_records, records_folder
+
+Handler = Callable[[Request], Awaitable[Response]]
+NEWEST: Final = 200
+"""Receipts of the list; `flashpipe report` sums up all."""
+_NAME: Final = re.compile(r"[\w.-]+\.json")
+BAR: Final = 300
+"""Units of the longest bar in the plot of seconds."""
+
+
+def routes(site: Site) -> list[Route]:
+    """The addresses below /receipts and /backups, and those about profiles and bundles."""
+    return [
+        Route("/receipts", _shown(site, _receipts)),
+        Route("/receipts/{name}", _shown(site, _receipt)),
+        Route("/backups", _shown(site, _backups)),
+        Route("/bundle", _shown(site, _bundle)),
+        Route("/bundle/zip", _shown(site, _bundle_zip)),
+        Route("/boards/{slug}/profile", _shown(site, _proposal)),
+        Route("/boards/{slug}/profile", _save(site), methods=["POST"]),
+    ]
+
+
+def _shown(site: Site, show: Callable[[Site, Request], Response]) -> Handler:
+    """A page that is made outside the event loop; what fails is a page too."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await run_in_threadpool(show, site, request)
+        except PipelineError as error:
+            return HTMLResponse(site.renderer.page("failure", site=site, failure=error_facts(error)), 400)
+
+    return answer
+
+
+def _own(site: Site) -> list[StoredReceipt]:
+    folder = own_records(records_folder(site.project, caller=site.folders[1]))
+    return read_receipts(folder / "receipts")[0]
+
+
+def _receipts(site: Site, _request: Request) -> Response:
+    found = _own(site)
+    return HTMLResponse(site.renderer.page("receipts", site=site, receipts=found[: -NEWEST - 1 : -1], all=len(found)))
+
+
+def _receipt(site: Site, request: Request) -> Response:
+    name = request.path_params["name"]
+    found = [one for one in _own(site) if one.name == name] if _NAME.fullmatch(name) else []
+    if not found:
+        return PlainTextResponse("There is no receipt of that name.\n", 404)
+    record = found[0].record
+    return HTMLResponse(
+        site.renderer.page("receipt", site=site, receipt=found[0], record=record, steps=plot(record.get("steps", ())))
+    )
+
+
+def plot(steps: Any) -> list[Mapping[str, Any]]:
+    """Where the seconds went: each step's name, seconds and bar, to scale."""
+    rows = [
+        (str(step[0]), float(step[1]))
+        for step in steps
+        if isinstance(step, list | tuple) and len(step) == 2 and isinstance(step[1], int | float)  # noqa: PLR2004
+    ]
+    longest = max((seconds for _, seconds in rows), default=0.0) or 1.0
+    return [{"name": name, "seconds": seconds, "width": round(BAR * seconds / longest)} for name, seconds in rows]
+
+
+def _backups(site: Site, _request: Request) -> Response:
+    folder = own_records(records_folder(site.project, caller=site.folders[1]))
+    found = [manifest for store in stores(folder / "backups") for manifest in store.manifests()]
+    return HTMLResponse(
+        site.renderer.page(
+            "backups", site=site, backups=sorted(found, key=lambda one: one.id, reverse=True), boards=site.boards.all()
+        )
+    )
+
+
+def _collected(site: Site) -> dict[str, str]:
+    from flashpipe.jobs.bundle import collect  # noqa: PLC0415  30 ms, and only after a failure
+
+    return collect(own_records(records_folder(site.project, caller=site.folders[1])))
+
+
+def _bundle(site: Site, _request: Request) -> Response:
+    return HTMLResponse(site.renderer.page("bundle", site=site, contents=_collected(site)))
+
+
+def _bundle_zip(site: Site, _request: Request) -> Response:
+    from flashpipe.jobs.bundle import as_zip  # noqa: PLC0415  30 ms, and only after a failure
+
+    headers = {"content-disposition": 'attachment; filename="flashpipe-bundle.zip"'}
+    return Response(as_zip(_collected(site)), media_type="application/zip", headers=headers)
+
+
+# --- profiles --------------------------------------------------------------------------------------------------------
+
+
+def _proposal(site: Site, request: Request) -> Response:
+    board = site.boards.find(request.path_params["slug"])
+    if board is None:
+        return PlainTextResponse("That board is not on the page.\n", 404)
+    name = request.query_params.get("name", "")
+    text = proposal(name, board.choice, board.device, site.project) if name else ""
+    return HTMLResponse(site.renderer.page("profile", site=site, board=board, name=name, text=text))
+
+
+def _save(site: Site) -> Handler:
+    async def answer(request: Request) -> Response:
+        board = site.boards.find(request.path_params["slug"])
+        if board is None:
+            return JSONResponse({"message": "that board is not on the page any more"}, 400)
+        try:
+            form = await body.form(request)
+            name = form.get("name", "")
+            path = await run_in_threadpool(save, name, form.get("text", ""), board.choice, site.project)
+        except PipelineError as error:
+            return JSONResponse(error_facts(error), 400)
+        return JSONResponse({"message": f"written: {path.name}", "go": f"/boards/{board.slug}"})
+
+    return answer

@@ -1,0 +1,161 @@
+"""What one piece of work on a board has told so far: the page shows it, also to a browser that comes later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, Final, Literal
+
+from flashpipe.errors import PipelineError, StoppedError
+from flashpipe.events import (
+    IN_SECONDS,
+    BoardDone,
+    BoardFound,
+    Event,
+    Message,
+    PlanMade,
+    Progress,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    error_facts,
+)
+from flashpipe.text.pace import Pace
+from flashpipe.values import dataclass
+
+MOST_LINES: Final = 400
+"""Lines and steps that are kept of one piece of work."""
+ASKING: Final = " Type yes to go on:"
+"""How a question ends that is asked on a terminal; here there are buttons."""
+
+
+@dataclass
+class Line:
+    """A step, or a line of text between steps."""
+
+    kind: Literal["step", "text"]
+    text: str
+    """Name of the step, or the line."""
+    detail: str = ""
+    state: Literal["running", "done", "failed", ""] = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class JobLog:
+    """One piece of work, from the click to its end."""
+
+    task: str
+    """Its name on the command line."""
+    label: str
+    """The same for people."""
+    command: str
+    """What does the same on a terminal."""
+    began: float = field(default_factory=time.time)
+    lines: list[Line] = field(default_factory=list)
+    question: str = ""
+    """What waits for a yes or a no; empty where nothing does."""
+    request: str = ""
+    """What somebody is asked to do with the board, such as pressing a button."""
+    progress: Progress | None = None
+    pace_text: str = ""
+    stopping: bool = False
+    ended: bool = False
+    done: BoardDone | None = None
+    summary: str = ""
+    error: PipelineError | None = None
+    state: str = ""
+    """In which state a stop has left the board."""
+    plan_text: str = ""
+    device: Mapping[str, Any] | None = None
+    """What was found on the port."""
+    _pace: Pace = field(default_factory=Pace)
+
+    def take(self, event: Event) -> bool:
+        """Note an event; whether more than the progress of a step has changed."""
+        if isinstance(event, Progress):
+            fresh = self.progress is None or self.progress.step != event.step
+            self.progress, self.pace_text = event, self._pace.told(event)
+            return fresh
+        if isinstance(event, StepStarted):
+            self._begin(event)
+        elif isinstance(event, StepFinished):
+            self._end(event.step, "done", event.seconds, event.detail)
+        elif isinstance(event, StepFailed):
+            self._end(event.step, "failed", event.seconds, "")
+        elif isinstance(event, Message):
+            self._add(Line("text", event.text))
+        elif isinstance(event, PlanMade):
+            self.plan_text = event.text
+        elif isinstance(event, BoardFound):
+            self.device = {"mac": event.mac, **event.facts}
+        elif isinstance(event, BoardDone):
+            self.done = event
+        return True
+
+    def _add(self, line: Line) -> None:
+        self.lines.append(line)
+        del self.lines[:-MOST_LINES]
+
+    def _begin(self, event: StepStarted) -> None:
+        self.request = ""
+        self._pace.begin(event.port, event.step)
+        running = self._running(event.step)
+        if running is not None:  # a program that is run says something
+            running.detail = event.detail
+            return
+        self.progress, self.pace_text = None, ""
+        self._add(Line("step", event.step, event.detail, "running"))
+
+    def _end(self, step: str, state: Literal["done", "failed"], seconds: float, detail: str) -> None:
+        self.progress, self.pace_text = None, ""
+        line = self._running(step)
+        if line is None:
+            line = Line("step", step)
+            self._add(line)
+        line.state, line.seconds, line.detail = state, seconds, detail or line.detail
+
+    def _running(self, step: str) -> Line | None:
+        return next((one for one in reversed(self.lines) if (one.text, one.state) == (step, "running")), None)
+
+    def end(self, error: PipelineError | None, summary: str, state: str) -> None:
+        """It has come to its end."""
+        self.error, self.ended, self.question, self.request = error, True, "", ""
+        self.progress, self.pace_text, self.state = None, "", state
+        self.summary = summary or (self.done.summary if self.done and error is None else "")
+
+    # --- for the page ------------------------------------------------------------------------------------------------
+
+    @property
+    def outcome(self) -> Literal["running", "ok", "failed", "stopped"]:
+        """How it went, in one word."""
+        if not self.ended:
+            return "running"
+        if self.error is None:
+            return "ok"
+        return "stopped" if isinstance(self.error, StoppedError) else "failed"
+
+    @property
+    def failure(self) -> Mapping[str, Any] | None:
+        """Code, message, cause, proof and next step of what went wrong."""
+        return error_facts(self.error) if self.error is not None else None
+
+    @property
+    def step(self) -> str:
+        """Name of the step that is under way."""
+        return next((one.text for one in reversed(self.lines) if one.state == "running"), "")
+
+    def progress_facts(self) -> dict[str, Any] | None:
+        """The bar: how far, of how much, in words; None where nothing is measured."""
+        now = self.progress
+        if now is None or not now.total:
+            return None
+        unit = "s" if now.step in IN_SECONDS else "B"
+        return {"step": now.step, "done": min(now.done, now.total), "total": now.total, "unit": unit,
+                "text": self.pace_text}  # fmt: skip
+
+
+def as_question(text: str) -> str:
+    """What would be asked on a terminal, for buttons."""
+    return text.removesuffix(ASKING)

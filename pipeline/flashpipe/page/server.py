@@ -1,0 +1,120 @@
+"""The server of the page: one for each user, on this machine only, until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+
+from flashpipe.errors import NoPageError, PageRunningError
+from flashpipe.files import read_json, state_folder, write_atomic
+from flashpipe.jobs import audience
+from flashpipe.locks import open_lock, try_lock
+from flashpipe.page.app import make_app
+from flashpipe.page.guard import START
+from flashpipe.page.site import Site
+
+LOOPBACK: Final = "127.0.0.1"
+LARGEST_HEADER: Final = 64 * 1024
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which leaves signals to whoever takes care of the boards (`jobs.sessions`)."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing is captured."""
+        yield
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on this machine's loopback; 0: any port that is free.
+
+    Raises:
+        NoPageError: the port is taken.
+    """
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name == "posix":  # a page that was just ended may start again; on Windows it would mean something else
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((LOOPBACK, port))
+    except OSError as error:
+        found.close()
+        raise NoPageError(
+            f"--listen {LOOPBACK}:{port}: {error.strerror}", "leave --listen out, and a free port is taken"
+        ) from None
+    return found
+
+
+def make_server(site: Site, token: str) -> Server:
+    """The server, not yet running."""
+    config = uvicorn.Config(
+        make_app(site, token),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        http="h11",
+        loop="asyncio",
+        server_header=False,
+        date_header=False,
+        h11_max_incomplete_event_size=LARGEST_HEADER,
+        limit_concurrency=200,
+        timeout_graceful_shutdown=1,
+    )
+    return Server(config)
+
+
+@contextlib.contextmanager
+def only_one(url: str) -> Iterator[None]:
+    """While the body runs, this is the user's only page; where it is, is noted for others.
+
+    Raises:
+        PageRunningError: there is one, and where.
+    """
+    lock, record = state_folder() / "page.lock", state_folder() / "page.json"
+    with open_lock(lock) as stream:
+        if not try_lock(stream):
+            raise PageRunningError(
+                f"a page is running already: {_noted(record)}", "use that one, or end it with Ctrl-C"
+            )
+        write_atomic(record, f'{{"pid": {os.getpid()}, "url": "{url}"}}\n'.encode())
+        audience.closers.append(lambda _status: record.unlink(missing_ok=True))  # Ctrl-C runs no `finally`
+        yield
+
+
+def _noted(record: Path) -> str:
+    try:
+        return str(read_json(record)["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has not said where yet"
+
+
+def run(site: Site, found: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serve until the process is ended; `ready` takes the address to open.
+
+    Raises:
+        PageRunningError: there is a page already.
+    """
+    token = secrets.token_urlsafe(24)
+    url = f"http://{LOOPBACK}:{found.getsockname()[1]}{START}{token}"
+    with only_one(url):
+        server = make_server(site, token)
+        threading.Thread(target=_when_started, args=(server, lambda: ready(url)), daemon=True).start()
+        site.uploads.clear()  # what a page has left here that was killed
+        audience.closers.append(lambda _status: site.uploads.clear())
+        site.boards.watch()
+        server.run(sockets=[found])
+
+
+def _when_started(server: Any, ready: Callable[[], None]) -> None:
+    while not server.started and not server.should_exit:
+        threading.Event().wait(0.005)
+    ready()

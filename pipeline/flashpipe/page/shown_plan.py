@@ -1,0 +1,98 @@
+"""A plan as the page shows it: lanes of a map to scale, rows of a table, what is kept and lost, bytes and seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from flashpipe.firmware.flash_map import WHAT, Area
+from flashpipe.firmware.survey import BoardContents
+from flashpipe.flash import Region
+from flashpipe.jobs.preview import Preview
+from flashpipe.plan.table import PlanRow
+from flashpipe.text.plan import describe_first_boot, describe_kept, describe_lua_policy, describe_plan, marked
+from flashpipe.units import format_address, format_size
+
+WIDTH: Final = 1000
+"""Units of the map's width, whatever the size of the flash."""
+THIN: Final = 3
+"""Units of the thinnest piece: a sector of 4 MB would be one, and nobody would see it."""
+WORDS: Final = {
+    "write": "will be written",
+    "skip": "is there already",
+    "erase": "will be erased",
+    "keep": "stays as it is",
+    "volatile": "the firmware's own",
+    "lost": "will be lost",
+}
+"""What becomes of a piece of the flash."""
+
+
+def shown(found: Preview) -> dict[str, Any]:
+    """A preview for the templates: texts and numbers, no objects of ours."""
+    plan, capacity = found.plan, found.plan.settings.capacity
+    rows = marked(found.rows, found.decision) if found.decision is not None else list(found.rows)
+    nodemcu = found.areas if plan.firmware.family == "nodemcu" else ()
+    lanes = [("what happens", _pieces(rows, capacity))]
+    if found.decision is not None:
+        contents = found.decision.contents
+        lanes.insert(0, (f"on the board: {contents.title or contents.kind}", _contents(contents, capacity)))
+    if nodemcu:
+        lanes.append(("what the firmware keeps where", _areas(nodemcu, capacity)))
+    words = (
+        found.build,
+        describe_kept(plan, found.keep),
+        "" if found.firmware_owned else describe_first_boot(plan),
+        describe_lua_policy(found.lua),
+    )
+    return {
+        "title": plan.firmware.title(),
+        "text": "\n".join(filter(None, (describe_plan(plan), *words))),
+        "on_board": bool(found.port),
+        "reason": found.reason,
+        "would_write": found.would_write,
+        "decided": [{"text": text, "lost": text.startswith("lost:")} for text in found.decided],
+        "lanes": [{"name": name, "pieces": pieces} for name, pieces in lanes if pieces],
+        "used": [action for action in WORDS if any(row.action == action for row in rows)],
+        "words": WORDS,
+        "end": format_address(capacity),
+        "size": format_size(capacity),
+        "rows": [_row(row) for row in rows],
+        "wire": sum(row.wire_bytes for row in rows),
+        "seconds": sum(row.seconds for row in rows),
+        "baud": found.baud,
+    }
+
+
+def _row(row: PlanRow) -> dict[str, Any]:
+    return {
+        "start": format_address(row.region.start),
+        "end": format_address(row.region.end),
+        "size": format_size(row.region.size) if row.region.size % 1024 == 0 else f"{row.region.size:,} B",
+        "action": row.action,
+        "word": WORDS[row.action],
+        "wire": row.wire_bytes,
+        "seconds": row.seconds,
+        "what": row.what,
+    }
+
+
+def _pieces(rows: Sequence[PlanRow], capacity: int) -> list[dict[str, Any]]:
+    return [_piece(row.region, row.action, f"{WORDS[row.action]}: {row.what}", capacity) for row in rows]
+
+
+def _contents(contents: BoardContents, capacity: int) -> list[dict[str, Any]]:
+    pieces = [_piece(Region(0, capacity), "quiet", contents.title or f"{contents.kind}: no firmware known", capacity)]
+    areas = [area for area in contents.areas if not area.blank]
+    return pieces + [_piece(area.region, "area", WHAT[area.name], capacity) for area in areas]
+
+
+def _areas(areas: Iterable[Area], capacity: int) -> list[dict[str, Any]]:
+    return [_piece(area.region, "area", area.what, capacity) for area in areas]
+
+
+def _piece(region: Region, kind: str, what: str, capacity: int) -> dict[str, Any]:
+    """A rectangle; one that would be too thin to see is drawn a little wider, inside the map."""
+    width = max(THIN, round(region.size * WIDTH / capacity))
+    x = min(round(region.start * WIDTH / capacity), WIDTH - width)
+    return {"x": x, "width": width, "kind": kind, "text": f"{region}  {what}"}

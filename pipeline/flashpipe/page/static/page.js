@@ -1,0 +1,315 @@
+// The page shows what the server tells, and sends what is clicked. It decides nothing, and keeps nothing.
+"use strict";
+
+const $ = (selector, within = document) => within.querySelector(selector);
+const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+const byBoard = (selector, board) => $$(selector).filter((one) => Object.values(one.dataset).includes(board));
+
+// --- what is sent ---------------------------------------------------------------------------------------------------
+
+async function send(address, body, where) {
+  const wrong = where && ($(".wrong", where) || $("[data-wrong]", where));
+  if (wrong) wrong.textContent = "";
+  const file = body instanceof Blob;
+  let answer, told = {};
+  try {
+    answer = await fetch(address, {
+      method: "POST",
+      body: file ? body : JSON.stringify(body || {}),
+      headers: { "content-type": file ? "application/octet-stream" : "application/json" },
+    });
+    if (answer.status !== 204) told = await answer.json();
+  } catch {
+    told = { message: "flashpipe does not answer: it was stopped, or the tunnel to it is closed" };
+  }
+  if (answer && answer.ok) return told;
+  const text = [told.message || "that did not work", told.next ? `next: ${told.next}` : ""].filter(Boolean).join("\n");
+  if (wrong) wrong.textContent = text;
+  else speak(text, true);
+  return null;
+}
+
+function fields(form, submitter) {
+  const found = {};
+  for (const [name, value] of new FormData(form)) if (typeof value === "string") found[name] = value;
+  if (submitter && submitter.name) found[submitter.name] = submitter.value;
+  return found;
+}
+
+function around(element) {
+  return element.closest("form, section, main");
+}
+
+async function post(element) {
+  if (element.dataset.ask && !window.confirm(element.dataset.ask)) return;
+  const values = element.dataset.values ? JSON.parse(element.dataset.values) : {};
+  if (element.dataset.rm) values.rm = element.dataset.rm;
+  const told = await send(element.dataset.post, values, around(element));
+  if (told) go(told.go || element.dataset.go);
+}
+
+function go(address) {
+  if (address) location.assign(address);
+}
+
+function choose() {
+  const form = $("#choice");
+  return form && send(form.dataset.choice, fields(form), form);
+}
+
+async function drop(zone, files) {
+  if (!files.length) return;
+  const form = $("#choice");
+  const made = await send(zone.dataset.drop, {}, form);
+  if (!made) return;
+  for (const file of files) {
+    if (!(await send(`${zone.dataset.drop}/${made.set}?name=${encodeURIComponent(file.name)}`, file, form))) return;
+  }
+  await send(form.dataset.choice, { ...fields(form), set: made.set }, form);
+}
+
+async function put(zone, files) {
+  for (const file of files) {
+    if (!(await send(`${zone.dataset.put}?name=${encodeURIComponent(file.name)}`, file, zone))) return;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const element = event.target.closest("button, a");
+  if (!element) return;
+  if (element.dataset.post) post(element);
+  else if (element.dataset.copy) copy(element);
+  else if ("forget" in element.dataset) {
+    const form = $("#choice");
+    send(form.dataset.choice, { ...fields(form), forget: "1" }, form);
+  } else if ("profile" in element.dataset) {
+    $("#choice select[name=profile]").value = element.dataset.profile;
+    choose();
+  } else if (element.dataset.fetch) fetchFile(element);
+  else if ("print" in element.dataset) window.print();
+});
+
+async function copy(button) {
+  const code = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+  } catch {
+    getSelection().selectAllChildren(code);
+    document.execCommand("copy");
+  }
+  speak("copied");
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.method === "get" && form.hasAttribute("action")) return;
+  event.preventDefault();
+  if (form.id === "choice") choose();
+  else if (form.dataset.type) type(form);
+  else if (form.dataset.editor) save(form, event.submitter);
+  else if (form.dataset.post) {
+    const address = (event.submitter && event.submitter.getAttribute("formaction")) || form.dataset.post;
+    const told = await send(address, fields(form, event.submitter), form);
+    if (told) go(told.go);
+  }
+});
+
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  const zone = input.closest("[data-drop], [data-put]");
+  if (input.type === "file" && zone) {
+    const files = [...input.files];
+    (zone.dataset.drop ? drop(zone, files) : put(zone, files)).then(() => { input.value = ""; });
+  } else if (input.closest("#choice")) choose();
+});
+
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    const zone = event.target.closest && event.target.closest("[data-drop], [data-put]");
+    $$(".over").forEach((one) => one.classList.remove("over"));
+    if (!zone) return;
+    if (kind === "dragover") zone.classList.add("over");
+    if (kind === "drop") (zone.dataset.drop ? drop : put)(zone, [...event.dataTransfer.files]);
+  });
+}
+
+// --- console --------------------------------------------------------------------------------------------------------
+
+const MOST_TEXT = 200000;
+const typed = JSON.parse(sessionStorage.getItem("typed") || "[]");
+let recalled = typed.length;
+
+async function type(form) {
+  const line = form.elements.line.value;
+  if (!(await send(form.dataset.type, { line }, form))) return;
+  if (line && typed.at(-1) !== line) typed.push(line);
+  sessionStorage.setItem("typed", JSON.stringify(typed.slice(-100)));
+  recalled = typed.length;
+  form.elements.line.value = "";
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!event.target.closest("[data-type]") || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+  recalled = Math.max(0, Math.min(typed.length, recalled + (event.key === "ArrowUp" ? -1 : 1)));
+  event.target.value = typed[recalled] || "";
+  event.preventDefault();
+});
+
+function hear(message) {
+  for (const screen of byBoard("[data-text]", message.board)) {
+    const follows = screen.scrollHeight - screen.scrollTop - screen.clientHeight < 40;
+    let text = message.all ? message.text : screen.textContent + message.text;
+    while (/[^\b\n]\x08/.test(text)) text = text.replace(/[^\b\n]\x08/g, "");
+    screen.textContent = text.slice(-MOST_TEXT);
+    if (follows) screen.scrollTop = screen.scrollHeight;
+  }
+}
+
+// --- files of the board ---------------------------------------------------------------------------------------------
+
+const awaited = new Map();
+
+async function fetchFile(button) {
+  const { name, boardOf, fetch: what } = button.dataset;
+  awaited.set(`${boardOf} ${name}`, what);
+  await send(`/boards/${boardOf}/do/fetch`, { cat: name }, around(button));
+}
+
+async function arrived(message) {
+  for (const name of message.names) {
+    const what = awaited.get(`${message.board} ${name}`);
+    if (!what) continue;
+    awaited.delete(`${message.board} ${name}`);
+    const answer = await fetch(`/boards/${message.board}/fetched?name=${encodeURIComponent(name)}`);
+    if (!answer.ok) continue;
+    if (what === "edit") edit(name, await answer.text());
+    else keep(name, await answer.blob());
+  }
+}
+
+function keep(name, blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function edit(name, text) {
+  const form = $("#editor");
+  form.elements.name.value = name;
+  form.elements.text.value = text;
+  number();
+  form.elements.text.focus();
+}
+
+function number() {
+  const area = $("#file-text"), gutter = $("[data-numbers]");
+  if (!area) return;
+  const lines = area.value.split("\n").length;
+  if (gutter.childElementCount !== lines || !gutter.dataset.lines) {
+    gutter.textContent = Array.from({ length: lines }, (_, at) => at + 1).join("\n");
+    gutter.dataset.lines = lines;
+  }
+  gutter.scrollTop = area.scrollTop;
+}
+
+async function save(form, submitter) {
+  const board = form.dataset.editor, area = form.elements.text, name = form.elements.name.value.trim();
+  const verb = submitter ? submitter.value : "save";
+  if (verb === "selection") {
+    const code = area.value.slice(area.selectionStart, area.selectionEnd) || area.value;
+    await send(`/boards/${board}/do/lua`, { code }, form);
+    return;
+  }
+  const runs = verb === "run" ? "&run=1" : "";
+  await send(`/boards/${board}/put?name=${encodeURIComponent(name)}${runs}`, new Blob([area.value]), form);
+}
+
+document.addEventListener("input", (event) => { if (event.target.id === "file-text") number(); });
+document.addEventListener("scroll", (event) => { if (event.target.id === "file-text") number(); }, true);
+
+// --- what is told ---------------------------------------------------------------------------------------------------
+
+function speak(text, loud) {
+  const place = $(loud ? "#say-loud" : "#say");
+  place.textContent = "";
+  requestAnimationFrame(() => { place.textContent = text; });
+}
+
+function show(message) {
+  for (const place of byBoard(`[data-part="${message.part}"]`, message.board)) {
+    if (place.dataset.board !== message.board || place.dataset.shown === message.html) continue;
+    place.dataset.shown = message.html;
+    const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+    const open = $$("details", place).map((one) => one.open);
+    place.innerHTML = message.html; // made by our templates, which escape whatever is not theirs
+    $$("details", place).forEach((one, at) => { one.open = Boolean(open[at]); });
+    const again = focused && document.getElementById(focused);
+    if (again) again.focus();
+    else if (focused) $("button, a", place)?.focus();
+    if (message.part === "work" && $("#answer-yes", place)) $("#answer-no", place).focus();
+  }
+}
+
+function bar(message) {
+  for (const place of byBoard("[data-bar]", message.board)) {
+    const progress = $("progress", place);
+    place.hidden = false;
+    progress.max = message.total;
+    progress.value = message.done;
+    $("span", place).textContent = `${message.step}: ${message.text}`;
+  }
+  if (message.say) speak(message.say);
+}
+
+function order(slugs) {
+  const list = $("#boards");
+  if (!list) return;
+  const known = new Map($$(":scope > section", list).map((one) => [one.dataset.board, one]));
+  for (const [slug, card] of known) if (!slugs.includes(slug)) card.remove();
+  for (const slug of slugs.filter((one) => !known.has(one))) {
+    const card = document.createElement("section");
+    card.className = "card";
+    card.id = `card-${slug}`;
+    Object.assign(card.dataset, { board: slug, part: "card" });
+    list.append(card);
+    known.set(slug, card);
+  }
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const now = $$(":scope > section", list).map((one) => one.dataset.board);
+  if (now.join() !== slugs.join()) slugs.forEach((slug) => list.append(known.get(slug)));
+  if (focused) focused.focus();
+  $("#no-boards").hidden = slugs.length > 0;
+  $("#all").hidden = slugs.length < 2;
+  const ticks = $("#ticks"), ticked = new Set($$("input", ticks).map((one) => one.name));
+  for (const slug of slugs.filter((one) => !ticked.has(`board-${one}`))) {
+    const label = document.createElement("label"), box = document.createElement("input");
+    label.className = "tick";
+    Object.assign(box, { type: "checkbox", name: `board-${slug}`, value: "1", checked: true });
+    label.append(box, ` ${slug}`);
+    ticks.append(label);
+  }
+  for (const box of $$("input", ticks)) if (!slugs.includes(box.name.slice(6))) box.closest("label").remove();
+}
+
+const TAKES = {
+  part: show,
+  bar,
+  text: hear,
+  fetched: arrived,
+  boards: (message) => order(message.order),
+  say: (message) => speak(message.text, message.loud),
+};
+
+const stream = new EventSource("/events");
+stream.onopen = () => { $("#offline").hidden = true; };
+stream.onerror = () => { $("#offline").hidden = false; };
+stream.onmessage = (event) => {
+  const message = JSON.parse(event.data);
+  TAKES[message.kind](message);
+  document.documentElement.dataset.told = event.data.length; // for whoever waits for the first word
+};
+addEventListener("beforeunload", () => stream.close());
+number();

@@ -1,0 +1,159 @@
+"""From the first visit to a flashed board, and what else can come of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.harness import make_project
+from tests.page.served import Served, wait_until
+from tests.simboard import SimBoard
+
+NOT_FOUND = b"<!doctype html><html><title>404 Not Found</title></html>"
+NEW = "fill=ff&start=rom"
+
+
+def payload(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+def flash(page: Page) -> None:
+    page.locator("#do-flash").click()
+
+
+def test_first_visit_to_flashed_demo_board(page: Page, served: Served) -> None:
+    page.get_by_role("button", name="Add a virtual board").click()
+    expect(page.get_by_role("heading", name="sim://demo")).to_be_visible()
+    expect(page.get_by_text("What flashing would write")).to_be_visible()
+    expect(page.locator("svg.map rect.write").first).to_be_visible()
+    page.locator("#do-identify").click()
+    expect(page.get_by_role("button", name="nodemcu-devkit", exact=True)).to_be_visible()
+    page.locator("#do-plan").click()
+    expect(page.get_by_text("What flashing would do to this board")).to_be_visible()
+    assert not list((served.folder / ".pipeline").glob("receipts/*"))
+    flash(page)
+    expect(page.locator(".verdict.ok h3")).to_have_text("OK: Flash")
+    expect(page.locator("#same-command")).to_have_text("flashpipe flash profile=demo port=sim://demo")
+    page.get_by_role("link", name="Receipt", exact=True).click()
+    expect(page.get_by_role("heading", name="flash: flashed")).to_be_visible()
+    expect(page.locator("svg.plot")).to_be_visible()
+    page.get_by_role("link", name="What was done").click()
+    expect(page.get_by_text("OK: flashed")).to_be_visible()
+
+
+def test_a_page_that_is_no_firmware_is_refused_with_the_next_step(page: Page, served: Served) -> None:
+    board = served.add(f"sim://esp12?{NEW}&board=refused")
+    page.goto(served.address(board))
+    page.get_by_label("Firmware file").set_input_files([payload("nodemcu.bin", NOT_FOUND)])
+    refusal = page.locator("#flash .notice.bad")
+    expect(refusal).to_contain_text("HTML page")
+    expect(refusal).to_contain_text("Next:")
+    flash(page)
+    expect(page.locator(".verdict.failed")).to_contain_text("[code: image-format]")
+    assert board.device == {}
+
+
+def test_a_split_pair_and_an_archive_are_taken_as_they_come(page: Page, served: Served, firmware: Path) -> None:
+    board = served.add(f"sim://esp12?{NEW}&board=pair", profile="esp12")
+    page.goto(served.address(board))
+    data = firmware.read_bytes()
+    pair = {"0x10000.bin": data[0x10000:], "0x00000.bin": data[:0x10000].rstrip(b"\xff")}
+    page.get_by_label("Firmware file").set_input_files([payload(name, part) for name, part in pair.items()])
+    expect(page.locator("#flash")).to_contain_text("File: 0x00000:0x00000.bin,0x10000:0x10000.bin")
+    expect(page.get_by_text("What flashing would write")).to_be_visible()
+
+
+def test_a_board_that_is_unplugged_in_mid_flash(page: Page, served: Served, firmware: Path) -> None:
+    board = served.add("sim://esp12?fill=random:1&board=gone&fault=unplug:150000", "esp12", firmware)
+    page.goto(served.address(board))
+    flash(page)
+    failed = page.locator(".verdict.failed")
+    expect(failed).to_contain_text("[code: port-lost]")
+    expect(failed).to_contain_text("Cause:")
+    expect(failed).to_contain_text("Next:")
+
+
+def test_a_board_that_does_not_start_is_helped_by_the_next_button(page: Page, served: Served, firmware: Path) -> None:
+    board = served.add("sim://esp12?board=dout&fault=dout-only", "nodemcu-devkit", firmware)
+    page.goto(served.address(board))
+    flash(page)
+    expect(page.locator(".verdict.failed")).to_contain_text("mode=dout")
+    expect(page.get_by_role("link", name="Support bundle")).to_be_visible()
+    page.get_by_role("button", name="Try flash mode dout").click()
+    expect(page.locator(".verdict.ok h3")).to_have_text("OK: Flash")
+
+
+def test_what_a_terminal_asks_is_asked_here(page: Page, served: Served) -> None:
+    board = served.add("sim://esp12?board=asked")
+    page.goto(served.address(board))
+    page.locator("#care-erase").click()
+    question = page.get_by_role("group", name="Question")
+    expect(question).to_contain_text("erases its whole flash, files and settings included")
+    expect(page.locator("#answer-no")).to_be_focused()
+    page.locator("#answer-no").click()
+    expect(page.locator(".verdict.failed")).to_contain_text("[code: not-confirmed]")
+    page.locator("#care-erase").click()
+    page.locator("#answer-yes").click()
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: Erase")
+
+
+def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Path) -> None:
+    cells = SimBoard(tmp_path / "cells", more="&fill=random:3&time=0.3")
+    board = served.add(cells.url, "esp12", firmware, boot="off")
+    page.goto(served.address(board))
+    flash(page)
+    wait_until(lambda: board.log is not None and board.log.progress is not None and board.log.step == "write")
+    page.locator("#stop").click()
+    expect(page.locator(".verdict.stopped")).to_contain_text("run the same command again, it continues")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: Flash")
+    assert cells.holds(firmware)
+
+
+def test_a_reload_in_mid_flash_joins_again_and_closing_stops_nothing(
+    page: Page, served: Served, firmware: Path, tmp_path: Path
+) -> None:
+    cells = SimBoard(tmp_path / "cells", more="&fill=random:3&time=0.3")
+    board = served.add(cells.url, "esp12", firmware, boot="off")
+    page.goto(served.address(board))
+    flash(page)
+    expect(page.locator(".verdict.running progress")).to_be_visible()
+    page.reload()
+    expect(page.locator(".verdict.running progress")).to_be_visible()
+    page.goto("about:blank")
+    wait_until(lambda: board.log is not None and board.log.ended)
+    assert board.log is not None
+    assert board.log.outcome == "ok"
+    page.goto(served.address(board))
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: Flash")
+
+
+UNLIKE = ("time", "port", "steps", "seal", "tools")
+"""What differs between any two runs."""
+
+
+def test_page_and_terminal_leave_equal_receipts(
+    page: Page, served: Served, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = (SimBoard(tmp_path / name, more="&fill=random:5") for name in ("here", "there"))
+    board = served.add(here.url, "esp12", firmware)
+    page.goto(served.address(board))
+    flash(page)
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: Flash")
+    monkeypatch.setenv("FLASHPIPE_STATE", str(tmp_path / "other state"))
+    other = make_project(tmp_path / "other", tmp_path / "other state")
+    other.flashpipe("flash", "profile=esp12", f"image={firmware}", there.port).ok()
+    (mine,) = (json.loads(path.read_text()) for path in (served.folder / ".pipeline").glob("receipts/*.json"))
+    (theirs,) = other.receipts()
+    assert [name for name, _ in mine["steps"]] == [name for name, _ in theirs["steps"]]
+    for name in UNLIKE:
+        mine.pop(name, None), theirs.pop(name, None)
+    verdicts = [re.sub(r"\d+\.\d+", "", json.dumps(one.pop("verdict"))) for one in (mine, theirs)]
+    assert verdicts[0] == verdicts[1]
+    for one in (mine, theirs):
+        one["device"].pop("port")
+    assert mine == theirs
