@@ -13,7 +13,7 @@ from tests.harness import Project
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("fw.bin", "two.bin", "t.lua", "both"):
+    for name in ("fw.bin", "two.bin", "t.lua", "both", "0x00000.bin", "0x10000.bin"):
         (tmp_path / name).write_bytes(b"x")
     return tmp_path
 
@@ -35,6 +35,10 @@ def folder(tmp_path: Path) -> Path:
         ("identify sim://esp12?size=1MB", "identify port=sim://esp12?size=1MB"),
         ("lua t.lua -p COM3", "lua file=t.lua port=COM3"),
         ("ports --json", "ports format=json"),
+        ("upload t.lua -p COM3", "files put=t.lua port=COM3"),
+        ("remove init.lua -p COM3", "files rm=init.lua port=COM3"),
+        ("download init.lua", "files get=init.lua"),
+        ("flash 0x00000.bin 0x10000.bin -y", "flash yes=1 image=0x00000:0x00000.bin,0x10000:0x10000.bin"),
         ("upload fw.bin kitchen", "flash image=fw.bin profile=kitchen"),
         ("write_flash 0x0 fw.bin 0x10000 two.bin", "flash image=0x0:fw.bin,0x10000:two.bin"),
         ("flash image=0x0 fw.bin", "flash image=0x0:fw.bin"),
@@ -60,9 +64,11 @@ def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> No
     ("typed", "says"),
     [
         ("flash both", "image=both or profile=both"),
-        ("upload t.lua", "files put t.lua"),
-        ("download init.lua", "flashpipe files"),
-        ("remove init.lua", "flashpipe files rm"),
+        ("download", "flashpipe backup"),
+        ("remove", "flashpipe files rm"),
+        ("t.lua -p COM3", "flashpipe lua t.lua"),
+        ("flash fw.bin two.bin -p COM3", "0xADDRESS:fw.bin,0xADDRESS:two.bin"),
+        ("write_flash -fm dio 0x0 fw.bin", "flashpipe esptool write_flash"),
         ("read_flash 0 0x1000 x", "flashpipe backup"),
         ("flash --port", "port=VALUE"),
         ("flash kitchen erase=1", "flashpipe erase flash"),
@@ -77,6 +83,22 @@ def test_what_means_two_things_or_none_is_refused_with_the_right_words(typed: st
 def test_a_guess_never_leads_to_a_task_that_writes(project: Project) -> None:
     done = project.flashpipe("flsh", "profile=demo").failed("usage")
     assert "'flash'" not in done.text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("plan", "kitchn"), "did you mean 'kitchen'"),
+        (("plan", "nodemcu"), "did you mean 'nodemcu-17-float.bin'"),
+        (("kitchen",), "flashpipe plan profile=kitchen"),
+    ],
+)
+def test_a_word_behind_a_task_is_taken_for_a_profile_or_a_file(
+    project: Project, words: tuple[str, ...], says: str
+) -> None:
+    (project.folder / "kitchen.yaml").write_text("extends: esp12\n")
+    (project.folder / "nodemcu-17-float.bin").write_bytes(b"x")
+    assert says in project.flashpipe(*words).text
 
 
 def test_a_file_is_looked_at_and_the_next_command_named(project: Project, firmware: Path) -> None:

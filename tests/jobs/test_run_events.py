@@ -58,7 +58,7 @@ def test_a_flash_is_told_from_start_to_end(project: Project, firmware: Path, mod
     assert result["data"]["verdict"] == "prompt"
     assert end(lines)["status"] == 0
     assert Path(end(lines)["receipt"]).is_file()
-    assert end(lines)["next"].startswith("flashpipe node profile=esp12")
+    assert end(lines)["next"].startswith("flashpipe flash node profile=esp12")
     assert "OK  esp12 on sim://nodemcu-devkit" in done.out
 
 

@@ -96,7 +96,7 @@ def _next(command: str, path: Path, chosen: ImageFiles | None, images: Sequence[
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="flashpipe init", description="Look at the board on the port and write a profile for it.")
     parser.add_argument("name", nargs="?", default="board", help="name of the profile to write (default: board)")
-    parser.add_argument("--port", default="", help="serial port or URL; default: the only one there")
+    parser.add_argument("-p", "--port", default="", help="serial port or URL; default: the only one there")
     parser.add_argument("--profile", default="", help="shipped profile to extend; default: one that fits")
     parser.add_argument("--reset", default="auto", help="auto, manual or none, as in profiles")
     return parser

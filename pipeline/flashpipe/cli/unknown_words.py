@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS
+from flashpipe.cli.words import FIRMWARE, ON_PROFILES
 from flashpipe.errors import UnknownProfileError, UsageError
 from flashpipe.tasks.parser import parse, refuse_unknown_options
 
@@ -37,8 +39,24 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         if name in known or set(name) & set("*?["):
             continue
         if word in set(profiles):
-            raise UnknownProfileError(f"{word!r} is a profile, not a task", f"say profile={word}")
+            raise UnknownProfileError(
+                f"{word!r} is a profile, not a task",
+                f"`flashpipe plan profile={word}` shows what `flash` would do",
+            )
+        if word in parsed.tasks[1:] and parsed.tasks[0] in ON_PROFILES:
+            raise _nothing(word, parsed.tasks[0], profiles)
         raise _unknown_word(word, known, asks_help=asks_help)
+
+
+def _nothing(word: str, task: str, profiles: Iterable[str]) -> UsageError:
+    """A word behind a task: a profile, a file or a port that is none."""
+    files = [path.name for path in Path.cwd().iterdir() if path.name.endswith(FIRMWARE) and path.is_file()]
+    near = [name for name in files if name.startswith(word)]
+    near = near or difflib.get_close_matches(word, [*profiles, *files], 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return UsageError(
+        f"{word!r} behind {task} is no profile, file, port or task{meant}", "`flashpipe profiles` lists the profiles"
+    )
 
 
 def _unknown_word(word: str, known: set[str], *, asks_help: bool) -> UsageError:

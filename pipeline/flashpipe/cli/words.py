@@ -32,23 +32,31 @@ SYNONYMS: Final = {
 }
 """Words of other tools that mean one of our tasks and nothing else; with _ for - too."""
 REFUSED: Final[dict[str, str]] = {
-    "download": "`flashpipe backup file=NAME` reads the flash; `flashpipe files` lists the files on the board",
+    "download": "`flashpipe backup file=NAME` reads the flash; `flashpipe files get NAME` fetches a file of the board",
     "erase-region": "flashpipe erase regions=0xSTART-0xEND",
     "remove": "`flashpipe files rm NAME` removes one file; `flashpipe format` removes all",
+    "rm": "`flashpipe files rm NAME` removes one file; `flashpipe format` removes all",
     "verify-flash": "flashpipe verify profile=NAME image=FILE",
     "read-flash": "flashpipe backup file=NAME",
 }
 _PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
 _ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]+")
-_FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
+FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
 _LUA: Final = (".lua", ".lc")
 FILE_VERBS: Final = ("put", "get", "rm", "cat")
 """What can be done with single files of a board: `flashpipe files put init.lua`."""
+ESPTOOL: Final = frozenset(
+    {"chip-id", "erase-flash", "erase-region", "flash-id", "read-flash", "read-mac", "verify-flash", "write-flash"}
+)
+"""Those of esptool, whose options `flashpipe esptool` knows."""
+ON_FILES: Final = {"download": "get", "remove": "rm", "rm": "rm"}
+"""Words that mean one of them where a file is named."""
 ON_PROFILES: Final = frozenset(
     {"audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "image", "lock", "lua"}
     | {"monitor", "node", "plan", "restore", "verify", "watch"}
 )
 """Tasks behind which a profile, a port, or a file may stand without a name."""
+_WITH_IMAGES: Final = ("flash", "image", "lock", "plan", "verify")
 _FILE_OF: Final = {"lua": "file", "restore": "backup", "backup": "file"}
 """What a bare file is to a task, where it is not a firmware image."""
 
@@ -102,25 +110,31 @@ def _verb(words: Sequence[Word], folder: Path) -> list[Word]:
     if at is None:
         return list(words)
     word, name = words[at].text, words[at].text.replace("_", "-")
+    unknown = next((other.text for other in words if other.kind == "unknown"), "")
+    if unknown and name in ESPTOOL:
+        raise UsageError(
+            f"{unknown} is an option of esptool", f"`flashpipe esptool {word} …` takes esptool's own words"
+        )
+    behind = [other.text for other in words[at + 1 :] if other.kind == "task"]
     if name == "upload":
-        name = _uploaded(word, [other.text for other in words[at + 1 :] if other.kind == "task"], folder)
+        meant = ["files", "put"] if _is_for_board(behind, folder) else ["flash"]
+    elif name in ON_FILES and behind:
+        meant = ["files", ON_FILES[name]]
     elif name in REFUSED:
         raise UsageError(f"{word} is a word of another tool", REFUSED[name])
-    else:
-        name = SYNONYMS.get(name, word)
-    return [*words[:at], _task(name), *words[at + 1 :]]
-
-
-def _uploaded(word: str, files: Sequence[str], folder: Path) -> str:
-    """What `upload` means: a firmware is flashed; what else is there is a file for the board."""
-    others = [name for name in files if (folder / name).is_file() and not name.lower().endswith(_FIRMWARE)]
-    if others:
-        name = Path(others[0]).name
+    elif name.lower().endswith(_LUA) and (folder / word).is_file():
         raise UsageError(
-            f"{word} {others[0]}: that is no firmware",
-            f"`flashpipe files put {others[0]}` sends it; `files: {{{name}: {others[0]}}}` in a profile, each time",
+            f"{word}: what to do with it?", f"`flashpipe lua {word}` runs it; `flashpipe files put {word}` sends it"
         )
-    return "flash"
+    else:
+        meant = [SYNONYMS.get(name, word)]
+    return [*words[:at], *map(_task, meant), *words[at + 1 :]]
+
+
+def _is_for_board(names: Sequence[str], folder: Path) -> bool:
+    """Whether they are files, none of them a firmware: then they are for the board's own file system."""
+    files = [name for name in names if (folder / name).is_file()]
+    return bool(files) and not any(name.lower().endswith(FIRMWARE) for name in files)
 
 
 def _file_verb(words: Sequence[Word]) -> list[Word]:
@@ -151,7 +165,27 @@ def _pairs(words: Sequence[Word], folder: Path) -> list[Word]:
             pieces.append(f"{address}:{waiting.pop(0).text}")
         else:
             rest.append(word)
-    return [*rest, Word("variable", "image", ",".join(pieces))] if pieces else rest
+    if pieces:
+        return [*rest, Word("variable", "image", ",".join(pieces))]
+    return _named_by_address(rest, folder)
+
+
+def _named_by_address(words: Sequence[Word], folder: Path) -> list[Word]:
+    """Firmware files that are called by their addresses, as NodeMCU's build calls them, as one image.
+
+    Raises:
+        UsageError: several files, and nobody knows where each goes.
+    """
+    first = next((word.text for word in words if word.kind == "task"), "")
+    files = [word for word in words if word.kind == "task" and _is_firmware(word.text, folder)]
+    if len(files) < 2 or first not in _WITH_IMAGES:  # noqa: PLR2004  a pair
+        return list(words)
+    stems = [Path(word.text).stem for word in files]
+    if all(map(_ADDRESS.fullmatch, stems)):
+        pieces = [f"{stem}:{word.text}" for stem, word in zip(stems, files, strict=True)]
+        return [*(word for word in words if word not in files), Word("variable", "image", ",".join(pieces))]
+    form = ",".join(f"0xADDRESS:{word.text}" for word in files)
+    raise UsageError(f"{' and '.join(word.text for word in files)}: where does each go?", f"say image={form}")
 
 
 def _without_names(words: Sequence[Word], profiles: Callable[[], Collection[str]], folder: Path) -> list[Word]:
@@ -182,10 +216,10 @@ def _meant(word: Word, task: str, profiles: Callable[[], Collection[str]], folde
         return Word("variable", "profile", text)
     if text.endswith(".yaml") and is_file:
         return Word("variable", "profile", text if "/" in text else f"./{text}")
-    if is_file or text.lower().endswith(_FIRMWARE if name == "image" else _LUA if task == "lua" else ()):
+    if is_file or text.lower().endswith(FIRMWARE if name == "image" else _LUA if task == "lua" else ()):
         return Word("variable", name, text)
     return word
 
 
 def _is_firmware(word: str, folder: Path) -> bool:
-    return word.lower().endswith(_FIRMWARE) and "=" not in word and (folder / word).is_file()
+    return word.lower().endswith(FIRMWARE) and "=" not in word and (folder / word).is_file()

@@ -45,4 +45,6 @@ def describe_data(data: bytes) -> str:
 
 def purpose_of(what: str, image: Image) -> str:
     """What a file of that kind is for, and what to do with it; empty for anything else."""
+    if image.name.lower().endswith((".lua", ".lc")):
+        return f"`flashpipe files put {image.name}` sends a Lua file to a board; `flashpipe lua {image.name}` runs it"
     return PURPOSES[what].format(image.origin or image.name) if what in PURPOSES else ""

@@ -74,6 +74,12 @@ _DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError}
 """What a program that prints, resets or takes the UART does to us."""
 
 
+FORGETFUL: Final = (
+    "this virtual board is a new one in each command: name a file for its flash, port='sim://…?flash=board.flash', and"
+    " flash it first; or do both in one command, `flashpipe flash node …`"
+)
+
+
 def open_console(session: Session, *, timeout_s: float = 60.0) -> Console:
     """The Lua prompt of the board on the port; it is reset only where it does not answer otherwise.
 
@@ -103,6 +109,8 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
     except ConnectError:
         raise error from None
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
+        if getattr(session.wire, "forgets", False):
+            raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", FORGETFUL)
         raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", NoLuaPromptError.remedy)
     return verdict
 

@@ -9,7 +9,7 @@ from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
-from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region
+from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, FREQUENCY_CODES, MODE_CODES, SECTOR_SIZE, Region
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, Stop
@@ -35,10 +35,10 @@ def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     device = session.connected()
-    size_was_open, chip_was_open = plan.size_from_board, plan.chip == ANY_CHIP
+    size_was_open, chip_was_open, image = plan.size_from_board, plan.chip == ANY_CHIP, plan.images.get(0)
     plan = check_board(plan, device, policy)
     if chip_was_open:
-        session.notify(f"no profile: {_of_board(plan)}")
+        session.notify(f"no profile: {_of_board(plan, image.data if image else b'')}")
     if size_was_open and plan.header.why:  # else the plan said so before any port was opened
         session.notify(f"the image's header will say {plan.header.name}: {plan.header.why}")
     entry = journal.read(device.mac)
@@ -68,10 +68,16 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
 
 
-def _of_board(plan: FlashPlan) -> str:
-    """Where the settings of a run without a profile come from."""
+_HEADER: Final = 4
+"""Bytes of an image that say how the flash is read."""
+
+
+def _of_board(plan: FlashPlan, image: bytes) -> str:
+    """Where the settings of a run without a profile come from; `image` is the one at 0, as it came."""
     settings = plan.settings
-    why = "as this chip needs it" if plan.chip == "esp8285" else "as the image says"
+    own = (MODE_CODES[settings.mode], FREQUENCY_CODES[settings.frequency])
+    says = (image[2], image[3] & 0x0F) if len(image) >= _HEADER else own
+    why = "as this chip needs it" if plan.chip == "esp8285" else "as the image says" if says == own else "as asked"
     return f"{settings.size} as the chip has, {settings.mode} and {settings.frequency[:-1]} MHz {why}"
 
 

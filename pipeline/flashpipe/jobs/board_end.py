@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from typing import Final
 
 from flashpipe.board.boot.kinds import NOT_CHECKED
@@ -33,6 +34,7 @@ def board_done(
     seconds: float,
     steps: tuple[tuple[str, float], ...],
     receipt: str,
+    forgets: bool = False,
 ) -> BoardDone:
     """The end of the task `command` on the board behind `port`.
 
@@ -48,6 +50,7 @@ def board_done(
         seconds: Since work for this board began.
         steps: Name and seconds of each.
         receipt: Path; empty where there is none.
+        forgets: The board is a virtual one that is new in each command.
     """
     verdict = (verdict_of(error) if error else None) or outcome.verdict
     checked = verdict is not NOT_CHECKED
@@ -65,7 +68,7 @@ def board_done(
         execution=execution.record if checked else {},
         verdict=verdict.kind if checked else "",
         receipt=receipt,
-        next="" if error else _next(outcome, outcome.plan or plan, asked),
+        next="" if error else _next(outcome, outcome.plan or plan, asked, command if forgets else ""),
         again=_again(command, asked),
         error=error,
     )
@@ -92,12 +95,15 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
 
 
 def _again(command: str, asked: CommandLine) -> str:
-    given = {name: text for name, text in asked.variables.given.items() if name not in _ONCE}
-    return " ".join(("flashpipe", command, *(f"{name}={shlex.quote(text)}" for name, text in given.items())))
+    return " ".join(("flashpipe", command, *_words(asked, _ONCE)))
 
 
-def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine) -> str:
-    """The command, for the same board."""
+def _words(asked: CommandLine, but: Collection[str]) -> list[str]:
+    return [f"{name}={shlex.quote(text)}" for name, text in asked.variables.given.items() if name not in but]
+
+
+def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine, again: str) -> str:
+    """The command, for the same board; for one that forgets, behind the task that is to be done `again`."""
     if outcome.outcome == "erased":
         if not outcome.whole or not asked.profile_name:
             return ""
@@ -113,4 +119,7 @@ def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine) -> str:
         task = "node" if is_nodemcu else "monitor"
     given = asked.variables.given
     words = [f"{name}={shlex.quote(given[name])}" for name in ("profile", "port") if name in given]
+    if again:
+        words = [again, task, *_words(asked, _ONCE - {"port"})] if again != task else []
+        return " ".join(("flashpipe", *words)) if words else ""
     return " ".join(("flashpipe", task, *words))

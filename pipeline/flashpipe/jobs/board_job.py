@@ -353,6 +353,7 @@ class BoardRun:
             seconds=time.monotonic() - self.started,
             steps=tuple(session.step_times) if session else (),
             receipt=receipt,
+            forgets=bool(getattr(session.wire, "forgets", False)) if session else False,
         )
         self.face(self._done)
 
