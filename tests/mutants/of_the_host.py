@@ -128,8 +128,8 @@ HOST: Final = (
     Mutant(
         "boot-sector-first",
         WRITER,
-        "jobs += [_Job(0, piece",
-        "jobs[:0] = [_Job(0, piece",
+        "jobs += [_Job(piece, BOOT",
+        "jobs[:0] = [_Job(piece, BOOT",
         "a board that loses power in mid-write starts half a firmware",
         (f"{T_WRITER}::test_the_boot_sector_is_blank_until_all_else_is_written",),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flashpipe.board.loader import compare as comparing
@@ -13,6 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.board.fakes import SIZE, FakeLoader, piece, put, quiet
+
+
+@pytest.fixture(autouse=True, scope="module")
+def begun() -> Iterator[list[int]]:
+    """Sizes of what was begun to be compressed, instead of threads that do it."""
+    sizes: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer.packing, "prepare", lambda data: sizes.append(len(data)))
+        yield sizes
+
+
+def test_one_stream_is_compressed_ahead(monkeypatch: pytest.MonkeyPatch, begun: list[int]) -> None:
+    monkeypatch.setattr(writer, "RUN_LIMIT", 0x10000)
+    loader, wanted = FakeLoader(bytearray(SIZE)), piece(0, 0x30000)
+    begun.clear()
+    writer.prepare([wanted])
+    assert begun == [0x10000], "the first, with its blank boot sector"
+    ahead: list[int] = []
+    writer.write(loader, [wanted], [wanted.region], lambda _done, _total: ahead.append(len(begun)))
+    assert begun == [0x10000, 0x10000, 0x10000, SECTOR_SIZE]
+    assert ahead == [2, 3, 4, 4]
 
 
 def test_the_boot_sector_is_blank_until_all_else_is_written() -> None:

@@ -60,10 +60,12 @@ class _Begun(threading.Thread):
         self.packed = b""
 
     def run(self) -> None:
+        data, self._data = self._data, b""  # who takes the stream holds the bytes
         try:
-            self.packed, keep = _pack(self._data)
+            self.packed, keep = _pack(data)
         finally:
             self.made.set()
+        del data
         keep()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Final
 
 from flashpipe.board.loader import compression as packing
@@ -17,7 +19,9 @@ OnProgress = Callable[[int, int], None]
 """Bytes done, bytes in all."""
 
 RUN_LIMIT: Final = 0x400000
-"""Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each."""
+"""Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each.
+
+One stream is on the line, the next is compressed meanwhile; no other is cut out of its piece."""
 READ_LIMIT: Final = 0x100000
 """Bytes read back at once, for the same reason."""
 
@@ -48,16 +52,26 @@ def matches(loader: FlashLoader, piece: FlashPiece, region: Region) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One stream: bytes at an address, of which the first `blank` only clear the boot sector."""
+    """One stream: what a piece holds in a region, cut out when it is sent; `guard`: after a blank boot sector."""
 
-    address: int
-    data: bytes
-    blank: int = 0
+    piece: FlashPiece
+    region: Region
+    guard: bool = False
 
     @property
-    def size(self) -> int:
-        """Bytes of a piece."""
-        return len(self.data) - self.blank
+    def address(self) -> int:
+        """Where the stream begins."""
+        return 0 if self.guard else self.region.start
+
+    @property
+    def data(self) -> bytes:
+        """What is sent."""
+        return b"\xff" * self.blank + self.piece.cut(self.region)
+
+    @property
+    def blank(self) -> int:
+        """How many of its bytes only clear the boot sector."""
+        return SECTOR_SIZE if self.guard else 0
 
 
 def write(loader: FlashLoader, pieces: Sequence[FlashPiece], dirty: Sequence[Region], on_progress: OnProgress) -> int:
@@ -71,16 +85,19 @@ def write(loader: FlashLoader, pieces: Sequence[FlashPiece], dirty: Sequence[Reg
     jobs = _jobs(pieces, dirty)
     if len(jobs) > 1 and not jobs[-1].address and jobs[0].address:
         loader.erase(BOOT_SECTOR)
-    total, done = sum(job.size for job in jobs), 0
-    for job in jobs:
-        loader.write(job.address, job.data, _after(done - job.blank, total, on_progress))
-        done += job.size
+    total, done = sum(job.region.size for job in jobs), 0
+    for job, following in zip_longest(jobs, jobs[1:]):
+        data = job.data
+        if following and not isinstance(loader, RomLink):
+            packing.prepare(following.data)
+        loader.write(job.address, data, _after(done - job.blank, total, on_progress))
+        done += job.region.size
     return done
 
 
 def prepare(pieces: Sequence[FlashPiece]) -> None:
-    """Begin to compress what `write` would send if all of the pieces were dirty, beside whatever else is done."""
-    for job in _jobs(pieces, [piece.region for piece in pieces]):
+    """Begin to compress what `write` would send first if all of the pieces were dirty, beside whatever else is done."""
+    for job in _jobs(pieces, [piece.region for piece in pieces])[:1]:
         packing.prepare(job.data)
 
 
@@ -89,7 +106,7 @@ def _jobs(pieces: Sequence[FlashPiece], dirty: Sequence[Region]) -> list[_Job]:
     guarded = bool(dirty) and any(piece.address == 0 for piece in pieces)
     runs = [part for region in merge(dirty) for part in region.without([BOOT_SECTOR] if guarded else [])]
     jobs = [
-        _Job(part.start, piece.cut(part))
+        _Job(piece, part)
         for run in runs
         for piece in pieces
         if (whole := run.common(piece.region)).size > 0
@@ -97,8 +114,8 @@ def _jobs(pieces: Sequence[FlashPiece], dirty: Sequence[Region]) -> list[_Job]:
     ]
     if guarded:
         if jobs and jobs[0].address == SECTOR_SIZE:
-            jobs[0] = _Job(0, b"\xff" * SECTOR_SIZE + jobs[0].data, SECTOR_SIZE)
-        jobs += [_Job(0, piece.cut(BOOT_SECTOR)) for piece in pieces if piece.address == 0]
+            jobs[0] = replace(jobs[0], guard=True)
+        jobs += [_Job(piece, BOOT_SECTOR) for piece in pieces if piece.address == 0]
     return jobs
 
 
