@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flashpipe.board.loader import compare as comparing
+from flashpipe.board.loader import compression
 from flashpipe.board.loader import writer
 from flashpipe.errors import VerifyError
 from flashpipe.flash import SECTOR_SIZE, Region
@@ -20,7 +21,7 @@ def begun() -> Iterator[list[int]]:
     """Sizes of what was begun to be compressed, instead of threads that do it."""
     sizes: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer.packing, "prepare", lambda data: sizes.append(len(data)))
+        patch.setattr(compression, "prepare", lambda data: sizes.append(len(data)))
         yield sizes
 
 
