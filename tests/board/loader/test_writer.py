@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flashpipe.board.loader import compare as comparing
-from flashpipe.board.loader import compression
-from flashpipe.board.loader import writer
+from flashpipe.board.loader import compression, writer
 from flashpipe.errors import VerifyError
 from flashpipe.flash import SECTOR_SIZE, Region
 from hypothesis import given
