@@ -57,7 +57,8 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "tasks": frozenset({"jobs", "text"}),
     "testing": frozenset({"jobs"}),
     "page": frozenset({"jobs", "text"}),
-    "cli": frozenset({"page", "tasks", "testing"}),  # whatever is no word of its own goes to doit
+    "station": frozenset({"jobs", "text"}),
+    "cli": frozenset({"page", "station", "tasks", "testing"}),  # whatever is no word of its own goes to doit
     "sim": frozenset(),
 }
 """Room: the rooms directly below it. An arrow allows everything below that as well."""
@@ -73,7 +74,8 @@ LIBRARIES: Final = {
     "intelhex": {"flashpipe.sources.kinds.intel_hex"},
     "pytest": {"flashpipe.testing.plugin"},
     "requests": {"sources"},
-    "rich": {"flashpipe.text.panel"},
+    "pyudev": {"flashpipe.station.sockets"},
+    "rich": {"flashpipe.text.panel", "flashpipe.station.panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},
     "serial": {"board.ports", "board.session", "board.loader", "sim"},
     "starlette": {"page"},

@@ -760,6 +760,27 @@ class FlashSizeError(DeviceError):
     remedy = "use the profile that the message names, or `flash: {size: auto}`"
 
 
+class ForeignBoardError(DeviceError):
+    """A station has been given a board that holds something, and nobody has said that it may be overwritten."""
+
+    code = "foreign-board"
+    remedy = "take the right board; or press the key of the port: then it is overwritten, and its data backed up"
+
+
+class PartDiffersError(DeviceError):
+    """A board has another flash part, or another size of it, than the first board of its batch."""
+
+    code = "part-differs"
+    remedy = "set it aside and ask who bought them; or press the key of the port: then it is taken as it is"
+
+
+class TooManyTriesError(DeviceError):
+    """A board has failed in this batch as often as the station allows."""
+
+    code = "too-many-tries"
+    remedy = "set it aside for repair; or press the key of the port for one more try"
+
+
 class FlashUnknownError(DeviceError):
     """The flash chip does not answer or has an unknown size."""
 
@@ -891,6 +912,20 @@ class AcceptanceOutputError(AcceptanceError):
 
     code = "acceptance-output"
     remedy = "`flashpipe lua file=FILE` shows what the file prints"
+
+
+class AcceptanceCommandError(AcceptanceError):
+    """The shop's own test jig, `acceptance.command`, does not say yes."""
+
+    code = "acceptance-command"
+    remedy = "the jig's last line says why; it is run with FLASHPIPE_PORT, FLASHPIPE_MAC and FLASHPIPE_UNIT"
+
+
+class AcceptanceLimitError(AcceptanceError):
+    """A measured value is out of its limits."""
+
+    code = "acceptance-limit"
+    remedy = "set the board aside, or correct `acceptance: {limits: …}`"
 
 
 class LfsNotLoadedError(AcceptanceError):
@@ -1042,6 +1077,65 @@ class NotEmulatedError(SimulationError):
 
     code = "not-emulated"
     remedy = "unmapped=warn goes on without it; tell us which firmware needs it"
+
+
+# --- batches and stations --------------------------------------------------------------------------------------------
+
+
+class StationError(PipelineError):
+    """A station cannot begin, or cannot go on with its batch."""
+
+    code, status = "station", 43
+    remedy = "correct what the message names, and start the station again: it goes on with its batch"
+
+
+class NoBatchError(StationError):
+    """There is no batch of that name."""
+
+    code = "no-batch"
+    remedy = "`flashpipe batch list` names them; `flashpipe station profile=NAME batch=NAME` begins one"
+
+
+class BatchClosedError(StationError):
+    """A batch is closed: its manifest is written."""
+
+    code = "batch-closed"
+    remedy = "begin another one: batch=NEW"
+
+
+class BatchMismatchError(StationError):
+    """A manifest and what it speaks of are not the same."""
+
+    code = "batch-mismatch"
+    remedy = "the message names what differs; put the receipts back as they were, or find out who changed them"
+
+
+class UnitsError(StationError):
+    """The list of units cannot be used."""
+
+    code = "units"
+    remedy = "correct the line that the message names; save it as CSV in UTF-8, with commas"
+
+
+class UnitsUsedUpError(UnitsError):
+    """Every unit of the list has its board."""
+
+    code = "units-used-up"
+    remedy = "add lines to the list of units"
+
+
+class LabelError(StationError):
+    """A template of labels is wrong."""
+
+    code = "label-template"
+    remedy = "correct the field that the message names; it lists the fields that there are"
+
+
+class PrinterError(StationError):
+    """A label could not be printed."""
+
+    code = "printer"
+    remedy = "switch the printer on; the labels that are missing follow by themselves"
 
 
 # --- our own files and the run itself --------------------------------------------------------------------------------

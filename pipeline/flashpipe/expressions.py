@@ -32,6 +32,17 @@ class Expression:
     text: str
     _compiled: Any
 
+    def named(self, text: str) -> dict[str, str | None]:
+        """What its named groups have found in the text; empty where it has none, or fits nothing.
+
+        Raises:
+            BadValueError: as `search`.
+        """
+        if self.search(text) is None:
+            return {}
+        found = self._compiled.search(text, timeout=LIMIT_S)
+        return dict(found.groupdict()) if found else {}
+
     def search(self, text: str) -> str | None:
         """What of the text it fits, None where it fits nothing.
 

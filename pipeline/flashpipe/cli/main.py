@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "prune": "flashpipe.cli.prune",
     "schema": "flashpipe.cli.schema",
     "simulate": "flashpipe.cli.simulate",
+    "station": "flashpipe.cli.station",
     "trust": "flashpipe.cli.trust",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""

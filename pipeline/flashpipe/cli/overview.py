@@ -44,6 +44,7 @@ COMMAND_TEXTS: Final = {
     "schema": "write the JSON Schema of profiles, events, documents or receipts",
     "prune": "remove old receipts and backups of this project",
     "simulate": "run a firmware on an emulated chip and show what it says",
+    "station": "flash boards of a batch as they are plugged in",
     "trust": "use a folder that others can change",
 }
 TOPICS: Final = ("variables", "port", "keys", "keep", "codes", "verdicts", "boot-loop")

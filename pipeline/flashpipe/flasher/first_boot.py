@@ -98,6 +98,14 @@ def _lua(boot: FirstBoot) -> FirstBoot:
     return boot
 
 
+def _measure(boot: FirstBoot) -> FirstBoot:
+    if boot.failure is None and boot.policy.jig is not None and boot.policy.boot.check:
+        from flashpipe.flasher.jig import measure  # noqa: PLC0415  15 ms, and few profiles name a test jig
+
+        measure(boot.session, boot.policy.jig, boot.record)
+    return boot
+
+
 def _roll_back(boot: FirstBoot) -> FirstBoot:
     if boot.failure is None:
         return boot
@@ -114,5 +122,11 @@ def mirroring(policy: Policy) -> Mirroring | None:
     return Mirroring(spared, policy.ask, policy.agreed or KeepError.code in policy.allow, policy.backups)
 
 
-STAGES: Final[tuple[Callable[[FirstBoot], FirstBoot], ...]] = (_check, _retry_in_a_safer_mode, _lua, _roll_back)
+STAGES: Final[tuple[Callable[[FirstBoot], FirstBoot], ...]] = (
+    _check,
+    _retry_in_a_safer_mode,
+    _lua,
+    _measure,
+    _roll_back,
+)
 """In this order. What fails in the Lua stage ends the run: the firmware runs, so there is nothing to roll back."""

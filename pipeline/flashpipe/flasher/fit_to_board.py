@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.board.loader.writer import FlashPiece, matches
 from flashpipe.board.session.session import Session
 from flashpipe.errors import KeepError
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE
@@ -20,6 +19,7 @@ from flashpipe.firmware.overrides import Override
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, with_places
 from flashpipe.firmware.survey import BoardContents, from_json, survey, without_firmware
 from flashpipe.flash import SECTOR_SIZE, Region, merge
+from flashpipe.flasher.board_peek import BoardPeek
 from flashpipe.flasher.model import Policy, Probe
 from flashpipe.flasher.probe import pieces, placed
 from flashpipe.plan.area_decisions import KeepPolicy
@@ -29,8 +29,6 @@ from flashpipe.records import journal
 from flashpipe.records.backups import Store
 
 _REMEMBERED: Final = ("family", "version", "sdk_line", "layout")
-_WORD: Final = 4
-"""The flash controller reads whole words (facts: esp8266-protocol §3)."""
 
 
 def fit_to_board(session: Session, probe: Probe, policy: Policy) -> Probe:
@@ -84,41 +82,6 @@ def back_up_losses(session: Session, probe: Probe, policy: Policy) -> Probe:
 # --- what is on it ---------------------------------------------------------------------------------------------------
 
 
-class _Peek:
-    """The flash behind a session; the same place is not read twice, nor what a digest can tell.
-
-    Most boards that are written hold nearly what the plan says: a digest of a sector takes 6 ms, reading it 90.
-    """
-
-    def __init__(self, session: Session, probe: Probe) -> None:
-        self._session = session
-        self._planned = pieces(probe.plan)
-        self._read: dict[Region, bytes] = {}
-
-    def read(self, region: Region) -> bytes:
-        words = Region(region.start // _WORD * _WORD, -(-region.end // _WORD) * _WORD)
-        if words not in self._read:
-            self._session.check_stop()
-            self._read[words] = self._expected(words) or self._session.link.read(words, lambda _done: None)
-        return self._read[words][region.start - words.start :][: region.size]
-
-    def _expected(self, region: Region) -> bytes:
-        """The plan's bytes, if that is what the board holds."""
-        if region.size < SECTOR_SIZE:
-            return b""
-        piece = next((piece for piece in self._planned if piece.region.contains(region)), None)
-        return piece.cut(region) if piece and matches(self._session.link, piece, region) else b""
-
-    def matches(self, piece: FlashPiece, region: Region) -> bool:
-        """Whether the board has the piece's bytes there."""
-        return matches(self._session.link, piece, region)
-
-    def is_blank(self, region: Region) -> bool:
-        self._session.check_stop()
-        blank = hashlib.md5(b"\xff" * region.size, usedforsecurity=False).digest()
-        return self._session.link.md5(region) == blank
-
-
 def _interrupted(probe: Probe) -> bool:
     return probe.entry.state == "writing" and bool(probe.entry.before)
 
@@ -130,7 +93,7 @@ def _contents(session: Session, probe: Probe) -> BoardContents:
             return from_json(probe.entry.before)
         except (KeyError, TypeError):
             pass  # of another version of this program: look at what is left
-    peek = _Peek(session, probe)
+    peek = BoardPeek(session, pieces(probe.plan))
     capacity = probe.plan.settings.capacity
     fresh = probe.entry.state != "clean"  # else it was given something, and two digests are two answers to wait for
     if fresh and all(peek.is_blank(Region(at, at + SECTOR_SIZE)) for at in (0, TABLE_ADDRESS)):
@@ -138,7 +101,7 @@ def _contents(session: Session, probe: Probe) -> BoardContents:
     return survey(peek, capacity, _known(peek, probe.entry) or _of_plan(peek, probe.plan))
 
 
-def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
+def _of_plan(peek: BoardPeek, plan: FlashPlan) -> Firmware | None:
     """The plan's own firmware, if the board starts with its first sector: another build of it, or part of it."""
     piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
     # Without the byte that some firmware sets itself (facts: image-flashmap §4.3); the longer part first.
@@ -148,7 +111,7 @@ def _of_plan(peek: _Peek, plan: FlashPlan) -> Firmware | None:
     return plan.firmware
 
 
-def _known(peek: _Peek, entry: journal.JournalEntry) -> Firmware | None:
+def _known(peek: BoardPeek, entry: journal.JournalEntry) -> Firmware | None:
     """The firmware that the journal remembers, if the board still starts with its first sector."""
     remembered = entry.firmware
     if (

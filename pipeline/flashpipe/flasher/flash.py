@@ -87,7 +87,7 @@ def _start(session: Session, probe: Probe, policy: Policy, entry: journal.Journa
     )
     if not policy.boot.check:
         session.leave()
-        if policy.lua:
+        if policy.lua or policy.jig:
             session.notify("the boot is not watched: neither acceptance nor Lua files are looked at")
         return outcome
     from flashpipe.flasher.first_boot import first_boot  # noqa: PLC0415  40 ms, and only a watched boot needs it

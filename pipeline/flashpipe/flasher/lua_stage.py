@@ -175,7 +175,8 @@ def _carry_out(
     try:
         accept(session, console, policy.acceptance, banner, findings)
     finally:
-        outcome = record.note(replace(record.outcome, acceptance=tuple(findings)))
+        measured = {name: value for finding in findings for name, value in finding.values.items()}
+        outcome = record.note(replace(record.outcome, acceptance=tuple(findings), measured=measured))
     if mirroring is not None:  # first: what goes makes room
         mirror(session, console, {file.name for file in policy.files}, mirroring)
     if policy.files:
@@ -222,7 +223,8 @@ def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaF
     last = f'; it printed "{mask_cut(lines[-1], 60)}" last' if lines else "; it printed nothing"
     what = f"print {wanted.prints}" if wanted.prints else "come to its end"
     if enough(ran.output) or (not wanted.prints and ran.ended and not ran.error):
-        return AcceptanceFinding(file.name, wanted.prints, f"did {what}", passed=True)
+        values = acceptance.measured(wanted.prints, ran.output)
+        return AcceptanceFinding(file.name, wanted.prints, f"did {what}", passed=True, values=values)
     late = f"did not {what} within {wanted.timeout_s:g} s"
     why = f"raised an error: {mask_cut(ran.error, 120)}" if ran.error else late
     raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)

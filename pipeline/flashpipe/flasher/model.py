@@ -21,6 +21,7 @@ from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
     from flashpipe.board.lua.files import FileState
+    from flashpipe.flasher.jig_model import Jig
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Policy:
     """`yes=1`: what would be asked is confirmed."""
     lua: LuaPolicy = NO_WISH
     """What is asked of, and given to, a running NodeMCU."""
+    jig: Jig | None = None
+    """The program that tests the board, and the limits of what is measured."""
     init_data: InitDataPolicy = field(default_factory=lambda: InitDataPolicy("keep"))
     project: str = ""
     backups: Path | None = None
@@ -137,6 +140,8 @@ class Origin:
     """Whether only pinned images were admitted."""
     adapter: dict[str, str] = field(default_factory=dict)
     """Of the port: usb (VID:PID), name, serial, location; empty where it is no device of this machine."""
+    station: dict[str, Any] = field(default_factory=dict)
+    """Batch, try, place and unit, where a station runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,8 @@ class Outcome:
     """What was kept of the board and what was lost."""
     acceptance: tuple[AcceptanceFinding, ...] = ()
     """What was demanded of the running firmware, and what it is."""
+    measured: dict[str, Any] = field(default_factory=dict)
+    """What a Lua file or the test jig has measured, by its name."""
     files: tuple[FileState, ...] = ()
     """Lua files and whether they were sent."""
     plan: FlashPlan | None = None

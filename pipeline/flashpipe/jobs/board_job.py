@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flashpipe.board.loader.chips import describe_flash
 from flashpipe.board.loader.device import Device
@@ -69,6 +69,10 @@ class BoardRun:
     """A failure that the probe met after it knew that nothing needs to be written: the flash task reports it."""
     started: float = field(default_factory=time.monotonic)
     """When work for this board began, by `time.monotonic`."""
+    admit: Callable[[Session], None] = field(default=lambda _session: None)
+    """Looks at the board before anything is compared, and may refuse it, or give `inputs` the values of its unit."""
+    station: dict[str, Any] = field(default_factory=dict)
+    """What a station wants to find in the receipt."""
     _done: BoardDone | None = None
     """The end of the last task."""
     _told: PipelineError | None = None
@@ -192,6 +196,7 @@ class BoardRun:
         session = self._accountable()
         try:
             with limits_told():
+                session.retry(lambda: self.admit(session))
                 self.found = probe(session, self.inputs.plan(), run_policy(self.inputs))
             session.check_stop()  # here, while the receipt and the board are taken care of
         except PipelineError as error:
@@ -375,8 +380,8 @@ class BoardRun:
         }
 
     def _origin(self, *, images: bool) -> Origin:
-        adapter = adapter_of(self._port)
-        return replace(self.inputs.origin(), adapter=adapter) if images else Origin(adapter=adapter)
+        origin = self.inputs.origin() if images else Origin()
+        return replace(origin, adapter=adapter_of(self._port), station=self.station)
 
     def _short(self, path: Path) -> str:
         """A path that leads there from where the user stands."""

@@ -49,8 +49,7 @@ NO_IMAGE: Final = """ways to get one:
   - your own source tree: make, then the files are in bin/ (0x00000.bin and 0x10000.bin)
   - any .bin for ESP8266 that you have
   then: {command} image=FILE   (a split pair: image=0x00000:FILE,0x10000:FILE)"""
-FEW: Final = 4
-"""Files of the folder that a message lists."""
+FEW: Final = 4  # files of the folder that a message lists
 
 
 @dataclass
@@ -64,6 +63,8 @@ class RunInputs:
     """False: what is had for the first time is not pinned; for commands that write nothing."""
     by_hand: bool = False
     """True: outputs of a build that somebody has made by hand count; likewise."""
+    unit: Mapping[str, str] = field(default_factory=dict)
+    """Values that this board gets and no other, of a station's list of units."""
     _guard: threading.RLock = field(default_factory=threading.RLock)
     _profile: Profile | None = None
     _plan: FlashPlan | None = None
@@ -123,7 +124,7 @@ class RunInputs:
         """
         profile = self.named_profile()
         if profile and not self.command.variables.text("port") and names_a_file(str(profile.serial.port)):
-            self._require_own(*profile.lineage)
+            self.require_own_files(*profile.lineage)
         return profile.serial if profile else serial_from(self.command.serial_overrides())
 
     def elf(self) -> Path | None:
@@ -319,11 +320,11 @@ class RunInputs:
         """
         build = None if self.command.image else self.profile().build
         if build is not None:
-            self._require_own(*self.profile().lineage, build.folder)
+            self.require_own_files(*self.profile().lineage, build.folder)
             self.command.require_own_records()
         return build
 
-    def _require_own(self, *paths: Path) -> None:
+    def require_own_files(self, *paths: Path) -> None:  # noqa: D102  as `ownership.require_own`
         project = self.command.project.resolve()
         for path in paths:
             if path.parent != shipped_folder():

@@ -23,6 +23,8 @@ LARGEST: Final = 4 * 1024 * 1024
 _MAGIC: Final = "*?["
 _LISTED: Final = 6
 _ANY_MAC: Final = "00:00:00:00:00:00"
+NO_UNIT: Final[Mapping[str, str]] = {}
+"""Of a board that no list of units speaks of."""
 
 
 Compile = Callable[[str, bytes], bytes]
@@ -69,11 +71,11 @@ def listed_files(profile: Profile) -> list[ListedFile]:
 
 
 def load_files(
-    profile: Profile, project: Path, compiling: Compile | None = None
+    profile: Profile, project: Path, compiling: Compile | None = None, unit: Mapping[str, str] = NO_UNIT
 ) -> tuple[list[LuaFile], LuaFile | None]:
     """Every file of a profile, read, and the one that decides about acceptance.
 
-    Templates have all values but those of the board.
+    Templates have all values but those of the board; `unit` are values of its unit, which come before the profile's.
 
     Raises:
         LuaFileMissingError: naming every file that cannot be read.
@@ -91,7 +93,7 @@ def load_files(
     test = files.pop() if run else None
     made = []
     for file, one in zip(files, listed, strict=True):
-        valued = _with_values(file, profile, project) if one.template else file
+        valued = _with_values(file, profile, project, unit) if one.template else file
         made.append(_compiled(valued, one, compiling) if one.compiled else valued)
     return made, test
 
@@ -201,12 +203,12 @@ def _hidden(path: Path) -> bool:
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def _with_values(file: LuaFile, profile: Profile, project: Path) -> LuaFile:
+def _with_values(file: LuaFile, profile: Profile, project: Path, unit: Mapping[str, str]) -> LuaFile:
     from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  28 ms, and only where a profile names files
     from flashpipe.board.lua.templates import names_in  # noqa: PLC0415  only where it names templates
 
     shown = os.path.relpath(file.source, project) if Path(file.source).is_relative_to(project) else file.source
-    values = _Values(dict(profile.values), project, shown, profile.lender("files"))
+    values = _Values({**dict(profile.values), **unit}, project, shown, profile.lender("files"))
     wanted = {
         name: values.find(name, line) for name, line in names_in(file.data, shown).items() if name not in OF_BOARDS
     }

@@ -6,6 +6,7 @@ from functools import partial
 
 from flashpipe.board.loader.device import Device
 from flashpipe.flasher.fitting_profiles import fitting_profiles
+from flashpipe.flasher.jig_model import Jig
 from flashpipe.flasher.model import BootExpectation, Policy
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_files import Compile, uncompiled
@@ -29,11 +30,12 @@ def run_policy(inputs: RunInputs, compiling: Compile | None = None) -> Policy:
         force=command.variables.flag("force"),
         trust_journal=command.variables.choice("check") == "mac",
         agreed=command.variables.flag("yes"),
-        lua=lua_policy(profile, command.project, compiling or inputs.compiled),
+        lua=lua_policy(profile, command.project, compiling or inputs.compiled, inputs.unit),
         read_back=profile.verify == "read-back",
         allow=inputs.allowed(),
         keep=profile.keep,
         insists=profile.keep_stated,
+        jig=_jig(inputs),
         init_data=inputs.init_data(),
         project=str(command.project),
         backups=command.backups_folder,
@@ -41,6 +43,22 @@ def run_policy(inputs: RunInputs, compiling: Compile | None = None) -> Policy:
         rollback=profile.rollback,
         fitting=partial(_fitting, inputs),
     )
+
+
+def _jig(inputs: RunInputs) -> Jig | None:
+    """The program that tests the board, and the limits; None where the profile names none.
+
+    Raises:
+        NotTrustedError: others could have said what is run.
+    """
+    profile = inputs.profile()
+    demands = profile.acceptance
+    if not demands.command and not demands.limits:
+        return None
+    if demands.command:
+        inputs.require_own_files(*profile.lineage)
+    limits = {name: (least, most) for name, least, most in demands.limits}
+    return Jig(demands.command, demands.folder, demands.timeout_s, limits, inputs.unit)
 
 
 def _fitting(inputs: RunInputs, device: Device) -> str:

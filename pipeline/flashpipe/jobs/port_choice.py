@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.choice import choose_port
+from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.board.ports.names import canonical, is_url, port_slug
 from flashpipe.errors import NoPortError, RecordError
@@ -37,7 +38,7 @@ def choose(inputs: RunInputs, named: str) -> tuple[str, str]:
 
 
 def named_ports(text: str) -> dict[str, str]:
-    """The ports that `port=` names: several with commas, a pattern, or `all`; by names that may stand in a task's name.
+    """The ports that `port=` names: several with commas, a pattern, or `all` on USB; by names for tasks.
 
     A port under two names, such as a device and a link to it, counts once, by its first name.
 
@@ -49,14 +50,20 @@ def named_ports(text: str) -> dict[str, str]:
         if word != "all" and not (set(word) & set("*[") and not is_url(word)):
             named.append(word)
             continue
-        fitting = [info.device for info in discovery.list_ports() if word == "all" or fnmatch(info.device, word)]
+        fitting = [info.device for info in discovery.list_ports() if _fits(info, word)]
         if not fitting:
-            raise NoPortError(f"port={word}: no serial port here fits", "`flashpipe ports` lists them")
+            what = "no USB serial port is there" if word == "all" else "no serial port here fits"
+            raise NoPortError(f"port={word}: {what}", "`flashpipe ports` lists them")
         named += fitting
     first_names: dict[str, str] = {}
     for port in named:
         first_names.setdefault(canonical(port), port)
     return {port_slug(port): port for port in first_names.values()}
+
+
+def _fits(info: PortInfo, word: str) -> bool:
+    """Whether a pattern, or `all`, means a port: a board can be on any of USB, and a modem or console on others."""
+    return info.vid is not None if word == "all" else fnmatch(info.device, word)
 
 
 def adapter_of(port: str) -> dict[str, str]:

@@ -73,7 +73,7 @@ TABLE: Final = (
     VariableKind(
         "port",
         "list",
-        "serial port, several with commas, a pattern, or `all`; default: the profile's, then the only one there",
+        "serial port, several with commas, a pattern, or `all` on USB; default: the profile's, then the only one there",
         ON_BOARDS | {"doctor"},
         environment="FLASHPIPE_PORT",
         short="p",

@@ -59,6 +59,8 @@ KEY_TEXTS: Final = {
     "acceptance.run": "a Lua file that is run and decides, too",
     "acceptance.prints": "what it must print",
     "acceptance.timeout": "how long it may take (10s)",
+    "acceptance.command": "a program that tests the board; its exit status decides, the JSON that it prints is kept",
+    "acceptance.limits": "least and most of what it measures, or of named groups of `prints`",
     "files": "Lua files for the board, sent after a good boot, each only if it differs; a name that ends in / gets all"
     " that its pattern or folder means, a `template` has places for values, `compile: true` sends a .lc",
     "files_mirror": "remove what else is on the board, once that was agreed to and fetched into the backups (false)",

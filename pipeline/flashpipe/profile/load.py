@@ -359,6 +359,9 @@ def _acceptance(values: dict[str, Value]) -> AcceptanceProfile:
         run=_local(run.base, cast("str", run.value)) if run else None,
         prints=_value(values, "acceptance.prints", ""),
         timeout_s=_value(values, "acceptance.timeout", 10.0),
+        command=_value(values, "acceptance.command", ()),
+        folder=values["acceptance.command"].base if "acceptance.command" in values else Path(),
+        limits=_value(values, "acceptance.limits", ()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, cast
@@ -154,6 +155,42 @@ def _values(entry: YamlEntry, key: str, report: Report) -> object:
     return tuple(sorted(found.items()))
 
 
+def _command(entry: YamlEntry, key: str, report: Report) -> object:
+    elements = list(entry.elements()) if entry.kind == "list" else [entry]
+    words = tuple(element.text for element in elements if element.kind == "text" and element.text.isprintable())
+    if len(words) != len(elements) or not words or not words[0].strip():
+        report.wrong(entry, key, WANT[key])
+        return None
+    return words
+
+
+def _limits(entry: YamlEntry, key: str, report: Report) -> object:
+    if entry.kind != "mapping" or not any(True for _ in entry.items()):
+        report.wrong(entry, key, WANT[key])
+        return None
+    found: dict[str, tuple[float, float]] = {}
+    for name, value in entry.items():
+        pair = _pair(value)
+        if name.kind != "text" or not _MODULE.fullmatch(name.text):
+            report.add(name, key, f"got {name} as a name, want a word such as temp")
+        elif pair is None:
+            report.wrong(value, f"{key}.{name.text}", "the least and the most, such as [15, 30]")
+        elif name.text in found:
+            report.add(name, key, f"{name.text} is stated twice")
+        else:
+            found[name.text] = pair
+    return tuple((name, *pair) for name, pair in found.items())
+
+
+def _pair(value: YamlEntry) -> tuple[float, float] | None:
+    elements = list(value.elements()) if value.kind == "list" else []
+    try:
+        least, most = (float(element.text) for element in elements)
+    except ValueError:
+        return None
+    return (least, most) if math.isfinite(least) and math.isfinite(most) and least <= most else None
+
+
 CHECKS: Final[dict[str, Check]] = {
     "acceptance.version": _checked(parse_demand),
     "acceptance.modules": _modules,
@@ -163,6 +200,8 @@ CHECKS: Final[dict[str, Check]] = {
     "acceptance.run": _checked(_line),
     "acceptance.prints": _prints,
     "acceptance.timeout": _checked(_duration),
+    "acceptance.command": _command,
+    "acceptance.limits": _limits,
     "files": _files,
     "files_mirror": _checked(parse_bool),
     "files_mirror_except": _spared,
@@ -177,6 +216,8 @@ WANT: Final[dict[str, str]] = {
     "acceptance.run": "a Lua file such as test.lua",
     "acceptance.prints": "a text, or an expression between slashes such as /PASS/",
     "acceptance.timeout": "a duration such as 10s, at most an hour",
+    "acceptance.command": "a program and its words such as [./jig.py, --quick]",
+    "acceptance.limits": "names and their least and most such as {temp: [15, 30]}",
     "files": "names on the board and their files such as {init.lua: lua/init.lua, lib/: lua/lib/*.lua}",
     "files_mirror": "true or false: whether other files on the board are removed",
     "files_mirror_except": 'a list of patterns such as ["*.cfg"]',
@@ -187,9 +228,19 @@ SECTIONS: Final = {"acceptance": "a mapping such as {version: '>=3.0', modules: 
 
 def check_together(stated: dict[str, YamlEntry], report: Report) -> None:
     """Rules between these keys; `stated` are those that are there."""
-    for key in ("acceptance.prints", "acceptance.timeout"):
-        if key in stated and "acceptance.run" not in stated and not report.about("acceptance.run"):
-            report.add(stated[key], key, "says what a Lua file prints, but `acceptance.run` names none")
+    runs = "acceptance.run" in stated or report.about("acceptance.run")
+    tests = runs or "acceptance.command" in stated or report.about("acceptance.command")
+    if "acceptance.prints" in stated and not runs:
+        report.add(
+            stated["acceptance.prints"],
+            "acceptance.prints",
+            "says what a Lua file prints, but `acceptance.run` names none",
+        )
+    for key in ("acceptance.timeout", "acceptance.limits"):
+        if key in stated and not tests:
+            report.add(
+                stated[key], key, "is of a test, but neither `acceptance.run` nor `acceptance.command` names one"
+            )
     if "files_mirror_except" in stated and "files_mirror" not in stated:
         report.add(stated["files_mirror_except"], "files_mirror_except", "wants `files_mirror: true`")
 

@@ -78,6 +78,13 @@ class AcceptanceProfile:
     prints: str = ""
     """Text that it must print, or a regular expression between slashes."""
     timeout_s: float = 10.0
+    """Of the Lua file, and of the program."""
+    command: tuple[str, ...] = ()
+    """A program that tests the board."""
+    folder: Path = Path()
+    """Where it runs: that of the profile which names it."""
+    limits: tuple[tuple[str, float, float], ...] = ()
+    """Name, least and most of what is measured."""
 
 
 NO_DEMANDS: Final = AcceptanceProfile()

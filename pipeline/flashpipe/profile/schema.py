@@ -231,6 +231,13 @@ _VALUES: Final[Mapping[str, Schema]] = {
     "acceptance.run": _text(),
     "acceptance.prints": _text(),
     "acceptance.timeout": _duration(MAX_BOOT_S),
+    "acceptance.command": {"anyOf": [_text(), _list(_text(), 1)]},
+    "acceptance.limits": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+        "minProperties": 1,
+    },
     "files": _files(),
     "files_mirror": _flag(),
     "files_mirror_except": _list({"type": _PLAIN, "minLength": 1}, 1),

@@ -58,6 +58,8 @@ class Receipt:
     """The verdict of the boot after a rollback."""
     acceptance: list[dict[str, Any]] = field(default_factory=list)
     """What the profile demands of the running firmware and what that is."""
+    measured: dict[str, Any] = field(default_factory=dict)
+    """What a Lua file or a test jig has measured, by its name."""
     files: list[dict[str, Any]] = field(default_factory=list)
     """Lua files: name, size, digest, and whether they were sent; never their contents."""
     allowed: list[str] = field(default_factory=list)
@@ -77,6 +79,8 @@ class Receipt:
     """What was kept of what the board held, what was lost and why, its backup, and advice."""
     diagnosis: dict[str, Any] = field(default_factory=dict)
     """Of a failure: rule, cause, proof and next action."""
+    station: dict[str, Any] = field(default_factory=dict)
+    """Of a run of a station: batch, try, place, and the unit that the board is; else empty."""
 
 
 def write(receipt: Receipt, folder: Path) -> Path:

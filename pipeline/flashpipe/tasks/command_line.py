@@ -79,6 +79,10 @@ class Run:
                     self._ports = {self.command.profile_name.replace("=", "_") or "board": text}
                 else:
                     self._ports = load("jobs.port_choice:named_ports")(text)
+                    if "://" not in text and (
+                        set(text) & set("*[") or "all" in text.split(",")
+                    ):  # before one of them is touched
+                        terminal.note(f"ports    {', '.join(self._ports.values())}")
             return self._ports
 
     def known_ports(self) -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.board.loader import chips
 from flashpipe.errors import AcceptanceError, AcceptanceUnknownError
@@ -72,6 +75,8 @@ class AcceptanceFinding:
     found: str
     passed: bool
     known: bool = True
+    values: dict[str, Any] = field(default_factory=dict)
+    """What was measured by the way, by its name."""
 
     def __str__(self) -> str:
         if self.passed:
@@ -142,6 +147,33 @@ def printed(prints: str, output: str) -> bool:
     Raises:
         BadValueError: it is an expression that takes too long on this output.
     """
-    if len(prints) > 1 and prints.startswith("/") and prints.endswith("/"):
+    if is_expression(prints):
         return expression(prints[1:-1]).search(output) is not None
     return prints in output
+
+
+def is_expression(prints: str) -> bool:
+    """Whether it stands between slashes."""
+    return len(prints) > 1 and prints.startswith("/") and prints.endswith("/")
+
+
+def measured(prints: str, output: str) -> dict[str, Any]:
+    """What the named groups of `prints` have found: numbers as such, others as texts.
+
+    >>> measured("/T=(?P<temp>[0-9.]+) (?P<unit>.)/", "T=21.5 C")
+    {'temp': 21.5, 'unit': 'C'}
+
+    Raises:
+        BadValueError: as `printed`.
+    """
+    if not is_expression(prints):
+        return {}
+    return {name: _number(text) for name, text in expression(prints[1:-1]).named(output).items() if text is not None}
+
+
+def _number(text: str) -> float | int | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            number = kind(text)
+            return number if math.isfinite(number) else text
+    return text

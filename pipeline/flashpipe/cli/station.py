@@ -1,0 +1,148 @@
+"""`flashpipe station`: boards of a batch, flashed as they are plugged in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from flashpipe import terminal
+from flashpipe.cli.arguments import Parser
+from flashpipe.errors import BadValueError, UnknownVariableError
+from flashpipe.jobs import audience, sessions
+from flashpipe.jobs.request import CommandLine
+from flashpipe.jobs.variables import KNOWN, check
+from flashpipe.profile.search import own_profiles
+from flashpipe.records.project_folder import find_project
+from flashpipe.station.attempt import Attempts, Ended
+from flashpipe.station.keys import keyboard
+from flashpipe.station.open import STATION_WORDS, Opened, open_station, remembered
+from flashpipe.station.panel import StationLines, StationPanel, counts_line
+from flashpipe.station.port_line import PortLine
+from flashpipe.station.recovery import living, recover
+from flashpipe.station.station import Station
+from flashpipe.station.texts import shipped
+from flashpipe.text.lines import print_result
+
+USAGE: Final = "flashpipe station profile=NAME [batch=NAME] [port=…] [name=value …]"
+PASSED_ON: Final = frozenset(
+    {"profile", "port", "baud", "reset", "boot", "image", "mode", "frequency", "allow", "offline", "locked", "records"}
+    | {"port_wait", "force", "events", "junit"}
+)
+"""Variables of `flash` that a station takes, too."""
+
+
+def main(argv: list[str]) -> int:
+    """Run a station until the end of the shift; the exit status.
+
+    Raises:
+        PipelineError: it cannot begin.
+    """
+    options = _parser().parse_intermixed_args(argv)
+    if options.texts:
+        terminal.write(shipped())
+        return 0
+    given = sorted_words(options.words, {*STATION_WORDS, *PASSED_ON}, "station")
+    project = find_project(Path.cwd())
+    own = {name: text for name, text in given.items() if name in STATION_WORDS}
+    command = _command(given, project)
+    words = remembered(command, own | {name: given[name] for name in PASSED_ON if name in given})
+    return _run(open_station(_command(words, project), words))
+
+
+def _parser() -> argparse.ArgumentParser:
+    rows = [f"  {name:<11} {about}" for name, about in STATION_WORDS.items()]
+    rows += [f"  {name:<11} {KNOWN[name].about}" for name in sorted(PASSED_ON)]
+    parser = Parser(
+        prog="flashpipe station",
+        usage=USAGE,
+        description="Wait for boards and flash each as it is plugged in, on all ports at once.\n"
+        "Only blank boards, those with AT firmware from the factory and those of the\n"
+        "batch are written unasked.\n\n" + "\n".join(rows),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--texts", action="store_true", help="print what the operator reads, to be translated")
+    parser.add_argument("words", nargs="*", help="name=value, as above")
+    return parser
+
+
+def sorted_words(words: Iterable[str], known: Iterable[str], command: str) -> dict[str, str]:
+    """The variables of a command, each once.
+
+    Raises:
+        BadValueError: a word that is none, or a variable that is given twice.
+        UnknownVariableError: naming those that the command takes.
+    """
+    given: dict[str, str] = {}
+    for word in words:
+        name, found, text = word.partition("=")
+        if not found:
+            raise BadValueError(f"{word!r}: want name=value", f"`flashpipe help {command}` lists the names")
+        if name not in known:
+            raise UnknownVariableError(f"{name}= is no variable of {command}", f"these are: {', '.join(sorted(known))}")
+        if name in given:
+            raise BadValueError(f"{name}= is given twice", "give it once")
+        given[name] = text
+    return given
+
+
+def _command(given: dict[str, str], project: Path) -> CommandLine:
+    """What each board is asked for: as `flash`, with the operator's consent to what was decided at admission."""
+    variables = {name: text for name, text in given.items() if name in PASSED_ON} | {"yes": "1"}
+    if "profile" not in variables:
+        own = own_profiles(project)
+        if len(own) == 1:
+            variables["profile"] = own[0]
+    return CommandLine(project, Path.cwd(), check(variables, {"flash"}))
+
+
+def _run(opened: Opened) -> int:
+    sessions.install_handlers()
+    with living(opened.batch) as name:
+        for line in recover(opened.batch, opened.inputs.command.receipts_folder):
+            terminal.note(line)
+        attempts = Attempts(opened.inputs, opened.batch, opened.rules, station=name, units=opened.units)
+        return _work(opened, attempts)
+
+
+def _work(opened: Opened, attempts: Attempts) -> int:
+    attended = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    _announce(opened)
+    screen = StationPanel(opened.texts.say) if attended else StationLines()
+    audience.closers.append(lambda _status: screen.close())
+
+    def told(ended: Ended, line: PortLine) -> None:
+        if station.sound:
+            screen.bell(line.view.state)
+        del ended
+
+    station = Station(
+        opened.batch,
+        attempts,
+        opened.sockets,
+        texts=opened.texts,
+        rules=opened.rules,
+        show=screen,
+        told=told,
+        by_key=opened.by_key,
+        image=opened.image,
+    )
+    station.sound = opened.sound
+    with keyboard(station.keys) as there:
+        station.run(attended=attended and there)
+    screen.close()
+    print_result(counts_line(station.view(), opened.texts.say))
+    for error in () if attended else station.failures:
+        audience.failed(error)
+    return audience.exit_status(1 if audience.failures else 0)
+
+
+def _announce(opened: Opened) -> None:
+    """Which batch and which ports, before one of them is touched."""
+    present = opened.sockets.present().values()
+    ports = ", ".join(socket.port for socket in present) or "none yet"
+    begun = "begins" if opened.is_new else "goes on"
+    terminal.note(f"batch    {opened.batch.name} {begun}: profile {opened.batch.record.profile}, {opened.image}")
+    terminal.note(f"ports    {ports}")

@@ -1,0 +1,191 @@
+"""Acceptance by the shop's own test jig: a program that measures the board that has just booted, and decides.
+
+It is given port, MAC and unit in its environment and has the port to itself. Its exit status decides; a JSON object on
+its standard output is what it has measured, and goes into the receipt. The limits of a profile hold for that, and for
+what named groups of `acceptance.prints` have found.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, Final
+
+from flashpipe.board.lua.acceptance import AcceptanceFinding
+from flashpipe.board.session.session import Session
+from flashpipe.errors import AcceptanceCommandError, AcceptanceLimitError
+from flashpipe.flasher.jig_model import Jig
+from flashpipe.flasher.model import RunRecord
+from flashpipe.masking import mask, mask_cut
+
+OUTPUT_LIMIT: Final = 256 * 1024
+"""Bytes of output that are read."""
+SHOWN: Final = 160
+"""Characters of its last line that a message shows."""
+FEW: Final = 64
+"""Values that a jig may give; a name has at most as many characters."""
+_LOOK_S: Final = 0.02
+
+
+def measure(session: Session, jig: Jig, record: RunRecord) -> None:
+    """Let the jig test the board, and hold what was measured against the limits; `record` is told of all of it.
+
+    Raises:
+        AcceptanceCommandError: the jig says no, takes too long, cannot be started, or prints something else.
+        AcceptanceLimitError: a value is out of its limits, or was not measured.
+    """
+    if jig.command:
+        with session.step("jig", Path(jig.command[0]).name) as result:
+            values = _run(session, jig)
+            outcome = record.outcome
+            finding = AcceptanceFinding(Path(jig.command[0]).name, "", "says yes", passed=True)
+            measured = {**outcome.measured, **values}
+            record.note(replace(outcome, measured=measured, acceptance=(*outcome.acceptance, finding)))
+            result.append(_told(measured) or "says yes")
+    if jig.limits:
+        _check_limits(session, jig, record)
+
+
+def _check_limits(session: Session, jig: Jig, record: RunRecord) -> None:
+    measured = record.outcome.measured
+    findings = [_finding(name, measured.get(name), *pair) for name, pair in jig.limits.items()]
+    record.note(replace(record.outcome, acceptance=(*record.outcome.acceptance, *findings)))
+    bad = [str(finding) for finding in findings if not finding.passed]
+    if bad:
+        raise AcceptanceLimitError(f"{session.port}: out of limits: {'; '.join(bad)}", AcceptanceLimitError.remedy)
+
+
+def _finding(name: str, value: object, least: float, most: float) -> AcceptanceFinding:
+    wanted = f"{least:g} to {most:g}"
+    try:
+        number = float(str(value))
+    except ValueError:
+        found = "was not measured" if value is None else f"{value!r} is no number"
+        return AcceptanceFinding(name, wanted, found, passed=False, known=value is not None)
+    return AcceptanceFinding(name, wanted, f"{number:g}", passed=least <= number <= most)
+
+
+def _told(measured: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in measured.items())
+
+
+# --- the program -----------------------------------------------------------------------------------------------------
+
+
+def _run(session: Session, jig: Jig) -> dict[str, Any]:
+    mac = session.device.mac if session.device else ""
+    session.leave()
+    session.close()  # the jig may talk to the board
+    name = Path(jig.command[0]).name
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        status = _ended(session, jig, _environment(session.port, mac, jig.unit), output, errors)
+        text, said = _text(output), _text(errors)
+    last = next((line for line in reversed((said or text).splitlines()) if line.strip()), "")
+    heard = f': "{mask_cut(last.strip(), SHOWN)}"' if last else ""
+    if status is None:
+        raise AcceptanceCommandError(
+            f"{session.port}: {name} did not end within {jig.timeout_s:g} s{heard}", AcceptanceCommandError.remedy
+        )
+    if status:
+        raise AcceptanceCommandError(
+            f"{session.port}: {name} ended with status {status}{heard}", AcceptanceCommandError.remedy
+        )
+    return _values(session.port, name, text)
+
+
+def _environment(port: str, mac: str, unit: Mapping[str, str]) -> dict[str, str]:
+    columns = {f"FLASHPIPE_UNIT_{name}": value for name, value in unit.items()}
+    own = {"FLASHPIPE_PORT": port, "FLASHPIPE_MAC": mac, "FLASHPIPE_UNIT": json.dumps(dict(unit)), **columns}
+    return {**os.environ, **own}
+
+
+def _ended(
+    session: Session, jig: Jig, environment: Mapping[str, str], output: IO[bytes], errors: IO[bytes]
+) -> int | None:
+    """Its status; None where it had to be killed, with all that it has started."""
+    words = [_found(jig.folder, jig.command[0]), *jig.command[1:]]
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=jig.folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=os.name == "posix",
+        )
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", "") or error
+        raise AcceptanceCommandError(
+            f"{session.port}: {jig.command[0]} cannot be started: {why}", "check its path, and chmod +x"
+        ) from error
+    deadline = time.monotonic() + jig.timeout_s
+    try:
+        while process.poll() is None:
+            session.check_stop()
+            if time.monotonic() > deadline:
+                return None
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LOOK_S)
+        return process.returncode
+    finally:
+        _kill(process)
+
+
+def _found(folder: Path, word: str) -> str:
+    """The program: a path of the profile's folder, or a name of PATH; `python` is the one that runs this."""
+    if word in {"python", "python3"}:
+        return sys.executable
+    path = folder / word
+    return str(path.absolute()) if len(Path(word).parts) > 1 or path.is_file() else word
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End it, if it is there, and whatever it has left in its session."""
+    with suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            import signal  # noqa: PLC0415  Windows has no killpg to name
+
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read(OUTPUT_LIMIT).decode("utf-8", "replace")
+
+
+def _values(port: str, name: str, text: str) -> dict[str, Any]:
+    """What it has measured: a JSON object, alone or on its last line; nothing where it prints nothing."""
+    lines = text.strip().splitlines()
+    if not lines:
+        return {}
+    for candidate in (text, lines[-1]):
+        with suppress(ValueError, RecursionError):
+            found = json.loads(candidate)
+            if isinstance(found, dict) and len(found) <= FEW and all(map(_good, found.items())):
+                return found
+            break
+    raise AcceptanceCommandError(
+        f'{port}: {name} printed no JSON object of names and values: "{mask(lines[-1])[:SHOWN]}"',
+        'print one line such as {"temp": 21.5}, and messages on standard error',
+    )
+
+
+def _good(item: tuple[str, Any]) -> bool:
+    """Whether a value is a number, a text or yes or no."""
+    name, value = item
+    plain = value is None or isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value))
+    return len(name) <= FEW and plain

@@ -1,0 +1,216 @@
+"""What the log of a batch says: its tries, its boards, and the counts. Nothing is read or written here."""
+
+from __future__ import annotations
+
+import calendar
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from typing import Any, Final
+
+from flashpipe.values import dataclass
+
+Entry = Mapping[str, Any]
+BEGIN, FOUND, END, PART, LABELLED, CLOSED = "begin", "found", "end", "part", "labelled", "closed"
+"""What a line can be about."""
+ASIDE: Final = frozenset({"foreign-board", "part-differs", "too-many-tries", "units-used-up", "stopped"})
+"""Codes of tries that were ended before the board was worked on: the board is neither good nor bad."""
+_OF_BEGIN: Final = ("visit", "at", "place", "port", "station")
+_HOUR_S: Final = 3600.0
+
+
+@dataclass
+class Try:
+    """One attempt to make a board what the batch wants."""
+
+    id: str
+    visit: str
+    """The stay of a board on a port: all its tries without being unplugged."""
+    began: str
+    place: str
+    port: str
+    station: str
+    mac: str = ""
+    admitted: bool = False
+    """The board was taken into the batch: from then on it may have been written."""
+    row: str = ""
+    """Key of the unit that it was given."""
+    unit: dict[str, str] = field(default_factory=dict)
+    """The unit's values, secret ones masked."""
+    ended: str = ""
+    outcome: str = ""
+    """As in receipts; empty while it goes on, or where it was killed."""
+    passed: bool = False
+    cause: str = ""
+    """Why it failed, for people."""
+    receipt: str = ""
+    """Name of its receipt."""
+    sha256: str = ""
+    """Of the receipt's file."""
+    seconds: float = 0.0
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
+    virtual: bool = False
+
+    @property
+    def aside(self) -> bool:
+        """Whether it was ended before anything was done to the board."""
+        return self.outcome in ASIDE
+
+    @property
+    def failed(self) -> bool:
+        """Whether it shows a bad board."""
+        return bool(self.ended) and not self.passed and not self.aside
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How a batch goes."""
+
+    passed: int = 0
+    failed: int = 0
+    """Boards whose last try failed, those that never answered included."""
+    silent: int = 0
+    """Of these, boards that never answered."""
+    first_time: int = 0
+    """Boards that were good at their first try."""
+    aside: int = 0
+    """Boards that were not worked on, and why is said."""
+    running: int = 0
+    seconds: float = 0.0
+    """Mean of the good tries."""
+    per_hour: float = 0.0
+    """Good boards in the last hour of work."""
+
+    @property
+    def rate(self) -> float | None:
+        """Share of the boards that are good; None where there is none."""
+        total = self.passed + self.failed
+        return self.passed / total if total else None
+
+
+class BatchState:
+    """The log so far."""
+
+    def __init__(self) -> None:
+        self.tries: dict[str, Try] = {}
+        self.part: tuple[int, int] | None = None
+        """Flash ID, and size in bytes (0: unknown), of the first board."""
+        self.labelled: set[str] = set()
+        """MACs whose label was printed after their last good try."""
+        self.closed = ""
+        """Digest of the manifest; empty while the batch is open."""
+
+    def add(self, entry: Entry) -> None:
+        """One line of the log; what a later version may have written there is passed over."""
+        what, name = entry["what"], str(entry.get("try", ""))
+        if what == BEGIN and name:
+            visit, at, place, port, station = (str(entry.get(key, "")) for key in _OF_BEGIN)
+            self.tries[name] = Try(name, visit, at, place, port, station)
+        elif what == PART and self.part is None:
+            self.part = int(entry.get("flash_id", 0)), int(entry.get("flash_size") or 0)
+        elif what == LABELLED:
+            self.labelled.add(str(entry.get("mac", "")))
+        elif what == CLOSED:
+            self.closed = str(entry.get("sha256", ""))
+        elif name in self.tries:
+            self._more(self.tries[name], entry)
+
+    def _more(self, one: Try, entry: Entry) -> None:
+        if entry["what"] == FOUND:
+            one.admitted = True
+            one.mac, one.row = str(entry.get("mac", "")), str(entry.get("row", ""))
+            one.unit = {str(key): str(text) for key, text in (entry.get("unit") or {}).items()}
+        elif entry["what"] == END and not one.ended:
+            one.ended, one.outcome = str(entry["at"]), str(entry.get("outcome", ""))
+            one.passed, one.cause = bool(entry.get("passed")), str(entry.get("cause", ""))
+            one.mac = str(entry.get("mac", "")) or one.mac
+            one.receipt, one.sha256 = str(entry.get("receipt", "")), str(entry.get("sha256", ""))
+            one.seconds, one.virtual = float(entry.get("seconds") or 0.0), bool(entry.get("virtual"))
+            one.steps = [(str(step), float(took)) for step, took in entry.get("steps") or ()]
+            one.measured = dict(entry.get("measured") or {})
+            if one.passed:
+                self.labelled.discard(one.mac)
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    @property
+    def macs(self) -> frozenset[str]:
+        """Boards that were taken into the batch."""
+        return frozenset(one.mac for one in self.tries.values() if one.admitted)
+
+    def of(self, mac: str) -> list[Try]:
+        """The tries of a board, in their order, those that only looked at it left out."""
+        return [one for one in self.tries.values() if one.mac == mac and one.admitted]
+
+    def open_tries(self) -> list[Try]:
+        """Those without an end: they go on, or their station was killed."""
+        return [one for one in self.tries.values() if not one.ended]
+
+    def rows(self) -> list[Try]:
+        """One try for each board, its last that ended: failures first, and among them those that never answered."""
+        last: dict[str, Try] = {}
+        answered = {one.visit for one in self.tries.values() if one.mac}
+        for one in self.tries.values():
+            if not one.ended:
+                continue
+            if one.mac:
+                known = last.get(one.mac)
+                if known is None or known.aside or not one.aside:  # what was only looked at is what it was
+                    last[one.mac] = one
+            elif one.visit not in answered:
+                last[f"visit {one.visit}"] = one
+        return sorted(last.values(), key=lambda one: (one.passed, one.aside, bool(one.mac), one.began))
+
+    def row_of(self, mac: str) -> Try | None:
+        """The last try of a board that says what it is; None where there is none."""
+        return next((one for one in self.rows() if one.mac == mac), None)
+
+    def first_time(self, mac: str) -> bool:
+        """Whether a board was good at its first try, earlier ones of the same visit that never answered included."""
+        own = [one for one in self.of(mac) if one.ended and not one.aside]
+        before = [one for one in self.tries.values() if own and one.visit == own[0].visit and not one.mac and one.ended]
+        return bool(own) and own[0].passed and not before
+
+    def in_a_row(self) -> int:
+        """How many tries ended badly, one after the other, up to now."""
+        count = 0
+        for one in sorted(self.tries.values(), key=lambda one: one.ended, reverse=True):
+            if one.passed:
+                break
+            count += one.failed
+        return count
+
+    def counts(self) -> Counts:
+        """How it goes."""
+        rows = self.rows()
+        good = [one for one in rows if one.passed]
+        bad = [one for one in rows if one.failed]
+        return Counts(
+            passed=len(good),
+            failed=len(bad),
+            silent=sum(not one.mac for one in bad),
+            first_time=sum(self.first_time(one.mac) for one in good),
+            aside=sum(one.aside for one in rows),
+            running=len(self.open_tries()),
+            seconds=sum(one.seconds for one in good) / len(good) if good else 0.0,
+            per_hour=_per_hour(good, self.tries.values()),
+        )
+
+
+def seconds_of(text: str) -> float:
+    """A time of the log in seconds since 1970; 0 of what is none."""
+    try:
+        whole = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+        return whole + float(text[19:].rstrip("Z") or 0)
+    except ValueError:
+        return 0.0
+
+
+def _per_hour(good: Iterable[Try], tries: Iterable[Try]) -> float:
+    """Good boards of the last hour before the last end, by the time from the first of its tries on."""
+    end = max((seconds_of(one.ended) for one in tries if one.ended), default=0.0)
+    begins = [began for one in tries if (began := seconds_of(one.began)) > end - _HOUR_S]
+    recent = sum(seconds_of(one.ended) > end - _HOUR_S for one in good)
+    took = end - min(begins, default=end)
+    return recent * _HOUR_S / took if took > 0 else 0.0

@@ -1,0 +1,150 @@
+"""From the words of a command line to a station that can run: its batch is begun, or gone on with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from flashpipe.errors import BadValueError, BatchClosedError
+from flashpipe.files import check_writable
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.policy import run_policy
+from flashpipe.jobs.request import CommandLine
+from flashpipe.records.batch import RECORD, Batch, BatchRecord, batch_folder, now_text
+from flashpipe.records.project_folder import make_folder
+from flashpipe.station.admission import Rules
+from flashpipe.station.pins import check_pins, pins_of
+from flashpipe.station.serial_rule import SerialRule
+from flashpipe.station.sockets import Sockets, sockets_of
+from flashpipe.station.texts import Texts, load_texts
+from flashpipe.station.unit_file import read_unit_file
+from flashpipe.station.units import Units
+from flashpipe.units import parse_bool
+from flashpipe.values import dataclass
+
+STATION_WORDS: Final = {
+    "batch": "its name; default: the date and the profile. A batch that is there is gone on with",
+    "units": "CSV file, a line for each board: its columns are @COLUMN@ in templates, labels and records",
+    "serial": "instead of units=: a rule for numbers, such as SN{year}{n:05}; the column is called serial",
+    "keep_unit": "1: a board that fails keeps its unit; default: it gives it back, unless it may be on the board",
+    "tries": "how often a board may fail before it is refused (3)",
+    "stop_after": "bad boards in a row after which no more are begun (5); 0: never",
+    "next": "key: a key says that the next board is in, where the adapter stays plugged in; default: plugging does",
+    "texts": "FILE with what the operator reads; `flashpipe station --texts` prints the one that is built in",
+    "sound": "0: no bell",
+}
+"""Variables of the command alone."""
+REMEMBERED: Final = frozenset(STATION_WORDS) - {"batch", "sound"} | {
+    "profile",
+    "image",
+    "mode",
+    "frequency",
+    "boot",
+    "allow",
+}
+"""Variables that a batch goes on with, where the command line does not say them again."""
+_MOST: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """All that a station works with."""
+
+    inputs: RunInputs
+    batch: Batch
+    sockets: Sockets
+    texts: Texts
+    rules: Rules
+    units: Units | None
+    by_key: bool
+    sound: bool
+    image: str
+    """Which firmware, for people."""
+    is_new: bool
+
+
+def remembered(command: CommandLine, words: Mapping[str, str]) -> dict[str, str]:
+    """The words that the batch began with, and those given now in their place."""
+    name = words.get("batch", "")
+    if not name or not (batch_folder(command.folder, name) / RECORD).is_file():
+        return dict(words)
+    record = Batch.open(command.folder, name).record
+    return {**record.words, **words}
+
+
+def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
+    """Begin a batch, or go on with it; everything that can be wrong is said before the first board.
+
+    Args:
+        command: Profile, ports and what else `flash` takes.
+        words: The station's own variables.
+
+    Raises:
+        PipelineError: a bad word, profile or image; a list of units that cannot be used; other bytes than the batch
+            began with.
+    """
+    texts = load_texts(command.caller / words["texts"] if words.get("texts") else None)
+    rules = Rules(_count(words, "tries", 3, least=1), _count(words, "stop_after", 5))
+    by_key = _choice(words, "next", ("plug", "key")) == "key"
+    sound, keeps = _flag(words, "sound", "1"), _flag(words, "keep_unit", "0")
+    inputs = RunInputs(command)
+    sockets = sockets_of(command.variables.text("port") or _port_of(inputs))
+    name = words.get("batch") or f"{time.strftime('%Y-%m-%d')}-{inputs.profile().name}"
+    units = _units(command, words, name, keeps=keeps)
+    example = replace(inputs, unit=units.source.example().values) if units else inputs
+    policy = run_policy(example)
+    pins = pins_of(example, policy)
+    make_folder(command.folder)
+    check_writable(command.receipts_folder)
+    folder = batch_folder(command.folder, name)
+    kept = {key: text for key, text in words.items() if key in REMEMBERED}
+    is_new = not (folder / RECORD).exists()
+    if is_new:
+        batch = Batch.begin(command.folder, BatchRecord(name, command.profile_name, now_text(), pins, kept))
+    else:
+        batch = Batch.open(command.folder, name)
+    if batch.state.closed:
+        raise BatchClosedError(f"batch {name} is closed", BatchClosedError.remedy)
+    check_pins(name, batch.record.pins, pins)
+    image = example.plan().firmware.title()
+    return Opened(inputs, batch, sockets, texts, rules, units, by_key, sound, image, is_new)
+
+
+def _port_of(inputs: RunInputs) -> str:
+    """The port of the profile; all of USB where it leaves that open."""
+    port = inputs.serial().port
+    return port if isinstance(port, str) and port != "auto" else ""
+
+
+def _units(command: CommandLine, words: Mapping[str, str], batch: str, *, keeps: bool) -> Units | None:
+    path, rule = words.get("units", ""), words.get("serial", "")
+    if path and rule:
+        raise BadValueError("units= and serial= are both given", "give one of them")
+    if path:
+        return Units(read_unit_file(command.caller / path), batch=batch, keeps=keeps)
+    if rule:
+        return Units(SerialRule(rule, command.folder / "serial-numbers.claims"), batch=batch, keeps=keeps)
+    return None
+
+
+def _count(words: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:
+    text = words.get(name, str(default))
+    if not text.isdecimal() or not least <= int(text) <= _MOST:
+        raise BadValueError(f"{name}={text}: want a number from {least} to {_MOST}", f"leave it out for {default}")
+    return int(text)
+
+
+def _choice(words: Mapping[str, str], name: str, accepted: tuple[str, ...]) -> str:
+    text = words.get(name, accepted[0])
+    if text not in accepted:
+        raise BadValueError(f"{name}={text}: want one of {', '.join(accepted)}", f"leave it out for {accepted[0]}")
+    return text
+
+
+def _flag(words: Mapping[str, str], name: str, default: str) -> bool:
+    try:
+        return parse_bool(words.get(name, default))
+    except BadValueError as error:
+        raise BadValueError(f"{name}={words[name]}: {error.message}", error.hint) from None

@@ -1,0 +1,165 @@
+"""The sockets of a station: where boards can be plugged in, and which of them have one now.
+
+USB ports come and go with their boards. A device that is named is there or not. A URL, and a port of a fixture whose
+adapter stays plugged in, does not tell: there a key says that the next board lies in it.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import Any, Final, Protocol
+
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.discovery import PortInfo
+from flashpipe.board.ports.names import canonical, is_url
+from flashpipe.errors import BadValueError
+from flashpipe.masking import without_login
+from flashpipe.values import dataclass
+
+ALL: Final = frozenset({"", "all", "auto"})
+"""What `port=` says for every USB port."""
+POLL_S: Final = 0.3
+"""How often is looked where nothing tells of plugging."""
+TOLD_S: Final = 2.0
+"""The same where the system tells of it: an event may be lost."""
+_PATTERN: Final = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A place for a board, with a port in it."""
+
+    place: str
+    """Its name: stays the same from board to board."""
+    port: str
+    """Device or URL."""
+
+
+class SocketSource(Protocol):
+    """Where boards come from."""
+
+    @property
+    def observable(self) -> bool:
+        """Whether any socket tells that a board was plugged in."""
+
+    def tells(self, socket: Socket) -> bool:
+        """Whether this one tells that its board was taken out."""
+
+    def present(self) -> dict[str, Socket]:
+        """The sockets in which something is plugged now, by place."""
+
+
+class Sockets:
+    """Where the boards of a station come from, by what `port=` says."""
+
+    def __init__(self, words: Sequence[str], scan: Callable[[], Iterable[PortInfo]] = discovery.list_ports) -> None:
+        self._every = not words
+        self._urls = _places([word for word in words if is_url(word)])
+        self._names = [word for word in words if not is_url(word)]
+        self._scan = scan
+
+    @property
+    def observable(self) -> bool:
+        """Whether any of them tells that a board was plugged in."""
+        return self._every or bool(self._names)
+
+    def tells(self, socket: Socket) -> bool:
+        """Whether this one tells that its board was taken out."""
+        return socket.place not in self._urls
+
+    def present(self) -> dict[str, Socket]:
+        """The sockets in which something is plugged now, by place."""
+        found = dict[str, Socket]()
+        for place, url in self._urls.items():
+            found[place] = Socket(place, url)
+        scanned = list(self._scan()) if self._every or any(map(_is_pattern, self._names)) else []
+        if self._every:
+            for info in scanned:
+                if info.vid is not None:
+                    place = info.location or info.device
+                    found[place] = Socket(place, info.device)
+        for name in self._names:
+            for device in _devices(name, scanned):
+                place = PurePath(device).name or device
+                taken = found.get(place)
+                place = device if taken is not None and taken.port != device else place
+                found[place] = Socket(place, device)
+        return found
+
+
+def sockets_of(text: str) -> Sockets:
+    """The sockets that `port=` means: `all` USB ports (as where it says nothing), names, patterns, URLs.
+
+    Raises:
+        BadValueError: a port that is there twice, or `all` beside others.
+    """
+    words = [part.strip() for part in text.split(",") if part.strip()]
+    if not words or (len(words) == 1 and words[0] in ALL):
+        return Sockets([])
+    first = dict[str, str]()
+    for word in words:
+        if word in ALL:
+            raise BadValueError(f"port={text}: {word} means every USB port already", "leave out the others")
+        known = first.setdefault(word if _is_pattern(word) else canonical(word), word)
+        if known is not word:
+            same = "" if known == word else f" ({known})"
+            raise BadValueError(f"port={text}: {word} is there twice{same}", "name each port once")
+    return Sockets(words)
+
+
+def _places(urls: Iterable[str]) -> dict[str, str]:
+    """Short names of ports that are URLs, each once."""
+    places = dict[str, str]()
+    for url in urls:
+        scheme, _, rest = without_login(url).partition("://")
+        short = re.split(r"[/?#]", rest)[0] or scheme
+        number = 2
+        place = short
+        while place in places:
+            place, number = f"{short} {number}", number + 1
+        places[place] = url
+    return places
+
+
+def _is_pattern(name: str) -> bool:
+    return bool(set(name) & _PATTERN) and not is_url(name)
+
+
+def _devices(name: str, scanned: Iterable[PortInfo]) -> list[str]:
+    if not _is_pattern(name):
+        there = Path(name).exists() or any(info.device == name for info in scanned)
+        return [name] if there or name.upper().startswith("COM") else []
+    matching = {info.device for info in scanned if PurePath(info.device).match(name)}
+    return sorted(matching | set(glob.glob(name)))  # noqa: PTH207  links below /dev, and they may be absolute
+
+
+class Plugging:
+    """Wakes whoever waits when something is plugged in or out; with pyudev by the system's word, else by the clock."""
+
+    def __init__(self, wake: threading.Event) -> None:
+        self._observer: Any = None
+        with suppress(ImportError, OSError):
+            self._observer = _observer(wake)
+        self.poll_s: Final = POLL_S if self._observer is None else TOLD_S
+        """How long to wait for it at most."""
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._observer is not None:
+            self._observer.send_stop()
+
+
+def _observer(wake: threading.Event) -> Any:
+    import pyudev  # noqa: PLC0415  an extra, and only on Linux
+
+    monitor = pyudev.Monitor.from_netlink(pyudev.Context())
+    monitor.filter_by("tty")
+    observer = pyudev.MonitorObserver(monitor, callback=lambda _device: wake.set(), name="plugging")
+    observer.daemon = True
+    observer.start()
+    return observer

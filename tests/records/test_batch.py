@@ -1,0 +1,119 @@
+"""The log of a batch: what is counted, and what a kill leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from flashpipe.errors import BadValueError, NoBatchError, RecordError
+from flashpipe.records.batch import Batch, BatchRecord, batch_folder, batch_names
+from flashpipe.records.batch_state import BatchState
+
+Line = tuple[str, str, Mapping[str, object]]
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Batch:
+    (tmp_path / "records").mkdir()
+    return Batch.begin(tmp_path / "records", BatchRecord("one", "sensor", "2026-12-01T00:00:00.000Z", {"plan": "ab"}))
+
+
+def state(*lines: Line) -> BatchState:
+    """What lines say; each is a second after the one before."""
+    made = BatchState()
+    for second, (what, name, more) in enumerate(lines):
+        made.add({"at": f"2026-12-01T10:00:{second:02d}.000Z", "what": what, "try": name, **more})
+    return made
+
+
+def good(name: str, mac: str, visit: str = "") -> tuple[Line, ...]:
+    end: dict[str, object] = {"outcome": "flashed", "passed": True, "mac": mac, "seconds": 4}
+    return ("begin", name, {"visit": visit or name}), ("found", name, {"mac": mac}), ("end", name, end)
+
+
+def bad(name: str, mac: str = "", visit: str = "") -> tuple[Line, ...]:
+    found = (("found", name, {"mac": mac}),) if mac else ()
+    return (("begin", name, {"visit": visit or name}), *found, ("end", name, {"outcome": "wire", "mac": mac}))
+
+
+def test_a_board_counts_once_by_its_last_result() -> None:
+    counts = state(*bad("1", "aa"), *good("2", "aa"), *good("3", "bb"), *good("4", "bb")).counts()
+    assert (counts.passed, counts.failed, counts.first_time) == (2, 0, 1)
+    assert state(*good("1", "aa"), *bad("2", "aa")).counts().failed == 1
+
+
+def test_what_never_answers_counts_for_each_visit_unless_it_answers_in_the_end() -> None:
+    assert state(*bad("1", visit="x"), *bad("2", visit="x"), *bad("3", visit="y")).counts().silent == 2
+    counts = state(*bad("1", visit="x"), *good("2", "aa", visit="x")).counts()
+    assert (counts.passed, counts.failed, counts.first_time) == (1, 0, 0)
+
+
+def test_a_board_that_was_only_refused_is_neither_good_nor_bad_and_stays_what_it_was() -> None:
+    refused = (("begin", "2", {"visit": "v"}), ("end", "2", {"outcome": "foreign-board", "mac": "bb"}))
+    made = state(*good("1", "aa"), *refused)
+    assert (made.counts().passed, made.counts().failed, made.counts().aside) == (1, 0, 1)
+    assert made.macs == {"aa"}
+    tired: tuple[Line, ...] = (("begin", "3", {}), ("end", "3", {"outcome": "too-many-tries", "mac": "aa"}))
+    assert state(*bad("1", "aa"), *tired).counts().failed == 1
+
+
+def test_failures_stand_first_and_the_silent_ones_before_them() -> None:
+    rows = state(*good("1", "aa"), *bad("2", "bb"), *bad("3")).rows()
+    assert [row.mac for row in rows] == ["", "bb", "aa"]
+
+
+def test_bad_boards_in_a_row_are_counted_up_to_the_last_good_one() -> None:
+    assert state(*bad("1"), *good("2", "aa"), *bad("3"), *bad("4", "bb")).in_a_row() == 2
+
+
+def test_an_end_that_is_told_twice_counts_once() -> None:
+    made = state(*good("1", "aa"), ("end", "1", {"outcome": "stopped"}))
+    assert made.counts().passed == 1
+
+
+def test_two_processes_add_lines_and_each_sees_those_of_the_other(batch: Batch, tmp_path: Path) -> None:
+    other = Batch.open(tmp_path / "records", "one")
+    batch.append("begin", **{"try": "1"}, visit="v")
+    other.append("begin", **{"try": "2"}, visit="w")
+    assert set(batch.refresh().tries) == set(other.state.tries) == {"1", "2"}
+
+
+def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(batch: Batch, tmp_path: Path) -> None:
+    batch.append("begin", **{"try": "1"}, visit="v")
+    with (batch.folder / "log.jsonl").open("ab") as stream:
+        stream.write(b'{"at":"2026","what":"begin","try":"2"')
+    again = Batch.open(tmp_path / "records", "one")
+    again.append("begin", **{"try": "3"}, visit="w")
+    assert set(again.state.tries) == {"1", "3"}
+    assert set(Batch.open(tmp_path / "records", "one").state.tries) == {"1", "3"}
+
+
+def test_a_line_that_did_not_reach_the_disk_is_not_there(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flashpipe.records.json_lines.os.fsync", full)
+        with pytest.raises(RecordError, match="No space"):
+            batch.append("begin", **{"try": "1"}, visit="v")
+    assert batch.append("begin", **{"try": "2"}, visit="v").tries.keys() == {"2"}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", "a b", "x" * 65])
+def test_a_name_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadValueError):
+        batch_folder(tmp_path, name)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": "flashpipe-batch/9"}', '{"format": "flashpipe-batch/1"}'])
+def test_a_record_that_is_none_is_named(batch: Batch, tmp_path: Path, text: str) -> None:
+    (batch.folder / "batch.json").write_text(text)
+    with pytest.raises(RecordError):
+        Batch.open(tmp_path / "records", "one")
+
+
+def test_a_batch_that_is_not_there_names_those_that_are(batch: Batch, tmp_path: Path) -> None:
+    assert batch_names(tmp_path / "records") == ["one"]
+    with pytest.raises(NoBatchError, match="one"):
+        Batch.open(tmp_path / "records", batch.name + "x")

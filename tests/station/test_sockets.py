@@ -1,0 +1,49 @@
+"""Where the boards of a station come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flashpipe.board.ports.discovery import PortInfo
+from flashpipe.errors import BadValueError
+from flashpipe.station.sockets import Socket, Sockets, sockets_of
+
+USB = PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523, location="1-1.2")
+SECOND = PortInfo("/dev/ttyUSB1", 0x1A86, 0x7523, location="1-1.3")
+SERIAL = PortInfo("/dev/ttyS0")
+
+
+def test_every_usb_port_is_a_socket_by_its_place_and_no_other_port() -> None:
+    sockets = Sockets([], scan=lambda: [USB, SECOND, SERIAL])
+    assert sockets.present() == {"1-1.2": Socket("1-1.2", "/dev/ttyUSB0"), "1-1.3": Socket("1-1.3", "/dev/ttyUSB1")}
+    assert sockets.observable
+
+
+def test_names_are_there_or_not_and_patterns_find_what_comes(tmp_path: Path) -> None:
+    sockets = Sockets([str(tmp_path / "slot*"), "/dev/ttyUSB*"], scan=lambda: [USB])
+    assert set(sockets.present()) == {"ttyUSB0"}
+    (tmp_path / "slot1").touch()
+    assert set(sockets.present()) == {"ttyUSB0", "slot1"}
+
+
+def test_urls_have_short_names_of_their_own_and_do_not_tell() -> None:
+    sockets = sockets_of(
+        "sim://esp12?mac=5c:cf:7f:00:00:01,sim://esp12?mac=5c:cf:7f:00:00:02,socket://me:pw@shelf:4000"
+    )
+    present = sockets.present()
+    assert list(present) == ["esp12", "esp12 2", "shelf:4000"]
+    assert not any(map(sockets.tells, present.values()))
+    assert not sockets.observable
+
+
+@pytest.mark.parametrize("text", ["/dev/null,/dev/null", "all,/dev/null", "COM3,com3", "sim://a,sim://a"])
+def test_a_port_that_is_there_twice_is_refused(text: str) -> None:
+    with pytest.raises(BadValueError):
+        sockets_of(text)
+
+
+def test_a_link_to_a_port_is_that_port(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/null")
+    with pytest.raises(BadValueError, match="twice"):
+        sockets_of(f"/dev/null,{tmp_path / 'link'}")

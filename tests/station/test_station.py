@@ -1,0 +1,170 @@
+"""What a station does with boards that are plugged in: which it takes, how it counts, what it asks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flashpipe.errors import BatchClosedError, LockMismatchError
+from flashpipe.records import journal
+from flashpipe.sim.ports import registry
+
+from tests import schema
+from tests.station.conftest import Shop, address, board
+
+
+def test_blank_boards_are_flashed_as_they_come_and_each_counts_once(shop: Shop) -> None:
+    with shop.shift() as shift:
+        shift.plug("a", board(1))
+        shift.plug("b", board(2))
+        assert shift.end("a").state == shift.end("b").state == "pass"
+        shift.pull("a")
+        again = shift.visit("a", board(1))
+        assert (again.state, again.mac) == ("pass", address(1))
+        assert "once" in again.headline
+        counts = shift.station.view().counts
+    assert (counts.passed, counts.failed, counts.first_time, counts.rate) == (2, 0, 2, 1.0)
+    assert counts.seconds > 0
+    assert journal.read(address(1)).state == "clean"
+    receipts = shop.project.receipts()
+    assert [receipt["outcome"] for receipt in receipts].count("flashed") == 2
+    assert {receipt["station"]["batch"] for receipt in receipts} == {"one"}
+    assert {one.receipt for one in shop.batch().state.tries.values()} == {
+        path.name for path in (shop.records / "receipts").glob("*.json")
+    }
+
+
+def test_any_other_board_stops_its_port_with_its_name_until_the_key_is_pressed(shop: Shop) -> None:
+    with shop.shift() as shift:
+        shift.visit("a", board(1))
+    (shop.folder / "other.yaml").write_text(
+        "extends: nodemcu-devkit\nfirmware: {image: other.bin}\nboot: off\nkeep: []\n"
+    )
+    (shop.folder / "other.bin").write_bytes((shop.folder / "sensor.bin").read_bytes() + bytes(16))
+    with shop.shift(batch="two", flash={"profile": "other"}) as shift:
+        asked = shift.visit("a", board(1))
+        assert (asked.state, asked.code) == ("ask", "foreign-board")
+        assert "NodeMCU" in asked.cause
+        held = bytes(registry.boards()["b1"].board.cells[:0x1000])
+        counts = shift.station.view().counts
+        assert (counts.passed, counts.failed, counts.aside) == (0, 0, 1)
+        shift.press("a")
+        shift.until(lambda: shift.state("a") == "pass")
+        assert held != b"\xff" * 0x1000
+        assert shift.station.view().counts.passed == 1
+    assert shop.project.receipts()[-2]["outcome"] == "foreign-board"
+    assert schema.checked(shop.project.receipts()[-2])["written"] == []
+
+
+def test_a_flash_part_that_is_not_the_first_boards_stops_its_port(shop: Shop) -> None:
+    with shop.shift() as shift:
+        shift.visit("a", board(1))
+        other = shift.visit("b", board(2, "fill=ff&part=w25q16"))
+        assert (other.state, other.code) == ("ask", "part-differs")
+        shift.press("b")
+        shift.until(lambda: shift.state("b") in {"pass", "fail"})
+        assert shift.port("b").code != "part-differs"  # type: ignore[union-attr]
+
+
+def test_a_board_that_fails_again_and_again_is_refused_and_a_key_gives_one_more_try(shop: Shop) -> None:
+    with shop.shift(tries="2", stop_after="0") as shift:
+        bad = board(1, "fill=ff&fault=stuck-sector:0x0")
+        first = shift.visit("a", bad)
+        assert first.state == "fail", first
+        shift.press("a")
+        shift.until(lambda: len(shop.ended) == 2)
+        shift.press("a")
+        shift.until(lambda: shift.state("a") == "ask")
+        assert shift.port("a").code == "too-many-tries"  # type: ignore[union-attr]
+        shift.press("a")
+        shift.until(lambda: len(shop.ended) == 4)
+        assert shop.ended[-1].outcome == first.code
+        assert shift.station.view().counts.failed == 1
+
+
+def test_boards_that_never_answer_are_counted_once_for_each_visit(shop: Shop) -> None:
+    with shop.shift(stop_after="0") as shift:
+        shift.visit("a", board(1, "fill=ff&fault=absent"))
+        shift.press("a")
+        shift.until(lambda: len(shop.ended) == 2)
+        shift.pull("a")
+        shift.visit("a", board(2, "fill=ff&fault=absent"))
+        counts = shift.station.view().counts
+    assert (counts.failed, counts.silent, counts.rate) == (2, 2, 0.0)
+    assert [row.mac for row in shop.batch().state.rows()] == ["", ""]
+
+
+def test_bad_boards_in_a_row_stop_the_station_until_the_operator_goes_on(shop: Shop) -> None:
+    with shop.shift(stop_after="2") as shift:
+        for mac in (1, 2):
+            shift.visit("a", board(mac, "fill=ff&fault=absent"))
+            shift.pull("a")
+        assert shift.station.view().halted
+        shift.plug("a", board(3))
+        shift.plug("b", board(4))
+        shift.until(lambda: shift.port("b") is not None)
+        assert shift.state("a") == "waiting"
+        shift.station.keys.press("c")
+        assert shift.end("a").state == shift.end("b").state == "pass"
+        assert not shift.station.view().halted
+
+
+def test_with_next_key_nothing_is_touched_before_the_key(shop: Shop) -> None:
+    with shop.shift(next="key") as shift:
+        shift.plug("a", board(1))
+        shift.until(lambda: shift.port("a") is not None)
+        assert shop.batch().state.tries == {}
+        shift.press("a")
+        assert shift.end("a").state == "pass"
+        shift.bench.plugged["a"] = board(2)  # the adapter stays plugged in: the port is the same one
+        shift.station.keys.press("1")
+        shift.until(lambda: len(shop.ended) == 2)
+        assert {one.mac for one in shop.batch().state.tries.values()} == {address(1), address(2)}
+
+
+def test_other_bytes_stop_the_station_until_a_new_batch(shop: Shop) -> None:
+    with shop.shift() as shift:
+        shift.visit("a", board(1))
+        (shop.folder / "sensor.yaml").write_text((shop.folder / "sensor.yaml").read_text() + "about: other\n")
+        shift.plug("b", board(2))
+        shift.until(lambda: bool(shift.station.view().halted))
+        assert "lock-mismatch" in shift.station.view().halted
+    assert len(shop.batch().state.tries) == 1
+    with pytest.raises(LockMismatchError) as caught:
+        shop.open()
+    assert "sensor.yaml" in caught.value.message
+    shop.open(batch="two")
+
+
+def test_a_closed_batch_takes_no_more_boards(shop: Shop) -> None:
+    shop.open().batch.append("closed", sha256="0" * 64)
+    with pytest.raises(BatchClosedError):
+        shop.open()
+
+
+def test_a_board_that_is_pulled_out_is_a_failure_that_says_so(shop: Shop) -> None:
+    with shop.shift() as shift:
+        shift.plug("a", board(1, "fill=ff&fault=unplug:14000"))
+        shift.until(lambda: shift.state("a") == "working" or bool(shop.ended))
+        del shift.bench.plugged["a"]
+        shift.until(lambda: bool(shop.ended))
+        assert shop.ended[0].outcome == "port-lost"
+        shift.until(lambda: shift.state("a") == "waiting")
+
+
+def test_a_full_disk_stops_the_station_before_the_next_board_is_touched(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop.shift() as shift:
+        shift.visit("a", board(1))
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("flashpipe.records.json_lines.os.fsync", full)
+            shift.plug("b", board(2))
+            shift.until(lambda: bool(shift.station.view().halted))
+        assert "b2" not in registry.boards()
+    lines = (shop.records / "batches/one/log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["what"] for line in lines].count("begin") == 1

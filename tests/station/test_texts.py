@@ -1,0 +1,47 @@
+"""What the operator reads can be translated, and a wrong translation is said in one line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from flashpipe.errors import BadValueError, all_codes
+from flashpipe.station.texts import load_texts, shipped
+
+
+def test_the_shipped_file_is_its_own_translation(tmp_path: Path) -> None:
+    (tmp_path / "ours.txt").write_text(shipped())
+    assert load_texts(tmp_path / "ours.txt").say("pass.new", seconds=4) == load_texts().say("pass.new", seconds=4)
+
+
+def test_every_cause_is_that_of_a_code_that_there_is() -> None:
+    codes = set(re.findall(r"^code\.([a-z0-9-]+):", shipped(), re.MULTILINE))
+    assert codes - all_codes() - {"boot-loop", "silence"} == set()
+
+
+def test_a_translation_replaces_what_it_names_and_may_add_causes(tmp_path: Path) -> None:
+    path = tmp_path / "de.txt"
+    path.write_text("state.pass: GUT\ncode.rolled-back: alte Firmware\n", encoding="utf-8-sig")
+    texts = load_texts(path)
+    assert (texts.say("state.pass"), texts.say("state.fail")) == ("GUT", "FAIL")
+    assert texts.cause("rolled-back", "own words") == "alte Firmware"
+    assert texts.cause("plan-bounds", "own words") == "own words"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "state.past: x",
+        "no colon",
+        "state.pass: {x}",
+        "pass.new: {seconds:>99999}",
+        "state.pass: {",
+        "state.pass: a\nstate.pass: b",
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "de.txt"
+    path.write_text(text)
+    with pytest.raises(BadValueError, match=rf"de\.txt:{text.count(chr(10)) + 1}:"):
+        load_texts(path)
