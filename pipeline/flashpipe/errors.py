@@ -998,6 +998,20 @@ class BoardFileMissingError(ConsoleError):
     remedy = "`flashpipe files` lists what is there"
 
 
+class EditorError(ConsoleError):
+    """A file of the board cannot be edited here, or what came of it was not put back."""
+
+    code = "editor"
+    remedy = "EDITOR names an editor that ends when its file is closed, such as `nano` or `code --wait`"
+
+
+class EditConflictError(EditorError):
+    """The board has changed a file while it was edited here."""
+
+    code = "edit-conflict"
+    remedy = "compare both; `flashpipe files put FILE as=NAME` replaces what the board has"
+
+
 class StartFileError(ConsoleError):
     """The board does not survive its init.lua."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -32,6 +33,10 @@ class Board:
         self.done.append(f"read {name}")
         return self.files[name][: size - self.cuts]
 
+    def faster(self, size: int) -> AbstractContextManager[None]:
+        assert size > 0
+        return nullcontext()
+
     def remove(self, name: str) -> None:
         self.done.append(f"remove {name}")
         del self.files[name]
@@ -40,7 +45,7 @@ class Board:
 class Session:
     """What of a session is used."""
 
-    port = "/dev/ttyUSB0"
+    port, baud = "/dev/ttyUSB0", 460800
 
     def __init__(self, mac: str = MAC) -> None:
         self.device = SimpleNamespace(mac=mac) if mac else None
@@ -63,11 +68,14 @@ class Session:
     def check_stop(self) -> None:
         pass
 
+    def progress(self, _step: str) -> Callable[[int, int], None]:
+        return lambda _done, _total: None
+
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> Board:
     made = Board()
-    monkeypatch.setattr(file_mirror, "BoardFiles", lambda _console: made)
+    monkeypatch.setattr(file_mirror, "BoardFiles", lambda _console, _rate: made)
     return made
 
 

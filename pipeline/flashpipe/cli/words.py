@@ -43,7 +43,7 @@ _PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*:
 _ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]+")
 FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
 _LUA: Final = (".lua", ".lc")
-FILE_VERBS: Final = ("put", "get", "rm", "cat")
+FILE_VERBS: Final = ("put", "get", "rm", "cat", "edit")
 """What can be done with single files of a board: `flashpipe files put init.lua`."""
 ESPTOOL: Final = frozenset(
     {"chip-id", "erase-flash", "erase-region", "flash-id", "read-flash", "read-mac", "verify-flash", "write-flash"}

@@ -58,7 +58,7 @@ def mirror(session: Session, console: Console, wanted: Collection[str], how: Mir
         ConsoleError: the board does not answer, or a file does not come whole.
         RecordError: what goes cannot be kept.
     """
-    board = BoardFiles(console)
+    board = BoardFiles(console, session.baud)
     with session.step("mirror", "looking for files that the profile does not name") as result:
         sizes = board.names()
         gone = others(sizes, wanted, how.spared)
@@ -67,7 +67,7 @@ def mirror(session: Session, console: Console, wanted: Collection[str], how: Mir
         return []
     _agree(session, gone, how)
     mac = session.device.mac if session.device else told_mac(console)
-    place = _fetch(session, board, {name: sizes[name] for name in gone}, _folder(session, mac, how))
+    place = _back_up(session, board, {name: sizes[name] for name in gone}, _folder(session, mac, how))
     with session.step("remove", f"removing {len(gone)} file(s)") as result:
         for name in gone:
             session.check_stop()
@@ -95,21 +95,34 @@ def _folder(session: Session, mac: str, how: Mirroring) -> Path:
     return how.backups / mac.replace(":", "") / FOLDER
 
 
-def _fetch(session: Session, board: BoardFiles, sizes: Mapping[str, int], folder: Path) -> Path:
+def fetch(session: Session, board: BoardFiles, sizes: Mapping[str, int], keep: Callable[[str, bytes], None]) -> None:
+    """Read files of the board as fast as wire and firmware can, and hand each over.
+
+    Raises:
+        FileDamagedError: one does not come whole.
+        ConsoleError: the board does not answer.
+    """
+    total, done = sum(sizes.values()), 0
+    with session.step("fetch", f"fetching {len(sizes)} file(s)") as result, session.private():
+        with board.faster(total):
+            progress = session.progress("fetch")
+            for name, size in sizes.items():
+                progress(done, total)
+                data = board.read(name, size)
+                if len(data) != size:
+                    raise FileDamagedError(
+                        f"{session.port}: {name} came with {len(data)} of {size} bytes", FileDamagedError.remedy
+                    )
+                keep(name, data)
+                done += size
+        result.append(f"{total:,} bytes")
+
+
+def _back_up(session: Session, board: BoardFiles, sizes: Mapping[str, int], folder: Path) -> Path:
     """Put the files into the backups; where they are."""
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     place = folder / later_stamp(names)
-    with session.step("fetch", f"fetching {len(sizes)} file(s)") as result, session.private():
-        for name, size in sizes.items():
-            session.check_stop()
-            data = board.read(name, size)
-            if len(data) != size:
-                raise FileDamagedError(
-                    f"{session.port}: {name} came with {len(data)} of {size} bytes: nothing was removed",
-                    FileDamagedError.remedy,
-                )
-            write_atomic(place / _here(name), data)
-        result.append(f"{sum(sizes.values()):,} bytes")
+    fetch(session, board, sizes, lambda name, data: write_atomic(place / _here(name), data))
     return place
 
 

@@ -245,7 +245,7 @@ def run_file(
     Raises:
         ConsoleError: it could not be put there.
     """
-    files = BoardFiles(console)
+    files = BoardFiles(console, session.baud)
     with session.private():
         name = files.place(file)
 
@@ -291,8 +291,7 @@ def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) ->
     board = BoardFiles(console, session.baud)
     with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
         names = board.names()
-        with board.faster(board.read_back(files, names)):
-            states = board.compare(files, names, session.progress("files"))
+        states = board.compare(files, names, session.progress("files"))
         due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
         same = len(files) - len(due)
         result.append(f"{same} held already" if not due else f"{len(due)} to be sent, {same} held already")

@@ -12,19 +12,19 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     BadValueError,
     BoardFileMissingError,
-    FileDamagedError,
     LuaFileMissingError,
     LuaFileNameError,
     OutputExistsError,
 )
 from flashpipe.files import read_regular, write_atomic
+from flashpipe.flasher.file_mirror import fetch
 from flashpipe.flasher.lua_stage import open_console, send_files
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.lua_files import files_at, read_lua_file
 from flashpipe.profile.lua import bad_name
 
-VERBS: Final = ("put", "get", "rm", "cat")
+VERBS: Final = ("put", "get", "rm", "cat", "edit")
 """What can be done with single files; each is a variable that names them."""
 _ANYBODY: Final = 0o644
 
@@ -164,16 +164,7 @@ def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[s
 
 def _read(session: Session, files: BoardFiles, sizes: Mapping[str, int]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
-    with session.step("fetch", f"fetching {len(sizes)} file(s)") as result, session.private():
-        with files.faster(sum(sizes.values())):
-            for name, size in sizes.items():
-                session.check_stop()
-                data = contents[name] = files.read(name, size)
-                if len(data) != size:
-                    raise FileDamagedError(
-                        f"{session.port}: {name} came with {len(data)} of {size} bytes", FileDamagedError.remedy
-                    )
-        result.append(f"{sum(sizes.values()):,} bytes")
+    fetch(session, files, sizes, contents.__setitem__)
     return contents
 
 

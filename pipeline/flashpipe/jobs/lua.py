@@ -138,7 +138,7 @@ def list_files(board: BoardRun) -> FileListing:
     if sends:
         board.recorded("files", lambda record: _send(board, record, session, console))
         console = open_console(session)
-    on_board = BoardFiles(console)
+    on_board = BoardFiles(console, session.baud)
     files = for_this_board(session, console, files)
     sizes = on_board.names()
     with session.private():  # they are read back

@@ -194,6 +194,7 @@ TABLE: Final = (
     VariableKind("get", "list", "names or patterns on the board that `files` fetches", _FILES),
     VariableKind("rm", "list", "names or patterns on the board that `files` removes", _FILES),
     VariableKind("cat", "text", "name on the board that `files` shows", _FILES),
+    VariableKind("edit", "text", "name on the board that `files` opens in EDITOR, and puts back if changed", _FILES),
     VariableKind("as", "text", "what put= calls its one file on the board, or get= its one file here", _FILES),
     VariableKind("send", "flag", "1: `files` sends the profile's files that the board does not hold", _FILES),
     VariableKind("rescue", "flag", "1: `files` renames an init.lua that the board does not survive", _FILES),

@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
-from flashpipe.board.lua.console import Console, find_console
 from flashpipe.board.lua.files import BoardFiles, LuaFile, _portions
-from flashpipe.board.session.session import Session
 from flashpipe.errors import FileDamagedError, LuaFailedError
-from flashpipe.sim.ports import registry
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.board.lua.conftest import Make
 from tests.board.lua.literals import value_of
-from tests.nodemcu import IN_PACKAGE, NodeMcu
-
-Make = Callable[..., Console]
-Spoil = Callable[[bytes], bytes]
-
-
-class Noisy:
-    """A wire that a disturbance changes: `spoil` gives what is sent instead of a line."""
-
-    def __init__(self, session: Session, spoil: Spoil) -> None:
-        self.port = session.port
-        self.tune, self.receive, self.clock = session.tune, session.receive, session.clock
-        self._session, self._spoil = session, spoil
-
-    def send(self, data: bytes) -> None:
-        self._session.send(self._spoil(data))
-
-
-@pytest.fixture
-def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
-    sessions: list[Session] = []
-
-    def run(spoil: Callable[[bytes], bytes] = lambda data: data) -> Console:
-        sessions.append(Session(NodeMcu.of(IN_PACKAGE, tmp_path / "flash.bin", request).url))
-        found = find_console(sessions[-1])
-        return Console(Noisy(sessions[-1], spoil), found.baud)
-
-    yield run
-    for session in sessions:
-        session.close()
-    registry.forget_boards()
 
 
 def test_a_firmware_that_has_no_files_says_so_itself(make: Make) -> None:

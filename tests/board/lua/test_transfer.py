@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from flashpipe.board.lua.console import Console, find_console
+from flashpipe.board.lua.console import find_console
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.board.lua.transfer import FASTEST, NoTransferError, open_transfer
-from flashpipe.board.session.session import Session
 from flashpipe.errors import FilesFullError
-from flashpipe.sim.ports import registry
 
-from tests.nodemcu import IN_PACKAGE, NodeMcu, lines
+from tests.board.lua.conftest import Make
+from tests.nodemcu import IN_PACKAGE, lines
 
 DATA = random.Random(16).randbytes(3000)
 LINES = ("1.4.0", "1.5.1", IN_PACKAGE, "2.0.0", "2.1.0", "2.2 integer", "2.2", "3.0")
-Spoil = Callable[[bytes], bytes]
-Make = Callable[..., Console]
-
-
-class Noisy:
-    """A wire that a disturbance changes: `spoil` gives what is sent instead."""
-
-    def __init__(self, session: Session, spoil: Spoil) -> None:
-        self.port = session.port
-        self.tune, self.receive, self.clock = session.tune, session.receive, session.clock
-        self._session, self._spoil = session, spoil
-
-    def send(self, data: bytes) -> None:
-        self._session.send(self._spoil(data))
-
-
-@pytest.fixture
-def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
-    sessions: list[Session] = []
-
-    def run(name: str = IN_PACKAGE, spoil: Spoil = lambda data: data) -> Console:
-        sessions.append(Session(NodeMcu.of(name, tmp_path / "flash.bin", request).url))
-        found = find_console(sessions[-1])
-        return Console(Noisy(sessions[-1], spoil), found.baud)
-
-    yield run
-    for session in sessions:
-        session.close()
-    registry.forget_boards()
 
 
 def whole(files: BoardFiles) -> bool:
@@ -135,7 +103,7 @@ def test_a_killed_transfer_leaves_a_console_that_comes_back(make: Make) -> None:
     console = make(spoil=die)
     with pytest.raises(KeyboardInterrupt):
         BoardFiles(console, FASTEST).send([LuaFile("data", DATA)], {})
-    session = console._wire._session  # type: ignore[attr-defined]
+    session = console._wire.session  # type: ignore[attr-defined]
     again = find_console(session, limit_s=30)
     assert again.baud == 115200
     files = BoardFiles(again, FASTEST)

@@ -18,7 +18,8 @@ from flashpipe.board.lua.console import Console, pieces, quoted
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.templates import of_board, render
 from flashpipe.board.lua.transfer import WORTH, NoTransferError, Transfer, open_transfer
-from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError
+from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError, LuaSyntaxError
+from flashpipe.masking import mask
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -36,6 +37,8 @@ SLOW: Final = 38400
 PAGE: Final = 251
 """Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
 ATTEMPTS: Final = 2
+MEMORY, MEMORY_PER_BYTE = 4000, 3
+"""Bytes of heap that a board needs to read a Lua file: in any case, and for each byte of it (a rule of thumb)."""
 _NO_FILES: Final = (
     "it has no file system, or no `file` module: `flashpipe format` makes one,"
     " if the flash has room behind the firmware"
@@ -128,7 +131,7 @@ class BoardFiles:
             raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
         return dict(sorted((name, int(size)) for size, _, name in (line.partition(" ") for line in lines)))
 
-    def read_back(self, files: Sequence[LuaFile], there: Mapping[str, int]) -> int:
+    def _read_back(self, files: Sequence[LuaFile], there: Mapping[str, int]) -> int:
         """Bytes that `compare` has to read: none where the board tells digests."""
         same_length = [file for file in files if there.get(file.name) == len(file.data)]
         return 0 if not same_length or self._can_hash() else sum(len(file.data) for file in same_length)
@@ -137,6 +140,10 @@ class BoardFiles:
         self, files: Sequence[LuaFile], there: Mapping[str, int], progress: Progress = lambda _done, _total: None
     ) -> list[FileState]:
         """How the board stands to each file; reads only."""
+        with self.faster(self._read_back(files, there)):
+            return self._compare(files, there, progress)
+
+    def _compare(self, files: Sequence[LuaFile], there: Mapping[str, int], progress: Progress) -> list[FileState]:
         states = []
         total = sum(len(file.data) for file in files)
         done = 0
@@ -217,6 +224,7 @@ class BoardFiles:
         for file in ordered:
             self._write_temporary(file, there, lambda part, done=done: progress(done + part, total))  # type: ignore[misc]
             done += len(file.data)
+            self._check_syntax(file)
             if not together:
                 self._put_in_place(file, replaces=file.name in there)
         if together:
@@ -231,7 +239,8 @@ class BoardFiles:
         """
         there = self._clear_up([file], self.names())
         self._check_room([file], [file], there)
-        self._write_temporary(file, there, lambda _: None)
+        with self.faster(len(file.data)):
+            self._write_temporary(file, there, lambda _: None)
         return file.temporary
 
     def remove(self, name: str) -> None:
@@ -298,6 +307,25 @@ class BoardFiles:
         if self._transfer is None or self._can_hash():
             return self._length(file.temporary) == len(file.data) and self.holds(file.temporary, file)
         return self._transfer.holds(file.temporary, file.data)
+
+    def _check_syntax(self, file: LuaFile) -> None:
+        """Let the board's own Lua read a Lua file before it gets its name, where there is memory enough for that.
+
+        Raises:
+            LuaSyntaxError: it does not understand it; what the board had under that name it still has.
+        """
+        if not file.name.endswith(".lua"):
+            return
+        name, need = quoted(file.temporary.encode()), MEMORY + MEMORY_PER_BYTE * len(file.data)
+        load = f"(function()if node.heap()<{need} then return end local _,e=loadfile({name})return e end)()"
+        try:
+            told = self._console.ask_secret(load, 10.0)
+        except LuaFailedError:
+            return
+        place, _, mistake = told.replace(file.temporary, file.name).partition(": ")
+        if place.startswith(f"{file.name}:") and mistake:
+            self.remove(file.temporary)
+            raise LuaSyntaxError(f"{self._console.port}: {place}: {mask(mistake)}", LuaSyntaxError.remedy)
 
     def _length(self, name: str) -> int:
         return int(self._console.ask(f"file.list()[{quoted(name.encode())}] or -1", 10.0))

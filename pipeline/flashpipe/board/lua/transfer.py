@@ -99,11 +99,11 @@ _DEFINE: Final = (
         'print("=#"..tostring(_fpb).."+"..tostring(_fpa)..">")end'
     ),
 )
-"""`_fpd` adds to a digest. `_fpr` takes a chunk, `_fph` the head in the first one, `_fpf` a whole block, `_fpc` compares
-its digest, `_fpe` sees to its data, and ends the transfer with the last one (`_fpl`); `_fpj` begins and goes on with
-it, `_fpy` ends one that has gone wrong. `_fpg` gives a piece of a file, or with `q` its digest only, read by `_fpu`.
-`_fpw`, `_fpx` and `_fpm` write, close and seek. Files are used by their objects, where there are some (`_fpo`): no
-program of the board can close those."""
+"""`_fpd` adds to a digest. `_fpr` takes a chunk, `_fph` the head in the first one, `_fpf` a whole block, `_fpc`
+compares its digest, `_fpe` sees to its data, and ends the transfer with the last one (`_fpl`); `_fpj` begins and goes
+on with it, `_fpy` ends one that has gone wrong. `_fpg` gives a piece of a file, or with `q` its digest only, read by
+`_fpu`. `_fpw`, `_fpx` and `_fpm` write, close and seek. Files are used by their objects, where there are some (`_fpo`):
+no program of the board can close those."""
 _NAMES: Final = (
     "_fpz,_fpt,_fpk,_fps,_fpy,_fpd,_fpw,_fpe,_fpc,_fpf,_fpr,_fpu,_fpg,_fpq,_fpa,_fpb,_fpn,_fpo,_fpx,_fph,_fpj,_fpm,_fpl"
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, remove_files
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.file_editing import edit_file
 from flashpipe.jobs.lua import ask_node, format_files, list_files, rescue, run_lua
 from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
@@ -71,7 +72,12 @@ def _show(board: BoardRun) -> None:
     print_result(read_file(board).decode("utf-8", "replace"), end="")
 
 
-_VERBS: Final = {"put": _put, "get": _get, "rm": _remove, "cat": _show}
+def _edit(board: BoardRun) -> None:
+    name, size, state = edit_file(board)
+    print_result(f"{name}  {size:,} bytes  {state if state == 'sent' else 'was not changed'}")
+
+
+_VERBS: Final = {"put": _put, "get": _get, "rm": _remove, "cat": _show, "edit": _edit}
 
 
 def format_board(board: BoardRun) -> None:
