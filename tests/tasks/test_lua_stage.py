@@ -22,7 +22,7 @@ from tests.running import Running
 Command = Callable[..., Done]
 SECRET = "correct horse battery"
 INIT = f'wifi_pwd="{SECRET}"\nprint("hello")\n'.encode()
-MAIN = b'return function(x)\n\treturn x .. [[ "quoted" \\n ]]\nend\r\n' * 4
+MAIN = b'local function f(x)\n\treturn x .. [[ "quoted" \\n ]]\nend\r\n' * 4
 BLOB = bytes(range(256))
 
 
@@ -175,7 +175,7 @@ def test_files_are_sent_once_and_then_held(kitchen: Kitchen) -> None:
     assert "3 held already" in again.err
     assert set(kitchen.states().values()) == {"skipped"}
     assert kitchen.receipt()["outcome"] == "skipped"
-    kitchen.profile(files={"init.lua": INIT, "main.lua": MAIN[:-1] + b"x"})
+    kitchen.profile(files={"init.lua": INIT, "main.lua": MAIN[:-1] + b" "})
     assert "1 to be sent, 1 held already" in kitchen.flash().ok().err
     assert kitchen.states() == {"init.lua": "skipped", "main.lua": "sent"}
     assert kitchen.receipt()["outcome"] == "files"
@@ -242,10 +242,10 @@ def test_files_that_do_not_fit_change_nothing(kitchen: Kitchen, monkeypatch: pyt
 def test_where_only_one_after_the_other_fits_they_go_one_after_the_other(
     kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = {"a.lua": b"a" * 600, "b.lua": b"b" * 600, "init.lua": INIT}
+    old = {"a.lua": b"--" + b"a" * 598, "b.lua": b"--" + b"b" * 598, "init.lua": INIT}
     kitchen.profile(files=old)
     kitchen.installed(*old)
-    kitchen.profile(files={"a.lua": b"A" * 600, "b.lua": b"B" * 600, "init.lua": INIT})
+    kitchen.profile(files={"a.lua": b"--" + b"A" * 598, "b.lua": b"--" + b"B" * 598, "init.lua": INIT})
     monkeypatch.setattr(lua_files, "read_room", lambda _console: (1500, 390_000, 391_500))
     kitchen.flash().ok()
     assert kitchen.states() == {"a.lua": "sent", "b.lua": "sent", "init.lua": "skipped"}

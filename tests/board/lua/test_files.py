@@ -49,7 +49,7 @@ def test_init_lua_gets_its_name_last(make: Make) -> None:
         return data
 
     files = BoardFiles(make(spoil=listen))
-    files.send([LuaFile("init.lua", b"1"), LuaFile("z.lua", b"2"), LuaFile("a.lua", b"3")], {})
+    files.send([LuaFile("init.lua", b"x=1"), LuaFile("z.lua", b"x=2"), LuaFile("a.lua", b"x=3")], {})
     renames = [line for line in lines if b"file.rename" in line]
     assert [b"a.lua" in renames[0], b"z.lua" in renames[1], b"init.lua" in renames[2]] == [True, True, True]
     assert max(index for index, line in enumerate(lines) if b":write(" in line) < lines.index(renames[0])
