@@ -162,12 +162,15 @@ class PythonCore(Execution):
 
     def _decode(self, pc: int) -> Instruction | None:
         """The instruction at `pc`; None where no code can be."""
-        memory = self.memory
-        for start, area in ((FLASH_START, memory.flash), (IRAM_START, memory.iram), (ROM_START, memory.rom)):
-            if 0 <= pc - start < len(area):
-                word = int.from_bytes(area[pc - start : pc - start + _LONGEST], "little")
-                return decode(word, pc) if word or area is not memory.rom else None
-        return None
+        if 0 <= (at := pc - FLASH_START) < FLASH_SIZE:
+            area = self.memory.flash
+        elif 0 <= (at := pc - IRAM_START) < IRAM_SIZE:
+            area = self.memory.iram
+        elif 0 <= (at := pc - ROM_START) < ROM_SIZE and any(self.memory.rom[at : at + _LONGEST]):
+            area = self.memory.rom
+        else:
+            return None
+        return decode(int.from_bytes(area[at : at + _LONGEST], "little"), pc)
 
     def _mark(self, address: int, length: int) -> None:
         """Remember that a change of these bytes matters."""
