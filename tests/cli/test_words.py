@@ -71,6 +71,7 @@ def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> No
         ("write_flash -fm dio 0x0 fw.bin", "flashpipe esptool write_flash"),
         ("read_flash 0 0x1000 x", "flashpipe backup"),
         ("flash --port", "port=VALUE"),
+        ("-n flash kitchen", "flashpipe plan"),
         ("flash kitchen erase=1", "flashpipe erase flash"),
     ],
 )

@@ -56,14 +56,18 @@ def test_saving_sends_and_runs_and_a_new_image_is_flashed(project: Project, firm
     image.write_bytes(firmware.read_bytes())
     app.write_text('print("one")')
     (project.folder / "kitchen.yaml").write_text(
-        "extends: nodemcu-devkit\nfirmware: {image: fw.bin}\nfiles: {app.lua: app.lua}\n"
+        "extends: nodemcu-devkit\nfirmware: {image: fw.bin}\nfiles: {app.lua: app.lua, init.lua: init.lua}\n"
     )
+    (project.folder / "init.lua").write_text("-- nothing")
     words = ("profile=kitchen", SimBoard(tmp_path / "cells").port, "boot=off")
     project.flashpipe("flash", *words).ok()
     with Running(project, "flashpipe.cli.main", "watch", *words) as run:
         run.expect("Ctrl-C ends it")
         app.write_text('print("t".."wo")')
         run.expect("two")
+        run.expect("Ctrl-C ends it")
+        (project.folder / "init.lua").write_text('print("st".."art")')
+        run.expect("start")  # the board was restarted with it, and what it says then is shown
         run.expect("Ctrl-C ends it")
         app.write_text('error("n".."o")')
         run.expect("app.lua:1: no")

@@ -106,6 +106,11 @@ def test_doit_takes_options_behind_our_tasks(project: Project) -> None:
     assert (twice.status, "port= is given twice" in twice.err) == (3, True)
     unknown = project.doit("identify", "--port", "sim://esp12", "--nix")
     assert (unknown.status, unknown.err.count("\n")) == (3, 2), unknown.err
+    behind = project.doit("identify:sim_esp12", "port=sim://esp12", "--baud", "115200")
+    assert (behind.status, behind.err.count("\n"), "baud=115200" in behind.err) == (3, 2, True), behind.err
+    for words in (("-s", "plan"), ("-n", "2", "plan", "profile=demo"), ("-n", "identify")):
+        refused = project.doit(*words)
+        assert (refused.status, refused.err.count("\n"), "plan" in refused.err) == (3, 2, True), refused.err
     missing = project.doit("identify", "--port")
     assert (missing.status, missing.err.count("\n")) == (3, 2), missing.err
     assert "which port?" in missing.err

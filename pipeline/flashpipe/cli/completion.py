@@ -63,7 +63,7 @@ def main(words: Sequence[str]) -> int:
         terminal.write(f'usage: {USAGE}\n\nprints a script for the shell; bash: eval "$(flashpipe completion bash)"\n')
         return 0
     if shell not in SCRIPTS or program not in PROGRAMS:
-        raise BadValueError(f"completion {' '.join(words)}: want a shell, {', '.join(SCRIPTS)}", USAGE)
+        raise BadValueError(f"{' '.join(('completion', *words))}: want a shell, {', '.join(SCRIPTS)}", USAGE)
     more = f" {program}" * (program != "flashpipe")
     terminal.write(SCRIPTS[shell] % {"name": program, "more": more})
     return 0

@@ -100,6 +100,7 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
         check_words(words, task_texts(found), commands, profile_names(project))
     except UsageError as error:
         raise _with_reason(error, own) from None
+    command_line.check_words()
     found["DOIT_CONFIG"]["dep_file"] = str(command_line.database(project))
     sessions.install_handlers()
     try:

@@ -302,8 +302,21 @@ def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) ->
     return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]
 
 
-def restart(session: Session, baud: int, files: Sequence[FileState], check: BootCheck) -> Verdict:
+def restart(
+    session: Session,
+    baud: int,
+    files: Sequence[FileState],
+    check: BootCheck,
+    hear: Callable[[str], None] = lambda _: None,
+) -> Verdict:
     """Restart the board with its new files and see that it lives.
+
+    Args:
+        session: Open.
+        baud: Of the console.
+        files: What became of each.
+        check: How its boot is judged.
+        hear: Takes what the board says from its start on, whether its new init.lua is good or not.
 
     Raises:
         StartFileError: it does not survive the new init.lua.
@@ -324,6 +337,7 @@ def restart(session: Session, baud: int, files: Sequence[FileState], check: Boot
             log = verdict.log + more
             if shown and not _AGAIN.search(log):  # its first words were lost while the rate changed
                 log += _hear_start(session, baud)
+            hear(log)
             prompt = _PROMPT.search(log)
             dies = _DIES.search(log, prompt.start() if prompt else len(verdict.log))
             again = None if shown else _AGAIN.search(more)

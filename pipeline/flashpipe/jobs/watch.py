@@ -165,6 +165,11 @@ def _handle(run: BoardRun, found: Watched, changed: set[Path], show: Callable[[s
         return run.session().rate if run.boot_log() else monitor.FIRMWARE_BAUD
 
 
+def _last_start(log: str) -> str:
+    """What a board has said since it started last: before that its console was at another rate."""
+    return f"{log[max(0, log.rfind(chr(10) + 'NodeMCU ')) :].rstrip()}\n"
+
+
 def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]) -> int:
     wanted, _ = load_files(board.inputs.profile(), board.command.project, board.inputs.compiled)
     session = board.session()
@@ -174,7 +179,8 @@ def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]
     states = send_files(session, console, files)
     sent = [state for state in states if state.state == "sent"]
     if any(state.name == START for state in sent):
-        restart(session, console.baud, states, BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True))
+        check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True)
+        restart(session, console.baud, states, check, lambda log: show(_last_start(log)))
         return console.baud
     for state in sent:
         if state.name.endswith(".lua"):

@@ -133,8 +133,8 @@ def current() -> Run:
     global _current  # noqa: PLW0603
     source = getattr(doit_cmd, "_CMDLINE_VARS", None)  # there is no public list of them
     if _current is None or _current.source is not source:
-        _refuse_doubled()
         try:
+            _check_doubled()
             variables = check({**(source or {}), **dict(_parsed().variables)}, _ours_named())
         except UsageError as error:
             audience.failed(error)
@@ -151,6 +151,16 @@ def current() -> Run:
         _current = Run(CommandLine(project, caller, _with_profile(variables, project)), source)
         audience.understood(_current.command.profile_name)
     return _current
+
+
+def check_words() -> None:
+    """Go on only with variables that are known, given once, and used by the tasks named.
+
+    Raises:
+        UsageError: one is not; under plain doit `current` refuses it, in doit's form.
+    """
+    _check_doubled()
+    check(dict(_parsed().variables), _ours_named())
 
 
 def _with_profile(variables: Variables, project: Path) -> Variables:
@@ -282,14 +292,12 @@ def _ours_named() -> set[str] | None:
     return set().union(*meant) if all(meant) else None
 
 
-def _refuse_doubled() -> None:
+def _check_doubled() -> None:
     names = [name for name, _ in _parsed().variables]
     for name in names:
         if names.count(name) > 1:
             more = "; several ports are port=A,B" if name == "port" else ""
-            error = BadValueError(f"{name}= is given twice", f"give it once{more}")
-            audience.failed(error)
-            raise _refused(error)
+            raise BadValueError(f"{name}= is given twice", f"give it once{more}")
 
 
 def _fits(word: str, task: str) -> bool:

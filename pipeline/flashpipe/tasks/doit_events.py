@@ -16,10 +16,10 @@ from doit import get_initial_workdir
 from doit.exceptions import TaskFailed
 
 from flashpipe import terminal
-from flashpipe.errors import PipelineError
+from flashpipe.errors import PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.tasks.loader import load
-from flashpipe.tasks.parser import parse, refuse_unknown_options
+from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options
 
 REFUSED: Final = 3
 """doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
@@ -45,10 +45,28 @@ def begin_with_doit() -> None:
         parsed = parse(words)
         if parsed.command in SHOW:
             terminal.end_with_reader()
+        if "plan" in parsed.tasks and words[0] != "plan":
+            raise UsageError("plan is a command: it stands first, without options of `run`", "doit plan profile=NAME …")
+        _refuse_behind_sub_tasks(parsed)
         if parsed.has_options:  # else doit's own message is short, and a dodo file may have a `flash` of its own
             refuse_unknown_options(parsed, ("plan",))  # the others' creators know what a dodo file has declared
     except PipelineError as error:
         _refuse(error)
+
+
+def _refuse_behind_sub_tasks(parsed: Parsed) -> None:
+    """Go on only without options behind a sub-task: doit takes those of a task behind its own name.
+
+    Raises:
+        UsageError: one stands behind a sub-task of ours.
+    """
+    task = ""
+    for word in parsed.words:
+        task = word.text if word.kind == "task" else task
+        if ":" in task and word.kind == "variable" and word.typed[0].startswith("-"):
+            raise UsageError(
+                f"{word.typed[0]} behind {task}: doit takes it behind whole tasks only", f"{word.text}={word.value}"
+            )
 
 
 def _begin(words: list[str]) -> None:

@@ -100,8 +100,12 @@ def refuse_unknown_options(parsed: Parsed, tasks: Collection[str] = OURS, *, bef
         if word.kind == "unknown" and (task in tasks if task else before):
             if task and word.text in {"-h", "--help"}:
                 raise UsageError(f"{word.text}: doit takes it before any task", f"doit help {task}")
-            advice = "options are variables: `flashpipe --help` lists them"
+            advice = _PLAN_FIRST if word.text in _DRY else "options are variables: `flashpipe --help` lists them"
             raise UsageError(f"{word.text}: there is no such option", advice)
+
+
+_PLAN_FIRST: Final = "`flashpipe plan …` shows what `flash` would do, and does nothing"
+_DRY: Final = frozenset({"--dry-run", "--dryrun", "--dry", "--simulate", "--no-act", "--just-print"})
 
 
 class _Reader:
@@ -176,6 +180,8 @@ class _Reader:
         return True
 
     def _doits(self, word: str, *, takes: bool) -> None:
+        if word == "-n" and not (self._waiting and self._waiting[0].isdecimal()):
+            raise UsageError("-n: how many tasks at once?", f"-n 4; {_PLAN_FIRST}")
         if not takes:
             self._add("doit", word, "", word)
         elif self._waiting:
