@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.values import dataclass
@@ -56,14 +56,14 @@ class BoardFound(Event):
     """A board answers on the port, and has this MAC; `facts` say what else it is, as its receipt does."""
 
     mac: str
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanMade(Event):
     """What a run is about to write, for programs: firmware, header, and each piece with its address and size."""
 
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     text: str = ""
     """The same for people."""
 
@@ -123,7 +123,7 @@ def ignore(event: Event) -> None:
     del event
 
 
-def error_facts(error: PipelineError) -> dict[str, Any]:
+def error_facts(error: PipelineError) -> dict[str, object]:
     """A failure, as programs read it."""
     found = error.diagnosis if error.diagnosis is not None and not error.diagnosis.told else None
     return {

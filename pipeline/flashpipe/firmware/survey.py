@@ -102,7 +102,7 @@ class BoardContents:
         """The area of that name."""
         return next((found for found in self.areas if found.name == name), None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """For the journal: an interrupted run must be continued by the same decision."""
         fields = asdict(self)
         fields[_STORED_AREAS] = fields.pop("areas")

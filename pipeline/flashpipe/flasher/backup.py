@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.board.session.session import Session
 from flashpipe.errors import FlashReachError, PipelineError, RecordError, WireError
@@ -22,7 +22,7 @@ OnBytes = Callable[[int], None]
 
 
 def save_regions(
-    session: Session, store: Store, regions: Iterable[Region], why: Why, about: Mapping[str, Any] | None = None
+    session: Session, store: Store, regions: Iterable[Region], why: Why, about: Mapping[str, object] | None = None
 ) -> Manifest:
     """Keep what the board holds in `regions`, rounded to whole sectors.
 
@@ -38,7 +38,7 @@ def save_regions(
 
 
 def _save(
-    session: Session, store: Store, wanted: Sequence[Region], why: Why, about: Mapping[str, Any] | None
+    session: Session, store: Store, wanted: Sequence[Region], why: Why, about: Mapping[str, object] | None
 ) -> Manifest:
     session.connected()
     total = sum(region.size for region in wanted)
@@ -57,7 +57,7 @@ def _save(
     return manifest
 
 
-def about(mac: str) -> dict[str, Any]:
+def about(mac: str) -> dict[str, object]:
     """What the journal knows of a board, to be kept with a backup: it holds again once the backup is back."""
     return {"journal": journal.to_json(journal.read(mac))}
 
@@ -83,7 +83,7 @@ class _Reading:
             self._stored[-1] = Stored(Region(region.start, part.end), tuple(blocks))
             self._progress(self._done, self._total)
 
-    def commit(self, why: Why, about: Mapping[str, Any] | None, *, complete: bool) -> Manifest:
+    def commit(self, why: Why, about: Mapping[str, object] | None, *, complete: bool) -> Manifest:
         """Write the manifest of what was kept."""
         device = self._session.connected()
         return self._store.commit(

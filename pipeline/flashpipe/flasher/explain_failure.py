@@ -218,7 +218,7 @@ def _keep(folder: Path, evidence: Evidence, diagnosis: Diagnosis, chunks: list[C
     files.write_atomic(folder / name, (json.dumps(_masked(record), indent=1) + "\n").encode())
 
 
-def _summary(plan: FlashPlan) -> dict[str, Any]:
+def _summary(plan: FlashPlan) -> dict[str, object]:
     """Which firmware goes where, with which header."""
     return {
         "firmware": plan.firmware.title(),

@@ -132,7 +132,7 @@ class VerifiedRegion:
 class Origin:
     """Where a run came from, for its receipt."""
 
-    images: tuple[dict[str, Any], ...] = ()
+    images: tuple[dict[str, object], ...] = ()
     """Of each image: address, name, source, sha256, size."""
     lock: str = ""
     """`pinned`, `pinned now` or `not pinned`; empty where no image was used."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict
 from flashpipe.board.session.execution import Execution
@@ -92,7 +92,7 @@ def _skipped(outcome: Outcome, plan: FlashPlan | None) -> int:
     return max(0, plan.size - outcome.sent) if plan is not None and flashed else 0
 
 
-def _row(verified: VerifiedRegion) -> dict[str, Any]:
+def _row(verified: VerifiedRegion) -> dict[str, object]:
     region = verified.region
     return {
         "start": region.start,
@@ -103,7 +103,7 @@ def _row(verified: VerifiedRegion) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict, execution: Execution) -> dict[str, Any]:
+def _verdict(verdict: Verdict, execution: Execution) -> dict[str, object]:
     checked = verdict is not NOT_CHECKED
     return {
         **asdict(verdict),

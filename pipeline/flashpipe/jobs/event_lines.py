@@ -54,9 +54,9 @@ class EventLines:
         self._shown_ports: dict[str, str] = {}
         """Without logins; looked for once, as it takes 0.2 ms."""
         self._number = 0
-        self._first: tuple[str, Mapping[str, Any]] | None = None
+        self._first: tuple[str, Mapping[str, object]] | None = None
 
-    def begin(self, data: Mapping[str, Any]) -> None:
+    def begin(self, data: Mapping[str, object]) -> None:
         """Now is the first moment; the line about it waits for what `start` knows, or for the next line."""
         self._first = (_now(), data)
 
@@ -66,7 +66,7 @@ class EventLines:
         if first is not None:
             self._line("run_start", {**first[1], **more}, at=first[0])
 
-    def end(self, data: Mapping[str, Any]) -> None:
+    def end(self, data: Mapping[str, object]) -> None:
         """The last line."""
         self._line("run_end", {**data, "seconds": round(time.monotonic() - self._begun, 3)})
 
@@ -132,7 +132,7 @@ class EventLines:
         self._line("task_end", ended, port)
 
     def _line(
-        self, kind: str, data: Mapping[str, Any], port: str = "", *, executed: bool | None = None, at: str = ""
+        self, kind: str, data: Mapping[str, object], port: str = "", *, executed: bool | None = None, at: str = ""
     ) -> None:
         self.start()
         if port and port not in self._virtual:
@@ -157,7 +157,7 @@ class EventLines:
                 self._lock.release()
 
 
-def result(event: BoardDone) -> dict[str, Any]:
+def result(event: BoardDone) -> dict[str, object]:
     """What became of a board, as programs read it."""
     error = event.error
     return {

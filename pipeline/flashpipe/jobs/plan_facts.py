@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flashpipe.plan.model import FlashPlan
 
 
-def plan_facts(plan: FlashPlan) -> dict[str, Any]:
+def plan_facts(plan: FlashPlan) -> dict[str, object]:
     """Firmware, header and segments of a plan; addresses and sizes are numbers, in bytes."""
     firmware = plan.firmware
     return {

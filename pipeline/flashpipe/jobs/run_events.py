@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from io import UnsupportedOperation
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO
 
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, UsageError
@@ -165,7 +165,7 @@ def _named(name: str, words: Sequence[str]) -> str:
     return given[0] if given else os.environ.get(f"FLASHPIPE_{name.upper()}", "")
 
 
-def _ending(status: int) -> dict[str, Any]:
+def _ending(status: int) -> dict[str, object]:
     worst = max(audience.failures, key=lambda error: error.status, default=None) if status else None
     facts = error_facts(worst) if worst else {"code": None, "cause": None, "next": None}
     if status in _STOPS:

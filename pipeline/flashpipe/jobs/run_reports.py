@@ -76,7 +76,7 @@ def _closer(make: Callable[[Path, int], None], path: Path) -> Callable[[int], No
 
 def _receipts(path: Path, _status: int) -> None:
     """The receipts of the run, also there: one, or a list; or one in each file where the name holds the board's MAC."""
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[str, object]] = []
     for done in audience.results:
         if done.receipt:
             with suppress(OSError, ValueError):

@@ -58,7 +58,7 @@ _ending = threading.Event()
 """The process is about to end: nobody starts or prints anything."""
 _replaced: dict[signal.Signals, Any] = {}
 """Handlers that were there before ours."""
-_masks: dict[int, set[Any]] = {}
+_masks: dict[int, set[int | signal.Signals]] = {}
 """Signals that a thread which forks had blocked before."""
 _waker: socket.socket | None = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from flashpipe.errors import BadValueError, UnknownVariableError, UnusedVariableError
 from flashpipe.units import parse_bool
@@ -337,7 +337,7 @@ class Variables:
         return value
 
 
-def check(given: Mapping[str, Any], tasks: Collection[str] | None = None) -> Variables:
+def check(given: Mapping[str, str], tasks: Collection[str] | None = None) -> Variables:
     """Check names against those declared, and against what the tasks of the command line use.
 
     Args:

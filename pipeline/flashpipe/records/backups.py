@@ -206,7 +206,7 @@ class Store:
         why: Why,
         flash_size: int = 0,
         flash_id: int = 0,
-        about: Mapping[str, Any] | None = None,
+        about: Mapping[str, object] | None = None,
     ) -> Manifest:
         """Keep bytes that were read already, as one backup.
 
@@ -228,7 +228,7 @@ class Store:
         why: Why,
         flash_size: int = 0,
         flash_id: int = 0,
-        about: Mapping[str, Any] | None = None,
+        about: Mapping[str, object] | None = None,
         complete: bool = True,
     ) -> Manifest:
         """Write the manifest of blocks that are stored.
@@ -412,7 +412,7 @@ def _manifest(name: str, record: Mapping[str, Any]) -> Manifest:
     )
 
 
-def _digest(record: Mapping[str, Any]) -> str:
+def _digest(record: Mapping[str, object]) -> str:
     """sha256, hex, of a manifest without its own seal; the same however it is laid out."""
     return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -47,7 +47,7 @@ class StoredReceipt:
         return str(self._device.get("mac", ""))
 
     @property
-    def _device(self) -> Mapping[str, Any]:
+    def _device(self) -> Mapping[str, object]:
         found = self.record.get("device")
         return found if isinstance(found, dict) else {}
 
@@ -108,7 +108,7 @@ def _bytes(path: Path) -> bytes:
         raise
 
 
-def _parsed(text: bytes) -> dict[str, Any] | None:
+def _parsed(text: bytes) -> dict[str, object] | None:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,7 +118,7 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
     return record if has_shape(record, SHAPE) else None
 
 
-def has_shape(record: Mapping[str, Any], shape: Mapping[str, type]) -> bool:
+def has_shape(record: Mapping[str, object], shape: Mapping[str, type]) -> bool:
     """Whether those fields that a record has are of their types."""
     return all(isinstance(record[name], kind) for name, kind in shape.items() if name in record)
 

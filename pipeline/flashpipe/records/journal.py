@@ -125,7 +125,7 @@ def from_json(stored: Mapping[str, Any]) -> JournalEntry:
     return entry
 
 
-def to_json(entry: JournalEntry) -> dict[str, Any]:
+def to_json(entry: JournalEntry) -> dict[str, object]:
     """All that is known, for a file."""
     return {"format": FORMAT, **asdict(entry)}
 

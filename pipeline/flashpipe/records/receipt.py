@@ -10,7 +10,7 @@ from dataclasses import asdict, field
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.files import later_stamp, make_private, write_atomic
 from flashpipe.masking import masked
@@ -34,16 +34,16 @@ class Receipt:
     profile: str = ""
     plan: str = ""
     reason: str = ""
-    device: dict[str, Any] = field(default_factory=dict)
+    device: dict[str, object] = field(default_factory=dict)
     adapter: dict[str, str] = field(default_factory=dict)
     """USB identity, bridge, serial number and socket, where the port is a device of this machine."""
-    images: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, object]] = field(default_factory=list)
     """The files as they came: address, name, source, sha256, size."""
-    lock: dict[str, Any] = field(default_factory=dict)
+    lock: dict[str, object] = field(default_factory=dict)
     """`state`: whether images.lock.yaml pins them; `locked`: whether nothing else was admitted."""
     header: dict[str, str] = field(default_factory=dict)
     """Flash size in the image's header, `size`, where it is not that of the flash, and `why`; else empty."""
-    segments: list[dict[str, Any]] = field(default_factory=list)
+    segments: list[dict[str, object]] = field(default_factory=list)
     """The bytes as they should stand in flash: address, size, md5, image."""
     written: list[str] = field(default_factory=list)
     """Regions erased and written, `start..end`, half-open."""
@@ -53,14 +53,14 @@ class Receipt:
     """Bytes of the plan that the board held already."""
     steps: list[tuple[str, float]] = field(default_factory=list)
     """Name and seconds of each step, in order."""
-    verdict: dict[str, Any] = field(default_factory=dict)
-    back: dict[str, Any] = field(default_factory=dict)
+    verdict: dict[str, object] = field(default_factory=dict)
+    back: dict[str, object] = field(default_factory=dict)
     """The verdict of the boot after a rollback."""
-    acceptance: list[dict[str, Any]] = field(default_factory=list)
+    acceptance: list[dict[str, object]] = field(default_factory=list)
     """What the profile demands of the running firmware and what that is."""
-    measured: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, object] = field(default_factory=dict)
     """What a Lua file or a test jig has measured, by its name."""
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[dict[str, object]] = field(default_factory=list)
     """Lua files: name, size, digest, and whether they were sent; never their contents."""
     allowed: list[str] = field(default_factory=list)
     """Codes of refusals that were met and that the user overrode."""
@@ -68,18 +68,18 @@ class Receipt:
     """Id of the backup that was made, or put back."""
     reference: str = ""
     """Name of the receipt that an audit compared the board with."""
-    holds: list[dict[str, Any]] = field(default_factory=list)
+    holds: list[dict[str, object]] = field(default_factory=list)
     """What was verified to stand on the board: start, end, kind, what, md5."""
     whole: bool = False
     """`holds` replaces all that earlier receipts say of the board; else only of its regions."""
     board_state: str = ""
     """What the journal says of the board after the run: `clean`, `writing`, `erased` or `unknown`."""
     error: str = ""
-    keeping: dict[str, Any] = field(default_factory=dict)
+    keeping: dict[str, object] = field(default_factory=dict)
     """What was kept of what the board held, what was lost and why, its backup, and advice."""
-    diagnosis: dict[str, Any] = field(default_factory=dict)
+    diagnosis: dict[str, object] = field(default_factory=dict)
     """Of a failure: rule, cause, proof and next action."""
-    station: dict[str, Any] = field(default_factory=dict)
+    station: dict[str, object] = field(default_factory=dict)
     """Of a run of a station: batch, try, place, and the unit that the board is; else empty."""
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.errors import RecordError
 from flashpipe.files import read_regular, state_folder, write_atomic
@@ -35,14 +35,14 @@ class Key:
     """When, in seconds since 1970 by the clock of the file system."""
 
 
-def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(record: Mapping[str, object]) -> dict[str, object]:
     """The record with the user's seal; without one where no key can be kept."""
     plain = {name: value for name, value in record.items() if name != FIELD}
     key = user_key(make=True)
     return {**plain, FIELD: _seal(plain, key)} if key else plain
 
 
-def is_own(record: Mapping[str, Any], path: Path) -> bool:
+def is_own(record: Mapping[str, object], path: Path) -> bool:
     """Whether the user has written a record that was read from `path`; one from before the key is sealed now."""
     key = user_key()
     plain = {name: value for name, value in record.items() if name != FIELD}
@@ -60,7 +60,7 @@ def is_own(record: Mapping[str, Any], path: Path) -> bool:
     return True
 
 
-def _seal(plain: Mapping[str, Any], key: Key) -> str:
+def _seal(plain: Mapping[str, object], key: Key) -> str:
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hmac.new(key.secret, text.encode(), hashlib.sha256).hexdigest()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.records.history import StoredReceipt
 from flashpipe.values import dataclass
@@ -97,9 +97,9 @@ def _line(mac: str, own: Sequence[StoredReceipt]) -> BoardLine:
     )
 
 
-def _mapping(value: object) -> dict[str, Any]:
+def _mapping(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _image(image: dict[str, Any]) -> str:
+def _image(image: dict[str, object]) -> str:
     return f"{image.get('name', '')} {str(image.get('sha256', ''))[:12]}".strip()

@@ -324,7 +324,7 @@ def write_pin(path: Path, name: str, pin: Pin) -> None:
     single = list(pin.files) == [0]
     stale = ("files",) if single else ("sha256", "size")
     files = {at: {"sha256": file.sha256, "size": file.size} for at, file in sorted(pin.files.items())}
-    fields: dict[str, Any] = dict(files[0]) if single else {"files": files}
+    fields: dict[str, object] = dict(files[0]) if single else {"files": files}
     unknown = [fact for fact in FACTS if fact not in pin.facts]
     new = lock_yaml.with_entry(text, name, {**fields, **pin.facts}, (*stale, *unknown))
     write_atomic(path, new.encode("utf-8"), mode=MODE)

@@ -32,7 +32,7 @@ class _Emitter(RoundTripEmitter):
     MAX_SIMPLE_KEY_LENGTH = _LONGEST_KEY
 
 
-def with_entry(text: str, name: str, fields: Mapping[str, Any], stale: Iterable[str]) -> str:
+def with_entry(text: str, name: str, fields: Mapping[str, object], stale: Iterable[str]) -> str:
     """The text with our keys in one entry of `images`, new or replaced.
 
     A person's own keys and comments stay, quotes, order and indentation too.
@@ -66,7 +66,7 @@ def with_entry(text: str, name: str, fields: Mapping[str, Any], stale: Iterable[
     return out.getvalue()
 
 
-def _merge(entry: Any, parts: Mapping[int, Mapping[str, Any]]) -> None:
+def _merge(entry: Any, parts: Mapping[int, Mapping[str, object]]) -> None:
     for address in [key for key in entry if key not in parts]:
         del entry[address]
     for address, fields in parts.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.tasks import step
 from flashpipe.tasks.command_line import current
@@ -102,7 +102,7 @@ def task__made() -> None:
     """Find the files that other tasks of the project make"""
 
 
-def task__build() -> Iterator[dict[str, Any]]:
+def task__build() -> Iterator[dict[str, object]]:
     """Run the profile's build, where it has one and it is due"""
     yield {
         "name": _profile_slug(),
@@ -118,7 +118,7 @@ def task__part_files() -> None:
     """Find the files that LFS and SPIFFS images of the profile are made of"""
 
 
-def task__parts() -> Iterator[dict[str, Any]]:
+def task__parts() -> Iterator[dict[str, object]]:
     """Make the profile's LFS and SPIFFS images of their sources, where they are due"""
     yield {
         "name": _profile_slug(),

@@ -223,7 +223,7 @@ def _refused(error: PipelineError) -> InvalidDodoFile:
     return InvalidDodoFile(visible(mask_urls(error.headline if terminal.quiet else str(error))))
 
 
-def option_table() -> list[dict[str, Any]]:
+def option_table() -> list[dict[str, object]]:
     """What our tasks take behind them, in the form that doit reads; nothing where no option stands there."""
     unknown = unknown_options(_parsed())
     return [*task_options(), *unknown] if unknown or _parsed().has_options else []

@@ -22,7 +22,7 @@ from flashpipe.tasks.command_line import (
 
 Description = Callable[[], None]
 """A function whose name and text are the task's; it is never called."""
-Tasks = Iterator[dict[str, Any]] | dict[str, Any]
+Tasks = Iterator[dict[str, object]] | dict[str, object]
 Creator = Callable[..., Tasks]
 _IO: Final = {"capture": False}
 """doit's capture swaps stdout for the whole process, which threads cannot bear."""
@@ -116,7 +116,7 @@ def _enter(creator: str) -> bool:
     return not name.startswith("_")
 
 
-def _sub_task(task: str, action: str, board: str, needs: tuple[str, ...], *, skip: bool) -> dict[str, Any]:
+def _sub_task(task: str, action: str, board: str, needs: tuple[str, ...], *, skip: bool) -> dict[str, object]:
     return {
         "name": board,
         "actions": [(step.run_board_step, [action, board, task.lstrip("_")])],

@@ -95,7 +95,7 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
         super().remove_all()
         self._conn.commit()
 
-    def rows(self) -> dict[str, dict[str, Any]]:
+    def rows(self) -> dict[str, dict[str, object]]:
         """What is stored, by task."""
         found = self._conn.execute("select task_id, task_data from doit order by task_id").fetchall()
         return {row["task_id"]: row["task_data"] for row in found}

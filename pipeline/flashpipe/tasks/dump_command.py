@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from doit.cmd_base import DoitCmdBase
 from doit.cmd_dumpdb import DumpDB as DoitDumpDB
@@ -36,5 +35,5 @@ class DumpDB(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
         return 0
 
 
-def _shown(values: dict[str, Any]) -> str:
+def _shown(values: dict[str, object]) -> str:
     return json.dumps(values, indent=4, sort_keys=True, default=str)

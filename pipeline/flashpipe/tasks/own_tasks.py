@@ -36,7 +36,7 @@ _OUR_SETTINGS: Final = frozenset({"backend", "dep_file", "num_process", "par_typ
 class OwnTasks:
     """What a project adds."""
 
-    members: Mapping[str, Any]
+    members: Mapping[str, object]
     """What stands in its dodo file; empty where there is none that can be used."""
     left_out: str = ""
     """Why it is not used, for people; empty where it is, or there is none."""

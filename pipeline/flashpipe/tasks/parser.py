@@ -7,7 +7,7 @@ has to be named: a word that is, or may be, the value of an option names nothing
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from doit.cmd_base import DodoTaskLoader, DoitCmdBase
 from doit.cmd_run import Run
@@ -203,7 +203,7 @@ def _is_option(word: str) -> bool:
     return word.startswith("-") and len(word) > 1
 
 
-def _by_spelling(options: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+def _by_spelling(options: Iterable[Mapping[str, object]]) -> dict[str, bool]:
     """Each spelling of each option, and whether a value follows it."""
     found = {"-h": False, "--help": False}
     for option in options:
@@ -228,12 +228,12 @@ def _takes_value(word: str, table: Mapping[str, bool]) -> bool | None:
     return None if len(near) != 1 else table[near[0]] and not equals
 
 
-def task_options(task: str = "") -> list[dict[str, Any]]:
+def task_options(task: str = "") -> list[dict[str, object]]:
     """Variables as options behind a task of ours, in the form that doit reads; all of them where no task is named.
 
     doit takes them out of the command line; what they say is read by `parse`.
     """
-    options: list[dict[str, Any]] = [
+    options: list[dict[str, object]] = [
         {
             "name": f"flashpipe_{row.name}",
             "long": row.name.replace("_", "-"),
@@ -248,7 +248,7 @@ def task_options(task: str = "") -> list[dict[str, Any]]:
     return [*options, {"name": "flashpipe_json", "long": JSON[2:], "type": bool, "default": False, "help": about}]
 
 
-def unknown_options(parsed: Parsed) -> list[dict[str, Any]]:
+def unknown_options(parsed: Parsed) -> list[dict[str, object]]:
     """Options that nobody knows, as if they were a task's: its creator knows more, when it is called.
 
     A dodo file declares variables after ours were read; and doit's own words about an option list all that there are.

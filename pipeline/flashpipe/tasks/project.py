@@ -51,7 +51,7 @@ def declare_variables(*names: str, **described: str) -> None:
     command_line.read_again({*names, *described})
 
 
-def flashpipe_config(**wanted: Any) -> dict[str, Any]:
+def flashpipe_config(**wanted: Any) -> dict[str, object]:
     """The project's own configuration of doit, and its defaults.
 
     `DOIT_CONFIG = flashpipe_config(default_tasks=["site"], profile="blink")` stands in the dodo file, outside any task.
@@ -88,7 +88,7 @@ def flashpipe_config(**wanted: Any) -> dict[str, Any]:
     return {**doit_config(), **settings}
 
 
-def doit_config() -> dict[str, Any]:
+def doit_config() -> dict[str, object]:
     """How doit has to work on boards: a killed run forgets nothing, and a failure stops no other board."""
     return {
         "backend": "safe",

@@ -163,7 +163,7 @@ class PartsMade:
         return "made, and no file that they are made of has changed since"
 
 
-def refuse(error: PipelineError) -> dict[str, Any]:
+def refuse(error: PipelineError) -> dict[str, object]:
     """A task that fails with a message: raising while doit loads would take every other task down."""
     return {"actions": [(report, [error])], "io": {"capture": False}}
 

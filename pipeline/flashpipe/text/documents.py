@@ -20,11 +20,11 @@ from flashpipe.text.look import look
 VERSION: Final = "1.0"
 ON_BOARDS: Final = frozenset({"audit", "boot", "diagnose", "files", "identify", "node", "plan", "verify"})
 """Kinds with a list of boards; `plan` has one where a board was asked."""
-_kept: Final[list[tuple[str, str, Mapping[str, Any]]]] = []
+_kept: Final[list[tuple[str, str, Mapping[str, object]]]] = []
 _guard: Final = threading.Lock()
 
 
-def put(kind: str, data: Mapping[str, Any], port: str = "") -> bool:
+def put(kind: str, data: Mapping[str, object], port: str = "") -> bool:
     """Keep what is to be shown of `kind`, where a program asked; whether it did: then nothing is printed."""
     if look.json:
         with _guard:
@@ -43,11 +43,11 @@ def render(results: Sequence[BoardDone], failures: Sequence[PipelineError]) -> s
 
 def _document(
     kind: str,
-    kept: Sequence[tuple[str, str, Mapping[str, Any]]],
+    kept: Sequence[tuple[str, str, Mapping[str, object]]],
     results: Sequence[BoardDone],
     failures: Sequence[PipelineError],
-) -> dict[str, Any]:
-    document: dict[str, Any] = {"schema": f"flashpipe-{kind}/{VERSION}"}
+) -> dict[str, object]:
+    document: dict[str, object] = {"schema": f"flashpipe-{kind}/{VERSION}"}
     boards = {port: {"port": port, **data} for name, port, data in kept if name == kind and port}
     for name, port, data in kept:
         if name == kind and not port:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from flashpipe.board.diagnosis.explanation import Explanation
 
@@ -24,7 +23,7 @@ def describe(explanation: Explanation) -> str:
     return "\n".join(f"{name:<9}{text}" for name, text in rows)
 
 
-def as_data(explanation: Explanation) -> dict[str, Any]:
+def as_data(explanation: Explanation) -> dict[str, object]:
     """The explanation for programs."""
     verdict, diagnosis = explanation.verdict, explanation.diagnosis
     return {

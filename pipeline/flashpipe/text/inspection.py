@@ -167,7 +167,7 @@ def drawn(pieces: list[tuple[Region, str]], order: list[str], size: int) -> str:
 # --- for programs ----------------------------------------------------------------------------------------------------
 
 
-def as_data(found: Inspection) -> dict[str, Any]:
+def as_data(found: Inspection) -> dict[str, object]:
     """The same as plain data: addresses and sizes are numbers of bytes, what is unknown is empty or null."""
     firmware = found.firmware
     return {
@@ -196,7 +196,7 @@ def as_data(found: Inspection) -> dict[str, Any]:
     }
 
 
-def _file_data(file: FileReport) -> dict[str, Any]:
+def _file_data(file: FileReport) -> dict[str, object]:
     return {
         "name": file.image.name,
         "origin": file.image.origin,

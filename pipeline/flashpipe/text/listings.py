@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
@@ -46,7 +45,7 @@ def ports_text() -> str:
     return "\n".join(lines)
 
 
-def profiles_data(project: Path) -> dict[str, Any]:
+def profiles_data(project: Path) -> dict[str, object]:
     """The same for programs."""
     found = []
     for entry in available_profiles(project):
@@ -66,7 +65,7 @@ def profiles_data(project: Path) -> dict[str, Any]:
     return {"profiles": found}
 
 
-def ports_data() -> dict[str, Any]:
+def ports_data() -> dict[str, object]:
     """The same for programs."""
     memory = PortMemory()
     found = []

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flashpipe.jobs import build as jobs
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.tasks.command_line import current
 
 
-def find_inputs(inputs: RunInputs) -> dict[str, Any]:
+def find_inputs(inputs: RunInputs) -> dict[str, object]:
     """What doit shall watch for the build."""
     return {"file_dep": jobs.build_inputs(inputs, current().targets)}
 
 
-def find_part_files(inputs: RunInputs) -> dict[str, Any]:
+def find_part_files(inputs: RunInputs) -> dict[str, object]:
     """What doit shall watch for the LFS and SPIFFS images."""
     return {"file_dep": [str(path) for path in jobs.part_files(inputs)]}
 

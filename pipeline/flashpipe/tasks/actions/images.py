@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flashpipe.errors import BadValueError, UnknownProfileError
 from flashpipe.events import PlanMade
 from flashpipe.jobs.inputs import RunInputs
@@ -16,7 +14,7 @@ from flashpipe.text.lines import print_result, somebody_reads
 from flashpipe.text.plan import describe_lua_policy, describe_plan
 
 
-def find_made(inputs: RunInputs) -> dict[str, Any]:
+def find_made(inputs: RunInputs) -> dict[str, object]:
     """What doit shall have made before it is read: files that tasks of the project make."""
     targets = current().targets
     return {"file_dep": made_by_others(needed_files(inputs), targets) if targets else []}

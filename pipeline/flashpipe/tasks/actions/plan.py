@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import Any, TextIO
+from typing import TextIO
 
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import RunInputs
@@ -49,7 +49,7 @@ def show_board(board: BoardRun, stream: TextIO) -> bool:
     return found.would_write
 
 
-def _facts(found: Preview) -> dict[str, Any]:
+def _facts(found: Preview) -> dict[str, object]:
     """The same for programs; places are numbers of bytes, ends are exclusive."""
     return {
         **plan_facts(found.plan),
