@@ -78,6 +78,7 @@ LIBRARIES: Final = {
     "rich": {"flashpipe.text.panel", "flashpipe.station.panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},
     "serial": {"board.ports", "board.session", "board.loader", "sim"},
+    "segno": {"flashpipe.station.label_page"},
     "starlette": {"page"},
     "uvicorn": {"flashpipe.page.server"},
     "urllib3": {"sources"},  # comes with requests, which wraps not all of its exceptions

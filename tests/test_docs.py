@@ -39,7 +39,8 @@ NOT_RUN = {
     ("lua.md", "pip install 'watchfiles"): "runs until it is stopped; tests/jobs/test_watch.py",
     ("page.md", "flashpipe page"): "runs until it is stopped; tests/page",
     ("page.md", "ssh -L"): "needs another machine",
-    ("station.md", "flashpipe station profile=sensor"): BOARD,
+    ("station.md", "flashpipe station profile=sensor batch"): BOARD,
+    ("station.md", "flashpipe station profile=sensor units"): BOARD,
     ("virtual-board.md", "flashpipe board --pty esp12"): "runs until it is stopped",
 }
 """Page and beginning of each block of commands that no test runs, with the reason."""

@@ -18,6 +18,7 @@ from flashpipe.jobs.variables import Variables
 from flashpipe.records.batch import Batch
 from flashpipe.sim.ports import registry
 from flashpipe.station.attempt import Attempts, Ended
+from flashpipe.station.labels import Labels
 from flashpipe.station.open import Opened, open_station
 from flashpipe.station.port_line import PortLine
 from flashpipe.station.recovery import living, recover
@@ -108,6 +109,7 @@ class Shift:
             rules=self.opened.rules,
             show=self.shop.views.append,
             told=self._told,
+            labels=Labels(self.opened.labels, self.opened.batch),
             by_key=self.opened.by_key,
         )
         self._thread = threading.Thread(target=lambda: self.station.run(attended=True), daemon=True)

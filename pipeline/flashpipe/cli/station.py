@@ -18,6 +18,7 @@ from flashpipe.profile.search import own_profiles
 from flashpipe.records.project_folder import find_project
 from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.keys import keyboard
+from flashpipe.station.labels import Labels
 from flashpipe.station.open import STATION_WORDS, Opened, open_station, remembered
 from flashpipe.station.panel import StationLines, StationPanel, counts_line
 from flashpipe.station.port_line import PortLine
@@ -113,6 +114,8 @@ def _work(opened: Opened, attempts: Attempts) -> int:
     screen = StationPanel(opened.texts.say) if attended else StationLines()
     audience.closers.append(lambda _status: screen.close())
 
+    labels = Labels(opened.labels, opened.batch)
+
     def told(ended: Ended, line: PortLine) -> None:
         if station.sound:
             screen.bell(line.view.state)
@@ -126,6 +129,7 @@ def _work(opened: Opened, attempts: Attempts) -> int:
         rules=opened.rules,
         show=screen,
         told=told,
+        labels=labels,
         by_key=opened.by_key,
         image=opened.image,
     )

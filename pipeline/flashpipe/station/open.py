@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+from flashpipe.board.lua.acceptance import is_expression
 from flashpipe.errors import BadValueError, BatchClosedError
 from flashpipe.files import check_writable
+from flashpipe.flasher.model import Policy
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
 from flashpipe.jobs.request import CommandLine
 from flashpipe.records.batch import RECORD, Batch, BatchRecord, batch_folder, now_text
 from flashpipe.records.project_folder import make_folder
 from flashpipe.station.admission import Rules
+from flashpipe.station.label_page import qr_code
+from flashpipe.station.labels import SOCKET, ZPL, LabelPlan, check_labels, read_template
 from flashpipe.station.pins import check_pins, pins_of
 from flashpipe.station.serial_rule import SerialRule
 from flashpipe.station.sockets import Sockets, sockets_of
@@ -32,6 +38,11 @@ STATION_WORDS: Final = {
     "tries": "how often a board may fail before it is refused (3)",
     "stop_after": "bad boards in a row after which no more are begun (5); 0: never",
     "next": "key: a key says that the next board is in, where the adapter stays plugged in; default: plugging does",
+    "labels": "FILE.csv with a line for each good board",
+    "zpl": "where labels are printed, as ZPL: a file, a device such as /dev/usb/lp0, or socket://printer:9100",
+    "label": "FILE with the ZPL of a label; @mac@, @unit@, @batch@, @date@, columns of the units … are its fields",
+    "label_page": "FILE.html with all labels and their QR codes, for a sheet printer",
+    "qr": "what the QR code says (@unit@)",
     "texts": "FILE with what the operator reads; `flashpipe station --texts` prints the one that is built in",
     "sound": "0: no bell",
 }
@@ -58,6 +69,7 @@ class Opened:
     texts: Texts
     rules: Rules
     units: Units | None
+    labels: LabelPlan
     by_key: bool
     sound: bool
     image: str
@@ -96,6 +108,7 @@ def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
     example = replace(inputs, unit=units.source.example().values) if units else inputs
     policy = run_policy(example)
     pins = pins_of(example, policy)
+    labels = label_plan(command, words, policy, units.source.columns if units else ())
     make_folder(command.folder)
     check_writable(command.receipts_folder)
     folder = batch_folder(command.folder, name)
@@ -109,7 +122,7 @@ def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
         raise BatchClosedError(f"batch {name} is closed", BatchClosedError.remedy)
     check_pins(name, batch.record.pins, pins)
     image = example.plan().firmware.title()
-    return Opened(inputs, batch, sockets, texts, rules, units, by_key, sound, image, is_new)
+    return Opened(inputs, batch, sockets, texts, rules, units, labels, by_key, sound, image, is_new)
 
 
 def _port_of(inputs: RunInputs) -> str:
@@ -127,6 +140,37 @@ def _units(command: CommandLine, words: Mapping[str, str], batch: str, *, keeps:
     if rule:
         return Units(SerialRule(rule, command.folder / "serial-numbers.claims"), batch=batch, keeps=keeps)
     return None
+
+
+def label_plan(command: CommandLine, words: Mapping[str, str], policy: Policy, columns: Sequence[str]) -> LabelPlan:
+    """What is printed for good boards.
+
+    Raises:
+        LabelError: a template that cannot be filled in.
+        BadValueError: a place where nothing can be printed.
+    """
+
+    def path(name: str) -> Path | None:
+        return command.caller / words[name] if words.get(name) else None
+
+    zpl = words.get("zpl", "")
+    template = path("label")
+    prints = policy.lua.acceptance.prints
+    groups = re.findall(r"\(\?P<([A-Za-z_]\w*)>", prints) if is_expression(prints) else []
+    limits = policy.jig.limits if policy.jig else {}
+    plan = LabelPlan(
+        path("labels"),
+        zpl if not zpl or zpl.startswith(SOCKET) else str(command.caller / zpl),
+        path("label_page"),
+        read_template(template) if template else ZPL,
+        words.get("qr", "@unit@"),
+        tuple(columns),
+        tuple(dict.fromkeys((*groups, *limits))),
+    )
+    check_labels(plan, template.name if template else "label")
+    if plan.page:
+        qr_code("x")  # whether it can be drawn
+    return plan
 
 
 def _count(words: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:

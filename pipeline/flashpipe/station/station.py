@@ -7,6 +7,7 @@ must survive is in the batch's log before it happens; the state of the ports liv
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +20,7 @@ from flashpipe.records.batch import Batch, new_id
 from flashpipe.station.admission import Rules
 from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.keys import CONTINUE, OF_PORTS, QUIT, SOUND, Keys
+from flashpipe.station.labels import Labels
 from flashpipe.station.port_line import PortLine
 from flashpipe.station.sockets import Plugging, Socket, SocketSource
 from flashpipe.station.texts import Texts
@@ -26,6 +28,8 @@ from flashpipe.values import dataclass
 
 NOTES: Final = 4
 """Lines that stay to be read."""
+LABELS_S: Final = 10.0
+"""How often labels are tried again that could not be printed."""
 SHOW_S: Final = 0.1
 """Least time between two views."""
 _FATAL: Final = (LockError, RecordError, StationError)
@@ -72,12 +76,15 @@ class Station:
         rules: Rules,
         show: Show,
         told: Told,
+        labels: Labels,
         by_key: bool = False,
         image: str = "",
     ) -> None:
         self._batch, self._attempts, self._sockets = batch, attempts, sockets
         self._texts, self._rules, self._image = texts, rules, image
         self._show, self._told = show, told
+        self._labels = labels
+        self._labels_next = 0.0
         self._by_key = by_key
         """A key, and nothing else, says that the next board is in."""
         self.wake = threading.Event()
@@ -102,6 +109,7 @@ class Station:
         try:
             while True:
                 self._look()
+                self._print_late_labels()
                 self._draw()
                 if self._over(attended=attended):
                     return
@@ -111,7 +119,23 @@ class Station:
                     self._press(key)
         finally:
             plugging.close()
+            self._print_labels()
             self._draw()
+
+    def _print_late_labels(self) -> None:
+        """Those that were due when the printer was off, or when the station was killed."""
+        if time.monotonic() >= self._labels_next:
+            self._labels_next = time.monotonic() + LABELS_S
+            threading.Thread(target=self._print_labels, name="labels", daemon=True).start()  # it may have to wait
+
+    def _print_labels(self) -> None:
+        try:
+            text = self._labels.print_due()
+        except PipelineError as error:
+            self._halt(error)
+            return
+        if text:
+            self.note(text)
 
     def _over(self, *, attended: bool) -> bool:
         if self._busy():
@@ -221,6 +245,8 @@ class Station:
             if isinstance(ended.error, _FATAL) or not isinstance(ended.error, PipelineError):
                 self._halt(ended.error)
         self._told(ended, slot.line)
+        if ended.passed:
+            self._print_labels()
         in_a_row = state.in_a_row()
         self._forgiven = min(self._forgiven, in_a_row)
         if self._rules.stop_after and in_a_row - self._forgiven >= self._rules.stop_after:

@@ -154,7 +154,7 @@ def _refuse_doubles(path: Path, lines: list[tuple[int, list[str]]], columns: tup
             continue
         seen: dict[str, int] = {}
         for number, row in lines[1:]:
-            text = row[at].lower() if name == MAC else row[at]
+            text = row[at].lower().replace("-", ":") if name == MAC else row[at]
             if text and text in seen:
                 raise UnitsError(
                     f"units={path}:{number}: {name} {text} stands in line {seen[text]} already",

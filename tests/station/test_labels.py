@@ -1,0 +1,120 @@
+"""Labels: what is printed, where, and that none is lost."""
+
+from __future__ import annotations
+
+import csv
+import socket
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flashpipe.errors import BadValueError, LabelError
+from flashpipe.station.labels import LabelPlan, Labels, check_labels, read_template, values_of, zpl_of
+
+from tests.station.conftest import Shop, address, board
+
+
+def passed(shop: Shop, mac: int, **unit: str) -> None:
+    """A good board, as the log tells it."""
+    batch = shop.batch()
+    batch.append("begin", **{"try": str(mac)}, visit=str(mac))
+    batch.append("found", **{"try": str(mac)}, mac=address(mac), row=unit.get("serial", ""), unit=unit)
+    batch.append("end", **{"try": str(mac)}, outcome="flashed", passed=True, mac=address(mac), measured={"temp": 21.5})
+
+
+def test_every_way_of_printing_has_each_good_board_once(shop: Shop) -> None:
+    opened = shop.open(
+        serial="SN{n:03}", labels="labels.csv", zpl="labels.zpl", label_page="labels.html", qr="https://shop/@serial@"
+    )
+    passed(shop, 1, serial="SN001")
+    passed(shop, 2, serial="SN002")
+    labels = Labels(opened.labels, opened.batch)
+    assert labels.print_due() == ""
+    assert labels.print_due() == ""
+    rows = list(csv.DictReader((shop.folder / "labels.csv").read_text().splitlines()))
+    assert [(row["serial"], row["mac"], row["batch"]) for row in rows] == [
+        ("SN001", address(1), "one"),
+        ("SN002", address(2), "one"),
+    ]
+    zpl = (shop.folder / "labels.zpl").read_text()
+    assert zpl.count("^XA") == zpl.count("^XZ") == 2
+    assert "https://shop/SN002" in zpl
+    page = (shop.folder / "labels.html").read_text()
+    assert page.count("<svg") == 2
+    assert "<script" not in page
+    assert "http" not in page.partition("<body>")[0]
+
+
+def test_a_printer_that_is_off_is_said_once_and_its_labels_follow(shop: Shop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    opened = shop.open(zpl=f"socket://127.0.0.1:{port}")
+    labels = Labels(opened.labels, opened.batch)
+    passed(shop, 1)
+    assert "printer" in labels.print_due()
+    assert labels.print_due() == ""
+    passed(shop, 2)
+    heard = list[bytes]()
+    with socket.create_server(("127.0.0.1", port)) as server:
+
+        def listen() -> None:
+            for _ in range(2):
+                line, _ = server.accept()
+                with line, line.makefile("rb") as stream:
+                    heard.append(stream.read())
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        assert labels.print_due() == ""
+        thread.join(30)
+    assert [address(mac).encode() in label for mac, label in zip((1, 2), heard, strict=True)] == [True, True]
+    assert labels.due() == []
+
+
+def test_a_board_that_comes_again_gets_no_second_label(shop: Shop) -> None:
+    with shop.shift(zpl="out.zpl") as shift:
+        shift.visit("a", board(1))
+        shift.pull("a")
+        shift.visit("a", board(1))
+    assert (shop.folder / "out.zpl").read_text().count("^XA") == 1
+
+
+def test_characters_of_the_printer_are_no_commands(shop: Shop) -> None:
+    opened = shop.open(serial="SN{n:03}")
+    passed(shop, 1, serial="A^XZ~JR_")
+    row = opened.batch.refresh().rows()[0]
+    text = zpl_of(opened.labels, values_of(opened.batch, row, opened.labels))
+    assert "A_5EXZ_7EJR_5F" in text
+    with pytest.raises(LabelError):
+        zpl_of(replace(opened.labels, template="^XA^FD@serial@^FS^XZ"), values_of(opened.batch, row, opened.labels))
+
+
+@pytest.mark.parametrize("template", ["@serail@", "@", "^FDa@b^FS"])
+def test_an_unknown_field_is_refused_before_the_first_board(shop: Shop, template: str) -> None:
+    (shop.folder / "label.zpl").write_text(template)
+    with pytest.raises(LabelError):
+        shop.open(serial="SN{n}", label="label.zpl")
+    assert not (shop.records / "batches" / "one").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [("qr", "@qr@"), ("labels", "no/x.csv"), ("zpl", "socket://printer"), ("zpl", "socket://a:b"), ("zpl", "no/x")],
+)
+def test_a_place_where_nothing_can_be_printed_is_refused(shop: Shop, word: str, text: str) -> None:
+    with pytest.raises((LabelError, BadValueError)):
+        shop.open(None, **{word: text})
+
+
+def test_a_value_of_a_unit_is_no_formula_for_a_spreadsheet(shop: Shop) -> None:
+    opened = shop.open(serial="SN{n}", labels="labels.csv")
+    passed(shop, 1, serial="=cmd()")
+    Labels(opened.labels, opened.batch).print_due()
+    assert "'=cmd()" in (shop.folder / "labels.csv").read_text()
+
+
+def test_a_template_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match=r"none\.zpl"):
+        read_template(tmp_path / "none.zpl")
+    check_labels(LabelPlan(columns=("room",), qr="@room@ @@"))

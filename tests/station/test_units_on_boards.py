@@ -1,0 +1,77 @@
+"""A unit on its way: to an executed NodeMCU, its test, the test jig, the receipt and the label; secrets nowhere."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from flashpipe.flasher import lua_stage
+
+from tests.nodemcu import MB, formatted
+from tests.station.conftest import Shop, address
+
+SECRET = "correct-horse"
+JIG = """
+import json, os, sys
+unit = json.loads(os.environ["FLASHPIPE_UNIT"])
+assert unit["token"] == os.environ["FLASHPIPE_UNIT_token"]
+print("measuring", unit["serial"], unit["token"], file=sys.stderr)
+print(json.dumps({"volts": 3.3, "mac": os.environ["FLASHPIPE_MAC"]}))
+sys.exit(0 if unit["serial"] == "A1" else 3)
+"""
+
+
+@pytest.fixture
+def sensor(shop: Shop, firmware: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setattr(lua_stage, "SURVIVE_S", 0.2)
+    folder = shop.folder
+    (folder / "units.csv").write_text(f"serial,token:secret\nA1,{SECRET}\nA2,other-secret\n")
+    (folder / "config.lua").write_text("return {serial=@serial@, token=@token@}\n")
+    (folder / "test.lua").write_text('print("T=21.5 A1 done")\n')
+    (folder / "jig.py").write_text(JIG)
+    (folder / "sensor.yaml").write_text(
+        f"extends: nodemcu-devkit\nflash: {{size: 1MB}}\nfirmware: {{image: {firmware}}}\n"
+        "files: {config.lua: {template: config.lua}}\n"
+        "acceptance:\n  run: test.lua\n  prints: '/T=(?P<temp>[0-9.]+) @serial@/'\n  command: [python3, jig.py]\n"
+        "  timeout: 30s\n  limits: {temp: [15, 30], volts: [3, 3.4]}\n"
+    )
+    for number in (1, 2):
+        (folder / f"{number}.bin").write_bytes(formatted(firmware, MB))
+    return shop
+
+
+def test_a_unit_reaches_files_test_jig_receipt_and_label_and_its_secret_nothing_else(sensor: Shop) -> None:
+    url = f"sim://nodemcu-devkit?inline=1&flash={sensor.folder}/1.bin&mac={address(1)}&size=1MB&part=GD25Q80B"
+    with sensor.shift(units="units.csv", labels="labels.csv", zpl="labels.zpl") as shift:
+        assert shift.visit("a", url).state == "ask", "it holds a NodeMCU"
+        shift.press("a")
+        shift.until(lambda: len(sensor.ended) == 2)
+        view = shift.port("a")
+        assert view is not None
+        assert (view.state, view.unit) == ("pass", "A1"), view
+    receipt = sensor.project.receipts()[-1]
+    assert receipt["measured"] == {"temp": 21.5, "volts": 3.3, "mac": address(1)}
+    assert receipt["station"]["unit"] == {"serial": "A1", "token": "***"}
+    sent = f'return {{serial="A1", token="{SECRET}"}}\n'.encode()
+    assert [file["sha256"] for file in receipt["files"]] == [hashlib.sha256(sent).hexdigest()]
+    assert "A1" in (sensor.folder / "labels.csv").read_text()
+    kept = [path for path in sensor.records.rglob("*") if path.is_file()]
+    kept += [sensor.folder / "labels.csv", sensor.folder / "labels.zpl"]
+    assert [path for path in kept if SECRET.encode() in path.read_bytes()] == []
+
+
+def test_a_jig_that_says_no_fails_the_board_which_keeps_its_unit(sensor: Shop) -> None:
+    (sensor.folder / "test.lua").write_text('print("T=21.5 A2 done")\n')
+    (sensor.folder / "units.csv").write_text("serial,token:secret\nA2,other-secret\nA1,x-secret\n")
+    url = f"sim://nodemcu-devkit?inline=1&flash={sensor.folder}/2.bin&mac={address(2)}&size=1MB&part=GD25Q80B"
+    with sensor.shift(units="units.csv") as shift:
+        shift.visit("a", url)
+        shift.press("a")
+        shift.until(lambda: len(sensor.ended) == 2)
+        view = shift.port("a")
+        assert view is not None
+        assert (view.state, view.code) == ("fail", "acceptance-command")
+        assert any("A2 stays" in note for note in shift.station.view().notes)
+    assert "other-secret" not in sensor.project.receipts()[-1]["error"]
+    assert "measuring A2 ***" in sensor.project.receipts()[-1]["error"]
