@@ -14,7 +14,7 @@ from flashpipe.board.boot import watcher
 from flashpipe.cli import main as cli
 from hypothesis import HealthCheck, settings
 
-from tests.harness import Done, Project, make_project, share_compiled
+from tests.harness import Done, Project, make_project
 from tests.webserver import Authority, Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,10 +37,21 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("FLASHPIPE_STATE", str(folder))
     monkeypatch.setenv("FLASHPIPE_CACHE", str(folder / "cache"))
-    share_compiled(tmp_path_factory.getbasetemp(), folder / "cache")
+    _share_compiled(tmp_path_factory.getbasetemp(), folder / "cache")
     for name in ("FLASHPIPE_PROFILE", "FLASHPIPE_PORT", "FLASHPIPE_BAUD"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+def _share_compiled(base: Path, cache: Path) -> None:
+    """Let all tests, of all workers, use one compiled core and what Python's core has translated."""
+    if os.name != "posix":
+        return
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    cache.mkdir()
+    for name in ("cores", "translations"):
+        (shared / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (cache / name).symlink_to(shared / name)
 
 
 @pytest.fixture(scope="session")

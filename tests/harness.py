@@ -107,14 +107,3 @@ def make_project(folder: Path, state: Path) -> Project:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
     return Project(folder, state)
-
-
-def share_compiled(base: Path, cache: Path) -> None:
-    """Let all tests, of all workers, use one compiled core and what Python's core has translated."""
-    if os.name != "posix":
-        return
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
-    cache.mkdir()
-    for name in ("cores", "translations"):
-        (shared / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        (cache / name).symlink_to(shared / name)

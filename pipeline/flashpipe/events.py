@@ -100,6 +100,21 @@ class BoardDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LuaTestDone(Event):
+    """A test in Lua, or one of several in a file, has come to its end."""
+
+    file: str
+    name: str
+    outcome: str
+    """`passed`, `failed` or `skipped`."""
+    message: str
+    """Why it failed, or was skipped."""
+    seconds: float
+    log: str = ""
+    """Of one that failed: what the board has said in that file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message(Event):
     """One line a person should read: a decision and its reason, a warning."""
 

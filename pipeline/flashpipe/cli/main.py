@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "schema": "flashpipe.cli.schema",
     "simulate": "flashpipe.cli.simulate",
     "station": "flashpipe.cli.station",
+    "test": "flashpipe.cli.test",
     "trust": "flashpipe.cli.trust",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""

@@ -45,6 +45,7 @@ COMMAND_TEXTS: Final = {
     "prune": "remove old receipts and backups of this project",
     "simulate": "run a firmware on an emulated chip and show what it says",
     "station": "flash boards of a batch as they are plugged in",
+    "test": "run Lua test files on a board, a virtual one unless a port is named",
     "trust": "use a folder that others can change",
 }
 TOPICS: Final = ("variables", "port", "keys", "keep", "codes", "verdicts", "boot-loop")

@@ -12,12 +12,14 @@ from contextlib import suppress
 from typing import Final
 
 from flashpipe.errors import PipelineError
-from flashpipe.events import BoardDone, Event, Listener
+from flashpipe.events import BoardDone, Event, Listener, LuaTestDone
 from flashpipe.jobs.face import Face
 
 listeners: Final[list[Listener]] = []
 results: Final[list[BoardDone]] = []
 """What became of each board, in the order of the ends."""
+tests: Final[list[LuaTestDone]] = []
+"""What became of each test in Lua."""
 failures: Final[list[PipelineError]] = []
 """What failed, in this order; the worst of them gives `flashpipe` its exit status."""
 closers: Final[list[Callable[[int], None]]] = []
@@ -31,6 +33,8 @@ def tell(event: Event) -> None:
     """Let everybody who listens know; also whoever only asks how the run went."""
     if isinstance(event, BoardDone):
         results.append(event)
+    elif isinstance(event, LuaTestDone):
+        tests.append(event)
     for listener in listeners:
         listener(event)
 

@@ -19,6 +19,7 @@ from flashpipe.events import (
     BoardDone,
     BoardFound,
     Event,
+    LuaTestDone,
     Message,
     PlanMade,
     Progress,
@@ -90,6 +91,8 @@ class EventLines:
             self._line("info", {"kind": "board", **event.facts}, port)
         elif isinstance(event, BoardDone):
             self._line("info", {"kind": "result", **result(event)}, port, executed=event.executed)
+        elif isinstance(event, LuaTestDone):
+            self._line("info", {"kind": "test", **test_facts(event)}, port, executed=True)
 
     def _begin(self, port: str, event: StepStarted) -> None:
         known = self._open.get((port, event.step))
@@ -173,6 +176,17 @@ def result(event: BoardDone) -> dict[str, object]:
         "steps": [{"name": name, "seconds": seconds} for name, seconds in event.steps],
         "next": (error_facts(error)["next"] if error else event.next) or None,
         "error": error_facts(error) if error else None,
+    }
+
+
+def test_facts(event: LuaTestDone) -> dict[str, Any]:
+    """What became of a test in Lua, as programs read it."""
+    return {
+        "file": event.file,
+        "name": event.name,
+        "outcome": event.outcome,
+        "message": event.message or None,
+        "seconds": round(event.seconds, 3),
     }
 
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from flashpipe import terminal
-from flashpipe.errors import BadValueError, PipelineError, RecordError
-from flashpipe.events import BoardDone, Event, Message
+from flashpipe.errors import BadValueError, LuaTestError, PipelineError, RecordError
+from flashpipe.events import BoardDone, Event, LuaTestDone, Message
 from flashpipe.files import is_replaceable, open_output, read_json, write_atomic
 from flashpipe.jobs import audience
 from flashpipe.masking import mask
@@ -101,15 +101,20 @@ def _junit(path: Path, status: int) -> None:
     told = [id(done.error) for done in audience.results]
     others = [error for error in audience.failures if id(error) not in told]
     cases = [_case(f"{done.command} {done.port}", done.seconds, done) for done in audience.results]
-    cases += [_failed_case("flashpipe", error) for error in others]
+    cases += [_test_case(test) for test in audience.tests]
+    cases += [_failed_case("flashpipe", error) for error in others if error.code != LuaTestError.code]
     if status and not audience.failures:
         cases.append(
             f'  <testcase classname="flashpipe" name="flashpipe" time="0"><failure message="status {status}"/>'
         )
         cases[-1] += "</testcase>"
-    failed = sum("<failure" in case for case in cases)
+    failed, skipped = (sum(word in case for case in cases) for word in ("<failure", "<skipped"))
     seconds = max((done.seconds for done in audience.results), default=0.0)
-    head = f'<testsuite name="flashpipe" tests="{len(cases)}" failures="{failed}" errors="0" time="{seconds:.3f}">'
+    seconds += sum(test.seconds for test in audience.tests)
+    head = (
+        f'<testsuite name="flashpipe" tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}"'
+        f' time="{seconds:.3f}">'
+    )
     text = "\n".join(['<?xml version="1.0" encoding="utf-8"?>', head, *cases, "</testsuite>"])
     write_atomic(path, (text + "\n").encode())
 
@@ -128,6 +133,18 @@ def _case(name: str, seconds: float, done: BoardDone) -> str:
         lines.append(_failure(done.error))
     lines.append(f"   <system-out>{_text(done.summary)}</system-out>")
     return "\n".join([*lines, "  </testcase>"])
+
+
+def _test_case(test: LuaTestDone) -> str:
+    """A test in Lua; what the board said is with one that failed."""
+    head = f'  <testcase classname={_quoted(test.file)} name={_quoted(test.name)} time="{test.seconds:.3f}"'
+    if test.outcome == "passed":
+        return f"{head}/>"
+    message = _quoted(test.message)
+    told = f"<skipped message={message}/>"
+    if test.outcome == "failed":
+        told = f'<failure type="{LuaTestError.code}" message={message}>{_text(test.log)}</failure>'
+    return f"{head}>\n   {told}\n  </testcase>"
 
 
 def _failed_case(name: str, error: PipelineError) -> str:

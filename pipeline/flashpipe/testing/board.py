@@ -34,6 +34,8 @@ from flashpipe.units import parse_duration
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
 
+CODE: Final = "lua"
+"""What errors call a piece of Lua that has no name."""
 LUA_S: Final = 10.0
 """How long a piece of Lua may run unless the test says otherwise."""
 _AGAIN: Final = re.compile(r"powered by Lua 5[^\n]*\n(?:.*\n)*?> $")
@@ -59,10 +61,14 @@ _LARGE: Final = 1500
 """Characters of Lua that go to the board as text; more goes as a file."""
 _SHORT: Final = 90
 """Characters of a literal, with a name, that have room in one line with all that is around them."""
+_NAME: Final = 40
+"""Characters of the name by which errors call a piece of Lua."""
 _SHOWN: Final = 200
 """Bytes of the code that the log repeats."""
 _SLICE_S: Final = 0.05
-_RUNS: Final = 'assert((loadstring or load)({},"={}"))()'
+_HERE: Final = re.compile(r"^stdin:1: (?=[^\n]*:\d+: )")
+"""The place of our own line, which `assert` puts before that of a mistake in the code."""
+_RUNS: Final = "assert((loadstring or load)({},{}))()"
 _ADDS: Final = '(function()_fl=(_fl or"")..{} end)()'
 
 
@@ -86,6 +92,8 @@ class Board:
         self._session = run.session()
         self._session.open()
         self.port = self._session.port
+        self.name = self.port.partition("?")[0]
+        """The port as people know it: of a virtual board without its options."""
         self.verdict = verdict
         """What its last boot log proved: `kind`, `summary`, `log` and more."""
         self._bench = getattr(self._session.wire, "bench", None)
@@ -194,12 +202,12 @@ class Board:
             BoardRestartedError: the board restarted meanwhile.
         """
         __tracebackhide__ = True
-        ran = self.run(code.encode(), "lua", timeout)
+        ran = self.run(code.encode(), CODE, timeout)
         if ran.error:
-            raise LuaFailedError(f"{self.port}: {ran.error}", "the line counts from the first one of the code")
+            raise LuaFailedError(f"{self.name}: {ran.error}", "the line counts from the first one of the code")
         if not ran.ended:
             raise LuaTimeoutError(
-                f"{self.port}: the code did not end within {timeout:g} s", "give lua() a longer timeout, in seconds"
+                f"{self.name}: the code did not end within {timeout:g} s", "give lua() a longer timeout, in seconds"
             )
         return ran.output.removesuffix("\n")
 
@@ -269,6 +277,7 @@ class Board:
         name: str,
         timeout_s: float,
         finished: Callable[[str], bool] = lambda _text: True,
+        show: Callable[[str], object] = lambda _text: None,
     ) -> Ran:
         """Run Lua code, and listen until it has ended and what it printed is `finished`.
 
@@ -277,6 +286,7 @@ class Board:
             name: What errors call it.
             timeout_s: For all of it.
             finished: Whether nothing more is to come from timers and callbacks.
+            show: Takes what is printed as it comes, also of code that does not come to a good end.
 
         Raises:
             BoardRestartedError: the board restarted meanwhile.
@@ -285,14 +295,18 @@ class Board:
         __tracebackhide__ = True
         self._ready()
         begun_s = self._wire.clock()
-        self._wire.note(f"\n-- {name}: {code[:_SHOWN].decode('utf-8', 'replace').strip()}\n")
+        self._wire.note(f"\n-- {_shown(code) if name == CODE else name}\n")
         file = LuaFile(name, code) if len(code) > _LARGE else None
+
+        def told(text: str) -> None:
+            show(_named(text, file))
+
         try:
             expression = self._placed(file) if file else self._typed(code, name)
-            ran = self._console.run(expression, timeout_s, waiting=self._look)
+            ran = self._console.run(expression, timeout_s, on_lines=told, waiting=self._look)
             self._look(0)
             if ran.ended and not ran.error and not finished(ran.output):
-                ran = self._await(ran, timeout_s - (self._wire.clock() - begun_s), finished)
+                ran = self._await(ran, timeout_s - (self._wire.clock() - begun_s), finished, told)
         except _DiesError:
             raise self._restarted() from None
         except ConsoleError:
@@ -300,8 +314,7 @@ class Board:
             if DIES.search(self._wire.recent):
                 raise self._restarted() from None
             raise
-        if file:
-            ran = replace(ran, output=_named(ran.output, file), error=_named(ran.error, file))
+        ran = replace(ran, output=_named(ran.output, file), error=_HERE.sub("", _named(ran.error, file)))
         if not ran.ended and not ran.error:
             self._lost = True
         elif file:
@@ -313,14 +326,18 @@ class Board:
         if DIES.search(self._wire.recent):
             raise _DiesError
 
-    def _await(self, ran: Ran, limit_s: float, finished: Callable[[str], bool]) -> Ran:
+    def _await(self, ran: Ran, limit_s: float, finished: Callable[[str], bool], told: Callable[[str], None]) -> Ran:
         """Listen to what timers and callbacks print."""
 
         def enough(text: str) -> bool:
             self._look(0)
             return finished(ran.output + text)
 
-        output = ran.output + self.listen(limit_s, enough)
+        heard = len(self._wire.recent)
+        try:
+            output = ran.output + self.listen(limit_s, enough)
+        finally:
+            told(self._wire.recent[heard:])
         return replace(ran, output=output, ended=finished(output))
 
     def _placed(self, file: LuaFile) -> str:
@@ -329,9 +346,9 @@ class Board:
 
     def _typed(self, code: bytes, name: str) -> str:
         """An expression that runs the code; of longer code, the parts are sent before."""
-        literal = quoted(code)
-        if len(literal) <= _SHORT - len(name):
-            return _RUNS.format(literal, name)
+        literal, called = quoted(code), quoted(f"={name[-_NAME:]}".encode())
+        if len(literal) <= _SHORT - len(called):
+            return _RUNS.format(literal, called)
         room, at = self._console.room(_ADDS.format("")), 0
         while at < len(code):
             size = room
@@ -339,7 +356,7 @@ class Board:
                 size -= 1 + (len(literal) - room) // 4
             self._console.ask_secret(_ADDS.format(literal))
             at += size
-        return f"(function()local c=_fl _fl=nil return {_RUNS.format('c', name)} end)()"
+        return f"(function()local c=_fl _fl=nil return {_RUNS.format('c', called)} end)()"
 
     def _restarted(self) -> BoardRestartedError:
         """The board has restarted: wait for its prompt, and find out why."""
@@ -356,7 +373,7 @@ class Board:
             verdict = Verdict(kind, summary)
         self.verdict = replace(verdict, log=output)
         self._wire.recent = ""
-        return BoardRestartedError(f"{self.port}: the board restarted: {verdict.summary}", verdict=self.verdict)
+        return BoardRestartedError(f"{self.name}: the board restarted: {verdict.summary}", verdict=self.verdict)
 
     def _reason(self) -> str:
         """What the firmware says of its last start; empty where it does not."""
@@ -388,10 +405,15 @@ class Board:
     def _behind(self, what: str) -> Any:
         if self._bench is None:
             raise VirtualOnlyError(
-                f"{self.port}: board.{what}: this is no virtual board of the test's own", VirtualOnlyError.remedy
+                f"{self.name}: board.{what}: this is no virtual board of the test's own", VirtualOnlyError.remedy
             )
         return self._bench
 
 
-def _named(text: str, file: LuaFile) -> str:
-    return text.replace(file.temporary, file.name)
+def _shown(code: bytes) -> str:
+    return f"lua: {code[:_SHOWN].decode('utf-8', 'replace').strip()}"
+
+
+def _named(text: str, file: LuaFile | None) -> str:
+    """The text with a file's own name for its temporary one."""
+    return text.replace(file.temporary, file.name) if file else text

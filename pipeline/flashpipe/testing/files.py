@@ -14,7 +14,7 @@ from flashpipe.profile.lua import bad_name
 class Holder(Protocol):
     """The board, as its files need it."""
 
-    port: str
+    name: str
 
     def store(self) -> BoardFiles:
         """Its file system."""
@@ -45,7 +45,7 @@ class Files:
         sizes = self.list()
         if name not in sizes:
             listed = ", ".join(sizes) or "none"
-            raise BoardFileMissingError(f"{self._board.port}: the board has no file {name}; it has {listed}")
+            raise BoardFileMissingError(f"{self._board.name}: the board has no file {name}; it has {listed}")
         with self._board.quiet():
             return self._board.store().read(name, sizes[name])
 

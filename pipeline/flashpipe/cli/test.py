@@ -1,0 +1,124 @@
+"""`flashpipe test [FILE|DIR …]`: Lua test files on a board, a virtual one unless a port is named."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from flashpipe import terminal
+from flashpipe.board.ports.names import is_virtual
+from flashpipe.errors import LuaTestError, UnknownVariableError
+from flashpipe.events import LuaTestDone
+from flashpipe.jobs.audience import Audience
+from flashpipe.jobs.event_lines import test_facts
+from flashpipe.testing.board import Board
+from flashpipe.testing.lua_tests import FILE_S, find_tests, prepare, run_tests
+from flashpipe.testing.start import Asked, start_board
+from flashpipe.testing.tap import FAILED, PASSED, SKIPPED
+from flashpipe.text.documents import put, render
+from flashpipe.text.lines import ConsoleLines, print_result
+from flashpipe.text.look import look
+from flashpipe.units import parse_duration
+
+BOARD: Final = ("profile", "port", "image", "baud", "reset")
+"""Variables that say which board."""
+TOLD: Final = ("events", "junit", "receipt", "format")
+"""Those that `jobs` has read from the command line already."""
+LOG_LINES: Final = 12
+"""Lines of the board's log that are shown of a file that failed."""
+USAGE: Final = """usage: flashpipe test [FILE|DIR ...] [profile=NAME] [port=PORT] [image=FILE] [timeout=60s]
+                      [junit=FILE] [events=FILE] [--json]
+
+Run Lua test files on a board: test_*.lua of a folder (tests/ by default), each on a board that has just started. Other
+Lua files beside them are sent to the board first. A file passes if it ends without an error; it may print results as
+TAP, or use NodeMCU's NTest. The board is a virtual one of the profile's kind unless a port is named; it is flashed with
+the profile's firmware and files. timeout= bounds each file, in the board's time.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the tests; the exit status.
+
+    Raises:
+        LuaTestError: some failed.
+        PipelineError: there are none, or no board for them.
+    """
+    if {"-h", "--help"} & set(argv):
+        terminal.write(USAGE)
+        return 0
+    names, given = _sorted_words(argv)
+    look.json = given.get("format") == "json"
+    folder = Path.cwd()
+    tests = find_tests(names, folder)
+    timeout_s = parse_duration(given["timeout"]) if "timeout" in given else FILE_S
+    face = Audience(ConsoleLines())
+    begun = time.monotonic()
+    board = start_board(Asked(folder, **{name: given.get(name, "") for name in BOARD}), face, face)
+    try:
+        prepare(board, tests)
+        done = run_tests(board, tests, folder, timeout_s, face)
+        board.put_back()
+    finally:
+        board.close()
+    _show(done, board, time.monotonic() - begun)
+    return 0
+
+
+def _show(done: Sequence[LuaTestDone], board: Board, seconds: float) -> None:
+    """What has failed, and how many have not.
+
+    Raises:
+        LuaTestError: some have failed.
+    """
+    failed = [test for test in done if test.outcome == FAILED]
+    counts = dict(Counter(test.outcome for test in done))
+    facts = {"counts": counts, "tests": [test_facts(test) for test in done]}
+    shown = put("test", {"port": board.port, "virtual": is_virtual(board.port), **facts})
+    logged = set[str]()
+    for test in () if shown else failed:
+        print_result(f"FAILED  {test.file}: {test.name}" + (f": {test.message}" if test.message != test.name else ""))
+        lines = [line for line in test.log.splitlines() if line.strip() not in {"", ">"} and line.isascii()]
+        lines = [line for line in lines[1:] if line.expandtabs().isprintable()][-LOG_LINES:]
+        if lines and test.file not in logged:
+            print_result(textwrap.indent("\n".join(lines), "  | "), end="\n")
+        logged.add(test.file)
+    if failed:
+        files = list(dict.fromkeys(test.file for test in failed))
+        more = f" in {len(files)} files" if len(files) > 1 else ""
+        raise LuaTestError(
+            f"{len(failed)} of {len(done)} tests failed{more} on {board.name}",
+            f"`flashpipe test {shlex.quote(files[0])}` runs one file alone",
+        )
+    if shown:
+        print_result(render((), []))
+        return
+    skipped = f", {counts[SKIPPED]} skipped" if SKIPPED in counts else ""
+    print_result(f"OK  {counts.get(PASSED, 0)} tests passed{skipped} on {board.name} ({seconds:.1f} s)")
+
+
+def _sorted_words(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Files and folders, and variables."""
+    names, given = list[str](), dict[str, str]()
+    words = iter(argv)
+    for word in words:
+        if word == "--json":
+            word = "format=json"  # noqa: PLW2901  what it stands for
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word in terminal.QUIET:  # obeyed already
+            continue
+        if word.startswith("--") and not equals:
+            given[name] = next(words, "")
+        elif equals:
+            given[name] = value
+        else:
+            names.append(word)
+    known = (*BOARD, *TOLD, "timeout")
+    for name in given:
+        if name not in known:
+            raise UnknownVariableError(f"test takes no {name}=", f"it takes {', '.join(known)}, files and folders")
+    return names, given
