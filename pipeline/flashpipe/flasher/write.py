@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import field
 
 from flashpipe.board.loader import writer
+from flashpipe.board.session.rate_search import raise_rate
 from flashpipe.board.session.session import Session
 from flashpipe.flash import BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
 from flashpipe.plan.model import FlashPlan
-from flashpipe.plan.table import streams
+from flashpipe.plan.table import clip, estimate, streams
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -45,7 +46,6 @@ class Work:
                 result.append("whole flash")
             self._erased, dirty = True, [segment.region for segment in plan.segments]
         dirty = self._streams(dirty)
-        self.written = merge([*self.written, *dirty])
         amount = sum(region.size for region in dirty)
         with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
             before, show = self.sent, session.progress("write")
@@ -54,10 +54,18 @@ class Work:
                 self.sent = before + done
                 show(done, total)
 
-            sent = writer.write(session.link, pieces(plan), dirty, on_progress)
+            new = raise_rate(session, lambda baud: self._seconds(dirty, baud))
+            self.written = merge([*self.written, *dirty])
+            sent = writer.write(session.link, pieces(plan), dirty, on_progress, prove_line=new)
             self.sent = before + sent
             result.append(f"{sent:,} bytes written")
         check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)
+        session.rate_held()
+
+    def _seconds(self, dirty: Sequence[Region], baud: int) -> float:
+        """What writing takes at a rate, as the cost model has it."""
+        parts = [(piece, part) for piece in pieces(self.probe.plan) for part in clip(dirty, piece.region)]
+        return sum(estimate(piece.cut(part), baud, part.start)[1] for piece, part in parts)
 
     def _streams(self, dirty: list[Region]) -> list[Region]:
         boot = [BOOT_SECTOR] if any(region.overlaps(BOOT_SECTOR) for region in dirty) else []

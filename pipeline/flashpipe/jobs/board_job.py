@@ -14,6 +14,7 @@ from typing import Any, Final
 from flashpipe.board.loader.chips import describe_flash
 from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import is_virtual
+from flashpipe.board.session.auto_rate import AutoRate
 from flashpipe.board.session.execution import of_port
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
@@ -168,6 +169,7 @@ class BoardRun:
         session = Session(
             port,
             baud=serial.baud,
+            auto=AutoRate(port, self.command.profile_name) if serial.auto_baud else None,
             reset=serial.reset,
             busy_wait_s=parse_duration(wait) if wait else 0.0,
             listener=self.face,

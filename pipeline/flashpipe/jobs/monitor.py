@@ -107,7 +107,7 @@ def monitor(
     session, before, baud = board.session(), board.boot_log(), FIRMWARE_BAUD
     if before:
         baud = session.rate
-    elif rate_given:
+    elif rate_given and not board.inputs.serial().auto_baud:
         baud = board.inputs.serial().baud
     listen(session, show, typed, baud=baud, before=before, ended=ended, stop=board.stop)
 

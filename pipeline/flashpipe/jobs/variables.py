@@ -88,11 +88,11 @@ TABLE: Final = (
     VariableKind(
         "baud",
         "text",
-        "rate of the write phase, such as 460800; of `monitor` alone: the rate to listen at",
+        "rate of the write phase, such as 460800, or auto; of `monitor` alone: the rate to listen at",
         ON_BOARDS | {"doctor"},
         environment="FLASHPIPE_BAUD",
         short="b",
-        likely=("115200", "230400", "460800", "921600"),
+        likely=("auto", "115200", "230400", "460800", "921600"),
     ),
     VariableKind(
         "reset",

@@ -52,11 +52,11 @@ def rows(
     unstable = plan.volatile_regions() if firmware_owned else []
     table: list[PlanRow] = []
     for segment in plan.segments:
-        written = _clip(dirty, segment.region)
+        written = clip(dirty, segment.region)
         for region in written:
             wire, seconds = estimate(_cut(segment, region), baud, region.start)
             table.append(PlanRow(region, "write", segment.name, wire, seconds))
-        moving = [part for hole in _clip(unstable, segment.region) for part in hole.without(written)]
+        moving = [part for hole in clip(unstable, segment.region) for part in hole.without(written)]
         table += [PlanRow(region, "volatile", _owner(plan, region)) for region in moving]
         table += [PlanRow(region, "skip", segment.name) for region in segment.region.without(written + moving)]
     table += _rest(plan, "erase" if plan.erase_all and dirty else "keep")
@@ -107,5 +107,6 @@ def _rest(plan: FlashPlan, action: Action) -> list[PlanRow]:
     return table + [PlanRow(part, action, "not part of the plan") for part in whole.without(merge(taken))]
 
 
-def _clip(regions: Sequence[Region], within: Region) -> list[Region]:
+def clip(regions: Sequence[Region], within: Region) -> list[Region]:
+    """What of the regions lies inside another one."""
     return [part for region in regions if (part := region.common(within)).size > 0]

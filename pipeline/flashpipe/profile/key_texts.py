@@ -19,7 +19,7 @@ KEY_TEXTS: Final = {
     "serial.port.usb": "the USB id of the adapter",
     "serial.port.serial": "the serial number of the adapter",
     "serial.port.location": "the USB socket",
-    "serial.baud": "rate of the write phase (460800)",
+    "serial.baud": "rate of the write phase (460800); auto: the fastest that adapter, cable and board carry",
     "serial.reset": "how the board gets into download mode; `manual`: a person presses (auto)",
     "firmware.image": "where the image comes from",
     "firmware.split": "the same for firmware in several files: address to source",

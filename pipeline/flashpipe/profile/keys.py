@@ -151,7 +151,9 @@ def _size(entry: YamlEntry, key: str, report: Report) -> object:
     return _size_word(entry, key, report)
 
 
-def _baud(entry: YamlEntry, key: str, report: Report) -> int | None:
+def _baud(entry: YamlEntry, key: str, report: Report) -> int | str | None:
+    if entry.kind == "text" and entry.text.casefold() == profile_parts.AUTO:
+        return profile_parts.AUTO
     if entry.kind == "text" and re.fullmatch("[0-9]{1,9}", entry.text) and MIN_BAUD <= int(entry.text) <= MAX_BAUD:
         return int(entry.text)
     report.wrong(entry, key, WANT[key])
@@ -345,7 +347,7 @@ WANT: Final[Mapping[str, str]] = {
     "serial.port.usb": "a USB id VID:PID such as 1a86:7523",
     "serial.port.serial": "the adapter's serial number",
     "serial.port.location": "a USB location such as 1-1.2",
-    "serial.baud": f"a whole number from {MIN_BAUD} to {MAX_BAUD}",
+    "serial.baud": f"a whole number from {MIN_BAUD} to {MAX_BAUD}, or auto",
     "serial.reset": "one of auto, manual, none, or esptool's steps such as D0|R1|W0.1|D1|R0|W0.05|D0",
     "firmware.image": "a file, a pattern, https://…, github:OWNER/REPO@TAG/FILE, package:DISTRIBUTION/FILE"
     " or platformio:ENV",

@@ -22,7 +22,7 @@ from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
 from flashpipe.profile.lua import check_together, file_mirror, file_sources
 from flashpipe.profile.model import AcceptanceProfile, BootProfile, ImageSource, PortMatch, Profile, SerialProfile
-from flashpipe.profile.parts import check_parts, lua_sources, spiffs_folder
+from flashpipe.profile.parts import AUTO, check_parts, lua_sources, spiffs_folder
 from flashpipe.profile.search import (
     find_profile,
     is_path,
@@ -324,10 +324,15 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
     )
 
 
+_PLAIN: Final = SerialProfile()
+
+
 def _serial(values: dict[str, Value]) -> SerialProfile:
+    stated: int | str = _value(values, "serial.baud", cast("int | str", _PLAIN.baud))
     return SerialProfile(
         port=_port(values),
-        baud=_value(values, "serial.baud", 460_800),
+        baud=stated if isinstance(stated, int) else _PLAIN.baud,
+        auto_baud=stated == AUTO,
         reset=_value(values, "serial.reset", "auto"),
     )
 

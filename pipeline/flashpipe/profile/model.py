@@ -35,8 +35,11 @@ class SerialProfile:
     port: str | PortMatch = "auto"
     """`auto`, a path, a pyserial URL, or a match."""
     baud: int = 460_800
+    """Rate of the write phase, or where the search for a faster one begins."""
     reset: str = "auto"
     """auto, manual, none, or esptool's custom sequence text."""
+    auto_baud: bool = False
+    """Whether the fastest rate that the line carries is looked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ _VALUES: Final[Mapping[str, Schema]] = {
     "serial.baud": {
         "anyOf": [
             {"type": "integer", "minimum": MIN_BAUD, "maximum": MAX_BAUD},
-            {"type": "string", "pattern": "^[0-9]{3,9}$"},
+            {"type": "string", "pattern": "^([0-9]{3,9}|[aA][uU][tT][oO])$"},
         ]
     },
     "serial.reset": _one_of(reset_mode.WORDS, {"type": "string", "pattern": rf"^{_STEP}(\|{_STEP})*$"}),

@@ -44,6 +44,8 @@ KINDS: Final = (
     FaultKind("weak-page", "ADDRESS", "the page there does not program"),
     FaultKind("stuck-busy", "OPERATION", "the flash never finishes this operation, counted from 1"),
     FaultKind("bad-baud", "LIMIT", "above this rate the USB bridge garbles everything (a CH340 with a long cable)"),
+    FaultKind("shaky-baud", "LIMIT", "above this rate one byte in some thousand is wrong"),
+    FaultKind("silent-baud", "LIMIT", "above this rate nothing passes the USB bridge"),
     FaultKind("long-writes", "LIMIT", "of more bytes than this in one go the USB bridge loses the rest"),
     FaultKind("stub-silent", "", "the uploaded stub never answers"),
     FaultKind("wrong-size", "SIZE", "the flash is smaller than its ID says; addresses wrap"),
@@ -67,6 +69,8 @@ KINDS: Final = (
 _BY_NAME: Final = {kind.name: kind for kind in KINDS}
 
 
+SHAKY: Final = 1 / 5000
+"""Part of the bytes that a shaky line damages."""
 WHENS: Final = ("byte", "time", "command")
 """What a fault can wait for."""
 
@@ -227,9 +231,12 @@ class Faults:
         limit = self.limits.get("bad-baud")
         if limit is not None and baud > limit:
             return bytes(self._random.randrange(256) for _ in data)
-        if noise in self.rates or lost in self.rates:
+        if baud > self.limits.get("silent-baud", baud):
+            return b""
+        shaky = SHAKY if baud > self.limits.get("shaky-baud", baud) else 0.0
+        if noise in self.rates or lost in self.rates or shaky:
             draw = self._random.random
-            wrong, gone = self.rates.get(noise, 0.0), self.rates.get(lost, 0.0)
+            wrong, gone = self.rates.get(noise, shaky), self.rates.get(lost, 0.0)
             kept = bytearray()
             for byte in data:
                 if draw() >= gone:

@@ -10,6 +10,7 @@ this module (facts: stub-executed §1, §2, §5):
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import struct
@@ -18,11 +19,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
+from flashpipe.board.loader import chips
 from flashpipe.board.loader import esptool_parts as espressif
 from flashpipe.board.loader.compression import pack
 from flashpipe.board.loader.esptool_parts import COMMAND_LIMIT_S
 from flashpipe.board.loader.flash_reach import FlashReach
 from flashpipe.board.loader.frames import BLOCK, MID_FRAME, blocks, xor_checksum
+from flashpipe.board.loader.spi_command import read_from_part
+from flashpipe.digests import md5
 from flashpipe.errors import (
     ConnectError,
     PortLostError,
@@ -41,15 +45,12 @@ MAGIC_ESP8266: Final = 0xFFF0C101
 EFUSE_WORDS: Final = (0x3FF00050, 0x3FF00054, 0x3FF00058, 0x3FF0005C)
 UART_DIVIDER: Final = 0x60000014
 CHANGE_BAUD: Final = 0x0F
+PLAIN_BAUD: Final = 460_800
+"""Up to here whole dividers are close enough, however they were reached."""
+READ_FLASH: Final = 0xD2
+READ_PACKET: Final = 0x1000
 SWITCH_S: Final = 0.05
 """After which both ends have the new rate: the stub needs 10 ms (facts: stub-executed §4)."""
-SPI_COMMAND: Final = 0x60000200
-SPI_ADDRESS: Final = 0x60000204
-SPI_USER: Final = 0x6000021C
-SPI_USER1: Final = 0x60000220
-SPI_USER2: Final = 0x60000224
-SPI_DATA: Final = 0x60000240
-"""SPI controller of the flash (facts: esp8266-protocol §3.10)."""
 EXCHANGED_RUN: Final = "R0|D1|W0.1|D0"
 """Reset into the application where DTR pulls EN."""
 ANSWER_LIMIT_S: Final = 1.0
@@ -86,6 +87,16 @@ class FlashLoader(Protocol):
         """Flash contents."""
 
 
+def _told(divider: int, before: int, baud: int) -> int:
+    """The rate that the stub has to be told so that it takes the divider nearest to `baud`.
+
+    It makes the new divider of the one in force, rounded down: from 112 (460800), 2000000 as it is would give 25, which
+    is 4 % too fast; 26 is right.
+    """
+    wanted = max(1, round(chips.crystal_mhz(before, divider) * 2e6 / baud))
+    return max(1, divider * ROM_BAUD // wanted)
+
+
 def _damage(text: str) -> WireDamage:
     """What esptool's words about a failed exchange show of the line."""
     if _DAMAGED.search(text):
@@ -106,6 +117,8 @@ class EsptoolLoader:
         self._loader = self._rom
         self._stub_runs = False
         self._batch = True
+        self.patience_s = math.inf
+        """Longest wait for the answer to a DATA block, where the line is not trusted yet."""
         self.block = BLOCK
         """Bytes of one DATA block."""
         self.stub_version = 0
@@ -226,20 +239,47 @@ class EsptoolLoader:
                 self._port.timeout = COMMAND_LIMIT_S
         self._stub_runs = True
 
-    def change_baud(self, baud: int) -> None:
-        """Change the rate; only the stub can. A rate already in force is left alone."""
+    def change_baud(self, baud: int, limit_s: float = ANSWER_LIMIT_S) -> None:
+        """Change the rate; only the stub can. A rate already in force is left alone.
+
+        limit_s: how long the first word at the new rate may take, which shows whether that works.
+        """
         before = self._port.baudrate
         if baud == before:
             return
         # Stub v2 takes for granted that it comes from 115200; told so, v1 divides alike (facts: stub-executed §4).
-        told = struct.pack("<II", baud * ROM_BAUD // before, ROM_BAUD)
+        told = baud * ROM_BAUD // before
+        if baud > PLAIN_BAUD:
+            told = _told(self.uart_divider(), before, baud)
         with self._translated(f"change to {baud} baud"):
-            self._loader.command(CHANGE_BAUD, told)
+            self._loader.command(CHANGE_BAUD, struct.pack("<II", told, ROM_BAUD))
             self._set_baud(baud)
             time.sleep(SWITCH_S)
             self._loader.flush_input()
-            # The first word at the new rate shows whether it works.
-            self._loader.read_reg(MAGIC_REGISTER, timeout=ANSWER_LIMIT_S)
+            self._loader.read_reg(MAGIC_REGISTER, timeout=limit_s)
+
+    def try_line(self, region: Region, limit_s: float) -> None:
+        """Read some flash, to see whether the line carries it; a whole packet may take `limit_s`.
+
+        Raises:
+            WireError: a byte was wrong or lost.
+        """
+        request = struct.pack("<IIII", region.start, region.size, READ_PACKET, 1)
+        before, self._port.timeout = self._port.timeout, limit_s
+        try:
+            with self._translated(f"carry what the flash holds at {self._port.baudrate} baud"):
+                self._loader.command(READ_FLASH, request, timeout=limit_s)
+                data = b""
+                while len(data) < region.size:
+                    packet = self._loader.read()
+                    if len(packet) != min(READ_PACKET, region.size - len(data)):
+                        raise self._fatal("Corrupt data")
+                    data += packet
+                    self._loader.write(struct.pack("<I", len(data)))
+                if self._loader.read() != md5(data):
+                    raise self._fatal("Digest mismatch")
+        finally:
+            self._port.timeout = before
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -251,7 +291,7 @@ class EsptoolLoader:
     def write_register(self, address: int, value: int) -> None:
         """Change one 32-bit word of the chip's memory."""
         with self._translated(f"write {address:#010x}"):
-            self._write_registers((address, value))
+            self.write_registers((address, value))
 
     def quick_register(self, address: int, limit_s: float) -> int:
         """The same with less patience, to learn how good the line is."""
@@ -262,7 +302,7 @@ class EsptoolLoader:
     def flash_status(self) -> int:
         """First status register of the flash: bit 0 busy, bits 2 to 4 block protection."""
         with self._translated("read the flash's status"):
-            return self._spi_command(0x05, 1)[0]
+            return read_from_part(self, self._url, 0x05, 1)[0]
 
     def efuses(self) -> tuple[int, int, int, int]:
         """The four efuse words W0 to W3."""
@@ -276,43 +316,19 @@ class EsptoolLoader:
     def flash_id(self) -> int:
         """RDID: manufacturer | type << 8 | capacity << 16."""
         with self._translated("read the flash ID"):
-            found = self._spi_command(0x9F, 3)
+            found = read_from_part(self, self._url, 0x9F, 3)
             if found in {b"\0\0\0", b"\xff\xff\xff"} and self._batch:
                 self._batch = False  # no flash, or a loader that reads the first register of a frame only
-                found = self._spi_command(0x9F, 3)
+                found = read_from_part(self, self._url, 0x9F, 3)
             return int.from_bytes(found, "little")
 
     def sfdp(self, address: int, length: int) -> bytes:
         """`length` bytes, 64 at most, of the flash's SFDP tables; all FF where the part has none."""
         with self._translated("read SFDP"):
-            return self._spi_command(0x5A, length, address)
+            return read_from_part(self, self._url, 0x5A, length, address)
 
-    def _spi_command(self, opcode: int, length: int, address: int | None = None) -> bytes:
-        """A read command of the flash part, through the SPI controller's registers (facts: esp8266-protocol §3.10).
-
-        The stub takes several register writes in one frame, so this needs a third of the round trips that one frame
-        for each would, and they are what an identification costs.
-        """
-        user, user2 = self.read_register(SPI_USER), self.read_register(SPI_USER2)
-        flags, lengths = 1 << 31 | 1 << 28, (length * 8 - 1) << 8
-        if address is not None:  # 24 bits of address, 8 dummy cycles
-            flags, lengths = flags | 1 << 30 | 1 << 29, lengths | 23 << 26 | 7
-        words = -(-length // 4)
-        self._write_registers(
-            (SPI_USER, flags),
-            (SPI_USER1, lengths),
-            (SPI_USER2, 7 << 28 | opcode),
-            (SPI_ADDRESS, (address or 0) << 8),
-            *((SPI_DATA + 4 * word, 0) for word in range(words)),
-            (SPI_COMMAND, 1 << 18),
-        )
-        if not any(self.read_register(SPI_COMMAND) & 1 << 18 == 0 for _ in range(10)):
-            raise WireError(f"{self._url}: the flash command {opcode:#04x} does not end", "check the 3.3 V supply")
-        found = b"".join(struct.pack("<I", self.read_register(SPI_DATA + 4 * word)) for word in range(words))
-        self._write_registers((SPI_USER, user), (SPI_USER2, user2))
-        return found[:length]
-
-    def _write_registers(self, *values: tuple[int, int]) -> None:
+    def write_registers(self, *values: tuple[int, int]) -> None:
+        """Several words, each with its address, in order."""
         groups = [struct.pack("<IIII", address, value, 0xFFFFFFFF, 0) for address, value in values]
         for frame in [b"".join(groups)] if self._batch else groups:
             self._loader.check_command("write registers", 0x09, frame)
@@ -367,7 +383,9 @@ class EsptoolLoader:
             done, limit = 0, COMMAND_LIMIT_S
             for number, (block, size) in enumerate(parts):
                 header = struct.pack("<IIII", len(block), number, 0, 0)
-                self._loader.check_command("write", block_op, header + block, xor_checksum(block), timeout=limit)
+                self._loader.check_command(
+                    "write", block_op, header + block, xor_checksum(block), timeout=min(limit, self.patience_s)
+                )
                 # A block is acknowledged before it is written: what it costs delays the answer to the next command.
                 limit = COMMAND_LIMIT_S + (size / SECTOR_SIZE + 32) * SECTOR_ERASE_LIMIT_S
                 done += size

@@ -22,16 +22,19 @@ from typing import Any, Final
 from flashpipe.board.loader.esptool_parts import COMMAND_LIMIT_S
 from flashpipe.board.loader.frames import xor_checksum
 from flashpipe.board.loader.link import (
+    ANSWER_LIMIT_S,
     CHIP_ERASE_LIMIT_S,
     SECTOR_ERASE_LIMIT_S,
+    EsptoolLoader,
+    OnBytes,
+)
+from flashpipe.board.loader.spi_command import (
     SPI_ADDRESS,
     SPI_COMMAND,
     SPI_DATA,
     SPI_USER,
     SPI_USER1,
     SPI_USER2,
-    EsptoolLoader,
-    OnBytes,
 )
 from flashpipe.errors import WireError, WriteError
 from flashpipe.flash import SECTOR_SIZE, Region
@@ -63,10 +66,10 @@ class RomLink(EsptoolLoader):
         with self._translated("attach the flash"):
             self._begin(0, 0)
 
-    def change_baud(self, baud: int) -> None:
+    def change_baud(self, baud: int, limit_s: float = ANSWER_LIMIT_S) -> None:
         """The ROM stays at the rate that it has measured."""
         if self.stub_runs:
-            super().change_baud(baud)
+            super().change_baud(baud, limit_s)
 
     def set_flash_size(self, size: int) -> None:
         """The ROM takes no size, but in its memory, once that is needed."""
@@ -178,13 +181,13 @@ class RomLink(EsptoolLoader):
         """The controller is left as it was found: the ROM's own flash functions use it too."""
         user, user2 = self._loader.read_reg(SPI_USER), self._loader.read_reg(SPI_USER2)
         yield
-        self._write_registers((SPI_USER, user), (SPI_USER2, user2))
+        self.write_registers((SPI_USER, user), (SPI_USER2, user2))
 
     def _command(self, opcode: int, *, address: int | None = None, answer: int = 0) -> None:
         """One command of the flash, without dummy cycles; `answer`: bytes that it gives (facts: protocol §3.10)."""
         flags = 1 << 31 | (1 << 30 if address is not None else 0) | (1 << 28 if answer else 0)
         lengths = (23 << 26 if address is not None else 0) | ((answer * 8 - 1) << 8 if answer else 0)
-        self._write_registers(
+        self.write_registers(
             (SPI_USER, flags),
             (SPI_USER1, lengths),
             (SPI_USER2, 7 << 28 | opcode),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
 from flashpipe.board.loader import chips
@@ -35,9 +34,13 @@ def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_
     fast = min(line.baud, FAST_START)
     quick = fallbacks.settings.stub and line.resets_by_wire and not starts_slowly(line.port)
     if fast > ROM_BAUD and quick:
-        with suppress(ConnectError, WireError, WrongChipError):  # the slower rate gives the last word
+        try:
             _reach_loader_fast(line, link, fallbacks, fast)
             return start_stub_and_identify(line, link, fallbacks)
+        except (ConnectError, WireError, WrongChipError):
+            if line.baud > fallbacks.declared.baud:
+                raise  # what failed is a rate that nobody ordered
+        # The slower rate gives the last word.
         _reach_loader(line, link, fallbacks, manual_reset)
         slow = not link.stub_runs  # a stub that was left at the lower rate says nothing about the higher one
         device = start_stub_and_identify(line, link, fallbacks)

@@ -27,6 +27,7 @@ from typing import Final, TypeVar
 
 from flashpipe.board.loader.frames import BLOCK
 from flashpipe.board.session import link_memory
+from flashpipe.board.session.auto_rate import AutoRate
 from flashpipe.board.session.link_memory import LinkSettings
 from flashpipe.errors import (
     BadValueError,
@@ -136,6 +137,8 @@ class Fallbacks:
     can_reset: Callable[[], bool]
     """Whether the chip can be brought back into its loader, by wire or by a person."""
     clock: Callable[[], float] = time.monotonic
+    auto: AutoRate | None = None
+    """What is known of rates above the declared one; None where that is an order."""
     settings: LinkSettings = field(init=False)
     """How the session works now."""
     tried: list[str] = field(default_factory=list)
@@ -211,6 +214,8 @@ class Fallbacks:
             if self.settings != self.declared:
                 self._use("as the profile says", self.declared, "as the profile says", error)
                 return True
+        if self.auto is not None and stage in {START, WORK} and self.settings.baud > self.declared.baud:
+            return self._slower(self.auto, error)
         for fallback in FALLBACKS:
             if stage not in fallback.stages or fallback.name in self._names:
                 continue
@@ -220,6 +225,13 @@ class Fallbacks:
                 self._use(fallback.name, settings, fallback.describe(settings), error)
                 return True
         return False
+
+    def _slower(self, auto: AutoRate, error: PipelineError) -> bool:
+        """One step down from a rate that nobody ordered."""
+        auto.failed(self.settings.baud)
+        slower = replace(self.settings, baud=auto.below(self.settings.baud))
+        self._use("lower-baud", slower, f"{slower.baud} baud", error)
+        return True
 
     def _use(self, name: str, settings: LinkSettings, description: str, error: PipelineError) -> None:
         self.settings = settings
@@ -235,6 +247,10 @@ class Fallbacks:
 
     # --- memory ------------------------------------------------------------------------------------------------------
 
+    def use_rate(self, baud: int) -> None:
+        """The session goes on at this rate."""
+        self.settings = replace(self.settings, baud=baud)
+
     def board_identified(self, mac: str) -> None:
         """The board is known now: what was remembered for another one on this adapter does not bind it."""
         if self._recalled and self._recalled != mac:
@@ -242,15 +258,19 @@ class Fallbacks:
             self._recalled = ""
             right = known[1] if known else self.declared
             self.settings = replace(self.settings, baud=right.baud, block=right.block)
+        if self.auto is not None and self.auto.mac != mac and self.settings.baud == self.declared.baud:
+            self.settings = replace(self.settings, baud=self.auto.begin(mac))
 
     def remember_success(self, mac: str) -> None:
         """These settings work: remember them for this adapter and board, where they are not what was declared."""
         if self._depth:
             return
         self._first = self._bad_region = None  # what comes later has a cause of its own
-        if self.tried and self.settings != self.declared:
-            link_memory.remember(self.port, mac, self.declared, self.settings)
-            self.notify(f"works with {self.settings.against(self.declared)}: remembered for this adapter and board")
+        # A rate above the declared one has a memory of its own.
+        settings = replace(self.settings, baud=min(self.settings.baud, self.declared.baud))
+        if self.tried and settings != self.declared:
+            link_memory.remember(self.port, mac, self.declared, settings)
+            self.notify(f"works with {settings.against(self.declared)}: remembered for this adapter and board")
             self.tried.clear()
 
 

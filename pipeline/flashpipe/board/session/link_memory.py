@@ -55,7 +55,7 @@ class LinkSettings:
 
 def recall(port: str, declared: LinkSettings, mac: str = "") -> tuple[str, LinkSettings] | None:
     """MAC and settings that worked last on this adapter, or for this board on it; None: the declared ones are right."""
-    record = _load().get(_adapter(port), {})
+    record = _load().get(adapter(port), {})
     try:
         mac = mac or str(record["last"])
         entry = record["boards"][mac]
@@ -69,10 +69,11 @@ def recall(port: str, declared: LinkSettings, mac: str = "") -> tuple[str, LinkS
 def remember(port: str, mac: str, declared: LinkSettings, settings: LinkSettings) -> None:
     """Note what worked; what cannot be noted costs some attempts the next time, and is no failure."""
     adapters = _load()
-    adapter = adapters.setdefault(_adapter(port), {})
-    boards = adapter.get("boards") if isinstance(adapter.get("boards"), dict) else {}
+    key = adapter(port)
+    before = adapters.setdefault(key, {})
+    boards = before.get("boards") if isinstance(before.get("boards"), dict) else {}
     entry = {"declared": asdict(declared), "way": asdict(settings)}
-    adapters[_adapter(port)] = {"last": mac, "boards": {**(boards or {}), mac: entry}}
+    adapters[key] = {"last": mac, "boards": {**(boards or {}), mac: entry}}
     _store(adapters)
 
 
@@ -80,11 +81,11 @@ def forget(port: str, mac: str) -> None:
     """What worked for this board on this adapter does not any more."""
     adapters = _load()
     with suppress(KeyError, TypeError):
-        del adapters[_adapter(port)]["boards"][mac]
+        del adapters[adapter(port)]["boards"][mac]
         _store(adapters)
 
 
-def _adapter(port: str) -> str:
+def adapter(port: str) -> str:
     """What names the adapter wherever it is plugged in; other ports go by their own name."""
     if is_url(port):
         return port

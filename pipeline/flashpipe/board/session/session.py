@@ -12,6 +12,7 @@ from typing import TypeVar
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
+from flashpipe.board.session.auto_rate import AutoRate
 from flashpipe.board.session.connect import connect
 from flashpipe.board.session.fallbacks import EXCHANGED, START, WORK, Fallbacks, as_declared
 from flashpipe.board.session.line import SerialLine
@@ -30,6 +31,8 @@ class Session(SerialLine):
 
     device: Device | None = None
     """What was found on the port; None before the first connection."""
+    auto: AutoRate | None = None
+    """What is known of rates above `baud`, with `baud=auto`."""
     _link: EsptoolLoader | None = None
     _fallbacks: Fallbacks | None = None
     _manual_reset: ManualReset | None = None
@@ -46,7 +49,7 @@ class Session(SerialLine):
         """What is tried when something fails; begins with what worked last on this adapter."""
         if self._fallbacks is None:
             declared = as_declared(self.baud, custom_sequence(self.reset))
-            self._fallbacks = Fallbacks(self.port, declared, self.notify, self._can_be_reset)
+            self._fallbacks = Fallbacks(self.port, declared, self.notify, self._can_be_reset, auto=self.auto)
             self.baud = self._fallbacks.settings.baud
         return self._fallbacks
 
@@ -140,6 +143,16 @@ class Session(SerialLine):
         """Whether the loader answers, although nobody put the chip into it just now."""
         link = EsptoolLoader(self._serial, self.port)
         return any(link.sync(baud=baud) for baud in dict.fromkeys((self.baud, ROM_BAUD)))
+
+    def use_rate(self, baud: int) -> None:
+        """From here on this is the rate of the write phase, and what fails fails at it."""
+        self.baud = baud
+        self.fallbacks.use_rate(baud)
+
+    def rate_held(self) -> None:
+        """All that was written at the rate in force has been verified."""
+        if self.auto is not None:
+            self.auto.held(self.baud)
 
     # --- running -----------------------------------------------------------------------------------------------------
 

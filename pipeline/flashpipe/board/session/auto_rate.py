@@ -1,0 +1,174 @@
+"""`baud=auto`: the fastest rate that adapter, cable and board carry; found once, remembered, forgotten where it fails.
+
+What is known is kept for each adapter and, behind it, each board, in a small file in the user's state folder. A board
+that is new to a known adapter begins with the rate that held there last with the same profile, so that a batch looks
+for it once. A rate at which one error was seen is not tried again for a month there, nor is any above it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import field
+from pathlib import Path
+from typing import Final, TypedDict, cast
+
+from flashpipe import files
+from flashpipe.board.ports.baud_rates import LIMIT_PERCENT, MAXIMUM, chip_rate, error_percent
+from flashpipe.board.session.link_memory import adapter
+from flashpipe.errors import RecordError
+from flashpipe.values import dataclass
+
+USUAL: Final = 460_800
+"""Where the search begins, and what is taken where nothing faster holds: any adapter and cable is used at this rate."""
+STEPS: Final = (921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000)
+"""Rates above it that adapters make and the stub receives without a loss (facts: stub-executed §4, §6)."""
+REFUSED_S: Final = 30 * 24 * 3600.0
+"""How long a rate that failed is not tried again."""
+BOARDS_KEPT: Final = 500
+"""Boards remembered for one adapter; those seen last stay."""
+_VERSION: Final = 1
+
+
+class _Board(TypedDict):
+    rate: int
+    """Baud; 0: none above the usual one is known."""
+    failed: int
+    """Lowest rate at which an error was seen, 0 if none was."""
+    at: float
+    """When, in seconds since 1970."""
+
+
+class _Adapter(TypedDict):
+    boards: dict[str, _Board]
+    """By MAC, the one seen last at the end."""
+    profiles: dict[str, int]
+    """Rate that held last with each profile."""
+
+
+@dataclass(slots=True)
+class AutoRate:
+    """What is known of the rates of one port, and what may be tried there."""
+
+    port: str
+    profile: str = ""
+    clock: Callable[[], float] = time.time
+    mac: str = ""
+    """The board on the port, once it is known."""
+    known: bool = False
+    """Whether the rate in use was carried before, by this board or by others on this adapter."""
+    carried: list[int] = field(default_factory=list)
+    """Rates that a trial of this run found good."""
+    failures: int = 0
+    """Rates that failed in this run."""
+
+    def begin(self, mac: str) -> int:
+        """The rate for the board with this MAC, to be used at once."""
+        self.mac = mac
+        if self.failures:
+            return USUAL
+        memory = _read(self.port)
+        board = memory["boards"].get(mac)
+        rate = memory["profiles"].get(self.profile, 0) if board is None else board["rate"]
+        rate = rate if rate in self._possible() else USUAL
+        self.known = rate != USUAL
+        return rate
+
+    def above(self, rate: int) -> list[int]:
+        """Rates that may be tried, the lowest first; none where one has failed in this run."""
+        if self.failures:
+            return []
+        board = _read(self.port)["boards"].get(self.mac)
+        refused = 0
+        if board is not None and board["failed"] and abs(self.clock() - board["at"]) < REFUSED_S:
+            refused = board["failed"]
+        return [step for step in self._possible() if step > rate and not (refused and step >= refused)]
+
+    def below(self, rate: int) -> int:
+        """Where to go from a rate that failed: one step down, and after a second failure to the usual rate."""
+        steps = [] if self.failures > 1 else self.carried or self._possible()
+        return max((step for step in steps if step < rate), default=USUAL)
+
+    def held(self, rate: int) -> None:
+        """All that a run wrote was carried at `rate` and verified."""
+        self.known = True
+        if rate > USUAL and self.mac:
+            self._note(rate, 0)
+
+    def failed(self, rate: int) -> None:
+        """An error was seen at `rate`: what was remembered does not count any more."""
+        self.failures += 1
+        self.known = False
+        if self.mac:
+            self._note(0, rate)
+
+    def _possible(self) -> list[int]:
+        """The steps that adapter and chip can make, as far as their dividers are known."""
+        usb = _usb(self.port)
+        limit = MAXIMUM.get(usb, STEPS[-1])
+        chip = [step for step in STEPS if abs(chip_rate(step) - step) / step * 100 <= LIMIT_PERCENT]
+        return [step for step in chip if step <= limit and (error_percent(usb, step) or 0.0) <= LIMIT_PERCENT]
+
+    def _note(self, rate: int, failed: int) -> None:
+        record = _load()
+        memory = _adapter(record.get(adapter(self.port)))
+        before = memory["boards"].pop(self.mac, _Board(rate=0, failed=0, at=0.0))
+        lowest = min((one for one in (before["failed"], failed) if one), default=0)
+        memory["boards"][self.mac] = _Board(rate=rate, failed=lowest, at=self.clock() if failed else before["at"])
+        for mac in list(memory["boards"])[:-BOARDS_KEPT]:
+            del memory["boards"][mac]
+        if rate:
+            memory["profiles"][self.profile] = rate
+        elif memory["profiles"].get(self.profile, 0) >= failed:
+            del memory["profiles"][self.profile]
+        _store({**record, adapter(self.port): memory})
+
+
+_BOARD: Final = ("rate", "failed", "at")
+
+
+def _usb(port: str) -> str:
+    """`VID:PID` of an adapter, as its memory's key begins; empty where the port is none of this machine's."""
+    key = adapter(port)
+    return key[:9] if len(key) > 9 and key[4] == ":" and key[9] in ":@" else ""  # noqa: PLR2004  `1a86:7523@1-1.2`
+
+
+def _path() -> Path:
+    return files.state_folder() / "rates.json"
+
+
+def _read(port: str) -> _Adapter:
+    return _adapter(_load().get(adapter(port)))
+
+
+def _load() -> dict[str, object]:
+    try:
+        record = files.read_json(_path())
+        return dict(record["adapters"]) if record["version"] == _VERSION else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _adapter(entry: object) -> _Adapter:
+    """What a record says of an adapter; what is not of its shape is left out."""
+    read = _Adapter(boards={}, profiles={})
+    if not isinstance(entry, Mapping):
+        return read
+    boards, profiles = entry.get("boards"), entry.get("profiles")
+    for mac, board in boards.items() if isinstance(boards, Mapping) else ():
+        if isinstance(board, Mapping) and all(
+            isinstance(board.get(name), (int, float)) for name in ("rate", "failed", "at")
+        ):
+            read["boards"][str(mac)] = cast("_Board", dict(board))
+    for name, rate in profiles.items() if isinstance(profiles, Mapping) else ():
+        if isinstance(rate, int):
+            read["profiles"][str(name)] = rate
+    return read
+
+
+def _store(adapters: dict[str, object]) -> None:
+    text = json.dumps({"version": _VERSION, "adapters": adapters}, indent=2)
+    with suppress(RecordError):  # what cannot be noted costs a search the next time, and is no failure
+        files.write_atomic(_path(), text.encode() + b"\n")
