@@ -208,10 +208,10 @@ def differential_bed(folder: Path, *, known: bool) -> Bed:
     return bed
 
 
-def ending_under(rates: str, folder: Path, seed: int) -> str:
+def ending_under(rates: str, folder: Path, seed: int, *more: str) -> str:
     """Flash over a line with these faults: `whole`, or the code it failed with; anything else is an error.
 
-    What is kept stays as it was, and after a failure a run on a good line ends whole.
+    What is kept stays as it was, and after a failure a run on a good line ends whole. `more` are words of the command.
     """
     new = folder / "new.bin"
     folder.mkdir(parents=True)
@@ -220,7 +220,7 @@ def ending_under(rates: str, folder: Path, seed: int) -> str:
     board = SimBoard(folder / "board.flash", name="esp01-1m")
     before, want = random.Random(seed).randbytes(FLASH), in_flash(new.read_bytes())
     board.flash.write_bytes(before)
-    done = project.flashpipe(*_words(board.but(f"&fault={rates}&seed={seed}").port, new))
+    done = project.flashpipe(*_words(board.but(f"&fault={rates}&seed={seed}").port, new), *more)
     assert "Traceback" not in done.text, done.text
     assert board.cells()[len(want) :] == before[len(want) :], f"{rates}: kept data was touched"
     if done.status == 0:

@@ -3,8 +3,9 @@
 Part one: SIGKILL, Ctrl-C and SIGTERM, a port that vanishes or is taken, power loss and brown-outs with half-written
 pages, kills around every record, over a full and a differential flash whose old contents are known or unknown. After
 each the same command runs again; `tests/faultpoints.py` says what must hold. Part two: noise and loss on the line, in
-either direction, and a flaky adapter, at five rates, each failure mended by a run on a good line; part three: two
-processes on one port, and two boards with one MAC.
+either direction, and a flaky adapter, at five rates, each failure mended by a run on a good line; part three: with
+`baud=auto`, adapters that begin to lie above a rate in mid-write; part four: two processes on one port, and two boards
+with one MAC.
 """
 
 from __future__ import annotations
@@ -90,6 +91,26 @@ def lines(folder: Path, seed: int, jobs: int) -> int:
     return wrong
 
 
+def lying(folder: Path, seed: int, jobs: int) -> int:
+    """Run part three, at 20 points of the write for each way to lie; returns how many runs went wrong."""
+    print("\nbaud=auto, and above 460800 in mid-write")
+    wrong = 0
+
+    def ending(fault: str, at: int) -> str:
+        try:
+            return ending_under(f"{fault}:460800@byte:{at}", folder / f"{fault}-{at}", seed, "baud=auto")
+        except AssertionError as error:
+            print(f"\nWRONG {fault} at byte {at}: {error}")
+            return "WRONG"
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for fault in ("bad-baud", "silent-baud", "shaky-baud"):
+            found = Counter(pool.map(lambda at, fault=fault: ending(fault, at), range(15_000, 115_000, 5_000)))
+            wrong += found["WRONG"]
+            print(f"{fault:12} {', '.join(f'{word} {count}' for word, count in found.items())}")
+    return wrong
+
+
 def main() -> int:
     """Print the tables; 1 where anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,6 +124,7 @@ def main() -> int:
         folder = Path(name)
         wrong = points(folder, chosen.points, chosen.seed, chosen.jobs)
         wrong += lines(folder, chosen.seed, chosen.jobs)
+        wrong += lying(folder, chosen.seed, chosen.jobs)
         print(f"\ntwo processes, one port: {rivals(folder / 'rivals')}")
         print(f"two boards, one MAC:     {twins(folder / 'twins')}")
     print(f"seed {chosen.seed}: {wrong} wrong, {time.monotonic() - began:.0f} s")

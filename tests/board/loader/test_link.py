@@ -133,6 +133,33 @@ def test_the_rate_can_be_changed_again_and_again(connect: Any) -> None:
         assert link.md5(Region(0x1000, 0x2000))
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("divider", [112, 113])
+def test_a_rate_gets_the_divider_nearest_to_it(connect: Any, version: int, divider: int) -> None:
+    """Made of 112, which is 460800 as well, 2000000 would be 25 of 52 MHz: 4 % too fast."""
+    link, board = connect()
+    link.stub_version = version
+    link.start_stub()
+    link.change_baud(460800)
+    board.board.uart.divider = divider
+    link.change_baud(2000000)
+    assert board.board.uart.divider == 26
+
+
+@pytest.mark.parametrize("fault", ["bad-baud:460800", "shaky-baud:460800", "silent-baud:460800"])
+def test_a_line_that_does_not_carry_what_the_flash_holds_is_noticed(connect: Any, fault: str) -> None:
+    link, board = connect()
+    link.start_stub()
+    link.write(0x1000, DENSE, quiet)
+    link.change_baud(460800)
+    link.try_line(Region(0x1000, 0x3400), 0.3)
+    assert link.md5(Region(0x1000, 0x2000)), "the conversation goes on"
+    link.change_baud(921600)
+    board.faults.add(fault)
+    with pytest.raises(WireError, match="921600"):
+        link.try_line(Region(0x1000, 0x41000), 0.3)  # a shaky line damages one byte in thousands
+
+
 def test_a_stub_out_of_phase_is_brought_back(ready: Any) -> None:
     """One stray delimiter silences the stub until one more arrives (facts: stub-executed §1)."""
     link, board = ready

@@ -72,6 +72,21 @@ def test_the_boot_sector_guards_a_change_elsewhere_too() -> None:
     assert loader.cells[:0x30000] == wanted.data
 
 
+def test_a_line_on_trial_carries_one_block_of_flash_before_the_rest() -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), piece(0, 0x30000)
+    writer.write(loader, [wanted], [wanted.region], quiet, prove_line=True)
+    assert loader.done("write") == [Region(0, 0x10000), Region(0x10000, 0x30000), Region(0, SECTOR_SIZE)]
+    assert loader.cells[:0x30000] == wanted.data
+
+
+def test_what_came_wrong_first_stops_a_line_on_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), piece(0, 0x30000)
+    monkeypatch.setattr(loader, "md5", lambda _region: bytes(16))
+    with pytest.raises(VerifyError, match="first"):
+        writer.write(loader, [wanted], [wanted.region], quiet, prove_line=True)
+    assert loader.done("write") == [Region(0, 0x10000)]
+
+
 @given(st.sets(st.integers(0, 0x5F), max_size=20), st.integers(0, 3))
 def test_nothing_outside_the_dirty_sectors_is_touched(sectors: set[int], first: int) -> None:
     loader, wanted = FakeLoader(), piece(first * SECTOR_SIZE, 0x40000)

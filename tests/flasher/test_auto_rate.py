@@ -1,0 +1,108 @@
+"""`baud=auto` on a virtual board: which rate a flash takes, and what it does on lines that lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flashpipe.board.session import rate_search
+from flashpipe.board.session.auto_rate import USUAL, AutoRate
+from flashpipe.board.session.session import Session
+from flashpipe.events import Message
+from flashpipe.flasher.model import Outcome
+
+from tests.flasher.conftest import MAC
+from tests.flasher.runs import Plan, flash, holds
+
+pytestmark = pytest.mark.usefixtures("own_state")
+
+
+@pytest.fixture(autouse=True)
+def _small_images_pay_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_search, "STEP_S", 0.0005)
+
+
+def run(board: Any, plan: Plan) -> tuple[Outcome, Session, list[int]]:
+    """A flash; and the rates that were tried for blocks, in order."""
+    used = list[int]()
+    with board.session(reset="auto", auto=AutoRate("any port", "esp12")) as session:
+        outcome = flash(session, plan())
+        for chunk in session.traffic.chunks():
+            if chunk.way == ">" and chunk.count > 0x1000 and chunk.baud not in used[-1:]:
+                used.append(chunk.baud)
+    assert outcome.outcome == "flashed"
+    assert holds(board, plan()), "whatever the line did"
+    return outcome, session, used
+
+
+def begins() -> int:
+    """The rate with which the next run on this board begins."""
+    return AutoRate("any port", "esp12").begin(MAC)
+
+
+def test_the_fastest_rate_that_pays_is_found_and_used_at_once_the_next_time(bed: Any, plan: Plan) -> None:
+    board = bed("fill=byte:0")
+    _, session, used = run(board, plan)
+    assert used[-1] == session.baud > USUAL
+    assert begins() == session.baud
+    again = bed("fill=byte:0")
+    _, session, second = run(again, plan)
+    assert second[-1] == session.baud
+    assert not any("baud=auto" in event.text for event in again.events if isinstance(event, Message)), "nothing is new"
+
+
+def test_a_search_that_does_not_pay_is_not_made(bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_search, "STEP_S", 60.0)
+    _, session, _ = run(bed("fill=byte:0"), plan)
+    assert session.baud == USUAL
+    assert begins() == USUAL
+
+
+@pytest.mark.parametrize("fault", ["bad-baud", "silent-baud", "shaky-baud"])
+def test_a_line_that_lies_above_the_usual_rate_is_written_at_it(bed: Any, plan: Plan, fault: str) -> None:
+    _, session, _ = run(bed(f"fill=random:1&fault={fault}:460800"), plan)
+    assert session.baud == USUAL
+    auto = AutoRate("any port", "esp12")
+    assert auto.begin(MAC) == USUAL
+    assert auto.above(USUAL) == [], "for a month"
+
+
+@pytest.mark.parametrize("limit", [921600, 1000000])
+def test_the_step_below_the_one_that_fails_is_taken(bed: Any, plan: Plan, limit: int) -> None:
+    _, session, _ = run(bed(f"fill=random:1&fault=bad-baud:{limit}"), plan)
+    assert session.baud == limit
+    assert begins() == limit
+
+
+@pytest.mark.parametrize("fault", ["bad-baud", "silent-baud"])
+@pytest.mark.parametrize("sent", [30000, 60000, 100000, 140000])
+def test_a_rate_that_begins_to_fail_in_mid_write_is_left_and_forgotten(
+    bed: Any, plan: Plan, fault: str, sent: int
+) -> None:
+    board = bed(f"fill=random:1&fault={fault}:{USUAL}@byte:{sent}")
+    _, session, used = run(board, plan)
+    assert max(used) > USUAL, "it was used before it failed"
+    assert session.baud == USUAL
+    assert begins() == USUAL
+
+
+def test_a_known_rate_that_fails_goes_down_and_the_board_holds_the_plan(bed: Any, plan: Plan) -> None:
+    known = AutoRate("any port", "esp12")
+    known.begin(MAC)
+    known.held(2000000)
+    _, session, _ = run(bed("fill=random:1&fault=bad-baud:921600"), plan)
+    assert session.baud in {USUAL, 921600}
+    assert begins() != 2000000
+
+
+def test_an_order_stays_an_order(bed: Any, plan: Plan) -> None:
+    with bed("fill=random:1").session(reset="auto", baud=230400) as session:
+        flash(session, plan())
+        assert session.baud == 230400
+    assert begins() == USUAL
+
+
+def test_without_a_reset_wire_nothing_is_tried(bed: Any, plan: Plan) -> None:
+    with bed("fill=random:1").session(auto=AutoRate("any port", "esp12")) as session:
+        assert flash(session, plan()).outcome == "flashed"
+        assert session.baud == USUAL
