@@ -295,7 +295,7 @@ chip: esp32
         ),
         "kitchen.yaml:6: flash.mode: stated twice, first at kitchen.yaml:4",
         "kitchen.yaml:7: size: unknown key; did you mean 'flash.size'?",
-        "kitchen.yaml:8: serial.baud: got 'true', want a whole number from 300 to 6000000",
+        "kitchen.yaml:8: serial.baud: got 'true', want a whole number from 300 to 6000000, or auto",
         (
             "kitchen.yaml:8: serial.reset: got 'automatic', want one of auto, manual, none, or esptool's steps such as"
             " D0|R1|W0.1|D1|R0|W0.05|D0; did you mean 'auto'?"
@@ -536,7 +536,7 @@ def test_a_wrong_override_is_named_by_its_variable(project: Path) -> None:
         load_profile("esp12", project, {"flash.mode": "dioo", "serial.baud": "fast", "boot": "of", "serial.port": ""})
     assert caught.value.message.splitlines() == [
         "mode=dioo: flash.mode: want one of qio, qout, dio, dout; did you mean 'dio'?",
-        "baud=fast: serial.baud: want a whole number from 300 to 6000000",
+        "baud=fast: serial.baud: want a whole number from 300 to 6000000, or auto",
         "boot=of: boot: want off, on, auto, nodemcu, any, or {expect: …, timeout: 60s}; did you mean 'off'?",
         "port=: serial.port: want auto, a port such as /dev/ttyUSB0 or COM3, a URL, or {usb: 1a86:7523}",
     ]
