@@ -97,7 +97,8 @@ def write(
     jobs = _jobs(pieces, dirty)
     if len(jobs) > 1 and not jobs[-1].address and jobs[0].address:
         loader.erase(BOOT_SECTOR)
-    proof = _first_of(jobs) if prove_line else None
+    if prove_line:
+        _cut_first(jobs)
     total, done = sum(job.region.size for job in jobs), 0
     for job, following in zip_longest(jobs, jobs[1:]):
         data = job.data
@@ -105,23 +106,20 @@ def write(
             packing.prepare(following.data)
         loader.write(job.address, data, _after(done - job.blank, total, on_progress))
         done += job.region.size
-        if job is proof:
+        if prove_line and job is jobs[0]:
             region = Region(job.address, job.address + len(data))
             if loader.md5(region) != md5(data):
                 raise VerifyError("what was sent first came wrong", _VERIFY_HINT, region=region)
     return done
 
 
-def _first_of(jobs: list[_Job]) -> _Job | None:
-    """Cut the first stream where the stub erases 64 KiB at once anyway; its beginning, None where it is that short."""
-    if not jobs:
-        return None
-    first = jobs[0]
-    cut = (first.address // BLOCK_SIZE + 1) * BLOCK_SIZE
-    if first.region.end > cut:
-        head, tail = replace(first.region, end=cut), replace(first.region, start=cut)
-        jobs[:1] = [replace(first, region=head), replace(first, region=tail, guard=False)]
-    return jobs[0]
+def _cut_first(jobs: list[_Job]) -> None:
+    """Cut the first stream where the stub erases 64 KiB at once anyway; one that ends before that is left whole."""
+    for first in jobs[:1]:
+        cut = (first.address // BLOCK_SIZE + 1) * BLOCK_SIZE
+        if first.region.end > cut:
+            head, tail = replace(first.region, end=cut), replace(first.region, start=cut)
+            jobs[:1] = [replace(first, region=head), replace(first, region=tail, guard=False)]
 
 
 def prepare(pieces: Sequence[FlashPiece]) -> None:
