@@ -6,9 +6,13 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from flashpipe.folding import short_port
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.tasks.actions import several
 from flashpipe.text.lines import PORT_WIDTH
 
 from tests.harness import Done, Project
@@ -60,6 +64,32 @@ def test_two_boards_are_flashed_at_once_and_both_skipped_the_second_time(
     assert not again.wrote
     assert again.out.count("it was there already") == 2
     assert outcomes(project) == {board.mac: ["flashed", "skipped"] for board in pair}
+
+
+def test_what_is_found_of_several_boards_is_told_apart(
+    project: Project, pair: tuple[SimBoard, SimBoard], firmware: Path
+) -> None:
+    project.flashpipe("flash", "profile=esp12", both(*pair), f"image={firmware}", "boot=off", "-q").ok()
+    lines = project.flashpipe("audit", both(*pair)).ok().out.splitlines()
+    for board in pair:
+        assert lines[lines.index(f"{board.url}:") + 1].startswith("firmware")
+
+
+def test_what_boards_say_at_once_is_shown_by_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(several, "_several", lambda: True)
+    shows = [
+        several.Printer(cast("BoardRun", SimpleNamespace(port=lambda name=name: name))) for name in ("COM3", "COM4")
+    ]
+    for piece in ("one\nt", "wo", "\nth", "ree"):
+        for show in shows:
+            show(piece)
+    for show in shows:
+        show.close()
+    assert capsys.readouterr().out.splitlines() == [
+        f"{port}: {line}" for line in ("one", "two", "three") for port in ("COM3", "COM4")
+    ]
 
 
 def test_one_board_that_fails_stops_no_other_and_the_highest_class_is_the_status(

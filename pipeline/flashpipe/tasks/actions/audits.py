@@ -11,6 +11,7 @@ from flashpipe.jobs.audit import audit_board, sum_up
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.records.history import StoredReceipt
+from flashpipe.tasks.actions.several import print_of
 from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 from flashpipe.text.look import look
@@ -22,6 +23,7 @@ _STATES: Final = {SAME: "same", CHANGED: "changed", NOTED: "noted"}
 
 def audit(board: BoardRun) -> None:
     """Compare a board with what its receipts say it holds."""
+    told = list[str]()
 
     def show(findings: Sequence[AuditFinding], doubtful: Sequence[StoredReceipt]) -> None:
         regions = [
@@ -37,11 +39,13 @@ def audit(board: BoardRun) -> None:
             for found in findings
         ]
         if not put("audit", {"regions": regions, "unfinished": [kept.name for kept in doubtful]}, board.port()):
-            print_result("\n".join(lines(findings, doubtful)))
+            told.append("\n".join(lines(findings, doubtful)))
 
-    outcome = audit_board(board, show)
-    if not look.json:
-        print_result(f"compared with {outcome.reference}")
+    try:
+        told.append(f"compared with {audit_board(board, show).reference}")
+    finally:
+        if told and not look.json:
+            print_of(board, "\n".join(told))
 
 
 def report(inputs: RunInputs) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flashpipe.jobs import diagnose as jobs
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.tasks.actions.several import print_of
 from flashpipe.text.documents import put
-from flashpipe.text.lines import print_result
 from flashpipe.text.look import look
 
 
@@ -16,7 +16,7 @@ def diagnose(board: BoardRun) -> None:
     def show(name: str, text: str) -> None:
         findings.append({"name": name, "text": text})
         if not look.json:
-            print_result(f"{name:<9}{text}" if name else text)
+            print_of(board, f"{name:<9}{text}" if name else text)
 
     try:
         jobs.diagnose(board, show)

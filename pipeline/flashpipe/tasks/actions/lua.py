@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import Final
 
@@ -9,8 +10,8 @@ from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, r
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.file_editing import edit_file
 from flashpipe.jobs.lua import ask_node, format_files, list_files, rescue, run_lua
+from flashpipe.tasks.actions.several import Printer, print_of
 from flashpipe.text.documents import put
-from flashpipe.text.lines import print_result
 from flashpipe.text.node import describe, describe_files, describe_findings
 
 
@@ -18,19 +19,17 @@ def show_node(board: BoardRun) -> None:
     """Ask the firmware what it is, and compare it with what the profile demands."""
     report = ask_node(board)
     if not put("node", {**asdict(report.info), "acceptance": report.findings}, report.port):
-        print_result(describe(report.info, report.profile_size))
-        if report.findings:
-            print_result(describe_findings(report.findings))
+        texts = [describe(report.info, report.profile_size)]
+        texts += [describe_findings(report.findings)] if report.findings else []
+        print_of(board, "\n".join(texts))
     report.check()
 
 
 def run(board: BoardRun) -> None:
     """Run a Lua file and show what it prints."""
-    run_lua(board, _write)
-
-
-def _write(text: str) -> None:
-    print_result(text.encode("latin-1", "replace").decode("utf-8", "replace"), end="")
+    show = Printer(board)
+    with closing(show):
+        run_lua(board, lambda text: show(text.encode("latin-1", "replace").decode("utf-8", "replace")))
 
 
 def show_files(board: BoardRun) -> None:
@@ -40,7 +39,7 @@ def show_files(board: BoardRun) -> None:
         _VERBS[verb](board)
         return
     if board.command.variables.flag("rescue"):
-        print_result(f"init.lua is out of the way: it is called {rescue(board)} now; restart the board")
+        print_of(board, f"init.lua is out of the way: it is called {rescue(board)} now; restart the board")
         return
     listing = list_files(board)
     sizes, room = listing.sizes, listing.room
@@ -50,31 +49,32 @@ def show_files(board: BoardRun) -> None:
         "room": {"free": room[0], "used": room[1], "total": room[2]} if room else None,
     }
     if not put("files", data, board.port()):
-        print_result(describe_files(sizes, listing.states, room))
+        print_of(board, describe_files(sizes, listing.states, room))
 
 
 def _put(board: BoardRun) -> None:
     for state in put_files(board):
-        print_result(f"{state.name}  {state.size:,} bytes  {state.state if state.state == 'sent' else 'was there'}")
+        print_of(board, f"{state.name}  {state.size:,} bytes  {state.state if state.state == 'sent' else 'was there'}")
 
 
 def _get(board: BoardRun) -> None:
     for name, path, size in get_files(board):
-        print_result(f"{name}  {size:,} bytes  -> {path.name if path.parent == board.command.caller else path}")
+        print_of(board, f"{name}  {size:,} bytes  -> {path.name if path.parent == board.command.caller else path}")
 
 
 def _remove(board: BoardRun) -> None:
     for name in remove_files(board):
-        print_result(f"{name}  removed")
+        print_of(board, f"{name}  removed")
 
 
 def _show(board: BoardRun) -> None:
-    print_result(read_file(board).decode("utf-8", "replace"), end="")
+    with closing(Printer(board)) as show:
+        show(read_file(board).decode("utf-8", "replace"))
 
 
 def _edit(board: BoardRun) -> None:
     name, size, state = edit_file(board)
-    print_result(f"{name}  {size:,} bytes  {state if state == 'sent' else 'was not changed'}")
+    print_of(board, f"{name}  {size:,} bytes  {state if state == 'sent' else 'was not changed'}")
 
 
 _VERBS: Final = {"put": _put, "get": _get, "rm": _remove, "cat": _show, "edit": _edit}
