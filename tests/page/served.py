@@ -9,6 +9,7 @@ from flashpipe.page.board import BoardOnPage
 from flashpipe.page.choice import Choice
 from flashpipe.page.server import listen, make_server
 from flashpipe.page.site import Site
+from playwright.sync_api import FilePayload
 
 TOKEN = "token-of-the-tests"
 END_S = 60.0
@@ -46,14 +47,20 @@ class Served:
 
     def end(self) -> None:
         """Leave boards and browsers."""
-        for board in self.site.boards.all():
+        boards = [board for board in self.site.boards.all() if board._thread is not None]
+        for board in boards:
             board.console.end()
             board.stop()
-        wait_until(lambda: not any(board.busy or board.console.open for board in self.site.boards.all()))
+        wait_until(lambda: not any(board.busy or board.console.open for board in boards))
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(END_S)
         self.site.uploads.clear()
         self._socket.close()
+
+
+def payload(name: str, data: bytes) -> FilePayload:
+    """A file as somebody drops it onto the page."""
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
 
 
 def wait_until(what: object, limit_s: float = END_S) -> None:

@@ -7,18 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.harness import make_project
-from tests.page.served import Served, wait_until
+from tests.page.served import Served, payload, wait_until
 from tests.simboard import SimBoard
 
 NOT_FOUND = b"<!doctype html><html><title>404 Not Found</title></html>"
 NEW = "fill=ff&start=rom"
-
-
-def payload(name: str, data: bytes) -> FilePayload:
-    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
 
 
 def flash(page: Page) -> None:

@@ -45,6 +45,7 @@ def listen(port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((LOOPBACK, port))
+        found.listen()
     except OSError as error:
         found.close()
         raise NoPageError(

@@ -110,6 +110,7 @@ class Site:
             text = f"{log.label}: {failure['message'] if failure else log.summary or 'done'}"
         elif not text:
             text = f"{log.label}: {log.step}" if log.step else ""
-        if text and self._said.get(f"{board.slug} says") != (text, 0):
-            self._said[f"{board.slug} says"] = (text, 0)
-            self.hub.tell({"kind": "say", "board": board.slug, "text": text, "loud": bool(log.question)})
+        said, loud = f"{board.slug} says", bool(log.question)
+        if text and self._said.get(said) != (text, loud):
+            self._said[said] = (text, loud)
+            self.hub.tell({"kind": "say", "board": board.slug, "text": text, "loud": loud})

@@ -1,0 +1,144 @@
+"""Keyboard, screen reader, large letters, narrow screens, dark and light; and texts that would be more than text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flashpipe.page import actions
+from flashpipe.page.firmware import look
+from flashpipe.page.job_log import JobLog, Line
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page.served import Served, payload, wait_until
+
+EVIL = "<img src=x onerror=alert(1)>\"'&amp;</script><script>alert(2)</script>\x1b[2J\u202e"
+NEW = "sim://esp12?inline=1&fill=random:1"
+LOOKS = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 640}},
+    "200 %": {"viewport": {"width": 640, "height": 400}},
+}
+"""A window of 1280 x 800 at 200 % has room for as much as one of half the size."""
+
+
+@pytest.fixture
+def states(served: Served, firmware: Path) -> list[str]:
+    """Addresses of the main states, of boards that something was done with."""
+    good, bad = (
+        served.add(
+            f"sim://esp12?inline=1&board={name}&mac=5c:cf:7f:00:02:0{number}&fill=random:1{more}", "esp12", firmware
+        )
+        for number, (name, more) in enumerate({"good": "", "bad": "&fault=stuck-sector:0x10000"}.items())
+    )
+    for board in (good, bad):
+        board.firmware = look(board.choice, board.folders)
+        for action in ("identify", "plan", "flash", "backup"):
+            board.start(actions.work(action, {}))
+    asked = served.add("sim://esp12?inline=1&board=asked")
+    asked.log = JobLog("erase", "Erase", "flashpipe erase", question="this erases its whole flash")
+    asked.files = {"files": [{"name": "init.lua", "size": 5, "state": "same"}], "missing": ["x"], "room": (1, 2, 3)}
+    wait_until(lambda: not (good.busy or bad.busy))
+    receipt = next((served.folder / ".pipeline").glob("receipts/*-flashed.json")).name
+    boards = [f"/boards/{board.slug}" for board in (good, bad, asked)]
+    return [
+        "/",
+        *boards,
+        f"{boards[0]}/profile?name=kitchen",
+        "/receipts",
+        f"/receipts/{receipt}",
+        "/backups",
+        "/bundle",
+    ]
+
+
+@pytest.fixture
+def looks(browser: Browser, served: Served) -> Iterator[dict[str, Page]]:
+    """A browser window for each way to look."""
+    contexts = {name: browser.new_context(**options) for name, options in LOOKS.items()}  # type: ignore[arg-type]
+    pages = {name: context.new_page() for name, context in contexts.items()}
+    for page in pages.values():
+        page.goto(served.start_url)
+    yield pages
+    for context in contexts.values():
+        context.close()
+
+
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
+    served: Served, states: list[str], looks: dict[str, Page]
+) -> None:
+    axe, found = Axe(), list[str]()
+    for address in states:
+        for name, page in looks.items():
+            page.goto(served.url + address)
+            page.locator("h1").wait_for()
+            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            if name in {"light", "dark"}:
+                for violation in axe.run(page).response["violations"]:
+                    places = [node["html"][:150] for node in violation["nodes"]]
+                    found.append(f"{address} {name}: {violation['id']}: {places}")
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if wide > 0:
+                found.append(f"{address} {name}: {wide} pixels too wide")
+    assert found == []
+
+
+def test_by_keyboard_alone(page: Page, served: Served) -> None:
+    board = served.add("sim://esp12?inline=1&board=keys")
+    page.goto(served.address(board))
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "care-erase":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer-no")).to_be_focused()
+    expect(page.locator("#say-loud")).to_contain_text("erases its whole flash")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: Erase")
+    expect(page.locator("#say")).to_contain_text("Erase")
+
+
+def test_hostile_texts_stay_texts(page: Page, served: Served) -> None:
+    (served.folder / "evil.yaml").write_text(f"extends: esp12\nabout: {json.dumps(EVIL)}\n")
+    board = served.add("sim://esp12?inline=1&board=evil")
+    board.about = dict.fromkeys(("adapter", "usb", "location", "seen"), EVIL)
+    board.device = dict.fromkeys(("chip", "mac", "flash_part", "crystal_mhz"), EVIL) | {"virtual": 0, "flash_size": 0}
+    board.fitting = [EVIL]
+    board.log = JobLog("flash", EVIL, EVIL, lines=[Line("text", EVIL), Line("step", EVIL, EVIL)], question=EVIL)
+    board.files = {"files": [{"name": EVIL, "size": 1, "state": EVIL}], "missing": [EVIL], "room": None}
+    board.node = {
+        "version": EVIL,
+        "lua": EVIL,
+        "heap": None,
+        "modules": [EVIL],
+        "findings": [{"text": EVIL, "passed": 0}],
+    }
+    board.console.put(EVIL)
+    board.console.booted(EVIL, 115200)
+    receipts = served.folder / ".pipeline" / "receipts"
+    receipts.mkdir(parents=True)
+    record = {"format": "flashpipe-receipt/3", "command": EVIL, "outcome": EVIL, "time": EVIL, "profile": EVIL}
+    record |= {"verdict": {"kind": EVIL, "log": EVIL}, "written": [EVIL], "steps": [[EVIL, 1.0]], "error": EVIL}
+    (receipts / "20261130T000000000-x-y.json").write_text(json.dumps(record))
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.goto(served.address(board))
+    page.get_by_label("Firmware file").set_input_files([payload("<b>x<script>.bin", EVIL.encode())])
+    expect(page.locator("#flash .notice.bad")).to_be_visible()
+    board.changed("work")
+    for address in (served.address(board), served.url, f"{served.url}/receipts", f"{served.url}/backups"):
+        page.goto(address)
+        page.locator("h1").wait_for()
+        assert page.locator("img, script:not([src])").count() == 0
+        shown = page.locator("body").inner_text()
+        assert [char for char in shown if not (char.isprintable() or char in "\n\t")] == []
+    page.goto(f"{served.url}/receipts/20261130T000000000-x-y.json")
+    expect(page.locator("h1")).to_contain_text("<script>alert(2)")
+    assert page.locator("img, script:not([src])").count() == 0

@@ -1,0 +1,77 @@
+"""Console and Lua files, on NodeMCU itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flashpipe.page.board import BoardOnPage
+from playwright.sync_api import Page, expect
+
+from tests.nodemcu import IN_PACKAGE, NodeMcu
+from tests.page.served import Served, payload, wait_until
+
+
+@pytest.fixture
+def board(executed: Served, page: Page, tmp_path: Path, request: pytest.FixtureRequest) -> BoardOnPage:
+    """A board that runs NodeMCU, and its page."""
+    found = executed.add(NodeMcu.of(IN_PACKAGE, tmp_path / "flash.bin", request).url)
+    page.goto(executed.address(found))
+    return found
+
+
+def test_the_console_goes_both_ways_and_steps_aside(page: Page, board: BoardOnPage) -> None:
+    screen, line = page.locator("pre.console"), page.get_by_label("To the board (arrow up")
+    page.locator("#console-open").click()
+    expect(page.get_by_text("Open at 115200 baud.")).to_be_visible()
+    expect(screen).to_contain_text("> ")
+    line.fill("print(6*7)")
+    line.press("Enter")
+    expect(screen).to_contain_text("42")
+    expect(line).to_have_value("")
+    line.press("ArrowUp")
+    expect(line).to_have_value("print(6*7)")
+    page.locator("#do-files").click()
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: List files")
+    expect(page.get_by_text("Open at 115200 baud.")).to_be_visible()
+    page.reload()
+    expect(screen).to_contain_text("42")
+    page.locator("#console-close").click()
+    expect(page.get_by_text("Closed.", exact=True)).to_be_visible()
+    assert not board.console.open
+
+
+def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page, board: BoardOnPage) -> None:
+    page.get_by_label("Send files to the board").set_input_files([payload("app.lua", b"print('one')\n")])
+    row = page.locator("tr", has_text="app.lua")
+    expect(row).to_contain_text("13")
+    expect(page.locator("#lua")).to_contain_text("bytes free")
+    row.get_by_role("button", name="Open").click()
+    text = page.get_by_label("Its text")
+    expect(text).to_have_value("print('one')\n")
+    expect(page.locator("[data-numbers]")).to_have_text("1\n2")
+    text.fill("x = 20\nprint(x + 3)\n")
+    page.get_by_role("button", name="Save & run").click()
+    expect(page.locator("pre.console")).to_contain_text("23")
+    with page.expect_download() as download:
+        row.get_by_role("button", name="Download").click()
+    assert Path(download.value.path()).read_bytes() == b"x = 20\nprint(x + 3)\n"
+    page.locator("#do-heap").click()
+    wait_until(lambda: board.log is not None and board.log.task == "lua" and board.log.ended)
+    page.on("dialog", lambda dialog: dialog.accept())
+    row.get_by_role("button", name="Delete").click()
+    expect(page.locator("#lua")).to_contain_text("There are no files on the board.")
+
+
+@pytest.mark.usefixtures("board")
+def test_a_selection_is_run_and_what_the_firmware_is_is_shown(page: Page) -> None:
+    text = page.get_by_label("Its text")
+    text.fill("error('no')\nprint('yes')\n")
+    text.evaluate("area => area.setSelectionRange(12, 24)")
+    page.get_by_role("button", name="Send selection").click()
+    expect(page.locator("pre.console")).to_contain_text("yes")
+    page.locator("#do-node").click()
+    expect(page.locator("#lua .facts")).to_contain_text("NodeMCU1.5.4")
+    text.evaluate("area => area.setSelectionRange(0, 0)")
+    page.get_by_role("button", name="Send selection").click()
+    expect(page.locator(".verdict.failed")).to_contain_text("[code: lua-error]")
