@@ -125,7 +125,13 @@ def test_hostile_texts_stay_texts(page: Page, served: Served) -> None:
     board.console.booted(EVIL, 115200)
     receipts = served.folder / ".pipeline" / "receipts"
     receipts.mkdir(parents=True)
-    record = {"format": "flashpipe-receipt/3", "command": EVIL, "outcome": EVIL, "time": EVIL, "profile": EVIL}
+    record: dict[str, object] = {
+        "format": "flashpipe-receipt/3",
+        "command": EVIL,
+        "outcome": EVIL,
+        "time": EVIL,
+        "profile": EVIL,
+    }
     record |= {"verdict": {"kind": EVIL, "log": EVIL}, "written": [EVIL], "steps": [[EVIL, 1.0]], "error": EVIL}
     (receipts / "20261130T000000000-x-y.json").write_text(json.dumps(record))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))

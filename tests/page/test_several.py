@@ -33,7 +33,7 @@ def test_sixteen_at_once(page: Page, served: Served, firmware: Path) -> None:
     expect(page.locator("#boards > section")).to_have_count(16)
     page.get_by_role("button", name="Flash all that are ticked").click()
     wait_until(lambda: all(board.log and board.log.ended for board in boards))
-    assert {board.log.outcome for board in boards if board.log} == {"ok"}, [board.log.failure for board in boards]
+    assert [board.log.failure for board in boards if board.log and board.log.failure] == []
     expect(page.locator("#boards > section .state.ok")).to_have_count(16)
     assert len(list((served.folder / ".pipeline").glob("receipts/*.json"))) == 16
 

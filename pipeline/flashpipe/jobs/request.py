@@ -17,6 +17,8 @@ _OVERRIDES: Final = {
     "boot": "boot",
     "mode": "flash.mode",
     "frequency": "flash.frequency",
+    "erase": "erase",
+    "keep": "keep",
 }
 """Variable to the profile key it replaces."""
 _SERIAL: Final = frozenset({"serial.baud", "serial.reset"})

@@ -126,6 +126,20 @@ TABLE: Final = (
         likely=("20m", "26m", "40m", "80m"),
     ),
     VariableKind(
+        "erase",
+        "text",
+        "as-needed, or all: erase the whole flash before it is written",
+        WITH_PLAN,
+        likely=("as-needed", "all"),
+    ),
+    VariableKind(
+        "keep",
+        "list",
+        "what must not be lost: spiffs, lfs, wifi, rf, several with commas; none: nothing of it",
+        WITH_PLAN,
+        likely=("spiffs", "lfs", "wifi", "rf", "none"),
+    ),
+    VariableKind(
         "check",
         "choice",
         "md5 (default): compare by digests; mac: trust the journal",

@@ -70,6 +70,8 @@ class BoardOnPage:
         self.fetched: dict[str, bytes] = {}
         """Files of the board that were read for a browser, by name."""
         self.console = Console(self)
+        self.telling = threading.Lock()
+        """Held while somebody is told what there is to be seen of it."""
         self._tell = tell
         self._face: PageFace | None = None
         self._stop: sessions.OwnStop | None = None

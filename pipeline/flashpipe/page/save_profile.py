@@ -32,8 +32,9 @@ def proposal(name: str, choice: Choice, device: Mapping[str, Any], project: Path
     if choice.profile:
         lines = [f"extends: {choice.profile}"]
     else:
-        lines = [f"chip: {device.get('family', 'esp8266')}"]
-        flash = {"size": "auto", "mode": "dio", **flash}
+        family = device.get("family", "esp8266")
+        lines = [f"chip: {family}"]
+        flash = {"size": "auto", "mode": "dio" if family == "esp8266" else "dout", **flash}
     if device.get("mac"):
         about = f"{device['chip']} with {device['flash_part']}"
         lines.append(f"about: {_quoted(about)}")

@@ -80,8 +80,9 @@ class Site:
             self._tell_parts(board, (part,))
 
     def _tell_parts(self, board: BoardOnPage, parts: tuple[str, ...]) -> None:
-        for part in parts:
-            self.hub.tell(self._part(board, part))
+        with board.telling:  # whoever tells last has looked last
+            for part in parts:
+                self.hub.tell(self._part(board, part))
 
     def _part(self, board: BoardOnPage, part: str) -> dict[str, Any]:
         return {"kind": "part", "board": board.slug, "part": part, "html": self.renderer.part(part, board)}

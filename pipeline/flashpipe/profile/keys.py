@@ -268,6 +268,11 @@ def _patterns(entry: YamlEntry, key: str, report: Report) -> object:
 
 
 def _keep(entry: YamlEntry, key: str, report: Report) -> object:
+    if entry.typed:
+        words = [] if entry.text == "none" else [word.strip() for word in entry.text.split(",")]
+        if not set(words) <= set(KEEP):
+            report.wrong(entry, key, f"{', '.join(KEEP)}, several with commas, or none")
+        return tuple(area for area in KEEP if area in words)
     if entry.kind != "list":
         report.wrong(entry, key, WANT[key])
         return None

@@ -1,0 +1,162 @@
+"""What is chosen on the page, in the words of a command line; ports that come and go; plans and profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.discovery import PortInfo
+from flashpipe.errors import BadValueError, PipelineError, UploadError
+from flashpipe.jobs.variables import KNOWN
+from flashpipe.page import boards as ports
+from flashpipe.page.actions import ACTIONS
+from flashpipe.page.app import lua_text
+from flashpipe.page.board import BoardOnPage
+from flashpipe.page.boards import Boards
+from flashpipe.page.choice import MORE, Choice, settings
+from flashpipe.page.firmware import look
+from flashpipe.page.save_profile import proposal, save
+from flashpipe.page.shown_plan import WIDTH
+from flashpipe.page.uploads import Upload, image_words
+from flashpipe.profile.load import load_profile
+
+
+def test_every_field_is_a_variable_of_flash_and_each_task_gets_its_own() -> None:
+    choice = Choice("esp12", "/x/fw.bin", "fw.bin", tuple((name, "1") for name in MORE))
+    assert set(choice.variables("flash")) == {"profile", "image", *MORE}
+    for action in ACTIONS.values():
+        given = choice.variables(action.task, **dict.fromkeys(action.fields, "x"))
+        assert all(action.task in KNOWN[name].tasks for name in given)
+    assert choice.command("flash", {"port": "a b"}).startswith("flashpipe flash profile=esp12 image=fw.bin ")
+    assert "port='a b'" in choice.command("identify", {"port": "a b"})
+
+
+def test_erase_and_keep_replace_the_profiles(tmp_path: Path, firmware: Path) -> None:
+    def rows(**more: str) -> set[str]:
+        found = look(Choice("esp12", str(firmware), firmware.name, tuple(more.items())), (tmp_path, tmp_path))
+        assert found["error"] is None
+        return {row["action"] for row in found["plan"]["rows"]}
+
+    assert rows() == {"write", "keep"}
+    assert rows(erase="all", keep="none") == {"write", "erase"}
+    refused = look(Choice("esp12", str(firmware), "x", (("keep", "spiffs,nothing"),)), (tmp_path, tmp_path))
+    assert refused["error"]["code"] == "bad-value"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "x" * 401, "\x1b[2J"])
+def test_a_field_is_a_short_line(text: str) -> None:
+    with pytest.raises(BadValueError):
+        settings({"mode": text})
+
+
+def test_the_map_is_to_scale_and_without_gaps(tmp_path: Path, firmware: Path) -> None:
+    plan = look(Choice("esp12", str(firmware), firmware.name), (tmp_path, tmp_path))["plan"]
+    pieces = next(lane for lane in plan["lanes"] if lane["name"] == "what happens")["pieces"]
+    assert all(piece["x"] >= 0 and piece["x"] + piece["width"] <= WIDTH for piece in pieces)
+    size = firmware.stat().st_size
+    assert pieces[0]["width"] == pytest.approx(size * WIDTH / 0x400000, abs=2)
+    assert plan["wire"] > size / 3
+
+
+# --- ports -----------------------------------------------------------------------------------------------------------
+
+
+def test_ports_come_and_go_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523, location="1-1")]
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(discovery, "list_ports", lambda: there)
+    found = Boards((tmp_path, tmp_path), lambda board, part, _text: told.append((board.port, part)))
+    found.look()
+    (board,) = found.all()
+    assert (board.port, board.about["adapter"]) == ("/dev/ttyUSB0", "CH340")
+    found.look()
+    assert told == [("/dev/ttyUSB0", "boards")]
+    board.device, there[:] = {"mac": "x"}, []
+    found.look()
+    assert not board.present
+    there.append(PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60))
+    found.look()
+    assert board.present
+    assert board.device == {}  # nobody knows which board it is now
+
+
+def test_a_board_is_on_the_page_once_and_there_is_an_end_of_them(tmp_path: Path) -> None:
+    found = Boards((tmp_path, tmp_path), lambda _board, _part, _text: None)
+    assert found.add("sim://esp12?board=a") is found.add(" sim://esp12?board=a ")
+    assert found.add_virtual("demo").choice.profile == "demo"
+    assert found.add_virtual("esp12") is not found.add_virtual("esp12")
+    for number in range(ports.MOST - len(found.all())):
+        found.add(f"sim://esp12?board=n{number}")
+    with pytest.raises(BadValueError):
+        found.add("sim://esp12?board=more")
+    found.remove(found.all()[0].slug)
+    found.add("sim://esp12?board=more")
+
+
+def test_what_waits_for_a_board_is_bounded(tmp_path: Path) -> None:
+    board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part, _text: None)
+    board._wake = lambda: None  # type: ignore[method-assign]  # its thread does not begin
+    work: Any = None
+    assert [board.start(work) for _ in range(9)] == [True] * 8 + [False]
+
+
+# --- files and profiles ----------------------------------------------------------------------------------------------
+
+
+def upload(path: Path, data: bytes) -> Upload:
+    path.write_bytes(data)
+    return Upload(path, path.name)
+
+
+def test_files_of_a_pair_say_where_they_belong(tmp_path: Path, firmware: Path) -> None:
+    data = firmware.read_bytes()
+    first, second = upload(tmp_path / "0x00000.bin", data[:0x10000]), upload(tmp_path / "0x10000.BIN", data[0x10000:])
+    assert image_words([second, first])[1] == "0x00000:0x00000.bin,0x10000:0x10000.BIN"
+    assert image_words([first]) == (str(first.path), "0x00000.bin")
+    with pytest.raises(UploadError):
+        image_words([first, upload(tmp_path / "notes.txt", b"hello")])
+    with pytest.raises(UploadError):
+        image_words([first, first])
+
+
+def test_a_profile_is_shown_and_then_written_with_its_file(tmp_path: Path, firmware: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    more = {"mode": "dout", "baud": "115200", "keep": "none", "erase": "all", "boot": "any"}
+    choice = Choice("esp12", str(firmware), firmware.name, tuple(more.items()))
+    device = {"mac": "5c:cf:7f:00:00:01", "chip": "ESP8266EX", "flash_part": "W25Q32"}
+    text = proposal("kitchen", choice, device, project)
+    assert not list(project.iterdir())
+    path = save("kitchen", text, choice, project)
+    profile = load_profile("kitchen", project)
+    assert (profile.flash_mode, profile.serial.baud, profile.erase, profile.keep) == ("dout", 115200, "all", ())
+    assert (project / firmware.name).read_bytes() == firmware.read_bytes()
+    with pytest.raises(BadValueError):
+        save("kitchen", text, choice, project)
+    path.unlink()
+    (project / firmware.name).write_bytes(b"mine")
+    with pytest.raises(BadValueError):
+        save("kitchen", text, choice, project)
+    assert (project / firmware.name).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("text", ["", "nonsense: 1\n", "extends: nobody\n", "a: [\n"])
+def test_what_is_no_profile_is_not_left_behind(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PipelineError):
+        save("kitchen", text, Choice("esp12"), tmp_path)
+    assert not (tmp_path / "kitchen.yaml").exists()
+
+
+def test_without_a_profile_the_board_says_what_it_is(tmp_path: Path, firmware: Path) -> None:
+    text = proposal("kitchen", Choice(image=str(firmware), shown_image=firmware.name), {"family": "esp8285"}, tmp_path)
+    save("kitchen", text, Choice(image=str(firmware), shown_image=firmware.name), tmp_path)
+    assert load_profile("kitchen", tmp_path).chip == "esp8285"
+
+
+@pytest.mark.parametrize(
+    ("name", "lua"), [("init.lua", '"init\\046lua"'), ('a"b\\', '"a\\034b\\092"'), ("é", '"\\195\\169"')]
+)
+def test_a_name_becomes_a_lua_text(name: str, lua: str) -> None:
+    assert lua_text(name) == lua
