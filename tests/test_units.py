@@ -102,3 +102,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         except BadValueError:
             continue
         assert value >= 0
+
+
+@pytest.mark.parametrize("read", [parse_size, parse_address, parse_duration])
+@pytest.mark.parametrize("text", ["9" * 5000, "0x" + "f" * 5000, "9" * 5000 + "MB"])
+def test_no_number_is_as_long_as_that(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises(BadValueError):
+        read(text)

@@ -120,3 +120,8 @@ def test_the_script_works_in_its_shell(shell: str, folder: Path) -> None:
     )
     assert done.stderr == ""
     assert {"bash": "<kitchen >", "fish": "profile=kitchen", "zsh": "-- profile=kitchen"}[shell] in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["bash"], ["bash", "flashpipe"], ["fish", "doit"]])
+def test_whoever_asks_for_too_little_is_answered_all_the_same(words: list[str]) -> None:
+    assert main(["answer", *words]) == 0

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flashpipe.errors import LuaFileNameError
+from flashpipe.jobs.board_files import _place
 
 from tests.harness import Done, Project
 from tests.nodemcu import IN_PACKAGE, NodeMcu
@@ -64,3 +66,23 @@ def test_what_cannot_be_is_said_before_a_port_is_opened(
         (project.folder / name).write_bytes(b"1")
     done = command("files", *words, "port=sim://nowhere-to-be-found")
     assert says in done.failed(code).text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "a/../../x", "/etc/x", "", ".", ".bashrc", ".ssh/authorized_keys", "x/.git/hooks/y", "..\\x", "dodo.py",
+     "DODO.py",
+     "a\x1b]52;c;x\x07", "a\0b", "x" * 200, "out/x"],
+)  # fmt: skip
+def test_the_name_of_a_file_on_a_board_leads_nowhere_and_steers_nothing(name: str, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "out").symlink_to(tmp_path)
+    with pytest.raises(LuaFileNameError):
+        _place(name, tmp_path / "here", "", named=False)
+    assert _place(name, tmp_path, "as.bin", named=False) == tmp_path / "as.bin"
+
+
+def test_a_hidden_file_that_was_named_may_come(tmp_path: Path) -> None:
+    assert _place(".config", tmp_path, "", named=True) == tmp_path / ".config"
+    with pytest.raises(LuaFileNameError):
+        _place("../.config", tmp_path, "", named=True)

@@ -170,3 +170,9 @@ def test_a_pulled_cable_is_a_failed_task(project: Project, firmware: Path) -> No
     lines = events(project)
     assert [line["data"]["result"] for line in of(lines, "task_end")][-1] == "failed"
     assert end(lines)["code"] == "port-lost"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not run: there is no full disk here")
+def test_a_disk_that_is_full_ends_the_events_and_not_the_run(project: Project) -> None:
+    done = project.flashpipe("profiles", "events=/dev/full").ok()
+    assert "no more of them can be written" in done.err

@@ -70,10 +70,10 @@ def main(words: Sequence[str]) -> int:
 
 
 def _answer(words: Sequence[str]) -> int:
-    shell, program, rest = words[0], words[1], list(words[2:])
+    shell, program, *rest = (*words, "", "")[: max(2, len(words))]
     breaks = ""
     if shell == "bash":
-        line, breaks = rest[0], rest[1]
+        line, breaks = (*rest, "", "")[:2]
         rest = split(line)[1:]
     current = rest.pop() if rest else ""
     found = candidates(rest, current, Path.cwd(), program)

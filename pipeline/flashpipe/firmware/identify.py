@@ -154,7 +154,8 @@ def _nodemcu(data: bytes) -> Firmware | None:
         found = re.search(pattern, banner)
         return found[1].strip() if found else ""
 
-    modules, ssl, lfs = told(r"\n\tmodules: ([^\n]*)"), told(r"\n\tSSL: (\w+)"), told(r"\n\tLFS: (0x[0-9a-fA-F]+|\d+)")
+    modules, ssl = told(r"\n\tmodules: ([^\n]*)"), told(r"\n\tSSL: (\w+)")
+    lfs = told(r"\n\tLFS: (0x[0-9a-fA-F]{1,8}|[1-9]\d{0,8}|0)\b")
     return Firmware(
         "nodemcu",
         version=told(r"^NodeM(?:CU|cu) (\d+(?:\.\d+)+)"),

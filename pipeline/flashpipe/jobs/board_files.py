@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from flashpipe.board.lua.files import TEMPORARY, BoardFiles, FileState, LuaFile
@@ -27,6 +27,8 @@ from flashpipe.profile.lua import bad_name
 VERBS: Final = ("put", "get", "rm", "cat", "edit")
 """What can be done with single files; each is a variable that names them."""
 _ANYBODY: Final = 0o644
+_LONGEST: Final = 128
+"""Characters of a name: SPIFFS has 31, and no file system here takes more than 255 bytes."""
 
 
 def asked(board: BoardRun) -> str:
@@ -70,18 +72,17 @@ def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
 
     Raises:
         BoardFileMissingError: the board has none of that name.
+        LuaFileNameError: a name that leads elsewhere, or that a pattern may not bring here.
         OutputExistsError: another file lies there already; `yes=1` replaces it. Nothing was fetched.
         PipelineError: no Lua prompt, or a file did not come whole.
     """
     session = board.session()
     console = open_console(session)
     files = BoardFiles(console, session.baud)
-    sizes = _chosen(session, files, _words(board, "get"))
+    words = _words(board, "get")
+    sizes = _chosen(session, files, words)
     target = board.command.variables.text("as")
-    paths = {name: board.command.caller / (target or name) for name in sizes}
-    for name, path in paths.items():
-        if not path.resolve().is_relative_to(board.command.caller.resolve()) and not target:
-            raise LuaFileNameError(f"{name!r} leads out of this folder", "say as=FILE where it shall go")
+    paths = {name: _place(name, board.command.caller, target, named=name in words) for name in sizes}
     contents = _read(session, files, sizes)
     if not board.command.variables.flag("yes"):
         _refuse_to_replace(paths, contents)
@@ -166,6 +167,27 @@ def _read(session: Session, files: BoardFiles, sizes: Mapping[str, int]) -> dict
     contents: dict[str, bytes] = {}
     fetch(session, files, sizes, contents.__setitem__)
     return contents
+
+
+def _place(name: str, folder: Path, target: str, *, named: bool) -> Path:
+    """Where a file of the board goes.
+
+    Its name is the board's to choose. So it leads to no other folder, and a pattern brings nothing that programs here
+    look for by its name: hidden files, which a shell or ssh obey, and a dodo.py, unless the user has `named` it.
+
+    Raises:
+        LuaFileNameError: it cannot go there.
+    """
+    if target:
+        return folder / target
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    steers = any(part.startswith(".") for part in parts) or name.casefold() == "dodo.py"
+    if not parts or ".." in parts or not name.isprintable() or len(name) > _LONGEST or (steers and not named):
+        raise LuaFileNameError(f"{name!r} is no name for a file here", "say get=NAME as=FILE where it shall go")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise LuaFileNameError(f"{name!r} leads out of this folder", "say as=FILE where it shall go")
+    return path
 
 
 def _refuse_to_replace(paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import UnsupportedOperation
 from itertools import pairwise
 from pathlib import Path
@@ -105,7 +106,8 @@ class _Writer:
 
     def close(self) -> None:
         self._good = False
-        self._stream.close()
+        with suppress(OSError, ValueError):  # what it holds back was said to be lost
+            self._stream.close()
 
 
 def _file(target: str, *, appended: bool) -> _Stream:

@@ -22,8 +22,8 @@ from flashpipe.sources.local import load_local
 from flashpipe.sources.registry import Resolved, SourceRequest, kind_of
 from flashpipe.units import parse_address
 
-_ADDRESSED: Final = re.compile(r"\s*(0[xX][0-9A-Fa-f]+|\d+)\s*[:=]\s*(.*)", re.DOTALL)
-_NEXT_ADDRESS: Final = re.compile(r",(?=\s*(?:0[xX][0-9A-Fa-f]+|\d+)\s*[:=])")
+_ADDRESSED: Final = re.compile(r"\s*(0[xX][0-9A-Fa-f]{1,12}|\d{1,15})\s*[:=]\s*(.*)", re.DOTALL)
+_NEXT_ADDRESS: Final = re.compile(r",(?=\s*(?:0[xX][0-9A-Fa-f]{1,12}|\d{1,15})\s*[:=])")
 
 
 def parse_image_argument(text: str) -> dict[int, str]:

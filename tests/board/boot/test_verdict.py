@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 from flashpipe.board.boot.crash import Crash
 from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
+from flashpipe.board.diagnosis.evidence import of_boot
+from flashpipe.board.diagnosis.judge import judge
 
 CONCLUSIVE = {"prompt", "bad-checksum", "no-image", "rf-cal", "exception", "panic", "download-mode"}
 
@@ -219,3 +222,13 @@ def test_a_python_that_makes_its_file_system_is_waited_for() -> None:
     done = f"{setup}could not open file 'main.py' for reading\n\nMicroPython v1.9.4 on 2018-05-11; ESP module\n>>> "
     assert classify(done).kind == "python-prompt"
     assert classify(f"{setup}Fatal exception 28(LoadProhibitedCause):\nepc1=0x40201234\n").kind == "exception"
+
+
+@pytest.mark.parametrize("number", [r"\d+", r"(?<=[ :(=])\d+", r"0x[0-9a-f]+"])
+def test_a_number_of_any_length_is_a_number(capture: Any, number: str) -> None:
+    for count in (0, 1, 3, 5, 8):  # 0: all of them
+        long = re.sub(number, lambda found: found[0] + "9" * 5000, capture.text[-8000:], count=count)
+        verdict = classify(long)
+        conclude(long)
+        if verdict.kind not in HEALTHY:
+            judge(of_boot(verdict))

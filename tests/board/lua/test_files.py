@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
+from flashpipe.board.lua.console import Console
 from flashpipe.board.lua.files import BoardFiles, LuaFile, _portions
-from flashpipe.errors import FileDamagedError, LuaFailedError
+from flashpipe.errors import ConsoleError, FileDamagedError, LuaFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,3 +97,28 @@ def test_portions_stay_within_their_room_and_give_all_bytes(data: bytes, room: i
 
 def test_contents_are_not_part_of_what_a_file_shows_of_itself() -> None:
     assert "hunter2" not in repr(LuaFile("a", b"pwd=hunter2"))
+
+
+class Told:
+    """A console that gives these lines."""
+
+    port = "COM1"
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = list(lines)
+
+    def lines(self, *_a: Any, **_k: Any) -> list[str]:
+        return self._lines
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["x a"], [" a"], ["-1 a"], ["9" * 5000 + " a"], ["99999999 a"], ["9000000 a", "9000000 b"], ["1 a", "2 a"]],
+)
+def test_a_list_of_files_that_cannot_be_is_damaged(lines: list[str]) -> None:
+    with pytest.raises(ConsoleError):
+        BoardFiles(cast("Console", Told(*lines))).names()
+
+
+def test_a_list_of_files_is_sorted_by_name() -> None:
+    assert BoardFiles(cast("Console", Told("12 b c", "0 a"))).names() == {"a": 0, "b c": 12}

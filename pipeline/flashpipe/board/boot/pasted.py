@@ -55,7 +55,7 @@ _ROM_LINE: Final = re.compile(
 """Lines whose beginning is known: what stands before it was added."""
 _MARK: Final = re.compile(r"[ \t]*(?:[-*]|\d+[:.)]|(?:COM\d+|[RT]X):|\[\d+:[\d:. APM]+\])(?=[ \t]|$)")
 """A bullet, a number, a port's name or a time, as a list or a monitor puts before each line."""
-_NUMBER: Final = re.compile(r"^[ \t]*(\d+)(?:[ \t]|$)", re.MULTILINE)
+_NUMBER: Final = re.compile(r"^[ \t]*(\d{1,9})(?:[ \t]|$)", re.MULTILINE)
 """A line's number, as a page shows it."""
 _PREFIXES: Final = 3
 """So many of them with the same prefix, but for its numbers, show that every line has one."""

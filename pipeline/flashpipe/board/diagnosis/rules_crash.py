@@ -23,7 +23,7 @@ _CRASH_WORDS: Final = re.compile(
     "exception|Exception|Panic|[Aa]bort|Trap |Guru|[Aa]ssert|[Ss]tack (?:overflow|smash)|CUT HERE|>>>stack"
 )
 _HALF: Final = re.compile(r"Flash Size & Map: *\w+\((?P<half>512|1024)KB\+")
-_JUMP: Final = re.compile(r"jump to run user\d @ (?P<at>[0-9a-fA-F]+)")
+_JUMP: Final = re.compile(r"jump to run user\d @ (?P<at>[0-9a-fA-F]{1,8})")
 MAPPED: Final = 0x100000
 """Bytes of the flash that the chip maps at once."""
 

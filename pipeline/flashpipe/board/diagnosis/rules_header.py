@@ -17,10 +17,10 @@ from flashpipe.flash import SIZE_BYTES, decode_size
 LAYOUT: Final = ("wrong-size", "bad-partitions")
 LARGE: Final = frozenset({"8MB", "16MB"})
 """Header sizes that SDKs before 2.1 do not know."""
-_MAPS: Final = re.compile(r"mismatch map (?P<built>\d+), ?spi_size_map (?P<named>\d+)")
+_MAPS: Final = re.compile(r"mismatch map (?P<built>\d{1,9}), ?spi_size_map (?P<named>\d{1,9})")
 """Size codes: of the map that the build was compiled for, and of the header (seen in executed AT firmware 1.7.6). Some
 builds go on all the same (`regist 4 success`): it proves something only where that failed."""
-_TOO_SMALL: Final = re.compile(r"Flash size \(?(?P<size>\d+)\)? too small")
+_TOO_SMALL: Final = re.compile(r"Flash size \(?(?P<size>\d{1,9})\)? too small")
 _RF_WORDS: Final = r"rf_cal\[0\]"
 _IMAGE_BYTE: Final = r"rf_cal\[0\] *!=0x05, *is 0x[eE][9aA]"
 """It found the first byte of an image instead (seen in executed NodeMCU 3.0 whose partition table is damaged)."""

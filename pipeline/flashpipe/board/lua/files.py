@@ -9,6 +9,7 @@ by the next run, others are removed. Names are at most 31 characters (facts: usb
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
@@ -39,6 +40,11 @@ PAGE: Final = 251
 ATTEMPTS: Final = 2
 MEMORY, MEMORY_PER_BYTE = 4000, 3
 """Bytes of heap that a board needs to read a Lua file: in any case, and for each byte of it (a rule of thumb)."""
+_LISTED: Final = re.compile(r"(\d{1,8}) (.*)", re.DOTALL)
+"""Length and name of a file, as `BoardFiles.names` asks for them."""
+_LENGTH: Final = re.compile(r"\d{1,8}")
+_MOST: Final = 16 * 1024 * 1024
+"""Bytes of all files of a board: no flash holds more."""
 _NO_FILES: Final = (
     "it has no file system, or no `file` module: `flashpipe format` makes one,"
     " if the flash has room behind the firmware"
@@ -129,7 +135,10 @@ class BoardFiles:
             lines = self._console.lines('for n,s in pairs(file.list())do p(tostring(s).." "..n)end', 10.0, secret=False)
         except LuaFailedError as error:
             raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
-        return dict(sorted((name, int(size)) for size, _, name in (line.partition(" ") for line in lines)))
+        found = {line[2]: int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
+        if len(found) < len(lines) or sum(found.values()) > _MOST:
+            raise ConsoleError(f"{self._console.port}: its list of files came damaged, or is none", "run it again")
+        return dict(sorted(found.items()))
 
     def _read_back(self, files: Sequence[LuaFile], there: Mapping[str, int]) -> int:
         """Bytes that `compare` has to read: none where the board tells digests."""
@@ -328,7 +337,8 @@ class BoardFiles:
             raise LuaSyntaxError(f"{self._console.port}: {place}: {mask(mistake)}", LuaSyntaxError.remedy)
 
     def _length(self, name: str) -> int:
-        return int(self._console.ask(f"file.list()[{quoted(name.encode())}] or -1", 10.0))
+        answer = self._console.ask(f"file.list()[{quoted(name.encode())}] or -1", 10.0)
+        return int(answer) if _LENGTH.fullmatch(answer) else -1
 
     def _open(self, name: str, mode: str) -> bool:
         """Open a file as `_fp`; whether that is an object.

@@ -178,7 +178,7 @@ def _with_banner(info: NodeInfo, banner: str) -> NodeInfo:
     }
     if info.modules is None and lines.get("modules"):
         values |= {"modules": _names(lines["modules"]), "modules_found": "banner"}
-    size = re.match(r"0x[0-9a-fA-F]+", lines.get("lfs", ""))
+    size = re.match(r"0x[0-9a-fA-F]{1,8}", lines.get("lfs", ""))
     if info.lfs_size is None and size:
         values["lfs_size"] = int(size[0], 16)
     return replace(info, **values)
@@ -230,7 +230,7 @@ def _yes(text: str | None) -> bool | None:
 
 
 def _whole(text: str | None) -> int | None:
-    found = re.fullmatch(r"(-?\d+)(?:\.0)?", (text or "").strip())  # 5.3 shows whole floats as 4096.0
+    found = re.fullmatch(r"(-?\d{1,15})(?:\.0)?", (text or "").strip())  # 5.3 shows whole floats as 4096.0
     return int(found[1]) if found else None
 
 

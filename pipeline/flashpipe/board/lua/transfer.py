@@ -107,7 +107,7 @@ no program of the board can close those."""
 _NAMES: Final = (
     "_fpz,_fpt,_fpk,_fps,_fpy,_fpd,_fpw,_fpe,_fpc,_fpf,_fpr,_fpu,_fpg,_fpq,_fpa,_fpb,_fpn,_fpo,_fpx,_fph,_fpj,_fpm,_fpl"
 )
-_PIECE_END: Final = re.compile(rb"=#(\d+)\+(\d+)>")
+_PIECE_END: Final = re.compile(rb"=#(\d{1,10})\+(\d{1,10})>")
 
 
 def digest(data: bytes, start: int = 0) -> int:
