@@ -224,11 +224,9 @@ def test_a_python_that_makes_its_file_system_is_waited_for() -> None:
     assert classify(f"{setup}Fatal exception 28(LoadProhibitedCause):\nepc1=0x40201234\n").kind == "exception"
 
 
-@pytest.mark.parametrize("number", [r"\d+", r"(?<=[ :(=])\d+", r"0x[0-9a-f]+"])
-def test_a_number_of_any_length_is_a_number(capture: Any, number: str) -> None:
-    for count in (0, 1, 3, 5, 8):  # 0: all of them
-        long = re.sub(number, lambda found: found[0] + "9" * 5000, capture.text[-8000:], count=count)
-        verdict = classify(long)
-        conclude(long)
-        if verdict.kind not in HEALTHY:
-            judge(of_boot(verdict))
+def test_a_number_of_any_length_is_a_number(capture: Any) -> None:
+    long = re.sub(r"(?<=[ :(=])\d+", lambda found: found[0] + "9" * 4400, capture.text[-2000:], count=6)
+    verdict = classify(long)
+    conclude(long)
+    if verdict.kind not in HEALTHY:
+        judge(of_boot(verdict))

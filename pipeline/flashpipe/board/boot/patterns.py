@@ -13,7 +13,7 @@ from flashpipe.values import dataclass
 
 # --- what the ROM and the SDK say ------------------------------------------------------------------------------------
 
-ROM: Final = re.compile(r"rst cause: ?(?P<cause>\d{1,9}), ?boot mode: ?\((?P<mode>\d),\s*(?P<extra>\d)\)")
+ROM: Final = re.compile(r"rst cause: ?(?P<cause>\d{1,10}), ?boot mode: ?\((?P<mode>\d),\s*(?P<extra>\d)\)")
 LOADED: Final = re.compile(r"^csum 0x[0-9a-f]{2}(?![0-9a-f])(?!\s*csum err)", re.MULTILINE)
 """The last line of a ROM log that found a good image; the ROM jumps into it at once. A loader may speak behind it."""
 LOADING: Final = re.compile(r"^(?:load 0x|tail \d|chksum 0x|ho \d)", re.MULTILINE)
@@ -118,7 +118,7 @@ FAULTS: Final = (
     ),
     _fault(
         "wrong-mode",
-        r"load 0x(?P<at>[0-9a-f]{8}), len (?P<length>-?\d{1,9}), room",
+        r"load 0x(?P<at>[0-9a-f]{8}), len (?P<length>-?\d{1,10}), room",
         "the ROM reads a segment of {length} bytes for {at}, where no RAM is: it misreads the flash, or it is no image",
         holds=impossible_load,
     ),
@@ -164,7 +164,7 @@ FAULTS: Final = (
     ),
     _fault(
         "nothing-found",
-        r"(?:~?ld|@cp:\S*)\s*\n\s*e:(?P<number>\d{1,9})\s*$",
+        r"(?:~?ld|@cp:\S*)\s*\n\s*e:(?P<number>\d{1,10})\s*$",
         "eboot could not copy or load the application (its error {number})",
     ),
     _fault("nothing-found", r"user code done", "the boot loader came back: it has started no application", weak=True),
@@ -175,10 +175,10 @@ FAULTS: Final = (
         anywhere=True,
     ),
     _fault("system-params", r"system param error", "the SDK cannot use its system parameters", warns=True),
-    _fault("exception", r"Fatal exception ?\(?(?P<cause>\d{1,9})(?:\((?P<name>\w+)\))?", _CRASHED, anywhere=True),
+    _fault("exception", r"Fatal exception ?\(?(?P<cause>\d{1,10})(?:\((?P<name>\w+)\))?", _CRASHED, anywhere=True),
     _fault("exception", r"(?<!\d)\((?P<name>\w+Cause)\):\s*\n\s*epc1=0x", _CRASHED, anywhere=True),
-    _fault("exception", r"Exception \((?P<cause>\d{1,9})\)|Exception (?P<number>\d{1,9}) ?[@:]", _CRASHED),
-    _fault("exception", r"Trap (?P<cause>\d{1,9}): ?pc=", _CRASHED),
+    _fault("exception", r"Exception \((?P<cause>\d{1,10})\)|Exception (?P<number>\d{1,10}) ?[@:]", _CRASHED),
+    _fault("exception", r"Trap (?P<cause>\d{1,10}): ?pc=", _CRASHED),
     _fault("exception", r"Guru Meditation.*\((?!unknown)(?P<name>\w+)\)", _CRASHED),
     _fault("exception", r"Guru Meditation.*\(unknown\)", "the firmware crashed; the log does not say why", weak=True),
     _fault("exception", r"(?P<what>(?:Unhandled|User) (?:C\+\+ )?exception\b.*)", _STOPPED),
