@@ -14,9 +14,11 @@ from tests.harness import Done, Project
 from tests.simboard import SimBoard
 
 CLOUD_22, CLOUD_30 = "nodemcu-2.2-cloud-float.bin", "nodemcu-3.0-cloud-float.bin"
-PAIR_30 = "nodemcu-3.0-split"
+FINAL_15, PAIR_30 = "nodemcu-1.5.4.1-split/combined.bin", "nodemcu-3.0-split"
 TEXT = "kept through the years"
 WRITE = f'file.open("mine.txt","w") file.write("{TEXT}") file.close() print("do".."ne")'
+JOIN = 'wifi.setmode(1) wifi.sta.config({ssid="here",pwd="12345678",auto=false})'
+CONFIGURED = 'print("ssid", wifi.sta.getdefaultconfig())'
 READ = (
     'if file.open("mine.txt") then print("<"..file.read()..">") file.close() else print("<none>") end print("do".."ne")'
 )
@@ -57,13 +59,24 @@ def words(folder: Path, name: str) -> str:
 
 
 @pytest.mark.images
-def test_a_file_survives_from_2_2_through_3_0_to_the_new_layout(
+def test_a_file_of_1_5_is_lost_as_announced_and_one_of_2_2_survives_through_3_0_to_the_new_layout(
     project: Project, board: SimBoard, real_images: Path, command: Callable[..., Done]
 ) -> None:
     flash = ("flash", "profile=nodemcu-devkit", board.port)
-    first = command(*flash, words(real_images, CLOUD_22)).ok()
+    first = command(*flash, words(real_images, FINAL_15)).ok()
     assert "kept:" not in first.text, "a factory board has nothing to keep"
     assert "done" in lua(board, WRITE)
+
+    shown = command("plan", "profile=nodemcu-devkit", board.port, words(real_images, CLOUD_22)).ok()
+    done = command(*flash, words(real_images, CLOUD_22)).ok()
+    for text in (shown.text, done.text):
+        assert "the SDK line changes (1.5.4.1 -> 2.x)" in text
+        assert "lost: file system at 0x080000..0x3fa000" in text
+        assert "SDK parameters with Wi-Fi settings at 0x3fd000..0x400000" in text
+    assert "the firmware is formatting its file system" in done.text, "as was foretold"
+    assert f"backed up as {project.receipts()[-1]['keeping']['backup']};" in done.text
+    assert "<none>" in lua(board, READ)
+    assert "done" in lua(board, f"{JOIN} {WRITE}")
 
     for name, change, keeps in (
         (CLOUD_30, "the SDK line changes (2.x -> 3.x)", "(its place goes into the new partition table)"),
@@ -78,11 +91,16 @@ def test_a_file_survives_from_2_2_through_3_0_to_the_new_layout(
         verdict = project.receipts()[-1]["verdict"]
         assert verdict["kind"] == "prompt"
         assert "Formatting" not in str(verdict)
-        assert f"<{TEXT}>" in lua(board, READ), name
+        heard = lua(board, f"{CONFIGURED} {JOIN} {READ}")
+        assert f"<{TEXT}>" in heard, name
+        assert "ssid\there" in heard, "SDK 3.0.1 has them at the end of the flash, wherever the table says"
     again = command(*flash, words(real_images, PAIR_30)).ok()
     assert not again.wrote, "what was kept is no reason to write again"
     keeping = [receipt["keeping"] for receipt in project.receipts() if receipt["outcome"] == "flashed"]
-    assert {item["what"]: item["how"] for item in keeping[1]["kept"]} == {"spiffs": "table"}
+    assert [item["what"] for item in keeping[1]["lost"]] == ["spiffs"]
+    assert [found.get("board") for found in keeping] == ["factory", "line", "line", "moves"]
+    assert {item["what"]: item["how"] for item in keeping[2]["kept"]} == {"spiffs": "table"}
+    assert [item["what"] for item in keeping[2]["lost"]] == ["system_params"], "where the table puts them, as announced"
 
 
 @pytest.mark.images
