@@ -22,6 +22,8 @@ from flashpipe.page.shown_plan import WIDTH
 from flashpipe.page.uploads import Upload, image_words
 from flashpipe.profile.load import load_profile
 
+from tests.rooms import loaded_with
+
 
 def test_every_field_is_a_variable_of_flash_and_each_task_gets_its_own() -> None:
     choice = Choice("esp12", "/x/fw.bin", "fw.bin", tuple((name, "1") for name in MORE))
@@ -31,6 +33,12 @@ def test_every_field_is_a_variable_of_flash_and_each_task_gets_its_own() -> None
         assert all(action.task in KNOWN[name].tasks for name in given)
     assert choice.command("flash", {"port": "a b"}).startswith("flashpipe flash profile=esp12 image=fw.bin ")
     assert "port='a b'" in choice.command("identify", {"port": "a b"})
+
+
+def test_the_first_page_waits_for_nothing_heavy() -> None:
+    loaded = loaded_with("flashpipe.page.server") | loaded_with("flashpipe.cli.page")
+    late = {f"flashpipe.{name}" for name in ("jobs.board_job", "jobs.inputs", "jobs.preview", "jobs.bundle")}
+    assert loaded & {"esptool", "requests", "rich", "ruamel", "serial", *late} == set()
 
 
 def test_erase_and_keep_replace_the_profiles(tmp_path: Path, firmware: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from flashpipe.errors import BadValueError
 from flashpipe.page.board import BoardOnPage, Work
-from flashpipe.page.shown_plan import shown
 from flashpipe.values import dataclass
 
 Do = Callable[[Any, BoardOnPage], str]
@@ -36,7 +35,7 @@ def plan(run: Any, board: BoardOnPage) -> str:
     """What flashing would do to this board; reads only."""
     _made(run)
     found = _jobs("preview").preview_board(run)
-    board.preview = shown(found)
+    board.preview = import_module("flashpipe.page.shown_plan").shown(found)
     board.changed("plan")
     return found.reason or "the board was asked"
 

