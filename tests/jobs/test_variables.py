@@ -14,6 +14,13 @@ from flashpipe.tasks import command_line
 from tests.harness import Project
 
 
+@pytest.mark.parametrize(("name", "says"), [("erase", "flashpipe erase flash"), ("sim://esp12?flash", "port='sim:")])
+def test_what_is_meant_by_words_that_are_no_variables(name: str, says: str) -> None:
+    with pytest.raises(UnknownVariableError) as caught:
+        check({name: "1"})
+    assert says in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("task", "name", "meant"),
     [

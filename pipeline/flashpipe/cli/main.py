@@ -117,7 +117,7 @@ def _understood(words: list[str]) -> list[str]:
     """What is typed for tasks, in the form that doit knows."""
     if not words or words[0] in {*COMMANDS, *HELP, *OTHERS}:
         return words
-    return list(import_module("flashpipe.cli.words").understand(words, _profiles, Path.cwd()))
+    return list(import_module("flashpipe.tasks.words").understand(words, _profiles, Path.cwd()))
 
 
 def _profiles() -> list[str]:

@@ -12,7 +12,6 @@ from doit.doit_cmd import DoitMain
 from flashpipe import terminal
 from flashpipe.cli.overview import task_texts
 from flashpipe.cli.unknown_words import check_words
-from flashpipe.cli.words import declared_options
 from flashpipe.errors import SystemLimitError, UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.limits import limits_told
@@ -22,6 +21,7 @@ from flashpipe.tasks import command_line
 from flashpipe.tasks.doit_events import REFUSED
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.own_tasks import OwnTasks, at_home, load_own_tasks, members
+from flashpipe.tasks.words import declared_options
 from flashpipe.text.lines import print_result
 
 _PLUGINS: Final = {

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS
-from flashpipe.cli.words import FIRMWARE, ON_PROFILES
 from flashpipe.errors import UnknownProfileError, UsageError
 from flashpipe.tasks.parser import parse, refuse_unknown_options
+from flashpipe.tasks.words import FIRMWARE, ON_PROFILES
 
 WRITES: Final = frozenset({"erase", "flash", "format", "restore", "watch"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -38,6 +39,7 @@ def begin_with_doit() -> None:
     if not _is_doit():
         return
     words = sys.argv[1:]
+    atexit.register(_say_what_was_meant, words)
     terminal.quiet = not terminal.QUIET.isdisjoint(words)
     if _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS):
         _begin(words)
@@ -109,6 +111,22 @@ def _at_exit() -> None:
     command = next((word for word in sys.argv[1:] if "=" not in word and not word.startswith("-")), "")
     refused = not _completed and (command not in _RUNS or bool(audience.failures))
     audience.close(REFUSED if refused else _status)
+
+
+def _say_what_was_meant(words: list[str]) -> None:
+    """Doit has refused the command line: `flashpipe` may understand it, or know what says the same."""
+    command = next((word for word in words if "=" not in word and not word.startswith("-")), "")
+    if _completed or audience.failures or command in _RUNS:
+        return
+    folder = Path(get_initial_workdir() or Path.cwd())
+    try:
+        meant = load("tasks.words:understand")(words, lambda: load("profile.search:profile_names")(folder), folder)
+    except PipelineError as error:
+        terminal.note(f"  next: {error.hint}")
+        return
+    if sorted(meant) != sorted(words):
+        same = "" if meant[0] in {"inspect", "--version"} else f"; doit {shlex.join(meant)}"
+        terminal.note(f"  next: flashpipe {shlex.join(words)}{same}")
 
 
 def _is_doit() -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flashpipe.cli.words import understand
 from flashpipe.errors import UsageError
+from flashpipe.tasks.words import understand
 
 from tests.harness import Project
 
@@ -35,6 +35,8 @@ def folder(tmp_path: Path) -> Path:
         ("identify sim://esp12?size=1MB", "identify port=sim://esp12?size=1MB"),
         ("lua t.lua -p COM3", "lua file=t.lua port=COM3"),
         ("ports --json", "ports format=json"),
+        ("upload t.lua kitchen", "files put=t.lua profile=kitchen"),
+        ("files rm a.lua kitchen", "files rm=a.lua profile=kitchen"),
         ("upload t.lua -p COM3", "files put=t.lua port=COM3"),
         ("remove init.lua -p COM3", "files rm=init.lua port=COM3"),
         ("download init.lua", "files get=init.lua"),
@@ -72,7 +74,6 @@ def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> No
         ("read_flash 0 0x1000 x", "flashpipe backup"),
         ("flash --port", "port=VALUE"),
         ("-n flash kitchen", "flashpipe plan"),
-        ("flash kitchen erase=1", "flashpipe erase flash"),
     ],
 )
 def test_what_means_two_things_or_none_is_refused_with_the_right_words(typed: str, says: str, folder: Path) -> None:
@@ -84,6 +85,22 @@ def test_what_means_two_things_or_none_is_refused_with_the_right_words(typed: st
 def test_a_guess_never_leads_to_a_task_that_writes(project: Project) -> None:
     done = project.flashpipe("flsh", "profile=demo").failed("usage")
     assert "'flash'" not in done.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("flash kitchen", "next: flashpipe flash kitchen; doit flash profile=kitchen"),
+        ("upload t.lua kitchen", "; doit files put=t.lua profile=kitchen"),
+        ("download", "next: `flashpipe backup"),
+    ],
+)
+def test_doit_is_told_what_it_refused(project: Project, typed: str, says: str) -> None:
+    (project.folder / "kitchen.yaml").write_text("extends: esp12\n")
+    (project.folder / "t.lua").write_bytes(b"x")
+    done = project.doit(*typed.split())
+    assert done.status == 3
+    assert says in done.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,7 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     first = words[0] if words else ""
     if first and _is_firmware(first, folder):
         return ["inspect", *words]
-    if any((word.text, word.value) == ("erase", "1") for word in parsed.words if word.kind == "variable"):
-        raise UsageError("erase=1: there is no such variable", "flashpipe erase flash …")
-    found = _without_names(_pairs(_file_verb(_verb(parsed.words, folder)), folder), profiles, folder)
+    found = _without_names(_pairs(_file_verb(_verb(parsed.words, folder), profiles, folder), folder), profiles, folder)
     doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
     rest = [word for word in found if word.kind != "doit"]
     return [*doits, *(typed for word in rest for typed in _as_doit_knows(word))]
@@ -137,8 +135,8 @@ def _is_for_board(names: Sequence[str], folder: Path) -> bool:
     return bool(files) and not any(name.lower().endswith(FIRMWARE) for name in files)
 
 
-def _file_verb(words: Sequence[Word]) -> list[Word]:
-    """`files put A B` as `files put=A,B`: what stands behind the verb are names, whatever else they might be."""
+def _file_verb(words: Sequence[Word], profiles: Callable[[], Collection[str]], folder: Path) -> list[Word]:
+    """`files put A B` as `files put=A,B`: what stands behind the verb are names, but for a profile as the last."""
     at = next((at for at, word in enumerate(words) if word.kind == "task"), None)
     behind = (
         [] if at is None or words[at].text != "files" else [word for word in words[at + 1 :] if word.kind == "task"]
@@ -151,6 +149,8 @@ def _file_verb(words: Sequence[Word]) -> list[Word]:
     if not names:
         raise UsageError(f"files {verb}: of which file?", f"flashpipe files {verb} NAME …")
     rest = [word for word in words[at + 1 :] if word.kind != "task"]
+    if len(names) > 1 and names[-1] in profiles() and not (folder / names[-1]).exists():
+        rest.append(Word("variable", "profile", names.pop()))
     return [*words[: at + 1], Word("variable", verb, ",".join(names)), *rest]
 
 
