@@ -33,7 +33,7 @@ def test_what_is_meant_by_words_that_are_no_variables(name: str, says: str) -> N
         ("flash", "since", "report"),
         ("flash", "regions", "erase"),
         ("identify", "yes", "help variables"),
-        ("report", "port", "since, format"),
+        ("report", "baud", "since, batch, format"),
         ("profiles", "profile", "format"),
     ],
 )
@@ -68,7 +68,7 @@ def test_every_task_of_the_table_is_one_and_every_board_task_takes_a_port() -> N
     every = {name.removeprefix("task_") for name in tasks.__all__ if re.match("task_[a-z]", name)}
     assert set().union(*(row.tasks for row in TABLE)) <= every | {"plan"}
     assert command_line.our_tasks == every
-    assert KNOWN["port"].tasks == command_line.board_tasks | {"plan", "doctor"}
+    assert KNOWN["port"].tasks == command_line.board_tasks | {"plan", "doctor", "report"}
 
 
 @pytest.mark.parametrize("name", [name for name in tasks.__all__ if re.match("task_[a-z]", name)])

@@ -20,6 +20,7 @@ from flashpipe.jobs import audience
 from flashpipe.limits import limits_told
 
 COMMANDS: Final = {
+    "batch": "flashpipe.cli.batch",
     "board": "flashpipe.sim.cli",
     "bundle": "flashpipe.cli.bundle",
     "cache": "flashpipe.cli.cache",

@@ -60,17 +60,32 @@ def sum_up(command: CommandLine) -> Summary:
     """
     command.require_own_records()
     receipts, damaged = read_receipts(command.receipts_folder)
-    return summarise(receipts, _since(command.variables.text("since")), [path.name for path in damaged])
+    text = command.variables.text
+    names = [path.name for path in damaged]
+    port = command.variables.given.get("port", "")  # not the one that the environment has for flashing
+    return summarise(receipts, _since(text("since")), names, port=port, batch=text("batch"))
 
 
 def _since(text: str) -> str:
-    """A date or time as it was typed, or so long ago: `7d`, `12h`; as receipts write it."""
+    """A date or time here as it was typed, `today`, or so long ago: `7d`, `12h`; as receipts write it, in UTC."""
+    if text.strip() == "today":
+        text = time.strftime("%Y-%m-%d")
     ago = re.fullmatch(r"(\d{1,5})\s*([dh])", text.strip())
     if ago:
         then = time.time() - int(ago[1]) * (86_400 if ago[2] == "d" else 3_600)
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, then)))
+        return _utc(then)
     if text and not re.fullmatch(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\dZ?)?)?)?)?)?", text):
         raise BadValueError(
-            f"since={text}: want a date such as 2026-11-23, or 7d, or 12h", "leave it out for all receipts"
+            f"since={text}: want today, a date such as 2026-11-23, or 7d, or 12h", "leave it out for all receipts"
         )
-    return text
+    if not text or text.endswith("Z"):
+        return text
+    full = text + "0000-01-01T00:00:00"[len(text) :]
+    try:
+        return _utc(time.mktime(time.strptime(full, "%Y-%m-%dT%H:%M:%S")))
+    except (ValueError, OverflowError) as error:
+        raise BadValueError(f"since={text}: there is no such day", "such as since=2026-11-23") from error
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, seconds)))

@@ -74,7 +74,7 @@ TABLE: Final = (
         "port",
         "list",
         "serial port, several with commas, a pattern, or `all` on USB; default: the profile's, then the only one there",
-        ON_BOARDS | {"doctor"},
+        ON_BOARDS | {"doctor", "report"},
         environment="FLASHPIPE_PORT",
         short="p",
     ),
@@ -213,8 +213,13 @@ TABLE: Final = (
     VariableKind("send", "flag", "1: `files` sends the profile's files that the board does not hold", _FILES),
     VariableKind("rescue", "flag", "1: `files` renames an init.lua that the board does not survive", _FILES),
     VariableKind(
-        "since", "text", "only receipts since that date or time (UTC), or 7d, 12h", _REPORT, likely=("1d", "7d", "30d")
+        "since",
+        "text",
+        "only receipts since that date or time of here, today, or 7d, 12h",
+        _REPORT,
+        likely=("today", "7d", "30d"),
     ),
+    VariableKind("batch", "text", "only receipts of that batch of a station", _REPORT),
     VariableKind(
         "format",
         "choice",

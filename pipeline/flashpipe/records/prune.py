@@ -1,8 +1,8 @@
 """Which old receipts and backups a project can do without, and removing them.
 
 What is never removed, whatever the rule says: of each board the newest receipt, the receipts that say what it holds,
-the newest backup of its whole flash and the newest one at all, and every backup that a journal names because a run that
-was interrupted still needs it.
+those of a station's batch, the newest backup of its whole flash and the newest one at all, and every backup that a
+journal names because a run that was interrupted still needs it.
 """
 
 from __future__ import annotations
@@ -66,10 +66,17 @@ def old_receipts(folder: Path, rule: PruneRule, now: float) -> list[Removal]:
     found = []
     for mac, own in by_board.items():
         needed = {row.receipt for row in vouched(own, mac)[0]} | {own[-1].name}
+        needed |= {kept.name for kept in own if _of_batch(kept)}
         for place, kept in enumerate(reversed(own)):
             if kept.name not in needed and not rule.spares(place, _age(kept.text("time"), now)):
                 found.append(Removal(kept.path, f"receipt of {mac or 'no board'}: {kept.text('outcome')}"))
     return sorted(found, key=lambda removal: removal.path)
+
+
+def _of_batch(kept: StoredReceipt) -> bool:
+    """Whether a station has written it: the proof of a batch is made of them."""
+    station = kept.record.get("station")
+    return isinstance(station, dict) and bool(station.get("batch"))
 
 
 def old_backups(folder: Path, rule: PruneRule, now: float) -> list[Removal]:

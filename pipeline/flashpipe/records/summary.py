@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import PurePath
 from typing import Final
 
-from flashpipe.records.history import StoredReceipt
+from flashpipe.records.history import GOOD, StoredReceipt
 from flashpipe.values import dataclass
 
 CHANGING: Final = frozenset({"flash", "restore", "erase", "files"})
@@ -36,6 +38,16 @@ class BoardLine:
     runs: int
     failures: int
     receipt: str
+    port: str = ""
+    """Of the last run."""
+    unit: str = ""
+    """What a station has made of it: the values of its unit, the first of them."""
+    batch: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the last run ended well."""
+        return self.outcome in GOOD
 
 
 FIELDS: Final = tuple(BoardLine.__dataclass_fields__)
@@ -52,26 +64,48 @@ class Summary:
     """Outcome to number of runs."""
     boards: tuple[BoardLine, ...]
     boardless: int
-    """Runs that reached no board."""
+    """Runs that reached no board; for each port on which there were some, a line of `boards` without MAC."""
     unreadable: tuple[str, ...]
     """Files that are no receipts."""
 
 
-def summarise(receipts: Sequence[StoredReceipt], since: str, unreadable: Iterable[str] = ()) -> Summary:
-    """The receipts whose time is not before `since` (ISO 8601, UTC, or the beginning of one; all if empty)."""
-    chosen = [kept for kept in receipts if kept.text("time") >= since]
-    boards: dict[str, list[StoredReceipt]] = {}
+def summarise(
+    receipts: Sequence[StoredReceipt], since: str, unreadable: Iterable[str] = (), *, port: str = "", batch: str = ""
+) -> Summary:
+    """What some receipts say together; boards whose last run failed stand first, those that never answered before them.
+
+    Args:
+        receipts: The oldest first.
+        since: Only those whose time is not before it (ISO 8601, UTC, or the beginning of one); empty: all.
+        unreadable: Names of files that are none.
+        port: Only those of this port, or of the ports that fit this pattern.
+        batch: Only those of this batch.
+    """
+    chosen = [kept for kept in receipts if kept.text("time") >= since and _fits(kept, port, batch)]
+    boards: dict[tuple[str, str], list[StoredReceipt]] = {}
     for kept in chosen:
-        boards.setdefault(kept.mac, []).append(kept)
+        if not kept.mac and kept.good:
+            continue  # it ran, and nobody asked who it is: a boot check
+        boards.setdefault((kept.mac, "" if kept.mac else kept.text("port")), []).append(kept)
     times = sorted(kept.text("time") for kept in chosen)
     return Summary(
         first=times[0] if times else "",
         last=times[-1] if times else "",
         counts=dict(sorted(Counter(kept.text("outcome") for kept in chosen).items())),
-        boards=tuple(_line(mac, own) for mac, own in sorted(boards.items()) if mac),
-        boardless=len(boards.get("", ())),
+        boards=tuple(sorted((_line(mac, own) for (mac, _), own in boards.items()), key=_order)),
+        boardless=sum(not kept.mac for kept in chosen),
         unreadable=tuple(unreadable),
     )
+
+
+def _fits(kept: StoredReceipt, port: str, batch: str) -> bool:
+    own = kept.text("port")
+    here = not port or own == port or PurePath(own).name == port or fnmatch(own, port)
+    return here and batch in {"", str(_mapping(kept.record.get("station")).get("batch", ""))}
+
+
+def _order(line: BoardLine) -> tuple[bool, bool, str, str]:
+    return line.good, bool(line.mac), line.mac, line.port
 
 
 def _line(mac: str, own: Sequence[StoredReceipt]) -> BoardLine:
@@ -94,6 +128,9 @@ def _line(mac: str, own: Sequence[StoredReceipt]) -> BoardLine:
         runs=len(own),
         failures=sum(not kept.good for kept in own),
         receipt=last.name,
+        port=last.text("port"),
+        unit=next(iter(map(str, _mapping(_mapping(last.record.get("station")).get("unit")).values())), ""),
+        batch=str(_mapping(last.record.get("station")).get("batch", "")),
     )
 
 

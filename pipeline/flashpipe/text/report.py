@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import time
+from calendar import timegm
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple
 from typing import Final
@@ -12,19 +14,31 @@ from flashpipe.records.summary import FIELDS, Summary
 from flashpipe.terminal import json_text
 
 
+def local_time(text: str) -> str:
+    """A time of a receipt, which is UTC, on the clock of this place; another text as it is."""
+    try:
+        seconds = timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    except ValueError:
+        return text
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(seconds))
+
+
 def as_text(batch: Summary) -> str:
     """Counts, and one line for each board."""
     if not batch.counts:
         return "no receipts" + (f"; {len(batch.unreadable)} files that are none" if batch.unreadable else "")
     counts = ", ".join(f"{number} {outcome}" for outcome, number in batch.counts.items())
-    lines = [f"{batch.first} to {batch.last} (UTC): {counts}"]
+    lines = [f"{local_time(batch.first)} to {local_time(batch.last)}: {counts}"]
     for board in batch.boards:
         bits = [board.outcome, board.verdict, f"audit {board.audit}" if board.audit else "", board.images]
         told = ", ".join(bit for bit in bits if bit)
         virtual = "  (virtual)" if board.virtual else ""
         runs = f"{board.runs} run(s), {board.failures} failed"
-        lines.append(f"{board.mac}  {board.time}  {board.profile:<12}  {told}  {runs}{virtual}")
-    lines.append(f"{len(batch.boards)} board(s)" + (f"; {batch.boardless} run(s) reached none" * bool(batch.boardless)))
+        who = board.mac or f"no answer on {board.port}"
+        unit = f"{board.unit}  " if board.unit else ""
+        lines.append(f"{who}  {unit}{local_time(board.time)}  {board.profile:<12}  {told}  {runs}{virtual}")
+    answered = sum(bool(board.mac) for board in batch.boards)
+    lines.append(f"{answered} board(s)" + (f"; {batch.boardless} run(s) reached none" * bool(batch.boardless)))
     lines += [f"{name}: not a receipt that can be read" for name in batch.unreadable]
     return "\n".join(lines)
 

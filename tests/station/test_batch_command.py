@@ -1,0 +1,152 @@
+"""`flashpipe batch` and `flashpipe report`: what a batch was, proven, and shown."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flashpipe.records.prune import PruneRule, old_receipts
+
+from tests.harness import Done
+from tests.station.conftest import Shop, address, board
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def worked(shop: Shop) -> Shop:
+    """Two good boards, one bad one, one that never answered."""
+    with shop.shift(serial="SN{n:03}", stop_after="0") as shift:
+        shift.plug("a", board(1))
+        shift.plug("b", board(2))
+        shift.plug("c", board(3, "fill=ff&fault=stuck-sector:0x0"))
+        shift.plug("d", board(4, "fill=ff&fault=absent"))
+        for place in "abcd":
+            shift.end(place)
+    return shop
+
+
+def manifest(shop: Shop) -> Path:
+    return shop.records / "batches" / "one" / "manifest.json"
+
+
+def change(path: Path, how: Callable[[Any], None]) -> None:
+    found = json.loads(path.read_text())
+    how(found)
+    path.write_text(json.dumps(found))
+
+
+class Page(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"src", "href"} or name.startswith("on")]
+
+
+def test_a_batch_is_closed_proven_and_reported(worked: Shop, command: Command) -> None:
+    command("batch", "close", "one").failed("batch-mismatch")
+    assert not manifest(worked).exists()
+    done = command("batch", "close", "one", "virtual=1").ok()
+    assert "2 good boards" in done.out
+    assert "chain" in command("batch", "verify", str(manifest(worked))).ok().out
+    made = json.loads(manifest(worked).read_text())
+    assert made["counts"] == {"passed": 2, "failed": 2, "silent": 1, "aside": 0}
+    assert (made["virtual"], len(made["runs"])) == (True, 4)
+    assert [entry["passed"] for entry in made["boards"]] == [False, False, True, True]
+    command("batch", "close", "one", "virtual=1").failed("batch-closed")
+    command("station", "profile=sensor", "batch=one").failed("batch-closed")
+    folder = manifest(worked).parent / "report"
+    text = (folder / "one.html").read_text()
+    page = Page(text)
+    assert "script" not in page.tags
+    assert page.links == []
+    assert page.tags.count("svg") == 3
+    assert all(word in text for word in ("50.0%", address(1), "no answer", "virtual", "SN001"))
+    assert len(list((folder / "units").glob("*.html"))) == 3
+    rows = list(csv.DictReader((folder / "one.csv").read_text().splitlines()))
+    assert [row["result"] for row in rows] == ["bad", "bad", "good", "good"]
+    assert sorted(row["serial"] for row in rows[2:]) != ["", ""]
+    assert json.loads((folder / "one.json").read_text())["passed"] == 2
+    assert "closed" in command("batch", "list").ok().out
+
+
+def test_whatever_is_changed_breaks_the_proof(worked: Shop, command: Command) -> None:
+    command("batch", "close", "one", "virtual=1").ok()
+    path, receipts = manifest(worked), sorted((worked.records / "receipts").glob("*.json"))
+    kept = path.read_text()
+
+    def broken(words: str) -> None:
+        assert re.search(words, command("batch", "verify", str(path)).failed("batch-mismatch").err)
+        path.write_text(kept)
+
+    change(path, lambda made: made["runs"].pop())
+    broken("chain|not in the manifest")
+    change(path, lambda made: made["runs"].reverse())
+    broken("chain breaks")
+    change(path, lambda made: made.update(profile="other"))
+    broken("chain breaks")
+    change(path, lambda made: made["boards"][0].update(passed=True))
+    broken("called good")
+    change(path, lambda made: made["boards"][-1]["values"].update(serial="SN999"))
+    broken("other values")
+    change(path, lambda made: made["counts"].update(passed=3))
+    broken("counts 3")
+    text = receipts[0].read_bytes()
+    receipts[0].write_bytes(text.replace(b"flashpipe", b"flashpipE", 1))
+    broken("was changed")
+    receipts[0].unlink()
+    broken("No such file")
+    receipts[0].write_bytes(text)
+    command("batch", "verify", str(path)).ok()
+    (worked.folder / "x.json").write_text("[]")
+    command("batch", "verify", "x.json").failed("record")
+
+
+def test_a_label_is_printed_again_for_a_board(worked: Shop, command: Command) -> None:
+    text = command("batch", "label", "one", f"mac={address(1)}").ok().out
+    assert text.startswith("^XA")
+    assert address(1) in text
+    command("batch", "label", "one", f"mac={address(2).upper()}", "zpl=again.zpl").ok()
+    assert (worked.folder / "again.zpl").read_text().count("^XA") == 1
+    command("batch", "label", "one", f"mac={address(3)}").failed("no-batch")
+    command("batch", "label", "two", f"mac={address(1)}").failed("no-batch")
+
+
+@pytest.mark.usefixtures("worked")
+def test_report_has_boards_that_never_answered_and_failures_first(command: Command) -> None:
+    told = json.loads(command("report", "format=json", "since=today").ok().out)
+    assert [row["mac"] for row in told["boards"]][:2] == ["", address(3)]
+    assert {row["batch"] for row in told["boards"]} == {"one"}
+    assert len(json.loads(command("report", "format=json", "batch=one").ok().out)["boards"]) == 4
+    assert json.loads(command("report", "format=json", "batch=two").ok().out)["boards"] == []
+    port = told["boards"][1]["port"]
+    assert [row["mac"] for row in json.loads(command("report", "format=json", f"port={port}").ok().out)["boards"]] == [
+        address(3)
+    ]
+    assert "no answer on sim://" in command("report").ok().out
+    command("report", "since=2026-02-31").failed("bad-value")
+
+
+def test_receipts_of_a_batch_are_not_pruned(worked: Shop) -> None:
+    assert old_receipts(worked.records / "receipts", PruneRule(0.0, 1), 4e9) == []
+
+
+@pytest.mark.parametrize("words", [("close",), ("verify", "a", "b"), ("list", "x"), ("close", "one", "x=1")])
+def test_a_wrong_word_is_refused_in_one_line(shop: Shop, command: Command, words: tuple[str, ...]) -> None:
+    done = command("batch", *words)
+    assert done.status == 3
+    assert "Traceback" not in done.err
+    assert not (shop.records / "batches").exists()
