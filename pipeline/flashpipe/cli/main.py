@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "init": "flashpipe.cli.init",
     "export": "flashpipe.cli.export",
     "inspect": "flashpipe.cli.inspect",
+    "new": "flashpipe.cli.new",
     "page": "flashpipe.cli.page",
     "prune": "flashpipe.cli.prune",
     "schema": "flashpipe.cli.schema",

@@ -5,6 +5,7 @@ Everything is read and checked here, once; what comes out is a `Setup`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -52,7 +53,7 @@ OPTIONS: Final = {
     "seed": "for noise and the like",
     "usb": "VID:PID of the bridge, for information",
     "record": "FILE for a transcript as JSON lines",
-    "board": "ID: opens with the same ID in one process reach the same board",
+    "board": "ID: opens with the same ID in one process reach the same board; sim://demo keeps a flash for each",
     "inline": "1: in the process that opens the URL (for tests), and not in one of the boards' own",
     "execute": "on (default): the program in flash is executed; off: what it would say is predicted from the image",
     "app.NAME": "an option of the program: "
@@ -67,6 +68,7 @@ SINGLE: Final = (*(name for name in OPTIONS if "." not in name and name != "faul
 """Those with one value each: `flashpipe board` takes them as arguments, too."""
 _ALIASES: Final = {"get_security_info": "security_info"}
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_PLAIN: Final = re.compile(r"[a-z0-9_-]{1,64}")
 _SMALLEST: Final = 64 * 1024
 _LARGEST: Final = 16 * 1024 * 1024
 """Bytes of flash: what a 24-bit address reaches."""
@@ -252,8 +254,15 @@ def _flash_file(kind: BoardKind, given: dict[str, str]) -> Path | None:
         if not given["flash"]:
             raise BadValueError("flash= names no file", "write flash=FILE")
         return Path(given["flash"]).absolute()
-    kept = state_folder() / "boards" / f"{kind.name}.flash"
+    kept = state_folder() / "boards" / f"{kind.name}{_suffix(given.get('board', ''))}.flash"
     return kept if kind.persistent and (kept.exists() or _can_be_kept(kept)) else None
+
+
+def _suffix(shared: str) -> str:
+    """What tells the files of boards with `board=ID` apart; of any ID it is part of a file's name."""
+    if not shared or _PLAIN.fullmatch(shared):
+        return f"-{shared}" if shared else ""
+    return f"-{hashlib.sha256(shared.encode()).hexdigest()[:16]}"
 
 
 def _can_be_kept(path: Path) -> bool:

@@ -48,8 +48,8 @@ __all__ = [
     "task_report",
     "task_restore",
     "task_verify",
-    "task_watch",
 ]
+"""What a dodo file gets. What came later, `watch` among it, `flashpipe` has alone: users may have such tasks."""
 
 begin_with_doit()
 

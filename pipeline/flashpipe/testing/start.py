@@ -164,6 +164,7 @@ def _virtual(run: BoardRun, listener: Listener) -> Board:
 
 def _boot(run: BoardRun, key: str) -> Board:
     board = _flashed(run)
+    board.restart()  # what an init.lua has done while the flash was judged is not how a test begins
     made = board.snapshot()
     assert made is not None
     chip, baud = made
