@@ -21,6 +21,7 @@ from flashpipe.limits import limits_told
 
 COMMANDS: Final = {
     "batch": "flashpipe.cli.batch",
+    "bench": "flashpipe.cli.bench",
     "board": "flashpipe.sim.cli",
     "bundle": "flashpipe.cli.bundle",
     "cache": "flashpipe.cli.cache",

@@ -33,6 +33,7 @@ DOIT_COMMANDS: Final = {
 COMMAND_TEXTS: Final = {
     "init": "look at the board on the port and write a profile for it",
     "batch": "report, close and verify the batches of a station",
+    "bench": "measure how fast adapter, cable and board are; fit for an issue",
     "board": "run virtual boards for other programs",
     "bundle": "one masked zip about the last failure, for a bug report",
     "cache": "list or clean the downloaded images",

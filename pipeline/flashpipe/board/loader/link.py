@@ -87,16 +87,6 @@ class FlashLoader(Protocol):
         """Flash contents."""
 
 
-def _told(divider: int, before: int, baud: int) -> int:
-    """The rate that the stub has to be told so that it takes the divider nearest to `baud`.
-
-    It makes the new divider of the one in force, rounded down: from 112 (460800), 2000000 as it is would give 25, which
-    is 4 % too fast; 26 is right.
-    """
-    wanted = max(1, round(chips.crystal_mhz(before, divider) * 2e6 / baud))
-    return max(1, divider * ROM_BAUD // wanted)
-
-
 def _damage(text: str) -> WireDamage:
     """What esptool's words about a failed exchange show of the line."""
     if _DAMAGED.search(text):
@@ -113,7 +103,10 @@ class EsptoolLoader:
             port.timeout = COMMAND_LIMIT_S  # what reads without asking, such as for a stub's greeting, shall end too
         self._parts = espressif.parts()
         self._fatal = self._parts.failure
-        self._rom = self._parts.rom(port, ROM_BAUD)
+        try:
+            self._rom = self._parts.rom(port, ROM_BAUD)
+        except self._fatal as error:  # it sets a rate, and takes a port that is gone for one that cannot do it
+            raise self._lost(error) from error
         self._loader = self._rom
         self._stub_runs = False
         self._batch = True
@@ -250,7 +243,7 @@ class EsptoolLoader:
         # Stub v2 takes for granted that it comes from 115200; told so, v1 divides alike (facts: stub-executed §4).
         told = baud * ROM_BAUD // before
         if baud > PLAIN_BAUD:
-            told = _told(self.uart_divider(), before, baud)
+            told = chips.rate_to_tell(self.uart_divider(), before, baud)
         with self._translated(f"change to {baud} baud"):
             self._loader.command(CHANGE_BAUD, struct.pack("<II", told, ROM_BAUD))
             self._set_baud(baud)
@@ -443,7 +436,7 @@ class EsptoolLoader:
         except OSError as error:  # pyserial's SerialException is one
             raise self._lost(error) from error
 
-    def _lost(self, error: OSError) -> PortLostError:
+    def _lost(self, error: Exception) -> PortLostError:
         return PortLostError(
             f"{self._url}: the port went away: {error}",
             "check cable and hub, plug in again, run the same command again",

@@ -149,6 +149,17 @@ class Session(SerialLine):
         self.baud = baud
         self.fallbacks.use_rate(baud)
 
+    def begin_anew(self, baud: int) -> Device:
+        """Reset the board and connect again, whatever the line is like now; `baud` is the rate from then on.
+
+        Raises:
+            PipelineError: as `connect`.
+        """
+        self._link = None
+        self.use_rate(baud)
+        self.connect()
+        return self.connected()
+
     def rate_held(self) -> None:
         """All that was written at the rate in force has been verified."""
         if self.auto is not None:

@@ -1,0 +1,83 @@
+"""`flashpipe bench port=PORT`: how fast this adapter, cable and board are."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from flashpipe import terminal
+from flashpipe.errors import BadValueError, UnknownVariableError
+from flashpipe.jobs import sessions
+from flashpipe.jobs.audience import Audience
+from flashpipe.jobs.bench import measure
+from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.request import CommandLine
+from flashpipe.jobs.variables import check
+from flashpipe.records.project_folder import find_project
+from flashpipe.text import bench as text
+from flashpipe.text.documents import put, render
+from flashpipe.text.lines import ConsoleLines, print_result
+from flashpipe.text.look import look
+
+TAKES: Final = ("port", "profile", "reset", "yes", "records", "port_wait", "format", "events", "receipt")
+USAGE: Final = """usage: flashpipe bench [port=PORT] [profile=NAME] [reset=manual] [yes=1] [--json]
+
+Measure this adapter, cable and board: how long connecting takes, which rates hold, what writing and verifying 256 KB
+takes, what esptool takes for the same, and how long the board boots. 256 KB in the middle of its flash are written
+several times; it asks before. What stands there is backed up first, and put back at the end. The table names neither
+the board's MAC nor the port: it is fit for an issue.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Measure, and print the table; the exit status.
+
+    Raises:
+        PipelineError: not agreed to, or a board that cannot be reached, read or written.
+    """
+    if {"-h", "--help"} & set(argv):
+        terminal.write(USAGE)
+        return 0
+    given = _given(argv)
+    look.json = given.get("format") == "json"
+    here = Path.cwd()
+    face = Audience(ConsoleLines())
+    inputs = RunInputs(CommandLine(find_project(here), here, check(given)), listener=face)
+    sessions.install_handlers()
+    board = BoardRun(inputs, given.get("port", ""), face)
+    try:
+        with board.turn():
+            figures = measure(board)
+            board.let_run()
+    finally:
+        sessions.close_all()
+    if put("bench", text.facts(figures), board.port()):
+        print_result(render((), []))
+        return 0
+    about = f"flashpipe {metadata.version('flashpipe')}, {platform.system()}, {time.strftime('%Y-%m-%d')}"
+    print_result("\n" + text.table(figures, about))
+    return 0
+
+
+def _given(argv: list[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    words = iter(argv)
+    for word in words:
+        if word in terminal.QUIET:
+            continue
+        name, equals, value = {"--json": "format=json"}.get(word, word).lstrip("-").partition("=")
+        name = {"p": "port"}.get(name, name)
+        if word.startswith("-") and not equals:
+            value, equals = next(words, ""), "="
+        if not equals:
+            name, value = "port", word
+        if name not in TAKES:
+            raise UnknownVariableError(f"bench takes no {name}=", f"it takes {', '.join(TAKES)}")
+        if name in given:
+            raise BadValueError(f"{name}= is given twice", "give it once")
+        given[name] = value
+    return given

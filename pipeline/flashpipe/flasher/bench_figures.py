@@ -1,0 +1,57 @@
+"""What a bench measures on one board, and where on its flash."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flashpipe.board.loader.device import Device
+from flashpipe.flash import BLOCK_SIZE, Region
+from flashpipe.values import dataclass
+
+AMOUNT: Final = 4 * BLOCK_SIZE
+"""Bytes that are written: some seconds of the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What came of one rate."""
+
+    baud: int
+    holds: bool
+    bytes_per_s: int = 0
+    """Read from the flash; 0 where it does not hold."""
+    why: str = ""
+    """Of a rate that does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What writing `AMOUNT` bytes took, in seconds."""
+
+    baud: int
+    write_s: float
+    verify_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured on one board."""
+
+    device: Device
+    adapter: str
+    """`VID:PID` and name of the bridge; empty where it is none of this machine's."""
+    region: Region
+    connect_s: float
+    rates: tuple[Rate, ...]
+    written: tuple[Written, ...]
+    esptool: tuple[tuple[int, float], ...]
+    """Rate, and seconds of its whole `write-flash` of the same amount."""
+    boot: str
+    """Class of the boot that came last."""
+    boot_s: float
+
+
+def place(flash_size: int) -> Region:
+    """Where a bench writes: in the middle, where neither boot sector nor the SDK's parameters are."""
+    start = (flash_size - AMOUNT) // 2 // BLOCK_SIZE * BLOCK_SIZE
+    return Region(start, start + AMOUNT)

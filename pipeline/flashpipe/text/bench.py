@@ -1,0 +1,57 @@
+"""What a bench has measured: a table fit for an issue, and the same for programs."""
+
+from __future__ import annotations
+
+from flashpipe.flasher.bench_figures import AMOUNT, Figures
+from flashpipe.units import format_size
+
+
+def table(figures: Figures, about: str) -> str:
+    """The figures as Markdown; neither MAC nor port are in it, so that it can be shown to anybody.
+
+    about: which program measured on which system.
+    """
+    device, amount = figures.device, format_size(AMOUNT)
+    capacity = format_size(device.flash_size) if device.flash_size else "size unknown"
+    rows = [
+        ("board", f"{device.chip}, {device.flash_part}, {capacity}" + (", virtual" if device.virtual else "")),
+        ("adapter", figures.adapter or "unknown"),
+        ("connect", f"{figures.connect_s:.2f} s"),
+        *(
+            (f"{rate.baud} baud", f"holds, {rate.bytes_per_s / 1000:.1f} kB/s read" if rate.holds else rate.why)
+            for rate in figures.rates
+        ),
+        *(
+            (f"write {amount} at {written.baud}", f"{written.write_s:.2f} s, verify {written.verify_s:.2f} s")
+            for written in figures.written
+        ),
+        *((f"esptool write-flash at {baud}", f"{seconds:.2f} s, all of it") for baud, seconds in figures.esptool),
+        *([("boot", f"{figures.boot}, {figures.boot_s:.1f} s")] if figures.boot else []),
+    ]
+    lines = [about, "", "| what | measured |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {name} | {text.replace('|', '/')} |" for name, text in rows)])
+
+
+def facts(figures: Figures) -> dict[str, object]:
+    """The same for programs; seconds and bytes."""
+    device = figures.device
+    return {
+        "chip": device.chip,
+        "flash_id": device.flash_id,
+        "flash_size": device.flash_size,
+        "virtual": device.virtual,
+        "adapter": figures.adapter,
+        "region": {"start": figures.region.start, "end": figures.region.end},
+        "connect_s": round(figures.connect_s, 3),
+        "rates": [
+            {"baud": rate.baud, "holds": rate.holds, "bytes_per_s": rate.bytes_per_s, "why": rate.why}
+            for rate in figures.rates
+        ],
+        "write": [
+            {"baud": one.baud, "bytes": AMOUNT, "write_s": one.write_s, "verify_s": one.verify_s}
+            for one in figures.written
+        ],
+        "esptool": [{"baud": baud, "bytes": AMOUNT, "seconds": round(seconds, 3)} for baud, seconds in figures.esptool],
+        "boot": figures.boot,
+        "boot_s": round(figures.boot_s, 3),
+    }

@@ -1,0 +1,77 @@
+"""`flashpipe bench`: what it measures, that the board holds what it held, and what the records say."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from flashpipe.flasher.bench_figures import AMOUNT, place
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import schema
+from tests.harness import Project
+from tests.simboard import SimBoard
+
+FLASH = 0x100000
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> SimBoard:
+    """A board of 1 MB that holds something everywhere."""
+    made = SimBoard(tmp_path / "board.flash", name="esp01-1m")
+    made.flash.write_bytes(random.Random(1).randbytes(FLASH))
+    return made
+
+
+def test_what_is_measured_is_put_back(project: Project, board: SimBoard) -> None:
+    before = board.cells()
+    done = project.flashpipe("bench", board.port, "yes=1", "--json").ok()
+    assert board.cells() == before
+    document = schema.checked_document(done.out)
+    (measured,) = document["boards"]
+    assert [rate["baud"] for rate in measured["rates"]][:4] == [115200, 230400, 460800, 921600]
+    assert all(rate["holds"] for rate in measured["rates"])
+    assert [one["baud"] for one in measured["write"]] == [460800, measured["rates"][-1]["baud"]]
+    (receipt,) = project.receipts()
+    assert (receipt["command"], receipt["outcome"]) == ("bench", "restored")
+
+
+def test_a_rate_that_fails_is_the_last(project: Project, board: SimBoard) -> None:
+    before = board.cells()
+    done = project.flashpipe("bench", board.but("&fault=bad-baud:921600").port, "yes=1").ok()
+    assert board.cells() == before
+    assert "| 921600 baud | holds" in done.out
+    assert "| 1000000 baud | failed" in done.out
+    assert "1500000" not in done.out
+    assert "5c:cf" not in done.out.partition("| what |")[2], "the table is for anybody"
+
+
+def test_nothing_is_written_unasked(project: Project, board: SimBoard) -> None:
+    before = board.cells()
+    project.flashpipe("bench", board.port).failed("not-confirmed")
+    assert board.cells() == before
+    assert not (project.folder / ".pipeline" / "backups").exists()
+
+
+def test_what_could_not_be_put_back_is_named_and_restored(project: Project, board: SimBoard) -> None:
+    before = board.cells()
+    done = project.flashpipe("bench", board.but("&fault=unplug:150000").port, "yes=1").failed("port-lost")
+    assert board.cells() != before
+    command = next(part for part in done.text.split("`") if part.startswith("flashpipe restore backup="))
+    project.flashpipe(*command.split()[1:], board.port, "yes=1", "boot=off").ok()
+    assert board.cells() == before
+
+
+@pytest.mark.parametrize(("words", "code"), [(("speed=1",), "unknown-variable"), (("yes=1", "yes=1"), "bad-value")])
+def test_bad_words_are_refused(project: Project, words: tuple[str, ...], code: str) -> None:
+    project.flashpipe("bench", *words).failed(code)
+
+
+@given(st.sampled_from([1 << shift for shift in range(19, 25)]))
+def test_the_middle_has_neither_boot_sector_nor_parameters(size: int) -> None:
+    region = place(size)
+    assert region.start >= 0x10000
+    assert region.size == AMOUNT
+    assert region.end <= size - 0x10000
