@@ -102,6 +102,11 @@ def read_json(path: Path, limit: int = RECORD_LIMIT) -> Any:
         raise ValueError("nested too deeply") from error
 
 
+def expanded(text: str) -> Path:
+    """A path that somebody wrote, its `~` resolved; a `~name` that this system does not know stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  pathlib's raises
+
+
 def is_replaceable(path: Path) -> bool:
     """Whether a file can take this place: nothing is there, or a regular file; a device or pipe stays what it is."""
     try:

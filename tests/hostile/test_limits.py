@@ -183,3 +183,51 @@ def test_patterns_find_files_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(file_patterns, "MOST", 5)
     with pytest.raises(SourceError):
         matching_files("**/*.bin", tmp_path)
+
+
+@ON_POSIX
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"'no end", b"x" * 100_000])
+def test_a_file_of_arguments_is_a_small_text(project: Project, command: Command, content: bytes | None) -> None:
+    path = project.folder / "words"
+    path.write_bytes(content) if content is not None else os.mkfifo(path)
+    command("esptool", "@words").failed("bad-value")
+
+
+UNKNOWN = "~nobody-of-that-name"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"firmware: {{image: {UNKNOWN}/fw.bin}}",
+        f"firmware: {{image: 'platformio:x'}}\nabout: {UNKNOWN}",
+        f"firmware: {{image: fw.bin}}\nfiles: {{a: {UNKNOWN}/a}}",
+        f"firmware: {{image: fw.bin}}\nfiles: {{a/: {UNKNOWN}/*}}",
+        f"firmware: {{image: fw.bin, spiffs: {{folder: {UNKNOWN}}}}}",
+        f"firmware: {{image: fw.bin, lfs: {{lua: '*.lua', luac: {UNKNOWN}/luac}}}}",
+        f"firmware: {{image: fw.bin, elf: {UNKNOWN}/x.elf}}\nacceptance: {{run: {UNKNOWN}/x.lua}}",
+    ],
+)
+def test_a_home_of_nobody_is_a_name_like_any_other(
+    project: Project, command: Command, firmware: Path, text: str
+) -> None:
+    (project.folder / "fw.bin").write_bytes(firmware.read_bytes())
+    (project.folder / "x.lua").write_text("print(1)\n")
+    (project.folder / "platformio.ini").write_text(f"[platformio]\nbuild_dir = {UNKNOWN}/x\n[env:x]\n")
+    (project.folder / "k.yaml").write_text(f"extends: nodemcu-devkit\n{text}\n")
+    done = command("flash", "profile=k", "port=sim://nodemcu-devkit?inline=1", "boot=off")
+    assert done.status
+    assert "[code: " in done.text
+    assert "Traceback" not in done.text
+
+
+@pytest.mark.parametrize("words", [("trust", UNKNOWN), ("export", "profile=demo", f"to={UNKNOWN}/x"), ("trust", LONG)])
+def test_nor_is_it_one_on_the_command_line(command: Command, project: Project, words: tuple[str, ...]) -> None:
+    assert "Traceback" not in command(*words).text
+    assert project.folder.exists()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\0", b"#" * 2_000_000])
+def test_a_dodo_file_that_is_no_text_has_no_tasks(project: Project, command: Command, content: bytes) -> None:
+    (project.folder / "dodo.py").write_bytes(content)
+    command("help").ok()

@@ -79,3 +79,9 @@ def test_what_is_not_there_is_named(tree: Path, tmp_path_factory: pytest.TempPat
     (tree / "platformio.ini").write_text("no section\n")
     with pytest.raises(SourceError, match="cannot be read"):
         resolve_source("platformio:d1_mini", tree)
+
+
+def test_an_ini_that_is_far_too_long_is_not_read(tree: Path) -> None:
+    say(tree, "x = 1\n" * 100_000)
+    with pytest.raises(SourceError, match="larger than"):
+        resolve_source("platformio:d1_mini", tree)

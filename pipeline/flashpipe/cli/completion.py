@@ -15,6 +15,7 @@ from typing import Final
 from flashpipe import terminal
 from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS, own_tasks, shipped_tasks
 from flashpipe.errors import BadValueError
+from flashpipe.files import expanded
 from flashpipe.jobs.variables import KNOWN, TABLE, VariableKind, taken_by
 
 BASH: Final = """\
@@ -223,7 +224,7 @@ def _files(current: str, folder: Path, ends: tuple[str, ...] = ()) -> list[str]:
     """Files whose names go on where `current` ends, and folders."""
     head, slash, _ = current.rpartition("/")
     try:
-        entries = sorted((folder / Path(head + slash).expanduser()).iterdir())
+        entries = sorted((folder / expanded(head + slash)).iterdir())
     except (OSError, RuntimeError):
         return []
     shown = [entry for entry in entries if not entry.name.startswith(".") or current.endswith("/.")]

@@ -17,7 +17,7 @@ from flashpipe.board.loader.esptool_parts import run_command_line
 from flashpipe.cli.run_tasks import run_tasks
 from flashpipe.errors import BadValueError, UsageError
 from flashpipe.events import BoardFound, Event
-from flashpipe.files import write_atomic
+from flashpipe.files import read_regular, write_atomic
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SECTOR_SIZE
 from flashpipe.jobs import audience
 from flashpipe.jobs.variables import KNOWN
@@ -82,6 +82,8 @@ _ENVIRONMENT: Final = {
     "ESPTOOL_FM": "--flash-mode",
     "ESPTOOL_FF": "--flash-freq",
 }
+_ARGUMENTS: Final = 64 * 1024
+"""Bytes of a file of arguments."""
 _OURS: Final = frozenset({"auto", "esp8266", "esp8285"})
 _STAYS: Final = frozenset({"no-reset", "no-reset-stub"})
 _REACHED: Final = frozenset({"no-reset", "no-reset-no-sync"})
@@ -123,11 +125,23 @@ def main(words: Sequence[str]) -> int:
 
 
 def _expanded(words: Sequence[str]) -> list[str]:
-    """The words, with those of each `@FILE` in its place."""
+    """The words, with those of each `@FILE` in its place.
+
+    Raises:
+        BadValueError: it is there, and is no file of words.
+    """
     found = list[str]()
     for word in words:
         path = Path(word[1:])
-        found += shlex.split(path.read_text("utf-8")) if word.startswith("@") and path.is_file() else [word]
+        if not word.startswith("@") or not os.path.lexists(path):
+            found.append(word)
+            continue
+        try:
+            found += shlex.split(read_regular(path, _ARGUMENTS).decode("utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadValueError(
+                f"{word}: {getattr(error, 'strerror', '') or error}", "name a file with esptool's arguments"
+            ) from error
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, UnknownVariableError
 from flashpipe.events import Event
+from flashpipe.files import expanded
 from flashpipe.jobs.build import build_images, is_due, make_parts
 from flashpipe.jobs.export import Export, write_export
 from flashpipe.jobs.inputs import RunInputs
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
         return 0
     given = _given(argv)
     caller = Path.cwd()
-    folder = caller / Path(given.pop("to", "dist")).expanduser()
+    folder = caller / expanded(given.pop("to", "dist"))
     inputs = RunInputs(CommandLine(find_project(caller), caller, check(given)), listener=_Listener())
     if is_due(inputs):
         build_images(inputs, inputs.listener)

@@ -12,6 +12,7 @@ from typing import Final
 
 import flashpipe
 from flashpipe import terminal
+from flashpipe.files import read_regular
 from flashpipe.jobs.variables import KNOWN
 
 DOIT_COMMANDS: Final = {
@@ -56,6 +57,8 @@ TOPICS: Final = ("variables", "port", "keys", "keep", "codes", "verdicts", "boot
 _TASK: Final = re.compile(r'^def task_([a-zA-Z]\w*)\(.*?:\n(?:    "+(.*?)"*$)?', re.MULTILINE)
 WIDTH: Final = 79
 _DODO: Final = "dodo.py"
+_LARGEST: Final = 1024 * 1024
+"""Bytes of one that is looked through."""
 
 
 def overview(tasks: dict[str, str], commands: Iterable[str]) -> str:
@@ -96,8 +99,12 @@ def shipped_tasks() -> dict[str, str]:
 def own_tasks(project: Path) -> dict[str, str]:
     """The same of the project's dodo file, as its text has them: nothing of it is run."""
     with suppress(OSError, ValueError):
-        return dict(_TASK.findall((project / _DODO).read_text("utf-8")))
+        return dict(_TASK.findall(_dodo_text(project)))
     return {}
+
+
+def _dodo_text(project: Path) -> str:
+    return read_regular(project / _DODO, _LARGEST).decode("utf-8")
 
 
 def task_texts(members: dict[str, object]) -> dict[str, str]:
@@ -112,6 +119,6 @@ def task_texts(members: dict[str, object]) -> dict[str, str]:
 def note_clash(command: str, project: Path) -> None:
     """Say that a word is a command of ours, where the dodo file has a task of that name."""
     with suppress(OSError, ValueError):
-        text = (project / _DODO).read_text(encoding="utf-8")
+        text = _dodo_text(project)
         if re.search(rf"^def task_{re.escape(command)}\b", text, re.MULTILINE):
             terminal.note(f"note: {command} is a command of flashpipe; the task of {_DODO}: `flashpipe run {command}`")

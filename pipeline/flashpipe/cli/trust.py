@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from flashpipe.cli.arguments import Parser
 from flashpipe.errors import BadValueError
+from flashpipe.files import expanded
 from flashpipe.ownership import TRUST_VARIABLE, Standing, described, keep_trust, kept_trust, look
 from flashpipe.text.lines import print_result
 
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     if not arguments.folders:
         print_result("\n".join(map(str, known)) or "no folder is trusted beside your own")
         return 0
-    named = tuple(Path(text).expanduser().resolve() for text in arguments.folders)
+    named = tuple(expanded(text).resolve() for text in arguments.folders)
     if arguments.remove:
         strange = next((folder for folder in named if folder not in known), None)
         if strange is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BuildDueError, PartFilesError, SpiffsImageError
+from flashpipe.files import expanded
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.placement import lfs_region, spiffs_room
@@ -226,7 +227,7 @@ def program_places(sources: Mapping[int, tuple[str, Path]], profile: Profile) ->
     """Where the programs may be that the build of this firmware made: where it ran, beside what it made, and above."""
     folders = [profile.build.folder] if profile.build else []
     for text, base in sources.values():
-        path = base / Path(text).expanduser()
+        path = base / expanded(text)
         if path.is_file():  # else a URL or a package: nothing is built there
             folders += [path.parent, path.parent.parent]
     return tuple(dict.fromkeys(folders))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from flashpipe.files import expanded
 from flashpipe.lender import Lender
 from flashpipe.sources.build import Build
 from flashpipe.values import dataclass
@@ -111,7 +112,7 @@ class FileSource:
     @property
     def path(self) -> Path:
         """What it names here; not expanded where it is a pattern."""
-        return (self.base / Path(self.text).expanduser()).absolute()
+        return (self.base / expanded(self.text)).absolute()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Final, cast
 
 from flashpipe.errors import BadValueError
+from flashpipe.files import expanded
 from flashpipe.profile.model import LuaSources, SpiffsFolder
 from flashpipe.profile.yaml_reader import Report, Value, YamlEntry
 from flashpipe.units import parse_size
@@ -90,7 +91,7 @@ def spiffs_folder(values: Mapping[str, Value]) -> SpiffsFolder | None:
     folder, size = values.get("firmware.spiffs.folder"), values.get("firmware.spiffs.size")
     if folder is None:
         return None
-    path = (folder.base / Path(cast("str", folder.value)).expanduser()).absolute()
+    path = (folder.base / expanded(cast("str", folder.value))).absolute()
     wanted = cast("int", size.value) if size else 0
     return SpiffsFolder(path, wanted or None, _tool(values.get("firmware.spiffs.spiffsimg")))
 
@@ -100,4 +101,4 @@ def _tool(value: Value | None) -> str:
     text = cast("str", value.value) if value else AUTO
     if value is None or text.casefold() in {AUTO, OFF}:
         return text.casefold()
-    return str((value.base / Path(text).expanduser()).absolute())
+    return str((value.base / expanded(text)).absolute())

@@ -13,7 +13,7 @@ from typing import Final
 
 import flashpipe
 from flashpipe.errors import NotTrustedError, UnknownProfileError
-from flashpipe.files import read_regular
+from flashpipe.files import expanded, read_regular
 from flashpipe.ownership import Finding, Standing, look, refusal
 from flashpipe.profile.yaml_reader import closest
 
@@ -103,10 +103,7 @@ def no_profile(project: Path) -> UnknownProfileError:
 
 
 def _expand(name: str, caller: Path) -> Path:
-    try:
-        return caller / Path(name).expanduser()
-    except RuntimeError:  # `~somebody` whom this system does not know
-        return caller / name
+    return caller / expanded(name)
 
 
 def is_path(name: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
+from flashpipe.files import expanded
 from flashpipe.ownership import Standing, described, look, require_own
 
 FOLDER: Final = ".pipeline"
@@ -43,7 +44,7 @@ def records_folder(project: Path, named: str = "", caller: Path | None = None) -
     A relative name starts from `caller`, the current folder if None.
     """
     text = named or os.environ.get(RECORDS_VARIABLE, "")
-    return (caller or Path.cwd()) / Path(text).expanduser() if text else project / FOLDER
+    return (caller or Path.cwd()) / expanded(text) if text else project / FOLDER
 
 
 def own_records(folder: Path) -> Path:

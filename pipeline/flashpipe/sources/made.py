@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BuildError, RecordError
-from flashpipe.files import make_parents, write_atomic
+from flashpipe.files import make_parents, read_regular, write_atomic
 from flashpipe.values import dataclass
 
 LIMIT_S: Final = 120.0
 """Longest time for one run: both programs take milliseconds."""
+_LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of a program, or of what it has made."""
 KEPT: Final = 200
 """Results that stay: a project may compile many files."""
 
@@ -42,7 +44,7 @@ class Recipe:
         """
         digest = hashlib.sha256(json.dumps([*self.words, sorted(self.files)]).encode("utf-8", "surrogatepass"))
         try:
-            digest.update(hashlib.sha256(self.program.read_bytes()).digest())
+            digest.update(hashlib.sha256(read_regular(self.program, _LARGEST)).digest())
         except OSError as error:
             raise BuildError(f"{self.program}: {error.strerror or error}", "name another one") from error
         for name in sorted(self.files):
@@ -57,7 +59,7 @@ def find(recipe: Recipe, folder: Path) -> bytes | None:
         BuildError: the program cannot be read.
     """
     try:
-        return (folder / f"{recipe.key}.img").read_bytes()
+        return read_regular(folder / f"{recipe.key}.img", _LARGEST)
     except OSError:
         return None
 

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import ImageMissingError, SourceError
+from flashpipe.files import expanded, read_regular
 from flashpipe.sources.local import read_file
 from flashpipe.sources.registry import Resolved, SourceKind, SourceRequest, register
 
 PREFIX: Final = "platformio:"
 _INI: Final = "platformio.ini"
+_LARGEST: Final = 256 * 1024
+"""Bytes of a platformio.ini; the largest that are published have a tenth of it."""
 _FILE: Final = "firmware.bin"
 _NAME: Final = re.compile(r"[\w.-]*")
 
@@ -73,7 +76,7 @@ def _find_ini(base: Path, text: str) -> Path:
 def _read_ini(ini: Path, text: str) -> configparser.ConfigParser:
     settings = configparser.ConfigParser(interpolation=None, strict=False, inline_comment_prefixes=("#", ";"))
     try:
-        settings.read_string(ini.read_text(encoding="utf-8"))
+        settings.read_string(read_regular(ini, _LARGEST).decode("utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         problem = " ".join(str(error).split())[:120]
         raise SourceError(
@@ -105,7 +108,7 @@ def _builds(settings: configparser.ConfigParser, project: Path) -> Path:
         ("$PROJECT_DIR", str(project)),
     ):
         builds = builds.replace(words, value)
-    return project / Path(builds).expanduser()
+    return project / expanded(builds)
 
 
 register(SourceKind((PREFIX,), canonical, load_build))
