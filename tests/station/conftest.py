@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -22,39 +21,14 @@ from flashpipe.station.labels import Labels
 from flashpipe.station.open import Opened, open_station
 from flashpipe.station.port_line import PortLine
 from flashpipe.station.recovery import living, recover
-from flashpipe.station.sockets import Socket
 from flashpipe.station.station import Station
 
+from tests.benches import Bench, address, board
 from tests.harness import Project
 from tests.images import Builder
 
 WAIT_S = 60.0
-_numbers = count(1)
-
-
-def board(mac: int, more: str = "fill=ff", kind: str = "nodemcu-devkit") -> str:
-    """The URL of a virtual board that keeps what it holds as long as this process lives."""
-    return f"sim://{kind}?inline=1&board=b{mac}&mac={address(mac)}&execute=off&{more}"
-
-
-def address(mac: int) -> str:
-    return f"5c:cf:7f:00:{mac >> 8:02x}:{mac & 255:02x}"
-
-
-class Bench:
-    """Sockets of a hub."""
-
-    observable = True
-
-    def __init__(self) -> None:
-        self.plugged: dict[str, str] = {}
-
-    def present(self) -> dict[str, Socket]:
-        return {place: Socket(place, url) for place, url in list(self.plugged.items())}
-
-    def tells(self, socket: Socket) -> bool:
-        del socket
-        return True
+__all__ = ["Shop", "address", "board"]
 
 
 @dataclass

@@ -13,7 +13,9 @@ from flashpipe.values import dataclass
 Entry = Mapping[str, Any]
 BEGIN, FOUND, END, PART, LABELLED, CLOSED = "begin", "found", "end", "part", "labelled", "closed"
 """What a line can be about."""
-ASIDE: Final = frozenset({"foreign-board", "part-differs", "too-many-tries", "units-used-up", "stopped"})
+STOPPED: Final = "stopped"
+"""Outcome of a try that somebody has stopped, or killed."""
+ASIDE: Final = frozenset({"foreign-board", "part-differs", "too-many-tries", "units-used-up", STOPPED})
 """Codes of tries that were ended before the board was worked on: the board is neither good nor bad."""
 _OF_BEGIN: Final = ("visit", "at", "place", "port", "station")
 _HOUR_S: Final = 3600.0
@@ -159,7 +161,7 @@ class BatchState:
                 known = last.get(one.mac)
                 if known is None or known.aside or not one.aside:  # what was only looked at is what it was
                     last[one.mac] = one
-            elif one.visit not in answered:
+            elif one.visit not in answered and one.outcome != STOPPED:  # of that board nothing is known
                 last[f"visit {one.visit}"] = one
         return sorted(last.values(), key=lambda one: (one.passed, one.aside, bool(one.mac), one.began))
 
