@@ -46,6 +46,7 @@ class Shots:
         for page in self._pages.values():
             page.set_default_timeout(WAIT_MS)
             page.goto(f"{url}/start/{OPEN}")
+            page.wait_for_url(f"{url}/")
 
     @property
     def page(self) -> Page:

@@ -82,6 +82,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
     opened.goto(served.start_url)
+    opened.wait_for_url(f"{served.url}/")
     yield opened
     context.close()
     assert [text for text in complaints if "status of 400" not in text] == []

@@ -62,10 +62,10 @@ def main(argv: list[str]) -> int:
         shown.boards.add(name)
     sessions.install_handlers()
 
-    def ready(url: str) -> None:
-        terminal.write(f"the page is at {url}\nCtrl-C here ends it; closing the browser does not\n")
+    def ready(printed: str, once: str) -> None:
+        terminal.write(f"the page is at {printed}\nCtrl-C here ends it; closing the browser does not\n")
         if not options.no_browser:
-            webbrowser.open(url)
+            webbrowser.open(once)
 
     server.run(shown, server.listen(port), ready)
     return 0

@@ -221,4 +221,4 @@ def work(name: str, form: Mapping[str, str]) -> Work:
 
 def put_work(path: Path, name: str) -> Work:
     """The sending of a file that a browser has left here."""
-    return Work("files", f"Send {name}", put_file, {"put": str(path), "as": name})
+    return Work("files", f"Send {name}", put_file, {"put": str(path), "as": name}, {"put": name})

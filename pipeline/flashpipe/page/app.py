@@ -31,8 +31,8 @@ LUA_FILE: Final = 1 << 20
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(site: Site, token: str) -> ASGIApp:
-    """The page as a server runs it, behind its guard."""
+def make_app(site: Site, token: str, once: str = "") -> ASGIApp:
+    """The page as a server runs it, behind its guard, which knows `token`, and `once` for one time."""
     boards = _BoardRoutes(site)
     routes = [
         Route("/", _overview(site)),
@@ -45,7 +45,7 @@ def make_app(site: Site, token: str) -> ASGIApp:
         *history_routes(site),
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
-    return Guard(app, token)
+    return Guard(app, token, once)
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:

@@ -43,6 +43,8 @@ class Work:
     run: Callable[[Any, BoardOnPage], str]
     """Takes the run and the board; gives what has come of it, in a line; empty where an event says so."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """The same as somebody on a terminal would have them, where that is something else."""
 
 
 class BoardOnPage:
@@ -76,6 +78,7 @@ class BoardOnPage:
         self._face: PageFace | None = None
         self._stop: sessions.OwnStop | None = None
         self._waiting = deque[Work]()
+        self._left = False
         self._guard = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -116,6 +119,13 @@ class BoardOnPage:
                     self.log.stopping = True
         self.changed("work")
 
+    def leave(self) -> None:
+        """It is not on the page any more: its thread ends."""
+        self._left = True
+        self.console.end()
+        with self._guard:
+            self._guard.notify_all()
+
     def answer(self, *, agreed: bool) -> None:
         """Somebody has answered the question."""
         face = self._face
@@ -147,21 +157,23 @@ class BoardOnPage:
         return bool(self._waiting)
 
     def _go(self) -> None:
-        while True:
+        while not self._left:
             with self._guard:
-                while not self._waiting and not self.console.wanted:
+                while not (self._waiting or self.console.wanted or self._left):
                     self._guard.wait()
+                if self._left:
+                    return
                 work = self._waiting.popleft() if self._waiting else None
                 if work is not None:
                     self._stop = sessions.OwnStop()
-                    self.log = JobLog(work.task, work.label, self.choice.command(work.task, self._with_port(work)))
+                    shown = work.shown or work.variables
+                    self.log = JobLog(
+                        work.task, work.label, self.choice.command(work.task, {**shown, "port": self.port})
+                    )
             if work is None:
                 self.console.listen()
             else:
                 self._do(work)
-
-    def _with_port(self, work: Work) -> dict[str, str]:
-        return {**work.variables, "port": self.port}
 
     def _do(self, work: Work) -> None:
         log, stop = self.log, self._stop
@@ -194,7 +206,7 @@ class BoardOnPage:
         from flashpipe.jobs.inputs import RunInputs  # noqa: PLC0415  likewise
 
         try:
-            given = self.choice.variables(work.task, **self._with_port(work))
+            given = self.choice.variables(work.task, **{**work.variables, "port": self.port})
             run = BoardRun(
                 RunInputs(command_line(self.folders, work.task, given), listener=face), self.port, face, stop
             )

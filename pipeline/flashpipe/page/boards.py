@@ -83,7 +83,7 @@ class Boards:
             if board is None or board.busy:
                 raise BadValueError("that board is at work", "stop it first")
             del self._boards[slug]
-        board.console.end()
+        board.leave()
         self._tell(board, "boards", "")
 
     # --- the ports of this machine -----------------------------------------------------------------------------------

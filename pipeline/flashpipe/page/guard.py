@@ -13,7 +13,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -33,15 +33,22 @@ HEADERS: Final = {
     "cache-control": "no-store",
 }
 """Of every answer: nothing from elsewhere is loaded, nothing of ours is kept or shown in somebody else's page."""
+ENTER: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">'
+    '<title>flashpipe</title><p><a href="/">To the boards</a></p></html>\n'
+)
+"""The first page. No redirect: a browser that was sent here by another program would leave out the new cookie then."""
 CLOSED: Final = "This page is for whoever started it: open the address that `flashpipe page` has printed.\n"
 
 
 class Guard:
     """Lets through what comes from our own page, and turns the token of the printed address into a cookie."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, once: str = "") -> None:
+        """Take what is guarded and the token; `once` is another that counts only once."""
         self._app = app
         self._token = token
+        self._once = once
         self._key = secrets.token_urlsafe(32)
         self._cookie = f"flashpipe-{secrets.token_hex(4)}"
         """Cookies do not tell ports apart: another server's on this machine shall not take the place of ours."""
@@ -74,11 +81,17 @@ class Guard:
             return PlainTextResponse("Only the page itself may change something.\n", 403)
         if self._knows(headers) and not scope["path"].startswith(START):
             return None
-        if scope["method"] == "GET" and hmac.compare_digest(scope["path"].encode(), f"{START}{self._token}".encode()):
-            answer = RedirectResponse("/", 303)
+        if scope["method"] == "GET" and self._admits(scope["path"].removeprefix(START)):
+            answer = HTMLResponse(ENTER)
             answer.set_cookie(self._cookie, self._key, httponly=True, samesite="strict", path="/")
             return answer
         return PlainTextResponse(CLOSED, 403)
+
+    def _admits(self, token: str) -> bool:
+        if self._once and hmac.compare_digest(token.encode(), self._once.encode()):
+            self._once = ""
+            return True
+        return hmac.compare_digest(token.encode(), self._token.encode())
 
     def _knows(self, headers: Headers) -> bool:
         try:

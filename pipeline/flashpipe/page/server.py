@@ -54,10 +54,10 @@ def listen(port: int) -> socket.socket:
     return found
 
 
-def make_server(site: Site, token: str) -> Server:
-    """The server, not yet running."""
+def make_server(site: Site, token: str, once: str = "") -> Server:
+    """The server, not yet running; `token` and `once` as in `make_app`."""
     config = uvicorn.Config(
-        make_app(site, token),
+        make_app(site, token, once),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -98,17 +98,21 @@ def _noted(record: Path) -> str:
         return "it has not said where yet"
 
 
-def run(site: Site, found: socket.socket, ready: Callable[[str], None]) -> None:
-    """Serve until the process is ended; `ready` takes the address to open.
+def run(site: Site, found: socket.socket, ready: Callable[[str, str], None]) -> None:
+    """Serve until the process is ended; `ready` takes the address to print, and one to open that is good for one time.
+
+    Whoever is on this machine can read the command line of a browser that is started: what stood there is used up.
 
     Raises:
         PageRunningError: there is a page already.
     """
-    token = secrets.token_urlsafe(24)
-    url = f"http://{LOOPBACK}:{found.getsockname()[1]}{START}{token}"
-    with only_one(url):
-        server = make_server(site, token)
-        threading.Thread(target=_when_started, args=(server, lambda: ready(url)), daemon=True).start()
+    token, once = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    start = f"http://{LOOPBACK}:{found.getsockname()[1]}{START}"
+    with only_one(start + token):
+        server = make_server(site, token, once)
+        threading.Thread(
+            target=_when_started, args=(server, lambda: ready(start + token, start + once)), daemon=True
+        ).start()
         site.uploads.clear()  # what a page has left here that was killed
         audience.closers.append(lambda _status: site.uploads.clear())
         site.boards.watch()

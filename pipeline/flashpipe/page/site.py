@@ -13,6 +13,7 @@ from flashpipe.page.hub import Hub
 from flashpipe.page.render import PARTS, Renderer
 from flashpipe.page.uploads import Uploads
 from flashpipe.profile.search import profile_names, shipped_folder
+from flashpipe.terminal import visible
 
 BAR_S: Final = 0.1
 """Between two messages about one bar; a step that ends tells of itself."""
@@ -49,11 +50,14 @@ class Site:
 
     def snapshot(self) -> Iterator[dict[str, Any]]:
         """All that changes by itself, as it is now: whoever has missed something is told it so."""
-        yield {"kind": "boards", "order": [board.slug for board in self.boards.all()]}
+        yield self._order()
         for board in self.boards.all():
             for part in PARTS:
                 yield self._part(board, part)
             yield {"kind": "text", "board": board.slug, "text": board.console.text, "all": True}
+
+    def _order(self) -> dict[str, Any]:
+        return {"kind": "boards", "order": [[board.slug, visible(board.shown_port)] for board in self.boards.all()]}
 
     def _tell(self, board: BoardOnPage, part: str, text: str) -> None:
         """Pass a change of a board on; called by any thread."""
@@ -64,14 +68,14 @@ class Site:
         elif part == "bar":
             self._tell_bar(board)
         elif part == "boards":
-            self.hub.tell({"kind": "boards", "order": [one.slug for one in self.boards.all()]})
+            self.hub.tell(self._order())
             self._tell_parts(board, ("card", "device"))
         elif part == "fetched":
             self.hub.tell({"kind": "fetched", "board": board.slug, "names": list(board.fetched)})
         elif part == "work":
             self._tell_parts(board, ("card", "work"))
             if board.log is not None and board.log.ended:
-                self.hub.tell({"kind": "boards", "order": [one.slug for one in self.boards.all()]})
+                self.hub.tell(self._order())
             self._say(board)
         elif part == "console":
             self._tell_parts(board, (part,))

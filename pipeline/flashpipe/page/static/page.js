@@ -264,15 +264,17 @@ function bar(message) {
   if (message.say) speak(message.say);
 }
 
-function order(slugs) {
+function order(boards) {
   const list = $("#boards");
   if (!list) return;
+  const slugs = boards.map(([slug]) => slug), names = new Map(boards);
   const known = new Map($$(":scope > section", list).map((one) => [one.dataset.board, one]));
-  for (const [slug, card] of known) if (!slugs.includes(slug)) card.remove();
+  for (const [slug, card] of known) if (!names.has(slug)) card.remove();
   for (const slug of slugs.filter((one) => !known.has(one))) {
     const card = document.createElement("section");
     card.className = "card";
     card.id = `card-${slug}`;
+    card.setAttribute("aria-label", names.get(slug));
     Object.assign(card.dataset, { board: slug, part: "card" });
     list.append(card);
     known.set(slug, card);
@@ -283,15 +285,15 @@ function order(slugs) {
   if (focused) focused.focus();
   $("#no-boards").hidden = slugs.length > 0;
   $("#all").hidden = slugs.length < 2;
-  const ticks = $("#ticks"), ticked = new Set($$("input", ticks).map((one) => one.name));
-  for (const slug of slugs.filter((one) => !ticked.has(`board-${one}`))) {
+  const ticks = $("#ticks"), boxes = new Map($$("input", ticks).map((one) => [one.name.slice(6), one]));
+  for (const slug of slugs.filter((one) => !boxes.has(one))) {
     const label = document.createElement("label"), box = document.createElement("input");
     label.className = "tick";
     Object.assign(box, { type: "checkbox", name: `board-${slug}`, value: "1", checked: true });
-    label.append(box, ` ${slug}`);
+    label.append(box, ` ${names.get(slug)}`);
     ticks.append(label);
   }
-  for (const box of $$("input", ticks)) if (!slugs.includes(box.name.slice(6))) box.closest("label").remove();
+  for (const [slug, box] of boxes) if (!names.has(slug)) box.closest("label").remove();
 }
 
 const TAKES = {
