@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -53,6 +54,15 @@ def test_late_imports_are_few_and_each_says_why() -> None:
             late[f"{module.name}:{line}"] = lines[line - 1]
     assert [place for place, text in late.items() if not re.search(r"# noqa: PLC0415  +\S", text)] == []
     assert len(late) <= MAX_LATE_IMPORTS
+
+
+def test_no_class_of_two_rooms_has_one_name() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module in MODULES.values():
+        for node in ast.walk(ast.parse(module.path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                rooms.setdefault(node.name, set()).add(module.room)
+    assert {name: found for name, found in rooms.items() if len(found) > 1} == {}
 
 
 def test_every_package_travels_in_the_wheel() -> None:

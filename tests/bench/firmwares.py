@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from flashpipe.board.boot.verdict import classify
-from flashpipe.sim.simulation import Outcome, Script, Simulation, build_flash, start
+from flashpipe.sim.simulation import RunEnd, Script, Simulation, build_flash, start
 
 LIMIT_S = 60.0
 """Board time for each: a first start formats its flash."""
@@ -40,7 +40,7 @@ def folder_images(folder: Path) -> list[Path]:
     return [path for path in paths if path.parent.name != "layouts" and not path.stem.startswith("0x")]
 
 
-def run(image: Path) -> tuple[Outcome, float]:
+def run(image: Path) -> tuple[RunEnd, float]:
     """How it ended, and the seconds that took on the wall."""
     began = time.perf_counter()
     machine = start(build_flash({0: image.read_bytes()}, 4 * 1024 * 1024))

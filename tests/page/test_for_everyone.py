@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flashpipe.page import actions
 from flashpipe.page.firmware import look
-from flashpipe.page.job_log import JobLog, Line
+from flashpipe.page.job_log import JobLog, LogLine
 from playwright.sync_api import Page, expect
 
 from tests.page.served import Served, payload, wait_until
@@ -98,7 +98,7 @@ def test_hostile_texts_stay_texts(page: Page, served: Served) -> None:
     board.about = dict.fromkeys(("adapter", "usb", "location", "seen"), EVIL)
     board.device = dict.fromkeys(("chip", "mac", "flash_part", "crystal_mhz"), EVIL) | {"virtual": 0, "flash_size": 0}
     board.fitting = [EVIL]
-    board.log = JobLog("flash", EVIL, EVIL, lines=[Line("text", EVIL), Line("step", EVIL, EVIL)], question=EVIL)
+    board.log = JobLog("flash", EVIL, EVIL, lines=[LogLine("text", EVIL), LogLine("step", EVIL, EVIL)], question=EVIL)
     board.files = {"files": [{"name": EVIL, "size": 1, "state": EVIL}], "missing": [EVIL], "room": None}
     board.node = {
         "version": EVIL,

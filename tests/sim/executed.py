@@ -157,7 +157,7 @@ class Booted:
     def of(cls, path: Path, size: int = 4 * MB, **options: Any) -> Booted:
         return cls(simulation.build_flash({0: path.read_bytes()}, size), **options)
 
-    def until(self, pattern: str, *sends: str, timeout_s: float = 60.0) -> simulation.Outcome:
+    def until(self, pattern: str, *sends: str, timeout_s: float = 60.0) -> simulation.RunEnd:
         """Type, and run until something was said."""
         script = simulation.Script(
             sends=tuple(text.encode("latin-1") for text in sends),

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from flashpipe.sim.simulation import Outcome, Script, Simulation, build_flash, start
+from flashpipe.sim.simulation import RunEnd, Script, Simulation, build_flash, start
 
 from tests.sim.executed import MB
 
 
 def played(
     segments: dict[int, bytes], *sends: str, size: int = 4 * MB, until: str = "", timeout_s: float = 30
-) -> Outcome:
+) -> RunEnd:
     """Run it with these texts typed, up to `until` or until everything is said."""
     script = Script(
         sends=tuple(text.encode() for text in sends),

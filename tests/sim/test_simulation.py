@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flashpipe.errors import BadValueError
 from flashpipe.sim.memory import IRAM_START
-from flashpipe.sim.simulation import Outcome, Script, Simulation, build_flash, start
+from flashpipe.sim.simulation import RunEnd, Script, Simulation, build_flash, start
 
 from tests.sim.cpu.assembler import asm
 from tests.sim.executed import MB, Booted, image
@@ -60,7 +60,7 @@ def test_the_part_has_the_size_of_the_contents() -> None:
 # --- endings ---------------------------------------------------------------------------------------------------------
 
 
-def ran(code: bytes, **script: Any) -> Outcome:
+def ran(code: bytes, **script: Any) -> RunEnd:
     return Simulation(start(build_flash({0: image({IRAM_START: code}, IRAM_START)}, MB)), Script(**script)).run()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.testing.board import Board
-from flashpipe.testing.start import Asked, start_board
+from flashpipe.testing.start import BoardDemand, start_board
 
 from tests import harness
 
@@ -34,7 +34,7 @@ def booted(tmp_path_factory: pytest.TempPathFactory, firmware: Path) -> Iterator
         patch.setenv("FLASHPIPE_STATE", str(tmp_path_factory.mktemp("state")))
         patch.setenv("FLASHPIPE_CACHE", str(shared))
         shared.mkdir(mode=0o700, exist_ok=True)  # with what other tests have compiled
-        board = start_board(Asked(make_project(tmp_path_factory.mktemp("project"), firmware)))
+        board = start_board(BoardDemand(make_project(tmp_path_factory.mktemp("project"), firmware)))
     yield board
     board.close()
 

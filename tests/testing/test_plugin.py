@@ -125,8 +125,8 @@ import pytest
 def test_files(board, number):
     assert board.files.list() == {"hello.lua": 15}
     assert board.lua('dofile("hello.lua")') == "hello"
-    board.files.put("hello.lua", "x")
-    board.files.put("other.lua", "x")
+    board.files.put("hello.lua", "x=1")
+    board.files.put("other.lua", "x=1")
     assert not board.virtual
     with pytest.raises(Exception, match="no virtual board"):
         board.adc = 1

@@ -18,7 +18,7 @@ from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.event_lines import test_facts
 from flashpipe.testing.board import Board
 from flashpipe.testing.lua_tests import FILE_S, find_tests, prepare, run_tests
-from flashpipe.testing.start import Asked, start_board
+from flashpipe.testing.start import BoardDemand, start_board
 from flashpipe.testing.tap import FAILED, PASSED, SKIPPED
 from flashpipe.text.documents import put, render
 from flashpipe.text.lines import ConsoleLines, print_result
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     timeout_s = parse_duration(given["timeout"]) if "timeout" in given else FILE_S
     face = Audience(ConsoleLines())
     begun = time.monotonic()
-    board = start_board(Asked(folder, **{name: given.get(name, "") for name in BOARD}), face, face)
+    board = start_board(BoardDemand(folder, **{name: given.get(name, "") for name in BOARD}), face, face)
     try:
         prepare(board, tests)
         done = run_tests(board, tests, folder, timeout_s, face)

@@ -18,7 +18,7 @@ from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.probe import compare
 from flashpipe.flasher.verified_regions import of_plan
-from flashpipe.flasher.write import Work
+from flashpipe.flasher.write import WriteRun
 from flashpipe.records import journal
 
 
@@ -60,7 +60,7 @@ def _change(session: Session, probe: Probe, policy: Policy, record: RunRecord, d
     outcome = record.note(Outcome("broken-off", probe.device, keeping=keep_summary(probe)))
     backup = _rollback_backup(session, probe, policy)
     _journal(session, probe, policy, "writing", backup)
-    work = Work(session, probe, dirty, policy.read_back)
+    work = WriteRun(session, probe, dirty, policy.read_back)
     outcome = replace(outcome, reason=probe.reason, backup=backup, overridden=probe.overridden)
     try:
         session.retry(work.attempt)

@@ -71,7 +71,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class ProbeStop:
     """The question that ended a probe; of use only as long as plan and ignored parts stay what they were."""
 
     segments: tuple[Segment, ...]
@@ -98,7 +98,7 @@ class Probe:
     """Volatile parts that were verified before their first boot and now belong to the firmware."""
     reason: str
     """Why the board will be written, or why not: one line."""
-    stop: Stop | None = None
+    stop: ProbeStop | None = None
     """How the probe came upon `difference`."""
     forced: bool = False
     """The user asked to write regardless: nothing was compared."""

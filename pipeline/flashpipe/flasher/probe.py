@@ -12,7 +12,7 @@ from flashpipe.digests import md5
 from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, FREQUENCY_CODES, MODE_CODES, SECTOR_SIZE, Region
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
-from flashpipe.flasher.model import Policy, Probe, Stop
+from flashpipe.flasher.model import Policy, Probe, ProbeStop
 from flashpipe.plan.model import FlashPlan, Segment, without_placed
 from flashpipe.records import journal
 
@@ -185,8 +185,8 @@ def pieces(plan: FlashPlan) -> list[writer.FlashPiece]:
     return [writer.FlashPiece(segment.address, segment.data) for segment in plan.segments]
 
 
-def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Difference | None) -> Stop | None:
-    return Stop(plan.segments, ignored, first.block, first.digest, first.foreign) if first else None
+def _stop(plan: FlashPlan, ignored: tuple[Region, ...], first: comparing.Difference | None) -> ProbeStop | None:
+    return ProbeStop(plan.segments, ignored, first.block, first.digest, first.foreign) if first else None
 
 
 def _first(probe: Probe) -> comparing.Difference | None:

@@ -18,7 +18,7 @@ from flashpipe.values import dataclass
 
 
 @dataclass
-class Work:
+class WriteRun:
     """What one run writes to one board, in as many attempts as the line needs."""
 
     session: Session

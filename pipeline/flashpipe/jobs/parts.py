@@ -117,7 +117,7 @@ class PartSources:
 
     def _compile(self, firmware: Firmware, told: Callable[[str], None]) -> None:
         program = self._compiler(firmware)
-        compiler: list[luac.Compiler] = []
+        compiler: list[luac.LuaCompiler] = []
 
         def make(name: str, text: bytes) -> bytes:
             data = made.find(luac.file_recipe(program, name, text), self.folder)

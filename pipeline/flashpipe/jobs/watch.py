@@ -35,7 +35,7 @@ Changes = Iterator[Collection[Path]]
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedFiles:
     """What is looked at."""
 
     lua: dict[Path, str]
@@ -49,7 +49,7 @@ class Watched:
         return self.firmware | set(self.lua)
 
 
-def watched(inputs: RunInputs) -> Watched:
+def watched(inputs: RunInputs) -> WatchedFiles:
     """What the profile names, as it stands now.
 
     Raises:
@@ -61,7 +61,7 @@ def watched(inputs: RunInputs) -> Watched:
     build = inputs.build()
     texts = build_inputs(inputs) if build else [text for text in needed_files(inputs) if "*" not in text]
     named = [Path(text) for text in texts]
-    found = Watched(lua, frozenset(path.resolve() for path in named) - set(lua))
+    found = WatchedFiles(lua, frozenset(path.resolve() for path in named) - set(lua))
     if not found.paths:
         raise BadValueError(
             f"profile {profile.name} names nothing that could be saved",
@@ -154,7 +154,7 @@ def _all_of(saved: queue.Queue[Path]) -> set[Path]:
     return found
 
 
-def _handle(run: BoardRun, found: Watched, changed: set[Path], show: Callable[[str], None]) -> int:
+def _handle(run: BoardRun, found: WatchedFiles, changed: set[Path], show: Callable[[str], None]) -> int:
     """Flash, or send what was saved and run it; the rate at which the board talks then."""
     with sessions.Working(run.named_port):
         if not changed & found.firmware:

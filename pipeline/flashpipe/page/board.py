@@ -20,7 +20,7 @@ from flashpipe.jobs import sessions
 from flashpipe.limits import limits_told
 from flashpipe.masking import without_login
 from flashpipe.page.choice import Choice, command_line
-from flashpipe.page.console import Console
+from flashpipe.page.console import BoardConsole
 from flashpipe.page.face import PageFace
 from flashpipe.page.job_log import JobLog
 from flashpipe.values import dataclass
@@ -71,7 +71,7 @@ class BoardOnPage:
         self.node: Mapping[str, Any] = {}
         self.fetched: dict[str, bytes] = {}
         """Files of the board that were read for a browser, by name."""
-        self.console = Console(self)
+        self.console = BoardConsole(self)
         self.telling = threading.Lock()
         """Held while somebody is told what there is to be seen of it."""
         self._tell = tell

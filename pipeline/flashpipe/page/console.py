@@ -68,7 +68,7 @@ class _Quiet:
         return False
 
 
-class Console:
+class BoardConsole:
     """What a board says, and what it is told."""
 
     def __init__(self, board: Owner) -> None:

@@ -31,7 +31,7 @@ ASKING: Final = " Type yes to go on:"
 
 
 @dataclass
-class Line:
+class LogLine:
     """A step, or a line of text between steps."""
 
     kind: Literal["step", "text"]
@@ -53,7 +53,7 @@ class JobLog:
     command: str
     """What does the same on a terminal."""
     began: float = field(default_factory=time.time)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
     question: str = ""
     """What waits for a yes or a no; empty where nothing does."""
     request: str = ""
@@ -85,7 +85,7 @@ class JobLog:
         elif isinstance(event, StepFailed):
             self._end(event.step, "failed", event.seconds, "")
         elif isinstance(event, Message):
-            self._add(Line("text", event.text))
+            self._add(LogLine("text", event.text))
         elif isinstance(event, PlanMade):
             self.plan_text = event.text
         elif isinstance(event, BoardFound):
@@ -94,7 +94,7 @@ class JobLog:
             self.done = event
         return True
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: LogLine) -> None:
         self.lines.append(line)
         del self.lines[:-MOST_LINES]
 
@@ -106,17 +106,17 @@ class JobLog:
             running.detail = event.detail
             return
         self.progress, self.pace_text = None, ""
-        self._add(Line("step", event.step, event.detail, "running"))
+        self._add(LogLine("step", event.step, event.detail, "running"))
 
     def _end(self, step: str, state: Literal["done", "failed"], seconds: float, detail: str) -> None:
         self.progress, self.pace_text = None, ""
         line = self._running(step)
         if line is None:
-            line = Line("step", step)
+            line = LogLine("step", step)
             self._add(line)
         line.state, line.seconds, line.detail = state, seconds, detail or line.detail
 
-    def _running(self, step: str) -> Line | None:
+    def _running(self, step: str) -> LogLine | None:
         return next((one for one in reversed(self.lines) if (one.text, one.state) == (step, "running")), None)
 
     def end(self, error: PipelineError | None, summary: str, state: str) -> None:

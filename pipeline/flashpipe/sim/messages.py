@@ -81,7 +81,7 @@ def pack_seconds(kind: bytes, number: int, seconds: float) -> bytes:
     return pack(kind, f"{number} {seconds:.9f}".encode())
 
 
-class Parser:
+class MessageParser:
     """Takes bytes as they come and gives messages."""
 
     def __init__(self) -> None:

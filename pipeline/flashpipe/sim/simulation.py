@@ -53,7 +53,7 @@ class Script:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunEnd:
     """How a run ended."""
 
     reason: str
@@ -137,7 +137,7 @@ class Simulation:
         self._done_before = self._done_then = machine.state.instructions
         self._active_at = 0
 
-    def run(self) -> Outcome:
+    def run(self) -> RunEnd:
         """Run to the end of the script."""
         machine = self.machine
         end = machine.state.cycles + round(self.script.timeout_s * CYCLES_PER_S)
@@ -186,9 +186,9 @@ class Simulation:
         busy = 2 * (state.instructions - self._done_then) > quiet
         return quiet > (BUSY_QUIET_S if busy else QUIET_S) * CYCLES_PER_S and not self.machine.asleep
 
-    def _outcome(self, reason: str, detail: str) -> Outcome:
+    def _outcome(self, reason: str, detail: str) -> RunEnd:
         machine = self.machine
-        return Outcome(
+        return RunEnd(
             reason,
             self._text[-_KEPT:],
             machine.state.instructions - self._done_before,

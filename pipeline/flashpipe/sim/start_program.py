@@ -12,7 +12,7 @@ from typing import Final
 from flashpipe.sim.chip.chip import RESET_POWER_ON, RESET_WATCHDOG
 from flashpipe.sim.chip.image import Walk
 from flashpipe.sim.firmware import init_data
-from flashpipe.sim.firmware.identify import SEARCHED, STORE_PROHIBITED, Run, Texts, identify
+from flashpipe.sim.firmware.identify import SEARCHED, STORE_PROHIBITED, ProgramTexts, Run, identify
 from flashpipe.sim.firmware.program import Baud, Listen, Machine, Reset, Say, Step, Wait, text
 
 BAUD: Final = 115200
@@ -60,7 +60,7 @@ def crash(machine: Machine, words: str) -> Iterator[Step]:
     yield Wait(machine.settings.crash_s)
 
 
-def _greet(machine: Machine, texts: Texts) -> Run:
+def _greet(machine: Machine, texts: ProgramTexts) -> Run:
     """The SDK's one complaint that stops every program, or the program's banner and its prompt."""
     settings = machine.settings
     yield Wait(settings.sdk_s)

@@ -84,7 +84,7 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class BuildOutput:
     """One file of a finished build."""
 
     path: str
@@ -96,7 +96,7 @@ class Output:
 class Finished:
     """A build that succeeded."""
 
-    outputs: Mapping[int, Output]
+    outputs: Mapping[int, BuildOutput]
     """By flash address."""
     at: float
     """When it ended, seconds since the epoch."""
@@ -153,7 +153,9 @@ def last_build(build: Build, records: Path) -> Finished:
     """
     try:
         said = read_json(_stamp(build, records))
-        outputs = {int(address, 16): Output(one["path"], one["sha256"]) for address, one in said["outputs"].items()}
+        outputs = {
+            int(address, 16): BuildOutput(one["path"], one["sha256"]) for address, one in said["outputs"].items()
+        }
         finished = Finished(outputs, float(said["at"]), float(said["seconds"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BuildDueError(
@@ -389,7 +391,7 @@ def _warnings(log: Path) -> Iterator[str]:
 # --- outputs and stamps ----------------------------------------------------------------------------------------------
 
 
-def _output(build: Build, text: str, before: Mapping[Path, tuple[int, int, int]]) -> Output:
+def _output(build: Build, text: str, before: Mapping[Path, tuple[int, int, int]]) -> BuildOutput:
     found = _matches(build, text)
     changed = [path for path in found if _state(path) != before.get(path)]
     chosen = changed or found  # the command may have found nothing to do
@@ -400,7 +402,7 @@ def _output(build: Build, text: str, before: Mapping[Path, tuple[int, int, int]]
             f"build: `{build}` succeeded, but {problem} (in {build.folder})", BuildOutputError.remedy
         )
     path = Path(os.path.relpath(chosen[0], build.folder)).as_posix()
-    return Output(path, _digest(build, Output(path, "")))
+    return BuildOutput(path, _digest(build, BuildOutput(path, "")))
 
 
 def _matches(build: Build, text: str) -> list[Path]:
@@ -418,7 +420,7 @@ def _state(path: Path) -> tuple[int, int, int]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _digest(build: Build, output: Output) -> str:
+def _digest(build: Build, output: BuildOutput) -> str:
     try:
         return hashlib.sha256(read_regular(build.folder / output.path, LARGEST)).hexdigest()
     except OSError:

@@ -36,7 +36,7 @@ _NO_ROOM: Final = re.compile(r"out of flash|too large|maximum size", re.IGNORECA
 
 
 @dataclass(frozen=True, slots=True)
-class Compiler:
+class LuaCompiler:
     """A luac.cross."""
 
     path: Path
@@ -69,7 +69,7 @@ def find_compiler(named: str, places: Sequence[Path], firmware: Firmware) -> Pat
     )
 
 
-def examine(path: Path, firmware: Firmware) -> Compiler:
+def examine(path: Path, firmware: Firmware) -> LuaCompiler:
     """Go on only with the compiler of this kind of firmware; says what it is for.
 
     Raises:
@@ -84,7 +84,7 @@ def examine(path: Path, firmware: Firmware) -> Compiler:
 
     def work(folder: Path) -> bytes:
         (folder / "probe.lua").write_text("return 1\n", encoding="ascii")
-        _compile(Compiler(path, lua, ""), ["probe.lua"], _ANYWHERE, folder, folder / "probe.img")
+        _compile(LuaCompiler(path, lua, ""), ["probe.lua"], _ANYWHERE, folder, folder / "probe.img")
         return (folder / "probe.img").read_bytes()
 
     try:
@@ -98,7 +98,7 @@ def examine(path: Path, firmware: Firmware) -> Compiler:
             f"{path}: compiles for {numbers} builds, {firmware.title()} is {firmware.number_type}",
             LuaCompilerError.remedy,
         )
-    return Compiler(path, lua, numbers)
+    return LuaCompiler(path, lua, numbers)
 
 
 def _lua_of(path: Path) -> str:
@@ -181,7 +181,7 @@ def file_recipe(program: Path, name: str, text: bytes) -> made.Recipe:
     return made.Recipe(program, ("lc",), {name: text})
 
 
-def compile_file(compiler: Compiler, name: str, text: bytes, folder: Path) -> bytes:
+def compile_file(compiler: LuaCompiler, name: str, text: bytes, folder: Path) -> bytes:
     """Compile one Lua file, called `name` in messages of the board, and keep the result in `folder`.
 
     Raises:
@@ -200,7 +200,7 @@ def compile_file(compiler: Compiler, name: str, text: bytes, folder: Path) -> by
     return data
 
 
-def _compile(compiler: Compiler, files: Sequence[str], region: Region, folder: Path, target: Path) -> None:
+def _compile(compiler: LuaCompiler, files: Sequence[str], region: Region, folder: Path, target: Path) -> None:
     program, address = str(compiler.path), f"{MAPPED + region.start:#x}"
     size = f"{min(region.size, LARGEST):#x}"
     if compiler.lua == "5.1":

@@ -39,13 +39,13 @@ class PatientAdapter(requests.adapters.HTTPAdapter):
         watcher = self
         if not hasattr(plain, "watched"):
 
-            class Watched(plain):  # type: ignore[misc]  # urllib3 has one for each scheme
+            class WatchedConnection(plain):  # type: ignore[misc]  # urllib3 has one for each scheme
                 watched = True
 
                 def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> http.client.HTTPResponse:
                     return _Answer(watcher, sock, *args, **options)
 
-            pool.ConnectionCls = Watched
+            pool.ConnectionCls = WatchedConnection
         return pool
 
 

@@ -27,8 +27,8 @@ from flashpipe.errors import (
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.lua_stage import open_console
 from flashpipe.testing.files import Files
-from flashpipe.testing.pins import GPIO, Pin
-from flashpipe.testing.wire import DIES, Wire
+from flashpipe.testing.pins import GPIO, BoardPin
+from flashpipe.testing.wire import DIES, RecordedLine
 from flashpipe.units import parse_duration
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Board:
         """What its last boot log proved: `kind`, `summary`, `log` and more."""
         self._bench = getattr(self._session.wire, "bench", None)
         self._base = base
-        self._wire = Wire(self._session)
+        self._wire = RecordedLine(self._session)
         self._files: dict[str, bytes | None] = {}
         """Of a real board: what a file held before a test has touched it; None: it was not there."""
         self._lost = False
@@ -234,7 +234,7 @@ class Board:
             text += self._wire.receive(min(left, _SLICE_S)).decode("latin-1").replace("\r", "")
         return text
 
-    def pin(self, number: int) -> Pin:
+    def pin(self, number: int) -> BoardPin:
         """A pin of a virtual board, by its number in Lua's `gpio` module: 4 is D4, which is GPIO2.
 
         Raises:
@@ -242,7 +242,7 @@ class Board:
         """
         if number not in range(len(GPIO)):
             raise ValueError(f"there is no pin {number}: 0 to {len(GPIO) - 1}")
-        return Pin(number, self._behind("pin()"), self._begun_s)
+        return BoardPin(number, self._behind("pin()"), self._begun_s)
 
     @property
     def adc(self) -> int:

@@ -11,7 +11,7 @@ GPIO: Final = (16, 5, 4, 0, 2, 14, 12, 13, 15, 3, 1, 9, 10)
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class BoardPin:
     """A pin of a virtual board, by the number that Lua's `gpio` module knows it by."""
 
     number: int

@@ -55,7 +55,7 @@ def _start(config: pytest.Config) -> tuple[Board | None, str]:
     try:
         return (
             start.start_board(
-                start.Asked(config.rootpath, **{name: asked(config, name) for name in OPTIONS}),
+                start.BoardDemand(config.rootpath, **{name: asked(config, name) for name in OPTIONS}),
                 lambda event: told.append(str(getattr(event, "text", ""))),
             ),
             "",

@@ -40,7 +40,7 @@ _KEPT_KIND: Final = "demo"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BoardDemand:
     """What tests want of a board."""
 
     folder: Path
@@ -55,7 +55,7 @@ class Asked:
     reset: str = ""
 
 
-def start_board(asked: Asked, listener: Listener = ignore, face: Face | None = None) -> Board:
+def start_board(asked: BoardDemand, listener: Listener = ignore, face: Face | None = None) -> Board:
     """The board, flashed where it does not hold the image already, booted, at its prompt.
 
     Raises:

@@ -21,7 +21,7 @@ _OURS: Final = re.compile(
 """What the log holds of the conversation that a test does not see: typed lines and marks of the console."""
 
 
-class Wire:
+class RecordedLine:
     """The line of a session, which remembers what the board says."""
 
     def __init__(self, session: Session) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def received(rules: slip.Rules, pieces: list[bytes]) -> list[bytes]:
+def received(rules: slip.ReceiverRules, pieces: list[bytes]) -> list[bytes]:
     """Every frame that arrives, each taken at once."""
     receiver, frames = slip.Receiver(rules), []
     for piece in pieces:
@@ -38,13 +38,13 @@ def test_unescape_undoes_escape(payload: bytes) -> None:
 
 
 @given(ALL_RULES, PAYLOADS, st.lists(st.integers(0, 5000), max_size=12))
-def test_frames_survive_any_chunking(rules: slip.Rules, payloads: list[bytes], places: list[int]) -> None:
+def test_frames_survive_any_chunking(rules: slip.ReceiverRules, payloads: list[bytes], places: list[int]) -> None:
     wire = b"".join(slip.encode(payload) for payload in payloads)
     assert received(rules, cut(wire, places)) == payloads
 
 
 @given(ALL_RULES, st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=12))
-def test_any_bytes_give_the_same_frames_however_cut(rules: slip.Rules, wire: bytes, places: list[int]) -> None:
+def test_any_bytes_give_the_same_frames_however_cut(rules: slip.ReceiverRules, wire: bytes, places: list[int]) -> None:
     assert received(rules, cut(wire, places)) == received(rules, [wire])
 
 

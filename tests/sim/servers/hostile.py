@@ -208,7 +208,7 @@ def board_process(*, trusted: bool) -> Iterator[Victim]:
         with socket.create_connection((HOST, process._port), LIMIT_S) as client:
             client.sendall(secret + messages.pack(messages.OPEN, opening("sim://d1-mini")))
             client.sendall(messages.pack(messages.CLOSE))
-            kinds, parser = list[bytes](), messages.Parser()
+            kinds, parser = list[bytes](), messages.MessageParser()
             while messages.CLOSE not in kinds and (data := client.recv(4096)):
                 kinds += [kind for kind, _ in parser.feed(data)]
         return kinds[0] == messages.OPENED

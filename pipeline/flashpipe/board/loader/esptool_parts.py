@@ -33,11 +33,11 @@ _PACKAGES: Final = ("esptool", "esptool.targets")
 _BESIDE: Final = frozenset({"esptool", "esp_pylib"})
 """Packages of which nothing stays loaded."""
 _loading = threading.Lock()
-_loaded: list[Parts] = []
+_loaded: list[EsptoolClasses] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class EsptoolClasses:
     """Classes of esptool."""
 
     rom: Any
@@ -58,7 +58,7 @@ class Parts:
         return type("OneStub", (self.stub,), {"STUB_SUBDIRS": [str(version)]})(self.rom)
 
 
-def parts() -> Parts:
+def parts() -> EsptoolClasses:
     """What we need of esptool; loaded at first use, once for all threads."""
     with _loading:
         if not _loaded:
@@ -218,12 +218,12 @@ class Quiet:
         raise self._failure("only answers to other commands came")
 
 
-def _quiet(target: Any, reset: Any, loader: Any) -> Parts:
+def _quiet(target: Any, reset: Any, loader: Any) -> EsptoolClasses:
     """ROM and stub classes that move bytes our way, print nothing, and raise esptool's own error class."""
     reset.log.set_verbosity("silent")  # where it is esptool's own; one per process, and we are its only user
     failure = target.FatalError
 
-    class Stub(Quiet, target.ESP8266StubLoader):  # type: ignore[misc]
+    class QuietStub(Quiet, target.ESP8266StubLoader):  # type: ignore[misc]
         _failure = failure
 
         def __init__(self, rom: Any) -> None:
@@ -231,6 +231,6 @@ def _quiet(target: Any, reset: Any, loader: Any) -> Parts:
 
     class Rom(Quiet, target.ESP8266ROM):  # type: ignore[misc]
         _failure = failure
-        STUB_CLASS = Stub
+        STUB_CLASS = QuietStub
 
-    return Parts(Rom, failure, reset, loader.StubFlasher)
+    return EsptoolClasses(Rom, failure, reset, loader.StubFlasher)

@@ -30,7 +30,7 @@ _SIZE, _BLOCK, _SECTOR, _PAGE = 4, 8, 12, 16
 _PAGE_SIZE: Final = 0x100
 
 
-class Chip(Protocol):
+class FlashCommands(Protocol):
     """What is asked of a loader."""
 
     def read_register(self, address: int) -> int:
@@ -46,7 +46,7 @@ class Chip(Protocol):
 class FlashReach:
     """How far into the flash the loader's commands are known to reach."""
 
-    def __init__(self, chip: Chip, url: str) -> None:
+    def __init__(self, chip: FlashCommands, url: str) -> None:
         self._chip, self._url = chip, url
         self._known = ROM_KNOWS
         self.size = LARGEST

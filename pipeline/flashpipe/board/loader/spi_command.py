@@ -20,7 +20,7 @@ _LOOKS: Final = 10
 """At the bit that says whether the command is over; it lasts microseconds."""
 
 
-class Registers(Protocol):
+class RegisterAccess(Protocol):
     """What is asked of a loader."""
 
     def read_register(self, address: int) -> int:
@@ -30,7 +30,7 @@ class Registers(Protocol):
         """Several words, each with its address, in order."""
 
 
-def read_from_part(chip: Registers, url: str, opcode: int, length: int, address: int | None = None) -> bytes:
+def read_from_part(chip: RegisterAccess, url: str, opcode: int, length: int, address: int | None = None) -> bytes:
     """`length` bytes, 64 at most, that the part answers to `opcode`, sent with 24 bits of `address` where one is given.
 
     The stub takes several register writes in one frame, so this needs a third of the round trips that one frame for

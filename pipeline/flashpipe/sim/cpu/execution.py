@@ -73,7 +73,7 @@ class Trap(Exception):  # noqa: N818  no error: the program's own affair
         """For EXCVADDR; None leaves it as it was."""
 
 
-class Execution:
+class RunningCore:
     """The state of a Python core while it runs.
 
     Registers, SAR and the counter live in lists, which Python reaches faster than fields of a structure; `state` has

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from flashpipe.sim.cpu.contract import MASK, PS_EXCM, PS_INTLEVEL, Cause
 from flashpipe.sim.cpu.decode import ILLEGAL, SPECIAL_REGISTERS, Instruction
-from flashpipe.sim.cpu.execution import Execution, Trap
+from flashpipe.sim.cpu.execution import RunningCore, Trap
 from flashpipe.sim.cpu.semantics import COMPUTE, CONDITION, LOADS, STORES
 from flashpipe.sim.cpu.special import read_special, write_special
 
-Handler = Callable[[Execution, Instruction, int], int]
+Handler = Callable[[RunningCore, Instruction, int], int]
 
 _NARROW: Final = 2
 """Bytes of a narrow instruction."""
@@ -34,7 +34,7 @@ def _compile_templates() -> dict[str, Handler]:
     return {name: namespace[f"op_{name}"] for name in (*COMPUTE, *CONDITION)}
 
 
-def _load(core: Execution, i: Instruction, pc: int) -> int:
+def _load(core: RunningCore, i: Instruction, pc: int) -> int:
     value = core.load(core.registers[i.s] + i.imm & MASK, LOADS[i.operation], pc)
     if i.operation == "l16si":
         value = (value ^ 0x8000) - 0x8000 & MASK
@@ -42,12 +42,12 @@ def _load(core: Execution, i: Instruction, pc: int) -> int:
     return pc + i.length & MASK
 
 
-def _store(core: Execution, i: Instruction, pc: int) -> int:
+def _store(core: RunningCore, i: Instruction, pc: int) -> int:
     core.store(core.registers[i.s] + i.imm & MASK, STORES[i.operation], core.registers[i.t], pc)
     return pc + i.length & MASK
 
 
-def _l32r(core: Execution, i: Instruction, pc: int) -> int:
+def _l32r(core: RunningCore, i: Instruction, pc: int) -> int:
     address = i.imm
     if core.state.litbase & 1:
         # Extended L32R: the same offset, from LITBASE.
@@ -56,47 +56,47 @@ def _l32r(core: Execution, i: Instruction, pc: int) -> int:
     return pc + i.length & MASK
 
 
-def _j(_core: Execution, i: Instruction, _pc: int) -> int:
+def _j(_core: RunningCore, i: Instruction, _pc: int) -> int:
     return i.imm
 
 
-def _jx(core: Execution, i: Instruction, _pc: int) -> int:
+def _jx(core: RunningCore, i: Instruction, _pc: int) -> int:
     return core.registers[i.s]
 
 
-def _ret(core: Execution, _i: Instruction, _pc: int) -> int:
+def _ret(core: RunningCore, _i: Instruction, _pc: int) -> int:
     return core.registers[0]
 
 
-def _call0(core: Execution, i: Instruction, pc: int) -> int:
+def _call0(core: RunningCore, i: Instruction, pc: int) -> int:
     core.registers[0] = pc + i.length & MASK
     return i.imm
 
 
-def _callx0(core: Execution, i: Instruction, pc: int) -> int:
+def _callx0(core: RunningCore, i: Instruction, pc: int) -> int:
     target = core.registers[i.s]
     core.registers[0] = pc + i.length & MASK
     return target
 
 
-def _rsr(core: Execution, i: Instruction, pc: int) -> int:
+def _rsr(core: RunningCore, i: Instruction, pc: int) -> int:
     core.registers[i.t] = _read(core, i.imm)
     return pc + i.length & MASK
 
 
-def _wsr(core: Execution, i: Instruction, pc: int) -> int:
+def _wsr(core: RunningCore, i: Instruction, pc: int) -> int:
     _write(core, i.imm, core.registers[i.t])
     return pc + i.length & MASK
 
 
-def _xsr(core: Execution, i: Instruction, pc: int) -> int:
+def _xsr(core: RunningCore, i: Instruction, pc: int) -> int:
     value = _read(core, i.imm)
     _write(core, i.imm, core.registers[i.t])
     core.registers[i.t] = value
     return pc + i.length & MASK
 
 
-def _read(core: Execution, number: int) -> int:
+def _read(core: RunningCore, number: int) -> int:
     name = SPECIAL_REGISTERS[number]
     if name == "sar":
         return core.sar[0]
@@ -104,7 +104,7 @@ def _read(core: Execution, number: int) -> int:
     return read_special(core.state, name)
 
 
-def _write(core: Execution, number: int, value: int) -> None:
+def _write(core: RunningCore, number: int, value: int) -> None:
     name = SPECIAL_REGISTERS[number]
     if name == "sar":
         core.sar[0] = value & 63
@@ -116,57 +116,57 @@ def _write(core: Execution, number: int, value: int) -> None:
         core.litbase_changed()
 
 
-def _rsil(core: Execution, i: Instruction, pc: int) -> int:
+def _rsil(core: RunningCore, i: Instruction, pc: int) -> int:
     core.registers[i.t] = core.state.ps
     core.state.ps = core.state.ps & ~PS_INTLEVEL | i.s
     core.attend()
     return pc + i.length & MASK
 
 
-def _waiti(core: Execution, i: Instruction, pc: int) -> int:
+def _waiti(core: RunningCore, i: Instruction, pc: int) -> int:
     core.state.ps = core.state.ps & ~PS_INTLEVEL | i.s
     core.state.waiting = 1
     core.attend()
     return pc + i.length & MASK
 
 
-def _rfe(core: Execution, _i: Instruction, _pc: int) -> int:
+def _rfe(core: RunningCore, _i: Instruction, _pc: int) -> int:
     core.state.ps &= ~PS_EXCM
     core.attend()
     return core.state.epc1
 
 
-def _rfde(core: Execution, _i: Instruction, _pc: int) -> int:
+def _rfde(core: RunningCore, _i: Instruction, _pc: int) -> int:
     return core.state.depc
 
 
-def _rfi(core: Execution, i: Instruction, _pc: int) -> int:
+def _rfi(core: RunningCore, i: Instruction, _pc: int) -> int:
     state = core.state
     core.attend()
     state.ps, pc = (state.eps2, state.epc2) if i.s == 2 else (state.eps3, state.epc3)  # noqa: PLR2004
     return pc
 
 
-def _break(core: Execution, i: Instruction, pc: int) -> int:
+def _break(core: RunningCore, i: Instruction, pc: int) -> int:
     return core.debug_exception(pc, narrow=i.length == _NARROW)
 
 
-def _ill(_core: Execution, _i: Instruction, pc: int) -> int:
+def _ill(_core: RunningCore, _i: Instruction, pc: int) -> int:
     raise Trap(Cause.ILLEGAL_INSTRUCTION, pc)
 
 
-def _syscall(_core: Execution, _i: Instruction, pc: int) -> int:
+def _syscall(_core: RunningCore, _i: Instruction, pc: int) -> int:
     raise Trap(Cause.SYSCALL, pc)
 
 
-def _external(core: Execution, i: Instruction, pc: int) -> int:
+def _external(core: RunningCore, i: Instruction, pc: int) -> int:
     """RER and WER: external registers, of which this chip documents none; read as 0."""
     if i.operation == "rer":
         core.registers[i.t] = 0
     return pc + i.length & MASK
 
 
-def _tlb(core: Execution, i: Instruction, pc: int) -> int:
+def _tlb(core: RunningCore, i: Instruction, pc: int) -> int:
     """Region protection: the attributes are kept, nothing is protected. `imm2` is 1 for data."""
     state, region = core.state, core.registers[i.s] & 0xE0000000
     shift = (region >> 29) * 4

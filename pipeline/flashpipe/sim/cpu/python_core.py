@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flashpipe.sim.cpu.contract import MASK, Cause, Devices, Stop
 from flashpipe.sim.cpu.decode import Instruction, decode
-from flashpipe.sim.cpu.execution import WORD, Execution, Trap
+from flashpipe.sim.cpu.execution import WORD, RunningCore, Trap
 from flashpipe.sim.cpu.handlers import HANDLERS, Handler
 from flashpipe.sim.cpu.translate import follow, source
 from flashpipe.sim.cpu.translations import fingerprint, open_translations
@@ -34,7 +34,7 @@ _LONGEST: Final = 3
 Block = Callable[[], int]
 
 
-class PythonCore(Execution):
+class PythonCore(RunningCore):
     """An lx106 in Python."""
 
     name = "python"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Final
 
-from flashpipe.sim.devices.device import WORD_MASK, Device, Wiring
+from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
 
 BASE: Final = 0x60000D00
 _HOSTS: Final = range(BASE, BASE + 0x14, 4)
@@ -67,7 +67,7 @@ class AnalogRegisters:
         self.values = {(block, register): value for block, register, value in saved}
 
 
-class Adc(Device):
+class Adc(RegisterBlock):
     """`value` is what the program measures, 0 to 1024."""
 
     name = "adc"

@@ -13,7 +13,7 @@ CYCLES_PER_US: Final = 80
 NEVER: Final = 1 << 62
 
 
-class Event:
+class DueEvent:
     """One thing that may become due; `at` is its cycle, or NEVER."""
 
     __slots__ = ("_agenda", "action", "at")
@@ -46,14 +46,14 @@ class Agenda:
 
     def __init__(self, state: CoreState) -> None:
         self.state = state
-        self.events: list[Event] = []
+        self.events: list[DueEvent] = []
         self.first: int | None = None
         """Cycle of the first event, or NEVER; None where that has to be looked for: it is asked for at every stop of
         the core."""
 
-    def event(self, action: Callable[[int], None]) -> Event:
+    def event(self, action: Callable[[int], None]) -> DueEvent:
         """A new event; `action` is called with the cycle at which it was due."""
-        event = Event(self, action)
+        event = DueEvent(self, action)
         self.events.append(event)
         return event
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from flashpipe.sim.devices.device import Device, Wiring
+from flashpipe.sim.devices.device import RegisterBlock, Wiring
 
 _ONES: Final = 0xFFFFFFFF
 
 
-class Radio(Device):
+class Radio(RegisterBlock):
     """Baseband, RF front end, and their clocks."""
 
     name = "radio"
@@ -37,7 +37,7 @@ class Radio(Device):
         }
 
 
-class SdioSlave(Device):
+class SdioSlave(RegisterBlock):
     """SLC and the SDIO slave at 0x60000A00 and 0x60000B00: no host is connected, and I2S plays to nobody."""
 
     name = "slc"
@@ -45,7 +45,7 @@ class SdioSlave(Device):
     kept: ClassVar[tuple[range, ...]] = pages
 
 
-class I2s(Device):
+class I2s(RegisterBlock):
     """I2S at 0x60000E00: its pins go nowhere."""
 
     name = "i2s"
@@ -53,7 +53,7 @@ class I2s(Device):
     kept: ClassVar[tuple[range, ...]] = pages
 
 
-class UserSpi(Device):
+class UserSpi(RegisterBlock):
     """The second SPI controller (HSPI) at 0x60000100: no part is connected, so that it reads ones."""
 
     name = "hspi"

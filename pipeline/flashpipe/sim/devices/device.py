@@ -48,7 +48,7 @@ class Wiring:
     interrupts: Interrupts
 
 
-class Device:
+class RegisterBlock:
     """A block of registers.
 
     `readers` and `writers` do something for single addresses; every other address in `pages` remembers what was
@@ -141,14 +141,14 @@ class Bus:
 
     def __init__(self, *, tolerant: bool = False) -> None:
         self.tolerant = tolerant
-        self._devices: dict[int, Device] = {}
+        self._devices: dict[int, RegisterBlock] = {}
         self.missing: list[str] = []
         self.watchers: list[Callable[[str, int, int], None]] = []
         """Called with `R` or `W`, address and value after each access; for traces."""
         self._asked: dict[int, int] = {}
         self._repeats = self._since = self._last_cycle = 0
 
-    def connect(self, wiring: Wiring, devices: Iterable[Device]) -> None:
+    def connect(self, wiring: Wiring, devices: Iterable[RegisterBlock]) -> None:
         """Give it the devices."""
         self._state, self._agenda = wiring.state, wiring.agenda
         for device in devices:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.chip.registers import Efuses
-from flashpipe.sim.devices.device import Device, Wiring
+from flashpipe.sim.devices.device import RegisterBlock, Wiring
 
 BASE: Final = 0x3FF00000
 _NMI, EDGE_ENABLE, CACHE_CONTROL, _CORE_CLOCK, _SOURCES, _EFUSES = (
@@ -26,7 +26,7 @@ _MEGABYTE: Final = 0x100000
 _FLUSH_BITS: Final = 3
 
 
-class Dport(Device):
+class Dport(RegisterBlock):
     """System registers."""
 
     name = "dport"

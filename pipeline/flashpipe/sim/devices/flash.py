@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from flashpipe.sim.chip.nor import SECTOR, WIP, Nor
 from flashpipe.sim.devices.agenda import CYCLES_PER_S
-from flashpipe.sim.devices.device import WORD_MASK, Device, Wiring
+from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
 
 BASE: Final = 0x60000200
 _CMD, _ADDR, _STATUS, _USER, _USER1, _USER2, _W0 = (BASE + at for at in (0x00, 0x04, 0x10, 0x1C, 0x20, 0x24, 0x40))
@@ -37,7 +37,7 @@ _DEFAULTS: Final = {_USER: 0x80000064, _USER2: 0x70000000, _CTRL: 0x016AB000}
 """After reset, as pvvx's spi_register.h notes them; the ROM's reads need none of them here."""
 
 
-class Flash(Device):
+class Flash(RegisterBlock):
     """The controller and, for the ROM's functions, the part itself."""
 
     name = "spi flash"

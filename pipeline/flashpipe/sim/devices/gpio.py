@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
-from flashpipe.sim.devices.device import Device, Wiring
+from flashpipe.sim.devices.device import RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
 
 BASE: Final = 0x60000300
@@ -43,7 +43,7 @@ class Edge:
     level: bool
 
 
-class Gpio(Device):
+class Gpio(RegisterBlock):
     """The pins."""
 
     name = "gpio"
@@ -147,7 +147,7 @@ class Gpio(Device):
         self._seen = self.levels()
 
 
-class PinFunctions(Device):
+class PinFunctions(RegisterBlock):
     """IOMUX: remembers; which function a pin has changes nothing here."""
 
     name = "iomux"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.devices.agenda import CYCLES_PER_US
-from flashpipe.sim.devices.device import WORD_MASK, Device, Wiring
+from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
 
 BASE: Final = 0x3FF20000
@@ -42,7 +42,7 @@ IDLE_SHARE: Final = 64
 """A skip may pass this part of the time since something last happened."""
 
 
-class Mac(Device):
+class Mac(RegisterBlock):
     """Time, alarms and noise."""
 
     name = "mac"

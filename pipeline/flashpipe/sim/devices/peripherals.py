@@ -13,7 +13,7 @@ from flashpipe.sim.devices.adc import Adc, AnalogRegisters
 from flashpipe.sim.devices.agenda import Agenda
 from flashpipe.sim.devices.blocks import I2s, Radio, SdioSlave, UserSpi
 from flashpipe.sim.devices.clocks import Clocks
-from flashpipe.sim.devices.device import LONGEST_SKIP, Bus, Device, Wiring
+from flashpipe.sim.devices.device import LONGEST_SKIP, Bus, RegisterBlock, Wiring
 from flashpipe.sim.devices.dport import Dport
 from flashpipe.sim.devices.flash import Flash
 from flashpipe.sim.devices.gpio import Gpio, PinFunctions
@@ -84,7 +84,7 @@ class Peripherals:
         self.mac = Mac(wiring, parts.seed)
         self.flash.active = self.uarts[0].active = self.uarts[1].active = self.note_activity
         self.dport.uart_sources = lambda: bool(self.uarts[0].pending()) | bool(self.uarts[1].pending()) << 2
-        self.all: tuple[Device, ...] = (
+        self.all: tuple[RegisterBlock, ...] = (
             self.dport, *self.uarts, self.timers, self.watchdog, self.flash, self.gpio, self.rtc, self.adc, self.mac,
             PinFunctions(wiring), Radio(wiring), SdioSlave(wiring), I2s(wiring), UserSpi(wiring),
         )  # fmt: skip

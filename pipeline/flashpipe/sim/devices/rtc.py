@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from flashpipe.sim.devices.device import WORD_MASK, Device, Wiring
+from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
 
 BASE: Final = 0x60000700
@@ -33,7 +33,7 @@ AWAKE: Final = 1
 """What the interrupt status register answers to the SDK's PHY, which waits for it (shared emulator sketch)."""
 
 
-class Rtc(Device):
+class Rtc(RegisterBlock):
     """Registers of the RTC; `memory` holds its RAM."""
 
     name = "rtc"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from flashpipe.sim.devices.device import WORD_MASK, Device, Wiring
+from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
 
 BASE: Final = 0x60000600
@@ -23,7 +23,7 @@ EDGE_FRC2: Final = 1 << 2
 """Bits of EDGE_INT_ENABLE (0x3FF00004) that let the timers' edges through."""
 
 
-class Timers(Device):
+class Timers(RegisterBlock):
     """FRC1 and FRC2."""
 
     name = "timers"

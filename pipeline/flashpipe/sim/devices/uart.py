@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 from flashpipe.sim.chip.wire import FIFO, garble, understood
 from flashpipe.sim.devices.agenda import CYCLES_PER_S, NEVER
 from flashpipe.sim.devices.clocks import Clocks
-from flashpipe.sim.devices.device import Device, Wiring
+from flashpipe.sim.devices.device import RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
 
 UART0: Final = 0x60000000
@@ -47,7 +47,7 @@ Sink = Callable[[int, int, int], None]
 """Takes a byte that leaves: the cycle at which it begins, the baud rate, the byte."""
 
 
-class Uart(Device):
+class Uart(RegisterBlock):
     """One UART."""
 
     saved: ClassVar[tuple[str, ...]] = (

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from flashpipe.sim.devices.agenda import NEVER
-from flashpipe.sim.devices.device import Device, Wiring
+from flashpipe.sim.devices.device import RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
 
 BASE: Final = 0x60000900
@@ -27,7 +27,7 @@ EDGE_WATCHDOG: Final = 1
 """Bit of EDGE_INT_ENABLE (0x3FF00004)."""
 
 
-class Watchdog(Device):
+class Watchdog(RegisterBlock):
     """Resets the chip unless it is fed."""
 
     name = "watchdog"

@@ -32,7 +32,7 @@ STORE_PROHIBITED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class ProgramTexts:
     """The texts of one program, cut out of its image."""
 
     banner: str = ""
@@ -71,19 +71,19 @@ def code_end(read: Read, walk: Walk, limit: int = SEARCHED) -> int:
     return max(walk.end, start if start > IROM else 0)
 
 
-def identify(read: Read, walk: Walk, limit: int = SEARCHED) -> Texts:
+def identify(read: Read, walk: Walk, limit: int = SEARCHED) -> ProgramTexts:
     """Find out what the program is by the texts in its image; the lowest address wins over remains behind it."""
     return _texts(read(0, code_end(read, walk, limit)))
 
 
 @functools.lru_cache(maxsize=4)  # a program that crashes at once starts hundreds of times in a second
-def _texts(body: bytes) -> Texts:
+def _texts(body: bytes) -> ProgramTexts:
     hits = [(hit.start(), prompt, hit[0]) for prompt, pattern in _BANNERS if (hit := pattern.search(body))]
     if not hits:
-        return Texts()
+        return ProgramTexts()
     _, prompt, found = min(hits)
     banner, sdk = found.decode("latin-1").strip("\r\n"), _SDK.search(body)
     if prompt == b"> ":  # NodeMCU appends the SDK's version, or has a place for it
         version = sdk[1].decode() if sdk else ""
         banner = banner.replace("%s", version) if "%s" in banner else banner + version * banner.endswith("SDK ")
-    return Texts(f"{banner}\n", prompt, _CHECK in body, init_data.own(body), _PARTITIONS in body)
+    return ProgramTexts(f"{banner}\n", prompt, _CHECK in body, init_data.own(body), _PARTITIONS in body)

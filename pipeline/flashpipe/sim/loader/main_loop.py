@@ -85,7 +85,7 @@ class LoaderMachine:
 class SerialLoader:
     """Runs one loader's main loop in board time."""
 
-    rules: slip.Rules = slip.ROM_RULES
+    rules: slip.ReceiverRules = slip.ROM_RULES
     batch = 1
     """Bytes in the FIFO that raise an interrupt."""
 

@@ -43,7 +43,7 @@ def unescape(body: bytes) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ReceiverRules:
     """How one receiver differs from the others."""
 
     capacity: int
@@ -60,11 +60,11 @@ class Rules:
     """ROM: a C0 in an empty frame opens it again instead of closing it."""
 
 
-ROM_RULES: Final = Rules(0x2000, False, False, False, False, restart_when_empty=True)  # noqa: FBT003  a table row
+ROM_RULES: Final = ReceiverRules(0x2000, False, False, False, False, restart_when_empty=True)  # noqa: FBT003  a table row
 """Unconfirmed but for the upload blocks of 0x1800 + 24 bytes that the ROM takes (facts: esp8266-protocol §3.5)."""
-STUB1_RULES: Final = Rules(0x4000 + 64, False, True, True, True)  # noqa: FBT003  a table row
+STUB1_RULES: Final = ReceiverRules(0x4000 + 64, False, True, True, True)  # noqa: FBT003  a table row
 """Facts: stub-executed §1 rows 1, 4, 8, 9, 13."""
-STUB2_RULES: Final = Rules(8 + 0x4000 + 0xFF, True, False, False, False)  # noqa: FBT003  a table row
+STUB2_RULES: Final = ReceiverRules(8 + 0x4000 + 0xFF, True, False, False, False)  # noqa: FBT003  a table row
 """Facts: stub-executed §1 rows 1 to 13."""
 
 
@@ -75,7 +75,7 @@ class Receiver:
     stub-executed §1 row 10).
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: ReceiverRules) -> None:
         self.rules = rules
         self._stale = [bytearray(rules.capacity), bytearray(rules.capacity)]
         self._filling = 0

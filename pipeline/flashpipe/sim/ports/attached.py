@@ -40,7 +40,7 @@ class AttachedPort(VirtualPort):
         self._socket: socket.socket | None = None
         self._sending = threading.Lock()
         self._receiving = threading.Lock()
-        self._parser = messages.Parser()
+        self._parser = messages.MessageParser()
         self._received = bytearray()
         self._asked = self._answered = 0
         """The number of the last question, and of the last one that was answered."""
@@ -82,7 +82,7 @@ class AttachedPort(VirtualPort):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(0.0)
         self._socket, self._ended, self._failure = connection, "", None
-        self._parser = messages.Parser()
+        self._parser = messages.MessageParser()
         self._received.clear()
         self._answers.clear()
         self._asked = self._answered = 0

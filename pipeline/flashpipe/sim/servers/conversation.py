@@ -34,7 +34,7 @@ class Conversation:
     def __init__(self, connection: socket.socket) -> None:
         connection.settimeout(0.0)
         self._connection = connection
-        self._parser = messages.Parser()
+        self._parser = messages.MessageParser()
         self._incoming: list[tuple[bytes, bytes]] = []
         self._outgoing = bytearray()
         self._left = False
