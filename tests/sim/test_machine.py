@@ -160,6 +160,14 @@ def test_light_sleep_goes_on_where_it_was() -> None:
     assert not machine.asleep
 
 
+def test_a_flash_that_sleeps_is_awake_after_each_reset() -> None:
+    machine = boot(SPIN)
+    for reset in (machine._wake_up, machine._bite, machine._restart, lambda: machine.reset(Strap(), machine.now_s)):
+        machine.nor.powered_down = True
+        reset()
+        assert not machine.nor.powered_down
+
+
 def test_what_each_reset_keeps() -> None:
     machine = boot(SPIN)
     run(machine, 100)

@@ -243,6 +243,7 @@ class Machine:
 
     def _boot(self, strap: Strap, cause: int) -> None:
         self.strap, self.cause = strap, cause
+        self.nor.powered_down = False  # SDK 3.0 puts the flash to sleep with the chip; whoever boots from it wakes it
         state = self.state
         state.reset()
         state.set_fast(self.devices.dport.fast_core)
