@@ -1,8 +1,9 @@
 """Every way in which a chip is reset, on executed NodeMCU: what the ROM says of it, what the SDK, and what is kept.
 
 `node.bootreason()` gives the raw cause of the ROM and what the SDK makes of it: 0 power, 1 hardware watchdog, 2 an
-exception (its cause and registers follow), 3 software watchdog, 4 restart, 5 deep sleep, 6 pin (NodeMCU, docs/modules/node.md). What
-the SDK itself says of a watchdog or an exception goes to a port that NodeMCU switches off before its prompt.
+exception (its cause and registers follow), 3 software watchdog, 4 restart, 5 deep sleep, 6 pin (docs/modules/node.md of
+NodeMCU). What the SDK itself says of a watchdog or an exception goes to a port that NodeMCU switches off before its
+prompt.
 """
 
 from __future__ import annotations
