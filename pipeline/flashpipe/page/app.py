@@ -178,7 +178,7 @@ class _BoardRoutes:
         else:
             board = self._site.boards.add(form.get("port", ""))
         if board.choice.profile and not board.firmware:
-            await self._look(board)
+            await run_in_threadpool(board.look_at_firmware)
         return JSONResponse({"go": f"/boards/{board.slug}"})
 
     async def _choose(self, request: Request, board: BoardOnPage) -> Response:
@@ -189,17 +189,8 @@ class _BoardRoutes:
         elif form.get("forget"):
             image = shown = ""
         board.choice = Choice(form.get("profile", "").strip(), image, shown, settings(form))
-        await self._look(board)
+        await run_in_threadpool(board.look_at_firmware)
         return Response(status_code=204)
-
-    async def _look(self, board: BoardOnPage) -> None:
-        """What was chosen is looked at; what an earlier choice would have done to the board counts no more."""
-        chosen, board.preview = board.choice, {}
-        found = await run_in_threadpool(_look, board, self._site)
-        if board.choice is chosen:
-            board.firmware = found
-            for part in ("firmware", "plan", "card"):
-                board.changed(part)
 
     async def _do(self, request: Request, board: BoardOnPage) -> Response:
         self._start(board, actions.work(request.path_params["action"], await body.form(request)))
@@ -274,9 +265,3 @@ def lua_text(text: str) -> str:
     """A text as Lua writes it."""
     plain = [chr(byte) if byte < 128 and chr(byte).isalnum() else f"\\{byte:03d}" for byte in text.encode()]  # noqa: PLR2004
     return f'"{"".join(plain)}"'
-
-
-def _look(board: BoardOnPage, site: Site) -> Any:
-    from flashpipe.page.firmware import look  # noqa: PLC0415  0.2 s, which the first page does not wait for
-
-    return look(board.choice, site.folders)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,6 +86,15 @@ class BoardOnPage:
     def choose_demo(self) -> None:
         """The virtual board for a first try comes with its profile."""
         self.choice = Choice(profile="demo")
+
+    def look_at_firmware(self) -> None:
+        """What is chosen is looked at; what an earlier choice would have done to the board counts no more."""
+        chosen, self.preview = self.choice, {}
+        found = import_module("flashpipe.page.firmware").look(chosen, self.folders)
+        if self.choice is chosen:
+            self.firmware = found
+            for part in ("firmware", "plan", "card"):
+                self.changed(part)
 
     # --- asked for by browsers ---------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from flashpipe.errors import PipelineError
 from flashpipe.events import error_facts
 from flashpipe.page import body
+from flashpipe.page.choice import Choice
 from flashpipe.page.site import Site
 from flashpipe.records.backups import stores
 from flashpipe.records.history import StoredReceipt, read_receipts
@@ -138,6 +139,8 @@ def _save(site: Site) -> Handler:
             path = await run_in_threadpool(write, name, form.get("text", ""), board.choice, site.project)
         except PipelineError as error:
             return JSONResponse(error_facts(error), 400)
+        board.choice = Choice(name)
+        await run_in_threadpool(board.look_at_firmware)
         return JSONResponse({"message": f"written: {path.name}", "go": f"/boards/{board.slug}"})
 
     return answer

@@ -13,7 +13,7 @@ from flashpipe.terminal import visible
 from flashpipe.units import format_size
 
 HERE: Final = Path(__file__).parent
-PARTS: Final = ("card", "device", "firmware", "plan", "work", "console", "files", "node")
+PARTS: Final = ("card", "now", "device", "firmware", "plan", "work", "console", "files", "node")
 """Pieces of a board's page that change by themselves, each a template."""
 
 

@@ -73,7 +73,7 @@ class Site:
         elif part == "fetched":
             self.hub.tell({"kind": "fetched", "board": board.slug, "names": list(board.fetched)})
         elif part == "work":
-            self._tell_parts(board, ("card", "work"))
+            self._tell_parts(board, ("card", "now", "work"))
             if board.log is not None and board.log.ended:
                 self.hub.tell(self._order())
             self._say(board)
