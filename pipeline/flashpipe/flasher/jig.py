@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from flashpipe.board.lua.acceptance import AcceptanceFinding
 from flashpipe.board.session.session import Session
@@ -74,14 +74,14 @@ def _finding(name: str, value: object, least: float, most: float) -> AcceptanceF
     return AcceptanceFinding(name, wanted, f"{number:g}", passed=least <= number <= most)
 
 
-def _told(measured: Mapping[str, Any]) -> str:
+def _told(measured: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in measured.items())
 
 
 # --- the program -----------------------------------------------------------------------------------------------------
 
 
-def _run(session: Session, jig: Jig) -> dict[str, Any]:
+def _run(session: Session, jig: Jig) -> dict[str, object]:
     mac = session.device.mac if session.device else ""
     session.leave()
     session.close()  # the jig may talk to the board
@@ -167,7 +167,7 @@ def _text(stream: IO[bytes]) -> str:
     return stream.read(OUTPUT_LIMIT).decode("utf-8", "replace")
 
 
-def _values(port: str, name: str, text: str) -> dict[str, Any]:
+def _values(port: str, name: str, text: str) -> dict[str, object]:
     """What it has measured: a JSON object, alone or on its last line; nothing where it prints nothing."""
     lines = text.strip().splitlines()
     if not lines:
@@ -184,7 +184,7 @@ def _values(port: str, name: str, text: str) -> dict[str, Any]:
     )
 
 
-def _good(item: tuple[str, Any]) -> bool:
+def _good(item: tuple[str, object]) -> bool:
     """Whether a value is a number, a text or yes or no."""
     name, value = item
     plain = value is None or isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value))

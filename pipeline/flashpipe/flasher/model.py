@@ -140,7 +140,7 @@ class Origin:
     """Whether only pinned images were admitted."""
     adapter: dict[str, str] = field(default_factory=dict)
     """Of the port: usb (VID:PID), name, serial, location; empty where it is no device of this machine."""
-    station: dict[str, Any] = field(default_factory=dict)
+    station: dict[str, object] = field(default_factory=dict)
     """Batch, try, place and unit, where a station runs it."""
 
 
@@ -164,7 +164,7 @@ class Outcome:
     """What was kept of the board and what was lost."""
     acceptance: tuple[AcceptanceFinding, ...] = ()
     """What was demanded of the running firmware, and what it is."""
-    measured: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, object] = field(default_factory=dict)
     """What a Lua file or the test jig has measured, by its name."""
     files: tuple[FileState, ...] = ()
     """Lua files and whether they were sent."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.board.loader.chips import describe_flash
 from flashpipe.board.loader.device import Device
@@ -72,7 +72,7 @@ class BoardRun:
     """When work for this board began, by `time.monotonic`."""
     admit: Callable[[Session], None] = field(default=lambda _session: None)
     """Looks at the board before anything is compared, and may refuse it, or give `inputs` the values of its unit."""
-    station: dict[str, Any] = field(default_factory=dict)
+    station: dict[str, object] = field(default_factory=dict)
     """What a station wants to find in the receipt."""
     _done: BoardDone | None = None
     """The end of the last task."""

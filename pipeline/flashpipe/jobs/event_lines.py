@@ -179,7 +179,7 @@ def result(event: BoardDone) -> dict[str, object]:
     }
 
 
-def test_facts(event: LuaTestDone) -> dict[str, Any]:
+def test_facts(event: LuaTestDone) -> dict[str, object]:
     """What became of a test in Lua, as programs read it."""
     return {
         "file": event.file,

@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import BadValueError
 from flashpipe.page.board import BoardOnPage, Work
 from flashpipe.values import dataclass
 
-Do = Callable[[Any, BoardOnPage], str]
+if TYPE_CHECKING:
+    from flashpipe.flasher.audit import AuditFinding
+    from flashpipe.jobs.board_job import BoardRun
+    from flashpipe.records.history import StoredReceipt
+
+Do = Callable[["BoardRun", BoardOnPage], str]
 
 
 def _jobs(name: str) -> Any:
@@ -23,7 +28,7 @@ def _jobs(name: str) -> Any:
 # --- what is done ----------------------------------------------------------------------------------------------------
 
 
-def identify(run: Any, board: BoardOnPage) -> str:
+def identify(run: BoardRun, board: BoardOnPage) -> str:
     """Ask the board what it is, and which profiles fit it."""
     device, fitting = _jobs("identify").identify(run)
     board.device = {**board.device, **asdict(device)}
@@ -31,7 +36,7 @@ def identify(run: Any, board: BoardOnPage) -> str:
     return f"{device.chip}, MAC {device.mac}, {device.flash_part}"
 
 
-def plan(run: Any, board: BoardOnPage) -> str:
+def plan(run: BoardRun, board: BoardOnPage) -> str:
     """What flashing would do to this board; reads only."""
     _made(run)
     found = _jobs("preview").preview_board(run)
@@ -40,7 +45,7 @@ def plan(run: Any, board: BoardOnPage) -> str:
     return found.reason or "the board was asked"
 
 
-def flash(run: Any, board: BoardOnPage) -> str:
+def flash(run: BoardRun, board: BoardOnPage) -> str:
     """Make the board hold the firmware that was chosen."""
     _made(run)
     try:
@@ -51,7 +56,7 @@ def flash(run: Any, board: BoardOnPage) -> str:
     return ""
 
 
-def _made(run: Any) -> None:
+def _made(run: BoardRun) -> None:
     """What the profile has built is built, where that is due."""
     build = _jobs("build")
     if build.is_due(run.inputs):
@@ -59,24 +64,24 @@ def _made(run: Any) -> None:
     build.make_parts(run.inputs, run.face)
 
 
-def verify(run: Any, _board: BoardOnPage) -> str:
+def verify(run: BoardRun, _board: BoardOnPage) -> str:
     """Compare the board with the firmware that was chosen."""
     return str(run.verify().reason)
 
 
-def boot(run: Any, _board: BoardOnPage) -> str:
+def boot(run: BoardRun, _board: BoardOnPage) -> str:
     """Reset the board and judge what it says."""
     return str(_jobs("boot").boot(run).verdict.summary)
 
 
-def diagnose(run: Any, _board: BoardOnPage) -> str:
+def diagnose(run: BoardRun, _board: BoardOnPage) -> str:
     """Look for what is wrong."""
     _jobs("diagnose").diagnose(run, lambda name, text: run.notify(f"{name:<9}{text}"))
     run.ended("diagnose", "nothing wrong was found")
     return "nothing wrong was found"
 
 
-def erase(run: Any, board: BoardOnPage) -> str:
+def erase(run: BoardRun, board: BoardOnPage) -> str:
     """Erase the flash, after a question."""
     _jobs("erase").erase_board(run)
     board.preview, board.files, board.node = {}, {}, {}
@@ -85,23 +90,23 @@ def erase(run: Any, board: BoardOnPage) -> str:
     return ""
 
 
-def back_up(run: Any, _board: BoardOnPage) -> str:
+def back_up(run: BoardRun, _board: BoardOnPage) -> str:
     """Keep what the board holds."""
     jobs = _jobs("backups")
     manifest = jobs.back_up_board(run)
     return f"backup {manifest.id}: {jobs.describe_backup(manifest)}"
 
 
-def restore(run: Any, _board: BoardOnPage) -> str:
+def restore(run: BoardRun, _board: BoardOnPage) -> str:
     """Put a backup back, after a question."""
     _jobs("backups").restore_board(run)
     return ""
 
 
-def audit(run: Any, _board: BoardOnPage) -> str:
+def audit(run: BoardRun, _board: BoardOnPage) -> str:
     """Compare the board with what its receipts say."""
 
-    def show(findings: Sequence[Any], doubtful: Sequence[Any]) -> None:
+    def show(findings: Sequence[AuditFinding], doubtful: Sequence[StoredReceipt]) -> None:
         for finding in findings:
             run.notify(f"{finding.row.region}  {finding.state:<12}{finding.row.what}")
         for receipt in doubtful:
@@ -113,7 +118,7 @@ def audit(run: Any, _board: BoardOnPage) -> str:
 # --- Lua -------------------------------------------------------------------------------------------------------------
 
 
-def node(run: Any, board: BoardOnPage) -> str:
+def node(run: BoardRun, board: BoardOnPage) -> str:
     """Ask the running NodeMCU what it is, and compare that with the profile's demands."""
     report = _jobs("lua").ask_node(run)
     findings = [{"text": str(finding), "passed": finding.passed} for finding in report.findings]
@@ -123,7 +128,7 @@ def node(run: Any, board: BoardOnPage) -> str:
     return f"NodeMCU {report.info.version}"
 
 
-def list_files(run: Any, board: BoardOnPage) -> str:
+def list_files(run: BoardRun, board: BoardOnPage) -> str:
     """The files of the board, and the room."""
     found = _jobs("lua").list_files(run)
     board.files = {
@@ -137,21 +142,21 @@ def list_files(run: Any, board: BoardOnPage) -> str:
     return f"{len(found.sizes)} file{'s' * (len(found.sizes) != 1)} on the board"
 
 
-def put_file(run: Any, board: BoardOnPage) -> str:
+def put_file(run: BoardRun, board: BoardOnPage) -> str:
     """Send a file; the list is made anew."""
     (state,) = _jobs("board_files").put_files(run)
     list_files(run, board)
     return f"{state.name}: {state.size:,} bytes {'sent' if state.state == 'sent' else 'were there already'}"
 
 
-def remove_file(run: Any, board: BoardOnPage) -> str:
+def remove_file(run: BoardRun, board: BoardOnPage) -> str:
     """Remove a file; the list is made anew."""
     names = _jobs("board_files").remove_files(run)
     list_files(run, board)
     return f"{', '.join(names)} removed"
 
 
-def run_lua(run: Any, board: BoardOnPage) -> str:
+def run_lua(run: BoardRun, board: BoardOnPage) -> str:
     """Run a text; what it prints goes to the console."""
     _jobs("lua").run_lua(
         run, lambda text: board.console.put(text.encode("latin-1", "replace").decode("utf-8", "replace"))
@@ -159,14 +164,14 @@ def run_lua(run: Any, board: BoardOnPage) -> str:
     return "it ran to its end"
 
 
-def format_files(run: Any, board: BoardOnPage) -> str:
+def format_files(run: BoardRun, board: BoardOnPage) -> str:
     """Format the file system, after a question."""
     _jobs("lua").format_files(run)
     list_files(run, board)
     return "all files are removed"
 
 
-def read_file(run: Any, board: BoardOnPage) -> str:
+def read_file(run: BoardRun, board: BoardOnPage) -> str:
     """Fetch a file of the board, for the editor or to be downloaded."""
     data = _jobs("board_files").read_file(run)
     name = run.command.variables.text("cat")

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import sessions
@@ -25,6 +25,9 @@ from flashpipe.page.console import BoardConsole
 from flashpipe.page.face import PageFace
 from flashpipe.page.job_log import JobLog
 from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    from flashpipe.jobs.board_job import BoardRun
 
 Folders = tuple[Path, Path]
 """The project's, and the one the page was started in."""
@@ -41,7 +44,7 @@ class Work:
 
     task: str
     label: str
-    run: Callable[[Any, BoardOnPage], str]
+    run: Callable[[BoardRun, BoardOnPage], str]
     """Takes the run and the board; gives what has come of it, in a line; empty where an event says so."""
     variables: Mapping[str, str] = field(default_factory=dict)
     shown: Mapping[str, str] = field(default_factory=dict)
@@ -56,20 +59,20 @@ class BoardOnPage:
         self.slug = slug
         self.folders = folders
         self.shown_port = without_login(port)
-        self.about: Mapping[str, Any] = {}
+        self.about: Mapping[str, object] = {}
         """What the system says of the port."""
         self.present = True
         """Whether the port is there."""
         self.choice = Choice()
-        self.firmware: Mapping[str, Any] = {}
+        self.firmware: Mapping[str, object] = {}
         """What the chosen firmware is, and what the gate says of it."""
-        self.device: Mapping[str, Any] = {}
+        self.device: Mapping[str, object] = {}
         self.fitting: list[str] = []
-        self.preview: Mapping[str, Any] = {}
+        self.preview: Mapping[str, object] = {}
         self.log: JobLog | None = None
         """What is done on it, or was done last."""
-        self.files: Mapping[str, Any] = {}
-        self.node: Mapping[str, Any] = {}
+        self.files: Mapping[str, object] = {}
+        self.node: Mapping[str, object] = {}
         self.fetched: dict[str, bytes] = {}
         """Files of the board that were read for a browser, by name."""
         self.console = BoardConsole(self)

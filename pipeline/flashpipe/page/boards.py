@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
@@ -40,7 +40,7 @@ class Boards:
         """The board of that name."""
         return self._boards.get(slug)
 
-    def add(self, port: str, about: Mapping[str, Any] | None = None) -> BoardOnPage:
+    def add(self, port: str, about: Mapping[str, object] | None = None) -> BoardOnPage:
         """The board behind a port; it is known from now on.
 
         Raises:
@@ -115,7 +115,7 @@ class Boards:
                 self._tell(board, "boards", "")
 
 
-def _about(info: discovery.PortInfo, memory: PortMemory) -> dict[str, Any]:
+def _about(info: discovery.PortInfo, memory: PortMemory) -> dict[str, object]:
     return {
         "local": True,
         "virtual": is_virtual(info.device),

@@ -23,7 +23,7 @@ def look(choice: Choice, folders: tuple[Path, Path]) -> Mapping[str, Any]:
     """What is known without a board: `title`, `text`, `problems`, `plan`, and `error` where it is refused."""
     if not choice.profile and not choice.image:
         return {}
-    found: dict[str, Any] = {"title": "", "text": "", "problems": [], "plan": None, "error": None}
+    found: dict[str, object] = {"title": "", "text": "", "problems": [], "plan": None, "error": None}
     try:
         with limits_told():
             inputs = RunInputs(command_line(folders, "plan", choice.variables("plan")), listener=ignore, pins=False)
@@ -38,6 +38,6 @@ def look(choice: Choice, folders: tuple[Path, Path]) -> Mapping[str, Any]:
     return found
 
 
-def _described(inspection: Inspection) -> dict[str, Any]:
+def _described(inspection: Inspection) -> dict[str, object]:
     problems = [{"code": one.code, "message": one.message, "next": one.next} for one in inspection.problems]
     return {"title": inspection.title, "text": describe(inspection), "problems": problems}

@@ -75,7 +75,7 @@ def _receipt(site: Site, request: Request) -> Response:
     )
 
 
-def plot(steps: Any) -> list[Mapping[str, Any]]:
+def plot(steps: Any) -> list[Mapping[str, object]]:
     """Where the seconds went: each step's name, seconds and bar, to scale."""
     rows = [
         (str(step[0]), float(step[1]))

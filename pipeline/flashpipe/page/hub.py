@@ -10,7 +10,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 LARGEST: Final = 4000
 """Messages that wait for one browser, before it is cut off."""
@@ -72,7 +72,7 @@ class Hub:
         """Whether anybody looks."""
         return bool(self._subscribers)
 
-    def tell(self, message: Mapping[str, Any]) -> None:
+    def tell(self, message: Mapping[str, object]) -> None:
         """Tell all of them; from any thread."""
         with self._guard:
             subscribers = list(self._subscribers)
@@ -82,6 +82,6 @@ class Hub:
                 subscriber.tell(text)
 
 
-def encoded(message: Mapping[str, Any]) -> str:
+def encoded(message: Mapping[str, object]) -> str:
     """A message in one line, as an event stream needs it."""
     return json.dumps(message, ensure_ascii=True, separators=(",", ":"))

@@ -68,7 +68,7 @@ class JobLog:
     state: str = ""
     """In which state a stop has left the board."""
     plan_text: str = ""
-    device: Mapping[str, Any] | None = None
+    device: Mapping[str, object] | None = None
     """What was found on the port."""
     _pace: Pace = field(default_factory=Pace)
 
@@ -137,7 +137,7 @@ class JobLog:
         return "stopped" if isinstance(self.error, StoppedError) else "failed"
 
     @property
-    def failure(self) -> Mapping[str, Any] | None:
+    def failure(self) -> Mapping[str, object] | None:
         """Code, message, cause, proof and next step of what went wrong."""
         return error_facts(self.error) if self.error is not None else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.firmware.flash_map import WHAT, Area
 from flashpipe.firmware.survey import BoardContents
@@ -28,7 +28,7 @@ WORDS: Final = {
 """What becomes of a piece of the flash."""
 
 
-def shown(found: Preview) -> dict[str, Any]:
+def shown(found: Preview) -> dict[str, object]:
     """A preview for the templates: texts and numbers, no objects of ours."""
     plan, capacity = found.plan, found.plan.settings.capacity
     rows = marked(found.rows, found.decision) if found.decision is not None else list(found.rows)
@@ -64,7 +64,7 @@ def shown(found: Preview) -> dict[str, Any]:
     }
 
 
-def _row(row: PlanRow) -> dict[str, Any]:
+def _row(row: PlanRow) -> dict[str, object]:
     return {
         "start": format_address(row.region.start),
         "end": format_address(row.region.end),
@@ -77,21 +77,21 @@ def _row(row: PlanRow) -> dict[str, Any]:
     }
 
 
-def _pieces(rows: Sequence[PlanRow], capacity: int) -> list[dict[str, Any]]:
+def _pieces(rows: Sequence[PlanRow], capacity: int) -> list[dict[str, object]]:
     return [_piece(row.region, row.action, f"{WORDS[row.action]}: {row.what}", capacity) for row in rows]
 
 
-def _contents(contents: BoardContents, capacity: int) -> list[dict[str, Any]]:
+def _contents(contents: BoardContents, capacity: int) -> list[dict[str, object]]:
     pieces = [_piece(Region(0, capacity), "quiet", contents.title or f"{contents.kind}: no firmware known", capacity)]
     areas = [area for area in contents.areas if not area.blank]
     return pieces + [_piece(area.region, "area", WHAT[area.name], capacity) for area in areas]
 
 
-def _areas(areas: Iterable[Area], capacity: int) -> list[dict[str, Any]]:
+def _areas(areas: Iterable[Area], capacity: int) -> list[dict[str, object]]:
     return [_piece(area.region, "area", area.what, capacity) for area in areas]
 
 
-def _piece(region: Region, kind: str, what: str, capacity: int) -> dict[str, Any]:
+def _piece(region: Region, kind: str, what: str, capacity: int) -> dict[str, object]:
     """A rectangle; one that would be too thin to see is drawn a little wider, inside the map."""
     width = max(THIN, round(region.size * WIDTH / capacity))
     x = min(round(region.start * WIDTH / capacity), WIDTH - width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.page.board import BoardOnPage, Folders
 from flashpipe.page.boards import Boards
@@ -48,7 +48,7 @@ class Site:
 
     # --- what browsers are told --------------------------------------------------------------------------------------
 
-    def snapshot(self) -> Iterator[dict[str, Any]]:
+    def snapshot(self) -> Iterator[dict[str, object]]:
         """All that changes by itself, as it is now: whoever has missed something is told it so."""
         yield self._order()
         for board in self.boards.all():
@@ -56,7 +56,7 @@ class Site:
                 yield self._part(board, part)
             yield {"kind": "text", "board": board.slug, "text": board.console.text, "all": True}
 
-    def _order(self) -> dict[str, Any]:
+    def _order(self) -> dict[str, object]:
         return {"kind": "boards", "order": [[board.slug, visible(board.shown_port)] for board in self.boards.all()]}
 
     def _tell(self, board: BoardOnPage, part: str, text: str) -> None:
@@ -88,7 +88,7 @@ class Site:
             for part in parts:
                 self.hub.tell(self._part(board, part))
 
-    def _part(self, board: BoardOnPage, part: str) -> dict[str, Any]:
+    def _part(self, board: BoardOnPage, part: str) -> dict[str, object]:
         return {"kind": "part", "board": board.slug, "part": part, "html": self.renderer.part(part, board)}
 
     def _tell_bar(self, board: BoardOnPage) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flashpipe.board.ports.names import is_virtual
 from flashpipe.errors import PipelineError, SystemLimitError
@@ -49,7 +49,7 @@ class Ended:
     """How an earlier try has ended: `passed`, `failed`, or empty."""
     note: str = ""
     """What became of the unit of a failed board, for people."""
-    measured: tuple[tuple[str, Any], ...] = ()
+    measured: tuple[tuple[str, object], ...] = ()
 
 
 class Attempts:
@@ -68,7 +68,7 @@ class Attempts:
         """
         check_pins(self._batch.name, self._batch.record.pins, self.pins())
 
-    def pins(self) -> dict[str, Any]:
+    def pins(self) -> dict[str, object]:
         """What boards get now.
 
         Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from flashpipe.errors import LockMismatchError
 from flashpipe.files import read_regular
@@ -14,7 +13,7 @@ from flashpipe.jobs.inputs import RunInputs
 from flashpipe.profile.search import shipped_folder
 
 
-def pins_of(inputs: RunInputs, policy: Policy) -> dict[str, Any]:
+def pins_of(inputs: RunInputs, policy: Policy) -> dict[str, object]:
     """The digests: profile and those it extends, images, plan, Lua files (templates as they are), and the test jig.
 
     Raises:
@@ -50,7 +49,7 @@ def _digest(path: Path) -> str:
         return "cannot be read"
 
 
-def check_pins(batch: str, pinned: Mapping[str, Any], pins: Mapping[str, Any]) -> None:
+def check_pins(batch: str, pinned: Mapping[str, object], pins: Mapping[str, object]) -> None:
     """Go on only with what the batch began with.
 
     Raises:

@@ -73,7 +73,7 @@ class PortLine:
     def end(self, ended: Ended, *, tries: int, limit: int, gone: bool, by_key: bool) -> None:
         """A try has ended; `gone`: the board was pulled out meanwhile; `by_key`: a key says that the next one is in."""
         unit = ended.unit.key if ended.unit else ""
-        fields: dict[str, Any] = {
+        fields: dict[str, object] = {
             "mac": ended.mac,
             "unit": unit,
             "seconds": ended.seconds,
