@@ -17,6 +17,7 @@ from flashpipe.testing.tap import FAILED, PASSED, SKIPPED, Tap, TapResult
         ("TAP: ok 3 adds # 2 == 2", TapResult("adds # 2 == 2", PASSED)),
         ("not ok 2 - adds up", TapResult("adds up", FAILED)),
         ("TAP: not ok 2 adds # exn; x.lua:3: boom", TapResult("adds", FAILED, "exn; x.lua:3: boom")),
+        ("TAP: not ok 2 adds # 1 + 1 is 3: ", TapResult("adds", FAILED, "1 + 1 is 3")),
         ("ok 4 - sensor # SKIP none here", TapResult("sensor", SKIPPED, "none here")),
         ("not ok 5 - later # TODO not yet", TapResult("later", SKIPPED, "not yet")),
         ("ok 6 - later # TODO done", TapResult("later # TODO done", PASSED)),

@@ -9,6 +9,7 @@ from typing import Final
 from flashpipe.board.loader import compression
 from flashpipe.cli.arguments import Parser
 from flashpipe.sources.cache import Cache, CacheEntry
+from flashpipe.testing import snapshots
 from flashpipe.text.lines import print_result
 from flashpipe.units import format_size
 
@@ -20,8 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = Parser(
         prog="flashpipe cache",
-        description="Images that were fetched, and compressed ones, kept for all projects."
-        " FLASHPIPE_CACHE names another folder.",
+        description="Images that were fetched, compressed ones, and booted virtual boards of tests, kept for all"
+        " projects. FLASHPIPE_CACHE names another folder.",
     )
     commands = parser.add_subparsers(dest="command", metavar="list|clean")
     commands.add_parser("list", help="what is there, the latest first (the default)")
@@ -37,6 +38,7 @@ def main(argv: list[str]) -> int:
     if arguments.command == "clean":
         freed = compression.clean(arguments.unused * DAY_S)
         freed += cache.clean(arguments.unused * DAY_S)
+        freed += snapshots.clean(arguments.unused * DAY_S)
         print_result(f"{_shown(freed)} freed in {cache.folder}")
         return 0
     entries = cache.entries()
@@ -45,6 +47,9 @@ def main(argv: list[str]) -> int:
     packed = [status.st_size for _, status in compression.streams()]
     if packed:
         print_result(f"{len(packed)} compressed contents, {_shown(sum(packed))}, so that no flash waits for them")
+    booted = snapshots.sizes()
+    if booted:
+        print_result(f"{len(booted)} booted virtual boards, {_shown(sum(booted))}, so that no test waits for them")
     print_result(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
     return 0
 

@@ -314,6 +314,8 @@ class Board:
             if DIES.search(self._wire.recent):
                 raise self._restarted() from None
             raise
+        finally:
+            self._wire.heard = _named(self._wire.heard, file)
         ran = replace(ran, output=_named(ran.output, file), error=_HERE.sub("", _named(ran.error, file)))
         if not ran.ended and not ran.error:
             self._lost = True

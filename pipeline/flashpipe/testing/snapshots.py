@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,8 +84,8 @@ def keep(key: str, booted: Booted) -> None:
         "console": booted.baud,
     }  # fmt: skip
     write_atomic(_folder() / f"{key}{_SUFFIX}", json.dumps(head).encode() + b"\n" + booted.chip)
-    found = sorted(_folder().glob(f"*{_SUFFIX}"), key=_used, reverse=True)
-    for path in found[KEPT:]:
+    found = sorted(_kept().items(), key=lambda pair: pair[1].st_mtime, reverse=True)
+    for path, _ in found[KEPT:]:
         path.unlink(missing_ok=True)
 
 
@@ -96,11 +99,28 @@ def usable(booted: Booted | None, bench: Any) -> Any:
         return None
 
 
-def _used(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+def sizes() -> list[int]:
+    """Bytes of each snapshot that is kept."""
+    return [status.st_size for status in _kept().values()]
+
+
+def clean(unused_s: float = 0.0) -> int:
+    """Remove the snapshots that were not used for so long; the bytes that were freed."""
+    now, freed = time.time(), 0
+    for path, status in _kept().items():
+        if now - status.st_mtime >= unused_s:
+            with suppress(OSError):
+                path.unlink()
+                freed += status.st_size
+    return freed
+
+
+def _kept() -> dict[Path, os.stat_result]:
+    found = {}
+    for path in _folder().glob(f"*{_SUFFIX}"):
+        with suppress(OSError):  # another process has removed it
+            found[path] = path.stat()
+    return found
 
 
 def _folder() -> Path:

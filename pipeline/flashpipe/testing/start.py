@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
-from flashpipe.board.session.session import Session
-from flashpipe.errors import UnknownProfileError, VirtualOnlyError
+from flashpipe.errors import PortBusyError, UnknownProfileError, VirtualOnlyError
 from flashpipe.events import Listener, Message, ignore
 from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs import sessions
@@ -35,6 +35,8 @@ _KIND: Final = re.compile(r"sim://([^?/]*)/?\??(.*)")
 _OURS: Final = frozenset({"board", "flash", "inline", "mac", "record", "time"})
 """Options of a virtual board's URL that tests have their own way with: each process has a board of its own, as fast as
 it goes, whose flash ends with it."""
+_MOST: Final = 256
+"""Processes that test at one time."""
 _KEPT_KIND: Final = "demo"
 """The virtual board whose flash stays, which is not for tests."""
 
@@ -73,16 +75,31 @@ def start_board(asked: BoardDemand, listener: Listener = ignore, face: Face | No
         build_images(inputs, listener)
     make_parts(inputs, listener)
     port = asked.port or virtual_port(inputs.profile())
-    if port.startswith(VIRTUAL) and "inline=" not in port:
-        port = private(port)
-    run = BoardRun(inputs, port, face or Audience(Nobody()))
+    face = face or Audience(Nobody())
     try:
-        return _virtual(run, listener) if port.startswith(VIRTUAL) else _flashed(run)
+        if port.startswith(VIRTUAL):
+            return _virtual(_own_run(inputs, port, face), listener)
+        return _flashed(BoardRun(inputs, port, face))
     except BaseException:
-        sessions.close(port)
+        sessions.close_all()
         raise
     finally:
         sessions.remove_handlers()  # from here on, Ctrl-C is whoever's who runs the tests
+
+
+def _own_run(inputs: RunInputs, port: str, face: Face) -> BoardRun:
+    """A virtual board that no other process has: the first one that is free."""
+    for number in count():
+        run = BoardRun(inputs, private(port, number), face)
+        try:
+            run.session().open()
+        except PortBusyError:
+            sessions.close(run.named_port)
+            if number < _MOST:
+                continue
+            raise
+        return run
+    raise AssertionError
 
 
 def _only_profile(project: Path) -> str:
@@ -115,8 +132,8 @@ def virtual_port(profile: Profile) -> str:
     return f"{VIRTUAL}{kinds[0]}" + (f"?{options}" if options else "")
 
 
-def private(port: str) -> str:
-    """The same virtual board, in this process and for it alone, fast."""
+def private(port: str, number: int = 0) -> str:
+    """The same virtual board, in this process and for it alone, fast; each process has another `number`."""
     named = _KIND.fullmatch(port)
     if named is None:
         return port
@@ -124,7 +141,7 @@ def private(port: str) -> str:
     given = [word for word in named[2].split("&") if word]
     mac = next((word for word in given if word.startswith("mac=")), f"mac={_mac(kind)}")
     options = [word for word in given if word.partition("=")[0] not in _OURS]
-    return f"{VIRTUAL}{kind}?" + "&".join([*options, mac, "inline=1", f"board=test-{os.getpid()}"])
+    return f"{VIRTUAL}{kind}?" + "&".join([*options, mac, "inline=1", f"board=test-{number}"])
 
 
 def _mac(kind: str) -> str:
@@ -146,13 +163,12 @@ def _flashed(run: BoardRun) -> Board:
 def _virtual(run: BoardRun, listener: Listener) -> Board:
     """The same of a virtual board: from its snapshot, which one process makes for all."""
     session = run.session()
-    session.open()
     bench = getattr(session.wire, "bench", None)
     if bench is None or not session.execution.executed:
         raise VirtualOnlyError(
             f"{run.named_port}: tests need a virtual board whose firmware is executed", "leave out execute=off"
         )
-    key = _key(run, session, bench)
+    key = key_of_boot(run.inputs, session.port, [bench.version(), session.execution.core])
     with snapshots.guarded():
         known = snapshots.find(key)
         base = snapshots.usable(known, bench)
@@ -173,9 +189,12 @@ def _boot(run: BoardRun, key: str) -> Board:
     return board
 
 
-def _key(run: BoardRun, session: Session, bench: Any) -> str:
-    """Everything that the boot depends on."""
-    inputs = run.inputs
+def key_of_boot(inputs: RunInputs, port: str, versions: Sequence[str]) -> str:
+    """Name of the snapshot: of everything that the boot depends on.
+
+    Raises:
+        PipelineError: a bad profile, an image that cannot be had, or a file that is not there.
+    """
     profile = inputs.profile()
     policy = lua_policy(profile, inputs.command.project, inputs.compiled)
     files = [
@@ -184,5 +203,5 @@ def _key(run: BoardRun, session: Session, bench: Any) -> str:
     ]
     texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in profile.lineage]
     test = policy.acceptance.run
-    texts += [*files, test.sha256 if test else "", session.port.partition("&board=")[0]]
-    return snapshots.key_of([bench.version(), session.execution.core, inputs.plan().fingerprint, *texts])
+    texts += [*files, test.sha256 if test else "", port.partition("&board=")[0]]
+    return snapshots.key_of([*versions, inputs.plan().fingerprint, *texts])

@@ -98,5 +98,5 @@ def _result(*, failed: bool, name: str, comment: str) -> TapResult:
     if directive is not None and (failed or directive[1].upper() == "SKIP"):
         return TapResult(name, SKIPPED, directive[2] or directive[1].upper())
     if failed:
-        return TapResult(name, FAILED, comment)
+        return TapResult(name, FAILED, comment.removesuffix(":"))  # NTestTapOut's, where there is no more to say
     return TapResult(f"{name} # {comment}" if comment else name, PASSED)
