@@ -125,7 +125,7 @@ def test_what_we_say_of_wires_is_the_name_of_no_network(text: str) -> None:
 
 
 def test_a_known_secret_is_taken_out_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masking, "_known", set())
+    monkeypatch.setattr(masking, "_known", {})
     for value in ("hunter2", "hunter2 and more", "abc"):
         masking.know_secret(value)
     assert masking.mask("room\thunter2 and more\thunter2; abcd") == "room\t***\t***; abcd"
@@ -186,7 +186,7 @@ def test_quotes_that_are_not_closed_hide_their_own_line_only() -> None:
 
 
 def test_a_known_secret_is_found_across_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masking, "_known", {"hunter2 and more"})
+    monkeypatch.setattr(masking, "_known", {"hunter2 and more": 1})
     assert mask("it has hunter2 \r\nand\x00 more of it") == f"it has {HIDDEN} of it"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -103,18 +104,30 @@ _QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^
 
 _Pass: TypeAlias = Callable[[str], Iterator[tuple[int, int]]]
 """Gives start and end of each secret in a text, in order and apart."""
-_known: Final = set[str]()
-"""Secrets of this run, whatever stands around them."""
+_known: Final = dict[str, int]()
+"""Secrets of this run, whatever stands around them, and how many know of each."""
 _REPEATED: Final = 256
 """Characters of a text that is remembered."""
-_LEAST: Final = 4
+LEAST: Final = 4
 """Characters of a secret that is looked for by itself: a shorter one is part of too many words."""
+_guard: Final = threading.Lock()
 
 
 def know_secret(value: str) -> None:
     """Take this very text out of whatever is masked from now on."""
-    if len(value) >= _LEAST:
-        _known.add(value)
+    if len(value) >= LEAST:
+        with _guard:
+            _known[value] = _known.get(value, 0) + 1
+
+
+def forget_secret(value: str) -> None:
+    """Undo a `know_secret`: a station has a secret for each of its thousand boards, and looks for those under way."""
+    with _guard:
+        left = _known.get(value, 0) - 1
+        if left > 0:
+            _known[value] = left
+        else:
+            _known.pop(value, None)
 
 
 def mask(text: str) -> str:

@@ -27,7 +27,7 @@ from flashpipe.profile.model import Profile
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masking, "_known", set())
+    monkeypatch.setattr(masking, "_known", {})
 
 
 MAC = "5c:cf:7f:d7:1c:89"

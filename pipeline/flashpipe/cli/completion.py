@@ -17,6 +17,7 @@ from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS, own_tasks, shipped_tas
 from flashpipe.errors import BadValueError
 from flashpipe.files import expanded
 from flashpipe.jobs.variables import KNOWN, TABLE, VariableKind, taken_by
+from flashpipe.station.words import PASSED_ON, STATION_WORDS
 
 BASH: Final = """\
 # Completion of %(name)s in bash, with bash-completion or without: eval "$(flashpipe completion bash%(more)s)"
@@ -187,6 +188,10 @@ def _of_command(command: str, current: str, words: Iterable[str], folder: Path) 
         return [*SCRIPTS, "doit"]
     if command in {"list", "info", "run", "clean", "forget", "ignore", "reset-dep", "strace"}:
         return sorted({*shipped_tasks(), *own_tasks(_project(folder))})
+    if command == "station":
+        return [f"{name}=" for name in (*STATION_WORDS, *sorted(PASSED_ON))]
+    if command == "batch":
+        return ["close", "label", "list", "report", "verify"]
     return _files(current, folder) if command in _FILES_OF else []
 
 

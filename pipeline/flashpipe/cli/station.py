@@ -19,20 +19,16 @@ from flashpipe.records.project_folder import find_project
 from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.keys import keyboard
 from flashpipe.station.labels import Labels
-from flashpipe.station.open import STATION_WORDS, Opened, open_station, remembered
+from flashpipe.station.open import Opened, open_station, remembered
 from flashpipe.station.panel import StationLines, StationPanel, counts_line
 from flashpipe.station.port_line import PortLine
 from flashpipe.station.recovery import living, recover
 from flashpipe.station.station import Station
 from flashpipe.station.texts import shipped
+from flashpipe.station.words import PASSED_ON, STATION_WORDS
 from flashpipe.text.lines import print_result
 
 USAGE: Final = "flashpipe station profile=NAME [batch=NAME] [port=…] [name=value …]"
-PASSED_ON: Final = frozenset(
-    {"profile", "port", "baud", "reset", "boot", "image", "mode", "frequency", "allow", "offline", "locked", "records"}
-    | {"port_wait", "force", "events", "junit"}
-)
-"""Variables of `flash` that a station takes, too."""
 
 
 def main(argv: list[str]) -> int:

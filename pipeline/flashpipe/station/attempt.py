@@ -110,6 +110,8 @@ class Attempts:
         mac = session.device.mac if session and session.device else ""
         ended = self._ended(board, admission, error, mac=mac, steps=steps, seconds=time.monotonic() - began)
         self._record(name, board, ended, steps)
+        if admission.unit is not None:
+            admission.unit.forget_secrets()
         return ended
 
     def _ended(

@@ -95,7 +95,8 @@ class PortLine:
             return
         cause = self._texts.cause(code, _cause(ended.error), what=_what(ended.error), tries=tries)
         many = tries >= limit
-        action = say("gone") if gone else say("fail.many" if many else "fail.retry", key=key, tries=tries)
+        retry = "fail.many" if many else "fail.key" if by_key else "fail.retry"
+        action = say("gone") if gone else say(retry, key=key, tries=tries)
         if isinstance(ended.error, RecordError):
             action = ""
         self.show(**fields, state="fail", code=code, headline=say("state.fail"), cause=cause, action=action)

@@ -29,15 +29,16 @@ class SerialRule:
         self.claims = claims
         self._parts = list(_parts(rule))
         self._today = today or time.localtime()
-        self._pattern = self._made_pattern()
+        self._pattern = self._made_pattern(any_day=False)
+        self._any_day = self._made_pattern(any_day=True)
 
     def example(self) -> Unit:
         """The first number."""
         return self._unit(1)
 
     def of(self, key: str) -> Unit | None:
-        """The unit of a number, also of another day's."""
-        return Unit(key, {COLUMN: key})
+        """The unit of a number, also of another day's; None of another rule's."""
+        return Unit(key, {COLUMN: key}) if self._any_day.fullmatch(key) else None
 
     def meant_for(self, mac: str) -> Unit | None:
         """None: numbers are for any board."""
@@ -58,11 +59,16 @@ class SerialRule:
     def _word(self, word: str, form: str, number: int) -> str:
         return format(number, form) if word == "n" else time.strftime(_WORDS[word], self._today)
 
-    def _made_pattern(self) -> re.Pattern[str]:
-        pieces = [
-            re.escape(part) if word is None else r"(\d+)" if word == "n" else re.escape(self._word(word, form, 0))
-            for part, word, form in self._parts
-        ]
+    def _made_pattern(self, *, any_day: bool) -> re.Pattern[str]:
+        pieces = []
+        for part, word, form in self._parts:
+            if word is None:
+                pieces.append(re.escape(part))
+            elif word == "n":
+                pieces.append(r"(\d+)")
+            else:
+                text = self._word(word, form, 0)
+                pieces.append(rf"\d{{{len(text)}}}" if any_day else re.escape(text))
         return re.compile("".join(pieces))
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from flashpipe.errors import UnitsError
 from flashpipe.files import read_regular
-from flashpipe.masking import is_secret
+from flashpipe.masking import LEAST, is_secret
 from flashpipe.station.units import MAC, Unit
 
 LIMIT: Final = 32 * 1024 * 1024
@@ -137,6 +137,10 @@ def _unit(path: Path, number: int, row: list[str], columns: tuple[str, ...], sec
         shown = "its value" if name in secret else repr(text)
         if not text.isprintable():
             raise UnitsError(f"{where}: {name}: {shown} has characters that cannot be printed", "take them out")
+        if name in secret and 0 < len(text) < LEAST:
+            raise UnitsError(
+                f"{where}: {name} has less than {LEAST} characters: it could not be hidden", "a longer one"
+            )
         if _SPOILT.fullmatch(text):
             raise UnitsError(
                 f"{where}: {name} is {shown}: a spreadsheet has changed it", "format that column as text, enter it anew"

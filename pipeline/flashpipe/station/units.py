@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from flashpipe.errors import UnitsUsedUpError
 from flashpipe.locks import exclusive
-from flashpipe.masking import HIDDEN, know_secret
+from flashpipe.masking import HIDDEN, forget_secret, know_secret
 from flashpipe.records import json_lines
 from flashpipe.values import dataclass
 
@@ -47,6 +47,11 @@ class Unit:
         """From now on whatever is masked does not show the secret values."""
         for name in self.secret:
             know_secret(self.values.get(name, ""))
+
+    def forget_secrets(self) -> None:
+        """The board is done: nothing of it is said any more."""
+        for name in self.secret:
+            forget_secret(self.values.get(name, ""))
 
 
 class UnitSource(Protocol):
