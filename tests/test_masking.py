@@ -205,3 +205,14 @@ def test_no_secret_passes_in_pieces(words: list[str], size: int) -> None:
     pieces = mask_pieces([text[at : at + size] for at in range(0, len(text), size)])
     assert len(pieces) == -(-len(text) // size)
     assert SECRET not in "".join(pieces)
+
+
+PIECES = (
+    *"PaSs word mqtt Pw p_w \u017fsid To\u212aen key ghp_ AKIA eyJ wifi . sta is to joining x1 = : , -> ( ) < > </".split(),
+    *(" ", '"', "\\", "\n", "://", "@", "?", "A" * 24),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_what_none_of_the_patterns_can_know_is_not_looked_at_and_all_else_is(text: str) -> None:
+    assert mask(text) == masking._mask(text)

@@ -94,14 +94,17 @@ _TOKEN: Final = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 """Tokens that are known by their form: GitHub's, GitLab's, Slack's, Amazon's, and JWT."""
-_ALONE: Final = "AKIA"
-"""How the one of them begins that is a word without marks."""
 _PRIVATE_KEY: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
 _LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+(?=@)")
 """User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
 _QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
 
 
+_HINT: Final = re.compile(
+    r"(?i)pass|psk|pwd|pw|ssid|secret|token|key|cred|auth|cookie|bearer|basic|digest|negotiate|connect|joining|associat"
+    r"|wifi\.|at\+cw|://|-----BEGIN|gh[opsur]_|github_|glpat-|xox[abprs]-|AKIA|eyJ"
+)
+"""Each secret that a pattern knows has one of these: most texts have none, and a dozen patterns take their time."""
 _Pass: TypeAlias = Callable[[str], Iterator[tuple[int, int]]]
 """Gives start and end of each secret in a text, in order and apart."""
 _known: Final = dict[str, int]()
@@ -139,7 +142,7 @@ def mask(text: str) -> str:
     ('{"sta_ssid": ***, "mqttPass": ***}', 'Authorization: ***')
     """
     known = frozenset(_known)
-    if not text or (text.isalnum() and not known and _ALONE not in text):  # one word, as most of what programs are told
+    if not known and _HINT.search(text) is None:
         return text
     return _short(text, known) if len(text) <= _REPEATED else _mask(text)
 
@@ -218,7 +221,7 @@ def masked(value: Any) -> Any:
     """Whatever JSON can hold, each text of it masked, and whatever has the name of a secret."""
     if isinstance(value, str):
         return mask(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):  # the first is asked for fast
         return {
             mask(str(key)): HIDDEN if isinstance(item, str) and item and is_secret(str(key)) else masked(item)
             for key, item in value.items()

@@ -32,9 +32,11 @@ from flashpipe.masking import masked
 from flashpipe.terminal import escaped_json
 
 SCHEMA: Final = "flashpipe-events/1.0"
-PROGRESS_S: Final = 0.1
+PROGRESS_S: Final = 0.25
 """Between two lines about the progress of a task, each of which says something new; the last one always comes."""
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+_MARK: Final = "@@"
+"""Stands for what differs from line to line."""
 _PATIENCE_S: Final = 1.0
 """Who is stopped does not wait for ever for whoever writes a line."""
 
@@ -50,6 +52,8 @@ class EventLines:
         """The tasks that are under way, by port and step."""
         self._shown: dict[str, tuple[float, int]] = {}
         """When the last line about the progress of a task was written, and how far it was."""
+        self._frames: dict[tuple[str, str], tuple[str, str, str]] = {}
+        """What stands around the progress of a task on a board."""
         self._macs: dict[str, str] = {}
         self._virtual: dict[str, bool] = {}
         self._shown_ports: dict[str, str] = {}
@@ -122,8 +126,19 @@ class EventLines:
         self._shown[task["id"]] = now, event.done
         percent = min(100.0, round(100 * event.done / event.total, 1)) if event.total else 100.0
         unit = "s" if event.step in IN_SECONDS else "B"
-        progress = {"done": event.done, "total": event.total, "unit": unit, "percent": percent}
-        self._line("task_progress", {"task": task, "progress": progress}, port)
+        before, between, behind = self._frame(port, task)
+        progress = f'{{"done":{event.done},"total":{event.total},"unit":"{unit}","percent":{percent}}}'
+        self._put(f'{before}"{_now()}"{between}{progress}{behind}')
+
+    def _frame(self, port: str, task: dict[str, str]) -> tuple[str, str, str]:
+        """What stands around time and progress in each line about a task: most lines differ in nothing else."""
+        key = (task["id"], self._macs.get(port, ""))
+        if key not in self._frames:
+            text = self._text("task_progress", {"task": task, "progress": _MARK}, port, at=_MARK)
+            before, _, rest = text.partition(f'"{_MARK}"')
+            between, _, behind = rest.rpartition(f'"{_MARK}"')
+            self._frames[key] = before, between, behind
+        return self._frames[key]
 
     def _end(self, port: str, step: str, ending: str, seconds: float, message: str) -> None:
         task = self._open.pop((port, step), None)
@@ -138,6 +153,11 @@ class EventLines:
         self, kind: str, data: Mapping[str, object], port: str = "", *, executed: bool | None = None, at: str = ""
     ) -> None:
         self.start()
+        self._put(self._text(kind, data, port, executed=executed, at=at))
+
+    def _text(
+        self, kind: str, data: Mapping[str, object], port: str, *, executed: bool | None = None, at: str = ""
+    ) -> str:
         if port and port not in self._virtual:
             self._virtual[port], self._shown_ports[port] = is_virtual(port), masked(port)
         virtual = self._virtual[port] if port else None
@@ -149,12 +169,15 @@ class EventLines:
             "mac": self._macs.get(port),
             "virtual": virtual,
             "executed": executed if executed is not None else None if virtual is None else not virtual,
-            "data": data if kind == "task_progress" else masked(data),
+            "data": masked(data),
         }
-        text = escaped_json(_ENCODE(line)) + "\n"
+        return escaped_json(_ENCODE(line))
+
+    def _put(self, text: str) -> None:
+        line = f"{text}\n".encode("utf-8", "replace")
         mine = self._lock.acquire(timeout=_PATIENCE_S)
         try:
-            self._write(text.encode("utf-8", "replace"))
+            self._write(line)
         finally:
             if mine:
                 self._lock.release()
