@@ -207,9 +207,42 @@ def test_no_secret_passes_in_pieces(words: list[str], size: int) -> None:
     assert SECRET not in "".join(pieces)
 
 
+WORDS = (
+    *FORMS,
+    "PaSs",
+    "mqtt",
+    "p_w",
+    "Pw",
+    "To\u212aen",
+    "\u017fsid",
+    "word",
+    "ghp_",
+    "A" * 24,
+    "AKIA",
+    "eyJ",
+    "wifi.sta",
+)
 PIECES = (
-    *"PaSs word mqtt Pw p_w \u017fsid To\u212aen key ghp_ AKIA eyJ wifi . sta is to joining x1 = : , -> ( ) < > </".split(),
-    *(" ", '"', "\\", "\n", "://", "@", "?", "A" * 24),
+    *WORDS,
+    " ",
+    "=",
+    ":",
+    ",",
+    "->",
+    "(",
+    ")",
+    "<",
+    ">",
+    "</",
+    '"',
+    "\\",
+    "\n",
+    "://",
+    "@",
+    "?",
+    "is",
+    "to",
+    "joining",
 )
 
 

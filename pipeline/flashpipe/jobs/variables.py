@@ -384,13 +384,7 @@ def check(given: Mapping[str, str], tasks: Collection[str] | None = None) -> Var
     return Variables(dict(given), origin, texts)
 
 
-_MEANT: Final = {"erase": "name the task `erase` before the other: `flashpipe erase flash …`"}
-"""Words of other tools, and what says the same here."""
-
-
 def _unknown(name: str) -> UnknownVariableError:
-    if name in _MEANT:
-        return UnknownVariableError(f"{name}=: there is no such variable", _MEANT[name])
     if "://" in name:
         return UnknownVariableError(f"{name}=…: there is no such variable", f"a port is named by port='{name}=…'")
     import difflib  # noqa: PLC0415  1.4 ms, and only after a mistake
