@@ -124,8 +124,6 @@ def test_files(board, number):
     assert board.lua('dofile("hello.lua")') == "hello"
     board.files.put("hello.lua", "x=1")
     board.files.put("other.lua", "x=1")
-    board.files.put("hello.lua", "x = 1")
-    board.files.put("other.txt", "x")
     assert not board.virtual
     with pytest.raises(Exception, match="no virtual board"):
         board.adc = 1
