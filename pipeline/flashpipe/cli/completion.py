@@ -47,7 +47,7 @@ complete -c %(name)s -f -a '(__%(name)s_complete)'
 SCRIPTS: Final = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 PROGRAMS: Final = ("flashpipe", "doit")
 USAGE: Final = "flashpipe completion bash|zsh|fish [doit]"
-_FILES_OF: Final = frozenset({"inspect", "explain", "simulate", "esptool"})
+_FILES_OF: Final = frozenset({"inspect", "explain", "simulate", "esptool", "test"})
 """Commands that work on files."""
 _FIRMWARE: Final = (".bin", ".img", ".zip", ".gz")
 
