@@ -12,7 +12,7 @@ from flashpipe.profile import keys, load
 from flashpipe.profile.schema import profile_schema
 from flashpipe.profile.yaml_reader import Report, Value, YamlEntry
 
-BLIND: Final = re.compile(r"stated twice|the expression is wrong")
+BLIND: Final = re.compile(r"stated twice|the expression is wrong|the least and the most")
 """Mistakes that no schema can see, or whose spelling an editor's YAML does not show it."""
 JUDGE: Final = jsonschema.Draft7Validator(profile_schema())
 

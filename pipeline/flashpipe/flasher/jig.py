@@ -44,10 +44,10 @@ def measure(session: Session, jig: Jig, record: RunRecord) -> None:
         AcceptanceLimitError: a value is out of its limits, or was not measured.
     """
     if jig.command:
-        with session.step("jig", Path(jig.command[0]).name) as result:
+        with session.step("jig", jig.name) as result:
             values = _run(session, jig)
             outcome = record.outcome
-            finding = AcceptanceFinding(Path(jig.command[0]).name, "", "says yes", passed=True)
+            finding = AcceptanceFinding(jig.name, "", "says yes", passed=True)
             measured = {**outcome.measured, **values}
             record.note(replace(outcome, measured=measured, acceptance=(*outcome.acceptance, finding)))
             result.append(_told(measured) or "says yes")
@@ -85,7 +85,7 @@ def _run(session: Session, jig: Jig) -> dict[str, object]:
     mac = session.device.mac if session.device else ""
     session.leave()
     session.close()  # the jig may talk to the board
-    name = Path(jig.command[0]).name
+    name = jig.name
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         status = _ended(session, jig, _environment(session.port, mac, jig.unit), output, errors)
         text, said = _text(output), _text(errors)

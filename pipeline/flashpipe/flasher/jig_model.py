@@ -22,3 +22,9 @@ class Jig:
     """Least and most of a value, by its name."""
     unit: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of the board: column to value."""
+
+    @property
+    def name(self) -> str:
+        """How the program is called: behind an interpreter the file that it is given."""
+        files = (word for word in self.command if (self.folder / word).is_file())
+        return Path(next(files, self.command[0])).name

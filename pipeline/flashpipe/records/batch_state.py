@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
 from typing import Any, Final
 
@@ -102,10 +102,15 @@ class BatchState:
         """MACs whose label was printed after their last good try."""
         self.closed = ""
         """Digest of the manifest; empty while the batch is open."""
+        self._by_mac: dict[str, list[Try]] = {}
+        """Tries of the boards that were taken into the batch."""
+        self._counts: Counts | None = None
+        """None: something has been added since they were made."""
 
     def add(self, entry: Entry) -> None:
         """One line of the log; what a later version may have written there is passed over."""
         what, name = entry["what"], str(entry.get("try", ""))
+        self._counts = None
         if what == BEGIN and name:
             visit, at, place, port, station = (str(entry.get(key, "")) for key in _OF_BEGIN)
             self.tries[name] = Try(name, visit, at, place, port, station)
@@ -121,6 +126,7 @@ class BatchState:
     def _more(self, one: Try, entry: Entry) -> None:
         if entry["what"] == FOUND:
             one.admitted = True
+            self._by_mac.setdefault(str(entry.get("mac", "")), []).append(one)
             one.mac, one.row = str(entry.get("mac", "")), str(entry.get("row", ""))
             one.unit = {str(key): str(text) for key, text in (entry.get("unit") or {}).items()}
         elif entry["what"] == END and not one.ended:
@@ -140,11 +146,11 @@ class BatchState:
     @property
     def macs(self) -> frozenset[str]:
         """Boards that were taken into the batch."""
-        return frozenset(one.mac for one in self.tries.values() if one.admitted)
+        return frozenset(self._by_mac)
 
     def of(self, mac: str) -> list[Try]:
         """The tries of a board, in their order, those that only looked at it left out."""
-        return [one for one in self.tries.values() if one.mac == mac and one.admitted]
+        return list(self._by_mac.get(mac, ()))
 
     def open_tries(self) -> list[Try]:
         """Those without an end: they go on, or their station was killed."""
@@ -169,12 +175,6 @@ class BatchState:
         """The last try of a board that says what it is; None where there is none."""
         return next((one for one in self.rows() if one.mac == mac), None)
 
-    def first_time(self, mac: str) -> bool:
-        """Whether a board was good at its first try, earlier ones of the same visit that never answered included."""
-        own = [one for one in self.of(mac) if one.ended and not one.aside]
-        before = [one for one in self.tries.values() if own and one.visit == own[0].visit and not one.mac and one.ended]
-        return bool(own) and own[0].passed and not before
-
     def in_a_row(self) -> int:
         """How many tries ended badly, one after the other, up to now."""
         count = 0
@@ -186,19 +186,30 @@ class BatchState:
 
     def counts(self) -> Counts:
         """How it goes."""
+        if self._counts is None:
+            self._counts = self._counted()
+        return self._counts
+
+    def _counted(self) -> Counts:
         rows = self.rows()
         good = [one for one in rows if one.passed]
         bad = [one for one in rows if one.failed]
+        silent = {one.visit for one in self.tries.values() if not one.mac and one.ended and not one.aside}
         return Counts(
             passed=len(good),
             failed=len(bad),
             silent=sum(not one.mac for one in bad),
-            first_time=sum(self.first_time(one.mac) for one in good),
+            first_time=sum(self._first_time(one.mac, silent) for one in good),
             aside=sum(one.aside for one in rows),
             running=len(self.open_tries()),
             seconds=sum(one.seconds for one in good) / len(good) if good else 0.0,
             per_hour=_per_hour(good, self.tries.values()),
         )
+
+    def _first_time(self, mac: str, silent: Collection[str]) -> bool:
+        """Whether a board was good at its first try; `silent`: visits in which a board did not answer at first."""
+        own = [one for one in self.of(mac) if one.ended and not one.aside]
+        return bool(own) and own[0].passed and own[0].visit not in silent
 
 
 def seconds_of(text: str) -> float:

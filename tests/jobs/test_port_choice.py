@@ -1,0 +1,31 @@
+"""Which ports `port=` names, where it names several."""
+
+from __future__ import annotations
+
+import pytest
+from flashpipe.board.ports import discovery
+from flashpipe.board.ports.discovery import PortInfo
+from flashpipe.errors import NoPortError
+from flashpipe.jobs.port_choice import named_ports
+
+USB = [PortInfo(f"/dev/ttyUSB{number}", 0x1A86, 0x7523) for number in (0, 1)]
+BUILT_IN = PortInfo("/dev/ttyS0")
+
+
+@pytest.fixture(autouse=True)
+def there(monkeypatch: pytest.MonkeyPatch) -> list[PortInfo]:
+    found = [*USB, BUILT_IN]
+    monkeypatch.setattr(discovery, "list_ports", lambda: found)
+    return found
+
+
+def test_all_are_those_of_usb_and_a_pattern_may_name_any() -> None:
+    assert list(named_ports("all").values()) == ["/dev/ttyUSB0", "/dev/ttyUSB1"]
+    assert list(named_ports("/dev/tty*").values()) == ["/dev/ttyUSB0", "/dev/ttyUSB1", "/dev/ttyS0"]
+    assert list(named_ports("all,/dev/ttyS0,/dev/ttyUSB0").values())[-1] == "/dev/ttyS0"
+
+
+def test_all_of_none_is_refused_though_there_is_another_port(there: list[PortInfo]) -> None:
+    del there[:2]
+    with pytest.raises(NoPortError, match="no USB"):
+        named_ports("all")
