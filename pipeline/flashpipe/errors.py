@@ -1163,7 +1163,7 @@ class RecordError(PipelineError):
 
 
 class SystemLimitError(PipelineError):
-    """This machine, or a limit that was set for this user, gives no more memory, files, threads or space."""
+    """This machine, or a limit that was set for this user, gives no more memory, files, threads or space, or no way."""
 
     code, status = "system-limit", 42
     remedy = "raise the limit that the message names, or end other programs; nothing is wrong with the board"

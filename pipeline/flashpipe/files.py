@@ -107,6 +107,11 @@ def expanded(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111  pathlib's raises
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has that name; where this user may not even ask, nothing has."""
+    return os.path.exists(path)  # noqa: PTH110  pathlib's raises
+
+
 def is_replaceable(path: Path) -> bool:
     """Whether a file can take this place: nothing is there, or a regular file; a device or pipe stays what it is."""
     try:

@@ -1,4 +1,4 @@
-"""What the system refuses whatever is being done: memory, open files, threads, space, names of any length.
+"""What the system refuses whatever is being done: memory, open files, threads, space, names of any length, folders.
 
 Such an error can come out of any line. It is no defect, and what it came out of says nothing about it: at the edges,
 where a failure is told, it becomes a foreseen one that names the limit.
@@ -10,9 +10,11 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import SystemLimitError
+from flashpipe.files import next_step
 
 _MEMORY: Final = "there is not enough memory", "raise `ulimit -v`, or end other programs"
 _FILES: Final = "too many files are open", "raise `ulimit -n`; a hundred is plenty"
@@ -52,12 +54,12 @@ def limits_told() -> Iterator[None]:
     """While the body runs.
 
     Raises:
-        SystemLimitError: the body has reached a limit of the system.
+        SystemLimitError: the body has reached a limit of the system, or a place where this user may not go.
     """
     try:
         yield
     except _RAISED as error:
-        reached = limit_reached(error)
+        reached = limit_reached(error) or _denied(error)
         if reached is None:
             raise
         raise reached from error
@@ -74,6 +76,15 @@ def limit_reached(error: BaseException) -> SystemLimitError | None:
         if error.__cause__ is None:
             return None
         error = error.__cause__
+
+
+def _denied(error: BaseException) -> SystemLimitError | None:
+    """A file or folder that this user may not use: even whether it is there cannot be asked, at any line."""
+    if not isinstance(error, PermissionError) or not isinstance(error.filename, str):
+        return None
+    step = next_step(Path(error.filename))  # which variable moves it, where it is one of our own folders
+    remedy = step if " set " in step else "fix its permissions, or name another place"
+    return SystemLimitError(f"{error.filename}: permission denied", remedy)
 
 
 def _told(error: BaseException) -> tuple[str, str] | None:

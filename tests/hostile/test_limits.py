@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -231,3 +232,49 @@ def test_nor_is_it_one_on_the_command_line(command: Command, project: Project, w
 def test_a_dodo_file_that_is_no_text_has_no_tasks(project: Project, command: Command, content: bytes) -> None:
     (project.folder / "dodo.py").write_bytes(content)
     command("help").ok()
+
+
+def test_a_place_where_the_user_may_not_go_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FLASHPIPE_STATE", str(tmp_path / "state"))
+    with pytest.raises(SystemLimitError, match="/secret/x: permission denied"), limits_told():
+        raise PermissionError(errno.EACCES, "Permission denied", "/secret/x")
+    with pytest.raises(SystemLimitError) as caught, limits_told():
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "state" / "key"))
+    assert "FLASHPIPE_STATE" in caught.value.hint
+    with pytest.raises(PermissionError), limits_told():
+        raise PermissionError(errno.EACCES, "a port, whose own words say more")
+
+
+DROP: tuple[str, ...] = ()
+"""What takes from root the right to go everywhere."""
+if hasattr(os, "geteuid") and os.geteuid() == 0:
+    NONE = "=-dac_override,-dac_read_search"
+    DROP = (shutil.which("setpriv") or "", f"--bounding-set{NONE}", f"--inh-caps{NONE}")
+
+
+@ON_POSIX
+@pytest.mark.skipif("" in DROP, reason="not run: root goes everywhere, and there is no setpriv")
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("trust CLOSED", 42),
+        ("export profile=demo to=CLOSED", 42),
+        ("identify port=sim://demo?inline=1 junit=CLOSED", 42),
+        ("identify port=sim://demo?inline=1 records=CLOSED", 0),
+        ("files port=sim://demo?inline=1 put=CLOSED", 42),
+        ("esptool @CLOSED", 42),
+    ],
+)
+def test_a_folder_that_is_closed_is_no_defect(project: Project, tmp_path: Path, words: str, status: int) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    if DROP:
+        os.chown(closed, 54321, 54321)
+    closed.chmod(0o700 if DROP else 0)
+    run = [*DROP, sys.executable, "-m", "flashpipe", *words.replace("CLOSED", str(closed / "x" / "y")).split()]
+    done = subprocess.run(
+        run, cwd=project.folder, env=project.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    closed.chmod(0o700)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == status, done.stderr

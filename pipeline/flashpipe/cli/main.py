@@ -95,9 +95,9 @@ def _run(words: list[str]) -> int:
             except PipelineError as error:
                 return _refused(error, words)
     try:
-        if "GITHUB_ACTIONS" in os.environ or any("junit" in word or "receipt" in word for word in words):
-            import_module("flashpipe.jobs.run_reports").begin(words, Path.cwd())
         with limits_told():
+            if "GITHUB_ACTIONS" in os.environ or any("junit" in word or "receipt" in word for word in words):
+                import_module("flashpipe.jobs.run_reports").begin(words, Path.cwd())
             return _dispatch(_understood(words))
     except PipelineError as error:
         return _refused(error, words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from flashpipe.jobs.secrets import secret
 from flashpipe.lender import Lender, read_named
 from flashpipe.profile.lua import OF_BOARDS, bad_name
 from flashpipe.profile.model import FileSource, Profile
+from flashpipe.sources.file_patterns import files_below, matching_files
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _expand(source: FileSource) -> Iterator[tuple[str, Path]]:
         return
     prefix = source.name.lstrip("/")
     if path.is_dir():
-        root, paths = path, [one for one in path.rglob("*") if one.is_file()]
+        root, paths = path, files_below(path)
     else:
         root, paths = _fixed(path), _matches(path)
     shown = [one for one in paths if not _hidden(one.relative_to(root))]
@@ -186,7 +186,7 @@ def _one(source: FileSource, path: Path) -> Path:
 
 
 def _matches(pattern: Path) -> list[Path]:
-    return [Path(name) for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file()]  # noqa: PTH207  absolute
+    return [Path(name) for name in matching_files(str(pattern), pattern)]  # it is absolute
 
 
 def _fixed(pattern: Path) -> Path:

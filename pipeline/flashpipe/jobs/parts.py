@@ -7,7 +7,7 @@ what is due where nothing was. A file system that flashpipe writes itself needs 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from flashpipe.ownership import require_own
 from flashpipe.plan.model import Part
 from flashpipe.profile.model import Profile
 from flashpipe.sources import luac, made, spiffsimg
+from flashpipe.sources.file_patterns import files_below, matching_files
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -156,8 +157,8 @@ class PartSources:
         found: dict[str, Path] = {}
         for pattern in wanted.patterns:
             try:
-                paths = sorted(path for path in wanted.base.glob(pattern) if path.is_file())
-            except (ValueError, NotImplementedError, OSError) as error:
+                paths = [wanted.base / name for name in matching_files(pattern, wanted.base)]
+            except ValueError as error:
                 raise PartFilesError(f"lfs: {pattern!r}: {error}", "correct the pattern") from error
             if not paths:
                 raise PartFilesError(f"lfs: {pattern!r} matches no file in {wanted.base}", "correct the pattern")
@@ -183,7 +184,7 @@ class PartSources:
             return {}
         if not wanted.folder.is_dir():
             raise PartFilesError(f"spiffs: there is no folder {wanted.folder}", PartFilesError.remedy)
-        found = {path.relative_to(wanted.folder).as_posix(): path for path in _visible(wanted.folder)}
+        found = {path.relative_to(wanted.folder).as_posix(): path for path in files_below(wanted.folder)}
         size = sum(path.stat().st_size for path in found.values())
         if not found:
             raise PartFilesError(f"spiffs: there is no file in {wanted.folder}", "put one there")
@@ -231,13 +232,6 @@ def program_places(sources: Mapping[int, tuple[str, Path]], profile: Profile) ->
         if path.is_file():  # else a URL or a package: nothing is built there
             folders += [path.parent, path.parent.parent]
     return tuple(dict.fromkeys(folders))
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and not path.name.endswith("~") and path.is_file():
-            yield path
 
 
 def _read(path: Path, lender: Lender | None) -> bytes:

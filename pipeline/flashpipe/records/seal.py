@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import read_regular, state_folder, write_atomic
+from flashpipe.files import is_there, read_regular, state_folder, write_atomic
 from flashpipe.ownership import Standing, look
 from flashpipe.values import dataclass
 
@@ -91,7 +91,7 @@ def _known_key(path: Path, _changed: int, _size: int) -> Key | None:
 
 def _make_key(path: Path) -> Key | None:
     """Another process may make one at the same time: whose file is there first, is taken by both."""
-    if path.exists() or look(path).standing is not Standing.OWN:
+    if is_there(path) or look(path).standing is not Standing.OWN:
         return None
     with suppress(OSError, RecordError):
         temporary = path.with_name(f".{_NAME}.{os.getpid()}.{os.urandom(4).hex()}")

@@ -30,7 +30,7 @@ def matching_files(pattern: str, base: Path, *, hidden: bool = False) -> list[st
         {
             name
             for name in walk.find(path.anchor, path.parts[1:] if path.anchor else path.parts)
-            if (base / name).is_file()
+            if os.path.isfile(base / name)  # noqa: PTH113  pathlib's raises where a folder may not be looked into
         }
     )
 
@@ -51,6 +51,15 @@ def _fits(wanted: tuple[str, ...], parts: tuple[str, ...]) -> bool:
         rest = wanted[1:] or ("*",)
         return any(_fits(rest, parts[at:]) for at in range(len(parts)))
     return fnmatch.fnmatch(parts[0], wanted[0]) and _fits(wanted[1:], parts[1:])
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file in a folder and those in it, sorted; what is hidden, and what an editor has left (`*~`), stays out.
+
+    Raises:
+        SourceError: there is too much to look through.
+    """
+    return [folder / name for name in matching_files("**/*", folder) if not name.endswith("~")]
 
 
 class _Walk:
@@ -98,10 +107,17 @@ class _Walk:
                             f"{self._pattern}: more than {MOST:,} files and folders to look through",
                             "name the file, or begin the pattern with a folder closer to it",
                         )
-                    found.append((entry.name, entry.is_dir(), entry.is_symlink()))
+                    found.append((entry.name, _is_folder(entry), entry.is_symlink()))
         except OSError:
             return []
         return found
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link into a folder that may not be looked into
+        return False
 
 
 def _join(folder: str, name: str) -> str:

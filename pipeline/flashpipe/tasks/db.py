@@ -16,6 +16,7 @@ from doit.exceptions import InvalidCommand
 
 from flashpipe import tasks, terminal
 from flashpipe.errors import NotTrustedError, RecordError
+from flashpipe.files import is_there
 from flashpipe.ownership import Standing, look
 from flashpipe.records.project_folder import make_folder
 
@@ -48,7 +49,7 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
     def _sqlite3(self, name: str) -> Any:
         # In a project that belongs to somebody else nothing is stored, and nothing of theirs is believed.
         folder = Path(name).parent
-        writable = Path(name).exists() and os.access(name, os.W_OK) and os.access(folder, os.W_OK)
+        writable = is_there(Path(name)) and os.access(name, os.W_OK) and os.access(folder, os.W_OK)
         self._stored = writable and look(Path(name), folder.parent).standing is Standing.OWN
         try:
             return self._open(name if self._stored else _MEMORY)
@@ -130,7 +131,7 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
         except (RecordError, NotTrustedError):
             return  # a read-only project: doit's records are a convenience, the board's truth is in the journal
         # Another run may have made the file meanwhile: then both store in it.
-        places = [path for path in (Path(self.name).parent, Path(self.name)) if path.exists()]
+        places = [path for path in (Path(self.name).parent, Path(self.name)) if is_there(path)]
         if not all(os.access(path, os.W_OK) for path in places):
             return
         self._conn.close()

@@ -105,7 +105,7 @@ def _slow_mark(port: str) -> Path:
 
 def starts_slowly(port: str) -> bool:
     """Whether a first synchronisation above 115200 baud failed on this port, and 115200 worked."""
-    return _slow_mark(port).exists()
+    return files.is_there(_slow_mark(port))
 
 
 def note_slow_start(port: str) -> None:
