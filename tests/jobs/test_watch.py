@@ -45,7 +45,7 @@ def test_it_must_be_named(project: Project) -> None:
     (project.folder / "dodo.py").write_text(
         "from flashpipe.tasks import *\ndef task_all():\n    return {'actions': [], 'task_dep': ['watch']}\n"
     )
-    project.doit("all", "profile=esp12").failed("not-named")
+    project.flashpipe("all", "profile=esp12").failed("not-named")
 
 
 def test_saving_sends_and_runs_and_a_new_image_is_flashed(project: Project, firmware: Path, tmp_path: Path) -> None:
