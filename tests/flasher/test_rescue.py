@@ -19,7 +19,7 @@ from flashpipe.flasher import lua_stage
 from flashpipe.flasher.lua_stage import disable_init_lua, open_console, run_file
 from flashpipe.sim.ports import registry
 
-from tests.nodemcu import IN_PACKAGE, NodeMcu, lines
+from tests.nodemcu import IN_PACKAGE, NodeMcu, find_image, lines
 
 Make = Callable[..., Session]
 GREEDY = LuaFile("big.lua", b't={} while true do t[#t+1]=string.rep("x",500)..#t end')
@@ -53,7 +53,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
     registry.forget_boards()
 
 
-@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+@pytest.mark.parametrize("name", lines())
 def test_an_init_lua_that_panics_is_put_aside(name: str, make: Make) -> None:
     session = make(name, timer(name, 900, 0, 'error("gone")'), "&time=real")
     assert disable_init_lua(session)
@@ -68,7 +68,7 @@ def test_a_console_of_9600_baud_is_rescued_too(make: Make, monkeypatch: pytest.M
     assert list(BoardFiles(open_console(session)).names()) == ["init.lua.bad"]
 
 
-@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+@pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "3.0"))
 def test_where_init_lua_prints_without_end_no_prompt_is_caught(
     name: str, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +78,7 @@ def test_where_init_lua_prints_without_end_no_prompt_is_caught(
     assert "tick\ntick\n" in boot_check(session, timeout_s=10).log
 
 
-@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+@pytest.mark.parametrize("name", lines())
 def test_a_timer_that_prints_without_end_disturbs_nothing(name: str, make: Make) -> None:
     session = make(name, timer(name, 20, 1, 'print("tick")'))
     assert boot_check(session, timeout_s=10).kind in HEALTHY
@@ -121,6 +121,10 @@ def garble(cells: bytearray, files: Region) -> None:
     cells[files.start : files.end] = Random(1).randbytes(files.size)
 
 
+OLD = ("0.9.5", "1.4.0", "1.5.1")
+"""Those that do not look whether there is a file system when they start."""
+
+
 @pytest.fixture
 def changed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str, Change], Session]]:
     """A session on a board whose file system something was done to while it was off."""
@@ -129,7 +133,8 @@ def changed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable
     def run(name: str, change: Change) -> Session:
         board = NodeMcu.of(name, tmp_path / "flash.bin", request)
         cells = bytearray(board.flash.read_bytes())
-        change(cells, files_of(cells))
+        behind = len(find_image(name, request).read_bytes()) + 0xFFF & ~0xFFF
+        change(cells, Region(behind, len(cells) - 0x5000) if name in OLD else files_of(cells))
         board.flash.write_bytes(cells)
         sessions.append(Session(board.url))
         return sessions[-1]
@@ -140,7 +145,7 @@ def changed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable
     registry.forget_boards()
 
 
-@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "2.0.0", "2.1.0", "2.2", "3.0"))
 def test_what_does_not_fit_is_not_begun(name: str, changed: Callable[[str, Change], Session]) -> None:
     files = BoardFiles(open_console(changed(name, crowd)))
     files.send([LuaFile("a.lua", b"print(1)")], {})
@@ -160,10 +165,21 @@ def test_a_file_system_that_is_full_before_it_said_so_leaves_nothing_behind(
     assert files.names() == {}
 
 
-@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "2.0.0", "2.2", "3.0"))
 def test_a_file_system_of_garbage_is_made_anew(name: str, changed: Callable[[str, Change], Session]) -> None:
     session = changed(name, garble)
     assert boot_check(session, timeout_s=60).kind == "prompt"
     files = BoardFiles(open_console(session))
+    files.send([LuaFile("a.lua", b"print(1)")], files.names())
+    assert files.names() == {"a.lua": 8}
+
+
+@pytest.mark.parametrize("name", lines(*OLD))
+def test_old_lines_make_a_file_system_when_they_are_told(name: str, changed: Callable[[str, Change], Session]) -> None:
+    session = changed(name, garble)
+    assert boot_check(session, timeout_s=60).kind in HEALTHY
+    console = open_console(session)
+    files = BoardFiles(console)
+    assert console.run("file.format()", 60.0).ended
     files.send([LuaFile("a.lua", b"print(1)")], files.names())
     assert files.names() == {"a.lua": 8}
