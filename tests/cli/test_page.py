@@ -36,6 +36,15 @@ def test_without_its_packages_it_is_one_line_with_the_one_command(
     assert "pip install" in command("page").failed("page").text
 
 
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="there is a screen always")
+def test_without_a_screen_no_browser_takes_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert not page._has_screen()
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert page._has_screen()
+
+
 def test_a_second_one_says_where_the_first_is(command: Callable[..., Done]) -> None:
     pytest.importorskip("starlette")
     with open_lock(state_folder() / "page.lock") as stream:

@@ -16,7 +16,7 @@ from flashpipe.page.app import lua_text
 from flashpipe.page.board import BoardOnPage
 from flashpipe.page.boards import Boards
 from flashpipe.page.choice import MORE, Choice, settings
-from flashpipe.page.firmware import look
+from flashpipe.page.firmware import MISSING, REFUSED, look
 from flashpipe.page.save_profile import proposal, save
 from flashpipe.page.shown_plan import WIDTH
 from flashpipe.page.uploads import Upload, image_words
@@ -51,6 +51,14 @@ def test_erase_and_keep_replace_the_profiles(tmp_path: Path, firmware: Path) -> 
     assert rows(erase="all", keep="none") == {"write", "erase"}
     refused = look(Choice("esp12", str(firmware), "x", (("keep", "spiffs,nothing"),)), (tmp_path, tmp_path))
     assert refused["error"]["code"] == "bad-value"
+
+
+def test_what_is_missing_is_not_said_to_be_refused(tmp_path: Path) -> None:
+    found = look(Choice("esp12"), (tmp_path, tmp_path))
+    assert (found["error"]["code"], found["error"]["heading"]) == ("no-image", MISSING["no-image"])
+    (tmp_path / "built.yaml").write_text("extends: esp12\nfirmware: {build: {command: make, outputs: fw.bin}}\n")
+    assert look(Choice("built"), (tmp_path, tmp_path))["error"]["heading"] == MISSING["build-due"]
+    assert look(Choice("esp12", str(tmp_path / "gone")), (tmp_path, tmp_path))["error"]["heading"] == REFUSED
 
 
 @pytest.mark.parametrize("text", ["a\nb", "x" * 401, "\x1b[2J"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
-import webbrowser
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,11 +65,16 @@ def main(argv: list[str]) -> int:
 
     def ready(printed: str, once: str) -> None:
         terminal.write(f"the page is at {printed}\nCtrl-C here ends it; closing the browser does not\n")
-        if not options.no_browser:
-            webbrowser.open(once)
+        if not options.no_browser and _has_screen():
+            import_module("webbrowser").open(once)
 
     server.run(shown, server.listen(port), ready)
     return 0
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have windows: where it has none, one for terminals would take this one away."""
+    return sys.platform in {"win32", "darwin"} or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _port(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.events import error_facts, ignore
@@ -17,6 +17,13 @@ from flashpipe.limits import limits_told
 from flashpipe.page.choice import Choice, command_line
 from flashpipe.page.shown_plan import shown
 from flashpipe.text.inspection import describe
+
+MISSING: Final[Mapping[str, str]] = {
+    "no-image": "No firmware yet: drop a file, or choose a profile that names one",
+    "build-due": "Not built yet: flashing builds it first",
+}
+"""What is no refusal of anything, by its code."""
+REFUSED: Final = "Refused: nothing was written"
 
 
 def look(choice: Choice, folders: tuple[Path, Path]) -> Mapping[str, Any]:
@@ -34,7 +41,7 @@ def look(choice: Choice, folders: tuple[Path, Path]) -> Mapping[str, Any]:
                 with suppress(PipelineError):
                     found |= _described(inspect_plan(inputs))
     except PipelineError as error:
-        found["error"] = error_facts(error)
+        found["error"] = {**error_facts(error), "heading": MISSING.get(error.code, REFUSED)}
     return found
 
 
