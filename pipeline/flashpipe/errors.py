@@ -84,11 +84,14 @@ class PipelineError(Exception):
         return f"{first}{f' (and {len(more)} more)' if more else ''} [code: {self.code}]"
 
     def __str__(self) -> str:
-        found = self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
+        diagnosis = self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
         lines = [f"{self.message} [code: {self.code}]"]
-        if found is not None:
-            lines += [f"  cause: {found.cause} [{found.rule}]", *(f"  proof: {line}" for line in found.proof)]
-        action = (found.action if found is not None else "") or self.hint
+        if diagnosis is not None:
+            lines += [
+                f"  cause: {diagnosis.cause} [{diagnosis.rule}]",
+                *(f"  proof: {line}" for line in diagnosis.proof),
+            ]
+        action = (diagnosis.action if diagnosis is not None else "") or self.hint
         return "\n".join([*lines, *([f"  next: {action}"] if action else [])])
 
 

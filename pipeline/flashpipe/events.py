@@ -140,13 +140,13 @@ def ignore(event: Event) -> None:
 
 def error_facts(error: PipelineError) -> dict[str, object]:
     """A failure, as programs read it."""
-    found = error.diagnosis if error.diagnosis is not None and not error.diagnosis.told else None
+    diagnosis = error.diagnosis if error.diagnosis is not None and not error.diagnosis.told else None
     return {
         "code": error.code,
         "status": error.status,
         "message": error.message,
-        "cause": found.cause if found else error.message,
-        "rule": found.rule if found else None,
-        "proof": list(found.proof) if found else [],
-        "next": (found.action if found else "") or error.hint or None,
+        "cause": diagnosis.cause if diagnosis else error.message,
+        "rule": diagnosis.rule if diagnosis else None,
+        "proof": list(diagnosis.proof) if diagnosis else [],
+        "next": (diagnosis.action if diagnosis else "") or error.hint or None,
     }

@@ -40,8 +40,8 @@ class Expression:
         """
         if self.search(text) is None:
             return {}
-        found = self._compiled.search(text, timeout=LIMIT_S)
-        return dict(found.groupdict()) if found else {}
+        match = self._compiled.search(text, timeout=LIMIT_S)
+        return dict(match.groupdict()) if match else {}
 
     def search(self, text: str) -> str | None:
         """What of the text it fits, None where it fits nothing.
@@ -50,14 +50,14 @@ class Expression:
             BadValueError: it takes longer than a second on this text.
         """
         try:
-            found = self._compiled.search(text, timeout=LIMIT_S)
+            match = self._compiled.search(text, timeout=LIMIT_S)
         except (TimeoutError, MemoryError, RecursionError) as error:
             what = f"longer than {LIMIT_S:g} s" if isinstance(error, TimeoutError) else "too much memory"
             raise BadValueError(
                 f"/{self.text}/: takes {what} on {len(text):,} characters",
                 "make it simpler: a repetition of a repetition such as (a+)+ is what takes so long",
             ) from None
-        return str(found[0]) if found else None
+        return str(match[0]) if match else None
 
 
 def expression(text: str, *, ignore_case: bool = False) -> Expression:

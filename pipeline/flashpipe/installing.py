@@ -17,7 +17,7 @@ def install_command(*words: str) -> str:
     python, rest = shlex.quote(sys.executable), shlex.join(words)
     if find_spec("pip") is None:
         return f"uv pip install --python {python} {rest}"
-    found = shutil.which("pip")
-    if found is not None and Path(found).parent == Path(sys.executable).parent:
+    pip = shutil.which("pip")
+    if pip is not None and Path(pip).parent == Path(sys.executable).parent:
         return f"pip install {rest}"
     return f"{python} -m pip install {rest}"

@@ -68,9 +68,9 @@ def limits_told() -> Iterator[None]:
 def limit_reached(error: BaseException) -> SystemLimitError | None:
     """The foreseen failure that an error is, or that it came from; None where it is something else."""
     while True:
-        told = _told(error)
-        if told is not None:
-            what, remedy = told
+        reason = _told(error)
+        if reason is not None:
+            what, remedy = reason
             name = getattr(error, "filename", None)
             return SystemLimitError(f"{name}: {what}" if isinstance(name, str) else what, remedy)
         if error.__cause__ is None:

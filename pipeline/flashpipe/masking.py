@@ -171,10 +171,10 @@ def mask_pieces(pieces: Sequence[str]) -> list[str]:
     text = "".join(pieces)
     places = list(range(len(text)))
     for secrets in _PASSES:
-        found = list(secrets(text))
-        text, before = _without(text, found), places
+        secret_texts = list(secrets(text))
+        text, before = _without(text, secret_texts), places
         places, at = [], 0
-        for start, end in found:
+        for start, end in secret_texts:
             places += before[at:start] + [before[start]] * len(HIDDEN)
             at = end
         places += before[at:]
@@ -255,18 +255,18 @@ def without_query(url: str) -> str:
 
 def _pairs(text: str) -> Iterator[tuple[int, int]]:
     begin = 0
-    while found := _PAIR.search(text, begin):
-        begin = found.start("value")  # a value may be a pair itself: `wifi: psk=…`
-        if not _names_a_secret(found):
+    while pair := _PAIR.search(text, begin):
+        begin = pair.start("value")  # a value may be a pair itself: `wifi: psk=…`
+        if not _names_a_secret(pair):
             continue
-        begin = found.end()
-        bare = found["value"][:1] not in {'"', "'", "\\"}
-        if bare and found["value"].startswith(HIDDEN):
+        begin = pair.end()
+        bare = pair["value"][:1] not in {'"', "'", "\\"}
+        if bare and pair["value"].startswith(HIDDEN):
             continue
-        if bare and _parts(found["name"]) & _LONG:
+        if bare and _parts(pair["name"]) & _LONG:
             more = _MORE.match(text, begin)
             begin = more.end() if more else begin
-        yield found.start("value"), begin
+        yield pair.start("value"), begin
 
 
 def _names_a_secret(found: re.Match[str]) -> bool:

@@ -43,11 +43,11 @@ def parse_demand(text: str) -> Demand:
     """
     parts = []
     for word in text.split(","):
-        found = _DEMAND.fullmatch(word.strip())
-        if found is None:
+        match = _DEMAND.fullmatch(word.strip())
+        if match is None:
             raise BadValueError(f"got {text!r}, want a version such as >=3.0", "or >=2.2, <3 or ==2.2.1")
-        operator = {"": "==", "=": "=="}.get(found[1] or "", found[1])
-        parts.append((operator, numbers(found[2])))
+        operator = {"": "==", "=": "=="}.get(match[1] or "", match[1])
+        parts.append((operator, numbers(match[2])))
     return Demand(", ".join(word.strip() for word in text.split(",")), tuple(parts))
 
 
@@ -57,8 +57,8 @@ def numbers(text: str) -> tuple[int, ...]:
     >>> numbers("3.0.0-release_20240225")
     (3, 0, 0)
     """
-    found = _VERSION.match(text)
-    return tuple(map(int, found[0].split("."))) if found else ()
+    match = _VERSION.match(text)
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def _holds(version: tuple[int, ...], operator: str, wanted: tuple[int, ...]) -> bool:

@@ -129,7 +129,7 @@ KEEP: Final = (
     Mutant(
         "what-was-longer-hides-the-firmware",
         RESIDENT,
-        "    if files and not _certain(found):",
+        "    if files and not _certain(firmware):",
         "    if files and not files:",
         "NodeMCU above which something is left of another counts as foreign: its files are overwritten",
         (f"{T_RESIDENT}::test_2x_is_known_below_the_end_of_something_longer_that_stood_there_before",),

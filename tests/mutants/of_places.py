@@ -60,8 +60,8 @@ PLACES: Final = (
     Mutant(
         "inside-a-file-nobody-looks",
         CHAIN,
-        "    if 0 in parts:\n        found |=",
-        "    if False:\n        found |=",
+        "    if 0 in parts:\n        known |=",
+        "    if False:\n        known |=",
         "boot loader and damaged application in one file are flashed",
         (f"{T_CHAIN}::test_a_part_that_knows_its_length_and_crc_is_checked_wherever_it_stands",),
     ),

@@ -74,8 +74,8 @@ SPEED: Final = (
     Mutant(
         "boot-sector-in-the-stream",
         WRITER,
-        'b"\\xff" * SECTOR_SIZE + jobs[0].data',
-        "pieces[0].data[:SECTOR_SIZE] + jobs[0].data",
+        'b"\\xff" * self.blank + self',
+        "self.piece.data[: self.blank] + self",
         "a board that loses power in mid-write starts half a firmware",
         (f"{T_WRITER}::test_the_boot_sector_is_blank_until_all_else_is_written",),
     ),

@@ -739,7 +739,7 @@ HOST: Final = (
     Mutant(
         "image-checksum-unread",
         BOOTIMAGE,
-        "if proven and found != data[end - 1]:",
+        "if proven and actual != data[end - 1]:",
         "if False:",
         "a damaged image is written",
         (f"{T_IMAGE}::test_wrong_checksum_names_both_values",),

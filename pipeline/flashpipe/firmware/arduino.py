@@ -47,10 +47,10 @@ def read_sketch(data: bytes, *, name: str) -> Sketch:
     length, stored = STAMP.unpack_from(data, STAMP_OFFSET)
     if length > len(data):
         raise ImageTruncatedError(f"{name}: ends at {len(data):#x}, by its own stamp at {length:#x}", GET_AGAIN)
-    found = crc32(bare[:length])
-    if found != stored:
+    checksum = crc32(bare[:length])
+    if checksum != stored:
         raise ImageChecksumError(
-            f"{name}: CRC-32 at offset {STAMP_OFFSET + 4:#x} is {stored:#010x}, the file gives {found:#010x}",
+            f"{name}: CRC-32 at offset {STAMP_OFFSET + 4:#x} is {stored:#010x}, the file gives {checksum:#010x}",
             "bytes were changed on the way: download or build it again",
         )
     return Sketch(image, length)

@@ -127,13 +127,13 @@ def read_image(data: bytes, *, name: str, base: int = 0, mapped: bool = False, p
         )
     if not _within(LOADABLE, entry, 1):
         raise LoadAddressError(f"{name}: entry point {entry:#010x} is outside the RAM of an ESP8266", GET_AGAIN)
-    found = checksum(data, segments)
-    if proven and found != data[end - 1]:
+    actual = checksum(data, segments)
+    if proven and actual != data[end - 1]:
         raise ImageChecksumError(
-            f"{name}: checksum at offset {end - 1:#x} is {data[end - 1]:#04x}, the segments give {found:#04x}",
+            f"{name}: checksum at offset {end - 1:#x} is {data[end - 1]:#04x}, the segments give {actual:#04x}",
             "bytes were changed on the way: download or build it again",
         )
-    return BootImage(mode, packed >> 4, packed & 0xF, entry, segments, found, end)
+    return BootImage(mode, packed >> 4, packed & 0xF, entry, segments, actual, end)
 
 
 def _segments(data: bytes, name: str, base: int, count: int, *, mapped: bool) -> Iterator[LoadSegment]:

@@ -82,10 +82,10 @@ def _inner(image: Image, at: int) -> Part:
 
 def all_parts(parts: Mapping[int, Image]) -> dict[int, Part]:
     """Every part of a layout, those inside a file included, by flash address."""
-    found = {address: read_part(image) for address, image in parts.items()}
+    known = {address: read_part(image) for address, image in parts.items()}
     if 0 in parts:
-        found |= {at: part for at, part in inner_parts(parts[0]) if at not in found}
-    return found
+        known |= {at: part for at, part in inner_parts(parts[0]) if at not in known}
+    return known
 
 
 # --- one part --------------------------------------------------------------------------------------------------------

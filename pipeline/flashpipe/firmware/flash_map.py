@@ -70,15 +70,15 @@ HEADER_SIZE_BYTE: Final = Region(3, 4)
 def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:
     """What lies where on a flash of `flash_size` bytes, in the order of addresses; only what is known."""
     if firmware.layout.startswith("3.x"):
-        found = dict(_areas_3x(firmware, flash_size))
+        places = dict(_areas_3x(firmware, flash_size))
     elif firmware.layout == "2.x":
-        found = dict(_areas_2x(firmware, flash_size))
+        places = dict(_areas_2x(firmware, flash_size))
     else:
-        found = dict(_parameters(flash_size))
+        places = dict(_parameters(flash_size))
     whole = Region(0, flash_size)
     return tuple(
         Area(region, name, WHAT[name])
-        for name, region in sorted(found.items(), key=lambda item: item[1])
+        for name, region in sorted(places.items(), key=lambda item: item[1])
         if region.size > 0 and whole.contains(region)
     )
 

@@ -268,10 +268,10 @@ def _table_of(parts: Mapping[int, Image]) -> tuple[Image, PartitionTable] | None
 
 
 def _check_smallest(parts: Mapping[int, Image], flash_size: int) -> None:
-    found = _table_of(parts) if flash_size < SMALLEST_3X else None
-    if found:
+    table = _table_of(parts) if flash_size < SMALLEST_3X else None
+    if table:
         raise ImageSizeError(
-            f"{found[0].name}: is NodeMCU 3.x, which needs 1 MB of flash; this board has {format_size(flash_size)}",
+            f"{table[0].name}: is NodeMCU 3.x, which needs 1 MB of flash; this board has {format_size(flash_size)}",
             "build branch 1.5.4.1-final, which runs on 512 KB",
         )
 
@@ -313,14 +313,14 @@ def _check_bounds(parts: Mapping[int, Image], flash_size: int) -> None:
 
 def _check_parameters(parts: Mapping[int, Image], flash_size: int) -> None:
     """Refuse NodeMCU 2.x code where the SDK will write its parameters; a dump of a whole flash holds them itself."""
-    kept = flash_size - PARAMETERS_SIZE
-    reaching = [(at, image) for at, image in parts.items() if at < kept < at + len(image.data) < flash_size]
+    end = flash_size - PARAMETERS_SIZE
+    reaching = [(at, image) for at, image in parts.items() if at < end < at + len(image.data) < flash_size]
     for address, image in reaching:
-        if not image.data[kept - address :].strip(b"\xff"):
+        if not image.data[end - address :].strip(b"\xff"):
             continue
         if identify_firmware({at: part.data for at, part in parts.items()}).layout == "2.x":
             raise ImageSizeError(
                 f"{image.name}: its code ends at {address + len(image.data):#x}, but in "
-                f"{format_size(flash_size)} of flash the SDK writes its parameters from {kept:#x} on, over it",
+                f"{format_size(flash_size)} of flash the SDK writes its parameters from {end:#x} on, over it",
                 "build it with fewer modules, or use a board with more flash",
             )

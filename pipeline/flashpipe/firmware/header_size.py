@@ -118,8 +118,8 @@ def _numbers(text: str) -> tuple[int, ...]:
     >>> _numbers("2.0.0(656edbf)"), _numbers("1.5"), _numbers("2.x"), _numbers("")
     ((2, 0, 0), (1, 5), (2,), ())
     """
-    found = re.match(r"\d{1,9}(?:\.\d{1,9}){0,9}", text)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
+    match = re.match(r"\d{1,9}(?:\.\d{1,9}){0,9}", text)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
 def _compiled_map(parts: Mapping[int, bytes]) -> str:

@@ -66,8 +66,8 @@ class Firmware:
             f"{len(self.modules)} modules" if self.modules else "",
             f"LFS {format_size(self.lfs_size)}" if self.lfs_size else "",
         ]
-        told = ", ".join(detail for detail in details if detail)
-        return f"{name} ({told})" if told else name
+        details_text = ", ".join(detail for detail in details if detail)
+        return f"{name} ({details_text})" if details_text else name
 
 
 _TITLES: Final = {
@@ -132,9 +132,9 @@ def identify_firmware(parts: Mapping[int, bytes]) -> Firmware:
     if sketch:
         parts = _without_rest(parts)
     finders = (*_FINDERS, *_SKETCH_FINDERS) if sketch else _FINDERS
-    found = [firmware for finder in finders for firmware in _search(finder, parts)]
-    firmware = found[0] if len(found) == 1 else Firmware("unknown")
-    if not found:
+    candidates = [firmware for finder in finders for firmware in _search(finder, parts)]
+    firmware = candidates[0] if len(candidates) == 1 else Firmware("unknown")
+    if not candidates:
         firmware = Firmware("arduino") if sketch else _boot_loader(parts)
     return _with_layout(_with_sdk(firmware, parts), parts)
 
@@ -200,12 +200,12 @@ def _micropython(data: bytes) -> Firmware | None:
 
 
 def _espruino(data: bytes) -> Firmware | None:
-    return next((found for pattern in _ESPRUINO if (found := _finder("espruino", pattern)(data))), None)
+    return next((firmware for pattern in _ESPRUINO if (firmware := _finder("espruino", pattern)(data))), None)
 
 
 def _at(data: bytes) -> Firmware | None:
-    found = _finder("at", _AT)(data) if b"\0+GMR\0" in data or b"AT version:" in data else None
-    return found or (Firmware("at") if all(command in data for command in _AT_COMMANDS) else None)
+    firmware = _finder("at", _AT)(data) if b"\0+GMR\0" in data or b"AT version:" in data else None
+    return firmware or (Firmware("at") if all(command in data for command in _AT_COMMANDS) else None)
 
 
 def _punyforth(data: bytes) -> Firmware | None:

@@ -68,9 +68,9 @@ class Link:
 def find_link(data: bytes) -> Link | None:
     """Where `data` belongs, None where its words do not prove it: too small, no code, or code for several places."""
     beginnings: dict[int, list[int]] = defaultdict(list)
-    for found in _PROLOGUE.finditer(data, 0, WINDOW):
-        if found.start() % 4 == 0:
-            beginnings[found.start() % SECTOR_SIZE].append(found.start())
+    for prologue in _PROLOGUE.finditer(data, 0, WINDOW):
+        if prologue.start() % 4 == 0:
+            beginnings[prologue.start() % SECTOR_SIZE].append(prologue.start())
     targets = {target for target in flash_words(data) if target % 4 == 0}
     votes = Counter(
         (target - start) % WINDOW for target in targets for start in beginnings.get(target % SECTOR_SIZE, ())
@@ -91,7 +91,7 @@ def flash_words(data: bytes) -> tuple[int, ...]:
     tops, seconds = data[3::4].translate(_IS_TOP), data[2::4].translate(_IS_SECOND)
     both = int.from_bytes(tops, "little") & int.from_bytes(seconds, "little")
     words = memoryview(data).cast("I") if sys.byteorder == "little" else struct.unpack(f"<{len(data) // 4}I", data)
-    return tuple(words[found.start()] & 0xFFFFF for found in _SET.finditer(both.to_bytes(len(tops), "little")))
+    return tuple(words[mark.start()] & 0xFFFFF for mark in _SET.finditer(both.to_bytes(len(tops), "little")))
 
 
 def misses_code(data: bytes, address: int, others: Iterable[Region] = ()) -> int:

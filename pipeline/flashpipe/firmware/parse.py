@@ -85,8 +85,8 @@ def _refuse_other_magic(image: Image) -> NoReturn:
             "of a file that boots",
             f"give both: image=0x00000:FILE,{describe_address(home)}:{image.origin}",
         )
-    said = excerpt(data) if what in ("HTML page", "JSON", "text", "XML document", "Git LFS pointer") else ""
-    quoted = f' ("{said}")' if said else ""
+    beginning = excerpt(data) if what in ("HTML page", "JSON", "text", "XML document", "Git LFS pointer") else ""
+    quoted = f' ("{beginning}")' if beginning else ""
     begin = f", first byte {data[0]:#04x} instead of 0xe9" if data else ""
     raise NotAnImageError(f"{image.name}: is not firmware but {in_words(what)}{quoted}{begin}", _next_for(what, image))
 

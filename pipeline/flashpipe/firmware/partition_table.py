@@ -100,7 +100,7 @@ def place_partitions(table: PartitionTable, flash_size: int) -> dict[int, Region
     code = table.find(IROM)
     code_end = table.code_end or (code.address + code.size if code else 0)
     free = -(-code_end // 0x2000) * 0x2000  # rounded up to 8 KiB, as LFS begins there
-    found: dict[int, Region] = {}
+    regions: dict[int, Region] = {}
     for part in table.partitions:
         start, size = part.address, part.size
         if part.type == IROM:
@@ -113,8 +113,8 @@ def place_partitions(table: PartitionTable, flash_size: int) -> dict[int, Region
         elif part.type == SPIFFS:
             start, size = _settle_spiffs(part, free, top)
         if size > 0:
-            found[part.type] = Region(start, start + size)
-    return found
+            regions[part.type] = Region(start, start + size)
+    return regions
 
 
 def named_regions(table: PartitionTable, flash_size: int) -> list[tuple[str, Region]]:
@@ -126,7 +126,7 @@ def named_regions(table: PartitionTable, flash_size: int) -> list[tuple[str, Reg
 
 def has_record(sector: bytes, record_id: int) -> bool:
     """Whether the sector's records include one of this id that is not deleted."""
-    return any(found == record_id for found, _ in _records(sector[:SECTOR_SIZE]))
+    return any(number == record_id for number, _ in _records(sector[:SECTOR_SIZE]))
 
 
 def _records(page: bytes) -> Iterator[tuple[int, bytes]]:

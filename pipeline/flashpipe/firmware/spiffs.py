@@ -131,9 +131,9 @@ def find_file_system(read: Read, flash_size: int) -> FileSystem | None:
         blocks = _blocks_from(read, address)
         end = address + blocks * block
         if blocks > 0 and end <= usable:
-            found = _first_block(read, end, block, blocks, wide=flash_size > _MIB)
-            if found:
-                return found
+            first = _first_block(read, end, block, blocks, wide=flash_size > _MIB)
+            if first:
+                return first
     return None
 
 
@@ -226,10 +226,10 @@ def mark_rule(parts: Iterable[bytes]) -> MarkRule | None:
     in the four that were seen to make early marks a shift by a register comes 16 or 17 bytes before two of them, in the
     others nothing of the kind for 48 bytes.
     """
-    found = [bool(_SHIFT.search(data, max(0, at - _BEFORE), at)) for data in parts for at in _marking(data)]
-    if any(found):
-        return "early" if sum(found) == _SITES - 1 else None
-    return "usual" if len(found) >= _SITES else None
+    shifts = [bool(_SHIFT.search(data, max(0, at - _BEFORE), at)) for data in parts for at in _marking(data)]
+    if any(shifts):
+        return "early" if sum(shifts) == _SITES - 1 else None
+    return "usual" if len(shifts) >= _SITES else None
 
 
 def _marking(data: bytes) -> Iterator[int]:

@@ -132,11 +132,11 @@ def pages_of(size: int) -> int:
 
 def _check_room(files: Mapping[str, bytes], size: int, block: int, name: str) -> None:
     usable = (size // block - _RESERVE) * (block // PAGE - 1)
-    wanted = sum(pages_of(len(data)) for data in files.values())
-    if wanted > usable:
+    pages = sum(pages_of(len(data)) for data in files.values())
+    if pages > usable:
         largest = max(files, key=lambda file: len(files[file]))
         raise SpiffsFullError(
-            f"{name}: {len(files)} files take {format_size(wanted * PAGE)}, a file system of {format_size(size)} has "
+            f"{name}: {len(files)} files take {format_size(pages * PAGE)}, a file system of {format_size(size)} has "
             f"{format_size(usable * PAGE)} for them (the largest is {largest}, {format_size(len(files[largest]))})"
         )
 

@@ -100,7 +100,7 @@ class BoardContents:
 
     def area(self, name: str) -> ResidentArea | None:
         """The area of that name."""
-        return next((found for found in self.areas if found.name == name), None)
+        return next((area for area in self.areas if area.name == name), None)
 
     def to_json(self) -> dict[str, object]:
         """For the journal: an interrupted run must be continued by the same decision."""
@@ -179,23 +179,23 @@ def _size_in_header(start: bytes, flash_size: int) -> int:
 
 
 def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
-    found = identify_firmware({0: start})
-    if found.family == "bootloader":
+    firmware = identify_firmware({0: start})
+    if firmware.family == "bootloader":
         region = _behind_loader(peek, flash_size)
-        code = identify_firmware({region.start: peek.read(region)}) if region else found
-        return code if code.family != "unknown" else found
-    if found.family != "unknown":
-        return found
+        code = identify_firmware({region.start: peek.read(region)}) if region else firmware
+        return code if code.family != "unknown" else firmware
+    if firmware.family != "unknown":
+        return firmware
     files = find_file_system(peek.read, _size_in_header(start, flash_size))
     end = _code_end(peek, min(_CODE_LIMIT, flash_size - _PARAMETERS_SIZE, files.start if files else flash_size))
-    found = _named_in(peek, end)
-    if files and not _certain(found):
-        return _below_a_rest(peek, end, found)
+    firmware = _named_in(peek, end)
+    if files and not _certain(firmware):
+        return _below_a_rest(peek, end, firmware)
     # The part for RAM comes last: it is large, and only firmware that is not NodeMCU has its names there.
-    if found.family == "unknown":
+    if firmware.family == "unknown":
         region = Region(SECTOR_SIZE, TABLE_ADDRESS)
-        found = identify_firmware({region.start: peek.read(region)})
-    return replace(found, code_end=end) if found.family != "unknown" else found
+        firmware = identify_firmware({region.start: peek.read(region)})
+    return replace(firmware, code_end=end) if firmware.family != "unknown" else firmware
 
 
 def _named_in(peek: Peek, end: int) -> Firmware:

@@ -33,8 +33,8 @@ def save_regions(
         WireError: a block cannot be read as the board's own digest says it is.
         RecordError: it cannot be stored.
     """
-    wanted = merge(region.sectors() for region in regions)
-    return session.retry(lambda: _save(session, store, wanted, why, about))
+    sectors = merge(region.sectors() for region in regions)
+    return session.retry(lambda: _save(session, store, sectors, why, about))
 
 
 def _save(

@@ -69,8 +69,8 @@ def _finding(name: str, value: object, least: float, most: float) -> AcceptanceF
     try:
         number = float(str(value))
     except ValueError:
-        found = "was not measured" if value is None else f"{value!r} is no number"
-        return AcceptanceFinding(name, wanted, found, passed=False, known=value is not None)
+        actual = "was not measured" if value is None else f"{value!r} is no number"
+        return AcceptanceFinding(name, wanted, actual, passed=False, known=value is not None)
     return AcceptanceFinding(name, wanted, f"{number:g}", passed=least <= number <= most)
 
 

@@ -44,13 +44,13 @@ def check_parts(session: Session, plan: FlashPlan, record: RunRecord) -> None:
 
 
 def _check_lfs(session: Session, log: str, *, prompt: bool) -> None:
-    found = _SIGNATURE.search(log)
-    if found:
-        differs = int(found[1], 16) ^ int(found[2], 16)
+    match = _SIGNATURE.search(log)
+    if match:
+        differs = int(match[1], 16) ^ int(match[2], 16)
         what = ", ".join(text for bits, text in _BITS if differs & bits) or "other options of the build"
         raise LfsNotLoadedError(
             f"{session.port}: the LFS image is not for this firmware, they differ in {what}"
-            f" (signatures {found[1]} and {found[2]})",
+            f" (signatures {match[1]} and {match[2]})",
             LfsNotLoadedError.remedy,
         )
     refused = _NO_IMAGE.search(log)

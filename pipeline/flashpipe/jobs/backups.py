@@ -37,7 +37,7 @@ def back_up_board(board: BoardRun) -> Manifest:
     policy = board_policy(board.inputs)
     words_of(board.command.variables.text("regions"))  # a mistyped one is refused before a board is touched
     target = _new_file(board)
-    kept: list[Manifest] = []
+    manifests: list[Manifest] = []
 
     def run(_record: RunRecord) -> Outcome:
         session = board.session()
@@ -46,14 +46,14 @@ def back_up_board(board: BoardRun) -> Manifest:
         store = _store(board, device.mac)
         wanted, _ = session.retry(lambda: named_regions(board, device))
         manifest = save_regions(session, store, wanted, "asked", about(device.mac))
-        kept.append(manifest)
+        manifests.append(manifest)
         session.leave()
         if target is not None:
             _write_plain(target, store, manifest)
         return Outcome("backed-up", device, reason=f"backup {manifest.id}", backup=manifest.id)
 
     board.recorded("backup", run)
-    return kept[0]
+    return manifests[0]
 
 
 def _new_file(board: BoardRun) -> Path | None:

@@ -164,8 +164,8 @@ class _Bench:
                 command = [sys.executable, "-m", "esptool", *words, hex(self._region.start), str(path)]
                 began = time.monotonic()
                 with suppress(subprocess.TimeoutExpired):
-                    done = subprocess.run(command, capture_output=True, check=False, timeout=ESPTOOL_LIMIT_S)
-                    if done.returncode == 0:
+                    process = subprocess.run(command, capture_output=True, check=False, timeout=ESPTOOL_LIMIT_S)
+                    if process.returncode == 0:
                         found.append((baud, time.monotonic() - began))
         return tuple(found)
 

@@ -76,10 +76,10 @@ def board_done(
 
 def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> str:
     if outcome.outcome not in {"flashed", "skipped", "files"}:
-        told = outcome.verdict.summary if outcome.outcome == "booted" else outcome.reason
+        summary = outcome.verdict.summary if outcome.outcome == "booted" else outcome.reason
         if outcome.outcome == "erased" and not outcome.whole:
-            told = f"{', '.join(map(str, outcome.written))} {'is' if len(outcome.written) == 1 else 'are'} blank"
-        return told or _OTHERS.get(outcome.outcome, outcome.outcome)
+            summary = f"{', '.join(map(str, outcome.written))} {'is' if len(outcome.written) == 1 else 'are'} blank"
+        return summary or _OTHERS.get(outcome.outcome, outcome.outcome)
     sent = sum(state.state == "sent" for state in outcome.files)
     files = f"{sent} Lua file{'s' * (sent != 1)} sent"
     if outcome.outcome == "files" and outcome.verdict is NOT_CHECKED:

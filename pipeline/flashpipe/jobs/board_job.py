@@ -371,14 +371,14 @@ class BoardRun:
             `port`, `mac`, `flash_id` (as JEDEC counts, such as ef4016), `outcome` (as in receipts), `verdict` (kind of
             the boot's) and `receipt` (its path).
         """
-        device, done = self.device(), self._done
+        device, outcome = self.device(), self._done
         return {
             "port": self._port or self.named_port,
             "mac": device.mac if device else "",
             "flash_id": describe_flash(device.flash_id).jedec if device else "",
-            "outcome": done.outcome if done else "",
-            "verdict": done.verdict if done else "",
-            "receipt": done.receipt if done else "",
+            "outcome": outcome.outcome if outcome else "",
+            "verdict": outcome.verdict if outcome else "",
+            "receipt": outcome.receipt if outcome else "",
         }
 
     def _origin(self, *, images: bool) -> Origin:

@@ -47,8 +47,8 @@ def build_inputs(inputs: RunInputs, targets: Mapping[str, str] | None = None) ->
         BuildInputsError: a pattern matches nothing.
     """
     build, known = _known(inputs), targets or {}
-    found = [os.path.normpath(path.absolute()) for path in input_files(build, known)] if build else []
-    return [known.get(path, path) for path in dict.fromkeys(found)]
+    paths = [os.path.normpath(path.absolute()) for path in input_files(build, known)] if build else []
+    return [known.get(path, path) for path in dict.fromkeys(paths)]
 
 
 def build_images(inputs: RunInputs, listener: Listener) -> None:
@@ -146,10 +146,10 @@ def build_note(inputs: RunInputs) -> str:
     Raises:
         PipelineError: no build that counts.
     """
-    found = inputs.last_build()
-    if found is None:
+    finished = inputs.last_build()
+    if finished is None:
         return ""
-    build, last, by_hand = found
+    build, last, by_hand = finished
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last.at))
     if by_hand:
         return f"build    of {when}, made by hand; `flash` runs `{build}` first"

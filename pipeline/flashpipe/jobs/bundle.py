@@ -64,10 +64,10 @@ def _receipts(folder: Path) -> list[StoredReceipt]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = read_json(path)
+        record = read_json(path)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and has_shape(found, _FAILURE) else {}
+    return record if isinstance(record, dict) and has_shape(record, _FAILURE) else {}
 
 
 _FAILURE: Final = {"time": str, "diagnosis": dict, "evidence": dict, "transcript": list}

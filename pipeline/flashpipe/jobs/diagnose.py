@@ -42,16 +42,18 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
         show("before", last)
     device = session.connected()
     with session.step("look", "line and flash") as result:
-        found = look_at_board(session)
-        result.append(f"{found.answered} of {found.asked} short questions answered right")
-    for name, text in _rows(device, found, session.baud):
+        observed = look_at_board(session)
+        result.append(f"{observed.answered} of {observed.asked} short questions answered right")
+    for name, text in _rows(device, observed, session.baud):
         show(name, text)
-    if found.answered < found.asked:
-        raise WireError(f"{session.port}: {found.asked - found.answered} of {found.asked} answers were lost or damaged")
-    if found.wraps_at is not None:
+    if observed.answered < observed.asked:
+        raise WireError(
+            f"{session.port}: {observed.asked - observed.answered} of {observed.asked} answers were lost or damaged"
+        )
+    if observed.wraps_at is not None:
         raise FlashSizeError(
             f"{session.port}: the flash says {format_size(device.flash_size or 0)},"
-            f" but begins anew at {found.wraps_at:#08x}: it has {format_size(found.wraps_at)}",
+            f" but begins anew at {observed.wraps_at:#08x}: it has {format_size(observed.wraps_at)}",
             "take the profile of a board of that size and allow=wrong-flash-size",
         )
     if not session.resets_by_wire:

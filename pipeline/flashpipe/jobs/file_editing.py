@@ -72,10 +72,10 @@ def find_editor() -> list[str]:
     for variable in ("VISUAL", "EDITOR"):
         if os.environ.get(variable, "").strip():
             return _command(os.environ[variable], variable)
-    found = next((path for name in _USUAL if (path := shutil.which(name))), None)
-    if found is None:
+    editor = next((path for name in _USUAL if (path := shutil.which(name))), None)
+    if editor is None:
         raise EditorError("which editor? neither VISUAL nor EDITOR names one", EditorError.remedy)
-    return [found]
+    return [editor]
 
 
 def _command(text: str, variable: str) -> list[str]:

@@ -347,10 +347,10 @@ class RunInputs:
         Raises:
             BuildDueError: it does not count.
         """
-        found = self.last_build()
-        if found is None:
+        last = self.last_build()
+        if last is None:
             return {}
-        build, done, _ = found
+        build, done, _ = last
         return {address: (output.path, build.folder) for address, output in done.outputs.items()}
 
     def _undisturbed(self, wait_s: float | None) -> AbstractContextManager[None]:

@@ -54,7 +54,7 @@ def listed_files(profile: Profile) -> list[ListedFile]:
         LuaFileMissingError: a pattern or folder without files, or a pattern with several where one is wanted.
         LuaFileNameError: a name that the board cannot have, or two files of one name.
     """
-    found: dict[str, ListedFile] = {}
+    listed: dict[str, ListedFile] = {}
     for source in profile.files:
         for name, path in _expand(source):
             problem = bad_name(name)
@@ -62,12 +62,12 @@ def listed_files(profile: Profile) -> list[ListedFile]:
                 raise LuaFileNameError(
                     f"{path} would be called {name!r} on the board: {problem}", LuaFileNameError.remedy
                 )
-            if name in found and found[name].path != path:
+            if name in listed and listed[name].path != path:
                 raise LuaFileNameError(
-                    f"{found[name].path} and {path} would both be called {name}", "rename one of them"
+                    f"{listed[name].path} and {path} would both be called {name}", "rename one of them"
                 )
-            found[name] = ListedFile(name, path, source.template, source.compiled)
-    return [found[name] for name in sorted(found)]
+            listed[name] = ListedFile(name, path, source.template, source.compiled)
+    return [listed[name] for name in sorted(listed)]
 
 
 def load_files(
@@ -212,9 +212,9 @@ def _with_values(file: LuaFile, profile: Profile, project: Path, unit: Mapping[s
     wanted = {
         name: values.find(name, line) for name, line in names_in(file.data, shown).items() if name not in OF_BOARDS
     }
-    found = LuaFile(file.name, file.data, shown, wanted)
-    found.for_board(_ANY_MAC)  # what is wrong is said before a port is opened
-    return found
+    filled = LuaFile(file.name, file.data, shown, wanted)
+    filled.for_board(_ANY_MAC)  # what is wrong is said before a port is opened
+    return filled
 
 
 class _Values:

@@ -63,10 +63,10 @@ class Watch:
             self._judge()
 
     def _find(self, name: str) -> str:
-        wanted = self._wanted[name]
-        if isinstance(wanted, Expression):
-            return wanted.search(self._log) or ""
-        return wanted if wanted and wanted in self._log else ""
+        pattern = self._wanted[name]
+        if isinstance(pattern, Expression):
+            return pattern.search(self._log) or ""
+        return pattern if pattern and pattern in self._log else ""
 
     def ended(self) -> bool:
         """Whether it is over."""

@@ -28,8 +28,8 @@ def needed_files(inputs: RunInputs) -> list[str]:
 
 def made_by_others(needed: list[str], targets: dict[str, str]) -> list[str]:
     """Those of `targets` (absolute path to its spelling) that are needed, as they are spelled."""
-    found = [target for path, target in targets.items() if any(_means(text, path) for text in needed)]
-    return list(dict.fromkeys(found))
+    targets_of_others = [target for path, target in targets.items() if any(_means(text, path) for text in needed)]
+    return list(dict.fromkeys(targets_of_others))
 
 
 def _sources(inputs: RunInputs) -> Iterator[tuple[str, Path]]:

@@ -231,8 +231,8 @@ def _firmware_lines(chosen: ImageFiles | None, images: Sequence[ImageFiles]) -> 
         return [f"firmware:   # {chosen.title}", *_source_lines(chosen)]
     if images:
         lines = ["# several images fit; take away the # of one:"]
-        for found in images:
-            lines += [f"# firmware:   # {found.title}", *(f"# {line}" for line in _source_lines(found))]
+        for image in images:
+            lines += [f"# firmware:   # {image.title}", *(f"# {line}" for line in _source_lines(image))]
         return lines
     return [
         "# firmware:",

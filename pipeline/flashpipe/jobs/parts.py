@@ -63,20 +63,20 @@ class PartSources:
             PartFilesError: files that are not there, or cannot be in one image.
             PipelineError: they do not fit the firmware.
         """
-        found: dict[str, Part] = {}
+        parts: dict[str, Part] = {}
         if not (self.profile.lua_sources or self.profile.spiffs_folder):
-            return found
+            return parts
         firmware = self._firmware(images)
         lfs = self._lfs(firmware)
         if lfs is not None:
-            found["lfs"] = lfs.image(self.folder)
+            parts["lfs"] = lfs.image(self.folder)
         files = self._spiffs()
         if files is not None:
             program = self._spiffsimg()
-            found["spiffs"] = files
+            parts["spiffs"] = files
             if program is not None:
-                found["spiffs"] = spiffsimg.made_image(program, files, self._size(files, firmware), self.folder)
-        return found
+                parts["spiffs"] = spiffsimg.made_image(program, files, self._size(files, firmware), self.folder)
+        return parts
 
     def make(self, images: Mapping[int, Image], told: Callable[[str], None]) -> None:
         """Run what has to be run for `parts`; says what it makes of what.
@@ -138,8 +138,8 @@ class PartSources:
     # --- LFS ---------------------------------------------------------------------------------------------------------
 
     def _lfs(self, firmware: Firmware) -> luac.LfsSources | None:
-        wanted = self.profile.lua_sources
-        if wanted is None:
+        lua_sources = self.profile.lua_sources
+        if lua_sources is None:
             return None
         paths = self._lua_files()
         luac.module_names(list(paths))
@@ -147,56 +147,56 @@ class PartSources:
         compiler = self._compiler(firmware)
         lender = self.profile.lender("firmware.lfs")
         files = {name: _read(path, lender) for name, path in paths.items()}
-        return luac.LfsSources(compiler, files, wanted.base, region)
+        return luac.LfsSources(compiler, files, lua_sources.base, region)
 
     def _lua_files(self) -> dict[str, Path]:
         """Path relative to the profile's folder, as messages have it, to path."""
-        wanted = self.profile.lua_sources
-        if wanted is None:
+        lua_sources = self.profile.lua_sources
+        if lua_sources is None:
             return {}
         found: dict[str, Path] = {}
-        for pattern in wanted.patterns:
+        for pattern in lua_sources.patterns:
             try:
-                paths = [wanted.base / name for name in matching_files(pattern, wanted.base)]
+                paths = [lua_sources.base / name for name in matching_files(pattern, lua_sources.base)]
             except ValueError as error:
                 raise PartFilesError(f"lfs: {pattern!r}: {error}", "correct the pattern") from error
             if not paths:
-                raise PartFilesError(f"lfs: {pattern!r} matches no file in {wanted.base}", "correct the pattern")
-            found |= {Path(os.path.relpath(path, wanted.base)).as_posix(): path for path in paths}
+                raise PartFilesError(f"lfs: {pattern!r} matches no file in {lua_sources.base}", "correct the pattern")
+            found |= {Path(os.path.relpath(path, lua_sources.base)).as_posix(): path for path in paths}
         return found
 
     # --- SPIFFS ------------------------------------------------------------------------------------------------------
 
     def _spiffs(self) -> SpiffsFiles | None:
-        wanted = self.profile.spiffs_folder
-        if wanted is None:
+        folder = self.profile.spiffs_folder
+        if folder is None:
             return None
-        paths, name = self._data_files(), f"{wanted.folder.name}/"
+        paths, name = self._data_files(), f"{folder.folder.name}/"
         for file in paths:
             check_name(file, name)
         lender = self.profile.lender("firmware.spiffs")
-        return SpiffsFiles(name, {file: _read(path, lender) for file, path in paths.items()}, wanted.size)
+        return SpiffsFiles(name, {file: _read(path, lender) for file, path in paths.items()}, folder.size)
 
     def _data_files(self) -> dict[str, Path]:
         """Name on the board to path; hidden files and folders stay here."""
-        wanted = self.profile.spiffs_folder
-        if wanted is None:
+        folder = self.profile.spiffs_folder
+        if folder is None:
             return {}
-        if not wanted.folder.is_dir():
-            raise PartFilesError(f"spiffs: there is no folder {wanted.folder}", PartFilesError.remedy)
-        found = {path.relative_to(wanted.folder).as_posix(): path for path in files_below(wanted.folder)}
+        if not folder.folder.is_dir():
+            raise PartFilesError(f"spiffs: there is no folder {folder.folder}", PartFilesError.remedy)
+        found = {path.relative_to(folder.folder).as_posix(): path for path in files_below(folder.folder)}
         size = sum(path.stat().st_size for path in found.values())
         if not found:
-            raise PartFilesError(f"spiffs: there is no file in {wanted.folder}", "put one there")
+            raise PartFilesError(f"spiffs: there is no file in {folder.folder}", "put one there")
         if size > LARGEST:
             raise PartFilesError(
-                f"spiffs: {wanted.folder} has {format_size(size)}, more than any flash", "name another folder"
+                f"spiffs: {folder.folder} has {format_size(size)}, more than any flash", "name another folder"
             )
         return dict(sorted(found.items()))
 
     def _spiffsimg(self) -> Path | None:
-        wanted = self.profile.spiffs_folder
-        program = spiffsimg.find_spiffsimg(wanted.spiffsimg, self.places()) if wanted else None
+        folder = self.profile.spiffs_folder
+        program = spiffsimg.find_spiffsimg(folder.spiffsimg, self.places()) if folder else None
         return self._trusted(program) if program else None
 
     def _size(self, files: SpiffsFiles, firmware: Firmware) -> int:

@@ -163,8 +163,8 @@ class _Kept:
 
 
 def _named(name: str, words: Sequence[str]) -> str:
-    given = [word.partition("=")[2] for word in words if word.startswith((f"{name}=", f"--{name}="))]
-    return given[0] if given else os.environ.get(f"FLASHPIPE_{name.upper()}", "")
+    values = [word.partition("=")[2] for word in words if word.startswith((f"{name}=", f"--{name}="))]
+    return values[0] if values else os.environ.get(f"FLASHPIPE_{name.upper()}", "")
 
 
 def _ending(status: int) -> dict[str, object]:
@@ -172,7 +172,7 @@ def _ending(status: int) -> dict[str, object]:
     facts = error_facts(worst) if worst else {"code": None, "cause": None, "next": None}
     if status in _STOPS:
         facts = {"code": "stopped", "cause": f"stopped by {_STOPS[status]}", "next": facts["next"]}
-    receipts = [done.receipt for done in audience.results if done.receipt]
+    receipts = [result.receipt for result in audience.results if result.receipt]
     return {
         "status": status,
         "code": facts["code"],
@@ -186,4 +186,4 @@ def _ending(status: int) -> dict[str, object]:
 def _advice(status: int) -> str | None:
     if status:
         return None
-    return next((done.next for done in reversed(audience.results) if done.next), None)
+    return next((result.next for result in reversed(audience.results) if result.next), None)

@@ -77,10 +77,10 @@ def _closer(make: Callable[[Path, int], None], path: Path) -> Callable[[int], No
 def _receipts(path: Path, _status: int) -> None:
     """The receipts of the run, also there: one, or a list; or one in each file where the name holds the board's MAC."""
     found: list[tuple[str, object]] = []
-    for done in audience.results:
-        if done.receipt:
+    for result in audience.results:
+        if result.receipt:
             with suppress(OSError, ValueError):
-                found.append((done.mac, read_json(Path(done.receipt))))
+                found.append((result.mac, read_json(Path(result.receipt))))
     if _MAC in path.name:
         for mac, receipt in found:
             _write(path.with_name(path.name.replace(_MAC, mac.replace(":", "") or "no-mac")), receipt)
@@ -98,9 +98,9 @@ def _write(path: Path, value: Any) -> None:
 
 def _junit(path: Path, status: int) -> None:
     """A board is a case; what failed without one is a case of its own."""
-    told = [id(done.error) for done in audience.results]
-    others = [error for error in audience.failures if id(error) not in told]
-    cases = [_case(f"{done.command} {done.port}", done.seconds, done) for done in audience.results]
+    reported = [id(result.error) for result in audience.results]
+    others = [error for error in audience.failures if id(error) not in reported]
+    cases = [_case(f"{result.command} {result.port}", result.seconds, result) for result in audience.results]
     cases += [_test_case(test) for test in audience.tests]
     cases += [_failed_case("flashpipe", error) for error in others if error.code != LuaTestError.code]
     if status and not audience.failures:
@@ -109,7 +109,7 @@ def _junit(path: Path, status: int) -> None:
         )
         cases[-1] += "</testcase>"
     failed, skipped = (sum(word in case for case in cases) for word in ("<failure", "<skipped"))
-    seconds = max((done.seconds for done in audience.results), default=0.0)
+    seconds = max((result.seconds for result in audience.results), default=0.0)
     seconds += sum(test.seconds for test in audience.tests)
     head = (
         f'<testsuite name="flashpipe" tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}"'
@@ -186,17 +186,17 @@ def _escaped(text: str) -> str:
 
 def _summarise(_status: int) -> None:
     """What failed without a board; and the job's summary: a table of all boards."""
-    told = [id(done.error) for done in audience.results]
+    reported = [id(result.error) for result in audience.results]
     for error in audience.failures:
-        if id(error) not in told:
+        if id(error) not in reported:
             _command("error", "flashpipe", error)
     target = os.environ.get(_SUMMARY)
     if not target or not audience.results:
         return
     rows = ["| board | MAC | result | seconds |", "| --- | --- | --- | ---: |"]
-    for done in audience.results:
-        word = "❌" if done.error else "✅"
-        cells = (f"{done.profile or 'board'} on {done.port}", done.mac or "-", f"{word} {done.summary}")
-        rows.append("| " + " | ".join(mask(cell).replace("|", "\\|") for cell in cells) + f" | {done.seconds:.1f} |")
+    for result in audience.results:
+        word = "❌" if result.error else "✅"
+        cells = (f"{result.profile or 'board'} on {result.port}", result.mac or "-", f"{word} {result.summary}")
+        rows.append("| " + " | ".join(mask(cell).replace("|", "\\|") for cell in cells) + f" | {result.seconds:.1f} |")
     with suppress(OSError, ValueError), open_output(Path(target), append=True) as stream:
         stream.write("\n".join(["### flashpipe", "", *rows, "", ""]).encode("utf-8", "replace"))

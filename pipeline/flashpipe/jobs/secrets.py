@@ -50,10 +50,10 @@ def _read(project: Path) -> dict[str, str]:
         raise SecretsError(f"{path}: git does not ignore it, and would commit it", f"echo {FILE} >> .gitignore")
     report = Report()
     top = read_yaml(path, FILE, report)
-    found = {name.text: _value(name, value, report) for name, value in top.items()} if top else {}
+    secrets = {name.text: _value(name, value, report) for name, value in top.items()} if top else {}
     if report.mistakes:  # of keys and places only: a message shows no value
         raise SecretsError("\n".join(map(str, report.mistakes)), f"correct {path}")
-    return found
+    return secrets
 
 
 def _value(name: YamlEntry, value: YamlEntry, report: Report) -> str:
@@ -67,7 +67,7 @@ def _value(name: YamlEntry, value: YamlEntry, report: Report) -> str:
 def _ignored(path: Path) -> bool:
     """Whether git leaves the file alone: it is ignored and not tracked, or there is no repository, or no git."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "check-ignore", "-q", "--", path.name],  # noqa: S607  the user's own git
             cwd=path.parent,
             stdin=subprocess.DEVNULL,
@@ -77,4 +77,4 @@ def _ignored(path: Path) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return True
-    return done.returncode != 1
+    return process.returncode != 1

@@ -61,13 +61,13 @@ def watched(inputs: RunInputs) -> WatchedFiles:
     build = inputs.build()
     texts = build_inputs(inputs) if build else [text for text in needed_files(inputs) if "*" not in text]
     named = [Path(text) for text in texts]
-    found = WatchedFiles(lua, frozenset(path.resolve() for path in named) - set(lua))
-    if not found.paths:
+    files = WatchedFiles(lua, frozenset(path.resolve() for path in named) - set(lua))
+    if not files.paths:
         raise BadValueError(
             f"profile {profile.name} names nothing that could be saved",
             "give it `files: {init.lua: init.lua}`, an image that is a file, or a build with `inputs:`",
         )
-    return found
+    return files
 
 
 def watch(
@@ -148,10 +148,10 @@ def _read(typed: Iterable[str], lines: queue.Queue[str]) -> None:
 
 
 def _all_of(saved: queue.Queue[Path]) -> set[Path]:
-    found = set[Path]()
+    paths = set[Path]()
     while not saved.empty():
-        found.add(saved.get())
-    return found
+        paths.add(saved.get())
+    return paths
 
 
 def _handle(run: BoardRun, found: WatchedFiles, changed: set[Path], show: Callable[[str], None]) -> int:

@@ -39,10 +39,10 @@ def identify(run: BoardRun, board: BoardOnPage) -> str:
 def plan(run: BoardRun, board: BoardOnPage) -> str:
     """What flashing would do to this board; reads only."""
     _made(run)
-    found = _jobs("preview").preview_board(run)
-    board.preview = import_module("flashpipe.page.shown_plan").shown(found)
+    preview = _jobs("preview").preview_board(run)
+    board.preview = import_module("flashpipe.page.shown_plan").shown(preview)
     board.changed("plan")
-    return found.reason or "the board was asked"
+    return preview.reason or "the board was asked"
 
 
 def flash(run: BoardRun, board: BoardOnPage) -> str:
@@ -130,16 +130,16 @@ def node(run: BoardRun, board: BoardOnPage) -> str:
 
 def list_files(run: BoardRun, board: BoardOnPage) -> str:
     """The files of the board, and the room."""
-    found = _jobs("lua").list_files(run)
+    listing = _jobs("lua").list_files(run)
     board.files = {
         "files": [
-            {"name": name, "size": size, "state": found.states.get(name, "")} for name, size in found.sizes.items()
+            {"name": name, "size": size, "state": listing.states.get(name, "")} for name, size in listing.sizes.items()
         ],
-        "missing": [name for name in found.states if name not in found.sizes],
-        "room": found.room,
+        "missing": [name for name in listing.states if name not in listing.sizes],
+        "room": listing.room,
     }
     board.changed("files")
-    return f"{len(found.sizes)} file{'s' * (len(found.sizes) != 1)} on the board"
+    return f"{len(listing.sizes)} file{'s' * (len(listing.sizes) != 1)} on the board"
 
 
 def put_file(run: BoardRun, board: BoardOnPage) -> str:

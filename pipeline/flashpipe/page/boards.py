@@ -33,8 +33,8 @@ class Boards:
     def all(self) -> list[BoardOnPage]:
         """All of them: where something failed first, then in the order in which they came."""
         with self._guard:
-            found = list(self._boards.values())
-        return sorted(found, key=lambda board: board.log is None or board.log.outcome != "failed")
+            boards = list(self._boards.values())
+        return sorted(boards, key=lambda board: board.log is None or board.log.outcome != "failed")
 
     def find(self, slug: str) -> BoardOnPage | None:
         """The board of that name."""
@@ -99,9 +99,9 @@ class Boards:
 
     def look(self) -> None:
         """Which ports are there now: new ones come, and those that were pulled out are said to be gone."""
-        found = {info.device: info for info in discovery.list_ports()}
+        ports = {info.device: info for info in discovery.list_ports()}
         memory = PortMemory()
-        for device, info in found.items():
+        for device, info in ports.items():
             board = self._boards.get(port_slug(device))
             if board is None:
                 self.add(device, _about(info, memory))
@@ -110,7 +110,7 @@ class Boards:
                 board.device = {}
                 self._tell(board, "boards", "")
         for board in list(self._boards.values()):
-            if board.about.get("local") and board.present and board.port not in found:
+            if board.about.get("local") and board.present and board.port not in ports:
                 board.present = False
                 self._tell(board, "boards", "")
 

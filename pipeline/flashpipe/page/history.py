@@ -60,8 +60,10 @@ def _own(site: Site) -> list[StoredReceipt]:
 
 
 def _receipts(site: Site, _request: Request) -> Response:
-    found = _own(site)
-    return HTMLResponse(site.renderer.page("receipts", site=site, receipts=found[: -NEWEST - 1 : -1], all=len(found)))
+    receipts = _own(site)
+    return HTMLResponse(
+        site.renderer.page("receipts", site=site, receipts=receipts[: -NEWEST - 1 : -1], all=len(receipts))
+    )
 
 
 def _receipt(site: Site, request: Request) -> Response:
@@ -88,10 +90,13 @@ def plot(steps: Any) -> list[Mapping[str, object]]:
 
 def _backups(site: Site, _request: Request) -> Response:
     folder = own_records(records_folder(site.project, caller=site.folders[1]))
-    found = [manifest for store in stores(folder / "backups") for manifest in store.manifests()]
+    manifests = [manifest for store in stores(folder / "backups") for manifest in store.manifests()]
     return HTMLResponse(
         site.renderer.page(
-            "backups", site=site, backups=sorted(found, key=lambda one: one.id, reverse=True), boards=site.boards.all()
+            "backups",
+            site=site,
+            backups=sorted(manifests, key=lambda one: one.id, reverse=True),
+            boards=site.boards.all(),
         )
     )
 

@@ -40,18 +40,18 @@ def listen(port: int) -> socket.socket:
     Raises:
         NoPageError: the port is taken.
     """
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if os.name == "posix":  # a page that was just ended may start again; on Windows it would mean something else
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((LOOPBACK, port))
-        found.listen()
+        listener.bind((LOOPBACK, port))
+        listener.listen()
     except OSError as error:
-        found.close()
+        listener.close()
         raise NoPageError(
             f"--listen {LOOPBACK}:{port}: {error.strerror}", "leave --listen out, and a free port is taken"
         ) from None
-    return found
+    return listener
 
 
 def make_server(site: Site, token: str, once: str = "") -> Server:

@@ -71,14 +71,14 @@ def word_of(name: str) -> str:
 
 def covering(plan: FlashPlan, region: Region) -> Literal["none", "blank", "bytes"]:
     """What the images have in a region."""
-    found = [
+    areas = [
         segment.data[part.start - segment.address : part.end - segment.address]
         for segment in plan.segments
         if (part := region.common(segment.region)).size > 0
     ]
-    if not found:
+    if not areas:
         return "none"
-    return "bytes" if any(data.strip(b"\xff") for data in found) else "blank"
+    return "bytes" if any(data.strip(b"\xff") for data in areas) else "blank"
 
 
 class NewLayout:

@@ -61,12 +61,12 @@ def joined(
         content: bytes that a region inside `room` should hold.
         baud: rate of the line.
     """
-    found: list[Region] = []
+    regions: list[Region] = []
     runs = merge(dirty)
     for place in merge(room):
         inside = [run for run in runs if place.contains(run)]
-        found += _cheapest(inside, content, baud) if len(inside) > 1 else inside
-    return merge([*found, *(run for run in runs if not any(place.contains(run) for place in merge(room)))])
+        regions += _cheapest(inside, content, baud) if len(inside) > 1 else inside
+    return merge([*regions, *(run for run in runs if not any(place.contains(run) for place in merge(room)))])
 
 
 def _cheapest(runs: Sequence[Region], content: Callable[[Region], bytes], baud: int) -> list[Region]:

@@ -108,8 +108,8 @@ class KeepDecision:
     @property
     def released(self) -> list[AreaDecision]:
         """What `keep:` of the profile leaves out, if there is something in it."""
-        found = [area for area in self.areas if area.how == "released" and area.name not in MINOR]
-        return [area for area in found if (item := self.contents.area(area.name)) and not item.blank]
+        areas = [area for area in self.areas if area.how == "released" and area.name not in MINOR]
+        return [area for area in areas if (item := self.contents.area(area.name)) and not item.blank]
 
     @property
     def backs_up(self) -> bool:
@@ -122,9 +122,9 @@ def table_rows() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("on the board", "on a terminal", "in a pipe", "where `keep:` names it")]
     for board, what in BOARDS.items():
         terminal, pipe = row_of(board, "terminal"), row_of(board, "pipe")
-        done = ["; ".join(ACTIONS[action] for action in row.actions) for row in (terminal, pipe)]
+        actions = ["; ".join(ACTIONS[action] for action in row.actions) for row in (terminal, pipe)]
         insisted = " / ".join(dict.fromkeys(ACTIONS[row.insisted] for row in (terminal, pipe)))
-        rows.append((what, done[0], done[1] if done[1] != done[0] else "the same", insisted))
+        rows.append((what, actions[0], actions[1] if actions[1] != actions[0] else "the same", insisted))
     return rows
 
 

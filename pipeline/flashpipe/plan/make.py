@@ -152,8 +152,8 @@ def _declared_size(image: Image | None) -> str:
 def _check_names(images: Mapping[int, Image]) -> None:
     # NodeMCU names files after their address; 10000 for 0x10000 is the commonest slip, and reads as decimal.
     for address, image in images.items():
-        found = re.fullmatch(r"0x([0-9a-fA-F]{4,6})\.bin", Path(image.name).name)
-        named = int(found[1], 16) if found else 0
+        match = re.fullmatch(r"0x([0-9a-fA-F]{4,6})\.bin", Path(image.name).name)
+        named = int(match[1], 16) if match else 0
         if named and address and named != address:
             raise SwappedSplitError(
                 f"{image.name} is placed at {address:#08x}, its name says {named:#08x}",

@@ -146,5 +146,9 @@ def _patched(segment: Segment, address: int, data: bytes) -> Segment:
 
 def without_placed(plan: FlashPlan, areas: Collection[str]) -> FlashPlan:
     """The plan without LFS or SPIFFS images that the board was given before; its fingerprint does not change."""
-    kept = tuple(segment for segment in plan.segments if segment.area not in areas or not segment.area)
-    return replace(plan, segments=kept, base_fingerprint=plan.fingerprint) if len(kept) < len(plan.segments) else plan
+    segments = tuple(segment for segment in plan.segments if segment.area not in areas or not segment.area)
+    return (
+        replace(plan, segments=segments, base_fingerprint=plan.fingerprint)
+        if len(segments) < len(plan.segments)
+        else plan
+    )

@@ -20,11 +20,11 @@ _MAX_NUMBER: Final = 20
 
 def crystal(entry: YamlEntry, key: str, report: Report) -> int | None:
     """MHz of the crystal."""
-    found = re.fullmatch(r"(24|26|40)(?:\s*mhz)?", entry.text.casefold()) if entry.kind == "text" else None
-    if found is None:
+    match = re.fullmatch(r"(24|26|40)(?:\s*mhz)?", entry.text.casefold()) if entry.kind == "text" else None
+    if match is None:
         report.wrong(entry, key, "one of 24, 26, 40 (MHz)")
         return None
-    return int(found[1])
+    return int(match[1])
 
 
 def byte_table(entry: YamlEntry, key: str, report: Report) -> object:

@@ -66,13 +66,13 @@ def check_key(entry: YamlEntry, key: str, base: Path, report: Report) -> dict[st
 
 
 def _read_section(section: YamlEntry, prefix: str, base: Path, values: dict[str, Value], report: Report) -> None:
-    seen: dict[str, YamlEntry] = {}
+    entries: dict[str, YamlEntry] = {}
     for name, entry in section.items():
         key = f"{prefix}{name.text}"
         if name.kind != "text" or not name.text:
             report.add(name, prefix.rstrip("."), f"got {name} as a key, want a word")
-        elif key in seen:
-            report.add(name, key, f"stated twice, first at {seen[key].place}")
+        elif key in entries:
+            report.add(name, key, f"stated twice, first at {entries[key].place}")
         elif key in SECTIONS and entry.kind == "mapping":
             _read_subsection(entry, key, base, values, report)
         elif key in CHECKS:
@@ -81,7 +81,7 @@ def _read_section(section: YamlEntry, prefix: str, base: Path, values: dict[str,
             report.wrong(entry, key, SECTIONS[key])
         else:
             _report_unknown(name, key, prefix, report)
-        seen.setdefault(key, name)
+        entries.setdefault(key, name)
 
 
 def _read_subsection(section: YamlEntry, key: str, base: Path, values: dict[str, Value], report: Report) -> None:
@@ -289,8 +289,8 @@ def _boards(entry: YamlEntry, key: str, report: Report) -> object:
 
 
 def _mac(entry: YamlEntry, key: str, report: Report) -> str | None:
-    found = _MAC.fullmatch(entry.text.lower())
-    digits = re.sub("[:-]", "", entry.text.lower()) if found else ""
+    match = _MAC.fullmatch(entry.text.lower())
+    digits = re.sub("[:-]", "", entry.text.lower()) if match else ""
     if not digits or int(digits[:2], 16) & _GROUP_BIT or not int(digits, 16):
         report.wrong(entry, key, "a board's MAC such as 5c:cf:7f:d7:1c:89 (`flashpipe identify` shows it)")
         return None

@@ -73,9 +73,9 @@ _NEEDED: Final = {"firmware.lfs.": "firmware.lfs.lua", "firmware.spiffs.": "firm
 def check_parts(stated: Mapping[str, YamlEntry], report: Report) -> None:
     """Rules between these keys; `stated` are those that are there."""
     for prefix, needed in _NEEDED.items():
-        found = [key for key in stated if key.startswith(prefix)]
-        if found and needed not in stated and not report.about(needed):
-            report.add(stated[found[0]], needed, f"is missing, want {WANT[needed]}")
+        keys = [key for key in stated if key.startswith(prefix)]
+        if keys and needed not in stated and not report.about(needed):
+            report.add(stated[keys[0]], needed, f"is missing, want {WANT[needed]}")
 
 
 def lua_sources(values: Mapping[str, Value]) -> LuaSources | None:

@@ -275,11 +275,11 @@ class Store:
         Raises:
             RecordError: the folder cannot be read.
         """
-        found = []
+        manifests = []
         for name in self.ids():
             with suppress(BackupError):
-                found.append(self.read(name))
-        return found
+                manifests.append(self.read(name))
+        return manifests
 
     def newest(self) -> Manifest:
         """The newest complete backup of this board that was asked for, or holds the whole flash.
@@ -370,8 +370,8 @@ def find(folder: Path, name: str) -> tuple[Store, Manifest]:
         BackupMissingError: there is none, or more than one.
         BackupDamagedError: its manifest is not what was written.
     """
-    found = [(store, one) for store in stores(folder) for one in store.ids() if one.startswith(name)]
-    exact = [item for item in found if item[1] == name] or found
+    matches = [(store, one) for store in stores(folder) for one in store.ids() if one.startswith(name)]
+    exact = [item for item in matches if item[1] == name] or matches
     if len(exact) != 1 or len(name) < _SHORTEST_ID:
         told = ", ".join(one for _, one in exact[:5]) if len(name) >= _SHORTEST_ID else ""
         raise BackupMissingError(

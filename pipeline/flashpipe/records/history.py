@@ -48,8 +48,8 @@ class StoredReceipt:
 
     @property
     def _device(self) -> Mapping[str, object]:
-        found = self.record.get("device")
-        return found if isinstance(found, dict) else {}
+        device = self.record.get("device")
+        return device if isinstance(device, dict) else {}
 
     def text(self, name: str) -> str:
         """A field of it, empty where it has none."""
@@ -131,16 +131,16 @@ def vouched(receipts: Iterable[StoredReceipt], mac: str) -> tuple[list[HistoryRo
     nothing.
     """
     rows, doubtful = list[HistoryRow](), list[StoredReceipt]()
-    for kept in receipts:
-        if kept.mac != mac or not kept.own:
+    for receipt in receipts:
+        if receipt.mac != mac or not receipt.own:
             continue
-        said = _rows(kept)
+        said = _rows(receipt)
         if said:
-            anew = bool(kept.record.get("whole"))
+            anew = bool(receipt.record.get("whole"))
             rows = said if anew else [*(row for row in rows if not _replaced(row, said)), *said]
             doubtful = [] if anew else doubtful
-        elif kept.text("board_state") == "writing":
-            doubtful.append(kept)
+        elif receipt.text("board_state") == "writing":
+            doubtful.append(receipt)
     return sorted(rows, key=lambda row: row.region), doubtful
 
 

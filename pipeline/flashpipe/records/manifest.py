@@ -113,18 +113,18 @@ _HEAD: Final = ("format", "batch", "profile", "begun", "closed", "pins")
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = read_json(path)
+        record = read_json(path)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}", "name the manifest of a batch") from error
     except ValueError as error:
         raise RecordError(f"{path}: is no JSON: {error}", "name the manifest of a batch") from None
-    lists = isinstance(found, dict) and all(
-        isinstance(found.get(name), list) and all(isinstance(row, dict) for row in found[name])
+    lists = isinstance(record, dict) and all(
+        isinstance(record.get(name), list) and all(isinstance(row, dict) for row in record[name])
         for name in ("runs", "boards")
     )
-    if not lists or found.get("format") != FORMAT or not isinstance(found.get("counts"), dict):
+    if not lists or record.get("format") != FORMAT or not isinstance(record.get("counts"), dict):
         raise RecordError(f"{path}: is no manifest of a batch", "name the manifest.json that `batch close` has written")
-    return dict(found)
+    return dict(record)
 
 
 def _start(head: Mapping[str, Any]) -> str:

@@ -61,16 +61,16 @@ def old_receipts(folder: Path, rule: PruneRule, now: float) -> list[Removal]:
     """
     receipts, _ = read_receipts(folder)
     by_board: dict[str, list[StoredReceipt]] = {}
-    for kept in receipts:
-        by_board.setdefault(kept.mac, []).append(kept)
-    found = []
+    for receipt in receipts:
+        by_board.setdefault(receipt.mac, []).append(receipt)
+    removals = []
     for mac, own in by_board.items():
         needed = {row.receipt for row in vouched(own, mac)[0]} | {own[-1].name}
-        needed |= {kept.name for kept in own if _of_batch(kept)}
-        for place, kept in enumerate(reversed(own)):
-            if kept.name not in needed and not rule.spares(place, _age(kept.text("time"), now)):
-                found.append(Removal(kept.path, f"receipt of {mac or 'no board'}: {kept.text('outcome')}"))
-    return sorted(found, key=lambda removal: removal.path)
+        needed |= {receipt.name for receipt in own if _of_batch(receipt)}
+        for place, receipt in enumerate(reversed(own)):
+            if receipt.name not in needed and not rule.spares(place, _age(receipt.text("time"), now)):
+                removals.append(Removal(receipt.path, f"receipt of {mac or 'no board'}: {receipt.text('outcome')}"))
+    return sorted(removals, key=lambda removal: removal.path)
 
 
 def _of_batch(kept: StoredReceipt) -> bool:

@@ -81,19 +81,19 @@ def summarise(
         port: Only those of this port, or of the ports that fit this pattern.
         batch: Only those of this batch.
     """
-    chosen = [kept for kept in receipts if kept.text("time") >= since and _fits(kept, port, batch)]
+    chosen = [receipt for receipt in receipts if receipt.text("time") >= since and _fits(receipt, port, batch)]
     boards: dict[tuple[str, str], list[StoredReceipt]] = {}
-    for kept in chosen:
-        if not kept.mac and kept.good:
+    for receipt in chosen:
+        if not receipt.mac and receipt.good:
             continue  # it ran, and nobody asked who it is: a boot check
-        boards.setdefault((kept.mac, "" if kept.mac else kept.text("port")), []).append(kept)
-    times = sorted(kept.text("time") for kept in chosen)
+        boards.setdefault((receipt.mac, "" if receipt.mac else receipt.text("port")), []).append(receipt)
+    times = sorted(receipt.text("time") for receipt in chosen)
     return Summary(
         first=times[0] if times else "",
         last=times[-1] if times else "",
-        counts=dict(sorted(Counter(kept.text("outcome") for kept in chosen).items())),
+        counts=dict(sorted(Counter(receipt.text("outcome") for receipt in chosen).items())),
         boards=tuple(sorted((_line(mac, own) for (mac, _), own in boards.items()), key=_order)),
-        boardless=sum(not kept.mac for kept in chosen),
+        boardless=sum(not receipt.mac for receipt in chosen),
         unreadable=tuple(unreadable),
     )
 
@@ -109,9 +109,9 @@ def _order(line: BoardLine) -> tuple[bool, bool, str, str]:
 
 
 def _line(mac: str, own: Sequence[StoredReceipt]) -> BoardLine:
-    changing = [kept for kept in own if kept.text("command") in CHANGING]
+    changing = [receipt for receipt in own if receipt.text("command") in CHANGING]
     last = changing[-1] if changing else own[-1]
-    audits = [kept for kept in own[own.index(last) :] if kept.text("command") == "audit"]
+    audits = [receipt for receipt in own[own.index(last) :] if receipt.text("command") == "audit"]
     device = _mapping(last.record.get("device"))
     return BoardLine(
         mac=mac,
@@ -126,7 +126,7 @@ def _line(mac: str, own: Sequence[StoredReceipt]) -> BoardLine:
         time=last.text("time"),
         audit=audits[-1].text("outcome") if audits else "",
         runs=len(own),
-        failures=sum(not kept.good for kept in own),
+        failures=sum(not receipt.good for receipt in own),
         receipt=last.name,
         port=last.text("port"),
         unit=next(iter(map(str, _mapping(_mapping(last.record.get("station")).get("unit")).values())), ""),

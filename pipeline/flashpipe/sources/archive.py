@@ -160,16 +160,16 @@ def _choose(members: Mapping[str, _T], member: str, text: str, count: int) -> tu
     if count > MAX_MEMBERS:
         raise ArchiveError(f"{text}: more than {MAX_MEMBERS:,} members", "unpack it yourself and name the file")
     safe = {_plain(name): name for name in members if _is_inside(name)}
-    wanted = _plain(member)
+    pattern = _plain(member)
     if not _is_inside(member):
         raise ArchiveMemberError(f"{text}!{member}: leads out of the archive", "name a member by its path in it")
-    found = [wanted] if wanted in safe else [name for name in sorted(safe) if fnmatch.fnmatchcase(name, wanted)]
-    if len(found) == 1:
-        return PurePosixPath(found[0]).name, members[safe[found[0]]]
-    listed = found or sorted(safe, key=lambda name: (not name.endswith(".bin"), name))
+    matches = [pattern] if pattern in safe else [name for name in sorted(safe) if fnmatch.fnmatchcase(name, pattern)]
+    if len(matches) == 1:
+        return PurePosixPath(matches[0]).name, members[safe[matches[0]]]
+    listed = matches or sorted(safe, key=lambda name: (not name.endswith(".bin"), name))
     names = printable(", ".join(listed[:_LISTED]), 400) + (" …" if len(listed) > _LISTED else "")
-    if found:
-        raise ArchiveMemberError(f"{text}!{member}: {len(found)} members fit: {names}", "name one of them")
+    if matches:
+        raise ArchiveMemberError(f"{text}!{member}: {len(matches)} members fit: {names}", "name one of them")
     raise ArchiveMemberError(f"{text}!{member}: no such member; there are {names or 'none'}", "name one of them")
 
 

@@ -74,8 +74,8 @@ class Build:
     @property
     def key(self) -> str:
         """The name of its records: another command, folder or set of outputs is another build."""
-        told = json.dumps([self.command, str(self.folder), self.outputs])
-        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        text = json.dumps([self.command, str(self.folder), self.outputs])
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def __str__(self) -> str:
         text = self.command if isinstance(self.command, str) else " ".join(self.command)
@@ -152,11 +152,11 @@ def last_build(build: Build, records: Path) -> Finished:
         BuildDueError: there is none, or an output was changed or removed since.
     """
     try:
-        said = read_json(_stamp(build, records))
+        stamp = read_json(_stamp(build, records))
         outputs = {
-            int(address, 16): BuildOutput(one["path"], one["sha256"]) for address, one in said["outputs"].items()
+            int(address, 16): BuildOutput(one["path"], one["sha256"]) for address, one in stamp["outputs"].items()
         }
-        finished = Finished(outputs, float(said["at"]), float(said["seconds"]))
+        finished = Finished(outputs, float(stamp["at"]), float(stamp["seconds"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BuildDueError(
             f"build: `{build}` in {build.folder} has not succeeded yet, or was broken off", BuildDueError.remedy
@@ -226,7 +226,7 @@ def input_files(build: Build, made_first: Iterable[str] = ()) -> list[Path]:
     """
     made = {path for _, text in build.outputs for path in _matches(build, text)}
     coming = [path for path in made_first if not any(fits(text, build.folder, path) for _, text in build.outputs)]
-    found: set[Path] = set()
+    paths: set[Path] = set()
     for pattern in build.inputs:
         try:
             named = {build.folder / name for name in matching_files(pattern, build.folder, hidden=True)}
@@ -240,8 +240,8 @@ def input_files(build: Build, made_first: Iterable[str] = ()) -> list[Path]:
             raise BuildInputsError(
                 f"build: inputs: {pattern!r} matches no file in {build.folder}", "correct the pattern or leave it out"
             )
-        found |= files
-    return sorted(found)
+        paths |= files
+    return sorted(paths)
 
 
 def _is_seen(build: Build, path: Path) -> bool:
@@ -353,8 +353,12 @@ def _failure(build: Build, log: Path, ending: str, seconds: float) -> str:
 
 
 def _heading(build: Build) -> str:
-    kept = {name: "***" if _SECRET.search(name) else value for name, value in sorted(os.environ.items())}
-    lines = [f"command: {build.command}", f"folder: {build.folder}", *(f"{name}={kept[name]}" for name in kept)]
+    environment = {name: "***" if _SECRET.search(name) else value for name, value in sorted(os.environ.items())}
+    lines = [
+        f"command: {build.command}",
+        f"folder: {build.folder}",
+        *(f"{name}={environment[name]}" for name in environment),
+    ]
     return "\n".join(lines) + f"\n{_RULE}\n"
 
 
@@ -392,9 +396,9 @@ def _warnings(log: Path) -> Iterator[str]:
 
 
 def _output(build: Build, text: str, before: Mapping[Path, tuple[int, int, int]]) -> BuildOutput:
-    found = _matches(build, text)
-    changed = [path for path in found if _state(path) != before.get(path)]
-    chosen = changed or found  # the command may have found nothing to do
+    matches = _matches(build, text)
+    changed = [path for path in matches if _state(path) != before.get(path)]
+    chosen = changed or matches  # the command may have found nothing to do
     if len(chosen) != 1:
         named = ", ".join(sorted(path.name for path in chosen)[:8])
         problem = f"{text} matches {len(chosen)} files that it made: {named}" if chosen else f"{text} is not there"

@@ -147,8 +147,8 @@ class Cache:
 
     def entries(self) -> list[CacheEntry]:
         """All that is recorded, the latest first."""
-        found = [record for path in self._files("records", "*.json") if (record := _read_record(path))]
-        return [self._entry(record) for record in sorted(found, key=lambda record: -record.fetched)]
+        records = [record for path in self._files("records", "*.json") if (record := _read_record(path))]
+        return [self._entry(record) for record in sorted(records, key=lambda record: -record.fetched)]
 
     def size(self) -> int:
         """Bytes of all files."""

@@ -131,10 +131,10 @@ def _attempt(session: requests.Session, order: Order) -> Answer:
 def _open(session: requests.Session, order: Order, headers: dict[str, str]) -> Iterator[requests.Response]:
     """The answer at the end of the redirects."""
     limits, current, shown = order.limits, order.url, plain_url(order.url)
-    seen = set()
+    urls = set()
     for _ in range(limits.redirects + 1):
         _check_scheme(order, current)
-        seen.add(current)
+        urls.add(current)
         patience = (limits.connect_s, limits.read_s)
         response = session.get(current, headers=headers, stream=True, allow_redirects=False, timeout=patience)
         if response.status_code not in _REDIRECTS:
@@ -152,7 +152,7 @@ def _open(session: requests.Session, order: Order, headers: dict[str, str]) -> I
             )
         if urlsplit(previous).netloc != urlsplit(current).netloc:
             headers = {name: value for name, value in headers.items() if name != "Authorization"}
-        if current in seen:
+        if current in urls:
             raise FetchRedirectError(f"{shown}: redirects in a circle, again to {plain_url(current)}")
     raise FetchRedirectError(f"{shown}: more than {limits.redirects} redirects")
 
@@ -160,11 +160,11 @@ def _open(session: requests.Session, order: Order, headers: dict[str, str]) -> I
 def _joined(shown: str, current: str, location: str) -> str:
     try:
         # Servers write UTF-8 where the header is Latin-1.
-        found = urljoin(current, location.encode("latin-1", "replace").decode("utf-8", "replace"))
-        _ = urlsplit(found).port  # refuses what only looks like a number
+        target = urljoin(current, location.encode("latin-1", "replace").decode("utf-8", "replace"))
+        _ = urlsplit(target).port  # refuses what only looks like a number
     except ValueError as error:
         raise FetchRedirectError(f"{shown}: redirects to {printable(location)!r}, which is no address") from error
-    return found
+    return target
 
 
 def _check_scheme(order: Order, url: str) -> None:
@@ -253,20 +253,20 @@ def _check_size(order: Order, size: int) -> None:
 
 def _refuse(shown: str, response: requests.Response) -> None:
     status, headers = response.status_code, response.headers
-    said = f"the server answers {status} {printable(response.reason or '', 60)}".rstrip()
+    answer = f"the server answers {status} {printable(response.reason or '', 60)}".rstrip()
     spent = headers.get("X-RateLimit-Remaining") == "0"  # GitHub's 403 and 429 (docs.github.com, "Rate limits")
     if status in _BUSY and not spent:
-        raise _TryAgainError(said, _retry_after(headers.get("Retry-After", "")))
+        raise _TryAgainError(answer, _retry_after(headers.get("Retry-After", "")))
     if status < 300:  # noqa: PLR2004  the class of successes
-        raise FetchContentError(f"{shown}: {said}, which is not a whole file", "check the URL in a browser")
+        raise FetchContentError(f"{shown}: {answer}, which is not a whole file", "check the URL in a browser")
     hint = "check the URL in a browser"
     if spent:
-        said, hint = f"{said}: its limit for this hour is used up", "set GITHUB_TOKEN, or wait an hour"
+        answer, hint = f"{answer}: its limit for this hour is used up", "set GITHUB_TOKEN, or wait an hour"
     elif status in _GONE:
         hint = "links of build services expire after days; check the URL in a browser"
     elif status in _DENIED:
         hint = "it wants a login: download the file yourself and name it"
-    error = FetchStatusError(f"{shown}: {said}", hint)
+    error = FetchStatusError(f"{shown}: {answer}", hint)
     error.http_status = status
     raise error
 

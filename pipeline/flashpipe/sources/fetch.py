@@ -125,20 +125,20 @@ def fetch(
         RecordError: the cache cannot be written.
     """
     pinned = (pinned_sha256 or address.sha256).lower()
-    wanted = _Wanted(address, access, key or address.text, kind, pinned)
+    order = _Wanted(address, access, key or address.text, kind, pinned)
     known = access.cache.content(pinned) if pinned else None
     if known is not None:
         return Fetched(known, pinned, plain_url(address.url), cached=True)
     if access.offline:
-        return _expect(cached(wanted.key, access, kind), wanted)
+        return _expect(cached(order.key, access, kind), order)
     started = time.time()
-    shown = _shown(wanted.key)
-    waiting = exclusive(access.cache.lock_path(wanted.key), shown, access.busy_s, lambda: access.progress(shown, 0, 0))
+    shown = _shown(order.key)
+    waiting = exclusive(access.cache.lock_path(order.key), shown, access.busy_s, lambda: access.progress(shown, 0, 0))
     with waiting as waited:
-        record = access.cache.record(wanted.key)
+        record = access.cache.record(order.key)
         if waited and record is not None and record.fetched >= started:
-            return _expect(cached(wanted.key, access, kind), wanted)  # the other process has just fetched it
-        return _expect(_ask(wanted, record), wanted)
+            return _expect(cached(order.key, access, kind), order)  # the other process has just fetched it
+        return _expect(_ask(order, record), order)
 
 
 def cached(key: str, access: Access, kind: Kind = "firmware") -> Fetched:
@@ -207,19 +207,21 @@ def _keep(part: PartialDownload, answer: Answer, wanted: _Wanted) -> Fetched:
         data = read_regular(part.path, LARGEST)
     except OSError as error:
         raise RecordError(f"{part.path}: cannot be read: {error.strerror}", "fix its permissions") from error
-    found = Fetched(data, hashlib.sha256(data).hexdigest(), answer.url, cached=False)
+    fetched = Fetched(data, hashlib.sha256(data).hexdigest(), answer.url, cached=False)
     try:
         _check_content(data, wanted.kind, wanted.key)
     except FetchContentError:
         part.discard()
         raise
-    if wanted.pinned and found.sha256 != wanted.pinned:
+    if wanted.pinned and fetched.sha256 != wanted.pinned:
         part.discard()
-        return found
+        return fetched
     part.finish()
-    wanted.access.cache.adopt(part.path, found.sha256)
-    wanted.access.cache.note(CacheRecord(wanted.key, found.sha256, len(data), answer.url, answer.etag, answer.modified))
-    return found
+    wanted.access.cache.adopt(part.path, fetched.sha256)
+    wanted.access.cache.note(
+        CacheRecord(wanted.key, fetched.sha256, len(data), answer.url, answer.etag, answer.modified)
+    )
+    return fetched
 
 
 def _expect(found: Fetched, wanted: _Wanted) -> Fetched:

@@ -97,7 +97,7 @@ class _Walk:
 
     def _names(self, folder: str) -> list[tuple[str, bool, bool]]:
         """Name, whether it is a folder, and whether a link."""
-        found = []
+        names = []
         try:
             with os.scandir(self._base / folder) as entries:
                 for entry in entries:
@@ -107,10 +107,10 @@ class _Walk:
                             f"{self._pattern}: more than {MOST:,} files and folders to look through",
                             "name the file, or begin the pattern with a folder closer to it",
                         )
-                    found.append((entry.name, _is_folder(entry), entry.is_symlink()))
+                    names.append((entry.name, _is_folder(entry), entry.is_symlink()))
         except OSError:
             return []
-        return found
+        return names
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -103,10 +103,10 @@ def examine(path: Path, firmware: Firmware) -> LuaCompiler:
 
 def _lua_of(path: Path) -> str:
     _, version = made.run([str(path), "-v"], path.parent)
-    found = re.match(r"Lua (5\.\d)", version)
-    if found is None:
+    match = re.match(r"Lua (5\.\d)", version)
+    if match is None:
         raise LuaCompilerError(f"{path}: is no luac.cross: it says {_first(version)!r}", LuaCompilerError.remedy)
-    return found[1]
+    return match[1]
 
 
 def module_names(files: Sequence[str]) -> dict[str, str]:

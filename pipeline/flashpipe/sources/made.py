@@ -86,7 +86,7 @@ def run(command: Sequence[str], folder: Path) -> tuple[int, str]:
         BuildError: it cannot be started, or does not end.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             list(command),
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -99,7 +99,7 @@ def run(command: Sequence[str], folder: Path) -> tuple[int, str]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", "") or error
         raise BuildError(f"{command[0]}: cannot be run: {reason}", "name the one of this machine") from error
-    return done.returncode, (done.stderr + done.stdout).decode("utf-8", "replace").strip()
+    return process.returncode, (process.stderr + process.stdout).decode("utf-8", "replace").strip()
 
 
 def in_scratch(work: Callable[[Path], bytes]) -> bytes:

@@ -63,8 +63,8 @@ class StationLines:
 def line_of(port: PortView) -> str:
     """The end of a board in one line."""
     words = [port.headline if port.state == "pass" else port.cause, port.action]
-    told = "; ".join(word for word in words if word)
-    return f"{port.state.upper():<4}  {port.place}  {port.mac or 'no answer'}  {port.unit}  {told}".replace(
+    line = "; ".join(word for word in words if word)
+    return f"{port.state.upper():<4}  {port.place}  {port.mac or 'no answer'}  {port.unit}  {line}".replace(
         "    ", "  "
     )
 

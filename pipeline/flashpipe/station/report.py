@@ -166,10 +166,10 @@ def mean_steps(rows: Sequence[Try]) -> list[tuple[str, float]]:
 
 def columns(rows: Iterable[Try]) -> list[str]:
     """Names of the values of units, and of what was measured, in the order in which they come."""
-    found = dict[str, None]()
+    names = dict[str, None]()
     for row in rows:
-        found |= dict.fromkeys((*row.unit, *row.measured))
-    return list(found)
+        names |= dict.fromkeys((*row.unit, *row.measured))
+    return list(names)
 
 
 def table_rows(batch: Batch) -> list[dict[str, Any]]:

@@ -74,22 +74,22 @@ class Sockets:
 
     def present(self) -> dict[str, Socket]:
         """The sockets in which something is plugged now, by place."""
-        found = dict[str, Socket]()
+        sockets = dict[str, Socket]()
         for place, url in self._urls.items():
-            found[place] = Socket(place, url)
+            sockets[place] = Socket(place, url)
         scanned = list(self._scan()) if self._every or any(map(_is_pattern, self._names)) else []
         if self._every:
             for info in scanned:
                 if info.vid is not None:
                     place = info.location or info.device
-                    found[place] = Socket(place, info.device)
+                    sockets[place] = Socket(place, info.device)
         for name in self._names:
             for device in _devices(name, scanned):
                 place = PurePath(device).name or device
-                taken = found.get(place)
+                taken = sockets.get(place)
                 place = device if taken is not None and taken.port != device else place
-                found[place] = Socket(place, device)
-        return found
+                sockets[place] = Socket(place, device)
+        return sockets
 
 
 def sockets_of(text: str) -> Sockets:

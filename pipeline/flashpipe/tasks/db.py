@@ -98,8 +98,8 @@ class SafeDB(SqliteDB):  # type: ignore[misc]  # doit ships no types
 
     def rows(self) -> dict[str, dict[str, object]]:
         """What is stored, by task."""
-        found = self._conn.execute("select task_id, task_data from doit order by task_id").fetchall()
-        return {row["task_id"]: row["task_data"] for row in found}
+        rows = self._conn.execute("select task_id, task_data from doit order by task_id").fetchall()
+        return {row["task_id"]: row["task_data"] for row in rows}
 
     def dump(self) -> None:
         """Store what is left and close."""

@@ -50,13 +50,13 @@ def find_tests(names: Sequence[str], folder: Path) -> LuaTests:
     helpers: dict[str, Path] = {}
     for name in names or (FOLDER,):
         path = folder / name
-        found = sorted({one for pattern in PATTERNS for one in path.glob(pattern)}) if path.is_dir() else [path]
-        if not path.exists() or not found:
+        paths = sorted({one for pattern in PATTERNS for one in path.glob(pattern)}) if path.is_dir() else [path]
+        if not path.exists() or not paths:
             what = "there are no tests test_*.lua in it" if path.is_dir() else "there is no such file or folder"
             raise LuaFileMissingError(
                 f"{name}: {what}", "name a folder with test_*.lua, or files; `flashpipe new` shows one"
             )
-        tests |= dict.fromkeys(found)
+        tests |= dict.fromkeys(paths)
         beside = path if path.is_dir() else path.parent
         for helper in sorted(set(beside.glob("*.lua")) - {one for pattern in PATTERNS for one in beside.glob(pattern)}):
             if helpers.setdefault(helper.name, helper) != helper and helper not in tests:
@@ -93,7 +93,7 @@ def run_tests(board: Board, tests: LuaTests, folder: Path, timeout_s: float, lis
         PortError: the port has gone.
         PipelineError: the board does not start any more.
     """
-    done = []
+    outcomes = []
     for path in tests.tests:
         name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
         listener(StepStarted(board.port, "test", name))
@@ -110,8 +110,8 @@ def run_tests(board: Board, tests: LuaTests, folder: Path, timeout_s: float, lis
         for test in found:
             listener(test)
         _tell_end(listener, board.port, name, found, seconds)
-        done += found
-    return done
+        outcomes += found
+    return outcomes
 
 
 def _tell_end(listener: Listener, port: str, name: str, found: Sequence[LuaTestDone], seconds: float) -> None:

@@ -84,8 +84,8 @@ def keep(key: str, booted: Booted) -> None:
         "console": booted.baud,
     }  # fmt: skip
     write_atomic(_folder() / f"{key}{_SUFFIX}", json.dumps(head).encode() + b"\n" + booted.chip)
-    found = sorted(_kept().items(), key=lambda pair: pair[1].st_mtime, reverse=True)
-    for path, _ in found[KEPT:]:
+    snapshots = sorted(_kept().items(), key=lambda pair: pair[1].st_mtime, reverse=True)
+    for path, _ in snapshots[KEPT:]:
         path.unlink(missing_ok=True)
 
 

@@ -36,7 +36,7 @@ def render(results: Sequence[BoardDone], failures: Sequence[PipelineError]) -> s
     """The document of the run that has ended; also of one that failed before there was anything to say."""
     with _guard:
         kept, _kept[:] = list(_kept), []
-    kinds = list(dict.fromkeys([kind for kind, _, _ in kept] + [done.command for done in results if done.error]))
+    kinds = list(dict.fromkeys([kind for kind, _, _ in kept] + [result.command for result in results if result.error]))
     made = [_document(kind, kept, results, failures) for kind in kinds or ["error"]]
     return json_text(made[0] if len(made) == 1 else made)
 
@@ -52,14 +52,14 @@ def _document(
     for name, port, data in kept:
         if name == kind and not port:
             document |= data
-    on_boards = [done for done in results if done.error is not None and done.command == kind]
-    for done in on_boards:
-        known = boards.setdefault(done.port, {"port": done.port})
-        known["error"] = error_facts(done.error) if done.error else None
+    on_boards = [result for result in results if result.error is not None and result.command == kind]
+    for result in on_boards:
+        known = boards.setdefault(result.port, {"port": result.port})
+        known["error"] = error_facts(result.error) if result.error else None
     if boards:
         document["boards"] = list(boards.values())
-    told = [id(done.error) for done in results]
-    others = [error for error in failures if id(error) not in told]
+    reported = [id(result.error) for result in results]
+    others = [error for error in failures if id(error) not in reported]
     if others:
         document["error"] = error_facts(max(others, key=lambda error: error.status))
     return document

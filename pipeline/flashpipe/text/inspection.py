@@ -139,10 +139,10 @@ def picture(found: Inspection, size: int) -> str:
     """Two lines to scale: what the files bring, and what the firmware keeps where on a flash of `size` bytes."""
     brought = [(one.region, MARKS[one.kind]) for file in found.files for one in file.stretches]
     known = areas(found.firmware, size) if found.firmware.family == "nodemcu" else ()
-    kept = [(area.region, AREA_MARKS[area.name][0]) for area in known]
+    marks = [(area.region, AREA_MARKS[area.name][0]) for area in known]
     lines = [f"  files      |{drawn(brought, list(MARKS.values()), size)}|"]
-    flash = drawn(kept, [mark for mark, _ in AREA_MARKS.values()], size)
-    if kept:
+    flash = drawn(marks, [mark for mark, _ in AREA_MARKS.values()], size)
+    if marks:
         lines.append(f"  flash      |{flash}|")
     half = WIDTH // 2
     lines.append(f"  {'':<{_LABEL}} {format_address(0):<{half}}{format_address(size):>{half}}")

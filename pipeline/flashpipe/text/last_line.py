@@ -26,16 +26,16 @@ def failure(error: PipelineError, results: Sequence[BoardDone] = (), *, several:
     In a run with `several` boards, whose lines mix, each line names the port. Where people want the last line alone it
     is one line; for several boards that is left to the last line, and this text is empty.
     """
-    done = next((one for one in reversed(results) if one.error is error), None)
+    result = next((one for one in reversed(results) if one.error is error), None)
     text = error.headline if terminal.quiet else str(error)
-    if done is None or not done.port:
+    if result is None or not result.port:
         return f"{paint('error', RED, sys.stderr)}: {text}"
     if terminal.quiet and several:
         return ""
-    text = text.removeprefix(f"{done.port}: ")
+    text = text.removeprefix(f"{result.port}: ")
     first, *more = text.split("\n")
-    head = f"{done.port}:" if several else ""
-    lines = [f"{paint(FAILED, RED, sys.stderr)}  {board(done)} ({done.seconds:.1f} s): {first}"]
+    head = f"{result.port}:" if several else ""
+    lines = [f"{paint(FAILED, RED, sys.stderr)}  {board(result)} ({result.seconds:.1f} s): {first}"]
     return "\n".join([*lines, *(f"{head}{line}" for line in more)])
 
 
@@ -51,23 +51,23 @@ def last_lines(results: Sequence[BoardDone], stream: TextIO | None = None, *, se
     `several`: as for `failure`, which the run has been told with.
     """
     stream = stream or sys.stdout
-    ports = list(dict.fromkeys(done.port for done in results))
-    last = {done.port: _worst([one for one in results if one.port == done.port]) for done in results}
+    ports = list(dict.fromkeys(result.port for result in results))
+    last = {result.port: _worst([one for one in results if one.port == result.port]) for result in results}
     if len(ports) > 1:
         return _table([last[port] for port in ports], stream)
     if not ports:
         return ""
-    done = last[ports[0]]
-    if done.error is not None:  # of which all was told when it happened
-        return failure(done.error, results) if terminal.quiet and several else ""
-    lines = [f"{paint(OK, GREEN, stream)}  {board(done)}: {done.summary} ({done.seconds:.1f} s)"]
-    if done.next and not terminal.quiet:
-        lines.append(f"next: {done.next}")
+    result = last[ports[0]]
+    if result.error is not None:  # of which all was told when it happened
+        return failure(result.error, results) if terminal.quiet and several else ""
+    lines = [f"{paint(OK, GREEN, stream)}  {board(result)}: {result.summary} ({result.seconds:.1f} s)"]
+    if result.next and not terminal.quiet:
+        lines.append(f"next: {result.next}")
     return "\n".join(lines)
 
 
 def _worst(results: Sequence[BoardDone]) -> BoardDone:
-    return next((done for done in results if done.error is not None), results[-1])
+    return next((result for result in results if result.error is not None), results[-1])
 
 
 def _table(results: Sequence[BoardDone], stream: TextIO) -> str:

@@ -15,12 +15,12 @@ def profiles_text(project: Path) -> str:
     """The profiles, the project's own first; a broken one with its mistakes."""
     lines = []
     for entry in available_profiles(project):
-        found = entry.profile
-        if isinstance(found, Profile):
-            hardware = f"{found.chip}, {found.flash_size}, {found.flash_mode}"
-            lines.append(f"{entry.name:<16}{hardware:<22}{found.about}{'' if entry.shipped else '  (this project)'}")
+        profile = entry.profile
+        if isinstance(profile, Profile):
+            hardware = f"{profile.chip}, {profile.flash_size}, {profile.flash_mode}"
+            lines.append(f"{entry.name:<16}{hardware:<22}{profile.about}{'' if entry.shipped else '  (this project)'}")
         else:
-            lines.append(f"{entry.name:<16}cannot be used: {found.message}")
+            lines.append(f"{entry.name:<16}cannot be used: {profile.message}")
     lines += [f"{'':<16}{text}" for text in foreign_profiles(project)]
     lines.append("")
     lines.append("next: flashpipe flash profile=NAME; `flashpipe init` writes one for the board on the port")
@@ -29,15 +29,15 @@ def profiles_text(project: Path) -> str:
 
 def ports_text() -> str:
     """The serial ports with adapter, USB identity and the board last seen on each."""
-    found = discovery.list_ports()
-    if not found:
+    ports = discovery.list_ports()
+    if not ports:
         return (
             "no serial port: plug the board in with a data cable (many cables only charge)\n"
             "next: flashpipe flash profile=demo   needs no board"
         )
     memory = PortMemory()
     lines = []
-    for info in found:
+    for info in ports:
         usb = f"{info.adapter()} {info.usb()}".strip()
         place = f"at {info.location}" if info.location else ""
         lines.append(f"{info.device:<16}{usb:<22}{place:<12}{memory.describe(info.key())}".rstrip())
@@ -47,11 +47,11 @@ def ports_text() -> str:
 
 def profiles_data(project: Path) -> dict[str, object]:
     """The same for programs."""
-    found = []
+    rows = []
     for entry in available_profiles(project):
         profile = entry.profile
         usable = profile if isinstance(profile, Profile) else None
-        found.append(
+        rows.append(
             {
                 "name": entry.name,
                 "shipped": entry.shipped,
@@ -62,16 +62,16 @@ def profiles_data(project: Path) -> dict[str, object]:
                 "mistakes": None if isinstance(profile, Profile) else profile.message,
             }
         )
-    return {"profiles": found}
+    return {"profiles": rows}
 
 
 def ports_data() -> dict[str, object]:
     """The same for programs."""
     memory = PortMemory()
-    found = []
+    rows = []
     for info in discovery.list_ports():
         seen = memory.seen(info.key())
-        found.append(
+        rows.append(
             {
                 "port": info.device,
                 "usb": info.usb() or None,
@@ -83,4 +83,4 @@ def ports_data() -> dict[str, object]:
                 "last_seen": {"mac": seen.mac, "profile": seen.profile or None, "time": seen.time} if seen else None,
             }
         )
-    return {"ports": found}
+    return {"ports": rows}

@@ -31,12 +31,12 @@ def as_text(batch: Summary) -> str:
     lines = [f"{local_time(batch.first)} to {local_time(batch.last)}: {counts}"]
     for board in batch.boards:
         bits = [board.outcome, board.verdict, f"audit {board.audit}" if board.audit else "", board.images]
-        told = ", ".join(bit for bit in bits if bit)
+        line = ", ".join(bit for bit in bits if bit)
         virtual = "  (virtual)" if board.virtual else ""
         runs = f"{board.runs} run(s), {board.failures} failed"
         who = board.mac or f"no answer on {board.port}"
         unit = f"{board.unit}  " if board.unit else ""
-        lines.append(f"{who}  {unit}{local_time(board.time)}  {board.profile:<12}  {told}  {runs}{virtual}")
+        lines.append(f"{who}  {unit}{local_time(board.time)}  {board.profile:<12}  {line}  {runs}{virtual}")
     answered = sum(bool(board.mac) for board in batch.boards)
     lines.append(f"{answered} board(s)" + (f"; {batch.boardless} run(s) reached none" * bool(batch.boardless)))
     lines += [f"{name}: not a receipt that can be read" for name in batch.unreadable]

@@ -24,8 +24,8 @@ def looked_at(evidence: Evidence) -> bool:
 def echoed(evidence: Evidence) -> bool:
     """Whether the loader answers, and what is sent to it comes back as well."""
     findings = evidence.findings
-    asked = evidence.code in CONNECT_CODES and not evidence.verdict and not starved(evidence)
-    return asked and findings.echoes and bool(findings.loader_answers or findings.rom_answers)
+    is_open_question = evidence.code in CONNECT_CODES and not evidence.verdict and not starved(evidence)
+    return is_open_question and findings.echoes and bool(findings.loader_answers or findings.rom_answers)
 
 
 def unreached(evidence: Evidence) -> bool:

@@ -121,8 +121,8 @@ def differences(
 
 def _differing(loader: FlashLoader, piece: FlashPiece, block: Region, clues: Clues) -> list[Region]:
     """The sectors of a block, or what of them the block covers, that differ."""
-    asked = clues.first is not None and clues.first.block == block
-    digest = clues.first.digest if asked and clues.first else loader.md5(block)
+    is_known_block = clues.first is not None and clues.first.block == block
+    digest = clues.first.digest if is_known_block and clues.first else loader.md5(block)
     if digest == md5(piece.cut(block)):
         return []
     if block.size <= SECTOR_SIZE:

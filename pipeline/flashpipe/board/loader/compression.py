@@ -75,9 +75,9 @@ def _pack(data: bytes) -> tuple[bytes, Callable[[], None]]:
     if len(data) < KEPT_FROM:
         return compress(data), lambda: None
     path = _path(data, name)
-    kept = _read(path, data)
-    if kept is not None:
-        return kept, lambda: None
+    stored = _read(path, data)
+    if stored is not None:
+        return stored, lambda: None
     packed = compress(data)
     return packed, lambda: _keep(path, packed)
 
@@ -127,16 +127,16 @@ def _path(data: bytes, method: str) -> Path:
 
 def _read(path: Path, data: bytes) -> bytes | None:
     try:
-        kept = read_regular(path)
+        stored = read_regular(path)
         inflater = zlib.decompressobj()
-        sound = inflater.decompress(kept, len(data) + 1) == data and inflater.eof and not inflater.unused_data
+        sound = inflater.decompress(stored, len(data) + 1) == data and inflater.eof and not inflater.unused_data
     except (OSError, zlib.error):
         return None
     if not sound:
         return None
     with contextlib.suppress(OSError):
         os.utime(path)  # the least recently used go first
-    return kept
+    return stored
 
 
 def _keep(path: Path, packed: bytes) -> None:
@@ -146,9 +146,9 @@ def _keep(path: Path, packed: bytes) -> None:
 
 
 def _shrink() -> None:
-    kept = list(streams())
-    over = sum(status.st_size for _, status in kept) - KEPT_BYTES
-    for path, status in kept:
+    files = list(streams())
+    over = sum(status.st_size for _, status in files) - KEPT_BYTES
+    for path, status in files:
         if over <= 0:
             return
         if _remove(path):

@@ -54,6 +54,6 @@ def read_from_part(chip: RegisterAccess, url: str, opcode: int, length: int, add
     )
     if not any(chip.read_register(SPI_COMMAND) & 1 << 18 == 0 for _ in range(_LOOKS)):
         raise WireError(f"{url}: the flash command {opcode:#04x} does not end", "check the 3.3 V supply")
-    found = b"".join(struct.pack("<I", chip.read_register(SPI_DATA + 4 * word)) for word in range(words))
+    answer = b"".join(struct.pack("<I", chip.read_register(SPI_DATA + 4 * word)) for word in range(words))
     chip.write_registers((SPI_USER, user), (SPI_USER2, user2))
-    return found[:length]
+    return answer[:length]

@@ -195,11 +195,11 @@ def read_back(
 
 
 def _inside(pieces: Sequence[FlashPiece], regions: Iterable[Region], step: int) -> list[tuple[FlashPiece, Region]]:
-    wanted = merge(regions)
+    merged = merge(regions)
     return [
         (piece, part)
         for piece in pieces
-        for region in wanted
+        for region in merged
         if (whole := region.common(piece.region)).size > 0
         for part in whole.split(step)
     ]

@@ -92,8 +92,8 @@ def compare(info: NodeInfo, wish: Acceptance) -> list[AcceptanceFinding]:
         findings.append(_finding("version", str(wish.version), info.version if version else None,
                               passed=wish.version.admits(version)))  # fmt: skip
     for module in wish.modules:
-        there = info.has(module)
-        findings.append(_finding(f"module {module}", "", "there" if there else "missing", passed=there))
+        has_it = info.has(module)
+        findings.append(_finding(f"module {module}", "", "there" if has_it else "missing", passed=has_it))
     if wish.floats is not None:
         wanted = "float" if wish.floats else "integer"
         is_integer = info.number_type == "integer"

@@ -113,9 +113,9 @@ _USBIPD: Final = "`usbipd bind --busid N-N` and `usbipd attach --wsl --busid N-N
 
 
 def _unbound_advice(facts: HostFacts) -> str:
-    seen = ", ".join(facts.unbound)
+    devices = ", ".join(facts.unbound)
     if facts.brltty:
-        return f"{seen} is plugged in but brltty has taken it: {NO_BRLTTY}"
+        return f"{devices} is plugged in but brltty has taken it: {NO_BRLTTY}"
     if facts.container:
-        return f"{seen} is plugged in, but not passed into this container: start it with --device=/dev/ttyUSB0"
-    return f"{seen} is plugged in without a port: `sudo modprobe ch341` (or cp210x, ftdi_sio) loads its driver"
+        return f"{devices} is plugged in, but not passed into this container: start it with --device=/dev/ttyUSB0"
+    return f"{devices} is plugged in without a port: `sudo modprobe ch341` (or cp210x, ftdi_sio) loads its driver"

@@ -58,8 +58,8 @@ def list_ports(scan: Callable[[], Iterable[Any]] | None = None) -> list[PortInfo
 
         scan = comports
     links = _links()
-    found = [_info(port, links) for port in scan() if not _SKIPPED.search(port.device)]
-    return sorted(found, key=lambda info: (info.vid is None, _natural(info.device)))
+    ports = [_info(port, links) for port in scan() if not _SKIPPED.search(port.device)]
+    return sorted(ports, key=lambda info: (info.vid is None, _natural(info.device)))
 
 
 def _info(port: Any, links: dict[str, dict[str, str]]) -> PortInfo:

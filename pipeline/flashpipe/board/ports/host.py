@@ -106,8 +106,8 @@ def _packages() -> dict[str, str]:
     from importlib import metadata  # noqa: PLC0415  18 ms, and only the doctor and bundles need it
 
     names = {"flashpipe", "esptool", "doit", "pyserial", "pyserial-labgrid", "serial"}
-    found = ((str(one.metadata["Name"]).lower(), one.version) for one in metadata.distributions())
-    return {name: version for name, version in found if name in names}
+    packages = ((str(one.metadata["Name"]).lower(), one.version) for one in metadata.distributions())
+    return {name: version for name, version in packages if name in names}
 
 
 def _serial_version() -> str:

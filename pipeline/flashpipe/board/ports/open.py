@@ -160,9 +160,9 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
 
 def missing(port: str) -> NoPortError:
     """The error for a device that does not exist; says which there are."""
-    there = [f"{info.device} ({info.adapter()})" for info in discovery.list_ports() if info.vid is not None]
-    if there:
-        return NoPortError(f"{port}: no such port; there is {', '.join(there)}", f"port={there[0].split(' ', 1)[0]}")
+    ports = [f"{info.device} ({info.adapter()})" for info in discovery.list_ports() if info.vid is not None]
+    if ports:
+        return NoPortError(f"{port}: no such port; there is {', '.join(ports)}", f"port={ports[0].split(' ', 1)[0]}")
     return NoPortError(f"{port}: no such port, nor any other USB serial port", missing_port_advice(look_at_host()))
 
 

@@ -52,10 +52,10 @@ def parse_release(text: str) -> Release:
     Raises:
         SourceError: not of that form.
     """
-    found = _SOURCE.fullmatch(text.strip())
-    if found is None:
+    match = _SOURCE.fullmatch(text.strip())
+    if match is None:
         raise SourceError(f"{text}: not a release asset", "write github:OWNER/REPO@TAG/PATTERN")
-    return Release(*found.groups())
+    return Release(*match.groups())
 
 
 def canonical(text: str) -> str:
@@ -99,15 +99,16 @@ def find_asset(release: Release, access: Access) -> Address:
         if isinstance(asset, dict) and asset.get("name") and asset.get("browser_download_url")
     }
     fitting = [name for name in sorted(assets) if fnmatch.fnmatchcase(name, release.pattern)]
-    found = [release.pattern] if release.pattern in assets else fitting
-    if not found:
+    assets_found = [release.pattern] if release.pattern in assets else fitting
+    if not assets_found:
         names = printable(", ".join(sorted(assets)[:_LISTED])) or "no files at all"
         raise ReleaseMissingError(f"{release}: the release has no such file; it has {names}", "name one of its files")
-    if len(found) > 1:
+    if len(assets_found) > 1:
         raise ImageAmbiguousError(
-            f"{release}: {len(found)} files fit: {printable(', '.join(found[:_LISTED]))}", "name one of them"
+            f"{release}: {len(assets_found)} files fit: {printable(', '.join(assets_found[:_LISTED]))}",
+            "name one of them",
         )
-    asset = assets[found[0]]
+    asset = assets[assets_found[0]]
     address = parse_url(str(asset["browser_download_url"]))
     digest = str(asset.get("digest") or "")
     pinned = digest.removeprefix("sha256:") if re.fullmatch("sha256:[0-9a-f]{64}", digest) else ""

@@ -14,7 +14,7 @@ from flashpipe.text.plan import describe_plan
 def show_image(inputs: RunInputs) -> None:
     """Load, check and describe the images."""
     plan = inputs.plan()
-    found = inspect_plan(inputs)
-    if not put("image", {**plan_facts(plan), "inspection": as_data(found)}):
+    inspection = inspect_plan(inputs)
+    if not put("image", {**plan_facts(plan), "inspection": as_data(inspection)}):
         print_result(describe_plan(plan))
-        print_result("\n" + describe(found, plan.settings.capacity))
+        print_result("\n" + describe(inspection, plan.settings.capacity))
