@@ -122,14 +122,16 @@ def is_replaceable(path: Path) -> bool:
         return False
 
 
-def open_output(path: Path, *, append: bool = False) -> IO[bytes]:
+def open_output(path: Path, *, append: bool = False, mode: int = 0o666) -> IO[bytes]:
     """A file that somebody has named, to be written while a run goes on; a pipe only where somebody reads from it.
+
+    `mode`: of a file that is not there yet, less what the umask takes.
 
     Raises:
         OSError: it cannot be written, or nobody reads.
     """
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), mode)
     if os.name == "posix":
         os.set_blocking(handle, True)
     return os.fdopen(handle, "ab" if append else "wb")

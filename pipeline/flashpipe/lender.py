@@ -82,7 +82,9 @@ def _is_everybodys(path: Path, status: os.stat_result) -> bool:
 
 
 def _stands_in(folder: Path, path: Path, status: os.stat_result) -> bool:
-    """Whether the opened file is the one that stands there below a folder, with no link on the way."""
+    """Whether the opened file is the one that stands there below a folder, and only there, with no link on the way."""
+    if status.st_nlink > 1:  # whoever may write there could have given a file of the user's a second name
+        return False
     with suppress(OSError, ValueError):
         *above, name = path.resolve().relative_to(folder.resolve()).parts
         here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -233,6 +233,7 @@ def lend(share: Path, text: str) -> str:
         "firmware: {image: fw.bin}\nfiles: {lib/: MINE/*.lua}",
         "firmware: {image: fw.bin}\nfiles: {notes: link}",
         "firmware: {image: fw.bin}\nacceptance: {run: link}",
+        "firmware: {image: fw.bin}\nfiles: {notes: name}",
         "firmware: {image: fw.bin}\nfiles: {init.lua: {template: init.lua}}",
     ],
 )
@@ -242,6 +243,7 @@ def test_a_profile_of_somebody_else_names_no_file_or_secret_of_the_users(
     monkeypatch.setenv("FLASHPIPE_SECRET_wifi", "mine-alone")
     for link in (lent / "link", lent / "data" / "link"):
         link.symlink_to(project.folder / "key")
+    os.link(project.folder / "key", lent / "name")
     profile = lend(lent, text.replace("MINE", str(project.folder)))
     done = project.flashpipe("flash", profile, board.port, "boot=off", "yes=1").failed("not-trusted")
     assert f"flashpipe trust {lent}" in done.err

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BadValueError
-from flashpipe.files import open_output
+from flashpipe.files import PRIVATE, open_output
 
 _NAME: Final = "name a file that can be written"
 
@@ -45,7 +45,7 @@ def opened_log(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
         return
     try:
-        stream = open_output(folder / name, append=True)
+        stream = open_output(folder / name, append=True, mode=PRIVATE)  # a board may say a password
     except (OSError, ValueError) as error:
         raise BadValueError(f"log={name}: {getattr(error, 'strerror', '') or error}", _NAME) from error
     try:
