@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.errors import BadValueError
+from flashpipe.profile.model import PortMatch
 from flashpipe.station.sockets import Socket, Sockets, sockets_of
 
 USB = PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523, location="1-1.2")
@@ -18,6 +19,19 @@ def test_every_usb_port_is_a_socket_by_its_place_and_no_other_port() -> None:
     sockets = Sockets([], scan=lambda: [USB, SECOND, SERIAL])
     assert sockets.present() == {"1-1.2": Socket("1-1.2", "/dev/ttyUSB0"), "1-1.3": Socket("1-1.3", "/dev/ttyUSB1")}
     assert sockets.observable
+
+
+def test_a_profile_may_say_which_usb_ports_are_meant() -> None:
+    match = PortMatch(usb="1a86:7523", location="1-1.3")
+    assert set(Sockets([], scan=lambda: [USB, SECOND], match=match).present()) == {"1-1.3"}
+
+
+def test_a_port_of_windows_is_there_when_the_system_says_so() -> None:
+    there = [PortInfo("COM3", 0x1A86, 0x7523)]
+    sockets = Sockets(["com3"], scan=lambda: there)
+    assert set(sockets.present()) == {"com3"}
+    there.clear()
+    assert sockets.present() == {}
 
 
 def test_names_are_there_or_not_and_patterns_find_what_comes(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import BadValueError, all_codes
+from flashpipe.events import StepStarted
+from flashpipe.station.panel import told
+from flashpipe.station.port_line import PortLine
 from flashpipe.station.texts import load_texts, shipped
 
 
@@ -45,3 +48,11 @@ def test_a_wrong_line_is_named(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(BadValueError, match=rf"de\.txt:{text.count(chr(10)) + 1}:"):
         load_texts(path)
+
+
+def test_a_request_to_press_a_button_is_seen_while_its_board_is_worked_on() -> None:
+    line = PortLine("1-1.2", "1", load_texts(), lambda: None)
+    line.begin("/dev/ttyUSB0")
+    line(StepStarted("/dev/ttyUSB0", "connect"))
+    assert line.ask("hold FLASH, press RESET")
+    assert "hold FLASH" in told(line.view)

@@ -15,7 +15,10 @@ BEGIN, FOUND, END, PART, LABELLED, CLOSED = "begin", "found", "end", "part", "la
 """What a line can be about."""
 STOPPED: Final = "stopped"
 """Outcome of a try that somebody has stopped, or killed."""
-ASIDE: Final = frozenset({"foreign-board", "part-differs", "too-many-tries", "units-used-up", STOPPED})
+ASIDE: Final = frozenset(
+    {"foreign-board", "part-differs", "too-many-tries", "units-used-up", STOPPED}
+    | {"port-busy", "port-denied", "record", "system-limit"}  # of this machine, not of the board
+)
 """Codes of tries that were ended before the board was worked on: the board is neither good nor bad."""
 _OF_BEGIN: Final = ("visit", "at", "place", "port", "station")
 _HOUR_S: Final = 3600.0

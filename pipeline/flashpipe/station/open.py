@@ -86,7 +86,7 @@ def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
     by_key = _choice(words, "next", ("plug", "key")) == "key"
     sound, keeps = _flag(words, "sound", "1"), _flag(words, "keep_unit", "0")
     inputs = RunInputs(command)
-    sockets = sockets_of(command.variables.text("port") or _port_of(inputs))
+    sockets = _sockets(inputs)
     name = words.get("batch") or f"{time.strftime('%Y-%m-%d')}-{inputs.profile().name}"
     units = _units(command, words, name, keeps=keeps)
     example = replace(inputs, unit=units.source.example().values) if units else inputs
@@ -109,10 +109,12 @@ def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
     return Opened(inputs, batch, sockets, texts, rules, units, labels, by_key, sound, image, is_new)
 
 
-def _port_of(inputs: RunInputs) -> str:
-    """The port of the profile; all of USB where it leaves that open."""
-    port = inputs.serial().port
-    return port if isinstance(port, str) and port != "auto" else ""
+def _sockets(inputs: RunInputs) -> Sockets:
+    """Those of the command line, else the profile's port, else the USB ports that fit it."""
+    text, port = inputs.command.variables.text("port"), inputs.serial().port
+    if text:
+        return sockets_of(text)
+    return sockets_of(port) if isinstance(port, str) else sockets_of("", port)
 
 
 def _units(command: CommandLine, words: Mapping[str, str], batch: str, *, keeps: bool) -> Units | None:

@@ -122,7 +122,7 @@ class StationPanel:
         table.add_column(ratio=1)
         for port in view.ports:
             state = Text(f" {self._say(f'state.{port.state}')} ", STYLES[port.state])
-            table.add_row(port.key, Text(_plain(port.place)), state, Text(_plain(_told(port))))
+            table.add_row(port.key, Text(_plain(port.place)), state, Text(_plain(told(port))))
         head = Text(_plain(f"{view.profile}  {view.image}"), "bold")
         counts = Text(_plain(counts_line(view, self._say)), "bold")
         parts: list[Any] = [head, table, counts]
@@ -138,7 +138,8 @@ def _plain(text: str) -> str:
     return visible(text)
 
 
-def _told(port: PortView) -> str:
+def told(port: PortView) -> str:
+    """What stands behind the state of a port."""
     who = " ".join(word for word in (port.mac, port.unit) if word)
     if port.state == "working":
         share = "" if port.share is None else _bar(port.share)

@@ -48,7 +48,7 @@ class PortLine:
 
     def ask(self, text: str) -> bool:
         """Put a request to the operator, such as to press a button."""
-        self.show(headline=text)
+        self.show(headline=text, step="", share=None)
         return True
 
     def confirmed(self) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Protocol
 
 from flashpipe.board.ports import discovery
+from flashpipe.board.ports.choice import PortPattern, fits
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import BadValueError
@@ -57,8 +58,13 @@ class SocketSource(Protocol):
 class Sockets:
     """Where the boards of a station come from, by what `port=` says."""
 
-    def __init__(self, words: Sequence[str], scan: Callable[[], Iterable[PortInfo]] = discovery.list_ports) -> None:
-        self._every = not words
+    def __init__(
+        self,
+        words: Sequence[str],
+        scan: Callable[[], Iterable[PortInfo]] = discovery.list_ports,
+        match: PortPattern | None = None,
+    ) -> None:
+        self._every, self._match = not words, match
         self._urls = _places([word for word in words if is_url(word)])
         self._names = [word for word in words if not is_url(word)]
         self._scan = scan
@@ -77,10 +83,10 @@ class Sockets:
         sockets = dict[str, Socket]()
         for place, url in self._urls.items():
             sockets[place] = Socket(place, url)
-        scanned = list(self._scan()) if self._every or any(map(_is_pattern, self._names)) else []
+        scanned = list(self._scan()) if self._every or any(map(_is_scanned, self._names)) else []
         if self._every:
             for info in scanned:
-                if info.vid is not None:
+                if info.vid is not None and (self._match is None or fits(info, self._match)):
                     place = info.location or info.device
                     sockets[place] = Socket(place, info.device)
         for name in self._names:
@@ -92,15 +98,19 @@ class Sockets:
         return sockets
 
 
-def sockets_of(text: str) -> Sockets:
+def sockets_of(text: str, match: PortPattern | None = None) -> Sockets:
     """The sockets that `port=` means: `all` USB ports (as where it says nothing), names, patterns, URLs.
+
+    Args:
+        text: What it says.
+        match: Which USB ports are meant where it names none; None: all.
 
     Raises:
         BadValueError: a port that is there twice, or `all` beside others.
     """
     words = [part.strip() for part in text.split(",") if part.strip()]
     if not words or (len(words) == 1 and words[0] in ALL):
-        return Sockets([])
+        return Sockets([], match=match)
     first = dict[str, str]()
     for word in words:
         if word in ALL:
@@ -130,10 +140,15 @@ def _is_pattern(name: str) -> bool:
     return bool(set(name) & _PATTERN) and not is_url(name)
 
 
+def _is_scanned(name: str) -> bool:
+    """Whether the system has to be asked for it: what it means, or, on Windows, whether it is there."""
+    return _is_pattern(name) or name.upper().startswith("COM")
+
+
 def _devices(name: str, scanned: Iterable[PortInfo]) -> list[str]:
     if not _is_pattern(name):
-        there = Path(name).exists() or any(info.device == name for info in scanned)
-        return [name] if there or name.upper().startswith("COM") else []
+        there = Path(name).exists() or any(info.device.upper() == name.upper() for info in scanned)
+        return [name] if there else []
     matching = {info.device for info in scanned if PurePath(info.device).match(name)}
     return sorted(matching | set(glob.glob(name)))  # noqa: PTH207  links below /dev, and they may be absolute
 

@@ -52,7 +52,7 @@ def choose_port(
     if isinstance(port_request, str) and port_request != "auto":
         return _named(port_request, candidates)
     on_usb = [info for info in candidates if info.vid is not None]
-    fitting = on_usb if isinstance(port_request, str) else [info for info in on_usb if _fits(info, port_request)]
+    fitting = on_usb if isinstance(port_request, str) else [info for info in on_usb if fits(info, port_request)]
     if len(fitting) == 1:
         return fitting[0]
     known = [info for info in fitting if info.key() == remembered]
@@ -86,7 +86,8 @@ def _criteria(match: PortPattern) -> tuple[tuple[str, str], ...]:
     return (("usb", match.usb), ("serial", match.serial), ("location", match.location))
 
 
-def _fits(info: PortInfo, match: PortPattern) -> bool:
+def fits(info: PortInfo, match: PortPattern) -> bool:
+    """Whether a port is one that the profile means."""
     has = {"usb": info.usb(), "serial": info.serial, "location": info.location}
     return all(not text or has[name].lower() == text.lower() for name, text in _criteria(match))
 
