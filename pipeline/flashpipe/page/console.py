@@ -21,6 +21,7 @@ from flashpipe.text.crash_names import CrashAnnotator
 KEPT: Final = 200_000
 """Characters of what was said that a page shows that is opened later."""
 LOOK_S: Final = 0.2
+NEW_LINE: Final = "\n"
 FIRMWARE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
 
@@ -56,7 +57,7 @@ class _Quiet:
     def __call__(self, event: Event) -> None:
         """Show a line."""
         if isinstance(event, Message):
-            self._put(f"\n-- {mask_urls(event.text)}\n")
+            self._put(mask_urls(event.text))
 
     def ask(self, text: str) -> bool:
         """A console asks nothing."""
@@ -129,6 +130,10 @@ class BoardConsole:
             self._text = (self._text + shown)[-KEPT:]
         self._board.said(shown)
 
+    def note(self, text: str) -> None:
+        """Show a line of ours between those of the board."""
+        self.put(f"{'' if self._text.endswith(NEW_LINE) or not self._text else NEW_LINE}-- {text}{NEW_LINE}")
+
     def booted(self, log: str, rate: int) -> None:
         """A boot was watched: its log is kept, and the rate at which it was understood."""
         self.boot_log, self._rate = visible(log), rate
@@ -136,7 +141,7 @@ class BoardConsole:
     def after(self, task: str, log: JobLog) -> None:
         """Something else was done with the port."""
         if self.wanted:
-            self.put(f"\n-- {task}: {log.outcome}\n")
+            self.note(f"{task}: {log.outcome}")
 
     def listen(self) -> None:
         """Have it open until it is closed, or the port is needed for something else."""
@@ -146,7 +151,7 @@ class BoardConsole:
         from flashpipe.jobs.monitor import listen  # noqa: PLC0415  likewise
 
         board, stop, over, rate = self._board, sessions.OwnStop(), threading.Event(), self.rate
-        face = _Quiet(self.put)
+        face = _Quiet(self.note)
         try:
             given = board.choice.variables("monitor", port=board.port)
             given.pop("baud", None)  # that of the write phase
@@ -167,7 +172,7 @@ class BoardConsole:
                 )
         except PipelineError as error:
             self.wanted, self.error = False, error
-            self.put(f"\n-- {error}\n")
+            self.note(str(error))
         finally:
             over.set()
             self.open = False
