@@ -2,7 +2,8 @@
 
 Run: python docs/screenshots.py [FOLDER]   (default: docs/_shots; needs chromium and the packages of `flashpipe[dev]`)
 
-Everything in them is a virtual board's. They are made to be looked at after a change; none is part of the docs.
+Everything in them is a virtual board's. They are made to be looked at after a change. Where no folder is named, the few
+that stand in the docs (`docs/pictures`) are taken anew as well: in DejaVu Sans, whose licence allows that.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def serve(folder: Path) -> tuple[Site, str]:
 class Shots:
     """Takes each state in all looks."""
 
-    def __init__(self, browser: Browser, url: str, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, browser: Browser, url: str, folder: Path, kept: Path | None) -> None:
+        self._folder, self._kept = folder, kept
         self._pages = {name: browser.new_context(**look).new_page() for name, look in LOOKS.items()}
         for page in self._pages.values():
             page.set_default_timeout(WAIT_MS)
@@ -61,6 +62,13 @@ class Shots:
             expect(page.locator(ready).first).to_be_visible(timeout=WAIT_MS)
             page.screenshot(path=self._folder / f"{name}-{look}.png", full_page=True)
 
+    def keep(self, name: str, what: str) -> None:
+        """Take one element for the docs."""
+        if self._kept is not None:
+            self.page.set_viewport_size({"width": 900, "height": 1600})  # nothing of the rest lies above it
+            self.page.locator(what).screenshot(path=self._kept / f"{name}.png")
+            self.page.set_viewport_size(LOOKS["light"]["viewport"])
+
 
 def shoot(shots: Shots) -> None:
     """The main states, one after the other."""
@@ -73,6 +81,7 @@ def shoot(shots: Shots) -> None:
     page.get_by_role("button", name="Forget the file").click()
     page.locator("#do-plan").click()
     shots.take("4-plan", ".verdict.ok")
+    shots.keep("page-plan", "#flash")
     page.locator("#do-flash").click()
     shots.take("5-flashing", ".verdict.running progress")
     shots.take("6-flashed", ".verdict.ok")
@@ -89,8 +98,11 @@ def shoot(shots: Shots) -> None:
 
 def main() -> int:
     """Take them all."""
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/_shots").resolve()
-    target.mkdir(parents=True, exist_ok=True)
+    docs = Path(__file__).resolve().parent
+    target = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else docs / "_shots"
+    kept = None if len(sys.argv) > 1 else docs / "pictures"
+    for folder in filter(None, (target, kept)):
+        folder.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         os.environ |= {"FLASHPIPE_STATE": f"{name}/state", "FLASHPIPE_CACHE": f"{name}/cache"}
@@ -98,7 +110,7 @@ def main() -> int:
         os.chdir(project)
         site, url = serve(project)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        shoot(Shots(browser, url, target))
+        shoot(Shots(browser, url, target, kept))
         browser.close()
         site.uploads.clear()
     sys.stdout.write(f"written to {target}\n")
