@@ -945,7 +945,7 @@ BOARD: Final = (
     ),
     Mutant(
         "silent-stub-answers",
-        LINK,
+        THE_BOARD,
         '"stub-silent" in faults.switches',
         "False",
         "a stub that never greets cannot be tried out",

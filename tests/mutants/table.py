@@ -13,6 +13,7 @@ from tests.mutants.of_parts import PARTS
 from tests.mutants.of_places import PLACES
 from tests.mutants.of_skips import SKIPS
 from tests.mutants.of_speed import SPEED
+from tests.mutants.of_tests import TESTS
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_cores import CORES
 from tests.mutants.of_the_host import HOST
@@ -32,6 +33,7 @@ MUTANTS: Final = (
     *PLACES,
     *SKIPS,
     *SPEED,
+    *TESTS,
     *VERDICTS,
     *WORDS,
 )

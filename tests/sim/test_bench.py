@@ -41,8 +41,10 @@ def test_what_is_put_back_goes_on_as_it_was_however_often(port: Any) -> None:
     saved = bench.read(bench.save())
     for _ in range(2):
         assert "\n1\n" in say(port, "print(n)", "\n1\n")
-        say(port, "n = 2 file.open('a', 'w') file.write('x') file.close() gpio.mode(1, gpio.OUTPUT)", "> ")
+        say(port, "n = 2 file.open('a', 'w') file.write('x') file.close()", "> ")
+        say(port, "gpio.mode(1, gpio.OUTPUT) gpio.write(1, 0) gpio.write(1, 1)", "> ")
         assert "a" in say(port, "for k in pairs(file.list()) do print(k) end", "\na\n")
+        assert bench.edges(5)
         before = bench.now_s
         bench.restore(saved)
         assert bench.now_s >= before

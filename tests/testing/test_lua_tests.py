@@ -138,7 +138,11 @@ def test_a_name_that_no_board_could_have_is_no_matter(run: Run) -> None:
     assert run("assert(true)", name)[0][1] == PASSED
 
 
-def test_helpers_are_there_and_each_test_begins_anew(run: Run) -> None:
-    use = 'local h = require("helper") assert(h.n == 1 and left == nil) left = 1'
-    assert run(use, helper="return {n = 1}") == [("test_x", PASSED, "")]
-    assert run(use, helper="return {n = 1}") == [("test_x", PASSED, "")]
+def test_helpers_are_there_and_each_test_begins_anew(own: Board, tmp_path: Path) -> None:
+    (tmp_path / "helper.lua").write_text("return {n = 1}")
+    for name in ("test_a.lua", "test_b.lua"):
+        (tmp_path / name).write_text('assert(require("helper").n == 1 and left == nil) left = 1')
+    found = find_tests(["."], tmp_path)
+    prepare(own, found)
+    done = run_tests(own, found, tmp_path, LIMIT_S, lambda _event: None)
+    assert [(test.file, test.outcome) for test in done] == [("test_a.lua", PASSED), ("test_b.lua", PASSED)]
