@@ -4,8 +4,8 @@ Run: python tests/bench/bench_speed.py [--rounds 5] [--bauds 460800,115200,92160
 
 What is measured: whole commands, start of Python included, on one machine in one run, ours and esptool's in turns.
 Records and caches are in a temporary folder; before `first` the cache is empty, so that it includes compressing.
-Ours is the command `flashpipe`. The limits hold at 460800 baud; at other rates the same table is reported. Compiled modules are there for both, as in
-any installation. An idle machine is needed for figures that mean something.
+Ours is the command `flashpipe`. The limits hold at 460800 baud; at other rates the same table is reported. Compiled
+modules are there for both, as in any installation. An idle machine is needed for figures that mean something.
 """
 
 from __future__ import annotations
