@@ -48,8 +48,8 @@ def test_a_row_for_a_certain_board_waits_for_it(units: Units) -> None:
 
 def test_a_failed_board_gives_its_row_back_and_gets_it_again_while_it_is_free(units: Units) -> None:
     units.claim(mac(1))
-    assert "free again" in units.failed(mac(1), touched=False)
-    assert units.failed(mac(1), touched=False) == ""
+    assert units.failed(mac(1), touched=False).is_free
+    assert units.failed(mac(1), touched=False).note == ""
     assert units.claim(mac(1)).key == "A1"
     units.failed(mac(1), touched=False)
     assert units.claim(mac(3)).key == "A1"
@@ -58,9 +58,9 @@ def test_a_failed_board_gives_its_row_back_and_gets_it_again_while_it_is_free(un
 
 def test_a_row_that_may_stand_on_a_board_already_stays_with_it(units: Units, tmp_path: Path) -> None:
     units.claim(mac(1))
-    assert "stays" in units.failed(mac(1), touched=True)
+    assert "stays" in units.failed(mac(1), touched=True).note
     keeps = Units(read_unit_file(tmp_path / "units.csv"), batch="one", keeps=True)
-    assert "keep theirs" in keeps.failed(mac(1), touched=False)
+    assert "keep theirs" in keeps.failed(mac(1), touched=False).note
     assert units.claim(mac(3)).key == "A3"
 
 

@@ -140,6 +140,8 @@ class BatchState:
             one.seconds, one.virtual = float(entry.get("seconds") or 0.0), bool(entry.get("virtual"))
             one.steps = [(str(step), float(took)) for step, took in entry.get("steps") or ()]
             one.measured = dict(entry.get("measured") or {})
+            if entry.get("unit_is_free"):
+                one.row, one.unit = "", {}
             before = [other for other in self.of(one.mac) if other.ended and not other.aside and other is not one]
             if one.passed and not (before and before[-1].passed and before[-1].row == one.row):
                 self.labelled.discard(one.mac)

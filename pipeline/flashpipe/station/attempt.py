@@ -26,7 +26,7 @@ from flashpipe.records.batch_state import BEGIN, END
 from flashpipe.station.admission import Admission, Rules
 from flashpipe.station.pins import check_pins, pins_of
 from flashpipe.station.sockets import Socket
-from flashpipe.station.units import Unit, Units
+from flashpipe.station.units import Returned, Unit, Units
 from flashpipe.values import dataclass
 
 SHOWN: Final = frozenset({"console", "accept", "files", "send", "jig"})
@@ -47,8 +47,8 @@ class Ended:
     unit: Unit | None = None
     seen: str = ""
     """How an earlier try has ended: `passed`, `failed`, or empty."""
-    note: str = ""
-    """What became of the unit of a failed board, for people."""
+    returned: Returned = Returned()
+    """What became of the unit of a failed board."""
     measured: tuple[tuple[str, object], ...] = ()
 
 
@@ -133,14 +133,14 @@ class Attempts:
             error=error,
             unit=admission.unit,
             seen=admission.seen,
-            note=self._give_back(outcome, admission.unit, mac, steps) if error else "",
+            returned=self._give_back(outcome, admission.unit, mac, steps) if error else Returned(),
             measured=tuple(outcome.measured.items()),
         )
 
-    def _give_back(self, outcome: Outcome, unit: Unit | None, mac: str, steps: Sequence[tuple[str, float]]) -> str:
+    def _give_back(self, outcome: Outcome, unit: Unit | None, mac: str, steps: Sequence[tuple[str, float]]) -> Returned:
         """A failed board gives its unit back, if nothing of it was sent to the board or shown to a test."""
         if unit is None or self._units is None:
-            return ""
+            return Returned()
         begun = SHOWN & {step for step, _ in steps}
         return self._units.failed(mac, touched=bool(begun or outcome.files or outcome.acceptance))
 
@@ -163,6 +163,7 @@ class Attempts:
             steps=list(steps),
             virtual=is_virtual(board.named_port),
             measured=dict(ended.measured),
+            unit_is_free=ended.returned.is_free,
         )
 
 

@@ -26,7 +26,8 @@ h1 { font-size: 18pt; margin-bottom: 0 } h2 { font-size: 13pt; margin: 1.4rem 0 
 table { border-collapse: collapse; width: 100%; font-size: 9.5pt }
 th, td { text-align: left; vertical-align: top; padding: .2rem .5rem; border-bottom: 1px solid #ccc }
 th { border-bottom: 2px solid #555 } thead { display: table-header-group } tr { break-inside: avoid }
-td { overflow-wrap: anywhere } .bad { font-weight: bold; color: #a00 } .aside { color: #666 }
+td { white-space: nowrap } td.text { white-space: normal; overflow-wrap: anywhere; min-width: 5rem }
+.bad { font-weight: bold; color: #a00 } .aside { color: #666 }
 dl { display: grid; grid-template-columns: max-content auto; gap: .1rem 1rem; margin: .6rem 0 } dt { color: #555 }
 dd { margin: 0; overflow-wrap: anywhere } .plot { width: 100%; max-width: 40rem; font-size: 12px }
 .note { border: 2px solid #a00; padding: .3rem .6rem } @page { margin: 14mm } @media print { body { margin: 0 } }
@@ -34,6 +35,7 @@ dd { margin: 0; overflow-wrap: anywhere } .plot { width: 100%; max-width: 40rem;
 FIELDS: Final = ("result", "mac", "unit", "outcome", "cause", "ended", "seconds", "tries", "port", "receipt", "sha256")
 """Columns of the table before those of the units and of what was measured."""
 MOST_STEPS: Final = 12
+_TEXT: Final = ' class="text"'
 
 
 def batch_page(batch: Batch, *, manifest: str = "") -> str:
@@ -120,7 +122,7 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 
 def _table(batch: Batch, rows: Sequence[Try]) -> str:
-    more = columns(rows)
+    more = [name for name in columns(rows) if any(row.unit.get(name) != row.row for row in rows if row.row)]
     head = ["result", "MAC", "unit", *more, "what", "when", "s", "tries"]
     lines = []
     for row in rows:
@@ -129,7 +131,8 @@ def _table(batch: Batch, rows: Sequence[Try]) -> str:
         cells = [row.mac or "no answer", row.row, *(values.get(name, "") for name in more)]
         cells += [row.cause or row.outcome, local(row.ended), f"{row.seconds:.1f}", tries]
         kind = "" if row.passed else "aside" if row.aside else "bad"
-        shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        long = range(2, len(more) + 3)  # values of units, and what has happened
+        shown = "".join(f"<td{_TEXT * (at in long)}>{escape(cell)}</td>" for at, cell in enumerate(cells))
         lines.append(f'<tr><td class="{kind}">{result(row)}</td>{shown}</tr>')
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

@@ -237,8 +237,8 @@ class Station:
         by_key = self._by_key or not self._sockets.tells(socket)
         tries = failed + ended.passed
         slot.line.end(ended, tries=tries, limit=self._rules.tries, gone=gone, by_key=by_key)
-        if ended.note:
-            self.note(ended.note)
+        if ended.returned.note:
+            self.note(ended.returned.note)
         if ended.error is not None:
             with self._guard:
                 self.failures.append(ended.error)

@@ -109,6 +109,16 @@ def read_claims(path: Path) -> Claims:
     return Claims(taken, of, last)
 
 
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What became of the unit of a board that has failed."""
+
+    note: str = ""
+    """For people; empty where the board had none."""
+    is_free: bool = False
+    """Another board may get it."""
+
+
 class Units:
     """Gives units to boards, each once."""
 
@@ -149,21 +159,17 @@ class Units:
                 return unit
         raise UnitsUsedUpError(f"{self.source.claims.stem}: no unit is free for board {mac}")
 
-    def failed(self, mac: str, *, touched: bool) -> str:
-        """A board has failed: it gives its row back where nothing of it can stand on the board.
-
-        Returns:
-            What became of the row, for people; empty where the board had none.
-        """
+    def failed(self, mac: str, *, touched: bool) -> Returned:
+        """A board has failed: it gives its unit back where nothing of it can stand on the board."""
         with self._alone():
             key = read_claims(self.source.claims).of.get(mac)
             if key is None:
-                return ""
+                return Returned()
             if self._keeps or touched:
                 why = "parts of it may stand on the board" if touched else "failed boards keep theirs"
-                return f"unit {key} stays with board {mac}: {why}"
+                return Returned(f"unit {key} stays with board {mac}: {why}")
             self._add(GIVE_BACK, mac, key)
-        return f"unit {key} is free again"
+        return Returned(f"unit {key} is free again", is_free=True)
 
     def _alone(self) -> AbstractContextManager[bool]:
         path = self.source.claims
