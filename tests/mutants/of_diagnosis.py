@@ -106,7 +106,7 @@ DIAGNOSIS: Final = (
     Mutant(
         "contents-in-the-transcript",
         TRANSCRIPT,
-        'yield f"{chunk.data[:_SHOWN].hex(\' \')} …" if chunk.count <= _SHOWN * 4 else "data"',
+        'yield f"{_head(chunk)} …" if chunk.count <= _SHOWN * 4 else "data"',
         "yield f\"{chunk.data.hex(' ')} …\"",
         "flash contents, and the passwords in them, go out with the bundle",
         (f"{T_TAPE}::test_contents_stay_out_of_it",),

@@ -24,7 +24,7 @@ LUA: Final = (
     Mutant(
         "lua-secret-line-told",
         CONSOLE,
-        "{'an error' if secret else complaint[1]}",
+        "{'an error' if secret else mask(complaint[1])}",
         "{complaint[1]}",
         "a password in a Lua file stands in an error message",
         (f"{T_CONSOLE}::test_of_contents_no_message_says_anything",),

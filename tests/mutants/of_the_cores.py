@@ -63,8 +63,8 @@ CORES: Final = (
         "a program clears what a device still asks for, and waits forever", (T_EXCEPTIONS,),
     ),
     Mutant(
-        "core-timer-at-once", f"{CPU}/special.py", "((state.ccompare0 - count - 1) & MASK) + 1",
-        "((state.ccompare0 - count) & MASK)",
+        "core-timer-at-once", f"{CPU}/contract.py", "(self.ccompare0 - (now + self.ccount_offset) - 1 & MASK) + 1",
+        "(self.ccompare0 - (now + self.ccount_offset) & MASK)",
         "CCOMPARE0 interrupts at once where the chip waits for a lap", (T_EXCEPTIONS,),
     ),
     Mutant(

@@ -25,7 +25,7 @@ WORDS: Final = (
     Mutant(
         "any-option",
         PARSER,
-        'if word.kind == "unknown" and (not task or task in OURS):',
+        'if word.kind == "unknown" and (task in tasks if task else before):',
         "if False:",
         "a mistyped option is answered with a page of doit's inner options",
         SUGGESTIONS,
