@@ -60,6 +60,23 @@ def test_a_file_is_told_with_its_firmware_checksum_and_map(folder: Path, capsys:
     assert max(map(len, out.splitlines())) <= 120
 
 
+@pytest.mark.parametrize(
+    ("names", "last"),
+    [
+        (["0x00000.bin", "0x10000.bin"], "next: flashpipe flash 0x00000.bin 0x10000.bin profile=NAME"),
+        (["fw.bin", "0x10000.bin"], ""),
+        (["0x00000.bin", "0x10000.bin", "page.bin"], ""),
+    ],
+)
+def test_a_pair_is_followed_by_the_command_that_flashes_it(
+    folder: Path, capsys: Capture, names: list[str], last: str
+) -> None:
+    assert folder.is_dir()
+    main(names)
+    out = capsys.readouterr().out
+    assert out.rstrip().endswith(last) if last else "next: flashpipe flash" not in out
+
+
 def test_json_holds_everything(folder: Path, capsys: Capture) -> None:
     assert main(["--json", "fw.bin", "0x00000:0x00000.bin,0x10000:0x10000.bin"]) == 0
     whole, pair = told(capsys)

@@ -103,6 +103,11 @@ def test_doit_is_told_what_it_refused(project: Project, typed: str, says: str) -
     assert says in done.err.splitlines()[-1]
 
 
+def test_a_dodo_file_that_cannot_be_loaded_is_all_that_is_told(project: Project) -> None:
+    (project.folder / "dodo.py").write_text("from flashpipe.tasks import *\nraise RuntimeError('mine')\n")
+    assert "next:" not in project.doit("flash", "--profile", "demo").err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

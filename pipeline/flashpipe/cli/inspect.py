@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> int:
     results = [_attempt(text) for text in options.files]
     found = [result for result in results if not isinstance(result, PipelineError)]
     failed = [result for result in results if isinstance(result, PipelineError)]
-    _show(found, size, options.files[0], as_json=options.json)
+    _show(found, size, options.files, as_json=options.json)
     for problem in failed:
         terminal.note(f"error: {problem}")
     statuses = [problem.status for problem in failed]
@@ -37,12 +38,13 @@ def main(argv: list[str]) -> int:
     return max(statuses, default=0)
 
 
-def _show(found: list[Inspection], size: int, name: str, *, as_json: bool) -> None:
+def _show(found: list[Inspection], size: int, names: list[str], *, as_json: bool) -> None:
     if as_json:
         print_result(json_text([as_data(one) for one in found]))
     elif found:
         print_result("\n\n".join(describe(one, size) for one in found))
-        if len(found) == 1 and (action := _next(found[0], name)):
+        action = _next(found[0], names[0]) if len(found) == 1 else _next_of_pair(found, names)
+        if action:
             print_result(f"\nnext: {action}")
 
 
@@ -51,6 +53,14 @@ def _next(found: Inspection, name: str) -> str:
     if found.flashable:
         return f"flashpipe flash {shlex.quote(name)} profile=NAME"
     return found.missing
+
+
+def _next_of_pair(found: list[Inspection], names: list[str]) -> str:
+    """What to do with files that are called by their addresses, as NodeMCU's build calls them; empty for others."""
+    if len(found) != len(names) or any(one.problems for one in found):
+        return ""
+    by_address = all(re.fullmatch("0[xX][0-9a-fA-F]+", Path(name).stem) for name in names)
+    return f"flashpipe flash {shlex.join(names)} profile=NAME" if by_address else ""
 
 
 def _attempt(text: str) -> Inspection | PipelineError:

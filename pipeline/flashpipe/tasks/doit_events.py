@@ -124,7 +124,9 @@ def _say_what_was_meant(words: list[str]) -> None:
     except PipelineError as error:
         terminal.note(f"  next: {error.hint}")
         return
-    if sorted(meant) != sorted(words):
+    parsed = parse(words)
+    # Else doit has another reason, such as a dodo file that cannot be loaded.
+    if parsed.tasks != parse(meant).tasks or any(word.kind == "unknown" for word in parsed.words):
         same = "" if meant[0] in {"inspect", "--version"} else f"; doit {shlex.join(meant)}"
         terminal.note(f"  next: flashpipe {shlex.join(words)}{same}")
 
