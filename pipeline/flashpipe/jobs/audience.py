@@ -68,7 +68,7 @@ def close(status: int) -> None:
 
 def forget() -> None:
     """A new command begins in this process: nobody listens and nothing has happened."""
-    for known in (listeners, results, failures, starters, closers):
+    for known in (listeners, results, tests, failures, starters, closers):
         known.clear()
 
 
