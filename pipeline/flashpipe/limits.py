@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +47,21 @@ _BY_TEXT: Final = (
 )
 """What the loader of libraries says, and Python where it cannot read its own files: errors without a number."""
 _RAISED: Final = (ImportError, LookupError, MemoryError, OSError, RuntimeError)
+
+
+def prepare_for_little_memory() -> None:
+    """Load now what is needed at the end, where address space is limited.
+
+    A thread that is still there when Python ends is ended by glibc, which loads libgcc for that and aborts the process
+    where it cannot: a run that had succeeded would end with status 134.
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415  Windows has none
+
+        if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+            import ctypes  # noqa: PLC0415  5 ms, and only here
+
+            ctypes.CDLL("libgcc_s.so.1")
 
 
 @contextmanager

@@ -278,3 +278,14 @@ def test_a_folder_that_is_closed_is_no_defect(project: Project, tmp_path: Path, 
     closed.chmod(0o700)
     assert "Traceback" not in done.stderr
     assert done.returncode == status, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's way to end a thread")
+def test_where_address_space_is_short_nothing_is_loaded_at_the_end() -> None:
+    text = (
+        "import resource; from flashpipe.limits import prepare_for_little_memory\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (600 << 20, resource.RLIM_INFINITY)); prepare_for_little_memory()\n"
+        "print('libgcc_s' in open('/proc/self/maps').read())"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "True\n"

@@ -17,7 +17,7 @@ from typing import Final
 from flashpipe import terminal
 from flashpipe.errors import PipelineError, RecordError, SystemLimitError, UsageError
 from flashpipe.jobs import audience
-from flashpipe.limits import limits_told
+from flashpipe.limits import limits_told, prepare_for_little_memory
 
 COMMANDS: Final = {
     "batch": "flashpipe.cli.batch",
@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns its exit status. Without `argv` the process is ours, and set up for short work."""
     if argv is None:
         terminal.complete_streams()
+        prepare_for_little_memory()
         gc.set_threshold(_LOADED)
         atexit.register(gc.freeze)
     words = sys.argv[1:] if argv is None else argv
