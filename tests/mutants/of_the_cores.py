@@ -63,9 +63,26 @@ CORES: Final = (
         "a program clears what a device still asks for, and waits forever", (T_EXCEPTIONS,),
     ),
     Mutant(
-        "core-timer-at-once", f"{CPU}/contract.py", "(self.ccompare0 - (now + self.ccount_offset) - 1 & MASK) + 1",
-        "(self.ccompare0 - (now + self.ccount_offset) & MASK)",
+        "core-timer-at-once", CONTRACT, "(self.ccompare0 - (now + self.ccount_offset) - 1 & MASK) + 1",
+        "self.ccompare0 - (now + self.ccount_offset) & MASK",
         "CCOMPARE0 interrupts at once where the chip waits for a lap", (T_EXCEPTIONS,),
+    ),
+    Mutant(
+        "core-fast-counts-single", CONTRACT, "return self.cycles << self.fast | self.half", "return self.cycles",
+        "CCOUNT runs at 80 MHz where the program has set 160", (T_CONTRACT,),
+    ),
+    Mutant(
+        "core-c-fast-is-late", C, "x->horizon : x->timer_at) << x->fast", "x->horizon : x->timer_at)",
+        "at 160 MHz the core in C stops where there is nothing to stop for, or late", (T_CONTRACT, T_STEP),
+    ),
+    Mutant(
+        "flash-sleeps-on", "pipeline/flashpipe/sim/machine.py", "self.nor.powered_down = False", "pass",
+        "NodeMCU 3.0 never comes back from deep sleep",
+        ("tests/sim/test_machine.py::test_a_flash_that_sleeps_is_awake_after_each_reset",),
+    ),
+    Mutant(
+        "board-never-calm", "pipeline/flashpipe/sim/waiting.py", "        if calm:", "        if False:",
+        "a board at its prompt costs three times what it may", ("tests/sim/test_waiting.py",),
     ),
     Mutant(
         "core-block-over-the-horizon", EXECUTION, "self.limit[:] = due - MARGIN, due", "self.limit[:] = due, due",
