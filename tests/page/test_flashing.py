@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,13 @@ def test_a_split_pair_and_an_archive_are_taken_as_they_come(page: Page, served: 
     page.get_by_label("Firmware file").set_input_files([payload(name, part) for name, part in pair.items()])
     expect(page.locator("#flash")).to_contain_text("File: 0x00000:0x00000.bin,0x10000:0x10000.bin")
     expect(page.get_by_text("What flashing would write")).to_be_visible()
+    with zipfile.ZipFile(stream := io.BytesIO(), "w") as archive:
+        archive.writestr("nodemcu.bin", data)
+    page.get_by_label("Firmware file").set_input_files([payload("build.zip", stream.getvalue())])
+    expect(page.locator("#flash")).to_contain_text("File: build.zip!*.bin")
+    expect(page.get_by_text("What flashing would write")).to_be_visible()
+    page.get_by_role("button", name="Forget the file").click()
+    expect(page.locator("#flash")).to_contain_text("No firmware yet")
 
 
 def test_a_board_that_is_unplugged_in_mid_flash(page: Page, served: Served, firmware: Path) -> None:

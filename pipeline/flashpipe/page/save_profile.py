@@ -81,6 +81,11 @@ def _firmware(choice: Choice) -> list[str]:
     return ["firmware:", "  split:", *(f"    {address:#07x}: {_quoted(name)}" for address, _, name in places)]
 
 
+def _file(path: Path) -> Path:
+    """The file itself, where a member of an archive is named."""
+    return path.with_name(path.name.partition("!")[0])
+
+
 def save(name: str, text: str, choice: Choice, project: Path) -> Path:
     """Write the profile, and beside it the files that were dropped; nothing that is there is replaced.
 
@@ -92,7 +97,7 @@ def save(name: str, text: str, choice: Choice, project: Path) -> Path:
     path = new_path(project, name, f"flashpipe flash profile={name}")
     if not text.strip() or len(text) > _LARGEST:
         raise BadValueError("there is nothing to write", "go back, and look at the profile first")
-    copies = [(source, project / called) for _, source, called in _places(choice)]
+    copies = [(_file(source), project / _file(Path(called))) for _, source, called in _places(choice)]
     for source, target in copies:
         if target.exists() and target.read_bytes() != source.read_bytes():
             raise BadValueError(

@@ -18,6 +18,8 @@ LARGEST: Final = 0x2000000
 MOST_FILES: Final = 8
 """A firmware has as many parts at most."""
 MOST_NAMES: Final = 120
+ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""Of these the one .bin is taken; where there are several, the refusal lists them."""
 _ADDRESS: Final = re.compile(r"(?i)^(0x[0-9a-f]{1,6})\.bin$")
 
 
@@ -90,7 +92,8 @@ def image_words(files: list[Upload]) -> tuple[str, str]:
         UploadError: several, of which not each says where it belongs.
     """
     if len(files) == 1:
-        return str(files[0].path), files[0].path.name
+        member = "!*.bin" if files[0].path.name.lower().endswith(ARCHIVES) else ""
+        return f"{files[0].path}{member}", f"{files[0].path.name}{member}"
     places = [(_address(file), file) for file in files]
     unknown = [file.name for address, file in places if address is None]
     if unknown or len({address for address, _ in places}) < len(places):
