@@ -63,6 +63,10 @@ class FileSystem:
         """Where it stands."""
         return Region(self.start, self.start + self.blocks * self.block)
 
+    def mark(self, index: int) -> int:
+        """The mark of one of its blocks."""
+        return mark(self.blocks, index, self.marks)
+
     def seems_to_begin(self, address: int) -> bool:
         """Whether a firmware that looks there would find one: the rest of a file system looks like a smaller one.
 
@@ -117,6 +121,11 @@ def mark(blocks: int, index: int, rule: MarkRule = "usual") -> int:
     if rule == "early":
         index = (1 << index) - 1 if index < 3 else index << 2  # noqa: PLR2004  as spiffs_nucleus.h had it
     return (_MARK ^ (blocks - index)) & 0xFFFF
+
+
+def mark_of(lookup: bytes) -> int:
+    """The mark in the first page of a block, `mark` where it was made so."""
+    return int.from_bytes(lookup[_MARK_AT : _MARK_AT + 2], "little")
 
 
 def find_file_system(read: Read, flash_size: int) -> FileSystem | None:

@@ -31,21 +31,21 @@ NAME_LIMIT: Final = 31
 NO_SIZE: Final = 0xFFFFFFFF
 """What the header of a file says that nothing was written to."""
 
-_PAGE_HEAD: Final = struct.Struct("<HHB")
+PAGE_HEAD: Final = struct.Struct("<HHB")
 """Id, span, flags."""
-_FILE_HEAD: Final = struct.Struct("<HHB3xIB32s")
+FILE_HEAD: Final = struct.Struct("<HHB3xIB32s")
 """The same, three bytes of nothing, size, type, name; one more byte and the table begins at an even address."""
-_TABLE_HEAD: Final = struct.Struct("<HHB3x")
-assert (_PAGE_HEAD.size, _FILE_HEAD.size, _TABLE_HEAD.size) == (5, 45, 8)
-DATA: Final = PAGE - _PAGE_HEAD.size
+TABLE_HEAD: Final = struct.Struct("<HHB3x")
+assert (PAGE_HEAD.size, FILE_HEAD.size, TABLE_HEAD.size) == (5, 45, 8)
+DATA: Final = PAGE - PAGE_HEAD.size
 """Bytes of a file in one page."""
-_FIRST_ENTRIES: Final = (PAGE - _FILE_HEAD.size - 1) // 2
-_ENTRIES: Final = (PAGE - _TABLE_HEAD.size) // 2
-_INDEX: Final = 0x8000
-_DATA_FLAGS, _INDEX_FLAGS = 0xFC, 0xF8
+FIRST_ENTRIES: Final = (PAGE - FILE_HEAD.size - 1) // 2
+ENTRIES: Final = (PAGE - TABLE_HEAD.size) // 2
+INDEX: Final = 0x8000
+DATA_FLAGS, INDEX_FLAGS = 0xFC, 0xF8
 """In use and finished; the latter also an index."""
-_FILE: Final = 1
-_RESERVE: Final = 2
+FILE: Final = 1
+RESERVE: Final = 2
 """Blocks that stay free."""
 
 
@@ -127,11 +127,11 @@ def check_name(file: str, name: str = "files") -> None:
 def pages_of(size: int) -> int:
     """Pages that a file of `size` bytes takes, its index included."""
     data = -(-size // DATA)
-    return data + 1 + -(-max(0, data - _FIRST_ENTRIES) // _ENTRIES)
+    return data + 1 + -(-max(0, data - FIRST_ENTRIES) // ENTRIES)
 
 
 def _check_room(files: Mapping[str, bytes], size: int, block: int, name: str) -> None:
-    usable = (size // block - _RESERVE) * (block // PAGE - 1)
+    usable = (size // block - RESERVE) * (block // PAGE - 1)
     pages = sum(pages_of(len(data)) for data in files.values())
     if pages > usable:
         largest = max(files, key=lambda file: len(files[file]))
@@ -160,20 +160,20 @@ class _Writer:
         """A file: its header first, each further index page before the data pages that it lists."""
         pieces = [data[at : at + DATA] for at in range(0, len(data), DATA)]
         header = next(self._pages)
-        table = self._put_data(number, 0, pieces[:_FIRST_ENTRIES])
-        head = _FILE_HEAD.pack(number | _INDEX, 0, _INDEX_FLAGS, len(data) or NO_SIZE, _FILE, name)
-        self._put(header, number | _INDEX, head + b"\xff" + table)
-        for span, at in enumerate(range(_FIRST_ENTRIES, len(pieces), _ENTRIES), 1):
+        table = self._put_data(number, 0, pieces[:FIRST_ENTRIES])
+        head = FILE_HEAD.pack(number | INDEX, 0, INDEX_FLAGS, len(data) or NO_SIZE, FILE, name)
+        self._put(header, number | INDEX, head + b"\xff" + table)
+        for span, at in enumerate(range(FIRST_ENTRIES, len(pieces), ENTRIES), 1):
             index = next(self._pages)
-            table = self._put_data(number, at, pieces[at : at + _ENTRIES])
-            self._put(index, number | _INDEX, _TABLE_HEAD.pack(number | _INDEX, span, _INDEX_FLAGS) + table)
+            table = self._put_data(number, at, pieces[at : at + ENTRIES])
+            self._put(index, number | INDEX, TABLE_HEAD.pack(number | INDEX, span, INDEX_FLAGS) + table)
 
     def _put_data(self, number: int, first: int, pieces: list[bytes]) -> bytes:
         """Data pages; the table that lists them."""
         pages = []
         for span, piece in enumerate(pieces, first):
             pages.append(next(self._pages))
-            self._put(pages[-1], number, _PAGE_HEAD.pack(number, span, _DATA_FLAGS) + piece)
+            self._put(pages[-1], number, PAGE_HEAD.pack(number, span, DATA_FLAGS) + piece)
         return struct.pack(f"<{len(pages)}H", *pages)
 
     def _put(self, page: int, file_id: int, content: bytes) -> None:

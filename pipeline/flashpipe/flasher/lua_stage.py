@@ -36,6 +36,7 @@ from flashpipe.errors import (
     TemplateError,
 )
 from flashpipe.flasher.boot_check import BootCheck, boot_error
+from flashpipe.flasher.file_blocks import bring_by_blocks
 from flashpipe.flasher.file_mirror import Mirroring, mirror
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.masking import mask, mask_cut
@@ -181,7 +182,7 @@ def _carry_out(
         mirror(session, console, {file.name for file in policy.files}, mirroring)
     if policy.files:
         files = for_this_board(session, console, policy.files)
-        outcome = record.note(replace(outcome, files=tuple(send_files(session, console, files))))
+        outcome = record.note(replace(outcome, files=tuple(send_files(session, console, files, may_restart=True))))
     if any(state.state == "sent" for state in outcome.files):
         outcome = record.note(replace(outcome, outcome="files" if outcome.outcome == "skipped" else outcome.outcome))
         record.note(replace(outcome, verdict=restart(session, console.baud, outcome.files, check)))
@@ -277,17 +278,19 @@ def for_this_board(session: Session, console: Console, files: Sequence[LuaFile])
     return tuple(file.for_board(mac) for file in files)
 
 
-def send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
-    """Send those files that the board does not hold yet.
+def send_files(
+    session: Session, console: Console, files: Sequence[LuaFile], *, may_restart: bool = False
+) -> list[FileState]:
+    """Send those files that the board does not hold yet; `may_restart`: it is restarted afterwards anyway.
 
     Raises:
         ConsoleError: the console does not answer, there is no room, or a file does not arrive.
     """
     with session.private():
-        return _send_files(session, console, files)
+        return _send_files(session, console, files, may_restart=may_restart)
 
 
-def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) -> list[FileState]:
+def _send_files(session: Session, console: Console, files: Sequence[LuaFile], *, may_restart: bool) -> list[FileState]:
     board = BoardFiles(console, session.baud)
     with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
         names = board.names()
@@ -295,6 +298,10 @@ def _send_files(session: Session, console: Console, files: Sequence[LuaFile]) ->
         due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
         same = len(files) - len(due)
         result.append(f"{same} held already" if not due else f"{len(due)} to be sent, {same} held already")
+    if due and may_restart:
+        after = bring_by_blocks(session, console, due, names)
+        if after is not None:
+            board, names = BoardFiles(after[0], session.baud), after[1]
     if due:
         with session.step("send", "files through the Lua console") as result:
             board.send(due, names, session.progress("send"))

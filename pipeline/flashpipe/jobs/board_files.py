@@ -155,6 +155,8 @@ def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[s
     there = {name: size for name, size in files.names().items() if not name.startswith(TEMPORARY)}
     found: dict[str, int] = {}
     for word in words:
+        if word not in there and (size := None if bad_name(word) else files.size_of(word)) is not None:
+            there[word] = size
         names = [word] if word in there else [name for name in there if fnmatchcase(name, word)]
         if not names:
             listed = ", ".join(there) or "none"

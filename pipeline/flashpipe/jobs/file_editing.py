@@ -142,7 +142,7 @@ def _changed(path: Path, data: bytes) -> bool:
 def _read(session: Session, name: str) -> bytes | None:
     """What the board has under a name; None for nothing."""
     files = BoardFiles(open_console(session), session.baud)
-    size = files.names().get(name)
+    size = files.size_of(name)
     contents: dict[str, bytes] = {}
     if size is not None:
         fetch(session, files, {name: size}, contents.__setitem__)

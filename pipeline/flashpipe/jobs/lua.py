@@ -156,7 +156,7 @@ def _send(board: BoardRun, record: RunRecord, session: Session, console: Console
     other_files = mirroring(board.policy()) if policy.spared is not None else None
     if other_files is not None:
         mirror(session, console, {file.name for file in files}, other_files)
-    states = send_files(session, console, files)
+    states = send_files(session, console, files, may_restart=True)
     outcome = record.note(Outcome("files", session.device, files=tuple(states)))
     if any(state.state == "sent" for state in states):
         check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True)

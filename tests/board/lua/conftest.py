@@ -30,11 +30,15 @@ class Noisy:
 
 @pytest.fixture
 def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
-    """`make(name, spoil)`: the console of a board that runs this NodeMCU."""
+    """`make(name, spoil, before)`: the console of a board that runs this NodeMCU; `before` is done to its flash."""
     sessions: list[Session] = []
 
-    def run(name: str = IN_PACKAGE, spoil: Spoil = lambda data: data) -> Console:
-        sessions.append(Session(NodeMcu.of(name, tmp_path / "flash.bin", request).url))
+    def run(
+        name: str = IN_PACKAGE, spoil: Spoil = lambda data: data, before: Callable[[], None] = lambda: None
+    ) -> Console:
+        board = NodeMcu.of(name, tmp_path / "flash.bin", request)
+        before()
+        sessions.append(Session(board.url))
         found = find_console(sessions[-1])
         return Console(Noisy(sessions[-1], spoil), found.baud)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from flashpipe.board.lua.console import Console
 from flashpipe.board.lua.files import BoardFiles, LuaFile, _portions
 from flashpipe.errors import ConsoleError, FileDamagedError, LuaFailedError
+from flashpipe.firmware.spiffs import find_file_system
+from flashpipe.firmware.spiffs_blocks import FIRST_ID, BlockWriter, Occupancy, lookup_page
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +84,51 @@ def test_a_whole_temporary_file_is_used_and_not_sent_again(make: Make) -> None:
     files.send([wanted], files.names())
     assert files.names() == {"a": 8}
     assert not any(b"write(" in line for line in lines)
+
+
+def written_into(flash: Path, fill: Callable[[BlockWriter], None]) -> None:
+    """Fill free blocks of the file system in a flash."""
+    cells = bytearray(flash.read_bytes())
+    found = find_file_system(lambda region: bytes(cells[region.start : region.end]), len(cells))
+    assert found is not None
+    pages = [lookup_page(found, block) for block in range(found.blocks)]
+    there = Occupancy(found, tuple(bytes(cells[page : page + 256]) for page in pages))
+    writer = BlockWriter(there, there.free())
+    fill(writer)
+    for address, data in writer.blocks():
+        cells[address : address + len(data)] = data
+    flash.write_bytes(cells)
+
+
+def test_a_file_that_has_two_names_since_the_power_went_keeps_its_contents(make: Make, tmp_path: Path) -> None:
+    def twins(writer: BlockWriter) -> None:
+        page = writer.data(FIRST_ID, 0, b"return 1\n")
+        for name in (b"a.lua", b"fp~0123"):
+            writer.header(FIRST_ID, name, 9, [page])
+
+    files = BoardFiles(make(before=lambda: written_into(tmp_path / "flash.bin", twins)))
+    assert files.names() == {"a.lua": 9, "fp~0123": 9}
+    files.send([LuaFile("b.lua", b"x=1")], files.names())
+    assert files.names() == {"a.lua": 9, "b.lua": 3}
+    assert files.read("a.lua", 9) == b"return 1\n"
+
+
+def test_a_file_that_the_firmware_does_not_list_is_there(make: Make, tmp_path: Path) -> None:
+    def last_page(writer: BlockWriter) -> None:
+        pages = [writer.data(FIRST_ID, span, bytes((span,)) * 251) for span in range(28)]
+        page = writer.data(FIRST_ID + 1, 0, b"old")
+        writer.header(FIRST_ID, b"big.dat", 28 * 251, pages)
+        writer.header(FIRST_ID + 1, b"a.dat", 3, [page])
+
+    files = BoardFiles(make(before=lambda: written_into(tmp_path / "flash.bin", last_page)))
+    there = files.names()
+    assert there == {"big.dat": 28 * 251}, "as ever with 1.5.4.1 and 2.2"
+    assert files.size_of("a.dat") == 3
+    assert files.size_of("c.dat") is None
+    assert [state.state for state in files.compare([LuaFile("a.dat", b"old")], there)] == ["same"]
+    files.send([LuaFile("a.dat", b"newer")], there)
+    assert files.names() == {"a.dat": 5, "big.dat": 28 * 251}
+    assert files.read("a.dat", 5) == b"newer"
 
 
 @given(st.binary(max_size=400), st.integers(min_value=8, max_value=80))

@@ -121,3 +121,24 @@ def test_nothing_is_prepared_for_a_few_bytes(make: Make) -> None:
     console = make(spoil=note)
     BoardFiles(console, FASTEST).send([LuaFile("init.lua", b"print(1)")], {})
     assert not [line for line in sent if b"uart.setup" in line]
+
+
+def test_blocks_go_at_the_rate_of_the_console_where_the_wire_carries_no_more(make: Make) -> None:
+    console = make()
+    files = BoardFiles(console, 9600)
+    files.send([LuaFile("data", DATA)], {})
+    sent: list[bytes] = []
+
+    def note(data: bytes) -> bytes:
+        sent.append(data)
+        return data
+
+    console._wire._spoil = note  # type: ignore[attr-defined]
+    assert whole(files)
+    assert [line for line in sent if b"_fpg" in line], "read in pieces, too"
+    echo = console._wire.session  # type: ignore[attr-defined]
+    echo.send(b"--echo\r")
+    heard = b""
+    for _ in range(20):
+        heard += echo.receive(0.05)
+    assert b"--echo" in heard

@@ -126,7 +126,7 @@ class BoardFiles:
         self._transfer = None
 
     def names(self) -> dict[str, int]:
-        """Names and lengths in bytes, sorted by name.
+        """Names and lengths in bytes, sorted by name, as far as the firmware lists them (`size_of`).
 
         Raises:
             ConsoleError: there is no file system, or the console does not answer.
@@ -154,13 +154,11 @@ class BoardFiles:
 
     def _compare(self, files: Sequence[LuaFile], there: Mapping[str, int], progress: Progress) -> list[FileState]:
         states = []
-        total = sum(len(file.data) for file in files)
-        done = 0
+        done, total = 0, sum(len(file.data) for file in files)
         for file in files:
-            if file.name not in there:
-                state = "missing"
-            else:
-                state = "same" if there[file.name] == len(file.data) and self.holds(file.name, file) else "differs"
+            size = there.get(file.name) if file.name in there or not there else self.size_of(file.name)
+            same = size == len(file.data) and self.holds(file.name, file)
+            state = "missing" if size is None else "same" if same else "differs"
             states.append(FileState(file.name, len(file.data), file.sha256, state))
             done += len(file.data)
             progress(done, total)
@@ -176,10 +174,10 @@ class BoardFiles:
 
     def read(self, name: str, size: int, expected: bytes | None = None) -> bytes:
         """The contents of a file of `size` bytes; gives up at the first piece that is not as `expected`."""
-        if self._transfer is not None and size >= WORTH:
+        if self._transfer is not None and size:
             return self._transfer.read(name, size, expected)
         self._make_hex()
-        data, path = b"", quoted(name.encode())
+        data, path, failures = b"", quoted(name.encode()), 0
         pieces = PIECES_SLOW if self._console.baud < SLOW else PIECES
         while len(data) < size:
             lines = self._console.lines(
@@ -189,7 +187,8 @@ class BoardFiles:
             )
             part = _unhex("".join(lines))
             data += part
-            if not part or (expected is not None and not expected.startswith(data)):
+            failures += not part
+            if failures >= ATTEMPTS or (expected is not None and not expected.startswith(data)):
                 break
         return data
 
@@ -214,7 +213,7 @@ class BoardFiles:
         there: Mapping[str, int],
         progress: Progress = lambda _done, _total: None,
     ) -> None:
-        """Write files that the board does not hold; `there` is what it has now. Others stay as they are.
+        """Write files that the board does not hold; `there` is what it has now; others stay.
 
         Raises:
             FilesFullError: there is no room; nothing was changed, but for temporary files of earlier runs.
@@ -228,17 +227,16 @@ class BoardFiles:
         there = self._clear_up(ordered, there)
         waiting = [file for file in ordered if there.get(file.temporary) != len(file.data)]
         together = self._check_room(ordered, waiting, there)
-        total = sum(len(file.data) for file in ordered)
-        done = 0
+        done, total = 0, sum(len(file.data) for file in ordered)
         for file in ordered:
             self._write_temporary(file, there, lambda part, done=done: progress(done + part, total))  # type: ignore[misc]
             done += len(file.data)
             self._check_syntax(file)
             if not together:
-                self._put_in_place(file, replaces=file.name in there)
+                self._put_in_place(file, file.name, replaces=file.name in there)
         if together:
             for file in ordered:
-                self._put_in_place(file, replaces=file.name in there)
+                self._put_in_place(file, file.name, replaces=file.name in there)
 
     def place(self, file: LuaFile) -> str:
         """Write a file to a temporary name only, and give that.
@@ -264,10 +262,27 @@ class BoardFiles:
             close = 'if type(_fp)=="userdata"then _fp:close()else file.close()end _fp=nil'
             self._console.ask_secret(f"(function()pcall(function(){close} end)end)()")
         for name, size in there.items():
-            if name.startswith(TEMPORARY) and wanted.get(name) != size:
+            if name.startswith(TEMPORARY) and (self._part_twins(name, there) or wanted.get(name) != size):
                 self.remove(name)
                 del kept[name]
         return kept
+
+    def _part_twins(self, name: str, there: Mapping[str, int]) -> bool:
+        """Let no other file be lost with a temporary one; whether one might have been.
+
+        A board that lost its power while it renamed a file has it under both names: to remove one would take the
+        contents of the other (seen with executed 1.5.4.1). So what has the same contents is written anew.
+        """
+        size = there[name]
+        others = [other for other, length in there.items() if length == size and not other.startswith(TEMPORARY)]
+        data = self.read(name, size) if others else b""
+        twins = [other for other in others if self.read(other, size, data) == data]
+        for twin in twins:
+            copy = LuaFile(f"{twin}, once more", data)  # its temporary name is another
+            self._write_temporary(copy, {}, lambda _: None)
+            self.remove(name)
+            self._put_in_place(copy, twin, replaces=True)
+        return bool(twins)
 
     def _check_room(self, files: Sequence[LuaFile], waiting: Sequence[LuaFile], there: Mapping[str, int]) -> bool:
         """Whether all new files fit beside the old ones; False: one after the other do.
@@ -294,7 +309,7 @@ class BoardFiles:
         return False
 
     def _write_temporary(self, file: LuaFile, there: Mapping[str, int], progress: Callable[[int], None]) -> None:
-        if there.get(file.temporary) == len(file.data) and self.holds(file.temporary, file):
+        if there.get(file.temporary) == len(file.data) and self._is_written(file):
             progress(len(file.data))
             return
         if not any(self._arrives(file, progress) for _ in range(ATTEMPTS)):
@@ -314,7 +329,7 @@ class BoardFiles:
 
     def _is_written(self, file: LuaFile) -> bool:
         if self._transfer is None or self._can_hash():
-            return self._length(file.temporary) == len(file.data) and self.holds(file.temporary, file)
+            return self.size_of(file.temporary) == len(file.data) and self.holds(file.temporary, file)
         return self._transfer.holds(file.temporary, file.data)
 
     def _check_syntax(self, file: LuaFile) -> None:
@@ -336,9 +351,17 @@ class BoardFiles:
             self.remove(file.temporary)
             raise LuaSyntaxError(f"{self._console.port}: {place}: {mask(mistake)}", LuaSyntaxError.remedy)
 
-    def _length(self, name: str) -> int:
-        answer = self._console.ask(f"file.list()[{quoted(name.encode())}] or -1", 10.0)
-        return int(answer) if _LENGTH.fullmatch(answer) else -1
+    def size_of(self, name: str) -> int | None:
+        """Bytes of a file, also of one that `names` leaves out; None where there is none.
+
+        NodeMCU lists none whose header is a block's last page, behind another header (seen with executed 1.5.4.1).
+        """
+        told = self._console.ask_secret(
+            f'(function()local f,n=file.open({quoted(name.encode())},"r")if not f then return"" end if f==true then '
+            'n=file.seek("end")file.close()else n=f:seek("end")f:close()end return n end)()',
+            10.0,
+        )
+        return int(told) if _LENGTH.fullmatch(told) else None
 
     def _open(self, name: str, mode: str) -> bool:
         """Open a file as `_fp`; whether that is an object.
@@ -382,15 +405,16 @@ class BoardFiles:
         close = "_fp:close()" if objects else "file.close()"
         self._console.ask_secret(f"(function(){close} _fp=nil end)()", 10.0)
 
-    def _put_in_place(self, file: LuaFile, *, replaces: bool) -> None:
+    def _put_in_place(self, file: LuaFile, as_name: str, *, replaces: bool) -> None:
         # In one line: no other code of the board runs in between. Renaming does not replace (SPIFFS), and to look for
-        # a name that is not there takes a twelfth of a second on 4 MB.
-        name, temporary = quoted(file.name.encode()), quoted(file.temporary.encode())
+        # a name that is not there takes a twelfth of a second on 4 MB; one that is may not have been listed.
+        name, temporary = quoted(as_name.encode()), quoted(file.temporary.encode())
         remove = f"file.remove({name})" if replaces else ""
-        line = f"(function(){remove} return file.rename({temporary},{name})end)()"
+        rename = f"local r,t,n=file.rename,{temporary},{name} return r(t,n)or(file.remove(n)or 1)and r(t,n)"
+        line = f"(function(){remove}{rename} end)()"
         if self._console.ask_secret(line, 10.0) != "true":
             raise ConsoleError(
-                f"{self._console.port}: {file.name} could not get its name; it lies there as {file.temporary}",
+                f"{self._console.port}: {as_name} could not get its name; it lies there as {file.temporary}",
                 "run the same command again: it continues",
             )
 

@@ -267,33 +267,36 @@ def open_transfer(console: Console, rate: int) -> Iterator[Transfer]:
 
     Args:
         console: at its prompt.
-        rate: that this wire carries, in baud; no more than `FASTEST` is used.
+        rate: that this wire carries, in baud, or 0; between that of the console and `FASTEST` it is used.
 
     Raises:
         NoTransferError: nothing was changed: this firmware lacks what it takes, or the wire carries no more.
         ConsoleError: the console is lost.
     """
-    old, rate = console.baud, min(rate, FASTEST)
-    if rate <= old or console.port.startswith("socket://"):  # whose rate is somebody else's
+    old = console.baud
+    rate = max(old, min(rate, FASTEST)) if rate else 0
+    if not rate or console.port.startswith("socket://"):  # whose rate is somebody else's
         raise NoTransferError
+    taken = False
     try:
         for line in _WATCH:
             console.ask_secret(f"(function(){line.replace('{old}', str(old))} end)()")
         console.ask_secret(f"(function()_fpk({WATCH_MS},_fpz)end)()")
         _change_rate(console, rate, f"uart.setup(0,{rate},8,0,1,0)")
+        taken = True
         console.ask_secret("(function()_fps()end)()")
         for line in _DEFINE:
             console.ask_secret(f"(function(){_filled(line)} end)()")
     except LuaFailedError as error:
-        _leave(console, old)
+        _leave(console, old, taken=taken)
         raise NoTransferError from error
     try:
         yield Transfer(console, old)
     except BaseException:
         with suppress(PipelineError):  # what happened is told, and not that nobody answers any more
-            _leave(console, old)
+            _leave(console, old, taken=True)
         raise
-    _leave(console, old)
+    _leave(console, old, taken=True)
 
 
 def _filled(line: str) -> str:
@@ -302,9 +305,9 @@ def _filled(line: str) -> str:
     return line
 
 
-def _leave(console: Console, old: int) -> None:
-    """Give the console back; nothing of ours stays on the board."""
-    if console.baud == old:
+def _leave(console: Console, old: int, *, taken: bool) -> None:
+    """Give the console back; nothing of ours stays on the board. `taken`: its rate and echo may be ours."""
+    if not taken:
         console.ask_secret(f"(function(){_NAMES}=nil end)()")
         return
     try:
