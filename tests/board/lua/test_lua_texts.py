@@ -15,7 +15,7 @@ from pathlib import Path
 import flashpipe
 import pytest
 
-TEXTS = {"s": "what a loop collects", "k": "a name in node.info", "n": "a name in file.list"}
+TEXTS = {"s": "what a loop collects", "k": "in node.info", "n": "in file.list", "name": "of a test in a new project"}
 """Names that stand for texts where they stand beside a `..`."""
 MAKE_TEXTS = {"tostring", "type", "rep", "sub"}
 ROOMS = ("board/lua", "flasher", "jobs")
