@@ -42,6 +42,7 @@ UNREACHED = (
     Case("fault=gpio15-high", "no-answer", "gpio15-high", "GPIO15"),
     Case("fault=gpio2-low", "no-answer", "gpio2-low", "GPIO2"),
     Case("fault=bad-baud:100000", "no-answer", "rate-garbled", "another adapter"),
+    Case("fault=silent-baud:100000", "no-answer", "rate-garbled", "another adapter"),
 )
 PORTS = (
     Case("fault=absent", "port-missing", "port-missing", "flashpipe ports"),
@@ -89,6 +90,7 @@ UNHARMED = {
     "noise": "as noise-out, the other way",
     "lost-out": "as lost, the other way",
     "power-loss-at": "as power-loss, at a place",
+    "shaky-baud": "the rate is lowered by itself",
     "starving": "when it strikes depends on the speed of this machine; rules: tests/board/diagnosis/test_judge.py",
     "stub-silent": "rules: tests/board/diagnosis/test_judge.py",
 }
