@@ -26,8 +26,8 @@ OLD = [LuaFile("old.lua", b"x = 1\n"), LuaFile("home.cfg", NOISE.randbytes(2000)
 NEW = [
     LuaFile("old.lua", b"x = 2\n"),
     LuaFile("empty.txt", b""),
-    LuaFile("large.dat", NOISE.randbytes(60_000)),
-    *(LuaFile(f"m{number}.dat", NOISE.randbytes(number * 200 + 1)) for number in range(12)),
+    LuaFile("large.dat", NOISE.randbytes(20_000)),
+    *(LuaFile(f"m{number}.dat", NOISE.randbytes(number * 200 + 1)) for number in range(7)),
 ]
 HELD = {file.name: file.data for file in (*OLD, *NEW)}
 SOON = Estimate(99.0, 1.0)

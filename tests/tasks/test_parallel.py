@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 from flashpipe.folding import short_port
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.tasks.actions import several
+from flashpipe.tasks import several
 from flashpipe.text.lines import PORT_WIDTH
 
 from tests.harness import Done, Project

@@ -108,7 +108,7 @@ def run(site: Site, found: socket.socket, ready: Callable[[str, str], None]) -> 
     """
     token, once = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     start = f"http://{LOOPBACK}:{found.getsockname()[1]}{START}"
-    with only_one(start + token):
+    with contextlib.closing(found), only_one(start + token):
         server = make_server(site, token, once)
         threading.Thread(
             target=_when_started, args=(server, lambda: ready(start + token, start + once)), daemon=True

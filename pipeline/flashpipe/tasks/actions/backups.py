@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flashpipe.jobs.backups import back_up_board, describe_backup, restore_board
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.tasks.actions.several import print_of
+from flashpipe.tasks.several import print_of
 
 
 def backup(board: BoardRun) -> None:

@@ -7,7 +7,7 @@ from flashpipe.errors import BootError
 from flashpipe.flasher.model import verdict_of
 from flashpipe.jobs import boot as jobs
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.tasks.actions.several import print_of
+from flashpipe.tasks.several import print_of
 from flashpipe.text.documents import put
 
 

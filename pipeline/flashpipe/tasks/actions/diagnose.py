@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flashpipe.jobs import diagnose as jobs
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.tasks.actions.several import print_of
+from flashpipe.tasks.several import print_of
 from flashpipe.text.documents import put
 from flashpipe.text.look import look
 

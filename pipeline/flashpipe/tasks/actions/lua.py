@@ -10,7 +10,7 @@ from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, r
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.file_editing import edit_file
 from flashpipe.jobs.lua import ask_node, format_files, list_files, rescue, run_lua
-from flashpipe.tasks.actions.several import Printer, print_of
+from flashpipe.tasks.several import Printer, print_of
 from flashpipe.text.documents import put
 from flashpipe.text.node import describe, describe_files, describe_findings
 
