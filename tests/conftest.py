@@ -134,3 +134,8 @@ def command(
         return Done(status, said.out, said.err)
 
     return run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: at the end, one worker would go on with it alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_docs.py"))

@@ -100,7 +100,7 @@ def test_the_firmware_has_the_files_and_writes_on(name: str, lab: Lab, monkeypat
     assert board.read("more.dat", 9000) == b"m" * 9000
 
 
-@pytest.mark.parametrize("writes", [0, 5])
+@pytest.mark.parametrize("writes", [0, 2])
 def test_what_was_interrupted_leaves_the_old_files_and_is_begun_anew(
     writes: int, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
