@@ -181,8 +181,8 @@ class BoardFiles:
         pieces = PIECES_SLOW if self._console.baud < SLOW else PIECES
         while len(data) < size:
             lines = self._console.lines(
-                f'file.open({path},"r")file.seek("set",{len(data)})for i=1,{pieces} do local s=file.read({PIECE})'
-                "if not s then break end p(_fp(s))end file.close()",
+                f'local f=file.open({path},"r")file.seek("set",{len(data)})'
+                f"for i=1,{pieces} do local s=file.read({PIECE})if not s then break end p(_fp(s))end _fp(f)",
                 10.0,
             )
             part = _unhex("".join(lines))
@@ -419,9 +419,15 @@ class BoardFiles:
             )
 
 
-_HEX: Final = 'function(s)return string.format(string.rep("%02x",#s),s:byte(1,#s))end'
-"""One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take
-more stack than 0.9.5 has (seen with executed firmware: the digits of the ROM were overwritten)."""
+_HEX: Final = (
+    'function(s)if type(s)=="string"then return string.format(string.rep("%02x",#s),s:byte(1,#s))end '
+    'if type(s)=="userdata"then s:close()else file.close()end end'
+)
+"""The digits of a text; a file is closed, by its object where it is one: executed 1.5.4.1 restarts at `file.close()`
+while a timer object of the board's own program runs.
+
+One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take more stack than
+0.9.5 has (seen with executed firmware: the digits of the ROM were overwritten)."""
 
 
 def _unhex(text: str) -> bytes:
