@@ -16,6 +16,7 @@ from dataclasses import field, replace
 from typing import Final
 
 from flashpipe.board.lua.console import Console, pieces, quoted
+from flashpipe.board.lua.hex_digits import HEX, bytes_of
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.templates import of_board, render
 from flashpipe.board.lua.transfer import WORTH, NoTransferError, Transfer, open_transfer
@@ -185,7 +186,7 @@ class BoardFiles:
                 f"for i=1,{pieces} do local s=file.read({PIECE})if not s then break end p(_fp(s))end _fp(f)",
                 10.0,
             )
-            part = _unhex("".join(lines))
+            part = bytes_of("".join(lines))
             data += part
             failures += not part
             if failures >= ATTEMPTS or (expected is not None and not expected.startswith(data)):
@@ -194,7 +195,7 @@ class BoardFiles:
 
     def _make_hex(self) -> None:
         """Define the one helper that stays on the board for a moment: lines are too short to repeat it."""
-        self._console.ask_secret(f"(function()_fp={_HEX} end)()")
+        self._console.ask_secret(f"(function()_fp={HEX} end)()")
 
     def _can_hash(self) -> bool:
         if self._hashes is None:
@@ -417,25 +418,6 @@ class BoardFiles:
                 f"{self._console.port}: {as_name} could not get its name; it lies there as {file.temporary}",
                 "run the same command again: it continues",
             )
-
-
-_HEX: Final = (
-    'function(s)if type(s)=="string"then return string.format(string.rep("%02x",#s),s:byte(1,#s))end '
-    'if type(s)=="userdata"then s:close()else file.close()end end'
-)
-"""The digits of a text; a file is closed, by its object where it is one: executed 1.5.4.1 restarts at `file.close()`
-while a timer object of the board's own program runs.
-
-One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take more stack than
-0.9.5 has (seen with executed firmware: the digits of the ROM were overwritten)."""
-
-
-def _unhex(text: str) -> bytes:
-    """The bytes; none where something else was printed between."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        return b""
 
 
 def _cost(size: int) -> int:
