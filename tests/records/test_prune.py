@@ -106,6 +106,20 @@ def test_blocks_of_a_run_that_is_under_way_stay(tmp_path: Path) -> None:
     assert loose_blocks(tmp_path, [], NOW) == []
 
 
+def test_nothing_behind_a_link_goes_nor_what_is_no_block(tmp_path: Path) -> None:
+    store = Store(tmp_path, "5c:cf:7f:00:00:01")
+    backup(store, 1)
+    theirs = tmp_path.parent / "theirs"
+    theirs.mkdir()
+    block = f"{'a' * 64}-{'b' * 32}"
+    for name in ("my-thesis.txt", block, ".left.part"):
+        (theirs / name).write_text("mine")
+    (store.folder / "blocks" / "zz").symlink_to(theirs)
+    (store.folder / "blocks" / "yy").mkdir()
+    (store.folder / "blocks" / "yy" / "to-do.txt").write_text("mine")
+    assert loose_blocks(tmp_path, [], LATER) == []
+
+
 def test_beside_a_damaged_manifest_no_block_goes(tmp_path: Path) -> None:
     store = Store(tmp_path, MAC)
     saved = backup(store, 1)

@@ -51,6 +51,9 @@ class Block:
     """Hex; BLANK where every byte is FF."""
 
 
+_BLOCK_NAME: Final = re.compile("[0-9a-f]{64}-[0-9a-f]{32}")
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A region and its blocks, in order; they end at multiples of 64 KiB."""
@@ -178,7 +181,9 @@ class Store:
         Raises:
             RecordError: the folder cannot be read.
         """
-        return _listed(self.folder / "blocks", "*/*-*")
+        # Of our own names only, and through no link: what is not named by a manifest is removed one day.
+        found = _listed(self.folder / "blocks", "*/*-*")
+        return [path for path in found if _BLOCK_NAME.fullmatch(path.name) and not path.parent.is_symlink()]
 
     def _block_path(self, sha256: str, md5: str) -> Path:
         return self.folder / "blocks" / sha256[:2] / f"{sha256}-{md5}"
