@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
+from functools import cache
 
 from flashpipe.board.loader import writer
 from flashpipe.board.session.rate_search import raise_rate
@@ -11,8 +12,9 @@ from flashpipe.board.session.session import Session
 from flashpipe.flash import BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
+from flashpipe.plan.cost import stream_s
 from flashpipe.plan.model import FlashPlan
-from flashpipe.plan.table import clip, estimate, streams
+from flashpipe.plan.table import clip, streams, wire_size
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -54,7 +56,7 @@ class WriteRun:
                 self.sent = before + done
                 show(done, total)
 
-            new = raise_rate(session, lambda baud: self._seconds(dirty, baud))
+            new = raise_rate(session, self._seconds(dirty))
             self.written = merge([*self.written, *dirty])
             sent = writer.write(session.link, pieces(plan), dirty, on_progress, prove_line=new)
             self.sent = before + sent
@@ -62,10 +64,15 @@ class WriteRun:
         check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)
         session.rate_held()
 
-    def _seconds(self, dirty: Sequence[Region], baud: int) -> float:
-        """What writing takes at a rate, as the cost model has it."""
-        parts = [(piece, part) for piece in pieces(self.probe.plan) for part in clip(dirty, piece.region)]
-        return sum(estimate(piece.cut(part), baud, part.start)[1] for piece, part in parts)
+    def _seconds(self, dirty: Sequence[Region]) -> Callable[[int], float]:
+        """What writing takes at a rate, as the cost model has it; nothing is packed unless that is asked."""
+
+        @cache
+        def packed() -> list[tuple[Region, int]]:
+            wanted = pieces(self.probe.plan)
+            return [(part, wire_size(piece.cut(part))) for piece in wanted for part in clip(dirty, piece.region)]
+
+        return lambda baud: sum(stream_s(part, wire, baud) for part, wire in packed())
 
     def _streams(self, dirty: list[Region]) -> list[Region]:
         boot = [BOOT_SECTOR] if any(region.overlaps(BOOT_SECTOR) for region in dirty) else []

@@ -22,7 +22,7 @@ from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports.names import is_url, is_virtual
 from flashpipe.board.session.auto_rate import USUAL, AutoRate
-from flashpipe.board.session.rate_search import TRIAL_S
+from flashpipe.board.session.rate_search import TRIAL_S, try_rate
 from flashpipe.board.session.session import Session
 from flashpipe.errors import FlashUnknownError, PipelineError, WireError
 from flashpipe.flash import Region
@@ -118,13 +118,9 @@ class _Bench:
     def _rate(self, baud: int) -> Rate:
         packets = max(1, min(AMOUNT, int(baud / 10 * SAMPLE_S)) // 0x1000)
         sample = Region(self._region.start, self._region.start + packets * 0x1000)
-        link = self._session.link
         try:
-            self._session.use_rate(baud)
-            link.change_baud(baud, TRIAL_S)
-            began = time.monotonic()
-            link.try_line(sample, 4 * TRIAL_S)
-            return Rate(baud, holds=True, bytes_per_s=int(sample.size / (time.monotonic() - began)))
+            seconds = try_rate(self._session, baud, sample, 4 * TRIAL_S)
+            return Rate(baud, holds=True, bytes_per_s=int(sample.size / seconds))
         except WireError as error:
             return Rate(baud, holds=False, why=error.message.removeprefix(f"{self._session.port}: "))
 

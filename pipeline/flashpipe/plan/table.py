@@ -31,9 +31,14 @@ class PlanRow:
     seconds: float = 0.0
 
 
+def wire_size(data: bytes) -> int:
+    """About how many bytes `data` is on the wire."""
+    return min(len(zlib.compress(data, 6)), len(data))
+
+
 def estimate(data: bytes, baud: int, address: int = 0) -> tuple[int, float]:
     """Bytes on the wire and seconds to write `data` to dirty sectors at `address`, as `cost` has it."""
-    wire = min(len(zlib.compress(data, 6)), len(data))
+    wire = wire_size(data)
     return wire, stream_s(Region(address, address + len(data)), wire, baud)
 
 

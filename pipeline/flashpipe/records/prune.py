@@ -130,16 +130,9 @@ def loose_blocks(folder: Path, gone: Iterable[Path], now: float) -> list[Removal
             for path in store.block_files()
             if path.name.partition("-")[0] not in named and _settled(path, now)
         ]
-        rests = [path for path in store.folder.rglob(".*.part") if _within(store.folder, path) and _settled(path, now)]
+        rests = [path for path in store.folder.rglob(".*.part") if _settled(path, now)]
         found += [Removal(path, "rest of a file that was never finished") for path in rests]
     return found
-
-
-def _within(folder: Path, path: Path) -> bool:
-    """Whether a file lies in a folder itself, reached through no link."""
-    return not any(
-        part.is_symlink() for part in (path, *path.parents) if part.is_relative_to(folder) and part != folder
-    )
 
 
 def _settled(path: Path, now: float) -> bool:

@@ -63,13 +63,20 @@ class AutoRate:
     """Rates that a trial of this run found good."""
     failures: int = 0
     """Rates that failed in this run."""
+    _key: str = ""
+
+    @property
+    def key(self) -> str:
+        """What names the adapter; the system's ports are listed once for that."""
+        self._key = self._key or adapter(self.port)
+        return self._key
 
     def begin(self, mac: str) -> int:
         """The rate for the board with this MAC, to be used at once."""
         self.mac = mac
         if self.failures:
             return USUAL
-        memory = _read(self.port)
+        memory = _read(self.key)
         board = memory["boards"].get(mac)
         rate = memory["profiles"].get(self.profile, 0) if board is None else board["rate"]
         rate = rate if rate in self._possible() else USUAL
@@ -80,7 +87,7 @@ class AutoRate:
         """Rates that may be tried, the lowest first; none where one has failed in this run."""
         if self.failures:
             return []
-        board = _read(self.port)["boards"].get(self.mac)
+        board = _read(self.key)["boards"].get(self.mac)
         refused = 0
         if board is not None and board["failed"] and abs(self.clock() - board["at"]) < REFUSED_S:
             refused = board["failed"]
@@ -106,14 +113,14 @@ class AutoRate:
 
     def _possible(self) -> list[int]:
         """The steps that adapter and chip can make, as far as their dividers are known."""
-        usb = _usb(self.port)
+        usb = _usb(self.key)
         limit = MAXIMUM.get(usb, STEPS[-1])
         chip = [step for step in STEPS if abs(chip_rate(step) - step) / step * 100 <= LIMIT_PERCENT]
         return [step for step in chip if step <= limit and (error_percent(usb, step) or 0.0) <= LIMIT_PERCENT]
 
     def _note(self, rate: int, failed: int) -> None:
         record = _load()
-        memory = _adapter(record.get(adapter(self.port)))
+        memory = _adapter(record.get(self.key))
         before = memory["boards"].pop(self.mac, _Board(rate=0, failed=0, at=0.0))
         lowest = min((one for one in (before["failed"], failed) if one), default=0)
         memory["boards"][self.mac] = _Board(rate=rate, failed=lowest, at=self.clock() if failed else before["at"])
@@ -123,15 +130,14 @@ class AutoRate:
             memory["profiles"][self.profile] = rate
         elif memory["profiles"].get(self.profile, 0) >= failed:
             del memory["profiles"][self.profile]
-        _store({**record, adapter(self.port): memory})
+        _store({**record, self.key: memory})
 
 
 _BOARD: Final = ("rate", "failed", "at")
 
 
-def _usb(port: str) -> str:
-    """`VID:PID` of an adapter, as its memory's key begins; empty where the port is none of this machine's."""
-    key = adapter(port)
+def _usb(key: str) -> str:
+    """`VID:PID` of an adapter, as its key begins; empty where the port is none of this machine's."""
     return key[:9] if len(key) > 9 and key[4] == ":" and key[9] in ":@" else ""  # noqa: PLR2004  `1a86:7523@1-1.2`
 
 
@@ -139,8 +145,8 @@ def _path() -> Path:
     return files.state_folder() / "rates.json"
 
 
-def _read(port: str) -> _Adapter:
-    return _adapter(_load().get(adapter(port)))
+def _read(key: str) -> _Adapter:
+    return _adapter(_load().get(key))
 
 
 def _load() -> dict[str, object]:

@@ -8,6 +8,7 @@ on one step lower.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -27,6 +28,19 @@ PATIENCE_S: Final = 1.6
 (facts: flash-timing §6.3), and a line that loses bytes shall not cost more."""
 
 
+def try_rate(session: Session, baud: int, sample: Region, limit_s: float = TRIAL_S) -> float:
+    """Go to a rate, and read a `sample` of the flash at it; the seconds of reading. A packet may take `limit_s`.
+
+    Raises:
+        WireError: the line does not carry it. The session's rate is this one all the same: it is what failed.
+    """
+    session.use_rate(baud)
+    session.link.change_baud(baud, TRIAL_S)
+    began = time.monotonic()
+    session.link.try_line(sample, limit_s)
+    return time.monotonic() - began
+
+
 def raise_rate(session: Session, seconds: Callable[[int], float]) -> bool:
     """Go as fast as the line carries and as pays for what is about to be sent; returns whether the rate is unproven.
 
@@ -43,9 +57,7 @@ def raise_rate(session: Session, seconds: Callable[[int], float]) -> bool:
         for baud in auto.above(session.baud):
             if now - seconds(baud) < 2 * STEP_S:
                 continue
-            session.use_rate(baud)
-            link.change_baud(baud, TRIAL_S)
-            link.try_line(SAMPLE, TRIAL_S)
+            try_rate(session, baud, SAMPLE)
             auto.carried.append(baud)
             now = seconds(baud)
     if session.baud <= USUAL:
