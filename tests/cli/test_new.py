@@ -43,6 +43,19 @@ def test_a_new_project_is_flashed_and_tested_at_once(
     assert "already" in command("flash", "profile=blink", "boot=off").ok().text
 
 
+def test_the_files_of_a_new_project_are_shown_while_its_timer_waits(
+    project: Project, command: Command, firmware: Path
+) -> None:
+    """NodeMCU 1.5.4.1 restarts where a file is closed by `file.close()` then."""
+    del firmware  # in the package that the profile names
+    command("new", "blink").ok()
+    project.folder = project.folder / "blink"
+    board = f"port=sim://nodemcu-devkit?flash={project.state / 'blink.flash'}"
+    project.flashpipe("flash", "profile=blink", board).ok()
+    done = project.flashpipe("files", "profile=blink", board).ok()
+    assert [line.split()[0] for line in done.out.splitlines()[:2]] == ["init.lua", "main.lua"]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
