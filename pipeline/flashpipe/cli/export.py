@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe import terminal
-from flashpipe.errors import BadValueError, UnknownVariableError
+from flashpipe.cli.arguments import variables_of
+from flashpipe.errors import BadValueError
 from flashpipe.events import Event
 from flashpipe.files import expanded
 from flashpipe.jobs.build import build_images, is_due, make_parts
@@ -61,17 +62,11 @@ class _Listener:
 
 
 def _given(argv: list[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
     for word in argv:
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not equals:
+        if "=" not in word:
             raise BadValueError(f"{word}: export takes name=value", "flashpipe export profile=NAME to=DIR")
-        if name not in {*TAKES, "to"}:
-            raise UnknownVariableError(f"export takes no {name}=", f"it takes {', '.join((*TAKES, 'to'))}")
-        if name in given:
-            raise BadValueError(f"{name}= is given twice", "give it once")
-        given[name] = value
-    return given
+    words = (word.removeprefix("--").partition("=") for word in argv)
+    return variables_of(((name, text) for name, _, text in words), (*TAKES, "to"), "export")
 
 
 def _show(export: Export, caller: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe import terminal
-from flashpipe.cli.arguments import Parser
-from flashpipe.errors import BadValueError, UnknownVariableError
+from flashpipe.cli.arguments import Parser, variables_of
+from flashpipe.errors import BadValueError
 from flashpipe.jobs import audience, sessions
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import KNOWN, check
@@ -72,17 +72,13 @@ def sorted_words(words: Iterable[str], known: Iterable[str], command: str) -> di
         BadValueError: a word that is none, or a variable that is given twice.
         UnknownVariableError: naming those that the command takes.
     """
-    given: dict[str, str] = {}
+    pairs = []
     for word in words:
         name, found, text = word.partition("=")
         if not found:
             raise BadValueError(f"{word!r}: want name=value", f"`flashpipe help {command}` lists the names")
-        if name not in known:
-            raise UnknownVariableError(f"{name}= is no variable of {command}", f"these are: {', '.join(sorted(known))}")
-        if name in given:
-            raise BadValueError(f"{name}= is given twice", "give it once")
-        given[name] = text
-    return given
+        pairs.append((name, text))
+    return variables_of(pairs, sorted(known), command)
 
 
 def _command(given: dict[str, str], project: Path) -> CommandLine:
