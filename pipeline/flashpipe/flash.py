@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 SECTOR_SIZE: Final = 0x1000
 """Smallest erasable unit of the SPI flash (esptool 5.6 `ESPLoader.FLASH_SECTOR_SIZE`)."""
 BLOCK_SIZE: Final = 0x10000
 """The larger erase unit the stub uses where aligned (facts: stub-executed §5)."""
-
-FlashMode = Literal["qio", "qout", "dio", "dout"]
-FlashFrequency = Literal["20m", "26m", "40m", "80m"]
 
 MODE_CODES: Final[dict[str, int]] = {"qio": 0, "qout": 1, "dio": 2, "dout": 3}
 """Byte 2 of the image header (facts: image-flashmap §4.1)."""

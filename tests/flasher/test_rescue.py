@@ -101,6 +101,13 @@ def test_memory_that_is_used_up_is_given_back(name: str, make: Make) -> None:
     assert BoardFiles(console).names() == {}
 
 
+@pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "3.0"))
+def test_a_panic_in_a_callback_is_an_error_of_the_program(name: str, make: Make) -> None:
+    session = make(name)
+    late = LuaFile("late.lua", timer(name, 200, 0, 'error("oops")').encode())
+    assert "oops" in run_file(session, open_console(session), late, 30.0, linger_s=10.0).error
+
+
 def files_of(cells: bytearray) -> Region:
     """Where the file system is: its first block says how many there are up to nearly the end of the flash."""
     for start in range(0x10000, len(cells), BLOCK):

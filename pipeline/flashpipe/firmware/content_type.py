@@ -17,8 +17,6 @@ OTA_MAGIC: Final = 0xEA
 PARTITION_RECORD: Final = bytes.fromhex("18010000 65000000")
 """How the code part of a fresh NodeMCU 3.x begins (facts: image-flashmap §5.6)."""
 DAMAGED: Final = "binary file damaged"
-IROM_BASE: Final = 0x40200000
-"""Where the first MiB of flash is mapped for execution (facts: image-flashmap §4.4: 0x10000 is 0x40210000)."""
 
 _MAGIC: Final = (
     (0, b"PK\x03\x04", "ZIP archive"),

@@ -14,7 +14,6 @@ from flashpipe.events import (
     BoardFound,
     Event,
     Message,
-    PlanMade,
     Progress,
     StepFailed,
     StepFinished,
@@ -67,7 +66,6 @@ class JobLog:
     error: PipelineError | None = None
     state: str = ""
     """In which state a stop has left the board."""
-    plan_text: str = ""
     device: Mapping[str, object] | None = None
     """What was found on the port."""
     _pace: Pace = field(default_factory=Pace)
@@ -86,8 +84,6 @@ class JobLog:
             self._end(event.step, "failed", event.seconds, "")
         elif isinstance(event, Message):
             self._add(LogLine("text", event.text))
-        elif isinstance(event, PlanMade):
-            self.plan_text = event.text
         elif isinstance(event, BoardFound):
             self.device = {"mac": event.mac, **event.facts}
         elif isinstance(event, BoardDone):

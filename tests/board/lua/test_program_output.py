@@ -52,3 +52,16 @@ def test_what_is_kept_has_a_bound(endless: str, monkeypatch: pytest.MonkeyPatch)
     output.close()
     assert sum(shown) == 2000 * len(endless)
     assert not output.ended
+
+
+@given(st.lists(st.integers(0, 200), max_size=20))
+def test_a_panic_is_the_error_of_the_program(places: list[int]) -> None:
+    panic = "PANIC: unprotected error in call to Lua API (not enough memory)\n"
+    output, _ = fed(cut(f"=#7:\none\n{panic}not enough memory\n> ", places))
+    assert (output.ended, output.error) == (False, "not enough memory")
+    assert output.text.startswith(f"one\n{panic}")
+
+
+def test_a_program_that_prints_of_a_panic_has_not_failed() -> None:
+    output, _ = fed(["=#7:\nno PANIC: unprotected error in call to Lua API (x)\nPANIC: none\n=#7+nil#=\n> "])
+    assert (output.ended, output.error) == (True, "")

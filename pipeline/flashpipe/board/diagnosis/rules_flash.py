@@ -14,8 +14,6 @@ BROKE_OFF: Final = frozenset({"wire", "write-failed"})
 PROTECT_BITS: Final = 0x1C
 """BP0 to BP2 of the status register (facts: flash-timing §6)."""
 BUSY: Final = 0x01
-FEW_BITS: Final = 16
-"""A sector with more wrong bits than this was not programmed, or holds something else."""
 
 
 def _broke_off(evidence: Evidence) -> bool:

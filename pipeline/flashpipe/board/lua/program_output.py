@@ -14,6 +14,8 @@ KEPT: Final = 256 * 1024
 """Characters of what was printed last."""
 _TAIL: Final = len("\n> ")
 """What may follow the end mark: a line end, and the prompt."""
+_PANIC: Final = re.compile(r"^PANIC: unprotected error in call to Lua API \((.*?)\)?\n", re.MULTILINE)
+"""Lua gave up outside of every pcall: no end mark will come (the words of lua.c, `lua_atpanic`)."""
 
 
 class ProgramOutput:
@@ -32,7 +34,7 @@ class ProgramOutput:
         """What was said before the program began."""
         self.ended = False
         self.error = ""
-        """Lua's error, empty if there was none."""
+        """Lua's error, empty if there was none. With a panic the program has not `ended` by itself."""
 
     @property
     def text(self) -> str:
@@ -52,6 +54,8 @@ class ProgramOutput:
             self.ended, self.error = True, match[2] if match[1] == "-" else ""
             if len(self._open) - match.end(2) >= len("#=") + _TAIL:
                 self._open, self._cut = self._open[: match.start()] + self._open[match.end() :], True
+        elif panic := _PANIC.search(self._open):
+            self.error = panic[1] or "PANIC"
         self._release()
 
     def close(self) -> None:
