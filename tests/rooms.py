@@ -26,6 +26,7 @@ LEAVES: Final = frozenset(
         "limits",
         "flash",
         "folding",
+        "foreign_names",
         "installing",
         "locks",
         "masking",

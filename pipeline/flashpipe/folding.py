@@ -14,7 +14,7 @@ WHOLE: Final = re.compile(r"\s*next: (?:flashpipe|doit|pip|uv|/\S+) [^`;]*")
 """A command that is to be copied stays in one piece."""
 _PIECE: Final = re.compile(r"\s*(?:\S*`[^`]*`\S*|\[code: \S+|\S+)")
 """A word; a command within backquotes is one, and so is a code."""
-_COLOUR: Final = re.compile(r"\x1b\[\d+m")
+_COLOUR: Final = re.compile(r"\x1b[0-9a-f]*\[\d+m")
 
 
 def width_of(stream: TextIO) -> int:

@@ -17,8 +17,9 @@ from typing import Any, Final, TextIO
 
 from flashpipe.masking import mask_urls
 
-_OURS: Final = re.compile(r"(\x1b\[(?:0|31|32)m)")
-"""Our own colours (`flashpipe.text.colour`)."""
+_MARK: Final = f"\x1b{os.urandom(8).hex()}["
+"""How a colour of ours begins until it reaches the door: nobody else's text has that."""
+_OURS: Final = re.compile(rf"({re.escape(_MARK)}\d+m)")
 quiet = False
 """Only how the run went, and what failed, is told to people: `-q`."""
 QUIET: Final = frozenset({"-q", "--quiet", "quiet=1", "quiet=yes", "quiet=true", "quiet=on"})
@@ -27,16 +28,23 @@ lost: Final[list[OSError]] = []
 """Why standard output could not be written; empty as long as all that was to be said was said."""
 
 
+def coloured(word: str, colour: str) -> str:
+    """A word of ours in a colour, for `write` and `visible`; `colour` is a number of SGR."""
+    return f"{_MARK}{colour}m{word}{_MARK}0m"
+
+
 def visible(text: str, kept: str = "") -> str:
     r"""The text with whatever is no print escaped; line ends and tabs stay, of a line end in any form, and `kept`.
 
-    >>> visible("a\tb\r\nc\rd \x1b]52;c;x\x07 \x9b2J \u202e"), visible("\x1b[32mOK\x1b[0m ß")
-    ('a\tb\nc\nd \\x1b]52;c;x\\x07 \\x9b2J \\u202e', '\x1b[32mOK\x1b[0m ß')
+    >>> visible("a\tb\r\nc\rd \x1b]52;c;x\x07 \x9b2J \u202e"), visible(f"{coloured('OK', '32')} ß \x1b[31m")
+    ('a\tb\nc\nd \\x1b]52;c;x\\x07 \\x9b2J \\u202e', '\x1b[32mOK\x1b[0m ß \\x1b[31m')
     """
     if text.isprintable():
         return text
     pieces = _OURS.split(text.replace("\r\n", "\n").replace("\r", "\n"))
-    return "".join(piece if at % 2 else _escaped(piece, kept) for at, piece in enumerate(pieces))
+    return "".join(
+        f"\x1b[{piece.removeprefix(_MARK)}" if at % 2 else _escaped(piece, kept) for at, piece in enumerate(pieces)
+    )
 
 
 def _escaped(text: str, kept: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from flashpipe.errors import LuaFileNameError
-from flashpipe.jobs.board_files import _place
+from flashpipe.jobs.board_files import places
+from flashpipe.jobs.variables import check
 
 from tests.harness import Done, Project
 from tests.nodemcu import IN_PACKAGE, NodeMcu
@@ -68,21 +69,80 @@ def test_what_cannot_be_is_said_before_a_port_is_opened(
     assert says in done.failed(code).text
 
 
+def placed(folder: Path, *names: str, words: Sequence[str] = ("*",), to: str = "", called: str = "") -> list[Path]:
+    """Where files of these names would go."""
+    return list(places(names, words, folder, check({"to": to, "as": called})).values())
+
+
 @pytest.mark.parametrize(
     "name",
-    ["../x", "a/../../x", "/etc/x", "", ".", ".bashrc", ".ssh/authorized_keys", "x/.git/hooks/y", "..\\x", "dodo.py",
-     "DODO.py",
-     "a\x1b]52;c;x\x07", "a\0b", "x" * 200, "out/x"],
+    ["../x", "a/../../x", "/etc/x", "", ".", "..\\x", "a\x1b]52;c;x\x07", "a\0b", "a\nb", "x" * 200, "out/x", "C:x.lua",
+     "C:\\x", "dodo.py::$DATA", "x:y", "CON", "aux.lua", "lib/com1.txt", "NUL ", "\u2025/x", "\uff0e\uff0e/x"],
 )  # fmt: skip
-def test_the_name_of_a_file_on_a_board_leads_nowhere_and_steers_nothing(name: str, tmp_path: Path) -> None:
+def test_the_name_of_a_file_on_a_board_leads_nowhere(name: str, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "out").symlink_to(tmp_path)
-    with pytest.raises(LuaFileNameError):
-        _place(name, tmp_path / "here", "", named=False)
-    assert _place(name, tmp_path, "as.bin", named=False) == tmp_path / "as.bin"
+    for to in ("", ".", "../here"):
+        with pytest.raises(LuaFileNameError):
+            placed(tmp_path / "here", name, words=(name,), to=to)
+    assert placed(tmp_path, name, called="as.bin") == [tmp_path / "as.bin"]
 
 
-def test_a_hidden_file_that_was_named_may_come(tmp_path: Path) -> None:
-    assert _place(".config", tmp_path, "", named=True) == tmp_path / ".config"
+STEERING = (
+    "dodo.py", "DODO.PY", "dodo.py.", "dodo.py ", "\uff44odo.py", ".git/config", ".git/hooks/x", ".GIT/x",
+    "GIT~1/hooks/x",
+    "a/.git/x", ".bashrc", ".ssh/authorized_keys", ".env", ".pipeline/x", "secrets.yaml", "demo.yaml", "Demo.YML",
+    "images.lock.yaml", "conftest.py", "json.py", "pyproject.toml", "PYPROJ~1.TOM", "setup.cfg", "doit.cfg", "tox.ini",
+    "Makefile", "gnumakefile", "x.mk", "CMakeLists.txt", ".github/workflows/x.yml", "package.json", "build.sh",
+    "git.exe",
+    "flashpipe.bat", "flashpipe.cmd", "x.lnk", "requirements-dev.txt",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEERING)
+def test_no_file_of_a_board_becomes_what_is_run_or_obeyed_here(name: str, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    for words, to in (((name,), ""), (("*",), ""), ((name,), "."), ((name,), ".."), (("*",), "../from-board")):
+        with pytest.raises(LuaFileNameError):
+            placed(here, name, words=words, to=to)
+    assert placed(here, name, words=(name,), to="../from-board") == [tmp_path / "here" / ".." / "from-board" / name]
+
+
+def test_a_link_here_does_not_make_a_harmless_name_of_a_hook(tmp_path: Path) -> None:
+    (tmp_path / ".git" / "hooks").mkdir(parents=True)
+    (tmp_path / "hooks").symlink_to(tmp_path / ".git" / "hooks")
     with pytest.raises(LuaFileNameError):
-        _place("../.config", tmp_path, "", named=True)
+        placed(tmp_path, "hooks/post-merge", words=("hooks/post-merge",))
+
+
+def test_two_names_that_are_one_file_elsewhere_do_not_both_come(tmp_path: Path) -> None:
+    for one, other in (("a.lua", "A.lua"), ("\xe9.lua", "e\u0301.lua"), ("x", "x. ")):
+        with pytest.raises(LuaFileNameError):
+            placed(tmp_path, one, other)
+    assert placed(tmp_path, "a.lua", "b/a.lua", to="x") == [tmp_path / "x/a.lua", tmp_path / "x/b/a.lua"]
+
+
+def test_names_of_a_board_are_shown_in_one_line_and_fetched_all_the_same(
+    command: Command, project: Project, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    evil = "a\n\x1b[31mOK\r\x07\\b"
+    port = f"port={NodeMcu.of(IN_PACKAGE, tmp_path / 'flash.bin', request).url}"
+    lua = "".join(f"\\{byte}" for byte in evil.encode())
+    for name, text in ((lua, "hello"), ("dodo.py", "x = 1")):
+        (project.folder / "make.lua").write_text(f'file.open("{name}","w") file.write("{text}") file.close()')
+        command("lua", "file=make.lua", port).ok()
+    told = "a\\n\\x1b[31mOK\\r\\x07"
+    assert told in command("files", port).ok().out
+    assert told in command("files", "get=gone", port).failed("board-file-missing").text
+    assert told in command("files", "get=a*", port).failed("lua-file-name").text
+    command("files", "get=*", "as=got.bin", port).failed("lua-file-name")
+    command("files", "get=a*", "as=got.bin", port).ok()
+    assert (project.folder / "got.bin").read_bytes() == b"hello"
+    command("files", "get=dodo.py", "yes=1", port).failed("lua-file-name")
+    command("files", "get=dodo.py", "to=from-board", port).ok()
+    assert (project.folder / "from-board" / "dodo.py").read_bytes() == b"x = 1"
+    command("files", "cat=dodo.py", "to=from-board", port).failed("bad-value")
+    done = command("files", f"rm={evil}", port).ok()
+    assert told in done.out
+    assert "\x1b" not in done.text

@@ -139,4 +139,4 @@ def test_a_failure_is_told_once_and_names_the_port_in_each_line() -> None:
 
 def test_a_table_of_boards_fits_on_the_terminal(screen: Screen) -> None:
     table = last_line.last_lines([DONE, replace(DONE, port=OTHER)], screen)
-    assert [line for line in re.sub(r"\x1b\[\d+m", "", table).splitlines() if len(line) > 80] == []
+    assert [line for line in re.sub(r"\x1b\[\d+m", "", terminal.visible(table)).splitlines() if len(line) > 80] == []

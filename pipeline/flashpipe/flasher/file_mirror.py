@@ -18,6 +18,7 @@ from flashpipe.board.lua.node_info import told_mac
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BackupError, FileDamagedError, KeepError
 from flashpipe.files import later_stamp, write_atomic
+from flashpipe.foreign_names import shown
 from flashpipe.values import dataclass
 
 FOLDER: Final = "files"
@@ -72,12 +73,12 @@ def mirror(session: Session, console: Console, wanted: Collection[str], how: Mir
         for name in gone:
             session.check_stop()
             board.remove(name)
-        result.append(f"{', '.join(gone)}; kept in {place}")
+        result.append(f"{', '.join(map(shown, gone))}; kept in {place}")
     return gone
 
 
 def _agree(session: Session, gone: list[str], how: Mirroring) -> None:
-    text = f"files_mirror removes {len(gone)} file(s) from the board: {', '.join(gone)}"
+    text = f"files_mirror removes {len(gone)} file(s) from the board: {', '.join(map(shown, gone))}"
     session.notify(text)
     if how.allowed or (how.ask is not None and how.ask(f"{text}; they are fetched into the backups first")):
         return
@@ -111,7 +112,7 @@ def fetch(session: Session, board: BoardFiles, sizes: Mapping[str, int], keep: C
                 data = board.read(name, size)
                 if len(data) != size:
                     raise FileDamagedError(
-                        f"{session.port}: {name} came with {len(data)} of {size} bytes", FileDamagedError.remedy
+                        f"{session.port}: {shown(name)} came with {len(data)} of {size} bytes", FileDamagedError.remedy
                     )
                 keep(name, data)
                 done += size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from flashpipe.board.lua.files import TEMPORARY, BoardFiles, FileState, LuaFile
@@ -16,26 +16,27 @@ from flashpipe.errors import (
     LuaFileNameError,
     OutputExistsError,
 )
-from flashpipe.files import read_regular, write_atomic
+from flashpipe.files import expanded, read_regular, write_atomic
 from flashpipe.flasher.file_mirror import fetch
 from flashpipe.flasher.lua_stage import open_console, send_files
 from flashpipe.flasher.model import Outcome, RunRecord
+from flashpipe.foreign_names import comparable, misleading, shown, steering
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.lua_files import files_at, read_lua_file
+from flashpipe.jobs.variables import Variables
 from flashpipe.profile.lua import bad_name
 
 VERBS: Final = ("put", "get", "rm", "cat", "edit")
 """What can be done with single files; each is a variable that names them."""
 _ANYBODY: Final = 0o644
-_LONGEST: Final = 128
-"""Characters of a name: SPIFFS has 31, and no file system here takes more than 255 bytes."""
+_ELSEWHERE: Final = "say get=NAME to=DIR, a folder for it alone, or get=NAME as=FILE"
 
 
 def asked(board: BoardRun) -> str:
     """Which of the verbs was asked for; empty for none.
 
     Raises:
-        BadValueError: more than one of them, or `as=` for what has no name to change.
+        BadValueError: more than one of them, `as=` for what has no name to change, or `to=` for what is not fetched.
     """
     variables = board.command.variables
     verbs = [verb for verb in (*VERBS, "send", "rescue") if variables.text(verb)]
@@ -44,6 +45,8 @@ def asked(board: BoardRun) -> str:
     found = next((verb for verb in verbs if verb in VERBS), "")
     if variables.text("as") and (found not in {"put", "get"} or len(_words(board, found)) != 1):
         raise BadValueError("as= gives one file another name", "say put=FILE as=NAME, or get=NAME as=FILE")
+    if variables.text("to") and found != "get":
+        raise BadValueError("to= says where files of the board go", "say get=NAME to=DIR")
     return found
 
 
@@ -68,11 +71,13 @@ def put_files(board: BoardRun) -> Sequence[FileState]:
 
 
 def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
-    """Fetch files by name or pattern into the caller's folder, or one to `as=`: name, path and bytes of each.
+    """Fetch files by name or pattern into the caller's folder or that of `to=`, or one to `as=`.
+
+    Name, path and bytes of each are given.
 
     Raises:
         BoardFileMissingError: the board has none of that name.
-        LuaFileNameError: a name that leads elsewhere, or that a pattern may not bring here.
+        LuaFileNameError: a name that leads elsewhere, that makes a program of its file, or that two have.
         OutputExistsError: another file lies there already; `yes=1` replaces it. Nothing was fetched.
         PipelineError: no Lua prompt, or a file did not come whole.
     """
@@ -81,8 +86,7 @@ def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
     files = BoardFiles(console, session.baud)
     words = _words(board, "get")
     sizes = _chosen(session, files, words)
-    target = board.command.variables.text("as")
-    paths = {name: _place(name, board.command.caller, target, named=name in words) for name in sizes}
+    paths = places(list(sizes), words, board.command.caller, board.command.variables)
     contents = _read(session, files, sizes)
     if not board.command.variables.flag("yes"):
         _refuse_to_replace(paths, contents)
@@ -104,7 +108,7 @@ def remove_files(board: BoardRun) -> list[str]:
     files = BoardFiles(open_console(session))
     names = list(_chosen(session, files, words))
     if set(names) - set(words):
-        board.confirm(f"removes {', '.join(names)} from the board")
+        board.confirm(f"removes {', '.join(map(shown, names))} from the board")
     for name in names:
         session.check_stop()
         files.remove(name)
@@ -159,8 +163,8 @@ def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[s
             there[word] = size
         names = [word] if word in there else [name for name in there if fnmatchcase(name, word)]
         if not names:
-            listed = ", ".join(there) or "none"
-            raise BoardFileMissingError(f"{session.port}: the board has no file {word}; it has {listed}")
+            listed = ", ".join(map(shown, there)) or "none"
+            raise BoardFileMissingError(f"{session.port}: the board has no file {shown(word)}; it has {listed}")
         found |= {name: there[name] for name in names}
     return found
 
@@ -171,24 +175,44 @@ def _read(session: Session, files: BoardFiles, sizes: Mapping[str, int]) -> dict
     return contents
 
 
-def _place(name: str, folder: Path, target: str, *, named: bool) -> Path:
-    """Where a file of the board goes.
+def places(names: Sequence[str], words: Sequence[str], caller: Path, variables: Variables) -> dict[str, Path]:
+    """Where files of the board go.
 
-    Its name is the board's to choose. So it leads to no other folder, and a pattern brings nothing that programs here
-    look for by its name: hidden files, which a shell or ssh obey, and a dodo.py, unless the user has `named` it.
+    Their names are the board's to choose. So none leads to another folder, and none becomes what is run or obeyed here
+    because of its name: that needs a name that the user has given (`as=`), or a folder (`to=`) and the name in `words`.
 
     Raises:
-        LuaFileNameError: it cannot go there.
+        LuaFileNameError: one cannot go there, or two would be one file.
     """
+    folder, target = caller / expanded(variables.text("to")), variables.text("as")
+    if target and len(names) > 1:
+        raise LuaFileNameError(f"as={target} is one file, and {', '.join(map(shown, names))} are meant", "say to=DIR")
     if target:
-        return folder / target
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    steers = any(part.startswith(".") for part in parts) or name.casefold() == "dodo.py"
-    if not parts or ".." in parts or not name.isprintable() or len(name) > _LONGEST or (steers and not named):
-        raise LuaFileNameError(f"{name!r} is no name for a file here", "say get=NAME as=FILE where it shall go")
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise LuaFileNameError(f"{name!r} leads out of this folder", "say as=FILE where it shall go")
+        return {name: folder / expanded(target) for name in names}
+    apart = not caller.resolve().is_relative_to(folder.resolve())
+    paths: dict[str, Path] = {}
+    taken: dict[str, str] = {}
+    for name in names:
+        twin = taken.setdefault(comparable(name), name)
+        if twin != name:
+            raise LuaFileNameError(
+                f"{shown(twin)} and {shown(name)} are one file where upper case does not count", "say get=NAME as=FILE"
+            )
+        paths[name] = _place(name, folder, may_steer=apart and name in words)
+    return paths
+
+
+def _place(name: str, folder: Path, *, may_steer: bool) -> Path:
+    problem = misleading(name)
+    if problem:
+        raise LuaFileNameError(f"'{shown(name)}' is no name for a file here: {problem}", "say get=NAME as=FILE")
+    path, base = folder / name, folder.resolve()
+    if not path.resolve().is_relative_to(base):
+        raise LuaFileNameError(f"'{shown(name)}' leads out of this folder", "say get=NAME as=FILE")
+    if not may_steer and (steering(name) or steering(path.resolve().relative_to(base).as_posix())):
+        raise LuaFileNameError(
+            f"{shown(name)} comes from the board, and a file of that name may be run or obeyed here", _ELSEWHERE
+        )
     return path
 
 

@@ -210,6 +210,7 @@ TABLE: Final = (
     VariableKind("cat", "text", "name on the board that `files` shows", _FILES),
     VariableKind("edit", "text", "name on the board that `files` opens in EDITOR, and puts back if changed", _FILES),
     VariableKind("as", "text", "what put= calls its one file on the board, or get= its one file here", _FILES),
+    VariableKind("to", "file", "folder of here into which get= fetches, in place of the current one", _FILES),
     VariableKind("send", "flag", "1: `files` sends the profile's files that the board does not hold", _FILES),
     VariableKind("rescue", "flag", "1: `files` renames an init.lua that the board does not survive", _FILES),
     VariableKind(

@@ -287,8 +287,8 @@ def task_files() -> None:
     [profile=NAME] [port=PORT] [send=1] [rescue=1]. Writes nothing, unless send=1: then the files that differ are sent
     and the board is restarted, as `flash` does. rescue=1 renames an init.lua that the board does not survive.
 
-    Single files: put=FILE,… [as=NAME], get=NAME,… [as=FILE] [yes=1], rm=NAME,… [yes=1], cat=NAME, edit=NAME; under
-    flashpipe `files put FILE …`, and so on. Folders and patterns are fine; nothing is restarted.
+    Single files: put=FILE,… [as=NAME], get=NAME,… [as=FILE] [to=DIR] [yes=1], rm=NAME,… [yes=1], cat=NAME,
+    edit=NAME; under flashpipe `files put FILE …`, and so on. Folders and patterns are fine; nothing is restarted.
     """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final, TextIO
 
+from flashpipe.terminal import coloured
 from flashpipe.text.look import look
 
 GREEN: Final = "32"
@@ -13,7 +14,7 @@ RED: Final = "31"
 
 def paint(word: str, colour: str, stream: TextIO) -> str:
     """The word, in a colour where whoever reads the stream wants that."""
-    return f"\x1b[{colour}m{word}\x1b[0m" if _coloured(stream) else word
+    return coloured(word, colour) if _coloured(stream) else word
 
 
 def _coloured(stream: TextIO) -> bool:

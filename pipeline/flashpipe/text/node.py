@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flashpipe.board.loader import chips
 from flashpipe.board.lua.acceptance import chip_size
 from flashpipe.flash import SIZE_BYTES
+from flashpipe.foreign_names import shown
 from flashpipe.units import format_size
 
 if TYPE_CHECKING:
@@ -97,11 +98,11 @@ def describe_findings(findings: Sequence[AcceptanceFinding]) -> str:
 def describe_files(there: Mapping[str, int], states: Mapping[str, str], room: tuple[int, int, int] | None) -> str:
     """Names, bytes and how the board stands to the profile; `states` are those of the profile's files."""
     names = sorted({*there, *states})
-    width = max(map(len, names), default=0) + 2
+    width = max((len(shown(name)) for name in names), default=0) + 2
     rows = []
     for name in names:
         state = states.get(name, "not in the profile" if states else "")
         size = f"{there[name]:,} B" if name in there else "-"
-        rows.append(f"{name:<{width}}{size:>12}  {state}".rstrip())
+        rows.append(f"{shown(name):<{width}}{size:>12}  {state}".rstrip())
     rows = rows or ["no files"]
     return "\n".join([*rows, f"{room[0]:,} of {room[2]:,} bytes free" if room else "no file system"])

@@ -16,7 +16,7 @@ from dataclasses import field, replace
 from typing import Final
 
 from flashpipe.board.lua.console import Console, pieces, quoted
-from flashpipe.board.lua.hex_digits import HEX, bytes_of
+from flashpipe.board.lua.hex_digits import HEX, LIST, bytes_of, name_of
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.templates import of_board, render
 from flashpipe.board.lua.transfer import WORTH, NoTransferError, Transfer, open_transfer
@@ -133,10 +133,10 @@ class BoardFiles:
             ConsoleError: there is no file system, or the console does not answer.
         """
         try:
-            lines = self._console.lines('for n,s in pairs(file.list())do p(tostring(s).." "..n)end', 10.0, secret=False)
+            lines = self._console.lines(LIST, 10.0, secret=False)
         except LuaFailedError as error:
             raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
-        found = {line[2]: int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
+        found = {name_of(line[2]): int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
         if len(found) < len(lines) or sum(found.values()) > _MOST:
             raise ConsoleError(f"{self._console.port}: its list of files came damaged, or is none", "run it again")
         return dict(sorted(found.items()))

@@ -1,7 +1,8 @@
-"""Contents of files as digits: what a console can print of any byte."""
+"""Contents and names of files as digits: what a console can print of any byte."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 HEX: Final = (
@@ -14,6 +15,13 @@ at `file.close()` while a timer object of the board's own program runs.
 One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take more stack than
 0.9.5 has (seen with executed firmware: the digits of the ROM were overwritten)."""
 
+LIST: Final = (
+    'for n,s in pairs(file.list())do p(tostring(s).." "..n:gsub("[%c\\\\]",'
+    'function(c)return("\\\\%03d"):format(c:byte())end))end'
+)
+"""Lua: length and name of each file; line ends and the like come as digits, else a name would end there."""
+_DIGITS: Final = re.compile(r"\\(\d{3})")
+
 
 def bytes_of(text: str) -> bytes:
     """The bytes of such digits; none where something else was printed between.
@@ -25,3 +33,12 @@ def bytes_of(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         return b""
+
+
+def name_of(text: str) -> str:
+    r"""The name that came so in the list.
+
+    >>> name_of(r"a\010\092b")
+    'a\n\\b'
+    """
+    return _DIGITS.sub(lambda digits: chr(int(digits[1])), text)

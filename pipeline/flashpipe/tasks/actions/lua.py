@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Final
 
+from flashpipe.foreign_names import shown
 from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, remove_files
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.file_editing import edit_file
@@ -59,12 +60,14 @@ def _put(board: BoardRun) -> None:
 
 def _get(board: BoardRun) -> None:
     for name, path, size in get_files(board):
-        print_of(board, f"{name}  {size:,} bytes  -> {path.name if path.parent == board.command.caller else path}")
+        print_of(
+            board, f"{shown(name)}  {size:,} bytes  -> {path.name if path.parent == board.command.caller else path}"
+        )
 
 
 def _remove(board: BoardRun) -> None:
     for name in remove_files(board):
-        print_of(board, f"{name}  removed")
+        print_of(board, f"{shown(name)}  removed")
 
 
 def _show(board: BoardRun) -> None:
