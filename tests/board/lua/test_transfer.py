@@ -7,7 +7,7 @@ import random
 import pytest
 from flashpipe.board.lua.console import find_console
 from flashpipe.board.lua.files import BoardFiles, LuaFile
-from flashpipe.board.lua.transfer import FASTEST, NoTransferError, open_transfer
+from flashpipe.board.lua.transfer import BLOCK, CHUNK, FASTEST, PIECE, NoTransferError, open_transfer
 from flashpipe.errors import FilesFullError
 
 from tests.board.lua.conftest import Make
@@ -64,6 +64,18 @@ def test_a_damaged_block_is_sent_again(how: str, make: Make) -> None:
     assert not [line for line in sent if b'_fp:write("' in line], "nor line by line"
     assert whole(files)
     assert next(hits, None) is None
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_files_of_each_length_go_there_and_back(name: str, make: Make) -> None:
+    """Around powers of two, and what is left of a chunk, a block and a piece: 3.0 reads no 128 bytes as part of 252."""
+    sizes = (0, 1, 64, 127, 128, 129, CHUNK, 256, CHUNK + 128, 512, BLOCK, 1024, PIECE + 128)
+    with open_transfer(make(name), FASTEST) as transfer:
+        for size in sizes:
+            data = (DATA + DATA)[:size]
+            assert transfer.write("data", data, lambda _: None)
+            assert transfer.holds("data", data), size
+            assert transfer.read("data", size) == data, size
 
 
 def test_a_wire_that_carries_no_block_is_used_line_by_line(make: Make) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 from flashpipe.board.lua.console import Console, pieces, quoted
 from flashpipe.board.lua.hex_digits import HEX, LIST, bytes_of, name_of
 from flashpipe.board.lua.node_info import read_room
+from flashpipe.board.lua.open_file import close
 from flashpipe.board.lua.templates import of_board, render
 from flashpipe.board.lua.transfer import WORTH, NoTransferError, Transfer, open_transfer
 from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError, LuaSyntaxError
@@ -260,8 +261,7 @@ class BoardFiles:
         wanted = {file.temporary: len(file.data) for file in files}
         kept = dict(there)
         if any(name.startswith(TEMPORARY) for name in there):  # one may be open still
-            close = 'if type(_fp)=="userdata"then _fp:close()else file.close()end _fp=nil'
-            self._console.ask_secret(f"(function()pcall(function(){close} end)end)()")
+            self._console.ask_secret(f"(function()pcall(function(){close('_fp')} end)_fp=nil end)()")
         for name, size in there.items():
             if name.startswith(TEMPORARY) and (self._part_twins(name, there) or wanted.get(name) != size):
                 self.remove(name)
@@ -358,8 +358,8 @@ class BoardFiles:
         NodeMCU lists none whose header is a block's last page, behind another header (seen with executed 1.5.4.1).
         """
         told = self._console.ask_secret(
-            f'(function()local f,n=file.open({quoted(name.encode())},"r")if not f then return"" end if f==true then '
-            'n=file.seek("end")file.close()else n=f:seek("end")f:close()end return n end)()',
+            f'(function()local f=file.open({quoted(name.encode())},"r")if not f then return""end '
+            f'local n=file.seek("end"){close("f")} return n end)()',
             10.0,
         )
         return int(told) if _LENGTH.fullmatch(told) else None
@@ -379,7 +379,7 @@ class BoardFiles:
         if self._transfer is None:
             self._write_lines(file, progress)
         elif not self._transfer.write(file.temporary, file.data, progress):
-            raise self._full(file, objects=self._console.ask_secret("type(_fp)") == "userdata")
+            raise self._full(file)
 
     def _write_lines(self, file: LuaFile, progress: Callable[[int], None]) -> None:
         objects = self._open(file.temporary, "w")
@@ -387,14 +387,14 @@ class BoardFiles:
         done = 0
         for literal, size in _portions(file.data, self._console.room(f'{call}"")')):
             if self._console.ask_secret(f'{call}"{literal}")', 10.0) != "true":
-                raise self._full(file, objects=objects, done=done)
+                raise self._full(file, done=done)
             done += size
             progress(done)
-        self._close(objects=objects)
+        self._close()
 
-    def _full(self, file: LuaFile, *, objects: bool, done: int = 0) -> FilesFullError:
+    def _full(self, file: LuaFile, *, done: int = 0) -> FilesFullError:
         """What a file system without room is; the part that was written is removed."""
-        self._close(objects=objects)
+        self._close()
         self.remove(file.temporary)
         return FilesFullError(
             f"{self._console.port}: the file system is full: {file.name} broke off"
@@ -402,9 +402,8 @@ class BoardFiles:
             FilesFullError.remedy,
         )
 
-    def _close(self, *, objects: bool) -> None:
-        close = "_fp:close()" if objects else "file.close()"
-        self._console.ask_secret(f"(function(){close} _fp=nil end)()", 10.0)
+    def _close(self) -> None:
+        self._console.ask_secret(f"(function(){close('_fp')} _fp=nil end)()", 10.0)
 
     def _put_in_place(self, file: LuaFile, as_name: str, *, replaces: bool) -> None:
         # In one line: no other code of the board runs in between. Renaming does not replace (SPIFFS), and to look for

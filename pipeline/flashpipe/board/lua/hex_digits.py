@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from flashpipe.board.lua.open_file import close
+
 HEX: Final = (
-    'function(s)if type(s)=="string"then return string.format(string.rep("%02x",#s),s:byte(1,#s))end '
-    'if type(s)=="userdata"then s:close()else file.close()end end'
+    f'function(s)if type(s)=="string"then return string.format(string.rep("%02x",#s),s:byte(1,#s))end {close("s")} end'
 )
-"""A Lua function: the digits of a text; a file is closed, by its object where it is one, for executed 1.5.4.1 restarts
-at `file.close()` while a timer object of the board's own program runs.
+"""A Lua function: the digits of a text; anything else is a file, and closed.
 
 One call for a whole piece: a callback for each byte is eight times as slow, and its nested buffers take more stack than
 0.9.5 has (seen with executed firmware: the digits of the ROM were overwritten)."""

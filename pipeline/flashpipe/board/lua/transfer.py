@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from flashpipe.board.lua.console import Console, quoted
+from flashpipe.board.lua.open_file import close
 from flashpipe.errors import ConsoleError, LuaFailedError, PipelineError
 
 FASTEST: Final = 460800
@@ -71,7 +72,7 @@ _DEFINE: Final = (
         "x=x+a+c+e+h+k+m+o+o y=y+x end _fpa=x%65521 _fpb=y%65521 end"
     ),
     '_fpo=function()return type(_fp)=="userdata"end',
-    "_fpx=function()if _fpo()then _fp:close()else file.close()end _fp=nil end",
+    f"_fpx=function(){close('_fp')} _fp=nil end",
     'function _fpy()uart.on("data")uart.write(0,126)_fpk({watch},_fpz)end',
     "_fpw=function(s)if _fpo()then return _fp:write(s)end return file.write(s)end",
     (
@@ -90,9 +91,10 @@ _DEFINE: Final = (
     ),
     'function _fpj()_fpq={}if _fp then uart.on("data",252,_fpr,0)_fpk({gap},_fpy)end return type(_fp)end',
     'function _fpm(o,w)if _fpo()then return _fp:seek(w or"set",o)end return file.seek(w or"set",o)end',
+    "_fpv=function(n)if _fpo()then return _fp:read(n)end return file.read(n)end",
     (
-        "_fpu=function(c,q)for i=1,c do local s if _fpo()then s=_fp:read(252)else s=file.read(252)end "
-        'if not s then break end if not q then uart.write(0,s)end _fpd(s..("\\0"):rep((12-#s%12)%12),1)end end'
+        "_fpu=function(c,q)while c>0 do local n=c<252 and c or 252 local s=_fpv(n)if not s then break end c=c-n "
+        'if not q then uart.write(0,s)end _fpd(s..("\\0"):rep((12-#s%12)%12),1)end end'
     ),
     (
         '_fpg=function(o,c,q)_fpm(o)_fpa=0 _fpb=0 print("=#<")_fpu(c,q)'
@@ -101,11 +103,13 @@ _DEFINE: Final = (
 )
 """`_fpd` adds to a digest. `_fpr` takes a chunk, `_fph` the head in the first one, `_fpf` a whole block, `_fpc`
 compares its digest, `_fpe` sees to its data, and ends the transfer with the last one (`_fpl`); `_fpj` begins and goes
-on with it, `_fpy` ends one that has gone wrong. `_fpg` gives a piece of a file, or with `q` its digest only, read by
-`_fpu`. `_fpw`, `_fpx` and `_fpm` write, close and seek. Files are used by their objects, where there are some (`_fpo`):
-no program of the board can close those."""
+on with it, `_fpy` ends one that has gone wrong. `_fpg` gives a piece of a file, or with `q` its digest only, by `_fpu`,
+which asks for no more than there is: `read` of executed 3.0 gives nothing where 128 bytes are left and more are wanted.
+`_fpw`, `_fpv`, `_fpx` and `_fpm` write, read, close and seek. Files are used by their objects, where there are some
+(`_fpo`): no program of the board can close those."""
 _NAMES: Final = (
-    "_fpz,_fpt,_fpk,_fps,_fpy,_fpd,_fpw,_fpe,_fpc,_fpf,_fpr,_fpu,_fpg,_fpq,_fpa,_fpb,_fpn,_fpo,_fpx,_fph,_fpj,_fpm,_fpl"
+    "_fpz,_fpt,_fpk,_fps,_fpy,_fpd,_fpw,_fpe,_fpc,_fpf,_fpr,_fpu,_fpg,_fpq,_fpa,_fpb,_fpn,_fpo,_fpx,_fph,_fpj,_fpm,"
+    "_fpl,_fpv"
 )
 _PIECE_END: Final = re.compile(rb"=#(\d{1,10})\+(\d{1,10})>")
 
@@ -247,7 +251,7 @@ class Transfer:
 
     def _ask_piece(self, at: int, length: int, *, quiet: bool = False, then: str = "") -> tuple[bytes, int] | None:
         """Bytes of a file and the board's digest of them, only that where `quiet`; None where no digest came."""
-        self._console.send_line(f"_fpg({at},{-(-length // CHUNK)}{',1' if quiet else ''}){then}")
+        self._console.send_line(f"_fpg({at},{length}{',1' if quiet else ''}){then}")
         end_s, heard = self._console.clock() + _ANSWER_S, b""
         while self._console.clock() < end_s:
             heard += self._console.receive_raw(_SETTLE_S)
