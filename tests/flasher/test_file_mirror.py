@@ -9,13 +9,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from flashpipe.errors import BackupError, FileDamagedError, KeepError
+from flashpipe.board.lua.files import LuaFile
+from flashpipe.errors import BackupError, FileDamagedError, FilesFullError, KeepError
 from flashpipe.flasher import file_mirror
 from flashpipe.flasher.file_mirror import FOLDER, Mirroring, mirror, others
 
 MAC = "5c:cf:7f:00:00:0a"
 THERE = {"init.lua": b"1", "old.lua": b"22", "www/x y.html": b"333", "home.cfg": b"4444", "fp~0123": b"5"}
-WANTED = {"init.lua", "new.lua"}
+WANTED = [LuaFile("init.lua", b"1"), LuaFile("new.lua", b"2")]
+NAMES = {file.name for file in WANTED}
 
 
 class Board:
@@ -25,6 +27,7 @@ class Board:
         self.files = dict(THERE)
         self.done: list[str] = []
         self.cuts = 0
+        self.full = False
 
     def names(self) -> dict[str, int]:
         return {name: len(data) for name, data in self.files.items()}
@@ -36,6 +39,12 @@ class Board:
     def faster(self, size: int) -> AbstractContextManager[None]:
         assert size > 0
         return nullcontext()
+
+    def check_room(self, files: list[LuaFile], waiting: list[LuaFile], there: dict[str, int], gone: list[int]) -> None:
+        assert files == waiting == WANTED[1:]
+        assert (there, gone) == (self.names(), [there[name] for name in others(there, NAMES, ("*.cfg",))])
+        if self.full:
+            raise FilesFullError("no room for new.lua")
 
     def remove(self, name: str) -> None:
         self.done.append(f"remove {name}")
@@ -89,11 +98,11 @@ def run(
 ) -> list[str]:
     how = Mirroring(spared, ask, allowed, folder)
     console = SimpleNamespace(ask=lambda _expression: "nil")
-    return mirror(cast("Any", session or Session()), cast("Any", console), WANTED, how)
+    return mirror(cast("Any", session or Session()), cast("Any", console), WANTED, WANTED[1:], how)
 
 
 def test_what_is_neither_wanted_nor_spared_nor_underway_goes() -> None:
-    assert others(THERE, WANTED, ["*.cfg"]) == ["old.lua", "www/x y.html"]
+    assert others(THERE, NAMES, ["*.cfg"]) == ["old.lua", "www/x y.html"]
     assert others(THERE, set(THERE), []) == []
 
 
@@ -134,6 +143,13 @@ def test_what_cannot_be_kept_is_not_removed(board: Board, tmp_path: Path) -> Non
     with pytest.raises(FileDamagedError):
         run(tmp_path, allowed=True)
     assert board.files == THERE
+
+
+def test_nothing_goes_where_the_new_files_would_not_fit(board: Board, tmp_path: Path) -> None:
+    board.full = True
+    with pytest.raises(FilesFullError):
+        run(tmp_path, allowed=True)
+    assert board.done == []
 
 
 @pytest.mark.parametrize("name", ["..", "../../x", "a:b", "con|out", "%2F", "ä"])

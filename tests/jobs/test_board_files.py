@@ -54,6 +54,7 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
         (["put=gone.lua"], "lua-file-missing", "there is no such file"),
         (["put=x*.lua"], "lua-file-missing", "means no file"),
         (["put=init.lua", f"as={'n' * 32}"], "lua-file-name", "1 to 31"),
+        (["put=init.lua", "as=/rooted"], "lua-file-name", "a drive"),
         (["put=init.lua,lua", "as=x"], "bad-value", "one file"),
         (["put=init.lua", "get=x"], "bad-value", "one thing at a time"),
         (["cat=x", "as=y"], "bad-value", "one file"),

@@ -66,6 +66,7 @@ def test_nothing_is_demanded_by_default(load: Callable[[str], Profile], tmp_path
         ("files: {'a b.lua': x}", "without spaces"),
         ("files: {" + "n" * 32 + ": x}", "want 1 to 31 characters"),
         ("files: {fp~x: x}", "are taken"),
+        ("files: {/x.lua: x}", "a drive"),
         ("files: {a: x, a: y}", "a is stated twice"),
     ],
 )

@@ -6,14 +6,14 @@ its name with `%` for what no file name here can have. Whatever breaks off in be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from flashpipe.board.lua.console import Console
-from flashpipe.board.lua.files import TEMPORARY, BoardFiles
+from flashpipe.board.lua.files import TEMPORARY, BoardFiles, LuaFile
 from flashpipe.board.lua.node_info import told_mac
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BackupError, FileDamagedError, KeepError
@@ -50,22 +50,33 @@ def others(there: Collection[str], wanted: Collection[str], spared: Collection[s
     )
 
 
-def mirror(session: Session, console: Console, wanted: Collection[str], how: Mirroring) -> list[str]:
+def mirror(
+    session: Session, console: Console, files: Sequence[LuaFile], due: Sequence[LuaFile], how: Mirroring
+) -> list[str]:
     """Remove what is neither wanted nor spared; the names that are gone.
 
+    Args:
+        session: on the board.
+        console: at its prompt.
+        files: what it shall have.
+        due: those of them that are sent then: they have to fit before anything goes.
+        how: whom to ask, and where to keep what goes.
+
     Raises:
+        FilesFullError: what is due would not fit; nothing was removed.
         KeepError: nobody agrees; nothing was removed.
         BackupError: nothing keeps what would go; nothing was removed.
         ConsoleError: the board does not answer, or a file does not come whole.
         RecordError: what goes cannot be kept.
     """
-    board = BoardFiles(console, session.baud)
+    board, wanted = BoardFiles(console, session.baud), {file.name for file in files}
     with session.step("mirror", "looking for files that the profile does not name") as result:
         sizes = board.names()
         gone = others(sizes, wanted, how.spared)
         result.append(f"{len(gone)} to be removed" if gone else "nothing else is on the board")
     if not gone:
         return []
+    board.check_room(due, due, sizes, [sizes[name] for name in gone])
     _agree(session, gone, how)
     mac = session.device.mac if session.device else told_mac(console)
     place = _back_up(session, board, {name: sizes[name] for name in gone}, _folder(session, mac, how))

@@ -21,7 +21,7 @@ from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
 from flashpipe.board.lua.console import BAUDS, FIND_S, Console, Ran, find_console
 from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
-from flashpipe.board.lua.node_info import read_node, told_mac
+from flashpipe.board.lua.node_info import read_node
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     AcceptanceOutputError,
@@ -33,11 +33,10 @@ from flashpipe.errors import (
     NoLuaPromptError,
     PipelineError,
     StartFileError,
-    TemplateError,
 )
 from flashpipe.flasher.boot_check import BootCheck, boot_error
-from flashpipe.flasher.file_blocks import bring_by_blocks
-from flashpipe.flasher.file_mirror import Mirroring, mirror
+from flashpipe.flasher.file_mirror import Mirroring
+from flashpipe.flasher.file_sending import for_this_board, send_files
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.masking import mask, mask_cut
 
@@ -178,11 +177,10 @@ def _carry_out(
     finally:
         measured = {name: value for finding in findings for name, value in finding.values.items()}
         outcome = record.note(replace(record.outcome, acceptance=tuple(findings), measured=measured))
-    if mirroring is not None:  # first: what goes makes room
-        mirror(session, console, {file.name for file in policy.files}, mirroring)
-    if policy.files:
+    if policy.files or mirroring is not None:
         files = for_this_board(session, console, policy.files)
-        outcome = record.note(replace(outcome, files=tuple(send_files(session, console, files, may_restart=True))))
+        states = send_files(session, console, files, may_restart=True, mirroring=mirroring)
+        outcome = record.note(replace(outcome, files=tuple(states)))
     if any(state.state == "sent" for state in outcome.files):
         outcome = record.note(replace(outcome, outcome="files" if outcome.outcome == "skipped" else outcome.outcome))
         record.note(replace(outcome, verdict=restart(session, console.baud, outcome.files, check)))
@@ -262,51 +260,6 @@ def run_file(
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
-
-
-def for_this_board(session: Session, console: Console, files: Sequence[LuaFile]) -> tuple[LuaFile, ...]:
-    """The files as this board gets them: templates have its values.
-
-    Raises:
-        TemplateError: a template wants the board's MAC, and it does not tell.
-    """
-    if all(file.values is None for file in files):
-        return tuple(files)
-    mac = session.device.mac if session.device else told_mac(console)
-    if not mac:
-        raise TemplateError("the board does not tell its MAC, for a template", "`flashpipe flash` finds it out")
-    return tuple(file.for_board(mac) for file in files)
-
-
-def send_files(
-    session: Session, console: Console, files: Sequence[LuaFile], *, may_restart: bool = False
-) -> list[FileState]:
-    """Send those files that the board does not hold yet; `may_restart`: it is restarted afterwards anyway.
-
-    Raises:
-        ConsoleError: the console does not answer, there is no room, or a file does not arrive.
-    """
-    with session.private():
-        return _send_files(session, console, files, may_restart=may_restart)
-
-
-def _send_files(session: Session, console: Console, files: Sequence[LuaFile], *, may_restart: bool) -> list[FileState]:
-    board = BoardFiles(console, session.baud)
-    with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
-        names = board.names()
-        states = board.compare(files, names, session.progress("files"))
-        due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
-        same = len(files) - len(due)
-        result.append(f"{same} held already" if not due else f"{len(due)} to be sent, {same} held already")
-    if due and may_restart:
-        after = bring_by_blocks(session, console, due, names)
-        if after is not None:
-            board, names = BoardFiles(after[0], session.baud), after[1]
-    if due:
-        with session.step("send", "files through the Lua console") as result:
-            board.send(due, names, session.progress("send"))
-            result.append(", ".join(file.name for file in due))
-    return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]
 
 
 def restart(

@@ -18,7 +18,8 @@ from flashpipe.errors import (
 )
 from flashpipe.files import expanded, read_regular, write_atomic
 from flashpipe.flasher.file_mirror import fetch
-from flashpipe.flasher.lua_stage import open_console, send_files
+from flashpipe.flasher.file_sending import send_files
+from flashpipe.flasher.lua_stage import open_console
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.foreign_names import comparable, misleading, shown, steering
 from flashpipe.jobs.board_job import BoardRun

@@ -22,7 +22,8 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import EditConflictError, EditorError, LuaFileNameError, PipelineError
 from flashpipe.files import read_regular, write_atomic
 from flashpipe.flasher.file_mirror import fetch
-from flashpipe.flasher.lua_stage import open_console, send_files
+from flashpipe.flasher.file_sending import send_files
+from flashpipe.flasher.lua_stage import open_console
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun

@@ -13,17 +13,15 @@ from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, LuaTimeoutError, StartFileError
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.file_mirror import mirror
+from flashpipe.flasher.file_sending import for_this_board, send_files
 from flashpipe.flasher.first_boot import mirroring
 from flashpipe.flasher.lua_stage import (
     DISABLED,
     ERASE,
     disable_init_lua,
-    for_this_board,
     open_console,
     restart,
     run_file,
-    send_files,
 )
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
@@ -154,9 +152,7 @@ def _send(board: BoardRun, record: RunRecord, session: Session, console: Console
     planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
     record.note(Outcome("files", session.device, files=planned))
     other_files = mirroring(board.policy()) if policy.spared is not None else None
-    if other_files is not None:
-        mirror(session, console, {file.name for file in files}, other_files)
-    states = send_files(session, console, files, may_restart=True)
+    states = send_files(session, console, files, may_restart=True, mirroring=other_files)
     outcome = record.note(Outcome("files", session.device, files=tuple(states)))
     if any(state.state == "sent" for state in states):
         check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True)

@@ -16,7 +16,8 @@ from typing import Final
 from flashpipe.board.lua.files import START
 from flashpipe.errors import BadValueError, PipelineError
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.lua_stage import for_this_board, open_console, restart, send_files
+from flashpipe.flasher.file_sending import for_this_board, send_files
+from flashpipe.flasher.lua_stage import open_console, restart
 from flashpipe.jobs import monitor, sessions
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.build import build_images, build_inputs

@@ -82,7 +82,7 @@ def _files(entry: YamlEntry, key: str, report: Report) -> object:
         return None
     found: dict[str, tuple[str, bool, bool]] = {}
     for name, value in entry.items():
-        problem = bad_name(name.text.removesuffix("/") or "x") if name.kind == "text" else "want a word"
+        problem = _bad_key(name.text) if name.kind == "text" else "want a word"
         if problem:
             report.add(name, key, f"got {name} as a name on the board, {problem}")
         elif name.text in found:
@@ -119,12 +119,19 @@ def _yes(entry: YamlEntry, where: str, report: Report) -> bool:
         return False
 
 
+def _bad_key(name: str) -> str:
+    """The same of a folder, too: its `/` in front means nothing."""
+    return "" if name == "/" else bad_name(name.removesuffix("/").removeprefix("/") if name.endswith("/") else name)
+
+
 def bad_name(name: str) -> str:
     """What is wrong with the name of a file on the board; empty where nothing is."""
     if not 0 < len(name) <= NAME_LIMIT:
         return f"want 1 to {NAME_LIMIT} characters"
     if not _NAME.fullmatch(name) or set(name) & set("\"'\\"):
         return "want printable ASCII without spaces, quotes and backslashes"
+    if name.startswith("/"):  # executed 1.5.4.1 to 3.0 find it nowhere, and take /FLASH/x for x
+        return "want no / at its beginning: NodeMCU takes that for a drive"
     return f"names that begin with {OWN_NAMES} are taken" if name.startswith(OWN_NAMES) else ""
 
 

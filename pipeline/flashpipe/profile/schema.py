@@ -137,7 +137,8 @@ def _expected() -> Schema:
 
 
 def _files() -> Schema:
-    name = rf"^((?!{OWN_NAMES})[!#-&(-\[\]-~]{{1,{NAME_LIMIT}}}/?|/)$"
+    name = rf"(?!{OWN_NAMES}|/)[!#-&(-\[\]-~]{{1,{NAME_LIMIT}}}"
+    name = rf"^({name}|/?{name}/|/)$"
     forms = [
         {
             "type": "object",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from flashpipe.board.lua.console import Console
-from flashpipe.board.lua.files import BoardFiles, LuaFile, _portions
-from flashpipe.errors import ConsoleError, FileDamagedError, LuaFailedError
+from flashpipe.board.lua.console import Console, portions
+from flashpipe.board.lua.files import BoardFiles, LuaFile
+from flashpipe.errors import ConsoleError, FileDamagedError, LuaFailedError, LuaSyntaxError
 from flashpipe.firmware.spiffs import find_file_system
 from flashpipe.firmware.spiffs_blocks import FIRST_ID, BlockWriter, Occupancy, lookup_page
 from hypothesis import given
@@ -46,6 +46,14 @@ def test_a_file_that_never_arrives_replaces_nothing(make: Make) -> None:
         files.send([LuaFile("a", b"new"), LuaFile("b", b"XYZ")], files.names())
     assert files.read("a", 3) == b"old"
     assert files.read("b", 3) == b"old"
+    assert files.names() == {"a": 3, "b": 3}, "nor does it leave anything"
+
+
+def test_a_set_with_one_wrong_program_leaves_nothing(make: Make) -> None:
+    files = BoardFiles(make())
+    with pytest.raises(LuaSyntaxError, match=r"b\.lua:2:"):
+        files.send([LuaFile("a.lua", b"x=1"), LuaFile("b.lua", b"x=1\ny = = 2\n")], {})
+    assert files.names() == {}
 
 
 def test_init_lua_gets_its_name_last(make: Make) -> None:
@@ -133,10 +141,10 @@ def test_a_file_that_the_firmware_does_not_list_is_there(make: Make, tmp_path: P
 
 @given(st.binary(max_size=400), st.integers(min_value=8, max_value=80))
 def test_portions_stay_within_their_room_and_give_all_bytes(data: bytes, room: int) -> None:
-    portions = list(_portions(data, room))
-    assert sum(size for _, size in portions) == len(data)
+    found = list(portions(data, room))
+    assert sum(size for _, size in found) == len(data)
     told = b""
-    for literal, size in portions:
+    for literal, size in found:
         assert len(literal) <= room
         part = value_of(f'"{literal}"')
         assert len(part) == size

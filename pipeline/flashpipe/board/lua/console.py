@@ -16,7 +16,7 @@ waits in a small buffer. And a program may print at any time between two lines. 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from flashpipe.board.boot.watcher import COMMON_BAUDS
@@ -370,3 +370,16 @@ def pieces(data: bytes) -> list[str]:
         else:
             out.append(f"\\{byte:03d}" if following.isdigit() else f"\\{byte}")
     return out
+
+
+def portions(data: bytes, room: int) -> Iterator[tuple[str, int]]:
+    """Pieces of a string literal of at most `room` characters, and the bytes that each stands for."""
+    literal, size = "", 0
+    for word in pieces(data):
+        if len(literal) + len(word) > room:
+            yield literal, size
+            literal, size = "", 0
+        literal += word
+        size += 1
+    if size:
+        yield literal, size

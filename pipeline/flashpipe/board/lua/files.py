@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from typing import Final
 
-from flashpipe.board.lua.console import Console, pieces, quoted
+from flashpipe.board.lua.console import Console, portions, quoted
 from flashpipe.board.lua.hex_digits import HEX, LIST, bytes_of, name_of
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.open_file import close
@@ -220,15 +220,26 @@ class BoardFiles:
         Raises:
             FilesFullError: there is no room; nothing was changed, but for temporary files of earlier runs.
             FileDamagedError: one did not arrive, twice. None of the set has been put in place that was not whole.
+            LuaSyntaxError: the board's Lua does not understand one.
             ConsoleError: the console does not answer.
         """
-        with self.faster(sum(len(file.data) for file in files)):
-            self._send(sorted(files, key=lambda file: (file.name == START, file.name)), there, progress)
+        with self._leaving_nothing_half(), self.faster(sum(len(file.data) for file in files)):
+            self._send(_in_order(files), there, progress)
+
+    @contextmanager
+    def _leaving_nothing_half(self) -> Iterator[None]:
+        """Remove the temporary files of a set that was refused; one that breaks off leaves them for the next run."""
+        try:
+            yield
+        except (FilesFullError, FileDamagedError, LuaSyntaxError):
+            with suppress(ConsoleError):  # what was refused is told
+                self._clear_up((), self.names())
+            raise
 
     def _send(self, ordered: Sequence[LuaFile], there: Mapping[str, int], progress: Progress) -> None:
         there = self._clear_up(ordered, there)
         waiting = [file for file in ordered if there.get(file.temporary) != len(file.data)]
-        together = self._check_room(ordered, waiting, there)
+        together = self.check_room(ordered, waiting, there)
         done, total = 0, sum(len(file.data) for file in ordered)
         for file in ordered:
             self._write_temporary(file, there, lambda part, done=done: progress(done + part, total))  # type: ignore[misc]
@@ -247,8 +258,8 @@ class BoardFiles:
             ConsoleError: as `send`.
         """
         there = self._clear_up([file], self.names())
-        self._check_room([file], [file], there)
-        with self.faster(len(file.data)):
+        self.check_room([file], [file], there)
+        with self._leaving_nothing_half(), self.faster(len(file.data)):
             self._write_temporary(file, there, lambda _: None)
         return file.temporary
 
@@ -285,8 +296,16 @@ class BoardFiles:
             self._put_in_place(copy, twin, replaces=True)
         return bool(twins)
 
-    def _check_room(self, files: Sequence[LuaFile], waiting: Sequence[LuaFile], there: Mapping[str, int]) -> bool:
+    def check_room(
+        self, files: Sequence[LuaFile], waiting: Sequence[LuaFile], there: Mapping[str, int], gone: Iterable[int] = ()
+    ) -> bool:
         """Whether all new files fit beside the old ones; False: one after the other do.
+
+        Args:
+            files: the new ones.
+            waiting: those of them that are not there under their temporary names.
+            there: names and lengths of what is there.
+            gone: lengths of files that will be there no more.
 
         Raises:
             FilesFullError: not even that.
@@ -294,11 +313,11 @@ class BoardFiles:
         room = read_room(self._console)
         if room is None:
             return True
-        free = room[0]
+        free = room[0] + sum(map(_cost, gone))
         if sum(_cost(len(file.data)) for file in waiting) <= free:
             return True
         left = free
-        for file in files:
+        for file in _in_order(files):
             need = _cost(len(file.data)) if file in waiting else 0
             if need > left:
                 raise FilesFullError(
@@ -314,7 +333,6 @@ class BoardFiles:
             progress(len(file.data))
             return
         if not any(self._arrives(file, progress) for _ in range(ATTEMPTS)):
-            self.remove(file.temporary)
             raise FileDamagedError(f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times")
 
     def _arrives(self, file: LuaFile, progress: Callable[[int], None]) -> bool:
@@ -349,7 +367,6 @@ class BoardFiles:
             return
         place, _, mistake = told.replace(file.temporary, file.name).partition(": ")
         if place.startswith(f"{file.name}:") and mistake:
-            self.remove(file.temporary)
             raise LuaSyntaxError(f"{self._console.port}: {place}: {mask(mistake)}", LuaSyntaxError.remedy)
 
     def size_of(self, name: str) -> int | None:
@@ -385,25 +402,20 @@ class BoardFiles:
         objects = self._open(file.temporary, "w")
         call = "_fp:write(" if objects else "file.write("
         done = 0
-        for literal, size in _portions(file.data, self._console.room(f'{call}"")')):
+        for literal, size in portions(file.data, self._console.room(f'{call}"")')):
             if self._console.ask_secret(f'{call}"{literal}")', 10.0) != "true":
                 raise self._full(file, done=done)
             done += size
             progress(done)
-        self._close()
+        self._console.ask_secret(f"(function(){close('_fp')} _fp=nil end)()", 10.0)
 
     def _full(self, file: LuaFile, *, done: int = 0) -> FilesFullError:
-        """What a file system without room is; the part that was written is removed."""
-        self._close()
-        self.remove(file.temporary)
+        """What a file system without room is."""
         return FilesFullError(
             f"{self._console.port}: the file system is full: {file.name} broke off"
             + (f" after {done} bytes" if done else ""),
             FilesFullError.remedy,
         )
-
-    def _close(self) -> None:
-        self._console.ask_secret(f"(function(){close('_fp')} _fp=nil end)()", 10.0)
 
     def _put_in_place(self, file: LuaFile, as_name: str, *, replaces: bool) -> None:
         # In one line: no other code of the board runs in between. Renaming does not replace (SPIFFS), and to look for
@@ -419,19 +431,11 @@ class BoardFiles:
             )
 
 
+def _in_order(files: Iterable[LuaFile]) -> list[LuaFile]:
+    """In the order in which they get their names."""
+    return sorted(files, key=lambda file: (file.name == START, file.name))
+
+
 def _cost(size: int) -> int:
     """Bytes of a file system that a file takes up."""
     return (-(-size // PAGE) + 1) * PAGE
-
-
-def _portions(data: bytes, room: int) -> Iterable[tuple[str, int]]:
-    """Pieces of a string literal of at most `room` characters, and the bytes that each stands for."""
-    literal, size = "", 0
-    for word in pieces(data):
-        if len(literal) + len(word) > room:
-            yield literal, size
-            literal, size = "", 0
-        literal += word
-        size += 1
-    if size:
-        yield literal, size

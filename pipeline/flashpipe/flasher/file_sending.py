@@ -1,0 +1,77 @@
+"""Files of a profile or a command, brought to a board: compared, others removed where that is wanted, sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from flashpipe.board.lua.console import Console
+from flashpipe.board.lua.files import BoardFiles, FileState, LuaFile
+from flashpipe.board.lua.node_info import told_mac
+from flashpipe.board.session.session import Session
+from flashpipe.errors import TemplateError
+from flashpipe.flasher.file_blocks import bring_by_blocks
+from flashpipe.flasher.file_mirror import Mirroring, mirror
+
+
+def for_this_board(session: Session, console: Console, files: Sequence[LuaFile]) -> tuple[LuaFile, ...]:
+    """The files as this board gets them: templates have its values.
+
+    Raises:
+        TemplateError: a template wants the board's MAC, and it does not tell.
+    """
+    if all(file.values is None for file in files):
+        return tuple(files)
+    mac = session.device.mac if session.device else told_mac(console)
+    if not mac:
+        raise TemplateError("the board does not tell its MAC, for a template", "`flashpipe flash` finds it out")
+    return tuple(file.for_board(mac) for file in files)
+
+
+def send_files(
+    session: Session,
+    console: Console,
+    files: Sequence[LuaFile],
+    *,
+    may_restart: bool = False,
+    mirroring: Mirroring | None = None,
+) -> list[FileState]:
+    """Send those files that the board does not hold yet.
+
+    Args:
+        session: on the board.
+        console: at its prompt.
+        files: what it shall have.
+        may_restart: it is restarted afterwards anyway.
+        mirroring: what becomes of its other files; None: they stay.
+
+    Raises:
+        ConsoleError: the console does not answer, there is no room, or a file does not arrive.
+        PipelineError: as `mirror`.
+    """
+    with session.private():
+        return _send_files(session, console, files, may_restart=may_restart, mirroring=mirroring)
+
+
+def _send_files(
+    session: Session, console: Console, files: Sequence[LuaFile], *, may_restart: bool, mirroring: Mirroring | None
+) -> list[FileState]:
+    board = BoardFiles(console, session.baud)
+    with session.step("files", f"comparing {len(files)} Lua file(s)") as result:
+        names = board.names()
+        states = board.compare(files, names, session.progress("files"))
+        due = [file for file, state in zip(files, states, strict=True) if state.state != "same"]
+        same = len(files) - len(due)
+        result.append(f"{same} held already" if not due else f"{len(due)} to be sent, {same} held already")
+    if mirroring is not None:  # before the new ones are sent: what goes makes room
+        for name in mirror(session, console, files, due, mirroring):
+            del names[name]
+    if due and may_restart:
+        after = bring_by_blocks(session, console, due, names)
+        if after is not None:
+            board, names = BoardFiles(after[0], session.baud), after[1]
+    if due:
+        with session.step("send", "files through the Lua console") as result:
+            board.send(due, names, session.progress("send"))
+            result.append(", ".join(file.name for file in due))
+    return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]
