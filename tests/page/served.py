@@ -37,8 +37,9 @@ class Served:
     def add(self, port: str, profile: str = "", image: Path | None = None, **more: str) -> BoardOnPage:
         """A board, and what is chosen for it."""
         board = self.site.boards.add(port)
-        shown = image.name if image else ""
-        board.choice = Choice(profile, str(image or ""), shown, tuple(more.items()))
+        board.choice = Choice(
+            profile, image.name if image else "", image.parent if image else None, tuple(more.items())
+        )
         return board
 
     def address(self, board: BoardOnPage) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.discovery import PortInfo
-from flashpipe.errors import BadValueError, PipelineError, UploadError
+from flashpipe.errors import BadValueError, PipelineError
 from flashpipe.jobs.variables import KNOWN
 from flashpipe.page import boards as ports
 from flashpipe.page.actions import ACTIONS
@@ -19,14 +19,13 @@ from flashpipe.page.choice import MORE, Choice, settings
 from flashpipe.page.firmware import MISSING, REFUSED, look
 from flashpipe.page.save_profile import proposal, save
 from flashpipe.page.shown_plan import WIDTH
-from flashpipe.page.uploads import Upload, image_words
 from flashpipe.profile.load import load_profile
 
 from tests.rooms import loaded_with
 
 
 def test_every_field_is_a_variable_of_flash_and_each_task_gets_its_own() -> None:
-    choice = Choice("esp12", "/x/fw.bin", "fw.bin", tuple((name, "1") for name in MORE))
+    choice = Choice("esp12", "fw.bin", Path("/x"), tuple((name, "1") for name in MORE))
     assert set(choice.variables("flash")) == {"profile", "image", *MORE}
     for action in ACTIONS.values():
         given = choice.variables(action.task, **dict.fromkeys(action.fields, "x"))
@@ -43,13 +42,13 @@ def test_the_first_page_waits_for_nothing_heavy() -> None:
 
 def test_erase_and_keep_replace_the_profiles(tmp_path: Path, firmware: Path) -> None:
     def rows(**more: str) -> set[str]:
-        found = look(Choice("esp12", str(firmware), firmware.name, tuple(more.items())), (tmp_path, tmp_path))
+        found = look(Choice("esp12", firmware.name, firmware.parent, tuple(more.items())), (tmp_path, tmp_path))
         assert found["error"] is None
         return {row["action"] for row in found["plan"]["rows"]}
 
     assert rows() == {"write", "keep"}
     assert rows(erase="all", keep="none") == {"write", "erase"}
-    refused = look(Choice("esp12", str(firmware), "x", (("keep", "spiffs,nothing"),)), (tmp_path, tmp_path))
+    refused = look(Choice("esp12", firmware.name, firmware.parent, (("keep", "spiffs,nothing"),)), (tmp_path, tmp_path))
     assert refused["error"]["code"] == "bad-value"
 
 
@@ -68,7 +67,7 @@ def test_a_field_is_a_short_line(text: str) -> None:
 
 
 def test_the_map_is_to_scale_and_without_gaps(tmp_path: Path, firmware: Path) -> None:
-    plan = look(Choice("esp12", str(firmware), firmware.name), (tmp_path, tmp_path))["plan"]
+    plan = look(Choice("esp12", firmware.name, firmware.parent), (tmp_path, tmp_path))["plan"]
     pieces = next(lane for lane in plan["lanes"] if lane["name"] == "what happens")["pieces"]
     assert all(piece["x"] >= 0 and piece["x"] + piece["width"] <= WIDTH for piece in pieces)
     size = firmware.stat().st_size
@@ -121,27 +120,11 @@ def test_what_waits_for_a_board_is_bounded(tmp_path: Path) -> None:
 # --- files and profiles ----------------------------------------------------------------------------------------------
 
 
-def upload(path: Path, data: bytes) -> Upload:
-    path.write_bytes(data)
-    return Upload(path, path.name)
-
-
-def test_files_of_a_pair_say_where_they_belong(tmp_path: Path, firmware: Path) -> None:
-    data = firmware.read_bytes()
-    first, second = upload(tmp_path / "0x00000.bin", data[:0x10000]), upload(tmp_path / "0x10000.BIN", data[0x10000:])
-    assert image_words([second, first])[1] == "0x00000:0x00000.bin,0x10000:0x10000.BIN"
-    assert image_words([first]) == (str(first.path), "0x00000.bin")
-    with pytest.raises(UploadError):
-        image_words([first, upload(tmp_path / "notes.txt", b"hello")])
-    with pytest.raises(UploadError):
-        image_words([first, first])
-
-
 def test_a_profile_is_shown_and_then_written_with_its_file(tmp_path: Path, firmware: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     more = {"mode": "dout", "baud": "115200", "keep": "none", "erase": "all", "boot": "any"}
-    choice = Choice("esp12", str(firmware), firmware.name, tuple(more.items()))
+    choice = Choice("esp12", firmware.name, firmware.parent, tuple(more.items()))
     device = {"mac": "5c:cf:7f:00:00:01", "chip": "ESP8266EX", "flash_part": "W25Q32"}
     text = proposal("kitchen", choice, device, project)
     assert not list(project.iterdir())
@@ -166,8 +149,8 @@ def test_what_is_no_profile_is_not_left_behind(tmp_path: Path, text: str) -> Non
 
 
 def test_without_a_profile_the_board_says_what_it_is(tmp_path: Path, firmware: Path) -> None:
-    text = proposal("kitchen", Choice(image=str(firmware), shown_image=firmware.name), {"family": "esp8285"}, tmp_path)
-    save("kitchen", text, Choice(image=str(firmware), shown_image=firmware.name), tmp_path)
+    text = proposal("kitchen", Choice(image=firmware.name, folder=firmware.parent), {"family": "esp8285"}, tmp_path)
+    save("kitchen", text, Choice(image=firmware.name, folder=firmware.parent), tmp_path)
     assert load_profile("kitchen", tmp_path).chip == "esp8285"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -66,10 +67,35 @@ def test_a_split_pair_and_an_archive_are_taken_as_they_come(page: Page, served: 
     with zipfile.ZipFile(stream := io.BytesIO(), "w") as archive:
         archive.writestr("nodemcu.bin", data)
     page.get_by_label("Firmware file").set_input_files([payload("build.zip", stream.getvalue())])
-    expect(page.locator("#flash")).to_contain_text("File: build.zip!*.bin")
+    expect(page.locator("#flash")).to_contain_text("File: build.zip!nodemcu.bin")
     expect(page.get_by_text("What flashing would write")).to_be_visible()
     page.get_by_role("button", name="Forget the file").click()
     expect(page.locator("#flash")).to_contain_text("No firmware yet")
+
+
+def test_of_several_firmwares_in_an_archive_one_is_chosen_by_name(page: Page, served: Served, firmware: Path) -> None:
+    board = served.add(f"sim://esp12?{NEW}&board=several", profile="esp12")
+    page.goto(served.address(board))
+    data = firmware.read_bytes()
+    pair = {"pair/0x00000.bin": data[:0x10000].rstrip(b"\xff"), "pair/0x10000.bin": data[0x10000:]}
+    with zipfile.ZipFile(stream := io.BytesIO(), "w") as archive:
+        for name, member in {"whole.bin": data, **pair}.items():
+            archive.writestr(name, member)
+    page.get_by_label("Firmware file").set_input_files([payload("build.zip", stream.getvalue())])
+    offers = page.get_by_role("group", name="2 firmwares are in what was dropped")
+    expect(offers).to_contain_text("NodeMCU 1.5.4")
+    flash(page)
+    expect(page.locator(".verdict.failed")).to_contain_text("choose one of them")
+    assert board.device == {}
+    offers.get_by_label("pair/0x00000.bin + pair/0x10000.bin").check()
+    expect(page.get_by_text("What flashing would write")).to_be_visible()
+    assert board.choice.image == "0x00000:build.zip!pair/0x00000.bin,0x10000:build.zip!pair/0x10000.bin"
+    flash(page)
+    expect(page.locator(".verdict.ok h3")).to_have_text("OK: Flash")
+    command = page.locator(".same")
+    expect(command).to_contain_text("0x10000:build.zip!pair/0x10000.bin")
+    expect(command).to_contain_text("say where you have it")
+    assert "page" not in command.inner_text().partition("board=")[0]
 
 
 def test_a_board_that_is_unplugged_in_mid_flash(page: Page, served: Served, firmware: Path) -> None:
@@ -88,8 +114,11 @@ def test_a_board_that_does_not_start_is_helped_by_the_next_button(page: Page, se
     flash(page)
     expect(page.locator(".verdict.failed")).to_contain_text("mode=dout")
     expect(page.get_by_role("link", name="Support bundle")).to_be_visible()
-    page.get_by_role("button", name="Try flash mode dout").click()
+    page.get_by_role("button", name="Flash with mode=dout").click()
     expect(page.locator(".verdict.ok h3")).to_have_text("OK: Flash")
+    assert dict(board.choice.more) == {"mode": "dout"}
+    expect(page.locator("select[name=mode]")).to_have_value("dout")
+    expect(page.get_by_text("What was written to this board")).to_be_visible()
 
 
 def test_what_a_terminal_asks_is_asked_here(page: Page, served: Served) -> None:
@@ -151,7 +180,8 @@ def test_page_and_terminal_leave_equal_receipts(
     expect(page.locator(".verdict.ok")).to_contain_text("OK: Flash")
     monkeypatch.setenv("FLASHPIPE_STATE", str(tmp_path / "other state"))
     other = make_project(tmp_path / "other", tmp_path / "other state")
-    other.flashpipe("flash", "profile=esp12", f"image={firmware}", there.port).ok()
+    shutil.copy(firmware, other.folder)
+    other.flashpipe("flash", "profile=esp12", f"image={firmware.name}", there.port).ok()
     (mine,) = (json.loads(path.read_text()) for path in (served.folder / ".pipeline").glob("receipts/*.json"))
     (theirs,) = other.receipts()
     assert [name for name, _ in mine["steps"]] == [name for name, _ in theirs["steps"]]

@@ -47,6 +47,7 @@ def flash(session: Session, probe: Probe, policy: Policy, record: RunRecord | No
         entry = _journal(session, probe, policy, "clean", probe.entry.backup)
         record.note(Outcome("skipped", probe.device, reason=reason))
         return _start(session, probe, policy, entry, record)
+    policy.fitted(probe, dirty)
     probe = back_up_losses(session, probe, policy)
     return _change(session, probe, policy, record, dirty)
 

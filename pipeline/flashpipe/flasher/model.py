@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -66,6 +66,8 @@ class Policy:
     """Try dio and dout, header only, where a boot fails as a wrong flash mode does."""
     rollback: bool = False
     """Keep what the board holds, and put it back if what is written does not boot."""
+    fitted: Callable[[Probe, Sequence[Region]], None] = lambda _probe, _dirty: None
+    """Is told what this very board is about to be given, and which sectors differ; before anything is asked."""
     fitting: Callable[[Device], str] = lambda _device: ""
     """Names the profiles that would fit a device, for refusals."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from flashpipe.errors import (
 )
 from flashpipe.events import BoardDone, Message, WireLine
 from flashpipe.files import check_writable
+from flashpipe.flash import Region
 from flashpipe.flasher.flash import flash, journal_line
 from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.probe import probe
@@ -72,6 +73,8 @@ class BoardRun:
     """When work for this board began, by `time.monotonic`."""
     admit: Callable[[Session], None] = field(default=lambda _session: None)
     """Looks at the board before anything is compared, and may refuse it, or give `inputs` the values of its unit."""
+    fitted: Callable[[Probe, Sequence[Region]], None] = field(default=lambda _probe, _dirty: None)
+    """Is told what a flash is about to write, and which sectors differ; before anything is asked."""
     station: dict[str, object] = field(default_factory=dict)
     """What a station wants to find in the receipt."""
     _done: BoardDone | None = None
@@ -234,7 +237,7 @@ class BoardRun:
         Raises:
             PipelineError: a bad profile or variable.
         """
-        return replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None)
+        return replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None, fitted=self.fitted)
 
     def verify(self) -> Outcome:
         """Compare the board with the plan, read-only.

@@ -288,9 +288,9 @@ class RunInputs:
         return Lock(self.command.project, folder / "images.lock", f"`{self.command.lock_command()}` pins it")
 
     def _sources(self) -> dict[int, tuple[str, Path]]:
-        text = self.command.image
-        if text:
-            return {address: (source, self.command.caller) for address, source in parse_image_argument(text).items()}
+        if text := self.command.image:
+            base = self.command.image_base
+            return {address: (source, base) for address, source in parse_image_argument(text).items()}
         built = self._built()
         if built:
             return built

@@ -12,6 +12,7 @@ from flashpipe.flash import Region
 from flashpipe.flasher.fit_to_board import fit_to_board
 from flashpipe.flasher.flash import everything
 from flashpipe.flasher.init_data import with_init_data
+from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, probe
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
@@ -87,9 +88,17 @@ def preview_board(board: BoardRun) -> Preview:
             raise
         finally:
             session.leave()
-    made = _preview(board.inputs, probed.plan, dirty, probed.decision, firmware_owned=firmware_owned)
+    return fitted_preview(board, probed, dirty, firmware_owned=firmware_owned)
+
+
+def fitted_preview(
+    board: BoardRun, probed: Probe, dirty: Sequence[Region], *, firmware_owned: bool | None = None
+) -> Preview:
+    """What a flash of this very board writes, once it was compared; nothing is asked of the board any more."""
+    owned = bool(board.found and board.found.ignored) if firmware_owned is None else firmware_owned
+    made = _preview(board.inputs, probed.plan, dirty, probed.decision, firmware_owned=owned)
     decided = tuple(lines(probed.decision)) if probed.decision else ()
-    return replace(made, port=session.port, reason=probed.reason, decided=decided)
+    return replace(made, port=board.session().port, reason=probed.reason, decided=decided)
 
 
 def _preview(

@@ -36,6 +36,8 @@ class CommandLine:
     caller: Path
     """Folder the command was typed in: relative paths on the command line are relative to it."""
     variables: Variables
+    images_from: Path | None = None
+    """Folder that relative paths of `image=` start from; None: the one the command was typed in."""
 
     @property
     def profile_name(self) -> str:
@@ -46,6 +48,11 @@ class CommandLine:
     def image(self) -> str:
         """The text of `image=`, which replaces the whole of the profile's `firmware:`; empty where none was given."""
         return self.variables.text("image")
+
+    @property
+    def image_base(self) -> Path:
+        """Where relative paths of `image=` start from."""
+        return self.images_from or self.caller
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -13,14 +14,16 @@ from flashpipe.page.board import BoardOnPage, Work
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
+    from flashpipe.flash import Region
     from flashpipe.flasher.audit import AuditFinding
+    from flashpipe.flasher.model import Probe
     from flashpipe.jobs.board_job import BoardRun
     from flashpipe.records.history import StoredReceipt
 
 Do = Callable[["BoardRun", BoardOnPage], str]
 
 
-def _jobs(name: str) -> Any:
+def jobs(name: str) -> Any:
     """A module of `jobs`, loaded where it is needed: the first page does not wait for any."""
     return import_module(f"flashpipe.jobs.{name}")
 
@@ -30,7 +33,7 @@ def _jobs(name: str) -> Any:
 
 def identify(run: BoardRun, board: BoardOnPage) -> str:
     """Ask the board what it is, and which profiles fit it."""
-    device, fitting = _jobs("identify").identify(run)
+    device, fitting = jobs("identify").identify(run)
     board.device = {**board.device, **asdict(device)}
     board.fitting = fitting
     return f"{device.chip}, MAC {device.mac}, {device.flash_part}"
@@ -39,26 +42,33 @@ def identify(run: BoardRun, board: BoardOnPage) -> str:
 def plan(run: BoardRun, board: BoardOnPage) -> str:
     """What flashing would do to this board; reads only."""
     _made(run)
-    preview = _jobs("preview").preview_board(run)
-    board.preview = import_module("flashpipe.page.shown_plan").shown(preview)
-    board.changed("plan")
+    preview = jobs("preview").preview_board(run)
+    board.show_plan(import_module("flashpipe.page.shown_plan").shown(preview))
     return preview.reason or "the board was asked"
 
 
 def flash(run: BoardRun, board: BoardOnPage) -> str:
     """Make the board hold the firmware that was chosen."""
+
+    def fitted(probed: Probe, dirty: Sequence[Region]) -> None:
+        """The board was asked: the map shows what is written now, also where nobody has looked before."""
+        shown = import_module("flashpipe.page.shown_plan").shown(jobs("preview").fitted_preview(run, probed, dirty))
+        board.show_plan({**shown, "of_run": "is written to this board"})
+
     _made(run)
+    before, run.fitted = board.preview, fitted
+    state = "was not written, or not all of it"
     try:
         run.flash()
+        state = "was written to this board"
     finally:
-        board.preview = {}
-        board.changed("plan")
+        board.show_plan({} if board.preview is before else {**board.preview, "of_run": state})
     return ""
 
 
 def _made(run: BoardRun) -> None:
     """What the profile has built is built, where that is due."""
-    build = _jobs("build")
+    build = jobs("build")
     if build.is_due(run.inputs):
         build.build_images(run.inputs, run.face)
     build.make_parts(run.inputs, run.face)
@@ -71,19 +81,19 @@ def verify(run: BoardRun, _board: BoardOnPage) -> str:
 
 def boot(run: BoardRun, _board: BoardOnPage) -> str:
     """Reset the board and judge what it says."""
-    return str(_jobs("boot").boot(run).verdict.summary)
+    return str(jobs("boot").boot(run).verdict.summary)
 
 
 def diagnose(run: BoardRun, _board: BoardOnPage) -> str:
     """Look for what is wrong."""
-    _jobs("diagnose").diagnose(run, lambda name, text: run.notify(f"{name:<9}{text}"))
+    jobs("diagnose").diagnose(run, lambda name, text: run.notify(f"{name:<9}{text}"))
     run.ended("diagnose", "nothing wrong was found")
     return "nothing wrong was found"
 
 
 def erase(run: BoardRun, board: BoardOnPage) -> str:
     """Erase the flash, after a question."""
-    _jobs("erase").erase_board(run)
+    jobs("erase").erase_board(run)
     board.preview, board.files, board.node = {}, {}, {}
     for part in ("plan", "files", "node"):
         board.changed(part)
@@ -92,14 +102,14 @@ def erase(run: BoardRun, board: BoardOnPage) -> str:
 
 def back_up(run: BoardRun, _board: BoardOnPage) -> str:
     """Keep what the board holds."""
-    jobs = _jobs("backups")
-    manifest = jobs.back_up_board(run)
-    return f"backup {manifest.id}: {jobs.describe_backup(manifest)}"
+    backups = jobs("backups")
+    manifest = backups.back_up_board(run)
+    return f"backup {manifest.id}: {backups.describe_backup(manifest)}"
 
 
 def restore(run: BoardRun, _board: BoardOnPage) -> str:
     """Put a backup back, after a question."""
-    _jobs("backups").restore_board(run)
+    jobs("backups").restore_board(run)
     return ""
 
 
@@ -112,7 +122,7 @@ def audit(run: BoardRun, _board: BoardOnPage) -> str:
         for receipt in doubtful:
             run.notify(f"{receipt.name}: that run did not finish")
 
-    return str(_jobs("audit").audit_board(run, show).reason)
+    return str(jobs("audit").audit_board(run, show).reason)
 
 
 # --- Lua -------------------------------------------------------------------------------------------------------------
@@ -120,7 +130,7 @@ def audit(run: BoardRun, _board: BoardOnPage) -> str:
 
 def node(run: BoardRun, board: BoardOnPage) -> str:
     """Ask the running NodeMCU what it is, and compare that with the profile's demands."""
-    report = _jobs("lua").ask_node(run)
+    report = jobs("lua").ask_node(run)
     findings = [{"text": str(finding), "passed": finding.passed} for finding in report.findings]
     board.node = {**asdict(report.info), "findings": findings}
     board.changed("node")
@@ -130,7 +140,7 @@ def node(run: BoardRun, board: BoardOnPage) -> str:
 
 def list_files(run: BoardRun, board: BoardOnPage) -> str:
     """The files of the board, and the room."""
-    listing = _jobs("lua").list_files(run)
+    listing = jobs("lua").list_files(run)
     board.files = {
         "files": [
             {"name": name, "size": size, "state": listing.states.get(name, "")} for name, size in listing.sizes.items()
@@ -144,21 +154,26 @@ def list_files(run: BoardRun, board: BoardOnPage) -> str:
 
 def put_file(run: BoardRun, board: BoardOnPage) -> str:
     """Send a file; the list is made anew."""
-    (state,) = _jobs("board_files").put_files(run)
+    (state,) = jobs("board_files").put_files(run)
     list_files(run, board)
     return f"{state.name}: {state.size:,} bytes {'sent' if state.state == 'sent' else 'were there already'}"
 
 
 def remove_file(run: BoardRun, board: BoardOnPage) -> str:
     """Remove a file; the list is made anew."""
-    names = _jobs("board_files").remove_files(run)
+    names = jobs("board_files").remove_files(run)
     list_files(run, board)
     return f"{', '.join(names)} removed"
 
 
+def rescue(run: BoardRun, _board: BoardOnPage) -> str:
+    """Rename an init.lua that the board does not survive."""
+    return f"init.lua is called {jobs('lua').rescue(run)} now; restart the board"
+
+
 def run_lua(run: BoardRun, board: BoardOnPage) -> str:
     """Run a text; what it prints goes to the console."""
-    _jobs("lua").run_lua(
+    jobs("lua").run_lua(
         run, lambda text: board.console.put(text.encode("latin-1", "replace").decode("utf-8", "replace"))
     )
     return "it ran to its end"
@@ -166,14 +181,14 @@ def run_lua(run: BoardRun, board: BoardOnPage) -> str:
 
 def format_files(run: BoardRun, board: BoardOnPage) -> str:
     """Format the file system, after a question."""
-    _jobs("lua").format_files(run)
+    jobs("lua").format_files(run)
     list_files(run, board)
     return "all files are removed"
 
 
 def read_file(run: BoardRun, board: BoardOnPage) -> str:
     """Fetch a file of the board, for the editor or to be downloaded."""
-    data = _jobs("board_files").read_file(run)
+    data = jobs("board_files").read_file(run)
     name = run.command.variables.text("cat")
     board.fetched[name] = data
     board.changed("fetched")
@@ -194,7 +209,7 @@ class Action:
 ACTIONS: Final[Mapping[str, Action]] = {
     "identify": Action("identify", "Identify", identify),
     "plan": Action("plan", "Look at the board", plan),
-    "flash": Action("flash", "Flash", flash, ("mode", "allow")),
+    "flash": Action("flash", "Flash", flash),
     "verify": Action("verify", "Compare", verify),
     "boot": Action("boot", "Restart and watch", boot),
     "diagnose": Action("diagnose", "Diagnose", diagnose),
@@ -206,6 +221,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "files": Action("files", "List files", list_files),
     "remove": Action("files", "Delete a file", remove_file, ("rm",)),
     "fetch": Action("files", "Read a file", read_file, ("cat",)),
+    "rescue": Action("files", "Put init.lua aside", rescue, ("rescue",)),
     "lua": Action("lua", "Run Lua", run_lua, ("code",)),
     "format": Action("format", "Format", format_files),
 }
@@ -221,9 +237,17 @@ def work(name: str, form: Mapping[str, str]) -> Work:
     action = ACTIONS.get(name)
     if action is None:
         raise BadValueError(f"{name!r} is nothing that can be done here", "reload the page")
-    return Work(action.task, action.label, action.run, {key: form[key] for key in action.fields if form.get(key)})
+    given = {key: form[key] for key in action.fields if form.get(key)}
+    return Work(action.task, action.label, action.run, given, action="" if action.fields else name)
 
 
 def put_work(path: Path, name: str) -> Work:
-    """The sending of a file that a browser has left here."""
-    return Work("files", f"Send {name}", put_file, {"put": str(path), "as": name}, {"put": name})
+    """The sending of a file that a browser has left here, and that is not needed here afterwards."""
+
+    def put(run: BoardRun, board: BoardOnPage) -> str:
+        try:
+            return put_file(run, board)
+        finally:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    return Work("files", f"Send {name}", put, {"put": str(path), "as": name}, {"put": name})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,14 +16,14 @@ from starlette.types import ASGIApp
 from flashpipe.errors import BadValueError, PipelineError
 from flashpipe.events import error_facts
 from flashpipe.page import actions, body
-from flashpipe.page.board import BoardOnPage
+from flashpipe.page.board import BoardOnPage, Work
 from flashpipe.page.choice import Choice, settings
 from flashpipe.page.guard import Guard
 from flashpipe.page.history import routes as history_routes
 from flashpipe.page.hub import encoded
 from flashpipe.page.render import HERE
 from flashpipe.page.site import Site
-from flashpipe.page.uploads import LARGEST, image_words
+from flashpipe.page.uploads import LARGEST
 
 STATIC: Final = {"page.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
 """The files that are served, and no others."""
@@ -183,21 +184,34 @@ class _BoardRoutes:
 
     async def _choose(self, request: Request, board: BoardOnPage) -> Response:
         form = await body.form(request)
-        image, shown = board.choice.image, board.choice.shown_image
+        chosen = board.choice
+        image, folder, offers = chosen.image, chosen.folder, chosen.offers
         if form.get("set"):
-            image, shown = await run_in_threadpool(image_words, self._site.uploads.files(form["set"]))
+            folder = self._site.uploads.folder(form["set"])
+            names = [file.path.name for file in self._site.uploads.files(form["set"])]
+            found = await run_in_threadpool(actions.jobs("firmware_offers").find_firmwares, folder, names)
+            image, offers = (found[0].image, ()) if len(found) == 1 else ("", tuple(found))
         elif form.get("forget"):
-            image = shown = ""
-        board.choice = Choice(form.get("profile", "").strip(), image, shown, settings(form))
+            image, folder, offers = "", None, ()
+        elif any(offer.image == form.get("offer") for offer in offers):
+            image = form["offer"]
+        self._site.choose(board, Choice(form.get("profile", "").strip(), image, folder, settings(form), offers))
         await run_in_threadpool(board.look_at_firmware)
         return Response(status_code=204)
 
     async def _do(self, request: Request, board: BoardOnPage) -> Response:
-        self._start(board, actions.work(request.path_params["action"], await body.form(request)))
+        form = await body.form(request)
+        work = actions.work(request.path_params["action"], form)
+        chosen = settings(form)
+        if chosen:  # a next step says so: it counts from now on, as if it had been chosen behind "more"
+            more = {**dict(board.choice.more), **dict(chosen)}
+            self._site.choose(board, replace(board.choice, more=tuple(more.items())))
+            await run_in_threadpool(board.look_at_firmware)
+        self._start(board, work)
         return Response(status_code=204)
 
     @staticmethod
-    def _start(board: BoardOnPage, work: Any) -> None:
+    def _start(board: BoardOnPage, work: Work) -> None:
         if not board.start(work):
             raise BadValueError("enough waits for this board already", "let it come to its end, or stop it")
 
@@ -210,7 +224,7 @@ class _BoardRoutes:
         profile = form.get("profile", "").strip()
         for board in chosen:
             if profile:
-                board.choice = Choice(profile, more=board.choice.more)
+                self._site.choose(board, Choice(profile, more=board.choice.more))
             self._start(board, work)
         return Response(status_code=204)
 

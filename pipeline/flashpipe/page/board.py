@@ -13,14 +13,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import field
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import PipelineError
 from flashpipe.jobs import sessions
 from flashpipe.limits import limits_told
 from flashpipe.masking import without_login
-from flashpipe.page.choice import Choice, command_line
+from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.console import BoardConsole
 from flashpipe.page.face import PageFace
 from flashpipe.page.job_log import JobLog
@@ -29,8 +28,6 @@ from flashpipe.values import dataclass
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
 
-Folders = tuple[Path, Path]
-"""The project's, and the one the page was started in."""
 Tell = Callable[["BoardOnPage", str, str], None]
 """Takes a board, the name of the part of it that has changed (`work`, `bar`, `device`, `plan`, ...) and, for `said`,
 what its console shows more."""
@@ -49,6 +46,8 @@ class Work:
     variables: Mapping[str, str] = field(default_factory=dict)
     shown: Mapping[str, str] = field(default_factory=dict)
     """The same as somebody on a terminal would have them, where that is something else."""
+    action: str = ""
+    """The last word of the address that is clicked to do it again; empty where more would have to be said."""
 
 
 class BoardOnPage:
@@ -98,6 +97,11 @@ class BoardOnPage:
             self.firmware = found
             for part in ("firmware", "plan", "card"):
                 self.changed(part)
+
+    def show_plan(self, shown: Mapping[str, object]) -> None:
+        """Show what a flash would do, or does, to this board; empty: what is known without it."""
+        self.preview = shown
+        self.changed("plan")
 
     # --- asked for by browsers ---------------------------------------------------------------------------------------
 
@@ -176,19 +180,21 @@ class BoardOnPage:
                     self._guard.wait()
                 if self._left:
                     return
-                work = self._waiting.popleft() if self._waiting else None
+                work, choice = self._waiting.popleft() if self._waiting else None, self.choice
                 if work is not None:
                     self._stop = sessions.OwnStop()
-                    shown = work.shown or work.variables
-                    self.log = JobLog(
-                        work.task, work.label, self.choice.command(work.task, {**shown, "port": self.port})
-                    )
+                    self.log = self._new_log(work, choice)
             if work is None:
                 self.console.listen()
             else:
-                self._do(work)
+                self._do(work, choice)
 
-    def _do(self, work: Work) -> None:
+    def _new_log(self, work: Work, choice: Choice) -> JobLog:
+        shown = {**(work.shown or work.variables), "port": self.port}
+        dropped = bool(work.shown) or (choice.folder is not None and "image" in choice.variables(work.task))
+        return JobLog(work.task, work.label, choice.command(work.task, shown), dropped, work.action)
+
+    def _do(self, work: Work, choice: Choice) -> None:
         log, stop = self.log, self._stop
         assert log is not None
         assert stop is not None
@@ -197,7 +203,7 @@ class BoardOnPage:
         error: PipelineError | None = None
         summary = state = ""
         try:
-            summary, error = self._run(work, self._face, stop)
+            summary, error = self._run(work, choice, self._face, stop)
         except Exception:  # noqa: BLE001  a defect in one piece of work shall not take the page down; it is shown
             traceback.print_exc(file=sys.stderr)
             error = PipelineError("a defect of flashpipe; the terminal in which the page was started shows where")
@@ -214,14 +220,16 @@ class BoardOnPage:
         for part in ("work", "device"):
             self.changed(part)
 
-    def _run(self, work: Work, face: PageFace, stop: sessions.OwnStop) -> tuple[str, PipelineError | None]:
+    def _run(
+        self, work: Work, choice: Choice, face: PageFace, stop: sessions.OwnStop
+    ) -> tuple[str, PipelineError | None]:
         from flashpipe.jobs.board_job import BoardRun  # noqa: PLC0415  0.2 s, which the first page does not wait for
         from flashpipe.jobs.inputs import RunInputs  # noqa: PLC0415  likewise
 
         try:
-            given = self.choice.variables(work.task, **{**work.variables, "port": self.port})
+            given = choice.variables(work.task, **{**work.variables, "port": self.port})
             run = BoardRun(
-                RunInputs(command_line(self.folders, work.task, given), listener=face), self.port, face, stop
+                RunInputs(choice.command_line(self.folders, work.task, given), listener=face), self.port, face, stop
             )
         except PipelineError as error:
             return "", error

@@ -11,7 +11,8 @@ from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.board.ports.names import canonical, is_virtual, port_slug
 from flashpipe.errors import BadValueError
-from flashpipe.page.board import BoardOnPage, Folders, Tell
+from flashpipe.page.board import BoardOnPage, Tell
+from flashpipe.page.choice import Folders
 
 LOOK_S: Final = 1.0
 """Between two looks at the ports of this machine."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BadValueError
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import KNOWN, check
 from flashpipe.values import dataclass
 
+if TYPE_CHECKING:
+    from flashpipe.jobs.firmware_offers import FirmwareOffer
+
 MORE: Final = ("mode", "frequency", "baud", "reset", "boot", "erase", "keep", "check", "force", "allow")
 """Variables that the page has fields for, besides profile and image."""
-MEMORY: Final = ("baud", "reset", "port_wait")
-"""Those of them that every work on a board takes."""
 LONGEST: Final = 400
+Folders = tuple[Path, Path]
+"""The project's, and the one the page was started in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,17 @@ class Choice:
 
     profile: str = ""
     image: str = ""
-    """As `image=` takes it: paths of what was dropped here."""
-    shown_image: str = ""
-    """The same by the names that the files had."""
+    """As `image=` takes it: names of files in `folder`."""
+    folder: Path | None = None
+    """Where what was dropped here lies."""
     more: tuple[tuple[str, str], ...] = ()
+    offers: tuple[FirmwareOffer, ...] = ()
+    """The firmwares in it, where there are several to choose from."""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether several firmwares were dropped, and none of them is chosen yet."""
+        return bool(self.offers) and not self.image
 
     def variables(self, task: str, **others: str) -> dict[str, str]:
         """What `task` takes of it, and `others`."""
@@ -38,9 +48,18 @@ class Choice:
     def command(self, task: str, others: Mapping[str, str]) -> str:
         """What does the same on a terminal."""
         given = self.variables(task, **others)
-        if "image" in given:
-            given["image"] = self.shown_image
         return " ".join(["flashpipe", task, *(f"{name}={shlex.quote(text)}" for name, text in given.items())])
+
+    def command_line(self, folders: Folders, task: str, given: Mapping[str, str]) -> CommandLine:
+        """The same as a command line.
+
+        Raises:
+            UsageError: a variable that `task` does not take, or it needs a firmware and none is chosen.
+        """
+        if self.undecided and task in KNOWN["image"].tasks:
+            raise BadValueError(f"there are {len(self.offers)} firmwares in what was dropped", "choose one of them")
+        project, caller = folders
+        return CommandLine(project, caller, check(given, {task}), self.folder)
 
 
 def settings(form: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -54,13 +73,3 @@ def settings(form: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         if len(text) > LONGEST or not text.isprintable():
             raise BadValueError(f"{name}: that is no value", "choose one from the list")
     return tuple((name, text) for name, text in found.items() if text)
-
-
-def command_line(folder: tuple[Path, Path], task: str, given: Mapping[str, str]) -> CommandLine:
-    """A command line for `task`; `folder`: that of the project, and the one the page was started in.
-
-    Raises:
-        UsageError: a variable that it does not take.
-    """
-    project, caller = folder
-    return CommandLine(project, caller, check(given, {task}))

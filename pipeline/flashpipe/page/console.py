@@ -6,14 +6,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from flashpipe.errors import PipelineError
 from flashpipe.events import Event, Message
 from flashpipe.jobs import sessions
 from flashpipe.masking import mask_urls
-from flashpipe.page.choice import Choice, command_line
+from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.job_log import JobLog
 from flashpipe.terminal import visible
 from flashpipe.text.crash_names import CrashAnnotator
@@ -30,7 +29,7 @@ class Owner(Protocol):
     """The board whose console it is."""
 
     port: str
-    folders: tuple[Path, Path]
+    folders: Folders
     choice: Choice
 
     def wake(self) -> None:
@@ -155,9 +154,8 @@ class BoardConsole:
         try:
             given = board.choice.variables("monitor", port=board.port)
             given.pop("baud", None)  # that of the write phase
-            run = BoardRun(
-                RunInputs(command_line(board.folders, "monitor", given), listener=face), board.port, face, stop
-            )
+            command = board.choice.command_line(board.folders, "monitor", given)
+            run = BoardRun(RunInputs(command, listener=face), board.port, face, stop)
             names = CrashAnnotator(_named(run, explainer))
             self.open = True
             board.changed("console")

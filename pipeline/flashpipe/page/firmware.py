@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from flashpipe.errors import PipelineError
@@ -14,7 +13,7 @@ from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.inspect import inspect, inspect_plan
 from flashpipe.jobs.preview import preview
 from flashpipe.limits import limits_told
-from flashpipe.page.choice import Choice, command_line
+from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.shown_plan import shown
 from flashpipe.text.inspection import describe
 
@@ -26,16 +25,18 @@ MISSING: Final[Mapping[str, str]] = {
 REFUSED: Final = "Refused: nothing was written"
 
 
-def look(choice: Choice, folders: tuple[Path, Path]) -> Mapping[str, Any]:
+def look(choice: Choice, folders: Folders) -> Mapping[str, Any]:
     """What is known without a board: `title`, `text`, `problems`, `plan`, and `error` where it is refused."""
-    if not choice.profile and not choice.image:
+    if choice.undecided or not (choice.profile or choice.image):
         return {}
     found: dict[str, object] = {"title": "", "text": "", "problems": [], "plan": None, "error": None}
     try:
         with limits_told():
-            inputs = RunInputs(command_line(folders, "plan", choice.variables("plan")), listener=ignore, pins=False)
+            inputs = RunInputs(
+                choice.command_line(folders, "plan", choice.variables("plan")), listener=ignore, pins=False
+            )
             if choice.image:
-                found |= _described(inspect(choice.image, folders[1]))
+                found |= _described(inspect(choice.image, choice.folder or folders[1]))
             found["plan"] = shown(preview(inputs))
             if not choice.image:
                 with suppress(PipelineError):

@@ -144,7 +144,7 @@ def _save(site: Site) -> Handler:
             path = await run_in_threadpool(write, name, form.get("text", ""), board.choice, site.project)
         except PipelineError as error:
             return JSONResponse(error_facts(error), 400)
-        board.choice = Choice(name)
+        site.choose(board, Choice(name))
         await run_in_threadpool(board.look_at_firmware)
         return JSONResponse({"message": f"written: {path.name}", "go": f"/boards/{board.slug}"})
 

@@ -20,6 +20,7 @@ from flashpipe.events import (
     StepStarted,
     error_facts,
 )
+from flashpipe.page.next_steps import NextStep, next_steps
 from flashpipe.text.pace import Pace
 from flashpipe.values import dataclass
 
@@ -51,6 +52,10 @@ class JobLog:
     """The same for people."""
     command: str
     """What does the same on a terminal."""
+    dropped: bool = False
+    """Whether it names a file that a browser has left here: on a terminal it lies elsewhere."""
+    action: str = ""
+    """The last word of the address that is clicked to do it again; empty where more would have to be said."""
     began: float = field(default_factory=time.time)
     lines: list[LogLine] = field(default_factory=list)
     question: str = ""
@@ -136,6 +141,13 @@ class JobLog:
     def failure(self) -> Mapping[str, object] | None:
         """Code, message, cause, proof and next step of what went wrong."""
         return error_facts(self.error) if self.error is not None else None
+
+    @property
+    def steps_next(self) -> list[NextStep]:
+        """Buttons for what is to be done after a failure."""
+        failure = self.failure
+        touched = any(line.kind == "step" for line in self.lines)
+        return next_steps(str(failure["next"] or ""), self.action, touched=touched) if failure else []
 
     @property
     def step(self) -> str:

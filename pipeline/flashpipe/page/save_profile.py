@@ -12,6 +12,7 @@ from flashpipe.files import write_atomic
 from flashpipe.jobs.new_profile import new_path, write_profile
 from flashpipe.page.choice import Choice
 from flashpipe.profile.load import load_profile
+from flashpipe.sources.archive import split_member
 from flashpipe.sources.resolve import parse_image_argument
 
 _KEYS: Final = {"mode": "mode", "frequency": "frequency"}
@@ -68,8 +69,8 @@ def _places(choice: Choice) -> list[tuple[int, Path, str]]:
     """Where each file that was dropped belongs, where it lies, and how it is called."""
     if not choice.image:
         return []
-    paths, names = parse_image_argument(choice.image), parse_image_argument(choice.shown_image)
-    return [(address, Path(paths[address]), Path(names[address]).name) for address in paths]
+    folder = choice.folder or Path()
+    return [(address, folder / text, text) for address, text in parse_image_argument(choice.image).items()]
 
 
 def _firmware(choice: Choice) -> list[str]:
@@ -83,7 +84,7 @@ def _firmware(choice: Choice) -> list[str]:
 
 def _file(path: Path) -> Path:
     """The file itself, where a member of an archive is named."""
-    return path.with_name(path.name.partition("!")[0])
+    return Path(split_member(str(path))[0])
 
 
 def save(name: str, text: str, choice: Choice, project: Path) -> Path:

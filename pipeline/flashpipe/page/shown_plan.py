@@ -49,6 +49,7 @@ def shown(found: Preview) -> dict[str, object]:
         "title": plan.firmware.title(),
         "text": "\n".join(filter(None, (describe_plan(plan), *words))),
         "on_board": bool(found.port),
+        "of_run": "",
         "reason": found.reason,
         "would_write": found.would_write,
         "decided": [{"text": text, "lost": text.startswith("lost:")} for text in found.decided],

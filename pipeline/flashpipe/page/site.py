@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from flashpipe.page.board import BoardOnPage, Folders
+from flashpipe.page.board import BoardOnPage
 from flashpipe.page.boards import Boards
+from flashpipe.page.choice import MORE, Choice, Folders
 from flashpipe.page.hub import Hub
 from flashpipe.page.render import PARTS, Renderer
 from flashpipe.page.uploads import Uploads
@@ -46,6 +47,14 @@ class Site:
         """Kinds of virtual boards: each shipped profile has one."""
         return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
 
+    def choose(self, board: BoardOnPage, choice: Choice) -> None:
+        """Choose something else for a board; files that were dropped for what was chosen before go, unless needed."""
+        before, board.choice = board.choice.folder, choice
+        board.changed("choice")
+        others = {one.choice.folder for one in self.boards.all()}
+        if before is not None and before not in others and not board.busy:
+            self.uploads.forget(before)
+
     # --- what browsers are told --------------------------------------------------------------------------------------
 
     def snapshot(self) -> Iterator[dict[str, object]]:
@@ -54,10 +63,16 @@ class Site:
         for board in self.boards.all():
             for part in PARTS:
                 yield self._part(board, part)
+            yield self._choice(board)
             yield {"kind": "text", "board": board.slug, "text": board.console.text, "all": True}
 
     def _order(self) -> dict[str, object]:
         return {"kind": "boards", "order": [[board.slug, visible(board.shown_port)] for board in self.boards.all()]}
+
+    def _choice(self, board: BoardOnPage) -> dict[str, object]:
+        given = dict(board.choice.more)
+        fields = {"profile": board.choice.profile, **{name: given.get(name, "") for name in MORE}}
+        return {"kind": "choice", "board": board.slug, "fields": fields}
 
     def _tell(self, board: BoardOnPage, part: str, text: str) -> None:
         """Pass a change of a board on; called by any thread."""
@@ -65,6 +80,8 @@ class Site:
             return
         if part == "said":
             self.hub.tell({"kind": "text", "board": board.slug, "text": text})
+        elif part == "choice":
+            self.hub.tell(self._choice(board))
         elif part == "bar":
             self._tell_bar(board)
         elif part == "boards":

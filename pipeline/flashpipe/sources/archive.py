@@ -15,8 +15,10 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import IO, Final, TypeVar, cast
 
@@ -32,6 +34,7 @@ MAX_MEMBERS: Final = 20_000
 _T = TypeVar("_T")
 _ENDINGS: Final = r"\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))"
 _MEMBER: Final = re.compile(rf"(.+?{_ENDINGS}|https?://[^!]+{_ENDINGS}[^!]*)!(.+)", re.IGNORECASE | re.DOTALL)
+_ARCHIVE: Final = re.compile(rf".+{_ENDINGS}", re.IGNORECASE | re.DOTALL)
 _TAR_MAGIC: Final = 257
 _LISTED: Final = 8
 _TAR_HEAD: Final = 512
@@ -52,6 +55,15 @@ def split_member(text: str) -> tuple[str, str]:
     """
     found = _MEMBER.fullmatch(text)
     return (found[1], found[2]) if found else (text, "")
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a file of that name is an archive.
+
+    >>> is_archive_name("fw.ZIP"), is_archive_name("fw.bin.gz")
+    (True, False)
+    """
+    return _ARCHIVE.fullmatch(name) is not None
 
 
 def is_gzip_name(name: str) -> bool:
@@ -84,6 +96,54 @@ def read_member(data: bytes, member: str, text: str) -> tuple[str, bytes]:
         return (_from_zip if data.startswith(b"PK") else _from_tar)(data, member, text)
 
 
+def read_members(data: bytes, ending: str, text: str, most: int) -> tuple[dict[str, bytes], list[str]]:
+    """The members whose names end in `ending`, by their paths, `most` at the most; and the names of all the others.
+
+    Raises:
+        ArchiveError: no archive, damaged, encrypted, or one of them is larger than any image.
+    """
+    wanted, others = dict[str, bytes](), list[str]()
+    with _damage_told(text):
+        for name, read in (_zip_members if data.startswith(b"PK") else _tar_members)(data, text):
+            if not _is_inside(name):
+                continue
+            if name.lower().endswith(ending) and len(wanted) < most:
+                wanted[_plain(name)] = read()
+            else:
+                others.append(_plain(name))
+    return wanted, others
+
+
+def _zip_members(data: bytes, text: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist()[:MAX_MEMBERS]:
+            if info.filename and not info.is_dir():
+                yield info.filename, partial(_read_zipped, archive, info, f"{text}!{info.filename}")
+
+
+def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> bytes:
+    if info.flag_bits & _ENCRYPTED:
+        raise ArchiveError(f"{what}: is encrypted", "unpack it yourself and name the file")
+    try:
+        with archive.open(info) as stream:
+            return _read(stream, what, MAX_MEMBER)
+    except NotImplementedError as error:
+        raise ArchiveError(f"{what}: {error}", "unpack it yourself and name the file") from error
+
+
+def _tar_members(data: bytes, text: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    with tarfile.open(fileobj=_unpacked(data, text), mode="r:") as archive:
+        for info in islice(archive, MAX_MEMBERS):
+            if info.isreg():
+                yield info.name, partial(_read_tarred, archive, info, f"{text}!{info.name}")
+
+
+def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo, what: str) -> bytes:
+    stream = archive.extractfile(info)
+    assert stream is not None  # a regular file
+    return _read(stream, what, MAX_MEMBER)
+
+
 def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -91,13 +151,7 @@ def _from_zip(data: bytes, member: str, text: str) -> tuple[str, bytes]:
         name, info = _choose(
             {info.filename: info for info in infos if info.filename and not info.is_dir()}, member, text, len(infos)
         )
-        if info.flag_bits & _ENCRYPTED:
-            raise ArchiveError(f"{text}!{name}: is encrypted", "unpack it yourself and name the file")
-        try:
-            with archive.open(info) as stream:
-                return name, _read(stream, f"{text}!{name}", MAX_MEMBER)
-        except NotImplementedError as error:
-            raise ArchiveError(f"{text}!{name}: {error}", "unpack it yourself and name the file") from error
+        return name, _read_zipped(archive, info, f"{text}!{name}")
 
 
 def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
@@ -110,9 +164,7 @@ def _from_tar(data: bytes, member: str, text: str) -> tuple[str, bytes]:
                 break
         # Links and devices are no files; a link would be somebody's way out of the archive.
         name, info = _choose({info.name: info for info in infos if info.isreg()}, member, text, len(infos))
-        stream = archive.extractfile(info)
-        assert stream is not None  # a regular file
-        return name, _read(stream, f"{text}!{name}", MAX_MEMBER)
+        return name, _read_tarred(archive, info, f"{text}!{name}")
 
 
 def _unpacked(data: bytes, text: str) -> IO[bytes]:

@@ -120,7 +120,7 @@ document.addEventListener("change", (event) => {
   if (input.type === "file" && zone) {
     const files = [...input.files];
     (zone.dataset.drop ? drop(zone, files) : put(zone, files)).then(() => { input.value = ""; });
-  } else if (input.closest("#choice")) choose();
+  } else if (input.form && input.form.id === "choice") choose();
 });
 
 for (const kind of ["dragover", "dragleave", "drop"]) {
@@ -296,7 +296,19 @@ function order(boards) {
   for (const [slug, box] of boxes) if (!names.has(slug)) box.closest("label").remove();
 }
 
+function chosen(message) {
+  for (const form of byBoard("form[data-fields]", message.board)) {
+    for (const [name, text] of Object.entries(message.fields)) {
+      const field = form.elements[name];
+      if (!field || field === document.activeElement) continue;
+      if (field.options && ![...field.options].some((one) => one.value === text)) field.add(new Option(text));
+      field.value = text;
+    }
+  }
+}
+
 const TAKES = {
+  choice: chosen,
   part: show,
   bar,
   text: hear,
