@@ -60,7 +60,7 @@ def flash(run: BoardRun, board: BoardOnPage) -> str:
     state = "was not written, or not all of it"
     try:
         run.flash()
-        state = "was written to this board"
+        state, board.flashed = "was written to this board", board.choice
     finally:
         board.show_plan({} if board.preview is before else {**board.preview, "of_run": state})
     return ""
@@ -94,7 +94,7 @@ def diagnose(run: BoardRun, _board: BoardOnPage) -> str:
 def erase(run: BoardRun, board: BoardOnPage) -> str:
     """Erase the flash, after a question."""
     jobs("erase").erase_board(run)
-    board.preview, board.files, board.node = {}, {}, {}
+    board.preview, board.files, board.node, board.flashed = {}, {}, {}, None
     for part in ("plan", "files", "node"):
         board.changed(part)
     return ""

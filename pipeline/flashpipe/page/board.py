@@ -68,6 +68,9 @@ class BoardOnPage:
         self.device: Mapping[str, object] = {}
         self.fitting: list[str] = []
         self.preview: Mapping[str, object] = {}
+        """What a flash would do, or did, to this very board."""
+        self.flashed: Choice | None = None
+        """What it holds, as far as is known: what that would write on an empty board is of no interest then."""
         self.log: JobLog | None = None
         """What is done on it, or was done last."""
         self.files: Mapping[str, object] = {}
