@@ -129,7 +129,7 @@ def test_what_a_terminal_asks_is_asked_here(page: Page, served: Served) -> None:
     expect(question).to_contain_text("erases its whole flash, files and settings included")
     expect(page.locator("#answer-no")).to_be_focused()
     page.locator("#answer-no").click()
-    expect(page.locator(".verdict.failed")).to_contain_text("[code: not-confirmed]")
+    expect(page.locator(".verdict.declined h3")).to_have_text("Left as it was: Erase")
     page.locator("#care-erase").click()
     page.locator("#answer-yes").click()
     expect(page.locator(".verdict.ok")).to_contain_text("OK: Erase")

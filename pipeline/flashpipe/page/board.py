@@ -153,6 +153,11 @@ class BoardOnPage:
             face.answer(agreed=agreed)
 
     @property
+    def likely(self) -> bool:
+        """Whether a board may be expected behind it: not behind a serial port that is built into this machine."""
+        return not self.about.get("local") or bool(self.about.get("usb") or self.about.get("virtual"))
+
+    @property
     def busy(self) -> bool:
         """Whether something is done, or waits."""
         return bool(self._waiting) or (self.log is not None and not self.log.ended)

@@ -51,7 +51,7 @@ class PageFace:
             if self._stop.is_set():
                 break
         said = self._answered.is_set() and self._answer
-        self._log.question = ""
+        self._log.question, self._log.declined = "", self._answered.is_set() and not self._answer
         self._changed()
         return said
 

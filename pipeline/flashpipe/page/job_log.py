@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Final, Literal
 
-from flashpipe.errors import PipelineError, StoppedError
+from flashpipe.errors import ConfirmationError, KeepError, PipelineError, StoppedError
 from flashpipe.events import (
     IN_SECONDS,
     BoardDone,
@@ -26,6 +26,15 @@ from flashpipe.values import dataclass
 
 MOST_LINES: Final = 400
 """Lines and steps that are kept of one piece of work."""
+Outcome = Literal["running", "ok", "failed", "stopped", "declined"]
+HEADINGS: Final[Mapping[Outcome, str]] = {
+    "running": "At work",
+    "ok": "OK",
+    "failed": "Failed",
+    "stopped": "Stopped",
+    "declined": "Left as it was",
+}
+"""How a piece of work went, for people."""
 ASKING: Final = " Type yes to go on:"
 """How a question ends that is asked on a terminal; here there are buttons."""
 
@@ -64,6 +73,8 @@ class JobLog:
     """What somebody is asked to do with the board, such as pressing a button."""
     progress: Progress | None = None
     pace_text: str = ""
+    declined: bool = False
+    """Somebody has said no to what was asked last."""
     stopping: bool = False
     ended: bool = False
     done: BoardDone | None = None
@@ -129,13 +140,22 @@ class JobLog:
     # --- for the page ------------------------------------------------------------------------------------------------
 
     @property
-    def outcome(self) -> Literal["running", "ok", "failed", "stopped"]:
+    def outcome(self) -> Outcome:
         """How it went, in one word."""
         if not self.ended:
             return "running"
         if self.error is None:
             return "ok"
+        if self.declined and isinstance(self.error, ConfirmationError | KeepError):
+            return "declined"
         return "stopped" if isinstance(self.error, StoppedError) else "failed"
+
+    @property
+    def told(self) -> str:
+        """What came of it, in a line."""
+        if self.outcome == "declined":
+            return "you said no"
+        return self.error.message if self.error is not None else self.summary
 
     @property
     def failure(self) -> Mapping[str, object] | None:

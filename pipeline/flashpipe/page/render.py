@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from flashpipe.masking import mask_urls
 from flashpipe.page.board import BoardOnPage
+from flashpipe.page.job_log import HEADINGS
 from flashpipe.terminal import visible
 from flashpipe.units import format_size
 
@@ -33,6 +34,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters["text"] = _text
+    made.globals["headings"] = HEADINGS
     made.filters["bytes"] = lambda size: format_size(size) if size % 1024 == 0 else f"{size:,} bytes"
     return made
 

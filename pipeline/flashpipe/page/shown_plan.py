@@ -17,6 +17,8 @@ WIDTH: Final = 1000
 """Units of the map's width, whatever the size of the flash."""
 THIN: Final = 3
 """Units of the thinnest piece: a sector of 4 MB would be one, and nobody would see it."""
+HUES: Final = 4
+"""Colours of areas (`area-0` and so on in style.css)."""
 WORDS: Final = {
     "write": "will be written",
     "skip": "is there already",
@@ -33,7 +35,7 @@ def shown(found: Preview) -> dict[str, object]:
     plan, capacity = found.plan, found.plan.settings.capacity
     rows = marked(found.rows, found.decision) if found.decision is not None else list(found.rows)
     nodemcu = found.areas if plan.firmware.family == "nodemcu" else ()
-    lanes = [("what happens", _pieces(rows, capacity))]
+    lanes = [("what happens, piece by piece", _pieces(rows, capacity))]
     if found.decision is not None:
         contents = found.decision.contents
         lanes.insert(0, (f"on the board: {contents.title or contents.kind}", _contents(contents, capacity)))
@@ -85,15 +87,20 @@ def _pieces(rows: Sequence[PlanRow], capacity: int) -> list[dict[str, object]]:
 def _contents(contents: BoardContents, capacity: int) -> list[dict[str, object]]:
     pieces = [_piece(Region(0, capacity), "quiet", contents.title or f"{contents.kind}: no firmware known", capacity)]
     areas = [area for area in contents.areas if not area.blank]
-    return pieces + [_piece(area.region, "area", WHAT[area.name], capacity) for area in areas]
+    return pieces + [_area(number, area.region, WHAT[area.name], capacity) for number, area in enumerate(areas)]
 
 
 def _areas(areas: Iterable[Area], capacity: int) -> list[dict[str, object]]:
-    return [_piece(area.region, "area", area.what, capacity) for area in areas]
+    return [_area(number, area.region, area.what, capacity) for number, area in enumerate(areas)]
+
+
+def _area(number: int, region: Region, what: str, capacity: int) -> dict[str, object]:
+    """A piece that the list below the map names; its colour is one of a few, so that neighbours differ."""
+    return {**_piece(region, f"area-{number % HUES}", what, capacity), "listed": True}
 
 
 def _piece(region: Region, kind: str, what: str, capacity: int) -> dict[str, object]:
     """A rectangle; one that would be too thin to see is drawn a little wider, inside the map."""
     width = max(THIN, round(region.size * WIDTH / capacity))
     x = min(round(region.start * WIDTH / capacity), WIDTH - width)
-    return {"x": x, "width": width, "kind": kind, "text": f"{region}  {what}"}
+    return {"x": x, "width": width, "kind": kind, "text": f"{region}  {what}", "listed": False}

@@ -67,7 +67,10 @@ class Site:
             yield {"kind": "text", "board": board.slug, "text": board.console.text, "all": True}
 
     def _order(self) -> dict[str, object]:
-        return {"kind": "boards", "order": [[board.slug, visible(board.shown_port)] for board in self.boards.all()]}
+        return {
+            "kind": "boards",
+            "order": [[board.slug, visible(board.shown_port), board.likely] for board in self.boards.all()],
+        }
 
     def _choice(self, board: BoardOnPage) -> dict[str, object]:
         given = dict(board.choice.more)
@@ -128,8 +131,7 @@ class Site:
             return
         text = log.question or log.request
         if log.ended:
-            failure = log.failure
-            text = f"{log.label}: {failure['message'] if failure else log.summary or 'done'}"
+            text = f"{log.label}: {log.told or 'done'}"
         elif not text:
             text = f"{log.label}: {log.step}" if log.step else ""
         said, loud = f"{board.slug} says", bool(log.question)

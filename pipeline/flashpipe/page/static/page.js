@@ -267,7 +267,7 @@ function bar(message) {
 function order(boards) {
   const list = $("#boards");
   if (!list) return;
-  const slugs = boards.map(([slug]) => slug), names = new Map(boards);
+  const slugs = boards.map(([slug]) => slug), names = new Map(boards), likely = new Map(boards.map(([slug, , one]) => [slug, one]));
   const known = new Map($$(":scope > section", list).map((one) => [one.dataset.board, one]));
   for (const [slug, card] of known) if (!names.has(slug)) card.remove();
   for (const slug of slugs.filter((one) => !known.has(one))) {
@@ -289,7 +289,7 @@ function order(boards) {
   for (const slug of slugs.filter((one) => !boxes.has(one))) {
     const label = document.createElement("label"), box = document.createElement("input");
     label.className = "tick";
-    Object.assign(box, { type: "checkbox", name: `board-${slug}`, value: "1", checked: true });
+    Object.assign(box, { type: "checkbox", name: `board-${slug}`, value: "1", checked: likely.get(slug) });
     label.append(box, ` ${names.get(slug)}`);
     ticks.append(label);
   }
