@@ -59,7 +59,8 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "testing": frozenset({"jobs"}),
     "page": frozenset({"jobs", "text"}),
     "station": frozenset({"jobs", "text"}),
-    "cli": frozenset({"page", "station", "tasks", "testing"}),  # whatever is no word of its own goes to doit
+    "lab": frozenset({"jobs", "text"}),
+    "cli": frozenset({"lab", "page", "station", "tasks", "testing"}),  # whatever is no word of its own goes to doit
     "sim": frozenset(),
 }
 """Room: the rooms directly below it. An arrow allows everything below that as well."""

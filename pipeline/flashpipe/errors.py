@@ -1155,6 +1155,79 @@ class PrinterError(StationError):
     remedy = "switch the printer on; the labels that are missing follow by themselves"
 
 
+# --- boards of other machines ----------------------------------------------------------------------------------------
+
+
+class LabError(PipelineError):
+    """A lab's coordinator, or what it says, cannot be used."""
+
+    code, status = "lab", 44
+    remedy = "labgrid 26 is what is understood; `labgrid-client places` shows what it knows"
+
+
+class NoLabClientError(LabError):
+    """There is no `labgrid-client` here."""
+
+    code = "labgrid-missing"
+    remedy = "install labgrid in an environment of its own, and name it: FLASHPIPE_LABGRID_CLIENT=…/bin/labgrid-client"
+
+
+class NoCoordinatorError(LabError):
+    """The coordinator does not answer."""
+
+    code = "no-coordinator"
+    remedy = "LG_COORDINATOR=HOST:PORT names it; is it running, and can it be reached from here?"
+
+
+class NoPlaceError(LabError):
+    """The coordinator knows no such place, or none with these tags."""
+
+    code = "place-missing"
+    remedy = "`flashpipe lab places` lists them, with their tags"
+
+
+class PlaceTakenError(LabError):
+    """Somebody else has the place."""
+
+    code = "place-taken"
+    remedy = "port_wait=10m waits for it in a reservation; or ask whoever the message names to release it"
+
+
+class ExporterGoneError(LabError):
+    """The place is there, but nothing of what belongs to it."""
+
+    code = "exporter-gone"
+    remedy = "start labgrid-exporter on the host of the board; `labgrid-client -p PLACE show` shows what is missing"
+
+
+class PlaceUnfitError(LabError):
+    """Which serial port of a place is meant is not clear, or it cannot be reached."""
+
+    code = "place-unfit"
+    remedy = "name the resource: port=labgrid://PLACE/NAME; `labgrid-client -p PLACE show` lists them"
+
+
+class HostFileError(LabError):
+    """The file that says which boards a host serves is wrong."""
+
+    code = "host-file"
+    remedy = "correct the line that the message names; `flashpipe host init` writes a new one"
+
+
+class HostListenError(LabError):
+    """A host cannot listen where it should."""
+
+    code = "host-listen"
+    remedy = "end the program that has the address, or give the board another one: tcp: in the host's file"
+
+
+class HostCheckError(LabError):
+    """A port of a host does not do what it should, seen from outside."""
+
+    code = "host-check"
+    remedy = "each port that failed is named above, with the cause"
+
+
 # --- our own files and the run itself --------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "explain": "flashpipe.cli.explain",
     "init": "flashpipe.cli.init",
     "export": "flashpipe.cli.export",
+    "host": "flashpipe.cli.host",
     "inspect": "flashpipe.cli.inspect",
     "new": "flashpipe.cli.new",
     "page": "flashpipe.cli.page",

@@ -42,6 +42,7 @@ COMMAND_TEXTS: Final = {
     "esptool": "esptool's own command line, with our checks and receipt",
     "explain": "say what a boot log proves, without a board",
     "export": "write what `flash` would write as files for other tools",
+    "host": "serve the boards of this machine to others",
     "inspect": "say what firmware files are",
     "page": "show the boards in a browser",
     "new": "make a project in a folder of its own, with a test; needs no board",

@@ -15,6 +15,9 @@ _SLUG_LENGTH: Final = 60
 _PLAIN_PORT: Final = re.compile(r"(?:\w+://)?[A-Za-z0-9.+-]+")
 """Ports whose slug needs no digest to stay different from others."""
 
+_known_virtual: Final = set[str]()
+"""Ports whose server has said that its board is a virtual one."""
+
 
 def canonical(port: str) -> str:
     """One name for a port, whatever link leads to it; of a URL all but the login."""
@@ -36,8 +39,10 @@ def names_a_file(port: str) -> bool:
 
 
 def is_virtual(port: str) -> bool:
-    """Whether a virtual board is behind it: a `sim` URL, or a port that one living on this machine offers."""
-    if port.lower().startswith(("sim://", "sim+attach://")):
+    """Whether a virtual board is behind it: a `sim` URL, a port that one living on this machine offers, or whose server
+    has said so.
+    """
+    if port.lower().startswith(("sim://", "sim+attach://")) or port in _known_virtual:
         return True
     names = {port, canonical(port)}
     for path in files.virtual_ports_folder().glob("*.json"):
@@ -49,6 +54,11 @@ def is_virtual(port: str) -> bool:
         if names & (offered | {canonical(name) for name in offered}) and _is_alive(pid):
             return True
     return False
+
+
+def note_virtual(port: str) -> None:
+    """The server of a port has said that its board is a virtual one; holds as long as this process lives."""
+    _known_virtual.add(port)
 
 
 def _is_alive(pid: int) -> bool:

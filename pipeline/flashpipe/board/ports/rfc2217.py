@@ -1,7 +1,8 @@
 """A port of another machine (RFC 2217), with a client that does not sleep while it waits for an answer.
 
 pyserial's looks for each answer every 50 ms, and opening and resetting a board takes two dozen of them. Here the thread
-that reads the answers wakes whoever waits for one.
+that reads the answers wakes whoever waits for one. A `flashpipe host` that has no board to give says why in one line,
+and one that has tells by its signature whether the board is virtual.
 """
 
 from __future__ import annotations
@@ -10,14 +11,25 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import serial
 import serial.rfc2217
 
 from flashpipe.board.ports.patience import Patience
+from flashpipe.board.ports.rfc2217_server import REFUSAL, signature_is_virtual
+from flashpipe.errors import NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 
 _client: Any = serial.rfc2217.Serial
+_SIGNATURE: Final = b"\x00"
+_SIGNATURE_ANSWER: Final = b"\x64"
+_SHOWN: Final = 200
+"""Characters of a refusal."""
+_REFUSALS: Final[dict[str, tuple[type[PipelineError], str]]] = {
+    "busy": (PortBusyError, "port_wait=5m waits for it; or ask whoever has it"),
+    "denied": (PortDeniedError, "ask whoever runs that host to let this machine in: allow: in its file"),
+    NoPortError.code: (NoPortError, "is the board plugged in there? `flashpipe host check` on that machine tells"),
+}
 
 
 class RemotePort(Patience, _client):  # type: ignore[misc]
@@ -25,12 +37,48 @@ class RemotePort(Patience, _client):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._answered = threading.Event()
+        self._ended = False
+        """Whether the server has closed the connection."""
+        self.signature = ""
+        """What the server calls itself; empty where it does not say."""
         super().__init__(*args, **options)
 
+    @property
+    def virtual(self) -> bool:
+        """Whether the server says that its board is a virtual one."""
+        return signature_is_virtual(self.signature)
+
     def open(self) -> None:
-        """Connect and agree on the settings."""
+        """Connect and agree on the settings.
+
+        Raises:
+            PortError: the host refuses; says why.
+            SerialException: there is no server, or it speaks something else.
+        """
         warnings.filterwarnings("ignore", "setDaemon|setName", DeprecationWarning)  # pyserial 3.5 from Python 3.10 on
+        self._ended, self.signature = False, ""
         super().open()
+
+    def _telnet_read_loop(self) -> None:
+        try:
+            super()._telnet_read_loop()
+        finally:
+            self._ended = True
+            for one in self._telnet_options:  # pyserial would wait three seconds for what nobody sends any more
+                one.active = one.state != serial.rfc2217.INACTIVE
+            self._answered.set()
+
+    def _raise_ended(self) -> None:
+        """Say why there will be no answer."""
+        heard = bytearray()
+        while not self._read_buffer.empty():
+            heard += self._read_buffer.get(block=False) or b""
+        text = bytes(heard).decode(errors="replace").partition("\r")[0][:_SHOWN]
+        if text.startswith(REFUSAL):
+            kind, _, why = text.removeprefix(REFUSAL).partition(": ")
+            error, hint = _REFUSALS.get(kind, (PortError, "ask whoever runs that host"))
+            raise error(f"{self._port}: {why or kind}", hint)
+        raise serial.SerialException("the server has closed the connection")
 
     def reset_input_buffer(self) -> None:
         """Forget what has arrived here; what the server still holds would arrive later in any case."""
@@ -46,6 +94,8 @@ class RemotePort(Patience, _client):  # type: ignore[misc]
         """Send the settings, all at once, and wait until the server has them."""
         if self._socket is None:
             raise serial.PortNotOpenError
+        if self._ended:
+            self._raise_ended()
         if not 0 < self._baudrate < 1 << 32:
             raise ValueError(f"invalid baudrate: {self._baudrate!r}")
         values = {
@@ -54,6 +104,8 @@ class RemotePort(Patience, _client):  # type: ignore[misc]
             "parity": serial.rfc2217.RFC2217_PARITY_MAP[self._parity].to_bytes(1, "big"),
             "stopsize": serial.rfc2217.RFC2217_STOPBIT_MAP[self._stopbits].to_bytes(1, "big"),
         }
+        if not self.signature:  # it comes before the settings' answers, or never
+            self.rfc2217_send_subnegotiation(_SIGNATURE)
         for name, value in values.items():
             self._rfc2217_port_settings[name].set(value)
         self._wait_until(lambda: all(item.active for item in self._rfc2217_port_settings.values()), "the settings")
@@ -79,12 +131,17 @@ class RemotePort(Patience, _client):  # type: ignore[misc]
         self._answered.set()
 
     def _telnet_process_subnegotiation(self, suboption: bytes) -> None:
+        if suboption[:1] == serial.rfc2217.COM_PORT_OPTION and suboption[1:2] == _SIGNATURE_ANSWER:
+            self.signature = bytes(suboption[2:]).decode(errors="replace")
+            return
         super()._telnet_process_subnegotiation(suboption)
         self._answered.set()
 
     def _wait_until(self, is_so: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + self._network_timeout
         while not is_so():
+            if self._ended:
+                self._raise_ended()
             if not self._answered.wait(max(0.0, until - time.monotonic())):
                 raise serial.SerialException(f"the server does not answer about {what}")
             self._answered.clear()

@@ -104,6 +104,8 @@ class SerialLine:
         try:
             opened = open_port(self.port, OPEN_BAUD)
             self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
+            if getattr(opened, "virtual", False):
+                names.note_virtual(self.port)
             self._execution = of_port(opened, virtual=self.virtual)
         except BaseException:
             self.close()

@@ -1,0 +1,188 @@
+"""`flashpipe host`: the boards of this machine, for programs of others."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from flashpipe import terminal
+from flashpipe.cli.arguments import Parser
+from flashpipe.cli.station import sorted_words
+from flashpipe.errors import BadValueError, HostCheckError, HostFileError
+from flashpipe.files import write_atomic
+from flashpipe.jobs import sessions
+from flashpipe.lab.board_host import BoardHost
+from flashpipe.lab.exporter import clients_address, exporter_yaml, place_commands
+from flashpipe.lab.host_check import Proof, check
+from flashpipe.lab.host_file import FILE, file_text, read_plan
+from flashpipe.lab.host_plan import HostPlan, is_stable, plan_of_words
+from flashpipe.lab.systemd import EXPORTER, install_commands, units
+from flashpipe.text.lines import print_result
+from flashpipe.units import parse_bool
+
+ACTIONS: Final = {
+    "serve": "serve the boards until Ctrl-C; what `flashpipe host` does, too",
+    "init": f"write {FILE} from the boards that are here: [port=…] [listen=…] [allow=…] [to=FILE]",
+    "exporter": "print the configuration of labgrid's exporter: [host=NAME] [to=FILE]",
+    "systemd": "print units for systemd: [coordinator=HOST:PORT] [to=DIR]",
+    "check": "prove each port as a client: reset the board, ask what it is: [at=HOST] [reset=0]",
+}
+_PLAN: Final = {"file", "port", "listen", "allow"}
+_WORDS: Final = {
+    "serve": _PLAN,
+    "init": {"port", "listen", "allow", "to"},
+    "exporter": {*_PLAN, "host", "to"},
+    "systemd": {"file", "coordinator", "to"},
+    "check": {*_PLAN, "at", "reset"},
+}
+_TEXTS: Final = {
+    "file": f"the file that names the boards; default: {FILE} of this folder, where it is there",
+    "port": "in its place: devices and URLs with commas, or all on USB",
+    "listen": "ADDRESS[:TCP], this machine alone (127.0.0.1:7101) unless one is named; the first board's TCP port",
+    "allow": "addresses and networks of clients, with commas; needed where others can reach the address",
+}
+_READABLE: Final = 0o644
+_LONG_S: Final = 3600.0
+
+
+def main(argv: list[str]) -> int:
+    """Do one thing with the boards of this host; the exit status.
+
+    Raises:
+        PipelineError: a bad word or file, an address that cannot be had, a port that does not work.
+    """
+    options = _parser().parse_intermixed_args(argv)
+    action = options.words.pop(0) if options.words and options.words[0] in ACTIONS else "serve"
+    given = sorted_words(options.words, _WORDS[action], f"host {action}")
+    return _DO[action](given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    rows = [f"  {name:<9} {about}" for name, about in ACTIONS.items()]
+    rows += ["", *(f"  {name:<9} {about}" for name, about in _TEXTS.items())]
+    parser = Parser(
+        prog="flashpipe host",
+        usage="flashpipe host [ACTION] [name=value …]",
+        description="Serve the boards of this machine over RFC 2217, one client at a time each.\n\n" + "\n".join(rows),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", metavar="ACTION name=value")
+    return parser
+
+
+def _plan(given: dict[str, str]) -> HostPlan:
+    """The boards that are meant: a file's, or those that are named."""
+    words = {name for name in ("port", "listen", "allow") if name in given}
+    if "file" in given and words:
+        raise BadValueError(f"file= and {', '.join(f'{word}=' for word in sorted(words))} are both given", "say one")
+    path = Path(given.get("file", FILE))
+    if "file" in given or (not words and path.exists()):
+        return read_plan(path)
+    return plan_of_words(given.get("port", ""), given.get("listen", ""), given.get("allow", ""))
+
+
+# --- serve -----------------------------------------------------------------------------------------------------------
+
+
+def _serve(given: dict[str, str]) -> int:
+    plan = _plan(given)
+    host = BoardHost(plan, lambda text: terminal.note(f"{time.strftime('%H:%M:%S')} {text}"))
+    sessions.install_handlers()
+    try:
+        with sessions.ending_gently():
+            host.start()
+            for hosted in host.ports:
+                print_result(f"{hosted.port.name:<10} {hosted.port.device} at {hosted.url}")
+                if not is_stable(hosted.port):
+                    terminal.remark(f"note: {hosted.port.device} may be another board after it is plugged in again")
+            terminal.remark("Ctrl-C ends it")
+            _wait(sessions.stop)
+    finally:
+        host.stop()
+    return 0
+
+
+def _wait(stop: threading.Event) -> None:
+    while not stop.wait(_LONG_S):
+        continue
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def _init(given: dict[str, str]) -> int:
+    plan = plan_of_words(given.get("port", ""), given.get("listen", ""), given.get("allow", ""))
+    path = Path(given.get("to", FILE))
+    if path.exists():
+        raise HostFileError(f"{path}: is there already", "edit it, or write another one: to=FILE")
+    write_atomic(path, file_text(plan).encode(), mode=_READABLE)
+    print_result(f"written  {path}: {len(plan.ports)} board{'s' * (len(plan.ports) != 1)}")
+    print_result(f"next: flashpipe host file={path}")
+    return 0
+
+
+def _exporter(given: dict[str, str]) -> int:
+    plan = _plan(given)
+    text = exporter_yaml(plan, given.get("host", ""))
+    if "to" not in given:
+        terminal.write(text)
+        return 0
+    write_atomic(Path(given["to"]), text.encode(), mode=_READABLE)
+    print_result(f"written  {given['to']}")
+    for command in place_commands(plan, "EXPORTER"):
+        print_result(f"  {command}")
+    print_result("EXPORTER is the name of this machine, or what `labgrid-exporter --name` says")
+    return 0
+
+
+def _systemd(given: dict[str, str]) -> int:
+    path = Path(given.get("file", FILE))
+    plan = read_plan(path)
+    folder = Path(given.get("to", "."))
+    exporter_file = (folder / "exporter.yaml").absolute()
+    made = units(plan, path.absolute(), coordinator=given.get("coordinator", ""), exporter_file=exporter_file)
+    if "to" not in given:
+        terminal.write("\n".join(f"# {name}\n{text}" for name, text in made.items()))
+        return 0
+    for name, text in made.items():
+        write_atomic(folder / name, text.encode(), mode=_READABLE)
+    if EXPORTER in made:
+        write_atomic(exporter_file, exporter_yaml(plan).encode(), mode=_READABLE)
+    for command in install_commands(made, folder.absolute()):
+        print_result(command)
+    return 0
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+def _check(given: dict[str, str]) -> int:
+    plan = _plan(given)
+    try:
+        reset = parse_bool(given.get("reset", "1"))
+    except BadValueError as error:
+        raise BadValueError(f"reset={given['reset']}: {error.message}", error.hint) from None
+    proofs = check(plan, given.get("at", clients_address(plan)), reset=reset)
+    for proof in proofs:
+        print_result(f"{'ok' if proof.works else 'FAIL':<5}{proof.port.name:<10} {proof.url}  {proof.text}")
+    bad = [proof for proof in proofs if not proof.works]
+    if bad:
+        raise HostCheckError(f"{len(bad)} of {len(proofs)} boards cannot be used: {_names(bad)}", HostCheckError.remedy)
+    return 0
+
+
+def _names(proofs: list[Proof]) -> str:
+    return ", ".join(proof.port.name for proof in proofs)
+
+
+_DO: Final[dict[str, Callable[[dict[str, str]], int]]] = {
+    "serve": _serve,
+    "init": _init,
+    "exporter": _exporter,
+    "systemd": _systemd,
+    "check": _check,
+}

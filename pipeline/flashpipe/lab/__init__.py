@@ -1,0 +1,1 @@
+"""Boards for other machines: a host that serves its own."""
