@@ -71,7 +71,7 @@ def test_no_default_may_write_to_a_board(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("clean",), ("clean", "flash"), ("forget",), ("info", "profiles"), ("-n", "4", "profiles")]
+    "words", [("clean",), ("clean", "-n", "flash"), ("forget",), ("info", "profiles"), ("-n", "4", "profiles")]
 )
 def test_housekeeping_commands_work(project: Project, words: tuple[str, ...]) -> None:
     done = project.doit(*words)
@@ -227,3 +227,10 @@ def test_the_database_can_be_looked_at(project: Project) -> None:
 def test_doits_info_and_options_before_a_command_end_without_a_traceback(project: Project) -> None:
     assert "status     : run" in project.doit("info", "flash:esp12", "profile=esp12").text
     assert "Traceback" not in project.doit("-n", "2", "plan", "profile=demo").text
+
+
+@pytest.mark.parametrize("module", ["doit", "flashpipe.cli.main"])
+def test_what_doit_knows_of_a_task_that_is_none_is_told_in_one_line(project: Project, module: str) -> None:
+    done = project.run(module, "info", "flash:x", "profile=esp12")
+    assert done.status == 3
+    assert done.text.splitlines() == ["ERROR: 'flash:x' is not a task. There is flash:esp12."]

@@ -28,6 +28,7 @@ _PLUGINS: Final = {
     "COMMAND": {
         "dumpdb": "flashpipe.tasks.dump_command:DumpDB",
         "help": "flashpipe.tasks.help_command:Help",
+        "info": "flashpipe.tasks.info_command:Info",
         "plan": "flashpipe.tasks.plan_command:Plan",
     },
     "BACKEND": {"safe": "flashpipe.tasks.db:SafeDB"},

@@ -26,7 +26,9 @@ REFUSED: Final = 3
 """doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
 _WORDS: Final = ("events", "junit", "receipt")
 _ENVIRONMENT: Final = frozenset({"FLASHPIPE_EVENTS", "GITHUB_ACTIONS"})
-_RUNS: Final = frozenset({"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "plan", "reset-dep", "strace"})
+_RUNS: Final = frozenset(
+    {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "plan", "reset-dep", "strace", "tabcompletion"}
+)
 """Commands of doit that report by other means: nothing is known of their end but that there was one."""
 SHOW: Final = frozenset({"dumpdb", "help", "info", "list", "tabcompletion"})
 """Commands of doit that show something and do nothing."""

@@ -180,7 +180,7 @@ class _Reader:
         return True
 
     def _doits(self, word: str, *, takes: bool) -> None:
-        if word == "-n" and not (self._waiting and self._waiting[0].isdecimal()):
+        if word == "-n" and takes and not (self._waiting and self._waiting[0].isdecimal()):
             raise UsageError("-n: how many tasks at once?", f"-n 4; {_PLAN_FIRST}")
         if not takes:
             self._add("doit", word, "", word)
