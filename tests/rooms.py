@@ -37,6 +37,7 @@ LEAVES: Final = frozenset(
         "units",
         "values",
         "versions",
+        "virtual_options",
     }
 )
 ARROWS: Final[dict[str, frozenset[str]]] = {
@@ -64,7 +65,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "sim": frozenset(),
 }
 """Room: the rooms directly below it. An arrow allows everything below that as well."""
-SIM_LEAVES: Final = frozenset({"flashpipe.errors", "flashpipe.files", "flashpipe.units"})
+SIM_LEAVES: Final = frozenset({"flashpipe.errors", "flashpipe.files", "flashpipe.units", "flashpipe.virtual_options"})
 """What the virtual board shares with the host: only what says nothing about boards."""
 LIBRARIES: Final = {
     "regex": {"flashpipe.expressions"},

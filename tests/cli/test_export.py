@@ -73,7 +73,7 @@ def test_an_older_export_leaves_nothing_behind_and_foreign_files_stay(
         (("to=kitchen.yaml", "profile=kitchen"), "export"),
         (("profile=auto",), "export"),
         (("profile=kitchen", "port=COM3"), "unknown-variable"),
-        (("kitchen",), "bad-value"),
+        (("kitchen", "demo"), "bad-value"),
         (("profile=kitchen", "profile=kitchen"), "bad-value"),
         ((), "unknown-profile"),
     ],

@@ -47,7 +47,7 @@ def test_in_a_pipe_each_port_gets_one_board_and_the_status_tells(shop: Shop, com
         (["profile=sensor", "sound=loud"], "bad-value"),
         (["profile=sensor", "batch=a/b"], "bad-value"),
         (["profile=sensor", "profile=sensor"], "bad-value"),
-        (["sensor"], "bad-value"),
+        (["sensor", "other"], "bad-value"),
         (["profile=sensor", "units=none.csv"], "units"),
         (["profile=sensor", "units=u.csv", "serial={n}"], "bad-value"),
         (["profile=sensor", "port=sim://a,sim://a"], "bad-value"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flashpipe.jobs.variables import WITH_TABLES
 
-from tests.harness import Project
+from tests.harness import Done, Project
+
+Command = Callable[..., Done]
 
 TASKS = {
     *(
@@ -234,3 +239,32 @@ def test_what_doit_knows_of_a_task_that_is_none_is_told_in_one_line(project: Pro
     done = project.run(module, "info", "flash:x", "profile=esp12")
     assert done.status == 3
     assert done.text.splitlines() == ["ERROR: 'flash:x' is not a task. There is flash:esp12."]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *((task,) for task in sorted(TASKS - WITH_TABLES)),
+        *(
+            ("run", "flash"),
+            ("flash", "monitor"),
+            ("watch",),
+            ("list",),
+            ("info", "flash"),
+            ("help", "flash"),
+            ("mine",),
+        ),
+        *(("init",), ("batch", "list"), ("cache",), ("export", "demo"), ("new", "x"), ("prune",), ("station", "demo")),
+        *(("completion", "bash"), ("bundle",), ("page",), ("trust",), ("schema", "events")),
+    ],
+)
+def test_what_has_no_table_refuses_json_before_anything_is_done(
+    command: Command, project: Project, words: tuple[str, ...]
+) -> None:
+    with (project.folder / "dodo.py").open("a") as dodo:
+        dodo.write("def task_mine():\n    return {'actions': ['touch made']}\n")
+    done = command(*words, "--json")
+    assert done.status == 3, done.text
+    assert "--json" in done.err
+    assert json.loads(done.out)["error"]["status"] == 3
+    assert {path.name for path in project.folder.iterdir()} <= {"dodo.py", "__pycache__"}

@@ -12,9 +12,11 @@ from doit.cmdparse import CmdOption, CmdParse
 from flashpipe.errors import UsageError
 from flashpipe.jobs.variables import TABLE
 from flashpipe.tasks import command_line
-from flashpipe.tasks.parser import OURS, SHORT, parse, task_options
+from flashpipe.tasks.parser import OURS, parse, task_options
 
 from tests.harness import Project
+
+SHORT = {row.short for row in TABLE if row.short}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
+        ("-q list flash", "list quiet=1 flash"),
+        ("-n 2 run flash", "run -n 2 flash"),
         ("flash fw.bin", "flash image=fw.bin"),
         ("flash kitchen", "flash profile=kitchen"),
         ("flash gone.bin", "flash image=gone.bin"),
@@ -73,6 +75,7 @@ def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> No
         ("write_flash -fm dio 0x0 fw.bin", "flashpipe esptool write_flash"),
         ("read_flash 0 0x1000 x", "flashpipe backup"),
         ("flash --port", "port=VALUE"),
+        ("version -p COM3", "flashpipe node"),
         ("-n flash kitchen", "flashpipe plan"),
     ],
 )

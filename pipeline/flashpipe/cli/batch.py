@@ -11,9 +11,9 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
-from flashpipe.cli.station import sorted_words
 from flashpipe.errors import BadValueError, BatchClosedError, NoBatchError, StationError
 from flashpipe.files import make_parents, write_atomic
+from flashpipe.jobs.command_variables import BATCH
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
 from flashpipe.jobs.request import CommandLine
@@ -36,13 +36,6 @@ ACTIONS: Final = {
     "close": "NAME [virtual=1]: write manifest.json, which names each receipt by its digest; then the report",
     "verify": "FILE: hold a manifest against the receipts",
 }
-_WORDS: Final = {
-    "list": set[str](),
-    "report": {"to"},
-    "label": {"mac", "zpl"},
-    "close": {"virtual"},
-    "verify": set[str](),
-}
 
 
 def main(argv: list[str]) -> int:
@@ -51,10 +44,9 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: there is no such batch, or it is not what was proven.
     """
-    options = _parser().parse_intermixed_args(argv)
-    action = options.action
-    names = [word for word in options.words if "=" not in word]
-    given = sorted_words([word for word in options.words if "=" in word], _WORDS[action], f"batch {action}")
+    action = next((word for word in argv if not word.startswith("-")), "list")
+    options, words = _parser().take_variables(argv, f"batch {action}", BATCH.get(action, {}))
+    names, given = options.names, words.given
     if len(names) != (action != "list"):
         raise BadValueError(f"batch {action}: {len(names)} names", f"flashpipe batch {action} {ACTIONS[action]}")
     project = find_project(Path.cwd())
@@ -66,14 +58,14 @@ def main(argv: list[str]) -> int:
     return _DO[action](Batch.open(folder, names[0]), folder, given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="flashpipe batch",
         description="\n".join(f"  {name:<7} {about}" for name, about in ACTIONS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("action", choices=ACTIONS)
-    parser.add_argument("words", nargs="*", metavar="NAME name=value")
+    parser.add_argument("names", nargs="*", metavar="NAME")
     return parser
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe import terminal
-from flashpipe.cli.arguments import variables_of
+from flashpipe.cli.arguments import take_variables
 from flashpipe.jobs import sessions
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.bench import measure
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.command_variables import BENCH
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
@@ -23,7 +24,6 @@ from flashpipe.text.documents import put, render
 from flashpipe.text.lines import ConsoleLines, print_result
 from flashpipe.text.look import look
 
-TAKES: Final = ("port", "profile", "reset", "yes", "records", "port_wait", "format", "events", "receipt")
 USAGE: Final = """usage: flashpipe bench [port=PORT] [profile=NAME] [reset=manual] [yes=1] [--json]
 
 Measure this adapter, cable and board: how long connecting takes, which rates hold, what writing and verifying 256 KB
@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         terminal.write(USAGE)
         return 0
-    given = _given(argv)
+    words = take_variables(argv, "bench", BENCH)
+    given = words.with_bare("port", words.rest)
     look.json = given.get("format") == "json"
     here = Path.cwd()
     face = Audience(ConsoleLines())
@@ -61,19 +62,3 @@ def main(argv: list[str]) -> int:
     about = f"flashpipe {metadata.version('flashpipe')}, {platform.system()}, {time.strftime('%Y-%m-%d')}"
     print_result("\n" + text.table(figures, about))
     return 0
-
-
-def _given(argv: list[str]) -> dict[str, str]:
-    """A port without a name, variables as `name=value`, `--name=value` or `--name value`."""
-    pairs = []
-    words = iter(argv)
-    for word in words:
-        name, equals, value = {"--json": "format=json"}.get(word, word).lstrip("-").partition("=")
-        name = {"p": "port"}.get(name, name)
-        if word in terminal.QUIET:
-            continue
-        if word.startswith("-") and not equals:
-            pairs.append((name, next(words, "")))
-        else:
-            pairs.append((name, value) if equals else ("port", word))
-    return variables_of(pairs, TAKES, "bench")

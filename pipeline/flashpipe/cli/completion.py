@@ -16,8 +16,9 @@ from flashpipe import terminal
 from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS, own_tasks, shipped_tasks
 from flashpipe.errors import BadValueError
 from flashpipe.files import expanded
+from flashpipe.jobs.command_variables import BATCH, BY_COMMAND
 from flashpipe.jobs.variables import KNOWN, TABLE, VariableKind, taken_by
-from flashpipe.station.words import PASSED_ON, STATION_WORDS
+from flashpipe.station.words import variables
 
 BASH: Final = """\
 # Completion of %(name)s in bash, with bash-completion or without: eval "$(flashpipe completion bash%(more)s)"
@@ -132,17 +133,18 @@ def candidates(before: Sequence[str], current: str, folder: Path, program: str =
     )
     names = [word.partition(":")[0] for word in before if not word.startswith("-") and "=" not in word]
     first = names[0] if names else ""
-    waiting = _waiting_for(before[-1] if before else "")
+    rows = _rows(names, of_command=first in commands - tasks)
+    waiting = _waiting_for(before[-1] if before else "", rows)
     if waiting is not None:
         found: Iterable[str] = _values(waiting, current, folder)
     elif "=" in current and not current.startswith(("./", "/", "~")):
         name, _, value = current.partition("=")
-        row = KNOWN.get(name.removeprefix("--").replace("-", "_"))
+        row = next((row for row in rows if row.name == name.removeprefix("--").replace("-", "_")), None)
         found = [f"{name}={text}" for text in _values(row, value, folder)] if row is not None else []
     elif current.startswith("-"):
-        found = [f"--{row.name.replace('_', '-')}" for row in _rows(names)]
+        found = [f"--{row.name.replace('_', '-')}" for row in rows]
     elif first in commands - tasks:
-        found = _of_command(first, current, tasks | commands, folder)
+        found = [*_of_command(first, current, tasks | commands, folder), *(f"{row.name}=" for row in rows)]
     elif first:
         found = [*_behind_a_task(names, before, current, folder, program), *sorted(tasks - set(names))]
     else:
@@ -150,14 +152,21 @@ def candidates(before: Sequence[str], current: str, folder: Path, program: str =
     return [text for text in dict.fromkeys(found) if text.startswith(current)]
 
 
-def _waiting_for(word: str) -> VariableKind | None:
+def _waiting_for(word: str, rows: Iterable[VariableKind]) -> VariableKind | None:
     """The variable whose value comes next; None where none does."""
-    row = next((row for row in TABLE if word in {f"-{row.short}", f"--{row.name.replace('_', '-')}"}), None)
+    row = next((row for row in rows if word in {f"-{row.short}", f"--{row.name.replace('_', '-')}"}), None)
     return row if row is not None and row.kind != "flag" and word != "-" else None
 
 
-def _rows(tasks: Sequence[str]) -> list[VariableKind]:
-    """The variables of the tasks named, all of them where none is."""
+def _rows(tasks: Sequence[str], *, of_command: bool) -> list[VariableKind]:
+    """The variables of the command that is named, or of the tasks; all of these where none is."""
+    if of_command:
+        found = BY_COMMAND.get(tasks[0], {})
+        if tasks[0] == "station":
+            found = variables()
+        elif tasks[0] == "batch":
+            found = BATCH.get(tasks[1], {}) if tasks[1:] else {}
+        return list(found.values())
     known = [row for row in TABLE if any(task in row.tasks for task in tasks)]
     return known or list(TABLE)
 
@@ -167,9 +176,9 @@ def _behind_a_task(
 ) -> Iterable[str]:
     """Variables that are not there yet; and what may stand without its name."""
     given = {word.partition("=")[0] for word in before}
-    variables = [f"{row.name}=" for row in _rows(tasks) if row.name not in given]
+    words = [f"{row.name}=" for row in _rows(tasks, of_command=False) if row.name not in given]
     if program == "doit":
-        return variables
+        return words
     bare = list[str]()
     if "profile" not in given and any(row.name == "profile" for task in tasks for row in taken_by(task)):
         bare += _profiles(folder)
@@ -178,7 +187,7 @@ def _behind_a_task(
         bare += _files(current, folder, kind)
     if current.startswith(("/dev", "COM", "sim:")):
         bare += _values(KNOWN["port"], current, folder)
-    return [*variables, *bare]
+    return [*words, *bare]
 
 
 def _of_command(command: str, current: str, words: Iterable[str], folder: Path) -> Iterable[str]:
@@ -188,8 +197,6 @@ def _of_command(command: str, current: str, words: Iterable[str], folder: Path) 
         return [*SCRIPTS, "doit"]
     if command in {"list", "info", "run", "clean", "forget", "ignore", "reset-dep", "strace"}:
         return sorted({*shipped_tasks(), *own_tasks(_project(folder))})
-    if command == "station":
-        return [f"{name}=" for name in (*STATION_WORDS, *sorted(PASSED_ON))]
     if command == "batch":
         return ["close", "label", "list", "report", "verify"]
     return _files(current, folder) if command in _FILES_OF else []

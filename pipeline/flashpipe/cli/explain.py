@@ -7,10 +7,12 @@ from pathlib import Path
 
 from flashpipe.cli.arguments import Parser
 from flashpipe.errors import UsageError
-from flashpipe.jobs.explain import WORDS, explain
+from flashpipe.jobs.command_variables import EXPLAIN
+from flashpipe.jobs.explain import explain
 from flashpipe.terminal import json_text
 from flashpipe.text.explanation import as_data, describe
 from flashpipe.text.lines import print_result
+from flashpipe.text.variables import describe as describe_variables
 
 
 def main(argv: list[str]) -> int:
@@ -19,23 +21,22 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: no log is named; or it, or what is named beside it, cannot be read.
     """
-    options = _parser().parse_intermixed_args(argv)
+    options, words = _parser().take_variables(argv, "explain", EXPLAIN)
     if not options.file:
         raise UsageError("explain: which log?", "`flashpipe explain FILE`; a - in place of FILE is what is piped in")
-    explanation = explain(options.file, options.words, Path.cwd())
+    explanation = explain(options.file, words.given, Path.cwd())
     print_result(json_text(as_data(explanation)) if options.json else describe(explanation))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="flashpipe explain",
         description="Say what a boot log proves: verdict, which boot= passes, cause, proof, next step. The log may be"
         " pasted from a terminal or an issue; colours, time stamps and quote marks do not matter.",
-        epilog="\n".join(["what may be known beside it:", *(f"  {name}=  {text}" for name, text in WORDS.items())]),
+        epilog=describe_variables([(row.name, row.about) for row in EXPLAIN.values()]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", nargs="?", help="the log; - is standard input")
-    parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="what is known beside it")
     parser.add_argument("--json", action="store_true", help="one object")
     return parser

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe import terminal
-from flashpipe.cli.arguments import variables_of
-from flashpipe.errors import BadValueError
+from flashpipe.cli.arguments import take_variables
 from flashpipe.events import Event
 from flashpipe.files import expanded
 from flashpipe.jobs.build import build_images, is_due, make_parts
+from flashpipe.jobs.command_variables import EXPORT
 from flashpipe.jobs.export import Export, write_export
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.request import CommandLine
@@ -20,8 +20,6 @@ from flashpipe.records.project_folder import find_project
 from flashpipe.text.lines import ConsoleLines
 from flashpipe.units import format_size
 
-TAKES: Final = ("profile", "image", "mode", "frequency", "allow", "offline", "locked", "records")
-"""Variables of `flash` that decide what is written."""
 USAGE: Final = """usage: flashpipe export profile=NAME [to=DIR] [image=FILE] [mode=dio] [offline=1] [locked=1]
 
 Write what `flash` would write as files for other tools: one merged .bin, the parts with flash_args for esptool, a
@@ -39,7 +37,8 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         terminal.write(USAGE)
         return 0
-    given = _given(argv)
+    words = take_variables(argv, "export", EXPORT)
+    given = words.with_bare("profile", words.rest)
     caller = Path.cwd()
     folder = caller / expanded(given.pop("to", "dist"))
     inputs = RunInputs(CommandLine(find_project(caller), caller, check(given)), listener=_Listener())
@@ -59,14 +58,6 @@ class _Listener:
 
     def __call__(self, event: Event) -> None:
         self._lines(event)
-
-
-def _given(argv: list[str]) -> dict[str, str]:
-    for word in argv:
-        if "=" not in word:
-            raise BadValueError(f"{word}: export takes name=value", "flashpipe export profile=NAME to=DIR")
-    words = (word.removeprefix("--").partition("=") for word in argv)
-    return variables_of(((name, text) for name, _, text in words), (*TAKES, "to"), "export")
 
 
 def _show(export: Export, caller: Path) -> None:

@@ -42,7 +42,9 @@ COMMANDS: Final = {
     "trust": "flashpipe.cli.trust",
 }
 """Words dispatched before doit, which would strip their `name=value` words; each a module with `main(argv)`."""
-OTHERS: Final = frozenset({"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace"})
+OTHERS: Final = frozenset(
+    {"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace", "tabcompletion"}
+)
 """Commands of doit, which has words of its own for them."""
 SHOW: Final = frozenset({"dumpdb", "info", "list", "tabcompletion"})
 """Those that show something and do nothing."""
@@ -113,9 +115,16 @@ def _say(error: PipelineError) -> None:
 def _refused(error: PipelineError, words: list[str]) -> int:
     audience.failed(error)
     _say(error)
-    if words[:1] != ["inspect"] and {"--json", "format=json"} & set(words):
-        terminal.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
+    if words[:1] != ["inspect"]:
+        _show_document(error, words)
     return error.status
+
+
+def _show_document(error: PipelineError, words: list[str]) -> None:
+    """Where a program wants to read how it went, say so."""
+    pairs = zip(words, words[1:], strict=False)  # noqa: RUF007  itertools would be loaded for it
+    if {"--json", "format=json", "--format=json"} & set(words) or ("--format", "json") in pairs:
+        terminal.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
 
 
 def _understood(words: list[str]) -> list[str]:
@@ -134,6 +143,8 @@ def _spelled_out(words: list[str]) -> list[str]:
     """`TASK --help` and `help COMMAND` in the form that answers them."""
     if len(words) == 2 and words[0] == "help" and words[1] in COMMANDS:  # noqa: PLR2004  help and a name
         return [words[1], "--help"]
+    if words[:1] == ["version"] and HELP & set(words):
+        return ["--help"]
     if words and words[0] not in COMMANDS and words[1:] and {"-h", "--help"} & set(words[1:]):
         return ["help", words[0]]
     return words
@@ -173,7 +184,9 @@ def _command(words: list[str]) -> int:
         if not ended.code:
             return 0
         terminal.note(f"  next: `flashpipe help {words[0]}` [code: {UsageError.code}]")
-        audience.failed(UsageError("argparse refused the words", f"`flashpipe help {words[0]}`"))
+        refused = UsageError("argparse refused the words", f"`flashpipe help {words[0]}`")
+        audience.failed(refused)
+        _show_document(refused, words)
         return UsageError.status
     except PipelineError as error:
         return _refused(error, words)

@@ -21,7 +21,7 @@ from flashpipe.tasks import command_line
 from flashpipe.tasks.doit_events import REFUSED
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.own_tasks import OwnTasks, at_home, load_own_tasks, members
-from flashpipe.tasks.words import declared_options
+from flashpipe.tasks.words import SYNONYMS, declared_options
 from flashpipe.text.lines import print_result
 
 _PLUGINS: Final = {
@@ -93,6 +93,8 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     project = find_project(Path.cwd(), _note)
     command_line.use(words, project)
     theirs = words[:1] == ["run"]
+    if words[:1] == ["help"]:
+        words = ["help", *(SYNONYMS.get(word.replace("_", "-"), word) for word in words[1:])]
     own = load_own_tasks(project)
     words = declared_options(words)
     command_line.use(words, project)

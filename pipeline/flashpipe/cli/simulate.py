@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -19,29 +19,15 @@ from flashpipe.errors import (
     NotEmulatedError,
     SimulationFailedError,
     SimulationTimeoutError,
-    UnknownVariableError,
 )
 from flashpipe.files import read_regular, write_atomic
+from flashpipe.jobs.command_variables import SIMULATE
+from flashpipe.text.variables import describe
 from flashpipe.units import parse_duration, parse_size
 
-WORDS: Final = {
-    "size": "bytes of flash: 512KB, 1MB … 16MB; default 4MB. The image's header is set to it, as flashing does",
-    "send": "text to type when the firmware waits for input; may be given several times, \\r \\n \\xNN are understood,"
-    " and a text without them ends with CR LF",
-    "until": "end well when this was said: /regular expression/ or plain text; looked for behind what was sent last",
-    "fail": "end badly when this was said: as until",
-    "timeout": "board time to run at most, such as 10s or 2m; default 60s",
-    "mac": "station MAC",
-    "adc": "what the firmware measures at the ADC pin, 0 to 1024",
-    "seed": "of the chip's random numbers",
-    "unmapped": "stop (default) or warn: what to do where the firmware uses something that is not emulated",
-    "wake": "wired (default) or open: whether GPIO16 reaches RST, so that deep sleep ends",
-    "init": "factory (default): the flash holds RF init data as from the maker; blank: nothing but the image",
-    "header": "size (default) or keep: whether the header's flash size becomes that of the flash",
-    "elf": "the build's .elf file: names in --cpu-profile and behind crashes",
-}
-"""Variables of the command and what they mean."""
 _REPEATED: Final = frozenset({"send"})
+_Given = Mapping[str, Sequence[str]]
+"""Texts of each variable."""
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\])")
 _ESCAPES: Final = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
 _PROFILE_LINES: Final = 25
@@ -55,8 +41,8 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: a word that cannot be read, an image that is not there, or a run that did not end well.
     """
-    options = _parser().parse_intermixed_args(argv)
-    images, given = _sorted_words(options.words)
+    options, words = _parser().take_variables(argv, "simulate", SIMULATE, repeated=_REPEATED)
+    images, given = options.images, words.texts
     onlooker = _onlooker(options)
     machine = _machine(images, given, options.resume, onlooker)
     sim = import_module("flashpipe.sim.simulation")
@@ -95,7 +81,7 @@ def _onlooker(options: argparse.Namespace) -> Callable[[Any, Any], Any]:
     return make
 
 
-def _machine(images: list[str], given: dict[str, list[str]], resume: str, make_core: Callable[[Any, Any], Any]) -> Any:
+def _machine(images: list[str], given: _Given, resume: str, make_core: Callable[[Any, Any], Any]) -> Any:
     """The machine to run: of an image, or of a snapshot."""
     if resume:
         if images:
@@ -117,7 +103,7 @@ def _machine(images: list[str], given: dict[str, list[str]], resume: str, make_c
     return sim.start(flash, _options(given), make_core)
 
 
-def _options(given: dict[str, list[str]]) -> Any:
+def _options(given: _Given) -> Any:
     chips = import_module("flashpipe.sim.chip.chip")
     executed = import_module("flashpipe.sim.executed")
     mac = _one(given, "mac", "5c:cf:7f:00:00:01").lower()
@@ -141,36 +127,18 @@ def _segments(text: str) -> dict[int, bytes]:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def _sorted_words(words: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Images, and the texts of each variable in the order given."""
-    images: list[str] = []
-    given: dict[str, list[str]] = {}
-    for word in words:
-        name, found, text = word.partition("=")
-        if not found or not name.isidentifier():
-            images.append(word)
-        elif name not in WORDS:
-            raise UnknownVariableError(f"{name}= is no variable of simulate", f"these are: {', '.join(WORDS)}")
-        else:
-            given.setdefault(name, []).append(text)
-    for name, texts in given.items():
-        if len(texts) > 1 and name not in _REPEATED:
-            raise BadValueError(f"{name}= is given {len(texts)} times", "give it once")
-    return images, given
+def _one(given: _Given, name: str, default: str) -> str:
+    return given[name][0] if name in given else default
 
 
-def _one(given: dict[str, list[str]], name: str, default: str) -> str:
-    return given.get(name, [default])[0]
-
-
-def _choice(given: dict[str, list[str]], name: str, accepted: tuple[str, ...]) -> str:
+def _choice(given: _Given, name: str, accepted: tuple[str, ...]) -> str:
     text = _one(given, name, accepted[0])
     if text not in accepted:
         raise BadValueError(f"{name}={text}", f"choose one of {', '.join(accepted)}")
     return text
 
 
-def _pattern(given: dict[str, list[str]], name: str) -> re.Pattern[str] | None:
+def _pattern(given: _Given, name: str) -> re.Pattern[str] | None:
     text = _one(given, name, "")
     if not text:
         return None
@@ -197,7 +165,7 @@ def _typed(text: str) -> bytes:
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
-def _elf(given: dict[str, list[str]]) -> Any:
+def _elf(given: _Given) -> Any:
     path = _one(given, "elf", "")
     return import_module("flashpipe.firmware.elf").read_elf(Path(path)) if path else None
 
@@ -271,19 +239,19 @@ def _judge(outcome: Any, until: str) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="flashpipe simulate",
         description="Run a firmware on an emulated ESP8266: its own code, unmodified; the mask ROM and the radio are"
         " modelled. Shows what it says; then its last line, instructions and seconds. Without until= it ends when the"
         " firmware waits for input and everything was sent.",
-        epilog="variables:\n" + "\n".join(f"  {name}=  {text}" for name, text in WORDS.items()),
+        epilog=describe([(row.name, row.about) for row in SIMULATE.values()]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "words",
+        "images",
         nargs="*",
-        metavar="IMAGE name=value",
+        metavar="IMAGE",
         help="a file, a URL, any source that image= takes; a split pair as 0x00000:FILE,0x10000:FILE",
     )
     parser.add_argument("--trace", action="store_true", help="each ROM function and register access, on stderr")

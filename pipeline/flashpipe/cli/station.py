@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from flashpipe import terminal
-from flashpipe.cli.arguments import Parser, variables_of
-from flashpipe.errors import BadValueError
+from flashpipe.cli.arguments import Parser
 from flashpipe.jobs import audience, sessions
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import KNOWN, check
@@ -25,7 +23,7 @@ from flashpipe.station.port_line import PortLine
 from flashpipe.station.recovery import living, recover
 from flashpipe.station.station import Station
 from flashpipe.station.texts import shipped
-from flashpipe.station.words import PASSED_ON, STATION_WORDS
+from flashpipe.station.words import PASSED_ON, STATION_WORDS, variables
 from flashpipe.text.lines import print_result
 
 USAGE: Final = "flashpipe station profile=NAME [batch=NAME] [port=…] [name=value …]"
@@ -37,19 +35,19 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: it cannot begin.
     """
-    options = _parser().parse_intermixed_args(argv)
+    options, words = _parser().take_variables(argv, "station", variables())
     if options.texts:
         terminal.write(shipped())
         return 0
-    given = sorted_words(options.words, {*STATION_WORDS, *PASSED_ON}, "station")
+    given = words.with_bare("profile", options.profile)
     project = find_project(Path.cwd())
     own = {name: text for name, text in given.items() if name in STATION_WORDS}
     command = _command(given, project)
-    words = remembered(command, own | {name: given[name] for name in PASSED_ON if name in given})
-    return _run(open_station(_command(words, project), words))
+    all_given = remembered(command, own | {name: given[name] for name in PASSED_ON if name in given})
+    return _run(open_station(_command(all_given, project), all_given))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     rows = [f"  {name:<11} {about}" for name, about in STATION_WORDS.items()]
     rows += [f"  {name:<11} {KNOWN[name].about}" for name in sorted(PASSED_ON)]
     parser = Parser(
@@ -60,25 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         "batch are written unasked.\n\n" + "\n".join(rows),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("profile", nargs="*", metavar="PROFILE", help="the same as profile=PROFILE")
     parser.add_argument("--texts", action="store_true", help="print what the operator reads, to be translated")
-    parser.add_argument("words", nargs="*", help="name=value, as above")
     return parser
-
-
-def sorted_words(words: Iterable[str], known: Iterable[str], command: str) -> dict[str, str]:
-    """The variables of a command, each once.
-
-    Raises:
-        BadValueError: a word that is none, or a variable that is given twice.
-        UnknownVariableError: naming those that the command takes.
-    """
-    pairs = []
-    for word in words:
-        name, found, text = word.partition("=")
-        if not found:
-            raise BadValueError(f"{word!r}: want name=value", f"`flashpipe help {command}` lists the names")
-        pairs.append((name, text))
-    return variables_of(pairs, sorted(known), command)
 
 
 def _command(given: dict[str, str], project: Path) -> CommandLine:

@@ -12,9 +12,11 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.board.ports.names import is_virtual
-from flashpipe.errors import LuaTestError, UnknownVariableError
+from flashpipe.cli.arguments import take_variables
+from flashpipe.errors import LuaTestError
 from flashpipe.events import LuaTestDone
 from flashpipe.jobs.audience import Audience
+from flashpipe.jobs.command_variables import TEST
 from flashpipe.jobs.event_lines import test_facts
 from flashpipe.testing.board import Board
 from flashpipe.testing.lua_tests import FILE_S, find_tests, prepare, run_tests
@@ -27,8 +29,6 @@ from flashpipe.units import parse_duration
 
 BOARD: Final = ("profile", "port", "image", "baud", "reset")
 """Variables that say which board."""
-TOLD: Final = ("events", "junit", "receipt", "format")
-"""Those that `jobs` has read from the command line already."""
 LOG_LINES: Final = 12
 """Lines of the board's log that are shown of a file that failed."""
 USAGE: Final = """usage: flashpipe test [FILE|DIR ...] [profile=NAME] [port=PORT] [image=FILE] [timeout=60s]
@@ -51,7 +51,8 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         terminal.write(USAGE)
         return 0
-    names, given = _sorted_words(argv)
+    words = take_variables(argv, "test", TEST)
+    names, given = words.rest, words.given
     look.json = given.get("format") == "json"
     folder = Path.cwd()
     tests = find_tests(names, folder)
@@ -99,26 +100,3 @@ def _show(done: Sequence[LuaTestDone], board: Board, seconds: float) -> None:
         return
     skipped = f", {counts[SKIPPED]} skipped" if SKIPPED in counts else ""
     print_result(f"OK  {counts.get(PASSED, 0)} tests passed{skipped} on {board.name} ({seconds:.1f} s)")
-
-
-def _sorted_words(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Files and folders, and variables."""
-    names, given = list[str](), dict[str, str]()
-    words = iter(argv)
-    for word in words:
-        if word == "--json":
-            word = "format=json"  # noqa: PLW2901  what it stands for
-        name, equals, value = word.removeprefix("--").partition("=")
-        if word in terminal.QUIET:  # obeyed already
-            continue
-        if word.startswith("--") and not equals:
-            given[name] = next(words, "")
-        elif equals:
-            given[name] = value
-        else:
-            names.append(word)
-    known = (*BOARD, *TOLD, "timeout")
-    for name in given:
-        if name not in known:
-            raise UnknownVariableError(f"test takes no {name}=", f"it takes {', '.join(known)}, files and folders")
-    return names, given

@@ -31,7 +31,7 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
     asks_help = parsed.command == "help"
     if parsed.command not in {"help", "run"}:
         return
-    known = {*tasks, *commands, *DOIT_COMMANDS, "version"}
+    known = {*tasks, *commands, *DOIT_COMMANDS}
     for word in parsed.tasks:
         if asks_help and word == "task":  # `help task` is a page of doit's own
             continue

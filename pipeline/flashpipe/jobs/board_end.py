@@ -13,6 +13,7 @@ from flashpipe.events import BoardDone
 from flashpipe.flasher.model import Outcome, verdict_of
 from flashpipe.jobs.request import CommandLine
 from flashpipe.plan.model import FlashPlan
+from flashpipe.virtual_options import ABOUT
 
 _OTHERS: Final = {"erased": "its flash is blank", "restored": "the backup is back", "audited": "audited"}
 _ONCE: Final = frozenset({"color", "events", "format", "junit", "port", "quiet", "receipt", "verbose"})
@@ -118,7 +119,7 @@ def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine, again: s
         is_nodemcu = outcome.verdict.kind == "prompt" or (plan is not None and plan.firmware.family == "nodemcu")
         task = "node" if is_nodemcu else "monitor"
     given = asked.variables.given
-    words = [f"{name}={shlex.quote(given[name])}" for name in ("profile", "port") if name in given]
+    words = [f"{name}={shlex.quote(given[name])}" for name in ("profile", "port", *ABOUT) if name in given]
     if again:
         words = [again, task, *_words(asked, _ONCE - {"port"})] if again != task else []
         return " ".join(("flashpipe", *words)) if words else ""

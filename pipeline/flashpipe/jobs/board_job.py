@@ -39,7 +39,7 @@ from flashpipe.jobs.board_end import board_done
 from flashpipe.jobs.face import Face
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import boot_expectation, run_policy
-from flashpipe.jobs.port_choice import adapter_of, choose, remember
+from flashpipe.jobs.port_choice import adapter_of, choose, remember, with_options
 from flashpipe.jobs.request import CommandLine
 from flashpipe.limits import limits_told
 from flashpipe.masking import mask
@@ -141,7 +141,8 @@ class BoardRun:
             PortError: none or several fit.
         """
         if not self._port:
-            self._port, why = choose(self.inputs, self.named_port)
+            chosen, why = choose(self.inputs, self.named_port)
+            self._port = with_options(chosen, self.command.variables)
             if why:
                 self.notify(why)
         return self._port

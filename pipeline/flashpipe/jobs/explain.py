@@ -10,7 +10,7 @@ from typing import Final
 
 from flashpipe.board.boot.pasted import read_log
 from flashpipe.board.diagnosis.explanation import Explanation, Known, explain_log
-from flashpipe.errors import BadValueError, ImageMissingError, UnknownVariableError
+from flashpipe.errors import BadValueError, ImageMissingError
 from flashpipe.files import read_regular
 from flashpipe.firmware.elf import read_elf
 from flashpipe.firmware.header_size import right_size
@@ -18,28 +18,20 @@ from flashpipe.flash import MODE_CODES, decode_size
 from flashpipe.jobs.inspect import inspect
 from flashpipe.units import parse_bool
 
-WORDS: Final[Mapping[str, str]] = {
-    "mode": "flash mode in the header: qio, qout, dio, dout",
-    "chip": "esp8266 or esp8285",
-    "verified": "1: the flash was seen to hold the image",
-    "image": "the firmware: FILE, or any source that `flash` takes; its header tells mode and size",
-    "elf": "the ELF of the firmware: names the addresses of a crash",
-}
-"""What may be known beside a log."""
 CHIPS: Final = ("esp8266", "esp8285")
 ANY_FLASH: Final = "16MB"
 """Flash size where none is known: nothing is refused for it."""
 
 
-def explain(name: str, words: Iterable[str], folder: Path) -> Explanation:
-    """Judge the log in a file, or on standard input where `name` is `-`.
+def explain(name: str, given: Mapping[str, str], folder: Path) -> Explanation:
+    """Judge the log in a file, or on standard input where `name` is `-`; `given`: what is known beside it.
 
     Raises:
-        BadValueError, UnknownVariableError: a word that cannot be understood.
+        BadValueError: a value that cannot be understood.
         SourceError: the log, or the image, cannot be had.
         ImageError: the ELF cannot be read.
     """
-    known = read_words(words, folder)
+    known = read_given(given, folder)
     data = _bytes(name, folder)
     return explain_log(read_log(data), known, received=len(data.strip()))
 
@@ -58,21 +50,14 @@ def _bytes(name: str, folder: Path) -> bytes:
         raise ImageMissingError(f"{name}: {error.strerror}", hint) from error
 
 
-def read_words(words: Iterable[str], folder: Path) -> Known:
-    """What the words `NAME=VALUE` say of board and firmware.
+def read_given(values: Mapping[str, str], folder: Path) -> Known:
+    """What the variables of `flashpipe explain` say of board and firmware.
 
     Raises:
-        BadValueError, UnknownVariableError: a word that cannot be understood.
+        BadValueError: a value that cannot be understood.
         SourceError: the image cannot be had.
         ImageError: the ELF cannot be read.
     """
-    values: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or name not in WORDS:
-            hint = f"explain knows {', '.join(f'{known}=' for known in WORDS)}"
-            raise UnknownVariableError(f"{word}: not a word of explain", hint)
-        values[name] = value
     header = _header(values["image"], folder) if values.get("image") else Known()
     known = replace(
         header,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.choice import choose_port
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.board.ports.names import canonical, is_url, port_slug
-from flashpipe.errors import NoPortError, RecordError
+from flashpipe.errors import BadValueError, NoPortError, RecordError
+from flashpipe.jobs.variables import Variables
+from flashpipe.virtual_options import ABOUT
 
 if TYPE_CHECKING:
     from flashpipe.jobs.inputs import RunInputs
+
+
+VIRTUAL: Final = "sim://"
+"""How the URL of a virtual board begins that is begun by whoever opens it, and takes options."""
 
 
 def choose(inputs: RunInputs, named: str) -> tuple[str, str]:
@@ -35,6 +42,26 @@ def choose(inputs: RunInputs, named: str) -> tuple[str, str]:
     info = choose_port(declared, discovery.list_ports(), remembered)
     because = "remembered for this profile" if info.key() == remembered else "the only one that fits"
     return info.device, f"port {info.device} ({info.adapter()}, {because})"
+
+
+def with_options(port: str, variables: Variables) -> str:
+    """The URL of a virtual board, with the options that the command line says; another port as it is.
+
+    Raises:
+        BadValueError: the port is no virtual board's, or its URL says the option already.
+    """
+    given = {name: variables.given[name] for name in ABOUT if name in variables.given}
+    if given and not port.startswith(VIRTUAL):
+        raise BadValueError(
+            f"{', '.join(f'{name}=' for name in given)}: {port} is no virtual board of {VIRTUAL}", "leave it out"
+        )
+    _, mark, query = port.partition("?")
+    there = {word.partition("=")[0] for word in query.split("&")}
+    for name in given:
+        if name in there:
+            raise BadValueError(f"{name}= is given twice: {port} says it, too", "give it once")
+    more = "&".join(f"{name}={quote(text, safe='')}" for name, text in given.items())
+    return f"{port}{'&' if mark else '?'}{more}" if more else port
 
 
 def named_ports(text: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from flashpipe.errors import BadValueError, UnknownVariableError, UnusedVariableError
 from flashpipe.units import parse_bool
 from flashpipe.values import dataclass
+from flashpipe.virtual_options import ABOUT, VALUES
 
 Kind = Literal["text", "file", "flag", "choice", "list"]
 """Any text; the name of a file; yes or no; one of a few words; several texts with commas."""
@@ -34,6 +35,11 @@ ON_BOARDS: Final = frozenset(
 WITH_POLICY: Final = WITH_PLAN | {"backup", "erase", "restore"}
 """Tasks that carry out what the profile says about a board."""
 
+WITH_TABLES: Final = frozenset(
+    {"audit", "boot", "diagnose", "doctor", "files", "identify", "image", "node", "plan", "ports", "profiles", "report"}
+    | {"verify"}
+)
+"""Tasks whose result programs can have as a document (`flashpipe.text.documents`)."""
 ANY: Final = ON_BOARDS | WITH_IMAGES | {"doctor", "ports", "profiles", "report"}
 """All of them."""
 _MONITOR: Final = frozenset({"monitor"})
@@ -225,7 +231,7 @@ TABLE: Final = (
         "format",
         "choice",
         "text, json; csv too of `report`: what tables are written as; `--json` says the same",
-        ANY,
+        WITH_TABLES,
         values=("text", "csv", "json"),
     ),
     VariableKind(
@@ -256,6 +262,10 @@ TABLE: Final = (
         "1: confirm what would be asked on a terminal",
         frozenset({"flash", "plan", "erase", "files", "restore", "format", "watch"}),
         short="y",
+    ),
+    *(
+        VariableKind(name, "text", f"{about}; of a virtual board alone", ON_BOARDS, likely=VALUES.get(name, ()))
+        for name, about in ABOUT.items()
     ),
     VariableKind(
         "records",
@@ -376,6 +386,8 @@ def check(given: Mapping[str, str], tasks: Collection[str] | None = None) -> Var
         for name in given:
             if name not in _declared and not any(task in KNOWN[name].tasks for task in tasks):
                 raise _unused(name, sorted(tasks))
+        if given.get("format") == "csv" and "report" not in tasks and "format" not in _declared:
+            raise BadValueError(f"format=csv: {' and '.join(sorted(tasks))} knows text and json", "report has csv, too")
     origin, texts = dict[str, str](), dict[str, str]()
     for row in TABLE:
         by_environment = os.environ.get(row.environment, "") if row.environment else ""
@@ -399,12 +411,28 @@ def _unknown(name: str) -> UnknownVariableError:
     )
 
 
+def check_format(given: Mapping[str, str], tasks: Collection[str]) -> None:
+    """Go on only where something that was named, our task or not, has a table that can be written as asked.
+
+    Raises:
+        UnusedVariableError: none of them has one.
+    """
+    if "format" in given and "format" not in _declared and tasks and not WITH_TABLES.intersection(tasks):
+        raise _unused("format", sorted(tasks))
+
+
 def _unused(name: str, tasks: list[str]) -> UnusedVariableError:
     taken = list(dict.fromkeys(row for task in tasks for row in taken_by(task)))
     users = sorted(KNOWN[name].tasks)
     meant = next((f"; did you mean `{row.name}=`?" for row in taken if name in row.mistaken), "")
     if not meant and len(users) <= FEW:
         meant = f"; it is for {', '.join(users)}"
+    if name == "format":
+        has = "has" if len(tasks) == 1 else "have"
+        return UnusedVariableError(
+            f"`format=` and --json are for tables, and {' and '.join(tasks)} {has} none",
+            f"tables: {', '.join(users)}; for what is done on a board: events=FILE, receipt=FILE",
+        )
     takes = ", ".join(row.name for row in taken) or "no variables"
     return UnusedVariableError(
         f"`{name}=` is not for {' or '.join(tasks)}{meant}", f"{' and '.join(tasks)} takes {takes}"

@@ -53,6 +53,12 @@ OWN_ARGUMENTS: Final = tuple(
 """Options of a board that are arguments of their own, from the one table; some have words of their own below."""
 
 
+_NAMES: Final = frozenset({*OWN_ARGUMENTS, "count", "fault", "flash", "profile", "record", "rfc2217", "start", "time"})
+"""What may be written without dashes, too."""
+_SWITCHES: Final = frozenset({"--pty", "--attach"})
+"""Options that take no value."""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     epilog = "\n".join(
@@ -110,13 +116,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run boards until SIGINT, SIGTERM or `quit`; the exit status."""
-    arguments = build_parser().parse_args(argv)
+    arguments = build_parser().parse_args(list(_as_options(argv)))
     try:
         ports = list(_make_ports(arguments))
     except PipelineError as error:
         _say(f"error: {error}")
         return error.status
     return _serve(ports)
+
+
+def _as_options(argv: list[str]) -> Iterator[str]:
+    """The words, with `name=value` as `--name=value`: as in a URL, and as other commands take it."""
+    behind = ""
+    for word in argv:
+        name, equals, _ = word.partition("=")
+        is_value = behind.startswith("--") and "=" not in behind and behind not in _SWITCHES
+        yield f"--{name.replace('_', '-')}{word[len(name) :]}" if equals and name in _NAMES and not is_value else word
+        behind = word
 
 
 # --- making ports ----------------------------------------------------------------------------------------------------

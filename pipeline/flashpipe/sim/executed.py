@@ -14,6 +14,7 @@ from flashpipe.sim.chip.chip import RESET_POWER_ON, Chip, SpokenBytes, Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.devices.adc import FULL_SCALE
 from flashpipe.sim.machine import Machine, MachineOptions, Output
+from flashpipe.virtual_options import VALUES
 
 SLICE_S: Final = 0.001
 """Board time that a busy program runs at once."""
@@ -44,8 +45,8 @@ def _number(low: float, high: float) -> Callable[[str, str], float]:
 
 
 _READERS: Final[Mapping[str, Callable[[str, str], str | float]]] = {
-    "unmapped": _one_of("stop", "warn"),
-    "wake": _one_of("wired", "open"),
+    "unmapped": _one_of(*VALUES["unmapped"]),
+    "wake": _one_of(*VALUES["wake"]),
     "bad-mode": _one_of(*BAD_MODES),
     "adc": _number(0, FULL_SCALE),
     "seed": _number(0, 0xFFFFFFFF),

@@ -28,6 +28,7 @@ from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.kinds import DOUT, KINDS, BoardKind, board_kind, default_mac
 from flashpipe.sim.transcript import Transcript
 from flashpipe.units import parse_size
+from flashpipe.virtual_options import ABOUT, VALUES
 
 _PREDICTED_ONLY: Final = tuple(
     name for name in (known.replace("_", "-") for known in PREDICTED_NAMES) if name not in EXECUTED_NAMES
@@ -50,12 +51,12 @@ OPTIONS: Final = {
     "fill": "contents of a new flash: factory, ff, random:SEED",
     "time": "fast, real, or a factor such as 0.25",
     "fault": "NAME:ARGUMENT, may be given several times; @byte:N, @time:S or @command:OP tells when it begins",
-    "seed": "for noise and the like",
+    "seed": ABOUT["seed"],
     "usb": "VID:PID of the bridge, for information",
     "record": "FILE for a transcript as JSON lines",
     "board": "ID: opens with the same ID in one process reach the same board; sim://demo keeps a flash for each",
     "inline": "1: in the process that opens the URL (for tests), and not in one of the boards' own",
-    "execute": "on (default): the program in flash is executed; off: what it would say is predicted from the image",
+    "execute": ABOUT["execute"],
     "app.NAME": "an option of the program: "
     + ", ".join(EXECUTED_NAMES)
     + "; these need no app. where no option of the board is called so. With one of the following it is predicted, not"
@@ -195,7 +196,7 @@ def _setup(
 
 def _predicted(given: dict[str, str], app: dict[str, str]) -> str:
     """Why the program is not executed; empty where it is."""
-    if _choice("execute", given.get("execute", "on"), ("on", "off")) == "off":
+    if _choice("execute", given.get("execute", "on"), VALUES["execute"]) == "off":
         return "execute=off"
     if os.environ.get(CORE_VARIABLE) == NO_CORE:
         return f"{CORE_VARIABLE}={NO_CORE}"

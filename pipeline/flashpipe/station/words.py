@@ -1,8 +1,11 @@
-"""The variables of `flashpipe station`, for its help and for shells that complete them; loads nothing."""
+"""The variables of `flashpipe station`, for its help and for shells that complete them."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from flashpipe.jobs.command_variables import of_table, own
+from flashpipe.jobs.variables import VariableKind
 
 STATION_WORDS: Final = {
     "batch": "its name; default: the date and the profile. A batch that is there is gone on with",
@@ -26,3 +29,10 @@ PASSED_ON: Final = frozenset(
     | {"port_wait", "force", "events", "junit"}
 )
 """Variables of `flash` that a station takes, too."""
+
+
+def variables() -> dict[str, VariableKind]:
+    """What the command takes: its own, and those that it passes on to `flash`."""
+    flags = {"keep_unit", "sound"}
+    rows = [own(name, about, "flag" if name in flags else "text") for name, about in STATION_WORDS.items()]
+    return {row.name: row for row in rows} | of_table(*sorted(PASSED_ON))

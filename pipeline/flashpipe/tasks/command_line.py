@@ -19,7 +19,7 @@ from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
-from flashpipe.jobs.variables import WITH_IMAGES, Variables, check, project_default
+from flashpipe.jobs.variables import WITH_IMAGES, WITH_TABLES, Variables, check, check_format, project_default
 from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
@@ -135,7 +135,7 @@ def current() -> Run:
     if _current is None or _current.source is not source:
         try:
             _check_doubled()
-            variables = check({**(source or {}), **dict(_parsed().variables)}, _ours_named())
+            variables = _checked({**(source or {}), **dict(_parsed().variables)})
         except UsageError as error:
             audience.failed(error)
             raise _refused(error) from error
@@ -160,7 +160,19 @@ def check_words() -> None:
         UsageError: one is not; under plain doit `current` refuses it, in doit's form.
     """
     _check_doubled()
-    check(dict(_parsed().variables), _ours_named())
+    _checked(dict(_parsed().variables))
+
+
+def _checked(given: dict[str, str]) -> Variables:
+    variables = check(given, _ours_named())
+    about = {_parsed().command} & _ABOUT_TASKS
+    check_format(given, about or set(map(_one_of_ours, _task_words())))
+    return variables
+
+
+def _one_of_ours(word: str) -> str:
+    """The task that a pattern means; a task of the project's own is what it is."""
+    return next((task for task in sorted(WITH_TABLES) if _fits(word, task)), word)
 
 
 def _with_profile(variables: Variables, project: Path) -> Variables:

@@ -14,10 +14,10 @@ from doit.cmd_run import Run
 from doit.doit_cmd import DoitMain
 
 from flashpipe.errors import UsageError
-from flashpipe.jobs.variables import FLAGS, TABLE, known_variables, taken_by
+from flashpipe.jobs.option_words import JSON, is_option, read_option
+from flashpipe.jobs.variables import KNOWN, TABLE, known_variables, taken_by
 from flashpipe.values import dataclass
 
-JSON: Final = "--json"
 LEVELS: Final = frozenset({"0", "1", "2"})
 """Values of doit's `-v`; ours takes none."""
 _LOADER: Final = tuple(DodoTaskLoader.cmd_options)
@@ -25,7 +25,6 @@ _OF_RUN: Final = (*DoitCmdBase.base_options, *Run.cmd_options)
 _COMMANDS: Final = {command.get_name(): command for command in DoitMain.DOIT_CMDS}
 OURS: Final = frozenset(task for row in TABLE for task in row.tasks)
 """Tasks and commands that take variables."""
-SHORT: Final = {row.short: row.name for row in TABLE if row.short}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,27 +155,12 @@ class _Reader:
 
     def _variable(self, word: str) -> bool:
         """Whether it was a variable as an option, and is dealt with."""
-        name, equals, value = word.partition("=")
-        variable = SHORT.get(name[1:2], "") if not name.startswith("--") else name[2:].replace("-", "_")
-        if not name.startswith("--"):
-            value, equals = (word[2:], "=") if len(word) > 2 else ("", "")  # noqa: PLR2004  -pCOM3
-            if variable in FLAGS and value:
-                return False
-        if word == JSON:
-            self._add("variable", "format", "json", word)
-        elif variable not in known_variables():
+        found = read_option(word, self._waiting, {name: KNOWN.get(name) for name in known_variables()})
+        if found is None:
             return False
-        elif equals:
-            self._add("variable", variable, value, word)
-        elif variable in FLAGS:
-            self._add("variable", variable, "1", word)
-        elif self._waiting and (variable == "code" or not _is_option(self._waiting[0])):
-            value = self._waiting.pop(0)
-            if "=" in value and not self._anywhere:
-                raise UsageError(f"{word} {value}: doit takes that for a variable", f"say {variable}={value}")
-            self._add("variable", variable, value, word, value)
-        else:
-            raise UsageError(f"{word}: which {variable}?", f"say {variable}=VALUE or --{variable} VALUE")
+        if len(found.typed) > 1 and "=" in found.value and not self._anywhere:
+            raise UsageError(f"{word} {found.value}: doit takes that for a variable", f"say {found.name}={found.value}")
+        self._add("variable", found.name, found.value, *found.typed)
         return True
 
     def _doits(self, word: str, *, takes: bool) -> None:
@@ -190,17 +174,13 @@ class _Reader:
             raise UsageError(f"{word}: its value is missing", "`flashpipe help run` lists doit's options")
 
     def _may_be_value(self, word: str) -> bool:
-        return "=" not in word and bool(self._waiting) and not _is_option(self._waiting[0])
+        return "=" not in word and bool(self._waiting) and not is_option(self._waiting[0])
 
     def _table(self) -> Mapping[str, bool]:
         command = _COMMANDS.get(self._command)
         own = command.cmd_options if command is not None and command is not Run else ()
         loader = () if self._anywhere else _LOADER  # `flashpipe` has no dodo file to be named
         return _by_spelling((*loader, *(_OF_RUN if not own else (*DoitCmdBase.base_options, *own))))
-
-
-def _is_option(word: str) -> bool:
-    return word.startswith("-") and len(word) > 1
 
 
 def _by_spelling(options: Iterable[Mapping[str, object]]) -> dict[str, bool]:

@@ -27,13 +27,13 @@ class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
         print_result(text, self.outstream, end="")
 
     def execute_task(self, task: Any) -> None:
-        """Our tasks tell of themselves."""
-        if not _is_ours(task):
+        """Our tasks tell of themselves; of those of the project nothing stands in a document for programs."""
+        if not (_is_ours(task) or look.json):
             super().execute_task(task)
 
     def skip_uptodate(self, task: Any) -> None:
         """Our tasks have said why nothing is left to do."""
-        if not _is_ours(task):
+        if not (_is_ours(task) or look.json):
             super().skip_uptodate(task)
 
     def add_failure(self, task: Any, fail: Any) -> None:

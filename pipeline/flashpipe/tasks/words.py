@@ -76,12 +76,18 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     if list(words) == ["version"]:
         return ["--version"]
     first = words[0] if words else ""
+    if first == "version":
+        raise UsageError(
+            "version says which flashpipe this is, and takes no more words",
+            "`flashpipe version`; what runs on a board: `flashpipe node -p PORT`",
+        )
     if first and _is_firmware(first, folder):
         return ["inspect", *words]
     found = _without_names(_pairs(_file_verb(_verb(parsed.words, folder), profiles, folder), folder), profiles, folder)
     doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
     rest = [word for word in found if word.kind != "doit"]
-    return [*doits, *(typed for word in rest for typed in _as_doit_knows(word))]
+    command = [parsed.command] if parsed.command in words and parsed.command not in parsed.tasks else []
+    return [*command, *doits, *(typed for word in rest for typed in _as_doit_knows(word))]
 
 
 def declared_options(words: Sequence[str]) -> list[str]:
