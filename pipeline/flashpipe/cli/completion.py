@@ -16,7 +16,7 @@ from flashpipe import terminal
 from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS, own_tasks, shipped_tasks
 from flashpipe.errors import BadValueError
 from flashpipe.files import expanded
-from flashpipe.jobs.command_variables import BATCH, BY_COMMAND
+from flashpipe.jobs.command_variables import BATCH, BY_COMMAND, HOST
 from flashpipe.jobs.variables import KNOWN, TABLE, VariableKind, taken_by
 from flashpipe.station.words import variables
 
@@ -166,6 +166,8 @@ def _rows(tasks: Sequence[str], *, of_command: bool) -> list[VariableKind]:
             found = variables()
         elif tasks[0] == "batch":
             found = BATCH.get(tasks[1], {}) if tasks[1:] else {}
+        elif tasks[0] == "host":
+            found = HOST.get(tasks[1] if tasks[1:] else "serve", {})
         return list(found.values())
     known = [row for row in TABLE if any(task in row.tasks for task in tasks)]
     return known or list(TABLE)
@@ -197,8 +199,8 @@ def _of_command(command: str, current: str, words: Iterable[str], folder: Path) 
         return [*SCRIPTS, "doit"]
     if command in {"list", "info", "run", "clean", "forget", "ignore", "reset-dep", "strace"}:
         return sorted({*shipped_tasks(), *own_tasks(_project(folder))})
-    if command == "batch":
-        return ["close", "label", "list", "report", "verify"]
+    if command in {"batch", "host"}:
+        return sorted(BATCH if command == "batch" else HOST)
     return _files(current, folder) if command in _FILES_OF else []
 
 

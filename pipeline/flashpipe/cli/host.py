@@ -11,10 +11,10 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
-from flashpipe.cli.station import sorted_words
 from flashpipe.errors import BadValueError, HostCheckError, HostFileError
 from flashpipe.files import write_atomic
 from flashpipe.jobs import sessions
+from flashpipe.jobs.command_variables import HOST
 from flashpipe.lab.board_host import BoardHost
 from flashpipe.lab.exporter import clients_address, exporter_yaml, place_commands
 from flashpipe.lab.host_check import Proof, check
@@ -31,20 +31,6 @@ ACTIONS: Final = {
     "systemd": "print units for systemd: [coordinator=HOST:PORT] [to=DIR]",
     "check": "prove each port as a client: reset the board, ask what it is: [at=HOST] [reset=0]",
 }
-_PLAN: Final = {"file", "port", "listen", "allow"}
-_WORDS: Final = {
-    "serve": _PLAN,
-    "init": {"port", "listen", "allow", "to"},
-    "exporter": {*_PLAN, "host", "to"},
-    "systemd": {"file", "coordinator", "to"},
-    "check": {*_PLAN, "at", "reset"},
-}
-_TEXTS: Final = {
-    "file": f"the file that names the boards; default: {FILE} of this folder, where it is there",
-    "port": "in its place: devices and URLs with commas, or all on USB",
-    "listen": "ADDRESS[:TCP], this machine alone (127.0.0.1:7101) unless one is named; the first board's TCP port",
-    "allow": "addresses and networks of clients, with commas; needed where others can reach the address",
-}
 _READABLE: Final = 0o644
 _LONG_S: Final = 3600.0
 
@@ -55,22 +41,21 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: a bad word or file, an address that cannot be had, a port that does not work.
     """
-    options = _parser().parse_intermixed_args(argv)
-    action = options.words.pop(0) if options.words and options.words[0] in ACTIONS else "serve"
-    given = sorted_words(options.words, _WORDS[action], f"host {action}")
-    return _DO[action](given)
+    action = next((word for word in argv if word in ACTIONS), "serve")
+    _, words = _parser().take_variables(argv, f"host {action}", HOST[action])
+    return _DO[action](words.given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     rows = [f"  {name:<9} {about}" for name, about in ACTIONS.items()]
-    rows += ["", *(f"  {name:<9} {about}" for name, about in _TEXTS.items())]
+    rows += ["", *(f"  {row.name:<9} {row.about}" for row in HOST["serve"].values())]
     parser = Parser(
         prog="flashpipe host",
         usage="flashpipe host [ACTION] [name=value …]",
         description="Serve the boards of this machine over RFC 2217, one client at a time each.\n\n" + "\n".join(rows),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("words", nargs="*", metavar="ACTION name=value")
+    parser.add_argument("action", nargs="?", choices=ACTIONS, metavar="ACTION")
     return parser
 
 

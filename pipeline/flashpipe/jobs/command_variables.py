@@ -87,4 +87,35 @@ BATCH: Final = {
     "verify": {},
 }
 """By what is to be done with a batch."""
+_LISTEN: Final = {
+    **of_table("port"),
+    **_by_name(
+        own(
+            "listen",
+            "ADDRESS[:TCP], this machine alone (127.0.0.1:7101) unless one is named; the first board's TCP port",
+        ),
+        own("allow", "addresses and networks of clients, with commas; needed where others can reach the address"),
+    ),
+}
+_TO: Final = _by_name(own("to", "FILE or folder that is written", "file"))
+_HOSTED: Final = {
+    **_by_name(own("file", "the file that names the boards; default: that of this folder, where it is there", "file")),
+    **_LISTEN,
+}
+HOST: Final = {
+    "serve": _HOSTED,
+    "init": _LISTEN | _TO,
+    "exporter": {**_HOSTED, **_by_name(own("host", "name of this machine for clients")), **_TO},
+    "systemd": {
+        **_by_name(_HOSTED["file"], own("coordinator", "HOST:PORT of labgrid's coordinator")),
+        **_TO,
+    },
+    "check": {
+        **_HOSTED,
+        **_by_name(
+            own("at", "HOST at which clients reach it"), own("reset", "0: leave the boards as they run", "flag")
+        ),
+    },
+}
+"""By what is to be done with the boards of this machine."""
 BY_COMMAND: Final = {"bench": BENCH, "explain": EXPLAIN, "export": EXPORT, "simulate": SIMULATE, "test": TEST}
