@@ -102,7 +102,7 @@ def test_a_program_that_returns_leaves_the_rom_waiting_for_interrupts() -> None:
     machine = boot(asm("ret"))
     run(machine, 1000)
     assert machine.idle
-    assert machine.state.instructions == 1
+    assert machine.state.instructions < 20
 
 
 # --- resets ----------------------------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_waking_up_from_deep_sleep(booted: Booted) -> None:
 def test_an_idle_prompt_costs_next_to_nothing(booted: Booted) -> None:
     before = booted.machine.state.instructions
     run(booted.machine, 10_000)
-    assert booted.machine.state.instructions - before < 300_000
+    assert booted.machine.state.instructions - before < 350_000
 
 
 @pytest.mark.parametrize("make_core", [start_core, PythonCore])

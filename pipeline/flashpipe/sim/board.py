@@ -402,7 +402,7 @@ class VirtualBoard:
                 return False
             self._executing = True
             try:
-                said = program.advance(due)
+                said = program.advance(until, more)
             finally:
                 self._executing = False
             self._event_at = program.now

@@ -17,7 +17,7 @@ from flashpipe.sim.machine import Machine, MachineOptions, Output
 from flashpipe.virtual_options import VALUES
 
 SLICE_S: Final = 0.001
-"""Board time that a busy program runs at once."""
+"""Board time after which a busy program is worth another look."""
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 BAD_MODES: Final = ("ets_main", "csum", "exception")
 
@@ -162,11 +162,11 @@ class Executed:
         """Whether nothing is on its way to the host or from it, as far as is known."""
         return not (self._early or self.machine.outputs or self.machine.devices.uarts[0].incoming)
 
-    def advance(self, now: float) -> list[SpokenBytes]:
-        """Everything due up to `now`, in order; flash changes happen here too."""
+    def advance(self, now: float, more: Callable[[], bool] | None = None) -> list[SpokenBytes]:
+        """Everything due up to `now`, in order, as long as `more` says yes; flash changes happen here too."""
         machine = self.machine
         end = machine.cycle_at(now) + 1
-        said = self._early + machine.advance(end)
+        said = self._early + machine.advance(end, more)
         self._early = [output for output in said if output.cycle > end]
         return [self._said(output) for output in said if output.cycle <= end]
 

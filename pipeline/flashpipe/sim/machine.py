@@ -24,11 +24,14 @@ from flashpipe.sim.firmware import romlog
 from flashpipe.sim.memory import FLASH_SIZE, BusError, Memory
 from flashpipe.sim.rom import data
 from flashpipe.sim.rom.guest import Guest, StoreError
-from flashpipe.sim.rom.mask_rom import PROGRAM_RETURNED, MaskRom
+from flashpipe.sim.rom.mask_rom import MaskRom
+from flashpipe.sim.rom.tasks import PROGRAM_RETURNED
 from flashpipe.sim.rom.uart import put
 
 RESET_SOFTWARE: Final = 3
 """Cause after the RTC's software reset bit (facts: esp8266 §2.2: documented, seldom seen)."""
+STRETCH: Final = 80_000
+"""Cycles executed before whoever pays for them is asked again: 1 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,14 +307,20 @@ class Machine:
 
     # --- running -----------------------------------------------------------------------------------------------------
 
-    def advance(self, until: int) -> list[Output]:
+    def advance(self, until: int, more: Callable[[], bool] | None = None) -> list[Output]:
         """Run until cycle `until`, or a little longer; what has left the UART by then.
 
         A machine that finds something missing stops: `stopped` tells what, and it says so on its line.
+
+        Args:
+            until: cycle to run to.
+            more: asked after each `STRETCH` of executed cycles at the latest; it stops early once that says no.
         """
         try:
             while (self.state.cycles < until or self._pending is not None) and not (self.stopped or self.halted):
-                self._turn(until)
+                self._turn(until, NEVER if more is None else STRETCH)
+                if more is not None and not more():
+                    break
         except _HaltedError:
             pass
         except NotThereError as error:
@@ -319,8 +328,8 @@ class Machine:
         self.devices.settle()
         return self.take_outputs()
 
-    def _turn(self, until: int) -> None:
-        """Run the core up to its next stop, and see to that."""
+    def _turn(self, until: int, most: int) -> None:
+        """Run the core up to its next stop, for `most` cycles at most, and see to that."""
         state, agenda = self.state, self.devices.agenda
         if self._pending is not None:
             action, self._pending = self._pending, None
@@ -337,7 +346,7 @@ class Machine:
         self._circles.skip(min(agenda.next(), until))
         if self._pending is not None:
             return
-        state.horizon = self._circles.horizon(min(agenda.next(), until))
+        state.horizon = self._circles.horizon(min(agenda.next(), until, state.cycles + most))
         clocks, instructions = state.clocks, state.instructions
         stop = self.core.run()
         self._circles.ran(stop, clocks, instructions)

@@ -4,7 +4,9 @@ Byte loads from flash are exceptions, which the program's own handler serves: ea
 (exceptions.py says what the frame holds). Interrupts are served one after the other, the lowest first, from the table
 that interrupts.py describes; they are masked up to the NMI of level 3 around each message between tasks, and calls of
 that do not nest (ets_sys.h of the Arduino core warns of it). `__udivsi3` is nine of ten calls of the ROM while NodeMCU
-starts. All else in the ROM is Python, and a stop of the core.
+starts. The loop that runs the tasks, and `ets_post`, are all that a board at its prompt does, some 50 times in a second
+(tasks.py says how the table lies in memory); they look and change with interrupts masked. All else in the ROM is
+Python, and a stop of the core.
 
 These are not the bytes of the chip's ROM: they were written from what the functions do. Divisions shift and
 subtract; by zero they go to an illegal instruction at 0x4000dce5 (core_esp8266_postmortem.cpp of the Arduino core).
@@ -89,6 +91,109 @@ c00400  callx0 a4
 86f2ff  j serve
         served:
 86d635  j 0x4000dc54
+""",
+    ),
+    MachineCode(
+        "ets_run",
+        0x40000E04,
+        """\
+069e3a  j 0x4000f880
+""",
+    ),
+    MachineCode(
+        "ets_run, continued",
+        0x4000F880,
+        """\
+        next:
+306300  rsil a3, 3
+0c12    movi.n a2, 1
+202201  slli a2, a2, 30
+22d2da  addmi a2, a2, -9728
+42d2ec  addmi a4, a2, -5120
+52222e  l32i a5, a2, 184
+16c504  beqz a5, idle
+60f540  nsau a6, a5
+2c07    movi.n a7, 32
+6077c0  sub a7, a7, a6
+72643f  s32i a7, a4, 252
+c07711  slli a7, a7, 4
+2a77    add.n a7, a7, a2
+82272c  l32i a8, a7, 176
+32272d  l32i a3, a7, 180
+9207b8  l8ui a9, a7, 184
+a207b9  l8ui a10, a7, 185
+303ab0  addx8 a3, a10, a3
+1baa    addi.n a10, a10, 1
+973a01  bltu a10, a9, inside
+0c0a    movi.n a10, 0
+        inside:
+a247b9  s8i a10, a7, 185
+9207bb  l8ui a9, a7, 187
+0b99    addi.n a9, a9, -1
+9247bb  s8i a9, a7, 187
+e6190d  bgei a9, 1, more
+92272f  l32i a9, a7, 188
+7cfa    movi.n a10, -1
+a09930  xor a9, a9, a10
+905510  and a5, a5, a9
+52622e  s32i a5, a2, 184
+        more:
+2d03    mov.n a2, a3
+306000  rsil a3, 0
+c00800  callx0 a8
+86e7ff  j next
+        idle:
+52643f  s32i a5, a4, 252
+32222c  l32i a3, a2, 176
+165300  beqz a3, wait
+22222d  l32i a2, a2, 180
+c00300  callx0 a3
+        wait:
+007000  waiti 0
+46e2ff  j next
+""",
+    ),
+    MachineCode(
+        "ets_post",
+        0x40000E24,
+        """\
+506300  rsil a5, 3
+0b22    addi.n a2, a2, -1
+202044  extui a2, a2, 0, 5
+c02211  slli a2, a2, 4
+0c16    movi.n a6, 1
+206601  slli a6, a6, 30
+62d6da  addmi a6, a6, -9728
+6a22    add.n a2, a2, a6
+722230  l32i a7, a2, 192
+8202c8  l8ui a8, a2, 200
+9202cb  l8ui a9, a2, 203
+bc37    beqz.n a7, refused
+87b931  bgeu a9, a8, refused
+1b99    addi.n a9, a9, 1
+9242cb  s8i a9, a2, 203
+9202ca  l8ui a9, a2, 202
+722231  l32i a7, a2, 196
+7079b0  addx8 a7, a9, a7
+3907    s32i.n a3, a7, 0
+4917    s32i.n a4, a7, 4
+1b99    addi.n a9, a9, 1
+873901  bltu a9, a8, inside
+0c09    movi.n a9, 0
+        inside:
+9242ca  s8i a9, a2, 202
+722233  l32i a7, a2, 204
+82262e  l32i a8, a6, 184
+708820  or a8, a8, a7
+82662e  s32i a8, a6, 184
+0c02    movi.n a2, 0
+        leave:
+50e613  wsr a5, ps
+102000  rsync
+0df0    ret.n
+        refused:
+0c12    movi.n a2, 1
+86fcff  j leave
 """,
     ),
     MachineCode(
@@ -292,4 +397,4 @@ d6d4fe  bgez a4, next
 """,
     ),
 )
-"""Interrupts, exceptions, divisions."""
+"""Interrupts, exceptions, tasks, divisions."""

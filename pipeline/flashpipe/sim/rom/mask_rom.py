@@ -35,8 +35,6 @@ from flashpipe.sim.rom.table import FUNCTIONS, bind
 FAULT_PLACES: Final = {0x4000E190: 0x4000E1B2}
 """Where inside a function an access fails: crash logs of null pointers show 0x4000e1b2 for memset. Other functions name
 their first byte."""
-PROGRAM_RETURNED: Final = 0x4000F000 + 4 * 10
-"""Return address of the program's entry: the ROM goes on with its tasks."""
 
 
 class MaskRom:
@@ -50,7 +48,6 @@ class MaskRom:
         self._calls: dict[int, Callable[[], None]] = {
             address: bind(function, guest) for address, function in FUNCTIONS.items()
         }
-        self._calls[PROGRAM_RETURNED] = self._calls[tasks.RUN]
         self._calls |= dict.fromkeys((code.address for code in CODE), self._go_on)
         install(guest.memory)
 
