@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -27,7 +26,6 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-MB: Final = 1 << 20
 IMAGES: Final = {
     "1.5.4.1": "nodemcu-1.5.4.1.bin",
     "2.2": "nodemcu-2.2-cloud-float.bin",
@@ -61,7 +59,7 @@ class Bench:
     def boot(self, image: Path, cache: Path, flash: Path) -> tuple[float, float]:
         """Wall and CPU seconds of a process that boots; `flash` is read where it exists, and is written."""
         before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        command = [sys.executable, "-m", "tests.bench.bench_emulator", "--boot", str(image), str(flash)]
+        command = [sys.executable, "-m", "tests.bench.one_boot", str(image), str(flash)]
         subprocess.run(command, check=True, cwd=ROOT, env=self.environment(cache), timeout=300)
         wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
         return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -91,20 +89,6 @@ class Bench:
         )
         for row in json.loads(done.stdout):
             yield row["work"], name, row["wall"], row["cpu"]
-
-
-def boot(image: Path, flash: Path) -> None:
-    """In a process of its own: to the prompt, and the flash is kept."""
-    from flashpipe.sim.simulation import Script, Simulation, build_flash, start  # noqa: PLC0415  that is measured
-
-    contents = flash.read_bytes() if flash.exists() else build_flash({0: image.read_bytes()}, 4 * MB)
-    machine = start(contents)
-    prompt = re.compile(r"^> $", re.MULTILINE)
-    outcome = Simulation(machine, Script(until=prompt, timeout_s=120)).run()
-    assert outcome.reason == "until", outcome.text[-300:]
-    assert outcome.core == os.environ["FLASHPIPE_CORE"]
-    if not flash.exists():
-        flash.write_bytes(machine.nor.cells[0 : machine.nor.size])
 
 
 def cpu_of(pid: int) -> float:
@@ -219,12 +203,9 @@ def main() -> int:
     parser.add_argument("--cores", default="python,c")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--strict", action="store_true", help="end with 1 where a limit is missed")
-    parser.add_argument("--boot", nargs=2, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--boards", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.boot:
-        boot(*options.boot)
-    elif options.boards:
+    if options.boards:
         print(json.dumps(boards(options.boards)))
     else:
         return 0 if measure(options.cores.split(","), options.rounds) or not options.strict else 1

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from flashpipe.sim.cpu import translations
@@ -15,7 +16,7 @@ from flashpipe.sim.cpu.decode import decode
 from flashpipe.sim.cpu.execution import MARGIN
 from flashpipe.sim.cpu.python_core import PythonCore
 from flashpipe.sim.cpu.translate import LONGEST, Trace, follow, source
-from flashpipe.sim.cpu.translations import Translations, fingerprint, open_translations
+from flashpipe.sim.cpu.translations import TracedBytes, Translations, open_translations, traced_bytes
 from flashpipe.sim.memory import DRAM_SIZE, DRAM_START, FLASH_SIZE, FLASH_START
 
 from tests.sim.cpu.assembler import program
@@ -54,9 +55,10 @@ def test_a_trace_goes_on_over_branches_jumps_and_calls() -> None:
 @pytest.mark.parametrize(
     "last", [("rsil", 2, 0), ("waiti", 0), ("ill",), ("rsr", 2, 234), ("syscall",), ("break", 0, 0)]
 )
-def test_a_trace_ends_before_what_only_the_interpreter_knows(last: tuple[object, ...]) -> None:
-    trace = trace_of(program(("nop",), last))
-    assert (len(trace.lines), trace.end) == (1, CODE + 3)
+def test_a_trace_ends_with_what_only_the_interpreter_knows(last: tuple[object, ...]) -> None:
+    trace = trace_of(program(("nop",), last, ("nop",)))
+    assert [line.stepped for line in trace.lines] == [False, True]
+    assert source(trace).rstrip().endswith(f"return step({CODE + 3})")
 
 
 def test_a_trace_ends_where_it_has_been() -> None:
@@ -71,13 +73,18 @@ def test_a_trace_is_never_longer_than_the_margin_allows() -> None:
     assert trace.end == CODE + 3 * LONGEST
 
 
-def test_what_a_trace_is_made_of_makes_its_fingerprint() -> None:
-    code = program(("l32r", 2, -8), ("addi", 2, 2, 1), ("ret",))
-    known = {fingerprint(trace_of(code)), fingerprint(trace_of(code, literal=8)), fingerprint(trace_of(code, CODE + 3))}
-    known.add(fingerprint(trace_of(program(("l32r", 2, -8), ("addi", 2, 2, 2), ("ret",)))))
-    known.add(fingerprint(trace_of(program(("l32r", 2, -8), ("addi", 2, 2, 1)))))
-    assert len(known) == 5
-    assert fingerprint(trace_of(code)) in known
+def test_an_origin_is_all_that_a_trace_was_made_of() -> None:
+    code = program(("l32r", 2, -8), ("j", 9), ("ill",), ("ill",), ("addi", 2, 2, 1), ("ret",))
+    memory = dict(enumerate(code, CODE)) | dict(enumerate(b"word", CODE - 8))
+
+    def read(address: int, length: int) -> bytes:
+        return bytes(memory[at] for at in range(address, address + length))
+
+    origin = traced_bytes(trace_of(code), read)
+    assert list(origin.areas()) == [(CODE - 8, 4), (CODE, 6), (CODE + 12, 6)]
+    assert origin.contents == b"word" + code[:6] + code[12:18]
+    unknown = traced_bytes(trace_of(code, literal=None), read)
+    assert list(unknown.areas()) == [(CODE, 3)]
 
 
 # --- when ------------------------------------------------------------------------------------------------------------
@@ -105,6 +112,16 @@ def test_a_known_translation_is_found_when_code_is_warm(cache: Path) -> None:
     assert cache.exists()
 
 
+def test_a_hook_in_the_middle_of_a_known_translation_still_stops(cache: Path) -> None:
+    first = Bench(lambda memory, devices: PythonCore(memory, devices, hot=0))
+    first.run(LOOP, {2: 3, 3: DATA})
+    second = Bench(lambda memory, devices: PythonCore(memory, devices, hot=0))
+    second.core.set_hooks(frozenset({CODE + 3}))
+    second.run(LOOP, {2: 3, 3: DATA})
+    assert second.state.pc == CODE + 3
+    assert cache.exists()
+
+
 @pytest.mark.parametrize("first", [0, 8, -8])
 @pytest.mark.parametrize("end", [DRAM_START, DRAM_START + DRAM_SIZE, FLASH_START, FLASH_START + FLASH_SIZE])
 def test_words_at_the_ends_of_memory(new_core: NewCore, end: int, first: int) -> None:
@@ -122,14 +139,29 @@ def test_words_at_the_ends_of_memory(new_core: NewCore, end: int, first: int) ->
 # --- kept ------------------------------------------------------------------------------------------------------------
 
 
-def code_object(number: int) -> object:
+def code_object(number: int) -> CodeType:
     return compile(f"a = {number}", "<test>", "exec")
+
+
+def origin(number: int) -> TracedBytes:
+    return TracedBytes((0x100 * number).to_bytes(4, "little") + b"\4\0\0\0", number.to_bytes(4, "big"))
+
+
+def put(kept: Translations, numbers: range) -> None:
+    for number in numbers:
+        kept.put(0x100 * number, origin(number), code_object(number))
+
+
+def found(kept: Translations, number: int, at_hand: int | None = None) -> CodeType | None:
+    """What is found at the start of `number`, where the bytes of `at_hand` lie."""
+    there = origin(number if at_hand is None else at_hand).contents
+    known = kept.find(0x100 * number, lambda _address, _length: there)
+    return known and known[1]
 
 
 def filled(path: Path, numbers: range) -> Translations:
     kept = Translations(path)
-    for number in numbers:
-        kept.put(number.to_bytes(16, "big"), code_object(number))  # type: ignore[arg-type]
+    put(kept, numbers)
     kept.save()
     return kept
 
@@ -142,10 +174,17 @@ def path(tmp_path: Path) -> Path:
 def test_translations_are_found_by_the_next_process(path: Path) -> None:
     filled(path, range(30))
     again = Translations(path)
-    code = again.get((7).to_bytes(16, "big"))
-    assert code == code_object(7)
-    assert again.get((30).to_bytes(16, "big")) is None
+    assert found(again, 7) == code_object(7)
+    assert found(again, 30) is None
     assert len(again) == 30
+
+
+def test_what_was_made_of_other_bytes_is_not_found(path: Path) -> None:
+    kept = filled(path, range(30))
+    assert found(kept, 7, at_hand=8) is None
+    kept.put(0x700, TracedBytes(origin(7).spans, origin(8).contents), code_object(8))
+    assert [found(kept, 7), found(kept, 7, at_hand=8)] == [code_object(7), code_object(8)]
+    assert len(kept) == 31
 
 
 def test_a_few_new_ones_are_not_worth_a_file(path: Path) -> None:
@@ -155,9 +194,8 @@ def test_a_few_new_ones_are_not_worth_a_file(path: Path) -> None:
 
 def test_what_another_process_has_saved_is_kept(path: Path) -> None:
     one, two = Translations(path), Translations(path)
-    for kept, numbers in ((one, range(30)), (two, range(100, 130))):
-        for number in numbers:
-            kept.put(number.to_bytes(16, "big"), code_object(number))  # type: ignore[arg-type]
+    put(one, range(30))
+    put(two, range(100, 130))
     one.save()
     two.save()
     assert len(Translations(path)) == 60
@@ -170,9 +208,9 @@ def test_the_file_is_bounded_and_what_was_used_last_stays(path: Path, monkeypatc
     filled(path, range(200, 230))
     left = Translations(path)
     assert path.stat().st_size <= whole // 2 + 4096
-    assert all(left.get(number.to_bytes(16, "big")) is not None for number in range(200, 230))
-    assert left.get((0).to_bytes(16, "big")) is None
-    assert left.get((99).to_bytes(16, "big")) is not None
+    assert all(found(left, number) is not None for number in range(200, 230))
+    assert found(left, 0) is None
+    assert found(left, 99) is not None
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
@@ -198,10 +236,9 @@ def test_a_file_that_others_can_write_is_not_loaded(path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     kept = Translations(tmp_path / "missing" / "deeper")
     (tmp_path / "missing").write_text("a file, not a folder")
-    for number in range(30):
-        kept.put(number.to_bytes(16, "big"), code_object(number))  # type: ignore[arg-type]
+    put(kept, range(30))
     kept.save()
-    assert kept.get(bytes(16)) is not None
+    assert found(kept, 0) is not None
 
 
 def test_all_cores_of_a_process_share_them(cache: Path) -> None:

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from flashpipe.sim.cpu.contract import MASK, Cause, Devices, Stop
 from flashpipe.sim.cpu.decode import Instruction, decode
-from flashpipe.sim.cpu.execution import WORD, RunningCore, Trap
+from flashpipe.sim.cpu.execution import RunningCore, Trap
 from flashpipe.sim.cpu.handlers import HANDLERS, Handler
 from flashpipe.sim.cpu.translate import follow, source
-from flashpipe.sim.cpu.translations import fingerprint, open_translations
+from flashpipe.sim.cpu.translations import TracedBytes, open_translations, traced_bytes
 from flashpipe.sim.memory import FLASH_SIZE, FLASH_START, IRAM_SIZE, IRAM_START, ROM_SIZE, ROM_START, Memory
 
 HOT: Final = 60
 """How often a place is entered before it is worth translating: compiling takes as long as interpreting it so often."""
-WARM: Final = 4
+WARM: Final = 1
 """How often before it is worth looking for a translation that was made earlier."""
 GRANULE: Final = 8
 """Bits of an address within one granule: what was translated is forgotten granule by granule."""
@@ -106,7 +106,9 @@ class PythonCore(RunningCore):
         entered = self._heat.get(pc, 0) + 1
         self._heat[pc] = entered
         if (entered > self._hot or entered == self._warm) and not self._extended:
-            block = self._translate(pc, compiling=entered > self._hot)
+            block = self._find(pc)
+            if block is None and entered > self._hot:
+                block = self._translate(pc)
             if block is not None:
                 return block()
         return self._interpret(pc)
@@ -162,21 +164,27 @@ class PythonCore(RunningCore):
 
     def _decode(self, pc: int) -> Instruction | None:
         """The instruction at `pc`; None where no code can be."""
-        if 0 <= (at := pc - FLASH_START) < FLASH_SIZE:
-            area = self.memory.flash
-        elif 0 <= (at := pc - IRAM_START) < IRAM_SIZE:
-            area = self.memory.iram
-        elif 0 <= (at := pc - ROM_START) < ROM_SIZE and any(self.memory.rom[at : at + _LONGEST]):
-            area = self.memory.rom
-        else:
+        code = self._code_at(pc, _LONGEST)
+        if not code or (0 <= pc - ROM_START < ROM_SIZE and not any(code)):
             return None
-        return decode(int.from_bytes(area[at : at + _LONGEST], "little"), pc)
+        return decode(int.from_bytes(code, "little"), pc)
+
+    def _code_at(self, address: int, length: int) -> bytes | bytearray:
+        """Bytes of code, fewer at the end of memory, none where no code can be."""
+        if 0 <= (at := address - FLASH_START) < FLASH_SIZE:
+            return self.memory.flash[at : at + length]
+        if 0 <= (at := address - IRAM_START) < IRAM_SIZE:
+            return self.memory.iram[at : at + length]
+        if 0 <= (at := address - ROM_START) < ROM_SIZE:
+            return self.memory.rom[at : at + length]
+        return b""
 
     def _mark(self, address: int, length: int) -> None:
         """Remember that a change of these bytes matters."""
         at = address - IRAM_START
         if 0 <= at < IRAM_SIZE:
-            self._read[at >> 2] = self._read[at + length - 1 >> 2] = 1
+            words = range(at >> 2, min(at + length - 1 >> 2, IRAM_SIZE // 4) + 1)
+            self._read[words.start : words.stop] = b"\1" * len(words)
 
     def set_hooks(self, addresses: frozenset[int]) -> None:
         """Stop the run at these addresses, besides the mask ROM. Replaces what was set."""
@@ -206,30 +214,34 @@ class PythonCore(RunningCore):
 
     # --- translation -------------------------------------------------------------------------------------------------
 
-    def _translate(self, pc: int, *, compiling: bool) -> Block | None:
-        """The function of the trace that begins at `pc`, kept for the next time.
+    def _find(self, pc: int) -> Block | None:
+        """The function of the trace that begins at `pc`, if it was translated before."""
+        known = self._translations.find(pc, self._code_at)
+        if known is None or (self._hooks and self._hooked(known[0])):
+            return None
+        return self._use(pc, *known)
 
-        Returns:
-            None if there is none, or none is known and it is not `compiling`.
-        """
+    def _translate(self, pc: int) -> Block | None:
+        """The function of the trace that begins at `pc`, kept for the next time; None if there is none."""
         trace = follow(pc, self._instruction, self._literal)
         if trace is None:
-            self._heat[pc] = _NEVER  # a hook, or an instruction that only the interpreter knows
+            self._heat[pc] = _NEVER  # a hook, or nothing at all
             return None
-        key = fingerprint(trace)
-        code = self._translations.get(key)
-        if code is None:
-            if not compiling:
-                return None
-            code = _compile(source(trace))
-            self._translations.put(key, code)
+        origin, code = traced_bytes(trace, self._code_at), _compile(source(trace))
+        self._translations.put(pc, origin, code)
+        return self._use(pc, origin, code)
+
+    def _use(self, pc: int, origin: TracedBytes, code: CodeType) -> Block:
         block: Block = FunctionType(code, self._namespace)
-        for line in trace.lines:
-            self._depend(pc, line.pc, line.instruction.length)
-            if line.literal is not None:
-                self._depend(pc, line.instruction.imm, WORD)
+        for address, length in origin.areas():
+            self._mark(address, length)
+            for granule in range(address >> GRANULE, (address + length - 1 >> GRANULE) + 1):
+                self._in_granule.setdefault(granule, set()).add(pc)
         self._blocks[pc] = block
         return block
+
+    def _hooked(self, origin: TracedBytes) -> bool:
+        return any(address <= hook < address + length for address, length in origin.areas() for hook in self._hooks)
 
     def _instruction(self, pc: int) -> Instruction | None:
         """What a trace finds at an address."""
@@ -243,12 +255,6 @@ class PythonCore(RunningCore):
         if not (0 <= address - FLASH_START < FLASH_SIZE or 0 <= address - IRAM_START < IRAM_SIZE):
             return None
         return self.memory.u32(address)
-
-    def _depend(self, block: int, address: int, length: int) -> None:
-        """Remember that a block was made from these bytes."""
-        self._mark(address, length)
-        for granule in {address >> GRANULE, address + length - 1 >> GRANULE}:
-            self._in_granule.setdefault(granule, set()).add(block)
 
     def litbase_changed(self) -> None:
         """L32R may mean something else from now on."""

@@ -41,6 +41,8 @@ class Line:
     """What `l32r` loads, if it never changes unnoticed."""
     to: int | None = None
     """Where a jump by register goes, if that is known."""
+    stepped: bool = False
+    """Whether it is left to the interpreter."""
 
     @property
     def behind(self) -> int:
@@ -73,7 +75,8 @@ Literal = Callable[[int], int | None]
 def follow(start: int, fetch: Fetch, literal: Literal) -> Trace | None:
     """The trace that begins at `start`; None if there is nothing to translate.
 
-    It goes on through jumps and calls, also those by a register whose value is a constant of the trace.
+    It goes on through jumps and calls, also those by a register whose value is a constant of the trace. What changes
+    more than registers and memory (interrupts masked, exceptions left) is executed by the interpreter, as its last one.
     """
     lines: list[Line] = []
     seen: set[int] = set()
@@ -81,15 +84,13 @@ def follow(start: int, fetch: Fetch, literal: Literal) -> Trace | None:
     pc = start
     while len(lines) < LONGEST and pc not in seen:
         instruction = fetch(pc)
-        if instruction is None or not _is_translatable(instruction):
+        if instruction is None:
             break
         line = _line(pc, instruction, literal, constants)
-        if line is None:
-            break
         lines.append(line)
         seen.add(pc)
         _learn(line, constants)
-        if instruction.operation in _INDIRECT and line.to is None:
+        if line.stepped or (instruction.operation in _INDIRECT and line.to is None):
             break
         pc = _next(line)
     return Trace(tuple(lines), pc) if lines else None
@@ -109,11 +110,13 @@ def _is_translatable(instruction: Instruction) -> bool:
     )
 
 
-def _line(pc: int, i: Instruction, literal: Literal, constants: dict[int, int]) -> Line | None:
-    """An instruction with what is known of it; None for a literal that may change."""
+def _line(pc: int, i: Instruction, literal: Literal, constants: dict[int, int]) -> Line:
+    """An instruction with what is known of it."""
+    if not _is_translatable(i):
+        return Line(pc, i, stepped=True)
     if i.operation == "l32r":
         value = literal(i.imm)
-        return None if value is None else Line(pc, i, literal=value)
+        return Line(pc, i, literal=value, stepped=value is None)  # one that may change is loaded each time
     if i.operation in _INDIRECT:
         return Line(pc, i, to=constants.get(0 if i.operation == "ret" else i.s))
     return Line(pc, i)
@@ -194,7 +197,10 @@ def source(trace: Trace) -> str:
     """The source of a trace's function, named `block`."""
     writer = _Writer(trace, find_windows(trace))
     for index, line in enumerate(trace.lines):
-        writer.write(index, line)
+        if line.stepped:
+            writer.write_step(index, line)
+        else:
+            writer.write(index, line)
     return writer.finish()
 
 
@@ -251,6 +257,12 @@ class _Writer:
             self._call(line)
         elif operation in _INDIRECT and line.to is None:
             self._exit(self.register(i.s if operation == "jx" else 0))
+
+    def write_step(self, index: int, line: Line) -> None:
+        """The last instruction, which is left to the interpreter."""
+        self.count = index + 1
+        self._step(line, frozenset(self.changed), 0)
+        self.ended = True
 
     def _fields(self, template: str, i: Instruction) -> dict[str, str]:
         names = {name for _, name, _, _ in Formatter().parse(template) if name}
@@ -331,9 +343,13 @@ class _Writer:
 
     def _slow(self, line: Line, changed: frozenset[int]) -> None:
         self.put("else:")
+        self._step(line, changed, 1)
+
+    def _step(self, line: Line, changed: frozenset[int], indent: int) -> None:
+        """Leave by an instruction that the interpreter executes."""
         if self.count > 1:
-            self.put(f"C[0] += {self.count - 1}", 1)
-        self.body.append((1, f"return step({line.pc})", changed))
+            self.put(f"C[0] += {self.count - 1}", indent)
+        self.body.append((indent, f"return step({line.pc})", changed))
 
     # --- leaving -----------------------------------------------------------------------------------------------------
 
