@@ -96,7 +96,7 @@ def test_a_known_rate_that_fails_goes_down_and_the_board_holds_the_plan(bed: Any
 
 
 def test_an_order_stays_an_order(bed: Any, plan: Plan) -> None:
-    with bed("fill=random:1").session(reset="auto", baud=230400) as session:
+    with bed("fill=random:1").session(reset="auto", declared_baud=230400) as session:
         flash(session, plan())
         assert session.baud == 230400
     assert begins() == USUAL

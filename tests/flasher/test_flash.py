@@ -268,7 +268,7 @@ def test_a_board_whose_flash_is_dead_is_refused_and_goes_on(bed: Any) -> None:
 
 def test_a_rate_that_the_adapter_cannot_do_is_given_up(bed: Any, plan: Plan) -> None:
     board = bed("fill=ff&fault=bad-baud:230400")
-    with board.session(reset="auto", baud=460800) as session:
+    with board.session(reset="auto", declared_baud=460800) as session:
         flash(session, plan())
         assert session.baud == 230400, "one rate lower"
     assert holds(board, plan())

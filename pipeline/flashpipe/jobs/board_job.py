@@ -172,7 +172,7 @@ class BoardRun:
         wait = self.command.variables.text("port_wait")
         session = Session(
             port,
-            baud=serial.baud,
+            declared_baud=serial.baud,
             auto=AutoRate(port, self.command.profile_name) if serial.auto_baud else None,
             reset=serial.reset,
             busy_wait_s=parse_duration(wait) if wait else 0.0,

@@ -31,14 +31,14 @@ def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_
         FlashUnknownError: its flash does not answer.
         WireError: the conversation broke.
     """
-    fast = min(line.baud, FAST_START)
+    fast = min(fallbacks.settings.baud, FAST_START)
     quick = fallbacks.settings.stub and line.resets_by_wire and not starts_slowly(line.port)
     if fast > ROM_BAUD and quick:
         try:
             _reach_loader_fast(line, link, fallbacks, fast)
             return start_stub_and_identify(line, link, fallbacks)
         except (ConnectError, WireError, WrongChipError):
-            if line.baud > fallbacks.declared.baud:
+            if fallbacks.settings.baud > fallbacks.declared.baud:
                 raise  # what failed is a rate that nobody ordered
         # The slower rate gives the last word.
         _reach_loader(line, link, fallbacks, manual_reset)
@@ -58,8 +58,8 @@ def start_stub_and_identify(line: SerialLine, link: EsptoolLoader, fallbacks: Fa
     line.check_stop()
     link.start_stub()
     fallbacks.board_identified(chips.decode_mac(words))
-    line.baud, link.block = fallbacks.settings.baud, fallbacks.settings.block
-    link.change_baud(line.baud)
+    link.block = fallbacks.settings.block
+    link.change_baud(fallbacks.settings.baud)
     line.check_stop()
     device = _identify(line, link, words, divider, found_at)
     if device.flash_size is not None:
@@ -77,7 +77,8 @@ def _reach_loader(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, m
     if link.sync():
         return
     # Perhaps an earlier run left its stub at the higher rate; where no wire resets it, that is worth a try.
-    if line.reset in NO_WIRE and line.baud != ROM_BAUD and link.sync(baud=line.baud):
+    baud = fallbacks.settings.baud
+    if line.reset in NO_WIRE and baud != ROM_BAUD and link.sync(baud=baud):
         return
     if line.reset == ResetMode.NONE and link.other_stub:
         raise ConnectError(

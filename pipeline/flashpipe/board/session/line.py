@@ -47,8 +47,6 @@ class SerialLine:
     """A serial line, opened when first needed. Not thread-safe: one worker owns it."""
 
     port: str
-    baud: int = 460800
-    """Rate of the write phase; `rate` is what the line has now."""
     reset: str = ResetMode.AUTO.value
     """A word of `ResetMode`, or esptool's custom reset text."""
     listener: Listener = ignore

@@ -29,10 +29,12 @@ T = TypeVar("T")
 class Session(SerialLine):
     """A line with a board on it, connected when first needed. Not thread-safe: one worker owns it."""
 
+    declared_baud: int = 460800
+    """Rate of the write phase as the profile or the user has it; `baud` is the one in force."""
     device: Device | None = None
     """What was found on the port; None before the first connection."""
     auto: AutoRate | None = None
-    """What is known of rates above `baud`, with `baud=auto`."""
+    """What is known of rates above the declared one, with `baud=auto`."""
     _link: EsptoolLoader | None = None
     _fallbacks: Fallbacks | None = None
     _manual_reset: ManualReset | None = None
@@ -48,10 +50,14 @@ class Session(SerialLine):
     def fallbacks(self) -> Fallbacks:
         """What is tried when something fails; begins with what worked last on this adapter."""
         if self._fallbacks is None:
-            declared = as_declared(self.baud, custom_sequence(self.reset))
+            declared = as_declared(self.declared_baud, custom_sequence(self.reset))
             self._fallbacks = Fallbacks(self.port, declared, self.notify, self._can_be_reset, auto=self.auto)
-            self.baud = self._fallbacks.settings.baud
         return self._fallbacks
+
+    @property
+    def baud(self) -> int:
+        """Rate of the write phase as it is now; `rate` is what the line has."""
+        return self._fallbacks.settings.baud if self._fallbacks is not None else self.declared_baud
 
     def _can_be_reset(self) -> bool:
         return self.resets_by_wire or (self.reset != ResetMode.NONE and self.prompt is not None)
@@ -78,7 +84,6 @@ class Session(SerialLine):
         """The conversation is broken: the next one begins with a reset, by the settings that are tried next."""
         self.check_stop()
         self._link = None
-        self.baud = self.fallbacks.settings.baud
 
     # --- download mode -----------------------------------------------------------------------------------------------
 
@@ -146,7 +151,6 @@ class Session(SerialLine):
 
     def use_rate(self, baud: int) -> None:
         """From here on this is the rate of the write phase, and what fails fails at it."""
-        self.baud = baud
         self.fallbacks.use_rate(baud)
 
     def begin_anew(self, baud: int) -> Device:
