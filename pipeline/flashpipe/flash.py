@@ -114,6 +114,25 @@ def merge(regions: Iterable[Region]) -> list[Region]:
     return merged
 
 
+def blank_blocks(address: int, data: bytes, within: Region | None = None) -> list[Region]:
+    r"""Whole 64 KiB blocks, merged, in which `data` at `address` is blank: a flash gets there by erasing alone.
+
+    within: where to look, inside of the data; everywhere if not given.
+
+    >>> str(*blank_blocks(0xF000, b"x" * 0x1000 + b"\xff" * 0x20800))
+    '0x010000..0x030000'
+    """
+    within = within or Region(address, address + len(data))
+    return merge(
+        Region(number * BLOCK_SIZE, (number + 1) * BLOCK_SIZE)
+        for number in range(-(-within.start // BLOCK_SIZE), within.end // BLOCK_SIZE)
+        if data.startswith(_BLANK_BLOCK, number * BLOCK_SIZE - address)
+    )
+
+
+_BLANK_BLOCK: Final = b"\xff" * BLOCK_SIZE
+
+
 @dataclass(frozen=True, slots=True)
 class FlashSettings:
     """What the image header tells the ROM about the flash part."""

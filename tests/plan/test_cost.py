@@ -99,3 +99,7 @@ def test_joining_covers_the_dirty_and_never_costs_more(numbers: set[int], baud: 
         return sum(stream_s(run, run.size // SECTOR_SIZE * packed, baud) for run in runs)
 
     assert total(found) <= total(dirty) * 1.01
+
+
+def test_what_is_only_erased_costs_no_programming() -> None:
+    assert stream_s(Region(0x10000, 0x30000), 0, 115200) == pytest.approx(0.3, abs=0.05)

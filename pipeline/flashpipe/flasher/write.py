@@ -14,7 +14,7 @@ from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
 from flashpipe.plan.cost import stream_s
 from flashpipe.plan.model import FlashPlan
-from flashpipe.plan.table import clip, streams, wire_size
+from flashpipe.plan.table import clip, streams, wire_parts
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -70,7 +70,12 @@ class WriteRun:
         @cache
         def packed() -> list[tuple[Region, int]]:
             wanted = pieces(self.probe.plan)
-            return [(part, wire_size(piece.cut(part))) for piece in wanted for part in clip(dirty, piece.region)]
+            return [
+                stretch
+                for piece in wanted
+                for part in clip(dirty, piece.region)
+                for stretch in wire_parts(piece.address, piece.data, part)
+            ]
 
         return lambda baud: sum(stream_s(part, wire, baud) for part, wire in packed())
 

@@ -40,7 +40,9 @@ def erase_s(region: Region) -> float:
 
 
 def stream_s(region: Region, wire: int, baud: int) -> float:
-    """Seconds to write a dirty region whose bytes are packed to `wire` bytes."""
+    """Seconds to write a dirty region whose bytes are packed to `wire` bytes; to erase it, where none are sent."""
+    if not wire:
+        return STREAM_TURN_S + erase_s(region)
     line = wire * ESCAPED * 10 / baud + -(-wire // WIRE_BLOCK) * BLOCK_TURN_S
     last = min(region.size, LAST_WRITE) // PAGE * PAGE_PROGRAM_S
     flash = erase_s(region) + region.size // PAGE * PAGE_PROGRAM_S

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE
-from flashpipe.flash import BOOT_SECTOR, Region, merge
+from flashpipe.flash import BOOT_SECTOR, Region, blank_blocks, merge
 from flashpipe.plan.cost import joined, stream_s
 from flashpipe.plan.model import FlashPlan, Segment
 from flashpipe.values import dataclass
@@ -38,8 +38,15 @@ def wire_size(data: bytes) -> int:
 
 def estimate(data: bytes, baud: int, address: int = 0) -> tuple[int, float]:
     """Bytes on the wire and seconds to write `data` to dirty sectors at `address`, as `cost` has it."""
-    wire = wire_size(data)
-    return wire, stream_s(Region(address, address + len(data)), wire, baud)
+    parts = wire_parts(address, data, Region(address, address + len(data)))
+    return sum(wire for _, wire in parts), sum(stream_s(part, wire, baud) for part, wire in parts)
+
+
+def wire_parts(address: int, data: bytes, within: Region) -> list[tuple[Region, int]]:
+    """What is sent, or erased only, of `data` at `address`: each stretch with its bytes on the wire."""
+    blank = blank_blocks(address, data, within)
+    sent = [(part, wire_size(data[part.start - address : part.end - address])) for part in within.without(blank)]
+    return [*sent, *((part, 0) for part in blank)]
 
 
 def rows(
@@ -82,12 +89,14 @@ def _to_write(plan: FlashPlan, differing: Sequence[Region] | None, baud: int, *,
 def streams(plan: FlashPlan, dirty: Sequence[Region], left: Sequence[Region], baud: int) -> list[Region]:
     """The dirty sectors as they are sent: some with clean ones between them, none with what is `left` alone."""
     left = [region.sectors() for region in left]
-    room = [part for segment in plan.segments for part in segment.region.without([BOOT_SECTOR, *left])]
+    blank = [part for segment in plan.segments for part in blank_blocks(segment.address, segment.data)]
+    room = [part for segment in plan.segments for part in segment.region.without([BOOT_SECTOR, *blank, *left])]
 
     def content(region: Region) -> bytes:
         return next(_cut(segment, region) for segment in plan.segments if segment.region.contains(region))
 
-    return joined([part for region in dirty for part in region.sectors().without([BOOT_SECTOR])], room, content, baud)
+    sent = [part for region in dirty for part in region.sectors().without([BOOT_SECTOR, *blank])]
+    return merge([*joined(sent, room, content, baud), *(part for region in dirty for part in clip(blank, region))])
 
 
 def _cut(segment: Segment, region: Region) -> bytes:

@@ -98,7 +98,35 @@ def test_a_foreign_board_costs_a_few_looks() -> None:
 def test_what_a_blank_board_and_a_padded_image_share_is_no_likeness() -> None:
     loader, packed = FakeLoader(), piece(0, SIZE)
     wanted = writer.FlashPiece(0, packed.data[:0x20000] + b"\xff" * 0x30000 + packed.data[0x50000:])
-    assert comparing.differences(loader, [wanted], [], quiet) == [Region(0, SIZE)]
+    assert comparing.differences(loader, [wanted], [], quiet) == [Region(0, 0x20000), Region(0x50000, SIZE)]
+
+
+@pytest.mark.parametrize("at", [0x20000, 0x21234, 0x2FFFF])
+def test_on_a_foreign_board_blocks_that_shall_be_blank_are_looked_at(at: int) -> None:
+    loader, packed = FakeLoader(), piece(0, SIZE)
+    loader.cells[at] = 0
+    wanted = writer.FlashPiece(0, packed.data[:0x20000] + b"\xff" * 0x30000 + packed.data[0x50000:])
+    assert comparing.differences(loader, [wanted], [], quiet) == [Region(0, 0x30000), Region(0x50000, SIZE)]
+
+
+def test_a_block_that_shall_be_blank_is_not_asked_for_its_sectors() -> None:
+    loader, packed = FakeLoader(), piece(0, SIZE)
+    wanted = writer.FlashPiece(0, packed.data[:0x20000] + b"\xff" * BLOCK_SIZE + packed.data[0x30000:])
+    put(loader, wanted)
+    loader.cells[0x21234] = 0
+    assert comparing.differences(loader, [wanted], [], quiet) == [Region(0x20000, 0x30000)]
+    sectors = [part for part in loader.done("md5") if part.size == SECTOR_SIZE]
+    assert not [part for part in sectors if Region(0x20000, 0x30000).contains(part)]
+
+
+def test_a_board_that_something_else_wrote_is_not_compared_for_what_it_once_held() -> None:
+    loader, old, wanted = FakeLoader(), piece(0, SIZE), piece(0, SIZE, seed=2)
+    put(loader, piece(0, SIZE, seed=3))
+    first = comparing.first_difference(loader, [wanted], [], quiet)
+    loader.calls.clear()
+    clues = Clues(digest_index([region_digests(0, old.data)]), first)
+    assert comparing.differences(loader, [wanted], [], quiet, clues) == [Region(0, SIZE)]
+    assert len(loader.calls) == comparing.LOOKS
 
 
 def test_one_sector_that_is_alike_earns_the_comparison() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from itertools import accumulate
 from random import Random
 
 import pytest
@@ -21,13 +22,20 @@ def content(size: int, kind: str, seed: int) -> bytes:
     return (b"\xff" if kind == "blank" else b"some text that repeats, number %d; " % seed) * size
 
 
-@given(CONTENTS)
-def test_compressed_blocks_are_the_stream_in_order(data: bytes) -> None:
+@given(data=CONTENTS, in_step=st.booleans())
+def test_compressed_blocks_are_the_stream_in_order(data: bytes, *, in_step: bool) -> None:
     wire = zlib.compress(data[:3_000_000], 9)
-    parts = list(blocks(wire, compressed=True))
+    parts = list(blocks(wire, compressed=True, in_step=in_step))
     assert b"".join(block for block, _ in parts) == wire
     assert sum(size for _, size in parts) == len(data[:3_000_000])
     assert all(0 < len(block) <= BLOCK and size <= GROWTH for block, size in parts)
+
+
+def test_in_step_a_block_ends_where_the_stub_writes() -> None:
+    data = b"".join(content(0x3000, "random", seed) + content(20, "text", seed) for seed in range(20))
+    parts = list(blocks(zlib.compress(data, 9), compressed=True, in_step=True))
+    ends = set(accumulate(size for _, size in parts))
+    assert set(range(GROWTH, len(data), GROWTH)) <= ends
 
 
 def test_padding_is_cut_where_the_stub_writes() -> None:

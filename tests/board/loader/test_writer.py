@@ -87,6 +87,56 @@ def test_what_came_wrong_first_stops_a_line_on_trial(monkeypatch: pytest.MonkeyP
     assert loader.done("write") == [Region(0, 0x10000)]
 
 
+def padded(first: int = 0) -> writer.FlashPiece:
+    """A piece with two blocks and some sectors that should be blank."""
+    data = bytearray(piece(first, 0x60000 - first).data)
+    data[0x1E000 - first : 0x41000 - first] = b"\xff" * 0x23000
+    return writer.FlashPiece(first, bytes(data))
+
+
+def test_whole_blocks_that_should_be_blank_are_erased_and_not_sent() -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), padded()
+    told: list[tuple[int, int]] = []
+    sent = writer.write(loader, [wanted], [wanted.region], lambda *done: told.append(done))
+    assert sent == 0x40000
+    assert loader.calls == [
+        ("write", Region(0, 0x20000)),
+        ("erase", Region(0x20000, 0x40000)),
+        ("write", Region(0x40000, 0x60000)),
+        ("write", Region(0, SECTOR_SIZE)),
+    ]
+    assert told == sorted(told)
+    assert told[-1] == (0x60000, 0x60000)
+    assert loader.cells == wanted.data
+
+
+def test_a_part_of_a_block_is_not_erased_whole() -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), padded(SECTOR_SIZE)
+    writer.write(loader, [wanted], [Region(0x21000, 0x30000)], quiet)
+    assert loader.calls == [("write", Region(0x21000, 0x30000))]
+
+
+@pytest.mark.parametrize("dirty", [Region(0x20000, 0x60000), Region(0, 0x60000)])
+def test_erasing_proves_nothing_of_a_line_on_trial(dirty: Region) -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), padded()
+    writer.write(loader, [wanted], [dirty], quiet, prove_line=True)
+    first = next(region for what, region in loader.calls if what == "write")
+    assert loader.done("md5") == [first]
+    assert first.size == 0x10000
+    assert loader.cells[dirty.start :] == wanted.data[dirty.start :]
+
+
+def test_the_boot_sector_is_blank_before_a_block_is_erased() -> None:
+    loader, wanted = FakeLoader(), padded()
+    put(loader, wanted)
+    writer.write(loader, [wanted], [Region(0x20000, 0x30000)], quiet)
+    assert loader.calls == [
+        ("erase", Region(0, SECTOR_SIZE)),
+        ("erase", Region(0x20000, 0x30000)),
+        ("write", Region(0, SECTOR_SIZE)),
+    ]
+
+
 @given(st.sets(st.integers(0, 0x5F), max_size=20), st.integers(0, 3))
 def test_nothing_outside_the_dirty_sectors_is_touched(sectors: set[int], first: int) -> None:
     loader, wanted = FakeLoader(), piece(first * SECTOR_SIZE, 0x40000)

@@ -6,12 +6,13 @@ ten times as much. Three things save questions:
 - what the probe has asked already is not asked again;
 - a block whose digest is that of what this board was given earlier holds just that, so the sectors that differ follow
   from stored digests. They are never believed without the board's own digest of the block;
-- a board that holds something else altogether is known by a few sectors, and is then not compared any further.
+- a board that holds something else altogether is known by a few sectors, and is then not compared any further, but for
+  the blocks that shall be blank: to find one blank takes half as long as to erase it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Final
 
@@ -103,9 +104,8 @@ def differences(
         places = [block for _, block in blocks]
         start = places.index(clues.first.block)
         done, blocks = sum(block.size for block in places[:start]), blocks[start:]
-    if foreign or not (done or clues.known or clues.begun or not _look(loader, blocks, LOOKS)):
-        on_progress(0, total)  # a request to stop is heeded there
-        return merge(block.sectors() for _, block in blocks)
+    if foreign or not (done or _may_hold(clues) or not _look(loader, blocks, LOOKS)):
+        return merge(block.sectors() for block in _unlike(loader, blocks, on_progress))
     found: list[Region] = []
     for piece, block in blocks:
         if foreign and _look(loader, [(piece, block)], LOOKS_IN_BLOCK):
@@ -119,6 +119,36 @@ def differences(
     return merge(found)
 
 
+def _may_hold(clues: Clues) -> bool:
+    """Whether the board is likely to hold some of the pieces, as far as that is known without a look."""
+    first = clues.first
+    return clues.begun or (bool(clues.known) and (first is None or clues.known.get(first.block) == first.digest))
+
+
+def _unlike(
+    loader: FlashLoader, blocks: Sequence[tuple[FlashPiece, Region]], on_progress: OnProgress
+) -> Iterator[Region]:
+    """All of a board that holds something else, but for blocks that are blank as they shall be."""
+    total, done = sum(block.size for _, block in blocks), 0
+    for piece, block in blocks:
+        on_progress(done, total)  # a request to stop is heeded there
+        done += block.size
+        if not (_is_blank_block(piece, block) and _is_blank(loader, piece, block)):
+            yield block
+
+
+def _is_blank(loader: FlashLoader, piece: FlashPiece, block: Region) -> bool:
+    """Whether a block is blank as it shall be; of one that is not, the first sector mostly tells."""
+    if isinstance(loader, RomLink):
+        return False  # it reads 1 KB a second: erasing is sooner done
+    return all(matches(loader, piece, part) for part in (Region(block.start, block.start + SECTOR_SIZE), block))
+
+
+def _is_blank_block(piece: FlashPiece, block: Region) -> bool:
+    """Whether erasing at once gives what a block should hold."""
+    return piece.blank_blocks(block) == [block]
+
+
 def _differing(loader: FlashLoader, piece: FlashPiece, block: Region, clues: Clues) -> list[Region]:
     """The sectors of a block, or what of them the block covers, that differ."""
     is_known_block = clues.first is not None and clues.first.block == block
@@ -130,6 +160,8 @@ def _differing(loader: FlashLoader, piece: FlashPiece, block: Region, clues: Clu
     parts = list(block.split(SECTOR_SIZE))
     if digest == clues.known.get(block) and all(part in clues.known for part in parts):
         return [part for part in parts if clues.known[part] != md5(piece.cut(part))]
+    if _is_blank_block(piece, block):
+        return [block]  # all of it is erased sooner than its sectors are asked for
     return [part for part in parts if not matches(loader, piece, part)]
 
 

@@ -46,7 +46,7 @@ EFUSE_WORDS: Final = (0x3FF00050, 0x3FF00054, 0x3FF00058, 0x3FF0005C)
 UART_DIVIDER: Final = 0x60000014
 CHANGE_BAUD: Final = 0x0F
 PLAIN_BAUD: Final = 460_800
-"""Up to here whole dividers are close enough, however they were reached."""
+"""Up to here whole dividers are close enough, however they were reached, and the line is slower than the flash."""
 READ_FLASH: Final = 0xD2
 READ_PACKET: Final = 0x1000
 SWITCH_S: Final = 0.05
@@ -365,7 +365,8 @@ class EsptoolLoader:
 
     def _send(self, address: int, data: bytes, wire: bytes, opcodes: tuple[int, int, int], on_written: OnBytes) -> None:
         begin, block_op, end = opcodes
-        parts = list(blocks(wire, self.block, compressed=wire is not data))
+        in_step = self._port.baudrate > PLAIN_BAUD
+        parts = list(blocks(wire, self.block, compressed=wire is not data, in_step=in_step))
         with self._translated(f"write {Region(address, address + len(data))}", WriteError):
             self._loader.check_command(
                 "begin",

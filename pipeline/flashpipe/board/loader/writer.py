@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import islice
 from typing import Final
 
 from flashpipe.board.loader import compression as packing
@@ -12,7 +12,7 @@ from flashpipe.board.loader.link import FlashLoader
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.digests import md5
 from flashpipe.errors import VerifyError
-from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region, merge
+from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region, blank_blocks, merge
 from flashpipe.values import dataclass
 
 OnProgress = Callable[[int, int], None]
@@ -22,6 +22,8 @@ RUN_LIMIT: Final = 0x400000
 """Bytes sent as one stream: bounds the memory for a 16 MB image, and costs a pause of 0.15 s (the last flush) each.
 
 One stream is on the line, the next is compressed meanwhile; no other is cut out of its piece."""
+ERASE_STEP: Final = 0x40000
+"""Bytes erased between two looks at progress and stop: a second or two (facts: flash-timing §6.3)."""
 READ_LIMIT: Final = 0x100000
 """Bytes read back at once, for the same reason."""
 
@@ -42,6 +44,10 @@ class FlashPiece:
         """The piece's bytes inside `region`, which it contains."""
         return self.data[region.start - self.address : region.end - self.address]
 
+    def blank_blocks(self, within: Region) -> list[Region]:
+        """Whole 64 KiB blocks inside `within` that should be blank, merged."""
+        return blank_blocks(self.address, self.data, within)
+
 
 def matches(loader: FlashLoader, piece: FlashPiece, region: Region) -> bool:
     """Whether the flash holds the piece's bytes in `region`, by the stub's MD5 of it; without a stub it is read."""
@@ -52,11 +58,14 @@ def matches(loader: FlashLoader, piece: FlashPiece, region: Region) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One stream: what a piece holds in a region, cut out when it is sent; `guard`: after a blank boot sector."""
+    """One stream: what a piece holds in a region, cut out when it is sent; or an erase."""
 
     piece: FlashPiece
     region: Region
     guard: bool = False
+    """Whether a blank boot sector goes before it."""
+    erase: bool = False
+    """Whether the region should be blank, and is whole 64 KiB blocks: nothing is sent for it."""
 
     @property
     def address(self) -> int:
@@ -84,6 +93,8 @@ def write(
 ) -> int:
     """Erase and write the `dirty` sectors. Returns the bytes of the pieces that were sent.
 
+    A 64 KiB block that should be blank is erased and not written: programming ones takes as long as programming zeros.
+
     Sector 0, where a piece covers it, is erased first and written last: a board that loses power in between then
     starts no half firmware. It is erased on its own only where nothing follows it at once. Elsewhere the stream begins
     with a blank sector 0: that lets the stub erase 64 KiB in one go while the first block is still on the line, and
@@ -99,51 +110,69 @@ def write(
         loader.erase(BOOT_SECTOR)
     if prove_line:
         _cut_first(jobs)
-    total, done = sum(job.region.size for job in jobs), 0
-    for job, following in zip_longest(jobs, jobs[1:]):
-        data = job.data
+    total, done, sent = sum(job.region.size for job in jobs), 0, 0
+    for number, job in enumerate(jobs):
+        if job.erase:
+            loader.erase(job.region)
+            done += job.region.size
+            on_progress(done, total)
+            continue
+        data, following = job.data, next(_streams(jobs[number + 1 :]), None)
         if following and not isinstance(loader, RomLink):
             packing.prepare(following.data)
         loader.write(job.address, data, _after(done - job.blank, total, on_progress))
         done += job.region.size
-        if prove_line and job is jobs[0]:
+        if prove_line and not sent:
             region = Region(job.address, job.address + len(data))
             if loader.md5(region) != md5(data):
                 raise VerifyError("what was sent first came wrong", _VERIFY_HINT, region=region)
-    return done
+        sent += job.region.size
+    return sent
+
+
+def _streams(jobs: Sequence[_Job]) -> Iterator[_Job]:
+    return (job for job in jobs if not job.erase)
 
 
 def _cut_first(jobs: list[_Job]) -> None:
     """Cut the first stream where the stub erases 64 KiB at once anyway; one that ends before that is left whole."""
-    for first in jobs[:1]:
-        cut = (first.address // BLOCK_SIZE + 1) * BLOCK_SIZE
-        if first.region.end > cut:
-            head, tail = replace(first.region, end=cut), replace(first.region, start=cut)
-            jobs[:1] = [replace(first, region=head), replace(first, region=tail, guard=False)]
+    first = next(_streams(jobs), None)
+    cut = (first.address // BLOCK_SIZE + 1) * BLOCK_SIZE if first else 0
+    if first and first.region.end > cut:
+        head, tail = replace(first.region, end=cut), replace(first.region, start=cut)
+        at = jobs.index(first)
+        jobs[at : at + 1] = [replace(first, region=head), replace(first, region=tail, guard=False)]
 
 
 def prepare(pieces: Sequence[FlashPiece]) -> None:
     """Begin to compress what `write` would send first if all of the pieces were dirty, beside whatever else is done."""
-    for job in _jobs(pieces, [piece.region for piece in pieces])[:1]:
+    for job in islice(_streams(_jobs(pieces, [piece.region for piece in pieces])), 1):
         packing.prepare(job.data)
 
 
 def _jobs(pieces: Sequence[FlashPiece], dirty: Sequence[Region]) -> list[_Job]:
-    """The streams in the order they are sent."""
+    """Streams and erases in the order in which they are done."""
     guarded = bool(dirty) and any(piece.address == 0 for piece in pieces)
     runs = [part for region in merge(dirty) for part in region.without([BOOT_SECTOR] if guarded else [])]
     jobs = [
-        _Job(piece, part)
+        _Job(piece, part, erase=blank)
         for run in runs
         for piece in pieces
         if (whole := run.common(piece.region)).size > 0
-        for part in whole.split(RUN_LIMIT)
+        for stretch, blank in _stretches(piece, whole)
+        for part in stretch.split(ERASE_STEP if blank else RUN_LIMIT)
     ]
     if guarded:
         if jobs and jobs[0].address == SECTOR_SIZE:
             jobs[0] = replace(jobs[0], guard=True)
         jobs += [_Job(piece, BOOT_SECTOR) for piece in pieces if piece.address == 0]
     return jobs
+
+
+def _stretches(piece: FlashPiece, whole: Region) -> list[tuple[Region, bool]]:
+    """A region of a piece in parts, in order, and of each whether it is erased only."""
+    blank = piece.blank_blocks(whole)
+    return sorted([(part, True) for part in blank] + [(part, False) for part in whole.without(blank)])
 
 
 def _after(before: int, total: int, on_progress: OnProgress) -> Callable[[int], None]:
