@@ -7,7 +7,9 @@ where a failure is told, it becomes a foreseen one that names the limit.
 from __future__ import annotations
 
 import errno
+import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,19 +51,44 @@ _BY_TEXT: Final = (
 _RAISED: Final = (ImportError, LookupError, MemoryError, OSError, RuntimeError)
 
 
-def prepare_for_little_memory() -> None:
-    """Load now what is needed at the end, where address space is limited.
+_ARENAS: Final = "MALLOC_ARENA_MAX"
+"""Variable of glibc, for the processes that we start."""
+_M_ARENA_MAX: Final = -8
+"""The same for this process (glibc 2.36, malloc.h)."""
+LEAST: Final = 44_000 * 1024
+"""Bytes of address space below which Python cannot be trusted to load its own files (seen with 3.11 on x86-64)."""
+STACK: Final = 2 * 1024 * 1024
+"""Bytes of address space that a thread gets where that is limited, in place of eight million."""
 
-    A thread that is still there when Python ends is ended by glibc, which loads libgcc for that and aborts the process
-    where it cannot: a run that had succeeded would end with status 134.
+
+def prepare_for_little_memory() -> None:
+    """Be sparing with address space where it is limited, and load now what is needed at the end.
+
+    Each thread of glibc takes 64 or 128 MB of address space for memory of its own: under `ulimit -v 200000` the second
+    or third cannot be had, and what then fails, or waits for ever for a thread that has never begun, is anything. One
+    for all is enough, and a flash that needed 220 MB needs 90. And a thread that is still there when Python ends is
+    ended by glibc, which loads libgcc for that and aborts the process where it cannot: a run that had succeeded would
+    end with status 134.
+
+    Raises:
+        SystemLimitError: it is too little for Python itself.
     """
-    with suppress(ImportError, OSError, ValueError):
+    with suppress(AttributeError, ImportError, OSError, ValueError, RuntimeError):
         import resource  # noqa: PLC0415  Windows has none
 
-        if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            if limit < LEAST:
+                raise SystemLimitError(
+                    f"a process may have {limit // 1024:,} KB of address space: {_MEMORY[0]}",
+                    "raise `ulimit -v` to 100000 at least",
+                )
+            os.environ.setdefault(_ARENAS, "1")
+            threading.stack_size(STACK)
             import ctypes  # noqa: PLC0415  5 ms, and only here
 
             ctypes.CDLL("libgcc_s.so.1")
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 @contextmanager

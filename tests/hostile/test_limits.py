@@ -61,11 +61,27 @@ def test_what_is_a_defect_stays_one(error: Exception) -> None:
     [
         ("-n 8", ("ports",)),
         ("-n 12", ("identify", "port=sim://demo")),
+        ("-v 40000", ("identify", "port=sim://demo")),
         ("-v 60000", ("identify", "port=sim://demo")),
-        ("-v 200000", ("identify", "port=sim://demo")),
     ],
 )
 def test_a_limit_that_is_too_low_is_named(project: Project, limits: str, words: tuple[str, ...]) -> None:
+    status, text = limited(project, limits, *words)
+    assert "Traceback" not in text, text
+    assert status in {0, SystemLimitError.status}, text
+    assert status == 0 or "[code: system-limit]" in text, text
+
+
+@ON_POSIX
+@pytest.mark.parametrize("size", [110_000, 205_000])
+def test_a_flash_needs_little_address_space(project: Project, size: int, firmware: Path) -> None:
+    image = f"image={firmware}"
+    status, text = limited(project, f"-v {size}", "flash", "profile=demo", image, "boot=off", "port=sim://demo")
+    assert status == 0, text
+
+
+def limited(project: Project, limits: str, *words: str) -> tuple[int, str]:
+    """A command under such limits: its exit status, and all that it said."""
     done = subprocess.run(
         ["/bin/sh", "-c", f'ulimit {limits}; exec "$@"', "sh", sys.executable, "-m", "flashpipe", *words],
         cwd=project.folder,
@@ -75,10 +91,7 @@ def test_a_limit_that_is_too_low_is_named(project: Project, limits: str, words: 
         timeout=120,
         check=False,
     )
-    text = done.stdout + done.stderr
-    assert "Traceback" not in text, text
-    assert done.returncode in {0, SystemLimitError.status}, text
-    assert done.returncode == 0 or "[code: system-limit]" in text, text
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def tell(process: subprocess.Popen[str], text: str) -> str:
 
 
 @posix
-@pytest.mark.parametrize("ending", ["quit", signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("ending", ["quit", signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)])
 def test_a_run_on_a_pty(run: Run, tmp_path: Path, ending: Any) -> None:
     flash = tmp_path / "flash.bin"
     process = run("esp12", "--pty", "--flash", str(flash), "--start", "stub-v2", "--record", str(tmp_path / "r.jsonl"))

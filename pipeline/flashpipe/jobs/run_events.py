@@ -30,7 +30,7 @@ STDOUT: Final = "-"
 TABLES: Final = ("format=", "--json", "--format")
 """Words that put a table for programs on standard output."""
 _REPORTER: Final = ("-revents", "--reporter=events")
-_STOPS: Final = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
+_STOPS: Final = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM", 152: "SIGXCPU"}
 
 
 def wanted(words: Sequence[str]) -> str:

@@ -35,7 +35,11 @@ JOIN_S: Final = 6.0
 CLOSE_S: Final = 2.0
 """Longest wait for ports to be closed: the driver of an adapter that was pulled may hang."""
 _POLL_S: Final = 0.02
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+_SIGNALS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name)
+)
+_WHY: Final = {"SIGXCPU": "the processor time that `ulimit -t` allows is used up; "}
+"""Signals that nobody sends who would know why."""
 
 _sessions: dict[str, Session] = {}
 _guard = threading.Lock()
@@ -146,7 +150,7 @@ def _stay_if_ending() -> None:
 
 
 def install_handlers() -> None:
-    """SIGINT, SIGTERM and SIGHUP end the run as above, also under plain doit. For the main thread; once is enough."""
+    """`_SIGNALS` end the run as above, also under plain doit. For the main thread; once is enough."""
     global _waker
     if _waker is not None or threading.current_thread() is not threading.main_thread():
         return
@@ -225,7 +229,9 @@ def _end(number: int, heard: socket.socket) -> None:
         with contextlib.suppress(TimeoutError):
             patient = int.from_bytes(heard.recv(1), "big") not in _SIGNALS
     try:
-        _say(f"stopped: {'; '.join(_states()) or 'nothing was being written'}")
+        _say(
+            f"stopped: {_WHY.get(signal.Signals(number).name, '')}{'; '.join(_states()) or 'nothing was being written'}"
+        )
         audience.stopped(number)
         _end_children()
         if patient:

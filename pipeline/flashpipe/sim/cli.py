@@ -115,7 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """Run boards until SIGINT, SIGTERM or `quit`; the exit status."""
+    """Run boards until SIGINT, SIGTERM, SIGHUP or `quit`; the exit status."""
     arguments = build_parser().parse_args(list(_as_options(argv)))
     try:
         ports = list(_make_ports(arguments))
@@ -207,7 +207,11 @@ def _pty(link: HostLine, setup: Setup, sync_resets: str | None) -> Port:
 def _serve(ports: list[Port]) -> int:
     links = list({id(port.link): port.link for port in ports}.values())
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hangup = getattr(signal, "SIGHUP", None)
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # below nohup
+        stops.append(hangup)
+    for number in stops:
         signal.signal(number, lambda *_: ended.set())
     card = virtual_ports_folder() / f"{os.getpid()}.json"
     try:

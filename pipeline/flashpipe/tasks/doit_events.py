@@ -19,6 +19,7 @@ from doit.exceptions import TaskFailed
 from flashpipe import terminal
 from flashpipe.errors import PipelineError, UsageError
 from flashpipe.jobs import audience
+from flashpipe.limits import prepare_for_little_memory
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options
 
@@ -46,6 +47,7 @@ def begin_with_doit() -> None:
     if _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS):
         _begin(words)
     try:
+        prepare_for_little_memory()
         parsed = parse(words)
         if parsed.command in SHOW:
             terminal.end_with_reader()

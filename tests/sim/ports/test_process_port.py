@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import serial
-from flashpipe.errors import BadValueError, PortError
+from flashpipe.errors import BadValueError, PortError, SystemLimitError
 from flashpipe.sim import messages
 from flashpipe.sim.ports import board_process, process_port
 from flashpipe.sim.ports.board_process import BoardProcess, the_process
@@ -150,6 +150,15 @@ def test_a_board_whose_process_dies_is_a_port_that_went_away(remote: Opener) -> 
     assert "SIGKILL" in str(caught.value)
     with remote("sim://d1-mini", timeout=2) as another:
         assert another.read(1), "another board gets another process"
+
+
+@posix
+def test_a_board_that_has_used_up_its_processor_time_says_so(remote: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = remote("sim://esp12", timeout=5)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1, 1))
+    os.kill(the_process().pid, signal.SIGXCPU)
+    with pytest.raises(SystemLimitError):
+        all(port.read(1) for _ in range(10_000))
 
 
 def test_a_port_that_was_unplugged_is_not_there_again(remote: Opener) -> None:

@@ -130,6 +130,17 @@ class BoardProcess:
                 return f"the board's process was ended by {signal.Signals(-status).name}"
         return f"the board's process has ended with status {status}{self._last_words()}"
 
+    @property
+    def used_up(self) -> bool:
+        """Whether it has ended because of a limit of processor time (`ulimit -t`), which counts for it alone, too."""
+        try:
+            import resource  # noqa: PLC0415  Windows has none
+        except ImportError:
+            return False
+        ended = -(self._process.poll() or 0)
+        limited = resource.getrlimit(resource.RLIMIT_CPU) != (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        return limited and ended in {signal.SIGXCPU, signal.SIGKILL}
+
     def _last_words(self) -> str:
         lines: list[str] = []
         if self._errors is not None and not self._errors.closed:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from serial.serialutil import SerialException
 
-from flashpipe.errors import PipelineError
+from flashpipe.errors import PipelineError, SystemLimitError
 from flashpipe.files import CACHE_VARIABLE, STATE_VARIABLE, cache_folder, state_folder
 from flashpipe.sim import messages
 from flashpipe.sim.ports import board_process
@@ -62,6 +62,10 @@ class ProcessPort(AttachedPort):
             return "the virtual board has let go of the line"
         assert self._port is not None
         reason = self._process.why_it_ended()
+        if self._process.used_up:
+            self._failure = SystemLimitError(
+                "the virtual board has used up the processor time that a process may have", "raise `ulimit -t`"
+            )
         _gone[self._port] = (time.monotonic() + _GONE_S, reason)
         return reason
 
