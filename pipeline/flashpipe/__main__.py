@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-if sys.path and sys.path[0] in {"", os.getcwd()}:  # noqa: PTH109  as the interpreter has put it there
+try:
+    _here = os.getcwd()  # noqa: PTH109  as the interpreter has put it there
+except OSError:  # it was removed
+    _here = ""
+if sys.path and sys.path[0] in {"", _here}:
     del sys.path[0]
 
 from flashpipe.cli.main import main

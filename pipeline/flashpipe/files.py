@@ -81,7 +81,9 @@ def read_regular(path: Path, limit: int = RECORD_LIMIT, admit: Callable[[os.stat
             raise OSError(errno.EINVAL, "is no regular file", str(path))
         if admit is not None:
             admit(status)
-        data = stream.read(min(status.st_size, limit) + 1)  # as much as is asked for is allocated
+        data: bytes | None = stream.read(min(status.st_size, limit) + 1)  # as much as is asked for is allocated
+        if data is None:  # /proc/kmsg calls itself regular, and has nothing at the moment
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
         if status.st_size < len(data) <= limit:  # it grows, or has no size, as in /proc
             data += stream.read(limit + 1 - len(data))
     if len(data) > limit:
@@ -191,19 +193,43 @@ _LAST: Final = "990000000"
 """No time of day, however often it was counted on, comes so far."""
 
 
+HORIZON: Final = "2200"
+"""A year that no clock of ours shows: a name that is later was not given by one. Not reckoned from now, for that may be
+1970: a small computer without a battery."""
+
+
+def stamp_of(now: float) -> str:
+    """A time, UTC to the millisecond, as it stands in names of records; they sort by age."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
+
+
 def later_stamp(names: Iterable[str], now: float | None = None) -> str:
-    """A time, UTC to the millisecond, for the name of a new record: later than every name of `names`.
+    """A time for the name of a new record: later than every name of `names`, those of a far future excepted.
 
     A clock that jumps back would otherwise make the newest record look old.
     """
     now = time.time() if now is None else now
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f"{int(now * 1000) % 1000:03d}"
+    stamp = stamp_of(now)
     stamps = (name[: len(stamp)] for name in names if _STAMP.match(name))
-    last = max((one for one in stamps if one[9:] < _LAST), default="")
+    last = max((one for one in stamps if one[9:] < _LAST and one < HORIZON), default="")
     if stamp > last:
         return stamp
     whole = f"{int(last[9:]) + 1:09d}"  # the digits of one day cannot run over: a thousand records in its last second
     return last[:9] + whole
+
+
+def by_age(names: Iterable[str]) -> list[str]:
+    """Names that begin with a stamp, the oldest first; of one that no clock has given, the age is not known: first."""
+    return sorted(names, key=lambda name: (name < HORIZON, name))
+
+
+def is_copy(name: str, told: str, names: Iterable[str]) -> bool:
+    """Whether a record has this name as well as another of `names`, of stamp, hyphen and digest each.
+
+    `told`: when it was written, as it says itself (ISO 8601, UTC): the name that says the same is its own.
+    """
+    given = name.startswith(re.sub("[-:Z]", "", told))
+    return not given and any(other != name and other[-8:] == name[-8:] for other in names)
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:

@@ -101,7 +101,7 @@ def limits_told() -> Iterator[None]:
     try:
         yield
     except _RAISED as error:
-        reached = limit_reached(error) or _denied(error)
+        reached = limit_reached(error) or _denied(error) or _removed(error)
         if reached is None:
             raise
         raise reached from error
@@ -127,6 +127,17 @@ def _denied(error: BaseException) -> SystemLimitError | None:
     step = next_step(Path(error.filename))  # which variable moves it, where it is one of our own folders
     remedy = step if " set " in step else "fix its permissions, or name another place"
     return SystemLimitError(f"{error.filename}: permission denied", remedy)
+
+
+def _removed(error: BaseException) -> SystemLimitError | None:
+    """The current folder, removed or unmounted while a shell stands in it: whatever asks for it fails, at any line."""
+    if not isinstance(error, FileNotFoundError) or error.filename is not None:
+        return None
+    try:
+        os.getcwd()  # noqa: PTH109  as pathlib asks for it
+    except OSError:
+        return SystemLimitError("the current folder is not there any more", "cd to one that is")
+    return None
 
 
 def _told(error: BaseException) -> tuple[str, str] | None:

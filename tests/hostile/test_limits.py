@@ -302,3 +302,15 @@ def test_where_address_space_is_short_nothing_is_loaded_at_the_end() -> None:
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "True\n"
+
+
+@ON_POSIX
+@pytest.mark.parametrize("words", [("list",), ("image", "profile=demo"), ("trust", ".")])
+def test_a_folder_that_was_removed_is_named(command: Command, project: Project, words: tuple[str, ...]) -> None:
+    shutil.rmtree(project.folder)
+    project.folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.folder)
+        project.folder.rmdir()
+        patch.setattr(pytest.MonkeyPatch, "chdir", lambda *_: None)
+        command(*words).failed("system-limit")

@@ -134,6 +134,16 @@ def test_a_clock_that_jumps_back_changes_no_order(store: Store, monkeypatch: pyt
     assert store.newest().id == third.id
 
 
+def test_a_copy_under_a_later_name_is_not_the_newest(store: Store) -> None:
+    first = store.save([(WHOLE, CONTENT)], why="asked")
+    second = store.save([(WHOLE, CONTENT[::-1])], why="asked")
+    path = store.folder / f"{first.id}.json"
+    for stamp in ("20990101T000000000", "99990101T000000000"):
+        (store.folder / f"{stamp}-{first.id[-8:]}.json").write_bytes(path.read_bytes())
+    assert store.newest().id == second.id
+    assert later_stamp(["99990101T000000000-aa"]) < "2200"
+
+
 @given(st.lists(st.floats(0, 4e9), min_size=1, max_size=8))
 def test_stamps_only_grow(times: list[float]) -> None:
     stamps: list[str] = []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flashpipe.errors import RecordError
 from flashpipe.flash import Region
-from flashpipe.records import history
-from flashpipe.records.history import StoredReceipt, read_receipts, vouched
+from flashpipe.records import history, receipt, seal
+from flashpipe.records.history import RejectedFile, StoredReceipt, read_receipts, vouched
 
 MAC = "5c:cf:7f:00:00:01"
 
@@ -59,7 +61,7 @@ def test_receipts_of_the_first_format_are_read_and_what_is_none_is_named(tmp_pat
     (tmp_path / ".4.json.part").write_text("{}")
     good, bad = read_receipts(tmp_path)
     assert [(one.name, one.mac, one.good) for one in good] == [("1.json", MAC, False)]
-    assert [path.name for path in bad] == ["2.json", "3.json"]
+    assert [file.path.name for file in bad] == ["2.json", "3.json"]
     assert vouched(good, MAC) == ([], [])
     assert read_receipts(tmp_path / "nowhere") == ([], [])
 
@@ -76,7 +78,7 @@ def test_rows_that_are_none_say_nothing(holds: object) -> None:
 
 def test_what_is_no_file_is_no_receipt(tmp_path: Path) -> None:
     (tmp_path / "1.json").mkdir()
-    assert read_receipts(tmp_path) == ([], [tmp_path / "1.json"])
+    assert read_receipts(tmp_path) == ([], [RejectedFile(tmp_path / "1.json")])
 
 
 def test_a_receipt_that_may_not_be_read_is_an_error_of_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +89,51 @@ def test_a_receipt_that_may_not_be_read_is_an_error_of_records(tmp_path: Path, m
     monkeypatch.setattr(history, "read_regular", refuse)
     with pytest.raises(RecordError):
         read_receipts(tmp_path)
+
+
+def stored(folder: Path, time: str, stamp: str = "", **more: object) -> Path:
+    """A receipt of this user in a file whose name has its time, or another stamp."""
+    record = {"format": receipt.FORMAT, "time": time, "outcome": "flashed", "steps": [["write", 1.25]], **more}
+    path = folder / f"{stamp or re.sub('[-:Z]', '', time) + '123'}-5ccf7f000001-flashed.json"
+    path.write_text(json.dumps(seal.sealed({"device": {"mac": MAC}, **record})))
+    return path
+
+
+def test_a_receipt_under_another_name_counts_once_and_has_its_own_age(tmp_path: Path) -> None:
+    first = stored(tmp_path, "2026-01-01T10:00:00Z")
+    second = stored(tmp_path, "2026-01-02T10:00:00Z")
+    for name in (
+        "copy.json",
+        "19990101T000000000-x.json",
+        "99991231T235959999-x.json",
+        f"{first.stem}-2.json",
+        "zz.json",
+    ):
+        (tmp_path / name).write_text(json.dumps(json.loads(first.read_text()), indent=3))
+    good, rejected = read_receipts(tmp_path)
+    assert [one.path for one in good] == [first, second]
+    assert {file.copy_of for file in rejected} == {first.name}
+    assert len(rejected) == 5
+    first.unlink()
+    second.rename(tmp_path / "99991231T235959998-x.json")
+    good, _ = read_receipts(tmp_path)
+    assert [one.text("time") for one in good] == ["2026-01-01T10:00:00Z", "2026-01-02T10:00:00Z"]
+
+
+def test_no_name_of_a_far_day_moves_the_receipts_that_come(tmp_path: Path) -> None:
+    first = stored(tmp_path, "2026-01-01T10:00:00Z")
+    (tmp_path / "99991231T235959999-x.json").write_bytes(first.read_bytes())
+    (tmp_path / "20991231T235959999-x.json").write_bytes(first.read_bytes())
+    (tmp_path / "20981231T235959999-x.json").write_text("")
+    path = receipt.write(receipt.Receipt("flash", "flashed", "p", virtual=False), tmp_path)
+    assert path.name[:4] == time.strftime("%Y", time.gmtime())
+    jumped = stored(tmp_path, "2097-01-01T10:00:00Z")  # the clock said so
+    path = receipt.write(receipt.Receipt("flash", "flashed", "q", virtual=False), tmp_path)
+    assert path.name > jumped.name
+    assert [one.path for one in read_receipts(tmp_path)[0]][-1] == path
+
+
+def test_failures_of_one_second_that_took_no_time_are_as_many_as_they_were(tmp_path: Path) -> None:
+    for _ in range(3):
+        receipt.write(receipt.Receipt("flash", "port-missing", "p", virtual=False), tmp_path)
+    assert len(read_receipts(tmp_path)[0]) == 3

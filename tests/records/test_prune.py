@@ -24,7 +24,14 @@ LATER = NOW + 2 * 3600
 def write_receipt(folder: Path, number: int, mac: str, *, days: float = 0, **more: object) -> str:
     folder.mkdir(exist_ok=True)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW - days * 86400))
-    record = {"format": "flashpipe-receipt/2", "time": when, "device": {"mac": mac}, "outcome": "booted", **more}
+    record = {
+        "format": "flashpipe-receipt/2",
+        "time": when,
+        "device": {"mac": mac},
+        "outcome": "booted",
+        "port": str(number),
+        **more,
+    }
     path = folder / f"{number:03d}.json"
     path.write_text(json.dumps(record))
     return path.name

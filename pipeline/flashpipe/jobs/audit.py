@@ -30,9 +30,9 @@ def audit_board(board: BoardRun, show: Callable[[Sequence[AuditFinding], Sequenc
     def run(_record: RunRecord) -> Outcome:
         session = board.session()
         device = session.connected()
-        receipts, damaged = read_receipts(folder)
-        for path in damaged:
-            session.notify(f"{path.name}: not a receipt that can be read")
+        receipts, rejected = read_receipts(folder)
+        for file in rejected:
+            session.notify(str(file))
         others = sum(receipt.mac == device.mac and not receipt.own for receipt in receipts)
         if others:
             session.notify(f"{others} receipt(s) of this board were not written by you: they count for nothing")
@@ -59,11 +59,10 @@ def sum_up(command: CommandLine) -> Summary:
         RecordError: the folder of receipts cannot be read.
     """
     command.require_own_records()
-    receipts, damaged = read_receipts(command.receipts_folder)
+    receipts, rejected = read_receipts(command.receipts_folder)
     text = command.variables.text
-    names = [path.name for path in damaged]
     port = command.variables.given.get("port", "")  # not the one that the environment has for flashing
-    return summarise(receipts, _since(text("since")), names, port=port, batch=text("batch"))
+    return summarise(receipts, _since(text("since")), rejected, port=port, batch=text("batch"))
 
 
 def _since(text: str) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
-from flashpipe.files import NO_RECORD, later_stamp, make_private, read_json, read_regular, write_atomic
+from flashpipe.files import NO_RECORD, by_age, is_copy, later_stamp, make_private, read_json, read_regular, write_atomic
 from flashpipe.flash import BLOCK_SIZE, Region, merge
 from flashpipe.records import seal
 from flashpipe.records.seal import sealed
@@ -272,7 +272,7 @@ class Store:
         Raises:
             RecordError: the folder cannot be read.
         """
-        return [path.stem for path in _listed(self.folder, "*.json") if _ID.fullmatch(path.stem)]
+        return by_age(path.stem for path in _listed(self.folder, "*.json") if _ID.fullmatch(path.stem))
 
     def manifests(self) -> list[Manifest]:
         """Every backup that can be read, the oldest first.
@@ -296,9 +296,11 @@ class Store:
             BackupMissingError: there is none.
             BackupDamagedError: the newest cannot be used; an older one is not taken in its place.
         """
-        for name in reversed(self.ids()):
+        ids = self.ids()
+        for name in reversed(ids):
             manifest = self.read(name)
-            if manifest.own and manifest.complete and (manifest.whole or manifest.why == "asked"):
+            wanted = manifest.own and manifest.complete and (manifest.whole or manifest.why == "asked")
+            if wanted and not is_copy(name, manifest.time, ids):
                 return manifest
         raise BackupMissingError(
             f"there is no backup of board {self.mac} in {self.folder.parent}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ GOOD: Final = frozenset(
 """Outcomes that are no failure; all others are codes of errors."""
 
 
+_STAMPED: Final = re.compile(r"(\d{8}T\d{9})-")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_DAY: Final = len("20261130")
+
+
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
     """A receipt that lies in a folder."""
@@ -38,7 +44,7 @@ class StoredReceipt:
 
     @property
     def name(self) -> str:
-        """Its file name; sorts by age."""
+        """Its file name."""
         return self.path.name
 
     @property
@@ -60,6 +66,23 @@ class StoredReceipt:
         """Whether the run ended well."""
         return self.text("outcome") in GOOD
 
+    @property
+    def stamp(self) -> str:
+        """The time in its name, to the millisecond; empty where it has none. Not before that of the run."""
+        found = _STAMPED.match(self.name)
+        return found[1] if found and found[1][: len(self.told)] >= self.told else ""
+
+    @property
+    def told(self) -> str:
+        """What the clock said at the run, in the form of a name, to the second; empty where the receipt has no time."""
+        time = self.text("time")
+        return re.sub("[-:Z]", "", time) if _TIME.fullmatch(time) else ""
+
+    @property
+    def named_by_clock(self) -> bool:
+        """Whether name and clock agree: no other record was in the way, the clock was not set back, nobody renamed."""
+        return bool(self.told) and self.stamp.startswith(self.told)
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
@@ -76,13 +99,33 @@ class HistoryRow:
     """Name of the receipt that says so."""
 
 
-def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[Path]]:
-    """The receipts of a folder, the oldest first, and the files that are none that can be read.
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A file among the receipts that counts for nothing."""
+
+    path: Path
+    copy_of: str = ""
+    """The receipt that it is a copy of; empty: it is none that can be read."""
+
+    def __str__(self) -> str:
+        """In words."""
+        what = f"a copy of {self.copy_of}, which counts once" if self.copy_of else "not a receipt that can be read"
+        return f"{self.path.name}: {what}"
+
+
+def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[RejectedFile]]:
+    """The receipts of a folder, the oldest first, each once, and the files that count for nothing.
 
     Raises:
         RecordError: the folder cannot be read.
     """
-    good, bad = list[StoredReceipt](), list[Path]()
+    found, rejected = _stored(folder)
+    receipts, copies = _without_copies(_in_order(found))
+    return receipts, sorted([*rejected, *copies], key=lambda one: one.path)
+
+
+def _stored(folder: Path) -> tuple[list[StoredReceipt], list[RejectedFile]]:
+    found, rejected = list[StoredReceipt](), list[RejectedFile]()
     try:
         paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
         texts = [(path, _bytes(path)) for path in paths]
@@ -93,10 +136,59 @@ def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[Path]]:
     for path, text in texts:
         record = _parsed(text)
         if record is None:
-            bad.append(path)
+            rejected.append(RejectedFile(path))
         else:
-            good.append(StoredReceipt(path, record, seal.is_own(record, path)))
-    return good, bad
+            found.append(StoredReceipt(path, record, seal.is_own(record, path)))
+    return found, rejected
+
+
+def _in_order(receipts: Sequence[StoredReceipt]) -> list[StoredReceipt]:
+    """The oldest first.
+
+    Names say the order, also where the clock was set back: from then on each is a little later than the latest of that
+    day. A name of a day on which no run was is not ours, or was given by somebody: then the run's own time counts.
+    """
+    days = {receipt.stamp[:_DAY] for receipt in receipts if receipt.named_by_clock}
+
+    def age(receipt: StoredReceipt) -> tuple[str, str]:
+        named = receipt.stamp[:_DAY] in days or not receipt.told
+        return receipt.stamp if receipt.stamp and named else receipt.told, receipt.name
+
+    return sorted(receipts, key=age)
+
+
+def _without_copies(receipts: Sequence[StoredReceipt]) -> tuple[list[StoredReceipt], list[RejectedFile]]:
+    """Each receipt once, under the name that it was given; two failures of one second that took no time are two."""
+    alike: dict[tuple[str, ...], list[StoredReceipt]] = {}
+    for receipt in receipts:
+        alike.setdefault((receipt.told, receipt.mac, receipt.text("port"), receipt.text("outcome")), []).append(receipt)
+    copies = [copy for group in alike.values() if len(group) > 1 for copy in _copies(group)]
+    gone = {copy.path for copy in copies}
+    return [receipt for receipt in receipts if receipt.path not in gone], copies
+
+
+def _copies(receipts: Sequence[StoredReceipt]) -> Iterator[RejectedFile]:
+    first: dict[str, StoredReceipt] = {}
+    for receipt in sorted(receipts, key=lambda one: (not one.named_by_clock, len(one.name), one.name)):
+        key = json.dumps(receipt.record, sort_keys=True)
+        if not receipt.record.get("steps"):
+            key += receipt.stamp
+        original = first.setdefault(key, receipt)
+        if original is not receipt:
+            yield RejectedFile(receipt.path, original.name)
+
+
+def stamps_of(folder: Path, after: str) -> list[str]:
+    """Names of the receipts that are later than a time (as in a name), by names that count.
+
+    Raises:
+        RecordError: the folder cannot be read.
+    """
+    if not any(path.name > after for path in folder.glob("*.json")):
+        return []  # as ever, unless the clock was set back, or somebody has put a file here
+    receipts, _ = _stored(folder)
+    days = {receipt.stamp[:_DAY] for receipt in receipts if receipt.own and receipt.named_by_clock}
+    return [one.name for one in receipts if one.own and one.name > after and one.stamp[:_DAY] in days]
 
 
 def _bytes(path: Path) -> bytes:

@@ -12,8 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from flashpipe.files import later_stamp, make_private, write_atomic
+from flashpipe.files import later_stamp, make_private, stamp_of, write_atomic
 from flashpipe.masking import masked
+from flashpipe.records.history import stamps_of
 from flashpipe.records.seal import sealed
 from flashpipe.values import dataclass
 
@@ -98,7 +99,7 @@ def write(receipt: Receipt, folder: Path) -> Path:
     }
     mac = str(receipt.device.get("mac", "no-mac")).replace(":", "")
     # The name says the order of the runs, also where the clock was set back; `time` says what the clock said.
-    stamp = later_stamp((old.name for old in folder.glob("*.json")), now)
+    stamp = later_stamp(stamps_of(folder, stamp_of(now)), now)
     path = folder / f"{stamp}-{mac}-{receipt.outcome}.json"
     number = 2
     while path.exists():  # two boards with one clock tick

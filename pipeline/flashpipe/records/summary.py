@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import Final
 
-from flashpipe.records.history import GOOD, StoredReceipt
+from flashpipe.records.history import GOOD, RejectedFile, StoredReceipt
 from flashpipe.values import dataclass
 
 CHANGING: Final = frozenset({"flash", "restore", "erase", "files"})
@@ -67,17 +67,24 @@ class Summary:
     """Runs that reached no board; for each port on which there were some, a line of `boards` without MAC."""
     unreadable: tuple[str, ...]
     """Files that are no receipts."""
+    copies: tuple[str, ...]
+    """Files that are receipts once more: they count for nothing."""
 
 
 def summarise(
-    receipts: Sequence[StoredReceipt], since: str, unreadable: Iterable[str] = (), *, port: str = "", batch: str = ""
+    receipts: Sequence[StoredReceipt],
+    since: str,
+    rejected: Sequence[RejectedFile] = (),
+    *,
+    port: str = "",
+    batch: str = "",
 ) -> Summary:
     """What some receipts say together; boards whose last run failed stand first, those that never answered before them.
 
     Args:
         receipts: The oldest first.
         since: Only those whose time is not before it (ISO 8601, UTC, or the beginning of one); empty: all.
-        unreadable: Names of files that are none.
+        rejected: Files beside them that count for nothing.
         port: Only those of this port, or of the ports that fit this pattern.
         batch: Only those of this batch.
     """
@@ -94,7 +101,8 @@ def summarise(
         counts=dict(sorted(Counter(receipt.text("outcome") for receipt in chosen).items())),
         boards=tuple(sorted((_line(mac, own) for (mac, _), own in boards.items()), key=_order)),
         boardless=sum(not receipt.mac for receipt in chosen),
-        unreadable=tuple(unreadable),
+        unreadable=tuple(file.path.name for file in rejected if not file.copy_of),
+        copies=tuple(file.path.name for file in rejected if file.copy_of),
     )
 
 

@@ -40,6 +40,7 @@ def as_text(batch: Summary) -> str:
     answered = sum(bool(board.mac) for board in batch.boards)
     lines.append(f"{answered} board(s)" + (f"; {batch.boardless} run(s) reached none" * bool(batch.boardless)))
     lines += [f"{name}: not a receipt that can be read" for name in batch.unreadable]
+    lines += [f"{name}: a copy of a receipt, which counts once" for name in batch.copies]
     return "\n".join(lines)
 
 
