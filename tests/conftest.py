@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +25,12 @@ def pytest_configure() -> None:
     """Ctrl-C works in every process that a test starts, also where a shell runs the tests in the background.
 
     How long an example takes is a matter of what else the machine does: hypothesis counts no time.
+
+    What is compiled is kept, though many containers say otherwise: each worker would compile all tests anew, and each of
+    hundreds of processes all of the package, a fifth of the whole suite.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("patient")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

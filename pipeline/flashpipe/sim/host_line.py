@@ -187,6 +187,12 @@ class HostLine:
         with self.changed:
             return 0.0 if self._received else self.next_event_s()
 
+    def coming_s(self) -> float:
+        """Seconds on the wall until all that is under way has arrived; faster than real, nothing is."""
+        with self.changed:
+            line = self.board.uart.outbound
+            return 0.0 if self.clock.fast or line.empty else self.clock.wall_until(line.free_at, self._wall())
+
     def next_event_s(self) -> float:
         """Seconds on the wall until it is worth looking again."""
         with self.changed:
