@@ -13,12 +13,16 @@ import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this
 import pytest
 from flashpipe.board.boot import watcher
 from flashpipe.cli import main as cli
+from flashpipe.locks import exclusive
 from hypothesis import HealthCheck, settings
 
-from tests.harness import Done, Project, make_project
+from tests.harness import Done, Project, make_project, shared_folder
+from tests.pages import INSTALL_LIMIT_S, Clone, make_clone
 from tests.webserver import Authority, Server
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = ("tests/test_docs.py", "tests/test_packaging.py")
+"""What takes long: environments are made, boards have a pace that a reader can follow."""
 
 
 def pytest_configure() -> None:
@@ -26,8 +30,8 @@ def pytest_configure() -> None:
 
     How long an example takes is a matter of what else the machine does: hypothesis counts no time.
 
-    What is compiled is kept, though many containers say otherwise: each worker would compile all tests anew, and each of
-    hundreds of processes all of the package, a fifth of the whole suite.
+    What is compiled is kept, though many containers say otherwise: each worker would compile all tests anew, and each
+    of hundreds of processes all of the package.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
@@ -53,11 +57,19 @@ def _share_compiled(base: Path, cache: Path) -> None:
     """Let all tests, of all workers, use one compiled core and what Python's core has translated."""
     if os.name != "posix":
         return
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    shared = shared_folder(base) / "compiled"
     cache.mkdir()
     for name in ("cores", "translations"):
         (shared / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         (cache / name).symlink_to(shared / name)
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A copy of the project in which the README's first line has run: once for all workers."""
+    shared = shared_folder(tmp_path_factory.getbasetemp())
+    with exclusive(shared / "clone.lock", "the README's first line", INSTALL_LIMIT_S):
+        return make_clone(shared / "clone")
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +154,19 @@ def command(
     return run
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first: at the end, one worker would go on with it alone."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_docs.py"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes longest begins first: at the end, one worker would go on with it alone.
+
+    Each worker is first given an equal part of the list, and goes through it in order: they are dealt out to all parts.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if item.nodeid.startswith(LONG)]
+    rest = [item for item in items if not item.nodeid.startswith(LONG)]
+    ends = [len(items) * (worker + 1) // workers for worker in range(workers)]
+    items.clear()
+    for worker, end in enumerate(ends):
+        items += long[worker::workers]
+        cut = max(0, end - len(items))
+        items += rest[:cut]
+        del rest[:cut]
+    items += rest

@@ -107,3 +107,8 @@ def make_project(folder: Path, state: Path) -> Project:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
     return Project(folder, state)
+
+
+def shared_folder(base: Path) -> Path:
+    """The folder of this run of the tests, of all its workers; `base` is this worker's own."""
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 LIMIT_S = 300
+INSTALL_LIMIT_S = 2 * LIMIT_S
+"""How long a worker waits for another one that runs the README's first line."""
 _BLOCK = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _CAPTION = re.compile(r":caption: (\S+)\n+")
 _VARYING = (
@@ -39,6 +42,36 @@ class Block:
     language: str
     caption: str
     text: str
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A copy of the project in which the README's first line has run."""
+
+    folder: Path
+    home: Path
+    said: str
+    """By that line."""
+
+    @property
+    def scripts(self) -> Path:
+        """The `bin` folder of the environment that it made."""
+        return self.folder / ".venv" / "bin"
+
+
+def make_clone(place: Path) -> Clone:
+    """Copy what git knows, and run the README's first line there, unless that was done."""
+    folder, home, said = place / "clone", place / "home", place / "said.txt"
+    if not said.exists():
+        shutil.rmtree(place, ignore_errors=True)  # of a worker that failed
+        home.mkdir(parents=True)
+        names = ["git", "ls-files", "-co", "--exclude-standard"]
+        for name in subprocess.run(names, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        said.write_text(run(read_commands(README)[0], folder, home), encoding="utf-8")
+    return Clone(folder, home, said.read_text(encoding="utf-8"))
 
 
 def read_blocks(page: Path) -> list[Block]:

@@ -21,7 +21,7 @@ from flashpipe.cli.overview import task_texts
 from flashpipe.cli.unknown_words import check_words
 from ruamel.yaml import YAML
 
-from tests.pages import README, ROOT, Block, Command, comparable, read_blocks, read_commands, run
+from tests.pages import README, ROOT, Block, Clone, Command, comparable, read_blocks, read_commands, run
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"), key=lambda page: page.name)
@@ -67,32 +67,21 @@ def test_the_first_two_commands_are_those_of_the_build_server() -> None:
     assert "head -n 2" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_the_readme_from_top_to_bottom(tmp_path: Path) -> None:
-    home, clone = tmp_path / "home", tmp_path / "clone"
-    for folder in (home, clone):
-        folder.mkdir()
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
+def test_the_readme_from_top_to_bottom(clone: Clone) -> None:
     setup, _tests, *rest = read_commands(README)
-    first = run(setup, clone, home)
     for part in ("NodeMCU 1.5.4.1", "486,548 B", "bytes written", "as planned", "virtual board", "-flashed.json"):
-        assert part in first
+        assert part in clone.said
     again = run(
         Command(
             setup.line.rpartition("&& ")[2],
             ("OK  demo on sim://demo: NodeMCU (SDK 1.5.4.1) boots; it was there already",),
         ),
-        clone,
-        home,
+        clone.folder,
+        clone.home,
     )
     assert "bytes written" not in again
     for command in rest:
-        run(command, clone, home)
+        run(command, clone.folder, clone.home)
 
 
 def test_every_link_of_readme_and_contributing_leads_somewhere() -> None:

@@ -11,6 +11,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from flashpipe.locks import exclusive
+
+from tests.harness import shared_folder
+from tests.pages import INSTALL_LIMIT_S
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,6 +22,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
+POSIX = pytest.mark.skipif(os.name != "posix", reason="the README's first line is for a POSIX shell")
 
 
 def call(*command: str | Path, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -28,36 +33,47 @@ def call(*command: str | Path, folder: Path, **more: str) -> subprocess.Complete
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy, so that nothing is left in the source tree."""
-    folder = tmp_path_factory.mktemp("source")
+def wheel_and_scripts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A wheel, and the `bin` folder of an environment that holds it and what it needs: once for all workers."""
+    shared = shared_folder(tmp_path_factory.getbasetemp())
+    place = shared / "wheel"
+    with exclusive(shared / "wheel.lock", "the wheel", INSTALL_LIMIT_S):
+        if not (place / "done").exists():
+            shutil.rmtree(place, ignore_errors=True)  # of a worker that failed
+            install_wheel(place)
+            (place / "done").touch()
+    (wheel,) = (place / "dist").glob("*.whl")
+    return wheel, place / "environment" / ("Scripts" if os.name == "nt" else "bin")
+
+
+def install_wheel(place: Path) -> None:
+    """Build it from a copy, so that nothing is left in the source tree, and install it."""
+    source, environment = place / "source", place / "environment"
     for name in ("pipeline", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(source: Path) -> Path:
-    done = call(sys.executable, "-m", "build", "--wheel", "--outdir", source / "dist", source, folder=source)
+        shutil.copy2(ROOT / name, source / name)
+    python = sys.executable
+    build = (python, "-m", "build", "--wheel", "--outdir", place / "dist", source)
+    for command in (build, (python, "-m", "venv", "--without-pip", environment)):
+        done = call(*command, folder=place)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = (place / "dist").glob("*.whl")
+    done = call(python, "-m", "pip", "--python", environment, "install", "-q", wheel, folder=place)
     assert done.returncode == 0, done.stdout + done.stderr
-    (found,) = (source / "dist").glob("*.whl")
-    return found
 
 
-@pytest.fixture(scope="module", params=["wheel", "editable"])
-def environment(
-    request: pytest.FixtureRequest, source: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The `bin` folder of an environment that holds the package and what it needs."""
-    folder = tmp_path_factory.mktemp(request.param)
-    assert call(sys.executable, "-m", "venv", folder, folder=folder).returncode == 0
-    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-    what = (wheel,) if request.param == "wheel" else ("-e", source)
-    done = call(scripts / "python", "-m", "pip", "install", "-q", *what, folder=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return scripts
+@pytest.fixture
+def wheel(wheel_and_scripts: tuple[Path, Path]) -> Path:
+    return wheel_and_scripts[0]
+
+
+@pytest.fixture(params=["wheel", pytest.param("editable", marks=POSIX)])
+def environment(request: pytest.FixtureRequest) -> Path:
+    """The `bin` folder of an environment that holds the package and what it needs; the editable one is the README's."""
+    if request.param == "wheel":
+        return Path(request.getfixturevalue("wheel_and_scripts")[1])
+    return Path(request.getfixturevalue("clone").scripts)
 
 
 def test_the_wheel_holds_code_profiles_and_licence_only(wheel: Path) -> None:
