@@ -5,8 +5,8 @@ Run: python tests/bench/bench_page.py [--rounds 5] [--strict]
 First page: from the start of the command to the first page in hand. Memory: of the process, idle, with that page
 served. A flash: from the click's request to the last event, against the whole command on the terminal less what
 `--version` takes (the page has started already), both on a virtual board in real time. Events: from the moment when
-something happens on a board to the moment when a reader of the stream has it, while 16 boards are flashed. Figures that
-mean something need an idle machine.
+something happens on a board to the moment when a reader of the stream has its new state, while 16 boards are
+flashed. Figures that mean something need an idle machine.
 """
 
 from __future__ import annotations
@@ -165,6 +165,30 @@ def run(folder: Path, *words: str) -> float:
     return time.perf_counter() - began
 
 
+class _Delays:
+    """Seconds from a change of a board to the reader of the stream who has its new state."""
+
+    def __init__(self, client: Client, boards: list[Any]) -> None:
+        self.seconds = list[float]()
+        self._begun = dict[str, float]()
+        for board in boards:
+            board._tell = self._noted(board._tell)
+        threading.Thread(target=self._read, args=(client,), daemon=True).start()
+
+    def _noted(self, tell: Any) -> Any:
+        def told(board: Any, part: str) -> None:
+            if part == "work":
+                self._begun.setdefault(board.slug, time.perf_counter())
+            tell(board, part)
+
+        return told
+
+    def _read(self, client: Client) -> None:
+        for message in client.events():
+            if message["kind"] == "part" and message["part"] == "work" and message["board"] in self._begun:
+                self.seconds.append(time.perf_counter() - self._begun.pop(message["board"]))
+
+
 def event_delays(folder: Path) -> list[float]:
     """Seconds from an event to the reader of the stream, with 16 boards at work; in this process, for one clock."""
     from flashpipe.page.server import listen, make_server  # noqa: PLC0415  measured elsewhere: what loading costs
@@ -177,24 +201,15 @@ def event_delays(folder: Path) -> list[float]:
     for number in range(BOARDS):
         address = client.post("/boards", {"port": url(1000 + number, "real")})["go"]
         client.post(f"{address}/choice", {"profile": "bench"})
-    delays, ready = list[float](), threading.Event()
-
-    def read() -> None:
-        for message in client.events():
-            ready.set()
-            if message["kind"] == "tick":
-                delays.append(time.perf_counter() - message["at"])
-
-    threading.Thread(target=read, daemon=True).start()
-    ready.wait(30)
+    delays = _Delays(client, site.boards.all())
+    time.sleep(2)  # as somebody looks before the first click
     client.post("/do/flash", {f"board-{board.slug}": "1" for board in site.boards.all()})
     while any(board.busy for board in site.boards.all()):
-        site.hub.tell({"kind": "tick", "at": time.perf_counter()})
         time.sleep(0.02)
     failed = [board.log.failure for board in site.boards.all() if board.log is not None and board.log.failure]
     if failed:
         raise SystemExit(f"{failed[0]}")
-    return delays
+    return delays.seconds
 
 
 def main() -> int:
@@ -231,7 +246,7 @@ def main() -> int:
         tell("a flash by page, of one on the terminal", statistics.median(ratios), FLASH_RATIO, "")
         delays = sorted(event_delays(folder))
         tell(f"an event at {BOARDS} boards, median of {len(delays)}", delays[len(delays) // 2], EVENT_S, "s")
-        tell("the same, of 99 in 100 the slowest", delays[len(delays) * 99 // 100], EVENT_S, "s")
+        tell("the slowest of them", delays[-1], EVENT_S, "s")
     return 0 if good or not options.strict else 1
 
 

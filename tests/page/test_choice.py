@@ -82,7 +82,7 @@ def test_ports_come_and_go_by_themselves(tmp_path: Path, monkeypatch: pytest.Mon
     there = [PortInfo("/dev/ttyUSB0", 0x1A86, 0x7523, location="1-1")]
     told: list[tuple[str, str]] = []
     monkeypatch.setattr(discovery, "list_ports", lambda: there)
-    found = Boards((tmp_path, tmp_path), lambda board, part, _text: told.append((board.port, part)))
+    found = Boards((tmp_path, tmp_path), lambda board, part: told.append((board.port, part)))
     found.look()
     (board,) = found.all()
     assert (board.port, board.about["adapter"]) == ("/dev/ttyUSB0", "CH340")
@@ -102,7 +102,7 @@ def test_ports_come_and_go_by_themselves(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_board_is_on_the_page_once_and_there_is_an_end_of_them(tmp_path: Path) -> None:
-    found = Boards((tmp_path, tmp_path), lambda _board, _part, _text: None)
+    found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
     assert found.add("sim://esp12?board=a") is found.add(" sim://esp12?board=a ")
     assert found.add_virtual("demo").choice.profile == "demo"
     assert found.add_virtual("esp12") is not found.add_virtual("esp12")
@@ -115,7 +115,7 @@ def test_a_board_is_on_the_page_once_and_there_is_an_end_of_them(tmp_path: Path)
 
 
 def test_what_waits_for_a_board_is_bounded(tmp_path: Path) -> None:
-    board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part, _text: None)
+    board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part: None)
     board._wake = lambda: None  # type: ignore[method-assign]  # its thread does not begin
     work: Any = None
     assert [board.start(work) for _ in range(9)] == [True] * 8 + [False]

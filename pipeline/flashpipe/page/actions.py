@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -67,11 +69,36 @@ def flash(run: BoardRun, board: BoardOnPage) -> str:
 
 
 def _made(run: BoardRun) -> None:
-    """What the profile has built is built, where that is due."""
-    build = jobs("build")
-    if build.is_due(run.inputs):
-        build.build_images(run.inputs, run.face)
-    build.make_parts(run.inputs, run.face)
+    """What the profile has built is built, where that is due, and the plan made.
+
+    For boards that get the same, one after the other: sixteen threads that compute at once leave no time to whoever
+    looks at the page, and are no sooner ready.
+    """
+    build, alike = jobs("build"), run.command.profile_name + "\0" + run.command.image
+    with _taking_turns(_preparing.setdefault(alike, threading.Lock()), run.stop):
+        if build.is_due(run.inputs):
+            build.build_images(run.inputs, run.face)
+        build.make_parts(run.inputs, run.face)
+        run.inputs.plan()
+
+
+_preparing: Final = dict[str, threading.Lock]()
+"""By what is prepared."""
+LOOK_S: Final = 0.1
+"""How often somebody who waits looks whether to stop."""
+
+
+@contextmanager
+def _taking_turns(lock: threading.Lock, stop: threading.Event) -> Iterator[None]:
+    """Hold the lock; whoever is to stop waits no longer, and does so at the next look."""
+    held = False
+    while not held and not stop.is_set():
+        held = lock.acquire(timeout=LOOK_S)
+    try:
+        yield
+    finally:
+        if held:
+            lock.release()
 
 
 def verify(run: BoardRun, _board: BoardOnPage) -> str:

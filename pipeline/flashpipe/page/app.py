@@ -97,10 +97,10 @@ def _events(site: Site) -> Handler:
 
 async def _stream(site: Site) -> AsyncIterator[str]:
     subscriber = site.hub.join()  # before the snapshot: what happens meanwhile is told twice, not never
+    site.warm_up()
     try:
         yield "retry: 500\n\n"
-        for message in await run_in_threadpool(lambda: list(site.snapshot())):
-            yield f"data: {encoded(message)}\n\n"
+        yield await run_in_threadpool(lambda: encoded(site.teller.snapshot()))
         async for text in subscriber.messages():
             yield text
     finally:

@@ -28,9 +28,8 @@ from flashpipe.values import dataclass
 if TYPE_CHECKING:
     from flashpipe.jobs.board_job import BoardRun
 
-Tell = Callable[["BoardOnPage", str, str], None]
-"""Takes a board, the name of the part of it that has changed (`work`, `bar`, `device`, `plan`, ...) and, for `said`,
-what its console shows more."""
+Tell = Callable[["BoardOnPage", str], None]
+"""Takes a board, and the name of the part of it that has changed (`work`, `bar`, `device`, `plan`, ...)."""
 WAITING: Final = 8
 """Pieces of work that may wait for one board."""
 
@@ -78,8 +77,6 @@ class BoardOnPage:
         self.fetched: dict[str, bytes] = {}
         """Files of the board that were read for a browser, by name."""
         self.console = BoardConsole(self)
-        self.telling = threading.Lock()
-        """Held while somebody is told what there is to be seen of it."""
         self._tell = tell
         self._face: PageFace | None = None
         self._stop: sessions.OwnStop | None = None
@@ -169,11 +166,7 @@ class BoardOnPage:
 
     def changed(self, part: str) -> None:
         """A part of what is shown is not what it was."""
-        self._tell(self, part, "")
-
-    def said(self, text: str) -> None:
-        """The console shows more."""
-        self._tell(self, "said", text)
+        self._tell(self, part)
 
     # --- its own thread ----------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Boards:
                 board.about = about or {"virtual": is_virtual(port)}
                 if port == f"sim://{DEMO}":
                     board.choose_demo()
-        self._tell(board, "boards", "")
+        self._tell(board, "boards")
         return board
 
     def add_virtual(self, kind: str) -> BoardOnPage:
@@ -85,7 +85,7 @@ class Boards:
                 raise BadValueError("that board is at work", "stop it first")
             del self._boards[slug]
         board.leave()
-        self._tell(board, "boards", "")
+        self._tell(board, "boards")
 
     # --- the ports of this machine -----------------------------------------------------------------------------------
 
@@ -109,11 +109,11 @@ class Boards:
             elif not board.present:
                 board.present, board.about = True, _about(info, memory)
                 board.device = {}
-                self._tell(board, "boards", "")
+                self._tell(board, "boards")
         for board in list(self._boards.values()):
             if board.about.get("local") and board.present and board.port not in ports:
                 board.present = False
-                self._tell(board, "boards", "")
+                self._tell(board, "boards")
 
 
 def _about(info: discovery.PortInfo, memory: PortMemory) -> dict[str, object]:

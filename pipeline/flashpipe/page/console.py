@@ -38,9 +38,6 @@ class Owner(Protocol):
     def changed(self, part: str) -> None:
         """A part of what is shown is not what it was."""
 
-    def said(self, text: str) -> None:
-        """The console shows more."""
-
     def has_work(self) -> bool:
         """Whether an open console shall step aside."""
 
@@ -83,6 +80,8 @@ class BoardConsole:
         self.error: PipelineError | None = None
         self._rate = FIRMWARE_BAUD
         self._text = ""
+        self._end = 0
+        """Characters that were ever shown."""
         self._guard = threading.Lock()
         self._typed = queue.Queue[str]()
 
@@ -92,6 +91,15 @@ class BoardConsole:
     def text(self) -> str:
         """All that is kept of what was said."""
         return self._text
+
+    def since(self, heard: int) -> tuple[int, int, str]:
+        """Where it begins and ends, counted in characters, and what was said after the first `heard` ones.
+
+        What was forgotten, or cleared, is left out.
+        """
+        with self._guard:
+            begins = max(heard, self._end - len(self._text))
+            return begins, self._end, self._text[len(self._text) - (self._end - begins) :]
 
     @property
     def rate(self) -> int:
@@ -127,7 +135,8 @@ class BoardConsole:
         shown = visible(text, kept="\b")
         with self._guard:
             self._text = (self._text + shown)[-KEPT:]
-        self._board.said(shown)
+            self._end += len(shown)
+        self._board.changed("said")
 
     def note(self, text: str) -> None:
         """Show a line of ours between those of the board."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
-LARGEST: Final = 4000
-"""Messages that wait for one browser, before it is cut off."""
+LARGEST: Final = 0x1000000
+"""Characters that wait for one browser, before it is cut off."""
 KEEP_ALIVE_S: Final = 15.0
 """Without a word for that long, a browser or a tunnel may think that nobody is there."""
 
@@ -23,29 +23,39 @@ class Subscriber:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
-        self.lost = False
+        self._more = asyncio.Event()
+        self._guard = threading.Lock()
+        self._waiting = list[str]()
+        self._size = 0
 
     def tell(self, text: str) -> None:
-        """Hand a message over; from any thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put, text)
+        """Hand messages over; from any thread. The event loop is woken once for all that it has not taken yet."""
+        with self._guard:
+            first = not self._waiting
+            self._waiting.append(text)
+            self._size += len(text)
+        if first and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._more.set)
 
-    def _put(self, text: str) -> None:
-        if self._queue.qsize() >= LARGEST:
-            self.lost = True
-        else:
-            self._queue.put_nowait(text)
+    def _taken(self) -> str:
+        with self._guard:
+            text, self._size = "".join(self._waiting), 0
+            self._waiting.clear()
+            self._more.clear()
+        return text
 
     async def messages(self) -> AsyncIterator[str]:
-        """The messages as an event stream, until the browser goes or cannot follow."""
-        while not self.lost:
+        """The messages as an event stream, until the browser goes or cannot follow.
+
+        What waits goes out in one piece: a connection that is lost is noticed between two pieces.
+        """
+        while self._size <= LARGEST:
             try:
-                text = await asyncio.wait_for(self._queue.get(), KEEP_ALIVE_S)
+                await asyncio.wait_for(self._more.wait(), KEEP_ALIVE_S)
             except asyncio.TimeoutError:
                 yield ": still here\n\n"
                 continue
-            yield f"data: {text}\n\n"
+            yield self._taken()
 
 
 class Hub:
@@ -72,16 +82,16 @@ class Hub:
         """Whether anybody looks."""
         return bool(self._subscribers)
 
-    def tell(self, message: Mapping[str, object]) -> None:
+    def tell(self, messages: Iterable[Mapping[str, object]]) -> None:
         """Tell all of them; from any thread."""
         with self._guard:
             subscribers = list(self._subscribers)
-        if subscribers:
-            text = encoded(message)
+        text = encoded(messages) if subscribers else ""
+        if text:
             for subscriber in subscribers:
                 subscriber.tell(text)
 
 
-def encoded(message: Mapping[str, object]) -> str:
-    """A message in one line, as an event stream needs it."""
-    return json.dumps(message, ensure_ascii=True, separators=(",", ":"))
+def encoded(messages: Iterable[Mapping[str, object]]) -> str:
+    """Messages as an event stream has them, each in one line."""
+    return "".join(f"data: {json.dumps(message, ensure_ascii=True, separators=(',', ':'))}\n\n" for message in messages)

@@ -159,7 +159,11 @@ document.addEventListener("keydown", (event) => {
 function hear(message) {
   for (const screen of byBoard("[data-text]", message.board)) {
     const follows = screen.scrollHeight - screen.scrollTop - screen.clientHeight < 40;
-    let text = message.all ? message.text : screen.textContent + message.text;
+    const known = Number(screen.dataset.to || 0);
+    if (!message.all && message.to <= known) continue;
+    const fresh = [...message.text].slice(Math.max(0, known - message.from)).join("");
+    let text = message.all ? message.text : screen.textContent + fresh;
+    screen.dataset.to = message.to;
     while (/[^\b\n]\x08/.test(text)) text = text.replace(/[^\b\n]\x08/g, "");
     screen.textContent = text.slice(-MOST_TEXT);
     if (follows) screen.scrollTop = screen.scrollHeight;
