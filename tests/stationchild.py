@@ -43,10 +43,11 @@ def main(folder: Path, ports: int, seed: int) -> int:
     """Work until every board is done, or until somebody kills us."""
     from flashpipe.jobs.request import CommandLine  # noqa: PLC0415
     from flashpipe.jobs.variables import Variables  # noqa: PLC0415
+    from flashpipe.records.station_lives import living  # noqa: PLC0415
     from flashpipe.station.attempt import Attempts  # noqa: PLC0415
     from flashpipe.station.labels import Labels  # noqa: PLC0415
     from flashpipe.station.open import open_station  # noqa: PLC0415
-    from flashpipe.station.recovery import living, recover  # noqa: PLC0415
+    from flashpipe.station.recovery import recover  # noqa: PLC0415
     from flashpipe.station.station import Station  # noqa: PLC0415
 
     from tests.benches import Bench  # noqa: PLC0415
@@ -55,7 +56,7 @@ def main(folder: Path, ports: int, seed: int) -> int:
     words = json.loads((folder / "words.json").read_text())
     opened = open_station(CommandLine(folder, folder, Variables({"profile": "sensor", "yes": "1"}, {})), words)
     bench, order = Bench(), random.Random(seed)
-    with living(opened.batch) as name:
+    with living(opened.batch.folder) as name:
         recover(opened.batch, opened.inputs.command.receipts_folder)
         station = Station(
             opened.batch,

@@ -47,6 +47,7 @@ def states(served: Served, firmware: Path) -> list[str]:
         f"/receipts/{receipt}",
         "/backups",
         "/bundle",
+        "/station",
     ]
 
 

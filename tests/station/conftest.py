@@ -15,12 +15,13 @@ from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.station_view import PortView, StationView
 from flashpipe.jobs.variables import Variables
 from flashpipe.records.batch import Batch
+from flashpipe.records.station_lives import living
 from flashpipe.sim.ports import registry
 from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.labels import Labels
 from flashpipe.station.open import Opened, open_station
 from flashpipe.station.port_line import PortLine
-from flashpipe.station.recovery import living, recover
+from flashpipe.station.recovery import recover
 from flashpipe.station.station import Station
 
 from tests.benches import Bench, address, board
@@ -69,7 +70,7 @@ class Shift:
         self.notes: list[str] = []
 
     def __enter__(self) -> Shift:  # noqa: PYI034  Python 3.10 has no Self
-        self._living = living(self.opened.batch)
+        self._living = living(self.opened.batch.folder)
         name = self._living.__enter__()
         self.recovered = recover(self.opened.batch, self.opened.inputs.command.receipts_folder)
         attempts = Attempts(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flashpipe.jobs.station_screen import screen_files, seen_stations
 
 from tests.benches import address
 from tests.harness import Done
@@ -33,6 +34,9 @@ def test_in_a_pipe_each_port_gets_one_board_and_the_status_tells(shop: Shop, com
     assert re.search(rf"^PASS +nodemcu-devkit +{address(1)} +SN001 ", done.out, re.MULTILINE)
     assert re.search("^FAIL +nodemcu-devkit 2 +no answer", done.out, re.MULTILINE)
     assert "1 good · 1 bad · yield 50%" in done.out
+    (screen,) = seen_stations(screen_files(shop.records))
+    assert [port.state for port in screen.view.ports] == ["pass", "fail"]
+    assert (screen.alive, screen.say("state.pass")) == (False, "PASS")
     again = command("station", "batch=b", f"port={port(shop, 1)}{more}").ok()
     assert "goes on" in again.err
     assert "SN001" in again.out, "the batch remembers its words, and the board its number"

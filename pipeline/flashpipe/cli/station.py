@@ -11,16 +11,18 @@ from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
 from flashpipe.jobs import audience, sessions
 from flashpipe.jobs.request import CommandLine
+from flashpipe.jobs.station_screen import StationScreen
 from flashpipe.jobs.variables import KNOWN, check
 from flashpipe.profile.search import own_profiles
 from flashpipe.records.project_folder import find_project
+from flashpipe.records.station_lives import living
 from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.keys import keyboard
 from flashpipe.station.labels import Labels
 from flashpipe.station.open import Opened, open_station, remembered
 from flashpipe.station.panel import StationLines, StationPanel, counts_line
 from flashpipe.station.port_line import PortLine
-from flashpipe.station.recovery import living, recover
+from flashpipe.station.recovery import recover
 from flashpipe.station.station import Station
 from flashpipe.station.texts import shipped
 from flashpipe.station.words import PASSED_ON, STATION_WORDS, variables
@@ -75,14 +77,14 @@ def _command(given: dict[str, str], project: Path) -> CommandLine:
 
 def _run(opened: Opened) -> int:
     sessions.install_handlers()
-    with living(opened.batch) as name:
+    with living(opened.batch.folder) as name:
         for line in recover(opened.batch, opened.inputs.command.receipts_folder):
             terminal.note(line)
         attempts = Attempts(opened.inputs, opened.batch, opened.rules, station=name, units=opened.units)
-        return _work(opened, attempts)
+        return _work(opened, attempts, name)
 
 
-def _work(opened: Opened, attempts: Attempts) -> int:
+def _work(opened: Opened, attempts: Attempts, name: str) -> int:
     attended = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     _announce(opened)
     screen = StationPanel(opened.texts.say) if attended else StationLines()
@@ -101,7 +103,7 @@ def _work(opened: Opened, attempts: Attempts) -> int:
         opened.sockets,
         texts=opened.texts,
         rules=opened.rules,
-        show=screen,
+        show=StationScreen(opened.batch.folder, name, opened.texts.words(), screen),
         told=told,
         labels=labels,
         by_key=opened.by_key,

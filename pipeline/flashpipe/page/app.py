@@ -100,7 +100,7 @@ async def _stream(site: Site) -> AsyncIterator[str]:
     site.warm_up()
     try:
         yield "retry: 500\n\n"
-        yield await run_in_threadpool(lambda: encoded(site.teller.snapshot()))
+        yield await run_in_threadpool(lambda: encoded([*site.teller.snapshot(), *site.station_watch.snapshot()]))
         async for text in subscriber.messages():
             yield text
     finally:

@@ -30,11 +30,12 @@ BAR: Final = 300
 
 
 def routes(site: Site) -> list[Route]:
-    """The addresses below /receipts and /backups, and those about profiles and bundles."""
+    """The addresses below /receipts and /backups, and those about stations, profiles and bundles."""
     return [
         Route("/receipts", _shown(site, _receipts)),
         Route("/receipts/{name}", _shown(site, _receipt)),
         Route("/backups", _shown(site, _backups)),
+        Route("/station", _shown(site, _stations)),
         Route("/bundle", _shown(site, _bundle)),
         Route("/bundle/zip", _shown(site, _bundle_zip)),
         Route("/boards/{slug}/profile", _shown(site, _proposal)),
@@ -86,6 +87,11 @@ def plot(steps: Any) -> list[Mapping[str, object]]:
     ]
     longest = max((seconds for _, seconds in rows), default=0.0) or 1.0
     return [{"name": name, "seconds": seconds, "width": round(BAR * seconds / longest)} for name, seconds in rows]
+
+
+def _stations(site: Site, _request: Request) -> Response:
+    own_records(records_folder(site.project, caller=site.folders[1]))
+    return HTMLResponse(site.renderer.page("station", site=site, stations=site.station_watch.stations()))
 
 
 def _backups(site: Site, _request: Request) -> Response:

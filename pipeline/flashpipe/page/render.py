@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from flashpipe.jobs.station_screen import SeenStation
 from flashpipe.masking import mask_urls
 from flashpipe.page.board import BoardOnPage
 from flashpipe.page.job_log import HEADINGS
@@ -48,6 +50,10 @@ class Renderer:
     def page(self, template: str, **values: Any) -> str:
         """A whole page."""
         return self._templates.get_template(f"{template}.html").render(**values)
+
+    def stations(self, stations: Sequence[SeenStation]) -> str:
+        """What the stations show, as it is now."""
+        return self._templates.get_template("parts/stations.html").render(stations=stations)
 
     def part(self, name: str, board: BoardOnPage) -> str:
         """A piece of a board's page, as it is now."""

@@ -12,9 +12,11 @@ from flashpipe.page.boards import Boards
 from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.hub import Hub
 from flashpipe.page.render import Renderer
+from flashpipe.page.station import StationWatch
 from flashpipe.page.teller import Teller
 from flashpipe.page.uploads import Uploads
 from flashpipe.profile.search import profile_names, shipped_folder
+from flashpipe.records.project_folder import records_folder
 
 NEEDED: Final = ("page.firmware", "jobs.board_job", "jobs.build", "flasher.first_boot", "flasher.explain_failure")
 """What a flash loads, 14 MB in all; the first page does not wait for it."""
@@ -35,6 +37,7 @@ class Site:
         self.uploads = Uploads()
         self._warm = False
         self.teller = Teller(self.hub, self.renderer, self._all)
+        self.station_watch = StationWatch(records_folder(folders[0], caller=folders[1]), self.hub, self.renderer)
         self.boards = Boards(folders, self.teller.mark)
 
     def _all(self) -> list[BoardOnPage]:

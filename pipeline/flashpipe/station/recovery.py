@@ -1,50 +1,18 @@
-"""What a station that was killed has left: who is alive, and how the tries of the dead have ended."""
+"""What a station that was killed has left: how the tries of the dead have ended."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from flashpipe.files import read_regular
-from flashpipe.locks import open_lock, try_lock, unlock
-from flashpipe.records.batch import Batch, new_id
+from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import END
+from flashpipe.records.station_lives import is_alive
 from flashpipe.station.attempt import PASSED
-
-
-def _life(batch: Batch, station: str) -> Path:
-    return batch.folder / f"station-{station}.lock"
-
-
-@contextmanager
-def living(batch: Batch) -> Iterator[str]:
-    """While the body runs, others see that this station is alive; gives its name."""
-    station = new_id()
-    path = _life(batch, station)
-    with open_lock(path) as stream:
-        try_lock(stream)
-        try:
-            yield station
-        finally:
-            unlock(stream)
-    path.unlink(missing_ok=True)
-
-
-def is_alive(batch: Batch, station: str) -> bool:
-    """Whether a station works on the batch: the system takes the lock from whoever dies."""
-    path = _life(batch, station)
-    if not station.isalnum() or not path.exists():
-        return False
-    with open_lock(path) as stream:
-        if not try_lock(stream):
-            return True
-        unlock(stream)
-    path.unlink(missing_ok=True)
-    return False
 
 
 def recover(batch: Batch, receipts: Path) -> list[str]:
@@ -58,7 +26,7 @@ def recover(batch: Batch, receipts: Path) -> list[str]:
     """
     lines = []
     with batch.alone() as state:
-        waiting = {one.id: one for one in state.open_tries() if not is_alive(batch, one.station)}
+        waiting = {one.id: one for one in state.open_tries() if not is_alive(batch.folder, one.station)}
         if not waiting:
             return []
         for path in sorted(receipts.glob("*.json"), reverse=True):

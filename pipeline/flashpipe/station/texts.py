@@ -35,6 +35,10 @@ class Texts:
         """The text, with its words in it; empty where there is none of that name."""
         return self._texts.get(name, "").format_map({key: str(word) for key, word in words.items()})
 
+    def words(self) -> dict[str, str]:
+        """What states and counts are called: texts without words to be put in."""
+        return {name: text for name, text in self._texts.items() if name.startswith(("state.", "label."))}
+
     def cause(self, code: str, message: str, *, what: str = "", tries: int = 0) -> str:
         """What a failure is called for the operator: the text for its code, else its own message."""
         return self.say(f"code.{code}", what=what, tries=tries) or message

@@ -311,7 +311,13 @@ function chosen(message) {
   }
 }
 
+function stations(message) {
+  const place = $("#stations");
+  if (place && place.dataset.shown !== message.html) place.innerHTML = place.dataset.shown = message.html;
+}
+
 const TAKES = {
+  stations,
   choice: chosen,
   part: show,
   bar,
