@@ -94,6 +94,11 @@ def test_an_error_fails_with_its_line(run: Run) -> None:
     assert message.startswith("test_x.lua:3:")
 
 
+def test_memory_that_is_used_up_is_named(run: Run) -> None:
+    ((_, _, message),) = run('t={} for i=1,1e6 do t[i]=i end')
+    assert "its memory was used up" in message
+
+
 def test_results_are_read_and_an_error_after_them_counts_too(run: Run) -> None:
     assert run('print("ok 1 - a") print("not ok 2 - b # why") print("ok 3 - c # SKIP no") error("boom")') == [
         ("a", PASSED, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,8 @@ FILE_S: Final = 60.0
 PATTERNS: Final = ("test_*.lua", "NTest_*.lua")
 """What in a folder is a test; other Lua files in it are sent to the board first, for tests to use."""
 FOLDER: Final = "tests"
+_NO_MEMORY: Final = re.compile(r"E:M \d+(?=\s)")
+"""The SDK has so many bytes for nobody, as executed 3.0 says before Lua's `not enough memory`, or instead of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,8 @@ def _run_file(board: Board, path: Path, timeout_s: float) -> Iterator[TapResult]
         raise
     except (BootError, ConsoleError) as failure:
         error = _without_port(failure, board)
+    if error and (asked_for := _NO_MEMORY.search(board.log)):
+        error += f"; its memory was used up ({asked_for[0]}): compiled files (.lc) and LFS need less"
     tap = Tap("".join(output))
     yield from tap.results
     if tap.bailed is not None:
