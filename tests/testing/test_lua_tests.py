@@ -95,7 +95,7 @@ def test_an_error_fails_with_its_line(run: Run) -> None:
 
 
 def test_memory_that_is_used_up_is_named(run: Run) -> None:
-    ((_, _, message),) = run('t={} for i=1,1e6 do t[i]=i end')
+    ((_, _, message),) = run("t={} for i=1,1e6 do t[i]=i end")
     assert "its memory was used up" in message
 
 

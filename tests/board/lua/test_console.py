@@ -101,6 +101,13 @@ def test_a_line_that_lua_refuses_ends_the_waiting(words: str) -> None:
         console.ask("x", 60.0)
 
 
+def test_a_restart_is_the_reason_for_no_answer() -> None:
+    panic = "PANIC: unprotected error in call to Lua API (main.lua:9: boom)\r\n\r\nNodeMCU 1.5.4.1 build\r\n> "
+    with pytest.raises(ConsoleError, match=r"restarted meanwhile: .*main.lua:9: boom") as failure:
+        Console(Talker(lambda _: panic), 9600).ask_secret("x", 0.05)
+    assert "rescue=1" in failure.value.hint
+
+
 def test_of_contents_no_message_says_anything() -> None:
     console = Console(Talker(lambda line: f"stdin:1: near '{line}'\r\n> "), 9600)
     with pytest.raises(LuaFailedError) as failure:

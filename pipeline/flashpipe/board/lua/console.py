@@ -39,8 +39,8 @@ FORMAT_S: Final = 180.0
 
 _KNOCK_S: Final = 0.45
 """How long to wait for the answer to a line end; a board at its prompt answers at once."""
-_LAST: Final = 60
-"""Characters shown of what was said last."""
+_LAST, _LONG = 60, 160
+"""Characters shown of what was said last, and of a panic."""
 _QUIET_S: Final = 0.12
 """A pause that is longer than an adapter holds bytes back: what was said is complete."""
 _SLICE_S: Final = 0.03
@@ -48,6 +48,10 @@ _BREAK_OUT: Final = b"]] ]=] ]==] end\r"
 """Ends a long text or comment that is open, and is an error in whatever is open besides: back to the plain prompt."""
 _COMPLAINT: Final = re.compile(r"^(?:> )*(?:Lua error:\s*)?(stdin:\d+: .*|not enough memory.*)$", re.MULTILINE)
 """Lua's words about a line that was typed; those about a program name its file instead."""
+_RESTARTED: Final = re.compile(
+    r"^(?:> )*(?:PANIC: (?P<why>[^\n]+)|Fatal exception|NodeMCU \d| ?powered by Lua 5)", re.MULTILINE
+)
+_RESCUE: Final = "if its own programs do that: `flashpipe files rescue=1` puts its init.lua aside"
 _FORMATTING: Final = re.compile(r"ormatting file system|^\.{2,}", re.MULTILINE)
 _PROMPT: Final = re.compile(r"(?:^|\n)(?:> )*(>>? )$")
 
@@ -238,7 +242,7 @@ class Console:
         while not (match := pattern.search(self._received)):
             now = self._wire.clock()
             if now >= deadline_s:
-                raise ConsoleError(f"{self.port}: the Lua console does not answer{self._last(secret=secret)}")
+                raise self._silence(secret=secret)
             if self._more(_SLICE_S):
                 quiet_s = self._wire.clock()
             elif now - quiet_s > _QUIET_S:
@@ -260,9 +264,15 @@ class Console:
         if complaint is not None:
             raise LuaFailedError(f"{self.port}: Lua says: {'an error' if secret else mask(complaint[1])}")
 
-    def _last(self, *, secret: bool) -> str:
-        words = readable(self._received.encode("latin-1")).strip().splitlines()
-        return f'; it last said "{mask_cut(words[-1], _LAST)}"' if words and not secret else ""
+    def _silence(self, *, secret: bool) -> ConsoleError:
+        """Why no answer came, as far as the board has said it."""
+        text = readable(self._received.encode("latin-1"))
+        if restart := _RESTARTED.search(text):
+            why = f": {mask_cut(restart['why'], _LONG)}" if restart["why"] else ""
+            return ConsoleError(f"{self.port}: the board restarted meanwhile{why}", _RESCUE)
+        words = text.strip().splitlines()
+        last = f'; it last said "{mask_cut(words[-1], _LAST)}"' if words and not secret else ""
+        return ConsoleError(f"{self.port}: the Lua console does not answer{last}")
 
     # --- finding it --------------------------------------------------------------------------------------------------
 

@@ -332,18 +332,25 @@ class BoardFiles:
         if there.get(file.temporary) == len(file.data) and self._is_written(file):
             progress(len(file.data))
             return
-        if not any(self._arrives(file, progress) for _ in range(ATTEMPTS)):
-            raise FileDamagedError(f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times")
+        failures = [self._failure(file, progress)]
+        while failures[-1] is not None and len(failures) < ATTEMPTS:
+            failures.append(self._failure(file, progress))
+        if (last := failures[-1]) is not None:
+            raise FileDamagedError(
+                f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times"
+                f"{last.message.removeprefix(self._console.port)}",
+                last.hint or FileDamagedError.remedy,
+            ) from last
 
-    def _arrives(self, file: LuaFile, progress: Callable[[int], None]) -> bool:
-        """Send a file to its temporary name and look whether it is there, byte for byte; next time by lines."""
+    def _failure(self, file: LuaFile, progress: Callable[[int], None]) -> ConsoleError | None:
+        """Send a file to its temporary name; why it is not there, byte for byte. The next one goes by lines then."""
         try:
             self._write(file, progress)
-            return self._is_written(file)
+            return None if self._is_written(file) else FileDamagedError(self._console.port)
         except ConsoleError as error:
             if type(error) in {ConsoleError, LuaFailedError}:  # a line was garbled
                 self._slow()
-                return False
+                return error
             raise
 
     def _is_written(self, file: LuaFile) -> bool:
