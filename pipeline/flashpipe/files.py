@@ -114,6 +114,13 @@ def is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110  pathlib's raises
 
 
+def no_file(path: Path) -> str:
+    """Why nothing can be read at a path, in words that follow its name."""
+    if os.path.isdir(path):  # noqa: PTH112  pathlib's raises
+        return "is a folder, not a file"
+    return "is no regular file" if is_there(path) else "there is no such file"
+
+
 def is_replaceable(path: Path) -> bool:
     """Whether a file can take this place: nothing is there, or a regular file; a device or pipe stays what it is."""
     try:

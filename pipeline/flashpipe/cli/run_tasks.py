@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from doit.cmd_base import ModuleTaskLoader
+from doit.cmdparse import CmdParseError
 from doit.doit_cmd import DoitMain
 
 from flashpipe import terminal
 from flashpipe.cli.overview import task_texts
 from flashpipe.cli.unknown_words import check_words
-from flashpipe.errors import SystemLimitError, UsageError
+from flashpipe.errors import PipelineError, SystemLimitError, UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.limits import limits_told
 from flashpipe.profile.search import profile_names
@@ -73,11 +74,18 @@ def _telling(command: Any) -> Any:
                 with limits_told():
                     return super().parse_execute(in_args)
             except SystemLimitError as error:
-                audience.failed(error)
-                terminal.note(f"error: {error}")
-                return REFUSED
+                return _refused(error)
+            except CmdParseError as error:  # of which doit would list its whole table of options
+                told = str(error).partition(" (parsing options:")[0]
+                return _refused(UsageError(f"{self.name}: {told}", f"`flashpipe help {self.name}` lists its options"))
 
     return Telling
+
+
+def _refused(error: PipelineError) -> Any:
+    audience.failed(error)
+    terminal.note(f"error: {error}")
+    return REFUSED
 
 
 def _note(text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BuildDueError, LuaFileMissingError, LuaFileNameError, PipelineError, TemplateError
+from flashpipe.files import no_file
 from flashpipe.jobs.secrets import secret
 from flashpipe.lender import Lender, read_named
 from flashpipe.profile.lua import OF_BOARDS, bad_name
@@ -147,7 +148,7 @@ def files_at(path: Path) -> list[tuple[str, Path]]:
     if path.is_file():
         return [(path.name, path)]
     if not path.is_dir() and not set(path.name) & set(_MAGIC):
-        raise LuaFileMissingError(f"{path}: there is no such file", LuaFileMissingError.remedy)
+        raise LuaFileMissingError(f"{path}: {no_file(path)}", LuaFileMissingError.remedy)
     return list(_expand(FileSource("/", str(path), path)))
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import flashpipe
 from flashpipe.errors import NotTrustedError, UnknownProfileError
-from flashpipe.files import expanded, read_regular
+from flashpipe.files import expanded, no_file, read_regular
 from flashpipe.ownership import Finding, Standing, look, refusal
 from flashpipe.profile.yaml_reader import closest
 
@@ -56,7 +56,7 @@ def find_profile(
         path = _expand(name, caller or Path.cwd())
         if not is_file(path):
             raise UnknownProfileError(
-                f"profile {name!r}: no such file ({path})", "`flashpipe profiles` lists the profiles"
+                f"profile {name!r}: {no_file(path)} ({path})", "`flashpipe profiles` lists the profiles"
             )
         _refuse_foreign(path, project)
         return path.resolve()

@@ -383,7 +383,7 @@ def find(folder: Path, name: str) -> tuple[Store, Manifest]:
         told = ", ".join(one for _, one in exact[:5]) if len(name) >= _SHORTEST_ID else ""
         raise BackupMissingError(
             f"backup={name}: "
-            + (f"that begins several ids: {told}" if told else f"no such file, nor an id in {folder}"),
+            + (f"that begins several ids: {told}" if told else f"neither a file nor an id in {folder}"),
             "`flashpipe backup` tells the id; `flashpipe prune --dry-run --backups` lists all",
         )
     store, one = exact[0]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BuildDueError, LfsPartitionError, LuaCompilerError, LuaSyntaxError, PartFilesError
+from flashpipe.files import no_file
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.placement import MAPPED, lfs_kind
@@ -54,7 +55,7 @@ def find_compiler(named: str, places: Sequence[Path], firmware: Firmware) -> Pat
     """
     if named != "auto":
         if not Path(named).is_file():
-            raise LuaCompilerError(f"{named}: there is no such file", LuaCompilerError.remedy)
+            raise LuaCompilerError(f"{named}: {no_file(Path(named))}", LuaCompilerError.remedy)
         return Path(named)
     names = NAMES.get(firmware.number_type, NAMES[""])
     for folder in places:

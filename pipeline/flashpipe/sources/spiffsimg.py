@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BuildDueError, BuildError, SpiffsFullError, SpiffsNameError
+from flashpipe.files import no_file
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.spiffs_image import SpiffsFiles
 from flashpipe.masking import mask_cut
@@ -30,7 +31,7 @@ def find_spiffsimg(named: str, trees: Sequence[Path]) -> Path | None:
         return None
     if named != "auto":
         if not Path(named).is_file():
-            raise BuildError(f"{named}: there is no such file", "correct `spiffsimg:`, or leave it out")
+            raise BuildError(f"{named}: {no_file(Path(named))}", "correct `spiffsimg:`, or leave it out")
         return Path(named)
     found = (tree / f"{place}{end}" for tree in trees for place in PLACES for end in ("", ".exe"))
     return next((path for path in found if path.is_file()), None)
