@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from flashpipe.errors import BadValueError
+from flashpipe.board.boot.follower import RateFollower
+from flashpipe.errors import BadValueError, MonitorFailedError
+from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.monitor_watch import Watch
 from flashpipe.jobs.variables import Variables
+from flashpipe.tasks.actions import look
 
 from tests.harness import Project
 
@@ -86,3 +92,33 @@ def test_what_does_not_come_has_a_status(project: Project) -> None:
     assert done.status == 39
     project.flashpipe("monitor", "sim://esp12", "until=/(/").failed("bad-value")
     project.flashpipe("monitor", "sim://esp12", "log=no/such/log", "timeout=1s").failed("bad-value")
+
+
+@pytest.mark.parametrize("given", ["fail=nothing", "until=ready"])
+def test_a_crash_that_is_told_at_the_rate_of_the_rom_is_its_verdict_too(project: Project, given: str) -> None:
+    board = "sim://nodemcu-devkit?app.trouble=exception&app.crash-s=0.1"
+    done = project.flashpipe("monitor", f"port={board}", given, "timeout=60s").failed("boot-exception")
+    assert any(line.startswith("FAILED") for line in done.text.splitlines())
+    assert "\N{REPLACEMENT CHARACTER}" not in done.err
+
+
+def test_what_is_no_text_at_any_rate_does_not_end_well(project: Project) -> None:
+    board = "sim://nodemcu-devkit?app.trouble=chatter&app.baud=57600"
+    project.flashpipe("monitor", f"port={board}", "fail=nothing", "timeout=2s").failed("boot-unreadable")
+
+
+@pytest.mark.parametrize("said", ["> ", "text\n"])
+def test_a_verdict_begins_a_line(
+    said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def monitor(_board: object, show: Callable[[str], None], *_: object, **__: object) -> RateFollower:
+        show(said)
+        return RateFollower(115200)
+
+    command = SimpleNamespace(variables=Variables({"fail": said.strip()}, {}), caller=tmp_path)
+    board = SimpleNamespace(command=command, inputs=None, notify=None)
+    monkeypatch.setattr(look, "explainer", lambda *_: lambda _line: [])
+    monkeypatch.setattr(look.monitors, "monitor", monitor)
+    with pytest.raises(MonitorFailedError):
+        look.monitor(cast("BoardRun", board))
+    assert capsys.readouterr().out.removeprefix(said) == "\n" * (not said.endswith("\n"))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Final
 
+from flashpipe.board.boot.follower import RateFollower
 from flashpipe.board.ports.lock import PortLock, PortOwner, owner_of, wait_until_free
 from flashpipe.board.session.session import Session
 from flashpipe.board.session.text import garbage_bytes, readable
@@ -89,10 +90,11 @@ def monitor(
     *,
     rate_given: bool,
     ended: Callable[[], bool] = _never,
-) -> None:
+) -> RateFollower:
     """Show what a board says, and send it typed lines, until Ctrl-C or the port goes away.
 
-    After a boot check in the same run it goes on where that ended, at the rate that was understood.
+    After a boot check in the same run it goes on where that ended, at the rate that was understood. Where a reset, or a
+    crash before the firmware sets its rate, is told at the ROM's, that one is listened to for as long as it takes.
 
     Args:
         board: Not necessarily connected.
@@ -100,6 +102,9 @@ def monitor(
         typed: Lines for the board, as they come; waited for in a thread of its own.
         rate_given: Whether `baud=` is the rate to listen at, not that of a write phase.
         ended: Whether enough was seen; asked many times a second.
+
+    Returns:
+        What is known of the rates at the end.
 
     Raises:
         PipelineError: the port cannot be opened, or went away; or a bad profile.
@@ -109,7 +114,7 @@ def monitor(
         baud = session.rate
     elif rate_given and not board.inputs.serial().auto_baud:
         baud = board.inputs.serial().baud
-    listen(session, show, typed, baud=baud, before=before, ended=ended, stop=board.stop)
+    return listen(session, show, typed, baud=baud, before=before, ended=ended, stop=board.stop)
 
 
 def listen(
@@ -121,7 +126,7 @@ def listen(
     before: str = "",
     ended: Callable[[], bool] = _never,
     stop: threading.Event = sessions.stop,
-) -> None:
+) -> RateFollower:
     """As `monitor`, on a session, not necessarily open; `stop` ends it.
 
     The port is given to whoever asks for it on this machine, a flash for instance; what that tells is shown, and
@@ -132,25 +137,38 @@ def listen(
     """
     session.offers = True
     session.open()  # what is typed from here on has somewhere to go
-    screen, doubt = Screen(), RateDoubt()
+    screen, doubt, rates = Screen(), RateDoubt(), RateFollower(baud)
+
+    def follow() -> None:
+        """Listen at the rate that tells most."""
+        rates.look(time.monotonic())
+        if session.lock is not None and session.rate != rates.baud:
+            session.tune(rates.baud)
 
     def show_bytes(data: bytes) -> None:
+        rates.hear(data, time.monotonic())
         if doubt.hear(data, time.monotonic()):
             session.notify(
                 f"what comes is no text at {baud} baud: `flashpipe monitor baud=9600` listens at another rate "
                 "(the ROM's own log is at 74880)"
             )
         show(screen.show(data))
+        follow()
+
+    def over() -> bool:
+        follow()
+        return ended()
 
     # What ends with the process alone ends well on the first Ctrl-C; where others are at work, that is for all of them.
     with sessions.ending_gently() if stop is sessions.stop else nullcontext():
         session.notify(f"monitor on {session.port}, {baud} baud" + "; Ctrl-C ends it" * (stop is sessions.stop))
         show(before)
-        threading.Thread(target=_send_typed, args=(session, screen, typed, stop), daemon=True).start()
+        threading.Thread(target=_send_typed, args=(session, screen, rates, typed, stop), daemon=True).start()
         while not (stop.is_set() or ended()):
-            asker = _until_asked(session, baud, show_bytes, stop, ended)
+            asker = _until_asked(session, rates.baud, show_bytes, stop, over)
             if asker is not None:
                 _step_aside(session, asker, stop)
+    return rates
 
 
 def _until_asked(
@@ -194,7 +212,9 @@ def _step_aside(session: Session, asker: PortOwner, stop: threading.Event) -> No
         return
 
 
-def _send_typed(session: Session, screen: Screen, typed: Iterable[str], stop: threading.Event) -> None:
+def _send_typed(
+    session: Session, screen: Screen, rates: RateFollower, typed: Iterable[str], stop: threading.Event
+) -> None:
     for line in typed:
         if stop.is_set():
             return
@@ -202,4 +222,7 @@ def _send_typed(session: Session, screen: Screen, typed: Iterable[str], stop: th
         if session.lock is None:
             session.notify("not sent: the port is given away")
         else:
+            rates.typed(time.monotonic())
+            if session.rate != rates.baud:
+                session.tune(rates.baud)
             session.send(line.rstrip("\n").encode() + b"\r\n")

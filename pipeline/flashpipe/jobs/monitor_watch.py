@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from flashpipe.board.boot.follower import RateFollower
 from flashpipe.board.boot.kinds import error_class
+from flashpipe.board.boot.resets import find_starts
 from flashpipe.board.boot.verdict import conclude
 from flashpipe.errors import BadValueError, MonitorFailedError, MonitorTimeoutError, PipelineError
 from flashpipe.expressions import Expression, expression
@@ -16,6 +18,8 @@ from flashpipe.units import parse_duration
 
 CRASHES: Final = frozenset({"exception", "panic", "watchdog"})
 """Verdicts that need no reset at the beginning of the log to be sure."""
+_NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands where bytes were no text: such a line was told at another rate, and proves nothing."""
 _KEPT: Final = 16_384
 """Characters that are looked at: the end of a long log is judged again with each piece that comes."""
 
@@ -83,8 +87,28 @@ class Watch:
             )
         return True
 
+    def conclude(self, rates: RateFollower) -> None:
+        """Listening has ended.
+
+        Raises:
+            PipelineError: what was seen, or not seen; also where a text was to be heard and nothing could be read.
+        """
+        if self.error is not None:
+            raise self.error
+        if any(self._wanted.values()) and not self.seen and rates.any_garbage and not rates.any_text:
+            kind = error_class("unreadable")
+            raise kind("nothing that came makes text at the firmware's rate or at the ROM's", kind.remedy)
+
+    def summary(self) -> str:
+        """What has ended a monitor that ended well."""
+        if self.seen:
+            return f'"{self.seen}" was seen'
+        starts = len(find_starts(self._log))
+        return "listened for as long as was asked" + f"; the board started {starts} times" * (starts > 1)
+
     def _judge(self) -> None:
-        verdict = conclude(self._log)
+        lines = self._log.split("\n")
+        verdict = conclude("\n".join(line for line in lines if _NO_TEXT not in line))
         if verdict is not None and verdict.kind in CRASHES:
             kind = error_class(verdict.kind)
             self.error = kind(verdict.summary, kind.remedy, verdict)

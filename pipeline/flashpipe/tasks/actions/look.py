@@ -32,17 +32,22 @@ def monitor(board: BoardRun) -> None:
     variables = board.command.variables
     rate_given = "baud" in variables.given and not preceding("monitor")
     watch, stamped = Watch(variables), Stamps() if variables.flag("stamp") else None
+    begun = False
     with opened_log(board.command.caller, variables.text("log")) as log:
 
         def show(text: str) -> None:
+            nonlocal begun
             watch.hear(text)
+            begun = not text.endswith("\n") if text else begun
             shown = stamped.put(names.show(text)) if stamped else names.show(text)
             print_result(shown, end="", kept="\b")
             log(shown)
 
-        monitors.monitor(board, show, typed, rate_given=rate_given, ended=watch.ended)
-    if watch.error is not None:
-        raise watch.error
+        try:
+            rates = monitors.monitor(board, show, typed, rate_given=rate_given, ended=watch.ended)
+        finally:
+            if begun:  # what is told now begins a line
+                print_result("")
+    watch.conclude(rates)
     if watch.machine:
-        print_result("")
-        board.ended("monitor", f'"{watch.seen}" was seen' if watch.seen else "listened for as long as was asked")
+        board.ended("monitor", watch.summary())
