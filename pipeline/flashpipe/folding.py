@@ -11,7 +11,11 @@ HEAD: Final = re.compile(r"\s*next: |[A-Za-z#|.]\S* +|\s+")
 DEEPEST: Final = 24
 """Columns at which a line goes on at most."""
 WHOLE: Final = re.compile(r"\s*next: (?:flashpipe|doit|pip|uv|/\S+) [^`;]*")
-"""A command that is to be copied stays in one piece."""
+"""A command that is to be copied."""
+_ARGUMENT: Final = re.compile(r"\s*(?:'[^']*'|\S)+")
+"""One word of it, as a shell takes it."""
+_GOES_ON: Final = " \\"
+_INDENT: Final = "  "
 _PIECE: Final = re.compile(r"\s*(?:\S*`[^`]*`\S*|\[code: \S+|\S+)")
 """A word; a command within backquotes is one, and so is a code."""
 _COLOUR: Final = re.compile(r"\x1b[0-9a-f]*\[\d+m")
@@ -26,13 +30,19 @@ def width_of(stream: TextIO) -> int:
 
 
 def folded(text: str, width: int) -> str:
-    r"""The text in lines of no more than `width` columns, unless a word is longer; as it is where `width` is 0.
+    r"""The text in lines of no more than `width` columns; as it is where `width` is 0.
+
+    A path that is longer than a line loses its beginning; a command goes on as the shell reads it.
 
     >>> print(folded("boot     the flash holds the image", 24))
     boot     the flash holds
              the image
-    >>> folded("next: flashpipe flash profile=kitchen", 20)
-    'next: flashpipe flash profile=kitchen'
+    >>> print(folded("next: flashpipe flash profile=kitchen", 24))
+    next: flashpipe flash \
+      profile=kitchen
+    >>> print(folded("receipt  /a/long/folder/receipts/20261130.json", 32))
+    receipt
+      …/receipts/20261130.json
     >>> print(folded("  next: take it out; or say `a b c`", 24))
       next: take it out; or
             say `a b c`
@@ -43,18 +53,44 @@ def folded(text: str, width: int) -> str:
 
 
 def _one(line: str, width: int) -> str:
-    if len(_COLOUR.sub("", line)) <= width or WHOLE.fullmatch(line):
+    if len(_COLOUR.sub("", line)) <= width:
         return line
+    if WHOLE.fullmatch(line):
+        return _command(line, width)
     head = HEAD.match(line)
-    named = head[0] if head is not None and (not head[0].strip() or head[0].endswith(("  ", "next: "))) else "  "
+    named = head[0] if head is not None and (not head[0].strip() or head[0].endswith(("  ", "next: "))) else _INDENT
     indent = " " * min(DEEPEST, len(named))
-    found, room = [""], width
+    found = [""]
     for piece in _PIECE.findall(line):
-        if found[-1] and len(_COLOUR.sub("", found[-1] + piece)) > room:
-            found.append(indent + piece.lstrip())
+        if found[-1] and len(_COLOUR.sub("", found[-1] + piece)) > width:
+            word = piece.lstrip()
+            found[-1] = found[-1].rstrip()
+            found.append((indent if len(indent + word) <= width else _INDENT) + _short_path(word, width - len(_INDENT)))
         else:
             found[-1] += piece
     return "\n".join(found)
+
+
+def _command(line: str, width: int) -> str:
+    """A command that can be copied in one piece: its lines end as those do that a shell reads on."""
+    if os.name != "posix":
+        return line
+    found = [""]
+    for word in _ARGUMENT.findall(line):
+        if found[-1].strip() and len(found[-1] + word) + len(_GOES_ON) > width:
+            found[-1] += _GOES_ON
+            found.append(_INDENT + word.lstrip())
+        else:
+            found[-1] += word
+    return "\n".join(found)
+
+
+def _short_path(word: str, width: int) -> str:
+    """A path without its beginning, which is told by an ellipsis; other words, and what fits, as they are."""
+    if len(word) <= width or "://" in word or "`" in word:
+        return word
+    at = word.find("/", len(word) - width + 1)
+    return f"…{word[at:]}" if at >= 0 else word
 
 
 def short_port(port: str, width: int) -> str:

@@ -118,7 +118,7 @@ def test_a_verdict_begins_a_line(
     command = SimpleNamespace(variables=Variables({"fail": said.strip()}, {}), caller=tmp_path)
     board = SimpleNamespace(command=command, inputs=None, notify=None)
     monkeypatch.setattr(look, "explainer", lambda *_: lambda _line: [])
-    monkeypatch.setattr(look.monitors, "monitor", monitor)
+    monkeypatch.setattr("flashpipe.jobs.monitor.monitor", monitor)
     with pytest.raises(MonitorFailedError):
         look.monitor(cast("BoardRun", board))
     assert capsys.readouterr().out.removeprefix(said) == "\n" * (not said.endswith("\n"))

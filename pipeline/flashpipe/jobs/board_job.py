@@ -390,9 +390,13 @@ class BoardRun:
         return replace(origin, adapter=adapter_of(self._port), station=self.station)
 
     def _short(self, path: Path) -> str:
-        """A path that leads there from where the user stands."""
-        caller, project = self.command.caller, self.command.project
-        return os.path.relpath(path, caller) if caller.is_relative_to(project) else str(path)
+        """The shortest path that leads there from where the user stands."""
+        paths = [str(path)]
+        with suppress(ValueError):  # on another drive
+            paths.append(os.path.relpath(path, self.command.caller))
+        with suppress(RuntimeError, ValueError):  # nobody's home, or not in it
+            paths.append(f"~/{path.relative_to(Path.home()).as_posix()}")
+        return min(paths, key=len)
 
     def _remember_port(self) -> None:
         device = self.session().device

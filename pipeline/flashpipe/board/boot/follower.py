@@ -1,8 +1,8 @@
 """At which rate a monitor listens: the firmware's, and the ROM's where a board starts again and again without a word.
 
-The chip's ROM and SDK talk at a rate of their own (facts: esp8266 §2.4), and so does a crash before the firmware has set
-its own: garbage at the firmware's rate. Bytes that are lost so do not come back, but such a board says the same again.
-Without any I/O:
+The chip's ROM and SDK talk at a rate of their own (facts: esp8266 §2.4), and so does a crash before the firmware has
+set its own: garbage at the firmware's rate. Bytes that are lost so do not come back, but such a board says the same
+again. Without any I/O:
 
 1. One burst of garbage is a start; what the firmware says behind it must not be missed. Stay.
 2. Another burst before a readable word, or one that is longer than any start: why it starts again is what counts.
