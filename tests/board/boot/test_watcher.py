@@ -205,6 +205,12 @@ def test_a_silent_firmware_is_alive(watch: Any) -> None:
     assert 4 <= watched.verdict.seconds < 5
 
 
+def test_a_firmware_that_formats_without_a_word_is_asked_at_no_other_rate(watch: Any) -> None:
+    watched = watch([(0.01, ROM, LOG + SDK), (46.0, FAST, BANNER + PROMPT)], quiet_s=60.0)
+    assert watched.verdict.kind == "prompt"
+    assert {rate for _, rate in watched.knocks} == {FAST}
+
+
 def test_a_firmware_that_only_echoes_is_alive_and_silent(watch: Any) -> None:
     watched = watch([(0.01, ROM, LOG)], lambda _now, at: b"\r\n" if at == FAST else b"", quiet_s=4.0)
     assert watched.verdict.kind == "alive"

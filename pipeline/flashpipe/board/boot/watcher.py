@@ -18,7 +18,8 @@ The rules:
 2. If the firmware's rate gives garbage and nothing after it, knock; if nobody answers, go back to the ROM's rate and
    stay: either the board starts again and again, or the SDK tells why it does not go on.
 3. Garbage there as well: another rate of those in use. Silence there: the board waits for input at a rate of its own,
-   and each of those in use is knocked at.
+   and each of those in use is knocked at. But a firmware that was just loaded and makes no sound at its rate is left
+   alone there: NodeMCU 2.x formats its file system without a word, and then takes over the rate of what it was sent.
 4. Knock (a carriage return) when the line is quiet: NodeMCU answers with its prompt, even where its banner is off. A
    Lua prompt whose banner nobody saw is asked what it is.
 5. A firmware that formats its file system is waited for, as long as that takes.
@@ -335,7 +336,7 @@ class BootWatcher:
                 if self._lingered:  # the ROM's rate was tried in between, so this one is wrong
                     self._at = (self._at + 1) % len(self._bauds)
                 self._linger(now)
-        elif self._busy(now):
+        elif self._at == 0 and LOADED.search(self.log):
             return  # silence is no sign of a wrong rate, garbage would be: perhaps it formats its file system
         elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._stay.text():
             self._next_firmware_rate(now)
@@ -363,10 +364,6 @@ class BootWatcher:
 
     def _linger(self, now: float) -> None:
         self._switch(Stay(self._rom_bauds[self._rom_at], now, now, rom=True, linger=True))
-
-    def _busy(self, now: float) -> bool:
-        """At the declared rate: whether a firmware that was just started may only be slow to speak."""
-        return self._at == 0 and now - self._stay.since_s < self._quiet_s / 2 and bool(LOADED.search(self.log))
 
     def _rom_has_spoken(self, now: float) -> bool:
         """At the ROM's rate: whether there is nothing more to wait for."""
