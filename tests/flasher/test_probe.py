@@ -10,13 +10,30 @@ import pytest
 from flashpipe.errors import (
     VerifyError,
 )
+from flashpipe.events import StepStarted
 from flashpipe.flash import Region
+from flashpipe.flasher.model import Policy
 from flashpipe.flasher.probe import probe
 from flashpipe.flasher.verify import verify
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 
 from tests.flasher.runs import QUIET, TABLE, Plan, flash, holds
+
+
+@pytest.mark.parametrize(("policy", "expected"), [(QUIET, 0), (Policy(), 1)])
+def test_the_boot_check_is_loaded_while_the_flash_is_digested(
+    bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch, policy: Policy, expected: int
+) -> None:
+    board, loaded = bed(), list[tuple[str, list[str]]]()
+
+    def note(name: str) -> None:
+        loaded.append((name, [event.step for event in board.events if isinstance(event, StepStarted)]))
+
+    monkeypatch.setattr("flashpipe.flasher.probe.import_module", note)
+    with board.session() as session:
+        probe(session, plan(), policy)
+    assert loaded == [("flashpipe.flasher.first_boot", ["connect"])] * expected
 
 
 def test_volatile_parts_are_verified_before_the_first_boot(bed: Any, plan: Plan) -> None:

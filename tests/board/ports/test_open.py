@@ -15,6 +15,7 @@ import pytest
 import serial
 import serial.rfc2217
 from flashpipe.board.ports import open as serialport
+from flashpipe.board.ports import rfc2217
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.lock import PortOwner
 from flashpipe.board.ports.open import open_port
@@ -231,6 +232,28 @@ def test_a_remote_port_changes_its_timeout_without_a_word(telnet_port: str) -> N
         assert port.read(4) == b"ping"
         with pytest.raises(ValueError, match="timeout"):
             port.timeout = -1
+
+
+def test_a_remote_port_is_closed_without_a_pause(telnet_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port: Any = open_port(telnet_port, 115200)
+    slept = list[float]()
+    monkeypatch.setattr(time, "sleep", slept.append)
+    port.close()
+    port.close()
+    assert (port.is_open, slept) == (False, [])
+    assert telnet_port in rfc2217._hung_up
+
+
+def test_a_server_that_is_called_again_gets_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    port, slept = RemotePort(None), list[float]()
+    port.port = "rfc2217://127.0.0.1:1"
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with pytest.raises(serial.SerialException):
+        port.open()
+    monkeypatch.setitem(rfc2217._hung_up, port.port, time.monotonic() + 1000)
+    with pytest.raises(serial.SerialException):
+        port.open()
+    assert [seconds > 900 for seconds in slept] == [False, True]
 
 
 def test_an_rfc2217_client_goes_on_when_its_answer_is_there() -> None:

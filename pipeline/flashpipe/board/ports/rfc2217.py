@@ -1,16 +1,19 @@
 """A port of another machine (RFC 2217), with a client that does not sleep while it waits for an answer.
 
 pyserial's looks for each answer every 50 ms, and opening and resetting a board takes two dozen of them. Here the thread
-that reads the answers wakes whoever waits for one. A `flashpipe host` that has no board to give says why in one line,
-and one that has tells by its signature whether the board is virtual.
+that reads the answers wakes whoever waits for one. Nor does closing sleep, for it is mostly the last that a command
+does: who calls the same server again too early waits then. A `flashpipe host` that has no board to give says why in one
+line, and one that has tells by its signature whether the board is virtual.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import serial
@@ -25,6 +28,12 @@ _SIGNATURE: Final = b"\x00"
 _SIGNATURE_ANSWER: Final = b"\x64"
 _SHOWN: Final = 200
 """Characters of a refusal."""
+_REST_S: Final = 0.3
+"""What a server with one line gets between two calls, to see that the first is over (pyserial 3.5, `Serial.close`)."""
+_THREAD_S: Final = 7.0
+"""For the end of the thread that reads: longer than its socket waits."""
+_hung_up: Final[dict[str, float]] = {}
+"""When this process ended its last call to a port, by the monotonic clock."""
 _REFUSALS: Final[dict[str, tuple[type[PipelineError], str]]] = {
     "busy": (PortBusyError, "port_wait=5m waits for it; or ask whoever has it"),
     "denied": (PortDeniedError, "ask whoever runs that host to let this machine in: allow: in its file"),
@@ -41,6 +50,8 @@ class RemotePort(Patience, _client):  # type: ignore[misc]
         """Whether the server has closed the connection."""
         self.signature = ""
         """What the server calls itself; empty where it does not say."""
+        self._socket: Any = None
+        self._thread: Any = None
         super().__init__(*args, **options)
 
     @property
@@ -57,7 +68,21 @@ class RemotePort(Patience, _client):  # type: ignore[misc]
         """
         warnings.filterwarnings("ignore", "setDaemon|setName", DeprecationWarning)  # pyserial 3.5 from Python 3.10 on
         self._ended, self.signature = False, ""
+        time.sleep(max(0.0, _hung_up.get(str(self._port), 0.0) + _REST_S - time.monotonic()))
         super().open()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.is_open = False
+        if self._socket is not None:
+            with suppress(OSError):  # the server may have hung up first
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+        if self._thread is not None:
+            self._thread.join(_THREAD_S)
+            self._thread = None
+            _hung_up[str(self._port)] = time.monotonic()
+        self._socket = None
 
     def _telnet_read_loop(self) -> None:
         try:
