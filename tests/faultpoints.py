@@ -23,6 +23,7 @@ from tests.harness import Done, Project, make_project
 from tests.images import RAM_CODE, Builder
 from tests.simboard import SimBoard
 
+USUAL: Final = 460_800
 ROOT: Final = Path(__file__).resolve().parent.parent
 FLASH: Final = 0x100000
 SECTOR: Final = 0x1000
@@ -208,10 +209,11 @@ def differential_bed(folder: Path, *, known: bool) -> Bed:
     return bed
 
 
-def ending_under(rates: str, folder: Path, seed: int, *more: str) -> str:
+def ending_under(rates: str, folder: Path, seed: int, *more: str, known_rate: int = 0) -> str:
     """Flash over a line with these faults: `whole`, or the code it failed with; anything else is an error.
 
     What is kept stays as it was, and after a failure a run on a good line ends whole. `more` are words of the command.
+    `known_rate`: boards on this adapter were carried at it before; where it fails, it is forgotten.
     """
     new = folder / "new.bin"
     folder.mkdir(parents=True)
@@ -220,8 +222,18 @@ def ending_under(rates: str, folder: Path, seed: int, *more: str) -> str:
     board = SimBoard(folder / "board.flash", name="esp01-1m")
     before, want = random.Random(seed).randbytes(FLASH), in_flash(new.read_bytes())
     board.flash.write_bytes(before)
-    done = project.flashpipe(*_words(board.but(f"&fault={rates}&seed={seed}").port, new), *more)
+    words = _words(board.but(f"&fault={rates}&seed={seed}").port, new)
+    known = folder / "state" / "rates.json"
+    if known_rate:
+        adapter = {"boards": {}, "profiles": {"esp01-1m": known_rate}}
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps({"version": 1, "adapters": {words[2].removeprefix("port="): adapter}}))
+    done = project.flashpipe(*words, *more)
     assert "Traceback" not in done.text, done.text
+    if known_rate and f"trying {USUAL} baud" in done.text:
+        (adapter,) = json.loads(known.read_bytes())["adapters"].values()
+        assert not adapter["profiles"], "a rate that failed is remembered for the profile"
+        assert not any(one["rate"] for one in adapter["boards"].values()), "and for the board"
     assert board.cells()[len(want) :] == before[len(want) :], f"{rates}: kept data was touched"
     if done.status == 0:
         assert board.cells()[: len(want)] == want, f"{rates}: success, and yet the board holds something else"

@@ -1,10 +1,11 @@
 """`baud=auto` against esptool on the same virtual board in real time: whole commands, medians, limits.
 
-Run: python tests/bench/bench_rates.py [--rounds 5] [--only known,search,lying] [--strict]
+Run: python tests/bench/bench_rates.py [--rounds 5] [--only known,search,lying] [--param pp_us=400] [--strict]
 
 1 MiB of real firmware on a dirty board. `known`: the rate of this adapter is known, beside esptool at its own default,
 at 460800 and at 2000000 baud. `search`: what the search costs. `lying`: adapters that fail above 460800 in three ways,
-beside the same flash at 460800; their boards are reached by RFC 2217, for a pty has no reset line. An idle machine is
+beside the same flash at 460800; their boards are reached by RFC 2217, for a pty has no reset line. `--param` is one of
+the board's: a W25Q32 takes 700 µs to program a page, a W25Q32JV 400 (facts: flash-timing §6.3). An idle machine is
 needed for figures that mean something.
 """
 
@@ -37,8 +38,9 @@ EXTRA = (
 class Bench:
     """The rounds, and what they gave."""
 
-    def __init__(self, folder: Path, rounds: int) -> None:
+    def __init__(self, folder: Path, rounds: int, params: list[str]) -> None:
         self.folder, self.rounds = folder, rounds
+        self.params = [word for param in params for word in ("--param", param)]
         (folder / "dodo.py").write_text("from flashpipe.tasks import *\n")
         (folder / "a.bin").write_bytes(one_mib())
         self.results: dict[str, list[float]] = {}
@@ -52,7 +54,7 @@ class Bench:
     def ours(self, name: str, port: str, baud: str) -> None:
         """A flash of ours."""
         words = ["flash", "profile=esp12", f"port={port}", f"baud={baud}", "image=a.bin", "boot=off"]
-        self.note(name, [sys.executable, "-m", "doit", *words])
+        self.note(name, [sys.executable, "-m", "flashpipe.cli.main", *words])
 
     def theirs(self, port: str, baud: int) -> None:
         """A flash of esptool's."""
@@ -66,12 +68,16 @@ class Bench:
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"version": 1, "adapters": {port: entry} if rate else {}}))
 
+    def dirty(self, number: int) -> tuple[str, ...]:
+        """A board full of what nobody knows."""
+        return (*self.params, "--option", f"fill=random:{number}", "nodemcu-devkit")
+
     def known(self) -> None:
         """The adapter's rate is known, its boards are new."""
         rate = self.found()
         print(f"  the rate that the search finds: {rate} baud")
         for number in range(self.rounds):
-            dirty = ("--option", f"fill=random:{number}", "nodemcu-devkit")
+            dirty = self.dirty(number)
             with board(*dirty) as port:
                 self.remember(port, rate)
                 self.ours("known", port, "auto")
@@ -81,7 +87,7 @@ class Bench:
 
     def found(self) -> int:
         """The rate that a search ends with."""
-        with board("--option", "fill=random:1", "nodemcu-devkit") as port:
+        with board(*self.dirty(1)) as port:
             self.remember(port, 0)
             self.ours("warm", port, "auto")
         (adapter,) = json.loads((Path(os.environ["FLASHPIPE_STATE"]) / "rates.json").read_bytes())["adapters"].values()
@@ -90,7 +96,7 @@ class Bench:
     def search(self) -> None:
         """Nothing is known."""
         for number in range(self.rounds):
-            with board("--option", f"fill=random:{number}", "nodemcu-devkit") as port:
+            with board(*self.dirty(number)) as port:
                 self.remember(port, 0)
                 self.ours("search", port, "auto")
 
@@ -98,9 +104,8 @@ class Bench:
         """Adapters that lie, and one that is only asked for 460800."""
         for number in range(self.rounds):
             for fault in ("", *LYING):
-                options = ["--option", f"fill=random:{number}"]
-                options += ["--option", f"fault={fault}:460800"] if fault else []
-                with board(*options, "nodemcu-devkit", how="--rfc2217 0") as port:
+                options = ["--option", f"fault={fault}:460800"] if fault else []
+                with board(*options, *self.dirty(number), how="--rfc2217 0") as port:
                     self.remember(port, 0)
                     self.ours(fault or "460800", port, "auto" if fault else "460800")
 
@@ -124,12 +129,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="known,search,lying")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="of the board")
     parser.add_argument("--strict", action="store_true", help="end with 1 where a limit is missed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         os.environ["FLASHPIPE_STATE"] = str(Path(name) / "state")
         os.environ["FLASHPIPE_CACHE"] = str(Path(name) / "cache")
-        bench = Bench(Path(name), options.rounds)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(name) / "compiled")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        bench = Bench(Path(name), options.rounds, options.param)
         for part in options.only.split(","):
             getattr(bench, part)()
         good = bench.report()

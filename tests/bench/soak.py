@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -92,22 +93,26 @@ def lines(folder: Path, seed: int, jobs: int) -> int:
 
 
 def lying(folder: Path, seed: int, jobs: int) -> int:
-    """Run part three, at 20 points of the write for each way to lie; returns how many runs went wrong."""
+    """Run part three, at 20 points of the write for each way to lie, while the rate is searched for, and where it is
+    known; returns how many runs went wrong."""
     print("\nbaud=auto, and above 460800 in mid-write")
     wrong = 0
 
-    def ending(fault: str, at: int) -> str:
+    def ending(fault: str, at: int, known: int) -> str:
+        words = (f"{fault}:460800@byte:{at}", folder / f"{fault}-{at}-{known}", seed, "baud=auto")
         try:
-            return ending_under(f"{fault}:460800@byte:{at}", folder / f"{fault}-{at}", seed, "baud=auto")
+            return ending_under(*words, known_rate=known)
         except AssertionError as error:
             print(f"\nWRONG {fault} at byte {at}: {error}")
             return "WRONG"
 
     with ThreadPoolExecutor(jobs) as pool:
-        for fault in ("bad-baud", "silent-baud", "shaky-baud"):
-            found = Counter(pool.map(lambda at, fault=fault: ending(fault, at), range(15_000, 115_000, 5_000)))
+        for known, fault in product((0, 2_000_000), ("bad-baud", "silent-baud", "shaky-baud")):
+            places = range(15_000, 115_000, 5_000)
+            found = Counter(pool.map(lambda at, fault=fault, known=known: ending(fault, at, known), places))
             wrong += found["WRONG"]
-            print(f"{fault:12} {', '.join(f'{word} {count}' for word, count in found.items())}")
+            how = "known" if known else "searched"
+            print(f"{how:10}{fault:12} {', '.join(f'{word} {count}' for word, count in found.items())}", flush=True)
     return wrong
 
 
