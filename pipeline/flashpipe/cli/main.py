@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "export": "flashpipe.cli.export",
     "host": "flashpipe.cli.host",
     "inspect": "flashpipe.cli.inspect",
+    "lab": "flashpipe.cli.lab",
     "new": "flashpipe.cli.new",
     "page": "flashpipe.cli.page",
     "prune": "flashpipe.cli.prune",

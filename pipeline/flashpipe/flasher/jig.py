@@ -87,7 +87,7 @@ def _run(session: Session, jig: Jig) -> dict[str, object]:
     session.close()  # the jig may talk to the board
     name = jig.name
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        status = _ended(session, jig, _environment(session.port, mac, jig.unit), output, errors)
+        status = _ended(session, jig, _environment(session.address, mac, jig.unit), output, errors)
         text, said = _text(output), _text(errors)
     last = next((line for line in reversed((said or text).splitlines()) if line.strip()), "")
     heard = f': "{mask_cut(last.strip(), SHOWN)}"' if last else ""

@@ -156,7 +156,7 @@ class _Bench:
                 self._session.check_stop()
                 path = Path(folder) / "bench.bin"
                 path.write_bytes(self._contents())
-                words = ["--chip", "esp8266", "--port", self._session.port, "--baud", str(baud), "write-flash"]
+                words = ["--chip", "esp8266", "--port", self._session.address, "--baud", str(baud), "write-flash"]
                 command = [sys.executable, "-m", "esptool", *words, hex(self._region.start), str(path)]
                 began = time.monotonic()
                 with suppress(subprocess.TimeoutExpired):

@@ -199,7 +199,7 @@ class _End:
 
 
 def _step_aside(session: Session, asker: PortOwner, stop: threading.Event) -> None:
-    session.close()
+    session.release()
     session.notify(f"{session.port}: given to {asker}")
     while wait_until_free(session.port, stop.is_set, lambda line: session.notify(f"| {line}")):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -11,7 +12,8 @@ from flashpipe.board.ports.choice import choose_port
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.board.ports.names import canonical, is_url, port_slug
-from flashpipe.errors import BadValueError, NoPortError, RecordError
+from flashpipe.board.ports.places import SCHEME, is_place, parse_place_url
+from flashpipe.errors import BadValueError, NoPlaceError, NoPortError, RecordError
 from flashpipe.jobs.variables import Variables
 from flashpipe.virtual_options import ABOUT
 
@@ -73,7 +75,10 @@ def named_ports(text: str) -> dict[str, str]:
         NoPortError: a pattern or `all` fits nothing.
     """
     named: list[str] = []
-    for word in filter(None, (part.strip() for part in text.split(","))):
+    for word in _words(text):
+        if is_place(word):
+            named += _places(word)
+            continue
         if word != "all" and not (set(word) & set("*[") and not is_url(word)):
             named.append(word)
             continue
@@ -86,6 +91,33 @@ def named_ports(text: str) -> dict[str, str]:
     for port in named:
         first_names.setdefault(canonical(port), port)
     return {port_slug(port): port for port in first_names.values()}
+
+
+def _words(text: str) -> list[str]:
+    """The ports of a list; a bare name behind a place of a lab is another place: `labgrid://p1,p2`."""
+    words = list[str]()
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        bare = word != "all" and not is_url(word) and "/" not in word and re.fullmatch(r"(?i)COM\d+", word) is None
+        words.append(SCHEME + word if bare and words and is_place(words[-1]) else word)
+    return words
+
+
+def _places(word: str) -> list[str]:
+    """The places that a URL means: itself, or all that its pattern and tags fit.
+
+    Raises:
+        LabError: the coordinator knows none.
+    """
+    request = parse_place_url(word)
+    if not request.is_pattern:
+        return [word]
+    from flashpipe.board.ports.lab_client import LabClient  # noqa: PLC0415  3 ms, and only for a lab
+    from flashpipe.board.ports.lease import places_of  # noqa: PLC0415  with it
+
+    fitting = [SCHEME + place.name for place in places_of(LabClient.here()) if request.fits(place)]
+    if not fitting:
+        raise NoPlaceError(f"port={word}: no place of the lab fits", NoPlaceError.remedy)
+    return fitting
 
 
 def _fits(info: PortInfo, word: str) -> bool:

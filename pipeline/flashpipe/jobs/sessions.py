@@ -34,6 +34,8 @@ JOIN_S: Final = 6.0
 """Longest wait for workers after a stop: one command's time-out and some."""
 CLOSE_S: Final = 2.0
 """Longest wait for ports to be closed: the driver of an adapter that was pulled may hang."""
+RELEASE_S: Final = 8.0
+"""Longest wait for places in a lab to be released as well; what is not by then, the next run releases."""
 _POLL_S: Final = 0.02
 _SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name)
@@ -86,13 +88,26 @@ def close(port: str) -> None:
     with _guard:
         found = _sessions.pop(port, None)
     if found is not None:
-        found.close()
+        found.release()
 
 
 def close_all() -> None:
-    """Close every session."""
-    for port in list(_sessions):
+    """Close every session; places in a lab are released side by side."""
+    ports = list(_sessions)
+    closing = [threading.Thread(target=close, args=(port,), daemon=True) for port in ports if _has_lease(port)]
+    with contextlib.suppress(RuntimeError):  # Python is ending, and starts no more threads
+        for thread in closing:
+            thread.start()
+    for thread in closing:
+        if thread.ident is not None:
+            thread.join()
+    for port in ports:
         close(port)
+
+
+def _has_lease(port: str) -> bool:
+    found = _sessions.get(port)
+    return found is not None and found.lease is not None
 
 
 atexit.register(close_all)  # while all that closing needs is still there
@@ -235,9 +250,10 @@ def _end(number: int, heard: socket.socket) -> None:
         audience.stopped(number)
         _end_children()
         if patient:
+            limit_s = CLOSE_S + RELEASE_S * any(map(_has_lease, list(_sessions)))
             closing = threading.Thread(target=_clean_up, daemon=True)
             closing.start()
-            closing.join(CLOSE_S)
+            closing.join(limit_s)
     finally:
         # doit would go on to dispatch tasks, or print forty lines: its threads are daemons and end with the process.
         os._exit(128 + number)

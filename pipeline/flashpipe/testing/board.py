@@ -175,7 +175,7 @@ class Board:
 
     def close(self) -> None:
         """Let go of the port; a real board is left running."""
-        self._session.close()
+        self._session.release()
 
     # --- for tests ---------------------------------------------------------------------------------------------------
 

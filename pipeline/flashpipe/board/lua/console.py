@@ -94,7 +94,8 @@ class Console:
     def __init__(self, wire: Wire, baud: int) -> None:
         self._wire = wire
         self.baud = baud
-        self.port = wire.port
+        self.port: str = wire.port
+        self.address = str(getattr(wire, "address", wire.port))
         self.before = ""
         """What the board said while it was looked for: its boot log, where it was just starting."""
         self._number = 0

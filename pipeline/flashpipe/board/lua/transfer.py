@@ -279,7 +279,7 @@ def open_transfer(console: Console, rate: int) -> Iterator[Transfer]:
     """
     old = console.baud
     rate = max(old, min(rate, FASTEST)) if rate else 0
-    if not rate or console.port.startswith("socket://"):  # whose rate is somebody else's
+    if not rate or console.address.startswith("socket://"):  # whose rate is somebody else's
         raise NoTransferError
     taken = False
     try:

@@ -10,17 +10,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flashpipe.board.ports import names
 from flashpipe.board.ports.lock import PortLock, lock_port
 from flashpipe.board.ports.open import open_port
+from flashpipe.board.ports.places import is_place, place_port
 from flashpipe.board.session.execution import Execution, of_port
 from flashpipe.board.session.traffic import TrafficLog, recorded
-from flashpipe.errors import PortBusyError, PortLostError, StoppedError
+from flashpipe.errors import NoPortError, PortBusyError, PortLostError, StoppedError
 from flashpipe.events import Listener, Message, Progress, StepFailed, StepFinished, StepStarted, ignore
 from flashpipe.reset_mode import NO_WIRE, ResetMode
 from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    import serial
+
+    from flashpipe.board.ports.lease import Lease
 
 OPEN_BAUD: Final = 115200
 """Rate of a port that nobody has tuned yet: that of the ROM loader and of most firmware."""
@@ -59,6 +65,8 @@ class SerialLine:
     """It only listens, and gives the port to whoever asks for it (`lock`)."""
     lock: PortLock | None = None
     """Ours while the port is open."""
+    lease: Lease | None = None
+    """The place in a lab that the port names, once it is ours."""
     doing: str = ""
     """Name of the step that was begun last."""
     step_times: list[tuple[str, float]] = field(default_factory=list)
@@ -67,6 +75,7 @@ class SerialLine:
     _serial: Any = None
     _execution: Execution | None = None
     _open: ExitStack = field(default_factory=ExitStack)
+    _locked: ExitStack = field(default_factory=ExitStack)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -98,21 +107,58 @@ class SerialLine:
         return None
 
     def _open_once(self) -> None:
-        self.lock = self._open.enter_context(lock_port(self.port, ask=not self.offers))
+        """Lock, acquire, open: of a place that is only described by tags it shows last which one is to be locked."""
+        if self.lease is None and is_place(self.port) and not place_port(self.port):
+            self._acquire()
+        named = self.lease.port if self.lease is not None else place_port(self.port) or self.port
         try:
-            opened = open_port(self.port, OPEN_BAUD)
+            self.lock = self._locked.enter_context(lock_port(named, ask=not self.offers))
+            if self.lease is None and is_place(self.port):
+                self._acquire()
+            opened = self._opened()
             self._serial = self._open.enter_context(_closing(recorded(opened, self.traffic)))
-            if getattr(opened, "virtual", False):
+            if getattr(opened, "virtual", False) or names.is_virtual(self.address):
                 names.note_virtual(self.port)
             self._execution = of_port(opened, virtual=self.virtual)
         except BaseException:
             self.close()
             raise
 
+    def _acquire(self) -> None:
+        """Make the place in a lab ours, for as long as this line is used."""
+        from flashpipe.board.ports.lab_client import LabClient  # noqa: PLC0415  3 ms, and only for a lab
+        from flashpipe.board.ports.lease import Taker  # noqa: PLC0415  with it
+
+        with self.step("acquire", self.port) as result:
+            self.lease = Taker(LabClient.here(), self.notify, self.check_stop).take(self.port, self.busy_wait_s)
+            result.append(f"place {self.lease.place.name}, {self.lease.address}")
+
+    def _opened(self) -> serial.SerialBase:
+        try:
+            return open_port(self.address, OPEN_BAUD)
+        except NoPortError:
+            if self.lease is None or not self.lease.look_again():
+                raise
+            return open_port(self.address, OPEN_BAUD)
+
+    @property
+    def address(self) -> str:
+        """What is opened: the port, or where the place is that it names."""
+        return self.lease.address if self.lease is not None else self.port
+
     def close(self) -> None:
-        """Give the port back; harmless when closed."""
+        """Give the port back; harmless when closed. A place in a lab stays ours."""
         self._open.close()
+        self._locked.close()
         self._serial = self.lock = None
+
+    def release(self) -> None:
+        """Give the port back, and the place in a lab that it was, before another flashpipe of this user comes."""
+        self._open.close()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.release(self.notify)
+        self.close()
 
     @property
     def wire(self) -> Any:
@@ -122,7 +168,7 @@ class SerialLine:
     @property
     def virtual(self) -> bool:
         """Whether a virtual board sits behind the port."""
-        return names.is_virtual(self.port)
+        return names.is_virtual(self.port) or names.is_virtual(self.address)
 
     @property
     def execution(self) -> Execution:
@@ -132,7 +178,7 @@ class SerialLine:
     @property
     def resets_by_wire(self) -> bool:
         """Whether this end may and can pulse the reset line."""
-        return self.reset not in NO_WIRE and not self.port.startswith("socket://")
+        return self.reset not in NO_WIRE and not self.address.startswith("socket://")
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
