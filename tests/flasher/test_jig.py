@@ -23,7 +23,7 @@ MAC = "5c:cf:7f:00:00:01"
 class Session:
     """The part of a session that a jig is given."""
 
-    port = "COM3"
+    port = address = "COM3"
     device = type("Device", (), {"mac": MAC})()
 
     def __init__(self) -> None:

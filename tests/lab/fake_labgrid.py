@@ -177,3 +177,5 @@ if __name__ == "__main__":
         time.sleep(600)
     while not one_look(sys.argv[1], sys.argv[2:]):
         time.sleep(0.02)
+    if "acquire" in sys.argv and Path(sys.argv[1] + ".lingers").exists():
+        time.sleep(600)

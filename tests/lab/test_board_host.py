@@ -73,7 +73,7 @@ def test_a_second_client_is_told_who_has_the_board(hosted: HostedPort) -> None:
     try:
         with pytest.raises(PortBusyError) as busy:
             open_port(hosted.url, 115200)
-        assert LOOPBACK in busy.value.message
+        assert f"in use by {LOOPBACK} since" in busy.value.message
     finally:
         first.close()
     until(lambda: hosted._visit is None)

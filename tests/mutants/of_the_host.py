@@ -831,7 +831,7 @@ HOST: Final = (
     Mutant(
         "session-takes-no-lock",
         LINE,
-        "lock_port(self.port, ask=not self.offers)",
+        "lock_port(named, ask=not self.offers)",
         "suppress()",
         "two runs write one board at the same time",
         (f"{T_RUN}::test_a_port_in_use_is_refused",),

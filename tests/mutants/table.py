@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.of_backups import BACKUPS
 from tests.mutants.of_diagnosis import DIAGNOSIS
 from tests.mutants.of_keep import KEEP
+from tests.mutants.of_labs import LABS
 from tests.mutants.of_ladder import LADDER
 from tests.mutants.of_lua import LUA
 from tests.mutants.of_parts import PARTS
@@ -27,6 +28,7 @@ MUTANTS: Final = (
     *DIAGNOSIS,
     *HOST,
     *KEEP,
+    *LABS,
     *LADDER,
     *LUA,
     *PARTS,

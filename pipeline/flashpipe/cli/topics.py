@@ -212,7 +212,10 @@ def _port() -> list[Block]:
                 ("`auto`", "the default, as above"),
                 ("`rfc2217://HOST:PORT`", "a port of another machine, with its reset lines"),
                 ("`socket://HOST:PORT`", "bytes of another machine alone: nothing resets the board"),
-                ("`labgrid://PLACE`, `labgrid://?chip=esp8266`", "a place of a labgrid coordinator, by name or by tags"),
+                (
+                    "`labgrid://PLACE`, `labgrid://?chip=esp8266`",
+                    "a place of a labgrid coordinator, by name or by tags",
+                ),
                 ("`sim://esp12`", "a virtual board; every shipped profile has one"),
             ),
         ),

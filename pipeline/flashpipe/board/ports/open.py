@@ -144,7 +144,9 @@ def _code(error: OSError | ValueError) -> int | None:
 
 def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
     if isinstance(error, ValueError) and not isinstance(error, OSError):
-        return BadValueError(f"{port}: {error}", "known kinds: sim://, rfc2217://host:port, socket://host:port, labgrid://PLACE")
+        return BadValueError(
+            f"{port}: {error}", "known kinds: sim://, rfc2217://host:port, socket://host:port, labgrid://PLACE"
+        )
     if _code(error) in _BUSY:
         return _busy(port, [])
     if _code(error) in _DENIED:
