@@ -116,17 +116,17 @@ def cancel(state: dict[str, Any], token: str) -> None:
 
 def one_look(path: str, words: list[str]) -> bool:
     """Whether the command is done."""
-    with Path(path).open("r+") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        state = json.load(stream)
+    with Path(path + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = json.loads(Path(path).read_text())
         state.setdefault("calls", []).append(words)
         try:
             return command(state, words)
         finally:
             schedule(state)
-            stream.seek(0)
-            stream.truncate()
-            json.dump(state, stream)
+            whole = Path(f"{path}.{os.getpid()}")  # whoever is killed here leaves what was there
+            whole.write_text(json.dumps(state))
+            whole.replace(path)
 
 
 def command(state: dict[str, Any], words: list[str]) -> bool:

@@ -43,18 +43,15 @@ class Lab:
 
     @property
     def state(self) -> dict[str, Any]:
-        with self.path.open() as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH)
-            found: dict[str, Any] = json.load(stream)
-            return found
+        found: dict[str, Any] = json.loads(self.path.read_text())
+        return found
 
     def put(self, **fields: Any) -> None:
-        with self.path.open("r+") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            state = {**json.load(stream), **fields}
-            stream.seek(0)
-            stream.truncate()
-            json.dump(state, stream)
+        with Path(f"{self.path}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            whole = self.path.with_suffix(".new")
+            whole.write_text(json.dumps({**self.state, **fields}))
+            whole.replace(self.path)
 
     def place(self, name: str, **fields: Any) -> None:
         """Make a place, or change it."""

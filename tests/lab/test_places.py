@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 from flashpipe.board.ports.places import (
-    Place,
+    LabPlace,
     Resource,
     is_place,
     parse_place_url,
@@ -121,7 +121,7 @@ def resource(name: str = "one", *, there: bool = True, avail: bool = True, **par
     ],
 )
 def test_the_serial_port_of_a_place_is_found(resources: tuple[Resource, ...], wanted: str, address: str) -> None:
-    assert serial_address(Place("p", {}, resources), wanted) == address
+    assert serial_address(LabPlace("p", {}, resources), wanted) == address
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_a_place_without_a_clear_serial_port_is_refused(
     resources: tuple[Resource, ...], wanted: str, error: type[PipelineError]
 ) -> None:
     with pytest.raises(error):
-        serial_address(Place("p", {}, resources), wanted)
+        serial_address(LabPlace("p", {}, resources), wanted)

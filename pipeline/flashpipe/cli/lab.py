@@ -8,7 +8,7 @@ from typing import Final
 
 from flashpipe.board.ports.lab_client import LabClient
 from flashpipe.board.ports.lease import places_of, sweep
-from flashpipe.board.ports.places import SCHEME, Place, parse_place_url
+from flashpipe.board.ports.places import SCHEME, LabPlace, parse_place_url
 from flashpipe.cli.arguments import Parser
 from flashpipe.errors import BadValueError, NoPlaceError
 from flashpipe.text.lines import print_result
@@ -66,9 +66,9 @@ def _list(client: LabClient, tags: Sequence[str]) -> int:
     return 0
 
 
-def _state(place: Place) -> str:
+def _state(place: LabPlace) -> str:
     return place.holder or ("reserved" if place.is_reserved else "free")
 
 
-def _tags(place: Place) -> str:
+def _tags(place: LabPlace) -> str:
     return " ".join(f"{key}={value}" for key, value in place.tags.items())

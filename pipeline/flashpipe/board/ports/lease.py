@@ -17,7 +17,7 @@ from flashpipe.board.ports.lab_client import Check, LabClient, Said, nothing_to_
 from flashpipe.board.ports.lease_record import LeaseRecord, folder, still_holds
 from flashpipe.board.ports.places import (
     SCHEME,
-    Place,
+    LabPlace,
     PlaceRequest,
     parse_place_url,
     parse_places,
@@ -39,7 +39,7 @@ class Lease:
     """A place that we have, and the address of its board."""
 
     client: LabClient
-    place: Place
+    place: LabPlace
     resource: str
     address: str
     """URL under which its serial port is opened."""
@@ -187,7 +187,7 @@ class Taker:
         return False
 
 
-def places_of(client: LabClient, check: Check = nothing_to_check) -> list[Place]:
+def places_of(client: LabClient, check: Check = nothing_to_check) -> list[LabPlace]:
     """All places of the coordinator.
 
     Raises:
@@ -199,7 +199,7 @@ def places_of(client: LabClient, check: Check = nothing_to_check) -> list[Place]
     return parse_places(said.out)
 
 
-def _show(client: LabClient, name: str, check: Check = nothing_to_check) -> Place:
+def _show(client: LabClient, name: str, check: Check = nothing_to_check) -> LabPlace:
     said = client.run("-p", name, "show", check=check)
     found = parse_places(said.out) if not said.status else []
     if not found:
@@ -211,7 +211,7 @@ def _tags(request: PlaceRequest) -> str:
     return " ".join(f"{key}={value}" for key, value in request.tags)
 
 
-def _no_such_tags(request: PlaceRequest, everything: list[Place]) -> NoPlaceError:
+def _no_such_tags(request: PlaceRequest, everything: list[LabPlace]) -> NoPlaceError:
     known = []
     for key, _ in request.tags:
         values = sorted({place.tags[key] for place in everything if key in place.tags})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from flashpipe import files, locks
-from flashpipe.board.ports.places import Place
+from flashpipe.board.ports.places import LabPlace
 from flashpipe.errors import PlaceTakenError, RecordError
 
 _ENTRY_LIMIT: Final = 4096
@@ -27,7 +27,7 @@ def folder() -> Path:
     return files.state_folder() / "leases"
 
 
-def still_holds(left: dict[str, Any], place: Place) -> bool:
+def still_holds(left: dict[str, Any], place: LabPlace) -> bool:
     """Whether a place is in the state in which a dead run has left it: nobody has released and acquired it since."""
     if not left.get("changed"):  # it died while it was acquiring
         return True
@@ -75,7 +75,7 @@ class LeaseRecord:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def note(self, coordinator: str, place: Place) -> None:
+    def note(self, coordinator: str, place: LabPlace) -> None:
         """Note what the coordinator says of it now that it is ours.
 
         Raises:

@@ -51,7 +51,7 @@ class PlaceRequest:
         """Whether it means several places."""
         return bool(set(self.name) & set("*?["))
 
-    def fits(self, place: Place) -> bool:
+    def fits(self, place: LabPlace) -> bool:
         """Whether it means this place."""
         named = not self.name or fnmatchcase(place.name, self.name)
         return named and all(place.tags.get(key) == value for key, value in self.tags)
@@ -96,7 +96,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LabPlace:
     """What the coordinator knows of a place."""
 
     name: str
@@ -134,25 +134,25 @@ class Place:
         return "" if text == "None" else text
 
 
-def parse_places(text: str) -> list[Place]:
+def parse_places(text: str) -> list[LabPlace]:
     """The places that `labgrid-client -v places`, or `show`, has printed.
 
     Raises:
         LabError: it is something else.
     """
-    places, fields = list[Place](), dict[str, str]()
+    places, fields = list[LabPlace](), dict[str, str]()
     resources = list[Resource]()
     for head, body in _blocks(text):
         if found := _PLACE.fullmatch(head):
             fields, resources = {}, []
-            places.append(Place(found[1], fields))
+            places.append(LabPlace(found[1], fields))
             for line in body:
                 name, colon, value = line.strip().partition(":")
                 if colon and name not in fields and " resources" not in name:
                     fields[name] = value.strip()
         elif places and (found := _RESOURCE.fullmatch(head)):
             resources.append(_resource(found[1], found[2], found[3], "\n".join(body)))
-            places[-1] = Place(places[-1].name, places[-1].fields, tuple(resources))
+            places[-1] = LabPlace(places[-1].name, places[-1].fields, tuple(resources))
     if text.strip() and not places:
         raise LabError(f"labgrid-client says {text.strip().splitlines()[0]!r}, which is no place", LabError.remedy)
     return places
@@ -180,7 +180,7 @@ def _resource(state: str, name: str, path: str, text: str) -> Resource:
     return Resource(name, path, about if isinstance(about, dict) else {}, state != "Orphaned")
 
 
-def serial_address(place: Place, wanted: str) -> str:
+def serial_address(place: LabPlace, wanted: str) -> str:
     """The URL under which the serial port of a place is opened.
 
     Raises:
@@ -204,7 +204,7 @@ def serial_address(place: Place, wanted: str) -> str:
     return _address(place, one)
 
 
-def _address(place: Place, one: Resource) -> str:
+def _address(place: LabPlace, one: Resource) -> str:
     parameters = one.about.get("params") or {}
     host, port = str(parameters.get("host") or ""), parameters.get("port")
     scheme = _PROTOCOLS.get(str(parameters.get("protocol", "rfc2217")))
