@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from flashpipe.board.lua import transfer
 from flashpipe.board.lua.console import find_console
 from flashpipe.board.lua.files import BoardFiles, LuaFile
-from flashpipe.board.lua.transfer import BLOCK, CHUNK, FASTEST, PIECE, NoTransferError, open_transfer
+from flashpipe.board.lua.transfer import CHUNK, FASTEST, HEAD, MEMORY, PIECE, WORTH, NoTransferError, open_transfer
 from flashpipe.errors import FilesFullError
 
 from tests.board.lua.conftest import Make
@@ -42,7 +43,8 @@ def test_any_bytes_go_there_and_back(name: str, make: Make) -> None:
 
 
 @pytest.mark.parametrize("how", ["changed", "lost", "twice", "all lost"])
-def test_a_damaged_block_is_sent_again(how: str, make: Make) -> None:
+def test_a_damaged_block_is_sent_again(how: str, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "MEMORY", ((4, 0),))
     hits = iter([True])
     sent: list[bytes] = []
 
@@ -69,13 +71,27 @@ def test_a_damaged_block_is_sent_again(how: str, make: Make) -> None:
 @pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
 def test_files_of_each_length_go_there_and_back(name: str, make: Make) -> None:
     """Around powers of two, and what is left of a chunk, a block and a piece: 3.0 reads no 128 bytes as part of 252."""
-    sizes = (0, 1, 64, 127, 128, 129, CHUNK, 256, CHUNK + 128, 512, BLOCK, 1024, PIECE + 128)
-    with open_transfer(make(name), FASTEST) as transfer:
+    sizes = (0, 1, 64, 127, 128, 129, CHUNK, 256, CHUNK + 128, 1024, 8 * CHUNK - HEAD, PIECE + 128)
+    with open_transfer(make(name), FASTEST) as blocks:
         for size in sizes:
             data = (DATA + DATA)[:size]
-            assert transfer.write("data", data, lambda _: None)
-            assert transfer.holds("data", data), size
-            assert transfer.read("data", size) == data, size
+            assert blocks.write("data", data, lambda _: None)
+            assert blocks.holds("data", data), size
+            assert blocks.read("data", size) == data, size
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_a_board_with_little_memory_gets_smaller_blocks_or_lines(name: str, make: Make) -> None:
+    console = make(name)
+    fill = '(function()_m={{}}while node.heap()>{} do _m[#_m+1]=("x"):rep(200)..tostring(#_m)end end)()'
+    files = BoardFiles(console, FASTEST)
+    for (chunks, least), limit in zip((*MEMORY, (0, 9000)), (60000, MEMORY[0][1], MEMORY[1][1]), strict=True):
+        console.ask_secret(fill.format(least + 400), 20.0)
+        assert least <= int(console.ask("node.heap()")) < limit
+        with files.faster(WORTH):
+            assert (files._transfer.block if files._transfer else 0) == max(0, chunks * CHUNK - HEAD)
+        files.send([LuaFile("data", DATA[:1200])], {})
+        assert files.names() == {"data": 1200}
 
 
 def test_a_wire_that_carries_no_block_is_used_line_by_line(make: Make) -> None:
@@ -97,7 +113,7 @@ def test_a_rate_that_the_wire_does_not_carry_is_left(make: Make) -> None:
 
 
 def test_a_file_system_without_room_is_said_and_nothing_is_left(make: Make) -> None:
-    full = b"_n=(_n or 0)+1 return _n<3 and _fp:write(s)"
+    full = b"_n=(_n or 0)+1 return _n<2 and _fp:write(s)"
     console = make(spoil=lambda data: data.replace(b"return _fp:write(s)", full))
     files = BoardFiles(console, FASTEST)
     with pytest.raises(FilesFullError, match="data broke off"):

@@ -1,7 +1,7 @@
 """The bytes of files between a board and us, faster than a line at a time: raw blocks at a higher rate.
 
 A line of the console carries some 190 bytes and is echoed, compiled and answered. Here the board's UART gets a rate of
-ours and no echo, and a few Lua functions take what comes: a block of up to 996 bytes in chunks of 252 (a callback gets
+ours and no echo, and a few Lua functions take what comes: a block of up to 2004 bytes in chunks of 252 (a callback gets
 255 at most, and the firmware's line buffer holds 256), written when its digest is right. That is reckoned chunk by
 chunk, in a fifth of the time in which the next one comes. `+`, `-` or `!` answers each block (written, damaged, no
 room), and the next is sent only then: a flash that is being written cannot listen. Towards us, each piece of up to 4032
@@ -37,7 +37,9 @@ CHUNK: Final = 21 * GROUP
 """Bytes that the board takes, or reads, at once: 0.9.x and 1.x give no more than 255."""
 HEAD: Final = GROUP
 """Bytes before a block's data: length, digest, and what makes them a group."""
-BLOCK: Final = 4 * CHUNK - HEAD
+MEMORY: Final = ((8, 28_000), (4, 21_000))
+"""Chunks of a block, and the bytes of heap from which on a board takes such ones. The functions need 10 KB, two copies
+of a block and the garbage of its digest the rest; with less, executed 1.5.4.1 and 3.0 panic (tried from 6 KB on)."""
 PIECE: Final = 16 * CHUNK
 """Bytes that are asked for at once."""
 CHECKED: Final = 64 * CHUNK
@@ -82,12 +84,13 @@ _DEFINE: Final = (
     "_fpc=function(s)local f=s.byte return _fpa==f(s,5)*256+f(s,6)and _fpb==f(s,3)*256+f(s,4)end",
     (
         "_fpf=function()local q=_fpq _fpq={}"
-        "if _fpc(q[1])then _fpe(table.concat(q):sub(13,_fpn))else uart.write(0,45)end end"
+        "if not _fpc(q[1])then uart.write(0,45)return end q[1]=q[1]:sub(13)q=table.concat(q)"
+        "if _fpn<#q+12 then q=q:sub(1,_fpn-12)end _fpe(q)end"
     ),
     "_fph=function(d)_fpa=d:byte(1)*256+d:byte(2)_fpb=0 _fpl=_fpa>32767 _fpn=_fpa%32768+12 end",
     (
         "_fpr=function(d)_fpk({gap},_fpy)local n=#_fpq+1 _fpq[n]=d if n==1 then _fph(d)end "
-        "_fpd(d,n==1 and 13 or 1)if n*252>=_fpn or _fpn>1008 then _fpf()end end"
+        "_fpd(d,n==1 and 13 or 1)if n*252>=_fpn or _fpn>{most} then _fpf()end end"
     ),
     'function _fpj()_fpq={}if _fp then uart.on("data",252,_fpr,0)_fpk({gap},_fpy)end return type(_fp)end',
     'function _fpm(o,w)if _fpo()then return _fp:seek(w or"set",o)end return file.seek(w or"set",o)end',
@@ -136,9 +139,11 @@ class NoTransferError(Exception):
 class Transfer:
     """A console at a higher rate, with the functions that take and give blocks. Made by `open_transfer`."""
 
-    def __init__(self, console: Console, old: int) -> None:
+    def __init__(self, console: Console, old: int, chunks: int) -> None:
         self._console = console
         self._old = old
+        self.block = chunks * CHUNK - HEAD
+        """Bytes of a file that are sent at once."""
 
     def write(self, name: str, data: bytes, progress: Progress) -> bool:
         """Write a file; it is closed then.
@@ -152,7 +157,7 @@ class Transfer:
         done, failures = 0, 0
         self._open(f'_fp=file.open({quoted(name.encode())},"w")return _fpj()', name)
         while True:
-            part = data[done : done + BLOCK]
+            part = data[done : done + self.block]
             answer = self._send(part, last=done + len(part) == len(data))
             if answer == b"+":
                 done += len(part)
@@ -281,7 +286,7 @@ def open_transfer(console: Console, rate: int) -> Iterator[Transfer]:
     rate = max(old, min(rate, FASTEST)) if rate else 0
     if not rate or console.address.startswith("socket://"):  # whose rate is somebody else's
         raise NoTransferError
-    taken = False
+    taken, chunks = False, _chunks(console)
     try:
         for line in _WATCH:
             console.ask_secret(f"(function(){line.replace('{old}', str(old))} end)()")
@@ -290,12 +295,12 @@ def open_transfer(console: Console, rate: int) -> Iterator[Transfer]:
         taken = True
         console.ask_secret("(function()_fps()end)()")
         for line in _DEFINE:
-            console.ask_secret(f"(function(){_filled(line)} end)()")
+            console.ask_secret(f"(function(){_filled(line, chunks)} end)()")
     except LuaFailedError as error:
         _leave(console, old, taken=taken)
         raise NoTransferError from error
     try:
-        yield Transfer(console, old)
+        yield Transfer(console, old, chunks)
     except BaseException:
         with suppress(PipelineError):  # what happened is told, and not that nobody answers any more
             _leave(console, old, taken=True)
@@ -303,8 +308,24 @@ def open_transfer(console: Console, rate: int) -> Iterator[Transfer]:
     _leave(console, old, taken=True)
 
 
-def _filled(line: str) -> str:
-    for name, value in (("gap", GAP_MS), ("watch", WATCH_MS)):
+def _chunks(console: Console) -> int:
+    """How many chunks a block may have, by the memory that the board has left.
+
+    Raises:
+        NoTransferError: it has too little, or does not tell.
+    """
+    try:
+        told = console.ask_secret("(function()collectgarbage()return node.heap()end)()")
+    except LuaFailedError as error:
+        raise NoTransferError from error
+    for chunks, need in MEMORY:
+        if told.isdecimal() and int(told) >= need:
+            return chunks
+    raise NoTransferError
+
+
+def _filled(line: str, chunks: int) -> str:
+    for name, value in (("gap", GAP_MS), ("watch", WATCH_MS), ("most", chunks * CHUNK)):
         line = line.replace(f"{{{name}}}", str(value))
     return line
 
