@@ -268,3 +268,22 @@ def test_what_has_no_table_refuses_json_before_anything_is_done(
     assert "--json" in done.err
     assert json.loads(done.out)["error"]["status"] == 3
     assert {path.name for path in project.folder.iterdir()} <= {"dodo.py", "__pycache__"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "profile=demo"),
+        ("plan", "profile=demo", "port=sim://demo?inline=1"),
+        ("image", "profile=demo"),
+        ("identify", "port=sim://esp12?inline=1"),
+        ("identify", "port=sim://esp12?inline=1,sim://esp01?inline=1"),
+        ("diagnose", "port=sim://esp12?inline=1"),
+        ("boot", "port=sim://esp12?inline=1"),
+        ("doctor",),
+    ],
+)
+def test_quiet_leaves_the_last_line_alone(command: Command, words: tuple[str, ...]) -> None:
+    done = command(*words, "-q")
+    (line,) = done.text.splitlines()
+    assert line.startswith("OK" if not done.status else ("FAILED", "error"))

@@ -173,8 +173,8 @@ def rescue(board: BoardRun) -> str:
     return DISABLED
 
 
-def format_files(board: BoardRun) -> None:
-    """Format the file system, if that is confirmed, and wait.
+def format_files(board: BoardRun) -> tuple[int, int, int] | None:
+    """Format the file system, if that is confirmed, and wait; bytes free, used and in all, where the board tells.
 
     Raises:
         ConfirmationError: it is not.
@@ -194,3 +194,4 @@ def format_files(board: BoardRun) -> None:
             )
         room = read_room(console)
         result.append(f"{room[0]:,} of {room[2]:,} bytes free" if room else "done")
+    return room

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flashpipe import terminal
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.tasks.command_line import current
 from flashpipe.text.lines import print_result
@@ -11,6 +12,12 @@ def print_of(board: BoardRun, text: str) -> None:
     """A result, in one piece: where the run has several boards behind the name of the port, a table below it."""
     between = "\n" if "\n" in text else " "
     print_result(f"{board.port()}:{between}{text}" if _several() else text)
+
+
+def print_table_of(board: BoardRun, text: str) -> None:
+    """What stands above the last line about a board: nothing where people want that alone."""
+    if not terminal.quiet:
+        print_of(board, text)
 
 
 class Printer:

@@ -67,7 +67,9 @@ def last_lines(results: Sequence[BoardDone], stream: TextIO | None = None, *, se
 
 
 def _worst(results: Sequence[BoardDone]) -> BoardDone:
-    return next((result for result in results if result.error is not None), results[-1])
+    """A failure; else the end of the task that was done last, one that wrote rather than one that only looked."""
+    failed = [result for result in results if result.error is not None]
+    return (failed or [result for result in reversed(results) if result.receipt] or results[-1:])[0]
 
 
 def _table(results: Sequence[BoardDone], stream: TextIO) -> str:

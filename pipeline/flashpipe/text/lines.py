@@ -50,6 +50,12 @@ def print_result(text: str, stream: TextIO | None = None, end: str = "\n", *, ke
     terminal.write(text + end, stream, kept=kept)
 
 
+def print_table(text: str, stream: TextIO | None = None) -> None:
+    """What stands above the last line: nothing where people want that alone."""
+    if not terminal.quiet:
+        print_result(text, stream)
+
+
 class ConsoleLines:
     """A listener that writes to a stream; several boards may share it."""
 

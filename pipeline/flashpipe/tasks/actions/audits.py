@@ -11,7 +11,7 @@ from flashpipe.jobs.audit import audit_board, sum_up
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.records.history import StoredReceipt
-from flashpipe.tasks.several import print_of
+from flashpipe.tasks.several import print_table_of
 from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 from flashpipe.text.look import look
@@ -45,7 +45,7 @@ def audit(board: BoardRun) -> None:
         told.append(f"compared with {audit_board(board, show).reference}")
     finally:
         if told and not look.json:
-            print_of(board, "\n".join(told))
+            print_table_of(board, "\n".join(told))
 
 
 def report(inputs: RunInputs) -> None:

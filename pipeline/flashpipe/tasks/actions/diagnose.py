@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flashpipe.jobs import diagnose as jobs
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.tasks.several import print_of
+from flashpipe.tasks.several import print_table_of
 from flashpipe.text.documents import put
 from flashpipe.text.look import look
 
@@ -15,10 +15,11 @@ def diagnose(board: BoardRun) -> None:
 
     def show(name: str, text: str) -> None:
         findings.append({"name": name, "text": text})
-        if not look.json:
-            print_of(board, f"{name:<9}{text}" if name else text)
+        if name and not look.json:  # what has none is the end of it
+            print_table_of(board, f"{name:<9}{text}")
 
     try:
         jobs.diagnose(board, show)
     finally:
         put("diagnose", {"findings": findings}, board.port())
+    board.ended("diagnose", findings[-1]["text"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from flashpipe import terminal
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.inspect import inspect_plan
 from flashpipe.jobs.plan_facts import plan_facts
 from flashpipe.text.documents import put
 from flashpipe.text.inspection import as_data, describe
-from flashpipe.text.lines import print_result
+from flashpipe.text.lines import print_result, print_table
 from flashpipe.text.plan import describe_plan
 
 
@@ -16,5 +17,6 @@ def show_image(inputs: RunInputs) -> None:
     plan = inputs.plan()
     inspection = inspect_plan(inputs)
     if not put("image", {**plan_facts(plan), "inspection": as_data(inspection)}):
-        print_result(describe_plan(plan))
-        print_result("\n" + describe(inspection, plan.settings.capacity))
+        print_table(f"{describe_plan(plan)}\n\n{describe(inspection, plan.settings.capacity)}")
+        if terminal.quiet:
+            print_result(f"OK  {plan.firmware.title()}")

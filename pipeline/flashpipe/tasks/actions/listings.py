@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from flashpipe import terminal
 from flashpipe.jobs import doctor as jobs
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.text.documents import put
-from flashpipe.text.lines import print_result
+from flashpipe.text.lines import print_result, print_table
 from flashpipe.text.listings import ports_data, ports_text, profiles_data, profiles_text
 
 
@@ -26,5 +27,7 @@ def doctor(inputs: RunInputs) -> None:
     """What on this machine keeps a board from being flashed."""
     checks = jobs.check_host(inputs)
     if not put("doctor", {"checks": checks}):
-        print_result(jobs.describe(checks))
+        print_table(jobs.describe(checks))
     jobs.refuse_unready(checks)
+    if terminal.quiet:
+        print_result(f"OK  {len(checks)} checks")

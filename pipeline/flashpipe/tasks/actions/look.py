@@ -11,18 +11,23 @@ from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.crash_addresses import explainer
 from flashpipe.jobs.monitor_watch import Watch
 from flashpipe.tasks.command_line import preceding
+from flashpipe.tasks.several import print_table_of
 from flashpipe.text.crash_names import CrashAnnotator
 from flashpipe.text.device import describe
 from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 from flashpipe.text.serial_log import Stamps, opened_log
+from flashpipe.units import format_size
 
 
 def identify(board: BoardRun) -> None:
     """Say what is on the port."""
     device, fitting = jobs.identify(board)
     if not put("identify", {**asdict(device), "profiles": fitting}, device.port):
-        print_result(describe(device, fitting))
+        print_table_of(board, describe(device, fitting))
+    size = format_size(device.flash_size) if device.flash_size else "size unknown"
+    mac = f"MAC {device.mac}, " if board.command.profile_name else ""  # else the line begins with it
+    board.ended("identify", f"{device.chip}, {mac}{device.flash_part}, {size}")
 
 
 def monitor(board: BoardRun) -> None:

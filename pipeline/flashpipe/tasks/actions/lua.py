@@ -11,7 +11,7 @@ from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, r
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.file_editing import edit_file
 from flashpipe.jobs.lua import ask_node, format_files, list_files, rescue, run_lua
-from flashpipe.tasks.several import Printer, print_of
+from flashpipe.tasks.several import Printer, print_of, print_table_of
 from flashpipe.text.documents import put
 from flashpipe.text.node import describe, describe_files, describe_findings
 
@@ -22,8 +22,9 @@ def show_node(board: BoardRun) -> None:
     if not put("node", {**asdict(report.info), "acceptance": report.findings}, report.port):
         texts = [describe(report.info, report.profile_size)]
         texts += [describe_findings(report.findings)] if report.findings else []
-        print_of(board, "\n".join(texts))
+        print_table_of(board, "\n".join(texts))
     report.check()
+    board.ended("node", " ".join(filter(None, ("NodeMCU", report.info.version))))
 
 
 def run(board: BoardRun) -> None:
@@ -50,7 +51,8 @@ def show_files(board: BoardRun) -> None:
         "room": {"free": room[0], "used": room[1], "total": room[2]} if room else None,
     }
     if not put("files", data, board.port()):
-        print_of(board, describe_files(sizes, listing.states, room))
+        print_table_of(board, describe_files(sizes, listing.states, room))
+    board.ended("files", f"{len(sizes)} file{'s' * (len(sizes) != 1)}" + (f", {room[0]:,} bytes free" if room else ""))
 
 
 def _put(board: BoardRun) -> None:
@@ -85,4 +87,5 @@ _VERBS: Final = {"put": _put, "get": _get, "rm": _remove, "cat": _show, "edit": 
 
 def format_board(board: BoardRun) -> None:
     """Format the file system and wait."""
-    format_files(board)
+    room = format_files(board)
+    board.ended("format", "its file system is empty" + (f", {room[0]:,} bytes free" if room else ""))

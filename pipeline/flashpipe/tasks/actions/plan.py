@@ -6,6 +6,7 @@ import sys
 from functools import partial
 from typing import TextIO
 
+from flashpipe import terminal
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.plan_facts import plan_facts
@@ -28,6 +29,9 @@ def show(inputs: RunInputs, stream: TextIO) -> bool:
     found = preview(inputs)
     if put("plan", _facts(found)):
         return found.would_write
+    if terminal.quiet:
+        print_result(_brief(found), stream)
+        return found.would_write
     _print(found, stream)
     print_result(
         "\nno board was asked: with port= the real difference is shown, and what the board keeps and loses", stream
@@ -40,6 +44,9 @@ def show_board(board: BoardRun, stream: TextIO) -> bool:
     found = preview_board(board)
     if put("plan", _facts(found), found.port):
         return found.would_write
+    if terminal.quiet:
+        print_result(f"{_brief(found)}; {found.reason}", stream)
+        return found.would_write
     print_result(found.port, stream)
     if not (stream.isatty() and sys.stderr.isatty()):  # where the step `probe` has just said so
         print_result(f"         {found.reason}", stream)
@@ -47,6 +54,13 @@ def show_board(board: BoardRun, stream: TextIO) -> bool:
         print_result(f"         {line}", stream)
     _print(found, stream)
     return found.would_write
+
+
+def _brief(found: Preview) -> str:
+    """The plan in one line."""
+    wire, seconds = (sum(getattr(row, name) for row in found.rows) for name in ("wire_bytes", "seconds"))
+    does = f"would send {wire:,} bytes in {seconds:.1f} s" if found.would_write else "would write nothing"
+    return f"OK  {found.plan.firmware.title()}{f' on {found.port}' if found.port else ''}: flash {does}"
 
 
 def _facts(found: Preview) -> dict[str, object]:
