@@ -55,10 +55,9 @@ def test_identify_names_chip_flash_and_fitting_profiles_of_every_board(project: 
     names = [name for name in WANTED if name != "demo"]
     ports = [f"sim://{name}?mac=5c:cf:7f:00:00:{number:02x}" for number, name in enumerate(names)]
     ports.append(f"sim://demo?mac=5c:cf:7f:00:00:{len(names):02x}&flash={tmp_path / 'demo.flash'}")
-    text = project.doit("identify", f"port={','.join(ports)}").ok().out
-    blocks = {
-        block["port"]: block for block in map(fields, re.split(r"^(?=port     sim)", text, flags=re.MULTILINE)[1:])
-    }
+    text, _, table = project.doit("identify", f"port={','.join(ports)}").ok().out.rpartition("\nport  ")
+    assert f"all {len(ports)} boards" in table
+    blocks = {block["port"]: block for block in map(fields, re.split(r"^(?=port  )", text, flags=re.MULTILINE)[1:])}
     assert len(blocks) == len(WANTED)
     for number, (name, (chip, part, size, jedec, sfdp, profiles)) in enumerate(WANTED.items()):
         block = next(block for port, block in blocks.items() if f"://{name}?" in port)
