@@ -137,7 +137,8 @@ def _check_room(files: Mapping[str, bytes], size: int, block: int, name: str) ->
         largest = max(files, key=lambda file: len(files[file]))
         raise SpiffsFullError(
             f"{name}: {len(files)} files take {format_size(pages * PAGE)}, a file system of {format_size(size)} has "
-            f"{format_size(usable * PAGE)} for them (the largest is {largest}, {format_size(len(files[largest]))})"
+            f"{format_size(usable * PAGE)} for them (the largest is {largest}, {format_size(len(files[largest]))})",
+            SpiffsFullError.remedy,
         )
 
 

@@ -165,7 +165,9 @@ def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[s
         names = [word] if word in there else [name for name in there if fnmatchcase(name, word)]
         if not names:
             listed = ", ".join(map(shown, there)) or "none"
-            raise BoardFileMissingError(f"{session.port}: the board has no file {shown(word)}; it has {listed}")
+            raise BoardFileMissingError(
+                f"{session.port}: the board has no file {shown(word)}; it has {listed}", BoardFileMissingError.remedy
+            )
         found |= {name: there[name] for name in names}
     return found
 

@@ -45,9 +45,10 @@ def export_files(plan: FlashPlan, name: str) -> dict[str, bytes]:
         ExportError: the plan still depends on the board.
     """
     if plan.size_from_board:
+        who = f"profile {plan.profile}" if plan.profile else "a plan without a profile"
         raise ExportError(
-            f"profile {plan.profile} leaves the flash size to the board (flash.size: auto), an export is for one size",
-            "extend it by a profile that says `flash: {size: 4MB}`, and export that",
+            f"{who} leaves the flash size to the board (flash.size: auto), and an export is for one size",
+            "say profile=NAME of one with a size, such as esp12; a profile of your own can extend that",
         )
     parts = {f"{segment.address:#07x}.bin": segment.data[: segment.size] for segment in plan.segments}
     end = max(segment.address + segment.size for segment in plan.segments)

@@ -75,7 +75,9 @@ def make_image(program: Path, files: SpiffsFiles, size: int, folder: Path) -> No
         status, text = made.run([str(program), "-f", "image", "-c", str(size), "-r", "script"], scratch)
         if status or "SYNTAX ERROR" in text or not (scratch / "image").is_file():
             if "spiffs_write" in text or "spiffs_open" in text:
-                raise SpiffsFullError(f"{files.name}: spiffsimg found no room for {len(files.files)} files")
+                raise SpiffsFullError(
+                    f"{files.name}: spiffsimg found no room for {len(files.files)} files", SpiffsFullError.remedy
+                )
             raise BuildError(f"{program} ended with status {status}: {mask_cut(text, 200)}", "run it by hand")
         return (scratch / "image").read_bytes()
 

@@ -273,7 +273,7 @@ class Console:
             return ConsoleError(f"{self.port}: the board restarted meanwhile{why}", _RESCUE)
         words = text.strip().splitlines()
         last = f'; it last said "{mask_cut(words[-1], _LAST)}"' if words and not secret else ""
-        return ConsoleError(f"{self.port}: the Lua console does not answer{last}")
+        return ConsoleError(f"{self.port}: the Lua console does not answer{last}", ConsoleError.remedy)
 
     # --- finding it --------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from flashpipe.board.lua.hex_digits import HEX, LIST, bytes_of, name_of
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.open_file import close
 from flashpipe.board.lua.templates import of_board, render
-from flashpipe.board.lua.transfer import WORTH, NoTransferError, Transfer, open_transfer
+from flashpipe.board.lua.transfer import OPENED, WORTH, NoTransferError, Transfer, open_transfer
 from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError, LuaSyntaxError
 from flashpipe.masking import mask
 from flashpipe.units import format_size
@@ -396,7 +396,7 @@ class BoardFiles:
         opened = f'(function()_fp=file.open({quoted(name.encode())},"{mode}")return _fp and type(_fp)end)()'
         kind = self._console.ask_secret(opened, 10.0)
         if kind not in {"userdata", "boolean"}:
-            raise ConsoleError(f"{self._console.port}: {name} cannot be opened on the board")
+            raise ConsoleError(f"{self._console.port}: {name} cannot be opened on the board", OPENED)
         return kind == "userdata"
 
     def _write(self, file: LuaFile, progress: Callable[[int], None]) -> None:

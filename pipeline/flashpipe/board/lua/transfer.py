@@ -54,6 +54,9 @@ GREETINGS: Final = 3
 """How often a console is spoken to that may have half a line in its buffer."""
 _SETTLE_S: Final = 0.05
 
+_CABLE: Final = "check cable and supply; baud=115200 is slower and surer"
+_RESET: Final = "reset the board and run it again"
+OPENED: Final = "its programs may hold too many files open: reset the board and run it again"
 _PRIME: Final = 65521
 _LAST: Final = 0x8000
 """In the length of a block: no other follows."""
@@ -170,14 +173,14 @@ class Transfer:
             else:
                 failures += 1
                 if not self._recover(already=answer == b"~") or failures > FAILURES:
-                    raise ConsoleError(f"{self._console.port}: {failures} blocks of a file arrived damaged")
+                    raise ConsoleError(f"{self._console.port}: {failures} blocks of a file arrived damaged", _CABLE)
                 if self._ask(f"if _fp then _fpm({done})end return _fpj()") == "nil":
                     return True  # the last block was written and its answer lost; what is there is looked at anyway
 
     def _open(self, code: str, name: str) -> None:
         """Let a file be opened; 0.9.x and 1.x give true for one, later ones an object."""
         if self._ask(code) not in {"userdata", "boolean"}:
-            raise ConsoleError(f"{self._console.port}: {name} cannot be opened on the board")
+            raise ConsoleError(f"{self._console.port}: {name} cannot be opened on the board", OPENED)
 
     def _recover(self, *, already: bool = False) -> bool:
         """Wait until the input is the console's again; whether it answers."""
@@ -222,7 +225,7 @@ class Transfer:
             if part is None:
                 failures += 1
                 if failures > FAILURES:
-                    raise ConsoleError(f"{self._console.port}: a file came damaged, {failures} times")
+                    raise ConsoleError(f"{self._console.port}: a file came damaged, {failures} times", _CABLE)
                 continue
             data += part
             if not part or (expected is not None and not expected.startswith(data)):
@@ -338,7 +341,7 @@ def _leave(console: Console, old: int, *, taken: bool) -> None:
     try:
         _change_rate(console, old, f"if _fps then _fps()local z=_fpz {_NAMES}=nil z()end")
     except NoTransferError:
-        raise ConsoleError(f"{console.port}: the Lua console has not come back to {old} baud") from None
+        raise ConsoleError(f"{console.port}: the Lua console has not come back to {old} baud", _RESET) from None
 
 
 def _change_rate(console: Console, rate: int, line: str) -> None:
@@ -358,5 +361,5 @@ def _change_rate(console: Console, rate: int, line: str) -> None:
     if not console.greets(console.knock()):
         console.pass_over(WATCH_MS / 1000)
         if not console.greets(console.knock()):
-            raise ConsoleError(f"{console.port}: the Lua console does not answer at {before} baud any more")
+            raise ConsoleError(f"{console.port}: the Lua console does not answer at {before} baud any more", _RESET)
     raise NoTransferError
