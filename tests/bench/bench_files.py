@@ -81,8 +81,8 @@ def contents(folder: Path) -> dict[str, list[Path]]:
 
 
 def command_of(tool: str, port: str, files: list[Path], uploader: Path) -> list[str]:
-    """What a person would type."""
-    paths = [str(path) for path in files]
+    """What a person would type in the folder of the files: nodemcu-uploader takes no path of more than 31 characters."""
+    paths = [path.name for path in files]
     if tool in OURS:
         rate = ["baud=115200"] if tool.endswith("115200") else []
         return [sys.executable, "-m", "flashpipe.cli.main", "files", "put", *paths, f"port={port}", *rate]
@@ -101,7 +101,7 @@ def measure(tool: str, cells: bytes, files: list[Path], uploader: Path, pace: fl
             started = time.perf_counter()
             done = subprocess.run(
                 command_of(tool, port, files, uploader),
-                cwd=name, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+                cwd=files[0].parent, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False,
             )  # fmt: skip
             spent = (time.perf_counter() - started) / pace
     if done.returncode:
