@@ -81,7 +81,7 @@ def contents(folder: Path) -> dict[str, list[Path]]:
 
 
 def command_of(tool: str, port: str, files: list[Path], uploader: Path) -> list[str]:
-    """What a person would type in the folder of the files: nodemcu-uploader takes no path of more than 31 characters."""
+    """What a person would type in the folder of the files: nodemcu-uploader takes paths of 31 characters at most."""
     paths = [path.name for path in files]
     if tool in OURS:
         rate = ["baud=115200"] if tool.endswith("115200") else []
