@@ -84,14 +84,24 @@ class ServedClient:
             WireError: it speaks no telnet.
             OSError: the port is gone.
         """
+        waiting = bytearray()
         for part in self._reader.feed(data):
             if isinstance(part, bytes):
-                self.lines.flush()
-                self._port.write(part)
-            elif isinstance(part, Option):
+                waiting += part
+                continue
+            self._pass_on(waiting)
+            if isinstance(part, Option):
                 self._agree(part)
             elif part.option == COM_PORT and part.body:
                 self._obey(part)
+        self._pass_on(waiting)
+
+    def _pass_on(self, data: bytearray) -> None:
+        """Write what has come for the board, in one piece: each 0xFF stood apart in the stream."""
+        if data:
+            self.lines.flush()
+            self._port.write(bytes(data))
+            data.clear()
 
     def heard(self, data: bytes) -> None:
         """Bytes of the board, for the client."""
