@@ -22,6 +22,8 @@ from tests.images import Builder
 ROOT: Final = Path(__file__).resolve().parent.parent
 BAD: Final = ("stuck", "absent", "no-flash", "other-part", "foreign")
 """Ways in which boards are bad; the last two are only refused."""
+REAL_SIZE: Final = 0x38000
+"""Bytes of code of the firmware whose boards take real time."""
 MOST_S: Final = 900
 """Longest life of a station here."""
 
@@ -62,12 +64,15 @@ class Batches:
     boards: int
     bad: int
     ports: int
+    real: bool = False
+    """Whether the boards take the time that real ones take, each in another process than the station."""
 
     def make(self, units: Path | None = None, first: int = 1) -> None:
         """Profile, image, boards and units; `first` is the number of the first board."""
         self.folder.mkdir(parents=True, exist_ok=True)
         build = Builder()
-        (self.folder / "sensor.bin").write_bytes(build.combine(build.pair_2x(0x4000)))
+        size = REAL_SIZE if self.real else 0x4000
+        (self.folder / "sensor.bin").write_bytes(build.combine(build.pair_2x(size)))
         (self.folder / "sensor.yaml").write_text(
             "extends: nodemcu-devkit\nfirmware: {image: sensor.bin}\nboot: off\nkeep: []\n"
         )
@@ -94,11 +99,12 @@ class Batches:
         if way == "foreign":
             other = Builder().combine(Builder().pair_3x())
             flash.write_bytes(other.ljust(4 << 20, b"\xff"))
-        return f"sim://nodemcu-devkit?inline=1&flash={flash}&mac={address(number)}&execute=off&fill=ff{more}"
+        where = "time=real" if self.real else "inline=1"
+        return f"sim://nodemcu-devkit?{where}&flash={flash}&mac={address(number)}&execute=off&fill=ff{more}"
 
     def start(self, seed: int, kill_at: int = 0) -> subprocess.Popen[bytes]:
         """A station in a process of its own."""
-        words = [str(self.folder), str(self.ports), str(seed), *([str(kill_at)] if kill_at else [])]
+        words = [str(self.folder), str(self.ports), str(seed), str(kill_at), *(["at-once"] if self.real else [])]
         environment = {**os.environ, "FLASHPIPE_CORE": "none", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'pipeline'}"}
         return subprocess.Popen([sys.executable, str(ROOT / "tests" / "stationchild.py"), *words], env=environment)
 

@@ -1,9 +1,10 @@
 """A station with boards that come and go, as a process that can be killed.
 
-`stationchild.py FOLDER PORTS SEED [KILL_AT]`: FOLDER holds the project: `sensor.yaml`, `boards.json` (name to URL), and
-`words.json`, the words of the station. Boards are put into free sockets in a random order, the first one first, for it
-says which part they have, and taken out when they are done. With KILL_AT the process kills itself when that many lines
-have been added to logs: half of the time before the line is written, half of the time after it.
+`stationchild.py FOLDER PORTS SEED [KILL_AT [at-once]]`: FOLDER holds the project: `sensor.yaml`, `boards.json` (name to
+URL), and `words.json`, the words of the station. Boards are put into free sockets in a random order, the first one
+first, for it says which part they have, and taken out when they are done; with `at-once` as soon as a socket is free.
+With KILL_AT the process kills itself when that many lines have been added to logs: half of the time before the line is
+written, half of the time after it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def arm(at: int) -> None:
     json_lines.append = counted  # type: ignore[assignment]
 
 
-def main(folder: Path, ports: int, seed: int) -> int:
+def main(folder: Path, ports: int, seed: int, often: float) -> int:
     """Work until every board is done, or until somebody kills us."""
     from flashpipe.jobs.request import CommandLine  # noqa: PLC0415
     from flashpipe.jobs.variables import Variables  # noqa: PLC0415
@@ -70,13 +71,13 @@ def main(folder: Path, ports: int, seed: int) -> int:
         )
         thread = threading.Thread(target=lambda: station.run(attended=True), daemon=True)
         thread.start()
-        operate(station, bench, boards, ports, order)
+        operate(station, bench, boards, ports, order=order, often=often)
         station.keys.press("q")
         thread.join(LONGEST_S)
     return int(thread.is_alive())
 
 
-def operate(station: Any, bench: Any, boards: dict[str, str], ports: int, order: random.Random) -> None:
+def operate(station: Any, bench: Any, boards: dict[str, str], ports: int, order: random.Random, often: float) -> None:
     """Put boards in and take them out, until the batch knows the end of each."""
     waiting = [name for name in boards if boards[name] not in done(station)]
     rest = waiting[1:]
@@ -91,7 +92,7 @@ def operate(station: Any, bench: Any, boards: dict[str, str], ports: int, order:
                 del bench.plugged[place]
                 continue
             free = place not in bench.plugged and state == "waiting" and (known(station) or not bench.plugged)
-            if free and waiting and order.random() < OFTEN:
+            if free and waiting and order.random() < often:
                 bench.plugged[place] = boards[waiting.pop()]
         station.wake.set()
         time.sleep(0.01)
@@ -111,4 +112,4 @@ def done(station: Any) -> set[str]:
 if __name__ == "__main__":
     if len(sys.argv) > 4:
         arm(int(sys.argv[4]))
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), 1.0 if sys.argv[5:] else OFTEN))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import BadValueError, LabelError
+from flashpipe.station import labels as labels_module
 from flashpipe.station.labels import LabelPlan, Labels, check_labels, read_template, values_of, zpl_of
 
 from tests.station.conftest import Shop, address, board
@@ -78,6 +79,25 @@ def test_a_board_that_comes_again_gets_no_second_label(shop: Shop) -> None:
         shift.pull("a")
         shift.visit("a", board(1))
     assert (shop.folder / "out.zpl").read_text().count("^XA") == 1
+
+
+def test_no_port_waits_for_a_printer(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    printing, goes_on = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> None:
+        printing.set()
+        assert goes_on.wait(60)
+
+    monkeypatch.setattr(labels_module, "send", slow)
+    with shop.shift(zpl="labels.zpl") as shift:
+        try:
+            assert shift.visit("1", board(1)).state == "pass"
+            assert printing.wait(60)
+            shift.pull("1")
+            assert shift.visit("1", board(2)).state == "pass"
+        finally:
+            goes_on.set()
+    assert len(shop.batch().state.labelled) == 2
 
 
 def test_characters_of_the_printer_are_no_commands(shop: Shop) -> None:

@@ -7,7 +7,6 @@ must survive is in the batch's log before it happens; the state of the ports liv
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -84,7 +83,8 @@ class Station:
         self._texts, self._rules, self._image = texts, rules, image
         self._show, self._told = show, told
         self._labels = labels
-        self._labels_next = 0.0
+        self._labels_due = threading.Event()
+        self._labels_end = False
         self._by_key = by_key
         """A key, and nothing else, says that the next board is in."""
         self.wake = threading.Event()
@@ -106,10 +106,11 @@ class Station:
     def run(self, *, attended: bool) -> None:
         """Work until the end of the shift; where nobody is `attended` to press keys, until all is done that can be."""
         plugging = Plugging(self.wake)
+        printing = threading.Thread(target=self._keep_printing, name="labels", daemon=True)
+        printing.start()
         try:
             while True:
                 self._look()
-                self._print_late_labels()
                 self._draw()
                 if self._over(attended=attended):
                     return
@@ -119,14 +120,21 @@ class Station:
                     self._press(key)
         finally:
             plugging.close()
+            self._labels_end = True
+            self._labels_due.set()
+            printing.join()
             self._print_labels()
             self._draw()
 
-    def _print_late_labels(self) -> None:
-        """Those that were due when the printer was off, or when the station was killed."""
-        if time.monotonic() >= self._labels_next:
-            self._labels_next = time.monotonic() + LABELS_S
-            threading.Thread(target=self._print_labels, name="labels", daemon=True).start()  # it may have to wait
+    def _keep_printing(self) -> None:
+        """Print labels in a thread of its own: no port waits for a printer.
+
+        Those that were due when the printer was off, or when the station was killed, are printed too.
+        """
+        while not self._labels_end:
+            self._labels_due.clear()
+            self._print_labels()
+            self._labels_due.wait(LABELS_S)
 
     def _print_labels(self) -> None:
         try:
@@ -246,7 +254,7 @@ class Station:
                 self._halt(ended.error)
         self._told(ended, slot.line)
         if ended.passed:
-            self._print_labels()
+            self._labels_due.set()
         in_a_row = state.in_a_row()
         self._forgiven = min(self._forgiven, in_a_row)
         if self._rules.stop_after and in_a_row - self._forgiven >= self._rules.stop_after:
