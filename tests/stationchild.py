@@ -77,7 +77,9 @@ def main(folder: Path, ports: int, seed: int, often: float) -> int:
     return int(thread.is_alive())
 
 
-def operate(station: Any, bench: Any, boards: dict[str, str], ports: int, order: random.Random, often: float) -> None:
+def operate(
+    station: Any, bench: Any, boards: dict[str, str], ports: int, *, order: random.Random, often: float
+) -> None:
     """Put boards in and take them out, until the batch knows the end of each."""
     waiting = [name for name in boards if boards[name] not in done(station)]
     rest = waiting[1:]
