@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 import pytest
+from flashpipe.sim import host_line
 from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
@@ -491,7 +492,8 @@ def test_packets_that_are_too_large(bench: Any) -> None:
     assert not alive(host)
 
 
-def test_packets_of_nothing_flood_the_line_from_stub1(bench: Any) -> None:
+def test_packets_of_nothing_flood_the_line_from_stub1(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_line, "_TURNS", 20)  # of 2000 in one look: each is tens of thousands of packets
     assert len(start(bench, 1).command(0xD2, bench.words(0, 0x10, 0, 64))) > 100
     host = start(bench, 2)
     frames = host.command(0xD2, bench.words(0, 0x10, 0, 64))
