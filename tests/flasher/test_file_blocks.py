@@ -26,7 +26,7 @@ OLD = [LuaFile("old.lua", b"x = 1\n"), LuaFile("home.cfg", NOISE.randbytes(2000)
 NEW = [
     LuaFile("old.lua", b"x = 2\n"),
     LuaFile("empty.txt", b""),
-    LuaFile("large.dat", NOISE.randbytes(20_000)),
+    LuaFile("large.dat", NOISE.randbytes(9_000)),
     *(LuaFile(f"m{number}.dat", NOISE.randbytes(number * 200 + 1)) for number in range(7)),
 ]
 HELD = {file.name: file.data for file in (*OLD, *NEW)}
@@ -96,8 +96,8 @@ def test_the_firmware_has_the_files_and_writes_on(name: str, lab: Lab, monkeypat
         BoardFiles(console, session.baud).send(NEW, there)
     board = BoardFiles(console, session.baud)
     assert contents(board, HELD) == HELD
-    board.send([LuaFile("more.dat", b"m" * 9000)], board.names())
-    assert board.read("more.dat", 9000) == b"m" * 9000
+    board.send([LuaFile("more.dat", b"m" * 4000)], board.names())
+    assert board.read("more.dat", 4000) == b"m" * 4000
 
 
 @pytest.mark.parametrize("writes", [0, 2])
