@@ -4,9 +4,9 @@ Run: python tests/bench/bench_rates.py [--rounds 5] [--only known,search,lying] 
 
 1 MiB of real firmware on a dirty board. `known`: the rate of this adapter is known, beside esptool at its own default,
 at 460800 and at 2000000 baud. `search`: what the search costs. `lying`: adapters that fail above 460800 in three ways,
-beside the same flash at 460800; their boards are reached by RFC 2217, for a pty has no reset line. `--param` is one of
-the board's: a W25Q32 takes 700 µs to program a page, a W25Q32JV 400 (facts: flash-timing §6.3). An idle machine is
-needed for figures that mean something.
+new ones and such as carried 1500000 before, beside the same flash at 460800; their boards are reached by RFC 2217, for
+a pty has no reset line. `--param` is one of the board's: a W25Q32 takes 700 µs to program a page, a W25Q32JV 400
+(facts: flash-timing §6.3). An idle machine is needed for figures that mean something.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import statistics
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -32,6 +33,7 @@ ROWS = (
 EXTRA = (
     ("search - known", "search", "known", 1.0),
     *((f"{fault} - 460800", fault, "460800", 3.0) for fault in LYING),
+    *((f"{fault}, fast before - 460800", f"{fault}, fast before", "460800", 3.0) for fault in LYING),
 )
 
 
@@ -102,12 +104,13 @@ class Bench:
 
     def lying(self) -> None:
         """Adapters that lie, and one that is only asked for 460800."""
-        for number in range(self.rounds):
-            for fault in ("", *LYING):
-                options = ["--option", f"fault={fault}:460800"] if fault else []
-                with board(*options, *self.dirty(number), how="--rfc2217 0") as port:
-                    self.remember(port, 0)
-                    self.ours(fault or "460800", port, "auto" if fault else "460800")
+        cases = [("", 0), *product(LYING, (0, 1500000))]
+        for number, (fault, before) in product(range(self.rounds), cases):
+            options = ["--option", f"fault={fault}:460800"] if fault else []
+            with board(*options, *self.dirty(number), how="--rfc2217 0") as port:
+                self.remember(port, before)
+                name = f"{fault}, fast before" if before else fault or "460800"
+                self.ours(name, port, "auto" if fault else "460800")
 
     def report(self) -> bool:
         """Print the table; whether every limit is met."""

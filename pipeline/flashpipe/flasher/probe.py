@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Final
 
@@ -11,7 +11,7 @@ from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
-from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, FREQUENCY_CODES, MODE_CODES, SECTOR_SIZE, Region
+from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, FREQUENCY_CODES, MODE_CODES, SECTOR_SIZE, Region, merge
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, ProbeStop
@@ -206,8 +206,11 @@ def _first(probe: Probe) -> comparing.Difference | None:
     return comparing.Difference(stop.block, stop.digest, stop.foreign)
 
 
-def compare(session: Session, probe: Probe, *, anew: bool = False) -> list[Region]:
-    """All sectors in which the board differs from the plan; reads only. `anew`: something was written since."""
+def compare(session: Session, probe: Probe, *, anew: bool = False, unsent: Sequence[Region] = ()) -> list[Region]:
+    """All sectors in which the board differs from the plan; reads only.
+
+    anew: something was written since. unsent: what differed before, and was not written.
+    """
     if probe.difference is None and not anew:
         return []
     entry = probe.entry
@@ -216,9 +219,9 @@ def compare(session: Session, probe: Probe, *, anew: bool = False) -> list[Regio
     if not clues.known and not begun:
         writer.prepare(pieces(probe.plan))
     with session.step("compare", "which sectors differ") as result:
-        dirty = comparing.differences(
-            session.link, pieces(probe.plan), probe.ignored, session.progress("compare"), clues
-        )
+        left = (*probe.ignored, *unsent)
+        found = comparing.differences(session.link, pieces(probe.plan), left, session.progress("compare"), clues)
+        dirty = merge([*found, *unsent])
         count, total = sum(region.size for region in dirty) // SECTOR_SIZE, probe.plan.size // SECTOR_SIZE
         result.append(f"{count} of {total} sectors differ")
     if begun and dirty:

@@ -7,9 +7,10 @@ from dataclasses import field
 from functools import cache
 
 from flashpipe.board.loader import writer
+from flashpipe.board.loader.frames import GROWTH
 from flashpipe.board.session.rate_search import raise_rate
 from flashpipe.board.session.session import Session
-from flashpipe.flash import BOOT_SECTOR, Region, merge
+from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
 from flashpipe.plan.cost import stream_s
@@ -32,6 +33,8 @@ class WriteRun:
     sent: int = 0
     """Bytes, of all attempts."""
     _erased: bool = False
+    _unsent: list[Region] = field(default_factory=list)
+    """What the last attempt did not come to: it differs as before, and need not be compared again."""
 
     def attempt(self) -> None:
         """Write what differs and verify what this run has written.
@@ -40,7 +43,7 @@ class WriteRun:
             WireError, VerifyError: another attempt may go better.
         """
         session, plan = self.session, self.probe.plan
-        dirty = compare(session, self.probe, anew=True) if self.written else self.dirty
+        dirty = compare(session, self.probe, anew=True, unsent=self._unsent) if self.written else self.dirty
         if plan.erase_all and not self._erased:
             writer.prepare(pieces(plan))
             with session.step("erase", "whole flash") as result:
@@ -50,15 +53,19 @@ class WriteRun:
         dirty = self._streams(dirty)
         amount = sum(region.size for region in dirty)
         with session.step("write", f"{format_size(amount)} in {len(dirty)} run(s)") as result:
-            before, show = self.sent, session.progress("write")
+            before, reached, show = self.sent, 0, session.progress("write")
 
             def on_progress(done: int, total: int) -> None:
-                self.sent = before + done
+                nonlocal reached
+                self.sent, reached = before + done, done
                 show(done, total)
 
             new = raise_rate(session, self._seconds(dirty))
             self.written = merge([*self.written, *dirty])
-            sent = writer.write(session.link, pieces(plan), dirty, on_progress, prove_line=new)
+            try:
+                sent = writer.write(session.link, pieces(plan), dirty, on_progress, prove_line=new)
+            finally:
+                self._unsent = not_begun(dirty, reached)
             self.sent = before + sent
             result.append(f"{sent:,} bytes written")
         check(session, pieces(plan), _checked(plan, self.written), read_back=self.read_back)
@@ -82,6 +89,20 @@ class WriteRun:
     def _streams(self, dirty: list[Region]) -> list[Region]:
         boot = [BOOT_SECTOR] if any(region.overlaps(BOOT_SECTOR) for region in dirty) else []
         return merge([*streams(self.probe.plan, dirty, self.probe.ignored, self.session.baud), *boot])
+
+
+def not_begun(dirty: Sequence[Region], done: int) -> list[Region]:
+    """What of the `dirty` regions, sent in this order, was certainly not begun after `done` bytes, in whole blocks.
+
+    The boot sector, which is erased first and sent last, is left out.
+    """
+    left, passed = list[Region](), done + GROWTH  # one block may be on its way
+    for region in (part for run in dirty for part in run.without([BOOT_SECTOR])):
+        start = -(-(region.start + passed) // BLOCK_SIZE) * BLOCK_SIZE if passed else region.start
+        passed = max(0, passed - region.size)
+        if start < region.end:
+            left.append(Region(start, region.end))
+    return left
 
 
 def _checked(plan: FlashPlan, dirty: Sequence[Region]) -> list[Region]:

@@ -21,8 +21,8 @@ from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports.names import is_url, is_virtual
-from flashpipe.board.session.auto_rate import USUAL, AutoRate
-from flashpipe.board.session.rate_search import TRIAL_S, try_rate
+from flashpipe.board.session.auto_rate import TRIAL_S, USUAL, AutoRate
+from flashpipe.board.session.rate_search import try_rate
 from flashpipe.board.session.session import Session
 from flashpipe.errors import FlashUnknownError, PipelineError, WireError
 from flashpipe.flash import Region

@@ -27,6 +27,8 @@ STEPS: Final = (921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000)
 """Rates above it that adapters make and the stub receives without a loss (facts: stub-executed §4, §6)."""
 REFUSED_S: Final = 30 * 24 * 3600.0
 """How long a rate that failed is not tried again."""
+TRIAL_S: Final = 0.25
+"""Longest wait for the first word at a rate that nobody ordered, and for each packet of a trial."""
 BOARDS_KEPT: Final = 500
 """Boards remembered for one adapter; those seen last stay."""
 _VERSION: Final = 1

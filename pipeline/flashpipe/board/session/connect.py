@@ -6,8 +6,9 @@ from typing import Final
 
 from flashpipe.board.loader import chips
 from flashpipe.board.loader.device import Device
-from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
+from flashpipe.board.loader.link import ANSWER_LIMIT_S, ROM_BAUD, EsptoolLoader
 from flashpipe.board.ports.memory import note_slow_start, starts_slowly
+from flashpipe.board.session.auto_rate import TRIAL_S
 from flashpipe.board.session.fallbacks import Fallbacks
 from flashpipe.board.session.line import SerialLine
 from flashpipe.board.session.manual_reset import ManualReset
@@ -59,7 +60,8 @@ def start_stub_and_identify(line: SerialLine, link: EsptoolLoader, fallbacks: Fa
     link.start_stub()
     fallbacks.board_identified(chips.decode_mac(words))
     link.block = fallbacks.settings.block
-    link.change_baud(fallbacks.settings.baud)
+    baud = fallbacks.settings.baud
+    link.change_baud(baud, TRIAL_S if baud > fallbacks.declared.baud else ANSWER_LIMIT_S)
     line.check_stop()
     device = _identify(line, link, words, divider, found_at)
     if device.flash_size is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flashpipe.board.loader.rom_only import RomLink
-from flashpipe.board.session.auto_rate import USUAL
+from flashpipe.board.session.auto_rate import TRIAL_S, USUAL
 from flashpipe.board.session.session import Session
 from flashpipe.flash import Region
 
@@ -21,8 +21,6 @@ STEP_S: Final = 0.3
 """Longest that a step may take; what a faster rate saves has to be twice that."""
 SAMPLE: Final = Region(0, 0x2000)
 """Read at each step: the boot sector is there on any board that ever held a firmware."""
-TRIAL_S: Final = 0.25
-"""Longest wait for the first word at a new rate, and for each packet."""
 PATIENCE_S: Final = 1.6
 """Longest wait for a block's answer above the usual rate: 64 KiB of the slowest parts in use are erased in half of it
 (facts: flash-timing §6.3), and a line that loses bytes shall not cost more."""
@@ -62,6 +60,8 @@ def raise_rate(session: Session, seconds: Callable[[int], float]) -> bool:
             now = seconds(baud)
     if session.baud <= USUAL:
         return False
+    if auto.failures and session.baud not in auto.carried:  # a step down, which a line that is shaky bears no better
+        link.try_line(SAMPLE, TRIAL_S)
     link.patience_s = PATIENCE_S
     if not auto.known:
         session.notify(f"baud=auto: {session.baud} baud")
