@@ -8,14 +8,18 @@ that stand in the docs (`docs/pictures`) are taken anew as well: in DejaVu Sans,
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Final
 
+from flashpipe.page.choice import Choice
 from flashpipe.page.server import listen, make_server
 from flashpipe.page.site import Site
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -28,6 +32,10 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "phone": {"viewport": {"width": 390, "height": 800}, "is_mobile": True, "device_scale_factor": 2},
 }
 """Kinds of browsers."""
+UNSTUCK: Final = "document.querySelector('.now')?.style.setProperty('position', 'static')"
+"""What stays at the lower edge of a window would lie across a picture of the whole page."""
+STATION: Final = ("station", "profile=demo", "batch=2026-12-A", "serial=SN{year}{n:05}", "boot=off")
+PORT: Final = "sim://nodemcu-devkit?execute=off&fill=ff&mac=5c:cf:7f:00:00:0"
 BAD_FILE: Final = b"<!doctype html><html><title>404 Not Found</title></html>"
 
 
@@ -60,17 +68,21 @@ class Shots:
             if page is not self.page:
                 page.goto(self.page.url)
             expect(page.locator(ready).first).to_be_visible(timeout=WAIT_MS)
+            page.evaluate(UNSTUCK)
             page.screenshot(path=self._folder / f"{name}-{look}.png", full_page=True)
 
-    def keep(self, name: str, what: str) -> None:
+    def keep(self, name: str, what: str, look: str = "light") -> None:
         """Take one element for the docs."""
         if self._kept is not None:
-            self.page.set_viewport_size({"width": 900, "height": 1600})  # nothing of the rest lies above it
-            self.page.locator(what).screenshot(path=self._kept / f"{name}.png")
-            self.page.set_viewport_size(LOOKS["light"]["viewport"])
+            page = self._pages[look]
+            page.goto(self.page.url)
+            page.set_viewport_size({"width": LOOKS[look]["viewport"]["width"], "height": 1600})  # nothing lies above it
+            page.evaluate(UNSTUCK)
+            page.locator(what).screenshot(path=self._kept / f"{name}.png")
+            page.set_viewport_size(LOOKS[look]["viewport"])
 
 
-def shoot(shots: Shots) -> None:
+def shoot(shots: Shots, site: Site) -> None:
     """The main states, one after the other."""
     page = shots.page
     shots.take("1-first-visit", "#try-title")
@@ -85,6 +97,7 @@ def shoot(shots: Shots) -> None:
     page.locator("#do-flash").click()
     shots.take("5-flashing", ".verdict.running progress")
     shots.take("6-flashed", ".verdict.ok")
+    shots.keep("page-flashed-phone", "#work", "phone")
     page.locator("#do-files").click()
     page.locator("#console-open").click()
     shots.take("7-lua", "#lua .facts, #lua table, #lua :text('no files')")
@@ -92,8 +105,40 @@ def shoot(shots: Shots) -> None:
     page.locator("td.ok").first.wait_for()
     page.locator("tbody a").last.click()
     shots.take("8-receipt", "svg.plot")
+    for number, more in enumerate(("", "&fault=dout-only", "")):
+        site.boards.add(f"sim://nodemcu-devkit?mac=5c:cf:7f:00:00:1{number}{more}").choice = Choice("demo")
     page.get_by_role("link", name="Boards").click()
+    page.get_by_role("button", name="Flash all that are ticked").click()
+    page.locator("section .state.failed").wait_for()
+    expect(page.locator("section .state.ok")).to_have_count(3)
     shots.take("9-boards", ".card")
+    shots.keep("page-boards", "#boards")
+    page.locator(".card", has_text="FAILED").get_by_role("link", name="Open").click()
+    shots.take("10-failed", ".verdict.failed")
+    shots.keep("page-failed-dark", ".verdict.failed", "dark")
+
+
+def shoot_station(shots: Shots, project: Path) -> None:
+    """A station at work, on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    ports = ",".join(
+        f"{PORT}{number}{more}" for number, more in enumerate(("", "&fault=stuck-sector:0x10000", "", "&time=3"))
+    )
+    command = [sys.executable, "-m", "flashpipe", *STATION, f"port={ports}"]
+    with subprocess.Popen(command, cwd=project, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL) as station:
+        threading.Thread(target=_drain, args=(ours,), daemon=True).start()
+        shots.page.get_by_role("link", name="Station").click()
+        expect(shots.page.locator(".port.pass")).to_have_count(2, timeout=WAIT_MS)
+        shots.take("11-station", ".port.fail")
+        shots.keep("page-station", "#stations")
+        os.write(ours, b"q")
+        station.wait(60)
+
+
+def _drain(terminal: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
 
 
 def main() -> int:
@@ -110,7 +155,9 @@ def main() -> int:
         os.chdir(project)
         site, url = serve(project)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        shoot(Shots(browser, url, target, kept))
+        shots = Shots(browser, url, target, kept)
+        shoot(shots, site)
+        shoot_station(shots, project)
         browser.close()
         site.uploads.clear()
     sys.stdout.write(f"written to {target}\n")

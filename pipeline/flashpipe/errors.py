@@ -45,6 +45,10 @@ class BootVerdict(Protocol):
     def log(self) -> str:
         """All that the board said."""
 
+    @property
+    def baud(self) -> int:
+        """Rate at which the last text came; 0: nothing was understood."""
+
 
 class OtherBytes(Protocol):
     """A file that is not the one that was pinned: the part of what `flashpipe.sources` fetched that is used here."""

@@ -35,7 +35,11 @@ def states(served: Served, firmware: Path) -> list[str]:
             board.start(actions.work(action, {}))
     asked = served.add("sim://esp12?inline=1&board=asked")
     asked.log = JobLog("erase", "Erase", "flashpipe erase", question="this erases its whole flash")
-    asked.files = {"files": [{"name": "init.lua", "size": 5, "state": "same"}], "missing": ["x"], "room": (1, 2, 3)}
+    asked.files = {
+        "files": [{"name": "a-name-as-long-as-they-get.lua", "size": 123456, "state": "not the profile's"}],
+        "missing": ["x"],
+        "room": (1, 2, 3),
+    }
     wait_until(lambda: not (good.busy or bad.busy))
     receipt = next((served.folder / ".pipeline").glob("receipts/*-flashed.json")).name
     boards = [f"/boards/{board.slug}" for board in (good, bad, asked)]

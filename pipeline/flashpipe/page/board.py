@@ -15,7 +15,7 @@ from dataclasses import field
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from flashpipe.errors import PipelineError
+from flashpipe.errors import BootError, PipelineError
 from flashpipe.jobs import sessions
 from flashpipe.limits import limits_told
 from flashpipe.masking import without_login
@@ -193,7 +193,7 @@ class BoardOnPage:
     def _new_log(self, work: Work, choice: Choice) -> JobLog:
         shown = {**(work.shown or work.variables), "port": self.port}
         dropped = bool(work.shown) or (choice.folder is not None and "image" in choice.variables(work.task))
-        return JobLog(work.task, work.label, choice.command(work.task, shown), dropped, work.action)
+        return JobLog(work.task, work.label, choice.command(work.task, shown), self.port, dropped, work.action)
 
     def _do(self, work: Work, choice: Choice) -> None:
         log, stop = self.log, self._stop
@@ -240,6 +240,8 @@ class BoardOnPage:
                     return work.run(run, self), None
             except PipelineError as error:
                 run.failed(error, work.task)
+                if isinstance(error, BootError) and error.verdict is not None:
+                    self.console.booted(error.verdict.log, error.verdict.baud)
                 return "", error
             finally:
                 if run.boot_log():

@@ -143,8 +143,9 @@ class BoardConsole:
         self.put(f"{'' if self._text.endswith(NEW_LINE) or not self._text else NEW_LINE}-- {text}{NEW_LINE}")
 
     def booted(self, log: str, rate: int) -> None:
-        """A boot was watched: its log is kept, and the rate at which it was understood."""
-        self.boot_log, self._rate = visible(log), rate
+        """A boot was watched: its log is kept, and the rate at which it was understood; 0: at none."""
+        self.boot_log, self._rate = visible(log), rate or self._rate
+        self._board.changed("console")
 
     def after(self, task: str, log: JobLog) -> None:
         """Something else was done with the port."""

@@ -61,6 +61,7 @@ class JobLog:
     """The same for people."""
     command: str
     """What does the same on a terminal."""
+    port: str = ""
     dropped: bool = False
     """Whether it names a file that a browser has left here: on a terminal it lies elsewhere."""
     action: str = ""
@@ -155,12 +156,19 @@ class JobLog:
         """What came of it, in a line."""
         if self.outcome == "declined":
             return "you said no"
-        return self.error.message if self.error is not None else self.summary
+        return self._alone(self.error.message) if self.error is not None else self.summary
+
+    def _alone(self, text: str) -> str:
+        """A text without the port that it begins with: it stands above."""
+        return text.removeprefix(f"{self.port}: ")
 
     @property
     def failure(self) -> Mapping[str, object] | None:
         """Code, message, cause, proof and next step of what went wrong."""
-        return error_facts(self.error) if self.error is not None else None
+        if self.error is None:
+            return None
+        facts = error_facts(self.error)
+        return facts | {name: self._alone(str(facts[name])) for name in ("message", "cause")}
 
     @property
     def steps_next(self) -> list[NextStep]:

@@ -38,7 +38,7 @@ def shown(found: Preview) -> dict[str, object]:
     lanes = [("what happens, piece by piece", _pieces(rows, capacity))]
     if found.decision is not None:
         contents = found.decision.contents
-        lanes.insert(0, (f"on the board: {contents.title or contents.kind}", _contents(contents, capacity)))
+        lanes.insert(0, (f"what the board held: {contents.title or contents.kind}", _contents(contents, capacity)))
     if nodemcu:
         lanes.append(("what the firmware keeps where", _areas(nodemcu, capacity)))
     words = (
@@ -85,7 +85,8 @@ def _pieces(rows: Sequence[PlanRow], capacity: int) -> list[dict[str, object]]:
 
 
 def _contents(contents: BoardContents, capacity: int) -> list[dict[str, object]]:
-    pieces = [_piece(Region(0, capacity), "quiet", contents.title or f"{contents.kind}: no firmware known", capacity)]
+    whole = _piece(Region(0, capacity), "quiet", contents.title or f"{contents.kind}: no firmware known", capacity)
+    pieces = [{**whole, "listed": True}]
     areas = [area for area in contents.areas if not area.blank]
     return pieces + [_area(number, area.region, WHAT[area.name], capacity) for number, area in enumerate(areas)]
 
