@@ -57,7 +57,8 @@ def test_old_layout_of_3x(build: Any) -> None:
     found = named(identify_firmware({0: build.combine(build.pair_3x(layout="old"))}), 0x400000)
     assert found["rf_cal"] == Region(0xB000, 0xC000)
     assert found["phy_init"] == Region(0xC000, 0xD000)
-    assert found["system_params"] == Region(0xD000, 0x10000)
+    assert found["system_params"] == Region(0x3FD000, 0x400000), "as its SDK has it, not its table"
+    assert found["spiffs"].end == 0x3FD000
 
 
 @pytest.mark.parametrize(("size", "start"), [(0x80000, 0x42000), (0x400000, 0x50000)])

@@ -242,11 +242,15 @@ def test_files_that_2x_would_not_find_are_lost_though_nothing_covers_them() -> N
     assert "looks for it at" in decision.lost[0].why
 
 
-def test_wifi_settings_of_another_sdk_line_are_lost_where_their_place_changes() -> None:
-    decision = decide(plan_of("3.x old"), OLD_2X, KeepPolicy(), asked=False)
-    assert how(decision)["system_params"] == "lost"
-    assert decision.lost[0].why == "the new firmware keeps its own at 0x00d000"
-    assert how(decision)["rf_cal"] == "renewed"
+def test_wifi_settings_of_2x_stay_under_3x_where_no_file_system_is_made_over_them() -> None:
+    kept = decide(plan_of("3.x old"), OLD_2X, KeepPolicy(frozenset({"spiffs", "wifi"}), stated=True), asked=False)
+    assert (how(kept)["spiffs"], how(kept)["system_params"]) == ("table", "left")
+    made = decide(plan_of("3.x old"), nodemcu("2.x", None), KeepPolicy(), asked=False)
+    assert (how(made)["system_params"], how(made)["rf_cal"]) == ("lost", "renewed")
+    assert made.lost[0].why == "the new firmware makes its file system there"
+    assert any(region.contains(made.lost[0].region) for region in made.doomed)
+    newer = decide(plan_of("3.x"), nodemcu("2.x", None), KeepPolicy(), asked=False)
+    assert how(newer)["system_params"] == "left"
 
 
 def test_another_firmware_may_use_the_flash_of_the_files() -> None:

@@ -201,7 +201,6 @@ def test_after_a_boot_the_firmwares_own_parts_are_volatile(project: Project, rea
     assert volatile == [
         ("0xb000", "RF calibration"),
         ("0xc000", "SDK init data"),
-        ("0xd000", "SDK parameters with"),  # the rest stands below
         ("0x10000", "NodeMCU partition table"),
     ]
     assert "write" not in actions(done)

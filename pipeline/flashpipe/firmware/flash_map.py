@@ -95,6 +95,11 @@ def volatile(firmware: Firmware, flash_size: int) -> tuple[Volatile, ...]:
     return tuple(found)
 
 
+def parameters_3x(flash_size: int) -> Region:
+    """Where SDK 3.x keeps its parameters, whatever the partition table says (facts: image-flashmap §5.3)."""
+    return Region(flash_size - 3 * SECTOR_SIZE, flash_size)
+
+
 def _parameters(flash_size: int) -> Iterator[tuple[str, Region]]:
     """The SDK's last five sectors, up to SDK 2.x (facts: image-flashmap §5.1)."""
     yield "rf_cal", Region(flash_size - 5 * SECTOR_SIZE, flash_size - 4 * SECTOR_SIZE)
@@ -120,5 +125,11 @@ def _areas_3x(firmware: Firmware, flash_size: int) -> Iterator[tuple[str, Region
     for type_, region in regions.items():
         if type_ in _PARTITIONS:
             yield _PARTITIONS[type_], region
+    if SYSTEM_PARAMETERS in regions:
+        yield "system_params", (last := parameters_3x(flash_size))
+        if SPIFFS in regions and regions[SPIFFS].overlaps(
+            last
+        ):  # in the older layout: whose sectors these are, it told
+            yield "spiffs", Region(regions[SPIFFS].start, last.start)
     if IROM in regions:
         yield "irom", Region(TABLE_ADDRESS + SECTOR_SIZE, regions[IROM].end)

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final, Literal, Protocol
 
 from flashpipe.firmware.content_type import BOOT_MAGIC, OTA_MAGIC
+from flashpipe.firmware.flash_map import parameters_3x
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.partition_table import (
     IROM,
@@ -287,6 +288,8 @@ def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmw
         place = place_in_partition(regions[SPIFFS])
         files = file_system_at(peek.read, place.start, known=True) if place.end > place.start else None
     places = {name: regions[type_] for type_, name in _PARAMETERS.items() if type_ in regions}
+    if not _holds_something(peek, places.get("system_params")):  # seen at 0x0d000 nowhere yet
+        places["system_params"] = parameters_3x(flash_size)
     areas = list(_areas(peek, places, files))
     if LFS in regions:
         areas.append(ResidentArea("lfs", regions[LFS], blank=_is_blank(peek, regions[LFS].start)))
@@ -302,10 +305,14 @@ def _areas(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -
             # What does not begin like init data the firmware or `init_data` replaces: nothing to keep.
             if peek.read(Region(region.start, region.start + 4))[0] == _INIT_MARK:
                 yield ResidentArea(name, region)
-        elif any(not _is_blank(peek, sector.start) for sector in region.split(SECTOR_SIZE)):
+        elif _holds_something(peek, region):
             yield ResidentArea(name, region)
     if files:
         yield ResidentArea("spiffs", files.region)
+
+
+def _holds_something(peek: Peek, region: Region | None) -> bool:
+    return region is not None and any(not _is_blank(peek, sector.start) for sector in region.split(SECTOR_SIZE))
 
 
 def _is_blank(peek: Peek, address: int) -> bool:

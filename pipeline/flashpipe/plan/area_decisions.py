@@ -115,18 +115,29 @@ class NewLayout:
     def _parameters(self, item: ResidentArea) -> AreaDecision:
         new, covered = self.areas.get(item.name), covering(self.plan, item.region)
         same_line = self.plan.firmware.sdk_line == self.contents.sdk_line
-        if new == item.region and (covered == "none" or (covered == "blank" and same_line)):
+        minor = item.name in MINOR
+        why = "" if minor or not self._formatted_over(item.region) else "the new firmware makes its file system there"
+        if new == item.region and not why and (covered == "none" or (covered == "blank" and same_line)):
             return AreaDecision(item.name, item.region, "left" if covered == "none" else "split")
-        if item.name in MINOR:
+        if minor:
             return AreaDecision(item.name, item.region, "renewed")
-        if new is None:
-            how: How = "left" if covered == "none" else "lost"
-            return AreaDecision(item.name, item.region, how, "the new image covers them")
-        if new == item.region:
-            return AreaDecision(item.name, item.region, "lost", "the new image covers them")
+        if new is None and covered == "none":
+            return AreaDecision(item.name, item.region, "left")
+        if new is None or new == item.region:
+            return AreaDecision(item.name, item.region, "lost", why or "the new image covers them")
         if same_line and new.size == item.region.size and covering(self.plan, new) != "bytes":
             return AreaDecision(item.name, item.region, "moved", to=new.start)
         return AreaDecision(item.name, item.region, "lost", f"the new firmware keeps its own at {new.start:#08x}")
+
+    def _formatted_over(self, region: Region) -> bool:
+        """Whether the new firmware's file system reaches there, and will be made anew: the older layout of 3.x has it
+        up to the end of the flash, and the SDK its parameters.
+        """
+        looked_for = next(iter(self._looked_for()), None) if self.table is not None else None
+        if looked_for is None or not Region(looked_for.start, looked_for.end).overlaps(region):
+            return False
+        files = self.contents.files
+        return files is None or self._unread(files) != "" or not looked_for.accepts(files)
 
     # --- partitions --------------------------------------------------------------------------------------------------
 
@@ -256,7 +267,7 @@ class NewLayout:
         if area.name in {"spiffs", "lfs"}:
             yield area.region
             return
-        for taken in (*self._images, *self.areas.values()):
+        for taken in (*self._images, *self.areas.values(), *(Region(at.start, at.end) for at in self._looked_for())):
             if (part := area.region.common(taken)).size > 0:
                 yield part
 
