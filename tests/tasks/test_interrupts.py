@@ -165,6 +165,22 @@ def test_a_second_request_ends_at_once(project: Project, board: SimBoard) -> Non
         assert "is partly erased; run the same command again" in terminal.shown
         check_left(project, terminal)
     assert states(project) == ["writing"]
+    assert [receipt["outcome"] for receipt in project.receipts()] == ["stopped"]
+
+
+def test_of_several_boards_a_table_says_how_far_each_has_come(
+    project: Project, board: SimBoard, tmp_path: Path, firmware: Path
+) -> None:
+    other = SimBoard(tmp_path / "two.flash", "5c:cf:7f:00:00:02")
+    ports = f"port={slow(board).url},{slow(other).url}"
+    with Running(project, FLASHPIPE, "flash", "profile=esp12", ports, f"image={firmware}") as terminal:
+        terminal.until("write    █")
+        terminal.signal(INT)
+        assert terminal.end() == 130
+        rows = [line for line in terminal.shown.splitlines() if "[code: stopped]" in line]
+        assert sum(mac in row for row in rows for mac in (board.mac, other.mac)) == 2, terminal.shown
+        check_left(project, terminal)
+    assert [receipt["outcome"] for receipt in project.receipts()] == ["stopped", "stopped"]
 
 
 def test_a_question_is_no_reason_to_wait(project: Project, board: SimBoard) -> None:

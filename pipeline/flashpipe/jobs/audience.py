@@ -26,6 +26,8 @@ closers: Final[list[Callable[[int], None]]] = []
 """Called once when the run ends, with its exit status; also where it is stopped."""
 starters: Final[list[Callable[[str], None]]] = []
 """Called once when the command line is understood, with the profile that it means; empty text where it means none."""
+tables: Final[list[Callable[[], str]]] = []
+"""What is told of several boards where the run is stopped, above the line that says so."""
 _closing: Final = threading.Lock()
 
 
@@ -68,7 +70,7 @@ def close(status: int) -> None:
 
 def forget() -> None:
     """A new command begins in this process: nobody listens and nothing has happened."""
-    for known in (listeners, results, tests, failures, starters, closers):
+    for known in (listeners, results, tests, failures, starters, closers, tables):
         known.clear()
 
 

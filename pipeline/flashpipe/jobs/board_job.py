@@ -83,6 +83,9 @@ class BoardRun:
     """The failure that was told last, as the end of a task."""
     _port: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _receipt_lock: threading.Lock = field(default_factory=threading.Lock)
+    _at_work: tuple[str, FlashPlan | None] | None = None
+    """Command and plan of the receipt that is due; None where none is."""
 
     @property
     def command(self) -> CommandLine:
@@ -92,7 +95,7 @@ class BoardRun:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """One task at a time on one board; their order is the command line's."""
-        with self._lock, sessions.Working(self.named_port or "board"):
+        with self._lock, sessions.Working(self.named_port or "board", self._abandon):
             yield
 
     # --- people ------------------------------------------------------------------------------------------------------
@@ -200,6 +203,7 @@ class BoardRun:
     def probe(self) -> bool:
         """Compare the board with the plan; where it holds it, judge its boot at once. Whether it holds it."""
         session = self._accountable()
+        self._at_work = ("flash", None)
         try:
             with limits_told():
                 session.retry(lambda: self.admit(session))
@@ -209,6 +213,7 @@ class BoardRun:
             self.record = RunRecord()
             self._leave_receipt("flash", error, self.inputs.plan())  # also where no board was reached
             raise
+        self._at_work = None
         self._remember_port()
         if self.found.up_to_date:
             try:
@@ -280,7 +285,7 @@ class BoardRun:
             PipelineError: whatever the run raises; the receipt is then that of a failure.
         """
         self._accountable()
-        self.record = RunRecord()
+        self.record, self._at_work = RunRecord(), (command, plan)
         try:
             with limits_told():
                 outcome = self.record.note(run(self.record))
@@ -332,7 +337,21 @@ class BoardRun:
         if self._told is not error:
             self._tell_end(command, error)
 
+    def _abandon(self) -> None:
+        """The process ends before the work on this board does: its receipt says so."""
+        work = self._at_work
+        if work is not None:
+            port = self._port or self.named_port
+            with suppress(PipelineError, OSError):
+                self._leave_receipt(work[0], StoppedError(f"{port}: stopped at once, on request"), work[1])
+
     def _leave_receipt(self, command: str, error: PipelineError | None, plan: FlashPlan | None = None) -> None:
+        with self._receipt_lock:  # one for each piece of work: whoever works may come to its end after all
+            if self._at_work is not None:
+                self._at_work = None
+                self._write_receipt(command, error, plan)
+
+    def _write_receipt(self, command: str, error: PipelineError | None, plan: FlashPlan | None = None) -> None:
         plan = (self.found.plan if self.found else plan) if command in PLANNED else None
         if error is not None:
             self.explain(error, plan)

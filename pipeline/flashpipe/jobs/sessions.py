@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import RecordError
@@ -47,6 +48,8 @@ _sessions: dict[str, Session] = {}
 _guard = threading.Lock()
 _busy: dict[int, str] = {}
 """Threads inside an action on a board, and its port."""
+_traces: dict[int, Callable[[], None]] = {}
+"""What those threads would leave behind, done for one that does not come out in time."""
 stop: Final = threading.Event()
 
 
@@ -116,15 +119,19 @@ atexit.register(close_all)  # while all that closing needs is still there
 class Working:
     """Context of an action on a board: a stop waits for those inside, and nobody comes out of it, or in, afterwards."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, leave_trace: Callable[[], None] = lambda: None) -> None:
+        """`leave_trace`: called in another thread where a stop does not wait for the end of the body."""
         self._port = port
+        self._leave_trace = leave_trace
 
     def __enter__(self) -> None:
         _stay_if_ending()
         _busy[threading.get_ident()] = self._port
+        _traces[threading.get_ident()] = self._leave_trace
 
     def __exit__(self, *_: object) -> None:
         _busy.pop(threading.get_ident(), None)
+        _traces.pop(threading.get_ident(), None)
         _stay_if_ending()
 
 
@@ -244,6 +251,8 @@ def _end(number: int, heard: socket.socket) -> None:
         with contextlib.suppress(TimeoutError):
             patient = int.from_bytes(heard.recv(1), "big") not in _SIGNALS
     try:
+        _bounded([_traces[thread] for thread in list(_busy) if thread in _traces])  # each leaves a receipt all the same
+        _bounded([partial(_say_table, table) for table in audience.tables])
         _say(
             f"stopped: {_WHY.get(signal.Signals(number).name, '')}{'; '.join(_states()) or 'nothing was being written'}"
         )
@@ -257,6 +266,22 @@ def _end(number: int, heard: socket.socket) -> None:
     finally:
         # doit would go on to dispatch tasks, or print forty lines: its threads are daemons and end with the process.
         os._exit(128 + number)
+
+
+def _say_table(table: Callable[[], str]) -> None:
+    text = table()
+    if text:
+        _say(text)
+
+
+def _bounded(calls: list[Callable[[], None]]) -> None:
+    """Do all of it, as far as the time reaches: whoever hangs may have locked what one of them needs."""
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + CLOSE_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _clean_up() -> None:

@@ -95,8 +95,13 @@ class Run:
         if self._face is None:
             lines = ConsoleLines(prefix=len(self.known_ports()) > 1)
             audience.closers.append(lambda _status: lines.close())
+            audience.tables.append(self._stopped_table)
             self._face = audience.Audience(lines)
         return self._face
+
+    def _stopped_table(self) -> str:
+        """How far the boards have come; asked for where the run is stopped."""
+        return str(load("text.last_line:stopped_table")(audience.results, list(self.known_ports()), sys.stderr))
 
     @property
     def inputs(self) -> RunInputs:

@@ -66,6 +66,15 @@ def last_lines(results: Sequence[BoardDone], stream: TextIO | None = None, *, se
     return "\n".join(lines)
 
 
+def stopped_table(results: Sequence[BoardDone], ports: Sequence[str], stream: TextIO) -> str:
+    """How far several boards have come where the run is stopped: a row for each that has begun; empty for one board."""
+    if len(ports) <= 1 or terminal.quiet:
+        return ""
+    ended = list(dict.fromkeys(result.port for result in results))
+    last = [_worst([one for one in results if one.port == port]) for port in ended]
+    return "\n".join(_rows(sorted(last, key=lambda done: done.error is not None), stream)) if last else ""
+
+
 def _worst(results: Sequence[BoardDone]) -> BoardDone:
     """A failure; else the end of the task that was done last, one that wrote rather than one that only looked."""
     failed = [result for result in results if result.error is not None]
@@ -75,6 +84,25 @@ def _worst(results: Sequence[BoardDone]) -> BoardDone:
 def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
     """One row for each board, failures last, and a line about all of them; why one failed was told when it did."""
     ordered = sorted(results, key=lambda done: done.error is not None)
+    lines = [] if terminal.quiet else _rows(ordered, stream)
+    bad = [done for done in ordered if done.error]
+    seconds = max(done.seconds for done in ordered)
+    name = ordered[0].profile or "the boards"
+    if not bad:
+        return "\n".join([*lines, f"{paint(OK, GREEN, stream)}  {name}: all {len(ordered)} boards ({seconds:.1f} s)"])
+    which = f": {', '.join(f'{one.port} [code: {one.error.code}]' for one in bad if one.error)}" * terminal.quiet
+    lines.append(f"{paint(FAILED, RED, stream)}  {name}: {len(bad)} of {len(ordered)} boards ({seconds:.1f} s){which}")
+    if not terminal.quiet:
+        again = ",".join(done.port for done in bad)
+        profile = f" profile={bad[0].profile}" if bad[0].profile else ""
+        lines.append(
+            f"next: flashpipe {bad[0].command}{profile} port={shlex.quote(again)}   once their causes are cured"
+        )
+    return "\n".join(lines)
+
+
+def _rows(ordered: Sequence[BoardDone], stream: TextIO) -> list[str]:
+    """A row for each board below the names of the columns."""
     screen = width_of(stream)
     ports = {done.port: short_port(done.port, PORT_WIDTH if screen else 0) for done in ordered}
     width = max(len("port"), *map(len, ports.values()))
@@ -88,19 +116,4 @@ def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
         told = textwrap.wrap(text, room) if room else [text]
         lines.append(f"{head}{word}  {told[0]}")
         lines += [" " * below + more for more in told[1:]]
-    bad = [done for done in ordered if done.error]
-    seconds = max(done.seconds for done in ordered)
-    if terminal.quiet:
-        lines = []
-    name = ordered[0].profile or "the boards"
-    if not bad:
-        return "\n".join([*lines, f"{paint(OK, GREEN, stream)}  {name}: all {len(ordered)} boards ({seconds:.1f} s)"])
-    which = f": {', '.join(f'{one.port} [code: {one.error.code}]' for one in bad if one.error)}" * terminal.quiet
-    lines.append(f"{paint(FAILED, RED, stream)}  {name}: {len(bad)} of {len(ordered)} boards ({seconds:.1f} s){which}")
-    if not terminal.quiet:
-        again = ",".join(done.port for done in bad)
-        profile = f" profile={bad[0].profile}" if bad[0].profile else ""
-        lines.append(
-            f"next: flashpipe {bad[0].command}{profile} port={shlex.quote(again)}   once their causes are cured"
-        )
-    return "\n".join(lines)
+    return lines
