@@ -108,6 +108,7 @@ class Bench:
             other[at : at + 64] = os.urandom(64)
         (folder / "b.bin").write_bytes(other)
         (folder / "nodemcu.bin").write_bytes(firmwares()[0])
+        (folder / "padded.bin").write_bytes(firmwares()[0].ljust(4 * MIB - 0x4000, b"\xff"))
         self.wire_s = len(zlib.compress(image, 9)) * 1.008 * 10 / baud
         self.results: dict[str, list[Spent]] = {}
 
@@ -214,6 +215,15 @@ class Bench:
                 os.environ["FLASHPIPE_STATE"] = str(self.folder / "state")
                 self.ours(port, image=new)
 
+    def padded(self) -> None:
+        """A file for a whole flash, most of it blank, for a dirty board."""
+        for number in range(self.rounds):
+            dirty = ("--option", f"fill=random:{number}", "nodemcu-devkit")
+            with board(*dirty) as port:
+                self.note("padded: flashpipe", self.ours(port, "keep=none", "yes=1", image="padded.bin"))
+            with board(*dirty) as port:
+                self.note("padded: esptool write-flash", self.theirs(port, "write-flash", image="padded.bin"))
+
     def boot(self) -> None:
         """What the boot check adds: the board holds NodeMCU and its formatted file system, and is judged or not."""
         cells = ("--flash", str(self.folder / "cells.bin"), "--option", "fill=ff", "nodemcu-devkit")
@@ -295,9 +305,10 @@ RATIOS = (
         "first: esptool write-flash",
         0.23,
     ),
+    ("padded / write-flash", "padded: flashpipe", "padded: esptool write-flash", 0.75),
     ("rfc2217: identify / flash-id", "rfc2217: flashpipe identify", "rfc2217: esptool flash-id", 0.15),
 )
-PARTS = "first,cpu,again,unchanged,changed,boot,rfc2217"
+PARTS = "first,cpu,again,unchanged,changed,padded,boot,rfc2217"
 
 
 def main() -> int:
