@@ -42,7 +42,11 @@ def _show(found: list[Inspection], size: int, names: list[str], *, as_json: bool
     if as_json:
         print_result(json_text([as_data(one) for one in found]))
     elif found:
-        print_result("\n\n".join(describe(one, size) for one in found))
+        texts = [describe(one, size) for one in found]
+        if terminal.quiet:
+            print_result("\n".join(text.partition("\n")[0] for text in texts))
+            return
+        print_result("\n\n".join(texts))
         action = _next(found[0], names[0]) if len(found) == 1 else _next_of_pair(found, names)
         if action:
             print_result(f"\nnext: {action}")

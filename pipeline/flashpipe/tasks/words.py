@@ -7,13 +7,14 @@ of other tools are understood where they mean one thing here, and refused with t
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import UsageError
 from flashpipe.jobs.variables import KNOWN
-from flashpipe.tasks.parser import Word, parse
+from flashpipe.tasks.parser import Parsed, Word, parse
 
 SYNONYMS: Final = {
     "burn": "flash",
@@ -40,6 +41,8 @@ REFUSED: Final[dict[str, str]] = {
     "read-flash": "flashpipe backup file=NAME",
 }
 _PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
+_ERASE: Final = dict.fromkeys(("1", "yes", "true", "on"), "all") | dict.fromkeys(("0", "no", "false"), "as-needed")
+"""As other tools say what `erase=` says here."""
 _ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]+")
 FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
 _LUA: Final = (".lua", ".lc")
@@ -49,6 +52,8 @@ ESPTOOL: Final = frozenset(
     {"chip-id", "erase-flash", "erase-region", "flash-id", "read-flash", "read-mac", "verify-flash", "write-flash"}
 )
 """Those of esptool, whose options `flashpipe esptool` knows."""
+_FILE_NAME: Final = re.compile(r"(?<!^)\.(?!ya?ml$)\w{1,5}$")
+"""What nothing but a file is called like, there or not."""
 ON_FILES: Final = {"download": "get", "remove": "rm", "rm": "rm"}
 """Words that mean one of them where a file is named."""
 ON_PROFILES: Final = frozenset(
@@ -81,13 +86,31 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
             "version says which flashpipe this is, and takes no more words",
             "`flashpipe version`; what runs on a board: `flashpipe node -p PORT`",
         )
-    if first and _is_firmware(first, folder):
-        return ["inspect", *words]
+    if parsed.tasks and _is_firmware(parsed.tasks[0], folder):
+        return _inspection(parsed, folder)
     found = _without_names(_pairs(_file_verb(_verb(parsed.words, folder), profiles, folder), folder), profiles, folder)
     doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
     rest = [word for word in found if word.kind != "doit"]
     command = [parsed.command] if parsed.command in words and parsed.command not in parsed.tasks else []
     return [*command, *doits, *(typed for word in rest for typed in _as_doit_knows(word))]
+
+
+def _inspection(parsed: Parsed, folder: Path) -> list[str]:
+    """Firmware files without a verb are looked at.
+
+    Raises:
+        UsageError: beside them stands what looking has no use for: it is for a task that has to be named.
+    """
+    others = [word for word in parsed.words if word.kind == "variable" and word.text not in {"format", "quiet"}]
+    others += [word for word in parsed.words if word.kind == "task" and not word.text.lower().endswith(FIRMWARE)]
+    if others:
+        known = (word for word in parsed.words if word.kind in {"task", "variable"} and word.text != "quiet")
+        said = shlex.join(typed for word in known for typed in _as_doit_knows(word))
+        raise UsageError(
+            f"{parsed.tasks[0]}: what to do with it?",
+            f"`flashpipe {parsed.tasks[0]}` looks at it; `flashpipe flash {said}` writes it",
+        )
+    return ["inspect", *(typed for word in parsed.words for typed in word.typed)]
 
 
 def declared_options(words: Sequence[str]) -> list[str]:
@@ -101,7 +124,10 @@ def declared_options(words: Sequence[str]) -> list[str]:
 
 
 def _as_doit_knows(word: Word) -> Sequence[str]:
-    return (f"{word.text}={word.value}",) if word.kind == "variable" else word.typed
+    if word.kind != "variable":
+        return word.typed
+    value = _ERASE.get(word.value.lower(), word.value) if word.text == "erase" else word.value
+    return (f"{word.text}={value}",)
 
 
 def _task(text: str) -> Word:
@@ -137,8 +163,9 @@ def _verb(words: Sequence[Word], folder: Path) -> list[Word]:
 
 def _is_for_board(names: Sequence[str], folder: Path) -> bool:
     """Whether they are files, none of them a firmware: then they are for the board's own file system."""
-    files = [name for name in names if (folder / name).is_file()]
-    return bool(files) and not any(name.lower().endswith(FIRMWARE) for name in files)
+    if any(name.lower().endswith(FIRMWARE) for name in names):
+        return False
+    return any((folder / name).is_file() or _FILE_NAME.search(name) for name in names)
 
 
 def _file_verb(words: Sequence[Word], profiles: Callable[[], Collection[str]], folder: Path) -> list[Word]:
