@@ -87,7 +87,7 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
             "`flashpipe version`; what runs on a board: `flashpipe node -p PORT`",
         )
     if parsed.tasks and _is_firmware(parsed.tasks[0], folder):
-        return _inspection(parsed, folder)
+        return _inspection(parsed)
     found = _without_names(_pairs(_file_verb(_verb(parsed.words, folder), profiles, folder), folder), profiles, folder)
     doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
     rest = [word for word in found if word.kind != "doit"]
@@ -95,7 +95,7 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     return [*command, *doits, *(typed for word in rest for typed in _as_doit_knows(word))]
 
 
-def _inspection(parsed: Parsed, folder: Path) -> list[str]:
+def _inspection(parsed: Parsed) -> list[str]:
     """Firmware files without a verb are looked at.
 
     Raises:
