@@ -34,3 +34,13 @@ def test_a_stop_ends_a_monitor_of_several_ports(project: Project, number: signal
             run.until(f"monitor on sim://{name}")
         run.signal(number)
         assert run.end() == 0
+
+
+def test_a_closed_terminal_ends_a_test_with_a_message(project: Project, firmware: Path) -> None:
+    (project.folder / "test_ever.lua").write_text('print("# begun") while true do tmr.wdclr() end\n')
+    words = ("test_ever.lua", "profile=nodemcu-devkit", f"image={firmware}")
+    with Running(project, "flashpipe", "test", *words) as run:
+        run.until("test_ever.lua ")
+        run.signal(signal.SIGHUP)
+        run.until("stopped: ")
+        assert run.end() == 128 + signal.SIGHUP

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -140,7 +141,33 @@ def test_uploads_are_bounded_whatever_is_said_of_their_length(client: Client, se
         served.site.uploads.files(made)
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"a": 1}', b"x" * 2_000_000, b'{"a": {"b": "c"}}', b"\xff\xfe"])
+def test_half_an_upload_stands_in_nobodys_way(client: Client, served: Served) -> None:
+    made = json.loads(client.enter().post("/uploads")[2])["set"]
+    head = (
+        f"POST /uploads/{made}?name=x.bin HTTP/1.1\r\nHost: {client.host}\r\nOrigin: http://{client.host}\r\n"
+        f"Cookie: {client.cookie}\r\nContent-Length: 1000\r\n\r\n"
+    )
+    path = served.site.uploads.folder(made) / "x.bin"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as raw:
+        raw.sendall(head.encode() + b"half")
+        wait_until(path.exists)
+    wait_until(lambda: not path.exists())
+    assert client.post(f"/uploads/{made}?name=x.bin", b"whole")[0] == 200
+    assert path.read_bytes() == b"whole"
+
+
+def wait_until(there: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[]", b'{"a": 1}', b"x" * 2_000_000, b'{"a": {"b": "c"}}', b"\xff\xfe", b"[" * 100_000,
+     b'{"a": "\\ud800"}'],
+)  # fmt: skip
 def test_what_is_no_form_is_refused(client: Client, served: Served, body: bytes) -> None:
     board = served.add("sim://esp12?board=form")
     status, _, told = client.enter().post(f"/boards/{board.slug}/choice", body)

@@ -15,6 +15,7 @@ from flashpipe.board.ports.names import is_virtual
 from flashpipe.cli.arguments import take_variables
 from flashpipe.errors import LuaTestError
 from flashpipe.events import LuaTestDone
+from flashpipe.jobs import sessions
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.command_variables import TEST
 from flashpipe.jobs.event_lines import test_facts
@@ -60,12 +61,14 @@ def main(argv: list[str]) -> int:
     face = Audience(ConsoleLines())
     begun = time.monotonic()
     board = start_board(BoardDemand(folder, **{name: given.get(name, "") for name in BOARD}), face, face)
+    sessions.install_handlers()  # the board's start leaves the signals to whoever runs the tests, pytest mostly
     try:
         prepare(board, tests)
         done = run_tests(board, tests, folder, timeout_s, face)
         board.put_back()
     finally:
         board.close()
+        sessions.remove_handlers()
     _show(done, board, time.monotonic() - begun)
     return 0
 

@@ -20,7 +20,7 @@ from flashpipe.board.ports.adapters import adapter_name, look_at_host
 from flashpipe.board.ports.names import port_slug
 from flashpipe.board.session import traffic_text as transcript
 from flashpipe.board.session.session import Session
-from flashpipe.board.session.text import garbage_bytes, readable
+from flashpipe.board.session.text import garbage_bytes, untorn
 from flashpipe.board.session.traffic import FROM_BOARD, Chunk
 from flashpipe.errors import (
     BootError,
@@ -188,7 +188,7 @@ def _sound(plan: FlashPlan | None) -> bool:
 
 def _talk(chunks: list[Chunk]) -> str:
     data = b"".join(chunk.data for chunk in chunks if chunk.way == FROM_BOARD)
-    return _OURS.sub("", mask(readable(data)))[-_TALK:]  # first: a cut may take away what tells that it is a secret
+    return _OURS.sub("", mask(untorn(data)))[-_TALK:]  # first: a cut may take away what tells that it is a secret
 
 
 def _garbled_rates(chunks: list[Chunk]) -> int:

@@ -8,13 +8,14 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from flashpipe.errors import BadValueError, PipelineError
 from flashpipe.events import error_facts
+from flashpipe.limits import limits_told
 from flashpipe.page import actions, body
 from flashpipe.page.board import BoardOnPage, Work
 from flashpipe.page.choice import Choice, settings
@@ -58,9 +59,12 @@ def _told(handler: Handler) -> Handler:
 
     async def answer(request: Request) -> Response:
         try:
-            return await handler(request)
+            with limits_told():
+                return await handler(request)
         except PipelineError as error:
             return JSONResponse(error_facts(error), 400)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
 
     return answer
 
@@ -239,7 +243,7 @@ class _BoardRoutes:
     async def _console(self, request: Request, board: BoardOnPage) -> Response:
         form = await body.form(request)
         verb, text = form.get("verb", ""), form.get("baud", "") or "0"
-        if not text.isdecimal() or int(text) > 4_000_000:  # noqa: PLR2004  no adapter is as fast
+        if not text.isdecimal() or len(text) > 7 or int(text) > 4_000_000:  # noqa: PLR2004  no adapter is as fast
             raise BadValueError(f"baud={text}: is no rate", "such as 115200")
         if verb == "clear":
             board.console.clear()

@@ -14,6 +14,9 @@ from flashpipe.units import format_size
 FORM: Final = 1 << 20
 """Bytes of the largest form: a Lua file in the editor stands in one."""
 
+LONGEST: Final = 12
+"""Digits of a length."""
+
 
 async def pieces(request: Request, limit: int, what: str) -> AsyncIterator[bytes]:
     """The body piece by piece.
@@ -24,7 +27,7 @@ async def pieces(request: Request, limit: int, what: str) -> AsyncIterator[bytes
     size = 0
     refusal = UploadError(f"{what} is larger than {format_size(limit)}", "nothing that goes onto a board is as large")
     stated = request.headers.get("content-length", "0")
-    if not stated.isdecimal() or int(stated) > limit:
+    if not stated.isdecimal() or len(stated) > LONGEST or int(stated) > limit:
         raise refusal
     async for piece in request.stream():
         size += len(piece)
@@ -51,7 +54,8 @@ async def form(request: Request) -> dict[str, str]:
     """
     try:
         found: Any = json.loads(await whole(request, FORM, "the form") or b"{}")
-    except ValueError:
+        json.dumps(found, ensure_ascii=False).encode()  # half a letter (a lone surrogate) cannot be written anywhere
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise BadValueError("the page sent something that is no form", "reload the page")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import PipelineError, UploadError
+from flashpipe.errors import UploadError
 from flashpipe.files import make_parents, state_folder
 from flashpipe.values import dataclass
 
@@ -64,7 +64,7 @@ class Uploads:
                 path.chmod(0o600)
                 async for piece in data:
                     stream.write(piece)
-        except PipelineError:
+        except BaseException:  # the browser has gone, or the disk is full: half a file is none
             path.unlink(missing_ok=True)
             raise
         upload = Upload(path, shown)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from flashpipe.board.boot.verdict import classify
-from flashpipe.board.session.text import garbage_bytes, readable
+from flashpipe.board.session.text import garbage_bytes, readable, untorn
+from flashpipe.masking import mask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -65,3 +66,21 @@ def test_garbage_is_counted(sampled: Sampler) -> None:
 
 def test_lone_carriage_returns_end_lines() -> None:
     assert readable(b"one\rtwo\r") == "one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'wifi_password="hunter2"', b'pwd="hunter2" x', b'rd="hunter2"', b"psk: hunter2", b"psk hunter2, x",
+        b"='hunter2'",
+        b'pwd="a hunter2 b"', b'"a hunter2 b"', b'wd="hunter2 b', b'{"psk":"hunter2"}', b"psk -> hunter2",
+        b'\\"psk\\": \\"hunter2\\"',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("noise", [b"\xc9\xd3\xea", bytes(range(128, 160)), b"\xaa\x9d\x061\xdf\x00O\x95\xbdm\x05"])
+def test_no_value_whose_name_was_lost_in_garbage_is_kept(said: bytes, noise: bytes) -> None:
+    for cut in range(len(said) - len(b"hunter2")):
+        torn = said[cut:]
+        if b"hunter2" in torn:
+            assert "hunter2" not in mask(untorn(b"load 0x40100000\n" + noise + torn + b"\nok\n")), torn
+    assert untorn(b"load 0x40100000\n" + noise + said + b"\nits own line\n").endswith("\nits own line\n")

@@ -20,7 +20,7 @@ from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports.lock import find_owners
 from flashpipe.board.ports.names import is_url
 from flashpipe.board.session.session import Session
-from flashpipe.board.session.text import readable
+from flashpipe.board.session.text import untorn
 from flashpipe.errors import (
     BootError,
     ConnectError,
@@ -150,7 +150,7 @@ def _listen(port: Any, when: str, baud: int, limit_s: float) -> LineSounds:
             data, last = data + piece, now if piece else last
     finally:
         port.timeout = before
-    return LineSounds(when, baud, len(data), readable(data))
+    return LineSounds(when, baud, len(data), untorn(data))
 
 
 def _after_reset(session: Session, baud: int, *, into_loader: bool) -> LineSounds:

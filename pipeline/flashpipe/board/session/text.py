@@ -16,6 +16,11 @@ _TOKEN: Final = re.compile(
     rb"|(?P<utf8>[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|\xe0[\xa0-\xbf][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2})"
     rb"|(?P<bad>[^\x20-\x7e\r\n\t])"
 )
+_TORN: Final = re.compile(
+    rb"""(?x) \A (?: [^\S\n]* [\w.\-]* ["']? [^\S\n]* (?: -?> | :?= | : ) | [^\S\n]* [\w.\-]* )? [^\S\n]*
+    (?: \\{0,8} " [^"\n]* "? | ' [^'\n]* '? | [^\s,;)}\]"']+ )"""
+)
+"""The end of a name and its value, or a word and the next one, or one that stands alone."""
 _NEAR: Final = 10
 """Unprintable bytes nearer than this belong to one stretch of garbage: runs between them are chance (see above)."""
 _EDGE: Final = 4
@@ -25,6 +30,26 @@ _EDGE: Final = 4
 def readable(data: bytes) -> str:
     """The text in `data`, without garbage, colour codes and carriage returns; UTF-8 letters stay."""
     return _plain(b"".join(text for text, _ in stretches(data)))
+
+
+def untorn(data: bytes) -> str:
+    r"""As `readable`, for what is kept: without what the first word behind garbage is given, or is followed by.
+
+    Garbage takes letters beside it along, and with them the name that tells that a password follows.
+
+    >>> untorn(b"\x05\xb3\x8bpwd=\"hunter2\" ok\nload 0x40100000\n")
+    ' ok\nload 0x40100000\n'
+    """
+    first, *others = (text for text, _ in stretches(data))
+    return _plain(b"".join([first, *map(_without_value, others)]))
+
+
+def _without_value(text: bytes) -> bytes:
+    line, end, more = text.partition(b"\n")
+    for quote in (b'"', b"'"):
+        if line.count(quote) % 2:  # it began in the garbage
+            line = line.partition(quote)[2]
+    return _TORN.sub(b"", line, count=1) + end + more
 
 
 def readable_stretches(data: bytes) -> list[tuple[str, int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from flashpipe.board.session.text import garbage_bytes, readable
+from flashpipe.board.session.text import garbage_bytes, untorn
 from flashpipe.board.session.traffic import FROM_HOST, KEPT, Chunk
 from flashpipe.masking import mask_pieces
 
@@ -73,7 +73,7 @@ def _texts(chunks: Sequence[Chunk], *, cut: bool = False) -> Iterator[str]:
         if chunk.way == FROM_HOST:
             yield ""
             continue
-        text = readable(b"".join(part for part in chunk.data.split(b"\xc0") if not _is_answer(part)))
+        text = untorn(b"".join(part for part in chunk.data.split(b"\xc0") if not _is_answer(part)))
         if cut:
             _, end, text = text.partition("\n")
             cut, text = not end, end + text
