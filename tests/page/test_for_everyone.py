@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,13 @@ def test_hostile_texts_stay_texts(page: Page, served: Served) -> None:
     page.goto(served.address(board))
     page.get_by_label("Firmware file").set_input_files([payload("<b>x<script>.bin", EVIL.encode())])
     expect(page.locator("#flash .notice.bad")).to_be_visible()
+    with zipfile.ZipFile(stream := io.BytesIO(), "w") as archive:
+        for number in range(2):
+            archive.writestr(f"{EVIL}{number}.bin", b"\xe9" * 2000)
+    page.get_by_label("Firmware file").set_input_files([payload("<i>.zip", stream.getvalue())])
+    page.locator("#offer-2").check()
+    expect(page.locator("#flash .notice.bad")).to_contain_text("script>\\x1b[2J\\u202e1.bin")
+    assert page.locator("img, script:not([src]), i").count() == 0
     board.changed("work")
     for address in (served.address(board), served.url, f"{served.url}/receipts", f"{served.url}/backups"):
         page.goto(address)
