@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.errors import ConfirmationError
 from flashpipe.page import console as consoles
 from flashpipe.page import teller as tellers
 from flashpipe.page.actions import _taking_turns
 from flashpipe.page.board import BoardOnPage
 from flashpipe.page.hub import Hub
-from flashpipe.page.job_log import JobLog
+from flashpipe.page.job_log import JobLog, LogLine
 from flashpipe.page.render import Renderer
 from flashpipe.page.teller import Teller
 
@@ -87,3 +88,14 @@ def test_whoever_is_to_stop_does_not_wait_for_its_turn() -> None:
             assert lock.locked()
         assert lock.locked()  # it is not the other's to release
     assert not lock.locked()
+
+
+@pytest.mark.parametrize(
+    ("steps", "declined", "outcome"),
+    [(["connect"], 1, "declined"), (["connect", "write"], 1, "failed"), (["connect"], 0, "failed")],
+)
+def test_a_no_is_calm_only_where_nothing_was_changed(steps: list[str], declined: int, outcome: str) -> None:
+    log = JobLog("flash", "Flash", "flashpipe flash", lines=[LogLine("step", step) for step in steps])
+    log.declined = bool(declined)
+    log.end(ConfirmationError("no"), "", "")
+    assert log.outcome == outcome

@@ -35,6 +35,8 @@ HEADINGS: Final[Mapping[Outcome, str]] = {
     "declined": "Left as it was",
 }
 """How a piece of work went, for people."""
+CHANGING: Final = frozenset({"erase", "write", "header", "blocks", "send", "remove", "format", "rescue"})
+"""Steps after which a board is not what it was."""
 ASKING: Final = " Type yes to go on:"
 """How a question ends that is asked on a terminal; here there are buttons."""
 
@@ -147,7 +149,8 @@ class JobLog:
             return "running"
         if self.error is None:
             return "ok"
-        if self.declined and isinstance(self.error, ConfirmationError | KeepError):
+        changed = any(line.kind == "step" and line.text in CHANGING for line in self.lines)
+        if self.declined and not changed and isinstance(self.error, ConfirmationError | KeepError):
             return "declined"
         return "stopped" if isinstance(self.error, StoppedError) else "failed"
 
