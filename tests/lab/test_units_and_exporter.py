@@ -31,6 +31,12 @@ def test_the_exporter_is_given_static_ports() -> None:
     assert YAML(typ="safe").load(exporter_yaml(PLAN, "bench"))["hall"]["NetworkSerialPort"]["host"] == "bench"
 
 
+def test_no_line_is_a_statement_of_the_exporters_templates() -> None:
+    text = exporter_yaml(HostPlan(LOOPBACK, PLAN.ports))
+    assert all(line.startswith("##") for line in text.splitlines() if line.startswith("#"))
+    assert "{" not in text
+
+
 def test_a_host_of_this_machine_alone_is_said_to_be_one() -> None:
     local = HostPlan(LOOPBACK, PLAN.ports)
     assert "loopback" in exporter_yaml(local)

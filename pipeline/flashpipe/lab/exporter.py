@@ -2,7 +2,8 @@
 
 The ports are named as static ones (`NetworkSerialPort`): acquiring such a place takes the exporter 16 ms, where one
 whose device the exporter serves itself takes 0.5 s, one after the other, through a ser2net whose resets the network
-may spoil (measured with labgrid 26.0.1).
+may spoil (measured with labgrid 26.0.1). The exporter reads its file as a template of Jinja's, to which a line that
+begins with one `#` is a statement, and one with two a comment.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ def exporter_yaml(plan: HostPlan, host: str = "") -> str:
     """The configuration; `host` is what clients call this machine, empty: the address that it listens at."""
     address = host or clients_address(plan)
     lines = [
-        "# For labgrid-exporter 26: the boards that `flashpipe host` serves on this machine.",
-        *(["# Only this machine can reach them: it listens at loopback."] if plan.is_local and not host else []),
+        "## For labgrid-exporter 26: the boards that `flashpipe host` serves on this machine.",
+        *(["## Only this machine can reach them: it listens at loopback."] if plan.is_local and not host else []),
     ]
     for port in plan.ports:
         lines += [
