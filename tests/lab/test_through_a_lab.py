@@ -6,12 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flashpipe.board.ports.lab_client import VARIABLE
 from flashpipe.board.session.session import Session
 from flashpipe.cli.main import main
-from flashpipe.errors import BadValueError, NoPlaceError, NoPortError, PlaceTakenError, PortBusyError
+from flashpipe.errors import (
+    BadValueError,
+    LabError,
+    NoLabClientError,
+    NoPlaceError,
+    NoPortError,
+    PlaceTakenError,
+    PortBusyError,
+)
 from flashpipe.jobs import sessions
 from flashpipe.jobs.port_choice import named_ports
 from flashpipe.lab.board_host import BoardHost
+from flashpipe.records.batch_state import ASIDE
+from flashpipe.station.sockets import sockets_of
 
 from tests.harness import Project
 from tests.images import Builder
@@ -151,3 +162,24 @@ def test_what_was_left_is_released_on_request(lab: Lab, capsys: pytest.CaptureFi
     assert main(["lab", "release"]) == 0
     assert "p1 was left" in capsys.readouterr().out
     assert lab.holder("p1") == ""
+
+
+def test_a_station_takes_places_and_says_before_the_first_board_that_there_are_none(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.place("rack1-a")
+    lab.place("rack1-b")
+    assert list(sockets_of("labgrid://rack1-*,/dev/none").present()) == ["rack1-a", "rack1-b"]
+    assert list(sockets_of("labgrid://p1,p2").present()) == ["p1", "p2"]
+    with pytest.raises(BadValueError):
+        sockets_of("labgrid://p1,p1")
+    with pytest.raises(NoPlaceError):
+        sockets_of("labgrid://rack2-*")
+    monkeypatch.setenv(VARIABLE, "/nowhere")
+    with pytest.raises(NoLabClientError):
+        sockets_of("labgrid://p1")
+
+
+@pytest.mark.parametrize("kind", [LabError, *LabError.__subclasses__()], ids=lambda kind: kind.code)
+def test_what_is_wrong_with_a_lab_makes_no_board_a_bad_one(kind: type[LabError]) -> None:
+    assert kind.code in ASIDE or kind.code.startswith("host-")

@@ -75,9 +75,9 @@ def named_ports(text: str) -> dict[str, str]:
         NoPortError: a pattern or `all` fits nothing.
     """
     named: list[str] = []
-    for word in _words(text):
+    for word in port_words(text):
         if is_place(word):
-            named += _places(word)
+            named += places_meant(word)
             continue
         if word != "all" and not (set(word) & set("*[") and not is_url(word)):
             named.append(word)
@@ -93,7 +93,7 @@ def named_ports(text: str) -> dict[str, str]:
     return {port_slug(port): port for port in first_names.values()}
 
 
-def _words(text: str) -> list[str]:
+def port_words(text: str) -> list[str]:
     """The ports of a list; a bare name behind a place of a lab is another place: `labgrid://p1,p2`."""
     words = list[str]()
     for word in filter(None, (part.strip() for part in text.split(","))):
@@ -102,10 +102,11 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _places(word: str) -> list[str]:
+def places_meant(word: str) -> list[str]:
     """The places that a URL means: itself, or all that its pattern and tags fit.
 
     Raises:
+        BadValueError: it names no place.
         LabError: the coordinator knows none.
     """
     request = parse_place_url(word)

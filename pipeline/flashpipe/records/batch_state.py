@@ -18,6 +18,7 @@ STOPPED: Final = "stopped"
 ASIDE: Final = frozenset(
     {"foreign-board", "part-differs", "too-many-tries", "units-used-up", STOPPED}
     | {"port-busy", "port-denied", "record", "system-limit"}  # of this machine, not of the board
+    | {"lab", "labgrid-missing", "no-coordinator", "place-missing", "place-taken", "exporter-gone", "place-unfit"}
 )
 """Codes of tries that were ended before the board was worked on: the board is neither good nor bad."""
 _OF_BEGIN: Final = ("visit", "at", "place", "port", "station")

@@ -17,8 +17,11 @@ from typing import Any, Final, Protocol
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.choice import PortPattern, fits
 from flashpipe.board.ports.discovery import PortInfo
+from flashpipe.board.ports.lab_client import find_client
 from flashpipe.board.ports.names import canonical, is_url
+from flashpipe.board.ports.places import is_place
 from flashpipe.errors import BadValueError
+from flashpipe.jobs.port_choice import places_meant, port_words
 from flashpipe.masking import without_login
 from flashpipe.values import dataclass
 
@@ -107,8 +110,13 @@ def sockets_of(text: str, match: PortPattern | None = None) -> Sockets:
 
     Raises:
         BadValueError: a port that is there twice, or `all` beside others.
+        LabError: places of a lab are named, and there is no client for them, or none fits a pattern.
     """
-    words = [part.strip() for part in text.split(",") if part.strip()]
+    words = list[str]()
+    for word in port_words(text):
+        if is_place(word):
+            find_client()  # before the first board: later it would fail each of them
+        words += places_meant(word) if is_place(word) else [word]
     if not words or (len(words) == 1 and words[0] in ALL):
         return Sockets([], match=match)
     first = dict[str, str]()
