@@ -39,7 +39,7 @@ WITH_TABLES: Final = frozenset(
     {"audit", "boot", "diagnose", "doctor", "files", "identify", "image", "node", "plan", "ports", "profiles", "report"}
     | {"verify"}
 )
-"""Tasks whose result programs can have as a document (`flashpipe.text.documents`)."""
+"""Tasks whose result programs can have as a document."""
 ANY: Final = ON_BOARDS | WITH_IMAGES | {"doctor", "ports", "profiles", "report"}
 """All of them."""
 _MONITOR: Final = frozenset({"monitor"})
