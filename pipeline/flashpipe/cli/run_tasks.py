@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from doit import plugin
 from doit.cmd_base import ModuleTaskLoader
 from doit.cmdparse import CmdParseError
 from doit.doit_cmd import DoitMain
@@ -47,6 +50,11 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
         super().__init__(ModuleTaskLoader(members), config_filenames=(), extra_config=_PLUGINS)
         self._left_out = left_out
 
+    def run(self, all_args: list[str]) -> Any:
+        """Run a command line; its status."""
+        with _packages_asked_once():
+            return super().run(all_args)
+
     def get_cmds(self) -> Any:
         """Commands of doit and ours, but those whose names are meant to be a task's.
 
@@ -58,6 +66,19 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
         plain = commands.get_plugin
         commands.get_plugin = lambda name: _telling(plain(name))
         return commands
+
+
+@contextmanager
+def _packages_asked_once() -> Iterator[None]:
+    """Of three times that doit asks which plugins there are, Python reads what all packages say of themselves once.
+
+    Ours, which it would find like others', are named above.
+    """
+    found = metadata.entry_points()
+    with ExitStack() as after:
+        after.callback(setattr, plugin, "entry_points_impl", plugin.entry_points_impl)
+        plugin.entry_points_impl = lambda: lambda group: found.select(group=group)
+        yield
 
 
 def _with_reason(error: UsageError, own: OwnTasks) -> UsageError:

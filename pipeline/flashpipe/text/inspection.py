@@ -8,23 +8,12 @@ from typing import Any, Final
 from flashpipe.firmware.boot_image import BootImage
 from flashpipe.firmware.flash_map import areas
 from flashpipe.firmware.inspection import FileReport, Inspection, memory_name
-from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, Region
+from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES
+from flashpipe.text.to_scale import AREA_MARKS, WIDTH, drawn
 from flashpipe.units import format_address, format_size
 
-WIDTH: Final = 64
 MARKS: Final = {"checked": "#", "table": "T", "code": "=", "data": "=", "blank": "."}
 """Kinds of stretches, the one first that shows where several share a character."""
-AREA_MARKS: Final = {
-    "partition_table": ("T", "partition table"),
-    "rf_cal": ("R", "RF calibration"),
-    "phy_init": ("I", "init data"),
-    "system_params": ("P", "SDK parameters"),
-    "lfs": ("L", "LFS"),
-    "spiffs": ("S", "SPIFFS"),
-    "boot": ("b", "boot image"),
-    "irom": ("c", "code"),
-}
-"""Areas of the flash map, likewise; capitals are what the firmware keeps there."""
 DEFAULT_SIZE: Final = 0x400000
 _LABEL: Final = 11
 
@@ -151,17 +140,6 @@ def picture(found: Inspection, size: int) -> str:
     )
     legend = "  ".join(f"{mark} {what}" for mark, what in AREA_MARKS.values() if mark in flash)
     return "\n".join([*lines, *([f"  {'':<{_LABEL}} {legend}"] if legend else [])])
-
-
-def drawn(pieces: list[tuple[Region, str]], order: list[str], size: int) -> str:
-    """A flash of `size` bytes to scale, one mark for equal parts; where several share one, the first of `order`."""
-    step = size / WIDTH
-    cells = []
-    for number in range(WIDTH):
-        cell = Region(int(number * step), max(int(number * step) + 1, int((number + 1) * step)))
-        marks = [mark for region, mark in pieces if region.overlaps(cell)]
-        cells.append(min(marks, key=order.index) if marks else " ")
-    return "".join(cells)
 
 
 # --- for programs ----------------------------------------------------------------------------------------------------

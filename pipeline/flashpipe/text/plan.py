@@ -13,7 +13,7 @@ from flashpipe.plan.area_decisions import covering
 from flashpipe.plan.keep import KeepDecision
 from flashpipe.plan.model import KEPT_AREAS, FlashPlan
 from flashpipe.plan.table import Action, PlanRow
-from flashpipe.text.inspection import AREA_MARKS, drawn
+from flashpipe.text.to_scale import AREA_MARKS, drawn
 from flashpipe.units import format_address, format_size
 
 if TYPE_CHECKING:
