@@ -60,7 +60,9 @@ def last_lines(results: Sequence[BoardDone], stream: TextIO | None = None, *, se
     result = last[ports[0]]
     if result.error is not None:  # of which all was told when it happened
         return failure(result.error, results) if terminal.quiet and several else ""
-    lines = [f"{paint(OK, GREEN, stream)}  {board(result)}: {result.summary} ({result.seconds:.1f} s)"]
+    head = board(result)
+    said = result.summary.removeprefix(f"board {result.mac} ") if result.mac in head else result.summary
+    lines = [f"{paint(OK, GREEN, stream)}  {head}: {said} ({result.seconds:.1f} s)"]
     if result.next and not terminal.quiet:
         lines.append(f"next: {result.next}")
     return "\n".join(lines)
@@ -96,7 +98,7 @@ def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
         again = ",".join(done.port for done in bad)
         profile = f" profile={bad[0].profile}" if bad[0].profile else ""
         lines.append(
-            f"next: flashpipe {bad[0].command}{profile} port={shlex.quote(again)}   once their causes are cured"
+            f"next: flashpipe {bad[0].command}{profile} port={shlex.quote(again)}   # once their causes are cured"
         )
     return "\n".join(lines)
 
