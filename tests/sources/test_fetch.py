@@ -283,8 +283,9 @@ def test_a_slow_drip_is_given_up(web: Server, access: Access, image: bytes) -> N
 )
 def test_headers_without_an_end_are_given_up_at_once(web: Server, access: Access, endless: tuple[bytes, bytes]) -> None:
     web.routes[PATH] = Reply(endless=endless)
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError) as caught:
         get(web, replace(access, limits=replace(QUICK, headers_s=0.3)))
+    assert type(caught.value) is FetchError, "not one about the content, of which none came"
     assert web.times(PATH) == 1
 
 

@@ -80,7 +80,7 @@ def download(order: Order) -> Answer:
         for _ in range(_MANY):
             before = part.size
             try:
-                return _attempt(session, order)
+                return _uncut(_attempt(session, order), part, adapter)
             except _TryAgainError as error:
                 if adapter.expired:
                     raise FetchError(
@@ -96,6 +96,14 @@ def download(order: Order) -> Answer:
         f"{shown}: {last.message}; gave up after several attempts",
         "check network and proxy, then run it again: it continues where it stopped",
     )
+
+
+def _uncut(answer: Answer, part: PartialDownload, adapter: PatientAdapter) -> Answer:
+    """Go on with an answer whose headers came to an end: one that was cut off there seems to have no content."""
+    if adapter.expired:
+        part.discard()
+        raise _TryAgainError("cut off")
+    return answer
 
 
 def _pause(shown: str, error: _TryAgainError, failures: int, limits: Limits) -> None:
