@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from flashpipe.flasher import lua_stage
+from flashpipe.jobs.policy import run_policy
+from flashpipe.station.attempt import Attempts
 
+from tests.luac import make_luac
 from tests.nodemcu import MB, formatted
 from tests.station.conftest import Shop, address
 
@@ -75,3 +78,35 @@ def test_a_jig_that_says_no_fails_the_board_which_keeps_its_unit(sensor: Shop) -
         assert any("A2 stays" in note for note in shift.station.view().notes)
     assert "other-secret" not in sensor.project.receipts()[-1]["error"]
     assert "measuring A2 ***" in sensor.project.receipts()[-1]["error"]
+
+
+def test_a_compiled_template_has_the_values_of_each_unit_which_are_kept_nowhere(shop: Shop) -> None:
+    make_luac(shop.folder)
+    (shop.folder / "units.csv").write_text(f"serial,token:secret\nA1,{SECRET}\nA2,other-secret\n")
+    (shop.folder / "config.lua").write_text("return {serial=@serial@, token=@token@}\n")
+    with (shop.folder / "sensor.yaml").open("a") as profile:
+        profile.write("files: {config.lc: {template: config.lua, compile: true}}\n")
+    opened = shop.open(units="units.csv")
+    assert opened.units is not None
+    attempts = Attempts(opened.inputs, opened.batch, opened.rules, station="s", units=opened.units)
+    attempts.check_pins()
+    for serial, token in (("A1", SECRET), ("A2", "other-secret")):
+        inputs = attempts._for_board()
+        inputs.unit = {"serial": serial, "token": token}
+        (file,) = run_policy(inputs).lua.files
+        assert (file.name, file.data) == (
+            "config.lc",
+            f'\x1bLuareturn {{serial="{serial}", token="{token}"}}\n'.encode(),
+        )
+    attempts.check_pins()
+    kept = [path for path in shop.records.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert kept == []
+
+
+def test_what_a_station_sends_is_compiled_when_it_begins(shop: Shop) -> None:
+    make_luac(shop.folder)
+    (shop.folder / "main.lua").write_text("return 1\n")
+    with (shop.folder / "sensor.yaml").open("a") as profile:
+        profile.write("files: {main.lc: {from: main.lua, compile: true}}\n")
+    (file,) = run_policy(shop.open().inputs).lua.files
+    assert file.data == b"\x1bLuareturn 1\n"

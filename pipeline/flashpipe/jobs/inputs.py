@@ -385,8 +385,7 @@ class RunInputs:
         """What luac.cross has made of a Lua file for the board.
 
         Raises:
-            BuildDueError: nothing yet, which `make_parts` mends.
-            PipelineError: no firmware, or no compiler for it.
+            PipelineError: nothing yet, which `make_parts` mends; no firmware, or no compiler for it.
         """
         with self._guard:
             if self._compiled is None:
@@ -411,6 +410,7 @@ class RunInputs:
             self.command.project,
             self.command.parts_folder,
             lambda: program_places(self._sources(), profile),
+            self.unit,
         )
 
     def _extra_sources(self) -> dict[str, tuple[str, Path]]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from flashpipe.errors import BuildDueError, PartFilesError, SpiffsImageError
@@ -44,6 +46,8 @@ class PartSources:
     """Where results of programs are kept."""
     places: Callable[[], tuple[Path, ...]]
     """Where the programs of the firmware's build may be: beside its outputs, or its images; once it was built."""
+    unit: Mapping[str, str] = field(default_factory=dict)
+    """Values that one board gets and no other: what is compiled with them is kept nowhere, for they may be secrets."""
 
     def files(self) -> list[Path]:
         """Every file that a part is made of, for doit.
@@ -89,7 +93,7 @@ class PartSources:
         if lfs is not None and made.find(lfs.recipe, self.folder) is None:
             data = luac.compile_lfs(lfs, firmware, self.folder)
             told(f"lfs      {len(data):,} bytes of {len(lfs.files)} Lua files, by {lfs.compiler}")
-        if self.profile.compiles:
+        if self.profile.compiles and not self.unit:
             self._compile(firmware, told)
         if files is None:
             return
@@ -101,12 +105,21 @@ class PartSources:
             told(f"spiffs   {format_size(size)}, by {program}")
 
     def compiled(self, images: Mapping[int, Image]) -> Compile:
-        """Gives what was made of Lua files for a firmware of these images.
+        """Gives what was made of Lua files for a firmware of these images; those of one unit are compiled now.
 
         Raises:
             LuaCompilerError: there is no compiler.
         """
-        program = self._compiler(self._firmware(images))
+        firmware = self._firmware(images)
+        program = self._compiler(firmware)
+
+        compiler: list[luac.LuaCompiler] = []
+
+        def compile_once(name: str, text: bytes) -> bytes:
+            if not compiler:
+                compiler.append(luac.examine(program, firmware))
+            with TemporaryDirectory() as folder:
+                return luac.compile_file(compiler[0], name, text, Path(folder))
 
         def find(name: str, text: bytes) -> bytes:
             data = made.find(luac.file_recipe(program, name, text), self.folder)
@@ -114,7 +127,7 @@ class PartSources:
                 raise BuildDueError(f"files: {name} is to be compiled first", BuildDueError.remedy)
             return data
 
-        return find
+        return compile_once if self.unit else find
 
     def _compile(self, firmware: Firmware, told: Callable[[str], None]) -> None:
         program = self._compiler(firmware)

@@ -13,6 +13,7 @@ from flashpipe.board.lua.acceptance import is_expression
 from flashpipe.errors import BadValueError, BatchClosedError
 from flashpipe.files import check_writable
 from flashpipe.flasher.model import Policy
+from flashpipe.jobs.build import make_parts
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
 from flashpipe.jobs.request import CommandLine
@@ -90,6 +91,7 @@ def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
     name = words.get("batch") or f"{time.strftime('%Y-%m-%d')}-{inputs.profile().name}"
     units = _units(command, words, name, keeps=keeps)
     example = replace(inputs, unit=units.source.example().values) if units else inputs
+    make_parts(example, inputs.listener)
     policy = run_policy(example)
     pins = pins_of(example, policy)
     labels = label_plan(command, words, policy, units.source.columns if units else ())
