@@ -11,6 +11,7 @@ from pathlib import Path
 
 import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this one stays open
 import pytest
+from flashpipe import terminal
 from flashpipe.board.boot import watcher
 from flashpipe.cli import main as cli
 from flashpipe.locks import exclusive
@@ -137,11 +138,12 @@ def command(
     """
     monkeypatch.setattr(watcher, "SETTLE_S", 0.0)
     monkeypatch.setattr(watcher, "LUA_BOOT_S", 0.0)
+    monkeypatch.setattr(terminal, "quiet", False)  # whatever a command sets is over with the test
 
     def run(*words: str) -> Done:
         monkeypatch.chdir(project.folder)
         # Some are commands of doit, others are ours; of tasks, -n 0 keeps them in this thread.
-        alone = words[0] in {"list", "plan", *cli.COMMANDS}
+        alone = words[0] in {"info", "list", "plan", *cli.COMMANDS}
         options = ["run", "-n", "0"] if words[0] == "run" else [] if alone else ["-n", "0"]
         with monkeypatch.context() as patch:
             for name, value in project.told().items():

@@ -44,7 +44,7 @@ COMMAND_TEXTS: Final = {
     "export": "write what `flash` would write as files for other tools",
     "host": "serve the boards of this machine to others",
     "inspect": "say what firmware files are",
-    "lab": "the places of a labgrid coordinator, and those that killed runs have left",
+    "lab": "places of a labgrid coordinator, and those that killed runs left",
     "page": "show the boards in a browser",
     "new": "make a project in a folder of its own, with a test; needs no board",
     "schema": "write the JSON Schema of profiles, events, documents or receipts",
