@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import NotEmulatedError
-from flashpipe.sim.boot import Application, rom_banner
+from flashpipe.sim.boot import Application, PredictedRam, rom_banner
 from flashpipe.sim.chip import parts, registers
-from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, Chip, Strap
+from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, Chip, RamProgram, Strap
 from flashpipe.sim.chip.flash_file import FileCells, open_cells
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.timing import Costs
@@ -67,16 +67,8 @@ class BoardSpec:
     """Whether the ROM's first line is sent in download mode; not where nobody saw the reset (a pty)."""
 
 
-class RamProgram:
-    """A program that load-ram started: never executed, its first text is printed over and over."""
-
-    def __init__(self, text: bytes, now: float) -> None:
-        self.text = text
-        self.due = now
-
-
 FlashProgram = Application | Executed
-Program = SerialLoader | FlashProgram | RamProgram | None
+Program = SerialLoader | FlashProgram | PredictedRam | None
 
 
 class VirtualBoard:
@@ -124,8 +116,9 @@ class VirtualBoard:
     @property
     def mode(self) -> str:
         """What is running: `rom`, `stub-v1`, `stub-v2`, `app`, `ram`, or `off`."""
-        kinds = {RomLoader: "rom", Stub1: "stub-v1", Stub2: "stub-v2", RamProgram: "ram"}
-        return "app" if self.runs_flash else kinds.get(type(self.program), "off")
+        kinds = {RomLoader: "rom", Stub1: "stub-v1", Stub2: "stub-v2", PredictedRam: "ram"}
+        in_ram = isinstance(self.program, Executed) and self.program.in_ram
+        return "ram" if in_ram else "app" if self.runs_flash else kinds.get(type(self.program), "off")
 
     @property
     def runs_flash(self) -> bool:
@@ -190,13 +183,21 @@ class VirtualBoard:
             self._run_flash(self._strap, begins)
 
     def _run_flash(self, strap: Strap, now: float) -> None:
-        options = self.spec.app_options
         if self.spec.predicted:
-            self.program = Application(self.nor, self.chip, strap, self._cause, now, options)
-            return
-        machine = self._executed.machine if self._executed is not None else None
-        self._executed = Executed(self.nor, self.chip, strap, self._cause, now, options, machine)
+            self.program = Application(self.nor, self.chip, strap, self._cause, now, self.spec.app_options)
+        else:
+            self._execute_from(None, strap, now)
+
+    def _execute_from(self, ram: RamProgram | None, strap: Strap, now: float) -> None:
+        machine, options = self._executed.machine if self._executed is not None else None, self.spec.app_options
+        self._executed = Executed(self.nor, self.chip, strap, self._cause, now, options, machine, ram)
         self.program = self._executed
+
+    def _run_ram(self, entry: int, now: float) -> None:
+        if self.spec.predicted:
+            self.program = PredictedRam(self.registers.first_text(), now)
+        else:
+            self._execute_from(RamProgram(tuple(self.registers.uploaded()), entry, self.uart.divider), Strap(), now)
 
     def executing(self, now: float) -> Executed:
         """The program in flash, whatever has run before, for who is about to give it another state.
@@ -318,7 +319,7 @@ class VirtualBoard:
             due, inbound = self.program.wake_at(), None if burst is None else burst.start
         elif isinstance(self.program, Application):
             due = self.program.wake_at()
-        elif isinstance(self.program, RamProgram):
+        elif isinstance(self.program, PredictedRam):
             due = self.program.due
         times = [time for time in (inbound, due) if time is not None]
         return min(times) if times else None
@@ -353,7 +354,7 @@ class VirtualBoard:
         if outcome.kind == "jump":
             version = recognise(self.registers, outcome.entry)
             if version is None:
-                self.program = RamProgram(self.registers.first_text(), now)
+                self._run_ram(outcome.entry, now)
             elif self.silent_stub:
                 self.program = None
             else:
@@ -422,7 +423,7 @@ class VirtualBoard:
     def _advance_ram(self, now: float) -> None:
         self.uart.inbound.clear()
         program = self.program
-        if not isinstance(program, RamProgram) or not program.text:
+        if not isinstance(program, PredictedRam) or not program.text:
             return
         while program.due <= now:
             self.uart.say(program.text, program.due)

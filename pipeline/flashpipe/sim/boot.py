@@ -161,3 +161,11 @@ def _reader(machine: Machine) -> firmware.Read:
         first = machine.read(0, image.READ_UNIT)
         return lambda address, length: (first + bytes(length))[address:][:length].ljust(length, b"\0")
     return machine.read
+
+
+class PredictedRam:
+    """A program that load-ram started, predicted: its first text is printed over and over."""
+
+    def __init__(self, text: bytes, now: float) -> None:
+        self.text = text
+        self.due = now

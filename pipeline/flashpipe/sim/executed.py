@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from flashpipe.errors import BadValueError
-from flashpipe.sim.chip.chip import RESET_POWER_ON, Chip, SpokenBytes, Strap
+from flashpipe.sim.chip.chip import RESET_POWER_ON, Chip, RamProgram, SpokenBytes, Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.devices.adc import FULL_SCALE
 from flashpipe.sim.machine import Machine, MachineOptions, Output
@@ -99,6 +99,7 @@ class Executed:
         now: board time of the reset, in seconds.
         options: options by name (`OPTION_NAMES`).
         machine: the chip as it was before this reset, to keep what a reset keeps; a new one where there is none.
+        ram: run this, which the serial loader has put into RAM, and not what is in flash.
 
     Raises:
         BadValueError: an option that does not exist or cannot be read.
@@ -113,14 +114,24 @@ class Executed:
         now: float,
         options: Mapping[str, str] = _NO_OPTIONS,
         machine: Machine | None = None,
+        ram: RamProgram | None = None,
     ) -> None:
         self.machine = machine or Machine(flash, machine_options(chip, options))
         self._early: list[Output] = []
         """What the ROM says at a time that is still to come: its start is done in one go."""
-        if reset_cause == RESET_POWER_ON or machine is None:
+        if ram is not None:
+            self.machine.run_ram(ram, now)
+        elif reset_cause == RESET_POWER_ON or machine is None:
             self.machine.power_on(strap, now, cause=reset_cause)
         else:
             self.machine.reset(strap, now, reset_cause)
+
+        self._in_ram = len(self.machine.log.resets) if ram is not None else -1
+
+    @property
+    def in_ram(self) -> bool:
+        """Whether it came into RAM by the serial loader, and has not restarted the chip since."""
+        return self._in_ram == len(self.machine.log.resets)
 
     @property
     def baud(self) -> int:

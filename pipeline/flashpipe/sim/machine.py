@@ -6,12 +6,13 @@ and input with its cycle; the host's clock is never read.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from flashpipe.sim.chip import image
-from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG, ROM_FLASH_SIZE, Strap
+from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG, ROM_FLASH_SIZE, RamProgram, Strap
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Efuses
 from flashpipe.sim.circles import Circles
@@ -244,7 +245,24 @@ class Machine:
 
     # --- the ROM from reset to the program ---------------------------------------------------------------------------
 
-    def _boot(self, strap: Strap, cause: int) -> None:
+    def run_ram(self, program: RamProgram, now_s: float) -> None:
+        """The serial loader has put a program into RAM, and jumps to it."""
+        self._begin_at(now_s)
+        self.devices.reset(pll=True)
+        self._begin(Strap(gpio0=False), RESET_EXTERNAL)
+        data.initialise(self.guest, self.options.rom_flash_size)
+        for address, contents in program.pieces:
+            with contextlib.suppress(BusError, StoreError):  # nothing is there to hold it
+                self.guest.write(address, contents)
+        self.devices.uarts[0].set_divider(program.divider)
+        self._jump(program.entry)
+
+    def _jump(self, entry: int) -> None:
+        state = self.state
+        state.a[1], state.a[0] = data.STACK, PROGRAM_RETURNED
+        state.ps, state.pc = PS_UM, entry
+
+    def _begin(self, strap: Strap, cause: int) -> None:
         self.strap, self.cause = strap, cause
         self.nor.powered_down = False  # SDK 3.0 puts the flash to sleep with the chip; whoever boots from it wakes it
         state = self.state
@@ -257,6 +275,10 @@ class Machine:
         self._window = 0
         self._blind = self._mode_fails and self.options.bad_mode == "exception"
         self._load_window()
+
+    def _boot(self, strap: Strap, cause: int) -> None:
+        self._begin(strap, cause)
+        state = self.state
         state.cycles += round(self.options.rom_s * CYCLES_PER_S)
         self._say(romlog.banner(strap, cause, self.options.mode_b))
         if not strap.flash_boot:
@@ -271,10 +293,7 @@ class Machine:
             return
         data.initialise(self.guest, self.options.rom_flash_size)
         self.devices.flash.clock_hz = walk.header.speed
-        state.a[1] = data.STACK
-        state.a[0] = PROGRAM_RETURNED
-        state.ps = PS_UM
-        state.pc = walk.header.entry
+        self._jump(walk.header.entry)
 
     def _say(self, text: bytes) -> None:
         for byte in text:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from flashpipe.sim.loader import slip
 from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
 from flashpipe.sim.loader.main_loop import checksum as xor_checksum
 from flashpipe.sim.loader.rom import SYNC_VALUE
+
+from tests.sim.cpu.assembler import asm
 
 SYNC = slip.encode(HEADER.pack(0, 8, 36, 0) + SYNC_PAYLOAD)
 
@@ -166,7 +169,8 @@ def test_flash_end_leaves_the_loader(host: Any, bench: Any, flag: int, mode: str
     assert (host.link.board.resets > resets) == (flag == 0)
 
 
-def test_a_program_in_ram_prints_its_text_over_and_over(host: Any, bench: Any) -> None:
+def test_where_nothing_is_executed_a_program_in_ram_prints_its_text_over_and_over(host: Any, bench: Any) -> None:
+    host.link.board.spec = replace(host.link.board.spec, predicted="execute=off")
     program = b"\x12\xc1\xf0\x09\x01".ljust(16, b"\0") + b"Hello world!\n\0".ljust(16, b"\0")
     host.status(5, bench.words(len(program), 1, 0x1800, 0x40100000))
     assert host.block(7, program) == "0000"
@@ -174,3 +178,19 @@ def test_a_program_in_ram_prints_its_text_over_and_over(host: Any, bench: Any) -
     assert host.link.board.mode == "ram"
     said = host.link.read(60, 2.0)
     assert said.count(b"Hello world!\n") >= 3
+
+
+def test_a_program_in_ram_is_executed(host: Any, bench: Any) -> None:
+    put = 0x40002BE8  # ets_putc (names.py)
+    code = b"".join(
+        (put.to_bytes(4, "little"), asm("movi", 12, ord("A")), asm("mov.n", 2, 12), asm("l32r", 0, -9),
+         asm("callx0", 0), asm("addi", 12, 12, 1), asm("j", -11))
+    )  # fmt: skip
+    program = code.ljust(24, b"\0")
+    host.status(5, bench.words(len(program), 1, 0x1800, 0x40100000))
+    assert host.block(7, program) == "0000"
+    host.link.write(slip.encode(HEADER.pack(0, 6, 8, 0) + bench.words(0, 0x40100004)))
+    assert host.link.board.mode == "ram"
+    assert b"ABCDEFGHIJKLMNOP" in host.link.read(60, 5.0)
+    host.link.pull(lambda board, now: board.reset(now))
+    assert host.link.board.mode == "app"

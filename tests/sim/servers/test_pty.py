@@ -90,7 +90,7 @@ def test_what_was_said_while_nobody_listened_is_lost(pty: Any) -> None:
 
 @posix
 def test_a_program_in_ram_is_heard_by_the_next_host(pty: Any, bench: Any) -> None:
-    board = pty("sim://esp12?start=stub-v1", reset_on_sync=False)
+    board = pty("sim://esp12?start=stub-v1&execute=off", reset_on_sync=False)
     program = b"\x12\xc1\xf0\x09\x01".ljust(16, b"\0") + b"Hello world!\n\0\0\0"
     with serial.Serial(board.name, 115200, timeout=2) as port:
         head = bench.words(len(program), 0, 0, 0)

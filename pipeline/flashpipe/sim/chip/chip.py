@@ -93,3 +93,14 @@ class Flash(Protocol):
     def erase_sector(self, address: int) -> float:
         """Set the 4 KB sector at `address` to FF; returns the seconds it takes."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class RamProgram:
+    """What the serial loader was sent."""
+
+    pieces: tuple[tuple[int, bytes], ...]
+    """Addresses, and what was put there."""
+    entry: int
+    divider: int
+    """Of UART 0, as the loader has measured its host."""

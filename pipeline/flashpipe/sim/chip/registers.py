@@ -6,7 +6,7 @@ Facts: esp8266-protocol §3.10 (SPI), §3.7 (UART divider), esp8266 §1.1 (efuse
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +57,8 @@ class Registers:
         self._efuses = efuses
         self._nor = nor
         self._memory: dict[int, bytearray] = {}
+        self._stored: dict[int, bytearray] = {}
+        """1 for each byte of it that was written."""
         self._words: dict[int, int] = {}
         self.attached = False
         """Whether the flash pins are connected to the SPI controller: not after a reset, until ROM or stub did it."""
@@ -67,6 +69,7 @@ class Registers:
         """What a reset of the chip does. Real RAM keeps its contents; nobody is served by stale programs here."""
         self._words.clear()
         self._memory.clear()
+        self._stored.clear()
         self.attached = False
 
     # --- words -------------------------------------------------------------------------------------------------------
@@ -119,6 +122,7 @@ class Registers:
             count = min(len(data) - at, 0x10000 - offset)
             memory = self._memory.setdefault(page, bytearray(0x10000))
             memory[offset : offset + count] = data[at : at + count]
+            self._stored.setdefault(page, bytearray(0x10000))[offset : offset + count] = b"\1" * count
             at += count
 
     def load(self, address: int, length: int) -> bytes:
@@ -130,6 +134,12 @@ class Registers:
             memory = self._memory.get(page)
             out += memory[offset : offset + count] if memory is not None else bytes(count)
         return bytes(out)
+
+    def uploaded(self) -> Iterator[tuple[int, bytes]]:
+        """What was written, piece by piece, each with its address."""
+        for page in sorted(self._stored):
+            for run in re.finditer(b"\1+", self._stored[page]):
+                yield page * 0x10000 + run.start(), bytes(self._memory[page][run.start() : run.end()])
 
     def first_text(self) -> bytes:
         """The first readable line in RAM that was uploaded: letters, ended by a line feed and a zero byte."""
