@@ -414,7 +414,8 @@ class BoardRun:
         with suppress(ValueError):  # on another drive
             paths.append(os.path.relpath(path, self.command.caller))
         with suppress(RuntimeError, ValueError):  # nobody's home, or not in it
-            paths.append(f"~/{path.relative_to(Path.home()).as_posix()}")
+            if os.name == "posix":  # cmd.exe knows no ~
+                paths.append(f"~/{path.relative_to(Path.home()).as_posix()}")
         return min(paths, key=len)
 
     def _remember_port(self) -> None:
