@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from flashpipe.board.ports.names import is_virtual
 from flashpipe.board.ports.open import open_port
 from flashpipe.board.session.session import Session
 from flashpipe.errors import HostListenError, NoPortError, PortBusyError, PortDeniedError
-from flashpipe.lab.board_host import BoardHost, HostedPort
+from flashpipe.lab.board_host import MOST_WAITING, BoardHost, HostedPort
 from flashpipe.lab.host_check import check
 from flashpipe.lab.host_plan import LOOPBACK, HostPlan, HostPort, checked_network
 
@@ -125,6 +126,18 @@ def test_a_client_that_dies_leaves_the_board_to_the_next(hosted: HostedPort) -> 
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset in place of an end
     client.close()
     session = Session(hosted.url, busy_wait_s=WAIT_S)
+    session.open()
+    session.close()
+
+
+def test_a_crowd_of_clients_is_not_listened_to(hosted: HostedPort) -> None:
+    with ExitStack() as crowd:
+        for _ in range(3 * MOST_WAITING):
+            crowd.enter_context(socket.create_connection((LOOPBACK, hosted.tcp), timeout=10))
+        until(lambda: len(hosted._clients) == MOST_WAITING)
+        assert sum(thread.is_alive() for thread in hosted._clients) <= MOST_WAITING
+    session = Session(hosted.url, busy_wait_s=WAIT_S)
+    until(lambda: not any(thread.is_alive() for thread in hosted._clients))
     session.open()
     session.close()
 

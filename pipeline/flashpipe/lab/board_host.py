@@ -27,6 +27,8 @@ from flashpipe.lab.host_plan import HostPlan, HostPort, url
 from flashpipe.values import dataclass
 
 FIRST_BAUD: Final = 115200
+MOST_WAITING: Final = 32
+"""Clients of one board that are told something at a time; more are not listened to."""
 _CHUNK: Final = 1 << 16
 _LOOK_S: Final = 0.1
 """How often is looked whether it is time to end."""
@@ -107,6 +109,9 @@ class HostedPort:
                 self._stop.wait(_LOOK_S)
                 continue
             self._clients = [thread for thread in self._clients if thread.is_alive()]
+            if len(self._clients) >= MOST_WAITING:
+                connection.close()
+                continue
             thread = threading.Thread(target=self._welcome, args=(connection, address), daemon=True)
             try:
                 thread.start()
