@@ -54,8 +54,8 @@ BACKUPS: Final = (
     Mutant(
         "interrupted-backup-counts-as-whole",
         STORE,
-        "if manifest.own and manifest.complete and (manifest.whole",
-        "if manifest.own and (manifest.whole",
+        "wanted = manifest.own and manifest.complete and (manifest.whole",
+        "wanted = manifest.own and (manifest.whole",
         "half a backup is restored as if it were all",
         (f"{T_STORE}::test_an_incomplete_backup_is_never_the_newest",),
     ),

@@ -385,7 +385,7 @@ BOARD: Final = (
         "if GREETING not in near:",
         "if False:",
         "load-ram of a user's program starts a stub instead",
-        (f"{T_ROM}::test_a_program_in_ram_prints_its_text_over_and_over",),
+        (f"{T_ROM}::test_where_nothing_is_executed_a_program_in_ram_prints_its_text_over_and_over",),
     ),
     Mutant(
         "block-erase-at-any-sector",

@@ -97,8 +97,8 @@ CORES: Final = (
         "a program that loads code into RAM executes what was there before", (T_CONTRACT,),
     ),
     Mutant(
-        "core-stale-literals", PYTHON,
-        "                self._depend(pc, line.instruction.imm, WORD)\n", "                pass\n",
+        "core-stale-literals", TRANSLATIONS,
+        "    pieces += [(line.instruction.imm, WORD) for line in trace.lines if line.literal is not None]\n", "",
         "a constant that was flashed anew keeps its old value", (T_CONTRACT,),
     ),
     Mutant(

@@ -59,7 +59,7 @@ CLI, PORTS = (
     "pipeline/flashpipe/cli/run_tasks.py",
     "pipeline/flashpipe/board/ports/choice.py",
 )
-PROJECT, PROFILE_KEYS = "pipeline/flashpipe/jobs/inputs.py", "pipeline/flashpipe/profile/keys.py"
+REQUEST, PROFILE_KEYS = "pipeline/flashpipe/jobs/request.py", "pipeline/flashpipe/profile/keys.py"
 
 T_COMPARING = "tests/board/loader/test_compare.py"
 T_WRITER, T_CHIPS, T_LOCK = (
@@ -974,9 +974,9 @@ HOST: Final = (
     ),
     Mutant(
         "paths-of-the-project",
-        PROJECT,
-        "address: (source, self.command.caller)",
-        "address: (source, self.command.project)",
+        REQUEST,
+        "return self.images_from or self.caller",
+        "return self.images_from or self.project",
         "image=x.bin in a folder below means another file",
         (f"{T_CITIZEN}::test_paths_on_the_command_line_are_the_callers",),
     ),
