@@ -143,7 +143,7 @@ def command(
     def run(*words: str) -> Done:
         monkeypatch.chdir(project.folder)
         # Some are commands of doit, others are ours; of tasks, -n 0 keeps them in this thread.
-        alone = words[0] in {"info", "list", "plan", *cli.COMMANDS}
+        alone = words[0] in {"help", "info", "list", "plan", *cli.COMMANDS}
         options = ["run", "-n", "0"] if words[0] == "run" else [] if alone else ["-n", "0"]
         with monkeypatch.context() as patch:
             for name, value in project.told().items():

@@ -158,7 +158,7 @@ def test_a_backup_is_found_by_the_beginning_of_its_id(store: Store) -> None:
     folder = store.folder.parent
     assert find(folder, saved.id[:20])[1] == saved
     assert [one.mac for one in stores(folder)] == [MAC]
-    with pytest.raises(BackupMissingError, match="no such file"):
+    with pytest.raises(BackupMissingError, match="neither a file nor an id"):
         find(folder, "20010101T")
     with pytest.raises(BackupMissingError):
         find(folder, "2")

@@ -180,7 +180,7 @@ def test_files_are_sent_once_and_then_held(kitchen: Kitchen) -> None:
     assert kitchen.states() == {"init.lua": "skipped", "main.lua": "sent"}
     assert kitchen.receipt()["outcome"] == "files"
     listed = kitchen.run("files", "profile=kitchen").ok().out
-    assert [row.split() for row in listed.splitlines()[-4:-1]] == [
+    assert [row.split() for row in listed.splitlines()[-5:-2]] == [
         ["blob.dat", "256", "B", "not", "in", "the", "profile"],
         ["init.lua", str(len(INIT)), "B", "same"],
         ["main.lua", str(len(MAIN)), "B", "same"],
@@ -275,7 +275,7 @@ def test_an_init_lua_that_kills_the_board_is_put_aside(kitchen: Kitchen, monkeyp
     failed = kitchen.run("files", "profile=kitchen", "send=1").failed("init-lua")
     assert "unprotected error in call to Lua API (init.lua:1: gone)" in failed.err
     assert "renamed to init.lua.bad" in failed.err
-    assert [row.split()[0] for row in kitchen.run("files").ok().out.splitlines()[-2:-1]] == ["init.lua.bad"]
+    assert [row.split()[0] for row in kitchen.run("files").ok().out.splitlines()[-3:-2]] == ["init.lua.bad"]
 
 
 def test_the_files_task_sends_and_restarts(kitchen: Kitchen) -> None:
