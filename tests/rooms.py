@@ -32,6 +32,7 @@ LEAVES: Final = frozenset(
         "masking",
         "lender",
         "ownership",
+        "processes",
         "reset_mode",
         "terminal",
         "units",

@@ -26,6 +26,7 @@ from flashpipe.errors import AcceptanceCommandError, AcceptanceLimitError
 from flashpipe.flasher.jig_model import Jig
 from flashpipe.flasher.model import RunRecord
 from flashpipe.masking import mask, mask_cut
+from flashpipe.processes import kill_session
 
 OUTPUT_LIMIT: Final = 256 * 1024
 """Bytes of output that are read."""
@@ -138,7 +139,7 @@ def _ended(
                 process.wait(_LOOK_S)
         return process.returncode
     finally:
-        _kill(process)
+        kill_session(process)
 
 
 def _found(folder: Path, word: str) -> str:
@@ -147,19 +148,6 @@ def _found(folder: Path, word: str) -> str:
         return sys.executable
     path = folder / word
     return str(path.absolute()) if len(Path(word).parts) > 1 or path.is_file() else word
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End it, if it is there, and whatever it has left in its session."""
-    with suppress(OSError):
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            import signal  # noqa: PLC0415  Windows has no killpg to name
-
-            os.killpg(process.pid, signal.SIGKILL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(1.0)
 
 
 def _text(stream: IO[bytes]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from flashpipe.errors import (
     PipelineError,
     PlaceTakenError,
 )
+from flashpipe.processes import kill_session
 from flashpipe.values import dataclass
 
 VARIABLE: Final = "FLASHPIPE_LABGRID_CLIENT"
@@ -186,13 +186,7 @@ class LabClient:
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a command that is still there, and let go of what it has printed."""
     if process.poll() is None:
-        with suppress(OSError):
-            if sys.platform == "win32":
-                process.kill()
-            else:
-                os.killpg(process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)
+        kill_session(process)
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()
