@@ -15,7 +15,7 @@ from flashpipe.board.ports.places import (
     serial_address,
 )
 from flashpipe.errors import BadValueError, ExporterGoneError, LabError, PipelineError, PlaceUnfitError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 SHOWN = """\
@@ -65,6 +65,7 @@ def test_other_words_are_refused() -> None:
     assert parse_places("") == []
 
 
+@example("{}")
 @given(st.text(max_size=300))
 def test_no_text_does_more_than_be_refused(text: str) -> None:
     for shown in (text, f"Place 'x':\n{text}", SHOWN.replace("'params'", text)):

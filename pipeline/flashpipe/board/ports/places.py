@@ -175,7 +175,7 @@ def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
 def _resource(state: str, name: str, path: str, text: str) -> Resource:
     try:
         about = ast.literal_eval(text.strip() or "{}")
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         about = {}
     return Resource(name, path, about if isinstance(about, dict) else {}, state != "Orphaned")
 
