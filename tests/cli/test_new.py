@@ -121,6 +121,7 @@ def test_another_board_and_a_firmware_of_ones_own(project: Project, command: Com
     profile = YAML(typ="safe").load((project.folder / "lamp" / "lamp.yaml").read_text())
     assert profile["extends"] == "d1-mini"
     assert profile["serial"] == {"port": "sim://d1-mini"}
+    assert "flash is kept" not in (project.folder / "lamp" / "lamp.yaml").read_text()
     assert profile["firmware"] == {"image": "../my fw.bin"}
     project.folder /= "lamp"
     command("image", "profile=lamp").ok()

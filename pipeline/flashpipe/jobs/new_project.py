@@ -31,7 +31,7 @@ _PROFILE: Final = """\
 # @NAME@.yaml: what the board is, and what it should hold. `flashpipe help keys` explains every key.
 extends: @BOARD@
 about: @NAME@
-# A virtual board, whose flash is kept. With a real board on a USB port take this line away.
+# A virtual board, whose flash is @FLASH@. With a real board on a USB port take this line away.
 serial: {port: "@PORT@"}
 firmware:
   image: @IMAGE@
@@ -168,6 +168,7 @@ def new_project(parent: Path, name: str, *, board: str = BOARD, image: str = "")
     _check_board(board, parent)
     values = {
         "NAME": name, "BOARD": board, "PORT": _port(board, name), "SCHEMA": SCHEMA, "PACKAGE": PACKAGE,
+        "FLASH": "kept" if board == BOARD else "a new one for each command",
         "IMAGE": json.dumps(_relative(image, parent, folder) if image else IMAGE, ensure_ascii=False),
     }  # fmt: skip
     texts = {_filled(path, values): _filled(text, values) for path, text in FILES.items()}
