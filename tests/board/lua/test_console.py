@@ -26,6 +26,7 @@ class Talker:
         self._tuned = baud
         self._said = b""
         self.lines: list[str] = []
+        self.piece = 7
 
     def tune(self, baud: int) -> None:
         self._tuned = baud
@@ -33,7 +34,7 @@ class Talker:
     def receive(self, limit_s: float) -> bytes:
         if not self._said:
             time.sleep(min(limit_s, 0.002))
-        said, self._said = self._said[:7], self._said[7:]  # a wire cuts anywhere
+        said, self._said = self._said[: self.piece], self._said[self.piece :]  # a wire cuts anywhere
         return said
 
     def clock(self) -> float:
@@ -174,6 +175,16 @@ def test_a_line_too_long_for_the_board_is_never_sent() -> None:
 def test_printed_lines_come_one_by_one() -> None:
     console = Console(Talker(lambda _: "=#1:a b\r\ntick\r\n=#1:\r\n=#1+#=\r\n> "), 9600)
     assert console.lines("p('a b')p('')") == ["a b", ""]
+
+
+@pytest.mark.parametrize("piece", range(1, 40))
+def test_wherever_the_wire_cuts_no_part_of_the_prompt_is_left(piece: int) -> None:
+    talker = Talker(lambda _: "=#1:\r\none\r\n=#1+nil#=\r\n> ok - late\r\n", echo=False)
+    talker.piece = piece
+    output = Console(talker, 9600).run("f()", 60.0).output
+    while said := talker.receive(0.0):
+        output += said.decode().replace("\r", "")
+    assert output == "one\nok - late\n"
 
 
 def test_a_run_gives_what_was_printed_between() -> None:

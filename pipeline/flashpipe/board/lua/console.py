@@ -170,15 +170,17 @@ class Console:
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
         output, started_s = ProgramOutput(number, on_lines), self._wire.clock()
-        end_s = started_s + timeout_s
+        end_s, prompt_s, enough = started_s + timeout_s, 0.0, False
         while True:
             data, self._received = self._received, ""
             was_over = output.ended
             output.add(data)
             now = self._wire.clock()
             if output.ended and not was_over:
-                end_s = min(end_s, now + linger_s)
-            if (data and until(output.text)) or output.error or now >= end_s:
+                end_s, prompt_s = min(end_s, now + linger_s), now + _QUIET_S
+            enough = enough or bool(data and until(output.text))
+            half_prompt = output.ended and not output.whole and now < prompt_s  # its rest is not for who listens next
+            if not half_prompt and (enough or output.error or now >= end_s):
                 output.close()
                 return Ran(output.text, output.ended, output.error)
             if not output.begun:

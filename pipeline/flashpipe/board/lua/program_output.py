@@ -37,6 +37,11 @@ class ProgramOutput:
         """Lua's error, empty if there was none. With a panic the program has not `ended` by itself."""
 
     @property
+    def whole(self) -> bool:
+        """Whether the line end and the prompt behind the end have come, which are none of the output."""
+        return self._cut
+
+    @property
     def text(self) -> str:
         """What was printed, the last 256 KB of it."""
         return (self._kept + self._end.sub("", self._open))[-KEPT:]
