@@ -30,6 +30,7 @@ LEAVES: Final = frozenset(
         "installing",
         "locks",
         "masking",
+        "next_steps",
         "lender",
         "ownership",
         "processes",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from flashpipe.next_steps import Advice, NextStep, command, repeat, setting, steps_of
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -79,7 +80,23 @@ class PipelineError(Exception):
 
     def add_hint(self, text: str) -> None:
         """Name one more thing to do next, which only whoever knows the run around the failure can know."""
-        self.hint = f"{self.hint}; {text}" if self.hint else text
+        self.hint = Advice(self.hint, "; ", text) if self.hint else text
+
+    @property
+    def shown_diagnosis(self) -> Diagnosis | None:
+        """The diagnosis, where it says more than the error's own words."""
+        return self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
+
+    @property
+    def action(self) -> str:
+        """What to do next: what the diagnosis says, else the hint."""
+        diagnosis = self.shown_diagnosis
+        return (diagnosis.action if diagnosis is not None else "") or self.hint
+
+    @property
+    def next_steps(self) -> tuple[NextStep, ...]:
+        """The steps that `action` names, for programs, and behind them those of the message."""
+        return tuple(dict.fromkeys((*steps_of(self.action), *steps_of(self.message))))
 
     @property
     def headline(self) -> str:
@@ -88,15 +105,14 @@ class PipelineError(Exception):
         return f"{first}{f' (and {len(more)} more)' if more else ''} [code: {self.code}]"
 
     def __str__(self) -> str:
-        diagnosis = self.diagnosis if self.diagnosis is not None and not self.diagnosis.told else None
+        diagnosis = self.shown_diagnosis
         lines = [f"{self.message} [code: {self.code}]"]
         if diagnosis is not None:
             lines += [
                 f"  cause: {diagnosis.cause} [{diagnosis.rule}]",
                 *(f"  proof: {line}" for line in diagnosis.proof),
             ]
-        action = (diagnosis.action if diagnosis is not None else "") or self.hint
-        return "\n".join([*lines, *([f"  next: {action}"] if action else [])])
+        return "\n".join([*lines, *([f"  next: {self.action}"] if self.action else [])])
 
 
 def all_codes() -> frozenset[str]:
@@ -144,7 +160,7 @@ class ConfirmationError(UsageError):
     """Something that destroys data was asked for where nobody can be asked back."""
 
     code = "not-confirmed"
-    remedy = "say yes=1, or run it on a terminal and answer"
+    remedy: ClassVar[str] = Advice("say ", setting(yes="1"), ", or run it on a terminal and answer")
 
 
 class NotNamedError(UsageError):
@@ -210,7 +226,7 @@ class OutputExistsError(ProfileError):
     """A file that would be written is there already, with other contents."""
 
     code = "output-exists"
-    remedy = "say another name, or yes=1 to replace it"
+    remedy: ClassVar[str] = Advice("say another name, or ", setting(yes="1"), " to replace it")
 
 
 class LuaFileNameError(ProfileError):
@@ -240,7 +256,7 @@ class UnknownProfileError(ProfileError):
     """No profile of that name in the project or among those shipped."""
 
     code = "unknown-profile"
-    remedy = "`flashpipe profiles` lists them; `flashpipe init` writes a new one"
+    remedy: ClassVar[str] = Advice(command("profiles"), " lists them; ", command("init"), " writes a new one")
 
 
 # --- where images come from ------------------------------------------------------------------------------------------
@@ -288,7 +304,13 @@ class FetchError(SourceError):
     """A download failed: no connection, a connection that breaks or stalls, a server in trouble."""
 
     code = "fetch-failed"
-    remedy = "check network and proxy (HTTPS_PROXY), run it again: it continues; offline=1 uses an earlier download"
+    remedy: ClassVar[str] = Advice(
+        "check network and proxy (HTTPS_PROXY), ",
+        repeat("run it again"),
+        ": it continues; ",
+        setting(offline="1"),
+        " uses an earlier download",
+    )
 
 
 class FetchStatusError(FetchError):
@@ -407,7 +429,9 @@ class BuildDueError(BuildError):
     """No finished build at hand, or its outputs were changed since."""
 
     code = "build-due"
-    remedy = "`flashpipe image profile=NAME` or `flashpipe flash …` builds; `flashpipe plan` never does"
+    remedy: ClassVar[str] = Advice(
+        command("image", "profile=NAME"), " or ", command("flash", "…"), " builds; `flashpipe plan` never does"
+    )
 
 
 class LuaCompilerError(BuildError):
@@ -445,16 +469,19 @@ class LockMismatchError(LockError):
     """A source gives other bytes than those that were pinned."""
 
     code = "lock-mismatch"
-    remedy = "if the change is meant: `flashpipe lock profile=NAME`; else find out who changed the image"
+    remedy: ClassVar[str] = Advice(
+        "if the change is meant: ", command("lock", "profile=NAME"), "; else find out who changed the image"
+    )
 
 
 class NotLockedError(LockError):
     """locked=1, and the lock file would have to change."""
 
     code = "not-locked"
-    remedy = (
-        "pin it where that is meant to happen, with `flashpipe lock`, and commit images.lock.yaml;"
-        " or leave out locked=1"
+    remedy: ClassVar[str] = Advice(
+        "pin it where that is meant to happen, with ",
+        command("lock"),
+        ", and commit images.lock.yaml; or leave out locked=1",
     )
 
 
@@ -549,7 +576,9 @@ class ImageAddressError(ImageError):
     """A file stands at another flash address than the one that it was linked for."""
 
     code = "image-address"
-    remedy = "put the file at the address that the message names; allow=image-address if its bytes mislead"
+    remedy: ClassVar[str] = Advice(
+        "put the file at the address that the message names; ", setting(allow="image-address"), " if its bytes mislead"
+    )
 
 
 class MixedBuildsError(ImageError):
@@ -608,7 +637,9 @@ class KeepError(PlanError):
     """What the profile's `keep` names cannot be kept."""
 
     code = "would-lose-data"
-    remedy = "take out of `keep:` what the message names; or allow=would-lose-data: it is backed up then"
+    remedy: ClassVar[str] = Advice(
+        "take out of `keep:` what the message names; or ", setting(allow="would-lose-data"), ": it is backed up then"
+    )
 
 
 class HeaderSizeError(PlanError):
@@ -622,7 +653,14 @@ class FlashModeError(PlanError):
     """A flash mode that this chip, its flash part or the wiring cannot do."""
 
     code = "flash-mode"
-    remedy = "ESP8285: mode=dout; GPIO9/10 in use, or a part without quad commands: mode=dio or mode=dout"
+    remedy: ClassVar[str] = Advice(
+        "ESP8285: ",
+        setting(mode="dout"),
+        "; GPIO9/10 in use, or a part without quad commands: ",
+        setting(mode="dio"),
+        " or ",
+        setting(mode="dout"),
+    )
 
 
 class LfsImageError(PlanError):
@@ -681,14 +719,16 @@ class PortError(PipelineError):
     """The serial port could not be used."""
 
     code, status = "port", 20
-    remedy = "`flashpipe ports` lists what is there"
+    remedy: ClassVar[str] = Advice(command("ports"), " lists what is there")
 
 
 class NoPortError(PortError):
     """No serial port was found, or the named one does not exist."""
 
     code = "port-missing"
-    remedy = "plug the board in with a data cable; `flashpipe ports`; port=/dev/ttyUSB0 or port=COM3"
+    remedy: ClassVar[str] = Advice(
+        "plug the board in with a data cable; ", command("ports"), "; port=/dev/ttyUSB0 or port=COM3"
+    )
 
 
 class PortAmbiguousError(PortError):
@@ -716,14 +756,16 @@ class HostNotReadyError(PortError):
     """`doctor` found something on this machine that keeps a board from being flashed."""
 
     code = "host-not-ready"
-    remedy = "type the commands that `doctor` printed, then run it again"
+    remedy: ClassVar[str] = Advice("type the commands that `doctor` printed, then ", repeat("run it again"))
 
 
 class PortLostError(PortError):
     """The port went away while in use."""
 
     code = "port-lost"
-    remedy = "check cable and hub, plug in again, run the same command again: it continues"
+    remedy: ClassVar[str] = Advice(
+        "check cable and hub, plug in again, ", repeat("run the same command again"), ": it continues"
+    )
 
 
 # --- connecting ------------------------------------------------------------------------------------------------------
@@ -743,7 +785,7 @@ class DeviceError(PipelineError):
     """The board that answered is not the board the profile describes."""
 
     code, status = "board", 22
-    remedy = "use the profile that fits: `flashpipe identify` names it"
+    remedy: ClassVar[str] = Advice("use the profile that fits: ", command("identify"), " names it")
 
 
 class WrongChipError(DeviceError):
@@ -792,7 +834,9 @@ class FlashUnknownError(DeviceError):
     """The flash chip does not answer or has an unknown size."""
 
     code = "flash-unknown"
-    remedy = "check supply and GPIO6 to GPIO11; give the real size in the profile with allow=flash-unknown"
+    remedy: ClassVar[str] = Advice(
+        "check supply and GPIO6 to GPIO11; give the real size in the profile with ", setting(allow="flash-unknown")
+    )
 
     def __init__(self, message: str, hint: str = "", *, silent: bool = False) -> None:
         super().__init__(message, hint)
@@ -817,7 +861,7 @@ class WireError(PipelineError):
     """The conversation with the loader broke down."""
 
     code, status = "wire", 23
-    remedy = "run the same command again: it continues; lower baud= if it recurs"
+    remedy: ClassVar[str] = Advice(repeat("run the same command again"), ": it continues; lower baud= if it recurs")
 
     def __init__(
         self, message: str, hint: str = "", *, damage: WireDamage = WireDamage.NONE, stub_silent: bool = False
@@ -832,21 +876,25 @@ class FlashReachError(WireError):
     """The loader does not reach the part of the flash beyond 4 MB."""
 
     code = "flash-reach"
-    remedy = "ESPTOOL_STUB_VERSION=1 takes a stub that reaches it; without a reset wire: reset=manual"
+    remedy: ClassVar[str] = Advice(
+        "ESPTOOL_STUB_VERSION=1 takes a stub that reaches it; without a reset wire: ", setting(reset="manual")
+    )
 
 
 class WriteError(WireError):
     """The loader refused or failed an erase or a write."""
 
     code = "write-failed"
-    remedy = "run it again at baud=115200; check the 3.3 V supply"
+    remedy: ClassVar[str] = Advice(repeat("run it again"), " at ", setting(baud="115200"), "; check the 3.3 V supply")
 
 
 class VerifyError(PipelineError):
     """What stands in flash is not what was sent."""
 
     code, status = "verify-failed", 24
-    remedy = "check supply and flash; baud=115200; the message names the first bad region"
+    remedy: ClassVar[str] = Advice(
+        "check supply and flash; ", setting(baud="115200"), "; the message names the first bad region"
+    )
 
     def __init__(self, message: str, hint: str = "", *, region: Region | None = None) -> None:
         super().__init__(message, hint)
@@ -872,7 +920,7 @@ class DriftError(AuditError):
     """The firmware on the board is not what the receipt says was written."""
 
     code = "drift"
-    remedy = "`flashpipe flash` writes what differs; find out who changed it"
+    remedy: ClassVar[str] = Advice(command("flash"), " writes what differs; find out who changed it")
 
 
 # --- booting ---------------------------------------------------------------------------------------------------------
@@ -882,7 +930,7 @@ class BootError(PipelineError):
     """The board was written and verified, but does not run as expected. Each kind has its own: `boot.kinds.ERRORS`."""
 
     code, status = "boot-failed", 30
-    remedy = "`flashpipe monitor` shows what it says; boot=off skips the check"
+    remedy: ClassVar[str] = Advice(command("monitor"), " shows what it says; ", setting(boot="off"), " skips the check")
 
     def __init__(self, message: str, hint: str = "", verdict: BootVerdict | None = None) -> None:
         super().__init__(message, hint)
@@ -904,7 +952,9 @@ class AcceptanceError(PipelineError):
     """The firmware runs, and is not what the profile's `acceptance` demands."""
 
     code, status = "acceptance", 35
-    remedy = "flash another build, or correct `acceptance:`; `flashpipe node` shows what the firmware says of itself"
+    remedy: ClassVar[str] = Advice(
+        "flash another build, or correct `acceptance:`; ", command("node"), " shows what the firmware says of itself"
+    )
 
 
 class AcceptanceUnknownError(AcceptanceError):
@@ -960,21 +1010,27 @@ class MonitorTimeoutError(BootError):
     """What `until=` names did not come in time."""
 
     code, status = "monitor-timeout", 39
-    remedy = "a longer timeout=, another baud=, or `flashpipe boot`, which resets the board and judges its log"
+    remedy: ClassVar[str] = Advice(
+        "a longer timeout=, another baud=, or ", command("boot"), ", which resets the board and judges its log"
+    )
 
 
 class ConsoleError(PipelineError):
     """The Lua console does not answer as it should."""
 
     code, status = "lua-console", 36
-    remedy = "`flashpipe monitor` shows what the board says; end what its init.lua does with the UART"
+    remedy: ClassVar[str] = Advice(
+        command("monitor"), " shows what the board says; end what its init.lua does with the UART"
+    )
 
 
 class NoLuaPromptError(ConsoleError):
     """No Lua prompt at any rate."""
 
     code = "no-lua-prompt"
-    remedy = "`flashpipe boot` says what runs on the board; Lua needs NodeMCU firmware at its prompt"
+    remedy: ClassVar[str] = Advice(
+        command("boot"), " says what runs on the board; Lua needs NodeMCU firmware at its prompt"
+    )
 
 
 class LuaFailedError(ConsoleError):
@@ -995,14 +1051,16 @@ class FilesFullError(ConsoleError):
     """The file system of the board has no room for the profile's files."""
 
     code = "files-full"
-    remedy = "`flashpipe files` lists what is there; remove files, or `flashpipe format` (it removes all)"
+    remedy: ClassVar[str] = Advice(
+        command("files"), " lists what is there; remove files, or ", command("format"), " (it removes all)"
+    )
 
 
 class BoardFileMissingError(ConsoleError):
     """The board has no file of that name."""
 
     code = "board-file-missing"
-    remedy = "`flashpipe files` lists what is there"
+    remedy: ClassVar[str] = Advice(command("files"), " lists what is there")
 
 
 class EditorError(ConsoleError):
@@ -1023,9 +1081,10 @@ class StartFileError(ConsoleError):
     """The board does not survive its init.lua."""
 
     code = "init-lua"
-    remedy = (
-        "correct init.lua; `flashpipe files rescue=1` renames the one on the board,"
-        " where a prompt shows before it fails"
+    remedy: ClassVar[str] = Advice(
+        "correct init.lua; ",
+        command("files", rescue="1"),
+        " renames the one on the board, where a prompt shows before it fails",
     )
 
 
@@ -1033,7 +1092,9 @@ class FileDamagedError(ConsoleError):
     """A file did not arrive as it was sent."""
 
     code = "file-damaged"
-    remedy = "run it again; if it recurs, check supply and flash, and that init.lua leaves the UART alone"
+    remedy: ClassVar[str] = Advice(
+        repeat("run it again"), "; if it recurs, check supply and flash, and that init.lua leaves the UART alone"
+    )
 
 
 class RolledBackError(BootError):
@@ -1047,7 +1108,7 @@ class RollbackFailedError(RolledBackError):
     """The new firmware does not run, and what the board held before does not either, or could not be put back."""
 
     code = "rollback-failed"
-    remedy = "fix what the message names, then `flashpipe restore`: the backup is kept"
+    remedy: ClassVar[str] = Advice("fix what the message names, then ", command("restore"), ": the backup is kept")
 
 
 class BoardRestartedError(ConsoleError):
@@ -1260,14 +1321,19 @@ class BackupError(PipelineError):
     """A backup cannot be made or used."""
 
     code, status = "backup", 41
-    remedy = "run it again: what was read is kept and not read twice; baud=115200 where the line is bad"
+    remedy: ClassVar[str] = Advice(
+        repeat("run it again"),
+        ": what was read is kept and not read twice; ",
+        setting(baud="115200"),
+        " where the line is bad",
+    )
 
 
 class BackupMissingError(BackupError):
     """There is no such backup."""
 
     code = "backup-missing"
-    remedy = "`flashpipe backup` makes one; backup=ID or backup=FILE names another"
+    remedy: ClassVar[str] = Advice(command("backup"), " makes one; backup=ID or backup=FILE names another")
 
 
 class BackupDamagedError(BackupError):
@@ -1281,4 +1347,4 @@ class StoppedError(PipelineError):
     """The person or the system asked us to stop (Ctrl-C, SIGTERM)."""
 
     code, status = "stopped", 130
-    remedy = "run the same command again: it continues"
+    remedy: ClassVar[str] = Advice(repeat("run the same command again"), ": it continues")

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Final
 
 from flashpipe.errors import PipelineError
+from flashpipe.next_steps import NextStep
 from flashpipe.values import dataclass
 
 
@@ -92,8 +93,8 @@ class BoardDone(Event):
     """Kind of the boot's verdict; empty where no boot was judged."""
     receipt: str = ""
     """Its path; empty where none was written."""
-    next: str = ""
-    """The command that most people want then."""
+    next: NextStep | None = None
+    """The command that most people want then, whole."""
     again: str = ""
     """The command that does the same once more, but for the port."""
     error: PipelineError | None = None
@@ -140,7 +141,7 @@ def ignore(event: Event) -> None:
 
 def error_facts(error: PipelineError) -> dict[str, object]:
     """A failure, as programs read it."""
-    diagnosis = error.diagnosis if error.diagnosis is not None and not error.diagnosis.told else None
+    diagnosis = error.shown_diagnosis
     return {
         "code": error.code,
         "status": error.status,
@@ -148,5 +149,6 @@ def error_facts(error: PipelineError) -> dict[str, object]:
         "cause": diagnosis.cause if diagnosis else error.message,
         "rule": diagnosis.rule if diagnosis else None,
         "proof": list(diagnosis.proof) if diagnosis else [],
-        "next": (diagnosis.action if diagnosis else "") or error.hint or None,
+        "next": error.action or None,
+        "next_steps": [step.facts for step in error.next_steps],
     }

@@ -46,7 +46,7 @@ def test_every_table_is_one_document(kitchen: Project) -> None:
     report = schema.checked_document(kitchen.doit("report", "format=json").ok().out)
     assert report["boards"][0]["outcome"] == "skipped" or report["boards"][0]["outcome"] == "flashed"
     doctor = kitchen.flashpipe("doctor", "--json")
-    assert schema.checked_document(doctor.out)["schema"] == "flashpipe-doctor/1.0"
+    assert schema.checked_document(doctor.out)["schema"] == "flashpipe-doctor/1.1"
 
 
 def test_a_plan_for_a_board_says_whether_anything_would_be_written(kitchen: Project) -> None:

@@ -27,6 +27,7 @@ from flashpipe.firmware.identify import identify_firmware
 from flashpipe.firmware.link_address import WINDOW, find_link, misses_code, of_one_build
 from flashpipe.firmware.parts import EBOOT, RTOS_TABLE, Part, own_bytes, read_part
 from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.next_steps import Advice, setting
 from flashpipe.units import format_size
 
 _ESPRESSIF, _RBOOT = 0x1000, 0x2000
@@ -214,7 +215,11 @@ def _refuse_without_loader(started: Mapping[int, Part], found: Mapping[int, Part
         raise IncompleteSplitError(
             f"{part.image.name}: at {describe_address(address)} only {_loader_for(part) or 'a boot loader'} at 0x00000"
             f"{table} can start it",
-            f"give all: {behind_loader(part)}; or allow=image-incomplete where the board has the rest",
+            Advice(
+                f"give all: {behind_loader(part)}; or ",
+                setting(allow="image-incomplete"),
+                " where the board has the rest",
+            ),
         )
 
 

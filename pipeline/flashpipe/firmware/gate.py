@@ -43,6 +43,7 @@ from flashpipe.firmware.parse import parse_boot_image, refuse_line_endings, refu
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, PartitionTable, named_regions, parse_partitions
 from flashpipe.firmware.parts import EBOOT, read_part
 from flashpipe.flash import BLOCK_SIZE, Region
+from flashpipe.next_steps import Advice, setting
 from flashpipe.units import format_size
 
 _POINTERS_ENOUGH: Final = 16
@@ -119,12 +120,13 @@ def check_mode(mode: str, *, chip: str, pins_free: bool = False) -> None:
     """
     if chip == "esp8285" and mode != "dout":  # facts: esp8266 §1.2
         raise FlashModeError(
-            f"mode {mode}: the ESP8285's flash is inside the chip and wired for dout alone", "mode=dout"
+            f"mode {mode}: the ESP8285's flash is inside the chip and wired for dout alone",
+            Advice(setting(mode="dout")),
         )
     if pins_free and mode.startswith("q"):
         raise FlashModeError(
             f"mode {mode}: needs four data lines, and GPIO9 and GPIO10, two of them, are free for other use here",
-            "mode=dio or mode=dout",
+            Advice(setting(mode="dio"), " or ", setting(mode="dout")),
         )
 
 

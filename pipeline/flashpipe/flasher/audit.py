@@ -10,6 +10,7 @@ from flashpipe.errors import DriftError
 from flashpipe.flash import Region, merge
 from flashpipe.flasher.model import Outcome, VerifiedRegion
 from flashpipe.flasher.verified_regions import FIRMWARE
+from flashpipe.next_steps import Advice, command
 from flashpipe.records.history import HistoryRow, StoredReceipt
 from flashpipe.values import dataclass
 
@@ -67,8 +68,14 @@ def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
         places = ", ".join(str(region) for region in merge(finding.row.region for finding in drift))
         raise DriftError(
             f"{device.port}: the firmware of board {device.mac} differs at {places} from receipt {receipts}",
-            "`flashpipe flash` or `flashpipe restore` writes what differs;"
-            " `flashpipe backup` first keeps what is there now",
+            Advice(
+                command("flash"),
+                " or ",
+                command("restore"),
+                " writes what differs; ",
+                command("backup"),
+                " first keeps what is there now",
+            ),
         )
     noted = tuple(
         VerifiedRegion(finding.row.region, finding.row.kind, finding.row.what, finding.md5)

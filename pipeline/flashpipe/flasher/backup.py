@@ -10,13 +10,16 @@ from typing import Final
 from flashpipe.board.session.session import Session
 from flashpipe.errors import FlashReachError, PipelineError, RecordError, WireError
 from flashpipe.flash import SECTOR_SIZE, Region, merge
+from flashpipe.next_steps import Advice, setting
 from flashpipe.records import journal
 from flashpipe.records.backups import BLANK, Block, Manifest, Store, Stored, Why, blocks_of
 from flashpipe.units import format_size
 
 TRIES: Final = 5
 """How often a sector is asked for before the line counts as too bad."""
-_UNSTABLE: Final = "check cable and 3.3 V supply; then again with baud=115200: what was read is not read twice"
+_UNSTABLE: Final = Advice(
+    "check cable and 3.3 V supply; then again with ", setting(baud="115200"), ": what was read is not read twice"
+)
 
 OnBytes = Callable[[int], None]
 

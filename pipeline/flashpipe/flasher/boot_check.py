@@ -11,6 +11,7 @@ from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.flasher.model import BootExpectation
+from flashpipe.next_steps import Advice, setting
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 
@@ -66,5 +67,10 @@ def boot_error(port: str, verdict: Verdict, expected: BootExpectation) -> BootEr
     proof = f'; last line: "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
     hint = kind.remedy
     if verdict.still_in_loader:
-        hint = "press RESET yourself (reset=manual, on a terminal), or leave the check out: boot=off"
+        hint = Advice(
+            "press RESET yourself (",
+            setting(reset="manual"),
+            ", on a terminal), or leave the check out: ",
+            setting(boot="off"),
+        )
     return kind(f"{port}: {verdict.summary}{unmet}{proof}", hint, verdict)

@@ -11,6 +11,7 @@ from flashpipe.firmware.image import check_mode
 from flashpipe.firmware.overrides import Override, Overrides
 from flashpipe.flash import ANY_CHIP
 from flashpipe.flasher.model import Policy
+from flashpipe.next_steps import Advice, setting
 from flashpipe.plan.make import with_real_size
 from flashpipe.plan.model import FlashPlan
 from flashpipe.units import format_size
@@ -70,7 +71,7 @@ def _check_mode(mode: str, device: Device) -> None:
     if mode.startswith("q") and describe_flash(device.flash_id).quad is False:
         raise FlashModeError(
             f"{device.port}: mode {mode} needs quad commands, and the flash part {device.flash_part} has none",
-            "mode=dio, or mode=dout where that does not start either",
+            Advice(setting(mode="dio"), ", or ", setting(mode="dout"), " where that does not start either"),
         )
 
 
@@ -78,7 +79,7 @@ def _check_size(plan: FlashPlan, device: Device, policy: Policy, allow: Override
     if device.flash_size is None:
         unknown = FlashUnknownError(
             f"{device.port}: flash ID {device.flash_id:#08x} is of no known size",
-            "name the real size in `flash.size` and say allow=flash-unknown",
+            Advice("name the real size in `flash.size` and say ", setting(allow="flash-unknown")),
         )
         if plan.size_from_board:
             raise unknown

@@ -36,10 +36,11 @@ from flashpipe.firmware.header_size import right_size
 from flashpipe.flash import SIZE_BYTES, Region
 from flashpipe.flasher.model import RunRecord, verdict_of
 from flashpipe.masking import mask
+from flashpipe.next_steps import Advice, command
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 
-OFFER: Final = "`flashpipe bundle` collects what is known for whoever shall help"
+OFFER: Final = Advice(command("bundle"), " collects what is known for whoever shall help")
 _OURS: Final = re.compile("OHAI|U{8,}")
 """The stub's greeting and the echo of a SYNC, which are no firmware's words (facts: esp8266-protocol §3.3, §3.5)."""
 _TALK: Final = 2048

@@ -19,6 +19,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import BackupError, FileDamagedError, KeepError
 from flashpipe.files import later_stamp, write_atomic
 from flashpipe.foreign_names import shown
+from flashpipe.next_steps import Advice, setting
 from flashpipe.values import dataclass
 
 FOLDER: Final = "files"
@@ -95,7 +96,7 @@ def _agree(session: Session, gone: list[str], how: Mirroring) -> None:
         return
     raise KeepError(
         f"{session.port}: {text}",
-        "nothing was removed; yes=1 agrees, `files_mirror_except` spares names",
+        Advice("nothing was removed; ", setting(yes="1"), " agrees, `files_mirror_except` spares names"),
     )
 
 

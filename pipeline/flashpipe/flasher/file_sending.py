@@ -12,6 +12,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import TemplateError
 from flashpipe.flasher.file_blocks import bring_by_blocks
 from flashpipe.flasher.file_mirror import Mirroring, mirror
+from flashpipe.next_steps import Advice, command
 
 
 def for_this_board(session: Session, console: Console, files: Sequence[LuaFile]) -> tuple[LuaFile, ...]:
@@ -24,7 +25,9 @@ def for_this_board(session: Session, console: Console, files: Sequence[LuaFile])
         return tuple(files)
     mac = session.device.mac if session.device else told_mac(console)
     if not mac:
-        raise TemplateError("the board does not tell its MAC, for a template", "`flashpipe flash` finds it out")
+        raise TemplateError(
+            "the board does not tell its MAC, for a template", Advice(command("flash"), " finds it out")
+        )
     return tuple(file.for_board(mac) for file in files)
 
 

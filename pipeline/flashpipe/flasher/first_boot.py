@@ -20,6 +20,7 @@ from flashpipe.flasher.lua_stage import apply_lua_policy, first_boot_check
 from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.parts_check import check_parts
 from flashpipe.flasher.verified_regions import of_plan
+from flashpipe.next_steps import Advice, setting
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 
@@ -110,7 +111,7 @@ def _roll_back(boot: FirstBoot) -> FirstBoot:
     if boot.failure is None:
         return boot
     if boot.record.outcome.outcome == "skipped":
-        boot.failure.add_hint("force=1 writes everything again")
+        boot.failure.add_hint(Advice(setting(force="1"), " writes everything again"))
     return replace(boot, failure=rollback.put_back(boot.session, boot.policy, boot.entry, boot.failure, boot.record))
 
 

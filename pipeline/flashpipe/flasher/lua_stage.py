@@ -39,6 +39,7 @@ from flashpipe.flasher.file_mirror import Mirroring
 from flashpipe.flasher.file_sending import for_this_board, send_files
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.masking import mask, mask_cut
+from flashpipe.next_steps import Advice, command, repeat
 
 ROUND_S: Final = 4.0
 """Time to knock at every rate once: where a wire can reset the board, that is the next thing to try."""
@@ -59,10 +60,13 @@ RESTART_S: Final = 30.0
 DISABLED: Final = "init.lua.bad"
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
-ERASE: Final = (
-    "`flashpipe erase … yes=1`, then `flashpipe flash …`: firmware and the profile's files come back,"
-    " all others are gone"
-    " (`flashpipe backup` first)"
+ERASE: Final = Advice(
+    command("erase", "…", yes="1"),
+    ", then ",
+    command("flash", "…"),
+    ": firmware and the profile's files come back, all others are gone (",
+    command("backup"),
+    " first)",
 )
 _START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
 _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n]*)", re.MULTILINE)
@@ -157,7 +161,7 @@ def apply_lua_policy(
         if type(error) not in _DISTURBED or not mine:
             raise
         if not disable_init_lua(session):
-            error.add_hint(f"if {START} on the board holds it: {ERASE}")
+            error.add_hint(Advice(f"if {START} on the board holds it: ", ERASE))
             raise
         session.notify(f"the init.lua on the board disturbed its console: it was renamed to {DISABLED}, trying again")
     else:
@@ -300,16 +304,16 @@ def restart(
             hear(log)
             prompt = _PROMPT.search(log)
             dies = _DIES.search(log, prompt.start() if prompt else len(verdict.log))
-            again = None if shown else _AGAIN.search(more)
+            restart = None if shown else _AGAIN.search(more)
             fails = _START_FAILS.search(log)
-            if dies is fails is again is None:
+            if dies is fails is restart is None:
                 result.append(f"runs for {SURVIVE_S if shown else STUCK_S:g} s" + ("" if shown else ", no prompt seen"))
-        if dies or again:
+        if dies or restart:
             raise _start_fails(session, baud, dies[1] if dies else "it restarts before it shows a prompt")
         if fails is not None:
             raise LuaFailedError(
                 f"{session.port}: init.lua fails: {mask(fails[1])}",
-                "correct it and run the same command again: the board is at its prompt",
+                Advice("correct it and ", repeat("run the same command again"), ": the board is at its prompt"),
             )
     return verdict
 

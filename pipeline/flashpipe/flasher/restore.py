@@ -18,6 +18,7 @@ from flashpipe.flasher.checks import check_mac
 from flashpipe.flasher.model import Outcome, Policy, RunRecord
 from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, entry_of
 from flashpipe.flasher.verified_regions import of_restore
+from flashpipe.next_steps import Advice, setting
 from flashpipe.records import journal
 from flashpipe.units import format_size
 
@@ -83,7 +84,10 @@ def check_size(device: Device, source: RestoreSource, allow: Overrides) -> int:
         error = FlashSizeError(
             f"{device.port}: the flash chip has {format_size(size)}, {source.title()} was read from"
             f" {format_size(source.flash_size or source.regions[-1].end)}",
-            "restore it on a board of its size" + ("" if past else ", or say allow=wrong-flash-size"),
+            Advice(
+                "restore it on a board of its size",
+                *(() if past else (", or say ", setting(allow="wrong-flash-size"))),
+            ),
         )
         if past:
             raise allow.final(error)

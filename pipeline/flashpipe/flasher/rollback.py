@@ -30,6 +30,7 @@ from flashpipe.flasher.model import Policy, Probe, RunRecord, verdict_of
 from flashpipe.flasher.restore import put, restored_entry
 from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, stored_source
 from flashpipe.flasher.verified_regions import of_restore
+from flashpipe.next_steps import Advice, command
 from flashpipe.records import journal
 from flashpipe.records.backups import Store
 
@@ -93,8 +94,11 @@ def put_back(
             where = f"is back on the board, {doubt}"
         record.note(replace(record.outcome, rolled_back=verdict_of(second)))
         return RollbackFailedError(
-            f"{error.message} [{error.code}]; what it held before {where}: {second.message}"
-            f" (`flashpipe restore backup={entry.backup}` puts it back once that is put right)",
+            Advice(
+                f"{error.message} [{error.code}]; what it held before {where}: {second.message} (",
+                command("restore", backup=entry.backup),
+                " puts it back once that is put right)",
+            ),
             second.hint,
             error.verdict,
         )

@@ -11,6 +11,7 @@ from flashpipe.flasher.audit import AuditFinding, audit, outcome
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.request import CommandLine
+from flashpipe.next_steps import Advice, command
 from flashpipe.records.history import StoredReceipt, read_receipts, vouched
 from flashpipe.records.summary import Summary, summarise
 
@@ -40,7 +41,9 @@ def audit_board(board: BoardRun, show: Callable[[Sequence[AuditFinding], Sequenc
         if not rows:
             raise NoReceiptError(
                 f"{device.port}: no receipt in {folder} says what board {device.mac} holds",
-                "`flashpipe flash` or `flashpipe restore` writes one; receipts of format 1 hold no digests",
+                Advice(
+                    command("flash"), " or ", command("restore"), " writes one; receipts of format 1 hold no digests"
+                ),
             )
         findings = audit(session, rows)
         show(findings, doubtful)

@@ -20,6 +20,7 @@ from flashpipe.flasher.restore_source import RestoreSource, file_source, stored_
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.policy import board_policy
 from flashpipe.jobs.regions import named_regions
+from flashpipe.next_steps import Advice, setting
 from flashpipe.records.backups import Manifest, Store, find
 from flashpipe.units import format_size
 
@@ -64,7 +65,9 @@ def _new_file(board: BoardRun) -> Path | None:
     if not is_replaceable(path):
         raise BadValueError(f"file={text}: is no regular file", "name another file")
     if path.exists() and not board.command.variables.flag("force"):
-        raise BadValueError(f"file={text}: is there already", "name another file, or say force=1 to replace it")
+        raise BadValueError(
+            f"file={text}: is there already", Advice("name another file, or say ", setting(force="1"), " to replace it")
+        )
     return path
 
 
@@ -122,7 +125,7 @@ def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
         if not manifest.own and not board.command.variables.flag("yes"):
             raise ConfirmationError(
                 f"backup {manifest.id} in {store.folder} was not made by you, or not on this machine",
-                "say yes=1 to put it back all the same",
+                Advice("say ", setting(yes="1"), " to put it back all the same"),
             )
         if not manifest.complete and not board.command.variables.text("regions"):
             raise BackupMissingError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from flashpipe.board.boot.kinds import NOT_CHECKED
@@ -12,6 +12,7 @@ from flashpipe.errors import PipelineError
 from flashpipe.events import BoardDone
 from flashpipe.flasher.model import Outcome, verdict_of
 from flashpipe.jobs.request import CommandLine
+from flashpipe.next_steps import NextStep
 from flashpipe.plan.model import FlashPlan
 from flashpipe.virtual_options import ABOUT
 
@@ -69,7 +70,7 @@ def board_done(
         execution=execution.record if checked else {},
         verdict=verdict.kind if checked else "",
         receipt=receipt,
-        next="" if error else _next(outcome, outcome.plan or plan, asked, command if forgets else ""),
+        next=None if error else _next(outcome, outcome.plan or plan, asked, command if forgets else ""),
         again=_again(command, asked),
         error=error,
     )
@@ -100,27 +101,33 @@ def _again(command: str, asked: CommandLine) -> str:
 
 
 def _words(asked: CommandLine, but: Collection[str]) -> list[str]:
-    return [f"{name}={shlex.quote(text)}" for name, text in asked.variables.given.items() if name not in but]
+    return _said({name: text for name, text in asked.variables.given.items() if name not in but})
 
 
-def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine, again: str) -> str:
+def _said(variables: Mapping[str, str]) -> list[str]:
+    return [f"{name}={shlex.quote(text)}" for name, text in variables.items()]
+
+
+def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine, again: str) -> NextStep | None:
     """The command, for the same board; for one that forgets, behind the task that is to be done `again`."""
     if outcome.outcome == "erased":
         if not outcome.whole or not asked.profile_name:
-            return ""
+            return None
         task = "flash"
     elif outcome.outcome == "verified":
         task = "boot"
     elif outcome.outcome not in _RUNNING:
-        return ""
+        return None
     elif outcome.files:
         task = "files"
     else:
         is_nodemcu = outcome.verdict.kind == "prompt" or (plan is not None and plan.firmware.family == "nodemcu")
         task = "node" if is_nodemcu else "monitor"
     given = asked.variables.given
-    words = [f"{name}={shlex.quote(given[name])}" for name in ("profile", "port", *ABOUT) if name in given]
+    variables = {name: given[name] for name in ("profile", "port", *ABOUT) if name in given}
     if again:
-        words = [again, task, *_words(asked, _ONCE - {"port"})] if again != task else []
-        return " ".join(("flashpipe", *words)) if words else ""
-    return " ".join(("flashpipe", task, *words))
+        if again == task:
+            return None
+        task = f"{again} {task}"
+        variables = {name: text for name, text in given.items() if name not in _ONCE - {"port"}}
+    return NextStep(task, tuple(variables.items()), " ".join(("flashpipe", task, *_said(variables))))

@@ -25,6 +25,7 @@ from flashpipe.foreign_names import comparable, misleading, shown, steering
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.lua_files import files_at, read_lua_file
 from flashpipe.jobs.variables import Variables
+from flashpipe.next_steps import Advice, setting
 from flashpipe.profile.lua import bad_name
 
 VERBS: Final = ("put", "get", "rm", "cat", "edit")
@@ -222,4 +223,7 @@ def _place(name: str, folder: Path, *, may_steer: bool) -> Path:
 def _refuse_to_replace(paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> None:
     for name, path in paths.items():
         if path.exists() and (not path.is_file() or read_regular(path) != contents[name]):
-            raise OutputExistsError(f"{path} is there already, and is not what the board has", "say yes=1, or as=FILE")
+            raise OutputExistsError(
+                f"{path} is there already, and is not what the board has",
+                Advice("say ", setting(yes="1"), ", or as=FILE"),
+            )

@@ -43,6 +43,7 @@ from flashpipe.jobs.port_choice import adapter_of, choose, remember, with_option
 from flashpipe.jobs.request import CommandLine
 from flashpipe.limits import limits_told
 from flashpipe.masking import mask
+from flashpipe.next_steps import Advice, setting
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 from flashpipe.records.project_folder import make_folder
@@ -121,7 +122,7 @@ class BoardRun:
             return
         port = self.port()
         if not self.face.ask(f"{port}: this {what}. Type yes to go on:"):
-            raise ConfirmationError(f"{port}: this {what}", "say yes=1")
+            raise ConfirmationError(f"{port}: this {what}", Advice("say ", setting(yes="1")))
         if not self._confirmed():
             raise ConfirmationError(f"{port}: not confirmed, nothing was done")
 

@@ -19,6 +19,7 @@ from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.explain_failure import LAST
 from flashpipe.flasher.model import BootExpectation
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.next_steps import Advice, setting
 from flashpipe.records import journal
 from flashpipe.units import format_size
 
@@ -54,7 +55,7 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
         raise FlashSizeError(
             f"{session.port}: the flash says {format_size(device.flash_size or 0)},"
             f" but begins anew at {observed.wraps_at:#08x}: it has {format_size(observed.wraps_at)}",
-            "take the profile of a board of that size and allow=wrong-flash-size",
+            Advice("take the profile of a board of that size and ", setting(allow="wrong-flash-size")),
         )
     if not session.resets_by_wire:
         show("boot", "not looked at: nothing here may reset the board")

@@ -31,7 +31,7 @@ from flashpipe.events import (
 from flashpipe.masking import masked
 from flashpipe.terminal import escaped_json
 
-SCHEMA: Final = "flashpipe-events/1.0"
+SCHEMA: Final = "flashpipe-events/1.1"
 PROGRESS_S: Final = 0.25
 """Between two lines about the progress of a task, each of which says something new; the last one always comes."""
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
@@ -186,6 +186,7 @@ class EventLines:
 def result(event: BoardDone) -> dict[str, object]:
     """What became of a board, as programs read it."""
     error = event.error
+    steps = error.next_steps if error else () if event.next is None else (event.next,)
     return {
         "command": event.command,
         "profile": event.profile or None,
@@ -197,7 +198,8 @@ def result(event: BoardDone) -> dict[str, object]:
         "execution": dict(event.execution) or None,
         "receipt": event.receipt or None,
         "steps": [{"name": name, "seconds": seconds} for name, seconds in event.steps],
-        "next": (error_facts(error)["next"] if error else event.next) or None,
+        "next": error.action or None if error else str(event.next or "") or None,
+        "next_steps": [step.facts for step in steps],
         "error": error_facts(error) if error else None,
     }
 

@@ -29,6 +29,7 @@ from flashpipe.jobs.lua_files import read_lua_file, uncompiled
 from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.policy import boot_expectation
 from flashpipe.jobs.request import CommandLine
+from flashpipe.next_steps import Advice, repeat
 from flashpipe.units import parse_duration
 from flashpipe.values import dataclass
 
@@ -86,7 +87,9 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
     session = board.session()
     ran = run_file(session, open_console(session), file, limit_s + wait_s, linger_s=wait_s, on_lines=show)
     if ran.error:
-        raise LuaFailedError(f"{session.port}: {ran.error}", "correct the Lua file and run it again")
+        raise LuaFailedError(
+            f"{session.port}: {ran.error}", Advice("correct the Lua file and ", repeat("run it again"))
+        )
     if not ran.ended:
         raise LuaTimeoutError(
             f"{session.port}: {file.name} did not come to its end within {limit_s + wait_s:g} s",

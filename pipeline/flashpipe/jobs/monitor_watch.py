@@ -14,6 +14,7 @@ from flashpipe.board.boot.verdict import conclude
 from flashpipe.errors import BadValueError, MonitorFailedError, MonitorTimeoutError, PipelineError
 from flashpipe.expressions import Expression, expression
 from flashpipe.jobs.variables import Variables
+from flashpipe.next_steps import Advice, command
 from flashpipe.units import parse_duration
 
 CRASHES: Final = frozenset({"exception", "panic", "watchdog"})
@@ -83,7 +84,7 @@ class Watch:
             text = until.text if isinstance(until, Expression) else until
             self.error = MonitorTimeoutError(
                 f"{text!r} was not seen within {self._timeout_s:g} s",
-                "a longer timeout=; is it the right rate (baud=)? `flashpipe boot` resets the board",
+                Advice("a longer timeout=; is it the right rate (baud=)? ", command("boot"), " resets the board"),
             )
         return True
 

@@ -15,6 +15,7 @@ from flashpipe.board.ports.names import canonical, is_url, port_slug
 from flashpipe.board.ports.places import SCHEME, is_place, parse_place_url
 from flashpipe.errors import BadValueError, NoPlaceError, NoPortError, RecordError
 from flashpipe.jobs.variables import Variables
+from flashpipe.next_steps import Advice, command
 from flashpipe.virtual_options import ABOUT
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def named_ports(text: str) -> dict[str, str]:
         fitting = [info.device for info in discovery.list_ports() if _fits(info, word)]
         if not fitting:
             what = "no USB serial port is there" if word == "all" else "no serial port here fits"
-            raise NoPortError(f"port={word}: {what}", "`flashpipe ports` lists them")
+            raise NoPortError(f"port={word}: {what}", Advice(command("ports"), " lists them"))
         named += fitting
     first_names: dict[str, str] = {}
     for port in named:

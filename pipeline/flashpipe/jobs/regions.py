@@ -10,6 +10,7 @@ from flashpipe.firmware.flash_map import Area
 from flashpipe.flash import Region
 from flashpipe.flasher.board_layout import areas_on, resolve, words_of
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.next_steps import Advice, command
 
 
 def named_regions(board: BoardRun, device: Device) -> tuple[list[Region], tuple[Area, ...]]:
@@ -25,7 +26,8 @@ def named_regions(board: BoardRun, device: Device) -> tuple[list[Region], tuple[
     words = words_of(board.command.variables.text("regions"))
     if device.flash_size is None:
         raise FlashUnknownError(
-            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size", "`flashpipe doctor` says more"
+            f"{device.port}: flash ID {device.flash_id:#08x} is of no known size",
+            Advice(command("doctor"), " says more"),
         )
     if not words:
         return [Region(0, device.flash_size)], ()

@@ -169,21 +169,17 @@ def _named(name: str, words: Sequence[str]) -> str:
 
 def _ending(status: int) -> dict[str, object]:
     worst = max(audience.failures, key=lambda error: error.status, default=None) if status else None
-    facts = error_facts(worst) if worst else {"code": None, "cause": None, "next": None}
+    facts = error_facts(worst) if worst else {"code": None, "cause": None, "next": None, "next_steps": []}
     if status in _STOPS:
-        facts = {"code": "stopped", "cause": f"stopped by {_STOPS[status]}", "next": facts["next"]}
+        facts |= {"code": "stopped", "cause": f"stopped by {_STOPS[status]}"}
+    advised = None if status else next((done.next for done in reversed(audience.results) if done.next), None)
     receipts = [result.receipt for result in audience.results if result.receipt]
     return {
         "status": status,
         "code": facts["code"],
         "cause": facts["cause"],
-        "next": facts["next"] or _advice(status),
+        "next": str(advised) if advised else facts["next"],
+        "next_steps": [advised.facts] if advised else facts["next_steps"],
         "receipt": receipts[-1] if receipts else None,
         "receipts": receipts,
     }
-
-
-def _advice(status: int) -> str | None:
-    if status:
-        return None
-    return next((result.next for result in reversed(audience.results) if result.next), None)

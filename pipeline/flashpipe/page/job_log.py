@@ -20,7 +20,7 @@ from flashpipe.events import (
     StepStarted,
     error_facts,
 )
-from flashpipe.page.next_steps import NextStep, next_steps
+from flashpipe.page.buttons import Button, buttons_for
 from flashpipe.text.pace import Pace
 from flashpipe.values import dataclass
 
@@ -174,11 +174,10 @@ class JobLog:
         return facts | {name: self._alone(str(facts[name])) for name in ("message", "cause")}
 
     @property
-    def steps_next(self) -> list[NextStep]:
+    def buttons(self) -> list[Button]:
         """Buttons for what is to be done after a failure."""
-        failure = self.failure
         touched = any(line.kind == "step" for line in self.lines)
-        return next_steps(str(failure["next"] or ""), self.action, touched=touched) if failure else []
+        return buttons_for(self.error.next_steps, self.action, touched=touched) if self.error is not None else []
 
     @property
     def step(self) -> str:

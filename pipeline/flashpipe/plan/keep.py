@@ -17,6 +17,7 @@ from flashpipe.firmware.flash_map import WHAT, Area
 from flashpipe.firmware.spiffs import new_place_up_to_2x
 from flashpipe.firmware.survey import BoardContents
 from flashpipe.flash import Region, merge
+from flashpipe.next_steps import Advice, setting
 from flashpipe.plan.area_decisions import MINOR, PARTITIONS, STAYS, AreaDecision, KeepPolicy, NewLayout, inside, word_of
 from flashpipe.plan.model import FlashPlan
 from flashpipe.values import dataclass
@@ -163,8 +164,11 @@ def refuse(decision: KeepDecision, policy: KeepPolicy) -> None:
     if losses and not policy.allowed:
         raise KeepError(
             "; ".join(f"{loss_text(area)} (keep: {word_of(area.name)})" for area in losses),
-            f"take {'it' if len(losses) == 1 else 'them'} out of `keep:`, or say allow=would-lose-data: "
-            f"{'it is' if len(losses) == 1 else 'they are'} backed up then",
+            Advice(
+                f"take {'it' if len(losses) == 1 else 'them'} out of `keep:`, or say ",
+                setting(allow="would-lose-data"),
+                f": {'it is' if len(losses) == 1 else 'they are'} backed up then",
+            ),
         )
 
 

@@ -18,6 +18,7 @@ from flashpipe.firmware.overrides import Overrides
 from flashpipe.firmware.placement import place_lfs, place_spiffs, spiffs_of
 from flashpipe.firmware.spiffs_image import SpiffsFiles
 from flashpipe.flash import ANY_CHIP, SECTOR_SIZE, FlashSettings, decode_size, size_name
+from flashpipe.next_steps import Advice, setting
 from flashpipe.plan.model import KEPT_AREAS, NO_HEADER, FlashPlan, Part, Segment
 
 AUTO_SIZE: Final = "16MB"
@@ -117,7 +118,7 @@ def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:
                     raise KeepError(
                         f"{segment.name} at {segment.region} would overwrite {area.what} at {area.region}"
                         f" (keep: {word})",
-                        f"take {word} out of `keep:`, or say allow=would-lose-data",
+                        Advice(f"take {word} out of `keep:`, or say ", setting(allow="would-lose-data")),
                     )
 
 

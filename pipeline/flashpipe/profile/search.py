@@ -14,6 +14,7 @@ from typing import Final
 import flashpipe
 from flashpipe.errors import NotTrustedError, UnknownProfileError
 from flashpipe.files import expanded, no_file, read_regular
+from flashpipe.next_steps import Advice, command
 from flashpipe.ownership import Finding, Standing, look, refusal
 from flashpipe.profile.yaml_reader import closest
 
@@ -56,7 +57,7 @@ def find_profile(
         path = _expand(name, caller or Path.cwd())
         if not is_file(path):
             raise UnknownProfileError(
-                f"profile {name!r}: {no_file(path)} ({path})", "`flashpipe profiles` lists the profiles"
+                f"profile {name!r}: {no_file(path)} ({path})", Advice(command("profiles"), " lists the profiles")
             )
         _refuse_foreign(path, project)
         return path.resolve()
@@ -82,7 +83,7 @@ def find_profile(
         f"unknown profile {name!r}"
         + (f"; did you mean {near!r}?" if near else "")
         + (f"; {other} is there, but a profile's name ends in {SUFFIX}" if other else ""),
-        f"one of {', '.join(known)}; or `flashpipe init` writes a new one",
+        Advice(f"one of {', '.join(known)}; or ", command("init"), " writes a new one"),
     )
 
 
@@ -96,10 +97,10 @@ def no_profile(project: Path) -> UnknownProfileError:
     """The refusal where a profile is needed and none was named; the project's own are."""
     own = own_profiles(project)
     if not own:
-        advice = "say profile=NAME; `flashpipe profiles` lists them, `flashpipe init` writes one"
+        advice = Advice("say profile=NAME; ", command("profiles"), " lists them, ", command("init"), " writes one")
         return UnknownProfileError("no profile was named", advice)
     said = f"profile={own[0]}" if len(own) == 1 else f"profile=NAME, one of {', '.join(own)}"
-    return UnknownProfileError("no profile was named", f"say {said}; `flashpipe profiles` lists others")
+    return UnknownProfileError("no profile was named", Advice(f"say {said}; ", command("profiles"), " lists others"))
 
 
 def _expand(name: str, caller: Path) -> Path:

@@ -27,6 +27,7 @@ from typing import Any, Final, Literal
 from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
 from flashpipe.files import NO_RECORD, by_age, is_copy, later_stamp, make_private, read_json, read_regular, write_atomic
 from flashpipe.flash import BLOCK_SIZE, Region, merge
+from flashpipe.next_steps import Advice, command
 from flashpipe.records import seal
 from flashpipe.records.seal import sealed
 from flashpipe.values import dataclass
@@ -384,7 +385,7 @@ def find(folder: Path, name: str) -> tuple[Store, Manifest]:
         raise BackupMissingError(
             f"backup={name}: "
             + (f"that begins several ids: {told}" if told else f"neither a file nor an id in {folder}"),
-            "`flashpipe backup` tells the id; `flashpipe prune --dry-run --backups` lists all",
+            Advice(command("backup"), " tells the id; `flashpipe prune --dry-run --backups` lists all"),
         )
     store, one = exact[0]
     return store, store.read(one)

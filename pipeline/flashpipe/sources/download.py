@@ -29,6 +29,7 @@ from flashpipe.errors import (
 )
 from flashpipe.files import make_parents, private_opener
 from flashpipe.firmware.content_type import printable
+from flashpipe.next_steps import Advice, repeat
 from flashpipe.sources.partial_download import (
     Answer,
     Limits,
@@ -94,7 +95,7 @@ def download(order: Order) -> Answer:
             _pause(shown, last, failures, order.limits)
     raise FetchError(
         f"{shown}: {last.message}; gave up after several attempts",
-        "check network and proxy, then run it again: it continues where it stopped",
+        Advice("check network and proxy, then ", repeat("run it again"), ": it continues where it stopped"),
     )
 
 
@@ -109,7 +110,8 @@ def _uncut(answer: Answer, part: PartialDownload, adapter: PatientAdapter) -> An
 def _pause(shown: str, error: _TryAgainError, failures: int, limits: Limits) -> None:
     if error.wait_s > limits.pause_s:
         raise FetchStatusError(
-            f"{shown}: {error.message}, and asks to wait {error.wait_s:.0f} s", "run it again after that"
+            f"{shown}: {error.message}, and asks to wait {error.wait_s:.0f} s",
+            Advice(repeat("run it again"), " after that"),
         )
     time.sleep(error.wait_s or min(limits.pause_s, limits.backoff_s * 2 ** (failures - 1)))
 

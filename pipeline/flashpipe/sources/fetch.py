@@ -24,6 +24,7 @@ from flashpipe.firmware.content_type import excerpt, foreign_content, in_words
 from flashpipe.lender import Lender
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask_urls, without_query
+from flashpipe.next_steps import Advice, setting
 from flashpipe.sources.cache import LARGEST, Cache, CacheRecord
 from flashpipe.sources.partial_download import Answer, Limits, Order, PartialDownload, plain_url
 from flashpipe.values import dataclass
@@ -192,7 +193,7 @@ def _ask(wanted: _Wanted, record: CacheRecord | None) -> Fetched:
     except FetchError as error:
         if type(error) is FetchError and record is not None and known is not None:
             when = time.strftime("%Y-%m-%d", time.localtime(record.fetched))
-            raise FetchError(error.message, f"offline=1 uses what came on {when}") from error
+            raise FetchError(error.message, Advice(setting(offline="1"), f" uses what came on {when}")) from error
         raise
     if answer.unchanged and record is not None and known is not None:
         _check_content(known, wanted.kind, wanted.key)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from flashpipe import terminal
 from flashpipe.errors import FetchMismatchError, NotLockedError
 from flashpipe.locks import exclusive
+from flashpipe.next_steps import Advice, command
 from flashpipe.sources.lock_file import (
     LOCK_NAME,
     Pin,
@@ -119,7 +120,7 @@ def require_pin(loaded: Loaded) -> None:
     if loaded.old is None:
         raise NotLockedError(
             f"{loaded.name}: {LOCK_NAME} does not pin it, and locked=1 forbids to change that file",
-            "run `flashpipe lock` with the same words but without locked=1, and commit the file",
+            Advice("run ", command("lock"), " with the same words but without locked=1, and commit the file"),
         )
 
 

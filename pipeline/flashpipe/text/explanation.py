@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flashpipe.board.diagnosis.explanation import Explanation
+from flashpipe.next_steps import steps_of
 
 
 def describe(explanation: Explanation) -> str:
@@ -37,6 +38,7 @@ def as_data(explanation: Explanation) -> dict[str, object]:
         "certain": diagnosis.certain,
         "proof": list(explanation.proof),
         "next": explanation.action,
+        "next_steps": [step.facts for step in steps_of(explanation.action)],
         "crash": asdict(verdict.crash) if verdict.crash is not None else None,
         "addresses": list(explanation.places),
     }

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BootError, BootUnexpectedError
+from flashpipe.next_steps import Advice, command, setting
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -51,21 +52,27 @@ _ROWS: Final = (
         "the firmware is formatting its file system",
         "boot-formatting",
         61,
-        "wait a minute without resetting it, then `flashpipe boot`; or a longer boot: {timeout: …} in the profile",
+        Advice(
+            "wait a minute without resetting it, then ",
+            command("boot"),
+            "; or a longer boot: {timeout: …} in the profile",
+        ),
     ),
     Kind(
         "bad-checksum",
         "the ROM read an image whose checksum is wrong",
         code="boot-bad-checksum",
         status=50,
-        remedy="flash again: `flashpipe flash` compares every byte; if it is the same then, mode=dout",
+        remedy=Advice(
+            "flash again: ", command("flash"), " compares every byte; if it is the same then, ", setting(mode="dout")
+        ),
     ),
     Kind(
         "no-image",
         "the ROM found nothing at 0x00000 that it could read",
         code="boot-no-image",
         status=51,
-        remedy="`flashpipe flash` a firmware that begins at 0x00000; if it is there, mode=dout",
+        remedy=Advice(command("flash"), " a firmware that begins at 0x00000; if it is there, ", setting(mode="dout")),
     ),
     Kind(
         "nothing-found",
@@ -80,45 +87,66 @@ _ROWS: Final = (
         "the ROM cannot read the image in the header's flash mode",
         code="boot-wrong-mode",
         status=52,
-        remedy="mode=dout works on every board; then mode=dio; put what works into the profile as flash.mode",
+        remedy=Advice(
+            setting(mode="dout"),
+            " works on every board; then ",
+            setting(mode="dio"),
+            "; put what works into the profile as flash.mode",
+        ),
     ),
     Kind(
         "rf-cal",
         "RF init data missing or damaged",
         code="boot-rf-cal",
         status=53,
-        remedy="`flashpipe flash` puts SDK init data in place, unless the profile says init_data: keep; "
-        "of a firmware that it does not know, with init_data: FILE",
+        remedy=Advice(
+            command("flash"),
+            " puts SDK init data in place, unless the profile says init_data: keep; "
+            "of a firmware that it does not know, with init_data: FILE",
+        ),
     ),
     Kind(
         "system-params",
         "the SDK cannot use its system parameters",
         code="boot-system-params",
         status=54,
-        remedy="`flashpipe erase`, then `flashpipe flash`: the firmware writes its parameters anew",
+        remedy=Advice(command("erase"), ", then ", command("flash"), ": the firmware writes its parameters anew"),
     ),
     Kind(
         "exception",
         "the firmware crashes; number, name and addresses are in the verdict",
         code="boot-exception",
         status=55,
-        remedy="mode=dout; an image made for this flash size; `flashpipe erase` first; "
-        "else the firmware has a defect at epc1",
+        remedy=Advice(
+            setting(mode="dout"),
+            "; an image made for this flash size; ",
+            command("erase"),
+            " first; else the firmware has a defect at epc1",
+        ),
     ),
     Kind(
         "panic",
         "Lua gave up",
         code="boot-panic",
         status=56,
-        remedy="mend init.lua; `flashpipe files rescue=1` puts it aside; "
-        "else `flashpipe erase` and `flashpipe flash`, without its files",
+        remedy=Advice(
+            "mend init.lua; ",
+            command("files", rescue="1"),
+            " puts it aside; else ",
+            command("erase"),
+            " and ",
+            command("flash"),
+            ", without its files",
+        ),
     ),
     Kind(
         "watchdog",
         "a watchdog resets the chip: the firmware hangs",
         code="boot-watchdog",
         status=57,
-        remedy="mode=dout; an image made for this flash size; else the firmware blocks for too long",
+        remedy=Advice(
+            setting(mode="dout"), "; an image made for this flash size; else the firmware blocks for too long"
+        ),
     ),
     Kind(
         "brown-out",
@@ -132,22 +160,29 @@ _ROWS: Final = (
         "the firmware refuses the flash size in the header",
         code="boot-wrong-size",
         status=59,
-        remedy="`flashpipe flash` writes the size that the build lives with, where it is known; "
-        "else a profile with the size that is fitted (`flashpipe identify` tells it), and an image that fits it",
+        remedy=Advice(
+            command("flash"),
+            " writes the size that the build lives with, where it is known; "
+            "else a profile with the size that is fitted (",
+            command("identify"),
+            " tells it), and an image that fits it",
+        ),
     ),
     Kind(
         "bad-partitions",
         "the firmware refuses its partition table",
         code="boot-bad-partitions",
         status=60,
-        remedy="`flashpipe erase`, then `flashpipe flash` an image that was built for this flash size",
+        remedy=Advice(command("erase"), ", then ", command("flash"), " an image that was built for this flash size"),
     ),
     Kind(
         "boot-loop",
         "the chip starts again and again without a reason in the log",
         code="boot-loop",
         status=31,
-        remedy="mode=dio or mode=dout; an image made for this flash size; a better supply",
+        remedy=Advice(
+            setting(mode="dio"), " or ", setting(mode="dout"), "; an image made for this flash size; a better supply"
+        ),
     ),
     Kind(
         "download-mode",
@@ -168,14 +203,20 @@ _ROWS: Final = (
         "bytes that make no text at any rate",
         code="boot-unreadable",
         status=63,
-        remedy="is GND connected, and the adapter a 3.3 V one? boot=off if the firmware uses a rate of its own",
+        remedy=Advice(
+            "is GND connected, and the adapter a 3.3 V one? ",
+            setting(boot="off"),
+            " if the firmware uses a rate of its own",
+        ),
     ),
     Kind(
         "silence",
         "nothing at all",
         code="boot-silent",
         status=32,
-        remedy="is RESET released and TX connected? boot=off if the firmware says nothing by design",
+        remedy=Advice(
+            "is RESET released and TX connected? ", setting(boot="off"), " if the firmware says nothing by design"
+        ),
     ),
 )
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in _ROWS})

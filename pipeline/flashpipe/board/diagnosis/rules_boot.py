@@ -8,8 +8,9 @@ from typing import Final
 from flashpipe.board.boot.patterns import LOADED, LOADER
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
-from flashpipe.board.diagnosis.rules_crash import BYTES_RIGHT, NEXT_MODE, SAFEST, crashed_by_mode
+from flashpipe.board.diagnosis.rules_crash import BYTES_RIGHT, NEXT_MODE, SAFEST, crashed_by_mode, try_mode
 from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
+from flashpipe.next_steps import Advice, command, setting
 
 UNREADABLE: Final = frozenset({"no-image", "bad-checksum"})
 """Verdicts on what the ROM found at 0x00000."""
@@ -49,12 +50,9 @@ def _mode_cause(evidence: Evidence) -> str:
 
 def _mode_action(evidence: Evidence) -> str:
     following = SAFEST if _is_8285(evidence) else NEXT_MODE.get(evidence.mode, SAFEST)
-    action = f"run it again with mode={following}" + (f", then mode={SAFEST}" if following != SAFEST else "")
-    return (
-        action
-        if _mode_certain(evidence)
-        else f"{action}: if it starts then, it was the mode; else flash the image again"
-    )
+    safest = () if following == SAFEST else (", then ", setting(mode=SAFEST))
+    doubt = "" if _mode_certain(evidence) else ": if it starts then, it was the mode; else flash the image again"
+    return Advice("run it again with ", setting(mode=following), *safest, doubt)
 
 
 def _read_wrong(evidence: Evidence) -> Proof:
@@ -210,9 +208,9 @@ RULES: Final = (
             + ("" if evidence.mode == SAFEST else " the flash mode,")
             + " its frequency, its supply, or something on GPIO6 to GPIO11"
         ),
-        lambda evidence: (
-            ("" if evidence.mode == SAFEST else "run it with mode=dout: if it starts, it was the mode; else ")
-            + "take off what hangs on GPIO6 to GPIO11, feed 500 mA at 3.3 V; then `flash: {frequency: 20m}`"
+        lambda evidence: Advice(
+            try_mode(evidence, SAFEST),
+            "take off what hangs on GPIO6 to GPIO11, feed 500 mA at 3.3 V; then `flash: {frequency: 20m}`",
         ),
         certain=False,
     ),
@@ -220,7 +218,14 @@ RULES: Final = (
         "nothing-bootable",
         _nothing_bootable,
         "the ROM finds nothing to start at 0x00000: it may be an empty flash, a damaged image, or the wrong flash mode",
-        "`flashpipe verify profile=NAME` says which: if the bytes are right, mode=dio or mode=dout; else flash it",
+        Advice(
+            command("verify", "profile=NAME"),
+            " says which: if the bytes are right, ",
+            setting(mode="dio"),
+            " or ",
+            setting(mode="dout"),
+            "; else flash it",
+        ),
         certain=False,
     ),
     Rule(
@@ -254,7 +259,7 @@ RULES: Final = (
         "system-params",
         _says("^system param error", "system-params"),
         "the sectors in which the SDK keeps its parameters hold something else",
-        "`flashpipe erase`, then flash again: the firmware writes them anew",
+        Advice(command("erase"), ", then flash again: the firmware writes them anew"),
     ),
     Rule(
         "watchdog-loop",
@@ -267,7 +272,7 @@ RULES: Final = (
         lambda evidence: (
             "let it pause in long loops (yield, delay, timers), or take another build"
             if _soft(evidence)
-            else "run it with mode=dout: if it starts, it was the mode; else take another build"
+            else Advice(try_mode(evidence, SAFEST), "take another build")
         ),
         certain=_soft,
     ),
@@ -281,7 +286,9 @@ RULES: Final = (
         "restart-loop",
         _starts("boot-loop"),
         "the chip starts again and again without a word of why: it may be its supply, the flash mode, or the build",
-        "feed it from a stronger 3.3 V supply; if that is not it, mode=dout; else it is the build",
+        Advice(
+            "feed it from a stronger 3.3 V supply; if that is not it, ", setting(mode="dout"), "; else it is the build"
+        ),
         certain=False,
     ),
     Rule(
@@ -300,7 +307,7 @@ RULES: Final = (
         "no-reset-wire",
         _no_wire,
         "the reset line does not reach the chip: it is still in the loader",
-        "press RESET yourself: reset=manual on a terminal; or boot=off",
+        Advice("press RESET yourself: ", setting(reset="manual"), " on a terminal; or ", setting(boot="off")),
     ),
     Rule(
         "power-lost-at-boot",
@@ -318,7 +325,13 @@ RULES: Final = (
             if LOADED.search(evidence.log) or evidence.log_starts()
             else "nothing was heard of the firmware itself: it may be silent by design, or not have come so far"
         ),
-        "if it is silent by design: boot=any, or boot=off; else take another build",
+        Advice(
+            "if it is silent by design: ",
+            setting(boot="any"),
+            ", or ",
+            setting(boot="off"),
+            "; else take another build",
+        ),
         certain=False,
     ),
     Rule(
@@ -333,7 +346,9 @@ RULES: Final = (
         lambda evidence: (
             "connect GND first; then `flashpipe monitor baud=RATE` shows whether it is text at the rate that you expect"
             if evidence.verdict == "unreadable"
-            else "say what it is with `flashpipe monitor baud=RATE`; for the check, boot=any accepts it"
+            else Advice(
+                "say what it is with `flashpipe monitor baud=RATE`; for the check, ", setting(boot="any"), " accepts it"
+            )
         ),
         certain=False,
     ),
@@ -341,18 +356,22 @@ RULES: Final = (
         "still-formatting",
         _says("Please wait", "formatting"),
         "the firmware is still making its file system, which takes a minute and more on a large flash",
-        "wait a minute, then `flashpipe boot`; for next time `boot: {timeout: 180s}` in the profile",
+        Advice("wait a minute, then ", command("boot"), "; for next time `boot: {timeout: 180s}` in the profile"),
     ),
     Rule(
         "other-firmware",
         _other,
         "it runs, but it is not what was expected",
-        lambda evidence: f"if that is right, say boot=any; expected was {_expected(evidence)}",
+        lambda evidence: Advice("if that is right, say ", setting(boot="any"), f"; expected was {_expected(evidence)}"),
     ),
     Rule(
         "boot-line-dead",
         _silent,
         DEAD,
-        "look for a light on the board; `flashpipe ports` names the ports; TX of the board to RX of the adapter",
+        Advice(
+            "look for a light on the board; ",
+            command("ports"),
+            " names the ports; TX of the board to RX of the adapter",
+        ),
     ),
 )

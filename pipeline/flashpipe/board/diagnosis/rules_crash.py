@@ -11,6 +11,7 @@ from flashpipe.board.diagnosis.evidence import SHOWN, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import ended_as
 from flashpipe.masking import mask_cut
+from flashpipe.next_steps import Advice, command, setting
 
 SAFEST: Final = "dout"
 NEXT_MODE: Final = {"qio": "dio", "qout": "dout", "dio": "dout"}
@@ -112,7 +113,9 @@ def _crash_certain(evidence: Evidence) -> bool:
 def _crash_action(evidence: Evidence) -> str:
     if _crash_certain(evidence):
         return "take another build of it; the addresses go to whoever built it"
-    return "`flashpipe verify profile=NAME` says whether the flash holds the image; if it does, take another build"
+    return Advice(
+        command("verify", "profile=NAME"), " says whether the flash holds the image; if it does, take another build"
+    )
 
 
 def _crash_at_start(evidence: Evidence) -> Proof:
@@ -137,9 +140,17 @@ def _start_causes(evidence: Evidence) -> str:
 
 
 def _start_action(evidence: Evidence) -> str:
-    following = NEXT_MODE.get(evidence.mode, SAFEST)
-    mode = f"run it with mode={following}: if it starts, it was the mode; else " if evidence.mode != SAFEST else ""
-    return f"{mode}`flashpipe inspect FILE` says where each part of the build belongs; then take another build"
+    return Advice(
+        try_mode(evidence, NEXT_MODE.get(evidence.mode, SAFEST)),
+        "`flashpipe inspect FILE` says where each part of the build belongs; then take another build",
+    )
+
+
+def try_mode(evidence: Evidence, mode: str) -> str:
+    """What tells whether it is the flash mode; nothing where the board is read in the safest one already."""
+    if evidence.mode == SAFEST:
+        return ""
+    return Advice("run it with ", setting(mode=mode), ": if it starts, it was the mode; else ")
 
 
 def _panic(evidence: Evidence) -> Proof:
@@ -160,7 +171,9 @@ def _panic_cause(evidence: Evidence) -> str:
 def _panic_action(evidence: Evidence) -> str:
     if _typed(evidence):
         return "correct the line that was typed; the board has started again since"
-    return "`flashpipe erase` and flash again loses the files and gets you in; then start init.lua with a delay"
+    return Advice(
+        command("erase"), " and flash again loses the files and gets you in; then start init.lua with a delay"
+    )
 
 
 RULES: Final = (

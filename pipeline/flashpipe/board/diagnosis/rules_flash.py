@@ -8,6 +8,7 @@ from flashpipe.board.diagnosis.evidence import UNTOUCHED, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import UART_DOWNLOAD, echoed, feed, looked_at, starved
 from flashpipe.errors import WireDamage
+from flashpipe.next_steps import Advice, repeat, setting
 from flashpipe.units import format_size
 
 BROKE_OFF: Final = frozenset({"wire", "write-failed"})
@@ -183,13 +184,13 @@ RULES: Final = (
         "line-noise",
         _noise,
         "the line between adapter and chip loses or damages bytes",
-        "run it again with baud=115200, a shorter cable and no hub",
+        Advice("run it again with ", setting(baud="115200"), ", a shorter cable and no hub"),
     ),
     Rule(
         "loader-hiccup",
         _hiccup,
         "one exchange with the loader was damaged; chip and line are fine now",
-        "run the same command again: it continues; if it recurs, baud=115200",
+        Advice(repeat("run the same command again"), ": it continues; if it recurs, ", setting(baud="115200")),
     ),
     Rule(
         "chip-reset-itself",
@@ -201,7 +202,11 @@ RULES: Final = (
         "loader-hangs",
         _hangs,
         "the loader waits for the flash, which does not finish what it was told",
-        "cut the power for some seconds and run the same command again; nothing may hang on GPIO6 to GPIO11",
+        Advice(
+            "cut the power for some seconds and ",
+            repeat("run the same command again"),
+            "; nothing may hang on GPIO6 to GPIO11",
+        ),
     ),
     Rule(
         "stub-dead",
@@ -214,13 +219,13 @@ RULES: Final = (
         "power-gone",
         _power_gone,
         "the board lost its power in the middle of the work, or the wire from its TX came off",
-        "restore its power, look at its wires and run the same command again: it continues",
+        Advice("restore its power, look at its wires and ", repeat("run the same command again"), ": it continues"),
     ),
     Rule(
         "rx-lost",
         _rx_lost,
         "the wire from the adapter's TX to the chip's RX came off in the middle of the work",
-        "connect it again and run the same command again: it continues",
+        Advice("connect it again and ", repeat("run the same command again"), ": it continues"),
     ),
     Rule(
         "rom-size",
@@ -233,16 +238,20 @@ RULES: Final = (
         "size-lie",
         _size_lie,
         lambda evidence: f"the flash is smaller than its ID says: {format_size(evidence.findings.wraps_at or 0)}",
-        lambda evidence: (
-            f"take the profile of a board with {format_size(evidence.findings.wraps_at or 0)}"
-            " and allow=wrong-flash-size"
+        lambda evidence: Advice(
+            f"take the profile of a board with {format_size(evidence.findings.wraps_at or 0)} and ",
+            setting(allow="wrong-flash-size"),
         ),
     ),
     Rule(
         "write-protected",
         _protected,
         "the flash part refuses to be written: its block protection bits are set",
-        "pull its WP pin high, cut the power, and run it again; some parts need their maker's tool to clear the bits",
+        Advice(
+            "pull its WP pin high, cut the power, and ",
+            repeat("run it again"),
+            "; some parts need their maker's tool to clear the bits",
+        ),
     ),
     Rule(
         "reads-unstable",

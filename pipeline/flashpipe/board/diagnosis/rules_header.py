@@ -13,6 +13,7 @@ from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import ended_as
 from flashpipe.flash import SIZE_BYTES, decode_size
+from flashpipe.next_steps import Advice, command, setting
 
 LAYOUT: Final = ("wrong-size", "bad-partitions")
 LARGE: Final = frozenset({"8MB", "16MB"})
@@ -59,7 +60,9 @@ def _header_action(evidence: Evidence) -> str:
     right = _sizes(evidence)[1]
     if not _fits(evidence):
         return f"this flash has {evidence.fitted}: take a build for it, or a board with {right}"
-    return f"`flashpipe flash` writes {right} into the header of this build; with another tool, name that size yourself"
+    return Advice(
+        command("flash"), f" writes {right} into the header of this build; with another tool, name that size yourself"
+    )
 
 
 def _looks_at_image(evidence: Evidence) -> Proof:
@@ -109,7 +112,13 @@ RULES: Final = (
             "the SDK looks for its init data where the image begins: its partition table, in the first sector at"
             " 0x10000, is missing or damaged, or it does not take the size in the header"
         ),
-        "flash it again with force=1 and the profile of the board's real size: `flashpipe identify` names it",
+        Advice(
+            "flash it again with ",
+            setting(force="1"),
+            " and the profile of the board's real size: ",
+            command("identify"),
+            " names it",
+        ),
         certain=False,
     ),
     Rule(
@@ -142,6 +151,6 @@ RULES: Final = (
             "the firmware refuses the flash size or partition table that it finds"
             + (f"; the header names {evidence.size}" if evidence.size else "")
         ),
-        "flash it with the profile of the board's real size: `flashpipe identify` names it",
+        Advice("flash it with the profile of the board's real size: ", command("identify"), " names it"),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Final
 from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.ports.adapters import NO_BRLTTY
+from flashpipe.next_steps import Advice, repeat
 
 BRAILLE: Final = frozenset({"1a86:7523", "10c4:ea60"})
 """Adapters that brltty's rules claim (users' reports: esp-idf#9372)."""
@@ -72,18 +73,18 @@ RULES: Final = (
         "unplugged",
         _unplugged,
         "the adapter was unplugged, or its cable or hub lost it",
-        "plug it in firmly, without a hub, and run the same command again: it continues",
+        Advice("plug it in firmly, without a hub, and ", repeat("run the same command again"), ": it continues"),
     ),
     Rule(
         "port-shared",
         _shared,
         "another program reads from the same port",
-        "close it (a serial monitor, mostly) and run the same command again: it continues",
+        Advice("close it (a serial monitor, mostly) and ", repeat("run the same command again"), ": it continues"),
     ),
     Rule(
         "adapter-glitch",
         _glitch,
         "the adapter vanished for a moment and came back: cable, hub or its own reset",
-        "run the same command again, it continues; if it recurs, another cable and no hub",
+        Advice(repeat("run the same command again"), ", it continues; if it recurs, another cable and no hub"),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, INTO_LOADER, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
+from flashpipe.next_steps import Advice, command, repeat, setting
 from flashpipe.reset_mode import NO_WIRE
 
 UART_DOWNLOAD, SPI_BOOT = 1, 3
@@ -212,8 +213,11 @@ RULES: Final = (
         "gpio0-high",
         _gpio0_high,
         "GPIO0 is not low when the chip leaves reset, so it starts its firmware instead of the loader",
-        "hold the FLASH button (GPIO0 to GND) while it resets: say reset=manual on a terminal; "
-        "take off what hangs on D3 and D4",
+        Advice(
+            "hold the FLASH button (GPIO0 to GND) while it resets: say ",
+            setting(reset="manual"),
+            " on a terminal; take off what hangs on D3 and D4",
+        ),
     ),
     Rule(
         "gpio15-high",
@@ -256,21 +260,33 @@ RULES: Final = (
         "line-dead",
         _dead,
         DEAD,
-        "look for a light on the board; `flashpipe ports` names the ports; take a cable that carries data; "
-        "TX of the board to RX of the adapter, EN (CH_PD) high",
+        Advice(
+            "look for a light on the board; ",
+            command("ports"),
+            " names the ports; take a cable that carries data; TX of the board to RX of the adapter, EN (CH_PD) high",
+        ),
     ),
     Rule(
         "no-reset-line",
         _not_reset,
         "the reset line does not reach the chip: its firmware goes on running",
-        "say reset=manual on a terminal and press the buttons when told; for later, wire RTS to RESET and DTR to GPIO0",
+        Advice(
+            "say ",
+            setting(reset="manual"),
+            " on a terminal and press the buttons when told; for later, wire RTS to RESET and DTR to GPIO0",
+        ),
     ),
     Rule(
         "nobody-there",
         _nobody_there,
         "no loader is running, and from here nothing resets the board",
-        "put the board into download mode (GPIO0 low, then RESET) and say reset=none, or run it on a terminal with "
-        "reset=manual, which asks for each press",
+        Advice(
+            "put the board into download mode (GPIO0 low, then RESET) and say ",
+            setting(reset="none"),
+            ", or run it on a terminal with ",
+            setting(reset="manual"),
+            ", which asks for each press",
+        ),
     ),
     Rule(
         "unknown-rate",
@@ -282,6 +298,6 @@ RULES: Final = (
         "slow-reset",
         _came_back,
         "the chip answers, but not after the first resets: EN rises slowly, or a contact is loose",
-        "run the same command again; if it recurs, reseat the board and its cable",
+        Advice(repeat("run the same command again"), "; if it recurs, reseat the board and its cable"),
     ),
 )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from flashpipe.errors import DeviceError
+from flashpipe.next_steps import Advice, repeat
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -298,7 +299,7 @@ def decode_mac(words: Sequence[int]) -> str:
     else:
         raise DeviceError(
             f"efuse word 1 is {w1:#010x}: no known MAC prefix",
-            "reset the board and try again; if it stays, the chip's efuses are damaged",
+            Advice("reset the board and ", repeat("try again"), "; if it stays, the chip's efuses are damaged"),
         )
     return (prefix + bytes((w1 >> 8 & 0xFF, w1 & 0xFF, w0 >> 24 & 0xFF))).hex(":")
 

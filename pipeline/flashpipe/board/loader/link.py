@@ -36,6 +36,7 @@ from flashpipe.errors import (
     WrongChipError,
 )
 from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.next_steps import Advice, repeat, setting
 
 ROM_BAUD: Final = 115200
 """The ROM measures the host's rate; this one always works (facts: esp8266-protocol §3.3)."""
@@ -180,7 +181,11 @@ class EsptoolLoader:
         raise ConnectError(
             f"{self._url}: the chip does not answer ({rounds} resets tried; "
             + (f"{len(heard)} bytes that are no loader's came back)" if heard else "not one byte came back)"),
-            "hold GPIO0 low (FLASH button) while it resets, or reset=manual; check cable, RX/TX and 3.3 V supply",
+            Advice(
+                "hold GPIO0 low (FLASH button) while it resets, or ",
+                setting(reset="manual"),
+                "; check cable, RX/TX and 3.3 V supply",
+            ),
         )
 
     def pulse_into_loader(self, sequence: str = "") -> None:
@@ -419,7 +424,8 @@ class EsptoolLoader:
                 self._port.baudrate = baud
             except (OSError, ValueError) as error:
                 raise WireError(
-                    f"{self._url}: the adapter cannot do {baud} baud", "take baud=115200, which always works"
+                    f"{self._url}: the adapter cannot do {baud} baud",
+                    Advice("take ", setting(baud="115200"), ", which always works"),
                 ) from error
 
     @contextmanager
@@ -430,7 +436,7 @@ class EsptoolLoader:
             text = str(error).splitlines()[0]
             raise kind(
                 f"{self._url}: failed to {what}: {text}",
-                "run the same command again; if it recurs, baud=115200",
+                Advice(repeat("run the same command again"), "; if it recurs, ", setting(baud="115200")),
                 damage=_damage(text),
                 stub_silent=what == START_STUB,
             ) from error
@@ -440,5 +446,5 @@ class EsptoolLoader:
     def _lost(self, error: Exception) -> PortLostError:
         return PortLostError(
             f"{self._url}: the port went away: {error}",
-            "check cable and hub, plug in again, run the same command again",
+            Advice("check cable and hub, plug in again, ", repeat("run the same command again")),
         )

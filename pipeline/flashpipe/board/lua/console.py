@@ -24,6 +24,7 @@ from flashpipe.board.lua.program_output import ProgramOutput
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
 from flashpipe.masking import mask, mask_cut
+from flashpipe.next_steps import Advice, command, repeat
 from flashpipe.values import dataclass
 
 LINE_LIMIT: Final = 250
@@ -51,7 +52,7 @@ _COMPLAINT: Final = re.compile(r"^(?:> )*(?:Lua error:\s*)?(stdin:\d+: .*|not en
 _RESTARTED: Final = re.compile(
     r"^(?:> )*(?:PANIC: (?P<why>[^\n]+)|Fatal exception|NodeMCU \d| ?powered by Lua 5)", re.MULTILINE
 )
-_RESCUE: Final = "if its own programs do that: `flashpipe files rescue=1` puts its init.lua aside"
+_RESCUE: Final = Advice("if its own programs do that: ", command("files", rescue="1"), " puts its init.lua aside")
 _FORMATTING: Final = re.compile(r"ormatting file system|^\.{2,}", re.MULTILINE)
 _PROMPT: Final = re.compile(r"(?:^|\n)(?:> )*(>>? )$")
 
@@ -262,7 +263,7 @@ class Console:
             return
         if prompt[1] == ">> ":
             self._wire.send(_BREAK_OUT)
-            raise ConsoleError(f"{self.port}: the Lua console lost a part of a line", "run it again")
+            raise ConsoleError(f"{self.port}: the Lua console lost a part of a line", Advice(repeat("run it again")))
         complaint = _COMPLAINT.search(text)
         if complaint is not None:
             raise LuaFailedError(f"{self.port}: Lua says: {'an error' if secret else mask(complaint[1])}")

@@ -23,6 +23,7 @@ from flashpipe.board.lua.templates import of_board, render
 from flashpipe.board.lua.transfer import OPENED, WORTH, NoTransferError, Transfer, open_transfer
 from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError, LuaSyntaxError
 from flashpipe.masking import mask
+from flashpipe.next_steps import Advice, command, repeat
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -47,9 +48,10 @@ _LISTED: Final = re.compile(r"(\d{1,8}) (.*)", re.DOTALL)
 _LENGTH: Final = re.compile(r"\d{1,8}")
 _MOST: Final = 16 * 1024 * 1024
 """Bytes of all files of a board: no flash holds more."""
-_NO_FILES: Final = (
-    "it has no file system, or no `file` module: `flashpipe format` makes one,"
-    " if the flash has room behind the firmware"
+_NO_FILES: Final = Advice(
+    "it has no file system, or no `file` module: ",
+    command("format"),
+    " makes one, if the flash has room behind the firmware",
 )
 
 Progress = Callable[[int, int], None]
@@ -139,7 +141,9 @@ class BoardFiles:
             raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
         found = {name_of(line[2]): int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
         if len(found) < len(lines) or sum(found.values()) > _MOST:
-            raise ConsoleError(f"{self._console.port}: its list of files came damaged, or is none", "run it again")
+            raise ConsoleError(
+                f"{self._console.port}: its list of files came damaged, or is none", Advice(repeat("run it again"))
+            )
         return dict(sorted(found.items()))
 
     def _read_back(self, files: Sequence[LuaFile], there: Mapping[str, int]) -> int:
@@ -323,7 +327,12 @@ class BoardFiles:
                 raise FilesFullError(
                     f"{self._console.port}: no room for {file.name} ({format_size(len(file.data))}):"
                     f" {format_size(left)} of {format_size(room[2])} are free",
-                    "`flashpipe files` lists what is there; remove something, or `flashpipe format` (it removes all)",
+                    Advice(
+                        command("files"),
+                        " lists what is there; remove something, or ",
+                        command("format"),
+                        " (it removes all)",
+                    ),
                 )
             left += _cost(there[file.name]) - need if file.name in there else -need
         return False
@@ -434,7 +443,7 @@ class BoardFiles:
         if self._console.ask_secret(line, 10.0) != "true":
             raise ConsoleError(
                 f"{self._console.port}: {as_name} could not get its name; it lies there as {file.temporary}",
-                "run the same command again: it continues",
+                Advice(repeat("run the same command again"), ": it continues"),
             )
 
 

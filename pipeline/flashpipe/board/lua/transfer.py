@@ -26,6 +26,7 @@ from typing import Final
 from flashpipe.board.lua.console import Console, quoted
 from flashpipe.board.lua.open_file import close
 from flashpipe.errors import ConsoleError, LuaFailedError, PipelineError
+from flashpipe.next_steps import Advice, repeat, setting
 
 FASTEST: Final = 460800
 """Baud. At twice that, a chunk comes in less time than Lua takes for one."""
@@ -54,9 +55,9 @@ GREETINGS: Final = 3
 """How often a console is spoken to that may have half a line in its buffer."""
 _SETTLE_S: Final = 0.05
 
-_CABLE: Final = "check cable and supply; baud=115200 is slower and surer"
-_RESET: Final = "reset the board and run it again"
-OPENED: Final = "its programs may hold too many files open: reset the board and run it again"
+_CABLE: Final = Advice("check cable and supply; ", setting(baud="115200"), " is slower and surer")
+_RESET: Final = Advice("reset the board and ", repeat("run it again"))
+OPENED: Final = Advice("its programs may hold too many files open: reset the board and ", repeat("run it again"))
 _PRIME: Final = 65521
 _LAST: Final = 0x8000
 """In the length of a block: no other follows."""

@@ -90,32 +90,58 @@ def _unbound_adapters(root: Path) -> Iterable[str]:
             yield f"{name} ({vendor}:{product})"
 
 
-def missing_port_advice(facts: HostFacts) -> str:
-    """What to do where no serial port is found: the likeliest cause on this machine, one line."""
+@dataclass(frozen=True, slots=True)
+class PortAdvice:
+    """What to do where no serial port is found."""
+
+    text: str
+    """One line for people."""
+    command: str = ""
+    """What of it is to be typed first; empty where nothing is."""
+
+
+def missing_port_advice(facts: HostFacts) -> PortAdvice:
+    """The likeliest cause on this machine, and what to do."""
     if facts.unbound:
         return _unbound_advice(facts)
     if facts.wsl:
-        return "WSL sees no USB by itself: in an administrator's PowerShell, `usbipd list`, then " + _USBIPD
+        listed = f"WSL sees no USB by itself: in an administrator's PowerShell, `{_USBIPD_LIST}`, then {_USBIPD}"
+        return PortAdvice(listed, _USBIPD_LIST)
     if facts.container:
-        return "this is a container: start it with --device=/dev/ttyUSB0 (Docker on macOS and Windows has no USB)"
+        return PortAdvice(
+            "this is a container: start it with --device=/dev/ttyUSB0 (Docker on macOS and Windows has no USB)"
+        )
     if facts.brltty:
-        return f"plug the board in with a data cable; if its port appears and vanishes, brltty takes it: {NO_BRLTTY}"
-    return f"plug the board in with a data cable (many cables only charge){_SYSTEM_ADVICE.get(facts.system, '')}"
+        return PortAdvice(
+            f"plug the board in with a data cable; if its port appears and vanishes, brltty takes it: {NO_BRLTTY}",
+            MASK_BRLTTY,
+        )
+    more, command = _SYSTEM_ADVICE.get(facts.system, ("", ""))
+    return PortAdvice(f"plug the board in with a data cable (many cables only charge){more}", command)
 
 
+_DMESG: Final = "sudo dmesg -w"
 _SYSTEM_ADVICE: Final = {
-    "linux": "; `sudo dmesg -w` shows whether it is seen",
-    "darwin": "; CH9102 and old CH340 need WCH's driver, CP2102 Silicon Labs' one",
-    "win32": "; a yellow sign in the Device Manager means no driver (CP210x: Silicon Labs, CH340: WCH)",
+    "linux": (f"; `{_DMESG}` shows whether it is seen", _DMESG),
+    "darwin": ("; CH9102 and old CH340 need WCH's driver, CP2102 Silicon Labs' one", ""),
+    "win32": ("; a yellow sign in the Device Manager means no driver (CP210x: Silicon Labs, CH340: WCH)", ""),
 }
-NO_BRLTTY: Final = "`sudo systemctl mask brltty-udev.service brltty.service` and plug it in again"
+"""What people read, and what is to be typed."""
+MASK_BRLTTY: Final = "sudo systemctl mask brltty-udev.service brltty.service"
+NO_BRLTTY: Final = f"`{MASK_BRLTTY}` and plug it in again"
+_USBIPD_LIST: Final = "usbipd list"
 _USBIPD: Final = "`usbipd bind --busid N-N` and `usbipd attach --wsl --busid N-N --auto-attach`"
+_MODPROBE: Final = "sudo modprobe ch341"
 
 
-def _unbound_advice(facts: HostFacts) -> str:
+def _unbound_advice(facts: HostFacts) -> PortAdvice:
     devices = ", ".join(facts.unbound)
     if facts.brltty:
-        return f"{devices} is plugged in but brltty has taken it: {NO_BRLTTY}"
+        return PortAdvice(f"{devices} is plugged in but brltty has taken it: {NO_BRLTTY}", MASK_BRLTTY)
     if facts.container:
-        return f"{devices} is plugged in, but not passed into this container: start it with --device=/dev/ttyUSB0"
-    return f"{devices} is plugged in without a port: `sudo modprobe ch341` (or cp210x, ftdi_sio) loads its driver"
+        return PortAdvice(
+            f"{devices} is plugged in, but not passed into this container: start it with --device=/dev/ttyUSB0"
+        )
+    return PortAdvice(
+        f"{devices} is plugged in without a port: `{_MODPROBE}` (or cp210x, ftdi_sio) loads its driver", _MODPROBE
+    )

@@ -71,7 +71,7 @@ def choose_port(
         )
     others = ", ".join(info.device for info in candidates)
     also = f" ({others} is not on USB: name it with port= if it is meant)" if others else ""
-    raise NoPortError(f"no USB serial port found{also}", missing_port_advice(facts or look_at_host()))
+    raise NoPortError(f"no USB serial port found{also}", missing_port_advice(facts or look_at_host()).text)
 
 
 def _named(port_request: str, candidates: Sequence[PortInfo]) -> PortInfo:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from flashpipe.board.ports.adapters import NO_BRLTTY, missing_port_advice
+from flashpipe.board.ports.adapters import MASK_BRLTTY, missing_port_advice
 from flashpipe.board.ports.baud_rates import LIMIT_PERCENT, MAXIMUM, error_percent
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import Host
 from flashpipe.board.ports.lock import find_owners
 from flashpipe.board.ports.names import is_url
 from flashpipe.installing import install_command
+from flashpipe.next_steps import Advice, setting
 from flashpipe.values import dataclass
 
 State = Literal["ok", "warn", "fail"]
@@ -79,8 +80,7 @@ def _adapters(question: Question) -> Iterator[Check]:
         yield Check("adapter", "fail", "no USB serial port")
     else:
         advice = missing_port_advice(facts)
-        command = next(iter(re.findall(r"`([^`]+)`", advice)), "")
-        yield Check("adapter", "fail", f"no USB serial port: {advice}", command)
+        yield Check("adapter", "fail", f"no USB serial port: {advice.text}", advice.command)
     if not question.ports and facts.wsl and not facts.unbound:
         yield Check(
             "wsl",
@@ -100,7 +100,7 @@ def _drivers(question: Question) -> Iterator[Check]:
         driver = _DRIVERS.get(vendor, "ch341")
         loaded = re.search(rf"^{driver} ", question.host.read("/proc/modules"), re.MULTILINE) is not None
         why = "its driver is loaded, something else has taken it" if loaded else f"its driver {driver} is not loaded"
-        command = NO_BRLTTY.split("`")[1] if loaded else f"sudo modprobe {driver}"
+        command = MASK_BRLTTY if loaded else f"sudo modprobe {driver}"
         yield Check("driver", "fail", f"{adapter} is plugged in without a port: {why}", command)
 
 
@@ -167,7 +167,7 @@ def _brltty(question: Question) -> Iterator[Check]:
     text = (
         "brltty " + ("runs" if runs else "is installed") + ": it takes CH340 and CP210x adapters for braille displays"
     )
-    yield Check("brltty", state, text, NO_BRLTTY.split("`")[1])
+    yield Check("brltty", state, text, MASK_BRLTTY)
 
 
 def _modem_manager(question: Question) -> Iterator[Check]:
@@ -202,10 +202,10 @@ def _baud(question: Question) -> Iterator[Check]:
         limit = MAXIMUM.get(info.usb())
         if limit is not None and question.baud > limit:
             text = f"{info.device}: a {info.adapter()} does {limit} baud at most, {question.baud} was asked for"
-            yield Check("baud", "warn", text, f"baud={limit if limit < question.baud else 460800}")
+            yield Check("baud", "warn", text, Advice(setting(baud=f"{limit}")))
         elif error is not None and error > LIMIT_PERCENT:
             text = f"{info.device}: at {question.baud} baud adapter and chip are {error:.1f} % apart"
-            yield Check("baud", "warn", text, "baud=460800")
+            yield Check("baud", "warn", text, Advice(setting(baud="460800")))
         elif error is not None:
             text = (
                 f"{info.device}: at {question.baud} baud adapter and chip are {error:.1f} % apart (by their dividers)"

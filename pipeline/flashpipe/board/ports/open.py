@@ -19,6 +19,7 @@ from flashpipe.board.ports.lock import PortOwner, find_owners
 from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 from flashpipe.limits import limit_reached
+from flashpipe.next_steps import Advice, command
 
 if sys.platform != "win32":
     import grp
@@ -128,7 +129,9 @@ def _translate(port: str, error: OSError | ValueError) -> PipelineError:
         return _busy(port, find_owners(port) if sys.platform.startswith("linux") else [])
     if code in _MISSING or (sys.platform == "win32" and code == _WINDOWS_MISSING):
         return missing(port)
-    return PortError(f"{port}: cannot be opened: {error}", "is it a serial port? `flashpipe ports` lists them")
+    return PortError(
+        f"{port}: cannot be opened: {error}", Advice("is it a serial port? ", command("ports"), " lists them")
+    )
 
 
 def _code(error: OSError | ValueError) -> int | None:
@@ -155,7 +158,7 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
     hint = (
         "is the server running there, and no other client connected?"
         if kind in {"rfc2217", "socket"}
-        else "`flashpipe ports` lists what is there"
+        else Advice(command("ports"), " lists what is there")
     )
     return NoPortError(f"{port}: cannot be opened: {error}", hint)
 
@@ -165,7 +168,7 @@ def missing(port: str) -> NoPortError:
     ports = [f"{info.device} ({info.adapter()})" for info in discovery.list_ports() if info.vid is not None]
     if ports:
         return NoPortError(f"{port}: no such port; there is {', '.join(ports)}", f"port={ports[0].split(' ', 1)[0]}")
-    return NoPortError(f"{port}: no such port, nor any other USB serial port", missing_port_advice(look_at_host()))
+    return NoPortError(f"{port}: no such port, nor any other USB serial port", missing_port_advice(look_at_host()).text)
 
 
 def denied(port: str) -> PortDeniedError:

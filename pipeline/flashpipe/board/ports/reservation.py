@@ -18,6 +18,7 @@ from typing import Final
 
 from flashpipe.board.ports.lab_client import Check, LabClient, end
 from flashpipe.errors import LabError, PlaceTakenError
+from flashpipe.next_steps import Advice, repeat
 
 TELL_S: Final = 30.0
 """How often a person is told that it is still waiting."""
@@ -88,7 +89,7 @@ class Reservation:
         said = process.stderr.read().decode(errors="replace").strip().splitlines() if process.stderr else []
         raise LabError(
             f"reservation {self.token} ended: {states[-1] if states else (said or ['it is not known'])[-1]}",
-            "is the coordinator still there? run the same command again",
+            Advice("is the coordinator still there? ", repeat("run the same command again")),
         )
 
 

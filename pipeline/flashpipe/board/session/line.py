@@ -20,6 +20,7 @@ from flashpipe.board.session.execution import Execution, of_port
 from flashpipe.board.session.traffic import TrafficLog, recorded
 from flashpipe.errors import NoPortError, PortBusyError, PortLostError, StoppedError
 from flashpipe.events import Listener, Message, Progress, StepFailed, StepFinished, StepStarted, ignore
+from flashpipe.next_steps import Advice, repeat
 from flashpipe.reset_mode import NO_WIRE, ResetMode
 from flashpipe.values import dataclass
 
@@ -317,7 +318,7 @@ class SerialLine:
         except OSError as error:  # pyserial's SerialException is one
             raise PortLostError(
                 f"{self.port}: the port went away: {error}",
-                "check cable and hub, plug in again, run the same command again",
+                Advice("check cable and hub, plug in again, ", repeat("run the same command again")),
             ) from error
 
     def _set_baud(self, baud: int) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flashpipe.errors import ConnectError
+from flashpipe.next_steps import Advice, setting
 
 LIMIT_S: Final = 120.0
 """How long a person is given for one press: time enough to find a wire."""
@@ -70,7 +71,9 @@ class ManualReset:
             INTO_LOADER,
             ConnectError(
                 f"{self.port}: this board needs a person to press RESET, and nobody can be asked here",
-                "run it on a terminal, or put the board into download mode first and say reset=none",
+                Advice(
+                    "run it on a terminal, or put the board into download mode first and say ", setting(reset="none")
+                ),
             ),
         )
         until = self.clock() + LIMIT_S
@@ -96,7 +99,7 @@ class ManualReset:
             INTO_APPLICATION,
             ConnectError(
                 f"{self.port}: starting this board needs a person to press RESET, and nobody can be asked here",
-                "say boot=off, or run it on a terminal",
+                Advice("say ", setting(boot="off"), ", or run it on a terminal"),
             ),
         )
 
