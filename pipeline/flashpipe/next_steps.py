@@ -8,12 +8,8 @@ stands: `flashpipe inspect FILE` wants a file first, and stays words.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
 
 from flashpipe.values import dataclass
-
-if TYPE_CHECKING:
-    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ class Advice(str):
     __slots__ = ("steps",)
     steps: tuple[NextStep, ...]
 
-    def __new__(cls, *parts: str | NextStep) -> Self:
+    def __new__(cls, *parts: str | NextStep) -> Advice:  # noqa: PYI034  typing has Self from Python 3.11 on
         """Words and steps, in the order in which people read them."""
         made = super().__new__(cls, "".join(map(str, parts)))
         made.steps = tuple(dict.fromkeys(step for part in parts for step in _steps(part)))

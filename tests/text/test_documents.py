@@ -41,7 +41,7 @@ def test_every_table_is_one_document(kitchen: Project) -> None:
     ):
         done = kitchen.flashpipe(task, *[] if task in LISTS else ["profile=kitchen"], "--json").ok()
         document = schema.checked_document(done.out)
-        assert document["schema"] == f"flashpipe-{task}/1.0"
+        assert document["schema"] == f"flashpipe-{task}/1.1"
         assert ("boards" in document) == (task not in {*BOARDLESS, "plan"})
     report = schema.checked_document(kitchen.doit("report", "format=json").ok().out)
     assert report["boards"][0]["outcome"] == "skipped" or report["boards"][0]["outcome"] == "flashed"

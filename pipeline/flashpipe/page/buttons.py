@@ -21,6 +21,7 @@ TASKS: Final[Mapping[str, str]] = {
     "backup": "Back up",
     "node": "Ask the firmware",
     "files": "List files",
+    "format": "Format…",
 }
 """Tasks that need nothing but a click, and how they are called."""
 RETRIED: Final = "flash"

@@ -49,9 +49,7 @@ _LENGTH: Final = re.compile(r"\d{1,8}")
 _MOST: Final = 16 * 1024 * 1024
 """Bytes of all files of a board: no flash holds more."""
 _NO_FILES: Final = Advice(
-    "it has no file system, or no `file` module: ",
-    command("format"),
-    " makes one, if the flash has room behind the firmware",
+    "it has no file system, or no `file` module: ", command("format"), " makes one, where the flash has room for it"
 )
 
 Progress = Callable[[int, int], None]
@@ -327,12 +325,7 @@ class BoardFiles:
                 raise FilesFullError(
                     f"{self._console.port}: no room for {file.name} ({format_size(len(file.data))}):"
                     f" {format_size(left)} of {format_size(room[2])} are free",
-                    Advice(
-                        command("files"),
-                        " lists what is there; remove something, or ",
-                        command("format"),
-                        " (it removes all)",
-                    ),
+                    FilesFullError.remedy,
                 )
             left += _cost(there[file.name]) - need if file.name in there else -need
         return False
