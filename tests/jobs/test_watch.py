@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,11 +29,56 @@ def test_what_is_looked_at(project: Project) -> None:
     found = watched(inputs(project, "firmware: {image: fw.bin}\nfiles: {init.lua: lua/init.lua}"))
     assert {path.name for path in found.firmware} == {"fw.bin"}
     assert list(found.lua.values()) == ["init.lua"]
+    assert {path.name for path in found.profiles} == {"kitchen.yaml"}
+    (project.folder / "data").mkdir()
+    (project.folder / "data" / "page.html").write_text("")
+    found = watched(inputs(project, "firmware: {image: fw.bin, spiffs: {folder: data}}"))
+    assert {path.name for path in found.firmware} == {"fw.bin", "page.html"}
     build = "firmware: {build: {command: make, outputs: fw.bin, inputs: '*.c'}}"
     assert {path.name for path in watched(inputs(project, build)).firmware} == {"main.c"}
     for nothing in ("boot: any", "firmware: {build: {command: make, outputs: fw.bin}}", "firmware: {image: 'a*.bin'}"):
         with pytest.raises(BadValueError):
             watched(inputs(project, nothing))
+
+
+class Library:
+    """In place of `watchfiles`: before each look one thing is done."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self.steps = list(steps)
+        self.asked: list[tuple[Path, ...]] = []
+
+    def watch(self, *folders: Path, **_options: object) -> Iterator[set[object]]:
+        self.asked.append(folders)
+        while self.steps:
+            self.steps.pop(0)()
+            yield set()
+
+
+def refuse() -> None:
+    raise OSError("OS file watch limit reached")
+
+
+def test_what_counts_is_how_the_files_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action, "LOOK_MS", 0)
+    one, two, built = tmp_path / "one.lua", tmp_path / "two.lua", tmp_path / "build" / "fw.bin"
+    one.write_text("1")
+    wanted, ended = {one, built}, threading.Event()
+    library = Library(
+        lambda: (tmp_path / "other").write_text(""),  # another file
+        lambda: one.write_text("11"),
+        lambda: two.write_text("2").bit_length() and two.replace(one),  # as many editors save
+        one.unlink,
+        lambda: one.write_text("1"),
+        lambda: (wanted.add(two), two.write_text("2")),
+        lambda: (built.parent.mkdir(), built.write_text("x")),
+        refuse,
+        lambda: built.write_text("xx"),
+        ended.set,
+    )
+    seen = list(action.changed_files(library, lambda: frozenset(wanted), ended))
+    assert seen == [{one}, {one}, {one}, {two}, {built}, {built}]
+    assert library.asked == [(tmp_path,), *[(tmp_path, tmp_path / "build")] * 2]  # the folder that came is looked at
 
 
 def test_the_package_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +115,16 @@ def test_saving_sends_and_runs_and_a_new_image_is_flashed(project: Project, firm
         run.expect("Ctrl-C ends it")
         (project.folder / "init.lua").write_text('print("st".."art")')
         run.expect("start")  # the board was restarted with it, and what it says then is shown
+        run.expect("Ctrl-C ends it")
+        profile = project.folder / "kitchen.yaml"
+        good = profile.read_text()
+        profile.write_text("chip: [")
+        run.expect("code: profile")  # the console goes on
+        run.expect("Ctrl-C ends it")
+        (project.folder / "lib").mkdir()
+        (project.folder / "lib" / "b.lua").write_text("")
+        profile.write_text(good.replace("app.lua: app.lua", "app.lua: app.lua, lib/: 'lib/*.lua'"))
+        run.expect("is already up to date")
         run.expect("Ctrl-C ends it")
         app.write_text('error("n".."o")')
         run.expect("app.lua:1: no")

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,13 @@ from flashpipe.flasher.file_sending import for_this_board, send_files
 from flashpipe.flasher.lua_stage import open_console, restart
 from flashpipe.jobs import monitor, sessions
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.build import build_images, build_inputs
+from flashpipe.jobs.build import build_images, build_inputs, is_due, make_parts, part_files
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_files import listed_files, load_files
 from flashpipe.jobs.needed_files import needed_files
 from flashpipe.jobs.policy import boot_expectation
+from flashpipe.profile.search import shipped_folder
+from flashpipe.sources.file_patterns import matching_files
 from flashpipe.values import dataclass
 
 LOOK_S: Final = 0.2
@@ -42,12 +45,14 @@ class WatchedFiles:
     lua: dict[Path, str]
     """Lua files of the profile: path here and name on the board."""
     firmware: frozenset[Path]
-    """Images, and what a build reads: a change is flashed."""
+    """Images, and what a build, LFS or SPIFFS is made of: a change is flashed."""
+    profiles: frozenset[Path] = frozenset()
+    """The profile, and those of the project that it extends: with a change that is flashed which differs."""
 
     @property
     def paths(self) -> frozenset[Path]:
         """All of them."""
-        return self.firmware | set(self.lua)
+        return self.firmware | self.profiles | set(self.lua)
 
 
 def watched(inputs: RunInputs) -> WatchedFiles:
@@ -60,22 +65,42 @@ def watched(inputs: RunInputs) -> WatchedFiles:
     lua = {one.path.resolve(): one.name for one in listed_files(profile)}
     # Of a build its inputs count, not what it makes: that would be flashed while it is being written.
     build = inputs.build()
-    texts = build_inputs(inputs) if build else [text for text in needed_files(inputs) if "*" not in text]
-    named = [Path(text) for text in texts]
-    files = WatchedFiles(lua, frozenset(path.resolve() for path in named) - set(lua))
-    if not files.paths:
+    texts = build_inputs(inputs) if build else needed_files(inputs)
+    named = [Path(path) for text in texts for path in (matching_files(text, Path()) if "*" in text else [text])]
+    firmware = frozenset(path.resolve() for path in (*named, *part_files(inputs))) - set(lua)
+    if not (lua or firmware):
         raise BadValueError(
             f"profile {profile.name} names nothing that could be saved",
             "give it `files: {init.lua: init.lua}`, an image that is a file, or a build with `inputs:`",
         )
-    return files
+    own = (path.resolve() for path in profile.lineage if path.parent != shipped_folder())
+    return WatchedFiles(lua, firmware, frozenset(own))
+
+
+@dataclass
+class _Look:
+    """What is looked at, which a saved profile or a new file in one of its folders changes."""
+
+    board: BoardRun
+    found: WatchedFiles
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def paths(self) -> frozenset[Path]:
+        """All of it, as it stands now; of a profile that cannot be read just now, what it named before."""
+        with self.guard, suppress(PipelineError):
+            self.found = watched(RunInputs(self.board.command, listener=lambda _event: None))
+        return self.found.paths
+
+    def tell(self) -> None:
+        """Say what is looked at."""
+        self.board.notify(f"watch    {', '.join(sorted({path.name for path in self.found.paths}))}")
 
 
 def watch(
     board: BoardRun,
     show: Callable[[str], None],
     typed: Iterable[str],
-    changes: Callable[[frozenset[Path], threading.Event], Changes],
+    changes: Callable[[Callable[[], frozenset[Path]], threading.Event], Changes],
     tell: Callable[[PipelineError], None],
 ) -> None:
     """Go on until Ctrl-C, or until the port is gone.
@@ -84,32 +109,38 @@ def watch(
         board: Named by the command line; each round has one of its own.
         show: Takes the board's text.
         typed: Lines for the board, as they come.
-        changes: Gives what has changed of some paths, until the event is set.
+        changes: Gives what has changed of the paths that it is to ask for again and again, until the event is set.
         tell: Is told of a failure that does not end it.
 
     Raises:
         PipelineError: a bad profile, or the port cannot be opened, or went away.
     """
-    found, ended = watched(board.inputs), threading.Event()
-    board.notify(f"watch    {', '.join(sorted(path.name for path in found.paths))}")
+    look, ended = _Look(board, watched(board.inputs)), threading.Event()
+    look.tell()
     saved, lines = queue.Queue[Path](), queue.Queue[str]()
-    threading.Thread(target=_collect, args=(changes(found.paths, ended), saved), daemon=True).start()
+    threading.Thread(target=_collect, args=(changes(look.paths, ended), saved), daemon=True).start()
     threading.Thread(target=_read, args=(typed, lines), daemon=True).start()
-    baud = monitor.FIRMWARE_BAUD
+    baud, readable = monitor.FIRMWARE_BAUD, board.inputs
     try:
         while True:
-            _console(_again(board), show, lines, saved, baud)
+            _console(BoardRun(readable, board.port(), board.face), show, lines, saved, baud)
             changed = _all_of(saved)
             if not changed:
                 return
-            run = _again(board)
+            run, before = _again(board), look.found
+            look.paths()
+            if look.found.paths != before.paths:
+                look.tell()
             try:
-                baud = _handle(run, found, changed, show)
+                baud = _handle(run, look.found, changed, show)
             except PipelineError as error:
                 run.explain(error)
                 tell(error)
             finally:
                 sessions.close(board.port())
+            with suppress(PipelineError):  # else the console goes on by the profile as it was
+                run.inputs.profile()
+                readable = run.inputs
     finally:
         ended.set()
 
@@ -158,9 +189,11 @@ def _all_of(saved: queue.Queue[Path]) -> set[Path]:
 def _handle(run: BoardRun, found: WatchedFiles, changed: set[Path], show: Callable[[str], None]) -> int:
     """Flash, or send what was saved and run it; the rate at which the board talks then."""
     with sessions.Working(run.named_port):
-        if not changed & found.firmware:
-            return _send(run, {path: found.lua[path] for path in changed}, show)
-        build_images(run.inputs, run.face)
+        if changed & found.firmware or (changed & found.profiles and is_due(run.inputs)):
+            build_images(run.inputs, run.face)
+        make_parts(run.inputs, run.face)
+        if not changed & (found.firmware | found.profiles):
+            return _send(run, {path: found.lua[path] for path in changed if path in found.lua}, show)
         run.flash()
         # The rate at which its boot was understood; of one that was not watched nothing is known.
         return run.session().rate if run.boot_log() else monitor.FIRMWARE_BAUD

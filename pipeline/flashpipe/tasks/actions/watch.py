@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError
@@ -18,6 +19,13 @@ from flashpipe.text.crash_names import CrashAnnotator
 from flashpipe.text.last_line import failure
 from flashpipe.text.lines import print_result
 
+DEBOUNCE_MS: Final = 400
+"""What is saved within this time is one change."""
+LOOK_MS: Final = 2000
+"""How often it is looked at least."""
+Paths = Callable[[], frozenset[Path]]
+"""Gives the files that are to be looked at, as they stand in the profile now."""
+
 
 def watch(board: BoardRun) -> None:
     """Send and run what is saved, flash what is built, with the console open."""
@@ -28,8 +36,8 @@ def watch(board: BoardRun) -> None:
     def show(text: str) -> None:
         print_result(names.show(text), end="", kept="\b")
 
-    def changes(paths: frozenset[Path], ended: threading.Event) -> jobs.Changes:
-        return _changes(look, paths, ended)
+    def changes(paths: Paths, ended: threading.Event) -> jobs.Changes:
+        return changed_files(look, paths, ended)
 
     jobs.watch(board, show, typed, changes, _tell)
 
@@ -38,20 +46,62 @@ def _tell(error: PipelineError) -> None:
     terminal.note(failure(error))
 
 
-def _changes(look: Any, paths: frozenset[Path], ended: threading.Event) -> Iterator[set[Path]]:
-    """What changes of these files. Their folders are looked at: many editors put a new file in the old one's place."""
-    folders = {path.parent for path in paths if path.parent.is_dir()}
-    for found in look.watch(
-        *folders,
-        watch_filter=lambda _change, path: Path(path) in paths,
-        stop_event=ended,
-        recursive=False,
-        raise_interrupt=False,
-        debounce=400,
-    ):
-        changed = {Path(path) for change, path in found if change != look.Change.deleted}
-        if changed:
-            yield changed
+def changed_files(look: Any, paths: Paths, ended: threading.Event) -> Iterator[set[Path]]:
+    """What changes of these files, or comes to be.
+
+    `watchfiles` says when to look; what counts is how the files stand: many editors put a new file in the old one's
+    place, a build may remove its folder and make it anew, and of files on another machine the system tells nothing.
+    """
+    wanted = paths()
+    seen = _stamps(wanted)
+    while not ended.is_set():
+        folders = _folders(wanted)
+        for _ in _looks(look, folders, ended):
+            wanted = paths()
+            now = _stamps(wanted)
+            changed = {path for path, stamp in now.items() if stamp != seen.get(path)}
+            seen = now
+            if changed:
+                yield changed
+            if _folders(wanted) != folders:
+                break
+
+
+def _looks(look: Any, folders: Iterable[Path], ended: threading.Event) -> Iterator[object]:
+    """When it is to be looked: something was done in these folders, or it is time."""
+    try:
+        yield from look.watch(
+            *folders,
+            watch_filter=None,
+            stop_event=ended,
+            recursive=False,
+            raise_interrupt=False,
+            debounce=DEBOUNCE_MS,
+            rust_timeout=LOOK_MS,
+            yield_on_timeout=True,
+        )
+    except (OSError, RuntimeError):  # a folder has just gone, or the system watches no more of them
+        yield ended.wait(LOOK_MS / 1000)
+
+
+def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
+    """How each file stands that is there."""
+    found = {}
+    for path in paths:
+        with suppress(OSError):
+            stat = path.stat()
+            found[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+def _folders(paths: Iterable[Path]) -> dict[Path, int]:
+    """The folders of these files, or of one that is to come the nearest above it; and which each of them is."""
+    nearest = {next((above for above in path.parents if above.is_dir()), path.parents[-1]) for path in paths}
+    found = {}
+    for folder in sorted(nearest):
+        with suppress(OSError):
+            found[folder] = folder.stat().st_ino
+    return found
 
 
 def _library() -> Any:
