@@ -64,14 +64,27 @@ def test_what_counts_is_how_the_files_stand(tmp_path: Path, monkeypatch: pytest.
     one, two, built = tmp_path / "one.lua", tmp_path / "two.lua", tmp_path / "build" / "fw.bin"
     one.write_text("1")
     wanted, ended = {one, built}, threading.Event()
+
+    def save_as_many_editors_do() -> None:
+        two.write_text("2")
+        two.replace(one)
+
+    def name_another_file() -> None:
+        wanted.add(two)
+        two.write_text("2")
+
+    def build() -> None:
+        built.parent.mkdir()
+        built.write_text("x")
+
     library = Library(
-        lambda: (tmp_path / "other").write_text(""),  # another file
+        lambda: (tmp_path / "other").write_text(""),
         lambda: one.write_text("11"),
-        lambda: two.write_text("2").bit_length() and two.replace(one),  # as many editors save
+        save_as_many_editors_do,
         one.unlink,
         lambda: one.write_text("1"),
-        lambda: (wanted.add(two), two.write_text("2")),
-        lambda: (built.parent.mkdir(), built.write_text("x")),
+        name_another_file,
+        build,
         refuse,
         lambda: built.write_text("xx"),
         ended.set,

@@ -84,7 +84,7 @@ def _looks(look: Any, folders: Iterable[Path], ended: threading.Event) -> Iterat
         yield ended.wait(LOOK_MS / 1000)
 
 
-def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
+def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
     """How each file stands that is there."""
     found = {}
     for path in paths:
