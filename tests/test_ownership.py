@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from flashpipe import ownership
 from flashpipe.errors import NotTrustedError
-from flashpipe.ownership import Standing, keep_trust, kept_trust, look, refuse_foreign, require_own
+from flashpipe.ownership import Standing, keep_trust, kept_trust, look, require_own, require_owners
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners of POSIX")
 OTHER = 54321
@@ -36,7 +36,7 @@ def test_what_nobody_else_can_change_is_ones_own(folder: Path) -> None:
 @pytest.mark.usefixtures("somebody_else")
 def test_what_belongs_to_one_other_user_is_shared(folder: Path) -> None:
     assert look(folder, folder).standing is Standing.SHARED
-    refuse_foreign(folder)
+    require_owners(folder / "file", folder)
     with pytest.raises(NotTrustedError) as caught:
         require_own(folder)
     assert "belongs to" in caught.value.message

@@ -91,20 +91,28 @@ def require_own(path: Path, root: Path | None = None) -> Path:
     return path
 
 
-def refuse_foreign(path: Path, root: Path | None = None) -> None:
-    """Go on only with what is the user's own or one other user's alone: nobody else can have put it there.
+def require_owners(path: Path, root: Path) -> None:
+    """Go on only with what is the user's own, or, in a project that is one other user's as a whole, that user's.
 
     Raises:
         NotTrustedError: as `require_own`.
     """
     finding = look(path, root)
-    if finding.standing is Standing.FOREIGN:
+    if finding.standing is Standing.SHARED:
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return
+        if status.st_uid == root.stat().st_uid and not stat.S_ISLNK(status.st_mode):
+            return
+    if finding.standing is not Standing.OWN:
         raise refusal(path, finding)
 
 
 def refusal(path: Path, finding: Finding) -> NotTrustedError:
     """Why a path is not used, and the command that trusts it."""
-    folder = path if path.is_dir() else path.parent
+    real = path.resolve()  # what is trusted is what links lead to
+    folder = real if real.is_dir() else real.parent
     return NotTrustedError(
         f"{path} is not used: {described(path, finding)}",
         f"if you trust all who can change it: `flashpipe trust {folder}` ({TRUST_VARIABLE}={folder} on a build server)",

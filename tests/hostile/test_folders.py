@@ -138,6 +138,46 @@ def test_a_link_into_a_folder_of_others_leads_nowhere(project: Project, tmp_path
     assert not list((tmp_path / "records").iterdir())
 
 
+@as_root
+@pytest.mark.parametrize("name", ["receipts", "backups", "builds", "batches", "backups/5ccf7f000001"])
+@pytest.mark.parametrize("link", [False, True])
+def test_what_is_below_the_records_counts_as_well(project: Project, tmp_path: Path, name: str, *, link: bool) -> None:
+    inner = project.folder / ".pipeline" / name
+    inner.parent.mkdir(parents=True, exist_ok=True)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, OTHER, OTHER)
+    if link:
+        inner.symlink_to(theirs)
+    else:
+        theirs.rename(inner)
+    done = project.flashpipe("backup", "port=sim://esp12?fill=ff&start=rom").failed("not-trusted")
+    assert str(theirs if link else inner) in done.err
+    assert not list(inner.iterdir())
+
+
+@as_root
+@pytest.mark.parametrize("link", [False, True])
+def test_a_lock_file_of_somebody_else_pins_nothing_of_mine(
+    project: Project, tmp_path: Path, firmware: Path, *, link: bool
+) -> None:
+    lock = project.folder / "images.lock.yaml"
+    theirs = tmp_path / "theirs.yaml" if link else lock
+    theirs.write_text("")
+    os.chown(theirs, OTHER, OTHER)
+    if link:
+        lock.symlink_to(theirs)
+    project.flashpipe("image", "profile=esp12", f"image={firmware}").failed("not-trusted")
+
+
+@as_root
+def test_in_a_project_that_is_somebody_elses_as_a_whole_its_lock_file_counts(lent: Path, project: Project) -> None:
+    profile = lend(lent, "firmware: {image: fw.bin}")
+    (lent / "images.lock.yaml").write_text("")
+    os.chown(lent / "images.lock.yaml", OTHER, OTHER)
+    project.flashpipe("image", profile, "records=" + str(project.folder / ".pipeline"), folder=lent).ok()
+
+
 def test_a_lock_file_that_others_can_write_pins_nothing(project: Project, firmware: Path) -> None:
     (project.folder / "images.lock.yaml").write_text("")
     (project.folder / "images.lock.yaml").chmod(0o666)
@@ -204,6 +244,7 @@ def lent(tmp_path: Path, project: Project, firmware: Path) -> Path:
     (share / "init.lua").write_text("print(@wifi@)\n")
     for path in (share, *share.rglob("*")):
         os.chown(path, OTHER, OTHER)
+    (project.folder / "private.yaml").write_text("extends: esp12\nfirmware: {image: fw.bin}\n")
     for name in ("key", "key.lua", "fw.bin"):
         (project.folder / name).write_bytes(firmware.read_bytes())
         (project.folder / name).chmod(0o644)
@@ -212,7 +253,8 @@ def lent(tmp_path: Path, project: Project, firmware: Path) -> Path:
 
 def lend(share: Path, text: str) -> str:
     path = share / "lesson.yaml"
-    path.write_text(f"extends: nodemcu-devkit\n{text}\n")
+    base = "" if text.startswith("extends") else "extends: nodemcu-devkit\n"
+    path.write_text(f"{base}{text}\n")
     os.chown(path, OTHER, OTHER)
     return f"profile={path}"
 
@@ -235,6 +277,8 @@ def lend(share: Path, text: str) -> str:
         "firmware: {image: fw.bin}\nacceptance: {run: link}",
         "firmware: {image: fw.bin}\nfiles: {notes: name}",
         "firmware: {image: fw.bin}\nfiles: {init.lua: {template: init.lua}}",
+        "extends: MINE/private.yaml",
+        "extends: ./link",
     ],
 )
 def test_a_profile_of_somebody_else_names_no_file_or_secret_of_the_users(
@@ -264,3 +308,39 @@ def test_it_names_its_own_files_and_the_user_may_name_any(lent: Path, project: P
     project.flashpipe("trust", str(lent)).ok()
     profile = lend(lent, f"firmware: {{image: {project.folder / 'fw.bin'}}}")
     project.flashpipe("plan", profile).ok()
+
+
+@as_root
+@pytest.mark.parametrize(
+    "text",
+    [
+        "acceptance: {command: [THEIRS/evil.sh]}",
+        "acceptance: {command: THEIRS/evil.sh --quick}",
+        "acceptance: {command: [./link.sh]}",
+        "acceptance: {command: [python3, THEIRS/evil.py]}",
+        "firmware: {build: {command: [THEIRS/evil.sh], folder: ., outputs: fw.bin}}",
+        "firmware: {build: {command: 'cd . && THEIRS/evil.sh; true', folder: ., outputs: fw.bin}}",
+        "firmware: {build: {command: 'make -CTHEIRS', folder: ., outputs: fw.bin}}",
+        "firmware: {build: {command: [make, -f, THEIRS/Makefile], folder: ., outputs: fw.bin}}",
+    ],
+)
+def test_programs_of_somebody_else_need_trust_whoevers_the_profile_is(
+    lent: Path, project: Project, text: str, firmware: Path
+) -> None:
+    for name in ("evil.sh", "evil.py", "Makefile"):
+        (lent / name).write_text(f"#!/bin/sh\nall:\n\ttouch {lent / MARK}\n")
+        (lent / name).chmod(0o755)
+        os.chown(lent / name, OTHER, OTHER)
+    (project.folder / "link.sh").symlink_to(lent / "evil.sh")
+    image = "" if "build" in text else f"firmware: {{image: {firmware}}}\n"
+    (project.folder / "mine.yaml").write_text(f"extends: esp12\n{image}{text.replace('THEIRS', str(lent))}\n")
+    done = project.flashpipe("flash", "profile=mine", "port=sim://esp12?fill=ff&start=rom").failed("not-trusted")
+    assert f"flashpipe trust {lent}" in done.err
+    assert not (lent / MARK).exists()
+
+
+def test_a_profile_that_is_extended_and_hides_a_shipped_one_is_said(project: Project, firmware: Path) -> None:
+    path = evil(project.folder, build=False)
+    (project.folder / "mine.yaml").write_text("extends: esp12\n")
+    done = project.flashpipe("image", "profile=mine", f"image={firmware}").ok()
+    assert done.err.count(f"profile esp12 is {path}") == 1

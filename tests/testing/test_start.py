@@ -23,8 +23,11 @@ from tests.testing.conftest import make_project
         ("extends: demo\n", "sim://nodemcu-devkit"),
         ('extends: d1-mini\nserial: {port: "sim://demo?board=x"}\n', "sim://d1-mini?board=x"),
         ('extends: d1-mini\nserial: {port: "sim://esp12?adc=3"}\n', "sim://esp12?adc=3"),
-        ("chip: esp8285\nflash: {size: 2MB, mode: dout}\n", "sim://esp12?size=2048KB&chip=esp8285"),
-        ("chip: esp8266\nflash: {size: auto, mode: dio}\n", "sim://esp12?chip=esp8266"),
+        ("chip: esp8285\nflash: {size: 2MB, mode: dout}\n", "sim://esp8285-2m"),
+        ("chip: esp8266\nflash: {size: auto, mode: dio}\n", "sim://esp12"),
+        ("extends: esp12\nflash: {size: 1MB, mode: dout}\n", "sim://esp01-1m"),
+        ('extends: esp12\nserial: {port: "sim://demo?adc=3"}\nflash: {size: 8MB}\n', "sim://esp12?part=W25Q64&adc=3"),
+        ("chip: esp8285\nflash: {size: auto, mode: dout}\n", "sim://esp8285"),
     ],
 )
 def test_the_virtual_board_is_of_the_profiles_kind(tmp_path: Path, text: str, port: str) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
-from flashpipe.errors import BadValueError, BatchClosedError, NoBatchError, StationError
+from flashpipe.cli.project import project_here
+from flashpipe.errors import BadValueError, BatchClosedError, NoBatchError, RecordError, StationError
 from flashpipe.files import make_parents, write_atomic
 from flashpipe.jobs.command_variables import BATCH
 from flashpipe.jobs.inputs import RunInputs
@@ -21,7 +22,7 @@ from flashpipe.jobs.variables import check
 from flashpipe.records.batch import Batch, batch_names
 from flashpipe.records.batch_state import CLOSED
 from flashpipe.records.manifest import NAME, make_manifest, verify_manifest
-from flashpipe.records.project_folder import find_project, own_records, records_folder
+from flashpipe.records.project_folder import own_records, records_folder
 from flashpipe.station.labels import send, values_of, zpl_of
 from flashpipe.station.open import label_plan
 from flashpipe.station.recovery import recover
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
     names, given = options.names, words.given
     if len(names) != (action != "list"):
         raise BadValueError(f"batch {action}: {len(names)} names", f"flashpipe batch {action} {ACTIONS[action]}")
-    project = find_project(Path.cwd())
+    project = project_here()
     folder = own_records(records_folder(project))
     if action == "list":
         return _list(folder)
@@ -72,7 +73,11 @@ def _parser() -> Parser:
 def _list(folder: Path) -> int:
     names = batch_names(folder)
     for name in names:
-        batch = Batch.open(folder, name)
+        try:
+            batch = Batch.open(folder, name)
+        except (NoBatchError, RecordError) as error:
+            terminal.note(f"passed over: {error.message}")
+            continue
         counts = batch.state.counts()
         state = "closed" if batch.state.closed else "open"
         print_result(
@@ -107,7 +112,7 @@ def _label(batch: Batch, _folder: Path, given: dict[str, str]) -> int:
         why = "is not good" if one else "is not in the batch"
         raise NoBatchError(f"batch {batch.name}: board {mac or '(mac=MAC)'} {why}", "only good boards have labels")
     words = {**batch.record.words, **given}
-    project = find_project(Path.cwd())
+    project = project_here()
     command = CommandLine(project, Path.cwd(), check({"profile": batch.record.profile}, {"flash"}))
     inputs = RunInputs(command, unit=dict(one.unit))
     plan = label_plan(command, words, run_policy(inputs), tuple(one.unit))

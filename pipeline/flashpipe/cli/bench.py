@@ -10,6 +10,7 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import take_variables
+from flashpipe.cli.project import project_here
 from flashpipe.jobs import sessions
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.bench import measure
@@ -18,7 +19,6 @@ from flashpipe.jobs.command_variables import BENCH
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
-from flashpipe.records.project_folder import find_project
 from flashpipe.text import bench as text
 from flashpipe.text.documents import put, render
 from flashpipe.text.lines import ConsoleLines, print_result
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     look.json = given.get("format") == "json"
     here = Path.cwd()
     face = Audience(ConsoleLines())
-    inputs = RunInputs(CommandLine(find_project(here), here, check(given)), listener=face)
+    inputs = RunInputs(CommandLine(project_here(), here, check(given)), listener=face)
     sessions.install_handlers()
     board = BoardRun(inputs, given.get("port", ""), face)
     try:

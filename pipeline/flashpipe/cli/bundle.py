@@ -10,9 +10,10 @@ from typing import Final
 
 from flashpipe import files, terminal
 from flashpipe.cli.arguments import Parser
+from flashpipe.cli.project import project_here
 from flashpipe.errors import ConfirmationError
 from flashpipe.jobs.bundle import as_zip, collect
-from flashpipe.records.project_folder import find_project, own_records, records_folder
+from flashpipe.records.project_folder import own_records, records_folder
 
 LINES: Final = 6
 """Shown of each file before it is written; --show shows all."""
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    contents = collect(own_records(records_folder(find_project(Path.cwd()))), arguments.port)
+    contents = collect(own_records(records_folder(project_here())), arguments.port)
     _show(contents, whole=arguments.show)
     if arguments.show:
         return

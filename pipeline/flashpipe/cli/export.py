@@ -8,6 +8,7 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import take_variables
+from flashpipe.cli.project import project_here
 from flashpipe.events import Event
 from flashpipe.files import expanded
 from flashpipe.jobs.build import build_images, is_due, make_parts
@@ -16,7 +17,6 @@ from flashpipe.jobs.export import Export, write_export
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
-from flashpipe.records.project_folder import find_project
 from flashpipe.text.lines import ConsoleLines
 from flashpipe.units import format_size
 
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     given = words.with_bare("profile", words.rest)
     caller = Path.cwd()
     folder = caller / expanded(given.pop("to", "dist"))
-    inputs = RunInputs(CommandLine(find_project(caller), caller, check(given)), listener=_Listener())
+    inputs = RunInputs(CommandLine(project_here(), caller, check(given)), listener=_Listener())
     if is_due(inputs):
         build_images(inputs, inputs.listener)
     make_parts(inputs, inputs.listener)

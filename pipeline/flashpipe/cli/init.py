@@ -15,6 +15,7 @@ from flashpipe.board.ports import discovery
 from flashpipe.board.ports.choice import choose_port
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.cli.arguments import Parser
+from flashpipe.cli.project import project_here
 from flashpipe.errors import BadValueError, NoPortError, PortAmbiguousError
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.board_job import BoardRun
@@ -34,7 +35,6 @@ from flashpipe.jobs.new_profile import (
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import Variables
 from flashpipe.profile.search import shipped_folder
-from flashpipe.records.project_folder import find_project
 from flashpipe.text.lines import ConsoleLines, print_result
 
 WITHOUT_BOARD: Final = "flashpipe flash profile=demo"
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args([f"--{word}" if word.startswith(_AS_VARIABLES) else word for word in argv])
     name = options.name.removesuffix(".yaml")
     here = Path.cwd()
-    project = find_project(here)
+    project = project_here()
     ask = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     # Profiles are looked up by name in the project's folder only.
     command = f"flashpipe flash profile={name if here == project else f'{name}.yaml'}"

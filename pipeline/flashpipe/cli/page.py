@@ -13,10 +13,10 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
+from flashpipe.cli.project import project_here
 from flashpipe.errors import BadValueError, NoPageError
 from flashpipe.installing import install_command
 from flashpipe.jobs import sessions
-from flashpipe.records.project_folder import find_project
 
 NEEDS: Final = ("jinja2>=3.1,<4", "starlette>=1,<2", "uvicorn>=0.34,<1")
 """What the extra `page` in pyproject.toml stands for."""
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         raise NoPageError(f"the page needs {', '.join(missing)}, not installed here", f"`{install_command(*NEEDS)}`")
     server, site = import_module("flashpipe.page.server"), import_module("flashpipe.page.site")
     here = Path.cwd()
-    shown = site.Site((find_project(here), here))
+    shown = site.Site((project_here(), here))
     for name in options.port:
         shown.boards.add(name)
     sessions.install_handlers()

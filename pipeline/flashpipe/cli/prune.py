@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.cli.arguments import Parser
-from flashpipe.records.project_folder import find_project, own_records, records_folder
+from flashpipe.cli.project import project_here
+from flashpipe.records.project_folder import own_records, records_folder
 from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
 from flashpipe.text.lines import print_result
 from flashpipe.units import format_size
@@ -49,7 +50,7 @@ def _count(text: str) -> int:
 def main(argv: list[str]) -> int:
     """Prune the project around the current folder; the exit status."""
     wish = build_parser().parse_args(argv)
-    folder = own_records(records_folder(find_project(Path.cwd())))
+    folder = own_records(records_folder(project_here()))
     rule, now = PruneRule(wish.keep_days, max(wish.keep, 1)), time.time()
     found = old_receipts(folder / "receipts", rule, now)
     if wish.backups:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Final
 
 from doit import plugin
@@ -15,12 +14,12 @@ from doit.doit_cmd import DoitMain
 
 from flashpipe import terminal
 from flashpipe.cli.overview import task_texts
+from flashpipe.cli.project import project_here
 from flashpipe.cli.unknown_words import check_words
 from flashpipe.errors import PipelineError, SystemLimitError, UsageError
 from flashpipe.jobs import audience, sessions
 from flashpipe.limits import limits_told
 from flashpipe.profile.search import profile_names
-from flashpipe.records.project_folder import find_project
 from flashpipe.tasks import command_line
 from flashpipe.tasks.doit_events import REFUSED
 from flashpipe.tasks.loader import load
@@ -109,17 +108,13 @@ def _refused(error: PipelineError) -> Any:
     return REFUSED
 
 
-def _note(text: str) -> None:
-    terminal.note(f"note: {text}")
-
-
 def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     """Run one command line of doit's; the highest status of what failed.
 
     Raises:
         PipelineError: a word that nobody knows; nothing was begun.
     """
-    project = find_project(Path.cwd(), _note)
+    project = project_here()
     command_line.use(words, project)
     theirs = words[:1] == ["run"]
     if words[:1] == ["help"]:

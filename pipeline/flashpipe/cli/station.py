@@ -9,12 +9,12 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
+from flashpipe.cli.project import project_here
 from flashpipe.jobs import audience, sessions
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.station_screen import StationScreen
 from flashpipe.jobs.variables import KNOWN, check
 from flashpipe.profile.search import own_profiles
-from flashpipe.records.project_folder import find_project
 from flashpipe.records.station_lives import living
 from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.keys import keyboard
@@ -26,7 +26,7 @@ from flashpipe.station.recovery import recover
 from flashpipe.station.station import Station
 from flashpipe.station.texts import shipped
 from flashpipe.station.words import PASSED_ON, STATION_WORDS, variables
-from flashpipe.text.lines import print_result
+from flashpipe.text.lines import ConsoleLines, print_result
 
 USAGE: Final = "flashpipe station profile=NAME [batch=NAME] [port=…] [name=value …]"
 
@@ -42,11 +42,11 @@ def main(argv: list[str]) -> int:
         terminal.write(shipped())
         return 0
     given = words.with_bare("profile", options.profile)
-    project = find_project(Path.cwd())
+    project = project_here()
     own = {name: text for name, text in given.items() if name in STATION_WORDS}
     command = _command(given, project)
     all_given = remembered(command, own | {name: given[name] for name in PASSED_ON if name in given})
-    return _run(open_station(_command(all_given, project), all_given))
+    return _run(open_station(_command(all_given, project), all_given, ConsoleLines(prefix=False)))
 
 
 def _parser() -> Parser:

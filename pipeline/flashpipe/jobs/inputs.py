@@ -23,16 +23,17 @@ from flashpipe.flash import FlashSettings, settings_in
 from flashpipe.flasher.model import Origin
 from flashpipe.jobs.download_progress import DownloadProgress
 from flashpipe.jobs.lua_files import Compile
+from flashpipe.jobs.own_files import require_own_command, require_own_files
 from flashpipe.jobs.parts import PartSources, program_places
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.unused_pins import unused_pins
 from flashpipe.masking import without_login
-from flashpipe.ownership import refuse_foreign, require_own
+from flashpipe.ownership import require_owners
 from flashpipe.plan.make import check_kept, make_plan
 from flashpipe.plan.model import FlashPlan, Part
 from flashpipe.profile.load import load_profile, open_profile, serial_from
 from flashpipe.profile.model import Profile, SerialProfile
-from flashpipe.profile.search import no_profile, shipped_folder
+from flashpipe.profile.search import no_profile
 from flashpipe.records.project_folder import make_folder
 from flashpipe.sources import pinned
 from flashpipe.sources.at_hand import images_at_hand
@@ -124,7 +125,7 @@ class RunInputs:
         """
         profile = self.named_profile()
         if profile and not self.command.variables.text("port") and names_a_file(str(profile.serial.port)):
-            self.require_own_files(*profile.lineage)
+            require_own_files(self.command.project, *profile.lineage)
         return profile.serial if profile else serial_from(self.command.serial_overrides())
 
     def elf(self) -> Path | None:
@@ -283,7 +284,7 @@ class RunInputs:
 
     def _lock(self, *, make: bool = False) -> Lock:
         """The project's lock file; `make`: with the folder for what guards it while it is written."""
-        refuse_foreign(self.command.project / LOCK_NAME, self.command.project)
+        require_owners(self.command.project / LOCK_NAME, self.command.project)
         folder = make_folder(self.command.folder) if make else self.command.folder
         return Lock(self.command.project, folder / "images.lock", f"`{self.command.lock_command()}` pins it")
 
@@ -320,15 +321,10 @@ class RunInputs:
         """
         build = None if self.command.image else self.profile().build
         if build is not None:
-            self.require_own_files(*self.profile().lineage, build.folder)
+            require_own_files(self.command.project, *self.profile().lineage, build.folder)
+            require_own_command(self.command.project, build.command, build.folder)
             self.command.require_own_records()
         return build
-
-    def require_own_files(self, *paths: Path) -> None:  # noqa: D102  as `ownership.require_own`
-        project = self.command.project.resolve()
-        for path in paths:
-            if path.parent != shipped_folder():
-                require_own(path, project if path.is_relative_to(project) else None)
 
     def last_build(self) -> tuple[Build, Finished, bool] | None:
         """The build, its last success, and whether that was made by hand; None where nothing is built.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
+from pathlib import Path
 
 from flashpipe.board.loader.device import Device
+from flashpipe.files import expanded, is_there
 from flashpipe.flasher.fitting_profiles import fitting_profiles
 from flashpipe.flasher.jig_model import Jig
 from flashpipe.flasher.model import BootExpectation, Policy
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_files import Compile, uncompiled
 from flashpipe.jobs.lua_policy import lua_policy
+from flashpipe.jobs.own_files import require_own_command, require_own_files
 from flashpipe.jobs.request import BOOT_OFF, BOOT_ON
 from flashpipe.profile.load import usable_profiles
 
@@ -55,10 +59,22 @@ def _jig(inputs: RunInputs) -> Jig | None:
     demands = profile.acceptance
     if not demands.command and not demands.limits:
         return None
-    if demands.command:
-        inputs.require_own_files(*profile.lineage)
+    words = _words(demands.command, demands.folder)
+    if words:
+        require_own_files(inputs.command.project, *profile.lineage)
+        require_own_command(inputs.command.project, words, demands.folder)
     limits = {name: (least, most) for name, least, most in demands.limits}
-    return Jig(demands.command, demands.folder, demands.timeout_s, limits, inputs.unit)
+    return Jig(words, demands.folder, demands.timeout_s, limits, inputs.unit)
+
+
+def _words(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Program and words of a command, also where it was written as one text."""
+    if len(command) != 1 or is_there(folder / expanded(command[0])):
+        return command
+    try:
+        return tuple(shlex.split(command[0]))
+    except ValueError:  # a quote that does not end: there is no such program, which is said where it is started
+        return command
 
 
 def _fitting(inputs: RunInputs, device: Device) -> str:

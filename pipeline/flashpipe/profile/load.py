@@ -17,7 +17,7 @@ from typing import Final, TypeVar, cast
 
 from flashpipe.errors import NotTrustedError, PipelineError, UnknownProfileError
 from flashpipe.flash import ANY_CHIP, FlashSettings
-from flashpipe.lender import lender_of
+from flashpipe.lender import Lender, lender_of
 from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
 from flashpipe.profile.lua import check_together, file_mirror, file_sources
@@ -25,6 +25,8 @@ from flashpipe.profile.model import AcceptanceProfile, BootProfile, ImageSource,
 from flashpipe.profile.parts import AUTO, check_parts, lua_sources, spiffs_folder
 from flashpipe.profile.search import (
     find_profile,
+    hides_shipped,
+    hiding,
     is_path,
     named_in,
     profile_files,
@@ -109,7 +111,7 @@ def load_profile(
     """
     path = find_profile(name, project, caller=caller, note=note)
     report = Report()
-    layers, complete = _read_layers(path, project.resolve(), report)
+    layers, complete = _read_layers(path, project.resolve(), report, note)
     values: dict[str, Value] = {}
     for layer in reversed(layers):
         values = _overlay(values, layer.values)
@@ -171,12 +173,14 @@ def _pairs(value: Value) -> dict[str, str]:
 # --- the chain of `extends` ------------------------------------------------------------------------------------------
 
 
-def _read_layers(path: Path, project: Path, report: Report) -> tuple[list[_Layer], bool]:
+def _read_layers(path: Path, project: Path, report: Report, note: Callable[[str], None]) -> tuple[list[_Layer], bool]:
     """The files of the chain, nearest first, and whether it could be followed to its end."""
     layers: list[_Layer] = []
     following: Path | None = path
+    lender: Lender | None = None
+    """Whose profile names the next one: another user's may not pass on what the user's own profiles say."""
     while following is not None:
-        top = read_yaml(following, _shown(following, project), report)
+        top = read_yaml(following, _shown(following, project), report, lender)
         if top is None:
             return layers, False
         values = read_keys(top, following.parent, report)
@@ -187,7 +191,13 @@ def _read_layers(path: Path, project: Path, report: Report) -> tuple[list[_Layer
         extends = values.pop("extends", None)
         if extends is None:
             return layers, not report.about("extends")
-        following = _find_extended(cast("str", extends.value), layers, project, extends.entry, report)
+        around = lender.folder if lender else project
+        name = cast("str", extends.value)
+        following = _find_extended(name, layers, around, extends.entry, report)
+        if following is not None and not is_path(name) and hides_shipped(following):
+            note(hiding(following))
+        if following is not None and following.parent == shipped_folder():
+            lender = None
     return layers, False
 
 

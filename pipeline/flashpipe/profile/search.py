@@ -71,8 +71,8 @@ def find_profile(
             continue
         for passed_over in refused:
             note(passed_over.message)
-        if folder != shipped_folder() and _file_of(shipped_folder(), name):
-            note(f"profile {name} is {found}, not the one of that name that comes along")
+        if hides_shipped(found):
+            note(hiding(found))
         return found.resolve()
     if refused:
         raise refused[0]
@@ -85,6 +85,16 @@ def find_profile(
         + (f"; {other} is there, but a profile's name ends in {SUFFIX}" if other else ""),
         Advice(f"one of {', '.join(known)}; or ", command("init"), " writes a new one"),
     )
+
+
+def hides_shipped(path: Path) -> bool:
+    """Whether a profile has the name of one that comes along, which is therefore not used."""
+    return path.parent != shipped_folder() and _file_of(shipped_folder(), path.stem) is not None
+
+
+def hiding(path: Path) -> str:
+    """What is said of a profile that hides one."""
+    return f"profile {path.stem} is {path}, not the one of that name that comes along"
 
 
 def own_profiles(project: Path) -> list[str]:

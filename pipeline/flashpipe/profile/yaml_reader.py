@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from flashpipe.errors import BadValueError, ProfileError
-from flashpipe.files import read_regular
-from flashpipe.lender import Lender
+from flashpipe.lender import Lender, read_named
 from flashpipe.values import dataclass
 
 MAX_SIZE: Final = 256 * 1024
@@ -149,9 +148,15 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     return folded[near[0]] if near else None
 
 
-def read_yaml(path: Path, shown: str, report: Report) -> YamlEntry | None:
-    """The top mapping of a YAML file, or None and a mistake. `shown` is how messages name the file."""
-    text = _read_text(path, shown, report)
+def read_yaml(path: Path, shown: str, report: Report, lender: Lender | None = None) -> YamlEntry | None:
+    """The top mapping of a YAML file, or None and a mistake. `shown` is how messages name the file.
+
+    `lender` is another user whose profile names this file.
+
+    Raises:
+        NotTrustedError: it is not that user's to name.
+    """
+    text = _read_text(path, shown, report, lender)
     if text is None:
         return None
     node = _compose(text, shown, report)
@@ -164,10 +169,10 @@ def read_yaml(path: Path, shown: str, report: Report) -> YamlEntry | None:
     return top
 
 
-def _read_text(path: Path, shown: str, report: Report) -> str | None:
+def _read_text(path: Path, shown: str, report: Report, lender: Lender | None) -> str | None:
     whole = YamlEntry(shown, "nothing")
     try:
-        data = read_regular(path, MAX_SIZE)
+        data = read_named(path, MAX_SIZE, lender)
     except OSError as error:
         if error.errno == errno.EFBIG:
             report.add(whole, "", f"larger than {MAX_SIZE // 1024} KB: this is not a profile")

@@ -30,6 +30,8 @@ GOOD: Final = frozenset(
 
 _STAMPED: Final = re.compile(r"(\d{8}T\d{9})-")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_MAC: Final = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+_OUTCOME: Final = re.compile("[a-z][a-z0-9-]{0,63}")
 _DAY: Final = len("20261130")
 
 
@@ -207,7 +209,16 @@ def _parsed(text: bytes) -> dict[str, object] | None:
         return None
     if not isinstance(record, dict) or not isinstance(record.get("format"), str) or record["format"] not in FORMATS:
         return None
-    return record if has_shape(record, SHAPE) else None
+    return record if has_shape(record, SHAPE) and _is_plausible(record) else None
+
+
+def _is_plausible(record: Mapping[str, Any]) -> bool:
+    """Whether the words that are counted and sorted by are such as a run writes; where they are missing, also."""
+    mac = record.get("device", {}).get("mac", "")
+    told = (record.get("time", ""), record.get("outcome", ""))
+    return isinstance(mac, str) and all(
+        not text or pattern.fullmatch(text) for pattern, text in zip((_MAC, _TIME, _OUTCOME), (mac, *told), strict=True)
+    )
 
 
 def has_shape(record: Mapping[str, object], shape: Mapping[str, type]) -> bool:

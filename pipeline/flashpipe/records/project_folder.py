@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,8 @@ from flashpipe.ownership import Standing, described, look, require_own
 FOLDER: Final = ".pipeline"
 RECORDS_VARIABLE: Final = "FLASHPIPE_RECORDS"
 """Environment variable that moves the records of all projects, where a checkout is read-only for instance."""
+_LEVELS: Final = 2
+"""How deep the folders of records are: `backups`, and in it one for each."""
 
 
 def find_project(start: Path, passed_over: Callable[[str], None] = lambda _text: None) -> Path:
@@ -50,10 +52,30 @@ def records_folder(project: Path, named: str = "", caller: Path | None = None) -
 def own_records(folder: Path) -> Path:
     """Go on only with records that nobody else can change; they need not be there yet. Returns the folder.
 
+    The folders in it count as well, each where it stands and where it leads: whoever can change `backups` decides what
+    a restore writes.
+
     Raises:
         NotTrustedError: others can.
     """
-    return require_own(folder, folder.parent if folder.name == FOLDER else folder)
+    root = folder.parent if folder.name == FOLDER else folder
+    require_own(folder, root)
+    for inner in _folders_below(folder, _LEVELS):
+        require_own(inner, root)
+    return folder
+
+
+def _folders_below(folder: Path, levels: int) -> Iterator[Path]:
+    """Folders, and links, which could lead to some. A folder of receipts is long, and costs no question for each."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
+    except OSError:
+        return  # not there, or not to be read: what needs it says so
+    yield from found
+    if levels > 1:
+        for inner in found:
+            yield from _folders_below(inner, levels - 1)
 
 
 def make_folder(folder: Path) -> Path:

@@ -69,6 +69,8 @@ class Summary:
     """Files that are no receipts."""
     copies: tuple[str, ...]
     """Files that are receipts once more: they count for nothing."""
+    foreign: tuple[str, ...] = ()
+    """Receipts that this user has not written here, a colleague's for instance. They are counted."""
 
 
 def summarise(
@@ -103,6 +105,7 @@ def summarise(
         boardless=sum(not receipt.mac for receipt in chosen),
         unreadable=tuple(file.path.name for file in rejected if not file.copy_of),
         copies=tuple(file.path.name for file in rejected if file.copy_of),
+        foreign=tuple(receipt.name for receipt in chosen if not receipt.own),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from flashpipe.board.lua.acceptance import is_expression
 from flashpipe.errors import BadValueError, BatchClosedError
+from flashpipe.events import Listener, ignore
 from flashpipe.files import check_writable
 from flashpipe.flasher.model import Policy
 from flashpipe.jobs.build import make_parts
@@ -71,12 +72,13 @@ def remembered(command: CommandLine, words: Mapping[str, str]) -> dict[str, str]
     return {**record.words, **words}
 
 
-def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
+def open_station(command: CommandLine, words: Mapping[str, str], listener: Listener = ignore) -> Opened:
     """Begin a batch, or go on with it; everything that can be wrong is said before the first board.
 
     Args:
         command: Profile, ports and what else `flash` takes.
         words: The station's own variables.
+        listener: Hears what is said of the profile, and of downloads.
 
     Raises:
         PipelineError: a bad word, profile or image; a list of units that cannot be used; other bytes than the batch
@@ -86,7 +88,7 @@ def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
     rules = Rules(_count(words, "tries", 3, least=1), _count(words, "stop_after", 5))
     by_key = _choice(words, "next", ("plug", "key")) == "key"
     sound, keeps = _flag(words, "sound", "1"), _flag(words, "keep_unit", "0")
-    inputs = RunInputs(command)
+    inputs = RunInputs(command, listener=listener)
     sockets = _sockets(inputs)
     name = words.get("batch") or f"{time.strftime('%Y-%m-%d')}-{inputs.profile().name}"
     units = _units(command, words, name, keeps=keeps)
@@ -108,6 +110,7 @@ def open_station(command: CommandLine, words: Mapping[str, str]) -> Opened:
         raise BatchClosedError(f"batch {name} is closed", BatchClosedError.remedy)
     check_pins(name, batch.record.pins, pins)
     image = example.plan().firmware.title()
+    inputs = replace(inputs, listener=ignore)  # from here on the panel has the terminal
     return Opened(inputs, batch, sockets, texts, rules, units, labels, by_key, sound, image, is_new)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from flashpipe.errors import PortBusyError, UnknownProfileError, VirtualOnlyError
 from flashpipe.events import Listener, Message, ignore
@@ -22,6 +21,7 @@ from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
+from flashpipe.profile.load import load_profile
 from flashpipe.profile.model import Profile
 from flashpipe.profile.search import no_profile, own_profiles, shipped_folder
 from flashpipe.records.project_folder import find_project
@@ -37,6 +37,15 @@ _OURS: Final = frozenset({"board", "flash", "inline", "mac", "record", "time"})
 it goes, whose flash ends with it."""
 _MOST: Final = 256
 """Processes that test at one time."""
+_KINDS: Final = {
+    ("esp8266", "512KB"): "esp01",
+    ("esp8266", "1MB"): "esp01-1m",
+    ("esp8266", "2MB"): "wroom-02",
+    ("esp8266", "8MB"): "esp12?part=W25Q64",
+    ("esp8266", "16MB"): "d1-mini-pro",
+    ("esp8285", "2MB"): "esp8285-2m",
+}
+"""A virtual board for each chip and size of flash that modules have, but the usual ones."""
 _KEPT_KIND: Final = "demo"
 """The virtual board whose flash stays, which is not for tests."""
 
@@ -120,16 +129,21 @@ def _which(project: Path) -> UnknownProfileError:
 def virtual_port(profile: Profile) -> str:
     """The virtual board that is most like the profile's: of the shipped profile that it extends, or of its figures."""
     named = _KIND.fullmatch(profile.serial.port) if isinstance(profile.serial.port, str) else None
-    kinds = [path.stem for path in profile.lineage if path.parent == shipped_folder() and path.stem != _KEPT_KIND]
-    if named and named[1] not in {"", _KEPT_KIND}:
-        kinds = [named[1]]
+    kind = named[1] if named and named[1] != _KEPT_KIND else ""
+    kind = kind or next(filter(None, (_like(path, profile) for path in profile.lineage)), "")
+    size = profile.flash_size.removesuffix("-c1")
+    kind = kind or _KINDS.get((profile.chip, size), "esp8285" if profile.chip == "esp8285" else "esp12")
     options = named[2] if named else ""
-    if not kinds:
-        kinds = ["esp12"]
-        size = SIZE_BYTES.get(profile.flash_size)
-        figures = [f"size={size // 1024}KB"] if size else []
-        options = "&".join([*filter(None, [options]), *figures, f"chip={quote(profile.chip)}"])
-    return f"{VIRTUAL}{kinds[0]}" + (f"?{options}" if options else "")
+    return f"{VIRTUAL}{kind}" + (("&" if "?" in kind else "?") + options if options else "")
+
+
+def _like(path: Path, profile: Profile) -> str:
+    """The kind of a shipped profile, where chip and flash are still what it says; empty for any other."""
+    if path.parent != shipped_folder() or path.stem == _KEPT_KIND:
+        return ""
+    shipped = load_profile(path.stem, shipped_folder())
+    same = (shipped.chip, shipped.flash_size) == (profile.chip, profile.flash_size)
+    return path.stem if same or profile.flash_size not in SIZE_BYTES else ""
 
 
 def private(port: str, number: int = 0) -> str:

@@ -6,12 +6,15 @@ import csv
 import io
 import time
 from calendar import timegm
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import Final
 
 from flashpipe.records.summary import FIELDS, Summary
 from flashpipe.terminal import json_text
+
+_SOME: Final = 3
+"""Names of files that a line shows."""
 
 
 def local_time(text: str) -> str:
@@ -41,7 +44,16 @@ def as_text(batch: Summary) -> str:
     lines.append(f"{answered} board(s)" + (f"; {batch.boardless} run(s) reached none" * bool(batch.boardless)))
     lines += [f"{name}: not a receipt that can be read" for name in batch.unreadable]
     lines += [f"{name}: a copy of a receipt, which counts once" for name in batch.copies]
+    lines += _foreign(batch.foreign)
     return "\n".join(lines)
+
+
+def _foreign(names: Sequence[str]) -> list[str]:
+    """What is said of receipts by others: anybody can write one, and only one's own are sealed."""
+    if not names:
+        return []
+    some = ", ".join(names[:_SOME]) + (", ..." if len(names) > _SOME else "")
+    return [f"{len(names)} of these receipts were not written by you, and are counted as they are: {some}"]
 
 
 def as_csv(batch: Summary) -> str:
