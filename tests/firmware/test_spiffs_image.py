@@ -12,7 +12,7 @@ from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.identify import identify_firmware
 from flashpipe.firmware.placement import place_spiffs, spiffs_of
 from flashpipe.firmware.spiffs import BLOCK, SMALL_BLOCK, FileSystem, MarkRule, file_system_at, mark_rule
-from flashpipe.firmware.spiffs_image import DATA, NO_SIZE, PAGE, SpiffsFiles, block_for, make_spiffs, pages_of
+from flashpipe.firmware.spiffs_image import DATA, NO_SIZE, PAGE, SpiffsFiles, block_for, make_spiffs, pages_for
 from flashpipe.flash import Region
 from flashpipe.sim import simulation
 from hypothesis import given, settings
@@ -70,6 +70,15 @@ def _data(image: bytes, number: int, size: int, tables: dict[int, tuple[int, ...
     return found[:size]
 
 
+def unlisted(image: bytes, block: int) -> list[int]:
+    """Blocks whose last two pages are headers: 1.5.4.1 does not list the second file."""
+    heads = [
+        [struct.unpack_from("<HH", image, at + block - page * PAGE) for page in (2, 1)]
+        for at in range(0, len(image), block)
+    ]
+    return [at for at, pages in enumerate(heads) if all(0x8000 <= head < 0xFFFF and not span for head, span in pages)]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     folder=folders,
@@ -81,7 +90,7 @@ def test_what_goes_in_comes_out_or_is_refused(folder: dict[str, int], blocks: in
     random = Random(7)
     files = {name: random.randbytes(size) for name, size in folder.items()}
     usable = (blocks - 2) * (block // PAGE - 1)
-    if sum(pages_of(len(data)) for data in files.values()) > usable:
+    if pages_for([len(files[name]) for name in sorted(files)], block) > usable:
         with pytest.raises(SpiffsFullError):
             make_spiffs(files, blocks * block, block, rule)
         return
@@ -93,6 +102,7 @@ def test_what_goes_in_comes_out_or_is_refused(folder: dict[str, int], blocks: in
     assert scanned == {name.encode().decode("latin-1"): data for name, data in files.items() if data}
     found = file_system_at(lambda part: image[part.start : part.end].ljust(part.size, b"\xff"), 0)
     assert found == FileSystem(0, blocks, block, rule)
+    assert not unlisted(image, block)
     assert make_spiffs(dict(reversed(files.items())), blocks * block, block, rule) == image, "the order is no matter"
 
 
@@ -104,6 +114,15 @@ def test_two_blocks_stay_free() -> None:
     assert image[6 * BLOCK : 6 * BLOCK + PAGE - 4] == b"\xff" * (PAGE - 4)
     with pytest.raises(SpiffsFullError, match="largest is a"):
         make_spiffs({"a": bytes(fits + 1)}, size)
+
+
+@pytest.mark.parametrize("empty", [30, 31, 32, 61, 62, 63, 186])
+def test_no_file_is_where_the_firmware_would_not_list_it(empty: int) -> None:
+    files = {f"{number:03}": b"" for number in range(empty)}
+    needed = pages_for([0] * empty, BLOCK)
+    image = make_spiffs(files, max(4, -(-needed // 31) + 2) * BLOCK)
+    assert by_index(image, BLOCK) == files
+    assert not unlisted(image, BLOCK)
 
 
 @pytest.mark.parametrize("name", ["", "n" * 32, "ä" * 16, "a\nb", "a\0b", "\udcff"])
@@ -153,6 +172,8 @@ FILES = {
     "n" * 31: b"name",
     "long.bin": RANDOM.randbytes(105 * DATA + 1000),
 }
+EMPTY = {f"e{number:02}": b"" for number in range(32)}
+"""More than a block has pages."""
 REAL = {
     "nodemcu-1.5.4.1-split/combined.bin": "early",
     "nodemcu-versions/2.0.0.bin": "early",
@@ -183,13 +204,13 @@ def test_executed_firmware_mounts_it_and_reads_every_file(real_images: Path, nam
     data = (real_images / name).read_bytes()
     firmware = identify_firmware({0: data})
     assert firmware.marks == REAL[name]
-    image = spiffs_of(SpiffsFiles("data/", FILES, 256 * KB), firmware, 4 * MB)
+    image = spiffs_of(SpiffsFiles("data/", FILES | EMPTY, 256 * KB), firmware, 4 * MB)
     at = place_spiffs(image, firmware, 4 * MB)
     board = Booted(simulation.build_flash({0: data, at: image.data}, 4 * MB))
     assert "Formatting" not in board.until(r"^> $").text
     listed = board.ask("for k,v in pairs(file.list()) do print(k,v) end")
     assert dict(line.split("\t") for line in listed.splitlines()) == {
-        name: str(len(data)) for name, data in FILES.items()
+        name: str(len(data)) for name, data in (FILES | EMPTY).items()
     }
     for file, content in FILES.items():
         step = STEP if len(content) > 2 * DATA else 1

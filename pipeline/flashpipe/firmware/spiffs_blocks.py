@@ -79,9 +79,10 @@ def lookup_page(files: FileSystem, block: int) -> int:
 
 
 def count_blocks(sizes: Sequence[int], block: int) -> int:
-    """Blocks that files of these sizes take."""
+    """Blocks that files of these sizes take at most: a page of each block that ends within headers stays free."""
+    per_block = block // PAGE - 1
     pages = sum(-(-size // DATA) + 1 + _more_tables(-(-size // DATA)) for size in sizes)
-    return -(-pages // (block // PAGE - 1))
+    return -(-(pages + 1 + len(sizes) // (per_block - 1)) // per_block)
 
 
 def new_blocks(there: Occupancy, files: Mapping[str, bytes]) -> list[tuple[int, bytes]]:
@@ -105,6 +106,7 @@ def new_blocks(there: Occupancy, files: Mapping[str, bytes]) -> list[tuple[int, 
         for span, at in enumerate(range(FIRST_ENTRIES, len(pages), ENTRIES), 1):
             writer.table(number, span, pages[at : at + ENTRIES])
     for number, name, data, pages in made:
+        writer.leave_last_page()  # behind another header there, 1.5.4.1 does not list it (`board.lua.file_list`)
         writer.header(number, name.encode(), len(data), pages[:FIRST_ENTRIES])
     return writer.blocks()
 
@@ -120,6 +122,7 @@ class BlockWriter:
         self._there, self._free = there, free
         self._filled: dict[int, bytearray] = {}
         self._pages = self._next_pages()
+        self._page = 0
 
     def _next_pages(self) -> Iterator[tuple[int, int]]:
         """Block, and page in it; its look-up keeps mark and count."""
@@ -134,6 +137,11 @@ class BlockWriter:
         """A data page of a file; its number in the file system, as those of the others."""
         return self._put(number, PAGE_HEAD.pack(number, span, DATA_FLAGS) + piece)
 
+    def leave_last_page(self) -> None:
+        """Let the last page of a block stay free, if that would be the next."""
+        if self._page == self._there.files.block // PAGE - 2:
+            next(self._pages)
+
     def table(self, number: int, span: int, pages: Sequence[int]) -> int:
         """An index page behind the first."""
         head = TABLE_HEAD.pack(number | INDEX, span, INDEX_FLAGS)
@@ -147,6 +155,7 @@ class BlockWriter:
     def _put(self, entry: int, content: bytes) -> int:
         """Write a page; its number in the file system."""
         block, page = next(self._pages)
+        self._page = page
         cells = self._filled[block]
         cells[page * PAGE : page * PAGE + len(content)] = content
         struct.pack_into("<H", cells, 2 * (page - 1), entry)

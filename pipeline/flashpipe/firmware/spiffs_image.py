@@ -11,12 +11,14 @@ the tags 1.5.4.1-master_20160802, 2.2.1-master_20190405 and 3.0.0-release_202402
   name, and room for 105 entries; the following ones have 124 each. Index tables begin at an even address
   (SPIFFS_ALIGNED_OBJECT_INDEX_TABLES).
 - Two blocks stay free: SPIFFS needs them to move pages, and calls itself full before it takes them.
+- A header is never put into the last page of a block behind another one: the firmware would not list its file
+  (`board.lua.file_list`). Only empty files have their headers one behind the other; such a page stays free.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from flashpipe.errors import SpiffsFullError, SpiffsImageError, SpiffsNameError
@@ -130,9 +132,23 @@ def pages_of(size: int) -> int:
     return data + 1 + -(-max(0, data - FIRST_ENTRIES) // ENTRIES)
 
 
+def pages_for(sizes: Iterable[int], block: int) -> int:
+    """Pages up to the end of files of these sizes, in the order in which they are written."""
+    per_block, end, last = block // PAGE - 1, 0, -1
+    for size in sizes:
+        end += pages_of(size) + _stays_free(last, end % per_block == per_block - 1)
+        last = size
+    return end
+
+
+def _stays_free(last: int, ends_block: bool) -> bool:  # noqa: FBT001  one of two facts
+    """Whether a page is not for a header: `last` is the size of the file before."""
+    return ends_block and last == 0
+
+
 def _check_room(files: Mapping[str, bytes], size: int, block: int, name: str) -> None:
     usable = (size // block - RESERVE) * (block // PAGE - 1)
-    pages = sum(pages_of(len(data)) for data in files.values())
+    pages = pages_for((len(files[file]) for file in sorted(files)), block)
     if pages > usable:
         largest = max(files, key=lambda file: len(files[file]))
         raise SpiffsFullError(
@@ -152,6 +168,7 @@ class _Writer:
         for index in range(blocks):
             struct.pack_into("<HH", self.cells, index * block + PAGE - 4, mark(blocks, index, rule), 0)
         self._pages = self._free()
+        self._last = -1
 
     def _free(self) -> Iterator[int]:
         per_block = self._block // PAGE
@@ -161,6 +178,9 @@ class _Writer:
         """A file: its header first, each further index page before the data pages that it lists."""
         pieces = [data[at : at + DATA] for at in range(0, len(data), DATA)]
         header = next(self._pages)
+        if _stays_free(self._last, header % (self._block // PAGE) == self._block // PAGE - 1):
+            header = next(self._pages)
+        self._last = len(data)
         table = self._put_data(number, 0, pieces[:FIRST_ENTRIES])
         head = FILE_HEAD.pack(number | INDEX, 0, INDEX_FLAGS, len(data) or NO_SIZE, FILE, name)
         self._put(header, number | INDEX, head + b"\xff" + table)

@@ -75,6 +75,11 @@ def _send_files(
             board, names = BoardFiles(after[0], session.baud), after[1]
     if due:
         with session.step("send", "files through the Lua console") as result:
-            board.send(due, names, session.progress("send"))
+            unlisted = board.send(due, names, session.progress("send"))
             result.append(", ".join(file.name for file in due))
+        if unlisted:
+            session.notify(
+                f"{', '.join(unlisted)}: on the board, but its firmware does not list it: its name finds it, patterns"
+                " and files_mirror do not"
+            )
     return [replace(state, state="skipped" if state.state == "same" else "sent") for state in states]

@@ -9,21 +9,21 @@ by the next run, others are removed. Names are at most 31 characters (facts: usb
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from typing import Final
 
 from flashpipe.board.lua.console import Console, portions, quoted
-from flashpipe.board.lua.hex_digits import HEX, LIST, bytes_of, name_of
+from flashpipe.board.lua.file_list import have_listed, listed_files, size_of
+from flashpipe.board.lua.hex_digits import HEX, bytes_of
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.open_file import close
 from flashpipe.board.lua.templates import of_board, render
 from flashpipe.board.lua.transfer import OPENED, WORTH, NoTransferError, Transfer, open_transfer
 from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError, LuaSyntaxError
 from flashpipe.masking import mask
-from flashpipe.next_steps import Advice, command, repeat
+from flashpipe.next_steps import Advice, repeat
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -43,15 +43,6 @@ PAGE: Final = 251
 ATTEMPTS: Final = 2
 MEMORY, MEMORY_PER_BYTE = 4000, 3
 """Bytes of heap that a board needs to read a Lua file: in any case, and for each byte of it (a rule of thumb)."""
-_LISTED: Final = re.compile(r"(\d{1,8}) (.*)", re.DOTALL)
-"""Length and name of a file, as `BoardFiles.names` asks for them."""
-_LENGTH: Final = re.compile(r"\d{1,8}")
-_MOST: Final = 16 * 1024 * 1024
-"""Bytes of all files of a board: no flash holds more."""
-_NO_FILES: Final = Advice(
-    "it has no file system, or no `file` module: ", command("format"), " makes one, where the flash has room for it"
-)
-
 Progress = Callable[[int, int], None]
 
 
@@ -133,16 +124,7 @@ class BoardFiles:
         Raises:
             ConsoleError: there is no file system, or the console does not answer.
         """
-        try:
-            lines = self._console.lines(LIST, 10.0, secret=False)
-        except LuaFailedError as error:
-            raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
-        found = {name_of(line[2]): int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
-        if len(found) < len(lines) or sum(found.values()) > _MOST:
-            raise ConsoleError(
-                f"{self._console.port}: its list of files came damaged, or is none", Advice(repeat("run it again"))
-            )
-        return dict(sorted(found.items()))
+        return listed_files(self._console)
 
     def _read_back(self, files: Sequence[LuaFile], there: Mapping[str, int]) -> int:
         """Bytes that `compare` has to read: none where the board tells digests."""
@@ -216,8 +198,11 @@ class BoardFiles:
         files: Sequence[LuaFile],
         there: Mapping[str, int],
         progress: Progress = lambda _done, _total: None,
-    ) -> None:
+    ) -> list[str]:
         """Write files that the board does not hold; `there` is what it has now; others stay.
+
+        Returns:
+            Those that its firmware leaves out of its list all the same (`file_list`).
 
         Raises:
             FilesFullError: there is no room; nothing was changed, but for temporary files of earlier runs.
@@ -227,6 +212,7 @@ class BoardFiles:
         """
         with self._leaving_nothing_half(), self.faster(sum(len(file.data) for file in files)):
             self._send(_in_order(files), there, progress)
+        return have_listed(self._console, {file.name: file.temporary for file in _in_order(files)})
 
     @contextmanager
     def _leaving_nothing_half(self) -> Iterator[None]:
@@ -379,16 +365,8 @@ class BoardFiles:
             raise LuaSyntaxError(f"{self._console.port}: {place}: {mask(mistake)}", LuaSyntaxError.remedy)
 
     def size_of(self, name: str) -> int | None:
-        """Bytes of a file, also of one that `names` leaves out; None where there is none.
-
-        NodeMCU lists none whose header is a block's last page, behind another header (seen with executed 1.5.4.1).
-        """
-        told = self._console.ask_secret(
-            f'(function()local f=file.open({quoted(name.encode())},"r")if not f then return""end '
-            f'local n=file.seek("end"){close("f")} return n end)()',
-            10.0,
-        )
-        return int(told) if _LENGTH.fullmatch(told) else None
+        """Bytes of a file, also of one that `names` leaves out; None where there is none."""
+        return size_of(self._console, name)
 
     def _open(self, name: str, mode: str) -> bool:
         """Open a file as `_fp`; whether that is an object.
