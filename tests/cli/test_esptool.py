@@ -70,6 +70,7 @@ def meant(line: str) -> list[str]:
         ("--before no_reset -t -s verify_flash 0x0 a.bin", "reset=none verbose=1 quiet=1 verify image=0x00000:a.bin"),
         ("erase_flash", "erase yes=1"),
         ("erase-region 0x1000 0x2000", "erase regions=0x1000-0x3000 yes=1"),
+        ("verify_flash --diff no 0x0 a.bin", "verify image=0x00000:a.bin"),
         ("read_flash 0 ALL dump.bin", "backup file=dump.bin force=1"),
         ("read-flash 0x1010 16 dump.bin", "backup regions=0x1000-0x2000 file=dump.bin force=1"),
         ("flash_id", "identify"),
@@ -98,6 +99,14 @@ def test_every_form_means_a_task(line: str, words: str) -> None:
 def test_what_cannot_be_meant_is_refused(line: str) -> None:
     with pytest.raises(PipelineError):
         meant(line)
+
+
+def test_a_verb_of_esptools_own_is_told_how_a_virtual_board_is_reached(esptool: Esptool) -> None:
+    assert "flashpipe board --pty" in esptool("-p sim://esp12 dump_mem 0 4 x").failed("usage").err
+
+
+def test_quiet_is_a_word_of_ours() -> None:
+    assert asked("-q flash_id").variables == ("quiet=1",)
 
 
 def test_the_environment_of_esptool_is_heeded() -> None:

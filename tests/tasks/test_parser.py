@@ -54,7 +54,7 @@ def test_doits_words_are_taken_apart(typed: str, command: str, tasks: str, varia
 
 
 @pytest.mark.parametrize(
-    "typed", ["flash --port", "flash --port --force", "flash -p", "-n", "flash --port sim://a?b=1"]
+    "typed", ["flash --port", "flash --yes 1", "flash --port --force", "flash -p", "-n", "flash --port sim://a?b=1"]
 )
 def test_an_option_without_its_value_is_refused(typed: str) -> None:
     with pytest.raises(UsageError):

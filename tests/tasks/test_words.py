@@ -13,6 +13,7 @@ from tests.harness import Project
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    (tmp_path / "parts").mkdir()
     for name in ("fw.bin", "two.bin", "t.lua", "both", "0x00000.bin", "0x10000.bin"):
         (tmp_path / name).write_bytes(b"x")
     return tmp_path
@@ -60,6 +61,11 @@ def folder(tmp_path: Path) -> Path:
         ("upload gone.lua", "files put=gone.lua"),
         ("upload gone.bin", "flash image=gone.bin"),
         ("upload kitchen", "flash profile=kitchen"),
+        ("upload parts", "files put=parts"),
+        ("upload gone/", "files put=gone/"),
+        ("-V", "--version"),
+        ("-v version", "--version"),
+        ("plan kitchen --detailed_status 1 --yes no", "plan profile=kitchen detailed_status=1 yes=no"),
         ("flash kitchen erase=1", "flash profile=kitchen erase=all"),
         ("-n 2 flash kitchen", "-n 2 flash profile=kitchen"),
         ("flash erase kitchen", "flash erase profile=kitchen"),
@@ -85,6 +91,9 @@ def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> No
         ("erase=1 fw.bin", "flashpipe flash erase=all fw.bin"),
         ("-p COM3 fw.bin kitchen", "flashpipe flash port=COM3 fw.bin kitchen"),
         ("-n flash kitchen", "flashpipe plan"),
+        ("fw.bin flash", "flashpipe flash fw.bin"),
+        ("fw.bin image -q", "flashpipe image fw.bin -q"),
+        ("upload t.lua fw.bin", "`flashpipe files put t.lua`"),
     ],
 )
 def test_what_means_two_things_or_none_is_refused_with_the_right_words(typed: str, says: str, folder: Path) -> None:
@@ -102,6 +111,10 @@ def test_a_guess_never_leads_to_a_task_that_writes(project: Project) -> None:
     ("typed", "says"),
     [
         ("flash kitchen", "next: flashpipe flash kitchen; doit flash profile=kitchen"),
+        ("plan kitchen", "next: flashpipe plan kitchen; doit plan profile=kitchen"),
+        ("-p COM3 flash kitchen", "; doit port=COM3 flash profile=kitchen"),
+        ("list -o x", "next: `doit help list`"),
+        ("-o no/such/file ports", "next: name a file"),
         ("upload t.lua kitchen", "; doit files put=t.lua profile=kitchen"),
         ("download", "next: `flashpipe backup"),
     ],

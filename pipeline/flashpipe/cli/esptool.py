@@ -112,8 +112,17 @@ def main(words: Sequence[str]) -> int:
         UsageError: an option without its value, or one that has no meaning for this chip.
         BadValueError: an address or a size that is none.
     """
-    asked = read(_expanded(words))
+    words = _expanded(words)
+    if {"-h", "--help"} & set(words):
+        return run_command_line(words)
+    asked = read(words)
     if asked.verb not in VERBS or asked.options.get("--chip", "auto") not in _OURS:
+        virtual = next((word for word in asked.esptools if "sim://" in word), "")
+        if virtual:
+            raise UsageError(
+                f"{virtual}: esptool itself does {asked.verb or 'this'}, and reaches no virtual board by its URL",
+                "`flashpipe board --pty` gives it a port that esptool can open",
+            )
         return run_command_line(asked.esptools)
     ours = [*asked.variables, *_connection(asked.options), *_task(asked)]
     if asked.verb in {"flash-id", "chip-id", "read-mac"}:
@@ -155,8 +164,8 @@ def read(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> A
     verb, rest, variables, esptools, waiting = "", list[str](), list[str](), list[str](), list(words)
     while waiting:
         word = waiting.pop(0)
-        if word.partition("=")[0] in KNOWN and "=" in word:
-            variables.append(word)
+        if word in {"-q", "--quiet"} or (word.partition("=")[0] in KNOWN and "=" in word):
+            variables.append(word if "=" in word else "quiet=1")
             continue
         esptools.append(word)
         if not word.startswith("-"):
@@ -167,11 +176,15 @@ def read(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> A
         takes = {**GLOBAL, **VERBS.get(verb, {})}.get(name)
         if takes and not equals:
             if not waiting:
-                raise UsageError(f"{word}: its value is missing", f"esptool {verb or 'VERB'} … {word} VALUE")
+                raise UsageError(f"{word}: its value is missing", f"flashpipe esptool {verb or 'VERB'} … {word} VALUE")
             value = waiting.pop(0)
             esptools.append(value)
         if takes is None and verb in VERBS:
-            raise UsageError(f"{word}: not an option of esptool {verb}", "`esptool --help` lists them")
+            raise UsageError(
+                f"{word}: not an option of esptool {verb}", f"`flashpipe esptool {verb} --help` lists them"
+            )
+        if name == "--diff" and {*waiting[:1]} & {"yes", "no"}:
+            esptools.append(waiting.pop(0))  # the old spelling
         options[name] = value
     if "--chip" in options:
         options["--chip"] = options["--chip"].lower().replace("-", "")
@@ -220,7 +233,7 @@ def _task(asked: Asked) -> list[str]:
 def _images(asked: Asked) -> list[str]:
     pairs, options = asked.rest, asked.options
     if not pairs or len(pairs) % 2:
-        raise UsageError(f"{asked.verb}: want pairs of ADDRESS FILE", f"esptool {asked.verb} 0x00000 FILE")
+        raise UsageError(f"{asked.verb}: want pairs of ADDRESS FILE", f"flashpipe esptool {asked.verb} 0x00000 FILE")
     if "--encrypt" in options or "--encrypt-files" in options:
         raise UsageError("--encrypt: the ESP8266 encrypts no flash", "leave it out")
     if "--force" in options:
@@ -247,7 +260,7 @@ def _numbers(rest: Sequence[str], count: int) -> list[int]:
 def _part(rest: Sequence[str]) -> list[str]:
     """The whole sectors that `read-flash` needs; nothing for the whole flash."""
     if len(rest) != 3:  # noqa: PLR2004  address, size, file
-        raise UsageError("read-flash: want ADDRESS SIZE FILE", "esptool read-flash 0 ALL FILE")
+        raise UsageError("read-flash: want ADDRESS SIZE FILE", "flashpipe esptool read-flash 0 ALL FILE")
     if rest[1].lower() == "all":
         if parse_address(rest[0]):
             raise UsageError("read-flash: ALL is for the whole flash, from 0", "name the size")

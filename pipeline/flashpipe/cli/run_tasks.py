@@ -24,6 +24,7 @@ from flashpipe.tasks import command_line
 from flashpipe.tasks.doit_events import REFUSED
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.own_tasks import OwnTasks, at_home, load_own_tasks, members
+from flashpipe.tasks.parser import parse, refuse_unwritable_output
 from flashpipe.tasks.words import SYNONYMS, declared_options
 from flashpipe.text.lines import print_result
 
@@ -121,6 +122,7 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
         words = ["help", *(SYNONYMS.get(word.replace("_", "-"), word) for word in words[1:])]
     own = load_own_tasks(project)
     words = declared_options(words)
+    refuse_unwritable_output(parse(words))
     command_line.use(words, project)
     found = members(own, command_line.tasks_named(), theirs=theirs)
     try:

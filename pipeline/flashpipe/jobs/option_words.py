@@ -14,6 +14,8 @@ from flashpipe.values import dataclass
 
 JSON: Final = "--json"
 """Stands for `format=json`."""
+YES_OR_NO: Final = frozenset({"0", "1", "false", "no", "off", "on", "true", "yes"})
+"""What behind a flag is its value, and names nothing: `--force 1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def read_option(word: str, following: list[str], known: Mapping[str, VariableKin
     if equals:
         return OptionWord(name, value, (word,))
     if is_flag:
-        return OptionWord(name, "1", (word,))
+        said = following.pop(0) if following and following[0].lower() in YES_OR_NO else ""
+        return OptionWord(name, said or "1", (word, said) if said else (word,))
     if following and (name == "code" or not is_option(following[0])):
         value = following.pop(0)
         return OptionWord(name, value, (word, value))

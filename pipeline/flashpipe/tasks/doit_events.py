@@ -21,7 +21,7 @@ from flashpipe.errors import PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.limits import prepare_for_little_memory
 from flashpipe.tasks.loader import load
-from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options
+from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options, refuse_unwritable_output
 
 REFUSED: Final = 3
 """doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
@@ -53,11 +53,40 @@ def begin_with_doit() -> None:
             terminal.end_with_reader()
         if "plan" in parsed.tasks and words[0] != "plan":
             raise UsageError("plan is a command: it stands first, without options of `run`", "doit plan profile=NAME …")
+        _refuse_before_tasks(parsed)
         _refuse_behind_sub_tasks(parsed)
+        _refuse_behind_plan(parsed, words)
+        refuse_unwritable_output(parsed)
         if parsed.has_options:  # else doit's own message is short, and a dodo file may have a `flash` of its own
             refuse_unknown_options(parsed, ("plan",))  # the others' creators know what a dodo file has declared
     except PipelineError as error:
         _refuse(error)
+
+
+def _refuse_before_tasks(parsed: Parsed) -> None:
+    """Go on only without options that doit does not know: it would list the whole table of those that it does.
+
+    Raises:
+        UsageError: one stands there, of a command or before the tasks.
+    """
+    for word in parsed.words:
+        if word.kind == "task":
+            return
+        if word.kind == "unknown" or word.text in {"-h", "--help"}:
+            command = parsed.command
+            advice = _in_our_words(sys.argv[1:]) or f"`doit help {command}` lists its options"
+            raise UsageError(f"{word.typed[0]}: doit {command} has no such option", advice)
+
+
+def _refuse_behind_plan(parsed: Parsed, words: list[str]) -> None:
+    """Go on only without names behind `plan`, which doit would drop.
+
+    Raises:
+        UsageError: one stands there.
+    """
+    if words[:1] == ["plan"] and len(parsed.tasks) > 1:
+        advice = _in_our_words(words) or "doit plan profile=NAME"
+        raise UsageError(f"{parsed.tasks[1]!r} behind plan: doit takes variables alone", advice)
 
 
 def _refuse_behind_sub_tasks(parsed: Parsed) -> None:
@@ -117,22 +146,32 @@ def _at_exit() -> None:
     audience.close(REFUSED if refused else _status)
 
 
+def _in_our_words(words: list[str]) -> str:
+    """What `flashpipe` understands by words that doit refuses, and what says the same there; empty for nothing."""
+    folder = Path(get_initial_workdir() or Path.cwd())
+    try:
+        meant = load("tasks.words:understand")(words, lambda: load("profile.search:profile_names")(folder), folder)
+    except PipelineError as error:
+        return str(error.hint)
+    known = parse(words)
+    # Else doit has another reason, such as a dodo file that cannot be loaded.
+    if parse(meant).tasks == known.tasks and not any(word.kind == "unknown" for word in known.words):
+        return ""
+    again = parse(meant)
+    if not again.tasks or any(word.kind == "unknown" for word in again.words):
+        return ""
+    same = "" if meant[0] in {"inspect", "--version"} else f"; doit {shlex.join(meant)}"
+    return f"flashpipe {shlex.join(words)}{same}"
+
+
 def _say_what_was_meant(words: list[str]) -> None:
     """Doit has refused the command line: `flashpipe` may understand it, or know what says the same."""
     command = next((word for word in words if "=" not in word and not word.startswith("-")), "")
     if _completed or audience.failures or command in _RUNS:
         return
-    folder = Path(get_initial_workdir() or Path.cwd())
-    try:
-        meant = load("tasks.words:understand")(words, lambda: load("profile.search:profile_names")(folder), folder)
-    except PipelineError as error:
-        terminal.note(f"  next: {error.hint}")
-        return
-    parsed = parse(words)
-    # Else doit has another reason, such as a dodo file that cannot be loaded.
-    if parsed.tasks != parse(meant).tasks or any(word.kind == "unknown" for word in parsed.words):
-        same = "" if meant[0] in {"inspect", "--version"} else f"; doit {shlex.join(meant)}"
-        terminal.note(f"  next: flashpipe {shlex.join(words)}{same}")
+    advice = _in_our_words(words)
+    if advice:
+        terminal.note(f"  next: {advice}")
 
 
 def _is_doit() -> bool:

@@ -7,6 +7,7 @@ has to be named: a word that is, or may be, the value of an option names nothing
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 from doit.cmd_base import DodoTaskLoader, DoitCmdBase
@@ -15,7 +16,7 @@ from doit.doit_cmd import DoitMain
 
 from flashpipe.errors import UsageError
 from flashpipe.jobs.option_words import JSON, is_option, read_option
-from flashpipe.jobs.variables import KNOWN, TABLE, known_variables, taken_by
+from flashpipe.jobs.variables import FLAGS, KNOWN, TABLE, known_variables, taken_by
 from flashpipe.values import dataclass
 
 LEVELS: Final = frozenset({"0", "1", "2"})
@@ -103,6 +104,25 @@ def refuse_unknown_options(parsed: Parsed, tasks: Collection[str] = OURS, *, bef
             raise UsageError(f"{word.text}: there is no such option", advice)
 
 
+def refuse_unwritable_output(parsed: Parsed) -> None:
+    """Go on only where doit can write what `-o FILE` names: it would end in a traceback.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    for word in parsed.words:
+        option, equals, value = word.typed[0].partition("=")
+        if word.kind != "doit" or not (
+            option == "-o" or (len(option) > len("--o") and "--output-file".startswith(option))
+        ):
+            continue
+        path = Path(value if equals else word.typed[-1])
+        try:
+            path.open("ab").close()
+        except OSError as error:
+            raise UsageError(f"{option} {path}: {error.strerror}", "name a file that can be written") from error
+
+
 _PLAN_FIRST: Final = "`flashpipe plan …` shows what `flash` would do, and does nothing"
 _DRY: Final = frozenset({"--dry-run", "--dryrun", "--dry", "--simulate", "--no-act", "--just-print"})
 
@@ -158,8 +178,9 @@ class _Reader:
         found = read_option(word, self._waiting, {name: KNOWN.get(name) for name in known_variables()})
         if found is None:
             return False
-        if len(found.typed) > 1 and "=" in found.value and not self._anywhere:
-            raise UsageError(f"{word} {found.value}: doit takes that for a variable", f"say {found.name}={found.value}")
+        if len(found.typed) > 1 and not self._anywhere and ("=" in found.value or found.name in FLAGS):
+            takes = "no value there" if found.name in FLAGS else "that for a variable"
+            raise UsageError(f"{word} {found.value}: doit takes {takes}", f"say {found.name}={found.value}")
         self._add("variable", found.name, found.value, *found.typed)
         return True
 

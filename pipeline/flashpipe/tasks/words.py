@@ -43,6 +43,8 @@ REFUSED: Final[dict[str, str]] = {
 _PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
 _ERASE: Final = dict.fromkeys(("1", "yes", "true", "on"), "all") | dict.fromkeys(("0", "no", "false"), "as-needed")
 """As other tools say what `erase=` says here."""
+_OF_ANY_COMMAND: Final = frozenset({"color", "events", "format", "junit", "quiet", "verbose"})
+"""Variables that say how a run is told."""
 _ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]+")
 FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
 _LUA: Final = (".lua", ".lc")
@@ -78,7 +80,7 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
         UsageError: a word that means two things, or nothing here.
     """
     parsed = parse(words, anywhere=True)
-    if list(words) == ["version"]:
+    if list(words) in (["version"], ["-V"]) or (parsed.tasks == ("version",) and not _asks_more(parsed)):
         return ["--version"]
     first = words[0] if words else ""
     if first == "version":
@@ -95,14 +97,23 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     return [*command, *doits, *(typed for word in rest for typed in _as_doit_knows(word))]
 
 
+def _asks_more(parsed: Parsed) -> bool:
+    return any(word.kind != "task" and word.text not in _OF_ANY_COMMAND for word in parsed.words)
+
+
 def _inspection(parsed: Parsed) -> list[str]:
     """Firmware files without a verb are looked at.
 
     Raises:
         UsageError: beside them stands what looking has no use for: it is for a task that has to be named.
     """
-    others = [word for word in parsed.words if word.kind == "variable" and word.text not in {"format", "quiet"}]
+    others = [word for word in parsed.words if word.kind == "variable" and word.text not in _OF_ANY_COMMAND]
     others += [word for word in parsed.words if word.kind == "task" and not word.text.lower().endswith(FIRMWARE)]
+    verb = next((word for word in others if word.kind == "task" and _is_task(word.text)), None)
+    if verb is not None:
+        rest = (word for word in parsed.words if word is not verb)
+        said = shlex.join([verb.text, *(typed for word in rest for typed in word.typed)])
+        raise UsageError(f"{verb.text} stands before what it works on", f"flashpipe {said}")
     if others:
         known = (word for word in parsed.words if word.kind in {"task", "variable"} and word.text != "quiet")
         said = shlex.join(typed for word in known for typed in _as_doit_knows(word))
@@ -111,6 +122,10 @@ def _inspection(parsed: Parsed) -> list[str]:
             f"`flashpipe {parsed.tasks[0]}` looks at it; `flashpipe flash {said}` writes it",
         )
     return ["inspect", *(typed for word in parsed.words for typed in word.typed)]
+
+
+def _is_task(word: str) -> bool:
+    return word in ON_PROFILES or word.replace("_", "-") in SYNONYMS
 
 
 def declared_options(words: Sequence[str]) -> list[str]:
@@ -147,7 +162,7 @@ def _verb(words: Sequence[Word], folder: Path) -> list[Word]:
         )
     behind = [other.text for other in words[at + 1 :] if other.kind == "task"]
     if name == "upload":
-        meant = ["files", "put"] if _is_for_board(behind, folder) else ["flash"]
+        meant = _upload(behind, folder)
     elif name in ON_FILES and behind:
         meant = ["files", ON_FILES[name]]
     elif name in REFUSED:
@@ -161,11 +176,31 @@ def _verb(words: Sequence[Word], folder: Path) -> list[Word]:
     return [*words[:at], *map(_task, meant), *words[at + 1 :]]
 
 
+def _upload(names: Sequence[str], folder: Path) -> list[str]:
+    """What sends these: firmware goes into the flash, other files into the board's file system.
+
+    Raises:
+        UsageError: both are among them.
+    """
+    if not _is_for_board([name for name in names if not _is_image(name)], folder):
+        return ["flash"]
+    images = [name for name in names if _is_image(name)]
+    if images:
+        others = shlex.join(name for name in names if name not in images)
+        raise UsageError(
+            f"{others} and {images[0]} go to different places",
+            f"`flashpipe files put {others}` sends files; `flashpipe flash {shlex.join(images)}` the firmware",
+        )
+    return ["files", "put"]
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(FIRMWARE)
+
+
 def _is_for_board(names: Sequence[str], folder: Path) -> bool:
-    """Whether they are files, none of them a firmware: then they are for the board's own file system."""
-    if any(name.lower().endswith(FIRMWARE) for name in names):
-        return False
-    return any((folder / name).is_file() or _FILE_NAME.search(name) for name in names)
+    """Whether they are files or folders: then they are for the board's own file system."""
+    return any((folder / name).exists() or name.endswith("/") or _FILE_NAME.search(name) for name in names)
 
 
 def _file_verb(words: Sequence[Word], profiles: Callable[[], Collection[str]], folder: Path) -> list[Word]:
