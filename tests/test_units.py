@@ -50,7 +50,17 @@ def test_addresses_round_trip_at_one_width(address: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("60s", 60.0), ("500ms", 0.5), ("2m", 120.0), ("2 min", 120.0), ("60", 60.0), ("1.5", 1.5)]
+    ("text", "seconds"),
+    [
+        ("60s", 60.0),
+        ("500ms", 0.5),
+        ("2m", 120.0),
+        ("2 min", 120.0),
+        ("1h", 3600.0),
+        ("1d", 86400.0),
+        ("60", 60.0),
+        ("1.5", 1.5),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -82,7 +92,7 @@ def test_no(text: str) -> None:
         (parse_address, "+5"),
         (parse_duration, "soon"),
         (parse_duration, "-1s"),
-        (parse_duration, "1h"),
+        (parse_duration, "1w"),
         (parse_bool, "maybe"),
         (parse_bool, "2"),
     ],

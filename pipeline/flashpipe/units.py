@@ -10,10 +10,10 @@ from flashpipe.errors import BadValueError
 _SIZE: Final = re.compile(r"(\d{1,15}|0x[0-9a-f]{1,12})\s*(b|kb?|kib|mb?|mib)?", re.IGNORECASE)
 _FACTOR: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
 _ADDRESS: Final = re.compile(r"0x([0-9a-f]{1,12})|([0-9]{1,15})", re.IGNORECASE)
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min)?", re.IGNORECASE)
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?", re.IGNORECASE)
 LONGEST_S: Final = 31 * 24 * 3600.0
 """A month: nobody waits longer, and no timer can count to what a mistyped number may mean."""
-_SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0}
+_SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _YES: Final = frozenset({"1", "yes", "true", "on", "y"})
 _NO: Final = frozenset({"0", "no", "false", "off", "n", ""})
 
@@ -56,17 +56,17 @@ def format_address(address: int) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `60s`, `500ms`, `2m` or `60`.
+    """Seconds of `60s`, `500ms`, `2m`, `1h`, `1d` or `60`.
 
     Raises:
         BadValueError: not a duration.
     """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise BadValueError(f"{text!r} is not a duration", "write it like 60s, 500ms or 2m")
+        raise BadValueError(f"{text!r} is not a duration", "write it like 60s, 500ms, 2m or 1h")
     seconds = float(found[1]) * _SECONDS[(found[2] or "").lower()]
     if seconds > LONGEST_S:
-        raise BadValueError(f"{text[:60]!r} is longer than a month", "write it like 60s, 500ms or 2m")
+        raise BadValueError(f"{text[:60]!r} is longer than a month", "write it like 60s, 500ms, 2m or 1h")
     return seconds
 
 

@@ -158,7 +158,7 @@ def put_and_fetch(trial: Trial) -> None:
     trial.old = thirty(trial.noise, 1)
     trial.save(trial.old)
     text, seconds = trial.ok("files", "put", "data/")
-    if "30 Lua files sent" not in text:
+    if "30 files sent" not in text:
         raise LostError(text)
     trial.say(f"30 files, {sum(map(len, trial.old.values())):,} bytes, put in {seconds:.0f} s of this machine")
     trial.ok("files", "get", "*", "yes=1")

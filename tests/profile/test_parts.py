@@ -24,9 +24,16 @@ def load(tmp_path: Path) -> Callable[[str], Profile]:
 
 def test_sources_are_read_with_their_defaults(load: Callable[[str], Profile], tmp_path: Path) -> None:
     profile = load("lfs: {lua: lua/*.lua}, spiffs: {folder: data/}")
-    assert profile.lua_sources == LuaSources(("lua/*.lua",), tmp_path, "auto")
+    assert profile.lua_sources == LuaSources(("lua/*.lua",), tmp_path)
     assert profile.spiffs_folder == SpiffsFolder(tmp_path / "data", None, "auto")
     assert profile.parts == ()
+    assert profile.luac == "auto"
+
+
+def test_a_compiler_of_files_needs_no_lfs(load: Callable[[str], Profile], tmp_path: Path) -> None:
+    profile = load("lfs: {luac: luac.cross}")
+    assert profile.luac == str(tmp_path / "luac.cross")
+    assert profile.lua_sources is None
 
 
 def test_programs_and_sizes_are_read(load: Callable[[str], Profile], tmp_path: Path) -> None:
@@ -34,9 +41,8 @@ def test_programs_and_sizes_are_read(load: Callable[[str], Profile], tmp_path: P
         "lfs: {lua: [a.lua, 'b/**/*.lua'], luac: nodemcu/luac.cross},"
         " spiffs: {folder: data, size: 256KB, spiffsimg: OFF}"
     )
-    assert profile.lua_sources == LuaSources(
-        ("a.lua", "b/**/*.lua"), tmp_path, str(tmp_path / "nodemcu" / "luac.cross")
-    )
+    assert profile.lua_sources == LuaSources(("a.lua", "b/**/*.lua"), tmp_path)
+    assert profile.luac == str(tmp_path / "nodemcu" / "luac.cross")
     assert profile.spiffs_folder == SpiffsFolder(tmp_path / "data", 256 * 1024, "off")
     assert load("spiffs: {folder: data, size: AUTO}").spiffs_folder == SpiffsFolder(tmp_path / "data", None, "auto")
 
@@ -56,7 +62,6 @@ def test_a_nearer_firmware_replaces_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("lfs: {luac: auto}", "firmware.lfs.lua: is missing, want patterns"),
         ("spiffs: {size: auto}", "firmware.spiffs.folder: is missing, want a folder"),
         ("lfs: {lua: []}", "want patterns relative"),
         ("lfs: {lua: /etc/*.lua}", "want patterns relative"),

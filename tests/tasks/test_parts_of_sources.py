@@ -147,7 +147,7 @@ def test_lua_files_are_compiled_before_they_are_sent(
 ) -> None:
     (project.folder / "lua" / "main.lua").write_text("return 1")
     (project.folder / "kitchen.yaml").write_text(
-        "extends: esp12\nboot: {timeout: 8s}\nfirmware: {image: bin/fw.bin}\n"
+        "extends: esp12\nboot: {timeout: 8s}\nfirmware: {image: bin/f*.bin}\n"
         "files: {lib/: {from: lua/m*.lua, compile: true}}\n"
     )
     command("plan", "profile=kitchen").failed("build-due")
@@ -155,6 +155,9 @@ def test_lua_files_are_compiled_before_they_are_sent(
     done = flash().failed("no-lua-prompt")  # a board that executes nothing has no Lua to send it to
     assert "lib/main.lc (" in done.out
     assert (project.folder / "words").read_text().count("main.lua") == 1
+    (project.folder / "lua" / "main.lua").write_text("return 2")
+    command("files", "profile=kitchen", "send=1", "port=/dev/does-not-exist").failed("port-missing")
+    assert (project.folder / "words").read_text().count("main.lua") == 2
     (project.folder / "lua" / "main.lua").write_text("return !")
     assert "main.lua:1" in command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("lua-syntax").text
 

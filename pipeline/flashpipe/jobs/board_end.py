@@ -83,7 +83,7 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
             summary = f"{', '.join(map(str, outcome.written))} {'is' if len(outcome.written) == 1 else 'are'} blank"
         return summary or _OTHERS.get(outcome.outcome, outcome.outcome)
     sent = sum(state.state == "sent" for state in outcome.files)
-    files = f"{sent} Lua file{'s' * (sent != 1)} sent"
+    files = f"{sent} file{'s' * (sent != 1)} sent"
     if outcome.outcome == "files" and outcome.verdict is NOT_CHECKED:
         return f"{files if sent else 'the board held them already'}; it was not restarted"
     written = plan.firmware.title().partition(" (")[0] if plan else "the firmware"

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import PipelineError
+from flashpipe.errors import BuildDueError, PipelineError
 from flashpipe.events import Listener, Message, StepFinished, StepStarted
 from flashpipe.jobs import sessions
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.lua_files import Compile
 from flashpipe.jobs.parts import PartSources
 from flashpipe.records.project_folder import make_folder
 from flashpipe.sources.build import Build, input_files, last_build, run_build
@@ -100,6 +101,29 @@ def make_parts(inputs: RunInputs, listener: Listener) -> None:
     with sessions.Working("parts"):
         sources.make(images, lambda text: listener(Message("", text)))
     inputs.forget_plan()
+
+
+def compiling(inputs: RunInputs, listener: Listener) -> Compile:
+    """Gives what luac.cross makes of Lua files of the profile; those that are due are compiled then, and nothing else.
+
+    Raises:
+        PipelineError: when called: as `RunInputs.compiled`; or there is a mistake in one.
+    """
+
+    def compile_now(name: str, text: bytes) -> bytes:
+        try:
+            return inputs.compiled(name, text)
+        except BuildDueError:
+            sources = _known_parts(inputs)
+            if sources is None:
+                raise
+            images = inputs.images()
+            make_folder(inputs.command.folder)
+            with sessions.Working("parts"):
+                sources.compile_files(images, lambda text: listener(Message("", text)))
+        return inputs.compiled(name, text)
+
+    return compile_now
 
 
 def parts_count(inputs: RunInputs) -> bool:

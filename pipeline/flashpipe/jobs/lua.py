@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -25,6 +26,7 @@ from flashpipe.flasher.lua_stage import (
 )
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.jobs.build import compiling
 from flashpipe.jobs.lua_files import read_lua_file, uncompiled
 from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.policy import boot_expectation
@@ -35,6 +37,7 @@ from flashpipe.values import dataclass
 
 LUA_S: Final = 600.0
 """How long a Lua file may run unless `timeout=` says so."""
+_PRINTS: Final = re.compile(r"^=(.+)$", re.MULTILINE)
 Room = tuple[int, int, int] | None
 """Bytes free, used and in all of a file system; None where there is none."""
 
@@ -87,8 +90,9 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
     session = board.session()
     ran = run_file(session, open_console(session), file, limit_s + wait_s, linger_s=wait_s, on_lines=show)
     if ran.error:
+        what = "file" if variables.text("file") else "text"
         raise LuaFailedError(
-            f"{session.port}: {ran.error}", Advice("correct the Lua file and ", repeat("run it again"))
+            f"{session.port}: {ran.error}", Advice(f"correct the Lua {what} and ", repeat("run it again"))
         )
     if not ran.ended:
         raise LuaTimeoutError(
@@ -103,12 +107,21 @@ def _lua_text(command: CommandLine) -> LuaFile:
     if name and code:
         raise BadValueError("a Lua file and Lua text: which of them?", "say file=FILE or code=TEXT")
     if code:
-        return LuaFile("code", code.encode() + b"\n", "the command line")
+        return LuaFile("code", _as_typed(code).encode() + b"\n", "the command line")
     if not name:
         raise BadValueError(
             "which Lua file?", "say file=FILE, such as `flashpipe lua file=test.lua`, or `flashpipe lua -e 'TEXT'`"
         )
     return read_lua_file(command.caller / name, name.replace("\\", "/").rpartition("/")[2])
+
+
+def _as_typed(code: str) -> str:
+    r"""Lua text with what a prompt makes of it: a line that begins with `=` prints.
+
+    >>> _as_typed("x = 1\n=x, 2")
+    'x = 1\nprint(x, 2)'
+    """
+    return _PRINTS.sub(r"print(\1)", code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,7 @@ def list_files(board: BoardRun) -> FileListing:
         PipelineError: a bad profile, no Lua prompt, or a file that could not be sent.
     """
     profile = board.inputs.named_profile()
-    files = lua_policy(profile, board.command.project, board.inputs.compiled).files if profile else ()
+    files = lua_policy(profile, board.command.project, compiling(board.inputs, board.face)).files if profile else ()
     sends = board.command.variables.flag("send")
     if sends and not files:
         raise BadValueError("send=1: there is nothing to send", "name a profile with `files: {init.lua: FILE}`")
@@ -150,7 +163,7 @@ def list_files(board: BoardRun) -> FileListing:
 
 def _send(board: BoardRun, record: RunRecord, session: Session, console: Console) -> Outcome:
     """Send what differs, restart, look."""
-    policy = lua_policy(board.inputs.profile(), board.command.project, board.inputs.compiled)
+    policy = lua_policy(board.inputs.profile(), board.command.project, compiling(board.inputs, board.face))
     files = for_this_board(session, console, policy.files)
     planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
     record.note(Outcome("files", session.device, files=planned))

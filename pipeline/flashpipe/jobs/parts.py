@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from flashpipe.errors import BuildDueError, PartFilesError, SpiffsImageError
-from flashpipe.files import expanded
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.placement import lfs_region, spiffs_room
@@ -27,6 +26,7 @@ from flashpipe.plan.model import Part
 from flashpipe.profile.model import Profile
 from flashpipe.sources import luac, made, spiffsimg
 from flashpipe.sources.file_patterns import files_below, matching_files
+from flashpipe.sources.local import place_of
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -94,7 +94,7 @@ class PartSources:
             data = luac.compile_lfs(lfs, firmware, self.folder)
             told(f"lfs      {len(data):,} bytes of {len(lfs.files)} Lua files, by {lfs.compiler}")
         if self.profile.compiles and not self.unit:
-            self._compile(firmware, told)
+            self.compile_files(images, told)
         if files is None:
             return
         told(f"spiffs   {len(files.files)} files, {_total(files.files):,} bytes, of {files.name}")
@@ -129,7 +129,13 @@ class PartSources:
 
         return compile_once if self.unit else find
 
-    def _compile(self, firmware: Firmware, told: Callable[[str], None]) -> None:
+    def compile_files(self, images: Mapping[int, Image], told: Callable[[str], None]) -> None:
+        """Compile the profile's Lua files that are to be compiled, and were not yet; says which.
+
+        Raises:
+            LuaSyntaxError, LuaCompilerError: as `luac.compile_file`.
+        """
+        firmware = self._firmware(images)
         program = self._compiler(firmware)
         compiler: list[luac.LuaCompiler] = []
 
@@ -145,8 +151,7 @@ class PartSources:
         load_files(self.profile, self.project, make)
 
     def _compiler(self, firmware: Firmware) -> Path:
-        named = self.profile.lua_sources.luac if self.profile.lua_sources else "auto"
-        return self._trusted(luac.find_compiler(named, self.places(), firmware))
+        return self._trusted(luac.find_compiler(self.profile.luac, self.places(), firmware))
 
     # --- LFS ---------------------------------------------------------------------------------------------------------
 
@@ -238,13 +243,15 @@ class PartSources:
 
 
 def program_places(sources: Mapping[int, tuple[str, Path]], profile: Profile) -> tuple[Path, ...]:
-    """Where the programs may be that the build of this firmware made: where it ran, beside what it made, and above."""
+    """Where the programs may be that the build of this firmware made.
+
+    Where it ran, beside what it made and above; then beside the profile.
+    """
     folders = [profile.build.folder] if profile.build else []
     for text, base in sources.values():
-        path = base / expanded(text)
-        if path.is_file():  # else a URL or a package: nothing is built there
-            folders += [path.parent, path.parent.parent]
-    return tuple(dict.fromkeys(folders))
+        path = place_of(text, base)  # None for a URL or a package: nothing is built there
+        folders += [path.parent, path.parent.parent] if path else []
+    return tuple(dict.fromkeys([*folders, profile.path.parent]))
 
 
 def _read(path: Path, lender: Lender | None) -> bytes:

@@ -21,7 +21,7 @@ from flashpipe.flasher.file_sending import for_this_board, send_files
 from flashpipe.flasher.lua_stage import open_console, restart
 from flashpipe.jobs import monitor, sessions
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.build import build_images, build_inputs, is_due, make_parts, part_files
+from flashpipe.jobs.build import build_images, build_inputs, compiling, is_due, make_parts, part_files
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_files import listed_files, load_files
 from flashpipe.jobs.needed_files import needed_files
@@ -205,7 +205,7 @@ def _last_start(log: str) -> str:
 
 
 def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]) -> int:
-    wanted, _ = load_files(board.inputs.profile(), board.command.project, board.inputs.compiled)
+    wanted, _ = load_files(board.inputs.profile(), board.command.project, compiling(board.inputs, board.face))
     session = board.session()
     console = open_console(session)
     names = set(changed.values())

@@ -31,7 +31,8 @@ KEY_TEXTS: Final = {
     "firmware.lfs": "image of the Lua flash store, written where the firmware looks for it",
     "firmware.spiffs": "image of the file system, likewise",
     "firmware.lfs.lua": "Lua files that the image is compiled from, each a module by its name",
-    "firmware.lfs.luac": "what compiles them; `auto`: the luac.cross beside the build or the image (auto)",
+    "firmware.lfs.luac": "what compiles them, and `files` with `compile: true`; `auto`: the luac.cross beside build,"
+    " image or profile (auto)",
     "firmware.spiffs.folder": "files that the image is made of; folders within are part of their names",
     "firmware.spiffs.size": "how large the file system is; `auto`: all the room that the firmware has for it (auto)",
     "firmware.spiffs.spiffsimg": "what makes it; `auto`: the spiffsimg of the build tree if it has one, else flashpipe"

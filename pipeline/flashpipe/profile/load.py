@@ -22,7 +22,7 @@ from flashpipe.profile.init_data import check_init, init_profile
 from flashpipe.profile.keys import KEEP, WANT, check_key, read_keys
 from flashpipe.profile.lua import check_together, file_mirror, file_sources
 from flashpipe.profile.model import AcceptanceProfile, BootProfile, ImageSource, PortMatch, Profile, SerialProfile
-from flashpipe.profile.parts import AUTO, check_parts, lua_sources, spiffs_folder
+from flashpipe.profile.parts import AUTO, check_parts, lua_sources, luac, spiffs_folder
 from flashpipe.profile.search import (
     find_profile,
     hides_shipped,
@@ -329,6 +329,7 @@ def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> P
         ),
         init_data=init_profile(values),
         lua_sources=lua_sources(values),
+        luac=luac(values),
         spiffs_folder=spiffs_folder(values),
         lenders=tuple((key, value.lender) for key, value in sorted(values.items()) if value.lender is not None),
     )

@@ -147,8 +147,6 @@ class LuaSources:
     patterns: tuple[str, ...]
     base: Path
     """Folder that they start from."""
-    luac: str
-    """`auto`, or the path of the compiler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +217,8 @@ class Profile:
     init_data: InitProfile = USUAL_INIT
     lua_sources: LuaSources | None = None
     """What the LFS image is compiled from, where it is no file."""
+    luac: str = "auto"
+    """What compiles that and Lua files: `auto`, or the path of the compiler."""
     spiffs_folder: SpiffsFolder | None = None
     """What the SPIFFS image is made of, where it is no file."""
     lenders: tuple[tuple[str, Lender], ...] = ()

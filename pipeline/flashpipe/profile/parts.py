@@ -67,23 +67,25 @@ SECTIONS: Final = {
     "firmware.spiffs": "a SPIFFS image: a file, https://…, or another source as for firmware.image; or {folder: data/}",
 }
 """What both take at large."""
-_NEEDED: Final = {"firmware.lfs.": "firmware.lfs.lua", "firmware.spiffs.": "firmware.spiffs.folder"}
+_FOLDER: Final = "firmware.spiffs.folder"
 
 
 def check_parts(stated: Mapping[str, YamlEntry], report: Report) -> None:
     """Rules between these keys; `stated` are those that are there."""
-    for prefix, needed in _NEEDED.items():
-        keys = [key for key in stated if key.startswith(prefix)]
-        if keys and needed not in stated and not report.about(needed):
-            report.add(stated[keys[0]], needed, f"is missing, want {WANT[needed]}")
+    keys = [key for key in stated if key.startswith("firmware.spiffs.")]
+    if keys and _FOLDER not in stated and not report.about(_FOLDER):
+        report.add(stated[keys[0]], _FOLDER, f"is missing, want {WANT[_FOLDER]}")
 
 
 def lua_sources(values: Mapping[str, Value]) -> LuaSources | None:
     """What the LFS image is compiled from; None where it comes as a file, or none is wanted."""
-    lua, luac = values.get("firmware.lfs.lua"), values.get("firmware.lfs.luac")
-    if lua is None:
-        return None
-    return LuaSources(cast("tuple[str, ...]", lua.value), lua.base, _tool(luac))
+    lua = values.get("firmware.lfs.lua")
+    return LuaSources(cast("tuple[str, ...]", lua.value), lua.base) if lua else None
+
+
+def luac(values: Mapping[str, Value]) -> str:
+    """The compiler of Lua files, for LFS or with `compile: true`: `auto`, or its path."""
+    return _tool(values.get("firmware.lfs.luac"))
 
 
 def spiffs_folder(values: Mapping[str, Value]) -> SpiffsFolder | None:

@@ -44,6 +44,15 @@ def read_file(path: Path, request: SourceRequest) -> bytes:
     return _read(path, request, MAX_ARCHIVE if request.packed else MAX_SIZE)
 
 
+def place_of(text: str, base: Path) -> Path | None:
+    """The file that a path or pattern means; None where there is none, or several, or it is another kind of source."""
+    try:
+        path = _find_path(text.strip(), base)
+    except SourceError:
+        return None
+    return path if path.is_file() else None
+
+
 def _find_path(text: str, base: Path) -> Path:
     path = base / os.path.expanduser(text)  # noqa: PTH111  leaves a `~name` that it does not know as it is
     if not any(char in text for char in "*?[") or os.path.lexists(path):
