@@ -181,18 +181,43 @@ def private_opener(path: str, flags: int) -> int:
     return os.open(path, flags, PRIVATE)
 
 
+ROOM: Final = 64 * 1024
+"""Bytes that are kept free for a record: some ten times what a receipt has."""
+
+
 def check_writable(folder: Path) -> None:
-    """Make a folder of records, and make sure that a file can be written there: a file system may be read-only.
+    """Make a folder of records, and make sure that one can be written there: a file system may be read-only, or full.
 
     Raises:
         RecordError: it cannot.
     """
+    take_room(folder).close()
+
+
+def take_room(folder: Path) -> IO[bytes]:
+    """Keep room for a record in its folder, which is made, until the file that is given is closed.
+
+    The file has no name: whoever is killed leaves nothing.
+
+    Raises:
+        RecordError: nothing can be written there, or the disk is full.
+    """
     make_private(folder)
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        room = tempfile.TemporaryFile(dir=folder, buffering=0)
     except OSError as error:
-        raise RecordError(f"{folder}: cannot be written: {error.strerror or error}", next_step(folder)) from error
+        raise _not_writable(folder, error) from error
+    try:
+        if room.write(bytes(ROOM)) != ROOM:  # what there was left was taken
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        room.close()
+        raise _not_writable(folder, error) from error
+    return room
+
+
+def _not_writable(path: Path, error: OSError) -> RecordError:
+    return RecordError(f"{path}: cannot be written: {error.strerror or error}", next_step(path))
 
 
 _STAMP: Final = re.compile(r"\d{8}T\d{9}(?!\d)")
@@ -263,7 +288,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be written: {error.strerror or error}", next_step(path)) from error
+        raise _not_writable(path, error) from error
     finally:
         # Nothing is left there once it has been renamed; an interrupt, too, leaves no rest.
         if temporary is not None:

@@ -32,7 +32,7 @@ def image() -> Path:
 
 def board(number: int) -> str:
     """A board that nobody has flashed."""
-    return f"sim://nodemcu-devkit?time=real&fill=random:{number}&mac=5c:cf:7f:00:{number >> 8:02x}:{number & 0xFF:02x}"
+    return f"sim://nodemcu-devkit?time=real&fill=ff&mac=5c:cf:7f:00:{number >> 8:02x}:{number & 0xFF:02x}"
 
 
 def flash(count: int, first: int, more: str = "") -> tuple[float, float, float]:

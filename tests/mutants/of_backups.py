@@ -142,8 +142,8 @@ BACKUPS: Final = (
     Mutant(
         "board-touched-without-a-place-for-the-receipt",
         BOARDS,
-        "        check_writable(self.command.receipts_folder)\n",
-        "",
+        "            self._room = take_room(self.command.receipts_folder)\n",
+        "            pass\n",
         "a board is written and nothing can say so",
         (f"{T_DISK}::test_a_folder_that_cannot_be_written_stops_a_run_before_the_board_is_touched",),
     ),

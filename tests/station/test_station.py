@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
-from flashpipe.errors import BatchClosedError, LockMismatchError
-from flashpipe.records import journal
+from flashpipe.errors import BatchClosedError, LockMismatchError, RecordError
+from flashpipe.records import journal, json_lines
 from flashpipe.sim.ports import registry
 
 from tests import schema
@@ -168,3 +171,25 @@ def test_a_full_disk_stops_the_station_before_the_next_board_is_touched(
         assert "b2" not in registry.boards()
     lines = (shop.records / "batches/one/log.jsonl").read_text().splitlines()
     assert [json.loads(line)["what"] for line in lines].count("begin") == 1
+
+
+def test_the_end_of_a_try_that_the_disk_had_no_room_for_is_written_down_when_there_is_room(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = json_lines.append
+
+    def full(path: Path, line: Mapping[str, Any]) -> None:
+        if line["what"] == "end":
+            raise RecordError("the disk is full")
+        append(path, line)
+
+    with shop.shift() as shift:
+        with monkeypatch.context() as patch:
+            patch.setattr(json_lines, "append", full)
+            shift.plug("a", board(1))
+            shift.until(lambda: bool(shift.station.view().halted))
+            assert shop.batch().state.counts().passed == 0
+        shift.station.keys.press("c")
+        shift.visit("b", board(2))
+        counts = shop.batch().state.counts()
+        assert (counts.passed, counts.running) == (2, 0)

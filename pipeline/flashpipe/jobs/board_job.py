@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from flashpipe.board.loader.chips import describe_flash
 from flashpipe.board.loader.device import Device
@@ -27,7 +27,7 @@ from flashpipe.errors import (
     SystemLimitError,
 )
 from flashpipe.events import BoardDone, Message, WireLine
-from flashpipe.files import check_writable
+from flashpipe.files import take_room
 from flashpipe.flash import Region
 from flashpipe.flasher.flash import flash, journal_line
 from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Policy, Probe, RunRecord
@@ -87,6 +87,8 @@ class BoardRun:
     _receipt_lock: threading.Lock = field(default_factory=threading.Lock)
     _at_work: tuple[str, FlashPlan | None] | None = None
     """Command and plan of the receipt that is due; None where none is."""
+    _room: IO[bytes] | None = None
+    """Room on the disk for that receipt: what was done to a board must not be left untold because the disk is full."""
 
     @property
     def command(self) -> CommandLine:
@@ -97,7 +99,16 @@ class BoardRun:
     def turn(self) -> Iterator[None]:
         """One task at a time on one board; their order is the command line's."""
         with self._lock, sessions.Working(self.named_port or "board", self._abandon):
-            yield
+            try:
+                yield
+            finally:
+                self._give_room()
+
+    def _give_room(self) -> None:
+        """Let go of the room on the disk that was kept for the receipt."""
+        room, self._room = self._room, None
+        if room is not None:
+            room.close()
 
     # --- people ------------------------------------------------------------------------------------------------------
 
@@ -168,7 +179,8 @@ class BoardRun:
         """
         make_folder(self.command.folder)
         session = self.session()
-        check_writable(self.command.receipts_folder)
+        if self._room is None:
+            self._room = take_room(self.command.receipts_folder)
         return session
 
     def _make(self, port: str) -> Session:
@@ -359,6 +371,7 @@ class BoardRun:
         make_folder(self.command.folder)
         origin, outcome = self._origin(images=plan is not None), self.record.outcome
         folder = self.command.receipts_folder
+        self._give_room()
         path = write_receipt(folder, command, self.session(), plan, outcome, error=error, origin=origin)
         if not isinstance(error, StoppedError):  # a stop is told in one line
             self.notify(f"receipt  {self._short(path)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -58,6 +59,9 @@ class Attempts:
     def __init__(self, inputs: RunInputs, batch: Batch, rules: Rules, *, station: str, units: Units | None) -> None:
         self._inputs, self._batch, self._rules = inputs, batch, rules
         self._station, self._units = station, units
+        self._owed: list[dict[str, object]] = []
+        """Ends of tries that the log has not got yet, because the disk was full; their receipts tell the same."""
+        self._paying = threading.Lock()
 
     def check_pins(self) -> None:
         """Go on only if boards still get what the batch began with.
@@ -90,6 +94,7 @@ class Attempts:
             LockMismatchError: boards would get other bytes than before.
         """
         self.check_pins()
+        self._pay()
         name, began = new_id(), time.monotonic()
         self._batch.append(
             BEGIN, **{"try": name}, visit=visit, place=socket.place, port=socket.port, station=self._station
@@ -150,21 +155,34 @@ class Attempts:
         if receipt is not None:
             with suppress(OSError):
                 digest = hashlib.sha256(read_regular(receipt)).hexdigest()
-        self._batch.append(
-            END,
-            **{"try": name},
-            outcome=ended.outcome,
-            passed=ended.passed,
-            mac=ended.mac,
-            cause=mask(str(ended.error.message)) if ended.error else "",
-            receipt=receipt.name if receipt else "",
-            sha256=digest,
-            seconds=round(ended.seconds, 3),
-            steps=list(steps),
-            virtual=is_virtual(board.named_port),
-            measured=dict(ended.measured),
-            unit_is_free=ended.returned.is_free,
-        )
+        end: dict[str, object] = {
+            "try": name,
+            "outcome": ended.outcome,
+            "passed": ended.passed,
+            "mac": ended.mac,
+            "cause": mask(str(ended.error.message)) if ended.error else "",
+            "receipt": receipt.name if receipt else "",
+            "sha256": digest,
+            "seconds": round(ended.seconds, 3),
+            "steps": list(steps),
+            "virtual": is_virtual(board.named_port),
+            "measured": dict(ended.measured),
+            "unit_is_free": ended.returned.is_free,
+        }
+        with self._paying:
+            self._owed.append(end)
+        self._pay()
+
+    def _pay(self) -> None:
+        """Write down how tries have ended, also those for which there was no room on the disk before.
+
+        Raises:
+            RecordError: there is none still. No further board may be begun.
+        """
+        with self._paying:
+            while self._owed:
+                self._batch.append(END, **self._owed[0])
+                del self._owed[0]
 
 
 def _flash(board: BoardRun) -> PipelineError | None:
