@@ -204,12 +204,13 @@ def take_room(folder: Path) -> IO[bytes]:
     """
     make_private(folder)
     try:
-        room = tempfile.TemporaryFile(dir=folder, buffering=0)
+        room = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  whoever takes it closes it
     except OSError as error:
         raise _not_writable(folder, error) from error
     try:
-        if room.write(bytes(ROOM)) != ROOM:  # what there was left was taken
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left = ROOM
+        while left:
+            left -= room.write(bytes(left)) or 0
     except OSError as error:
         room.close()
         raise _not_writable(folder, error) from error

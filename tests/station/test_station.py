@@ -112,6 +112,16 @@ def test_bad_boards_in_a_row_stop_the_station_until_the_operator_goes_on(shop: S
         assert not shift.station.view().halted
 
 
+def test_a_board_that_is_tried_again_is_one_bad_board_in_a_row(shop: Shop) -> None:
+    with shop.shift(stop_after="2") as shift:
+        shift.visit("a", board(1, "fill=ff&fault=stuck-sector:0x0"))
+        shift.press("a")
+        shift.until(lambda: len(shop.ended) == 2)
+        assert not shift.station.view().halted
+        shift.visit("b", board(2, "fill=ff&fault=absent"))
+        shift.until(lambda: bool(shift.station.view().halted))
+
+
 def test_with_next_key_nothing_is_touched_before_the_key(shop: Shop) -> None:
     with shop.shift(next="key") as shift:
         shift.plug("a", board(1))

@@ -146,12 +146,12 @@ def test_a_folder_that_cannot_be_written_stops_a_run_before_the_board_is_touched
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full, as Linux has it")
 def test_no_board_is_touched_where_the_disk_has_no_room_for_the_receipt(
-    project: Project, board: SimBoard, images: list[Path], command: Command, monkeypatch: pytest.MonkeyPatch
+    board: SimBoard, images: list[Path], command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command("flash", "profile=esp12", board.port, f"image={images[0]}", "boot=off").ok()
     before = board.cells()
     with monkeypatch.context() as patch:
-        patch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb", buffering=0))
+        patch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb", 0))  # noqa: SIM115
         done = command("flash", "profile=esp12", board.port, f"image={images[1]}", "boot=off").failed("record")
     assert "No space left" in done.err
     assert board.cells() == before

@@ -182,13 +182,15 @@ class BatchState:
         return next((one for one in self.rows() if one.mac == mac), None)
 
     def in_a_row(self) -> int:
-        """How many tries ended badly, one after the other, up to now."""
-        count = 0
+        """How many boards were bad, one after the other, up to now; a board that was tried again is one."""
+        named = {one.visit: one.mac for one in self.tries.values() if one.mac}
+        bad = set[str]()
         for one in sorted(self.tries.values(), key=lambda one: one.ended, reverse=True):
             if one.passed:
                 break
-            count += one.failed
-        return count
+            if one.failed:
+                bad.add(one.mac or named.get(one.visit) or one.visit)
+        return len(bad)
 
     def counts(self) -> Counts:
         """How it goes."""

@@ -279,6 +279,7 @@ class Station:
             self.note(self._texts.say("paused"))
         elif key == SOUND:
             self.sound = not self.sound
+            self.note(self._texts.say("sound.on" if self.sound else "sound.off"))
         elif key == CONTINUE:
             self._halted = ""
         else:
