@@ -80,7 +80,7 @@ LIBRARIES: Final = {
     "pytest": {"flashpipe.testing.plugin"},
     "requests": {"sources"},
     "pyudev": {"flashpipe.station.sockets"},
-    "rich": {"flashpipe.text.panel", "flashpipe.station.panel"},
+    "rich": {"flashpipe.text.panel", "flashpipe.station.live_panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},
     "serial": {"board.ports", "board.session", "board.loader", "sim"},
     "segno": {"flashpipe.station.label_page"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
@@ -20,13 +20,16 @@ from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.keys import keyboard
 from flashpipe.station.labels import Labels
 from flashpipe.station.open import Opened, open_station, remembered
-from flashpipe.station.panel import StationLines, StationPanel, counts_line
+from flashpipe.station.panel import StationLines, counts_line
 from flashpipe.station.port_line import PortLine
 from flashpipe.station.recovery import recover
 from flashpipe.station.station import Station
 from flashpipe.station.texts import shipped
 from flashpipe.station.words import PASSED_ON, STATION_WORDS, variables
 from flashpipe.text.lines import ConsoleLines, print_result
+
+if TYPE_CHECKING:
+    from flashpipe.station.live_panel import StationPanel
 
 USAGE: Final = "flashpipe station profile=NAME [batch=NAME] [port=…] [name=value …]"
 
@@ -87,7 +90,7 @@ def _run(opened: Opened) -> int:
 def _work(opened: Opened, attempts: Attempts, name: str) -> int:
     attended = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     _announce(opened)
-    screen = StationPanel(opened.texts.say) if attended else StationLines()
+    screen = _panel(opened) if attended else StationLines()
     audience.closers.append(lambda _status: screen.close())
 
     labels = Labels(opened.labels, opened.batch)
@@ -117,6 +120,12 @@ def _work(opened: Opened, attempts: Attempts, name: str) -> int:
     for error in () if attended else station.failures:
         audience.failed(error)
     return audience.exit_status(1 if audience.failures else 0)
+
+
+def _panel(opened: Opened) -> StationPanel:
+    from flashpipe.station.live_panel import StationPanel  # noqa: PLC0415  rich takes 0.1 s, and no log needs it
+
+    return StationPanel(opened.texts.say)
 
 
 def _announce(opened: Opened) -> None:

@@ -7,7 +7,7 @@ import io
 import pytest
 from flashpipe.jobs.station_view import PortState, PortView, StationView
 from flashpipe.station.keys import OF_PORTS
-from flashpipe.station.panel import StationPanel
+from flashpipe.station.live_panel import StationPanel
 from flashpipe.station.texts import load_texts
 
 LINES, COLUMNS = 24, 100
