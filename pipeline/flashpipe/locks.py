@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from flashpipe.errors import FetchBusyError, RecordError
 from flashpipe.files import make_parents, next_step, private_opener
 
 _POLL_S: Final = 0.05
+_NAMES: Final = 4
+"""Names that are tried where a folder, a pipe or a link stands in the place of a lock."""
 
 
 @contextmanager
@@ -56,9 +59,21 @@ def open_lock(path: Path) -> IO[bytes]:
     """
     try:
         make_parents(path)
-        return open(path, "a+b", opener=private_opener)
+        return open(_regular(path), "a+b", opener=private_opener)
     except OSError as error:
         raise RecordError(f"{path}: cannot be opened: {error.strerror}", next_step(path)) from error
+
+
+def _regular(path: Path) -> Path:
+    """The name, or the first one behind it that nothing else than a file has: all processes come to the same one."""
+    for number in range(_NAMES):
+        other = path.with_name(f"{path.name}.{number}") if number else path
+        try:
+            if stat.S_ISREG(other.lstat().st_mode):
+                return other
+        except FileNotFoundError:
+            return other
+    return path
 
 
 if sys.platform == "win32":

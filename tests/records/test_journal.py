@@ -85,6 +85,16 @@ def test_what_stands_in_the_place_of_an_entry_is_put_aside(own_state: Path) -> N
     assert journal.write(JournalEntry(MAC)).mac == MAC
 
 
+@pytest.mark.parametrize("folder", [".json", ".damaged"])
+def test_neither_is_in_the_way_of_the_other_when_it_is_put_aside(own_state: Path, folder: str) -> None:
+    boards = own_state / "boards"
+    (boards / f"5ccf7fd71c89{folder}" / "full").mkdir(parents=True)
+    other = boards / f"5ccf7fd71c89{'.damaged' if folder == '.json' else '.json'}"
+    other.write_text("[]")
+    assert journal.read(MAC) == JournalEntry(MAC)
+    assert journal.write(JournalEntry(MAC)).mac == MAC
+
+
 def test_an_entry_that_may_not_be_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))

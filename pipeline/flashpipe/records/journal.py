@@ -131,7 +131,13 @@ def to_json(entry: JournalEntry) -> dict[str, object]:
 
 
 def _aside(path: Path, mac: str) -> JournalEntry:
-    path.replace(path.with_suffix(".damaged"))
+    """Out of the way, under a name that nothing else has in its place: a folder replaces no file."""
+    for name in (".damaged", f".damaged-{time.time_ns()}"):
+        try:
+            path.replace(path.with_suffix(name))
+        except OSError:
+            continue
+        break
     return JournalEntry(mac)
 
 

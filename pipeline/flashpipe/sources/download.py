@@ -44,6 +44,8 @@ from flashpipe.sources.patient_adapter import PatientAdapter
 from flashpipe.units import format_size
 
 _CHUNK: Final = 0x10000
+_GRACE_S: Final = 1.0
+"""For what looks at the clock itself."""
 _MANY: Final = 20
 """Attempts in all; a connection that breaks after some progress does not count against `Limits.attempts`."""
 _OK, _PARTIAL, _NOT_MODIFIED, _OUT_OF_RANGE = 200, 206, 304, 416
@@ -62,6 +64,10 @@ class _TryAgainError(Exception):
         self.message, self.wait_s = message, wait_s
 
 
+class _StalledError(_TryAgainError):
+    """The server is silent, or nearly so."""
+
+
 def download(order: Order) -> Answer:
     """Fetch a file into its part, which is on the disk, whole as far as the server says, when this returns.
 
@@ -71,7 +77,7 @@ def download(order: Order) -> Answer:
     """
     part, shown = order.part, plain_url(order.url)
     record_step(lambda: make_parents(part.path), part.path.parent)
-    failures, last = 0, _TryAgainError("")
+    failures, stalls, last = 0, 0, _TryAgainError("")
     with requests.Session() as session:
         # Redirects are followed below, one by one: requests reads the whole body of each, however long it is.
         session.get_redirect_target = lambda _response: None  # type: ignore[assignment,method-assign]
@@ -81,16 +87,18 @@ def download(order: Order) -> Answer:
         for _ in range(_MANY):
             before = part.size
             try:
-                return _uncut(_attempt(session, order), part, adapter)
+                return _uncut(_attempt(session, order, adapter), part, adapter)
             except _TryAgainError as error:
                 if adapter.expired:
                     raise FetchError(
                         f"{shown}: the server has not said within {order.limits.headers_s:g} s what it sends",
                         "check the URL in a browser; later it may be better",
                     ) from error
-                failures = 1 if part.size >= before + _CHUNK else failures + 1
+                more = part.size >= before + _CHUNK
+                failures = 1 if more else failures + 1
+                stalls = isinstance(error, _StalledError) * (1 if more else stalls + 1)
                 last = error
-            if failures >= order.limits.attempts:
+            if failures >= order.limits.attempts or stalls >= order.limits.stalls:
                 break
             _pause(shown, last, failures, order.limits)
     raise FetchError(
@@ -116,7 +124,7 @@ def _pause(shown: str, error: _TryAgainError, failures: int, limits: Limits) -> 
     time.sleep(error.wait_s or min(limits.pause_s, limits.backoff_s * 2 ** (failures - 1)))
 
 
-def _attempt(session: requests.Session, order: Order) -> Answer:
+def _attempt(session: requests.Session, order: Order, adapter: PatientAdapter) -> Answer:
     part, start = order.part, order.part.start()
     sent = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "flashpipe", **order.headers}
     # Conditions of both kinds at once would contradict each other.
@@ -133,7 +141,7 @@ def _attempt(session: requests.Session, order: Order) -> Answer:
             part.restart(headers)
         else:
             _refuse(plain_url(order.url), response)
-        _receive(order, response, start)
+        _receive(order, response, start, adapter)
         return Answer(url, headers.get("ETag", part.etag), headers.get("Last-Modified", part.modified))
 
 
@@ -204,14 +212,14 @@ def _check_part(response: requests.Response, part: PartialDownload, start: int) 
         raise _TryAgainError("the server cannot continue the download where it stopped")
 
 
-def _receive(order: Order, response: requests.Response, start: int) -> None:
+def _receive(order: Order, response: requests.Response, start: int, adapter: PatientAdapter) -> None:
     part = order.part
     try:
         with open(part.path, "r+b" if start else "w+b", opener=private_opener) as stream:
             stream.seek(start)
             known = stream.read()
             stream.seek(start)
-            for chunk in _chunks(response, order.limits, packed=not part.resumable):
+            for chunk in _chunks(response, order.limits, adapter, packed=not part.resumable):
                 if not chunk.startswith(known[: len(chunk)]):
                     break
                 known = known[len(chunk) :]
@@ -233,22 +241,27 @@ def _receive(order: Order, response: requests.Response, start: int) -> None:
         raise _TryAgainError(f"the connection broke after {at:,} of {part.total:,} bytes")
 
 
-def _chunks(response: requests.Response, limits: Limits, *, packed: bool) -> Iterator[bytes]:
+def _chunks(response: requests.Response, limits: Limits, adapter: PatientAdapter, *, packed: bool) -> Iterator[bytes]:
     """The body as it comes; raises where it hardly comes at all."""
     raw = response.raw
     read = getattr(raw, "read1", None)  # urllib3 1 has none: there a small amount keeps the clock running
-    since, got = time.monotonic(), 0
     while True:
-        chunk = read(_CHUNK, decode_content=packed) if read else raw.read(0x200, decode_content=packed)
-        if not chunk:
-            return
-        yield chunk
-        got += len(chunk)
-        now = time.monotonic()
-        if now - since >= limits.drip_s:
-            if got < limits.drip_bytes:
-                raise _TryAgainError(f"stalled: {got} bytes in {now - since:.0f} s")
-            since, got = now, 0
+        begun, got = time.monotonic(), 0
+        clock = adapter.watch(limits.drip_s + _GRACE_S)  # lengths of chunks are read on and on, without giving any
+        try:
+            while time.monotonic() - begun < limits.drip_s:
+                chunk = read(_CHUNK, decode_content=packed) if read else raw.read(0x200, decode_content=packed)
+                if not chunk and not adapter.stalled:
+                    return
+                yield chunk
+                got += len(chunk)
+        except (OSError, urllib3.exceptions.HTTPError):
+            if not adapter.stalled:
+                raise
+        finally:
+            clock.cancel()
+        if got < limits.drip_bytes or adapter.stalled:
+            raise _StalledError(f"stalled: {got} bytes in {time.monotonic() - begun:.0f} s")
 
 
 def _check_size(order: Order, size: int) -> None:
@@ -302,6 +315,8 @@ def _translated(url: str) -> Iterator[None]:
         raise FetchCertificateError(f"{shown}: {_reason(error)}", FetchCertificateError.remedy) from error
     except ValueError as error:  # requests' InvalidURL and the like are such
         raise FetchStatusError(f"{shown}: is no address: {_reason(error)}", "correct the URL") from error
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
+        raise _StalledError(_reason(error)) from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _TryAgainError(_reason(error)) from error
     except OSError as error:  # a CA file that is not there, mostly: requests says so in words

@@ -32,7 +32,7 @@ class Limits:
     """How patient a download is. Seconds and bytes."""
 
     connect_s: float = 10.0
-    read_s: float = 30.0
+    read_s: float = 12.0
     """Longest silence in the middle of an answer."""
     headers_s: float = 20.0
     """From a question to the end of the headers."""
@@ -44,9 +44,11 @@ class Limits:
     redirects: int = 10
     size: int = 0x2000000
     """32 MB: twice the largest flash, for archives hold pairs."""
-    drip_s: float = 30.0
+    drip_s: float = 12.0
     drip_bytes: int = 0x1000
     """A server that sends less than `drip_bytes` in `drip_s` has stalled."""
+    stalls: int = 2
+    """How often in a row it may be silent or stall; each costs seconds, which other failures do not."""
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
-"""A limit for the time until a server has said what it sends.
+"""Limits for the time until a server has said what it sends, and for each stretch of what it sends then.
 
-The timeouts of requests are for one piece of data each: a server that sends one byte a second of its headers, or
-`100 Continue` for ever, keeps them satisfied. Here a clock runs from the question to the end of the headers, and then
-the connection is cut.
+The timeouts of requests are for one piece of data each: a server that sends one byte a second of its headers, of the
+lengths between chunks, or `100 Continue` for ever, keeps them satisfied. Here a clock runs from the question to the end
+of the headers, and another while a stretch of the body is read; when it is over the connection is cut.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +25,23 @@ class PatientAdapter(requests.adapters.HTTPAdapter):
         super().__init__()
         self.headers_s = headers_s
         self.expired = False
-        """Whether the clock has cut a connection."""
+        """Whether the clock of the headers has cut a connection."""
+        self.stalled = False
+        """Whether that of the body has."""
+        self.answer: _Answer | None = None
+        """That of the last question."""
+
+    def watch(self, seconds: float) -> threading.Timer:
+        """Start a clock that cuts the connection of the last question unless it is cancelled before."""
+        answer = self.answer
+        self.stalled = False
+
+        def cut() -> None:
+            self.stalled = True
+            if answer is not None:
+                answer.cut()
+
+        return _clock(seconds, cut)
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         """As requests 2.32 and later ask for it."""
@@ -55,18 +72,28 @@ class _Answer(http.client.HTTPResponse):
     def __init__(self, watcher: PatientAdapter, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self._watcher, self._sock = watcher, sock
+        watcher.answer = self
 
     def begin(self) -> None:
         """Read status line and headers."""
-        clock = threading.Timer(self._watcher.headers_s, self._cut)
-        clock.daemon = True
-        clock.start()
+        clock = _clock(self._watcher.headers_s, self._expire)
         try:
             super().begin()
         finally:
             clock.cancel()
 
-    def _cut(self) -> None:
+    def _expire(self) -> None:
         self._watcher.expired = True
+        self.cut()
+
+    def cut(self) -> None:
+        """End the connection, whoever reads from it."""
         with suppress(OSError):  # it is gone already
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # below any encryption, which is in use elsewhere
+
+
+def _clock(seconds: float, over: Callable[[], None]) -> threading.Timer:
+    clock = threading.Timer(seconds, over)
+    clock.daemon = True
+    clock.start()
+    return clock

@@ -71,6 +71,22 @@ def test_the_compiled_core_is_taken_where_it_can_be_had(cache: Path, said: list[
 
 
 @needs_compiler
+@posix_only
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_never_loaded_nor_waited_for(
+    cache: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    new_core(said)
+    (library,) = (cache / "cores").iterdir()
+    library.unlink()
+    for path in (library, library.with_suffix(".failed")):
+        make(path)
+    monkeypatch.setattr(start, "_found", {})
+    assert new_core(said).name == "python"
+    assert library.name in said[-1]
+
+
+@needs_compiler
 def test_what_was_compiled_once_is_taken_by_the_next_process(
     cache: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,13 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import write_atomic
+from flashpipe.files import read_regular, write_atomic
 from flashpipe.sim.cpu.c_core import Library
 from flashpipe.sim.cpu.private_folder import code_folder, is_ours_alone
 
@@ -116,7 +117,7 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
     source = SOURCE.read_bytes()
     for compiler in candidates:
         library = folder / (library_name(compiler, source) + _SUFFIX)
-        if library.exists():
+        if library.is_file():
             return _load(library)
     usable = find_compiler()
     if usable is None:
@@ -136,11 +137,14 @@ def _make(compiler: Compiler, source: bytes, library: Path, say: Callable[[str],
     except NoLibraryError as error:
         _remember(failure, error.reason)
         raise
-    failure.unlink(missing_ok=True)
+    with suppress(OSError):
+        failure.unlink()
     return loaded
 
 
 def _load(library: Path) -> Library:
+    if not library.is_file():
+        raise NoLibraryError(f"{library} is no file")
     if not is_ours_alone(library):
         raise NoLibraryError(f"{library} can be written by others")
     try:
@@ -168,7 +172,7 @@ def _compile(compiler: Compiler, source: bytes, library: Path) -> None:
                 raise NoLibraryError(f"{compiler.path} cannot compile the core: {lines[0]}")
             write_atomic(library, made.read_bytes(), mode=0o700)
     except (OSError, RecordError, subprocess.TimeoutExpired) as error:
-        if not library.exists():  # Windows cannot replace one that another process has loaded meanwhile
+        if not library.is_file():  # Windows cannot replace one that another process has loaded meanwhile
             raise NoLibraryError(f"the core cannot be compiled: {error}") from error
 
 
@@ -176,7 +180,7 @@ def _recall(failure: Path) -> str:
     """Why it failed lately; empty if it did not."""
     try:
         if time.time() - failure.stat().st_mtime < _RETRY_S:
-            return failure.read_text("utf-8", "replace")
+            return read_regular(failure).decode("utf-8", "replace")
     except OSError:
         pass
     return ""
