@@ -14,7 +14,7 @@ from flashpipe.locks import exclusive
 @pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
 @pytest.mark.parametrize(
     "make",
-    [os.mkfifo, os.mkdir, lambda path: os.symlink("/nowhere/at/all", path), lambda path: os.symlink("/dev/zero", path)],
+    [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/nowhere/at/all"), lambda path: path.symlink_to("/dev/zero")],
 )
 def test_what_is_no_file_in_the_place_of_a_lock_keeps_nobody_from_it(
     tmp_path: Path, make: Callable[[Path], None]
