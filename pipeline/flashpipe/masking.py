@@ -32,11 +32,29 @@ _PLAIN_PARTS: Final = frozenset(
         "passphrase",
         "passwd",
     }
-    | {"password", "psk", "pw", "pwd", "secret", "ssid", "token"}
+    | {"password", "psk", "pw", "pwd", "secret", "signature", "ssid", "token"}
 )
 """Parts of a name, between underscores, hyphens, dots and humps, that make its value a secret."""
-_ENDINGS: Final = ("apikey", "credential", "passphrase", "passwd", "password", "psk", "pwd", "secret", "ssid", "token")
+_ENDINGS: Final = (
+    *("accesskey", "accountkey", "aeskey", "apikey", "appkey", "authkey", "credential", "devicekey", "encryptionkey"),
+    *(
+        "keyphrase",
+        "masterkey",
+        "pass",
+        "passphrase",
+        "passwd",
+        "password",
+        "privatekey",
+        "privkey",
+        "psk",
+        "pw",
+        "pwd",
+    ),
+    *("secret", "secretkey", "sessionkey", "sharedkey", "signature", "ssid", "token", "userkey", "wepkey", "wifikey"),
+)
 """Ends of names that are written in one word."""
+_NO_SECRETS: Final = frozenset({"bypass", "compass", "encompass", "overpass", "surpass", "trespass", "underpass"})
+"""English words that end as such names do."""
 _LONG: Final = frozenset(
     {
         "authorization",
@@ -55,11 +73,16 @@ _LONG: Final = frozenset(
 )
 """Parts of names whose values may have spaces: networks and their passwords."""
 _NAME: Final = r"\w[\w.-]{0,63}"
+_COLOUR: Final = r"(?: \x1b | \\{1,8}u001b | \\{1,8}x1b ) \[ [\d;]{0,16} m"
+_QUOTED: Final = r"""(?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )"""
 _PAIR: Final = re.compile(
-    rf"""(?x)
-    (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open) (?P<sep> \s* (?: -> | := | [:=,] ) \s* )
+    rf"""(?ix)
+    (?: {_COLOUR} )? (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open)
+    (?: \s? \] | \[ \w{{1,20}} \] )? (?: {_COLOUR} )?
+    (?P<sep> \s* (?: -> | => | := | %3[ad] | [:=,|] ) \s* (?: {_COLOUR} )? )
     (?P<value>
-        [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' ) (?: \w [^"'\n]* ["']? )?
+        [\[({{] (?: {_QUOTED} | [^\])}}"'\n] ){{1,2000}} [\])}}]?
+        | [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' ) (?: \w [^"'\n]* ["']? )?
         | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
         | (?: \\{{0,8}}" [^"\n]* | ' [^'\n]* ) (?: \n [^"'\n]{{0,200}} ["'] )?
         | [^\s,;)}}\]"']{{1,2000}}
@@ -75,10 +98,13 @@ _SPOKEN: Final = re.compile(
     (?! (?: is | for | of | password | passphrase | passwd | psk | pwd | ssid ) \b ) [^\s"',;)}\]]+"""
 )
 """`psk secret`, `password is secret`."""
-_BEARER: Final = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)(\s+)[A-Za-z0-9+/._~=-]{4,}")
+_BEARER: Final = re.compile(
+    r"(?i)\b(bearer(?=\s*[:=])|bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}"
+)
 _NETWORK: Final = re.compile(
-    r"(?i)\b(connect(?:ing|ed)?\s+(?:to|with)|joining|associat(?:ing|ed)\s+with)(\s+(?:(?:ap|ssid|network|wifi|wi-fi)\b)?"
-    r"[:=]?\s*)(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d|GPIO\d|each other\b)[^,;.\n\r]+"
+    r"(?i)\b((?:re)?connect(?:ing|ed)?\s+(?:to|with)|disconnect(?:ing|ed)?\s+from|join(?:ing|ed)"
+    r"|associat(?:ing|ed)\s+with)((?:\s*[:=])?\s+(?:(?:ap|ssid|network|wifi|wi-fi)\b)?[:=]?\s*)"
+    r"(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d|GPIO\d|each other\b)[^,;.\n\r]+"
 )
 """The SDK's own words: `connected with HomeNet, channel 6`."""
 _CALL: Final = re.compile(
@@ -86,9 +112,29 @@ _CALL: Final = re.compile(
     r"|\b\w{0,40}(?:password|passphrase|passwd|psk|pwd|secret|token)\w{0,40}\()(?!\))[^)\n]*"
 )
 """`wifi.sta.config("net", "…")`, `WiFi.begin("net", "…")`, `AT+CWJAP="net","…"`, `setPassword("…")`."""
-_ELEMENT: Final = re.compile(
-    r"(?i)(<\w{0,40}(?:password|passphrase|passwd|psk|pwd|secret|ssid|token)\w{0,40}>)[^<\n]+(?=</)"
+_ELEMENT: Final = re.compile(rf"<(?P<name>{_NAME})>(?P<value>[^<\n]+)(?=</)")
+_NAMED: Final = re.compile(
+    rf"""(?ix)
+    (?P<lead> --? | \#[ ]?define [ \t]+ | \b (?: setenv | putenv | export | set ) [ \t]+ )?
+    \b (?P<name> {_NAME} ) (?P<gap> [ \t]+ (?: (?: is | was ) [ \t]+ )? )
+    (?P<value> {_QUOTED} | \\{{1,8}}"[^"\n]*?\\{{1,8}}" | [^\s"',;:=)}}\]|>-][^\s"',;)}}\]]{{0,2000}} )"""
 )
+"""`--token secret`, `#define WIFI_PASS "secret"`, `wifi_password secret`."""
+_SPACED: Final = re.compile(
+    r"""(?ix) \b (?: access | admin | ap | api | auth | encryption | login | mqtt | network | private | secret | sta
+    | user | wep | wi-?fi | wpa2? ) [ \t]+ (?: pass (?: code | phrase | wd | word )? | pw | key | secret | token ) \b
+    [ \t]* [:=]? [ \t]+ (?: is [ \t]+ )? (?P<value> "[^"\n]*" | '[^'\n]*' | [^\s"',;)}\]]+ )"""
+)
+"""`api key secret`, `wifi pass: secret`."""
+_PLAIN_WORDS: Final = frozenset(
+    {"a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "cannot", "could", "does", "for", "from", "given"}
+    | {"had", "has", "have", "here", "if", "in", "is", "it", "its", "may", "missing", "must", "no", "not", "of", "on"}
+    | {"or", "set", "should", "that", "the", "there", "this", "to", "unset", "was", "were", "which", "will", "with"}
+    | {"without", "would"}
+)
+"""What follows the name of a secret in a sentence about it."""
+_FILTERS: Final = frozenset({"band", "by", "first", "high", "low", "multi", "one", "second", "single", "two"})
+"""What stands before `pass` where it is no password."""
 _TOKEN: Final = re.compile(
     r"\b(?:gh[opsur]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AKIA[A-Z0-9]{16}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
@@ -101,7 +147,7 @@ _QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^
 
 
 _HINT: Final = re.compile(
-    r"(?i)pass|psk|pwd|pw|ssid|secret|token|key|cred|auth|cookie|bearer|basic|digest|negotiate|connect|joining|associat"
+    r"(?i)pass|psk|pwd|pw|ssid|secret|token|key|cred|auth|cookie|bearer|basic|digest|negotiate|connect|join|associat|signat"
     r"|wifi\.|at\+cw|://|-----BEGIN|gh[opsur]_|github_|glpat-|xox[abprs]-|AKIA|eyJ"
 )
 """Each secret that a pattern knows has one of these: most texts have none, and a dozen patterns take their time."""
@@ -269,6 +315,40 @@ def _pairs(text: str) -> Iterator[tuple[int, int]]:
         yield pair.start("value"), begin
 
 
+def _named(text: str) -> Iterator[tuple[int, int]]:
+    """Values behind a name with nothing but space between them, where the name can hardly be a word of a sentence."""
+    begin = 0
+    while found := _NAMED.search(text, begin):
+        begin = found.end("name")
+        name, value = found["name"], found["value"]
+        if not is_secret(name) or not (found["lead"] or _stands_for_itself(name, quoted=value[:1] in {'"', "'", "\\"})):
+            continue
+        if value.lower() in _PLAIN_WORDS or value.startswith(HIDDEN):
+            continue
+        begin = found.end()
+        yield found.start("value"), begin
+
+
+def _stands_for_itself(name: str, *, quoted: bool) -> bool:
+    """Whether a name is more than an English word: compound and ending in what is secret, or one of the plain ones."""
+    parts = _ordered_parts(name)
+    if quoted and name.lower() in _LONG:
+        return True
+    one_word = len(parts) == 1 and name.lower() not in _PLAIN_PARTS
+    compound = len(parts) > 1 and is_secret(parts[-1]) and not (parts[-1] == "pass" and parts[-2] in _FILTERS)
+    return one_word or compound
+
+
+def _spaced(text: str) -> Iterator[tuple[int, int]]:
+    for found in _SPACED.finditer(text):
+        if found["value"].lower() not in _PLAIN_WORDS and not found["value"].startswith(HIDDEN):
+            yield found.span("value")
+
+
+def _elements(text: str) -> Iterator[tuple[int, int]]:
+    return (found.span("value") for found in _ELEMENT.finditer(text) if is_secret(found["name"]))
+
+
 def _names_a_secret(found: re.Match[str]) -> bool:
     if found["sep"].strip() != ",":
         return is_secret(found["name"])
@@ -276,14 +356,19 @@ def _names_a_secret(found: re.Match[str]) -> bool:
 
 
 def _parts(name: str) -> frozenset[str]:
+    return frozenset(_ordered_parts(name))
+
+
+def _ordered_parts(name: str) -> list[str]:
     humps = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
-    return frozenset(part.lower() for part in re.split(r"[^A-Za-z]+", humps) if part)
+    return [part.lower() for part in re.split(r"[^A-Za-z]+", humps) if part]
 
 
 @lru_cache(maxsize=512)
 def is_secret(name: str) -> bool:
     """Whether a name is one of something secret, such as wifi_password."""
-    return bool(_parts(name) & _PLAIN_PARTS) or name.lower().endswith(_ENDINGS)
+    lower = name.lower()
+    return bool(_parts(name) & _PLAIN_PARTS) or (lower.endswith(_ENDINGS) and lower not in _NO_SECRETS)
 
 
 def _spans(pattern: re.Pattern[str], group: int = 0) -> _Pass:
@@ -303,12 +388,14 @@ _PASSES: Final[tuple[_Pass, ...]] = (
     _spans(_PRIVATE_KEY, 1),
     _spans(_TOKEN),
     _spans(_CALL, 1),
-    _spans(_ELEMENT, 1),
+    _elements,
     _spans(_LOGIN, 1),
     _spans(_QUERY, 1),
     _spans(_BEARER, 2),
     _spans(_NETWORK, 2),
     _pairs,
+    _named,
+    _spaced,
     _spans(_SPOKEN, 1),
 )
 """One after the other: each looks at what the ones before it have left."""
