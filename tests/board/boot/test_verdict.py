@@ -69,6 +69,14 @@ def test_three_starts_alike_are_a_loop_at_once() -> None:
     assert found.kind == "boot-loop"
 
 
+def test_a_firmware_that_jumps_to_its_start_is_a_loop_without_a_word_of_the_rom() -> None:
+    sdk = "rf cal sector: 11\nSDK ver: t compiled @ Apr 16 2019 15:02:05\nphy ver: 1145_0, pp ver: 10.2\n"
+    assert conclude(START.format(cause=2) + sdk * 3) is None
+    found = conclude(START.format(cause=2) + sdk * 4)
+    assert (found and found.kind, "4 times" in (found.summary if found else "")) == ("boot-loop", True)
+    assert classify(START.format(cause=2) + sdk * 4 + "NodeMCU 3.0.0.0 \n> ").kind == "prompt"
+
+
 def test_power_on_again_and_again_blames_the_supply() -> None:
     assert "supply" in classify(START.format(cause=1) * 4).summary
 

@@ -28,6 +28,8 @@ _TRIES_ON: Final = re.compile(r"reboot to try (?:backup|this) bin[^\n]*\n[ \t\n]
 """Last words of Espressif's boot loader before it resets the chip by its watchdog (seen in executed boot_v1.7)."""
 _REACH: Final = 120
 """Letters of those words, and what the ROM says before its reset cause."""
+_SDK_STARTS: Final = re.compile(r"^SDK ver: [^\n]* compiled @[^\n]*", re.MULTILINE)
+"""What each start of Espressif's SDK says, also one that no reset of the chip has begun."""
 _LOADS: Final = re.compile(r"^load 0x", re.MULTILINE)
 
 
@@ -179,6 +181,18 @@ def sdk_spoke(text: str) -> LogFinding | None:
         return None
     summary = "the SDK spoke, and nothing was heard of the firmware itself"
     return LogFinding(Verdict("alive", summary, (lines[-1],)), text.rfind(lines[-1]), conclusive=False)
+
+
+def sdk_loop(text: str, begin: int) -> LogFinding | None:
+    """The SDK started again and again from `begin` on, without a word of the ROM: a firmware that jumps to its start.
+
+    It says that once in a boot. Seen in an executed image into which two bytes were inserted.
+    """
+    lines = list(_SDK_STARTS.finditer(text, max(0, begin)))
+    if len(lines) <= LOOP_STARTS:
+        return None
+    summary = f"the firmware started {len(lines)} times without a reset of the chip; it dies without a word"
+    return LogFinding(Verdict("boot-loop", summary, (lines[-1][0],)), lines[-1].start())
 
 
 def started(text: str, loaded: re.Match[str], *before: str, bitten: bool) -> LogFinding:

@@ -94,6 +94,9 @@ def _judge(text: str) -> LogFinding:
     fault = _fault(text, life if lives else None, last)
     if fault is not None:
         return _count(fault, len(starts))
+    jumps = resets.sdk_loop(text, last)
+    if jumps is not None and not (lives and life is not None and life.at > jumps.at):
+        return jumps
     again = len(starts) > resets.LOOP_STARTS and life is not None and life.verdict.kind not in PROMPTS
     if life is not None and lives and not again:
         return life

@@ -115,7 +115,7 @@ def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
         if not ended_as(evidence, *kinds):
             return None
         starts = evidence.log_starts()
-        if not starts:
+        if len(starts) <= 1:
             return [evidence.message]
         causes = ", ".join(str(cause) for cause, _ in starts[:8])
         return [f"{len(starts)} starts in its log, reset causes {causes}"]
