@@ -41,7 +41,8 @@ def test_the_console_goes_both_ways_and_steps_aside(page: Page, board: BoardOnPa
     assert not board.console.open
 
 
-def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page, board: BoardOnPage) -> None:
+@pytest.mark.usefixtures("board")
+def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page) -> None:
     page.get_by_label("Send files to the board").set_input_files([payload("app.lua", b"print('one')\n")])
     row = page.locator("tr", has_text="app.lua")
     expect(row).to_contain_text("13")
@@ -52,12 +53,12 @@ def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page, board: Boa
     expect(page.locator("[data-numbers]")).to_have_text("1\n2")
     text.fill("x = 20\nprint(x + 3)\n")
     page.get_by_role("button", name="Save & run").click()
-    expect(page.locator("pre.console")).to_contain_text("23")
+    expect(page.locator(".verdict.ok .printed")).to_have_text("23")
     with page.expect_download() as download:
         row.get_by_role("button", name="Download").click()
     assert Path(download.value.path()).read_bytes() == b"x = 20\nprint(x + 3)\n"
     page.locator("#do-heap").click()
-    wait_until(lambda: board.log is not None and board.log.task == "lua" and board.log.ended)
+    expect(page.locator(".verdict.ok")).to_contain_text("bytes of memory are free")
     page.on("dialog", lambda dialog: dialog.accept())
     row.get_by_role("button", name="Delete").click()
     expect(page.locator("#lua")).to_contain_text("There are no files on the board.")
@@ -75,3 +76,45 @@ def test_a_selection_is_run_and_what_the_firmware_is_is_shown(page: Page) -> Non
     text.evaluate("area => area.setSelectionRange(0, 0)")
     page.get_by_role("button", name="Send selection").click()
     expect(page.locator(".verdict.failed")).to_contain_text("[code: lua-error]")
+
+
+def test_what_the_editor_would_change_is_not_opened_in_it_and_what_is_not_saved_is_asked_for(
+    page: Page, board: BoardOnPage
+) -> None:
+    wrong, text = page.locator("#editor .wrong"), page.get_by_label("Its text")
+    dropped = [
+        payload("latin.lua", b"print('gr\xfc\xdfe')\n"),
+        payload("mixed.lua", b"a = 1\r\nb = 2\n"),
+        payload("crlf.lua", b"a = 1\r\nb = 2\r\n"),
+    ]
+    page.get_by_label("Send files to the board").set_input_files(dropped)
+    expect(page.locator(".verdict.ok")).to_contain_text("mixed.lua (13 bytes)")
+    for name, why in (("latin.lua", "no text in UTF-8"), ("mixed.lua", "line ends of several kinds")):
+        page.get_by_role("button", name=f"Open {name}").click()
+        expect(wrong).to_contain_text(f"{name} is {why}" if "UTF" in why else f"{name} has {why}")
+        expect(text).to_have_value("")
+    page.get_by_role("button", name="Open crlf.lua").click()
+    expect(text).to_have_value("a = 1\nb = 2\n")
+    text.fill("a = 3\nb = 4\n")
+    with page.expect_event("dialog") as asked:
+        page.get_by_role("button", name="Open crlf.lua").click()
+    assert "crlf.lua is not saved" in asked.value.message
+    asked.value.dismiss()
+    expect(text).to_have_value("a = 3\nb = 4\n")
+    page.get_by_role("button", name="Save", exact=True).click()
+    wait_until(lambda: board.log is not None and board.log.label == "Send crlf.lua" and board.log.ended)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download crlf.lua").click()
+    assert Path(download.value.path()).read_bytes() == b"a = 3\r\nb = 4\r\n"
+
+
+def test_files_that_no_board_can_have_are_refused_by_the_name_that_they_came_with(
+    page: Page, board: BoardOnPage
+) -> None:
+    dropped = [payload("ümlaut.lua", b"x = 1\n"), payload("ömlaut.lua", b"x = 2\n"), payload("hello.lua", b"x = 3\n")]
+    page.get_by_label("Send files to the board").set_input_files(dropped)
+    wrong = page.locator("[data-put] .wrong")
+    expect(wrong).to_contain_text("ümlaut.lua: ")
+    expect(wrong).to_contain_text("ömlaut.lua: ")
+    expect(wrong).to_contain_text("the other 1 were not sent either")
+    assert board.log is None

@@ -60,7 +60,19 @@ def put_files(board: BoardRun) -> Sequence[FileState]:
         LuaFileNameError: one cannot have its name on the board.
         PipelineError: no Lua prompt, no room, or a file that could not be sent.
     """
-    files = _local(board)
+    return _send(board, _local(board))
+
+
+def put_these(board: BoardRun, named: Mapping[str, Path]) -> Sequence[FileState]:
+    """Send files by the names that they get on the board; those that it holds are not sent again.
+
+    Raises:
+        PipelineError: as `put_files`.
+    """
+    return _send(board, [read_lua_file(path, name) for name, path in named.items()])
+
+
+def _send(board: BoardRun, files: Sequence[LuaFile]) -> Sequence[FileState]:
     session = board.session()
     console = open_console(session)
 

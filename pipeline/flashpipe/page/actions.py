@@ -6,22 +6,26 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flashpipe.errors import BadValueError
+from flashpipe.errors import BadValueError, LuaFileNameError
 from flashpipe.page.board import BoardOnPage, Work
+from flashpipe.profile.lua import bad_name
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
+    from flashpipe.board.lua.files import FileState
     from flashpipe.flash import Region
     from flashpipe.flasher.audit import AuditFinding
     from flashpipe.flasher.model import Probe
     from flashpipe.jobs.board_job import BoardRun
     from flashpipe.records.history import StoredReceipt
 
+MOST_PRINTED: Final = 4000
+"""Characters of what a Lua text printed that stand in its verdict; the console holds more."""
 Do = Callable[["BoardRun", BoardOnPage], str]
 
 
@@ -179,13 +183,6 @@ def list_files(run: BoardRun, board: BoardOnPage) -> str:
     return f"{len(listing.sizes)} file{'s' * (len(listing.sizes) != 1)} on the board"
 
 
-def put_file(run: BoardRun, board: BoardOnPage) -> str:
-    """Send a file; the list is made anew."""
-    (state,) = jobs("board_files").put_files(run)
-    list_files(run, board)
-    return f"{state.name}: {state.size:,} bytes {'sent' if state.state == 'sent' else 'were there already'}"
-
-
 def remove_file(run: BoardRun, board: BoardOnPage) -> str:
     """Remove a file; the list is made anew."""
     names = jobs("board_files").remove_files(run)
@@ -200,10 +197,32 @@ def rescue(run: BoardRun, _board: BoardOnPage) -> str:
 
 def run_lua(run: BoardRun, board: BoardOnPage) -> str:
     """Run a text; what it prints goes to the console."""
-    jobs("lua").run_lua(
-        run, lambda text: board.console.put(text.encode("latin-1", "replace").decode("utf-8", "replace"))
-    )
-    return "it ran to its end"
+    return f"it ran to its end{'' if _run(run, board).strip() else ', and printed nothing'}"
+
+
+def heap(run: BoardRun, board: BoardOnPage) -> str:
+    """Ask how much memory is free."""
+    free = _run(run, board).strip()
+    if not free.isdecimal():
+        return "it ran to its end, and printed no number"
+    if board.node:
+        board.node = {**board.node, "heap": int(free)}
+        board.changed("node")
+    return f"{int(free):,} bytes of memory are free"
+
+
+def _run(run: BoardRun, board: BoardOnPage) -> str:
+    """What a text printed, the last of it; the console and the verdict show it."""
+    log = board.log
+
+    def show(text: str) -> None:
+        printed = text.encode("latin-1", "replace").decode("utf-8", "replace")
+        board.console.put(printed)
+        if log is not None:
+            log.printed = (log.printed + printed)[-MOST_PRINTED:]
+
+    jobs("lua").run_lua(run, show)
+    return log.printed if log is not None else ""
 
 
 def format_files(run: BoardRun, board: BoardOnPage) -> str:
@@ -231,6 +250,8 @@ class Action:
     run: Do
     fields: tuple[str, ...] = ()
     """Variables that the form may set, besides what was chosen."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Variables that it always has."""
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
@@ -250,6 +271,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "fetch": Action("files", "Read a file", read_file, ("cat",)),
     "rescue": Action("files", "Put init.lua aside", rescue, ("rescue",)),
     "lua": Action("lua", "Run Lua", run_lua, ("code",)),
+    "heap": Action("lua", "Heap", heap, given={"code": "print(node.heap())"}),
     "format": Action("format", "Format", format_files),
 }
 """By the last word of the address that is clicked."""
@@ -264,17 +286,37 @@ def work(name: str, form: Mapping[str, str]) -> Work:
     action = ACTIONS.get(name)
     if action is None:
         raise BadValueError(f"{name!r} is nothing that can be done here", "reload the page")
-    given = {key: form[key] for key in action.fields if form.get(key)}
+    given = {**action.given, **{key: form[key] for key in action.fields if form.get(key)}}
     return Work(action.task, action.label, action.run, given, action="" if action.fields else name)
 
 
-def put_work(path: Path, name: str) -> Work:
-    """The sending of a file that a browser has left here, and that is not needed here afterwards."""
+def put_work(files: Mapping[str, Path]) -> Work:
+    """The sending of files that a browser has left here, by the names that they get; they are not needed afterwards.
+
+    Raises:
+        LuaFileNameError: names that no file of a board can have. Nothing is sent then.
+    """
+    problems = [f"{name}: {problem}" for name in files if (problem := bad_name(name))]
+    if problems:
+        left = f"; the other {len(files) - len(problems)} were not sent either" * (len(problems) < len(files))
+        raise LuaFileNameError(
+            f"a board can have no file of that name: {'; '.join(problems)}{left}",
+            "rename it, and drop all of them again",
+        )
 
     def put(run: BoardRun, board: BoardOnPage) -> str:
         try:
-            return put_file(run, board)
+            states = jobs("board_files").put_these(run, files)
+            list_files(run, board)
         finally:
-            shutil.rmtree(path.parent, ignore_errors=True)
+            shutil.rmtree(next(iter(files.values())).parent, ignore_errors=True)
+        sent, there = ([one for one in states if (one.state == "sent") is fresh] for fresh in (True, False))
+        told = [(sent, "sent"), (there, "there already")]
+        return "; ".join(f"{_listed(found)} {words}" for found, words in told if found)
 
-    return Work("files", f"Send {name}", put, {"put": str(path), "as": name}, {"put": name})
+    label = f"Send {next(iter(files))}" if len(files) == 1 else f"Send {len(files)} files"
+    return Work("files", label, put, shown={"put": ",".join(files)})
+
+
+def _listed(states: Sequence[FileState]) -> str:
+    return ", ".join(f"{state.name} ({state.size:,} bytes)" for state in states)

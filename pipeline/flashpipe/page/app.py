@@ -24,12 +24,9 @@ from flashpipe.page.history import routes as history_routes
 from flashpipe.page.hub import encoded
 from flashpipe.page.render import HERE
 from flashpipe.page.site import Site
-from flashpipe.page.uploads import LARGEST
 
 STATIC: Final = {"page.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
 """The files that are served, and no others."""
-LUA_FILE: Final = 1 << 20
-"""Bytes of the largest Lua file that is sent: no board has room for more."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -115,17 +112,18 @@ async def _stream(site: Site) -> AsyncIterator[str]:
 
 
 def _upload_set(site: Site) -> Handler:
-    async def upload_set(_request: Request) -> Response:
-        return JSONResponse({"set": site.uploads.new_set()})
+    async def upload_set(request: Request) -> Response:
+        form = await body.form(request)
+        return JSONResponse({"set": site.uploads.new_set(for_board=bool(form.get("board")))})
 
     return upload_set
 
 
 def _upload(site: Site) -> Handler:
     async def upload(request: Request) -> Response:
-        name = request.query_params.get("name", "")
-        data = body.pieces(request, LARGEST, name[:40] or "the file")
-        stored = await site.uploads.add(request.path_params["set"], name, data)
+        name, chosen = request.query_params.get("name", ""), request.path_params["set"]
+        data = body.pieces(request, site.uploads.largest(chosen), name[:40] or "the file")
+        stored = await site.uploads.add(chosen, name, data)
         return JSONResponse({"name": stored.name})
 
     return upload
@@ -259,12 +257,16 @@ class _BoardRoutes:
         return Response(status_code=204)
 
     async def _put(self, request: Request, board: BoardOnPage) -> Response:
-        name = request.query_params.get("name", "")
-        files = self._site.uploads
-        stored = await files.add(files.new_set(), name, body.pieces(request, LUA_FILE, name[:40] or "the file"))
-        self._start(board, actions.put_work(stored.path, stored.name))
-        if request.query_params.get("run"):
-            self._start(board, actions.work("lua", {"code": f"dofile({lua_text(stored.name)})"}))
+        form = await body.form(request)
+        files = self._site.uploads.files(form.get("set", ""))
+        try:
+            work = actions.put_work({file.name: file.path for file in files})
+        except PipelineError:
+            self._site.uploads.forget(files[0].path.parent)
+            raise
+        self._start(board, work)
+        if form.get("run"):
+            self._start(board, actions.work("lua", {"code": f"dofile({lua_text(files[0].name)})"}))
         return Response(status_code=204)
 
     async def _fetched(self, request: Request) -> Response:

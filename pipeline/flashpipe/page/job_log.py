@@ -85,6 +85,8 @@ class JobLog:
     error: PipelineError | None = None
     state: str = ""
     """In which state a stop has left the board."""
+    printed: str = ""
+    """What a Lua text printed, the last of it."""
     device: Mapping[str, object] | None = None
     """What was found on the port."""
     _pace: Pace = field(default_factory=Pace)

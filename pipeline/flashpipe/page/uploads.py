@@ -17,6 +17,10 @@ LARGEST: Final = 0x2000000
 """Bytes: as large as a local archive may be (`sources.local`)."""
 MOST_FILES: Final = 8
 """A firmware has as many parts at most."""
+LUA_FILE: Final = 1 << 20
+"""Bytes of the largest Lua file that is sent: no board has room for more."""
+MOST_LUA_FILES: Final = 64
+"""That are sent to a board in one go."""
 MOST_NAMES: Final = 120
 
 
@@ -28,18 +32,32 @@ class Upload:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """What is dropped together."""
+
+    most: int
+    largest: int
+    files: list[Upload]
+
+
 class Uploads:
     """All that was dropped, in sets: a pair is one firmware."""
 
     def __init__(self) -> None:
         self._folder = state_folder() / "page"
-        self._sets: dict[str, list[Upload]] = {}
+        self._sets: dict[str, _Set] = {}
 
-    def new_set(self) -> str:
-        """The name of a set that files can be added to."""
+    def new_set(self, *, for_board: bool = False) -> str:
+        """The name of a set that files can be added to: parts of a firmware, or files for the board's file system."""
         name = secrets.token_hex(8)
-        self._sets[name] = []
+        self._sets[name] = _Set(MOST_LUA_FILES, LUA_FILE, []) if for_board else _Set(MOST_FILES, LARGEST, [])
         return name
+
+    def largest(self, name: str) -> int:
+        """Bytes of the largest file that a set takes."""
+        found = self._sets.get(name)
+        return found.largest if found is not None else LARGEST
 
     def folder(self, name: str) -> Path:
         """Where the files of a set lie."""
@@ -51,13 +69,17 @@ class Uploads:
         Raises:
             UploadError: the set is unknown or full, has a file of that name, or the file is too large.
         """
-        files = self._sets.get(name)
-        if files is None or len(files) >= MOST_FILES:
-            raise UploadError(f"these are more than {MOST_FILES} files", "drop one firmware at a time")
+        found = self._sets.get(name)
+        if found is None:
+            raise UploadError("nothing is expected there any more", "drop it again")
+        if len(found.files) >= found.most:
+            raise UploadError(f"these are more than {found.most} files", "drop fewer at a time")
         shown = "".join(char if char.isprintable() else "_" for char in file_name)[-MOST_NAMES:] or "file"
+        if any(file.name == shown for file in found.files):
+            raise UploadError(f"two files are called {shown}", "rename one of them")
         path = self.folder(name) / (re.sub(r"[^A-Za-z0-9._-]", "_", shown).lstrip(".") or "file")
-        if path.exists():
-            raise UploadError(f"two files are called {path.name}", "rename one of them")
+        if path.exists():  # the names differ, what is left of them does not
+            path = path.with_name(f"{len(found.files)}-{path.name}")
         make_parents(path)
         try:
             with path.open("xb") as stream:
@@ -68,7 +90,7 @@ class Uploads:
             path.unlink(missing_ok=True)
             raise
         upload = Upload(path, shown)
-        files.append(upload)
+        found.files.append(upload)
         return upload
 
     def files(self, name: str) -> list[Upload]:
@@ -78,9 +100,9 @@ class Uploads:
             UploadError: there are none.
         """
         found = self._sets.get(name)
-        if not found:
+        if found is None or not found.files:
             raise UploadError("no file has arrived", "drop it again")
-        return found
+        return found.files
 
     def forget(self, folder: Path) -> None:
         """Remove the files of a set."""

@@ -68,10 +68,18 @@ async function drop(zone, files) {
   await send(form.dataset.choice, { ...fields(form), set: made.set }, form);
 }
 
-async function put(zone, files) {
-  for (const file of files) {
-    if (!(await send(`${zone.dataset.put}?name=${encodeURIComponent(file.name)}`, file, zone))) return;
+async function put(address, files, where, more) {
+  const made = files.length && (await send("/uploads", { board: "1" }, where));
+  if (!made) return false;
+  for (const [name, data] of files) {
+    if (!(await send(`/uploads/${made.set}?name=${encodeURIComponent(name)}`, data, where))) return false;
   }
+  return Boolean(await send(address, { set: made.set, ...more }, where));
+}
+
+function dropped(zone, files) {
+  if (zone.dataset.drop) return drop(zone, files);
+  return put(zone.dataset.put, files.map((file) => [file.name, file]), zone);
 }
 
 document.addEventListener("click", (event) => {
@@ -119,7 +127,7 @@ document.addEventListener("change", (event) => {
   const zone = input.closest("[data-drop], [data-put]");
   if (input.type === "file" && zone) {
     const files = [...input.files];
-    (zone.dataset.drop ? drop(zone, files) : put(zone, files)).then(() => { input.value = ""; });
+    dropped(zone, files).then(() => { input.value = ""; });
   } else if (input.form && input.form.id === "choice") choose();
 });
 
@@ -130,7 +138,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     $$(".over").forEach((one) => one.classList.remove("over"));
     if (!zone) return;
     if (kind === "dragover") zone.classList.add("over");
-    if (kind === "drop") (zone.dataset.drop ? drop : put)(zone, [...event.dataTransfer.files]);
+    if (kind === "drop") dropped(zone, [...event.dataTransfer.files]);
   });
 }
 
@@ -187,7 +195,7 @@ async function arrived(message) {
     awaited.delete(`${message.board} ${name}`);
     const answer = await fetch(`/boards/${message.board}/fetched?name=${encodeURIComponent(name)}`);
     if (!answer.ok) continue;
-    if (what === "edit") edit(name, await answer.text());
+    if (what === "edit") edit(name, await answer.arrayBuffer());
     else keep(name, await answer.blob());
   }
 }
@@ -200,12 +208,38 @@ function keep(name, blob) {
   URL.revokeObjectURL(link.href);
 }
 
-function edit(name, text) {
-  const form = $("#editor");
+const LF = "\n", CRLF = "\r\n";
+let ends = LF, saved = "";
+
+// What the editor could not give back byte by byte is not opened in it.
+function edit(name, bytes) {
+  const form = $("#editor"), area = form.elements.text;
+  let text;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    text = "\0";
+  }
+  const plain = text.replaceAll(CRLF, LF);
+  const found = plain.length < text.length ? CRLF : LF;
+  const why = /[\0-\x08\x0b\x0e-\x1f]/.test(text) ? "is no text in UTF-8"
+    : plain.replaceAll(LF, found) !== text || plain.includes("\r") ? "has line ends of several kinds" : "";
+  if (why) {
+    complain(form, `${name} ${why}: the editor would change it. Download it instead`);
+    return;
+  }
+  if (area.value !== saved && !window.confirm(`The text of ${form.elements.name.value} is not saved. Throw it away?`)) return;
+  complain(form, "");
+  ends = found;
   form.elements.name.value = name;
-  form.elements.text.value = text;
+  area.value = saved = plain;
   number();
-  form.elements.text.focus();
+  area.focus();
+}
+
+function complain(where, text) {
+  $(".wrong", where).textContent = text;
+  if (text) where.scrollIntoView({ block: "nearest" });
 }
 
 function number() {
@@ -227,8 +261,8 @@ async function save(form, submitter) {
     await send(`/boards/${board}/do/lua`, { code }, form);
     return;
   }
-  const runs = verb === "run" ? "&run=1" : "";
-  await send(`/boards/${board}/put?name=${encodeURIComponent(name)}${runs}`, new Blob([area.value]), form);
+  const text = area.value, data = new Blob([text.replaceAll(LF, ends)]);
+  if (await put(`/boards/${board}/put`, [[name, data]], form, verb === "run" ? { run: "1" } : {})) saved = text;
 }
 
 document.addEventListener("input", (event) => { if (event.target.id === "file-text") number(); });
@@ -335,5 +369,9 @@ stream.onmessage = (event) => {
   TAKES[message.kind](message);
   document.documentElement.dataset.told = event.data.length; // for whoever waits for the first word
 };
-addEventListener("beforeunload", () => stream.close());
+addEventListener("beforeunload", (event) => {
+  const area = $("#file-text");
+  if (area && area.value !== saved) event.preventDefault();
+});
+addEventListener("pagehide", () => stream.close());
 number();
