@@ -167,4 +167,12 @@ SPEED: Final = (
         "what was written last is written again after each failure",
         ("tests/flasher/test_write.py::test_what_lies_behind_the_block_on_its_way_was_not_begun",),
     ),
+    Mutant(
+        "packed-by-every-board",
+        PACKING,
+        "turn.enter_context(exclusive(lock, path.name, PATIENCE_S))",
+        "pass",
+        "boards that begin at once, and hosts that share a folder, pack one image many times",
+        (f"{T_PACKING}::test_boards_that_want_one_stream_at_once_have_it_made_once",),
+    ),
 )

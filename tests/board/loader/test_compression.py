@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import types
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -43,6 +45,26 @@ def test_what_is_prepared_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     begun.join()
     monkeypatch.setattr(packing, "_pack", None)
     assert zlib.decompress(packing.pack(DATA)) == DATA
+
+
+def test_boards_that_want_one_stream_at_once_have_it_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    compress, all_there = zlib.compress, threading.Barrier(6)
+
+    def counted(data: bytes, level: int) -> bytes:
+        made.append(level)
+        return compress(data, level)
+
+    def board() -> bytes:
+        all_there.wait(30)
+        packing.prepare(DATA)
+        return packing.pack(DATA)
+
+    monkeypatch.setattr("zlib.compress", counted)
+    with ThreadPoolExecutor(6) as boards:
+        streams = [one.result(30) for one in [boards.submit(board) for _ in range(6)]]
+    assert made == [9]
+    assert {zlib.decompress(stream) for stream in streams} == {DATA}
 
 
 GOOD = zlib.compress(DATA, 9)

@@ -1,6 +1,7 @@
 """Compressed flash contents: made once, as small as we can, and kept in the user's cache folder.
 
     packed/SHA256.METHOD   the zlib stream of the bytes of that sha256
+    locks/packed-XX.lock   who makes one of those that begin with XX, at this moment
 
 Any of it may be deleted at any time. What is read is inflated and compared before it is used, for the board would
 write whatever a damaged file says.
@@ -19,13 +20,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import RecordError
+from flashpipe.errors import FetchBusyError, RecordError
 from flashpipe.files import cache_folder, read_regular, write_atomic
+from flashpipe.locks import exclusive
 
 KEPT_BYTES: Final = 64 * 1024 * 1024
 """Bound of the folder; the least recently used streams go first. About 90 images of 1 MiB."""
 KEPT_FROM: Final = 0x8000
 """Smaller contents are compressed again: that takes 2 ms, as long as reading a file."""
+PATIENCE_S: Final = 5.0
+"""For another one that makes the same stream; 16 MiB take 4 s."""
 Method = tuple[str, Callable[[bytes], bytes]]
 
 
@@ -70,7 +74,7 @@ class _Begun(threading.Thread):
 
 
 def _pack(data: bytes) -> tuple[bytes, Callable[[], None]]:
-    """The stream, and what keeps it for another time."""
+    """The stream, and what keeps it for another time and has to be called."""
     name, compress = _method()
     if len(data) < KEPT_FROM:
         return compress(data), lambda: None
@@ -78,8 +82,26 @@ def _pack(data: bytes) -> tuple[bytes, Callable[[], None]]:
     stored = _read(path, data)
     if stored is not None:
         return stored, lambda: None
-    packed = compress(data)
-    return packed, lambda: _keep(path, packed)
+    with _alone(path) as turn:
+        stored = _read(path, data)  # somebody else may have made it meanwhile
+        packed = compress(data) if stored is None else stored
+        last = turn.pop_all()
+
+    def keep() -> None:
+        with last:
+            if stored is None:
+                _keep(path, packed)
+
+    return packed, keep
+
+
+def _alone(path: Path) -> contextlib.ExitStack:
+    """Keeps out whoever else makes this stream: another board's thread, or another machine that shares the folder."""
+    turn = contextlib.ExitStack()
+    lock = cache_folder() / "locks" / f"packed-{path.name[:2]}.lock"
+    with contextlib.suppress(RecordError, FetchBusyError):  # then it is made twice, which does no harm
+        turn.enter_context(exclusive(lock, path.name, PATIENCE_S))
+    return turn
 
 
 def streams() -> Iterator[tuple[Path, os.stat_result]]:
