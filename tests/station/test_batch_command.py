@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from flashpipe.records.prune import PruneRule, old_receipts
+from flashpipe.station.report import as_csv, unit_page
 
 from tests.harness import Done
 from tests.station.conftest import Shop, address, board
@@ -82,6 +83,25 @@ def test_a_batch_is_closed_proven_and_reported(worked: Shop, command: Command) -
     assert {row["unit"] for row in rows[:2]} == {""}, "bad boards have given their units back"
     assert json.loads((folder / "one.json").read_text())["passed"] == 2
     assert "closed" in command("batch", "list").ok().out
+
+
+def test_what_a_jig_calls_as_the_report_does_takes_nothing_from_it(shop: Shop) -> None:
+    batch = shop.open().batch
+    batch.append("begin", **{"try": "1"}, visit="1", place="hub 1")
+    unit = {"serial": "A1", "mac": "", "port": "COM9"}
+    batch.append("found", **{"try": "1"}, mac=address(1), row="A1", unit=unit)
+    measured = {"result": "great", "serial": "fake", "volts": 3.3, "mac": "none"}
+    batch.append(
+        "end", **{"try": "1"}, outcome="verify-failed", passed=False, mac=address(1), seconds=3.0, measured=measured
+    )
+    (one,) = batch.state.rows()
+    head, row = csv.reader(as_csv(batch).splitlines())
+    assert len(set(head)) == len(head)
+    told = dict(zip(head, row, strict=True))
+    assert (told["result"], told["mac"], told["serial"], told["port"]) == ("bad", address(1), "A1", "hub 1")
+    assert (told["result (measured)"], told["serial (measured)"], told["port (unit)"]) == ("great", "fake", "COM9")
+    assert "<dt>result</dt><dd>bad</dd>" in unit_page(batch, one)
+    assert "<dt>result (measured)</dt><dd>great</dd>" in unit_page(batch, one)
 
 
 def test_whatever_is_changed_breaks_the_proof(worked: Shop, command: Command) -> None:

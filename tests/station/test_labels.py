@@ -34,9 +34,9 @@ def test_every_way_of_printing_has_each_good_board_once(shop: Shop) -> None:
     assert labels.print_due() == ""
     assert labels.print_due() == ""
     rows = list(csv.DictReader((shop.folder / "labels.csv").read_text().splitlines()))
-    assert [(row["serial"], row["mac"], row["batch"]) for row in rows] == [
-        ("SN001", address(1), "one"),
-        ("SN002", address(2), "one"),
+    assert [(row["serial"], row["mac"], row["batch"], row["temp"]) for row in rows] == [
+        ("SN001", address(1), "one", "21.5"),
+        ("SN002", address(2), "one", "21.5"),
     ]
     zpl = (shop.folder / "labels.zpl").read_text()
     assert zpl.count("^XA") == zpl.count("^XZ") == 2

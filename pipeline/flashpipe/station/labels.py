@@ -207,9 +207,11 @@ class Labels:
 
 
 def as_csv(plan: LabelPlan, rows: Iterable[Mapping[str, str]]) -> str:
-    """A line for each label, below the names of the fields."""
+    """A line for each label, below the names of the fields; what a jig tells beside those comes behind them."""
+    rows = list(rows)
+    names = dict.fromkeys((*plan.fields, *(name for row in rows for name in row)))
     out = io.StringIO()
-    writer = csv.DictWriter(out, plan.fields, lineterminator="\n", extrasaction="ignore")
+    writer = csv.DictWriter(out, list(names), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _harmless(text) for name, text in row.items()} for row in rows)
     return out.getvalue()

@@ -34,6 +34,8 @@ dd { margin: 0; overflow-wrap: anywhere } .plot { width: 100%; max-width: 40rem;
 """
 FIELDS: Final = ("result", "mac", "unit", "outcome", "cause", "ended", "seconds", "tries", "port", "receipt", "sha256")
 """Columns of the table before those of the units and of what was measured."""
+_TAKEN: Final = frozenset({*FIELDS, "MAC", "batch", "plan", "profile", "tries", "what", "when", "s"})
+"""Names that the report has given: a jig that measures a `result` says nothing of the report's own."""
 MOST_STEPS: Final = 12
 _TEXT: Final = ' class="text"'
 
@@ -83,8 +85,7 @@ def unit_page(batch: Batch, one: Try) -> str:
         "cause": one.cause,
         "when": local(one.ended),
         "tries": str(len(tries)),
-        **one.unit,
-        **{name: _text(value) for name, value in one.measured.items()},
+        **{name: _text(value) for name, value in values_of(one).items()},
         "receipt": one.receipt,
         "receipt (sha256)": one.sha256,
         **{name: str(digest) for name, digest in batch.record.pins.items()},
@@ -122,13 +123,13 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 
 def _table(batch: Batch, rows: Sequence[Try]) -> str:
-    more = [name for name in columns(rows) if any(row.unit.get(name) != row.row for row in rows if row.row)]
+    named = [(row, values_of(row)) for row in rows]
+    more = [name for name in columns(rows) if any(values.get(name) != row.row for row, values in named if row.row)]
     head = ["result", "MAC", "unit", *more, "what", "when", "s", "tries"]
     lines = []
-    for row in rows:
-        values = {**row.unit, **{name: _text(value) for name, value in row.measured.items()}}
+    for row, values in named:
         tries = str(len(batch.state.of(row.mac))) if row.mac else "1"
-        cells = [row.mac or "no answer", row.row, *(values.get(name, "") for name in more)]
+        cells = [row.mac or "no answer", row.row, *(_text(values.get(name, "")) for name in more)]
         cells += [row.cause or row.outcome, local(row.ended), f"{row.seconds:.1f}", tries]
         kind = "" if row.passed else "aside" if row.aside else "bad"
         long = range(2, len(more) + 3)  # values of units, and what has happened
@@ -163,16 +164,31 @@ def mean_steps(rows: Sequence[Try]) -> list[tuple[str, float]]:
     for row in rows:
         for name, took in row.steps:
             total[name] = total.get(name, 0.0) + took
+    total["everything else"] = sum(row.seconds for row in rows) - sum(total.values())
     largest = sorted(total, key=lambda name: total[name], reverse=True)[:MOST_STEPS]
-    return [(name, total[name] / len(rows)) for name in total if name in largest]
+    return [(name, total[name] / len(rows)) for name in total if name in largest and total[name] > 0]
 
 
 def columns(rows: Iterable[Try]) -> list[str]:
     """Names of the values of units, and of what was measured, in the order in which they come."""
     names = dict[str, None]()
     for row in rows:
-        names |= dict.fromkeys((*row.unit, *row.measured))
+        names |= dict.fromkeys(values_of(row))
     return list(names)
+
+
+def values_of(row: Try) -> dict[str, object]:
+    """The values of a board's unit, and what was measured; no name that the report itself has is taken from it.
+
+    The column `mac` of a list of units says which board a line is for, and what that is has its place already.
+    """
+    values: dict[str, object] = {}
+    for name, text in row.unit.items():
+        if name != "mac":
+            values[f"{name} (unit)" if name in _TAKEN else name] = text
+    for name, value in row.measured.items():
+        values[f"{name} (measured)" if name in _TAKEN or name in row.unit else name] = value
+    return values
 
 
 def table_rows(batch: Batch) -> list[dict[str, Any]]:
@@ -204,8 +220,8 @@ def as_csv(batch: Batch) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow((*FIELDS, *more))
-    for row in table_rows(batch):
-        values = {**row["values"], **row["measured"]}
+    for row, one in zip(table_rows(batch), batch.state.rows(), strict=True):
+        values = values_of(one)
         writer.writerow([_harmless(row[name]) for name in FIELDS] + [_harmless(values.get(name, "")) for name in more])
     return out.getvalue()
 
