@@ -47,6 +47,8 @@ def test_a_report_counts_and_names_each_board(project: Project, boards: list[Sim
     assert [row["mac"] for row in rows] == [board.mac for board in boards]
     assert rows[0]["images"].startswith("nodemcu.bin ")
     assert "no receipts" in command("report", "since=2999-01-01").ok().out
+    command("report", "batch=none").failed("no-batch")
+    command("report", "batch=no/name").failed("bad-value")
     assert "2 board(s)" in command("report", "since=1d").ok().out
     command("report", "since=yesterday").failed("bad-value")
     command("report", "format=xml").failed("bad-value")

@@ -12,6 +12,7 @@ from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.request import CommandLine
 from flashpipe.next_steps import Advice, command
+from flashpipe.records.batch import Batch
 from flashpipe.records.history import StoredReceipt, read_receipts, vouched
 from flashpipe.records.summary import Summary, summarise
 
@@ -59,13 +60,18 @@ def sum_up(command: CommandLine) -> Summary:
 
     Raises:
         BadValueError: that is neither a date nor so long ago.
+        NoBatchError: no batch of a station has the name that `batch=` gives, and no receipt either.
         RecordError: the folder of receipts cannot be read.
     """
     command.require_own_records()
     receipts, rejected = read_receipts(command.receipts_folder)
     text = command.variables.text
     port = command.variables.given.get("port", "")  # not the one that the environment has for flashing
-    return summarise(receipts, _since(text("since")), rejected, port=port, batch=text("batch"))
+    batch = text("batch")
+    found = summarise(receipts, _since(text("since")), rejected, port=port, batch=batch)
+    if batch and not found.counts:
+        Batch.open(command.folder, batch)  # a name that was mistyped is no batch without boards
+    return found
 
 
 def _since(text: str) -> str:
