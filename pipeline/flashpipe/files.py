@@ -10,6 +10,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -305,3 +306,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def shortest(path: Path, standing: Path) -> str:
+    """The shortest path that leads there for whoever stands in that folder."""
+    paths = [str(path)]
+    with suppress(ValueError):  # on another drive
+        paths.append(os.path.relpath(path, standing))
+    with suppress(RuntimeError, ValueError):  # nobody's home, or not in it
+        if os.name == "posix":  # cmd.exe knows no ~
+            paths.append(f"~/{path.relative_to(Path.home()).as_posix()}")
+    return min(paths, key=len)

@@ -33,7 +33,9 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
     assert "m2.dat" in files().ok().out
     assert "was there" in files("put=lua/m1.lua").ok().out
     assert files("cat=init.lua").ok().out.endswith('print("hi")\n')
-    files("get=m*").ok()
+    done = files("get=m*").ok()
+    assert "m1.lua  " in done.out
+    assert "2 files fetched" in done.text
     assert ((project.folder / "m1.lua").read_bytes(), (project.folder / "m2.dat").read_bytes()) == (M1, M2)
     files("get=m2.dat").ok()  # the same is no loss
     (project.folder / "m1.lua").write_bytes(b"mine")
@@ -41,8 +43,10 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
     assert (project.folder / "m1.lua").read_bytes() == b"mine"
     files("get=m1.lua", "as=other.lua").ok()
     assert (project.folder / "other.lua").read_bytes() == M1
+    (project.folder / "lua" / "bad.lua").write_text("x = 1\ny = = 2\n")
+    assert "lua/bad.lua:2: " in files("put=lua/bad.lua").failed("lua-syntax").text
     files("rm=m*").failed("not-confirmed")
-    files("rm=init.lua").ok()
+    assert "1 file removed" in files("rm=init.lua").ok().text
     files("rm=m*", "yes=1").ok()
     assert "no files" in files().ok().out
     assert "it has none" in files("get=m1.lua").failed("board-file-missing").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -156,6 +157,20 @@ def test_secrets_come_from_the_environment_first(load: Load, tmp_path: Path, mon
     (file,), _ = load_files(profile, tmp_path)
     assert "hunter2" not in repr(file)
     assert masking.mask("the board prints hunter2") == "the board prints ***"
+
+
+def test_secrets_beside_the_profile_come_before_those_of_the_project(load: Load, tmp_path: Path) -> None:
+    put(tmp_path, t_lua="return @one@, @two@")
+    profile, project = load("files: {init.lua: {template: t.lua}}"), tmp_path / "above"
+    project.mkdir()
+    for folder, text in ((tmp_path, "one: '1'\n"), (project, "one: '2'\ntwo: '2'\n")):
+        (folder / FILE).write_text(text)
+        (folder / FILE).chmod(0o600)
+    assert render(profile, project) == {"init.lua": b'return "1", "2"'}
+    (project / FILE).unlink()
+    with pytest.raises(TemplateError) as caught:
+        load_files(profile, project)
+    assert {str(tmp_path / FILE), str(project / FILE)} <= set(re.findall(r"/[^ ,]+", caught.value.hint))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")

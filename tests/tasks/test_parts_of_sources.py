@@ -159,7 +159,7 @@ def test_lua_files_are_compiled_before_they_are_sent(
     command("files", "profile=kitchen", "send=1", "port=/dev/does-not-exist").failed("port-missing")
     assert (project.folder / "words").read_text().count("main.lua") == 2
     (project.folder / "lua" / "main.lua").write_text("return !")
-    assert "main.lua:1" in command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("lua-syntax").text
+    assert "lua/main.lua:1" in command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("lua-syntax").text
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are POSIX")

@@ -260,7 +260,8 @@ def run_file(
     )
     with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
         files.remove(name)
-    return replace(ran, output=named(ran.output), error=named(ran.error))
+    error = ran.error.replace(f"{name}:", f"{file.source or file.name}:")  # an editor finds the line by that
+    return replace(ran, output=named(ran.output), error=named(error))
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -69,7 +70,8 @@ def put_these(board: BoardRun, named: Mapping[str, Path]) -> Sequence[FileState]
     Raises:
         PipelineError: as `put_files`.
     """
-    return _send(board, [read_lua_file(path, name) for name, path in named.items()])
+    files = (read_lua_file(path, name, path.parent) for name, path in named.items())
+    return _send(board, [replace(file, source=file.name) for file in files])  # where they lie is nobody's matter
 
 
 def _send(board: BoardRun, files: Sequence[LuaFile]) -> Sequence[FileState]:
@@ -103,7 +105,7 @@ def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
     paths = places(list(sizes), words, board.command.caller, board.command.variables)
     contents = _read(session, files, sizes)
     if not board.command.variables.flag("yes"):
-        _refuse_to_replace(paths, contents)
+        _refuse_to_replace(board, paths, contents)
     for name, path in paths.items():
         write_atomic(path, contents[name], mode=_ANYBODY)
     return [(name, paths[name], size) for name, size in sizes.items()]
@@ -152,13 +154,13 @@ def _local(board: BoardRun) -> list[LuaFile]:
     other, found = board.command.variables.text("as"), dict[str, LuaFile]()
     for word in _words(board, "put"):
         for name, path in files_at(board.command.caller / word):
-            file = read_lua_file(path, other or name)
+            file = read_lua_file(path, other or name, board.command.caller)
             problem = bad_name(file.name)
             if problem:
                 raise LuaFileNameError(f"{word} would be called {file.name!r} on the board: {problem}", "say as=NAME")
             if file.name in found:
                 raise LuaFileNameError(
-                    f"{found[file.name].source} and {path} would both be called {file.name}", "send one of them"
+                    f"{found[file.name].source} and {file.source} would both be called {file.name}", "send one of them"
                 )
             found[file.name] = file
     if not found:
@@ -232,10 +234,10 @@ def _place(name: str, folder: Path, *, may_steer: bool) -> Path:
     return path
 
 
-def _refuse_to_replace(paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> None:
+def _refuse_to_replace(board: BoardRun, paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> None:
     for name, path in paths.items():
         if path.exists() and (not path.is_file() or read_regular(path) != contents[name]):
             raise OutputExistsError(
-                f"{path} is there already, and is not what the board has",
+                f"{board.short(path)} is there already, and is not what the board has",
                 Advice("say ", setting(yes="1"), ", or as=FILE"),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,7 @@ from flashpipe.errors import (
     SystemLimitError,
 )
 from flashpipe.events import BoardDone, Message, WireLine
-from flashpipe.files import take_room
+from flashpipe.files import shortest, take_room
 from flashpipe.flash import Region
 from flashpipe.flasher.flash import flash, journal_line
 from flashpipe.flasher.model import NOTHING_DONE, Origin, Outcome, Policy, Probe, RunRecord
@@ -374,7 +373,7 @@ class BoardRun:
         self._give_room()
         path = write_receipt(folder, command, self.session(), plan, outcome, error=error, origin=origin)
         if not isinstance(error, StoppedError):  # a stop is told in one line
-            self.notify(f"receipt  {self._short(path)}")
+            self.notify(f"receipt  {self.short(path)}")
         self._tell_end(command, error, str(path))
 
     def ended(self, command: str, reason: str) -> None:
@@ -422,15 +421,9 @@ class BoardRun:
         origin = self.inputs.origin() if images else Origin()
         return replace(origin, adapter=adapter_of(self._port), station=self.station)
 
-    def _short(self, path: Path) -> str:
+    def short(self, path: Path) -> str:
         """The shortest path that leads there from where the user stands."""
-        paths = [str(path)]
-        with suppress(ValueError):  # on another drive
-            paths.append(os.path.relpath(path, self.command.caller))
-        with suppress(RuntimeError, ValueError):  # nobody's home, or not in it
-            if os.name == "posix":  # cmd.exe knows no ~
-                paths.append(f"~/{path.relative_to(Path.home()).as_posix()}")
-        return min(paths, key=len)
+        return shortest(path, self.command.caller)
 
     def _remember_port(self) -> None:
         device = self.session().device

@@ -404,6 +404,7 @@ class RunInputs:
         return PartSources(
             profile,
             self.command.project,
+            self.command.caller,
             self.command.parts_folder,
             lambda: program_places(self._sources(), profile),
             self.unit,

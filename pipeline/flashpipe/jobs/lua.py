@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.lua import acceptance
+from flashpipe.board.lua.acceptance import LuaPolicy
 from flashpipe.board.lua.console import FORMAT_S, Console
 from flashpipe.board.lua.files import BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
@@ -32,6 +33,7 @@ from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.policy import boot_expectation
 from flashpipe.jobs.request import CommandLine
 from flashpipe.next_steps import Advice, repeat
+from flashpipe.profile.model import Profile
 from flashpipe.units import parse_duration
 from flashpipe.values import dataclass
 
@@ -107,12 +109,12 @@ def _lua_text(command: CommandLine) -> LuaFile:
     if name and code:
         raise BadValueError("a Lua file and Lua text: which of them?", "say file=FILE or code=TEXT")
     if code:
-        return LuaFile("code", _as_typed(code).encode() + b"\n", "the command line")
+        return LuaFile("code", _as_typed(code).encode() + b"\n")
     if not name:
         raise BadValueError(
             "which Lua file?", "say file=FILE, such as `flashpipe lua file=test.lua`, or `flashpipe lua -e 'TEXT'`"
         )
-    return read_lua_file(command.caller / name, name.replace("\\", "/").rpartition("/")[2])
+    return read_lua_file(command.caller / name, name.replace("\\", "/").rpartition("/")[2], command.caller)
 
 
 def _as_typed(code: str) -> str:
@@ -143,7 +145,7 @@ def list_files(board: BoardRun) -> FileListing:
         PipelineError: a bad profile, no Lua prompt, or a file that could not be sent.
     """
     profile = board.inputs.named_profile()
-    files = lua_policy(profile, board.command.project, compiling(board.inputs, board.face)).files if profile else ()
+    files = _policy(board, profile).files if profile else ()
     sends = board.command.variables.flag("send")
     if sends and not files:
         raise BadValueError("send=1: there is nothing to send", "name a profile with `files: {init.lua: FILE}`")
@@ -161,9 +163,14 @@ def list_files(board: BoardRun) -> FileListing:
     return FileListing(sizes, same, read_room(console))
 
 
+def _policy(board: BoardRun, profile: Profile) -> LuaPolicy:
+    command = board.command
+    return lua_policy(profile, command.project, compiling(board.inputs, board.face), standing=command.caller)
+
+
 def _send(board: BoardRun, record: RunRecord, session: Session, console: Console) -> Outcome:
     """Send what differs, restart, look."""
-    policy = lua_policy(board.inputs.profile(), board.command.project, compiling(board.inputs, board.face))
+    policy = _policy(board, board.inputs.profile())
     files = for_this_board(session, console, policy.files)
     planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
     record.note(Outcome("files", session.device, files=planned))

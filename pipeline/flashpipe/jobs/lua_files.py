@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flashpipe.errors import BuildDueError, LuaFileMissingError, LuaFileNameError, PipelineError, TemplateError
-from flashpipe.files import no_file
-from flashpipe.jobs.secrets import secret
+from flashpipe.errors import (
+    BuildDueError,
+    LuaFileMissingError,
+    LuaFileNameError,
+    LuaSyntaxError,
+    PipelineError,
+    TemplateError,
+)
+from flashpipe.files import no_file, shortest
+from flashpipe.jobs.secrets import PREFIX, secret, secret_files
 from flashpipe.lender import Lender, read_named
 from flashpipe.profile.lua import OF_BOARDS, bad_name
 from flashpipe.profile.model import FileSource, Profile
@@ -72,11 +78,16 @@ def listed_files(profile: Profile) -> list[ListedFile]:
 
 
 def load_files(
-    profile: Profile, project: Path, compiling: Compile | None = None, unit: Mapping[str, str] = NO_UNIT
+    profile: Profile,
+    project: Path,
+    compiling: Compile | None = None,
+    unit: Mapping[str, str] = NO_UNIT,
+    standing: Path | None = None,
 ) -> tuple[list[LuaFile], LuaFile | None]:
     """Every file of a profile, read, and the one that decides about acceptance.
 
     Templates have all values but those of the board; `unit` are values of its unit, which come before the profile's.
+    `standing` is the folder from which people read the paths of messages: that of the project, if it is not named.
 
     Raises:
         LuaFileMissingError: naming every file that cannot be read.
@@ -85,8 +96,9 @@ def load_files(
     """
     listed, run = listed_files(profile), profile.acceptance.run
     lender = profile.lender("files")
-    read = [_attempt(one.path, one.name, lender) for one in listed]
-    read += [_attempt(run, run.name, profile.lender("acceptance.run"))] if run else []
+    standing = standing or project
+    read = [_attempt(one.path, one.name, standing, lender) for one in listed]
+    read += [_attempt(run, run.name, standing, profile.lender("acceptance.run"))] if run else []
     problems = [problem for problem in read if isinstance(problem, str)]
     if problems:
         raise LuaFileMissingError(f"profile {profile.name}: {'; '.join(problems)}", LuaFileMissingError.remedy)
@@ -99,8 +111,14 @@ def load_files(
     return made, test
 
 
-def read_lua_file(path: Path, name: str, lender: Lender | None = None) -> LuaFile:
-    """A local file as the board shall know it; `lender`: whose profile names it, where it is not the user's own.
+def read_lua_file(path: Path, name: str, standing: Path, lender: Lender | None = None) -> LuaFile:
+    """A local file as the board shall know it.
+
+    Args:
+        path: Of the file.
+        name: On the board.
+        standing: The folder from which people read its path.
+        lender: Whose profile names it, where it is not the user's own.
 
     Raises:
         LuaFileMissingError: it cannot be read, or is too large to be one.
@@ -111,14 +129,16 @@ def read_lua_file(path: Path, name: str, lender: Lender | None = None) -> LuaFil
     try:
         data = read_named(path, LARGEST, lender)
     except OSError as error:
-        raise LuaFileMissingError(f"{path}: {error.strerror or error}", LuaFileMissingError.remedy) from error
-    return LuaFile(name, data, str(path))
+        raise LuaFileMissingError(
+            f"{shortest(path, standing)}: {error.strerror or error}", LuaFileMissingError.remedy
+        ) from error
+    return LuaFile(name, data, shortest(path, standing))
 
 
-def _attempt(path: Path, name: str, lender: Lender | None) -> LuaFile | str:
+def _attempt(path: Path, name: str, standing: Path, lender: Lender | None) -> LuaFile | str:
     """The file, or what is wrong with it."""
     try:
-        return read_lua_file(path, name, lender)
+        return read_lua_file(path, name, standing, lender)
     except LuaFileMissingError as error:
         return error.message
 
@@ -134,7 +154,10 @@ def _compiled(file: LuaFile, one: ListedFile, compiling: Compile | None) -> LuaF
     if compiling is None:
         raise BuildDueError(f"files: {one.path.name} is to be compiled first", BuildDueError.remedy)
     text = file.for_board(_ANY_MAC).data
-    return LuaFile(file.name, compiling(one.path.name, text), file.source)
+    try:
+        return LuaFile(file.name, compiling(one.path.name, text), file.source)
+    except LuaSyntaxError as error:
+        raise LuaSyntaxError(f"{file.source}{error.message.removeprefix(one.path.name)}", error.hint) from error
 
 
 def files_at(path: Path) -> list[tuple[str, Path]]:
@@ -208,12 +231,13 @@ def _with_values(file: LuaFile, profile: Profile, project: Path, unit: Mapping[s
     from flashpipe.board.lua.files import LuaFile  # noqa: PLC0415  28 ms, and only where a profile names files
     from flashpipe.board.lua.templates import names_in  # noqa: PLC0415  only where it names templates
 
-    shown = os.path.relpath(file.source, project) if Path(file.source).is_relative_to(project) else file.source
-    values = _Values({**dict(profile.values), **unit}, project, shown, profile.lender("files"))
+    values = _Values({**dict(profile.values), **unit}, profile, project, file.source)
     wanted = {
-        name: values.find(name, line) for name, line in names_in(file.data, shown).items() if name not in OF_BOARDS
+        name: values.find(name, line)
+        for name, line in names_in(file.data, file.source).items()
+        if name not in OF_BOARDS
     }
-    filled = LuaFile(file.name, file.data, shown, wanted)
+    filled = LuaFile(file.name, file.data, file.source, wanted)
     filled.for_board(_ANY_MAC)  # what is wrong is said before a port is opened
     return filled
 
@@ -221,8 +245,9 @@ def _with_values(file: LuaFile, profile: Profile, project: Path, unit: Mapping[s
 class _Values:
     """Where values of one template come from."""
 
-    def __init__(self, stated: Mapping[str, str], project: Path, file: str, lender: Lender | None) -> None:
-        self._stated, self._project, self._file, self._lender = stated, project, file, lender
+    def __init__(self, stated: Mapping[str, str], profile: Profile, project: Path, file: str) -> None:
+        self._stated, self._project, self._file, self._lender = stated, project, file, profile.lender("files")
+        self._secrets = secret_files(profile.path, project)
 
     def find(self, name: str, line: int) -> str:
         """The value.
@@ -237,10 +262,14 @@ class _Values:
         if self._lender is not None:
             raise self._lender.refusal(f"wants your secret {name}, in {self._file}:{line}")
         try:
-            value = secret(name, self._project)
+            value = secret(name, self._secrets, self._project)
         except PipelineError as error:
             error.add_hint(f"@{name}@ in {self._file}:{line} is looked for there")
             raise
         if value is None:
-            raise TemplateError(f"{self._file}:{line}: nothing has a value for @{name}@", TemplateError.remedy)
+            raise TemplateError(
+                f"{self._file}:{line}: nothing has a value for @{name}@",
+                f"say it in `values:` of the profile, a secret in {' or '.join(map(str, self._secrets))},"
+                f" or as {PREFIX}{name} in the environment",
+            )
         return value

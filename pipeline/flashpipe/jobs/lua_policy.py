@@ -12,16 +12,22 @@ from flashpipe.profile.model import Profile
 
 
 def lua_policy(
-    profile: Profile, project: Path, compiling: Compile | None = None, unit: Mapping[str, str] = NO_UNIT
+    profile: Profile,
+    project: Path,
+    compiling: Compile | None = None,
+    unit: Mapping[str, str] = NO_UNIT,
+    standing: Path | None = None,
 ) -> LuaPolicy:
     """The demands and files of a profile; templates are rendered for each board (`LuaPolicy.for_board`).
+
+    The arguments are those of `load_files`.
 
     Raises:
         LuaFileMissingError: naming every file that cannot be read.
         PipelineError: a name that the board cannot have, a value that nothing has, or secrets that are not safe.
     """
     demands = profile.acceptance
-    files, test = load_files(profile, project, compiling, unit)
+    files, test = load_files(profile, project, compiling, unit, standing)
     acceptance = Acceptance(
         version=demands.version,
         modules=demands.modules,

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from flashpipe.errors import BuildDueError, PartFilesError, SpiffsImageError
+from flashpipe.files import shortest
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image
 from flashpipe.firmware.placement import lfs_region, spiffs_room
@@ -42,6 +43,8 @@ class PartSources:
 
     profile: Profile
     project: Path
+    standing: Path
+    """The folder from which people read paths."""
     folder: Path
     """Where results of programs are kept."""
     places: Callable[[], tuple[Path, ...]]
@@ -91,7 +94,7 @@ class PartSources:
         firmware = self._firmware(images)
         lfs, files = self._lfs(firmware), self._spiffs()
         if lfs is not None and made.find(lfs.recipe, self.folder) is None:
-            data = luac.compile_lfs(lfs, firmware, self.folder)
+            data = luac.compile_lfs(lfs, firmware, self.folder, lambda path: shortest(path, self.standing))
             told(f"lfs      {len(data):,} bytes of {len(lfs.files)} Lua files, by {lfs.compiler}")
         if self.profile.compiles and not self.unit:
             self.compile_files(images, told)
@@ -148,7 +151,7 @@ class PartSources:
             told(f"compile  {name}, by {program}")
             return luac.compile_file(compiler[0], name, text, self.folder)
 
-        load_files(self.profile, self.project, make)
+        load_files(self.profile, self.project, make, standing=self.standing)
 
     def _compiler(self, firmware: Firmware) -> Path:
         return self._trusted(luac.find_compiler(self.profile.luac, self.places(), firmware))

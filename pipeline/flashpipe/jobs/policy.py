@@ -34,7 +34,7 @@ def run_policy(inputs: RunInputs, compiling: Compile | None = None) -> Policy:
         force=command.variables.flag("force"),
         trust_journal=command.variables.choice("check") == "mac",
         agreed=command.variables.flag("yes"),
-        lua=lua_policy(profile, command.project, compiling or inputs.compiled, inputs.unit),
+        lua=lua_policy(profile, command.project, compiling or inputs.compiled, inputs.unit, command.caller),
         read_back=profile.verify == "read-back",
         allow=inputs.allowed(),
         keep=profile.keep,

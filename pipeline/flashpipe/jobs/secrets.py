@@ -1,4 +1,4 @@
-"""Values that stand in no profile: from the environment, or from secrets.yaml in the project's folder.
+"""Values that stand in no profile: from the environment, or from secrets.yaml beside the profile or in the project.
 
 A profile is committed, shown and sent around. So secrets.yaml must be readable by its owner only, belong to nobody
 else, and be ignored by git where the project is a repository.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -25,25 +26,30 @@ _OTHERS: Final = 0o077
 _GIT_S: Final = 10.0
 
 
-def secret(name: str, project: Path) -> str | None:
-    """The value of that name; None where nobody has one.
+def secret_files(profile: Path, project: Path) -> tuple[Path, ...]:
+    """Where secrets of a profile may stand, the nearest first: beside its file, and in the project's folder."""
+    return tuple(dict.fromkeys((profile.parent / FILE, project / FILE)))
+
+
+def secret(name: str, files: Iterable[Path], project: Path) -> str | None:
+    """The value of that name in the environment, or the first of `files` that has one; None where nobody has.
 
     Raises:
         SecretsError: secrets.yaml is open to others, not ignored by git, or wrong.
         NotTrustedError: it belongs to somebody else.
     """
     given = os.environ.get(f"{PREFIX}{name}")
-    value = given if given is not None else _read(project).get(name)
+    found = (value for path in files if (value := _read(path, project).get(name)) is not None)
+    value = given if given is not None else next(found, None)
     if value is not None:
         know_secret(value)  # a board may print what it was given
     return value
 
 
-def _read(project: Path) -> dict[str, str]:
-    path = project / FILE
+def _read(path: Path, project: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    require_own(path, project)
+    require_own(path, project if path.is_relative_to(project) else None)
     if os.name == "posix" and path.stat().st_mode & _OTHERS:
         raise SecretsError(f"{path}: others can read it", f"chmod 600 {path}")
     if not _ignored(path):

@@ -205,7 +205,8 @@ def _last_start(log: str) -> str:
 
 
 def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]) -> int:
-    wanted, _ = load_files(board.inputs.profile(), board.command.project, compiling(board.inputs, board.face))
+    command, make = board.command, compiling(board.inputs, board.face)
+    wanted, _ = load_files(board.inputs.profile(), command.project, make, standing=command.caller)
     session = board.session()
     console = open_console(session)
     names = set(changed.values())

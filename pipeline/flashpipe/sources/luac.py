@@ -9,7 +9,7 @@ Lua 5.3 in two steps.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -155,8 +155,8 @@ class LfsSources:
         return Image(name, data, f"luac.cross -a {MAPPED + self.region.start:#x}")
 
 
-def compile_lfs(sources: LfsSources, firmware: Firmware, folder: Path) -> bytes:
-    """Compile them, and keep the image in `folder`.
+def compile_lfs(sources: LfsSources, firmware: Firmware, folder: Path, shown: Callable[[Path], str] = str) -> bytes:
+    """Compile them, and keep the image in `folder`; `shown` gives the path of a file as people read it.
 
     Raises:
         LuaCompilerError: the compiler is none for this firmware.
@@ -170,7 +170,13 @@ def compile_lfs(sources: LfsSources, firmware: Firmware, folder: Path) -> bytes:
         _compile(compiler, sorted(sources.files), sources.region, sources.folder, target)
         return target.read_bytes()
 
-    data = made.in_scratch(work)
+    try:
+        data = made.in_scratch(work)
+    except LuaSyntaxError as error:
+        name, at, mistake = error.message.partition(":")
+        if name not in sources.files:
+            raise
+        raise LuaSyntaxError(f"{shown(sources.folder / name)}{at}{mistake}", error.hint) from error
     if len(data) > sources.region.size:
         raise _too_large(f"they make {len(data):,} bytes", sources.region)
     made.keep(sources.recipe, folder, data)

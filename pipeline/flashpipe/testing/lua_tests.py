@@ -78,7 +78,7 @@ def prepare(board: Board, tests: LuaTests) -> None:
     if not tests.helpers:
         return
     for path in tests.helpers:
-        board.files.put(path.name, read_lua_file(path, path.name).data)
+        board.files.put(path.name, read_lua_file(path, path.name, path.parent).data)
     board.snapshot()
 
 
@@ -129,7 +129,7 @@ def _tell_end(listener: Listener, port: str, name: str, found: Sequence[LuaTestD
 
 def _run_file(board: Board, path: Path, timeout_s: float) -> Iterator[TapResult]:
     """What became of one file: what it told, and what it did not."""
-    data = read_lua_file(path, path.name).data
+    data = read_lua_file(path, path.name, path.parent).data
     board.fresh()
     output: list[str] = []
     error = ""

@@ -362,7 +362,10 @@ class BoardFiles:
             return
         place, _, mistake = told.replace(file.temporary, file.name).partition(": ")
         if place.startswith(f"{file.name}:") and mistake:
-            raise LuaSyntaxError(f"{self._console.port}: {place}: {mask(mistake)}", LuaSyntaxError.remedy)
+            line = place.removeprefix(file.name)
+            raise LuaSyntaxError(
+                f"{self._console.port}: {file.source or file.name}{line}: {mask(mistake)}", LuaSyntaxError.remedy
+            )
 
     def size_of(self, name: str) -> int | None:
         """Bytes of a file, also of one that `names` leaves out; None where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from contextlib import closing
 from dataclasses import asdict
 from typing import Final
@@ -11,7 +12,7 @@ from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, r
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.file_editing import edit_file
 from flashpipe.jobs.lua import ask_node, format_files, list_files, rescue, run_lua
-from flashpipe.tasks.several import Printer, print_of, print_table_of
+from flashpipe.tasks.several import Printer, print_table_of
 from flashpipe.text.documents import put
 from flashpipe.text.node import describe, describe_files, describe_findings
 
@@ -41,7 +42,7 @@ def show_files(board: BoardRun) -> None:
         _VERBS[verb](board)
         return
     if board.command.variables.flag("rescue"):
-        print_of(board, f"init.lua is out of the way: it is called {rescue(board)} now; restart the board")
+        board.ended("files", f"init.lua is out of the way: it is called {rescue(board)} now; restart the board")
         return
     listing = list_files(board)
     sizes, room = listing.sizes, listing.room
@@ -52,24 +53,28 @@ def show_files(board: BoardRun) -> None:
     }
     if not put("files", data, board.port()):
         print_table_of(board, describe_files(sizes, listing.states, room))
-    board.ended("files", f"{len(sizes)} file{'s' * (len(sizes) != 1)}" + (f", {room[0]:,} bytes free" if room else ""))
+    board.ended("files", _count(sizes) + (f", {room[0]:,} bytes free" if room else ""))
 
 
 def _put(board: BoardRun) -> None:
     for state in put_files(board):
-        print_of(board, f"{state.name}  {state.size:,} bytes  {state.state if state.state == 'sent' else 'was there'}")
-
-
-def _get(board: BoardRun) -> None:
-    for name, path, size in get_files(board):
-        print_of(
-            board, f"{shown(name)}  {size:,} bytes  -> {path.name if path.parent == board.command.caller else path}"
+        print_table_of(
+            board, f"{state.name}  {state.size:,} bytes  {state.state if state.state == 'sent' else 'was there'}"
         )
 
 
+def _get(board: BoardRun) -> None:
+    fetched = get_files(board)
+    for name, path, size in fetched:
+        print_table_of(board, f"{shown(name)}  {size:,} bytes  -> {board.short(path)}")
+    board.ended("files", f"{_count(fetched)} fetched, {sum(size for _, _, size in fetched):,} bytes")
+
+
 def _remove(board: BoardRun) -> None:
-    for name in remove_files(board):
-        print_of(board, f"{shown(name)}  removed")
+    removed = remove_files(board)
+    for name in removed:
+        print_table_of(board, f"{shown(name)}  removed")
+    board.ended("files", f"{_count(removed)} removed")
 
 
 def _show(board: BoardRun) -> None:
@@ -79,7 +84,13 @@ def _show(board: BoardRun) -> None:
 
 def _edit(board: BoardRun) -> None:
     name, size, state = edit_file(board)
-    print_of(board, f"{name}  {size:,} bytes  {state if state == 'sent' else 'was not changed'}")
+    print_table_of(board, f"{name}  {size:,} bytes  {state if state == 'sent' else 'was not changed'}")
+    if state != "sent":  # else there is a receipt, which ends it
+        board.ended("files", f"{name} was not changed")
+
+
+def _count(files: Sized) -> str:
+    return f"{len(files)} file{'s' * (len(files) != 1)}"
 
 
 _VERBS: Final = {"put": _put, "get": _get, "rm": _remove, "cat": _show, "edit": _edit}
