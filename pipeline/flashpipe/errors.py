@@ -815,6 +815,11 @@ class ForeignBoardError(DeviceError):
     code = "foreign-board"
     remedy = "take the right board; or press the key of the port: then it is overwritten, and its data backed up"
 
+    def __init__(self, message: str, hint: str = "", *, holds: str = "") -> None:
+        super().__init__(message, hint)
+        self.holds = holds
+        """The firmware that is on it, or its kind."""
+
 
 class PartDiffersError(DeviceError):
     """A board has another flash part, or another size of it, than the first board of its batch."""

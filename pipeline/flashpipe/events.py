@@ -93,6 +93,8 @@ class BoardDone(Event):
     """Kind of the boot's verdict; empty where no boot was judged."""
     receipt: str = ""
     """Its path; empty where none was written."""
+    backup: str = ""
+    """Name of the backup that holds what the board held before; empty where nothing of it was backed up."""
     next: NextStep | None = None
     """The command that most people want then, whole."""
     again: str = ""
@@ -117,9 +119,11 @@ class LuaTestDone(Event):
 
 @dataclass(frozen=True, slots=True)
 class Message(Event):
-    """One line a person should read: a decision and its reason, a warning."""
+    """One line a person should read: a decision and its reason."""
 
     text: str
+    warning: bool = False
+    """Something is not as it should be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,14 @@ def labels(*steps: NextStep, action: str = "flash") -> list[str]:
 @pytest.mark.parametrize(
     ("steps", "buttons"),
     [
-        ((setting(mode="dio"), setting(mode="dout")), ["Flash with mode=dio", "Flash with mode=dout"]),
+        (
+            (setting(mode="dio"), setting(mode="dout")),
+            ["Flash with mode=dio", "Flash with mode=dout (works on every board)"],
+        ),
         ((command("erase"),), ["Erase…"]),
         ((command("erase"), command("flash")), ["Erase…", "Flash again"]),
-        ((setting(reset="none", boot="off"),), ["Flash with reset=none boot=off"]),
-        ((AGAIN, setting(baud="115200")), ["Flash with baud=115200"]),
+        ((setting(reset="none", boot="off"),), ["Flash with reset=none boot=off (its start is not watched)"]),
+        ((AGAIN, setting(baud="115200")), ["Flash with baud=115200 (slower and surer)"]),
         ((AGAIN,), ["Do it again"]),
         ((command("restore", backup="20261130T1-full"),), ["Put back 20261130T1-full…"]),
         ((command("files", rescue="1"),), ["Put init.lua aside"]),
@@ -41,9 +44,15 @@ def test_a_refusal_is_overridden_after_a_question_only() -> None:
 
 
 def test_what_cannot_be_done_again_by_a_click_is_flashed() -> None:
-    assert labels(setting(baud="115200"), action="identify") == ["Identify with baud=115200"]
-    assert labels(setting(baud="115200"), action="") == ["Flash with baud=115200"]
+    assert labels(setting(baud="115200"), action="identify") == ["Identify with baud=115200 (slower and surer)"]
+    assert labels(setting(baud="115200"), action="") == ["Flash with baud=115200 (slower and surer)"]
     assert labels(AGAIN, action="") == []
+
+
+def test_what_was_put_right_outside_is_done_again() -> None:
+    assert [button.label for button in buttons_for([command("ports")], "flash", touched=False, retry=True)] == [
+        "Do it again"
+    ]
 
 
 def test_a_setting_that_stands_already_is_no_next_step() -> None:

@@ -229,7 +229,7 @@ def _judge(outcome: Any, until: str) -> int:
         SimulationError: the run did not end well.
     """
     if outcome.reason == "missing":
-        raise NotEmulatedError(outcome.detail.removeprefix("sim: "), "unmapped=warn goes on with 0 in its place")
+        raise NotEmulatedError(outcome.detail, "unmapped=warn goes on with 0 in its place")
     if outcome.reason == "fail":
         raise SimulationFailedError(f"it said {outcome.detail!r}", "the lines before tell why")
     if outcome.reason == "timeout" and until:

@@ -63,7 +63,7 @@ def back_up_losses(session: Session, probe: Probe, policy: Policy) -> Probe:
     if decision is None:
         return probe
     for line in lines(decision):
-        session.notify(line)
+        session.notify(line.text)
     keep = keep_policy(policy)
     losses, overridden = insisted_losses(decision, keep), probe.overridden
     if losses:

@@ -70,6 +70,7 @@ def board_done(
         execution=execution.record if checked else {},
         verdict=verdict.kind if checked else "",
         receipt=receipt,
+        backup=outcome.backup,
         next=None if error else _next(outcome, outcome.plan or plan, asked, command if forgets else ""),
         again=_again(command, asked),
         error=error,

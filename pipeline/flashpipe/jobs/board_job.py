@@ -111,9 +111,9 @@ class BoardRun:
 
     # --- people ------------------------------------------------------------------------------------------------------
 
-    def notify(self, text: str) -> None:
+    def notify(self, text: str, *, warning: bool = False) -> None:
         """One line about this board."""
-        self.face(Message(self._port or self.named_port, text))
+        self.face(Message(self._port or self.named_port, text, warning=warning))
         self.notify_monitor(text)
 
     def notify_monitor(self, text: str) -> None:
@@ -131,7 +131,7 @@ class BoardRun:
         if self.command.variables.flag("yes"):
             return
         port = self.port()
-        if not self.face.ask(f"{port}: this {what}. Type yes to go on:"):
+        if not self.face.ask(f"{port}: this {what}."):
             raise ConfirmationError(f"{port}: this {what}", Advice("say ", setting(yes="1")))
         if not self._confirmed():
             raise ConfirmationError(f"{port}: not confirmed, nothing was done")
@@ -140,7 +140,7 @@ class BoardRun:
         """Whether a person, or yes=1, agrees to a loss."""
         if self.command.variables.flag("yes"):
             return True
-        return self.face.ask(f"{self.port()}: {loss}. Type yes to go on:") and self._confirmed()
+        return self.face.ask(f"{self.port()}: {loss}.") and self._confirmed()
 
     def _confirmed(self) -> bool:
         with sessions.waiting_for_person():
@@ -344,7 +344,7 @@ class BoardRun:
         with suppress(RecordError):  # it cannot be read, which is what has failed, perhaps
             state = journal_line(error, self.device())
         if state and not isinstance(error, StoppedError):  # the line about a stop says it all
-            self.notify(state)
+            self.notify(state, warning=True)
         self.notify_monitor(f"failed: {error.message} [code: {error.code}]")
         if self._told is not error:
             self._tell_end(command, error)

@@ -72,7 +72,7 @@ def build_images(inputs: RunInputs, listener: Listener) -> None:
         )
     inputs.forget_plan()
     for line in made.warnings:
-        listener(Message("", line))
+        listener(Message("", line, warning=True))
     paths = ", ".join(output.path for output in made.outputs.values())
     listener(StepFinished("", "build", made.seconds, paths))
 

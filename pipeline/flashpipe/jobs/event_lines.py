@@ -87,7 +87,7 @@ class EventLines:
         elif isinstance(event, StepFailed):
             self._end(port, event.step, "failed", event.seconds, "")
         elif isinstance(event, Message):
-            self._line("log", {"level": "info", "message": event.text}, port)
+            self._line("log", {"level": "warning" if event.warning else "info", "message": event.text}, port)
         elif isinstance(event, PlanMade):
             self._line("info", {"kind": "plan", **event.facts}, port)
         elif isinstance(event, BoardFound):

@@ -19,7 +19,7 @@ from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.build import build_note
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
-from flashpipe.plan.keep import KeepDecision, lines, placed_areas
+from flashpipe.plan.keep import DecisionLine, KeepDecision, lines, placed_areas
 from flashpipe.plan.model import FlashPlan
 from flashpipe.plan.table import PlanRow, rows
 from flashpipe.values import dataclass
@@ -46,7 +46,7 @@ class Preview:
     """The board that was asked; empty where none was."""
     reason: str = ""
     """Why it would be written, or why not."""
-    decided: Sequence[str] = ()
+    decided: Sequence[DecisionLine] = ()
     """What is kept and lost, in lines."""
 
     @property

@@ -27,7 +27,6 @@ _SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 _MAC: Final = "@mac@"
 _NO_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")
 """Characters that XML 1.0 has no way to write; boot logs hold some."""
-_WARNING: Final = re.compile(r"(?i)\b(warning|warn)\b|^board .* (holds an incomplete|is half)")
 
 
 def begin(words: Sequence[str], folder: Path) -> None:
@@ -170,7 +169,7 @@ def _annotate(event: Event) -> None:
     """A line that the page of the run shows beside the job (`::warning`, `::error`)."""
     if isinstance(event, BoardDone) and event.error is not None:
         _command("error", f"{event.profile or 'board'} on {event.port}", event.error)
-    elif isinstance(event, Message) and _WARNING.search(event.text):
+    elif isinstance(event, Message) and event.warning:
         terminal.note(f"::warning title=flashpipe::{_escaped(event.text)}")
 
 

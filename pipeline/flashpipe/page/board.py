@@ -199,7 +199,9 @@ class BoardOnPage:
         log, stop = self.log, self._stop
         assert log is not None
         assert stop is not None
-        self._face = PageFace(log, stop, lambda: self.changed("work"), lambda: self.changed("bar"))
+        self._face = PageFace(
+            log, stop, lambda: self.changed("work"), lambda: self.changed("bar"), lambda: self._note_device(log)
+        )
         self.changed("work")
         error: PipelineError | None = None
         summary = state = ""
@@ -216,7 +218,6 @@ class BoardOnPage:
             with self._guard:
                 self._stop = self._face = None
                 log.end(error, summary, state)
-        self._note_device(log)
         self.console.after(work.task, log)
         for part in ("work", "device"):
             self.changed(part)
@@ -253,3 +254,4 @@ class BoardOnPage:
         if log.device.get("mac") != self.device.get("mac"):  # another board: what was known is of no use
             self.fitting, self.files, self.node = [], {}, {}
         self.device = {**self.device, **log.device}
+        self.changed("device")

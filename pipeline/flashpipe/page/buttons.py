@@ -24,6 +24,15 @@ TASKS: Final[Mapping[str, str]] = {
     "format": "Format…",
 }
 """Tasks that need nothing but a click, and how they are called."""
+ABOUT: Final[Mapping[tuple[str, str], str]] = {
+    ("reset", "manual"): "you press the board's buttons when told",
+    ("boot", "off"): "its start is not watched",
+    ("boot", "any"): "any sign of life will do",
+    ("force", "1"): "also what is there already",
+    ("mode", "dout"): "works on every board",
+    ("baud", "115200"): "slower and surer",
+}
+"""What a setting means, where its name does not say it."""
 RETRIED: Final = "flash"
 """What settings are for, where what has failed does not take them."""
 
@@ -45,17 +54,19 @@ class Button:
         return bool(self.values) and self.values.items() <= dict(more).items()
 
 
-def buttons_for(steps: Sequence[NextStep], action: str, *, touched: bool) -> list[Button]:
+def buttons_for(steps: Sequence[NextStep], action: str, *, touched: bool, retry: bool = False) -> list[Button]:
     """The buttons for a failure: settings first, then what else can be clicked.
 
     Args:
         steps: What is to be done next.
         action: What has failed; empty where that cannot be done again by a click.
         touched: A port was opened: then there is something to diagnose.
+        retry: What has failed may go well once something outside was put right, whether or not a step says so.
     """
     found = [*_settings(steps, action)]
     tasks = [step.command for step in steps if step.command]
-    if action and action not in tasks and not found and any(not (step.command or step.variables) for step in steps):
+    retry = retry or any(not (step.command or step.variables) for step in steps)
+    if action and action not in tasks and not found and retry:
         found.append(Button("Do it again", action))
     found += [button for step in steps for button in _command(step, action)]
     if touched and action != "diagnose" and not any(button.action == "diagnose" for button in found):
@@ -73,7 +84,8 @@ def _settings(steps: Sequence[NextStep], action: str) -> Iterator[Button]:
             continue
         refusal = values.get("allow", "")
         question = f"That overrides the refusal “{refusal}”, from now on. Go on?" if refusal else ""
-        yield Button(f"{label} with {step}", repeated, values, question)
+        about = "; ".join(ABOUT[one] for one in step.variables if one in ABOUT)
+        yield Button(f"{label} with {step}{f' ({about})' if about else ''}", repeated, values, question)
 
 
 def _command(step: NextStep, action: str) -> Iterator[Button]:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from flashpipe.events import Event
-from flashpipe.page.job_log import JobLog, as_question
+from flashpipe.events import BoardFound, Event
+from flashpipe.page.job_log import JobLog
 
 LOOK_S: Final = 0.1
 """How often a question looks whether its job shall stop."""
@@ -19,9 +19,18 @@ class PageFace:
     attended = True
 
     def __init__(
-        self, log: JobLog, stop: threading.Event, changed: Callable[[], None], moved: Callable[[], None]
+        self,
+        log: JobLog,
+        stop: threading.Event,
+        changed: Callable[[], None],
+        moved: Callable[[], None],
+        identified: Callable[[], None],
     ) -> None:
-        """Take the log of the job, its request to stop, and what is called when the log, or only a bar, has changed."""
+        """Take the log of the job, its request to stop, and what is called when the log, or only a bar, has changed.
+
+        `identified` is called once it is known which board is there.
+        """
+        self._identified = identified
         self._log = log
         self._stop = stop
         self._changed = changed
@@ -33,13 +42,15 @@ class PageFace:
         """Note what happens."""
         if self._log.take(event):
             self._changed()
+            if isinstance(event, BoardFound):
+                self._identified()
         else:
             self._moved()
 
     def ask(self, text: str) -> bool:
         """Put a request to whoever looks, now or later: a page that was closed can be opened again."""
         self._answered.clear()
-        self._log.request = as_question(text)
+        self._log.request = text
         self._changed()
         return True
 

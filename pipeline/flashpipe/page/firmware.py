@@ -22,6 +22,14 @@ MISSING: Final[Mapping[str, str]] = {
     "build-due": "Not built yet: flashing builds it first",
 }
 """What is no refusal of anything, by its code."""
+ON_PAGE: Final[Mapping[str, str]] = {
+    "image-headerless": "drop both files of the pair together, 0x00000.bin and 0x10000.bin",
+    "image-incomplete": "drop all files of the firmware together",
+    "image-aggregated": "drop that file alone",
+    "image-swapped": "exchange the names of the two files, and drop both again",
+    "fetch-too-large": "drop the firmware file itself",
+}
+"""What to do next here, where a terminal would say it with variables, by code."""
 REFUSED: Final = "Refused: nothing was written"
 
 
@@ -42,7 +50,10 @@ def look(choice: Choice, folders: Folders) -> Mapping[str, Any]:
                 with suppress(PipelineError):
                     found |= _described(inspect_plan(inputs))
     except PipelineError as error:
-        found["error"] = {**error_facts(error), "heading": MISSING.get(error.code, REFUSED)}
+        facts = error_facts(error)
+        if choice.folder is not None:
+            facts["next"] = ON_PAGE.get(error.code, facts["next"])
+        found["error"] = {**facts, "heading": MISSING.get(error.code, REFUSED)}
     return found
 
 

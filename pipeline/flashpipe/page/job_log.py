@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Final, Literal
 
-from flashpipe.errors import ConfirmationError, KeepError, PipelineError, StoppedError
+from flashpipe.errors import ConfirmationError, ConnectError, KeepError, PipelineError, PortError, StoppedError
 from flashpipe.events import (
     IN_SECONDS,
     BoardDone,
@@ -37,8 +37,6 @@ HEADINGS: Final[Mapping[Outcome, str]] = {
 """How a piece of work went, for people."""
 CHANGING: Final = frozenset({"erase", "write", "header", "blocks", "send", "remove", "format", "rescue"})
 """Steps after which a board is not what it was."""
-ASKING: Final = " Type yes to go on:"
-"""How a question ends that is asked on a terminal; here there are buttons."""
 
 
 @dataclass
@@ -179,7 +177,10 @@ class JobLog:
     def buttons(self) -> list[Button]:
         """Buttons for what is to be done after a failure."""
         touched = any(line.kind == "step" for line in self.lines)
-        return buttons_for(self.error.next_steps, self.action, touched=touched) if self.error is not None else []
+        if self.error is None:
+            return []
+        outside = isinstance(self.error, PortError | ConnectError)
+        return buttons_for(self.error.next_steps, self.action, touched=touched, retry=outside)
 
     @property
     def step(self) -> str:
@@ -194,8 +195,3 @@ class JobLog:
         unit = "s" if now.step in IN_SECONDS else "B"
         return {"step": now.step, "done": min(now.done, now.total), "total": now.total, "unit": unit,
                 "text": self.pace_text}  # fmt: skip
-
-
-def as_question(text: str) -> str:
-    """What would be asked on a terminal, for buttons."""
-    return text.removesuffix(ASKING)

@@ -9,6 +9,8 @@ from flashpipe.firmware.flash_map import WHAT, Area
 from flashpipe.firmware.survey import BoardContents
 from flashpipe.flash import Region
 from flashpipe.jobs.preview import Preview
+from flashpipe.next_steps import steps_of
+from flashpipe.page.buttons import buttons_for
 from flashpipe.plan.table import PlanRow
 from flashpipe.text.plan import describe_first_boot, describe_kept, describe_lua_policy, describe_plan, marked
 from flashpipe.units import format_address, format_size
@@ -33,13 +35,15 @@ WORDS: Final = {
 def shown(found: Preview) -> dict[str, object]:
     """A preview for the templates: texts and numbers, no objects of ours."""
     plan, capacity = found.plan, found.plan.settings.capacity
+    unsized = plan.size_from_board and not found.port  # where the flash ends, the board says
     rows = marked(found.rows, found.decision) if found.decision is not None else list(found.rows)
     nodemcu = found.areas if plan.firmware.family == "nodemcu" else ()
-    lanes = [("what happens, piece by piece", _pieces(rows, capacity))]
+    rows = [row for row in rows if not unsized or row.wire_bytes]
+    lanes = [("what happens, piece by piece", [] if unsized else _pieces(rows, capacity))]
     if found.decision is not None:
         contents = found.decision.contents
         lanes.insert(0, (f"what the board held: {contents.title or contents.kind}", _contents(contents, capacity)))
-    if nodemcu:
+    if nodemcu and not unsized:
         lanes.append(("what the firmware keeps where", _areas(nodemcu, capacity)))
     words = (
         found.build,
@@ -51,10 +55,14 @@ def shown(found: Preview) -> dict[str, object]:
         "title": plan.firmware.title(),
         "text": "\n".join(filter(None, (describe_plan(plan), *words))),
         "on_board": bool(found.port),
+        "unsized": unsized,
         "of_run": "",
         "reason": found.reason,
         "would_write": found.would_write,
-        "decided": [{"text": text, "lost": text.startswith("lost:")} for text in found.decided],
+        "decided": [
+            {"text": line.text, "lost": line.lost, "buttons": buttons_for(steps_of(line.text), "", touched=False)}
+            for line in found.decided
+        ],
         "lanes": [{"name": name, "pieces": pieces} for name, pieces in lanes if pieces],
         "used": [action for action in WORDS if any(row.action == action for row in rows)],
         "words": WORDS,

@@ -17,7 +17,7 @@ from flashpipe.firmware.flash_map import WHAT, Area
 from flashpipe.firmware.spiffs import new_place_up_to_2x
 from flashpipe.firmware.survey import BoardContents
 from flashpipe.flash import Region, merge
-from flashpipe.next_steps import Advice, setting
+from flashpipe.next_steps import Advice, command, setting
 from flashpipe.plan.area_decisions import MINOR, PARTITIONS, STAYS, AreaDecision, KeepPolicy, NewLayout, inside, word_of
 from flashpipe.plan.model import FlashPlan
 from flashpipe.values import dataclass
@@ -74,8 +74,8 @@ TABLE: Final = (
 
 _GOES: Final = frozenset({"lost", "replaced", "moved"})
 """What becomes of an area whose bytes have to be backed up."""
-_FULL_ERASE: Final = (
-    "if it does not start or misbehaves, erase the whole flash first: `flashpipe erase`, then flash again"
+_FULL_ERASE: Final = Advice(
+    "if it does not start or misbehaves, erase the whole flash first: ", command("erase"), ", then flash again"
 )
 
 
@@ -184,25 +184,38 @@ def insisted_losses(decision: KeepDecision, policy: KeepPolicy) -> list[AreaDeci
     return [area for area in decision.areas if area.how == "lost" and word_of(area.name) in policy.words]
 
 
-def lines(decision: KeepDecision) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """A part of a decision, in a line for people."""
+
+    text: str
+    lost: bool = False
+    """It is a loss that somebody might regret."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def lines(decision: KeepDecision) -> Iterator[DecisionLine]:
     """The decision, for people."""
     if decision.kept:
-        yield "kept: " + "; ".join(
+        text = "kept: " + "; ".join(
             f"{area.what} at {area.region}"
             + {"table": " (its place goes into the new partition table)", "moved": f", moved to {area.to:#08x}"}.get(
                 area.how, ""
             )
             for area in decision.kept
         )
+        yield DecisionLine(text)
     for area in decision.lost:
-        yield f"lost: {area.what} at {area.region}: {area.why}"
+        yield DecisionLine(f"lost: {area.what} at {area.region}: {area.why}", lost=True)
     if decision.released:
         named = "; ".join(f"{area.what} at {area.region}" for area in decision.released)
-        yield f"neither kept nor backed up, for `keep:` does not name it: {named}"
+        yield DecisionLine(f"neither kept nor backed up, for `keep:` does not name it: {named}")
     if decision.row.board == "foreign":
         saved = "what is overwritten is backed up first" if decision.doomed else "it is overwritten (keep: [])"
-        yield f"the board holds {decision.contents.title}: {saved}"
-    yield from decision.advice
+        yield DecisionLine(f"the board holds {decision.contents.title}: {saved}")
+    yield from map(DecisionLine, decision.advice)
 
 
 def _about_lfs(decisions: Sequence[AreaDecision], contents: BoardContents) -> Iterator[str]:
@@ -269,9 +282,9 @@ def _advice(plan: FlashPlan, contents: BoardContents) -> Iterator[str]:
         return
     if _line_changes(plan, contents):
         lines = [text.sdk_line or text.layout or "unknown" for text in (old, new)]
-        yield f"the SDK line changes ({' -> '.join(lines)}): {_FULL_ERASE}"
+        yield Advice(f"the SDK line changes ({' -> '.join(lines)}): ", _FULL_ERASE)
     elif old.layout != new.layout:
-        yield f"the flash layout changes ({old.layout} -> {new.layout}): {_FULL_ERASE}"
+        yield Advice(f"the flash layout changes ({old.layout} -> {new.layout}): ", _FULL_ERASE)
     majors = [(text.version or text.sdk_line)[:1] for text in (old, new)]  # a layout is shared by 1.5.4.1 and 2.x
     if all(majors) and majors[0] != majors[1]:
         yield f"NodeMCU {majors[0]} -> {majors[1]}: Lua scripts written for the old version may not run"

@@ -375,8 +375,8 @@ class Machine:
             state.cycles = max(state.cycles, min(agenda.next(), until, state.timer_at))
 
     def _stop(self, text: str) -> None:
-        self.stopped = f"sim: {text}"
-        self._say(f"\r\n{self.stopped}\r\n".encode())
+        self.stopped = text
+        self._say(f"\r\nsim: {text}\r\n".encode())
         self.state.cycles = self.devices.uarts[0].silent_at()
 
     def let_pass(self, now_s: float) -> None:

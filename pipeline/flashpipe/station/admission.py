@@ -109,10 +109,11 @@ class Admission:
         contents = look_at_contents(session, device.flash_size or SMALLEST)
         if contents.kind == "factory" or (contents.kind == "blank" and not contents.title):
             return
+        holds = contents.title or contents.kind
         raise ForeignBoardError(
-            f"{device.port}: board {device.mac} is not blank and not of batch {self._batch.name}:"
-            f" it holds {contents.title or contents.kind}",
+            f"{device.port}: board {device.mac} is not blank and not of batch {self._batch.name}: it holds {holds}",
             ForeignBoardError.remedy,
+            holds=holds,
         )
 
     def _refuse_other_part(self, device: Device) -> None:

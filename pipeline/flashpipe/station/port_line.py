@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.errors import PipelineError, RecordError
-from flashpipe.events import BoardFound, Event, Message, Progress, StepStarted
+from flashpipe.errors import ForeignBoardError, PipelineError, RecordError
+from flashpipe.events import BoardFound, Event, Progress, StepStarted
 from flashpipe.jobs.station_view import PortView
 from flashpipe.station.admission import ASKED
 from flashpipe.station.attempt import Ended
@@ -43,8 +43,6 @@ class PortLine:
                 self.show(step=event.step, share=share)
         elif isinstance(event, BoardFound):
             self.show(mac=event.mac)
-        elif isinstance(event, Message) and event.text.startswith("receipt"):
-            return
 
     def ask(self, text: str) -> bool:
         """Put a request to the operator, such as to press a button."""
@@ -107,8 +105,8 @@ _STEP: Final = 0.02
 
 
 def _what(error: PipelineError) -> str:
-    """What a foreign board holds."""
-    return error.message.rpartition("it holds ")[2]
+    """What a foreign board holds; of another failure, the failure."""
+    return error.holds if isinstance(error, ForeignBoardError) else error.message
 
 
 def _cause(error: PipelineError) -> str:

@@ -111,6 +111,8 @@ class ConsoleLines:
 
     def confirmed(self) -> bool:
         """Wait for a person's answer to the question that was just asked: whether it is yes."""
+        with self._lock:
+            self._line("Type yes to go on:")
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def _head(self, port: str) -> str:

@@ -13,7 +13,7 @@ def test_a_function_that_is_not_there_stops_with_its_name() -> None:
     bench = Bench()
     with pytest.raises(AssertionError):
         bench.call("cmd_parse")
-    assert bench.machine.stopped.startswith("sim: ROM function 0x40000814 cmd_parse is not there")
+    assert bench.machine.stopped.startswith("ROM function 0x40000814 cmd_parse is not there")
     assert "cmd_parse is not there" in bench.said()
 
 

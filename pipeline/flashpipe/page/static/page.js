@@ -63,7 +63,10 @@ async function drop(zone, files) {
   const made = await send(zone.dataset.drop, {}, form);
   if (!made) return;
   for (const file of files) {
-    if (!(await send(`${zone.dataset.drop}/${made.set}?name=${encodeURIComponent(file.name)}`, file, form))) return;
+    if (await send(`${zone.dataset.drop}/${made.set}?name=${encodeURIComponent(file.name)}`, file, form)) continue;
+    const before = $("[data-chosen]");
+    if (before) $(".wrong", form).textContent += `\n${before.textContent} is still chosen`;
+    return;
   }
   await send(form.dataset.choice, { ...fields(form), set: made.set }, form);
 }

@@ -81,7 +81,7 @@ def _facts(found: Preview) -> dict[str, object]:
             for row in found.rows
         ],
         "areas": [{"name": area.name, "start": area.region.start, "end": area.region.end} for area in found.areas],
-        "kept_and_lost": list(found.decided),
+        "kept_and_lost": [line.text for line in found.decided],
         "keep": list(found.keep),
         "build": found.build or None,
     }
