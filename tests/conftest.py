@@ -13,7 +13,7 @@ import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this
 import pytest
 from flashpipe import terminal
 from flashpipe.board.boot import watcher
-from flashpipe.cli import main as cli
+from flashpipe.cli import commands as cli
 from flashpipe.locks import exclusive
 from hypothesis import HealthCheck, settings
 

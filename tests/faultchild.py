@@ -75,7 +75,7 @@ def main() -> int:
     if COUNTS in os.environ:
         atexit.register(lambda: Path(os.environ[COUNTS]).write_text(json.dumps(counters)))
     arm(kind, int(at))
-    from flashpipe.cli import main as cli  # noqa: PLC0415
+    from flashpipe.cli import commands as cli  # noqa: PLC0415
 
     return cli.main(words)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe import tasks
-from flashpipe.cli.main import COMMANDS
+from flashpipe.cli.commands import COMMANDS
 from flashpipe.cli.overview import task_texts
 from flashpipe.cli.unknown_words import check_words
 from ruamel.yaml import YAML

@@ -82,7 +82,7 @@ def damaged(noise: random.Random, data: bytes) -> bytes:
 
 def run(words: tuple[str, ...]) -> tuple[int, str]:
     """One command; its status and all that it showed."""
-    from flashpipe.cli import main as cli  # noqa: PLC0415  after the limits are set
+    from flashpipe.cli import commands as cli  # noqa: PLC0415  after the limits are set
 
     out = io.StringIO()
     with redirect_stdout(out), redirect_stderr(out):

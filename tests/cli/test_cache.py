@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from flashpipe.cli import main as cli
+from flashpipe.cli import commands as cli
 from flashpipe.cli.cache import main
 from flashpipe.sources.cache import Cache, CacheRecord
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.board.boot import watcher
-from flashpipe.cli import main as cli
+from flashpipe.cli import commands as cli
 from flashpipe.cli.esptool import GLOBAL, VERBS, Asked, _connection, _task, read
 from flashpipe.errors import PipelineError
 

@@ -169,7 +169,7 @@ def test_port_profile_and_reset_may_be_given_as_variables(bare: Project, tmp_pat
 
 
 def test_no_port_at_all(bare: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from flashpipe.cli import main as cli  # noqa: PLC0415  in this process, to take the ports away
+    from flashpipe.cli import commands as cli  # noqa: PLC0415  in this process, to take the ports away
 
     monkeypatch.setattr("flashpipe.board.ports.discovery.list_ports", list)
     monkeypatch.chdir(bare.folder)
@@ -183,7 +183,7 @@ def test_several_ports_and_nobody_to_ask(
     bare: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from flashpipe.board.ports.discovery import PortInfo  # noqa: PLC0415
-    from flashpipe.cli import main as cli  # noqa: PLC0415
+    from flashpipe.cli import commands as cli  # noqa: PLC0415
 
     two = [PortInfo(f"/dev/ttyUSB{number}", 0x1A86, 0x7523, location=f"1-{number}") for number in (1, 2)]
     monkeypatch.setattr("flashpipe.board.ports.discovery.list_ports", lambda: two)

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-UNKNOWN, CLI = "pipeline/flashpipe/cli/unknown_words.py", "pipeline/flashpipe/cli/main.py"
+UNKNOWN, CLI = "pipeline/flashpipe/cli/unknown_words.py", "pipeline/flashpipe/cli/commands.py"
 PARSER, ESPTOOL = "pipeline/flashpipe/tasks/parser.py", "pipeline/flashpipe/cli/esptool.py"
 VARIABLES, ERASE = "pipeline/flashpipe/jobs/variables.py", "pipeline/flashpipe/jobs/erase.py"
 PRUNE = "pipeline/flashpipe/cli/prune.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from flashpipe.cli import main as cli
+from flashpipe.cli import commands as cli
 
 from tests.harness import Done, Project
 from tests.simboard import SimBoard

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from flashpipe.cli.main import COMMANDS
+from flashpipe.cli.commands import COMMANDS
 from flashpipe.tasks import command_line
 from flashpipe.tasks.loader import action, load
 

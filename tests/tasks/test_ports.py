@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports import lock as portlock
-from flashpipe.cli import main as cli
+from flashpipe.cli import commands as cli
 from flashpipe.jobs import sessions
 
 from tests.harness import Project

@@ -129,7 +129,7 @@ def candidates(before: Sequence[str], current: str, folder: Path, program: str =
     texts = shipped_tasks()
     tasks = {*texts, *own_tasks(_project(folder)), "plan"}
     commands = (
-        {*DOIT_COMMANDS} if program == "doit" else {*import_module("flashpipe.cli.main").COMMANDS, *DOIT_COMMANDS}
+        {*DOIT_COMMANDS} if program == "doit" else {*import_module("flashpipe.cli.commands").COMMANDS, *DOIT_COMMANDS}
     )
     names = [word.partition(":")[0] for word in before if not word.startswith("-") and "=" not in word]
     first = names[0] if names else ""

@@ -63,6 +63,8 @@ class OwnStop(threading.Event):
 
 _gentle: Final[set[int]] = set()
 """Threads that end by themselves, and well, when asked to stop."""
+_gently_asked: Final = threading.Event()
+"""They were, and those that only begin now are as well."""
 _ending = threading.Event()
 """The process is about to end: nobody starts or prints anything."""
 _replaced: dict[signal.Signals, Any] = {}
@@ -148,8 +150,13 @@ def waiting_for_person() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ending_gently() -> Iterator[None]:
-    """The body ends by itself, and well, when it is asked to stop: a monitor. The last one takes the flag down."""
+    """The body ends by itself, and well, on Ctrl-C and SIGTERM: a monitor. The last one takes the flag down.
+
+    Of several some may only begin after the request, or after all others have ended: it is for them, too.
+    """
     _gentle.add(threading.get_ident())
+    if _gently_asked.is_set():
+        stop.set()
     try:
         yield
     finally:
@@ -195,6 +202,7 @@ def remove_handlers() -> None:
     for number, handler in _replaced.items():
         signal.signal(number, handler)
     _replaced.clear()
+    _gently_asked.clear()
     _waker.close()  # the watching thread reads the end, and ends
     _waker = None
 
@@ -234,7 +242,8 @@ def _watch(heard: socket.socket) -> None:
             number = data[0]
             if number not in _SIGNALS:
                 continue
-            if _gentle and not stop.is_set():
+            if _gentle and number in {signal.SIGINT, signal.SIGTERM} and not stop.is_set():
+                _gently_asked.set()
                 stop.set()
                 continue
             _end(number, heard)

@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from flashpipe import terminal
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.board.ports.names import canonical, is_virtual, port_slug
 from flashpipe.errors import BadValueError
+from flashpipe.limits import limit_reached
 from flashpipe.page.board import BoardOnPage, Tell
 from flashpipe.page.choice import Folders
 
@@ -94,8 +96,17 @@ class Boards:
         threading.Thread(target=self._watch, name="ports", daemon=True).start()
 
     def _watch(self) -> None:
+        failed = ""
         while True:
-            self.look()
+            try:
+                self.look()
+            except (OSError, RuntimeError) as error:  # too few files or threads: it may be better in a moment
+                reached = limit_reached(error)
+                if reached is None:
+                    raise
+                if failed != reached.message:
+                    failed = reached.message
+                    terminal.note(f"new boards are not seen: {failed}; {reached.hint}")
             time.sleep(LOOK_S)
 
     def look(self) -> None:

@@ -1,0 +1,63 @@
+"""The door of `flashpipe`: requests to stop that come before there is anything to stop, and too little memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
+PATIENCE_S = 60.0
+SCRIPT = """
+import os, sys
+from flashpipe.cli import main
+def load():
+    {body}
+main._commands = load
+sys.exit(main.main())
+"""
+
+
+def run(body: str, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SCRIPT.format(body=body)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        preexec_fn=before,
+    )
+
+
+@posix_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_request_while_modules_are_being_loaded_is_calm(number: signal.Signals) -> None:
+    done = run(f"os.kill(os.getpid(), {int(number)}); import time; time.sleep({PATIENCE_S})")
+    assert done.returncode == 128 + number
+    assert done.stderr == "stopped: nothing was being written\n"
+
+
+@posix_only
+def test_what_was_set_to_be_ignored_stays_so() -> None:
+    done = run("os.kill(os.getpid(), 1); raise SystemExit(7)", lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+@posix_only
+def test_a_defect_is_not_called_a_lack_of_memory() -> None:
+    done = run("raise ValueError('x')")
+    assert done.returncode == 1
+    assert "ValueError: x" in done.stderr
+
+
+@posix_only
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_too_little_memory_to_load_anything_is_named() -> None:
+    done = run("import resource as r; r.setrlimit(r.RLIMIT_AS, (20_000_000, 20_000_000)); raise MemoryError")
+    assert done.returncode == 42
+    assert "[code: system-limit]" in done.stderr
