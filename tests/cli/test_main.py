@@ -22,7 +22,7 @@ sys.exit(main.main())
 """
 
 
-def run(body: str, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+def run(body: str, before: Callable[[], object] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", SCRIPT.format(body=body)]
     return subprocess.run(
         command,

@@ -237,6 +237,12 @@ def test_a_circle_is_named(mistakes: Lines, write: Write) -> None:
     assert mistakes("extends: b\n") == ["c.yaml:1: extends: goes in a circle: kitchen -> b -> c -> kitchen"]
 
 
+def test_a_chain_has_an_end(mistakes: Lines, write: Write) -> None:
+    for number in range(12):
+        write(f"extends: c{number + 1}\n", f"c{number}.yaml")
+    assert mistakes("extends: c0\n") == ["c6.yaml:1: extends: is the 8th of a chain; 8 profiles are the most"]
+
+
 def test_a_circle_that_leaves_the_first_file_out_is_named(mistakes: Lines, write: Write) -> None:
     write("extends: c\n", "b.yaml")
     write("extends: ./b.yaml\n", "c.yaml")

@@ -24,10 +24,10 @@ _LEAST: Final = 44_000 * 1024
 def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns its exit status. Without `argv` the process is ours."""
     if argv is not None:
-        return _commands().main(argv)
+        return int(_commands().main(argv))
     _hear_requests()
     try:
-        return _commands().main()
+        return int(_commands().main())
     except KeyboardInterrupt as asked:
         _write(STOPPED)
         return stop_status(asked)

@@ -39,6 +39,8 @@ from flashpipe.sources.build import Build
 from flashpipe.values import dataclass
 
 NO_OVERRIDES: Final[Mapping[str, str]] = MappingProxyType({})
+_LONGEST: Final = 8
+"""Profiles in a chain of `extends`."""
 _WHOLE: Final = ("firmware.", "serial.port", "init_data.")
 T = TypeVar("T")
 
@@ -222,6 +224,9 @@ def _find_extended(name: str, layers: list[_Layer], project: Path, at: YamlEntry
             want = "a profile other than itself" if name == own.stem else WANT["extends"]
             report.wrong(at, "extends", want, closest(name, others))
             return None
+    if len(chain) >= _LONGEST:
+        report.add(at, "extends", f"is the {len(chain)}th of a chain; {_LONGEST} profiles are the most")
+        return None
     if found in chain:
         circle = " -> ".join(path.stem for path in (*chain[chain.index(found) :], found))
         report.add(at, "extends", f"goes in a circle: {circle}")

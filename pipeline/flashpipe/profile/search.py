@@ -6,8 +6,10 @@ refused.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -138,8 +140,12 @@ def named_in(folder: Path, name: str, project: Path) -> Path | None:
 
 def _file_of(folder: Path, name: str) -> Path | None:
     """The file of that name; upper and lower case differ on every system."""
-    wanted = name + SUFFIX
-    return next((path for path in _listing(folder) if path.name == wanted and is_file(path)), None)
+    path = folder / (name + SUFFIX)
+    if not is_file(path):
+        return None
+    with suppress(OSError):
+        return path if path.name in os.listdir(folder) else None  # noqa: PTH208  names are all that is wanted
+    return None
 
 
 def _refuse_foreign(path: Path, project: Path) -> None:
