@@ -27,13 +27,15 @@ def test_a_closed_terminal_ends_a_flash_with_a_message_and_a_receipt(
     assert project.receipts()[-1]["outcome"] == "stopped"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_ends_a_monitor_of_several_ports(project: Project, number: signal.Signals) -> None:
     with Running(project, "flashpipe", "monitor", "port=sim://esp12,sim://esp01,sim://esp07") as run:
         for name in ("esp12", "esp01", "esp07"):
             run.until(f"monitor on sim://{name}")
         run.signal(number)
-        assert run.end() == 0
+        if number != signal.SIGINT:
+            run.until("stopped: ")
+        assert run.end() == (0 if number == signal.SIGINT else 128 + number)
 
 
 def test_a_closed_terminal_ends_a_test_with_a_message(project: Project, firmware: Path) -> None:

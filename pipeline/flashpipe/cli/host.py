@@ -78,7 +78,7 @@ def _serve(given: dict[str, str]) -> int:
     host = BoardHost(plan, lambda text: terminal.note(f"{time.strftime('%H:%M:%S')} {text}"))
     sessions.install_handlers()
     try:
-        with sessions.ending_gently():
+        with sessions.ending_gently(service=True):
             host.start()
             for hosted in host.ports:
                 print_result(f"{hosted.port.name:<10} {hosted.port.device} at {hosted.url}")

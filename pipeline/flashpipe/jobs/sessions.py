@@ -61,8 +61,8 @@ class OwnStop(threading.Event):
         return super().is_set() or stop.is_set()
 
 
-_gentle: Final[set[int]] = set()
-"""Threads that end by themselves, and well, when asked to stop."""
+_gentle: Final = dict[int, frozenset[int]]()
+"""Threads that end by themselves, and well, when asked to stop by one of those signals."""
 _gently_asked: Final = threading.Event()
 """They were, and those that only begin now are as well."""
 _ending = threading.Event()
@@ -149,18 +149,18 @@ def waiting_for_person() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ending_gently() -> Iterator[None]:
-    """The body ends by itself, and well, on Ctrl-C and SIGTERM: a monitor. The last one takes the flag down.
+def ending_gently(*, service: bool = False) -> Iterator[None]:
+    """The body ends by itself, and well, on Ctrl-C, a service on SIGTERM, too. The last one takes the flag down.
 
     Of several some may only begin after the request, or after all others have ended: it is for them, too.
     """
-    _gentle.add(threading.get_ident())
+    _gentle[threading.get_ident()] = frozenset({signal.SIGINT, signal.SIGTERM} if service else {signal.SIGINT})
     if _gently_asked.is_set():
         stop.set()
     try:
         yield
     finally:
-        _gentle.discard(threading.get_ident())
+        _gentle.pop(threading.get_ident(), None)
         if not _gentle:
             stop.clear()
 
@@ -242,7 +242,7 @@ def _watch(heard: socket.socket) -> None:
             number = data[0]
             if number not in _SIGNALS:
                 continue
-            if _gentle and number in {signal.SIGINT, signal.SIGTERM} and not stop.is_set():
+            if not stop.is_set() and _gentle and all(number in signals for signals in list(_gentle.values())):
                 _gently_asked.set()
                 stop.set()
                 continue
