@@ -40,6 +40,7 @@ def test_what_is_written_is_read_as_it_was(plan: HostPlan, tmp_path: Path) -> No
     [
         ("", "empty"),
         ("listen: bench\nports: {a: {device: x, tcp: 1}}", "host.yaml:1: listen"),
+        ("ports: {}", "names no board"),
         ("ports: [a]", "host.yaml:1: ports"),
         ("listen: 127.0.0.1", "ports"),
         ("ports:\n  a: {device: x}", "host.yaml:2: ports.a.tcp"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from flashpipe.lab.exporter import exporter_yaml, place_commands
 from flashpipe.lab.host_plan import LOOPBACK, OWN, HostPlan, HostPort, checked_network
-from flashpipe.lab.systemd import EXPORTER, HOST, units
+from flashpipe.lab.systemd import EXPORTER, HOST, hidden, units
 from ruamel.yaml import YAML
 
 PLAN = HostPlan(
@@ -64,6 +65,20 @@ def test_an_exporter_comes_back_whenever_it_ends() -> None:
     service = _section(made[EXPORTER])
     assert service["Restart"] == "always"
     assert "-c lab:20408 /etc/exporter.yaml" in service["ExecStart"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="systemd is for Linux")
+def test_what_a_units_user_cannot_read_is_said(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    python, file = home / "python3", tmp_path / "host.yaml"
+    python.touch(0o755)
+    file.touch(0o600)
+    (tmp_path / "linked").symlink_to(python)
+    lines = hidden([tmp_path / "linked", file, Path("/etc/passwd")])
+    assert not any(line.startswith("/etc/passwd") for line in lines)
+    assert any(line.startswith(f"{tmp_path / 'linked'}: ") and "cannot read" in line for line in lines)
+    assert any(line.startswith(f"{file}: ") and "cannot read" in line for line in lines)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

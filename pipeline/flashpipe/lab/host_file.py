@@ -55,6 +55,8 @@ def _plan(top: YamlEntry, report: Report) -> HostPlan | None:
     if "ports" not in found or found["ports"].kind != "mapping":
         report.wrong(found.get("ports", top), "ports", "names of boards, and each one's `device` and `tcp`")
         return None
+    if not list(found["ports"].items()):
+        report.add(found["ports"], "ports", "names no board")
     ports = []
     for key, value in found["ports"].items():
         name = f"ports.{key.text}"

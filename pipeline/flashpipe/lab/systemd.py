@@ -7,6 +7,7 @@ Both are started again whenever they end. The exporter has to be: it ends when i
 from __future__ import annotations
 
 import shlex
+import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,6 +53,27 @@ def units(plan: HostPlan, file: Path, *, coordinator: str = "", exporter_file: P
     if coordinator and exporter_file is not None:
         found[EXPORTER] = _exporter(coordinator, exporter_file)
     return found
+
+
+def hidden(paths: Iterable[Path]) -> list[str]:
+    """What the user of a unit cannot read, a line for each; many homes are closed, and a unit has a `/tmp` of its own.
+
+    Args:
+        paths: Absolute; links are followed.
+    """
+    lines = dict[str, None]()
+    for path in paths:
+        real = path.resolve()
+        for shown in dict.fromkeys((path, real)):
+            if shown.is_relative_to("/tmp") or shown.is_relative_to("/var/tmp"):  # noqa: S108  nothing is made there
+                lines[f"{shown}: a unit has a /tmp of its own; move it, such as to /opt or /etc"] = None
+        closed = [part for part in reversed(real.parents) if not part.stat().st_mode & stat.S_IXOTH]
+        if closed or not real.stat().st_mode & stat.S_IROTH:
+            where = closed[0] if closed else real
+            lines[f"{path}: the unit's own user cannot read what is in {where}; move it, such as to /opt or /etc"] = (
+                None
+            )
+    return list(lines)
 
 
 def _host(plan: HostPlan, file: Path) -> str:
