@@ -34,6 +34,15 @@ def test_help_of_a_task_is_the_tasks_text(project: Project, words: tuple[str, ..
     assert "force=1" in project.flashpipe(*words).ok().out
 
 
+def test_help_of_a_task_comes_before_that_of_a_code_of_its_name(project: Project) -> None:
+    assert "detailed_status" in project.flashpipe("help", "plan").ok().out
+    assert "No port is opened" in project.flashpipe("help", "image").ok().out
+
+
+def test_a_variable_without_a_task_is_refused(project: Project) -> None:
+    assert "`flashpipe plan erase=all`" in project.flashpipe("erase=1").failed("usage").err
+
+
 @pytest.mark.parametrize("command", ["init", "board"])
 def test_help_of_a_command_is_its_own(project: Project, command: str) -> None:
     assert f"usage: flashpipe {command}" in project.flashpipe("help", command).ok().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
     assert "m2.dat" in files().ok().out
     assert "was there" in files("put=lua/m1.lua").ok().out
     assert files("cat=init.lua").ok().out.endswith('print("hi")\n')
+    told = json.loads(files("cat=init.lua", "format=json").ok().out)["boards"][0]
+    assert (told["text"], told["files"][0]["state"]) == ('print("hi")\n', "read")
     done = files("get=m*").ok()
     assert "m1.lua  " in done.out
     assert "2 files fetched" in done.text
@@ -46,7 +49,8 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
     (project.folder / "lua" / "bad.lua").write_text("x = 1\ny = = 2\n")
     assert "lua/bad.lua:2: " in files("put=lua/bad.lua").failed("lua-syntax").text
     files("rm=m*").failed("not-confirmed")
-    assert "1 file removed" in files("rm=init.lua").ok().text
+    done = files("rm=init.lua", "quiet=1").ok()
+    assert (done.out.startswith("OK  "), "1 file removed" in done.text) == (True, True)
     files("rm=m*", "yes=1").ok()
     assert "no files" in files().ok().out
     assert "it has none" in files("get=m1.lua").failed("board-file-missing").text

@@ -89,7 +89,7 @@ def test_what_counts_is_how_the_files_stand(tmp_path: Path, monkeypatch: pytest.
         lambda: built.write_text("xx"),
         ended.set,
     )
-    seen = list(action.changed_files(library, lambda: frozenset(wanted), ended))
+    seen = list(action._changed_files(library, lambda: frozenset(wanted), ended))
     assert seen == [{one}, {one}, {one}, {two}, {built}, {built}]
     assert library.asked == [(tmp_path,), *[(tmp_path, tmp_path / "build")] * 2]  # the folder that came is looked at
 

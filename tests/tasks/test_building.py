@@ -97,6 +97,7 @@ def test_with_inputs_doit_decides(project: Project, tree: Tree, command: Command
     command("image", "profile=kitchen").ok()
     assert tree.runs == 1
     assert "has changed since" in command("plan", "profile=kitchen").ok().out  # by its date: doit looks closer
+    assert "builds first" in command("plan", "profile=kitchen", "quiet=1").ok().out
     (tree.folder / "new.py").write_text("")
     command("image", "profile=kitchen").ok()
     assert tree.runs == 2

@@ -149,8 +149,10 @@ def _spelled_out(words: list[str]) -> list[str]:
     """`TASK --help` and `help COMMAND` in the form that answers them."""
     if len(words) == 2 and words[0] == "help" and words[1] in COMMANDS:  # noqa: PLR2004  help and a name
         return [words[1], "--help"]
-    if words[:1] == ["version"] and HELP & set(words):
+    if words in (["help", "version"], ["version", "--help"], ["version", "-h"]):
         return ["--help"]
+    if words == ["help", "upload"]:  # a word of other tools: a firmware is flashed, any other file sent
+        return ["help", "files"]
     if words and words[0] not in COMMANDS and words[1:] and {"-h", "--help"} & set(words[1:]):
         return ["help", words[0]]
     return words
@@ -159,7 +161,8 @@ def _spelled_out(words: list[str]) -> list[str]:
 def _dispatch(words: list[str]) -> int:
     if words and words[0] in COMMANDS:
         return _command(words)
-    if len(words) == 2 and words[0] == "help" and _help_topic(words[1]):  # noqa: PLR2004  help and a name
+    asks_about = words[1] if len(words) == 2 and words[0] == "help" else ""  # noqa: PLR2004  help and a name
+    if asks_about and not _is_task(asks_about) and _help_topic(asks_about):
         return 0
     if words == ["--version"]:
         versions = import_module("flashpipe.records.receipt").tool_versions()
@@ -173,6 +176,11 @@ def _dispatch(words: list[str]) -> int:
     return int(import_module("flashpipe.cli.run_tasks").run_tasks(words, COMMANDS))
 
 
+def _is_task(word: str) -> bool:
+    """Whether a page about the word is that of a task: `plan` and `image` are codes, too."""
+    return word == "plan" or word in import_module("flashpipe.cli.overview").shipped_tasks()
+
+
 def _help_topic(word: str) -> bool:
     """Show the page of a topic or of a code; False where the word is neither."""
     text = str(import_module("flashpipe.cli.topics").page(word))
@@ -181,11 +189,23 @@ def _help_topic(word: str) -> bool:
     return bool(text)
 
 
+def _without_events(words: list[str]) -> list[str]:
+    """The words of a command, without those that name the stream of events: it has begun."""
+    found, waiting = [], list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--events":
+            del waiting[:1]
+        elif not word.startswith(("events=", "--events=")):
+            found.append(word)
+    return found
+
+
 def _command(words: list[str]) -> int:
     if Path("dodo.py").is_file():
         import_module("flashpipe.cli.overview").note_clash(words[0], Path.cwd())
     try:
-        return int(import_module(COMMANDS[words[0]]).main(words[1:]))
+        return int(import_module(COMMANDS[words[0]]).main(_without_events(words[1:])))
     except SystemExit as ended:  # argparse has said what is wrong, or shown its help
         if not ended.code:
             return 0

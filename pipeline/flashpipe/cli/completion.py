@@ -135,7 +135,10 @@ def candidates(before: Sequence[str], current: str, folder: Path, program: str =
     first = names[0] if names else ""
     rows = _rows(names, of_command=first in commands - tasks)
     waiting = _waiting_for(before[-1] if before else "", rows)
-    if waiting is not None:
+    if names[:1] == ["files"] and names[1:] and names[1] in {"put", "get", "rm", "cat", "edit"} and "=" not in current:
+        found = [*_files(current, folder)] if names[1] == "put" else []
+        found += [f"{row.name}=" for row in rows]
+    elif waiting is not None:
         found: Iterable[str] = _values(waiting, current, folder)
     elif "=" in current and not current.startswith(("./", "/", "~")):
         name, _, value = current.partition("=")
@@ -199,6 +202,8 @@ def _of_command(command: str, current: str, words: Iterable[str], folder: Path) 
         return [*SCRIPTS, "doit"]
     if command in {"list", "info", "run", "clean", "forget", "ignore", "reset-dep", "strace"}:
         return sorted({*shipped_tasks(), *own_tasks(_project(folder))})
+    if command == "schema":
+        return ["profile", *import_module("flashpipe.cli.schema").COMMITTED]
     if command in {"batch", "host"}:
         return sorted(BATCH if command == "batch" else HOST)
     return _files(current, folder) if command in _FILES_OF else []

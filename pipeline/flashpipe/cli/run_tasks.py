@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from typing import Any, Final
@@ -18,13 +18,14 @@ from flashpipe.cli.project import project_here
 from flashpipe.cli.unknown_words import check_words
 from flashpipe.errors import PipelineError, SystemLimitError, UsageError
 from flashpipe.jobs import audience, sessions
+from flashpipe.jobs.variables import KNOWN
 from flashpipe.limits import limits_told
 from flashpipe.profile.search import profile_names
 from flashpipe.tasks import command_line
 from flashpipe.tasks.doit_events import REFUSED
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.own_tasks import OwnTasks, at_home, load_own_tasks, members
-from flashpipe.tasks.parser import parse, refuse_unwritable_output
+from flashpipe.tasks.parser import OURS, parse, refuse_unwritable_output
 from flashpipe.tasks.words import SYNONYMS, declared_options
 from flashpipe.text.lines import print_result
 
@@ -103,6 +104,21 @@ def _telling(command: Any) -> Any:
     return Telling
 
 
+def _refuse_without_task(words: Sequence[str], defaults: Collection[str]) -> None:
+    """Go on only where a task takes the variables that are there: without one the project's default tasks run.
+
+    Raises:
+        UsageError: none of them takes one.
+    """
+    parsed = parse(words)
+    if parsed.command != "run" or parsed.tasks or not OURS.issuperset(defaults):
+        return
+    for name, value in parsed.variables:
+        if name in KNOWN and KNOWN[name].tasks.isdisjoint(defaults):
+            said = " ".join(f"{one}={text}" for one, text in parsed.variables)
+            raise UsageError(f"{name}={value}: for which task?", f"name it, such as `flashpipe plan {said}`")
+
+
 def _refused(error: PipelineError) -> Any:
     audience.failed(error)
     terminal.note(f"error: {error}")
@@ -130,6 +146,7 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     except UsageError as error:
         raise _with_reason(error, own) from None
     command_line.check_words()
+    _refuse_without_task(words, found["DOIT_CONFIG"].get("default_tasks") or ())
     found["DOIT_CONFIG"]["dep_file"] = str(command_line.database(project))
     sessions.install_handlers()
     try:

@@ -111,8 +111,8 @@ def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
     return [(name, paths[name], size) for name, size in sizes.items()]
 
 
-def remove_files(board: BoardRun) -> list[str]:
-    """Remove files by name; those of a pattern are named and asked for first.
+def remove_files(board: BoardRun) -> dict[str, int]:
+    """Remove files by name; those of a pattern are named and asked for first. Name and bytes of each are given.
 
     Raises:
         BoardFileMissingError: the board has none of that name; nothing was removed.
@@ -122,7 +122,7 @@ def remove_files(board: BoardRun) -> list[str]:
     words = _words(board, "rm")
     session = board.session()
     files = BoardFiles(open_console(session))
-    names = list(_chosen(session, files, words))
+    names = _chosen(session, files, words)
     if set(names) - set(words):
         board.confirm(f"removes {', '.join(map(shown, names))} from the board")
     for name in names:

@@ -16,7 +16,7 @@ from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, probe
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.build import build_note
+from flashpipe.jobs.build import build_note, is_due
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
 from flashpipe.plan.keep import DecisionLine, KeepDecision, lines, placed_areas
@@ -33,6 +33,8 @@ class Preview:
     lua: LuaPolicy
     build: str
     """One line about the last build; empty where nothing is built."""
+    build_due: bool
+    """What it reads has changed since: nobody knows what `flash` will have built, and write."""
     rows: Sequence[PlanRow]
     areas: Sequence[Area]
     baud: int
@@ -51,8 +53,8 @@ class Preview:
 
     @property
     def would_write(self) -> bool:
-        """Whether carrying it out would send anything."""
-        return any(row.wire_bytes for row in self.rows)
+        """Whether carrying it out would send anything, or may."""
+        return self.build_due or any(row.wire_bytes for row in self.rows)
 
 
 def preview(inputs: RunInputs) -> Preview:
@@ -101,6 +103,11 @@ def fitted_preview(
     return replace(made, port=board.session().port, reason=probed.reason, decided=decided)
 
 
+def _build_due(inputs: RunInputs) -> bool:
+    build = inputs.build()
+    return build is not None and bool(build.inputs) and is_due(inputs)
+
+
 def _preview(
     inputs: RunInputs,
     plan: FlashPlan,
@@ -116,6 +123,7 @@ def _preview(
         plan,
         run_policy(inputs).lua,
         build_note(inputs),
+        _build_due(inputs),
         rows(replace(plan, areas=areas), baud, dirty, firmware_owned=firmware_owned),
         areas,
         baud,

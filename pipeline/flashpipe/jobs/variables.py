@@ -21,6 +21,8 @@ Kind = Literal["text", "file", "flag", "choice", "list"]
 FEW: Final = 4
 """Tasks that a message lists."""
 
+WITH_RECEIPTS: Final = frozenset({"audit", "backup", "boot", "erase", "files", "flash", "restore", "verify", "watch"})
+"""Tasks that leave a receipt."""
 WITH_PLAN: Final = frozenset({"flash", "plan", "verify", "watch"})
 """Tasks that compare a board with a plan."""
 WITH_IMAGES: Final = WITH_PLAN | {"boot", "image", "lock"}
@@ -245,7 +247,7 @@ TABLE: Final = (
         "receipt",
         "file",
         "FILE that gets the receipt, too; several boards: a list, or one file each with @mac@ in the name",
-        ON_BOARDS,
+        WITH_RECEIPTS,
     ),
     VariableKind("quiet", "flag", "1: only how the run went, and what failed", ANY, short="q"),
     VariableKind("verbose", "flag", "1: show what passes on the wire, too", ANY, short="v"),

@@ -36,7 +36,7 @@ _MAX_SIZE: Final = 4 * 1024 * 1024
 _RESTORE: Final = "correct that line, or take the file from version control"
 _HEAD: Final = """\
 # What each image source gave when it was first used (flashpipe). Commit this file. Other bytes are refused;
-# `doit lock profile=NAME` pins new ones on purpose.
+# `flashpipe lock profile=NAME` pins new ones on purpose.
 """
 _EMPTY: Final = "version: 1\nimages:\n"
 

@@ -257,7 +257,7 @@ def task_monitor() -> None:
     """Show what a board says and send what you type; Ctrl-C ends it
 
     [port=PORT] [profile=NAME] [baud=115200]. The board is not reset. The port is given to any flashpipe on this machine
-    that needs it, and taken again afterwards. `doit flash monitor …` goes on where the boot check ends, at its rate.
+    that needs it, and taken again afterwards. `flashpipe flash monitor …` goes on where the boot check ends.
     """
 
 

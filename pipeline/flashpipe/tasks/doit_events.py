@@ -51,7 +51,7 @@ def begin_with_doit() -> None:
         parsed = parse(words)
         if parsed.command in SHOW:
             terminal.end_with_reader()
-        if "plan" in parsed.tasks and words[0] != "plan":
+        if "plan" in parsed.tasks and parsed.command == "run" and words[0] != "plan":
             raise UsageError("plan is a command: it stands first, without options of `run`", "doit plan profile=NAME …")
         _refuse_before_tasks(parsed)
         _refuse_behind_sub_tasks(parsed)
@@ -143,6 +143,10 @@ def ended(status: int) -> None:
 def _at_exit() -> None:
     command = next((word for word in sys.argv[1:] if "=" not in word and not word.startswith("-")), "")
     refused = not _completed and (command not in _RUNS or bool(audience.failures))
+    if refused and not audience.failures:
+        _say_what_was_meant(sys.argv[1:])
+        advice = _in_our_words(sys.argv[1:]) or "read what doit has said"
+        audience.failed(UsageError("doit has not begun: why, it has said on standard error", advice))
     audience.close(REFUSED if refused else _status)
 
 

@@ -27,6 +27,8 @@ ROW_WIDTH: Final = 8
 """Of one that has the name of a port before it: rate and time left fit behind it."""
 PORT_WIDTH: Final = 24
 """Columns of the name of a port before its bar."""
+_LEAST_PORT: Final = 10
+"""Columns that stay of it where the rest of the row needs them."""
 SCREEN: Final = 80
 """Columns of a terminal that does not say how many it has."""
 
@@ -130,11 +132,13 @@ class ConsoleLines:
         self._draw(event.port, f"{event.step:<8} {bar} {share:4.0%}  {self._pace.told(event, now)}")
 
     def _draw(self, port: str, text: str) -> None:
-        text = self._shown(f"{self._head(short_port(port, PORT_WIDTH))}{text}").replace("\n", " ")
+        room = (width_of(self._stream) or SCREEN) - 1  # the cursor stands behind it
+        most = max(_LEAST_PORT, min(PORT_WIDTH, room - len(text) - len(": ")))
+        text = self._shown(f"{self._head(short_port(port, most))}{text}").replace("\n", " ")
         if self._panel is not None:
             self._panel.show(port, text)
             return
-        text = text[: max(0, (width_of(self._stream) or SCREEN) - 1)]  # the cursor stands behind it
+        text = text[: max(0, room)]
         self._write("\r" + text + " " * max(0, self._drawn - len(text)))
         self._drawn = len(text)
 

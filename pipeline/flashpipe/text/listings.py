@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flashpipe import terminal
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.profile.load import available_profiles
@@ -22,8 +23,8 @@ def profiles_text(project: Path) -> str:
         else:
             lines.append(f"{entry.name:<16}cannot be used: {profile.message}")
     lines += [f"{'':<16}{text}" for text in foreign_profiles(project)]
-    lines.append("")
-    lines.append("next: flashpipe flash profile=NAME; `flashpipe init` writes one for the board on the port")
+    if not terminal.quiet:
+        lines += ["", "next: flashpipe flash profile=NAME; `flashpipe init` writes one for the board on the port"]
     return "\n".join(lines)
 
 
@@ -31,10 +32,9 @@ def ports_text() -> str:
     """The serial ports with adapter, USB identity and the board last seen on each."""
     ports = discovery.list_ports()
     if not ports:
-        return (
-            "no serial port: plug the board in with a data cable (many cables only charge)\n"
-            "next: flashpipe flash profile=demo   needs no board"
-        )
+        advice = "\nnext: flashpipe flash profile=demo   needs no board"
+        none = "no serial port: plug the board in with a data cable (many cables only charge)"
+        return none + advice * (not terminal.quiet)
     memory = PortMemory()
     lines = []
     for info in ports:

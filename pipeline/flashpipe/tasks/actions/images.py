@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flashpipe import terminal
 from flashpipe.errors import BadValueError, UnknownProfileError
 from flashpipe.events import PlanMade
 from flashpipe.jobs.inputs import RunInputs
@@ -10,7 +11,7 @@ from flashpipe.jobs.plan_facts import plan_facts
 from flashpipe.jobs.policy import boot_expectation, run_policy
 from flashpipe.reset_mode import NO_WIRE
 from flashpipe.tasks.command_line import current, named
-from flashpipe.text.lines import print_result, somebody_reads
+from flashpipe.text.lines import print_result, print_table, somebody_reads
 from flashpipe.text.plan import describe_lua_policy, describe_plan
 
 
@@ -22,7 +23,10 @@ def find_made(inputs: RunInputs) -> dict[str, object]:
 
 def lock(inputs: RunInputs) -> None:
     """Pin what the sources give now."""
-    print_result(inputs.lock_again())
+    text = inputs.lock_again()
+    print_table(text)
+    if terminal.quiet:
+        print_result(f"OK  {sum(not line.startswith(' ') for line in text.splitlines())} pinned")
 
 
 def check(inputs: RunInputs) -> None:

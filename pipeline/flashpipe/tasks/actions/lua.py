@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from typing import Final
 
+from flashpipe.board.lua.files import START
 from flashpipe.foreign_names import shown
 from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, remove_files
 from flashpipe.jobs.board_job import BoardRun
@@ -42,7 +43,9 @@ def show_files(board: BoardRun) -> None:
         _VERBS[verb](board)
         return
     if board.command.variables.flag("rescue"):
-        board.ended("files", f"init.lua is out of the way: it is called {rescue(board)} now; restart the board")
+        name = rescue(board)
+        put("files", {**_listed([]), "renamed": {START: name}}, board.port())
+        board.ended("files", f"init.lua is out of the way: it is called {name} now; restart the board")
         return
     listing = list_files(board)
     sizes, room = listing.sizes, listing.room
@@ -53,44 +56,55 @@ def show_files(board: BoardRun) -> None:
     }
     if not put("files", data, board.port()):
         print_table_of(board, describe_files(sizes, listing.states, room))
-    board.ended("files", _count(sizes) + (f", {room[0]:,} bytes free" if room else ""))
+    board.ended("files", _files(len(sizes)) + (f", {room[0]:,} bytes free" if room else ""))
 
 
 def _put(board: BoardRun) -> None:
-    for state in put_files(board):
-        print_table_of(
-            board, f"{state.name}  {state.size:,} bytes  {state.state if state.state == 'sent' else 'was there'}"
-        )
+    states = put_files(board)
+    if not put("files", _listed([(one.name, one.size, one.state) for one in states]), board.port()):
+        for one in states:
+            print_table_of(board, f"{one.name}  {one.size:,} bytes  {'sent' if one.state == 'sent' else 'was there'}")
 
 
 def _get(board: BoardRun) -> None:
     fetched = get_files(board)
-    for name, path, size in fetched:
-        print_table_of(board, f"{shown(name)}  {size:,} bytes  -> {board.short(path)}")
-    board.ended("files", f"{_count(fetched)} fetched, {sum(size for _, _, size in fetched):,} bytes")
+    if not put("files", _listed([(name, size, "fetched") for name, _, size in fetched]), board.port()):
+        for name, path, size in fetched:
+            print_table_of(board, f"{shown(name)}  {size:,} bytes  -> {board.short(path)}")
+    board.ended("files", f"{_files(len(fetched))} fetched, {sum(size for _, _, size in fetched):,} bytes")
 
 
 def _remove(board: BoardRun) -> None:
     removed = remove_files(board)
-    for name in removed:
-        print_table_of(board, f"{shown(name)}  removed")
-    board.ended("files", f"{_count(removed)} removed")
+    if not put("files", _listed([(name, size, "removed") for name, size in removed.items()]), board.port()):
+        for name in removed:
+            print_table_of(board, f"{shown(name)}  removed")
+    board.ended("files", f"{_files(len(removed))} removed")
 
 
 def _show(board: BoardRun) -> None:
-    with closing(Printer(board)) as show:
-        show(read_file(board).decode("utf-8", "replace"))
+    """What is in the file: that is the result, and nothing else is printed."""
+    text = read_file(board).decode("utf-8", "replace")
+    name = board.command.variables.text("cat")
+    if not put("files", {**_listed([(name, len(text.encode()), "read")]), "text": text}, board.port()):
+        with closing(Printer(board)) as show:
+            show(text)
 
 
 def _edit(board: BoardRun) -> None:
     name, size, state = edit_file(board)
-    print_table_of(board, f"{name}  {size:,} bytes  {state if state == 'sent' else 'was not changed'}")
-    if state != "sent":  # else there is a receipt, which ends it
+    if not put("files", _listed([(name, size, state)]), board.port()) and state != "sent":
         board.ended("files", f"{name} was not changed")
 
 
-def _count(files: Sized) -> str:
-    return f"{len(files)} file{'s' * (len(files) != 1)}"
+def _files(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"
+
+
+def _listed(files: Sequence[tuple[str, int, str]]) -> dict[str, object]:
+    """Single files, in the form of a listing."""
+    rows = [{"name": name, "size": size, "state": state} for name, size, state in files]
+    return {"files": rows, "missing": [], "room": None}
 
 
 _VERBS: Final = {"put": _put, "get": _get, "rm": _remove, "cat": _show, "edit": _edit}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from typing import TextIO
@@ -48,7 +49,7 @@ def show_board(board: BoardRun, stream: TextIO) -> bool:
         print_result(f"{_brief(found)}; {found.reason}", stream)
         return found.would_write
     print_result(found.port, stream)
-    if not (stream.isatty() and sys.stderr.isatty()):  # where the step `probe` has just said so
+    if not _is_same(stream, sys.stderr):  # where the step `probe` has just said so
         print_result(f"         {found.reason}", stream)
     for line in found.decided:
         print_result(f"         {line}", stream)
@@ -56,10 +57,19 @@ def show_board(board: BoardRun, stream: TextIO) -> bool:
     return found.would_write
 
 
+def _is_same(one: TextIO, other: TextIO) -> bool:
+    """Whether what is written to either stands in the same place: a terminal, or one pipe or file for both."""
+    try:
+        return (one.isatty() and other.isatty()) or os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):  # no real file
+        return False
+
+
 def _brief(found: Preview) -> str:
     """The plan in one line."""
     wire, seconds = (sum(getattr(row, name) for row in found.rows) for name in ("wire_bytes", "seconds"))
-    does = f"would send {wire:,} bytes in {seconds:.1f} s" if found.would_write else "would write nothing"
+    does = f"would send {wire:,} bytes in {seconds:.1f} s" if wire else "would write nothing"
+    does = f"builds first; of the last build it {does}" if found.build_due else does
     return f"OK  {found.plan.firmware.title()}{f' on {found.port}' if found.port else ''}: flash {does}"
 
 

@@ -37,7 +37,7 @@ def watch(board: BoardRun) -> None:
         print_result(names.show(text), end="", kept="\b")
 
     def changes(paths: Paths, ended: threading.Event) -> jobs.Changes:
-        return changed_files(look, paths, ended)
+        return _changed_files(look, paths, ended)
 
     jobs.watch(board, show, typed, changes, _tell)
 
@@ -46,7 +46,7 @@ def _tell(error: PipelineError) -> None:
     terminal.note(failure(error))
 
 
-def changed_files(look: Any, paths: Paths, ended: threading.Event) -> Iterator[set[Path]]:
+def _changed_files(look: Any, paths: Paths, ended: threading.Event) -> Iterator[set[Path]]:
     """What changes of these files, or comes to be.
 
     `watchfiles` says when to look; what counts is how the files stand: many editors put a new file in the old one's
