@@ -136,10 +136,10 @@ def candidates(before: Sequence[str], current: str, folder: Path, program: str =
     rows = _rows(names, of_command=first in commands - tasks)
     waiting = _waiting_for(before[-1] if before else "", rows)
     if names[:1] == ["files"] and names[1:] and names[1] in {"put", "get", "rm", "cat", "edit"} and "=" not in current:
-        found = [*_files(current, folder)] if names[1] == "put" else []
-        found += [f"{row.name}=" for row in rows]
+        here = _files(current, folder) if names[1] == "put" else []
+        found: Iterable[str] = [*here, *(f"{row.name}=" for row in rows)]
     elif waiting is not None:
-        found: Iterable[str] = _values(waiting, current, folder)
+        found = _values(waiting, current, folder)
     elif "=" in current and not current.startswith(("./", "/", "~")):
         name, _, value = current.partition("=")
         row = next((row for row in rows if row.name == name.removeprefix("--").replace("-", "_")), None)
