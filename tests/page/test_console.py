@@ -41,3 +41,21 @@ def test_a_crash_names_its_functions_where_the_profile_names_an_elf(page: Page, 
     expect(page.locator("#console details pre")).to_contain_text("epc1=0x40100f2c")
     page.locator("#console-open").click()
     wait_until(lambda: "call_user_start+0xf2c" in board.console.text)
+
+
+def test_a_board_that_says_more_than_anybody_reads_leaves_the_page_alive(page: Page, served: Served) -> None:
+    board = served.add(f"{NEW}&board=flood")
+    page.goto(served.address(board))
+    screen = page.locator("pre.console")
+    line = "x" * 99 + "\n"
+    board.console.put("begin\n")
+    expect(screen).to_contain_text("begin")
+    for _ in range(20):
+        board.console.put(line * 500)
+        page.evaluate("1")
+    board.console.put("half a wo\b\bord")
+    expect(screen).to_contain_text("half a ord")
+    expect(screen).to_contain_text("characters left out")
+    shown = page.evaluate("document.querySelector('pre.console').textContent.length")
+    assert isinstance(shown, int)
+    assert 10_000 < shown < 250_000

@@ -121,8 +121,8 @@ def test_hostile_texts_stay_texts(page: Page, served: Served) -> None:
     record: dict[str, object] = {
         "format": "flashpipe-receipt/3",
         "command": EVIL,
-        "outcome": EVIL,
-        "time": EVIL,
+        "outcome": "flashed",
+        "time": "2026-11-30T00:00:00Z",
         "profile": EVIL,
     }
     record |= {"verdict": {"kind": EVIL, "log": EVIL}, "written": [EVIL], "steps": [[EVIL, 1.0]], "error": EVIL}

@@ -41,8 +41,7 @@ def test_the_console_goes_both_ways_and_steps_aside(page: Page, board: BoardOnPa
     assert not board.console.open
 
 
-@pytest.mark.usefixtures("board")
-def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page) -> None:
+def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page, board: BoardOnPage) -> None:
     page.get_by_label("Send files to the board").set_input_files([payload("app.lua", b"print('one')\n")])
     row = page.locator("tr", has_text="app.lua")
     expect(row).to_contain_text("13")
@@ -57,6 +56,12 @@ def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page) -> None:
     with page.expect_download() as download:
         row.get_by_role("button", name="Download").click()
     assert Path(download.value.path()).read_bytes() == b"x = 20\nprint(x + 3)\n"
+    text.fill("print(1)\nprint(2+\n")
+    page.get_by_role("button", name="Save & run").click()
+    expect(page.locator(".verdict.failed")).to_contain_text("[code: lua-syntax]")  # and the old one is not run
+    wait_until(lambda: not board.busy)
+    assert board.log is not None
+    assert board.log.task == "files"
     page.locator("#do-heap").click()
     expect(page.locator(".verdict.ok")).to_contain_text("bytes of memory are free")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -116,5 +121,5 @@ def test_files_that_no_board_can_have_are_refused_by_the_name_that_they_came_wit
     wrong = page.locator("[data-put] .wrong")
     expect(wrong).to_contain_text("ümlaut.lua: ")
     expect(wrong).to_contain_text("ömlaut.lua: ")
-    expect(wrong).to_contain_text("the other 1 were not sent either")
+    expect(wrong).to_contain_text("nothing else was sent either")
     assert board.log is None

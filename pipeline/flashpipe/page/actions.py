@@ -298,7 +298,7 @@ def put_work(files: Mapping[str, Path]) -> Work:
     """
     problems = [f"{name}: {problem}" for name in files if (problem := bad_name(name))]
     if problems:
-        left = f"; the other {len(files) - len(problems)} were not sent either" * (len(problems) < len(files))
+        left = "; nothing else was sent either" * (len(problems) < len(files))
         raise LuaFileNameError(
             f"a board can have no file of that name: {'; '.join(problems)}{left}",
             "rename it, and drop all of them again",

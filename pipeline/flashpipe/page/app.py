@@ -266,7 +266,8 @@ class _BoardRoutes:
             raise
         self._start(board, work)
         if form.get("run"):
-            self._start(board, actions.work("lua", {"code": f"dofile({lua_text(files[0].name)})"}))
+            code = f"dofile({lua_text(files[0].name)})"
+            self._start(board, replace(actions.work("lua", {"code": code}), follows=True))
         return Response(status_code=204)
 
     async def _fetched(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import field
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
 
 from flashpipe.errors import BootError, PipelineError
 from flashpipe.jobs import sessions
@@ -47,6 +48,15 @@ class Work:
     """The same as somebody on a terminal would have them, where that is something else."""
     action: str = ""
     """The last word of the address that is clicked to do it again; empty where more would have to be said."""
+    follows: bool = False
+    """It makes sense only where what was asked for just before it went well."""
+
+
+def _name(port: str) -> str:
+    """Of a virtual board that has a name, that and its kind; else the port."""
+    found = urlsplit(port)
+    named = parse_qs(found.query).get("board") if found.scheme == "sim" else None
+    return f"{named[0]} ({found.hostname})" if named else port
 
 
 class BoardOnPage:
@@ -57,6 +67,8 @@ class BoardOnPage:
         self.slug = slug
         self.folders = folders
         self.shown_port = without_login(port)
+        self.name = _name(self.shown_port)
+        """Short enough for a card."""
         self.about: Mapping[str, object] = {}
         """What the system says of the port."""
         self.present = True
@@ -187,15 +199,23 @@ class BoardOnPage:
                     self.log = self._new_log(work, choice)
             if work is None:
                 self.console.listen()
-            else:
-                self._do(work, choice)
+            elif not self._do(work, choice):
+                self._drop_followers()
+
+    def _drop_followers(self) -> None:
+        """What should follow upon something that has failed is not done: the failure is what is shown."""
+        with self._guard:
+            while self._waiting and self._waiting[0].follows:
+                self._waiting.popleft()
+        self.changed("work")
 
     def _new_log(self, work: Work, choice: Choice) -> JobLog:
         shown = {**(work.shown or work.variables), "port": self.port}
         dropped = bool(work.shown) or (choice.folder is not None and "image" in choice.variables(work.task))
         return JobLog(work.task, work.label, choice.command(work.task, shown), self.port, dropped, work.action)
 
-    def _do(self, work: Work, choice: Choice) -> None:
+    def _do(self, work: Work, choice: Choice) -> bool:
+        """Do it; whether it went well."""
         log, stop = self.log, self._stop
         assert log is not None
         assert stop is not None
@@ -221,6 +241,7 @@ class BoardOnPage:
         self.console.after(work.task, log)
         for part in ("work", "device"):
             self.changed(part)
+        return error is None
 
     def _run(
         self, work: Work, choice: Choice, face: PageFace, stop: sessions.OwnStop

@@ -25,6 +25,10 @@ PAUSE_S: Final = 0.025
 """Between two rounds: the eye does not see it, and most of what comes together comes within it."""
 BAR_S: Final = 0.1
 """Between two messages about one bar; a step that ends tells of itself."""
+TEXT_S: Final = 0.1
+"""Between two messages with what one console has said."""
+MOST_TEXT: Final = 20_000
+"""Characters of such a message: more than a line brings in a second; a virtual board says more than anybody reads."""
 QUARTERS: Final = 4
 """How often a screen reader is told of a long step."""
 MEANS: Final[Mapping[str, Sequence[str]]] = {
@@ -50,6 +54,8 @@ class Teller:
         self._bars: dict[str, float] = {}
         self._said: dict[str, tuple[str, int]] = {}
         self._heard: dict[str, int] = {}
+        self._texts: dict[str, float] = {}
+        self._later = set[tuple["BoardOnPage", str]]()
         self._kinds: dict[str, Callable[[BoardOnPage], _Message | None]] = {
             "order": lambda _board: self._order(),
             "ended": lambda board: self._order() if board.log is not None and board.log.ended else None,
@@ -94,6 +100,9 @@ class Teller:
                 self._tell(marked)
             except Exception:  # noqa: BLE001  a defect in one template shall not leave the page without news
                 traceback.print_exc(file=sys.stderr)
+            with self._guard:
+                self._marked |= dict.fromkeys(self._later)
+                self._later.clear()
 
     def _tell(self, marked: Iterable[tuple[BoardOnPage, str]]) -> None:
         found = [self._kinds[part](board) if part in self._kinds else self._part(board, part) for board, part in marked]
@@ -102,18 +111,26 @@ class Teller:
     # --- the messages ------------------------------------------------------------------------------------------------
 
     def _order(self) -> _Message:
-        boards = [[board.slug, visible(board.shown_port), board.likely] for board in self._boards()]
+        boards = [[board.slug, visible(board.name), board.likely] for board in self._boards()]
         return {"kind": "boards", "order": boards}
 
     def _part(self, board: BoardOnPage, part: str) -> _Message:
         return {"kind": "part", "board": board.slug, "part": part, "html": self._renderer.part(part, board)}
 
-    def _text(self, board: BoardOnPage) -> _Message:
+    def _text(self, board: BoardOnPage) -> _Message | None:
+        now = time.monotonic()
+        if now - self._texts.get(board.slug, 0.0) < TEXT_S:
+            self._later.add((board, "text"))
+            return None
+        self._texts[board.slug] = now
         message = _text(board, self._heard.get(board.slug, 0))
         self._heard[board.slug] = message["to"]
+        if not message["all"] and len(message["text"]) > MOST_TEXT:
+            message["text"] = message["text"][-MOST_TEXT:]
+            message["from"] = message["to"] - MOST_TEXT
         return message
 
-    def _whole_text(self, board: BoardOnPage) -> _Message:
+    def _whole_text(self, board: BoardOnPage) -> _Message | None:
         self._heard[board.slug] = 0
         return self._text(board)
 

@@ -127,6 +127,7 @@ document.addEventListener("submit", async (event) => {
 
 document.addEventListener("change", (event) => {
   const input = event.target;
+  if (input.id === "tick-all") for (const box of $$("#ticks input")) box.checked = input.checked;
   const zone = input.closest("[data-drop], [data-put]");
   if (input.type === "file" && zone) {
     const files = [...input.files];
@@ -167,18 +168,54 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// The text stands in pieces of whole lines: what is new costs no more where much stands there already.
+const PIECE = 4000, screens = new WeakMap();
+
 function hear(message) {
   for (const screen of byBoard("[data-text]", message.board)) {
-    const follows = screen.scrollHeight - screen.scrollTop - screen.clientHeight < 40;
     const known = Number(screen.dataset.to || 0);
     if (!message.all && message.to <= known) continue;
-    const fresh = [...message.text].slice(Math.max(0, known - message.from)).join("");
-    let text = message.all ? message.text : screen.textContent + fresh;
+    const follows = screen.scrollHeight - screen.scrollTop - screen.clientHeight < 40;
+    if (message.all || !screens.has(screen)) begin(screen, message.all ? "" : screen.textContent);
+    const missing = message.all ? 0 : message.from - known;
+    if (missing > 0 && known) write(screen, `\n-- ${missing} characters left out\n`);
+    write(screen, missing < 0 ? [...message.text].slice(-missing).join("") : message.text);
     screen.dataset.to = message.to;
-    while (/[^\b\n]\x08/.test(text)) text = text.replace(/[^\b\n]\x08/g, "");
-    screen.textContent = text.slice(-MOST_TEXT);
     if (follows) screen.scrollTop = screen.scrollHeight;
   }
+}
+
+function begin(screen, text) {
+  screen.textContent = "";
+  screens.set(screen, { open: "", size: 0, last: null });
+  write(screen, text);
+}
+
+function write(screen, text) {
+  const state = screens.get(screen);
+  let open = state.open + text;
+  while (/[^\b\n]\x08/.test(open)) open = open.replace(/[^\b\n]\x08/g, "");
+  while (open.length > PIECE) {
+    const at = open.lastIndexOf("\n", PIECE) + 1 || PIECE;
+    showPiece(screen, state, open.slice(0, at));
+    state.size += at;
+    state.last = null;
+    open = open.slice(at);
+  }
+  showPiece(screen, state, open);
+  state.open = open;
+  while (state.size > MOST_TEXT) {
+    state.size -= screen.firstChild.textContent.length;
+    screen.firstChild.remove();
+  }
+}
+
+function showPiece(screen, state, text) {
+  if (!state.last) {
+    state.last = document.createElement("span");
+    screen.append(state.last);
+  }
+  state.last.textContent = text;
 }
 
 // --- files of the board ---------------------------------------------------------------------------------------------
@@ -289,7 +326,7 @@ function show(message) {
     $$("details", place).forEach((one, at) => { one.open = Boolean(open[at]); });
     const again = focused && document.getElementById(focused);
     if (again) again.focus();
-    else if (focused) $("button, a", place)?.focus();
+    else if (focused) ($(".verdict", place) || $("button, a", place))?.focus();
     if (message.part === "work" && $("#answer-yes", place)) $("#answer-no", place).focus();
   }
 }
@@ -333,6 +370,7 @@ function order(boards) {
     Object.assign(box, { type: "checkbox", name: `board-${slug}`, value: "1", checked: likely.get(slug) });
     label.append(box, ` ${names.get(slug)}`);
     ticks.append(label);
+    box.checked = box.checked || $("#tick-all").checked;
   }
   for (const [slug, box] of boxes) if (!names.has(slug)) box.closest("label").remove();
 }
