@@ -8,7 +8,8 @@ from typing import Final
 from flashpipe.board.session.session import Session
 
 DIES: Final = re.compile(
-    r"PANIC: unprotected error|^(?:> )*(?:Fatal exception|Lua error: )|^(?:NodeMCU [^\n]*| ?)powered by Lua 5",
+    r"PANIC: unprotected error|^(?:> )*(?:Fatal exception|Lua error: )"
+    r"|^(?:NodeMCU [^\n]*| ?(?:build [^\n]*)?)powered by Lua 5",
     re.MULTILINE,
 )
 """The last words of a firmware that restarts, or the first of one that has."""
