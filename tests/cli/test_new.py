@@ -76,6 +76,8 @@ def test_the_files_of_a_new_project_are_shown_while_its_timer_waits(
         (["gone"], "output-exists"),
         (["x", "--board", "nothing"], "unknown-profile"),
         (["x", "--board", "mine"], "bad-value"),
+        (["x", "--image", "nofile.bin"], "image-missing"),
+        (["x", "--image", "mine.yaml"], "image-format"),
         ([], "usage"),
         (["a", "b"], "usage"),
     ],
@@ -125,6 +127,12 @@ def test_another_board_and_a_firmware_of_ones_own(project: Project, command: Com
     assert profile["firmware"] == {"image": "../my fw.bin"}
     project.folder /= "lamp"
     command("image", "profile=lamp").ok()
+    assert (
+        command("new", "porch", f"image={firmware}")
+        .ok()
+        .out.startswith("written  porch/: porch.yaml, dodo.py, flashpipe.schema.json")
+    )
+    assert f'image: "{firmware}"' in (project.folder / "porch" / "porch.yaml").read_text()
 
 
 @pytest.mark.parametrize("word", ["new", "test", "watch", "export", "simulate", "explain"])

@@ -11,8 +11,8 @@ from flashpipe.testing.wire import DIES
     [
         "NodeMCU 0.9.5 build 20150318  powered by Lua 5.1.4\n",
         "NodeMCU 1.5.4.1 build unspecified powered by Lua 5.1.4 on SDK 1.5.4.1(39cb9a32)\n",
-        "NodeMCU custom build by frightanic.com\n\tSSL: false\n build created on 2018-07-11 14:43\n powered by Lua 5.1.4 on SDK 2.2.1(cfd48f3)\n",
-        "NodeMCU 3.0.0.0 built on nodemcu-build.com\n\tLFS: 0x0 bytes\n build 2020-07-22 07:20 powered by Lua 5.1.4 on SDK 3.0.1-dev(fce080e)\n",
+        "NodeMCU custom build by frightanic.com\n\tSSL: false\n powered by Lua 5.1.4 on SDK 2.2.1(cfd48f3)\n",
+        "NodeMCU 3.0.0.0 built on nodemcu-build.com\n build 2020-07-22 07:20 powered by Lua 5.1.4 on SDK 3.0.1-dev\n",
         "NodeMCU 3.0.0.0 \n\tmodules: adc\n build 2021-01-01 powered by Lua 5.3.5 on SDK 3.0.1-dev\n",
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.cli.arguments import Parser
-from flashpipe.jobs.new_project import BOARD, FILES, missing_firmware, new_project
+from flashpipe.jobs.new_project import BOARD, missing_firmware, new_project
 from flashpipe.text.lines import print_result
 
 _AS_VARIABLES: Final = ("board=", "image=")
@@ -22,7 +22,9 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args([f"--{word}" if word.startswith(_AS_VARIABLES) else word for word in argv])
     folder = new_project(Path.cwd(), options.name, board=options.board, image=options.image)
     name = folder.name
-    print_result(f"written  {name}/: {', '.join(path.replace('@NAME@', name) for path in FILES)}")
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    written = sorted(paths, key=lambda path: (path.startswith("."), path != f"{name}.yaml", path))
+    print_result(f"written  {name}/: {', '.join(written)}")
     install = "" if options.image else missing_firmware(folder)
     if install:
         print_result(f"next:    {install}   # the firmware")

@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BadValueError, OutputExistsError, PackageMissingError, RecordError
+from flashpipe.firmware.gate import check_layout
+from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs.new_profile import schema_text
 from flashpipe.profile.load import load_profile
+from flashpipe.profile.model import Profile
 from flashpipe.profile.schema import FILE as SCHEMA
 from flashpipe.profile.search import find_profile, shipped_folder
+from flashpipe.sources.archive import split_member
+from flashpipe.sources.registry import kind_of
 from flashpipe.sources.resolve import load_source
 
 BOARD: Final = "nodemcu-devkit"
@@ -165,7 +170,9 @@ def new_project(parent: Path, name: str, *, board: str = BOARD, image: str = "")
             f"{name}: there is a {'folder' if folder.is_dir() else 'file'} of that name, and it is left as it is",
             "choose another name; in a folder of your own, `flashpipe init` writes a profile for the board on the port",
         )
-    _check_board(board, parent)
+    profile = _check_board(board, parent)
+    if image:
+        _check_image(image, parent, profile)
     values = {
         "NAME": name, "BOARD": board, "PORT": _port(board, name), "SCHEMA": SCHEMA, "PACKAGE": PACKAGE,
         "FLASH": "kept" if board == BOARD else "a new one for each command",
@@ -198,10 +205,22 @@ def _check_name(name: str) -> None:
         )
 
 
-def _check_board(board: str, project: Path) -> None:
+def _check_board(board: str, project: Path) -> Profile:
     if board != BOARD and find_profile(board, project).parent != shipped_folder():
         raise BadValueError(f"{board} is no profile that comes along", "`flashpipe profiles` lists them")
-    load_profile(board, project)
+    return load_profile(board, project)
+
+
+def _check_image(image: str, parent: Path, profile: Profile) -> None:
+    """Go on only with a firmware; what lies elsewhere is looked at when it is fetched.
+
+    Raises:
+        SourceError: it is not there, or cannot be read.
+        PipelineError: it is no firmware for this board.
+    """
+    if kind_of(split_member(image)[0]) is None:
+        size = SIZE_BYTES.get(profile.flash_size, max(SIZE_BYTES.values()))
+        check_layout({0: load_source(image, parent)}, flash_size=size, chip=profile.chip)
 
 
 def _port(board: str, name: str) -> str:
@@ -210,9 +229,11 @@ def _port(board: str, name: str) -> str:
 
 
 def _relative(image: str, parent: Path, folder: Path) -> str:
-    """A file as the profile in the folder has to name it; any other source as it is."""
-    path = parent / Path(image).expanduser()
-    return Path(os.path.relpath(path, folder)).as_posix() if path.is_file() else image
+    """A file as the profile in the folder has to name it; any other source, and a path from the root on, as it is."""
+    path = Path(image).expanduser()
+    if path.is_absolute() or not (parent / path).is_file():
+        return image
+    return Path(os.path.relpath(parent / path, folder)).as_posix()
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
