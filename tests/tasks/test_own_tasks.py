@@ -144,6 +144,7 @@ def task_told():
     [
         ("image", "--site", "here", "--batch-number=7", "told", "profile=demo"),
         ("told", "image", "-q", "--batch-number=7", "--site=here", "profile=demo"),
+        ("told", "--site", "here", "--batch-number=7"),
     ],
 )
 def test_what_it_declares_is_an_option_too(project: Project, words: tuple[str, ...]) -> None:
@@ -152,6 +153,22 @@ def test_what_it_declares_is_an_option_too(project: Project, words: tuple[str, .
         (project.folder / "ran.txt").unlink(missing_ok=True)
         run(*words).ok()
         assert ran(project) == "here 7"
+
+
+OPTIONS = """
+def said(port, label):
+    note(f"{port} {label}")
+
+def task_said():
+    port = {"name": "port", "long": "port", "short": "p", "default": ""}
+    return {"actions": [said], "params": [port, {"name": "label", "long": "label", "default": ""}]}
+"""
+
+
+def test_the_options_of_a_task_of_the_project_are_its_own(project: Project, command: Command) -> None:
+    dodo(project, OURS + MINE + OPTIONS)
+    command("said", "-p", "COM3", "--label", "flash").ok()
+    assert ran(project) == "COM3 flash"
 
 
 def test_what_it_does_not_declare_is_none(project: Project, command: Command) -> None:

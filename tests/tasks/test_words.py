@@ -30,6 +30,7 @@ def folder(tmp_path: Path) -> Path:
         ("flash --profile kitchen --port COM3", "flash profile=kitchen port=COM3"),
         ("flash kitchen -p COM3 --force", "flash profile=kitchen port=COM3 force=1"),
         ("flash --label flash", "flash --label flash"),
+        ("mine --port COM3 flash -p COM4", "mine --port COM3 flash port=COM4"),
         ("flash kitchen -n 2", "-n 2 flash profile=kitchen"),
         ("--port sim://a?b=1 identify", "port=sim://a?b=1 identify"),
         ("flash -q kitchen", "flash quiet=1 profile=kitchen"),

@@ -26,7 +26,7 @@ from flashpipe.tasks.doit_events import REFUSED
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.own_tasks import OwnTasks, at_home, load_own_tasks, members
 from flashpipe.tasks.parser import OURS, parse, refuse_unwritable_output
-from flashpipe.tasks.words import SYNONYMS, declared_options
+from flashpipe.tasks.words import SYNONYMS, with_variables
 from flashpipe.text.lines import print_result
 
 _PLUGINS: Final = {
@@ -137,7 +137,7 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     if words[:1] == ["help"]:
         words = ["help", *(SYNONYMS.get(word.replace("_", "-"), word) for word in words[1:])]
     own = load_own_tasks(project)
-    words = declared_options(words)
+    words = with_variables(words, own.options_of)
     refuse_unwritable_output(parse(words))
     command_line.use(words, project)
     found = members(own, command_line.tasks_named(), theirs=theirs)

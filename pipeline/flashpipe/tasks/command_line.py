@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options, task_options, unknown_options
+from flashpipe.tasks.task_options import admit_declared_options
 from flashpipe.terminal import visible
 from flashpipe.text.lines import ConsoleLines, somebody_reads
 from flashpipe.text.look import look
@@ -39,6 +41,8 @@ board_tasks: Final = set[str]()
 """Those with one sub-task for each board."""
 may_write: Final = dict[str, tuple[str, ...]]()
 """Tasks of the project that may lead to tasks that write, and to which, in their order."""
+_OF_THE_TELLING: Final = frozenset({"color", "events", "format", "junit", "quiet", "receipt", "verbose"})
+"""Variables that say how a run is told."""
 _ABOUT_TASKS: Final = frozenset(
     {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "reset-dep", "strace", "tabcompletion"}
 )
@@ -215,6 +219,13 @@ def tasks_named() -> list[str]:
     return _task_words()
 
 
+def without_port() -> str:
+    """The tasks and variables that the command line names, but for the port and how the run is told."""
+    parsed = _parsed()
+    given = [f"{name}={value}" for name, value in parsed.variables if name not in {"port", *_OF_THE_TELLING}]
+    return shlex.join([*parsed.tasks, *given])
+
+
 def project_tasks_named() -> list[str]:
     """The tasks named that are none of ours."""
     known = our_tasks | {"plan"}
@@ -263,6 +274,7 @@ def read_again(declared: Iterable[str]) -> None:
     """Of the words that were unknown, some are variables now; doit shall know what they say, too."""
     global _read  # noqa: PLW0603
     _read = None
+    admit_declared_options()
     known = getattr(doit_cmd, "_CMDLINE_VARS", None)
     for name, value in _parsed().variables:
         if name in declared and known is not None:

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -50,6 +50,19 @@ class OwnTasks:
             if name.startswith(_TASK) and callable(creator) and creator is not vars(tasks).get(name)
         }
 
+    def options_of(self, task: str) -> set[str]:
+        """The options that a task of the project has itself, as they are typed: its `params`, or `task_params`."""
+        creator: Any = self.members.get(f"{_TASK}{task}")
+        if task not in self.names:
+            return set()
+        params = getattr(creator, "_task_creator_params", None)  # where doit's decorator leaves them
+        if params is None:
+            with suppress(Exception):  # whatever it raises, doit tells
+                made = creator()
+                params = made.get("params") if isinstance(made, dict) else None
+        long = {f"--{one['long']}" for one in params or () if one.get("long")}
+        return long | {f"-{one['short']}" for one in params or () if one.get("short")}
+
     @property
     def takes_ours(self) -> bool:
         """Whether it has our tasks, too: then one of the same name replaces ours, as under doit."""
@@ -65,7 +78,7 @@ def load_own_tasks(project: Path) -> OwnTasks:
         return OwnTasks({})
     finding = look(path, project)
     if finding.standing is not Standing.OWN:
-        return OwnTasks({}, f"{described(path, finding)}; `flashpipe trust {project}` admits it")
+        return OwnTasks({}, f"{DODO} is not used: {described(path, finding)}; `flashpipe trust {project}` admits it")
     try:
         return OwnTasks(dict(vars(_load(path))))
     except Exception as error:  # noqa: BLE001  whatever somebody's file does: the board can be flashed all the same

@@ -158,7 +158,7 @@ class _Reader:
 
     def _option(self, word: str) -> None:
         before_tasks = not self._task
-        if (self._anywhere or self._task in OURS) and not self._is_level(word) and self._variable(word):
+        if (self._anywhere or self._task) and not self._is_level(word) and self._variable(word):
             return
         if self._anywhere or before_tasks:
             takes = _takes_value(word, self._table())
@@ -175,7 +175,13 @@ class _Reader:
 
     def _variable(self, word: str) -> bool:
         """Whether it was a variable as an option, and is dealt with."""
-        found = read_option(word, self._waiting, {name: KNOWN.get(name) for name in known_variables()})
+        ours = self._anywhere or self._task in OURS
+        found = read_option(
+            word,
+            self._waiting,
+            # A task of the project's own has options of its own, and those that the project has declared for all.
+            {name: KNOWN.get(name) for name in known_variables() if ours or name not in KNOWN},
+        )
         if found is None:
             return False
         if len(found.typed) > 1 and not self._anywhere and ("=" in found.value or found.name in FLAGS):

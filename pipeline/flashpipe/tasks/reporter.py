@@ -51,7 +51,9 @@ class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
         text = ""
         if audience.results:
             several = len(command_line.current().known_ports()) > 1
-            text = load("text.last_line:last_lines")(audience.results, stream, several=several)
+            text = load("text.last_line:last_lines")(
+                audience.results, stream, several=several, typed=command_line.without_port()
+            )
         if text:
             print_result(text, stream)
         doit_events.completed(errors=bool(self.runtime_errors))

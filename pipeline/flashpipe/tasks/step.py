@@ -96,7 +96,7 @@ def _processes() -> BadValueError:
     if any(word.startswith(("-P", "--parallel-type")) for word in command_line.words()):
         return BadValueError(f"-P process: {cannot}", "leave out -P")
     return BadValueError(
-        f"the DOIT_CONFIG of this project has no `par_type`, and doit's own is `process`: {cannot}",
+        f"the DOIT_CONFIG of this project names no `par_type`, or `process`, which is doit's own: {cannot}",
         "in dodo.py: `DOIT_CONFIG = flashpipe_config(…)` with your settings in the brackets; or -P thread",
     )
 

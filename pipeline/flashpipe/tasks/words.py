@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import UsageError
-from flashpipe.jobs.variables import KNOWN
-from flashpipe.tasks.parser import Parsed, Word, parse
+from flashpipe.tasks.parser import OURS, Parsed, Word, parse
 
 SYNONYMS: Final = {
     "burn": "flash",
@@ -94,7 +93,19 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
     rest = [word for word in found if word.kind != "doit"]
     command = [parsed.command] if parsed.command in words and parsed.command not in parsed.tasks else []
-    return [*command, *doits, *(typed for word in rest for typed in _as_doit_knows(word))]
+    return [*command, *doits, *_behind_own_tasks_as_typed(rest)]
+
+
+def _behind_own_tasks_as_typed(words: Sequence[Word]) -> Iterator[str]:
+    """What doit knows; options behind a task that is not ours may be that task's: `with_variables` looks."""
+    task = ""
+    for word in words:
+        task = word.text.partition(":")[0] if word.kind == "task" else task
+        yield from word.typed if task and task not in OURS and _is_option(word) else _as_doit_knows(word)
+
+
+def _is_option(word: Word) -> bool:
+    return word.kind == "variable" and word.typed[0].startswith("-")
 
 
 def _asks_more(parsed: Parsed) -> bool:
@@ -128,13 +139,22 @@ def _is_task(word: str) -> bool:
     return word in ON_PROFILES or word.replace("_", "-") in SYNONYMS
 
 
-def declared_options(words: Sequence[str]) -> list[str]:
-    """The command line once more, now that the dodo file was read: what it declares may stand there as an option."""
-    found = list(words)
+def with_variables(words: Sequence[str], options_of: Callable[[str], Collection[str]]) -> list[str]:
+    """The command line once more, now that the dodo file was read: what it declares may stand there as an option.
+
+    Args:
+        words: As `understand` has left them.
+        options_of: Gives the options that a task of the project has itself, such as `--port`: they stay its own.
+    """
+    found, at, task = list(words), 0, ""
     for word in parse(words, anywhere=True).words:
-        if word.kind == "variable" and word.text not in KNOWN and word.typed[0].startswith("-"):
-            at = found.index(word.typed[0])
-            found[at : at + len(word.typed)] = _as_doit_knows(word)
+        at = found.index(word.typed[0], at)
+        task = word.text.partition(":")[0] if word.kind == "task" else task
+        made: Sequence[str] = word.typed
+        if _is_option(word) and not (task and word.typed[0].partition("=")[0] in options_of(task)):
+            made = _as_doit_knows(word)
+        found[at : at + len(word.typed)] = made
+        at += len(made)
     return found
 
 

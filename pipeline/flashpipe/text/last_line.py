@@ -45,16 +45,19 @@ def board(done: BoardDone) -> str:
     return f"{name} on {done.port}" + " (virtual board)" * (done.virtual and not done.port.startswith("sim://"))
 
 
-def last_lines(results: Sequence[BoardDone], stream: TextIO | None = None, *, several: bool = False) -> str:
+def last_lines(
+    results: Sequence[BoardDone], stream: TextIO | None = None, *, several: bool = False, typed: str = ""
+) -> str:
     """How the run went: a line for one board, a table for several. Empty where there is nothing more to say.
 
-    `several`: as for `failure`, which the run has been told with.
+    `several`: as for `failure`, which the run has been told with. `typed`: the tasks and variables of the command, but
+    for the port; what has failed is to be done again with them.
     """
     stream = stream or sys.stdout
     ports = list(dict.fromkeys(result.port for result in results))
     last = {result.port: _worst([one for one in results if one.port == result.port]) for result in results}
     if len(ports) > 1:
-        return _table([last[port] for port in ports], stream)
+        return _table([last[port] for port in ports], stream, typed)
     if not ports:
         return ""
     result = last[ports[0]]
@@ -83,7 +86,7 @@ def _worst(results: Sequence[BoardDone]) -> BoardDone:
     return (failed or [result for result in reversed(results) if result.receipt] or results[-1:])[0]
 
 
-def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
+def _table(results: Sequence[BoardDone], stream: TextIO, typed: str) -> str:
     """One row for each board, failures last, and a line about all of them; why one failed was told when it did."""
     ordered = sorted(results, key=lambda done: done.error is not None)
     lines = [] if terminal.quiet else _rows(ordered, stream)
@@ -96,10 +99,9 @@ def _table(results: Sequence[BoardDone], stream: TextIO) -> str:
     lines.append(f"{paint(FAILED, RED, stream)}  {name}: {len(bad)} of {len(ordered)} boards ({seconds:.1f} s){which}")
     if not terminal.quiet:
         again = ",".join(done.port for done in bad)
-        profile = f" profile={bad[0].profile}" if bad[0].profile else ""
-        lines.append(
-            f"next: flashpipe {bad[0].command}{profile} port={shlex.quote(again)}   # once their causes are cured"
-        )
+        words = typed or bad[0].command
+        words += f" profile={bad[0].profile}" if bad[0].profile and "profile=" not in words else ""
+        lines.append(f"next: flashpipe {words} port={shlex.quote(again)}   # once their causes are cured")
     return "\n".join(lines)
 
 

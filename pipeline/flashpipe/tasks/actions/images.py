@@ -5,6 +5,7 @@ from __future__ import annotations
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, UnknownProfileError
 from flashpipe.events import PlanMade
+from flashpipe.jobs import audience
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.needed_files import made_by_others, needed_files
 from flashpipe.jobs.plan_facts import plan_facts
@@ -33,11 +34,17 @@ def check(inputs: RunInputs) -> None:
     """Everything that can be refused without a board; shows the plan where it is about to be carried out."""
     policy = run_policy(inputs)
     plan = inputs.plan()
-    if named("flash"):
+    if named("flash") and not _all_have_failed():
         _refuse_without_profile(inputs)
         _refuse_without_operator(inputs)
         text = "\n".join(filter(None, (describe_plan(plan), describe_lua_policy(policy.lua))))
         inputs.listener(PlanMade("", plan_facts(plan), text))
+
+
+def _all_have_failed() -> bool:
+    """Whether no board is left, because a task before this one was refused for each: what they say is the last line."""
+    failed = {result.port for result in audience.results if result.error is not None}
+    return bool(failed) and len(failed) >= len(current().known_ports())
 
 
 def _refuse_without_profile(inputs: RunInputs) -> None:
