@@ -82,7 +82,7 @@ def test_a_split_pair_is_found_as_a_pair(bare: Project, tmp_path: Path) -> None:
     (bare.folder / "bin").mkdir()
     for name, data in zip(("0x00000.bin", "0x10000.bin"), MAKE.pair_3x(SMALL), strict=True):
         (bare.folder / "bin" / name).write_bytes(data)
-    done = init(bare, "pair", "--port", port).ok()
+    done = init(bare, "pair", port).ok()  # a port needs no name
     assert "bin/0x00000.bin + bin/0x10000.bin: NodeMCU 3" in done.out
     assert {source.address: source.text for source in load_profile("pair", bare.folder).sources} == {
         0: "bin/0x00000.bin",

@@ -32,6 +32,7 @@ from flashpipe.jobs.new_profile import (
     remember_port,
     write_profile,
 )
+from flashpipe.jobs.option_words import PORT, TTY
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import Variables
 from flashpipe.profile.search import shipped_folder
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
     Raises:
         PipelineError: no port, no answer, a file in the way.
     """
-    options = _parser().parse_args([f"--{word}" if word.startswith(_AS_VARIABLES) else word for word in argv])
+    options = _parser().parse_args(list(map(_as_option, argv, ["", *argv])))
     name = options.name.removesuffix(".yaml")
     here = Path.cwd()
     project = project_here()
@@ -100,6 +101,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", default="", help="shipped profile to extend; default: one that fits")
     parser.add_argument("--reset", default="auto", help="auto, manual or none, as in profiles")
     return parser
+
+
+def _as_option(word: str, before: str) -> str:
+    """Variables and bare ports as options; what stands behind an option is its value."""
+    if before.startswith("-") and "=" not in before:
+        return word
+    if PORT.fullmatch(word) or TTY.fullmatch(word):
+        return f"--port={word if PORT.fullmatch(word) else f'/dev/{word}'}"
+    return f"--{word}" if word.startswith(_AS_VARIABLES) else word
 
 
 def _find_port(*, ask: bool) -> str:

@@ -101,6 +101,7 @@ def refuse_unknown_options(parsed: Parsed, tasks: Collection[str] = OURS, *, bef
             if task and word.text in {"-h", "--help"}:
                 raise UsageError(f"{word.text}: doit takes it before any task", f"doit help {task}")
             advice = _PLAN_FIRST if word.text in _DRY else "options are variables: `flashpipe --help` lists them"
+            advice = _ESPTOOLS.get(word.text, advice)
             raise UsageError(f"{word.text}: there is no such option", advice)
 
 
@@ -123,6 +124,12 @@ def refuse_unwritable_output(parsed: Parsed) -> None:
             raise UsageError(f"{option} {path}: {error.strerror}", "name a file that can be written") from error
 
 
+_ESPTOOLS: Final = {
+    "-fm": "mode=dio, or another flash mode",
+    "-ff": "frequency=40m, or another flash frequency",
+    "-fs": "the profile says `flash: {size: 4MB}`, or `auto`",
+}
+"""Options of esptool, and what is said here."""
 _PLAN_FIRST: Final = "`flashpipe plan …` shows what `flash` would do, and does nothing"
 _DRY: Final = frozenset({"--dry-run", "--dryrun", "--dry", "--simulate", "--no-act", "--just-print"})
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import UsageError
+from flashpipe.jobs.option_words import PORT, TTY
+from flashpipe.jobs.variables import KNOWN
 from flashpipe.tasks.parser import OURS, Parsed, Word, parse
 
 SYNONYMS: Final = {
@@ -39,7 +41,8 @@ REFUSED: Final[dict[str, str]] = {
     "verify-flash": "flashpipe verify profile=NAME image=FILE",
     "read-flash": "flashpipe backup file=NAME",
 }
-_PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
+_ADDRESS_OF_HOST: Final = re.compile(r"[\w.-]+:\d+")
+_AREAS: Final = frozenset({"spiffs", "lfs", "wifi", "rf"})
 _ERASE: Final = dict.fromkeys(("1", "yes", "true", "on"), "all") | dict.fromkeys(("0", "no", "false"), "as-needed")
 """As other tools say what `erase=` says here."""
 _OF_ANY_COMMAND: Final = frozenset({"color", "events", "format", "junit", "quiet", "verbose"})
@@ -187,6 +190,10 @@ def _verb(words: Sequence[Word], folder: Path) -> list[Word]:
         meant = ["files", ON_FILES[name]]
     elif name in REFUSED:
         raise UsageError(f"{word} is a word of another tool", REFUSED[name])
+    elif _is_image(name):
+        raise UsageError(f"{word}: there is no such file", "`flashpipe FILE` looks at a firmware; check the path")
+    elif name.endswith(".yaml") and (folder / word).is_file():
+        raise UsageError(f"{word} is a profile", f"`flashpipe plan {shlex.quote(word)}` shows what `flash` would do")
     elif name.lower().endswith(_LUA) and (folder / word).is_file():
         raise UsageError(
             f"{word}: what to do with it?", f"`flashpipe lua {word}` runs it; `flashpipe files put {word}` sends it"
@@ -280,14 +287,14 @@ def _without_names(words: Sequence[Word], profiles: Callable[[], Collection[str]
     """What stands behind its task: a port, a file, or a profile."""
     task, found = "", list[Word]()
     for word in words:
-        if word.kind == "variable" and task and _PORT.match(word.text):  # a URL with options
+        if word.kind == "variable" and task and PORT.match(word.text):  # a URL with options
             found.append(Word("variable", "port", word.typed[0]))
         elif word.kind != "task":
             found.append(word)
         elif word.text in ON_PROFILES or not task:
             task = word.text if word.text in ON_PROFILES else task
             found.append(word)
-        elif _PORT.fullmatch(word.text):
+        elif PORT.fullmatch(word.text):
             found.append(Word("variable", "port", word.text))
         else:
             found.append(_meant(word, task, profiles, folder))
@@ -298,16 +305,55 @@ def _meant(word: Word, task: str, profiles: Callable[[], Collection[str]], folde
     text = word.text
     is_file, is_profile = (folder / text).is_file(), text in profiles()
     name = _FILE_OF.get(task, "image")
+    known = None if is_file or is_profile else _named_otherwise(text, task)
+    if known is not None:
+        return known
     if is_file and is_profile:
         raise UsageError(f"{text!r} is a file and a profile", f"say {name}={text} or profile={text}")
     if is_profile:
         return Word("variable", "profile", text)
     if text.endswith(".yaml") and is_file:
         return Word("variable", "profile", text if "/" in text else f"./{text}")
-    if is_file or text.lower().endswith(FIRMWARE if name == "image" else _LUA if task == "lua" else ()):
+    if is_file or text.lower().endswith(_LUA if task == "lua" else FIRMWARE):
+        if name == "image":
+            _refuse_as_image(text, task)
         return Word("variable", name, text)
     return word
 
 
+def _named_otherwise(text: str, task: str) -> Word | None:
+    """A word that says a port or a part of the flash; None for others.
+
+    Raises:
+        UsageError: it may be meant so, and has to be said.
+    """
+    if TTY.fullmatch(text):
+        return Word("variable", "port", f"/dev/{text}")
+    if text in _AREAS and task in KNOWN["regions"].tasks:
+        return Word("variable", "regions", text)
+    if text == "all":
+        raise UsageError(f"all behind {task}: all of what?", "all USB ports: port=all")
+    if _ADDRESS_OF_HOST.fullmatch(text):
+        raise UsageError(f"{text} is no port yet", f"port=rfc2217://{text}, or port=socket://{text}")
+    return None
+
+
+def _refuse_as_image(text: str, task: str) -> None:
+    """Go on only with a file that may be a firmware, behind a task that works on one.
+
+    Raises:
+        UsageError: naming what takes it.
+    """
+    is_lua, shown = text.lower().endswith(_LUA), shlex.quote(text)
+    if task in KNOWN["image"].tasks and not is_lua:
+        return
+    advice = f"`flashpipe lua {shown}` runs it; `flashpipe files put {shown}` sends it"
+    if not is_lua:
+        advice = f"`flashpipe {shown}` looks at it" if _is_image(text) else f"`flashpipe files put {shown}` sends it"
+    raise UsageError(f"{text} is nothing that {task} works on", advice)
+
+
 def _is_firmware(word: str, folder: Path) -> bool:
-    return word.lower().endswith(FIRMWARE) and "=" not in word and (folder / word).is_file()
+    """Whether it is a file of that kind, or one in an archive: `fw.zip!fw.bin`."""
+    file = word.partition("!")[0]
+    return word.lower().endswith(FIRMWARE) and "=" not in word and (folder / file).is_file()
