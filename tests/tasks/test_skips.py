@@ -339,6 +339,13 @@ def test_only_a_board_that_is_gone_with_the_command_is_said_to_forget(
     assert "forgets" not in project.doit(*words, board.port).ok().text
 
 
+def test_an_erase_that_was_asked_for_and_not_due_is_said_not_to_be_done(
+    project: Project, board: Board, firmware: Path
+) -> None:
+    flash(project, board, firmware, "boot=off").ok()
+    assert "nothing was erased" in flash(project, board, firmware, "boot=off", "erase=all").ok().text
+
+
 # --- the size in the header ------------------------------------------------------------------------------------------
 
 

@@ -113,7 +113,7 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
     except ConnectError:
         raise error from None
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
-        if getattr(session.wire, "forgets", False):
+        if session.forgets:
             raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", FORGETFUL)
         raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", NoLuaPromptError.remedy)
     return verdict

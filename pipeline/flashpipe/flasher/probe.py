@@ -110,8 +110,8 @@ def _firmware_owned_areas(session: Session, plan: FlashPlan, entry: journal.Jour
 
 
 def _forgot(session: Session, entry: journal.JournalEntry) -> bool:
-    """Whether the board on the port is a new one each time: only a `sim://` port knows that of its board."""
-    return entry.state == "clean" and bool(getattr(session.wire, "forgets", False))
+    """Whether the board on the port is a new one each time."""
+    return entry.state == "clean" and session.forgets
 
 
 FORGETFUL: Final = " (a sim:// board forgets when the command ends, unless its URL says flash=FILE)"

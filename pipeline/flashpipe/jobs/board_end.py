@@ -94,6 +94,8 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
     else:
         text = f"{outcome.verdict.firmware} boots" if outcome.verdict.firmware else outcome.verdict.summary
         text += ", as predicted from the image" * (execution.executed is False) + "; it was there already" * was_there
+    if was_there and plan is not None and plan.erase_all:
+        text += "; nothing was erased: `erase: all` counts where something is written"
     return f"{text}; {files}" if sent else text
 
 

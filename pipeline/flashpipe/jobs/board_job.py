@@ -75,6 +75,8 @@ class BoardRun:
     """Looks at the board before anything is compared, and may refuse it, or give `inputs` the values of its unit."""
     fitted: Callable[[Probe, Sequence[Region]], None] = field(default=lambda _probe, _dirty: None)
     """Is told what a flash is about to write, and which sectors differ; before anything is asked."""
+    lasting: bool = False
+    """Whether this process goes on after the run."""
     station: dict[str, object] = field(default_factory=dict)
     """What a station wants to find in the receipt."""
     _done: BoardDone | None = None
@@ -192,6 +194,7 @@ class BoardRun:
             reset=serial.reset,
             busy_wait_s=parse_duration(wait) if wait else 0.0,
             listener=self.face,
+            lasting=self.lasting,
             stop=self.stop,
             prompt=self.face.ask if self.face.attended else None,
         )
@@ -396,7 +399,7 @@ class BoardRun:
             seconds=time.monotonic() - self.started,
             steps=tuple(session.step_times) if session else (),
             receipt=receipt,
-            forgets=bool(getattr(session.wire, "forgets", False)) if session else False,
+            forgets=session is not None and session.forgets,
         )
         self.face(self._done)
 

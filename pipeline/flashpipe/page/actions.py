@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flashpipe.errors import BadValueError, LuaFileNameError
+from flashpipe.errors import BadValueError, BootError, LuaFileNameError, RolledBackError
 from flashpipe.page.board import BoardOnPage, Work
 from flashpipe.profile.lua import bad_name
 from flashpipe.values import dataclass
@@ -67,6 +67,9 @@ def flash(run: BoardRun, board: BoardOnPage) -> str:
     try:
         run.flash()
         state, board.flashed = "was written to this board", board.choice
+    except BootError as error:
+        state = "was written to this board" + ", and taken back" * isinstance(error, RolledBackError)
+        raise
     finally:
         board.show_plan({} if board.preview is before else {**board.preview, "of_run": state})
     return ""

@@ -251,9 +251,8 @@ class BoardOnPage:
 
         try:
             given = choice.variables(work.task, **{**work.variables, "port": self.port})
-            run = BoardRun(
-                RunInputs(choice.command_line(self.folders, work.task, given), listener=face), self.port, face, stop
-            )
+            inputs = RunInputs(choice.command_line(self.folders, work.task, given), listener=face)
+            run = BoardRun(inputs, self.port, face, stop, lasting=True)
         except PipelineError as error:
             return "", error
         with run.turn():

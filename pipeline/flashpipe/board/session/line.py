@@ -64,6 +64,8 @@ class SerialLine:
     """How long a port that somebody else has is waited for."""
     offers: bool = False
     """It only listens, and gives the port to whoever asks for it (`lock`)."""
+    lasting: bool = False
+    """Whether this process goes on after the work on the board: so do its virtual boards."""
     lock: PortLock | None = None
     """Ours while the port is open."""
     lease: Lease | None = None
@@ -77,6 +79,11 @@ class SerialLine:
     _execution: Execution | None = None
     _open: ExitStack = field(default_factory=ExitStack)
     _locked: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the board on the port will be a new one next time: only a `sim://` port knows that of its board."""
+        return not self.lasting and bool(getattr(self.wire, "forgets", False))
 
     # --- life --------------------------------------------------------------------------------------------------------
 

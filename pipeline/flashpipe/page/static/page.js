@@ -382,6 +382,7 @@ function chosen(message) {
       if (!field || field === document.activeElement) continue;
       if (field.options && ![...field.options].some((one) => one.value === text)) field.add(new Option(text));
       field.value = text;
+      if (text && name !== "profile") $("[data-more]", form).open = true;
     }
   }
 }
