@@ -192,3 +192,16 @@ def test_page_and_terminal_leave_equal_receipts(
     for one in (mine, theirs):
         one["device"].pop("port")
     assert mine == theirs
+
+
+def test_without_a_profile_there_is_no_map_before_the_board_says_how_large_it_is(
+    page: Page, served: Served, firmware: Path
+) -> None:
+    board = served.add(f"sim://nodemcu-devkit?{NEW}&board=sized")
+    page.goto(served.address(board))
+    page.get_by_label("Firmware file").set_input_files([payload("n.bin", firmware.read_bytes())])
+    expect(page.locator("#flash")).to_contain_text("shows how large its flash is")
+    expect(page.locator("svg.map")).to_have_count(0)
+    page.locator("#do-identify").click()
+    expect(page.locator("#flash")).to_contain_text("0x400000 (4 MB)")
+    expect(page.locator("svg.map rect.write").first).to_be_visible()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flashpipe.board.lua.acceptance import LuaPolicy
 from flashpipe.errors import PipelineError
 from flashpipe.firmware.flash_map import Area
+from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import Region
 from flashpipe.flasher.fit_to_board import fit_to_board
 from flashpipe.flasher.flash import everything
@@ -20,6 +21,7 @@ from flashpipe.jobs.build import build_note, is_due
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
 from flashpipe.plan.keep import DecisionLine, KeepDecision, lines, placed_areas
+from flashpipe.plan.make import with_real_size
 from flashpipe.plan.model import FlashPlan
 from flashpipe.plan.table import PlanRow, rows
 from flashpipe.values import dataclass
@@ -57,13 +59,15 @@ class Preview:
         return self.build_due or any(row.wire_bytes for row in self.rows)
 
 
-def preview(inputs: RunInputs) -> Preview:
-    """The plan alone; no board is asked.
+def preview(inputs: RunInputs, flash_size: int | None = None) -> Preview:
+    """The plan alone; no board is asked. `flash_size`: bytes of the board's flash, where it has told them before.
 
     Raises:
         PipelineError: a bad profile or variable, or an image that is missing, refused or does not fit.
     """
     plan = inputs.plan()
+    if flash_size is not None:
+        plan = with_real_size(plan, flash_size, Overrides(run_policy(inputs).allow, [*plan.overridden]))
     run_policy(inputs)  # a mistyped value is refused here as it would be by `flash`
     return _preview(inputs, plan, None, keep=inputs.profile().keep)
 

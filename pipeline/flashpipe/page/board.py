@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
 from flashpipe.errors import BootError, PipelineError
+from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs import sessions
 from flashpipe.limits import limits_told
 from flashpipe.masking import without_login
@@ -103,8 +104,10 @@ class BoardOnPage:
 
     def look_at_firmware(self) -> None:
         """What is chosen is looked at; what an earlier choice would have done to the board counts no more."""
-        chosen, self.preview = self.choice, {}
-        found = import_module("flashpipe.page.firmware").look(chosen, self.folders)
+        chosen = self.choice
+        if self.preview:
+            self.preview = {}
+        found = import_module("flashpipe.page.firmware").look(chosen, self.folders, self._flash_size)
         if self.choice is chosen:
             self.firmware = found
             for part in ("firmware", "plan", "card"):
@@ -273,5 +276,14 @@ class BoardOnPage:
             return
         if log.device.get("mac") != self.device.get("mac"):  # another board: what was known is of no use
             self.fitting, self.files, self.node = [], {}, {}
-        self.device = {**self.device, **log.device}
+        before, self.device = self._flash_size, {**self.device, **log.device}
         self.changed("device")
+        plan = self.firmware.get("plan")
+        if isinstance(plan, Mapping) and plan["size_from_board"] and self._flash_size != before:
+            self.look_at_firmware()
+
+    @property
+    def _flash_size(self) -> int | None:
+        """Bytes of the board's flash; None where that is not known."""
+        size = self.device.get("flash_size")
+        return size if isinstance(size, int) and size in SIZE_BYTES.values() else None

@@ -33,8 +33,11 @@ ON_PAGE: Final[Mapping[str, str]] = {
 REFUSED: Final = "Refused: nothing was written"
 
 
-def look(choice: Choice, folders: Folders) -> Mapping[str, Any]:
-    """What is known without a board: `title`, `text`, `problems`, `plan`, and `error` where it is refused."""
+def look(choice: Choice, folders: Folders, flash_size: int | None = None) -> Mapping[str, Any]:
+    """What is known without a board: `title`, `text`, `problems`, `plan`, and `error` where it is refused.
+
+    `flash_size`: bytes of the board's flash, where it has told them before.
+    """
     if choice.undecided or not (choice.profile or choice.image):
         return {}
     found: dict[str, object] = {"title": "", "text": "", "problems": [], "plan": None, "error": None}
@@ -45,7 +48,7 @@ def look(choice: Choice, folders: Folders) -> Mapping[str, Any]:
             )
             if choice.image:
                 found |= _described(inspect(choice.image, choice.folder or folders[1]))
-            found["plan"] = shown(preview(inputs))
+            found["plan"] = shown(preview(inputs, flash_size), sized=flash_size is not None)
             if not choice.image:
                 with suppress(PipelineError):
                     found |= _described(inspect_plan(inputs))

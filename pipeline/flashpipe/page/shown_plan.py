@@ -32,10 +32,10 @@ WORDS: Final = {
 """What becomes of a piece of the flash."""
 
 
-def shown(found: Preview) -> dict[str, object]:
-    """A preview for the templates: texts and numbers, no objects of ours."""
+def shown(found: Preview, *, sized: bool = False) -> dict[str, object]:
+    """A preview for the templates: texts and numbers, no objects of ours. `sized`: for the flash of this very board."""
     plan, capacity = found.plan, found.plan.settings.capacity
-    unsized = plan.size_from_board and not found.port  # where the flash ends, the board says
+    unsized = plan.size_from_board and not found.port and not sized  # where the flash ends, the board says
     rows = marked(found.rows, found.decision) if found.decision is not None else list(found.rows)
     nodemcu = found.areas if plan.firmware.family == "nodemcu" else ()
     rows = [row for row in rows if not unsized or row.wire_bytes]
@@ -56,6 +56,7 @@ def shown(found: Preview) -> dict[str, object]:
         "text": "\n".join(filter(None, (describe_plan(plan), *words))),
         "on_board": bool(found.port),
         "unsized": unsized,
+        "size_from_board": plan.size_from_board,
         "of_run": "",
         "reason": found.reason,
         "would_write": found.would_write,
