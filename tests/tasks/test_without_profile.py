@@ -65,3 +65,7 @@ def test_the_only_profile_of_a_project_is_used_on_a_terminal_and_named_in_a_pipe
     with running.Running(project, "flashpipe.cli.main", "plan") as terminal:
         assert terminal.end() == 0, terminal.shown
     assert "profile kitchen, the only one of this project" in terminal.shown
+    profile = project.folder / "kitchen.yaml"
+    profile.write_text(profile.read_text() + "serial: {port: sim://esp12}\n")
+    with running.Running(project, "flashpipe.cli.main", "identify") as terminal:  # its port counts for every task
+        assert terminal.end() == 0, terminal.shown

@@ -20,7 +20,15 @@ from flashpipe import terminal
 from flashpipe.errors import BadValueError, PipelineError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.jobs.request import CommandLine
-from flashpipe.jobs.variables import WITH_IMAGES, WITH_TABLES, Variables, check, check_format, project_default
+from flashpipe.jobs.variables import (
+    ON_BOARDS,
+    WITH_IMAGES,
+    WITH_TABLES,
+    Variables,
+    check,
+    check_format,
+    project_default,
+)
 from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
 from flashpipe.tasks.loader import load
@@ -186,7 +194,8 @@ def _one_of_ours(word: str) -> str:
 
 def _with_profile(variables: Variables, project: Path) -> Variables:
     """The variables; on a terminal, where a profile is needed and none was named, with the only one of the project."""
-    needy = WITH_IMAGES - {"boot"}
+    # Where its board is, the profile says to all tasks.
+    needy = WITH_IMAGES - {"boot"} if variables.text("port") else WITH_IMAGES | ON_BOARDS
     if variables.text("profile") or variables.text("image") or not any(map(named, needy)) or not somebody_reads():
         return variables
     own = load("profile.search:own_profiles")(project)
