@@ -20,6 +20,11 @@ if "-a" not in words:
     text = open(name).read()
     if "!" in text:
         sys.exit(f"{{sys.argv[0]}}: {{name}}:1: unexpected symbol near '!'")
+    if name == "probe.lua":
+        whole = {signature} >> 1 & 1
+        text = struct.pack("<8BB", 0x51, 0, 1, 4, 4, 4, 8, whole, {string}) + b"\\x0a\\0\\0\\0flashpipe\\0"
+        open(target, "wb").write(b"\\x1bLua" + text)
+        sys.exit(0)
     open(target, "wb").write(b"\\x1bLua" + text.encode())
     sys.exit(0)
 address, target, most = int(words[words.index("-a") + 1], 0), words[words.index("-o") + 1], words[words.index("-m") + 1]
@@ -45,10 +50,11 @@ def make_luac(
     size: int = 0x1800,
     fails: str = "",
     full: bool = False,
+    string: int = 4,
 ) -> Path:
     """Write it into a folder; `words` beside it has the words of every call."""
     path = folder / "luac.cross"
-    values = {"lua": lua, "signature": signature, "size": size, "fails": fails, "full": full}
+    values = {"lua": lua, "signature": signature, "size": size, "fails": fails, "full": full, "string": string}
     path.write_text(_SCRIPT.format(python=sys.executable, log=str(folder / "words"), **values))
     path.chmod(0o755)
     return path

@@ -26,7 +26,7 @@ from flashpipe.sources.luac import (
     LfsSources,
     compile_file,
     compile_lfs,
-    examine,
+    examine_for_files,
     file_recipe,
     find_compiler,
     module_names,
@@ -137,13 +137,37 @@ def test_two_modules_of_one_name_are_refused() -> None:
 
 
 def test_a_single_file_is_compiled_and_kept(folder: Path) -> None:
-    compiler = examine(make_luac(folder), FLOAT)
+    compiler = examine_for_files(make_luac(folder), FLOAT)
     data = compile_file(compiler, "main.lua", b"return 1", folder / "made")
     assert data == b"\x1bLuareturn 1"
     assert made.find(file_recipe(compiler.path, "main.lua", b"return 1"), folder / "made") == data
     assert made.find(file_recipe(compiler.path, "main.lua", b"return 2"), folder / "made") is None
     with pytest.raises(LuaSyntaxError, match=r"^main\.lua:1: "):
         compile_file(compiler, "main.lua", b"!", folder / "made")
+
+
+@pytest.mark.parametrize(
+    ("options", "firmware", "words"),
+    [
+        ({"lua": "5.3"}, FLOAT, "for Lua 5.3"),
+        ({"signature": 0xFAFAA153}, FLOAT, "compiles for integer builds"),
+        ({"fails": "Segmentation fault"}, FLOAT, "Segmentation fault"),
+        ({}, Firmware("nodemcu", version="1.5.4.1", lua="5.1.4"), "for NodeMCU 3.0 and later"),
+        ({"string": 6}, Firmware("nodemcu", version="3.0.0.0", lua="5.1.4"), "for NodeMCU before 3.0"),
+    ],
+)
+def test_a_compiler_of_files_is_that_of_the_firmware(
+    folder: Path, options: dict[str, Any], firmware: Firmware, words: str
+) -> None:
+    with pytest.raises(LuaCompilerError) as caught:
+        examine_for_files(make_luac(folder, **options), firmware)
+    assert words in caught.value.message
+
+
+def test_a_compiler_of_files_needs_no_options_of_lfs(folder: Path) -> None:
+    old = make_luac(folder, string=6)
+    assert examine_for_files(old, Firmware("nodemcu", version="2.2.1", lua="5.1.4")).numbers == "float"
+    assert " -m " not in (folder / "words").read_text()
 
 
 def test_old_results_go(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class PartSources:
 
         def compile_once(name: str, text: bytes) -> bytes:
             if not compiler:
-                compiler.append(luac.examine(program, firmware))
+                compiler.append(luac.examine_for_files(program, firmware))
             with TemporaryDirectory() as folder:
                 return luac.compile_file(compiler[0], name, text, Path(folder))
 
@@ -147,7 +147,7 @@ class PartSources:
             if data is not None:
                 return data
             if not compiler:
-                compiler.append(luac.examine(program, firmware))
+                compiler.append(luac.examine_for_files(program, firmware))
             told(f"compile  {name}, by {program}")
             return luac.compile_file(compiler[0], name, text, self.folder)
 

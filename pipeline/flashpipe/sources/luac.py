@@ -9,6 +9,7 @@ Lua 5.3 in two steps.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,13 @@ _PLACE: Final = re.compile(r"([^\n:]+:\d+: [^\n]*)")
 _ANYWHERE: Final = Region(0x80000, 0x90000)
 _RESTART: Final = "!LFSrestart!"
 """What the compiler for Lua 5.3 of 3.0.0-release_20240225 says in place of writing an image for an address (tried)."""
+_PROBE: Final = "flashpipe"
+"""A constant that is looked for in what is compiled."""
+_CHUNK: Final = b"\x1bLua"
+_INTEGRAL: Final = 11
+"""Place of the byte that is 1 where numbers are integers (Lua 5.1, lundump.c: the last of the head's twelve)."""
+_STRING, _STRING_BEFORE_3, _NEW = 4, 6, 3
+"""Type of a text constant, from NodeMCU 3 on, and before it."""
 _NO_ROOM: Final = re.compile(r"out of flash|too large|maximum size", re.IGNORECASE)
 
 
@@ -77,11 +85,7 @@ def examine(path: Path, firmware: Firmware) -> LuaCompiler:
         LuaCompilerError: it is no luac.cross, or one for another Lua or other numbers.
         BuildError: it cannot be run.
     """
-    lua = _lua_of(path)
-    if firmware.lua and not firmware.lua.startswith(lua):
-        raise LuaCompilerError(
-            f"{path}: compiles for Lua {lua}, {firmware.title()} has Lua {firmware.lua}", LuaCompilerError.remedy
-        )
+    lua = _lua_of(path, firmware)
 
     def work(folder: Path) -> bytes:
         (folder / "probe.lua").write_text("return 1\n", encoding="ascii")
@@ -94,20 +98,66 @@ def examine(path: Path, firmware: Firmware) -> LuaCompiler:
         raise LuaCompilerError(f"{path}: makes no LFS images: {error.message}", LuaCompilerError.remedy) from error
     if numbers is None:
         raise LuaCompilerError(f"{path}: what it makes is no LFS image", LuaCompilerError.remedy)
-    if lua == "5.1" and firmware.number_type in {"float", "integer"} - {numbers}:
+    _check_numbers(path, lua, numbers, firmware)
+    return LuaCompiler(path, lua, numbers)
+
+
+def examine_for_files(path: Path, firmware: Firmware) -> LuaCompiler:
+    """The same for single files, by the head and a constant of one that it compiles.
+
+    NodeMCU before 3.0 counts the types of Lua's values in another way: executed 1.4.0, 1.5.4.1, 2.0 and 2.2 load what
+    the luac.cross of 2.2.1 makes and not what that of 3.0 makes, executed 3.0 the other way round.
+
+    Raises:
+        LuaCompilerError: it is no luac.cross, or one for another Lua, other numbers or another NodeMCU.
+        BuildError: it cannot be run.
+    """
+    lua = _lua_of(path, firmware)
+
+    def work(folder: Path) -> bytes:
+        (folder / "probe.lua").write_text(f'return "{_PROBE}"\n', encoding="ascii")
+        _run([str(path), "-o", str(folder / "probe.lc"), "probe.lua"], folder, _ANYWHERE)
+        return (folder / "probe.lc").read_bytes()
+
+    data = made.in_scratch(work)
+    if not data.startswith(_CHUNK):
+        raise LuaCompilerError(f"{path}: what it makes is no compiled Lua", LuaCompilerError.remedy)
+    if lua != "5.1":
+        return LuaCompiler(path, lua, "float")
+    numbers = "integer" if data[_INTEGRAL : _INTEGRAL + 1] == b"\1" else "float"
+    _check_numbers(path, lua, numbers, firmware)
+    at = data.find(struct.pack("<I", len(_PROBE) + 1) + _PROBE.encode())
+    version = re.match(r"\d+", firmware.version)
+    known = _STRING if version and int(version[0]) >= _NEW else _STRING_BEFORE_3
+    if version and at > 0 and data[at - 1] != known:
         raise LuaCompilerError(
-            f"{path}: compiles for {numbers} builds, {firmware.title()} is {firmware.number_type}",
+            f"{path}: compiles for NodeMCU {'before 3.0' if data[at - 1] == _STRING_BEFORE_3 else '3.0 and later'},"
+            f" this is {firmware.title()}, which cannot load that",
             LuaCompilerError.remedy,
         )
     return LuaCompiler(path, lua, numbers)
 
 
-def _lua_of(path: Path) -> str:
+def _check_numbers(path: Path, lua: str, numbers: str, firmware: Firmware) -> None:
+    if lua == "5.1" and firmware.number_type in {"float", "integer"} - {numbers}:
+        raise LuaCompilerError(
+            f"{path}: compiles for {numbers} builds, {firmware.title()} is {firmware.number_type}",
+            LuaCompilerError.remedy,
+        )
+
+
+def _lua_of(path: Path, firmware: Firmware) -> str:
+    """The Lua that it is for, which is that of the firmware."""
     _, version = made.run([str(path), "-v"], path.parent)
     match = re.match(r"Lua (5\.\d)", version)
     if match is None:
         raise LuaCompilerError(f"{path}: is no luac.cross: it says {_first(version)!r}", LuaCompilerError.remedy)
-    return match[1]
+    lua = match[1]
+    if firmware.lua and not firmware.lua.startswith(lua):
+        raise LuaCompilerError(
+            f"{path}: compiles for Lua {lua}, {firmware.title()} has Lua {firmware.lua}", LuaCompilerError.remedy
+        )
+    return lua
 
 
 def module_names(files: Sequence[str]) -> dict[str, str]:

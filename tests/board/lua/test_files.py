@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from flashpipe.board.lua.console import Console, portions
 from flashpipe.board.lua.files import BoardFiles, LuaFile
-from flashpipe.errors import ConsoleError, FileDamagedError, LuaFailedError, LuaSyntaxError
+from flashpipe.errors import ConsoleError, FileDamagedError, LuaCompilerError, LuaFailedError, LuaSyntaxError
 from flashpipe.firmware.spiffs import find_file_system
 from flashpipe.firmware.spiffs_blocks import FIRST_ID, BlockWriter, Occupancy, lookup_page
 from hypothesis import given
@@ -54,6 +54,14 @@ def test_a_set_with_one_wrong_program_leaves_nothing(make: Make) -> None:
     with pytest.raises(LuaSyntaxError, match=r"b\.lua:2:"):
         files.send([LuaFile("a.lua", b"x=1"), LuaFile("b.lua", b"x=1\ny = = 2\n")], {})
     assert files.names() == {}
+
+
+def test_a_compiled_file_that_the_firmware_cannot_load_replaces_nothing(make: Make) -> None:
+    files = BoardFiles(make())
+    files.send([LuaFile("a.lc", b"x=1")], {})
+    with pytest.raises(LuaCompilerError, match=r"a\.lc: bad header in precompiled chunk"):
+        files.send([LuaFile("a.lc", b"\x1bLuaQ\0\1\4\4\4\4\1" + bytes(20))], files.names())
+    assert files.names() == {"a.lc": 3}
 
 
 def test_init_lua_gets_its_name_last(make: Make) -> None:

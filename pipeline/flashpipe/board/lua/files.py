@@ -21,7 +21,14 @@ from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.open_file import close
 from flashpipe.board.lua.templates import of_board, render
 from flashpipe.board.lua.transfer import OPENED, WORTH, NoTransferError, Transfer, open_transfer
-from flashpipe.errors import ConsoleError, FileDamagedError, FilesFullError, LuaFailedError, LuaSyntaxError
+from flashpipe.errors import (
+    ConsoleError,
+    FileDamagedError,
+    FilesFullError,
+    LuaCompilerError,
+    LuaFailedError,
+    LuaSyntaxError,
+)
 from flashpipe.masking import mask
 from flashpipe.next_steps import Advice, repeat
 from flashpipe.units import format_size
@@ -208,6 +215,7 @@ class BoardFiles:
             FilesFullError: there is no room; nothing was changed, but for temporary files of earlier runs.
             FileDamagedError: one did not arrive, twice. None of the set has been put in place that was not whole.
             LuaSyntaxError: the board's Lua does not understand one.
+            LuaCompilerError: it cannot load a compiled one.
             ConsoleError: the console does not answer.
         """
         with self._leaving_nothing_half(), self.faster(sum(len(file.data) for file in files)):
@@ -219,7 +227,7 @@ class BoardFiles:
         """Remove the temporary files of a set that was refused; one that breaks off leaves them for the next run."""
         try:
             yield
-        except (FilesFullError, FileDamagedError, LuaSyntaxError):
+        except (FilesFullError, FileDamagedError, LuaCompilerError, LuaSyntaxError):
             with suppress(ConsoleError):  # what was refused is told
                 self._clear_up((), self.names())
             raise
@@ -351,8 +359,9 @@ class BoardFiles:
 
         Raises:
             LuaSyntaxError: it does not understand it; what the board had under that name it still has.
+            LuaCompilerError: the same of a compiled one.
         """
-        if not file.name.endswith(".lua"):
+        if not file.name.endswith((".lua", ".lc")):
             return
         name, need = quoted(file.temporary.encode()), MEMORY + MEMORY_PER_BYTE * len(file.data)
         load = f"(function()if node.heap()<{need} then return end local _,e=loadfile({name})return e end)()"
@@ -361,6 +370,8 @@ class BoardFiles:
         except LuaFailedError:
             return
         place, _, mistake = told.replace(file.temporary, file.name).partition(": ")
+        if place == file.name and mistake.endswith("precompiled chunk"):
+            raise LuaCompilerError(f"{self._console.port}: {file.name}: {mask(mistake)}", LuaCompilerError.remedy)
         if place.startswith(f"{file.name}:") and mistake:
             line = place.removeprefix(file.name)
             raise LuaSyntaxError(
