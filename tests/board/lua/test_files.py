@@ -59,7 +59,7 @@ def test_a_set_with_one_wrong_program_leaves_nothing(make: Make) -> None:
 def test_a_compiled_file_that_the_firmware_cannot_load_replaces_nothing(make: Make) -> None:
     files = BoardFiles(make())
     files.send([LuaFile("a.lc", b"x=1")], {})
-    with pytest.raises(LuaCompilerError, match=r"a\.lc: bad header in precompiled chunk"):
+    with pytest.raises(LuaCompilerError, match=r"a\.lc: [a-z ]+ precompiled chunk"):
         files.send([LuaFile("a.lc", b"\x1bLuaQ\0\1\4\4\4\4\1" + bytes(20))], files.names())
     assert files.names() == {"a.lc": 3}
 
