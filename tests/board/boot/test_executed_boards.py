@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -70,6 +71,10 @@ def irom_one_sector_too_far(flash: bytearray, length: int) -> None:
     flash[IROM : IROM + SECTOR] = b"\xff" * SECTOR
 
 
+def nothing_but_noise_in_the_last_sectors(flash: bytearray, _length: int) -> None:
+    flash[-3 * SECTOR :] = random.Random(3).randbytes(3 * SECTOR)  # behind the init data
+
+
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
     """Boot an image from a flash that was spoilt, for the first time; the verdict."""
@@ -112,6 +117,7 @@ def test_a_nodemcu_of_1x(firmware: Path, check: Check, spoil: Spoil, kind: str, 
     ("2.2", cut, "exception", "crash-at-start"),
     ("2.2", garbage_in_parameters, "rf-cal", "init-data"),
     ("2.2", first_irom_sector_blank, "alive", ""),
+    ("2.2", nothing_but_noise_in_the_last_sectors, "boot-loop", "system-params"),
     ("3.0", nothing, "prompt", ""),
     ("3.0", cut, "exception", "crash-at-start"),
     ("3.0", header_says_512_kb, "wrong-size", "layout-refused"),

@@ -108,6 +108,27 @@ def _says(pattern: str, *kinds: str) -> Callable[[Evidence], Proof]:
     return sees
 
 
+def _parameters(evidence: Evidence) -> Proof:
+    """The SDK says so; one of 2.x then goes on with what it has, and may die of it again and again without a word."""
+    pattern = "^system param error"
+    if ended_as(evidence, "boot-loop"):
+        return evidence.quote(pattern) or None
+    return _says(pattern, "system-params")(evidence)
+
+
+def _again_and_again(evidence: Evidence) -> Advice:
+    feeding = "feed it from a stronger 3.3 V supply; if that is not it, "
+    old = (
+        command("erase"),
+        " and flash again, for old data in the flash; else ",
+        setting(mode="dout"),
+        ", or another build",
+    )
+    if evidence.verified:
+        return Advice(feeding, *old)
+    return Advice(command("verify", "profile=NAME"), f" says whether the bytes are right; if so, {feeding}", *old)
+
+
 def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
     """Rules about how often and why the chip started."""
 
@@ -257,7 +278,7 @@ RULES: Final = (
     ),
     Rule(
         "system-params",
-        _says("^system param error", "system-params"),
+        _parameters,
         "the sectors in which the SDK keeps its parameters hold something else",
         Advice(command("erase"), ", then flash again: the firmware writes them anew"),
     ),
@@ -285,10 +306,9 @@ RULES: Final = (
     Rule(
         "restart-loop",
         _starts("boot-loop"),
-        "the chip starts again and again without a word of why: it may be its supply, the flash mode, or the build",
-        Advice(
-            "feed it from a stronger 3.3 V supply; if that is not it, ", setting(mode="dout"), "; else it is the build"
-        ),
+        "the chip starts again and again without a word of why: it may be its supply, what else is in its flash, the"
+        " flash mode, or the build",
+        _again_and_again,
         certain=False,
     ),
     Rule(
