@@ -22,6 +22,7 @@ from flashpipe.events import error_facts
 from flashpipe.files import open_output
 from flashpipe.jobs import audience
 from flashpipe.jobs.event_lines import EventLines
+from flashpipe.next_steps import repeat
 from flashpipe.records.project_folder import find_project
 from flashpipe.records.receipt import tool_versions
 
@@ -31,6 +32,8 @@ TABLES: Final = ("format=", "--json", "--format")
 """Words that put a table for programs on standard output."""
 _REPORTER: Final = ("-revents", "--reporter=events")
 _STOPS: Final = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM", 152: "SIGXCPU"}
+_AGAIN: Final = repeat("run the same command again")
+"""What is to be done after a stop, if nothing else was said."""
 
 
 def wanted(words: Sequence[str]) -> str:
@@ -172,6 +175,8 @@ def _ending(status: int) -> dict[str, object]:
     facts = error_facts(worst) if worst else {"code": None, "cause": None, "next": None, "next_steps": []}
     if status in _STOPS:
         facts |= {"code": "stopped", "cause": f"stopped by {_STOPS[status]}"}
+        if facts["next"] is None:
+            facts |= {"next": str(_AGAIN), "next_steps": [_AGAIN.facts]}
     advised = None if status else next((done.next for done in reversed(audience.results) if done.next), None)
     receipts = [result.receipt for result in audience.results if result.receipt]
     return {
