@@ -82,6 +82,10 @@ class PipelineError(Exception):
         """Name one more thing to do next, which only whoever knows the run around the failure can know."""
         self.hint = Advice(self.hint, "; ", text) if self.hint else text
 
+    def without(self, port: str) -> str:
+        """The message for those who read the port beside it: many begin with it."""
+        return self.message.removeprefix(f"{port}: ")
+
     @property
     def shown_diagnosis(self) -> Diagnosis | None:
         """The diagnosis, where it says more than the error's own words."""

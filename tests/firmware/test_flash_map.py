@@ -67,6 +67,13 @@ def test_file_system_of_2x_follows_the_code(build: Any, size: int, start: int) -
     assert named(firmware, size)["spiffs"] == Region(start, size - 0x5000)
 
 
+def test_where_two_have_one_place_both_are_named(build: Any) -> None:
+    for layout, shared in (("old", True), ("new", False)):
+        firmware = identify_firmware({0: build.combine(build.pair_3x(layout=layout))})
+        (last,) = [area.what for area in areas(firmware, 0x400000) if area.name == "system_params"]
+        assert ("the end of the file system lies over them" in last) == shared
+
+
 def test_volatile_of_3x_is_what_first_boot_rewrites(build: Any) -> None:
     found = [entry.region for entry in volatile(identify_firmware({0: build.combine(build.pair_3x())}), 0x100000)]
     assert found == [

@@ -53,6 +53,8 @@ WHAT: Final = {
     "lfs": "Lua flash store",
     "spiffs": "file system",
 }
+SHARED: Final = f"{WHAT['system_params']}; the end of the file system lies over them"
+"""The last three sectors in the older layout of NodeMCU 3.x (facts: image-flashmap §5.3)."""
 _WRITTEN: Final = ("rf_cal", "phy_init", "system_params", "partition_table")
 """Areas that the firmware writes at its first boot or later (facts: image-flashmap §5.3, §5.4)."""
 _PARTITIONS: Final = {
@@ -76,8 +78,9 @@ def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:
     else:
         places = dict(_parameters(flash_size))
     whole = Region(0, flash_size)
+    words = {**WHAT, "system_params": SHARED} if _files_reach_the_end(firmware, flash_size) else WHAT
     return tuple(
-        Area(region, name, WHAT[name])
+        Area(region, name, words[name])
         for name, region in sorted(places.items(), key=lambda item: item[1])
         if region.size > 0 and whole.contains(region)
     )
@@ -86,7 +89,7 @@ def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:
 def volatile(firmware: Firmware, flash_size: int) -> tuple[Volatile, ...]:
     """What to verify before the first boot and to leave alone afterwards, in the order of addresses."""
     found = [
-        Volatile(area.region, f"the firmware keeps its {area.what} there")
+        Volatile(area.region, f"the firmware keeps its {WHAT[area.name]} there")
         for area in areas(firmware, flash_size)
         if area.name in _WRITTEN
     ]
@@ -98,6 +101,15 @@ def volatile(firmware: Firmware, flash_size: int) -> tuple[Volatile, ...]:
 def parameters_3x(flash_size: int) -> Region:
     """Where SDK 3.x keeps its parameters, whatever the partition table says (facts: image-flashmap §5.3)."""
     return Region(flash_size - 3 * SECTOR_SIZE, flash_size)
+
+
+def _files_reach_the_end(firmware: Firmware, flash_size: int) -> bool:
+    """Whether the file system is made over the last three sectors, in which the SDK has its parameters all the same."""
+    if not firmware.layout.startswith("3.x") or firmware.table is None:
+        return False
+    regions = place_partitions(firmware.table, flash_size)
+    last = parameters_3x(flash_size)
+    return SYSTEM_PARAMETERS in regions and SPIFFS in regions and regions[SPIFFS].overlaps(last)
 
 
 def _parameters(flash_size: int) -> Iterator[tuple[str, Region]]:
@@ -127,9 +139,7 @@ def _areas_3x(firmware: Firmware, flash_size: int) -> Iterator[tuple[str, Region
             yield _PARTITIONS[type_], region
     if SYSTEM_PARAMETERS in regions:
         yield "system_params", (last := parameters_3x(flash_size))
-        if SPIFFS in regions and regions[SPIFFS].overlaps(
-            last
-        ):  # in the older layout: whose sectors these are, it told
+        if _files_reach_the_end(firmware, flash_size):  # one sector, one area: `SHARED` says whose they are besides
             yield "spiffs", Region(regions[SPIFFS].start, last.start)
     if IROM in regions:
         yield "irom", Region(TABLE_ADDRESS + SECTOR_SIZE, regions[IROM].end)

@@ -122,7 +122,7 @@ class _Bench:
             seconds = try_rate(self._session, baud, sample, 4 * TRIAL_S)
             return Rate(baud, holds=True, bytes_per_s=int(sample.size / seconds))
         except WireError as error:
-            return Rate(baud, holds=False, why=error.message.removeprefix(f"{self._session.port}: "))
+            return Rate(baud, holds=False, why=error.without(self._session.port))
 
     def write_at(self, rates: Sequence[int]) -> tuple[Written, ...]:
         """Write at the usual rate, and at the fastest that holds."""

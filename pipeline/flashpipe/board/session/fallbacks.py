@@ -236,7 +236,7 @@ class Fallbacks:
     def _use(self, name: str, settings: LinkSettings, description: str, error: PipelineError) -> None:
         self.settings = settings
         self.tried.append(name)
-        self.notify(f"trying {description}: {error.message.removeprefix(f'{self.port}: ')}")
+        self.notify(f"trying {description}: {error.without(self.port)}")
 
     def _give_up(self, *, late: bool) -> PipelineError:
         assert self._first is not None

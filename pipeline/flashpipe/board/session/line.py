@@ -101,7 +101,7 @@ class SerialLine:
             if time.monotonic() >= until:
                 raise busy
             if not told:
-                words = busy.message.removeprefix(f"{self.port}: ")
+                words = busy.without(self.port)
                 self.notify(f"{words}: waiting up to {self.busy_wait_s:g} s")
             told = True
             self.stop.wait(_LOOK_S)
