@@ -59,7 +59,7 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["put=gone.lua"], "lua-file-missing", "there is no such file"),
+        (["put=gone.lua"], "lua-file-missing", ": gone.lua: there is no such file"),
         (["put=x*.lua"], "lua-file-missing", "means no file"),
         (["put=init.lua", f"as={'n' * 32}"], "lua-file-name", "1 to 31"),
         (["put=init.lua", "as=/rooted"], "lua-file-name", "a drive"),

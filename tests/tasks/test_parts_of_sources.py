@@ -162,6 +162,31 @@ def test_lua_files_are_compiled_before_they_are_sent(
     assert "lua/main.lua:1" in command("flash", "profile=kitchen", "port=/dev/does-not-exist").failed("lua-syntax").text
 
 
+@pytest.mark.skipif(os.name != "posix", reason="docker stands on the PATH as a script")
+def test_what_a_build_in_docker_leaves_is_used(
+    flash: Callable[..., Done], command: Command, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(flash)  # its files
+    (project.folder / "tree").mkdir()
+    (project.folder / "luac.cross").rename(project.folder / "luac.made")
+    docker = project.folder / "programs" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(
+        "#!/bin/sh\n[ \"$1 $2 $3\" = 'run --rm -v' ] || exit 125\ntree=${4%%:*}\nmkdir -p $tree/bin\n"
+        "cp ../bin/fw.bin $tree/bin/nodemcu_float_release_20240225.bin\ncp ../luac.made $tree/luac.cross\n"
+    )
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}{os.pathsep}{os.environ['PATH']}")
+    (project.folder / "kitchen.yaml").write_text(
+        "extends: esp12\nfirmware:\n  build:\n    folder: tree\n    outputs: bin/nodemcu_float_*.bin\n"
+        "    command: [docker, run, --rm, -v, '.:/opt/nodemcu-firmware', marcelstoer/nodemcu-build, build]\n"
+        "  lfs: {lua: lua/*.lua}\n"
+    )
+    done = command("image", "profile=kitchen").ok()
+    assert "tree/luac.cross" in done.text
+    assert calls(project) == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are POSIX")
 @pytest.mark.usefixtures("flash")
 def test_a_compiler_that_others_can_change_is_not_run(command: Command, project: Project) -> None:

@@ -153,7 +153,7 @@ def _local(board: BoardRun) -> list[LuaFile]:
     """What shall be sent, under the names that it gets."""
     other, found = board.command.variables.text("as"), dict[str, LuaFile]()
     for word in _words(board, "put"):
-        for name, path in files_at(board.command.caller / word):
+        for name, path in files_at(board.command.caller / word, board.command.caller):
             file = read_lua_file(path, other or name, board.command.caller)
             problem = bad_name(file.name)
             if problem:

@@ -160,10 +160,11 @@ def _compiled(file: LuaFile, one: ListedFile, compiling: Compile | None) -> LuaF
         raise LuaSyntaxError(f"{file.source}{error.message.removeprefix(one.path.name)}", error.hint) from error
 
 
-def files_at(path: Path) -> list[tuple[str, Path]]:
+def files_at(path: Path, standing: Path) -> list[tuple[str, Path]]:
     """Files that a path, a folder or a pattern means, with the names that they get on a board.
 
-    A file is called as here; those of a folder or a pattern by their path in it.
+    A file is called as here; those of a folder or a pattern by their path in it. `standing` is the folder from which
+    people read paths.
 
     Raises:
         LuaFileMissingError: none.
@@ -171,8 +172,8 @@ def files_at(path: Path) -> list[tuple[str, Path]]:
     if path.is_file():
         return [(path.name, path)]
     if not path.is_dir() and not set(path.name) & set(_MAGIC):
-        raise LuaFileMissingError(f"{path}: {no_file(path)}", LuaFileMissingError.remedy)
-    return list(_expand(FileSource("/", str(path), path)))
+        raise LuaFileMissingError(f"{shortest(path, standing)}: {no_file(path)}", LuaFileMissingError.remedy)
+    return list(_expand(FileSource("/", shortest(path, standing), path)))
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
