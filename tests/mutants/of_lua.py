@@ -88,8 +88,8 @@ LUA: Final = (
     Mutant(
         "lua-init-not-watched",
         STAGE,
-        "if dies or again:",
-        "if again:",
+        "if dies or restart:",
+        "if restart:",
         "an init.lua that kills the board a second later is called good",
         (f"{T_STAGE}::test_an_init_lua_that_kills_the_board_is_put_aside",),
     ),

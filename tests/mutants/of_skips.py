@@ -29,7 +29,7 @@ SKIPS: Final = (
     Mutant(
         "every-board-forgets",
         PROBE,
-        'return entry.state == "clean" and bool(getattr(session.wire, "forgets", False))',
+        'return entry.state == "clean" and session.forgets',
         'return entry.state == "clean"',
         "a board whose flash was changed by somebody is said to forget",
         (f"{T_SKIPS}::test_only_a_board_that_is_gone_with_the_command_is_said_to_forget",),

@@ -626,8 +626,8 @@ HOST: Final = (
     Mutant(
         "passwords-kept",
         "pipeline/flashpipe/masking.py",
-        "    _pairs,\n    _spans(_SPOKEN, 1),",
-        "    _spans(_SPOKEN, 1),",
+        "    _pairs,\n    _named,",
+        "    _named,",
         "Wi-Fi passwords stand in the receipt",
         (f"{T_RECEIPT}::test_credentials_in_a_boot_log_are_masked",),
     ),
