@@ -173,7 +173,7 @@ def files_at(path: Path, standing: Path) -> list[tuple[str, Path]]:
         return [(path.name, path)]
     if not path.is_dir() and not set(path.name) & set(_MAGIC):
         raise LuaFileMissingError(f"{shortest(path, standing)}: {no_file(path)}", LuaFileMissingError.remedy)
-    return list(_expand(FileSource("/", shortest(path, standing), path)))
+    return list(_expand(FileSource("/", str(path), path)))
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
