@@ -35,6 +35,14 @@ SKIPS: Final = (
         (f"{T_SKIPS}::test_only_a_board_that_is_gone_with_the_command_is_said_to_forget",),
     ),
     Mutant(
+        "steps-of-a-second-hint-lost",
+        "pipeline/flashpipe/errors.py",
+        'self.hint = Advice(self.hint, "; ", text) if self.hint else text',
+        'self.hint = f"{self.hint}; {text}" if self.hint else text',
+        "the page has no button for what a hint says, once another was added",
+        ("tests/test_next_steps.py::test_an_error_carries_its_steps_and_the_diagnosis_comes_first",),
+    ),
+    Mutant(
         "another-mode-is-another-firmware",
         PROBE,
         "if changed == [BOOT_SECTOR]:",

@@ -187,7 +187,7 @@ def test_what_each_reset_keeps() -> None:
 def test_a_missing_register_stops_the_board_with_its_name() -> None:
     machine = boot_storing(0x60005000, 1)
     text = run(machine, 200)
-    assert machine.stopped == "sim: register 0x60005000, written with 0x00000001, is not there"
+    assert machine.stopped == "register 0x60005000, written with 0x00000001, is not there"
     assert machine.stopped in text
     assert machine.next_event() is None
     assert machine.advance(machine.state.cycles + MS) == []
