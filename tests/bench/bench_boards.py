@@ -1,11 +1,11 @@
 """Many virtual boards in real time, flashed at once by one command: how much longer than one board alone.
 
-Run: python tests/bench/bench_boards.py [--rounds 3] [--counts 16,64] [--boot] [--inline] [--strict]
+Run: python tests/bench/bench_boards.py [--rounds 3] [--counts 16,64] [--boot] [--strict]
 
-The boards are in another process than the command that flashes them; they are blank, and nothing is executed on them,
-so that what is measured is the host. With `--boot` they are executed by the core, and each has to boot. The image is a
-published one. Beside the time stands what each further board takes of the memory of flashpipe's own process. An idle
-machine is needed for times that mean something.
+The boards are there before the command begins, as real ones are, in processes of their own, as many in each as a hub
+has. They are blank, and nothing is executed on them, so that what is measured is the host; with `--boot` they are
+executed by the core, and each has to boot. The image is a published one. Beside the time stands what each further
+board takes of the memory of flashpipe's own process. An idle machine is needed for times that mean something.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+HUB = 8
+"""Boards in a process."""
 LIMITS = {16: 1.10, 64: 1.30}
 """How many times as long as one board that many may take."""
 BOOT_LIMITS = {16: 1.50}
@@ -56,17 +60,29 @@ def image() -> Path:
     return next(Path(str(file.locate())) for file in files if file.name == "nodemcu-1.5.4.1.bin")
 
 
-def board(number: int) -> str:
-    """A board that nobody has flashed."""
-    return f"sim://nodemcu-devkit?time=real&fill=ff&mac=5c:cf:7f:00:{number >> 8:02x}:{number & 0xFF:02x}"
+@contextmanager
+def boards(count: int, first: int, *, boot: bool) -> Iterator[list[str]]:
+    """URLs of `count` boards that nobody has flashed, which run until the body ends."""
+    words = ["--attach", "--time", "real", "--fill", "ff", *([] if boot else ["--execute", "off"])]
+    with ExitStack() as running:
+        hubs = []
+        for at in range(0, count, HUB):
+            own = ["--count", str(min(HUB, count - at)), "--mac", f"5c:cf:7f:00:{first:02x}:{at + 1:02x}"]
+            command = [sys.executable, "-m", "flashpipe.cli.main", "board", "nodemcu-devkit", *words, *own]
+            hubs.append(running.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
+            running.callback(hubs[-1].terminate)
+        urls = []
+        for hub in hubs:
+            assert hub.stdout is not None
+            urls += [hub.stdout.readline().split()[0] for _ in range(min(HUB, count - len(urls)))]
+        yield urls
 
 
-def flash(count: int, first: int, *, boot: bool, more: str = "") -> Used:
-    """Flash `count` new boards."""
-    with tempfile.TemporaryDirectory() as name:
+def flash(count: int, first: int, *, boot: bool) -> Used:
+    """Flash `count` new boards; `first` is a number in their addresses."""
+    with tempfile.TemporaryDirectory() as name, boards(count, first, boot=boot) as urls:
         folder = Path(name)
-        more += "" if boot else "&execute=off"
-        ports = ",".join(board(first + number) + more for number in range(count))
+        ports = ",".join(urls)
         words = ["flash", "profile=esp12", f"image={image()}", f"port={ports}", *([] if boot else ["boot=off"])]
         started = time.perf_counter()
         done = subprocess.run(
@@ -87,16 +103,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--counts", default="16,64")
     parser.add_argument("--boot", action="store_true", help="the boards are executed, and have to boot")
-    parser.add_argument("--inline", action="store_true", help="the boards in the process that flashes, to compare")
     parser.add_argument("--strict", action="store_true", help="end with 1 where a limit is missed")
     options = parser.parse_args()
-    more, limits = "&inline=1" if options.inline else "", BOOT_LIMITS if options.boot else LIMITS
-    flash(1, 99, boot=options.boot, more=more)  # modules get compiled, the image packed
+    limits = BOOT_LIMITS if options.boot else LIMITS
+    flash(1, 99, boot=options.boot)  # modules get compiled, the image packed
     counts = [1, *map(int, options.counts.split(","))]
     found: dict[int, list[Used]] = {count: [] for count in counts}
     for number in range(options.rounds):
         for count in counts:
-            used = flash(count, 1 + number * 100, boot=options.boot, more=more)
+            used = flash(count, number, boot=options.boot)
             found[count].append(used)
             told = f"flashpipe itself: CPU {used.own_cpu_s:5.2f} s, {used.own_mb:4.0f} MB"
             print(f"  {count:3} boards  {used.wall_s:6.2f} s   {told}", flush=True)
