@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Final, TextIO
 
@@ -21,6 +22,8 @@ from flashpipe.text.pace import Pace
 from flashpipe.text.panel import Panel
 
 REDRAW_S: Final = 0.1
+PATIENCE_S: Final = 1.0
+"""For another thread that is just writing, at the end."""
 WIDTH: Final = 20
 """Characters of a bar."""
 ROW_WIDTH: Final = 8
@@ -66,6 +69,9 @@ class ConsoleLines:
         self._live = _is_terminal(self._stream)
         self._prefix = prefix
         self._lock = threading.RLock()
+        self._waiting = deque[Event]()
+        self._text = ""
+        """What is about to be written."""
         self._drawn = 0
         self._last: dict[str, float] = {}
         self._pace = Pace()
@@ -73,27 +79,53 @@ class ConsoleLines:
         self._blocks = "#-" if (self._stream.encoding or "").lower().replace("-", "") != "utf8" else "█░"
 
     def __call__(self, event: Event) -> None:
-        """Show one event."""
-        if terminal.quiet:
+        """Show one event; where another thread is just showing something, it shows this as well."""
+        if terminal.quiet or self._shows_nothing(event):
             return
-        with self._lock:
-            if isinstance(event, Progress):
-                self._progress(event)
-            elif isinstance(event, StepStarted):
-                self._pace.begin(event.port, event.step)
-                if self._live:
-                    self._draw(event.port, f"{event.step:<8} {event.detail} …")
-            elif isinstance(event, StepFinished):
-                self._line(f"{self._head(event.port)}{event.step:<8} {event.detail}  ({event.seconds:.1f} s)")
-            elif isinstance(event, Message | WireLine):
-                self._line(f"{self._head(event.port)}{event.text}")
-            elif isinstance(event, PlanMade) and event.text:
-                print_result(event.text, self._stream if look.json else None)
-            elif isinstance(event, BoardDone) and self._panel is not None:
-                self._panel.done(event.port)
+        self._waiting.append(event)
+        # No thread waits for another one's line: 64 boards would wait 0.4 s each, for the lock and for Python's own.
+        while self._waiting and self._lock.acquire(blocking=False):
+            try:
+                self._show_waiting()
+            finally:
+                self._lock.release()
+
+    def _show_waiting(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._show(self._waiting.popleft())
+        self._flush()
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._progress(event)
+        elif isinstance(event, StepStarted):
+            self._pace.begin(event.port, event.step)
+            self._draw(event.port, f"{event.step:<8} {event.detail} …")
+        elif isinstance(event, StepFinished):
+            self._line(f"{self._head(event.port)}{event.step:<8} {event.detail}  ({event.seconds:.1f} s)")
+        elif isinstance(event, Message | WireLine):
+            self._line(f"{self._head(event.port)}{event.text}")
+        elif isinstance(event, PlanMade) and event.text:
+            self._flush()
+            print_result(event.text, self._stream if look.json else None)
+        elif isinstance(event, BoardDone) and self._panel is not None:
+            self._panel.done(event.port)
+
+    def _shows_nothing(self, event: Event) -> bool:
+        """Whether it is nothing to be seen now; asked without the lock, for which 64 boards would wait otherwise."""
+        if isinstance(event, Progress):
+            soon = time.monotonic() - self._last.get(event.port, 0.0) < REDRAW_S and event.done < event.total
+            return soon or not self._live
+        return isinstance(event, StepStarted) and not self._live
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Leave the terminal as it was; what waits to be shown is."""
+        if self._lock.acquire(timeout=PATIENCE_S):
+            try:
+                self._show_waiting()
+            finally:
+                self._lock.release()
         if self._panel is not None:
             self._panel.close()
 
@@ -109,12 +141,14 @@ class ConsoleLines:
         with self._lock:
             self.close()
             self._line(text)
+            self._flush()
         return True
 
     def confirmed(self) -> bool:
         """Wait for a person's answer to the question that was just asked: whether it is yes."""
         with self._lock:
             self._line("Type yes to go on:")
+            self._flush()
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def _head(self, port: str) -> str:
@@ -122,8 +156,6 @@ class ConsoleLines:
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()
-        if not self._live or (now - self._last.get(event.port, 0.0) < REDRAW_S and event.done < event.total):
-            return
         self._last[event.port] = now
         share = min(1.0, event.done / event.total) if event.total else 1.0
         width = WIDTH if self._panel is None else ROW_WIDTH
@@ -136,6 +168,7 @@ class ConsoleLines:
         most = max(_LEAST_PORT, min(PORT_WIDTH, room - len(text) - len(": ")))
         text = self._shown(f"{self._head(short_port(port, most))}{text}").replace("\n", " ")
         if self._panel is not None:
+            self._flush()
             self._panel.show(port, text)
             return
         text = text[: max(0, room)]
@@ -156,9 +189,15 @@ class ConsoleLines:
         return terminal.visible(mask_urls(text)).encode(encoding, "replace").decode(encoding)
 
     def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # who reads our lines has gone: no reason to leave a board half written
-            self._stream.write(text)
-            self._stream.flush()
+        self._text += text
+
+    def _flush(self) -> None:
+        """Write all that there is at once: whoever writes lets other threads run, and gets its turn again late."""
+        text, self._text = self._text, ""
+        if text:
+            with suppress(OSError, ValueError):  # who reads our lines has gone: no reason to leave a board half written
+                self._stream.write(text)
+                self._stream.flush()
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -32,14 +32,10 @@ class Panel:
         self._rows[port] = text
         if self._live is None and time.monotonic() - self._began > LATE_S:
             self._start()
-        if self._live is not None:
-            self._live.update(self._text())
 
     def done(self, port: str) -> None:
         """A board is done, for now at least."""
         self._rows.pop(port, None)
-        if self._live is not None:
-            self._live.update(self._text())
         if not self._rows:
             self.close()
 
@@ -64,8 +60,8 @@ class Panel:
 
         console = Console(file=self._stream, highlight=False, markup=False, emoji=False)
         self._live = Live(
-            self._text(),
             console=console,
+            get_renderable=self._text,  # drawn by its own thread: no board waits for the terminal
             refresh_per_second=REFRESH_HZ,
             transient=True,
             redirect_stdout=sys.stdout.isatty(),  # what goes into a file or pipe goes there
@@ -76,4 +72,4 @@ class Panel:
     def _text(self) -> Text:
         from rich.text import Text  # noqa: PLC0415  is loaded by now
 
-        return Text("\n".join(self._rows.values()), no_wrap=True, overflow="crop")
+        return Text("\n".join(list(self._rows.values())), no_wrap=True, overflow="crop")
