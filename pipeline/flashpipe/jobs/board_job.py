@@ -178,7 +178,8 @@ class BoardRun:
         Raises:
             PipelineError: as `session`, or receipts that cannot be written.
         """
-        make_folder(self.command.folder)
+        if self._room is None:
+            make_folder(self.command.folder)
         session = self.session()
         if self._room is None:
             self._room = take_room(self.command.receipts_folder)
@@ -370,7 +371,8 @@ class BoardRun:
         plan = (self.found.plan if self.found else plan) if command in PLANNED else None
         if error is not None:
             self.explain(error, plan)
-        make_folder(self.command.folder)
+        if self._room is None:
+            make_folder(self.command.folder)
         origin, outcome = self._origin(images=plan is not None), self.record.outcome
         folder = self.command.receipts_folder
         self._give_room()

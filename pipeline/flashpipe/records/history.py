@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,10 +126,13 @@ def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[RejectedFile]
     return receipts, sorted([*rejected, *copies], key=lambda one: one.path)
 
 
-def _stored(folder: Path) -> tuple[list[StoredReceipt], list[RejectedFile]]:
+def _stored(
+    folder: Path, wanted: Callable[[str], bool] = lambda _name: True
+) -> tuple[list[StoredReceipt], list[RejectedFile]]:
+    """What the files are whose names are wanted."""
     found, rejected = list[StoredReceipt](), list[RejectedFile]()
     try:
-        paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+        paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith(".") and wanted(path.name))
         texts = [(path, _bytes(path)) for path in paths]
     except OSError as error:
         raise RecordError(
@@ -186,11 +189,18 @@ def stamps_of(folder: Path, after: str) -> list[str]:
     Raises:
         RecordError: the folder cannot be read.
     """
-    if not any(path.name > after for path in folder.glob("*.json")):
-        return []  # as ever, unless the clock was set back, or somebody has put a file here
-    receipts, _ = _stored(folder)
-    days = {receipt.stamp[:_DAY] for receipt in receipts if receipt.own and receipt.named_by_clock}
-    return [one.name for one in receipts if one.own and one.name > after and one.stamp[:_DAY] in days]
+    # None as ever, unless other boards end in this moment, the clock was set back, or somebody has put a file here.
+    later = [one for one in _stored(folder, lambda name: name > after)[0] if one.own]
+    days = _days_of_clock(later)
+    doubtful = {one.stamp[:_DAY] for one in later} - days
+    if doubtful:
+        days |= _days_of_clock(_stored(folder, lambda name: name[:_DAY] in doubtful)[0])
+    return [one.name for one in later if one.stamp[:_DAY] in days]
+
+
+def _days_of_clock(receipts: Iterable[StoredReceipt]) -> set[str]:
+    """Days on which the user's own runs were."""
+    return {receipt.stamp[:_DAY] for receipt in receipts if receipt.own and receipt.named_by_clock}
 
 
 def _bytes(path: Path) -> bytes:
