@@ -44,9 +44,11 @@ class Bench:
 
     def __init__(self) -> None:
         self.plugged: dict[str, str] = {}
+        self.nodes: dict[str, tuple[int, int]] = {}
+        """Which device a place has, where the system tells that."""
 
     def present(self) -> dict[str, Socket]:
-        return {place: Socket(place, url) for place, url in list(self.plugged.items())}
+        return {place: Socket(place, url, self.nodes.get(place)) for place, url in list(self.plugged.items())}
 
     def tells(self, socket: Socket) -> bool:
         del socket

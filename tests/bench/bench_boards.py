@@ -71,7 +71,7 @@ def boards(count: int, first: int, *, boot: bool) -> Iterator[list[str]]:
             command = [sys.executable, "-m", "flashpipe.cli.main", "board", "nodemcu-devkit", *words, *own]
             hubs.append(running.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
             running.callback(hubs[-1].terminate)
-        urls = []
+        urls = list[str]()
         for hub in hubs:
             assert hub.stdout is not None
             urls += [hub.stdout.readline().split()[0] for _ in range(min(HUB, count - len(urls)))]

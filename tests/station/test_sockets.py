@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,11 @@ SERIAL = PortInfo("/dev/ttyS0")
 
 def test_every_usb_port_is_a_socket_by_its_place_and_no_other_port() -> None:
     sockets = Sockets([], scan=lambda: [USB, SECOND, SERIAL])
-    assert sockets.present() == {"1-1.2": Socket("1-1.2", "/dev/ttyUSB0"), "1-1.3": Socket("1-1.3", "/dev/ttyUSB1")}
+    present = sockets.present()
+    assert {place: socket.port for place, socket in present.items()} == {
+        "1-1.2": "/dev/ttyUSB0",
+        "1-1.3": "/dev/ttyUSB1",
+    }
     assert sockets.observable
 
 
@@ -39,6 +44,20 @@ def test_names_are_there_or_not_and_patterns_find_what_comes(tmp_path: Path) -> 
     assert set(sockets.present()) == {"ttyUSB0"}
     (tmp_path / "slot1").touch()
     assert set(sockets.present()) == {"ttyUSB0", "slot1"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nodes as POSIX has them")
+def test_another_device_under_the_same_name_is_another_one(tmp_path: Path) -> None:
+    link = tmp_path / "slot"
+    sockets = Sockets([str(link)])
+    link.symlink_to("/dev/null")
+    before = sockets.present()["slot"]
+    assert not before.is_other(sockets.present()["slot"])
+    link.unlink()
+    link.symlink_to("/dev/zero")
+    assert before.is_other(sockets.present()["slot"])
+    assert before.is_other(Socket("slot", "/dev/other"))
+    assert not before.is_other(Socket("slot", str(link))), "a look that tells nothing is no swap"
 
 
 def test_urls_have_short_names_of_their_own_and_do_not_tell() -> None:

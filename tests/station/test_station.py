@@ -122,6 +122,17 @@ def test_a_board_that_is_tried_again_is_one_bad_board_in_a_row(shop: Shop) -> No
         shift.until(lambda: bool(shift.station.view().halted))
 
 
+def test_a_board_that_came_between_two_looks_is_another_board(shop: Shop) -> None:
+    with shop.shift() as shift:
+        shift.bench.nodes["a"] = (1, 1)
+        assert shift.visit("a", board(1)).mac == address(1)
+        shift.bench.plugged["a"] = board(1).replace("board=b1", "board=b2").replace(address(1), address(2))
+        shift.until(lambda: len(shop.ended) == 2)
+        shift.bench.nodes["a"] = (1, 2)  # under the same name; it was the second board all the time
+        shift.until(lambda: len(shop.ended) == 3)
+    assert [one.mac for one in shop.ended] == [address(1), address(2), address(2)]
+
+
 def test_with_next_key_nothing_is_touched_before_the_key(shop: Shop) -> None:
     with shop.shift(next="key") as shift:
         shift.plug("a", board(1))

@@ -7,6 +7,7 @@ adapter stays plugged in, does not tell: there a key says that the next board li
 from __future__ import annotations
 
 import glob
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -28,9 +29,7 @@ from flashpipe.values import dataclass
 ALL: Final = frozenset({"", "all", "auto"})
 """What `port=` says for every USB port."""
 POLL_S: Final = 0.3
-"""How often is looked where nothing tells of plugging."""
-TOLD_S: Final = 2.0
-"""The same where the system tells of it: an event may be lost."""
+"""How often is looked; also where the system tells of plugging: it tells of no link and no pty, or of nothing."""
 _PATTERN: Final = frozenset("*?[")
 
 
@@ -42,6 +41,13 @@ class Socket:
     """Its name: stays the same from board to board."""
     port: str
     """Device or URL."""
+    device: tuple[int, int] | None = None
+    """Which node of the system the device is now; None where that cannot be told."""
+
+    def is_other(self, later: Socket) -> bool:
+        """Whether something else is plugged in there by now, although the place was never seen empty."""
+        swapped = None not in {self.device, later.device} and self.device != later.device
+        return swapped or self.port != later.port
 
 
 class SocketSource(Protocol):
@@ -91,14 +97,23 @@ class Sockets:
             for info in scanned:
                 if info.vid is not None and (self._match is None or fits(info, self._match)):
                     place = info.location or info.device
-                    sockets[place] = Socket(place, info.device)
+                    sockets[place] = _socket(place, info.device)
         for name in self._names:
             for device in _devices(name, scanned):
                 place = PurePath(device).name or device
                 taken = sockets.get(place)
                 place = device if taken is not None and taken.port != device else place
-                sockets[place] = Socket(place, device)
+                sockets[place] = _socket(place, device)
         return sockets
+
+
+def _socket(place: str, device: str) -> Socket:
+    """A place with the device that is in it; one that was plugged in anew is another node, also under its old name."""
+    try:
+        status = os.stat(device)  # noqa: PTH116  a name, and on Windows no path
+    except (OSError, ValueError):
+        return Socket(place, device)
+    return Socket(place, device, (status.st_rdev, status.st_ino))
 
 
 def sockets_of(text: str, match: PortPattern | None = None) -> Sockets:
@@ -162,14 +177,12 @@ def _devices(name: str, scanned: Iterable[PortInfo]) -> list[str]:
 
 
 class Plugging:
-    """Wakes whoever waits when something is plugged in or out; with pyudev by the system's word, else by the clock."""
+    """Wakes whoever waits when something is plugged in or out, as soon as the system says so, if pyudev is there."""
 
     def __init__(self, wake: threading.Event) -> None:
         self._observer: Any = None
         with suppress(ImportError, OSError):
             self._observer = _observer(wake)
-        self.poll_s: Final = POLL_S if self._observer is None else TOLD_S
-        """How long to wait for it at most."""
 
     def close(self) -> None:
         """Look no more."""

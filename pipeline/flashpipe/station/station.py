@@ -21,7 +21,7 @@ from flashpipe.station.attempt import Attempts, Ended
 from flashpipe.station.keys import CONTINUE, OF_PORTS, QUIT, SOUND, Keys
 from flashpipe.station.labels import Labels
 from flashpipe.station.port_line import PortLine
-from flashpipe.station.sockets import Plugging, Socket, SocketSource
+from flashpipe.station.sockets import POLL_S, Plugging, Socket, SocketSource
 from flashpipe.station.texts import Texts
 from flashpipe.values import dataclass
 
@@ -114,7 +114,7 @@ class Station:
                 self._draw()
                 if self._over(attended=attended):
                     return
-                self.wake.wait(SHOW_S if self._busy() or self._changed else plugging.poll_s)
+                self.wake.wait(SHOW_S if self._busy() or self._changed else POLL_S)
                 self.wake.clear()
                 for key in self.keys.pressed():
                     self._press(key)
@@ -185,7 +185,7 @@ class Station:
         present = self._sockets.present()
         for place, socket in present.items():
             slot = self._slots.get(place) or self._new_slot(place)
-            if slot.socket is not None and slot.socket.port != socket.port and not (slot.busy or slot.again):
+            if slot.socket is not None and slot.socket.is_other(socket) and not (slot.busy or slot.again):
                 self._unplugged(slot)  # between two looks another adapter came into the socket
             slot.socket = slot.socket if slot.busy else socket
         for place, slot in self._slots.items():
