@@ -18,12 +18,13 @@ from flashpipe.cli import main
 def load():
     {body}
 main._commands = load
+{setup}
 sys.exit(main.main())
 """
 
 
-def run(body: str, before: Callable[[], object] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", SCRIPT.format(body=body)]
+def run(body: str, before: Callable[[], object] | None = None, setup: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SCRIPT.format(body=body, setup=setup)]
     return subprocess.run(
         command,
         capture_output=True,
@@ -55,9 +56,34 @@ def test_a_defect_is_not_called_a_lack_of_memory() -> None:
     assert "ValueError: x" in done.stderr
 
 
+LITTLE = "import resource as r; r.setrlimit(r.RLIMIT_AS, (20_000_000, 20_000_000))"
+NOT_EVEN_THE_LIMIT = """
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "resource":
+            raise {error}("failed to map segment from shared object")
+sys.modules.pop("resource", None)
+sys.meta_path.insert(0, Finder)
+"""
+
+
 @posix_only
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
-def test_too_little_memory_to_load_anything_is_named() -> None:
-    done = run("import resource as r; r.setrlimit(r.RLIMIT_AS, (20_000_000, 20_000_000)); raise MemoryError")
+@pytest.mark.parametrize(
+    "before",
+    [LITTLE, NOT_EVEN_THE_LIMIT.format(error="ImportError"), NOT_EVEN_THE_LIMIT.format(error="MemoryError")],
+    ids=["limit", "no room for a module", "no room at all"],
+)
+def test_too_little_memory_is_named_before_anything_is_loaded(before: str) -> None:
+    done = run("os.write(1, b'loaded')", setup=before)
+    assert (done.returncode, done.stdout) == (42, "")
+    assert "[code: system-limit]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@posix_only
+def test_memory_that_ends_while_modules_are_being_loaded_is_named() -> None:
+    done = run("raise MemoryError")
     assert done.returncode == 42
+    assert done.stderr.startswith("error:")
     assert "[code: system-limit]" in done.stderr

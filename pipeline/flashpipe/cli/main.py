@@ -9,33 +9,39 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.cli.stopping import STOPPED, stop_status
 
+TYPE_CHECKING = False  # `typing` is one of the larger modules, and nothing here guards its being loaded
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Any, Final, NoReturn
 
 _LEAST: Final = 44_000 * 1024
 """Bytes of address space, as in `limits`, which could not be loaded."""
+_NO_MEMORY: Final = (
+    b"error: there is not enough memory [code: system-limit]\n"
+    b"  next: raise `ulimit -v` to 100000 at least, or end other programs\n"
+)
+"""Made before: where there is no memory, no text can be made of others."""
+_NO_MEMORY_STATUS: Final = 42
+"""That of `SystemLimitError`."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns its exit status. Without `argv` the process is ours."""
     if argv is not None:
         return int(_commands().main(argv))
+    if _has_little_memory():
+        _end_without_memory()
     _hear_requests()
     try:
         return int(_commands().main())
     except KeyboardInterrupt as asked:
-        _write(STOPPED)
+        _write(f"{STOPPED}\n".encode())
         return stop_status(asked)
-    except Exception:
-        if not _has_little_memory():
-            raise
-        _write("error: there is not enough memory [code: system-limit]\n  next: raise `ulimit -v` to 100000 at least")
-        return 42
+    except MemoryError:
+        _end_without_memory()
     finally:
         _end_at_once_from_here()
 
@@ -63,22 +69,36 @@ def _end_at_once_from_here() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            with suppress(ValueError):  # not in the main thread
+            try:
                 signal.signal(number, lambda number, _frame: os._exit(128 + number))
+            except ValueError:  # not in the main thread
+                return
 
 
 def _has_little_memory() -> bool:
-    with suppress(Exception):
+    """Whether it is too little to begin: what is loaded then ends in one of many exceptions, or in none."""
+    try:
         import resource  # noqa: PLC0415  Windows has none
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        return limit != resource.RLIM_INFINITY and limit < _LEAST
-    return False
+    except (ModuleNotFoundError, AttributeError, OSError, ValueError):
+        return False
+    except (ImportError, MemoryError):  # its file is there, and finds no place in the address space
+        return True
+    return limit != resource.RLIM_INFINITY and limit < _LEAST
 
 
-def _write(text: str) -> None:
-    with suppress(OSError):
-        os.write(2, f"{text}\n".encode())
+def _end_without_memory() -> NoReturn:
+    """Python's own end needs memory, too."""
+    _write(_NO_MEMORY)
+    os._exit(_NO_MEMORY_STATUS)
+
+
+def _write(line: bytes) -> None:
+    try:  # noqa: SIM105  contextlib would be loaded for it
+        os.write(2, line)
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
-from typing import Final
+
+TYPE_CHECKING = False  # loaded first of all, when there may be too little memory for `typing`
+if TYPE_CHECKING:
+    from typing import Final
 
 STOPPED: Final = "stopped: nothing was being written"
 
