@@ -88,6 +88,15 @@ FORMS = (
     f"password%3D{SECRET}",
     f"SharedAccessSignature={SECRET}",
     f"X-Amz-Signature: {SECRET}",
+    *(f"{name}={SECRET}" for name in ("jwt", "userJwt", "otp", "login_otp", "sig", "body-sig")),
+    *(f"{name}={SECRET}" for name in ("sessionid", "PHPSESSIONID", "session_id", "sessionId")),
+    f"AP name: {SECRET}",
+    f"network name = the {SECRET} net",
+    f"WiFi name:{SECRET}",
+    f"lost connection to {SECRET}",
+    f"lost the connection to AP {SECRET}",
+    f"wifi_password\0={SECRET}",
+    f'"sta_ssid"\0:\0"{SECRET}"',
 )
 
 
@@ -131,6 +140,9 @@ def test_a_field_with_the_name_of_a_secret_is_one(name: str) -> None:
         "a low-pass filter, pass-through wiring, bypass=1",
         "the api key is missing",
         "press a key to go on",
+        "pin=4 signal=-60 sign: +, significant = 3, option=1, session: 12, id=5, sessions=2",
+        "the file's name: main.lua, the network name is missing, name=kitchen",
+        "lost connection, connection to sim://esp12 is back",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -200,7 +212,8 @@ def test_tokens_are_known_by_their_form(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a.", "a-", "a=", "a://b", "http://", "password", "<password>", "psk: a ", "connect to "]
+    "piece",
+    ["a.", "a-", "a=", "a://b", "http://", "password", "<password>", "psk: a ", "connect to ", "\\u0000", "pass=a\n"],
 )
 def test_no_text_takes_for_ever(piece: str) -> None:
     assert mask(piece * 5000)
@@ -215,6 +228,7 @@ def test_no_text_takes_for_ever(piece: str) -> None:
         'wifi_password="hun\n> ter2"; print(1)',
         "psk='hun\r\nter2'",
         'boot mowifi_password="wifi_password="hunter2" and so on',
+        'wifi_password=Fatal exception (28):\n"hunter2"\nready',
     ],
 )
 def test_neither_an_end_of_the_text_nor_a_line_end_opens_quotes(text: str) -> None:

@@ -40,6 +40,8 @@ class Reply:
     """Pause after each byte."""
     endless: tuple[bytes, bytes] | None = None
     """Sent instead of all that: the first once, the second every hundredth of a second, for ever."""
+    reason: str | None = None
+    """What stands behind the status, where it shall not be its usual words."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Server:
                 _write_for_ever(self.wfile, *reply.endless) if reply.endless else self._send(reply)
 
             def _send(self, reply: Reply) -> None:
-                self.send_response(reply.status)
+                self.send_response(reply.status, reply.reason)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 if reply.length != -1 and reply.status != 304:

@@ -26,13 +26,15 @@ _PLAIN_PARTS: Final = frozenset(
         "credential",
         "credentials",
         "creds",
+        "jwt",
         "key",
+        "otp",
         "pass",
         "passcode",
         "passphrase",
         "passwd",
     }
-    | {"password", "psk", "pw", "pwd", "secret", "signature", "ssid", "token"}
+    | {"password", "psk", "pw", "pwd", "secret", "sessionid", "sig", "signature", "ssid", "token"}
 )
 """Parts of a name, between underscores, hyphens, dots and humps, that make its value a secret."""
 _ENDINGS: Final = (
@@ -50,7 +52,19 @@ _ENDINGS: Final = (
         "pw",
         "pwd",
     ),
-    *("secret", "secretkey", "sessionkey", "sharedkey", "signature", "ssid", "token", "userkey", "wepkey", "wifikey"),
+    *(
+        "secret",
+        "secretkey",
+        "sessionid",
+        "sessionkey",
+        "sharedkey",
+        "signature",
+        "ssid",
+        "token",
+        "userkey",
+        "wepkey",
+        "wifikey",
+    ),
 )
 """Ends of names that are written in one word."""
 _NO_SECRETS: Final = frozenset({"bypass", "compass", "encompass", "overpass", "surpass", "trespass", "underpass"})
@@ -74,12 +88,14 @@ _LONG: Final = frozenset(
 """Parts of names whose values may have spaces: networks and their passwords."""
 _NAME: Final = r"\w[\w.-]{0,63}"
 _COLOUR: Final = r"(?: \x1b | \\{1,8}u001b | \\{1,8}x1b ) \[ [\d;]{0,16} m"
+_GAP: Final = r"[\s\x00]* (?: \\{1,8} (?: u0000 | x00 ) [\s\x00]* ){0,4}"
+"""Zero bytes stand between the fields of structures in flash."""
 _QUOTED: Final = r"""(?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )"""
 _PAIR: Final = re.compile(
     rf"""(?ix)
     (?: {_COLOUR} )? (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open)
     (?: \s? \] | \[ \w{{1,20}} \] )? (?: {_COLOUR} )?
-    (?P<sep> \s* (?: -> | => | := | %3[ad] | [:=,|] ) \s* (?: {_COLOUR} )? )
+    (?P<sep> {_GAP} (?: -> | => | := | %3[ad] | [:=,|] ) {_GAP} (?: {_COLOUR} )? )
     (?P<value>
         [\[({{] (?: {_QUOTED} | [^\])}}"'\n] ){{1,2000}} [\])}}]?
         | [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' ) (?: \w [^"'\n]* ["']? )?
@@ -93,6 +109,8 @@ end or another beginning is within the quotes.
 """
 _MORE: Final = re.compile(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
 """Further words of a value without quotes."""
+_TORN: Final = re.compile(r"""[^"'\n]{0,80}\n\s*("[^"\n]*"|'[^'\n]*')[ \t\r]*(?=\n|\Z)""")
+"""A value that something else was printed in front of: it stands on a line of its own."""
 _SPOKEN: Final = re.compile(
     r"""(?ix) \b ( (?: password | passphrase | passwd | pass \s phrase | psk | pwd | ssid ) :? \s+ (?: is \s+ )? ["']? )
     (?! (?: is | for | of | password | passphrase | passwd | psk | pwd | ssid ) \b ) [^\s"',;)}\]]+"""
@@ -103,7 +121,8 @@ _BEARER: Final = re.compile(
 )
 _NETWORK: Final = re.compile(
     r"(?i)\b((?:re)?connect(?:ing|ed)?\s+(?:to|with)|disconnect(?:ing|ed)?\s+from|join(?:ing|ed)"
-    r"|associat(?:ing|ed)\s+with)((?:\s*[:=])?\s+(?:(?:ap|ssid|network|wifi|wi-fi)\b)?[:=]?\s*)"
+    r"|associat(?:ing|ed)\s+with|lost\s+(?:the\s+)?connection\s+(?:to|with)"
+    r"|(?:ap|access\s+point|network|wi-?fi)\s+name(?=\s*[:=]))((?:\s*[:=]\s*|\s+)(?:(?:ap|ssid|network|wifi|wi-fi)\b)?[:=]?\s*)"
     r"(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d|GPIO\d|each other\b)[^,;.\n\r]+"
 )
 """The SDK's own words: `connected with HomeNet, channel 6`."""
@@ -147,8 +166,8 @@ _QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^
 
 
 _HINT: Final = re.compile(
-    r"(?i)pass|psk|pwd|pw|ssid|secret|token|key|cred|auth|cookie|bearer|basic|digest|negotiate|connect|join|associat|signat"
-    r"|wifi\.|at\+cw|://|-----BEGIN|gh[opsur]_|github_|glpat-|xox[abprs]-|AKIA|eyJ"
+    r"(?i)pass|psk|pwd|pw|ssid|secret|token|key|cred|auth|cookie|bearer|basic|digest|negotiate|connect|join|associat|sig"
+    r"|jwt|otp|session|name\s*[:=]|wifi\.|at\+cw|://|-----BEGIN|gh[opsur]_|github_|glpat-|xox[abprs]-|AKIA|eyJ"
 )
 """Each secret that a pattern knows has one of these: most texts have none, and a dozen patterns take their time."""
 _Pass: TypeAlias = Callable[[str], Iterator[tuple[int, int]]]
@@ -313,6 +332,10 @@ def _pairs(text: str) -> Iterator[tuple[int, int]]:
             more = _MORE.match(text, begin)
             begin = more.end() if more else begin
         yield pair.start("value"), begin
+        torn = _TORN.match(text, begin) if bare else None
+        if torn:
+            begin = torn.end(1)
+            yield torn.span(1)
 
 
 def _named(text: str) -> Iterator[tuple[int, int]]:
@@ -367,8 +390,12 @@ def _ordered_parts(name: str) -> list[str]:
 @lru_cache(maxsize=512)
 def is_secret(name: str) -> bool:
     """Whether a name is one of something secret, such as wifi_password."""
-    lower = name.lower()
-    return bool(_parts(name) & _PLAIN_PARTS) or (lower.endswith(_ENDINGS) and lower not in _NO_SECRETS)
+    lower, parts = name.lower(), _parts(name)
+    return (
+        bool(parts & _PLAIN_PARTS)
+        or parts >= {"session", "id"}
+        or (lower.endswith(_ENDINGS) and lower not in _NO_SECRETS)
+    )
 
 
 def _spans(pattern: re.Pattern[str], group: int = 0) -> _Pass:

@@ -197,7 +197,8 @@ def test_a_backup_that_somebody_else_has_made_is_named_and_needs_a_yes(project: 
     (path,) = (project.folder / ".pipeline" / "backups").glob("*/*.json")
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "seal": "0" * 64}))
-    project.flashpipe("restore", board.port, "yes=1", "boot=off").failed("backup-missing")
+    done = project.flashpipe("restore", board.port, "yes=1", "boot=off").failed("backup-missing")
+    assert path.stem in done.err
     done = project.flashpipe("restore", board.port, f"backup={path.stem}", "boot=off").failed("not-confirmed")
     assert path.stem in done.err
     assert "not made by you" in done.err

@@ -364,6 +364,14 @@ def test_a_refusal_is_not_repeated(web: Server, access: Access, status: int, hin
     assert web.times(PATH) == 1
 
 
+@pytest.mark.parametrize("status", [403, 503])
+def test_what_a_server_repeats_of_a_login_is_not_told(web: Server, access: Access, status: int) -> None:
+    web.routes[PATH] = Reply(status=status, reason="api_key=hunter22 of http://me:hunter22@host refused")
+    with pytest.raises(FetchError, match="refused") as caught:
+        get(web, access)
+    assert "hunter22" not in caught.value.message
+
+
 def test_redirects_that_lead_nowhere(web: Server, access: Access) -> None:
     web.routes |= {"/loop": redirect("/loop2"), "/loop2": redirect("/loop"), "/none": Reply(status=302)}
     web.routes |= {f"/{number}": redirect(f"/{number + 1}") for number in range(9)}

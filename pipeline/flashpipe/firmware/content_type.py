@@ -10,12 +10,16 @@ import re
 import struct
 from typing import Final
 
+from flashpipe.masking import mask
+
 BOOT_MAGIC: Final = 0xE9
 """First byte of an image that the ROM starts (facts: image-flashmap §4.1)."""
 OTA_MAGIC: Final = 0xEA
 """First byte of an image that only a second boot loader starts (facts: image-flashmap §4.2)."""
 PARTITION_RECORD: Final = bytes.fromhex("18010000 65000000")
 """How the code part of a fresh NodeMCU 3.x begins (facts: image-flashmap §5.6)."""
+_MOST: Final = 10_000
+"""Characters of a foreign text that are looked at, to tell a few of them."""
 DAMAGED: Final = "binary file damaged"
 
 _MAGIC: Final = (
@@ -187,9 +191,21 @@ def excerpt(data: bytes) -> str:
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Foreign text for a message: one line, at most `limit` characters, nothing that a terminal would obey."""
-    shown = "".join(char for char in " ".join(text.split()) if char.isprintable())
+    """Foreign text for a message: one line, at most `limit` characters, nothing that a terminal would obey.
+
+    Nor a secret: a server may repeat what it was sent, in its answer or on its page.
+    """
+    shown = mask(on_one_line(text[:_MOST]))
     return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
+
+
+def on_one_line(text: str) -> str:
+    r"""Foreign text without line ends and whatever else a terminal would obey.
+
+    >>> on_one_line("a\n b\x1b[m")
+    'a b[m'
+    """
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
 def _describe_firmware(data: bytes) -> str | None:

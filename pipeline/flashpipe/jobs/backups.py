@@ -134,13 +134,28 @@ def _source(board: BoardRun, device: Device) -> tuple[RestoreSource, str]:
             )
     else:
         store = _store(board, device.mac)
-        manifest = store.newest()
+        manifest = _newest(store)
         whole = next((one for one in reversed(store.manifests()) if one.whole), None)
         if whole is not None and not manifest.whole:
             board.notify(
                 f"backup {manifest.id} is the newest; {whole.id} holds the whole flash (backup=ID names another)"
             )
     return stored_source(store, manifest), f"backup {manifest.id} of board {manifest.mac} ({describe_backup(manifest)})"
+
+
+def _newest(store: Store) -> Manifest:
+    """The backup to put back where none is named; what only others have made is told, and has to be named."""
+    try:
+        return store.newest()
+    except BackupMissingError as error:
+        foreign = next((one for one in reversed(store.manifests()) if one.complete and not one.own), None)
+        if foreign is None:
+            raise
+        raise BackupMissingError(
+            f"no backup of board {store.mac} was made by you on this machine; there is {foreign.id} in {store.folder} "
+            f"({describe_backup(foreign)})",
+            Advice("say ", setting(backup=foreign.id, yes="1"), " to put it back all the same"),
+        ) from error
 
 
 def _from_file(board: BoardRun, path: Path, device: Device) -> RestoreSource:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from flashpipe.errors import RecordError
 from flashpipe.files import read_json, write_atomic
-from flashpipe.firmware.content_type import printable
+from flashpipe.firmware.content_type import on_one_line
 from flashpipe.values import dataclass
 
 Progress = Callable[[int, int], None]
@@ -149,7 +149,7 @@ class PartialDownload:
 def plain_url(url: str) -> str:
     """The URL without credentials, query and fragment: fit to be shown and kept."""
     parts = urlsplit(url)
-    return printable(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), 1000)
+    return on_one_line(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")))[:1000]
 
 
 def unwritable(path: Path, error: OSError) -> RecordError:
