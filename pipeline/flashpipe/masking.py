@@ -87,7 +87,7 @@ _LONG: Final = frozenset(
 )
 """Parts of names whose values may have spaces: networks and their passwords."""
 _NAME: Final = r"\w[\w.-]{0,63}"
-_COLOUR: Final = r"(?: \x1b | \\{1,8}u001b | \\{1,8}x1b ) \[ [\d;]{0,16} m"
+_COLOUR: Final = r"(?: \x1b | \\{1,8}u001b | \\{1,8}x1b )? \[ [\d;]{0,16} m"
 _GAP: Final = r"[\s\x00]* (?: \\{1,8} (?: u0000 | x00 ) [\s\x00]* ){0,4}"
 """Zero bytes stand between the fields of structures in flash."""
 _QUOTED: Final = r"""(?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )"""
@@ -97,7 +97,7 @@ _PAIR: Final = re.compile(
     (?: \s? \] | \[ \w{{1,20}} \] )? (?: {_COLOUR} )?
     (?P<sep> {_GAP} (?: -> | => | := | %3[ad] | [:=,|] ) {_GAP} (?: {_COLOUR} )? )
     (?P<value>
-        [\[({{] (?: {_QUOTED} | [^\])}}"'\n] ){{1,2000}} [\])}}]?
+        [\[({{] (?: {_QUOTED} | [^\])}}"'\n] ){{0,2000}} (?: ["'][^"'\n]* )? [\])}}]?
         | [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' ) (?: \w [^"'\n]* ["']? )?
         | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
         | (?: \\{{0,8}}" [^"\n]* | ' [^'\n]* ) (?: \n [^"'\n]{{0,200}} ["'] )?
@@ -131,12 +131,13 @@ _CALL: Final = re.compile(
     r"|\b\w{0,40}(?:password|passphrase|passwd|psk|pwd|secret|token)\w{0,40}\()(?!\))[^)\n]*"
 )
 """`wifi.sta.config("net", "…")`, `WiFi.begin("net", "…")`, `AT+CWJAP="net","…"`, `setPassword("…")`."""
-_ELEMENT: Final = re.compile(rf"<(?P<name>{_NAME})>(?P<value>[^<\n]+)(?=</)")
+_ELEMENT: Final = re.compile(rf"<(?P<name>{_NAME})>(?P<value>[^<\n]+)(?=<)")
 _NAMED: Final = re.compile(
     rf"""(?ix)
     (?P<lead> --? | \#[ ]?define [ \t]+ | \b (?: setenv | putenv | export | set ) [ \t]+ )?
     \b (?P<name> {_NAME} ) (?P<gap> [ \t]+ (?: (?: is | was ) [ \t]+ )? )
-    (?P<value> {_QUOTED} | \\{{1,8}}"[^"\n]*?\\{{1,8}}" | [^\s"',;:=)}}\]|>-][^\s"',;)}}\]]{{0,2000}} )"""
+    (?P<value> {_QUOTED} | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
+    | \\{{0,8}}"[^"\n]* | '[^'\n]* | [^\s"',;:=)}}\]|>-][^\s"',;)}}\]]{{0,2000}} )"""
 )
 """`--token secret`, `#define WIFI_PASS "secret"`, `wifi_password secret`."""
 _SPACED: Final = re.compile(

@@ -32,16 +32,23 @@ def readable(data: bytes) -> str:
     return _plain(b"".join(text for text, _ in stretches(data)))
 
 
-def untorn(data: bytes) -> str:
+def untorn(data: bytes, *, torn: bool = False) -> str:
     r"""As `readable`, for what is kept: without what the first word behind garbage is given, or is followed by.
 
-    Garbage takes letters beside it along, and with them the name that tells that a password follows.
+    Garbage takes letters beside it along, and with them the name that tells that a password follows. `torn`: there was
+    garbage right before all of it.
 
     >>> untorn(b"\x05\xb3\x8bpwd=\"hunter2\" ok\nload 0x40100000\n")
     ' ok\nload 0x40100000\n'
     """
     first, *others = (text for text, _ in stretches(data))
-    return _plain(b"".join([first, *map(_without_value, others)]))
+    return _plain(b"".join([_without_value(first) if torn else first, *map(_without_value, others)]))
+
+
+def ends_in_garbage(data: bytes) -> bool:
+    """Whether garbage reaches to the end: what comes next may have lost its name to it."""
+    *_, (text, _count) = stretches(data)
+    return not text and bool(data)
 
 
 def _without_value(text: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from flashpipe.board.session.text import garbage_bytes, untorn
+from flashpipe.board.session.text import ends_in_garbage, garbage_bytes, untorn
 from flashpipe.board.session.traffic import FROM_HOST, KEPT, Chunk
 from flashpipe.masking import mask_pieces
 
@@ -49,36 +49,44 @@ def _is_answer(frame: bytes) -> bool:
     return len(frame) >= _HEADER and frame[0] == 1 and frame[1] in OPCODES
 
 
-def lines(chunks: Sequence[Chunk], before: str = "", *, cut: bool | None = None) -> Iterator[str]:
+def lines(chunks: Sequence[Chunk], before: str = "", *, cut: bool | None = None, torn: bool = False) -> Iterator[str]:
     """One line for each transfer: seconds, direction, baud, bytes, meaning.
 
     Args:
         chunks: The transfers, in order.
         before: What the board had said, which may tell that what follows is a secret.
         cut: Whether some of that is not known; None: where so many are given that there were others.
+        torn: Whether right before them there was garbage.
     """
-    texts = mask_pieces([before, *_texts(chunks, cut=len(chunks) >= KEPT if cut is None else cut), _GOES_ON])[1:-1]
+    said = _texts(chunks, cut=len(chunks) >= KEPT if cut is None else cut, torn=torn)
+    texts = mask_pieces([before, *said, _GOES_ON])[1:-1]
     for chunk, text in zip(chunks, texts, strict=True):
         meaning = "; ".join(_request(chunk) if chunk.way == FROM_HOST else _answer(chunk, text))
         yield f"{chunk.at_s:9.3f} {chunk.way} {chunk.baud:>7} {chunk.count:>6}  {meaning}".rstrip()
 
 
-def _texts(chunks: Sequence[Chunk], *, cut: bool = False) -> Iterator[str]:
+def _texts(chunks: Sequence[Chunk], *, cut: bool = False, torn: bool = False) -> Iterator[str]:
     """What the board said in each transfer, between its frames; nothing for those to it.
 
     Behind a gap, which is there from the beginning where `cut`, a text begins with its first whole line: what stood
-    before may have told that the rest is a secret.
+    before may have told that the rest is a secret. `torn`: right before there was garbage.
     """
     for chunk in chunks:
         if chunk.way == FROM_HOST:
             yield ""
             continue
-        text = untorn(b"".join(part for part in chunk.data.split(b"\xc0") if not _is_answer(part)))
+        said = _said(chunk)
+        text = untorn(said, torn=torn)
+        torn = ends_in_garbage(said) or (torn and not text)
         if cut:
             _, end, text = text.partition("\n")
             cut, text = not end, end + text
         cut = cut or chunk.count > len(chunk.data)
         yield text
+
+
+def _said(chunk: Chunk) -> bytes:
+    return b"".join(part for part in chunk.data.split(b"\xc0") if not _is_answer(part))
 
 
 class LiveLines:
@@ -91,6 +99,8 @@ class LiveLines:
         """The end of what the board has said."""
         self._cut = False
         """Whether the last of it is not known."""
+        self._torn = False
+        """Whether it ends in garbage."""
 
     def __call__(self, chunk: Chunk) -> None:
         """Take a transfer; what came before it is shown where that is complete."""
@@ -108,10 +118,11 @@ class LiveLines:
             first = waiting[0]
             data = b"".join(one.data for one in waiting)
             whole = Chunk(first.at_s, first.way, first.baud, sum(one.count for one in waiting), data)
-            for line in lines([whole], self._before, cut=self._cut):
+            for line in lines([whole], self._before, cut=self._cut, torn=self._torn):
                 self._show(line.strip())
             if first.way != FROM_HOST:
-                (text,) = _texts([whole], cut=self._cut)
+                (text,) = _texts([whole], cut=self._cut, torn=self._torn)
+                self._torn = ends_in_garbage(_said(whole)) or (self._torn and not text)
                 self._before = (self._before + text)[-_BEFORE:]
                 self._cut = whole.count > len(data) or (self._cut and not text)
 
