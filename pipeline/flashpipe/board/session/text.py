@@ -21,6 +21,8 @@ _TORN: Final = re.compile(
     (?: \\{0,8} " [^"\n]* "? | ' [^'\n]* '? | [^\s,;)}\]"']+ )"""
 )
 """The end of a name and its value, or a word and the next one, or one that stands alone."""
+_LEADING: Final = re.compile(rb"\A[^\x20-\x7e\r\n]+")
+"""A single one is no garbage by itself, but goes on with what was before."""
 _NEAR: Final = 10
 """Unprintable bytes nearer than this belong to one stretch of garbage: runs between them are chance (see above)."""
 _EDGE: Final = 4
@@ -42,7 +44,7 @@ def untorn(data: bytes, *, torn: bool = False) -> str:
     ' ok\nload 0x40100000\n'
     """
     first, *others = (text for text, _ in stretches(data))
-    return _plain(b"".join([_without_value(first) if torn else first, *map(_without_value, others)]))
+    return _plain(b"".join([_without_value(_LEADING.sub(b"", first)) if torn else first, *map(_without_value, others)]))
 
 
 def ends_in_garbage(data: bytes) -> bool:
