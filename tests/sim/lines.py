@@ -23,9 +23,15 @@ def until(condition: Callable[[], bool]) -> bool:
 
 
 def reset_into_loader(port: Any) -> None:
-    """As esptool's portable sequence does, in single steps."""
-    port.dtr = False
-    port.rts = True
-    port.dtr = True
-    port.rts = False
-    port.dtr = False
+    """As esptool's tight sequence does: a board that gets time with both lines asserted starts its firmware."""
+    for dtr, rts in ((False, True), (True, False), (False, False)):
+        port.set_lines(dtr=dtr, rts=rts)
+
+
+def syncs(port: Any) -> bool:
+    """Whether the ROM's loader answers; what the ROM said of the reset may come before that."""
+    port.write(SYNC)
+    heard = b""
+    while ROM_REPLIES not in heard and (data := port.read(max(1, port.in_waiting))):
+        heard += data
+    return ROM_REPLIES in heard

@@ -23,7 +23,7 @@ from flashpipe.sim.ports import board_process, process_port
 from flashpipe.sim.ports.board_process import BoardProcess, the_process
 from flashpipe.sim.sockets import HOST
 
-from tests.sim.lines import ROM_REPLIES, SYNC, reset_into_loader, until
+from tests.sim.lines import ROM_REPLIES, SYNC, reset_into_loader, syncs, until
 from tests.sim.servers import hostile
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,9 +73,7 @@ def test_it_waits_in_the_boards_time(remote: Opener) -> None:
 def test_it_sees_lines_baud_and_bytes(remote: Opener) -> None:
     with remote("sim://esp12", baudrate=115200, timeout=2) as port:
         reset_into_loader(port)
-        port.reset_input_buffer()
-        port.write(SYNC)
-        assert port.read(len(ROM_REPLIES)) == ROM_REPLIES
+        assert syncs(port)
         assert port.usb_identity == "1a86:7523"
         port.baudrate = 9600
         port.write(SYNC)

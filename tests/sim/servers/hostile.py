@@ -20,7 +20,7 @@ from flashpipe.sim.servers.rfc2217 import Rfc2217Server
 from flashpipe.sim.sockets import HOST
 from hypothesis import strategies as st
 
-from tests.sim.lines import ROM_REPLIES, SYNC, reset_into_loader, until
+from tests.sim.lines import ROM_REPLIES, SYNC, reset_into_loader, syncs, until
 
 CONNECTIONS = "FUZZ_CONNECTIONS"
 """Environment variable: how many a long run makes of each kind."""
@@ -152,11 +152,9 @@ def attach() -> Iterator[Victim]:
         port.port = server.name
         port.open()
         reset_into_loader(port)
-        port.reset_input_buffer()
-        port.write(SYNC)
-        replied = port.read(len(ROM_REPLIES))
+        synced = syncs(port)
         port.close()
-        return replied == ROM_REPLIES
+        return synced
 
     with _no_thread_dies():
         server.start()
@@ -218,6 +216,6 @@ def board_process(*, trusted: bool) -> Iterator[Victim]:
         assert process.usable
         assert process._errors is not None
         process._errors.seek(0)
-        assert process._errors.read() == b"", "a thread of it has died"
+        assert process._errors.read().decode() == "", "a thread of it has died"
     finally:
         process.end()

@@ -14,7 +14,7 @@ from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.options import parse_url
 from flashpipe.sim.servers.attach import AttachServer
 
-from tests.sim.lines import ROM_REPLIES, SYNC, reset_into_loader, until
+from tests.sim.lines import reset_into_loader, syncs, until
 
 
 @pytest.fixture
@@ -31,10 +31,8 @@ def test_attached_board_sees_lines_baud_and_bytes(attached: tuple[HostLine, Any,
     link, port, _ = attached
     assert port.name.startswith("rfc2217:")
     reset_into_loader(port)
-    port.reset_input_buffer()
+    assert syncs(port)
     assert link.board.mode == "rom"
-    port.write(SYNC)
-    assert port.read(len(ROM_REPLIES)) == ROM_REPLIES
     port.baudrate = 74880
     port.flush()
     assert link.baud == 74880
