@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import BuildDueError, PipelineError
 from flashpipe.events import Listener, Message, StepFinished, StepStarted
+from flashpipe.firmware.boot_image import Image
 from flashpipe.jobs import sessions
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_files import Compile
@@ -96,11 +97,18 @@ def make_parts(inputs: RunInputs, listener: Listener) -> None:
     sources = _known_parts(inputs)
     if sources is None:
         return
+    _work(inputs, sources.make, listener)
+    inputs.forget_plan()
+
+
+def _work(
+    inputs: RunInputs, make: Callable[[Mapping[int, Image], Callable[[str], None]], object], listener: Listener
+) -> None:
+    """Make something of the images into the folder of records; a stop waits for it."""
     images = inputs.images()
     make_folder(inputs.command.folder)
     with sessions.Working("parts"):
-        sources.make(images, lambda text: listener(Message("", text)))
-    inputs.forget_plan()
+        make(images, lambda text: listener(Message("", text)))
 
 
 def compiling(inputs: RunInputs, listener: Listener) -> Compile:
@@ -117,10 +125,7 @@ def compiling(inputs: RunInputs, listener: Listener) -> Compile:
             sources = _known_parts(inputs)
             if sources is None:
                 raise
-            images = inputs.images()
-            make_folder(inputs.command.folder)
-            with sessions.Working("parts"):
-                sources.compile_files(images, lambda text: listener(Message("", text)))
+            _work(inputs, sources.compile_files, listener)
         return inputs.compiled(name, text)
 
     return compile_now
