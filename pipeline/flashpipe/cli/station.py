@@ -90,7 +90,7 @@ def _run(opened: Opened) -> int:
 def _work(opened: Opened, attempts: Attempts, name: str) -> int:
     attended = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     _announce(opened)
-    screen = _panel(opened) if attended else StationLines()
+    screen = _panel(opened) if attended else StationLines(opened.texts.say)
     audience.closers.append(lambda _status: screen.close())
 
     labels = Labels(opened.labels, opened.batch)

@@ -19,8 +19,8 @@ Say = Callable[..., str]
 class StationLines:
     """For a log: one line for each end of a board."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
+    def __init__(self, say: Say, stream: TextIO | None = None) -> None:
+        self._say, self._stream = say, stream
         self._known: dict[str, PortView] = {}
         self._notes: tuple[str, ...] = ()
         self._halted = ""
@@ -29,7 +29,7 @@ class StationLines:
         """Show what has changed."""
         for port in view.ports:
             if port.state in BELLS and port != self._known.get(port.place):
-                write(line_of(port) + "\n", self._stream)
+                write(line_of(port, self._say) + "\n", self._stream)
             self._known[port.place] = port
         for note in view.notes:
             if note not in self._notes:
@@ -47,13 +47,12 @@ class StationLines:
         del state
 
 
-def line_of(port: PortView) -> str:
+def line_of(port: PortView, say: Say) -> str:
     """The end of a board in one line."""
     words = [port.headline if port.state == "pass" else port.cause, port.action]
     line = "; ".join(word for word in words if word)
-    return f"{port.state.upper():<4}  {port.place}  {port.mac or 'no answer'}  {port.unit}  {line}".replace(
-        "    ", "  "
-    )
+    words = [f"{say(f'state.{port.state}'):<4}", port.place, port.mac or say("no-answer"), port.unit, line]
+    return "  ".join(word for word in words if word)
 
 
 def counts_line(view: StationView, say: Say) -> str:

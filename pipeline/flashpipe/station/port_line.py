@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.errors import ForeignBoardError, PipelineError, RecordError
+from flashpipe.errors import ForeignBoardError, PipelineError, RecordError, UnitsUsedUpError
 from flashpipe.events import BoardFound, Event, Progress, StepStarted
 from flashpipe.jobs.station_view import PortView
 from flashpipe.station.admission import ASKED
@@ -95,8 +95,8 @@ class PortLine:
         many = tries >= limit
         retry = "fail.many" if many else "fail.key" if by_key else "fail.retry"
         action = say("gone") if gone else say(retry, key=key, tries=tries)
-        if isinstance(ended.error, RecordError):
-            action = ""
+        if isinstance(ended.error, (RecordError, UnitsUsedUpError)):
+            action = ""  # no other board can help
         self.show(**fields, state="fail", code=code, headline=say("state.fail"), cause=cause, action=action)
 
 
