@@ -44,6 +44,9 @@ def folder(tmp_path: Path) -> Path:
         ("upload t.lua -p COM3", "files put=t.lua port=COM3"),
         ("remove init.lua -p COM3", "files rm=init.lua port=COM3"),
         ("download init.lua", "files get=init.lua"),
+        ("get init.lua -p COM3", "files get=init.lua port=COM3"),
+        ("put a.lua b.lua", "files put=a.lua,b.lua"),
+        ("df kitchen", "files profile=kitchen"),
         ("flash 0x00000.bin 0x10000.bin -y", "flash yes=1 image=0x00000:0x00000.bin,0x10000:0x10000.bin"),
         ("upload fw.bin kitchen", "flash image=fw.bin profile=kitchen"),
         ("write_flash 0x0 fw.bin 0x10000 two.bin", "flash image=0x0:fw.bin,0x10000:two.bin"),
@@ -86,6 +89,7 @@ def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> No
     [
         ("flash both", "image=both or profile=both"),
         ("download", "flashpipe backup"),
+        ("edit", "flashpipe files edit NAME"),
         ("remove", "flashpipe files rm"),
         ("t.lua -p COM3", "flashpipe lua t.lua"),
         ("flash fw.bin two.bin -p COM3", "0xADDRESS:fw.bin,0xADDRESS:two.bin"),

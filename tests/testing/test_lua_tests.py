@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flashpipe.errors import BadValueError, LuaFileMissingError
+from flashpipe.errors import BadValueError, LuaFileMissingError, LuaSyntaxError
 from flashpipe.events import Event, LuaTestDone, StepFailed, StepFinished
 from flashpipe.testing.board import Board
 from flashpipe.testing.lua_tests import find_tests, prepare, run_tests
@@ -37,7 +37,7 @@ def run(own: Board, tmp_path: Path) -> Run:
         found = find_tests([name], tmp_path)
         told: list[Event] = []
         own.fresh()
-        prepare(own, found)
+        prepare(own, found, tmp_path)
         done = run_tests(own, found, tmp_path, LIMIT_S, told.append)
         assert [event for event in told if isinstance(event, LuaTestDone)] == done
         ended = StepFailed if any(test.outcome == FAILED for test in done) else StepFinished
@@ -148,6 +148,20 @@ def test_helpers_are_there_and_each_test_begins_anew(own: Board, tmp_path: Path)
     for name in ("test_a.lua", "test_b.lua"):
         (tmp_path / name).write_text('assert(require("helper").n == 1 and left == nil) left = 1')
     found = find_tests(["."], tmp_path)
-    prepare(own, found)
+    prepare(own, found, tmp_path)
     done = run_tests(own, found, tmp_path, LIMIT_S, lambda _event: None)
     assert [(test.file, test.outcome) for test in done] == [("test_a.lua", PASSED), ("test_b.lua", PASSED)]
+
+
+def test_mistakes_are_named_from_where_the_user_stands(own: Board, tmp_path: Path) -> None:
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    (folder / "test_bad.lua").write_text("local a\nprint(2+")
+    found = find_tests(["tests"], tmp_path)
+    own.fresh()
+    prepare(own, found, tmp_path)
+    (done,) = run_tests(own, found, tmp_path, LIMIT_S, lambda _event: None)
+    assert done.message.startswith("tests/test_bad.lua:2: ")
+    (folder / "helper.lua").write_text("return = 1")
+    with pytest.raises(LuaSyntaxError, match=r"^tests/helper\.lua:1: unexpected symbol"):
+        prepare(own, find_tests(["tests"], tmp_path), tmp_path)

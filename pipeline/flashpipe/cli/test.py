@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
     board = start_board(BoardDemand(folder, **{name: given.get(name, "") for name in BOARD}), face, face)
     sessions.install_handlers()  # the board's start leaves the signals to whoever runs the tests, pytest mostly
     try:
-        prepare(board, tests)
+        prepare(board, tests, folder)
         done = run_tests(board, tests, folder, timeout_s, face)
         board.put_back()
     finally:

@@ -157,7 +157,8 @@ def _compiled(file: LuaFile, one: ListedFile, compiling: Compile | None) -> LuaF
     try:
         return LuaFile(file.name, compiling(one.path.name, text), file.source)
     except LuaSyntaxError as error:
-        raise LuaSyntaxError(f"{file.source}{error.message.removeprefix(one.path.name)}", error.hint) from error
+        place = error.message.removeprefix(str(file.source)).removeprefix(one.path.name)  # as compiled here, or there
+        raise LuaSyntaxError(f"{file.source}{place}", error.hint) from error
 
 
 def files_at(path: Path, standing: Path) -> list[tuple[str, Path]]:

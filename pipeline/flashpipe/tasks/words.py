@@ -23,6 +23,7 @@ SYNONYMS: Final = {
     "console": "monitor",
     "erase-flash": "erase",
     "flash-id": "identify",
+    "df": "files",
     "fsinfo": "files",
     "ls": "files",
     "mkfs": "format",
@@ -35,6 +36,7 @@ SYNONYMS: Final = {
 """Words of other tools that mean one of our tasks and nothing else; with _ for - too."""
 REFUSED: Final[dict[str, str]] = {
     "download": "`flashpipe backup file=NAME` reads the flash; `flashpipe files get NAME` fetches a file of the board",
+    **{verb: f"flashpipe files {verb} NAME" for verb in ("cat", "edit", "get", "put")},
     "erase-region": "flashpipe erase regions=0xSTART-0xEND",
     "remove": "`flashpipe files rm NAME` removes one file; `flashpipe format` removes all",
     "rm": "`flashpipe files rm NAME` removes one file; `flashpipe format` removes all",
@@ -58,7 +60,7 @@ ESPTOOL: Final = frozenset(
 """Those of esptool, whose options `flashpipe esptool` knows."""
 _FILE_NAME: Final = re.compile(r"(?<!^)\.(?!ya?ml$)\w{1,5}$")
 """What nothing but a file is called like, there or not."""
-ON_FILES: Final = {"download": "get", "remove": "rm", "rm": "rm"}
+ON_FILES: Final = {"download": "get", "remove": "rm", **{verb: verb for verb in FILE_VERBS}}
 """Words that mean one of them where a file is named."""
 ON_PROFILES: Final = frozenset(
     {"audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "image", "lock", "lua"}

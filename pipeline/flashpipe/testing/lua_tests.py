@@ -15,6 +15,7 @@ from flashpipe.errors import (
     ConsoleError,
     FilesFullError,
     LuaFileMissingError,
+    LuaSyntaxError,
     PipelineError,
     PortError,
 )
@@ -69,17 +70,34 @@ def find_tests(names: Sequence[str], folder: Path) -> LuaTests:
     return LuaTests(tuple(tests), tuple(path for path in helpers.values() if path not in tests))
 
 
-def prepare(board: Board, tests: LuaTests) -> None:
+def prepare(board: Board, tests: LuaTests, folder: Path) -> None:
     """Send what the tests use; on a virtual board it belongs to where each test begins.
 
     Raises:
-        PipelineError: a file cannot be read, or not be sent.
+        PipelineError: a file cannot be read, or not be sent; it is named from `folder`.
     """
     if not tests.helpers:
         return
     for path in tests.helpers:
-        board.files.put(path.name, read_lua_file(path, path.name, path.parent).data)
+        _put(board, path, folder)
     board.snapshot()
+
+
+def _put(board: Board, path: Path, folder: Path) -> None:
+    try:
+        board.files.put(path.name, read_lua_file(path, path.name, path.parent).data)
+    except LuaSyntaxError as error:
+        _, _, place = error.message.rpartition(f" {path.name}:")
+        raise LuaSyntaxError(f"{_shown(path, folder)}:{place}", error.hint) from error
+
+
+def _shown(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _placed(message: str, called: str, name: str) -> str:
+    """A message of the board, which knows a file by what it is `called` there, with the file's own name."""
+    return f"{name}{message.removeprefix(called)}" if message.startswith(f"{called}:") else message
 
 
 def run_tests(board: Board, tests: LuaTests, folder: Path, timeout_s: float, listener: Listener) -> list[LuaTestDone]:
@@ -98,14 +116,14 @@ def run_tests(board: Board, tests: LuaTests, folder: Path, timeout_s: float, lis
     """
     outcomes = []
     for path in tests.tests:
-        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+        name = _shown(path, folder)
         listener(StepStarted(board.port, "test", name))
         begun = time.monotonic()
         results = list(_run_file(board, path, timeout_s))
         seconds = time.monotonic() - begun
         found = [
             LuaTestDone(
-                board.port, name, one.name, one.outcome, one.message, seconds / len(results),
+                board.port, name, one.name, one.outcome, _placed(one.message, path.name, name), seconds / len(results),
                 board.log if one.outcome == FAILED else "",
             )
             for one in results
