@@ -95,6 +95,8 @@ class BoardDone(Event):
     """Its path; empty where none was written."""
     backup: str = ""
     """Name of the backup that holds what the board held before; empty where nothing of it was backed up."""
+    lost: tuple[str, ...] = ()
+    """What of the board's own was overwritten, such as its file system."""
     next: NextStep | None = None
     """The command that most people want then, whole."""
     again: str = ""

@@ -34,8 +34,10 @@ def test_first_visit_to_flashed_demo_board(page: Page, served: Served) -> None:
     page.locator("#do-plan").click()
     expect(page.get_by_text("What flashing would do to this board")).to_be_visible()
     assert not list((served.folder / ".pipeline").glob("receipts/*"))
-    flash(page)
+    page.locator("#do-flash").dblclick()  # as people are used to
     expect(page.locator(".verdict.ok h3")).to_have_text("OK: Flash")
+    assert len(list((served.folder / ".pipeline").glob("receipts/*"))) == 1
+    assert not any(board.waiting for board in served.site.boards.all())
     expect(page.locator("#same-command")).to_have_text("flashpipe flash profile=demo port=sim://demo")
     page.get_by_role("link", name="Receipt", exact=True).click()
     expect(page.get_by_role("heading", name="flash: flashed")).to_be_visible()

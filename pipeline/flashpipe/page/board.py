@@ -121,14 +121,24 @@ class BoardOnPage:
     # --- asked for by browsers ---------------------------------------------------------------------------------------
 
     def start(self, work: Work) -> bool:
-        """Do something, once what was asked for before is done; False where too much waits already."""
+        """Do something, once what was asked for before is done; False where too much waits already.
+
+        What is under way, or waits, is not done once more: a click was meant once that came twice.
+        """
         with self._guard:
+            if work.action and work.action in self._asked_for():
+                return True
             if len(self._waiting) >= WAITING:
                 return False
             self._waiting.append(work)
             self._wake()
         self.changed("work")
         return True
+
+    def _asked_for(self) -> set[str]:
+        """What is under way, or waits, by the last word of its address."""
+        running = {self.log.action} if self.log is not None and not self.log.ended else set[str]()
+        return running | {work.action for work in self._waiting}
 
     def wake(self) -> None:
         """There may be something to do, or to leave."""

@@ -64,11 +64,14 @@ async function drop(zone, files) {
   if (!made) return;
   for (const file of files) {
     if (await send(`${zone.dataset.drop}/${made.set}?name=${encodeURIComponent(file.name)}`, file, form)) continue;
-    const before = $("[data-chosen]");
-    if (before) $(".wrong", form).textContent += `\n${before.textContent} is still chosen`;
-    return;
+    return stillChosen(form);
   }
-  await send(form.dataset.choice, { ...fields(form), set: made.set }, form);
+  if (!(await send(form.dataset.choice, { ...fields(form), set: made.set }, form))) stillChosen(form);
+}
+
+function stillChosen(form) {
+  const before = $("[data-chosen]");
+  if (before) $(".wrong", form).textContent += `\n${before.textContent} is still chosen`;
 }
 
 async function put(address, files, where, more) {
