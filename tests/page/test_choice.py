@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flashpipe.board.ports import discovery
@@ -13,7 +12,7 @@ from flashpipe.jobs.variables import KNOWN
 from flashpipe.page import boards as ports
 from flashpipe.page.actions import ACTIONS
 from flashpipe.page.app import lua_text
-from flashpipe.page.board import BoardOnPage
+from flashpipe.page.board import BoardOnPage, Work
 from flashpipe.page.boards import Boards
 from flashpipe.page.choice import MORE, Choice, settings
 from flashpipe.page.firmware import MISSING, REFUSED, look
@@ -117,8 +116,16 @@ def test_a_board_is_on_the_page_once_and_there_is_an_end_of_them(tmp_path: Path)
 def test_what_waits_for_a_board_is_bounded(tmp_path: Path) -> None:
     board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part: None)
     board._wake = lambda: None  # type: ignore[method-assign]  # its thread does not begin
-    work: Any = None
-    assert [board.start(work) for _ in range(9)] == [True] * 8 + [False]
+    works = [Work("flash", str(number), lambda _run, _board: "", action=f"act-{number}") for number in range(9)]
+    assert [board.start(work) for work in works] == [True] * 8 + [False]
+
+
+def test_what_waits_is_not_asked_for_twice(tmp_path: Path) -> None:
+    board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part: None)
+    board._wake = lambda: None  # type: ignore[method-assign]  # its thread does not begin
+    for action in ("flash", "flash", "", "", "identify", "flash"):
+        assert board.start(Work("flash", action or "saved text", lambda _run, _board: "", action=action))
+    assert board.waiting == ["flash", "saved text", "saved text", "identify"]
 
 
 # --- files and profiles ----------------------------------------------------------------------------------------------
