@@ -31,9 +31,9 @@ from flashpipe.jobs.variables import (
 )
 from flashpipe.masking import mask_urls
 from flashpipe.records.project_folder import records_folder
+from flashpipe.tasks.declared_options import admit_declared_options
 from flashpipe.tasks.loader import load
 from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options, task_options, unknown_options
-from flashpipe.tasks.task_options import admit_declared_options
 from flashpipe.terminal import visible
 from flashpipe.text.lines import ConsoleLines, somebody_reads
 from flashpipe.text.look import look

@@ -84,8 +84,16 @@ def test_without_a_state_folder_boards_can_be_looked_at(tmp_path: Path, monkeypa
 
 
 def test_a_lock_file_that_cannot_be_opened_is_said() -> None:
-    lock_path("COM3").mkdir(parents=True)
+    for end in ("", ".1", ".2", ".3"):  # whatever name is tried
+        path = lock_path("COM3")
+        path.with_name(path.name + end).mkdir(parents=True)
     with pytest.raises(RecordError), lock_port("COM3"):
+        pass
+
+
+def test_what_is_no_file_in_the_place_of_a_lock_is_in_nobodys_way() -> None:
+    lock_path("COM3").mkdir(parents=True)
+    with lock_port("COM3"), pytest.raises(PortBusyError), lock_port("COM3"):
         pass
 
 
