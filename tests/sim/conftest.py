@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,8 @@ class Bench:
     frames_in = staticmethod(frames_in)
 
     @staticmethod
-    def host(url: str) -> Host:
-        return Host(parse_url(url).build())
+    def host(url: str, wall: Callable[[], float] = time.monotonic) -> Host:
+        return Host(parse_url(url).build(wall))
 
 
 @pytest.fixture

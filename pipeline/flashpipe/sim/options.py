@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -95,14 +96,14 @@ class Setup:
         """What makes two URLs mean the same board."""
         return (self.shared or self.spec.name, self.spec.mac, str(self.spec.flash or ""))
 
-    def build(self) -> HostLine:
-        """Make the board.
+    def build(self, wall: Callable[[], float] = time.monotonic) -> HostLine:
+        """Make the board; `wall` is the clock of its host.
 
         Raises:
             BadValueError: the flash file cannot be used.
         """
         faults = Faults.parse(self.faults, self.seed)
-        return HostLine(self.spec, self.factor, faults, Transcript(self.record))
+        return HostLine(self.spec, self.factor, faults, Transcript(self.record), wall)
 
 
 def parse_url(url: str) -> Setup:
