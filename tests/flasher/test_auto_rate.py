@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flashpipe.board.session import rate_search
+from flashpipe.board.session import connect, rate_search
 from flashpipe.board.session.auto_rate import USUAL, AutoRate
 from flashpipe.board.session.session import Session
+from flashpipe.errors import ConnectError
 from flashpipe.events import Message
 from flashpipe.flasher.model import Outcome
 
@@ -72,6 +73,24 @@ def test_the_step_below_the_one_that_fails_is_taken(bed: Any, plan: Plan, limit:
     _, session, _ = run(bed(f"fill=random:1&fault=bad-baud:{limit}"), plan)
     assert session.baud == limit
     assert begins() == limit
+
+
+def test_a_board_that_is_not_reached_at_once_is_given_the_usual_resets_whatever_rate_comes_then(
+    bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy computer, where an answer comes too late for the one reset of the quick way."""
+    quick, calls = connect._reach_loader_fast, list[int]()
+
+    def too_late(line: Any, link: Any, fallbacks: Any, baud: int) -> None:
+        calls.append(fallbacks.settings.baud)
+        if len(calls) > 1:
+            raise ConnectError("not one byte came back", "check the cable")
+        quick(line, link, fallbacks, baud)
+
+    monkeypatch.setattr(connect, "_reach_loader_fast", too_late)
+    _, session, _ = run(bed("fill=random:1&fault=bad-baud:1000000"), plan)
+    assert max(calls) > USUAL, "it was to be reached for a higher rate"
+    assert session.baud == 1000000
 
 
 @pytest.mark.parametrize("fault", ["bad-baud", "silent-baud"])

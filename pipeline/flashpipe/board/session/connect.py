@@ -38,7 +38,9 @@ def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_
         try:
             _reach_loader_fast(line, link, fallbacks, fast)
             return start_stub_and_identify(line, link, fallbacks)
-        except (ConnectError, WireError, WrongChipError):
+        except ConnectError:
+            pass  # it was not reached: no rate that comes later has failed
+        except (WireError, WrongChipError):
             if fallbacks.settings.baud > fallbacks.declared.baud:
                 raise  # what failed is a rate that nobody ordered
         # The slower rate gives the last word.
