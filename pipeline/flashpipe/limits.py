@@ -55,8 +55,6 @@ _ARENAS: Final = "MALLOC_ARENA_MAX"
 """Variable of glibc, for the processes that we start."""
 _M_ARENA_MAX: Final = -8
 """The same for this process (glibc 2.36, malloc.h)."""
-LEAST: Final = 44_000 * 1024
-"""Bytes of address space below which Python cannot be trusted to load its own files (seen with 3.11 on x86-64)."""
 STACK: Final = 2 * 1024 * 1024
 """Bytes of address space that a thread gets where that is limited, in place of eight million."""
 
@@ -69,20 +67,12 @@ def prepare_for_little_memory() -> None:
     for all is enough, and a flash that needed 220 MB needs 90. And a thread that is still there when Python ends is
     ended by glibc, which loads libgcc for that and aborts the process where it cannot: a run that had succeeded would
     end with status 134.
-
-    Raises:
-        SystemLimitError: it is too little for Python itself.
     """
     with suppress(AttributeError, ImportError, OSError, ValueError, RuntimeError):
         import resource  # noqa: PLC0415  Windows has none
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit != resource.RLIM_INFINITY:
-            if limit < LEAST:
-                raise SystemLimitError(
-                    f"a process may have {limit // 1024:,} KB of address space: {_MEMORY[0]}",
-                    "raise `ulimit -v` to 100000 at least",
-                )
             os.environ.setdefault(_ARENAS, "1")
             threading.stack_size(STACK)
             import ctypes  # noqa: PLC0415  5 ms, and only here

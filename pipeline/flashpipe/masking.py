@@ -38,34 +38,11 @@ _PLAIN_PARTS: Final = frozenset(
 )
 """Parts of a name, between underscores, hyphens, dots and humps, that make its value a secret."""
 _ENDINGS: Final = (
-    *("accesskey", "accountkey", "aeskey", "apikey", "appkey", "authkey", "credential", "devicekey", "encryptionkey"),
-    *(
-        "keyphrase",
-        "masterkey",
-        "pass",
-        "passphrase",
-        "passwd",
-        "password",
-        "privatekey",
-        "privkey",
-        "psk",
-        "pw",
-        "pwd",
-    ),
-    *(
-        "secret",
-        "secretkey",
-        "sessionid",
-        "sessionkey",
-        "sharedkey",
-        "signature",
-        "ssid",
-        "token",
-        "userkey",
-        "wepkey",
-        "wifikey",
-    ),
-)
+    "accesskey", "accountkey", "aeskey", "apikey", "appkey", "authkey", "credential", "devicekey",
+    "encryptionkey", "keyphrase", "masterkey", "pass", "passphrase", "passwd", "password", "privatekey",
+    "privkey", "psk", "pw", "pwd", "secret", "secretkey", "sessionid", "sessionkey", "sharedkey", "signature",
+    "ssid", "token", "userkey", "wepkey", "wifikey",
+)  # fmt: skip
 """Ends of names that are written in one word."""
 _NO_SECRETS: Final = frozenset({"bypass", "compass", "encompass", "overpass", "surpass", "trespass", "underpass"})
 """English words that end as such names do."""
@@ -98,7 +75,7 @@ _PAIR: Final = re.compile(
     (?P<sep> {_GAP} (?: -> | => | := | %3[ad] | [:=,|] ) {_GAP} (?: {_COLOUR} )? )
     (?P<value>
         [\[({{] (?: {_QUOTED} | [^\])}}"'\n] ){{0,2000}} (?: ["'][^"'\n]* )? [\])}}]?
-        | [bru]{{0,2}}(?=["']) (?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' ) (?: \w [^"'\n]* ["']? )?
+        | [bru]{{0,2}}(?=["']) {_QUOTED} (?: \w [^"'\n]* ["']? )?
         | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
         | (?: \\{{0,8}}" [^"\n]* | ' [^'\n]* ) (?: \n [^"'\n]{{0,200}} ["'] )?
         | [^\s,;)}}\]"']{{1,2000}}
@@ -116,9 +93,7 @@ _SPOKEN: Final = re.compile(
     (?! (?: is | for | of | password | passphrase | passwd | psk | pwd | ssid ) \b ) [^\s"',;)}\]]+"""
 )
 """`psk secret`, `password is secret`."""
-_BEARER: Final = re.compile(
-    r"(?i)\b(bearer(?=\s*[:=])|bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}"
-)
+_BEARER: Final = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}")
 _NETWORK: Final = re.compile(
     r"(?i)\b((?:re)?connect(?:ing|ed)?\s+(?:to|with)|disconnect(?:ing|ed)?\s+from|join(?:ing|ed)"
     r"|associat(?:ing|ed)\s+with|lost\s+(?:the\s+)?connection\s+(?:to|with)"

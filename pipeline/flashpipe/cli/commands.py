@@ -60,11 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns its exit status. Without `argv` the process is ours, and set up for short work."""
     if argv is None:
         terminal.complete_streams()
-        try:
-            prepare_for_little_memory()
-        except SystemLimitError as error:
-            terminal.note(f"error: {error}")
-            return error.status
+        prepare_for_little_memory()
         gc.set_threshold(_LOADED)
         atexit.register(gc.freeze)
     words = sys.argv[1:] if argv is None else argv

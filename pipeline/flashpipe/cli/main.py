@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Final, NoReturn
 
 _LEAST: Final = 44_000 * 1024
-"""Bytes of address space, as in `limits`, which could not be loaded."""
+"""Bytes of address space below which Python cannot be trusted to load its own files (seen with 3.11 on x86-64)."""
 _NO_MEMORY: Final = (
     b"error: there is not enough memory [code: system-limit]\n"
     b"  next: raise `ulimit -v` to 100000 at least, or end other programs\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -115,14 +116,11 @@ class PartSources:
         """
         firmware = self._firmware(images)
         program = self._compiler(firmware)
-
-        compiler: list[luac.LuaCompiler] = []
+        compiler = cache(partial(luac.examine_for_files, program, firmware))
 
         def compile_once(name: str, text: bytes) -> bytes:
-            if not compiler:
-                compiler.append(luac.examine_for_files(program, firmware))
             with TemporaryDirectory() as folder:
-                return luac.compile_file(compiler[0], name, text, Path(folder))
+                return luac.compile_file(compiler(), name, text, Path(folder))
 
         def find(name: str, text: bytes) -> bytes:
             data = made.find(luac.file_recipe(program, name, text), self.folder)
@@ -140,16 +138,15 @@ class PartSources:
         """
         firmware = self._firmware(images)
         program = self._compiler(firmware)
-        compiler: list[luac.LuaCompiler] = []
+        compiler = cache(partial(luac.examine_for_files, program, firmware))
 
         def make(name: str, text: bytes) -> bytes:
             data = made.find(luac.file_recipe(program, name, text), self.folder)
             if data is not None:
                 return data
-            if not compiler:
-                compiler.append(luac.examine_for_files(program, firmware))
+            found = compiler()
             told(f"compile  {name}, by {program}")
-            return luac.compile_file(compiler[0], name, text, self.folder)
+            return luac.compile_file(found, name, text, self.folder)
 
         load_files(self.profile, self.project, make, standing=self.standing)
 
