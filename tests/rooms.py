@@ -79,6 +79,7 @@ LIBRARIES: Final = {
     "intelhex": {"flashpipe.sources.kinds.intel_hex"},
     "pytest": {"flashpipe.testing.plugin"},
     "requests": {"sources"},
+    "labgrid": {"flashpipe.board.ports.lab_forker"},
     "pyudev": {"flashpipe.station.sockets"},
     "rich": {"flashpipe.text.panel", "flashpipe.station.live_panel"},
     "ruamel": {"flashpipe.profile.yaml_reader", "sources"},

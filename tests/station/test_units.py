@@ -64,6 +64,16 @@ def test_a_row_that_may_stand_on_a_board_already_stays_with_it(units: Units, tmp
     assert units.claim(mac(3)).key == "A3"
 
 
+def test_a_row_of_an_earlier_try_stays_for_that_try_was_good_or_killed(units: Units, tmp_path: Path) -> None:
+    units.claim(mac(1))
+    units.claim(mac(1))
+    assert "earlier" in units.failed(mac(1), touched=False).note
+    after_a_kill = Units(read_unit_file(tmp_path / "units.csv"), batch="one")
+    assert after_a_kill.claim(mac(1)).key == "A1"
+    assert not after_a_kill.failed(mac(1), touched=False).is_free
+    assert after_a_kill.claim(mac(3)).key == "A3"
+
+
 def test_secret_columns_are_shown_to_nobody_while_their_board_is_there(tmp_path: Path) -> None:
     (tmp_path / "u.csv").write_text("serial,token:secret,wifi_password\nA1,only-here-1,only-here-2\n")
     unit = Units(read_unit_file(tmp_path / "u.csv"), batch="one").claim(mac(1))
@@ -148,12 +158,12 @@ def test_serial_numbers_follow_their_rule_and_go_on(tmp_path: Path) -> None:
     today = time.strptime("2026-12-01", "%Y-%m-%d")
     rule = SerialRule("SN{year}{n:05}", tmp_path / "numbers", today)
     units = Units(rule, batch="one")
-    assert [units.claim(mac(number)).key for number in (1, 2, 1)] == ["SN202600001", "SN202600002", "SN202600001"]
+    assert [units.claim(mac(number)).key for number in (2, 1, 2)] == ["SN202600001", "SN202600002", "SN202600001"]
     units.failed(mac(1), touched=False)
-    assert units.claim(mac(3)).key == "SN202600001"
+    assert units.claim(mac(3)).key == "SN202600002"
     later = Units(SerialRule("SN{year}{n:05}", tmp_path / "numbers", time.strptime("2027", "%Y")), batch="two")
     assert later.claim(mac(4)).key == "SN202700001"
-    assert later.claim(mac(2)).key == "SN202600002"
+    assert later.claim(mac(2)).key == "SN202600001"
     other = Units(SerialRule("X{n}", tmp_path / "numbers", today), batch="three")
     assert [other.claim(mac(number)).key for number in (2, 2, 5)] == ["X1", "X1", "X2"]
 

@@ -30,8 +30,9 @@ from flashpipe.station.sockets import Socket
 from flashpipe.station.units import Returned, Unit, Units
 from flashpipe.values import dataclass
 
-SHOWN: Final = frozenset({"console", "accept", "files", "send", "jig"})
-"""Steps in which values of the unit reach the board, or somebody who writes them down."""
+SHOWN: Final = frozenset({"send", "jig"})
+"""Steps in which values of the unit reach the board, or somebody who writes them down; what a board prints is compared
+with them here."""
 PASSED: Final = frozenset({"flashed", "skipped", "files"})
 """Outcomes of a board that is what it should be."""
 
@@ -147,7 +148,7 @@ class Attempts:
         if unit is None or self._units is None:
             return Returned()
         begun = SHOWN & {step for step, _ in steps}
-        return self._units.failed(mac, touched=bool(begun or outcome.files or outcome.acceptance))
+        return self._units.failed(mac, touched=bool(begun or outcome.files))
 
     def _record(self, name: str, board: BoardRun, ended: Ended, steps: Sequence[tuple[str, float]]) -> None:
         receipt = Path(text) if (text := board.facts()["receipt"]) else None

@@ -3,7 +3,8 @@
 The file is the shop's own and is never written. Which row belongs to which board stands in a log beside it,
 `FILE.claims`, that several stations share: a line is added by whoever has the lock, and is durable before the board is
 touched. A board that comes again gets its row again. One that fails gives its row back, unless something of the row may
-stand on the board already: two boards with one serial number are worse than a number that is missing.
+stand on the board already, of this try or of an earlier one: two boards with one serial number are worse than a number
+that is missing.
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ class Units:
         self._batch = batch
         self._keeps = keeps
         """A failed board keeps its row."""
+        self._new: dict[str, str] = {}
+        """MAC to key, where the try that goes on is the first with that row."""
 
     def claim(self, mac: str) -> Unit:
         """The unit of a board: the one it has, the one meant for it, the one it had, or the next that is free.
@@ -138,8 +141,10 @@ class Units:
         with self._alone():
             claims = read_claims(self.source.claims)
             unit = self._choose(mac, claims)
+            self._new.pop(mac, None)
             if claims.taken.get(unit.key) != mac:
                 self._add(CLAIM, mac, unit.key)
+                self._new[mac] = unit.key
         unit.keep_secrets()
         return unit
 
@@ -160,13 +165,20 @@ class Units:
         raise UnitsUsedUpError(f"{self.source.claims.stem}: no unit is free for board {mac}")
 
     def failed(self, mac: str, *, touched: bool) -> Returned:
-        """A board has failed: it gives its unit back where nothing of it can stand on the board."""
+        """A board has failed: it gives its unit back where nothing of it can stand on the board.
+
+        Args:
+            mac: Of the board.
+            touched: Something of the unit may have reached the board, or somebody who writes it down, in this try. Of
+                earlier ones that left the unit with the board (good ones, and those that were killed) it is taken so.
+        """
         with self._alone():
             key = read_claims(self.source.claims).of.get(mac)
             if key is None:
                 return Returned()
-            if self._keeps or touched:
+            if touched or self._keeps or self._new.get(mac) != key:
                 why = "parts of it may stand on the board" if touched else "failed boards keep theirs"
+                why = why if touched or self._keeps else "it has had it since an earlier try"
                 return Returned(f"unit {key} stays with board {mac}: {why}")
             self._add(GIVE_BACK, mac, key)
         return Returned(f"unit {key} is free again", is_free=True)

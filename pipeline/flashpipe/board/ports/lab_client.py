@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from flashpipe.board.ports.lab_preload import preloaded
 from flashpipe.errors import (
     ExporterGoneError,
     LabError,
@@ -69,6 +70,8 @@ _FAILURES: Final[tuple[tuple[re.Pattern[str], type[PipelineError], str], ...]] =
     )
 )
 """What labgrid-client 26.0 says, what that is, and what we say."""
+_SETTINGS: Final = "LG_"
+"""How names of labgrid's settings begin."""
 Check = Callable[[], None]
 """Raises where it is time to end."""
 
@@ -127,7 +130,14 @@ class LabClient:
         Raises:
             NoLabClientError: there is none.
         """
-        return cls(find_client(), os.environ.get(COORDINATOR) or NO_COORDINATOR)
+        client = cls(find_client(), os.environ.get(COORDINATOR) or NO_COORDINATOR)
+        preloaded(client.program, client.environment())  # is ready when the first command comes
+        return client
+
+    def environment(self) -> dict[str, str]:
+        """What its commands are told beside their words."""
+        kept = {name: text for name, text in os.environ.items() if name not in _DROPPED | _PYTHON}
+        return {**kept, COORDINATOR: self.coordinator, "PYTHONUNBUFFERED": "1"}
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Begin a command. A Ctrl-C at the terminal does not reach it: a place may not be lost half-way.
@@ -135,12 +145,10 @@ class LabClient:
         Raises:
             NoLabClientError: it cannot be started.
         """
-        environment = {name: text for name, text in os.environ.items() if name not in _DROPPED | _PYTHON}
-        environment |= {COORDINATOR: self.coordinator, "PYTHONUNBUFFERED": "1"}
         try:
             return subprocess.Popen(
                 [self.program, *words],
-                env=environment,
+                env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -156,19 +164,31 @@ class LabClient:
             LabError: it does not end.
             PipelineError: what `check` raises; the command is ended.
         """
-        process = self.start(*words)
         until = time.monotonic() + LIMIT_S
+
+        def tick() -> None:
+            check()
+            if time.monotonic() > until:
+                raise LabError(
+                    f"labgrid-client {' '.join(words)} does not end: {self.coordinator} does not answer it",
+                    NoCoordinatorError.remedy,
+                )
+
+        loaded = preloaded(self.program, self.environment())
+        settings = {name: text for name, text in self.environment().items() if name.startswith(_SETTINGS)}
+        said = loaded.run(words, settings, tick) if loaded is not None else None
+        status, out, err = said if said is not None else self._run_alone(words, tick)
+        return Said(status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _run_alone(self, words: Sequence[str], tick: Check) -> tuple[int, bytes, bytes]:
+        """The command as a process of its own, from its start."""
+        process = self.start(*words)
         try:
             while True:
-                check()
+                tick()
                 with suppress(subprocess.TimeoutExpired):
                     out, err = process.communicate(timeout=_LOOK_S)
-                    return Said(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
-                if time.monotonic() > until:
-                    raise LabError(
-                        f"labgrid-client {' '.join(words)} does not end: {self.coordinator} does not answer it",
-                        NoCoordinatorError.remedy,
-                    )
+                    return process.returncode, out, err
         finally:
             end(process)
 
