@@ -82,13 +82,14 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
         ("labgrid://?chip=esp8266&row=a", "", "", (("chip", "esp8266"), ("row", "a"))),
         ("labgrid://rack*?row=a", "rack*", "", (("row", "a"),)),
         ("labgrid://a%20b", "a b", "", ()),
+        ("labgrid://p[12]?row=a", "p[12]", "", (("row", "a"),)),
     ],
 )
 def test_a_url_names_a_place_or_its_tags(url: str, name: str, resource: str, tags: tuple[tuple[str, str], ...]) -> None:
     request = parse_place_url(url)
     assert (request.name, request.resource, request.tags) == (name, resource, tags)
     assert is_place(url)
-    assert request.is_pattern == ("*" in name)
+    assert request.is_pattern == bool({"*", "["} & set(name))
 
 
 @pytest.mark.parametrize(

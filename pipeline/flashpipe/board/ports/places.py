@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from flashpipe.errors import BadValueError, ExporterGoneError, LabError, PlaceUnfitError
 from flashpipe.values import dataclass
@@ -63,17 +63,16 @@ def parse_place_url(url: str) -> PlaceRequest:
     Raises:
         BadValueError: it names neither place nor tags.
     """
+    named, _, query = url[len(SCHEME) :].partition("?") if is_place(url) else ("", "", "")
     try:
-        parts = urlsplit(url)
-        tags = tuple(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        tags = tuple(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError:
         raise BadValueError(f"port={url}: is no place of a lab", _HINT) from None
-    name, resource = unquote(parts.netloc), unquote(parts.path.removeprefix("/"))
-    if "[" in url and not name:
-        raise BadValueError(f"port={url}: is no place of a lab", _HINT)
+    name, _, resource = (unquote(part) for part in named.partition("/"))
     if not name and not tags:
         raise BadValueError(f"port={url}: names neither a place nor tags", _HINT)
-    if name.startswith(("+", "-")) or "=" in name or any("=" in value or not value for _, value in tags):
+    unclosed = name.count("[") != name.count("]")
+    if unclosed or name.startswith(("+", "-")) or "=" in name or any("=" in value or not value for _, value in tags):
         raise BadValueError(f"port={url}: is no place of a lab", _HINT)
     return PlaceRequest(name, resource, tags)
 

@@ -30,6 +30,8 @@ _SHOWN: Final = 200
 """Characters of a refusal."""
 _REST_S: Final = 0.3
 """What a server with one line gets between two calls, to see that the first is over (pyserial 3.5, `Serial.close`)."""
+_FLOOD_S: Final = 30.0
+"""Longest wait for an answer while the board talks: a virtual one says in a second what a real one says in minutes."""
 _THREAD_S: Final = 7.0
 """For the end of the thread that reads: longer than its socket waits."""
 _hung_up: Final[dict[str, float]] = {}
@@ -163,10 +165,15 @@ class RemotePort(Patience, _client):  # type: ignore[misc]
         self._answered.set()
 
     def _wait_until(self, is_so: Callable[[], bool], what: str) -> None:
-        until = time.monotonic() + self._network_timeout
+        """Wait for an answer, which stands behind all that the board has said: longer while that still comes."""
+        started = time.monotonic()
+        until, heard = started + self._network_timeout, self._read_buffer.qsize()
         while not is_so():
             if self._ended:
                 self._raise_ended()
             if not self._answered.wait(max(0.0, until - time.monotonic())):
-                raise serial.SerialException(f"the server does not answer about {what}")
+                before, heard = heard, self._read_buffer.qsize()
+                if heard <= before or until > started + _FLOOD_S:
+                    raise serial.SerialException(f"the server does not answer about {what}")
+                until = time.monotonic() + self._network_timeout
             self._answered.clear()
