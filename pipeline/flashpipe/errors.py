@@ -84,7 +84,7 @@ class PipelineError(Exception):
 
     def without(self, port: str) -> str:
         """The message for those who read the port beside it: many begin with it."""
-        return self.message.removeprefix(f"{port}: ")
+        return without_port(self.message, port)
 
     @property
     def shown_diagnosis(self) -> Diagnosis | None:
@@ -117,6 +117,11 @@ class PipelineError(Exception):
                 *(f"  proof: {line}" for line in diagnosis.proof),
             ]
         return "\n".join([*lines, *([f"  next: {self.action}"] if self.action else [])])
+
+
+def without_port(text: str, port: str) -> str:
+    """A message, or a result, for those who read its port beside it: many begin with that."""
+    return text.removeprefix(f"{port}: ")
 
 
 def all_codes() -> frozenset[str]:

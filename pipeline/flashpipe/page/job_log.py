@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Final, Literal
 
-from flashpipe.errors import ConfirmationError, ConnectError, KeepError, PipelineError, PortError, StoppedError
+from flashpipe.errors import (
+    ConfirmationError,
+    ConnectError,
+    KeepError,
+    PipelineError,
+    PortError,
+    StoppedError,
+    without_port,
+)
 from flashpipe.events import (
     IN_SECONDS,
     BoardDone,
@@ -159,11 +167,7 @@ class JobLog:
         """What came of it, in a line."""
         if self.outcome == "declined":
             return "you said no"
-        return self._alone(self.error.message) if self.error is not None else self.summary
-
-    def _alone(self, text: str) -> str:
-        """A text without the port that it begins with: it stands above."""
-        return text.removeprefix(f"{self.port}: ")
+        return self.error.without(self.port) if self.error is not None else self.summary
 
     @property
     def failure(self) -> Mapping[str, object] | None:
@@ -171,7 +175,7 @@ class JobLog:
         if self.error is None:
             return None
         facts = error_facts(self.error)
-        return facts | {name: self._alone(str(facts[name])) for name in ("message", "cause")}
+        return facts | {name: without_port(str(facts[name]), self.port) for name in ("message", "cause")}
 
     @property
     def buttons(self) -> list[Button]:

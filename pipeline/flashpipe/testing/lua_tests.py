@@ -18,6 +18,7 @@ from flashpipe.errors import (
     LuaSyntaxError,
     PipelineError,
     PortError,
+    without_port,
 )
 from flashpipe.events import Listener, LuaTestDone, Message, StepFailed, StepFinished, StepStarted
 from flashpipe.jobs.lua_files import read_lua_file
@@ -173,4 +174,4 @@ def _run_file(board: Board, path: Path, timeout_s: float) -> Iterator[TapResult]
 
 
 def _without_port(error: PipelineError, board: Board) -> str:
-    return error.message.removeprefix(f"{board.port}: ").removeprefix(f"{board.name}: ")
+    return without_port(error.without(board.port), board.name)

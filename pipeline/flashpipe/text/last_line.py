@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from flashpipe import terminal
-from flashpipe.errors import PipelineError
+from flashpipe.errors import PipelineError, without_port
 from flashpipe.events import BoardDone
 from flashpipe.folding import short_port, width_of
 from flashpipe.text.colour import GREEN, RED, paint
@@ -32,7 +32,7 @@ def failure(error: PipelineError, results: Sequence[BoardDone] = (), *, several:
         return f"{paint('error', RED, sys.stderr)}: {text}"
     if terminal.quiet and several:
         return ""
-    text = text.removeprefix(f"{result.port}: ")
+    text = without_port(text, result.port)
     first, *more = text.split("\n")
     head = f"{result.port}:" if several else ""
     lines = [f"{paint(FAILED, RED, sys.stderr)}  {board(result)} ({result.seconds:.1f} s): {first}"]
@@ -113,7 +113,7 @@ def _rows(ordered: Sequence[BoardDone], stream: TextIO) -> list[str]:
     lines = [f"{'port':<{width}}  {'MAC':<17}  {'seconds':>7}  result"]
     for done in ordered:
         word = paint(FAILED, RED, stream) if done.error else paint(OK, GREEN, stream) + " " * (len(FAILED) - len(OK))
-        text = f"[code: {done.error.code}]" if done.error else done.summary.removeprefix(f"{done.port}: ")
+        text = f"[code: {done.error.code}]" if done.error else without_port(done.summary, done.port)
         head = f"{ports[done.port]:<{width}}  {done.mac or '-':<17}  {done.seconds:>7.1f}  "
         below = len(head) + len(FAILED) + 2
         room = screen - below if screen > below + len(FAILED) else 0

@@ -11,7 +11,7 @@ from flashpipe.board.boot.crash import Crash
 from flashpipe.board.boot.kinds import Verdict, error_class
 from flashpipe.board.boot.patterns import ROM
 from flashpipe.board.ports.adapters import HostFacts
-from flashpipe.errors import WireDamage
+from flashpipe.errors import WireDamage, without_port
 from flashpipe.masking import mask_cut
 from flashpipe.values import dataclass
 
@@ -160,7 +160,7 @@ class Evidence:
 
     def what(self) -> str:
         """The first line of the message, without the port."""
-        return self.message.removeprefix(f"{self.port}: ").partition("\n")[0]
+        return without_port(self.message, self.port).partition("\n")[0]
 
     def loader_mode(self) -> int | None:
         """Boot mode that the ROM told after a reset into download mode; None where it said nothing."""
