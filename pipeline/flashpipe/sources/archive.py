@@ -53,8 +53,8 @@ def split_member(text: str) -> tuple[str, str]:
     >>> split_member("what!a.bin")
     ('what!a.bin', '')
     """
-    found = _MEMBER.fullmatch(text)
-    return (found[1], found[2]) if found else (text, "")
+    match = _MEMBER.fullmatch(text)
+    return (match[1], match[2]) if match else (text, "")
 
 
 def is_archive_name(name: str) -> bool:

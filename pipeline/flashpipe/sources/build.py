@@ -119,8 +119,8 @@ def run_build(
     """
     if not build.folder.is_dir():
         raise BuildError(f"build: there is no folder {build.folder}", "correct `folder:` of `firmware.build`")
-    told = on_line or (lambda _line: None)
-    with undisturbed(build, BUSY_S, lambda: told("waits for another build in that folder")):
+    report = on_line or (lambda _line: None)
+    with undisturbed(build, BUSY_S, lambda: report("waits for another build in that folder")):
         stamp = _stamp(build, records)
         _forget(stamp)
         before = {path: _state(path) for _, text in build.outputs for path in _matches(build, text)}
@@ -304,7 +304,7 @@ def _start(build: Build, stream: IO[bytes]) -> subprocess.Popen[bytes]:
 def _wait(
     process: subprocess.Popen[bytes], log: Path, stop: Event | None, on_line: Callable[[str], None] | None
 ) -> int:
-    told = ""
+    shown = ""
     try:
         while True:
             with suppress(subprocess.TimeoutExpired):
@@ -312,9 +312,9 @@ def _wait(
             if stop is not None and stop.is_set():
                 raise StoppedError("build: stopped; what it made is not used", StoppedError.remedy)
             line = next(iter(_tail(log, 1)), "") if on_line is not None else ""
-            if on_line is not None and line != told:
+            if on_line is not None and line != shown:
                 on_line(mask(line))
-                told = line
+                shown = line
     finally:
         if process.poll() is None:
             _end(process)

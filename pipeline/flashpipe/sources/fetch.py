@@ -225,14 +225,14 @@ def _keep(part: PartialDownload, answer: Answer, wanted: _Wanted) -> Fetched:
     return fetched
 
 
-def _expect(found: Fetched, wanted: _Wanted) -> Fetched:
-    if not wanted.pinned or found.sha256 == wanted.pinned:
-        return found
+def _expect(fetched: Fetched, wanted: _Wanted) -> Fetched:
+    if not wanted.pinned or fetched.sha256 == wanted.pinned:
+        return fetched
     error = FetchMismatchError(
-        f"{_shown(wanted.key)}: has sha256 {found.sha256}, not {wanted.pinned} as pinned",
+        f"{_shown(wanted.key)}: has sha256 {fetched.sha256}, not {wanted.pinned} as pinned",
         "find out why it changed before you change the digest",
     )
-    error.found = found
+    error.found = fetched
     raise error
 
 

@@ -57,15 +57,15 @@ def _find_path(text: str, base: Path) -> Path:
     path = base / os.path.expanduser(text)  # noqa: PTH111  leaves a `~name` that it does not know as it is
     if not any(char in text for char in "*?[") or os.path.lexists(path):
         return path
-    found = matching_files(os.path.expanduser(text), base)  # noqa: PTH111  as above
-    if not found:
+    matches = matching_files(os.path.expanduser(text), base)  # noqa: PTH111  as above
+    if not matches:
         raise ImageMissingError(f"{text}: no file matches in {base}{_neighbours(base)}", "correct the pattern")
-    if len(found) > 1:
-        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    if len(matches) > 1:
+        more = f" and {len(matches) - _LISTED} more" if len(matches) > _LISTED else ""
         raise ImageAmbiguousError(
-            f"{text}: {len(found)} files match: {', '.join(found[:_LISTED])}{more}", f"name one: image={found[0]}"
+            f"{text}: {len(matches)} files match: {', '.join(matches[:_LISTED])}{more}", f"name one: image={matches[0]}"
         )
-    return base / found[0]
+    return base / matches[0]
 
 
 def _read(path: Path, request: SourceRequest, limit: int) -> bytes:

@@ -126,33 +126,33 @@ def describe_pin(pin: Pin) -> str:
     return f"{'; '.join(map(_file_text, pin.files.values()))}: {' '.join(str(word) for word in known if word)}"
 
 
-def describe_changes(pinned: Pin, found: Pin) -> str:
+def describe_changes(pinned: Pin, actual: Pin) -> str:
     """Both digests and what changed inside, in one line."""
-    changes = "; ".join(_file_changes(pinned, found))
-    inside = ", ".join(_fact_changes(pinned.facts, found.facts))
+    changes = "; ".join(_file_changes(pinned, actual))
+    inside = ", ".join(_fact_changes(pinned.facts, actual.facts))
     return f"{changes}; inside: {inside or 'nothing that shows in version, SDK or modules'}"
 
 
-def check_pin(name: str, pinned: Pin, found: Pin, *, again: str) -> None:
+def check_pin(name: str, pinned: Pin, actual: Pin, *, again: str) -> None:
     """Accept the bytes that were pinned and no others; `again` is the command that pins new ones.
 
     Raises:
         LockMismatchError: other bytes, with both digests and what changed inside.
     """
-    if dict(pinned.files) == dict(found.files):
+    if dict(pinned.files) == dict(actual.files):
         return
     raise LockMismatchError(
-        f"{name}: is not what {LOCK_NAME} (line {pinned.line}) pins: {describe_changes(pinned, found)}",
+        f"{name}: is not what {LOCK_NAME} (line {pinned.line}) pins: {describe_changes(pinned, actual)}",
         f"if the change is meant: {again}; if not, find out who changed it",
     )
 
 
-def _file_changes(pinned: Pin, found: Pin) -> Iterator[str]:
-    for address in sorted({*pinned.files, *found.files}):
-        old, new = pinned.files.get(address), found.files.get(address)
+def _file_changes(pinned: Pin, actual: Pin) -> Iterator[str]:
+    for address in sorted({*pinned.files, *actual.files}):
+        old, new = pinned.files.get(address), actual.files.get(address)
         if old == new:
             continue
-        place = "" if list(found.files) == [0] else f"{describe_address(address)} "
+        place = "" if list(actual.files) == [0] else f"{describe_address(address)} "
         yield f"{place}pinned {_file_text(old)}, found {_file_text(new)}"
 
 
@@ -212,7 +212,7 @@ def _read_text(path: Path, *, plain: bool = True) -> str | None:
         raise LockError(f"{path}: cannot be read: {error.strerror or error}", "fix its permissions") from error
     try:
         text = data.decode("utf-8-sig")
-        return _OLD_QUERY.sub(lambda found: without_query(found[0]), text) if plain else text
+        return _OLD_QUERY.sub(lambda match: without_query(match[0]), text) if plain else text
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise LockError(f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8", _RESTORE) from error
@@ -291,14 +291,14 @@ class _Reader:
     def _mapping(self, node: Any, what: str) -> dict[str, Any]:
         if node.id != "mapping":
             self._refuse(node, f"{what}: want keys and values")
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for key, value in node.value:
             if key.id != "scalar":
                 self._refuse(key, f"{what}: a key must be a text")
-            if key.value in found:
+            if key.value in values:
                 self._refuse(key, f"{key.value} is stated twice")
-            found[key.value] = value
-        return found
+            values[key.value] = value
+        return values
 
     def _refuse(self, node: Any, problem: str) -> NoReturn:
         raise LockError(f"{self.path}:{node.start_mark.line + 1}: {problem}", _RESTORE)

@@ -166,13 +166,13 @@ def module_names(files: Sequence[str]) -> dict[str, str]:
     Raises:
         PartFilesError: two of one name, of which the board would only ever find the first.
     """
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for file in files:
         name = file.replace("\\", "/").rpartition("/")[2].lstrip(".").partition(".")[0]
-        if name in found:
-            raise PartFilesError(f"lfs: {found[name]} and {file} are both called {name!r} in LFS", "rename one of them")
-        found[name] = file
-    return found
+        if name in names:
+            raise PartFilesError(f"lfs: {names[name]} and {file} are both called {name!r} in LFS", "rename one of them")
+        names[name] = file
+    return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,11 +88,11 @@ def load(
     name = layout_name({at: source_name(text, base, lock.project) for at, (text, base) in declared.items()})
     old = pins.get(name)
     wanted = {} if anew or old is None else {at: file.sha256 for at, file in old.files.items()}
-    found = {at: _resolve(text, base, access, wanted.get(at, "")) for at, (text, base) in sorted(sources.items())}
-    images = {at: one.image() for at, one in found.items()}
+    files = {at: _resolve(text, base, access, wanted.get(at, "")) for at, (text, base) in sorted(sources.items())}
+    images = {at: one.image() for at, one in files.items()}
     if old is not None and not anew:
-        check_pin(name, old, pin_of(images) if _differs(old, found) else old, again=lock.again)
-    return Loaded(images, name, old, any(one.remote for one in found.values()))
+        check_pin(name, old, pin_of(images) if _differs(old, files) else old, again=lock.again)
+    return Loaded(images, name, old, any(one.remote for one in files.values()))
 
 
 def _resolve(text: str, base: Path, access: Access, pinned: str) -> Resolved:
@@ -105,9 +105,9 @@ def _resolve(text: str, base: Path, access: Access, pinned: str) -> Resolved:
         raise
 
 
-def _differs(old: Pin, found: Mapping[int, Resolved]) -> bool:
+def _differs(old: Pin, files: Mapping[int, Resolved]) -> bool:
     return {at: (file.sha256, file.size) for at, file in old.files.items()} != {
-        at: (one.sha256, one.size) for at, one in found.items()
+        at: (one.sha256, one.size) for at, one in files.items()
     }
 
 

@@ -168,7 +168,7 @@ def kind_of(outer: str) -> SourceKind | None:
     if _PREFIXED.match(outer) is None:
         return None
     folded = outer.casefold()
-    found = next((kind for prefix, kind in _registered().items() if folded.startswith(prefix)), None)
-    if found is None and _URL.match(outer):
+    named = next((kind for prefix, kind in _registered().items() if folded.startswith(prefix)), None)
+    if named is None and _URL.match(outer):
         raise SourceError(f"{outer}: cannot be fetched", "write https://HOST/FILE")
-    return found
+    return named

@@ -40,16 +40,16 @@ def parse_image_argument(text: str) -> dict[int, str]:
         if not pieces[0]:
             raise BadValueError("image= names no file", "write image=FILE or image=0x00000:A,0x10000:B")
         return {0: pieces[0]}
-    found: dict[int, str] = {}
+    files: dict[int, str] = {}
     for piece in pieces:
         match = _ADDRESSED.fullmatch(piece)
         address, source = (parse_address(match[1]), match[2].strip()) if match else (0, "")
         if not source:
             raise BadValueError(f"image={text}: {piece!r} names no file", "write image=0x00000:A,0x10000:B")
-        if address in found:
+        if address in files:
             raise BadValueError(f"image={text}: address {address:#07x} is given twice", "give each address once")
-        found[address] = source
-    return found
+        files[address] = source
+    return files
 
 
 def load_sources(sources: Mapping[int, str], base: Path) -> dict[int, Image]:
@@ -88,19 +88,19 @@ def resolve_source(text: str, base: Path, access: Access | None = None, *, pinne
     text = text.strip()
     request = SourceRequest(text, *split_member(text), base, access or Access(), pinned_sha256.lower())
     if os.path.lexists(base / os.path.expanduser(text)):  # noqa: PTH111  a file whose name has a `!` in it, or a colon
-        found = load_local(replace(request, outer=text, member=""))
+        file = load_local(replace(request, outer=text, member=""))
     else:
         kind = kind_of(request.outer)
-        found = load_local(request) if kind is None else kind.load(request)
-    if request.pinned and found.sha256 != request.pinned:
-        raise _mismatch(found, request.pinned)
-    return found
+        file = load_local(request) if kind is None else kind.load(request)
+    if request.pinned and file.sha256 != request.pinned:
+        raise _mismatch(file, request.pinned)
+    return file
 
 
-def _mismatch(found: Resolved, pinned: str) -> FetchMismatchError:
+def _mismatch(file: Resolved, pinned: str) -> FetchMismatchError:
     error = FetchMismatchError(
-        f"{found.text}: has sha256 {found.sha256}, not {pinned} as pinned",
+        f"{file.text}: has sha256 {file.sha256}, not {pinned} as pinned",
         "find out why it changed before you change the digest",
     )
-    error.found = found
+    error.found = file
     return error

@@ -33,8 +33,8 @@ def find_spiffsimg(named: str, trees: Sequence[Path]) -> Path | None:
         if not Path(named).is_file():
             raise BuildError(f"{named}: {no_file(Path(named))}", "correct `spiffsimg:`, or leave it out")
         return Path(named)
-    found = (tree / f"{place}{end}" for tree in trees for place in PLACES for end in ("", ".exe"))
-    return next((path for path in found if path.is_file()), None)
+    programs = (tree / f"{place}{end}" for tree in trees for place in PLACES for end in ("", ".exe"))
+    return next((path for path in programs if path.is_file()), None)
 
 
 def recipe_of(program: Path, files: SpiffsFiles, size: int) -> made.Recipe:

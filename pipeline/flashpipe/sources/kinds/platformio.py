@@ -67,10 +67,10 @@ def load_build(request: SourceRequest) -> Resolved:
 
 def _find_ini(base: Path, text: str) -> Path:
     start = base.absolute()
-    found = next((path for folder in (start, *start.parents) if (path := folder / _INI).is_file()), None)
-    if found is None:
+    ini = next((path for folder in (start, *start.parents) if (path := folder / _INI).is_file()), None)
+    if ini is None:
         raise ImageMissingError(f"{text}: there is no {_INI} in {start} or above", "put the profile into the project")
-    return found
+    return ini
 
 
 def _read_ini(ini: Path, text: str) -> configparser.ConfigParser:

@@ -52,8 +52,8 @@ def download_file(request: SourceRequest, address: Address, text: str) -> Resolv
         fetched = fetch(address, request.access, kind=request.kind, pinned_sha256=pinned, key=text)
     except FetchMismatchError as error:
         if isinstance(error.found, Fetched):
-            name, found = file_name(address.url), error.found
-            error.found = Resolved(request.named(text), name, found.data, found.url, remote=True)
+            name, actual = file_name(address.url), error.found
+            error.found = Resolved(request.named(text), name, actual.data, actual.url, remote=True)
         raise
     return unpacked(request, text, fetched)
 
