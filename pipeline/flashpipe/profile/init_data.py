@@ -32,18 +32,18 @@ def byte_table(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping":
         report.wrong(entry, key, "indexes and bytes such as {107: 0xFF}")
         return None
-    found: dict[int, int] = {}
+    contents: dict[int, int] = {}
     for name, value in entry.items():
         index, content = _number(name), _number(value)
         if index is None or content is None or index >= LENGTH or content > _LARGEST_BYTE:
             report.add(name, key, f"got {name}: {value}, want an index below {LENGTH} and a byte such as 0x00")
-        elif index in found:
+        elif index in contents:
             report.add(name, key, f"{index} is stated twice")
         else:
-            found[index] = content
-    if not found and not report.about(key):
+            contents[index] = content
+    if not contents and not report.about(key):
         report.wrong(entry, key, "indexes and bytes such as {107: 0xFF}")
-    return tuple(sorted(found.items()))
+    return tuple(sorted(contents.items()))
 
 
 def _number(entry: YamlEntry) -> int | None:

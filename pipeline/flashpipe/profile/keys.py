@@ -181,11 +181,11 @@ def _flag(entry: YamlEntry, key: str, report: Report) -> bool | None:
 
 
 def _usb(entry: YamlEntry, key: str, report: Report) -> str | None:
-    found = _USB.fullmatch(entry.text.lower())
-    if found is None:
+    ids = _USB.fullmatch(entry.text.lower())
+    if ids is None:
         report.wrong(entry, key, WANT[key])
         return None
-    return f"{found[1]}:{found[2]}"
+    return f"{ids[1]}:{ids[2]}"
 
 
 def _boot(entry: YamlEntry, key: str, report: Report) -> str | None:
@@ -260,11 +260,11 @@ def _outputs(entry: YamlEntry, key: str, report: Report) -> object:
 
 def _patterns(entry: YamlEntry, key: str, report: Report) -> object:
     elements = list(entry.elements()) if entry.kind == "list" else [entry]
-    found = tuple(_text(element, key, report) for element in elements)
-    if not found or any(text and (PurePath(text).is_absolute() or text.startswith("/")) for text in found):
+    patterns = tuple(_text(element, key, report) for element in elements)
+    if not patterns or any(text and (PurePath(text).is_absolute() or text.startswith("/")) for text in patterns):
         report.wrong(entry, key, WANT[key])
         return None
-    return found if all(found) else None
+    return patterns if all(patterns) else None
 
 
 def _keep(entry: YamlEntry, key: str, report: Report) -> object:

@@ -209,7 +209,7 @@ def _find_extended(name: str, layers: list[_Layer], project: Path, at: YamlEntry
     own = chain[-1]
     if is_path(name):
         try:
-            found: Path | None = find_profile(name, project, caller=own.parent)
+            file: Path | None = find_profile(name, project, caller=own.parent)
         except (UnknownProfileError, NotTrustedError) as error:
             there = isinstance(error, NotTrustedError)
             report.wrong(at, "extends", error.message if there else "the file of a profile, which is not there")
@@ -218,8 +218,8 @@ def _find_extended(name: str, layers: list[_Layer], project: Path, at: YamlEntry
         folders = (own.parent, *(() if own.parent == shipped_folder() else search_folders(project)))
         candidates = (named_in(folder, name, project) for folder in folders)
         # A project's own esp12 may extend the shipped esp12: the file itself is never meant.
-        found = next((path for path in candidates if path and path != own), None)
-        if found is None:
+        file = next((path for path in candidates if path and path != own), None)
+        if file is None:
             others = [known for known in profile_names(project) if known != own.stem]
             want = "a profile other than itself" if name == own.stem else WANT["extends"]
             report.wrong(at, "extends", want, closest(name, others))
@@ -227,11 +227,11 @@ def _find_extended(name: str, layers: list[_Layer], project: Path, at: YamlEntry
     if len(chain) >= _LONGEST:
         report.add(at, "extends", f"is the {len(chain)}th of a chain; {_LONGEST} profiles are the most")
         return None
-    if found in chain:
-        circle = " -> ".join(path.stem for path in (*chain[chain.index(found) :], found))
+    if file in chain:
+        circle = " -> ".join(path.stem for path in (*chain[chain.index(file) :], file))
         report.add(at, "extends", f"goes in a circle: {circle}")
         return None
-    return found
+    return file
 
 
 def _shown(path: Path, project: Path) -> str:

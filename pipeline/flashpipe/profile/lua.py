@@ -80,20 +80,20 @@ def _files(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping":
         report.wrong(entry, key, WANT[key])
         return None
-    found: dict[str, tuple[str, bool, bool]] = {}
+    sources: dict[str, tuple[str, bool, bool]] = {}
     for name, value in entry.items():
         problem = _bad_key(name.text) if name.kind == "text" else "want a word"
         if problem:
             report.add(name, key, f"got {name} as a name on the board, {problem}")
-        elif name.text in found:
+        elif name.text in sources:
             report.add(name, key, f"{name.text} is stated twice")
         else:
-            found[name.text] = source = _source(value, f"{key}.{name.text}", report)
+            sources[name.text] = source = _source(value, f"{key}.{name.text}", report)
             if source[2] and not name.text.endswith(("/", ".lc")):
                 report.add(name, key, f"{name.text} is compiled, want a name that ends in .lc")
-    if not found and not report.about(key):
+    if not sources and not report.about(key):
         report.wrong(entry, key, WANT[key])
-    return tuple(sorted((name, *source) for name, source in found.items()))
+    return tuple(sorted((name, *source) for name, source in sources.items()))
 
 
 def _source(value: YamlEntry, where: str, report: Report) -> tuple[str, bool, bool]:
@@ -147,7 +147,7 @@ def _values(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping" or not any(True for _ in entry.items()):
         report.wrong(entry, key, WANT[key])
         return None
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, value in entry.items():
         if name.kind != "text" or not _MODULE.fullmatch(name.text) or name.text in OF_BOARDS:
             taken = " (mac and chipid are the board's)" if name.text in OF_BOARDS else ""
@@ -156,10 +156,10 @@ def _values(entry: YamlEntry, key: str, report: Report) -> object:
             report.add(name, key, f"{name.text} is a secret: it belongs into secrets.yaml, not into a profile")
         elif value.kind != "text":
             report.wrong(value, f"{key}.{name.text}", "a text or number")
-        elif name.text in found:
+        elif name.text in texts:
             report.add(name, key, f"{name.text} is stated twice")
-        found[name.text] = value.text
-    return tuple(sorted(found.items()))
+        texts[name.text] = value.text
+    return tuple(sorted(texts.items()))
 
 
 def _command(entry: YamlEntry, key: str, report: Report) -> object:
@@ -175,18 +175,18 @@ def _limits(entry: YamlEntry, key: str, report: Report) -> object:
     if entry.kind != "mapping" or not any(True for _ in entry.items()):
         report.wrong(entry, key, WANT[key])
         return None
-    found: dict[str, tuple[float, float]] = {}
+    limits: dict[str, tuple[float, float]] = {}
     for name, value in entry.items():
         pair = _pair(value)
         if name.kind != "text" or not _MODULE.fullmatch(name.text):
             report.add(name, key, f"got {name} as a name, want a word such as temp")
         elif pair is None:
             report.wrong(value, f"{key}.{name.text}", "the least and the most, such as [15, 30]")
-        elif name.text in found:
+        elif name.text in limits:
             report.add(name, key, f"{name.text} is stated twice")
         else:
-            found[name.text] = pair
-    return tuple((name, *pair) for name, pair in found.items())
+            limits[name.text] = pair
+    return tuple((name, *pair) for name, pair in limits.items())
 
 
 def _pair(value: YamlEntry) -> tuple[float, float] | None:

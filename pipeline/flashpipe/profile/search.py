@@ -65,17 +65,17 @@ def find_profile(
         return path.resolve()
     refused: list[NotTrustedError] = []
     for folder in dict.fromkeys((project, project / "profiles", caller or project, shipped_folder())):
-        found = _file_of(folder, name)
-        if found is None:
+        file = _file_of(folder, name)
+        if file is None:
             continue
-        if is_foreign(found, project):
-            refused.append(refusal(found, _finding(found, project)))
+        if is_foreign(file, project):
+            refused.append(refusal(file, _finding(file, project)))
             continue
         for passed_over in refused:
             note(passed_over.message)
-        if hides_shipped(found):
-            note(hiding(found))
-        return found.resolve()
+        if hides_shipped(file):
+            note(hiding(file))
+        return file.resolve()
     if refused:
         raise refused[0]
     known = profile_names(project)
@@ -183,12 +183,12 @@ def profile_names(project: Path) -> list[str]:
 
 def profile_files(project: Path) -> list[Path]:
     """Every profile once, in the order of search; a name found earlier hides a later one."""
-    found: dict[str, Path] = {}
+    profiles: dict[str, Path] = {}
     for folder in search_folders(project):
         for path in sorted(_listing(folder), key=lambda path: path.stem):
-            if path.stem not in found and _is_profile(path, folder, project) and not is_foreign(path, project):
-                found[path.stem] = path.resolve()
-    return list(found.values())
+            if path.stem not in profiles and _is_profile(path, folder, project) and not is_foreign(path, project):
+                profiles[path.stem] = path.resolve()
+    return list(profiles.values())
 
 
 def _is_profile(path: Path, folder: Path, project: Path) -> bool:
