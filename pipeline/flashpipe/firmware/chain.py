@@ -172,17 +172,17 @@ def check_chain(parts: Mapping[int, Image]) -> None:
     Raises:
         IncompleteSplitError: something is missing; the next step names it and its address.
     """
-    found = all_parts(parts)
-    started = {at: part for at, part in found.items() if at and _is_started(part)}
-    first = found.get(0)
+    everything = all_parts(parts)
+    started = {at: part for at, part in everything.items() if at and _is_started(part)}
+    first = everything.get(0)
     loader = loader_of(first) if first else ""
     if first is None:
         if started:
-            _refuse_without_loader(started, found)
+            _refuse_without_loader(started, everything)
         return
     lost = next((part for part in started.values() if _needs_table(part)), None)
     if loader == "rtos-bootloader":
-        _check_rtos(found, started, parts[0])
+        _check_rtos(everything, started, parts[0])
     elif lost is not None:
         raise IncompleteSplitError(
             f"{lost.image.name}: only the RTOS SDK's boot loader at 0x00000 can start it, and {parts[0].name} is none",
@@ -206,12 +206,12 @@ def _is_started(part: Part) -> bool:
     return part.kind in {"ota", "mapped"} or (part.kind == "boot" and not loader_of(part))
 
 
-def _refuse_without_loader(started: Mapping[int, Part], found: Mapping[int, Part]) -> None:
+def _refuse_without_loader(started: Mapping[int, Part], everything: Mapping[int, Part]) -> None:
     for address, part in sorted(started.items()):
         if part.kind == "boot":  # may be what a boot loader on the board starts, unless its other half is here
-            _check_first_half(part, address, found)
+            _check_first_half(part, address, everything)
             continue
-        table = " and a partition table at 0x08000" if _needs_table(part) and RTOS_TABLE not in found else ""
+        table = " and a partition table at 0x08000" if _needs_table(part) and RTOS_TABLE not in everything else ""
         raise IncompleteSplitError(
             f"{part.image.name}: at {describe_address(address)} only {_loader_for(part) or 'a boot loader'} at 0x00000"
             f"{table} can start it",
@@ -223,8 +223,8 @@ def _refuse_without_loader(started: Mapping[int, Part], found: Mapping[int, Part
         )
 
 
-def _check_first_half(part: Part, address: int, found: Mapping[int, Part]) -> None:
-    for at, other in found.items():
+def _check_first_half(part: Part, address: int, everything: Mapping[int, Part]) -> None:
+    for at, other in everything.items():
         if other.kind != "code" or part.boot is None:
             continue
         if of_one_build(part.image.data, part.boot, other.image.data, at):
@@ -239,8 +239,8 @@ def _needs_table(part: Part) -> bool:
     return part.kind == "mapped" and part.home != _SKETCH
 
 
-def _check_rtos(found: Mapping[int, Part], started: Mapping[int, Part], first: Image) -> None:
-    table = found.get(RTOS_TABLE)
+def _check_rtos(everything: Mapping[int, Part], started: Mapping[int, Part], first: Image) -> None:
+    table = everything.get(RTOS_TABLE)
     application = next((part for part in started.values() if part.kind == "mapped"), None)
     place = describe_address(_RTOS_APPLICATION)
     if table is None or table.kind != "table":

@@ -88,14 +88,14 @@ def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:
 
 def volatile(firmware: Firmware, flash_size: int) -> tuple[Volatile, ...]:
     """What to verify before the first boot and to leave alone afterwards, in the order of addresses."""
-    found = [
+    places = [
         Volatile(area.region, f"the firmware keeps its {WHAT[area.name]} there")
         for area in areas(firmware, flash_size)
         if area.name in _WRITTEN
     ]
     if firmware.adjusts_size:
-        found.insert(0, Volatile(HEADER_SIZE_BYTE, "the firmware adjusts the flash size in its header"))
-    return tuple(found)
+        places.insert(0, Volatile(HEADER_SIZE_BYTE, "the firmware adjusts the flash size in its header"))
+    return tuple(places)
 
 
 def parameters_3x(flash_size: int) -> Region:

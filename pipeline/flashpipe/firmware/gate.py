@@ -280,10 +280,10 @@ def _check_smallest(parts: Mapping[int, Image], flash_size: int) -> None:
 
 def _check_partitions(parts: Mapping[int, Image], flash_size: int) -> None:
     """Refuse a partition table with which NodeMCU 3.x would hang at its first start (facts: image-flashmap §5.3)."""
-    found = _table_of(parts) if flash_size >= SMALLEST_3X else None
-    if found is None:
+    placed = _table_of(parts) if flash_size >= SMALLEST_3X else None
+    if placed is None:
         return
-    image, table = found
+    image, table = placed
     whole = Region(0, flash_size)
     before: tuple[str, Region] | None = None
     for name, region in sorted(named_regions(table, flash_size), key=lambda item: item[1]):

@@ -145,26 +145,26 @@ def _search(finder: Callable[[bytes], Firmware | None], parts: Mapping[int, byte
 
 
 def _nodemcu(data: bytes) -> Firmware | None:
-    banners = list(dict.fromkeys(found[0] for found in _BANNER.finditer(data)))
+    banners = list(dict.fromkeys(match[0] for match in _BANNER.finditer(data)))
     if len(banners) != 1:
         return Firmware("unknown") if banners else None
     banner = banners[0].decode("utf-8", "replace")
 
-    def told(pattern: str) -> str:
-        found = re.search(pattern, banner)
-        return found[1].strip() if found else ""
+    def field(pattern: str) -> str:
+        match = re.search(pattern, banner)
+        return match[1].strip() if match else ""
 
-    modules, ssl = told(r"\n\tmodules: ([^\n]*)"), told(r"\n\tSSL: (\w+)")
-    lfs = told(r"\n\tLFS: (0x[0-9a-fA-F]{1,8}|[1-9]\d{0,8}|0)\b")
+    modules, ssl = field(r"\n\tmodules: ([^\n]*)"), field(r"\n\tSSL: (\w+)")
+    lfs = field(r"\n\tLFS: (0x[0-9a-fA-F]{1,8}|[1-9]\d{0,8}|0)\b")
     return Firmware(
         "nodemcu",
-        version=told(r"^NodeM(?:CU|cu) (\d+(?:\.\d+)+)"),
-        branch=told(r"\n\tbranch: ([^\n]*)"),
-        commit=told(r"\n\tcommit: ([0-9a-f]+)"),
-        release=told(r"\n\trelease: ([^\n]*)"),
-        build_date=told(r" build (?:created on |\s*built on: )?(\d[\d/-]+(?: \d\d:\d\d)?)"),
-        lua=told(r"powered by Lua (\d+(?:\.\d+)+)"),
-        number_type=told(r"(?i)\n\tbuild type: (\w+)") or _number_type(data),
+        version=field(r"^NodeM(?:CU|cu) (\d+(?:\.\d+)+)"),
+        branch=field(r"\n\tbranch: ([^\n]*)"),
+        commit=field(r"\n\tcommit: ([0-9a-f]+)"),
+        release=field(r"\n\trelease: ([^\n]*)"),
+        build_date=field(r" build (?:created on |\s*built on: )?(\d[\d/-]+(?: \d\d:\d\d)?)"),
+        lua=field(r"powered by Lua (\d+(?:\.\d+)+)"),
+        number_type=field(r"(?i)\n\tbuild type: (\w+)") or _number_type(data),
         modules=tuple(name.strip() for name in modules.split(",") if name.strip()),
         ssl={"true": True, "false": False}.get(ssl),
         lfs_size=int(lfs, 0) if lfs else None,
@@ -180,7 +180,7 @@ def _number_type(data: bytes) -> str:
 
 def _finder(family: str, pattern: re.Pattern[bytes]) -> Callable[[bytes], Firmware | None]:
     def find(data: bytes) -> Firmware | None:
-        versions = {found[1] for found in pattern.finditer(data)}
+        versions = {match[1] for match in pattern.finditer(data)}
         if len(versions) > 1:
             return Firmware(family)
         return Firmware(family, version=versions.pop().decode()) if versions else None
@@ -256,16 +256,16 @@ def _boot_loader(parts: Mapping[int, bytes]) -> Firmware:
     start = parts.get(0, b"")[:SKETCH_ADDRESS]
     if set(parts) == {0} and len(parts[0]) <= SKETCH_ADDRESS:  # alone: it stands before the image at 0x1000 or 0x2000
         for family, pattern in (("bootloader", _SECOND_BOOT), ("rboot", _RBOOT)):
-            found = pattern.search(start)
-            if found:
-                return Firmware(family, version=found[1].decode())
+            version = pattern.search(start)
+            if version:
+                return Firmware(family, version=version[1].decode())
     return Firmware("unknown")
 
 
 def _with_sdk(firmware: Firmware, parts: Mapping[int, bytes]) -> Firmware:
     texts = {text for data in parts.values() for text in _sdk_texts(data)}
     if not texts and any(_SDK_LINE_TEXT in data for data in parts.values()):
-        texts = {found[1] for data in parts.values() for found in _OLD_SDKS.finditer(data)}
+        texts = {match[1] for data in parts.values() for match in _OLD_SDKS.finditer(data)}
     sdk = texts.pop().decode() if len(texts) == 1 else ""
     number = sdk.partition("(")[0]
     version = firmware.version

@@ -183,31 +183,31 @@ def _decide_missing(
     policy: InitDataPolicy, sector: bytes, filler: Filler, *, noted: bool, default: Callable[[], Found | None]
 ) -> InitDataDecision:
     blank = state_of(sector) == "blank"
-    found = "blank" if blank else f"corrupt (first byte {sector[0]:02X})"
+    state = "blank" if blank else f"corrupt (first byte {sector[0]:02X})"
     if not filler:
-        return InitDataDecision("leave", f"{found}, and who fills them for this firmware is not known")
+        return InitDataDecision("leave", f"{state}, and who fills them for this firmware is not known")
     heals = (filler == "once" and not noted) or filler == "if-blank"
     if heals and not policy.settings:
         if blank:
             return InitDataDecision("leave", "blank, the firmware fills them in when it first runs")
-        return InitDataDecision("erase", f"{found}, erased: the firmware fills them in when it first runs", _ERASED)
+        return InitDataDecision("erase", f"{state}, erased: the firmware fills them in when it first runs", _ERASED)
     why = {"once": "the firmware has noted that they are there", "if-blank": "", "nobody": "the firmware has none"}[
         filler
     ]
     why = _settings_text(policy.settings) or why
-    data, name = _required(default(), f"the board's are {found}; {why}")
-    return InitDataDecision("write", f"{found}, {name} written: {why}", _filled(_with(data, policy.settings)))
+    data, name = _required(default(), f"the board's are {state}; {why}")
+    return InitDataDecision("write", f"{state}, {name} written: {why}", _filled(_with(data, policy.settings)))
 
 
-def _required(found: Found | None, why: str) -> Found:
-    if found is None:
+def _required(filler: Found | None, why: str) -> Found:
+    if filler is None:
         raise InitDataError(
             f"SDK init data are needed ({why}), and no image at hand embeds version 05",
             "init_data: FILE with esp_init_data_default_v05.bin of the SDK;"
             " or run `flashpipe image` on any NodeMCU 2.x or "
             "3.x image from a URL first: what the cache holds is searched",
         )
-    return found
+    return filler
 
 
 def _with(data: bytes, settings: Settings) -> bytes:

@@ -147,11 +147,11 @@ def _ram_targets(data: bytes, boot: BootImage, code: bytes) -> Sequence[tuple[by
     ]
     words = struct.unpack_from(f"<{len(code[:WINDOW]) // 4}I", code)
     targets = {word for word in words if word >> 16 == 0x4010}  # noqa: PLR2004
-    found = []
+    places = []
     for target in targets:
         piece = next(((piece, target - at) for at, piece in pieces if at <= target < at + len(piece)), (None, 0))
-        found.append(piece)
-    return found
+        places.append(piece)
+    return places
 
 
 def _is_entry(data: bytes, at: int) -> bool:

@@ -155,21 +155,21 @@ def place_spiffs(image: Image, firmware: Firmware, flash_size: int, allow: Overr
 
 def _check_spiffs(image: Image, firmware: Firmware, room: int, make: str) -> None:
     data = image.data
-    found = file_system_at(lambda part: data[part.start : part.end].ljust(part.size, b"\xff"), 0)
-    if found is None:
+    system = file_system_at(lambda part: data[part.start : part.end].ljust(part.size, b"\xff"), 0)
+    if system is None:
         raise SpiffsImageError(f"{image.name}: holds no SPIFFS with pages of 256 bytes and blocks of 8 or 4 KB", make)
-    if len(data) < found.region.size:
+    if len(data) < system.region.size:
         raise SpiffsImageError(
-            f"{image.name}: has {len(data):,} bytes, its file system {found.region.size:,}: it is cut short", make
+            f"{image.name}: has {len(data):,} bytes, its file system {system.region.size:,}: it is cut short", make
         )
     # Seen with executed images: either kind is formatted at the first boot, and its files are gone.
-    if firmware.table and found.block != block_for(room):
+    if firmware.table and system.block != block_for(room):
         raise SpiffsImageError(
-            f"{image.name}: its blocks are {format_size(found.block)}, and where {firmware.title()} has "
+            f"{image.name}: its blocks are {format_size(system.block)}, and where {firmware.title()} has "
             f"{format_size(room)} for files it looks for {format_size(block_for(room))}: it would format it",
             "spiffsimg makes 8 KB blocks only in images of more than 128 KB; `spiffs: {folder: …}` makes them in any",
         )
-    if firmware.marks and found.marks != firmware.marks:
+    if firmware.marks and system.marks != firmware.marks:
         raise SpiffsImageError(
             f"{image.name}: was made for NodeMCU of other years than {firmware.title()}, which would format it",
             "make it with the spiffsimg of this build, or let flashpipe make it: `spiffs: {folder: …}`",

@@ -111,9 +111,9 @@ def file_system_at(read: Read, start: int, *, known: bool = False) -> FileSystem
 
 def _rule_of(read: Read, start: int, block: int, blocks: int) -> MarkRule | None:
     """By the fourth block, which no rule marks as another does; None where it has no mark."""
-    found = _blocks_from(read, start + 3 * block) & 0xFFFF
+    number = _blocks_from(read, start + 3 * block) & 0xFFFF
     rules: tuple[MarkRule, ...] = ("usual", "early")
-    return next((rule for rule in rules if found == mark(blocks, 3, rule) ^ _MARK), None)
+    return next((rule for rule in rules if number == mark(blocks, 3, rule) ^ _MARK), None)
 
 
 def mark(blocks: int, index: int, rule: MarkRule = "usual") -> int:
@@ -152,9 +152,9 @@ def surviving_file_system(read: Read, flash_size: int) -> FileSystem | None:
         for block in (BLOCK, SMALL_BLOCK):
             last = end // block * block - block
             if _blocks_from(read, last) == 1:
-                found = _first_block(read, last + block, block, 1, wide=False)
-                if found:
-                    return found
+                system = _first_block(read, last + block, block, 1, wide=False)
+                if system:
+                    return system
     return None
 
 

@@ -205,17 +205,17 @@ def _named_in(peek: Peek, end: int) -> Firmware:
     return identify_firmware({pieces[0].start: b"".join(map(peek.read, pieces))}) if pieces else Firmware("unknown")
 
 
-def _certain(found: Firmware) -> bool:
+def _certain(firmware: Firmware) -> bool:
     """Whether this is what runs: NodeMCU 3.x it cannot be, without a partition table."""
-    return found.family == "nodemcu" and found.sdk_line not in {"", "3.x"}
+    return firmware.family == "nodemcu" and firmware.sdk_line not in {"", "3.x"}
 
 
 def _below_a_rest(peek: Peek, end: int, first: Firmware) -> Firmware:
     """A NodeMCU that left a file system may stand below the end of a longer firmware, of which only that is left."""
     for top in range(end - SECTOR_SIZE, max(TABLE_ADDRESS, end - _REST), -SECTOR_SIZE):
-        found = _named_in(peek, top)
-        if _certain(found):
-            return replace(found, code_end=top)
+        named = _named_in(peek, top)
+        if _certain(named):
+            return replace(named, code_end=top)
     return Firmware("nodemcu") if first.family == "nodemcu" else replace(first, code_end=end)
 
 
