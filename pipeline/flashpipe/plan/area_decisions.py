@@ -210,10 +210,10 @@ class NewLayout:
             return AreaDecision(item.name, item.region, "table")
         if why := self._unread(files):
             return AreaDecision(item.name, item.region, "lost", why)
-        found = self._found(files)
-        if found is None or found.accepts(files):
+        system = self._found(files)
+        if system is None or system.accepts(files):
             return AreaDecision(item.name, item.region, "left" if covered == "none" else "split")
-        return AreaDecision(item.name, item.region, "lost", f"the new firmware looks for it at {found.start:#08x}")
+        return AreaDecision(item.name, item.region, "lost", f"the new firmware looks for it at {system.start:#08x}")
 
     def _unread(self, files: FileSystem) -> str:
         """Why the new firmware cannot read the files, wherever they are; empty where it can."""

@@ -90,9 +90,9 @@ def _cheapest(runs: Sequence[Region], content: Callable[[Region], bytes], baud: 
             for first in range(max(0, end - LOOK_BACK), end)
         )
         best.append(min(ways))
-    found, end = list[Region](), len(runs)
+    streams, end = list[Region](), len(runs)
     while end:
         first = best[end][1]
-        found.append(Region(runs[first].start, runs[end - 1].end))
+        streams.append(Region(runs[first].start, runs[end - 1].end))
         end = first
-    return found[::-1]
+    return streams[::-1]
