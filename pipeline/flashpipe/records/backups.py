@@ -142,10 +142,10 @@ class Store:
         if not sha256:
             return None
         try:
-            found = len(self._content(sha256)) == size
+            whole = len(self._content(sha256)) == size
         except BackupDamagedError:
             return None  # it is read from the board again, and replaced
-        if not found:
+        if not whole:
             return None
         with suppress(OSError):  # pruning goes by its age: what is used again is young again
             os.utime(self._block_path(sha256, md5.hex()))
@@ -183,8 +183,8 @@ class Store:
             RecordError: the folder cannot be read.
         """
         # Of our own names only, and through no link: what is not named by a manifest is removed one day.
-        found = _listed(self.folder / "blocks", "*/*-*")
-        return [path for path in found if _BLOCK_NAME.fullmatch(path.name) and not path.parent.is_symlink()]
+        files = _listed(self.folder / "blocks", "*/*-*")
+        return [path for path in files if _BLOCK_NAME.fullmatch(path.name) and not path.parent.is_symlink()]
 
     def _block_path(self, sha256: str, md5: str) -> Path:
         return self.folder / "blocks" / sha256[:2] / f"{sha256}-{md5}"
@@ -381,10 +381,10 @@ def find(folder: Path, name: str) -> tuple[Store, Manifest]:
     matches = [(store, one) for store in stores(folder) for one in store.ids() if one.startswith(name)]
     exact = [item for item in matches if item[1] == name] or matches
     if len(exact) != 1 or len(name) < _SHORTEST_ID:
-        told = ", ".join(one for _, one in exact[:5]) if len(name) >= _SHORTEST_ID else ""
+        ids = ", ".join(one for _, one in exact[:5]) if len(name) >= _SHORTEST_ID else ""
         raise BackupMissingError(
             f"backup={name}: "
-            + (f"that begins several ids: {told}" if told else f"neither a file nor an id in {folder}"),
+            + (f"that begins several ids: {ids}" if ids else f"neither a file nor an id in {folder}"),
             Advice(command("backup"), " tells the id; `flashpipe prune --dry-run --backups` lists all"),
         )
     store, one = exact[0]

@@ -71,8 +71,8 @@ class StoredReceipt:
     @property
     def stamp(self) -> str:
         """The time in its name, to the millisecond; empty where it has none. Not before that of the run."""
-        found = _STAMPED.match(self.name)
-        return found[1] if found and found[1][: len(self.told)] >= self.told else ""
+        match = _STAMPED.match(self.name)
+        return match[1] if match and match[1][: len(self.told)] >= self.told else ""
 
     @property
     def told(self) -> str:
@@ -121,8 +121,8 @@ def read_receipts(folder: Path) -> tuple[list[StoredReceipt], list[RejectedFile]
     Raises:
         RecordError: the folder cannot be read.
     """
-    found, rejected = _stored(folder)
-    receipts, copies = _without_copies(_in_order(found))
+    stored, rejected = _stored(folder)
+    receipts, copies = _without_copies(_in_order(stored))
     return receipts, sorted([*rejected, *copies], key=lambda one: one.path)
 
 
@@ -130,7 +130,7 @@ def _stored(
     folder: Path, wanted: Callable[[str], bool] = lambda _name: True
 ) -> tuple[list[StoredReceipt], list[RejectedFile]]:
     """What the files are whose names are wanted."""
-    found, rejected = list[StoredReceipt](), list[RejectedFile]()
+    receipts, rejected = list[StoredReceipt](), list[RejectedFile]()
     try:
         paths = sorted(path for path in folder.glob("*.json") if not path.name.startswith(".") and wanted(path.name))
         texts = [(path, _bytes(path)) for path in paths]
@@ -143,8 +143,8 @@ def _stored(
         if record is None:
             rejected.append(RejectedFile(path))
         else:
-            found.append(StoredReceipt(path, record, seal.is_own(record, path)))
-    return found, rejected
+            receipts.append(StoredReceipt(path, record, seal.is_own(record, path)))
+    return receipts, rejected
 
 
 def _in_order(receipts: Sequence[StoredReceipt]) -> list[StoredReceipt]:
@@ -225,9 +225,9 @@ def _parsed(text: bytes) -> dict[str, object] | None:
 def _is_plausible(record: Mapping[str, Any]) -> bool:
     """Whether the words that are counted and sorted by are such as a run writes; where they are missing, also."""
     mac = record.get("device", {}).get("mac", "")
-    told = (record.get("time", ""), record.get("outcome", ""))
+    rest = (record.get("time", ""), record.get("outcome", ""))
     return isinstance(mac, str) and all(
-        not text or pattern.fullmatch(text) for pattern, text in zip((_MAC, _TIME, _OUTCOME), (mac, *told), strict=True)
+        not text or pattern.fullmatch(text) for pattern, text in zip((_MAC, _TIME, _OUTCOME), (mac, *rest), strict=True)
     )
 
 

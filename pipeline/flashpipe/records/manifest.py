@@ -82,10 +82,10 @@ def verify_manifest(path: Path, receipts: Path) -> Proven:
         BatchMismatchError: naming what differs.
         RecordError: it cannot be read, or is none.
     """
-    found = _read(path)
-    link, problems = _start({name: found.get(name) for name in _HEAD}), list[str]()
+    manifest = _read(path)
+    link, problems = _start({name: manifest.get(name) for name in _HEAD}), list[str]()
     named, said = set[str](), dict[str, tuple[Any, Any]]()
-    for run in found["runs"]:
+    for run in manifest["runs"]:
         link = _next(link, str(run.get("sha256", "")))
         name = str(run.get("receipt", ""))
         if run.get("chain") != link:
@@ -94,18 +94,18 @@ def verify_manifest(path: Path, receipts: Path) -> Proven:
         if name:
             named.add(name)
             problem, record = _looked_at(receipts, name, str(run.get("sha256", "")))
-            problems += [problem] if problem else _differences(run, record, found)
+            problems += [problem] if problem else _differences(run, record, manifest)
             if not problem:
                 said[name] = (record.get("station") or {}).get("unit"), record.get("measured")
-    if not problems and found["chain"] != link:
+    if not problems and manifest["chain"] != link:
         problems.append("the chain does not end as the manifest says")
-    problems += _counted(found, said)
-    extra = sorted(name for name in _of_batch(receipts, str(found["batch"])) if name not in named)
+    problems += _counted(manifest, said)
+    extra = sorted(name for name in _of_batch(receipts, str(manifest["batch"])) if name not in named)
     problems += [f"{name} is of the batch and not in the manifest" for name in extra]
     if problems:
         raise _mismatch(str(path), problems)
-    boards = [board for board in found["boards"] if board.get("passed")]
-    return Proven(str(found["batch"]), len(boards), len(named), link, bool(found.get("virtual")))
+    boards = [board for board in manifest["boards"] if board.get("passed")]
+    return Proven(str(manifest["batch"]), len(boards), len(named), link, bool(manifest.get("virtual")))
 
 
 _HEAD: Final = ("format", "batch", "profile", "begun", "closed", "pins")
@@ -180,7 +180,7 @@ def _looked_at(folder: Path, name: str, digest: str) -> tuple[str, dict[str, Any
     return ("", record) if isinstance(record, dict) else (f"{name} is no receipt", {})
 
 
-def _differences(run: Mapping[str, Any], record: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _differences(run: Mapping[str, Any], record: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
     """What a manifest says of a run, and its receipt does not."""
     station = record.get("station")
     says = {
@@ -189,15 +189,15 @@ def _differences(run: Mapping[str, Any], record: Mapping[str, Any], found: Mappi
         "try": station.get("try") if isinstance(station, dict) else None,
     }
     wrong = [f"{run.get('receipt')} says {name} {value}" for name, value in says.items() if run.get(name) != value]
-    if isinstance(station, dict) and station.get("batch") != found.get("batch"):
+    if isinstance(station, dict) and station.get("batch") != manifest.get("batch"):
         wrong.append(f"{run.get('receipt')} is of batch {station.get('batch')}")
     return wrong
 
 
-def _counted(found: Mapping[str, Any], said: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+def _counted(manifest: Mapping[str, Any], said: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
     """The boards that a manifest calls good, against its own runs, and what their receipts say of units and values."""
-    last = {str(run.get("mac")): run for run in found["runs"] if run.get("passed")}
-    passed = [board for board in found["boards"] if board.get("passed")]
+    last = {str(run.get("mac")): run for run in manifest["runs"] if run.get("passed")}
+    passed = [board for board in manifest["boards"] if board.get("passed")]
     for board in passed:
         run = last.get(str(board.get("mac")))
         if run is None or run.get("receipt") != board.get("receipt"):
@@ -207,8 +207,8 @@ def _counted(found: Mapping[str, Any], said: Mapping[str, tuple[Any, Any]]) -> I
     macs = [board.get("mac") for board in passed]
     if len(set(map(str, macs))) != len(macs):
         yield "a board stands in it twice"
-    if found["counts"].get("passed") != len(passed):
-        yield f"it counts {found['counts'].get('passed')} good boards and names {len(passed)}"
+    if manifest["counts"].get("passed") != len(passed):
+        yield f"it counts {manifest['counts'].get('passed')} good boards and names {len(passed)}"
 
 
 def _of_batch(folder: Path, batch: str) -> Iterable[str]:

@@ -69,12 +69,12 @@ def _folders_below(folder: Path, levels: int) -> Iterator[Path]:
     """Folders, and links, which could lead to some. A folder of receipts is long, and costs no question for each."""
     try:
         with os.scandir(folder) as entries:
-            found = [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
+            folders = [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
     except OSError:
         return  # not there, or not to be read: what needs it says so
-    yield from found
+    yield from folders
     if levels > 1:
-        for inner in found:
+        for inner in folders:
             yield from _folders_below(inner, levels - 1)
 
 

@@ -118,21 +118,21 @@ def loose_blocks(folder: Path, gone: Iterable[Path], now: float) -> list[Removal
         RecordError: a folder cannot be read.
     """
     gone = set(gone)
-    found = []
+    removals = []
     for store in stores(folder):
         left = [name for name in store.ids() if store.folder / f"{name}.json" not in gone]
         try:
             named = {block.sha256 for name in left for _, block in store.read(name).placed()} - {BLANK}
         except BackupError:
             continue  # what a damaged manifest names is not known
-        found += [
+        removals += [
             Removal(path, f"block of {store.mac} that no backup names")
             for path in store.block_files()
             if path.name.partition("-")[0] not in named and _settled(path, now)
         ]
         rests = [path for path in store.folder.rglob(".*.part") if _settled(path, now)]
-        found += [Removal(path, "rest of a file that was never finished") for path in rests]
-    return found
+        removals += [Removal(path, "rest of a file that was never finished") for path in rests]
+    return removals
 
 
 def _settled(path: Path, now: float) -> bool:

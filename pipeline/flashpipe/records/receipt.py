@@ -120,8 +120,8 @@ def tool_versions() -> dict[str, str]:
 
 def _system() -> str:
     if sys.platform != "win32":
-        found = os.uname()
-        return f"{found.sysname}-{found.release}-{found.machine}"
+        system = os.uname()
+        return f"{system.sysname}-{system.release}-{system.machine}"
     import platform  # noqa: PLC0415  6 ms, more than all else about a receipt
 
     return platform.platform(terse=True)
