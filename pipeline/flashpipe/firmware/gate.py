@@ -97,7 +97,7 @@ def find_problems(parts: Mapping[int, Image], *, flash_size: int, chip: str) -> 
         check_layout(parts, flash_size=flash_size, chip=chip, allow=every)
     except (ImageError, PlanError) as error:
         every.judge(error)
-    return list(every.found.values())
+    return list(every.problems.values())
 
 
 class _Everything(Overrides):
@@ -105,11 +105,11 @@ class _Everything(Overrides):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, PipelineError] = {}
+        self.problems: dict[str, PipelineError] = {}
 
     def judge(self, error: PipelineError) -> None:
         """Keep it; the check goes on."""
-        self.found.setdefault(error.code, error)
+        self.problems.setdefault(error.code, error)
 
 
 def check_mode(mode: str, *, chip: str, pins_free: bool = False) -> None:
