@@ -68,10 +68,10 @@ def sum_up(command: CommandLine) -> Summary:
     text = command.variables.text
     port = command.variables.given.get("port", "")  # not the one that the environment has for flashing
     batch = text("batch")
-    found = summarise(receipts, _since(text("since")), rejected, port=port, batch=batch)
-    if batch and not found.counts:
+    summary = summarise(receipts, _since(text("since")), rejected, port=port, batch=batch)
+    if batch and not summary.counts:
         Batch.open(command.folder, batch)  # a name that was mistyped is no batch without boards
-    return found
+    return summary
 
 
 def _since(text: str) -> str:

@@ -105,9 +105,9 @@ def restore_board(board: BoardRun) -> None:
     def run(_record: RunRecord) -> Outcome:
         session = board.session()
         device = session.connected()
-        source, told = _source(board, device)
+        source, what = _source(board, device)
         wish = session.retry(lambda: choose(session, source, words, allow))
-        board.confirm(f"overwrites the flash of board {device.mac} with {told}")
+        board.confirm(f"overwrites the flash of board {device.mac} with {what}")
         return restore(session, source, wish, policy)
 
     board.recorded("restore", run)

@@ -102,18 +102,18 @@ class _Bench:
 
     def rates(self) -> tuple[Rate, ...]:
         """Each rate that adapter and chip can make, from below; the first that fails is the last."""
-        found = list[Rate]()
+        tried = list[Rate]()
         if isinstance(self._session.link, RomLink):
             return ()
         with self._session.step("rates", "which hold") as result:
             for baud in (*BELOW, *AutoRate(self._session.port).above(USUAL)):
                 self._session.check_stop()
-                found.append(self._rate(baud))
-                if not found[-1].holds:
+                tried.append(self._rate(baud))
+                if not tried[-1].holds:
                     break
             self._session.begin_anew(USUAL)
-            result.append(", ".join(str(rate.baud) for rate in found if rate.holds))
-        return tuple(found)
+            result.append(", ".join(str(rate.baud) for rate in tried if rate.holds))
+        return tuple(tried)
 
     def _rate(self, baud: int) -> Rate:
         packets = max(1, min(AMOUNT, int(baud / 10 * SAMPLE_S)) // 0x1000)
@@ -150,7 +150,7 @@ class _Bench:
         if is_virtual(self._session.port) and is_url(self._session.port):
             return ()
         self._session.close()
-        found = list[tuple[int, float]]()
+        times = list[tuple[int, float]]()
         with self._session.step("esptool", "write-flash"), tempfile.TemporaryDirectory() as folder:
             for baud in ESPTOOL_BAUDS:
                 self._session.check_stop()
@@ -162,8 +162,8 @@ class _Bench:
                 with suppress(subprocess.TimeoutExpired):
                     process = subprocess.run(command, capture_output=True, check=False, timeout=ESPTOOL_LIMIT_S)
                     if process.returncode == 0:
-                        found.append((baud, time.monotonic() - began))
-        return tuple(found)
+                        times.append((baud, time.monotonic() - began))
+        return tuple(times)
 
     def put_back(self, source: RestoreSource, entry: journal.JournalEntry) -> None:
         """What stood there stands there again, and the journal says what it said.

@@ -45,12 +45,12 @@ def asked(board: BoardRun) -> str:
     verbs = [verb for verb in (*VERBS, "send", "rescue") if variables.text(verb)]
     if len(verbs) > 1:
         raise BadValueError(f"{'=… and '.join(verbs)}=…: one thing at a time", "give one command after the other")
-    found = next((verb for verb in verbs if verb in VERBS), "")
-    if variables.text("as") and (found not in {"put", "get"} or len(_words(board, found)) != 1):
+    named = next((verb for verb in verbs if verb in VERBS), "")
+    if variables.text("as") and (named not in {"put", "get"} or len(_words(board, named)) != 1):
         raise BadValueError("as= gives one file another name", "say put=FILE as=NAME, or get=NAME as=FILE")
-    if variables.text("to") and found != "get":
+    if variables.text("to") and named != "get":
         raise BadValueError("to= says where files of the board go", "say get=NAME to=DIR")
-    return found
+    return named
 
 
 def put_files(board: BoardRun) -> Sequence[FileState]:
@@ -151,29 +151,29 @@ def _words(board: BoardRun, verb: str) -> list[str]:
 
 def _local(board: BoardRun) -> list[LuaFile]:
     """What shall be sent, under the names that it gets."""
-    other, found = board.command.variables.text("as"), dict[str, LuaFile]()
+    other, files = board.command.variables.text("as"), dict[str, LuaFile]()
     for word in _words(board, "put"):
         for name, path in files_at(board.command.caller / word, board.command.caller):
             file = read_lua_file(path, other or name, board.command.caller)
             problem = bad_name(file.name)
             if problem:
                 raise LuaFileNameError(f"{word} would be called {file.name!r} on the board: {problem}", "say as=NAME")
-            if file.name in found:
+            if file.name in files:
                 raise LuaFileNameError(
-                    f"{found[file.name].source} and {file.source} would both be called {file.name}", "send one of them"
+                    f"{files[file.name].source} and {file.source} would both be called {file.name}", "send one of them"
                 )
-            found[file.name] = file
-    if not found:
+            files[file.name] = file
+    if not files:
         raise LuaFileMissingError(
             f"{board.command.variables.text('put')}: no file of that name is here", "name files, folders or patterns"
         )
-    return list(found.values())
+    return list(files.values())
 
 
 def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[str, int]:
     """Names and lengths of what is meant; each word has to mean something."""
     there = {name: size for name, size in files.names().items() if not name.startswith(TEMPORARY)}
-    found: dict[str, int] = {}
+    chosen: dict[str, int] = {}
     for word in words:
         if word not in there and (size := None if bad_name(word) else files.size_of(word)) is not None:
             there[word] = size
@@ -183,8 +183,8 @@ def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[s
             raise BoardFileMissingError(
                 f"{session.port}: the board has no file {shown(word)}; it has {listed}", BoardFileMissingError.remedy
             )
-        found |= {name: there[name] for name in names}
-    return found
+        chosen |= {name: there[name] for name in names}
+    return chosen
 
 
 def _read(session: Session, files: BoardFiles, sizes: Mapping[str, int]) -> dict[str, bytes]:

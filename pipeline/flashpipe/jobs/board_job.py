@@ -63,7 +63,7 @@ class BoardRun:
     face: Face
     stop: threading.Event = field(default_factory=lambda: sessions.stop)
     """Set once this run shall end; by default that of the whole process."""
-    found: Probe | None = None
+    probed: Probe | None = None
     outcome: Outcome | None = None
     record: RunRecord = field(default_factory=RunRecord)
     """How far the run that is under way has come, for its receipt."""
@@ -223,7 +223,7 @@ class BoardRun:
         try:
             with limits_told():
                 session.retry(lambda: self.admit(session))
-                self.found = probe(session, self.inputs.plan(), run_policy(self.inputs))
+                self.probed = probe(session, self.inputs.plan(), run_policy(self.inputs))
             session.check_stop()  # here, while the receipt and the board are taken care of
         except PipelineError as error:
             self.record = RunRecord()
@@ -231,22 +231,22 @@ class BoardRun:
             raise
         self._at_work = None
         self._remember_port()
-        if self.found.up_to_date:
+        if self.probed.up_to_date:
             try:
                 self.flash()
             except PipelineError as error:
                 self.error = error
-        return self.found.up_to_date
+        return self.probed.up_to_date
 
     def flash(self) -> Outcome:
         """Write what differs and judge the boot, once; a failure that the probe met is raised again."""
         if self.error is not None:
             raise self.error
         if self.outcome is None:
-            if self.found is None:
+            if self.probed is None:
                 self.probe()
                 return self.flash()
-            probed = self.found
+            probed = self.probed
             if not probed.up_to_date and not self.command.profile_name:
                 self.confirm(f"writes {probed.plan.firmware.title()} to board {probed.device.mac}")
             policy = self.policy()
@@ -286,7 +286,7 @@ class BoardRun:
 
     def forget_findings(self) -> None:
         """The board was changed under us: what was found before holds no longer."""
-        self.found = self.outcome = self.error = None
+        self.probed = self.outcome = self.error = None
 
     def boot_log(self) -> str:
         """What the board has said in the boot check of this run."""
@@ -331,7 +331,7 @@ class BoardRun:
         if session is None:
             explain_failure.explain(error)
             return
-        plan = self.found.plan if self.found else plan
+        plan = self.probed.plan if self.probed else plan
         expect = ""
         with suppress(PipelineError):  # a bad profile or variable is what has failed, perhaps
             expect = boot_expectation(self.inputs).expect
@@ -368,7 +368,7 @@ class BoardRun:
                 self._write_receipt(command, error, plan)
 
     def _write_receipt(self, command: str, error: PipelineError | None, plan: FlashPlan | None = None) -> None:
-        plan = (self.found.plan if self.found else plan) if command in PLANNED else None
+        plan = (self.probed.plan if self.probed else plan) if command in PLANNED else None
         if error is not None:
             self.explain(error, plan)
         if self._room is None:
@@ -394,7 +394,7 @@ class BoardRun:
             command,
             self.record.outcome if receipt or error is None else NOTHING_DONE,
             error,
-            plan=self.found.plan if self.found and command in PLANNED else None,
+            plan=self.probed.plan if self.probed and command in PLANNED else None,
             asked=self.command,
             mac=device.mac if device else "",
             execution=session.execution if session else of_port(None, virtual=bool(port) and is_virtual(port)),

@@ -49,10 +49,10 @@ def collect(folder: Path, port: str = "", mask: Mask | None = None) -> dict[str,
 
 def _failure(folder: Path, port: str) -> dict[str, Any]:
     if port:
-        found = _read(folder / LAST / f"{port_slug(port)}.json")
-        if not found:
+        failure = _read(folder / LAST / f"{port_slug(port)}.json")
+        if not failure:
             raise BadValueError(f"--port {port}: no failure on it is known in this project", "leave --port out")
-        return found
+        return failure
     records = [_read(path) for path in (folder / LAST).glob("*.json")]
     return max(records, key=lambda record: str(record.get("time", "")), default={})
 

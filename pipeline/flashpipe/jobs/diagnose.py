@@ -68,14 +68,14 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
     show("", "nothing wrong was found")
 
 
-def _rows(device: Device, found: Findings, baud: int) -> list[tuple[str, str]]:
-    status = found.flash_status
+def _rows(device: Device, findings: Findings, baud: int) -> list[tuple[str, str]]:
+    status = findings.flash_status
     guard = "" if status is None else f", status {status:#04x}" + (": write-protected" if status & PROTECTED else "")
     size = format_size(device.flash_size) if device.flash_size else "size unknown"
     rows = [
         ("chip", f"{device.chip}, MAC {device.mac}, {device.crystal_mhz} MHz" + (", virtual" * device.virtual)),
         ("flash", f"{device.flash_part}, {size}{guard}"),
-        ("line", f"{found.answered} of {found.asked} short questions answered right at {baud} baud"),
+        ("line", f"{findings.answered} of {findings.asked} short questions answered right at {baud} baud"),
     ]
     with suppress(RecordError):
         entry = journal.read(device.mac)

@@ -79,11 +79,11 @@ def _choice(values: Mapping[str, str], name: str, choices: Iterable[str]) -> str
 
 def _header(image: str, folder: Path) -> Known:
     """Flash mode and size that the image's header names, and what its build can live with."""
-    found = inspect(image, folder)
-    first = next((part.image for file in found.files for part in file.parts), None)
+    inspection = inspect(image, folder)
+    first = next((part.image for file in inspection.files for part in file.parts), None)
     if first is None:
         return Known()
     mode = next((name for name, code in MODE_CODES.items() if code == first.mode_code), "")
     named = decode_size(first.size_code) or ""
-    parts = {file.address or 0: file.image.data for file in found.files}
-    return Known(mode=mode, size=named, right_size=right_size(found.firmware, parts, ANY_FLASH, named=named))
+    parts = {file.address or 0: file.image.data for file in inspection.files}
+    return Known(mode=mode, size=named, right_size=right_size(inspection.firmware, parts, ANY_FLASH, named=named))

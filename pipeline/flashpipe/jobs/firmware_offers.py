@@ -71,12 +71,12 @@ def find_firmwares(folder: Path, names: Sequence[str]) -> list[FirmwareOffer]:
     pieces = [piece for name in names for piece in _pieces(folder, name)]
     if len(pieces) == 1:
         return [_single(pieces[0])]
-    found = [_single(piece) for piece in pieces if piece.alone.flashable]
+    offers = [_single(piece) for piece in pieces if piece.alone.flashable]
     rest = [piece for piece in pieces if not piece.alone.flashable and piece.alone.family not in _BESIDE]
     for group in dict.fromkeys(piece.group for piece in rest):
-        found += _together([piece for piece in rest if piece.group == group])
-    if found:
-        return found
+        offers += _together([piece for piece in rest if piece.group == group])
+    if offers:
+        return offers
     if any(is_archive_name(name) for name in names):
         return [_single(piece) for piece in pieces]
     raise UploadError(

@@ -201,12 +201,12 @@ def _expand(source: FileSource) -> Iterator[tuple[str, Path]]:
 def _one(source: FileSource, path: Path) -> Path:
     if path.exists() or not set(source.text) & set(_MAGIC):
         return path
-    found = _matches(path)
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(one.name for one in found[:_LISTED]) or "none"
+    matches = _matches(path)
+    if len(matches) == 1:
+        return matches[0]
+    names = ", ".join(one.name for one in matches[:_LISTED]) or "none"
     raise LuaFileMissingError(
-        f"files: {source.name}: {source.text} means {len(found)} files: {names}",
+        f"files: {source.name}: {source.text} means {len(matches)} files: {names}",
         f"name one of them, or all of them for a folder: {source.name}/",
     )
 

@@ -51,9 +51,9 @@ class Mask:
 
     def __call__(self, text: str) -> str:
         """The text without what it could give away."""
-        for found in _MAC.finditer(text):
-            self.know(found[1])
-        text = _MAC.sub(lambda found: self.know(found[1]), text)
+        for match in _MAC.finditer(text):
+            self.know(match[1])
+        text = _MAC.sub(lambda match: self.know(match[1]), text)
         for digits, name in self.boards.items():
             text = self._forms(text, digits, name)
         text = masking.mask(text)

@@ -117,10 +117,10 @@ class Watch:
 
 def _wanted(name: str, text: str) -> str | Expression:
     """`/expression/` or `/expression/i`, else the text as it stands."""
-    found = re.fullmatch(r"/(.+)/(i?)", text, re.DOTALL)
-    if found is None:
+    match = re.fullmatch(r"/(.+)/(i?)", text, re.DOTALL)
+    if match is None:
         return text
     try:
-        return expression(found[1], ignore_case=bool(found[2]))
+        return expression(match[1], ignore_case=bool(match[2]))
     except BadValueError as error:
         raise BadValueError(f"{name}={error.message}", error.hint) from None

@@ -150,7 +150,7 @@ def find_images(folder: Path, base: str, project: Path) -> list[ImageFiles]:
     """Firmware in the usual places that the gate admits for the profile `base`: split pairs first, newest first."""
     profile = load_profile(base, project) if base else None
     size = SIZE_BYTES.get(profile.flash_size if profile else "", SIZE_BYTES["16MB"])
-    found = []
+    fitting = []
     for parts in _candidates(folder):
         try:
             images = {address: load_source(text, folder) for address, text in parts.items()}
@@ -158,8 +158,8 @@ def find_images(folder: Path, base: str, project: Path) -> list[ImageFiles]:
         except PipelineError:
             continue  # not firmware for this board: nothing to offer
         firmware = identify_firmware({address: image.data for address, image in images.items()})
-        found.append(ImageFiles(firmware.title(), parts))
-    return found
+        fitting.append(ImageFiles(firmware.title(), parts))
+    return fitting
 
 
 def _candidates(folder: Path) -> list[dict[int, str]]:
@@ -240,7 +240,7 @@ def _firmware_lines(chosen: ImageFiles | None, images: Sequence[ImageFiles]) -> 
     ]
 
 
-def _source_lines(found: ImageFiles) -> list[str]:
-    if list(found.parts) == [0]:
-        return [f"  image: {_quoted(found.parts[0])}"]
-    return ["  split:", *(f"    {address:#07x}: {_quoted(path)}" for address, path in found.parts.items())]
+def _source_lines(files: ImageFiles) -> list[str]:
+    if list(files.parts) == [0]:
+        return [f"  image: {_quoted(files.parts[0])}"]
+    return ["  split:", *(f"    {address:#07x}: {_quoted(path)}" for address, path in files.parts.items())]

@@ -237,7 +237,7 @@ def _relative(image: str, parent: Path, folder: Path) -> str:
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    return re.sub("@([A-Z]+)@", lambda found: values[found[1]], text)
+    return re.sub("@([A-Z]+)@", lambda match: values[match[1]], text)
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:

@@ -86,7 +86,7 @@ class PartSources:
                 parts["spiffs"] = spiffsimg.made_image(program, files, self._size(files, firmware), self.folder)
         return parts
 
-    def make(self, images: Mapping[int, Image], told: Callable[[str], None]) -> None:
+    def make(self, images: Mapping[int, Image], notify: Callable[[str], None]) -> None:
         """Run what has to be run for `parts`; says what it makes of what.
 
         Raises:
@@ -96,17 +96,17 @@ class PartSources:
         lfs, files = self._lfs(firmware), self._spiffs()
         if lfs is not None and made.find(lfs.recipe, self.folder) is None:
             data = luac.compile_lfs(lfs, firmware, self.folder, lambda path: shortest(path, self.standing))
-            told(f"lfs      {len(data):,} bytes of {len(lfs.files)} Lua files, by {lfs.compiler}")
+            notify(f"lfs      {len(data):,} bytes of {len(lfs.files)} Lua files, by {lfs.compiler}")
         if self.profile.compiles and not self.unit:
-            self.compile_files(images, told)
+            self.compile_files(images, notify)
         if files is None:
             return
-        told(f"spiffs   {len(files.files)} files, {_total(files.files):,} bytes, of {files.name}")
+        notify(f"spiffs   {len(files.files)} files, {_total(files.files):,} bytes, of {files.name}")
         program = self._spiffsimg()
         size = self._size(files, firmware) if program else 0
         if program and made.find(spiffsimg.recipe_of(program, files, size), self.folder) is None:
             spiffsimg.make_image(program, files, size, self.folder)
-            told(f"spiffs   {format_size(size)}, by {program}")
+            notify(f"spiffs   {format_size(size)}, by {program}")
 
     def compiled(self, images: Mapping[int, Image]) -> Compile:
         """Gives what was made of Lua files for a firmware of these images; those of one unit are compiled now.
@@ -130,7 +130,7 @@ class PartSources:
 
         return compile_once if self.unit else find
 
-    def compile_files(self, images: Mapping[int, Image], told: Callable[[str], None]) -> None:
+    def compile_files(self, images: Mapping[int, Image], notify: Callable[[str], None]) -> None:
         """Compile the profile's Lua files that are to be compiled, and were not yet; says which.
 
         Raises:
@@ -144,9 +144,9 @@ class PartSources:
             data = made.find(luac.file_recipe(program, name, text), self.folder)
             if data is not None:
                 return data
-            found = compiler()
-            told(f"compile  {name}, by {program}")
-            return luac.compile_file(found, name, text, self.folder)
+            compiler_path = compiler()
+            notify(f"compile  {name}, by {program}")
+            return luac.compile_file(compiler_path, name, text, self.folder)
 
         load_files(self.profile, self.project, make, standing=self.standing)
 
@@ -172,7 +172,7 @@ class PartSources:
         lua_sources = self.profile.lua_sources
         if lua_sources is None:
             return {}
-        found: dict[str, Path] = {}
+        files: dict[str, Path] = {}
         for pattern in lua_sources.patterns:
             try:
                 paths = [lua_sources.base / name for name in matching_files(pattern, lua_sources.base)]
@@ -180,8 +180,8 @@ class PartSources:
                 raise PartFilesError(f"lfs: {pattern!r}: {error}", "correct the pattern") from error
             if not paths:
                 raise PartFilesError(f"lfs: {pattern!r} matches no file in {lua_sources.base}", "correct the pattern")
-            found |= {Path(os.path.relpath(path, lua_sources.base)).as_posix(): path for path in paths}
-        return found
+            files |= {Path(os.path.relpath(path, lua_sources.base)).as_posix(): path for path in paths}
+        return files
 
     # --- SPIFFS ------------------------------------------------------------------------------------------------------
 
@@ -202,15 +202,15 @@ class PartSources:
             return {}
         if not folder.folder.is_dir():
             raise PartFilesError(f"spiffs: there is no folder {folder.folder}", PartFilesError.remedy)
-        found = {path.relative_to(folder.folder).as_posix(): path for path in files_below(folder.folder)}
-        size = sum(path.stat().st_size for path in found.values())
-        if not found:
+        files = {path.relative_to(folder.folder).as_posix(): path for path in files_below(folder.folder)}
+        size = sum(path.stat().st_size for path in files.values())
+        if not files:
             raise PartFilesError(f"spiffs: there is no file in {folder.folder}", "put one there")
         if size > LARGEST:
             raise PartFilesError(
                 f"spiffs: {folder.folder} has {format_size(size)}, more than any flash", "name another folder"
             )
-        return dict(sorted(found.items()))
+        return dict(sorted(files.items()))
 
     def _spiffsimg(self) -> Path | None:
         folder = self.profile.spiffs_folder

@@ -101,7 +101,7 @@ def fitted_preview(
     board: BoardRun, probed: Probe, dirty: Sequence[Region], *, firmware_owned: bool | None = None
 ) -> Preview:
     """What a flash of this very board writes, once it was compared; nothing is asked of the board any more."""
-    owned = bool(board.found and board.found.ignored) if firmware_owned is None else firmware_owned
+    owned = bool(board.probed and board.probed.ignored) if firmware_owned is None else firmware_owned
     made = _preview(board.inputs, probed.plan, dirty, probed.decision, firmware_owned=owned)
     decided = tuple(lines(probed.decision)) if probed.decision else ()
     return replace(made, port=board.session().port, reason=probed.reason, decided=decided)

@@ -91,10 +91,10 @@ class CommandLine:
         """Keys of the profile, and the texts that the command line puts in their place."""
         # Several ports are several runs: each is put in by its own run.
         given = {key: self.variables.text(name) for name, key in _OVERRIDES.items() if name != "port"}
-        found = {key: text for key, text in given.items() if text}
-        if found.get("boot", "off").casefold() not in BOOT_WORDS:
-            found["boot.expect"] = found.pop("boot")  # a text that the boot log shall hold
-        return found
+        keys = {key: text for key, text in given.items() if text}
+        if keys.get("boot", "off").casefold() not in BOOT_WORDS:
+            keys["boot.expect"] = keys.pop("boot")  # a text that the boot log shall hold
+        return keys
 
     def serial_overrides(self) -> dict[str, str]:
         """Those of them that say how a board is reached, for runs without a profile."""

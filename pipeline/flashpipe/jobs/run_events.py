@@ -133,12 +133,12 @@ def _standard_output() -> tuple[_Stream, Callable[[], None]]:
         number, people = sys.stdout.fileno(), sys.stderr.fileno()
         kept = os.dup(number)
     except (OSError, UnsupportedOperation):  # not the process's own
-        found, sys.stdout = sys.stdout, sys.stderr
+        original, sys.stdout = sys.stdout, sys.stderr
 
         def put_back() -> None:
-            sys.stdout = found
+            sys.stdout = original
 
-        return _Kept(found), put_back
+        return _Kept(original), put_back
     os.dup2(people, number)
 
     def restore() -> None:

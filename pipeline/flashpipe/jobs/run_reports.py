@@ -55,9 +55,9 @@ def begin(words: Sequence[str], folder: Path) -> None:
 
 
 def _named(name: str, words: Sequence[str]) -> str:
-    found = [word.partition("=")[2] for word in words if word.startswith((f"{name}=", f"--{name}="))]
-    found += [two for one, two in zip(words, words[1:], strict=False) if one == f"--{name}"]  # noqa: RUF007
-    return found[0] if found else ""
+    values = [word.partition("=")[2] for word in words if word.startswith((f"{name}=", f"--{name}="))]
+    values += [two for one, two in zip(words, words[1:], strict=False) if one == f"--{name}"]  # noqa: RUF007
+    return values[0] if values else ""
 
 
 def _closer(make: Callable[[Path, int], None], path: Path) -> Callable[[int], None]:
@@ -75,16 +75,16 @@ def _closer(make: Callable[[Path, int], None], path: Path) -> Callable[[int], No
 
 def _receipts(path: Path, _status: int) -> None:
     """The receipts of the run, also there: one, or a list; or one in each file where the name holds the board's MAC."""
-    found: list[tuple[str, object]] = []
+    records: list[tuple[str, object]] = []
     for result in audience.results:
         if result.receipt:
             with suppress(OSError, ValueError):
-                found.append((result.mac, read_json(Path(result.receipt))))
+                records.append((result.mac, read_json(Path(result.receipt))))
     if _MAC in path.name:
-        for mac, receipt in found:
+        for mac, receipt in records:
             _write(path.with_name(path.name.replace(_MAC, mac.replace(":", "") or "no-mac")), receipt)
         return
-    receipts = [receipt for _, receipt in found]
+    receipts = [receipt for _, receipt in records]
     _write(path, receipts[0] if len(receipts) == 1 else receipts)
 
 
@@ -142,10 +142,10 @@ def _test_case(test: LuaTestDone) -> str:
     if test.outcome == "passed":
         return f"{head}/>"
     message = _quoted(test.message)
-    told = f"<skipped message={message}/>"
+    result = f"<skipped message={message}/>"
     if test.outcome == "failed":
-        told = f'<failure type="{LuaTestError.code}" message={message}>{_text(test.log)}</failure>'
-    return f"{head}>\n   {told}\n  </testcase>"
+        result = f'<failure type="{LuaTestError.code}" message={message}>{_text(test.log)}</failure>'
+    return f"{head}>\n   {result}\n  </testcase>"
 
 
 def _failed_case(name: str, error: PipelineError) -> str:

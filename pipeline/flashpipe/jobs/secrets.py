@@ -39,8 +39,8 @@ def secret(name: str, files: Iterable[Path], project: Path) -> str | None:
         NotTrustedError: it belongs to somebody else.
     """
     given = os.environ.get(f"{PREFIX}{name}")
-    found = (value for path in files if (value := _read(path, project).get(name)) is not None)
-    value = given if given is not None else next(found, None)
+    values = (value for path in files if (value := _read(path, project).get(name)) is not None)
+    value = given if given is not None else next(values, None)
     if value is not None:
         know_secret(value)  # a board may print what it was given
     return value

@@ -91,9 +91,9 @@ def find(port: str) -> Session | None:
 def close(port: str) -> None:
     """Close the session of a port, if any."""
     with _guard:
-        found = _sessions.pop(port, None)
-    if found is not None:
-        found.release()
+        session = _sessions.pop(port, None)
+    if session is not None:
+        session.release()
 
 
 def close_all() -> None:
@@ -111,8 +111,8 @@ def close_all() -> None:
 
 
 def _has_lease(port: str) -> bool:
-    found = _sessions.get(port)
-    return found is not None and found.lease is not None
+    session = _sessions.get(port)
+    return session is not None and session.lease is not None
 
 
 atexit.register(close_all)  # while all that closing needs is still there
@@ -314,25 +314,25 @@ def _end_children() -> None:
 
 
 def _states() -> Iterator[str]:
-    for found in list(_sessions.values()):
-        state = state_of(found)
+    for session in list(_sessions.values()):
+        state = state_of(session)
         if state:
             yield state
 
 
-def state_of(found: Session | None) -> str:
+def state_of(session: Session | None) -> str:
     """In which state a run that was stopped has left its board, for people; empty where it had not reached one."""
-    if found is None or found.device is None:
+    if session is None or session.device is None:
         return ""
     from flashpipe.records import journal  # noqa: PLC0415  7 ms, and only after a stop
 
-    mac = found.device.mac
+    mac = session.device.mac
     try:
         entry = journal.read(mac)
     except RecordError as error:
         return f"what board {mac} holds is not known: {error.message}"
     if entry.state == "writing":
         return f"board {mac} {entry.half_done}; run the same command again, it continues"
-    if found.doing == "boot":
+    if session.doing == "boot":
         return f"board {mac} was not being written, its boot was not judged"
     return f"board {mac} was not being written"

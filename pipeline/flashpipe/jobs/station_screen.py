@@ -83,26 +83,26 @@ class ScreenFile:
 
 def screen_files(records: Path) -> list[ScreenFile]:
     """The newest screen files of a project: of the stations that work, else the one that was left last."""
-    found = []
+    dated = []
     for name in batch_names(records):
         for path in batch_folder(records, name).glob(f"{PREFIX}*.json"):
             with suppress(OSError):
-                found.append((path.stat().st_mtime_ns, path))
+                dated.append((path.stat().st_mtime_ns, path))
     newest = [
         ScreenFile(path, written, is_alive(path.parent, _station(path)))
-        for written, path in sorted(found, reverse=True)[:MOST]
+        for written, path in sorted(dated, reverse=True)[:MOST]
     ]
     return sorted((one for one in newest if one.alive), key=lambda one: str(one.path)) or newest[:1]
 
 
 def seen_stations(files: Iterable[ScreenFile]) -> list[SeenStation]:
     """What they show; what cannot be read is passed over."""
-    found = []
+    stations = []
     for one in files:
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             facts = json.loads(read_regular(one.path, LARGEST))
-            found.append(SeenStation(_station(one.path), one.alive, _view(facts["view"]), dict(facts["words"])))
-    return found
+            stations.append(SeenStation(_station(one.path), one.alive, _view(facts["view"]), dict(facts["words"])))
+    return stations
 
 
 def _view(facts: Any) -> StationView:

@@ -82,18 +82,18 @@ class _Look:
     """What is looked at, which a saved profile or a new file in one of its folders changes."""
 
     board: BoardRun
-    found: WatchedFiles
+    files: WatchedFiles
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def paths(self) -> frozenset[Path]:
         """All of it, as it stands now; of a profile that cannot be read just now, what it named before."""
         with self.guard, suppress(PipelineError):
-            self.found = watched(RunInputs(self.board.command, listener=lambda _event: None))
-        return self.found.paths
+            self.files = watched(RunInputs(self.board.command, listener=lambda _event: None))
+        return self.files.paths
 
     def tell(self) -> None:
         """Say what is looked at."""
-        self.board.notify(f"watch    {', '.join(sorted({path.name for path in self.found.paths}))}")
+        self.board.notify(f"watch    {', '.join(sorted({path.name for path in self.files.paths}))}")
 
 
 def watch(
@@ -127,12 +127,12 @@ def watch(
             changed = _all_of(saved)
             if not changed:
                 return
-            run, before = _again(board), look.found
+            run, before = _again(board), look.files
             look.paths()
-            if look.found.paths != before.paths:
+            if look.files.paths != before.paths:
                 look.tell()
             try:
-                baud = _handle(run, look.found, changed, show)
+                baud = _handle(run, look.files, changed, show)
             except PipelineError as error:
                 run.explain(error)
                 tell(error)
@@ -186,14 +186,14 @@ def _all_of(saved: queue.Queue[Path]) -> set[Path]:
     return paths
 
 
-def _handle(run: BoardRun, found: WatchedFiles, changed: set[Path], show: Callable[[str], None]) -> int:
+def _handle(run: BoardRun, files: WatchedFiles, changed: set[Path], show: Callable[[str], None]) -> int:
     """Flash, or send what was saved and run it; the rate at which the board talks then."""
     with sessions.Working(run.named_port):
-        if changed & found.firmware or (changed & found.profiles and is_due(run.inputs)):
+        if changed & files.firmware or (changed & files.profiles and is_due(run.inputs)):
             build_images(run.inputs, run.face)
         make_parts(run.inputs, run.face)
-        if not changed & (found.firmware | found.profiles):
-            return _send(run, {path: found.lua[path] for path in changed if path in found.lua}, show)
+        if not changed & (files.firmware | files.profiles):
+            return _send(run, {path: files.lua[path] for path in changed if path in files.lua}, show)
         run.flash()
         # The rate at which its boot was understood; of one that was not watched nothing is known.
         return run.session().rate if run.boot_log() else monitor.FIRMWARE_BAUD
