@@ -104,9 +104,9 @@ class _Reader:
                 self._word(word)
 
     def _option(self, word: str) -> None:
-        found = read_option(word, self.waiting, self.known)
-        if found is not None:
-            self._enter(found.name, found.value)
+        option = read_option(word, self.waiting, self.known)
+        if option is not None:
+            self._enter(option.name, option.value)
         elif self.options is not None:  # argparse knows it, or refuses it
             self.rest.append(word)
         elif word not in terminal.QUIET:  # obeyed already

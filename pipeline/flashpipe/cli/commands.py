@@ -187,14 +187,14 @@ def _help_topic(word: str) -> bool:
 
 def _without_events(words: list[str]) -> list[str]:
     """The words of a command, without those that name the stream of events: it has begun."""
-    found, waiting = [], list(words)
+    kept, waiting = [], list(words)
     while waiting:
         word = waiting.pop(0)
         if word == "--events":
             del waiting[:1]
         elif not word.startswith(("events=", "--events=")):
-            found.append(word)
-    return found
+            kept.append(word)
+    return kept
 
 
 def _command(words: list[str]) -> int:

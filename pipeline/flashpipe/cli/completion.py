@@ -79,8 +79,8 @@ def _answer(words: Sequence[str]) -> int:
         line, breaks = (*rest, "", "")[:2]
         rest = split(line)[1:]
     current = rest.pop() if rest else ""
-    found = candidates(rest, current, Path.cwd(), program)
-    terminal.write("".join(f"{_for_shell(shell, current, text, breaks)}\n" for text in found))
+    offers = candidates(rest, current, Path.cwd(), program)
+    terminal.write("".join(f"{_for_shell(shell, current, text, breaks)}\n" for text in offers))
     return 0
 
 
@@ -137,22 +137,22 @@ def candidates(before: Sequence[str], current: str, folder: Path, program: str =
     waiting = _waiting_for(before[-1] if before else "", rows)
     if names[:1] == ["files"] and names[1:] and names[1] in {"put", "get", "rm", "cat", "edit"} and "=" not in current:
         here = _files(current, folder) if names[1] == "put" else []
-        found: Iterable[str] = [*here, *(f"{row.name}=" for row in rows)]
+        offers: Iterable[str] = [*here, *(f"{row.name}=" for row in rows)]
     elif waiting is not None:
-        found = _values(waiting, current, folder)
+        offers = _values(waiting, current, folder)
     elif "=" in current and not current.startswith(("./", "/", "~")):
         name, _, value = current.partition("=")
         row = next((row for row in rows if row.name == name.removeprefix("--").replace("-", "_")), None)
-        found = [f"{name}={text}" for text in _values(row, value, folder)] if row is not None else []
+        offers = [f"{name}={text}" for text in _values(row, value, folder)] if row is not None else []
     elif current.startswith("-"):
-        found = [f"--{row.name.replace('_', '-')}" for row in rows]
+        offers = [f"--{row.name.replace('_', '-')}" for row in rows]
     elif first in commands - tasks:
-        found = [*_of_command(first, current, tasks | commands, folder), *(f"{row.name}=" for row in rows)]
+        offers = [*_of_command(first, current, tasks | commands, folder), *(f"{row.name}=" for row in rows)]
     elif first:
-        found = [*_behind_a_task(names, before, current, folder, program), *sorted(tasks - set(names))]
+        offers = [*_behind_a_task(names, before, current, folder, program), *sorted(tasks - set(names))]
     else:
-        found = [*sorted(tasks | commands), *(_files(current, folder, _FIRMWARE) if program == "flashpipe" else [])]
-    return [text for text in dict.fromkeys(found) if text.startswith(current)]
+        offers = [*sorted(tasks | commands), *(_files(current, folder, _FIRMWARE) if program == "flashpipe" else [])]
+    return [text for text in dict.fromkeys(offers) if text.startswith(current)]
 
 
 def _waiting_for(word: str, rows: Iterable[VariableKind]) -> VariableKind | None:
@@ -164,14 +164,14 @@ def _waiting_for(word: str, rows: Iterable[VariableKind]) -> VariableKind | None
 def _rows(tasks: Sequence[str], *, of_command: bool) -> list[VariableKind]:
     """The variables of the command that is named, or of the tasks; all of these where none is."""
     if of_command:
-        found = BY_COMMAND.get(tasks[0], {})
+        table = BY_COMMAND.get(tasks[0], {})
         if tasks[0] == "station":
-            found = variables()
+            table = variables()
         elif tasks[0] == "batch":
-            found = BATCH.get(tasks[1], {}) if tasks[1:] else {}
+            table = BATCH.get(tasks[1], {}) if tasks[1:] else {}
         elif tasks[0] == "host":
-            found = HOST.get(tasks[1] if tasks[1:] else "serve", {})
-        return list(found.values())
+            table = HOST.get(tasks[1] if tasks[1:] else "serve", {})
+        return list(table.values())
     known = [row for row in TABLE if any(task in row.tasks for task in tasks)]
     return known or list(TABLE)
 
@@ -235,8 +235,8 @@ def _ports() -> list[str]:
     """Those of this machine, and virtual ones: there is one for each shipped profile."""
     search = import_module("flashpipe.profile.search")
     virtual = sorted(f"sim://{path.stem}" for path in search.shipped_folder().glob(f"*{search.SUFFIX}"))
-    found = import_module("flashpipe.board.ports.discovery").list_ports()
-    return [*(info.device for info in found), "all", "auto", *virtual]
+    ports = import_module("flashpipe.board.ports.discovery").list_ports()
+    return [*(info.device for info in ports), "all", "auto", *virtual]
 
 
 def _files(current: str, folder: Path, ends: tuple[str, ...] = ()) -> list[str]:

@@ -139,19 +139,19 @@ def _expanded(words: Sequence[str]) -> list[str]:
     Raises:
         BadValueError: it is there, and is no file of words.
     """
-    found = list[str]()
+    expanded = list[str]()
     for word in words:
         path = Path(word[1:])
         if not word.startswith("@") or not os.path.lexists(path):
-            found.append(word)
+            expanded.append(word)
             continue
         try:
-            found += shlex.split(read_regular(path, _ARGUMENTS).decode("utf-8"))
+            expanded += shlex.split(read_regular(path, _ARGUMENTS).decode("utf-8"))
         except (OSError, ValueError) as error:
             raise BadValueError(
                 f"{word}: {getattr(error, 'strerror', '') or error}", "name a file with esptool's arguments"
             ) from error
-    return found
+    return expanded
 
 
 def read(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> Asked:
@@ -204,11 +204,11 @@ def _long(name: str, verb: str, waiting: Sequence[str]) -> str:
 
 def _connection(options: Mapping[str, str]) -> list[str]:
     """How the board is reached."""
-    found = [f"{name}={options[f'--{name}']}" for name in ("port", "baud") if options.get(f"--{name}")]
+    words = [f"{name}={options[f'--{name}']}" for name in ("port", "baud") if options.get(f"--{name}")]
     before = options.get("--before", "").replace("_", "-")
-    found += ["reset=none"] * (before in _REACHED)
-    found += ["verbose=1"] * ("--trace" in options) + ["quiet=1"] * ("--silent" in options)
-    return found
+    words += ["reset=none"] * (before in _REACHED)
+    words += ["verbose=1"] * ("--trace" in options) + ["quiet=1"] * ("--silent" in options)
+    return words
 
 
 def _task(asked: Asked) -> list[str]:
@@ -242,13 +242,13 @@ def _images(asked: Asked) -> list[str]:
         terminal.note(f"note: --flash-size {options['--flash-size']}: the header gets the size that the chip has")
     images = [f"{parse_address(at):#07x}:{file}" for at, file in zip(pairs[::2], pairs[1::2], strict=True)]
     header = (("mode", "--flash-mode", MODE_CODES), ("frequency", "--flash-freq", FREQUENCY_CODES))
-    found = [f"image={','.join(images)}"]
+    words = [f"image={','.join(images)}"]
     for name, option, known in header:
         value = options.get(option, "keep").lower()
-        found += [f"{name}={value}"] if value in known else []
+        words += [f"{name}={value}"] if value in known else []
         if value not in known and value != "keep":
             raise BadValueError(f"{option} {value}: want one of {', '.join(known)}, keep", f"{option} keep")
-    return found
+    return words
 
 
 def _numbers(rest: Sequence[str], count: int) -> list[int]:

@@ -113,15 +113,15 @@ def _as_option(word: str, before: str) -> str:
 
 
 def _find_port(*, ask: bool) -> str:
-    found = discovery.list_ports()
+    ports = discovery.list_ports()
     try:
-        return choose_port("auto", found).device
+        return choose_port("auto", ports).device
     except NoPortError as error:
         raise NoPortError(error.message, f"{error.hint}\n  or try it without a board: {WITHOUT_BOARD}") from None
     except PortAmbiguousError as error:
         if not ask:
             raise PortAmbiguousError(error.message, "say which: flashpipe init NAME --port PORT") from None
-    fitting = [info for info in found if info.usb()]
+    fitting = [info for info in ports if info.usb()]
     memory = PortMemory()
     lines = [f"{info.device}  {info.adapter()}  {memory.describe(info.key())}".rstrip() for info in fitting]
     return fitting[_pick("which port?", lines)].device
@@ -140,15 +140,15 @@ def _choose_profile(project: Path, device: Device, wanted: str, *, ask: bool) ->
 
 
 def _choose_image(images: Sequence[ImageFiles], *, ask: bool) -> ImageFiles | None:
-    for found in images:
-        print_result(f"image    {' + '.join(found.parts.values())}: {found.title}")
+    for image in images:
+        print_result(f"image    {' + '.join(image.parts.values())}: {image.title}")
     if not images:
         return None
     if len(images) == 1:
         return images[0]
     if not ask:
         return None  # several, and nobody to ask: the profile lists them all as comments
-    return images[_pick("which image?", [" + ".join(found.parts.values()) for found in images])]
+    return images[_pick("which image?", [" + ".join(image.parts.values()) for image in images])]
 
 
 def _pick(question: str, choices: Sequence[str]) -> int:

@@ -28,40 +28,40 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     size = _flash_size(options.flash_size)
     results = [_attempt(text) for text in options.files]
-    found = [result for result in results if not isinstance(result, PipelineError)]
+    inspections = [result for result in results if not isinstance(result, PipelineError)]
     failed = [result for result in results if isinstance(result, PipelineError)]
-    _show(found, size, options.files, as_json=options.json)
+    _show(inspections, size, options.files, as_json=options.json)
     for problem in failed:
         terminal.note(f"error: {problem}")
     statuses = [problem.status for problem in failed]
-    statuses += [ImageError.status for one in found if one.problems]
+    statuses += [ImageError.status for one in inspections if one.problems]
     return max(statuses, default=0)
 
 
-def _show(found: list[Inspection], size: int, names: list[str], *, as_json: bool) -> None:
+def _show(inspections: list[Inspection], size: int, names: list[str], *, as_json: bool) -> None:
     if as_json:
-        print_result(json_text([as_data(one) for one in found]))
-    elif found:
-        texts = [describe(one, size) for one in found]
+        print_result(json_text([as_data(one) for one in inspections]))
+    elif inspections:
+        texts = [describe(one, size) for one in inspections]
         if terminal.quiet:
             print_result("\n".join(text.partition("\n")[0] for text in texts))
             return
         print_result("\n\n".join(texts))
-        action = _next(found[0], names[0]) if len(found) == 1 else _next_of_pair(found, names)
+        action = _next(inspections[0], names[0]) if len(inspections) == 1 else _next_of_pair(inspections, names)
         if action:
             print_result(f"\nnext: {action}")
 
 
-def _next(found: Inspection, name: str) -> str:
+def _next(inspection: Inspection, name: str) -> str:
     """What to do with the file; empty where the inspection has said so, or there is nothing to do."""
-    if found.flashable:
+    if inspection.flashable:
         return f"flashpipe flash {shlex.quote(name)} profile=NAME"
-    return found.missing
+    return inspection.missing
 
 
-def _next_of_pair(found: list[Inspection], names: list[str]) -> str:
+def _next_of_pair(inspections: list[Inspection], names: list[str]) -> str:
     """What to do with files that are called by their addresses, as NodeMCU's build calls them; empty for others."""
-    if len(found) != len(names) or any(one.problems for one in found):
+    if len(inspections) != len(names) or any(one.problems for one in inspections):
         return ""
     by_address = all(re.fullmatch("0[xX][0-9a-fA-F]+", Path(name).stem) for name in names)
     return f"flashpipe flash {shlex.join(names)} profile=NAME" if by_address else ""

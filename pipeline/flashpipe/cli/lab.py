@@ -31,9 +31,9 @@ def main(argv: list[str]) -> int:
     if action == "release":
         if words:
             raise BadValueError(f"lab release: {words[0]!r} is too much", "`flashpipe help lab`")
-        told = list[str]()
-        sweep(client, told.append)
-        for line in told or ["nothing was left"]:
+        released = list[str]()
+        sweep(client, released.append)
+        for line in released or ["nothing was left"]:
             print_result(line)
         return 0
     return _list(client, words)

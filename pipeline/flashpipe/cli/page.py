@@ -78,10 +78,10 @@ def _has_screen() -> bool:
 
 
 def _port(text: str) -> int:
-    found = _LISTEN.fullmatch(text)
-    if found is None or int(found[1]) > HIGHEST:
+    match = _LISTEN.fullmatch(text)
+    if match is None or int(match[1]) > HIGHEST:
         raise BadValueError(
             f"--listen {text}: the page is for this machine alone",
             "say --listen 127.0.0.1:PORT, such as 127.0.0.1:8066",
         )
-    return int(found[1])
+    return int(match[1])

@@ -52,19 +52,18 @@ def main(argv: list[str]) -> int:
     wish = build_parser().parse_args(argv)
     folder = own_records(records_folder(project_here()))
     rule, now = PruneRule(wish.keep_days, max(wish.keep, 1)), time.time()
-    found = old_receipts(folder / "receipts", rule, now)
+    removals = old_receipts(folder / "receipts", rule, now)
     if wish.backups:
         backups = old_backups(folder / "backups", rule, now)
-        found += backups
-        found += loose_blocks(folder / "backups", [removal.path for removal in backups], now)
-    for removal in found:
+        removals += backups
+        removals += loose_blocks(folder / "backups", [removal.path for removal in backups], now)
+    for removal in removals:
         print_result(_line(removal, folder))
     if wish.dry_run:
-        print_result(
-            f"{len(found)} files, {_shown(sum(removal.size for removal in found))}, would be removed from {folder}"
-        )
+        size = sum(removal.size for removal in removals)
+        print_result(f"{len(removals)} files, {_shown(size)}, would be removed from {folder}")
         return 0
-    print_result(f"{len(found)} files, {_shown(remove(found))}, removed from {folder}")
+    print_result(f"{len(removals)} files, {_shown(remove(removals))}, removed from {folder}")
     return 0
 
 

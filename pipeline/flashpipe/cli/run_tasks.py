@@ -75,10 +75,10 @@ def _packages_asked_once() -> Iterator[None]:
 
     Ours, which it would find like others', are named above.
     """
-    found = metadata.entry_points()
+    entries = metadata.entry_points()
     with ExitStack() as after:
         after.callback(setattr, plugin, "entry_points_impl", plugin.entry_points_impl)
-        plugin.entry_points_impl = lambda: lambda group: found.select(group=group)
+        plugin.entry_points_impl = lambda: lambda group: entries.select(group=group)
         yield
 
 
@@ -98,8 +98,10 @@ def _telling(command: Any) -> Any:
             except SystemLimitError as error:
                 return _refused(error)
             except CmdParseError as error:  # of which doit would list its whole table of options
-                told = str(error).partition(" (parsing options:")[0]
-                return _refused(UsageError(f"{self.name}: {told}", f"`flashpipe help {self.name}` lists its options"))
+                mistake = str(error).partition(" (parsing options:")[0]
+                return _refused(
+                    UsageError(f"{self.name}: {mistake}", f"`flashpipe help {self.name}` lists its options")
+                )
 
     return Telling
 
@@ -140,18 +142,18 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     words = with_variables(words, own.options_of)
     refuse_unwritable_output(parse(words))
     command_line.use(words, project)
-    found = members(own, command_line.tasks_named(), theirs=theirs)
+    namespace = members(own, command_line.tasks_named(), theirs=theirs)
     try:
-        check_words(words, task_texts(found), commands, profile_names(project))
+        check_words(words, task_texts(namespace), commands, profile_names(project))
     except UsageError as error:
         raise _with_reason(error, own) from None
     command_line.check_words()
-    _refuse_without_task(words, found["DOIT_CONFIG"].get("default_tasks") or ())
-    found["DOIT_CONFIG"]["dep_file"] = str(command_line.database(project))
+    _refuse_without_task(words, namespace["DOIT_CONFIG"].get("default_tasks") or ())
+    namespace["DOIT_CONFIG"]["dep_file"] = str(command_line.database(project))
     sessions.install_handlers()
     try:
         with at_home(project, moves=bool(own.names)):
-            status = int(Main(found, frozenset(own.names) if theirs else frozenset()).run(words) or 0)
+            status = int(Main(namespace, frozenset(own.names) if theirs else frozenset()).run(words) or 0)
     finally:
         sessions.close_all()
         sessions.remove_handlers()

@@ -154,8 +154,8 @@ def _pattern(given: _Given, name: str) -> re.Pattern[str] | None:
 def _typed(text: str) -> bytes:
     """A text to send, its escapes read."""
 
-    def read(found: re.Match[str]) -> str:
-        word = found[1]
+    def read(match: re.Match[str]) -> str:
+        word = match[1]
         return chr(int(word[1:], 16)) if word[0] == "x" else _ESCAPES[word]
 
     typed = _ESCAPE.sub(read, text)
