@@ -312,12 +312,12 @@ def _task_words() -> list[str]:
 
 def _with_writers() -> list[str]:
     """The words that name tasks, and before each the tasks that the project lets it lead to."""
-    found = list[str]()
+    expanded = list[str]()
     for word in _task_words():
         for task, writers in may_write.items():
-            found += writers if _fits(word, task) else ()
-        found.append(word)
-    return found
+            expanded += writers if _fits(word, task) else ()
+        expanded.append(word)
+    return expanded
 
 
 def _ours_named() -> set[str] | None:

@@ -95,16 +95,16 @@ def members(own: OwnTasks, words: Collection[str], *, theirs: bool) -> dict[str,
         words: Tasks that the command line names.
         theirs: `flashpipe run …`: where a name is both, the project's is meant.
     """
-    found = {**vars(tasks), **own.members}
+    creators = {**vars(tasks), **own.members}
     ours = {_PLAN} if own.takes_ours else command_line.our_tasks | {_PLAN}
     for name in sorted(own.names & ours if not theirs else ()):
-        found[f"{_TASK}{name}"] = vars(tasks).get(f"{_TASK}{name}")
+        creators[f"{_TASK}{name}"] = vars(tasks).get(f"{_TASK}{name}")
         if name in words:
             terminal.note(f"note: {name} is a task of flashpipe; the one of {DODO}: `flashpipe run {name}`")
     settings = own.members.get("DOIT_CONFIG")
     wanted = settings if isinstance(settings, dict) else {}
     return {
-        **found,
+        **creators,
         "DOIT_CONFIG": {**doit_config(), **{key: wanted[key] for key in wanted if key not in _OUR_SETTINGS}},
     }
 

@@ -183,18 +183,18 @@ class _Reader:
     def _variable(self, word: str) -> bool:
         """Whether it was a variable as an option, and is dealt with."""
         ours = self._anywhere or self._task in OURS
-        found = read_option(
+        option = read_option(
             word,
             self._waiting,
             # A task of the project's own has options of its own, and those that the project has declared for all.
             {name: KNOWN.get(name) for name in known_variables() if ours or name not in KNOWN},
         )
-        if found is None:
+        if option is None:
             return False
-        if len(found.typed) > 1 and not self._anywhere and ("=" in found.value or found.name in FLAGS):
-            takes = "no value there" if found.name in FLAGS else "that for a variable"
-            raise UsageError(f"{word} {found.value}: doit takes {takes}", f"say {found.name}={found.value}")
-        self._add("variable", found.name, found.value, *found.typed)
+        if len(option.typed) > 1 and not self._anywhere and ("=" in option.value or option.name in FLAGS):
+            takes = "no value there" if option.name in FLAGS else "that for a variable"
+            raise UsageError(f"{word} {option.value}: doit takes {takes}", f"say {option.name}={option.value}")
+        self._add("variable", option.name, option.value, *option.typed)
         return True
 
     def _doits(self, word: str, *, takes: bool) -> None:
@@ -219,14 +219,14 @@ class _Reader:
 
 def _by_spelling(options: Iterable[Mapping[str, object]]) -> dict[str, bool]:
     """Each spelling of each option, and whether a value follows it."""
-    found = {"-h": False, "--help": False}
+    takes_value = {"-h": False, "--help": False}
     for option in options:
         takes = option.get("type", str) is not bool
         if option.get("short"):
-            found[f"-{option['short']}"] = takes
+            takes_value[f"-{option['short']}"] = takes
         for long in filter(None, (option.get("long"), option.get("inverse"))):
-            found[f"--{long}"] = takes
-    return found
+            takes_value[f"--{long}"] = takes
+    return takes_value
 
 
 def _takes_value(word: str, table: Mapping[str, bool]) -> bool | None:

@@ -94,9 +94,9 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
         )
     if parsed.tasks and _is_firmware(parsed.tasks[0], folder):
         return _inspection(parsed)
-    found = _without_names(_pairs(_file_verb(_verb(parsed.words, folder), profiles, folder), folder), profiles, folder)
-    doits = [typed for word in found if word.kind == "doit" for typed in word.typed]
-    rest = [word for word in found if word.kind != "doit"]
+    parts = _without_names(_pairs(_file_verb(_verb(parsed.words, folder), profiles, folder), folder), profiles, folder)
+    doits = [typed for word in parts if word.kind == "doit" for typed in word.typed]
+    rest = [word for word in parts if word.kind != "doit"]
     command = [parsed.command] if parsed.command in words and parsed.command not in parsed.tasks else []
     return [*command, *doits, *_behind_own_tasks_as_typed(rest)]
 
@@ -151,16 +151,16 @@ def with_variables(words: Sequence[str], options_of: Callable[[str], Collection[
         words: As `understand` has left them.
         options_of: Gives the options that a task of the project has itself, such as `--port`: they stay its own.
     """
-    found, at, task = list(words), 0, ""
+    spelt, at, task = list(words), 0, ""
     for word in parse(words, anywhere=True).words:
-        at = found.index(word.typed[0], at)
+        at = spelt.index(word.typed[0], at)
         task = word.text.partition(":")[0] if word.kind == "task" else task
         made: Sequence[str] = word.typed
         if _is_option(word) and not (task and word.typed[0].partition("=")[0] in options_of(task)):
             made = _as_doit_knows(word)
-        found[at : at + len(word.typed)] = made
+        spelt[at : at + len(word.typed)] = made
         at += len(made)
-    return found
+    return spelt
 
 
 def _as_doit_knows(word: Word) -> Sequence[str]:
@@ -287,20 +287,20 @@ def _named_by_address(words: Sequence[Word], folder: Path) -> list[Word]:
 
 def _without_names(words: Sequence[Word], profiles: Callable[[], Collection[str]], folder: Path) -> list[Word]:
     """What stands behind its task: a port, a file, or a profile."""
-    task, found = "", list[Word]()
+    task, meant = "", list[Word]()
     for word in words:
         if word.kind == "variable" and task and PORT.match(word.text):  # a URL with options
-            found.append(Word("variable", "port", word.typed[0]))
+            meant.append(Word("variable", "port", word.typed[0]))
         elif word.kind != "task":
-            found.append(word)
+            meant.append(word)
         elif word.text in ON_PROFILES or not task:
             task = word.text if word.text in ON_PROFILES else task
-            found.append(word)
+            meant.append(word)
         elif PORT.fullmatch(word.text):
-            found.append(Word("variable", "port", word.text))
+            meant.append(Word("variable", "port", word.text))
         else:
-            found.append(_meant(word, task, profiles, folder))
-    return found
+            meant.append(_meant(word, task, profiles, folder))
+    return meant
 
 
 def _meant(word: Word, task: str, profiles: Callable[[], Collection[str]], folder: Path) -> Word:

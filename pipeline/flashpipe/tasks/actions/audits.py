@@ -23,29 +23,29 @@ _STATES: Final = {SAME: "same", CHANGED: "changed", NOTED: "noted"}
 
 def audit(board: BoardRun) -> None:
     """Compare a board with what its receipts say it holds."""
-    told = list[str]()
+    texts = list[str]()
 
     def show(findings: Sequence[AuditFinding], doubtful: Sequence[StoredReceipt]) -> None:
         regions = [
             {
-                "start": found.row.region.start,
-                "end": found.row.region.end,
-                "kind": found.row.kind,
-                "what": found.row.what,
-                "state": _STATES[found.state],
-                "md5": found.md5,
-                "receipt": found.row.receipt,
+                "start": finding.row.region.start,
+                "end": finding.row.region.end,
+                "kind": finding.row.kind,
+                "what": finding.row.what,
+                "state": _STATES[finding.state],
+                "md5": finding.md5,
+                "receipt": finding.row.receipt,
             }
-            for found in findings
+            for finding in findings
         ]
         if not put("audit", {"regions": regions, "unfinished": [kept.name for kept in doubtful]}, board.port()):
-            told.append("\n".join(lines(findings, doubtful)))
+            texts.append("\n".join(lines(findings, doubtful)))
 
     try:
-        told.append(f"compared with {audit_board(board, show).reference}")
+        texts.append(f"compared with {audit_board(board, show).reference}")
     finally:
-        if told and not look.json:
-            print_table_of(board, "\n".join(told))
+        if texts and not look.json:
+            print_table_of(board, "\n".join(texts))
 
 
 def report(inputs: RunInputs) -> None:

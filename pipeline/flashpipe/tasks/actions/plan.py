@@ -27,34 +27,34 @@ from flashpipe.text.plan import (
 
 def show(inputs: RunInputs, stream: TextIO) -> bool:
     """What `flash` would do on any board; whether it would write."""
-    found = preview(inputs)
-    if put("plan", _facts(found)):
-        return found.would_write
+    flash = preview(inputs)
+    if put("plan", _facts(flash)):
+        return flash.would_write
     if terminal.quiet:
-        print_result(_brief(found), stream)
-        return found.would_write
-    _print(found, stream)
+        print_result(_brief(flash), stream)
+        return flash.would_write
+    _print(flash, stream)
     print_result(
         "\nno board was asked: with port= the real difference is shown, and what the board keeps and loses", stream
     )
-    return found.would_write
+    return flash.would_write
 
 
 def show_board(board: BoardRun, stream: TextIO) -> bool:
     """What `flash` would do on this board; whether it would write."""
-    found = preview_board(board)
-    if put("plan", _facts(found), found.port):
-        return found.would_write
+    flash = preview_board(board)
+    if put("plan", _facts(flash), flash.port):
+        return flash.would_write
     if terminal.quiet:
-        print_result(f"{_brief(found)}; {found.reason}", stream)
-        return found.would_write
-    print_result(found.port, stream)
+        print_result(f"{_brief(flash)}; {flash.reason}", stream)
+        return flash.would_write
+    print_result(flash.port, stream)
     if not _is_same(stream, sys.stderr):  # where the step `probe` has just said so
-        print_result(f"         {found.reason}", stream)
-    for line in found.decided:
+        print_result(f"         {flash.reason}", stream)
+    for line in flash.decided:
         print_result(f"         {line}", stream)
-    _print(found, stream)
-    return found.would_write
+    _print(flash, stream)
+    return flash.would_write
 
 
 def _is_same(one: TextIO, other: TextIO) -> bool:
@@ -65,20 +65,20 @@ def _is_same(one: TextIO, other: TextIO) -> bool:
         return False
 
 
-def _brief(found: Preview) -> str:
+def _brief(flash: Preview) -> str:
     """The plan in one line."""
-    wire, seconds = (sum(getattr(row, name) for row in found.rows) for name in ("wire_bytes", "seconds"))
+    wire, seconds = (sum(getattr(row, name) for row in flash.rows) for name in ("wire_bytes", "seconds"))
     does = f"would send {wire:,} bytes in {seconds:.1f} s" if wire else "would write nothing"
-    does = f"builds first; of the last build it {does}" if found.build_due else does
-    return f"OK  {found.plan.firmware.title()}{f' on {found.port}' if found.port else ''}: flash {does}"
+    does = f"builds first; of the last build it {does}" if flash.build_due else does
+    return f"OK  {flash.plan.firmware.title()}{f' on {flash.port}' if flash.port else ''}: flash {does}"
 
 
-def _facts(found: Preview) -> dict[str, object]:
+def _facts(flash: Preview) -> dict[str, object]:
     """The same for programs; places are numbers of bytes, ends are exclusive."""
     return {
-        **plan_facts(found.plan),
-        "would_write": found.would_write,
-        "reason": found.reason or None,
+        **plan_facts(flash.plan),
+        "would_write": flash.would_write,
+        "reason": flash.reason or None,
         "rows": [
             {
                 "start": row.region.start,
@@ -88,22 +88,22 @@ def _facts(found: Preview) -> dict[str, object]:
                 "wire_bytes": row.wire_bytes,
                 "seconds": round(row.seconds, 3),
             }
-            for row in found.rows
+            for row in flash.rows
         ],
-        "areas": [{"name": area.name, "start": area.region.start, "end": area.region.end} for area in found.areas],
-        "kept_and_lost": [line.text for line in found.decided],
-        "keep": list(found.keep),
-        "build": found.build or None,
+        "areas": [{"name": area.name, "start": area.region.start, "end": area.region.end} for area in flash.areas],
+        "kept_and_lost": [line.text for line in flash.decided],
+        "keep": list(flash.keep),
+        "build": flash.build or None,
     }
 
 
-def _print(found: Preview, stream: TextIO) -> None:
+def _print(flash: Preview, stream: TextIO) -> None:
     say = partial(print_result, stream=stream)
-    plan = found.plan
-    rows = marked(found.rows, found.decision) if found.decision is not None else list(found.rows)
+    plan = flash.plan
+    rows = marked(flash.rows, flash.decision) if flash.decision is not None else list(flash.rows)
     say(describe_plan(plan))
-    later = "" if found.firmware_owned else describe_first_boot(plan)
-    for text in filter(None, (found.build, describe_kept(plan, found.keep), later, describe_lua_policy(found.lua))):
+    later = "" if flash.firmware_owned else describe_first_boot(plan)
+    for text in filter(None, (flash.build, describe_kept(plan, flash.keep), later, describe_lua_policy(flash.lua))):
         say(text)
-    say("\n" + table(rows, found.baud))
-    say("\n" + draw_map(rows, plan.settings.capacity, found.areas if plan.firmware.family == "nodemcu" else ()))
+    say("\n" + table(rows, flash.baud))
+    say("\n" + draw_map(rows, plan.settings.capacity, flash.areas if plan.firmware.family == "nodemcu" else ()))

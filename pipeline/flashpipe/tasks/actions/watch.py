@@ -86,22 +86,22 @@ def _looks(look: Any, folders: Iterable[Path], ended: threading.Event) -> Iterat
 
 def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
     """How each file stands that is there."""
-    found = {}
+    stamps = {}
     for path in paths:
         with suppress(OSError):
             stat = path.stat()
-            found[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-    return found
+            stamps[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    return stamps
 
 
 def _folders(paths: Iterable[Path]) -> dict[Path, int]:
     """The folders of these files, or of one that is to come the nearest above it; and which each of them is."""
     nearest = {next((above for above in path.parents if above.is_dir()), path.parents[-1]) for path in paths}
-    found = {}
+    folders = {}
     for folder in sorted(nearest):
         with suppress(OSError):
-            found[folder] = folder.stat().st_ino
-    return found
+            folders[folder] = folder.stat().st_ino
+    return folders
 
 
 def _library() -> Any:
