@@ -18,20 +18,20 @@ DEFAULT_SIZE: Final = 0x400000
 _LABEL: Final = 11
 
 
-def describe(found: Inspection, flash_size: int = 0) -> str:
+def describe(inspection: Inspection, flash_size: int = 0) -> str:
     """All of it, for people; `flash_size` in bytes for the picture, 0: what the header says, or what holds the file."""
-    lines = [f"{' + '.join(file.image.name for file in found.files)}: {found.title}"]
-    for file in found.files:
-        lines += _file_lines(file, named=len(found.files) > 1)
-    lines += _labelled("firmware", [", ".join(words) for words in _firmware_words(found) if words])
-    lines += _labelled("modules", _wrapped(found.firmware.modules))
-    stretches = [stretch for file in found.files for stretch in file.stretches]
+    lines = [f"{' + '.join(file.image.name for file in inspection.files)}: {inspection.title}"]
+    for file in inspection.files:
+        lines += _file_lines(file, named=len(inspection.files) > 1)
+    lines += _labelled("firmware", [", ".join(words) for words in _firmware_words(inspection) if words])
+    lines += _labelled("modules", _wrapped(inspection.firmware.modules))
+    stretches = [stretch for file in inspection.files for stretch in file.stretches]
     lines += _labelled("map", [f"{one.region}  {_size(one.region.size):>11}  {one.what}" for one in stretches])
     if stretches:
-        lines += ["", picture(found, flash_size or drawn_size(found)), ""]
-    lines += _labelled("problem", [f"{problem.message} [code: {problem.code}]" for problem in found.problems])
-    lines += _labelled("next", dict.fromkeys(problem.next for problem in found.problems if problem.next))
-    lines += _labelled("note", found.notes)
+        lines += ["", picture(inspection, flash_size or drawn_size(inspection)), ""]
+    lines += _labelled("problem", [f"{problem.message} [code: {problem.code}]" for problem in inspection.problems])
+    lines += _labelled("next", dict.fromkeys(problem.next for problem in inspection.problems if problem.next))
+    lines += _labelled("note", inspection.notes)
     return "\n".join(lines).rstrip()
 
 
@@ -94,8 +94,8 @@ def _word(codes: Any, code: int, what: str) -> str:
     return next((name for name, known in codes.items() if known == code), f"{what} {code:#x}")
 
 
-def _firmware_words(found: Inspection) -> Iterator[list[str]]:
-    firmware = found.firmware
+def _firmware_words(inspection: Inspection) -> Iterator[list[str]]:
+    firmware = inspection.firmware
     for pairs in (
         (("branch", firmware.branch), ("commit", firmware.commit)),
         (("release", firmware.release), ("built", firmware.build_date)),
@@ -115,19 +115,19 @@ def _firmware_words(found: Inspection) -> Iterator[list[str]]:
 # --- the picture -----------------------------------------------------------------------------------------------------
 
 
-def drawn_size(found: Inspection) -> int:
+def drawn_size(inspection: Inspection) -> int:
     """Flash size for the picture, bytes: the header's, but never smaller than the files need."""
-    end = max((stretch.region.end for file in found.files for stretch in file.stretches), default=0)
-    boots = [file.parts[0].image for file in found.files if file.parts]
+    end = max((stretch.region.end for file in inspection.files for stretch in file.stretches), default=0)
+    boots = [file.parts[0].image for file in inspection.files if file.parts]
     named = SIZE_BYTES.get(_word(SIZE_CODES, boots[0].size_code, "")) if boots else None
     fitting = [size for size in sorted(set(SIZE_BYTES.values())) if size >= max(end, named or DEFAULT_SIZE)]
     return fitting[0] if fitting else end
 
 
-def picture(found: Inspection, size: int) -> str:
+def picture(inspection: Inspection, size: int) -> str:
     """Two lines to scale: what the files bring, and what the firmware keeps where on a flash of `size` bytes."""
-    brought = [(one.region, MARKS[one.kind]) for file in found.files for one in file.stretches]
-    known = areas(found.firmware, size) if found.firmware.family == "nodemcu" else ()
+    brought = [(one.region, MARKS[one.kind]) for file in inspection.files for one in file.stretches]
+    known = areas(inspection.firmware, size) if inspection.firmware.family == "nodemcu" else ()
     marks = [(area.region, AREA_MARKS[area.name][0]) for area in known]
     lines = [f"  files      |{drawn(brought, list(MARKS.values()), size)}|"]
     flash = drawn(marks, [mark for mark, _ in AREA_MARKS.values()], size)
@@ -145,12 +145,12 @@ def picture(found: Inspection, size: int) -> str:
 # --- for programs ----------------------------------------------------------------------------------------------------
 
 
-def as_data(found: Inspection) -> dict[str, object]:
+def as_data(inspection: Inspection) -> dict[str, object]:
     """The same as plain data: addresses and sizes are numbers of bytes, what is unknown is empty or null."""
-    firmware = found.firmware
+    firmware = inspection.firmware
     return {
-        "title": found.title,
-        "family": found.family,
+        "title": inspection.title,
+        "family": inspection.family,
         "version": firmware.version,
         "release": firmware.release,
         "branch": firmware.branch,
@@ -165,12 +165,12 @@ def as_data(found: Inspection) -> dict[str, object]:
         "sdk_line": firmware.sdk_line,
         "layout": firmware.layout,
         "adjusts_size": firmware.adjusts_size,
-        "files": [_file_data(file) for file in found.files],
+        "files": [_file_data(file) for file in inspection.files],
         "problems": [
-            {"code": problem.code, "message": problem.message, "next": problem.next} for problem in found.problems
+            {"code": problem.code, "message": problem.message, "next": problem.next} for problem in inspection.problems
         ],
-        "notes": list(found.notes),
-        "missing": found.missing,
+        "notes": list(inspection.notes),
+        "missing": inspection.missing,
     }
 
 

@@ -117,7 +117,7 @@ def _rows(ordered: Sequence[BoardDone], stream: TextIO) -> list[str]:
         head = f"{ports[done.port]:<{width}}  {done.mac or '-':<17}  {done.seconds:>7.1f}  "
         below = len(head) + len(FAILED) + 2
         room = screen - below if screen > below + len(FAILED) else 0
-        told = textwrap.wrap(text, room) if room else [text]
-        lines.append(f"{head}{word}  {told[0]}")
-        lines += [" " * below + more for more in told[1:]]
+        wrapped = textwrap.wrap(text, room) if room else [text]
+        lines.append(f"{head}{word}  {wrapped[0]}")
+        lines += [" " * below + more for more in wrapped[1:]]
     return lines

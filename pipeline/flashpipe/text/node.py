@@ -78,8 +78,10 @@ def _sizes(info: NodeInfo, profile_size: str) -> str:
     named = SIZE_BYTES.get(profile_size)
     sizes = {"image header": info.flash_size, "chip": chip_size(info), "profile": named}
     known = {who: size for who, size in sizes.items() if size is not None}
-    told = ", ".join(f"{format_size(size)} by the {who}" for who, size in known.items())
-    return told + ("  (they disagree: flash again with the right `flash.size`)" if len(set(known.values())) > 1 else "")
+    opinions = ", ".join(f"{format_size(size)} by the {who}" for who, size in known.items())
+    return opinions + (
+        "  (they disagree: flash again with the right `flash.size`)" if len(set(known.values())) > 1 else ""
+    )
 
 
 def _room(info: NodeInfo) -> str:

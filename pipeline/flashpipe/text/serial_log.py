@@ -22,11 +22,11 @@ class Stamps:
 
     def put(self, text: str) -> str:
         """The text with a stamp wherever a line begins."""
-        found = []
+        stamped = []
         for line in text.splitlines(keepends=True):
-            found.append(f"[{_now()}] {line}" if self._at_start else line)
+            stamped.append(f"[{_now()}] {line}" if self._at_start else line)
             self._at_start = line.endswith("\n")
-        return "".join(found)
+        return "".join(stamped)
 
 
 def _now() -> str:
