@@ -162,9 +162,9 @@ def _values(port: str, name: str, text: str) -> dict[str, object]:
         return {}
     for candidate in (text, lines[-1]):
         with suppress(ValueError, RecursionError):
-            found = json.loads(candidate)
-            if isinstance(found, dict) and len(found) <= FEW and all(map(_good, found.items())):
-                return found
+            values = json.loads(candidate)
+            if isinstance(values, dict) and len(values) <= FEW and all(map(_good, values.items())):
+                return values
             break
     raise AcceptanceCommandError(
         f'{port}: {name} printed no JSON object of names and values: "{mask(lines[-1])[:SHOWN]}"',

@@ -220,8 +220,8 @@ def compare(session: Session, probe: Probe, *, anew: bool = False, unsent: Seque
         writer.prepare(pieces(probe.plan))
     with session.step("compare", "which sectors differ") as result:
         left = (*probe.ignored, *unsent)
-        found = comparing.differences(session.link, pieces(probe.plan), left, session.progress("compare"), clues)
-        dirty = merge([*found, *unsent])
+        differing = comparing.differences(session.link, pieces(probe.plan), left, session.progress("compare"), clues)
+        dirty = merge([*differing, *unsent])
         count, total = sum(region.size for region in dirty) // SECTOR_SIZE, probe.plan.size // SECTOR_SIZE
         result.append(f"{count} of {total} sectors differ")
     if begun and dirty:
