@@ -328,7 +328,7 @@ class Board:
         if DIES.search(self._wire.recent):
             raise _DiesError
 
-    def _await(self, ran: Ran, limit_s: float, finished: Callable[[str], bool], told: Callable[[str], None]) -> Ran:
+    def _await(self, ran: Ran, limit_s: float, finished: Callable[[str], bool], record: Callable[[str], None]) -> Ran:
         """Listen to what timers and callbacks print."""
 
         def enough(text: str) -> bool:
@@ -339,7 +339,7 @@ class Board:
         try:
             output = ran.output + self.listen(limit_s, enough)
         finally:
-            told(self._wire.recent[heard:])
+            record(self._wire.recent[heard:])
         return replace(ran, output=output, ended=finished(output))
 
     def _placed(self, file: LuaFile) -> str:

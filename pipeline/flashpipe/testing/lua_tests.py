@@ -122,28 +122,28 @@ def run_tests(board: Board, tests: LuaTests, folder: Path, timeout_s: float, lis
         begun = time.monotonic()
         results = list(_run_file(board, path, timeout_s))
         seconds = time.monotonic() - begun
-        found = [
+        done = [
             LuaTestDone(
                 board.port, name, one.name, one.outcome, _placed(one.message, path.name, name), seconds / len(results),
                 board.log if one.outcome == FAILED else "",
             )
             for one in results
         ]  # fmt: skip
-        for test in found:
+        for test in done:
             listener(test)
-        _tell_end(listener, board.port, name, found, seconds)
-        outcomes += found
+        _tell_end(listener, board.port, name, done, seconds)
+        outcomes += done
     return outcomes
 
 
-def _tell_end(listener: Listener, port: str, name: str, found: Sequence[LuaTestDone], seconds: float) -> None:
-    counts = Counter(test.outcome for test in found)
-    told = ", ".join(f"{counts[outcome]} {outcome}" for outcome in (PASSED, SKIPPED, FAILED) if counts[outcome])
+def _tell_end(listener: Listener, port: str, name: str, results: Sequence[LuaTestDone], seconds: float) -> None:
+    counts = Counter(test.outcome for test in results)
+    summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in (PASSED, SKIPPED, FAILED) if counts[outcome])
     if not counts[FAILED]:
-        listener(StepFinished(port, "test", seconds, f"{name}: {told}"))
+        listener(StepFinished(port, "test", seconds, f"{name}: {summary}"))
         return
     listener(StepFailed(port, "test", seconds))
-    listener(Message(port, f"test     {name}: {told}"))
+    listener(Message(port, f"test     {name}: {summary}"))
 
 
 def _run_file(board: Board, path: Path, timeout_s: float) -> Iterator[TapResult]:

@@ -40,30 +40,30 @@ def asked(config: pytest.Config, name: str) -> str:
 @pytest.fixture(scope="session")
 def flashpipe_board(pytestconfig: pytest.Config) -> Iterator[Board]:
     """The board of this session, flashed and booted once; tests use `board`."""
-    found, refusal = _start(pytestconfig)
-    if found is None:
+    board, refusal = _start(pytestconfig)
+    if board is None:
         pytest.fail(refusal, pytrace=False)
-    yield found
-    found.close()
+    yield board
+    board.close()
 
 
 def _start(config: pytest.Config) -> tuple[Board | None, str]:
     """The board, or why there is none."""
     start = import_module("flashpipe.testing.start")
     errors = import_module("flashpipe.errors")
-    told: list[str] = []
+    progress: list[str] = []
     try:
         return (
             start.start_board(
                 start.BoardDemand(config.rootpath, **{name: asked(config, name) for name in OPTIONS}),
-                lambda event: told.append(str(getattr(event, "text", ""))),
+                lambda event: progress.append(str(getattr(event, "text", ""))),
             ),
             "",
         )
     except errors.PortBusyError as error:
         return None, f"{error}\n  one process has a port: run these tests with -n 0"
     except errors.PipelineError as error:
-        return None, "\n".join([*filter(None, told), str(error)])
+        return None, "\n".join([*filter(None, progress), str(error)])
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ def board(flashpipe_board: Board, request: pytest.FixtureRequest) -> Iterator[Bo
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that has failed shows what the board said, and keeps it."""
     report = yield
-    found = item.stash.get(_BOARD, None)
-    if report.failed and found is not None and report.when == "call":
-        text = import_module("flashpipe.masking").mask(found.log)
+    board = item.stash.get(_BOARD, None)
+    if report.failed and board is not None and report.when == "call":
+        text = import_module("flashpipe.masking").mask(board.log)
         report.sections.append(("board log", text + _kept(item, text)))
     return report
 

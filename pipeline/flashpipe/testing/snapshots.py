@@ -63,8 +63,8 @@ def find(key: str) -> Booted | None:
     try:
         head, _, chip = read_regular(path, _LARGEST).partition(b"\n")
         known = json.loads(head)
-        told = {name: known[name] for name in ("kind", "summary", "firmware", "log", "seconds", "baud")}
-        verdict = Verdict(evidence=tuple(known["evidence"]), causes=tuple(known["causes"]), **told)
+        fields = {name: known[name] for name in ("kind", "summary", "firmware", "log", "seconds", "baud")}
+        verdict = Verdict(evidence=tuple(known["evidence"]), causes=tuple(known["causes"]), **fields)
         path.touch()
         return Booted(chip, int(known["console"]), verdict)
     except (OSError, ValueError, KeyError, TypeError):
@@ -116,11 +116,11 @@ def clean(unused_s: float = 0.0) -> int:
 
 
 def _kept() -> dict[Path, os.stat_result]:
-    found = {}
+    snapshots = {}
     for path in _folder().glob(f"*{_SUFFIX}"):
         with suppress(OSError):  # another process has removed it
-            found[path] = path.stat()
-    return found
+            snapshots[path] = path.stat()
+    return snapshots
 
 
 def _folder() -> Path:

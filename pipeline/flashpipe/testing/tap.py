@@ -79,18 +79,18 @@ class Tap:
             self.running += 1
         elif _POST.fullmatch(line) or _FINISHED.fullmatch(line):
             self.running = max(0, self.running - 1)
-        elif (found := _BAIL.fullmatch(line)) is not None:
-            self.bailed = found[1]
-        elif (found := _PLAN.fullmatch(line)) is not None:
-            self.plan, self.planned_first = int(found[1]), not self.results
+        elif (match := _BAIL.fullmatch(line)) is not None:
+            self.bailed = match[1]
+        elif (match := _PLAN.fullmatch(line)) is not None:
+            self.plan, self.planned_first = int(match[1]), not self.results
             if self.plan == 0:
-                self.results.append(TapResult("all", SKIPPED, found[2] or ""))
+                self.results.append(TapResult("all", SKIPPED, match[2] or ""))
                 self.plan = None
-        elif (found := _RESULT.fullmatch(line)) is not None:
-            self.results.append(_result(failed=bool(found[1]), name=found[2], comment=found[3] or ""))
-        elif self.running and (found := _NTEST.fullmatch(line)) is not None:
-            name, _, message = found[2].partition(": ")
-            self.results.append(TapResult(found[2], PASSED) if found[1] else TapResult(name, FAILED, message))
+        elif (match := _RESULT.fullmatch(line)) is not None:
+            self.results.append(_result(failed=bool(match[1]), name=match[2], comment=match[3] or ""))
+        elif self.running and (match := _NTEST.fullmatch(line)) is not None:
+            name, _, message = match[2].partition(": ")
+            self.results.append(TapResult(match[2], PASSED) if match[1] else TapResult(name, FAILED, message))
 
 
 def _result(*, failed: bool, name: str, comment: str) -> TapResult:
