@@ -50,10 +50,10 @@ def digest_index(stretches: Iterable[RegionDigests]) -> Mapping[Region, bytes]:
     Raises:
         ValueError: the digests are not those of such a stretch.
     """
-    found: dict[Region, bytes] = {}
+    index: dict[Region, bytes] = {}
     for stretch in stretches:
         for step, text in ((SECTOR_SIZE, stretch.sectors), (BLOCK_SIZE, stretch.blocks)):
             digests = bytes.fromhex(text)
             pieces = (digests[at : at + 16] for at in range(0, len(digests), 16))
-            found.update(zip(stretch.region.split(step), pieces, strict=True))
-    return found
+            index.update(zip(stretch.region.split(step), pieces, strict=True))
+    return index

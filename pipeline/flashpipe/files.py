@@ -257,12 +257,12 @@ def by_age(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name < HORIZON, name))
 
 
-def is_copy(name: str, told: str, names: Iterable[str]) -> bool:
+def is_copy(name: str, written: str, names: Iterable[str]) -> bool:
     """Whether a record has this name as well as another of `names`, of stamp, hyphen and digest each.
 
-    `told`: when it was written, as it says itself (ISO 8601, UTC): the name that says the same is its own.
+    `written`: when that was, as it says itself (ISO 8601, UTC): the name that says the same is its own.
     """
-    given = name.startswith(re.sub("[-:Z]", "", told))
+    given = name.startswith(re.sub("[-:Z]", "", written))
     return not given and any(other != name and other[-8:] == name[-8:] for other in names)
 
 

@@ -60,29 +60,29 @@ def _one(line: str, width: int) -> str:
     head = HEAD.match(line)
     named = head[0] if head is not None and (not head[0].strip() or head[0].endswith(("  ", "next: "))) else _INDENT
     indent = " " * min(DEEPEST, len(named))
-    found = [""]
+    lines = [""]
     for piece in _PIECE.findall(line):
-        if found[-1] and len(_COLOUR.sub("", found[-1] + piece)) > width:
+        if lines[-1] and len(_COLOUR.sub("", lines[-1] + piece)) > width:
             word = piece.lstrip()
-            found[-1] = found[-1].rstrip()
-            found.append((indent if len(indent + word) <= width else _INDENT) + _short_path(word, width - len(_INDENT)))
+            lines[-1] = lines[-1].rstrip()
+            lines.append((indent if len(indent + word) <= width else _INDENT) + _short_path(word, width - len(_INDENT)))
         else:
-            found[-1] += piece
-    return "\n".join(found)
+            lines[-1] += piece
+    return "\n".join(lines)
 
 
 def _command(line: str, width: int) -> str:
     """A command that can be copied in one piece: its lines end as those do that a shell reads on."""
     if os.name != "posix":
         return line
-    found = [""]
+    lines = [""]
     for word in _ARGUMENT.findall(line):
-        if found[-1].strip() and len(found[-1] + word) + len(_GOES_ON) > width:
-            found[-1] += _GOES_ON
-            found.append(_INDENT + word.lstrip())
+        if lines[-1].strip() and len(lines[-1] + word) + len(_GOES_ON) > width:
+            lines[-1] += _GOES_ON
+            lines.append(_INDENT + word.lstrip())
         else:
-            found[-1] += word
-    return "\n".join(found)
+            lines[-1] += word
+    return "\n".join(lines)
 
 
 def _short_path(word: str, width: int) -> str:

@@ -137,4 +137,4 @@ def _told(error: BaseException) -> tuple[str, str] | None:
         return _BY_NUMBER[error.errno]
     if not isinstance(error, _RAISED):
         return None
-    return next((told for pattern, told in _BY_TEXT if pattern.search(str(error))), None)
+    return next((reason for pattern, reason in _BY_TEXT if pattern.search(str(error))), None)

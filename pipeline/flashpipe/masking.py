@@ -317,15 +317,15 @@ def _pairs(text: str) -> Iterator[tuple[int, int]]:
 def _named(text: str) -> Iterator[tuple[int, int]]:
     """Values behind a name with nothing but space between them, where the name can hardly be a word of a sentence."""
     begin = 0
-    while found := _NAMED.search(text, begin):
-        begin = found.end("name")
-        name, value = found["name"], found["value"]
-        if not is_secret(name) or not (found["lead"] or _stands_for_itself(name, quoted=value[:1] in {'"', "'", "\\"})):
+    while match := _NAMED.search(text, begin):
+        begin = match.end("name")
+        name, value = match["name"], match["value"]
+        if not is_secret(name) or not (match["lead"] or _stands_for_itself(name, quoted=value[:1] in {'"', "'", "\\"})):
             continue
         if value.lower() in _PLAIN_WORDS or value.startswith(HIDDEN):
             continue
-        begin = found.end()
-        yield found.start("value"), begin
+        begin = match.end()
+        yield match.start("value"), begin
 
 
 def _stands_for_itself(name: str, *, quoted: bool) -> bool:
@@ -339,19 +339,19 @@ def _stands_for_itself(name: str, *, quoted: bool) -> bool:
 
 
 def _spaced(text: str) -> Iterator[tuple[int, int]]:
-    for found in _SPACED.finditer(text):
-        if found["value"].lower() not in _PLAIN_WORDS and not found["value"].startswith(HIDDEN):
-            yield found.span("value")
+    for match in _SPACED.finditer(text):
+        if match["value"].lower() not in _PLAIN_WORDS and not match["value"].startswith(HIDDEN):
+            yield match.span("value")
 
 
 def _elements(text: str) -> Iterator[tuple[int, int]]:
-    return (found.span("value") for found in _ELEMENT.finditer(text) if is_secret(found["name"]))
+    return (match.span("value") for match in _ELEMENT.finditer(text) if is_secret(match["name"]))
 
 
-def _names_a_secret(found: re.Match[str]) -> bool:
-    if found["sep"].strip() != ",":
-        return is_secret(found["name"])
-    return found["name"].lower() in _PLAIN_PARTS or (bool(found["open"]) and is_secret(found["name"]))
+def _names_a_secret(match: re.Match[str]) -> bool:
+    if match["sep"].strip() != ",":
+        return is_secret(match["name"])
+    return match["name"].lower() in _PLAIN_PARTS or (bool(match["open"]) and is_secret(match["name"]))
 
 
 def _parts(name: str) -> frozenset[str]:
@@ -378,10 +378,10 @@ def _spans(pattern: re.Pattern[str], group: int = 0) -> _Pass:
     """What finds the secrets of a pattern: all of the match, or what is behind that group of it."""
 
     def spans(text: str) -> Iterator[tuple[int, int]]:
-        for found in pattern.finditer(text):
-            start = found.end(group) if group else found.start()
-            if start < found.end():
-                yield start, found.end()
+        for match in pattern.finditer(text):
+            start = match.end(group) if group else match.start()
+            if start < match.end():
+                yield start, match.end()
 
     return spans
 

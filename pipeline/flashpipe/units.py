@@ -24,10 +24,10 @@ def parse_size(text: str) -> int:
     Raises:
         BadValueError: not a size.
     """
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
         raise BadValueError(f"{text!r} is not a size", "write it like 512KB, 4MB or 0x1000")
-    return int(found[1], 0 if found[1].lower().startswith("0x") else 10) * _FACTOR[(found[2] or "").lower()]
+    return int(match[1], 0 if match[1].lower().startswith("0x") else 10) * _FACTOR[(match[2] or "").lower()]
 
 
 def format_size(size: int) -> str:
@@ -44,10 +44,10 @@ def parse_address(text: str) -> int:
     Raises:
         BadValueError: not an address.
     """
-    found = _ADDRESS.fullmatch(text.strip())
-    if found is None:
+    match = _ADDRESS.fullmatch(text.strip())
+    if match is None:
         raise BadValueError(f"{text!r} is not an address", "write it like 0x10000")
-    return int(found[1], 16) if found[1] else int(found[2])
+    return int(match[1], 16) if match[1] else int(match[2])
 
 
 def format_address(address: int) -> str:
@@ -61,10 +61,10 @@ def parse_duration(text: str) -> float:
     Raises:
         BadValueError: not a duration.
     """
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
         raise BadValueError(f"{text!r} is not a duration", "write it like 60s, 500ms, 2m or 1h")
-    seconds = float(found[1]) * _SECONDS[(found[2] or "").lower()]
+    seconds = float(match[1]) * _SECONDS[(match[2] or "").lower()]
     if seconds > LONGEST_S:
         raise BadValueError(f"{text[:60]!r} is longer than a month", "write it like 60s, 500ms, 2m or 1h")
     return seconds
