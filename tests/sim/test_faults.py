@@ -10,7 +10,7 @@ from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.faults import Faults
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
-from flashpipe.sim.loader.main_loop import HEADER
+from flashpipe.sim.loader.main_loop import HEADER, SYNC_PAYLOAD
 from flashpipe.sim.options import parse_url
 
 DATA = bytes(range(256)) * 20
@@ -30,6 +30,55 @@ def test_a_weak_bridge_garbles_above_its_limit_only() -> None:
     for baud, whole in ((74_880, True), (115_200, True), (230_400, True), (230_401, False), (921_600, False)):
         assert (faults.to_host(DATA, baud) == DATA) == whole
         assert (faults.from_host(DATA, baud) == DATA) == whole
+
+
+@pytest.mark.parametrize(("fault", "few", "many"), [("slow-flash", 1 / 100, 1 / 25), ("shaky-flash", 1e-6, 1e-4)])
+def test_a_flash_that_cannot_follow_damages_some_bytes(fault: str, few: float, many: float) -> None:
+    data = bytes(1 << 20)
+    assert Faults.parse([f"{fault}:20"]).flash_damage(20.0) is None
+    damage = Faults.parse([f"{fault}:20"]).flash_damage(26.0)
+    again = Faults.parse([f"{fault}:20"]).flash_damage(26.0)
+    assert damage is not None
+    assert again is not None
+    got = damage(data)
+    assert few < (len(data) - got.count(0)) / len(data) < many
+    assert all(byte & byte - 1 == 0 for byte in got), "one bit of a byte"
+    assert again(data) == got, "the same seed, the same bits"
+    assert damage(b"") == b""
+
+
+@pytest.mark.parametrize("start", ["rom", "stub-v1", "stub-v2"])
+def test_a_flash_that_cannot_follow_is_as_good_as_any_at_the_loaders_own_clock(bench: Any, start: str) -> None:
+    """Read and programmed wrongly at 26 MHz, rightly at 13, and whole again after a reset."""
+    host = bench.host(f"sim://esp12?start={start}&fill=random:1&gpio0=low&fault=slow-flash:20")
+    if start == "rom":
+        assert host.command(8, SYNC_PAYLOAD)
+    nor, cells = host.link.board.nor, bytes(host.link.board.cells[:0x1000])
+    host.status(2, bench.words(0, 0, 0x400, 0, *[0] * (start != "rom")))
+    assert nor.read(0, 0x1000) == cells
+    host.status(9, bench.words(0x60000208, 0x101, 0x1FFF, 0))
+    assert nor.read(0, 0x1000) != cells
+    nor.erase_sector(0x1000)
+    nor.program(0x1000, bytes(0x1000))
+    host.status(9, bench.words(0x60000208, 0x313, 0x1FFF, 0))
+    assert nor.read(0, 0x1000) == cells
+    assert nor.read(0x1000, 0x1000).count(0) not in {0, 0x1000}, "most of it was programmed as it should be"
+    host.status(9, bench.words(0x60000208, 0x101, 0x1FFF, 0))
+    host.link.board.reset(host.link.board.program.now)
+    assert nor.read(0, 0x1000) == cells
+
+
+def test_firmware_never_meets_the_limit_of_the_loaders_clock(bench: Any) -> None:
+    """The ROM boots without a reset between, and what follows sets a clock of its own."""
+    host = bench.host("sim://esp12?start=rom&gpio0=low&execute=off&fault=slow-flash:20")
+    assert host.command(8, SYNC_PAYLOAD)
+    nor = host.link.board.nor
+    host.status(2, bench.words(0, 0, 0x400, 0))
+    host.status(9, bench.words(0x60000208, 0x101, 0x1FFF, 0))
+    assert nor.damage is not None
+    host.raw(slip.encode(HEADER.pack(0, 0x04, 4, 0) + bench.words(1)))
+    assert host.link.board.runs_flash
+    assert nor.damage is None
 
 
 def test_power_loss_at_an_address_happens_once() -> None:

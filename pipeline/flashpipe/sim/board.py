@@ -292,6 +292,8 @@ class VirtualBoard:
     def meet(self, faults: Faults) -> None:
         """What is wrong with the board now."""
         self.nor.hook = faults.before_flash
+        self.machine.flash_damage = faults.flash_damage
+        self.machine.clock_flash()
         self.silent_stub = "stub-silent" in faults.switches
         if "protect" in faults.limits:
             self.nor.status |= (faults.limits["protect"] & 7) << 2
@@ -350,7 +352,8 @@ class VirtualBoard:
                 return
 
     def _follow(self, outcome: LoaderOutcome, now: float) -> None:
-        """A loader has ended."""
+        """A loader has ended; what comes next sets the flash's clock itself."""
+        self.nor.damage = None
         if outcome.kind == "jump":
             version = recognise(self.registers, outcome.entry)
             if version is None:

@@ -9,6 +9,7 @@ switches that board and link look at.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ KINDS: Final = (
     FaultKind("shaky-baud", "LIMIT", "above this rate one byte in some thousand is wrong"),
     FaultKind("silent-baud", "LIMIT", "above this rate nothing passes the USB bridge"),
     FaultKind("long-writes", "LIMIT", "of more bytes than this in one go the USB bridge loses the rest"),
+    FaultKind("slow-flash", "MHZ", "with a faster SPI clock ROM and stub get and give the flash wrong bytes, 1 in 50"),
+    FaultKind("shaky-flash", "MHZ", "with a faster SPI clock one byte in some 50,000 on the flash's bus is wrong"),
     FaultKind("stub-silent", "", "the uploaded stub never answers"),
     FaultKind("wrong-size", "SIZE", "the flash is smaller than its ID says; addresses wrap"),
     FaultKind("protect", "BITS", "block-protect bits of the status register, 1 to 7"),
@@ -69,6 +72,8 @@ KINDS: Final = (
 _BY_NAME: Final = {kind.name: kind for kind in KINDS}
 
 
+_FLASH_RATES: Final = {"slow-flash": 1 / 50, "shaky-flash": 1 / 50_000}
+"""Part of the bytes on the flash's bus that are wrong above a limit."""
 SHAKY: Final = 1 / 5000
 """Part of the bytes that a shaky line damages."""
 WHENS: Final = ("byte", "time", "command")
@@ -246,6 +251,22 @@ class Faults:
 
     # --- the flash ---------------------------------------------------------------------------------------------------
 
+    def flash_damage(self, spi_mhz: float) -> Callable[[bytes], bytes] | None:
+        """What happens to bytes on the flash's bus at this clock; None where nothing does."""
+        for name, rate in _FLASH_RATES.items():
+            if spi_mhz > self.limits.get(name, spi_mhz):
+                return lambda data: self._flip(data, rate)
+        return None
+
+    def _flip(self, data: bytes, rate: float) -> bytes:
+        """One bit wrong in each of so many bytes; the distances between them are drawn, and not one number a byte."""
+        flipped, at = bytearray(data), -1
+        while True:
+            at += 1 + int(math.log(1.0 - self._random.random()) / math.log(1.0 - rate))
+            if at >= len(data):
+                return bytes(flipped)
+            flipped[at] ^= 1 << self._random.randrange(8)
+
     def before_flash(self, nor: Nor, operation: Operation) -> bool:
         """Hook of the NOR: whether the fault has dealt with the operation itself."""
         self.operations += 1
@@ -283,7 +304,8 @@ class Faults:
         if "weak-page" in self.limits and operation.kind == "program":
             holes.append((self.limits["weak-page"] // PAGE * PAGE, PAGE))
         end = operation.address + operation.size
-        kept = [(at, nor.read(at, size)) for at, size in holes if at < end and at + size > operation.address]
+        hit = [(at, size) for at, size in holes if at < end and at + size > operation.address]
+        kept = [(at, bytes(nor.cells[at : at + size])) for at, size in hit]
         if not kept:
             return False
         nor.apply(operation)
@@ -328,7 +350,7 @@ def _rate(name: str, text: str) -> float:
 
 def _number(kind: FaultKind, text: str) -> int:
     try:
-        return parse_size(text) if kind.argument in {"SIZE", "COUNT", "LIMIT", "MS"} else parse_address(text)
+        return parse_size(text) if kind.argument in {"SIZE", "COUNT", "LIMIT", "MS", "MHZ"} else parse_address(text)
     except PipelineError as error:
         raise BadValueError(
             f"fault {kind.name}:{text}: {error.message}", f"write fault={kind.name}:{kind.argument}, such as 0x10000"

@@ -292,7 +292,7 @@ class Machine:
             self._rom_stuck.schedule(state.cycles + round(self.options.watchdog_s * CYCLES_PER_S))
             return
         data.initialise(self.guest, self.options.rom_flash_size)
-        self.devices.flash.clock_hz = walk.header.speed
+        self.devices.flash.set_speed(walk.header.speed)
         self._jump(walk.header.entry)
 
     def _say(self, text: bytes) -> None:

@@ -78,6 +78,8 @@ class Nor:
         self.absent = False
         """Nothing answers on the bus: reads give ones, changes are lost."""
         self.hook: Hook | None = None
+        self.damage: Callable[[bytes], bytes] | None = None
+        """What the bus makes of bytes where it is clocked faster than part or wiring can follow."""
         self.erased_sectors = 0
         """Sectors erased so far; `programs` likewise. Tests and transcripts look at them."""
         self.programs = 0
@@ -88,6 +90,13 @@ class Nor:
         """Bytes as a linear read gives them; past the last cell the address wraps."""
         if self.absent:
             return _BLANK * length
+        return self._passed(self._cells_at(address, length))
+
+    def _passed(self, data: bytes) -> bytes:
+        """What arrives of bytes that pass the bus."""
+        return data if self.damage is None else self.damage(data)
+
+    def _cells_at(self, address: int, length: int) -> bytes:
         at = address % self.size
         if at + length <= self.size:
             return bytes(self.cells[at : at + length])
@@ -108,6 +117,7 @@ class Nor:
     def program(self, address: int, data: bytes) -> float:
         """Clear bits, page after page, as a driver does it that keeps to the page borders; seconds it takes."""
         at = 0
+        data = self._passed(data)
         while at < len(data):
             # Runs of pages that lie in erased flash are one copy; the law only matters where bits are clear.
             start = (address + at) % self.size
@@ -120,7 +130,7 @@ class Nor:
         """One page program command: the address wraps inside the 256-byte page, the last 256 bytes count."""
         page = address % self.size // PAGE * PAGE
         staged = bytearray(_BLANK * PAGE)
-        for offset, byte in enumerate(data, start=address % PAGE):
+        for offset, byte in enumerate(self._passed(data), start=address % PAGE):
             staged[offset % PAGE] = byte
         self._change(Operation("program", page, bytes(staged), PAGE))
         return min(len(data), PAGE) / PAGE * self.times.page_program_s

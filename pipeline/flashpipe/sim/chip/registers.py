@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from flashpipe.sim.chip import flash_clock
 from flashpipe.sim.chip.nor import Nor
 
 MAGIC_ADDRESS: Final = 0x40001000
@@ -59,18 +60,32 @@ class Registers:
         self._memory: dict[int, bytearray] = {}
         self._stored: dict[int, bytearray] = {}
         """1 for each byte of it that was written."""
-        self._words: dict[int, int] = {}
+        self._words = dict(flash_clock.AFTER_RESET)
         self.attached = False
         """Whether the flash pins are connected to the SPI controller: not after a reset, until ROM or stub did it."""
         self.read_divider: Callable[[], int] = lambda: 0
         self.write_divider: Callable[[int], None] = lambda _value: None
+        self.flash_clocked: Callable[[], None] = lambda: None
+        """Told that the clock of the flash may be another one."""
 
     def reset(self) -> None:
         """What a reset of the chip does. Real RAM keeps its contents; nobody is served by stale programs here."""
-        self._words.clear()
+        self._words = dict(flash_clock.AFTER_RESET)
         self._memory.clear()
         self._stored.clear()
         self.attached = False
+        self.flash_clocked()
+
+    def attach_flash(self) -> None:
+        """The ROM's spi_flash_attach: the pins are the flash's, and its clock is a quarter of the bus clock."""
+        self.attached = True
+        self._words[flash_clock.CTRL] = flash_clock.ATTACHED
+        self.flash_clocked()
+
+    @property
+    def flash_divider(self) -> int:
+        """By how much the bus clock is divided for the flash."""
+        return flash_clock.divider(self._words[flash_clock.CTRL])
 
     # --- words -------------------------------------------------------------------------------------------------------
 
@@ -104,6 +119,7 @@ class Registers:
             self._command(value, now)
         elif _SPI <= address < _SPI + 0x100:
             self._words[address] = value & 0xFFFFFFFF
+            self.flash_clocked()
         elif not (EFUSES <= address < EFUSES + 16 or address == MAGIC_ADDRESS):
             self.store(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
 

@@ -24,9 +24,8 @@ class Costs:
     be_us: float | None = _cost(None, "µs", "block erase, 64 KB (the part's own figure if not given)")
     ce_us: float | None = _cost(None, "µs", "chip erase (the part's own figure if not given)")
     pp_us: float | None = _cost(None, "µs", "page program of 256 bytes (the part's own figure if not given)")
-    spi_mhz: float = _cost(13.0, "MHz", "SPI clock of ROM and stub (stub-executed §6: rows for 13 and 26)")
     spi_call_cycles: float = _cost(110.0, "CPU cycles", "ROM SPIRead/SPIWrite, per 32-byte transaction")
-    cpu_mhz: float = _cost(52.0, "MHz", "CPU clock in the loader: twice the 26 MHz crystal")
+    cpu_mhz: float = _cost(52.0, "MHz", "CPU and bus clock in the loader: twice the 26 MHz crystal")
     rxtout_bits: float = _cost(8.0, "bit times", "one unit of the UART's receive time-out")
     v1_rxtout: float = _cost(2.0, "units", "receive time-out of stub 1 (ROM default)")
     v2_rxtout: float = _cost(10.0, "units", "receive time-out of stub 2")
@@ -41,7 +40,8 @@ class Costs:
     md5_cycles: float = _cost(820.0, "CPU cycles", "MD5, per 64 bytes (800 to 837 measured on compiled code)")
     v1_start_us: float = _cost(1850.0, "µs", "stub 1: from its entry to OHAI")
     v2_start_us: float = _cost(12_400.0, "µs", "stub 2: from its entry to OHAI")
-    poll_us: float = _cost(3.37, "µs", "stub 2: one turn of the erase-region loop at 13 MHz SPI (§5)")
+    v2_blank_cycles: float = _cost(12.0, "CPU cycles", "stub 2: looking whether a sector is blank, per word read")
+    poll_us: float = _cost(2.14, "µs", "stub 2: one turn of the erase-region loop, the status read's 16 clocks apart")
     rom_command_us: float = _cost(1000.0, "µs", "ROM: from the end of a command to its reply (unconfirmed)")
     rom_sync_us: float = _cost(8000.0, "µs", "ROM: answer to SYNC (esp8266-flash-timing §7.2: about 8 ms)")
     rom_lost_syncs: float = _cost(0.0, "frames", "ROM: SYNC frames lost to measuring the baud rate (often 1)")
@@ -75,14 +75,10 @@ class Costs:
         """Seconds that `count` CPU cycles take."""
         return count / self.cpu_mhz * 1e-6
 
-    def spi_read(self, size: int) -> float:
-        """Seconds of a ROM SPIRead: 32-byte transactions of 288 SPI clocks plus calling costs (§6)."""
+    def spi_time(self, size: int, spi_mhz: float) -> float:
+        """Seconds on the flash's bus: 32-byte transactions of 288 SPI clocks plus calling costs (§6)."""
         transactions = -(-size // 32)
-        return transactions * (288 / self.spi_mhz * 1e-6 + self.cycles(self.spi_call_cycles))
-
-    def spi_write(self, size: int) -> float:
-        """Seconds that a ROM SPIWrite spends on the bus, the part's own program time not counted."""
-        return self.spi_read(size)
+        return transactions * (288 / spi_mhz * 1e-6 + self.cycles(self.spi_call_cycles))
 
     def md5(self, size: int) -> float:
         """Seconds of hashing `size` bytes."""

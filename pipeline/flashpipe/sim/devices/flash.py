@@ -10,11 +10,12 @@ from collections.abc import Callable
 from math import ceil
 from typing import ClassVar, Final
 
+from flashpipe.sim.chip import flash_clock
 from flashpipe.sim.chip.nor import SECTOR, WIP, Nor
 from flashpipe.sim.devices.agenda import CYCLES_PER_S
 from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
 
-BASE: Final = 0x60000200
+BASE: Final = flash_clock.BASE
 _CMD, _ADDR, _STATUS, _USER, _USER1, _USER2, _W0 = (BASE + at for at in (0x00, 0x04, 0x10, 0x1C, 0x20, 0x24, 0x40))
 _EXT2: Final = BASE + 0xF8
 """State of the controller: 0 is idle."""
@@ -33,8 +34,13 @@ _CLOCKS: Final = 288
 _CALL_CYCLES: Final = 110
 BLANK_ERASE_S: Final = 0.0146
 """Erasing a sector that is blank already, from how long 16 MB take to format (facts: esp8266-flash-timing §7.2)."""
-_DEFAULTS: Final = {_USER: 0x80000064, _USER2: 0x70000000, _CTRL: 0x016AB000}
-"""After reset, as pvvx's spi_register.h notes them; the ROM's reads need none of them here."""
+_DEFAULTS: Final = {
+    _USER: 0x80000064,
+    _USER2: 0x70000000,
+    _CTRL: 0x016AA101,
+    flash_clock.CLOCK: flash_clock.AFTER_RESET[flash_clock.CLOCK],
+}
+"""As pvvx's spi_register.h notes them for a running SDK, at 40 MHz; the ROM's reads need none of them here."""
 
 
 class Flash(RegisterBlock):
@@ -50,7 +56,6 @@ class Flash(RegisterBlock):
         super().__init__(wiring)
         self.nor = nor
         self._changed = changed
-        self.clock_hz = 40_000_000
         self.origin_s = 0.0
         """Board time, in seconds, of cycle 0."""
         self.busy_until = 0
@@ -65,6 +70,11 @@ class Flash(RegisterBlock):
         """Registers as after a reset; what the part is doing goes on."""
         super().reset()
         self.words.update(_DEFAULTS)
+
+    def set_speed(self, hertz: int) -> None:
+        """What the ROM's start makes of the speed in an image's header."""
+        division = flash_clock.speed_bits(round(CYCLES_PER_S / hertz))
+        self.words[_CTRL] = self.words[_CTRL] & ~flash_clock.SPEED_BITS | division
 
     # --- for the ROM's functions and the cache -----------------------------------------------------------------------
 
@@ -133,7 +143,7 @@ class Flash(RegisterBlock):
 
     def _spend(self, length: int) -> None:
         transactions = max(1, -(-length // TRANSACTION))
-        self.state.cycles += transactions * (_CLOCKS * CYCLES_PER_S // self.clock_hz + _CALL_CYCLES)
+        self.state.cycles += transactions * (_CLOCKS * flash_clock.divider(self.words[_CTRL]) + _CALL_CYCLES)
 
     # --- registers ---------------------------------------------------------------------------------------------------
 

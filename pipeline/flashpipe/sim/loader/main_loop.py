@@ -8,7 +8,7 @@ the receive time-out (facts: stub-executed §1 rows 4 and 5, §6).
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,6 +80,25 @@ class LoaderMachine:
     registers: Registers
     nor: Nor
     costs: Costs
+    flash_damage: Callable[[float], Callable[[bytes], bytes] | None] = lambda _mhz: None
+    """What happens to the bytes on the flash's bus at a clock, in MHz; None where nothing does."""
+
+    def __post_init__(self) -> None:
+        """Hear of the clock."""
+        self.registers.flash_clocked = self.clock_flash
+
+    def clock_flash(self) -> None:
+        """The loader may have set another clock for the flash. Firmware sets its own, which has no limit here."""
+        self.nor.damage = self.flash_damage(self.spi_mhz) if self.registers.attached else None
+
+    @property
+    def spi_mhz(self) -> float:
+        """Clock of the flash: the bus clock, which is the CPU's in the loader, divided as SPI_CTRL says."""
+        return self.costs.cpu_mhz / self.registers.flash_divider
+
+    def spi_time(self, size: int) -> float:
+        """Seconds of a ROM SPIRead, and of what a SPIWrite spends on the bus, the part's own time not counted."""
+        return self.costs.spi_time(size, self.spi_mhz)
 
 
 class SerialLoader:

@@ -195,7 +195,7 @@ class RomLoader(SerialLoader):
             yield from self._say(0x02, INVALID)
             return
         size, _blocks, block, offset = words(data)
-        self.machine.registers.attached = True
+        self.machine.registers.attach_flash()
         yield from self._erase(offset // SECTOR, -(-size // SECTOR))
         self._flash_at, self._flash_left = offset, _blocks * block
         yield from self._say(0x02)
@@ -233,8 +233,8 @@ class RomLoader(SerialLoader):
         if self._flash_at + len(body) > rom_chip_size(self.machine):
             yield from self._say(0x03, WRITE_FAILED)
             return
-        yield self.costs.spi_write(len(body)) + self.nor.program(self._flash_at, body)
-        yield self.costs.spi_read(len(body))
+        yield self.machine.spi_time(len(body)) + self.nor.program(self._flash_at, body)
+        yield self.machine.spi_time(len(body))
         same = self.nor.read(self._flash_at, len(body)) == body
         self._flash_at += len(body)
         yield from self._say(0x03, b"\0\0" if same else b"\x01\x08")

@@ -79,7 +79,7 @@ class Stub(SerialLoader):
 
     def main(self) -> Main:
         """Greet, then take one command after the other."""
-        self.machine.registers.attached = True
+        self.machine.registers.attach_flash()
         if self._greet:
             yield self.start_us * 1e-6
             yield from self.send(GREETING)
@@ -120,12 +120,12 @@ class Stub(SerialLoader):
     def write(self, address: int, data: bytes) -> Work:
         """ROM SPIWrite: 32-byte programs, the CPU waits for each (facts: stub-executed §5)."""
         yield from self.flash_idle()
-        yield self.costs.spi_write(len(data)) + self.nor.program(address, data)
+        yield self.machine.spi_time(len(data)) + self.nor.program(address, data)
 
     def read_time(self, size: int) -> Work:
         """ROM SPIRead takes its time; the bytes themselves are `nor.read`."""
         yield from self.flash_idle()
-        yield self.costs.spi_read(size)
+        yield self.machine.spi_time(size)
 
     def start_erase(self, address: int, left: int) -> int:
         """Begin the erase of a 64 KB block where aligned and `left` allows it, else of a sector; bytes it covers."""

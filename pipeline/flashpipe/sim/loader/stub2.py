@@ -48,6 +48,8 @@ _READ_PACKET: Final = 0x1000
 _PLUGINS: Final = range(0xD5, 0xF0)
 _BUDGET_TURNS: Final = 120_000
 """Turns of the erase-region loop allowed for each sector (facts: stub-executed §5)."""
+_STATUS_CLOCKS: Final = 16
+"""SPI clocks of reading the status in each of them: an opcode and a byte."""
 _SIZES: Final = {
     0x02: (16, 20), 0x10: (16, 20), 0x04: (4,), 0x12: (4,), 0x05: (16,), 0x06: (8,), 0x08: (36,), 0x0A: (4,),
     0x0B: (24,), 0x0D: (4,), 0x0F: (8,), 0x13: (16,), 0x14: (0,), 0xD1: (8,), 0xD2: (16,),
@@ -124,7 +126,7 @@ class Stub2(Stub):
         handlers: dict[int, Command] = {
             0x02: self._begin, 0x03: self._flash_data, 0x04: self._end, 0x05: self._mem_begin, 0x06: self._mem_end,
             0x07: self._mem_data, 0x08: self._sync, 0x09: self._write_reg, 0x0A: self._read_reg, 0x0B: self._nothing,
-            0x0D: self._nothing, 0x0F: self._change_baud, 0x10: self._deflate_begin, 0x11: self._deflate_data,
+            0x0D: self._attach, 0x0F: self._change_baud, 0x10: self._deflate_begin, 0x11: self._deflate_data,
             0x12: self._end, 0x13: self._md5, 0xD0: self._erase_flash, 0xD1: self._erase_region,
             0xD2: self._read_flash,
         }  # fmt: skip
@@ -136,7 +138,12 @@ class Stub2(Stub):
             self.status = NOT_IMPLEMENTED if opcode in _PLUGINS or opcode == 0x14 else INVALID  # noqa: PLR2004
 
     def _nothing(self, _data: bytes, _check: int) -> Work:
-        """SPI_ATTACH and SPI_SET_PARAMS change nothing that could be seen."""
+        """SPI_SET_PARAMS changes nothing that could be seen."""
+        yield 0.0
+
+    def _attach(self, _data: bytes, _check: int) -> Work:
+        """SPI_ATTACH calls the ROM's spi_flash_attach again (its address stands in the stub's handler)."""
+        self.machine.registers.attach_flash()
         yield 0.0
 
     # --- registers, RAM, line ----------------------------------------------------------------------------------------
@@ -232,6 +239,7 @@ class Stub2(Stub):
             return
         if not self._dirty:
             yield from self.read_time(SECTOR)
+            yield self.costs.cycles(SECTOR // 4 * self.costs.v2_blank_cycles)
             if self.nor.is_blank(self._erase_at, SECTOR):
                 self._erase_at += SECTOR
                 self._erase_left -= min(SECTOR, self._erase_left)
@@ -339,7 +347,8 @@ class Stub2(Stub):
         if address % SECTOR or left % SECTOR:
             self.status = BAD_LENGTH
             return
-        deadline = self.now + left // SECTOR * _BUDGET_TURNS * self.costs.poll_us * 1e-6
+        turn_us = self.costs.poll_us + _STATUS_CLOCKS / self.machine.spi_mhz
+        deadline = self.now + left // SECTOR * _BUDGET_TURNS * turn_us * 1e-6
         while left and self.now <= deadline:
             if self.nor.stuck_busy:
                 yield max(1.0, deadline - self.now)
