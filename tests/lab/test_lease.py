@@ -13,6 +13,7 @@ from flashpipe.board.ports import lab_client, reservation
 from flashpipe.board.ports.lab_client import VARIABLE, LabClient, find_client
 from flashpipe.board.ports.lease import Lease, Taker
 from flashpipe.board.ports.lease_record import LeaseRecord, folder
+from flashpipe.cli import lab as lab_command
 from flashpipe.errors import (
     BadValueError,
     ExporterGoneError,
@@ -209,6 +210,28 @@ def test_what_somebody_has_acquired_since_is_left_alone(lab: Lab) -> None:
     second.take("labgrid://p2")
     assert lab.holder("p1") == "ci1/alice"
     assert second.told == []
+
+
+def test_of_a_place_that_was_deleted_nothing_is_left(lab: Lab) -> None:
+    lab.place("p1")
+    first = Run()
+    first.die(first.take())
+    lab.put(places={})
+    lab.place("p2")
+    Run().take("labgrid://p2").release(first.told.append)
+    assert records() == []
+
+
+def test_without_a_coordinator_nobody_says_that_nothing_is_left(lab: Lab) -> None:
+    lab.place("p1")
+    first = Run()
+    first.die(first.take())
+    lab.put(coordinator=False)
+    with pytest.raises(NoCoordinatorError):
+        lab_command.main(["release"])
+    lab.put(coordinator=True)
+    assert lab_command.main(["release"]) == 0
+    assert lab.holder("p1") == ""
 
 
 def test_what_a_living_run_has_is_not_touched(lab: Lab) -> None:

@@ -132,6 +132,8 @@ FACTS: Final = {
     "brltty": replace(LOST, findings=Findings(reopened="missing"), host=HostFacts("linux", brltty=True)),
     "wsl-detached": replace(LOST, findings=Findings(reopened="missing"), host=HostFacts("linux", wsl=True)),
     "unplugged": replace(LOST, findings=Findings(reopened="missing")),
+    "host-lost": replace(LOST, port="labgrid://p1", findings=Findings(reopened="missing")),
+    "connection-cut": replace(LOST, port="rfc2217://h:7101", findings=Findings(reopened="there")),
     "port-shared": replace(LOST, findings=Findings(reopened="busy", holders=("pid 7 (screen)",))),
     "adapter-glitch": replace(LOST, findings=Findings(reopened="there")),
 }
@@ -218,6 +220,7 @@ evidences = st.builds(
     Evidence,
     code=codes,
     message=st.just("p: x"),
+    port=st.sampled_from(["p", "labgrid://p1", "rfc2217://h:7101"]),
     damage=st.sampled_from(WireDamage),
     stub_silent=st.booleans(),
     flash_silent=st.booleans(),

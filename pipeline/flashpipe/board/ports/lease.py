@@ -24,7 +24,14 @@ from flashpipe.board.ports.places import (
     serial_address,
 )
 from flashpipe.board.ports.reservation import Reservation
-from flashpipe.errors import BadValueError, LabError, NoPlaceError, PipelineError, PlaceTakenError
+from flashpipe.errors import (
+    BadValueError,
+    LabError,
+    NoCoordinatorError,
+    NoPlaceError,
+    PipelineError,
+    PlaceTakenError,
+)
 from flashpipe.values import dataclass
 
 FEW: Final = 6
@@ -245,6 +252,7 @@ def sweep(client: LabClient, notify: Notify, *, but: str = "") -> None:
     """Release what runs that were killed have left, and say so; `but`: a place that is about to be acquired.
 
     Raises:
+        NoCoordinatorError: nobody tells what is left.
         RecordError: a record cannot be read.
     """
     for path in sorted(folder().glob("*.lease")):
@@ -256,9 +264,14 @@ def sweep(client: LabClient, notify: Notify, *, but: str = "") -> None:
             continue
         try:
             place = _show(client, name)
-        except LabError:
-            record.leave()
+        except NoPlaceError:  # it was deleted
+            record.drop()
             continue
+        except BaseException as error:
+            record.leave()
+            if isinstance(error, LabError) and not isinstance(error, NoCoordinatorError):
+                continue
+            raise
         if place.holder and still_holds(left, place):
             notify(f"place    {name} was left by a run that was killed (pid {left.get('pid')}): it is released")
             _release(client, name, record, notify)
