@@ -30,7 +30,7 @@ def test_every_way_of_printing_has_each_good_board_once(shop: Shop) -> None:
     )
     passed(shop, 1, serial="SN001")
     passed(shop, 2, serial="SN002")
-    labels = Labels(opened.labels, opened.batch)
+    labels = Labels(opened.labels, opened.batch, opened.texts)
     assert labels.print_due() == ""
     assert labels.print_due() == ""
     rows = list(csv.DictReader((shop.folder / "labels.csv").read_text().splitlines()))
@@ -51,7 +51,7 @@ def test_a_printer_that_is_off_is_said_once_and_its_labels_follow(shop: Shop) ->
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     opened = shop.open(zpl=f"socket://127.0.0.1:{port}")
-    labels = Labels(opened.labels, opened.batch)
+    labels = Labels(opened.labels, opened.batch, opened.texts)
     passed(shop, 1)
     assert "printer" in labels.print_due()
     assert labels.print_due() == ""
@@ -67,10 +67,23 @@ def test_a_printer_that_is_off_is_said_once_and_its_labels_follow(shop: Shop) ->
 
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
-        assert labels.print_due() == ""
+        assert labels.print_due().endswith("2")
         thread.join(30)
     assert [address(mac).encode() in label for mac, label in zip((1, 2), heard, strict=True)] == [True, True]
-    assert labels.due() == []
+    assert (labels.due(), labels.left()) == ([], "")
+
+
+def test_a_label_that_cannot_be_printed_keeps_no_other_one_back(shop: Shop) -> None:
+    (shop.folder / "label.zpl").write_text("^XA^FD@serial@^FS^XZ")
+    opened = shop.open(serial="SN{n}", zpl="out.zpl", label="label.zpl")
+    labels = Labels(opened.labels, opened.batch, opened.texts)
+    passed(shop, 1, serial="A^1")
+    passed(shop, 2, serial="A2")
+    told = labels.print_due()
+    assert (LabelError.code in told, address(1) in told) == (True, True)
+    assert (shop.folder / "out.zpl").read_text() == "^XA^FDA2^FS^XZ"
+    assert labels.print_due() == ""
+    assert "1" in labels.left()
 
 
 def test_a_board_that_comes_again_gets_no_second_label(shop: Shop) -> None:
@@ -130,7 +143,7 @@ def test_a_place_where_nothing_can_be_printed_is_refused(shop: Shop, word: str, 
 def test_a_value_of_a_unit_is_no_formula_for_a_spreadsheet(shop: Shop) -> None:
     opened = shop.open(serial="SN{n}", labels="labels.csv")
     passed(shop, 1, serial="=cmd()")
-    Labels(opened.labels, opened.batch).print_due()
+    Labels(opened.labels, opened.batch, opened.texts).print_due()
     assert "'=cmd()" in (shop.folder / "labels.csv").read_text()
 
 

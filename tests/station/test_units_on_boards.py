@@ -112,3 +112,10 @@ def test_what_a_station_sends_is_compiled_when_it_begins(shop: Shop) -> None:
         profile.write("files: {main.lc: {from: main.lua, compile: true}}\n")
     (file,) = run_policy(shop.open().inputs).lua.files
     assert file.data == b"\x1bLuareturn 1\n"
+
+
+def test_a_station_that_tests_no_board_says_so(shop: Shop) -> None:
+    assert shop.open().is_tested
+    with (shop.folder / "sensor.yaml").open("a") as profile:
+        profile.write("acceptance: {command: [python3, jig.py]}\n")
+    assert not shop.open(batch="two").is_tested

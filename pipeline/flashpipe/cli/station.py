@@ -93,7 +93,7 @@ def _work(opened: Opened, attempts: Attempts, name: str) -> int:
     screen = _panel(opened) if attended else StationLines(opened.texts.say)
     audience.closers.append(lambda _status: screen.close())
 
-    labels = Labels(opened.labels, opened.batch)
+    labels = Labels(opened.labels, opened.batch, opened.texts)
 
     def told(ended: Ended, line: PortLine) -> None:
         if station.sound:
@@ -135,3 +135,5 @@ def _announce(opened: Opened) -> None:
     begun = "begins" if opened.is_new else "goes on"
     terminal.note(f"batch    {opened.batch.name} {begun}: profile {opened.batch.record.profile}, {opened.image}")
     terminal.note(f"ports    {ports}")
+    if not opened.is_tested:
+        terminal.note("note     boot=off: boards are good without the files and tests of the profile")

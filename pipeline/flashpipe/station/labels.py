@@ -25,6 +25,7 @@ from flashpipe.files import is_replaceable, open_output, read_regular, write_ato
 from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import LABELLED, Try, seconds_of
 from flashpipe.station.label_page import label_page
+from flashpipe.station.texts import Texts
 from flashpipe.values import dataclass
 
 LIMIT: Final = 256 * 1024
@@ -161,11 +162,15 @@ def _escaped(value: str) -> str:
 class Labels:
     """Prints what is due, and keeps files complete; threads of several boards share it."""
 
-    def __init__(self, plan: LabelPlan, batch: Batch) -> None:
-        self._plan, self._batch = plan, batch
+    def __init__(self, plan: LabelPlan, batch: Batch, texts: Texts) -> None:
+        self._plan, self._batch, self._texts = plan, batch, texts
         self._guard = threading.Lock()
         self._off = False
         """The printer did not answer last time, which was said."""
+        self._followed = 0
+        """Labels that were printed since."""
+        self._refused: set[str] = set()
+        """MACs whose label cannot be printed, which was said."""
 
     def due(self) -> list[Try]:
         """Good boards without a label, in the order of their ends."""
@@ -185,16 +190,31 @@ class Labels:
             self._write_files()
             return self._print_labels() if self._plan.zpl else ""
 
+    def left(self) -> str:
+        """What a person should know of labels that were not printed; empty where there are none."""
+        count = len(self.due()) if self._plan.zpl else 0
+        return self._texts.say("printer.left", count=count) if count else ""
+
     def _print_labels(self) -> str:
-        for one in self.due():
+        due, said = self.due(), list[str]()
+        for one in due:
             try:
-                send(self._plan.zpl, zpl_of(self._plan, values_of(self._batch, one, self._plan)))
-            except (PrinterError, LabelError) as error:
-                said, self._off = self._off, True
-                return "" if said else f"{error.message} [code: {error.code}]; {error.hint or error.remedy}"
-            self._off = False
+                text = zpl_of(self._plan, values_of(self._batch, one, self._plan))
+                send(self._plan.zpl, text)
+            except LabelError as error:  # of this board alone
+                said += [] if one.mac in self._refused else [f"{one.mac}: {_told(error)}"]
+                self._refused.add(one.mac)
+                continue
+            except PrinterError as error:
+                said += [] if self._off else [_told(error)]
+                self._off = True
+                return "; ".join(said)
             self._batch.append(LABELLED, mac=one.mac)
-        return ""
+            self._followed += self._off
+        if self._followed:
+            said.append(self._texts.say("printer.back", count=self._followed))
+            self._off, self._followed = False, 0
+        return "; ".join(said)
 
     def _write_files(self) -> None:
         rows = sorted((one for one in self._batch.refresh().rows() if one.passed), key=lambda one: one.ended)
@@ -204,6 +224,10 @@ class Labels:
         if self._plan.page is not None:
             shown = [(_filled(self._plan.qr, fields), fields) for fields in values]
             write_atomic(self._plan.page, label_page(self._batch.name, shown).encode(), mode=0o644)
+
+
+def _told(error: LabelError | PrinterError) -> str:
+    return f"{error.message} [code: {error.code}]; {error.hint or error.remedy}"
 
 
 def as_csv(plan: LabelPlan, rows: Iterable[Mapping[str, str]]) -> str:

@@ -61,6 +61,8 @@ class Opened:
     image: str
     """Which firmware, for people."""
     is_new: bool
+    is_tested: bool
+    """Whether boards get the files of the profile, and pass its tests, or there are none."""
 
 
 def remembered(command: CommandLine, words: Mapping[str, str]) -> dict[str, str]:
@@ -111,7 +113,8 @@ def open_station(command: CommandLine, words: Mapping[str, str], listener: Liste
     check_pins(name, batch.record.pins, pins)
     image = example.plan().firmware.title()
     inputs = replace(inputs, listener=ignore)  # from here on the panel has the terminal
-    return Opened(inputs, batch, sockets, texts, rules, units, labels, by_key, sound, image, is_new)
+    is_tested = policy.boot.check or not (policy.lua or policy.jig)
+    return Opened(inputs, batch, sockets, texts, rules, units, labels, by_key, sound, image, is_new, is_tested)
 
 
 def _sockets(inputs: RunInputs) -> Sockets:

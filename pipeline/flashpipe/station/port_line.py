@@ -10,6 +10,7 @@ from typing import Any, Final
 from flashpipe.errors import ForeignBoardError, PipelineError, RecordError, UnitsUsedUpError
 from flashpipe.events import BoardFound, Event, Progress, StepStarted
 from flashpipe.jobs.station_view import PortView
+from flashpipe.records.batch_state import ASIDE
 from flashpipe.station.admission import ASKED
 from flashpipe.station.attempt import Ended
 from flashpipe.station.texts import Texts
@@ -94,6 +95,8 @@ class PortLine:
         cause = self._texts.cause(code, _cause(ended.error), what=_what(ended.error), tries=tries)
         many = tries >= limit
         retry = "fail.many" if many else "fail.key" if by_key else "fail.retry"
+        if code in ASIDE:
+            retry = "fail.else"  # it is nothing that another board, or plugging, could cure
         action = say("gone") if gone else say(retry, key=key, tries=tries)
         if isinstance(ended.error, (RecordError, UnitsUsedUpError)):
             action = ""  # no other board can help

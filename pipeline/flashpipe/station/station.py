@@ -124,6 +124,8 @@ class Station:
             self._labels_due.set()
             printing.join()
             self._print_labels()
+            if left := self._labels.left():
+                self.note(left)
             self._draw()
 
     def _keep_printing(self) -> None:

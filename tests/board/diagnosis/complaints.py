@@ -57,7 +57,7 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
         (
             "line-noise", "loader-hiccup", "chip-reset-itself", "loader-hangs", "power-gone", "rx-lost", "stub-dead",
             "unplugged",
-            "adapter-glitch",
+            "adapter-glitch", "host-lost", "connection-cut",
         ),
     ),
     9: Complaint(

@@ -107,8 +107,7 @@ RULES: Final = (
     Rule(
         "host-lost",
         _host_gone,
-        "the machine of the board serves it no more: its server has ended, the board was unplugged there, or the network"
-        " is down",
+        "the machine of the board serves it no more: server ended, board unplugged there, or the network is down",
         Advice(
             command("host", "check"),
             " on that machine tells; then ",
