@@ -72,7 +72,7 @@ def test_a_receipt_is_what_the_schema_says(tmp_path: Path) -> None:
     record = checked(json.loads(path.read_text()))
     schema = validator().schema
     assert set(record) == set(schema["properties"])
-    assert set(schema["properties"]) - set(schema["required"]) == {"header", "measured", "seal", "station"}, (
+    assert set(schema["properties"]) - set(schema["required"]) == {"header", "line", "measured", "seal", "station"}, (
         "which receipts of before have not"
     )
     with pytest.raises(AssertionError, match="sent_bytes"):

@@ -26,10 +26,10 @@ from flashpipe.text.look import look
 
 USAGE: Final = """usage: flashpipe bench [port=PORT] [profile=NAME] [reset=manual] [yes=1] [--json]
 
-Measure this adapter, cable and board: how long connecting takes, which rates hold, what writing and verifying 256 KB
-takes, what esptool takes for the same, and how long the board boots. 256 KB in the middle of its flash are written
-several times; it asks before. What stands there is backed up first, and put back at the end. The table names neither
-the board's MAC nor the port: it is fit for an issue.
+Measure this adapter, cable and board: how long connecting takes, which rates hold, whether a faster clock of the
+flash does, what writing and verifying 256 KB takes, what esptool takes for the same, and how long the board boots.
+256 KB in the middle of its flash are written several times; it asks before. What stands there is backed up first, and
+put back at the end. The table names neither the board's MAC nor the port: it is fit for an issue.
 """
 
 

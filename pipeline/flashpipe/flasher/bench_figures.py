@@ -31,6 +31,18 @@ class Written:
     baud: int
     write_s: float
     verify_s: float
+    flash_mhz: int = 0
+    """Faster clock of the flash meanwhile; 0: the loader's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocked:
+    """What a digest of `AMOUNT` bytes took at one clock of the flash."""
+
+    mhz: int
+    holds: bool
+    """Whether it was the digest of the usual clock."""
+    digest_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,8 @@ class Figures:
     region: Region
     connect_s: float
     rates: tuple[Rate, ...]
+    clocks: tuple[Clocked, ...]
+    """The loader's own clock first; empty where the loader sets another one than is known."""
     written: tuple[Written, ...]
     esptool: tuple[tuple[int, float], ...]
     """Rate, and seconds of its whole `write-flash` of the same amount."""

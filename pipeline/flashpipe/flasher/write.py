@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from functools import cache
+from functools import cache, cached_property
 
 from flashpipe.board.loader import writer
 from flashpipe.board.loader.frames import GROWTH
+from flashpipe.board.session.flash_clock import FlashClock
 from flashpipe.board.session.rate_search import raise_rate
 from flashpipe.board.session.session import Session
+from flashpipe.errors import VerifyError, WireError
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
@@ -42,6 +44,25 @@ class WriteRun:
         Raises:
             WireError, VerifyError: another attempt may go better.
         """
+        try:
+            self._attempt()
+        except VerifyError:
+            if not self._clock.fast:
+                raise
+            self._clock.doubt()
+            self._attempt()  # at the usual clock the board is asked again, and given what differs there too
+            self._clock.refuse()
+        except WireError:
+            self._clock.line_failed()
+            raise
+        finally:
+            self._clock.lower()
+
+    @cached_property
+    def _clock(self) -> FlashClock:
+        return FlashClock(self.session, int(self.probe.plan.settings.frequency.removesuffix("m")))
+
+    def _attempt(self) -> None:
         session, plan = self.session, self.probe.plan
         dirty = compare(session, self.probe, anew=True, unsent=self._unsent) if self.written else self.dirty
         if plan.erase_all and not self._erased:
@@ -61,6 +82,7 @@ class WriteRun:
                 show(done, total)
 
             new = raise_rate(session, self._seconds(dirty))
+            new |= self._clock.raise_()
             self.written = merge([*self.written, *dirty])
             try:
                 sent = writer.write(session.link, pieces(plan), dirty, on_progress, prove_line=new)

@@ -62,6 +62,7 @@ def write_receipt(
                 {"address": segment.address, "size": len(segment.data), "md5": segment.md5, "image": segment.name}
                 for segment in (plan.segments if plan else ())
             ],
+            line={"baud": session.baud, "flash_mhz": session.flash_mhz} if outcome.sent else {},
             steps=list(session.step_times),
             verdict=_verdict((verdict_of(error) if error else None) or outcome.verdict, session.execution),
             back=_verdict(outcome.rolled_back, session.execution) if outcome.rolled_back else {},

@@ -20,6 +20,7 @@ from typing import Final
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.rom_only import RomLink
+from flashpipe.board.loader.spi_clock import HALF, QUARTER, clock_bits, divider, set_clock
 from flashpipe.board.ports.names import is_url, is_virtual
 from flashpipe.board.session.auto_rate import TRIAL_S, USUAL, AutoRate
 from flashpipe.board.session.rate_search import try_rate
@@ -27,7 +28,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import FlashUnknownError, PipelineError, WireError
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
-from flashpipe.flasher.bench_figures import AMOUNT, Figures, Rate, Written, place
+from flashpipe.flasher.bench_figures import AMOUNT, Clocked, Figures, Rate, Written, place
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.flasher.restore import put
 from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, file_source, stored_source
@@ -76,6 +77,9 @@ def measure(board: BoardRun) -> Figures:
         try:
             rates = bench.rates()
             written = bench.write_at([rate.baud for rate in rates if rate.holds])
+            clocks = bench.clocks()
+            if any(clock.holds for clock in clocks[1:]):
+                written += (bench.write_faster(clocks[-1].mhz),)
             esptool = bench.esptool()
             bench.put_back(source, entry)
         except PipelineError:
@@ -85,7 +89,7 @@ def measure(board: BoardRun) -> Figures:
         boot, boot_s = bench.boot()
         bridge = adapter_of(session.port)
         adapter = f"{bridge['usb']} {bridge['name']}".strip() if bridge else ""
-        figures = Figures(device, adapter, region, connect_s, rates, written, esptool, boot, boot_s)
+        figures = Figures(device, adapter, region, connect_s, rates, clocks, written, esptool, boot, boot_s)
         measured.append(figures)
         return Outcome("restored", device, reason=f"{region} measured and put back", backup=manifest.id)
 
@@ -127,6 +131,41 @@ class _Bench:
     def write_at(self, rates: Sequence[int]) -> tuple[Written, ...]:
         """Write at the usual rate, and at the fastest that holds."""
         return tuple(self._write(baud) for baud in dict.fromkeys((USUAL, *rates[-1:])) if baud in rates)
+
+    def clocks(self) -> tuple[Clocked, ...]:
+        """The loader's own clock of the flash and the faster one, by a digest of what was written; the first rules."""
+        session = self._session
+        if isinstance(session.link, RomLink) or clock_bits(session.link) != QUARTER:
+            return ()
+        with session.step("flash clock", "which holds") as result:
+            bus_mhz = 2 * self._device.crystal_mhz
+            usual = self._digest()
+            try:
+                set_clock(session.link, HALF)
+                faster = self._digest()
+                set_clock(session.link, QUARTER)
+            except WireError:  # a flash that does not follow keeps the stub waiting
+                faster = (b"", 0.0)
+                session.begin_anew(session.baud)
+            found = tuple(
+                Clocked(bus_mhz // divider(bits), digest == usual[0], seconds)
+                for bits, (digest, seconds) in ((QUARTER, usual), (HALF, faster))
+            )
+            result.append(", ".join(f"{clock.mhz} MHz" for clock in found if clock.holds))
+        return found
+
+    def _digest(self) -> tuple[bytes, float]:
+        began = time.monotonic()
+        digest = self._session.link.md5(self._region)
+        return digest, time.monotonic() - began
+
+    def write_faster(self, mhz: int) -> Written:
+        """Write once more at the rate in force, the flash clocked faster."""
+        set_clock(self._session.link, HALF)
+        try:
+            return replace(self._write(self._session.baud), flash_mhz=mhz)
+        finally:
+            set_clock(self._session.link, QUARTER)
 
     def _write(self, baud: int) -> Written:
         session = self._session

@@ -24,6 +24,7 @@ from flashpipe.plan.keep import DecisionLine, KeepDecision, lines, placed_areas
 from flashpipe.plan.make import with_real_size
 from flashpipe.plan.model import FlashPlan
 from flashpipe.plan.table import PlanRow, rows
+from flashpipe.profile.model import SerialProfile
 from flashpipe.values import dataclass
 
 
@@ -39,7 +40,7 @@ class Preview:
     """What it reads has changed since: nobody knows what `flash` will have built, and write."""
     rows: Sequence[PlanRow]
     areas: Sequence[Area]
-    baud: int
+    line: SerialProfile
     decision: KeepDecision | None = None
     """What the board keeps and loses; None where no board was asked, or nothing is written."""
     keep: Sequence[str] = ()
@@ -121,16 +122,16 @@ def _preview(
     firmware_owned: bool = False,
     keep: Sequence[str] = (),
 ) -> Preview:
-    baud = inputs.serial().baud
+    line = inputs.serial()
     areas = tuple(placed_areas(plan, decision))
     return Preview(
         plan,
         run_policy(inputs).lua,
         build_note(inputs),
         _build_due(inputs),
-        rows(replace(plan, areas=areas), baud, dirty, firmware_owned=firmware_owned),
+        rows(replace(plan, areas=areas), line.baud, dirty, firmware_owned=firmware_owned),
         areas,
-        baud,
+        line,
         decision,
         keep,
         firmware_owned,

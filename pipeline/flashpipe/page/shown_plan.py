@@ -72,7 +72,7 @@ def shown(found: Preview, *, sized: bool = False) -> dict[str, object]:
         "rows": [_row(row) for row in rows],
         "wire": sum(row.wire_bytes for row in rows),
         "seconds": sum(row.seconds for row in rows),
-        "baud": found.baud,
+        "baud": found.line.baud,
     }
 
 

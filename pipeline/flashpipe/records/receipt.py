@@ -52,6 +52,8 @@ class Receipt:
     """Bytes of flash that were written."""
     skipped_bytes: int = 0
     """Bytes of the plan that the board held already."""
+    line: dict[str, int] = field(default_factory=dict)
+    """What was written with: `baud`, and `flash_mhz`, 0 where that was the loader's own clock; empty if nothing was."""
     steps: list[tuple[str, float]] = field(default_factory=list)
     """Name and seconds of each step, in order."""
     verdict: dict[str, object] = field(default_factory=dict)

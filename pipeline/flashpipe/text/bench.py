@@ -22,7 +22,17 @@ def table(figures: Figures, about: str) -> str:
             for rate in figures.rates
         ),
         *(
-            (f"write {amount} at {written.baud}", f"{written.write_s:.2f} s, verify {written.verify_s:.2f} s")
+            (
+                f"flash clock {clock.mhz} MHz",
+                f"holds, digest of {amount} {clock.digest_s:.2f} s" if clock.holds else "the flash is not read rightly",
+            )
+            for clock in figures.clocks
+        ),
+        *(
+            (
+                f"write {amount} at {written.baud}" + (f", flash at {written.flash_mhz} MHz" * bool(written.flash_mhz)),
+                f"{written.write_s:.2f} s, verify {written.verify_s:.2f} s",
+            )
             for written in figures.written
         ),
         *((f"esptool write-flash at {baud}", f"{seconds:.2f} s, all of it") for baud, seconds in figures.esptool),
@@ -48,8 +58,18 @@ def facts(figures: Figures) -> dict[str, object]:
             for rate in figures.rates
         ],
         "write": [
-            {"baud": one.baud, "bytes": AMOUNT, "write_s": one.write_s, "verify_s": one.verify_s}
+            {
+                "baud": one.baud,
+                "bytes": AMOUNT,
+                "write_s": one.write_s,
+                "verify_s": one.verify_s,
+                "flash_mhz": one.flash_mhz,
+            }
             for one in figures.written
+        ],
+        "flash_clocks": [
+            {"mhz": one.mhz, "holds": one.holds, "bytes": AMOUNT, "digest_s": round(one.digest_s, 3)}
+            for one in figures.clocks
         ],
         "esptool": [{"baud": baud, "bytes": AMOUNT, "seconds": round(seconds, 3)} for baud, seconds in figures.esptool],
         "boot": figures.boot,

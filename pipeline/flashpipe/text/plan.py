@@ -24,6 +24,8 @@ LINE: Final = "{:<8} {:<8} {:>8}  {:<8} {:>9} {:>7}  {}"
 """From, to, size, action, bytes on the wire, seconds, what."""
 WHAT_WIDTH: Final = 23
 """Longest text of the last column: a line then has 79 characters."""
+AUTO: Final = "baud=auto: sooner, at the fastest rate and flash clock that are found to hold on the board"
+"""Below a table whose seconds are those of the usual rate."""
 MARKS: Final = {"lost": "!", "write": "#", "erase": "x", "volatile": "~", "skip": "=", "keep": "."}
 """One character for each action, the boldest first; the same in every console."""
 

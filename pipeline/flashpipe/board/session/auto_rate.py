@@ -41,6 +41,8 @@ class _Board(TypedDict):
     """Lowest rate at which an error was seen, 0 if none was."""
     at: float
     """When, in seconds since 1970."""
+    clock: float
+    """When the faster clock of its flash failed, likewise; 0 if it never did."""
 
 
 class _Adapter(TypedDict):
@@ -113,6 +115,16 @@ class AutoRate:
         if self.mac:
             self._note(0, rate)
 
+    def clock_refused(self) -> bool:
+        """Whether the faster clock of the board's flash (`flash_clock`) has failed within the last month."""
+        board = _read(self.key)["boards"].get(self.mac)
+        return board is not None and bool(board["clock"]) and abs(self.clock() - board["clock"]) < REFUSED_S
+
+    def clock_failed(self) -> None:
+        """It has failed now."""
+        if self.mac:
+            _store({**_load(), self.key: self._remember(clock=self.clock())})
+
     def _possible(self) -> list[int]:
         """The steps that adapter and chip can make, as far as their dividers are known."""
         usb = _usb(self.key)
@@ -121,21 +133,29 @@ class AutoRate:
         return [step for step in chip if step <= limit and (error_percent(usb, step) or 0.0) <= LIMIT_PERCENT]
 
     def _note(self, rate: int, failed: int) -> None:
-        record = _load()
-        memory = _adapter(record.get(self.key))
-        before = memory["boards"].pop(self.mac, _Board(rate=0, failed=0, at=0.0))
-        lowest = min((one for one in (before["failed"], failed) if one), default=0)
-        memory["boards"][self.mac] = _Board(rate=rate, failed=lowest, at=self.clock() if failed else before["at"])
-        for mac in list(memory["boards"])[:-BOARDS_KEPT]:
-            del memory["boards"][mac]
+        memory = self._remember(rate=rate, failed=failed)
         if rate:
             memory["profiles"][self.profile] = rate
         elif memory["profiles"].get(self.profile, 0) >= failed:
             del memory["profiles"][self.profile]
-        _store({**record, self.key: memory})
+        _store({**_load(), self.key: memory})
+
+    def _remember(self, *, rate: int | None = None, failed: int = 0, clock: float = 0.0) -> _Adapter:
+        """Note what is new of the board, and keep the rest of what is known of it; the adapter's memory."""
+        memory = _read(self.key)
+        before = memory["boards"].pop(self.mac, _Board(rate=0, failed=0, at=0.0, clock=0.0))
+        memory["boards"][self.mac] = _Board(
+            rate=before["rate"] if rate is None else rate,
+            failed=min((one for one in (before["failed"], failed) if one), default=0),
+            at=self.clock() if failed else before["at"],
+            clock=clock or before["clock"],
+        )
+        for mac in list(memory["boards"])[:-BOARDS_KEPT]:
+            del memory["boards"][mac]
+        return memory
 
 
-_BOARD: Final = ("rate", "failed", "at")
+_BOARD: Final = ("rate", "failed", "at", "clock")
 
 
 def _usb(key: str) -> str:
@@ -166,10 +186,9 @@ def _adapter(entry: object) -> _Adapter:
         return read
     boards, profiles = entry.get("boards"), entry.get("profiles")
     for mac, board in boards.items() if isinstance(boards, Mapping) else ():
-        if isinstance(board, Mapping) and all(
-            isinstance(board.get(name), (int, float)) for name in ("rate", "failed", "at")
-        ):
-            read["boards"][str(mac)] = cast("_Board", dict(board))
+        known = {"clock": 0.0, **board} if isinstance(board, Mapping) else {}
+        if all(isinstance(known.get(name), (int, float)) for name in _BOARD):
+            read["boards"][str(mac)] = cast("_Board", known)
     for name, rate in profiles.items() if isinstance(profiles, Mapping) else ():
         if isinstance(rate, int):
             read["profiles"][str(name)] = rate

@@ -7,6 +7,7 @@ from typing import Final
 from flashpipe.board.loader import chips
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.link import ANSWER_LIMIT_S, ROM_BAUD, EsptoolLoader
+from flashpipe.board.loader.spi_clock import HALF, QUARTER, clock_bits, set_clock
 from flashpipe.board.ports.memory import note_slow_start, starts_slowly
 from flashpipe.board.session.auto_rate import TRIAL_S
 from flashpipe.board.session.fallbacks import Fallbacks
@@ -59,6 +60,8 @@ def start_stub_and_identify(line: SerialLine, link: EsptoolLoader, fallbacks: Fa
     link.check_chip()
     words, divider, found_at = link.efuses(), link.uart_divider(), line.rate
     line.check_stop()
+    if link.stub_runs and clock_bits(link) == HALF:
+        set_clock(link, QUARTER)  # it was left so by a run that was killed
     link.start_stub()
     fallbacks.board_identified(chips.decode_mac(words))
     link.block = fallbacks.settings.block

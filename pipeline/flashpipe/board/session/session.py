@@ -35,6 +35,8 @@ class Session(SerialLine):
     """What was found on the port; None before the first connection."""
     auto: AutoRate | None = None
     """What is known of rates above the declared one, with `baud=auto`."""
+    flash_mhz: int = 0
+    """Clock that the flash was written with, where that was faster than the loader's own."""
     _link: EsptoolLoader | None = None
     _fallbacks: Fallbacks | None = None
     _manual_reset: ManualReset | None = None

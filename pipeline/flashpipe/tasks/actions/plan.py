@@ -15,6 +15,7 @@ from flashpipe.jobs.preview import Preview, preview, preview_board
 from flashpipe.text.documents import put
 from flashpipe.text.lines import print_result
 from flashpipe.text.plan import (
+    AUTO,
     describe_first_boot,
     describe_kept,
     describe_lua_policy,
@@ -105,5 +106,7 @@ def _print(flash: Preview, stream: TextIO) -> None:
     later = "" if flash.firmware_owned else describe_first_boot(plan)
     for text in filter(None, (flash.build, describe_kept(plan, flash.keep), later, describe_lua_policy(flash.lua))):
         say(text)
-    say("\n" + table(rows, flash.baud))
+    say("\n" + table(rows, flash.line.baud))
+    if flash.line.auto_baud:
+        say(AUTO)
     say("\n" + draw_map(rows, plan.settings.capacity, flash.areas if plan.firmware.family == "nodemcu" else ()))
