@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from tests.harness import Done, Project, make_project, shared_folder
 from tests.pages import INSTALL_LIMIT_S, Clone, make_clone
 from tests.webserver import Authority, Server
 
+COMPILED = ("cores", "translations")
 ROOT = Path(__file__).resolve().parent.parent
 LONG = ("tests/test_docs.py", "tests/test_packaging.py")
 """What takes long: environments are made, boards have a pace that a reader can follow."""
@@ -42,27 +44,37 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """State and cache of the test's own: journals and images of the person at the keyboard stay untouched."""
-    folder = tmp_path_factory.mktemp("state")
-    monkeypatch.setenv("FLASHPIPE_STATE", str(folder))
-    monkeypatch.setenv("FLASHPIPE_CACHE", str(folder / "cache"))
-    _share_compiled(tmp_path_factory.getbasetemp(), folder / "cache")
-    for name in ("FLASHPIPE_PROFILE", "FLASHPIPE_PORT", "FLASHPIPE_BAUD"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(scope="session")
+def state_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names for the state of each test: counted here, for pytest would look at all folders for each new one."""
+    folder = tmp_path_factory.mktemp("states")
+    return (folder / str(number) for number in itertools.count())
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What all tests, of all workers, use of one: the compiled core, and what Python's core has translated."""
+    folder = shared_folder(tmp_path_factory.getbasetemp()) / "compiled"
+    for name in COMPILED:
+        (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
-def _share_compiled(base: Path, cache: Path) -> None:
-    """Let all tests, of all workers, use one compiled core and what Python's core has translated."""
-    if os.name != "posix":
-        return
-    shared = shared_folder(base) / "compiled"
-    cache.mkdir()
-    for name in ("cores", "translations"):
-        (shared / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        (cache / name).symlink_to(shared / name)
+@pytest.fixture(autouse=True)
+def own_state(state_folders: Iterator[Path], compiled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """State and cache of the test's own: journals and images of the person at the keyboard stay untouched."""
+    folder = next(state_folders)
+    cache = folder / "cache"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("FLASHPIPE_STATE", str(folder))
+    monkeypatch.setenv("FLASHPIPE_CACHE", str(cache))
+    if os.name == "posix":
+        cache.mkdir()
+        for name in COMPILED:
+            (cache / name).symlink_to(compiled / name)
+    for name in ("FLASHPIPE_PROFILE", "FLASHPIPE_PORT", "FLASHPIPE_BAUD"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ def read_imports(source: str) -> tuple[Import, ...]:
 
 
 def _imports(node: ast.AST, *, at_load: bool, in_function: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
+    for child in _statements(node):
         if isinstance(child, ast.Import):
             yield from (Import(alias.name, "", child.lineno, at_load, in_function) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
@@ -149,8 +149,15 @@ def _imports(node: ast.AST, *, at_load: bool, in_function: bool) -> Iterator[Imp
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             yield from _imports(child, at_load=False, in_function=in_function)
         else:
-            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
             yield from _imports(child, at_load=at_load and not function, in_function=in_function or function)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """What may hold an import, directly below a node: there is none in an expression, and most nodes are of these."""
+    for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+        children = getattr(node, name, ())
+        yield from children if isinstance(children, list) else ()
 
 
 def read_modules() -> dict[str, Module]:
@@ -204,19 +211,20 @@ def circles(modules: dict[str, Module]) -> list[list[str]]:
         name: {target for imported in module.imports for target in targets(imported) if target != name}
         for name, module in modules.items()
     }
-    reach = {name: _reached(name, arrows) for name in modules}
+    reach = {name: reachable(name, arrows) for name in modules}
     groups = {tuple(sorted({name} | {other for other in reach[name] if name in reach[other]})) for name in modules}
     return sorted(list(group) for group in groups if len(group) > 1)
 
 
-def _reached(name: str, arrows: dict[str, set[str]]) -> set[str]:
-    seen: set[str] = set()
+def reachable(name: str, arrows: dict[str, set[str]]) -> set[str]:
+    """What arrows lead to from `name`, in one step or many; itself where they lead back."""
+    reached: set[str] = set()
     waiting = [name]
     while waiting:
-        for target in arrows.get(waiting.pop(), set()) - seen:
-            seen.add(target)
+        for target in arrows.get(waiting.pop(), set()) - reached:
+            reached.add(target)
             waiting.append(target)
-    return seen
+    return reached
 
 
 def loaded_with(name: str) -> set[str]:

@@ -10,32 +10,41 @@ from pathlib import Path
 
 import pytest
 
-from tests.rooms import ARROWS, MODULES, ROOT, SOURCES, Module, circles, forbidden, loaded_with, read_imports, targets
+from tests.rooms import (
+    ARROWS,
+    MODULES,
+    ROOT,
+    SOURCES,
+    Module,
+    circles,
+    forbidden,
+    loaded_with,
+    reachable,
+    read_imports,
+    targets,
+)
 
 HEAVY = frozenset({"esptool", "requests", "rich", "ruamel", "serial", "urllib3"})
 MAX_LINES = 450
 CATALOGUES = frozenset({"flashpipe.errors"})  # one class after another, nothing to follow across pages
 MAX_LATE_IMPORTS = 80
 
-every_module = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES.keys())
-
 
 # --- the laws --------------------------------------------------------------------------------------------------------
 
 
-@every_module
-def test_imports_follow_the_arrows(module: Module) -> None:
-    assert forbidden(module) == []
+def test_imports_follow_the_arrows() -> None:
+    assert {name: wrong for name, module in MODULES.items() if (wrong := forbidden(module))} == {}
 
 
-@every_module
-def test_every_module_lives_in_a_room(module: Module) -> None:
-    assert module.room in {*ARROWS, "board"}, f"{module.path} belongs to no room of the design"
+def test_every_module_lives_in_a_room() -> None:
+    rooms = {*ARROWS, "board"}
+    assert {name: module.path for name, module in MODULES.items() if module.room not in rooms} == {}
 
 
-@every_module
-def test_modules_stay_readable_in_one_sitting(module: Module) -> None:
-    assert module.lines <= MAX_LINES or module.name in CATALOGUES
+def test_modules_stay_readable_in_one_sitting() -> None:
+    long = {name: module.lines for name, module in MODULES.items() if module.lines > MAX_LINES}
+    assert {name: lines for name, lines in long.items() if name not in CATALOGUES} == {}
 
 
 def test_rooms_exist() -> None:
@@ -76,19 +85,13 @@ def test_dodo_imports_the_tasks_and_nothing_else() -> None:
     assert {imported.module for imported in imports if imported.module != "__future__"} == {"flashpipe.tasks"}
 
 
-@every_module
-def test_no_module_needs_itself_to_be_loaded(module: Module) -> None:
+def test_no_module_needs_itself_to_be_loaded() -> None:
     # Import lines only: that a package's own __init__ comes along is Python's doing and harmless.
-    def needs(name: str) -> set[str]:
-        lines = (line for line in MODULES[name].imports if line.at_load) if name in MODULES else ()
-        return {target for line in lines for target in targets(line)}
-
-    reached: set[str] = set()
-    waiting = needs(module.name)
-    while waiting:
-        reached |= waiting
-        waiting = set().union(*map(needs, waiting)) - reached
-    assert module.name not in reached
+    needs = {
+        name: {target for line in module.imports if line.at_load for target in targets(line)}
+        for name, module in MODULES.items()
+    }
+    assert [name for name in needs if name in reachable(name, needs)] == []
 
 
 # What `doit list` loads: the package of the tasks, and whatever pyproject.toml enters into doit or the shell.

@@ -97,6 +97,6 @@ def short_port(port: str, width: int) -> str:
     """The name of a port in `width` columns, in full where that is 0; its end tells ports from each other.
 
     >>> short_port("sim://esp12?mac=5c:cf:7f:00:00:01", 20), short_port("/dev/ttyUSB0", 20)
-    ('...c:cf:7f:00:00:01', '/dev/ttyUSB0')
+    ('...5c:cf:7f:00:00:01', '/dev/ttyUSB0')
     """
     return port if not width or len(port) <= width else f"...{port[3 - width :]}"

@@ -61,7 +61,7 @@ def run(request: dict[str, object], files: list[int], command: Callable[[], obje
     except BaseException:  # noqa: BLE001  it is told, and this process ends
         traceback.print_exc()
     if isinstance(status, str):
-        sys.stderr.write(f"{status}\n")
+        os.write(2, f"{status}\n".encode(errors="replace"))
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
