@@ -43,6 +43,7 @@ from flashpipe.jobs.request import CommandLine
 from flashpipe.limits import limits_told
 from flashpipe.masking import mask
 from flashpipe.next_steps import Advice, setting
+from flashpipe.plan.keep import lines
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 from flashpipe.records.project_folder import make_folder
@@ -74,7 +75,7 @@ class BoardRun:
     admit: Callable[[Session], None] = field(default=lambda _session: None)
     """Looks at the board before anything is compared, and may refuse it, or give `inputs` the values of its unit."""
     fitted: Callable[[Probe, Sequence[Region]], None] = field(default=lambda _probe, _dirty: None)
-    """Is told what a flash is about to write, and which sectors differ; before anything is asked."""
+    """Is told what a flash is about to write, and which sectors differ; before anything is asked, or written."""
     lasting: bool = False
     """Whether this process goes on after the run."""
     station: dict[str, object] = field(default_factory=dict)
@@ -247,8 +248,6 @@ class BoardRun:
                 self.probe()
                 return self.flash()
             probed = self.probed
-            if not probed.up_to_date and not self.command.profile_name:
-                self.confirm(f"writes {probed.plan.firmware.title()} to board {probed.device.mac}")
             policy = self.policy()
             self.outcome = self.recorded("flash", lambda record: flash(self.session(), probed, policy, record))
         return self.outcome
@@ -259,7 +258,14 @@ class BoardRun:
         Raises:
             PipelineError: a bad profile or variable.
         """
-        return replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None, fitted=self.fitted)
+        return replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None, fitted=self._may_write)
+
+    def _may_write(self, probed: Probe, dirty: Sequence[Region]) -> None:
+        """Tell what is about to be written; without a profile somebody agrees to it, and to what is lost."""
+        self.fitted(probed, dirty)
+        if not self.command.profile_name:
+            losses = [line.text for line in lines(probed.decision) if line.at_stake] if probed.decision else []
+            self.confirm("; ".join((f"writes {probed.plan.firmware.title()} to board {probed.device.mac}", *losses)))
 
     def verify(self) -> Outcome:
         """Compare the board with the plan, read-only.
@@ -305,6 +311,9 @@ class BoardRun:
         try:
             with limits_told():
                 outcome = self.record.note(run(self.record))
+        except ConfirmationError:  # before anything was done: a run that nobody wants leaves no receipt
+            self._at_work = None
+            raise
         except PipelineError as error:
             if isinstance(error, BootError) and error.verdict is not None:
                 self._name_crash_addresses(error.verdict.log)

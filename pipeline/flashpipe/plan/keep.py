@@ -191,6 +191,8 @@ class DecisionLine:
     text: str
     lost: bool = False
     """It is a loss that somebody might regret."""
+    at_stake: bool = False
+    """Whoever is asked whether to write has to know it."""
 
     def __str__(self) -> str:
         return self.text
@@ -208,13 +210,15 @@ def lines(decision: KeepDecision) -> Iterator[DecisionLine]:
         )
         yield DecisionLine(text)
     for area in decision.lost:
-        yield DecisionLine(f"lost: {area.what} at {area.region}: {area.why}", lost=True)
+        yield DecisionLine(f"lost: {area.what} at {area.region}: {area.why}", lost=True, at_stake=True)
     if decision.released:
         named = "; ".join(f"{area.what} at {area.region}" for area in decision.released)
-        yield DecisionLine(f"neither kept nor backed up, for `keep:` does not name it: {named}")
+        yield DecisionLine(f"neither kept nor backed up, for `keep:` does not name it: {named}", at_stake=True)
     if decision.row.board == "foreign":
         saved = "what is overwritten is backed up first" if decision.doomed else "it is overwritten (keep: [])"
-        yield DecisionLine(f"the board holds {decision.contents.title}: {saved}")
+        yield DecisionLine(f"the board holds {decision.contents.title}: {saved}", at_stake=True)
+    elif decision.lost and decision.backs_up:
+        yield DecisionLine("what is lost is backed up first", at_stake=True)
     yield from map(DecisionLine, decision.advice)
 
 
