@@ -1,6 +1,7 @@
 """Pictures of the page's main states: light, dark, and as wide as a phone.
 
-Run: python docs/screenshots.py [FOLDER]   (default: docs/_shots; needs chromium and the packages of `flashpipe[dev]`)
+Run: python docs/screenshots.py [FOLDER]   (default: docs/_shots; needs chromium, the packages of `flashpipe[dev]`,
+and the one with the demo's firmware)
 
 Everything in them is a virtual board's. They are made to be looked at after a change. Where no folder is named, the few
 that stand in the docs (`docs/pictures`) are taken anew as well: in DejaVu Sans, whose licence allows that.
@@ -19,9 +20,12 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from flashpipe.errors import PipelineError
 from flashpipe.page.choice import Choice
 from flashpipe.page.server import listen, make_server
 from flashpipe.page.site import Site
+from flashpipe.profile.load import load_profile
+from flashpipe.sources.resolve import load_source
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 OPEN: Final = "word-of-the-pictures"
@@ -141,14 +145,31 @@ def _drain(terminal: int) -> None:
             pass
 
 
+def needed() -> str:
+    """Chromium's path.
+
+    Raises:
+        SystemExit: that, or the package with the firmware of the pictures, is not here: nothing would come of waiting.
+    """
+    try:
+        for source in load_profile("demo", Path.cwd()).sources:
+            load_source(source.text, source.base)
+    except PipelineError as error:
+        raise SystemExit(f"{error.message}\n{error.hint}") from None
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise SystemExit("there is no chromium to look with: apt-get install chromium")
+    return chromium
+
+
 def main() -> int:
     """Take them all."""
+    chromium = needed()
     docs = Path(__file__).resolve().parent
     target = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else docs / "_shots"
     kept = None if len(sys.argv) > 1 else docs / "pictures"
     for folder in filter(None, (target, kept)):
         folder.mkdir(parents=True, exist_ok=True)
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         os.environ |= {"FLASHPIPE_STATE": f"{name}/state", "FLASHPIPE_CACHE": f"{name}/cache"}
         (project := Path(name, "kitchen")).mkdir()

@@ -38,9 +38,14 @@ def test_without_its_packages_it_is_one_line_with_the_one_command(
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="there is a screen always")
 def test_without_a_screen_no_browser_takes_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     assert not page._has_screen()
+    monkeypatch.setenv("BROWSER", "/usr/bin/w3m %s:elinks")
+    assert not page._has_screen()
+    monkeypatch.setenv("BROWSER", "/usr/bin/wslview")  # it has the screen of another system
+    assert page._has_screen()
+    monkeypatch.delenv("BROWSER")
     monkeypatch.setenv("DISPLAY", ":0")
     assert page._has_screen()
 

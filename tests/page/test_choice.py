@@ -113,6 +113,26 @@ def test_a_board_is_on_the_page_once_and_there_is_an_end_of_them(tmp_path: Path)
     found.add("sim://esp12?board=more")
 
 
+@pytest.mark.parametrize(
+    ("port", "lasting", "name"),
+    [
+        ("sim://esp12?mac=5c:cf:7f:00:00:01", "sim://esp12?mac=5c:cf:7f:00:00:01&board=page-1", "page-1 (esp12)"),
+        ("sim://esp12", "sim://esp12?board=page-1", "page-1 (esp12)"),
+        ("sim://esp12?board=a", "sim://esp12?board=a", "a (esp12)"),
+        ("sim://demo", "sim://demo", "sim://demo"),
+        ("/dev/ttyUSB0", "/dev/ttyUSB0", "/dev/ttyUSB0"),
+        (f"rfc2217://host:4000?{'x' * 40}", f"rfc2217://host:4000?{'x' * 40}", f"rfc2217://host:400…{'x' * 18}"),
+    ],
+)
+def test_a_virtual_board_stays_the_same_and_a_long_port_has_a_short_name(
+    tmp_path: Path, port: str, lasting: str, name: str
+) -> None:
+    found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
+    board = found.add(port)
+    assert (board.port, board.name) == (lasting, name)
+    assert found.add(port) is board
+
+
 def test_what_waits_for_a_board_is_bounded(tmp_path: Path) -> None:
     board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part: None)
     board._wake = lambda: None  # type: ignore[method-assign]  # its thread does not begin

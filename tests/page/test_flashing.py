@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.harness import make_project
+from tests.images import Builder
 from tests.page.served import Served, payload, wait_until
 from tests.simboard import SimBoard
 
@@ -64,12 +65,12 @@ def test_a_split_pair_and_an_archive_are_taken_as_they_come(page: Page, served: 
     data = firmware.read_bytes()
     pair = {"0x10000.bin": data[0x10000:], "0x00000.bin": data[:0x10000].rstrip(b"\xff")}
     page.get_by_label("Firmware file").set_input_files([payload(name, part) for name, part in pair.items()])
-    expect(page.locator("#flash")).to_contain_text("File: 0x00000:0x00000.bin,0x10000:0x10000.bin")
+    expect(page.locator("#flash")).to_contain_text("File: 0x00000.bin + 0x10000.bin")
     expect(page.get_by_text("What flashing would write")).to_be_visible()
     with zipfile.ZipFile(stream := io.BytesIO(), "w") as archive:
         archive.writestr("nodemcu.bin", data)
     page.get_by_label("Firmware file").set_input_files([payload("build.zip", stream.getvalue())])
-    expect(page.locator("#flash")).to_contain_text("File: build.zip!nodemcu.bin")
+    expect(page.locator("#flash")).to_contain_text("File: nodemcu.bin")
     expect(page.get_by_text("What flashing would write")).to_be_visible()
     page.get_by_role("button", name="Forget the file").click()
     expect(page.locator("#flash")).to_contain_text("No firmware yet")
@@ -135,6 +136,38 @@ def test_what_a_terminal_asks_is_asked_here(page: Page, served: Served) -> None:
     page.locator("#care-erase").click()
     page.locator("#answer-yes").click()
     expect(page.locator(".verdict.ok")).to_contain_text("OK: Erase")
+
+
+def test_without_a_profile_the_question_names_what_is_lost_and_shows_the_map(
+    page: Page, served: Served, firmware: Path, tmp_path: Path
+) -> None:
+    cells = SimBoard(tmp_path / "cells", name="esp12")
+    cells.flash.write_bytes(Builder().sketch().ljust(0x400000, b"\xff"))
+    board = served.add(cells.url, image=firmware)
+    page.goto(served.address(board))
+    flash(page)
+    question = page.get_by_role("group", name="Question")
+    expect(question).to_contain_text("what is overwritten is backed up first")
+    expect(question).not_to_contain_text("sim://")
+    expect(page.get_by_text("What is to be written to this board")).to_be_visible()
+    expect(page.get_by_text("No board was asked yet")).to_have_count(0)
+    page.locator("#stop").click()
+    expect(page.locator(".verdict.stopped h3")).to_have_text("Stopped: Flash")
+    page.get_by_role("button", name="Go on").click()
+    page.locator("#answer-no").click()
+    expect(page.locator(".verdict.declined h3")).to_have_text("Left as it was: Flash")
+    assert len(list((served.folder / ".pipeline").glob("receipts/*"))) == 1  # that of the stop: a no is no run
+
+
+def test_what_comes_next_is_a_button_also_where_it_went_well(page: Page, served: Served, firmware: Path) -> None:
+    board = served.add("sim://esp12?board=next", image=firmware)
+    page.goto(served.address(board))
+    page.locator("#care-erase").click()
+    page.locator("#answer-yes").click()
+    expect(page.locator(".verdict.ok h3")).to_have_text("OK: Erase")
+    page.locator(".verdict").get_by_role("button", name="Flash").click()
+    page.locator("#answer-yes").click()
+    expect(page.locator(".verdict.ok").get_by_role("button", name="Ask the firmware")).to_be_visible()
 
 
 def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def states(served: Served, firmware: Path) -> list[str]:
         "/backups",
         "/bundle",
         "/station",
+        "/nosuch",
+        "/boards/nosuch",
     ]
 
 

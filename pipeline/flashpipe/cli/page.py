@@ -21,6 +21,8 @@ from flashpipe.jobs import sessions
 NEEDS: Final = ("jinja2>=3.1,<4", "starlette>=1,<2", "uvicorn>=0.34,<1")
 """What the extra `page` in pyproject.toml stands for."""
 HIGHEST: Final = 0xFFFF
+TEXT_BROWSERS: Final = frozenset({"elinks", "links", "links2", "lynx", "w3m", "www-browser"})
+"""Those that show a page in the terminal they are started in."""
 _LISTEN: Final = re.compile(r"(?:127\.0\.0\.1:)?(\d{1,5})")
 
 
@@ -64,17 +66,29 @@ def main(argv: list[str]) -> int:
     sessions.install_handlers()
 
     def ready(printed: str, once: str) -> None:
-        terminal.write(f"the page is at {printed}\nCtrl-C here ends it; closing the browser does not\n")
-        if not options.no_browser and _has_screen():
-            import_module("webbrowser").open(once)
+        opens = not options.no_browser and _has_screen()
+        alone = (
+            ""
+            if opens or options.no_browser
+            else "no screen is known here, so no browser is opened: open it yourself\n"
+        )
+        terminal.write(f"the page is at {printed}\n{alone}Ctrl-C here ends it; closing the browser does not\n")
+        if opens and not import_module("webbrowser").open(once):
+            terminal.write("no browser could be started: open that address yourself\n")
 
     server.run(shown, server.listen(port), ready)
     return 0
 
 
 def _has_screen() -> bool:
-    """Whether a browser would have windows: where it has none, one for terminals would take this one away."""
-    return sys.platform in {"win32", "darwin"} or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    """Whether a browser would have windows: where it has none, one for terminals would take this one away.
+
+    BROWSER names one with a screen of its own: on the other end of SSH, or outside of a container.
+    """
+    if sys.platform in {"win32", "darwin"} or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        return True
+    words = os.environ.get("BROWSER", "").partition(os.pathsep)[0].split()
+    return bool(words) and Path(words[0]).name not in TEXT_BROWSERS
 
 
 def _port(text: str) -> int:

@@ -82,6 +82,7 @@ FORGETFUL: Final = (
     "this virtual board is a new one in each command: name a file for its flash, port='sim://…?flash=board.flash', and"
     " flash it first; or do both in one command, `flashpipe flash node …`"
 )
+EMPTY: Final = Advice(command("flash"), " puts a firmware there; Lua needs NodeMCU")
 
 
 def open_console(session: Session, *, timeout_s: float = 60.0) -> Console:
@@ -113,9 +114,10 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
     except ConnectError:
         raise error from None
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
-        if session.forgets:
-            raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", FORGETFUL)
-        raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", NoLuaPromptError.remedy)
+        hint = EMPTY if verdict.kind == "no-image" else NoLuaPromptError.remedy
+        raise NoLuaPromptError(
+            f"{session.port}: no Lua prompt: {verdict.summary}", FORGETFUL if session.forgets else hint
+        )
     return verdict
 
 

@@ -147,7 +147,9 @@ class BoardRun:
 
     def _confirmed(self) -> bool:
         with sessions.waiting_for_person():
-            return self.face.confirmed()
+            if not (agreed := self.face.confirmed()) and self.stop.is_set():
+                raise StoppedError(f"{self._port}: stopped on request")
+        return agreed
 
     # --- the port ----------------------------------------------------------------------------------------------------
 
@@ -258,7 +260,9 @@ class BoardRun:
         Raises:
             PipelineError: a bad profile or variable.
         """
-        return replace(run_policy(self.inputs), ask=self._agrees if self.face.attended else None, fitted=self._may_write)
+        return replace(
+            run_policy(self.inputs), ask=self._agrees if self.face.attended else None, fitted=self._may_write
+        )
 
     def _may_write(self, probed: Probe, dirty: Sequence[Region]) -> None:
         """Tell what is about to be written; without a profile somebody agrees to it, and to what is lost."""

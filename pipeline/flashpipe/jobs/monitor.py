@@ -83,6 +83,10 @@ def _never() -> bool:
     return False
 
 
+def _nothing(owner: str) -> None:
+    del owner
+
+
 def monitor(
     board: BoardRun,
     show: Callable[[str], None],
@@ -126,11 +130,12 @@ def listen(
     before: str = "",
     ended: Callable[[], bool] = _never,
     stop: threading.Event = sessions.stop,
+    given: Callable[[str], None] = _nothing,
 ) -> RateFollower:
     """As `monitor`, on a session, not necessarily open; `stop` ends it.
 
     The port is given to whoever asks for it on this machine, a flash for instance; what that tells is shown, and
-    afterwards the port is taken again, without resetting the board.
+    afterwards the port is taken again, without resetting the board. `given` is told who has it; empty: we do again.
 
     Raises:
         PortError: the port cannot be opened, or went away.
@@ -167,7 +172,9 @@ def listen(
         while not (stop.is_set() or ended()):
             asker = _until_asked(session, rates.baud, show_bytes, stop, over)
             if asker is not None:
+                given(asker.program or "another program")
                 _step_aside(session, asker, stop)
+                given("")
     return rates
 
 

@@ -59,7 +59,7 @@ def flash(run: BoardRun, board: BoardOnPage) -> str:
     def fitted(probed: Probe, dirty: Sequence[Region]) -> None:
         """The board was asked: the map shows what is written now, also where nobody has looked before."""
         shown = import_module("flashpipe.page.shown_plan").shown(jobs("preview").fitted_preview(run, probed, dirty))
-        board.show_plan({**shown, "of_run": "is written to this board"})
+        board.show_plan({**shown, "of_run": "is to be written to this board"})
 
     _made(run)
     before, run.fitted = board.preview, fitted

@@ -14,7 +14,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from flashpipe.errors import BadValueError, PipelineError
-from flashpipe.events import error_facts
 from flashpipe.limits import limits_told
 from flashpipe.page import actions, body
 from flashpipe.page.board import BoardOnPage, Work
@@ -23,7 +22,8 @@ from flashpipe.page.guard import Guard
 from flashpipe.page.history import routes as history_routes
 from flashpipe.page.hub import encoded
 from flashpipe.page.render import HERE
-from flashpipe.page.site import Site
+from flashpipe.page.site import NO_BOARD, Site
+from flashpipe.page.words import failure_facts
 
 STATIC: Final = {"page.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
 """The files that are served, and no others."""
@@ -43,12 +43,15 @@ def make_app(site: Site, token: str, once: str = "") -> ASGIApp:
         *boards.routes(),
         *history_routes(site),
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _not_found})
+    app = Starlette(routes=routes, exception_handlers={404: _not_found(site)})
     return Guard(app, token, once)
 
 
-async def _not_found(_request: Request, _error: Exception) -> Response:
-    return PlainTextResponse("There is nothing of that name here.\n", 404)
+def _not_found(site: Site) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_request: Request, _error: Exception) -> Response:
+        return site.missing("Nothing of this page has that address.")
+
+    return answer
 
 
 def _told(handler: Handler) -> Handler:
@@ -59,7 +62,7 @@ def _told(handler: Handler) -> Handler:
             with limits_told():
                 return await handler(request)
         except PipelineError as error:
-            return JSONResponse(error_facts(error), 400)
+            return JSONResponse(failure_facts(error), 400)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
 
@@ -171,7 +174,7 @@ class _BoardRoutes:
     async def _page(self, request: Request) -> Response:
         board = self._site.boards.find(request.path_params["slug"])
         if board is None:
-            return PlainTextResponse("That board is not on the page.\n", 404)
+            return self._site.missing(NO_BOARD)
         return HTMLResponse(self._site.renderer.page("board", site=self._site, board=board))
 
     async def _add(self, request: Request) -> Response:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Tell = Callable[["BoardOnPage", str], None]
 """Takes a board, and the name of the part of it that has changed (`work`, `bar`, `device`, `plan`, ...)."""
+LONGEST: Final = 36
+"""Characters of a name on a card."""
 WAITING: Final = 8
 """Pieces of work that may wait for one board."""
 
@@ -54,10 +56,13 @@ class Work:
 
 
 def _name(port: str) -> str:
-    """Of a virtual board that has a name, that and its kind; else the port."""
+    """Of a virtual board that has a name, or a MAC, that and its kind; else the port, its middle left out."""
     found = urlsplit(port)
-    named = parse_qs(found.query).get("board") if found.scheme == "sim" else None
-    return f"{named[0]} ({found.hostname})" if named else port
+    told = parse_qs(found.query) if found.scheme == "sim" else {}
+    named = told.get("board") or told.get("mac")
+    if named and len(named[0]) <= LONGEST:
+        return f"{named[0]} ({found.hostname})"
+    return port if len(port) <= LONGEST else f"{port[: LONGEST // 2]}…{port[-LONGEST // 2 :]}"
 
 
 class BoardOnPage:

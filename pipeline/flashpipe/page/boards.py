@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from flashpipe import terminal
 from flashpipe.board.ports import discovery
@@ -58,12 +59,20 @@ class Boards:
             if board is None and len(self._boards) >= MOST:
                 raise BadValueError(f"{MOST} boards are on the page already", "remove one first")
             if board is None:
-                board = self._boards[slug] = BoardOnPage(port, slug, self._folders, self._tell)
+                board = self._boards[slug] = BoardOnPage(self._lasting(port), slug, self._folders, self._tell)
                 board.about = about or {"virtual": is_virtual(port)}
                 if port == f"sim://{DEMO}":
                     board.choose_demo()
         self._tell(board, "boards")
         return board
+
+    def _lasting(self, port: str) -> str:
+        """The port; of a virtual board that would be a new one each time, with a name by which it stays the same."""
+        found = urlsplit(port)
+        if found.scheme != "sim" or found.hostname == DEMO or {"board", "flash"} & parse_qs(found.query).keys():
+            return port
+        self._virtual += 1
+        return f"{port}{'&' if '?' in port else '?'}board=page-{self._virtual}"
 
     def add_virtual(self, kind: str) -> BoardOnPage:
         """A virtual board of a kind; all but the demo's are new, and forget their flash when the page ends.
@@ -75,9 +84,9 @@ class Boards:
             return self.add(f"sim://{DEMO}")
         if not kind.replace("-", "").isalnum():
             raise BadValueError(f"{kind!r} is no virtual board", "choose one from the list")
-        self._virtual += 1
-        number = self._virtual
-        return self.add(f"sim://{kind}?board=page-{number}&mac=5c:cf:7f:b0:{number >> 8:02x}:{number & 0xFF:02x}")
+        number = self._virtual + 1
+        mac = f"5c:cf:7f:b0:{number >> 8:02x}:{number & 0xFF:02x}"
+        return self.add(f"sim://{kind}?mac={mac}")
 
     def remove(self, slug: str) -> None:
         """Take a board off the page that is not at work; a port that is still there comes back with its next look."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MORE: Final = ("mode", "frequency", "baud", "reset", "boot", "erase", "keep", "check", "force", "allow")
 """Variables that the page has fields for, besides profile and image."""
 LONGEST: Final = 400
+_ADDRESS: Final = re.compile(r"^0x[0-9A-Fa-f]+:")
 Folders = tuple[Path, Path]
 """The project's, and the one the page was started in."""
 
@@ -34,6 +36,18 @@ class Choice:
     more: tuple[tuple[str, str], ...] = ()
     offers: tuple[FirmwareOffer, ...] = ()
     """The firmwares in it, where there are several to choose from."""
+
+    @property
+    def file_name(self) -> str:
+        """What `image=` says, for people: a pair by the names of its files, members of an archive by theirs.
+
+        >>> Choice(image="0x00000:b.zip!0x00000.bin,0x10000:b.zip!0x10000.bin").file_name
+        '0x00000.bin + 0x10000.bin'
+        >>> Choice(image="nodemcu.bin").file_name
+        'nodemcu.bin'
+        """
+        files = [_ADDRESS.sub("", part) for part in self.image.split(",")]
+        return " + ".join(file.rpartition("!")[2] or file for file in files)
 
     @property
     def undecided(self) -> bool:

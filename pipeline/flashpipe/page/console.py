@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -14,6 +14,7 @@ from flashpipe.jobs import sessions
 from flashpipe.masking import mask_urls
 from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.job_log import JobLog
+from flashpipe.page.words import failure_facts, on_page
 from flashpipe.terminal import visible
 from flashpipe.text.crash_names import CrashAnnotator
 
@@ -53,7 +54,7 @@ class _Quiet:
     def __call__(self, event: Event) -> None:
         """Show a line."""
         if isinstance(event, Message):
-            self._put(mask_urls(event.text))
+            self._put(mask_urls(on_page(event.text)))
 
     def ask(self, text: str) -> bool:
         """A console asks nothing."""
@@ -77,7 +78,10 @@ class BoardConsole:
         """Rate that somebody has chosen, 0: the one that is known to be right."""
         self.boot_log = ""
         """What the board said when it was last seen to start."""
-        self.error: PipelineError | None = None
+        self.failure: Mapping[str, object] = {}
+        """Why it was closed; empty where somebody has closed it."""
+        self.given_to = ""
+        """Another program that has the port now, and will give it back."""
         self._rate = FIRMWARE_BAUD
         self._text = ""
         self._end = 0
@@ -108,7 +112,7 @@ class BoardConsole:
 
     def begin(self, baud: int = 0) -> None:
         """Open it; `baud` 0: at the rate that is known to be right. Where it is open at another rate, anew."""
-        self.baud, self.wanted, self.error = baud, True, None
+        self.baud, self.wanted, self.failure = baud, True, {}
         self._board.wake()
         self._board.changed("console")
 
@@ -177,15 +181,20 @@ class BoardConsole:
                     baud=rate,
                     ended=lambda: board.has_work() or not self.wanted or self.rate != rate,
                     stop=stop,
+                    given=self._given,
                 )
         except PipelineError as error:
-            self.wanted, self.error = False, error
-            self.note(str(error))
+            self.wanted, self.failure = False, failure_facts(error)
+            self.note(on_page(str(error)))
         finally:
             over.set()
-            self.open = False
+            self.open, self.given_to = False, ""
             sessions.close(board.port)
             board.changed("console")
+
+    def _given(self, owner: str) -> None:
+        self.given_to = owner
+        self._board.changed("console")
 
     def _lines(self, over: threading.Event) -> Iterator[str]:
         while not over.is_set():

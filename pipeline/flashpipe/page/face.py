@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from flashpipe.errors import without_port
 from flashpipe.events import BoardFound, Event
 from flashpipe.page.job_log import JobLog
+from flashpipe.page.words import on_page
 
 LOOK_S: Final = 0.1
 """How often a question looks whether its job shall stop."""
@@ -50,7 +52,7 @@ class PageFace:
     def ask(self, text: str) -> bool:
         """Put a request to whoever looks, now or later: a page that was closed can be opened again."""
         self._answered.clear()
-        self._log.request = text
+        self._log.request = without_port(on_page(text), self._log.port)
         self._changed()
         return True
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from flashpipe.errors import PipelineError
-from flashpipe.events import error_facts, ignore
+from flashpipe.events import ignore
 from flashpipe.firmware.inspection import Inspection
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.inspect import inspect, inspect_plan
@@ -15,6 +15,7 @@ from flashpipe.jobs.preview import preview
 from flashpipe.limits import limits_told
 from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.shown_plan import shown
+from flashpipe.page.words import failure_facts, on_page
 from flashpipe.text.inspection import describe
 
 MISSING: Final[Mapping[str, str]] = {
@@ -22,25 +23,17 @@ MISSING: Final[Mapping[str, str]] = {
     "build-due": "Not built yet: flashing builds it first",
 }
 """What is no refusal of anything, by its code."""
-ON_PAGE: Final[Mapping[str, str]] = {
-    "image-headerless": "drop both files of the pair together, 0x00000.bin and 0x10000.bin",
-    "image-incomplete": "drop all files of the firmware together",
-    "image-aggregated": "drop that file alone",
-    "image-swapped": "exchange the names of the two files, and drop both again",
-    "fetch-too-large": "drop the firmware file itself",
-}
-"""What to do next here, where a terminal would say it with variables, by code."""
 REFUSED: Final = "Refused: nothing was written"
 
 
 def look(choice: Choice, folders: Folders, flash_size: int | None = None) -> Mapping[str, Any]:
-    """What is known without a board: `title`, `text`, `problems`, `plan`, and `error` where it is refused.
+    """What is known without a board: `title`, `text`, `plan`, and `error` where it is refused.
 
     `flash_size`: bytes of the board's flash, where it has told them before.
     """
     if choice.undecided or not (choice.profile or choice.image):
         return {}
-    found: dict[str, object] = {"title": "", "text": "", "problems": [], "plan": None, "error": None}
+    found: dict[str, object] = {"title": "", "text": "", "plan": None, "error": None}
     try:
         with limits_told():
             inputs = RunInputs(
@@ -53,13 +46,10 @@ def look(choice: Choice, folders: Folders, flash_size: int | None = None) -> Map
                 with suppress(PipelineError):
                     found |= _described(inspect_plan(inputs))
     except PipelineError as error:
-        facts = error_facts(error)
-        if choice.folder is not None:
-            facts["next"] = ON_PAGE.get(error.code, facts["next"])
+        facts = failure_facts(error, dropped=choice.folder is not None)
         found["error"] = {**facts, "heading": MISSING.get(error.code, REFUSED)}
     return found
 
 
 def _described(inspection: Inspection) -> dict[str, object]:
-    problems = [{"code": one.code, "message": one.message, "next": one.next} for one in inspection.problems]
-    return {"title": inspection.title, "text": describe(inspection), "problems": problems}
+    return {"title": inspection.title, "text": on_page(describe(inspection))}

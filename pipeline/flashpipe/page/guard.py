@@ -38,7 +38,12 @@ ENTER: Final = (
     '<title>flashpipe</title><p><a href="/">To the boards</a></p></html>\n'
 )
 """The first page. No redirect: a browser that was sent here by another program would leave out the new cookie then."""
-CLOSED: Final = "This page is for whoever started it: open the address that `flashpipe page` has printed.\n"
+CLOSED: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<title>Not open to you - flashpipe</title><main><h1>This page is for whoever started it</h1>"
+    "<p>Open the address that <code>flashpipe page</code> has printed; it is another one after each start.</p>"
+    "</main></html>\n"
+)
 
 
 class Guard:
@@ -85,7 +90,7 @@ class Guard:
             answer = HTMLResponse(ENTER)
             answer.set_cookie(self._cookie, self._key, httponly=True, samesite="strict", path="/")
             return answer
-        return PlainTextResponse(CLOSED, 403)
+        return HTMLResponse(CLOSED, 403)
 
     def _admits(self, token: str) -> bool:
         if self._once and hmac.compare_digest(token.encode(), self._once.encode()):

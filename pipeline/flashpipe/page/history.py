@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from flashpipe.errors import PipelineError
-from flashpipe.events import error_facts
 from flashpipe.page import body
 from flashpipe.page.choice import Choice
-from flashpipe.page.site import Site
+from flashpipe.page.site import NO_BOARD, Site
+from flashpipe.page.words import failure_facts
 from flashpipe.records.backups import stores
 from flashpipe.records.history import StoredReceipt, read_receipts
 from flashpipe.records.project_folder import own_records, records_folder
@@ -50,7 +50,7 @@ def _shown(site: Site, show: Callable[[Site, Request], Response]) -> Handler:
         try:
             return await run_in_threadpool(show, site, request)
         except PipelineError as error:
-            return HTMLResponse(site.renderer.page("failure", site=site, failure=error_facts(error)), 400)
+            return HTMLResponse(site.renderer.page("failure", site=site, failure=failure_facts(error)), 400)
 
     return answer
 
@@ -71,7 +71,7 @@ def _receipt(site: Site, request: Request) -> Response:
     name = request.path_params["name"]
     found = [one for one in _own(site) if one.name == name] if _NAME.fullmatch(name) else []
     if not found:
-        return PlainTextResponse("There is no receipt of that name.\n", 404)
+        return site.missing("There is no receipt of that name.", ("/receipts", "To what was done"))
     record = found[0].record
     return HTMLResponse(
         site.renderer.page("receipt", site=site, receipt=found[0], record=record, steps=plot(record.get("steps", ())))
@@ -131,7 +131,7 @@ def _bundle_zip(site: Site, _request: Request) -> Response:
 def _proposal(site: Site, request: Request) -> Response:
     board = site.boards.find(request.path_params["slug"])
     if board is None:
-        return PlainTextResponse("That board is not on the page.\n", 404)
+        return site.missing(NO_BOARD)
     name = request.query_params.get("name", "")
     profiles = import_module("flashpipe.page.save_profile")
     text = profiles.proposal(name, board.choice, board.device, site.project) if name else ""
@@ -149,7 +149,7 @@ def _save(site: Site) -> Handler:
             write = import_module("flashpipe.page.save_profile").save
             path = await run_in_threadpool(write, name, form.get("text", ""), board.choice, site.project)
         except PipelineError as error:
-            return JSONResponse(error_facts(error), 400)
+            return JSONResponse(failure_facts(error), 400)
         site.choose(board, Choice(name))
         await run_in_threadpool(board.look_at_firmware)
         return JSONResponse({"message": f"written: {path.name}", "go": f"/boards/{board.slug}"})

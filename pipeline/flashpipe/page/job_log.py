@@ -26,9 +26,9 @@ from flashpipe.events import (
     StepFailed,
     StepFinished,
     StepStarted,
-    error_facts,
 )
-from flashpipe.page.buttons import Button, buttons_for
+from flashpipe.page.buttons import TASKS, Button, buttons_for
+from flashpipe.page.words import failure_facts, on_page
 from flashpipe.text.pace import Pace
 from flashpipe.values import dataclass
 
@@ -110,7 +110,7 @@ class JobLog:
         elif isinstance(event, StepFailed):
             self._end(event.step, "failed", event.seconds, "")
         elif isinstance(event, Message):
-            self._add(LogLine("text", event.text))
+            self._add(LogLine("text", on_page(event.text)))
         elif isinstance(event, BoardFound):
             self.device = {"mac": event.mac, **event.facts}
         elif isinstance(event, BoardDone):
@@ -167,22 +167,23 @@ class JobLog:
         """What came of it, in a line."""
         if self.outcome == "declined":
             return "you said no"
-        return self.error.without(self.port) if self.error is not None else self.summary
+        return without_port(on_page(self.error.message), self.port) if self.error is not None else self.summary
 
     @property
     def failure(self) -> Mapping[str, object] | None:
         """Code, message, cause, proof and next step of what went wrong."""
         if self.error is None:
             return None
-        facts = error_facts(self.error)
+        facts = failure_facts(self.error, dropped=self.dropped)
         return facts | {name: without_port(str(facts[name]), self.port) for name in ("message", "cause")}
 
     @property
     def buttons(self) -> list[Button]:
-        """Buttons for what is to be done after a failure."""
+        """Buttons for what is to be done next: after a failure, and what most people do where it went well."""
         touched = any(line.kind == "step" for line in self.lines)
         if self.error is None:
-            return []
+            step = self.done.next if self.done else None
+            return [Button(TASKS[step.command], step.command)] if step and step.command in TASKS else []
         outside = isinstance(self.error, PortError | ConnectError)
         return buttons_for(self.error.next_steps, self.action, touched=touched, retry=outside)
 

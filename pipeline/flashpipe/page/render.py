@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from flashpipe.firmware.flash_map import WHAT
 from flashpipe.jobs.station_screen import SeenStation
 from flashpipe.masking import mask_urls
 from flashpipe.page.board import BoardOnPage
@@ -36,6 +37,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters["text"] = _text
+    made.filters["area"] = lambda name: WHAT.get(name, name)
     made.globals["headings"] = HEADINGS
     made.filters["bytes"] = lambda size: format_size(size) if size % 1024 == 0 else f"{size:,} bytes"
     return made

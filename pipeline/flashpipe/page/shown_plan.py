@@ -11,6 +11,7 @@ from flashpipe.flash import Region
 from flashpipe.jobs.preview import Preview
 from flashpipe.next_steps import steps_of
 from flashpipe.page.buttons import buttons_for
+from flashpipe.page.words import on_page
 from flashpipe.plan.table import PlanRow
 from flashpipe.text.plan import describe_first_boot, describe_kept, describe_lua_policy, describe_plan, marked
 from flashpipe.units import format_address, format_size
@@ -61,7 +62,11 @@ def shown(found: Preview, *, sized: bool = False) -> dict[str, object]:
         "reason": found.reason,
         "would_write": found.would_write,
         "decided": [
-            {"text": line.text, "lost": line.lost, "buttons": buttons_for(steps_of(line.text), "", touched=False)}
+            {
+                "text": on_page(line.text),
+                "lost": line.lost,
+                "buttons": buttons_for(steps_of(line.text), "", touched=False),
+            }
             for line in found.decided
         ],
         "lanes": [{"name": name, "pieces": pieces} for name, pieces in lanes if pieces],

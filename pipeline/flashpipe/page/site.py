@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from starlette.responses import HTMLResponse, Response
+
 from flashpipe.page.board import BoardOnPage
 from flashpipe.page.boards import Boards
 from flashpipe.page.choice import Choice, Folders
@@ -20,6 +22,8 @@ from flashpipe.records.project_folder import records_folder
 
 NEEDED: Final = ("page.firmware", "jobs.board_job", "jobs.build", "flasher.first_boot", "flasher.explain_failure")
 """What a flash loads, 14 MB in all; the first page does not wait for it."""
+
+NO_BOARD: Final = "That board is not on the page."
 
 
 def _load() -> None:
@@ -61,6 +65,10 @@ class Site:
     def kinds(self) -> list[str]:
         """Kinds of virtual boards: each shipped profile has one."""
         return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
+
+    def missing(self, what: str, back: tuple[str, str] = ("/", "To the boards")) -> Response:
+        """The page that stands where nothing is: what is missing, in a sentence, and the way back."""
+        return HTMLResponse(self.renderer.page("missing", site=self, what=what, back=back), 404)
 
     def choose(self, board: BoardOnPage, choice: Choice) -> None:
         """Choose something else for a board; files that were dropped for what was chosen before go, unless needed."""

@@ -131,6 +131,7 @@ document.addEventListener("submit", async (event) => {
 document.addEventListener("change", (event) => {
   const input = event.target;
   if (input.id === "tick-all") for (const box of $$("#ticks input")) box.checked = input.checked;
+  if (input.closest("#ticks")) tickAll();
   const zone = input.closest("[data-drop], [data-put]");
   if (input.type === "file" && zone) {
     const files = [...input.files];
@@ -373,9 +374,16 @@ function order(boards) {
     Object.assign(box, { type: "checkbox", name: `board-${slug}`, value: "1", checked: likely.get(slug) });
     label.append(box, ` ${names.get(slug)}`);
     ticks.append(label);
-    box.checked = box.checked || $("#tick-all").checked;
   }
   for (const [slug, box] of boxes) if (!names.has(slug)) box.closest("label").remove();
+  tickAll();
+}
+
+function tickAll() {
+  const all = $("#tick-all"), boxes = $$("#ticks input"), ticked = boxes.filter((one) => one.checked).length;
+  if (!all) return;
+  all.checked = ticked > 0 && ticked === boxes.length;
+  all.indeterminate = ticked > 0 && ticked < boxes.length;
 }
 
 function chosen(message) {
@@ -420,3 +428,4 @@ addEventListener("beforeunload", (event) => {
 });
 addEventListener("pagehide", () => stream.close());
 number();
+tickAll();

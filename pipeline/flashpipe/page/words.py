@@ -1,0 +1,74 @@
+"""What to do next, in the words of the page: a hint names commands and settings as somebody types them on a terminal.
+
+The page has a button, a field or a page of its own for most of them; for the rest a terminal is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from flashpipe.errors import NoImageError, PipelineError
+from flashpipe.events import error_facts
+from flashpipe.page.buttons import TASKS
+
+PLACES: Final[Mapping[str, str]] = {
+    **TASKS,
+    "bundle": "Support bundle",
+    "init": "Save as profile",
+    "inspect": "What is in it",
+    "lua": "Send selection",
+    "monitor": "Open the console",
+    "plan": "Look at the board",
+    "ports": "Boards",
+    "report": "What was done",
+    "restore": "Backups",
+    "files put": "Send files to the board",
+    "files rescue=1": "Put init.lua aside",
+}
+"""Commands, and what the page calls the place where the same is done."""
+DROPPED: Final[Mapping[str, str]] = {
+    "fetch-too-large": "drop the firmware file itself",
+    "image-aggregated": "drop that file alone",
+    "image-headerless": "drop both files of the pair together, 0x00000.bin and 0x10000.bin",
+    "image-incomplete": "drop all files of the firmware together",
+    "image-swapped": "exchange the names of the two files, and drop both again",
+}
+"""What to do next about files that were dropped, by code; of others the terminal's words speak."""
+NO_IMAGE: Final = "drop a firmware file, or choose a profile that names one"
+_COMMAND: Final = re.compile(r"`flashpipe (?P<words>[^`]+)`(?: on a terminal)?")
+_PHRASES: Final = (
+    (re.compile(r"run (?:the same command|it) again"), "do the same again"),
+    (re.compile(r"run it on a terminal with "), "do the same with "),
+    (re.compile(r"\b(\w+=[\w.-]+) on a terminal"), r"\1"),
+    (re.compile(r"(?:one of [^;]*; or )?`flashpipe profiles` lists (?:them|others)"), "the list “Profile” has them"),
+)
+
+
+def on_page(text: str) -> str:
+    """A text for people, as the page says it.
+
+    >>> on_page("`flashpipe erase`, then run it again")
+    '“Erase…”, then do the same again'
+    >>> on_page("`flashpipe trust /srv` admits it")
+    '`flashpipe trust /srv` on a terminal admits it'
+    """
+    for pattern, words in _PHRASES:
+        text = pattern.sub(words, text)
+    return _COMMAND.sub(_place, text)
+
+
+def _place(found: re.Match[str]) -> str:
+    words = found["words"].split()
+    known = (" ".join(words[:count]) for count in (2, 1))
+    place = next((PLACES[name] for name in known if name in PLACES), "")
+    return f"“{place}”" if place else f"`flashpipe {found['words']}` on a terminal"
+
+
+def failure_facts(error: PipelineError, *, dropped: bool = True) -> dict[str, object]:
+    """A failure for the page: code, message, cause, proof and next step; `dropped`: it may be of files that were."""
+    facts = error_facts(error)
+    said = {name: on_page(str(facts[name])) for name in ("message", "cause")}
+    about = {NoImageError.code: NO_IMAGE, **(DROPPED if dropped else {})}
+    return {**facts, **said, "next": about.get(error.code) or on_page(error.action)}

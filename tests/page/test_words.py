@@ -1,0 +1,49 @@
+"""What to do next, as the page says it: by its own buttons and places."""
+
+from __future__ import annotations
+
+import pytest
+from flashpipe.board.boot.kinds import KINDS
+from flashpipe.errors import ConnectError, FetchSizeError, NoImageError, NoPortError, PipelineError
+from flashpipe.page.actions import ACTIONS
+from flashpipe.page.buttons import TASKS
+from flashpipe.page.words import DROPPED, NO_IMAGE, failure_facts, on_page
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("`flashpipe ports` lists what is there", "“Boards” lists what is there"),
+        ("backed up as X; `flashpipe restore backup=X` puts it back", "backed up as X; “Backups” puts it back"),
+        ("`flashpipe files rescue=1` or `flashpipe files`", "“Put init.lua aside” or “List files”"),
+        ("run the same command again: it continues", "do the same again: it continues"),
+        ("reset=none, or run it on a terminal with reset=manual", "reset=none, or do the same with reset=manual"),
+        ("say reset=manual on a terminal and press", "say reset=manual and press"),
+        ("say profile=NAME; `flashpipe profiles` lists them", "say profile=NAME; the list “Profile” has them"),
+        ("`flashpipe lock` pins it", "`flashpipe lock` on a terminal pins it"),
+        ("check the supply", "check the supply"),
+    ],
+)
+def test_commands_are_places_of_the_page(text: str, said: str) -> None:
+    assert on_page(text) == said
+
+
+def test_every_button_has_its_name_and_every_task_of_a_button_is_one_of_the_page() -> None:
+    assert TASKS.keys() <= {action.task for action in ACTIONS.values()}
+
+
+@pytest.mark.parametrize("text", [*(kind.remedy for kind in KINDS.values()), NoPortError.remedy, ConnectError.remedy])
+def test_no_next_step_of_a_board_wants_a_terminal(text: str) -> None:
+    assert "`flashpipe" not in on_page(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "dropped", "said"),
+    [
+        (FetchSizeError("x", FetchSizeError.remedy), True, DROPPED["fetch-too-large"]),
+        (FetchSizeError("x", FetchSizeError.remedy), False, FetchSizeError.remedy),
+        (NoImageError("x", NoImageError.remedy), False, NO_IMAGE),
+    ],
+)
+def test_of_dropped_files_the_page_speaks_of_dropping(error: PipelineError, *, dropped: bool, said: str) -> None:
+    assert failure_facts(error, dropped=dropped)["next"] == said
