@@ -25,17 +25,19 @@ def listen(port: int = 0) -> socket.socket:
     return listening
 
 
-def wait(connection: socket.socket, timeout_s: float, *, sending: bool = False) -> bool:
-    """Wait, at most `timeout_s`, for something to read, or to be able to write if `sending`; True: it can be read.
+def wait(connection: socket.socket, timeout_s: float | None, *, sending: bool = False) -> bool:
+    """Wait for something to read, or to be able to write if `sending`, at most `timeout_s`; True: it can be read.
 
     A closed connection can be read: nothing comes.
 
     Raises:
         OSError, ValueError: this side has closed it.
     """
-    timeout_s = max(0.0, timeout_s)
+    timeout_s = None if timeout_s is None else max(0.0, timeout_s)
     if hasattr(select, "poll"):  # select itself knows no descriptor above 1023
         poller = select.poll()
         poller.register(connection, select.POLLIN | select.POLLOUT if sending else select.POLLIN)
-        return any(events & ~select.POLLOUT for _, events in poller.poll(timeout_s * 1000))
+        return any(
+            events & ~select.POLLOUT for _, events in poller.poll(None if timeout_s is None else timeout_s * 1000)
+        )
     return bool(select.select([connection], [connection] if sending else [], [], timeout_s)[0])

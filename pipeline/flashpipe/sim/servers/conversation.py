@@ -85,14 +85,14 @@ class Conversation:
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._incoming and not self._left:
-            left = LONGEST_NAP_S if deadline is None else deadline - time.monotonic()
-            if left < 0:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left < 0:
                 return None
             self._exchange(left)
         return self._incoming.pop(0) if self._incoming else None
 
-    def _exchange(self, timeout_s: float) -> None:
-        """Wait until something can be taken or sent, and do so."""
+    def _exchange(self, timeout_s: float | None) -> None:
+        """Wait until something can be taken or sent, for `timeout_s` or as long as it takes, and do so."""
         wait(self._connection, timeout_s, sending=bool(self._outgoing))
         self._flush()
         with contextlib.suppress(BlockingIOError):
@@ -110,8 +110,10 @@ class Conversation:
 
     # --- a board -----------------------------------------------------------------------------------------------------
 
-    def serve(self, line: HostLine, ended: Callable[[], bool] = lambda: False) -> bool:
+    def serve(self, line: HostLine, ended: Callable[[], bool] | None = None) -> bool:
         """Pass everything between port and board; whether the port was closed, and the connection was not.
+
+        A port that wants nothing costs nothing: without `ended`, which is asked now and then, its next word is awaited.
 
         Raises:
             BadMessageError: the port sent something else.
@@ -120,13 +122,13 @@ class Conversation:
             OSError: the connection broke.
         """
         line.clear_received()
-        while not ended() and not self._left:
+        while not (self._left or (ended is not None and ended())):
             while self._incoming:
                 kind, body = self._incoming.pop(0)
                 if kind == messages.CLOSE:
                     return True
                 self._obey(line, kind, body)
-            self._exchange(LONGEST_NAP_S)
+            self._exchange(None if ended is None else LONGEST_NAP_S)
         return False
 
     def _obey(self, line: HostLine, kind: bytes, body: bytes) -> None:
