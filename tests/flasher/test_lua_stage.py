@@ -13,7 +13,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, LuaFailedError, StartFileError
 from flashpipe.flasher import lua_stage as luastage
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.lua_stage import first_boot_check, restart
+from flashpipe.flasher.lua_stage import first_boot_check, restart, start_error
 
 PROMPT = Verdict("prompt", "at its prompt", log="NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n> ")
 INIT = LuaPolicy(files=(LuaFile("init.lua", b""),))
@@ -106,3 +106,47 @@ def test_a_boot_that_fails_over_a_new_init_lua_is_its_fault(session: Session) ->
 def test_files_beside_init_lua_need_no_watching(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(luastage, "_listen", lambda *_: cast("str", pytest.fail("was watched")))
     assert restart(session, 115200, [FileState("main.lua", 1, "00", "sent")], Answers(PROMPT)) is PROMPT
+
+
+BANNERS = {
+    "0.9.5": "NodeMCU 0.9.5 build 20150318  powered by Lua 5.1.4\n",
+    "2.2": " powered by Lua 5.1.4 on SDK 2.2.1(cfd48f3)\n",
+    "3.0": " powered by Lua 5.1.4 on SDK 3.0.1-dev(fce080e)\n",
+}
+TRACE = "stack traceback:\n\t[C]: in function 'error'\n\tinit.lua:1: in main chunk\n\t[C]: ?\n> "
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "error"),
+    [
+        ("0.9.5", "lua: not enough memory\n> ", "not enough memory"),
+        ("0.9.5", "lua: main.lua:2: attempt to\n> ", "main.lua:2: attempt to"),
+        ("0.9.5", "lua: plain\n> ", "plain"),
+        ("0.9.5", "lua: (error object is not a string)\n> ", "(error object is not a string)"),
+        ("0.9.5", "lua: cannot open init.lua\n> ", ""),
+        ("0.9.5", "\nlua: fine\nready\n> ", ""),
+        ("2.2", "E:M 528\nlua: not enough memory\n> ", "not enough memory"),
+        ("2.2", f"lua: main.lua:2: attempt to\n{TRACE}", "main.lua:2: attempt to"),
+        ("2.2", f"lua: plain\n{TRACE}", "plain"),
+        ("2.2", "lua: init.lua:1: unexpected symbol near '='\n> ", "init.lua:1: unexpected symbol near '='"),
+        ("2.2", "lua: (error object is not a string)\n> ", "(error object is not a string)"),
+        ("2.2", "lua: cannot open init.lua\n> ", ""),
+        ("2.2", "lua: fine\n> ", ""),
+        ("3.0", "E:M 536\nnot enough memory\n> ", "not enough memory"),
+        ("3.0", f"main.lua:2: attempt to\n{TRACE}", "main.lua:2: attempt to"),
+        ("3.0", f"plain\n{TRACE}", "plain"),
+        ("3.0", f"(error object is a table value)\n{TRACE}", "(error object is a table value)"),
+        ("3.0", "cannot open init.lua: \n> ", ""),
+        ("3.0", "main.lua:2: x\n> ", ""),
+        ("3.0", f"hello\n> print(1)\nplain\n{TRACE}", ""),
+    ],
+)
+def test_how_an_init_lua_that_ended_with_an_error_is_known(version: str, said: str, error: str) -> None:
+    """As these firmwares say it, executed. What is only printed is no error, nor is what comes after the prompt."""
+    assert start_error("\ncsum 0x85\n" + BANNERS[version] + said) == error
+
+
+def test_an_error_of_a_file_that_init_lua_runs_fails_the_run(session: Session) -> None:
+    log = BANNERS["3.0"] + f"main.lua:2: attempt to\n{TRACE}"
+    with pytest.raises(LuaFailedError, match=r"main\.lua:2"):
+        restart(session, 115_200, SENT, Answers(Verdict("prompt", "at its prompt", log=log)))

@@ -69,6 +69,14 @@ ERASE: Final = Advice(
     " first)",
 )
 _START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
+_RAISES: Final = re.compile(
+    r"^(?:lua: )?([^\n]+)\nstack traceback:|^(?:lua: )?(not enough memory|\(error object is [^\n]*)$"
+    r"|^lua: ([^\s:]+\.l(?:ua|c):\d+:[^\n]*)",
+    re.MULTILINE,
+)
+"""What a start script that ends with an error shows before the first prompt, `lua: ` before it up to NodeMCU 2.x."""
+_RAISES_UNTRACED: Final = re.compile(r"^lua: (?!cannot open )([^\n]+)\n*\Z", re.MULTILINE)
+"""The same of a firmware before 1.x, which shows no traceback and names no SDK in its banner: the last line."""
 _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n]*)", re.MULTILINE)
 _AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
 """The end of a banner: the board has started once more."""
@@ -308,17 +316,30 @@ def restart(
             prompt = _PROMPT.search(log)
             dies = _DIES.search(log, prompt.start() if prompt else len(verdict.log))
             restart = None if shown else _AGAIN.search(more)
-            fails = _START_FAILS.search(log)
-            if dies is fails is restart is None:
+            fails = start_error(log)
+            if not (dies or fails or restart):
                 result.append(f"runs for {SURVIVE_S if shown else STUCK_S:g} s" + ("" if shown else ", no prompt seen"))
         if dies or restart:
             raise _start_fails(session, baud, dies[1] if dies else "it restarts before it shows a prompt")
-        if fails is not None:
+        if fails:
             raise LuaFailedError(
-                f"{session.port}: init.lua fails: {mask(fails[1])}",
+                f"{session.port}: init.lua fails: {mask(fails)}",
                 Advice("correct it and ", repeat("run the same command again"), ": the board is at its prompt"),
             )
     return verdict
+
+
+def start_error(log: str) -> str:
+    """The error with which init.lua ended, in what a board says from its start on; empty where there is none."""
+    if named := _START_FAILS.search(log):
+        return named[1]
+    for banner in _AGAIN.finditer(log):
+        prompt = _PROMPT.search(log, banner.end())
+        version, _, said = log[banner.end() : prompt.start() if prompt else len(log)].partition("\n")
+        raised = _RAISES.search(said) or ("on SDK" not in version and _RAISES_UNTRACED.search(said))
+        if raised:
+            return next(text for text in raised.groups() if text)
+    return ""
 
 
 def _hear_start(session: Session, baud: int) -> str:
