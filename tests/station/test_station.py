@@ -11,6 +11,7 @@ import pytest
 from flashpipe.errors import BatchClosedError, LockMismatchError, RecordError
 from flashpipe.records import journal, json_lines
 from flashpipe.sim.ports import registry
+from flashpipe.station.texts import load_texts
 
 from tests import schema
 from tests.station.conftest import Shop, address, board
@@ -105,8 +106,9 @@ def test_bad_boards_in_a_row_stop_the_station_until_the_operator_goes_on(shop: S
         assert shift.station.view().halted
         shift.plug("a", board(3))
         shift.plug("b", board(4))
-        shift.until(lambda: shift.port("b") is not None)
+        shift.until(lambda: bool(shift.port("b") and shift.port("b").headline))  # type: ignore[union-attr]
         assert shift.state("a") == "waiting"
+        assert shift.port("b").headline == load_texts().say("halt.waits")  # type: ignore[union-attr]
         shift.station.keys.press("c")
         assert shift.end("a").state == shift.end("b").state == "pass"
         assert not shift.station.view().halted

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import Final
@@ -101,7 +102,7 @@ def summarise(
         first=times[0] if times else "",
         last=times[-1] if times else "",
         counts=dict(sorted(Counter(receipt.text("outcome") for receipt in chosen).items())),
-        boards=tuple(sorted((_line(mac, own) for (mac, _), own in boards.items()), key=_order)),
+        boards=tuple(sorted(_each_unit_once([_line(mac, own) for (mac, _), own in boards.items()]), key=_order)),
         boardless=sum(not receipt.mac for receipt in chosen),
         unreadable=tuple(file.path.name for file in rejected if not file.copy_of),
         copies=tuple(file.path.name for file in rejected if file.copy_of),
@@ -113,6 +114,15 @@ def _fits(kept: StoredReceipt, port: str, batch: str) -> bool:
     own = kept.text("port")
     here = not port or own == port or PurePath(own).name == port or fnmatch(own, port)
     return here and batch in {"", str(_mapping(kept.record.get("station")).get("batch", ""))}
+
+
+def _each_unit_once(lines: Iterable[BoardLine]) -> Iterator[BoardLine]:
+    """A unit that a failed board has given back is that of the board which got it later."""
+    given = set[tuple[str, str]]()
+    for line in sorted(lines, key=lambda line: line.time, reverse=True):
+        unit = line.batch, line.unit
+        yield replace(line, unit="") if unit in given and line.unit else line
+        given.add(unit)
 
 
 def _order(line: BoardLine) -> tuple[bool, bool, str, str]:

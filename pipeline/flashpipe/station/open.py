@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.board.lua.acceptance import is_expression
-from flashpipe.errors import BadValueError, BatchClosedError
+from flashpipe.errors import BadValueError, BatchClosedError, TemplateError
 from flashpipe.events import Listener, ignore
 from flashpipe.files import check_writable
 from flashpipe.flasher.model import Policy
@@ -95,8 +95,13 @@ def open_station(command: CommandLine, words: Mapping[str, str], listener: Liste
     name = words.get("batch") or f"{time.strftime('%Y-%m-%d')}-{inputs.profile().name}"
     units = _units(command, words, name, keeps=keeps)
     example = replace(inputs, unit=units.source.example().values) if units else inputs
-    make_parts(example, inputs.listener)
-    policy = run_policy(example)
+    try:
+        make_parts(example, inputs.listener)
+        policy = run_policy(example)
+    except TemplateError as error:
+        if units is None:
+            error.add_hint("where each board has its own: units=FILE.csv, or serial=RULE")
+        raise
     pins = pins_of(example, policy)
     labels = label_plan(command, words, policy, units.source.columns if units else ())
     make_folder(command.folder)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.errors import ForeignBoardError, PipelineError, RecordError, UnitsUsedUpError
+from flashpipe.errors import ForeignBoardError, PipelineError, UnitsUsedUpError
 from flashpipe.events import BoardFound, Event, Progress, StepStarted
 from flashpipe.jobs.station_view import PortView
 from flashpipe.records.batch_state import ASIDE
@@ -24,7 +24,7 @@ class PortLine:
     def __init__(self, place: str, key: str, texts: Texts, changed: Callable[[], None]) -> None:
         self._texts, self._changed = texts, changed
         self._guard = threading.Lock()
-        self.view = PortView(place, key, headline=texts.say("state.waiting"))
+        self.view = PortView(place, key)
 
     def show(self, **fields: Any) -> None:
         """Change something of the view."""
@@ -66,12 +66,18 @@ class PortLine:
     def free(self) -> None:
         """No board is there."""
         with self._guard:
-            self.view = PortView(self.view.place, self.view.key, headline=self._texts.say("state.waiting"))
+            self.view = PortView(self.view.place, self.view.key)
         self._changed()
+
+    def keep_waiting(self, why: str) -> None:
+        """A board may be there, and is not begun; `why` names the text that says what it waits for."""
+        headline = self._texts.say(why, key=self.view.key)
+        if self.view.headline != headline:
+            self.show(headline=headline)
 
     def end(self, ended: Ended, *, tries: int, limit: int, gone: bool, by_key: bool) -> None:
         """A try has ended; `gone`: the board was pulled out meanwhile; `by_key`: a key says that the next one is in."""
-        unit = ended.unit.key if ended.unit else ""
+        unit = ended.unit.key if ended.unit and not ended.returned.is_free else ""
         fields: dict[str, object] = {
             "mac": ended.mac,
             "unit": unit,
@@ -98,7 +104,7 @@ class PortLine:
         if code in ASIDE:
             retry = "fail.else"  # it is nothing that another board, or plugging, could cure
         action = say("gone") if gone else say(retry, key=key, tries=tries)
-        if isinstance(ended.error, (RecordError, UnitsUsedUpError)):
+        if isinstance(ended.error, UnitsUsedUpError):
             action = ""  # no other board can help
         self.show(**fields, state="fail", code=code, headline=say("state.fail"), cause=cause, action=action)
 

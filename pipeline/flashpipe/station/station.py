@@ -160,7 +160,8 @@ class Station:
     def note(self, text: str) -> None:
         """A line for the operator."""
         with self._guard:
-            self._notes.append(mask(text))
+            if not self._notes or self._notes[-1] != mask(text):
+                self._notes.append(mask(text))
         self._touch()
 
     def _touch(self) -> None:
@@ -199,13 +200,13 @@ class Station:
         for slot in self._slots.values():
             if self._due(slot):
                 self._begin(slot)
+            elif slot.socket is not None and not slot.visit:
+                slot.line.keep_waiting("next.key" if self._by_key else "halt.waits")
 
     def _new_slot(self, place: str) -> Slot:
         at = len(self._slots)
         slot = Slot(PortLine(place, OF_PORTS[at] if at < len(OF_PORTS) else "", self._texts, self._touch))
         self._slots[place] = slot
-        if self._by_key:
-            slot.line.show(headline=self._texts.say("next.key", key=slot.line.view.key))
         return slot
 
     def _unplugged(self, slot: Slot) -> None:
