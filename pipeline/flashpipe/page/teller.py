@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from flashpipe.page.board import BoardOnPage
 
 PAUSE_S: Final = 0.025
-"""Between two rounds: the eye does not see it, and most of what comes together comes within it."""
+"""Between two rounds: the eye does not see it, and most of what comes together comes within it. After as long a silence
+the first word goes out at once."""
 BAR_S: Final = 0.1
 """Between two messages about one bar; a step that ends tells of itself."""
 TEXT_S: Final = 0.1
@@ -89,13 +90,15 @@ class Teller:
             yield _text(board, 0)
 
     def _go(self) -> None:
+        last = 0.0
         while True:
             with self._guard:
                 while not self._marked:
                     self._guard.wait()
-            time.sleep(PAUSE_S)
+            time.sleep(max(0.0, last + PAUSE_S - time.monotonic()))
             with self._guard:
                 marked, self._marked = self._marked, {}
+            last = time.monotonic()
             try:
                 self._tell(marked)
             except Exception:  # noqa: BLE001  a defect in one template shall not leave the page without news
