@@ -72,9 +72,14 @@ def test_a_receipt_is_what_the_schema_says(tmp_path: Path) -> None:
     record = checked(json.loads(path.read_text()))
     schema = validator().schema
     assert set(record) == set(schema["properties"])
-    assert set(schema["properties"]) - set(schema["required"]) == {"header", "line", "measured", "seal", "station"}, (
-        "which receipts of before have not"
-    )
+    assert set(schema["properties"]) - set(schema["required"]) == {
+        "header",
+        "line",
+        "measured",
+        "seal",
+        "station",
+        "told_mac",
+    }, "which receipts of before have not"
     with pytest.raises(AssertionError, match="sent_bytes"):
         checked({**record, "sent_bytes": "many"})
 

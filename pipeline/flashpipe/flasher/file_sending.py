@@ -23,12 +23,17 @@ def for_this_board(session: Session, console: Console, files: Sequence[LuaFile])
     """
     if all(file.values is None for file in files):
         return tuple(files)
-    mac = session.device.mac if session.device else told_mac(console)
+    mac = mac_of(session, console)
     if not mac:
         raise TemplateError(
             "the board does not tell its MAC, for a template", Advice(command("flash"), " finds it out")
         )
     return tuple(file.for_board(mac) for file in files)
+
+
+def mac_of(session: Session, console: Console) -> str:
+    """The board's MAC: by its loader where that was asked, else by its firmware; empty where that does not say."""
+    return session.device.mac if session.device else told_mac(console)
 
 
 def send_files(

@@ -170,6 +170,8 @@ class Outcome:
     """What a Lua file or the test jig has measured, by its name."""
     files: tuple[FileState, ...] = ()
     """Lua files and whether they were sent."""
+    told_mac: str = ""
+    """The MAC that the firmware gave, where no loader was asked."""
     plan: FlashPlan | None = None
     """As it was carried out: fitted to what the board held."""
     verified: tuple[VerifiedRegion, ...] = ()

@@ -53,6 +53,7 @@ def write_receipt(
             profile=plan.profile if plan else "",
             plan=plan.fingerprint if plan else "",
             device=asdict(session.device) if session.device else {},
+            told_mac=outcome.told_mac,
             adapter=dict(origin.adapter),
             station=dict(origin.station),
             images=list(origin.images),

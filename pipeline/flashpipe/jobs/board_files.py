@@ -19,7 +19,7 @@ from flashpipe.errors import (
 )
 from flashpipe.files import expanded, read_regular, write_atomic
 from flashpipe.flasher.file_mirror import fetch
-from flashpipe.flasher.file_sending import send_files
+from flashpipe.flasher.file_sending import mac_of, send_files
 from flashpipe.flasher.lua_stage import open_console
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.foreign_names import comparable, misleading, shown, steering
@@ -80,8 +80,8 @@ def _send(board: BoardRun, files: Sequence[LuaFile]) -> Sequence[FileState]:
 
     def send(record: RunRecord) -> Outcome:
         planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
-        record.note(Outcome("files", session.device, files=planned))
-        return record.note(Outcome("files", session.device, files=tuple(send_files(session, console, files))))
+        planning = record.note(Outcome("files", session.device, files=planned, told_mac=mac_of(session, console)))
+        return record.note(replace(planning, files=tuple(send_files(session, console, files))))
 
     return board.recorded("files", send).files
 

@@ -15,7 +15,7 @@ from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, LuaTimeoutError, StartFileError
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.file_sending import for_this_board, send_files
+from flashpipe.flasher.file_sending import for_this_board, mac_of, send_files
 from flashpipe.flasher.first_boot import mirroring
 from flashpipe.flasher.lua_stage import (
     DISABLED,
@@ -173,10 +173,10 @@ def _send(board: BoardRun, record: RunRecord, session: Session, console: Console
     policy = _policy(board, board.inputs.profile())
     files = for_this_board(session, console, policy.files)
     planned = tuple(FileState(file.name, len(file.data), file.sha256, "not sent") for file in files)
-    record.note(Outcome("files", session.device, files=planned))
+    planning = record.note(Outcome("files", session.device, files=planned, told_mac=mac_of(session, console)))
     other_files = mirroring(board.policy()) if policy.spared is not None else None
     states = send_files(session, console, files, may_restart=True, mirroring=other_files)
-    outcome = record.note(Outcome("files", session.device, files=tuple(states)))
+    outcome = record.note(replace(planning, files=tuple(states)))
     if any(state.state == "sent" for state in states):
         check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True)
         outcome = replace(outcome, verdict=restart(session, console.baud, states, check))

@@ -19,7 +19,7 @@ FORMATS: Final = frozenset({"flashpipe-receipt/1", "flashpipe-receipt/2", "flash
 SHAPE: Final[Mapping[str, type]] = {
     **dict.fromkeys(("time", "command", "outcome", "profile", "board_state"), str),
     **dict.fromkeys(("device", "verdict", "lock", "keeping", "diagnosis"), dict),
-    **dict.fromkeys(("images", "segments", "written", "holds", "steps"), list),
+    **dict.fromkeys(("images", "segments", "written", "holds", "steps", "files"), list),
 }
 """What whoever reads a receipt relies on."""
 GOOD: Final = frozenset(
@@ -53,6 +53,11 @@ class StoredReceipt:
     def mac(self) -> str:
         """Of the board, empty where none was reached."""
         return str(self._device.get("mac", ""))
+
+    @property
+    def board(self) -> str:
+        """The MAC by which people know the board: also one that only its firmware gave; empty where none did."""
+        return self.mac or self.text("told_mac")
 
     @property
     def _device(self) -> Mapping[str, object]:

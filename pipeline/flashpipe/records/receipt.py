@@ -36,6 +36,8 @@ class Receipt:
     plan: str = ""
     reason: str = ""
     device: dict[str, object] = field(default_factory=dict)
+    told_mac: str = ""
+    """The MAC that the firmware on the board gave, where no loader was asked."""
     adapter: dict[str, str] = field(default_factory=dict)
     """USB identity, bridge, serial number and socket, where the port is a device of this machine."""
     images: list[dict[str, object]] = field(default_factory=list)

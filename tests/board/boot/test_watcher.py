@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from flashpipe.board.boot.verdict import classify
 from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, ListenAt, Verdict, rom_baud
 
 ROM = 74880
@@ -222,6 +223,15 @@ def test_text_right_after_garbage_keeps_its_first_letters(watch: Any) -> None:
     watched = watch([(0.01, ROM, LOG), (0.1, ROM, SDK), (0.3, FAST, said)], timeout_s=2.0)
     assert watched.verdict.kind == "formatting"
     assert "\nFormatting" in watched.verdict.log
+
+
+def test_a_log_says_where_something_came_at_another_rate(watch: Any) -> None:
+    watched = watch([(0.01, ROM, LOG), (0.05, FAST, BANNER[:60]), (0.3, FAST, BANNER[60:] + PROMPT)])
+    before, mark, after = watched.verdict.log.partition("bytes here were no text at 74880 baud]\n")
+    assert mark
+    assert before.rpartition("\n")[0].endswith("csum 0xd6")
+    assert "powered by Lua" in after
+    assert classify(watched.verdict.log).kind == watched.verdict.kind == "prompt"
 
 
 def test_all_at_one_rate_works_too(watch: Any) -> None:

@@ -156,6 +156,8 @@ class BootWatcher:
         self._silence_s = silence_s
         self._rom_wait_s = ROM_WAIT_S if silence_s < timeout_s else timeout_s
         self._text = ""
+        self._unread: dict[int, tuple[int, int]] = {}
+        """Where in `_text` something is missing that came at another rate: how many bytes, and what was listened at."""
         self._stay = Stay(self._rom_bauds[0], now, now, rom=True)
         self._dirty = False
         self._evaluated_s = now
@@ -298,7 +300,17 @@ class BootWatcher:
         if verdict.kind == "alive" and self._stay.garbled() >= NOISE:
             summary = "the ROM started the firmware, which talks at an unknown baud rate; that it runs is not proven"
             verdict = replace(verdict, summary=summary, unknown_rate=True)
-        return replace(verdict, log=self.log, seconds=round(now - self._start_s, 3), baud=self._text_baud)
+        return replace(verdict, log=self._marked(), seconds=round(now - self._start_s, 3), baud=self._text_baud)
+
+    def _marked(self) -> str:
+        """The log for people: what could not be read between two rates is named, else it would seem to be whole."""
+        log, marked, at = self.log, "", 0
+        for end, (count, baud) in sorted(self._unread.items()):
+            if log[:end].strip() and log[end:].strip():
+                torn = "" if log[:end].endswith("\n") else "\n"
+                marked += f"{log[at:end]}{torn}[{count} bytes here were no text at {baud} baud]\n"
+                at = end
+        return marked + log[at:]
 
     # --- the rate ----------------------------------------------------------------------------------------------------
 
@@ -380,6 +392,9 @@ class BootWatcher:
         text = self._stay.last_text()
         torn = text and not text.endswith("\n") and stay.baud != self._stay.baud
         self._text += f"{text}\n" if torn else text
+        unread = self._stay.garbled() + self._unread.get(len(self._text), (0, 0))[0]
+        if unread >= NOISE:
+            self._unread[len(self._text)] = unread, self._stay.baud
         self._lingered = self._stay.linger
         self._lingers += stay.linger
         self._stay = stay
