@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests import schema
-from tests.harness import Project
+from tests.harness import Done, Project
 
 BOARDLESS = {"ports", "profiles", "doctor", "report", "image"}
 LISTS = ("ports", "profiles")
@@ -25,7 +26,8 @@ def kitchen(project: Project, firmware: Path, tmp_path: Path) -> Project:
     return project
 
 
-def test_every_table_is_one_document(kitchen: Project) -> None:
+@pytest.mark.usefixtures("kitchen")
+def test_every_table_is_one_document(command: Callable[..., Done]) -> None:
     for task in (
         "ports",
         "profiles",
@@ -39,13 +41,13 @@ def test_every_table_is_one_document(kitchen: Project) -> None:
         "diagnose",
         "audit",
     ):
-        done = kitchen.flashpipe(task, *[] if task in LISTS else ["profile=kitchen"], "--json").ok()
+        done = command(task, *[] if task in LISTS else ["profile=kitchen"], "--json").ok()
         document = schema.checked_document(done.out)
         assert document["schema"] == f"flashpipe-{task}/1.1"
         assert ("boards" in document) == (task not in {*BOARDLESS, "plan"})
-    report = schema.checked_document(kitchen.doit("report", "format=json").ok().out)
+    report = schema.checked_document(command("report", "format=json").ok().out)
     assert report["boards"][0]["outcome"] == "skipped" or report["boards"][0]["outcome"] == "flashed"
-    doctor = kitchen.flashpipe("doctor", "--json")
+    doctor = command("doctor", "--json")
     assert schema.checked_document(doctor.out)["schema"] == "flashpipe-doctor/1.1"
 
 
