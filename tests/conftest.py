@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -141,10 +142,8 @@ def second_project(tmp_path: Path, own_state: Path) -> Project:
 
 
 @pytest.fixture
-def command(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Done]:
-    """`flashpipe WORDS` in this process and the project's folder: a hundred of them as processes would take minutes.
+def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """`flashpipe WORDS` in this process, for a project and in its folder: hundreds of processes would take minutes.
 
     A virtual board that starts well is given no time to fail: tests/board/boot holds what others are given.
     """
@@ -152,13 +151,13 @@ def command(
     monkeypatch.setattr(watcher, "LUA_BOOT_S", 0.0)
     monkeypatch.setattr(terminal, "quiet", False)  # whatever a command sets is over with the test
 
-    def run(*words: str) -> Done:
-        monkeypatch.chdir(project.folder)
+    def run(project: Project, *words: str, folder: Path | None = None) -> Done:
+        monkeypatch.chdir(folder or project.folder)
         # Some are commands of doit, others are ours; of tasks, -n 0 keeps them in this thread.
-        alone = words[0] in {"help", "info", "list", "plan", *cli.COMMANDS}
+        alone = words[0] in {"help", "info", "list", "plan", *cli.COMMANDS} or {"-h", "--help", "--version"} & {*words}
         options = ["run", "-n", "0"] if words[0] == "run" else [] if alone else ["-n", "0"]
         with monkeypatch.context() as patch:
-            for name, value in project.told().items():
+            for name, value in {"FLASHPIPE_STATE": str(project.state), **project.told()}.items():
                 patch.setenv(name, value)
             status = cli.main([*options, *words[words[0] == "run" :]])
         project.check_events()
@@ -166,6 +165,20 @@ def command(
         return Done(status, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def command(project: Project, inside: Callable[..., Done]) -> Callable[..., Done]:
+    """`flashpipe WORDS` in this process, in the project's folder."""
+    return partial(inside, project)
+
+
+@pytest.fixture
+def one_process(inside: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever project says `flashpipe`, it is done in this process."""
+    monkeypatch.setattr(
+        Project, "flashpipe", lambda project, *words, folder=None: inside(project, *words, folder=folder)
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

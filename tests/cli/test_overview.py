@@ -9,6 +9,8 @@ from flashpipe.cli.topics import TOPICS
 
 from tests.harness import Project
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 
 @pytest.mark.parametrize("words", [("--help",), ("-h",), ("help",)])
 def test_help_names_every_task_and_command(project: Project, words: tuple[str, ...]) -> None:

@@ -13,7 +13,10 @@ import pytest
 from tests.harness import Project, make_project
 from tests.simboard import SimBoard
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners of POSIX")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="owners of POSIX"),
+    pytest.mark.usefixtures("one_process"),
+]
 OTHER = 54321
 as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="not run: only root can give files to somebody else"
