@@ -171,6 +171,22 @@ def test_the_adc_measures_what_it_is_told(own: Board) -> None:
         own.adc = 2000
 
 
+@pytest.mark.parametrize(("code", "reason"), [("node.restart()", 4), ("node.dsleep(2000000)", 5)])
+def test_a_board_that_restarts_or_wakes_while_time_passes_goes_on(own: Board, code: str, reason: int) -> None:
+    own.lua(code)
+    said = own.advance("10s")
+    assert "rst cause:" in said
+    assert "powered by Lua 5" in said
+    assert own.lua("print((select(2, node.bootreason())))") == str(reason)
+
+
+def test_a_board_that_an_error_restarts_while_time_passes_is_known_to_be_new(own: Board) -> None:
+    own.lua("tmr.create():alarm(100, tmr.ALARM_SINGLE, function() error('boom') end)")
+    assert "powered by Lua 5" in own.advance("10s")
+    with pytest.raises(BoardRestartedError, match="boom"):
+        own.lua("print(1)")
+
+
 def test_time_passes_when_it_is_told_and_what_is_said_meanwhile_is_given(own: Board) -> None:
     own.lua("tmr.create():alarm(60000, tmr.ALARM_AUTO, function() print('tick') end)")
     assert own.advance("150s").split() == ["tick", "tick"]

@@ -260,6 +260,9 @@ class Board:
     def advance(self, duration: str | float) -> str:
         """Let time of a virtual board pass, `1h` or seconds, as fast as that goes; what it says meanwhile.
 
+        A board that restarts meanwhile, or wakes from deep sleep, goes on; one that a fault has restarted is known to
+        the next `lua`.
+
         Raises:
             VirtualOnlyError: this is no virtual board of this process.
         """
@@ -267,6 +270,9 @@ class Board:
         seconds = parse_duration(duration) if isinstance(duration, str) else float(duration)
         bench.advance(seconds)
         text = self._wire.receive(_SLICE_S).decode("latin-1").replace("\r", "")
+        if DIES.search(self._wire.recent) and _last_words(self._wire.recent).kind not in _LOUD:
+            self._wire.recent = ""
+            self._take(self._console.baud)
         return text.removesuffix("> ")
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -367,9 +373,7 @@ class Board:
             self.listen(_AGAIN_S, lambda text: _AGAIN.search(before + text) is not None)
         output = self._wire.recent
         self._lost = not _AGAIN.search(output)
-        banner, panic = _BANNER.search(output), _PANIC.search(output)
-        words = output[panic.start() if panic else 0 : banner.start() if banner else None]
-        verdict = classify(words)
+        verdict = _last_words(output)
         if verdict.kind not in _LOUD:
             kind, summary = _REASONS.get(self._reason(), ("boot-loop", "nothing says why"))
             verdict = Verdict(kind, summary)
@@ -410,6 +414,12 @@ class Board:
                 f"{self.name}: board.{what}: this is no virtual board of the test's own", VirtualOnlyError.remedy
             )
         return self._bench
+
+
+def _last_words(output: str) -> Verdict:
+    """What a board that has restarted said before."""
+    banner, panic = _BANNER.search(output), _PANIC.search(output)
+    return classify(output[panic.start() if panic else 0 : banner.start() if banner else None])
 
 
 def _shown(code: bytes) -> str:
