@@ -42,13 +42,15 @@ WAIT: Final = b"W"
 TIME: Final = b"T"
 """To the board, a number: a host counts in the board's time. From it: that number, or the one of a `WAIT`, and the
 board's time in seconds."""
+SAY: Final = b"N"
+"""From the board, while it is opened: a line for the user, as text. What is told of takes a while."""
 GONE: Final = b"G"
 """From the board: the port is gone; how, as text."""
 BUSY: Final = b"X"
 """From the board: another port has it."""
 ERROR: Final = b"E"
 """From the board: `encode_error`."""
-KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, READ, WAIT, TIME, RATE, LINES, PING, GONE, BUSY, ERROR})
+KINDS: Final = frozenset({SECRET, OPEN, CLOSE, DATA, READ, WAIT, TIME, RATE, LINES, PING, SAY, GONE, BUSY, ERROR})
 
 LARGEST: Final = 1 << 20
 """Bytes of a body; a sender cuts its data."""

@@ -237,6 +237,49 @@ def test_a_cache_that_cannot_be_made_means_python(
     assert new_core(said).name == "python"
 
 
+@needs_compiler
+@pytest.mark.parametrize("size", [0, 100, 5000, 15_000])
+def test_a_library_that_was_cut_short_is_compiled_anew(
+    cache: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    new_core(said)
+    (library,) = (cache / "cores").iterdir()
+    whole = library.read_bytes()
+    library.unlink()  # not written over: this process has it loaded
+    library.write_bytes(whole[:size])
+    library.chmod(0o700)
+    monkeypatch.setattr(start, "_found", {})
+    assert new_core(said).name == "c"
+    assert len(said) == 2
+    assert library.read_bytes() == whole
+
+
+@posix_only
+@pytest.mark.usefixtures("cache")
+def test_a_compiler_that_hangs_is_ended_with_all_that_it_has_started(
+    said: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_compiler(tmp_path / "bin", f"sleep 1000 & echo $! >{tmp_path}/child; wait")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
+    monkeypatch.setattr(compiler, "LONGEST_S", 0.5)
+    assert new_core(said).name == "python"
+    assert "has not ended within 0.5 s" in said[-1]
+    stat_file = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
+    assert not stat_file.exists() or " Z " in stat_file.read_text()
+
+
+def test_who_works_for_another_process_tells_that_one(
+    cache: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache.mkdir()
+    (cache / "cores").write_text("")
+    monkeypatch.setattr(compiler, "compilers", lambda: iter((Compiler("cc"),)))
+    with start.telling(said.append):
+        assert start.core_name() == "python"
+    assert len(said) == 1
+    assert capsys.readouterr().err == ""
+
+
 # --- the key ---------------------------------------------------------------------------------------------------------
 
 

@@ -70,6 +70,24 @@ def test_it_waits_in_the_boards_time(remote: Opener) -> None:
         assert port.hear(30.0)
 
 
+@posix
+def test_what_becomes_of_the_compiled_core_is_told_to_the_starters_user(
+    remote: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setenv("FLASHPIPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FLASHPIPE_CORE", raising=False)
+    for _ in range(2):  # the second time it was told before
+        with remote("sim://esp12?fill=ff"):
+            pass
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("sim: compiling the core with ")
+    assert second.startswith(f"sim: {compiler} cannot compile the core")
+
+
 def test_it_sees_lines_baud_and_bytes(remote: Opener) -> None:
     with remote("sim://esp12", baudrate=115200, timeout=2) as port:
         reset_into_loader(port)

@@ -1,8 +1,9 @@
 """Compiles `core.c` on first use, with whatever C compiler the machine has, into the user's cache.
 
-The library's name holds everything that went into it: the source, the command, the machine and its ABI. Several
-processes may do this at once: each compiles in a folder of its own, and the last rename wins. What went wrong is kept
-beside it, so that it is tried and told once a day, not at each start.
+The library's name holds everything that went into it: the source, the command, the machine and its ABI; and a digest of
+what came out, for the system would end a process that loads half a library. Several processes may do this at once: each
+compiles in a folder of its own, and the last rename wins. What went wrong is kept beside it, so that it is tried and
+told once a day, not at each start.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -28,8 +29,8 @@ from flashpipe.sim.cpu.private_folder import code_folder, is_ours_alone
 FOLDER: Final = "cores"
 SOURCE: Final = Path(__file__).with_name("core.c")
 _SUFFIX: Final = ".dll" if sys.platform == "win32" else ".so"
-_LONGEST_S: Final = 120
-"""Compiling takes about a second; a compiler that hangs must not hang us."""
+LONGEST_S: Final = 60.0
+"""Compiling takes about a second, on the smallest computers half a minute; one that hangs must not hang us."""
 _RETRY_S: Final = 24 * 3600
 """After this long a compiler may have been mended."""
 _APPLE_SHIMS: Final = Path("/usr/bin")
@@ -85,7 +86,7 @@ def _opens_a_dialog(compiler: Path) -> bool:
     try:
         asked = subprocess.run(
             [_APPLE_SHIMS / "xcode-select", "-p"], stdin=subprocess.DEVNULL, capture_output=True, check=False,
-            timeout=_LONGEST_S,
+            timeout=LONGEST_S,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return True
@@ -116,24 +117,39 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
         raise NoLibraryError(f"the folder {FOLDER} of the cache is not ours alone, or cannot be made")
     source = SOURCE.read_bytes()
     for compiler in candidates:
-        library = folder / (library_name(compiler, source) + _SUFFIX)
-        if library.is_file():
-            return _load(library)
+        found = _find(folder, library_name(compiler, source))
+        if found is not None:
+            return _load(found)
     usable = find_compiler()
     if usable is None:
         raise none
-    return _make(usable, source, folder / (library_name(usable, source) + _SUFFIX), say, again=again)
+    return _make(usable, source, folder, say, again=again)
 
 
-def _make(compiler: Compiler, source: bytes, library: Path, say: Callable[[str], None], *, again: bool) -> Library:
+def _find(folder: Path, name: str) -> Path | None:
+    """A library of that name which is as it was written; one that is not, as after a power failure, is removed."""
+    for path in sorted(folder.glob(f"{name}-*{_SUFFIX}")):
+        if not path.is_file():
+            continue
+        if path.stem == f"{name}-{_digest(path.read_bytes())}":
+            return path
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _digest(library: bytes) -> str:
+    return hashlib.sha256(library).hexdigest()[:16]
+
+
+def _make(compiler: Compiler, source: bytes, folder: Path, say: Callable[[str], None], *, again: bool) -> Library:
     """Compile and load, or remember why that does not go."""
-    failure = library.with_suffix(".failed")
+    name = library_name(compiler, source)
+    failure = folder / f"{name}.failed"
     if not again and (reason := _recall(failure)):
         raise NoLibraryError(reason, told=True)
     say(f"compiling the core with {compiler.path}, once")
     try:
-        _compile(compiler, source, library)
-        loaded = _load(library)
+        loaded = _load(_compile(compiler, source, folder, name))
     except NoLibraryError as error:
         _remember(failure, error.reason)
         raise
@@ -154,26 +170,46 @@ def _load(library: Path) -> Library:
         raise NoLibraryError(f"the compiled core cannot be loaded: {error}") from error
 
 
-def _compile(compiler: Compiler, source: bytes, library: Path) -> None:
+def _compile(compiler: Compiler, source: bytes, folder: Path, name: str) -> Path:
     """Compile in a folder of our own, then put the result in its place in one step."""
-    import subprocess  # noqa: PLC0415  hardly ever needed, and as slow to load as all the rest here
+    import tempfile  # noqa: PLC0415  hardly ever needed
 
     try:
-        with tempfile.TemporaryDirectory(dir=library.parent, prefix=".compiling-") as folder:
-            text, made = Path(folder) / SOURCE.name, Path(folder) / library.name
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".compiling-") as work:
+            text, made = Path(work) / SOURCE.name, Path(work) / (name + _SUFFIX)
             text.write_bytes(source)
-            done = subprocess.run(
-                compiler.command(text, made), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=_LONGEST_S,
-                env={**os.environ, "LC_ALL": "C"},
-            )  # fmt: skip
-            if done.returncode != 0 or not made.is_file():
-                lines = done.stdout.strip().splitlines() or [f"exit status {done.returncode}"]
+            status, output = _run(compiler.command(text, made), Path(work))
+            if status != 0 or not made.is_file():
+                lines = output.strip().splitlines() or [f"exit status {status}"]
                 raise NoLibraryError(f"{compiler.path} cannot compile the core: {lines[0]}")
-            write_atomic(library, made.read_bytes(), mode=0o700)
-    except (OSError, RecordError, subprocess.TimeoutExpired) as error:
+            contents = made.read_bytes()
+        library = folder / f"{name}-{_digest(contents)}{_SUFFIX}"
         if not library.is_file():  # Windows cannot replace one that another process has loaded meanwhile
-            raise NoLibraryError(f"the core cannot be compiled: {error}") from error
+            write_atomic(library, contents, mode=0o700)
+    except (OSError, RecordError) as error:
+        raise NoLibraryError(f"the core cannot be compiled: {error}") from error
+    return library
+
+
+def _run(command: list[str], folder: Path) -> tuple[int, str]:
+    """Exit status and output of a compiler, which is ended with all that it has started where it takes too long."""
+    import subprocess  # noqa: PLC0415  hardly ever needed, and as slow to load as all the rest here
+
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", env={**os.environ, "LC_ALL": "C"}, start_new_session=os.name == "posix",
+    )  # fmt: skip
+    try:
+        output, _ = process.communicate(timeout=LONGEST_S)
+    except subprocess.TimeoutExpired:
+        with suppress(OSError):
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.communicate()
+        raise NoLibraryError(f"{command[0]} has not ended within {LONGEST_S:g} s") from None
+    return process.returncode, output
 
 
 def _recall(failure: Path) -> str:

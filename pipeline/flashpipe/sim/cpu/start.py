@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -26,23 +27,39 @@ def to_stderr(text: str) -> None:
     sys.stderr.write(f"sim: {text}\n")
 
 
-def core_name(say: Say = to_stderr) -> str:
+class _Listener:
+    """Who is told where nobody else is named: a process that works for another one tells that one."""
+
+    say: Say = staticmethod(to_stderr)
+
+
+@contextmanager
+def telling(say: Say) -> Iterator[None]:
+    """Tell this one in the meantime."""
+    before, _Listener.say = _Listener.say, staticmethod(say)
+    try:
+        yield
+    finally:
+        _Listener.say = before
+
+
+def core_name(say: Say | None = None) -> str:
     """Name of the core that `start_core` would start.
 
     Raises:
         BadValueError, NoCompiledCoreError: as there.
     """
-    return CCore.name if _library(say) is not None else "python"
+    return CCore.name if _library(say or _Listener.say) is not None else "python"
 
 
-def start_core(memory: Memory, devices: Devices, *, say: Say = to_stderr) -> Core:
+def start_core(memory: Memory, devices: Devices, *, say: Say | None = None) -> Core:
     """A core, reset, for this memory and these devices, as FLASHPIPE_CORE asks for; `say` is told of a fallback, once.
 
     Raises:
         BadValueError: FLASHPIPE_CORE names no core.
         NoCompiledCoreError: it names the compiled one, which cannot be had here.
     """
-    library = _library(say)
+    library = _library(say or _Listener.say)
     if library is not None:
         return CCore(library, memory, devices)
     from flashpipe.sim.cpu.python_core import PythonCore  # noqa: PLC0415  half of what is loaded, for nothing usually

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from flashpipe.sim.sockets import HOST, wait
 
 PATIENCE_S: Final = 30.0
 """For the other process to take something or to answer, which it does in a millisecond where it gets the CPU."""
+_LONGEST_S: Final = 120.0
+"""For it to open a board where it has said that this takes a while: it compiles the core."""
 _SLICE_S: Final = 0.05
 """How often a read looks whether it was cancelled, or another thread took what it waits for."""
 _CHUNK: Final = 1 << 16
@@ -54,6 +57,8 @@ class AttachedPort(VirtualPort):
         """What the board met; raised by whatever is done next."""
         self._ended = ""
         """Why nothing more will come."""
+        self._takes_longer = False
+        """Whether the other side has said what it does meanwhile."""
         super().__init__(*args, **kwargs)
 
     # --- opening and closing -----------------------------------------------------------------------------------------
@@ -109,7 +114,10 @@ class AttachedPort(VirtualPort):
         Raises:
             SerialException: none comes.
         """
-        self._wait(lambda: bool(self._answers) or bool(self._ended), PATIENCE_S)
+        self._takes_longer = False
+        self._wait(lambda: bool(self._answers or self._ended) or self._takes_longer, PATIENCE_S)
+        if self._takes_longer:
+            self._wait(lambda: bool(self._answers or self._ended), _LONGEST_S)
         with self._receiving:
             if self._answers:
                 return self._answers.pop(0)
@@ -203,6 +211,9 @@ class AttachedPort(VirtualPort):
             self._answered = messages.number_of(body)
         elif kind == messages.TIME:
             self._answered, self._time_s = messages.seconds_of(body)
+        elif kind == messages.SAY:
+            self._takes_longer = True
+            sys.stderr.write(f"sim: {body.decode('utf-8', 'replace')}\n")
         elif kind == messages.GONE:
             self._ended = body.decode("utf-8", "replace")
         elif kind == messages.ERROR and self.is_open:

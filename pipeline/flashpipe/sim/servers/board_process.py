@@ -22,6 +22,7 @@ from flashpipe.errors import PipelineError
 from flashpipe.files import CACHE_VARIABLE, STATE_VARIABLE
 from flashpipe.sim import messages
 from flashpipe.sim.chip.flash_file import FlashInUseError
+from flashpipe.sim.cpu.start import telling
 from flashpipe.sim.faults import PortGoneError
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.messages import BadMessageError
@@ -103,7 +104,8 @@ def _serve(connection: socket.socket, secret: bytes) -> None:
 def _use(conversation: Conversation, seat: Seat, request: dict[str, str]) -> bool:
     """Serve from an opening to a closing; False where the port cannot be opened again."""
     try:
-        line = _open(seat, request)
+        with telling(lambda text: conversation.send(messages.SAY, text.encode())):
+            line = _open(seat, request)
     except (PipelineError, OSError) as error:
         conversation.send(messages.ERROR, messages.encode_error(error))
         return True
