@@ -27,6 +27,7 @@ LEAVES: Final = frozenset(
         "flash",
         "folding",
         "foreign_names",
+        "installed",
         "installing",
         "locks",
         "masking",

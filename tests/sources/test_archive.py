@@ -11,7 +11,8 @@ from contextlib import suppress
 
 import pytest
 from flashpipe.errors import ArchiveError, ArchiveMemberError, PipelineError
-from flashpipe.sources.archive import MAX_MEMBER, read_member, split_member, unpack_gzip
+from flashpipe.sources.archive import MAX_MEMBER, read_member, unpack_gzip
+from flashpipe.sources.archive_names import split_member
 from hypothesis import given
 from hypothesis import strategies as st
 

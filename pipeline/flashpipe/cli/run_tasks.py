@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib import metadata
+from importlib import import_module
 from typing import Any, Final
 
-from doit import plugin
+from doit import loader, plugin
 from doit.cmd_base import ModuleTaskLoader
 from doit.cmdparse import CmdParseError
 from doit.doit_cmd import DoitMain
@@ -17,6 +18,7 @@ from flashpipe.cli.overview import task_texts
 from flashpipe.cli.project import project_here
 from flashpipe.cli.unknown_words import check_words
 from flashpipe.errors import PipelineError, SystemLimitError, UsageError
+from flashpipe.installed import may_offer
 from flashpipe.jobs import audience, sessions
 from flashpipe.jobs.variables import KNOWN
 from flashpipe.limits import limits_told
@@ -53,7 +55,7 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
 
     def run(self, all_args: list[str]) -> Any:
         """Run a command line; its status."""
-        with _packages_asked_once():
+        with _packages_asked_once(), _lines_asked_quickly():
             return super().run(all_args)
 
     def get_cmds(self) -> Any:
@@ -73,12 +75,42 @@ class Main(DoitMain):  # type: ignore[misc]  # doit ships no types
 def _packages_asked_once() -> Iterator[None]:
     """Of three times that doit asks which plugins there are, Python reads what all packages say of themselves once.
 
-    Ours, which it would find like others', are named above.
+    And only where another package has any. Ours, which it would find like others', are named above.
     """
-    entries = metadata.entry_points()
+    points = _entry_points() if may_offer("doit.", but="flashpipe") else _no_entry_points
     with ExitStack() as after:
         after.callback(setattr, plugin, "entry_points_impl", plugin.entry_points_impl)
-        plugin.entry_points_impl = lambda: lambda group: entries.select(group=group)
+        plugin.entry_points_impl = lambda: points
+        yield
+
+
+def _entry_points() -> Callable[..., Any]:
+    found = import_module("importlib.metadata").entry_points()
+    return lambda group: found.select(group=group)
+
+
+def _no_entry_points(group: str) -> tuple[()]:
+    del group
+    return ()
+
+
+class _QuickLines:
+    """The module `inspect`, but that it tells where a function begins without reading its file: 10 ms of 28 tasks."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(inspect, name)
+
+    def getsourcelines(self, function: Any) -> tuple[list[str], int]:
+        """The line alone, by which doit sorts tasks."""
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        return ([], code.co_firstlineno) if code is not None else inspect.getsourcelines(function)
+
+
+@contextmanager
+def _lines_asked_quickly() -> Iterator[None]:
+    with ExitStack() as after:
+        after.callback(setattr, loader, "inspect", loader.inspect)
+        loader.inspect = _QuickLines()
         yield
 
 

@@ -146,7 +146,9 @@ def _starts_alike(session: Session, plan: FlashPlan, ignored: list[Region]) -> b
     parts = list(following.without(ignored)) if following.size > 0 else []
     # Absent or blank, it would tell no firmware from another.
     telling = any(piece.cut(part).strip(b"\xff") for part in parts)
-    return telling and all(writer.matches(session.link, piece, part) for part in parts)
+    # The first sector mostly tells, and takes a twelfth of the time that all of them do.
+    looks = [Region(part.start, min(part.end, part.start + SECTOR_SIZE)) for part in parts]
+    return telling and all(writer.matches(session.link, piece, part) for part in (*looks, *parts))
 
 
 def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:

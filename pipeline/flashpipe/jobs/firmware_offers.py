@@ -13,7 +13,8 @@ from typing import Final
 from flashpipe.errors import ArchiveMemberError, UploadError
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.inspection import Inspection, inspect_images
-from flashpipe.sources.archive import is_archive_name, read_members
+from flashpipe.sources.archive import read_members
+from flashpipe.sources.archive_names import is_archive_name
 from flashpipe.sources.resolve import load_source
 from flashpipe.units import format_size
 from flashpipe.values import dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flashpipe.errors import PipelineError
 from flashpipe.jobs.inputs import RunInputs
-from flashpipe.sources.archive import split_member
+from flashpipe.sources.archive_names import split_member
 from flashpipe.sources.registry import kind_of
 from flashpipe.sources.resolve import parse_image_argument
 

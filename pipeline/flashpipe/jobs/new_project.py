@@ -19,7 +19,7 @@ from flashpipe.profile.load import load_profile
 from flashpipe.profile.model import Profile
 from flashpipe.profile.schema import FILE as SCHEMA
 from flashpipe.profile.search import find_profile, shipped_folder
-from flashpipe.sources.archive import split_member
+from flashpipe.sources.archive_names import split_member
 from flashpipe.sources.registry import kind_of
 from flashpipe.sources.resolve import load_source
 

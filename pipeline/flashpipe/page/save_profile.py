@@ -12,7 +12,7 @@ from flashpipe.files import write_atomic
 from flashpipe.jobs.new_profile import new_path, write_profile
 from flashpipe.page.choice import Choice
 from flashpipe.profile.load import load_profile
-from flashpipe.sources.archive import split_member
+from flashpipe.sources.archive_names import split_member
 from flashpipe.sources.resolve import parse_image_argument
 
 _KEYS: Final = {"mode": "mode", "frequency": "frequency"}

@@ -8,11 +8,11 @@ import sys
 import time
 from dataclasses import asdict, field
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from flashpipe.files import later_stamp, make_private, stamp_of, write_atomic
+from flashpipe.installed import version
 from flashpipe.masking import masked
 from flashpipe.records.history import stamps_of
 from flashpipe.records.seal import sealed
@@ -116,9 +116,9 @@ def write(receipt: Receipt, folder: Path) -> Path:
 
 @lru_cache(maxsize=1)
 def tool_versions() -> dict[str, str]:
-    """Versions of everything that had a part in the run; read once, at 4 ms, for the events and each receipt."""
+    """Versions of everything that had a part in the run; read once, for the events and each receipt."""
     versions = {"python": sys.version.split()[0], "system": _system()}
-    versions |= {name: _version(name) for name in ("flashpipe", "esptool", "pyserial", "doit")}
+    versions |= {name: version(name) for name in ("flashpipe", "esptool", "pyserial", "doit")}
     return versions
 
 
@@ -129,10 +129,3 @@ def _system() -> str:
     import platform  # noqa: PLC0415  6 ms, more than all else about a receipt
 
     return platform.platform(terse=True)
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:  # run from a source tree
-        return "unknown"

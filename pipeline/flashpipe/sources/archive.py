@@ -11,7 +11,6 @@ import fnmatch
 import gzip
 import io
 import lzma
-import re
 import tarfile
 import zipfile
 import zlib
@@ -32,9 +31,6 @@ MAX_UNPACKED: Final = 0x8000000
 """128 MiB: a packed tar of a source tree with its images is smaller."""
 MAX_MEMBERS: Final = 20_000
 _T = TypeVar("_T")
-_ENDINGS: Final = r"\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))"
-_MEMBER: Final = re.compile(rf"(.+?{_ENDINGS}|https?://[^!]+{_ENDINGS}[^!]*)!(.+)", re.IGNORECASE | re.DOTALL)
-_ARCHIVE: Final = re.compile(rf".+{_ENDINGS}", re.IGNORECASE | re.DOTALL)
 _TAR_MAGIC: Final = 257
 _LISTED: Final = 8
 _TAR_HEAD: Final = 512
@@ -43,33 +39,6 @@ _XZ_MEMORY: Final = 128 * 1024 * 1024
 """Bytes; `xz -9` needs 65 MB."""
 _ENCRYPTED: Final = 0x1
 """Bit 0 of a zip member's flags (APPNOTE.TXT 4.4.4)."""
-
-
-def split_member(text: str) -> tuple[str, str]:
-    """Archive and member of `ARCHIVE!MEMBER`; the member is empty where the text names a whole file.
-
-    >>> split_member("fw/pair.zip!bin/0x00000.bin")
-    ('fw/pair.zip', 'bin/0x00000.bin')
-    >>> split_member("what!a.bin")
-    ('what!a.bin', '')
-    """
-    match = _MEMBER.fullmatch(text)
-    return (match[1], match[2]) if match else (text, "")
-
-
-def is_archive_name(name: str) -> bool:
-    """Whether a file of that name is an archive.
-
-    >>> is_archive_name("fw.ZIP"), is_archive_name("fw.bin.gz")
-    (True, False)
-    """
-    return _ARCHIVE.fullmatch(name) is not None
-
-
-def is_gzip_name(name: str) -> bool:
-    """Whether a file of that name is one packed file, such as `firmware.bin.gz`."""
-    lower = name.lower()
-    return lower.endswith(".gz") and not lower.endswith(".tar.gz")
 
 
 def unpack_gzip(data: bytes, text: str) -> bytes:

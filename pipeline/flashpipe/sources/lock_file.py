@@ -18,7 +18,7 @@ from flashpipe.files import read_regular, write_atomic
 from flashpipe.firmware.boot_image import Image, describe_address
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.masking import without_query
-from flashpipe.sources.archive import split_member
+from flashpipe.sources.archive_names import split_member
 from flashpipe.sources.registry import kind_of
 from flashpipe.units import parse_address
 from flashpipe.values import dataclass

@@ -22,7 +22,7 @@ from flashpipe.errors import SourceError
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.content_type import describe_content
 from flashpipe.sources import kinds
-from flashpipe.sources.archive import is_gzip_name, read_member, unpack_gzip
+from flashpipe.sources.archive_names import is_gzip_name
 from flashpipe.sources.fetch import Access, Kind
 from flashpipe.values import dataclass
 
@@ -105,10 +105,13 @@ class SourceRequest:
 
     def unpack(self, name: str, data: bytes) -> tuple[str, bytes]:
         """Name and bytes of the image, from what was had."""
-        if self.member:
-            name, data = read_member(data, self.member, self.outer)
-        if is_gzip_name(name):
-            name, data = name[:-3], unpack_gzip(data, self.text)
+        if self.member or is_gzip_name(name):
+            from flashpipe.sources import archive  # noqa: PLC0415  3 ms, and few sources are packed
+
+            if self.member:
+                name, data = archive.read_member(data, self.member, self.outer)
+            if is_gzip_name(name):
+                name, data = name[:-3], archive.unpack_gzip(data, self.text)
         convert = _format_of(data)
         return (name, convert(data, self.text)) if convert else (name, data)
 

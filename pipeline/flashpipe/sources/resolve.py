@@ -16,7 +16,7 @@ from typing import Final
 
 from flashpipe.errors import BadValueError, FetchMismatchError
 from flashpipe.firmware.boot_image import Image
-from flashpipe.sources.archive import split_member
+from flashpipe.sources.archive_names import split_member
 from flashpipe.sources.fetch import Access
 from flashpipe.sources.local import load_local
 from flashpipe.sources.registry import Resolved, SourceRequest, kind_of

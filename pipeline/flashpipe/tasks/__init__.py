@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from flashpipe.tasks import step
+from flashpipe.tasks import doit_modules, step  # noqa: F401  doit is loaded by the first
 from flashpipe.tasks.command_line import current
 from flashpipe.tasks.creators import board_task, task
 from flashpipe.tasks.doit_events import begin_with_doit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flashpipe.errors import FetchMismatchError
-from flashpipe.sources.archive import is_gzip_name
+from flashpipe.sources.archive_names import is_gzip_name
 from flashpipe.sources.fetch import Address, Fetched, fetch, file_name, parse_url
 from flashpipe.sources.registry import Resolved, SourceKind, SourceRequest, register
 
