@@ -1,0 +1,60 @@
+"""The faster clock of the flash on virtual boards that follow, and on such as do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flashpipe.board.session import rate_search
+from flashpipe.board.session.auto_rate import USUAL, AutoRate
+from flashpipe.board.session.session import Session
+from flashpipe.flasher.model import Outcome
+
+from tests.flasher.conftest import MAC
+from tests.flasher.runs import Plan, flash, holds
+
+pytestmark = pytest.mark.usefixtures("own_state")
+
+
+@pytest.fixture(autouse=True)
+def _the_usual_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No search: what goes wrong is the clock's doing."""
+    monkeypatch.setattr(rate_search, "STEP_S", 60.0)
+
+
+def run(board: Any, plan: Plan) -> tuple[Outcome, Session]:
+    with board.session(reset="auto", auto=AutoRate("any port", "esp12")) as session:
+        outcome = flash(session, plan())
+    assert outcome.outcome == "flashed"
+    assert holds(board, plan()), "whatever the flash did"
+    assert session.baud == USUAL, "the line was not to blame"
+    return outcome, session
+
+
+def refused() -> bool:
+    auto = AutoRate("any port", "esp12")
+    auto.begin(MAC)
+    return auto.clock_refused()
+
+
+@pytest.mark.parametrize("fill", ["random:1", "ff"])
+def test_a_flash_that_follows_is_written_at_the_faster_clock(bed: Any, plan: Plan, fill: str) -> None:
+    _, session = run(bed(f"fill={fill}"), plan)
+    assert (session.flash_mhz, refused()) == (26, False)
+
+
+@pytest.mark.parametrize("fault", ["slow-flash:20", "shaky-flash:20"])
+@pytest.mark.parametrize("fill", ["random:1", "ff"])
+def test_a_flash_that_does_not_follow_is_written_at_the_usual_one_and_not_asked_again(
+    bed: Any, plan: Plan, fault: str, fill: str
+) -> None:
+    _, session = run(bed(f"fill={fill}&fault={fault}"), plan)
+    assert (session.flash_mhz, refused()) == (0, True)
+
+
+def test_without_baud_auto_the_clock_is_left_alone(bed: Any, plan: Plan) -> None:
+    board = bed("fill=random:1&fault=slow-flash:20")
+    with board.session(reset="auto") as session:
+        assert flash(session, plan()).outcome == "flashed"
+    assert holds(board, plan())
+    assert not refused()
