@@ -67,7 +67,7 @@ def main(folder: Path, ports: int, seed: int, often: float) -> int:
             rules=opened.rules,
             show=lambda _view: None,
             told=lambda _ended, _line: None,
-            labels=Labels(opened.labels, opened.batch, opened.texts),
+            labels=Labels(opened.labels, opened.batch, opened.texts, name),
         )
         thread = threading.Thread(target=lambda: station.run(attended=True), daemon=True)
         thread.start()

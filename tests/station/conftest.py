@@ -84,7 +84,7 @@ class Shift:
             rules=self.opened.rules,
             show=self.shop.views.append,
             told=self._told,
-            labels=Labels(self.opened.labels, self.opened.batch, self.opened.texts),
+            labels=Labels(self.opened.labels, self.opened.batch, self.opened.texts, name),
             by_key=self.opened.by_key,
         )
         self._thread = threading.Thread(target=lambda: self.station.run(attended=True), daemon=True)

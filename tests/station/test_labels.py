@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import BadValueError, LabelError
+from flashpipe.records.station_lives import living
 from flashpipe.station import labels as labels_module
 from flashpipe.station.labels import LabelPlan, Labels, check_labels, read_template, values_of, zpl_of
 
 from tests.station.conftest import Shop, address, board
 
 
-def passed(shop: Shop, mac: int, **unit: str) -> None:
+def passed(shop: Shop, mac: int, station: str = "", **unit: str) -> None:
     """A good board, as the log tells it."""
     batch = shop.batch()
-    batch.append("begin", **{"try": str(mac)}, visit=str(mac))
+    batch.append("begin", **{"try": str(mac)}, visit=str(mac), station=station)
     batch.append("found", **{"try": str(mac)}, mac=address(mac), row=unit.get("serial", ""), unit=unit)
     batch.append("end", **{"try": str(mac)}, outcome="flashed", passed=True, mac=address(mac), measured={"temp": 21.5})
 
@@ -84,6 +85,18 @@ def test_a_label_that_cannot_be_printed_keeps_no_other_one_back(shop: Shop) -> N
     assert (shop.folder / "out.zpl").read_text() == "^XA^FDA2^FS^XZ"
     assert labels.print_due() == ""
     assert "1" in labels.left()
+
+
+def test_labels_of_another_bench_come_out_there_until_it_is_gone(shop: Shop) -> None:
+    opened = shop.open(zpl="out.zpl")
+    with living(opened.batch.folder) as other:
+        passed(shop, 1, station=other)
+        passed(shop, 2, station="mine")
+        labels = Labels(opened.labels, opened.batch, opened.texts, "mine")
+        labels.print_due()
+        assert address(1) not in (shop.folder / "out.zpl").read_text()
+    labels.print_due()
+    assert (shop.folder / "out.zpl").read_text().count("^XA") == 2
 
 
 def test_a_board_that_comes_again_gets_no_second_label(shop: Shop) -> None:

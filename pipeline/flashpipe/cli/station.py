@@ -93,7 +93,7 @@ def _work(opened: Opened, attempts: Attempts, name: str) -> int:
     screen = _panel(opened) if attended else StationLines(opened.texts.say)
     audience.closers.append(lambda _status: screen.close())
 
-    labels = Labels(opened.labels, opened.batch, opened.texts)
+    labels = Labels(opened.labels, opened.batch, opened.texts, name)
 
     def told(ended: Ended, line: PortLine) -> None:
         if station.sound:

@@ -15,15 +15,18 @@ import stat
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from flashpipe.board.lua.templates import names_in, of_board
-from flashpipe.errors import BadValueError, LabelError, PrinterError, RecordError, TemplateError
+from flashpipe.errors import BadValueError, FetchBusyError, LabelError, PrinterError, RecordError, TemplateError
 from flashpipe.files import is_replaceable, open_output, read_regular, write_atomic
+from flashpipe.locks import exclusive
 from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import LABELLED, Try, seconds_of
+from flashpipe.records.station_lives import is_alive
 from flashpipe.station.label_page import label_page
 from flashpipe.station.texts import Texts
 from flashpipe.values import dataclass
@@ -32,6 +35,7 @@ LIMIT: Final = 256 * 1024
 """Bytes of a template."""
 PRINTER_S: Final = 5.0
 """How long a printer may take to answer."""
+LOCK: Final = "labels.lock"
 SOCKET: Final = "socket://"
 ZPL: Final = """^XA^CI28
 ^FO20,20^BQN,2,4^FH^FDQA,@qr@^FS
@@ -162,8 +166,10 @@ def _escaped(value: str) -> str:
 class Labels:
     """Prints what is due, and keeps files complete; threads of several boards share it."""
 
-    def __init__(self, plan: LabelPlan, batch: Batch, texts: Texts) -> None:
+    def __init__(self, plan: LabelPlan, batch: Batch, texts: Texts, station: str = "") -> None:
         self._plan, self._batch, self._texts = plan, batch, texts
+        self._station = station
+        """Prints the labels of its own boards, and of those whose station does not live any more."""
         self._guard = threading.Lock()
         self._off = False
         """The printer did not answer last time, which was said."""
@@ -173,10 +179,12 @@ class Labels:
         """MACs whose label cannot be printed, which was said."""
 
     def due(self) -> list[Try]:
-        """Good boards without a label, in the order of their ends."""
+        """Good boards without a label, in the order of their ends; those of other benches are printed there."""
         state = self._batch.refresh()
         good = [one for one in state.rows() if one.passed and one.mac not in state.labelled]
-        return sorted(good, key=lambda one: one.ended)
+        stations = {one.station for one in good} - {self._station}
+        others = {station for station in stations if is_alive(self._batch.folder, station)}
+        return sorted((one for one in good if one.station not in others), key=lambda one: one.ended)
 
     def print_due(self) -> str:
         """Print what is due; what a person should know, or nothing.
@@ -188,7 +196,11 @@ class Labels:
             if not self._plan:
                 return ""
             self._write_files()
-            return self._print_labels() if self._plan.zpl else ""
+            if not self._plan.zpl:
+                return ""
+            with suppress(FetchBusyError), exclusive(self._batch.folder / LOCK, "labels", PRINTER_S):
+                return self._print_labels()
+            return ""  # another station prints what one that was killed has left
 
     def left(self) -> str:
         """What a person should know of labels that were not printed; empty where there are none."""
