@@ -59,6 +59,16 @@ def test_what_is_printed_is_understood() -> None:
     assert not first.is_reserved
 
 
+def test_of_several_ports_of_one_name_each_has_another_one() -> None:
+    first = SHOWN[: SHOWN.index("Place 'p2'")]
+    second = first[first.index("Acquired resource") :].replace("board1", "board2").replace("7130", "7131")
+    (place,) = parse_places(first + second)
+    with pytest.raises(PlaceUnfitError, match="board1, board2"):
+        serial_address(place, "")
+    assert serial_address(place, "board2") == "rfc2217://127.0.0.1:7131"
+    assert serial_address(place, "hosta/board1/NetworkSerialPort/NetworkSerialPort") == "rfc2217://127.0.0.1:7130"
+
+
 def test_other_words_are_refused() -> None:
     with pytest.raises(LabError):
         parse_places("Hello\n  there\n")

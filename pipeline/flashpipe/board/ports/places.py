@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -87,6 +87,12 @@ class Resource:
     about: Mapping[str, Any]
     is_there: bool
     """Whether its exporter still tells of it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it can be asked for by: its own name, which several of a place may share, its group's, its path."""
+        parts = self.path.split("/")
+        return self.name, *parts[1:2], self.path
 
     @property
     def is_serial(self) -> bool:
@@ -186,21 +192,26 @@ def serial_address(place: LabPlace, wanted: str) -> str:
         ExporterGoneError: its exporter has gone, or says that it is not there.
         PlaceUnfitError: it has none, or several and none of them was named, or it takes a tunnel to reach it.
     """
-    serial = [one for one in place.resources if one.is_serial and wanted in {"", one.name}]
+    every = [one for one in place.resources if one.is_serial]
+    serial = [one for one in every if not wanted or wanted in one.names]
     if not serial:
         has = ", ".join(one.name for one in place.resources) or "nothing"
         what = f"no serial port {wanted}" if wanted else "no serial port"
         raise PlaceUnfitError(f"place {place.name} has {what}; it has {has}", PlaceUnfitError.remedy)
     if len(serial) > 1:
-        names = ", ".join(one.name for one in serial)
+        told = [next((name for name in one.names if _is_of_one(name, every)), one.path) for one in serial]
         raise PlaceUnfitError(
-            f"place {place.name} has {len(serial)} serial ports: {names}",
-            f"port={SCHEME}{place.name}/{serial[0].name}, for instance",
+            f"place {place.name} has {len(serial)} serial ports: {', '.join(told)}",
+            f"port={SCHEME}{place.name}/{told[0]}, for instance",
         )
     (one,) = serial
     if not one.is_there or one.about.get("avail") is False:
         raise ExporterGoneError(f"place {place.name}: {one.path} is not there", ExporterGoneError.remedy)
     return _address(place, one)
+
+
+def _is_of_one(name: str, resources: Iterable[Resource]) -> bool:
+    return sum(name in one.names for one in resources) == 1
 
 
 def _address(place: LabPlace, one: Resource) -> str:
