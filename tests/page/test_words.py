@@ -7,7 +7,7 @@ from flashpipe.board.boot.kinds import KINDS
 from flashpipe.errors import ConnectError, FetchSizeError, NoImageError, NoPortError, PipelineError
 from flashpipe.page.actions import ACTIONS
 from flashpipe.page.buttons import TASKS
-from flashpipe.page.words import DROPPED, NO_IMAGE, failure_facts, on_page
+from flashpipe.page.words import CHOOSE, DROPPED, failure_facts, on_page
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_no_next_step_of_a_board_wants_a_terminal(text: str) -> None:
     [
         (FetchSizeError("x", FetchSizeError.remedy), True, DROPPED["fetch-too-large"]),
         (FetchSizeError("x", FetchSizeError.remedy), False, FetchSizeError.remedy),
-        (NoImageError("x", NoImageError.remedy), False, NO_IMAGE),
+        (NoImageError("x", NoImageError.remedy), False, CHOOSE["no-image"]),
     ],
 )
 def test_of_dropped_files_the_page_speaks_of_dropping(error: PipelineError, *, dropped: bool, said: str) -> None:

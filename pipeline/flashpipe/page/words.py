@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from flashpipe.errors import NoImageError, PipelineError
+from flashpipe.errors import NoImageError, PipelineError, UnknownProfileError
 from flashpipe.events import error_facts
 from flashpipe.page.buttons import TASKS
 
@@ -36,7 +36,11 @@ DROPPED: Final[Mapping[str, str]] = {
     "image-swapped": "exchange the names of the two files, and drop both again",
 }
 """What to do next about files that were dropped, by code; of others the terminal's words speak."""
-NO_IMAGE: Final = "drop a firmware file, or choose a profile that names one"
+CHOOSE: Final[Mapping[str, str]] = {
+    NoImageError.code: "drop a firmware file, or choose a profile that names one",
+    UnknownProfileError.code: "choose a profile from the list, or drop a firmware file",
+}
+"""What to do next where nothing is chosen that could be flashed, by code."""
 _COMMAND: Final = re.compile(r"`flashpipe (?P<words>[^`]+)`(?: on a terminal)?")
 _PHRASES: Final = (
     (re.compile(r"run (?:the same command|it) again"), "do the same again"),
@@ -70,5 +74,5 @@ def failure_facts(error: PipelineError, *, dropped: bool = True) -> dict[str, ob
     """A failure for the page: code, message, cause, proof and next step; `dropped`: it may be of files that were."""
     facts = error_facts(error)
     said = {name: on_page(str(facts[name])) for name in ("message", "cause")}
-    about = {NoImageError.code: NO_IMAGE, **(DROPPED if dropped else {})}
+    about = {**CHOOSE, **(DROPPED if dropped else {})}
     return {**facts, **said, "next": about.get(error.code) or on_page(error.action)}

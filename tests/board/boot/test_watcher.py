@@ -227,10 +227,13 @@ def test_text_right_after_garbage_keeps_its_first_letters(watch: Any) -> None:
 
 def test_a_log_says_where_something_came_at_another_rate(watch: Any) -> None:
     watched = watch([(0.01, ROM, LOG), (0.05, FAST, BANNER[:60]), (0.3, FAST, BANNER[60:] + PROMPT)])
-    before, mark, after = watched.verdict.log.partition("bytes here were no text at 74880 baud]\n")
+    before, mark, after = watched.verdict.log.partition("[bytes left out that make no text at this rate: ")
     assert mark
-    assert before.rpartition("\n")[0].endswith("csum 0xd6")
+    assert before.endswith("csum 0xd6\n")
     assert "powered by Lua" in after
+    few = watch([(0.01, ROM, LOG), (0.05, FAST, BANNER[:3]), (0.3, FAST, BANNER[3:] + PROMPT)])
+    assert "no text at this rate: " in few.verdict.log
+    assert "no text" not in watch([(0.01, ROM, LOG + SDK + BANNER + PROMPT)]).verdict.log
     assert classify(watched.verdict.log).kind == watched.verdict.kind == "prompt"
 
 

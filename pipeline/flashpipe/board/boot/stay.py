@@ -16,6 +16,8 @@ PAUSE_S: Final = 0.02
 """A line that was idle for so long carries something new: the firmware behind the SDK, at another rate."""
 NOISE: Final = 12
 """Bytes of garbage that show a wrong rate; a reset makes one or two."""
+_BEGINNING: Final = 16
+"""Characters by which the beginning of a text is found again."""
 _OWN_PROMPTS: Final = 5
 """Prompts that a console shows without a knock: its first one, and those of a question and its answer."""
 
@@ -82,6 +84,14 @@ class Stay:
         if len(LUA_PROMPT.findall(text)) > self.knocks + _OWN_PROMPTS:  # nobody has asked for them
             text = LUA_PROMPT.sub("", text)
         return text
+
+    def left_out(self, text: str) -> int:
+        """Bytes, but for line ends, that are not in the text that was made of it."""
+        return len(self.data.replace(b"\r", b"")) - len(text.encode())
+
+    def skipped(self, text: str) -> int:
+        """Bytes before the text that was made of it; 0 where its beginning cannot be found again."""
+        return max(0, self.data.replace(b"\r", b"").find(text[:_BEGINNING].encode()))
 
     def last_text(self) -> str:
         """The same of a rate that is left: where it is left because of garbage, the words known by heart at most."""

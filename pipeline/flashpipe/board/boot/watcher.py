@@ -156,8 +156,8 @@ class BootWatcher:
         self._silence_s = silence_s
         self._rom_wait_s = ROM_WAIT_S if silence_s < timeout_s else timeout_s
         self._text = ""
-        self._unread: dict[int, tuple[int, int]] = {}
-        """Where in `_text` something is missing that came at another rate: how many bytes, and what was listened at."""
+        self._unread: dict[int, int] = {}
+        """Where in `_text` bytes are left out that make no text at the rate that was listened at, and how many."""
         self._stay = Stay(self._rom_bauds[0], now, now, rom=True)
         self._dirty = False
         self._evaluated_s = now
@@ -304,11 +304,12 @@ class BootWatcher:
 
     def _marked(self) -> str:
         """The log for people: what could not be read between two rates is named, else it would seem to be whole."""
+        self._note_unread(self._stay.skipped(self._stay.text()))
         log, marked, at = self.log, "", 0
-        for end, (count, baud) in sorted(self._unread.items()):
+        for end, count in sorted(self._unread.items()):
             if log[:end].strip() and log[end:].strip():
                 torn = "" if log[:end].endswith("\n") else "\n"
-                marked += f"{log[at:end]}{torn}[{count} bytes here were no text at {baud} baud]\n"
+                marked += f"{log[at:end]}{torn}[bytes left out that make no text at this rate: {count}]\n"
                 at = end
         return marked + log[at:]
 
@@ -391,13 +392,18 @@ class BootWatcher:
     def _switch(self, stay: Stay) -> None:
         text = self._stay.last_text()
         torn = text and not text.endswith("\n") and stay.baud != self._stay.baud
+        skipped = self._stay.skipped(text)
+        self._note_unread(skipped)
         self._text += f"{text}\n" if torn else text
-        unread = self._stay.garbled() + self._unread.get(len(self._text), (0, 0))[0]
-        if unread >= NOISE:
-            self._unread[len(self._text)] = unread, self._stay.baud
+        self._note_unread(self._stay.left_out(text) - skipped)
         self._lingered = self._stay.linger
         self._lingers += stay.linger
         self._stay = stay
+
+    def _note_unread(self, count: int) -> None:
+        if count > 0:
+            at = len(self._text)
+            self._unread[at] = self._unread.get(at, 0) + count
 
     # --- knocking ----------------------------------------------------------------------------------------------------
 
