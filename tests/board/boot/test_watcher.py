@@ -64,6 +64,19 @@ def test_first_boot_of_3x_starts_twice_and_formats(watch: Any) -> None:
     assert not [time for time, _ in watched.knocks if time > 0.6], "input while formatting would be lost"
 
 
+def test_words_lost_behind_the_sdks_may_have_been_those_of_formatting(watch: Any) -> None:
+    """As executed NodeMCU 2.1 and 2.2 have it: 6 ms behind the SDK's lines, at another rate, and nothing after it."""
+    behind_s = 0.01 + len(LOG + SDK) * 10 / ROM + 0.006
+    start = [(0.01, ROM, LOG + SDK), (behind_s, FAST, b"Formatting file system. Please wait...\r\n")]
+    watched = watch([*start, (13, FAST, b"\r\n" + BANNER + PROMPT)])
+    assert (watched.verdict.kind, watched.verdict.firmware) == ("prompt", "NodeMCU 3.0.0.0")
+    assert watch(start).verdict.kind == "alive"
+    assert watch(start).verdict.seconds <= 60.1
+    silent = watch([(0.01, ROM, LOG + SDK)]).verdict
+    assert silent.kind == "alive"
+    assert silent.seconds < 15, "nothing was lost: nothing is waited for"
+
+
 def test_dots_are_formatting_too_where_the_words_before_them_were_lost(watch: Any) -> None:
     """As executed NodeMCU 3.0 has it, on a machine that is slow to change its rate."""
     start = LOG + b"system SPI FI size:4, Flash size: 4194304\r\nrf[114] : 01\r\nw_flash\r\n" + SDK

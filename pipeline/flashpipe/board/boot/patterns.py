@@ -234,6 +234,8 @@ FORMAT_DOTS: Final = re.compile(r"^\.{3,}[ \t]*\Z", re.MULTILINE)
 """NodeMCU 3.x prints a dot for each sector meanwhile; its words before them may be lost altogether."""
 NODEMCU_3X: Final = "system SPI FI size:"
 """Begins what NodeMCU 3.x says at the ROM's rate."""
+SDK_STARTS: Final = re.compile(r"^SDK ver: \S+ compiled @ ", re.MULTILINE)
+"""What Espressif's SDK says at the ROM's rate, before a firmware may choose its own."""
 NODEMCU_SDK: Final = re.compile(r"powered by Lua [\d.]+ on SDK (?P<version>[^\s(]+)")
 NODE_INFO: Final = re.compile(r"^(?P<version>\d+\t\d+\t\d+)(?:\t-?\d+){5}\s*$", re.MULTILINE)
 """What `=node.info()` prints: three numbers of the version, chip, flash, its size, mode and speed (facts §9.4)."""

@@ -34,7 +34,7 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
-from flashpipe.board.boot.patterns import LOADED, ROM
+from flashpipe.board.boot.patterns import LOADED, ROM, SDK_STARTS
 from flashpipe.board.boot.stay import NOISE, Stay
 from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 from flashpipe.board.session.text import garbage_bytes, readable
@@ -249,10 +249,11 @@ class BootWatcher:
         if self._wait_for and not late and state.kind in HEALTHY:
             return None
         in_state_s = now - self._state_s
+        alive_s = FORMAT_S if self._may_format else self._quiet_s
         enough = {
             "banner": quiet_s >= BANNER_S or in_state_s >= BANNER_S + NOISE_S,
             "firmware": in_state_s >= TALK_S,
-            "alive": not self._sweep and (quiet_s >= self._quiet_s or in_state_s >= 3 * self._quiet_s),
+            "alive": not self._sweep and (quiet_s >= alive_s or in_state_s >= 3 * alive_s),
             "no-image": quiet_s >= LOAD_S,
             "nothing-found": quiet_s >= LOAD_S,  # a warning of a loader that goes on
             "boot-loop": in_state_s >= ALIVE_S,
@@ -260,6 +261,15 @@ class BootWatcher:
             "watchdog": quiet_s >= (FAULT_S if state.causes.count(4) > 1 else ALIVE_S),  # one bite: it starts again
         }
         return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None
+
+    @property
+    def _may_format(self) -> bool:
+        """Whether what the firmware said behind the SDK's lines was lost because it came at another rate.
+
+        NodeMCU 2.x says there that it formats its file system, and then nothing for most of a minute.
+        """
+        sdk = SDK_STARTS.search(self._text)
+        return sdk is not None and any(at >= sdk.end() for at in self._unread)
 
     def _deadline(self) -> float:
         return self._limit_s if self._format_s is None else max(self._limit_s, self._format_s + FORMAT_S)
