@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flashpipe.errors import BadValueError, LabelError
+from flashpipe.errors import BadValueError, LabelError, PrinterError
 from flashpipe.records.station_lives import living
 from flashpipe.station import labels as labels_module
-from flashpipe.station.labels import LabelPlan, Labels, check_labels, read_template, values_of, zpl_of
+from flashpipe.station.labels import LabelPlan, Labels, check_labels, read_template, send, values_of, zpl_of
 
 from tests.station.conftest import Shop, address, board
 
@@ -124,6 +125,22 @@ def test_no_port_waits_for_a_printer(shop: Shop, monkeypatch: pytest.MonkeyPatch
         finally:
             goes_on.set()
     assert len(shop.batch().state.labelled) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices of POSIX")
+def test_a_device_that_takes_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels_module, "PRINTER_S", 0.01)
+    os.mkfifo(tmp_path / "lp")
+    with pytest.raises(PrinterError):  # nobody is at the other end
+        send(str(tmp_path / "lp"), "^XA^XZ")
+    reader = os.open(tmp_path / "lp", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        send(str(tmp_path / "lp"), "^XA^XZ")
+        assert os.read(reader, 100) == b"^XA^XZ"
+        with pytest.raises(PrinterError, match="takes nothing"):
+            send(str(tmp_path / "lp"), "x" * (1 << 21))
+    finally:
+        os.close(reader)
 
 
 def test_characters_of_the_printer_are_no_commands(shop: Shop) -> None:

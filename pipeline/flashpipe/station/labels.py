@@ -8,8 +8,11 @@ follows. A kill between the printer and the log prints one label twice.
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import re
+import select
 import socket
 import stat
 import threading
@@ -281,8 +284,7 @@ def send(target: str, text: str) -> None:
             with socket.create_connection(_address(target), PRINTER_S) as line:
                 line.sendall(data)
         elif _is_device(Path(target)):
-            with Path(target).open("wb", buffering=0) as device:
-                device.write(data)
+            _send_to_device(target, data)
         else:
             with open_output(Path(target), append=True) as stream:
                 stream.write(data)
@@ -295,6 +297,26 @@ def send(target: str, text: str) -> None:
 
 def _is_device(path: Path) -> bool:
     try:
-        return stat.S_ISCHR(path.stat().st_mode)
+        mode = path.stat().st_mode
     except OSError:
         return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def _send_to_device(target: str, data: bytes) -> None:
+    """Send it as far as the device takes it: one without paper takes nothing, for ever.
+
+    Raises:
+        OSError: it cannot be opened, or takes nothing for as long as a printer may take.
+    """
+    device = os.open(target, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        ready = select.poll()
+        ready.register(device, select.POLLOUT)
+        while data:
+            if not ready.poll(PRINTER_S * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, "it takes nothing")
+            with suppress(BlockingIOError):
+                data = data[os.write(device, data) :]
+    finally:
+        os.close(device)
