@@ -175,7 +175,10 @@ def test_a_board_that_is_pulled_out_is_a_failure_that_says_so(shop: Shop) -> Non
         del shift.bench.plugged["a"]
         shift.until(lambda: bool(shop.ended))
         assert shop.ended[0].outcome == "port-lost"
-        shift.until(lambda: shift.state("a") == "waiting")
+        shift.until(lambda: shift.state("a") == "fail")
+        assert shift.port("a").action == load_texts().say("gone")  # type: ignore[union-attr]
+        shift.plug("a", board(2))
+        shift.until(lambda: shift.state("a") == "pass")
 
 
 def test_a_full_disk_stops_the_station_before_the_next_board_is_touched(

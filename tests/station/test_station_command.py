@@ -91,6 +91,7 @@ def test_ctrl_c_ends_a_station_and_gives_the_terminal_back(shop: Shop) -> None:
         assert terminal.end() == 128 + signal.SIGINT
         assert terminal.sane
         assert terminal.shown.rindex("\x1b[?25h") > terminal.shown.rindex("\x1b[?25l"), "the cursor is shown again"
+        assert terminal.shown.rindex("stopped:") > terminal.shown.rindex("end of shift"), "nothing is drawn over it"
 
 
 class board_behind:  # noqa: N801  a context, as the ones of contextlib

@@ -113,6 +113,12 @@ def _work(opened: Opened, attempts: Attempts, name: str) -> int:
         image=opened.image,
     )
     station.sound = opened.sound
+
+    def when_stopped() -> str:
+        screen.close()  # what is said from here on stands below the panel
+        return counts_line(station.view(), opened.texts.say)
+
+    audience.tables.append(when_stopped)
     with keyboard(station.keys) as there:
         station.run(attended=attended and there)
     screen.close()

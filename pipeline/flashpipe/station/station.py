@@ -51,6 +51,8 @@ class Slot:
     """The operator wants another try."""
     tries: int = 0
     """Of this visit."""
+    was_pulled: bool = False
+    """It was pulled out while it was worked on: what became of it stays to be read."""
 
     @property
     def busy(self) -> bool:
@@ -211,7 +213,9 @@ class Station:
 
     def _unplugged(self, slot: Slot) -> None:
         slot.socket, slot.visit, slot.allowed, slot.again, slot.tries = None, "", frozenset(), False, 0
-        slot.line.free()
+        was_pulled, slot.was_pulled = slot.was_pulled, False
+        if not was_pulled:
+            slot.line.free()
 
     def _due(self, slot: Slot) -> bool:
         """Whether the board in it is to be worked on now."""
@@ -247,6 +251,7 @@ class Station:
         gone = socket.place not in self._sockets.present()
         by_key = self._by_key or not self._sockets.tells(socket)
         tries = failed + ended.passed
+        slot.was_pulled = gone and not by_key
         slot.line.end(ended, tries=tries, limit=self._rules.tries, gone=gone, by_key=by_key)
         if ended.returned.note:
             self.note(ended.returned.note)
