@@ -26,6 +26,8 @@ from tests.sim.executed import image
 Capture = pytest.CaptureFixture[str]
 RETURNING = image({IRAM_START: asm("ret")}, IRAM_START)
 SPINNING = image({IRAM_START: asm("j", 0)}, IRAM_START)
+FAULTING = image({IRAM_START: bytes(4)}, IRAM_START)
+"""Its first instruction is `ill`."""
 STRANGE = image(
     {IRAM_START: (0x60005000).to_bytes(4, "little") + program(("l32r", 2, -4), ("s32i", 2, 2, 0), ("j", 0))},
     IRAM_START + 4,
@@ -87,6 +89,24 @@ def test_as_a_process(project: Project, firmware: Path) -> None:
 def test_without_until_time_over_is_no_failure(capsys: Capture) -> None:
     assert main(["spinning.bin", "timeout=100ms"]) == 0
     assert "0.10 s on the board" in capsys.readouterr().err
+
+
+def test_what_was_never_typed_is_a_failure_and_named() -> None:
+    with pytest.raises(SimulationTimeoutError, match="hello"):
+        main(["spinning.bin", "timeout=100ms", "send=hello"])
+
+
+@pytest.mark.parametrize(("content", "words"), [(FAULTING, "exception 0 at 0x4010"), (b"\xff" * 64, "no program")])
+def test_a_chip_that_stands_still_is_a_failure(folder: Path, content: bytes, words: str) -> None:
+    (folder / "still.bin").write_bytes(content)
+    with pytest.raises(SimulationFailedError, match=words):
+        main(["still.bin"])
+
+
+def test_a_chip_that_the_watchdog_resets_again_and_again_is_a_failure(folder: Path) -> None:
+    (folder / "none.bin").write_bytes(b"\xff" * 64)
+    with pytest.raises(SimulationFailedError, match="watchdog"):
+        main(["none.bin", "timeout=10s", "until=never"])
 
 
 def test_a_text_that_never_comes(capsys: Capture) -> None:
@@ -185,6 +205,8 @@ def test_escapes_are_read(firmware: Path, capsys: Capture) -> None:
         (["--resume", "nothing.snap"], BadValueError),
         (["--resume", "returning.bin"], BadValueError),
         (["returning.bin", "--resume", "chip.snap"], BadValueError),
+        (["--resume", "chip.snap", "size=1MB"], BadValueError),
+        (["--resume", "chip.snap", "unmapped=warn"], BadValueError),
     ],
 )
 def test_what_cannot_be_read_is_refused(words: list[str], error: type[PipelineError]) -> None:

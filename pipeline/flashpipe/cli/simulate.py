@@ -26,10 +26,14 @@ from flashpipe.text.variables import describe
 from flashpipe.units import parse_duration, parse_size
 
 _REPEATED: Final = frozenset({"send"})
+_OF_THE_START: Final = ("size", "init", "header", "mac", "adc", "seed", "unmapped", "wake")
+"""What a chip is made with; a snapshot has it all."""
 _Given = Mapping[str, Sequence[str]]
 """Texts of each variable."""
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\])")
 _ESCAPES: Final = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
+_BITES: Final = 2
+"""Resets by the hardware watchdog that are no accident."""
 _PROFILE_LINES: Final = 25
 _PROFILE_EVERY: Final = 211
 """Cycles between two samples: a prime, so that no loop keeps step with it."""
@@ -63,7 +67,7 @@ def main(argv: list[str]) -> int:
     if options.snapshot:
         write_atomic(Path(options.snapshot), import_module("flashpipe.sim.snapshot").save(machine))
     _print_end(outcome, seconds)
-    return _judge(outcome, _one(given, "until", ""))
+    return _judge(outcome, _one(given, "until", ""), given.get("send", []))
 
 
 def _onlooker(options: argparse.Namespace) -> Callable[[Any, Any], Any]:
@@ -84,8 +88,9 @@ def _onlooker(options: argparse.Namespace) -> Callable[[Any, Any], Any]:
 def _machine(images: list[str], given: _Given, resume: str, make_core: Callable[[Any, Any], Any]) -> Any:
     """The machine to run: of an image, or of a snapshot."""
     if resume:
-        if images:
-            raise BadValueError(f"{images[0]}: --resume goes on with what the snapshot holds", "name no image")
+        unused = [*images, *(f"{name}={given[name][0]}" for name in _OF_THE_START if name in given)]
+        if unused:
+            raise BadValueError(f"{unused[0]}: --resume goes on with what the snapshot holds", "leave it out")
         try:
             data = read_regular(Path(resume), 256 * 1024 * 1024)
         except OSError as error:
@@ -222,7 +227,7 @@ def _print_end(outcome: Any, seconds: float) -> None:
     )
 
 
-def _judge(outcome: Any, until: str) -> int:
+def _judge(outcome: Any, until: str, sends: Sequence[str]) -> int:
     """The exit status.
 
     Raises:
@@ -232,6 +237,15 @@ def _judge(outcome: Any, until: str) -> int:
         raise NotEmulatedError(outcome.detail, "unmapped=warn goes on with 0 in its place")
     if outcome.reason == "fail":
         raise SimulationFailedError(f"it said {outcome.detail!r}", "the lines before tell why")
+    if outcome.reason == "stuck":
+        raise SimulationFailedError(f"the chip stands still: {outcome.detail}", "the lines before tell why")
+    if outcome.reason == "timeout" and outcome.unsent:
+        raise SimulationTimeoutError(
+            f"{sends[-outcome.unsent]!r} was not sent: in {outcome.board_s:.1f} s of board time nothing waited for it",
+            "give more with timeout=, or look at what it said instead",
+        )
+    if outcome.reason == "timeout" and (bites := outcome.resets.count("watchdog")) >= _BITES:
+        raise SimulationFailedError(f"the watchdog has reset the chip {bites} times", "the lines before tell why")
     if outcome.reason == "timeout" and until:
         raise SimulationTimeoutError(
             f"{until!r} was not said in {outcome.board_s:.1f} s of board time", "give more with timeout=, or correct it"

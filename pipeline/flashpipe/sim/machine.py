@@ -24,7 +24,7 @@ from flashpipe.sim.devices.peripherals import Parts, Peripherals, Requests
 from flashpipe.sim.firmware import romlog
 from flashpipe.sim.memory import FLASH_SIZE, BusError, Memory
 from flashpipe.sim.rom import data
-from flashpipe.sim.rom.guest import Guest, StoreError
+from flashpipe.sim.rom.guest import HANG, Guest, StoreError
 from flashpipe.sim.rom.mask_rom import MaskRom
 from flashpipe.sim.rom.tasks import PROGRAM_RETURNED
 from flashpipe.sim.rom.uart import put
@@ -169,6 +169,14 @@ class Machine:
     def idle(self) -> bool:
         """Whether nothing is executed before the next event or input."""
         return bool(self.stopped) or self.asleep or self.halted or bool(self.state.waiting)
+
+    @property
+    def stands_still(self) -> str:
+        """Why nothing is executed before a watchdog or a reset from outside; empty where that is not so."""
+        if self.state.pc != HANG:
+            return ""
+        exception = f"exception {self.state.exccause} at 0x{self.state.epc1:08x}, which nothing handles"
+        return "the mask ROM finds no program that it can start" if self._rom_stuck.at < NEVER else exception
 
     def next_event(self) -> int | None:
         """Cycle of the next event; None where there will be none without input."""

@@ -57,15 +57,17 @@ class RunEnd:
     """How a run ended."""
 
     reason: str
-    """`until`, `fail`, `timeout`, `quiet` (the program waits, and everything was sent) or `missing` (the virtual board
-    lacks something that the program uses)."""
+    """`until`, `fail`, `timeout`, `quiet` (the program waits, and everything was sent), `stuck` (nothing is executed
+    any more) or `missing` (the virtual board lacks something that the program uses)."""
     text: str = ""
     """What was said, without carriage returns, at most the last part."""
     instructions: int = 0
     board_s: float = 0.0
     core: str = ""
     detail: str = ""
-    """What was matched, or what is missing."""
+    """What was matched, what is missing, or why it is stuck."""
+    unsent: int = 0
+    """Texts that were not typed, because the program never waited for them."""
     resets: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -169,6 +171,8 @@ class Simulation:
             return "missing", machine.stopped
         if not self._waits():
             return "", ""
+        if machine.stands_still and script.until is None:
+            return "stuck", machine.stands_still
         if self._to_send:
             self._searched = len(self._text)
             machine.receive(self._to_send.pop(0), machine.devices.uarts[0].baud)
@@ -195,6 +199,7 @@ class Simulation:
             machine.now_s - self._begun_s,
             machine.core.name,
             detail,
+            len(self._to_send),
             [reset.kind for reset in machine.log.resets],
             machine.devices.bus.missing + machine.rom.missing,
         )

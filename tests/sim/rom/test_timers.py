@@ -71,10 +71,10 @@ def test_an_idle_board_executes_next_to_nothing(bench: Bench) -> None:
     assert bench.state.instructions - before < 10_000, "100 times the handler and the way back from the interrupt"
 
 
-@pytest.mark.parametrize("microseconds", [0, 1, 50, 100_000])
+@pytest.mark.parametrize("microseconds", [0, 1, 50, 100_000, 30_000_000])
 def test_a_delay_lasts_as_long_as_asked(bench: Bench, microseconds: int) -> None:
     before = bench.state.cycles
-    bench.call("ets_delay_us", microseconds)
+    bench.call("ets_delay_us", microseconds, limit_ms=40_000)
     assert 0 <= bench.state.cycles - before - microseconds * 80 < 100
 
 
@@ -85,6 +85,13 @@ def test_interrupts_are_served_within_a_delay(bench: Bench) -> None:
     bench.call("ets_delay_us", 55_000)
     assert bench.memory.u32(DATA) == 5
     assert abs(bench.state.cycles - before - 55 * MS) < 1000
+
+
+def test_who_runs_the_chip_for_a_while_is_not_kept_by_a_long_delay(bench: Bench) -> None:
+    before = bench.state.cycles
+    with pytest.raises(AssertionError):
+        bench.call("ets_delay_us", 0xFFFFFFFF, limit_ms=100)
+    assert bench.state.cycles - before <= 102 * MS
 
 
 def test_the_frequency_is_remembered(bench: Bench) -> None:

@@ -27,6 +27,8 @@ _TICKS_PER_MS: Final = 312.5
 """80 MHz / 256."""
 _CONTROL: Final = 0x88
 """On, divided by 256."""
+_HALF_TURN: Final = MASK // 2
+"""Cycles: 26 s."""
 _DELAYING: Final = CONTINUATIONS + 4 * 3
 _NEXT_TIMER: Final = CONTINUATIONS + 4 * 4
 
@@ -36,26 +38,29 @@ _NEXT_TIMER: Final = CONTINUATIONS + 4 * 4
 
 @rom_raw("ets_delay_us", 0x40002ECC, 10)
 def delay(guest: Guest) -> None:
-    """Wait; interrupts are served meanwhile. The end is kept in a2, as the low word of the cycle counter."""
+    """Wait; interrupts are served meanwhile.
+
+    The end is kept in a2, as the low word of the cycle counter, of which half a turn is waited for at a time; a3 says
+    how many more halves there are. Callees may use both.
+    """
     registers = guest.state.a
-    span = registers[2] * CYCLES_PER_US
-    while span > MASK // 2:  # no interrupt is served in what exceeds 26 s
-        guest.state.cycles += MASK // 2
-        span -= MASK // 2
+    registers[3], span = divmod(registers[2] * CYCLES_PER_US, _HALF_TURN)
     registers[2] = guest.state.cycles + span & MASK
     delaying(guest)
 
 
 @continuation("delaying", 3)
 def delaying(guest: Guest) -> None:
-    """Pass the time up to the end of the delay, or to the next event."""
+    """Pass the time up to the end of the delay, to the next event, or to the end of what the chip is to run now."""
     state = guest.state
     left = signed(state.a[2] - state.cycles & MASK)
+    if left > 0:
+        state.cycles += min(left, max(1, min(guest.devices.agenda.next(), state.horizon) - state.cycles))
+        left = signed(state.a[2] - state.cycles & MASK)
+    if left <= 0 and state.a[3]:
+        state.a[2], state.a[3] = state.a[2] + _HALF_TURN & MASK, state.a[3] - 1
+        left += _HALF_TURN
     if left <= 0:
-        guest.back()
-        return
-    state.cycles += min(left, max(0, guest.devices.agenda.next() - state.cycles) or left)
-    if signed(state.a[2] - state.cycles & MASK) <= 0:
         guest.back()
     else:
         state.pc = _DELAYING
