@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -64,10 +65,11 @@ class Bench:
         self.note(f"esptool {baud}", [sys.executable, "-m", "esptool", *words])
 
     def remember(self, port: str, rate: int) -> None:
-        """As if boards had been flashed through this adapter before."""
+        """As if boards had been flashed through this adapter before, and none of them is this one."""
+        shutil.rmtree(os.environ["FLASHPIPE_STATE"], ignore_errors=True)
         entry = {"boards": {}, "profiles": {"esp12": rate}}
         path = Path(os.environ["FLASHPIPE_STATE"]) / "rates.json"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir()
         path.write_text(json.dumps({"version": 1, "adapters": {port: entry} if rate else {}}))
 
     def dirty(self, number: int) -> tuple[str, ...]:

@@ -36,6 +36,29 @@ def test_the_boot_check_is_loaded_while_the_flash_is_digested(
     assert loaded == [("flashpipe.flasher.first_boot", ["connect"])] * expected
 
 
+def test_what_a_new_board_will_be_given_is_packed_while_its_stub_is_on_the_line(
+    bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, packed = bed(), list[bool]()
+
+    def note(_pieces: object) -> None:
+        packed.append(any(chunk.count > 0x1000 for chunk in session.traffic.chunks()))
+
+    monkeypatch.setattr("flashpipe.board.loader.writer.prepare", note)
+    with board.session() as session:
+        probe(session, plan(), QUIET)
+    assert packed == [False], "before the first large frame"
+    with board.session() as session:
+        flash(session, plan())
+    packed.clear()
+    with board.session() as session:
+        probe(session, plan(), QUIET)
+        assert packed == [], "it holds the plan, as far as is known"
+    with board.session() as session:
+        probe(session, plan(), replace(QUIET, force=True))
+    assert packed == [False]
+
+
 def test_volatile_parts_are_verified_before_the_first_boot(bed: Any, plan: Plan) -> None:
     assert Region(TABLE, TABLE + 0x1000) in plan().volatile_regions()
     with bed(f"fill=ff&fault=weak-page:{TABLE}").session() as session, pytest.raises(VerifyError, match="0x010000"):

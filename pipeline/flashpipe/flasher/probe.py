@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Final
 
@@ -35,7 +36,14 @@ def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     return with_init_data(session, compared, policy)
 
 
+def _prepare(plan: FlashPlan, policy: Policy, mac: str) -> None:
+    """Pack what a board is most likely to be given while its stub is on the line; one that holds the plan is not."""
+    if policy.force or journal.read(mac).state in {"unknown", "erased"}:
+        writer.prepare(pieces(plan))
+
+
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
+    session.identified = partial(_prepare, plan, policy)
     device = session.connected()
     size_was_open, chip_was_open, image = plan.size_from_board, plan.chip == ANY_CHIP, plan.images.get(0)
     plan = check_board(plan, device, policy)

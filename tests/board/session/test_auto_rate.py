@@ -38,6 +38,16 @@ def test_what_held_is_used_at_once() -> None:
     assert (baud, auto.known) == (1500000, True)
 
 
+def test_what_is_known_is_not_written_again() -> None:
+    rates()[0].held(1500000)
+    before = path().stat()
+    rates()[0].held(1500000)
+    assert path().stat().st_ino == before.st_ino
+    rates(OTHER)[0].held(1500000)
+    rates()[0].held(1500000)
+    assert list(json.loads(path().read_bytes())["adapters"][PORT]["boards"]) == [OTHER, MAC], "the one seen last"
+
+
 def test_a_new_board_on_a_known_adapter_takes_the_rate_of_its_profile_in_one_step() -> None:
     rates()[0].held(1500000)
     assert rates(OTHER)[1] == 1500000

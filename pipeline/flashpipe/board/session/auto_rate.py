@@ -105,8 +105,19 @@ class AutoRate:
     def held(self, rate: int) -> None:
         """All that a run wrote was carried at `rate` and verified."""
         self.known = True
-        if rate > USUAL and self.mac:
+        if rate > USUAL and self.mac and not self._is_noted(rate):
             self._note(rate, 0)
+
+    def _is_noted(self, rate: int) -> bool:
+        """Whether nothing would be new: this board was the last one, at this rate and with this profile."""
+        memory = _read(self.key)
+        board = memory["boards"].get(self.mac)
+        last = next(reversed(memory["boards"]), "")
+        return board is not None and (last, board["rate"], memory["profiles"].get(self.profile)) == (
+            self.mac,
+            rate,
+            rate,
+        )
 
     def failed(self, rate: int) -> None:
         """An error was seen at `rate`: what was remembered does not count any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from flashpipe.board.loader import chips
@@ -24,8 +25,16 @@ OTHER_ROUNDS: Final = 2
 """Resets with the declared sequence, and with another one that is tried after it failed."""
 
 
-def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_reset: ManualReset) -> Device:
+def connect(
+    line: SerialLine,
+    link: EsptoolLoader,
+    fallbacks: Fallbacks,
+    manual_reset: ManualReset,
+    identified: Callable[[str], None],
+) -> Device:
     """Reach the loader, at the higher rate first where that can save the slow upload of the stub.
+
+    `identified` is told the MAC before the stub is sent.
 
     Raises:
         ConnectError: it does not answer.
@@ -38,7 +47,7 @@ def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_
     if fast > ROM_BAUD and quick:
         try:
             _reach_loader_fast(line, link, fallbacks, fast)
-            return start_stub_and_identify(line, link, fallbacks)
+            return start_stub_and_identify(line, link, fallbacks, identified)
         except ConnectError:
             pass  # it was not reached: no rate that comes later has failed
         except (WireError, WrongChipError):
@@ -47,23 +56,27 @@ def connect(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, manual_
         # The slower rate gives the last word.
         _reach_loader(line, link, fallbacks, manual_reset)
         slow = not link.stub_runs  # a stub that was left at the lower rate says nothing about the higher one
-        device = start_stub_and_identify(line, link, fallbacks)
+        device = start_stub_and_identify(line, link, fallbacks, identified)
         if slow:
             note_slow_start(line.port)
         return device
     _reach_loader(line, link, fallbacks, manual_reset)
-    return start_stub_and_identify(line, link, fallbacks)
+    return start_stub_and_identify(line, link, fallbacks, identified)
 
 
-def start_stub_and_identify(line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks) -> Device:
+def start_stub_and_identify(
+    line: SerialLine, link: EsptoolLoader, fallbacks: Fallbacks, identified: Callable[[str], None]
+) -> Device:
     """From a loader that answers to a stub at the rate that the board deserves, and what the board is."""
     link.check_chip()
     words, divider, found_at = link.efuses(), link.uart_divider(), line.rate
     line.check_stop()
     if link.stub_runs and clock_bits(link) == HALF:
         set_clock(link, QUARTER)  # it was left so by a run that was killed
+    mac = chips.decode_mac(words)
+    identified(mac)
     link.start_stub()
-    fallbacks.board_identified(chips.decode_mac(words))
+    fallbacks.board_identified(mac)
     link.block = fallbacks.settings.block
     baud = fallbacks.settings.baud
     link.change_baud(baud, TRIAL_S if baud > fallbacks.declared.baud else ANSWER_LIMIT_S)

@@ -35,6 +35,8 @@ class Session(SerialLine):
     """What was found on the port; None before the first connection."""
     auto: AutoRate | None = None
     """What is known of rates above the declared one, with `baud=auto`."""
+    identified: Callable[[str], None] = lambda _mac: None
+    """Is told the MAC as soon as it is known: a third of a second passes then until the stub runs."""
     flash_mhz: int = 0
     """Clock that the flash was written with, where that was faster than the loader's own."""
     _link: EsptoolLoader | None = None
@@ -122,7 +124,7 @@ class Session(SerialLine):
         with self.step("connect", self.port) as result:
             link = self._new_link()
             try:
-                self.device = connect(self, link, self.fallbacks, self.manual_reset)
+                self.device = connect(self, link, self.fallbacks, self.manual_reset, self.identified)
                 if before is not None and before.mac != self.device.mac:
                     raise WrongBoardError(
                         f"{self.port}: another board answers now: {self.device.mac}, it was {before.mac}",
