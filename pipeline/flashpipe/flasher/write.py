@@ -15,7 +15,7 @@ from flashpipe.errors import VerifyError, WireError
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
 from flashpipe.flasher.probe import compare, pieces
-from flashpipe.plan.cost import stream_s
+from flashpipe.plan.cost import FAST_PAGE_S, PAGE_PROGRAM_S, stream_s
 from flashpipe.plan.model import FlashPlan
 from flashpipe.plan.table import clip, streams, wire_parts
 from flashpipe.units import format_size
@@ -35,6 +35,8 @@ class WriteRun:
     sent: int = 0
     """Bytes, of all attempts."""
     _erased: bool = False
+    _rate_is_new: bool = False
+    """Whether the rate in force has not been carried before."""
     _unsent: list[Region] = field(default_factory=list)
     """What the last attempt did not come to: it differs as before, and need not be compared again."""
 
@@ -47,8 +49,8 @@ class WriteRun:
         try:
             self._attempt()
         except VerifyError:
-            if not self._clock.fast:
-                raise
+            if not self._clock.fast or (self._rate_is_new and self._clock.proven):
+                raise  # the line is to blame
             self._clock.doubt()
             self._attempt()  # at the usual clock the board is asked again, and given what differs there too
             self._clock.refuse()
@@ -81,11 +83,13 @@ class WriteRun:
                 self.sent, reached = before + done, done
                 show(done, total)
 
-            new = raise_rate(session, self._seconds(dirty))
-            new |= self._clock.raise_()
+            clock_is_new = self._clock.raise_()
+            self._rate_is_new = raise_rate(session, self._seconds(dirty))
             self.written = merge([*self.written, *dirty])
             try:
-                sent = writer.write(session.link, pieces(plan), dirty, on_progress, prove_line=new)
+                sent = writer.write(
+                    session.link, pieces(plan), dirty, on_progress, prove_line=self._rate_is_new or clock_is_new
+                )
             finally:
                 self._unsent = not_begun(dirty, reached)
             self.sent = before + sent
@@ -106,7 +110,8 @@ class WriteRun:
                 for stretch in wire_parts(piece.address, piece.data, part)
             ]
 
-        return lambda baud: sum(stream_s(part, wire, baud) for part, wire in packed())
+        page_s = FAST_PAGE_S if self._clock.fast else PAGE_PROGRAM_S
+        return lambda baud: sum(stream_s(part, wire, baud, page_s) for part, wire in packed())
 
     def _streams(self, dirty: list[Region]) -> list[Region]:
         boot = [BOOT_SECTOR] if any(region.overlaps(BOOT_SECTOR) for region in dirty) else []

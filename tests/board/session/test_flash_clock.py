@@ -194,7 +194,9 @@ def test_a_broken_conversation_is_the_clocks_fault_only_at_a_rate_that_anything_
     made.line_failed()
     assert session.auto
     assert session.auto.clock_refused() is refused
-    assert (made.fast, made.raise_()) == (False, False)
+    session.begin_anew(USUAL)
+    made.raise_()
+    assert made.fast is not refused, "the board was reset, and shows again that it follows"
 
 
 def test_what_is_known_of_rates_outlives_what_is_learnt_of_the_clock_and_the_other_way_round() -> None:

@@ -43,6 +43,8 @@ class FlashClock:
     """What the plan's image header asks of the flash."""
     fast: bool = False
     """Whether the faster one is in force."""
+    proven: bool = False
+    """Whether a sector has shown that the flash follows."""
     _usual: int = field(default=QUARTER)
     _over: bool = False
     """Not again in this run."""
@@ -66,8 +68,8 @@ class FlashClock:
             set_clock(link, HALF)
             self.fast = True
             if sample is None or link.md5(sample) == digest:
-                session.flash_mhz = fast_mhz
-                return sample is None
+                session.flash_mhz, self.proven = fast_mhz, sample is not None
+                return not self.proven
         except WireError:  # it answered a moment ago: a flash that cannot follow keeps the stub waiting
             if not session.resets_by_wire:
                 raise
@@ -98,12 +100,10 @@ class FlashClock:
         self._over, self.session.flash_mhz = True, 0
 
     def line_failed(self) -> None:
-        """The conversation broke at the faster clock. Of a rate that anything carries, the clock is the cause."""
-        if not self.fast:
-            return
-        if self.session.baud <= USUAL:
+        """The conversation broke, and a reset follows. At a rate that anything carries the clock is the cause."""
+        if self.fast and self.session.baud <= USUAL:
             self._refuse("the board stopped answering")
-        self._over, self.fast, self.session.flash_mhz = True, False, 0
+        self.fast, self.session.flash_mhz = False, 0
 
     def refuse(self) -> None:
         """What differed at the faster clock is well at the usual one: the clock was the cause."""
