@@ -1043,7 +1043,10 @@ class NoLuaPromptError(ConsoleError):
 
     code = "no-lua-prompt"
     remedy: ClassVar[str] = Advice(
-        command("boot"), " says what runs on the board; Lua needs NodeMCU firmware at its prompt"
+        command("boot"),
+        " says what runs on the board; Lua needs NodeMCU at its prompt: ",
+        command("flash"),
+        " writes it",
     )
 
 

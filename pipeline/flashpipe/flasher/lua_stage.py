@@ -90,7 +90,7 @@ FORGETFUL: Final = (
     "this virtual board is a new one in each command: name a file for its flash, port='sim://…?flash=board.flash', and"
     " flash it first; or do both in one command, `flashpipe flash node …`"
 )
-EMPTY: Final = Advice(command("flash"), " puts a firmware there; Lua needs NodeMCU")
+EMPTY: Final = Advice(command("flash"), " writes one; Lua needs NodeMCU")
 
 
 def open_console(session: Session, *, timeout_s: float = 60.0) -> Console:

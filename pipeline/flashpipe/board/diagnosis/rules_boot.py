@@ -382,7 +382,13 @@ RULES: Final = (
         "other-firmware",
         _other,
         "it runs, but it is not what was expected",
-        lambda evidence: Advice("if that is right, say ", setting(boot="any"), f"; expected was {_expected(evidence)}"),
+        lambda evidence: Advice(
+            "if that is right, say ",
+            setting(boot="any"),
+            f"; expected was {_expected(evidence)}, which ",
+            command("flash"),
+            " writes where the board lacks it",
+        ),
     ),
     Rule(
         "boot-line-dead",

@@ -13,7 +13,7 @@ from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.digests import md5
 from flashpipe.errors import VerifyError
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region, blank_blocks, merge
-from flashpipe.next_steps import Advice, setting
+from flashpipe.next_steps import Advice, command, setting
 from flashpipe.values import dataclass
 
 OnProgress = Callable[[int, int], None]
@@ -245,7 +245,7 @@ def _first_bad(loader: FlashLoader, piece: FlashPiece, block: Region, *, written
             state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
             if not written:
                 message = f"the board does not hold the image: sector {sector} {state}"
-                return VerifyError(message, "`flash` writes what differs", region=sector)
+                return VerifyError(message, Advice(command("flash"), " writes what differs"), region=sector)
             return VerifyError(f"sector {sector} {state} after it was written", _VERIFY_HINT, region=sector)
     message = f"{block} gives two different digests: the flash or the line is not stable"
     return VerifyError(message, _VERIFY_HINT, region=block)
