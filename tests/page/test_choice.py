@@ -186,7 +186,7 @@ def test_without_a_profile_the_board_says_what_it_is(tmp_path: Path, firmware: P
 
 
 @pytest.mark.parametrize(
-    ("name", "lua"), [("init.lua", '"init\\046lua"'), ('a"b\\', '"a\\034b\\092"'), ("é", '"\\195\\169"')]
+    ("name", "lua"), [("init.lua", '"init.lua"'), ('a"b\\', '"a\\034b\\092"'), ("é", '"\\195\\169"')]
 )
 def test_a_name_becomes_a_lua_text(name: str, lua: str) -> None:
     assert lua_text(name) == lua

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -27,6 +28,8 @@ from flashpipe.page.words import failure_facts
 
 STATIC: Final = {"page.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
 """The files that are served, and no others."""
+PLAIN: Final = frozenset(f"{string.ascii_letters}{string.digits}._-".encode())
+"""Bytes of a name that a Lua text, and a shell's, hold as they are."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -287,5 +290,5 @@ class _BoardRoutes:
 
 def lua_text(text: str) -> str:
     """A text as Lua writes it."""
-    plain = [chr(byte) if byte < 128 and chr(byte).isalnum() else f"\\{byte:03d}" for byte in text.encode()]  # noqa: PLR2004
+    plain = [chr(byte) if byte in PLAIN else f"\\{byte:03d}" for byte in text.encode()]
     return f'"{"".join(plain)}"'
