@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from flashpipe.cli.main import main
 from flashpipe.errors import BadValueError, HostCheckError, HostFileError, UnknownVariableError
+from flashpipe.lab import systemd
 from flashpipe.lab.host_file import file_text
+from flashpipe.lab.systemd import PROGRAM
 
 from tests.lab.hosting import plan, serving, virtual
 
@@ -31,7 +33,10 @@ def test_a_file_is_written_once_and_then_counts(capsys: pytest.CaptureFixture[st
     assert "port: 7102" not in capsys.readouterr().out
 
 
-def test_files_for_systemd_and_labgrid_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_for_systemd_and_labgrid_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "PROGRAM", PROGRAM.with_name("labgrid-exporter-that-nobody-has"))
     main(["host", "init", "port=sim://esp12"])
     assert main(["host", "systemd", "coordinator=lab:20408", "to=units"]) == 0
     assert sorted(path.name for path in (tmp_path / "units").iterdir()) == [
@@ -39,7 +44,9 @@ def test_files_for_systemd_and_labgrid_are_written(tmp_path: Path, capsys: pytes
         "flashpipe-host.service",
         "labgrid-exporter.service",
     ]
-    assert "systemctl enable" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "systemctl enable" in told.out
+    assert str(PROGRAM) in told.err
     assert main(["host", "systemd"]) == 0
     assert "ExecStart=" in capsys.readouterr().out
     assert main(["host", "exporter", "to=exporter.yaml"]) == 0

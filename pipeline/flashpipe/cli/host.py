@@ -22,7 +22,7 @@ from flashpipe.lab.exporter import clients_address, exporter_yaml, place_command
 from flashpipe.lab.host_check import Proof, check
 from flashpipe.lab.host_file import FILE, file_text, read_plan
 from flashpipe.lab.host_plan import HostPlan, is_stable, plan_of_words
-from flashpipe.lab.systemd import EXPORTER, hidden, install_commands, units
+from flashpipe.lab.systemd import EXPORTER, hidden, how_to_install_exporter, install_commands, units
 from flashpipe.text.lines import print_result
 from flashpipe.units import parse_bool
 
@@ -141,6 +141,8 @@ def _systemd(given: dict[str, str]) -> int:
         write_atomic(exporter_file, exporter_yaml(plan).encode(), mode=_READABLE)
     needed = [path.absolute(), Path(sys.executable), Path(__file__), *([exporter_file] if EXPORTER in made else ())]
     for line in hidden(needed) if os.name == "posix" else ():
+        terminal.note(f"note: {line}")
+    if EXPORTER in made and (line := how_to_install_exporter()):
         terminal.note(f"note: {line}")
     for command in install_commands(made, folder.absolute()):
         print_result(command)

@@ -17,6 +17,8 @@ from flashpipe.lab.host_plan import OWN, HostPlan
 
 HOST: Final = "flashpipe-host.service"
 EXPORTER: Final = "labgrid-exporter.service"
+PROGRAM: Final = Path("/opt/labgrid/bin/labgrid-exporter")
+"""Where the exporter is expected: in an environment that its unit's own user can read."""
 _HARDENING: Final = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -76,6 +78,17 @@ def hidden(paths: Iterable[Path]) -> list[str]:
     return list(lines)
 
 
+def how_to_install_exporter() -> str:
+    """What to do where the exporter is not there; empty where it is."""
+    if PROGRAM.exists():
+        return ""
+    place = PROGRAM.parent.parent.as_posix()
+    return (
+        f"{PROGRAM.as_posix()} is not there: `sudo python3 -m venv {place}` and"
+        f" `sudo {place}/bin/pip install 'labgrid>=26,<27'`, or change the unit's ExecStart"
+    )
+
+
 def _host(plan: HostPlan, file: Path) -> str:
     allowed = dict.fromkeys(str(network) for port in plan.ports for network in (*OWN, *port.allow))
     return f"""\
@@ -116,7 +129,7 @@ Wants=network-online.target
 
 [Service]
 # The path of labgrid's own environment: it must not be that of flashpipe.
-ExecStart=/opt/labgrid/bin/labgrid-exporter {_command("-c", coordinator, str(file))}
+ExecStart={PROGRAM.as_posix()} {_command("-c", coordinator, str(file))}
 Restart=always
 RestartSec=5
 DynamicUser=yes
