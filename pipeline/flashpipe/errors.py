@@ -1220,7 +1220,7 @@ class UnitsUsedUpError(UnitsError):
     """Every unit of the list has its board."""
 
     code = "units-used-up"
-    remedy = "add lines to the list of units"
+    remedy = "add lines to the list of units; the station sees them at the next try"
 
 
 class LabelError(StationError):

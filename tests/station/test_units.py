@@ -39,6 +39,16 @@ def test_a_board_gets_the_next_row_or_its_own_and_never_that_of_another(units: U
         units.claim(mac(4))
 
 
+def test_rows_that_are_added_are_seen_when_they_are_needed(units: Units, tmp_path: Path) -> None:
+    path = tmp_path / "units.csv"
+    assert [units.claim(mac(number)).key for number in (1, 2, 3)] == ["A1", "A2", "A3"]
+    path.write_text(f"{GOOD}A4,cellar,,tok-stuvwx\n")
+    assert units.claim(mac(4)).key == "A4"
+    path.write_text(path.read_text().replace("room", "hall"))
+    with pytest.raises(UnitsError, match="columns"):
+        units.claim(mac(5))
+
+
 def test_a_row_for_a_certain_board_waits_for_it(units: Units) -> None:
     assert [units.claim(mac(number)).key for number in (1, 3)] == ["A1", "A3"]
     with pytest.raises(UnitsUsedUpError):

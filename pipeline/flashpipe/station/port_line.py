@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.errors import ForeignBoardError, PipelineError, UnitsUsedUpError
+from flashpipe.errors import ForeignBoardError, PipelineError
 from flashpipe.events import BoardFound, Event, Progress, StepStarted
 from flashpipe.jobs.station_view import PortView
 from flashpipe.records.batch_state import ASIDE
@@ -104,8 +104,6 @@ class PortLine:
         if code in ASIDE:
             retry = "fail.else"  # it is nothing that another board, or plugging, could cure
         action = say("gone") if gone else say(retry, key=key, tries=tries)
-        if isinstance(ended.error, UnitsUsedUpError):
-            action = ""  # no other board can help
         self.show(**fields, state="fail", code=code, headline=say("state.fail"), cause=cause, action=action)
 
 

@@ -32,6 +32,10 @@ class SerialRule:
         self._pattern = self._made_pattern(any_day=False)
         self._any_day = self._made_pattern(any_day=True)
 
+    def again(self) -> SerialRule:
+        """The same: a rule has all the numbers that it will ever have."""
+        return self
+
     def example(self) -> Unit:
         """The first number."""
         return self._unit(1)

@@ -42,6 +42,17 @@ class UnitFile:
         """Where the claims are kept: beside the file, for all stations that share it."""
         return self.path.with_name(f"{self.path.name}.claims")
 
+    def again(self) -> UnitFile:
+        """The rows that are there now.
+
+        Raises:
+            UnitsError: it is damaged, or has other columns, of which templates and labels know nothing.
+        """
+        later = read_unit_file(self.path)
+        if (later.columns, later.secret) != (self.columns, self.secret):
+            raise UnitsError(f"units={self.path}:1: its columns have changed", "end the shift, and start it again")
+        return later
+
     def example(self) -> Unit:
         """The first row."""
         return next(iter(self._units.values()))

@@ -66,6 +66,13 @@ class UnitSource(Protocol):
     def claims(self) -> Path:
         """Where the claims are kept."""
 
+    def again(self) -> UnitSource:
+        """The same, as it is now: somebody may have added units.
+
+        Raises:
+            UnitsError: it cannot be used any more.
+        """
+
     def example(self) -> Unit:
         """Some unit, to look for mistakes before the first board comes."""
 
@@ -135,12 +142,17 @@ class Units:
         """The unit of a board: the one it has, the one meant for it, the one it had, or the next that is free.
 
         Raises:
-            UnitsUsedUpError: none is free.
+            UnitsUsedUpError: none is free, also not in the list as it is by now.
+            UnitsError: that cannot be used any more.
             RecordError: the claim could not be stored.
         """
         with self._alone():
             claims = read_claims(self.source.claims)
-            unit = self._choose(mac, claims)
+            try:
+                unit = self._choose(mac, claims)
+            except UnitsUsedUpError:
+                self.source = self.source.again()
+                unit = self._choose(mac, claims)
             self._new.pop(mac, None)
             if claims.taken.get(unit.key) != mac:
                 self._add(CLAIM, mac, unit.key)
