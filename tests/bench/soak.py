@@ -4,8 +4,8 @@ Part one: SIGKILL, Ctrl-C and SIGTERM, a port that vanishes or is taken, power l
 pages, kills around every record, over a full and a differential flash whose old contents are known or unknown. After
 each the same command runs again; `tests/faultpoints.py` says what must hold. Part two: noise and loss on the line, in
 either direction, and a flaky adapter, at five rates, each failure mended by a run on a good line; part three: with
-`baud=auto`, adapters that begin to lie above a rate in mid-write; part four: two processes on one port, and two boards
-with one MAC.
+`baud=auto`, adapters that begin to lie above a rate in mid-write; part four: flashes that cannot follow its clock; part
+five: two processes on one port, and two boards with one MAC.
 """
 
 from __future__ import annotations
@@ -116,6 +116,26 @@ def lying(folder: Path, seed: int, jobs: int) -> int:
     return wrong
 
 
+def misread(folder: Path, seed: int, jobs: int) -> int:
+    """Run part four: flashes that cannot follow the faster clock of `baud=auto`; returns how many runs went wrong."""
+    print("\nbaud=auto, and a flash that is read or written wrongly above 20 MHz")
+    wrong = 0
+
+    def ending(fault: str, number: int) -> str:
+        try:
+            return ending_under(f"{fault}:20", folder / f"{fault}-{number}", seed + number, "baud=auto")
+        except AssertionError as error:
+            print(f"\nWRONG {fault}, {number}: {error}")
+            return "WRONG"
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for fault in ("slow-flash", "shaky-flash"):
+            found = Counter(pool.map(lambda number, fault=fault: ending(fault, number), range(10)))
+            wrong += found["WRONG"]
+            print(f"{fault:12} {', '.join(f'{word} {count}' for word, count in found.items())}", flush=True)
+    return wrong
+
+
 def main() -> int:
     """Print the tables; 1 where anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,6 +150,7 @@ def main() -> int:
         wrong = points(folder, chosen.points, chosen.seed, chosen.jobs)
         wrong += lines(folder, chosen.seed, chosen.jobs)
         wrong += lying(folder, chosen.seed, chosen.jobs)
+        wrong += misread(folder, chosen.seed, chosen.jobs)
         print(f"\ntwo processes, one port: {rivals(folder / 'rivals')}")
         print(f"two boards, one MAC:     {twins(folder / 'twins')}")
     print(f"seed {chosen.seed}: {wrong} wrong, {time.monotonic() - began:.0f} s")
