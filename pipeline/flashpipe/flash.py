@@ -149,6 +149,11 @@ class FlashSettings:
         """Bytes of flash that the size names."""
         return SIZE_BYTES[self.size]
 
+    @property
+    def frequency_mhz(self) -> int:
+        """The clock that the firmware reads the flash with."""
+        return int(self.frequency.removesuffix("m"))
+
     def header_bytes(self) -> bytes:
         """Bytes 2 and 3 of the image header."""
         return bytes((MODE_CODES[self.mode], SIZE_CODES[self.size] << 4 | FREQUENCY_CODES[self.frequency]))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flashpipe.board.loader.link import EsptoolLoader
+from flashpipe.board.loader.spi_clock import clock_bits, divider
 from flashpipe.board.session import rate_search
 from flashpipe.board.session.auto_rate import USUAL, AutoRate
 from flashpipe.board.session.session import Session
+from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.flasher.model import Outcome
 
 from tests.flasher.conftest import MAC
@@ -50,6 +53,30 @@ def test_a_flash_that_does_not_follow_is_written_at_the_usual_one_and_not_asked_
 ) -> None:
     _, session = run(bed(f"fill={fill}&fault={fault}"), plan)
     assert (session.flash_mhz, refused()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "mhz"), [("", {26}), ("&fault=slow-flash:20", {13}), ("&fault=shaky-flash:20", {13, 26})]
+)
+def test_a_board_that_holds_the_plan_is_digested_at_the_faster_clock_and_asked_again_where_that_differs(
+    bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch, fault: str, mhz: set[int]
+) -> None:
+    board, clocks, digest = bed(f"fill=random:1{fault}"), set[int](), EsptoolLoader.md5
+
+    def noted(link: EsptoolLoader, region: Region) -> bytes:
+        if region.size > SECTOR_SIZE:
+            clocks.add(52 // divider(clock_bits(link)))
+        return digest(link, region)
+
+    with board.session(reset="auto") as session:
+        flash(session, plan())
+    monkeypatch.setattr(EsptoolLoader, "md5", noted)
+    with board.session(reset="auto", auto=AutoRate("any port", "esp12")) as session:
+        outcome = flash(session, plan())
+    assert (outcome.outcome, outcome.sent, session.flash_mhz) == ("skipped", 0, 0)
+    assert clocks
+    assert clocks <= mhz
+    assert holds(board, plan())
 
 
 def test_without_baud_auto_the_clock_is_left_alone(bed: Any, plan: Plan) -> None:

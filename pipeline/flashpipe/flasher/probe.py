@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import Final
 
 from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
+from flashpipe.board.session.flash_clock import FlashClock
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
+from flashpipe.errors import WireError
 from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, FREQUENCY_CODES, MODE_CODES, SECTOR_SIZE, Region, merge
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
@@ -68,9 +71,10 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
         _load_ahead()
     with session.step("probe", "comparing digests") as result:
         ignored = tuple(firmware_owned_parts(session, plan, entry))
-        first = comparing.first_difference(
-            session.link, pieces(plan), ignored, session.progress("probe"), stranger=entry.state == "unknown"
-        )
+        with _fast_digests(session, plan, entry):
+            first = comparing.first_difference(
+                session.link, pieces(plan), ignored, session.progress("probe"), stranger=entry.state == "unknown"
+            )
         difference = first.block if first else None
         if difference is None:
             reason = f"board {device.mac} is already up to date (checked on the board)"
@@ -78,6 +82,25 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
             reason = _why(entry, plan, difference, policy.project) + (FORGETFUL if _forgot(session, entry) else "")
         result.append(reason)
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
+
+
+@contextmanager
+def _fast_digests(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> Iterator[None]:
+    """With `baud=auto`, a board that is likely to hold the plan is digested at the faster clock.
+
+    What differs there is compared at the usual one before anything is written.
+    """
+    clock = FlashClock(session, plan.settings.frequency_mhz)
+    if entry.finished(plan.fingerprint) and clock.raise_():
+        clock.lower()  # nothing has shown that the flash follows
+    try:
+        yield
+    except WireError:
+        clock.line_failed()
+        raise
+    finally:
+        clock.lower()
+        session.flash_mhz = 0
 
 
 def _load_ahead() -> None:

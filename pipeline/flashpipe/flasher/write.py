@@ -62,7 +62,7 @@ class WriteRun:
 
     @cached_property
     def _clock(self) -> FlashClock:
-        return FlashClock(self.session, int(self.probe.plan.settings.frequency.removesuffix("m")))
+        return FlashClock(self.session, self.probe.plan.settings.frequency_mhz)
 
     def _attempt(self) -> None:
         session, plan = self.session, self.probe.plan
