@@ -154,12 +154,13 @@ def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     def run(project: Project, *words: str, folder: Path | None = None) -> Done:
         monkeypatch.chdir(folder or project.folder)
         # Some are commands of doit, others are ours; of tasks, -n 0 keeps them in this thread.
-        alone = words[0] in {"help", "info", "list", "plan", *cli.COMMANDS} or {"-h", "--help", "--version"} & {*words}
-        options = ["run", "-n", "0"] if words[0] == "run" else [] if alone else ["-n", "0"]
+        first = "".join(words[:1])
+        alone = first in {"", "help", "info", "list", "plan", *cli.COMMANDS} or {"-h", "--help", "--version"} & {*words}
+        options = ["run", "-n", "0"] if first == "run" else [] if alone else ["-n", "0"]
         with monkeypatch.context() as patch:
             for name, value in {"FLASHPIPE_STATE": str(project.state), **project.told()}.items():
                 patch.setenv(name, value)
-            status = cli.main([*options, *words[words[0] == "run" :]])
+            status = cli.main([*options, *words[first == "run" :]])
         project.check_events()
         said = capsys.readouterr()
         return Done(status, said.out, said.err)

@@ -13,6 +13,8 @@ from tests.harness import Done, Project
 from tests.images import Builder
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 MAKE = Builder()
 SMALL = 0x8000
 """Code of this size is flashed in no time."""

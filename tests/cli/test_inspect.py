@@ -15,6 +15,8 @@ from flashpipe.text.inspection import as_data, describe, drawn_size, picture
 from tests.harness import Project
 from tests.images import Builder
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 Capture = pytest.CaptureFixture[str]
 
 

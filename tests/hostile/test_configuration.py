@@ -9,6 +9,8 @@ import pytest
 
 from tests.harness import Project, make_project
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 VICTIM = "victim.txt"
 
 

@@ -20,6 +20,8 @@ from tests.test_masking import FORMS
 from tests.test_masking import SECRET as PLANTED
 from tests.webserver import Server, document
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 SECRETS = {name: f"{name}-s3cr3t" for name in ("login", "user", "query", "wifi", "token", "build", "env")}
 
 

@@ -14,6 +14,8 @@ from tests.harness import Done, Project
 from tests.images import Builder
 from tests.simboard import SimBoard
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 Command = Callable[..., Done]
 
 
