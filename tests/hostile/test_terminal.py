@@ -13,6 +13,7 @@ from tests.simboard import SimBoard
 
 CLIPBOARD = "\x1b]52;c;aGFja2Vk\x07"
 EVIL = f"x{CLIPBOARD}\x1b[2J\x9b?1h\u202ey"
+pytestmark = pytest.mark.usefixtures("one_process")
 ON_LINUX = pytest.mark.skipif(os.name != "posix", reason="such names need POSIX")
 
 
