@@ -13,6 +13,8 @@ import pytest
 from tests.harness import Done, Project
 from tests.images import Builder
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 MAKE = Builder()
 MAC = "5c:cf:7f:00:00:06"
 ROW = re.compile(
@@ -79,7 +81,7 @@ def port(tmp_path: Path) -> str:
 
 
 def plan(project: Project, *words: str) -> Done:
-    return project.doit("plan", "profile=esp12", *words)
+    return project.flashpipe("plan", "profile=esp12", *words)
 
 
 # --- without a board -------------------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def test_without_a_port_no_board_is_touched(project: Project, image: Path, monke
     assert "no board was asked: with port= the real difference is shown" in done.out
     assert not (project.folder / ".pipeline").exists()
     assert not project.journal()
-    demo = project.doit("plan", "profile=demo").ok()  # the profile names its port
+    demo = project.flashpipe("plan", "profile=demo").ok()  # the profile names its port
     assert "connect" not in demo.text
 
 
@@ -126,7 +128,7 @@ def test_the_map_is_to_scale(project: Project, image: Path) -> None:
 
 def test_erase_all_is_shown(project: Project, image: Path) -> None:
     (project.folder / "wipe.yaml").write_text("extends: esp12\nerase: all\n")
-    done = project.doit("plan", "profile=wipe", f"image={image}").ok()
+    done = project.flashpipe("plan", "profile=wipe", f"image={image}").ok()
     assert actions(done) == {"write", "erase"}
     assert drawn(done) == "###" + "x" * 61
 
@@ -145,7 +147,7 @@ def test_a_long_name_is_cut_in_the_table_and_whole_above_it(project: Project, tm
 def test_split_pairs_leave_the_gap_alone(project: Project, real_images: Path, pair: str, *, owned: bool) -> None:
     folder = real_images / pair
     words = f"image=0x00000:{folder / '0x00000.bin'},0x10000:{folder / '0x10000.bin'}"
-    done = project.doit("plan", "profile=esp01-1m", words).ok()
+    done = project.flashpipe("plan", "profile=esp01-1m", words).ok()
     table = rows(done)
     assert [(row.start, row.what) for row in table if row.action == "write"] == [
         (0, "0x00000.bin"),
@@ -169,7 +171,7 @@ def test_with_a_port_the_real_difference_is_shown_and_nothing_changes(
     assert not project.journal()
     assert not project.receipts()
 
-    project.doit("flash", "profile=esp12", port, f"image={image}", "boot=off").ok()
+    project.flashpipe("flash", "profile=esp12", port, f"image={image}", "boot=off").ok()
     held = plan(project, f"image={image}", port).ok()
     assert actions(held) == {"skip", "volatile", "keep"}
     assert "is already up to date" in held.out
@@ -187,7 +189,7 @@ def test_with_a_port_the_real_difference_is_shown_and_nothing_changes(
     assert "changed by something else" in changed.out
     assert "forgets" not in changed.out, "this one has its flash in a file"
 
-    done = project.doit("flash", "profile=esp12", port, f"image={image}", "boot=off").ok()
+    done = project.flashpipe("flash", "profile=esp12", port, f"image={image}", "boot=off").ok()
     assert done.wrote
     assert project.receipts()[-1]["sent_bytes"] == sum(end - start for start, end in written), "as the plan said"
 
@@ -195,7 +197,7 @@ def test_with_a_port_the_real_difference_is_shown_and_nothing_changes(
 @pytest.mark.images
 def test_after_a_boot_the_firmwares_own_parts_are_volatile(project: Project, real_images: Path, port: str) -> None:
     image = f"image={real_images / 'nodemcu-3.0-cloud-float.bin'}"
-    project.doit("flash", "profile=esp12", port, image).ok()
+    project.flashpipe("flash", "profile=esp12", port, image).ok()
     done = plan(project, image, port).ok()
     volatile = [(hex(row.start), row.what) for row in rows(done) if row.action == "volatile"]
     assert volatile == [
@@ -216,11 +218,11 @@ def test_erase_all_blanks_the_rest_and_spares_a_board_that_holds_the_image(
 ) -> None:
     (project.folder / "wipe.yaml").write_text("extends: esp12\nerase: all\n")
     words = ("profile=wipe", port, f"image={image}", "boot=off")
-    project.doit("flash", *words).ok()
+    project.flashpipe("flash", *words).ok()
     assert not (tmp_path / "p.flash").read_bytes()[0x30000:].strip(b"\xff")
-    held = project.doit("plan", *words).ok()
+    held = project.flashpipe("plan", *words).ok()
     assert "erase" not in actions(held)
-    assert not project.doit("flash", *words).ok().wrote
+    assert not project.flashpipe("flash", *words).ok().wrote
 
 
 def test_the_board_runs_again_afterwards(project: Project, firmware: Path, port: str) -> None:
@@ -239,9 +241,9 @@ def test_the_board_runs_again_afterwards(project: Project, firmware: Path, port:
 
 def test_a_size_that_the_board_decides(project: Project, image: Path) -> None:
     (project.folder / "auto.yaml").write_text("chip: esp8266\nflash: {size: auto, mode: dio}\n")
-    without = project.doit("plan", "profile=auto", f"image={image}").ok()
+    without = project.flashpipe("plan", "profile=auto", f"image={image}").ok()
     assert "header   size from the board, dio, 40 MHz" in without.out
-    asked = project.doit("plan", "profile=auto", f"image={image}", "port=sim://wroom-02").ok()
+    asked = project.flashpipe("plan", "profile=auto", f"image={image}", "port=sim://wroom-02").ok()
     assert "header   2MB, dio, 40 MHz" in asked.out
     assert rows(asked)[-1].end == 0x200000
 
@@ -277,7 +279,7 @@ def test_a_broken_image_is_refused_before_the_port_is_opened(
 
 
 def test_plain_doit_keeps_its_own_status(project: Project) -> None:
-    assert plan(project, "image=nowhere.bin").failed("image-missing").status == 1
+    assert project.doit("plan", "profile=esp12", "image=nowhere.bin").failed("image-missing").status == 1
     assert project.doit("plan").failed("unknown-profile").status == 1
     assert project.doit("plan", "profil=esp12").status == 3
 
@@ -294,7 +296,7 @@ def test_no_port_fits(project: Project, image: Path) -> None:
 
 def test_a_board_that_does_not_answer_is_diagnosed(project: Project, firmware: Path) -> None:
     port = "port=sim://nodemcu-devkit?wiring=none&start=app"
-    done = project.doit("plan", "profile=nodemcu-devkit", f"image={firmware}", port).failed("no-answer")
+    done = project.flashpipe("plan", "profile=nodemcu-devkit", f"image={firmware}", port).failed("no-answer")
     assert "  cause: the reset line does not reach the chip" in done.err
     assert not project.receipts(), "nothing was to be changed"
 

@@ -20,6 +20,8 @@ from flashpipe.records import journal
 from tests.firmware.test_header_size import micropython
 from tests.harness import Done, Project
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 SECTOR = 0x1000
 
 
@@ -55,7 +57,7 @@ def other(tmp_path: Path) -> Board:
 
 
 def flash(project: Project, board: Board, image: Path, *more: str) -> Done:
-    return project.doit("flash", "profile=esp12", board.port, f"image={image}", *more)
+    return project.flashpipe("flash", "profile=esp12", board.port, f"image={image}", *more)
 
 
 def holds(board: Board, image: Path, *, but: tuple[range, ...] = ()) -> bool:
@@ -128,7 +130,7 @@ def test_6_what_the_firmware_rewrote_is_no_reason_to_write_again(
         )
     third = flash(project, board, image).ok()
     assert not third.wrote
-    project.doit("verify", "profile=esp12", board.port, f"image={image}").ok()
+    project.flashpipe("verify", "profile=esp12", board.port, f"image={image}").ok()
 
 
 @pytest.mark.images
@@ -141,7 +143,7 @@ def test_6_what_another_tool_erased_is_mended_although_it_was_the_firmwares(
     image = real_images / "nodemcu-3.0-cloud-float.bin"
     flash(project, board, image).ok()
     board.change(hole.start, b"\xff" * len(hole))
-    failed = project.doit("verify", "profile=esp12", board.port, f"image={image}").failed("verify-failed")
+    failed = project.flashpipe("verify", "profile=esp12", board.port, f"image={image}").failed("verify-failed")
     assert "does not hold the image" in failed.text
     assert flash(project, board, image).ok().wrote
     assert not flash(project, board, image).ok().wrote
@@ -193,7 +195,7 @@ def test_trusting_the_journal_is_said(project: Project, board: Board, firmware: 
 
 def test_an_erased_board_is_written_again(project: Project, board: Board, firmware: Path) -> None:
     flash(project, board, firmware).ok()
-    project.doit("erase", "profile=esp12", board.port, "yes=1").ok()
+    project.flashpipe("erase", "profile=esp12", board.port, "yes=1").ok()
     assert board.cells() == b"\xff" * 0x400000
     done = flash(project, board, firmware).ok()
     assert done.wrote
@@ -209,7 +211,7 @@ def test_flash_alone_without_its_probe_looks_for_itself(project: Project, board:
 
 def test_erase_and_flash_in_one_command_run_in_that_order(project: Project, board: Board, firmware: Path) -> None:
     flash(project, board, firmware).ok()
-    done = project.doit("erase", "flash", "verify", "profile=esp12", board.port, f"image={firmware}", "yes=1").ok()
+    done = project.flashpipe("erase", "flash", "verify", "profile=esp12", board.port, f"image={firmware}", "yes=1").ok()
     assert done.wrote
     assert holds(board, firmware)
 
@@ -218,7 +220,7 @@ def test_verify_names_the_bad_sector_and_writes_nothing(project: Project, board:
     flash(project, board, firmware).ok()
     board.change(0x23456, b"\x00\x00\x00\x00")
     cells = board.cells()
-    done = project.doit("verify", "profile=esp12", board.port, f"image={firmware}").failed("verify-failed")
+    done = project.flashpipe("verify", "profile=esp12", board.port, f"image={firmware}").failed("verify-failed")
     assert "0x023000" in done.text
     assert board.cells() == cells
 
