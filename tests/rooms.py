@@ -68,7 +68,9 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "sim": frozenset(),
 }
 """Room: the rooms directly below it. An arrow allows everything below that as well."""
-SIM_LEAVES: Final = frozenset({"flashpipe.errors", "flashpipe.files", "flashpipe.units", "flashpipe.virtual_options"})
+SIM_LEAVES: Final = frozenset(
+    {"flashpipe.errors", "flashpipe.files", "flashpipe.units", "flashpipe.values", "flashpipe.virtual_options"}
+)
 """What the virtual board shares with the host: only what says nothing about boards."""
 LIBRARIES: Final = {
     "regex": {"flashpipe.expressions"},

@@ -7,7 +7,7 @@ leave through `uart.outbound`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from flashpipe.sim.loader.rom import RomLoader, know_flash
 from flashpipe.sim.loader.stub import recognise
 from flashpipe.sim.loader.stub1 import Stub1
 from flashpipe.sim.loader.stub2 import Stub2
+from flashpipe.values import dataclass
 
 STARTS: Final = ("app", "rom", "stub-v1", "stub-v2")
 _HELLO_S: Final = 0.02

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from flashpipe.errors import BadValueError, PipelineError
 from flashpipe.sim.chip.nor import PAGE, SECTOR, Nor, Operation
 from flashpipe.units import parse_address, parse_size
+from flashpipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ Facts: esp8266 §1.2 (modules), flash-timing §6.1 (parts seen on them).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.errors import BadValueError
 from flashpipe.sim.chip.parts import part_by_name
+from flashpipe.values import dataclass
 
 ALL_MODES: Final = frozenset({0, 1, 2, 3})
 DUAL: Final = frozenset({2, 3})

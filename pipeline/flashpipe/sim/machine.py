@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from flashpipe.sim.chip import image
@@ -28,6 +28,7 @@ from flashpipe.sim.rom.guest import HANG, Guest, StoreError
 from flashpipe.sim.rom.mask_rom import MaskRom
 from flashpipe.sim.rom.tasks import PROGRAM_RETURNED
 from flashpipe.sim.rom.uart import put
+from flashpipe.values import dataclass
 
 RESET_SOFTWARE: Final = 3
 """Cause after the RTC's software reset bit (facts: esp8266 §2.2: documented, seldom seen)."""
@@ -173,10 +174,9 @@ class Machine:
     @property
     def stands_still(self) -> str:
         """Why nothing is executed before a watchdog or a reset from outside; empty where that is not so."""
-        if self.state.pc != HANG:
-            return ""
         exception = f"exception {self.state.exccause} at 0x{self.state.epc1:08x}, which nothing handles"
-        return "the mask ROM finds no program that it can start" if self._rom_stuck.at < NEVER else exception
+        why = exception if self._rom_stuck.at == NEVER else "the mask ROM finds no program that it can start"
+        return why if self.state.pc == HANG else ""
 
     def next_event(self) -> int | None:
         """Cycle of the next event; None where there will be none without input."""

@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -29,6 +28,7 @@ from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.kinds import DOUT, KINDS, BoardKind, board_kind, default_mac
 from flashpipe.sim.transcript import Transcript
 from flashpipe.units import parse_size
+from flashpipe.values import dataclass
 from flashpipe.virtual_options import ABOUT, VALUES
 
 _PREDICTED_ONLY: Final = tuple(

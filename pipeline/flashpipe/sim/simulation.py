@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from flashpipe.errors import BadValueError
@@ -20,6 +20,7 @@ from flashpipe.sim.cpu.contract import Core
 from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.devices.agenda import CYCLES_PER_S
 from flashpipe.sim.machine import Machine, MachineOptions, Output
+from flashpipe.values import dataclass
 
 _STEP: Final = CYCLES_PER_S // 200
 """Cycles between two looks at what was said: 5 ms."""

@@ -10,7 +10,7 @@ import ctypes
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from flashpipe.errors import BadValueError
@@ -21,6 +21,7 @@ from flashpipe.sim.cpu.contract import Core, CoreState
 from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.machine import Machine, MachineOptions, Output, Reset
 from flashpipe.sim.memory import FLASH_SIZE, IRAM_SIZE, IRAM_START
+from flashpipe.values import dataclass
 
 MAGIC: Final = b"flashpipe machine 2\n"
 _NOR: Final = ("status", "status2", "write_enabled", "powered_down", "busy_until", "stuck_busy", "absent")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from flashpipe.values import dataclass
 
 LONGEST_NAP_S: Final = 0.25
 SHORTEST_NAP_S: Final = 0.0005

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from flashpipe.values import dataclass
 
 ROM_BAUD_OF_40_MHZ: Final = 115_200
 """The ROM computes its divider for a 40 MHz crystal; with another one the line runs slower in proportion (§2.4)."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 from typing import Final
+
+from flashpipe.values import dataclass
 
 MAGIC: Final = 0xE9
 CHECKSUM_SEED: Final = 0xEF

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from flashpipe.sim.chip.parts import NorPart, Times
+from flashpipe.values import dataclass
 
 PAGE: Final = 0x100
 SECTOR: Final = 0x1000

@@ -6,11 +6,11 @@ Typical values are given, not maxima. Each part has one set of figures, and no f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.errors import BadValueError
 from flashpipe.sim.chip.timing import Costs
+from flashpipe.values import dataclass
 
 MS: Final = 1e-3
 

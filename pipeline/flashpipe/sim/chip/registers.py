@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.chip import flash_clock
 from flashpipe.sim.chip.nor import Nor
+from flashpipe.values import dataclass
 
 MAGIC_ADDRESS: Final = 0x40001000
 MAGIC: Final = 0xFFF0C101

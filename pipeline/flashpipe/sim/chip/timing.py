@@ -6,10 +6,11 @@ Every figure is a parameter: `param.NAME=VALUE` in a URL, `--param NAME=VALUE` o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.values import dataclass
 
 
 def _cost(default: float | None, unit: str, about: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from flashpipe.values import dataclass
 
 BITS_PER_BYTE: Final = 10
 """8N1: start bit, eight data bits, stop bit."""

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from flashpipe.errors import RecordError
 from flashpipe.files import read_regular, write_atomic
 from flashpipe.sim.cpu.c_core import Library
 from flashpipe.sim.cpu.private_folder import code_folder, is_ours_alone
+from flashpipe.values import dataclass
 
 FOLDER: Final = "cores"
 SOURCE: Final = Path(__file__).with_name("core.c")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from flashpipe.sim.cpu.contract import CoreState
 from flashpipe.sim.devices.agenda import Agenda
 from flashpipe.sim.devices.interrupts import Interrupts
 from flashpipe.sim.memory import ROM_SIZE, ROM_START, BusError
+from flashpipe.values import dataclass
 
 WORD_MASK: Final = 0xFFFFFFFF
 READ_CYCLES: Final = 3
@@ -31,8 +30,6 @@ CLOCKS: Final = frozenset((0x3FF20C00, 0x3FF21048, 0x3FF2104C, 0x60000604, 0x600
 """Registers that count: microseconds, the MAC's time, FRC1, FRC2, the RTC's slow clock."""
 LONGEST_SKIP: Final = 80_000
 """Cycles that such a program waits at most before it asks again: a millisecond."""
-
-logger = logging.getLogger(__name__)
 
 
 class NotThereError(Exception):
@@ -235,7 +232,9 @@ class Bus:
         text = str(error)
         if text not in self.missing:
             self.missing.append(text)
-            logger.warning("sim: %s", text)
+            import logging  # noqa: PLC0415  hardly any run has a word to say
+
+            logging.getLogger(__name__).warning("sim: %s", text)
         return 0
 
     # --- polling -----------------------------------------------------------------------------------------------------

@@ -5,12 +5,12 @@ Registers: gpio_register.h and eagle_soc.h of the SDK. GPIO16 belongs to the RTC
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.devices.device import RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
+from flashpipe.values import dataclass
 
 BASE: Final = 0x60000300
 PINS: Final = 16

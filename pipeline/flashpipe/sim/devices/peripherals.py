@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from flashpipe.sim.chip.nor import Nor
@@ -23,6 +23,7 @@ from flashpipe.sim.devices.rtc import Rtc
 from flashpipe.sim.devices.timers import Timers
 from flashpipe.sim.devices.uart import UART0, UART1, Uart0, Uart1
 from flashpipe.sim.devices.watchdog import Watchdog
+from flashpipe.values import dataclass
 
 
 def _ignore(*_what: object) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.chip.image import Walk
 from flashpipe.sim.firmware import init_data
 from flashpipe.sim.firmware.program import SECTOR, Step
+from flashpipe.values import dataclass
 
 Read = Callable[[int, int], bytes]
 Run = Generator[Step, None, bool]

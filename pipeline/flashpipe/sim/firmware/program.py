@@ -7,10 +7,11 @@ is the only one that runs programs: it adds up the time, collects the bytes and 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from flashpipe.sim.chip.chip import Chip, Flash, Strap
 from flashpipe.sim.firmware.settings import Settings
+from flashpipe.values import dataclass
 
 SECTOR = 0x1000
 

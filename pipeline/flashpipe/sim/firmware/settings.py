@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.values import dataclass
 
 BAD_MODES: Final = ("ets_main", "csum", "exception")
 """How a flash mode that the part cannot do shows itself; which one depends on the wiring (facts: esp8266 §2.4)."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import Final
+
+from flashpipe.values import dataclass
 
 TRAILER: Final = 4
 """Adler-32, big-endian, behind the deflate stream."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.chip.nor import Nor
@@ -17,6 +16,7 @@ from flashpipe.sim.chip.registers import Registers
 from flashpipe.sim.chip.timing import Costs
 from flashpipe.sim.chip.wire import Uart, garble
 from flashpipe.sim.loader import slip
+from flashpipe.values import dataclass
 
 HEADER: Final = struct.Struct("<BBHI")
 """Direction, opcode, length of the data, checksum or value (facts: esp8266-protocol §3.1)."""

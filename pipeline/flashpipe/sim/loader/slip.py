@@ -11,8 +11,9 @@ Rules (facts: esp8266-protocol §3.1, stub-executed §1):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from flashpipe.values import dataclass
 
 END: Final = 0xC0
 ESCAPE: Final = 0xDB

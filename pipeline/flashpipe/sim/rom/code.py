@@ -14,10 +14,10 @@ subtract; by zero they go to an illegal instruction at 0x4000dce5 (core_esp8266_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.memory import ROM_START, Memory
+from flashpipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

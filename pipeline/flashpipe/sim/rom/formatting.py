@@ -7,10 +7,10 @@ text is `<null>` (its string at 0x3FFFD870: pvvx, app/sdklib/system/wdt.c).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.rom.guest import MASK, signed
+from flashpipe.values import dataclass
 
 NULL_TEXT: Final = b"<null>"
 _LONGEST_CONVERSION: Final = 16

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from flashpipe.sim.cpu.contract import PS_INTLEVEL, Core, CoreState
 from flashpipe.sim.devices.device import PERIPHERALS
 from flashpipe.sim.devices.peripherals import Peripherals
 from flashpipe.sim.memory import DRAM_SIZE, DRAM_START, FLASH_START, IRAM_SIZE, IRAM_START, BusError, Memory
+from flashpipe.values import dataclass
 
 ARGUMENT_REGISTERS: Final = 6
 MASK: Final = 0xFFFFFFFF

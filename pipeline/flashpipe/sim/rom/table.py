@@ -12,8 +12,9 @@ word, `Long` 64 bits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
     from flashpipe.sim.rom.guest import Guest
