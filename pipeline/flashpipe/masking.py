@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN: Final = "***"
@@ -63,12 +63,29 @@ _LONG: Final = frozenset(
     }
 )
 """Parts of names whose values may have spaces: networks and their passwords."""
+
+
+class _Later:
+    """A pattern that is compiled when it is first used: most runs have nothing to mask, and all take 5 ms."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._text, self._flags = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        vars(self)[name] = found = getattr(re.compile(self._text, self._flags), name)
+        return found
+
+
+def _later(text: str, flags: int = 0) -> re.Pattern[str]:
+    return cast("re.Pattern[str]", _Later(text, flags))
+
+
 _NAME: Final = r"\w[\w.-]{0,63}"
 _COLOUR: Final = r"(?: \x1b | \\{1,8}u001b | \\{1,8}x1b )? \[ [\d;]{0,16} m"
 _GAP: Final = r"[\s\x00]* (?: \\{1,8} (?: u0000 | x00 ) [\s\x00]* ){0,4}"
 """Zero bytes stand between the fields of structures in flash."""
 _QUOTED: Final = r"""(?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )"""
-_PAIR: Final = re.compile(
+_PAIR: Final = _later(
     rf"""(?ix)
     (?: {_COLOUR} )? (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open)
     (?: \s? \] | \[ \w{{1,20}} \] )? (?: {_COLOUR} )?
@@ -84,30 +101,30 @@ _PAIR: Final = re.compile(
 """`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself, and where a cut, a line
 end or another beginning is within the quotes.
 """
-_MORE: Final = re.compile(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
+_MORE: Final = _later(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
 """Further words of a value without quotes."""
-_TORN: Final = re.compile(r"""[^"'\n]{0,80}\n\s*("[^"\n]*"|'[^'\n]*')[ \t\r]*(?=\n|\Z)""")
+_TORN: Final = _later(r"""[^"'\n]{0,80}\n\s*("[^"\n]*"|'[^'\n]*')[ \t\r]*(?=\n|\Z)""")
 """A value that something else was printed in front of: it stands on a line of its own."""
-_SPOKEN: Final = re.compile(
+_SPOKEN: Final = _later(
     r"""(?ix) \b ( (?: password | passphrase | passwd | pass \s phrase | psk | pwd | ssid ) :? \s+ (?: is \s+ )? ["']? )
     (?! (?: is | for | of | password | passphrase | passwd | psk | pwd | ssid ) \b ) [^\s"',;)}\]]+"""
 )
 """`psk secret`, `password is secret`."""
-_BEARER: Final = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}")
-_NETWORK: Final = re.compile(
+_BEARER: Final = _later(r"(?i)\b(bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}")
+_NETWORK: Final = _later(
     r"(?i)\b((?:re)?connect(?:ing|ed)?\s+(?:to|with)|disconnect(?:ing|ed)?\s+from|join(?:ing|ed)"
     r"|associat(?:ing|ed)\s+with|lost\s+(?:the\s+)?connection\s+(?:to|with)"
     r"|(?:ap|access\s+point|network|wi-?fi)\s+name(?=\s*[:=]))((?:\s*[:=]\s*|\s+)(?:(?:ap|ssid|network|wifi|wi-fi)\b)?[:=]?\s*)"
     r"(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d|GPIO\d|each other\b)[^,;.\n\r]+"
 )
 """The SDK's own words: `connected with HomeNet, channel 6`."""
-_CALL: Final = re.compile(
+_CALL: Final = _later(
     r"(?i)(\bwifi\.[a-z.]*(?:config|begin|softap|join)\s*\(|\bAT\+CW[JS]AP\w*\s*="
     r"|\b\w{0,40}(?:password|passphrase|passwd|psk|pwd|secret|token)\w{0,40}\()(?!\))[^)\n]*"
 )
 """`wifi.sta.config("net", "…")`, `WiFi.begin("net", "…")`, `AT+CWJAP="net","…"`, `setPassword("…")`."""
-_ELEMENT: Final = re.compile(rf"<(?P<name>{_NAME})>(?P<value>[^<\n]+)(?=<)")
-_NAMED: Final = re.compile(
+_ELEMENT: Final = _later(rf"<(?P<name>{_NAME})>(?P<value>[^<\n]+)(?=<)")
+_NAMED: Final = _later(
     rf"""(?ix)
     (?P<lead> --? | \#[ ]?define [ \t]+ | \b (?: setenv | putenv | export | set ) [ \t]+ )?
     \b (?P<name> {_NAME} ) (?P<gap> [ \t]+ (?: (?: is | was ) [ \t]+ )? )
@@ -115,7 +132,7 @@ _NAMED: Final = re.compile(
     | \\{{0,8}}"[^"\n]* | '[^'\n]* | [^\s"',;:=)}}\]|>-][^\s"',;)}}\]]{{0,2000}} )"""
 )
 """`--token secret`, `#define WIFI_PASS "secret"`, `wifi_password secret`."""
-_SPACED: Final = re.compile(
+_SPACED: Final = _later(
     r"""(?ix) \b (?: access | admin | ap | api | auth | encryption | login | mqtt | network | private | secret | sta
     | user | wep | wi-?fi | wpa2? ) [ \t]+ (?: pass (?: code | phrase | wd | word )? | pw | key | secret | token ) \b
     [ \t]* [:=]? [ \t]+ (?: is [ \t]+ )? (?P<value> "[^"\n]*" | '[^'\n]*' | [^\s"',;)}\]]+ )"""
@@ -130,15 +147,15 @@ _PLAIN_WORDS: Final = frozenset(
 """What follows the name of a secret in a sentence about it."""
 _FILTERS: Final = frozenset({"band", "by", "first", "high", "low", "multi", "one", "second", "single", "two"})
 """What stands before `pass` where it is no password."""
-_TOKEN: Final = re.compile(
+_TOKEN: Final = _later(
     r"\b(?:gh[opsur]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AKIA[A-Z0-9]{16}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 """Tokens that are known by their form: GitHub's, GitLab's, Slack's, Amazon's, and JWT."""
-_PRIVATE_KEY: Final = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
-_LOGIN: Final = re.compile(r"(\w://)[^\s/?#@\"']+(?=@)")
+_PRIVATE_KEY: Final = _later(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
+_LOGIN: Final = _later(r"(\w://)[^\s/?#@\"']+(?=@)")
 """User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
-_QUERY: Final = re.compile(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
+_QUERY: Final = _later(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
 
 
 _HINT: Final = re.compile(
