@@ -47,6 +47,15 @@ def test_what_is_prepared_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert zlib.decompress(packing.pack(DATA)) == DATA
 
 
+def test_what_nobody_takes_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "BEGUN", 2)
+    contents = [bytes([number]) * 0x8000 for number in range(4)]
+    for data in contents:
+        packing.prepare(data)
+    assert len(packing._begun) == 2
+    assert [zlib.decompress(packing.pack(data)) == data for data in contents] == [True] * 4
+
+
 def test_boards_that_want_one_stream_at_once_have_it_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     compress, all_there = zlib.compress, threading.Barrier(6)

@@ -30,6 +30,8 @@ KEPT_FROM: Final = 0x8000
 """Smaller contents are compressed again: that takes 2 ms, as long as reading a file."""
 PATIENCE_S: Final = 5.0
 """For another one that makes the same stream; 16 MiB take 4 s."""
+BEGUN: Final = 16
+"""Streams that wait to be taken: of a board that turns out to hold its image nobody takes one."""
 Method = tuple[str, Callable[[bytes], bytes]]
 
 
@@ -50,6 +52,8 @@ def prepare(data: bytes) -> None:
     with _guard:
         if len(data) < KEPT_FROM or _key(data) in _begun:
             return
+        while len(_begun) >= BEGUN:
+            del _begun[next(iter(_begun))]
         _begun[_key(data)] = begun = _Begun(data)
     begun.start()
 
