@@ -18,6 +18,7 @@ from tests.mutants.of_tests import TESTS
 from tests.mutants.of_the_board import BOARD
 from tests.mutants.of_the_cores import CORES
 from tests.mutants.of_the_host import HOST
+from tests.mutants.of_the_station import STATIONS
 from tests.mutants.of_the_words import WORDS
 from tests.mutants.of_verdict import VERDICTS
 
@@ -35,6 +36,7 @@ MUTANTS: Final = (
     *PLACES,
     *SKIPS,
     *SPEED,
+    *STATIONS,
     *TESTS,
     *VERDICTS,
     *WORDS,
