@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from flashpipe.board.ports import discovery
@@ -13,6 +15,7 @@ from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import DeviceNode, Host
 from flashpipe.flasher import explain_failure as diagnosing
 from flashpipe.jobs import doctor as doctoring
+from flashpipe.plan.model import FlashPlan, Segment
 
 from tests.harness import Done, Project
 from tests.simboard import SimBoard
@@ -142,3 +145,13 @@ def test_plain_doit_has_both_and_says_what_they_do(project: Project) -> None:
     assert "diagnose" in listed
     assert "No port is opened" in project.doit("help", "doctor").ok().out
     assert project.doit("doctor", "port=sim://esp12").ok().out.count("ok ") >= 4
+
+
+@pytest.mark.parametrize(("fill", "hole"), [(b"\xff", 0x20674), (b"\0", 0x20674), (b"\x01", None)])
+def test_a_crash_in_a_sector_of_the_plan_without_code_is_known(fill: bytes, hole: int | None) -> None:
+    data = b"code" * 0x4000 + fill * 0x1000
+    plan = cast("FlashPlan", SimpleNamespace(segments=(Segment(0x10000, data, "a.bin", len(data)),)))
+    assert diagnosing._hole(0x40220674, plan) == hole
+    assert diagnosing._hole(0x40218000, plan) is None
+    assert diagnosing._hole(0x40300000, plan) is None
+    assert diagnosing._hole(None, plan) is None

@@ -15,6 +15,7 @@ from flashpipe.board.boot.watcher import rom_baud
 from flashpipe.board.diagnosis.evidence import Evidence, Findings
 from flashpipe.board.diagnosis.judge import UNKNOWN, judge
 from flashpipe.board.diagnosis.look import PlannedBytes, look_after_failure
+from flashpipe.board.diagnosis.rules_crash import FLASH_START, MAPPED
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import adapter_name, look_at_host
 from flashpipe.board.ports.names import port_slug
@@ -33,7 +34,7 @@ from flashpipe.errors import (
     WireError,
 )
 from flashpipe.firmware.header_size import right_size
-from flashpipe.flash import SIZE_BYTES, Region
+from flashpipe.flash import SECTOR_SIZE, SIZE_BYTES, Region
 from flashpipe.flasher.model import RunRecord, verdict_of
 from flashpipe.masking import mask
 from flashpipe.next_steps import Advice, command
@@ -153,6 +154,7 @@ def _evidence(
         verdict=verdict.kind if verdict else "",
         log=verdict.log if verdict else "",
         crash=verdict.crash if verdict else None,
+        hole=_hole(verdict.crash.epc1, plan) if verdict and verdict.crash and plan else None,
         journal=_journal(device.mac) if device else "unknown",
         virtual=session.virtual,
         damage=error.damage if isinstance(error, WireError) else WireDamage.NONE,
@@ -162,6 +164,16 @@ def _evidence(
         findings=findings,
         host=look_at_host() if isinstance(error, PortError) else Evidence("").host,
     )
+
+
+def _hole(epc1: int | None, plan: FlashPlan) -> int | None:
+    """Where in the flash the instruction at `epc1` stands, if the plan has no code in that sector."""
+    at = (epc1 or 0) - FLASH_START
+    if not 0 <= at < MAPPED:
+        return None
+    start = at // SECTOR_SIZE * SECTOR_SIZE
+    data = _wanted(plan)(Region(start, start + SECTOR_SIZE))
+    return at if data and data.count(data[:1]) == SECTOR_SIZE and data[0] in {0, 0xFF} else None
 
 
 def _sizes(plan: FlashPlan | None, session: Session, *, known: bool) -> dict[str, str]:

@@ -35,7 +35,8 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
         "hash of data verified, then a boot loop",
         (
             "flash-mode", "read-wrong-at-boot", "nothing-bootable", "firmware-crashes", "crash-at-start", "other-half",
-            "partition-table", "no-application", "eboot-copy", "loader-alone", "watchdog-loop", "restart-loop",
+            "image-hole", "partition-table", "no-application", "eboot-copy", "loader-alone", "watchdog-loop",
+            "restart-loop",
         ),
     ),
     3: Complaint("rf_cal[0] != 0x05", ("init-data", "partitions-unread", "system-params"), ("init-data",)),

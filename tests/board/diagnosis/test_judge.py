@@ -110,6 +110,7 @@ FACTS: Final = {
     "header-size": booted("rf-cal", "rf_cal[0] !=0x05,is 0x2C\n", size="16MB", right_size="4MB"),
     "firmware-crashes": booted("exception", CRASH.format(29, "0x40100f2c", "0x00000000")),
     "crash-at-start": booted("exception", EBOOT + CRASH.format(0, "0x40201a24", "0x00000000")),
+    "image-hole": booted("exception", banner(2, 3) + CRASH.format(0, "0x40220674", "0x00000000"), hole=0x20674),
     "other-half": booted("exception", USER1 + CRASH.format(0, "0x40281c04", "0x00000000")),
     "partition-table": booted("nothing-found", RTOS + "E (63) flash_parts: partition 0 invalid magic number 0x0\n"),
     "no-application": booted("nothing-found", RTOS + "E (110) boot: No bootable app partitions in the table\n"),

@@ -45,3 +45,17 @@ def test_what_is_sent_and_never_listed_is_told(make: Make) -> None:
 def test_what_is_not_there_was_not_sent(make: Make) -> None:
     with pytest.raises(ConsoleError, match="a was sent, and is not there"):
         have_listed(make(), {"a": "fp~a"})
+
+
+def test_a_list_that_comes_damaged_twice_alike_is_a_damaged_file_system(make: Make) -> None:
+    """And one that the line has damaged is asked for once more."""
+    console = make()
+    odd = ["12 good", "no length at all"]
+    for answers, damaged in (([odd, odd], True), ([odd, ["other rubbish"]], False)):
+        console.lines = lambda *_, answers=answers, **__: answers.pop(0)  # type: ignore[method-assign,assignment,misc]
+        with pytest.raises(ConsoleError) as caught:
+            listed_files(console)
+        assert ("format" in str(caught.value.hint)) == damaged
+    answers = [odd, ["1 a"]]
+    console.lines = lambda *_, **__: answers.pop(0)  # type: ignore[method-assign,assignment]
+    assert listed_files(console) == {"a": 1}

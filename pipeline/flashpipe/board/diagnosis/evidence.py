@@ -129,6 +129,8 @@ class Evidence:
     """The boot log."""
     crash: Crash | None = None
     """The exception in it."""
+    hole: int | None = None
+    """Where in the flash the code that crashed stands, if the plan has nothing but FF or 00 in that sector."""
     expect: str = ""
     journal: str = "unknown"
     virtual: bool = False

@@ -58,6 +58,7 @@ def crashed_by_mode(evidence: Evidence) -> bool:
         and number in FETCHED_WRONG
         and evidence.verified
         and evidence.mode not in {"", SAFEST}
+        and evidence.hole is None
         and not explained(evidence)
         and LOADER.search(evidence.log) is None
     )
@@ -80,6 +81,18 @@ def _other_half(evidence: Evidence) -> Proof:
     return [
         *evidence.quote("jump to run"),
         f"the code that died stands at {at:#08x} of the flash",
+        *_crash_lines(evidence),
+    ]
+
+
+def _hole(evidence: Evidence) -> Proof:
+    """There is no code where the chip has run into it, and there should be none."""
+    if not ended_as(evidence, "exception") or evidence.hole is None or not _unexplained(evidence):
+        return None
+    if _other_half(evidence) is not None:
+        return None
+    return [
+        f"the code that died stands at {evidence.hole:#08x} of the flash: nothing is there",
         *_crash_lines(evidence),
     ]
 
@@ -121,7 +134,7 @@ def _crash_action(evidence: Evidence) -> str:
 def _crash_at_start(evidence: Evidence) -> Proof:
     if not ended_as(evidence, "exception") or not _unexplained(evidence):
         return None
-    if crashed_by_mode(evidence) or _other_half(evidence) is not None:
+    if crashed_by_mode(evidence) or _other_half(evidence) is not None or _hole(evidence) is not None:
         return None
     loader = ["a boot loader ran before"] if LOADER.search(evidence.log) else []
     return [*_crash_lines(evidence), *loader, *([BYTES_RIGHT] if evidence.verified else [])]
@@ -191,6 +204,12 @@ RULES: Final = (
         "flash user1.bin to 0x01000, user2.bin to where the other half begins (0x81000, or 0x101000);"
         " `flashpipe inspect FILE` says which is which",
         certain=False,
+    ),
+    Rule(
+        "image-hole",
+        _hole,
+        "the image is damaged: a sector in the middle of its code is empty",
+        Advice("get the image again, or build it again; ", command("inspect", "FILE"), " shows what it holds"),
     ),
     Rule(
         "crash-at-start",

@@ -29,6 +29,9 @@ _NO_FILES: Final = Advice(
     "it has no file system, or no `file` module: ", command("format"), " makes one, where the flash has room for it"
 )
 
+_DAMAGED: Final = Advice(
+    command("backup"), " keeps what is there, then ", command("format"), " makes a new one; all files are lost"
+)
 _GONE: Final = Advice("a program on the board may have removed it: reset the board and ", repeat("run it again"))
 
 
@@ -42,12 +45,23 @@ def listed_files(console: Console) -> dict[str, int]:
         lines = console.lines(LIST, 10.0, secret=False)
     except LuaFailedError as error:
         raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
-    found = {name_of(line[2]): int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
-    if len(found) < len(lines) or sum(found.values()) > _MOST:
+    found = _read(lines)
+    if found is None:
+        again = console.lines(LIST, 10.0, secret=False)  # what the line has damaged comes otherwise the second time
+        found = _read(again)
+        if found is None and again == lines:
+            raise ConsoleError(f"{console.port}: its list of files is none: the file system is damaged", _DAMAGED)
+    if found is None:
         raise ConsoleError(
             f"{console.port}: its list of files came damaged, or is none", Advice(repeat("run it again"))
         )
     return dict(sorted(found.items()))
+
+
+def _read(lines: list[str]) -> dict[str, int] | None:
+    """Names and lengths of the files; None where that is no list of files."""
+    found = {name_of(line[2]): int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
+    return None if len(found) < len(lines) or sum(found.values()) > _MOST else found
 
 
 def size_of(console: Console, name: str) -> int | None:
