@@ -52,10 +52,10 @@ def test_a_list_that_comes_damaged_twice_alike_is_a_damaged_file_system(make: Ma
     console = make()
     odd = ["12 good", "no length at all"]
     for answers, damaged in (([odd, odd], True), ([odd, ["other rubbish"]], False)):
-        console.lines = lambda *_, answers=answers, **__: answers.pop(0)  # type: ignore[method-assign,assignment,misc]
+        console.lines = lambda *_, answers=answers, **__: answers.pop(0)  # type: ignore[method-assign]
         with pytest.raises(ConsoleError) as caught:
             listed_files(console)
         assert ("format" in str(caught.value.hint)) == damaged
     answers = [odd, ["1 a"]]
-    console.lines = lambda *_, **__: answers.pop(0)  # type: ignore[method-assign,assignment]
+    console.lines = lambda *_, **__: answers.pop(0)  # type: ignore[method-assign]
     assert listed_files(console) == {"a": 1}
