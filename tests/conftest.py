@@ -38,6 +38,7 @@ def pytest_configure() -> None:
     of hundreds of processes all of the package.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PIP_COMPILE"] = "0"  # most of what an environment of the tests gets is never imported
     sys.dont_write_bytecode = False
     settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("patient")
