@@ -133,6 +133,14 @@ def test_a_virtual_board_stays_the_same_and_a_long_port_has_a_short_name(
     assert found.add(port) is board
 
 
+@pytest.mark.parametrize("port", ["sim://nosuch", "sim://?fault=zzz", "SIM://nosuch?board=a"])
+def test_what_is_no_virtual_board_is_not_added(tmp_path: Path, port: str) -> None:
+    found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
+    with pytest.raises(BadValueError):
+        found.add(port)
+    assert found.all() == []
+
+
 def test_what_waits_for_a_board_is_bounded(tmp_path: Path) -> None:
     board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part: None)
     board._wake = lambda: None  # type: ignore[method-assign]  # its thread does not begin

@@ -177,7 +177,7 @@ def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Pa
     flash(page)
     wait_until(lambda: board.log is not None and board.log.progress is not None and board.log.step == "write")
     page.locator("#stop").click()
-    expect(page.locator(".verdict.stopped")).to_contain_text("run the same command again, it continues")
+    expect(page.locator(".verdict.stopped")).to_contain_text("do the same again, it continues")
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".verdict.ok")).to_contain_text("OK: Flash")
     assert cells.holds(firmware)

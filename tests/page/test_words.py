@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from flashpipe.board.boot.kinds import KINDS
-from flashpipe.errors import ConnectError, FetchSizeError, NoImageError, NoPortError, PipelineError
+from flashpipe.errors import (
+    ConnectError,
+    FetchSizeError,
+    HeaderlessError,
+    NoImageError,
+    NoPortError,
+    PipelineError,
+    SourceError,
+)
 from flashpipe.page.actions import ACTIONS
 from flashpipe.page.buttons import TASKS
 from flashpipe.page.words import CHOOSE, DROPPED, failure_facts, on_page
@@ -40,7 +48,10 @@ def test_no_next_step_of_a_board_wants_a_terminal(text: str) -> None:
 @pytest.mark.parametrize(
     ("error", "dropped", "said"),
     [
-        (FetchSizeError("x", FetchSizeError.remedy), True, DROPPED["fetch-too-large"]),
+        (HeaderlessError("x"), True, DROPPED["image-headerless"]),
+        (FetchSizeError("x", FetchSizeError.remedy), True, "drop the firmware file itself"),
+        (SourceError("x", "name the firmware's .bin file"), True, "drop the firmware's .bin file"),
+        (SourceError("x", "name the file inside: image='z.bin!FILE.bin'"), True, "drop the file inside"),
         (FetchSizeError("x", FetchSizeError.remedy), False, FetchSizeError.remedy),
         (NoImageError("x", NoImageError.remedy), False, CHOOSE["no-image"]),
     ],

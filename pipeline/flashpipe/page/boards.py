@@ -16,12 +16,24 @@ from flashpipe.errors import BadValueError
 from flashpipe.limits import limit_reached
 from flashpipe.page.board import BoardOnPage, Tell
 from flashpipe.page.choice import Folders
+from flashpipe.profile.search import shipped_folder
 
 LOOK_S: Final = 1.0
 """Between two looks at the ports of this machine."""
 MOST: Final = 64
+SIM: Final = "sim://"
 DEMO: Final = "demo"
 """The virtual board that keeps its flash in a file, as `flashpipe flash profile=demo` knows it."""
+
+
+def virtual_kinds() -> list[str]:
+    """Kinds of virtual boards: each shipped profile has one."""
+    return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
+
+
+def _kind(port: str) -> str | None:
+    """Of a virtual board; None for other ports."""
+    return port[len(SIM) :].partition("?")[0].rstrip("/").lower() if port.lower().startswith(SIM) else None
 
 
 class Boards:
@@ -53,6 +65,8 @@ class Boards:
         port = port.strip()
         if not port or not port.isprintable() or len(port) > 1000:  # noqa: PLR2004  no port has such a name
             raise BadValueError("that is no name of a port", "such as /dev/ttyUSB0, COM3 or rfc2217://host:4000")
+        if (kind := _kind(port)) is not None and kind not in virtual_kinds():
+            raise BadValueError(f"{kind!r} is no virtual board", f"one of {', '.join(virtual_kinds())}")
         slug = port_slug(canonical(port) if about is None else port)
         with self._guard:
             board = self._boards.get(slug)
@@ -69,7 +83,7 @@ class Boards:
     def _lasting(self, port: str) -> str:
         """The port; of a virtual board that would be a new one each time, with a name by which it stays the same."""
         found = urlsplit(port)
-        if found.scheme != "sim" or found.hostname == DEMO or {"board", "flash"} & parse_qs(found.query).keys():
+        if _kind(port) in {None, DEMO} or {"board", "flash"} & parse_qs(found.query).keys():
             return port
         self._virtual += 1
         return f"{port}{'&' if '?' in port else '?'}board=page-{self._virtual}"
@@ -82,8 +96,6 @@ class Boards:
         """
         if kind == DEMO:
             return self.add(f"sim://{DEMO}")
-        if not kind.replace("-", "").isalnum():
-            raise BadValueError(f"{kind!r} is no virtual board", "choose one from the list")
         number = self._virtual + 1
         mac = f"5c:cf:7f:b0:{number >> 8:02x}:{number & 0xFF:02x}"
         return self.add(f"sim://{kind}?mac={mac}")

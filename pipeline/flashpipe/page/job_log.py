@@ -145,7 +145,7 @@ class JobLog:
     def end(self, error: PipelineError | None, summary: str, state: str) -> None:
         """It has come to its end."""
         self.error, self.ended, self.question, self.request = error, True, "", ""
-        self.progress, self.pace_text, self.state = None, "", state
+        self.progress, self.pace_text, self.state = None, "", on_page(state)
         self.summary = summary or (self.done.summary if self.done and error is None else "")
 
     # --- for the page ------------------------------------------------------------------------------------------------

@@ -10,14 +10,14 @@ from typing import Final
 from starlette.responses import HTMLResponse, Response
 
 from flashpipe.page.board import BoardOnPage
-from flashpipe.page.boards import Boards
+from flashpipe.page.boards import Boards, virtual_kinds
 from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.hub import Hub
 from flashpipe.page.render import Renderer
 from flashpipe.page.station import StationWatch
 from flashpipe.page.teller import Teller
 from flashpipe.page.uploads import Uploads
-from flashpipe.profile.search import profile_names, shipped_folder
+from flashpipe.profile.search import profile_names
 from flashpipe.records.project_folder import records_folder
 
 NEEDED: Final = ("page.firmware", "jobs.board_job", "jobs.build", "flasher.first_boot", "flasher.explain_failure")
@@ -63,8 +63,8 @@ class Site:
         return profile_names(self.project)
 
     def kinds(self) -> list[str]:
-        """Kinds of virtual boards: each shipped profile has one."""
-        return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
+        """Kinds of virtual boards."""
+        return virtual_kinds()
 
     def missing(self, what: str, back: tuple[str, str] = ("/", "To the boards")) -> Response:
         """The page that stands where nothing is: what is missing, in a sentence, and the way back."""

@@ -29,7 +29,6 @@ PLACES: Final[Mapping[str, str]] = {
 }
 """Commands, and what the page calls the place where the same is done."""
 DROPPED: Final[Mapping[str, str]] = {
-    "fetch-too-large": "drop the firmware file itself",
     "image-aggregated": "drop that file alone",
     "image-headerless": "drop both files of the pair together, 0x00000.bin and 0x10000.bin",
     "image-incomplete": "drop all files of the firmware together",
@@ -41,6 +40,10 @@ CHOOSE: Final[Mapping[str, str]] = {
     UnknownProfileError.code: "choose a profile from the list, or drop a firmware file",
 }
 """What to do next where nothing is chosen that could be flashed, by code."""
+_NAMED_FILE: Final = re.compile(
+    r"\bname (the (?:firmware's |firmware )?(?:\.bin )?file(?: itself| inside| in it)?)(?:: image=\S+)?"
+)
+"""A file that a terminal wants to be named, and the page to be dropped."""
 _COMMAND: Final = re.compile(r"`flashpipe (?P<words>[^`]+)`(?: on a terminal)?")
 _PHRASES: Final = (
     (re.compile(r"run (?:the same command|it) again"), "do the same again"),
@@ -75,4 +78,5 @@ def failure_facts(error: PipelineError, *, dropped: bool = True) -> dict[str, ob
     facts = error_facts(error)
     said = {name: on_page(str(facts[name])) for name in ("message", "cause")}
     about = {**CHOOSE, **(DROPPED if dropped else {})}
-    return {**facts, **said, "next": about.get(error.code) or on_page(error.action)}
+    action = _NAMED_FILE.sub(r"drop \1", error.action) if dropped else error.action
+    return {**facts, **said, "next": about.get(error.code) or on_page(action)}
