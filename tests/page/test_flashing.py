@@ -6,15 +6,18 @@ import io
 import json
 import re
 import shutil
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+from flashpipe.events import Event, Progress
+from flashpipe.page.face import PageFace
 from playwright.sync_api import Page, expect
 
 from tests.harness import make_project
 from tests.images import Builder
-from tests.page.served import Served, payload, wait_until
+from tests.page.served import END_S, Served, payload, wait_until
 from tests.simboard import SimBoard
 
 NOT_FOUND = b"<!doctype html><html><title>404 Not Found</title></html>"
@@ -184,9 +187,18 @@ def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Pa
 
 
 def test_a_reload_in_mid_flash_joins_again_and_closing_stops_nothing(
-    page: Page, served: Served, firmware: Path, tmp_path: Path
+    page: Page, served: Served, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells = SimBoard(tmp_path / "cells", more="&fill=random:3&time=0.3")
+    take, looked = PageFace.__call__, threading.Event()
+
+    def held(face: PageFace, event: Event) -> None:
+        """Half of it is written until somebody has looked."""
+        take(face, event)
+        if isinstance(event, Progress) and event.step == "write" and event.done > event.total / 2:
+            looked.wait(END_S)
+
+    monkeypatch.setattr(PageFace, "__call__", held)
+    cells = SimBoard(tmp_path / "cells", more="&fill=random:3")
     board = served.add(cells.url, "esp12", firmware, boot="off")
     page.goto(served.address(board))
     flash(page)
@@ -194,6 +206,7 @@ def test_a_reload_in_mid_flash_joins_again_and_closing_stops_nothing(
     page.reload()
     expect(page.locator(".verdict.running progress")).to_be_visible()
     page.goto("about:blank")
+    looked.set()
     wait_until(lambda: board.log is not None and board.log.ended)
     assert board.log is not None
     assert board.log.outcome == "ok"
