@@ -145,6 +145,12 @@ def test_pins_are_those_of_luas_gpio_module(own: Board) -> None:
         own.pin(13)
 
 
+@pytest.mark.parametrize("level", [2, -1, "x", None])
+def test_a_pin_has_two_levels(own: Board, level: int) -> None:
+    with pytest.raises(BadValueError):
+        own.pin(4).set(level)
+
+
 def test_edges_have_the_time_since_the_test_began(own: Board) -> None:
     own.lua(BLINK)
     own.advance("3500ms")
@@ -167,8 +173,9 @@ def test_the_adc_measures_what_it_is_told(own: Board) -> None:
     own.adc = 512
     assert own.adc == 512
     assert own.lua("print(adc.read(0))") == "512"
-    with pytest.raises(BadValueError):
-        own.adc = 2000
+    for value in (2000, -1, 1.5, "x", None):
+        with pytest.raises(BadValueError):
+            own.adc = value  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(("code", "reason"), [("node.restart()", 4), ("node.dsleep(2000000)", 5)])
@@ -185,6 +192,11 @@ def test_a_board_that_an_error_restarts_while_time_passes_is_known_to_be_new(own
     assert "powered by Lua 5" in own.advance("10s")
     with pytest.raises(BoardRestartedError, match="boom"):
         own.lua("print(1)")
+
+
+def test_what_is_no_time_does_not_pass(own: Board) -> None:
+    with pytest.raises(BadValueError):
+        own.advance(None)  # type: ignore[arg-type]
 
 
 def test_time_passes_when_it_is_told_and_what_is_said_meanwhile_is_given(own: Board) -> None:

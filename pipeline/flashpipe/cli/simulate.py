@@ -34,6 +34,8 @@ _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\])")
 _ESCAPES: Final = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
 _BITES: Final = 2
 """Resets by the hardware watchdog that are no accident."""
+_STARTS: Final = 10
+"""Starts after which a firmware that never waits for input is in a loop."""
 _PROFILE_LINES: Final = 25
 _PROFILE_EVERY: Final = 211
 """Cycles between two samples: a prime, so that no loop keeps step with it."""
@@ -246,6 +248,8 @@ def _judge(outcome: Any, until: str, sends: Sequence[str]) -> int:
         )
     if outcome.reason == "timeout" and (bites := outcome.resets.count("watchdog")) >= _BITES:
         raise SimulationFailedError(f"the watchdog has reset the chip {bites} times", "the lines before tell why")
+    if outcome.reason == "timeout" and (starts := sum(kind != "wake" for kind in outcome.resets)) >= _STARTS:
+        raise SimulationFailedError(f"the firmware has started again {starts} times", "the lines before tell why")
     if outcome.reason == "timeout" and until:
         raise SimulationTimeoutError(
             f"{until!r} was not said in {outcome.board_s:.1f} s of board time", "give more with timeout=, or correct it"

@@ -135,12 +135,12 @@ class Bench:
 
     @property
     def adc(self) -> int:
-        """What the program measures, 0 to 1024."""
+        """What the program measures, a whole number from 0 to 1024."""
         return self._machine.devices.adc.value
 
     @adc.setter
     def adc(self, value: int) -> None:
-        if not 0 <= value <= FULL_SCALE:
+        if type(value) is not int or not 0 <= value <= FULL_SCALE:
             raise BadValueError(f"the ADC measures no {value}", f"from 0 to {FULL_SCALE}")
         with self._line.changed:
             self._machine.devices.adc.value = value

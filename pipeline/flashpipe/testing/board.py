@@ -18,6 +18,7 @@ from flashpipe.board.boot.verdict import classify
 from flashpipe.board.lua.console import Console, Ran, find_console, quoted
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.errors import (
+    BadValueError,
     BoardRestartedError,
     ConsoleError,
     LuaFailedError,
@@ -51,7 +52,7 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "3": ("watchdog", "the software watchdog reset it: Lua kept the processor for too long"),
         "4": ("boot-loop", "it restarted by software: node.restart(), or a panic of Lua"),
         "5": ("alive", "it woke up from deep sleep"),
-        "6": ("alive", "its reset line was pulled"),
+        "6": ("alive", "its reset line was pulled, or it woke up from deep sleep"),
     }
 )
 """What `node.bootreason` says second: kind of a verdict, and words (docs/modules/node.md of NodeMCU)."""
@@ -265,8 +266,11 @@ class Board:
 
         Raises:
             VirtualOnlyError: this is no virtual board of this process.
+            BadValueError: no time.
         """
         bench = self._behind("advance()")
+        if not isinstance(duration, str | int | float):
+            raise BadValueError(f"{duration!r} is no time", "seconds, or a text such as '90s' or '1h'")
         seconds = parse_duration(duration) if isinstance(duration, str) else float(duration)
         bench.advance(seconds)
         text = self._wire.receive(_SLICE_S).decode("latin-1").replace("\r", "")
@@ -386,9 +390,11 @@ class Board:
         if self._lost:
             return ""
         try:
-            return self._console.ask("select(2,node.bootreason())")
-        except ConsoleError:
+            raw, reason = self._console.ask('("%d %d"):format(node.bootreason())').split()
+        except (ConsoleError, ValueError):
             return ""
+        # A NodeMCU that sleeps by itself (rtctime.dsleep) gives the watchdog's number with raw 2, a reset by pin.
+        return "6" if (raw, reason) == ("2", "1") else reason
 
     # --- the console -------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from flashpipe.errors import BadValueError
 from flashpipe.values import dataclass
 
 GPIO: Final = (16, 5, 4, 0, 2, 14, 12, 13, 15, 3, 1, 9, 10)
@@ -24,7 +25,13 @@ class BoardPin:
         return GPIO[self.number]
 
     def set(self, level: int) -> None:
-        """Something outside gives it a level, 0 or 1; the program sees it where the pin is an input."""
+        """Something outside gives it a level, 0 or 1; the program sees it where the pin is an input.
+
+        Raises:
+            BadValueError: another level.
+        """
+        if level not in (0, 1):
+            raise BadValueError(f"{level!r} is no level of a pin", "0 or 1")
         self._bench.set_pin(self.gpio, high=bool(level))
 
     @property

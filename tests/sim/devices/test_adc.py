@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from tests.sim.executed import Bench
 
 
@@ -18,9 +16,12 @@ def as_the_sdk_reads(bench: Bench) -> int:
     return min((total + 8 >> 4) * 12 // 11, 1024)
 
 
-@pytest.mark.parametrize("value", [0, 1, 17, 255, 256, 512, 700, 1000, 1024])
-def test_the_program_measures_what_was_set(value: int) -> None:
-    assert abs(as_the_sdk_reads(Bench(adc=value)) - value) <= 1
+def test_the_program_measures_what_was_set() -> None:
+    """All but the values that twelve elevenths of a whole number never are."""
+    bench = Bench()
+    for value in range(1025):
+        bench.devices.adc.value = value
+        assert as_the_sdk_reads(bench) == value + (value % 12 == 11)
 
 
 def test_the_value_changes_while_it_runs() -> None:

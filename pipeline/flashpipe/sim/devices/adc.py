@@ -99,8 +99,14 @@ class Adc(RegisterBlock):
 
 
 def packed(value: int) -> int:
-    """A sample that the SDK reads as `value` of 1024."""
-    doubled = -(-min(max(0, value), FULL_SCALE) * 2 * 11 // 12)
-    low = doubled & 0xFF
-    part = -(-low * 256 // 279) + 21 if low else 0
-    return ~(doubled & 0x700 | min(part, 0xFF)) & WORD_MASK
+    """A sample that the SDK reads as `value` of 1024; as one more where it cannot, at 11, 23, 35 and so on.
+
+    Of the two numbers that the SDK halves to the same one at least one can be packed.
+    """
+    half = -(-min(max(0, value), FULL_SCALE) * 11 // 12)
+    part = doubled = 0
+    for doubled in (2 * half, 2 * half - 1):
+        part = -(-(doubled & 0xFF) * 256 // 279)
+        if part * 279 >> 8 == doubled & 0xFF:
+            break
+    return ~(doubled & 0x700 | (part + 21 if part else 0)) & WORD_MASK
