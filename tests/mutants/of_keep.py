@@ -121,8 +121,8 @@ KEEP: Final = (
     Mutant(
         "the-end-of-an-older-firmware-names-the-board",
         RESIDENT,
-        'found.sdk_line not in {"", "3.x"}',
-        'found.sdk_line != ""',
+        'firmware.sdk_line not in {"", "3.x"}',
+        'firmware.sdk_line != ""',
         "NodeMCU 2.x flashed over 3.x is taken for 3.x, by what is left of that",
         (f"{T_RESIDENT}::test_2x_is_known_below_the_end_of_something_longer_that_stood_there_before",),
     ),

@@ -473,7 +473,7 @@ HOST: Final = (
     Mutant(
         "damaged-boot-sector-taken-for-another-firmware",
         PROBING,
-        "return telling and all(writer.matches(session.link, piece, part) for part in parts)",
+        "return telling and all(writer.matches(session.link, piece, part) for part in (*looks, *parts))",
         "return False",
         "a board with one bad sector loses the partition table it has made its own",
         (f"{T_PROBE}::test_what_the_firmware_changed_outlives_a_damaged_boot_sector",),
@@ -481,7 +481,7 @@ HOST: Final = (
     Mutant(
         "another-firmwares-table-is-left",
         PROBING,
-        "return telling and all(writer.matches(session.link, piece, part) for part in parts)",
+        "return telling and all(writer.matches(session.link, piece, part) for part in (*looks, *parts))",
         "return telling",
         "a board that was given another firmware keeps that one's partition table",
         (f"{T_PROBE}::test_a_board_that_starts_with_other_code_gets_the_plans_own_table",),
@@ -967,7 +967,7 @@ HOST: Final = (
     Mutant(
         "first-match-wins",
         LOCAL,
-        "    if len(found) > 1:",
+        "    if len(matches) > 1:",
         "    if False:",
         "a pattern that fits several images flashes one of them",
         ("tests/sources/test_resolve.py::test_pattern_takes_the_only_match",),
@@ -1080,8 +1080,8 @@ HOST: Final = (
     Mutant(
         "any-task-may-write",
         COMMAND_LINE,
-        "found += writers if _fits(word, task) else ()",
-        "found += writers",
+        "expanded += writers if _fits(word, task) else ()",
+        "expanded += writers",
         "a task that may write lets each other task write",
         ("tests/tasks/test_project.py::test_writers_come_in_the_order_in_which_they_are_declared",),
     ),

@@ -49,8 +49,8 @@ WORDS: Final = (
     Mutant(
         "nobody-is-asked-without-a-profile",
         "pipeline/flashpipe/jobs/board_job.py",
-        "if not probed.up_to_date and not self.command.profile_name:",
-        "if False:",
+        "        if not self.command.profile_name:\n            losses",
+        "        if False:\n            losses",
         "a board is written without a profile and without a question",
         ("tests/tasks/test_without_profile.py::test_on_a_terminal_a_person_is_asked_first",),
     ),
