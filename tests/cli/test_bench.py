@@ -33,15 +33,20 @@ def test_what_is_measured_is_put_back(project: Project, board: SimBoard) -> None
     (measured,) = document["boards"]
     assert [rate["baud"] for rate in measured["rates"]][:4] == [115200, 230400, 460800, 921600]
     assert all(rate["holds"] for rate in measured["rates"])
-    assert [one["baud"] for one in measured["write"]] == [460800, measured["rates"][-1]["baud"]]
+    fastest = measured["rates"][-1]["baud"]
+    assert [(one["baud"], one["flash_mhz"]) for one in measured["write"]] == [(460800, 0), (fastest, 0), (fastest, 26)]
+    assert [(one["mhz"], one["holds"]) for one in measured["flash_clocks"]] == [(13, True), (26, True)]
     (receipt,) = project.receipts()
     assert (receipt["command"], receipt["outcome"]) == ("bench", "restored")
 
 
-def test_a_rate_that_fails_is_the_last(project: Project, board: SimBoard) -> None:
+def test_a_rate_that_fails_is_the_last_and_a_clock_that_does_not_hold_is_named(
+    project: Project, board: SimBoard
+) -> None:
     before = board.cells()
-    done = project.flashpipe("bench", board.but("&fault=bad-baud:921600").port, "yes=1").ok()
+    done = project.flashpipe("bench", board.but("&fault=bad-baud:921600+slow-flash:20").port, "yes=1").ok()
     assert board.cells() == before
+    assert "| flash clock 26 MHz | the flash is not read rightly |" in done.out
     assert "| 921600 baud | holds" in done.out
     assert "| 1000000 baud | failed" in done.out
     assert "1500000" not in done.out
