@@ -21,6 +21,7 @@ from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs import sessions
 from flashpipe.limits import limits_told
 from flashpipe.masking import without_login
+from flashpipe.page import memory
 from flashpipe.page.choice import Choice, Folders
 from flashpipe.page.console import BoardConsole
 from flashpipe.page.face import PageFace
@@ -234,6 +235,10 @@ class BoardOnPage:
 
     def _do(self, work: Work, choice: Choice) -> bool:
         """Do it; whether it went well."""
+        with memory.at_work():
+            return self._carry_out(work, choice)
+
+    def _carry_out(self, work: Work, choice: Choice) -> bool:
         log, stop = self.log, self._stop
         assert log is not None
         assert stop is not None

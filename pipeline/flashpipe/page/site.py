@@ -9,6 +9,7 @@ from typing import Final
 
 from starlette.responses import HTMLResponse, Response
 
+from flashpipe.page import memory
 from flashpipe.page.board import BoardOnPage
 from flashpipe.page.boards import Boards, virtual_kinds
 from flashpipe.page.choice import Choice, Folders
@@ -27,6 +28,7 @@ NO_BOARD: Final = "That board is not on the page."
 
 
 def _load() -> None:
+    memory.limit_arenas()
     for name in NEEDED:
         import_module(f"flashpipe.{name}")
 
