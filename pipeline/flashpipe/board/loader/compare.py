@@ -65,8 +65,8 @@ def first_difference(
     Of a `stranger`, of which nothing is known, some sectors are looked at before.
     """
     blocks = _blocks(pieces, ignored)
-    if stranger and (found := _look(loader, blocks, LOOKS)):
-        return found
+    if stranger and (seen := _look(loader, blocks, LOOKS)):
+        return seen
     total, done = sum(block.size for _, block in blocks), 0
     for piece, block in blocks:
         if isinstance(loader, RomLink):
@@ -106,17 +106,17 @@ def differences(
         done, blocks = sum(block.size for block in places[:start]), blocks[start:]
     if foreign or not (done or _may_hold(clues) or not _look(loader, blocks, LOOKS)):
         return merge(block.sectors() for block in _unlike(loader, blocks, on_progress))
-    found: list[Region] = []
+    unlike: list[Region] = []
     for piece, block in blocks:
         if foreign and _look(loader, [(piece, block)], LOOKS_IN_BLOCK):
             parts = [block]
         else:
             parts = _differing(loader, piece, block, clues)
             foreign = block.size > SECTOR_SIZE and sum(part.size for part in parts) == block.size
-        found += [part.sectors() for part in parts]
+        unlike += [part.sectors() for part in parts]
         done += block.size
         on_progress(done, total)
-    return merge(found)
+    return merge(unlike)
 
 
 def _may_hold(clues: Clues) -> bool:

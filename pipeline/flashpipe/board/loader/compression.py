@@ -110,11 +110,11 @@ def _alone(path: Path) -> contextlib.ExitStack:
 
 def streams() -> Iterator[tuple[Path, os.stat_result]]:
     """The files that are kept, the least recently used first."""
-    found = []
+    files = []
     for path in (cache_folder() / "packed").glob("*.*"):
         with contextlib.suppress(OSError):
-            found.append((path, path.stat()))
-    yield from sorted(found, key=lambda entry: entry[1].st_mtime)
+            files.append((path, path.stat()))
+    yield from sorted(files, key=lambda entry: entry[1].st_mtime)
 
 
 def clean(unused_s: float = 0.0) -> int:

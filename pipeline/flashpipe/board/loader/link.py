@@ -314,11 +314,11 @@ class EsptoolLoader:
     def flash_id(self) -> int:
         """RDID: manufacturer | type << 8 | capacity << 16."""
         with self._translated("read the flash ID"):
-            found = read_from_part(self, self._url, 0x9F, 3)
-            if found in {b"\0\0\0", b"\xff\xff\xff"} and self._batch:
+            answer = read_from_part(self, self._url, 0x9F, 3)
+            if answer in {b"\0\0\0", b"\xff\xff\xff"} and self._batch:
                 self._batch = False  # no flash, or a loader that reads the first register of a frame only
-                found = read_from_part(self, self._url, 0x9F, 3)
-            return int.from_bytes(found, "little")
+                answer = read_from_part(self, self._url, 0x9F, 3)
+            return int.from_bytes(answer, "little")
 
     def sfdp(self, address: int, length: int) -> bytes:
         """`length` bytes, 64 at most, of the flash's SFDP tables; all FF where the part has none."""

@@ -100,12 +100,12 @@ class RomLink(EsptoolLoader):
         """Flash contents, through the data registers."""
         if self.stub_runs:
             return super().read(region, on_read)
-        found = bytearray()
+        contents = bytearray()
         with self._translated(f"read {region}"), self._spi():
             for _, part in self._pieces(region):
-                found += part
-                on_read(len(found))
-        return bytes(found)
+                contents += part
+                on_read(len(contents))
+        return bytes(contents)
 
     def _pieces(self, region: Region) -> Iterator[tuple[int, bytes]]:
         """Offset and bytes of each slice of a region."""

@@ -213,11 +213,11 @@ def read_back(
     jobs = _inside(pieces, regions, READ_LIMIT)
     total, done = sum(part.size for _, part in jobs), 0
     for piece, part in jobs:
-        found, want = loader.read(part, _after(done, total, on_progress)), piece.cut(part)
-        if found != want:
-            at = next(i for i, (a, b) in enumerate(zip(found, want, strict=True)) if a != b)
+        held, want = loader.read(part, _after(done, total, on_progress)), piece.cut(part)
+        if held != want:
+            at = next(i for i, (a, b) in enumerate(zip(held, want, strict=True)) if a != b)
             raise VerifyError(
-                f"flash differs at {part.start + at:#08x}: holds {found[at]:#04x}, want {want[at]:#04x}",
+                f"flash differs at {part.start + at:#08x}: holds {held[at]:#04x}, want {want[at]:#04x}",
                 _VERIFY_HINT,
                 region=Region(part.start + at, part.start + at + 1),
             )

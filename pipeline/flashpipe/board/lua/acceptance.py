@@ -107,10 +107,10 @@ def compare(info: NodeInfo, wish: Acceptance) -> list[AcceptanceFinding]:
     return findings
 
 
-def _finding(demand: str, wanted: str, found: str | None, *, passed: bool) -> AcceptanceFinding:
-    if found is None:
+def _finding(demand: str, wanted: str, value: str | None, *, passed: bool) -> AcceptanceFinding:
+    if value is None:
         return AcceptanceFinding(demand, wanted, UNKNOWN, passed=False, known=False)
-    return AcceptanceFinding(demand, wanted, found, passed)
+    return AcceptanceFinding(demand, wanted, value, passed)
 
 
 def _flash_size(info: NodeInfo, wanted: int) -> AcceptanceFinding:

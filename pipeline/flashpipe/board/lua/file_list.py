@@ -45,23 +45,23 @@ def listed_files(console: Console) -> dict[str, int]:
         lines = console.lines(LIST, 10.0, secret=False)
     except LuaFailedError as error:
         raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
-    found = _read(lines)
-    if found is None:
+    sizes = _read(lines)
+    if sizes is None:
         again = console.lines(LIST, 10.0, secret=False)  # what the line has damaged comes otherwise the second time
-        found = _read(again)
-        if found is None and again == lines:
+        sizes = _read(again)
+        if sizes is None and again == lines:
             raise ConsoleError(f"{console.port}: its list of files is none: the file system is damaged", _DAMAGED)
-    if found is None:
+    if sizes is None:
         raise ConsoleError(
             f"{console.port}: its list of files came damaged, or is none", Advice(repeat("run it again"))
         )
-    return dict(sorted(found.items()))
+    return dict(sorted(sizes.items()))
 
 
 def _read(lines: list[str]) -> dict[str, int] | None:
     """Names and lengths of the files; None where that is no list of files."""
-    found = {name_of(line[2]): int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
-    return None if len(found) < len(lines) or sum(found.values()) > _MOST else found
+    sizes = {name_of(line[2]): int(line[1]) for line in map(_LISTED.fullmatch, lines) if line}
+    return None if len(sizes) < len(lines) or sum(sizes.values()) > _MOST else sizes
 
 
 def size_of(console: Console, name: str) -> int | None:

@@ -102,8 +102,8 @@ def read_node(console: Console, banner: str = "", *, wanted: Iterable[str] = ())
 
 def told_mac(console: Console) -> str:
     """The board's MAC by its firmware, in lower case with colons; empty where that does not say."""
-    found = _MAC.fullmatch(_optional(console, "wifi.sta.getmac()").lower().replace("-", ":"))
-    return found[0] if found else ""
+    match = _MAC.fullmatch(_optional(console, "wifi.sta.getmac()").lower().replace("-", ":"))
+    return match[0] if match else ""
 
 
 def read_room(console: Console) -> tuple[int, int, int] | None:
@@ -230,8 +230,8 @@ def _yes(text: str | None) -> bool | None:
 
 
 def _whole(text: str | None) -> int | None:
-    found = re.fullmatch(r"(-?\d{1,15})(?:\.0)?", (text or "").strip())  # 5.3 shows whole floats as 4096.0
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"(-?\d{1,15})(?:\.0)?", (text or "").strip())  # 5.3 shows whole floats as 4096.0
+    return int(match[1]) if match else None
 
 
 def _first(*values: int | None) -> int | None:

@@ -31,11 +31,11 @@ def names_in(data: bytes, name: str) -> dict[str, int]:
     Raises:
         TemplateError: an `@` that begins no name; `name` is what the file is called in the message.
     """
-    found: dict[str, int] = {}
+    wanted: dict[str, int] = {}
     for place in _places(data, name):
         if place[1]:
-            found.setdefault(place[1].decode(), _line(data, place.start()))
-    return found
+            wanted.setdefault(place[1].decode(), _line(data, place.start()))
+    return wanted
 
 
 def render(data: bytes, values: Mapping[str, str], name: str) -> bytes:

@@ -232,12 +232,12 @@ def _read_entry(path: Path) -> PortOwner | None:
 def find_owners(port: str, proc: Path = Path("/proc")) -> list[PortOwner]:
     """Other processes that have this device open, as far as Linux shows them (to root all, else the user's own)."""
     device = canonical(port)
-    found = []
+    owners = []
     for process in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
         if int(process.name) == os.getpid() or not _has_open(process, device):
             continue
-        found.append(PortOwner(int(process.name), _program(process)))
-    return found
+        owners.append(PortOwner(int(process.name), _program(process)))
+    return owners
 
 
 def _has_open(process: Path, device: str) -> bool:

@@ -50,8 +50,8 @@ class PortMemory:
 
     def describe(self, key: str) -> str:
         """One phrase for lists, empty where nothing is known."""
-        found = self._ports.get(key)
-        return str(found) if found else ""
+        known = self._ports.get(key)
+        return str(known) if known else ""
 
     def key_for(self, profile: str) -> str | None:
         """The port this profile was last used on."""
