@@ -317,3 +317,10 @@ def test_an_ftdi_adapter_is_named_where_the_supply_is_weak() -> None:
 def test_the_words_of_a_firmware_are_part_of_the_proof() -> None:
     talk = replace(FACTS["gpio0-high"], talk="temperature 21.5\n")
     assert any("temperature 21.5" in line for line in judge(talk).proof)
+
+
+def test_a_hole_in_the_image_is_the_cause_whatever_was_said_before() -> None:
+    """As executed NodeMCU 3.0 has it: what is left of the exception's own line reads like words of the firmware."""
+    log = banner(2, 3) + "SDK ver: 3.0.1\nhello there\n" + CRASH.format(0, "0x4022078c", "0x00000000")
+    assert judge(booted("exception", log, hole=0x2078C)).rule == "image-hole"
+    assert judge(booted("exception", log)).rule == "firmware-crashes"

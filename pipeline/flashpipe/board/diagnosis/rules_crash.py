@@ -86,8 +86,8 @@ def _other_half(evidence: Evidence) -> Proof:
 
 
 def _hole(evidence: Evidence) -> Proof:
-    """There is no code where the chip has run into it, and there should be none."""
-    if not ended_as(evidence, "exception") or evidence.hole is None or not _unexplained(evidence):
+    """There is no code where the chip has run into it, whatever the firmware had said before."""
+    if not ended_as(evidence, "exception") or evidence.hole is None or meaning(evidence):
         return None
     if _other_half(evidence) is not None:
         return None
@@ -103,7 +103,7 @@ def _unexplained(evidence: Evidence) -> bool:
 
 
 def _crash(evidence: Evidence) -> Proof:
-    if not ended_as(evidence, "exception") or _unexplained(evidence):
+    if not ended_as(evidence, "exception") or _unexplained(evidence) or _hole(evidence) is not None:
         return None
     words = own_words(evidence.log)
     spoke = [f'before it died it said "{mask_cut(words, SHOWN)}": until then the flash was read right'] if words else []
