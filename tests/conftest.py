@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -152,14 +152,14 @@ def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     monkeypatch.setattr(watcher, "LUA_BOOT_S", 0.0)
     monkeypatch.setattr(terminal, "quiet", False)  # whatever a command sets is over with the test
 
-    def run(project: Project, *words: str, folder: Path | None = None) -> Done:
+    def run(project: Project, *words: str, folder: Path | None = None, settings: Mapping[str, str] = {}) -> Done:
         monkeypatch.chdir(folder or project.folder)
         # Some are commands of doit, others are ours; of tasks, -n 0 keeps them in this thread.
         first = "".join(words[:1])
         alone = first in {"", "help", "info", "list", "plan", *cli.COMMANDS} or {"-h", "--help", "--version"} & {*words}
         options = ["run", "-n", "0"] if first == "run" else [] if alone else ["-n", "0"]
         with monkeypatch.context() as patch:
-            for name, value in {"FLASHPIPE_STATE": str(project.state), **project.told()}.items():
+            for name, value in {**settings, **project.told()}.items():
                 patch.setenv(name, value)
             status = cli.main([*options, *words[first == "run" :]])
         project.check_events()
@@ -178,9 +178,11 @@ def command(project: Project, inside: Callable[..., Done]) -> Callable[..., Done
 @pytest.fixture
 def one_process(inside: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever project says `flashpipe`, it is done in this process."""
-    monkeypatch.setattr(
-        Project, "flashpipe", lambda project, *words, folder=None: inside(project, *words, folder=folder)
-    )
+
+    def flashpipe(project: Project, *words: str, folder: Path | None = None) -> Done:
+        return inside(project, *words, folder=folder, settings={"FLASHPIPE_STATE": str(project.state)})
+
+    monkeypatch.setattr(Project, "flashpipe", flashpipe)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,8 +9,6 @@ import pytest
 
 from tests.harness import Project, make_project
 
-pytestmark = pytest.mark.usefixtures("one_process")
-
 VICTIM = "victim.txt"
 
 

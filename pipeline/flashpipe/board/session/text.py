@@ -18,9 +18,9 @@ _TOKEN: Final = re.compile(
 )
 _TORN: Final = re.compile(
     rb"""(?x) \A (?: [^\S\n]* [\w.\-]* ["']? [^\S\n]* (?: -?> | :?= | : ) | [^\S\n]* [\w.\-]* )? [^\S\n]*
-    (?: \\{0,8} " [^"\n]* "? | ' [^'\n]* '? | [^\s,;)}\]"']+ )"""
+    (?: \\{0,8} " [^"\n]* "? | ' [^'\n]* '? | [^\s,;)}\]"'] [^,;)}\]"'\n]* )"""
 )
-"""The end of a name and its value, or a word and the next one, or one that stands alone."""
+"""The end of a name and its value, or words as far as they reach: `Basic secret`, `is secret`, a name of two words."""
 _LEADING: Final = re.compile(rb"\A[^\x20-\x7e\r\n]+")
 """A single one is no garbage by itself, but goes on with what was before."""
 _NEAR: Final = 10
