@@ -314,8 +314,8 @@ def put_work(files: Mapping[str, Path]) -> Work:
         finally:
             shutil.rmtree(next(iter(files.values())).parent, ignore_errors=True)
         sent, there = ([one for one in states if (one.state == "sent") is fresh] for fresh in (True, False))
-        told = [(sent, "sent"), (there, "there already")]
-        return "; ".join(f"{_listed(found)} {words}" for found, words in told if found)
+        groups = [(sent, "sent"), (there, "there already")]
+        return "; ".join(f"{_listed(group)} {words}" for group, words in groups if group)
 
     label = f"Send {next(iter(files))}" if len(files) == 1 else f"Send {len(files)} files"
     return Work("files", label, put, shown={"put": ",".join(files)})

@@ -197,8 +197,8 @@ class _BoardRoutes:
         if form.get("set"):
             folder = self._site.uploads.folder(form["set"])
             names = [file.path.name for file in self._site.uploads.files(form["set"])]
-            found = await run_in_threadpool(actions.jobs("firmware_offers").find_firmwares, folder, names)
-            image, offers = (found[0].image, ()) if len(found) == 1 else ("", tuple(found))
+            firmwares = await run_in_threadpool(actions.jobs("firmware_offers").find_firmwares, folder, names)
+            image, offers = (firmwares[0].image, ()) if len(firmwares) == 1 else ("", tuple(firmwares))
         elif form.get("forget"):
             image, folder, offers = "", None, ()
         elif any(offer.image == form.get("offer") for offer in offers):

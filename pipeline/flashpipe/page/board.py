@@ -58,11 +58,11 @@ class Work:
 
 def _name(port: str) -> str:
     """Of a virtual board that has a name, or a MAC, that and its kind; else the port, its middle left out."""
-    found = urlsplit(port)
-    told = parse_qs(found.query) if found.scheme == "sim" else {}
-    named = told.get("board") or told.get("mac")
+    url = urlsplit(port)
+    options = parse_qs(url.query) if url.scheme == "sim" else {}
+    named = options.get("board") or options.get("mac")
     if named and len(named[0]) <= LONGEST:
-        return f"{named[0]} ({found.hostname})"
+        return f"{named[0]} ({url.hostname})"
     return port if len(port) <= LONGEST else f"{port[: LONGEST // 2]}…{port[-LONGEST // 2 :]}"
 
 
@@ -113,9 +113,9 @@ class BoardOnPage:
         chosen = self.choice
         if self.preview:
             self.preview = {}
-        found = import_module("flashpipe.page.firmware").look(chosen, self.folders, self._flash_size)
+        firmware = import_module("flashpipe.page.firmware").look(chosen, self.folders, self._flash_size)
         if self.choice is chosen:
-            self.firmware = found
+            self.firmware = firmware
             for part in ("firmware", "plan", "card"):
                 self.changed(part)
 

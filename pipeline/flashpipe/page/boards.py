@@ -82,8 +82,8 @@ class Boards:
 
     def _lasting(self, port: str) -> str:
         """The port; of a virtual board that would be a new one each time, with a name by which it stays the same."""
-        found = urlsplit(port)
-        if _kind(port) in {None, DEMO} or {"board", "flash"} & parse_qs(found.query).keys():
+        url = urlsplit(port)
+        if _kind(port) in {None, DEMO} or {"board", "flash"} & parse_qs(url.query).keys():
             return port
         self._virtual += 1
         return f"{port}{'&' if '?' in port else '?'}board=page-{self._virtual}"

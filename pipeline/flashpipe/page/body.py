@@ -53,10 +53,10 @@ async def form(request: Request) -> dict[str, str]:
         BadValueError: it is no JSON object of texts.
     """
     try:
-        found: Any = json.loads(await whole(request, FORM, "the form") or b"{}")
-        json.dumps(found, ensure_ascii=False).encode()  # half a letter (a lone surrogate) cannot be written anywhere
+        fields: Any = json.loads(await whole(request, FORM, "the form") or b"{}")
+        json.dumps(fields, ensure_ascii=False).encode()  # half a letter (a lone surrogate) cannot be written anywhere
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        fields = None
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise BadValueError("the page sent something that is no form", "reload the page")
-    return found
+    return fields

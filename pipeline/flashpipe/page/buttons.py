@@ -63,15 +63,15 @@ def buttons_for(steps: Sequence[NextStep], action: str, *, touched: bool, retry:
         touched: A port was opened: then there is something to diagnose.
         retry: What has failed may go well once something outside was put right, whether or not a step says so.
     """
-    found = [*_settings(steps, action)]
+    buttons = [*_settings(steps, action)]
     tasks = [step.command for step in steps if step.command]
     retry = retry or any(not (step.command or step.variables) for step in steps)
-    if action and action not in tasks and not found and retry:
-        found.append(Button("Do it again", action))
-    found += [button for step in steps for button in _command(step, action)]
-    if touched and action != "diagnose" and not any(button.action == "diagnose" for button in found):
-        found.append(Button(TASKS["diagnose"], "diagnose"))
-    return found
+    if action and action not in tasks and not buttons and retry:
+        buttons.append(Button("Do it again", action))
+    buttons += [button for step in steps for button in _command(step, action)]
+    if touched and action != "diagnose" and not any(button.action == "diagnose" for button in buttons):
+        buttons.append(Button(TASKS["diagnose"], "diagnose"))
+    return buttons
 
 
 def _settings(steps: Sequence[NextStep], action: str) -> Iterator[Button]:

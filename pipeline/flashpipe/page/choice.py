@@ -82,8 +82,8 @@ def settings(form: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     Raises:
         BadValueError: one is no text of one line.
     """
-    found = {name: form.get(name, "").strip() for name in MORE}
-    for name, text in found.items():
+    values = {name: form.get(name, "").strip() for name in MORE}
+    for name, text in values.items():
         if len(text) > LONGEST or not text.isprintable():
             raise BadValueError(f"{name}: that is no value", "choose one from the list")
-    return tuple((name, text) for name, text in found.items() if text)
+    return tuple((name, text) for name, text in values.items() if text)

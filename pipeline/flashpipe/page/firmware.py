@@ -33,22 +33,22 @@ def look(choice: Choice, folders: Folders, flash_size: int | None = None) -> Map
     """
     if choice.undecided or not (choice.profile or choice.image):
         return {}
-    found: dict[str, object] = {"title": "", "text": "", "plan": None, "error": None}
+    firmware: dict[str, object] = {"title": "", "text": "", "plan": None, "error": None}
     try:
         with limits_told():
             inputs = RunInputs(
                 choice.command_line(folders, "plan", choice.variables("plan")), listener=ignore, pins=False
             )
             if choice.image:
-                found |= _described(inspect(choice.image, choice.folder or folders[1]))
-            found["plan"] = shown(preview(inputs, flash_size), sized=flash_size is not None)
+                firmware |= _described(inspect(choice.image, choice.folder or folders[1]))
+            firmware["plan"] = shown(preview(inputs, flash_size), sized=flash_size is not None)
             if not choice.image:
                 with suppress(PipelineError):
-                    found |= _described(inspect_plan(inputs))
+                    firmware |= _described(inspect_plan(inputs))
     except PipelineError as error:
         facts = failure_facts(error, dropped=choice.folder is not None)
-        found["error"] = {**facts, "heading": MISSING.get(error.code, REFUSED)}
-    return found
+        firmware["error"] = {**facts, "heading": MISSING.get(error.code, REFUSED)}
+    return firmware
 
 
 def _described(inspection: Inspection) -> dict[str, object]:

@@ -69,12 +69,14 @@ def _receipts(site: Site, _request: Request) -> Response:
 
 def _receipt(site: Site, request: Request) -> Response:
     name = request.path_params["name"]
-    found = [one for one in _own(site) if one.name == name] if _NAME.fullmatch(name) else []
-    if not found:
+    receipts = [one for one in _own(site) if one.name == name] if _NAME.fullmatch(name) else []
+    if not receipts:
         return site.missing("There is no receipt of that name.", ("/receipts", "To what was done"))
-    record = found[0].record
+    record = receipts[0].record
     return HTMLResponse(
-        site.renderer.page("receipt", site=site, receipt=found[0], record=record, steps=plot(record.get("steps", ())))
+        site.renderer.page(
+            "receipt", site=site, receipt=receipts[0], record=record, steps=plot(record.get("steps", ()))
+        )
     )
 
 

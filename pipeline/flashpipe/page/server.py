@@ -103,7 +103,7 @@ def _noted(record: Path) -> str:
         return "it has not said where yet"
 
 
-def run(site: Site, found: socket.socket, ready: Callable[[str, str], None]) -> None:
+def run(site: Site, server_socket: socket.socket, ready: Callable[[str, str], None]) -> None:
     """Serve until the process is ended; `ready` takes the address to print, and one to open that is good for one time.
 
     Whoever is on this machine can read the command line of a browser that is started: what stood there is used up.
@@ -112,8 +112,8 @@ def run(site: Site, found: socket.socket, ready: Callable[[str, str], None]) -> 
         PageRunningError: there is a page already.
     """
     token, once = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-    start = f"http://{LOOPBACK}:{found.getsockname()[1]}{START}"
-    with contextlib.closing(found), only_one(start + token):
+    start = f"http://{LOOPBACK}:{server_socket.getsockname()[1]}{START}"
+    with contextlib.closing(server_socket), only_one(start + token):
         server = make_server(site, token, once)
         threading.Thread(
             target=_when_started, args=(server, lambda: ready(start + token, start + once)), daemon=True
@@ -121,7 +121,7 @@ def run(site: Site, found: socket.socket, ready: Callable[[str, str], None]) -> 
         site.uploads.clear()  # what a page has left here that was killed
         audience.closers.append(lambda _status: site.uploads.clear())
         site.boards.watch()
-        server.run(sockets=[found])
+        server.run(sockets=[server_socket])
 
 
 def _when_started(server: Any, ready: Callable[[], None]) -> None:

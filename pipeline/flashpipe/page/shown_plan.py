@@ -33,41 +33,41 @@ WORDS: Final = {
 """What becomes of a piece of the flash."""
 
 
-def shown(found: Preview, *, sized: bool = False) -> dict[str, object]:
+def shown(preview: Preview, *, sized: bool = False) -> dict[str, object]:
     """A preview for the templates: texts and numbers, no objects of ours. `sized`: for the flash of this very board."""
-    plan, capacity = found.plan, found.plan.settings.capacity
-    unsized = plan.size_from_board and not found.port and not sized  # where the flash ends, the board says
-    rows = marked(found.rows, found.decision) if found.decision is not None else list(found.rows)
-    nodemcu = found.areas if plan.firmware.family == "nodemcu" else ()
+    plan, capacity = preview.plan, preview.plan.settings.capacity
+    unsized = plan.size_from_board and not preview.port and not sized  # where the flash ends, the board says
+    rows = marked(preview.rows, preview.decision) if preview.decision is not None else list(preview.rows)
+    nodemcu = preview.areas if plan.firmware.family == "nodemcu" else ()
     rows = [row for row in rows if not unsized or row.wire_bytes]
     lanes = [("what happens, piece by piece", [] if unsized else _pieces(rows, capacity))]
-    if found.decision is not None:
-        contents = found.decision.contents
+    if preview.decision is not None:
+        contents = preview.decision.contents
         lanes.insert(0, (f"what the board held: {contents.title or contents.kind}", _contents(contents, capacity)))
     if nodemcu and not unsized:
         lanes.append(("what the firmware keeps where", _areas(nodemcu, capacity)))
     words = (
-        found.build,
-        describe_kept(plan, found.keep),
-        "" if found.firmware_owned else describe_first_boot(plan),
-        describe_lua_policy(found.lua),
+        preview.build,
+        describe_kept(plan, preview.keep),
+        "" if preview.firmware_owned else describe_first_boot(plan),
+        describe_lua_policy(preview.lua),
     )
     return {
         "title": plan.firmware.title(),
         "text": "\n".join(filter(None, (describe_plan(plan), *words))),
-        "on_board": bool(found.port),
+        "on_board": bool(preview.port),
         "unsized": unsized,
         "size_from_board": plan.size_from_board,
         "of_run": "",
-        "reason": found.reason,
-        "would_write": found.would_write,
+        "reason": preview.reason,
+        "would_write": preview.would_write,
         "decided": [
             {
                 "text": on_page(line.text),
                 "lost": line.lost,
                 "buttons": buttons_for(steps_of(line.text), "", touched=False),
             }
-            for line in found.decided
+            for line in preview.decided
         ],
         "lanes": [{"name": name, "pieces": pieces} for name, pieces in lanes if pieces],
         "used": [action for action in WORDS if any(row.action == action for row in rows)],
@@ -77,7 +77,7 @@ def shown(found: Preview, *, sized: bool = False) -> dict[str, object]:
         "rows": [_row(row) for row in rows],
         "wire": sum(row.wire_bytes for row in rows),
         "seconds": sum(row.seconds for row in rows),
-        "baud": found.line.baud,
+        "baud": preview.line.baud,
     }
 
 

@@ -108,8 +108,10 @@ class Teller:
                 self._later.clear()
 
     def _tell(self, marked: Iterable[tuple[BoardOnPage, str]]) -> None:
-        found = [self._kinds[part](board) if part in self._kinds else self._part(board, part) for board, part in marked]
-        self._hub.tell([message for message in found if message is not None])
+        messages = [
+            self._kinds[part](board) if part in self._kinds else self._part(board, part) for board, part in marked
+        ]
+        self._hub.tell([message for message in messages if message is not None])
 
     # --- the messages ------------------------------------------------------------------------------------------------
 

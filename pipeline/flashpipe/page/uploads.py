@@ -56,8 +56,8 @@ class Uploads:
 
     def largest(self, name: str) -> int:
         """Bytes of the largest file that a set takes."""
-        found = self._sets.get(name)
-        return found.largest if found is not None else LARGEST
+        file_set = self._sets.get(name)
+        return file_set.largest if file_set is not None else LARGEST
 
     def folder(self, name: str) -> Path:
         """Where the files of a set lie."""
@@ -69,17 +69,17 @@ class Uploads:
         Raises:
             UploadError: the set is unknown or full, has a file of that name, or the file is too large.
         """
-        found = self._sets.get(name)
-        if found is None:
+        file_set = self._sets.get(name)
+        if file_set is None:
             raise UploadError("nothing is expected there any more", "drop it again")
-        if len(found.files) >= found.most:
-            raise UploadError(f"these are more than {found.most} files", "drop fewer at a time")
+        if len(file_set.files) >= file_set.most:
+            raise UploadError(f"these are more than {file_set.most} files", "drop fewer at a time")
         shown = "".join(char if char.isprintable() else "_" for char in file_name)[-MOST_NAMES:] or "file"
-        if any(file.name == shown for file in found.files):
+        if any(file.name == shown for file in file_set.files):
             raise UploadError(f"two files are called {shown}", "rename one of them")
         path = self.folder(name) / (re.sub(r"[^A-Za-z0-9._-]", "_", shown).lstrip(".") or "file")
         if path.exists():  # the names differ, what is left of them does not
-            path = path.with_name(f"{len(found.files)}-{path.name}")
+            path = path.with_name(f"{len(file_set.files)}-{path.name}")
         make_parents(path)
         try:
             with path.open("xb") as stream:
@@ -90,7 +90,7 @@ class Uploads:
             path.unlink(missing_ok=True)
             raise
         upload = Upload(path, shown)
-        found.files.append(upload)
+        file_set.files.append(upload)
         return upload
 
     def files(self, name: str) -> list[Upload]:
@@ -99,10 +99,10 @@ class Uploads:
         Raises:
             UploadError: there are none.
         """
-        found = self._sets.get(name)
-        if found is None or not found.files:
+        file_set = self._sets.get(name)
+        if file_set is None or not file_set.files:
             raise UploadError("no file has arrived", "drop it again")
-        return found.files
+        return file_set.files
 
     def forget(self, folder: Path) -> None:
         """Remove the files of a set."""

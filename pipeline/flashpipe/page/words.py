@@ -66,11 +66,11 @@ def on_page(text: str) -> str:
     return _COMMAND.sub(_place, text)
 
 
-def _place(found: re.Match[str]) -> str:
-    words = found["words"].split()
+def _place(match: re.Match[str]) -> str:
+    words = match["words"].split()
     known = (" ".join(words[:count]) for count in (2, 1))
     place = next((PLACES[name] for name in known if name in PLACES), "")
-    return f"“{place}”" if place else f"`flashpipe {found['words']}` on a terminal"
+    return f"“{place}”" if place else f"`flashpipe {match['words']}` on a terminal"
 
 
 def failure_facts(error: PipelineError, *, dropped: bool = True) -> dict[str, object]:
