@@ -23,7 +23,7 @@ KEEP: Final = (
         "gap-written-over-parameters",
         ADAPTING,
         "ignored = tuple(merge([*probe.ignored, *decision.split]))",
-        "ignored = found.ignored",
+        "ignored = probe.ignored",
         "an aggregated image blanks RF data and Wi-Fi settings in its gap",
         (f"{T_FITTING}::test_the_gap_of_an_aggregated_image_leaves_the_firmwares_data_alone",),
     ),

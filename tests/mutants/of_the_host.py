@@ -112,7 +112,7 @@ HOST: Final = (
     Mutant(
         "read-back-compares-nothing",
         WRITER,
-        "if found != want:",
+        "if held != want:",
         "if False:",
         "`verify: read-back` proves nothing",
         (f"{T_WRITER}::test_read_back_names_the_first_bad_byte",),
@@ -152,8 +152,8 @@ HOST: Final = (
     Mutant(
         "part-of-a-sector-dirty",
         COMPARING,
-        "found += [part.sectors() for part in parts]",
-        "found += parts",
+        "unlike += [part.sectors() for part in parts]",
+        "unlike += parts",
         "the rest of a sector is erased with the part that differs, and not written again",
         (f"{T_COMPARING}::test_a_difference_beside_an_ignored_part_is_its_whole_sector",),
     ),
@@ -911,8 +911,8 @@ HOST: Final = (
     Mutant(
         "every-change-of-rate-is-the-first",
         LOADER,
-        "told = baud * ROM_BAUD // before",
-        "told = baud",
+        "command_baud = baud * ROM_BAUD // before",
+        "command_baud = baud",
         "above 460800 baud the stub ends at a rate that nobody wished for",
         ("tests/board/loader/test_link.py::test_the_rate_can_be_changed_again_and_again",),
     ),

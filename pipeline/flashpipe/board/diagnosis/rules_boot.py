@@ -179,8 +179,8 @@ def _power_lost(evidence: Evidence) -> Proof:
 
 
 def _unknown_rate(evidence: Evidence) -> Proof:
-    told = evidence.verdict == "unreadable" or evidence.unknown_rate or evidence.garbled_rates >= RATES
-    if not ended_as(evidence, "alive", "unreadable") or not told or _power_lost(evidence) is not None:
+    symptom = evidence.verdict == "unreadable" or evidence.unknown_rate or evidence.garbled_rates >= RATES
+    if not ended_as(evidence, "alive", "unreadable") or not symptom or _power_lost(evidence) is not None:
         return None
     if evidence.verdict == "unreadable":
         return [evidence.message]

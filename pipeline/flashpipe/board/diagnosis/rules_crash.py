@@ -41,8 +41,8 @@ _REASONS: Final = (
 
 def meaning(evidence: Evidence) -> str:
     """What the crash explains by itself, whatever the flash holds; empty: nothing."""
-    told = next((reason for pattern, reason in _REASONS if pattern.search(evidence.log)), "")
-    return (evidence.crash.meaning() if evidence.crash is not None else "") or told
+    reason = next((text for pattern, text in _REASONS if pattern.search(evidence.log)), "")
+    return (evidence.crash.meaning() if evidence.crash is not None else "") or reason
 
 
 def explained(evidence: Evidence) -> bool:

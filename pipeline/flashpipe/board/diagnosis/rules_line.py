@@ -134,8 +134,8 @@ def _runs_on(words: str) -> str:
 
 def _quiet(evidence: Evidence) -> bool:
     findings = evidence.findings
-    told = evidence.words() or findings.reply or findings.echoes or findings.echoes_always
-    return _no_rom(evidence) and not told
+    answers = evidence.words() or findings.reply or findings.echoes or findings.echoes_always
+    return _no_rom(evidence) and not answers
 
 
 def _dead(evidence: Evidence) -> Proof:

@@ -246,11 +246,11 @@ class EsptoolLoader:
         if baud == before:
             return
         # Stub v2 takes for granted that it comes from 115200; told so, v1 divides alike (facts: stub-executed §4).
-        told = baud * ROM_BAUD // before
+        command_baud = baud * ROM_BAUD // before
         if baud > PLAIN_BAUD:
-            told = chips.rate_to_tell(self.uart_divider(), before, baud)
+            command_baud = chips.rate_to_tell(self.uart_divider(), before, baud)
         with self._translated(f"change to {baud} baud"):
-            self._loader.command(CHANGE_BAUD, struct.pack("<II", told, ROM_BAUD))
+            self._loader.command(CHANGE_BAUD, struct.pack("<II", command_baud, ROM_BAUD))
             self._set_baud(baud)
             time.sleep(SWITCH_S)
             self._loader.flush_input()

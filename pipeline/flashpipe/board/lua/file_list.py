@@ -70,12 +70,12 @@ def size_of(console: Console, name: str) -> int | None:
     Raises:
         ConsoleError: the console does not answer.
     """
-    told = console.ask_secret(
+    reply = console.ask_secret(
         f'(function()local f=file.open({quoted(name.encode())},"r")if not f then return""end '
         f'local n=file.seek("end"){close("f")} return n end)()',
         10.0,
     )
-    return int(told) if _LENGTH.fullmatch(told) else None
+    return int(reply) if _LENGTH.fullmatch(reply) else None
 
 
 def have_listed(console: Console, temporary: Mapping[str, str]) -> list[str]:

@@ -366,10 +366,10 @@ class BoardFiles:
         name, need = quoted(file.temporary.encode()), MEMORY + MEMORY_PER_BYTE * len(file.data)
         load = f"(function()if node.heap()<{need} then return end local _,e=loadfile({name})return e end)()"
         try:
-            told = self._console.ask_secret(load, 10.0)
+            reply = self._console.ask_secret(load, 10.0)
         except LuaFailedError:
             return
-        place, _, mistake = told.replace(file.temporary, file.name).partition(": ")
+        place, _, mistake = reply.replace(file.temporary, file.name).partition(": ")
         if place == file.name and mistake.endswith("precompiled chunk"):
             raise LuaCompilerError(f"{self._console.port}: {file.name}: {mask(mistake)}", LuaCompilerError.remedy)
         if place.startswith(f"{file.name}:") and mistake:

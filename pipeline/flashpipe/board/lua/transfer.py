@@ -246,8 +246,8 @@ class Transfer:
         same = self._ask(opened) == str(len(data))
         for at in range(0, max(1, len(data)), CHECKED):
             part = data[at : at + CHECKED]
-            told = self._ask_piece(at, len(part), quiet=True, then="_fpx()" if at + CHECKED >= len(data) else "")
-            same = same and told is not None and told[1] == digest(part)
+            piece = self._ask_piece(at, len(part), quiet=True, then="_fpx()" if at + CHECKED >= len(data) else "")
+            same = same and piece is not None and piece[1] == digest(part)
         return same
 
     def _open_to_read(self, name: str) -> None:
@@ -255,8 +255,8 @@ class Transfer:
 
     def _read_piece(self, at: int, length: int) -> bytes | None:
         """Bytes of a file from `at` on, fewer where it ends before; None where they came damaged."""
-        told = self._ask_piece(at, length)
-        return told[0] if told is not None and digest(told[0]) == told[1] else None
+        piece = self._ask_piece(at, length)
+        return piece[0] if piece is not None and digest(piece[0]) == piece[1] else None
 
     def _ask_piece(self, at: int, length: int, *, quiet: bool = False, then: str = "") -> tuple[bytes, int] | None:
         """Bytes of a file and the board's digest of them, only that where `quiet`; None where no digest came."""
@@ -319,11 +319,11 @@ def _chunks(console: Console) -> int:
         NoTransferError: it has too little, or does not tell.
     """
     try:
-        told = console.ask_secret("(function()collectgarbage()return node.heap()end)()")
+        heap = console.ask_secret("(function()collectgarbage()return node.heap()end)()")
     except LuaFailedError as error:
         raise NoTransferError from error
     for chunks, need in MEMORY:
-        if told.isdecimal() and int(told) >= need:
+        if heap.isdecimal() and int(heap) >= need:
             return chunks
     raise NoTransferError
 

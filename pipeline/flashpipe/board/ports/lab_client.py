@@ -84,10 +84,10 @@ def find_client() -> str:
     """
     named = os.environ.get(VARIABLE, "")
     if not named:
-        found = shutil.which(_PROGRAM)
-        if found is None:
+        program = shutil.which(_PROGRAM)
+        if program is None:
             raise NoLabClientError(f"{_PROGRAM} is not installed here", _how_to_install())
-        return found
+        return program
     path = Path(named).expanduser()
     for candidate in (path, path / "bin" / _PROGRAM, path / "Scripts" / f"{_PROGRAM}.exe"):
         if candidate.is_file() and os.access(candidate, os.X_OK):
@@ -196,8 +196,8 @@ class LabClient:
         """What a command that failed means, with the next step."""
         text = f"{said.out}\n{said.err}"
         for pattern, kind, words in _FAILURES:
-            if found := pattern.search(text):
-                by = found[1] if pattern.groups else ""
+            if match := pattern.search(text):
+                by = match[1] if pattern.groups else ""
                 return kind(words.format(place=place, by=by, at=self.coordinator), kind.remedy)
         lines = [line for line in said.err.splitlines() if line.strip()] or ["says nothing"]
         return LabError(f"place {place}: labgrid-client ended with status {said.status}: {lines[-1]}", LabError.remedy)

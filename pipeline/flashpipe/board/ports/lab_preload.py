@@ -185,9 +185,9 @@ def preloaded(program: str, environment: Mapping[str, str]) -> Preloaded | None:
 
 def forget(program: str) -> None:
     """End the one for a program."""
-    found = _preloaded.pop((os.getpid(), program), None)
-    if found is not None:
-        found.close()
+    loaded = _preloaded.pop((os.getpid(), program), None)
+    if loaded is not None:
+        loaded.close()
 
 
 def _python_of(program: str) -> str:
@@ -199,5 +199,5 @@ def _python_of(program: str) -> str:
             head = stream.read(_HEAD)
     except OSError:
         return ""
-    found = _SHEBANG.match(head)
-    return os.fsdecode(found[1]) if found and _SCRIPT in head else ""
+    shebang = _SHEBANG.match(head)
+    return os.fsdecode(shebang[1]) if shebang and _SCRIPT in head else ""

@@ -208,10 +208,10 @@ def places_of(client: LabClient, check: Check = nothing_to_check) -> list[LabPla
 
 def _show(client: LabClient, name: str, check: Check = nothing_to_check) -> LabPlace:
     said = client.run("-p", name, "show", check=check)
-    found = parse_places(said.out) if not said.status else []
-    if not found:
+    places = parse_places(said.out) if not said.status else []
+    if not places:
         raise client.failure(name, said)
-    return found[0]
+    return places[0]
 
 
 def _tags(request: PlaceRequest) -> str:

@@ -70,10 +70,10 @@ class LeaseRecord:
             return None
         self._stream = stream
         try:
-            found = files.read_json(self.path, _ENTRY_LIMIT)
+            entry = files.read_json(self.path, _ENTRY_LIMIT)
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return entry if isinstance(entry, dict) else {}
 
     def note(self, coordinator: str, place: LabPlace) -> None:
         """Note what the coordinator says of it now that it is ours.

@@ -155,19 +155,19 @@ def wait_until_free(port: str, stop: Callable[[], bool], show: Callable[[str], N
     Returns whether it is free; False if `stop` said so before.
     """
     path = lock_path(port)
-    told, shown, since = path.with_suffix(".said"), 0, time.monotonic()
+    messages_path, shown, since = path.with_suffix(".said"), 0, time.monotonic()
     while not stop():
         time.sleep(LOOK_S)
-        shown = _show_told(told, shown, show)
+        shown = _show_told(messages_path, shown, show)
         for request in _requests(path):  # of a process that died while it asked
             if time.monotonic() - since > 2 * GIVE_UP_S:
                 request.unlink(missing_ok=True)
         if _requests(path):
             continue
         if not owner_of(port):
-            _show_told(told, shown, show)
+            _show_told(messages_path, shown, show)
             with contextlib.suppress(OSError):
-                told.unlink(missing_ok=True)
+                messages_path.unlink(missing_ok=True)
             return True
     return False
 
@@ -181,10 +181,10 @@ def owner_of(port: str) -> bool:
     return not free
 
 
-def _show_told(told: Path, shown: int, show: Callable[[str], None]) -> int:
+def _show_told(messages_path: Path, shown: int, show: Callable[[str], None]) -> int:
     """Show the whole lines after the first `shown` bytes; how many bytes are shown now."""
     try:
-        text = files.read_regular(told)
+        text = files.read_regular(messages_path)
     except OSError:
         return shown
     start = shown if shown <= len(text) else 0  # the next one who was given the port begins a new file

@@ -148,15 +148,15 @@ def parse_places(text: str) -> list[LabPlace]:
     places, fields = list[LabPlace](), dict[str, str]()
     resources = list[Resource]()
     for head, body in _blocks(text):
-        if found := _PLACE.fullmatch(head):
+        if match := _PLACE.fullmatch(head):
             fields, resources = {}, []
-            places.append(LabPlace(found[1], fields))
+            places.append(LabPlace(match[1], fields))
             for line in body:
                 name, colon, value = line.strip().partition(":")
                 if colon and name not in fields and " resources" not in name:
                     fields[name] = value.strip()
-        elif places and (found := _RESOURCE.fullmatch(head)):
-            resources.append(_resource(found[1], found[2], found[3], "\n".join(body)))
+        elif places and (match := _RESOURCE.fullmatch(head)):
+            resources.append(_resource(match[1], match[2], match[3], "\n".join(body)))
             places[-1] = LabPlace(places[-1].name, places[-1].fields, tuple(resources))
     if text.strip() and not places:
         raise LabError(f"labgrid-client says {text.strip().splitlines()[0]!r}, which is no place", LabError.remedy)
@@ -199,10 +199,10 @@ def serial_address(place: LabPlace, wanted: str) -> str:
         what = f"no serial port {wanted}" if wanted else "no serial port"
         raise PlaceUnfitError(f"place {place.name} has {what}; it has {has}", PlaceUnfitError.remedy)
     if len(serial) > 1:
-        told = [next((name for name in one.names if _is_of_one(name, every)), one.path) for one in serial]
+        names = [next((name for name in one.names if _is_of_one(name, every)), one.path) for one in serial]
         raise PlaceUnfitError(
-            f"place {place.name} has {len(serial)} serial ports: {', '.join(told)}",
-            f"port={SCHEME}{place.name}/{told[0]}, for instance",
+            f"place {place.name} has {len(serial)} serial ports: {', '.join(names)}",
+            f"port={SCHEME}{place.name}/{names[0]}, for instance",
         )
     (one,) = serial
     if not one.is_there or one.about.get("avail") is False:

@@ -39,10 +39,10 @@ class Reservation:
 
     def __enter__(self) -> Reservation:  # noqa: PYI034  Python 3.10 has no Self
         said = self._client.run("reserve", "--shell", *self._filters, check=self._check)
-        found = _TOKEN.search(said.out)
-        if said.status or found is None:
+        match = _TOKEN.search(said.out)
+        if said.status or match is None:
             raise self._client.failure(" ".join(self._filters), said)
-        self.token = found[1]
+        self.token = match[1]
         return self
 
     def __exit__(
@@ -64,7 +64,7 @@ class Reservation:
             LabError: the coordinator went away.
         """
         notify(f"{taken.message}: waiting up to {_duration(limit_s)} in reservation {self.token}")
-        started = told = time.monotonic()
+        started = last_notice = time.monotonic()
         process = self._client.start("wait", self.token)
         seen = ""
         try:
@@ -74,8 +74,8 @@ class Reservation:
                 if text is None:
                     return self._outcome(process, seen)
                 seen = (seen + text)[-_CHUNK:]
-                if now - told >= TELL_S:
-                    told = now
+                if now - last_notice >= TELL_S:
+                    last_notice = now
                     notify(f"still waiting for {' '.join(self._filters)}, {_duration(now - started)}")
         finally:
             end(process)

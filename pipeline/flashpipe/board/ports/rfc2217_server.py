@@ -164,13 +164,13 @@ class ServedClient:
                 port.stopbits = _STOPS.get(value, value)
         except ValueError:  # the port cannot do that: the answer tells what it has
             pass
-        found = {
+        settings = {
             BAUD: int(port.baudrate).to_bytes(4, "big"),
             DATA_SIZE: bytes([port.bytesize]),
             PARITY: bytes([_number_of(port.parity, _PARITIES)]),
             STOP_SIZE: bytes([_number_of(float(port.stopbits), _STOPS)]),
         }
-        self._answer(code, found[code])
+        self._answer(code, settings[code])
 
     def _control(self, value: int) -> None:
         if value in _DTR:

@@ -44,7 +44,7 @@ def of_port(port: Any, *, virtual: bool) -> Execution:
     """
     if not virtual:
         return Execution()
-    told: dict[str, str] | None = getattr(port, "executed", None)
-    if told is None:
+    facts: dict[str, str] | None = getattr(port, "executed", None)
+    if facts is None:
         return Execution(virtual=True, executed=None)
-    return Execution(virtual=True, executed=bool(told), core=told.get("core", ""), start=told.get("from", ""))
+    return Execution(virtual=True, executed=bool(facts), core=facts.get("core", ""), start=facts.get("from", ""))

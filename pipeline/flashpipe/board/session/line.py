@@ -93,17 +93,17 @@ class SerialLine:
         Raises:
             PortError: missing, denied or busy.
         """
-        until, told = time.monotonic() + self.busy_wait_s, False
+        until, announced = time.monotonic() + self.busy_wait_s, False
         while self._serial is None:
             busy = self._busy_or_open()
             if busy is None:
                 return
             if time.monotonic() >= until:
                 raise busy
-            if not told:
+            if not announced:
                 words = busy.without(self.port)
                 self.notify(f"{words}: waiting up to {self.busy_wait_s:g} s")
-            told = True
+            announced = True
             self.stop.wait(_LOOK_S)
             self.check_stop()
 
