@@ -47,24 +47,26 @@ def read_plan(path: Path) -> HostPlan:
 
 
 def _plan(top: YamlEntry, report: Report) -> HostPlan | None:
-    found = _mapping(top, "", _KEYS, report)
+    entries = _mapping(top, "", _KEYS, report)
     address = LOOPBACK
-    if "listen" in found:
-        address = _checked(found["listen"], "listen", lambda text: checked_address(text, "listen"), report) or LOOPBACK
-    networks = _networks(found.get("allow"), "allow", report)
-    if "ports" not in found or found["ports"].kind != "mapping":
-        report.wrong(found.get("ports", top), "ports", "names of boards, and each one's `device` and `tcp`")
+    if "listen" in entries:
+        address = (
+            _checked(entries["listen"], "listen", lambda text: checked_address(text, "listen"), report) or LOOPBACK
+        )
+    networks = _networks(entries.get("allow"), "allow", report)
+    if "ports" not in entries or entries["ports"].kind != "mapping":
+        report.wrong(entries.get("ports", top), "ports", "names of boards, and each one's `device` and `tcp`")
         return None
-    if not list(found["ports"].items()):
-        report.add(found["ports"], "ports", "names no board")
+    if not list(entries["ports"].items()):
+        report.add(entries["ports"], "ports", "names no board")
     ports = []
-    for key, value in found["ports"].items():
+    for key, value in entries["ports"].items():
         name = f"ports.{key.text}"
         if not _NAME.fullmatch(key.text):
             report.add(key, name, "want a name of letters, digits, `-`, `_` and `.`")
         else:
             ports.append(_port(key, value, networks, address, report))
-    _refuse_doubles(found["ports"], ports, report)
+    _refuse_doubles(entries["ports"], ports, report)
     return HostPlan(address, tuple(port for port in ports if port is not None))
 
 
@@ -75,17 +77,17 @@ def _port(
     if entry.kind != "mapping":
         report.wrong(entry, name, "a mapping such as `{device: /dev/ttyUSB0, tcp: 7101}`")
         return None
-    found = _mapping(entry, f"{name}.", _PORT_KEYS, report)
-    own = _networks(found.get("allow"), f"{name}.allow", report) or networks
+    entries = _mapping(entry, f"{name}.", _PORT_KEYS, report)
+    own = _networks(entries.get("allow"), f"{name}.allow", report) or networks
     admitted: tuple[Network, ...] = ()
     try:
         admitted = allowed(own, address)
     except BadValueError as error:
         report.add(entry, f"{name}.allow", f"{error.message}; {error.hint}")
-    device = found.get("device")
+    device = entries.get("device")
     if device is None or device.kind != "text" or not device.text:
         report.add(device or entry, f"{name}.device", "want a device or URL, such as /dev/ttyUSB0")
-    number = found.get("tcp")
+    number = entries.get("tcp")
     tcp = _checked(number, f"{name}.tcp", _tcp, report) if number else None
     if number is None:
         report.add(entry, f"{name}.tcp", f"is missing, want a TCP port such as {FIRST}")
@@ -101,7 +103,7 @@ def _tcp(text: str) -> int:
 
 
 def _mapping(entry: YamlEntry, prefix: str, known: frozenset[str], report: Report) -> dict[str, YamlEntry]:
-    found = dict[str, YamlEntry]()
+    entries = dict[str, YamlEntry]()
     for key, value in entry.items():
         if key.text not in known:
             near = closest(key.text, known)
@@ -112,11 +114,11 @@ def _mapping(entry: YamlEntry, prefix: str, known: frozenset[str], report: Repor
                 if near is None
                 else f"is no key here; did you mean {near!r}?",
             )
-        elif key.text in found:
+        elif key.text in entries:
             report.add(key, prefix + key.text, "is there twice")
         else:
-            found[key.text] = value
-    return found
+            entries[key.text] = value
+    return entries
 
 
 def _checked(entry: YamlEntry, key: str, read: Callable[[str], T], report: Report) -> T | None:
@@ -134,8 +136,8 @@ def _networks(entry: YamlEntry | None, key: str, report: Report) -> tuple[Networ
     if entry is None or entry.kind == "nothing":
         return ()
     parts: Iterable[YamlEntry] = entry.elements() if entry.kind == "list" else (entry,)
-    found = (_checked(part, key, lambda text: checked_network(text, key), report) for part in parts)
-    return tuple(network for network in found if network is not None)
+    networks = (_checked(part, key, lambda text: checked_network(text, key), report) for part in parts)
+    return tuple(network for network in networks if network is not None)
 
 
 def _refuse_doubles(entry: YamlEntry, ports: Sequence[HostPort | None], report: Report) -> None:

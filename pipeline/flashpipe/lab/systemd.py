@@ -51,10 +51,10 @@ def units(plan: HostPlan, file: Path, *, coordinator: str = "", exporter_file: P
         coordinator: HOST:PORT of the lab's; empty: no exporter is wanted.
         exporter_file: Where the exporter's configuration is, absolute.
     """
-    found = {HOST: _host(plan, file)}
+    texts = {HOST: _host(plan, file)}
     if coordinator and exporter_file is not None:
-        found[EXPORTER] = _exporter(coordinator, exporter_file)
-    return found
+        texts[EXPORTER] = _exporter(coordinator, exporter_file)
+    return texts
 
 
 def hidden(paths: Iterable[Path]) -> list[str]:
