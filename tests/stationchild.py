@@ -66,7 +66,7 @@ def main(folder: Path, ports: int, seed: int, often: float) -> int:
             texts=opened.texts,
             rules=opened.rules,
             show=lambda _view: None,
-            told=lambda _ended, _line: None,
+            end_listener=lambda _ended, _line: None,
             labels=Labels(opened.labels, opened.batch, opened.texts, name),
         )
         thread = threading.Thread(target=lambda: station.run(attended=True), daemon=True)

@@ -83,7 +83,7 @@ class Shift:
             texts=self.opened.texts,
             rules=self.opened.rules,
             show=self.shop.views.append,
-            told=self._told,
+            end_listener=self._told,
             labels=Labels(self.opened.labels, self.opened.batch, self.opened.texts, name),
             by_key=self.opened.by_key,
         )

@@ -95,7 +95,7 @@ def _work(opened: Opened, attempts: Attempts, name: str) -> int:
 
     labels = Labels(opened.labels, opened.batch, opened.texts, name)
 
-    def told(ended: Ended, line: PortLine) -> None:
+    def ring(ended: Ended, line: PortLine) -> None:
         if station.sound:
             screen.bell(line.view.state)
         del ended
@@ -107,7 +107,7 @@ def _work(opened: Opened, attempts: Attempts, name: str) -> int:
         texts=opened.texts,
         rules=opened.rules,
         show=StationScreen(opened.batch.folder, name, opened.texts.words(), screen),
-        told=told,
+        end_listener=ring,
         labels=labels,
         by_key=opened.by_key,
         image=opened.image,

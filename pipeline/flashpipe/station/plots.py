@@ -23,10 +23,10 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], *, tone: str = "#2a
         _row(at, name, (value / most * room) if most else 0.0, figure, tone)
         for at, (name, value, figure) in enumerate(rows)
     ]
-    told = "; ".join(f"{name} {figure}" for name, _, figure in rows)
+    figures = "; ".join(f"{name} {figure}" for name, _, figure in rows)
     return (
         f'<svg viewBox="0 0 {WIDTH} {ROW * max(1, len(rows))}" role="img" class="plot">'
-        f"<title>{escape(f'{title}: {told}')}</title>{''.join(lines)}</svg>"
+        f"<title>{escape(f'{title}: {figures}')}</title>{''.join(lines)}</svg>"
     )
 
 
@@ -43,9 +43,9 @@ def share(good: int, bad: int) -> str:
     """One bar: good boards and bad ones."""
     total = good + bad
     width = WIDTH * good / total if total else 0
-    told = f"{good} good, {bad} bad"
+    figures = f"{good} good, {bad} bad"
     return (
-        f'<svg viewBox="0 0 {WIDTH} 18" role="img" class="plot"><title>{told}</title>'
+        f'<svg viewBox="0 0 {WIDTH} 18" role="img" class="plot"><title>{figures}</title>'
         f'<rect width="{WIDTH}" height="18" fill="{"#c33" if bad else "#ddd"}"/>'
         f'<rect width="{width:.1f}" height="18" fill="#2a6"/></svg>'
     )

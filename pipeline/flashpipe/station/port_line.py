@@ -117,5 +117,5 @@ def _what(error: PipelineError) -> str:
 
 
 def _cause(error: PipelineError) -> str:
-    found = error.diagnosis
-    return found.cause if found is not None and not found.told else error.message.partition("\n")[0]
+    diagnosis = error.diagnosis
+    return diagnosis.cause if diagnosis is not None and not diagnosis.told else error.message.partition("\n")[0]

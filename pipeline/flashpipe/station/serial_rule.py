@@ -79,13 +79,13 @@ class SerialRule:
 def _parts(rule: str) -> Iterator[tuple[str, str | None, str]]:
     """Text, or word and form, one after the other."""
     try:
-        found = list(Formatter().parse(rule))
+        pieces = list(Formatter().parse(rule))
     except ValueError as error:
         raise _wrong(rule, str(error)) from None
-    words = [word for _, word, _, _ in found if word is not None]
+    words = [word for _, word, _, _ in pieces if word is not None]
     if words.count("n") != 1:
         raise _wrong(rule, "it has no number" if "n" not in words else "it has two numbers")
-    for text, word, form, conversion in found:
+    for text, word, form, conversion in pieces:
         if not text.isprintable():
             raise _wrong(rule, "it has characters that cannot be printed")
         if text:

@@ -60,7 +60,7 @@ class Slot:
         return self.thread is not None and self.thread.is_alive()
 
 
-Told = Callable[[Ended, PortLine], None]
+EndListener = Callable[[Ended, PortLine], None]
 """Is told of every end: prints labels, makes a sound."""
 
 
@@ -76,14 +76,14 @@ class Station:
         texts: Texts,
         rules: Rules,
         show: Show,
-        told: Told,
+        end_listener: EndListener,
         labels: Labels,
         by_key: bool = False,
         image: str = "",
     ) -> None:
         self._batch, self._attempts, self._sockets = batch, attempts, sockets
         self._texts, self._rules, self._image = texts, rules, image
-        self._show, self._told = show, told
+        self._show, self._end_listener = show, end_listener
         self._labels = labels
         self._labels_due = threading.Event()
         self._labels_end = False
@@ -260,7 +260,7 @@ class Station:
                 self.failures.append(ended.error)
             if isinstance(ended.error, _FATAL) or not isinstance(ended.error, PipelineError):
                 self._halt(ended.error)
-        self._told(ended, slot.line)
+        self._end_listener(ended, slot.line)
         if ended.passed:
             self._labels_due.set()
         in_a_row = state.in_a_row()

@@ -64,7 +64,7 @@ def load_texts(path: Path | None = None) -> Texts:
 
 def _parsed(text: str, name: str, known: Mapping[str, str]) -> dict[str, str]:
     """The lines; `known`: names and the texts whose words may be used; new ones are codes of failures only."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -78,10 +78,10 @@ def _parsed(text: str, name: str, known: Mapping[str, str]) -> dict[str, str]:
         wrong = _words(value, name, number) - allowed
         if wrong:
             raise BadValueError(f"{name}:{number}: {{{min(wrong)}}} is no word of {key}", "leave it out")
-        if key in found:
+        if key in texts:
             raise BadValueError(f"{name}:{number}: {key} is there twice", "leave one of them out")
-        found[key] = value
-    return found
+        texts[key] = value
+    return texts
 
 
 def _words(text: str, name: str, number: int) -> set[str]:
