@@ -371,7 +371,7 @@ class FetchMismatchError(FetchError):
 
     code = "fetch-mismatch"
     remedy = "find out why the file changed at its source before you change the digest"
-    found: OtherBytes | None = None
+    actual: OtherBytes | None = None
     """What came instead, for whoever explains the difference."""
 
 

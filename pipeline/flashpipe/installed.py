@@ -60,7 +60,7 @@ def _content(path: str) -> bytes:
 @lru_cache(maxsize=1)
 def _folders() -> tuple[dict[str, str], bool]:
     """By name, of packages on the path the first; and whether they are all."""
-    found: dict[str, str] = {}
+    folders: dict[str, str] = {}
     all_seen = True
     for entry in sys.path:
         folder = entry or os.curdir
@@ -73,10 +73,10 @@ def _folders() -> tuple[dict[str, str], bool]:
             continue
         for name in names:
             if name.endswith(_SUFFIX):
-                found.setdefault(_normalized(name.partition("-")[0]), f"{folder}/{name}")
+                folders.setdefault(_normalized(name.partition("-")[0]), f"{folder}/{name}")
             elif name.endswith(_OTHERS):
                 all_seen = False
-    return found, all_seen
+    return folders, all_seen
 
 
 def _normalized(name: str) -> str:

@@ -72,8 +72,8 @@ class _Later:
         self._text, self._flags = text, flags
 
     def __getattr__(self, name: str) -> Any:
-        vars(self)[name] = found = getattr(re.compile(self._text, self._flags), name)
-        return found
+        vars(self)[name] = attribute = getattr(re.compile(self._text, self._flags), name)
+        return attribute
 
 
 def _later(text: str, flags: int = 0) -> re.Pattern[str]:

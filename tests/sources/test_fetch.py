@@ -450,8 +450,8 @@ def test_what_is_not_pinned_is_not_kept(web: Server, access: Access, image: byte
         get(web, access, pinned=digest(image))
     assert digest(image) in caught.value.message
     assert digest(flipped) in caught.value.message
-    assert caught.value.found is not None
-    assert caught.value.found.data == flipped
+    assert caught.value.actual is not None
+    assert caught.value.actual.data == flipped
     assert access.cache.content(digest(flipped)) is None
 
 

@@ -314,8 +314,8 @@ def test_other_bytes_than_pinned_come_with_the_error(tmp_path: Path, web: Server
     for text in ("a.bin", web.url("/a.bin"), web.url("/a.zip") + "!a.bin"):
         with pytest.raises(FetchMismatchError, match="not 00") as caught:
             resolve_source(text, tmp_path, access, pinned_sha256="0" * 64)
-        assert isinstance(caught.value.found, Resolved)
-        assert (caught.value.found.text, caught.value.found.data) == (text, FIRST)
+        assert isinstance(caught.value.actual, Resolved)
+        assert (caught.value.actual.text, caught.value.actual.data) == (text, FIRST)
 
 
 @pytest.mark.usefixtures("package")

@@ -127,7 +127,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[bytes], 
             found = Resolved(text, "fw.bin", data, url=text, remote=True)
             if pinned_sha256 and pinned_sha256 != found.sha256:
                 error = FetchMismatchError("other bytes")
-                error.found = found
+                error.actual = found
                 raise error
             return found
 

@@ -85,8 +85,8 @@ def _packages_asked_once() -> Iterator[None]:
 
 
 def _entry_points() -> Callable[..., Any]:
-    found = import_module("importlib.metadata").entry_points()
-    return lambda group: found.select(group=group)
+    entry_points = import_module("importlib.metadata").entry_points()
+    return lambda group: entry_points.select(group=group)
 
 
 def _no_entry_points(group: str) -> tuple[()]:

@@ -147,12 +147,12 @@ class _Bench:
             except WireError:  # a flash that does not follow keeps the stub waiting
                 faster = (b"", 0.0)
                 session.begin_anew(session.baud)
-            found = tuple(
+            clocks = tuple(
                 Clocked(bus_mhz // divider(bits), digest == usual[0], seconds)
                 for bits, (digest, seconds) in ((QUARTER, usual), (HALF, faster))
             )
-            result.append(", ".join(f"{clock.mhz} MHz" for clock in found if clock.holds))
-        return found
+            result.append(", ".join(f"{clock.mhz} MHz" for clock in clocks if clock.holds))
+        return clocks
 
     def _digest(self) -> tuple[bytes, float]:
         began = time.monotonic()

@@ -169,8 +169,8 @@ def _setup(arguments: argparse.Namespace, number: int) -> Setup:
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
-    key, found, value = text.partition("=")
-    if not found:
+    key, equals, value = text.partition("=")
+    if not equals:
         raise BadValueError(f"{option} {text}: no value", f"write {option} NAME=VALUE")
     return key, value
 

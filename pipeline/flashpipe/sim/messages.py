@@ -96,7 +96,7 @@ class MessageParser:
             BadMessageError: an unknown kind, or a length that no message has; nothing after it can be understood.
         """
         self._bytes += data
-        found = []
+        messages = []
         while len(self._bytes) >= _HEAD.size:
             kind, size = _HEAD.unpack_from(self._bytes)
             if kind not in KINDS:
@@ -105,9 +105,9 @@ class MessageParser:
                 raise BadMessageError(f"a message of {size} bytes")
             if len(self._bytes) < _HEAD.size + size:
                 break
-            found.append((kind, bytes(self._bytes[_HEAD.size : _HEAD.size + size])))
+            messages.append((kind, bytes(self._bytes[_HEAD.size : _HEAD.size + size])))
             del self._bytes[: _HEAD.size + size]
-        return found
+        return messages
 
 
 def rate_of(body: bytes) -> float:

@@ -116,8 +116,8 @@ def parse_url(url: str) -> Setup:
     name, _, query = rest.partition("?")
     pairs = []
     for word in query.split("&") if query else []:
-        key, found, value = word.partition("=")
-        if not found:
+        key, equals, value = word.partition("=")
+        if not equals:
             raise BadValueError(f"{url!r}: option {word!r} has no value", f"write {word}=VALUE")
         # Not parse_qsl: its `+` would become a space, ours joins faults.
         pairs.append((unquote(key), unquote(value)))

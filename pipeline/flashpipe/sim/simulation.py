@@ -165,9 +165,9 @@ class Simulation:
         """Why the run is over, and what was seen; empty while it is not."""
         machine, script = self.machine, self.script
         for reason, pattern in (("fail", script.fail), ("until", script.until)):
-            found = pattern.search(self._text, self._searched) if pattern is not None else None
-            if found is not None and (reason == "fail" or not self._to_send):
-                return reason, found[0]
+            match = pattern.search(self._text, self._searched) if pattern is not None else None
+            if match is not None and (reason == "fail" or not self._to_send):
+                return reason, match[0]
         if machine.stopped:
             return "missing", machine.stopped
         if not self._waits():

@@ -232,7 +232,7 @@ def _expect(fetched: Fetched, wanted: _Wanted) -> Fetched:
         f"{_shown(wanted.key)}: has sha256 {fetched.sha256}, not {wanted.pinned} as pinned",
         "find out why it changed before you change the digest",
     )
-    error.found = fetched
+    error.actual = fetched
     raise error
 
 

@@ -100,8 +100,8 @@ def _resolve(text: str, base: Path, access: Access, pinned: str) -> Resolved:
         return resolve_source(text, base, access, pinned_sha256=pinned)
     except FetchMismatchError as error:
         # Bytes that the source's own `#sha256=` refuses are refused as that; ours are explained by what is inside.
-        if isinstance(error.found, Resolved) and pinned and error.found.sha256 != pinned and "#" not in text:
-            return error.found
+        if isinstance(error.actual, Resolved) and pinned and error.actual.sha256 != pinned and "#" not in text:
+            return error.actual
         raise
 
 

@@ -102,5 +102,5 @@ def _mismatch(file: Resolved, pinned: str) -> FetchMismatchError:
         f"{file.text}: has sha256 {file.sha256}, not {pinned} as pinned",
         "find out why it changed before you change the digest",
     )
-    error.found = file
+    error.actual = file
     return error

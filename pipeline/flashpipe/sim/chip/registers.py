@@ -160,9 +160,9 @@ class Registers:
     def first_text(self) -> bytes:
         """The first readable line in RAM that was uploaded: letters, ended by a line feed and a zero byte."""
         for page in sorted(self._memory):
-            found = _TEXT.search(bytes(self._memory[page]))
-            if found:
-                return found[1]
+            match = _TEXT.search(bytes(self._memory[page]))
+            if match:
+                return match[1]
         return b""
 
     # --- SPI controller ----------------------------------------------------------------------------------------------

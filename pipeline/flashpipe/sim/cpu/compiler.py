@@ -40,10 +40,10 @@ _APPLE_SHIMS: Final = Path("/usr/bin")
 class NoLibraryError(Exception):
     """There is no compiled core here; the text says why."""
 
-    def __init__(self, reason: str, *, told: bool = False) -> None:
+    def __init__(self, reason: str, *, silent: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.told = told
+        self.silent = silent
         """Whether there is nothing to tell, or it was told in an earlier run."""
 
 
@@ -108,7 +108,7 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
     Raises:
         NoLibraryError: there is no compiler, no folder for the result, or the system refuses to compile or load it.
     """
-    none = NoLibraryError("this machine has no C compiler (cc, clang, gcc or cl)", told=True)
+    none = NoLibraryError("this machine has no C compiler (cc, clang, gcc or cl)", silent=True)
     candidates = list(compilers())
     if not candidates:
         raise none
@@ -117,9 +117,9 @@ def load_library(say: Callable[[str], None], *, again: bool = False) -> Library:
         raise NoLibraryError(f"the folder {FOLDER} of the cache is not ours alone, or cannot be made")
     source = SOURCE.read_bytes()
     for compiler in candidates:
-        found = _find(folder, library_name(compiler, source))
-        if found is not None:
-            return _load(found)
+        path = _find(folder, library_name(compiler, source))
+        if path is not None:
+            return _load(path)
     usable = find_compiler()
     if usable is None:
         raise none
@@ -146,7 +146,7 @@ def _make(compiler: Compiler, source: bytes, folder: Path, say: Callable[[str], 
     name = library_name(compiler, source)
     failure = folder / f"{name}.failed"
     if not again and (reason := _recall(failure)):
-        raise NoLibraryError(reason, told=True)
+        raise NoLibraryError(reason, silent=True)
     say(f"compiling the core with {compiler.path}, once")
     try:
         loaded = _load(_compile(compiler, source, folder, name))

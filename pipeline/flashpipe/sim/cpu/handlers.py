@@ -175,8 +175,8 @@ def _tlb(core: RunningCore, i: Instruction, pc: int) -> int:
     if i.operation == "wtlb":
         setattr(state, name, attributes & ~(0xF << shift) | (core.registers[i.t] & 0xF) << shift)
     elif i.operation != "itlb":
-        found = {"rtlb0": 0, "rtlb1": attributes >> shift & 0xF, "ptlb": 1}[i.operation]
-        core.registers[i.t] = region | found
+        bits = {"rtlb0": 0, "rtlb1": attributes >> shift & 0xF, "ptlb": 1}[i.operation]
+        core.registers[i.t] = region | bits
     return pc + i.length & MASK
 
 

@@ -27,9 +27,9 @@ def is_ours_alone(path: Path) -> bool:
     Windows has no such bits: there the cache lies in the user's own profile, which others cannot enter.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return False
     if os.name != "posix":
         return True
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -96,6 +96,6 @@ def compiled_core(cache: Path, say: Say, *, again: bool) -> Library | str:
             _found[key] = load_library(say, again=again)
         except NoLibraryError as error:
             _found[key] = error.reason
-            if not error.told and not again:
+            if not error.silent and not again:
                 say(f"{error.reason}; the core in Python does the work, more slowly")
     return _found[key]

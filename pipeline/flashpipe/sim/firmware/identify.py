@@ -81,8 +81,8 @@ def _texts(body: bytes) -> ProgramTexts:
     hits = [(hit.start(), prompt, hit[0]) for prompt, pattern in _BANNERS if (hit := pattern.search(body))]
     if not hits:
         return ProgramTexts()
-    _, prompt, found = min(hits)
-    banner, sdk = found.decode("latin-1").strip("\r\n"), _SDK.search(body)
+    _, prompt, raw_banner = min(hits)
+    banner, sdk = raw_banner.decode("latin-1").strip("\r\n"), _SDK.search(body)
     if prompt == b"> ":  # NodeMCU appends the SDK's version, or has a place for it
         version = sdk[1].decode() if sdk else ""
         banner = banner.replace("%s", version) if "%s" in banner else banner + version * banner.endswith("SDK ")

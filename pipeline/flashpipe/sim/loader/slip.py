@@ -116,16 +116,16 @@ class Receiver:
             if self.deaf and not self._open:
                 return len(data)
             if not self._open:
-                found = data.find(_END, at)
-                if found < 0:
+                position = data.find(_END, at)
+                if position < 0:
                     return len(data)
                 self._begin()
-                at = found + 1
+                at = position + 1
                 continue
-            found = data.find(_END, at)
-            end = len(data) if found < 0 else found
+            position = data.find(_END, at)
+            end = len(data) if position < 0 else position
             at += self._append(data[at:end])
-            if not self._event and found >= 0:
+            if not self._event and position >= 0:
                 at += 1
                 self._close()
             if self._event:

@@ -72,9 +72,9 @@ class ProcessPort(AttachedPort):
 
 def _circumstances() -> dict[str, str]:
     """What the board's process must know of this one to understand names of files as it does."""
-    found = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
-    found[STATE_VARIABLE] = str(state_folder().absolute())
-    found[CACHE_VARIABLE] = str(cache_folder().absolute())
+    circumstances = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
+    circumstances[STATE_VARIABLE] = str(state_folder().absolute())
+    circumstances[CACHE_VARIABLE] = str(cache_folder().absolute())
     with contextlib.suppress(OSError):  # it was removed under us: then no name is meant relative to it
-        found["folder"] = str(Path.cwd())
-    return found
+        circumstances["folder"] = str(Path.cwd())
+    return circumstances

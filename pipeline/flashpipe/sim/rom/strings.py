@@ -132,9 +132,9 @@ def strncpy(guest: Guest, to: int, source: int, count: int) -> int:
 @rom("ets_strstr", 0x40002AD8)
 def strstr(guest: Guest, text: int, wanted: int) -> int:
     """Address of the first occurrence, or 0."""
-    found = text_at(guest, text).find(text_at(guest, wanted))
-    guest.spend(max(found, 0))
-    return text + found if found >= 0 else 0
+    offset = text_at(guest, text).find(text_at(guest, wanted))
+    guest.spend(max(offset, 0))
+    return text + offset if offset >= 0 else 0
 
 
 @rom("ets_char2xdigit", 0x40002B74)

@@ -51,9 +51,9 @@ def download_file(request: SourceRequest, address: Address, text: str) -> Resolv
     try:
         fetched = fetch(address, request.access, kind=request.kind, pinned_sha256=pinned, key=text)
     except FetchMismatchError as error:
-        if isinstance(error.found, Fetched):
-            name, actual = file_name(address.url), error.found
-            error.found = Resolved(request.named(text), name, actual.data, actual.url, remote=True)
+        if isinstance(error.actual, Fetched):
+            name, actual = file_name(address.url), error.actual
+            error.actual = Resolved(request.named(text), name, actual.data, actual.url, remote=True)
         raise
     return unpacked(request, text, fetched)
 
