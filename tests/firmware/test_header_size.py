@@ -81,16 +81,16 @@ def test_the_line_of_an_sdk_is_enough_where_its_text_is_missing() -> None:
     assert header_size(Firmware("unknown", sdk_line="0.9"), {}, "8MB").name == "4MB"
 
 
-@pytest.mark.parametrize("compiled", ["1MB", "2MB", "2MB-c1", "4MB-c1"])
-def test_at_gets_the_size_it_was_compiled_for(compiled: str) -> None:
-    parts = {0: MAKE.boot(), 0x1000: user_image(compiled)}
+@pytest.mark.parametrize("built_for", ["1MB", "2MB", "2MB-c1", "4MB-c1"])
+def test_at_gets_the_size_it_was_compiled_for(built_for: str) -> None:
+    parts = {0: MAKE.boot(), 0x1000: user_image(built_for)}
     assert accepted_sizes(at(), parts) == AcceptedSizes(
-        (compiled,), f"AT 1.7.6 was compiled for a flash map of {compiled} and refuses any other"
+        (built_for,), f"AT 1.7.6 was compiled for a flash map of {built_for} and refuses any other"
     )
-    assert header_size(at(), parts, "4MB").name == compiled
-    one_file = {0: MAKE.boot().ljust(0x1000, b"\xff") + user_image(compiled)}
-    assert header_size(at(), one_file, "4MB").name == compiled
-    assert header_size(at(), parts, compiled).why == ""
+    assert header_size(at(), parts, "4MB").name == built_for
+    one_file = {0: MAKE.boot().ljust(0x1000, b"\xff") + user_image(built_for)}
+    assert header_size(at(), one_file, "4MB").name == built_for
+    assert header_size(at(), parts, built_for).why == ""
 
 
 def test_at_that_was_compiled_for_more_than_there_is_is_refused() -> None:

@@ -91,6 +91,8 @@ UNHARMED = {
     "lost-out": "as lost, the other way",
     "power-loss-at": "as power-loss, at a place",
     "shaky-baud": "the rate is lowered by itself",
+    "shaky-flash": "only clocked faster than usual, which is given up by itself",
+    "slow-flash": "only clocked faster than usual, which is given up by itself",
     "starving": "when it strikes depends on the speed of this machine; rules: tests/board/diagnosis/test_judge.py",
     "stub-silent": "rules: tests/board/diagnosis/test_judge.py",
 }

@@ -4,7 +4,10 @@ import random
 from typing import Any
 
 import pytest
-from flashpipe.board.boot.verdict import classify
+from flashpipe.board.boot.expectations import accepts
+from flashpipe.board.boot.pasted import clean
+from flashpipe.board.boot.patterns import left_out
+from flashpipe.board.boot.verdict import classify, own_words
 from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, ListenAt, Verdict, rom_baud
 
 ROM = 74880
@@ -248,6 +251,13 @@ def test_a_log_says_where_something_came_at_another_rate(watch: Any) -> None:
     assert "no text at this rate: " in few.verdict.log
     assert "no text" not in watch([(0.01, ROM, LOG + SDK + BANNER + PROMPT)]).verdict.log
     assert classify(watched.verdict.log).kind == watched.verdict.kind == "prompt"
+    assert not accepts("bytes left out", watched.verdict, image_is_nodemcu=False)
+
+
+def test_what_could_not_be_read_is_no_word_of_the_firmware() -> None:
+    log = LOG.decode() + left_out(870) + "Fatal exception 0(IllegalInstructionCause):\n"
+    assert own_words(log) == ""
+    assert clean(log) == log.replace("\r\n", "\n").replace(left_out(870), "")
 
 
 def test_all_at_one_rate_works_too(watch: Any) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import queue
 import socket
 import struct
 import sys
@@ -264,7 +265,7 @@ def test_an_rfc2217_client_goes_on_when_its_answer_is_there() -> None:
         answers.append("rate")
         port._answered.set()
 
-    port._network_timeout = 60.0
+    port._read_buffer, port._network_timeout = queue.Queue(), 60.0
     thread = threading.Timer(0.01, answer)
     thread.start()
     port._wait_until(lambda: bool(answers), "the rate")
