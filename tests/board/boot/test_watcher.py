@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.pasted import clean
-from flashpipe.board.boot.patterns import left_out
+from flashpipe.board.boot.patterns import unread_mark
 from flashpipe.board.boot.verdict import classify, own_words
 from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, ListenAt, Verdict, rom_baud
 
@@ -255,9 +255,9 @@ def test_a_log_says_where_something_came_at_another_rate(watch: Any) -> None:
 
 
 def test_what_could_not_be_read_is_no_word_of_the_firmware() -> None:
-    log = LOG.decode() + left_out(870) + "Fatal exception 0(IllegalInstructionCause):\n"
+    log = LOG.decode() + unread_mark(870) + "Fatal exception 0(IllegalInstructionCause):\n"
     assert own_words(log) == ""
-    assert clean(log) == log.replace("\r\n", "\n").replace(left_out(870), "")
+    assert clean(log) == log.replace("\r\n", "\n").replace(unread_mark(870), "")
 
 
 def test_all_at_one_rate_works_too(watch: Any) -> None:

@@ -278,7 +278,7 @@ def is_known(line: str) -> bool:
 _LEFT_OUT: Final = re.compile(r"^\[bytes left out that make no text at this rate: \d+\]\n?", re.MULTILINE)
 
 
-def left_out(count: int) -> str:
+def unread_mark(count: int) -> str:
     """The line that stands in a log, for people, where so many bytes could not be read."""
     return f"[bytes left out that make no text at this rate: {count}]\n"
 
@@ -286,7 +286,7 @@ def left_out(count: int) -> str:
 def unmarked(log: str) -> str:
     r"""What the board itself has said of a log.
 
-    >>> unmarked("csum 0x1c\n" + left_out(228) + "Formatting")
+    >>> unmarked("csum 0x1c\n" + unread_mark(228) + "Formatting")
     'csum 0x1c\nFormatting'
     """
     return _LEFT_OUT.sub("", log) if "[bytes left out" in log else log

@@ -34,7 +34,7 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
-from flashpipe.board.boot.patterns import LOADED, ROM, SDK_STARTS, left_out
+from flashpipe.board.boot.patterns import LOADED, ROM, SDK_STARTS, unread_mark
 from flashpipe.board.boot.stay import NOISE, Stay
 from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 from flashpipe.board.session.text import garbage_bytes, readable
@@ -319,7 +319,7 @@ class BootWatcher:
         for end, count in sorted(self._unread.items()):
             if log[:end].strip() and log[end:].strip():
                 torn = "" if log[:end].endswith("\n") else "\n"
-                marked += f"{log[at:end]}{torn}{left_out(count)}"
+                marked += f"{log[at:end]}{torn}{unread_mark(count)}"
                 at = end
         return marked + log[at:]
 
