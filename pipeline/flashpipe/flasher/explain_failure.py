@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe import files
-from flashpipe.board.boot.patterns import unmarked
 from flashpipe.board.boot.watcher import rom_baud
 from flashpipe.board.diagnosis.evidence import Evidence, Findings
 from flashpipe.board.diagnosis.judge import UNKNOWN, judge
@@ -153,7 +152,7 @@ def _evidence(
         written="write" in dict(session.step_times),
         verified=isinstance(error, BootError) and bool(record.outcome.verified) and _sound(plan),
         verdict=verdict.kind if verdict else "",
-        log=unmarked(verdict.log) if verdict else "",
+        log=verdict.log if verdict else "",
         crash=verdict.crash if verdict else None,
         hole=_hole(verdict.crash.epc1, plan) if verdict and verdict.crash and plan else None,
         journal=_journal(device.mac) if device else "unknown",

@@ -9,7 +9,7 @@ from typing import Final
 
 from flashpipe.board.boot.crash import Crash
 from flashpipe.board.boot.kinds import Verdict, error_class
-from flashpipe.board.boot.patterns import ROM, unmarked
+from flashpipe.board.boot.patterns import ROM
 from flashpipe.board.ports.adapters import HostFacts
 from flashpipe.errors import WireDamage, without_port
 from flashpipe.masking import mask_cut
@@ -221,7 +221,7 @@ def of_boot(
         chip=chip,
         verified=verified,
         verdict=verdict.kind,
-        log=unmarked(verdict.log),
+        log=verdict.log,
         crash=verdict.crash,
         unknown_rate=verdict.unknown_rate,
     )
