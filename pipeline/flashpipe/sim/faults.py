@@ -176,6 +176,11 @@ class Faults:
         else:
             self.limits[name] = _number(kind, argument)
 
+    @property
+    def timed(self) -> bool:
+        """Whether one of them begins, or comes again, by the clock."""
+        return bool(self.waiting) or "starving" in self.limits
+
     def collapses(self, wall: float) -> bool:
         """Whether the supply collapses now, at this time on the wall."""
         period = self.limits.get("starving")

@@ -203,7 +203,8 @@ class HostLine:
             times = (self.board.wake_at(), head.next_at if head else None)
             due = min((self.clock.wall_until(when, wall) for when in times if when is not None), default=LONGEST_NAP_S)
             hurried = self.clock.fast and self._counts_board_time
-            return self._naps.until(due, wall, calm=self.board.calm and not hurried)
+            calm, timed = self.board.calm and not hurried, self.faults.timed
+            return self._naps.until(due, wall, calm=calm and not timed, watched=timed or self.clock.rate > 1)
 
     def clear_received(self) -> None:
         """Forget what has arrived and was not read."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +42,8 @@ class Conversation:
         self._outgoing = bytearray()
         self._left = False
         """The port has closed the connection."""
+        self._longest_nap_s = LONGEST_NAP_S
+        """For which the board may be left alone: no longer than the line says, where nobody else has it in hand."""
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -121,6 +124,7 @@ class Conversation:
             PipelineError: the board cannot go on; as above.
             OSError: the connection broke.
         """
+        self._longest_nap_s = math.inf if ended is None else LONGEST_NAP_S
         line.clear_received()
         while not (self._left or (ended is not None and ended())):
             while self._incoming:
@@ -128,7 +132,7 @@ class Conversation:
                 if kind == messages.CLOSE:
                     return True
                 self._obey(line, kind, body)
-            self._exchange(None if ended is None else LONGEST_NAP_S)
+            self._exchange(None if ended is None else self._longest_nap_s)
         return False
 
     def _obey(self, line: HostLine, kind: bytes, body: bytes) -> None:
@@ -156,7 +160,7 @@ class Conversation:
 
     def _pause(self, seconds: float) -> bool:
         """Let time pass until the port wants something."""
-        self._exchange(min(seconds, LONGEST_NAP_S))
+        self._exchange(min(seconds, self._longest_nap_s))
         return not (self._incoming or self._left)
 
     def _tell_time(self, line: HostLine, number: int) -> None:
@@ -169,10 +173,10 @@ class Conversation:
         while True:
             arrived = self._take(line)
             size -= arrived
-            left = LONGEST_NAP_S if deadline is None else deadline - time.monotonic()
+            left = math.inf if deadline is None else deadline - time.monotonic()
             if size <= 0 or self._incoming or self._left or left <= 0:
                 break
-            self._exchange(min(left, LONGEST_NAP_S, line.nap_s()))
+            self._exchange(min(left, self._longest_nap_s, line.nap_s()))
         if arrived:
             self._gather(line)
         self.send(messages.PING, str(number).encode())

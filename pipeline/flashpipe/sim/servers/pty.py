@@ -29,6 +29,8 @@ _TERMIOS2: Final = struct.Struct("@IIIIB19sII")
 UNSET_SPEED: Final = 75
 """Speed the pty begins with. A host that never sets one, such as `cat`, is understood at any rate."""
 _CLOSED_NAP_S: Final = 0.01
+_LONGEST_NAP_S: Final = 0.25
+"""Somebody at the board's own console may have done something to it."""
 _CHUNK: Final = 65536
 
 
@@ -66,7 +68,7 @@ class PtyPort:
                 if any(flags & select.POLLHUP for _, flags in poller.poll(0)):
                     self._closed()
                 else:
-                    select.select([self._master], [], [], self.link.nap_s())
+                    select.select([self._master], [], [], min(_LONGEST_NAP_S, self.link.nap_s()))
                     self._serve()
         except PortGoneError:
             self._stop.wait()  # nothing more passes until the process ends
