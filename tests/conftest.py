@@ -16,7 +16,9 @@ import pytest
 from flashpipe import terminal
 from flashpipe.board.boot import watcher
 from flashpipe.cli import commands as cli
+from flashpipe.jobs import audience, variables
 from flashpipe.locks import exclusive
+from flashpipe.tasks import command_line
 from hypothesis import HealthCheck, settings
 
 from tests.harness import Done, Project, make_project, shared_folder
@@ -77,6 +79,19 @@ def own_state(state_folders: Iterator[Path], compiled: Path, monkeypatch: pytest
     for name in ("FLASHPIPE_PROFILE", "FLASHPIPE_PORT", "FLASHPIPE_BAUD"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test goes on with a command line, or with what a dodo file declared, of the one that ran before it."""
+    for name in ("_words", "_read", "_project", "_current"):
+        monkeypatch.setattr(command_line, name, None)
+    monkeypatch.setattr(command_line, "may_write", {})
+    variables.forget_project()
+    audience.forget()
+    yield
+    variables.forget_project()
+    audience.forget()
 
 
 @pytest.fixture(scope="session")

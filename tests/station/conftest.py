@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.board.boot import watcher
-from flashpipe.jobs import audience, sessions
+from flashpipe.jobs import sessions
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.station_view import PortView, StationView
 from flashpipe.jobs.variables import Variables
@@ -144,7 +144,6 @@ class Shift:
 @pytest.fixture
 def shop(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setattr(watcher, "SETTLE_S", 0.0)
-    audience.forget()
     image = project.folder / "sensor.bin"
     image.write_bytes(Builder().combine(Builder().pair_2x(0x4000)))
     (project.folder / "sensor.yaml").write_text(
@@ -154,4 +153,3 @@ def shop(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     sessions.close_all()
     sessions.remove_handlers()
     registry.forget_boards()
-    audience.forget()

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from flashpipe.jobs import variables
-from flashpipe.tasks import command_line
 
 from tests.harness import Done, Project
 
@@ -34,8 +32,6 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delitem(sys.modules, "dodo", raising=False)
     yield
     sys.modules.pop("dodo", None)
-    command_line.may_write.clear()
-    variables.forget_project()
 
 
 def dodo(project: Project, text: str) -> Path:

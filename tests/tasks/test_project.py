@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +41,6 @@ def task_deploy():
 def task_wipe():
     return {"actions": ["echo wiped"], "task_dep": ["erase"]}
 """
-
-
-@pytest.fixture(autouse=True)
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a dodo file has said is of its process."""
-    monkeypatch.setattr(command_line, "may_write", {})
-    yield
-    variables.set_defaults({})
 
 
 def with_dodo(project: Project, text: str) -> Project:
