@@ -6,7 +6,7 @@ First page: from the start of the command to the first page in hand. Memory: of 
 served. A flash: from the click's request to the last event, against the whole command on the terminal less what
 `--version` takes (the page has started already), both on a virtual board in real time. Events: from the moment when
 something happens on a board to the moment when a reader of the stream has its new state, while 16 boards are
-flashed. Figures that mean something need an idle machine.
+flashed; the reader is a process of its own, as a browser is. Figures that mean something need an idle machine.
 """
 
 from __future__ import annotations
@@ -59,6 +59,13 @@ class Client:
         self.cookie = ""
         _, headers, _ = self.ask("GET", f"/{path}")
         self.cookie = headers["set-cookie"].partition(";")[0]
+
+    @classmethod
+    def known(cls, host: str, cookie: str) -> Client:
+        """A browser that has its cookie already."""
+        client = cls.__new__(cls)
+        client.host, client.cookie = host, cookie
+        return client
 
     def ask(self, method: str, path: str, form: Any = None) -> tuple[int, dict[str, str], bytes]:
         """One request."""
@@ -166,14 +173,19 @@ def run(folder: Path, *words: str) -> float:
 
 
 class _Delays:
-    """Seconds from a change of a board to the reader of the stream who has its new state."""
+    """Seconds from a change of a board to the reader of the stream who has its new state.
+
+    The reader's clock is this process's: `time.perf_counter` counts for the whole machine on Linux and macOS.
+    """
 
     def __init__(self, client: Client, boards: list[Any]) -> None:
         self.seconds = list[float]()
         self._begun = dict[str, float]()
         for board in boards:
             board._tell = self._noted(board._tell)
-        threading.Thread(target=self._read, args=(client,), daemon=True).start()
+        words = [sys.executable, __file__, "--read", client.host, client.cookie]
+        self._reader = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
 
     def _noted(self, tell: Any) -> Any:
         def told(board: Any, part: str) -> None:
@@ -183,14 +195,27 @@ class _Delays:
 
         return told
 
-    def _read(self, client: Client) -> None:
-        for message in client.events():
-            if message["kind"] == "part" and message["part"] == "work" and message["board"] in self._begun:
-                self.seconds.append(time.perf_counter() - self._begun.pop(message["board"]))
+    def _read(self) -> None:
+        for line in self._reader.stdout or ():
+            slug, read_at = line.split()
+            if slug in self._begun:
+                self.seconds.append(float(read_at) - self._begun.pop(slug))
+
+    def end(self) -> None:
+        """Nobody reads any more."""
+        self._reader.terminate()
+        self._reader.wait(30)
+
+
+def read_stream(host: str, cookie: str) -> None:
+    """Say of which board a state was read, and when, until the stream ends."""
+    for message in Client.known(host, cookie).events():
+        if message["kind"] == "part" and message["part"] == "work":
+            print(message["board"], time.perf_counter(), flush=True)
 
 
 def event_delays(folder: Path) -> list[float]:
-    """Seconds from an event to the reader of the stream, with 16 boards at work; in this process, for one clock."""
+    """Seconds from an event to the reader of the stream, with 16 boards at work, in this process."""
     from flashpipe.page.server import listen, make_server  # noqa: PLC0415  measured elsewhere: what loading costs
     from flashpipe.page.site import Site  # noqa: PLC0415
 
@@ -206,6 +231,7 @@ def event_delays(folder: Path) -> list[float]:
     client.post("/do/flash", {f"board-{board.slug}": "1" for board in site.boards.all()})
     while any(board.busy for board in site.boards.all()):
         time.sleep(0.02)
+    delays.end()
     failed = [board.log.failure for board in site.boards.all() if board.log is not None and board.log.failure]
     if failed:
         raise SystemExit(f"{failed[0]}")
@@ -217,7 +243,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--strict", action="store_true", help="end with 1 where a limit is missed")
+    parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.read:
+        read_stream(*options.read)
+        return 0
     good = True
 
     def tell(what: str, figure: float, limit: float, unit: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -229,12 +229,15 @@ class _BoardRoutes:
         if not chosen:
             raise BadValueError("no board was chosen", "tick those that it is for")
         work = actions.work(request.path_params["action"], {})
-        profile = form.get("profile", "").strip()
-        for board in chosen:
+        # Each thread that starts is at work before the next one starts: meanwhile the event loop tells how they go on.
+        await run_in_threadpool(self._start_all, chosen, work, form.get("profile", "").strip())
+        return Response(status_code=204)
+
+    def _start_all(self, boards: Sequence[BoardOnPage], work: Work, profile: str) -> None:
+        for board in boards:
             if profile:
                 self._site.choose(board, Choice(profile, more=board.choice.more))
             self._start(board, work)
-        return Response(status_code=204)
 
     async def _stop(self, _request: Request, board: BoardOnPage) -> Response:
         board.stop()

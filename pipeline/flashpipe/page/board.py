@@ -37,6 +37,8 @@ LONGEST: Final = 36
 """Characters of a name on a card."""
 WAITING: Final = 8
 """Pieces of work that may wait for one board."""
+_one_prepares: Final = threading.Lock()
+"""Sixteen threads that read profiles at once leave no time to whoever looks at the page, and are no sooner ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +275,10 @@ class BoardOnPage:
         from flashpipe.jobs.inputs import RunInputs  # noqa: PLC0415  likewise
 
         try:
-            given = choice.variables(work.task, **{**work.variables, "port": self.port})
-            inputs = RunInputs(choice.command_line(self.folders, work.task, given), listener=face)
-            run = BoardRun(inputs, self.port, face, stop, lasting=True)
+            with _one_prepares:
+                given = choice.variables(work.task, **{**work.variables, "port": self.port})
+                inputs = RunInputs(choice.command_line(self.folders, work.task, given), listener=face)
+                run = BoardRun(inputs, self.port, face, stop, lasting=True)
         except PipelineError as error:
             return "", error
         with run.turn():

@@ -21,9 +21,9 @@ from flashpipe.terminal import visible
 if TYPE_CHECKING:
     from flashpipe.page.board import BoardOnPage
 
-PAUSE_S: Final = 0.025
-"""Between two rounds: the eye does not see it, and most of what comes together comes within it. After as long a silence
-the first word goes out at once."""
+PAUSE_S: Final = 1 / 60
+"""Between two rounds: a screen shows no more pictures, and most of what comes together comes within it. After as long a
+silence the first word goes out at once."""
 BAR_S: Final = 0.1
 """Between two messages about one bar; a step that ends tells of itself."""
 TEXT_S: Final = 0.1
