@@ -128,7 +128,8 @@ def test_several_places_are_named_with_commas_or_by_a_pattern(lab: Lab) -> None:
     assert lab.commands() == []
     assert list(named_ports("labgrid://rack1-*").values()) == ["labgrid://rack1-a", "labgrid://rack1-b"]
     assert list(named_ports("labgrid://*?row=a").values()) == ["labgrid://rack1-a", "labgrid://rack2-a"]
-    assert list(named_ports("labgrid://p1,p1").values()) == ["labgrid://p1"]
+    with pytest.raises(BadValueError, match="there twice"):
+        named_ports("labgrid://p1,p1")
     with pytest.raises(NoPlaceError):
         named_ports("labgrid://rack3-*")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.discovery import PortInfo
+from flashpipe.board.ports.open import open_port
 from flashpipe.errors import BadValueError, PipelineError
 from flashpipe.jobs.variables import KNOWN
 from flashpipe.page import boards as ports
@@ -133,12 +134,18 @@ def test_a_virtual_board_stays_the_same_and_a_long_port_has_a_short_name(
     assert found.add(port) is board
 
 
-@pytest.mark.parametrize("port", ["sim://nosuch", "sim://?fault=zzz", "SIM://nosuch?board=a"])
-def test_what_is_no_virtual_board_is_not_added(tmp_path: Path, port: str) -> None:
+@pytest.mark.parametrize(
+    "port",
+    ["sim://nosuch", "sim://?fault=zzz", "SIM://nosuch?board=a", "sim://esp12?fault=zzz", "sim://esp12?adc=much"],
+)
+def test_what_is_no_virtual_board_is_not_added_and_told_as_on_a_terminal(tmp_path: Path, port: str) -> None:
     found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
-    with pytest.raises(BadValueError):
+    with pytest.raises(BadValueError) as on_page:
         found.add(port)
     assert found.all() == []
+    with pytest.raises(BadValueError) as opened:
+        open_port(f"{port}{'&' if '?' in port else '?'}inline=1", 115200)
+    assert (on_page.value.message, on_page.value.hint) == (opened.value.message, opened.value.hint)
 
 
 def test_what_waits_for_a_board_is_bounded(tmp_path: Path) -> None:

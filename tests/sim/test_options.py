@@ -41,7 +41,9 @@ BAD = {
     "sim://esp12?fill=zero": "zero", "sim://esp12?time=0": "0", "sim://esp12?usb=abc": "abc",
     "sim://esp12?flash=": "flash",
     "sim://esp12?param.foo=1": "foo", "sim://esp12?param.se_us=-1": "-1", "sim://esp12?fault=bang": "bang",
-    "sim://esp12?mac": "mac", "sim://esp12?fault=stuck-sector:zz": "zz",
+    "sim://esp12?mac": "mac", "sim://esp12?fault=stuck-sector:zz": "zz", "sim://esp12?adc=much": "much",
+    "sim://esp12?app.zz=1": "zz", "sim://esp12?execute=off&app.trouble=zz": "zz",
+    "sim://esp12?execute=off&unmapped=warn": "unmapped", "sim://esp12?flash=/dev/null": "bytes",
 }  # fmt: skip
 
 
@@ -61,9 +63,9 @@ def test_an_unknown_option_lists_all_of_them() -> None:
 
 
 def test_an_option_is_the_same_in_a_url_and_as_an_argument() -> None:
-    arguments = build_parser().parse_args(["esp12", "--execute", "off", "--unmapped", "warn", "--flash-id", "0x1640ef"])
+    arguments = build_parser().parse_args(["esp12", "--execute", "off", "--bad-mode", "csum", "--flash-id", "0x1640ef"])
     setup = _setup(arguments, 0)
-    assert setup.spec == parse_url("sim://esp12?start=rom&execute=off&unmapped=warn&flash_id=0x1640ef").spec
-    assert setup.spec.app_options == {"unmapped": "warn"}
+    assert setup.spec == parse_url("sim://esp12?start=rom&execute=off&bad-mode=csum&flash_id=0x1640ef").spec
+    assert setup.spec.app_options == {"bad-mode": "csum"}
     known = {action.dest.removeprefix("option_") for action in build_parser()._actions}
     assert set(SINGLE) - {"inline"} <= known

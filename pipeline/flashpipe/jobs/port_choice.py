@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatch
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from flashpipe.jobs.inputs import RunInputs
 
 
+ONCE: Final = "name each port once"
+"""What to do where one is named twice."""
 VIRTUAL: Final = "sim://"
 """How the URL of a virtual board begins that is begun by whoever opens it, and takes options."""
 
@@ -67,31 +70,53 @@ def with_options(port: str, variables: Variables) -> str:
     return f"{port}{'&' if mark else '?'}{more}" if more else port
 
 
+def check_virtual(port: str) -> None:
+    """Refuse a URL of a virtual board that describes none, before it is opened; other ports are not looked at.
+
+    Raises:
+        BadValueError: an unknown board or option, or a value that cannot be read.
+    """
+    if port.lower().startswith(VIRTUAL):
+        import_module("flashpipe.sim.options").parse_url(port)
+
+
 def named_ports(text: str) -> dict[str, str]:
     """The ports that `port=` names: several with commas, a pattern, or `all` on USB; by names for tasks.
 
-    A port under two names, such as a device and a link to it, counts once, by its first name.
-
     Raises:
+        BadValueError: two of the words mean the same port, under whatever names.
         NoPortError: a pattern or `all` fits nothing.
     """
-    named: list[str] = []
-    for word in port_words(text):
-        if is_place(word):
-            named += places_meant(word)
-            continue
-        if word != "all" and not (set(word) & set("*[") and not is_url(word)):
-            named.append(word)
-            continue
-        fitting = [info.device for info in discovery.list_ports() if _fits(info, word)]
-        if not fitting:
-            what = "no USB serial port is there" if word == "all" else "no serial port here fits"
-            raise NoPortError(f"port={word}: {what}", Advice(command("ports"), " lists them"))
-        named += fitting
-    first_names: dict[str, str] = {}
-    for port in named:
-        first_names.setdefault(canonical(port), port)
-    return {port_slug(port): port for port in first_names.values()}
+    named = dict[str, tuple[int, str]]()
+    """Canonical name to which word means it, and the name by which it does."""
+    words = port_words(text)
+    for at, word in enumerate(words):
+        for port in _ports_meant(word):
+            known_at, known = named.setdefault(canonical(port), (at, port))
+            if known_at != at:
+                raise BadValueError(f"port={text}: {_said_twice(words[known_at], known, word, port)}", ONCE)
+    return {port_slug(port): port for _, port in named.values()}
+
+
+def _ports_meant(word: str) -> list[str]:
+    """The ports that one word of `port=` means."""
+    if is_place(word):
+        return places_meant(word)
+    if word != "all" and not (set(word) & set("*[") and not is_url(word)):
+        return [word]
+    fitting = [info.device for info in discovery.list_ports() if _fits(info, word)]
+    if not fitting:
+        what = "no USB serial port is there" if word == "all" else "no serial port here fits"
+        raise NoPortError(f"port={word}: {what}", Advice(command("ports"), " lists them"))
+    return fitting
+
+
+def _said_twice(word: str, port: str, again: str, same: str) -> str:
+    """That two words mean the same port, and which."""
+    if (word, port) == (again, same):
+        return f"{port} is there twice"
+    first, second = (name if name == of else f"{name} ({of})" for of, name in ((word, port), (again, same)))
+    return f"{first} and {second} are the same port"
 
 
 def port_words(text: str) -> list[str]:

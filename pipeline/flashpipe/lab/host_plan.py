@@ -74,7 +74,7 @@ def plan_of_words(port: str, listen: str = "", allow: str = "") -> HostPlan:
         allow: Addresses and networks of clients, with commas.
 
     Raises:
-        BadValueError: an address or network that is none, or one that would let in everybody.
+        BadValueError: an address or network that is none, or one that would let in everybody; a port named twice.
         NoPortError: a pattern or `all` fits nothing.
     """
     address, first = _listen(listen or LOOPBACK)

@@ -182,10 +182,8 @@ class _BoardRoutes:
 
     async def _add(self, request: Request) -> Response:
         form = await body.form(request)
-        if form.get("kind"):
-            board = self._site.boards.add_virtual(form["kind"])
-        else:
-            board = self._site.boards.add(form.get("port", ""))
+        boards, kind = self._site.boards, form.get("kind")
+        board = await run_in_threadpool(lambda: boards.add_virtual(kind) if kind else boards.add(form.get("port", "")))
         if board.choice.profile and not board.firmware:
             await run_in_threadpool(board.look_at_firmware)
         return JSONResponse({"go": f"/boards/{board.slug}"})

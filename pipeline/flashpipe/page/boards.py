@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -60,13 +61,13 @@ class Boards:
         """The board behind a port; it is known from now on.
 
         Raises:
-            BadValueError: that is no name of a port, or there are too many.
+            BadValueError: that is no name of a port, no board can be as its URL says, or there are too many.
         """
         port = port.strip()
         if not port or not port.isprintable() or len(port) > 1000:  # noqa: PLR2004  no port has such a name
             raise BadValueError("that is no name of a port", "such as /dev/ttyUSB0, COM3 or rfc2217://host:4000")
-        if (kind := _kind(port)) is not None and kind not in virtual_kinds():
-            raise BadValueError(f"{kind!r} is no virtual board", f"one of {', '.join(virtual_kinds())}")
+        if about is None:
+            import_module("flashpipe.jobs.port_choice").check_virtual(port)
         slug = port_slug(canonical(port) if about is None else port)
         with self._guard:
             board = self._boards.get(slug)

@@ -58,8 +58,8 @@ OPTION_NAMES: Final = tuple(_READERS)
 """Options of executed firmware; `_` may stand for `-`."""
 
 
-def machine_options(chip: Chip, options: Mapping[str, str] = _NO_OPTIONS) -> MachineOptions:
-    """What a machine is made with, from a board's parts and its options as texts.
+def option_values(options: Mapping[str, str]) -> dict[str, str | float]:
+    """The options of executed firmware, read; `-` in their names.
 
     Raises:
         BadValueError: an unknown option, or a value that cannot be read.
@@ -70,7 +70,16 @@ def machine_options(chip: Chip, options: Mapping[str, str] = _NO_OPTIONS) -> Mac
         if name not in _READERS:
             raise BadValueError(f"{written!r} is no option of executed firmware", f"these are: {', '.join(_READERS)}")
         values[name] = _READERS[name](name, text)
-    defaults = MachineOptions()
+    return values
+
+
+def machine_options(chip: Chip, options: Mapping[str, str] = _NO_OPTIONS) -> MachineOptions:
+    """What a machine is made with, from a board's parts and its options as texts.
+
+    Raises:
+        BadValueError: an unknown option, or a value that cannot be read.
+    """
+    values, defaults = option_values(options), MachineOptions()
     return MachineOptions(
         mac=chip.mac,
         chip=chip.kind,

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -18,12 +19,14 @@ from flashpipe.errors import BadValueError
 from flashpipe.files import state_folder
 from flashpipe.sim.board import STARTS, BoardSpec
 from flashpipe.sim.boot import OPTION_NAMES as PREDICTED_NAMES
-from flashpipe.sim.chip.flash_file import contents
+from flashpipe.sim.chip.flash_file import check_size, contents
 from flashpipe.sim.chip.parts import PARTS, part_by_id, part_by_name
 from flashpipe.sim.chip.timing import Costs, parse_factor
 from flashpipe.sim.cpu.contract import CORE_VARIABLE, NO_CORE
 from flashpipe.sim.executed import OPTION_NAMES as EXECUTED_NAMES
+from flashpipe.sim.executed import option_values
 from flashpipe.sim.faults import Faults
+from flashpipe.sim.firmware.settings import Settings
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.kinds import DOUT, KINDS, BoardKind, board_kind, default_mac
 from flashpipe.sim.transcript import Transcript
@@ -167,13 +170,15 @@ def _setup(
     wiring = _choice("wiring", given.get("wiring", "devkit"), ("devkit", "exchanged", "no-dtr", "none"))
     security = given.get("security_info", "drain" if factor == 1 else "same-op")
     shared = given.get("board", "")
+    predicted = _predicted(given, app)
+    (Settings.parse if predicted else option_values)(app)  # only to refuse now what a start would refuse
     spec = BoardSpec(
         name=kind.name,
         mac=_mac(given.get("mac", default_mac(kind.name + shared))),
         part=part,
         flash_id=flash_id,
         size=_check_fill(fill, size),
-        flash=_flash_file(kind, given),
+        flash=_flash_file(kind, given, size),
         fill=fill,
         chip=_chip(given.get("chip", kind.chip)),
         crystal_mhz=int(_choice("crystal", given.get("crystal", str(kind.crystal_mhz)), ("24", "26", "40"))),
@@ -185,7 +190,7 @@ def _setup(
         drain=_choice("security_info", security, SECURITY_INFO) == "drain",
         costs=costs,
         app_options=app,
-        predicted=_predicted(given, app),
+        predicted=predicted,
     )
     _choice("inline", given.get("inline", "0"), ("0", "1"))  # done by whoever opens the URL
     usb = given.get("usb", kind.usb).lower()
@@ -251,11 +256,14 @@ def _flash_part(kind: BoardKind, given: dict[str, str]) -> tuple[int | None, str
     return flash_id, part
 
 
-def _flash_file(kind: BoardKind, given: dict[str, str]) -> Path | None:
+def _flash_file(kind: BoardKind, given: dict[str, str], size: int) -> Path | None:
     if "flash" in given:
         if not given["flash"]:
             raise BadValueError("flash= names no file", "write flash=FILE")
-        return Path(given["flash"]).absolute()
+        path = Path(given["flash"]).absolute()
+        with suppress(OSError):  # one that is missing is made; what else is wrong with it, its opening says
+            check_size(path, size)
+        return path
     kept = state_folder() / "boards" / f"{kind.name}{_suffix(given.get('board', ''))}.flash"
     return kept if kind.persistent and (kept.exists() or _can_be_kept(kept)) else None
 

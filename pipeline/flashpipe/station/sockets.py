@@ -22,7 +22,7 @@ from flashpipe.board.ports.lab_client import find_client
 from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.board.ports.places import is_place
 from flashpipe.errors import BadValueError
-from flashpipe.jobs.port_choice import places_meant, port_words
+from flashpipe.jobs.port_choice import ONCE, places_meant, port_words
 from flashpipe.masking import without_login
 from flashpipe.values import dataclass
 
@@ -141,7 +141,7 @@ def sockets_of(text: str, match: PortPattern | None = None) -> Sockets:
         known = first.setdefault(word if _is_pattern(word) else canonical(word), word)
         if known is not word:
             same = "" if known == word else f" ({known})"
-            raise BadValueError(f"port={text}: {word} is there twice{same}", "name each port once")
+            raise BadValueError(f"port={text}: {word} is there twice{same}", ONCE)
     return Sockets(words)
 
 

@@ -82,6 +82,7 @@ class Run:
         """What `port=` names, by the names of sub-tasks; empty text is the profile's port.
 
         Raises:
+            BadValueError: one port is named twice.
             NoPortError: a pattern that fits no port.
         """
         with self._guard:

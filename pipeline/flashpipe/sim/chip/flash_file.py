@@ -39,6 +39,20 @@ def contents(fill: str, size: int) -> bytes:
     raise BadValueError(f"fill={fill!r} is no flash content", f"use {FILLS}")
 
 
+def check_size(path: Path, size: int) -> None:
+    """Refuse a file that cannot be the flash of a board with `size` bytes.
+
+    Raises:
+        BadValueError: it has another size.
+        OSError: there is none.
+    """
+    actual = path.stat().st_size
+    if actual != size:
+        raise BadValueError(
+            f"flash={path} has {actual} bytes, this board's flash {size}", "name another file, or give size="
+        )
+
+
 class FlashInUseError(BadValueError):
     """A board in another process has the file."""
 
@@ -66,12 +80,7 @@ class FileCells:
             raise BadValueError(f"flash={self.path}: another virtual board uses this file", "give each board its own")
         if not self.path.exists():
             _create(self.path, contents(self._fill, self._size))
-        actual = self.path.stat().st_size
-        if actual != self._size:
-            raise BadValueError(
-                f"flash={self.path} has {actual} bytes, this board's flash {self._size}",
-                "name another file, or give size=",
-            )
+        check_size(self.path, self._size)
         self._handle = _open_locked(self.path)
         self._map = mmap.mmap(self._handle, self._size)
         _in_use.add(self.path)
