@@ -46,6 +46,9 @@ class BootVerdict(Protocol):
     def log(self) -> str:
         """All that the board said."""
 
+    def log_for_people(self) -> str:
+        """The same, in which a line stands for each gap."""
+
     @property
     def baud(self) -> int:
         """Rate at which the last text came; 0: nothing was understood."""

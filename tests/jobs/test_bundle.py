@@ -33,6 +33,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory, firmware: Path) -> Project:
     known["evidence"]["log"] = (
         "connected with HomeNet, channel 6\nSSID HomeNet psk=s3cret\nip:192.168.1.7\nESP_D71C89\n"
     )
+    known["evidence"]["gaps"] = [{"line": 1, "size": 228}, {"line": "damaged"}]
     record.write_text(json.dumps(known))
     return project
 
@@ -51,6 +52,7 @@ def test_it_holds_what_helps(failed: Project) -> None:
         "transcript.txt", "receipt-1.json", "written.txt", "journal.json",
     }  # fmt: skip
     assert json.loads(texts["diagnosis.json"])["rule"] == "flash-mode"
+    assert texts["boot-log.txt"].splitlines()[1] == "[bytes left out that make no text at this rate: 228]"
     assert "esptool 5" in texts["versions.txt"]
     assert json.loads(texts["image.json"])["version"] == "1.5.4.1"
     assert "NodeMCU 1.5.4.1" in texts["plan.json"]

@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from flashpipe.board.boot.gaps import Gap
 from flashpipe.board.boot.kinds import Verdict
 from flashpipe.errors import BadValueError
 from flashpipe.testing import snapshots
 from flashpipe.testing.snapshots import KEPT, Booted
 
-VERDICT = Verdict("prompt", "NodeMCU at its prompt", ("> ",), "NodeMCU 3.0", "log\n> ", 1.5, None, (6,), 115200)
+VERDICT = Verdict(
+    "prompt", "NodeMCU at its prompt", ("> ",), "NodeMCU 3.0", "log\n> ", (Gap(1, 9),), 1.5, None, (6,), 115200
+)
 BOOTED = Booted(b"chip\n\0\xff", 9600, VERDICT)
 
 

@@ -153,6 +153,7 @@ def _evidence(
         verified=isinstance(error, BootError) and bool(record.outcome.verified) and _sound(plan),
         verdict=verdict.kind if verdict else "",
         log=verdict.log if verdict else "",
+        gaps=verdict.gaps if verdict else (),
         crash=verdict.crash if verdict else None,
         hole=_hole(verdict.crash.epc1, plan) if verdict and verdict.crash and plan else None,
         journal=_journal(device.mac) if device else "unknown",

@@ -298,9 +298,9 @@ class BoardRun:
         """The board was changed under us: what was found before holds no longer."""
         self.probed = self.outcome = self.error = None
 
-    def boot_log(self) -> str:
-        """What the board has said in the boot check of this run."""
-        return self.outcome.verdict.log if self.outcome is not None else ""
+    def last_outcome(self) -> Outcome:
+        """Of this run; before there is one, that nothing was done: no boot was checked, and the log is empty."""
+        return self.outcome or NOTHING_DONE
 
     # --- endings -----------------------------------------------------------------------------------------------------
 

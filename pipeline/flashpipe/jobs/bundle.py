@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from flashpipe.board.boot.gaps import Gap, with_gaps
 from flashpipe.board.ports import discovery, doctor
 from flashpipe.board.ports.host import this_host
 from flashpipe.board.ports.names import port_slug
@@ -81,7 +82,7 @@ def _texts(failure: dict[str, Any], receipts: list[StoredReceipt]) -> Iterator[t
     if failure:
         yield "diagnosis.json", _json({"time": failure.get("time"), **failure.get("diagnosis", {})})
         evidence = dict(failure.get("evidence", {}))
-        yield "boot-log.txt", str(evidence.pop("log", ""))
+        yield "boot-log.txt", _boot_log(evidence.pop("log", ""), evidence.pop("gaps", ()))
         yield "evidence.json", _json(evidence)
         if failure.get("plan"):
             yield "plan.json", _json(failure["plan"])
@@ -94,6 +95,13 @@ def _texts(failure: dict[str, Any], receipts: list[StoredReceipt]) -> Iterator[t
         with suppress(KeyError, TypeError, ValueError):  # it is no receipt of ours, then
             yield "written.txt", _written_text(receipts[0].record)
         yield "journal.json", _journal_text(receipts)
+
+
+def _boot_log(log: object, gaps: object) -> str:
+    """For people; of a failure of earlier days, whose log has lines for its gaps already, there is no list of them."""
+    rows = [gap for gap in gaps if isinstance(gap, dict)] if isinstance(gaps, list) else []
+    places = [(gap.get("line"), gap.get("size")) for gap in rows]
+    return with_gaps(str(log), [Gap(at, size) for at, size in places if isinstance(at, int) and isinstance(size, int)])
 
 
 def _json(record: object) -> str:

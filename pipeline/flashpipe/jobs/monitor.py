@@ -113,12 +113,14 @@ def monitor(
     Raises:
         PipelineError: the port cannot be opened, or went away; or a bad profile.
     """
-    session, before, baud = board.session(), board.boot_log(), FIRMWARE_BAUD
-    if before:
+    session, booted, baud = board.session(), board.last_outcome().verdict, FIRMWARE_BAUD
+    if booted.log:
         baud = session.rate
+        if lost := sum(gap.size for gap in booted.gaps):
+            session.notify(f"its boot log lacks {lost} bytes that make no text at the rate that was listened at")
     elif rate_given and not board.inputs.serial().auto_baud:
         baud = board.inputs.serial().baud
-    return listen(session, show, typed, baud=baud, before=before, ended=ended, stop=board.stop)
+    return listen(session, show, typed, baud=baud, before=booted.log, ended=ended, stop=board.stop)
 
 
 def listen(

@@ -196,7 +196,7 @@ def _handle(run: BoardRun, files: WatchedFiles, changed: set[Path], show: Callab
             return _send(run, {path: files.lua[path] for path in changed if path in files.lua}, show)
         run.flash()
         # The rate at which its boot was understood; of one that was not watched nothing is known.
-        return run.session().rate if run.boot_log() else monitor.FIRMWARE_BAUD
+        return run.session().rate if run.last_outcome().verdict.log else monitor.FIRMWARE_BAUD
 
 
 def _last_start(log: str) -> str:

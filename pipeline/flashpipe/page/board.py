@@ -288,11 +288,11 @@ class BoardOnPage:
             except PipelineError as error:
                 run.failed(error, work.task)
                 if isinstance(error, BootError) and error.verdict is not None:
-                    self.console.booted(error.verdict.log, error.verdict.baud)
+                    self.console.booted(error.verdict.log_for_people(), error.verdict.baud)
                 return "", error
             finally:
-                if run.boot_log():
-                    self.console.booted(run.boot_log(), run.session().rate)
+                if log := run.last_outcome().verdict.log_for_people():
+                    self.console.booted(log, run.session().rate)
 
     def _note_device(self, log: JobLog) -> None:
         if log.device is None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe import locks
+from flashpipe.board.boot.gaps import Gap
 from flashpipe.board.boot.kinds import Verdict
 from flashpipe.errors import BadValueError
 from flashpipe.files import cache_folder, make_private, read_regular, write_atomic
@@ -64,7 +65,8 @@ def find(key: str) -> Booted | None:
         head, _, chip = read_regular(path, _LARGEST).partition(b"\n")
         known = json.loads(head)
         fields = {name: known[name] for name in ("kind", "summary", "firmware", "log", "seconds", "baud")}
-        verdict = Verdict(evidence=tuple(known["evidence"]), causes=tuple(known["causes"]), **fields)
+        gaps = tuple(Gap(line, size) for line, size in known["gaps"])
+        verdict = Verdict(evidence=tuple(known["evidence"]), causes=tuple(known["causes"]), gaps=gaps, **fields)
         path.touch()
         return Booted(chip, int(known["console"]), verdict)
     except (OSError, ValueError, KeyError, TypeError):
@@ -81,7 +83,7 @@ def keep(key: str, booted: Booted) -> None:
     head = {
         "kind": verdict.kind, "summary": verdict.summary, "evidence": verdict.evidence, "firmware": verdict.firmware,
         "log": verdict.log, "seconds": verdict.seconds, "causes": verdict.causes, "baud": verdict.baud,
-        "console": booted.baud,
+        "gaps": [[gap.line, gap.size] for gap in verdict.gaps], "console": booted.baud,
     }  # fmt: skip
     write_atomic(_folder() / f"{key}{_SUFFIX}", json.dumps(head).encode() + b"\n" + booted.chip)
     snapshots = sorted(_kept().items(), key=lambda pair: pair[1].st_mtime, reverse=True)

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 from flashpipe.board.boot.expectations import accepts
-from flashpipe.board.boot.pasted import clean
-from flashpipe.board.boot.patterns import unread_mark
-from flashpipe.board.boot.verdict import classify, own_words
+from flashpipe.board.boot.verdict import classify
 from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, ListenAt, Verdict, rom_baud
 
 ROM = 74880
@@ -243,21 +241,19 @@ def test_text_right_after_garbage_keeps_its_first_letters(watch: Any) -> None:
 
 def test_a_log_says_where_something_came_at_another_rate(watch: Any) -> None:
     watched = watch([(0.01, ROM, LOG), (0.05, FAST, BANNER[:60]), (0.3, FAST, BANNER[60:] + PROMPT)])
-    before, mark, after = watched.verdict.log.partition("[bytes left out that make no text at this rate: ")
-    assert mark
-    assert before.endswith("csum 0xd6\n")
-    assert "powered by Lua" in after
+    (gap,) = watched.verdict.gaps
+    lines = watched.verdict.log.splitlines()
+    assert lines[gap.line - 1].endswith("csum 0xd6")
+    assert "powered by Lua" in "".join(lines[gap.line :])
+    assert "no text" not in watched.verdict.log
+    assert "csum 0xd6\n[bytes left out that make no text at this rate: " in watched.verdict.log_for_people()
     few = watch([(0.01, ROM, LOG), (0.05, FAST, BANNER[:3]), (0.3, FAST, BANNER[3:] + PROMPT)])
-    assert "no text at this rate: " in few.verdict.log
-    assert "no text" not in watch([(0.01, ROM, LOG + SDK + BANNER + PROMPT)]).verdict.log
+    assert [gap.line for gap in few.verdict.gaps] == [gap.line]
+    whole = watch([(0.01, ROM, LOG + SDK + BANNER + PROMPT)]).verdict
+    assert whole.gaps == ()
+    assert whole.log_for_people() == whole.log
     assert classify(watched.verdict.log).kind == watched.verdict.kind == "prompt"
     assert not accepts("bytes left out", watched.verdict, image_is_nodemcu=False)
-
-
-def test_what_could_not_be_read_is_no_word_of_the_firmware() -> None:
-    log = LOG.decode() + unread_mark(870) + "Fatal exception 0(IllegalInstructionCause):\n"
-    assert own_words(log) == ""
-    assert clean(log) == log.replace("\r\n", "\n").replace(unread_mark(870), "")
 
 
 def test_all_at_one_rate_works_too(watch: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from flashpipe.board.boot.gaps import Gap, with_gaps
 from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.next_steps import Advice, command, setting
 from flashpipe.values import dataclass
@@ -259,7 +260,9 @@ class Verdict:
     firmware: str = ""
     """Name and version as the firmware says them: `NodeMCU 3.0.0.0`."""
     log: str = ""
-    """Everything the board said, garbage removed."""
+    """What the board said and nothing else, garbage removed."""
+    gaps: tuple[Gap, ...] = ()
+    """Where in it something is left out, in order."""
     seconds: float = 0.0
     """Time from the reset to the verdict."""
     crash: Crash | None = None
@@ -272,6 +275,10 @@ class Verdict:
     """Whether a firmware was heard that talks at none of the usual rates."""
     still_in_loader: bool = False
     """Whether a reset by wire was tried, and the loader of before still answers: the wire does not reach the chip."""
+
+    def log_for_people(self) -> str:
+        """The log, in which a line stands for each gap."""
+        return with_gaps(self.log, self.gaps)
 
 
 NOT_CHECKED: Final = Verdict("not-checked", "the boot was not checked")

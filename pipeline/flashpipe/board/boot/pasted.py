@@ -13,7 +13,8 @@ import textwrap
 from collections import Counter
 from typing import Final
 
-from flashpipe.board.boot.patterns import FLOOD, unmarked
+from flashpipe.board.boot.gaps import without_gaps
+from flashpipe.board.boot.patterns import FLOOD
 from flashpipe.board.boot.stay import Stay
 
 KEPT: Final = 1 << 19
@@ -77,7 +78,7 @@ def clean(text: str) -> str:
         text = html.unescape(text)
     text = _CODE.sub(r"\1", _unquoted(_COMMENTS.sub("", text)))
     text = _without_prefix(_MONITORS.sub("", textwrap.dedent(_TIME.sub("", _ENDS.sub("", text)))))
-    text = unmarked(text)
+    text = without_gaps(text)
     return _ESPTOOL.sub("", text) if _ESPTOOL_BEGINS.search(text) else text
 
 

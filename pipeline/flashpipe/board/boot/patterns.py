@@ -271,22 +271,3 @@ def is_known(line: str) -> bool:
         return bool(line.strip(". \t\r\n"))
     faults = any(fault.pattern.search(line) for fault in FAULTS)
     return faults or "epc1=0x" in line or any(pattern.search(line) for _, pattern in OTHERS)
-
-
-# --- marks in a log --------------------------------------------------------------------------------------------------
-
-_LEFT_OUT: Final = re.compile(r"^\[bytes left out that make no text at this rate: \d+\]\n?", re.MULTILINE)
-
-
-def unread_mark(count: int) -> str:
-    """The line that stands in a log, for people, where so many bytes could not be read."""
-    return f"[bytes left out that make no text at this rate: {count}]\n"
-
-
-def unmarked(log: str) -> str:
-    r"""What the board itself has said of a log.
-
-    >>> unmarked("csum 0x1c\n" + unread_mark(228) + "Formatting")
-    'csum 0x1c\nFormatting'
-    """
-    return _LEFT_OUT.sub("", log) if "[bytes left out" in log else log

@@ -45,7 +45,6 @@ from flashpipe.board.boot.patterns import (
     PYTHONS,
     REMARKS,
     Fault,
-    unmarked,
 )
 
 __all__ = ["HEALTHY", "NOT_CHECKED", "Verdict", "classify", "conclude", "nodemcu_name"]
@@ -57,7 +56,7 @@ PROMPTS: Final = frozenset({"prompt", "python-prompt"})
 
 def classify(log: str) -> Verdict:
     """Judge a boot log after which nothing more will come: readable text, LF or CR-LF; may begin inside a line."""
-    text = unmarked(log.replace("\r\n", "\n"))
+    text = log.replace("\r\n", "\n")
     return _verdict(_judge(text), text)
 
 
@@ -138,7 +137,7 @@ def own_words(log: str) -> str:
 
     Words of the ROM, of boot loaders and of the SDK are none. Empty where there is none.
     """
-    text = unmarked(log.replace("\r\n", "\n"))
+    text = log.replace("\r\n", "\n")
     faults = sorted(match.start() for fault in FAULTS for match in fault.pattern.finditer(text) if fault.holds(match))
     starts = resets.find_starts(text)
     # What stands before the first start may be somebody's who passes the log on, unless it failed there already.

@@ -34,7 +34,8 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
-from flashpipe.board.boot.patterns import LOADED, ROM, SDK_STARTS, unread_mark
+from flashpipe.board.boot.gaps import Gap
+from flashpipe.board.boot.patterns import LOADED, ROM, SDK_STARTS
 from flashpipe.board.boot.stay import NOISE, Stay
 from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
 from flashpipe.board.session.text import garbage_bytes, readable
@@ -310,18 +311,19 @@ class BootWatcher:
         if verdict.kind == "alive" and self._stay.garbled() >= NOISE:
             summary = "the ROM started the firmware, which talks at an unknown baud rate; that it runs is not proven"
             verdict = replace(verdict, summary=summary, unknown_rate=True)
-        return replace(verdict, log=self._marked(), seconds=round(now - self._start_s, 3), baud=self._text_baud)
+        seconds = round(now - self._start_s, 3)
+        return replace(verdict, log=self.log, gaps=self._gaps(), seconds=seconds, baud=self._text_baud)
 
-    def _marked(self) -> str:
-        """The log for people: what could not be read between two rates is named, else it would seem to be whole."""
+    def _gaps(self) -> tuple[Gap, ...]:
+        """What could not be read between two texts; before the first and behind the last, a log begins and ends."""
         self._note_unread(self._stay.skipped(self._stay.text()))
-        log, marked, at = self.log, "", 0
-        for end, count in sorted(self._unread.items()):
-            if log[:end].strip() and log[end:].strip():
-                torn = "" if log[:end].endswith("\n") else "\n"
-                marked += f"{log[at:end]}{torn}{unread_mark(count)}"
-                at = end
-        return marked + log[at:]
+        sizes: dict[int, int] = {}
+        for at, size in sorted(self._unread.items()):
+            before, behind = self.log[:at], self.log[at:]
+            if before.strip() and behind.strip():
+                line = before.count("\n") + (not before.endswith("\n"))
+                sizes[line] = sizes.get(line, 0) + size
+        return tuple(Gap(line, size) for line, size in sizes.items())
 
     # --- the rate ----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Final
 
 from flashpipe.board.boot.crash import Crash
+from flashpipe.board.boot.gaps import Gap
 from flashpipe.board.boot.kinds import Verdict, error_class
 from flashpipe.board.boot.patterns import ROM
 from flashpipe.board.ports.adapters import HostFacts
@@ -127,6 +128,8 @@ class Evidence:
     """Kind of the boot verdict."""
     log: str = ""
     """The boot log."""
+    gaps: tuple[Gap, ...] = ()
+    """Where in it something is left out."""
     crash: Crash | None = None
     """The exception in it."""
     hole: int | None = None
@@ -222,6 +225,7 @@ def of_boot(
         verified=verified,
         verdict=verdict.kind,
         log=verdict.log,
+        gaps=verdict.gaps,
         crash=verdict.crash,
         unknown_rate=verdict.unknown_rate,
     )

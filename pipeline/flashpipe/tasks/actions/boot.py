@@ -21,4 +21,4 @@ def boot(board: BoardRun) -> None:
         raise
     finally:
         if verdict is not None and not put("boot", {"verdict": verdict}, board.port()) and verdict.log:
-            print_table_of(board, verdict.log.rstrip())
+            print_table_of(board, verdict.log_for_people().rstrip())
