@@ -459,6 +459,19 @@ class LuaSyntaxError(BuildError):
     code = "lua-syntax"
     remedy = "correct the line that the message names; nothing was written"
 
+    def __init__(self, message: str, hint: str = "", *, file: str = "", mistake: str = "") -> None:
+        super().__init__(message, hint)
+        self.file = file
+        """As whoever has compiled it calls it."""
+        self.mistake = mistake
+        """Where in it, and what: `:3: unexpected symbol near 'x'`."""
+
+    @classmethod
+    def of_file(cls, file: str, mistake: str, *, port: str = "") -> LuaSyntaxError:
+        """The error of a file, called so in the message; `port`: of the board whose Lua has found it."""
+        message = f"{port}: {file}{mistake}" if port else f"{file}{mistake}"
+        return cls(message, cls.remedy, file=file, mistake=mistake)
+
 
 class PartFilesError(BuildError):
     """The files that an LFS or SPIFFS image should be made of are not there, or cannot be one image."""

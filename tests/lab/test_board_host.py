@@ -82,7 +82,7 @@ def test_a_second_client_is_told_who_has_the_board(hosted: HostedPort) -> None:
 
 
 def test_who_is_not_on_the_list_gets_no_board() -> None:
-    with serving(plan(virtual(), allow=(checked_network("10.1.0.0/16", "allow"),))) as (host, notes):
+    with serving(plan(virtual(), allow=(checked_network("10.1.0.0/16"),))) as (host, notes):
         with pytest.raises(PortDeniedError):
             open_port(host.ports[0].url, 115200)
         assert "refused" in notes[-1]

@@ -11,7 +11,7 @@ from flashpipe.lab.host_plan import LOOPBACK, OWN, HostPlan, HostPort, checked_n
 from hypothesis import given
 from hypothesis import strategies as st
 
-NETWORK = checked_network("10.0.5.0/24", "allow")
+NETWORK = checked_network("10.0.5.0/24")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ NETWORK = checked_network("10.0.5.0/24", "allow")
         ),
         HostPlan(
             "::",
-            (HostPort("a", "it's", 1, (NETWORK,)), HostPort("b", "x#y", 65535, (checked_network("::1", "allow"),))),
+            (HostPort("a", "it's", 1, (NETWORK,)), HostPort("b", "x#y", 65535, (checked_network("::1"),))),
         ),
     ],
     ids=["local", "shared list", "own lists"],

@@ -57,6 +57,6 @@ def test_usb_boards_are_named_by_their_socket(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_one_address_is_a_network_of_one() -> None:
-    port = HostPort("b", "x", 1, (checked_network("10.0.0.9", "allow"),))
+    port = HostPort("b", "x", 1, (checked_network("10.0.0.9"),))
     assert port.admits("10.0.0.9")
     assert not port.admits("10.0.0.8")

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 PLAN = HostPlan(
     "10.0.5.2",
     (
-        HostPort("kitchen", "/dev/serial/by-path/one", 7101, (checked_network("10.0.5.0/24", "allow"),)),
+        HostPort("kitchen", "/dev/serial/by-path/one", 7101, (checked_network("10.0.5.0/24"),)),
         HostPort("hall", "/dev/serial/by-path/two", 7102, OWN),
     ),
 )

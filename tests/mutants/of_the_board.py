@@ -727,7 +727,7 @@ BOARD: Final = (
     Mutant(
         "flash-file-of-any-size",
         FLASHFILE,
-        "if actual != self._size:",
+        "if actual != size:",
         "if False:",
         "a file of another board's flash is mapped and torn",
         ("tests/sim/ports/test_virtual_port.py::test_flash_file_of_the_wrong_size",),

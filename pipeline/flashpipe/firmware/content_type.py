@@ -20,7 +20,7 @@ PARTITION_RECORD: Final = bytes.fromhex("18010000 65000000")
 """How the code part of a fresh NodeMCU 3.x begins (facts: image-flashmap §5.6)."""
 _MOST: Final = 10_000
 """Characters of a foreign text that are looked at, to tell a few of them."""
-DAMAGED: Final = "binary file damaged"
+DAMAGED: Final = "binary file damaged by a text conversion (UTF-8)"
 
 _MAGIC: Final = (
     (0, b"PK\x03\x04", "ZIP archive"),
@@ -247,5 +247,5 @@ def _is_text(head: bytes) -> bool:
 def _describe_damage(data: bytes) -> str | None:
     # Each byte that is no UTF-8 becomes these three when a tool reads a binary file as text and writes it again.
     if data.count(b"\xef\xbf\xbd") * 3 * 10 > len(data):
-        return f"{DAMAGED} by a text conversion (UTF-8)"
+        return DAMAGED
     return "binary file with CR-LF damage" if has_crlf_damage(data) else None

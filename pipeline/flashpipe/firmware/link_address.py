@@ -50,7 +50,7 @@ _TEXT: Final = re.compile(rb"[\t\n\r -~]{4}")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LinkAddress:
     """Where the first byte of a file belongs, by the words in it."""
 
     address: int
@@ -65,7 +65,7 @@ class Link:
 
 
 @functools.lru_cache(maxsize=16)
-def find_link(data: bytes) -> Link | None:
+def find_link(data: bytes) -> LinkAddress | None:
     """Where `data` belongs, None where its words do not prove it: too small, no code, or code for several places."""
     beginnings: dict[int, list[int]] = defaultdict(list)
     for prologue in _PROLOGUE.finditer(data, 0, WINDOW):
@@ -80,7 +80,7 @@ def find_link(data: bytes) -> Link | None:
         return None
     (address, count), second = best[0], (best[1][1] if len(best) > 1 else 0)
     proven = count >= _VOTES_ENOUGH and count >= _VOTES_AHEAD * second
-    return Link(address, count, second) if proven else None
+    return LinkAddress(address, count, second) if proven else None
 
 
 @functools.lru_cache(maxsize=16)

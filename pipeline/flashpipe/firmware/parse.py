@@ -67,14 +67,14 @@ def _refuse_other_magic(image: Image) -> NoReturn:
     data, what = image.data, describe_data(image.data)
     refuse_other_chip(image)
     refuse_line_endings(image)
-    if data[:1] == bytes((OTA_MAGIC,)) and not what.startswith(DAMAGED) and data[1:2] == b"\x04":
+    if data[:1] == bytes((OTA_MAGIC,)) and what != DAMAGED and data[1:2] == b"\x04":
         part = read_part(image)
         place = f" for {describe_address(part.home)}" if part.home is not None else ""
         raise NotBootableError(
             f"{image.name}: begins with 0xEA: an image{place} that only a second boot loader can start, the ROM cannot",
             f"put a boot loader at 0x00000: {behind_loader(part)}",
         )
-    if what.startswith(DAMAGED):
+    if what == DAMAGED:
         raise NotAnImageError(
             f"{image.name}: is a {what}", "transfer it again in binary mode, and never through an editor"
         )

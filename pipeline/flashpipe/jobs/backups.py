@@ -106,9 +106,9 @@ def restore_board(board: BoardRun) -> None:
         session = board.session()
         device = session.connected()
         source, what = _source(board, device)
-        wish = session.retry(lambda: choose(session, source, words, allow))
+        selection = session.retry(lambda: choose(session, source, words, allow))
         board.confirm(f"overwrites the flash of board {device.mac} with {what}")
-        return restore(session, source, wish, policy)
+        return restore(session, source, selection, policy)
 
     board.recorded("restore", run)
     board.forget_findings()

@@ -157,8 +157,7 @@ def _compiled(file: LuaFile, one: ListedFile, compiling: Compile | None) -> LuaF
     try:
         return LuaFile(file.name, compiling(one.path.name, text), file.source)
     except LuaSyntaxError as error:
-        place = error.message.removeprefix(str(file.source)).removeprefix(one.path.name)  # as compiled here, or there
-        raise LuaSyntaxError(f"{file.source}{place}", error.hint) from error
+        raise LuaSyntaxError.of_file(str(file.source), error.mistake) from error
 
 
 def files_at(path: Path, standing: Path) -> list[tuple[str, Path]]:

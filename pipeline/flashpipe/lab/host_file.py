@@ -50,9 +50,7 @@ def _plan(top: YamlEntry, report: Report) -> HostPlan | None:
     entries = _mapping(top, "", _KEYS, report)
     address = LOOPBACK
     if "listen" in entries:
-        address = (
-            _checked(entries["listen"], "listen", lambda text: checked_address(text, "listen"), report) or LOOPBACK
-        )
+        address = _checked(entries["listen"], "listen", checked_address, report) or LOOPBACK
     networks = _networks(entries.get("allow"), "allow", report)
     if "ports" not in entries or entries["ports"].kind != "mapping":
         report.wrong(entries.get("ports", top), "ports", "names of boards, and each one's `device` and `tcp`")
@@ -128,7 +126,7 @@ def _checked(entry: YamlEntry, key: str, read: Callable[[str], T], report: Repor
     try:
         return read(entry.text)
     except BadValueError as error:
-        report.add(entry, key, f"got {entry}, {error.message.removeprefix(f'{key}: ')}")
+        report.add(entry, key, f"got {entry}, {error.message}")
         return None
 
 
@@ -136,7 +134,7 @@ def _networks(entry: YamlEntry | None, key: str, report: Report) -> tuple[Networ
     if entry is None or entry.kind == "nothing":
         return ()
     parts: Iterable[YamlEntry] = entry.elements() if entry.kind == "list" else (entry,)
-    networks = (_checked(part, key, lambda text: checked_network(text, key), report) for part in parts)
+    networks = (_checked(part, key, checked_network, report) for part in parts)
     return tuple(network for network in networks if network is not None)
 
 

@@ -78,7 +78,7 @@ def plan_of_words(port: str, listen: str = "", allow: str = "") -> HostPlan:
         NoPortError: a pattern or `all` fits nothing.
     """
     address, first = _listen(listen or LOOPBACK)
-    networks = tuple(checked_network(word, f"allow={allow}") for word in _words(allow))
+    networks = tuple(checked_network(word, f"allow={allow}: ") for word in _words(allow))
     links = {info.device: _lasting(info) for info in discovery.list_ports()}
     devices = [links.get(device, device) for device in named_ports(port or "all").values()]
     admitted = allowed(networks, address)
@@ -106,11 +106,11 @@ def _listen(text: str) -> tuple[str, int]:
     address = address.removeprefix("[").removesuffix("]")
     if not tcp.isdecimal() or int(tcp) > HIGHEST:
         raise BadValueError(f"listen={text}: {tcp} is no TCP port", f"such as listen={LOOPBACK}:{FIRST}")
-    return checked_address(address, f"listen={text}"), int(tcp)
+    return checked_address(address, f"listen={text}: "), int(tcp)
 
 
-def checked_address(text: str, where: str) -> str:
-    """An address that one can listen at.
+def checked_address(text: str, where: str = "") -> str:
+    """An address that one can listen at; `where` is what a message begins with.
 
     Raises:
         BadValueError: it is none.
@@ -119,13 +119,13 @@ def checked_address(text: str, where: str) -> str:
         return str(ipaddress.ip_address({"localhost": LOOPBACK}.get(text, text)))
     except ValueError:
         raise BadValueError(
-            f"{where}: want an address of this machine, in digits",
+            f"{where}want an address of this machine, in digits",
             f"such as listen={LOOPBACK}; `ip address` lists them",
         ) from None
 
 
-def checked_network(text: str, where: str) -> Network:
-    """An address or network of clients.
+def checked_network(text: str, where: str = "") -> Network:
+    """An address or network of clients; `where` is what a message begins with.
 
     Raises:
         BadValueError: it is none.
@@ -133,7 +133,7 @@ def checked_network(text: str, where: str) -> Network:
     try:
         return ipaddress.ip_network({"localhost": LOOPBACK}.get(text, text), strict=False)
     except ValueError:
-        raise BadValueError(f"{where}: {text!r} is no address and no network", "such as allow=10.0.5.0/24") from None
+        raise BadValueError(f"{where}{text!r} is no address and no network", "such as allow=10.0.5.0/24") from None
 
 
 def allowed(networks: Sequence[Network], address: str) -> tuple[Network, ...]:

@@ -29,7 +29,7 @@ NAMES: Final = {"integer": ("luac.cross.int", "luac.cross"), "": ("luac.cross", 
 """As builds call them, by the numbers of the firmware; `.exe` on Windows."""
 LARGEST: Final = 0x40000
 """Bytes of the largest image that the compiler for 5.1 makes."""
-_PLACE: Final = re.compile(r"([^\n:]+:\d+: [^\n]*)")
+_PLACE: Final = re.compile(r"(?P<file>[^\n:]+)(?P<mistake>:\d+: [^\n]*)")
 """How the compiler names a line."""
 _ANYWHERE: Final = Region(0x80000, 0x90000)
 _RESTART: Final = "!LFSrestart!"
@@ -223,10 +223,9 @@ def compile_lfs(sources: LfsSources, firmware: Firmware, folder: Path, shown: Ca
     try:
         data = made.in_scratch(work)
     except LuaSyntaxError as error:
-        name, at, mistake = error.message.partition(":")
-        if name not in sources.files:
+        if error.file not in sources.files:
             raise
-        raise LuaSyntaxError(f"{shown(sources.folder / name)}{at}{mistake}", error.hint) from error
+        raise LuaSyntaxError.of_file(shown(sources.folder / error.file), error.mistake) from error
     if len(data) > sources.region.size:
         raise _too_large(f"they make {len(data):,} bytes", sources.region)
     made.keep(sources.recipe, folder, data)
@@ -276,7 +275,7 @@ def _run(command: list[str], folder: Path, region: Region) -> None:
     text = text.replace(f"{command[0]}: ", "")
     place = _PLACE.search(text)
     if place:
-        raise LuaSyntaxError(f"{place[1]}", LuaSyntaxError.remedy)
+        raise LuaSyntaxError.of_file(place["file"], place["mistake"])
     if _NO_ROOM.search(text):
         raise _too_large(_first(text), region)
     if _RESTART in text:

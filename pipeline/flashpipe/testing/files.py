@@ -11,7 +11,7 @@ from flashpipe.errors import BoardFileMissingError, LuaFileNameError
 from flashpipe.profile.lua import bad_name
 
 
-class Holder(Protocol):
+class BoardWithFiles(Protocol):
     """The board, as its files need it."""
 
     name: str
@@ -29,7 +29,7 @@ class Holder(Protocol):
 class Files:
     """The files of a board in a test."""
 
-    def __init__(self, board: Holder) -> None:
+    def __init__(self, board: BoardWithFiles) -> None:
         self._board = board
 
     def list(self) -> dict[str, int]:

@@ -88,8 +88,7 @@ def _put(board: Board, path: Path, folder: Path) -> None:
     try:
         board.files.put(path.name, read_lua_file(path, path.name, path.parent).data)
     except LuaSyntaxError as error:
-        _, _, place = error.message.rpartition(f" {path.name}:")
-        raise LuaSyntaxError(f"{_shown(path, folder)}:{place}", error.hint) from error
+        raise LuaSyntaxError.of_file(_shown(path, folder), error.mistake) from error
 
 
 def _shown(path: Path, folder: Path) -> str:

@@ -62,7 +62,6 @@ CHIP_ERASE_LIMIT_S: Final = 240.0
 MD5_LIMIT_S_PER_MB: Final = 8.0
 """esptool 5.6 `MD5_TIMEOUT_PER_MB`; measured on the executed stub: 1.06 s (facts: stub-executed §6)."""
 
-START_STUB: Final = "start the stub"
 _DAMAGED: Final = re.compile("Corrupt data|Digest mismatch|Checksum error|format of the received message")
 """esptool's words about bytes that were lost or changed on their way, from a loader that is alive (5.6, loader.py)."""
 
@@ -226,7 +225,7 @@ class EsptoolLoader:
         Raises:
             WireError: the upload broke or the stub did not greet.
         """
-        with self._translated(START_STUB):
+        with self._translated("start the stub", stub_silent=True):
             self._rom.sync_stub_detected = self._stub_runs
             self._port.timeout = ANSWER_LIMIT_S  # it greets within 13 ms (facts: stub-executed §6)
             try:
@@ -429,7 +428,7 @@ class EsptoolLoader:
                 ) from error
 
     @contextmanager
-    def _translated(self, what: str, kind: type[WireError] = WireError) -> Iterator[None]:
+    def _translated(self, what: str, kind: type[WireError] = WireError, *, stub_silent: bool = False) -> Iterator[None]:
         try:
             yield
         except self._fatal as error:
@@ -438,7 +437,7 @@ class EsptoolLoader:
                 f"{self._url}: failed to {what}: {text}",
                 Advice(repeat("run the same command again"), "; if it recurs, ", setting(baud="115200")),
                 damage=_damage(text),
-                stub_silent=what == START_STUB,
+                stub_silent=stub_silent,
             ) from error
         except OSError as error:  # pyserial's SerialException is one
             raise self._lost(error) from error

@@ -84,26 +84,26 @@ class AcceptanceFinding:
         return f"{self.demand}: {self.found}" + (f", want {self.wanted}" if self.wanted else "")
 
 
-def compare(info: NodeInfo, wish: Acceptance) -> list[AcceptanceFinding]:
+def compare(info: NodeInfo, demanded: Acceptance) -> list[AcceptanceFinding]:
     """Every demand on what the firmware says, and whether it is met."""
     findings = []
-    if wish.version:
+    if demanded.version:
         version = numbers(info.version)
-        findings.append(_finding("version", str(wish.version), info.version if version else None,
-                              passed=wish.version.admits(version)))  # fmt: skip
-    for module in wish.modules:
+        findings.append(_finding("version", str(demanded.version), info.version if version else None,
+                              passed=demanded.version.admits(version)))  # fmt: skip
+    for module in demanded.modules:
         has_it = info.has(module)
         findings.append(_finding(f"module {module}", "", "there" if has_it else "missing", passed=has_it))
-    if wish.floats is not None:
-        wanted = "float" if wish.floats else "integer"
+    if demanded.floats is not None:
+        wanted = "float" if demanded.floats else "integer"
         is_integer = info.number_type == "integer"
-        findings.append(_finding("numbers", wanted, info.number_type or None, passed=is_integer != wish.floats))
-    if wish.lfs is not None:
+        findings.append(_finding("numbers", wanted, info.number_type or None, passed=is_integer != demanded.floats))
+    if demanded.lfs is not None:
         has = None if info.lfs_size is None else f"{format_size(info.lfs_size)} LFS" if info.lfs_size else "no LFS"
-        passed = (info.lfs_size or 0) >= wish.lfs
-        findings.append(_finding("LFS", f"at least {format_size(wish.lfs)}", has, passed=passed))
-    if wish.flash_size is not None:
-        findings.append(_flash_size(info, wish.flash_size))
+        passed = (info.lfs_size or 0) >= demanded.lfs
+        findings.append(_finding("LFS", f"at least {format_size(demanded.lfs)}", has, passed=passed))
+    if demanded.flash_size is not None:
+        findings.append(_flash_size(info, demanded.flash_size))
     return findings
 
 

@@ -332,9 +332,9 @@ class BoardFiles:
         while failures[-1] is not None and len(failures) < ATTEMPTS:
             failures.append(self._failure(file, progress))
         if (last := failures[-1]) is not None:
+            why = f": {last.without(self._console.port)}" if last.message else ""
             raise FileDamagedError(
-                f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times"
-                f"{last.message.removeprefix(self._console.port)}",
+                f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times{why}",
                 last.hint or FileDamagedError.remedy,
             ) from last
 
@@ -342,7 +342,7 @@ class BoardFiles:
         """Send a file to its temporary name; why it is not there, byte for byte. The next one goes by lines then."""
         try:
             self._write(file, progress)
-            return None if self._is_written(file) else FileDamagedError(self._console.port)
+            return None if self._is_written(file) else FileDamagedError("")
         except ConsoleError as error:
             if type(error) in {ConsoleError, LuaFailedError}:  # a line was garbled
                 self._slow()
@@ -373,10 +373,8 @@ class BoardFiles:
         if place == file.name and mistake.endswith("precompiled chunk"):
             raise LuaCompilerError(f"{self._console.port}: {file.name}: {mask(mistake)}", LuaCompilerError.remedy)
         if place.startswith(f"{file.name}:") and mistake:
-            line = place.removeprefix(file.name)
-            raise LuaSyntaxError(
-                f"{self._console.port}: {file.source or file.name}{line}: {mask(mistake)}", LuaSyntaxError.remedy
-            )
+            shown = f"{place.removeprefix(file.name)}: {mask(mistake)}"
+            raise LuaSyntaxError.of_file(str(file.source or file.name), shown, port=self._console.port)
 
     def size_of(self, name: str) -> int | None:
         """Bytes of a file, also of one that `names` leaves out; None where there is none."""
