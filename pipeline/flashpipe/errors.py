@@ -1089,6 +1089,15 @@ class FilesFullError(ConsoleError):
     )
 
 
+class BoardFileSystemError(ConsoleError):
+    """The board's file system is damaged, or there is none."""
+
+    code = "file-system"
+    remedy: ClassVar[str] = Advice(
+        command("backup"), " keeps what is there, then ", command("format"), " makes a new one; all files are lost"
+    )
+
+
 class BoardFileMissingError(ConsoleError):
     """The board has no file of that name."""
 
@@ -1174,7 +1183,7 @@ class SimulationError(PipelineError):
 
 
 class SimulationFailedError(SimulationError):
-    """The firmware said what `fail=` names."""
+    """The firmware said what `fail=` names, stands still, or starts again and again."""
 
     code = "simulation-failed"
     remedy = "the firmware said what fail= names: read what it said before"

@@ -109,6 +109,14 @@ def test_a_chip_that_the_watchdog_resets_again_and_again_is_a_failure(folder: Pa
         main(["none.bin", "timeout=10s", "until=never"])
 
 
+def test_a_firmware_that_starts_again_and_again_is_a_failure_however_seldom(folder: Path) -> None:
+    """It jumps to the ROM's start each time, some 30 ms after the last."""
+    again = (0x40000080).to_bytes(4, "little") + program(("l32r", 2, -4), ("jx", 2))
+    (folder / "again.bin").write_bytes(image({IRAM_START: again}, IRAM_START + 4))
+    with pytest.raises(SimulationFailedError, match="again 3 times, and never waited"):
+        main(["again.bin", "timeout=80ms"])
+
+
 def test_a_text_that_never_comes(capsys: Capture) -> None:
     with pytest.raises(SimulationTimeoutError):
         main(["spinning.bin", "timeout=100ms", "until=ready"])

@@ -108,6 +108,21 @@ def test_a_panic_in_a_callback_is_an_error_of_the_program(name: str, make: Make)
     assert "oops" in run_file(session, open_console(session), late, 30.0, linger_s=10.0).error
 
 
+@pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "2.2", "3.0"))
+def test_where_there_is_no_file_system_lua_runs_from_memory(name: str, make: Make) -> None:
+    session = make(name)
+    console = open_console(session)
+    console.ask("(function()file={} end)()")
+    text = (
+        b'local t="\\t\xe9\\"" -- \xff\n' + b"local n=0\nfor i=1,9 do n=n+i end\n" * 20 + b"print(t,n)\nerror('oops')\n"
+    )
+    ran = run_file(session, console, LuaFile("long.lua", text, "here/long.lua"), 10.0)
+    assert ran.output == '\t\xe9"\t45\n'
+    assert ran.error.startswith("here/long.lua:43: oops")
+    assert "code:1:" in run_file(session, console, LuaFile("code", b"x = = 1\n"), 10.0).error
+    assert console.ask("_fp") == "nil"
+
+
 def files_of(cells: bytearray) -> Region:
     """Where the file system is: its first block says how many there are up to nearly the end of the flash."""
     for start in range(0x10000, len(cells), BLOCK):

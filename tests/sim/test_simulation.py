@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flashpipe.errors import BadValueError
+from flashpipe.sim.machine import Reset
 from flashpipe.sim.memory import IRAM_START
 from flashpipe.sim.simulation import RunEnd, Script, Simulation, build_flash, start
 
@@ -101,6 +102,17 @@ def test_what_is_missing_ends_it() -> None:
     outcome = Simulation(machine, Script()).run()
     assert outcome.reason == "missing"
     assert "0x60005000" in outcome.detail
+
+
+@pytest.mark.parametrize(("since_s", "settled"), [(0.5, False), (1.5, True)])
+@pytest.mark.parametrize("kind", ["restart", "watchdog", "wake"])
+def test_one_that_has_just_started_again_has_not_settled(kind: str, since_s: float, *, settled: bool) -> None:
+    machine = start(build_flash({0: SPIN}, MB))
+    simulation = Simulation(machine, Script(timeout_s=1.0))
+    assert simulation.run().settled
+    machine.log.resets.append(Reset(machine.state.cycles, kind, 4))
+    simulation.script = Script(timeout_s=since_s)
+    assert simulation.run().settled == (settled or kind == "wake")
 
 
 # --- typing ----------------------------------------------------------------------------------------------------------

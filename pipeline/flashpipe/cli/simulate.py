@@ -250,6 +250,12 @@ def _judge(outcome: Any, until: str, sends: Sequence[str]) -> int:
         raise SimulationFailedError(f"the watchdog has reset the chip {bites} times", "the lines before tell why")
     if outcome.reason == "timeout" and (starts := sum(kind != "wake" for kind in outcome.resets)) >= _STARTS:
         raise SimulationFailedError(f"the firmware has started again {starts} times", "the lines before tell why")
+    if outcome.reason == "timeout" and not until and not outcome.settled:
+        times = "once" if starts == 1 else f"{starts} times"
+        raise SimulationFailedError(
+            f"the firmware has started again {times}, and never waited for input",
+            "the lines before tell why; timeout= gives it more board time, until= says what is good",
+        )
     if outcome.reason == "timeout" and until:
         raise SimulationTimeoutError(
             f"{until!r} was not said in {outcome.board_s:.1f} s of board time", "give more with timeout=, or correct it"

@@ -17,7 +17,7 @@ from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.kinds import ERRORS, Verdict
 from flashpipe.board.boot.watch import boot_check, watch
 from flashpipe.board.boot.watcher import BootWatcher
-from flashpipe.board.lua import acceptance
+from flashpipe.board.lua import acceptance, chunk
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
 from flashpipe.board.lua.console import BAUDS, FIND_S, Console, Ran, find_console
 from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
@@ -25,10 +25,12 @@ from flashpipe.board.lua.node_info import read_node
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     AcceptanceOutputError,
+    BoardFileSystemError,
     BootError,
     ConnectError,
     ConsoleError,
     FileDamagedError,
+    FilesFullError,
     LuaFailedError,
     NoLuaPromptError,
     PipelineError,
@@ -255,21 +257,28 @@ def run_file(
 ) -> Ran:
     """Run a Lua file from a temporary place on the board, and remove it again; the arguments are those of `run`.
 
+    Where the file system takes none it is run from memory, which is told.
+
     Raises:
         ConsoleError: it could not be put there.
     """
     files = BoardFiles(console, session.baud)
+    name, start = file.temporary, f'dofile("{file.temporary}")'
     with session.private():
-        name = files.place(file)
+        try:
+            files.place(file)
+        except (BoardFileSystemError, FilesFullError) as error:
+            chunk.load(console, name, file.data)
+            session.notify(f"{error.message}; {file.name} runs from memory")
+            start = chunk.RUN
 
     def named(text: str) -> str:
         return text.replace(name, file.name)
 
-    ran = console.run(
-        f'dofile("{name}")', timeout_s, until=until, linger_s=linger_s, on_lines=lambda text: on_lines(named(text))
-    )
-    with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
-        files.remove(name)
+    ran = console.run(start, timeout_s, until=until, linger_s=linger_s, on_lines=lambda text: on_lines(named(text)))
+    if start != chunk.RUN:
+        with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
+            files.remove(name)
     error = ran.error.replace(f"{name}:", f"{file.source or file.name}:")  # an editor finds the line by that
     return replace(ran, output=named(ran.output), error=named(error))
 

@@ -69,6 +69,8 @@ class RunEnd:
     """What was matched, what is missing, or why it is stuck."""
     unsent: int = 0
     """Texts that were not typed, because the program never waited for them."""
+    settled: bool = True
+    """Whether the program has run longer since it last started again than it did before that, or sleeps."""
     resets: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -136,7 +138,8 @@ class Simulation:
         self._text = before
         self._searched = len(before)
         self._to_send = list(script.sends)
-        self._begun_s = machine.now_s
+        self._begun, self._begun_s = machine.state.cycles, machine.now_s
+        self._resets_before = len(machine.log.resets)
         self._done_before = self._done_then = machine.state.instructions
         self._active_at = 0
 
@@ -191,6 +194,14 @@ class Simulation:
         busy = 2 * (state.instructions - self._done_then) > quiet
         return quiet > (BUSY_QUIET_S if busy else QUIET_S) * CYCLES_PER_S and not self.machine.asleep
 
+    def _settled(self) -> bool:
+        machine = self.machine
+        resets = machine.log.resets[self._resets_before :]
+        if not resets or resets[-1].kind == "wake" or machine.asleep:
+            return True
+        before = resets[-2].cycle if len(resets) > 1 else self._begun
+        return machine.state.cycles - resets[-1].cycle > resets[-1].cycle - before
+
     def _outcome(self, reason: str, detail: str) -> RunEnd:
         machine = self.machine
         return RunEnd(
@@ -201,6 +212,7 @@ class Simulation:
             machine.core.name,
             detail,
             len(self._to_send),
+            self._settled(),
             [reset.kind for reset in machine.log.resets],
             machine.devices.bus.missing + machine.rom.missing,
         )

@@ -55,7 +55,7 @@ def test_a_list_that_comes_damaged_twice_alike_is_a_damaged_file_system(make: Ma
         console.lines = lambda *_, answers=answers, **__: answers.pop(0)  # type: ignore[method-assign]
         with pytest.raises(ConsoleError) as caught:
             listed_files(console)
-        assert ("format" in str(caught.value.hint)) == damaged
+        assert (caught.value.code == "file-system") == damaged
     answers = [odd, ["1 a"]]
     console.lines = lambda *_, **__: answers.pop(0)  # type: ignore[method-assign]
     assert listed_files(console) == {"a": 1}

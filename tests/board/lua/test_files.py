@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from flashpipe.board.lua.console import Console, portions
 from flashpipe.board.lua.files import BoardFiles, LuaFile
-from flashpipe.errors import ConsoleError, FileDamagedError, LuaCompilerError, LuaFailedError, LuaSyntaxError
+from flashpipe.errors import BoardFileSystemError, ConsoleError, FileDamagedError, LuaCompilerError, LuaSyntaxError
 from flashpipe.firmware.spiffs import find_file_system
 from flashpipe.firmware.spiffs_blocks import FIRST_ID, BlockWriter, Occupancy, lookup_page
 from hypothesis import given
@@ -22,7 +22,7 @@ from tests.board.lua.literals import value_of
 def test_a_firmware_that_has_no_files_says_so_itself(make: Make) -> None:
     console = make()
     console.ask('(function()file={list=function()error("no file system")end}return 1 end)()')
-    with pytest.raises(LuaFailedError, match=r"Lua says: .*no file system.*, when asked for its files") as caught:
+    with pytest.raises(BoardFileSystemError, match=r"Lua says: .*no file system.*, when asked for its files") as caught:
         BoardFiles(console).names()
     assert "flashpipe format" in caught.value.hint
 

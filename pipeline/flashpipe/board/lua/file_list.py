@@ -15,7 +15,7 @@ from typing import Final
 from flashpipe.board.lua.console import Console, quoted
 from flashpipe.board.lua.hex_digits import LIST, name_of
 from flashpipe.board.lua.open_file import close
-from flashpipe.errors import ConsoleError, LuaFailedError
+from flashpipe.errors import BoardFileSystemError, ConsoleError, LuaFailedError
 from flashpipe.next_steps import Advice, command, repeat
 
 RENAMES: Final = 3
@@ -29,9 +29,6 @@ _NO_FILES: Final = Advice(
     "it has no file system, or no `file` module: ", command("format"), " makes one, where the flash has room for it"
 )
 
-_DAMAGED: Final = Advice(
-    command("backup"), " keeps what is there, then ", command("format"), " makes a new one; all files are lost"
-)
 _GONE: Final = Advice("a program on the board may have removed it: reset the board and ", repeat("run it again"))
 
 
@@ -39,18 +36,21 @@ def listed_files(console: Console) -> dict[str, int]:
     """Names and lengths in bytes, sorted by name, as far as the firmware lists them.
 
     Raises:
-        ConsoleError: there is no file system, or the console does not answer.
+        BoardFileSystemError: there is no file system, or it is damaged.
+        ConsoleError: the console does not answer.
     """
     try:
         lines = console.lines(LIST, 10.0, secret=False)
     except LuaFailedError as error:
-        raise LuaFailedError(f"{error.message}, when asked for its files", _NO_FILES) from error
+        raise BoardFileSystemError(f"{error.message}, when asked for its files", _NO_FILES) from error
     sizes = _read(lines)
     if sizes is None:
         again = console.lines(LIST, 10.0, secret=False)  # what the line has damaged comes otherwise the second time
         sizes = _read(again)
         if sizes is None and again == lines:
-            raise ConsoleError(f"{console.port}: its list of files is none: the file system is damaged", _DAMAGED)
+            raise BoardFileSystemError(
+                f"{console.port}: its list of files is none: the file system is damaged", BoardFileSystemError.remedy
+            )
     if sizes is None:
         raise ConsoleError(
             f"{console.port}: its list of files came damaged, or is none", Advice(repeat("run it again"))
