@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 from flashpipe.firmware.boot_image import read_image
-from flashpipe.firmware.link_address import WINDOW, find_link, flash_words, misses_code, of_one_build
+from flashpipe.firmware.link_address import WINDOW, empty_place, find_link, flash_words, misses_code, of_one_build
 from flashpipe.flash import Region
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +57,19 @@ def test_much_noise_proves_nothing() -> None:
 def test_words_are_aligned_and_of_the_window() -> None:
     data = struct.pack("<5I", 0x40200000, 0x402FFFFC, 0x40300000, 0x401FFFFC, 0x40212345) + b"\x40\x21\x43"
     assert flash_words(data) == (0, 0xFFFFC, 0x12345)
+
+
+@pytest.mark.parametrize("address", [0, 0x10000, WINDOW + 0x10000])
+@pytest.mark.parametrize("filler", [b"\xff", b"\0"])
+def test_an_empty_sector_in_the_middle_of_code_that_something_points_to(address: int, filler: bytes) -> None:
+    target = (address + 0x3120) % WINDOW
+    word = struct.pack("<I", 0x40200000 + target)
+    code = Random(4).randbytes(0x6000).replace(b"\x40", b"\x41")
+    holed = word + code[4:0x3000] + filler * 0x1000 + code[0x4000:]
+    assert empty_place(holed, address) == target
+    assert empty_place(word + code[4:], address) is None, "nothing is missing"
+    assert empty_place(code[:0x3000] + filler * 0x1000 + code[0x4000:], address) is None, "nothing points there"
+    assert empty_place(word + code[4:0x3000] + filler * 0x2000 + code[0x5000:], address) is None, "room between parts"
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.95])

@@ -112,6 +112,27 @@ def misses_code(data: bytes, address: int, others: Iterable[Region] = ()) -> int
     return len(gone) if many or near >= max(_NEAR_ENOUGH, _NEAR_SHARE * len(words)) else 0
 
 
+def empty_place(data: bytes, address: int) -> int | None:
+    """A place in flash that words of a file at `address` point to, between two sectors of it, in one that is empty.
+
+    None where there is none, as in 36 whole images (NodeMCU 0.9 to 3.0, MicroPython, CircuitPython, Espruino, AT,
+    rBoot); of sectors of theirs that were blanked two in three have such a word.
+    """
+    start = address % WINDOW
+    sectors = [_is_empty(data[at : at + SECTOR_SIZE]) for at in range(0, len(data), SECTOR_SIZE)]
+    holes = {
+        number
+        for number in range(1, len(sectors) - 1)
+        if sectors[number] and not (sectors[number - 1] or sectors[number + 1])
+    }
+    targets = (word for word in flash_words(data) if word % 4 == 0 and (word - start) // SECTOR_SIZE in holes)
+    return min(targets, default=None) if holes else None
+
+
+def _is_empty(data: bytes) -> bool:
+    return data.count(data[:1]) == len(data) and data[0] in {0, 0xFF}
+
+
 def _within(word: int, region: Region) -> bool:
     return region.start % WINDOW <= word < region.start % WINDOW + region.size
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe import files
+from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.boot.watcher import rom_baud
 from flashpipe.board.diagnosis.evidence import Evidence, Findings
 from flashpipe.board.diagnosis.judge import UNKNOWN, judge
@@ -34,6 +35,7 @@ from flashpipe.errors import (
     WireError,
 )
 from flashpipe.firmware.header_size import right_size
+from flashpipe.firmware.link_address import empty_place
 from flashpipe.flash import SECTOR_SIZE, SIZE_BYTES, Region
 from flashpipe.flasher.model import RunRecord, verdict_of
 from flashpipe.masking import mask
@@ -155,7 +157,7 @@ def _evidence(
         log=verdict.log if verdict else "",
         gaps=verdict.gaps if verdict else (),
         crash=verdict.crash if verdict else None,
-        hole=_hole(verdict.crash.epc1, plan) if verdict and verdict.crash and plan else None,
+        hole=_hole(verdict, plan) if verdict and plan else None,
         journal=_journal(device.mac) if device else "unknown",
         virtual=session.virtual,
         damage=error.damage if isinstance(error, WireError) else WireDamage.NONE,
@@ -167,9 +169,15 @@ def _evidence(
     )
 
 
-def _hole(epc1: int | None, plan: FlashPlan) -> int | None:
-    """Where in the flash the instruction at `epc1` stands, if the plan has no code in that sector."""
-    at = (epc1 or 0) - FLASH_START
+def _hole(verdict: Verdict, plan: FlashPlan) -> int | None:
+    """Where in the flash the code that crashed stands, if the plan has nothing in that sector.
+
+    Where nothing crashed: a place that code of the plan points to, with nothing there.
+    """
+    if verdict.crash is None:
+        places = (empty_place(segment.data, segment.address) for segment in plan.segments)
+        return next((place for place in places if place is not None), None)
+    at = (verdict.crash.epc1 or 0) - FLASH_START
     if not 0 <= at < MAPPED:
         return None
     start = at // SECTOR_SIZE * SECTOR_SIZE

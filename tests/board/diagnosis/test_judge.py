@@ -324,3 +324,9 @@ def test_a_hole_in_the_image_is_the_cause_whatever_was_said_before() -> None:
     log = banner(2, 3) + "SDK ver: 3.0.1\nhello there\n" + CRASH.format(0, "0x4022078c", "0x00000000")
     assert judge(booted("exception", log, hole=0x2078C)).rule == "image-hole"
     assert judge(booted("exception", log)).rule == "firmware-crashes"
+
+
+def test_a_hole_in_the_image_of_a_silent_firmware_may_be_the_cause() -> None:
+    diagnosis = judge(booted("alive", "csum 0x9b\n", hole=0x2078C))
+    assert (diagnosis.rule, diagnosis.certain) == ("image-hole", False)
+    assert "0x02078c" in diagnosis.proof[0]

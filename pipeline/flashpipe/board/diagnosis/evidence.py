@@ -133,7 +133,8 @@ class Evidence:
     crash: Crash | None = None
     """The exception in it."""
     hole: int | None = None
-    """Where in the flash the code that crashed stands, if the plan has nothing but FF or 00 in that sector."""
+    """Where in the flash the code that crashed stands, if the plan has nothing but FF or 00 in that sector; or, where
+    nothing crashed, such a place that the plan's code points to."""
     expect: str = ""
     journal: str = "unknown"
     virtual: bool = False

@@ -8,7 +8,15 @@ from typing import Final
 from flashpipe.board.boot.patterns import LOADED, LOADER
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
-from flashpipe.board.diagnosis.rules_crash import BYTES_RIGHT, NEXT_MODE, SAFEST, crashed_by_mode, try_mode
+from flashpipe.board.diagnosis.rules_crash import (
+    ANOTHER_IMAGE,
+    BYTES_RIGHT,
+    HOLE,
+    NEXT_MODE,
+    SAFEST,
+    crashed_by_mode,
+    try_mode,
+)
 from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
 from flashpipe.next_steps import Advice, command, setting
 
@@ -188,6 +196,18 @@ def _unknown_rate(evidence: Evidence) -> Proof:
 
 
 def _mute_firmware(evidence: Evidence) -> Proof:
+    return None if evidence.hole is not None else _mute(evidence)
+
+
+def _mute_hole(evidence: Evidence) -> Proof:
+    """The firmware says nothing, and a part of its code is not there."""
+    mute = _mute(evidence)
+    if mute is None or evidence.hole is None:
+        return None
+    return [f"its code points to {evidence.hole:#08x} of the flash, in an empty sector between two full ones", *mute]
+
+
+def _mute(evidence: Evidence) -> Proof:
     if not ended_as(evidence, "alive") or _power_lost(evidence) is not None or _unknown_rate(evidence) is not None:
         return None
     if not evidence.port:  # a log alone
@@ -352,6 +372,13 @@ RULES: Final = (
             setting(boot="off"),
             "; else take another build",
         ),
+        certain=False,
+    ),
+    Rule(
+        HOLE,
+        _mute_hole,
+        "the firmware says nothing, and its image may be damaged: a sector in the middle of its code is empty",
+        ANOTHER_IMAGE,
         certain=False,
     ),
     Rule(

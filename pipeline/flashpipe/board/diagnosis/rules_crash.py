@@ -25,6 +25,10 @@ _CRASH_WORDS: Final = re.compile(
 )
 _HALF: Final = re.compile(r"Flash Size & Map: *\w+\((?P<half>512|1024)KB\+")
 _JUMP: Final = re.compile(r"jump to run user\d @ (?P<at>[0-9a-fA-F]{1,8})")
+HOLE: Final = "image-hole"
+ANOTHER_IMAGE: Final = Advice(
+    "get the image again, or build it again; ", command("inspect", "FILE"), " shows what it holds"
+)
 MAPPED: Final = 0x100000
 """Bytes of the flash that the chip maps at once."""
 
@@ -206,10 +210,10 @@ RULES: Final = (
         certain=False,
     ),
     Rule(
-        "image-hole",
+        HOLE,
         _hole,
         "the image is damaged: a sector in the middle of its code is empty",
-        Advice("get the image again, or build it again; ", command("inspect", "FILE"), " shows what it holds"),
+        ANOTHER_IMAGE,
     ),
     Rule(
         "crash-at-start",
