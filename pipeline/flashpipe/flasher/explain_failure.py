@@ -157,7 +157,7 @@ def _evidence(
         log=verdict.log if verdict else "",
         gaps=verdict.gaps if verdict else (),
         crash=verdict.crash if verdict else None,
-        hole=_hole(verdict, plan) if verdict and plan else None,
+        hole=_hole_of(verdict, plan) if verdict and plan else None,
         journal=_journal(device.mac) if device else "unknown",
         virtual=session.virtual,
         damage=error.damage if isinstance(error, WireError) else WireDamage.NONE,
@@ -169,15 +169,17 @@ def _evidence(
     )
 
 
-def _hole(verdict: Verdict, plan: FlashPlan) -> int | None:
-    """Where in the flash the code that crashed stands, if the plan has nothing in that sector.
+def _hole_of(verdict: Verdict, plan: FlashPlan) -> int | None:
+    """What the plan lacks of the code: where it has crashed, or else at a place that it points to."""
+    if verdict.crash is not None:
+        return _hole(verdict.crash.epc1, plan)
+    places = (empty_place(segment.data, segment.address) for segment in plan.segments)
+    return next((place for place in places if place is not None), None)
 
-    Where nothing crashed: a place that code of the plan points to, with nothing there.
-    """
-    if verdict.crash is None:
-        places = (empty_place(segment.data, segment.address) for segment in plan.segments)
-        return next((place for place in places if place is not None), None)
-    at = (verdict.crash.epc1 or 0) - FLASH_START
+
+def _hole(epc1: int | None, plan: FlashPlan) -> int | None:
+    """Where in the flash the instruction at `epc1` stands, if the plan has no code in that sector."""
+    at = (epc1 or 0) - FLASH_START
     if not 0 <= at < MAPPED:
         return None
     start = at // SECTOR_SIZE * SECTOR_SIZE

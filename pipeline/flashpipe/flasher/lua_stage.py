@@ -267,9 +267,9 @@ def run_file(
     with session.private():
         try:
             files.place(file)
-        except (BoardFileSystemError, FilesFullError) as error:
+        except (BoardFileSystemError, FilesFullError) as refused:
             chunk.load(console, name, file.data)
-            session.notify(f"{error.message}; {file.name} runs from memory")
+            session.notify(f"{refused.message}; {file.name} runs from memory")
             start = chunk.RUN
 
     def named(text: str) -> str:
