@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from random import Random
 
 RAM_CODE, RAM_DATA = 0x40100000, 0x3FFE8000
@@ -94,14 +95,7 @@ class Builder:
 
     def linked(self, address: int, size: int = 0x8000) -> bytes:
         """Code that was linked for a flash address: functions of all lengths, and after each an address of another."""
-        chance, code, starts = Random(size), bytearray(), list[int]()
-        while len(code) < size - 0x100:
-            starts.append(len(code))
-            code += b"\x12\xc1\xf0" + chance.randbytes(chance.randrange(9, 90)).replace(b"\x12", b"\x13") + RETURN
-            code += bytes(-len(code) % 4 + 4)
-        for start in starts[1:]:
-            struct.pack_into("<I", code, start - 4, 0x40200000 + address + chance.choice(starts))
-        return bytes(code).ljust(size, b"\0")
+        return _linked(address, size)
 
     def ota(self, address: int = 0, size: int = 0x8000, *, crc: bool = True, code: bytes = b"") -> bytes:
         """A 0xEA image: code that runs from flash, then a version-1 image, then a CRC-32 as Espressif's tool makes it.
@@ -121,6 +115,18 @@ class Builder:
         entries = ((1, 2, 0x9000, 0x6000, b"nvs"), (0, 0, address, 0xF0000, b"factory"))
         table = b"".join(struct.pack("<HBBII16sI", 0x50AA, *entry, 0) for entry in entries).ljust(0xC00, b"\xff")
         return loader, table, self.boot([(0x40200010 + address, bytes(range(256)) * 64), (RAM_CODE, bytes(64))])
+
+
+@cache
+def _linked(address: int, size: int) -> bytes:
+    chance, code, starts = Random(size), bytearray(), list[int]()
+    while len(code) < size - 0x100:
+        starts.append(len(code))
+        code += b"\x12\xc1\xf0" + chance.randbytes(chance.randrange(9, 90)).replace(b"\x12", b"\x13") + RETURN
+        code += bytes(-len(code) % 4 + 4)
+    for start in starts[1:]:
+        struct.pack_into("<I", code, start - 4, 0x40200000 + address + chance.choice(starts))
+    return bytes(code).ljust(size, b"\0")
 
 
 def with_partitions(

@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+CORES = "cores"
+"""Where in the cache the virtual board's core is kept, compiled."""
 LIMIT_S = 300
 INSTALL_LIMIT_S = 2 * LIMIT_S
 """How long a worker waits for another one that runs the README's first line."""
@@ -108,6 +110,13 @@ def comparable(text: str) -> str:
     for pattern, word in _VARYING:
         text = pattern.sub(word, text)
     return text.strip()
+
+
+def make_home(home: Path, compiled: Path) -> Path:
+    """The home of a reader whose virtual board has been compiled before: `compiled` holds the core; returns `home`."""
+    (home / "cache" / "flashpipe").mkdir(parents=True)
+    (home / "cache" / "flashpipe" / CORES).symlink_to(compiled / CORES)
+    return home
 
 
 def run(command: Command, folder: Path, home: Path) -> str:

@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -109,14 +110,22 @@ class Import:
 
 @dataclass(frozen=True)
 class Module:
+    """What a module says is read when it is asked for: each worker of the tests finds all of them."""
+
     name: str
     path: Path
-    imports: tuple[Import, ...]
-    lines: int
 
     @property
     def room(self) -> str:
         return room(self.name)
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        return read_imports(self.path.read_text(encoding="utf-8"))
+
+    @cached_property
+    def lines(self) -> int:
+        return self.path.read_text(encoding="utf-8").count("\n")
 
 
 def room(name: str) -> str:
@@ -163,17 +172,16 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
         yield from children if isinstance(children, list) else ()
 
 
-def read_modules() -> dict[str, Module]:
+def find_modules() -> dict[str, Module]:
     modules = {}
     for path in sorted(SOURCES.rglob("*.py")):
         parts = path.relative_to(SOURCES).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        source = path.read_text(encoding="utf-8")
-        modules[name] = Module(name, path, read_imports(source), source.count("\n"))
+        modules[name] = Module(name, path)
     return modules
 
 
-MODULES: Final = read_modules()
+MODULES: Final = find_modules()
 
 
 def targets(imported: Import) -> Iterator[str]:

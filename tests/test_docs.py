@@ -21,7 +21,7 @@ from flashpipe.cli.overview import task_texts
 from flashpipe.cli.unknown_words import check_words
 from ruamel.yaml import YAML
 
-from tests.pages import README, ROOT, Block, Clone, Command, comparable, read_blocks, read_commands, run
+from tests.pages import README, ROOT, Block, Clone, Command, comparable, make_home, read_blocks, read_commands, run
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"), key=lambda page: page.name)
@@ -113,11 +113,10 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if read_commands(page)], ids=page_id)
-def test_every_console_line_of_a_page_works(page: Path, tmp_path: Path, firmware: Path) -> None:
+def test_every_console_line_of_a_page_works(page: Path, tmp_path: Path, firmware: Path, compiled: Path) -> None:
     assert (Path(sys.executable).parent / "flashpipe").is_file(), "install the project: pip install -e ."
-    home, folder = tmp_path / "home", tmp_path / "project"
-    for place in (home, folder):
-        place.mkdir()
+    home, folder = make_home(tmp_path / "home", compiled), tmp_path / "project"
+    folder.mkdir()
     shutil.copy(firmware, folder / "nodemcu.bin")
     for block in read_blocks(page):
         if block.caption:
