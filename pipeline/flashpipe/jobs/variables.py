@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import Final, Literal
 
+from flashpipe import reset_mode
 from flashpipe.errors import BadValueError, UnknownVariableError, UnusedVariableError
 from flashpipe.units import parse_bool
 from flashpipe.values import dataclass
@@ -107,7 +108,7 @@ TABLE: Final = (
         "text",
         "auto, manual (a person presses), none (is in download mode), or a custom sequence",
         ON_BOARDS,
-        likely=("auto", "manual", "none"),
+        likely=reset_mode.WORDS,
     ),
     VariableKind(
         "boot",

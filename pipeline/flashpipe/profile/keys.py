@@ -353,7 +353,7 @@ WANT: Final[Mapping[str, str]] = {
     "serial.port.serial": "the adapter's serial number",
     "serial.port.location": "a USB location such as 1-1.2",
     "serial.baud": f"a whole number from {MIN_BAUD} to {MAX_BAUD}, or auto",
-    "serial.reset": "one of auto, manual, none, or esptool's steps such as D0|R1|W0.1|D1|R0|W0.05|D0",
+    "serial.reset": f"one of {', '.join(reset_mode.WORDS)}, or esptool's steps such as D0|R1|W0.1|D1|R0|W0.05|D0",
     "firmware.image": "a file, a pattern, https://…, github:OWNER/REPO@TAG/FILE, package:DISTRIBUTION/FILE"
     " or platformio:ENV",
     "firmware.split": "addresses and their files such as {0x00000: A.bin, 0x10000: B.bin}",

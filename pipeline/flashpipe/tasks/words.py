@@ -14,7 +14,7 @@ from typing import Final
 
 from flashpipe.errors import UsageError
 from flashpipe.jobs.option_words import PORT, TTY
-from flashpipe.jobs.variables import KNOWN
+from flashpipe.jobs.variables import KNOWN, ON_BOARDS
 from flashpipe.tasks.parser import OURS, Parsed, Word, parse
 
 SYNONYMS: Final = {
@@ -62,10 +62,7 @@ _FILE_NAME: Final = re.compile(r"(?<!^)\.(?!ya?ml$)\w{1,5}$")
 """What nothing but a file is called like, there or not."""
 ON_FILES: Final = {"download": "get", "remove": "rm", **{verb: verb for verb in FILE_VERBS}}
 """Words that mean one of them where a file is named."""
-ON_PROFILES: Final = frozenset(
-    {"audit", "backup", "boot", "diagnose", "erase", "files", "flash", "format", "identify", "image", "lock", "lua"}
-    | {"monitor", "node", "plan", "restore", "verify", "watch"}
-)
+ON_PROFILES: Final = ON_BOARDS | {"image", "lock"}
 """Tasks behind which a profile, a port, or a file may stand without a name."""
 _WITH_IMAGES: Final = ("flash", "image", "lock", "plan", "verify")
 _FILE_OF: Final = {"lua": "file", "restore": "backup", "backup": "file"}

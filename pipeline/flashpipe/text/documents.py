@@ -18,7 +18,7 @@ from flashpipe.terminal import json_text
 from flashpipe.text.look import look
 
 VERSION: Final = "1.1"
-ON_BOARDS: Final = frozenset({"audit", "boot", "diagnose", "files", "identify", "node", "plan", "verify"})
+LISTS_BOARDS: Final = frozenset({"audit", "boot", "diagnose", "files", "identify", "node", "plan", "verify"})
 """Kinds with a list of boards; `plan` has one where a board was asked."""
 _kept: Final[list[tuple[str, str, Mapping[str, object]]]] = []
 _guard: Final = threading.Lock()
