@@ -187,3 +187,19 @@ def test_a_reset_of_a_machine_keeps_what_a_reset_keeps() -> None:
     cold = Executed(machine.nor, CHIP, Strap(), RESET_POWER_ON, 1.0, machine=machine)
     assert "rst cause:1" in text(cold.advance(1.3))
     assert machine.devices.rtc.read(0x60001200) == 0
+
+
+def test_what_was_on_its_way_when_reset_fell_is_never_heard() -> None:
+    """Seen on a loaded machine: the watchdog's words of an empty flash before those of the firmware flashed since."""
+    flash = Nor(bytearray(b"\xff" * MB), part_by_name("W25Q32"))
+    blank = Executed(flash, CHIP, Strap(), RESET_POWER_ON, 0.0)
+    now = 0.0
+    while "cause:4" not in (heard := text(blank.advance(now))):  # the watchdog's first words
+        now += 0.001
+    assert "ets_main.c" not in heard
+    blank.halt()
+    flash.cells[:MB] = image({IRAM_START: echoing()}, IRAM_START + 8).ljust(MB, b"\xff")
+    again = Executed(flash, CHIP, Strap(), RESET_EXTERNAL, now + 0.1, machine=blank.machine)
+    heard = text(again.advance(now + 0.5))
+    assert heard.startswith("\r\n ets Jan  8 2013,rst cause:2")
+    assert "ets_main.c" not in heard

@@ -204,13 +204,13 @@ class Machine:
         self._boot(strap, cause)
 
     def _begin_at(self, now_s: float) -> None:
-        """Cycles never go back: where the time is behind them they count on."""
-        self.stopped, self.asleep, self.halted, self._pending = "", False, False, None
+        """Nothing is left of what was under way. Cycles never go back: where the time is behind them they count on."""
+        self.stopped, self.asleep, self.halted, self._pending, self.outputs = "", False, False, None, []
+        self.devices.cut_off()
         cycle = self.cycle_at(now_s)
-        if cycle >= self.state.cycles:
-            self.state.cycles = cycle
-        else:
+        if cycle < self.state.cycles:
             self.origin_s = now_s - self.state.cycles / CYCLES_PER_S
+        self.state.cycles = max(self.state.cycles, cycle)
         self.devices.flash.origin_s = self.origin_s
 
     def halt(self) -> None:

@@ -124,6 +124,11 @@ class Peripherals:
         for device in self.all:
             device.reset()
 
+    def cut_off(self) -> None:
+        """EN is low, or there is no supply: what has not left the UARTs never does."""
+        for uart in self.uarts:
+            uart.cut_off()
+
     def restart(self) -> None:
         """What the ROM does to the devices when the program jumps to its start: it sets up UART 0 and the cache."""
         self.uarts[0].reset()

@@ -126,6 +126,12 @@ class Uart(RegisterBlock):
         for event in (self._arrival, self._timeout, self._drained):
             event.cancel()
 
+    def cut_off(self) -> None:
+        """EN is low, or there is no supply: what has not left never does."""
+        self.outgoing.clear()
+        self._flush.cancel()
+        self.busy_until = min(self.busy_until, self.state.cycles)
+
     # --- rate --------------------------------------------------------------------------------------------------------
 
     @property
