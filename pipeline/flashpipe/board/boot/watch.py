@@ -63,28 +63,22 @@ def boot_check(
 def watch(session: Session, watcher: BootWatcher, timeout_s: float) -> Verdict:
     """Serve a watcher with what the line says until it gives its verdict.
 
-    Time in which nobody listened (this process was stopped, or given no CPU) is no silence of the board: what it said
-    then is still to be read.
-
     Raises:
         PortLostError: the port went away.
         StoppedError: somebody asked to stop.
     """
-    progress, now = BootProgress(session.port, session.listener, timeout_s), session.clock()
+    progress = BootProgress(session.port, session.listener, timeout_s)
     while True:
         session.check_stop()
-        request = watcher.next(now)
+        request = watcher.next(session.clock())
         if isinstance(request, Verdict):
             return request
         if isinstance(request, SendText):
             session.send(request.data)
             continue
         session.tune(request.baud)
-        begun = session.clock()
-        limit_s = max(_SHORTEST_S, min(READ_SLICE_S, request.until_s - begun))
-        data = session.receive(limit_s)
-        now = session.clock() if data else begun + limit_s
-        watcher.feed(data, now)
+        data = session.receive(max(_SHORTEST_S, min(READ_SLICE_S, request.until_s - session.clock())))
+        watcher.feed(data, session.clock())
         progress.show(watcher)
 
 

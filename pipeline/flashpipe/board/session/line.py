@@ -17,6 +17,7 @@ from flashpipe.board.ports.lock import PortLock, lock_port
 from flashpipe.board.ports.open import open_port
 from flashpipe.board.ports.places import is_place, place_port
 from flashpipe.board.session.execution import Execution, of_port
+from flashpipe.board.session.listening_clock import ListeningClock
 from flashpipe.board.session.traffic import TrafficLog, recorded
 from flashpipe.errors import NoPortError, PortBusyError, PortLostError, StoppedError
 from flashpipe.events import Listener, Message, Progress, StepFailed, StepFinished, StepStarted, ignore
@@ -75,6 +76,7 @@ class SerialLine:
     step_times: list[tuple[str, float]] = field(default_factory=list)
     traffic: TrafficLog = field(default_factory=TrafficLog)
     """The last bytes on the wire, for diagnoses."""
+    _listening: ListeningClock = field(default_factory=ListeningClock)
     _serial: Any = None
     _execution: Execution | None = None
     _open: ExitStack = field(default_factory=ExitStack)
@@ -251,17 +253,19 @@ class SerialLine:
     def clock(self) -> float:
         """The time in which this line's limits count, in seconds; opens the port where it is not open.
 
-        A virtual board has its own, and does not stop being a good board where its machine is slow or busy.
+        That is time for which somebody listens. A virtual board has its own, and does not stop being a good board where
+        its machine is slow or busy.
 
         Raises:
             PortError: the port cannot be opened, or went away.
         """
         self.open()
-        own_time = getattr(self._serial, "own_time", None)
-        if own_time is None:
-            return time.monotonic()
         with self._lost_if_gone():
-            return float(own_time())
+            return self._listening.now(self._time())
+
+    def _time(self) -> float:
+        own_time = getattr(self._serial, "own_time", None)
+        return time.monotonic() if own_time is None else float(own_time())
 
     def receive(self, limit_s: float, *, from_person: bool = False) -> bytes:
         """What the board says: at once where something is there, else what comes first within `limit_s` by `clock`.
@@ -273,12 +277,18 @@ class SerialLine:
             StoppedError: somebody asked to stop.
         """
         self.check_stop()
+        hear, now = getattr(self._serial, "hear", None), self._time
+        if from_person:
+            hear, now = None, time.monotonic
         with self._lost_if_gone():
-            hear = getattr(self._serial, "hear", None)
-            if hear is not None and not from_person:
-                return bytes(hear(limit_s))
-            self._serial.timeout = limit_s
-            return bytes(self._serial.read(max(1, self._serial.in_waiting)))
+            begun_s = now()
+            if hear is not None:
+                data = hear(limit_s)
+            else:
+                self._serial.timeout = limit_s
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            self._listening.listened(begun_s, now(), limit_s)
+        return bytes(data)
 
     def send(self, data: bytes) -> None:
         """Bytes to the board's console.
