@@ -67,6 +67,19 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     lab_preload.forget(str(made.program))
 
 
+def test_drivers_and_resources_are_not_loaded_where_the_client_does_without(client: Client) -> None:
+    labgrid = client.folder / "lib" / "labgrid"
+    (labgrid / "driver").mkdir()
+    for name in ("__init__.py", "driver/__init__.py"):
+        (labgrid / name).write_text("raise SystemExit('what takes long')\n")
+    (labgrid / "driver" / "exception.py").write_text("ExecutionError = OSError\n")
+    (labgrid / "factory.py").write_text("target_factory = None\n")
+    uses = "from .. import Environment, Target, target_factory\nfrom ..driver import ExecutionError, Mode\n"
+    (labgrid / "remote" / "client.py").write_text(f"{uses}{CLIENT}")
+    assert LabClient.here().run("places").out.endswith("places\n")
+    assert client.times() == 1
+
+
 def is_there(process: int) -> bool:
     try:
         os.kill(process, 0)
