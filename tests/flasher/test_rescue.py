@@ -57,6 +57,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
 def test_an_init_lua_that_panics_is_put_aside(name: str, make: Make) -> None:
     session = make(name, timer(name, 900, 0, 'error("gone")'), "&time=real")
     assert disable_init_lua(session)
+    assert not lua_stage._listen(session, 1.2), "a timer that it has left ends the board"
     assert list(BoardFiles(open_console(session)).names()) == ["init.lua.bad"]
 
 

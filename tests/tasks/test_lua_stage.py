@@ -275,7 +275,6 @@ def test_an_init_lua_that_kills_the_board_is_put_aside(kitchen: Kitchen, monkeyp
     failed = kitchen.run("files", "profile=kitchen", "send=1").failed("init-lua")
     assert "unprotected error in call to Lua API (init.lua:1: gone)" in failed.err
     assert "renamed to init.lua.bad" in failed.err
-    kitchen.more = "&inline=1"
     assert [row.split()[0] for row in kitchen.run("files").ok().out.splitlines()[-3:-2]] == ["init.lua.bad"]
 
 

@@ -404,6 +404,7 @@ def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
 def disable_init_lua(session: Session, baud: int = 0) -> bool:
     """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows; whether it worked.
 
+    Then it starts once more without it: timers and callbacks that it has left would end the board a moment later.
     `baud`: the rate of its console; 0: the one at which it speaks after the reset, or else all that are in use.
     """
     with session.step("rescue", "waiting for a prompt") as result:
@@ -425,6 +426,7 @@ def disable_init_lua(session: Session, baud: int = 0) -> bool:
                 output, knocked_s = "", session.clock()
             output = (output + session.receive(0.02).decode("latin-1").replace("\r", ""))[-1000:]
             if "=#disabled true#=" in output:
+                _hear_start(session, session.rate)
                 result.append(f"init.lua is out of the way, as {DISABLED}")
                 return True
         result.append("no prompt was caught")
