@@ -33,6 +33,7 @@ LEAVES: Final = frozenset(
         "locks",
         "masking",
         "next_steps",
+        "lazy",
         "lender",
         "ownership",
         "processes",

@@ -7,7 +7,7 @@ import json
 import pytest
 from flashpipe import masking
 from flashpipe.masking import HIDDEN, mask, mask_cut, mask_pieces, mask_urls, masked, without_query
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 SECRET = "hunter22"
@@ -303,3 +303,11 @@ PIECES = (
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_what_none_of_the_patterns_can_know_is_not_looked_at_and_all_else_is(text: str) -> None:
     assert mask(text) == masking._mask(text)
+
+
+@given(st.text(max_size=19).filter(str.isalnum))
+@example("AKIA234567890123456")
+@example("ssidpasswordtoken")
+def test_no_pattern_finds_a_secret_in_a_lone_word(text: str) -> None:
+    assert masking._mask(text) == text
+    assert mask(text) == text

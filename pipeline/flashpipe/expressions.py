@@ -13,6 +13,7 @@ import warnings
 from typing import Any, Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
 LIMIT_S: Final = 1.0
@@ -21,7 +22,7 @@ _LONGEST: Final = 1000
 """Characters; beyond it is no expression that somebody has typed."""
 _MOST_COPIES: Final = 20_000
 """Of what is repeated, once all counts are written out; that many take about 10 MB."""
-_TOKEN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]|\{(\d*)(?:,(\d*))?\}|.", re.DOTALL)
+_TOKEN: Final = lazy_pattern(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]|\{(\d*)(?:,(\d*))?\}|.", re.DOTALL)
 """An escape, a set, a count, or one character."""
 
 

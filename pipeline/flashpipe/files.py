@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from flashpipe.errors import RecordError
+from flashpipe.lazy import lazy_pattern
 
 STATE_VARIABLE: Final = "FLASHPIPE_STATE"
 """Environment variable that moves the state folder; tests and build servers set it."""
@@ -222,7 +223,7 @@ def _not_writable(path: Path, error: OSError) -> RecordError:
     return RecordError(f"{path}: cannot be written: {error.strerror or error}", next_step(path))
 
 
-_STAMP: Final = re.compile(r"\d{8}T\d{9}(?!\d)")
+_STAMP: Final = lazy_pattern(r"\d{8}T\d{9}(?!\d)")
 _LAST: Final = "990000000"
 """No time of day, however often it was counted on, comes so far."""
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Final, TextIO
 
-HEAD: Final = re.compile(r"\s*next: |[A-Za-z#|.]\S* +|\s+")
+from flashpipe.lazy import lazy_pattern
+
+HEAD: Final = lazy_pattern(r"\s*next: |[A-Za-z#|.]\S* +|\s+")
 """The name in front of a line, or the space there; what follows is what goes on below."""
 DEEPEST: Final = 24
 """Columns at which a line goes on at most."""
-WHOLE: Final = re.compile(r"\s*next: (?:flashpipe|doit|pip|uv|/\S+) [^`;]*")
+WHOLE: Final = lazy_pattern(r"\s*next: (?:flashpipe|doit|pip|uv|/\S+) [^`;]*")
 """A command that is to be copied."""
-_ARGUMENT: Final = re.compile(r"\s*(?:'[^']*'|\S)+")
+_ARGUMENT: Final = lazy_pattern(r"\s*(?:'[^']*'|\S)+")
 """One word of it, as a shell takes it."""
 _GOES_ON: Final = " \\"
 _INDENT: Final = "  "
-_PIECE: Final = re.compile(r"\s*(?:\S*`[^`]*`\S*|\[code: \S+|\S+)")
+_PIECE: Final = lazy_pattern(r"\s*(?:\S*`[^`]*`\S*|\[code: \S+|\S+)")
 """A word; a command within backquotes is one, and so is a code."""
-_COLOUR: Final = re.compile(r"\x1b[0-9a-f]*\[\d+m")
+_COLOUR: Final = lazy_pattern(r"\x1b[0-9a-f]*\[\d+m")
 
 
 def width_of(stream: TextIO) -> int:

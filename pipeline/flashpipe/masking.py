@@ -13,8 +13,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
+
+from flashpipe.lazy import lazy_pattern
 
 HIDDEN: Final = "***"
 _PLAIN_PARTS: Final = frozenset(
@@ -65,27 +67,12 @@ _LONG: Final = frozenset(
 """Parts of names whose values may have spaces: networks and their passwords."""
 
 
-class _Later:
-    """A pattern that is compiled when it is first used: most runs have nothing to mask, and all take 5 ms."""
-
-    def __init__(self, text: str, flags: int) -> None:
-        self._text, self._flags = text, flags
-
-    def __getattr__(self, name: str) -> Any:
-        vars(self)[name] = attribute = getattr(re.compile(self._text, self._flags), name)
-        return attribute
-
-
-def _later(text: str, flags: int = 0) -> re.Pattern[str]:
-    return cast("re.Pattern[str]", _Later(text, flags))
-
-
 _NAME: Final = r"\w[\w.-]{0,63}"
 _COLOUR: Final = r"(?: \x1b | \\{1,8}u001b | \\{1,8}x1b )? \[ [\d;]{0,16} m"
 _GAP: Final = r"[\s\x00]* (?: \\{1,8} (?: u0000 | x00 ) [\s\x00]* ){0,4}"
 """Zero bytes stand between the fields of structures in flash."""
 _QUOTED: Final = r"""(?: "(?: [^"\\\n] | \\. )*" | '(?: [^'\\\n] | \\. )*' )"""
-_PAIR: Final = _later(
+_PAIR: Final = lazy_pattern(
     rf"""(?ix)
     (?: {_COLOUR} )? (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open)
     (?: \s? \] | \[ \w{{1,20}} \] )? (?: {_COLOUR} )?
@@ -101,30 +88,30 @@ _PAIR: Final = _later(
 """`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself, and where a cut, a line
 end or another beginning is within the quotes.
 """
-_MORE: Final = _later(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
+_MORE: Final = lazy_pattern(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
 """Further words of a value without quotes."""
-_TORN: Final = _later(r"""[^"'\n]{0,80}\n\s*("[^"\n]*"|'[^'\n]*')[ \t\r]*(?=\n|\Z)""")
+_TORN: Final = lazy_pattern(r"""[^"'\n]{0,80}\n\s*("[^"\n]*"|'[^'\n]*')[ \t\r]*(?=\n|\Z)""")
 """A value that something else was printed in front of: it stands on a line of its own."""
-_SPOKEN: Final = _later(
+_SPOKEN: Final = lazy_pattern(
     r"""(?ix) \b ( (?: password | passphrase | passwd | pass \s phrase | psk | pwd | ssid ) :? \s+ (?: is \s+ )? ["']? )
     (?! (?: is | for | of | password | passphrase | passwd | psk | pwd | ssid ) \b ) [^\s"',;)}\]]+"""
 )
 """`psk secret`, `password is secret`."""
-_BEARER: Final = _later(r"(?i)\b(bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}")
-_NETWORK: Final = _later(
+_BEARER: Final = lazy_pattern(r"(?i)\b(bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}")
+_NETWORK: Final = lazy_pattern(
     r"(?i)\b((?:re)?connect(?:ing|ed)?\s+(?:to|with)|disconnect(?:ing|ed)?\s+from|join(?:ing|ed)"
     r"|associat(?:ing|ed)\s+with|lost\s+(?:the\s+)?connection\s+(?:to|with)"
     r"|(?:ap|access\s+point|network|wi-?fi)\s+name(?=\s*[:=]))((?:\s*[:=]\s*|\s+)(?:(?:ap|ssid|network|wifi|wi-fi)\b)?[:=]?\s*)"
     r"(?!(?:sim|rfc2217|socket|https?)://|/dev/|COM\d|GPIO\d|each other\b)[^,;.\n\r]+"
 )
 """The SDK's own words: `connected with HomeNet, channel 6`."""
-_CALL: Final = _later(
+_CALL: Final = lazy_pattern(
     r"(?i)(\bwifi\.[a-z.]*(?:config|begin|softap|join)\s*\(|\bAT\+CW[JS]AP\w*\s*="
     r"|\b\w{0,40}(?:password|passphrase|passwd|psk|pwd|secret|token)\w{0,40}\()(?!\))[^)\n]*"
 )
 """`wifi.sta.config("net", "…")`, `WiFi.begin("net", "…")`, `AT+CWJAP="net","…"`, `setPassword("…")`."""
-_ELEMENT: Final = _later(rf"<(?P<name>{_NAME})>(?P<value>[^<\n]+)(?=<)")
-_NAMED: Final = _later(
+_ELEMENT: Final = lazy_pattern(rf"<(?P<name>{_NAME})>(?P<value>[^<\n]+)(?=<)")
+_NAMED: Final = lazy_pattern(
     rf"""(?ix)
     (?P<lead> --? | \#[ ]?define [ \t]+ | \b (?: setenv | putenv | export | set ) [ \t]+ )?
     \b (?P<name> {_NAME} ) (?P<gap> [ \t]+ (?: (?: is | was ) [ \t]+ )? )
@@ -132,7 +119,7 @@ _NAMED: Final = _later(
     | \\{{0,8}}"[^"\n]* | '[^'\n]* | [^\s"',;:=)}}\]|>-][^\s"',;)}}\]]{{0,2000}} )"""
 )
 """`--token secret`, `#define WIFI_PASS "secret"`, `wifi_password secret`."""
-_SPACED: Final = _later(
+_SPACED: Final = lazy_pattern(
     r"""(?ix) \b (?: access | admin | ap | api | auth | encryption | login | mqtt | network | private | secret | sta
     | user | wep | wi-?fi | wpa2? ) [ \t]+ (?: pass (?: code | phrase | wd | word )? | pw | key | secret | token ) \b
     [ \t]* [:=]? [ \t]+ (?: is [ \t]+ )? (?P<value> "[^"\n]*" | '[^'\n]*' | [^\s"',;)}\]]+ )"""
@@ -147,18 +134,20 @@ _PLAIN_WORDS: Final = frozenset(
 """What follows the name of a secret in a sentence about it."""
 _FILTERS: Final = frozenset({"band", "by", "first", "high", "low", "multi", "one", "second", "single", "two"})
 """What stands before `pass` where it is no password."""
-_TOKEN: Final = _later(
+_TOKEN: Final = lazy_pattern(
     r"\b(?:gh[opsur]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AKIA[A-Z0-9]{16}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 """Tokens that are known by their form: GitHub's, GitLab's, Slack's, Amazon's, and JWT."""
-_PRIVATE_KEY: Final = _later(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
-_LOGIN: Final = _later(r"(\w://)[^\s/?#@\"']+(?=@)")
+_PRIVATE_KEY: Final = lazy_pattern(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
+_LOGIN: Final = lazy_pattern(r"(\w://)[^\s/?#@\"']+(?=@)")
 """User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
-_QUERY: Final = _later(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
+_QUERY: Final = lazy_pattern(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
 
 
-_HINT: Final = re.compile(
+_LEAST_TOKEN: Final = 20
+"""Characters of the shortest token that is known by its form and has letters and digits only: `AKIA…`, Amazon's."""
+_HINT: Final = lazy_pattern(
     r"(?i)pass|psk|pwd|pw|ssid|secret|token|key|cred|auth|cookie|bearer|basic|digest|negotiate|connect|join|associat|sig"
     r"|jwt|otp|session|name\s*[:=]|wifi\.|at\+cw|://|-----BEGIN|gh[opsur]_|github_|glpat-|xox[abprs]-|AKIA|eyJ"
 )
@@ -200,9 +189,14 @@ def mask(text: str) -> str:
     ('{"sta_ssid": ***, "mqttPass": ***}', 'Authorization: ***')
     """
     known = frozenset(_known)
-    if not known and _HINT.search(text) is None:
+    if not known and (_is_lone_word(text) or _HINT.search(text) is None):
         return text
     return _short(text, known) if len(text) <= _REPEATED else _mask(text)
+
+
+def _is_lone_word(text: str) -> bool:
+    """Whether nothing in the text can tell that some of it is secret: of receipts' texts, half are words."""
+    return len(text) < _LEAST_TOKEN and text.isalnum()
 
 
 @lru_cache(maxsize=512)

@@ -6,11 +6,12 @@ import re
 from typing import Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.lazy import lazy_pattern
 
-_SIZE: Final = re.compile(r"(\d{1,15}|0x[0-9a-f]{1,12})\s*(b|kb?|kib|mb?|mib)?", re.IGNORECASE)
+_SIZE: Final = lazy_pattern(r"(\d{1,15}|0x[0-9a-f]{1,12})\s*(b|kb?|kib|mb?|mib)?", re.IGNORECASE)
 _FACTOR: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
-_ADDRESS: Final = re.compile(r"0x([0-9a-f]{1,12})|([0-9]{1,15})", re.IGNORECASE)
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?", re.IGNORECASE)
+_ADDRESS: Final = lazy_pattern(r"0x([0-9a-f]{1,12})|([0-9]{1,15})", re.IGNORECASE)
+_DURATION: Final = lazy_pattern(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?", re.IGNORECASE)
 LONGEST_S: Final = 31 * 24 * 3600.0
 """A month: nobody waits longer, and no timer can count to what a mistyped number may mean."""
 _SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from flashpipe.errors import BadValueError
+from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
-_VERSION: Final = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,3}(?!\d)")
-_DEMAND: Final = re.compile(r"(>=|<=|==|~=|!=|>|<|=)?\s*v?(\d{1,9}(?:\.\d{1,9}){0,3})(?:\.\*)?")
+_VERSION: Final = lazy_pattern(r"\d{1,9}(?:\.\d{1,9}){0,3}(?!\d)")
+_DEMAND: Final = lazy_pattern(r"(>=|<=|==|~=|!=|>|<|=)?\s*v?(\d{1,9}(?:\.\d{1,9}){0,3})(?:\.\*)?")
 _PARTS: Final = 4
 
 

@@ -14,6 +14,7 @@ import flashpipe
 from flashpipe import terminal
 from flashpipe.files import read_regular
 from flashpipe.jobs.variables import KNOWN
+from flashpipe.lazy import lazy_pattern
 
 DOIT_COMMANDS: Final = {
     "list": "list the tasks",
@@ -56,7 +57,7 @@ COMMAND_TEXTS: Final = {
 }
 TOPICS: Final = ("variables", "port", "keys", "keep", "codes", "verdicts", "boot-loop")
 """Pages of `flashpipe help`; what they say is in `flashpipe.cli.topics`, whose tables load half the package."""
-_TASK: Final = re.compile(r'^def task_([a-zA-Z]\w*)\(.*?:\n(?:    "+(.*?)"*$)?', re.MULTILINE)
+_TASK: Final = lazy_pattern(r'^def task_([a-zA-Z]\w*)\(.*?:\n(?:    "+(.*?)"*$)?', re.MULTILINE)
 WIDTH: Final = 79
 _DODO: Final = "dodo.py"
 _LARGEST: Final = 1024 * 1024

@@ -10,6 +10,7 @@ import re
 import struct
 from typing import Final
 
+from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import mask
 
 BOOT_MAGIC: Final = 0xE9
@@ -81,7 +82,7 @@ _ESP32_ENTRY: Final = range(0x40070000, 0x400C2000)
 _FLASH_LIMIT: Final = 0x1000000
 _ESP32_START: Final = 0x1000
 """Where an ESP32's boot loader stands in flash; FF before it (facts: usb-nodemcu §9.1)."""
-_NODEMCU: Final = re.compile(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua")
+_NODEMCU: Final = lazy_pattern(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua")
 """Its own banner: EspLua and others have its name in them as well."""
 _SMALLEST_CODE: Final = 0x1000
 _RETURN: Final = b"\x0d\xf0"
@@ -98,7 +99,7 @@ _TEXTS: Final = (
     (rb"S[0-3][0-9A-Fa-f]{8,}\s", "Motorola S-record file"),
 )
 _TEXT_AND_ENDS: Final = _TEXT_BYTES + b"\x00\xff"
-_ENDING: Final = re.compile(b"\r\n")
+_ENDING: Final = lazy_pattern(b"\r\n")
 _ENDINGS_CERTAIN: Final = 8
 """That many line feeds, each after a carriage return, do not happen by chance: (1/256)**8."""
 _ENDINGS_SHARE: Final = 6

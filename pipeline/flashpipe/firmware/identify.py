@@ -16,6 +16,7 @@ from flashpipe.firmware.arduino import SKETCH_ADDRESS, read_sketch
 from flashpipe.firmware.content_type import BOOT_MAGIC, other_chip
 from flashpipe.firmware.partition_table import PHY_DATA, RF_CAL, TABLE_ADDRESS, PartitionTable, parse_partitions
 from flashpipe.firmware.spiffs import MarkRule, mark_rule
+from flashpipe.lazy import lazy_pattern
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -89,36 +90,36 @@ _TITLES: Final = {
     "rboot": "rBoot",
     "unknown": "unknown firmware",
 }
-_OLD_SDKS: Final = re.compile(rb"\0(0\.9\.[2-5]|1\.0\.[01]|1\.1\.[0-2]|1\.2\.0|1\.3\.0|1\.4\.[01]|1\.5\.0)\0")
+_OLD_SDKS: Final = lazy_pattern(rb"\0(0\.9\.[2-5]|1\.0\.[01]|1\.1\.[0-2]|1\.2\.0|1\.3\.0|1\.4\.[01]|1\.5\.0)\0")
 """What SDKs before 1.5.1 answer for their version: a number alone. Only those that were released count, for libraries
 have such texts too (axTLS is 1.4.9 in many images)."""
 _SDK_LINE_TEXT: Final = b"SDK ver: %s compiled @ "
-_SDK_COMMIT: Final = re.compile(rb"\([0-9a-f]{7,8}\)(?=[\0\xff])")
-_SDK_NUMBER: Final = re.compile(rb"(?<![\w.])\d\.\d\.\d(?:\.\d)?(?:-dev)?$")
+_SDK_COMMIT: Final = lazy_pattern(rb"\([0-9a-f]{7,8}\)(?=[\0\xff])")
+_SDK_NUMBER: Final = lazy_pattern(rb"(?<![\w.])\d\.\d\.\d(?:\.\d)?(?:-dev)?$")
 """The SDK's version text, `2.2.1(cfd48f3)`, as it stands in every image at hand since SDK 1.5. It is looked for by its
 rarer second half: a pattern that begins with a digit takes a hundred times as long."""
-_BANNER: Final = re.compile(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
+_BANNER: Final = lazy_pattern(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
 """NodeMCU's start-up text is one C string (facts: esp8266 §2.6); until January 2015 it spelled itself `NodeMcu`."""
-_MICROPYTHON: Final = re.compile(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d(?:; [^\0]{0,60}ESP8266|(?=\0))")
+_MICROPYTHON: Final = lazy_pattern(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d(?:; [^\0]{0,60}ESP8266|(?=\0))")
 """Up to 1.12 or so the banner is one text; later ones keep the version, as part of `sys.version`, and the machine
 apart (seen in 1.19.1)."""
-_CIRCUITPYTHON: Final = re.compile(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
+_CIRCUITPYTHON: Final = lazy_pattern(rb"Adafruit CircuitPython ([^\s\0]{1,40}) on \d{4}-\d\d-\d\d; [^\0]{0,60}ESP8266")
 _ESPRUINO: Final = (
-    re.compile(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)"),
-    re.compile(rb"espruino\.com\r?\n (\dv\d+(?:\.\d+)?) Copyright"),
+    lazy_pattern(rb"User-Agent: Espruino (\dv\d+(?:\.\d+)?)"),
+    lazy_pattern(rb"espruino\.com\r?\n (\dv\d+(?:\.\d+)?) Copyright"),
 )
 """Two patterns: each begins with a text, which is found fast; an alternation is not."""
-_ESPLUA: Final = re.compile(rb"EspLua(?:\.ru)? (\d+(?:\.\d+)+)[^\0]{0,80}?powered by Lua ")
-_ESP_LINK: Final = re.compile(rb"esp-link v?(\d+\.\d+[\w.-]*)")
-_REPEATER: Final = re.compile(rb"WiFi Repeater V(\d+(?:\.\d+)+)")
-_LUA_RTOS: Final = re.compile(rb"Lua RTOS (?:beta |v)?(\d[\w.]*)")
+_ESPLUA: Final = lazy_pattern(rb"EspLua(?:\.ru)? (\d+(?:\.\d+)+)[^\0]{0,80}?powered by Lua ")
+_ESP_LINK: Final = lazy_pattern(rb"esp-link v?(\d+\.\d+[\w.-]*)")
+_REPEATER: Final = lazy_pattern(rb"WiFi Repeater V(\d+(?:\.\d+)+)")
+_LUA_RTOS: Final = lazy_pattern(rb"Lua RTOS (?:beta |v)?(\d[\w.]*)")
 _AT_COMMANDS: Final = (b"\0+GMR\0", b"\0+CWMODE", b"\0+CIPSTART")
 """The firmware's own table of commands; whoever talks to an AT modem writes `AT+GMR` (seen in all 100 at hand)."""
-_AT: Final = re.compile(rb"(?:AT version:|Bin version\([^)\0]{1,20}\):)(\d+(?:\.\d+){1,3})(?=[(\0\r\n])")
-_ESPHOME: Final = re.compile(rb"ESPHome version (\d{4}\.\d+\.\d+[\w.-]*)")
-_SECOND_BOOT: Final = re.compile(rb"2nd boot version : (\d\.\d)")
-_RBOOT: Final = re.compile(rb"rBoot v(\d+\.\d+\.\d+) - richardaburton")
-_ARDUINO_START: Final = re.compile(rb"\xe9[\x01-\x10].{6}\x10\x10\x20\x40", re.DOTALL)
+_AT: Final = lazy_pattern(rb"(?:AT version:|Bin version\([^)\0]{1,20}\):)(\d+(?:\.\d+){1,3})(?=[(\0\r\n])")
+_ESPHOME: Final = lazy_pattern(rb"ESPHome version (\d{4}\.\d+\.\d+[\w.-]*)")
+_SECOND_BOOT: Final = lazy_pattern(rb"2nd boot version : (\d\.\d)")
+_RBOOT: Final = lazy_pattern(rb"rBoot v(\d+\.\d+\.\d+) - richardaburton")
+_ARDUINO_START: Final = lazy_pattern(rb"\xe9[\x01-\x10].{6}\x10\x10\x20\x40", re.DOTALL)
 """A sketch at 0x1000 has its flash-mapped code first, loaded at 0x40201010 (seen in the images at hand)."""
 _EBOOT: Final = b"\x00\xf0\x10\x40"
 """Load address of the Arduino core's boot loader, little-endian 0x4010F000 (seen in the images at hand)."""
@@ -204,8 +205,9 @@ def _espruino(data: bytes) -> Firmware | None:
 
 
 def _at(data: bytes) -> Firmware | None:
-    firmware = _finder("at", _AT)(data) if b"\0+GMR\0" in data or b"AT version:" in data else None
-    return firmware or (Firmware("at") if all(command in data for command in _AT_COMMANDS) else None)
+    asks_version = b"+GMR\0" in data and _AT_COMMANDS[0] in data  # a text that begins with \0 is looked for slowly
+    firmware = _finder("at", _AT)(data) if asks_version or b"AT version:" in data else None
+    return firmware or (Firmware("at") if asks_version and all(one in data for one in _AT_COMMANDS) else None)
 
 
 def _punyforth(data: bytes) -> Firmware | None:

@@ -11,24 +11,26 @@ of a file cut off 11 to 200.
 from __future__ import annotations
 
 import functools
-import re
 import struct
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from flashpipe.firmware.boot_image import BootImage
 from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
 WINDOW: Final = 0x100000
 """Bytes of flash that are mapped at once (facts: image-flashmap §4.4)."""
 WINDOW_BASE: Final = 0x40200000
-_PROLOGUE: Final = re.compile(rb"\x12\xc1")
+_SECTORS: Final = WINDOW // SECTOR_SIZE
+_IN_SECTOR: Final = SECTOR_SIZE - 1
+_PROLOGUE: Final = lazy_pattern(rb"\x12\xc1")
 _IS_TOP: Final = bytes(byte == 0x40 for byte in range(256))  # noqa: PLR2004  0x402xxxxx
 _IS_SECOND: Final = bytes(byte >> 4 == 2 for byte in range(256))  # noqa: PLR2004
-_SET: Final = re.compile(rb"\x01")
+_SET: Final = lazy_pattern(rb"\x01")
 _VOTES_ENOUGH: Final = 16
 _VOTES_AHEAD: Final = 2.5
 """How many times the second best place the best one has at least."""
@@ -46,7 +48,7 @@ _FIT_SUM: Final = 0.85
 of halves of two builds."""
 _RETURNS: Final = (b"\x0d\xf0", b"\x80\x00\x00")
 """`ret.n` and `ret`: what stands before the function after it, but for zeros up to a multiple of 4."""
-_TEXT: Final = re.compile(rb"[\t\n\r -~]{4}")
+_TEXT: Final = lazy_pattern(rb"[\t\n\r -~]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +69,18 @@ class LinkAddress:
 @functools.lru_cache(maxsize=16)
 def find_link(data: bytes) -> LinkAddress | None:
     """Where `data` belongs, None where its words do not prove it: too small, no code, or code for several places."""
-    beginnings: dict[int, list[int]] = defaultdict(list)
+    beginnings: dict[int, list[int]] = defaultdict(list)  # where in a sector, and in which ones
     for prologue in _PROLOGUE.finditer(data, 0, WINDOW):
-        if prologue.start() % 4 == 0:
-            beginnings[prologue.start() % SECTOR_SIZE].append(prologue.start())
-    targets = {target for target in flash_words(data) if target % 4 == 0}
-    votes = Counter(
-        (target - start) % WINDOW for target in targets for start in beginnings.get(target % SECTOR_SIZE, ())
-    )
-    best = votes.most_common(2)
-    if not best:
-        return None
-    (address, count), second = best[0], (best[1][1] if len(best) > 1 else 0)
+        start = prologue.start()
+        if not start & 3:
+            beginnings[start & _IN_SECTOR].append(start // SECTOR_SIZE)
+    votes = [0] * _SECTORS  # for each sector that the first byte may belong to
+    for target in {target for target in flash_words(data) if not target & 3}:
+        sector = target // SECTOR_SIZE
+        for start in beginnings.get(target & _IN_SECTOR, ()):
+            votes[(sector - start) % _SECTORS] += 1
+    second, count = sorted(votes)[-2:]
+    address = votes.index(count) * SECTOR_SIZE
     proven = count >= _VOTES_ENOUGH and count >= _VOTES_AHEAD * second
     return LinkAddress(address, count, second) if proven else None
 

@@ -6,14 +6,19 @@ may know better. Two segments on one sector, or a file that is no image at 0x000
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import BadValueError, PipelineError, all_codes
+from flashpipe.lazy import LazyModule
 from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
 
 ALLOWABLE: Final = frozenset(
     {

@@ -12,11 +12,11 @@ were made by another rule, and a firmware of one rule formats a file system of t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
 
 from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
 Read = Callable[[Region], bytes]
@@ -221,7 +221,7 @@ _MARKING: Final = b"\xa5\x29"
 """Behind a byte that ends in 2: `movi aN, 0x529`, with which SPIFFS begins to make a mark. Two bytes are found fast; a
 pattern with the first takes ten times as long."""
 _MOVI: Final = 2
-_SHIFT: Final = re.compile(rb"\x00[\x10-\x1f]\x40")
+_SHIFT: Final = lazy_pattern(rb"\x00[\x10-\x1f]\x40")
 """`ssl aN`: by the early rule a power of two goes into it."""
 _BEFORE: Final = 24
 _SITES: Final = 3

@@ -5,19 +5,19 @@ Tasks (`flashpipe.tasks.parser`) and commands (`flashpipe.cli.arguments`) read t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from flashpipe.errors import UsageError
 from flashpipe.jobs.variables import VariableKind
+from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
 JSON: Final = "--json"
 """Stands for `format=json`."""
-PORT: Final = re.compile(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
+PORT: Final = lazy_pattern(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
 """A name that nothing but a port has."""
-TTY: Final = re.compile(r"(tty(USB|ACM|AMA|S)\d+|cu\.\S+)")
+TTY: Final = lazy_pattern(r"(tty(USB|ACM|AMA|S)\d+|cu\.\S+)")
 """What a port is called in /dev."""
 YES_OR_NO: Final = frozenset({"0", "1", "false", "no", "off", "on", "true", "yes"})
 """What behind a flag is its value, and names nothing: `--force 1`."""

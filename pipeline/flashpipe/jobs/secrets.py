@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flashpipe.errors import SecretsError
+from flashpipe.lazy import LazyModule, lazy_pattern
 from flashpipe.masking import know_secret
 from flashpipe.ownership import require_own
 from flashpipe.profile.yaml_reader import Report, YamlEntry, read_yaml
 
+if TYPE_CHECKING:
+    import subprocess
+else:
+    subprocess = LazyModule("subprocess")
+
 FILE: Final = "secrets.yaml"
 PREFIX: Final = "FLASHPIPE_SECRET_"
 """Of environment variables: FLASHPIPE_SECRET_wifi_password."""
-_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_NAME: Final = lazy_pattern(r"[A-Za-z_]\w*", re.ASCII)
 _OTHERS: Final = 0o077
 _GIT_S: Final = 10.0
 
@@ -74,7 +79,7 @@ def _ignored(path: Path) -> bool:
     """Whether git leaves the file alone: it is ignored and not tracked, or there is no repository, or no git."""
     try:
         process = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "check-ignore", "-q", "--", path.name],  # noqa: S607  the user's own git
+            ["git", "-c", "core.fsmonitor=false", "check-ignore", "-q", "--", path.name],
             cwd=path.parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -13,6 +13,7 @@ from typing import Final
 from flashpipe import reset_mode
 from flashpipe.errors import BadValueError
 from flashpipe.flash import FREQUENCY_CODES, MODE_CODES, SIZE_BYTES, SIZE_CODES, size_name
+from flashpipe.lazy import lazy_pattern
 from flashpipe.profile import lua as profile_lua
 from flashpipe.profile import parts as profile_parts
 from flashpipe.profile.init_data import byte_table, crystal
@@ -30,13 +31,15 @@ mistakes are caught here and the bridge has the last word)."""
 
 _MAX_NUMBER: Final = 20
 """Characters of the longest number worth reading; Python refuses to convert thousands of digits."""
-_CONTROL: Final = re.compile(r"[\x00-\x1f]")
-_RESET_STEPS: Final = re.compile(r"(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?)(?:\|(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?))*")
+_CONTROL: Final = lazy_pattern(r"[\x00-\x1f]")
+_RESET_STEPS: Final = lazy_pattern(
+    r"(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?)(?:\|(?:[DR][01]|U[01],[01]|W\d+(?:\.\d+)?))*"
+)
 _BOOT_OFF: Final = ("off", "false", "no", "0")
 _BOOT_ON: Final = ("on", "true", "yes", "1")
 BOOT_WORDS: Final = ("auto", "nodemcu", "any")
-_USB: Final = re.compile(r"(?:0x)?([0-9a-f]{4}):(?:0x)?([0-9a-f]{4})")
-_MAC: Final = re.compile(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}")
+_USB: Final = lazy_pattern(r"(?:0x)?([0-9a-f]{4}):(?:0x)?([0-9a-f]{4})")
+_MAC: Final = lazy_pattern(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}")
 _GROUP_BIT: Final = 0x01
 
 Check = Callable[[YamlEntry, str, Report], object]

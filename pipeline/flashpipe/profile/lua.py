@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from flashpipe.errors import BadValueError
 from flashpipe.expressions import expression
+from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import is_secret
 from flashpipe.profile.model import FileMirror, FileSource
 from flashpipe.profile.yaml_reader import Report, Value, YamlEntry
@@ -25,8 +26,8 @@ OF_BOARDS: Final = ("mac", "chipid")
 """Names of values that every board has by itself."""
 OWN_NAMES: Final = "fp~"
 """How the names of files begin that are still being sent."""
-_MODULE: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_NAME: Final = re.compile(r"[!-~]+")
+_MODULE: Final = lazy_pattern(r"[A-Za-z_]\w*", re.ASCII)
+_NAME: Final = lazy_pattern(r"[!-~]+")
 
 
 def _checked(read: Callable[[str], object]) -> Check:

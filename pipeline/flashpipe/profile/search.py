@@ -16,6 +16,7 @@ from typing import Final
 import flashpipe
 from flashpipe.errors import NotTrustedError, UnknownProfileError
 from flashpipe.files import expanded, no_file, read_regular
+from flashpipe.lazy import lazy_pattern
 from flashpipe.next_steps import Advice, command
 from flashpipe.ownership import Finding, Standing, look, refusal
 from flashpipe.profile.yaml_reader import closest
@@ -23,7 +24,7 @@ from flashpipe.profile.yaml_reader import closest
 SUFFIX: Final = ".yaml"
 # A project's folder holds other YAML too. A first look without the parser (this runs for every listing) tells a
 # profile by a key that only profiles have at the left margin.
-_LOOKS_LIKE_PROFILE: Final = re.compile(rb"^(extends|flash|firmware|serial|chip|boards)[ \t]*:", re.MULTILINE)
+_LOOKS_LIKE_PROFILE: Final = lazy_pattern(rb"^(extends|flash|firmware|serial|chip|boards)[ \t]*:", re.MULTILINE)
 _LOOK: Final = 64 * 1024
 _LARGEST: Final = 16 * _LOOK
 """Bytes of a file that may be a profile."""

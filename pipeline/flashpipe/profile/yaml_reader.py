@@ -6,17 +6,21 @@ from a converted value: `off` and `0x10000` stay words, and a MAC of digits neve
 
 from __future__ import annotations
 
-import difflib
 import errno
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from flashpipe.errors import BadValueError, ProfileError
+from flashpipe.lazy import LazyModule, lazy_pattern
 from flashpipe.lender import Lender, read_named
 from flashpipe.values import dataclass
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
 
 MAX_SIZE: Final = 256 * 1024
 """A profile has a few hundred bytes; anything beyond this is another kind of file, and not worth parsing."""
@@ -25,7 +29,7 @@ MAX_SHOWN: Final = 60
 
 Kind = Literal["text", "nothing", "list", "mapping"]
 _NULL: Final = "tag:yaml.org,2002:null"
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = lazy_pattern(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from typing import Any, Final, Literal
 from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
 from flashpipe.files import NO_RECORD, by_age, is_copy, later_stamp, make_private, read_json, read_regular, write_atomic
 from flashpipe.flash import BLOCK_SIZE, Region, merge
+from flashpipe.lazy import lazy_pattern
 from flashpipe.next_steps import Advice, command
 from flashpipe.records import seal
 from flashpipe.records.seal import sealed
@@ -37,7 +38,7 @@ Why = Literal["asked", "before-flash", "rollback"]
 """`asked`: somebody ran `backup`; `before-flash`: data that a plan would have lost; `rollback`: to go back to."""
 BLANK: Final = ""
 """Stands for the digest of a block that holds nothing but FF."""
-_ID: Final = re.compile(r"(\d{8}T\d{9})-[0-9a-f]{8}")
+_ID: Final = lazy_pattern(r"(\d{8}T\d{9})-[0-9a-f]{8}")
 _SHORTEST_ID: Final = 9
 """Characters of an id that are worth looking for: the date and its T."""
 
@@ -52,7 +53,7 @@ class Block:
     """Hex; BLANK where every byte is FF."""
 
 
-_BLOCK_NAME: Final = re.compile("[0-9a-f]{64}-[0-9a-f]{32}")
+_BLOCK_NAME: Final = lazy_pattern("[0-9a-f]{64}-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)

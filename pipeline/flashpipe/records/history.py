@@ -11,6 +11,7 @@ from typing import Any, Final
 from flashpipe.errors import RecordError
 from flashpipe.files import NO_RECORD, read_regular
 from flashpipe.flash import Region
+from flashpipe.lazy import lazy_pattern
 from flashpipe.records import seal
 from flashpipe.values import dataclass
 
@@ -28,10 +29,10 @@ GOOD: Final = frozenset(
 """Outcomes that are no failure; all others are codes of errors."""
 
 
-_STAMPED: Final = re.compile(r"(\d{8}T\d{9})-")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_MAC: Final = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
-_OUTCOME: Final = re.compile("[a-z][a-z0-9-]{0,63}")
+_STAMPED: Final = lazy_pattern(r"(\d{8}T\d{9})-")
+_TIME: Final = lazy_pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_MAC: Final = lazy_pattern("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+_OUTCOME: Final = lazy_pattern("[a-z][a-z0-9-]{0,63}")
 _DAY: Final = len("20261130")
 
 

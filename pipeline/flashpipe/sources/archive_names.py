@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from flashpipe.lazy import lazy_pattern
+
 _ENDINGS: Final = r"\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))"
-_MEMBER: Final = re.compile(rf"(.+?{_ENDINGS}|https?://[^!]+{_ENDINGS}[^!]*)!(.+)", re.IGNORECASE | re.DOTALL)
-_ARCHIVE: Final = re.compile(rf".+{_ENDINGS}", re.IGNORECASE | re.DOTALL)
+_MEMBER: Final = lazy_pattern(rf"(.+?{_ENDINGS}|https?://[^!]+{_ENDINGS}[^!]*)!(.+)", re.IGNORECASE | re.DOTALL)
+_ARCHIVE: Final = lazy_pattern(rf".+{_ENDINGS}", re.IGNORECASE | re.DOTALL)
 
 
 def split_member(text: str) -> tuple[str, str]:

@@ -12,14 +12,13 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from flashpipe.errors import (
     BuildDueError,
@@ -31,6 +30,7 @@ from flashpipe.errors import (
     StoppedError,
 )
 from flashpipe.files import make_parents, read_json, read_regular, sync_folder, write_atomic
+from flashpipe.lazy import LazyModule, lazy_pattern
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
 from flashpipe.sources.cache import Cache
@@ -38,13 +38,18 @@ from flashpipe.sources.file_patterns import fits, matching_files
 from flashpipe.units import format_address
 from flashpipe.values import dataclass
 
+if TYPE_CHECKING:
+    import subprocess
+else:
+    subprocess = LazyModule("subprocess")
+
 BUSY_S: Final = 1800.0
 """Longest wait for another build in the same folder; NodeMCU with its tool chain takes minutes."""
 POLL_S: Final = 0.1
 KILL_S: Final = 3.0
 """How long a build that is told to stop may take to end; well under what a stop of the whole run waits."""
 TAIL_LINES: Final = 25
-_WARNING: Final = re.compile(r"\bwarning\b", re.IGNORECASE)
+_WARNING: Final = lazy_pattern(r"\bwarning\b", re.IGNORECASE)
 _PLACE_LINES: Final = 4
 """A warning and what compilers show of the place: the line, a mark below it, a hint."""
 _WARNED_LINES: Final = 100_000
@@ -56,7 +61,7 @@ _LOOKED_THROUGH: Final = 4 * 1024 * 1024
 """Bytes of a log that are looked through at once for secrets."""
 _SHOWN: Final = ("PATH", "CC", "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "DOCKER_HOST", "VIRTUAL_ENV")
 """Variables that decide most builds; the rest of the environment stands in the log."""
-_SECRET: Final = re.compile("TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
+_SECRET: Final = lazy_pattern("TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +329,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End the command with all its children: gently, then not."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         if sys.platform == "win32":
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)  # noqa: S607
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
         else:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, number)

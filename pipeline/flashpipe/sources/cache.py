@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -23,13 +22,14 @@ from typing import Final
 
 from flashpipe.errors import RecordError
 from flashpipe.files import cache_folder, make_parents, read_json, read_regular, sync_folder, write_atomic
+from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
 GROWING_S: Final = 600.0
 """A download that has got nothing for so long has ended."""
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a content: more than any archive of images has."""
-_DIGEST: Final = re.compile("[0-9a-f]{64}")
+_DIGEST: Final = lazy_pattern("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

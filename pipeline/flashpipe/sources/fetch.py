@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable
 from dataclasses import field
@@ -21,6 +20,7 @@ from flashpipe.errors import (
 )
 from flashpipe.files import read_regular
 from flashpipe.firmware.content_type import excerpt, foreign_content, in_words
+from flashpipe.lazy import lazy_pattern
 from flashpipe.lender import Lender
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask_urls, without_query
@@ -38,7 +38,7 @@ BUSY_S: Final = 300.0
 """Longest wait for another process that downloads the same thing: 32 MB at 1 Mbit/s."""
 _ARCHIVES: Final = ("ZIP archive", "tar archive", "gzip", "bzip2 archive", "xz archive")
 _HEX: Final = "Intel HEX file"
-_DIGEST: Final = re.compile("[0-9a-fA-F]{64}")
+_DIGEST: Final = lazy_pattern("[0-9a-fA-F]{64}")
 _PORTS: Final = {"http": 80, "https": 443}
 
 

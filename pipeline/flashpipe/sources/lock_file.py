@@ -17,6 +17,7 @@ from flashpipe.errors import LockError, LockMismatchError
 from flashpipe.files import read_regular, write_atomic
 from flashpipe.firmware.boot_image import Image, describe_address
 from flashpipe.firmware.identify import Firmware, identify_firmware
+from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import without_query
 from flashpipe.sources.archive_names import split_member
 from flashpipe.sources.registry import kind_of
@@ -28,8 +29,8 @@ VERSION: Final = "1"
 """Of the file's format."""
 MODE: Final = 0o644
 """It is committed and read by everybody."""
-SHA256: Final = re.compile("[0-9a-f]{64}")
-_OLD_QUERY: Final = re.compile(r"""https?://[^\s?#"']*\?(?:(?!:(?:\s|$))[^\s#!,"'])+""", re.MULTILINE)
+SHA256: Final = lazy_pattern("[0-9a-f]{64}")
+_OLD_QUERY: Final = lazy_pattern(r"""https?://[^\s?#"']*\?(?:(?!:(?:\s|$))[^\s#!,"'])+""", re.MULTILINE)
 """A URL with its query, which the file had in earlier releases."""
 _MAX_SIZE: Final = 4 * 1024 * 1024
 """A thousand images; beyond it the file is something else."""

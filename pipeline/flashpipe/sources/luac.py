@@ -20,6 +20,7 @@ from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.placement import MAPPED, lfs_kind
 from flashpipe.flash import Region
+from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import mask_cut
 from flashpipe.sources import made
 from flashpipe.units import format_address, format_size
@@ -29,7 +30,7 @@ NAMES: Final = {"integer": ("luac.cross.int", "luac.cross"), "": ("luac.cross", 
 """As builds call them, by the numbers of the firmware; `.exe` on Windows."""
 LARGEST: Final = 0x40000
 """Bytes of the largest image that the compiler for 5.1 makes."""
-_PLACE: Final = re.compile(r"(?P<file>[^\n:]+)(?P<mistake>:\d+: [^\n]*)")
+_PLACE: Final = lazy_pattern(r"(?P<file>[^\n:]+)(?P<mistake>:\d+: [^\n]*)")
 """How the compiler names a line."""
 _ANYWHERE: Final = Region(0x80000, 0x90000)
 _RESTART: Final = "!LFSrestart!"
@@ -41,7 +42,7 @@ _INTEGRAL: Final = 11
 """Place of the byte that is 1 where numbers are integers (Lua 5.1, lundump.c: the last of the head's twelve)."""
 _STRING, _STRING_BEFORE_3, _NEW = 4, 6, 3
 """Type of a text constant, from NodeMCU 3 on, and before it."""
-_NO_ROOM: Final = re.compile(r"out of flash|too large|maximum size", re.IGNORECASE)
+_NO_ROOM: Final = lazy_pattern(r"out of flash|too large|maximum size", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-import re
 from collections.abc import Callable
 from dataclasses import field
 from hashlib import sha256
@@ -21,14 +20,15 @@ from typing import Final
 from flashpipe.errors import SourceError
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.content_type import describe_content
+from flashpipe.lazy import lazy_pattern
 from flashpipe.sources import kinds
 from flashpipe.sources.archive_names import is_gzip_name
 from flashpipe.sources.fetch import Access, Kind
 from flashpipe.values import dataclass
 
-_PREFIXED: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
+_PREFIXED: Final = lazy_pattern(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 """Two letters at least: `C:\\fw.bin` is a path."""
-_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_URL: Final = lazy_pattern(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
 @dataclass(frozen=True, slots=True)

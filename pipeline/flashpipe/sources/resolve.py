@@ -16,14 +16,15 @@ from typing import Final
 
 from flashpipe.errors import BadValueError, FetchMismatchError
 from flashpipe.firmware.boot_image import Image
+from flashpipe.lazy import lazy_pattern
 from flashpipe.sources.archive_names import split_member
 from flashpipe.sources.fetch import Access
 from flashpipe.sources.local import load_local
 from flashpipe.sources.registry import Resolved, SourceRequest, kind_of
 from flashpipe.units import parse_address
 
-_ADDRESSED: Final = re.compile(r"\s*(0[xX][0-9A-Fa-f]{1,12}|\d{1,15})\s*[:=]\s*(.*)", re.DOTALL)
-_NEXT_ADDRESS: Final = re.compile(r",(?=\s*(?:0[xX][0-9A-Fa-f]{1,12}|\d{1,15})\s*[:=])")
+_ADDRESSED: Final = lazy_pattern(r"\s*(0[xX][0-9A-Fa-f]{1,12}|\d{1,15})\s*[:=]\s*(.*)", re.DOTALL)
+_NEXT_ADDRESS: Final = lazy_pattern(r",(?=\s*(?:0[xX][0-9A-Fa-f]{1,12}|\d{1,15})\s*[:=])")
 
 
 def parse_image_argument(text: str) -> dict[int, str]:

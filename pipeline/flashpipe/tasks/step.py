@@ -5,7 +5,6 @@ All others stay tracebacks, for they are defects.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -67,9 +66,15 @@ def run_step(name: str) -> Any:
     return attempt(name, inputs)
 
 
+def _is_child() -> bool:
+    """Whether another process of doit's has started this one: then `multiprocessing` is loaded."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
+
+
 def run_board_step(name: str, board_name: str, task: str) -> TaskFailed | dict[str, str]:
     """Run an action, that of `task`, on a board, in its turn; what doit's `getargs` may ask of it."""
-    if multiprocessing.parent_process() is not None:
+    if _is_child():
         return report(_processes())
     try:
         with limits_told():

@@ -6,7 +6,6 @@ of other tools are understood where they mean one thing here, and refused with t
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 from flashpipe.errors import UsageError
 from flashpipe.jobs.option_words import PORT, TTY
 from flashpipe.jobs.variables import KNOWN, ON_BOARDS
+from flashpipe.lazy import lazy_pattern
 from flashpipe.tasks.parser import OURS, Parsed, Word, parse
 
 SYNONYMS: Final = {
@@ -43,13 +43,13 @@ REFUSED: Final[dict[str, str]] = {
     "verify-flash": "flashpipe verify profile=NAME image=FILE",
     "read-flash": "flashpipe backup file=NAME",
 }
-_ADDRESS_OF_HOST: Final = re.compile(r"[\w.-]+:\d+")
+_ADDRESS_OF_HOST: Final = lazy_pattern(r"[\w.-]+:\d+")
 _AREAS: Final = frozenset({"spiffs", "lfs", "wifi", "rf"})
 _ERASE: Final = dict.fromkeys(("1", "yes", "true", "on"), "all") | dict.fromkeys(("0", "no", "false"), "as-needed")
 """As other tools say what `erase=` says here."""
 _OF_ANY_COMMAND: Final = frozenset({"color", "events", "format", "junit", "quiet", "verbose"})
 """Variables that say how a run is told."""
-_ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]+")
+_ADDRESS: Final = lazy_pattern(r"0[xX][0-9a-fA-F]+")
 FIRMWARE: Final = (".bin", ".img", ".elf", ".zip", ".gz")
 _LUA: Final = (".lua", ".lc")
 FILE_VERBS: Final = ("put", "get", "rm", "cat", "edit")
@@ -58,7 +58,7 @@ ESPTOOL: Final = frozenset(
     {"chip-id", "erase-flash", "erase-region", "flash-id", "read-flash", "read-mac", "verify-flash", "write-flash"}
 )
 """Those of esptool, whose options `flashpipe esptool` knows."""
-_FILE_NAME: Final = re.compile(r"(?<!^)\.(?!ya?ml$)\w{1,5}$")
+_FILE_NAME: Final = lazy_pattern(r"(?<!^)\.(?!ya?ml$)\w{1,5}$")
 """What nothing but a file is called like, there or not."""
 ON_FILES: Final = {"download": "get", "remove": "rm", **{verb: verb for verb in FILE_VERBS}}
 """Words that mean one of them where a file is named."""

@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from configparser import ConfigParser
 from types import ModuleType
 from typing import Any, Final
 
@@ -129,12 +128,21 @@ class _Mute:
         return lambda *_args, **_kwargs: None
 
 
+class _NoSettings:
+    """A section of a configuration that sets nothing."""
+
+    def get(self, _name: str, default: Any = None) -> Any:
+        """What stands in for a setting."""
+        return default
+
+    getfloat = getint = getboolean = get
+
+
 def _stand_ins() -> dict[str, ModuleType]:
     """What esptool's modules log with and are configured by, for as long as they load."""
     names = ("esptool.config", "esptool.logger", "esp_pylib.logger", "rich.markup")
     made = {name: ModuleType(name) for name in names}
-    nothing = ConfigParser()
-    nothing.read_dict({"esptool": {}})
+    nothing = {"esptool": _NoSettings()}
     vars(made["esptool.config"]).update(load_config_file=lambda *_args, **_kwargs: (nothing, None))
     vars(made["esptool.logger"]).update(log=_Mute())
     vars(made["esp_pylib.logger"]).update(log=_Mute(), EspLogBase=_Mute)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +35,7 @@ from flashpipe.errors import (
     WrongChipError,
 )
 from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.lazy import lazy_pattern
 from flashpipe.next_steps import Advice, repeat, setting
 
 ROM_BAUD: Final = 115200
@@ -62,7 +62,7 @@ CHIP_ERASE_LIMIT_S: Final = 240.0
 MD5_LIMIT_S_PER_MB: Final = 8.0
 """esptool 5.6 `MD5_TIMEOUT_PER_MB`; measured on the executed stub: 1.06 s (facts: stub-executed §6)."""
 
-_DAMAGED: Final = re.compile("Corrupt data|Digest mismatch|Checksum error|format of the received message")
+_DAMAGED: Final = lazy_pattern("Corrupt data|Digest mismatch|Checksum error|format of the received message")
 """esptool's words about bytes that were lost or changed on their way, from a loader that is alive (5.6, loader.py)."""
 
 OnBytes = Callable[[int], None]

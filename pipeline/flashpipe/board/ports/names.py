@@ -9,10 +9,11 @@ from hashlib import sha256
 from typing import Final
 
 from flashpipe import files
+from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import without_login
 
 _SLUG_LENGTH: Final = 60
-_PLAIN_PORT: Final = re.compile(r"(?:\w+://)?[A-Za-z0-9.+-]+")
+_PLAIN_PORT: Final = lazy_pattern(r"(?:\w+://)?[A-Za-z0-9.+-]+")
 """Ports whose slug needs no digest to stay different from others."""
 
 _known_virtual: Final = set[str]()

@@ -7,21 +7,21 @@ the one that esptool needs. What it prints for people is read here, as labgrid 2
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from flashpipe.errors import BadValueError, ExporterGoneError, LabError, PlaceUnfitError
+from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
 SCHEME: Final = "labgrid://"
 SERIAL: Final = "NetworkSerialPort"
 """The class of a serial port in labgrid, whichever way its exporter got it."""
 _PROTOCOLS: Final = {"rfc2217": "rfc2217", "raw": "socket"}
-_PLACE: Final = re.compile(r"Place '(.*)':")
-_RESOURCE: Final = re.compile(r"(Acquired|Matching|Orphaned) resource '(.*)' \((.*)\):?")
+_PLACE: Final = lazy_pattern(r"Place '(.*)':")
+_RESOURCE: Final = lazy_pattern(r"(Acquired|Matching|Orphaned) resource '(.*)' \((.*)\):?")
 _HINT: Final = 'such as labgrid://PLACE, labgrid://PLACE/RESOURCE, labgrid://?chip=esp8266, "labgrid://rack1-*"'
 
 
