@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from flashpipe.cli.overview import DOIT_COMMANDS, TOPICS
 from flashpipe.errors import UnknownProfileError, UsageError
-from flashpipe.lazy import LazyModule
+from flashpipe.lazy import difflib
 from flashpipe.tasks.parser import parse, refuse_unknown_options
 from flashpipe.tasks.words import FIRMWARE, ON_PROFILES
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = LazyModule("difflib")
 
 WRITES: Final = frozenset({"erase", "flash", "format", "restore", "watch"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""

@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from flashpipe.errors import BadValueError, PipelineError, all_codes
-from flashpipe.lazy import LazyModule
+from flashpipe.lazy import difflib
 from flashpipe.values import dataclass
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = LazyModule("difflib")
 
 ALLOWABLE: Final = frozenset(
     {

@@ -10,18 +10,13 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from flashpipe.errors import SecretsError
-from flashpipe.lazy import LazyModule, lazy_pattern
+from flashpipe.lazy import lazy_pattern, subprocess
 from flashpipe.masking import know_secret
 from flashpipe.ownership import require_own
 from flashpipe.profile.yaml_reader import Report, YamlEntry, read_yaml
-
-if TYPE_CHECKING:
-    import subprocess
-else:
-    subprocess = LazyModule("subprocess")
 
 FILE: Final = "secrets.yaml"
 PREFIX: Final = "FLASHPIPE_SECRET_"

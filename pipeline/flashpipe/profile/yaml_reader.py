@@ -10,17 +10,12 @@ import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from flashpipe.errors import BadValueError, ProfileError
-from flashpipe.lazy import LazyModule, lazy_pattern
+from flashpipe.lazy import difflib, lazy_pattern
 from flashpipe.lender import Lender, read_named
 from flashpipe.values import dataclass
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = LazyModule("difflib")
 
 MAX_SIZE: Final = 256 * 1024
 """A profile has a few hundred bytes; anything beyond this is another kind of file, and not worth parsing."""

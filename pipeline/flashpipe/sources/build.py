@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 from flashpipe.errors import (
     BuildDueError,
@@ -30,18 +30,13 @@ from flashpipe.errors import (
     StoppedError,
 )
 from flashpipe.files import make_parents, read_json, read_regular, sync_folder, write_atomic
-from flashpipe.lazy import LazyModule, lazy_pattern
+from flashpipe.lazy import lazy_pattern, subprocess
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
 from flashpipe.sources.cache import Cache
 from flashpipe.sources.file_patterns import fits, matching_files
 from flashpipe.units import format_address
 from flashpipe.values import dataclass
-
-if TYPE_CHECKING:
-    import subprocess
-else:
-    subprocess = LazyModule("subprocess")
 
 BUSY_S: Final = 1800.0
 """Longest wait for another build in the same folder; NodeMCU with its tool chain takes minutes."""

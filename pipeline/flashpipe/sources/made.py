@@ -11,17 +11,12 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from flashpipe.errors import BuildError, RecordError
 from flashpipe.files import make_parents, read_regular, write_atomic
-from flashpipe.lazy import LazyModule
+from flashpipe.lazy import subprocess
 from flashpipe.values import dataclass
-
-if TYPE_CHECKING:
-    import subprocess
-else:
-    subprocess = LazyModule("subprocess")
 
 LIMIT_S: Final = 120.0
 """Longest time for one run: both programs take milliseconds."""

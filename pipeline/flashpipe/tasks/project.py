@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from doit.exceptions import InvalidDodoFile
 
 from flashpipe.jobs import variables
 from flashpipe.jobs.variables import DEFAULTS, set_defaults
-from flashpipe.lazy import LazyModule
+from flashpipe.lazy import difflib
 from flashpipe.tasks import command_line
 from flashpipe.tasks.reporter import Plain
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = LazyModule("difflib")
 
 WRITERS: Final = ("erase", "flash", "format", "restore")
 """Tasks that write to a board."""
