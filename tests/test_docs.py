@@ -145,7 +145,7 @@ def test_commands_that_are_not_run_are_spelt_right() -> None:
             command = re.match(r"(?:docker .* )?flashpipe ([^#]*)", line)
             words = command[1].replace('"', "").split() if command else []
             if words and words[0] not in COMMANDS:
-                check_words(words, known, COMMANDS, ())
+                check_words(words, known, COMMANDS, tuple)
             assert not words or words[0] in {*COMMANDS, *known, "plan"}, f"{name}: {line}"
 
 

@@ -176,7 +176,7 @@ def run_tasks(words: list[str], commands: Iterable[str]) -> int:
     command_line.use(words, project)
     namespace = members(own, command_line.tasks_named(), theirs=theirs)
     try:
-        check_words(words, task_texts(namespace), commands, profile_names(project))
+        check_words(words, task_texts(namespace), commands, lambda: profile_names(project))
     except UsageError as error:
         raise _with_reason(error, own) from None
     command_line.check_words()

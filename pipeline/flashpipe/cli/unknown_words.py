@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +16,12 @@ WRITES: Final = frozenset({"erase", "flash", "format", "restore", "watch"})
 """Tasks that write to a board: no guess about a mistyped word leads to one."""
 
 
-def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[str], profiles: Iterable[str]) -> None:
+def check_words(
+    words: Sequence[str], tasks: Iterable[str], commands: Iterable[str], profiles: Callable[[], Iterable[str]]
+) -> None:
     """Refuse words that are neither tasks nor commands, with a suggestion.
+
+    profiles: gives their names; they are looked for where a word is unknown only.
 
     Raises:
         UsageError: a word or an option that nobody knows.
@@ -38,13 +42,13 @@ def check_words(words: Sequence[str], tasks: Iterable[str], commands: Iterable[s
         name = word.partition(":")[0]
         if name in known or set(name) & set("*?["):
             continue
-        if word in set(profiles):
+        if word in set(profiles()):
             raise UnknownProfileError(
                 f"{word!r} is a profile, not a task",
                 f"`flashpipe plan profile={word}` shows what `flash` would do",
             )
         if word in parsed.tasks[1:] and parsed.tasks[0] in ON_PROFILES:
-            raise _nothing(word, parsed.tasks[0], profiles)
+            raise _nothing(word, parsed.tasks[0], profiles())
         raise _unknown_word(word, known, asks_help=asks_help)
 
 

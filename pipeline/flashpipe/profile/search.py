@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ _LARGEST: Final = 16 * _LOOK
 """Bytes of a file that may be a profile."""
 
 
+@cache
 def shipped_folder() -> Path:
     """The folder of the shipped profiles: inside the package in a wheel, beside the source root in a checkout.
 

@@ -14,12 +14,14 @@ __all__ = ["doit"]
 
 _LATER: Final = (
     "configparser",
+    "dbm",
     "gettext",
     "importlib.metadata",
     "multiprocessing",
     "pdb",
     "pickle",
     "pprint",
+    "string",
     "subprocess",
 )
 """No flash uses one of these."""

@@ -37,52 +37,56 @@ Method = tuple[str, Callable[[bytes], bytes]]
 
 def pack(data: bytes) -> bytes:
     """A zlib stream of `data`; takes what `prepare` began."""
+    key = _key(data) if len(data) >= KEPT_FROM else ""
     with _guard:
-        begun = _begun.pop(_key(data), None) if _begun else None
+        begun = _begun.pop(key, None)
     if begun is None:
-        packed, keep = _pack(data)
+        packed, keep = _pack(data, key)
         keep()
         return packed
     begun.made.wait()
-    return begun.packed or _pack(data)[0]
+    return begun.packed or _pack(data, key)[0]
 
 
 def prepare(data: bytes) -> None:
     """Begin to pack `data` beside whatever else is done, so that `pack` gives it at once."""
+    if len(data) < KEPT_FROM:
+        return
+    key = _key(data)
     with _guard:
-        if len(data) < KEPT_FROM or _key(data) in _begun:
+        if key in _begun:
             return
         while len(_begun) >= BEGUN:
             del _begun[next(iter(_begun))]
-        _begun[_key(data)] = begun = _Begun(data)
+        _begun[key] = begun = _Begun(data, key)
     begun.start()
 
 
 class _Begun(threading.Thread):
     """Packing that goes on while the board is asked, and keeping it while the board is written."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, key: str) -> None:
         super().__init__(name="packing")
-        self._data = data
+        self._data, self._key = data, key
         self.made = threading.Event()
         self.packed = b""
 
     def run(self) -> None:
         data, self._data = self._data, b""  # who takes the stream holds the bytes
         try:
-            self.packed, keep = _pack(data)
+            self.packed, keep = _pack(data, self._key)
         finally:
             self.made.set()
         del data
         keep()
 
 
-def _pack(data: bytes) -> tuple[bytes, Callable[[], None]]:
+def _pack(data: bytes, key: str) -> tuple[bytes, Callable[[], None]]:
     """The stream, and what keeps it for another time and has to be called."""
     name, compress = _method()
     if len(data) < KEPT_FROM:
         return compress(data), lambda: None
-    path = _path(data, name)
+    path = cache_folder() / "packed" / f"{key}.{name}"
     stored = _read(path, data)
     if stored is not None:
         return stored, lambda: None
@@ -145,10 +149,6 @@ def _method() -> Method:
     except ImportError:
         return "zlib9", lambda data: zlib.compress(data, 9)
     return "deflate10", lambda data: bytes(deflate.zlib_compress(data, 10))
-
-
-def _path(data: bytes, method: str) -> Path:
-    return cache_folder() / "packed" / f"{_key(data)}.{method}"
 
 
 def _read(path: Path, data: bytes) -> bytes | None:
