@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flashpipe.board.boot import watcher
 from flashpipe.cli import commands as cli
-from flashpipe.cli.esptool import GLOBAL, VERBS, Asked, _connection, _task, read
+from flashpipe.cli.esptool import GLOBAL, VERBS, EsptoolCommand, _connection, _task, read
 from flashpipe.errors import PipelineError
 
 from tests.harness import Done, Project
@@ -40,7 +40,7 @@ def port(tmp_path: Path) -> str:
     return f"sim://nodemcu-devkit?flash={tmp_path}/cells&execute=off"
 
 
-def asked(line: str, environment: dict[str, str] | None = None) -> Asked:
+def asked(line: str, environment: dict[str, str] | None = None) -> EsptoolCommand:
     return read(shlex.split(line), environment or {})
 
 

@@ -12,7 +12,7 @@ import pytest
 from flashpipe.board.lua.files import LuaFile
 from flashpipe.errors import BackupError, FileDamagedError, FilesFullError, KeepError
 from flashpipe.flasher import file_mirror
-from flashpipe.flasher.file_mirror import FOLDER, Mirroring, mirror, others
+from flashpipe.flasher.file_mirror import FOLDER, MirrorPolicy, mirror, others
 
 MAC = "5c:cf:7f:00:00:0a"
 THERE = {"init.lua": b"1", "old.lua": b"22", "www/x y.html": b"333", "home.cfg": b"4444", "fp~0123": b"5"}
@@ -96,7 +96,7 @@ def run(
     session: Session | None = None,
     spared: tuple[str, ...] = ("*.cfg",),
 ) -> list[str]:
-    how = Mirroring(spared, ask, allowed, folder)
+    how = MirrorPolicy(spared, ask, allowed, folder)
     console = SimpleNamespace(ask=lambda _expression: "nil")
     return mirror(cast("Any", session or Session()), cast("Any", console), WANTED, WANTED[1:], how)
 

@@ -279,10 +279,10 @@ def many(lab: Lab, count: int) -> None:
 def acquire(count: int) -> tuple[list[str], float]:
     """Acquire so many places side by side and give them back; what was said, and seconds until all were there."""
     from flashpipe.board.ports.lab_client import LabClient  # noqa: PLC0415  by the settings of this lab
-    from flashpipe.board.ports.lease import Taker  # noqa: PLC0415  with it
+    from flashpipe.board.ports.lease import PlaceTaker  # noqa: PLC0415  with it
 
     told = list[str]()
-    taker = Taker(LabClient.here(), told.append)
+    taker = PlaceTaker(LabClient.here(), told.append)
     started = time.perf_counter()
     with ThreadPoolExecutor(count) as pool:
         leases = list(pool.map(lambda at: taker.take(f"labgrid://p{at + 1}", 0.0), range(count)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flashpipe.board.ports import lab_client, reservation
 from flashpipe.board.ports.lab_client import VARIABLE, LabClient, find_client
-from flashpipe.board.ports.lease import Lease, Taker
+from flashpipe.board.ports.lease import Lease, PlaceTaker
 from flashpipe.board.ports.lease_record import LeaseRecord, folder
 from flashpipe.cli import lab as lab_command
 from flashpipe.errors import (
@@ -50,7 +50,7 @@ class Run:
 
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
         self.told: list[str] = []
-        self.taker = Taker(LabClient.here(), self.told.append, check)
+        self.taker = PlaceTaker(LabClient.here(), self.told.append, check)
 
     def take(self, url: str = "labgrid://p1", wait_s: float = 0.0) -> Lease:
         taken.append(self.taker.take(url, wait_s))

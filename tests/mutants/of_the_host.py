@@ -1007,8 +1007,8 @@ HOST: Final = (
     Mutant(
         "processes-allowed",
         STEPS,
-        "if multiprocessing.parent_process() is not None:",
-        "if False:",
+        "return multiprocessing is not None and multiprocessing.parent_process() is not None",
+        "return False",
         "with `-P process` each task opens the port anew, in another process",
         ("tests/tasks/test_parallel.py::test_processes_instead_of_threads_are_refused",),
     ),

@@ -17,7 +17,7 @@ from flashpipe.jobs.variables import Variables
 from flashpipe.records.batch import Batch
 from flashpipe.records.station_lives import living
 from flashpipe.sim.ports import registry
-from flashpipe.station.attempt import Attempts, Ended
+from flashpipe.station.attempt import AttemptEnd, Attempts
 from flashpipe.station.labels import Labels
 from flashpipe.station.open import Opened, open_station
 from flashpipe.station.port_line import PortLine
@@ -37,7 +37,7 @@ class Shop:
     """A project with a profile `sensor`, and stations of it, one after the other or side by side."""
 
     project: Project
-    ended: list[Ended] = field(default_factory=list)
+    ended: list[AttemptEnd] = field(default_factory=list)
     views: list[StationView] = field(default_factory=list)
 
     @property
@@ -91,7 +91,7 @@ class Shift:
         self._thread.start()
         return self
 
-    def _told(self, ended: Ended, line: PortLine) -> None:
+    def _told(self, ended: AttemptEnd, line: PortLine) -> None:
         del line
         self.shop.ended.append(ended)
 

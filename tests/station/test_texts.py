@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flashpipe.errors import BadValueError, PlaceTakenError, all_codes
 from flashpipe.events import StepStarted
-from flashpipe.station.attempt import Ended
+from flashpipe.station.attempt import AttemptEnd
 from flashpipe.station.panel import told
 from flashpipe.station.port_line import PortLine
 from flashpipe.station.texts import load_texts, shipped
@@ -61,6 +61,6 @@ def test_a_request_to_press_a_button_is_seen_while_its_board_is_worked_on() -> N
 
 def test_what_no_other_board_could_cure_asks_for_none() -> None:
     line = PortLine("1-1.2", "7", load_texts(), lambda: None)
-    taken = Ended("", passed=False, outcome="place-taken", seconds=1.0, error=PlaceTakenError("it is bob's"))
+    taken = AttemptEnd("", passed=False, outcome="place-taken", seconds=1.0, error=PlaceTakenError("it is bob's"))
     line.end(taken, tries=1, limit=3, gone=False, by_key=True)
     assert line.view.action == load_texts().say("fail.else", key="7")

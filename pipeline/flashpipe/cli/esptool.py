@@ -90,7 +90,7 @@ _REACHED: Final = frozenset({"no-reset", "no-reset-no-sync"})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EsptoolCommand:
     """One command line of esptool's."""
 
     verb: str
@@ -154,7 +154,7 @@ def _expanded(words: Sequence[str]) -> list[str]:
     return expanded
 
 
-def read(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> Asked:
+def read(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> EsptoolCommand:
     """Take a command line of esptool's apart.
 
     Raises:
@@ -188,7 +188,7 @@ def read(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> A
         options[name] = value
     if "--chip" in options:
         options["--chip"] = options["--chip"].lower().replace("-", "")
-    return Asked(verb, options, tuple(rest), tuple(variables), tuple(esptools))
+    return EsptoolCommand(verb, options, tuple(rest), tuple(variables), tuple(esptools))
 
 
 def _long(name: str, verb: str, waiting: Sequence[str]) -> str:
@@ -211,7 +211,7 @@ def _connection(options: Mapping[str, str]) -> list[str]:
     return words
 
 
-def _task(asked: Asked) -> list[str]:
+def _task(asked: EsptoolCommand) -> list[str]:
     """The task that does it, with its variables."""
     verb, options, rest = asked.verb, asked.options, asked.rest
     stays = options.get("--after", "").replace("_", "-") in _STAYS
@@ -230,7 +230,7 @@ def _task(asked: Asked) -> list[str]:
     return ["boot"] if verb == "run" else ["identify"]
 
 
-def _images(asked: Asked) -> list[str]:
+def _images(asked: EsptoolCommand) -> list[str]:
     pairs, options = asked.rest, asked.options
     if not pairs or len(pairs) % 2:
         raise UsageError(f"{asked.verb}: want pairs of ADDRESS FILE", f"flashpipe esptool {asked.verb} 0x00000 FILE")

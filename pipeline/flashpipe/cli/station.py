@@ -16,7 +16,7 @@ from flashpipe.jobs.station_screen import StationScreen
 from flashpipe.jobs.variables import KNOWN, check
 from flashpipe.profile.search import own_profiles
 from flashpipe.records.station_lives import living
-from flashpipe.station.attempt import Attempts, Ended
+from flashpipe.station.attempt import AttemptEnd, Attempts
 from flashpipe.station.keys import keyboard
 from flashpipe.station.labels import Labels
 from flashpipe.station.open import Opened, open_station, remembered
@@ -95,7 +95,7 @@ def _work(opened: Opened, attempts: Attempts, name: str) -> int:
 
     labels = Labels(opened.labels, opened.batch, opened.texts, name)
 
-    def ring(ended: Ended, line: PortLine) -> None:
+    def ring(ended: AttemptEnd, line: PortLine) -> None:
         if station.sound:
             screen.bell(line.view.state)
         del ended

@@ -36,7 +36,7 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
-class Volatile:
+class VolatileRegion:
     """Bytes that the firmware itself writes once it runs."""
 
     region: Region
@@ -86,15 +86,15 @@ def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:
     )
 
 
-def volatile(firmware: Firmware, flash_size: int) -> tuple[Volatile, ...]:
+def volatile(firmware: Firmware, flash_size: int) -> tuple[VolatileRegion, ...]:
     """What to verify before the first boot and to leave alone afterwards, in the order of addresses."""
     places = [
-        Volatile(area.region, f"the firmware keeps its {WHAT[area.name]} there")
+        VolatileRegion(area.region, f"the firmware keeps its {WHAT[area.name]} there")
         for area in areas(firmware, flash_size)
         if area.name in _WRITTEN
     ]
     if firmware.adjusts_size:
-        places.insert(0, Volatile(HEADER_SIZE_BYTE, "the firmware adjusts the flash size in its header"))
+        places.insert(0, VolatileRegion(HEADER_SIZE_BYTE, "the firmware adjusts the flash size in its header"))
     return tuple(places)
 
 

@@ -59,7 +59,7 @@ class BootPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class FilledRegion:
     """A piece of the flash that the file fills, for people and pictures."""
 
     region: Region
@@ -97,7 +97,7 @@ class FileReport:
     """CRC-32 of the whole file, in 0xEA images and newer sketches: `right`, `wrong` or `none`; else empty."""
     proven: int = 0
     """Bytes from the start of the file that this CRC proves."""
-    stretches: tuple[Stretch, ...] = ()
+    stretches: tuple[FilledRegion, ...] = ()
 
     def covered(self) -> int:
         """Bytes of the file that a checksum proves."""
@@ -282,25 +282,25 @@ def _ota_report(part: Part, address: int | None) -> FileReport:
 
 def _stretches(
     data: bytes, at: int, parts: Sequence[BootPart], *, code_first: bool = False, proven: int = 0
-) -> Iterator[Stretch]:
+) -> Iterator[FilledRegion]:
     """The file in pieces, in the order of addresses; a CRC has proven the first `proven` bytes."""
     done = 0
     for part in parts:
         if code_first and part.offset:
             kind = "checked" if proven else "code"
-            yield Stretch(Region(at, at + part.offset), kind, "code that runs from flash")
+            yield FilledRegion(Region(at, at + part.offset), kind, "code that runs from flash")
         else:
             yield from _rest(data[: part.offset], done, at, "checked" if proven > done else "")
         mapped = any(segment.address in _MEMORY[2][0] for segment in part.image.segments)
         what = "sketch" if mapped else "code and data loaded to RAM"
-        yield Stretch(Region(at + part.offset, at + part.image.end), "checked", f"{what}, under a checksum")
+        yield FilledRegion(Region(at + part.offset, at + part.image.end), "checked", f"{what}, under a checksum")
         done = part.image.end
     if done < proven:
-        yield Stretch(Region(at + done, at + proven), "checked", "CRC-32")
+        yield FilledRegion(Region(at + done, at + proven), "checked", "CRC-32")
     yield from _rest(data, max(done, proven), at)
 
 
-def _rest(data: bytes, start: int, at: int, checked: str = "") -> Iterator[Stretch]:
+def _rest(data: bytes, start: int, at: int, checked: str = "") -> Iterator[FilledRegion]:
     """What stands outside the images, from offset `start`: FF by sectors, the partition table, code or data."""
     done, proof = start, "under a checksum" if checked else "under no checksum"
     table = TABLE_ADDRESS - at
@@ -313,7 +313,7 @@ def _rest(data: bytes, start: int, at: int, checked: str = "") -> Iterator[Stret
                 break
             end = following
         what = {"blank": "FF", "table": "NodeMCU partition table"}.get(kind, f"code or data, {proof}")
-        yield Stretch(Region(at + done, at + end), checked if kind == "code" and checked else kind, what)
+        yield FilledRegion(Region(at + done, at + end), checked if kind == "code" and checked else kind, what)
         done = end
 
 

@@ -63,7 +63,7 @@ _MARKED: Final = frozenset({"1.5.4.1", "2.x", "3.x"})
 _PARAMETERS: Final = {RF_CAL: "rf_cal", PHY_DATA: "phy_init", SYSTEM_PARAMETERS: "system_params"}
 
 
-class Peek(Protocol):
+class FlashReader(Protocol):
     """A board's flash, read-only."""
 
     def read(self, region: Region) -> bytes:
@@ -130,7 +130,7 @@ def from_json(stored: Mapping[str, Any]) -> BoardContents:
     return BoardContents(**fields, areas=areas, files=FileSystem(**files) if files else None)
 
 
-def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> BoardContents:
+def survey(peek: FlashReader, flash_size: int, known: Firmware | None = None) -> BoardContents:
     """Say what the board of `flash_size` bytes holds; `known`: its firmware, where the caller has proof of it."""
     head, mark = (peek.read(Region(at, at + _HEAD)) for at in (0, TABLE_ADDRESS))
     if head[0] not in _BOOTS and not _uniform(head) and not may_be_partitions(mark):
@@ -145,7 +145,7 @@ def survey(peek: Peek, flash_size: int, known: Firmware | None = None) -> BoardC
     return _that_starts(peek, start, flash_size, known)
 
 
-def without_firmware(peek: Peek, flash_size: int, title: str = "") -> BoardContents:
+def without_firmware(peek: FlashReader, flash_size: int, title: str = "") -> BoardContents:
     """A board that starts nothing: blank, unless files have survived, as after a write that somebody else broke off."""
     files = surviving_file_system(peek.read, flash_size)
     if files is None:
@@ -155,7 +155,7 @@ def without_firmware(peek: Peek, flash_size: int, title: str = "") -> BoardConte
     )
 
 
-def _that_starts(peek: Peek, start: bytes, flash_size: int, known: Firmware | None) -> BoardContents:
+def _that_starts(peek: FlashReader, start: bytes, flash_size: int, known: Firmware | None) -> BoardContents:
     """By its boot sector, which is no NodeMCU 3.x's; a blank one may have been left by an interrupted write."""
     if start[0] not in _BOOTS and not _uniform(start):
         return without_firmware(peek, flash_size, NOTHING)
@@ -179,7 +179,7 @@ def _size_in_header(start: bytes, flash_size: int) -> int:
     return min(SIZE_BYTES[name], flash_size) if name else flash_size
 
 
-def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
+def _identify(peek: FlashReader, start: bytes, flash_size: int) -> Firmware:
     firmware = identify_firmware({0: start})
     if firmware.family == "bootloader":
         region = _behind_loader(peek, flash_size)
@@ -199,7 +199,7 @@ def _identify(peek: Peek, start: bytes, flash_size: int) -> Firmware:
     return replace(firmware, code_end=end) if firmware.family != "unknown" else firmware
 
 
-def _named_in(peek: Peek, end: int) -> Firmware:
+def _named_in(peek: FlashReader, end: int) -> Firmware:
     """What the names before `end` say."""
     pieces = list(Region(max(TABLE_ADDRESS, end - _TAIL), end).split(SECTOR_SIZE)) if end > TABLE_ADDRESS else []
     return identify_firmware({pieces[0].start: b"".join(map(peek.read, pieces))}) if pieces else Firmware("unknown")
@@ -210,7 +210,7 @@ def _certain(firmware: Firmware) -> bool:
     return firmware.family == "nodemcu" and firmware.sdk_line not in {"", "3.x"}
 
 
-def _below_a_rest(peek: Peek, end: int, first: Firmware) -> Firmware:
+def _below_a_rest(peek: FlashReader, end: int, first: Firmware) -> Firmware:
     """A NodeMCU that left a file system may stand below the end of a longer firmware, of which only that is left."""
     for top in range(end - SECTOR_SIZE, max(TABLE_ADDRESS, end - _REST), -SECTOR_SIZE):
         named = _named_in(peek, top)
@@ -219,7 +219,7 @@ def _below_a_rest(peek: Peek, end: int, first: Firmware) -> Firmware:
     return Firmware("nodemcu") if first.family == "nodemcu" else replace(first, code_end=end)
 
 
-def _behind_loader(peek: Peek, flash_size: int) -> Region | None:
+def _behind_loader(peek: FlashReader, flash_size: int) -> Region | None:
     """Where Espressif's boot loader starts a program from 0x1000: the end of its code and what is loaded to RAM."""
     head = peek.read(Region(SECTOR_SIZE, SECTOR_SIZE + 16))
     if head[:2] != bytes((OTA_MAGIC, 4)):
@@ -229,7 +229,7 @@ def _behind_loader(peek: Peek, flash_size: int) -> Region | None:
     return region if region.size > 0 else None
 
 
-def _code_end(peek: Peek, limit: int) -> int:
+def _code_end(peek: FlashReader, limit: int) -> int:
     """End of the last sector with something in it, before the first blank 64 KiB."""
     blocks = list(Region(TABLE_ADDRESS, limit).split(BLOCK_SIZE))
     last = next((block.start for block in blocks if peek.is_blank(block)), limit)
@@ -239,7 +239,7 @@ def _code_end(peek: Peek, limit: int) -> int:
     return last
 
 
-def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> BoardContents:
+def _without_table(peek: FlashReader, firmware: Firmware, flash_size: int) -> BoardContents:
     end = flash_size
     places = {
         "rf_cal": Region(end - 0x5000, end - 0x4000),
@@ -265,7 +265,7 @@ def _without_table(peek: Peek, firmware: Firmware, flash_size: int) -> BoardCont
     )
 
 
-def _at_a_place(peek: Peek, firmware: Firmware, flash_size: int) -> FileSystem | None:
+def _at_a_place(peek: FlashReader, firmware: Firmware, flash_size: int) -> FileSystem | None:
     starts = dict.fromkeys(place.start for place in places_up_to_2x(firmware.code_end, flash_size))
     return next((files for start in starts if (files := file_system_at(peek.read, start))), None)
 
@@ -279,7 +279,7 @@ def _as_found(files: FileSystem, code_end: int, flash_size: int) -> FileSystem:
     return replace(files, start=start, blocks=files.blocks - (start - files.start) // files.block)
 
 
-def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmware | None) -> BoardContents:
+def _with_table(peek: FlashReader, table: PartitionTable, flash_size: int, known: Firmware | None) -> BoardContents:
     regions = place_partitions(table, flash_size)
     cal = regions.get(RF_CAL)
     layout = {0xB000: "3.x-old", 0xD000: "3.x-new"}.get(cal.start if cal else 0, "")
@@ -299,7 +299,7 @@ def _with_table(peek: Peek, table: PartitionTable, flash_size: int, known: Firmw
     return replace(contents, title=known.title(), version=known.version) if known else contents
 
 
-def _areas(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[ResidentArea]:
+def _areas(peek: FlashReader, places: Mapping[str, Region], files: FileSystem | None) -> Iterator[ResidentArea]:
     for name, region in places.items():
         if name == "phy_init":
             # What does not begin like init data the firmware or `init_data` replaces: nothing to keep.
@@ -311,9 +311,9 @@ def _areas(peek: Peek, places: Mapping[str, Region], files: FileSystem | None) -
         yield ResidentArea("spiffs", files.region)
 
 
-def _holds_something(peek: Peek, region: Region | None) -> bool:
+def _holds_something(peek: FlashReader, region: Region | None) -> bool:
     return region is not None and any(not _is_blank(peek, sector.start) for sector in region.split(SECTOR_SIZE))
 
 
-def _is_blank(peek: Peek, address: int) -> bool:
+def _is_blank(peek: FlashReader, address: int) -> bool:
     return peek.read(Region(address, address + 4)) == b"\xff" * 4

@@ -28,7 +28,7 @@ _SAFE: Final = "!#$&'()+,;=@[]^_`{}~"
 
 
 @dataclass(frozen=True, slots=True)
-class Mirroring:
+class MirrorPolicy:
     """What may go, who is asked, and where it is kept."""
 
     spared: tuple[str, ...]
@@ -52,7 +52,7 @@ def others(there: Collection[str], wanted: Collection[str], spared: Collection[s
 
 
 def mirror(
-    session: Session, console: Console, files: Sequence[LuaFile], due: Sequence[LuaFile], how: Mirroring
+    session: Session, console: Console, files: Sequence[LuaFile], due: Sequence[LuaFile], how: MirrorPolicy
 ) -> list[str]:
     """Remove what is neither wanted nor spared; the names that are gone.
 
@@ -89,7 +89,7 @@ def mirror(
     return gone
 
 
-def _agree(session: Session, gone: list[str], how: Mirroring) -> None:
+def _agree(session: Session, gone: list[str], how: MirrorPolicy) -> None:
     text = f"files_mirror removes {len(gone)} file(s) from the board: {', '.join(map(shown, gone))}"
     session.notify(text)
     if how.allowed or (how.ask is not None and how.ask(f"{text}; they are fetched into the backups first")):
@@ -100,7 +100,7 @@ def _agree(session: Session, gone: list[str], how: Mirroring) -> None:
     )
 
 
-def _folder(session: Session, mac: str, how: Mirroring) -> Path:
+def _folder(session: Session, mac: str, how: MirrorPolicy) -> Path:
     """Where the board's files are kept."""
     if how.backups is None or not mac:
         why = "keeps no backups" if mac else "does not know whose files they are: the board does not tell its MAC"

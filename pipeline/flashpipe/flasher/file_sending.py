@@ -11,7 +11,7 @@ from flashpipe.board.lua.node_info import told_mac
 from flashpipe.board.session.session import Session
 from flashpipe.errors import TemplateError
 from flashpipe.flasher.file_blocks import bring_by_blocks
-from flashpipe.flasher.file_mirror import Mirroring, mirror
+from flashpipe.flasher.file_mirror import MirrorPolicy, mirror
 from flashpipe.next_steps import Advice, command
 
 
@@ -42,7 +42,7 @@ def send_files(
     files: Sequence[LuaFile],
     *,
     may_restart: bool = False,
-    mirroring: Mirroring | None = None,
+    mirroring: MirrorPolicy | None = None,
 ) -> list[FileState]:
     """Send those files that the board does not hold yet.
 
@@ -62,7 +62,7 @@ def send_files(
 
 
 def _send_files(
-    session: Session, console: Console, files: Sequence[LuaFile], *, may_restart: bool, mirroring: Mirroring | None
+    session: Session, console: Console, files: Sequence[LuaFile], *, may_restart: bool, mirroring: MirrorPolicy | None
 ) -> list[FileState]:
     board = BoardFiles(console, session.baud)
     with session.step("files", f"comparing {len(files)} Lua file(s)") as result:

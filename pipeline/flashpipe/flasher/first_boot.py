@@ -15,7 +15,7 @@ from flashpipe.errors import BootError, KeepError
 from flashpipe.flasher import mode_retry, rollback
 from flashpipe.flasher.board_layout import mode_of
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.file_mirror import Mirroring
+from flashpipe.flasher.file_mirror import MirrorPolicy
 from flashpipe.flasher.lua_stage import apply_lua_policy, first_boot_check
 from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.parts_check import check_parts
@@ -115,12 +115,12 @@ def _roll_back(boot: FirstBoot) -> FirstBoot:
     return replace(boot, failure=rollback.put_back(boot.session, boot.policy, boot.entry, boot.failure, boot.record))
 
 
-def mirroring(policy: Policy) -> Mirroring | None:
+def mirroring(policy: Policy) -> MirrorPolicy | None:
     """What becomes of files on the board that the profile does not name."""
     spared = policy.lua.spared
     if spared is None:
         return None
-    return Mirroring(spared, policy.ask, policy.agreed or KeepError.code in policy.allow, policy.backups)
+    return MirrorPolicy(spared, policy.ask, policy.agreed or KeepError.code in policy.allow, policy.backups)
 
 
 STAGES: Final[tuple[Callable[[FirstBoot], FirstBoot], ...]] = (

@@ -9,7 +9,7 @@ from typing import Final
 from flashpipe.board.session.session import Session
 from flashpipe.errors import ImageError, InitDataError
 from flashpipe.firmware.boot_image import read_image
-from flashpipe.firmware.flash_map import Volatile, areas
+from flashpipe.firmware.flash_map import VolatileRegion, areas
 from flashpipe.firmware.init_data import (
     LENGTH,
     Filler,
@@ -91,7 +91,7 @@ def _with(session: Session, probe: Probe, place: Region, decision: InitDataDecis
         reason, difference = f"board {probe.device.mac} has the image, but not all it needs: {note}", place
     session.notify(note)
     plan = fitted(probe.plan, [(place.start, decision.sector, "SDK init data")])
-    owned = Volatile(place, "the firmware may change it once it runs")
+    owned = VolatileRegion(place, "the firmware may change it once it runs")
     return replace(
         probe,
         plan=replace(plan, volatile=(*plan.volatile, owned)),

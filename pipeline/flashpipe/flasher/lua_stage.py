@@ -19,7 +19,7 @@ from flashpipe.board.boot.watch import boot_check, watch
 from flashpipe.board.boot.watcher import BootWatcher
 from flashpipe.board.lua import acceptance, chunk
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
-from flashpipe.board.lua.console import BAUDS, FIND_S, Console, Ran, find_console
+from flashpipe.board.lua.console import BAUDS, FIND_S, Console, LuaRun, find_console
 from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import read_node
 from flashpipe.board.session.session import Session
@@ -37,7 +37,7 @@ from flashpipe.errors import (
     StartFileError,
 )
 from flashpipe.flasher.boot_check import BootCheck, boot_error
-from flashpipe.flasher.file_mirror import Mirroring
+from flashpipe.flasher.file_mirror import MirrorPolicy
 from flashpipe.flasher.file_sending import for_this_board, send_files
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.masking import mask, mask_cut
@@ -147,7 +147,7 @@ def first_boot_check(session: Session, policy: LuaPolicy, check: BootCheck) -> V
 
 
 def apply_lua_policy(
-    session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck, mirroring: Mirroring | None = None
+    session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck, mirroring: MirrorPolicy | None = None
 ) -> None:
     """Carry out what the profile wants of a NodeMCU that has just booted well.
 
@@ -183,7 +183,7 @@ def apply_lua_policy(
 
 
 def _carry_out(
-    session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck, mirroring: Mirroring | None
+    session: Session, policy: LuaPolicy, record: RunRecord, check: BootCheck, mirroring: MirrorPolicy | None
 ) -> None:
     console = find_console(session, session.rate, limit_s=ROUND_S, waiting=session.progress("console"))
     banner = record.outcome.verdict.log
@@ -254,7 +254,7 @@ def run_file(
     until: Callable[[str], bool] = lambda _: False,
     linger_s: float = 0.0,
     on_lines: Callable[[str], None] = lambda _: None,
-) -> Ran:
+) -> LuaRun:
     """Run a Lua file from a temporary place on the board, and remove it again; the arguments are those of `run`.
 
     Where the file system takes none it is run from memory, which is told.

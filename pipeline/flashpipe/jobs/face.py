@@ -24,7 +24,7 @@ class Face(Protocol):
         """Wait for the answer to the question that was just asked: whether it is yes."""
 
 
-class Nobody:
+class UnwatchedFace:
     """The face of a job that nobody watches."""
 
     attended = False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import KeepError, PlanAlignmentError, PlanBoundsError, PlanOverlapError, SwappedSplitError
-from flashpipe.firmware.flash_map import Volatile, areas, volatile
+from flashpipe.firmware.flash_map import VolatileRegion, areas, volatile
 from flashpipe.firmware.header_size import HeaderSize, header_size
 from flashpipe.firmware.identify import Firmware, identify_firmware
 from flashpipe.firmware.image import Image, check_layout, check_mode, with_settings
@@ -82,7 +82,7 @@ def make_plan(
         declared_size=_declared_size(images.get(0)),
         segments=segments,
         firmware=firmware,
-        volatile=(*moving, *(Volatile(part.region, _OWNED) for part in placed)),
+        volatile=(*moving, *(VolatileRegion(part.region, _OWNED) for part in placed)),
         areas=areas(firmware, header.capacity),
         header=header if 0 in images else NO_HEADER,
         erase_all=erase_all,

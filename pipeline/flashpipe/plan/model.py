@@ -12,7 +12,7 @@ from dataclasses import field, replace
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from flashpipe.firmware.flash_map import Area, Volatile
+from flashpipe.firmware.flash_map import Area, VolatileRegion
 from flashpipe.firmware.header_size import HeaderSize
 from flashpipe.firmware.identify import Firmware
 from flashpipe.firmware.image import Image
@@ -77,7 +77,7 @@ class FlashPlan:
     """Flash size that the image's own header names, for people; empty where it names none."""
     segments: tuple[Segment, ...]
     firmware: Firmware
-    volatile: tuple[Volatile, ...]
+    volatile: tuple[VolatileRegion, ...]
     """Parts of segments that the firmware changes once it runs: verified before the first boot, then left alone."""
     areas: tuple[Area, ...]
     header: HeaderSize = NO_HEADER

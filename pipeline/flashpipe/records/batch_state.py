@@ -26,7 +26,7 @@ _HOUR_S: Final = 3600.0
 
 
 @dataclass
-class Try:
+class Attempt:
     """One attempt to make a board what the batch wants."""
 
     id: str
@@ -99,14 +99,14 @@ class BatchState:
     """The log so far."""
 
     def __init__(self) -> None:
-        self.tries: dict[str, Try] = {}
+        self.tries: dict[str, Attempt] = {}
         self.part: tuple[int, int] | None = None
         """Flash ID, and size in bytes (0: unknown), of the first board."""
         self.labelled: set[str] = set()
         """MACs whose label was printed after their last good try."""
         self.closed = ""
         """Digest of the manifest; empty while the batch is open."""
-        self._by_mac: dict[str, list[Try]] = {}
+        self._by_mac: dict[str, list[Attempt]] = {}
         """Tries of the boards that were taken into the batch."""
         self._counts: Counts | None = None
         """None: something has been added since they were made."""
@@ -117,7 +117,7 @@ class BatchState:
         self._counts = None
         if what == BEGIN and name:
             visit, at, place, port, station = (str(entry.get(key, "")) for key in _OF_BEGIN)
-            self.tries[name] = Try(name, visit, at, place, port, station)
+            self.tries[name] = Attempt(name, visit, at, place, port, station)
         elif what == PART and self.part is None:
             self.part = int(entry.get("flash_id", 0)), int(entry.get("flash_size") or 0)
         elif what == LABELLED:
@@ -127,7 +127,7 @@ class BatchState:
         elif name in self.tries:
             self._more(self.tries[name], entry)
 
-    def _more(self, one: Try, entry: Entry) -> None:
+    def _more(self, one: Attempt, entry: Entry) -> None:
         if entry["what"] == FOUND:
             one.admitted = True
             self._by_mac.setdefault(str(entry.get("mac", "")), []).append(one)
@@ -154,17 +154,17 @@ class BatchState:
         """Boards that were taken into the batch."""
         return frozenset(self._by_mac)
 
-    def of(self, mac: str) -> list[Try]:
+    def of(self, mac: str) -> list[Attempt]:
         """The tries of a board, in their order, those that only looked at it left out."""
         return list(self._by_mac.get(mac, ()))
 
-    def open_tries(self) -> list[Try]:
+    def open_tries(self) -> list[Attempt]:
         """Those without an end: they go on, or their station was killed."""
         return [one for one in self.tries.values() if not one.ended]
 
-    def rows(self) -> list[Try]:
+    def rows(self) -> list[Attempt]:
         """One try for each board, its last that ended: failures first, and among them those that never answered."""
-        last: dict[str, Try] = {}
+        last: dict[str, Attempt] = {}
         answered = {one.visit for one in self.tries.values() if one.mac}
         for one in self.tries.values():
             if not one.ended:
@@ -177,7 +177,7 @@ class BatchState:
                 last[f"visit {one.visit}"] = one
         return sorted(last.values(), key=lambda one: (one.passed, one.aside, bool(one.mac), one.began))
 
-    def row_of(self, mac: str) -> Try | None:
+    def row_of(self, mac: str) -> Attempt | None:
         """The last try of a board that says what it is; None where there is none."""
         return next((one for one in self.rows() if one.mac == mac), None)
 
@@ -229,7 +229,7 @@ def seconds_of(text: str) -> float:
         return 0.0
 
 
-def _per_hour(good: Iterable[Try], tries: Iterable[Try]) -> float:
+def _per_hour(good: Iterable[Attempt], tries: Iterable[Attempt]) -> float:
     """Good boards of the last hour before the last end, by the time from the first of its tries on."""
     end = max((seconds_of(one.ended) for one in tries if one.ended), default=0.0)
     begins = [began for one in tries if (began := seconds_of(one.began)) > end - _HOUR_S]

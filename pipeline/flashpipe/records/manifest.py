@@ -16,7 +16,7 @@ from flashpipe.errors import BatchMismatchError, RecordError
 from flashpipe.files import read_json, read_regular
 from flashpipe.records import seal
 from flashpipe.records.batch import Batch, now_text
-from flashpipe.records.batch_state import Try
+from flashpipe.records.batch_state import Attempt
 from flashpipe.values import dataclass
 
 FORMAT: Final = "flashpipe-manifest/1"
@@ -26,7 +26,7 @@ FEW: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ManifestCheck:
     """What was held against a manifest."""
 
     batch: str
@@ -75,7 +75,7 @@ def make_manifest(batch: Batch, receipts: Path, *, virtual: bool) -> dict[str, A
     return {**head, "virtual": any_virtual, "counts": numbers, "boards": boards, "runs": runs, "chain": link}
 
 
-def verify_manifest(path: Path, receipts: Path) -> Proven:
+def verify_manifest(path: Path, receipts: Path) -> ManifestCheck:
     """Hold a manifest against itself, and against the receipts that it names.
 
     Raises:
@@ -105,7 +105,7 @@ def verify_manifest(path: Path, receipts: Path) -> Proven:
     if problems:
         raise _mismatch(str(path), problems)
     boards = [board for board in manifest["boards"] if board.get("passed")]
-    return Proven(str(manifest["batch"]), len(boards), len(named), link, bool(manifest.get("virtual")))
+    return ManifestCheck(str(manifest["batch"]), len(boards), len(named), link, bool(manifest.get("virtual")))
 
 
 _HEAD: Final = ("format", "batch", "profile", "begun", "closed", "pins")
@@ -136,7 +136,7 @@ def _next(link: str, digest: str) -> str:
     return hashlib.sha256(f"{link} {digest}".encode()).hexdigest()
 
 
-def _run(one: Try) -> dict[str, Any]:
+def _run(one: Attempt) -> dict[str, Any]:
     return {
         "try": one.id,
         "mac": one.mac,
@@ -149,7 +149,7 @@ def _run(one: Try) -> dict[str, Any]:
     }
 
 
-def _board(one: Try) -> dict[str, Any]:
+def _board(one: Attempt) -> dict[str, Any]:
     return {
         "mac": one.mac,
         "unit": one.row,

@@ -27,7 +27,7 @@ from flashpipe.records.batch_state import BEGIN, END
 from flashpipe.station.admission import Admission, Rules
 from flashpipe.station.pins import check_pins, pins_of
 from flashpipe.station.sockets import Socket
-from flashpipe.station.units import Returned, Unit, Units
+from flashpipe.station.units import Unit, UnitReturn, Units
 from flashpipe.values import dataclass
 
 SHOWN: Final = frozenset({"send", "jig"})
@@ -38,7 +38,7 @@ PASSED: Final = frozenset({"flashed", "skipped", "files"})
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AttemptEnd:
     """How a try has ended."""
 
     mac: str
@@ -49,7 +49,7 @@ class Ended:
     unit: Unit | None = None
     seen: str = ""
     """How an earlier try has ended: `passed`, `failed`, or empty."""
-    returned: Returned = Returned()
+    returned: UnitReturn = UnitReturn()
     """What became of the unit of a failed board."""
     measured: tuple[tuple[str, object], ...] = ()
 
@@ -87,7 +87,7 @@ class Attempts:
         example = self._units.source.example().values if self._units else {}
         return replace(self._inputs, unit=example)
 
-    def run(self, socket: Socket, visit: str, face: Face, allowed: Collection[str] = ()) -> Ended:
+    def run(self, socket: Socket, visit: str, face: Face, allowed: Collection[str] = ()) -> AttemptEnd:
         """Make the board in a socket what the batch wants.
 
         Raises:
@@ -129,9 +129,9 @@ class Attempts:
         mac: str,
         steps: Sequence[tuple[str, float]],
         seconds: float,
-    ) -> Ended:
+    ) -> AttemptEnd:
         outcome = board.record.outcome
-        return Ended(
+        return AttemptEnd(
             mac=mac,
             passed=error is None and outcome.outcome in PASSED,
             outcome=error.code if error else outcome.outcome,
@@ -139,18 +139,20 @@ class Attempts:
             error=error,
             unit=admission.unit,
             seen=admission.seen,
-            returned=self._give_back(outcome, admission.unit, mac, steps) if error else Returned(),
+            returned=self._give_back(outcome, admission.unit, mac, steps) if error else UnitReturn(),
             measured=tuple(outcome.measured.items()),
         )
 
-    def _give_back(self, outcome: Outcome, unit: Unit | None, mac: str, steps: Sequence[tuple[str, float]]) -> Returned:
+    def _give_back(
+        self, outcome: Outcome, unit: Unit | None, mac: str, steps: Sequence[tuple[str, float]]
+    ) -> UnitReturn:
         """A failed board gives its unit back, if nothing of it was sent to the board or shown to a test."""
         if unit is None or self._units is None:
-            return Returned()
+            return UnitReturn()
         begun = SHOWN & {step for step, _ in steps}
         return self._units.failed(mac, touched=bool(begun or outcome.files))
 
-    def _record(self, name: str, board: BoardRun, ended: Ended, steps: Sequence[tuple[str, float]]) -> None:
+    def _record(self, name: str, board: BoardRun, ended: AttemptEnd, steps: Sequence[tuple[str, float]]) -> None:
         receipt = Path(text) if (text := board.facts()["receipt"]) else None
         digest = ""
         if receipt is not None:

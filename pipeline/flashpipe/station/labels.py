@@ -28,7 +28,7 @@ from flashpipe.errors import BadValueError, FetchBusyError, LabelError, PrinterE
 from flashpipe.files import is_replaceable, open_output, read_regular, write_atomic
 from flashpipe.locks import exclusive
 from flashpipe.records.batch import Batch
-from flashpipe.records.batch_state import LABELLED, Try, seconds_of
+from flashpipe.records.batch_state import LABELLED, Attempt, seconds_of
 from flashpipe.records.station_lives import is_alive
 from flashpipe.station.label_page import label_page
 from flashpipe.station.texts import Texts
@@ -118,7 +118,7 @@ def check_labels(plan: LabelPlan, name: str = "label") -> None:
         raise BadValueError(f"zpl={plan.zpl}: there is no such folder", "name a file, a device or socket://HOST:PORT")
 
 
-def values_of(batch: Batch, one: Try, plan: LabelPlan) -> dict[str, str]:
+def values_of(batch: Batch, one: Attempt, plan: LabelPlan) -> dict[str, str]:
     """The fields of the label of a board."""
     ended = time.localtime(seconds_of(one.ended))
     unit = one.row or one.mac
@@ -181,7 +181,7 @@ class Labels:
         self._refused: set[str] = set()
         """MACs whose label cannot be printed, which was said."""
 
-    def due(self) -> list[Try]:
+    def due(self) -> list[Attempt]:
         """Good boards without a label, in the order of their ends; those of other benches are printed there."""
         state = self._batch.refresh()
         good = [one for one in state.rows() if one.passed and one.mac not in state.labelled]

@@ -12,7 +12,7 @@ from flashpipe.events import BoardFound, Event, Progress, StepStarted
 from flashpipe.jobs.station_view import PortView
 from flashpipe.records.batch_state import ASIDE
 from flashpipe.station.admission import ASKED
-from flashpipe.station.attempt import Ended
+from flashpipe.station.attempt import AttemptEnd
 from flashpipe.station.texts import Texts
 
 
@@ -75,7 +75,7 @@ class PortLine:
         if self.view.headline != headline:
             self.show(headline=headline)
 
-    def end(self, ended: Ended, *, tries: int, limit: int, gone: bool, by_key: bool) -> None:
+    def end(self, ended: AttemptEnd, *, tries: int, limit: int, gone: bool, by_key: bool) -> None:
         """A try has ended; `gone`: the board was pulled out meanwhile; `by_key`: a key says that the next one is in."""
         unit = ended.unit.key if ended.unit and not ended.returned.is_free else ""
         fields: dict[str, object] = {

@@ -14,7 +14,7 @@ from html import escape
 from typing import Any, Final
 
 from flashpipe.records.batch import Batch
-from flashpipe.records.batch_state import Try, seconds_of
+from flashpipe.records.batch_state import Attempt, seconds_of
 from flashpipe.station.plots import bars, share
 from flashpipe.terminal import json_text
 
@@ -75,7 +75,7 @@ def batch_page(batch: Batch, *, manifest: str = "") -> str:
     return page(f"Batch {batch.name}", body)
 
 
-def unit_page(batch: Batch, one: Try) -> str:
+def unit_page(batch: Batch, one: Attempt) -> str:
     """The report of one board."""
     tries = batch.state.of(one.mac) if one.mac else [one]
     facts = {
@@ -113,7 +113,7 @@ def page(title: str, body: Sequence[str]) -> str:
     )
 
 
-def _virtual(rows: Iterable[Try]) -> str:
+def _virtual(rows: Iterable[Attempt]) -> str:
     return '<p class="note">These boards are virtual.</p>' if any(row.virtual for row in rows) else ""
 
 
@@ -122,7 +122,7 @@ def _facts(facts: Mapping[str, str]) -> str:
     return f"<dl>{shown}</dl>"
 
 
-def _table(batch: Batch, rows: Sequence[Try]) -> str:
+def _table(batch: Batch, rows: Sequence[Attempt]) -> str:
     named = [(row, values_of(row)) for row in rows]
     more = [name for name in columns(rows) if any(values.get(name) != row.row for row, values in named if row.row)]
     head = ["result", "MAC", "unit", *more, "what", "when", "s", "tries"]
@@ -139,7 +139,7 @@ def _table(batch: Batch, rows: Sequence[Try]) -> str:
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def result(row: Try) -> str:
+def result(row: Attempt) -> str:
     """One word."""
     return "good" if row.passed else "not worked on" if row.aside else "bad"
 
@@ -158,7 +158,7 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def mean_steps(rows: Sequence[Try]) -> list[tuple[str, float]]:
+def mean_steps(rows: Sequence[Attempt]) -> list[tuple[str, float]]:
     """Mean seconds of each step, in the order in which they come; those that take longest, where there are many."""
     total = dict[str, float]()
     for row in rows:
@@ -169,7 +169,7 @@ def mean_steps(rows: Sequence[Try]) -> list[tuple[str, float]]:
     return [(name, total[name] / len(rows)) for name in total if name in largest and total[name] > 0]
 
 
-def columns(rows: Iterable[Try]) -> list[str]:
+def columns(rows: Iterable[Attempt]) -> list[str]:
     """Names of the values of units, and of what was measured, in the order in which they come."""
     names = dict[str, None]()
     for row in rows:
@@ -177,7 +177,7 @@ def columns(rows: Iterable[Try]) -> list[str]:
     return list(names)
 
 
-def values_of(row: Try) -> dict[str, object]:
+def values_of(row: Attempt) -> dict[str, object]:
     """The values of a board's unit, and what was measured; no name that the report itself has is taken from it.
 
     The column `mac` of a list of units says which board a line is for, and what that is has its place already.

@@ -17,7 +17,7 @@ from flashpipe.jobs.station_view import Show, StationView
 from flashpipe.masking import mask
 from flashpipe.records.batch import Batch, new_id
 from flashpipe.station.admission import Rules
-from flashpipe.station.attempt import Attempts, Ended
+from flashpipe.station.attempt import AttemptEnd, Attempts
 from flashpipe.station.keys import CONTINUE, OF_PORTS, QUIT, SOUND, Keys
 from flashpipe.station.labels import Labels
 from flashpipe.station.port_line import PortLine
@@ -60,7 +60,7 @@ class Slot:
         return self.thread is not None and self.thread.is_alive()
 
 
-EndListener = Callable[[Ended, PortLine], None]
+EndListener = Callable[[AttemptEnd, PortLine], None]
 """Is told of every end: prints labels, makes a sound."""
 
 
@@ -245,7 +245,7 @@ class Station:
             self._touch()
         self._finish(slot, socket, ended)
 
-    def _finish(self, slot: Slot, socket: Socket, ended: Ended) -> None:
+    def _finish(self, slot: Slot, socket: Socket, ended: AttemptEnd) -> None:
         state = self._batch.refresh()
         failed = sum(one.failed for one in state.of(ended.mac)) if ended.mac else slot.tries
         gone = socket.place not in self._sockets.present()

@@ -118,7 +118,7 @@ def read_claims(path: Path) -> Claims:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class UnitReturn:
     """What became of the unit of a board that has failed."""
 
     note: str = ""
@@ -176,7 +176,7 @@ class Units:
                 return unit
         raise UnitsUsedUpError(f"{self.source.claims.stem}: no unit is free for board {mac}")
 
-    def failed(self, mac: str, *, touched: bool) -> Returned:
+    def failed(self, mac: str, *, touched: bool) -> UnitReturn:
         """A board has failed: it gives its unit back where nothing of it can stand on the board.
 
         Args:
@@ -187,13 +187,13 @@ class Units:
         with self._alone():
             key = read_claims(self.source.claims).of.get(mac)
             if key is None:
-                return Returned()
+                return UnitReturn()
             if touched or self._keeps or self._new.get(mac) != key:
                 why = "parts of it may stand on the board" if touched else "failed boards keep theirs"
                 why = why if touched or self._keeps else "it has had it since an earlier try"
-                return Returned(f"unit {key} stays with board {mac}: {why}")
+                return UnitReturn(f"unit {key} stays with board {mac}: {why}")
             self._add(GIVE_BACK, mac, key)
-        return Returned(f"unit {key} is free again", is_free=True)
+        return UnitReturn(f"unit {key} is free again", is_free=True)
 
     def _alone(self) -> AbstractContextManager[bool]:
         path = self.source.claims

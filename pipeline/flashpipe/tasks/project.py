@@ -11,7 +11,7 @@ from flashpipe.jobs import variables
 from flashpipe.jobs.variables import DEFAULTS, set_defaults
 from flashpipe.lazy import difflib
 from flashpipe.tasks import command_line
-from flashpipe.tasks.reporter import Plain
+from flashpipe.tasks.reporter import LastLineReporter
 
 WRITERS: Final = ("erase", "flash", "format", "restore")
 """Tasks that write to a board."""
@@ -98,5 +98,5 @@ def doit_config() -> dict[str, object]:
         "num_process": command_line.workers(),
         "continue": True,
         "verbosity": 2,
-        "reporter": Plain,
+        "reporter": LastLineReporter,
     }

@@ -17,7 +17,7 @@ from flashpipe.text.look import look
 _OURS = "flashpipe.tasks.step"
 
 
-class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
+class LastLineReporter(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
     """A failure is said once, by whoever met it; the last line says how the run went."""
 
     desc = "console output, each failure once, the result last"
@@ -59,7 +59,7 @@ class Plain(ConsoleReporter):  # type: ignore[misc]  # doit ships no types
         doit_events.completed(errors=bool(self.runtime_errors))
 
 
-class Events(Plain):
+class Events(LastLineReporter):
     """The same for people, and JSON lines for programs: `doit -r events …` is `events=-`."""
 
     desc = "JSON lines about every step, on standard output; what is for people goes to standard error"

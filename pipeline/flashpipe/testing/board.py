@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.boot.verdict import classify
-from flashpipe.board.lua.console import Console, Ran, find_console, quoted
+from flashpipe.board.lua.console import Console, LuaRun, find_console, quoted
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.errors import (
     BadValueError,
@@ -288,7 +288,7 @@ class Board:
         timeout_s: float,
         finished: Callable[[str], bool] = lambda _text: True,
         show: Callable[[str], object] = lambda _text: None,
-    ) -> Ran:
+    ) -> LuaRun:
         """Run Lua code, and listen until it has ended and what it printed is `finished`.
 
         Args:
@@ -338,7 +338,9 @@ class Board:
         if DIES.search(self._wire.recent):
             raise _DiesError
 
-    def _await(self, ran: Ran, limit_s: float, finished: Callable[[str], bool], record: Callable[[str], None]) -> Ran:
+    def _await(
+        self, ran: LuaRun, limit_s: float, finished: Callable[[str], bool], record: Callable[[str], None]
+    ) -> LuaRun:
         """Listen to what timers and callbacks print."""
 
         def enough(text: str) -> bool:

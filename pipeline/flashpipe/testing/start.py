@@ -16,7 +16,7 @@ from flashpipe.jobs import sessions
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.build import build_images, is_due, make_parts
-from flashpipe.jobs.face import Face, Nobody
+from flashpipe.jobs.face import Face, UnwatchedFace
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_policy import lua_policy
 from flashpipe.jobs.request import CommandLine
@@ -84,7 +84,7 @@ def start_board(asked: BoardDemand, listener: Listener = ignore, face: Face | No
         build_images(inputs, listener)
     make_parts(inputs, listener)
     port = asked.port or virtual_port(inputs.profile())
-    face = face or Audience(Nobody())
+    face = face or Audience(UnwatchedFace())
     try:
         if port.startswith(VIRTUAL):
             return _virtual(_own_run(inputs, port, face), listener)

@@ -10,7 +10,7 @@ COLOURS: Final = ("auto", "always", "never")
 
 
 @dataclass
-class Look:
+class OutputOptions:
     """What the command line asks for."""
 
     json: bool = False
@@ -19,4 +19,4 @@ class Look:
     """One of `COLOURS`."""
 
 
-look: Final = Look()
+look: Final = OutputOptions()

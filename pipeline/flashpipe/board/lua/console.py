@@ -78,7 +78,7 @@ class Wire(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class LuaRun:
     """What running Lua code gave."""
 
     output: str
@@ -154,7 +154,7 @@ class Console:
         linger_s: float = 0.0,
         on_lines: Callable[[str], None] = lambda _: None,
         waiting: Callable[[float], None] = lambda _: None,
-    ) -> Ran:
+    ) -> LuaRun:
         """Evaluate an expression for what it prints.
 
         Args:
@@ -183,7 +183,7 @@ class Console:
             half_prompt = output.ended and not output.whole and now < prompt_s  # its rest is not for who listens next
             if not half_prompt and (enough or output.error or now >= end_s):
                 output.close()
-                return Ran(output.text, output.ended, output.error)
+                return LuaRun(output.text, output.ended, output.error)
             if not output.begun:
                 self._check(output.before, secret=False)
             waiting(now - started_s)

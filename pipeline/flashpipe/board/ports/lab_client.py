@@ -104,7 +104,7 @@ def _how_to_install() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandOutput:
     """What a command of the client has printed."""
 
     status: int
@@ -157,7 +157,7 @@ class LabClient:
         except OSError as error:
             raise NoLabClientError(f"{self.program}: cannot be started: {error.strerror}", _how_to_install()) from error
 
-    def run(self, *words: str, check: Check = nothing_to_check) -> Said:
+    def run(self, *words: str, check: Check = nothing_to_check) -> CommandOutput:
         """Run a command to its end.
 
         Raises:
@@ -178,7 +178,7 @@ class LabClient:
         settings = {name: text for name, text in self.environment().items() if name.startswith(_SETTINGS)}
         said = loaded.run(words, settings, tick) if loaded is not None else None
         status, out, err = said if said is not None else self._run_alone(words, tick)
-        return Said(status, out.decode(errors="replace"), err.decode(errors="replace"))
+        return CommandOutput(status, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def _run_alone(self, words: Sequence[str], tick: Check) -> tuple[int, bytes, bytes]:
         """The command as a process of its own, from its start."""
@@ -192,7 +192,7 @@ class LabClient:
         finally:
             end(process)
 
-    def failure(self, place: str, said: Said) -> PipelineError:
+    def failure(self, place: str, said: CommandOutput) -> PipelineError:
         """What a command that failed means, with the next step."""
         text = f"{said.out}\n{said.err}"
         for pattern, kind, words in _FAILURES:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.board.ports.lab_client import Check, LabClient, Said, nothing_to_check
+from flashpipe.board.ports.lab_client import Check, CommandOutput, LabClient, nothing_to_check
 from flashpipe.board.ports.lease_record import LeaseRecord, folder, still_holds
 from flashpipe.board.ports.places import (
     SCHEME,
@@ -77,7 +77,7 @@ class Lease:
 
 
 @dataclass
-class Taker:
+class PlaceTaker:
     """Takes places for one run."""
 
     client: LabClient
@@ -165,7 +165,7 @@ class Taker:
             return ""
         raise self._failure(name, said)
 
-    def _failure(self, name: str, said: Said) -> PipelineError:
+    def _failure(self, name: str, said: CommandOutput) -> PipelineError:
         """Why it is not ours; labgrid takes a part of a name for the name, and speaks of another place then."""
         other = _OTHER.search(said.err)
         if other is not None and other[1] != name and name not in _show(self.client, other[1], self.check).aliases:

@@ -17,7 +17,7 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LastSeen:
     """What was last found behind one adapter."""
 
     mac: str
@@ -38,13 +38,13 @@ class PortMemory:
     path: Path = field(default_factory=lambda: files.state_folder() / "ports.json")
     damaged: Path | None = None
     """Where an unreadable file was moved to, None if it was fine."""
-    _ports: dict[str, Seen] = field(default_factory=dict)
+    _ports: dict[str, LastSeen] = field(default_factory=dict)
     _profiles: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._load()
 
-    def seen(self, key: str) -> Seen | None:
+    def seen(self, key: str) -> LastSeen | None:
         """What was last found behind this adapter."""
         return self._ports.get(key)
 
@@ -64,7 +64,7 @@ class PortMemory:
             RecordError: the state folder cannot be written.
         """
         self._load()  # another process may have written since
-        self._ports[key] = Seen(mac, profile, time.strftime("%Y-%m-%d %H:%M"))
+        self._ports[key] = LastSeen(mac, profile, time.strftime("%Y-%m-%d %H:%M"))
         if profile:
             self._profiles[profile] = key
         ports = {
@@ -94,8 +94,8 @@ class PortMemory:
         self.damaged = aside
 
 
-def _seen(entry: Any) -> Seen:
-    return Seen(str(entry["mac"]), str(entry["profile"]), str(entry["time"]))
+def _seen(entry: Any) -> LastSeen:
+    return LastSeen(str(entry["mac"]), str(entry["profile"]), str(entry["time"]))
 
 
 def _slow_mark(port: str) -> Path:

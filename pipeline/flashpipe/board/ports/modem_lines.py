@@ -32,14 +32,14 @@ _NO_LINES: Final = frozenset({errno.ENOTTY, errno.EINVAL})
 """What a port without such lines answers, a pseudo-terminal."""
 
 
-class Move(Protocol):
+class SetLines(Protocol):
     """Sets both lines."""
 
     def __call__(self, *, dtr: bool, rts: bool) -> None:
         """Assert (True) or let go, both at once where the port can do that."""
 
 
-def mover(port: Any) -> Move:
+def mover(port: Any) -> SetLines:
     """What sets DTR and RTS of an open port in one step, where it can do that, else one after the other.
 
     A port without such lines, a pseudo-terminal, is left as it is.
@@ -84,7 +84,7 @@ class ModemLines:
     """The lines of one port, moved by one client."""
 
     def __init__(
-        self, move: Move, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+        self, move: SetLines, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._move, self._sleep, self._clock = move, sleep, clock
         self.dtr = self.rts = False

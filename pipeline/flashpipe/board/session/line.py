@@ -137,10 +137,10 @@ class SerialLine:
     def _acquire(self) -> None:
         """Make the place in a lab ours, for as long as this line is used."""
         from flashpipe.board.ports.lab_client import LabClient  # noqa: PLC0415  3 ms, and only for a lab
-        from flashpipe.board.ports.lease import Taker  # noqa: PLC0415  with it
+        from flashpipe.board.ports.lease import PlaceTaker  # noqa: PLC0415  with it
 
         with self.step("acquire", self.port) as result:
-            self.lease = Taker(LabClient.here(), self.notify, self.check_stop).take(self.port, self.busy_wait_s)
+            self.lease = PlaceTaker(LabClient.here(), self.notify, self.check_stop).take(self.port, self.busy_wait_s)
             result.append(f"place {self.lease.place.name}, {self.lease.address}")
 
     def _opened(self) -> serial.SerialBase:
