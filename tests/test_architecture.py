@@ -65,13 +65,13 @@ def test_late_imports_are_few_and_each_says_why() -> None:
     assert len(late) <= MAX_LATE_IMPORTS
 
 
-def test_no_class_of_two_rooms_has_one_name() -> None:
-    rooms: dict[str, set[str]] = {}
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
     for module in MODULES.values():
         for node in ast.walk(ast.parse(module.path.read_text("utf-8"))):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                rooms.setdefault(node.name, set()).add(module.room)
-    assert {name: found for name, found in rooms.items() if len(found) > 1} == {}
+                places.setdefault(node.name, []).append(module.name)
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
 
 
 def test_every_package_travels_in_the_wheel() -> None:

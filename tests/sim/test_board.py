@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flashpipe.errors import BadValueError
 from flashpipe.sim.chip.factory import factory_contents
-from flashpipe.sim.chip.wire import Line, garble, understood
+from flashpipe.sim.chip.wire import LineDirection, garble, understood
 from flashpipe.sim.faults import Faults
 from flashpipe.sim.host_line import HostLine
 from flashpipe.sim.loader import slip
@@ -172,7 +172,7 @@ def test_a_fast_program_that_changes_its_rate_lets_the_host_follow() -> None:
 
 
 def test_bytes_on_the_line_arrive_one_after_the_other() -> None:
-    line = Line()
+    line = LineDirection()
     line.send(b"0123456789", now=0.0, baud=10.0)
     assert [line.arrived(until) for until in (0.5, 1.0, 3.5, 100.0)] == [0, 1, 3, 10]
     assert line.take(3) == b"012"

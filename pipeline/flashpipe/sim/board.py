@@ -18,7 +18,7 @@ from flashpipe.sim.chip.chip import RESET_EXTERNAL, RESET_POWER_ON, Chip, RamPro
 from flashpipe.sim.chip.flash_file import FileCells, open_cells
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.timing import Costs
-from flashpipe.sim.chip.wire import Uart
+from flashpipe.sim.chip.wire import LineUart
 from flashpipe.sim.cpu.start import core_name
 from flashpipe.sim.executed import Executed
 from flashpipe.sim.faults import Faults, PinFaults
@@ -80,7 +80,7 @@ class VirtualBoard:
         self.cells = open_cells(spec.flash, spec.size, spec.fill)
         part = parts.part_by_name(spec.part)
         self.nor = Nor(self.cells, parts.with_id(part, spec.flash_id), parts.with_costs(part, spec.costs))
-        self.uart = Uart(2e6 * spec.crystal_mhz)
+        self.uart = LineUart(2e6 * spec.crystal_mhz)
         self.registers = registers.Registers(registers.Efuses.of(spec.mac, spec.chip), self.nor)
         self.registers.read_divider = lambda: self.uart.divider
         self.registers.write_divider = self._write_divider

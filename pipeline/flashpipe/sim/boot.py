@@ -12,14 +12,14 @@ from typing import Final
 
 from flashpipe.sim import start_program as programs
 from flashpipe.sim.chip import image
-from flashpipe.sim.chip.chip import RESET_WATCHDOG, Chip, Flash, SpokenBytes, Strap
+from flashpipe.sim.chip.chip import RESET_WATCHDOG, Chip, PredictedFlash, SpokenBytes, Strap
 from flashpipe.sim.firmware import identify as firmware
 from flashpipe.sim.firmware import romlog
-from flashpipe.sim.firmware.program import Baud, Listen, Machine, Program, Reset, Say, Step, Wait
+from flashpipe.sim.firmware.program import Baud, Listen, PredictedChip, Program, ProgramReset, Say, Step, Wait
 from flashpipe.sim.firmware.settings import NAMES as OPTION_NAMES
 from flashpipe.sim.firmware.settings import Settings
 
-__all__ = ["OPTION_NAMES", "Application", "Chip", "Flash", "SpokenBytes", "Strap", "rom_banner"]
+__all__ = ["OPTION_NAMES", "Application", "Chip", "PredictedFlash", "SpokenBytes", "Strap", "rom_banner"]
 
 BITS_PER_BYTE: Final = 10
 """8N1: a start bit, eight data bits, a stop bit."""
@@ -52,14 +52,14 @@ class Application:
 
     def __init__(  # noqa: PLR0917 - one call, the order of a reset: what is soldered down, then what happened
         self,
-        flash: Flash,
+        flash: PredictedFlash,
         chip: Chip,
         strap: Strap,
         reset_cause: int,
         now: float,
         options: Mapping[str, str] = _NO_OPTIONS,
     ) -> None:
-        self._machine = Machine(flash, chip, strap, reset_cause, Settings.parse(options))
+        self._machine = PredictedChip(flash, chip, strap, reset_cause, Settings.parse(options))
         self._program = _run(self._machine)
         self._due: float | None = now
         self._baud = chip.rom_baud
@@ -114,13 +114,13 @@ class Application:
                 return at + seconds
             case Listen(until):
                 return at if self._machine.inbox else None if until is None else max(at, until)
-            case Reset(cause):
+            case ProgramReset(cause):
                 self._reset = cause
                 return None
         return at
 
 
-def _run(machine: Machine) -> Program:
+def _run(machine: PredictedChip) -> Program:
     """Power on: each turn of the loop is one start of the ROM; a program that returns has restarted the chip."""
     while True:
         machine.listening = False
@@ -134,7 +134,7 @@ def _run(machine: Machine) -> Program:
         yield Say(romlog.loading(walk))
         if not walk.good:
             yield Wait(machine.settings.watchdog_s)
-            yield Reset(RESET_WATCHDOG)
+            yield ProgramReset(RESET_WATCHDOG)
             return
         if _mode_fails(machine, "exception"):
             yield from programs.crash(machine, firmware.ILLEGAL_INSTRUCTION)
@@ -144,12 +144,12 @@ def _run(machine: Machine) -> Program:
             return
 
 
-def _mode_fails(machine: Machine, symptom: str) -> bool:
+def _mode_fails(machine: PredictedChip, symptom: str) -> bool:
     mode = image.Header.parse(machine.read(0, 8)).mode
     return mode not in machine.chip.supported_modes and machine.settings.bad_mode == symptom
 
 
-def _reader(machine: Machine) -> firmware.Read:
+def _reader(machine: PredictedChip) -> firmware.Read:
     """Flash as the ROM sees it in the header's mode.
 
     A mode that the part cannot do: either nothing is recognised, or only the first 16 bytes, read before the mode is

@@ -16,7 +16,7 @@ from flashpipe.sim.chip.timing import Clock
 from flashpipe.sim.chip.wire import garble
 from flashpipe.sim.faults import Faults
 from flashpipe.sim.transcript import Transcript
-from flashpipe.sim.waiting import LONGEST_NAP_S, SHORTEST_NAP_S, Naps, Wait
+from flashpipe.sim.waiting import LONGEST_NAP_S, SHORTEST_NAP_S, HostWait, Naps
 
 EN_RISE_S: Final = 0.02
 """How long EN takes to rise, on the wall: a 10 kΩ and 1 µF circuit takes about 10 ms to the threshold."""
@@ -314,7 +314,7 @@ class HostLine:
         Raises:
             PortGoneError: the port is not there any more.
         """
-        wait = Wait(self.own_time() + max(limit_s, _SHORTEST_WAIT_S))
+        wait = HostWait(self.own_time() + max(limit_s, _SHORTEST_WAIT_S))
         if self.clock.fast:
             self.clock.go(self._wall())
         try:
@@ -325,7 +325,7 @@ class HostLine:
         with self.changed:
             return self._hand_over()
 
-    def _listen(self, wait: Wait) -> float | None:
+    def _listen(self, wait: HostWait) -> float | None:
         """Go on as far as there is time for; seconds to wait for more, None once the host has what it waits for."""
         with self.changed:
             wall = self._wall()
@@ -339,7 +339,7 @@ class HostLine:
                 return None
             return max(SHORTEST_NAP_S, min(self.next_event_s(), self.clock.wall_until(wait.until, wall)))
 
-    def _walk(self, wait: Wait, target: float, wall: float) -> bool:
+    def _walk(self, wait: HostWait, target: float, wall: float) -> bool:
         """Go on to `target`, or until there is something to hand over, or the wait is over: that is told.
 
         Bytes at another rate are handed over apart: a host hears in time that it has to follow.

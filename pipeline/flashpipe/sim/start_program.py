@@ -13,7 +13,7 @@ from flashpipe.sim.chip.chip import RESET_POWER_ON, RESET_WATCHDOG
 from flashpipe.sim.chip.image import Walk
 from flashpipe.sim.firmware import init_data
 from flashpipe.sim.firmware.identify import SEARCHED, STORE_PROHIBITED, ProgramTexts, Run, identify
-from flashpipe.sim.firmware.program import Baud, Listen, Machine, Reset, Say, Step, Wait, text
+from flashpipe.sim.firmware.program import Baud, Listen, PredictedChip, ProgramReset, Say, Step, Wait, text
 
 BAUD: Final = 115200
 BAUD_09: Final = 9600
@@ -23,7 +23,7 @@ CHATTER: Final = "temperature 21.5 humidity 40\n"
 CHATTER_S: Final = 5.0
 
 
-def run(machine: Machine, walk: Walk) -> Run:
+def run(machine: PredictedChip, walk: Walk) -> Run:
     """Start the program; True when it has restarted the chip, False when it has said all it will ever say."""
     trouble, settings = machine.settings.trouble, machine.settings
     if trouble == "exception":
@@ -33,10 +33,10 @@ def run(machine: Machine, walk: Walk) -> Run:
         yield from _chatter(machine)
     if trouble == "watchdog":
         yield Wait(settings.watchdog_s)
-        yield Reset(RESET_WATCHDOG)
+        yield ProgramReset(RESET_WATCHDOG)
     if trouble == "brown-out":
         yield Wait(settings.sdk_s)
-        yield Reset(RESET_POWER_ON)
+        yield ProgramReset(RESET_POWER_ON)
     if trouble == "system-params":
         yield from crash(machine, "system param error, use last saved param!\n")
         return True
@@ -46,21 +46,21 @@ def run(machine: Machine, walk: Walk) -> Run:
     return (yield from _greet(machine, texts))
 
 
-def _chatter(machine: Machine) -> Iterator[Step]:
+def _chatter(machine: PredictedChip) -> Iterator[Step]:
     yield Baud(machine.settings.baud or BAUD)
     while True:
         yield Wait(CHATTER_S)
         yield Say(text(CHATTER))
 
 
-def crash(machine: Machine, words: str) -> Iterator[Step]:
+def crash(machine: PredictedChip, words: str) -> Iterator[Step]:
     """An exception right after the start: its text, then a restart (facts: esp8266 §2.5)."""
     yield Wait(machine.settings.sdk_s)
     yield Say(text(words))
     yield Wait(machine.settings.crash_s)
 
 
-def _greet(machine: Machine, texts: ProgramTexts) -> Run:
+def _greet(machine: PredictedChip, texts: ProgramTexts) -> Run:
     """The SDK's one complaint that stops every program, or the program's banner and its prompt."""
     settings = machine.settings
     yield Wait(settings.sdk_s)

@@ -19,7 +19,7 @@ to the board, or done to it, is done at once."""
 
 
 @dataclass(slots=True)
-class Wait:
+class HostWait:
     """A host waits for bytes."""
 
     until: float

@@ -6,7 +6,7 @@ import pytest
 from flashpipe.sim.cpu.contract import Core, Stop
 from flashpipe.sim.cpu.decode import decode
 from flashpipe.sim.cpu.profile import Profiler
-from flashpipe.sim.cpu.trace import Executed, Tracer, disassemble
+from flashpipe.sim.cpu.trace import ExecutedStep, Tracer, disassemble
 
 from tests.sim.cpu.assembler import SR, asm, program
 from tests.sim.cpu.cores import NewCore
@@ -27,7 +27,7 @@ def watched(new_core: NewCore, wrap: type[Profiler | Tracer], argument: object) 
 
 
 def test_a_trace_tells_every_instruction(new_core: NewCore) -> None:
-    told: list[Executed] = []
+    told: list[ExecutedStep] = []
     bench = watched(new_core, Tracer, told.append)
     assert bench.run(LOOP, {3: DATA, 5: DEVICE}) is Stop.HOOK
     assert len(told) == bench.state.instructions == 402
@@ -42,7 +42,7 @@ def test_a_trace_tells_every_instruction(new_core: NewCore) -> None:
 
 
 def test_a_trace_tells_every_instruction_of_a_fast_core(new_core: NewCore) -> None:
-    told: list[Executed] = []
+    told: list[ExecutedStep] = []
     bench = watched(new_core, Tracer, told.append)
     speeds = iter([True, False] * 50)
     bench.devices.before = lambda: bench.state.set_fast(next(speeds))
@@ -52,7 +52,7 @@ def test_a_trace_tells_every_instruction_of_a_fast_core(new_core: NewCore) -> No
 
 
 def test_a_trace_tells_of_what_cannot_be_fetched(new_core: NewCore) -> None:
-    told: list[Executed] = []
+    told: list[ExecutedStep] = []
     watched(new_core, Tracer, told.append).run(asm("jx", 2), {2: 0})
     assert [line.instruction for line in told][1:] == [None]
     assert str(told[1]).split() == ["1", "00000000", "?"]

@@ -15,7 +15,7 @@ from flashpipe.sim.cpu import translations
 from flashpipe.sim.cpu.decode import decode
 from flashpipe.sim.cpu.execution import MARGIN
 from flashpipe.sim.cpu.python_core import PythonCore
-from flashpipe.sim.cpu.translate import LONGEST, Trace, follow, source
+from flashpipe.sim.cpu.translate import LONGEST, InstructionTrace, follow, source
 from flashpipe.sim.cpu.translations import TracedBytes, Translations, open_translations, traced_bytes
 from flashpipe.sim.memory import DRAM_SIZE, DRAM_START, FLASH_SIZE, FLASH_START
 
@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def trace_of(code: bytes, start: int = CODE, literal: int | None = 7) -> Trace:
+def trace_of(code: bytes, start: int = CODE, literal: int | None = 7) -> InstructionTrace:
     def fetch(pc: int) -> object:
         at = pc - CODE
         return decode(int.from_bytes(code[at : at + 3], "little"), pc) if 0 <= at < len(code) else None

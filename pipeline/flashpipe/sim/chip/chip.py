@@ -78,7 +78,7 @@ class SpokenBytes:
     data: bytes
 
 
-class Flash(Protocol):
+class PredictedFlash(Protocol):
     """The NOR flash as a predicted program sees it: programming only clears bits."""
 
     size: int

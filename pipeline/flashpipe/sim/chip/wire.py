@@ -69,7 +69,7 @@ class Burst:
         return max(0, min(self.left, int((until - self.start) / self.byte_s + 1e-3) - self.at))
 
 
-class Line:
+class LineDirection:
     """One direction of the line: bursts in the order they were sent."""
 
     def __init__(self) -> None:
@@ -118,15 +118,15 @@ class Line:
         return not self._bursts
 
 
-class Uart:
+class LineUart:
     """The chip's UART 0: the line in each direction and the divider that sets its rate."""
 
     def __init__(self, clock_hz: float) -> None:
         self.clock_hz = clock_hz
         """Twice the crystal in ROM and stub (facts: esp8266-protocol §3.7)."""
         self.divider = 0
-        self.inbound = Line()
-        self.outbound = Line()
+        self.inbound = LineDirection()
+        self.outbound = LineDirection()
         self.set_baud(115_200)
 
     @property

@@ -16,7 +16,7 @@ _LONGEST: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Executed:
+class ExecutedStep:
     """One step of a program."""
 
     cycles: int
@@ -38,7 +38,7 @@ class Executed:
 class Tracer(Onlooker):
     """Tells of each instruction; a run takes hundreds of times as long."""
 
-    def __init__(self, core: Core, tell: Callable[[Executed], None]) -> None:
+    def __init__(self, core: Core, tell: Callable[[ExecutedStep], None]) -> None:
         super().__init__(core)
         self._tell = tell
         self._before = (0, 0, 0, [0] * 16)
@@ -57,7 +57,7 @@ class Tracer(Onlooker):
             return
         after = list[int](state.a)
         changed = {number: value for number, value in enumerate(after) if value != registers[number]}
-        self._tell(Executed(cycles, pc, self._instruction(pc), changed, state.pc))
+        self._tell(ExecutedStep(cycles, pc, self._instruction(pc), changed, state.pc))
 
     def _instruction(self, pc: int) -> Instruction | None:
         try:

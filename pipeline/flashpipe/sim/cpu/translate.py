@@ -32,7 +32,7 @@ _STACK: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TracedInstruction:
     """An instruction of a trace."""
 
     pc: int
@@ -51,10 +51,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class InstructionTrace:
     """Instructions in the order in which they are executed if no branch leaves."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[TracedInstruction, ...]
     end: int
     """Where it goes on after the last one."""
 
@@ -72,13 +72,13 @@ Literal = Callable[[int], int | None]
 """The word at an address, if a change of it would be noticed."""
 
 
-def follow(start: int, fetch: Fetch, literal: Literal) -> Trace | None:
+def follow(start: int, fetch: Fetch, literal: Literal) -> InstructionTrace | None:
     """The trace that begins at `start`; None if there is nothing to translate.
 
     It goes on through jumps and calls, also those by a register whose value is a constant of the trace. What changes
     more than registers and memory (interrupts masked, exceptions left) is executed by the interpreter, as its last one.
     """
-    lines: list[Line] = []
+    lines: list[TracedInstruction] = []
     seen: set[int] = set()
     constants: dict[int, int] = {}
     pc = start
@@ -93,7 +93,7 @@ def follow(start: int, fetch: Fetch, literal: Literal) -> Trace | None:
         if line.stepped or (instruction.operation in _INDIRECT and line.to is None):
             break
         pc = _next(line)
-    return Trace(tuple(lines), pc) if lines else None
+    return InstructionTrace(tuple(lines), pc) if lines else None
 
 
 def _is_translatable(instruction: Instruction) -> bool:
@@ -110,19 +110,19 @@ def _is_translatable(instruction: Instruction) -> bool:
     )
 
 
-def _line(pc: int, i: Instruction, literal: Literal, constants: dict[int, int]) -> Line:
+def _line(pc: int, i: Instruction, literal: Literal, constants: dict[int, int]) -> TracedInstruction:
     """An instruction with what is known of it."""
     if not _is_translatable(i):
-        return Line(pc, i, stepped=True)
+        return TracedInstruction(pc, i, stepped=True)
     if i.operation == "l32r":
         value = literal(i.imm)
-        return Line(pc, i, literal=value, stepped=value is None)  # one that may change is loaded each time
+        return TracedInstruction(pc, i, literal=value, stepped=value is None)  # one that may change is loaded each time
     if i.operation in _INDIRECT:
-        return Line(pc, i, to=constants.get(0 if i.operation == "ret" else i.s))
-    return Line(pc, i)
+        return TracedInstruction(pc, i, to=constants.get(0 if i.operation == "ret" else i.s))
+    return TracedInstruction(pc, i)
 
 
-def _learn(line: Line, constants: dict[int, int]) -> None:
+def _learn(line: TracedInstruction, constants: dict[int, int]) -> None:
     """What an instruction makes of the constants in registers."""
     i = line.instruction
     register = written(i)
@@ -147,7 +147,7 @@ def written(i: Instruction) -> int | None:
     return i.r if "{r} = " in template else i.t if "{t} = " in template else None
 
 
-def _next(line: Line) -> int:
+def _next(line: TracedInstruction) -> int:
     i = line.instruction
     if line.to is not None:
         return line.to
@@ -174,7 +174,7 @@ class Window:
         return f"{low} <= {name} <= {high} and not {name} & 3"
 
 
-def find_windows(trace: Trace) -> dict[int, Window]:
+def find_windows(trace: InstructionTrace) -> dict[int, Window]:
     """The windows of a trace, for the index of each line that goes through one; lonely accesses have none."""
     current: dict[int, Window] = {}
     windows: dict[int, Window] = {}
@@ -193,7 +193,7 @@ def find_windows(trace: Trace) -> dict[int, Window]:
 # --- its source ------------------------------------------------------------------------------------------------------
 
 
-def source(trace: Trace) -> str:
+def source(trace: InstructionTrace) -> str:
     """The source of a trace's function, named `block`."""
     writer = _Writer(trace, find_windows(trace))
     for index, line in enumerate(trace.lines):
@@ -206,7 +206,7 @@ def source(trace: Trace) -> str:
 
 @dataclass(slots=True)
 class _Writer:
-    trace: Trace
+    trace: InstructionTrace
     windows: dict[int, Window]
     body: list[tuple[int, str, frozenset[int] | None]] = field(default_factory=list)
     """Indentation, text, and for an exit the registers to write back before it."""
@@ -235,7 +235,7 @@ class _Writer:
 
     # --- instructions ------------------------------------------------------------------------------------------------
 
-    def write(self, index: int, line: Line) -> None:
+    def write(self, index: int, line: TracedInstruction) -> None:
         """One instruction."""
         self.count = index + 1
         operation, i = line.instruction.operation, line.instruction
@@ -258,7 +258,7 @@ class _Writer:
         elif operation in _INDIRECT and line.to is None:
             self._exit(self.register(i.s if operation == "jx" else 0))
 
-    def write_step(self, index: int, line: Line) -> None:
+    def write_step(self, index: int, line: TracedInstruction) -> None:
         """The last instruction, which is left to the interpreter."""
         self.count = index + 1
         self._step(line, frozenset(self.changed), 0)
@@ -277,12 +277,12 @@ class _Writer:
             self.target(register)
         self.put(template.format(**self._fields(template, i)).replace("SAR", "S[0]"))
 
-    def _branch(self, template: str, line: Line) -> None:
+    def _branch(self, template: str, line: TracedInstruction) -> None:
         i = line.instruction
         self.put(f"if {template.format(**self._fields(template, i))}:")
         self._go(i.imm, 1)
 
-    def _call(self, line: Line) -> None:
+    def _call(self, line: TracedInstruction) -> None:
         i = line.instruction
         known = line.to is not None or i.operation == "call0"
         if not known:
@@ -293,7 +293,7 @@ class _Writer:
 
     # --- memory ------------------------------------------------------------------------------------------------------
 
-    def _word(self, line: Line, window: Window) -> None:
+    def _word(self, line: TracedInstruction, window: Window) -> None:
         """A word through a window."""
         i, base = line.instruction, window.register
         view = "D32" if window.stores or base == _STACK else f"v{base}"
@@ -306,7 +306,7 @@ class _Writer:
         else:
             self.put(f"{self.target(i.t)} = {place}")
 
-    def _open(self, line: Line, window: Window, view: str) -> None:
+    def _open(self, line: TracedInstruction, window: Window, view: str) -> None:
         name = self.register(window.register)
         index = f"w{window.register} = {name} - {{}} >> 2"
         choose = "" if view == "D32" else f"{view} = {{}}; "
@@ -319,7 +319,7 @@ class _Writer:
         base = self.register(i.s)
         return f"t = {base} + {i.imm} & M" if i.imm else f"t = {base}"
 
-    def _load(self, line: Line, size: int) -> None:
+    def _load(self, line: TracedInstruction, size: int) -> None:
         i = line.instruction
         self.put(self._address(i))
         value = _PLACES[size].format(start=DRAM_START)
@@ -333,7 +333,7 @@ class _Writer:
             self.put(f"elif {FLASH_START} <= t < {_FLASH_END}{aligned}: {target} = F32[t - {FLASH_START} >> 2]")
         self._slow(line, before)
 
-    def _store(self, line: Line, size: int) -> None:
+    def _store(self, line: TracedInstruction, size: int) -> None:
         i = line.instruction
         self.put(self._address(i))
         value = self.register(i.t) + {1: " & 255", 2: " & 65535", 4: ""}[size]
@@ -341,11 +341,11 @@ class _Writer:
         self.put(f"if {DRAM_START} <= t < {_DRAM_END}{aligned}: {_PLACES[size].format(start=DRAM_START)} = {value}")
         self._slow(line, frozenset(self.changed))
 
-    def _slow(self, line: Line, changed: frozenset[int]) -> None:
+    def _slow(self, line: TracedInstruction, changed: frozenset[int]) -> None:
         self.put("else:")
         self._step(line, changed, 1)
 
-    def _step(self, line: Line, changed: frozenset[int], indent: int) -> None:
+    def _step(self, line: TracedInstruction, changed: frozenset[int], indent: int) -> None:
         """Leave by an instruction that the interpreter executes."""
         if self.count > 1:
             self.put(f"C[0] += {self.count - 1}", indent)

@@ -23,7 +23,7 @@ from flashpipe.errors import RecordError
 from flashpipe.files import write_atomic
 from flashpipe.sim.cpu.execution import WORD
 from flashpipe.sim.cpu.private_folder import code_folder, is_ours_alone
-from flashpipe.sim.cpu.translate import Trace
+from flashpipe.sim.cpu.translate import InstructionTrace
 
 FOLDER: Final = "translations"
 LARGEST: Final = 8 << 20
@@ -54,7 +54,7 @@ Read = Callable[[int, int], bytes | bytearray]
 """Bytes of code: address and length."""
 
 
-def traced_bytes(trace: Trace, read: Read) -> TracedBytes:
+def traced_bytes(trace: InstructionTrace, read: Read) -> TracedBytes:
     """The instructions and literals of a trace."""
     pieces = [(line.pc, line.instruction.length) for line in trace.lines]
     pieces += [(line.instruction.imm, WORD) for line in trace.lines if line.literal is not None]

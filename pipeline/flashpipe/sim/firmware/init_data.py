@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Final
 
 from flashpipe.sim.chip.image import Header
-from flashpipe.sim.firmware.program import SECTOR, Machine, Say, Step, Wait, text
+from flashpipe.sim.firmware.program import SECTOR, PredictedChip, Say, Step, Wait, text
 
 MARK: Final = 0x05
 """First byte of valid data."""
@@ -32,7 +32,7 @@ def own(body: bytes) -> bytes:
     return body[at : at + LENGTH] if at >= 0 else b""
 
 
-def check(machine: Machine, data: bytes, *, partitions: bool) -> Generator[Step, None, bool]:
+def check(machine: PredictedChip, data: bytes, *, partitions: bool) -> Generator[Step, None, bool]:
     """Fill the sector where the program does so; False where the SDK restarts for want of data.
 
     Args:
@@ -54,11 +54,11 @@ def check(machine: Machine, data: bytes, *, partitions: bool) -> Generator[Step,
     return mark == MARK
 
 
-def _from_end(machine: Machine) -> int:
+def _from_end(machine: PredictedChip) -> int:
     return Header.parse(machine.read(0, 8)).size - FROM_END
 
 
-def _by_partition(machine: Machine) -> tuple[int, int]:
+def _by_partition(machine: PredictedChip) -> tuple[int, int]:
     """Where the data belong, and where a note can be made; 0 where there is one."""
     page, at, place, noted = machine.read(_PAGE, SECTOR), 0, _from_end(machine), False
     while at < SECTOR - 4 and page[at + 1] != _FREE:

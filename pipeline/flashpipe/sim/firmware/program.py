@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import field
 
-from flashpipe.sim.chip.chip import Chip, Flash, Strap
+from flashpipe.sim.chip.chip import Chip, PredictedFlash, Strap
 from flashpipe.sim.firmware.settings import Settings
 from flashpipe.values import dataclass
 
@@ -45,21 +45,21 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
+class ProgramReset:
     """The watchdog fires, or the supply fails: the chip resets with this cause and the program is over."""
 
     cause: int
 
 
-Step = Say | Baud | Wait | Listen | Reset
+Step = Say | Baud | Wait | Listen | ProgramReset
 Program = Generator[Step, None, None]
 
 
 @dataclass(slots=True)
-class Machine:
+class PredictedChip:
     """One running chip: what is soldered down, and what the program has open."""
 
-    flash: Flash
+    flash: PredictedFlash
     chip: Chip
     strap: Strap
     cause: int

@@ -14,7 +14,7 @@ from typing import Final
 from flashpipe.sim.chip.nor import Nor
 from flashpipe.sim.chip.registers import Registers
 from flashpipe.sim.chip.timing import Costs
-from flashpipe.sim.chip.wire import Uart, garble
+from flashpipe.sim.chip.wire import LineUart, garble
 from flashpipe.sim.loader import slip
 from flashpipe.values import dataclass
 
@@ -76,7 +76,7 @@ class Faulted(Exception):  # noqa: N818  not a failure of ours: the modelled CPU
 class LoaderMachine:
     """What a loader runs on."""
 
-    uart: Uart
+    uart: LineUart
     registers: Registers
     nor: Nor
     costs: Costs
