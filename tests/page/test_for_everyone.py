@@ -101,6 +101,16 @@ def test_by_keyboard_alone(page: Page, served: Served) -> None:
     expect(page.locator("#say")).to_contain_text("Erase")
 
 
+def test_the_keyboard_stays_where_a_button_goes_that_was_pressed(served: Served, page: Page) -> None:
+    board = served.add("sim://esp12?inline=1&board=stays")
+    page.goto(served.address(board))
+    page.locator("#do-identify").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".verdict.ok")).to_be_visible()
+    expect(page.locator("#do-identify")).to_have_count(0)
+    assert page.evaluate("document.activeElement.closest('[data-part]').dataset.part") == "device"
+
+
 def test_hostile_texts_stay_texts(page: Page, served: Served) -> None:
     (served.folder / "evil.yaml").write_text(f"extends: esp12\nabout: {json.dumps(EVIL)}\n")
     board = served.add("sim://esp12?inline=1&board=evil")

@@ -324,15 +324,22 @@ function show(message) {
   for (const place of byBoard(`[data-part="${message.part}"]`, message.board)) {
     if (place.dataset.board !== message.board || place.dataset.shown === message.html) continue;
     place.dataset.shown = message.html;
-    const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+    const active = document.activeElement, focused = place !== active && place.contains(active);
     const open = $$("details", place).map((one) => one.open);
     place.innerHTML = message.html; // made by our templates, which escape whatever is not theirs
     $$("details", place).forEach((one, at) => { one.open = Boolean(open[at]); });
-    const again = focused && document.getElementById(focused);
-    if (again) again.focus();
-    else if (focused) ($(".verdict", place) || $("button, a", place))?.focus();
+    if (focused) focusAgain(place, active);
     if (message.part === "work" && $("#answer-yes", place)) $("#answer-no", place).focus();
   }
+}
+
+// The keyboard goes on where it was; where that is gone, beside it, and never at the top of the page.
+function focusAgain(place, lost) {
+  const same = (one) => lost.id ? one.id === lost.id : one.outerHTML === lost.outerHTML;
+  const next = $$("a, button, summary, input, select, [tabindex]", place).find(same)
+    || $(".verdict[tabindex]", place) || $("button, a", place) || place;
+  if (next === place) place.tabIndex = -1;
+  next.focus();
 }
 
 function bar(message) {
