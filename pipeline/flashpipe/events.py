@@ -97,6 +97,8 @@ class BoardDone(Event):
     """Name of the backup that holds what the board held before; empty where nothing of it was backed up."""
     lost: tuple[str, ...] = ()
     """What of the board's own was overwritten, such as its file system."""
+    started_in: str = ""
+    """The flash mode in which it starts, and which is to be asked for from now on; empty where that was asked for."""
     next: NextStep | None = None
     """The command that most people want then, whole."""
     again: str = ""

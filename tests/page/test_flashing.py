@@ -173,6 +173,19 @@ def test_what_comes_next_is_a_button_also_where_it_went_well(page: Page, served:
     expect(page.locator(".verdict.ok").get_by_role("button", name="Ask the firmware")).to_be_visible()
 
 
+def test_the_flash_mode_in_which_it_starts_is_told_and_asked_for_from_then_on(
+    page: Page, served: Served, firmware: Path
+) -> None:
+    board = served.add("sim://nodemcu-devkit?inline=1&board=dout&fault=dout-only", "", firmware)
+    page.goto(served.address(board))
+    page.locator("#do-flash").click()
+    page.locator("#answer-yes").click()
+    expect(page.locator(".verdict.ok")).to_contain_text("in flash mode dout and not in")
+    page.get_by_role("button", name="Ask for mode=dout from now on").click()
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: Look at the board")
+    assert dict(board.choice.more) == {"mode": "dout"}
+
+
 def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Path) -> None:
     cells = SimBoard(tmp_path / "cells", more="&fill=random:3&time=0.3")
     board = served.add(cells.url, "esp12", firmware, boot="off")

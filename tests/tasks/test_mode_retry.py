@@ -32,6 +32,7 @@ def test_the_mode_in_which_the_board_starts_wins(project: Project, firmware: Pat
     ]
     advice = "it starts in dout, not in qio: the profile should say `flash: {mode: dout}`"
     assert advice in done.text
+    assert ", in flash mode dout and not in qio" in done.out
     assert receipt["reason"].endswith(advice)
     assert receipt["verdict"]["kind"] in {"prompt", "banner"}
     (entry,) = project.journal()

@@ -86,6 +86,7 @@ def _retry_in_a_safer_mode(boot: FirstBoot) -> FirstBoot:
             verified=of_plan(retried.probe),
             reason=f"{outcome.reason}; {retried.advice}",
             verdict=retried.verdict,
+            started_in=retried.probe.plan.settings.mode,
         )
     )
     return replace(boot, probe=retried.probe, entry=retried.entry, failure=None)

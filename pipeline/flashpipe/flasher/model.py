@@ -178,6 +178,8 @@ class Outcome:
     """What was verified to stand on the board when the run ended."""
     whole: bool = False
     """`verified` replaces all that was known before; else only of its regions."""
+    started_in: str = ""
+    """The flash mode in which the board starts, where that of the plan failed; else empty."""
     reference: str = ""
     """Name of the receipt that the board was compared with."""
     rolled_back: Verdict | None = None

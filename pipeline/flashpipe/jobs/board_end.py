@@ -72,6 +72,7 @@ def board_done(
         receipt=receipt,
         backup=outcome.backup or str(outcome.keeping.get("backup", "")),
         lost=tuple(str(area["what"]) for area in outcome.keeping.get("lost", ())),
+        started_in="" if error else outcome.started_in,
         next=None if error else _next(outcome, outcome.plan or plan, asked, command if forgets else ""),
         again=_again(command, asked),
         error=error,
@@ -95,6 +96,8 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
     else:
         text = f"{outcome.verdict.firmware} boots" if outcome.verdict.firmware else outcome.verdict.summary
         text += ", as predicted from the image" * (execution.executed is False) + "; it was there already" * was_there
+    if outcome.started_in and plan is not None:
+        text += f", in flash mode {outcome.started_in} and not in {plan.settings.mode}"
     if was_there and plan is not None and plan.erase_all:
         text += "; nothing was erased: `erase: all` counts where something is written"
     return f"{text}; {files}" if sent else text

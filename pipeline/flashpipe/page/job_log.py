@@ -182,8 +182,9 @@ class JobLog:
         """Buttons for what is to be done next: after a failure, and what most people do where it went well."""
         touched = any(line.kind == "step" for line in self.lines)
         if self.error is None:
-            step = self.done.next if self.done else None
-            return [Button(TASKS[step.command], step.command)] if step and step.command in TASKS else []
+            step, mode = (self.done.next, self.done.started_in) if self.done else (None, "")
+            kept = [Button(f"Ask for mode={mode} from now on", "plan", {"mode": mode})] if mode else []
+            return kept + ([Button(TASKS[step.command], step.command)] if step and step.command in TASKS else [])
         outside = isinstance(self.error, PortError | ConnectError)
         return buttons_for(self.error.next_steps, self.action, touched=touched, retry=outside)
 
