@@ -18,6 +18,7 @@ from flashpipe.files import CACHE_VARIABLE, STATE_VARIABLE
 from flashpipe.firmware.spiffs import FileSystem
 from flashpipe.firmware.survey import BoardContents, ResidentArea, from_json
 from flashpipe.flash import Region
+from flashpipe.jobs.bundle import collect
 from flashpipe.records import journal
 from flashpipe.records.backups import find, stores
 from flashpipe.records.history import read_receipts, vouched
@@ -102,6 +103,15 @@ def test_a_backup_and_its_blocks(stored: Path) -> None:
         block.sha256 for _, block in manifest.placed()
     }
     assert find(folder, manifest.id[:9])[1] == manifest
+
+
+def test_the_record_of_a_failure(stored: Path) -> None:
+    texts = collect(stored / "project")
+    assert texts["boot-log.txt"] == "\n ets Jan  8 2013,rst cause:2, boot mode:(3,6)\n\nets_main.c \n"
+    assert json.loads(texts["diagnosis.json"])["rule"] == "flash-mode"
+    assert json.loads(texts["evidence.json"])["flash_part"] == "Winbond W25Q32"
+    assert json.loads(texts["plan.json"])["segments"][0]["size"] == 486548
+    assert "SYNC" in texts["transcript.txt"]
 
 
 def test_the_lock_file(stored: Path) -> None:
