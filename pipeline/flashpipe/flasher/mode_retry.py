@@ -64,7 +64,7 @@ def with_mode(plan: FlashPlan, mode: str) -> FlashPlan:
 def retry(
     session: Session, probe: Probe, policy: Policy, entry: journal.JournalEntry, error: BootError
 ) -> Started | BootError:
-    """After a boot that failed: other modes, where the profile allows it; else, or in vain, the failure to tell.
+    """After a boot that failed: other modes, where the profile allows it; else, or if none of them starts, the failure.
 
     Raises:
         WireError, VerifyError, StoppedError, PortLostError: while the header was being written.

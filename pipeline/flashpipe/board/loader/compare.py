@@ -1,6 +1,6 @@
 """What of a flash differs from the pieces that it shall hold, with as few questions as that can be known by.
 
-A digest costs the board 1.06 s a MiB (facts: stub-executed §6) and a round trip; a sector that is sent in vain costs
+A digest costs the board 1.06 s a MiB (facts: stub-executed §6) and a round trip; a sector that need not be sent costs
 ten times as much. Three things save questions:
 
 - what the probe has asked already is not asked again;

@@ -3,11 +3,11 @@
 The ROM can neither digest nor read nor change its rate (facts: esp8266 trap 10), and its erase takes a sector too many
 for most sizes (esp8266-protocol §3.6). But it reads and writes registers, and the SPI controller of the flash is made
 of registers (§3.10): sectors are erased one by one through it, and what was written is read back through it, 64 bytes
-at a time. At 115200 baud that is about 1 KB a second (17 round trips of 3 to 5 ms: calculated, not yet seen on
-silicon).
+at a time. At 115200 baud that is about 1 KB a second (17 round trips of 3 to 5 ms: calculated, not yet tried
+on a real board).
 
 Blocks are sent with FLASH_DATA after a FLASH_BEGIN that erases nothing; the ROM checks each block's checksum. That a
-size of 0 erases nothing follows from esptool, which attaches the flash that way; not yet seen on silicon.
+size of 0 erases nothing follows from esptool, which attaches the flash that way; not yet tried on a real board.
 """
 
 from __future__ import annotations
