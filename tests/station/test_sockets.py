@@ -76,6 +76,11 @@ def test_a_port_that_is_there_twice_is_refused(text: str) -> None:
         sockets_of(text)
 
 
+def test_a_virtual_board_that_none_can_be_is_refused_before_the_first() -> None:
+    with pytest.raises(BadValueError, match="unknown fault 'zzz'"):
+        sockets_of("sim://esp12,sim://esp12?fault=zzz")
+
+
 def test_a_link_to_a_port_is_that_port(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/null")
     with pytest.raises(BadValueError, match="twice"):

@@ -22,7 +22,7 @@ from flashpipe.board.ports.lab_client import find_client
 from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.board.ports.places import is_place
 from flashpipe.errors import BadValueError
-from flashpipe.jobs.port_choice import ONCE, places_meant, port_words
+from flashpipe.jobs.port_choice import ONCE, check_virtual, places_meant, port_words
 from flashpipe.masking import without_login
 from flashpipe.values import dataclass
 
@@ -124,13 +124,14 @@ def sockets_of(text: str, match: PortPattern | None = None) -> Sockets:
         match: Which USB ports are meant where it names none; None: all.
 
     Raises:
-        BadValueError: a port that is there twice, or `all` beside others.
+        BadValueError: a port that is there twice, `all` beside others, or a virtual board that none can be.
         LabError: places of a lab are named, and there is no client for them, or none fits a pattern.
     """
     words = list[str]()
     for word in port_words(text):
         if is_place(word):
             find_client()  # before the first board: later it would fail each of them
+        check_virtual(word)  # likewise
         words += places_meant(word) if is_place(word) else [word]
     if not words or (len(words) == 1 and words[0] in ALL):
         return Sockets([], match=match)
