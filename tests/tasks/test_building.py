@@ -154,6 +154,7 @@ def test_an_entry_that_no_profile_names_is_told(project: Project, tree: Tree, co
     assert "unused     old.bin: no profile names it" in done.out
     assert done.out.count("unused") == 1
     assert tree.runs
+    assert command("lock", "profile=kitchen", "-q").ok().out.splitlines()[-1] == "OK  1 pinned"
 
 
 def test_an_image_on_the_command_line_needs_no_build(tree: Tree, firmware: Path, command: Command) -> None:

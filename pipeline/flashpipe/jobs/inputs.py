@@ -256,8 +256,8 @@ class RunInputs:
         """
         return self._load().images
 
-    def lock_again(self) -> str:
-        """Pin what the images' sources give now, whatever was pinned; returns what that changed.
+    def lock_again(self) -> tuple[list[str], list[str]]:
+        """Pin what the sources give now, whatever was pinned: what that changed, by pin; and pins that nobody needs.
 
         Raises:
             NotLockedError: locked=1.
@@ -267,7 +267,8 @@ class RunInputs:
             raise NotLockedError("locked=1 forbids what `lock` is for: to change images.lock.yaml")
         loaded = self._load(anew=True)
         self._make_plan(loaded.images)
-        return "\n".join((pinned.pin_again(loaded, self._lock(make=True)), *self._lock_extras_again()))
+        pins = [pinned.pin_again(loaded, self._lock(make=True)), *self._lock_extras_again()]
+        return pins, [] if self.command.image else [*unused_pins(self.command.project, self._lock().path)]
 
     def _load(self, *, anew: bool = False, at_hand: bool = False) -> Loaded:
         access = self._access("" if self.command.image else "firmware", offline=at_hand)
@@ -443,5 +444,3 @@ class RunInputs:
         for key, source in self._extra_sources().items():
             loaded = pinned.load({0: source}, self._lock(), self._access(key), anew=True)
             yield pinned.pin_again(loaded, self._lock(make=True))
-        if not self.command.image:
-            yield from unused_pins(self.command.project, self._lock().path)

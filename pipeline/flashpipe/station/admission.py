@@ -12,7 +12,6 @@ from flashpipe.errors import (
     PartDiffersError,
     PipelineError,
     TooManyTriesError,
-    UnitsUsedUpError,
 )
 from flashpipe.flasher.board_peek import look_at_contents
 from flashpipe.jobs.board_job import BoardRun
@@ -73,7 +72,7 @@ class Admission:
             self._refuse_foreign(session, device)
         self._refuse_other_part(device)
         if self._units is not None:
-            self.unit = self._claimed(device.mac)
+            self.unit = self._units.claim(device.mac)
             self._board.inputs.unit = self.unit.values
             self._board.station["unit"] = self.unit.shown
         earlier = [one for one in state.of(device.mac) if one.ended]
@@ -86,14 +85,6 @@ class Admission:
             row=self.unit.key if self.unit else "",
             unit=self.unit.shown if self.unit else {},
         )
-
-    def _claimed(self, mac: str) -> Unit:
-        assert self._units is not None
-        try:
-            return self._units.claim(mac)
-        except UnitsUsedUpError as error:
-            error.hint = error.hint or UnitsUsedUpError.remedy
-            raise
 
     def _refuse_tired(self, device: Device, state: BatchState) -> None:
         failed = sum(one.failed for one in state.of(device.mac))

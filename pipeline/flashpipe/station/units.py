@@ -174,7 +174,7 @@ class Units:
         for unit in self.source.candidates(claims.taken):
             if not unit.values.get(MAC):
                 return unit
-        raise UnitsUsedUpError(f"{self.source.claims.stem}: no unit is free for board {mac}")
+        raise UnitsUsedUpError(f"{self.source.claims.stem}: no unit is free for board {mac}", UnitsUsedUpError.remedy)
 
     def failed(self, mac: str, *, touched: bool) -> UnitReturn:
         """A board has failed: it gives its unit back where nothing of it can stand on the board.

@@ -24,10 +24,10 @@ def find_made(inputs: RunInputs) -> dict[str, object]:
 
 def lock(inputs: RunInputs) -> None:
     """Pin what the sources give now."""
-    text = inputs.lock_again()
-    print_table(text)
+    pins, unused = inputs.lock_again()
+    print_table("\n".join(pins + unused))
     if terminal.quiet:
-        print_result(f"OK  {sum(not line.startswith(' ') for line in text.splitlines())} pinned")
+        print_result(f"OK  {len(pins)} pinned")
 
 
 def check(inputs: RunInputs) -> None:
