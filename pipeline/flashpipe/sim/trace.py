@@ -15,7 +15,7 @@ class Trace:
     def __init__(self, machine: Machine, write: Callable[[str], None]) -> None:
         self._machine = machine
         self._write = write
-        machine.devices.bus.watchers.append(self._access)
+        machine.devices.bus.watch(self._access)
         machine.rom.watch(self._call)
 
     def _line(self, text: str) -> None:

@@ -104,7 +104,7 @@ def test_it_never_goes_far_where_nothing_is_planned(bench: Bench) -> None:
 def test_a_loop_with_a_time_out_goes_on_in_small_steps(bench: Bench) -> None:
     event = bench.devices.agenda.event(lambda _at: None)
     event.schedule(bench.state.cycles + MS)
-    turns_before = bench.devices.bus._repeats
+    turns_before = bench.devices.bus.snapshot()[1]
     assert poll(bench, 0x6000001C, 0x3FF20C00, turns=400) >= MS
     assert turns_before == 0
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from flashpipe.sim.cpu.contract import CoreState, Devices, Stop
 from flashpipe.sim.memory import FLASH_SIZE, FLASH_START, IRAM_SIZE, ROM_SIZE, BusError, Memory
+from flashpipe.sim.register_file import SIZE, RegisterFile
 
 _READ, _WRITE = 16, 17
 """What core_run returns besides the stops: the devices are asked."""
@@ -46,6 +47,7 @@ class _Context(ctypes.Structure):
         ("value", ctypes.c_uint32),
         ("asking", _Code),
         ("failed", ctypes.c_uint32),
+        ("registers", ctypes.c_void_p),
     )
 
     access: int
@@ -70,10 +72,12 @@ class Library:
         library = ctypes.PyDLL(str(path))
         try:
             self.run, self.flush, sizes = library.core_run, library.core_flush, library.core_sizes
+            registers = library.core_registers
         except AttributeError as error:
             raise OSError(f"{path} is no core") from error
-        sizes.restype = ctypes.c_uint32
-        if sizes() != ctypes.sizeof(CoreState) << 20 | ctypes.sizeof(_Context) << 8 | ctypes.sizeof(_Code):
+        sizes.restype = registers.restype = ctypes.c_uint32
+        layout = ctypes.sizeof(CoreState) << 20 | ctypes.sizeof(_Context) << 8 | ctypes.sizeof(_Code)
+        if sizes() != layout or registers() != SIZE:
             raise OSError(f"{path} was compiled for another layout")
         self.run.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
         self.run.restype = ctypes.c_int
@@ -96,8 +100,13 @@ class CCore:
         self._decoded = [mmap.mmap(-1, _CODE_SIZE * (size + _SENTINELS)) for size in (IRAM_SIZE, FLASH_SIZE, ROM_SIZE)]
         arrays: list[bytearray | mmap.mmap] = [memory.dram, memory.iram, memory.flash, memory.rom, *self._decoded]
         self._pinned = [(ctypes.c_uint8 * len(array)).from_buffer(array) for array in arrays]
+        registers = getattr(devices, "registers", None)
+        if isinstance(registers, RegisterFile):
+            self._pinned.append((ctypes.c_uint8 * len(registers.buffer)).from_buffer(registers.buffer))
         self._hooks: ctypes.Array[ctypes.c_uint32] = (ctypes.c_uint32 * 0)()
         self._context = _Context(ctypes.pointer(self.state), *(ctypes.addressof(pinned) for pinned in self._pinned))
+        if isinstance(registers, RegisterFile):
+            self._context.registers = ctypes.addressof(self._pinned[-1])
         self._pointer = ctypes.addressof(self._context)
 
     def run(self) -> Stop:

@@ -51,7 +51,23 @@ typedef struct {
     u32 imm;
 } Code;
 
-/* Context of core.py. `iram_code` and the others have an entry for each address and four blank ones at the end. */
+/* RegisterFile of register_file.py; core_registers() lets Python compare. `asked` and the next five: Bus of device.py. */
+enum { PLAIN_READ = 1, PLAIN_WRITE = 2, CACHE = 4, FRC2 = 8, TIME = 16, CLOCK = 32 };
+enum { SYSTEM_START = 0x60000000, MAC_START = 0x3FF20000, RADIO_START = 0x60009600, DPORT_START = 0x3FF00000,
+       BLOCK_SIZE = 0x2000, RADIO_SIZE = 0xA00, DPORT_SIZE = 0x100,
+       REGISTERS = (2 * BLOCK_SIZE + RADIO_SIZE + DPORT_SIZE) / 4 };
+enum { POLLED = 3, POLLS = 8, POLL_CYCLES = 200, READ_CYCLES = 3, WRITE_CYCLES = 1, CYCLES_PER_US = 80 };
+enum { IDLE_AFTER = 160000, IDLE_GAP = 1600, IDLE_ASKS = 16 };    /* mac.py */
+enum { CACHE_MEGABYTE = 1 << 25 | 7 << 16, CACHE_BUSY = 1 << 9 }; /* dport.py */
+typedef struct {
+    u64 alone, asked, repeats, since, last, at[POLLED], word[POLLED];
+    u64 frc2_on, frc2_count, frc2_since, frc2_divider;
+    u64 time_origin, active_at, time_asked_at, time_asks;
+    u32 words[REGISTERS];
+    u8 kinds[REGISTERS];
+} Registers;
+
+/* Context of c_core.py. `iram_code` and the others have an entry for each address and four blank ones at the end. */
 typedef struct {
     State *state;
     u8 *dram, *iram, *flash, *rom;
@@ -63,6 +79,7 @@ typedef struct {
     u32 address, size, value;
     Code asking;
     u32 failed; /* nothing answers: the access is prohibited */
+    Registers *registers; /* or none: then the devices are asked for all of them */
 } Core;
 
 typedef enum {
@@ -414,6 +431,90 @@ static int look_around(Core *core, u64 *limit) {
     return RUNNING;
 }
 
+/* --- registers that need no device ------------------------------------------------------------------------------- */
+
+static int register_place(u32 address) {
+    if (address & 3) return -1;
+    if (address - SYSTEM_START < BLOCK_SIZE) return (int)((address - SYSTEM_START) >> 2);
+    if (address - MAC_START < BLOCK_SIZE) return (int)((address - MAC_START + BLOCK_SIZE) >> 2);
+    if (address - RADIO_START < RADIO_SIZE) return (int)((address - RADIO_START + 2 * BLOCK_SIZE) >> 2);
+    if (address - DPORT_START < DPORT_SIZE)
+        return (int)((address - DPORT_START + 2 * BLOCK_SIZE + RADIO_SIZE) >> 2);
+    return -1;
+}
+
+static int is_clock(const Registers *registers, u64 address) {
+    int place = register_place((u32)address);
+    return place >= 0 && registers->kinds[place] & CLOCK;
+}
+
+/* Takes note of what a program asks again and again; 0 where time is to be passed for it, which Python does. */
+static int note_read(Registers *registers, u32 address, u32 word, u64 now) {
+    u64 count = registers->asked, at = 0, other;
+    int known, wait;
+    while (at < count && registers->at[at] != address) at++;
+    known = at < count;
+    if (now - registers->last > POLL_CYCLES || (!known && count == POLLED)) known = 0, count = at = 0;
+    if (known && registers->word[at] != word && !is_clock(registers, address)) known = 0, count = at = 0;
+    if (!known) {
+        registers->at[at] = address;
+        registers->asked = count + 1;
+        registers->repeats = 0;
+        registers->since = now;
+    } else if (registers->repeats + 1 < POLLS) {
+        registers->repeats++;
+    } else {
+        for (wait = 0, other = 0; other < count; other++) wait |= !is_clock(registers, registers->at[other]);
+        if (wait) return 0;
+    }
+    registers->word[at] = word;
+    registers->last = now;
+    return 1;
+}
+
+/* What Bus.read does, at cycle `now` after the access; 0 where the devices are to be asked. */
+static int read_register(Registers *registers, u32 address, u64 now, u32 *value) {
+    int place;
+    u64 asks = 0;
+    u32 kind, word;
+    if (!registers || !registers->alone || (place = register_place(address)) < 0) return 0;
+    kind = registers->kinds[place];
+    if (kind & PLAIN_READ) {
+        word = registers->words[place];
+    } else if (kind & FRC2) {
+        word = (u32)registers->frc2_count;
+        if (registers->frc2_on) word += (u32)((now - registers->frc2_since) / registers->frc2_divider);
+    } else if (kind & TIME) {
+        if (now - registers->active_at > IDLE_AFTER && now - registers->time_asked_at < IDLE_GAP)
+            asks = registers->time_asks + 1;
+        if (asks >= IDLE_ASKS) return 0;
+        word = (u32)((now - registers->time_origin) / CYCLES_PER_US);
+    } else {
+        return 0;
+    }
+    if (!note_read(registers, address, word, now)) return 0;
+    if (kind & TIME) registers->time_asks = asks, registers->time_asked_at = now;
+    *value = word;
+    return 1;
+}
+
+/* What Bus.write does; 0 where the devices are to be asked. */
+static int write_register(Registers *registers, u32 address, u32 value) {
+    int place;
+    u32 kind;
+    if (!registers || !registers->alone || (place = register_place(address)) < 0) return 0;
+    kind = registers->kinds[place];
+    if (kind & CACHE) {
+        if ((registers->words[place] ^ value) & CACHE_MEGABYTE) return 0;
+        value &= ~(u32)CACHE_BUSY;
+    } else if (!(kind & PLAIN_WRITE)) {
+        return 0;
+    }
+    registers->asked = 0;
+    registers->words[place] = value;
+    return 1;
+}
+
 /* --- running ----------------------------------------------------------------------------------------------------- */
 
 /* The devices have answered: the load or store that asked them ends. */
@@ -451,6 +552,8 @@ static u32 leading_zeros(u32 value) {
 #define TRAP(cause) JUMP(deliver(x, cause, pc))
 #define FAULT(cause) { x->excvaddr = address; TRAP(cause) }
 #define ASK(what, bytes, data) { core->size = bytes, core->value = data; stop = what; goto ask; }
+/* Time passes that is no instruction. */
+#define PASS(cycles) { now += (u64)(cycles) << fast; x->instructions -= (u64)(cycles) << fast; }
 #define CHECK(bytes) \
     if (address & (bytes - 1)) FAULT(UNALIGNED) \
     if (bytes != 4 && address - ROM_START < BUS_SIZE) FAULT(LOAD_STORE_ERROR)
@@ -640,10 +743,15 @@ load_word:
     if ((at = address - FLASH_START) < FLASH_SIZE) memcpy(&T, core->flash + at, 4);
     else if ((at = address - IRAM_START) < IRAM_SIZE) memcpy(&T, core->iram + at, 4);
     else if ((at = address - DRAM_START) < DRAM_SIZE) memcpy(&T, core->dram + at, 4);
+    else if (read_register(core->registers, address, (now >> fast) + READ_CYCLES, &T)) PASS(READ_CYCLES)
     else ASK(READ, 4, 0)
     NEXT
 store_word:
-    if ((at = address - IRAM_START) >= IRAM_SIZE) ASK(WRITE, 4, T)
+    if ((at = address - IRAM_START) >= IRAM_SIZE) {
+        if (!write_register(core->registers, address, T)) ASK(WRITE, 4, T)
+        PASS(WRITE_CYCLES)
+        NEXT
+    }
     memcpy(core->iram + at, &T, 4);
     forget(core->iram_code, IRAM_SIZE, at < 2 ? 0 : at - 2, at + 4);
     NEXT
@@ -676,6 +784,9 @@ EXPORT void core_flush(Core *core, u32 start, u32 length) {
     if (first < ROM_START + ROM_SIZE && end > ROM_START)
         forget(core->rom_code, ROM_SIZE, first < ROM_START ? 0 : first - ROM_START, end - ROM_START);
 }
+
+/* Size of Registers: likewise. */
+EXPORT u32 core_registers(void) { return (u32)sizeof(Registers); }
 
 /* Sizes of State, Core and Code, one byte each above the other: Python compares them with its own. */
 EXPORT u32 core_sizes(void) { return (u32)(sizeof(State) << 20 | sizeof(Core) << 8 | sizeof(Code)); }

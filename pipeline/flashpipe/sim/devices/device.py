@@ -9,6 +9,7 @@ from flashpipe.sim.cpu.contract import CoreState
 from flashpipe.sim.devices.agenda import Agenda
 from flashpipe.sim.devices.interrupts import Interrupts
 from flashpipe.sim.memory import ROM_SIZE, ROM_START, BusError
+from flashpipe.sim.register_file import Counter, Kind, RegisterFile, Words, place
 from flashpipe.values import dataclass
 
 WORD_MASK: Final = 0xFFFFFFFF
@@ -28,6 +29,11 @@ POLLED_REGISTERS: Final = 3
 POLL_SHARE: Final = 4
 CLOCKS: Final = frozenset((0x3FF20C00, 0x3FF21048, 0x3FF2104C, 0x60000604, 0x60000624, 0x6000071C))
 """Registers that count: microseconds, the MAC's time, FRC1, FRC2, the RTC's slow clock."""
+_ASKED, _REPEATS, _SINCE, _LAST, _AT = map(
+    int, (Counter.ASKED, Counter.REPEATS, Counter.SINCE, Counter.LAST, Counter.AT)
+)
+_READ, _WRITE = int(Kind.READ), int(Kind.WRITE)
+_TO_WORD: Final = Counter.WORD - Counter.AT
 LONGEST_SKIP: Final = 80_000
 """Cycles that such a program waits at most before it asks again: a millisecond."""
 
@@ -43,6 +49,7 @@ class Wiring:
     state: CoreState
     agenda: Agenda
     interrupts: Interrupts
+    registers: RegisterFile
 
 
 class RegisterBlock:
@@ -64,7 +71,8 @@ class RegisterBlock:
         self.state = wiring.state
         self.agenda = wiring.agenda
         self.interrupts = wiring.interrupts
-        self.words: dict[int, int] = {}
+        self.words = Words(wiring.registers, self.pages)
+        self.counters = wiring.registers.counters
         self.readers: dict[int, Callable[[], int]] = {}
         self.writers: dict[int, Callable[[int], None]] = {}
 
@@ -77,7 +85,7 @@ class RegisterBlock:
         reader = self.readers.get(address)
         if reader is not None:
             return reader()
-        if address in self.words:
+        if self._is_kept(address):
             return self.words[address]
         return self._missing(address, "read")
 
@@ -90,7 +98,7 @@ class RegisterBlock:
         writer = self.writers.get(address)
         if writer is not None:
             writer(value)
-        elif address in self.words or self._is_kept(address):
+        elif self._is_kept(address):
             self.words[address] = value
         else:
             self._missing(address, f"written with 0x{value:08x}")
@@ -99,9 +107,7 @@ class RegisterBlock:
         return any(address in area for area in self.kept)
 
     def _missing(self, address: int, how: str) -> int:
-        if self._is_kept(address) or (how != "read" and address in self.readers):
-            return 0
-        if how == "read" and address in self.writers:
+        if address in (self.writers if how == "read" else self.readers):
             return 0
         raise NotThereError(f"register 0x{address:08x} of {self.name}, {how}, is not there")
 
@@ -119,7 +125,21 @@ class RegisterBlock:
         """Put back what `snapshot` gave."""
         for name in self.saved:
             setattr(self, name, _copied(saved[name]))
-        self.words = dict(saved["words"])
+        self.words.clear()
+        self.words.update(dict(saved["words"]))
+
+
+class Counted:
+    """An attribute of a device that lies among the shared counters."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._at = int(counter)
+
+    def __get__(self, device: RegisterBlock, _kind: type) -> int:
+        return device.counters[self._at]
+
+    def __set__(self, device: RegisterBlock, value: int) -> None:
+        device.counters[self._at] = value
 
 
 def _copied(value: object) -> object:
@@ -143,10 +163,10 @@ class Bus:
         self._writers: dict[int, Callable[[int], None]] = {}
         """Those of all devices: a boot makes some 25,000 accesses, of which they serve the most."""
         self.missing: list[str] = []
-        self.watchers: list[Callable[[str, int, int], None]] = []
-        """Called with `R` or `W`, address and value after each access; for traces."""
-        self._asked: dict[int, int] = {}
-        self._repeats = self._since = self._last_cycle = 0
+        self._watchers: list[Callable[[str, int, int], None]] = []
+        self.registers = RegisterFile()
+        """A core may serve accesses to these by itself, as this class does."""
+        self._counters = self.registers.counters
 
     def connect(self, wiring: Wiring, devices: Iterable[RegisterBlock]) -> None:
         """Give it the devices."""
@@ -157,6 +177,19 @@ class Bus:
             for area in device.pages:
                 for address in range(area.start, area.stop, 1 << PAGE_SHIFT):
                     self._devices[address >> PAGE_SHIFT] = device
+            for area in device.kept:
+                self.registers.mark(area, Kind.READ | Kind.WRITE)
+            for address in device.readers:
+                self.registers.unmark(address, Kind.READ | Kind.WRITE)
+            for address in device.writers:
+                self.registers.unmark(address, Kind.WRITE)
+        for address in CLOCKS:
+            self.registers.mark(range(address, address + 4), Kind.CLOCK)
+
+    def watch(self, watcher: Callable[[str, int, int], None]) -> None:
+        """Call `watcher` with `R` or `W`, address and value after each access; for traces."""
+        self._watchers.append(watcher)
+        self._counters[Counter.ALONE] = 0
 
     def read(self, address: int, size: int) -> int:
         """The core loads from a register.
@@ -169,8 +202,8 @@ class Bus:
         word_address = address & ~3
         reader = self._readers.get(word_address)
         word = reader() if reader is not None else self._read_word(address)
-        if self.watchers:
-            for watcher in self.watchers:
+        if self._watchers:
+            for watcher in self._watchers:
                 watcher("R", address, word)
         self._wait_with_the_program(word_address, word)
         if size == 4:  # noqa: PLR2004  bytes of a word
@@ -185,11 +218,11 @@ class Bus:
             NotThereError: the chip has something there that the virtual board has not.
         """
         self._state.cycles += WRITE_CYCLES
-        self._asked.clear()
+        self._counters[Counter.ASKED] = 0
         if size != 4:  # noqa: PLR2004  bytes of a word
             value = value << (address & 3) * 8
-        if self.watchers:
-            for watcher in self.watchers:
+        if self._watchers:
+            for watcher in self._watchers:
                 watcher("W", address, value)
         writer = self._writers.get(address & ~3)
         if writer is not None:
@@ -199,6 +232,9 @@ class Bus:
 
     def _read_word(self, address: int) -> int:
         """What a register remembers, if there is one."""
+        at = place(address & ~3)
+        if at >= 0 and self.registers.kinds[at] & _READ:
+            return self.registers.words[at]
         device = self._devices.get(address >> PAGE_SHIFT)
         if device is None:
             return self._outside(address, "read")
@@ -208,6 +244,10 @@ class Bus:
             return self._tolerate(error)
 
     def _write_word(self, address: int, value: int) -> None:
+        at = place(address & ~3)
+        if at >= 0 and self.registers.kinds[at] & _WRITE:
+            self.registers.words[at] = value
+            return
         device = self._devices.get(address >> PAGE_SHIFT)
         if device is None:
             self._outside(address, f"written with 0x{value:08x}")
@@ -246,30 +286,37 @@ class Bus:
         event, with several by a part of the time that the loop has lasted. It goes no further than a millisecond,
         because something may come from outside. A loop that asks clocks alone is no affair of this.
         """
-        state = self._state
-        now = state.cycles
-        asked = self._asked
-        if now - self._last_cycle > POLL_CYCLES or (address not in asked and len(asked) == POLLED_REGISTERS):
-            asked.clear()
-        before = asked.get(address)
-        asked[address] = word
-        if before is None or (before != word and address not in CLOCKS):
-            if before is not None:
-                asked.clear()
-                asked[address] = word
-            self._repeats, self._since = 0, now
-        elif (repeats := self._repeats + 1) < POLLS:
-            self._repeats = repeats
-        elif not CLOCKS.issuperset(asked):
-            far = LONGEST_SKIP if len(asked) == 1 else min(LONGEST_SKIP, (now - self._since) // POLL_SHARE)
+        state, counters = self._state, self._counters
+        now, count = state.cycles, counters[_ASKED]
+        at = _AT
+        while at < _AT + count and counters[at] != address:
+            at += 1
+        known = at < _AT + count
+        if now - counters[_LAST] > POLL_CYCLES or (not known and count == POLLED_REGISTERS):
+            known, count, at = False, 0, _AT
+        if known and counters[at + _TO_WORD] != word and address not in CLOCKS:
+            known, count, at = False, 0, _AT
+        if not known:
+            counters[at], counters[_ASKED] = address, count + 1
+            counters[_REPEATS], counters[_SINCE] = 0, now
+        elif (repeats := counters[_REPEATS] + 1) < POLLS:
+            counters[_REPEATS] = repeats
+        elif not CLOCKS.issuperset(counters[_AT : _AT + count]):
+            far = LONGEST_SKIP if count == 1 else min(LONGEST_SKIP, (now - counters[_SINCE]) // POLL_SHARE)
             state.cycles = now = max(now, min(self._agenda.next(), state.timer_at, now + far))
-        self._last_cycle = now
+        counters[at + _TO_WORD] = word
+        counters[_LAST] = now
 
     def snapshot(self) -> list[object]:
         """Where the watch for polling stands."""
-        return [list(map(list, self._asked.items())), self._repeats, self._since, self._last_cycle]
+        counters, count = self._counters, self._counters[_ASKED]
+        asked = [[counters[at], counters[at + _TO_WORD]] for at in range(_AT, _AT + count)]
+        return [asked, counters[_REPEATS], counters[_SINCE], counters[_LAST]]
 
     def restore(self, saved: list[Any]) -> None:
         """Put back what `snapshot` gave."""
-        asked, self._repeats, self._since, self._last_cycle = saved
-        self._asked = dict(asked)
+        counters = self._counters
+        asked, counters[_REPEATS], counters[_SINCE], counters[_LAST] = saved
+        counters[_ASKED] = len(asked)
+        for at, (address, word) in enumerate(asked, _AT):
+            counters[at], counters[at + _TO_WORD] = address, word

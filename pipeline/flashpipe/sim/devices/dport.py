@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from flashpipe.sim.chip.registers import Efuses
 from flashpipe.sim.devices.device import RegisterBlock, Wiring
+from flashpipe.sim.register_file import Kind
 
 BASE: Final = 0x3FF00000
 _NMI, EDGE_ENABLE, CACHE_CONTROL, _CORE_CLOCK, _SOURCES, _EFUSES = (
@@ -40,7 +41,6 @@ class Dport(RegisterBlock):
         self._remap = remap
         self.mapped_megabyte = 0
         self.readers = {
-            CACHE_CONTROL: lambda: self.words.get(CACHE_CONTROL, 0) & ~_BUSY,
             _SOURCES: self._read_sources,
         }
         for index, word in enumerate(efuses.words):
@@ -48,6 +48,7 @@ class Dport(RegisterBlock):
         self.writers = {
             _NMI: self._choose_nmi, CACHE_CONTROL: self.control_cache, _CORE_CLOCK: self._choose_core_clock,
         }  # fmt: skip
+        wiring.registers.mark(range(CACHE_CONTROL, CACHE_CONTROL + 4), Kind.CACHE)
         self.uart_sources: Callable[[], int] = lambda: 0
 
     def reset(self) -> None:
@@ -67,7 +68,7 @@ class Dport(RegisterBlock):
 
     def control_cache(self, value: int) -> None:
         """Bits 16 to 18 and 25 choose the megabyte (Cache_Read_Enable: pvvx, info/libs/bios/SpiFlash.c)."""
-        self.words[CACHE_CONTROL] = value
+        self.words[CACHE_CONTROL] = value & ~_BUSY
         megabyte = (value >> _CACHE_TWO_MEGABYTES & 7) * 2 + bool(value & _CACHE_ODD)
         if megabyte != self.mapped_megabyte:
             self.mapped_megabyte = megabyte

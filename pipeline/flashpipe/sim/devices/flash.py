@@ -62,8 +62,8 @@ class Flash(RegisterBlock):
         """Cycle at which an erase or a program ends."""
         self.active: Callable[[], None] = lambda: None
         """Told that the flash is used."""
-        self.readers = {_CMD: lambda: 0, _EXT2: lambda: 0}
-        self.writers = {_CMD: self._command}
+        self.readers = {_CMD: lambda: 0}
+        self.writers = {_CMD: self._command, _EXT2: lambda _value: None}
         self.reset()
 
     def reset(self) -> None:

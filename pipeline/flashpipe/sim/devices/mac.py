@@ -11,8 +11,9 @@ from functools import partial
 from typing import ClassVar, Final
 
 from flashpipe.sim.devices.agenda import CYCLES_PER_US
-from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
+from flashpipe.sim.devices.device import WORD_MASK, Counted, RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
+from flashpipe.sim.register_file import Counter, Kind
 
 BASE: Final = 0x3FF20000
 TIME: Final = BASE + 0xC00
@@ -53,12 +54,9 @@ class Mac(RegisterBlock):
     def __init__(self, wiring: Wiring, seed: int) -> None:
         super().__init__(wiring)
         self._alarm = self.agenda.event(self._fire)
+        wiring.registers.mark(range(TIME, TIME + 4), Kind.TIME)
         self.events = 0
         self.noise = seed & WORD_MASK or 1
-        self.time_origin = 0
-        self.asked_at = self.asks = 0
-        self.active_at = 0
-        """Cycle of the last input, output or flash access."""
         self.readers = {
             TIME: self._ask_time,
             _EVENTS: lambda: self.events,
@@ -69,6 +67,14 @@ class Mac(RegisterBlock):
         self.writers = {TIME: lambda _value: None, _EVENTS_CLEAR: self._clear_events}
         for address in (_ALARM_CONTROL, _ALARM_LOW, _ALARM_HIGH):
             self.writers[address] = partial(self._arm, address)
+
+    time_origin = Counted(Counter.TIME_ORIGIN)
+    """Cycle of the last reset."""
+    active_at = Counted(Counter.ACTIVE_AT)
+    """Cycle of the last input, output or flash access."""
+    asked_at = Counted(Counter.TIME_ASKED_AT)
+    asks = Counted(Counter.TIME_ASKS)
+    """When the program has asked for the time, and how often in a row."""
 
     def reset(self) -> None:
         """Counters begin again; the noise goes on."""

@@ -69,7 +69,7 @@ class Peripherals:
         self.analog = AnalogRegisters(self._set_pll)
         self.rand_state = 1
         """Of the ROM's `rand`."""
-        wiring = Wiring(state, self.agenda, self.interrupts)
+        wiring = Wiring(state, self.agenda, self.interrupts, bus.registers)
         requests = parts.requests
         self.dport = Dport(wiring, parts.efuses, requests.remap)
         self.uarts = (

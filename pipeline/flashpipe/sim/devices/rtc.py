@@ -65,9 +65,9 @@ class Rtc(RegisterBlock):
 
     def reset(self) -> None:
         """A reset by pin or watchdog: registers forget, memory and scratch words do not."""
-        self.words = {
-            address: value for address, value in self.words.items() if address >= RAM_BASE or address in _SCRATCH
-        }
+        for address, _ in list(self.words.items()):
+            if address < RAM_BASE and address not in _SCRATCH:
+                self.words[address] = 0
 
     def lose_power(self) -> None:
         """Nothing is left."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from flashpipe.sim.devices.device import WORD_MASK, RegisterBlock, Wiring
+from flashpipe.sim.devices.device import WORD_MASK, Counted, RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
+from flashpipe.sim.register_file import Counter, Kind
 
 BASE: Final = 0x60000600
 _LOAD, _COUNT, _CTRL, _INT, _ALARM = 0x00, 0x04, 0x08, 0x0C, 0x10
@@ -36,6 +37,7 @@ class Timers(RegisterBlock):
         """`edges` gives EDGE_INT_ENABLE."""
         super().__init__(wiring)
         self._edges = edges
+        wiring.registers.mark(range(BASE + _FRC2 + _COUNT, BASE + _FRC2 + _CTRL), Kind.FRC2)
         self._due1 = self.agenda.event(self._fire1)
         self._due2 = self.agenda.event(self._fire2)
         self._clear()
@@ -110,6 +112,21 @@ class Timers(RegisterBlock):
 
     def _acknowledge1(self, _value: int) -> None:
         self.status1 = 0
+
+    count2 = Counted(Counter.FRC2_COUNT)
+    since2 = Counted(Counter.FRC2_SINCE)
+    """FRC2's count, and the cycle of it."""
+
+    @property
+    def ctrl2(self) -> int:
+        """FRC2's control register."""
+        return self._ctrl2
+
+    @ctrl2.setter
+    def ctrl2(self, value: int) -> None:
+        self._ctrl2 = value
+        self.counters[Counter.FRC2_ON] = value & ENABLE
+        self.counters[Counter.FRC2_DIVIDER] = _DIVIDERS[value >> 2 & 3]
 
     # --- FRC2 --------------------------------------------------------------------------------------------------------
 
