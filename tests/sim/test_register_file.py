@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from random import Random
 
 import pytest
+from flashpipe.sim.cpu import c_core as core_in_c
+from flashpipe.sim.devices import device, mac
 from flashpipe.sim.memory import IRAM_START
-from flashpipe.sim.register_file import AREAS, SIZE, WORDS, Counter, Kind, RegisterFile, Words, place
+from flashpipe.sim.register_file import AREAS, SIZE, WORDS, Counter, RegisterKind, RegisterFile, Words, place
 
 from tests.sim.cpu.assembler import program
 from tests.sim.cpu.cores import CORES, NewCore, c_core
@@ -16,6 +20,7 @@ BASES = {2: 0x60000200, 3: 0x3FF20C00, 4: 0x60000600, 5: 0x3FF00000, 6: 0x600000
 """Flash, MAC, timers, system, UART, radio, RTC memory."""
 OFFSETS = {2: (0x08, 0xF8), 3: (0x00, 0x04), 4: (0x04, 0x24), 5: (0x0C, 0x20), 6: (0x1C,), 7: (0, 8), 8: (0, 4)}
 WRITTEN = {2: (0x08,), 4: (0x20, 0x28), 5: (0x0C,), 7: (0, 8), 8: (0, 4)}
+SOURCE = Path(core_in_c.__file__).with_name("core.c")
 FRC2_CONTROL, FRC2_LOAD = 0x60000628, 0x60000620
 
 
@@ -74,7 +79,12 @@ def test_python_is_asked_for_none_that_only_remembers_or_counts(monkeypatch: pyt
     bench = Bench(c_core)
     asked: list[int] = []
     read = bench.devices.bus.read
-    monkeypatch.setattr(bench.devices.bus, "read", lambda address, size: asked.append(address) or read(address, size))
+
+    def noted(address: int, size: int) -> int:
+        asked.append(address)
+        return read(address, size)
+
+    monkeypatch.setattr(bench.devices.bus, "read", noted)
     for register, base in BASES.items():
         bench.state.a[register] = base
     loads = [("l32i", 9, base, offset) for base in (2, 3, 4, 7, 8) for offset in OFFSETS[base][-1:]]
@@ -83,8 +93,24 @@ def test_python_is_asked_for_none_that_only_remembers_or_counts(monkeypatch: pyt
     assert asked == [BASES[6] + 0x1C]
 
 
+def test_the_core_in_c_has_the_same_numbers() -> None:
+    known = {
+        name: int(text, 0) for name, text in re.findall(r"\b([A-Z_0-9]+) = (0x[0-9A-F]+|\d+)\b", SOURCE.read_text())
+    }
+    polling = {name: getattr(device, name) for name in ("POLLS", "POLL_CYCLES", "READ_CYCLES", "WRITE_CYCLES")}
+    idle = {name: getattr(mac, name) for name in ("IDLE_AFTER", "IDLE_GAP", "IDLE_ASKS", "CYCLES_PER_US")}
+    kinds = {
+        "PLAIN_READ": RegisterKind.READ, "PLAIN_WRITE": RegisterKind.WRITE, "CACHE": RegisterKind.CACHE, "FRC2": RegisterKind.FRC2, "TIME": RegisterKind.TIME,
+        "CLOCK": RegisterKind.CLOCK, "POLLED": device.POLLED_REGISTERS,
+    }  # fmt: skip
+    numbers = {**polling, **idle, **kinds}
+    assert {name: known[name] for name in numbers} == numbers
+    starts = ("SYSTEM_START", "MAC_START", "RADIO_START", "DPORT_START")
+    assert [known[name] for name in starts] == [area.start for area in AREAS]
+
+
 def test_all_that_devices_keep_has_a_place() -> None:
-    kept = [address for device in Bench().devices.all for area in device.kept for address in area[::4]]
+    kept = [address for block in Bench().devices.all for area in block.kept for address in area[::4]]
     places = [place(address) for address in kept]
     assert min(places) >= 0
     assert max(places) < WORDS
@@ -106,10 +132,13 @@ def test_words_of_one_device() -> None:
 def test_kinds_add_up() -> None:
     file = RegisterFile()
     area = range(0x60009800, 0x60009808)
-    file.mark(area, Kind.READ | Kind.WRITE)
-    file.mark(area[:4], Kind.CLOCK)
-    file.unmark(area.start, Kind.WRITE)
-    file.unmark(0, Kind.WRITE)
+    file.mark(area, RegisterKind.READ | RegisterKind.WRITE)
+    file.mark(area[:4], RegisterKind.CLOCK)
+    file.unmark(area.start, RegisterKind.WRITE)
+    file.unmark(0, RegisterKind.WRITE)
     first = place(area.start)
-    assert list(file.kinds[first : first + 2]) == [Kind.READ | Kind.CLOCK, Kind.READ | Kind.WRITE]
+    assert list(file.kinds[first : first + 2]) == [
+        RegisterKind.READ | RegisterKind.CLOCK,
+        RegisterKind.READ | RegisterKind.WRITE,
+    ]
     assert file.counters[Counter.ALONE] == 1

@@ -21,7 +21,7 @@ AREAS: Final = (
 WORDS: Final = sum(len(area) for area in AREAS) // 4
 
 
-class Kind(IntFlag):
+class RegisterKind(IntFlag):
     """What a register is; 0 where only its device knows."""
 
     READ = 1
@@ -90,13 +90,13 @@ class RegisterFile:
         self.counters[Counter.ALONE] = 1
         self.counters[Counter.FRC2_DIVIDER] = 1
 
-    def mark(self, area: range, kind: Kind) -> None:
+    def mark(self, area: range, kind: RegisterKind) -> None:
         """The registers of an area, which lies in one of `AREAS`, are of a kind, too."""
         first, bits = place(area.start), int(kind)
         end = first + len(area) // 4
         self.kinds[first:end] = bytes(before | bits for before in self.kinds[first:end])
 
-    def unmark(self, address: int, kind: Kind) -> None:
+    def unmark(self, address: int, kind: RegisterKind) -> None:
         """A register is not of a kind."""
         if (at := place(address)) >= 0:
             self.kinds[at] &= ~int(kind)

@@ -12,6 +12,7 @@ Rules, the same for both cores, cycle by cycle:
   `Devices.read` or `write` in the middle of the instruction. Meanwhile `state.pc` is the address of that instruction,
   `state.cycles` counts it already, and the device may change `cycles`, `interrupt` and `horizon`, with effect from the
   next instruction on. The registers `a` are not defined during the call: they are valid between runs only.
+  A core may do by itself what `Devices` does with registers of a `RegisterFile`, if they have one as `registers`.
 - Exceptions and interrupts jump to `vecbase` plus their offset, which is mask ROM as long as nobody moves it: the run
   stops there with Stop.HOOK. An exception inside an exception jumps to the double exception vector, as the core does.
 - A run may be ended, copied (`bytes(state)` and `Memory.snapshot()`) and gone on with in another core at every stop.

@@ -9,7 +9,7 @@ from flashpipe.sim.cpu.contract import CoreState
 from flashpipe.sim.devices.agenda import Agenda
 from flashpipe.sim.devices.interrupts import Interrupts
 from flashpipe.sim.memory import ROM_SIZE, ROM_START, BusError
-from flashpipe.sim.register_file import Counter, Kind, RegisterFile, Words, place
+from flashpipe.sim.register_file import Counter, RegisterKind, RegisterFile, Words, place
 from flashpipe.values import dataclass
 
 WORD_MASK: Final = 0xFFFFFFFF
@@ -32,7 +32,7 @@ CLOCKS: Final = frozenset((0x3FF20C00, 0x3FF21048, 0x3FF2104C, 0x60000604, 0x600
 _ASKED, _REPEATS, _SINCE, _LAST, _AT = map(
     int, (Counter.ASKED, Counter.REPEATS, Counter.SINCE, Counter.LAST, Counter.AT)
 )
-_READ, _WRITE = int(Kind.READ), int(Kind.WRITE)
+_READ, _WRITE = int(RegisterKind.READ), int(RegisterKind.WRITE)
 _TO_WORD: Final = Counter.WORD - Counter.AT
 LONGEST_SKIP: Final = 80_000
 """Cycles that such a program waits at most before it asks again: a millisecond."""
@@ -178,13 +178,13 @@ class Bus:
                 for address in range(area.start, area.stop, 1 << PAGE_SHIFT):
                     self._devices[address >> PAGE_SHIFT] = device
             for area in device.kept:
-                self.registers.mark(area, Kind.READ | Kind.WRITE)
+                self.registers.mark(area, RegisterKind.READ | RegisterKind.WRITE)
             for address in device.readers:
-                self.registers.unmark(address, Kind.READ | Kind.WRITE)
+                self.registers.unmark(address, RegisterKind.READ | RegisterKind.WRITE)
             for address in device.writers:
-                self.registers.unmark(address, Kind.WRITE)
+                self.registers.unmark(address, RegisterKind.WRITE)
         for address in CLOCKS:
-            self.registers.mark(range(address, address + 4), Kind.CLOCK)
+            self.registers.mark(range(address, address + 4), RegisterKind.CLOCK)
 
     def watch(self, watcher: Callable[[str, int, int], None]) -> None:
         """Call `watcher` with `R` or `W`, address and value after each access; for traces."""

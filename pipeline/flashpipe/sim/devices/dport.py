@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from flashpipe.sim.chip.registers import Efuses
 from flashpipe.sim.devices.device import RegisterBlock, Wiring
-from flashpipe.sim.register_file import Kind
+from flashpipe.sim.register_file import RegisterKind
 
 BASE: Final = 0x3FF00000
 _NMI, EDGE_ENABLE, CACHE_CONTROL, _CORE_CLOCK, _SOURCES, _EFUSES = (
@@ -48,7 +48,7 @@ class Dport(RegisterBlock):
         self.writers = {
             _NMI: self._choose_nmi, CACHE_CONTROL: self.control_cache, _CORE_CLOCK: self._choose_core_clock,
         }  # fmt: skip
-        wiring.registers.mark(range(CACHE_CONTROL, CACHE_CONTROL + 4), Kind.CACHE)
+        wiring.registers.mark(range(CACHE_CONTROL, CACHE_CONTROL + 4), RegisterKind.CACHE)
         self.uart_sources: Callable[[], int] = lambda: 0
 
     def reset(self) -> None:

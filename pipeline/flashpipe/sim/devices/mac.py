@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from flashpipe.sim.devices.agenda import CYCLES_PER_US
 from flashpipe.sim.devices.device import WORD_MASK, Counted, RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
-from flashpipe.sim.register_file import Counter, Kind
+from flashpipe.sim.register_file import Counter, RegisterKind
 
 BASE: Final = 0x3FF20000
 TIME: Final = BASE + 0xC00
@@ -54,7 +54,7 @@ class Mac(RegisterBlock):
     def __init__(self, wiring: Wiring, seed: int) -> None:
         super().__init__(wiring)
         self._alarm = self.agenda.event(self._fire)
-        wiring.registers.mark(range(TIME, TIME + 4), Kind.TIME)
+        wiring.registers.mark(range(TIME, TIME + 4), RegisterKind.TIME)
         self.events = 0
         self.noise = seed & WORD_MASK or 1
         self.readers = {

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from flashpipe.sim.devices.device import WORD_MASK, Counted, RegisterBlock, Wiring
 from flashpipe.sim.devices.interrupts import Line
-from flashpipe.sim.register_file import Counter, Kind
+from flashpipe.sim.register_file import Counter, RegisterKind
 
 BASE: Final = 0x60000600
 _LOAD, _COUNT, _CTRL, _INT, _ALARM = 0x00, 0x04, 0x08, 0x0C, 0x10
@@ -37,7 +37,7 @@ class Timers(RegisterBlock):
         """`edges` gives EDGE_INT_ENABLE."""
         super().__init__(wiring)
         self._edges = edges
-        wiring.registers.mark(range(BASE + _FRC2 + _COUNT, BASE + _FRC2 + _CTRL), Kind.FRC2)
+        wiring.registers.mark(range(BASE + _FRC2 + _COUNT, BASE + _FRC2 + _CTRL), RegisterKind.FRC2)
         self._due1 = self.agenda.event(self._fire1)
         self._due2 = self.agenda.event(self._fire2)
         self._clear()
