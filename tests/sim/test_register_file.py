@@ -10,7 +10,7 @@ import pytest
 from flashpipe.sim.cpu import c_core as core_in_c
 from flashpipe.sim.devices import device, mac
 from flashpipe.sim.memory import IRAM_START
-from flashpipe.sim.register_file import AREAS, SIZE, WORDS, Counter, RegisterKind, RegisterFile, Words, place
+from flashpipe.sim.register_file import AREAS, SIZE, WORDS, Counter, RegisterFile, RegisterKind, Words, place
 
 from tests.sim.cpu.assembler import program
 from tests.sim.cpu.cores import CORES, NewCore, c_core
@@ -99,11 +99,13 @@ def test_the_core_in_c_has_the_same_numbers() -> None:
     }
     polling = {name: getattr(device, name) for name in ("POLLS", "POLL_CYCLES", "READ_CYCLES", "WRITE_CYCLES")}
     idle = {name: getattr(mac, name) for name in ("IDLE_AFTER", "IDLE_GAP", "IDLE_ASKS", "CYCLES_PER_US")}
-    kinds = {
-        "PLAIN_READ": RegisterKind.READ, "PLAIN_WRITE": RegisterKind.WRITE, "CACHE": RegisterKind.CACHE, "FRC2": RegisterKind.FRC2, "TIME": RegisterKind.TIME,
-        "CLOCK": RegisterKind.CLOCK, "POLLED": device.POLLED_REGISTERS,
-    }  # fmt: skip
-    numbers = {**polling, **idle, **kinds}
+    names = {
+        "PLAIN_READ": "READ",
+        "PLAIN_WRITE": "WRITE",
+        **{name: name for name in ("CACHE", "FRC2", "TIME", "CLOCK")},
+    }
+    kinds = {name: int(RegisterKind[word]) for name, word in names.items()}
+    numbers = {**polling, **idle, **kinds, "POLLED": device.POLLED_REGISTERS}
     assert {name: known[name] for name in numbers} == numbers
     starts = ("SYSTEM_START", "MAC_START", "RADIO_START", "DPORT_START")
     assert [known[name] for name in starts] == [area.start for area in AREAS]

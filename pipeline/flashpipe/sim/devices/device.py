@@ -9,7 +9,7 @@ from flashpipe.sim.cpu.contract import CoreState
 from flashpipe.sim.devices.agenda import Agenda
 from flashpipe.sim.devices.interrupts import Interrupts
 from flashpipe.sim.memory import ROM_SIZE, ROM_START, BusError
-from flashpipe.sim.register_file import Counter, RegisterKind, RegisterFile, Words, place
+from flashpipe.sim.register_file import Counter, RegisterFile, RegisterKind, Words, place
 from flashpipe.values import dataclass
 
 WORD_MASK: Final = 0xFFFFFFFF
