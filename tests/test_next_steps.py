@@ -13,7 +13,7 @@ from flashpipe import errors
 from flashpipe.board.boot.kinds import KINDS
 from flashpipe.errors import Diagnosis, PipelineError, all_codes
 from flashpipe.events import error_facts
-from flashpipe.next_steps import Advice, command, repeat, setting, steps_of
+from flashpipe.next_steps import ON_TERMINAL, Advice, command, repeat, setting, steps_of
 
 from tests.rooms import MODULES
 
@@ -22,6 +22,8 @@ STEP = re.compile(
     r"|(?<![\w`=])(?:mode|frequency|baud|reset|boot|erase|check|force|allow|offline|yes)=[a-z0-9][\w-]*"
 )
 """How people read what can be done as it stands."""
+WORDED = re.compile(r"run (?:it|the same command) again|\bname the (?:firmware's |firmware )?(?:\.bin )?file\b")
+"""What the page, on which nobody types, says otherwise."""
 NOT_ADVISED = ("leave out", "without", "forbids", "cannot help", "`flashpipe plan`", "--dry-run", "with file=")
 ELSEWHERE = ("on any NodeMCU", "cannot help here")
 """Texts about another firmware, or about what does not help."""
@@ -46,9 +48,9 @@ def test_an_advice_may_hold_another_and_names_no_step_twice() -> None:
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda advice: pickle.loads(pickle.dumps(advice))])
 def test_an_advice_survives_copying(again: object) -> None:
-    advice = Advice("say ", setting(boot="off"))
+    advice = Advice("say ", setting(boot="off"), ON_TERMINAL)
     assert callable(again)
-    assert (again(advice), again(advice).steps) == (advice, advice.steps)
+    assert (again(advice), again(advice).parts, again(advice).steps) == (advice, advice.parts, advice.steps)
 
 
 def test_an_error_carries_its_steps_and_the_diagnosis_comes_first() -> None:
@@ -108,7 +110,13 @@ def _plain_texts(hint: ast.expr) -> Iterator[str]:
     waiting: list[ast.AST] = [hint]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"command", "setting", "repeat"}:
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
+            "Wording",
+            "command",
+            "name_file",
+            "repeat",
+            "setting",
+        }:
             continue
         if isinstance(node, ast.JoinedStr):
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
@@ -132,8 +140,19 @@ def test_a_hint_that_can_be_followed_at_once_carries_the_step(room: str) -> None
     assert texts == []
 
 
+@pytest.mark.parametrize("room", ["firmware", "records", "plan", "sources", "profile", "board", "flasher"])
+def test_what_the_page_says_in_other_words_is_no_plain_text(room: str) -> None:
+    modules = [one for one in MODULES.values() if one.room == room or one.room.startswith(f"{room}.")]
+    hints = [hint for one in modules for hint in _advised(ast.parse(one.path.read_text("utf-8")))]
+    assert [text for hint in hints for text in _plain_texts(hint) if WORDED.search(text)] == []
+
+
 def test_a_step_in_plain_words_is_found() -> None:
     (hint,) = _advised(ast.parse('raise PortError(f"{port}: lost", f"take {cable}, then mode=dout")'))
     assert [_in_words(text) for text in _plain_texts(hint)] == [{"mode=dout"}]
     (advice,) = _advised(ast.parse('raise PortError("lost", Advice("take ", setting(mode="dout")))'))
     assert [_in_words(text) for text in _plain_texts(advice)] == [set()]
+    (hint,) = _advised(ast.parse('raise SourceError("x", Advice("unpack it and name the .bin file inside"))'))
+    assert [bool(WORDED.search(text)) for text in _plain_texts(hint)] == [True]
+    (advice,) = _advised(ast.parse('raise SourceError("x", Advice("unpack it and ", name_file("the .bin file")))'))
+    assert [bool(WORDED.search(text)) for text in _plain_texts(advice)] == [False]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from flashpipe.next_steps import Advice, NextStep, command, repeat, setting, steps_of
+from flashpipe.next_steps import Advice, NextStep, command, name_file, repeat, setting, steps_of
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -366,7 +366,7 @@ class FetchSizeError(FetchError):
     """More than any image or archive of images has."""
 
     code = "fetch-too-large"
-    remedy = "name the firmware file itself"
+    remedy: ClassVar[str] = Advice(name_file("the firmware file itself"))
 
 
 class FetchMismatchError(FetchError):
@@ -403,7 +403,7 @@ class ArchiveError(SourceError):
     """An archive that cannot be used, or is not safe to."""
 
     code = "archive"
-    remedy = "get the archive again, or unpack it yourself and name the file"
+    remedy: ClassVar[str] = Advice("get the archive again, or unpack it yourself and ", name_file("the file"))
 
 
 class ArchiveMemberError(ArchiveError):

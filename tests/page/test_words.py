@@ -13,6 +13,7 @@ from flashpipe.errors import (
     PipelineError,
     SourceError,
 )
+from flashpipe.next_steps import AGAIN_WITH, ON_TERMINAL, Advice, command, name_file, repeat, setting
 from flashpipe.page.actions import ACTIONS
 from flashpipe.page.buttons import TASKS
 from flashpipe.page.words import CHOOSE, DROPPED, failure_facts, on_page
@@ -24,10 +25,10 @@ from flashpipe.page.words import CHOOSE, DROPPED, failure_facts, on_page
         ("`flashpipe ports` lists what is there", "“Boards” lists what is there"),
         ("backed up as X; `flashpipe restore backup=X` puts it back", "backed up as X; “Backups” puts it back"),
         ("`flashpipe files rescue=1` or `flashpipe files`", "“Put init.lua aside” or “List files”"),
-        ("run the same command again: it continues", "do the same again: it continues"),
-        ("reset=none, or run it on a terminal with reset=manual", "reset=none, or do the same with reset=manual"),
-        ("say reset=manual on a terminal and press", "say reset=manual and press"),
-        ("say profile=NAME; `flashpipe profiles` lists them", "say profile=NAME; the list “Profile” has them"),
+        (Advice(repeat("run the same command again"), ": it continues"), "do the same again: it continues"),
+        (Advice(AGAIN_WITH, setting(mode="dout")), "do the same again with mode=dout"),
+        (Advice("say ", setting(reset="manual"), ON_TERMINAL, " and press"), "say reset=manual and press"),
+        (Advice("say profile=NAME; ", command("profiles"), " lists them"), "say profile=NAME; “Profile” lists them"),
         ("`flashpipe lock` pins it", "`flashpipe lock` on a terminal pins it"),
         ("check the supply", "check the supply"),
     ],
@@ -50,8 +51,9 @@ def test_no_next_step_of_a_board_wants_a_terminal(text: str) -> None:
     [
         (HeaderlessError("x"), True, DROPPED["image-headerless"]),
         (FetchSizeError("x", FetchSizeError.remedy), True, "drop the firmware file itself"),
-        (SourceError("x", "name the firmware's .bin file"), True, "drop the firmware's .bin file"),
-        (SourceError("x", "name the file inside: image='z.bin!FILE.bin'"), True, "drop the file inside"),
+        (SourceError("x", Advice("unpack it and ", name_file("the file"))), True, "unpack it and drop the file"),
+        (SourceError("x", Advice(name_file("the file inside", ": image='z!A.bin'"))), True, "drop the file inside"),
+        (SourceError("x", Advice(name_file("the file", ": image=A"))), False, "name the file: image=A"),
         (FetchSizeError("x", FetchSizeError.remedy), False, FetchSizeError.remedy),
         (NoImageError("x", NoImageError.remedy), False, CHOOSE["no-image"]),
     ],

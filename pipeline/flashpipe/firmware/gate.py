@@ -43,7 +43,7 @@ from flashpipe.firmware.parse import parse_boot_image, refuse_line_endings, refu
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, PartitionTable, named_regions, parse_partitions
 from flashpipe.firmware.parts import EBOOT, read_part
 from flashpipe.flash import BLOCK_SIZE, Region
-from flashpipe.next_steps import Advice, setting
+from flashpipe.next_steps import Advice, name_file, setting
 from flashpipe.units import format_size
 
 _POINTERS_ENOUGH: Final = 16
@@ -167,7 +167,8 @@ def _check_part(image: Image, address: int, chip: str) -> None:
     foreign = foreign_content(image.data)
     if foreign and not boot:
         raise NotAnImageError(
-            f"{image.name}: is no flash content for {place} but {in_words(foreign)}", "name the .bin file itself"
+            f"{image.name}: is no flash content for {place} but {in_words(foreign)}",
+            Advice(name_file("the .bin file itself")),
         )
     # An application of the first boot loaders has the same shape, and is linked for 0x01000.
     if address < SMALLEST_3X and boot and is_aggregated(image, boot) and not read_part(image).home:

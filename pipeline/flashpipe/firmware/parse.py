@@ -28,6 +28,7 @@ from flashpipe.firmware.content_type import (
 )
 from flashpipe.firmware.data_files import describe_data, purpose_of
 from flashpipe.firmware.parts import read_part
+from flashpipe.next_steps import Advice, name_file
 
 _TEXT_MODE: Final = "a transfer in text mode put a CR before"
 _BINARY_MODE: Final = "transfer it again in binary mode (in git: '*.bin binary' in .gitattributes)"
@@ -130,9 +131,9 @@ def _explain_damage(image: Image, error: ImageError) -> NoReturn:
 
 def _next_for(what: str, image: Image) -> str:
     if what in ("ZIP archive", "tar archive"):
-        return f"name the file inside: image='{image.origin}!FILE.bin'"
+        return Advice(name_file("the file inside", f": image='{image.origin}!FILE.bin'"))
     if what in ("7-Zip archive", "RAR archive"):
-        return "unpack it and name the .bin file inside: image=FILE.bin"
+        return Advice("unpack it and ", name_file("the .bin file inside", ": image=FILE.bin"))
     if what == "gzip":
         return f"unpack it: gzip -dk {image.origin}"
     if what == "ELF":

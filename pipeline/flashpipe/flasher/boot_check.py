@@ -11,7 +11,7 @@ from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.flasher.model import BootExpectation
-from flashpipe.next_steps import Advice, setting
+from flashpipe.next_steps import Advice, Wording, setting
 from flashpipe.records import journal
 from flashpipe.values import dataclass
 
@@ -70,7 +70,8 @@ def boot_error(port: str, verdict: Verdict, expected: BootExpectation) -> BootEr
         hint = Advice(
             "press RESET yourself (",
             setting(reset="manual"),
-            ", on a terminal), or leave the check out: ",
+            Wording(", on a terminal", ""),
+            "), or leave the check out: ",
             setting(boot="off"),
         )
     return kind(f"{port}: {verdict.summary}{unmet}{proof}", hint, verdict)

@@ -19,6 +19,7 @@ from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.probe import compare
 from flashpipe.flasher.verified_regions import of_plan
 from flashpipe.flasher.write import WriteRun
+from flashpipe.next_steps import Advice, repeat
 from flashpipe.records import journal
 
 
@@ -101,7 +102,9 @@ def journal_line(error: PipelineError, device: Device | None) -> str:
     entry = journal.read(device.mac) if device else None
     if entry is None or entry.state != "writing":
         return ""
-    return f"board {entry.mac} {entry.half_done} ({error.code}); run the same command again: it continues"
+    return Advice(
+        f"board {entry.mac} {entry.half_done} ({error.code}); ", repeat("run the same command again"), ": it continues"
+    )
 
 
 def _journal(

@@ -11,6 +11,7 @@ from typing import Final
 
 from flashpipe.errors import NoImageError, PipelineError, UnknownProfileError
 from flashpipe.events import error_facts
+from flashpipe.next_steps import NextStep, Part, Wording, parts_of
 from flashpipe.page.buttons import TASKS
 
 PLACES: Final[Mapping[str, str]] = {
@@ -22,6 +23,7 @@ PLACES: Final[Mapping[str, str]] = {
     "monitor": "Open the console",
     "plan": "Look at the board",
     "ports": "Boards",
+    "profiles": "Profile",
     "report": "What was done",
     "restore": "Backups",
     "files put": "Send files to the board",
@@ -40,30 +42,27 @@ CHOOSE: Final[Mapping[str, str]] = {
     UnknownProfileError.code: "choose a profile from the list, or drop a firmware file",
 }
 """What to do next where nothing is chosen that could be flashed, by code."""
-_NAMED_FILE: Final = re.compile(
-    r"\bname (the (?:firmware's |firmware )?(?:\.bin )?file(?: itself| inside| in it)?)(?:: image=\S+)?"
-)
-"""A file that a terminal wants to be named, and the page to be dropped."""
 _COMMAND: Final = re.compile(r"`flashpipe (?P<words>[^`]+)`(?: on a terminal)?")
-_PHRASES: Final = (
-    (re.compile(r"run (?:the same command|it) again"), "do the same again"),
-    (re.compile(r"run it on a terminal with "), "do the same with "),
-    (re.compile(r"\b(\w+=[\w.-]+) on a terminal"), r"\1"),
-    (re.compile(r"(?:one of [^;]*; or )?`flashpipe profiles` lists (?:them|others)"), "the list “Profile” has them"),
-)
+"""How texts write a command, whether it can be run as it stands or not."""
 
 
-def on_page(text: str) -> str:
-    """A text for people, as the page says it.
+def on_page(text: str, *, dropped: bool = False) -> str:
+    """A text for people, as the page says it; `dropped`: it may be about files that were dropped there.
 
-    >>> on_page("`flashpipe erase`, then run it again")
+    >>> on_page(Advice(command("erase"), ", then ", repeat("run it again")))
     '“Erase…”, then do the same again'
     >>> on_page("`flashpipe trust /srv` admits it")
     '`flashpipe trust /srv` on a terminal admits it'
     """
-    for pattern, words in _PHRASES:
-        text = pattern.sub(words, text)
-    return _COMMAND.sub(_place, text)
+    return "".join(_said(part, dropped=dropped) for part in parts_of(text))
+
+
+def _said(part: Part, *, dropped: bool) -> str:
+    if isinstance(part, Wording):
+        return part.page if dropped or not part.of_dropped else part.terminal
+    if isinstance(part, NextStep) and not part.command and not part.variables:
+        return "do the same again"
+    return _COMMAND.sub(_place, str(part))
 
 
 def _place(match: re.Match[str]) -> str:
@@ -78,5 +77,4 @@ def failure_facts(error: PipelineError, *, dropped: bool = True) -> dict[str, ob
     facts = error_facts(error)
     said = {name: on_page(str(facts[name])) for name in ("message", "cause")}
     about = {**CHOOSE, **(DROPPED if dropped else {})}
-    action = _NAMED_FILE.sub(r"drop \1", error.action) if dropped else error.action
-    return {**facts, **said, "next": about.get(error.code) or on_page(action)}
+    return {**facts, **said, "next": about.get(error.code) or on_page(error.action, dropped=dropped)}

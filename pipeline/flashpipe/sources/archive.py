@@ -23,6 +23,7 @@ from typing import IO, Final, TypeVar, cast
 
 from flashpipe.errors import ArchiveError, ArchiveMemberError
 from flashpipe.firmware.content_type import describe_content, printable
+from flashpipe.next_steps import Advice, name_file
 from flashpipe.units import format_size
 
 MAX_MEMBER: Final = 0x1000000
@@ -92,12 +93,12 @@ def _zip_members(data: bytes, text: str) -> Iterator[tuple[str, Callable[[], byt
 
 def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> bytes:
     if info.flag_bits & _ENCRYPTED:
-        raise ArchiveError(f"{what}: is encrypted", "unpack it yourself and name the file")
+        raise ArchiveError(f"{what}: is encrypted", Advice("unpack it yourself and ", name_file("the file")))
     try:
         with archive.open(info) as stream:
             return _read(stream, what, MAX_MEMBER)
     except NotImplementedError as error:
-        raise ArchiveError(f"{what}: {error}", "unpack it yourself and name the file") from error
+        raise ArchiveError(f"{what}: {error}", Advice("unpack it yourself and ", name_file("the file"))) from error
 
 
 def _tar_members(data: bytes, text: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -154,7 +155,8 @@ def _unpacked(data: bytes, text: str) -> IO[bytes]:
         size += len(piece)
         if size > MAX_UNPACKED:
             raise ArchiveError(
-                f"{text}: unpacks to more than {format_size(MAX_UNPACKED)}", "name the firmware file itself"
+                f"{text}: unpacks to more than {format_size(MAX_UNPACKED)}",
+                Advice(name_file("the firmware file itself")),
             )
     stream.seek(0)
     return stream
@@ -179,7 +181,9 @@ def _check_xz(data: bytes) -> None:
 
 def _choose(members: Mapping[str, _T], member: str, text: str, count: int) -> tuple[str, _T]:
     if count > MAX_MEMBERS:
-        raise ArchiveError(f"{text}: more than {MAX_MEMBERS:,} members", "unpack it yourself and name the file")
+        raise ArchiveError(
+            f"{text}: more than {MAX_MEMBERS:,} members", Advice("unpack it yourself and ", name_file("the file"))
+        )
     safe = {_plain(name): name for name in members if _is_inside(name)}
     pattern = _plain(member)
     if not _is_inside(member):
@@ -207,7 +211,9 @@ def _read(stream: IO[bytes], what: str, limit: int) -> bytes:
     # What the archive says about sizes is a claim; what comes out counts.
     data = stream.read(limit + 1)
     if len(data) > limit:
-        raise ArchiveError(f"{what}: unpacks to more than {format_size(limit)}", "name the firmware file itself")
+        raise ArchiveError(
+            f"{what}: unpacks to more than {format_size(limit)}", Advice(name_file("the firmware file itself"))
+        )
     return data
 
 

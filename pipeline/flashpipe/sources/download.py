@@ -29,7 +29,7 @@ from flashpipe.errors import (
 )
 from flashpipe.files import make_parents, private_opener
 from flashpipe.firmware.content_type import printable
-from flashpipe.next_steps import Advice, repeat
+from flashpipe.next_steps import Advice, name_file, repeat
 from flashpipe.sources.partial_download import (
     Answer,
     Limits,
@@ -270,7 +270,7 @@ def _check_size(order: Order, size: int) -> None:
         order.part.discard()
         raise FetchSizeError(
             f"{plain_url(order.url)}: {size:,} bytes or more; the limit is {format_size(limit)}",
-            "name the firmware file itself",
+            Advice(name_file("the firmware file itself")),
         )
 
 

@@ -24,7 +24,7 @@ from flashpipe.lazy import lazy_pattern
 from flashpipe.lender import Lender
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask_urls, without_query
-from flashpipe.next_steps import Advice, setting
+from flashpipe.next_steps import Advice, name_file, setting
 from flashpipe.sources.cache import LARGEST, Cache, CacheRecord
 from flashpipe.sources.partial_download import Answer, Limits, Order, PartialDownload, plain_url
 from flashpipe.values import dataclass
@@ -244,7 +244,8 @@ def _check_content(data: bytes, kind: Kind, key: str) -> None:
     title = excerpt(data) if named and ("HTML" in named or "JSON" in named or "text" in named) else ""
     what = f"{in_words(named or 'unknown data')}{f' ({title!r})' if title else ''}"
     want = {"archive": "an archive", "gzip": "gzip", "hex": _HEX}.get(kind, "firmware for an ESP8266")
-    next_ = "open the URL in a browser" if named not in _ARCHIVES else f"name the file in it: {_shown(key)}!MEMBER"
+    inside = Advice(name_file("the file in it", f": {_shown(key)}!MEMBER"))
+    next_ = inside if named in _ARCHIVES else "open the URL in a browser"
     raise FetchContentError(f"{_shown(key)}: what came is {what}, not {want}; it was not kept", next_)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import SourceError
+from flashpipe.next_steps import Advice, name_file
 
 MOST: Final = 100_000
 """Names that are looked at; a whole system has millions."""
@@ -105,7 +106,7 @@ class _Walk:
                     if not self._left:
                         raise SourceError(
                             f"{self._pattern}: more than {MOST:,} files and folders to look through",
-                            "name the file, or begin the pattern with a folder closer to it",
+                            Advice(name_file("the file"), ", or begin the pattern with a folder closer to it"),
                         )
                     names.append((entry.name, _is_folder(entry), entry.is_symlink()))
         except OSError:

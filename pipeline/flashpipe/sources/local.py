@@ -10,6 +10,7 @@ from typing import Final
 from flashpipe.errors import ImageAmbiguousError, ImageMissingError, SourceError
 from flashpipe.firmware.content_type import describe_content
 from flashpipe.lender import read_named
+from flashpipe.next_steps import Advice, name_file
 from flashpipe.sources.file_patterns import matching_files
 from flashpipe.sources.registry import Resolved, SourceRequest
 from flashpipe.units import format_size
@@ -92,13 +93,16 @@ def _read(path: Path, request: SourceRequest, limit: int) -> bytes:
 
 def _check_kind(status: os.stat_result, path: Path, text: str, limit: int) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise SourceError(f"{text}: is a folder{_neighbours(path)}", f"name the file in it: image={path / 'FILE.bin'}")
+        raise SourceError(
+            f"{text}: is a folder{_neighbours(path)}",
+            Advice(name_file("the file in it", f": image={path / 'FILE.bin'}")),
+        )
     if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"{text}: is a device or pipe, not a file", "name the firmware's .bin file")
+        raise SourceError(f"{text}: is a device or pipe, not a file", Advice(name_file("the firmware's .bin file")))
     if status.st_size > limit:
         raise SourceError(
             f"{text}: {format_size(status.st_size)} is more than any ESP8266 flash holds ({format_size(limit)})",
-            "name the firmware's .bin file",
+            Advice(name_file("the firmware's .bin file")),
         )
 
 

@@ -18,7 +18,7 @@ from flashpipe.board.diagnosis.rules_crash import (
     try_mode,
 )
 from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
-from flashpipe.next_steps import Advice, command, setting
+from flashpipe.next_steps import AGAIN_WITH, ON_TERMINAL, Advice, command, setting
 
 UNREADABLE: Final = frozenset({"no-image", "bad-checksum"})
 """Verdicts on what the ROM found at 0x00000."""
@@ -60,7 +60,7 @@ def _mode_action(evidence: Evidence) -> str:
     following = SAFEST if _is_8285(evidence) else NEXT_MODE.get(evidence.mode, SAFEST)
     safest = () if following == SAFEST else (", then ", setting(mode=SAFEST))
     doubt = "" if _mode_certain(evidence) else ": if it starts then, it was the mode; else flash the image again"
-    return Advice("run it again with ", setting(mode=following), *safest, doubt)
+    return Advice(AGAIN_WITH, setting(mode=following), *safest, doubt)
 
 
 def _read_wrong(evidence: Evidence) -> Proof:
@@ -347,7 +347,7 @@ RULES: Final = (
         "no-reset-wire",
         _no_wire,
         "the reset line does not reach the chip: it is still in the loader",
-        Advice("press RESET yourself: ", setting(reset="manual"), " on a terminal; or ", setting(boot="off")),
+        Advice("press RESET yourself: ", setting(reset="manual"), ON_TERMINAL, "; or ", setting(boot="off")),
     ),
     Rule(
         "power-lost-at-boot",

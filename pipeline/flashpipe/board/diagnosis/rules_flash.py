@@ -8,7 +8,7 @@ from flashpipe.board.diagnosis.evidence import UNTOUCHED, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import UART_DOWNLOAD, echoed, feed, looked_at, starved
 from flashpipe.errors import WireDamage
-from flashpipe.next_steps import Advice, repeat, setting
+from flashpipe.next_steps import AGAIN_WITH, Advice, repeat, setting
 from flashpipe.units import format_size
 
 BROKE_OFF: Final = frozenset({"wire", "write-failed"})
@@ -184,7 +184,7 @@ RULES: Final = (
         "line-noise",
         _noise,
         "the line between adapter and chip loses or damages bytes",
-        Advice("run it again with ", setting(baud="115200"), ", a shorter cable and no hub"),
+        Advice(AGAIN_WITH, setting(baud="115200"), ", a shorter cable and no hub"),
     ),
     Rule(
         "loader-hiccup",

@@ -6,7 +6,7 @@ from typing import Final
 
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, INTO_LOADER, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
-from flashpipe.next_steps import Advice, command, repeat, setting
+from flashpipe.next_steps import ON_TERMINAL, Advice, Wording, command, repeat, setting
 from flashpipe.reset_mode import NO_WIRE
 
 UART_DOWNLOAD, SPI_BOOT = 1, 3
@@ -216,7 +216,8 @@ RULES: Final = (
         Advice(
             "hold the FLASH button (GPIO0 to GND) while it resets: say ",
             setting(reset="manual"),
-            " on a terminal; take off what hangs on D3 and D4",
+            ON_TERMINAL,
+            "; take off what hangs on D3 and D4",
         ),
     ),
     Rule(
@@ -273,7 +274,8 @@ RULES: Final = (
         Advice(
             "say ",
             setting(reset="manual"),
-            " on a terminal and press the buttons when told; for later, wire RTS to RESET and DTR to GPIO0",
+            ON_TERMINAL,
+            " and press the buttons when told; for later, wire RTS to RESET and DTR to GPIO0",
         ),
     ),
     Rule(
@@ -283,7 +285,8 @@ RULES: Final = (
         Advice(
             "put the board into download mode (GPIO0 low, then RESET) and say ",
             setting(reset="none"),
-            ", or run it on a terminal with ",
+            ", or ",
+            Wording("run it on a terminal with ", "do the same with "),
             setting(reset="manual"),
             ", which asks for each press",
         ),

@@ -13,7 +13,7 @@ from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.digests import md5
 from flashpipe.errors import VerifyError
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, SECTOR_SIZE, Region, blank_blocks, merge
-from flashpipe.next_steps import Advice, command, setting
+from flashpipe.next_steps import AGAIN_WITH, Advice, command, setting
 from flashpipe.values import dataclass
 
 OnProgress = Callable[[int, int], None]
@@ -235,7 +235,7 @@ def _inside(pieces: Sequence[FlashPiece], regions: Iterable[Region], step: int) 
     ]
 
 
-_VERIFY_HINT: Final = Advice("check the 3.3 V supply, then run it again with ", setting(baud="115200"))
+_VERIFY_HINT: Final = Advice("check the 3.3 V supply, then ", AGAIN_WITH, setting(baud="115200"))
 
 
 def _first_bad(loader: FlashLoader, piece: FlashPiece, block: Region, *, written: bool) -> VerifyError:
