@@ -49,8 +49,8 @@ _COMMAND: Final = re.compile(r"`flashpipe (?P<words>[^`]+)`(?: on a terminal)?")
 def on_page(text: str, *, dropped: bool = False) -> str:
     """A text for people, as the page says it; `dropped`: it may be about files that were dropped there.
 
-    >>> on_page(Advice(command("erase"), ", then ", repeat("run it again")))
-    '“Erase…”, then do the same again'
+    >>> on_page("`flashpipe erase`, then `flashpipe flash`")
+    '“Erase…”, then “Flash”'
     >>> on_page("`flashpipe trust /srv` admits it")
     '`flashpipe trust /srv` on a terminal admits it'
     """
