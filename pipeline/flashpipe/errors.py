@@ -1014,6 +1014,11 @@ class AcceptanceLimitError(AcceptanceError):
     code = "acceptance-limit"
     remedy = "set the board aside, or correct `acceptance: {limits: …}`"
 
+    def __init__(self, message: str, hint: str = "", *, values: str = "") -> None:
+        super().__init__(message, hint)
+        self.values = values
+        """Which, what they are, and what they should be; for people."""
+
 
 class LfsNotLoadedError(AcceptanceError):
     """The firmware does not load the LFS image that was written for it."""

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from flashpipe.errors import BadValueError, PlaceTakenError, all_codes
+from flashpipe.errors import AcceptanceLimitError, BadValueError, PlaceTakenError, all_codes
 from flashpipe.events import StepStarted
 from flashpipe.station.attempt import AttemptEnd
 from flashpipe.station.panel import told
@@ -57,6 +57,14 @@ def test_a_request_to_press_a_button_is_seen_while_its_board_is_worked_on() -> N
     line(StepStarted("/dev/ttyUSB0", "connect"))
     assert line.ask("hold FLASH, press RESET")
     assert "hold FLASH" in told(line.view)
+
+
+def test_a_value_that_is_out_of_its_limits_is_named() -> None:
+    line = PortLine("1-1.2", "7", load_texts(), lambda: None)
+    error = AcceptanceLimitError("/dev/ttyUSB0: out of limits: …", values="temp: 99, want 15 to 30")
+    ended = AttemptEnd("", passed=False, outcome=error.code, seconds=1.0, error=error)
+    line.end(ended, tries=1, limit=3, gone=False, by_key=True)
+    assert "temp: 99, want 15 to 30" in line.view.cause
 
 
 def test_what_no_other_board_could_cure_asks_for_none() -> None:

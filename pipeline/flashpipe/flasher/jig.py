@@ -60,9 +60,9 @@ def _check_limits(session: Session, jig: Jig, record: RunRecord) -> None:
     measured = record.outcome.measured
     findings = [_finding(name, measured.get(name), *pair) for name, pair in jig.limits.items()]
     record.note(replace(record.outcome, acceptance=(*record.outcome.acceptance, *findings)))
-    bad = [str(finding) for finding in findings if not finding.passed]
+    bad = "; ".join(str(finding) for finding in findings if not finding.passed)
     if bad:
-        raise AcceptanceLimitError(f"{session.port}: out of limits: {'; '.join(bad)}", AcceptanceLimitError.remedy)
+        raise AcceptanceLimitError(f"{session.port}: out of limits: {bad}", AcceptanceLimitError.remedy, values=bad)
 
 
 def _finding(name: str, value: object, least: float, most: float) -> AcceptanceFinding:
