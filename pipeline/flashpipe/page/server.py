@@ -24,8 +24,8 @@ from flashpipe.page.site import Site
 
 LOOPBACK: Final = "127.0.0.1"
 SWITCH_S: Final = 0.0005
-"""How soon one thread lets another go on. With Python's 5 ms, whoever looks at the page waits for up to 0.3 s while
-sixteen boards make their plans; with this, for 0.09 s, for 5 % more processor time (tests/bench/bench_page.py)."""
+"""How soon one thread lets another go on. With Python's 5 ms, whoever looks at the page waits twice as long for the
+slowest event while sixteen boards are flashed, 0.1 s; this costs 5 % more CPU time (tests/bench/bench_page.py)."""
 LARGEST_HEADER: Final = 64 * 1024
 
 

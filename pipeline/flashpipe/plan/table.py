@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -32,8 +33,19 @@ class PlanRow:
 
 
 def wire_size(data: bytes) -> int:
-    """About how many bytes `data` is on the wire."""
-    return min(len(zlib.compress(data, 6)), len(data))
+    """About how many bytes `data` is on the wire; found out once for all boards that get the same."""
+    key = hashlib.sha256(data).digest()
+    size = _sizes.get(key)
+    if size is None:
+        if len(_sizes) >= MOST_SIZES:
+            _sizes.clear()
+        size = _sizes[key] = min(len(zlib.compress(data, 6)), len(data))
+    return size
+
+
+_sizes: Final = dict[bytes, int]()
+"""By the SHA-256 of the data."""
+MOST_SIZES: Final = 4096
 
 
 def estimate(data: bytes, baud: int, address: int = 0) -> tuple[int, float]:
