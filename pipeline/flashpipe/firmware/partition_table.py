@@ -130,10 +130,13 @@ def has_record(sector: bytes, record_id: int) -> bool:
 
 
 def _records(page: bytes) -> Iterator[tuple[int, bytes]]:
-    """Id and data of each record; ends where the page is no chain of records any more."""
+    """Id and data of each record that is not all zeros; ends where the page is no chain of records any more."""
     at = 0
     while at + _RECORD.size <= len(page):
         words, record, zero = _RECORD.unpack_from(page, at)
+        if not words and not record and not zero:  # often a thousand in a row
+            at = (len(page) - len(page[at:].lstrip(b"\0"))) // _RECORD.size * _RECORD.size
+            continue
         data = page[at + _RECORD.size : at + _RECORD.size + 4 * words]
         if zero or len(data) != 4 * words:
             return

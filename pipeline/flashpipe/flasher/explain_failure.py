@@ -104,7 +104,7 @@ def _usb(session: Session) -> tuple[str, str]:
         return adapter_name(int(vid, 16), int(pid, 16)), identity
     if "://" in session.port:
         return "", ""
-    info = next((info for info in discovery.list_ports() if info.device == session.port), None)
+    info = discovery.find_port(session.port)
     return (info.adapter(), info.usb()) if info else ("", "")
 
 

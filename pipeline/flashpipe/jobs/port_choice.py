@@ -156,7 +156,7 @@ def adapter_of(port: str) -> dict[str, str]:
     """What the system says of the adapter behind a port, for receipts; empty where it is no device of this machine."""
     if is_url(port):
         return {}
-    info = next((info for info in discovery.list_ports() if info.device == port), None)
+    info = discovery.find_port(port)
     if info is None:
         return {}
     return {"usb": info.usb(), "name": info.adapter(), "serial": info.serial, "location": info.location}
@@ -166,7 +166,7 @@ def remember(port: str, mac: str, profile: str) -> None:
     """Note which board was last seen on a device; what cannot be noted is no failure."""
     if is_url(port):
         return
-    info = next((info for info in discovery.list_ports() if info.device == port), None)
+    info = discovery.find_port(port)
     if info is None:
         return
     try:

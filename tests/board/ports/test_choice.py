@@ -9,7 +9,7 @@ import pytest
 from flashpipe import files
 from flashpipe.board.ports.adapters import HostFacts
 from flashpipe.board.ports.choice import choose_port
-from flashpipe.board.ports.discovery import PortInfo, list_ports
+from flashpipe.board.ports.discovery import PortInfo, find_port, list_ports
 from flashpipe.board.ports.memory import PortMemory
 from flashpipe.board.ports.names import is_url, is_virtual, port_slug
 from flashpipe.errors import NoPortError, PortAmbiguousError
@@ -57,6 +57,12 @@ def test_macos_twins_and_bluetooth_are_left_out() -> None:
 
 def test_this_machine_can_be_asked() -> None:
     assert all(info.device for info in list_ports())
+
+
+def test_a_port_that_is_named_is_found_as_in_the_list_and_a_programs_own_terminal_is_none() -> None:
+    assert [find_port(info.device) for info in list_ports()] == list_ports()
+    assert find_port("/dev/pts/0") is None
+    assert find_port("/dev/ttyUSB99") is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +61,20 @@ def list_ports(scan: Callable[[], Iterable[Any]] | None = None) -> list[PortInfo
     links = _links()
     ports = [_info(port, links) for port in scan() if not _SKIPPED.search(port.device)]
     return sorted(ports, key=lambda info: (info.vid is None, _natural(info.device)))
+
+
+def find_port(device: str) -> PortInfo | None:
+    """The port of that name, None where the system lists none; Linux is asked for this one alone."""
+    name = device.removeprefix("/dev/")
+    if sys.platform.startswith("linux"):
+        if name.startswith("pts/"):  # some program's, and not the system's
+            return None
+        if "/" not in name and os.path.exists(f"/sys/class/tty/{name}/device"):  # noqa: PTH110  a fifth of the time
+            from serial.tools.list_ports_linux import SysFS  # noqa: PLC0415  as above
+
+            port = SysFS(device)
+            return next(iter(list_ports(lambda: [port] if port.subsystem != "platform" else [])), None)
+    return next((info for info in list_ports() if info.device == device), None)
 
 
 def _info(port: Any, links: dict[str, dict[str, str]]) -> PortInfo:

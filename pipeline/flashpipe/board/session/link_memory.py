@@ -90,7 +90,8 @@ def adapter(port: str) -> str:
     if is_url(port):
         return port
     name = canonical(port)
-    return next((info.key() for info in discovery.list_ports() if canonical(info.device) == name), name)
+    info = discovery.find_port(name)
+    return info.key() if info is not None else name
 
 
 def _path() -> Path:
