@@ -26,8 +26,8 @@ name, result, *words = sys.argv[1:]
 socket.gethostname = platform.node = lambda: name
 method, packed = compression._method, []
 
-def counted():
-    kind, compress = method()
+def counted(*, quick):
+    kind, compress = method(quick=quick)
     return kind, lambda data: packed.append(len(data)) or compress(data)
 
 compression._method = counted

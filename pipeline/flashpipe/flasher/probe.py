@@ -39,14 +39,14 @@ def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     return with_init_data(session, compared, policy)
 
 
-def _prepare(plan: FlashPlan, policy: Policy, mac: str) -> None:
+def _prepare(session: Session, plan: FlashPlan, policy: Policy, mac: str) -> None:
     """Pack what a board is most likely to be given while its stub is on the line; one that holds the plan is not."""
     if policy.force or journal.read(mac).state in {"unknown", "erased"}:
-        writer.prepare(pieces(plan))
+        writer.prepare(pieces(plan), session.auto.expected(mac) if session.auto else session.baud)
 
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
-    session.identified = partial(_prepare, plan, policy)
+    session.identified = partial(_prepare, session, plan, policy)
     device = session.connected()
     size_was_open, chip_was_open, image = plan.size_from_board, plan.chip == ANY_CHIP, plan.images.get(0)
     plan = check_board(plan, device, policy)
@@ -250,7 +250,7 @@ def compare(session: Session, probe: Probe, *, anew: bool = False, unsent: Seque
     begun = anew or (entry.state == "writing" and entry.plan == probe.plan.fingerprint)
     clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(probe), begun=begun)
     if not clues.known and not begun:
-        writer.prepare(pieces(probe.plan))
+        writer.prepare(pieces(probe.plan), session.baud)
     with session.step("compare", "which sectors differ") as result:
         left = (*probe.ignored, *unsent)
         differing = comparing.differences(session.link, pieces(probe.plan), left, session.progress("compare"), clues)

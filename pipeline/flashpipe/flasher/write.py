@@ -7,6 +7,7 @@ from dataclasses import field
 from functools import cache, cached_property
 
 from flashpipe.board.loader import writer
+from flashpipe.board.loader.compression import QUICK_FROM
 from flashpipe.board.loader.frames import GROWTH
 from flashpipe.board.session.flash_clock import FlashClock
 from flashpipe.board.session.rate_search import raise_rate
@@ -68,7 +69,7 @@ class WriteRun:
         session, plan = self.session, self.probe.plan
         dirty = compare(session, self.probe, anew=True, unsent=self._unsent) if self.written else self.dirty
         if plan.erase_all and not self._erased:
-            writer.prepare(pieces(plan))
+            writer.prepare(pieces(plan), session.baud)
             with session.step("erase", "whole flash") as result:
                 session.link.erase_all()
                 result.append("whole flash")
@@ -88,7 +89,12 @@ class WriteRun:
             self.written = merge([*self.written, *dirty])
             try:
                 sent = writer.write(
-                    session.link, pieces(plan), dirty, on_progress, prove_line=self._rate_is_new or clock_is_new
+                    session.link,
+                    pieces(plan),
+                    dirty,
+                    on_progress,
+                    prove_line=self._rate_is_new or clock_is_new,
+                    quick=session.baud >= QUICK_FROM,
                 )
             finally:
                 self._unsent = not_begun(dirty, reached)

@@ -140,3 +140,11 @@ def test_libdeflate_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatc
     assert packing.pack(DATA) == zlib.compress(DATA, 1)
     assert asked == [10]
     assert [path.suffix for path in kept()] == [".deflate10"]
+    other = DATA[::-1]
+    packing.pack(DATA, quick=True)
+    assert asked == [10], "the smaller one is there"
+    packing.pack(other, quick=True)
+    assert asked == [10, 9]
+    packing.pack(other)
+    assert asked == [10, 9, 10], "a slower line gets the smaller one"
+    assert sorted(path.suffix for path in kept()) == [".deflate10", ".deflate10", ".deflate9"]

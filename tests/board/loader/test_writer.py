@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import pytest
 from flashpipe.board.loader import compare as comparing
@@ -20,20 +21,39 @@ def begun() -> Iterator[list[int]]:
     """Sizes of what was begun to be compressed, instead of threads that do it."""
     sizes: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compression, "prepare", lambda data: sizes.append(len(data)))
+
+        def begin(data: bytes, *, quick: bool) -> None:
+            sizes.append(len(data))
+            QUICK.append(quick)
+
+        patch.setattr(compression, "prepare", begin)
         yield sizes
+
+
+QUICK: Final[list[bool]] = []
+"""Whether each of them is packed the quick way."""
 
 
 def test_one_stream_is_compressed_ahead(monkeypatch: pytest.MonkeyPatch, begun: list[int]) -> None:
     monkeypatch.setattr(writer, "RUN_LIMIT", 0x10000)
     loader, wanted = FakeLoader(bytearray(SIZE)), piece(0, 0x30000)
     begun.clear()
-    writer.prepare([wanted])
+    writer.prepare([wanted], 460_800)
     assert begun == [0x10000], "the first, with its blank boot sector"
     ahead: list[int] = []
     writer.write(loader, [wanted], [wanted.region], lambda _done, _total: ahead.append(len(begun)))
     assert begun == [0x10000, 0x10000, 0x10000, SECTOR_SIZE]
     assert ahead == [2, 3, 4, 4]
+
+
+def test_a_line_that_is_faster_than_the_flash_gets_what_is_packed_sooner(begun: list[int]) -> None:
+    loader, wanted = FakeLoader(bytearray(SIZE)), piece(0, 0x30000)
+    QUICK.clear()
+    for baud in (921_600, 1_500_000):
+        writer.prepare([wanted], baud)
+    writer.write(loader, [wanted], [wanted.region], quiet, quick=True)
+    assert QUICK == [False, True, True]
+    assert begun[-1] == SECTOR_SIZE
 
 
 def test_the_boot_sector_is_blank_until_all_else_is_written() -> None:

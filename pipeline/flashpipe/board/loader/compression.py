@@ -17,8 +17,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flashpipe.errors import FetchBusyError, RecordError
 from flashpipe.files import cache_folder, read_regular, write_atomic
@@ -30,25 +31,28 @@ KEPT_FROM: Final = 0x8000
 """Smaller contents are compressed again: that takes 2 ms, as long as reading a file."""
 PATIENCE_S: Final = 5.0
 """For another one that makes the same stream; 16 MiB take 4 s."""
+QUICK_FROM: Final = 1_500_000
+"""Baud from which on the flash, not the line, is what a write waits for (docs/speed.md): smaller streams save nothing.
+"""
 BEGUN: Final = 16
 """Streams that wait to be taken: of a board that turns out to hold its image nobody takes one."""
 Method = tuple[str, Callable[[bytes], bytes]]
 
 
-def pack(data: bytes) -> bytes:
-    """A zlib stream of `data`; takes what `prepare` began."""
+def pack(data: bytes, *, quick: bool = False) -> bytes:
+    """A zlib stream of `data`; takes what `prepare` began. `quick`: with a third of the processor time, 1 % larger."""
     key = _key(data) if len(data) >= KEPT_FROM else ""
     with _guard:
         begun = _begun.pop(key, None)
     if begun is None:
-        packed, keep = _pack(data, key)
+        packed, keep = _pack(data, key, quick=quick)
         keep()
         return packed
     begun.made.wait()
-    return begun.packed or _pack(data, key)[0]
+    return begun.packed or _pack(data, key, quick=quick)[0]
 
 
-def prepare(data: bytes) -> None:
+def prepare(data: bytes, *, quick: bool = False) -> None:
     """Begin to pack `data` beside whatever else is done, so that `pack` gives it at once."""
     if len(data) < KEPT_FROM:
         return
@@ -58,38 +62,39 @@ def prepare(data: bytes) -> None:
             return
         while len(_begun) >= BEGUN:
             del _begun[next(iter(_begun))]
-        _begun[key] = begun = _Begun(data, key)
+        _begun[key] = begun = _Begun(data, key, quick=quick)
     begun.start()
 
 
 class _Begun(threading.Thread):
     """Packing that goes on while the board is asked, and keeping it while the board is written."""
 
-    def __init__(self, data: bytes, key: str) -> None:
+    def __init__(self, data: bytes, key: str, *, quick: bool) -> None:
         super().__init__(name="packing")
-        self._data, self._key = data, key
+        self._data, self._key, self._quick = data, key, quick
         self.made = threading.Event()
         self.packed = b""
 
     def run(self) -> None:
         data, self._data = self._data, b""  # who takes the stream holds the bytes
         try:
-            self.packed, keep = _pack(data, self._key)
+            self.packed, keep = _pack(data, self._key, quick=self._quick)
         finally:
             self.made.set()
         del data
         keep()
 
 
-def _pack(data: bytes, key: str) -> tuple[bytes, Callable[[], None]]:
+def _pack(data: bytes, key: str, *, quick: bool) -> tuple[bytes, Callable[[], None]]:
     """The stream, and what keeps it for another time and has to be called."""
-    name, compress = _method()
+    name, compress = _method(quick=quick)
     if len(data) < KEPT_FROM:
         return compress(data), lambda: None
-    path = cache_folder() / "packed" / f"{key}.{name}"
-    stored = _read(path, data)
-    if stored is not None:
-        return stored, lambda: None
+    for kept in dict.fromkeys((_method(quick=False)[0], name)):  # the smaller one, where it is there, does as well
+        path = cache_folder() / "packed" / f"{key}.{kept}"
+        stored = _read(path, data)
+        if stored is not None:
+            return stored, lambda: None
     with _alone(path) as turn:
         stored = _read(path, data)  # somebody else may have made it meanwhile
         packed = compress(data) if stored is None else stored
@@ -138,17 +143,26 @@ def _key(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _method() -> Method:
+def _method(*, quick: bool) -> Method:
     """The best that is installed: libdeflate packs firmware 1.7 % smaller than zlib.
 
     Its level 12 takes 1.4 to 1.9 times the CPU time of level 10 and saves 0.03 % more (11 images, at most 174 bytes);
-    level 9 is three times as fast and loses 1.2 %.
+    level 9 is three times as fast and loses 1.2 %: 0.18 s of a MiB at 460800 baud, nothing where the flash is slower.
     """
     try:
         deflate = importlib.import_module("deflate")
     except ImportError:
-        return "zlib9", lambda data: zlib.compress(data, 9)
-    return "deflate10", lambda data: bytes(deflate.zlib_compress(data, 10))
+        return "zlib9", _by_zlib
+    level = 9 if quick else 10
+    return f"deflate{level}", partial(_by_libdeflate, deflate, level)
+
+
+def _by_zlib(data: bytes) -> bytes:
+    return zlib.compress(data, 9)
+
+
+def _by_libdeflate(deflate: Any, level: int, data: bytes) -> bytes:
+    return bytes(deflate.zlib_compress(data, level))
 
 
 def _read(path: Path, data: bytes) -> bytes | None:

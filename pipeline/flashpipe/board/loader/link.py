@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 from flashpipe.board.loader import chips
 from flashpipe.board.loader import esptool_parts as espressif
-from flashpipe.board.loader.compression import pack
+from flashpipe.board.loader.compression import QUICK_FROM, pack
 from flashpipe.board.loader.esptool_parts import COMMAND_LIMIT_S
 from flashpipe.board.loader.flash_reach import FlashReach
 from flashpipe.board.loader.frames import BLOCK, MID_FRAME, blocks, xor_checksum
@@ -361,7 +361,7 @@ class EsptoolLoader:
     def write(self, address: int, data: bytes, on_written: OnBytes) -> None:
         """Erase the touched sectors and write `data`, compressed where that is shorter."""
         self._reach.reach(address + len(data))
-        packed = pack(data)
+        packed = pack(data, quick=self._port.baudrate >= QUICK_FROM)
         if len(packed) < len(data):
             self._send(address, data, packed, (0x10, 0x11, 0x12), on_written)
         else:

@@ -91,6 +91,7 @@ def write(
     on_progress: OnProgress,
     *,
     prove_line: bool = False,
+    quick: bool = False,
 ) -> int:
     """Erase and write the `dirty` sectors. Returns the bytes of the pieces that were sent.
 
@@ -102,6 +103,7 @@ def write(
     costs a dozen bytes (15 single sectors would stop the line for 0.6 s).
 
     prove_line: send some of the first stream alone, and ask for its digest before the rest is sent.
+    quick: as `compression.pack` has it, of the streams that are packed while others are sent.
 
     Raises:
         VerifyError: that came wrong.
@@ -120,7 +122,7 @@ def write(
             continue
         data, following = job.data, next(_streams(jobs[number + 1 :]), None)
         if following and not isinstance(loader, RomLink):
-            packing.prepare(following.data)
+            packing.prepare(following.data, quick=quick)
         loader.write(job.address, data, _after(done - job.blank, total, on_progress))
         done += job.region.size
         if prove_line and not sent:
@@ -145,10 +147,13 @@ def _cut_first(jobs: list[_Job]) -> None:
         jobs[at : at + 1] = [replace(first, region=head), replace(first, region=tail, guard=False)]
 
 
-def prepare(pieces: Sequence[FlashPiece]) -> None:
-    """Begin to compress what `write` would send first if all of the pieces were dirty, beside whatever else is done."""
+def prepare(pieces: Sequence[FlashPiece], baud: int) -> None:
+    """Begin to compress what `write` would send first if all of the pieces were dirty, beside whatever else is done.
+
+    baud: at which it will probably be sent.
+    """
     for job in islice(_streams(_jobs(pieces, [piece.region for piece in pieces])), 1):
-        packing.prepare(job.data)
+        packing.prepare(job.data, quick=baud >= packing.QUICK_FROM)
 
 
 def _jobs(pieces: Sequence[FlashPiece], dirty: Sequence[Region]) -> list[_Job]:

@@ -78,14 +78,18 @@ class AutoRate:
     def begin(self, mac: str) -> int:
         """The rate for the board with this MAC, to be used at once."""
         self.mac = mac
+        rate = self.expected(mac)
+        self.known = self.known if self.failures else rate != USUAL
+        return rate
+
+    def expected(self, mac: str) -> int:
+        """The rate that the board with this MAC will begin at."""
         if self.failures:
             return USUAL
         memory = _read(self.key)
         board = memory["boards"].get(mac)
         rate = memory["profiles"].get(self.profile, 0) if board is None else board["rate"]
-        rate = rate if rate in self._possible() else USUAL
-        self.known = rate != USUAL
-        return rate
+        return rate if rate in self._possible() else USUAL
 
     def above(self, rate: int) -> list[int]:
         """Rates that may be tried, the lowest first; none where one has failed in this run."""
