@@ -166,7 +166,10 @@ class Bus:
         self._watchers: list[Callable[[str, int, int], None]] = []
         self.registers = RegisterFile()
         """A core may serve accesses to these by itself, as this class does."""
-        self._counters = self.registers.counters
+        self._counters, self._words = self.registers.counters, self.registers.words
+        self._readable: dict[int, int] = {}
+        self._writable: dict[int, int] = {}
+        """Places of those that only remember, as far as they were used."""
 
     def connect(self, wiring: Wiring, devices: Iterable[RegisterBlock]) -> None:
         """Give it the devices."""
@@ -200,8 +203,12 @@ class Bus:
         """
         self._state.cycles += READ_CYCLES
         word_address = address & ~3
-        reader = self._readers.get(word_address)
-        word = reader() if reader is not None else self._read_word(address)
+        at = self._readable.get(word_address)
+        if at is not None:
+            word = self._words[at]
+        else:
+            reader = self._readers.get(word_address)
+            word = reader() if reader is not None else self._read_word(address)
         if self._watchers:
             for watcher in self._watchers:
                 watcher("R", address, word)
@@ -218,23 +225,26 @@ class Bus:
             NotThereError: the chip has something there that the virtual board has not.
         """
         self._state.cycles += WRITE_CYCLES
-        self._counters[Counter.ASKED] = 0
+        self._counters[_ASKED] = 0
         if size != 4:  # noqa: PLR2004  bytes of a word
             value = value << (address & 3) * 8
         if self._watchers:
             for watcher in self._watchers:
                 watcher("W", address, value)
-        writer = self._writers.get(address & ~3)
-        if writer is not None:
+        word_address = address & ~3
+        at = self._writable.get(word_address)
+        if at is not None:
+            self._words[at] = value
+        elif (writer := self._writers.get(word_address)) is not None:
             writer(value)
         else:
             self._write_word(address, value)
 
     def _read_word(self, address: int) -> int:
         """What a register remembers, if there is one."""
-        at = place(address & ~3)
-        if at >= 0 and self.registers.kinds[at] & _READ:
-            return self.registers.words[at]
+        if (at := place(address & ~3)) >= 0 and self.registers.kinds[at] & _READ:
+            self._readable[address & ~3] = at
+            return self._words[at]
         device = self._devices.get(address >> PAGE_SHIFT)
         if device is None:
             return self._outside(address, "read")
@@ -244,9 +254,9 @@ class Bus:
             return self._tolerate(error)
 
     def _write_word(self, address: int, value: int) -> None:
-        at = place(address & ~3)
-        if at >= 0 and self.registers.kinds[at] & _WRITE:
-            self.registers.words[at] = value
+        if (at := place(address & ~3)) >= 0 and self.registers.kinds[at] & _WRITE:
+            self._writable[address & ~3] = at
+            self._words[at] = value
             return
         device = self._devices.get(address >> PAGE_SHIFT)
         if device is None:
@@ -288,14 +298,16 @@ class Bus:
         """
         state, counters = self._state, self._counters
         now, count = state.cycles, counters[_ASKED]
-        at = _AT
-        while at < _AT + count and counters[at] != address:
-            at += 1
-        known = at < _AT + count
-        if now - counters[_LAST] > POLL_CYCLES or (not known and count == POLLED_REGISTERS):
-            known, count, at = False, 0, _AT
-        if known and counters[at + _TO_WORD] != word and address not in CLOCKS:
-            known, count, at = False, 0, _AT
+        known, at = False, _AT
+        if count and now - counters[_LAST] > POLL_CYCLES:
+            count = 0
+        elif count:
+            end = _AT + count
+            while at < end and counters[at] != address:
+                at += 1
+            known = at < end
+            if (known and counters[at + _TO_WORD] != word and address not in CLOCKS) or at == _AT + POLLED_REGISTERS:
+                known, count, at = False, 0, _AT
         if not known:
             counters[at], counters[_ASKED] = address, count + 1
             counters[_REPEATS], counters[_SINCE] = 0, now
