@@ -206,3 +206,14 @@ def test_split_pairs_on_an_esp01_with_1_mb(project: Project, real_images: Path, 
     done = project.doit(*words, f"port=sim://esp01-1m?flash={cells}").ok()
     assert not done.wrote
     assert "at its prompt" in done.text or "a Lua prompt" in done.text
+
+
+@pytest.mark.images
+def test_a_flash_that_is_smaller_than_its_id_says_is_found_after_the_boot(
+    project: Project, real_images: Path, tmp_path: Path
+) -> None:
+    image = real_images / "nodemcu-3.0-cloud-float.bin"
+    port = f"port=sim://nodemcu-devkit?flash={tmp_path / 'cells'}&mac={MAC}&fault=wrong-size:1MB"
+    done = project.flashpipe("flash", "profile=nodemcu-devkit", f"image={image}", port)
+    done.failed("boot-wrong-mode")  # its file system, formatted at the first start, lies over the firmware
+    assert "[size-lie]" in done.text

@@ -83,7 +83,7 @@ def explain_on(
     step = session.doing
     usb = _usb(session)
     wanted = _wanted(plan) if plan else None
-    planned = [segment.region for segment in plan.segments] if plan else []
+    planned = _still_planned(plan, record) if plan else []
     findings = look_after_failure(session, error, planned=planned, planned_bytes=wanted)
     evidence = _evidence(session, error, plan, record, findings=findings, chunks=chunks, step=step, usb=usb)
     evidence = replace(evidence, expect=expect)
@@ -152,7 +152,7 @@ def _evidence(
         mode=plan.settings.mode if plan else "",
         **_sizes(plan, session, known=bool(record.outcome.verified)),
         written="write" in dict(session.step_times),
-        verified=isinstance(error, BootError) and bool(record.outcome.verified) and _sound(plan),
+        verified=_is_verified(error, plan, record) and findings.bad in {"", "right"} and findings.wraps_at is None,
         verdict=verdict.kind if verdict else "",
         log=verdict.log if verdict else "",
         gaps=verdict.gaps if verdict else (),
@@ -203,6 +203,18 @@ def _sizes(plan: FlashPlan | None, session: Session, *, known: bool) -> dict[str
     named, fitted = plan.header.name, real or plan.settings.size
     right = right_size(plan.firmware, parts, fitted, named=named)
     return {"size": named if known else "", "right_size": right, "fitted": fitted}
+
+
+def _still_planned(plan: FlashPlan, record: RunRecord) -> list[Region]:
+    """Where a board should hold the plan, also after its firmware has run; nowhere once it was given back its own."""
+    if record.outcome.rolled_back is not None:
+        return []
+    return [part for segment in plan.segments for part in segment.region.without(plan.volatile_regions())]
+
+
+def _is_verified(error: PipelineError, plan: FlashPlan | None, record: RunRecord) -> bool:
+    """Whether the flash was seen to hold a plan that should boot, before it did not."""
+    return isinstance(error, BootError) and bool(record.outcome.verified) and _sound(plan)
 
 
 def _sound(plan: FlashPlan | None) -> bool:

@@ -101,6 +101,7 @@ FACTS: Final = {
     "not-written": replace(VERIFY, findings=replace(CLEAN, bad="blank", bad_blocks=4)),
     "flash-absent": Evidence("flash-unknown", "p: no ID", "connect", "p", flash_silent=True),
     "flash-mode": booted("wrong-mode", banner(2, 3) + "ets_main.c\n"),
+    "changed-at-boot": booted("wrong-mode", "ets_main.c\n", findings=Findings(bad="other", bad_blocks=2, blocks=8)),
     "read-wrong-at-boot": booted("no-image", banner(2, 3) + "ets_main.c\n", mode="dout"),
     "nothing-bootable": booted("no-image", banner(2, 3) + "ets_main.c\n", verified=False),
     "init-data": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n"),
@@ -324,6 +325,14 @@ def test_a_hole_in_the_image_is_the_cause_whatever_was_said_before() -> None:
     log = banner(2, 3) + "SDK ver: 3.0.1\nhello there\n" + CRASH.format(0, "0x4022078c", "0x00000000")
     assert judge(booted("exception", log, hole=0x2078C)).rule == "image-hole"
     assert judge(booted("exception", log)).rule == "firmware-crashes"
+
+
+def test_a_flash_that_begins_anew_is_the_cause_where_the_firmware_has_written_over_itself() -> None:
+    evidence = replace(
+        FACTS["changed-at-boot"], findings=Findings(wraps_at=0x100000, bad="other", bad_blocks=2, blocks=8)
+    )
+    assert judge(evidence).rule == "size-lie"
+    assert judge(replace(evidence, findings=Findings(bad="right", blocks=8))).rule == "flash-mode"
 
 
 def test_a_hole_in_the_image_of_a_silent_firmware_may_be_the_cause() -> None:

@@ -77,6 +77,10 @@ class Findings:
     holders: tuple[str, ...] = ()
 
 
+MISREAD: Final = frozenset({"wrong-mode", "no-image", "bad-checksum"})
+"""Boot verdicts on what the ROM reads at 0x00000: by the way in which it is read, or by what stands there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One failure and all that is known around it."""
@@ -142,6 +146,11 @@ class Evidence:
     host: HostFacts = field(default_factory=lambda: HostFacts(""))
 
     # --- questions the rules ask -------------------------------------------------------------------------------------
+
+    def changed(self) -> bool:
+        """Whether the flash, looked at again after a boot that failed, does not hold the plan any more."""
+        holds = self.findings.bad in {"", "right"} and self.findings.wraps_at is None
+        return self.verdict in MISREAD and not holds
 
     def starts(self, when: str = "") -> list[tuple[int, int]]:
         """Reset cause and boot mode of each start of the ROM heard after the failure."""

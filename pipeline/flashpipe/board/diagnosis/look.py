@@ -14,7 +14,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 from flashpipe.board.boot.watcher import KNOCK, rom_baud
-from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, INTO_LOADER, KNOCKED, UNTOUCHED, Findings, LineSounds
+from flashpipe.board.diagnosis.evidence import (
+    INTO_APPLICATION,
+    INTO_LOADER,
+    KNOCKED,
+    MISREAD,
+    UNTOUCHED,
+    Findings,
+    LineSounds,
+)
 from flashpipe.board.loader.link import MAGIC_ESP8266, MAGIC_REGISTER, ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.ports.lock import find_owners
@@ -68,6 +76,8 @@ def look_after_failure(
     look = _fitting_look(session, error)
     if look == "flash":
         return _quietly(lambda: _flash(session, planned, planned_bytes))
+    if look == "flash-again":
+        return _quietly(lambda: _flash_again(session, planned, planned_bytes))
     return _quietly(lambda: _LOOKS[look](session)) if look else Findings()
 
 
@@ -84,7 +94,8 @@ def _fitting_look(session: Session, error: PipelineError) -> str:
     if session.device is None:
         return "unreached" if isinstance(error, ConnectError | WireError) else ""
     if isinstance(error, BootError):
-        return "boot" if error.verdict is not None and error.verdict.kind in QUIET_KINDS else ""
+        kind = error.verdict.kind if error.verdict is not None else ""
+        return "boot" if kind in QUIET_KINDS else "flash-again" if kind in MISREAD else ""
     if isinstance(error, WireError) and not isinstance(error, FlashReachError):
         return "broken-off"
     written = "write" in dict(session.step_times)
@@ -267,6 +278,15 @@ def _flash(session: Session, planned: Sequence[Region], planned_bytes: PlannedBy
     if planned_bytes is not None:
         findings = _compare(link, findings, planned, planned_bytes)
     return findings
+
+
+def _flash_again(session: Session, planned: Sequence[Region], planned_bytes: PlannedBytes | None) -> Findings:
+    """Whether a flash that the ROM cannot read holds the plan: a firmware that ran before may have written over it."""
+    if planned_bytes is None or not planned or not session.resets_by_wire:
+        return Findings()
+    link = session.link
+    findings = Findings(wraps_at=_wrap(link, session.device.flash_size if session.device else None))
+    return _compare(link, findings, planned, planned_bytes)
 
 
 def _wrap(link: EsptoolLoader, claimed: int | None) -> int | None:

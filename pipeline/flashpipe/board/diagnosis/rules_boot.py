@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flashpipe.board.boot.patterns import LOADED, LOADER
-from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, Evidence
+from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, MISREAD, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_crash import (
     ANOTHER_IMAGE,
@@ -18,7 +18,7 @@ from flashpipe.board.diagnosis.rules_crash import (
     try_mode,
 )
 from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
-from flashpipe.next_steps import AGAIN_WITH, ON_TERMINAL, Advice, command, setting
+from flashpipe.next_steps import AGAIN_WITH, ON_TERMINAL, Advice, command, repeat, setting
 
 UNREADABLE: Final = frozenset({"no-image", "bad-checksum"})
 """Verdicts on what the ROM found at 0x00000."""
@@ -32,7 +32,7 @@ _ROM_WORDS: Final = r"ets_main|csum err|flash read err|exception|Exception|load 
 
 
 def _wrong_mode(evidence: Evidence) -> Proof:
-    if not ended_as(evidence, "wrong-mode") and not crashed_by_mode(evidence):
+    if evidence.changed() or not (ended_as(evidence, "wrong-mode") or crashed_by_mode(evidence)):
         return None
     words = evidence.quote(_ROM_WORDS) or [evidence.message]
     return [*([BYTES_RIGHT] if evidence.verified else []), *words]
@@ -64,7 +64,7 @@ def _mode_action(evidence: Evidence) -> str:
 
 
 def _read_wrong(evidence: Evidence) -> Proof:
-    if not ended_as(evidence, *UNREADABLE) or not evidence.verified:
+    if not ended_as(evidence, *UNREADABLE) or not evidence.verified or evidence.changed():
         return None
     mode = [f"flash mode {evidence.mode}"] if evidence.mode else []
     safest = [", which every part can do"] if evidence.mode == SAFEST else []
@@ -72,9 +72,17 @@ def _read_wrong(evidence: Evidence) -> Proof:
 
 
 def _nothing_bootable(evidence: Evidence) -> Proof:
-    if not ended_as(evidence, *UNREADABLE) or evidence.verified:
+    if not ended_as(evidence, *UNREADABLE) or evidence.verified or evidence.changed():
         return None
     return evidence.quote(_ROM_WORDS) or [f'after "{evidence.rom_line()}" comes nothing']
+
+
+def _written_over(evidence: Evidence) -> Proof:
+    """What was right before the firmware started is wrong now, and it is not that the flash begins anew."""
+    if not ended_as(evidence, *MISREAD) or not evidence.changed() or evidence.findings.wraps_at is not None:
+        return None
+    findings = evidence.findings
+    return [f"it was verified; looked at again, {findings.bad_blocks} of {findings.blocks} blocks of 64 KiB differ"]
 
 
 # --- what a boot loader found ----------------------------------------------------------------------------------------
@@ -240,6 +248,15 @@ RULES: Final = (
         _mode_cause,
         _mode_action,
         certain=_mode_certain,
+    ),
+    Rule(
+        "changed-at-boot",
+        _written_over,
+        "the flash does not hold any more what was written: something changed it after the firmware had started",
+        Advice(
+            repeat("run the same command again"),
+            "; if it happens again, feed it from a stronger 3.3 V supply, then take another board: its flash fails",
+        ),
     ),
     Rule(
         "read-wrong-at-boot",

@@ -125,7 +125,7 @@ def _verify(evidence: Evidence) -> bool:
 
 def _size_lie(evidence: Evidence) -> Proof:
     at = evidence.findings.wraps_at
-    if not _verify(evidence) or at is None:
+    if at is None or not (_verify(evidence) or (evidence.changed() and not starved(evidence))):
         return None
     return [f"what stands at 0x000000 stands at {at:#08x} again: behind {format_size(at)} the flash begins anew"]
 
