@@ -986,6 +986,11 @@ class AcceptanceError(PipelineError):
         "flash another build, or correct `acceptance:`; ", command("node"), " shows what the firmware says of itself"
     )
 
+    def __init__(self, message: str, hint: str = "", *, found: str = "") -> None:
+        super().__init__(message, hint)
+        self.found = found
+        """What was found, without the port; empty where the message says no more than the code does."""
+
 
 class AcceptanceUnknownError(AcceptanceError):
     """A demand that this firmware gives no answer to."""
@@ -1013,11 +1018,6 @@ class AcceptanceLimitError(AcceptanceError):
 
     code = "acceptance-limit"
     remedy = "set the board aside, or correct `acceptance: {limits: …}`"
-
-    def __init__(self, message: str, hint: str = "", *, values: str = "") -> None:
-        super().__init__(message, hint)
-        self.values = values
-        """Which, what they are, and what they should be; for people."""
 
 
 class LfsNotLoadedError(AcceptanceError):

@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from flashpipe.errors import AcceptanceLimitError, BadValueError, PlaceTakenError, all_codes
+from flashpipe.errors import (
+    AcceptanceCommandError,
+    AcceptanceError,
+    AcceptanceLimitError,
+    BadValueError,
+    PlaceTakenError,
+    all_codes,
+)
 from flashpipe.events import StepStarted
 from flashpipe.station.attempt import AttemptEnd
 from flashpipe.station.panel import told
@@ -59,9 +66,10 @@ def test_a_request_to_press_a_button_is_seen_while_its_board_is_worked_on() -> N
     assert "hold FLASH" in told(line.view)
 
 
-def test_a_value_that_is_out_of_its_limits_is_named() -> None:
+@pytest.mark.parametrize("kind", [AcceptanceLimitError, AcceptanceCommandError])
+def test_what_a_test_has_found_is_said_to_the_operator(kind: type[AcceptanceError]) -> None:
     line = PortLine("1-1.2", "7", load_texts(), lambda: None)
-    error = AcceptanceLimitError("/dev/ttyUSB0: out of limits: …", values="temp: 99, want 15 to 30")
+    error = kind("/dev/ttyUSB0: …", found="temp: 99, want 15 to 30")
     ended = AttemptEnd("", passed=False, outcome=error.code, seconds=1.0, error=error)
     line.end(ended, tries=1, limit=3, gone=False, by_key=True)
     assert "temp: 99, want 15 to 30" in line.view.cause

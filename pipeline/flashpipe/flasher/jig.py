@@ -62,7 +62,7 @@ def _check_limits(session: Session, jig: Jig, record: RunRecord) -> None:
     record.note(replace(record.outcome, acceptance=(*record.outcome.acceptance, *findings)))
     bad = "; ".join(str(finding) for finding in findings if not finding.passed)
     if bad:
-        raise AcceptanceLimitError(f"{session.port}: out of limits: {bad}", AcceptanceLimitError.remedy, values=bad)
+        raise AcceptanceLimitError(f"{session.port}: out of limits: {bad}", AcceptanceLimitError.remedy, found=bad)
 
 
 def _finding(name: str, value: object, least: float, most: float) -> AcceptanceFinding:
@@ -93,14 +93,14 @@ def _run(session: Session, jig: Jig) -> dict[str, object]:
     last = next((line for line in reversed((said or text).splitlines()) if line.strip()), "")
     heard = f': "{mask_cut(last.strip(), SHOWN)}"' if last else ""
     if status is None:
-        raise AcceptanceCommandError(
-            f"{session.port}: {name} did not end within {jig.timeout_s:g} s{heard}", AcceptanceCommandError.remedy
-        )
+        raise _says_no(session.port, f"{name} did not end within {jig.timeout_s:g} s{heard}")
     if status:
-        raise AcceptanceCommandError(
-            f"{session.port}: {name} ended with status {status}{heard}", AcceptanceCommandError.remedy
-        )
+        raise _says_no(session.port, f"{name} ended with status {status}{heard}")
     return _values(session.port, name, text)
+
+
+def _says_no(port: str, why: str, hint: str = AcceptanceCommandError.remedy) -> AcceptanceCommandError:
+    return AcceptanceCommandError(f"{port}: {why}", hint, found=why)
 
 
 def _environment(port: str, mac: str, unit: Mapping[str, str]) -> dict[str, str]:
@@ -126,9 +126,8 @@ def _ended(
         )
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or error
-        raise AcceptanceCommandError(
-            f"{session.port}: {jig.command[0]} cannot be started: {why}", "check its path, and chmod +x"
-        ) from error
+        refused = f"{jig.command[0]} cannot be started: {why}"
+        raise _says_no(session.port, refused, "check its path, and chmod +x") from error
     deadline = time.monotonic() + jig.timeout_s
     try:
         while process.poll() is None:
@@ -166,8 +165,9 @@ def _values(port: str, name: str, text: str) -> dict[str, object]:
             if isinstance(values, dict) and len(values) <= FEW and all(map(_good, values.items())):
                 return values
             break
-    raise AcceptanceCommandError(
-        f'{port}: {name} printed no JSON object of names and values: "{mask(lines[-1])[:SHOWN]}"',
+    raise _says_no(
+        port,
+        f'{name} printed no JSON object of names and values: "{mask(lines[-1])[:SHOWN]}"',
         'print one line such as {"temp": 21.5}, and messages on standard error',
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.errors import AcceptanceLimitError, ForeignBoardError, PipelineError
+from flashpipe.errors import AcceptanceError, ForeignBoardError, PipelineError
 from flashpipe.events import BoardFound, Event, Progress, StepStarted
 from flashpipe.jobs.station_view import PortView
 from flashpipe.records.batch_state import ASIDE
@@ -112,9 +112,9 @@ _STEP: Final = 0.02
 
 
 def _what(error: PipelineError) -> str:
-    """What a foreign board holds, or which values are out of limits; of another failure, the failure."""
-    if isinstance(error, AcceptanceLimitError):
-        return error.values
+    """What a foreign board holds, or a test has found; of another failure, the failure."""
+    if isinstance(error, AcceptanceError):
+        return error.found or error.message
     return error.holds if isinstance(error, ForeignBoardError) else error.message
 
 
