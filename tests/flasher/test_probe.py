@@ -20,6 +20,9 @@ from flashpipe.records import journal
 
 from tests.flasher.runs import QUIET, TABLE, Plan, flash, holds
 
+CHANGED = b"\x00\xa0"
+"""Another size of the first partition: as if the firmware had written its own table."""
+
 
 @pytest.mark.parametrize(("policy", "expected"), [(QUIET, 0), (Policy(), 1)])
 def test_the_boot_check_is_loaded_while_the_flash_is_digested(
@@ -82,7 +85,7 @@ def test_what_the_firmware_changed_is_no_difference(bed: Any, plan: Plan) -> Non
     board = bed()
     with board.session() as session:
         flash(session, plan())
-    board.put(TABLE, b"\0" * 64)
+    board.put(TABLE + 12, CHANGED)
     with board.session() as session:
         assert probe(session, plan(), QUIET).up_to_date
         verify(session, plan(), QUIET)
@@ -98,17 +101,29 @@ def test_a_volatile_part_that_was_erased_is_a_difference(bed: Any, plan: Plan) -
     assert holds(board, plan())
 
 
+@pytest.mark.parametrize("cut", [b"\x6a\0\0\0" + b"\xff" * 200, b"\xff" * 0x800])
+def test_a_table_that_was_cut_off_while_it_was_written_is_a_difference(cut: bytes, bed: Any, plan: Plan) -> None:
+    """As by a power failure in the first boot of executed 3.0: it refuses such a table at each start from then on."""
+    board = bed()
+    with board.session() as session:
+        flash(session, plan())
+    board.put(TABLE + 64, cut)
+    with board.session() as session:
+        assert flash(session, plan()).written == (Region(TABLE, TABLE + 0x1000),)
+    assert holds(board, plan())
+
+
 def test_what_the_firmware_changed_is_left_alone_by_a_repair(bed: Any, plan: Plan) -> None:
     board = bed()
     with board.session() as session:
         flash(session, plan())
-    board.put(TABLE, b"\0" * 64)
+    board.put(TABLE + 12, CHANGED)
     board.put(0x23456, b"\x42" * 4)
     with board.session() as session:
         outcome = flash(session, plan())
     assert outcome.written == (Region(0x23000, 0x24000),)
     assert holds(board, plan(), but=64)
-    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
+    assert board.cells[TABLE + 12 : TABLE + 14] == CHANGED
 
 
 def with_code(wanted: FlashPlan) -> FlashPlan:
@@ -122,7 +137,7 @@ def booted_and_damaged(board: Any, wanted: FlashPlan, *places: int) -> None:
     """A board that was given the plan, has changed its table since, and lost some bytes at `places`."""
     with board.session() as session:
         flash(session, wanted)
-    board.put(TABLE, b"\0" * 64)
+    board.put(TABLE + 12, CHANGED)
     for place in places:
         board.put(place, b"\x42" * 64)
 
@@ -136,7 +151,7 @@ def test_what_the_firmware_changed_outlives_a_damaged_boot_sector(bed: Any, plan
         outcome = flash(session, wanted)
     assert outcome.written == (Region(0, 0x1000),)
     assert holds(board, wanted, but=64)
-    assert board.cells[TABLE : TABLE + 64] == b"\0" * 64
+    assert board.cells[TABLE + 12 : TABLE + 14] == CHANGED
 
 
 def test_a_board_that_starts_with_other_code_gets_the_plans_own_table(bed: Any, plan: Plan) -> None:

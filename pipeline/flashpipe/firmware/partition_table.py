@@ -38,6 +38,7 @@ PHY_DONE_ID: Final = 2
 _RECORD: Final = struct.Struct("<BBH")
 _ITEM: Final = struct.Struct("<III")
 _TABLE_ID: Final = 1
+_BLANK: Final = 0xFFFFFFFF
 _MAPPED: Final = range(0x40200000, 0x40300001)
 
 
@@ -61,6 +62,14 @@ class PartitionTable:
     def find(self, type_: int) -> Partition | None:
         """The item of that type, None where there is none."""
         return next((part for part in self.partitions if part.type == type_), None)
+
+    def fits(self, flash_size: int) -> bool:
+        """Whether the firmware takes it; one that was cut off while it was written has items of FF."""
+        return all(
+            part.type != _BLANK
+            and (part.address + part.size <= flash_size or (part.type == SPIFFS and part.size == REST_OF_FLASH))
+            for part in self.partitions
+        )
 
 
 def parse_partitions(sector: bytes) -> PartitionTable | None:

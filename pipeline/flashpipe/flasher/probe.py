@@ -15,12 +15,27 @@ from flashpipe.board.session.flash_clock import FlashClock
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
 from flashpipe.errors import WireError
-from flashpipe.flash import ANY_CHIP, BLOCK_SIZE, BOOT_SECTOR, FREQUENCY_CODES, MODE_CODES, SECTOR_SIZE, Region, merge
+from flashpipe.firmware.partition_table import TABLE_ADDRESS, parse_partitions
+from flashpipe.flash import (
+    ANY_CHIP,
+    BLOCK_SIZE,
+    BOOT_SECTOR,
+    FREQUENCY_CODES,
+    MODE_CODES,
+    SECTOR_SIZE,
+    SIZE_BYTES,
+    Region,
+    merge,
+)
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, ProbeStop
 from flashpipe.plan.model import FlashPlan, Segment, without_placed
 from flashpipe.records import journal
+
+_TABLE: Final = Region(TABLE_ADDRESS, TABLE_ADDRESS + SECTOR_SIZE)
+_TABLE_HEAD: Final = Region(TABLE_ADDRESS, TABLE_ADDRESS + 512)
+"""In which the table mostly is: reading all of the sector takes eight times as long."""
 
 
 def probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
@@ -152,14 +167,16 @@ def firmware_owned_parts(session: Session, plan: FlashPlan, entry: journal.Journ
     """Volatile parts that were verified before their first boot and belong to the firmware since.
 
     The journal says so, and the board is asked whether that can still be true: with other code where it starts it holds
-    another firmware, and a part that is blank where the plan has bytes was erased. Such parts are compared as well.
+    another firmware, a part that is blank where the plan has bytes was erased, and without a partition table the power
+    failed while the firmware wrote it. Such parts are compared as well.
     """
     if not entry.finished(plan.fingerprint):
         return []
     ignored = [*plan.volatile_regions(), *(Region(*pair) for pair in entry.kept)]
     if not _starts_alike(session, plan, ignored):
         return []
-    return [region for region in ignored if not _was_erased(session, plan, region)]
+    lost = (_was_erased, _lost_its_table)
+    return [region for region in ignored if not any(is_lost(session, plan, region) for is_lost in lost)]
 
 
 def _starts_alike(session: Session, plan: FlashPlan, ignored: list[Region]) -> bool:
@@ -189,6 +206,19 @@ def _was_erased(session: Session, plan: FlashPlan, region: Region) -> bool:
         if part.size >= SECTOR_SIZE and piece.cut(part) != blank:
             return writer.matches(session.link, writer.FlashPiece(part.start, blank), part)
     return False
+
+
+def _lost_its_table(session: Session, plan: FlashPlan, region: Region) -> bool:
+    """Whether a NodeMCU 3.x has no partition table that it takes: it writes its own when it first boots, in place."""
+    piece = next((piece for piece in pieces(plan) if piece.region.contains(_TABLE)), None)
+    if not region.contains(_TABLE) or piece is None or parse_partitions(piece.cut(_TABLE)) is None:
+        return False
+    size = session.connected().flash_size or max(SIZE_BYTES.values())
+    for part in (_TABLE_HEAD, _TABLE):
+        table = parse_partitions(session.link.read(part, lambda _done: None))
+        if table is not None:
+            return not table.fits(size)
+    return True
 
 
 def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region, project: str) -> str:
