@@ -27,19 +27,23 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-MODULES: Final = frozenset({"doit", "flashpipe.cli.main"})
-"""What can be run; a `python -m flashpipe` looks after `sys.path`, which is a matter of Python's start."""
+MODULES: Final = {"doit": "commands", "flashpipe.cli.main": "commands", "esptool": "esptool"}
+"""What can be run, by a process that has loaded what. `python -m flashpipe` looks after `sys.path`, which is
+a matter of Python's start. This esptool knows virtual boards, and shows lines as on a wide terminal without colours.
+"""
 ROOMS: Final = ("board", "firmware", "flasher", "jobs", "plan", "profile", "records", "sources", "text")
 """What of our package most commands load a part of. Not `tasks`: where it is imported, the events of a run begin."""
 FIRST: Final = ("PYTHON", "LC_", "LANG", "TZ")
 """Beginnings of variables that Python reads when it starts."""
+WIDE: Final = {"COLUMNS": "200", "NO_COLOR": "1"}
+"""esptool looks for these when it is loaded; our commands when they show something."""
 _HEAD: Final = struct.Struct("<I")
 _RESULT: Final = struct.Struct("<i")
 
 
-def can_run(module: str, folder: Path, environment: Mapping[str, str]) -> bool:
+def can_run(module: str, folder: Path) -> bool:
     """Whether a fork would do the same as Python: no module of the folder may stand before one of ours."""
-    if module not in MODULES or os.name != "posix" or _read_first(environment) != _read_first(_started_with()):
+    if module not in MODULES or os.name != "posix":
         return False
     return all(path.name == "dodo.py" for path in folder.glob("*.py")) and not any(folder.glob("*/__init__.py"))
 
@@ -54,7 +58,9 @@ def run(
     """
     job = {"module": module, "words": list(words), "folder": str(folder), "environment": dict(environment)}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        status = _server().run(json.dumps(job).encode(), (out.fileno(), err.fileno()), limit_s)
+        status = _server(MODULES[module], environment).run(
+            json.dumps(job).encode(), (out.fileno(), err.fileno()), limit_s
+        )
         if status is None:
             raise subprocess.TimeoutExpired([module, *words], limit_s)
         texts = []
@@ -64,35 +70,28 @@ def run(
     return subprocess.CompletedProcess([module, *words], status, *texts)
 
 
-def _read_first(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(FIRST)}
-
-
-def _started_with() -> dict[str, str]:
-    return {**_FROM_START, "PYTHONIOENCODING": "utf-8"}
-
-
-_FROM_START: Final = dict(os.environ)
-_servers: Final = dict[int, "_Server"]()
+_servers: Final = dict[tuple[object, ...], "_Server"]()
 _starting: Final = threading.Lock()
 
 
-def _server() -> _Server:
-    """That of this process: made when it is first wanted."""
+def _server(kind: str, environment: Mapping[str, str]) -> _Server:
+    """That of this process for what Python would read at its start: made when it is first wanted."""
+    first = sorted((name, value) for name, value in environment.items() if name.startswith(FIRST))
     with _starting:
-        return _servers.get(os.getpid()) or _servers.setdefault(os.getpid(), _Server())
+        key = os.getpid(), kind, *first
+        return _servers.get(key) or _servers.setdefault(key, _Server(kind, environment))
 
 
 class _Server:
     """The process that is forked, which ends with this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str, environment: Mapping[str, str]) -> None:
         self._asked, theirs = socket.socketpair()
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from tests.forked import serve; serve({theirs.fileno()})()"],
-                cwd=ROOT, env=_started_with(), pass_fds=(theirs.fileno(),),
+                [sys.executable, "-c", f"from tests.forked import serve; serve({theirs.fileno()}, {kind!r})()"],
+                cwd=ROOT, env={**environment, **(WIDE if kind == "esptool" else {})}, pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         atexit.register(self.close)
@@ -110,8 +109,8 @@ class _Server:
                 socket.send_fds(self._asked, [_HEAD.pack(len(job))], [theirs.fileno(), *streams])
                 self._asked.sendall(job)
             theirs.close()
-            ours.settimeout(limit_s)
             (process,) = _RESULT.unpack(_read(ours, _RESULT.size))
+            ours.settimeout(limit_s)
             try:
                 return int(_RESULT.unpack(_read(ours, _RESULT.size))[0])
             except TimeoutError:
@@ -132,10 +131,14 @@ def _read(source: socket.socket, size: int) -> bytes:
 # --- in the process that is forked -----------------------------------------------------------------------------------
 
 
-def serve(asked: int) -> Callable[[], None]:
+def serve(asked: int, kind: str) -> Callable[[], None]:
     """Fork for each job; returns in each forked process, with what is to be done there."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _load()
+    del sys.path[0]
+    {"commands": _load_commands, "esptool": _load_esptool}[kind]()
+    assert threading.active_count() == 1
+    gc.collect()
+    gc.freeze()
     with socket.socket(fileno=asked) as source:
         while True:
             head, fds, _, _ = socket.recv_fds(source, _HEAD.size, 3)
@@ -166,9 +169,8 @@ def serve(asked: int) -> Callable[[], None]:
     return lambda: _be(job)
 
 
-def _load() -> None:
+def _load_commands() -> None:
     """Import what commands load, but nothing that `-m` runs."""
-    del sys.path[0]
     for name in ("doit.doit_cmd", "doit.cmd_run", "doit.cmd_list", "ruamel.yaml", "serial", "flashpipe.cli.commands"):
         importlib.import_module(name)
     for room in ROOMS:
@@ -177,10 +179,15 @@ def _load() -> None:
             if found.name not in MODULES:
                 with contextlib.suppress(ImportError):  # of an extra, or for another system
                     importlib.import_module(found.name)
-    assert threading.active_count() == 1
     assert "flashpipe.tasks" not in sys.modules
-    gc.collect()
-    gc.freeze()
+
+
+def _load_esptool() -> None:
+    import esptool  # noqa: PLC0415  only here
+    import serial  # noqa: PLC0415
+
+    assert callable(esptool.main)
+    serial.protocol_handler_packages.append("flashpipe.sim")
 
 
 def _be(job: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ class Project:
 
     def run(self, module: str, *words: str, folder: Path | None = None) -> Done:
         place, environment = folder or self.folder, {**self.environment(), **self.told()}
-        if forked.can_run(module, place, environment):
+        if forked.can_run(module, place):
             ran = forked.run(module, words, place, environment, LIMIT_S)
             done = Done(ran.returncode, ran.stdout, ran.stderr)
         else:

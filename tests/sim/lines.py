@@ -15,8 +15,8 @@ STUB_REPLIES = slip.encode(bytes.fromhex("01080200000000000000")) * 8
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true within two seconds."""
-    deadline = time.monotonic() + 2
+    """Whether it comes true; on a busy machine that may take a while."""
+    deadline = time.monotonic() + 30
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
     return condition()

@@ -6,8 +6,6 @@ import os
 import random
 import re
 import struct
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,9 @@ from flashpipe.sim.options import parse_url
 from flashpipe.sim.servers.attach import AttachServer
 from flashpipe.sim.servers.rfc2217 import Rfc2217Server
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import forked
+from tests.sim.lines import until
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals here")
 BLANK = b"\xff"
 Esptool = Callable[..., str]
@@ -30,12 +30,6 @@ class Bed:
     def __init__(self, server: Any, folder: Path) -> None:
         self.server = server
         self.folder = folder
-        hook = folder / "hook"
-        hook.mkdir()
-        (hook / "sitecustomize.py").write_text(
-            "import serial\nserial.protocol_handler_packages.append('flashpipe.sim')\n"
-        )
-        self.environment = os.environ | {"PYTHONPATH": f"{hook}{os.pathsep}{ROOT}", "COLUMNS": "200", "NO_COLOR": "1"}
 
     @property
     def link(self) -> HostLine:
@@ -46,10 +40,8 @@ class Bed:
         return self.link.board.nor.read(start, end - start)
 
     def run(self, *words: object, chip: str = "esp8266", fails: bool = False) -> str:
-        command = [sys.executable, "-m", "esptool", "--port", self.server.name, "--chip", chip, *map(str, words)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=self.environment, cwd=self.folder, timeout=60
-        )
+        command = ["--port", self.server.name, "--chip", chip, *map(str, words)]
+        done = forked.run("esptool", command, self.folder, {**os.environ, "PYTHONIOENCODING": "utf-8"}, 60)
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -266,7 +258,7 @@ def test_load_ram(bed: Bed) -> None:
     data = head + body
     data += bytes(15 - len(data) % 16) + bytes([checksum])
     bed.run("--no-stub", "load-ram", bed.file("a", data))
-    assert bed.link.board.mode == "ram"
+    assert until(lambda: bed.link.board.mode == "ram")
 
 
 # --- before and after ------------------------------------------------------------------------------------------------
@@ -278,7 +270,7 @@ def test_load_ram(bed: Bed) -> None:
 ])  # fmt: skip
 def test_after_with_stub2(wired: Bed, after: str, mode: str, again: str) -> None:
     wired.run("--after", after, "flash-id")
-    assert wired.link.board.mode == mode
+    assert until(lambda: wired.link.board.mode == mode)
     before = ["--before", "no-reset"] if mode != "app" else []
     assert again in wired.run(*before, "flash-id")
 
@@ -286,7 +278,7 @@ def test_after_with_stub2(wired: Bed, after: str, mode: str, again: str) -> None
 @pytest.mark.parametrize(("after", "mode"), [("no-reset", "rom"), ("soft-reset", "app"), ("no-reset-stub", "stub-v1")])
 def test_after_with_stub1(wired: Bed, after: str, mode: str) -> None:
     wired.run("--stub-version", "1", "--after", after, "flash-id")
-    assert wired.link.board.mode == mode
+    assert until(lambda: wired.link.board.mode == mode)
 
 
 def test_before(wired: Bed) -> None:
@@ -300,7 +292,7 @@ def test_before(wired: Bed) -> None:
 
 def test_run_leaves_the_loader(wired: Bed) -> None:
     wired.run("run")
-    assert wired.link.board.mode == "app"
+    assert until(lambda: wired.link.board.mode == "app")
 
 
 def test_a_board_without_reset_wires_says_what_esptool_says_of_it(tmp_path: Path) -> None:
@@ -317,7 +309,7 @@ def test_attached_board_end_to_end(wired: Bed) -> None:
     data = noise(30_000)
     wired.run("--baud", "921600", "write-flash", "0x10000", wired.file("a", data))
     assert wired.cells(0x10000, 0x10000 + 30_000) == data
-    assert wired.link.board.mode == "app"
+    assert until(lambda: wired.link.board.mode == "app")
 
 
 def test_over_rfc2217(tmp_path: Path) -> None:

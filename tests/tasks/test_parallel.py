@@ -106,21 +106,6 @@ def test_one_board_that_fails_stops_no_other_and_the_highest_class_is_the_status
     assert outcomes(project) == {good.mac: ["flashed"], bad.mac: ["boot-wrong-mode"], "": ["port-missing"]}
 
 
-def test_a_port_named_twice_is_one_board(project: Project, pair: tuple[SimBoard, SimBoard], firmware: Path) -> None:
-    board, _ = pair
-    done = project.doit("flash", "profile=esp12", both(board, board), f"image={firmware}", "boot=off").ok()
-    assert done.err.count("connect ") == 1
-    assert outcomes(project) == {board.mac: ["flashed"]}
-
-
-@posix
-def test_a_device_and_a_link_to_it_are_one_board(project: Project, tmp_path: Path) -> None:
-    link = tmp_path / "by-id"
-    link.symlink_to("/dev/does-not-exist")
-    done = project.doit("identify", f"port=/dev/does-not-exist,{link}").failed("port-missing")
-    assert done.err.count("[code: ") == 1
-
-
 def test_one_board_at_a_time_works_too(project: Project, pair: tuple[SimBoard, SimBoard], firmware: Path) -> None:
     done = project.doit("-n", "0", "flash", "profile=esp12", both(*pair), f"image={firmware}", "boot=off").ok()
     assert done.text.count("bytes written") == 2

@@ -89,6 +89,18 @@ def test_what_was_said_while_nobody_listened_is_lost(pty: Any) -> None:
 
 
 @posix
+def test_what_a_host_sends_right_before_it_closes_arrives(pty: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = pty("sim://esp12?start=rom")
+    heard = bytearray()
+    monkeypatch.setattr(board.link, "write", heard.extend)
+    for number in range(10):
+        port = os.open(board.name, os.O_RDWR | os.O_NOCTTY)
+        os.write(port, bytes((number,)))
+        os.close(port)
+        assert until(lambda: len(heard) == number + 1)  # noqa: B023  it is asked at once
+    assert heard == bytes(range(10))
+
+
 def test_a_program_in_ram_is_heard_by_the_next_host(pty: Any, bench: Any) -> None:
     board = pty("sim://esp12?start=stub-v1&execute=off", reset_on_sync=False)
     program = b"\x12\xc1\xf0\x09\x01".ljust(16, b"\0") + b"Hello world!\n\0\0\0"

@@ -66,6 +66,7 @@ class PtyPort:
         try:
             while not self._stop.is_set():
                 if any(flags & select.POLLHUP for _, flags in poller.poll(0)):
+                    self._hear()  # what the host sent last is on the wire already
                     self._closed()
                 else:
                     select.select([self._master], [], [], min(_LONGEST_NAP_S, self.link.nap_s()))
@@ -93,6 +94,15 @@ class PtyPort:
             self._follow()
 
     def _serve(self) -> None:
+        speed = self._hear()
+        if speed == UNSET_SPEED:
+            self.link.set_baud(self.link.board.uart.baud)
+        arrived = self.link.take()
+        if arrived:
+            self._write(arrived)
+
+    def _hear(self) -> float:
+        """Hand on what the host has sent; returns the rate that it has set."""
         speed = self._follow()
         data = self._read()
         if data:
@@ -102,11 +112,7 @@ class PtyPort:
                     self.link.pull(_into_download_mode)
                     self.link.clear_received()
             self.link.write(data)
-        if speed == UNSET_SPEED:
-            self.link.set_baud(self.link.board.uart.baud)
-        arrived = self.link.take()
-        if arrived:
-            self._write(arrived)
+        return speed
 
     def _read(self) -> bytes:
         try:
