@@ -47,7 +47,8 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
     ),
     5: Complaint(
         "MD5 of file does not match data in flash",
-        ("bad-cells", "not-written", "write-protected", "size-lie", "reads-unstable", "flash-absent", "loader-hangs"),
+        ("bad-cells", "not-written", "write-protected", "size-lie", "reads-unstable", "flash-absent", "flash-refuses",
+         "loader-hangs"),
     ),
     6: Complaint("permission denied: /dev/ttyUSB0", (), ("port-denied",), ("rights",)),
     7: Complaint(

@@ -95,6 +95,7 @@ FACTS: Final = {
     "power-gone": broken(*QUIET, heard(INTO_LOADER), loader_answers=False, rom_answers=False),
     "rom-size": Evidence("flash-reach", "p: the loader does not reach the flash beyond 4 MB", "backup", "p"),
     "size-lie": replace(VERIFY, findings=replace(CLEAN, wraps_at=0x40000, bad="other", bad_blocks=3)),
+    "flash-refuses": booted("flash-refuses", "ota2 not set\n" + "sec 3fd error\n" * 3),
     "write-protected": replace(VERIFY, findings=replace(CLEAN, flash_status=0x1C, bad="blank", bad_blocks=8)),
     "reads-unstable": replace(VERIFY, findings=replace(CLEAN, bad="unstable", bad_blocks=1)),
     "bad-cells": replace(VERIFY, findings=replace(CLEAN, bad="other", flipped=3, bad_blocks=1)),

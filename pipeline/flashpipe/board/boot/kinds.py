@@ -114,6 +114,13 @@ _ROWS: Final = (
         remedy=Advice(command("erase"), ", then ", command("flash"), ": the firmware writes its parameters anew"),
     ),
     Kind(
+        "flash-refuses",
+        "the SDK cannot erase or write the flash",
+        code="boot-flash-refuses",
+        status=65,
+        remedy="cut the power for a moment, feed it from a stronger 3.3 V supply; else its flash part has failed",
+    ),
+    Kind(
         "exception",
         "the firmware crashes; number, name and addresses are in the verdict",
         code="boot-exception",

@@ -175,6 +175,12 @@ FAULTS: Final = (
         anywhere=True,
     ),
     _fault("system-params", r"system param error", "the SDK cannot use its system parameters", warns=True),
+    # Three in a row: the SDK tries again for ever, as executed from its version 3.0.1 with a flash that stays busy.
+    _fault(
+        "flash-refuses",
+        r"sec (?P<sector>[0-9a-f]{1,4}) error\n(?:sec [0-9a-f]{1,4} error\n){2,}",
+        "the SDK cannot erase or write sector {sector} of the flash, and tries it again and again",
+    ),
     _fault("exception", r"Fatal exception ?\(?(?P<cause>\d{1,10})(?:\((?P<name>\w+)\))?", _CRASHED, anywhere=True),
     _fault("exception", r"(?<!\d)\((?P<name>\w+Cause)\):\s*\n\s*epc1=0x", _CRASHED, anywhere=True),
     _fault("exception", r"Exception \((?P<cause>\d{1,10})\)|Exception (?P<number>\d{1,10}) ?[@:]", _CRASHED),

@@ -6,7 +6,7 @@ from typing import Final
 
 from flashpipe.board.diagnosis.evidence import UNTOUCHED, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
-from flashpipe.board.diagnosis.rules_line import UART_DOWNLOAD, echoed, feed, looked_at, starved
+from flashpipe.board.diagnosis.rules_line import UART_DOWNLOAD, echoed, ended_as, feed, looked_at, starved
 from flashpipe.errors import WireDamage
 from flashpipe.next_steps import AGAIN_WITH, Advice, repeat, setting
 from flashpipe.units import format_size
@@ -130,6 +130,13 @@ def _size_lie(evidence: Evidence) -> Proof:
     return [f"what stands at 0x000000 stands at {at:#08x} again: behind {format_size(at)} the flash begins anew"]
 
 
+def _refuses(evidence: Evidence) -> Proof:
+    """Its own SDK says so, which writes its parameters before the firmware begins."""
+    if not ended_as(evidence, "flash-refuses"):
+        return None
+    return evidence.quote(r"^sec [0-9a-f]+ error") or [evidence.what()]
+
+
 def _protected(evidence: Evidence) -> Proof:
     status = evidence.findings.flash_status
     if not _verify(evidence) or status is None or not status & PROTECT_BITS or evidence.findings.wraps_at is not None:
@@ -242,6 +249,12 @@ RULES: Final = (
             f"take the profile of a board with {format_size(evidence.findings.wraps_at or 0)} and ",
             setting(allow="wrong-flash-size"),
         ),
+    ),
+    Rule(
+        "flash-refuses",
+        _refuses,
+        "the flash part takes nothing while the firmware runs: its supply collapses then, or it has failed",
+        "cut the power for a moment, feed 500 mA at 3.3 V; if it says so again, replace the module",
     ),
     Rule(
         "write-protected",
