@@ -1024,5 +1024,13 @@ BOARD: Final = (
         "a board in real time is as fast as any",
         (f"{T_BOARD}::test_in_real_time_bytes_arrive_at_the_rate_of_the_line",),
     ),
+    Mutant(
+        "words-outlive-a-reset",
+        "pipeline/flashpipe/sim/machine.py",
+        "        self.devices.cut_off()\n",
+        "",
+        "the last words of an empty flash stand before those of the firmware that was flashed since",
+        ("tests/sim/test_executed.py::test_what_was_on_its_way_when_reset_fell_is_never_heard",),
+    ),
 )
 """What the virtual board could do wrong."""

@@ -68,6 +68,7 @@ T_WRITER, T_CHIPS, T_LOCK = (
     "tests/board/ports/test_lock.py",
 )
 T_VERDICT, T_BOOTLOG = "tests/board/boot/test_verdict.py", "tests/board/boot/test_watcher.py"
+T_LISTENING = "tests/board/session/test_listening_clock.py"
 T_LOADER, T_RUN = "tests/board/loader/test_link.py", "tests/flasher/test_flash.py"
 REACH, T_REACH = "pipeline/flashpipe/board/loader/flash_reach.py", "tests/board/loader/test_flash_reach.py"
 T_PROBE, T_ERASE, T_VERIFY = (
@@ -1158,6 +1159,22 @@ HOST: Final = (
         "",
         "`boards:` takes a number that no board has",
         ("tests/profile/test_boards.py::test_a_mac_that_no_board_has_is_refused",),
+    ),
+    Mutant(
+        "a-gap-is-silence",
+        "pipeline/flashpipe/board/session/listening_clock.py",
+        "_within(at_s - self._since_s, LONGEST_GAP_S)",
+        "max(at_s - self._since_s, 0.0)",
+        "a board fails because the machine of flashpipe was asleep",
+        (f"{T_LISTENING}::test_a_time_in_which_nobody_listened_is_no_silence_of_the_board",),
+    ),
+    Mutant(
+        "doubles-count-once",
+        "pipeline/flashpipe/jobs/port_choice.py",
+        "if known_at != at:",
+        "if False:",
+        "two ports are meant, and one of them is not flashed",
+        ("tests/jobs/test_port_choice.py::test_a_port_that_is_named_twice_is_refused",),
     ),
 )
 """What the host side could do wrong."""

@@ -15,19 +15,24 @@ BANNER = b"\r\nNodeMCU 3.0.0.0 built on nodemcu-build.com\r\n\tbuild 2024-02-25 
 
 
 class Port:
-    """A port with what waits on it; after a read that came to nothing, `lost_s` pass before anybody looks again."""
+    """A port with what waits on it; `lost_s` pass in or behind a read that comes to nothing before anybody looks."""
 
     baudrate = in_waiting = timeout = 0
 
-    def __init__(self, *pieces: bytes, lost_s: float) -> None:
-        self.now, self.pieces, self.lost_s = 0.0, list(pieces), lost_s
+    def __init__(self, *pieces: bytes, lost_s: float, behind: bool = False) -> None:
+        self.now, self.pieces, self.lost_s, self.behind = 0.0, list(pieces), lost_s, behind
+        self.looks = 0
 
     def monotonic(self) -> float:
+        self.looks -= 1
+        if self.looks == 0:
+            self.now += self.lost_s
         return self.now
 
     def read(self, _size: int) -> bytes:
         data = self.pieces.pop(0) if self.pieces else b""
-        self.now += 0.001 if data else self.timeout + self.lost_s
+        self.now += 0.001 if data else self.timeout + self.lost_s * (not self.behind)
+        self.looks = 2 if self.behind and not data else 0  # the first is at the end of this read
         return data
 
     def write(self, data: bytes) -> int:
@@ -41,9 +46,12 @@ def verdict_on(port: Port, monkeypatch: pytest.MonkeyPatch) -> str:
     return watch(session, BootWatcher(now=session.clock()), 60.0).kind
 
 
-def test_a_time_in_which_nobody_listened_is_no_silence_of_the_board(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_time_in_which_nobody_listened_is_no_silence_of_the_board(
+    monkeypatch: pytest.MonkeyPatch, *, behind: bool
+) -> None:
     """Ten seconds without CPU, or a laptop that was closed, right after the ROM's first words."""
-    assert verdict_on(Port(ROM, b"", LOADS, BANNER, lost_s=10.0), monkeypatch) == "prompt"
+    assert verdict_on(Port(ROM, b"", LOADS, BANNER, lost_s=10.0, behind=behind), monkeypatch) == "prompt"
 
 
 def test_a_silence_that_was_listened_to_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
