@@ -53,6 +53,18 @@ def test_a_rate_that_fails_is_the_last_and_a_clock_that_does_not_hold_is_named(
     assert "5c:cf" not in done.out.partition("| what |")[2], "the table is for anybody"
 
 
+def test_a_board_that_nobody_can_reset_is_measured_at_the_rates_that_any_adapter_carries(
+    project: Project, board: SimBoard
+) -> None:
+    before = board.cells()
+    done = project.flashpipe("bench", board.but("&start=rom&wiring=none").port, "reset=none", "yes=1", "--json").ok()
+    assert board.cells() == before
+    (measured,) = schema.checked_document(done.out)["boards"]
+    assert [rate["baud"] for rate in measured["rates"]] == [115200, 230400, 460800]
+    assert [(one["baud"], one["flash_mhz"]) for one in measured["write"]] == [(460800, 0), (460800, 26)]
+    assert measured["boot"] == ""
+
+
 def test_nothing_is_written_unasked(project: Project, board: SimBoard) -> None:
     before = board.cells()
     project.flashpipe("bench", board.port).failed("not-confirmed")

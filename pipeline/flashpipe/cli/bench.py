@@ -24,7 +24,7 @@ from flashpipe.text.documents import put, render
 from flashpipe.text.lines import ConsoleLines, print_result
 from flashpipe.text.look import look
 
-USAGE: Final = """usage: flashpipe bench [port=PORT] [profile=NAME] [reset=manual] [yes=1] [--json]
+USAGE: Final = """usage: flashpipe bench [port=PORT] [profile=NAME] [reset=none|manual] [yes=1] [--json]
 
 Measure this adapter, cable and board: how long connecting takes, which rates hold, whether a faster clock of the
 flash does, what writing and verifying 256 KB takes, what esptool takes for the same, and how long the board boots.

@@ -105,19 +105,36 @@ class _Bench:
         self._random = Random(device.mac)  # noqa: S311  contents, not a secret
 
     def rates(self) -> tuple[Rate, ...]:
-        """Each rate that adapter and chip can make, from below; the first that fails is the last."""
+        """Each rate that adapter and chip can make, from below; the first that fails is the last.
+
+        Where nobody can reset the board, what any adapter does: only a reset brings the stub back from one that fails.
+        """
         tried = list[Rate]()
         if isinstance(self._session.link, RomLink):
             return ()
+        above = AutoRate(self._session.port).above(USUAL) if self._resets else ()
         with self._session.step("rates", "which hold") as result:
-            for baud in (*BELOW, *AutoRate(self._session.port).above(USUAL)):
+            for baud in (*BELOW, *above):
                 self._session.check_stop()
                 tried.append(self._rate(baud))
                 if not tried[-1].holds:
                     break
-            self._session.begin_anew(USUAL)
+            self._go_back()
             result.append(", ".join(str(rate.baud) for rate in tried if rate.holds))
         return tuple(tried)
+
+    @property
+    def _resets(self) -> bool:
+        """Whether a wire or a person resets the board; a pseudo-terminal has no wire."""
+        return self._session.can_be_reset() and not self._session.port.startswith("/dev/pts/")
+
+    def _go_back(self) -> None:
+        """To the usual rate."""
+        if self._resets:
+            self._session.begin_anew(USUAL)
+        else:
+            self._session.use_rate(USUAL)
+            self._session.link.change_baud(USUAL)
 
     def _rate(self, baud: int) -> Rate:
         packets = max(1, min(AMOUNT, int(baud / 10 * SAMPLE_S)) // 0x1000)
@@ -185,8 +202,8 @@ class _Bench:
         return b"".join(self._random.randbytes(PACKABLE) + blank for _ in range(AMOUNT // 64))
 
     def esptool(self) -> tuple[tuple[int, float], ...]:
-        """What esptool takes for the same, as a command of its own; nothing where it cannot reach the port."""
-        if is_virtual(self._session.port) and is_url(self._session.port):
+        """What esptool takes for the same, as a command of its own; nothing where it cannot reach port or loader."""
+        if not self._resets or (is_virtual(self._session.port) and is_url(self._session.port)):
             return ()
         self._session.close()
         times = list[tuple[int, float]]()
@@ -210,7 +227,7 @@ class _Bench:
         Raises:
             PipelineError: it does not.
         """
-        self._session.begin_anew(USUAL)
+        self._go_back()
         now = replace(entry, port=self._session.port)
         put(self._session, source, RestoreSelection((self._region,)), now)
         journal.write(now)
@@ -225,7 +242,7 @@ class _Bench:
 
     def boot(self) -> tuple[str, float]:
         """How the board starts, and how long that takes; nothing where no wire resets it."""
-        if not self._session.resets_by_wire:
+        if not self._resets or not self._session.resets_by_wire:
             return "", 0.0
         began = time.monotonic()
         with self._session.step("boot", "reading the boot log") as result:

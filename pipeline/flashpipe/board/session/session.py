@@ -55,7 +55,7 @@ class Session(SerialLine):
         """What is tried when something fails; begins with what worked last on this adapter."""
         if self._fallbacks is None:
             declared = as_declared(self.declared_baud, custom_sequence(self.reset))
-            self._fallbacks = Fallbacks(self.port, declared, self.notify, self._can_be_reset, auto=self.auto)
+            self._fallbacks = Fallbacks(self.port, declared, self.notify, self.can_be_reset, auto=self.auto)
         return self._fallbacks
 
     @property
@@ -63,7 +63,8 @@ class Session(SerialLine):
         """Rate of the write phase as it is now; `rate` is what the line has."""
         return self._fallbacks.settings.baud if self._fallbacks is not None else self.declared_baud
 
-    def _can_be_reset(self) -> bool:
+    def can_be_reset(self) -> bool:
+        """Whether a wire or a person resets the board."""
         return self.resets_by_wire or (self.reset != ResetMode.NONE and self.prompt is not None)
 
     @property
