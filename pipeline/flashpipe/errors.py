@@ -457,7 +457,7 @@ class LuaSyntaxError(BuildError):
     """A Lua file cannot be compiled."""
 
     code = "lua-syntax"
-    remedy = "correct the line that the message names; nothing was written"
+    remedy = "correct the line that the message names; a file of that name on the board is what it was"
 
     def __init__(self, message: str, hint: str = "", *, file: str = "", mistake: str = "") -> None:
         super().__init__(message, hint)
@@ -1055,7 +1055,10 @@ class ConsoleError(PipelineError):
 
     code, status = "lua-console", 36
     remedy: ClassVar[str] = Advice(
-        command("monitor"), " shows what the board says; end what its init.lua does with the UART"
+        command("monitor"),
+        " shows what the board says; if its init.lua uses the UART, or lets the board sleep, ",
+        command("files", rescue="1"),
+        " puts it aside",
     )
 
 

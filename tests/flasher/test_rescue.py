@@ -13,10 +13,11 @@ from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.lua import files as lua_files
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.board.session.session import Session
-from flashpipe.errors import FilesFullError, LuaFailedError
+from flashpipe.errors import FilesFullError, LuaFailedError, NoLuaPromptError
 from flashpipe.flash import Region
 from flashpipe.flasher import lua_stage
 from flashpipe.flasher.lua_stage import disable_init_lua, open_console, run_file
+from flashpipe.next_steps import command
 from flashpipe.sim.ports import registry
 
 from tests.nodemcu import IN_PACKAGE, NodeMcu, find_image, lines
@@ -77,6 +78,14 @@ def test_where_init_lua_prints_without_end_no_prompt_is_caught(
     monkeypatch.setattr(lua_stage, "PROMPT_S", 1.0)
     assert not disable_init_lua(session)
     assert "tick\ntick\n" in boot_check(session, timeout_s=10).log
+
+
+@pytest.mark.parametrize("name", lines("3.0"))
+def test_a_program_that_takes_the_console_is_named_with_the_way_out(name: str, make: Make) -> None:
+    session = make(name, 'uart.on("data",0,function()end,0)')
+    with pytest.raises(NoLuaPromptError) as caught:
+        open_console(session)
+    assert command("files", rescue="1") in caught.value.next_steps
 
 
 @pytest.mark.parametrize("name", lines())

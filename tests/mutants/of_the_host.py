@@ -506,8 +506,8 @@ HOST: Final = (
     Mutant(
         "erased-parts-stay-settled",
         PROBING,
-        "if not _was_erased(session, plan, region)]",
-        "]",
+        "lost = (_was_erased, _lost_its_table)",
+        "lost = (_lost_its_table,)",
         "a partition table that another tool erased is never written again",
         (f"{T_PROBE}::test_a_volatile_part_that_was_erased_is_a_difference",),
     ),

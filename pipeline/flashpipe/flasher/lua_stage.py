@@ -111,11 +111,24 @@ def open_console(session: Session, *, timeout_s: float = 60.0) -> Console:
             if not session.resets_by_wire:
                 raise
             verdict = _reset(session, error, timeout_s)
-            console = find_console(session, session.rate, waiting=session.progress("console"))
+            console = _console_after(session, verdict)
             console.before = verdict.log
             result.append("after a reset:")
         result.append(f"Lua at {console.baud} baud")
     return console
+
+
+def _console_after(session: Session, verdict: Verdict) -> Console:
+    """The prompt of a board that has just started; where a NodeMCU did, it is its program that keeps it from us."""
+    try:
+        return find_console(session, session.rate, waiting=session.progress("console"))
+    except NoLuaPromptError as error:
+        if verdict.kind not in {"prompt", "banner"}:
+            raise
+        raise NoLuaPromptError(
+            f"{error.message}; it starts ({verdict.summary}), and its {START} takes the console or lets it sleep",
+            Advice(command("files", rescue="1"), f" catches it as it starts and puts {START} aside; else ", ERASE),
+        ) from error
 
 
 def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdict:
@@ -326,8 +339,10 @@ def restart(
             dies = _DIES.search(log, prompt.start() if prompt else len(verdict.log))
             restart = None if shown else _AGAIN.search(more)
             fails = start_error(log)
-            if not (dies or fails or restart):
-                result.append(f"runs for {SURVIVE_S if shown else STUCK_S:g} s" + ("" if shown else ", no prompt seen"))
+            seen = f"runs for {SURVIVE_S if shown else STUCK_S:g} s" + ("" if shown else ", no prompt seen")
+            result.append(
+                "the board does not survive it" if dies or restart else "ends with an error" if fails else seen
+            )
         if dies or restart:
             raise _start_fails(session, baud, dies[1] if dies else "it restarts before it shows a prompt")
         if fails:
