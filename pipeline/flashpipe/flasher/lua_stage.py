@@ -6,6 +6,7 @@ bad, carries what was found into the receipt; the contents of files go nowhere b
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -432,7 +433,7 @@ def disable_init_lua(session: Session, baud: int = 0) -> bool:
             f'if file.list()["{START}"]then file.remove("{DISABLED}")file.rename("{START}","{DISABLED}")end '
             f'print("=#".."disabled "..tostring(not file.list()["{START}"]).."#=")'
         )
-        output, knocked_s = "", 0.0
+        output, knocked_s = "", -math.inf
         while session.clock() < end_s:
             if "\n> " in output or session.clock() - knocked_s > KNOCK_S:
                 if "> " not in output:

@@ -138,7 +138,7 @@ class Board:
             self._take(self._console.baud)
         else:
             self.restart()
-        self._begun_s = self._wire.clock()
+        self._begun_s = self._wire.own_time()
 
     def put_back(self) -> None:
         """After a test on a real board: the files that it has touched are what they were."""

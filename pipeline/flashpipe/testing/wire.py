@@ -63,6 +63,10 @@ class RecordedLine:
         """Seconds in which limits count."""
         return self._session.clock()
 
+    def own_time(self) -> float:
+        """Seconds of a virtual board's own time."""
+        return self._session.own_time()
+
     @property
     def log(self) -> str:
         """What was heard, without typed lines and marks of the console that a test does not see."""

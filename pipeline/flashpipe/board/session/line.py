@@ -259,9 +259,17 @@ class SerialLine:
         Raises:
             PortError: the port cannot be opened, or went away.
         """
+        return self._listening.now(self.own_time())
+
+    def own_time(self) -> float:
+        """The time of the board itself where it is a virtual one, else that of this machine, in seconds.
+
+        Raises:
+            PortError: the port cannot be opened, or went away.
+        """
         self.open()
         with self._lost_if_gone():
-            return self._listening.now(self._time())
+            return self._time()
 
     def _time(self) -> float:
         own_time = getattr(self._serial, "own_time", None)
