@@ -97,7 +97,9 @@ def retry(
 
 def _may_be_mode(verdict: Verdict) -> bool:
     """Whether another mode could help: not where the firmware spoke, or its crash explains itself."""
-    return verdict.kind in KINDS and not (verdict.kind == "exception" and explained(of_boot(verdict)))
+    evidence = of_boot(verdict)
+    spoke = verdict.kind == "boot-loop" and evidence.restarts_itself()
+    return verdict.kind in KINDS and not spoke and not (verdict.kind == "exception" and explained(evidence))
 
 
 def _put_header(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> journal.JournalEntry:

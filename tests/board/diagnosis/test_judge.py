@@ -67,6 +67,7 @@ CRASH: Final = "Fatal exception {}:\nepc1={}, epc2=0x00000000, epc3=0x00000000, 
 EBOOT: Final = "csum 0xad\nv09f0c112\n~ld\n"
 USER1: Final = "2nd boot version : 1.6\nSPI Flash Size & Map: 32Mbit(512KB+512KB)\njump to run user1 @ 1000\n"
 RTOS: Final = "I (34) boot: ESP-IDF v3.4 2nd stage bootloader\n"
+NODEMCU: Final = "NodeMCU 3.0.0.0 built on nodemcu-build.com\n powered by Lua 5.1.4 on SDK 3.0.1\nhello\n> \n"
 FACTS: Final = {
     "supply-collapses": broken(heard(INTO_LOADER, banner(1, 3) * 3), loader_answers=False, rom_answers=False),
     "gpio0-high": unreached(*QUIET, heard(INTO_LOADER, banner(2, 3)), rom_answers=False),
@@ -102,6 +103,7 @@ FACTS: Final = {
     "not-written": replace(VERIFY, findings=replace(CLEAN, bad="blank", bad_blocks=4)),
     "flash-absent": Evidence("flash-unknown", "p: no ID", "connect", "p", flash_silent=True),
     "flash-mode": booted("wrong-mode", banner(2, 3) + "ets_main.c\n"),
+    "program-restarts": booted("boot-loop", (banner(2, 3) + "system param error\n" + NODEMCU) * 3 + banner(2, 3)),
     "changed-at-boot": booted("wrong-mode", "ets_main.c\n", findings=Findings(bad="other", bad_blocks=2, blocks=8)),
     "read-wrong-at-boot": booted("no-image", banner(2, 3) + "ets_main.c\n", mode="dout"),
     "nothing-bootable": booted("no-image", banner(2, 3) + "ets_main.c\n", verified=False),
@@ -177,6 +179,7 @@ def test_a_boot_that_lives_but_is_not_what_was_wished_for_has_one_too(kind: str)
 texts = st.sampled_from(
     [
         "", "\n> ", "hello sensor 23\n", "ets_main.c\n", USER1, RTOS, EBOOT, "user code done\n", "@cp:B0\nld\ne:3\n",
+        NODEMCU, (banner(2, 3) + NODEMCU) * 3,
         "E (63) flash_parts: partition 0 invalid magic number 0x0\nE (74) boot: load partition table error!\n",
         "E (110) boot: No bootable app partitions in the partition table\n", "Abort called\n",
         "mismatch map 2,spi_size_map 4\nsystem_partition_table_regist fail\n",

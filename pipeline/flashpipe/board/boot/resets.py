@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from flashpipe.board.boot.kinds import LogFinding, Verdict, line_at
-from flashpipe.board.boot.patterns import BOOT_LINE, LOADED, LOADER, LOADER_BEGINS, LOADING, ROM, STAMP
+from flashpipe.board.boot.patterns import BOOT_LINE, LOADED, LOADER, LOADER_BEGINS, LOADING, NODEMCU, ROM, STAMP
 from flashpipe.values import dataclass
 
 LOOP_STARTS: Final = 3
@@ -115,7 +115,18 @@ def _reason(text: str, starts: list[Start], *, bitten: bool, collapses: int) -> 
         return "watchdog", "the hardware watchdog resets it: it hangs"
     if {start.cause for start in starts[-LOOP_STARTS:]} == {POWER_ON}:
         return "boot-loop", "each start says power-on: the 3.3 V supply collapses, or the firmware restarts itself"
+    if restarts_itself(text, starts):
+        return (
+            "boot-loop",
+            "NodeMCU comes up each time, and is started again: its init.lua, or what that runs, may do so",
+        )
     return "boot-loop", "the firmware dies without a word"
+
+
+def restarts_itself(text: str, starts: list[Start]) -> bool:
+    """Whether a NodeMCU was up in each start that came to its end, two at least: its program ends it then."""
+    ended = [text[before.end : start.at] for before, start in pairwise(starts)]
+    return len(ended) >= LOOP_STARTS - 1 and all(NODEMCU.search(each) for each in ended[1 - LOOP_STARTS :])
 
 
 def _collapses(text: str, starts: list[Start]) -> int:

@@ -11,6 +11,7 @@ from flashpipe.board.boot.crash import Crash
 from flashpipe.board.boot.gaps import Gap
 from flashpipe.board.boot.kinds import Verdict, error_class
 from flashpipe.board.boot.patterns import ROM
+from flashpipe.board.boot.resets import find_starts, restarts_itself
 from flashpipe.board.ports.adapters import HostFacts
 from flashpipe.errors import WireDamage, without_port
 from flashpipe.masking import mask_cut
@@ -164,6 +165,10 @@ class Evidence:
     def log_starts(self) -> list[tuple[int, int]]:
         """The same of the boot log."""
         return [(int(start["cause"]), int(start["mode"])) for start in ROM.finditer(self.log)]
+
+    def restarts_itself(self) -> bool:
+        """Whether a NodeMCU was up in each start of the boot log that came to its end, and no fault was told."""
+        return restarts_itself(self.log, find_starts(self.log))
 
     def ignores_resets(self) -> bool:
         """Whether the ROM tells of starts after our reset as before it, and none of them was ours.

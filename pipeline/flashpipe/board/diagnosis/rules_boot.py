@@ -128,7 +128,7 @@ def _parameters(evidence: Evidence) -> Proof:
     """The SDK says so; one of 2.x then goes on with what it has, and may die of it again and again without a word."""
     pattern = "^system param error"
     if ended_as(evidence, "boot-loop"):
-        return evidence.quote(pattern) or None
+        return None if evidence.restarts_itself() else evidence.quote(pattern) or None
     return _says(pattern, "system-params")(evidence)
 
 
@@ -149,7 +149,7 @@ def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
     """Rules about how often and why the chip started."""
 
     def sees(evidence: Evidence) -> Proof:
-        if not ended_as(evidence, *kinds):
+        if not ended_as(evidence, *kinds) or (evidence.verdict == "boot-loop" and evidence.restarts_itself()):
             return None
         starts = evidence.log_starts()
         if len(starts) <= 1:
