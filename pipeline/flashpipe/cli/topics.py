@@ -60,7 +60,9 @@ _LOOP_CAUSES: Final = """\
   profile says `init_data: keep`.
 - Old parameters of another SDK are in the flash: `flashpipe erase`, then `flashpipe flash`. This removes all files
   and the Wi-Fi settings; `flashpipe backup` keeps them.
-- Your init.lua fails at every start (the log says PANIC): `flashpipe files rescue=1` puts it aside.
+- Your init.lua fails or restarts the board at every start (the log says PANIC, or NodeMCU's banner each time):
+  `flashpipe files rescue=1` puts it aside.
+- The flash is smaller than its ID says, and the firmware writes over itself (`size-lie`): `flashpipe diagnose` tells.
 - The supply is too weak. The chip wants 3.3 V with 250 mA at the very least. Use a supply of 500 mA, not the 3.3 V pin
   of a USB adapter, and a capacitor of 100 uF at the module.
 - The firmware itself crashes: the log names exception and address; with `firmware.elf` in the profile, the function
