@@ -133,6 +133,16 @@ def test_where_there_is_no_file_system_lua_runs_from_memory(name: str, make: Mak
     assert console.ask("_fp") == "nil"
 
 
+@pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "2.2", "3.0"))
+def test_a_board_that_its_watchdog_restarts_ends_the_run(name: str, make: Make) -> None:
+    session = make(name)
+    console = open_console(session)
+    ran = run_file(session, console, LuaFile("endless.lua", b'print("begun") while true do end'), 600.0)
+    assert (ran.ended, ran.restarted, ran.error) == (False, True, "")
+    assert ran.output.startswith("begun\n")
+    assert console.ask("6*7") == "42"
+
+
 def files_of(cells: bytearray) -> Region:
     """Where the file system is: its first block says how many there are up to nearly the end of the flash."""
     for start in range(0x10000, len(cells), BLOCK):

@@ -254,7 +254,7 @@ def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaF
     if enough(ran.output) or (not wanted.prints and ran.ended and not ran.error):
         values = acceptance.measured(wanted.prints, ran.output)
         return AcceptanceFinding(file.name, wanted.prints, f"did {what}", passed=True, values=values)
-    late = f"did not {what} within {wanted.timeout_s:g} s"
+    late = f"did not {what} " + ("before the board restarted" if ran.restarted else f"within {wanted.timeout_s:g} s")
     why = f"raised an error: {mask_cut(ran.error, 120)}" if ran.error else late
     raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)
 

@@ -13,7 +13,14 @@ from flashpipe.board.lua.console import FORMAT_S, Console
 from flashpipe.board.lua.files import BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BadValueError, ConsoleError, LuaFailedError, LuaTimeoutError, StartFileError
+from flashpipe.errors import (
+    BadValueError,
+    BoardRestartedError,
+    ConsoleError,
+    LuaFailedError,
+    LuaTimeoutError,
+    StartFileError,
+)
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.file_sending import for_this_board, mac_of, send_files
 from flashpipe.flasher.first_boot import mirroring
@@ -83,6 +90,7 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
         BadValueError: no file was named, or a duration cannot be read.
         LuaFailedError: it ended with an error.
         LuaTimeoutError: it did not end; what it does goes on.
+        BoardRestartedError: the board started again before it came to its end.
         PipelineError: the file cannot be read, or there is no Lua prompt.
     """
     variables = board.command.variables
@@ -95,6 +103,11 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
         what = "file" if variables.text("file") else "text"
         raise LuaFailedError(
             f"{session.port}: {ran.error}", Advice(f"correct the Lua {what} and ", repeat("run it again"))
+        )
+    if ran.restarted:
+        raise BoardRestartedError(
+            f"{session.port}: the board restarted while it ran {file.name}",
+            "what it said tells why; where it shall restart: `node.task.post(function() … end)` does it behind the end",
         )
     if not ran.ended:
         raise LuaTimeoutError(

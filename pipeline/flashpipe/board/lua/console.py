@@ -52,6 +52,10 @@ _COMPLAINT: Final = re.compile(r"^(?:> )*(?:Lua error:\s*)?(stdin:\d+: .*|not en
 _RESTARTED: Final = re.compile(
     r"^(?:> )*(?:PANIC: (?P<why>[^\n]+)|Fatal exception|NodeMCU \d| ?powered by Lua 5)", re.MULTILINE
 )
+_STARTED: Final = re.compile(r"powered by Lua 5[^\n]*\n(?:[^\n]*\n)*?> $")
+"""A banner, and the prompt behind it."""
+_STARTING: Final = 4096
+"""Characters in which they are looked for."""
 _RESCUE: Final = Advice("if its own programs do that: ", command("files", rescue="1"), " puts its init.lua aside")
 _FORMATTING: Final = re.compile(r"ormatting file system|^\.{2,}", re.MULTILINE)
 _PROMPT: Final = re.compile(r"(?:^|\n)(?:> )*(>>? )$")
@@ -87,6 +91,8 @@ class LuaRun:
     """Whether the code came to its end; False: the time was over first, or `until` was met."""
     error: str = ""
     """Lua's error, empty if there was none."""
+    restarted: bool = False
+    """Whether the board has started again before the code came to its end."""
 
 
 class Console:
@@ -160,7 +166,8 @@ class Console:
         Args:
             expression: Lua, such as `dofile("test.lua")`.
             timeout_s: for all of it.
-            until: ends the waiting when true of the output so far, the last 256 KB of it.
+            until: ends the waiting when true of the output so far, the last 256 KB of it. A board that starts again
+                ends it, too.
             linger_s: go on listening after the code came to its end, for what timers and callbacks print.
             on_lines: given the output, whole lines as they come, and in the end what is left.
             waiting: given the seconds so far, again and again.
@@ -180,10 +187,11 @@ class Console:
             if output.ended and not was_over:
                 end_s, prompt_s = min(end_s, now + linger_s), now + _QUIET_S
             enough = enough or bool(data and until(output.text))
+            restarted = not output.ended and bool(data and _STARTED.search(output.text[-_STARTING:]))
             half_prompt = output.ended and not output.whole and now < prompt_s  # its rest is not for who listens next
-            if not half_prompt and (enough or output.error or now >= end_s):
+            if not half_prompt and (enough or output.error or restarted or now >= end_s):
                 output.close()
-                return LuaRun(output.text, output.ended, output.error)
+                return LuaRun(output.text, output.ended, output.error, restarted)
             if not output.begun:
                 self._check(output.before, secret=False)
             waiting(now - started_s)
