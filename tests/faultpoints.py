@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests import forked
 from tests.faultchild import COUNTS
-from tests.harness import Done, Project, make_project
+from tests.harness import LIMIT_S, Done, Project, make_project
 from tests.images import RAM_CODE, Builder
 from tests.simboard import SimBoard
 
@@ -296,6 +297,11 @@ def _together(project: Project, commands: list[tuple[str, ...]]) -> list[Done]:
 
 
 def _child(project: Project, kind: str, at: int, words: tuple[str, ...], more: dict[str, str] | None = None) -> Done:
+    arguments = (kind, str(at), *words)
+    if forked.can_run("tests.faultchild", project.folder):
+        environment = {**project.environment(), **(more or {})}
+        done = forked.run("tests.faultchild", arguments, project.folder, environment, LIMIT_S)
+        return Done(done.returncode, done.stdout, done.stderr)
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     script = str(ROOT / "tests" / "faultchild.py")
-    return project.python(script, kind, str(at), *words, more={"PYTHONPATH": paths, **(more or {})})
+    return project.python(script, *arguments, more={"PYTHONPATH": paths, **(more or {})})

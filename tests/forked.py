@@ -27,7 +27,9 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-MODULES: Final = {"doit": "commands", "flashpipe.cli.main": "commands", "esptool": "esptool"}
+MODULES: Final = {
+    "doit": "commands", "flashpipe.cli.main": "commands", "tests.faultchild": "commands", "esptool": "esptool"
+}  # fmt: skip
 """What can be run, by a process that has loaded what. `python -m flashpipe` looks after `sys.path`, which is
 a matter of Python's start. This esptool knows virtual boards, and shows lines as on a wide terminal without colours.
 """
