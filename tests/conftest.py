@@ -16,6 +16,7 @@ import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this
 import pytest
 from flashpipe import terminal
 from flashpipe.board.boot import watcher
+from flashpipe.board.ports import names
 from flashpipe.cli import commands as cli
 from flashpipe.jobs import audience, variables
 from flashpipe.locks import exclusive
@@ -95,10 +96,15 @@ def own_state(state_folders: Iterator[Path], compiled: Path, monkeypatch: pytest
 
 @pytest.fixture(autouse=True)
 def no_command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test goes on with a command line, or with what a dodo file declared, of the one that ran before it."""
+    """No test goes on with what the process knows of the one that ran before it.
+
+    That is a command line, what a dodo file declared, and which ports lead to virtual boards.
+    """
     for name in ("_words", "_read", "_project", "_current"):
         monkeypatch.setattr(command_line, name, None)
     monkeypatch.setattr(command_line, "may_write", {})
+    monkeypatch.setattr(names, "_known_virtual", set())
+    monkeypatch.setattr(terminal, "quiet", False)
     variables.forget_project()
     audience.forget()
     yield
@@ -177,7 +183,6 @@ def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     """
     monkeypatch.setattr(watcher, "SETTLE_S", 0.0)
     monkeypatch.setattr(watcher, "LUA_BOOT_S", 0.0)
-    monkeypatch.setattr(terminal, "quiet", False)  # whatever a command sets is over with the test
 
     def run(project: Project, *words: str, folder: Path | None = None, settings: Mapping[str, str] = {}) -> Done:
         monkeypatch.chdir(folder or project.folder)

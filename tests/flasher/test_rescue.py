@@ -75,9 +75,9 @@ def test_where_init_lua_prints_without_end_no_prompt_is_caught(
     name: str, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = make(name, 'while true do print("tick") end')
-    monkeypatch.setattr(lua_stage, "PROMPT_S", 1.0)
+    monkeypatch.setattr(lua_stage, "PROMPT_S", 0.2)
     assert not disable_init_lua(session)
-    assert "tick\ntick\n" in boot_check(session, timeout_s=10).log
+    assert "tick\ntick\n" in boot_check(session, timeout_s=3).log
 
 
 @pytest.mark.parametrize("name", lines("3.0"))
