@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import ArchiveMemberError, PipelineError, UploadError
-from flashpipe.jobs.firmware_offers import find_firmwares
+from flashpipe.jobs.firmware_offers import find_firmwares, left_out
 
 from tests.images import Builder
 
@@ -65,6 +65,22 @@ def test_all_that_an_archive_holds_is_offered_by_name(tmp_path: Path) -> None:
 
 def test_whole_firmwares_that_came_together_are_a_choice(tmp_path: Path) -> None:
     assert words(tmp_path, put(tmp_path, {"a.bin": WHOLE, "b.bin": WHOLE})) == ["a.bin", "b.bin"]
+
+
+def test_what_is_part_of_no_firmware_is_left_out(tmp_path: Path) -> None:
+    names = put(tmp_path, {"whole.bin": WHOLE, "0x10000.bin": CODE, "notes.py": b"print(1)"})
+    assert left_out(names, find_firmwares(tmp_path, names)) == ("0x10000.bin", "notes.py")
+    pair = put(tmp_path, {"0x00000.bin": START, "0x10000.bin": CODE})
+    assert left_out(pair, find_firmwares(tmp_path, pair)) == ()
+    packed = [pack(tmp_path, {"a.bin": WHOLE})]
+    assert left_out(packed, find_firmwares(tmp_path, packed)) == ()
+
+
+def test_a_part_with_its_address_in_its_name_and_one_that_is_known_by_its_bytes_are_one_firmware(
+    tmp_path: Path,
+) -> None:
+    names = put(tmp_path, {"app-0x10000.bin": CODE, "boot.bin": START})
+    assert words(tmp_path, names) == ["0x00000:boot.bin,0x10000:app-0x10000.bin"]
 
 
 def test_what_is_not_recognised_in_an_archive_is_offered_for_the_gate_to_judge(tmp_path: Path) -> None:

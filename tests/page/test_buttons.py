@@ -49,6 +49,10 @@ def test_what_cannot_be_done_again_by_a_click_is_flashed() -> None:
     assert labels(AGAIN, action="") == []
 
 
+def test_what_changes_what_is_written_is_flashed_whatever_has_failed() -> None:
+    assert labels(setting(mode="dout"), action="boot") == ["Flash with mode=dout (works on every board)"]
+
+
 def test_what_was_put_right_outside_is_done_again() -> None:
     assert [button.label for button in buttons_for([command("ports")], "flash", touched=False, retry=True)] == [
         "Do it again"

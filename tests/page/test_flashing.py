@@ -104,6 +104,14 @@ def test_of_several_firmwares_in_an_archive_one_is_chosen_by_name(page: Page, se
     assert "page" not in command.inner_text().partition("board=")[0]
 
 
+def test_what_was_dropped_beside_a_firmware_is_named(page: Page, served: Served, firmware: Path) -> None:
+    page.goto(served.address(served.add("sim://esp12?board=beside")))
+    files = [payload("n.bin", firmware.read_bytes()), payload("notes.py", b"print(1)")]
+    page.locator("#choice input[type=file]").set_input_files(files)
+    expect(page.get_by_text("Left out: notes.py")).to_be_visible()
+    expect(page.get_by_text("File: n.bin")).to_be_visible()
+
+
 def test_a_board_that_is_unplugged_in_mid_flash(page: Page, served: Served, firmware: Path) -> None:
     board = served.add("sim://esp12?fill=random:1&board=gone&fault=unplug:150000", "esp12", firmware)
     page.goto(served.address(board))

@@ -24,6 +24,7 @@ MOST: Final = 24
 """Members of an archive that are looked at."""
 _NAMED: Final = re.compile(r"(?i)(.*?)[-_.@]?(0x[0-9a-f]{1,6})\.bin")
 """`0x10000.bin`, or `float-0x10000.bin`: where a file of a pair belongs; the rest of its name says to which pair."""
+_PLACED: Final = re.compile(r"^0x[0-9a-f]+:")
 _BESIDE: Final = frozenset({"blank", "init-data"})
 """Families of files that lie beside firmware in archives, and are none."""
 
@@ -76,14 +77,21 @@ def find_firmwares(folder: Path, names: Sequence[str]) -> list[FirmwareOffer]:
     rest = [piece for piece in pieces if not piece.alone.flashable and piece.alone.family not in _BESIDE]
     for group in dict.fromkeys(piece.group for piece in rest):
         offers += _together([piece for piece in rest if piece.group == group])
+    offers = offers or list(_together(rest, by_bytes=True))
     if offers:
         return offers
     if any(is_archive_name(name) for name in names):
         return [_single(piece) for piece in pieces]
     raise UploadError(
         f"{', '.join(names)}: it is not known where that belongs in the flash",
-        "call the files after their addresses: 0x00000.bin and 0x10000.bin",
+        "call the files after their addresses, such as 0x00000.bin and 0x10000.bin",
     )
+
+
+def left_out(names: Sequence[str], offers: Sequence[FirmwareOffer]) -> tuple[str, ...]:
+    """The files of which no firmware takes anything."""
+    used = {_PLACED.sub("", part).partition("!")[0] for offer in offers for part in offer.image.split(",")}
+    return tuple(name for name in names if name not in used)
 
 
 def _pieces(folder: Path, name: str) -> Iterator[_Piece]:
@@ -114,9 +122,12 @@ def _called(piece: _Piece) -> str:
     return piece.source.partition("!")[2] or piece.source
 
 
-def _together(pieces: Sequence[_Piece]) -> Iterator[FirmwareOffer]:
-    """The one firmware that the pieces make, if they do; those that say by their names where they belong come first."""
-    named = [piece for piece in pieces if piece.named_at is not None]
+def _together(pieces: Sequence[_Piece], *, by_bytes: bool = False) -> Iterator[FirmwareOffer]:
+    """The one firmware that the pieces make, if they do; those that say by their names where they belong come first.
+
+    `by_bytes`: what a file's bytes say of that counts as much.
+    """
+    named = [piece for piece in pieces if piece.named_at is not None and not by_bytes]
     placed = {piece.address: piece for piece in named or pieces if piece.address is not None}
     if len(placed) < 2 or len(placed) < len(named):  # noqa: PLR2004  a pair
         return

@@ -191,17 +191,20 @@ class _BoardRoutes:
     async def _choose(self, request: Request, board: BoardOnPage) -> Response:
         form = await body.form(request)
         chosen = board.choice
-        image, folder, offers = chosen.image, chosen.folder, chosen.offers
+        image, folder, offers, left_out = chosen.image, chosen.folder, chosen.offers, chosen.left_out
         if form.get("set"):
             folder = self._site.uploads.folder(form["set"])
             names = [file.path.name for file in self._site.uploads.files(form["set"])]
-            firmwares = await run_in_threadpool(actions.jobs("firmware_offers").find_firmwares, folder, names)
+            jobs = actions.jobs("firmware_offers")
+            firmwares = await run_in_threadpool(jobs.find_firmwares, folder, names)
+            left_out = jobs.left_out(names, firmwares)
             image, offers = (firmwares[0].image, ()) if len(firmwares) == 1 else ("", tuple(firmwares))
         elif form.get("forget"):
-            image, folder, offers = "", None, ()
+            image, folder, offers, left_out = "", None, (), ()
         elif any(offer.image == form.get("offer") for offer in offers):
             image = form["offer"]
-        self._site.choose(board, Choice(form.get("profile", "").strip(), image, folder, settings(form), offers))
+        profile = form.get("profile", "").strip()
+        self._site.choose(board, Choice(profile, image, folder, settings(form), offers, left_out))
         await run_in_threadpool(board.look_at_firmware)
         return Response(status_code=204)
 

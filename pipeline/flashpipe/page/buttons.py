@@ -35,6 +35,8 @@ ABOUT: Final[Mapping[tuple[str, str], str]] = {
 """What a setting means, where its name does not say it."""
 RETRIED: Final = "flash"
 """What settings are for, where what has failed does not take them."""
+WRITTEN: Final = frozenset({"mode", "frequency", "erase", "keep", "force"})
+"""Settings that change what is on a board: nothing but a flash makes anything of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,12 @@ def buttons_for(steps: Sequence[NextStep], action: str, *, touched: bool, retry:
 
 def _settings(steps: Sequence[NextStep], action: str) -> Iterator[Button]:
     """The same again, or the firmware, with other settings; those that the page has no field for are a terminal's."""
-    repeated = action if action in TASKS else RETRIED
-    label = TASKS[repeated].rstrip("…")
     for step in steps:
         values = dict(step.variables)
         if step.command or not values or not values.keys() <= set(MORE):
             continue
+        repeated = action if action in TASKS and not values.keys() & WRITTEN else RETRIED
+        label = TASKS[repeated].rstrip("…")
         refusal = values.get("allow", "")
         question = f"That overrides the refusal “{refusal}”, from now on. Go on?" if refusal else ""
         about = "; ".join(ABOUT[one] for one in step.variables if one in ABOUT)

@@ -36,6 +36,8 @@ class Choice:
     more: tuple[tuple[str, str], ...] = ()
     offers: tuple[FirmwareOffer, ...] = ()
     """The firmwares in it, where there are several to choose from."""
+    left_out: tuple[str, ...] = ()
+    """What was dropped with it, and is part of no firmware."""
 
     @property
     def file_name(self) -> str:
