@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from flashpipe.next_steps import Advice, NextStep, command, name_file, repeat, setting, steps_of
+from flashpipe.next_steps import Advice, NextStep, Wording, command, name_file, repeat, setting, steps_of
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -1085,7 +1085,12 @@ class LuaTimeoutError(ConsoleError):
     """A Lua file did not come to its end in time."""
 
     code = "lua-timeout"
-    remedy = "give it longer: `timeout=30m`; a file that sets timers up and ends is listened to by `wait=30m`"
+    remedy: ClassVar[str] = Advice(
+        Wording(
+            "give it longer: `timeout=30m`; a file that sets timers up and ends is listened to by `wait=30m`",
+            "let it set up timers and end, and open the console: there is what they print",
+        )
+    )
 
 
 class FilesFullError(ConsoleError):

@@ -112,7 +112,7 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
     if not ran.ended:
         raise LuaTimeoutError(
             f"{session.port}: {file.name} did not come to its end within {limit_s + wait_s:g} s",
-            f"{LuaTimeoutError.remedy}; a reset of the board ends it",
+            Advice(LuaTimeoutError.remedy, "; a reset of the board ends it"),
         )
 
 

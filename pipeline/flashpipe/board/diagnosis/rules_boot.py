@@ -268,7 +268,8 @@ RULES: Final = (
         ),
         lambda evidence: Advice(
             try_mode(evidence, SAFEST),
-            "take off what hangs on GPIO6 to GPIO11, feed 500 mA at 3.3 V; then `flash: {frequency: 20m}`",
+            "take off what hangs on GPIO6 to GPIO11, feed 500 mA at 3.3 V; then ",
+            setting(frequency="20m"),
         ),
         certain=False,
     ),
