@@ -195,7 +195,7 @@ def remove_file(run: BoardRun, board: BoardOnPage) -> str:
 
 def rescue(run: BoardRun, _board: BoardOnPage) -> str:
     """Rename an init.lua that the board does not survive."""
-    return f"init.lua is called {jobs('lua').rescue(run)} now; restart the board"
+    return f"init.lua is called {jobs('lua').rescue(run)} now; the board has started without it"
 
 
 def run_lua(run: BoardRun, board: BoardOnPage) -> str:

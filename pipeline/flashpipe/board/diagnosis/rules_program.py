@@ -7,7 +7,7 @@ from typing import Final
 from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import ended_as
-from flashpipe.next_steps import Advice, command
+from flashpipe.next_steps import Advice, Wording, command
 
 
 def _restarts(evidence: Evidence) -> Proof:
@@ -23,7 +23,8 @@ RULES: Final = (
         "NodeMCU comes up and is started again each time: it may be that its init.lua does that, or what it runs",
         Advice(
             command("files", rescue="1"),
-            " puts init.lua aside: if it stays up then, correct that file; if not, take a stronger 3.3 V supply",
+            Wording(" puts init.lua aside", ""),
+            ": if it stays up then, correct that file; if not, take a stronger 3.3 V supply",
         ),
         certain=False,
     ),

@@ -45,7 +45,7 @@ def show_files(board: BoardRun) -> None:
     if board.command.variables.flag("rescue"):
         name = rescue(board)
         put("files", {**_listed([]), "renamed": {START: name}}, board.port())
-        board.ended("files", f"init.lua is out of the way: it is called {name} now; restart the board")
+        board.ended("files", f"init.lua is out of the way: it is called {name} now; the board has started without it")
         return
     listing = list_files(board)
     sizes, room = listing.sizes, listing.room
