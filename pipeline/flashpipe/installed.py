@@ -39,9 +39,9 @@ def may_offer(prefix: str, *, but: str) -> bool:
     folders, all_seen = _folders()
     if not all_seen:
         return True
-    wanted = f"[{prefix}".encode()
+    wanted, ours = f"[{prefix}".encode(), _normalized(but)
     for name, folder in folders.items():
-        if name != _normalized(but):
+        if name != ours:
             with suppress(FileNotFoundError):
                 if wanted in _content(f"{folder}/entry_points.txt").replace(b" ", b""):
                     return True
@@ -81,4 +81,4 @@ def _folders() -> tuple[dict[str, str], bool]:
 
 def _normalized(name: str) -> str:
     """As packages are compared by name (packaging.python.org: Names and normalization)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return name.lower() if name.isalnum() else re.sub(r"[-_.]+", "-", name).lower()

@@ -289,7 +289,7 @@ def without_login(source: str) -> str:
     >>> without_login("https://me:secret@example.org/fw.bin"), without_login("socket://token@shelf:1")
     ('https://example.org/fw.bin', 'socket://shelf:1')
     """
-    return re.sub(r"(?i)^([a-z][a-z0-9+.-]*://)[^/?#@]*@", r"\1", source)
+    return source if "@" not in source else re.sub(r"(?i)^([a-z][a-z0-9+.-]*://)[^/?#@]*@", r"\1", source)
 
 
 def without_query(url: str) -> str:
@@ -370,7 +370,7 @@ def _parts(name: str) -> frozenset[str]:
 
 
 def _ordered_parts(name: str) -> list[str]:
-    humps = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    humps = name if name.islower() else re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     return [part.lower() for part in re.split(r"[^A-Za-z]+", humps) if part]
 
 

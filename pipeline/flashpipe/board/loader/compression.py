@@ -120,9 +120,10 @@ def _alone(path: Path) -> contextlib.ExitStack:
 def streams() -> Iterator[tuple[Path, os.stat_result]]:
     """The files that are kept, the least recently used first."""
     files = []
-    for path in (cache_folder() / "packed").glob("*.*"):
-        with contextlib.suppress(OSError):
-            files.append((path, path.stat()))
+    with contextlib.suppress(OSError):
+        for path in (cache_folder() / "packed").iterdir():
+            with contextlib.suppress(OSError):
+                files.append((path, path.stat()))
     yield from sorted(files, key=lambda entry: entry[1].st_mtime)
 
 
