@@ -43,6 +43,7 @@ def pytest_configure() -> None:
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PIP_COMPILE"] = "0"  # most of what an environment of the tests gets is never imported
+    os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     sys.dont_write_bytecode = False
     settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("patient")
