@@ -24,10 +24,11 @@ from flashpipe.tasks import command_line
 from hypothesis import HealthCheck, settings
 
 from tests.harness import Done, Project, make_project, shared_folder
+from tests.nodemcu import FORMATTED
 from tests.pages import CORES, INSTALL_LIMIT_S, Clone, make_clone
 from tests.webserver import Authority, Server
 
-COMPILED = (CORES, "translations")
+COMPILED = (CORES, "translations", FORMATTED)
 ROOT = Path(__file__).resolve().parent.parent
 LONG = ("tests/test_docs.py", "tests/test_packaging.py")
 """What takes long: environments are made, boards have a pace that a reader can follow."""
@@ -71,7 +72,7 @@ def state_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What all tests, of all workers, use of one: the compiled core, and what Python's core has translated."""
+    """What all tests, of all workers, use of one: the compiled core, what Python's core has translated, and flashes."""
     folder = shared_folder(tmp_path_factory.getbasetemp()) / "compiled"
     for name in COMPILED:
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)

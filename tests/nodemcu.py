@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from flashpipe.files import cache_folder, write_atomic
 from flashpipe.sim.machine import MachineOptions
 from flashpipe.sim.simulation import Script, Simulation, build_flash, start
 
 MAC: Final = "5c:cf:7f:00:00:0a"
 MB: Final = 1024 * 1024
+FORMATTED: Final = "formatted"
+"""Where in the cache of a test the workers keep what they share."""
 IN_PACKAGE: Final = "1.5.4.1"
 IMAGES: Final = {
     "0.9.5": "nodemcu-versions/0.9.5-integer-20150318.bin",
@@ -56,8 +60,20 @@ def published_image(name: str, images: Path) -> Path:
 
 @cache
 def formatted(image: Path, size: int) -> bytes:
-    """Contents of a flash after the first start of this image, DIO, which has made a file system."""
-    data = image.read_bytes()
+    """Contents of a flash after the first start of this image, DIO, which has made a file system.
+
+    One worker of the tests makes it for all: in the folder that its cache has for that.
+    """
+    data, shared = image.read_bytes(), cache_folder() / FORMATTED
+    if not shared.is_dir():
+        return _format(data, size)
+    kept = shared / f"{hashlib.sha256(data).hexdigest()}-{size}"
+    if not kept.is_file():
+        write_atomic(kept, _format(data, size))
+    return kept.read_bytes()
+
+
+def _format(data: bytes, size: int) -> bytes:
     machine = start(build_flash({0: data[:2] + b"\x02" + data[3:]}, size), MachineOptions(mac=MAC))
     script = Script(until=re.compile(r"^> $", re.MULTILINE), timeout_s=60)
     assert Simulation(machine, script).run().reason == "until"
