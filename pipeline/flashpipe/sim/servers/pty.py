@@ -66,8 +66,9 @@ class PtyPort:
         try:
             while not self._stop.is_set():
                 if any(flags & select.POLLHUP for _, flags in poller.poll(0)):
-                    self._hear()  # what the host sent last is on the wire already
-                    self._closed()
+                    self._look()
+                    if not self._hear():  # what a host sent last; or first, if one has opened it a moment ago
+                        self._closed()
                 else:
                     select.select([self._master], [], [], min(_LONGEST_NAP_S, self.link.nap_s()))
                     self._serve()
@@ -94,16 +95,16 @@ class PtyPort:
             self._follow()
 
     def _serve(self) -> None:
-        speed = self._hear()
+        speed = self._follow()
+        self._hear()
         if speed == UNSET_SPEED:
             self.link.set_baud(self.link.board.uart.baud)
         arrived = self.link.take()
         if arrived:
             self._write(arrived)
 
-    def _hear(self) -> float:
-        """Hand on what the host has sent; returns the rate that it has set."""
-        speed = self._follow()
+    def _hear(self) -> bool:
+        """Hand on what the host has sent; returns whether there was something."""
         data = self._read()
         if data:
             if self._fresh and _SYNC_HEAD in data:
@@ -112,7 +113,7 @@ class PtyPort:
                     self.link.pull(_into_download_mode)
                     self.link.clear_received()
             self.link.write(data)
-        return speed
+        return bool(data)
 
     def _read(self) -> bytes:
         try:
