@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -117,3 +119,32 @@ def test_a_batch_that_is_not_there_names_those_that_are(batch: Batch, tmp_path: 
     assert batch_names(tmp_path / "records") == ["one"]
     with pytest.raises(NoBatchError, match="one"):
         Batch.open(tmp_path / "records", batch.name + "x")
+
+
+def test_whoever_counts_may_do_so_while_boards_are_worked_on() -> None:
+    """Seen with twelve tries of stations that were killed: the panel counted while a board's thread began one more."""
+    made, wrong, before = state(), list[BaseException](), sys.getswitchinterval()
+
+    def work() -> None:
+        for number in range(400):
+            for what, name, more in good(str(number), f"{number:x}"):
+                made.add({"at": "2026-12-01T10:00:00.000Z", "what": what, "try": name, **more})
+
+    def count() -> None:
+        try:
+            while worker.is_alive():
+                made.counts(), made.rows(), made.in_a_row(), made.open_tries(), made.macs, made.all_tries()
+        except RuntimeError as error:
+            wrong.append(error)
+
+    worker, counter = threading.Thread(target=work), threading.Thread(target=count)
+    sys.setswitchinterval(1e-6)
+    try:
+        worker.start()
+        counter.start()
+        worker.join()
+        counter.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []
+    assert made.counts().passed == 400

@@ -195,7 +195,8 @@ class BoardOnPage:
     @property
     def waiting(self) -> list[str]:
         """What waits, for people."""
-        return [work.label for work in self._waiting]
+        with self._guard:
+            return [work.label for work in self._waiting]
 
     def changed(self, part: str) -> None:
         """A part of what is shown is not what it was."""

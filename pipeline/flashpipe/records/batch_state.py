@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
@@ -96,9 +97,10 @@ class Counts:
 
 
 class BatchState:
-    """The log so far."""
+    """The log so far. Boards are worked on in threads of their own: whoever asks sees each line wholly, or not yet."""
 
     def __init__(self) -> None:
+        self._guard = threading.RLock()
         self.tries: dict[str, Attempt] = {}
         self.part: tuple[int, int] | None = None
         """Flash ID, and size in bytes (0: unknown), of the first board."""
@@ -113,6 +115,10 @@ class BatchState:
 
     def add(self, entry: Entry) -> None:
         """One line of the log; what a later version may have written there is passed over."""
+        with self._guard:
+            self._add(entry)
+
+    def _add(self, entry: Entry) -> None:
         what, name = entry["what"], str(entry.get("try", ""))
         self._counts = None
         if what == BEGIN and name:
@@ -152,18 +158,29 @@ class BatchState:
     @property
     def macs(self) -> frozenset[str]:
         """Boards that were taken into the batch."""
-        return frozenset(self._by_mac)
+        with self._guard:
+            return frozenset(self._by_mac)
 
     def of(self, mac: str) -> list[Attempt]:
         """The tries of a board, in their order, those that only looked at it left out."""
-        return list(self._by_mac.get(mac, ()))
+        with self._guard:
+            return list(self._by_mac.get(mac, ()))
+
+    def all_tries(self) -> list[Attempt]:
+        """All of them, in the order in which they began."""
+        with self._guard:
+            return list(self.tries.values())
 
     def open_tries(self) -> list[Attempt]:
         """Those without an end: they go on, or their station was killed."""
-        return [one for one in self.tries.values() if not one.ended]
+        return [one for one in self.all_tries() if not one.ended]
 
     def rows(self) -> list[Attempt]:
         """One try for each board, its last that ended: failures first, and among them those that never answered."""
+        with self._guard:
+            return self._rows()
+
+    def _rows(self) -> list[Attempt]:
         last: dict[str, Attempt] = {}
         answered = {one.visit for one in self.tries.values() if one.mac}
         for one in self.tries.values():
@@ -183,9 +200,10 @@ class BatchState:
 
     def in_a_row(self) -> int:
         """How many boards were bad, one after the other, up to now; a board that was tried again is one."""
-        named = {one.visit: one.mac for one in self.tries.values() if one.mac}
+        tries = self.all_tries()
+        named = {one.visit: one.mac for one in tries if one.mac}
         bad = set[str]()
-        for one in sorted(self.tries.values(), key=lambda one: one.ended, reverse=True):
+        for one in sorted(tries, key=lambda one: one.ended, reverse=True):
             if one.passed:
                 break
             if one.failed:
@@ -194,9 +212,10 @@ class BatchState:
 
     def counts(self) -> Counts:
         """How it goes."""
-        if self._counts is None:
-            self._counts = self._counted()
-        return self._counts
+        with self._guard:
+            if self._counts is None:
+                self._counts = self._counted()
+            return self._counts
 
     def _counted(self) -> Counts:
         rows = self.rows()

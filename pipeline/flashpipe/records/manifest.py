@@ -58,7 +58,7 @@ def make_manifest(batch: Batch, receipts: Path, *, virtual: bool) -> dict[str, A
         "pins": batch.record.pins,
     }
     link = _start(head)
-    for one in sorted(batch.refresh().tries.values(), key=lambda one: (one.ended, one.id)):
+    for one in sorted(batch.refresh().all_tries(), key=lambda one: (one.ended, one.id)):
         problem, record = _looked_at(receipts, one.receipt, one.sha256) if one.receipt else ("", {})
         problems += [problem] if problem else []
         if record.get("virtual"):
