@@ -91,8 +91,8 @@ LADDER: Final = (
     Mutant(
         "monitor-asks-a-monitor",
         PORTLOCK,
-        "if offered and not (ask and _offered(path) and",
-        "if offered and not (_offered(path) and",
+        "if not free and not (ask and _offered(path) and",
+        "if not free and not (_offered(path) and",
         "two monitors take the port from each other for ever",
         (f"{T_LOCK}::test_who_only_listens_asks_nobody",),
     ),

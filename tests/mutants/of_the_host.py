@@ -824,8 +824,8 @@ HOST: Final = (
     Mutant(
         "port-not-locked",
         "pipeline/flashpipe/board/ports/lock.py",
-        "offered = not locks.try_lock(stream, _ENTRY_SIZE)",
-        "offered = False",
+        "free = locks.try_lock(stream, _ENTRY_SIZE)\n        holder",
+        "free = True\n        holder",
         "two runs write one board at the same time",
         (f"{T_LOCK}::test_another_process_is_refused_and_named",),
     ),

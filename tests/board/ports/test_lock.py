@@ -97,6 +97,26 @@ def test_what_is_no_file_in_the_place_of_a_lock_is_in_nobodys_way() -> None:
         pass
 
 
+def test_a_holder_that_has_not_yet_said_who_it_is_is_named_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    with lock_port("sim://x"):
+        path = lock_path("sim://x")
+        entry = path.read_bytes()
+        os.truncate(path, 0)
+        monkeypatch.setattr(time, "sleep", lambda _s: path.write_bytes(entry))
+        with pytest.raises(PortBusyError, match=f"pid {os.getpid()}"), lock_port("sim://x"):
+            pass
+
+
+def test_a_holder_that_ends_while_it_is_asked_for_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = lock_port("sim://x")
+    held.__enter__()
+    os.truncate(lock_path("sim://x"), 0)
+    monkeypatch.setattr(time, "sleep", lambda _s: held.__exit__(None, None, None))
+    monkeypatch.setattr(portlock, "ENTRY_S", 0.01)
+    with lock_port("sim://x"):
+        assert owner_of("sim://x")
+
+
 def test_a_holder_that_left_no_name_is_still_a_holder() -> None:
     with lock_port("sim://x"):
         os.truncate(lock_path("sim://x"), 0)

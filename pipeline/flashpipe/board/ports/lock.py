@@ -33,6 +33,8 @@ _ENTRY_SIZE: Final = 4096
 GIVE_UP_S: Final = 5.0
 """How long somebody who offers a port is given to let go of it."""
 LOOK_S: Final = 0.25
+ENTRY_S: Final = 0.5
+"""How long whoever has just taken a port is given to write who it is."""
 _POLL_S: Final = 0.05
 
 
@@ -101,14 +103,15 @@ def lock_port(port: str, *, ask: bool = True) -> Iterator[PortLock]:
     """
     path = lock_path(port)
     with _open(path) as stream:
-        offered = not locks.try_lock(stream, _ENTRY_SIZE)
-        if offered and not (ask and _offered(path) and _ask(path, stream)):
-            holder = _read_entry(path)
+        free = locks.try_lock(stream, _ENTRY_SIZE)
+        holder = None if free else _holder(path)
+        free = free or (holder is None and locks.try_lock(stream, _ENTRY_SIZE))  # who had it was just ending
+        if not free and not (ask and _offered(path) and _ask(path, stream)):
             raise PortBusyError(f"{port}: in use by {holder or 'another flashpipe'}", "wait for it, or stop it")
         try:
             _write_entry(stream)
             lock = PortLock(path, stream)
-            if offered:
+            if not free:
                 lock.granted()
             yield lock
         finally:
@@ -130,6 +133,14 @@ def _open(path: Path) -> IO[bytes]:
         if os.path.lexists(path):  # somebody else's, perhaps
             raise
         return os.fdopen(os.memfd_create(path.name), "r+b") if hasattr(os, "memfd_create") else TemporaryFile()
+
+
+def _holder(path: Path) -> PortOwner | None:
+    """Who has the port: its entry comes a moment after its lock."""
+    until = time.monotonic() + ENTRY_S
+    while (owner := _read_entry(path)) is None and time.monotonic() < until:
+        time.sleep(_POLL_S)
+    return owner
 
 
 def _ask(path: Path, stream: IO[bytes]) -> bool:
