@@ -125,3 +125,31 @@ def test_without_a_reset_wire_nothing_is_tried(bed: Any, plan: Plan) -> None:
     with bed("fill=random:1").session(auto=AutoRate("any port", "esp12")) as session:
         assert flash(session, plan()).outcome == "flashed"
         assert session.baud == USUAL
+
+
+def test_from_a_rate_that_failures_led_to_there_is_no_way_up(
+    bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[int]()
+    original = rate_search.try_rate
+
+    def note(session: Session, baud: int, *rest: Any) -> float:
+        tried.append(baud)
+        return original(session, baud, *rest)
+
+    monkeypatch.setattr(rate_search, "try_rate", note)
+    for _ in range(2):  # found, then remembered
+        board = bed("fill=byte:0&fault=bad-baud:300000")
+        _, session, used = run(board, plan)
+        assert session.baud == 230400
+        assert used[-1] == 230400
+        assert session.fallbacks.settings.stub
+        assert not any("flash clock" in event.text for event in board.events if isinstance(event, Message))
+    assert tried == []
+
+
+@pytest.mark.parametrize("seed", [5, 9])
+def test_a_flash_that_cannot_follow_its_faster_clock_costs_no_rate(bed: Any, plan: Plan, seed: int) -> None:
+    _, session, _ = run(bed(f"fill=random:1&fault=shaky-flash:20&seed={seed}"), plan)
+    assert session.flash_mhz == 0
+    assert begins() == session.baud > USUAL

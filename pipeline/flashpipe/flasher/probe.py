@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from typing import Final
 
@@ -61,7 +60,8 @@ def _prepare(session: Session, plan: FlashPlan, policy: Policy, mac: str) -> Non
 
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
-    session.identified = partial(_prepare, session, plan, policy)
+    begun = plan
+    session.identified = lambda mac: _prepare(session, begun, policy, mac)
     device = session.connected()
     size_was_open, chip_was_open, image = plan.size_from_board, plan.chip == ANY_CHIP, plan.images.get(0)
     plan = check_board(plan, device, policy)

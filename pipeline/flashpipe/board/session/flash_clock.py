@@ -43,8 +43,6 @@ class FlashClock:
     """What the plan's image header asks of the flash."""
     fast: bool = False
     """Whether the faster one is in force."""
-    proven: bool = False
-    """Whether a sector has shown that the flash follows."""
     _usual: int = field(default=QUARTER)
     _over: bool = False
     """Not again in this run."""
@@ -59,6 +57,8 @@ class FlashClock:
         auto, link = session.auto, session.link
         if self.fast or self._over or auto is None or isinstance(link, RomLink) or auto.clock_refused():
             return False
+        if session.baud < USUAL:
+            return False  # the line has failed at the usual rate: what goes wrong on it shall not be laid to the flash
         self._usual = clock_bits(link)
         fast_mhz = session.connected().crystal_mhz * 2 // divider(HALF)
         if divider(self._usual) < divider(QUARTER) or fast_mhz > self.frequency_mhz:
@@ -68,8 +68,8 @@ class FlashClock:
             set_clock(link, HALF)
             self.fast = True
             if sample is None or link.md5(sample) == digest:
-                session.flash_mhz, self.proven = fast_mhz, sample is not None
-                return not self.proven
+                session.flash_mhz = fast_mhz
+                return sample is None
         except WireError:  # it answered a moment ago: a flash that cannot follow keeps the stub waiting
             if not session.resets_by_wire:
                 raise

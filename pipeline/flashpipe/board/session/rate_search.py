@@ -48,8 +48,8 @@ def raise_rate(session: Session, seconds: Callable[[int], float]) -> bool:
         WireError: a rate does not hold.
     """
     auto, link = session.auto, session.link
-    if auto is None or isinstance(link, RomLink):
-        return False
+    if auto is None or isinstance(link, RomLink) or session.baud < USUAL:
+        return False  # below the usual rate a line has failed, in this run or the last: there is no way up from there
     if session.resets_by_wire and not auto.known:  # after a step that fails, only a reset brings the stub back
         now = seconds(session.baud)
         for baud in auto.above(session.baud):
