@@ -161,6 +161,7 @@ def _evidence(
         journal=_journal(device.mac) if device else "unknown",
         virtual=session.virtual,
         damage=error.damage if isinstance(error, WireError) else WireDamage.NONE,
+        damaged=session.fallbacks.damaged,
         stub_silent=isinstance(error, WireError) and error.stub_silent,
         flash_silent=isinstance(error, FlashUnknownError) and error.silent,
         unknown_rate=verdict is not None and verdict.unknown_rate,

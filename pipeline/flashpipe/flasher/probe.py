@@ -110,8 +110,8 @@ def _fast_digests(session: Session, plan: FlashPlan, entry: journal.JournalEntry
         clock.lower()  # nothing has shown that the flash follows
     try:
         yield
-    except WireError:
-        clock.line_failed()
+    except WireError as error:
+        clock.line_failed(error)
         raise
     finally:
         clock.lower()

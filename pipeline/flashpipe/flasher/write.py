@@ -56,8 +56,8 @@ class WriteRun:
             self._clock.doubt()
             self._attempt()  # at the usual clock the board is asked again, and given what differs there too
             self._clock.refuse()
-        except WireError:
-            self._clock.line_failed()
+        except WireError as error:
+            self._clock.line_failed(error)
             raise
         finally:
             self._clock.lower()

@@ -228,6 +228,7 @@ evidences = st.builds(
     message=st.just("p: x"),
     port=st.sampled_from(["p", "labgrid://p1", "rfc2217://h:7101"]),
     damage=st.sampled_from(WireDamage),
+    damaged=st.integers(0, 3),
     stub_silent=st.booleans(),
     flash_silent=st.booleans(),
     unknown_rate=st.booleans(),
@@ -295,6 +296,15 @@ def test_a_loader_that_says_what_it_missed_proves_a_bad_line() -> None:
     assert judge(spoke).rule == "line-noise"
     half = replace(FACTS["stub-dead"], damage=WireDamage.BYTES)
     assert judge(half).rule == "line-noise"
+
+
+def test_bytes_that_came_wrong_again_and_again_are_the_lines_doing_whatever_the_last_failure_was() -> None:
+    for name in ("loader-hiccup", "not-written", "bad-cells", "reads-unstable"):
+        assert judge(replace(FACTS[name], damaged=1)).rule == name
+        often = judge(replace(FACTS[name], damaged=2))
+        assert often.rule == "line-noise", name
+        assert "115200" not in str(often.action), "slower rates have been tried"
+    assert judge(replace(FACTS["size-lie"], damaged=2)).rule == "size-lie"
 
 
 def test_the_line_that_proves_a_boot_mode_tells_that_mode() -> None:

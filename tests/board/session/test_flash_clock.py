@@ -12,7 +12,7 @@ from flashpipe.board.loader.spi_clock import HALF, QUARTER, SPI_CONTROL, divider
 from flashpipe.board.session import flash_clock
 from flashpipe.board.session.auto_rate import REFUSED_S, USUAL, AutoRate
 from flashpipe.board.session.flash_clock import SAMPLES, FlashClock
-from flashpipe.errors import WireError
+from flashpipe.errors import WireDamage, WireError
 from flashpipe.flash import Region
 
 pytestmark = pytest.mark.usefixtures("own_state")
@@ -184,14 +184,17 @@ def test_after_a_doubt_it_is_not_used_again_in_this_run_and_not_held_against_the
     assert session.link.register == OTHER_BITS | HALF, "another run"
 
 
-@pytest.mark.parametrize(("baud", "refused"), [(USUAL, True), (1500000, False)])
-def test_a_broken_conversation_is_the_clocks_fault_only_at_a_rate_that_anything_carries(
-    *, baud: int, refused: bool
+@pytest.mark.parametrize(
+    ("baud", "damage", "refused"),
+    [(USUAL, WireDamage.NONE, True), (USUAL, WireDamage.BYTES, False), (1500000, WireDamage.NONE, False)],
+)
+def test_a_broken_conversation_is_the_clocks_fault_only_at_a_rate_that_anything_carries_and_without_damage(
+    *, baud: int, damage: WireDamage, refused: bool
 ) -> None:
     session = bench(baud=baud)
     made = clock(session)
     made.raise_()
-    made.line_failed()
+    made.line_failed(WireError("no answer", damage=damage))
     assert session.auto
     assert session.auto.clock_refused() is refused
     session.begin_anew(USUAL)

@@ -105,6 +105,8 @@ class Evidence:
     """Bytes of it that were neither text nor frames."""
     damage: WireDamage = WireDamage.NONE
     """What the failure itself shows of the line."""
+    damaged: int = 0
+    """Attempts of the run that ended so, at whatever rate."""
     stub_silent: bool = False
     """The flasher stub was sent and never greeted."""
     flash_silent: bool = False

@@ -15,6 +15,8 @@ BROKE_OFF: Final = frozenset({"wire", "write-failed"})
 PROTECT_BITS: Final = 0x1C
 """BP0 to BP2 of the status register (facts: flash-timing §6)."""
 BUSY: Final = 0x01
+OFTEN: Final = 2
+"""Damaged exchanges in one run from which on none was an accident."""
 
 
 def _broke_off(evidence: Evidence) -> bool:
@@ -29,8 +31,16 @@ def _damaged(evidence: Evidence) -> bool:
     return evidence.damage is WireDamage.BYTES or halved
 
 
+def _often_damaged(evidence: Evidence) -> bool:
+    """Whether attempt after attempt ended because bytes came wrong, and the chip is there, whatever is told last."""
+    findings = evidence.findings
+    there = _unlike(evidence) or (_broke_off(evidence) and bool(findings.loader_answers or findings.rom_answers))
+    return there and evidence.damaged >= OFTEN
+
+
 def _gone(evidence: Evidence) -> bool:
-    return _broke_off(evidence) and not evidence.findings.loader_answers and not _noisy(evidence)
+    lost = _broke_off(evidence) and not evidence.findings.loader_answers
+    return lost and not _noisy(evidence) and not _often_damaged(evidence)
 
 
 def _noisy(evidence: Evidence) -> bool:
@@ -43,6 +53,8 @@ def _answers(evidence: Evidence) -> str:
 
 
 def _noise(evidence: Evidence) -> Proof:
+    if _often_damaged(evidence):
+        return [f"{evidence.damaged} attempts of this run ended because bytes came wrong", _answers(evidence)]
     answers = evidence.findings.loader_answers if evidence.chip else evidence.findings.rom_answers
     reached = (_broke_off(evidence) and (answers or evidence.findings.rom_answers)) or (looked_at(evidence) and answers)
     if not reached or not _noisy(evidence):
@@ -51,8 +63,16 @@ def _noise(evidence: Evidence) -> Proof:
     return [*damage, _answers(evidence) + ("" if damage else f" ({evidence.baud} baud)")]
 
 
+def _cure_of_noise(evidence: Evidence) -> Advice:
+    """At 115200 baud first; where slower rates have been tried by the run itself, what is left."""
+    if _often_damaged(evidence):
+        return Advice("another cable and no hub, GND of adapter and board joined; then another adapter")
+    return Advice(AGAIN_WITH, setting(baud="115200"), ", a shorter cable and no hub")
+
+
 def _hiccup(evidence: Evidence) -> Proof:
-    if not _broke_off(evidence) or _noisy(evidence) or not evidence.findings.loader_answers:
+    spoilt = _noisy(evidence) or _often_damaged(evidence)
+    if not _broke_off(evidence) or spoilt or not evidence.findings.loader_answers:
         return None
     return ["the loader still answers at the same rate: it was not reset", _answers(evidence)]
 
@@ -146,6 +166,11 @@ def _protected(evidence: Evidence) -> Proof:
 
 def _plain(evidence: Evidence) -> bool:
     """A verification that failed for another reason than those above."""
+    return _unlike(evidence) and not _often_damaged(evidence)
+
+
+def _unlike(evidence: Evidence) -> bool:
+    """Whether the flash holds other bytes than were sent, and does not say why."""
     status = evidence.findings.flash_status or 0
     return (
         _verify(evidence)
@@ -191,7 +216,7 @@ RULES: Final = (
         "line-noise",
         _noise,
         "the line between adapter and chip loses or damages bytes",
-        Advice(AGAIN_WITH, setting(baud="115200"), ", a shorter cable and no hub"),
+        _cure_of_noise,
     ),
     Rule(
         "loader-hiccup",

@@ -36,6 +36,7 @@ from flashpipe.errors import (
     FlashUnknownError,
     PipelineError,
     VerifyError,
+    WireDamage,
     WireError,
     WrongChipError,
 )
@@ -142,6 +143,8 @@ class Fallbacks:
     settings: LinkSettings = field(init=False)
     """How the session works now."""
     tried: list[str] = field(default_factory=list)
+    damaged: int = 0
+    """Attempts that ended because bytes came wrong, by the loader's own words or a digest of what was on the line."""
     _names: set[str] = field(default_factory=set)
     _first: PipelineError | None = None
     _bad_region: Region | None = None
@@ -195,6 +198,8 @@ class Fallbacks:
 
     def _after(self, error: PipelineError, stage: str) -> None:
         """Take the next fallback, or raise."""
+        if isinstance(error, WireError) and error.damage is WireDamage.BYTES:
+            self.damaged += 1
         if self._over:
             raise error
         if self._first is None:

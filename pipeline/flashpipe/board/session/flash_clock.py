@@ -24,7 +24,7 @@ from flashpipe.board.loader.spi_clock import HALF, QUARTER, clock_bits, divider,
 from flashpipe.board.session.auto_rate import USUAL
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
-from flashpipe.errors import WireError
+from flashpipe.errors import WireDamage, WireError
 from flashpipe.flash import SECTOR_SIZE, Region
 from flashpipe.values import dataclass
 
@@ -99,9 +99,12 @@ class FlashClock:
         self.lower()
         self._over, self.session.flash_mhz = True, 0
 
-    def line_failed(self) -> None:
-        """The conversation broke, and a reset follows. At a rate that anything carries the clock is the cause."""
-        if self.fast and self.session.baud <= USUAL:
+    def line_failed(self, error: WireError) -> None:
+        """The conversation broke, and a reset follows. At a rate that anything carries the clock is the cause.
+
+        Unless bytes on the line came wrong: that is no flash's doing.
+        """
+        if self.fast and self.session.baud <= USUAL and error.damage is not WireDamage.BYTES:
             self._refuse("the board stopped answering")
         self.fast, self.session.flash_mhz = False, 0
 
