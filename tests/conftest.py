@@ -18,7 +18,7 @@ from flashpipe import terminal
 from flashpipe.board.boot import watcher
 from flashpipe.board.ports import names
 from flashpipe.cli import commands as cli
-from flashpipe.jobs import audience, variables
+from flashpipe.jobs import audience, sessions, variables
 from flashpipe.locks import exclusive
 from flashpipe.tasks import command_line
 from hypothesis import HealthCheck, settings
@@ -100,7 +100,7 @@ def own_state(state_folders: Iterator[Path], compiled: Path, monkeypatch: pytest
 def no_command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test goes on with what the process knows of the one that ran before it.
 
-    That is a command line, what a dodo file declared, and which ports lead to virtual boards.
+    That is a command line, what a dodo file declared, which ports lead to virtual boards, and who hears signals.
     """
     for name in ("_words", "_read", "_project", "_current"):
         monkeypatch.setattr(command_line, name, None)
@@ -112,6 +112,7 @@ def no_command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     variables.forget_project()
     audience.forget()
+    sessions.remove_handlers()
 
 
 @pytest.fixture(scope="session")
