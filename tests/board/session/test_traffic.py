@@ -133,6 +133,11 @@ def test_a_secret_that_comes_in_two_reads_is_none_less(form: str, between: str) 
 
 @given(st.sampled_from(FORMS), st.lists(st.tuples(st.integers(1, 40), st.sampled_from(sorted(BETWEEN))), max_size=20))
 @example(FORMS[0], [(1, "both")] * 30)
+@example('wifi.sta.config("home","hunter22")', [(17, "a damaged byte"), (9, "a damaged byte")])
+@example(
+    'wifi.sta.config("home","hunter22")',
+    [(1, "a byte at another rate"), (1, "a byte at another rate"), (6, "a damaged byte"), (9, "a damaged byte")],
+)
 def test_nor_is_one_in_many_pieces(form: str, cuts: list[tuple[int, str]]) -> None:
     left, chunks = f"heap 40200 bytes\r\n{form}\r\n> ".encode(), list[Chunk]()
     for size, between in cuts:

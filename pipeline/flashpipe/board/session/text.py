@@ -21,6 +21,8 @@ _TORN: Final = re.compile(
     (?: \\{0,8} " [^"\n]* "? | ' [^'\n]* '? | [^\s,;)}\]"'] [^,;)}\]"'\n]* )"""
 )
 """The end of a name and its value, or words as far as they reach: `Basic secret`, `is secret`, a name of two words."""
+_TORN_CALL: Final = re.compile(rb"\A[^\S\n]*(?:[\w.:\-]*[^\S\n]*\([^)\n]*|[^()\n]*(?=\)))")
+"""A call whose name is lost or torn, up to where it is closed: what it is given may be a network and its password."""
 _LEADING: Final = re.compile(rb"\A[^\x20-\x7e\r\n]+")
 """A single one is no garbage by itself, but goes on with what was before."""
 _NEAR: Final = 10
@@ -58,7 +60,7 @@ def _without_value(text: bytes) -> bytes:
     for quote in (b'"', b"'"):
         if line.count(quote) % 2:  # it began in the garbage
             line = line.partition(quote)[2]
-    return _TORN.sub(b"", line, count=1) + end + more
+    return _TORN.sub(b"", _TORN_CALL.sub(b"", line, count=1), count=1) + end + more
 
 
 def readable_stretches(data: bytes) -> list[tuple[str, int]]:
