@@ -12,11 +12,13 @@ from flashpipe.board.boot.verdict import HEALTHY
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.lua import files as lua_files
 from flashpipe.board.lua.files import BoardFiles, LuaFile
+from flashpipe.board.lua.restarts import restarted_on_purpose
 from flashpipe.board.session.session import Session
 from flashpipe.errors import FilesFullError, LuaFailedError, NoLuaPromptError
 from flashpipe.flash import Region
 from flashpipe.flasher import lua_stage
-from flashpipe.flasher.lua_stage import disable_init_lua, open_console, run_file
+from flashpipe.flasher.lua_run import run_file
+from flashpipe.flasher.lua_stage import disable_init_lua, open_console
 from flashpipe.next_steps import command
 from flashpipe.sim.ports import registry
 
@@ -141,6 +143,29 @@ def test_a_board_that_its_watchdog_restarts_ends_the_run(name: str, make: Make) 
     assert (ran.ended, ran.restarted, ran.error) == (False, True, "")
     assert ran.output.startswith("begun\n")
     assert console.ask("6*7") == "42"
+
+
+@pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "3.0"))
+def test_a_board_that_its_watchdog_restarts_while_it_is_listened_to_ends_the_run(name: str, make: Make) -> None:
+    session = make(name)
+    console = open_console(session)
+    text = timer(name, 300, 0, "while true do end").encode()
+    ran = run_file(session, console, LuaFile("late.lua", b'print("begun") ' + text), 600.0, linger_s=600.0)
+    assert (ran.ended, ran.restarted, ran.error) == (True, True, "")
+    assert not restarted_on_purpose(console)
+    assert console.ask("6*7") == "42"
+
+
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_a_board_that_its_program_restarts_is_listened_to_further(name: str, make: Make) -> None:
+    session = make(name, 'print("again")' + timer(name, 1500, 0, 'print("later")'))
+    console = open_console(session)
+    text = timer(name, 300, 0, "node.restart()").encode()
+    ran = run_file(session, console, LuaFile("again.lua", text), 60.0, linger_s=8.0)
+    assert (ran.ended, ran.restarted, ran.error) == (True, True, "")
+    assert "again" in ran.output
+    assert "later" in ran.output
+    assert restarted_on_purpose(console)
 
 
 def files_of(cells: bytearray) -> Region:

@@ -18,20 +18,18 @@ from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.kinds import ERRORS, Verdict
 from flashpipe.board.boot.watch import boot_check, watch
 from flashpipe.board.boot.watcher import BootWatcher
-from flashpipe.board.lua import acceptance, chunk
+from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
-from flashpipe.board.lua.console import BAUDS, FIND_S, Console, LuaRun, find_console
-from flashpipe.board.lua.files import START, BoardFiles, FileState, LuaFile
+from flashpipe.board.lua.console import BAUDS, FIND_S, Console, find_console
+from flashpipe.board.lua.files import START, FileState, LuaFile
 from flashpipe.board.lua.node_info import read_node
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     AcceptanceOutputError,
-    BoardFileSystemError,
     BootError,
     ConnectError,
     ConsoleError,
     FileDamagedError,
-    FilesFullError,
     LuaFailedError,
     NoLuaPromptError,
     PipelineError,
@@ -40,6 +38,7 @@ from flashpipe.errors import (
 from flashpipe.flasher.boot_check import BootCheck, boot_error
 from flashpipe.flasher.file_mirror import MirrorPolicy
 from flashpipe.flasher.file_sending import for_this_board, send_files
+from flashpipe.flasher.lua_run import run_file
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.masking import mask, mask_cut
 from flashpipe.next_steps import Advice, command, repeat
@@ -254,47 +253,9 @@ def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaF
     if enough(ran.output) or (not wanted.prints and ran.ended and not ran.error):
         values = acceptance.measured(wanted.prints, ran.output)
         return AcceptanceFinding(file.name, wanted.prints, f"did {what}", passed=True, values=values)
-    late = f"did not {what} " + ("before the board restarted" if ran.restarted else f"within {wanted.timeout_s:g} s")
+    late = f"did not {what}" + ("; the board restarted" if ran.restarted else f" within {wanted.timeout_s:g} s")
     why = f"raised an error: {mask_cut(ran.error, 120)}" if ran.error else late
     raise AcceptanceOutputError(f"{session.port}: {file.name} {why}{last}", AcceptanceOutputError.remedy)
-
-
-def run_file(
-    session: Session,
-    console: Console,
-    file: LuaFile,
-    timeout_s: float,
-    *,
-    until: Callable[[str], bool] = lambda _: False,
-    linger_s: float = 0.0,
-    on_lines: Callable[[str], None] = lambda _: None,
-) -> LuaRun:
-    """Run a Lua file from a temporary place on the board, and remove it again; the arguments are those of `run`.
-
-    Where the file system takes none it is run from memory, which is told.
-
-    Raises:
-        ConsoleError: it could not be put there.
-    """
-    files = BoardFiles(console, session.baud)
-    name, start = file.temporary, f'dofile("{file.temporary}")'
-    with session.private():
-        try:
-            files.place(file)
-        except (BoardFileSystemError, FilesFullError) as refused:
-            chunk.load(console, name, file.data)
-            session.notify(f"{refused.message}; {file.name} runs from memory")
-            start = chunk.RUN
-
-    def named(text: str) -> str:
-        return text.replace(name, file.name)
-
-    ran = console.run(start, timeout_s, until=until, linger_s=linger_s, on_lines=lambda text: on_lines(named(text)))
-    if start != chunk.RUN:
-        with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
-            files.remove(name)
-    error = ran.error.replace(f"{name}:", f"{file.source or file.name}:")  # an editor finds the line by that
-    return replace(ran, output=named(ran.output), error=named(error))
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from flashpipe.board.lua.acceptance import LuaPolicy
 from flashpipe.board.lua.console import FORMAT_S, Console
 from flashpipe.board.lua.files import BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
+from flashpipe.board.lua.restarts import restarted_on_purpose, wants_restart
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     BadValueError,
@@ -24,13 +25,13 @@ from flashpipe.errors import (
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.file_sending import for_this_board, mac_of, send_files
 from flashpipe.flasher.first_boot import mirroring
+from flashpipe.flasher.lua_run import run_file
 from flashpipe.flasher.lua_stage import (
     DISABLED,
     ERASE,
     disable_init_lua,
     open_console,
     restart,
-    run_file,
 )
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
@@ -90,7 +91,7 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
         BadValueError: no file was named, or a duration cannot be read.
         LuaFailedError: it ended with an error.
         LuaTimeoutError: it did not end; what it does goes on.
-        BoardRestartedError: the board started again before it came to its end.
+        BoardRestartedError: the board started again before its end, or behind that without being told to.
         PipelineError: the file cannot be read, or there is no Lua prompt.
     """
     variables = board.command.variables
@@ -98,16 +99,22 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
     wait_s, limit_s = (parse_duration(text) if text else 0.0 for text in map(variables.text, ("wait", "timeout")))
     limit_s = limit_s or LUA_S
     session = board.session()
-    ran = run_file(session, open_console(session), file, limit_s + wait_s, linger_s=wait_s, on_lines=show)
+    console = open_console(session)
+    ran = run_file(session, console, file, limit_s + wait_s, linger_s=wait_s, on_lines=show)
     if ran.error:
         what = "file" if variables.text("file") else "text"
         raise LuaFailedError(
             f"{session.port}: {ran.error}", Advice(f"correct the Lua {what} and ", repeat("run it again"))
         )
-    if ran.restarted:
+    if ran.restarted and not ran.ended:
         raise BoardRestartedError(
             f"{session.port}: the board restarted while it ran {file.name}",
             "what it said tells why; where it shall restart: `node.task.post(function() … end)` does it behind the end",
+        )
+    if ran.restarted and not (wants_restart(file.data) or restarted_on_purpose(console)):
+        raise BoardRestartedError(
+            f"{session.port}: the board restarted after {file.name} had come to its end",
+            "what it said tells why; a callback that keeps the processor for seconds has to call `tmr.wdclr()` or end",
         )
     if not ran.ended:
         raise LuaTimeoutError(

@@ -220,5 +220,6 @@ def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]
     for state in sent:
         if state.name.endswith(".lua"):
             ran = console.run(f'dofile("{state.name}")', RUN_S, on_lines=show)
-            board.notify(f"run      {state.name}: {ran.error or ('done' if ran.ended else 'goes on')}")
+            end = "done" if ran.ended else "the board restarted" if ran.restarted else "goes on"
+            board.notify(f"run      {state.name}: {ran.error or end}")
     return console.baud

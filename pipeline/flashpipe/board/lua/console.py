@@ -56,6 +56,8 @@ _STARTED: Final = re.compile(r"powered by Lua 5[^\n]*\n(?:[^\n]*\n)*?> $")
 """A banner, and the prompt behind it."""
 _STARTING: Final = 4096
 """Characters in which they are looked for."""
+_BANNER: Final = re.compile(r"^(?:> )*(?:NodeMCU \d| ?powered by Lua 5)", re.MULTILINE)
+"""Of a board that starts again and again, which comes to no prompt."""
 _RESCUE: Final = Advice("if its own programs do that: ", command("files", rescue="1"), " puts its init.lua aside")
 _FORMATTING: Final = re.compile(r"ormatting file system|^\.{2,}", re.MULTILINE)
 _PROMPT: Final = re.compile(r"(?:^|\n)(?:> )*(>>? )$")
@@ -92,7 +94,7 @@ class LuaRun:
     error: str = ""
     """Lua's error, empty if there was none."""
     restarted: bool = False
-    """Whether the board has started again before the code came to its end."""
+    """Whether the board has started again: before the code came to its end, or behind that while it was listened to."""
 
 
 class Console:
@@ -158,6 +160,7 @@ class Console:
         *,
         until: Callable[[str], bool] = lambda _: False,
         linger_s: float = 0.0,
+        may_restart: bool = False,
         on_lines: Callable[[str], None] = lambda _: None,
         waiting: Callable[[float], None] = lambda _: None,
     ) -> LuaRun:
@@ -169,6 +172,7 @@ class Console:
             until: ends the waiting when true of the output so far, the last 256 KB of it. A board that starts again
                 ends it, too.
             linger_s: go on listening after the code came to its end, for what timers and callbacks print.
+            may_restart: a board that starts again behind the end is listened to all the same.
             on_lines: given the output, whole lines as they come, and in the end what is left.
             waiting: given the seconds so far, again and again.
         """
@@ -178,7 +182,7 @@ class Console:
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
         output, started_s = ProgramOutput(number, on_lines), self._wire.clock()
-        end_s, prompt_s, enough = started_s + timeout_s, 0.0, False
+        end_s, prompt_s, enough, restarted = started_s + timeout_s, 0.0, False, False
         while True:
             data, self._received = self._received, ""
             was_over = output.ended
@@ -187,10 +191,13 @@ class Console:
             if output.ended and not was_over:
                 end_s, prompt_s = min(end_s, now + linger_s), now + _QUIET_S
             enough = enough or bool(data and until(output.text))
-            restarted = not output.ended and bool(data and _STARTED.search(output.text[-_STARTING:]))
+            said = output.behind if output.ended else output.text[-_STARTING:]
+            restarted = restarted or bool(data and _STARTED.search(said))
+            lost = restarted and not (output.ended and may_restart)
             half_prompt = output.ended and not output.whole and now < prompt_s  # its rest is not for who listens next
-            if not half_prompt and (enough or output.error or restarted or now >= end_s):
+            if not half_prompt and (enough or output.error or lost or now >= end_s):
                 output.close()
+                restarted = restarted or _BANNER.search(output.behind) is not None
                 return LuaRun(output.text, output.ended, output.error, restarted)
             if not output.begun:
                 self._check(output.before, secret=False)

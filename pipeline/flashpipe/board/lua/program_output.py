@@ -14,6 +14,8 @@ KEPT: Final = 256 * 1024
 """Characters of what was printed last."""
 _TAIL: Final = len("\n> ")
 """What may follow the end mark: a line end, and the prompt."""
+BEHIND: Final = 4096
+"""Characters kept of what was said behind the end."""
 _PANIC: Final = re.compile(r"^PANIC: unprotected error in call to Lua API \((.*?)\)?\n", re.MULTILINE)
 """Lua gave up outside of every pcall: no end mark will come (the words of lua.c, `lua_atpanic`)."""
 
@@ -35,6 +37,8 @@ class ProgramOutput:
         self.ended = False
         self.error = ""
         """Lua's error, empty if there was none. With a panic the program has not `ended` by itself."""
+        self.behind = ""
+        """What was said last, behind the end and its prompt."""
 
     @property
     def whole(self) -> bool:
@@ -54,11 +58,14 @@ class ProgramOutput:
         if not self.begun:
             return
         self._open += data
+        if self._cut:
+            self.behind = (self.behind + data)[-BEHIND:]
         match = None if self._cut else self._end.search(self._open)
         if match:
             self.ended, self.error = True, match[2] if match[1] == "-" else ""
             if len(self._open) - match.end(2) >= len("#=") + _TAIL:
                 self._open, self._cut = self._open[: match.start()] + self._open[match.end() :], True
+                self.behind = self._open[match.start() :][-BEHIND:]
         elif panic := _PANIC.search(self._open):
             self.error = panic[1] or "PANIC"
         self._release()
