@@ -105,6 +105,13 @@ class BoardDone(Event):
     """The command that does the same once more, but for the port."""
     error: PipelineError | None = None
 
+    @property
+    def next_steps(self) -> tuple[NextStep, ...]:
+        """For programs: those of the error, or `next` where that is one task; two are for a board that forgets."""
+        if self.error is not None:
+            return self.error.next_steps
+        return () if self.next is None or " " in self.next.command else (self.next,)
+
 
 @dataclass(frozen=True, slots=True)
 class LuaTestDone(Event):

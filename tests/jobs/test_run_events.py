@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flashpipe.events import Progress
+from flashpipe.errors import PortLostError
+from flashpipe.events import BoardDone, Progress
+from flashpipe.jobs import audience, run_events
 from flashpipe.jobs.event_lines import EventLines
 
 from tests import schema
@@ -59,7 +62,22 @@ def test_a_flash_is_told_from_start_to_end(project: Project, firmware: Path, mod
     assert end(lines)["status"] == 0
     assert Path(end(lines)["receipt"]).is_file()
     assert end(lines)["next"].startswith("flashpipe flash node profile=esp12")
+    assert end(lines)["next_steps"] == [], "two tasks are no command"
     assert "OK  esp12 on sim://nodemcu-devkit" in done.out
+
+
+def test_the_receipt_is_that_of_the_board_whose_failure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = PortLostError("gone")
+    good = BoardDone(
+        "a", "flash", "", "", virtual=True, outcome="flashed", summary="", seconds=1.0, receipt="good.json"
+    )
+    failed = replace(good, port="b", error=bad, receipt="bad.json")
+    monkeypatch.setattr(audience, "failures", [bad])
+    for results in ([good, failed], [failed, good]):
+        monkeypatch.setattr(audience, "results", results)
+        ending = run_events._ending(bad.status)
+        assert (ending["code"], ending["receipt"]) == (bad.code, "bad.json")
+        assert sorted(ending["receipts"]) == ["bad.json", "good.json"]  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("module", ["flashpipe.cli.main", "doit"])

@@ -186,7 +186,6 @@ class EventLines:
 def result(event: BoardDone) -> dict[str, object]:
     """What became of a board, as programs read it."""
     error = event.error
-    steps = error.next_steps if error else () if event.next is None else (event.next,)
     return {
         "command": event.command,
         "profile": event.profile or None,
@@ -199,7 +198,7 @@ def result(event: BoardDone) -> dict[str, object]:
         "receipt": event.receipt or None,
         "steps": [{"name": name, "seconds": seconds} for name, seconds in event.steps],
         "next": error.action or None if error else str(event.next or "") or None,
-        "next_steps": [step.facts for step in steps],
+        "next_steps": [step.facts for step in event.next_steps],
         "error": error_facts(error) if error else None,
     }
 

@@ -177,14 +177,20 @@ def _ending(status: int) -> dict[str, object]:
         facts |= {"code": "stopped", "cause": f"stopped by {_STOPS[status]}"}
         if facts["next"] is None:
             facts |= {"next": str(_AGAIN), "next_steps": [_AGAIN.facts]}
-    advised = None if status else next((done.next for done in reversed(audience.results) if done.next), None)
+    told = None if status else next((done for done in reversed(audience.results) if done.next), None)
     receipts = [result.receipt for result in audience.results if result.receipt]
+    if status in _STOPS or status == 0:
+        receipt = told.receipt if told else receipts[-1] if receipts else ""
+    else:  # of the board whose failure is told
+        receipt = next(
+            (done.receipt for done in audience.results if done.error is not None and done.error is worst), ""
+        )
     return {
         "status": status,
         "code": facts["code"],
         "cause": facts["cause"],
-        "next": str(advised) if advised else facts["next"],
-        "next_steps": [advised.facts] if advised else facts["next_steps"],
-        "receipt": receipts[-1] if receipts else None,
+        "next": str(told.next) if told else facts["next"],
+        "next_steps": [step.facts for step in told.next_steps] if told else facts["next_steps"],
+        "receipt": receipt or None,
         "receipts": receipts,
     }
