@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-from flashpipe.flasher.bench_figures import AMOUNT, place
+from flashpipe.board.loader.device import Device
+from flashpipe.flasher.bench_figures import AMOUNT, Figures, Rate, place
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def test_what_is_measured_is_put_back(project: Project, board: SimBoard) -> None
     assert board.cells() == before
     document = schema.checked_document(done.out)
     (measured,) = document["boards"]
+    assert measured["time"] == "fast"
     assert [rate["baud"] for rate in measured["rates"]][:4] == [115200, 230400, 460800, 921600]
     assert all(rate["holds"] for rate in measured["rates"])
     fastest = measured["rates"][-1]["baud"]
@@ -48,6 +50,7 @@ def test_a_rate_that_fails_is_the_last_and_a_clock_that_does_not_hold_is_named(
     assert board.cells() == before
     assert "| flash clock 26 MHz | the flash is not read rightly |" in done.out
     assert "| 921600 baud | holds" in done.out
+    assert "| time | the virtual board's (time=fast)" in done.out
     assert "| 1000000 baud | failed" in done.out
     assert "1500000" not in done.out
     assert "5c:cf" not in done.out.partition("| what |")[2], "the table is for anybody"
@@ -84,6 +87,22 @@ def test_what_could_not_be_put_back_is_named_and_restored(project: Project, boar
 @pytest.mark.parametrize(("words", "code"), [(("speed=1",), "unknown-variable"), (("yes=1", "yes=1"), "bad-value")])
 def test_bad_words_are_refused(project: Project, words: tuple[str, ...], code: str) -> None:
     project.flashpipe("bench", *words).failed(code)
+
+
+@pytest.mark.parametrize(
+    ("virtual", "per_s", "time"),
+    [
+        (False, 11_400, "real"),
+        (False, 90_000, "real"),
+        (True, 11_400, "real"),
+        (True, 90_000, "fast"),
+        (True, 0, "fast"),
+    ],
+)
+def test_what_no_line_carries_is_fast_time(virtual: bool, per_s: int, time: str) -> None:  # noqa: FBT001
+    device = Device("p", "ESP8266EX", "esp8266", (), "5c:cf:7f:00:00:01", 26, 0x1640EF, FLASH, "part", virtual)
+    rates = (Rate(115200, holds=True, bytes_per_s=per_s),) if per_s else ()
+    assert Figures(device, "", place(FLASH), 0.1, rates, (), (), (), "", 0.0).time == time
 
 
 @given(st.sampled_from([1 << shift for shift in range(19, 25)]))

@@ -10,6 +10,8 @@ from flashpipe.values import dataclass
 
 AMOUNT: Final = 4 * BLOCK_SIZE
 """Bytes that are written: some seconds of the line."""
+_MARGIN: Final = 1.1
+"""What a clock may be wrong by, and what was on its way before it was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ class Figures:
     boot: str
     """Class of the boot that came last."""
     boot_s: float
+
+    @property
+    def time(self) -> str:
+        """`real`, or `fast` for a virtual board's, which does not take the time of its line: ten bits carry a byte."""
+        rates = [rate for rate in self.rates if rate.holds]
+        carried = bool(rates) and all(rate.bytes_per_s <= _MARGIN * rate.baud / 10 for rate in rates)
+        return "real" if carried or not self.device.virtual else "fast"
 
 
 def place(flash_size: int) -> Region:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flashpipe.flasher.bench_figures import AMOUNT, Figures
 from flashpipe.units import format_size
+
+_FAST: Final = (
+    "the virtual board's (time=fast): no measurement; `?time=real` behind its name takes the time of its line"
+)
 
 
 def table(figures: Figures, about: str) -> str:
@@ -15,6 +21,7 @@ def table(figures: Figures, about: str) -> str:
     capacity = format_size(device.flash_size) if device.flash_size else "size unknown"
     rows = [
         ("board", f"{device.chip}, {device.flash_part}, {capacity}" + (", virtual" if device.virtual else "")),
+        *([("time", _FAST)] if figures.time == "fast" else []),
         ("adapter", figures.adapter or "unknown"),
         ("connect", f"{figures.connect_s:.2f} s"),
         *(
@@ -50,6 +57,7 @@ def facts(figures: Figures) -> dict[str, object]:
         "flash_id": device.flash_id,
         "flash_size": device.flash_size,
         "virtual": device.virtual,
+        "time": figures.time,
         "adapter": figures.adapter,
         "region": {"start": figures.region.start, "end": figures.region.end},
         "connect_s": round(figures.connect_s, 3),
