@@ -21,7 +21,7 @@ from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.loader.spi_clock import HALF, QUARTER, clock_bits, divider, set_clock
-from flashpipe.board.ports.names import is_url, is_virtual
+from flashpipe.board.ports.names import is_pseudo_terminal, is_url, is_virtual
 from flashpipe.board.session.auto_rate import TRIAL_S, USUAL, AutoRate
 from flashpipe.board.session.rate_search import try_rate
 from flashpipe.board.session.session import Session
@@ -126,7 +126,7 @@ class _Bench:
     @property
     def _resets(self) -> bool:
         """Whether a wire or a person resets the board; a pseudo-terminal has no wire."""
-        return self._session.can_be_reset() and not self._session.port.startswith("/dev/pts/")
+        return self._session.can_be_reset() and not is_pseudo_terminal(self._session.port)
 
     def _go_back(self) -> None:
         """To the usual rate."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.boot.verdict import classify
-from flashpipe.board.lua.console import Console, LuaRun, find_console, quoted
+from flashpipe.board.lua.console import Console, LuaRun, find_console, portions, quoted
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.errors import (
     BadValueError,
@@ -70,7 +70,7 @@ _SLICE_S: Final = 0.05
 _HERE: Final = re.compile(r"^stdin:1: (?=[^\n]*:\d+: )")
 """The place of our own line, which `assert` puts before that of a mistake in the code."""
 _RUNS: Final = "assert((loadstring or load)({},{}))()"
-_ADDS: Final = '(function()_fl=(_fl or"")..{} end)()'
+_ADDS: Final = '(function()_fl=(_fl or"").."{}"end)()'
 
 
 class _DiesError(Exception):
@@ -363,13 +363,8 @@ class Board:
         literal, called = quoted(code), quoted(f"={name[-_NAME:]}".encode())
         if len(literal) <= _SHORT - len(called):
             return _RUNS.format(literal, called)
-        room, at = self._console.room(_ADDS.format("")), 0
-        while at < len(code):
-            size = room
-            while len(literal := quoted(code[at : at + size])) > room:
-                size -= 1 + (len(literal) - room) // 4
-            self._console.ask_secret(_ADDS.format(literal))
-            at += size
+        for part, _ in portions(code, self._console.room(_ADDS.format(""))):
+            self._console.ask_secret(_ADDS.format(part))
         return f"(function()local c=_fl _fl=nil return {_RUNS.format('c', called)} end)()"
 
     def _restarted(self) -> BoardRestartedError:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from flashpipe.board.ports import lock as portlock
 from flashpipe.board.ports.lock import PortLock, find_owners, lock_path, lock_port, owner_of, wait_until_free
-from flashpipe.board.ports.names import canonical
+from flashpipe.board.ports.names import canonical, is_pseudo_terminal
 from flashpipe.errors import PortBusyError, RecordError
 
 HOLD = """
@@ -74,6 +74,17 @@ def test_two_names_of_one_port_are_one_lock(tmp_path: Path) -> None:
     assert lock_path(str(device)) == lock_path(str(link))
     assert lock_path("COM3") == lock_path("com3") == lock_path("\\\\.\\COM3")
     assert canonical("rfc2217://Host:1") == "rfc2217://Host:1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ptys have another name elsewhere")
+def test_a_pty_is_one_by_the_name_of_a_link_too(tmp_path: Path) -> None:
+    ends = os.openpty()
+    link = tmp_path / "board"
+    link.symlink_to(os.ttyname(ends[1]))
+    assert is_pseudo_terminal(str(link))
+    assert not is_pseudo_terminal(str(tmp_path / "ttyUSB0"))
+    for end in ends:
+        os.close(end)
 
 
 def test_without_a_state_folder_boards_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,11 @@ def canonical(port: str) -> str:
     return os.path.realpath(port)
 
 
+def is_pseudo_terminal(port: str) -> bool:
+    """Whether the port, or what a link of that name leads to, is a pty of Linux: no wire is behind it."""
+    return canonical(port).startswith("/dev/pts/")
+
+
 def is_url(port: str) -> bool:
     """Whether it is opened by a pyserial URL handler rather than by name."""
     return "://" in port

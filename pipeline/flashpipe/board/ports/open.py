@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import look_at_host, missing_port_advice
 from flashpipe.board.ports.lock import PortOwner, find_owners
-from flashpipe.board.ports.names import canonical, is_url
+from flashpipe.board.ports.names import is_pseudo_terminal, is_url
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 from flashpipe.limits import limit_reached
 from flashpipe.next_steps import Advice, command
@@ -94,7 +94,7 @@ def _make(port: str) -> Any:
 
 def _refuse_held(port: str) -> None:
     """Linux lets two programs open one line and gives each half of the bytes; a pty is held by the board behind it."""
-    if is_url(port) or not sys.platform.startswith("linux") or canonical(port).startswith("/dev/pts/"):
+    if is_url(port) or not sys.platform.startswith("linux") or is_pseudo_terminal(port):
         return
     if _is_memory_device(port):  # half of all processes hold /dev/null
         return
