@@ -193,11 +193,10 @@ def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         first = "".join(words[:1])
         alone = first in {"", "help", "info", "list", "plan", *cli.COMMANDS} or {"-h", "--help", "--version"} & {*words}
         options = ["run", "-n", "0"] if first == "run" else [] if alone else ["-n", "0"]
-        with monkeypatch.context() as patch:
-            for name, value in {**settings, **project.told()}.items():
+        with project.told() as told, monkeypatch.context() as patch:
+            for name, value in {**settings, **told}.items():
                 patch.setenv(name, value)
             status = cli.main([*options, *words[first == "run" :]])
-        project.check_events()
         said = capsys.readouterr()
         return Done(status, said.out, said.err)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 from tests import forked, schema
 
 LIMIT_S = 120
+_NUMBERS = itertools.count()
 
 
 @dataclass
@@ -53,30 +57,28 @@ class Project:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "FLASHPIPE_STATE": str(self.state), "PYTHONIOENCODING": "utf-8"}
 
-    @property
-    def events(self) -> Path:
-        """Where the events of each run go that sends them nowhere else."""
-        return self.folder.parent / f"{self.folder.name}.events"
+    @contextmanager
+    def told(self) -> Iterator[dict[str, str]]:
+        """What the environment of one command says of events, unless a test says it; all events are as the schema says.
 
-    def told(self) -> dict[str, str]:
-        """What the environment says of events, unless a test says it."""
-        return {"FLASHPIPE_EVENTS": os.environ.get("FLASHPIPE_EVENTS", str(self.events))}
-
-    def check_events(self) -> None:
-        """Whatever was told is as the schema says."""
-        if self.events.is_file():
-            schema.check_lines(self.events.read_text(encoding="utf-8"))
-            self.events.unlink()
+        Commands that run at the same time have a file each.
+        """
+        if "FLASHPIPE_EVENTS" in os.environ:
+            yield {}
+            return
+        path = self.folder.parent / f"{self.folder.name}.{next(_NUMBERS)}.events"
+        yield {"FLASHPIPE_EVENTS": str(path)}
+        if path.is_file():
+            schema.check_lines(path.read_text(encoding="utf-8"))
+            path.unlink()
 
     def run(self, module: str, *words: str, folder: Path | None = None) -> Done:
-        place, environment = folder or self.folder, {**self.environment(), **self.told()}
-        if forked.can_run(module, place):
-            ran = forked.run(module, words, place, environment, LIMIT_S)
-            done = Done(ran.returncode, ran.stdout, ran.stderr)
-        else:
-            done = self.python("-m", module, *words, folder=folder, more=self.told())
-        self.check_events()
-        return done
+        place = folder or self.folder
+        with self.told() as told:
+            if not forked.can_run(module, place):
+                return self.python("-m", module, *words, folder=folder, more=told)
+            ran = forked.run(module, words, place, {**self.environment(), **told}, LIMIT_S)
+            return Done(ran.returncode, ran.stdout, ran.stderr)
 
     def python(self, *words: str, folder: Path | None = None, more: dict[str, str] | None = None) -> Done:
         """Run the interpreter; `more` goes into its environment."""

@@ -17,8 +17,8 @@ class Running(Terminal):
     """A command of a project; `text` is all that it has shown."""
 
     def __init__(self, project: Project, module: str, *words: str) -> None:
-        super().__init__(project.folder, {**project.environment(), **project.told()}, module, *words)
-        self._project = project
+        self._told = project.told()
+        super().__init__(project.folder, {**project.environment(), **self._told.__enter__()}, module, *words)
 
     def __enter__(self) -> Running:  # noqa: PYI034  Python 3.10 has no Self
         super().__enter__()
@@ -29,7 +29,7 @@ class Running(Terminal):
     ) -> None:
         super().__exit__(kind, error, trace)
         if error is None:
-            self._project.check_events()
+            self._told.__exit__(None, None, None)
 
     def until(self, text: str) -> str:
         """Read until `text` has been shown, now or before."""
