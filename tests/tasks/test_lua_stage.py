@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from flashpipe.board.lua import files as lua_files
+from flashpipe.board.lua.console import LuaRun
 from flashpipe.board.lua.files import BoardFiles
 from flashpipe.flasher import lua_stage as luastage
+from flashpipe.jobs import lua as jobs_lua
 from flashpipe.sim.ports import registry
 
 from tests.harness import Done, Project
@@ -312,6 +314,15 @@ def test_lua_shows_what_a_file_prints_and_leaves_no_trace(kitchen: Kitchen) -> N
     assert failed.status == 36
     kitchen.run("lua").failed("bad-value")
     kitchen.run("lua", "file=none.lua").failed("lua-file-missing")
+
+
+def test_a_restart_that_is_named_is_believed_as_far_as_the_firmware_says_nothing_else(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen.profile(files={})
+    monkeypatch.setattr(jobs_lua, "run_file", lambda *_args, **_how: LuaRun("", ended=True, restarted=True))
+    failed = kitchen.run("lua", "code=node.restart()").failed("board-restarted")
+    assert "its power had gone" in failed.err
 
 
 def test_format_asks_and_then_removes_all_files(kitchen: Kitchen) -> None:

@@ -12,7 +12,7 @@ from flashpipe.board.lua.acceptance import LuaPolicy
 from flashpipe.board.lua.console import FORMAT_S, Console
 from flashpipe.board.lua.files import BoardFiles, FileState, LuaFile
 from flashpipe.board.lua.node_info import NodeInfo, read_node, read_room
-from flashpipe.board.lua.restarts import restarted_on_purpose, wants_restart
+from flashpipe.board.lua.restarts import why_unasked
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     BadValueError,
@@ -111,9 +111,9 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
             f"{session.port}: the board restarted while it ran {file.name}",
             "what it said tells why; where it shall restart: `node.task.post(function() … end)` does it behind the end",
         )
-    if ran.restarted and not (wants_restart(file.data) or restarted_on_purpose(console)):
+    if ran.restarted and (why := why_unasked(file.data, console)):
         raise BoardRestartedError(
-            f"{session.port}: the board restarted after {file.name} had come to its end",
+            f"{session.port}: the board restarted after {file.name} had come to its end: {why}",
             "what it said tells why; a callback that keeps the processor for seconds has to call `tmr.wdclr()` or end",
         )
     if not ran.ended:

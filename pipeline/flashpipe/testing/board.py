@@ -7,16 +7,16 @@ and gets back the files that a test has put or removed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.boot.verdict import classify
 from flashpipe.board.lua.console import Console, LuaRun, find_console, portions, quoted
 from flashpipe.board.lua.files import BoardFiles, LuaFile
+from flashpipe.board.lua.restarts import REASONS, start_reason
 from flashpipe.errors import (
     BadValueError,
     BoardRestartedError,
@@ -45,17 +45,6 @@ _AGAIN_S: Final = 12.0
 _PANIC: Final = re.compile(r"PANIC: ")
 """Stands in the middle of a line where the echo of another one was under way."""
 _BANNER: Final = re.compile(r"^.*(?:NodeMCU|powered by Lua 5).*$", re.MULTILINE)
-_REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "1": ("watchdog", "the hardware watchdog reset it"),
-        "2": ("exception", "an exception reset it"),
-        "3": ("watchdog", "the software watchdog reset it: Lua kept the processor for too long"),
-        "4": ("boot-loop", "it restarted by software: node.restart(), or a panic of Lua"),
-        "5": ("alive", "it woke up from deep sleep"),
-        "6": ("alive", "its reset line was pulled, or it woke up from deep sleep"),
-    }
-)
-"""What `node.bootreason` says second: kind of a verdict, and words (docs/modules/node.md of NodeMCU)."""
 _LOUD: Final = frozenset({"exception", "panic", "watchdog", "system-params", "rf-cal", "brown-out"})
 """Kinds that last words prove by themselves."""
 _LARGE: Final = 1500
@@ -376,22 +365,12 @@ class Board:
         self._lost = not _AGAIN.search(output)
         verdict = _last_words(output)
         if verdict.kind not in _LOUD:
-            kind, summary = _REASONS.get(self._reason(), ("boot-loop", "nothing says why"))
+            reason = "" if self._lost else start_reason(self._console)
+            kind, summary = REASONS.get(reason, ("boot-loop", "nothing says why"))
             verdict = Verdict(kind, summary)
         self.verdict = replace(verdict, log=output)
         self._wire.recent = ""
         return BoardRestartedError(f"{self.name}: the board restarted: {verdict.summary}", verdict=self.verdict)
-
-    def _reason(self) -> str:
-        """What the firmware says of its last start; empty where it does not."""
-        if self._lost:
-            return ""
-        try:
-            raw, reason = self._console.ask('("%d %d"):format(node.bootreason())').split()
-        except (ConsoleError, ValueError):
-            return ""
-        # A NodeMCU that sleeps by itself (rtctime.dsleep) gives the watchdog's number with raw 2, a reset by pin.
-        return "6" if (raw, reason) == ("2", "1") else reason
 
     # --- the console -------------------------------------------------------------------------------------------------
 
