@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from playwright.sync_api import Page, expect
 
 from tests.nodemcu import IN_PACKAGE, NodeMcu
 from tests.page.served import Served, payload, wait_until
+
+PASTED = "a=1700 -- a comment ends with its line\nb=77\nprint(a+b)"
 
 
 @pytest.fixture
@@ -31,6 +34,14 @@ def test_the_console_goes_both_ways_and_steps_aside(page: Page, board: BoardOnPa
     expect(line).to_have_value("")
     line.press("ArrowUp")
     expect(line).to_have_value("print(6*7)")
+    line.press("ControlOrMeta+a")
+    page.keyboard.insert_text(PASTED)
+    expect(line).to_have_value(PASTED)
+    line.press("ArrowUp")
+    expect(line).to_have_value(PASTED)
+    line.press("Enter")
+    expect(screen).to_have_text(re.compile(r"^1777$", re.MULTILINE))
+    expect(line).to_have_value("")
     page.locator("#do-files").click()
     expect(page.locator(".verdict.ok")).to_contain_text("OK: List files")
     expect(page.get_by_text("Open at 115200 baud.")).to_be_visible()

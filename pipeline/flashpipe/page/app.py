@@ -262,7 +262,7 @@ class _BoardRoutes:
         return Response(status_code=204)
 
     async def _type(self, request: Request, board: BoardOnPage) -> Response:
-        for line in (await body.form(request)).get("line", "").replace("\r\n", "\n").split("\n"):
+        for line in (await body.form(request)).get("line", "").replace("\r\n", "\n").removesuffix("\n").split("\n"):
             board.console.type(line)
         return Response(status_code=204)
 

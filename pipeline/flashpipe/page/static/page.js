@@ -162,15 +162,33 @@ async function type(form) {
   if (line && typed.at(-1) !== line) typed.push(line);
   sessionStorage.setItem("typed", JSON.stringify(typed.slice(-100)));
   recalled = typed.length;
-  form.elements.line.value = "";
+  fill(form.elements.line, "");
+}
+
+function fill(area, text) {
+  area.value = text;
+  grow(area);
+}
+
+// Lines that are pasted stay lines.
+function grow(area) {
+  area.rows = Math.min(area.value.split("\n").length, 10);
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!event.target.closest("[data-type]") || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
-  recalled = Math.max(0, Math.min(typed.length, recalled + (event.key === "ArrowUp" ? -1 : 1)));
-  event.target.value = typed[recalled] || "";
+  const area = event.target, form = area.closest("form[data-type]");
+  if (!form || area.name !== "line" || event.isComposing) return;
+  if (event.key === "Enter" && !event.shiftKey) form.requestSubmit();
+  else if (event.key === "ArrowUp" && !area.value.slice(0, area.selectionStart).includes("\n")) recall(area, -1);
+  else if (event.key === "ArrowDown" && !area.value.slice(area.selectionEnd).includes("\n")) recall(area, 1);
+  else return;
   event.preventDefault();
 });
+
+function recall(area, by) {
+  recalled = Math.max(0, Math.min(typed.length, recalled + by));
+  fill(area, typed[recalled] || "");
+}
 
 // The text stands in pieces of whole lines: what is new costs no more where much stands there already.
 const PIECE = 4000, screens = new WeakMap();
@@ -309,7 +327,10 @@ async function save(form, submitter) {
   if (await put(`/boards/${board}/put`, [[name, data]], form, verb === "run" ? { run: "1" } : {})) saved = text;
 }
 
-document.addEventListener("input", (event) => { if (event.target.id === "file-text") number(); });
+document.addEventListener("input", (event) => {
+  if (event.target.id === "file-text") number();
+  else if (event.target.name === "line") grow(event.target);
+});
 document.addEventListener("scroll", (event) => { if (event.target.id === "file-text") number(); }, true);
 
 // --- what is told ---------------------------------------------------------------------------------------------------
