@@ -27,3 +27,14 @@ def test_a_socket_of_another_program_is_refused_politely() -> None:
     assert caught.value.errno == errno.EADDRINUSE
     listening.close()
     assert listening.family == socket.AF_INET
+
+
+def test_a_board_that_has_just_ended_in_the_middle_of_a_talk_is_back_at_its_number_at_once() -> None:
+    listening = listen(0)
+    address = listening.getsockname()
+    with socket.create_connection(address) as client:
+        serving, _ = listening.accept()
+        serving.close()  # the first to end it: the system keeps its side for a minute
+        listening.close()
+        assert client.recv(1) == b""
+    listen(address[1]).close()
