@@ -136,7 +136,14 @@ def test_a_virtual_board_stays_the_same_and_a_long_port_has_a_short_name(
 
 @pytest.mark.parametrize(
     "port",
-    ["sim://nosuch", "sim://?fault=zzz", "SIM://nosuch?board=a", "sim://esp12?fault=zzz", "sim://esp12?adc=much"],
+    [
+        "sim://nosuch",
+        "sim://?fault=zzz",
+        "SIM://nosuch?board=a",
+        "sim://esp12?fault=zzz",
+        "sim://esp12?adc=much",
+        "rfc2217://host",
+    ],
 )
 def test_what_is_no_virtual_board_is_not_added_and_told_as_on_a_terminal(tmp_path: Path, port: str) -> None:
     found = Boards((tmp_path, tmp_path), lambda _board, _part: None)

@@ -12,7 +12,7 @@ from flashpipe.board.ports import discovery
 from flashpipe.board.ports.choice import choose_port
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.memory import PortMemory
-from flashpipe.board.ports.names import canonical, is_url, port_slug
+from flashpipe.board.ports.names import canonical, check_address, is_url, port_slug
 from flashpipe.board.ports.places import SCHEME, is_place, parse_place_url
 from flashpipe.errors import BadValueError, NoPlaceError, NoPortError, RecordError
 from flashpipe.jobs.variables import Variables
@@ -71,11 +71,12 @@ def with_options(port: str, variables: Variables) -> str:
 
 
 def check_virtual(port: str) -> None:
-    """Refuse a URL of a virtual board that describes none, before it is opened; other ports are not looked at.
+    """Refuse a URL that leads to no board, before it is opened: a virtual board's, or one of another machine's port.
 
     Raises:
-        BadValueError: an unknown board or option, or a value that cannot be read.
+        BadValueError: an unknown virtual board or option, a value that cannot be read, no host or number.
     """
+    check_address(port)
     if port.lower().startswith(VIRTUAL):
         import_module("flashpipe.sim.options").parse_url(port)
 

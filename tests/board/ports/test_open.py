@@ -19,6 +19,7 @@ from flashpipe.board.ports import open as serialport
 from flashpipe.board.ports import rfc2217
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.lock import PortOwner
+from flashpipe.board.ports.names import check_address
 from flashpipe.board.ports.open import open_port
 from flashpipe.board.ports.rfc2217 import RemotePort
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
@@ -70,10 +71,21 @@ def test_a_missing_port_among_none_says_what_to_do(monkeypatch: pytest.MonkeyPat
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("port", ["nonsense://x", "rfc2217://nohost:nan"])
-def test_a_bad_url_is_a_bad_value_or_no_port(port: str) -> None:
-    with pytest.raises((BadValueError, NoPortError)):
-        open_port(port, 115200)
+def test_a_url_of_an_unknown_kind_is_a_bad_value() -> None:
+    with pytest.raises(BadValueError):
+        open_port("nonsense://x", 115200)
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", ":4000", "a:b", "host:99999", "host:0", "[::1:4000", "[::1]"])
+@pytest.mark.parametrize("kind", ["rfc2217", "socket", "RFC2217"])
+def test_a_remote_port_without_host_and_number_is_a_bad_value(kind: str, address: str) -> None:
+    with pytest.raises(BadValueError, match="://HOST:PORT"):
+        open_port(f"{kind}://{address}", 115200)
+
+
+@pytest.mark.parametrize("port", ["rfc2217://[::1]:4000?ign_set_control", "socket://me:secret@host:1", "/dev/ttyUSB0"])
+def test_what_has_host_and_number_or_needs_none_is_fine(port: str) -> None:
+    check_address(port)
 
 
 @posix

@@ -7,14 +7,19 @@ import re
 import sys
 from hashlib import sha256
 from typing import Final
+from urllib.parse import urlsplit
 
 from flashpipe import files
+from flashpipe.errors import BadValueError
 from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import without_login
 
 _SLUG_LENGTH: Final = 60
 _PLAIN_PORT: Final = lazy_pattern(r"(?:\w+://)?[A-Za-z0-9.+-]+")
 """Ports whose slug needs no digest to stay different from others."""
+
+_BY_ADDRESS: Final = frozenset({"rfc2217", "socket"})
+"""Kinds of URL that name a host and a TCP port, and no more."""
 
 _known_virtual: Final = set[str]()
 """Ports whose server has said that its board is a virtual one."""
@@ -37,6 +42,24 @@ def is_pseudo_terminal(port: str) -> bool:
 def is_url(port: str) -> bool:
     """Whether it is opened by a pyserial URL handler rather than by name."""
     return "://" in port
+
+
+def check_address(port: str) -> None:
+    """Refuse the URL of another machine's port that lacks its host or number; other ports are not looked at.
+
+    Raises:
+        BadValueError: it does.
+    """
+    kind = port.partition("://")[0].lower() if is_url(port) else ""
+    if kind not in _BY_ADDRESS:
+        return
+    try:
+        parts = urlsplit(port)
+        whole = bool(parts.hostname and parts.port)
+    except ValueError:  # no number, one that is too large, or brackets that do not match
+        whole = False
+    if not whole:
+        raise BadValueError(f"{without_login(port)}: want {kind}://HOST:PORT", f"such as {kind}://lab.local:4000")
 
 
 def names_a_file(port: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import look_at_host, missing_port_advice
 from flashpipe.board.ports.lock import PortOwner, find_owners
-from flashpipe.board.ports.names import is_pseudo_terminal, is_url
+from flashpipe.board.ports.names import check_address, is_pseudo_terminal, is_url
 from flashpipe.errors import BadValueError, NoPortError, PipelineError, PortBusyError, PortDeniedError, PortError
 from flashpipe.limits import limit_reached
 from flashpipe.next_steps import Advice, command
@@ -49,6 +49,7 @@ def open_port(port: str, baud: int) -> serial.SerialBase:
         BadValueError: the URL is of an unknown kind or malformed.
         PortError: the system refused for another reason.
     """
+    check_address(port)
     _refuse_held(port)
     try:
         made = _make(port)
