@@ -145,13 +145,13 @@ def test_a_virtual_board_stays_the_same_and_a_long_port_has_a_short_name(
         "rfc2217://host",
     ],
 )
-def test_what_is_no_virtual_board_is_not_added_and_told_as_on_a_terminal(tmp_path: Path, port: str) -> None:
+def test_what_can_be_no_board_is_not_added_and_told_as_on_a_terminal(tmp_path: Path, port: str) -> None:
     found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
     with pytest.raises(BadValueError) as on_page:
         found.add(port)
     assert found.all() == []
     with pytest.raises(BadValueError) as opened:
-        open_port(f"{port}{'&' if '?' in port else '?'}inline=1", 115200)
+        open_port(port if "sim" not in port.lower() else f"{port}{'&' if '?' in port else '?'}inline=1", 115200)
     assert (on_page.value.message, on_page.value.hint) == (opened.value.message, opened.value.hint)
 
 
