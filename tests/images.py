@@ -97,7 +97,9 @@ class Builder:
         """Code that was linked for a flash address: functions of all lengths, and after each an address of another."""
         return _linked(address, size)
 
-    def ota(self, address: int = 0, size: int = 0x8000, *, crc: bool = True, code: bytes = b"") -> bytes:
+    def ota(
+        self, address: int = 0, size: int = 0x8000, *, crc: bool = True, code: bytes = b"", packed: int = 0x20
+    ) -> bytes:
         """A 0xEA image: code that runs from flash, then a version-1 image, then a CRC-32 as Espressif's tool makes it.
 
         `address`: the flash address it is linked for; 0: its code says nothing of that.
@@ -105,7 +107,7 @@ class Builder:
         head_size = 16
         code = code or (self.linked(address + head_size, size) if address else bytes(range(16)) * 64)
         head = struct.pack("<BBBBIII", 0xEA, 4, 0, 0, 0x40100004, 0, len(code))
-        image = head + code + self.boot()
+        image = head + code + self.boot(packed=packed)
         plain = zlib.crc32(image)
         return image + struct.pack("<I", ~plain & 0xFFFFFFFF if plain >> 31 else plain + 1) * crc
 

@@ -9,6 +9,7 @@ import pytest
 from flashpipe.cli.simulate import main
 from flashpipe.errors import (
     BadValueError,
+    HeaderSizeError,
     NotEmulatedError,
     PipelineError,
     SimulationFailedError,
@@ -20,9 +21,11 @@ from flashpipe.sim.memory import IRAM_START
 
 from tests.elfs import make_elf
 from tests.harness import Project
+from tests.images import Builder
 from tests.sim.cpu.assembler import asm, program
 from tests.sim.executed import image
 
+MB = 1024 * 1024
 Capture = pytest.CaptureFixture[str]
 RETURNING = image({IRAM_START: asm("ret")}, IRAM_START)
 SPINNING = image({IRAM_START: asm("j", 0)}, IRAM_START)
@@ -227,6 +230,19 @@ def test_variables_of_the_chip_reach_it(folder: Path) -> None:
     machine = snapshot.load((folder / "s").read_bytes())
     assert (machine.options.mac, machine.options.adc, machine.options.seed) == ("5c:cf:7f:01:02:03", 77, 9)
     assert machine.nor.read(0, len(SPINNING)) == SPINNING
+
+
+def test_the_headers_size_is_what_the_build_can_live_with(folder: Path) -> None:
+    (folder / "boot.bin").write_bytes(image({IRAM_START: asm("j", 0)}, IRAM_START, size_code=0))
+    (folder / "user1.bin").write_bytes(Builder().ota(code=b"mismatch map %d,spi_size_map %d\n\0", packed=5 << 4))
+    pair = "0x0:boot.bin,0x1000:user1.bin"
+    for words, code, places in (([], 5, {2 * MB, 4 * MB}), (["header=keep"], 0, {4 * MB})):
+        main([pair, "timeout=10ms", "--snapshot", "s", *words])
+        nor = snapshot.load((folder / "s").read_bytes()).nor
+        assert nor.read(3, 1)[0] >> 4 == code
+        assert {end for end in (MB, 2 * MB, 4 * MB) if nor.read(end - 0x4000, 1)[0] == 5} == places
+    with pytest.raises(HeaderSizeError):
+        main([pair, "timeout=10ms", "size=1MB"])
 
 
 def test_the_headers_size_and_the_init_data(folder: Path) -> None:

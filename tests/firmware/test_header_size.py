@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 from flashpipe.errors import HeaderSizeError, PipelineError
 from flashpipe.firmware.header_size import AcceptedSizes, accepted_sizes, header_size
@@ -18,14 +16,17 @@ from tests.images import Builder
 
 MAKE = Builder()
 MB = 1024 * 1024
-AT_TEXTS = b"\0+GMR\0+CWMODE\0+CIPSTART\0AT version:1.7.6(Apr  6 2023)\0"
+COMPARES = b"\0mismatch map %d,spi_size_map %d\n\0"
+AT_TEXTS = b"\0+GMR\0+CWMODE\0+CIPSTART\0AT version:1.7.6(Apr  6 2023)\0" + COMPARES
 
 
 def user_image(size: str, *, texts: bytes = AT_TEXTS) -> bytes:
     """A 0xEA part whose inner header says `size`, with AT firmware in its code."""
-    code = (bytes(64) + texts + b"3.0.6-dev(072755c)\0").ljust(0x1000, b"\0")
-    head = struct.pack("<BBBBI", 0xEA, 4, 0, 1, 0x40100004) + struct.pack("<II", 0, len(code))
-    return head + code + MAKE.boot(packed=SIZE_CODES[size] << 4)
+    return MAKE.ota(code=user_code(texts), packed=SIZE_CODES[size] << 4)
+
+
+def user_code(texts: bytes) -> bytes:
+    return (bytes(64) + texts + b"3.0.6-dev(072755c)\0").ljust(0x1000, b"\0")
 
 
 def at(version: str = "1.7.6") -> Firmware:
@@ -85,12 +86,24 @@ def test_the_line_of_an_sdk_is_enough_where_its_text_is_missing() -> None:
 def test_at_gets_the_size_it_was_compiled_for(built_for: str) -> None:
     parts = {0: MAKE.boot(), 0x1000: user_image(built_for)}
     assert accepted_sizes(at(), parts) == AcceptedSizes(
-        (built_for,), f"AT 1.7.6 was compiled for a flash map of {built_for} and refuses any other"
+        (built_for,),
+        f"AT firmware 1.7.6 (SDK 3.0.6-dev) was compiled for a flash map of {built_for} and refuses any other",
     )
     assert header_size(at(), parts, "4MB").name == built_for
     one_file = {0: MAKE.boot().ljust(0x1000, b"\xff") + user_image(built_for)}
     assert header_size(at(), one_file, "4MB").name == built_for
     assert header_size(at(), parts, built_for).why == ""
+
+
+def test_whatever_compares_the_header_with_its_map_gets_that_and_what_does_not_takes_any() -> None:
+    compares = {0: MAKE.boot(), 0x1000: user_image("1MB", texts=COMPARES)}
+    own = identify_firmware(compares)
+    assert own.family == "unknown"
+    assert header_size(own, compares, "4MB").name == "1MB"
+    silent = {0: MAKE.boot(), 0x1000: user_image("1MB", texts=b"\0AT version:1.7.6(Apr  6 2023)\0")}
+    assert header_size(at(), silent, "4MB").name == "4MB"
+    elsewhere = {0: MAKE.boot(), 0x1000: user_image("1MB", texts=b""), 0x10000: user_code(COMPARES)}
+    assert header_size(own, elsewhere, "4MB").name == "4MB"
 
 
 def test_at_that_was_compiled_for_more_than_there_is_is_refused() -> None:

@@ -21,6 +21,7 @@ from flashpipe.errors import (
     SimulationTimeoutError,
 )
 from flashpipe.files import read_regular, write_atomic
+from flashpipe.flash import SIZE_BYTES, SIZE_CODES, size_name
 from flashpipe.jobs.command_variables import SIMULATE
 from flashpipe.text.variables import describe
 from flashpipe.units import parse_duration, parse_size
@@ -101,11 +102,14 @@ def _machine(images: list[str], given: _Given, resume: str, make_core: Callable[
     if len(images) != 1:
         raise BadValueError(f"{len(images)} images named", "name one: a file, or 0x00000:FILE,0x10000:FILE")
     sim = import_module("flashpipe.sim.simulation")
+    segments, size = _segments(images[0]), parse_size(_one(given, "size", "4MB"))
+    keep = _choice(given, "header", ("size", "keep")) == "keep"
     flash = sim.build_flash(
-        _segments(images[0]),
-        parse_size(_one(given, "size", "4MB")),
+        segments,
+        size,
         blank=_choice(given, "init", ("factory", "blank")) == "blank",
-        keep_header=_choice(given, "header", ("size", "keep")) == "keep",
+        keep_header=keep,
+        size_code=None if keep or size not in SIZE_BYTES.values() else _size_code(segments, size_name(size)),
     )
     return sim.start(flash, _options(given), make_core)
 
@@ -129,6 +133,13 @@ def _segments(text: str) -> dict[int, bytes]:
         pair = resolve.parse_image_argument(text)
         return {address: resolve.load_source(source, here).data for address, source in pair.items()}
     return {0: resolve.load_source(text, here).data}
+
+
+def _size_code(segments: dict[int, bytes], flash: str) -> int:
+    """The size that flashing writes into the header."""
+    firmware = import_module("flashpipe.firmware.identify").identify_firmware(segments)
+    chosen = import_module("flashpipe.firmware.header_size").header_size(firmware, segments, flash)
+    return SIZE_CODES[chosen.name]
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ by what that is known; a firmware without a row takes any size.
 
 - NodeMCU takes any: it has a partition table of its own, or adjusts the header (facts: image-flashmap §4.3, §5).
 - What is built with the Arduino core takes any: its linker script decides where it keeps what.
-- AT 1.7 and later take one, that of the map they were compiled for: their words are `mismatch map %d,spi_size_map %d`,
-  and the map stands in the header of their 0xEA part.
+- What is built with an SDK 3.x that compares the map it was compiled for takes that one: its words are `mismatch map
+  %d,spi_size_map %d`, and the map stands in the header of its 0xEA part (AT since 1.7, and others; seen executed).
 - An SDK before 2.1 takes up to 4 MB, where its table of sizes ends: with 8 or 16 MB it looks for RF data at 0 and loops
   with `rf_cal[0] !=0x05,is 0x00`. In published reports 4 MB in the header is what cured it.
 """
@@ -28,8 +28,8 @@ OWN_LAYOUT: Final = frozenset({"nodemcu", "arduino", "tasmota", "esphome"})
 """Families for which the size in the header does not decide where they keep what."""
 _KNOWS_LARGE: Final = (2, 1)
 """First SDK that knows of 8 and 16 MB."""
-_COMPILED_MAP: Final = (1, 7)
-"""First AT firmware that compares the header with the map it was compiled for."""
+_COMPARES: Final = b"mismatch map %d,spi_size_map %d"
+"""Text of an SDK that compares the header with the map it was compiled for."""
 _BEHIND_LOADERS: Final = (0, 0x1000, 0x2000)
 """Where a 0xEA part stands in its file: at its start, or behind Espressif's boot loader or rBoot."""
 _OLD_SIZES: Final = tuple(size for size in SIZE_CODES if SIZE_BYTES[size] <= SIZE_BYTES["4MB"])
@@ -62,11 +62,9 @@ def accepted_sizes(firmware: Firmware, parts: Mapping[int, bytes]) -> AcceptedSi
     """The sizes that a firmware accepts in its header; None where it takes any."""
     if firmware.family in OWN_LAYOUT:
         return None
-    if firmware.family == "at" and _numbers(firmware.version) >= _COMPILED_MAP:
-        size = _compiled_map(parts)
-        if size:
-            why = f"AT {firmware.version} was compiled for a flash map of {size} and refuses any other"
-            return AcceptedSizes((size,), why)
+    if size := _compiled_map(parts):
+        who = firmware.title() if firmware.family != "unknown" else "this firmware"
+        return AcceptedSizes((size,), f"{who} was compiled for a flash map of {size} and refuses any other")
     sdk = _numbers(firmware.sdk or firmware.sdk_line)
     if len(sdk) >= len(_KNOWS_LARGE) and sdk < _KNOWS_LARGE:
         number = ".".join(map(str, sdk))
@@ -123,11 +121,12 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _compiled_map(parts: Mapping[int, bytes]) -> str:
-    """Name of the size in the header behind the code of a 0xEA part (facts: image-flashmap §4.2); empty without one.
+    """Name of the size in the header behind the code of a 0xEA part (facts: image-flashmap §4.2), of one that compares
+    it; empty without one.
 
     The part may stand behind its boot loader in the same file.
     """
-    for data in parts.values():
+    for data in (data for data in parts.values() if _COMPARES in data):
         for at in _BEHIND_LOADERS:
             size = _size_behind_code(data[at:]) if data[at : at + 2] == bytes((OTA_MAGIC, 4)) else ""
             if size:

@@ -37,7 +37,7 @@ SIMULATE: Final = {
     **_by_name(
         own(
             "size",
-            "bytes of flash: 512KB, 1MB … 16MB; default 4MB. The image's header is set to it, as flashing does",
+            "bytes of flash: 512KB, 1MB … 16MB; default 4MB. The image's header is set as flashing does it",
             values=("512KB", "1MB", "2MB", "4MB", "8MB", "16MB"),
         ),
         own(
@@ -62,7 +62,7 @@ SIMULATE: Final = {
         ),
         own(
             "header",
-            "size (default) or keep: whether the header's flash size becomes that of the flash",
+            "size (default) or keep: whether the header's flash size is set as by flashing",
             values=("size", "keep"),
         ),
         own("elf", "the build's .elf file: names in --cpu-profile and behind crashes", "file"),

@@ -81,10 +81,18 @@ class RunEnd:
         return lines[-1] if lines else ""
 
 
-def build_flash(segments: Mapping[int, bytes], size: int, *, blank: bool = False, keep_header: bool = False) -> bytes:
+def build_flash(
+    segments: Mapping[int, bytes],
+    size: int,
+    *,
+    blank: bool = False,
+    keep_header: bool = False,
+    size_code: int | None = None,
+) -> bytes:
     """Contents of a flash of `size` bytes: the segments by address, init data as a module has it from its maker, FF.
 
-    The size in the header of an image at 0 becomes that of the flash, as flashing writes it, unless `keep_header`.
+    The size in the header of an image at 0 becomes that of the flash, or `size_code`, unless `keep_header`. Where it is
+    a smaller one, init data are there, too, where an SDK looks that goes by it.
 
     Raises:
         BadValueError: no such flash size, or a segment reaches past its end.
@@ -93,8 +101,8 @@ def build_flash(segments: Mapping[int, bytes], size: int, *, blank: bool = False
     if size not in codes:
         raise BadValueError(f"size={size}: no flash has that size", "write 256KB, 512KB, 1MB … 16MB")
     cells = bytearray(_BLANK) * size
-    if not blank:
-        at = size - _INIT_DATA_FROM_END
+    ends = {size, *({SIZES[size_code]} if size_code in SIZES and not keep_header else ())}
+    for at in (end - _INIT_DATA_FROM_END for end in ends if end <= size and not blank):
         cells[at : at + len(init_data())] = init_data()
     for address, data in segments.items():
         if address + len(data) > size:
@@ -103,7 +111,7 @@ def build_flash(segments: Mapping[int, bytes], size: int, *, blank: bool = False
             )
         cells[address : address + len(data)] = data
     if cells[0] == MAGIC and not keep_header:
-        cells[3] = cells[3] & 0x0F | codes[size] << 4
+        cells[3] = cells[3] & 0x0F | (codes[size] if size_code is None else size_code) << 4
     return bytes(cells)
 
 

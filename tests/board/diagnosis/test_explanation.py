@@ -314,7 +314,8 @@ def test_a_header_that_the_build_cannot_live_with_is_named_with_the_right_one(
     found = explain_log(ROM + LOADED + words, known)
     assert (found.diagnosis.rule, found.diagnosis.certain) == ("header-size", True)
     assert all(name in found.diagnosis.cause for name in named)
-    assert f" {named[1]} " in found.action
+    assert (f" {named[1]} " in found.action) == bool(known.right_size), "flashing writes what its plan knows"
+    assert (f"size: {named[1]}" in found.action) != bool(known.right_size)
 
 
 def test_a_map_that_does_not_match_and_is_taken_all_the_same_is_no_cause() -> None:

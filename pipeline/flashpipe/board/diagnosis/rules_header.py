@@ -60,6 +60,12 @@ def _header_action(evidence: Evidence) -> str:
     right = _sizes(evidence)[1]
     if not _fits(evidence):
         return f"this flash has {evidence.fitted}: take a build for it, or a board with {right}"
+    if evidence.right_size != right and _MAPS.search(evidence.log):  # only its words tell, which no plan knows
+        return Advice(
+            f"name that size in a profile of your own: `flash: {{size: {right}}}`, with ",
+            setting(allow="wrong-flash-size"),
+            " where the flash is larger",
+        )
     return Advice(
         command("flash"), f" writes {right} into the header of this build; with another tool, name that size yourself"
     )
