@@ -50,12 +50,13 @@ Answer = Callable[[float, int], bytes]
 """What the board says to a knock at this time and rate."""
 
 
-def nobody(_time: float, _baud: int) -> bytes:
-    return b""
+def run_watcher(
+    messages: Iterable[Message], answer: Answer | None = None, told: bytes = b"", **options: object
+) -> Watched:
+    """Play a script to a BootWatcher in simulated time; `told` is what `=node.info()` prints, where there is a Lua.
 
-
-def run_watcher(messages: Iterable[Message], answer: Answer = nobody, told: bytes = b"", **options: object) -> Watched:
-    """Play a script to a BootWatcher in simulated time; `told` is what `=node.info()` prints, where there is a Lua."""
+    Without an `answer` a board answers a knock once it has shown a Lua prompt.
+    """
     chunks = [
         (time + at * 10 / baud, baud, data[at : at + CHUNK])
         for time, baud, data in messages
@@ -64,7 +65,7 @@ def run_watcher(messages: Iterable[Message], answer: Answer = nobody, told: byte
     chunks.sort(key=lambda chunk: chunk[0])
     watcher = BootWatcher(now=0.0, **options)  # type: ignore[arg-type]
     watched = Watched(Verdict("", ""))
-    now, baud = 0.0, 0
+    now, baud, said_last = 0.0, 0, (0, b"")
     while now < 120:
         wish = watcher.next(now)
         if isinstance(wish, Verdict):
@@ -72,7 +73,8 @@ def run_watcher(messages: Iterable[Message], answer: Answer = nobody, told: byte
             return watched
         if isinstance(wish, SendText):
             watched.knocks.append((round(now, 2), baud))
-            said = answer(now, baud)
+            at_prompt = said_last[0] == baud and said_last[1].endswith(b"\n> ")
+            said = answer(now, baud) if answer else b"\r\n> " if at_prompt else b""
             if wish.data != b"\r" and said:
                 said = wish.data[:-1] + b"\r\n" + told + said.lstrip()
             chunks = sorted([(now + 0.01, baud, said), *chunks], key=lambda chunk: chunk[0])
@@ -83,6 +85,7 @@ def run_watcher(messages: Iterable[Message], answer: Answer = nobody, told: byte
         if chunks and chunks[0][0] <= wish.until_s:
             time, sent_at, data = chunks.pop(0)
             now = max(now, time)
+            said_last = sent_at, (said_last[1] + data)[-CHUNK:]
             watcher.feed(data if sent_at == baud else misread(data, sent_at, baud), now)
         else:
             now = max(now + 0.001, wish.until_s)

@@ -189,8 +189,10 @@ class Formatting:
     def check_stop(self) -> None:
         """Nobody stops it."""
 
-    def send(self, data: bytes) -> None:
-        """It does not listen."""
+    def send(self, _data: bytes) -> None:
+        """It does not listen before it is at its prompt."""
+        if not self._says:
+            self._says.append(b"\r\n> ")
 
     def tune(self, baud: int) -> None:
         self._rate = baud

@@ -85,6 +85,7 @@ def test_where_init_lua_prints_without_end_no_prompt_is_caught(
 @pytest.mark.parametrize("name", lines("3.0"))
 def test_a_program_that_takes_the_console_is_named_with_the_way_out(name: str, make: Make) -> None:
     session = make(name, 'uart.on("data",0,function()end,0)')
+    assert boot_check(session, timeout_s=10).kind == "banner", "it shows its prompt, and does not answer at it"
     with pytest.raises(NoLuaPromptError) as caught:
         open_console(session)
     assert command("files", rescue="1") in caught.value.next_steps

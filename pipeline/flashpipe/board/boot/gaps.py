@@ -27,6 +27,32 @@ class Gap:
     size: int
 
 
+class Unread:
+    """Where bytes are left out of a log that is still growing, and how many."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+
+    def note(self, at: int, size: int) -> None:
+        """So many more, if any, behind that many characters of the log."""
+        if size > 0:
+            self._sizes[at] = self._sizes.get(at, 0) + size
+
+    def behind(self, at: int) -> bool:
+        """Whether any were left out from there on."""
+        return any(each >= at for each in self._sizes)
+
+    def gaps(self, log: str) -> tuple[Gap, ...]:
+        """What could not be read between two texts; before the first and behind the last, a log begins and ends."""
+        sizes: dict[int, int] = {}
+        for at, size in sorted(self._sizes.items()):
+            before, behind = log[:at], log[at:]
+            if before.strip() and behind.strip():
+                line = before.count("\n") + (not before.endswith("\n"))
+                sizes[line] = sizes.get(line, 0) + size
+        return tuple(Gap(line, size) for line, size in sizes.items())
+
+
 def with_gaps(log: str, gaps: Iterable[Gap]) -> str:
     r"""The log for people, in which a line stands for each gap.
 

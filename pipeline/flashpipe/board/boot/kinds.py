@@ -44,7 +44,7 @@ def _alive(name: str, meaning: str, code: str = "", status: int = 0, remedy: str
 
 _ROWS: Final = (
     _alive("prompt", "NodeMCU, or another Lua, at its prompt"),
-    _alive("banner", "NodeMCU, no prompt seen: its init.lua is busy"),
+    _alive("banner", "NodeMCU, no prompt that answers: its init.lua is busy, or has taken the console"),
     _alive("python-prompt", "MicroPython or CircuitPython at its prompt"),
     _alive("firmware", "another firmware, which talks"),
     _alive("alive", "a firmware that the ROM started, and that says nothing"),

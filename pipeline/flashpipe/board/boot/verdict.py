@@ -47,7 +47,7 @@ from flashpipe.board.boot.patterns import (
     Fault,
 )
 
-__all__ = ["HEALTHY", "NOT_CHECKED", "Verdict", "classify", "conclude", "nodemcu_name"]
+__all__ = ["HEALTHY", "NOT_CHECKED", "Verdict", "classify", "conclude", "judge", "nodemcu_name"]
 
 UNREADABLE_IMAGE: Final = frozenset({"no-image", "bad-checksum"})
 """What the ROM says of an image that it cannot read."""
@@ -56,19 +56,24 @@ PROMPTS: Final = frozenset({"prompt", "python-prompt"})
 
 def classify(log: str) -> Verdict:
     """Judge a boot log after which nothing more will come: readable text, LF or CR-LF; may begin inside a line."""
-    text = log.replace("\r\n", "\n")
-    return _verdict(_judge(text), text)
+    return judge(log)[0]
 
 
 def conclude(log: str) -> Verdict | None:
     """The verdict on a boot log that is still growing, None until something in it is conclusive."""
+    verdict, conclusive = judge(log)
+    return verdict if conclusive else None
+
+
+def judge(log: str) -> tuple[Verdict, bool]:
+    """The verdict if nothing more comes, and whether it stands whatever comes: one look at a log for both questions."""
     text = log.replace("\r\n", "\n")
     finding = _judge(text)
     # A line that is still coming may say more, such as the rest of a version; a prompt has no line end. A crash has its
     # addresses on the line behind its heading: without them its cause is another one.
     lines = 2 if finding.verdict.kind == "exception" else 1
     complete = finding.verdict.kind in PROMPTS or text.count("\n", max(0, finding.at)) >= lines
-    return _verdict(finding, text) if finding.conclusive and complete else None
+    return _verdict(finding, text), finding.conclusive and complete
 
 
 def _verdict(finding: LogFinding, text: str) -> Verdict:

@@ -21,7 +21,8 @@ The rules:
    and each of those in use is knocked at. But a firmware that was just loaded and makes no sound at its rate is left
    alone there: NodeMCU 2.x formats its file system without a word, and then takes over the rate of what it was sent.
 4. Knock (a carriage return) when the line is quiet: NodeMCU answers with its prompt, even where its banner is off. A
-   Lua prompt whose banner nobody saw is asked what it is.
+   Lua prompt whose banner nobody saw is asked what it is. One that was shown is knocked at as well: NodeMCU 3.x shows
+   it behind an init.lua that has taken the console.
 5. A firmware that formats its file system is waited for, as long as that takes.
 6. A failure is told at its first conclusive token (`verdict.conclude`); a firmware that was recognised is given time
    to fail; anything else is judged when waiting longer would not change it.
@@ -34,10 +35,10 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
-from flashpipe.board.boot.gaps import Gap
-from flashpipe.board.boot.patterns import LOADED, ROM, SDK_STARTS
+from flashpipe.board.boot.gaps import Unread
+from flashpipe.board.boot.patterns import LOADED, LUA_PROMPT_LOOSE, ROM, SDK_STARTS
 from flashpipe.board.boot.stay import NOISE, Stay
-from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, conclude
+from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, judge
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.values import dataclass
 
@@ -88,6 +89,7 @@ LOAD_S: Final = 3.0
 DWELLS_S: Final = (2.5, 9.0)
 """How long to wait for another start at the ROM's rate, the first time and later: in the end longer than the hardware
 watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
+UNANSWERED: Final = "has shown its prompt and does not answer at it: its program has taken the console, or is busy"
 FAULT_S: Final = 0.3
 """Time for the lines that follow a crash."""
 WRONG_S: Final = 0.2
@@ -157,8 +159,7 @@ class BootWatcher:
         self._silence_s = silence_s
         self._rom_wait_s = ROM_WAIT_S if silence_s < timeout_s else timeout_s
         self._text = ""
-        self._unread: dict[int, int] = {}
-        """Where in `_text` bytes are left out that make no text at the rate that was listened at, and how many."""
+        self._unread = Unread()
         self._stay = Stay(self._rom_bauds[0], now, now, rom=True)
         self._dirty = False
         self._evaluated_s = now
@@ -173,6 +174,8 @@ class BootWatcher:
         self._talks = False
         """Whether garbage at the ROM's rate showed that the firmware talks by itself."""
         self._asked_s: float | None = None
+        self._prompts = self._proofs = 0
+        """Prompts that the log held at the last knock, and knocks at a prompt that was shown."""
         self._format_s: float | None = None
         self._text_baud = 0
         self._good: Verdict | None = None
@@ -199,7 +202,8 @@ class BootWatcher:
             verdict = self._evaluate(now)
             if verdict is not None and verdict.kind not in HEALTHY:
                 return self._finish(verdict, now)
-            self._good_s = self._good_s if self._good is not None else now
+            if self._good is None:
+                self._good_s, self._proofs = now, 0
             self._good = verdict
         if self._good is not None:
             return self._wait_or_ask(self._good, now)
@@ -208,9 +212,7 @@ class BootWatcher:
             if verdict is not None:
                 return self._finish(verdict, now)
             if self._shall_knock(now):
-                self._stay.knocks += 1
-                self._stay.knocked_s = now
-                return SendText(KNOCK)
+                return self._knock(now)
             self._choose_baud(now)
         return self._listen(now)
 
@@ -228,7 +230,7 @@ class BootWatcher:
 
     def _evaluate(self, now: float) -> Verdict | None:
         log = self.log
-        state = classify(log)
+        state, conclusive = judge(log)
         if state.kind != self._state.kind:
             self._state_s = now
             if self._format_s is not None:
@@ -237,10 +239,9 @@ class BootWatcher:
         self._state = state
         self._learn_rates()
         self._watch_noise(now)
-        verdict = conclude(log)
         if self._wait_for and state.kind in HEALTHY:
             return state if self._wait_for in log else None
-        return verdict
+        return state if conclusive else None
 
     def _judge_by_time(self, now: float) -> Verdict | None:
         state, quiet_s = self._state, now - self._heard_s
@@ -270,7 +271,7 @@ class BootWatcher:
         NodeMCU 2.x says there that it formats its file system, and then nothing for most of a minute.
         """
         sdk = SDK_STARTS.search(self._text)
-        return sdk is not None and any(at >= sdk.end() for at in self._unread)
+        return sdk is not None and self._unread.behind(sdk.end())
 
     def _deadline(self) -> float:
         return self._limit_s if self._format_s is None else max(self._limit_s, self._format_s + FORMAT_S)
@@ -282,7 +283,7 @@ class BootWatcher:
         return Verdict("unreadable", f"{self._received} bytes came that make no text at {tried} baud")
 
     def _wait_or_ask(self, good: Verdict, now: float) -> SendText | ListenAt | Verdict:
-        """A firmware that is known by its name gets time to fail; a prompt that did not say what it is, is asked."""
+        """A firmware that is known by its name gets time to fail, and its prompt is knocked at, or asked what it is."""
         nameless = good.kind == "prompt" and not any(map(str.isdigit, good.firmware))
         if nameless and self._probe and not self._stay.rom and now < self._deadline():
             if self._asked_s is None:
@@ -290,7 +291,11 @@ class BootWatcher:
                 return SendText(ASK)
             if now - self._asked_s < ASK_S:
                 return self._listen(now)
-        return self._listen(now) if now < self._settled_s() else self._finish(good, now)
+        elif good.kind == "prompt" and self._shall_prove(now):
+            self._proofs += 1
+            return self._knock(now)
+        answer_s = min(self._stay.knocked_s + ANSWER_S, self._deadline()) if self._proofs and self._unanswered else now
+        return self._listen(now) if now < max(answer_s, self._settled_s()) else self._finish(good, now)
 
     def _settled_s(self) -> float:
         """When a firmware that was recognised has had its time to fail."""
@@ -311,19 +316,13 @@ class BootWatcher:
         if verdict.kind == "alive" and self._stay.garbled() >= NOISE:
             summary = "the ROM started the firmware, which talks at an unknown baud rate; that it runs is not proven"
             verdict = replace(verdict, summary=summary, unknown_rate=True)
+        if verdict.kind == "prompt" and self._unanswered:
+            summary = f"{verdict.firmware or 'a Lua'} {UNANSWERED}"
+            verdict = replace(verdict, kind="banner", summary=summary)
         seconds = round(now - self._start_s, 3)
-        return replace(verdict, log=self.log, gaps=self._gaps(), seconds=seconds, baud=self._text_baud)
-
-    def _gaps(self) -> tuple[Gap, ...]:
-        """What could not be read between two texts; before the first and behind the last, a log begins and ends."""
-        self._note_unread(self._stay.skipped(self._stay.text()))
-        sizes: dict[int, int] = {}
-        for at, size in sorted(self._unread.items()):
-            before, behind = self.log[:at], self.log[at:]
-            if before.strip() and behind.strip():
-                line = before.count("\n") + (not before.endswith("\n"))
-                sizes[line] = sizes.get(line, 0) + size
-        return tuple(Gap(line, size) for line, size in sizes.items())
+        self._unread.note(len(self._text), self._stay.skipped(self._stay.text()))
+        gaps = self._unread.gaps(self.log)
+        return replace(verdict, log=self.log, gaps=gaps, seconds=seconds, baud=self._text_baud)
 
     # --- the rate ----------------------------------------------------------------------------------------------------
 
@@ -405,19 +404,37 @@ class BootWatcher:
         text = self._stay.last_text()
         torn = text and not text.endswith("\n") and stay.baud != self._stay.baud
         skipped = self._stay.skipped(text)
-        self._note_unread(skipped)
+        self._unread.note(len(self._text), skipped)
         self._text += f"{text}\n" if torn else text
-        self._note_unread(self._stay.left_out(text) - skipped)
+        self._unread.note(len(self._text), self._stay.left_out(text) - skipped)
         self._lingered = self._stay.linger
         self._lingers += stay.linger
         self._stay = stay
 
-    def _note_unread(self, count: int) -> None:
-        if count > 0:
-            at = len(self._text)
-            self._unread[at] = self._unread.get(at, 0) + count
-
     # --- knocking ----------------------------------------------------------------------------------------------------
+
+    def _knock(self, now: float) -> SendText:
+        self._stay.knocks += 1
+        self._stay.knocked_s = now
+        self._prompts = self._count_prompts()
+        return SendText(KNOCK)
+
+    def _count_prompts(self) -> int:
+        return len(LUA_PROMPT_LOOSE.findall(self.log))
+
+    @property
+    def _unanswered(self) -> bool:
+        """Whether the last knock, at the rate that is listened at, has brought no prompt."""
+        return self._stay.knocks > 0 and self._count_prompts() <= self._prompts
+
+    def _shall_prove(self, now: float) -> bool:
+        """Whether the prompt that was shown is to be knocked at: once, and again where nothing comes."""
+        stay = self._stay
+        if not self._probe or stay.rom or self._asked_s is not None or now >= self._deadline():
+            return False
+        if self._proofs:
+            return self._unanswered and self._proofs < KNOCKS and now - stay.knocked_s >= ANSWER_S
+        return now - stay.last_s >= QUIET_S or now - self._good_s >= SETTLE_S  # it may print without end
 
     def _shall_knock(self, now: float) -> bool:
         stay = self._stay
