@@ -9,7 +9,9 @@ from typing import cast
 
 import pytest
 from flashpipe.board.boot.follower import RateFollower
+from flashpipe.board.boot.verdict import Verdict, conclude
 from flashpipe.errors import BadValueError, MonitorFailedError
+from flashpipe.jobs import monitor_watch
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.monitor_watch import Watch
 from flashpipe.jobs.variables import Variables
@@ -50,6 +52,25 @@ def test_what_must_not_come_is_a_failure_of_its_own() -> None:
     assert found.ended()
     assert found.error is not None
     assert found.error.code == "monitor-failed"
+
+
+def test_a_crash_that_comes_letter_by_letter_is_one_and_without_a_sign_of_it_nothing_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, judged = watch(until="ready"), list[str]()
+
+    def judge(text: str) -> Verdict | None:
+        judged.append(text)
+        return conclude(text)
+
+    monkeypatch.setattr(monitor_watch, "conclude", judge)
+    for line in range(400):
+        found.hear(f"temperature {line}\n")
+    assert not judged
+    for letter in CRASH:
+        found.hear(letter)
+    assert found.error is not None
+    assert found.error.code == "boot-exception"
 
 
 def test_time_is_a_failure_only_where_something_was_waited_for() -> None:

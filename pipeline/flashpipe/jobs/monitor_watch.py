@@ -9,6 +9,7 @@ from typing import Final
 
 from flashpipe.board.boot.follower import RateFollower
 from flashpipe.board.boot.kinds import error_class
+from flashpipe.board.boot.patterns import FAULTS
 from flashpipe.board.boot.resets import find_starts
 from flashpipe.board.boot.verdict import conclude
 from flashpipe.errors import BadValueError, MonitorFailedError, MonitorTimeoutError, PipelineError
@@ -22,7 +23,10 @@ CRASHES: Final = frozenset({"exception", "panic", "watchdog"})
 _NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands where bytes were no text: such a line was told at another rate, and proves nothing."""
 _KEPT: Final = 16_384
-"""Characters that are looked at: the end of a long log is judged again with each piece that comes."""
+"""Characters that are looked at."""
+_SIGNS: Final = tuple(fault.pattern for fault in FAULTS if fault.kind in CRASHES)
+_LONGEST: Final = 512
+"""Characters of the longest sign of a crash, as it comes piece by piece."""
 
 
 class Watch:
@@ -40,7 +44,8 @@ class Watch:
         self._now = now
         self._since = now()
         self._log = ""
-        self._crash_is_told = False
+        self._suspect = False
+        """Whether there was a sign of a crash: from then on each piece that comes is a reason to judge all."""
         self.seen = ""
         """What was waited for, as it came."""
         self.error: PipelineError | None = None
@@ -54,7 +59,9 @@ class Watch:
         """The board has said this."""
         if not self.machine or self.seen or self.error:
             return
+        tail = self._log[-_LONGEST:] + text
         self._log = (self._log + text)[-_KEPT:]
+        self._suspect = self._suspect or any(sign.search(tail) for sign in _SIGNS)
         try:
             bad, good = (self._find(name) for name in ("fail", "until"))
         except BadValueError as error:
@@ -64,7 +71,7 @@ class Watch:
             self.error = MonitorFailedError(f'"{bad.strip()}" was seen', "read the lines before it")
         elif good:
             self.seen = good.strip()
-        else:
+        elif self._suspect:
             self._judge()
 
     def _find(self, name: str) -> str:
