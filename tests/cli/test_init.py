@@ -137,7 +137,7 @@ def test_an_existing_file_is_left_alone(bare: Project, port: str) -> None:
     assert (bare.folder / "kitchen.yaml").read_text() == "about: mine\nextends: esp12\n"
 
 
-@pytest.mark.parametrize("name", ["../up", "a b", ".hidden", "a/b", "-", "é"])
+@pytest.mark.parametrize("name", ["../up", "a b", ".hidden", "a/b", "-", "é", "images.lock", "host", "x" * 300])
 def test_a_bad_name_is_refused_before_anything(bare: Project, name: str) -> None:
     done = init(bare, "--port", "sim://esp12", "--", name).failed("bad-value")
     assert done.status == 3

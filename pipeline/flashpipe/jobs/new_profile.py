@@ -21,6 +21,7 @@ from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.port_choice import remember
 from flashpipe.profile.load import load_profile, usable_profiles
+from flashpipe.profile.names import LONGEST, bad_profile_name
 from flashpipe.profile.schema import FILE as SCHEMA
 from flashpipe.profile.schema import ID, profile_schema
 from flashpipe.sources.resolve import load_source
@@ -59,6 +60,9 @@ def new_path(folder: Path, name: str, flash_command: str) -> Path:
     """
     if not NAME.fullmatch(name):
         raise BadValueError(f"{name!r} is no name for a profile", "use letters, digits, - and _")
+    if problem := bad_profile_name(name):
+        shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
+        raise BadValueError(f"{shown!r} is no name for a profile: {problem}", "choose another name")
     path = folder / f"{name}.yaml"
     if path.exists():
         raise BadValueError(

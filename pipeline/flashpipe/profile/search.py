@@ -20,6 +20,7 @@ from flashpipe.files import expanded, no_file, read_regular
 from flashpipe.lazy import lazy_pattern
 from flashpipe.next_steps import Advice, command
 from flashpipe.ownership import Finding, Standing, look, refusal
+from flashpipe.profile.names import is_taken
 from flashpipe.profile.yaml_reader import closest
 
 SUFFIX: Final = ".yaml"
@@ -201,7 +202,7 @@ def _is_profile(path: Path, folder: Path, project: Path) -> bool:
 
 
 def _looks_like_profile(path: Path) -> bool:
-    if path.name.endswith(f".lock{SUFFIX}"):
+    if is_taken(path.stem):
         return False
     try:
         return bool(_LOOKS_LIKE_PROFILE.search(read_regular(path, _LARGEST)[:_LOOK]))
