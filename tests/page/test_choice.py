@@ -115,6 +115,16 @@ def test_a_board_is_on_the_page_once_and_there_is_an_end_of_them(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    "port", ["all", "auto", "/dev/ttyUSB*", "/dev/a,/dev/b", ",", "labgrid://p*", "sim://no-board"]
+)
+def test_what_is_no_name_of_one_port_gets_no_card(tmp_path: Path, port: str) -> None:
+    found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
+    with pytest.raises(BadValueError):
+        found.add(port)
+    assert found.all() == []
+
+
+@pytest.mark.parametrize(
     ("port", "lasting", "name"),
     [
         ("sim://esp12?mac=5c:cf:7f:00:00:01", "sim://esp12?mac=5c:cf:7f:00:00:01&board=page-1", "page-1 (esp12)"),

@@ -200,7 +200,12 @@ def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Pa
     page.goto(served.address(board))
     flash(page)
     wait_until(lambda: board.log is not None and board.log.progress is not None and board.log.step == "write")
-    page.locator("#stop").click()
+    page.locator("#stop").hover()
+    page.mouse.down()
+    newer = {"kind": "part", "part": "work", "board": board.slug, "html": "<p id=newer>as it goes on</p>"}
+    page.evaluate("message => take(message)", newer)
+    expect(page.locator("#newer")).to_have_count(0)  # a button that is replaced while it is pressed is not clicked
+    page.mouse.up()
     expect(page.locator(".verdict.stopped")).to_contain_text("do the same again, it continues")
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".verdict.ok")).to_contain_text("OK: Flash")

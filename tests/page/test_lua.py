@@ -133,4 +133,11 @@ def test_files_that_no_board_can_have_are_refused_by_the_name_that_they_came_wit
     expect(wrong).to_contain_text("ümlaut.lua: ")
     expect(wrong).to_contain_text("ömlaut.lua: ")
     expect(wrong).to_contain_text("nothing else was sent either")
+    expect(wrong).to_contain_text("drop all of them again")
+    editor = page.locator("#editor .wrong")
+    for name, verb, why in (("a b.lua", "Save", "a b.lua: want"), (" ", "Save & run", "no name: want 1 to 31")):
+        page.get_by_label("Name of the file").fill(name)
+        page.get_by_role("button", name=verb, exact=True).click()
+        expect(editor).to_contain_text(why)
+        expect(editor).to_contain_text("give it another name")
     assert board.log is None

@@ -81,6 +81,22 @@ def check_virtual(port: str) -> None:
         import_module("flashpipe.sim.options").parse_url(port)
 
 
+def check_one(port: str) -> None:
+    """Refuse what is no name of one port: words for several, or for one that is to be looked for.
+
+    Raises:
+        BadValueError: it is such a word, a place of a lab with a pattern, or a virtual board's URL as above.
+    """
+    words = port_words(port)
+    several = port in {"all", "auto"} or len(words) != 1 or _is_pattern(port)
+    if several or (is_place(port) and parse_place_url(port).is_pattern):
+        raise BadValueError(
+            f"{port} is no name of one port",
+            Advice("name one, such as /dev/ttyUSB0: ", command("ports"), " lists them"),
+        )
+    check_virtual(port)
+
+
 def named_ports(text: str) -> dict[str, str]:
     """The ports that `port=` names: several with commas, a pattern, or `all` on USB; by names for tasks.
 
@@ -103,13 +119,17 @@ def _ports_meant(word: str) -> list[str]:
     """The ports that one word of `port=` means."""
     if is_place(word):
         return places_meant(word)
-    if word != "all" and not (set(word) & set("*[") and not is_url(word)):
+    if word != "all" and not _is_pattern(word):
         return [word]
     fitting = [info.device for info in discovery.list_ports() if _fits(info, word)]
     if not fitting:
         what = "no USB serial port is there" if word == "all" else "no serial port here fits"
         raise NoPortError(f"port={word}: {what}", Advice(command("ports"), " lists them"))
     return fitting
+
+
+def _is_pattern(word: str) -> bool:
+    return bool(set(word) & set("*[")) and not is_url(word)
 
 
 def _said_twice(word: str, port: str, again: str, same: str) -> str:

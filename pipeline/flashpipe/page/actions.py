@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.errors import BadValueError, BootError, LuaFileNameError, RolledBackError
 from flashpipe.page.board import BoardOnPage, Work
+from flashpipe.page.uploads import printable
 from flashpipe.profile.lua import bad_name
 from flashpipe.values import dataclass
 
@@ -299,12 +300,12 @@ def put_work(files: Mapping[str, Path]) -> Work:
     Raises:
         LuaFileNameError: names that no file of a board can have. Nothing is sent then.
     """
-    problems = [f"{name}: {problem}" for name in files if (problem := bad_name(name))]
+    problems = [f"{printable(name) or 'no name'}: {problem}" for name in files if (problem := bad_name(name))]
     if problems:
         left = "; nothing else was sent either" * (len(problems) < len(files))
         raise LuaFileNameError(
             f"a board can have no file of that name: {'; '.join(problems)}{left}",
-            "rename it, and drop all of them again",
+            "give it another name" if len(files) == 1 else "rename it, and drop all of them again",
         )
 
     def put(run: BoardRun, board: BoardOnPage) -> str:

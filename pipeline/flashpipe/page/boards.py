@@ -67,7 +67,7 @@ class Boards:
         if not port or not port.isprintable() or len(port) > 1000:  # noqa: PLR2004  no port has such a name
             raise BadValueError("that is no name of a port", "such as /dev/ttyUSB0, COM3 or rfc2217://host:4000")
         if about is None:
-            import_module("flashpipe.jobs.port_choice").check_virtual(port)
+            import_module("flashpipe.jobs.port_choice").check_one(port)
         slug = port_slug(canonical(port) if about is None else port)
         with self._guard:
             board = self._boards.get(slug)

@@ -39,6 +39,13 @@ class _Set:
     most: int
     largest: int
     files: list[Upload]
+    for_board: bool = False
+    """They get their names on a board: none is changed, or made up."""
+
+
+def printable(name: str) -> str:
+    """The name as it can be shown."""
+    return "".join(char if char.isprintable() else "_" for char in name)
 
 
 class Uploads:
@@ -51,7 +58,9 @@ class Uploads:
     def new_set(self, *, for_board: bool = False) -> str:
         """The name of a set that files can be added to: parts of a firmware, or files for the board's file system."""
         name = secrets.token_hex(8)
-        self._sets[name] = _Set(MOST_LUA_FILES, LUA_FILE, []) if for_board else _Set(MOST_FILES, LARGEST, [])
+        self._sets[name] = (
+            _Set(MOST_LUA_FILES, LUA_FILE, [], for_board=True) if for_board else _Set(MOST_FILES, LARGEST, [])
+        )
         return name
 
     def largest(self, name: str) -> int:
@@ -74,8 +83,8 @@ class Uploads:
             raise UploadError("nothing is expected there any more", "drop it again")
         if len(file_set.files) >= file_set.most:
             raise UploadError(f"these are more than {file_set.most} files", "drop fewer at a time")
-        shown = "".join(char if char.isprintable() else "_" for char in file_name)[-MOST_NAMES:] or "file"
-        if any(file.name == shown for file in file_set.files):
+        shown = printable(file_name)[-MOST_NAMES:] or "file"
+        if any(file.name in {shown, file_name} for file in file_set.files):
             raise UploadError(f"two files are called {shown}", "rename one of them")
         path = self.folder(name) / (re.sub(r"[^A-Za-z0-9._-]", "_", shown).lstrip(".") or "file")
         if path.exists():  # the names differ, what is left of them does not
@@ -89,7 +98,7 @@ class Uploads:
         except BaseException:  # the browser has gone, or the disk is full: half a file is none
             path.unlink(missing_ok=True)
             raise
-        upload = Upload(path, shown)
+        upload = Upload(path, file_name if file_set.for_board else shown)
         file_set.files.append(upload)
         return upload
 

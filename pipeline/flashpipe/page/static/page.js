@@ -442,12 +442,40 @@ const TAKES = {
   say: (message) => speak(message.text, message.loud),
 };
 
+// A button that is replaced between press and release is not clicked: what would replace it waits, the newest of each.
+const REPLACES = ["part", "stations", "boards"], PRESSABLE = "a, button, input, label, summary";
+let pressed = false;
+const waiting = new Map();
+
+function take(message) {
+  if (!pressed || !REPLACES.includes(message.kind)) return TAKES[message.kind](message);
+  const key = `${message.kind} ${message.part} ${message.board}`;
+  waiting.delete(key);
+  waiting.set(key, message);
+}
+
+function release() {
+  pressed = false;
+  const messages = [...waiting.values()];
+  waiting.clear();
+  messages.forEach(take);
+}
+
+for (const kind of ["pointerdown", "keydown"]) {
+  document.addEventListener(kind, (event) => {
+    if (event.button === 0 || event.key === " ") pressed = Boolean(event.target.closest && event.target.closest(PRESSABLE));
+  }, true);
+}
+// The click comes behind these, in the same task.
+for (const kind of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(kind, () => setTimeout(release), true);
+addEventListener("blur", release);
+
 const stream = new EventSource("/events");
 stream.onopen = () => { $("#offline").hidden = true; };
 stream.onerror = () => { $("#offline").hidden = false; };
 stream.onmessage = (event) => {
   const message = JSON.parse(event.data);
-  TAKES[message.kind](message);
+  take(message);
   document.documentElement.dataset.told = event.data.length; // for whoever waits for the first word
 };
 addEventListener("beforeunload", (event) => {
