@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import pytest
 from flashpipe.board.boot.kinds import ERRORS
 from flashpipe.board.boot.watcher import Verdict
-from flashpipe.board.lua.acceptance import LuaPolicy
+from flashpipe.board.lua.acceptance import Acceptance, AcceptanceFinding, LuaPolicy
+from flashpipe.board.lua.console import Console, LuaRun
 from flashpipe.board.lua.files import FileState, LuaFile
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BootError, LuaFailedError, StartFileError
+from flashpipe.errors import AcceptanceOutputError, BootError, LuaFailedError, StartFileError
 from flashpipe.flasher import lua_stage as luastage
 from flashpipe.flasher.boot_check import BootCheck
-from flashpipe.flasher.lua_stage import first_boot_check, restart, start_error
+from flashpipe.flasher.lua_stage import accept, first_boot_check, restart, start_error
 
 PROMPT = Verdict("prompt", "at its prompt", log="NodeMCU 3.0.0.0\n powered by Lua 5.1.4\n> ")
 INIT = LuaPolicy(files=(LuaFile("init.lua", b""),))
@@ -150,3 +152,40 @@ def test_an_error_of_a_file_that_init_lua_runs_fails_the_run(session: Session) -
     log = BANNERS["3.0"] + f"main.lua:2: attempt to\n{TRACE}"
     with pytest.raises(LuaFailedError, match=r"main\.lua:2"):
         restart(session, 115_200, SENT, Answers(Verdict("prompt", "at its prompt", log=log)))
+
+
+@pytest.mark.parametrize(
+    ("prints", "output", "settled", "found"),
+    [
+        ("/T=(?P<temp>[0-9.]+)/", "T=210.5\n", False, {"temp": 210.5}),
+        ("/T=(?P<temp>[0-9.]+)/", "T=1\nT=2", True, {"temp": 1}),
+        ("/(?s:.*)T=(?P<temp>[0-9.]+)/", "T=210.5\nT=3", False, {"temp": 210.5}),
+        ("/T=1[0-9]$/", "T=150\n", True, None),
+        ("/PASS(?!.*but)/", "PASS, but\n", False, None),
+        ("PASS", "PASS", False, {}),
+        ("/T=(?P<temp>[0-9.]+)/", "T=21", True, {"temp": 21}),
+        ("/T=(?P<temp>[0-9.]+)/", "T=21", False, None),  # its time is over in the middle of a line
+    ],
+)
+def test_what_a_test_prints_decides_by_whole_lines(
+    *,
+    prints: str,
+    output: str,
+    settled: bool,
+    found: dict[str, float] | None,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run_file(*_args: object, until: Callable[[str], bool], **_how: object) -> LuaRun:
+        said = next((output[:end] for end in range(len(output)) if until(output[:end])), output)
+        return LuaRun(said, ended=True, settled=said == output and settled and not until(output))
+
+    monkeypatch.setattr(luastage, "run_file", run_file)
+    findings: list[AcceptanceFinding] = []
+    wanted = Acceptance(run=LuaFile("test.lua", b""), prints=prints)
+    if found is None:
+        with pytest.raises(AcceptanceOutputError):
+            accept(session, cast("Console", None), wanted, "", findings)
+    else:
+        accept(session, cast("Console", None), wanted, "", findings)
+        assert [finding.values for finding in findings] == [found]

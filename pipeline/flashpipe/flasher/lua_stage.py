@@ -241,8 +241,13 @@ def accept(
 
 
 def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaFile) -> AcceptanceFinding:
+    decided = ""
+
     def enough(output: str) -> bool:
-        return bool(wanted.prints) and acceptance.printed(wanted.prints, output)
+        nonlocal decided
+        told = acceptance.judged(wanted.prints, output)
+        decided = told if wanted.prints and acceptance.printed(wanted.prints, told) else ""
+        return bool(decided)
 
     ran = run_file(
         session, console, file, wanted.timeout_s, until=enough, linger_s=wanted.timeout_s if wanted.prints else 0.0
@@ -250,8 +255,10 @@ def _run_test(session: Session, console: Console, wanted: Acceptance, file: LuaF
     lines = ran.output.strip().splitlines()
     last = f'; it printed "{mask_cut(lines[-1], 60)}" last' if lines else "; it printed nothing"
     what = f"print {wanted.prints}" if wanted.prints else "come to its end"
-    if enough(ran.output) or (not wanted.prints and ran.ended and not ran.error):
-        values = acceptance.measured(wanted.prints, ran.output)
+    if not decided:  # a last line without its end counts where it is known to be over
+        decided = ran.output if ran.settled or ran.error else acceptance.judged(wanted.prints, ran.output)
+    if acceptance.printed(wanted.prints, decided) if wanted.prints else ran.ended and not ran.error:
+        values = acceptance.measured(wanted.prints, decided)
         return AcceptanceFinding(file.name, wanted.prints, f"did {what}", passed=True, values=values)
     late = f"did not {what}" + ("; the board restarted" if ran.restarted else f" within {wanted.timeout_s:g} s")
     why = f"raised an error: {mask_cut(ran.error, 120)}" if ran.error else late

@@ -203,7 +203,7 @@ def test_a_run_names_its_error_and_ends_at_once() -> None:
 
 def test_a_run_that_never_ends_is_left() -> None:
     ran = Console(Talker(lambda _: "=#1:\r\none\r\n"), 9600).run("f()", 0.1)
-    assert (ran.output, ran.ended) == ("one\n", False)
+    assert (ran.output, ran.ended, ran.settled) == ("one\n", False, False)
 
 
 def test_what_comes_after_the_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_what_comes_after_the_end_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     talker = Talker(lambda line: "=#1:\r\n" + marked(line.rpartition("print")[0], "+", "nil") + "later\r\n")
     shown: list[str] = []
     ran = Console(talker, 9600).run("f()", 900.0, linger_s=100.0, on_lines=shown.append)
-    assert (ran.output, ran.ended, shown) == ("later\n", True, ["later\n"])
+    assert (ran.output, ran.ended, ran.settled, shown) == ("later\n", True, True, ["later\n"])
     assert next(clock) < 200
 
 

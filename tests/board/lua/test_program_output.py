@@ -54,6 +54,14 @@ def test_what_is_kept_has_a_bound(endless: str, monkeypatch: pytest.MonkeyPatch)
     assert not output.ended
 
 
+def test_what_is_kept_begins_with_a_whole_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program_output, "KEPT", 10)
+    output, _ = fed(["=#7:\n", "T=135.5\nT=2\n", "T=3\nT=45"])
+    assert output.text == "T=3\nT=45"
+    assert fed(["=#7:\nT=1\n", "a\n12345678\n"])[0].text == "12345678\n"
+    assert fed(["=#7:\nT=1\n", "123456789\n"])[0].text == "123456789\n"
+
+
 @given(st.lists(st.integers(0, 200), max_size=20))
 def test_a_panic_is_the_error_of_the_program(places: list[int]) -> None:
     panic = "PANIC: unprotected error in call to Lua API (not enough memory)\n"

@@ -152,6 +152,17 @@ def printed(prints: str, output: str) -> bool:
     return prints in output
 
 
+def judged(prints: str, output: str) -> str:
+    r"""What of the output of a program that still runs decides: of an expression, only lines that have ended.
+
+    More of a line may follow, and what an expression finds may be another then, or nothing. A text that is there stays.
+
+    >>> judged("/T=(?P<temp>[0-9.]+)/", "T=2\nT=3"), judged("T=", "T=2\nT=3")
+    ('T=2\n', 'T=2\nT=3')
+    """
+    return output[: output.rfind("\n") + 1] if is_expression(prints) else output
+
+
 def is_expression(prints: str) -> bool:
     """Whether it stands between slashes."""
     return len(prints) > 1 and prints.startswith("/") and prints.endswith("/")

@@ -44,6 +44,8 @@ _LAST, _LONG = 60, 160
 """Characters shown of what was said last, and of a panic."""
 _QUIET_S: Final = 0.12
 """A pause that is longer than an adapter holds bytes back: what was said is complete."""
+_SETTLED_S: Final = 0.5
+"""A pause in which a program has most likely said what it had to say."""
 _SLICE_S: Final = 0.03
 _BREAK_OUT: Final = b"]] ]=] ]==] end\r"
 """Ends a long text or comment that is open, and is an error in whatever is open besides: back to the plain prompt."""
@@ -95,6 +97,8 @@ class LuaRun:
     """Lua's error, empty if there was none."""
     restarted: bool = False
     """Whether the board has started again: before the code came to its end, or behind that while it was listened to."""
+    settled: bool = False
+    """Whether nothing more had come for a while when the listening ended."""
 
 
 class Console:
@@ -182,12 +186,13 @@ class Console:
             f'print("=#".."{number}"..(o and"+"or"-")..tostring(v).."#=")'
         )
         output, started_s = ProgramOutput(number, on_lines), self._wire.clock()
-        end_s, prompt_s, enough, restarted = started_s + timeout_s, 0.0, False, False
+        heard_s, end_s, prompt_s, enough, restarted = started_s, started_s + timeout_s, 0.0, False, False
         while True:
             data, self._received = self._received, ""
             was_over = output.ended
             output.add(data)
             now = self._wire.clock()
+            heard_s = now if data else heard_s
             if output.ended and not was_over:
                 end_s, prompt_s = min(end_s, now + linger_s), now + _QUIET_S
             enough = enough or bool(data and until(output.text))
@@ -198,7 +203,7 @@ class Console:
             if not half_prompt and (enough or output.error or lost or now >= end_s):
                 output.close()
                 restarted = restarted or _BANNER.search(output.behind) is not None
-                return LuaRun(output.text, output.ended, output.error, restarted)
+                return LuaRun(output.text, output.ended, output.error, restarted, now - heard_s >= _SETTLED_S)
             if not output.begun:
                 self._check(output.before, secret=False)
             waiting(now - started_s)

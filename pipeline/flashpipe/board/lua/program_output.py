@@ -48,7 +48,7 @@ class ProgramOutput:
     @property
     def text(self) -> str:
         """What was printed, the last 256 KB of it."""
-        return (self._kept + self._end.sub("", self._open))[-KEPT:]
+        return _last(self._kept + self._end.sub("", self._open))
 
     def add(self, data: str) -> None:
         """The board has said this."""
@@ -86,5 +86,12 @@ class ProgramOutput:
 
     def _put(self, text: str) -> None:
         if text:
-            self._kept = (self._kept + text)[-KEPT:]
+            self._kept = _last(self._kept + text)
             self._show(text)
+
+
+def _last(text: str) -> str:
+    """What is kept of a text: whole lines, for half a line would be read as another one."""
+    if len(text) <= KEPT:
+        return text
+    return text[text.find("\n", len(text) - KEPT - 1) + 1 :][-KEPT:]
