@@ -66,6 +66,34 @@ def test_older_lines(build: Any, banner: bytes, sdk: bytes, version: str, line: 
 
 
 @pytest.mark.parametrize(
+    "banner",
+    [
+        b"\nKlingel 7.1 \n\tbranch: a\n\tSSL: true\n\tmodules: file,tls\n build 1 powered by Lua 5.1.4 on SDK %s\n",
+        b"\nmein Haus build unspecified powered by Lua 5.3.5 on SDK %s\n",
+        b"",  # built with DISABLE_STARTUP_BANNER
+    ],
+)
+def test_nodemcu_under_a_name_of_its_builders_is_nodemcu(build: Any, banner: bytes) -> None:
+    start, code = build.start(), build.pair_3x()[1][:0x1000]
+    own = banner + b"\0Flash size (%u) too small to support NodeMCU\n\0"
+    code += build.code(banner=own, sdk=b"3.0.1-dev(fce080e)")
+    found = identify_firmware({0: start, 0x10000: code})
+    assert (found.family, found.version, found.layout) == ("nodemcu", "3.0", "3.x-new")
+    assert found == identify_firmware({0: build.combine((start, code))})
+    assert (found.lua, found.modules, found.ssl) == {
+        b"Kling": ("5.1.4", ("file", "tls"), True),
+        b"mein ": ("5.3.5", (), None),
+        b"": ("", (), None),
+    }[banner[1:6]]
+
+
+def test_an_older_nodemcu_under_another_name(build: Any) -> None:
+    banner = b"\nKlingel 7.1 build 20170904 powered by Lua 5.1.4 on SDK \0\0Can't list ap in SOFTAP mode"
+    found = identify_firmware({0: build.combine((build.start(), build.code(banner=banner, sdk=b"2.1.0(116b762)")))})
+    assert (found.family, found.version, found.build_date) == ("nodemcu", "2.1.0", "20170904")
+
+
+@pytest.mark.parametrize(
     ("text", "family", "version"),
     [
         (MICROPYTHON, "micropython", "1.10-8-g8b7039d7d"),
@@ -75,6 +103,9 @@ def test_older_lines(build: Any, banner: bytes, sdk: bytes, version: str, line: 
         (b"User-Agent: Espruino 1v99\r\n", "espruino", "1v99"),
         (b"\0\n |_| http://espruino.com\r\n 1v75 Copyright 2015 G.Williams\r\n\0", "espruino", "1v75"),
         (b"\0EspLua.ru 1.3.0 build 20150809  powered by Lua 5.1.4\0", "esplua", "1.3.0"),
+        (b"\0EspLua.ru 1.3.0 powered by Lua 5.1.4\0Can't list ap in SOFTAP mode\0", "esplua", "1.3.0"),
+        (b"\0LuaOS beta 0.1 powered by Lua 5.3.2\0", "unknown", ""),
+        (b"\0A 1 powered by Lua 5.1.4\0B 2 powered by Lua 5.1.4\0Can't list ap in SOFTAP mode", "unknown", ""),
         (b"\0AT version:1.2.0.0(Jul  1 2016)\0", "at", "1.2.0.0"),
         (b"\0+RST\0+GMR\0+CWMODE_CUR\0+CIPSTART\0AT version:%d.%d.%d.%d(%s %s)\0", "at", ""),
         (b"AT+GMR\0AT+CWMODE=1\0AT+CIPSTART=\0", "unknown", ""),

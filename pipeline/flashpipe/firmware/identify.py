@@ -100,6 +100,10 @@ _SDK_NUMBER: Final = lazy_pattern(rb"(?<![\w.])\d\.\d\.\d(?:\.\d)?(?:-dev)?$")
 rarer second half: a pattern that begins with a digit takes a hundred times as long."""
 _BANNER: Final = lazy_pattern(rb"NodeM(?:CU|cu) [^\0]{0,4000}?powered by Lua \d[^\0]{0,80}")
 """NodeMCU's start-up text is one C string (facts: esp8266 §2.6); until January 2015 it spelled itself `NodeMcu`."""
+_POWERED: Final = lazy_pattern(rb"powered by Lua \d[^\0]{0,80}")
+_NODEMCU_TEXTS: Final = (b"Can't list ap in SOFTAP mode", b"too small to support NodeMCU")
+"""What its own code says, whatever its builder calls it: the first stands in all 57 builds of 0.9.2 to 3.0 at hand, the
+second in each of 3.x; in no other of 87 firmwares; EspLua, which grew out of it, may have the first."""
 _MICROPYTHON: Final = lazy_pattern(rb"MicroPython v([^\s\0]{1,40}) on \d{4}-\d\d-\d\d(?:; [^\0]{0,60}ESP8266|(?=\0))")
 """Up to 1.12 or so the banner is one text; later ones keep the version, as part of `sys.version`, and the machine
 apart (seen in 1.19.1)."""
@@ -136,7 +140,7 @@ def identify_firmware(parts: Mapping[int, bytes]) -> Firmware:
     candidates = [firmware for finder in finders for firmware in _search(finder, parts)]
     firmware = candidates[0] if len(candidates) == 1 else Firmware("unknown")
     if not candidates:
-        firmware = Firmware("arduino") if sketch else _boot_loader(parts)
+        firmware = Firmware("arduino") if sketch else _renamed_nodemcu(parts) or _boot_loader(parts)
     return _with_layout(_with_sdk(firmware, parts), parts)
 
 
@@ -149,7 +153,28 @@ def _nodemcu(data: bytes) -> Firmware | None:
     banners = list(dict.fromkeys(match[0] for match in _BANNER.finditer(data)))
     if len(banners) != 1:
         return Firmware("unknown") if banners else None
-    banner = banners[0].decode("utf-8", "replace")
+    return _nodemcu_of(banners[0], data)
+
+
+def _renamed_nodemcu(parts: Mapping[int, bytes]) -> Firmware | None:
+    """NodeMCU whose banner begins with a name of its builder's, or was left out (DISABLE_STARTUP_BANNER)."""
+    own = [data for data in parts.values() if any(text in data for text in _NODEMCU_TEXTS)]
+    if not own:
+        return None
+    banners = {banner: data for data in parts.values() for banner in _banners(data)}
+    if len(banners) > 1:
+        return Firmware("unknown")
+    return _nodemcu_of(*next(iter(banners.items()), (b"", own[0])))
+
+
+def _banners(data: bytes) -> Iterator[bytes]:
+    for end in _POWERED.finditer(data):
+        start = data.rfind(b"\0", max(0, end.start() - 4000), end.start()) + 1
+        yield data[start : end.end()] if start else end[0]
+
+
+def _nodemcu_of(raw_banner: bytes, data: bytes) -> Firmware:
+    banner = raw_banner.decode("utf-8", "replace")
 
     def field(pattern: str) -> str:
         match = re.search(pattern, banner)
