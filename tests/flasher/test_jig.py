@@ -72,7 +72,7 @@ def test_one_that_prints_nothing_and_is_content_is_enough(tmp_path: Path) -> Non
     ("text", "words"),
     [
         ("import sys\nprint('no light', file=sys.stderr)\nsys.exit(2)", 'status 2: "no light"'),
-        ("import os\nos.kill(os.getpid(), 9)", "status -9"),
+        ("import os\nos.kill(os.getpid(), 9)", "was killed by SIGKILL, and said nothing"),
         ("print('T=21')", 'no JSON object of names and values: "T=21"'),
         ("print('[1]')", "no JSON object"),
         ("print('{\"a\": [1]}')", "no JSON object"),
@@ -85,6 +85,11 @@ def test_what_it_says_no_to_and_what_is_no_answer_is_a_failure(tmp_path: Path, t
         run(tmp_path, text)
     assert words in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_what_counts_is_its_end_however_much_it_has_said_before(tmp_path: Path) -> None:
+    text = "print('raw 12\\n' * 50_000)\nprint('{\"temp\": 21.5}')"
+    assert run(tmp_path, text)[0].measured == {"temp": 21.5}
 
 
 @pytest.mark.parametrize(
@@ -114,8 +119,9 @@ def test_one_that_takes_too_long_is_ended_with_all_that_it_has_started(tmp_path:
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "open('child', 'w').write(str(child.pid))\nprint('measuring', file=sys.stderr, flush=True)\ntime.sleep(600)"
     )
-    with pytest.raises(AcceptanceCommandError, match="did not end"):
+    with pytest.raises(AcceptanceCommandError, match="did not end") as caught:
         run(tmp_path, text, timeout_s=2.0)
+    assert "acceptance: {timeout" in caught.value.hint
     if (tmp_path / "child").exists():
         pid = int((tmp_path / "child").read_text())
         assert is_gone(pid)

@@ -307,7 +307,7 @@ chip: esp32
             " D0|R1|W0.1|D1|R0|W0.05|D0; did you mean 'auto'?"
         ),
         "kitchen.yaml:8: serial.prot: unknown key; did you mean 'serial.port'?",
-        "kitchen.yaml:9: firmware: got a list, want a mapping such as {image: FILE}",
+        "kitchen.yaml:9: firmware: got [a.bin], want a mapping such as {image: FILE}",
         "kitchen.yaml:10: keep: got 'spifs', want one of spiffs, lfs, wifi, rf; did you mean 'spiffs'?",
         (
             "kitchen.yaml:11: boards: got '5c:cf:7f:d7:1c', want a board's MAC such as 5c:cf:7f:d7:1c:89"
@@ -364,7 +364,7 @@ def test_no_key_takes_nonsense(project: Path, write: Write, key: str, value: str
     [
         ("", "kitchen.yaml: is empty, want keys and values such as `extends: esp12`"),
         ("# nothing yet\n", "kitchen.yaml: is empty, want keys and values such as `extends: esp12`"),
-        ("- a\n- b\n", "kitchen.yaml:1: got a list, want keys and values such as `extends: esp12`"),
+        ("- a\n- b\n", "kitchen.yaml:1: got [a, b], want keys and values such as `extends: esp12`"),
         ("esp12\n", "kitchen.yaml:1: got 'esp12', want keys and values such as `extends: esp12`"),
         ("flash:\n\tmode: dio\n", "kitchen.yaml:2: a tab where YAML wants spaces"),
         ("a: b: c\n", "kitchen.yaml:1: not YAML: mapping values are not allowed here"),
@@ -392,7 +392,7 @@ def test_backslashes_in_double_quotes_are_explained(mistakes: Lines) -> None:
 def test_anchors_are_read_and_loops_among_them_do_no_harm(project: Path, write: Write, mistakes: Lines) -> None:
     write("flash: {size: 1MB, mode: &m dout}\nabout: *m\n")
     assert load_profile("kitchen", project).about == "dout"
-    assert mistakes("extends: esp12\nboards: &a [*a]\n")[0].startswith("kitchen.yaml:2: boards: got a list, want")
+    assert mistakes("extends: esp12\nboards: &a [*a]\n")[0].startswith("kitchen.yaml:2: boards: got […], want")
     assert mistakes("&a\n? *a\n: *a\n")[0].startswith("kitchen.yaml:")
 
 
@@ -443,7 +443,7 @@ def test_split_addresses(project: Path, write: Write, mistakes: Lines) -> None:
     ) == [
         "kitchen.yaml:5: firmware.split: 0x10000 is stated twice",
         "kitchen.yaml:6: firmware.split: got 'ten' as a key, want a flash address such as 0x10000",
-        "kitchen.yaml:7: firmware.split.0: got a list, want text",
+        "kitchen.yaml:7: firmware.split.0: got [d], want text",
     ]
 
 

@@ -58,7 +58,8 @@ class Page(HTMLParser):
 
 
 def test_a_batch_is_closed_proven_and_reported(worked: Shop, command: Command) -> None:
-    command("batch", "close", "one").failed("batch-mismatch")
+    refused = command("batch", "close", "one").failed("batch-mismatch")
+    assert "next: `flashpipe batch close one virtual=1`" in refused.err
     assert not manifest(worked).exists()
     done = command("batch", "close", "one", "virtual=1").ok()
     assert "2 good boards" in done.out

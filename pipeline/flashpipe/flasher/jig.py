@@ -26,15 +26,17 @@ from flashpipe.errors import AcceptanceCommandError, AcceptanceLimitError
 from flashpipe.flasher.jig_model import Jig
 from flashpipe.flasher.model import RunRecord
 from flashpipe.masking import mask, mask_cut
-from flashpipe.processes import kill_session
+from flashpipe.processes import ending, kill_session
 
 OUTPUT_LIMIT: Final = 256 * 1024
-"""Bytes of output that are read."""
+"""Bytes of output that are read: the last ones, as what it says at its end counts."""
 SHOWN: Final = 160
 """Characters of its last line that a message shows."""
 FEW: Final = 64
 """Values that a jig may give; a name has at most as many characters."""
 _LOOK_S: Final = 0.02
+_MORE_TIME: Final = "give it more time, `acceptance: {timeout: …}`, or find out what it waits for"
+_SAY_WHY: Final = "let it say why on standard error; it is run with FLASHPIPE_PORT, FLASHPIPE_MAC and FLASHPIPE_UNIT"
 
 
 def measure(session: Session, jig: Jig, record: RunRecord) -> None:
@@ -93,9 +95,10 @@ def _run(session: Session, jig: Jig) -> dict[str, object]:
     last = next((line for line in reversed((said or text).splitlines()) if line.strip()), "")
     heard = f': "{mask_cut(last.strip(), SHOWN)}"' if last else ""
     if status is None:
-        raise _says_no(session.port, f"{name} did not end within {jig.timeout_s:g} s{heard}")
+        raise _says_no(session.port, f"{name} did not end within {jig.timeout_s:g} s{heard}", _MORE_TIME)
     if status:
-        raise _says_no(session.port, f"{name} ended with status {status}{heard}")
+        why = f"{name} {ending(status)}{heard or ', and said nothing'}"
+        raise _says_no(session.port, why, AcceptanceCommandError.remedy if heard else _SAY_WHY)
     return _values(session.port, name, text)
 
 
@@ -150,8 +153,9 @@ def _found(folder: Path, word: str) -> str:
 
 
 def _text(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    return stream.read(OUTPUT_LIMIT).decode("utf-8", "replace")
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - OUTPUT_LIMIT))
+    return stream.read().decode("utf-8", "replace")
 
 
 def _values(port: str, name: str, text: str) -> dict[str, object]:

@@ -244,13 +244,16 @@ def _split(entry: YamlEntry, key: str, report: Report) -> object:
 
 
 def _command(entry: YamlEntry, key: str, report: Report) -> object:
-    if entry.kind == "list" and any(True for _ in entry.elements()):
-        words = [element.text if element.kind == "text" else None for element in entry.elements()]
-        if words[0] and all(word is not None and _CONTROL.search(word) is None for word in words):
-            return tuple(words)
+    def no_word(element: YamlEntry) -> bool:
+        return element.kind != "text" or _CONTROL.search(element.text) is not None
+
+    if entry.kind == "list":
+        elements = list(entry.elements())
+        if elements and elements[0].text and not any(map(no_word, elements)):
+            return tuple(element.text for element in elements)
     elif entry.kind == "text" and entry.text and not _CONTROL.search(re.sub(r"[\n\t]", "", entry.text)):
         return entry.text  # several lines are the shell's to read
-    report.wrong(entry, key, WANT[key])
+    report.wrong_parts(entry, key, WANT[key], no_word)
     return None
 
 
@@ -264,10 +267,14 @@ def _outputs(entry: YamlEntry, key: str, report: Report) -> object:
 def _patterns(entry: YamlEntry, key: str, report: Report) -> object:
     elements = list(entry.elements()) if entry.kind == "list" else [entry]
     patterns = tuple(_text(element, key, report) for element in elements)
-    if not patterns or any(text and (PurePath(text).is_absolute() or text.startswith("/")) for text in patterns):
-        report.wrong(entry, key, WANT[key])
+    if not patterns or any(map(_is_absolute, elements)):
+        report.wrong_parts(entry, key, WANT[key], _is_absolute)
         return None
     return patterns if all(patterns) else None
+
+
+def _is_absolute(element: YamlEntry) -> bool:
+    return PurePath(element.text).is_absolute() or element.text.startswith("/")
 
 
 def _keep(entry: YamlEntry, key: str, report: Report) -> object:

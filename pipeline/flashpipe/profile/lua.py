@@ -55,9 +55,12 @@ def _line(text: str) -> str | None:
 
 
 def _modules(entry: YamlEntry, key: str, report: Report) -> object:
+    def bad(element: YamlEntry) -> bool:
+        return element.kind != "text" or not _MODULE.fullmatch(element.text)
+
     elements = list(entry.elements()) if entry.kind == "list" else []
-    if not elements or any(element.kind != "text" or not _MODULE.fullmatch(element.text) for element in elements):
-        report.wrong(entry, key, WANT[key])
+    if not elements or any(map(bad, elements)):
+        report.wrong_parts(entry, key, WANT[key], bad)
         return None
     return tuple(dict.fromkeys(element.text for element in elements))
 
@@ -138,10 +141,14 @@ def bad_name(name: str) -> str:
 
 def _spared(entry: YamlEntry, key: str, report: Report) -> object:
     elements = list(entry.elements()) if entry.kind == "list" else []
-    if not elements or any(element.kind != "text" or not element.text for element in elements):
-        report.wrong(entry, key, WANT[key])
+    if not elements or any(map(_not_text, elements)):
+        report.wrong_parts(entry, key, WANT[key], _not_text)
         return None
     return tuple(dict.fromkeys(element.text for element in elements))
+
+
+def _not_text(element: YamlEntry) -> bool:
+    return element.kind != "text" or not element.text
 
 
 def _values(entry: YamlEntry, key: str, report: Report) -> object:
@@ -165,11 +172,15 @@ def _values(entry: YamlEntry, key: str, report: Report) -> object:
 
 def _command(entry: YamlEntry, key: str, report: Report) -> object:
     elements = list(entry.elements()) if entry.kind == "list" else [entry]
-    words = tuple(element.text for element in elements if element.kind == "text" and element.text.isprintable())
-    if len(words) != len(elements) or not words or not words[0].strip():
-        report.wrong(entry, key, WANT[key])
+    words = tuple(element.text for element in elements)
+    if not words or any(map(_no_word, elements)) or not words[0].strip():
+        report.wrong_parts(entry, key, WANT[key], _no_word)
         return None
     return words
+
+
+def _no_word(element: YamlEntry) -> bool:
+    return element.kind != "text" or not element.text.isprintable()
 
 
 def _limits(entry: YamlEntry, key: str, report: Report) -> object:

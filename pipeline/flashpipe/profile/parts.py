@@ -41,11 +41,15 @@ def _size(entry: YamlEntry, key: str, report: Report) -> int | None:
 
 def _patterns(entry: YamlEntry, key: str, report: Report) -> object:
     elements = list(entry.elements()) if entry.kind == "list" else [entry]
-    texts = [element.text if element.kind == "text" else "" for element in elements]
-    if not texts or any(not text or not text.isprintable() or PurePath(text).is_absolute() for text in texts):
-        report.wrong(entry, key, WANT[key])
+    if not elements or any(map(_no_pattern, elements)):
+        report.wrong_parts(entry, key, WANT[key], _no_pattern)
         return None
-    return tuple(texts)
+    return tuple(element.text for element in elements)
+
+
+def _no_pattern(element: YamlEntry) -> bool:
+    text = element.text
+    return element.kind != "text" or not text or not text.isprintable() or PurePath(text).is_absolute()
 
 
 CHECKS: Final[dict[str, Check]] = {

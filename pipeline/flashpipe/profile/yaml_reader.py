@@ -7,7 +7,7 @@ from a converted value: `off` and `0x10000` stay words, and a MAC of digits neve
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -54,7 +54,9 @@ class YamlEntry:
     def __str__(self) -> str:
         if self.kind == "text":
             return repr(shorten(self.text))
-        return {"nothing": "nothing", "list": "a list", "mapping": "a mapping"}[self.kind]
+        if self.kind == "list":
+            return shorten(f"[{', '.join(part.text if part.kind == 'text' else '…' for part in self.elements())}]")
+        return {"nothing": "nothing", "mapping": "a mapping"}[self.kind]
 
 
 def shorten(text: str) -> str:
@@ -120,6 +122,15 @@ class Report:
             want += "; write backslashes without quotes or in single quotes"
         got = "" if entry.typed else f"got {entry}, "
         self.add(entry, key, f"{got}want {want}" + (f"; did you mean {suggestion!r}?" if suggestion else ""))
+
+    def wrong_parts(self, entry: YamlEntry, key: str, want: str, bad: Callable[[YamlEntry], bool]) -> None:
+        """A list of which some elements are not what the key takes, or any other value that it does not take."""
+        parts = [part for part in entry.elements() if bad(part)] if entry.kind == "list" else []
+        for part in parts:
+            nothing = "nothing, as YAML reads null and ~ without quotes," if part.kind == "nothing" else part
+            self.add(part, key, f"got {nothing} in the list, want {want}")
+        if not parts:
+            self.wrong(entry, key, want)
 
     def about(self, key: str) -> bool:
         """Whether a mistake of this key was found."""

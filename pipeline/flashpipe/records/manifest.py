@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from flashpipe.errors import BatchMismatchError, RecordError
 from flashpipe.files import read_json, read_regular
+from flashpipe.next_steps import Advice, command
 from flashpipe.records import seal
 from flashpipe.records.batch import Batch, now_text
 from flashpipe.records.batch_state import Attempt
@@ -65,10 +66,12 @@ def make_manifest(batch: Batch, receipts: Path, *, virtual: bool) -> dict[str, A
             any_virtual = True
         link = _next(link, one.sha256)
         runs.append({**_run(one), "chain": link})
-    if any_virtual and not virtual:
-        problems.append("receipts of virtual boards are among them (virtual=1 admits them)")
+    refused = f"batch {batch.name} cannot be closed"
     if problems:
-        raise _mismatch(f"batch {batch.name} cannot be closed", problems)
+        raise _mismatch(refused, problems)
+    if any_virtual and not virtual:
+        advice = Advice(command(f"batch close {batch.name}", virtual="1"), " admits them, and says so in the manifest")
+        raise BatchMismatchError(f"{refused}: receipts of virtual boards are among them", advice)
     boards = [_board(one) for one in batch.state.rows()]
     counts = batch.state.counts()
     numbers = {"passed": counts.passed, "failed": counts.failed, "silent": counts.silent, "aside": counts.aside}

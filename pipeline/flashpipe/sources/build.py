@@ -33,6 +33,7 @@ from flashpipe.files import make_parents, read_json, read_regular, sync_folder, 
 from flashpipe.lazy import lazy_pattern, subprocess
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
+from flashpipe.processes import ending
 from flashpipe.sources.cache import Cache
 from flashpipe.sources.file_patterns import fits, matching_files
 from flashpipe.units import format_address
@@ -268,7 +269,7 @@ def _run(build: Build, log: Path, stop: Event | None, on_line: Callable[[str], N
         raise RecordError(f"{log}: cannot be written: {error.strerror or error}", "free disk space") from error
     if status:
         seconds = time.monotonic() - started
-        raise BuildError(_failure(build, log, _ending(status), seconds), f"all of its output is in {log}")
+        raise BuildError(_failure(build, log, ending(status), seconds), f"all of its output is in {log}")
 
 
 def _mask_log(log: Path) -> None:
@@ -331,13 +332,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(KILL_S)
             return
-
-
-def _ending(status: int) -> str:
-    if status < 0:
-        with suppress(ValueError):
-            return f"was killed by {signal.Signals(-status).name}"
-    return f"ended with status {status}"
 
 
 def _failure(build: Build, log: Path, ending: str, seconds: float) -> str:

@@ -22,6 +22,7 @@ from flashpipe.firmware.placement import MAPPED, lfs_kind
 from flashpipe.flash import Region
 from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import mask_cut
+from flashpipe.processes import ending
 from flashpipe.sources import made
 from flashpipe.units import format_address, format_size
 from flashpipe.values import dataclass
@@ -284,7 +285,7 @@ def _run(command: list[str], folder: Path, region: Region) -> None:
             f"{command[0]}: cannot make an image for flash: its -a fails with {_RESTART}",
             "a build with Lua 5.1 can (LUA=51); else load the image on the board: node.LFS.reload",
         )
-    raise LuaCompilerError(f"{command[0]} ended with status {status}: {_first(text)}", LuaCompilerError.remedy)
+    raise LuaCompilerError(f"{command[0]} {ending(status)}: {_first(text)}", LuaCompilerError.remedy)
 
 
 def _too_large(why: str, region: Region) -> LfsPartitionError:

@@ -15,6 +15,7 @@ from flashpipe.files import no_file
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.spiffs_image import SpiffsFiles
 from flashpipe.masking import mask_cut
+from flashpipe.processes import ending
 from flashpipe.sources import made
 
 PLACES: Final = ("tools/spiffsimg/spiffsimg", "spiffsimg")
@@ -78,7 +79,7 @@ def make_image(program: Path, files: SpiffsFiles, size: int, folder: Path) -> No
                 raise SpiffsFullError(
                     f"{files.name}: spiffsimg found no room for {len(files.files)} files", SpiffsFullError.remedy
                 )
-            raise BuildError(f"{program} ended with status {status}: {mask_cut(text, 200)}", "run it by hand")
+            raise BuildError(f"{program} {ending(status)}: {mask_cut(text, 200)}", "run it by hand")
         return (scratch / "image").read_bytes()
 
     made.keep(recipe_of(program, files, size), folder, made.in_scratch(work))
