@@ -23,8 +23,8 @@ STATIONS: Final = (
     Mutant(
         "labels-come-out-anywhere",
         LABELS,
-        "return sorted((one for one in good if one.station not in others), key=lambda one: one.ended)",
-        "return sorted(good, key=lambda one: one.ended)",
+        "return sorted((one for one in good if one.station not in others), key=lambda one: one.order)",
+        "return sorted(good, key=lambda one: one.order)",
         "the label of a board comes out at another bench, or twice",
         (f"{T_LABELS}::test_labels_of_another_bench_come_out_there_until_it_is_gone",),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Mapping
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import BadValueError, NoBatchError, RecordError
+from flashpipe.records import batch as batch_module
 from flashpipe.records.batch import Batch, BatchRecord, batch_folder, batch_names
 from flashpipe.records.batch_state import BatchState
+from flashpipe.records.manifest import make_manifest, verify_manifest
 
 Line = tuple[str, str, Mapping[str, object]]
 
@@ -22,7 +25,7 @@ def batch(tmp_path: Path) -> Batch:
 
 
 def state(*lines: Line) -> BatchState:
-    """What lines say; each is a second after the one before."""
+    """What lines say; each is a second after the one before, unless it says another time."""
     made = BatchState()
     for second, (what, name, more) in enumerate(lines):
         made.add({"at": f"2026-12-01T10:00:{second:02d}.000Z", "what": what, "try": name, **more})
@@ -67,6 +70,56 @@ def test_failures_stand_first_and_the_silent_ones_before_them() -> None:
 
 def test_bad_boards_in_a_row_are_counted_up_to_the_last_good_one() -> None:
     assert state(*bad("1"), *good("2", "aa"), *bad("3"), *bad("4", "bb")).in_a_row() == 2
+
+
+def at(line: Line, when: str) -> Line:
+    return line[0], line[1], {**line[2], "at": when}
+
+
+BEFORE, AFTER = "2028-01-01T09:00:00.000Z", "2026-12-01T10:00:30.000Z"
+"""Times of a batch whose clock was a year ahead until it was set."""
+
+
+def test_what_was_last_is_told_by_the_lines_whatever_the_clock_says() -> None:
+    ahead = [at(line, BEFORE) for line in (*good("1", "aa"), *bad("2", "bb"))]
+    made = state(*ahead, *(at(line, AFTER) for line in (*good("3", "aa"), *good("4", "bb"))))
+    assert [one.id for one in made.ended_tries()] == ["1", "2", "3", "4"]
+    assert {row.mac: row.id for row in made.rows()} == {"aa": "3", "bb": "4"}
+    assert made.in_a_row() == 0
+    assert state(*ahead, *(at(line, AFTER) for line in bad("3", "aa"))).in_a_row() == 2
+
+
+def test_of_two_tries_at_a_time_the_one_that_ended_last_counts() -> None:
+    first, second = good("1", "aa"), bad("2", "aa")
+    made = state(*first[:2], *second, first[2])
+    assert (made.counts().passed, [row.id for row in made.rows()]) == (1, ["1"])
+
+
+def test_boards_of_an_hour_are_counted_since_the_clock_was_set() -> None:
+    def minute(number: int, name: str) -> list[Line]:
+        *begin, end = good(name, f"m{name}")
+        began, ended = (f"2026-12-01T10:{at_minute:02d}:00.000Z" for at_minute in (number, number + 1))
+        return [*(at(line, began) for line in begin), at(end, ended)]
+
+    steady = [*minute(0, "1"), *minute(1, "2"), *minute(2, "3")]
+    assert state(*steady).counts().per_hour == 60
+    assert state(*(at(line, BEFORE) for line in good("0", "m0")), *steady).counts().per_hour == 60
+    assert state().counts().per_hour == 0
+
+
+def test_a_manifest_goes_by_the_lines_and_proves_itself(
+    batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([*[BEFORE] * 3, *[AFTER] * 9])
+    monkeypatch.setattr(batch_module, "now_text", lambda: next(times))
+    for what, name, more in (*good("1", "aa"), *good("2", "aa"), ("begin", "3", {})):
+        batch.append(what, **{"try": name, **more})
+    made = make_manifest(batch, tmp_path, virtual=False)
+    assert [run["try"] for run in made["runs"]] == ["3", "1", "2"]
+    (tmp_path / "manifest").mkdir()
+    path = tmp_path / "manifest" / "manifest.json"
+    path.write_text(json.dumps(made))
+    assert verify_manifest(path, tmp_path).boards == 1
 
 
 def test_an_end_that_is_told_twice_counts_once() -> None:

@@ -1,12 +1,17 @@
-"""What the log of a batch says: its tries, its boards, and the counts. Nothing is read or written here."""
+"""What the log of a batch says: its tries, its boards, and the counts. Nothing is read or written here.
+
+What was first and what was last is a matter of its lines, never of the times in them: clocks are set, and those of
+several stations differ.
+"""
 
 from __future__ import annotations
 
 import calendar
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
+from itertools import takewhile
 from typing import Any, Final
 
 from flashpipe.values import dataclass
@@ -45,6 +50,8 @@ class Attempt:
     unit: dict[str, str] = field(default_factory=dict)
     """The unit's values, secret ones masked."""
     ended: str = ""
+    order: int = 0
+    """Which end of a try it was in this batch, from 1 on; 0 while it goes on."""
     outcome: str = ""
     """As in receipts; empty while it goes on, or where it was killed."""
     passed: bool = False
@@ -108,6 +115,8 @@ class BatchState:
         """MACs whose label was printed after their last good try."""
         self.closed = ""
         """Digest of the manifest; empty while the batch is open."""
+        self._ended: list[Attempt] = []
+        """Tries that ended, in that order."""
         self._by_mac: dict[str, list[Attempt]] = {}
         """Tries of the boards that were taken into the batch."""
         self._counts: Counts | None = None
@@ -140,6 +149,8 @@ class BatchState:
             one.mac, one.row = str(entry.get("mac", "")), str(entry.get("row", ""))
             one.unit = {str(key): str(text) for key, text in (entry.get("unit") or {}).items()}
         elif entry["what"] == END and not one.ended:
+            self._ended.append(one)
+            one.order = len(self._ended)
             one.ended, one.outcome = str(entry["at"]), str(entry.get("outcome", ""))
             one.passed, one.cause = bool(entry.get("passed")), str(entry.get("cause", ""))
             one.mac = str(entry.get("mac", "")) or one.mac
@@ -149,8 +160,9 @@ class BatchState:
             one.measured = dict(entry.get("measured") or {})
             if entry.get("unit_is_free"):
                 one.row, one.unit = "", {}
-            before = [other for other in self.of(one.mac) if other.ended and not other.aside and other is not one]
-            if one.passed and not (before and before[-1].passed and before[-1].row == one.row):
+            own = [other for other in self.of(one.mac) if other.order and not other.aside and other is not one]
+            before = max(own, key=lambda other: other.order, default=None)
+            if one.passed and not (before and before.passed and before.row == one.row):
                 self.labelled.discard(one.mac)
 
     # --- questions ---------------------------------------------------------------------------------------------------
@@ -175,6 +187,11 @@ class BatchState:
         """Those without an end: they go on, or their station was killed."""
         return [one for one in self.all_tries() if not one.ended]
 
+    def ended_tries(self) -> list[Attempt]:
+        """Those that ended, in the order in which they did."""
+        with self._guard:
+            return list(self._ended)
+
     def rows(self) -> list[Attempt]:
         """One try for each board, its last that ended: failures first, and among them those that never answered."""
         with self._guard:
@@ -183,16 +200,15 @@ class BatchState:
     def _rows(self) -> list[Attempt]:
         last: dict[str, Attempt] = {}
         answered = {one.visit for one in self.tries.values() if one.mac}
-        for one in self.tries.values():
-            if not one.ended:
-                continue
+        for one in self._ended:
             if one.mac:
                 known = last.get(one.mac)
                 if known is None or known.aside or not one.aside:  # what was only looked at is what it was
                     last[one.mac] = one
             elif one.visit not in answered and one.outcome != STOPPED:  # of that board nothing is known
                 last[f"visit {one.visit}"] = one
-        return sorted(last.values(), key=lambda one: (one.passed, one.aside, bool(one.mac), one.began))
+        begun = {name: number for number, name in enumerate(self.tries)}
+        return sorted(last.values(), key=lambda one: (one.passed, one.aside, bool(one.mac), begun[one.id]))
 
     def row_of(self, mac: str) -> Attempt | None:
         """The last try of a board that says what it is; None where there is none."""
@@ -200,10 +216,9 @@ class BatchState:
 
     def in_a_row(self) -> int:
         """How many boards were bad, one after the other, up to now; a board that was tried again is one."""
-        tries = self.all_tries()
-        named = {one.visit: one.mac for one in tries if one.mac}
+        named = {one.visit: one.mac for one in self.all_tries() if one.mac}
         bad = set[str]()
-        for one in sorted(tries, key=lambda one: one.ended, reverse=True):
+        for one in reversed(self.ended_tries()):
             if one.passed:
                 break
             if one.failed:
@@ -230,7 +245,7 @@ class BatchState:
             aside=sum(one.aside for one in rows),
             running=len(self.open_tries()),
             seconds=sum(one.seconds for one in good) / len(good) if good else 0.0,
-            per_hour=_per_hour(good, self.tries.values()),
+            per_hour=_per_hour(good, self._ended),
         )
 
     def _first_time(self, mac: str, silent: Collection[str]) -> bool:
@@ -248,10 +263,17 @@ def seconds_of(text: str) -> float:
         return 0.0
 
 
-def _per_hour(good: Iterable[Attempt], tries: Iterable[Attempt]) -> float:
-    """Good boards of the last hour before the last end, by the time from the first of its tries on."""
-    end = max((seconds_of(one.ended) for one in tries if one.ended), default=0.0)
-    begins = [began for one in tries if (began := seconds_of(one.began)) > end - _HOUR_S]
-    recent = sum(seconds_of(one.ended) > end - _HOUR_S for one in good)
-    took = end - min(begins, default=end)
+def _per_hour(good: Sequence[Attempt], ended: Sequence[Attempt]) -> float:
+    """Good boards of the last hour before the last end, by the time from the first of its tries on.
+
+    Where the clock was set in between, the hour begins then.
+    """
+    end = seconds_of(ended[-1].ended) if ended else 0.0
+
+    def near(text: str) -> bool:
+        return abs(end - seconds_of(text)) < _HOUR_S
+
+    lately = list(takewhile(lambda one: near(one.ended), reversed(ended)))
+    took = end - min((seconds_of(one.began) for one in lately if near(one.began)), default=end)
+    recent = sum(one.order >= lately[-1].order for one in good) if lately else 0
     return recent * _HOUR_S / took if took > 0 else 0.0

@@ -59,7 +59,8 @@ def make_manifest(batch: Batch, receipts: Path, *, virtual: bool) -> dict[str, A
         "pins": batch.record.pins,
     }
     link = _start(head)
-    for one in sorted(batch.refresh().all_tries(), key=lambda one: (one.ended, one.id)):
+    state = batch.refresh()
+    for one in (*state.open_tries(), *state.ended_tries()):
         problem, record = _looked_at(receipts, one.receipt, one.sha256) if one.receipt else ("", {})
         problems += [problem] if problem else []
         if record.get("virtual"):
@@ -72,8 +73,8 @@ def make_manifest(batch: Batch, receipts: Path, *, virtual: bool) -> dict[str, A
     if any_virtual and not virtual:
         advice = Advice(command(f"batch close {batch.name}", virtual="1"), " admits them, and says so in the manifest")
         raise BatchMismatchError(f"{refused}: receipts of virtual boards are among them", advice)
-    boards = [_board(one) for one in batch.state.rows()]
-    counts = batch.state.counts()
+    boards = [_board(one) for one in state.rows()]
+    counts = state.counts()
     numbers = {"passed": counts.passed, "failed": counts.failed, "silent": counts.silent, "aside": counts.aside}
     return {**head, "virtual": any_virtual, "counts": numbers, "boards": boards, "runs": runs, "chain": link}
 

@@ -187,7 +187,7 @@ class Labels:
         good = [one for one in state.rows() if one.passed and one.mac not in state.labelled]
         stations = {one.station for one in good} - {self._station}
         others = {station for station in stations if is_alive(self._batch.folder, station)}
-        return sorted((one for one in good if one.station not in others), key=lambda one: one.ended)
+        return sorted((one for one in good if one.station not in others), key=lambda one: one.order)
 
     def print_due(self) -> str:
         """Print what is due; what a person should know, or nothing.
@@ -232,7 +232,7 @@ class Labels:
         return "; ".join(said)
 
     def _write_files(self) -> None:
-        rows = sorted((one for one in self._batch.refresh().rows() if one.passed), key=lambda one: one.ended)
+        rows = sorted((one for one in self._batch.refresh().rows() if one.passed), key=lambda one: one.order)
         values = [values_of(self._batch, one, self._plan) for one in rows]
         if self._plan.csv is not None:
             write_atomic(self._plan.csv, as_csv(self._plan, values).encode(), mode=0o644)
