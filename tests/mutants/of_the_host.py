@@ -20,6 +20,7 @@ CHIPS, NAMES, SERIALPORT = (
     "pipeline/flashpipe/board/ports/open.py",
 )
 VERDICT, BOOTLOG = "pipeline/flashpipe/board/boot/verdict.py", "pipeline/flashpipe/board/boot/watcher.py"
+RATES = "pipeline/flashpipe/board/boot/rates.py"
 EXPECTS, STARTS = "pipeline/flashpipe/board/boot/expectations.py", "pipeline/flashpipe/board/boot/resets.py"
 ERASE, VERIFY = "pipeline/flashpipe/flasher/erase.py", "pipeline/flashpipe/flasher/verify.py"
 RUNNING, PROBING, CHECKS = (
@@ -903,7 +904,7 @@ HOST: Final = (
     ),
     Mutant(
         "boot-log-at-one-rate",
-        BOOTLOG,
+        RATES,
         "return 115200 * crystal_mhz // 40",
         "return 74880",
         "the boot of a board with a 40 MHz crystal is garbage",

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flashpipe import files
 from flashpipe.board.boot.kinds import Verdict
-from flashpipe.board.boot.watcher import rom_baud
+from flashpipe.board.boot.rates import rom_baud
 from flashpipe.board.diagnosis.evidence import Evidence, Findings
 from flashpipe.board.diagnosis.judge import UNKNOWN, judge
 from flashpipe.board.diagnosis.look import PlannedBytes, look_after_failure

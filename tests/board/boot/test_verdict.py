@@ -57,6 +57,20 @@ START = (
 )
 
 
+SDK = "csum 0x2b\nrf cal sector: 1020\nSDK ver: 2.2.2-dev(38a443e) compiled @ Jul  3 2019 15:53:05\n\n"
+
+
+def test_a_line_that_never_ends_is_the_firmwares_own() -> None:
+    """As a sketch that waits for its network prints it."""
+    verdict = classify(SDK + "Connecting to Wi-Fi" + "." * 20)
+    assert (verdict.kind, verdict.evidence) == ("firmware", ("Connecting to Wi-Fi" + "." * 20,))
+
+
+@pytest.mark.parametrize("line", ["mode : sta(5c:cf:7f:00:00:01)\n", "WPA2 ENTERPRISE VERSION: [v2.0] enable\n"])
+def test_a_line_of_the_sdk_that_is_cut_anywhere_is_still_the_sdks(line: str) -> None:
+    assert {classify(SDK + line[:cut]).kind for cut in range(len(line))} == {"alive"}
+
+
 def test_two_different_starts_are_no_loop() -> None:
     first = START.format(cause=2) + "system SPI FI size:4, Flash size: 4194304\n"
     assert classify(first + START.format(cause=2)).kind == "alive"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from flashpipe.board.boot.expectations import accepts
+from flashpipe.board.boot.rates import COMMON_BAUDS, rom_baud
 from flashpipe.board.boot.verdict import classify
-from flashpipe.board.boot.watcher import COMMON_BAUDS, FORMAT_S, BootWatcher, ListenAt, Verdict, rom_baud
+from flashpipe.board.boot.watcher import FORMAT_S, BootWatcher, ListenAt, Verdict
 
 ROM = 74880
 FAST = 115200
@@ -328,6 +329,34 @@ def test_a_board_that_starts_again_and_again_is_a_loop(watch: Any, period_s: flo
     watched = watch(every(period_s, ROM, LOG))
     assert watched.verdict.kind == "boot-loop"
     assert watched.verdict.seconds < limit_s
+
+
+LOADER = b"\r\n2nd boot version : 1.6\r\n  SPI Speed      : 40MHz\r\n  SPI Flash Size & Map: 8Mbit(512KB+512KB)\r\n"
+JUMP = b"jump to run user1 @ 1000\r\n\r\n"
+"""As executed boot_v1.6 has them: at its first start it erases a sector in between."""
+
+
+def test_what_the_sdk_says_behind_a_boot_loader_that_pauses_is_heard(watch: Any) -> None:
+    halts = b"mismatch map 2,spi_size_map 4\r\nsystem_partition_table_regist fail\r\n"
+    watched = watch([(0.01, ROM, LOG + LOADER), (0.7, ROM, JUMP + halts)])
+    assert watched.verdict.kind == "wrong-size"
+    started = watch([(0.01, ROM, LOG + LOADER + JUMP), (0.2, FAST, BANNER + PROMPT)])
+    assert started.verdict.kind == "prompt"
+    assert started.verdict.seconds < 2.5
+
+
+def test_a_firmware_that_starts_again_and_again_behind_a_word_is_a_loop(watch: Any) -> None:
+    """As an executed user image has it, whose first start says a line that the later ones do not."""
+    start = LOG + LOADER + JUMP
+    script = [(0.01, ROM, start + b"Backup default -1\r\n"), *every(0.12, ROM, start, 0.25)]
+    assert watch(script).verdict.kind == "boot-loop"
+
+
+def test_a_firmware_whose_later_words_cannot_be_read_is_one_that_talks(watch: Any) -> None:
+    script = [(0.01, ROM, LOG + b"hello world\r\n"), *every(0.3, 250_000, NOISE * 3, 0.3)]
+    watched = watch(script)
+    assert watched.verdict.kind == "firmware"
+    assert watched.verdict.seconds < 8
 
 
 def test_a_crash_brings_its_addresses(watch: Any) -> None:

@@ -51,6 +51,8 @@ __all__ = ["HEALTHY", "NOT_CHECKED", "Verdict", "classify", "conclude", "judge",
 
 UNREADABLE_IMAGE: Final = frozenset({"no-image", "bad-checksum"})
 """What the ROM says of an image that it cannot read."""
+LONGEST_CUT: Final = 24
+"""Characters of a line without an end that no line of ROM, loader or SDK has that is cut before it is known as such."""
 PROMPTS: Final = frozenset({"prompt", "python-prompt"})
 
 
@@ -293,7 +295,7 @@ def _any_text(text: str, start: int) -> LogFinding | None:
     at = start
     for line in text[start:].splitlines(keepends=True):
         plain = line.strip()
-        whole = line.endswith("\n") and (at > start or not start)
+        whole = (line.endswith("\n") or len(plain) > LONGEST_CUT) and (at > start or not start)
         if whole and sum(map(str.isalnum, plain)) >= 3 and not BOOT_LINE.match(line) and not LOADER.match(line):  # noqa: PLR2004
             verdict = Verdict("firmware", "a firmware is running and talks", (plain,))
             return LogFinding(verdict, at, conclusive=False)

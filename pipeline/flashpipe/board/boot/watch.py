@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.progress import BootProgress
-from flashpipe.board.boot.watcher import ALIVE_S, SILENCE_S, SWEEP_S, BootWatcher, SendText, Verdict, rom_baud
+from flashpipe.board.boot.rates import rom_baud
+from flashpipe.board.boot.watcher import ALIVE_S, SILENCE_S, SWEEP_S, BootWatcher, SendText, Verdict
 from flashpipe.board.session.line import READ_SLICE_S
 from flashpipe.board.session.manual_reset import LIMIT_S, STILL_HELD
 from flashpipe.board.session.session import Session

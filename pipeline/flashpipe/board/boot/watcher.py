@@ -36,18 +36,15 @@ from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.gaps import Unread
-from flashpipe.board.boot.patterns import LOADED, LUA_PROMPT_LOOSE, ROM, SDK_STARTS
+from flashpipe.board.boot.patterns import LOADED, LUA_PROMPT_LOOSE, ROM, SDK_STARTS, loader_is_busy
+from flashpipe.board.boot.rates import COMMON_BAUDS, ROM_BAUDS, rom_baud
 from flashpipe.board.boot.stay import NOISE, Stay
 from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, judge
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.values import dataclass
 
-__all__ = ["NOT_CHECKED", "BootWatcher", "ListenAt", "SendText", "Verdict", "accepts", "classify", "rom_baud"]
+__all__ = ["NOT_CHECKED", "BootWatcher", "ListenAt", "SendText", "Verdict", "accepts", "classify"]
 
-COMMON_BAUDS: Final = (115200, 9600, 57600, 230400, 460800, 74880, 38400, 19200, 921600)
-"""Rates tried where the declared one gives garbage; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
-ROM_BAUDS: Final = (74880, 115200, 69120)
-"""The ROM's rates by crystal, the most common first: 26, 40 and 24 MHz (facts: esp8266 §2.4)."""
 KNOCK: Final = b"\r"
 ASK: Final = b"=node.info()\r"
 """Asks a Lua prompt for its version; every NodeMCU answers numbers (facts: usb-nodemcu §9.4)."""
@@ -66,6 +63,9 @@ SILENCE_S: Final = 6.0
 TICK_S: Final = 0.05
 LOADED_S: Final = 0.03
 """Pause after `csum 0xNN` that shows that no `csum err` follows: longer than a USB adapter holds bytes back."""
+LOADER_S: Final = 1.0
+"""A boot loader is quiet for so long at most, before it says what it starts: it may erase two sectors of the slowest
+flash in between (0.4 s each)."""
 EVALUATE_S: Final = 0.02
 """Least time between two looks at the log: bytes come one by one."""
 ROM_WAIT_S: Final = 0.7
@@ -96,11 +96,6 @@ WRONG_S: Final = 0.2
 """A knock that was answered with garbage will not be answered otherwise; longer than a USB adapter holds bytes back."""
 STRAY_S: Final = 0.1
 """Garbage right after a reset may be the rest of an earlier conversation; the ROM log follows at once."""
-
-
-def rom_baud(crystal_mhz: int = 26) -> int:
-    """The ROM's and SDK's rate: 115200 scaled from the 40 MHz that the ROM assumes (facts: esp8266 §2.4)."""
-    return 115200 * crystal_mhz // 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +248,8 @@ class BootWatcher:
         in_state_s = now - self._state_s
         alive_s = FORMAT_S if self._may_format else self._quiet_s
         enough = {
-            "banner": quiet_s >= BANNER_S or in_state_s >= BANNER_S + NOISE_S,
-            "firmware": in_state_s >= TALK_S,
+            "banner": not self._restless(now) and (quiet_s >= BANNER_S or in_state_s >= BANNER_S + NOISE_S),
+            "firmware": not self._restless(now) and in_state_s >= TALK_S,
             "alive": not self._sweep and (quiet_s >= alive_s or in_state_s >= 3 * alive_s),
             "no-image": quiet_s >= LOAD_S,
             "nothing-found": quiet_s >= LOAD_S,  # a warning of a loader that goes on
@@ -263,6 +258,12 @@ class BootWatcher:
             "watchdog": quiet_s >= (FAULT_S if state.causes.count(4) > 1 else ALIVE_S),  # one bite: it starts again
         }
         return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None
+
+    def _restless(self, now: float) -> bool:
+        """Whether what spoke may be starting again: garbage came since, and nobody has listened for the ROM."""
+        if self._stay.linger:
+            return now - self._stay.since_s < DWELLS_S[0]
+        return self._stay.noise_s is not None and not self._lingers
 
     @property
     def _may_format(self) -> bool:
@@ -393,7 +394,9 @@ class BootWatcher:
         """At the ROM's rate: whether there is nothing more to wait for."""
         quiet_s = now - self._stay.last_s
         if not self._stay.linger:
-            return quiet_s >= (LOADED_S if LOADED.search(self._stay.text()) else self._rom_wait_s)
+            text = self._stay.text()
+            wait_s = LOADER_S if loader_is_busy(text) else LOADED_S if LOADED.search(text) else self._rom_wait_s
+            return quiet_s >= wait_s
         dwell_s = DWELLS_S[min(self._lingers, len(DWELLS_S)) - 1]
         return quiet_s >= (dwell_s if ROM.search(self.log) else ROM_WAIT_S)
 

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from flashpipe.board.boot.watcher import KNOCK, rom_baud
+from flashpipe.board.boot.rates import rom_baud
+from flashpipe.board.boot.watcher import KNOCK
 from flashpipe.board.diagnosis.evidence import (
     INTO_APPLICATION,
     INTO_LOADER,

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
-from flashpipe.board.boot.watcher import COMMON_BAUDS
+from flashpipe.board.boot.rates import COMMON_BAUDS
 from flashpipe.board.lua.program_output import ProgramOutput
 from flashpipe.board.session.text import garbage_bytes, readable
 from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
