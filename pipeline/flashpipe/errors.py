@@ -853,6 +853,13 @@ class PartDiffersError(DeviceError):
     remedy = "set it aside and ask who bought them; or press the key of the port: then it is taken as it is"
 
 
+class MacTwiceError(DeviceError):
+    """A station has boards of the same MAC on two ports at once."""
+
+    code = "mac-twice"
+    remedy = "set both boards aside and ask who bought them: each chip has a MAC of its own, these are copies"
+
+
 class TooManyTriesError(DeviceError):
     """A board has failed in this batch as often as the station allows."""
 

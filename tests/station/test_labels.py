@@ -49,6 +49,26 @@ def test_every_way_of_printing_has_each_good_board_once(shop: Shop) -> None:
     assert "http" not in page.partition("<body>")[0]
 
 
+def test_what_a_file_holds_of_another_batch_or_of_somebody_else_is_not_replaced(shop: Shop) -> None:
+    opened = shop.open(labels="labels.csv", label_page="labels.html")
+    passed(shop, 1)
+    assert Labels(opened.labels, opened.batch, opened.texts).print_due() == ""
+    shop.open(labels="labels.csv", label_page="labels.html")  # the same batch goes on
+    held = {name: (shop.folder / name).read_bytes() for name in ("labels.csv", "labels.html")}
+    with pytest.raises(BadValueError, match="batch one"):
+        shop.open(batch="two", labels="labels.csv")
+    with pytest.raises(BadValueError, match="batch one"):
+        shop.open(batch="two", label_page="labels.html")
+    (shop.folder / "units.csv").write_text("serial,room\nSN1,kitchen\n")
+    with pytest.raises(BadValueError, match="is left as it is"):
+        shop.open(batch="two", labels="units.csv")
+    (shop.folder / "index.html").write_text("<title>mine</title>")
+    with pytest.raises(BadValueError, match="is left as it is"):
+        shop.open(batch="two", label_page="index.html")
+    assert {name: (shop.folder / name).read_bytes() for name in held} == held
+    assert not (shop.records / "batches" / "two").exists()
+
+
 def test_a_printer_that_is_off_is_said_once_and_its_labels_follow(shop: Shop) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

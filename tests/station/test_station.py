@@ -60,6 +60,20 @@ def test_any_other_board_stops_its_port_with_its_name_until_the_key_is_pressed(s
     assert schema.checked(shop.project.receipts()[-2])["written"] == []
 
 
+def test_two_boards_of_one_mac_at_once_are_not_both_good(shop: Shop) -> None:
+    twin = board(1).replace("board=b1", "board=twin")
+    with shop.shift() as shift:
+        shift.visit("a", board(1))
+        second = shift.visit("b", twin)
+        assert (second.state, second.code) == ("fail", "mac-twice")
+        counts = shift.station.view().counts
+        assert (counts.passed, counts.failed) == (1, 0)
+        assert bytes(registry.boards()["twin"].board.cells[:4]) == b"\xff" * 4
+        shift.pull("a")
+        shift.press("b")  # that one alone is a board as any other
+        shift.until(lambda: shift.state("b") == "pass")
+
+
 def test_a_flash_part_that_is_not_the_first_boards_stops_its_port(shop: Shop) -> None:
     with shop.shift() as shift:
         shift.visit("a", board(1))

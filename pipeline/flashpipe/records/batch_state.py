@@ -22,7 +22,7 @@ BEGIN, FOUND, END, PART, LABELLED, CLOSED = "begin", "found", "end", "part", "la
 STOPPED: Final = "stopped"
 """Outcome of a try that somebody has stopped, or killed."""
 ASIDE: Final = frozenset(
-    {"foreign-board", "part-differs", "too-many-tries", "units-used-up", STOPPED}
+    {"foreign-board", "part-differs", "mac-twice", "too-many-tries", "units-used-up", STOPPED}
     | {"port-busy", "port-denied", "record", "system-limit"}  # of this machine, not of the board
     | {"lab", "labgrid-missing", "no-coordinator", "place-missing", "place-taken", "exporter-gone", "place-unfit"}
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from flashpipe.board.loader.device import Device
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     ForeignBoardError,
+    MacTwiceError,
     PartDiffersError,
     PipelineError,
     TooManyTriesError,
@@ -37,6 +38,11 @@ class Rules:
     """Boards in a row that may be bad before no more are begun; 0: any number."""
 
 
+def no_twin(_mac: str) -> str:
+    """Where nobody looks after several ports, no other one has a board of that MAC."""
+    return ""
+
+
 class Admission:
     """Looks at one board, before anything is written to it."""
 
@@ -49,9 +55,10 @@ class Admission:
         rules: Rules,
         allowed: Collection[str] = (),
         units: Units | None = None,
+        twin: Callable[[str], str] = no_twin,
     ) -> None:
         self._batch, self._board, self._try = batch, board, name
-        self._rules, self._allowed, self._units = rules, allowed, units
+        self._rules, self._allowed, self._units, self._twin = rules, allowed, units, twin
         self.unit: Unit | None = None
         """What the board becomes."""
         self.seen = ""
@@ -66,6 +73,11 @@ class Admission:
             RecordError: the batch cannot be written: then the board is not touched.
         """
         device = session.connected()
+        if place := self._twin(device.mac):
+            raise MacTwiceError(
+                f"{device.port}: board {device.mac} is on {place} as well: each chip has a MAC of its own",
+                MacTwiceError.remedy,
+            )
         state = self._batch.refresh()
         self._refuse_tired(device, state)
         if device.mac not in state.macs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from flashpipe.limits import limits_told
 from flashpipe.masking import mask
 from flashpipe.records.batch import Batch, new_id
 from flashpipe.records.batch_state import BEGIN, END
-from flashpipe.station.admission import Admission, Rules
+from flashpipe.station.admission import Admission, Rules, no_twin
 from flashpipe.station.pins import check_pins, pins_of
 from flashpipe.station.sockets import Socket
 from flashpipe.station.units import Unit, UnitReturn, Units
@@ -87,8 +87,17 @@ class Attempts:
         example = self._units.source.example().values if self._units else {}
         return replace(self._inputs, unit=example)
 
-    def run(self, socket: Socket, visit: str, face: Face, allowed: Collection[str] = ()) -> AttemptEnd:
+    def run(
+        self,
+        socket: Socket,
+        visit: str,
+        face: Face,
+        allowed: Collection[str] = (),
+        twin: Callable[[str], str] = no_twin,
+    ) -> AttemptEnd:
         """Make the board in a socket what the batch wants.
+
+        `twin` is told its MAC, and says on which other port a board of that MAC is; empty: on none.
 
         Raises:
             RecordError: the try cannot be recorded; then the board was not touched, or its receipt tells of it.
@@ -102,7 +111,9 @@ class Attempts:
         )
         board = BoardRun(self._for_board(), socket.port, face)
         board.station = {"batch": self._batch.name, "try": name, "place": socket.place, "unit": {}}
-        admission = Admission(self._batch, board, name, rules=self._rules, allowed=allowed, units=self._units)
+        admission = Admission(
+            self._batch, board, name, rules=self._rules, allowed=allowed, units=self._units, twin=twin
+        )
         board.admit = admission
         error: PipelineError | None = None
         try:

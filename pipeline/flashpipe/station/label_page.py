@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from html import escape
+from html import escape, unescape
 from typing import Final
 
 from flashpipe.errors import LabelError
 from flashpipe.installing import install_command
 
+_TITLE: Final = re.compile(r"<title>Labels of batch ([^<]*)</title>")
 _STYLE: Final = """
 @page { margin: 8mm }
 body { font: 10pt sans-serif; margin: 0; color: #000; background: #fff }
@@ -28,11 +30,20 @@ def label_page(batch: str, labels: Iterable[tuple[str, Mapping[str, str]]]) -> s
         LabelError: the package that draws QR codes is not installed.
     """
     items = "\n".join(_label(text, fields) for text, fields in labels)
-    title = escape(f"Labels of batch {batch}")
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Labels of batch {escape(batch)}</title>'
         f"<style>{_STYLE}</style></head>\n<body><ol>\n{items}\n</ol></body></html>\n"
     )
+
+
+def labelled_batches(page: str) -> set[str] | None:
+    r"""The batch whose labels are on a page; None where it is none, and nothing where it is empty.
+
+    >>> labelled_batches(label_page("b & c", [])), labelled_batches(""), labelled_batches("<p>mine</p>")
+    ({'b & c'}, set(), None)
+    """
+    found = _TITLE.search(page)
+    return {unescape(found[1])} if found else None if page.strip() else set()
 
 
 def _label(text: str, fields: Mapping[str, str]) -> str:

@@ -30,12 +30,15 @@ from flashpipe.locks import exclusive
 from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import LABELLED, Attempt, seconds_of
 from flashpipe.records.station_lives import is_alive
-from flashpipe.station.label_page import label_page
+from flashpipe.station.label_page import label_page, labelled_batches
 from flashpipe.station.texts import Texts
 from flashpipe.values import dataclass
 
 LIMIT: Final = 256 * 1024
 """Bytes of a template."""
+LARGEST: Final = 1 << 28
+"""Bytes of the largest file of labels: a page has a few kilobytes for each board."""
+ANOTHER: Final = "name another file, or move that one away"
 PRINTER_S: Final = 5.0
 """How long a printer may take to answer."""
 LOCK: Final = "labels.lock"
@@ -116,6 +119,34 @@ def check_labels(plan: LabelPlan, name: str = "label") -> None:
         _address(plan.zpl)
     elif plan.zpl and not Path(plan.zpl).parent.is_dir():
         raise BadValueError(f"zpl={plan.zpl}: there is no such folder", "name a file, a device or socket://HOST:PORT")
+
+
+def check_label_files(plan: LabelPlan, batch: str) -> None:
+    """Refuse files that hold something else than labels of this batch: they are made anew again and again.
+
+    Raises:
+        BadValueError: a list or page of another batch, or no labels at all.
+    """
+    for name, path in (("labels", plan.csv), ("label_page", plan.page)):
+        if path is None or not path.exists():
+            continue
+        try:
+            text = read_regular(path, LARGEST).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadValueError(f"{name}={path}: is no list of labels, and is left as it is", ANOTHER) from error
+        held = labelled_batches(text) if path is plan.page else _batches(text)
+        if held is None:
+            raise BadValueError(f"{name}={path}: is no list of labels, and is left as it is", ANOTHER)
+        if others := sorted(held - {batch}):
+            raise BadValueError(f"{name}={path}: holds the labels of batch {', '.join(others)}", ANOTHER)
+
+
+def _batches(text: str) -> set[str] | None:
+    """The batches of a CSV file of labels; None where it is none."""
+    rows = csv.DictReader(io.StringIO(text))
+    if not set(FIELDS) <= set(rows.fieldnames or FIELDS):
+        return None
+    return {row["batch"] or "" for row in rows}
 
 
 def values_of(batch: Batch, one: Attempt, plan: LabelPlan) -> dict[str, str]:

@@ -22,7 +22,7 @@ from flashpipe.records.batch import RECORD, Batch, BatchRecord, batch_folder, no
 from flashpipe.records.project_folder import make_folder
 from flashpipe.station.admission import Rules
 from flashpipe.station.label_page import qr_code
-from flashpipe.station.labels import SOCKET, ZPL, LabelPlan, check_labels, read_template
+from flashpipe.station.labels import SOCKET, ZPL, LabelPlan, check_label_files, check_labels, read_template
 from flashpipe.station.pins import check_pins, pins_of
 from flashpipe.station.serial_rule import SerialRule
 from flashpipe.station.sockets import Sockets, sockets_of
@@ -104,6 +104,7 @@ def open_station(command: CommandLine, words: Mapping[str, str], listener: Liste
         raise
     pins = pins_of(example, policy)
     labels = label_plan(command, words, policy, units.source.columns if units else ())
+    check_label_files(labels, name)
     make_folder(command.folder)
     check_writable(command.receipts_folder)
     folder = batch_folder(command.folder, name)

@@ -51,6 +51,8 @@ class Slot:
     """The operator wants another try."""
     tries: int = 0
     """Of this visit."""
+    mac: str = ""
+    """Of the board that is in it, where it has answered."""
     was_pulled: bool = False
     """It was pulled out while it was worked on: what became of it stays to be read."""
 
@@ -212,7 +214,7 @@ class Station:
         return slot
 
     def _unplugged(self, slot: Slot) -> None:
-        slot.socket, slot.visit, slot.allowed, slot.again, slot.tries = None, "", frozenset(), False, 0
+        slot.socket, slot.visit, slot.allowed, slot.again, slot.tries, slot.mac = None, "", frozenset(), False, 0, ""
         was_pulled, slot.was_pulled = slot.was_pulled, False
         if not was_pulled:
             slot.line.free()
@@ -236,7 +238,8 @@ class Station:
 
     def _work(self, slot: Slot, socket: Socket) -> None:
         try:
-            ended = self._attempts.run(socket, slot.visit, audience.Audience(slot.line), slot.allowed)
+            heard = audience.Audience(slot.line)
+            ended = self._attempts.run(socket, slot.visit, heard, slot.allowed, lambda mac: self._twin(slot, mac))
         except PipelineError as error:
             self._halt(error)
             slot.line.show(state="fail", code=error.code, cause=error.message, headline=self._texts.say("state.fail"))
@@ -244,6 +247,18 @@ class Station:
         finally:
             self._touch()
         self._finish(slot, socket, ended)
+
+    def _twin(self, slot: Slot, mac: str) -> str:
+        """The place of another board of that MAC; the one in this slot is known by it from now on."""
+        with self._guard:
+            slot.mac = mac
+            for place, other in list(self._slots.items()):
+                # Where the last board may have been taken out unseen, only one that is worked on is surely there.
+                if other is slot or other.mac != mac or other.socket is None:
+                    continue
+                if other.busy or (self._sockets.tells(other.socket) and not self._by_key):
+                    return place
+        return ""
 
     def _finish(self, slot: Slot, socket: Socket, ended: AttemptEnd) -> None:
         state = self._batch.refresh()
