@@ -22,6 +22,7 @@ from flashpipe.errors import (
 )
 from flashpipe.locks import exclusive
 from flashpipe.sources import build as builds
+from flashpipe.sources import build_log
 from flashpipe.sources.build import Build, input_files, last_build, run_build
 from flashpipe.sources.cache import Cache
 
@@ -99,6 +100,44 @@ def test_a_killed_build_invalidates_what_the_last_one_made(tree: Path, records: 
     process.communicate()
     with pytest.raises(BuildDueError):
         last_build(build, records)
+
+
+IF_MISSING = 'import pathlib\nout = pathlib.Path("out.bin")\nout.exists() or out.write_bytes(b"as it was made")\n'
+ONE = ((0, "out.bin"),)
+
+
+def test_what_a_failed_build_has_left_is_not_what_the_next_one_made(tree: Path, records: Path) -> None:
+    """As `make` does it whose recipe fails behind the file: to the next one the file is up to date."""
+    build = script(tree, IF_MISSING + "raise SystemExit(2)\n", ONE)
+    with pytest.raises(BuildError):
+        run_build(build, records)
+    script(tree, IF_MISSING)
+    for _ in range(2):
+        with pytest.raises(BuildOutputError, match="a build that failed has left") as caught:
+            run_build(build, records)
+        assert caught.value.hint.startswith("remove out.bin")
+        with pytest.raises(BuildDueError):
+            last_build(build, records)
+    (tree / "out.bin").unlink()
+    run_build(build, records)
+    run_build(build, records)
+    assert last_build(build, records).outputs
+
+
+def test_what_was_good_before_a_build_failed_or_was_made_by_hand_since_is_good(tree: Path, records: Path) -> None:
+    build = script(tree, IF_MISSING, ONE)
+    run_build(build, records)
+    script(tree, "raise SystemExit(2)\n")  # before it has touched anything
+    with pytest.raises(BuildError):
+        run_build(build, records)
+    script(tree, IF_MISSING)
+    run_build(build, records)
+    script(tree, "open('out.bin', 'w').write('half')\nraise SystemExit(2)\n")
+    with pytest.raises(BuildError):
+        run_build(build, records)
+    (tree / "out.bin").write_bytes(b"by hand, and longer")
+    script(tree, IF_MISSING)
+    assert run_build(build, records).outputs[0].sha256 == digest(b"by hand, and longer")
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed"])
@@ -193,11 +232,11 @@ def test_a_failure_shows_command_folder_environment_status_and_last_lines(
 def test_a_log_is_looked_through_whatever_its_length(
     tree: Path, records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builds, "_LOOKED_THROUGH", 100)
+    monkeypatch.setattr(build_log, "_LOOKED_THROUGH", 100)
     text = "for number in range(50): print(f'cc -c {number}.c -DWIFI_PASS=hunter2')\nraise SystemExit(1)"
     with pytest.raises(BuildError) as caught:
         run_build(script(tree, text), records)
-    (log,) = records.iterdir()
+    (log,) = records.glob("*.log")
     assert log.read_text().count("-DWIFI_PASS=***") == 50
     assert "hunter2" not in log.read_text() + str(caught.value)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -25,15 +24,18 @@ from flashpipe.errors import (
     BuildError,
     BuildInputsError,
     BuildOutputError,
+    PipelineError,
     RecordError,
     SourceError,
     StoppedError,
 )
 from flashpipe.files import make_parents, read_json, read_regular, sync_folder, write_atomic
-from flashpipe.lazy import lazy_pattern, subprocess
+from flashpipe.lazy import subprocess
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
 from flashpipe.processes import ending
+from flashpipe.sources.build_log import TAIL_LINES, heading, mask_log, tail, warnings
+from flashpipe.sources.build_remains import Remains, State, state_of
 from flashpipe.sources.cache import Cache
 from flashpipe.sources.file_patterns import fits, matching_files
 from flashpipe.units import format_address
@@ -44,20 +46,10 @@ BUSY_S: Final = 1800.0
 POLL_S: Final = 0.1
 KILL_S: Final = 3.0
 """How long a build that is told to stop may take to end; well under what a stop of the whole run waits."""
-TAIL_LINES: Final = 25
-_WARNING: Final = lazy_pattern(r"\bwarning\b", re.IGNORECASE)
-_PLACE_LINES: Final = 4
-"""A warning and what compilers show of the place: the line, a mark below it, a hint."""
-_WARNED_LINES: Final = 100_000
-"""Lines of the output, counted from its end, that are looked through."""
-_TAIL_BYTES: Final = 16_384
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of an output: more than any image or archive of images has."""
-_LOOKED_THROUGH: Final = 4 * 1024 * 1024
-"""Bytes of a log that are looked through at once for secrets."""
 _SHOWN: Final = ("PATH", "CC", "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "DOCKER_HOST", "VIRTUAL_ENV")
 """Variables that decide most builds; the rest of the environment stands in the log."""
-_SECRET: Final = lazy_pattern("TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +116,20 @@ def run_build(
     with undisturbed(build, BUSY_S, lambda: report("waits for another build in that folder")):
         stamp = _stamp(build, records)
         _forget(stamp)
-        before = {path: _state(path) for _, text in build.outputs for path in _matches(build, text)}
+        before = {path: state_of(path) for _, text in build.outputs for path in _matches(build, text)}
+        remains = Remains(stamp, before)
         started = time.monotonic()
         log = stamp.with_suffix(".log")
-        _run(build, log, stop, on_line)
-        outputs = {address: _output(build, text, before) for address, text in build.outputs}
-        finished = Finished(outputs, time.time(), time.monotonic() - started, tuple(_warnings(log)))
+        try:
+            _run(build, log, stop, on_line)
+            outputs = {address: _output(build, text, before) for address, text in build.outputs}
+            remains.refuse(build.folder / output.path for output in outputs.values())
+        except PipelineError:
+            remains.failed({path for _, text in build.outputs for path in _matches(build, text)})
+            raise
+        finished = Finished(outputs, time.time(), time.monotonic() - started, tuple(warnings(log)))
         _note(build, stamp, finished)
+        remains.succeeded()
         return finished
 
 
@@ -259,27 +258,17 @@ def _run(build: Build, log: Path, stop: Event | None, on_line: Callable[[str], N
         make_parents(log)
         log.touch(mode=0o600)
         with log.open("wb") as stream:
-            stream.write(mask(_heading(build)).encode("utf-8", "replace"))
+            stream.write(heading(build.command, build.folder).encode("utf-8", "replace"))
             stream.flush()
             try:
                 status = _wait(_start(build, stream), log, stop, on_line)
             finally:
-                _mask_log(log)
+                mask_log(log)
     except OSError as error:
         raise RecordError(f"{log}: cannot be written: {error.strerror or error}", "free disk space") from error
     if status:
         seconds = time.monotonic() - started
         raise BuildError(_failure(build, log, ending(status), seconds), f"all of its output is in {log}")
-
-
-def _mask_log(log: Path) -> None:
-    """What a command prints may hold what it was given; it may be long."""
-    safe_log = log.with_name(f"{log.name}.part")
-    safe_log.touch(mode=0o600)
-    with log.open("rb") as stream, safe_log.open("wb") as safe:
-        while data := stream.read(_LOOKED_THROUGH) + stream.readline(_LOOKED_THROUGH):
-            safe.write(mask(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
-    safe_log.replace(log)
 
 
 def _start(build: Build, stream: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -312,7 +301,7 @@ def _wait(
                 return process.wait(POLL_S)
             if stop is not None and stop.is_set():
                 raise StoppedError("build: stopped; what it made is not used", StoppedError.remedy)
-            line = next(iter(_tail(log, 1)), "") if on_line is not None else ""
+            line = next(iter(tail(log, 1)), "") if on_line is not None else ""
             if on_line is not None and line != shown:
                 on_line(mask(line))
                 shown = line
@@ -339,59 +328,19 @@ def _failure(build: Build, log: Path, ending: str, seconds: float) -> str:
     return "\n".join(
         [
             f"build: `{build}` {ending} after {seconds:.1f} s",
-            *_tail(log, TAIL_LINES),  # as they are: editors find file and line
+            *tail(log, TAIL_LINES),  # as they are: editors find file and line
             f"  environment: {' '.join(shown)}",
             f"  folder: {build.folder}",
         ]
     )
 
 
-def _heading(build: Build) -> str:
-    environment = {name: "***" if _SECRET.search(name) else value for name, value in sorted(os.environ.items())}
-    lines = [
-        f"command: {build.command}",
-        f"folder: {build.folder}",
-        *(f"{name}={environment[name]}" for name in environment),
-    ]
-    return "\n".join(lines) + f"\n{_RULE}\n"
-
-
-_RULE: Final = "-" * 72
-
-
-def _tail(log: Path, count: int, most: int = _TAIL_BYTES) -> list[str]:
-    """The last lines that the command wrote; nothing of the heading, nothing that a terminal would obey."""
-    try:
-        with log.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - most))
-            text = stream.read().decode("utf-8", "replace")
-    except OSError:
-        return []
-    lines = text.rpartition(f"\n{_RULE}\n")[2].splitlines()
-    plain = ("".join(char for char in line if char.isprintable() or char == "\t") for line in lines[-count:])
-    return [line if len(line) <= 300 else f"{line[:297]}..." for line in plain]  # noqa: PLR2004  a screen's worth
-
-
-def _warnings(log: Path) -> Iterator[str]:
-    """The lines with a warning, and those behind each that show the place."""
-    lines, left, shown = _tail(log, _WARNED_LINES, _LOOKED_THROUGH), 0, 0
-    for line in lines:
-        left = _PLACE_LINES if _WARNING.search(line) else left - 1 if line[:1] in {" ", "\t"} else 0
-        if left > 0:
-            shown += 1
-            yield line
-        if shown == TAIL_LINES:
-            yield f"more of it is in {log}"
-            return
-
-
 # --- outputs and stamps ----------------------------------------------------------------------------------------------
 
 
-def _output(build: Build, text: str, before: Mapping[Path, tuple[int, int, int]]) -> BuildOutput:
+def _output(build: Build, text: str, before: Mapping[Path, State]) -> BuildOutput:
     matches = _matches(build, text)
-    changed = [path for path in matches if _state(path) != before.get(path)]
+    changed = [path for path in matches if state_of(path) != before.get(path)]
     chosen = changed or matches  # the command may have found nothing to do
     if len(chosen) != 1:
         named = ", ".join(sorted(path.name for path in chosen)[:8])
@@ -408,14 +357,6 @@ def _matches(build: Build, text: str) -> list[Path]:
     if path.is_file() or not set(text) & set("*?["):
         return [path] if path.is_file() else []
     return sorted(build.folder / name for name in matching_files(text, build.folder))
-
-
-def _state(path: Path) -> tuple[int, int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _digest(build: Build, output: BuildOutput) -> str:
