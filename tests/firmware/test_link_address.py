@@ -82,6 +82,13 @@ def test_a_file_cut_short_misses_code(share: float) -> None:
     assert misses_code(cut, 0x10000, [rest]) == 0, "another file brings it"
 
 
+def test_a_table_that_looks_like_addresses_misses_nothing() -> None:
+    code = MAKE.linked(0x10000, 0x8000)
+    behind = range(0x40220001, 0x402F0001, 0x400)  # 832 words, beside those of some 600 functions
+    assert misses_code(code + struct.pack(f"<{len(behind)}I", *behind), 0x10000) == 0
+    assert misses_code(code + struct.pack(f"<{len(behind)}I", *(word - 1 for word in behind)), 0x10000) == len(behind)
+
+
 def test_a_dump_of_a_large_flash_misses_nothing() -> None:
     assert misses_code(whole(MAKE.linked(0x10000, 0x40000)).ljust(0x400000, b"\xff"), 0) == 0
 
