@@ -252,3 +252,28 @@ def test_a_number_of_any_length_is_a_number(capture: Any) -> None:
     conclude(long)
     if verdict.kind not in HEALTHY:
         judge(of_boot(verdict))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "name"),
+    [
+        ("LuaOS beta 0.1 powered by Lua 5.3.2\n\n/ > ", "firmware", "LuaOS 0.1"),
+        ("Lua RTOS beta 0.1 powered by Lua 5.3.4\n/ > ", "firmware", "Lua RTOS 0.1"),
+        ("my own thing, powered by Lua 5.3.2\n", "firmware", ""),
+        (
+            "mein Haus build unspecified powered by Lua 5.3.5 on SDK 3.0.1-dev(fce080e)\n",
+            "banner",
+            "NodeMCU (SDK 3.0.1-dev)",
+        ),
+        (
+            "my house\n\tmodules: adc\n build created on 2018-07-11 14:43\n powered by Lua 5.1.4\n> ",
+            "prompt",
+            "NodeMCU",
+        ),
+        ("specified powered by Lua 5.1.4 on SDK 2.2.1(cfd48f3)\n> ", "prompt", "NodeMCU (SDK 2.2.1)"),
+        ("20150318  powered by Lua 5.1.4\n> ", "prompt", "NodeMCU"),
+    ],
+)
+def test_not_everything_that_is_powered_by_lua_is_nodemcu(words: str, kind: str, name: str) -> None:
+    verdict = classify(f"{START.format(cause=2)}csum 0x5d\n\n{words}")
+    assert (verdict.kind, verdict.firmware) == (kind, name)

@@ -240,10 +240,12 @@ REMARKS: Final = (
 # --- who is there ----------------------------------------------------------------------------------------------------
 
 NODEMCU: Final = re.compile(
-    r"^\s*NodeMCU (?:(?P<version>\d+\.[\w.\-]+)|custom build|.*\bbuil[td]\b)|powered by Lua 5"
+    r"^\s*NodeMCU (?:(?P<version>\d+\.[\w.\-]+)|custom build|.*\bbuil[td]\b)"
+    r"|(?:^[ \t]*|\bbuil[td]\b.*|\b\d{8} +)powered by Lua 5|powered by Lua 5[\d.]* on SDK"
     r"|^(?:lua: )?cannot open init\.lua",
     re.MULTILINE,
 )
+"""Its builder may have given it another name. `LuaOS beta 0.1 powered by Lua 5.3.2` is none (seen executed)."""
 FORMATS: Final = "file system. Please wait"
 """NodeMCU makes its file system; the first letters may be lost while the rate is changed."""
 PYTHON_FORMATS: Final = re.compile(r"^Performing initial setup[ \t]*$", re.MULTILINE)
@@ -278,6 +280,8 @@ OTHERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("ESPHome", r"ESPHome version (?P<version>\d[\w.\-]*)|^\[?(?:\d\d:\d\d:\d\d\]\[)?[EWICDV]\]\[[\w.]+:\d+\]"),
         ("ESP Easy", r"INIT : Booting (?:version|Build nr)\S* ?(?P<version>[^\r\n]*)"),
         ("Mongoose OS", r"\bmgos_\w+|Mongoose OS (?P<version>\d[\w.]*)"),
+        ("Lua RTOS", r"^Lua RTOS (?:beta |v)?(?P<version>\d[\w.]*)"),
+        ("LuaOS", r"^LuaOS (?:beta |v)?(?P<version>\d[\w.]*)"),
         ("AT firmware", r"^AT version:(?P<version>\d[\d.]*\d)|Ai-Thinker Technology|ai-thinker\.com"),
     )
 )
