@@ -87,6 +87,26 @@ def test_what_cannot_be_understood_is_one_line(
     assert said.out == ""
 
 
+def test_a_firmware_is_no_log_whatever_texts_are_in_it(log: str, tmp_path: Path, capsys: Capture) -> None:
+    build = Builder()
+    start, code = build.pair_2x()
+    for name, data in {
+        "all.bin": build.combine((start, code)),
+        "code.bin": code,
+        "all.zip": b"PK\x03\x04" + code,
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        assert main(["explain", name]) == 3
+        said = capsys.readouterr()
+        assert f"explain: {name} is a" in said.err
+        assert said.out == ""
+    noise = bytes(range(0x80, 0xC0)) * 8
+    (tmp_path / log).write_bytes(b"\xe9" + noise + LOG.encode())
+    assert main(["explain", log]) == 0, "noise of another rate that begins as an image does"
+    (tmp_path / log).write_bytes(b"\xff" + noise)
+    assert main(["explain", log]) == 0, "noise alone"
+
+
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_without_a_log_it_says_what_it_wants(words: list[str], capsys: Capture) -> None:
     assert main(["explain", *words]) == 3

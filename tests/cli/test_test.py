@@ -54,7 +54,11 @@ def test_results_are_told_to_people_and_programs(blink: Path, command: Command, 
 
     # Once more: one file alone, and a document; the board is not booted again.
     assert "OK  1 tests passed" in command("test", "tests/test_good.lua").ok().out
-    document = schema.checked_document(command("test", "tests", "--json").failed("lua-test").out)
+    words = ("profile=blink", "timeout=50s")
+    document = schema.checked_document(command("test", "tests", *words, "--json").failed("lua-test").out)
+    assert (
+        document["error"]["next"] == "`flashpipe test tests/test_bad.lua profile=blink timeout=50s` runs one file alone"
+    )
     assert document["counts"] == {"passed": 2, "failed": 1, "skipped": 1}
     assert document["error"]["code"] == "lua-test"
     assert len(project.receipts()) == 1

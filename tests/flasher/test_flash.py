@@ -307,5 +307,6 @@ def test_every_run_ends_with_the_board_running(bed: Any, plan: Plan) -> None:
         with board.session(reset="auto") as session:
             session.connected()
             assert board.link.board.mode.startswith("stub")
-            assert run(session).outcome == outcome
+            ended = run(session)
+            assert (ended.outcome, ended.in_loader) == (outcome, False)
             assert board.link.board.mode == "app", outcome

@@ -515,8 +515,8 @@ HOST: Final = (
     Mutant(
         "flashed-board-left-in-its-loader",
         RUNNING,
-        "    if not policy.boot.check:\n        session.leave()\n",
-        "    if not policy.boot.check:\n",
+        "in_loader=not session.leave_heard()",
+        "in_loader=False",
         "with boot=off the board stands still until somebody presses RESET",
         (f"{T_RUN}::test_every_run_ends_with_the_board_running",),
     ),

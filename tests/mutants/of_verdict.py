@@ -82,8 +82,8 @@ VERDICTS: Final = (
     Mutant(
         "old-words-count",
         SESSION,
-        "            self._serial.reset_input_buffer()",
-        "            self._serial.in_waiting  # noqa: B018",
+        "            self._serial.reset_input_buffer()  # of",
+        "            self._serial.in_waiting  # noqa: B018  of",
         "what the board said before the reset is judged as its boot",
         (f"{T_BOOTING}::test_what_was_said_before_the_reset_does_not_count",),
     ),

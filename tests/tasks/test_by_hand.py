@@ -34,6 +34,8 @@ def test_a_board_in_download_mode_is_flashed_and_left_there(
     words = ["flash", "profile=esp12", f"image={firmware}", "reset=none", "boot=off"]
     done = project.flashpipe(*words, in_loader.port).ok()
     assert done.wrote
+    assert "its boot was not watched, and it is still in its loader" in done.text
+    assert "\nnext: press RESET, then: flashpipe node " in done.text
     (receipt,) = project.receipts()
     assert (receipt["outcome"], receipt["verdict"]["kind"]) == ("flashed", "not-checked")
     assert board.holds(firmware)

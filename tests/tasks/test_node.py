@@ -45,6 +45,16 @@ def test_sizes_that_disagree_are_named(board: NodeMcu, command: Command) -> None
     assert "1 MB by the image header, 4 MB by the chip, 4 MB by the profile  (they disagree" in done.out
 
 
+@pytest.mark.parametrize("reset", ["auto", "none"])
+def test_a_board_that_is_still_in_its_loader_wants_its_reset_pressed(
+    tmp_path: Path, command: Command, reset: str
+) -> None:
+    url = f"sim://esp12?flash={tmp_path}/blank.bin&fill=ff&wiring=none"
+    failed = command("node", f"port={url}", f"reset={reset}").failed("no-lua-prompt")
+    assert "in its loader" in failed.text
+    assert "next: press RESET yourself, and run the same command again" in failed.text
+
+
 def test_a_board_without_lua_is_told_as_such(tmp_path: Path, command: Command) -> None:
     url = f"sim://nodemcu-devkit?flash={tmp_path}/blank.bin&fill=ff"
     failed = command("node", f"port={url}").failed("no-lua-prompt")

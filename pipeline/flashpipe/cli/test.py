@@ -6,7 +6,7 @@ import shlex
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -69,12 +69,12 @@ def main(argv: list[str]) -> int:
     finally:
         board.close()
         sessions.remove_handlers()
-    _show(done, board, time.monotonic() - begun)
+    _show(done, board, time.monotonic() - begun, given)
     return 0
 
 
-def _show(done: Sequence[LuaTestDone], board: Board, seconds: float) -> None:
-    """What has failed, and how many have not.
+def _show(done: Sequence[LuaTestDone], board: Board, seconds: float, given: Mapping[str, str]) -> None:
+    """What has failed, and how many have not; `given` are the variables of the command.
 
     Raises:
         LuaTestError: some have failed.
@@ -94,9 +94,10 @@ def _show(done: Sequence[LuaTestDone], board: Board, seconds: float) -> None:
     if failed:
         files = list(dict.fromkeys(test.file for test in failed))
         more = f" in {len(files)} files" if len(files) > 1 else ""
+        words = [f"{name}={shlex.quote(given[name])}" for name in (*BOARD, "timeout") if name in given]
         raise LuaTestError(
             f"{len(failed)} of {len(done)} tests failed{more} on {board.name}",
-            f"`flashpipe test {shlex.quote(files[0])}` runs one file alone",
+            f"`{' '.join(('flashpipe test', shlex.quote(files[0]), *words))}` runs one file alone",
         )
     if shown:
         print_result(render((), []))

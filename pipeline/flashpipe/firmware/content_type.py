@@ -22,6 +22,7 @@ PARTITION_RECORD: Final = bytes.fromhex("18010000 65000000")
 _MOST: Final = 10_000
 """Characters of a foreign text that are looked at, to tell a few of them."""
 DAMAGED: Final = "binary file damaged by a text conversion (UTF-8)"
+CRLF_DAMAGE: Final = "binary file with CR-LF damage"
 
 _MAGIC: Final = (
     (0, b"PK\x03\x04", "ZIP archive"),
@@ -91,14 +92,14 @@ _CODE_DENSITY: Final = 512
 """One return in so many bytes makes code: 1.3 to 1.8 in 256 in the code parts at hand, 0.004 in other programs."""
 _INIT_DATA: Final = (bytes.fromhex("05000402"), bytes.fromhex("05080402"))
 """First bytes of the SDK's init data v05 and v08, 128 bytes in all (facts: image-flashmap §5.5)."""
-_TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
+TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
 _TEXTS: Final = (
     (rb"<\?xml", "XML document"),
     (rb"[{\[]\s*[\"{\[\d\]}]", "JSON"),
     (rb":[0-9A-Fa-f]{10,}\s", "Intel HEX file"),
     (rb"S[0-3][0-9A-Fa-f]{8,}\s", "Motorola S-record file"),
 )
-_TEXT_AND_ENDS: Final = _TEXT_BYTES + b"\x00\xff"
+_TEXT_AND_ENDS: Final = TEXT_BYTES + b"\x00\xff"
 _ENDING: Final = lazy_pattern(b"\r\n")
 _ENDINGS_CERTAIN: Final = 8
 """That many line feeds, each after a carriage return, do not happen by chance: (1/256)**8."""
@@ -236,7 +237,7 @@ def _describe_text(data: bytes) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-    if head.translate(None, _TEXT_BYTES + bytes(range(0x80, 0x100))):
+    if head.translate(None, TEXT_BYTES + bytes(range(0x80, 0x100))):
         return False
     try:
         head.decode("utf-8")
@@ -249,4 +250,4 @@ def _describe_damage(data: bytes) -> str | None:
     # Each byte that is no UTF-8 becomes these three when a tool reads a binary file as text and writes it again.
     if data.count(b"\xef\xbf\xbd") * 3 * 10 > len(data):
         return DAMAGED
-    return "binary file with CR-LF damage" if has_crlf_damage(data) else None
+    return CRLF_DAMAGE if has_crlf_damage(data) else None

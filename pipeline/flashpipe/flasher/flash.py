@@ -88,10 +88,9 @@ def _start(session: Session, probe: Probe, policy: Policy, entry: journal.Journa
         replace(record.outcome, plan=probe.plan, verified=of_plan(probe), whole=True, overridden=probe.overridden)
     )
     if not policy.boot.check:
-        session.leave()
         if policy.lua or policy.jig:
             session.notify("the boot is not watched: neither acceptance nor Lua files are looked at")
-        return outcome
+        return record.note(replace(outcome, in_loader=not session.leave_heard()))
     from flashpipe.flasher.first_boot import first_boot  # noqa: PLC0415  40 ms, and only a watched boot needs it
 
     return first_boot(session, probe, policy, entry, record)

@@ -15,7 +15,7 @@ from itertools import cycle
 from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
-from flashpipe.board.boot.kinds import ERRORS, Verdict
+from flashpipe.board.boot.kinds import ERRORS, Verdict, error_class
 from flashpipe.board.boot.watch import boot_check, watch
 from flashpipe.board.boot.watcher import BootWatcher
 from flashpipe.board.lua import acceptance
@@ -92,6 +92,7 @@ FORGETFUL: Final = (
     "this virtual board is a new one in each command: name a file for its flash, port='sim://…?flash=board.flash', and"
     " flash it first; or do both in one command, `flashpipe flash node …`"
 )
+PRESS: Final = Advice("press RESET yourself, and ", repeat("run the same command again"))
 EMPTY: Final = Advice(command("flash"), " writes one; Lua needs NodeMCU")
 
 
@@ -109,7 +110,9 @@ def open_console(session: Session, *, timeout_s: float = 60.0) -> Console:
             console = find_console(session, limit_s=limit_s, waiting=session.progress("console"))
         except NoLuaPromptError as error:
             if not session.resets_by_wire:
-                raise
+                if not session.in_loader():
+                    raise
+                raise NoLuaPromptError(f"{session.port}: no Lua prompt: the chip is in its loader", PRESS) from error
             verdict = _reset(session, error, timeout_s)
             console = _console_after(session, verdict)
             console.before = verdict.log
@@ -138,6 +141,8 @@ def _reset(session: Session, error: NoLuaPromptError, timeout_s: float) -> Verdi
         raise error from None
     if verdict.kind not in {"prompt", "banner", "formatting", "alive"}:
         hint = EMPTY if verdict.kind == "no-image" else NoLuaPromptError.remedy
+        if verdict.kind == "download-mode":
+            hint = PRESS if verdict.still_in_loader else error_class(verdict.kind).remedy
         raise NoLuaPromptError(
             f"{session.port}: no Lua prompt: {verdict.summary}", FORGETFUL if session.forgets else hint
         )

@@ -180,6 +180,8 @@ class Outcome:
     """`verified` replaces all that was known before; else only of its regions."""
     started_in: str = ""
     """The flash mode in which the board starts, where that of the plan failed; else empty."""
+    in_loader: bool = False
+    """The boot was not to be watched, and nothing resets the board: its firmware does not run yet."""
     reference: str = ""
     """Name of the receipt that the board was compared with."""
     rolled_back: Verdict | None = None

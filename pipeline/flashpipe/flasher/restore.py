@@ -238,8 +238,7 @@ def restore(
     first = selection.taken[0]
     boots = Boots.of(source.read(first)) if first.start == 0 else None
     if not policy.boot.check or (boots is not None and not boots.image):
-        session.leave()
-        return outcome
+        return record.note(replace(outcome, in_loader=not session.leave_heard()))
     nodemcu, mode = (boots.nodemcu, boots.mode) if boots is not None else (False, "")
     verdict = BootCheck(session, policy.boot, nodemcu, entry, mode).run()
     return record.note(replace(outcome, verdict=verdict))

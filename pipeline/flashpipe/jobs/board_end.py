@@ -93,6 +93,7 @@ def _summary(outcome: Outcome, plan: FlashPlan | None, execution: Execution) -> 
     was_there = outcome.outcome == "skipped"
     if outcome.verdict is NOT_CHECKED:
         text = f"{written} {'was there already' if was_there else 'is written and verified'}; its boot was not watched"
+        text += ", and it is still in its loader" * outcome.in_loader
     else:
         text = f"{outcome.verdict.firmware} boots" if outcome.verdict.firmware else outcome.verdict.summary
         text += ", as predicted from the image" * (execution.executed is False) + "; it was there already" * was_there
@@ -137,4 +138,7 @@ def _next(outcome: Outcome, plan: FlashPlan | None, asked: CommandLine, again: s
             return None
         task = f"{again} {task}"
         variables = {name: text for name, text in given.items() if name not in _ONCE - {"port"}}
-    return NextStep(task, tuple(variables.items()), " ".join(("flashpipe", task, *_said(variables))))
+    words = " ".join(("flashpipe", task, *_said(variables)))
+    return NextStep(
+        task, tuple(variables.items()), f"press RESET, then: {words}" if outcome.in_loader and not again else words
+    )

@@ -12,10 +12,13 @@ from flashpipe.board.boot.pasted import read_log
 from flashpipe.board.diagnosis.explanation import Explanation, Known, explain_log
 from flashpipe.errors import BadValueError, ImageMissingError
 from flashpipe.files import read_regular
+from flashpipe.firmware.content_type import BOOT_MAGIC, CRLF_DAMAGE, DAMAGED, TEXT_BYTES, in_words
+from flashpipe.firmware.data_files import describe_data
 from flashpipe.firmware.elf import read_elf
 from flashpipe.firmware.header_size import right_size
 from flashpipe.flash import MODE_CODES, decode_size
 from flashpipe.jobs.inspect import inspect
+from flashpipe.next_steps import Advice, command
 from flashpipe.units import parse_bool
 
 CHIPS: Final = ("esp8266", "esp8285")
@@ -27,15 +30,21 @@ def explain(name: str, given: Mapping[str, str], folder: Path) -> Explanation:
     """Judge the log in a file, or on standard input where `name` is `-`; `given`: what is known beside it.
 
     Raises:
-        BadValueError: a value that cannot be understood.
+        BadValueError: a value that cannot be understood, or a firmware in place of its log.
         SourceError: the log, or the image, cannot be had.
         ImageError: the ELF cannot be read.
     """
     known = read_given(given, folder)
     data = _bytes(name, folder)
+    _refuse_other_files(name, data)
     return explain_log(read_log(data), known, received=len(data.strip()))
 
 
+_TEXT: Final = 0.6
+"""So much of a file is text in logs, with noise at their head (the least of 131: 0.86); of 150 firmware files, 0.53."""
+_ENTRY: Final = b"\x10\x40"
+"""How an entry point in instruction RAM ends, 0x4010xxxx; noise may begin with the magic of an image alone."""
+_PERHAPS_NOISE: Final = frozenset({"unknown data", "empty file", "blank", "text", DAMAGED, CRLF_DAMAGE})
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a log that are looked at."""
 
@@ -48,6 +57,21 @@ def _bytes(name: str, folder: Path) -> bytes:
     except OSError as error:
         hint = "name the file of a boot log, or - for what is piped in"
         raise ImageMissingError(f"{name}: {error.strerror}", hint) from error
+
+
+def _refuse_other_files(name: str, data: bytes) -> None:
+    """Refuse a firmware, whose texts would be read as what a board has said, and archives."""
+    if len(data.translate(None, TEXT_BYTES)) < (1 - _TEXT) * len(data) or (
+        data[:1] == bytes((BOOT_MAGIC,)) and data[6:8] != _ENTRY
+    ):
+        return
+    what = describe_data(data)
+    if what not in _PERHAPS_NOISE:
+        file = "what is piped in" if name == "-" else name
+        raise BadValueError(
+            f"explain: {file} is {in_words(what)}, and no boot log",
+            Advice("name the file of a log; ", command("inspect", "FILE"), " says what a firmware holds"),
+        )
 
 
 def read_given(values: Mapping[str, str], folder: Path) -> Known:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
@@ -23,6 +23,8 @@ from flashpipe.reset_mode import ResetMode, custom_sequence
 from flashpipe.values import dataclass
 
 T = TypeVar("T")
+START_S: Final = 0.5
+"""Within so long the first byte of a start has come, by whatever network it comes."""
 
 
 @dataclass
@@ -198,6 +200,20 @@ class Session(SerialLine):
         """Let the board run its application without watching, where its reset line is wired."""
         if self._link is not None:
             self._let_run(self._link)
+
+    def leave_heard(self) -> bool:
+        """As `leave`; False where it is still in its loader: no wire resets it, or not a sign of its start comes.
+
+        Raises:
+            PortLostError: the port went away.
+        """
+        link = self._link
+        if link is not None and self.resets_by_wire:
+            with self._lost_if_gone():
+                self._serial.reset_input_buffer()
+        self.leave()
+        # The ROM speaks within milliseconds, at a rate of its own: any byte will do.
+        return link is None or (self.resets_by_wire and bool(self.receive(START_S)))
 
     def _let_run(self, link: EsptoolLoader) -> None:
         if self.resets_by_wire:
