@@ -79,7 +79,7 @@ def test_where_init_lua_prints_without_end_no_prompt_is_caught(
     session = make(name, 'while true do print("tick") end')
     monkeypatch.setattr(lua_stage, "PROMPT_S", 0.2)
     assert not disable_init_lua(session)
-    assert "tick\ntick\n" in boot_check(session, timeout_s=3).log
+    assert "tick\ntick\n" in boot_check(session, timeout_s=2).log
 
 
 @pytest.mark.parametrize("name", lines("3.0"))

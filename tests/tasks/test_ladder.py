@@ -17,7 +17,7 @@ from tests.simboard import SimBoard
 def flash(project: Project, tmp_path: Path) -> Callable[..., Done]:
     """`doit flash` of a small image on a board with `more` options; its boot is not judged."""
     image = tmp_path / "small.bin"
-    image.write_bytes(Builder().boot([(0x40100000, Random(1).randbytes(20000))]))
+    image.write_bytes(Builder().boot([(0x40100000, Random(1).randbytes(10000))]))
     board = SimBoard(tmp_path / "flash")
 
     def run(more: str, *words: str) -> Done:
