@@ -39,6 +39,15 @@ def format_size(size: int) -> str:
     return f"{size:,} B"
 
 
+def format_number(value: float) -> str:
+    """A measured value with the digits it came with, up to the 15 that a float can hold.
+
+    >>> format_number(1234567.25), format_number(0.1 + 0.2), format_number(5.0)
+    ('1234567.25', '0.3', '5')
+    """
+    return f"{value:.15g}"
+
+
 def parse_address(text: str) -> int:
     """A flash address, hexadecimal with `0x` or decimal.
 

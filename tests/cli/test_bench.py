@@ -51,6 +51,8 @@ def test_a_rate_that_fails_is_the_last_and_a_clock_that_does_not_hold_is_named(
     assert "| flash clock 26 MHz | the flash is not read rightly |" in done.out
     assert "| 921600 baud | holds" in done.out
     assert "| time | the virtual board's (time=fast)" in done.out
+    assert "| esptool write-flash | not measured: no other program reaches this port |" in done.out
+    assert done.out.count("not measured") == 1
     assert "| 1000000 baud | failed" in done.out
     assert "1500000" not in done.out
     assert "5c:cf" not in done.out.partition("| what |")[2], "the table is for anybody"
@@ -66,6 +68,7 @@ def test_a_board_that_nobody_can_reset_is_measured_at_the_rates_that_any_adapter
     assert [rate["baud"] for rate in measured["rates"]] == [115200, 230400, 460800]
     assert [(one["baud"], one["flash_mhz"]) for one in measured["write"]] == [(460800, 0), (460800, 26)]
     assert measured["boot"] == ""
+    assert [one["what"] for one in measured["left_out"]] == ["rates above 460800", "esptool write-flash", "boot"]
 
 
 def test_nothing_is_written_unasked(project: Project, board: SimBoard) -> None:

@@ -208,6 +208,7 @@ def test_escapes_are_read(firmware: Path, capsys: Capture) -> None:
         (["returning.bin", "mac=5c:cf"], BadValueError),
         (["returning.bin", "adc=1025"], BadValueError),
         (["returning.bin", "unmapped=maybe"], BadValueError),
+        (["returning.bin", "seed=1.5"], BadValueError),
         (["returning.bin", "init=none"], BadValueError),
         (["returning.bin", "header=none"], BadValueError),
         (["returning.bin", "elf=returning.bin"], PipelineError),

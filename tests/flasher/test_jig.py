@@ -94,7 +94,13 @@ def test_what_counts_is_its_end_however_much_it_has_said_before(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [("31", "temp: 31, want 15 to 30"), ("14.9", "14.9"), ("null", "not measured"), ('"hot"', "'hot' is no number")],
+    [
+        ("31", "temp: 31, want 15 to 30"),
+        ("1234567.25", "temp: 1234567.25,"),
+        ("14.9", "14.9"),
+        ("null", "not measured"),
+        ('"hot"', "'hot' is no number"),
+    ],
 )
 def test_a_value_out_of_its_limits_is_a_failure_that_names_it(tmp_path: Path, value: str, words: str) -> None:
     with pytest.raises(AcceptanceLimitError, match=words):

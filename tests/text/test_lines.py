@@ -57,6 +57,7 @@ def test_a_bar_has_bytes_rate_and_time_left() -> None:
     pace = Pace()
     assert pace.told(Progress(PORT, "write", 0, 1_048_576), 10.0) == "0 of 1,024 KB"
     assert pace.told(Progress(PORT, "write", 262_144, 1_048_576), 14.0) == "256 of 1,024 KB  64 KB/s  12 s left"
+    assert Pace().told(Progress(PORT, "send", 512, 1023), 10.0) == "512 of 1023 B"
     assert pace.told(Progress(PORT, "write", 1_048_576, 1_048_576), 26.0) == "1,024 of 1,024 KB  64 KB/s"
     assert pace.told(Progress(PORT, "boot", 3, 60), 14.0) == "3 s, 60 s at most"
 
@@ -67,6 +68,14 @@ def test_what_a_bar_counts_begins_anew_with_each_step() -> None:
     pace.begin(PORT, "write")
     pace.told(Progress(PORT, "write", 0, 1_048_576), 20.0)
     assert "64 KB/s" in pace.told(Progress(PORT, "write", 65_536, 1_048_576), 21.0)
+
+
+def test_the_row_of_a_step_that_never_ended_does_not_stay(screen: Screen) -> None:
+    show = lines.ConsoleLines(screen)
+    show(Progress(PORT, "send", 10, 100))
+    show.close()
+    assert screen.getvalue().endswith("\r"), "the cursor stands at its beginning"
+    assert screen.getvalue().split("\r")[-2].strip() == ""
 
 
 def test_nothing_is_longer_than_the_terminal_is_wide(screen: Screen) -> None:

@@ -48,6 +48,14 @@ class Clocked:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was not measured."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What was measured on one board."""
 
@@ -65,6 +73,7 @@ class Figures:
     boot: str
     """Class of the boot that came last."""
     boot_s: float
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def time(self) -> str:

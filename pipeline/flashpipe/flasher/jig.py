@@ -27,6 +27,7 @@ from flashpipe.flasher.jig_model import Jig
 from flashpipe.flasher.model import RunRecord
 from flashpipe.masking import mask, mask_cut
 from flashpipe.processes import ending, kill_session
+from flashpipe.units import format_number
 
 OUTPUT_LIMIT: Final = 256 * 1024
 """Bytes of output that are read: the last ones, as what it says at its end counts."""
@@ -68,13 +69,13 @@ def _check_limits(session: Session, jig: Jig, record: RunRecord) -> None:
 
 
 def _finding(name: str, value: object, least: float, most: float) -> AcceptanceFinding:
-    wanted = f"{least:g} to {most:g}"
+    wanted = f"{format_number(least)} to {format_number(most)}"
     try:
         number = float(str(value))
     except ValueError:
         actual = "was not measured" if value is None else f"{value!r} is no number"
         return AcceptanceFinding(name, wanted, actual, passed=False, known=value is not None)
-    return AcceptanceFinding(name, wanted, f"{number:g}", passed=least <= number <= most)
+    return AcceptanceFinding(name, wanted, format_number(number), passed=least <= number <= most)
 
 
 def _told(measured: Mapping[str, object]) -> str:

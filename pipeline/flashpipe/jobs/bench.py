@@ -28,7 +28,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import FlashUnknownError, PipelineError, WireError
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
-from flashpipe.flasher.bench_figures import AMOUNT, Clocked, Figures, Rate, Written, place
+from flashpipe.flasher.bench_figures import AMOUNT, Clocked, Figures, LeftOut, Rate, Written, place
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.flasher.restore import put
 from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, file_source, stored_source
@@ -48,6 +48,7 @@ PACKABLE: Final = 44
 ESPTOOL_BAUDS: Final = (115_200, USUAL)
 """Its own default, and the usual rate."""
 ESPTOOL_LIMIT_S: Final = 120.0
+UNRESET: Final = "nothing resets this board"
 
 
 def measure(board: BoardRun) -> Figures:
@@ -89,7 +90,8 @@ def measure(board: BoardRun) -> Figures:
         boot, boot_s = bench.boot()
         bridge = adapter_of(session.port)
         adapter = f"{bridge['usb']} {bridge['name']}".strip() if bridge else ""
-        figures = Figures(device, adapter, region, connect_s, rates, clocks, written, esptool, boot, boot_s)
+        left = tuple(bench.left_out)
+        figures = Figures(device, adapter, region, connect_s, rates, clocks, written, esptool, boot, boot_s, left)
         measured.append(figures)
         return Outcome("restored", device, reason=f"{region} measured and put back", backup=manifest.id)
 
@@ -103,6 +105,7 @@ class _Bench:
     def __init__(self, board: BoardRun, session: Session, device: Device, region: Region) -> None:
         self._board, self._session, self._device, self._region = board, session, device, region
         self._random = Random(device.mac)  # noqa: S311  contents, not a secret
+        self.left_out = list[LeftOut]()
 
     def rates(self) -> tuple[Rate, ...]:
         """Each rate that adapter and chip can make, from below; the first that fails is the last.
@@ -111,8 +114,13 @@ class _Bench:
         """
         tried = list[Rate]()
         if isinstance(self._session.link, RomLink):
+            self.left_out.append(LeftOut("rates", "the ROM loader alone keeps to one"))
             return ()
         above = AutoRate(self._session.port).above(USUAL) if self._resets else ()
+        if not self._resets:
+            self.left_out.append(
+                LeftOut(f"rates above {USUAL}", f"{UNRESET}, and only a reset helps after one that fails")
+            )
         with self._session.step("rates", "which hold") as result:
             for baud in (*BELOW, *above):
                 self._session.check_stop()
@@ -203,7 +211,10 @@ class _Bench:
 
     def esptool(self) -> tuple[tuple[int, float], ...]:
         """What esptool takes for the same, as a command of its own; nothing where it cannot reach port or loader."""
-        if not self._resets or (is_virtual(self._session.port) and is_url(self._session.port)):
+        in_process = is_virtual(self._session.port) and is_url(self._session.port)
+        if in_process or not self._resets:
+            why = "no other program reaches this port" if in_process else UNRESET
+            self.left_out.append(LeftOut("esptool write-flash", why))
             return ()
         self._session.close()
         times = list[tuple[int, float]]()
@@ -219,6 +230,8 @@ class _Bench:
                     process = subprocess.run(command, capture_output=True, check=False, timeout=ESPTOOL_LIMIT_S)
                     if process.returncode == 0:
                         times.append((baud, time.monotonic() - began))
+                        continue
+                self.left_out.append(LeftOut(f"esptool write-flash at {baud}", "esptool failed"))
         return tuple(times)
 
     def put_back(self, source: RestoreSource, entry: journal.JournalEntry) -> None:
@@ -243,6 +256,7 @@ class _Bench:
     def boot(self) -> tuple[str, float]:
         """How the board starts, and how long that takes; nothing where no wire resets it."""
         if not self._resets or not self._session.resets_by_wire:
+            self.left_out.append(LeftOut("boot", UNRESET if not self._resets else "no wire resets this board"))
             return "", 0.0
         began = time.monotonic()
         with self._session.step("boot", "reading the boot log") as result:

@@ -31,14 +31,15 @@ def _one_of(*words: str) -> Callable[[str, str], str]:
     return read
 
 
-def _number(low: float, high: float) -> Callable[[str, str], float]:
+def _number(low: int, high: int, kind: type[int | float] = int) -> Callable[[str, str], float]:
     def read(name: str, text: str) -> float:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
             value = low - 1
         if not low <= value <= high:
-            raise BadValueError(f"{name}={text!r} is no number that fits", f"from {low:g} to {high:g}")
+            what = "whole number" if kind is int else "number"
+            raise BadValueError(f"{name}={text!r} is no number that fits", f"write a {what} from {low} to {high}")
         return value
 
     return read
@@ -50,8 +51,8 @@ _READERS: Final[Mapping[str, Callable[[str, str], str | float]]] = {
     "bad-mode": _one_of(*BAD_MODES),
     "adc": _number(0, FULL_SCALE),
     "seed": _number(0, 0xFFFFFFFF),
-    "rom-s": _number(0, 60),
-    "watchdog-s": _number(0, 60),
+    "rom-s": _number(0, 60, float),
+    "watchdog-s": _number(0, 60, float),
     "boot-mode-b": _number(0, 7),
 }
 OPTION_NAMES: Final = tuple(_READERS)

@@ -20,6 +20,7 @@ from flashpipe.sim.cpu.contract import Core
 from flashpipe.sim.cpu.start import start_core
 from flashpipe.sim.devices.agenda import CYCLES_PER_S
 from flashpipe.sim.machine import Machine, MachineOptions, Output
+from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
 _STEP: Final = CYCLES_PER_S // 200
@@ -99,7 +100,7 @@ def build_flash(
     """
     codes = {known: code for code, known in reversed(SIZES.items())}
     if size not in codes:
-        raise BadValueError(f"size={size}: no flash has that size", "write 256KB, 512KB, 1MB … 16MB")
+        raise BadValueError(f"size={format_size(size)}: no flash has that size", "write 256KB, 512KB, 1MB … 16MB")
     cells = bytearray(_BLANK) * size
     ends = {size, *({SIZES[size_code]} if size_code in SIZES and not keep_header else ())}
     for at in (end - _INIT_DATA_FROM_END for end in ends if end <= size and not blank):

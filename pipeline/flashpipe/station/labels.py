@@ -32,6 +32,7 @@ from flashpipe.records.batch_state import LABELLED, Attempt, seconds_of
 from flashpipe.records.station_lives import is_alive
 from flashpipe.station.label_page import label_page, labelled_batches
 from flashpipe.station.texts import Texts
+from flashpipe.units import format_number
 from flashpipe.values import dataclass
 
 LIMIT: Final = 256 * 1024
@@ -167,7 +168,7 @@ def values_of(batch: Batch, one: Attempt, plan: LabelPlan) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

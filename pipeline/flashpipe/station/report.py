@@ -17,6 +17,7 @@ from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import Attempt, seconds_of
 from flashpipe.station.plots import bars, share
 from flashpipe.terminal import json_text
+from flashpipe.units import format_number
 
 STYLE: Final = """
 :root { color-scheme: light }
@@ -155,7 +156,7 @@ def local(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
 def mean_steps(rows: Sequence[Attempt]) -> list[tuple[str, float]]:

@@ -44,6 +44,7 @@ def table(figures: Figures, about: str) -> str:
         ),
         *((f"esptool write-flash at {baud}", f"{seconds:.2f} s, all of it") for baud, seconds in figures.esptool),
         *([("boot", f"{figures.boot}, {figures.boot_s:.1f} s")] if figures.boot else []),
+        *((one.what, f"not measured: {one.why}") for one in figures.left_out),
     ]
     lines = [about, "", "| what | measured |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {name} | {text.replace('|', '/')} |" for name, text in rows)])
@@ -82,4 +83,5 @@ def facts(figures: Figures) -> dict[str, object]:
         "esptool": [{"baud": baud, "bytes": AMOUNT, "seconds": round(seconds, 3)} for baud, seconds in figures.esptool],
         "boot": figures.boot,
         "boot_s": round(figures.boot_s, 3),
+        "left_out": [{"what": one.what, "why": one.why} for one in figures.left_out],
     }

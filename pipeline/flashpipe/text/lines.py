@@ -124,6 +124,8 @@ class ConsoleLines:
         if self._lock.acquire(timeout=PATIENCE_S):
             try:
                 self._show_waiting()
+                self._erase_row()
+                self._flush()
             finally:
                 self._lock.release()
         if self._panel is not None:
@@ -175,10 +177,13 @@ class ConsoleLines:
         self._write("\r" + text + " " * max(0, self._drawn - len(text)))
         self._drawn = len(text)
 
-    def _line(self, text: str) -> None:
+    def _erase_row(self) -> None:
         if self._drawn:
             self._write("\r" + " " * self._drawn + "\r")
             self._drawn = 0
+
+    def _line(self, text: str) -> None:
+        self._erase_row()
         text = folded(self._shown(text).rstrip(), width_of(self._stream))
         if self._panel is None or not self._panel.line(text):
             self._write(text + "\n")

@@ -9,6 +9,7 @@ from flashpipe.events import IN_SECONDS, Progress
 
 SURE_S: Final = 1.0
 """After that long a rate is one."""
+_KB: Final = 1024
 
 
 class Pace:
@@ -27,7 +28,8 @@ class Pace:
         if event.step in IN_SECONDS:
             return f"{event.done} s, {event.total} s at most"
         began, first = self._began.setdefault((event.port, event.step), (now, event.done))
-        text = f"{_kb(event.done)} of {_kb(event.total)} KB"
+        small = event.total < _KB
+        text = f"{event.done} of {event.total} B" if small else f"{_kb(event.done)} of {_kb(event.total)} KB"
         seconds, done = now - began, event.done - first
         if seconds < SURE_S or done <= 0:
             return text
@@ -37,7 +39,7 @@ class Pace:
 
 
 def _kb(size: float) -> str:
-    return f"{size / 1024:,.0f}"
+    return f"{size / _KB:,.0f}"
 
 
 def _time(seconds: float) -> str:

@@ -39,11 +39,11 @@ def watch(board: BoardRun) -> None:
     def changes(paths: Paths, ended: threading.Event) -> jobs.Changes:
         return _changed_files(look, paths, ended)
 
-    jobs.watch(board, show, typed, changes, _tell)
+    def tell(error: PipelineError) -> None:
+        # What listens takes away the row of a step that has not ended; where it is quiet, none is drawn.
+        (terminal.note if terminal.quiet else board.notify)(failure(error))
 
-
-def _tell(error: PipelineError) -> None:
-    terminal.note(failure(error))
+    jobs.watch(board, show, typed, changes, tell)
 
 
 def _changed_files(look: Any, paths: Paths, ended: threading.Event) -> Iterator[set[Path]]:
