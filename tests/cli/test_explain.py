@@ -43,7 +43,7 @@ def test_programs_get_one_object(log: str, capsys: Capture) -> None:
     found = told(capsys)
     assert {**found, "proof": 0, "next": 0, "cause": 0, "summary": 0, "crash": 0} == {
         "verdict": "exception", "summary": 0, "firmware": "", "passes": {"nodemcu": False, "any": False},
-        "code": "boot-exception", "cause": 0, "rule": "flash-mode", "certain": True, "proof": 0, "next": 0,
+        "code": "boot-exception", "cause": 0, "rule": "flash-mode", "certain": False, "proof": 0, "next": 0,
         "next_steps": [{"command": None, "variables": {"mode": mode}} for mode in ("dio", "dout")],
         "crash": 0, "addresses": [],
     }  # fmt: skip

@@ -72,6 +72,32 @@ def test_an_empty_sector_in_the_middle_of_code_that_something_points_to(address:
     assert empty_place(word + code[4:0x3000] + filler * 0x2000 + code[0x5000:], address) is None, "room between parts"
 
 
+@pytest.mark.parametrize(
+    ("begin", "count", "told"),
+    [
+        (0x13000, 8, True),
+        (0x13000, 1, False),
+        (0xC000, 3, True),
+        (0x13000, 17, False),
+        (0x1E000, 2, False),
+        (0xC000, 5, False),
+    ],
+    ids=["several", "one that nothing points to", "before a part", "room", "up to a part", "over its beginning"],
+)
+@pytest.mark.parametrize("filler", [b"\xff", b"\0"])
+def test_empty_sectors_in_the_middle_of_code_are_a_hole_by_themselves(
+    begin: int,
+    count: int,
+    told: bool,  # noqa: FBT001
+    filler: bytes,
+) -> None:
+    code = bytearray(Random(5).randbytes(0x30000).replace(b"\x40", b"\x41"))
+    code[begin : begin + count * 0x1000] = filler * (count * 0x1000)
+    assert empty_place(bytes(code), 0) == (begin if told else None)
+    assert empty_place(bytes(code[:-0x2000].ljust(0x30000, b"\xff")), WINDOW) == (begin if told else None)
+    assert empty_place(bytes(code[: begin + (count + 1) * 0x1000]), 0) is None, "nearly at its end"
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.95])
 def test_a_file_cut_short_misses_code(share: float) -> None:
     code = MAKE.linked(0x10000, 0x40000)

@@ -14,7 +14,7 @@ import functools
 import struct
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from flashpipe.firmware.boot_image import BootImage
@@ -42,6 +42,11 @@ texts with an @, look like some), mostly 1 %; of those that were cut to four fif
 _NEAR: Final = 0x10000
 _NEAR_SHARE, _NEAR_ENOUGH = 0.03, 20
 """Those that point into the next 64 KiB: at most 12 in whole files, mostly 280 where a fifth was cut off."""
+
+_LONGEST_HOLE: Final = 16
+"""Sectors: more of them are room between parts."""
+_PART: Final = 0x10000
+"""Where the second part of a firmware begins, mostly with the code that follows room, or empty sectors of its own."""
 
 _FIT_ENOUGH: Final = 12
 _FIT_SUM: Final = 0.85
@@ -118,20 +123,47 @@ def misses_code(data: bytes, address: int, others: Iterable[Region] = ()) -> int
 
 
 def empty_place(data: bytes, address: int) -> int | None:
-    """A place in flash that words of a file at `address` point to, between two sectors of it, in one that is empty.
+    """A place in flash where a file at `address` has empty sectors in the middle of code; None where there is none.
 
-    None where there is none, as in 36 whole images (NodeMCU 0.9 to 3.0, MicroPython, CircuitPython, Espruino, AT,
-    rBoot); of sectors of theirs that were blanked two in three have such a word.
+    That is one that its words point to, in an empty sector between two others, or else the beginning of several: in the
+    middle of what is packed with code, and where no other part of a firmware begins. None of 1065 whole images has such
+    a place (NodeMCU 0.9 to 3.0, MicroPython, CircuitPython, Espruino, AT, rBoot and others); of single sectors that
+    were blanked in them two in three have such a word.
     """
     start = address % WINDOW
-    sectors = [_is_empty(data[at : at + SECTOR_SIZE]) for at in range(0, len(data), SECTOR_SIZE)]
-    holes = {
-        number
-        for number in range(1, len(sectors) - 1)
-        if sectors[number] and not (sectors[number - 1] or sectors[number + 1])
-    }
-    targets = (word for word in flash_words(data) if word % 4 == 0 and (word - start) // SECTOR_SIZE in holes)
-    return min(targets, default=None) if holes else None
+    full = [not _is_empty(data[at : at + SECTOR_SIZE]) for at in range(0, len(data), SECTOR_SIZE)]
+    runs = [run for run in _empty_runs(full) if run.start and run.stop < len(full)]
+    single = {run.start for run in runs if len(run) == 1}
+    targets = (word for word in flash_words(data) if word % 4 == 0 and (word - start) // SECTOR_SIZE in single)
+    pointed = min(targets, default=None) if single else None
+    if pointed is not None:
+        return pointed
+    places = (start + run.start * SECTOR_SIZE for run in runs if len(run) > 1 and _in_code(data, run, start))
+    return next(places, None)
+
+
+def _empty_runs(full: Sequence[bool]) -> Iterator[range]:
+    """Numbers of sectors in a row that are empty."""
+    begin = 0
+    for number, is_full in enumerate((*full, True)):
+        if is_full:
+            if begin < number:
+                yield range(begin, number)
+            begin = number + 1
+
+
+def _in_code(data: bytes, run: range, start: int) -> bool:
+    """Whether empty sectors of a file that stands at `start` lie in the middle of what is packed with code."""
+    begin, end = start + run.start * SECTOR_SIZE, start + run.stop * SECTOR_SIZE
+    if len(run) > _LONGEST_HOLE or end % _PART == 0 or begin < _PART <= end:
+        return False
+    around = (run.start - 2, run.start - 1, run.stop, run.stop + 1)
+    return all(_is_packed(data, number * SECTOR_SIZE) for number in around)
+
+
+def _is_packed(data: bytes, at: int) -> bool:
+    sector = data[at : at + SECTOR_SIZE] if at >= 0 else b""
+    return len(sector) == SECTOR_SIZE and max(sector.count(0), sector.count(0xFF)) < SECTOR_SIZE // 2
 
 
 def _is_empty(data: bytes) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flashpipe.errors import BuildOutputError, RecordError
 from flashpipe.files import read_json, write_atomic
+from flashpipe.next_steps import Advice, repeat
 
 State = tuple[int, int, int]
 """Of a file: when it was changed, in nanoseconds, its size, its inode."""
@@ -58,7 +59,7 @@ class Remains:
             if path in self._doubtful and state_of(path) == self._doubtful[path]:
                 raise BuildOutputError(
                     f"build: {path} is what a build that failed has left, and this one took it for finished",
-                    f"remove {path.name}, and run the same command again",
+                    Advice(f"remove {path.name}, and ", repeat("run the same command again")),
                 )
 
     def failed(self, outputs: Iterable[Path]) -> None:

@@ -352,4 +352,9 @@ def test_a_flash_that_begins_anew_is_the_cause_where_the_firmware_has_written_ov
 def test_a_hole_in_the_image_of_a_silent_firmware_may_be_the_cause() -> None:
     diagnosis = judge(booted("alive", "csum 0x9b\n", hole=0x2078C))
     assert (diagnosis.rule, diagnosis.certain) == ("image-hole", False)
+    for kind, reset in (("boot-loop", banner(2, 3)), ("watchdog", banner(4, 3))):
+        (rule,) = (rule for rule, _ in fit(booted(kind, reset * 3, hole=0x2078C)))
+        assert (rule.name, rule.certain) == ("image-hole", False)
+    assert judge(booted("watchdog", "Soft WDT reset\n", hole=0x2078C)).rule == "watchdog-loop"
+    assert judge(booted("boot-loop", (banner(2, 3) + "system param error\n") * 3, hole=0x2078C)).rule == "system-params"
     assert "0x02078c" in diagnosis.proof[0]

@@ -141,7 +141,7 @@ class Evidence:
     """The exception in it."""
     hole: int | None = None
     """Where in the flash the code that crashed stands, if the plan has nothing but FF or 00 in that sector; or, where
-    nothing crashed, such a place that the plan's code points to."""
+    nothing crashed, such a place in the middle of the plan's code."""
     expect: str = ""
     journal: str = "unknown"
     virtual: bool = False

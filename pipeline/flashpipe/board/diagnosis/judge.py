@@ -15,11 +15,12 @@ from flashpipe.board.diagnosis import rules_header as header
 from flashpipe.board.diagnosis import rules_host as host
 from flashpipe.board.diagnosis import rules_line as line
 from flashpipe.board.diagnosis import rules_program as program
+from flashpipe.board.diagnosis import rules_starts as starts
 from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Rule
 from flashpipe.errors import Diagnosis
 
-RULES: Final = (*line.RULES, *flash.RULES, *boot.RULES, *header.RULES, *crash.RULES, *program.RULES, *host.RULES)
+RULES: Final = tuple(rule for room in (line, flash, boot, starts, header, crash, program, host) for rule in room.RULES)
 UNKNOWN: Final = "unknown"
 EVIDENT: Final = frozenset({"no-answer", "wire", "write-failed", "verify-failed", "port-lost", "flash-unknown"})
 """Codes that say what failed, not why: the cause has to come out of the evidence. So do those of a boot."""

@@ -15,6 +15,7 @@ from flashpipe.board.diagnosis.rules_crash import (
     NEXT_MODE,
     SAFEST,
     crashed_by_mode,
+    hole_words,
     try_mode,
 )
 from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
@@ -39,8 +40,12 @@ def _wrong_mode(evidence: Evidence) -> Proof:
 
 
 def _mode_certain(evidence: Evidence) -> bool:
-    """Bytes that are right, and yet read wrong; or a chip whose flash does one mode only (facts: esp8266 §1.2)."""
-    return evidence.verified or (_is_8285(evidence) and evidence.mode not in {"", SAFEST})
+    """Bytes that are right, and yet read wrong by the ROM; or a chip whose flash does one mode (facts: esp8266 §1.2).
+
+    Code that dies behind a right checksum may as well be bad itself.
+    """
+    read_wrong = evidence.verified and ended_as(evidence, "wrong-mode")
+    return read_wrong or (_is_8285(evidence) and evidence.mode not in {"", SAFEST})
 
 
 def _is_8285(evidence: Evidence) -> bool:
@@ -51,15 +56,17 @@ def _mode_cause(evidence: Evidence) -> str:
     if _is_8285(evidence) and evidence.mode not in {"", SAFEST}:
         return f"the flash inside an ESP8285 is read in dout only, and the header says {evidence.mode}"
     mode = f"the flash mode {evidence.mode}, in which it is read at boot" if evidence.mode else "the mode in its header"
-    if evidence.verified:
+    if _mode_certain(evidence):
         return f"the flash part or its wiring cannot do {mode}"
-    return f"it may be that the flash part or its wiring cannot do {mode}, or that the image is damaged"
+    other = "the build is bad" if evidence.verified else "the image is damaged"
+    return f"it may be that the flash part or its wiring cannot do {mode}, or that {other}"
 
 
 def _mode_action(evidence: Evidence) -> str:
     following = SAFEST if _is_8285(evidence) else NEXT_MODE.get(evidence.mode, SAFEST)
     safest = () if following == SAFEST else (", then ", setting(mode=SAFEST))
-    doubt = "" if _mode_certain(evidence) else ": if it starts then, it was the mode; else flash the image again"
+    again = "take another build" if evidence.verified else "flash the image again"
+    doubt = "" if _mode_certain(evidence) else f": if it starts then, it was the mode; else {again}"
     return Advice(AGAIN_WITH, setting(mode=following), *safest, doubt)
 
 
@@ -124,47 +131,6 @@ def _says(pattern: str, *kinds: str) -> Callable[[Evidence], Proof]:
     return sees
 
 
-def _parameters(evidence: Evidence) -> Proof:
-    """The SDK says so; one of 2.x then goes on with what it has, and may die of it again and again without a word."""
-    pattern = "^system param error"
-    if ended_as(evidence, "boot-loop"):
-        return None if evidence.restarts_itself() else evidence.quote(pattern) or None
-    return _says(pattern, "system-params")(evidence)
-
-
-def _again_and_again(evidence: Evidence) -> Advice:
-    feeding = "feed it from a stronger 3.3 V supply; if that is not it, "
-    old = (
-        command("erase"),
-        " and flash again, for old data in the flash; else ",
-        setting(mode="dout"),
-        ", or another build",
-    )
-    if evidence.verified:
-        return Advice(feeding, *old)
-    return Advice(command("verify", "profile=NAME"), f" says whether the bytes are right; if so, {feeding}", *old)
-
-
-def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
-    """Rules about how often and why the chip started."""
-
-    def sees(evidence: Evidence) -> Proof:
-        if not ended_as(evidence, *kinds) or (evidence.verdict == "boot-loop" and evidence.restarts_itself()):
-            return None
-        starts = evidence.log_starts()
-        if len(starts) <= 1:
-            return [evidence.message]
-        causes = ", ".join(str(cause) for cause, _ in starts[:8])
-        return [f"{len(starts)} starts in its log, reset causes {causes}"]
-
-    return sees
-
-
-def _soft(evidence: Evidence) -> bool:
-    """Whether a watchdog of the firmware, which runs then, has told it to stop."""
-    return bool(evidence.quote("Soft WDT reset|Task watchdog"))
-
-
 # --- pins ------------------------------------------------------------------------------------------------------------
 
 
@@ -212,7 +178,7 @@ def _mute_hole(evidence: Evidence) -> Proof:
     mute = _mute(evidence)
     if mute is None or evidence.hole is None:
         return None
-    return [f"its code points to {evidence.hole:#08x} of the flash, in an empty sector between two full ones", *mute]
+    return [hole_words(evidence), *mute]
 
 
 def _mute(evidence: Evidence) -> Proof:
@@ -313,41 +279,6 @@ RULES: Final = (
         "address",
         "`flashpipe inspect FILE` says where the application belongs: user1 to 0x01000, user2 to 0x81000 or 0x101000, "
         "one of rBoot mostly to 0x02000; flash it there, beside the loader",
-    ),
-    Rule(
-        "system-params",
-        _parameters,
-        "the sectors in which the SDK keeps its parameters hold something else",
-        Advice(command("erase"), ", then flash again: the firmware writes them anew"),
-    ),
-    Rule(
-        "watchdog-loop",
-        _starts("watchdog"),
-        lambda evidence: (
-            "the firmware works for too long without a pause, and its own watchdog stops it"
-            if _soft(evidence)
-            else "a watchdog resets the chip, which hangs: it may be the firmware, or a flash that is read wrongly"
-        ),
-        lambda evidence: (
-            "let it pause in long loops (yield, delay, timers), or take another build"
-            if _soft(evidence)
-            else Advice(try_mode(evidence, SAFEST), "take another build")
-        ),
-        certain=_soft,
-    ),
-    Rule(
-        "supply-at-boot",
-        _starts("brown-out"),
-        "the 3.3 V supply collapses when the firmware starts, mostly with its radio",
-        feed,
-    ),
-    Rule(
-        "restart-loop",
-        _starts("boot-loop"),
-        "the chip starts again and again without a word of why: it may be its supply, what else is in its flash, the"
-        " flash mode, or the build",
-        _again_and_again,
-        certain=False,
     ),
     Rule(
         "gpio0-held",

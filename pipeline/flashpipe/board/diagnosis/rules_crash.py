@@ -101,6 +101,11 @@ def _hole(evidence: Evidence) -> Proof:
     ]
 
 
+def hole_words(evidence: Evidence) -> str:
+    """Where code is missing, as a proof."""
+    return f"at {evidence.hole:#08x} of the flash there is nothing, in the middle of its code"
+
+
 def _unexplained(evidence: Evidence) -> bool:
     """A crash before any word of the firmware, whose address explains nothing."""
     return evidence.crash is not None and not explained(evidence)
