@@ -139,6 +139,26 @@ def test_a_machine_that_is_not_gets_the_command(
     assert "next: newgrp dialout" in done.err
 
 
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (["port=/dev/ttyUSB7"], "/dev/ttyUSB7"),
+        (["port=/dev/ttyUSB0,/dev/ttyA*"], "/dev/ttyA*"),
+        (["profile=kitchen"], "/dev/ttyUSB9"),
+        (["profile=kitchen", "port=/dev/ttyUSB*,rfc2217://me:word@lab:4000"], ""),
+    ],
+)
+def test_ports_that_are_named_have_to_be_there(
+    command: Command, project: Project, monkeypatch: pytest.MonkeyPatch, words: list[str], missing: str
+) -> None:
+    machine(project.folder / "root", monkeypatch, groups=frozenset({20}))
+    (project.folder / "kitchen.yaml").write_text("extends: esp12\nserial: {port: /dev/ttyUSB9}\n")
+    done = command("doctor", *words)
+    assert done.status == (20 if missing else 0)
+    assert f"there is no {missing}: " in done.out if missing else "word" not in done.out
+    assert ("/dev/ttyUSB0 may be opened" in done.out) == ("/dev/ttyUSB0" in words[-1] or not missing)
+
+
 def test_plain_doit_has_both_and_says_what_they_do(project: Project) -> None:
     listed = project.doit("list").ok().out
     assert "doctor" in listed

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from fnmatch import fnmatch
 from typing import Final
 
 from flashpipe.board.ports import discovery, doctor
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import Host, this_host
-from flashpipe.board.ports.names import canonical
+from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import HostNotReadyError, PipelineError
 from flashpipe.jobs.inputs import RunInputs
+from flashpipe.jobs.port_choice import is_pattern, port_words
+from flashpipe.masking import without_login
 
 USUAL_BAUD: Final = 460800
 
 
 def check_host(inputs: RunInputs, host: Host | None = None) -> list[doctor.Check]:
     """What the checks say, about the port that is named, else about every USB adapter."""
-    return doctor.examine(doctor.Question(host or this_host(), _ports(inputs), _baud(inputs)))
-
-
-def _ports(inputs: RunInputs) -> list[PortInfo]:
-    present = discovery.list_ports()
-    words = inputs.command.variables.text("port").split(",")
-    named = [text for text in words if text and text not in {"auto", "all"}]
-    if not named:
-        return [info for info in present if info.vid is not None]
+    host, present = host or this_host(), discovery.list_ports()
     known = {canonical(info.device): info for info in present}
-    return [known.get(canonical(name), PortInfo(name)) for name in named]
+    ports, missing, elsewhere = list[PortInfo](), list[str](), list[str]()
+    for word in _words(inputs):
+        if is_url(word):
+            elsewhere.append(without_login(word))
+        elif word in {"auto", "all"}:
+            ports += [info for info in present if info.vid is not None]
+        elif is_pattern(word) and (fitting := [info for info in present if fnmatch(info.device, word)]):
+            ports += fitting
+        elif canonical(word) in known or host.node(canonical(word)) is not None:
+            ports.append(known.get(canonical(word), PortInfo(word)))
+        else:
+            missing.append(word)
+    return doctor.examine(doctor.Question(host, ports, _baud(inputs), missing, elsewhere))
+
+
+def _words(inputs: RunInputs) -> list[str]:
+    """What the command, or else the profile, says of the port."""
+    if words := port_words(inputs.command.variables.text("port")):
+        return words
+    with suppress(PipelineError):  # the profile's mistakes are told by the tasks that use it
+        declared = inputs.serial().port if inputs.command.profile_name else "auto"
+        return [declared] if isinstance(declared, str) else ["auto"]
+    return ["auto"]
 
 
 def _baud(inputs: RunInputs) -> int:

@@ -88,7 +88,7 @@ def check_one(port: str) -> None:
         BadValueError: it is such a word, a place of a lab with a pattern, or a virtual board's URL as above.
     """
     words = port_words(port)
-    several = port in {"all", "auto"} or len(words) != 1 or _is_pattern(port)
+    several = port in {"all", "auto"} or len(words) != 1 or is_pattern(port)
     if several or (is_place(port) and parse_place_url(port).is_pattern):
         raise BadValueError(
             f"{port} is no name of one port",
@@ -119,7 +119,7 @@ def _ports_meant(word: str) -> list[str]:
     """The ports that one word of `port=` means."""
     if is_place(word):
         return places_meant(word)
-    if word != "all" and not _is_pattern(word):
+    if word != "all" and not is_pattern(word):
         return [word]
     fitting = [info.device for info in discovery.list_ports() if _fits(info, word)]
     if not fitting:
@@ -128,7 +128,8 @@ def _ports_meant(word: str) -> list[str]:
     return fitting
 
 
-def _is_pattern(word: str) -> bool:
+def is_pattern(word: str) -> bool:
+    """Whether a word of `port=` is a pattern for ports of this machine."""
     return bool(set(word) & set("*[")) and not is_url(word)
 
 

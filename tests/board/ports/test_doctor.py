@@ -72,6 +72,30 @@ def test_a_healthy_machine_has_no_trouble_and_says_what_was_looked_at(host: Host
     assert not any(check.command for check in found)
 
 
+def test_a_port_that_is_not_there_is_the_trouble_whatever_else_is(host: Host) -> None:
+    for ports in ([], [CH340]):
+        found = doctor.examine(Question(host, ports, missing=["/dev/ttyUSB1", "COM9"]))
+        check = only(check for check in found if check.state != "ok")
+        assert (check.name, check.state) == ("adapter", "fail")
+        assert check.text.startswith("there is no /dev/ttyUSB1, COM9: plug the board in")
+
+
+def test_a_url_is_said_not_to_be_looked_at(host: Host) -> None:
+    write(host.root, "proc/version", "Linux version 5.15.90.1-microsoft-standard-WSL2\n")
+    found = doctor.examine(Question(host, [], elsewhere=["rfc2217://lab:4000", "sim://esp12"]))
+    assert doctor.worst(found) == "ok"
+    assert [check.text for check in found if check.name == "adapter"] == [
+        "rfc2217://lab:4000: behind a server, and not looked at",
+        "sim://esp12: a virtual board, which needs no port",
+    ]
+
+
+def test_what_is_no_device_has_no_node(host: Host) -> None:
+    write(host.root, "dev/ttyUSB1", "left by somebody")
+    assert host.node("/dev/ttyUSB1") is None
+    assert replace(host, root=Path("/")).node("/dev/null") is not None
+
+
 def test_a_group_that_was_not_joined(host: Host) -> None:
     write(host.root, "etc/group", "dialout:x:20:\n")
     check = only(troubles(replace(host, groups=frozenset({1000})), CH340))

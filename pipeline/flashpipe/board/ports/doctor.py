@@ -16,7 +16,7 @@ from flashpipe.board.ports.baud_rates import LIMIT_PERCENT, MAXIMUM, error_perce
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.host import Host
 from flashpipe.board.ports.lock import find_owners
-from flashpipe.board.ports.names import is_url
+from flashpipe.board.ports.names import is_virtual
 from flashpipe.installing import install_command
 from flashpipe.next_steps import Advice, setting
 from flashpipe.values import dataclass
@@ -53,8 +53,17 @@ class Question:
 
     host: Host
     ports: Sequence[PortInfo]
-    """Adapters of this machine, or the one that is meant."""
+    """Adapters of this machine, or those that are meant."""
     baud: int = 460800
+    missing: Sequence[str] = ()
+    """Names of ports that are meant, and are not there."""
+    elsewhere: Sequence[str] = ()
+    """URLs that are meant: what is behind them is not this machine's."""
+
+    @property
+    def lacks_all(self) -> bool:
+        """Whether a port of this machine is wanted, and there is none."""
+        return not self.ports and (bool(self.missing) or not self.elsewhere)
 
 
 def examine(question: Question) -> list[Check]:
@@ -76,19 +85,23 @@ def _adapters(question: Question) -> Iterator[Check]:
     if question.ports:
         names = ", ".join(f"{info.device} ({info.adapter()})" for info in question.ports)
         yield Check("adapter", "ok", f"serial ports: {names}")
-    elif facts.wsl or facts.container:
-        yield Check("adapter", "fail", "no USB serial port")
-    else:
+    for url in question.elsewhere:
+        what = "a virtual board, which needs no port" if is_virtual(url) else "behind a server, and not looked at"
+        yield Check("adapter", "ok", f"{url}: {what}")
+    lack = f"there is no {', '.join(question.missing)}" if question.missing else "no USB serial port"
+    if question.lacks_all and (facts.wsl or facts.container):
+        yield Check("adapter", "fail", lack)
+    elif question.missing or question.lacks_all:
         advice = missing_port_advice(facts)
-        yield Check("adapter", "fail", f"no USB serial port: {advice.text}", advice.command)
-    if not question.ports and facts.wsl and not facts.unbound:
+        yield Check("adapter", "fail", f"{lack}: {advice.text}", advice.command)
+    if question.lacks_all and facts.wsl and not facts.unbound:
         yield Check(
             "wsl",
             "fail",
             "this is WSL, which has no USB of its own: usbipd passes an adapter on, in an administrator's PowerShell",
             "usbipd list; usbipd bind --busid N-N; usbipd attach --wsl --busid N-N --auto-attach",
         )
-    if not question.ports and facts.container:
+    if question.lacks_all and facts.container:
         yield Check("container", "fail", "this is a container without the device", "docker run --device=/dev/ttyUSB0 …")
     if host.system == _LINUX:
         yield from _drivers(question)
@@ -138,7 +151,7 @@ def _right(host: Host, device: str, owner: int, group: int, mode: int) -> Check:
 def _holders(question: Question) -> Iterator[Check]:
     if question.host.system != _LINUX:
         return
-    for info in (info for info in question.ports if not is_url(info.device)):
+    for info in question.ports:
         holders = find_owners(info.device, question.host.root / "proc")
         if holders:
             who = ", ".join(map(str, holders))
@@ -163,7 +176,7 @@ def _brltty(question: Question) -> Iterator[Check]:
         return
     claimed = [info.device for info in question.ports if info.usb() in _BRLTTY_CLAIMS]
     runs = "brltty" in host.programs()
-    state: State = "fail" if runs and (claimed or not question.ports) else "warn"
+    state: State = "fail" if runs and (claimed or question.lacks_all) else "warn"
     text = (
         "brltty " + ("runs" if runs else "is installed") + ": it takes CH340 and CP210x adapters for braille displays"
     )

@@ -7,6 +7,7 @@ and `/dev` in it, and facts that no file of it could hold.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -68,6 +69,8 @@ class Host:
         try:
             status = (self.root / path.lstrip("/")).stat()
         except OSError:
+            return None
+        if not stat.S_ISCHR(status.st_mode):
             return None
         return DeviceNode(status.st_uid, status.st_gid, status.st_mode & 0o777)
 
