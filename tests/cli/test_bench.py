@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flashpipe.board.loader.device import Device
 from flashpipe.flasher.bench_figures import AMOUNT, Figures, Rate, place
+from flashpipe.sim.options import parse_url
+from flashpipe.sim.servers.rfc2217 import Rfc2217Server
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import schema
-from tests.harness import Project
+from tests.harness import Done, Project
 from tests.simboard import SimBoard
 
 FLASH = 0x100000
@@ -69,6 +73,29 @@ def test_a_board_that_nobody_can_reset_is_measured_at_the_rates_that_any_adapter
     assert [(one["baud"], one["flash_mhz"]) for one in measured["write"]] == [(460800, 0), (460800, 26)]
     assert measured["boot"] == ""
     assert [one["what"] for one in measured["left_out"]] == ["rates above 460800", "esptool write-flash", "boot"]
+
+
+def test_esptool_is_measured_wherever_it_can_reach_the_port(
+    project: Project, inside: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = list[list[str]]()
+
+    def esptool(command: list[str], **_how: object) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, len(commands) - 1)  # over RFC 2217 it takes a minute
+
+    monkeypatch.setattr("flashpipe.jobs.bench.subprocess.run", esptool)
+    server = Rfc2217Server(parse_url("sim://esp01-1m").build())
+    server.start()
+    try:
+        done = inside(project, "bench", server.name, "yes=1", "--json").ok()
+    finally:
+        server.stop()
+    (measured,) = schema.checked_document(done.out)["boards"]
+    assert all(server.name in command for command in commands)
+    assert [one["baud"] for one in measured["esptool"]] == [115200]
+    assert measured["left_out"] == [{"what": "esptool write-flash at 460800", "why": "esptool failed"}]
+    assert measured["boot"]
 
 
 def test_nothing_is_written_unasked(project: Project, board: SimBoard) -> None:

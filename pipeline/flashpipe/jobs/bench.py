@@ -21,7 +21,7 @@ from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.rom_only import RomLink
 from flashpipe.board.loader.spi_clock import HALF, QUARTER, clock_bits, divider, set_clock
-from flashpipe.board.ports.names import is_pseudo_terminal, is_url, is_virtual
+from flashpipe.board.ports.names import is_pseudo_terminal, is_url
 from flashpipe.board.session.auto_rate import TRIAL_S, USUAL, AutoRate
 from flashpipe.board.session.rate_search import try_rate
 from flashpipe.board.session.session import Session
@@ -48,6 +48,8 @@ PACKABLE: Final = 44
 ESPTOOL_BAUDS: Final = (115_200, USUAL)
 """Its own default, and the usual rate."""
 ESPTOOL_LIMIT_S: Final = 120.0
+EVERYBODYS: Final = ("rfc2217://", "socket://")
+"""URLs that whatever uses pyserial can open."""
 UNRESET: Final = "nothing resets this board"
 
 
@@ -211,9 +213,9 @@ class _Bench:
 
     def esptool(self) -> tuple[tuple[int, float], ...]:
         """What esptool takes for the same, as a command of its own; nothing where it cannot reach port or loader."""
-        in_process = is_virtual(self._session.port) and is_url(self._session.port)
-        if in_process or not self._resets:
-            why = "no other program reaches this port" if in_process else UNRESET
+        ours = is_url(self._session.port) and not self._session.port.lower().startswith(EVERYBODYS)
+        if ours or not self._resets:
+            why = "no other program reaches this port" if ours else UNRESET
             self.left_out.append(LeftOut("esptool write-flash", why))
             return ()
         self._session.close()
