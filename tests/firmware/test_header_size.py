@@ -51,9 +51,10 @@ def header_of(made: FlashPlan) -> int:
 @pytest.mark.parametrize(
     "firmware",
     [
-        Firmware("nodemcu", sdk="1.5.4.1(39cb9a32)"),
-        Firmware("arduino", sdk="1.5.3(aec24ac9)"),
-        Firmware("tasmota", sdk="2.0.0(656edbf)"),
+        Firmware("nodemcu", sdk_line="0.9"),
+        Firmware("nodemcu", sdk="2.1.0(116b762)"),
+        Firmware("nodemcu", sdk_line="2.x"),
+        Firmware("arduino", sdk="2.2.1(cfd48f3)"),
         Firmware("micropython", sdk="2.1.0(116b762)"),
         Firmware("micropython", sdk="2.2.0-dev(9422289)"),
         Firmware("unknown"),
@@ -68,14 +69,35 @@ def test_what_is_not_known_to_refuse_a_size_takes_any(firmware: Firmware) -> Non
         assert header_size(firmware, {}, size).name == size
 
 
-@pytest.mark.parametrize("sdk", ["2.0.0(5a875ba)", "1.5.4.1(39cb9a32)", "1.4.0"])
+@pytest.mark.parametrize(
+    ("family", "sdk"),
+    [
+        ("espruino", "2.0.0(5a875ba)"),
+        ("espruino", "1.5.4.1(39cb9a32)"),
+        ("espruino", "1.4.0"),
+        ("arduino", "1.5.3(aec24ac9)"),
+        ("nodemcu", "2.0.0(656edbf)"),
+    ],
+)
 @pytest.mark.parametrize(
     ("flash", "written"), [("16MB", "4MB"), ("8MB", "4MB"), ("4MB", "4MB"), ("4MB-c1", "4MB-c1"), ("512KB", "512KB")]
 )
-def test_an_old_sdk_gets_no_more_than_4_mb(sdk: str, flash: str, written: str) -> None:
-    chosen = header_size(Firmware("espruino", sdk=sdk), {}, flash)
+def test_an_old_sdk_gets_no_more_than_4_mb(family: str, sdk: str, flash: str, written: str) -> None:
+    chosen = header_size(Firmware(family, sdk=sdk), {}, flash)
     assert chosen.name == written
     assert bool(chosen.why) == (flash != written)
+
+
+@pytest.mark.parametrize(
+    "firmware", [Firmware("nodemcu", sdk="1.5.4.1(39cb9a32)"), Firmware("nodemcu", sdk_line="1.4")]
+)
+def test_nodemcu_of_an_sdk_1_is_refused_where_the_flash_is_larger_than_4_mb(firmware: Firmware) -> None:
+    """It writes the size that it has measured over whatever the header says, and starts again for ever (executed)."""
+    assert header_size(firmware, {}, "4MB").name == "4MB"
+    for flash in ("8MB", "16MB"):
+        with pytest.raises(HeaderSizeError, match="NodeMCU of SDK 1"):
+            header_size(firmware, {}, flash)
+        assert header_size(firmware, {}, flash, is_measured=False).name == "4MB", "the board is not known yet"
 
 
 def test_the_line_of_an_sdk_is_enough_where_its_text_is_missing() -> None:

@@ -3,12 +3,15 @@
 The size in the header is the part's for the ROM and part of the build for some firmwares. A row here says which, and
 by what that is known; a firmware without a row takes any size.
 
-- NodeMCU takes any: it has a partition table of its own, or adjusts the header (facts: image-flashmap §4.3, §5).
+- An SDK before 2.1 takes up to 4 MB, where its table of sizes ends: with 8 or 16 MB it looks for RF data at 0 and loops
+  with `rf_cal[0] !=0x05,is 0x00`. In published reports 4 MB in the header is what cured it. NodeMCU 0.9 alone does not
+  look there (executed: 0.9.5 with each size; 2.0.0, and Arduino sketches of 1.3.0 to 1.5.3, with 4 MB at most).
+- NodeMCU of an SDK 1.x has no cure: it measures the flash and writes that size over the header's (executed 1.4.0, 1.5.1
+  and 1.5.4.1 on 8 and 16 MB).
+- Other NodeMCUs take any: they have a partition table, or adjust the header (facts: image-flashmap §4.3, §5).
 - What is built with the Arduino core takes any: its linker script decides where it keeps what.
 - What is built with an SDK 3.x that compares the map it was compiled for takes that one: its words are `mismatch map
   %d,spi_size_map %d`, and the map stands in the header of its 0xEA part (AT since 1.7, and others; seen executed).
-- An SDK before 2.1 takes up to 4 MB, where its table of sizes ends: with 8 or 16 MB it looks for RF data at 0 and loops
-  with `rf_cal[0] !=0x05,is 0x00`. In published reports 4 MB in the header is what cured it.
 """
 
 from __future__ import annotations
@@ -56,24 +59,36 @@ class AcceptedSizes:
 
     names: tuple[str, ...]
     why: str
+    measures: bool = False
+    """Whether the firmware writes the size of the flash itself there: on a larger one it cannot run at all."""
 
 
 def accepted_sizes(firmware: Firmware, parts: Mapping[int, bytes]) -> AcceptedSizes | None:
     """The sizes that a firmware accepts in its header; None where it takes any."""
+    sdk = _numbers(firmware.sdk or firmware.sdk_line)
+    number = ".".join(map(str, sdk))
+    if firmware.family == "nodemcu" and sdk[:1] == (1,):
+        why = f"NodeMCU of SDK {number} measures the flash, and finds no RF data on one of more than 4MB"
+        return AcceptedSizes(_OLD_SIZES, why, measures=True)
+    if (_is_old(sdk) and firmware.family != "nodemcu") or sdk[:2] == (2, 0):
+        return AcceptedSizes(_OLD_SIZES, f"SDK {number} knows no larger size than 4MB: it may find no RF data")
     if firmware.family in OWN_LAYOUT:
         return None
     if size := _compiled_map(parts):
         who = firmware.title() if firmware.family != "unknown" else "this firmware"
         return AcceptedSizes((size,), f"{who} was compiled for a flash map of {size} and refuses any other")
-    sdk = _numbers(firmware.sdk or firmware.sdk_line)
-    if len(sdk) >= len(_KNOWS_LARGE) and sdk < _KNOWS_LARGE:
-        number = ".".join(map(str, sdk))
-        return AcceptedSizes(_OLD_SIZES, f"SDK {number} knows no larger size than 4MB: it may find no RF data")
     return None
 
 
-def header_size(firmware: Firmware, parts: Mapping[int, bytes], flash: str) -> HeaderSize:
+def _is_old(sdk: tuple[int, ...]) -> bool:
+    """Whether it is an SDK before 2.1, as far as its version is known."""
+    return bool(sdk) and sdk < _KNOWS_LARGE[: len(sdk)]
+
+
+def header_size(firmware: Firmware, parts: Mapping[int, bytes], flash: str, *, is_measured: bool = True) -> HeaderSize:
     """The size for the header of an image that goes on a flash of that size: the flash's own, or the nearest below.
+
+    `is_measured`: whether that is the flash's size, and not the largest that it may have.
 
     Raises:
         HeaderSizeError: the firmware accepts none that the flash has room for.
@@ -81,6 +96,10 @@ def header_size(firmware: Firmware, parts: Mapping[int, bytes], flash: str) -> H
     accepted = accepted_sizes(firmware, parts)
     if accepted is None or flash in accepted.names:
         return HeaderSize(flash)
+    if accepted.measures and is_measured:
+        raise HeaderSizeError(
+            f"{accepted.why}; this flash has {flash}", "a build of NodeMCU 2.0 or later, or a board with 4MB"
+        )
     fitting = [name for name in accepted.names if SIZE_BYTES[name] <= SIZE_BYTES[flash]]
     if not fitting:
         raise HeaderSizeError(
@@ -107,7 +126,7 @@ def right_size(firmware: Firmware, parts: Mapping[int, bytes], flash: str, *, na
     try:
         return header_size(firmware, parts, flash).name
     except HeaderSizeError:
-        return accepted.names[0]
+        return "" if accepted.measures else accepted.names[0]
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -57,7 +57,9 @@ def make_plan(
     segments = tuple(_segment(address, image, settings) for address, image in sorted(images.items()))
     contents = {segment.address: segment.data for segment in segments}
     firmware = identify_firmware(contents)
-    header = _header(firmware, contents, settings, allow)
+    header = HeaderSize(settings.size)  # that of the flash where the user overrides a refusal of it
+    with allow.over():
+        header = header_size(firmware, contents, settings.size, is_measured=not from_board)
     if header.name != settings.size:
         sized = replace(settings, size=header.name)
         segments = tuple(_segment(address, image, sized) for address, image in sorted(images.items()))
@@ -88,13 +90,6 @@ def make_plan(
         erase_all=erase_all,
         overridden=tuple(allow.used),
     )
-
-
-def _header(firmware: Firmware, contents: Mapping[int, bytes], settings: FlashSettings, allow: Overrides) -> HeaderSize:
-    """The size for the header; that of the flash where the user overrides a refusal of it."""
-    with allow.over():
-        return header_size(firmware, contents, settings.size)
-    return HeaderSize(settings.size)
 
 
 def check_kept(plan: FlashPlan, keep: Sequence[str]) -> None:

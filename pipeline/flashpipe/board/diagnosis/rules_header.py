@@ -147,7 +147,7 @@ RULES: Final = (
             f"the header names {evidence.size}, which an SDK before 2.1 does not know:"
             " it may look for its init data at a wrong place"
         ),
-        "flash it with 4MB in its header: if it starts, it was the header; else init_data: auto",
+        "a build with SDK 2.1 or later, which knows that size; else init_data: auto",
         certain=False,
     ),
     Rule(
