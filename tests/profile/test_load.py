@@ -20,7 +20,7 @@ from flashpipe.flash import FREQUENCY_CODES, SIZE_CODES
 from flashpipe.profile.keys import ALL_KEYS, CHECKS, WANT
 from flashpipe.profile.load import available_profiles, load_profile, serial_from
 from flashpipe.profile.model import BootProfile, ImageSource, PortMatch, Profile, SerialProfile
-from flashpipe.profile.search import find_profile, profile_names, shipped_folder
+from flashpipe.profile.search import find_profile, own_profiles, profile_names, shipped_folder
 from flashpipe.sources.build import Build
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -639,6 +639,23 @@ def test_listing_survives_what_only_looks_like_a_file(project: Path) -> None:
     (folder / "dangling.yaml").symlink_to(project / "nothing")
     (folder / "loop.yaml").symlink_to(folder / "loop.yaml")
     assert all(entry.shipped for entry in available_profiles(project))
+    with pytest.raises(UnknownProfileError, match="which is not there"):
+        load_profile("dangling", project)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make symbolic links")
+def test_a_link_is_a_profile_of_its_own_name(project: Path) -> None:
+    (project / "real").mkdir()
+    (project / "real" / "k.yaml").write_text("extends: esp12\nfirmware: {image: fw.bin}\n")
+    (project / "l.yaml").symlink_to("real/k.yaml")
+    (project / "ours.yaml").symlink_to(shipped_folder() / "esp12.yaml")
+    assert own_profiles(project) == ["l", "ours"]
+    assert {"l", "ours"} < {*profile_names(project)}
+    assert "k" not in profile_names(project)
+    (entry,) = (entry for entry in available_profiles(project) if entry.name == "l")
+    assert isinstance(entry.profile, Profile)
+    for profile in (entry.profile, load_profile("l", project), load_profile("l.yaml", project, caller=project)):
+        assert (profile.name, profile.sources[0].base) == ("l", (project / "real").resolve())
 
 
 def test_shipped_profiles_are_found_wherever_the_program_is_installed(project: Path) -> None:

@@ -65,6 +65,17 @@ def test_a_board_that_fails_has_its_error_in_its_place(project: Project) -> None
     assert boards["sim://esp01?fault=mute"]["error"]["status"] == done.status
 
 
+def test_a_plan_names_every_board_also_those_that_fail(kitchen: Project) -> None:
+    ports = ("sim://nodemcu-devkit", "sim://esp01", "sim://esp12?fault=mute")
+    done = kitchen.flashpipe("plan", "kitchen", f"port={','.join(ports)}", "--json")
+    assert done.status
+    document = schema.checked_document(done.out)
+    assert {board["port"]: board.get("error", {}).get("code") for board in document["boards"]} == {
+        ports[0]: None, ports[1]: "wrong-flash-size", ports[2]: "no-answer",
+    }  # fmt: skip
+    assert "error" not in document
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

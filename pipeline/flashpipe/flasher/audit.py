@@ -89,12 +89,15 @@ def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
 
 def lines(findings: Iterable[AuditFinding], doubtful: Sequence[StoredReceipt]) -> list[str]:
     """The result for people: one line for each stretch of one kind and one finding."""
-    texts = []
+    rows = list[tuple[str, str, str, str]]()
     for (kind, what, state, receipt), group in groupby(findings, key=_what):
         regions = [finding.row.region for finding in group]
         stretch = Region(regions[0].start, regions[-1].end)
-        source = "" if state == NOTED else f" ({receipt})"
-        texts.append(f"{kind:<12}{stretch!s:<22}{what:<36}{state}{source}")
+        rows.append((kind, str(stretch), what, state if state == NOTED else f"{state} ({receipt})"))
+    widths = [max(map(len, column), default=0) + 2 for column in list(zip(*rows, strict=True))[:-1]]
+    texts = [
+        "".join([*(f"{text:<{width}}" for text, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    ]
     texts += [f"after that, a run did not finish: {kept.name}" for kept in doubtful]
     return texts
 

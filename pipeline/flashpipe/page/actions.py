@@ -153,7 +153,7 @@ def audit(run: BoardRun, _board: BoardOnPage) -> str:
 
     def show(findings: Sequence[AuditFinding], doubtful: Sequence[StoredReceipt]) -> None:
         for finding in findings:
-            run.notify(f"{finding.row.region}  {finding.state:<12}{finding.row.what}")
+            run.notify(f"{finding.row.region}, {finding.row.what}: {finding.state}")
         for receipt in doubtful:
             run.notify(f"{receipt.name}: that run did not finish")
 

@@ -28,6 +28,7 @@ from flashpipe.profile.search import (
     hides_shipped,
     hiding,
     is_path,
+    name_of,
     named_in,
     profile_files,
     profile_names,
@@ -58,7 +59,7 @@ class ProfileEntry:
     def profile(self) -> Profile | PipelineError:
         """The profile, or what is wrong with it."""
         try:
-            return load_profile(str(self.path), self.project)
+            return replace(load_profile(str(self.path), self.project), name=self.name)
         except PipelineError as error:
             return error
 
@@ -84,7 +85,10 @@ class _Layer:
 def available_profiles(project: Path) -> list[ProfileEntry]:
     """Every profile that can be named: the project's first, then the shipped ones, each name once."""
     shipped = shipped_folder()
-    return [ProfileEntry(path.stem, path, path.parent == shipped, project) for path in profile_files(project)]
+    return [
+        ProfileEntry(name, path.resolve(), path.parent == shipped, project)
+        for name, path in profile_files(project).items()
+    ]
 
 
 def usable_profiles(project: Path) -> list[Profile]:
@@ -122,7 +126,7 @@ def load_profile(
         _check_missing(values, YamlEntry(_shown(path, project.resolve()), "nothing"), report)
     _check_together(values, report)
     report.check()
-    return _build(path, values, tuple(layer.path for layer in layers))
+    return _build(name_of(name), path, values, tuple(layer.path for layer in layers))
 
 
 def open_profile(settings: FlashSettings, overrides: Mapping[str, str] = NO_OVERRIDES) -> Profile:
@@ -137,7 +141,7 @@ def open_profile(settings: FlashSettings, overrides: Mapping[str, str] = NO_OVER
     stated = {"flash.size": "auto", "flash.mode": settings.mode, "flash.frequency": settings.frequency}
     values = _read_overrides({**stated, **overrides}, report)
     report.check()
-    return replace(_build(Path(), values, ()), chip=ANY_CHIP, mode_retry="flash.mode" not in overrides)
+    return replace(_build("", Path(), values, ()), chip=ANY_CHIP, mode_retry="flash.mode" not in overrides)
 
 
 def serial_from(overrides: Mapping[str, str]) -> SerialProfile:
@@ -294,9 +298,9 @@ def _value(values: Mapping[str, Value], key: str, default: T) -> T:
     return cast("T", values[key].value) if key in values else default
 
 
-def _build(path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> Profile:
+def _build(name: str, path: Path, values: dict[str, Value], lineage: tuple[Path, ...]) -> Profile:
     return Profile(
-        name=path.stem,
+        name=name,
         path=path,
         about=_value(values, "about", ""),
         chip=_value(values, "chip", "esp8266"),

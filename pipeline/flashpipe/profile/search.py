@@ -68,9 +68,12 @@ def find_profile(
         _refuse_foreign(path, project)
         return path.resolve()
     refused: list[NotTrustedError] = []
+    dead: Path | None = None
     for folder in dict.fromkeys((project, project / "profiles", caller or project, shipped_folder())):
         file = _file_of(folder, name)
         if file is None:
+            link = folder / (name + SUFFIX)
+            dead = dead or (link if _is_dead(link) else None)
             continue
         if is_foreign(file, project):
             refused.append(refusal(file, _finding(file, project)))
@@ -82,6 +85,11 @@ def find_profile(
         return file.resolve()
     if refused:
         raise refused[0]
+    if dead is not None:
+        raise UnknownProfileError(
+            f"profile {name!r}: {dead} is a link to {os.readlink(dead)}, which is not there",  # noqa: PTH115  as it is
+            Advice("mend the link; ", command("profiles"), " lists the profiles"),
+        )
     known = profile_names(project)
     near = closest(name, known)
     other = next((f"{name}{end}" for end in (".yml", ".YAML") if is_file(project / f"{name}{end}")), "")
@@ -106,7 +114,7 @@ def hiding(path: Path) -> str:
 def own_profiles(project: Path) -> list[str]:
     """Names of the profiles that did not come along with the program, sorted."""
     shipped = shipped_folder()
-    return sorted(path.stem for path in profile_files(project) if path.parent != shipped)
+    return sorted(name for name, path in profile_files(project).items() if path.parent != shipped)
 
 
 def no_profile(project: Path) -> UnknownProfileError:
@@ -133,6 +141,19 @@ def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):
+        return False
+
+
+def name_of(given: str) -> str:
+    """The name of a profile that is named, or whose file is; a link has its own."""
+    return Path(given).stem if is_path(given) else given
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether a link leads to nothing."""
+    try:
+        return path.is_symlink() and not path.exists()
+    except (OSError, ValueError, RuntimeError):  # what no system can ask about, or a link to itself
         return False
 
 
@@ -182,17 +203,20 @@ def foreign_profiles(project: Path) -> list[str]:
 
 def profile_names(project: Path) -> list[str]:
     """Every name that can be given, sorted."""
-    return sorted({path.stem for path in profile_files(project)})
+    return sorted(profile_files(project))
 
 
-def profile_files(project: Path) -> list[Path]:
-    """Every profile once, in the order of search; a name found earlier hides a later one."""
+def profile_files(project: Path) -> dict[str, Path]:
+    """Every profile by its name, in the order of search; a name found earlier hides a later one.
+
+    A link has its own name, whatever it leads to.
+    """
     profiles: dict[str, Path] = {}
     for folder in search_folders(project):
         for path in sorted(_listing(folder), key=lambda path: path.stem):
             if path.stem not in profiles and _is_profile(path, folder, project) and not is_foreign(path, project):
-                profiles[path.stem] = path.resolve()
-    return list(profiles.values())
+                profiles[path.stem] = path
+    return profiles
 
 
 def _is_profile(path: Path, folder: Path, project: Path) -> bool:

@@ -60,7 +60,8 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             run.inputs.pins, run.inputs.by_hand = False, True
             detailed = run.command.variables.flag("detailed_status")
             if "port" in run.command.variables.given:
-                endings = [step.attempt("plan.show_board", run.board(name), self.outstream) for name in run.ports()]
+                boards = [run.board(name) for name in run.ports()]
+                endings = [step.attempt_on(board, "plan.show_board", self.name, self.outstream) for board in boards]
             else:
                 endings = [step.attempt("plan.show", run.inputs, self.outstream)]
         except PipelineError as error:  # a pattern that fits no port, or a value that is neither yes nor no

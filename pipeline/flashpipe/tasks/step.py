@@ -86,13 +86,18 @@ def run_board_step(name: str, board_name: str, task: str) -> TaskFailed | dict[s
 
 def _in_turn(board: BoardRun, name: str, task: str) -> TaskFailed | dict[str, str]:
     with board.turn():
-        try:
-            with limits_told():
-                action(name)(board)
-        except PipelineError as error:
-            board.failed(error, task)
-            return report(error)
-    return dict(board.facts())
+        ending = attempt_on(board, name, task)
+    return ending if isinstance(ending, TaskFailed) else dict(board.facts())
+
+
+def attempt_on(board: BoardRun, name: str, task: str, *arguments: Any) -> Any:
+    """As `attempt`, on a board, which a failure is one of."""
+    try:
+        with limits_told():
+            return action(name)(board, *arguments)
+    except PipelineError as error:
+        board.failed(error, task)
+        return report(error)
 
 
 def _processes() -> BadValueError:
