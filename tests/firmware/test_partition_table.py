@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -60,6 +61,24 @@ def test_other_sectors_have_no_table(sector: bytes) -> None:
 
 def test_builder_writes_what_the_facts_say(build: Any) -> None:
     assert build.record(layout="new", code_end=0x70000)[:100] == FACTS_RECORD[:100]
+
+
+def test_a_table_fits_until_it_is_cut_off_at_any_byte() -> None:
+    fresh = parse_partitions(FACTS_RECORD)
+    assert fresh is not None
+    assert fresh.fits(0x400000)
+    own = place_partitions(fresh, 0x400000)
+    items = [(kind, region.start, region.size) for kind, region in own.items()]
+    spiffs_last = sorted(items, key=lambda item: item[0] == SPIFFS)
+    for order in (items, spiffs_last):
+        record = struct.pack("<BBH", 3 * len(order), 1, 0) + b"".join(struct.pack("<III", *item) for item in order)
+        whole = parse_partitions(record.ljust(0x1000, b"\xff"))
+        assert whole is not None
+        assert whole.fits(0x400000)
+        assert not whole.fits(0x200000)
+        for size in range(4, len(record)):
+            table = parse_partitions(record[:size].ljust(0x1000, b"\xff"))
+            assert table is None or not table.fits(0x400000), size
 
 
 def test_default_file_system_is_all_the_rest() -> None:

@@ -64,10 +64,15 @@ class PartitionTable:
         return next((part for part in self.partitions if part.type == type_), None)
 
     def fits(self, flash_size: int) -> bool:
-        """Whether the firmware takes it; one that was cut off while it was written has items of FF."""
+        """Whether the firmware takes it; one that was cut off while it was written ends in FF.
+
+        "The rest" is a size in a build's table alone: the firmware writes a number (executed 3.0 refuses it there).
+        """
+        rest = REST_OF_FLASH if self.code_end else None
         return all(
             part.type != _BLANK
-            and (part.address + part.size <= flash_size or (part.type == SPIFFS and part.size == REST_OF_FLASH))
+            and part.address < flash_size
+            and (part.address + part.size <= flash_size or (part.type == SPIFFS and part.size == rest))
             for part in self.partitions
         )
 

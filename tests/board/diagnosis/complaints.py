@@ -42,7 +42,7 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
     3: Complaint("rf_cal[0] != 0x05", ("init-data", "partitions-unread", "system-params"), ("init-data",)),
     4: Complaint(
         "the wrong flash size",
-        ("layout-refused", "size-lie", "large-header", "header-size", "rom-size"),
+        ("layout-refused", "table-cut-off", "size-lie", "large-header", "header-size", "rom-size"),
         ("wrong-flash-size",),
     ),
     5: Complaint(

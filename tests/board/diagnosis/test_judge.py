@@ -110,6 +110,10 @@ FACTS: Final = {
     "init-data": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n"),
     "partitions-unread": booted("rf-cal", "rf_cal[0] !=0x05,is 0xE9\n"),
     "system-params": booted("system-params", "system param error, use last saved param!\n"),
+    "table-cut-off": booted(
+        "bad-partitions",
+        "please check partition type 106 addr:ffffffff len:ffffffff\nInvalid system partition table\n",
+    ),
     "layout-refused": booted("wrong-size", "Flash size (524288) too small to support NodeMCU\n"),
     "header-size": booted("rf-cal", "rf_cal[0] !=0x05,is 0x2C\n", size="16MB", right_size="4MB"),
     "firmware-crashes": booted("exception", CRASH.format(29, "0x40100f2c", "0x00000000")),

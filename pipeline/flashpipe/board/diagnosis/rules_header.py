@@ -25,6 +25,8 @@ _TOO_SMALL: Final = re.compile(r"Flash size \(?(?P<size>\d{1,9})\)? too small")
 _RF_WORDS: Final = r"rf_cal\[0\]"
 _IMAGE_BYTE: Final = r"rf_cal\[0\] *!=0x05, *is 0x[eE][9aA]"
 """It found the first byte of an image instead (seen in executed NodeMCU 3.0 whose partition table is damaged)."""
+_BLANK_ITEM: Final = r"^please check partition type \S+ .*:ffffffff"
+"""What the SDK does not take of a table (seen in executed NodeMCU 3.0 whose power had failed as it wrote its own)."""
 _REFUSED: Final = r"too small to support|partition_table_regist|Invalid system partition|invalid alignment"
 
 
@@ -94,8 +96,13 @@ def _large_header(evidence: Evidence) -> Proof:
     return [*(evidence.quote(_RF_WORDS) or [evidence.message]), f"the header names {evidence.size}"]
 
 
+def _cut_off(evidence: Evidence) -> Proof:
+    """The table ends in cells that nothing was written to."""
+    return (evidence.quote(_BLANK_ITEM) or None) if ended_as(evidence, "bad-partitions") else None
+
+
 def _refused(evidence: Evidence) -> Proof:
-    if not ended_as(evidence, *LAYOUT) or _header_size(evidence) is not None:
+    if not ended_as(evidence, *LAYOUT) or _header_size(evidence) is not None or _cut_off(evidence) is not None:
         return None
     return evidence.quote(_REFUSED) or [evidence.message]
 
@@ -149,6 +156,12 @@ RULES: Final = (
         ),
         "a build with SDK 2.1 or later, which knows that size; else init_data: auto",
         certain=False,
+    ),
+    Rule(
+        "table-cut-off",
+        _cut_off,
+        "the firmware's partition table is not complete: its power failed while it wrote it, mostly at its first start",
+        Advice(command("flash"), " writes it again, where the profile names that firmware"),
     ),
     Rule(
         "layout-refused",
