@@ -117,5 +117,17 @@ def test_reads_that_differ_are_no_waiting(bench: Bench) -> None:
     assert bench.state.cycles - before < 500
 
 
+def test_who_feeds_the_watchdog_while_it_polls_a_pin_waits_and_who_writes_another_register_does_not(
+    bench: Bench,
+) -> None:
+    """As a published firmware has it that waits for its printer: each board second took a minute."""
+    for address, value, long in ((0x60000914, 0x73, True), (0x60001200, 1, False)):
+        before = bench.state.cycles
+        for _ in range(50):
+            bench.devices.bus.write(address, 4, value)
+            bench.devices.bus.read(0x60000318, 4)
+        assert (bench.state.cycles - before > 10 * LONGEST_SKIP) is long
+
+
 def test_a_clock_alone_is_no_waiting(bench: Bench) -> None:
     assert poll(bench, 0x60000624, turns=200) < 200 * 10

@@ -27,6 +27,8 @@ POLL_CYCLES: Final = 200
 POLLED_REGISTERS: Final = 3
 """This many reads of so many registers, this close together and with the same answers, are a program that waits."""
 POLL_SHARE: Final = 4
+WATCHDOG_FEED: Final = 0x60000914
+"""Whoever waits feeds the watchdog meanwhile: that changes nothing of what is asked."""
 CLOCKS: Final = frozenset((0x3FF20C00, 0x3FF21048, 0x3FF2104C, 0x60000604, 0x60000624, 0x6000071C))
 """Registers that count: microseconds, the MAC's time, FRC1, FRC2, the RTC's slow clock."""
 _ASKED, _REPEATS, _SINCE, _LAST, _AT = map(
@@ -225,13 +227,14 @@ class Bus:
             NotThereError: the chip has something there that the virtual board has not.
         """
         self._state.cycles += WRITE_CYCLES
-        self._counters[_ASKED] = 0
+        word_address = address & ~3
+        if word_address != WATCHDOG_FEED:
+            self._counters[_ASKED] = 0
         if size != 4:  # noqa: PLR2004  bytes of a word
             value = value << (address & 3) * 8
         if self._watchers:
             for watcher in self._watchers:
                 watcher("W", address, value)
-        word_address = address & ~3
         at = self._writable.get(word_address)
         if at is not None:
             self._words[at] = value
