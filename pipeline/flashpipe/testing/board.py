@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.boot.verdict import classify
-from flashpipe.board.lua.console import Console, LuaRun, find_console, portions, quoted
+from flashpipe.board.lua import chunk
+from flashpipe.board.lua.console import Console, LuaRun, find_console, quoted
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.board.lua.restarts import REASONS, start_reason
 from flashpipe.errors import (
@@ -59,7 +60,6 @@ _SLICE_S: Final = 0.05
 _HERE: Final = re.compile(r"^stdin:1: (?=[^\n]*:\d+: )")
 """The place of our own line, which `assert` puts before that of a mistake in the code."""
 _RUNS: Final = "assert((loadstring or load)({},{}))()"
-_ADDS: Final = '(function()_fl=(_fl or"").."{}"end)()'
 
 
 class _DiesError(Exception):
@@ -348,13 +348,12 @@ class Board:
             return f'dofile("{self.store().place(file)}")'
 
     def _typed(self, code: bytes, name: str) -> str:
-        """An expression that runs the code; of longer code, the parts are sent before."""
+        """An expression that runs the code; longer code is sent before."""
         literal, called = quoted(code), quoted(f"={name[-_NAME:]}".encode())
         if len(literal) <= _SHORT - len(called):
             return _RUNS.format(literal, called)
-        for part, _ in portions(code, self._console.room(_ADDS.format(""))):
-            self._console.ask_secret(_ADDS.format(part))
-        return f"(function()local c=_fl _fl=nil return {_RUNS.format('c', called)} end)()"
+        chunk.load(self._console, name[-_NAME:], code)
+        return chunk.RUN
 
     def _restarted(self) -> BoardRestartedError:
         """The board has restarted: wait for its prompt, and find out why."""
