@@ -124,7 +124,7 @@ class Batches:
         assert {row.mac for row in rows if row.passed} == good
         assert len(rows) == self.boards
         receipts = sorted(path.name for path in (records / "receipts").glob("*.json"))
-        assert sorted(one.receipt for one in batch.state.tries.values() if one.receipt) == receipts
+        assert sorted(one.receipt for one in batch.state.attempts.values() if one.receipt) == receipts
         manifest = batch.folder / "manifest.json"
         manifest.write_text(json.dumps(make_manifest(batch, records / "receipts", virtual=True)))
         assert verify_manifest(manifest, records / "receipts").boards == len(good)

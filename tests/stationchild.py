@@ -107,7 +107,7 @@ def known(station: Any) -> bool:
 
 def done(station: Any) -> set[str]:
     """Ports of boards that have come to an end, other than by a kill."""
-    tries = station._batch.refresh().tries.values()
+    tries = station._batch.refresh().attempts.values()
     return {one.port for one in tries if one.ended and one.outcome != "stopped"}
 
 

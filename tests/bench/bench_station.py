@@ -78,7 +78,7 @@ def figures(shop: Batches) -> None:
     That is from the end of the first board, which is put in alone, for it says which flash the others must have, to the
     moment in which the last board was put in.
     """
-    tries = [one for one in Batch.open(shop.folder / ".pipeline", "one").state.tries.values() if one.seconds]
+    tries = [one for one in Batch.open(shop.folder / ".pipeline", "one").state.attempts.values() if one.seconds]
     spans = sorted((seconds_of(one.began), seconds_of(one.ended)) for one in tries)
     first, last = spans[0][1], spans[-1][0]
     busy = sum(max(0.0, min(end, last) - max(begin, first)) for begin, end in spans)

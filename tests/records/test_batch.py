@@ -83,7 +83,7 @@ BEFORE, AFTER = "2028-01-01T09:00:00.000Z", "2026-12-01T10:00:30.000Z"
 def test_what_was_last_is_told_by_the_lines_whatever_the_clock_says() -> None:
     ahead = [at(line, BEFORE) for line in (*good("1", "aa"), *bad("2", "bb"))]
     made = state(*ahead, *(at(line, AFTER) for line in (*good("3", "aa"), *good("4", "bb"))))
-    assert [one.id for one in made.ended_tries()] == ["1", "2", "3", "4"]
+    assert [one.id for one in made.ended_attempts()] == ["1", "2", "3", "4"]
     assert {row.mac: row.id for row in made.rows()} == {"aa": "3", "bb": "4"}
     assert made.in_a_row() == 0
     assert state(*ahead, *(at(line, AFTER) for line in bad("3", "aa"))).in_a_row() == 2
@@ -131,7 +131,7 @@ def test_two_processes_add_lines_and_each_sees_those_of_the_other(batch: Batch, 
     other = Batch.open(tmp_path / "records", "one")
     batch.append("begin", **{"try": "1"}, visit="v")
     other.append("begin", **{"try": "2"}, visit="w")
-    assert set(batch.refresh().tries) == set(other.state.tries) == {"1", "2"}
+    assert set(batch.refresh().attempts) == set(other.state.attempts) == {"1", "2"}
 
 
 def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(batch: Batch, tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(batch: Batch, tmp_
         stream.write(b'{"at":"2026","what":"begin","try":"2"')
     again = Batch.open(tmp_path / "records", "one")
     again.append("begin", **{"try": "3"}, visit="w")
-    assert set(again.state.tries) == {"1", "3"}
-    assert set(Batch.open(tmp_path / "records", "one").state.tries) == {"1", "3"}
+    assert set(again.state.attempts) == {"1", "3"}
+    assert set(Batch.open(tmp_path / "records", "one").state.attempts) == {"1", "3"}
 
 
 def test_a_line_that_did_not_reach_the_disk_is_not_there(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_a_line_that_did_not_reach_the_disk_is_not_there(batch: Batch, monkeypat
         patch.setattr("flashpipe.records.json_lines.os.fsync", full)
         with pytest.raises(RecordError, match="No space"):
             batch.append("begin", **{"try": "1"}, visit="v")
-    assert batch.append("begin", **{"try": "2"}, visit="v").tries.keys() == {"2"}
+    assert batch.append("begin", **{"try": "2"}, visit="v").attempts.keys() == {"2"}
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", "a b", "x" * 65])
@@ -186,7 +186,7 @@ def test_whoever_counts_may_do_so_while_boards_are_worked_on() -> None:
     def count() -> None:
         try:
             while worker.is_alive():
-                made.counts(), made.rows(), made.in_a_row(), made.open_tries(), made.macs, made.all_tries()
+                made.counts(), made.rows(), made.in_a_row(), made.open_attempts(), made.macs, made.all_attempts()
         except RuntimeError as error:
             wrong.append(error)
 

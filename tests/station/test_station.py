@@ -33,7 +33,7 @@ def test_blank_boards_are_flashed_as_they_come_and_each_counts_once(shop: Shop) 
     receipts = shop.project.receipts()
     assert [receipt["outcome"] for receipt in receipts].count("flashed") == 2
     assert {receipt["station"]["batch"] for receipt in receipts} == {"one"}
-    assert {one.receipt for one in shop.batch().state.tries.values()} == {
+    assert {one.receipt for one in shop.batch().state.attempts.values()} == {
         path.name for path in (shop.records / "receipts").glob("*.json")
     }
 
@@ -153,13 +153,13 @@ def test_with_next_key_nothing_is_touched_before_the_key(shop: Shop) -> None:
     with shop.shift(next="key") as shift:
         shift.plug("a", board(1))
         shift.until(lambda: shift.port("a") is not None)
-        assert shop.batch().state.tries == {}
+        assert shop.batch().state.attempts == {}
         shift.press("a")
         assert shift.end("a").state == "pass"
         shift.bench.plugged["a"] = board(2)  # the adapter stays plugged in: the port is the same one
         shift.station.keys.press("1")
         shift.until(lambda: len(shop.ended) == 2)
-        assert {one.mac for one in shop.batch().state.tries.values()} == {address(1), address(2)}
+        assert {one.mac for one in shop.batch().state.attempts.values()} == {address(1), address(2)}
 
 
 def test_other_bytes_stop_the_station_until_a_new_batch(shop: Shop) -> None:
@@ -169,7 +169,7 @@ def test_other_bytes_stop_the_station_until_a_new_batch(shop: Shop) -> None:
         shift.plug("b", board(2))
         shift.until(lambda: bool(shift.station.view().halted))
         assert "lock-mismatch" in shift.station.view().halted
-    assert len(shop.batch().state.tries) == 1
+    assert len(shop.batch().state.attempts) == 1
     with pytest.raises(LockMismatchError) as caught:
         shop.open()
     assert "sensor.yaml" in caught.value.message

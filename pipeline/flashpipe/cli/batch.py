@@ -132,7 +132,7 @@ def _close(batch: Batch, folder: Path, given: dict[str, str]) -> int:
     for line in recover(batch, receipts):
         terminal.note(line)
     with batch.alone() as state:
-        if state.open_tries():
+        if state.open_attempts():
             raise StationError(f"batch {batch.name}: a station works on it", "end the shift there: key q")
         made = make_manifest(batch, receipts, virtual=parse_bool(given.get("virtual", "0")))
         data = (json.dumps(made, indent=1, ensure_ascii=True) + "\n").encode()

@@ -108,7 +108,7 @@ class BatchState:
 
     def __init__(self) -> None:
         self._guard = threading.RLock()
-        self.tries: dict[str, Attempt] = {}
+        self.attempts: dict[str, Attempt] = {}
         self.part: tuple[int, int] | None = None
         """Flash ID, and size in bytes (0: unknown), of the first board."""
         self.labelled: set[str] = set()
@@ -132,15 +132,15 @@ class BatchState:
         self._counts = None
         if what == BEGIN and name:
             visit, at, place, port, station = (str(entry.get(key, "")) for key in _OF_BEGIN)
-            self.tries[name] = Attempt(name, visit, at, place, port, station)
+            self.attempts[name] = Attempt(name, visit, at, place, port, station)
         elif what == PART and self.part is None:
             self.part = int(entry.get("flash_id", 0)), int(entry.get("flash_size") or 0)
         elif what == LABELLED:
             self.labelled.add(str(entry.get("mac", "")))
         elif what == CLOSED:
             self.closed = str(entry.get("sha256", ""))
-        elif name in self.tries:
-            self._more(self.tries[name], entry)
+        elif name in self.attempts:
+            self._more(self.attempts[name], entry)
 
     def _more(self, one: Attempt, entry: Entry) -> None:
         if entry["what"] == FOUND:
@@ -178,16 +178,16 @@ class BatchState:
         with self._guard:
             return list(self._by_mac.get(mac, ()))
 
-    def all_tries(self) -> list[Attempt]:
+    def all_attempts(self) -> list[Attempt]:
         """All of them, in the order in which they began."""
         with self._guard:
-            return list(self.tries.values())
+            return list(self.attempts.values())
 
-    def open_tries(self) -> list[Attempt]:
+    def open_attempts(self) -> list[Attempt]:
         """Those without an end: they go on, or their station was killed."""
-        return [one for one in self.all_tries() if not one.ended]
+        return [one for one in self.all_attempts() if not one.ended]
 
-    def ended_tries(self) -> list[Attempt]:
+    def ended_attempts(self) -> list[Attempt]:
         """Those that ended, in the order in which they did."""
         with self._guard:
             return list(self._ended)
@@ -199,7 +199,7 @@ class BatchState:
 
     def _rows(self) -> list[Attempt]:
         last: dict[str, Attempt] = {}
-        answered = {one.visit for one in self.tries.values() if one.mac}
+        answered = {one.visit for one in self.attempts.values() if one.mac}
         for one in self._ended:
             if one.mac:
                 known = last.get(one.mac)
@@ -207,7 +207,7 @@ class BatchState:
                     last[one.mac] = one
             elif one.visit not in answered and one.outcome != STOPPED:  # of that board nothing is known
                 last[f"visit {one.visit}"] = one
-        begun = {name: number for number, name in enumerate(self.tries)}
+        begun = {name: number for number, name in enumerate(self.attempts)}
         return sorted(last.values(), key=lambda one: (one.passed, one.aside, bool(one.mac), begun[one.id]))
 
     def row_of(self, mac: str) -> Attempt | None:
@@ -216,9 +216,9 @@ class BatchState:
 
     def in_a_row(self) -> int:
         """How many boards were bad, one after the other, up to now; a board that was tried again is one."""
-        named = {one.visit: one.mac for one in self.all_tries() if one.mac}
+        named = {one.visit: one.mac for one in self.all_attempts() if one.mac}
         bad = set[str]()
-        for one in reversed(self.ended_tries()):
+        for one in reversed(self.ended_attempts()):
             if one.passed:
                 break
             if one.failed:
@@ -236,14 +236,14 @@ class BatchState:
         rows = self.rows()
         good = [one for one in rows if one.passed]
         bad = [one for one in rows if one.failed]
-        silent = {one.visit for one in self.tries.values() if not one.mac and one.ended and not one.aside}
+        silent = {one.visit for one in self.attempts.values() if not one.mac and one.ended and not one.aside}
         return Counts(
             passed=len(good),
             failed=len(bad),
             silent=sum(not one.mac for one in bad),
             first_time=sum(self._first_time(one.mac, silent) for one in good),
             aside=sum(one.aside for one in rows),
-            running=len(self.open_tries()),
+            running=len(self.open_attempts()),
             seconds=sum(one.seconds for one in good) / len(good) if good else 0.0,
             per_hour=_per_hour(good, self._ended),
         )

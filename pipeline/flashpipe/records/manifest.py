@@ -60,7 +60,7 @@ def make_manifest(batch: Batch, receipts: Path, *, virtual: bool) -> dict[str, A
     }
     link = _start(head)
     state = batch.refresh()
-    for one in (*state.open_tries(), *state.ended_tries()):
+    for one in (*state.open_attempts(), *state.ended_attempts()):
         problem, record = _looked_at(receipts, one.receipt, one.sha256) if one.receipt else ("", {})
         problems += [problem] if problem else []
         if record.get("virtual"):

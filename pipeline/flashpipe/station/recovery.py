@@ -26,7 +26,7 @@ def recover(batch: Batch, receipts: Path) -> list[str]:
     """
     lines = []
     with batch.alone() as state:
-        waiting = {one.id: one for one in state.open_tries() if not is_alive(batch.folder, one.station)}
+        waiting = {one.id: one for one in state.open_attempts() if not is_alive(batch.folder, one.station)}
         if not waiting:
             return []
         for path in sorted(receipts.glob("*.json"), reverse=True):
