@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,7 +49,7 @@ _BY_TEXT: Final = (
     (re.compile("start new thread"), _THREADS),
 )
 """What the loader of libraries says, and Python where it cannot read its own files: errors without a number."""
-_RAISED: Final = (ImportError, LookupError, MemoryError, OSError, RuntimeError)
+_RAISED: Final = (ImportError, LookupError, MemoryError, OSError, RuntimeError, UnicodeEncodeError)
 
 
 _ARENAS: Final = "MALLOC_ARENA_MAX"
@@ -91,7 +92,7 @@ def limits_told() -> Iterator[None]:
     try:
         yield
     except _RAISED as error:
-        reached = limit_reached(error) or _denied(error) or _removed(error)
+        reached = limit_reached(error) or _denied(error) or _removed(error) or _unnameable(error)
         if reached is None:
             raise
         raise reached from error
@@ -128,6 +129,20 @@ def _removed(error: BaseException) -> SystemLimitError | None:
     except OSError:
         return SystemLimitError("the current folder is not there any more", "cd to one that is")
     return None
+
+
+def _unnameable(error: BaseException) -> SystemLimitError | None:
+    """A name out of a profile with letters that the file system's encoding lacks: no line that opens it can help that.
+
+    Python takes UTF-8 wherever it may; `PYTHONUTF8=0` or a locale such as ISO 8859 forbids it.
+    """
+    encoding = sys.getfilesystemencoding()
+    if not isinstance(error, UnicodeEncodeError) or error.encoding != encoding:
+        return None
+    what = f"{error.object}: a file of that name cannot be asked for: the encoding of file names is {encoding} here"
+    if encoding == "utf-8":  # half a letter, from an escape of YAML's
+        return SystemLimitError(what, "give it another name")
+    return SystemLimitError(what, "set a locale with UTF-8, such as LC_ALL=C.UTF-8, and leave PYTHONUTF8 alone")
 
 
 def _told(error: BaseException) -> tuple[str, str] | None:

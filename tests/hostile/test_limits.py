@@ -247,6 +247,38 @@ def test_a_dodo_file_that_is_no_text_has_no_tasks(project: Project, command: Com
     command("help").ok()
 
 
+@pytest.mark.parametrize(
+    ("encoding", "letter", "step"), [("ascii", "ä", "LC_ALL=C.UTF-8"), ("utf-8", "\ud800", "name")]
+)
+def test_a_name_that_no_file_can_have_here(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, letter: str, step: str
+) -> None:
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
+    with (
+        pytest.raises(SystemLimitError, match=f"ini {letter}.lua: a file of that name cannot") as caught,
+        limits_told(),
+    ):
+        f"ini {letter}.lua".encode(encoding)
+    assert step in caught.value.hint
+    with pytest.raises(UnicodeEncodeError), limits_told():
+        "no name: ł".encode("latin-1")
+
+
+@ON_POSIX
+def test_names_out_of_a_profile_in_a_locale_without_their_letters(
+    project: Project, firmware: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    (project.folder / "ä.lua").write_text("print(1)\n")
+    (project.folder / "ö.bin").write_bytes(firmware.read_bytes())
+    words = {"file": f'{{image: "{firmware}"}}\nfiles: {{init.lua: ä.lua}}\n', "image": "{image: ö.bin}\n"}
+    for name, firmware_words in words.items():
+        (project.folder / f"{name}.yaml").write_text(f"extends: esp12\nfirmware: {firmware_words}")
+        done = project.python("-m", "flashpipe.cli.main", "plan", f"profile={name}", "port=sim://esp12")
+        assert "LC_ALL=C.UTF-8" in done.failed("system-limit").err
+
+
 def test_a_place_where_the_user_may_not_go_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FLASHPIPE_STATE", str(tmp_path / "state"))
     with pytest.raises(SystemLimitError, match="/secret/x: permission denied"), limits_told():

@@ -192,5 +192,7 @@ def test_a_pulled_cable_is_a_failed_task(project: Project, firmware: Path) -> No
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="not run: there is no full disk here")
 def test_a_disk_that_is_full_ends_the_events_and_not_the_run(project: Project) -> None:
-    done = project.flashpipe("profiles", "events=/dev/full").ok()
-    assert "no more of them can be written" in done.err
+    done = project.flashpipe("profiles", "events=/dev/full").failed("record")
+    assert done.status == 40
+    assert "esp12" in done.out
+    assert done.err.count("no more of them can be written") == 1

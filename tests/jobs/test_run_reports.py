@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from flashpipe.errors import RecordError
+from flashpipe.jobs import run_reports
 
 from tests import schema
-from tests.harness import Project
+from tests.harness import Done, Project
 
 GOOD, BAD = "sim://esp12", "sim://esp01?fault=mute"
 
@@ -41,6 +45,35 @@ def test_a_run_that_is_refused_reports_too(project: Project) -> None:
     assert failure is not None
     assert failure.get("type") == "unknown-profile"
     project.flashpipe("profiles", "junit=no/such/out.xml").failed("bad-value")
+
+
+def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
+    project: Project, command: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _data: bytes) -> None:
+        raise RecordError(f"{path}: cannot be written: No space left on device", RecordError.remedy)
+
+    monkeypatch.setattr(run_reports, "write_atomic", full)
+    done = command("profiles", "events=ev.jsonl", "junit=out.xml").failed("record")
+    assert done.status == 40
+    assert "out.xml: cannot be written: No space left on device" in done.err
+    assert "esp12" in done.out
+    last = json.loads((project.folder / "ev.jsonl").read_text().splitlines()[-1])
+    assert (last["type"], last["data"]["status"], last["data"]["code"]) == ("run_end", 40, "record")
+    assert command("flash", "profile=nix", "junit=out.xml").failed("unknown-profile").status == 10, "what failed first"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(
+    project: Project, command: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.folder / "reports"
+    folder.mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and access(path, mode))
+    for name in ("junit", "receipt"):
+        done = command("identify", "port=sim://esp12", f"{name}=reports/out").failed("bad-value")
+        assert f"{name}=reports/out: " in done.err
+        assert "connect" not in done.err
 
 
 def test_the_receipt_is_put_where_it_is_asked_for(project: Project, firmware: Path) -> None:

@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         terminal.note(f"\n{STOPPED}")
         status = stop_status(asked)
     finally:
-        audience.close(status)
+        status = audience.close(status)
     if terminal.lost and not status:
         terminal.note(
             f"error: standard output cannot be written: {terminal.lost[0].strerror} [code: {RecordError.code}]"

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from flashpipe.errors import PipelineError
+from flashpipe import terminal
+from flashpipe.errors import PipelineError, RecordError
 from flashpipe.events import BoardDone, Event, Listener, LuaTestDone
 from flashpipe.jobs.face import Face
 
@@ -22,8 +23,10 @@ tests: Final[list[LuaTestDone]] = []
 """What became of each test in Lua."""
 failures: Final[list[PipelineError]] = []
 """What failed, in this order; the worst of them gives `flashpipe` its exit status."""
+lost: Final[list[RecordError]] = []
+"""Reports that were asked for and cannot be written: what stands there is of another run."""
 closers: Final[list[Callable[[int], None]]] = []
-"""Called once when the run ends, with its exit status; also where it is stopped."""
+"""Called once when the run ends, the last one first, with its exit status; also where it is stopped."""
 starters: Final[list[Callable[[str], None]]] = []
 """Called once when the command line is understood, with the profile that it means; empty text where it means none."""
 tables: Final[list[Callable[[], str]]] = []
@@ -60,17 +63,27 @@ def understood(profile: str) -> None:
         starter(profile)
 
 
-def close(status: int) -> None:
-    """The run has ended: whoever keeps a report completes it."""
+def unwritten(error: RecordError) -> None:
+    """A report that was asked for cannot be written; the board is none the worse for it, and the run goes on."""
+    terminal.note(f"error: {error}")
+    lost.append(error)
+
+
+def close(status: int) -> int:
+    """The run has ended: whoever keeps a report completes it. Its status, also where a report is not to be had."""
     with _closing:
         ending, closers[:] = list(closers), []
-    for closer in ending:
+    for closer in reversed(ending):  # the stream of events is the first to begin: it tells how all others ended
         closer(status)
+        if lost and not status:
+            status = lost[0].status
+            failed(lost[0])
+    return status
 
 
 def forget() -> None:
     """A new command begins in this process: nobody listens and nothing has happened."""
-    for known in (listeners, results, tests, failures, starters, closers, tables):
+    for known in (listeners, results, tests, failures, lost, starters, closers, tables):
         known.clear()
 
 

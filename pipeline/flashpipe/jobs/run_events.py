@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol, TextIO
 
 from flashpipe import terminal
-from flashpipe.errors import BadValueError, UsageError
+from flashpipe.errors import BadValueError, RecordError, UsageError
 from flashpipe.events import error_facts
 from flashpipe.files import open_output
 from flashpipe.jobs import audience
@@ -105,7 +105,11 @@ class _Writer:
                 self._stream.flush()
             except (OSError, ValueError) as error:
                 self._good = False
-                terminal.note(f"events: no more of them can be written: {error}")
+                told = f"events: no more of them can be written: {error}"
+                if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                    audience.unwritten(RecordError(told, RecordError.remedy))
+                else:  # whoever read them wants no more
+                    terminal.note(told)
 
     def close(self) -> None:
         self._good = False

@@ -46,6 +46,11 @@ def begin(words: Sequence[str], folder: Path) -> None:
             path = folder / target
             if not path.parent.is_dir():
                 raise BadValueError(f"{name}={target}: there is no folder {path.parent}", "make it, or name another")
+            if not os.access(path.parent, os.W_OK | os.X_OK):
+                raise BadValueError(
+                    f"{name}={target}: {path.parent} cannot be written",
+                    "name a file in another folder, or fix its rights",
+                )
             if not is_replaceable(path):
                 raise BadValueError(f"{name}={target}: is no regular file", "name another file")
             audience.closers.append(_closer(make, path))
@@ -64,8 +69,8 @@ def _closer(make: Callable[[Path, int], None], path: Path) -> Callable[[int], No
     def close(status: int) -> None:
         try:
             make(path, status)
-        except (OSError, RecordError) as error:
-            terminal.note(f"{path}: the report cannot be written: {error}")
+        except RecordError as error:
+            audience.unwritten(error)
 
     return close
 

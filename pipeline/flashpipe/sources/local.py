@@ -82,6 +82,8 @@ def _read(path: Path, request: SourceRequest, limit: int) -> bytes:
         raise ImageMissingError(
             f"{text}: there is no such file{_neighbours(path.parent)}", f"check the path: {path}"
         ) from None
+    except UnicodeEncodeError:  # a letter that this system's file names cannot have, which is told at the edge
+        raise
     except (OSError, ValueError) as error:  # the latter: a zero byte in the name
         raise SourceError(
             f"{text!r}: cannot be read: {getattr(error, 'strerror', '') or error}", f"check {path}"
