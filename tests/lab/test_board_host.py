@@ -7,15 +7,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import serial
+from flashpipe.board.ports import rfc2217
+from flashpipe.board.ports.lock import lock_port
 from flashpipe.board.ports.names import is_virtual
 from flashpipe.board.ports.open import open_port
 from flashpipe.board.session.session import Session
 from flashpipe.errors import HostListenError, NoPortError, PortBusyError, PortDeniedError
+from flashpipe.lab import board_host
 from flashpipe.lab.board_host import MOST_WAITING, BoardHost, HostedPort
 from flashpipe.lab.host_check import check
 from flashpipe.lab.host_plan import LOOPBACK, HostPlan, HostPort, checked_network
@@ -79,6 +82,20 @@ def test_a_second_client_is_told_who_has_the_board(hosted: HostedPort) -> None:
         first.close()
     until(lambda: hosted._visit is None)
     open_port(hosted.url, 115200).close()
+
+
+def test_who_calls_as_soon_as_another_has_hung_up_gets_the_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def slow_to_let_go(device: str) -> Iterator[None]:
+        with lock_port(device):
+            yield
+            time.sleep(0.3)
+
+    monkeypatch.setattr(board_host, "lock_port", slow_to_let_go)
+    monkeypatch.setattr(rfc2217, "_REST_S", 0.0)  # another process knows nothing of the first one's end
+    with serving(plan(virtual())) as (host, _):
+        for _ in range(2):
+            open_port(host.ports[0].url, 115200).close()
 
 
 def test_who_is_not_on_the_list_gets_no_board() -> None:

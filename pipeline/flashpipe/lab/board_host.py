@@ -36,6 +36,10 @@ _TAKEN_S: Final = 10.0
 """Within which a client must take what it is sent."""
 _LINGER_S: Final = 2.0
 """For a client that is refused to read why."""
+_NOTICED_S: Final = 0.5
+"""Within which the end of a client is noticed that has hung up before the next one calls."""
+_LEFT_S: Final = 2.0
+"""Within which its board is let go then; the next one waits for its answer a little longer (pyserial 3.5: 3 s)."""
 _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """A client whose machine is gone has lost its board half a minute later (Linux tcp(7); seconds and count)."""
 Note = Callable[[str], None]
@@ -52,6 +56,8 @@ class _Visit:
     """Time of the day, for people."""
     moved: int = 0
     """Bytes, in both directions."""
+    leaves: bool = False
+    """Whether it has ended, and its board is being let go."""
 
 
 class HostedPort:
@@ -65,7 +71,8 @@ class HostedPort:
         self.virtual = is_virtual(port.device)
         self._stop = threading.Event()
         self._visit: _Visit | None = None
-        self._guard = threading.Lock()
+        self._changed = threading.Condition()
+        """Guards the visit."""
         self._clients: list[threading.Thread] = []
         self._kept: Any = None
         self._thread = threading.Thread(target=self._accept, name=f"clients of {port.name}", daemon=True)
@@ -136,14 +143,25 @@ class HostedPort:
             try:
                 self._serve(connection, visit)
             finally:
-                self._visit = None
+                with self._changed:
+                    self._visit = None
+                    self._changed.notify_all()
 
     def _enter(self, visit: _Visit) -> bool:
-        with self._guard:
+        """Whether it is the client's turn: one that calls as soon as another has hung up gets the board."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._visit is None or self._visit.leaves, _NOTICED_S)
+            if self._visit is not None and self._visit.leaves:
+                self._changed.wait_for(lambda: self._visit is None, _LEFT_S)
             if self._visit is not None:
                 return False
             self._visit = visit
             return True
+
+    def _leave(self, visit: _Visit) -> None:
+        with self._changed:
+            visit.leaves = True
+            self._changed.notify_all()
 
     def _serve(self, connection: socket.socket, visit: _Visit) -> None:
         """Give the port to the client until one of them goes."""
@@ -211,6 +229,7 @@ class HostedPort:
         except OSError as error:
             return f"lost: {error}"
         finally:
+            self._leave(visit)
             ended.set()
             with suppress(OSError):
                 client.lines.release()
