@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from typing import Final
+
+from flashpipe.lazy import subprocess
 
 GONE_S: Final = 1.0
 """Seconds that the system takes at most to end what was killed."""

@@ -118,10 +118,20 @@ def test_what_a_failed_build_has_left_is_not_what_the_next_one_made(tree: Path, 
         assert caught.value.hint.startswith("remove out.bin")
         with pytest.raises(BuildDueError):
             last_build(build, records)
+    with pytest.raises(BuildOutputError):  # the command is corrected, what it finds is the same
+        run_build(Build((*build.command, "--again"), tree, ONE), records)
     (tree / "out.bin").unlink()
     run_build(build, records)
     run_build(build, records)
     assert last_build(build, records).outputs
+
+
+def test_what_is_made_anew_with_its_old_bytes_and_time_is_made(tree: Path, records: Path) -> None:
+    """As `cp -p`, `docker cp` and `unzip` do it."""
+    made = "import os\nopen('out.bin', 'wb').write(b'made')\nos.utime('out.bin', ns=(1, 1))\n"
+    with pytest.raises(BuildError):
+        run_build(script(tree, made + "raise SystemExit(2)\n", ONE), records)
+    assert run_build(script(tree, made, ONE), records).outputs[0].sha256 == digest(b"made")
 
 
 def test_what_was_good_before_a_build_failed_or_was_made_by_hand_since_is_good(tree: Path, records: Path) -> None:

@@ -67,13 +67,21 @@ class Build:
     @property
     def key(self) -> str:
         """The name of its records: another command, folder or set of outputs is another build."""
-        text = json.dumps([self.command, str(self.folder), self.outputs])
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return _key(self.command, str(self.folder), self.outputs)
+
+    @property
+    def outputs_key(self) -> str:
+        """The same, whatever the command."""
+        return _key(str(self.folder), self.outputs)
 
     def __str__(self) -> str:
         text = self.command if isinstance(self.command, str) else " ".join(self.command)
         line = " ".join(text.split())
         return line if len(line) <= 72 else f"{line[:69]}..."  # noqa: PLR2004  a message is one line
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,7 @@ def run_build(
         stamp = _stamp(build, records)
         _forget(stamp)
         before = {path: state_of(path) for _, text in build.outputs for path in _matches(build, text)}
-        remains = Remains(stamp, before)
+        remains = Remains(records / f"{build.outputs_key}.begun", before)
         started = time.monotonic()
         log = stamp.with_suffix(".log")
         try:

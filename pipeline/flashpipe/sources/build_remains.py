@@ -15,8 +15,11 @@ from flashpipe.errors import BuildOutputError, RecordError
 from flashpipe.files import read_json, write_atomic
 from flashpipe.next_steps import Advice, repeat
 
-State = tuple[int, int, int]
-"""Of a file: when it was changed, in nanoseconds, its size, its inode."""
+State = tuple[int, int, int, int]
+"""Of a file: when its bytes and itself were changed, in nanoseconds, its size, its inode.
+
+A copy can keep the time of its bytes, and a file that was removed leaves its inode to the next one.
+"""
 
 
 def state_of(path: Path) -> State:
@@ -24,20 +27,24 @@ def state_of(path: Path) -> State:
     try:
         status = path.stat()
     except OSError:
-        return (0, 0, 0)
-    return status.st_mtime_ns, status.st_size, status.st_ino
+        return (0, 0, 0, 0)
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 class Remains:
-    """What is known of the outputs of one build, beside its stamp."""
+    """What is known of the outputs of builds in one folder, whatever their command: it may have been corrected."""
 
-    def __init__(self, stamp: Path, before: Mapping[Path, State]) -> None:
-        """Note that the build begins; `before`: its outputs.
+    def __init__(self, note: Path, before: Mapping[Path, State]) -> None:
+        """Note that the build begins.
+
+        Args:
+            note: Where that is noted.
+            before: Its outputs.
 
         Raises:
             RecordError: that cannot be noted.
         """
-        self._note = stamp.with_suffix(".begun")
+        self._note = note
         good, left = self._read()
         if good is None:
             good = {str(path): state for path, state in before.items()}
@@ -84,4 +91,9 @@ class Remains:
 
 
 def _states(stored: Mapping[str, list[int]]) -> dict[str, State]:
-    return {path: (int(state[0]), int(state[1]), int(state[2])) for path, state in stored.items()}
+    return {path: _state(*state) for path, state in stored.items()}
+
+
+def _state(*numbers: int) -> State:
+    of_bytes, of_file, size, inode = map(int, numbers)
+    return of_bytes, of_file, size, inode
