@@ -13,6 +13,8 @@ from flashpipe.next_steps import Advice, NextStep, Wording, command, name_file, 
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flashpipe.flash import Region
 
 
@@ -129,12 +131,20 @@ def without_port(text: str, port: str) -> str:
 
 def all_codes() -> frozenset[str]:
     """Every code that stands in this module; those of boots stand in the table of `board.boot.kinds`."""
+    return frozenset(kind.code for kind in _below(PipelineError))
 
-    def codes(kind: type[PipelineError]) -> set[str]:
-        below = (child for child in kind.__subclasses__() if child.__module__ == __name__)
-        return {kind.code}.union(*map(codes, below))
 
-    return frozenset(codes(PipelineError))
+def remedy_of(code: str) -> str:
+    """What helps where that code of this module is told, whatever has caused it."""
+    return next((kind.remedy for kind in _below(PipelineError) if kind.code == code), "")
+
+
+def _below(kind: type[PipelineError]) -> Iterator[type[PipelineError]]:
+    """A kind of failure, and those of this module below it."""
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == __name__:
+            yield from _below(child)
 
 
 # --- what the user typed ---------------------------------------------------------------------------------------------

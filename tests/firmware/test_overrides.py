@@ -10,6 +10,7 @@ from flashpipe.errors import (
     ImageChecksumError,
     ImageTruncatedError,
     IncompleteSplitError,
+    LockMismatchError,
     PipelineError,
     PlanOverlapError,
     all_codes,
@@ -17,6 +18,7 @@ from flashpipe.errors import (
 from flashpipe.firmware.image import Image, check_layout
 from flashpipe.firmware.overrides import ALLOWABLE, Overrides, parse_allowed
 from flashpipe.flash import FlashSettings
+from flashpipe.next_steps import steps_of
 from flashpipe.plan.make import make_plan
 
 SETTINGS = FlashSettings("dio", "4MB", "40m")
@@ -131,6 +133,13 @@ def test_other_words_are_refused(text: str, words: str) -> None:
         parse_allowed(text)
     assert words in caught.value.message
     assert "wrong-chip" in caught.value.hint
+
+
+def test_what_cannot_be_overridden_is_told_with_what_helps_there() -> None:
+    with pytest.raises(BadValueError) as caught:
+        parse_allowed("lock-mismatch")
+    assert caught.value.hint.startswith(LockMismatchError.remedy)
+    assert set(steps_of(LockMismatchError.remedy)) <= set(steps_of(caught.value.hint))
 
 
 def test_every_code_that_can_be_allowed_is_one() -> None:

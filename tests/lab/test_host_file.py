@@ -56,7 +56,9 @@ def test_what_is_written_is_read_as_it_was(plan: HostPlan, tmp_path: Path) -> No
         ("allow: [10.0.0.0/99]\nports:\n  a: {device: x, tcp: 1}", "allow"),
         ("ports:\n  a: {device: [x], tcp: 1}", "ports.a.device"),
         ("\tports: x", "tab"),
-        ("ports: {a: {device: x, tcp: 1}}\n--- \nb: 1", "second document"),
+        ("ports: {a: {device: x, tcp: 1}}\n--- \nb: 1", "second document (`---`) begins here; a file of boards is one"),
+        ("# nothing yet", "is empty, want keys and values such as `ports: {board1: {device: "),
+        ("- a", "want keys and values such as `ports: {"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(text: str, said: str, tmp_path: Path) -> None:

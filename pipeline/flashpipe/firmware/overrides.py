@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Final
 
-from flashpipe.errors import BadValueError, PipelineError, all_codes
+from flashpipe.errors import BadValueError, PipelineError, all_codes, remedy_of
 from flashpipe.lazy import difflib
+from flashpipe.next_steps import Advice
 from flashpipe.values import dataclass
 
 ALLOWABLE: Final = frozenset(
@@ -85,8 +86,8 @@ def parse_allowed(text: str) -> frozenset[str]:
             continue
         if word in all_codes():
             raise BadValueError(
-                f"allow={word}: this refusal cannot be overridden: nothing is left that could be written sensibly",
-                f"those that can: {', '.join(sorted(ALLOWABLE))}",
+                f"allow={word}: this refusal cannot be overridden",
+                Advice(remedy_of(word), f"; those that can be: {', '.join(sorted(ALLOWABLE))}"),
             )
         near = difflib.get_close_matches(word.lower(), ALLOWABLE, _LISTED)
         meant = f", did you mean {' or '.join(near)}?" if near else ""

@@ -16,11 +16,12 @@ from flashpipe.errors import SecretsError
 from flashpipe.lazy import lazy_pattern, subprocess
 from flashpipe.masking import know_secret
 from flashpipe.ownership import require_own
-from flashpipe.profile.yaml_reader import Report, YamlEntry, read_yaml
+from flashpipe.profile.yaml_reader import FileKind, Report, YamlEntry, read_yaml
 
 FILE: Final = "secrets.yaml"
 PREFIX: Final = "FLASHPIPE_SECRET_"
 """Of environment variables: FLASHPIPE_SECRET_wifi_password."""
+_FILE: Final = FileKind("a file of secrets", "wifi_password: hunter2")
 _NAME: Final = lazy_pattern(r"[A-Za-z_]\w*", re.ASCII)
 _OTHERS: Final = 0o077
 _GIT_S: Final = 10.0
@@ -54,7 +55,7 @@ def _read(path: Path, project: Path) -> dict[str, str]:
         raise SecretsError(f"{path}: others can read it", f"chmod 600 {path}")
     if not _ignored(path):
         raise SecretsError(f"{path}: git does not ignore it, and would commit it", f"echo {FILE} >> .gitignore")
-    report = Report()
+    report = Report(_FILE)
     top = read_yaml(path, FILE, report)
     secrets = {name.text: _value(name, value, report) for name, value in top.items()} if top else {}
     if report.mistakes:  # of keys and places only: a message shows no value

@@ -20,10 +20,11 @@ from flashpipe.lab.host_plan import (
     checked_address,
     checked_network,
 )
-from flashpipe.profile.yaml_reader import Report, YamlEntry, closest, read_yaml
+from flashpipe.profile.yaml_reader import FileKind, Report, YamlEntry, closest, read_yaml
 
 T = TypeVar("T")
 FILE: Final = "host.yaml"
+_FILE: Final = FileKind("a file of boards", "ports: {board1: {device: /dev/ttyUSB0, tcp: 7101}}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _KEYS: Final = frozenset({"listen", "allow", "ports"})
 _PORT_KEYS: Final = frozenset({"device", "tcp", "allow"})
@@ -35,7 +36,7 @@ def read_plan(path: Path) -> HostPlan:
     Raises:
         HostFileError: it has mistakes; each is named with its line.
     """
-    report = Report()
+    report = Report(_FILE)
     top = read_yaml(path, path.name, report)
     plan = _plan(top, report) if top else None
     try:

@@ -105,10 +105,24 @@ class Mistake:
         return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What a file shall be."""
+
+    name: str
+    """With its article."""
+    example: str
+    """Of a line."""
+
+
+PROFILE: Final = FileKind("a profile", "extends: esp12")
+
+
 @dataclass(slots=True)
 class Report:
     """Every mistake found so far, in the order of the files and their lines."""
 
+    of: FileKind = PROFILE
     mistakes: list[Mistake] = field(default_factory=list)
 
     def add(self, entry: YamlEntry, key: str, problem: str) -> None:
@@ -174,7 +188,7 @@ def read_yaml(path: Path, shown: str, report: Report, lender: Lender | None = No
         return None
     top = _entry(node, shown, node.start_mark.line + 1)
     if top.kind != "mapping":
-        report.add(top, "", f"got {top}, want keys and values such as `extends: esp12`")
+        report.add(top, "", f"got {top}, want keys and values such as `{report.of.example}`")
         return None
     return top
 
@@ -185,7 +199,7 @@ def _read_text(path: Path, shown: str, report: Report, lender: Lender | None) ->
         data = read_named(path, MAX_SIZE, lender)
     except OSError as error:
         if error.errno == errno.EFBIG:
-            report.add(whole, "", f"larger than {MAX_SIZE // 1024} KB: this is not a profile")
+            report.add(whole, "", f"larger than {MAX_SIZE // 1024} KB: this is not {report.of.name}")
             return None
         report.add(whole, "", f"cannot be read: {error.strerror or error}")
         return None
@@ -209,19 +223,19 @@ def _compose(text: str, shown: str, report: Report) -> Any:
     try:
         node = compose(text)
     except (YAMLError, RecursionError) as error:
-        place, problem = _explain(error, text, shown)
+        place, problem = _explain(error, text, shown, report.of)
         report.add(YamlEntry(place, "nothing"), "", problem)
         return None
     if node is None or (node.id == "scalar" and node.tag == _NULL):
-        report.add(YamlEntry(shown, "nothing"), "", "is empty, want keys and values such as `extends: esp12`")
+        report.add(YamlEntry(shown, "nothing"), "", f"is empty, want keys and values such as `{report.of.example}`")
         return None
     return node
 
 
-def _explain(error: Exception, text: str, shown: str) -> tuple[str, str]:
+def _explain(error: Exception, text: str, shown: str, of: FileKind) -> tuple[str, str]:
     """Place and problem of a file that is no YAML."""
     if isinstance(error, RecursionError):
-        return shown, "is nested too deeply for a profile"
+        return shown, f"is nested too deeply for {of.name}"
     mark = getattr(error, "problem_mark", None)
     if mark is None:  # a character that YAML forbids
         at = getattr(error, "position", 0)
@@ -232,7 +246,7 @@ def _explain(error: Exception, text: str, shown: str) -> tuple[str, str]:
     elif "escape" in problem:
         problem += "; write backslashes without quotes or in single quotes"
     elif "another document" in problem:
-        problem = "a second document (`---`) begins here; a profile is one"
+        problem = f"a second document (`---`) begins here; {of.name} is one"
     else:
         problem = f"not YAML: {problem}"
     return f"{shown}:{mark.line + 1}", problem
