@@ -112,6 +112,16 @@ def test_a_chip_that_the_watchdog_resets_again_and_again_is_a_failure(folder: Pa
         main(["none.bin", "timeout=10s", "until=never"])
 
 
+def test_a_firmware_that_dies_is_a_failure_also_where_its_time_is_over_before_it_starts_again(
+    folder: Path, firmware: Path
+) -> None:
+    (folder / "cut.bin").write_bytes(firmware.read_bytes()[:400_000])
+    with pytest.raises(SimulationFailedError, match="exception 0") as failed:
+        main(["cut.bin", "timeout=50ms"])
+    assert "started again" not in failed.value.message
+    assert main(["cut.bin", "timeout=50ms", "until=csum"]) == 0
+
+
 def test_a_firmware_that_starts_again_and_again_is_a_failure_however_seldom(folder: Path) -> None:
     """It jumps to the ROM's start each time, some 30 ms after the last."""
     again = (0x40000080).to_bytes(4, "little") + program(("l32r", 2, -4), ("jx", 2))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flashpipe import terminal
+from flashpipe.board.boot.kinds import FAILED
 from flashpipe.cli.arguments import Parser
 from flashpipe.errors import (
     BadValueError,
@@ -35,6 +36,8 @@ _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\])")
 _ESCAPES: Final = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
 _BITES: Final = 2
 """Resets by the hardware watchdog that are no accident."""
+_QUIET: Final = frozenset({"silence", "no-image"})
+"""Verdicts on a board that has said little: here a program that has nothing to say, or no time to."""
 _STARTS: Final = 10
 """Starts after which a firmware that never waits for input is in a loop."""
 _PROFILE_LINES: Final = 25
@@ -271,7 +274,20 @@ def _judge(outcome: Any, until: str, sends: Sequence[str]) -> int:
         raise SimulationTimeoutError(
             f"{until!r} was not said in {outcome.board_s:.1f} s of board time", "give more with timeout=, or correct it"
         )
+    if not until:
+        _judge_words(outcome.text)
     return 0
+
+
+def _judge_words(text: str) -> None:
+    """As the log of a boot is judged.
+
+    Raises:
+        SimulationFailedError: what was said is a failure.
+    """
+    verdict, conclusive = import_module("flashpipe.board.boot.verdict").judge(text)
+    if verdict.kind in FAILED and (conclusive or verdict.kind not in _QUIET):
+        raise SimulationFailedError(verdict.summary, "the lines before tell why; until= says what is good")
 
 
 def _parser() -> Parser:
