@@ -62,6 +62,16 @@ def test_what_is_wrong_is_found_on_demand(
     assert done.err.count("  next: ") == 1
 
 
+def test_of_a_flash_that_is_empty_where_a_firmware_begins_nothing_is_guessed(command: Command, tmp_path: Path) -> None:
+    blank = f"port=sim://nodemcu-devkit?flash={tmp_path / 'blank.flash'}&fill=ff"
+    assert "[empty-flash]" in command("diagnose", blank).failed("boot-no-image").err
+    (tmp_path / "part.bin").write_bytes(bytes(range(256)) * 16)
+    done = command("flash", "profile=esp12", f"image=0x3fc000:{tmp_path / 'part.bin'}", blank).failed("boot-no-image")
+    assert "[empty-flash]" in done.err
+    assert "this run has written nothing there" in done.err
+    assert "mode=" not in done.err
+
+
 def test_the_last_failure_on_the_port_is_remembered(command: Command, board: SimBoard) -> None:
     command("diagnose", board.but("&gpio0=low").port).failed("boot-download-mode")
     again = command("diagnose", board.but("&gpio0=low").port)

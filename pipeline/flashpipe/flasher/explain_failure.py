@@ -219,8 +219,8 @@ def _is_verified(error: PipelineError, plan: FlashPlan | None, record: RunRecord
 
 
 def _sound(plan: FlashPlan | None) -> bool:
-    """Whether a flash that holds the plan should boot: not where a part was restored, or a refusal overridden."""
-    return plan is not None and not plan.overridden
+    """Whether a flash that holds the plan should boot: not a part alone, or restored, or a refusal overridden."""
+    return plan is not None and not plan.overridden and any(not segment.address for segment in plan.segments)
 
 
 def _talk(chunks: list[Chunk]) -> str:

@@ -34,9 +34,9 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
     2: Complaint(
         "hash of data verified, then a boot loop",
         (
-            "flash-mode", "read-wrong-at-boot", "changed-at-boot", "nothing-bootable", "firmware-crashes",
-            "crash-at-start", "other-half", "image-hole", "partition-table", "no-application", "eboot-copy",
-            "loader-alone", "watchdog-loop", "restart-loop", "program-restarts",
+            "flash-mode", "read-wrong-at-boot", "changed-at-boot", "nothing-bootable", "empty-flash",
+            "firmware-crashes", "crash-at-start", "other-half", "image-hole", "partition-table", "no-application",
+            "eboot-copy", "loader-alone", "watchdog-loop", "restart-loop", "program-restarts",
         ),
     ),
     3: Complaint("rf_cal[0] != 0x05", ("init-data", "partitions-unread", "system-params"), ("init-data",)),

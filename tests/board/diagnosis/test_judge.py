@@ -107,6 +107,9 @@ FACTS: Final = {
     "changed-at-boot": booted("wrong-mode", "ets_main.c\n", findings=Findings(bad="other", bad_blocks=2, blocks=8)),
     "read-wrong-at-boot": booted("no-image", banner(2, 3) + "ets_main.c\n", mode="dout"),
     "nothing-bootable": booted("no-image", banner(2, 3) + "ets_main.c\n", verified=False),
+    "empty-flash": booted(
+        "no-image", banner(2, 3) + "ets_main.c\n", verified=False, findings=Findings(starts_blank=True)
+    ),
     "init-data": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n"),
     "partitions-unread": booted("rf-cal", "rf_cal[0] !=0x05,is 0xE9\n"),
     "system-params": booted("system-params", "system param error, use last saved param!\n"),

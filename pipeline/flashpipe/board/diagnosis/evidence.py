@@ -73,6 +73,8 @@ class Findings:
     """64 KiB blocks of the plan that differ, and how many were compared."""
     wraps_at: int | None = None
     """Address at which the flash begins again, bytes."""
+    starts_blank: bool | None = None
+    """Whether the first sector, where the ROM looks for a firmware, is empty, as the loader reads it."""
     reopened: str = ""
     """A port that was lost: `missing`, `busy` or `there` when it was opened again."""
     holders: tuple[str, ...] = ()

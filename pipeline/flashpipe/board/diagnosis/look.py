@@ -282,11 +282,15 @@ def _flash(session: Session, planned: Sequence[Region], planned_bytes: PlannedBy
 
 
 def _flash_again(session: Session, planned: Sequence[Region], planned_bytes: PlannedBytes | None) -> Findings:
-    """Whether a flash that the ROM cannot read holds the plan: a firmware that ran before may have written over it."""
-    if planned_bytes is None or not planned or not session.resets_by_wire:
+    """Whether a flash that the ROM cannot read holds anything, and the plan: what ran may have changed it."""
+    if not session.resets_by_wire:
         return Findings()
     link = session.link
-    findings = Findings(wraps_at=_wrap(link, session.device.flash_size if session.device else None))
+    blank = hashlib.md5(b"\xff" * SECTOR_SIZE, usedforsecurity=False).digest()
+    findings = Findings(starts_blank=link.md5(Region(0, SECTOR_SIZE)) == blank)
+    if planned_bytes is None or not planned:
+        return findings
+    findings = replace(findings, wraps_at=_wrap(link, session.device.flash_size if session.device else None))
     return _compare(link, findings, planned, planned_bytes)
 
 

@@ -33,7 +33,9 @@ _ROM_WORDS: Final = r"ets_main|csum err|flash read err|exception|Exception|load 
 
 
 def _wrong_mode(evidence: Evidence) -> Proof:
-    if evidence.changed() or not (ended_as(evidence, "wrong-mode") or crashed_by_mode(evidence)):
+    if evidence.changed() or evidence.findings.starts_blank:
+        return None
+    if not (ended_as(evidence, "wrong-mode") or crashed_by_mode(evidence)):
         return None
     words = evidence.quote(_ROM_WORDS) or [evidence.message]
     return [*([BYTES_RIGHT] if evidence.verified else []), *words]
@@ -70,8 +72,15 @@ def _mode_action(evidence: Evidence) -> str:
     return Advice(AGAIN_WITH, setting(mode=following), *safest, doubt)
 
 
+def _empty(evidence: Evidence) -> Proof:
+    """There is nothing where the ROM looks for a firmware."""
+    if not ended_as(evidence, *MISREAD) or evidence.changed() or not evidence.findings.starts_blank:
+        return None
+    return ["the loader reads nothing but FF in the first sector", *evidence.quote(_ROM_WORDS)]
+
+
 def _read_wrong(evidence: Evidence) -> Proof:
-    if not ended_as(evidence, *UNREADABLE) or not evidence.verified or evidence.changed():
+    if not ended_as(evidence, *UNREADABLE) or not evidence.verified or evidence.changed() or _empty(evidence):
         return None
     mode = [f"flash mode {evidence.mode}"] if evidence.mode else []
     safest = [", which every part can do"] if evidence.mode == SAFEST else []
@@ -79,7 +88,7 @@ def _read_wrong(evidence: Evidence) -> Proof:
 
 
 def _nothing_bootable(evidence: Evidence) -> Proof:
-    if not ended_as(evidence, *UNREADABLE) or evidence.verified or evidence.changed():
+    if not ended_as(evidence, *UNREADABLE) or evidence.verified or evidence.changed() or _empty(evidence):
         return None
     return evidence.quote(_ROM_WORDS) or [f'after "{evidence.rom_line()}" comes nothing']
 
@@ -214,6 +223,19 @@ RULES: Final = (
         _mode_cause,
         _mode_action,
         certain=_mode_certain,
+    ),
+    Rule(
+        "empty-flash",
+        _empty,
+        lambda evidence: (
+            "the flash is empty at 0x00000, where the ROM looks for a firmware"
+            + ("; this run has written nothing there" if evidence.written else "")
+        ),
+        lambda evidence: Advice(
+            command("flash"),
+            " a whole firmware",
+            ", together with what this run has written: image=0x00000:FILE,…" if evidence.written else "",
+        ),
     ),
     Rule(
         "changed-at-boot",
