@@ -54,4 +54,7 @@ def test_families_have_different_statuses() -> None:
 
 def test_text_is_message_code_and_next_step() -> None:
     assert str(errors.NoPortError("no port", "plug it in")) == "no port [code: port-missing]\n  next: plug it in"
-    assert str(errors.NoPortError("no port")) == "no port [code: port-missing]"
+    general = str(errors.NoPortError("no port"))
+    assert general == f"no port [code: port-missing]\n  next: {errors.NoPortError.remedy}", (
+        "its own case knows no better"
+    )

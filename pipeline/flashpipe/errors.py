@@ -98,9 +98,9 @@ class PipelineError(Exception):
 
     @property
     def action(self) -> str:
-        """What to do next: what the diagnosis says, else the hint."""
+        """What to do next: what the diagnosis says, else the hint, else what generally cures it."""
         diagnosis = self.shown_diagnosis
-        return (diagnosis.action if diagnosis is not None else "") or self.hint
+        return (diagnosis.action if diagnosis is not None else "") or self.hint or self.remedy
 
     @property
     def next_steps(self) -> tuple[NextStep, ...]:

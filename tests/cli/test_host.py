@@ -80,6 +80,13 @@ def test_a_check_names_boards_that_do_not_work(tmp_path: Path, capsys: pytest.Ca
     assert re.search(r"FAIL +b1 ", out)
 
 
+def test_where_no_host_runs_a_check_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = file_text(plan(virtual(), virtual()))
+    (tmp_path / "host.yaml").write_text(text.replace("tcp: 0", "tcp: 1", 1).replace("tcp: 0", "tcp: 2"))
+    assert main(["host", "check", "reset=0"]) == HostCheckError.status
+    assert "next: nothing listens there: start `flashpipe host`" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_host_serves_until_it_is_told_to_end() -> None:
     words = [sys.executable, "-m", "flashpipe", "host", f"port={virtual()}", "listen=127.0.0.1:0"]

@@ -179,7 +179,7 @@ def test_a_stop_is_told(project: Project, firmware: Path) -> None:
         run.signal(signal.SIGTERM)
         assert run.end() == 143
     last = end(events(project))
-    assert (last["status"], last["code"], last["next"]) == (143, "stopped", "run the same command again")
+    assert (last["status"], last["code"], last["next"]) == (143, "stopped", "run the same command again: it continues")
 
 
 def test_a_pulled_cable_is_a_failed_task(project: Project, firmware: Path) -> None:

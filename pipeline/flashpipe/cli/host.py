@@ -13,7 +13,7 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
-from flashpipe.errors import BadValueError, HostCheckError, HostFileError
+from flashpipe.errors import BadValueError, HostCheckError, HostFileError, NoPortError
 from flashpipe.files import write_atomic
 from flashpipe.jobs import sessions
 from flashpipe.jobs.command_variables import HOST
@@ -33,6 +33,7 @@ ACTIONS: Final = {
     "systemd": "print units for systemd: [coordinator=HOST:PORT] [to=DIR]",
     "check": "prove each port as a client: reset the board, ask what it is: [at=HOST] [reset=0]",
 }
+NOBODY: Final = "nothing listens there: start `flashpipe host` on that machine; at=HOST names another one"
 _READABLE: Final = 0o644
 _LONG_S: Final = 3600.0
 
@@ -163,7 +164,11 @@ def _check(given: dict[str, str]) -> int:
         print_result(f"{'ok' if proof.works else 'FAIL':<5}{proof.port.name:<10} {proof.url}  {proof.text}")
     bad = [proof for proof in proofs if not proof.works]
     if bad:
-        raise HostCheckError(f"{len(bad)} of {len(proofs)} boards cannot be used: {_names(bad)}", HostCheckError.remedy)
+        nobody = all(isinstance(proof.error, NoPortError) for proof in proofs)
+        raise HostCheckError(
+            f"{len(bad)} of {len(proofs)} boards cannot be used: {_names(bad)}",
+            NOBODY if nobody else HostCheckError.remedy,
+        )
     return 0
 
 

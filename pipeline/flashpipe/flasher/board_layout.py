@@ -121,5 +121,8 @@ def resolve(words: Sequence[Region | str], known: Iterable[Area], flash_size: in
             regions += named
     outside = next((region for region in regions if region.end > flash_size), None)
     if outside is not None:
-        raise BadValueError(f"regions={outside.start:#x}-{outside.end:#x}: the flash ends at {flash_size:#x}")
+        raise BadValueError(
+            f"regions={outside.start:#x}-{outside.end:#x}: the flash ends at {flash_size:#x}",
+            "name what lies before that",
+        )
     return merge(regions)

@@ -78,7 +78,10 @@ def _store(board: BoardRun, mac: str) -> Store:
 def _write_plain(path: Path, store: Store, manifest: Manifest) -> None:
     """The bytes as they stand in flash, for other programs; one file cannot show a gap."""
     if len(manifest.regions) != 1:
-        raise BadValueError(f"file={path.name}: the regions do not touch, and a plain file cannot show a gap")
+        raise BadValueError(
+            f"file={path.name}: the regions do not touch, and a plain file cannot show a gap",
+            "one region for each file; or leave out file=: the backup itself holds them all",
+        )
     write_atomic(path, store.content(manifest, manifest.regions[0]))
 
 

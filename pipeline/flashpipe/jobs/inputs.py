@@ -264,7 +264,9 @@ class RunInputs:
             PipelineError: an image that is missing, refused or does not fit, or a damaged lock file.
         """
         if self.command.variables.flag("locked"):
-            raise NotLockedError("locked=1 forbids what `lock` is for: to change images.lock.yaml")
+            raise NotLockedError(
+                "locked=1 forbids what `lock` is for: to change images.lock.yaml", "the same without locked=1"
+            )
         loaded = self._load(anew=True)
         self._make_plan(loaded.images)
         pins = [pinned.pin_again(loaded, self._lock(make=True)), *self._lock_extras_again()]
