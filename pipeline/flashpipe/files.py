@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-from flashpipe.errors import RecordError
+from flashpipe.errors import RecordError, SystemLimitError
 from flashpipe.lazy import lazy_pattern
 
 STATE_VARIABLE: Final = "FLASHPIPE_STATE"
@@ -107,8 +107,38 @@ def read_json(path: Path, limit: int = RECORD_LIMIT) -> Any:
 
 
 def expanded(text: str) -> Path:
-    """A path that somebody wrote, its `~` resolved; a `~name` that this system does not know stays as it is."""
-    return Path(os.path.expanduser(text))  # noqa: PTH111  pathlib's raises
+    """A path that somebody wrote, its `~` resolved; a `~name` that this system does not know stays as it is.
+
+    Raises:
+        SystemLimitError: no file can have that name here.
+    """
+    return Path(os.path.expanduser(sayable(text)))  # noqa: PTH111  pathlib's raises
+
+
+def sayable(text: str) -> str:
+    """The text, a name out of a profile, once it is sure that the system can be asked for it.
+
+    Python takes UTF-8 wherever it may; `PYTHONUTF8=0` or a locale such as ISO 8859 forbids that. Whoever asks whether
+    such a file is there would be told that it is not.
+
+    Raises:
+        SystemLimitError: it has letters that the encoding of file names lacks.
+    """
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise unsayable(error) from error
+    return text
+
+
+def unsayable(error: UnicodeEncodeError) -> SystemLimitError:
+    """What it means that a name cannot be encoded as one of a file."""
+    what = (
+        f"{error.object}: a file of that name cannot be asked for: the encoding of file names is {error.encoding} here"
+    )
+    if error.encoding == "utf-8":  # half a letter, from an escape of YAML's
+        return SystemLimitError(what, "give it another name")
+    return SystemLimitError(what, "set a locale with UTF-8, such as LC_ALL=C.UTF-8, and leave PYTHONUTF8 alone")
 
 
 def is_there(path: Path) -> bool:

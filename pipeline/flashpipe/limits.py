@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import SystemLimitError
-from flashpipe.files import next_step
+from flashpipe.files import next_step, unsayable
 
 _MEMORY: Final = "there is not enough memory", "raise `ulimit -v`, or end other programs"
 _FILES: Final = "too many files are open", "raise `ulimit -n`; a hundred is plenty"
@@ -92,7 +92,7 @@ def limits_told() -> Iterator[None]:
     try:
         yield
     except _RAISED as error:
-        reached = limit_reached(error) or _denied(error) or _removed(error) or _unnameable(error)
+        reached = limit_reached(error) or _denied(error) or _removed(error) or _unsayable(error)
         if reached is None:
             raise
         raise reached from error
@@ -131,18 +131,11 @@ def _removed(error: BaseException) -> SystemLimitError | None:
     return None
 
 
-def _unnameable(error: BaseException) -> SystemLimitError | None:
-    """A name out of a profile with letters that the file system's encoding lacks: no line that opens it can help that.
-
-    Python takes UTF-8 wherever it may; `PYTHONUTF8=0` or a locale such as ISO 8859 forbids it.
-    """
-    encoding = sys.getfilesystemencoding()
-    if not isinstance(error, UnicodeEncodeError) or error.encoding != encoding:
-        return None
-    what = f"{error.object}: a file of that name cannot be asked for: the encoding of file names is {encoding} here"
-    if encoding == "utf-8":  # half a letter, from an escape of YAML's
-        return SystemLimitError(what, "give it another name")
-    return SystemLimitError(what, "set a locale with UTF-8, such as LC_ALL=C.UTF-8, and leave PYTHONUTF8 alone")
+def _unsayable(error: BaseException) -> SystemLimitError | None:
+    """A name out of a profile that no file can have here: no line that opens one can help that."""
+    if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+        return unsayable(error)
+    return None
 
 
 def _told(error: BaseException) -> tuple[str, str] | None:

@@ -279,6 +279,28 @@ def test_names_out_of_a_profile_in_a_locale_without_their_letters(
         assert "LC_ALL=C.UTF-8" in done.failed("system-limit").err
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "firmware: {image: nodemcu.bin, spiffs: {folder: dät}}",
+        "firmware: {image: 'ü*.bin'}",
+        "firmware: {build: {command: [python, -c, ''], outputs: ü.bin}}",
+        "firmware: {image: nodemcu.bin}\nacceptance: {command: [./ü.sh]}",
+    ],
+)
+def test_a_name_that_cannot_be_asked_for_is_not_said_to_be_missing(
+    project: Project, firmware: Path, command: Command, monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    (project.folder / "nodemcu.bin").write_bytes(firmware.read_bytes())
+    for name in ("dät", "ü.bin", "ü.sh"):
+        (project.folder / name).mkdir()
+    (project.folder / "kitchen.yaml").write_text(f"extends: esp12\n{keys}\n", encoding="utf-8")
+    monkeypatch.setattr(os, "fsencode", lambda name: os.fspath(name).encode("ascii"))
+    done = command("flash", "profile=kitchen", "port=sim://esp12").failed("system-limit")
+    assert "LC_ALL=C.UTF-8" in done.err
+    assert not done.wrote
+
+
 def test_a_place_where_the_user_may_not_go_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FLASHPIPE_STATE", str(tmp_path / "state"))
     with pytest.raises(SystemLimitError, match="/secret/x: permission denied"), limits_told():

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from flashpipe.board.loader.device import Device
-from flashpipe.files import expanded, is_there
+from flashpipe.files import expanded, is_there, sayable
 from flashpipe.flasher.fitting_profiles import fitting_profiles
 from flashpipe.flasher.jig_model import Jig
 from flashpipe.flasher.model import BootExpectation, Policy
@@ -69,6 +69,7 @@ def _jig(inputs: RunInputs) -> Jig | None:
 
 def _words(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     """Program and words of a command, also where it was written as one text."""
+    command = tuple(map(sayable, command))
     if len(command) != 1 or is_there(folder / expanded(command[0])):
         return command
     try:

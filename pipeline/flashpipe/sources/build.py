@@ -29,7 +29,7 @@ from flashpipe.errors import (
     SourceError,
     StoppedError,
 )
-from flashpipe.files import make_parents, read_json, read_regular, sync_folder, write_atomic
+from flashpipe.files import make_parents, read_json, read_regular, sayable, sync_folder, write_atomic
 from flashpipe.lazy import subprocess
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
@@ -361,7 +361,7 @@ def _output(build: Build, text: str, before: Mapping[Path, State]) -> BuildOutpu
 
 
 def _matches(build: Build, text: str) -> list[Path]:
-    path = build.folder / text
+    path = build.folder / sayable(text)
     if path.is_file() or not set(text) & set("*?["):
         return [path] if path.is_file() else []
     return sorted(build.folder / name for name in matching_files(text, build.folder))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import SourceError
+from flashpipe.files import sayable
 from flashpipe.next_steps import Advice, name_file
 
 MOST: Final = 100_000
@@ -24,8 +25,9 @@ def matching_files(pattern: str, base: Path, *, hidden: bool = False) -> list[st
 
     Raises:
         SourceError: there is too much to look through.
+        SystemLimitError: no file can have such a name here.
     """
-    path = Path(pattern)
+    path = Path(sayable(pattern))
     walk = _Walk(pattern, base, hidden=hidden)
     return sorted(
         {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import ImageAmbiguousError, ImageMissingError, SourceError
+from flashpipe.files import expanded
 from flashpipe.firmware.content_type import describe_content
 from flashpipe.lender import read_named
 from flashpipe.next_steps import Advice, name_file
@@ -55,7 +56,7 @@ def place_of(text: str, base: Path) -> Path | None:
 
 
 def _find_path(text: str, base: Path) -> Path:
-    path = base / os.path.expanduser(text)  # noqa: PTH111  leaves a `~name` that it does not know as it is
+    path = base / expanded(text)
     if not any(char in text for char in "*?[") or os.path.lexists(path):
         return path
     matches = matching_files(os.path.expanduser(text), base)  # noqa: PTH111  as above
@@ -82,8 +83,6 @@ def _read(path: Path, request: SourceRequest, limit: int) -> bytes:
         raise ImageMissingError(
             f"{text}: there is no such file{_neighbours(path.parent)}", f"check the path: {path}"
         ) from None
-    except UnicodeEncodeError:  # a letter that this system's file names cannot have, which is told at the edge
-        raise
     except (OSError, ValueError) as error:  # the latter: a zero byte in the name
         raise SourceError(
             f"{text!r}: cannot be read: {getattr(error, 'strerror', '') or error}", f"check {path}"
