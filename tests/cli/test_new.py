@@ -76,6 +76,7 @@ def test_the_files_of_a_new_project_are_shown_while_its_timer_waits(
         (["gone"], "output-exists"),
         (["x", "--board", "nothing"], "unknown-profile"),
         (["x", "--board", "mine"], "bad-value"),
+        (["x", "--board", "esp07"], "bad-value"),
         (["x", "--image", "nofile.bin"], "image-missing"),
         (["x", "--image", "mine.yaml"], "image-format"),
         ([], "usage"),

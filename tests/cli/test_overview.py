@@ -88,6 +88,9 @@ def test_the_version_is_ours(project: Project) -> None:
         (("flash", "--foo=1", "profile=esp12"), "usage", "--foo=1: there is no such option"),
         (("prune", "--foo"), "usage", "flashpipe help prune"),
         (("prune", "--keep", "-1"), "usage", "-1: want a number of receipts"),
+        (("prune", "--keep", "1.5"), "usage", "1.5: want a number of receipts"),
+        (("prune", "--keep-days", "x"), "usage", "x: want a number of days"),
+        (("cache", "clean", "--unused", "nan"), "usage", "nan: want a number of days"),
         (("board", "nix"), "bad-value", "error: 'nix' is no virtual board"),
     ],
 )

@@ -9,7 +9,7 @@ from tests.mutants.mutant import Mutant
 UNKNOWN, CLI = "pipeline/flashpipe/cli/unknown_words.py", "pipeline/flashpipe/cli/commands.py"
 PARSER, ESPTOOL = "pipeline/flashpipe/tasks/parser.py", "pipeline/flashpipe/cli/esptool.py"
 VARIABLES, ERASE = "pipeline/flashpipe/jobs/variables.py", "pipeline/flashpipe/jobs/erase.py"
-PRUNE = "pipeline/flashpipe/cli/prune.py"
+ARGUMENTS = "pipeline/flashpipe/cli/arguments.py"
 T_OVERVIEW, T_PARSER = "tests/cli/test_overview.py", "tests/tasks/test_parser.py"
 SUGGESTIONS = (f"{T_OVERVIEW}::test_words_that_nobody_knows_get_a_suggestion",)
 
@@ -96,9 +96,9 @@ WORDS: Final = (
     ),
     Mutant(
         "fewer-than-none",
-        PRUNE,
-        "if count < 0:",
-        "if False:",
+        ARGUMENTS,
+        "if not 0 <= value < math.inf:",
+        "if not value < math.inf:",
         "a negative number of receipts to keep is taken for one",
         SUGGESTIONS,
     ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
@@ -130,6 +131,25 @@ class _Reader:
         if name in self.texts and name not in self.repeated:
             raise BadValueError(f"{name}= is given twice", "give it once")
         self.texts.setdefault(name, []).append(text)
+
+
+def amount_of(what: str, kind: type[int | float] = float) -> Callable[[str], float]:
+    """What reads an option of a command as so many of something; argparse's own words would name Python's types.
+
+    >>> amount_of("days")("1.5")
+    1.5
+    """
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = -1
+        if not 0 <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text}: want a number of {what}, 0 or more")
+        return value
+
+    return read
 
 
 class Parser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from flashpipe.board.loader import compression
-from flashpipe.cli.arguments import Parser
+from flashpipe.cli.arguments import Parser, amount_of
 from flashpipe.sources.cache import Cache, CacheEntry
 from flashpipe.testing import snapshots
 from flashpipe.text.lines import print_result
@@ -27,7 +27,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="list|clean")
     commands.add_parser("list", help="what is there, the latest first (the default)")
     clean = commands.add_parser("clean", help="remove it; whatever is needed again is fetched again")
-    clean.add_argument("--unused", metavar="DAYS", type=float, default=0.0, help="only what was not used for so long")
+    clean.add_argument(
+        "--unused", metavar="DAYS", type=amount_of("days"), default=0.0, help="only what was not used for so long"
+    )
     return parser
 
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from flashpipe.cli.arguments import Parser
+from flashpipe.cli.arguments import Parser, amount_of
 from flashpipe.cli.project import project_here
 from flashpipe.records.project_folder import own_records, records_folder
 from flashpipe.records.prune import PruneRule, Removal, loose_blocks, old_backups, old_receipts, remove
@@ -26,25 +26,19 @@ def build_parser() -> argparse.ArgumentParser:
         description="Remove old receipts of this project, and with --backups old backups. The newest of each board, the"
         " receipts that say what it holds, and backups that an interrupted run still needs always stay.",
     )
-    parser.add_argument("--keep-days", type=_amount, default=DAYS, metavar="N", help="keep what is younger (365)")
-    parser.add_argument("--keep", type=_count, default=COUNT, metavar="N", help="keep the newest N of each board (10)")
+    parser.add_argument(
+        "--keep-days", type=amount_of("days"), default=DAYS, metavar="N", help="keep what is younger (365)"
+    )
+    parser.add_argument(
+        "--keep",
+        type=amount_of("receipts", int),
+        default=COUNT,
+        metavar="N",
+        help="keep the newest N of each board (10)",
+    )
     parser.add_argument("--backups", action="store_true", help="backups too, and blocks that none of them names")
     parser.add_argument("--dry-run", action="store_true", help="only say what would go")
     return parser
-
-
-def _amount(text: str) -> float:
-    days = float(text)
-    if not days >= 0:  # also what is no number at all
-        raise argparse.ArgumentTypeError(f"{text}: want a number of days")
-    return days
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError(f"{text}: want a number of receipts")
-    return count
 
 
 def main(argv: list[str]) -> int:

