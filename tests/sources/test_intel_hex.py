@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import FetchContentError, SourceError
-from flashpipe.sources.resolve import resolve_source
+from flashpipe.firmware.boot_image import Image, describe_address
+from flashpipe.firmware.gate import check_layout, find_problems
+from flashpipe.sources.resolve import load_source, resolve_source
 from intelhex import IntelHex
 
 from tests.images import Builder
@@ -19,6 +21,21 @@ def as_hex(data: bytes, at: int = 0) -> bytes:
     made.frombytes(data, at)
     made.write_hex_file(out)
     return out.getvalue().encode()
+
+
+@pytest.mark.parametrize(("at", "begins"), [(0x10000, 0x10000), (0x40210000, 0x10000), (0, 0), (0x40200000, 0)])
+def test_it_says_where_it_belongs_and_stands_nowhere_else(tmp_path: Path, at: int, begins: int) -> None:
+    start, code = Builder().pair_2x(0x4000)
+    (tmp_path / "fw.hex").write_bytes(as_hex(code if begins else IMAGE, at))
+    image = load_source("fw.hex", tmp_path)
+    assert image.begins == begins
+    right = {0: Image("start.bin", start, ""), begins: image}
+    check_layout(right, flash_size=1 << 22, chip="esp8266")
+    for wrong in {0, 0x10000, 0x20000} - {begins}:
+        problems = find_problems({wrong: image}, flash_size=1 << 22, chip="esp8266")
+        (stated,) = (problem for problem in problems if "says itself" in problem.message)
+        assert stated.code == "image-address"
+        assert stated.hint == f"image={describe_address(begins)}:fw.hex"
 
 
 @pytest.mark.parametrize("at", [0, 0x40200000])

@@ -52,6 +52,8 @@ class Image:
     data: bytes = field(repr=False)
     origin: str
     """The source text as it was given."""
+    begins: int | None = None
+    """Flash address of its first byte, where the file itself says one."""
 
     @property
     def sha256(self) -> str:

@@ -92,6 +92,20 @@ def all_parts(parts: Mapping[int, Image]) -> dict[int, Part]:
 # --- one part --------------------------------------------------------------------------------------------------------
 
 
+def check_stated(image: Image, address: int, parts: Mapping[int, Image]) -> None:
+    """Refuse a file that says itself where it belongs, at another address.
+
+    Raises:
+        ImageAddressError: it does.
+    """
+    if image.begins not in {None, address}:
+        place, begins = describe_address(address), image.begins or 0
+        raise ImageAddressError(
+            f"{image.name}: says itself that it begins at {describe_address(begins)}, and is placed at {place}",
+            _moved(parts, address, begins),
+        )
+
+
 def check_place(part: Part, address: int, parts: Mapping[int, Image]) -> None:
     """Refuse a part of a layout that was linked for another address.
 

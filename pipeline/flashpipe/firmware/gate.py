@@ -34,7 +34,15 @@ from flashpipe.firmware.boot_image import (
     is_aggregated,
     read_image,
 )
-from flashpipe.firmware.chain import all_parts, check_build, check_chain, check_end, check_place, own_problems
+from flashpipe.firmware.chain import (
+    all_parts,
+    check_build,
+    check_chain,
+    check_end,
+    check_place,
+    check_stated,
+    own_problems,
+)
 from flashpipe.firmware.content_type import BOOT_MAGIC, foreign_content, in_words
 from flashpipe.firmware.identify import identify_firmware
 from flashpipe.firmware.link_address import loaded_words
@@ -67,6 +75,8 @@ def check_layout(parts: Mapping[int, Image], *, flash_size: int, chip: str, allo
     """
     allow = allow or Overrides()
     for address, image in sorted(parts.items()):
+        with allow.over():
+            check_stated(image, address, parts)
         if address:
             with allow.over():
                 _check_part(image, address, chip)

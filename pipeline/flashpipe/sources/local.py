@@ -32,8 +32,8 @@ def load_local(request: SourceRequest) -> Resolved:
         SourceError: it is there but cannot be used: a folder, unreadable, empty, too large.
     """
     path = _find_path(request.outer, request.base)
-    name, data = request.unpack(path.name, read_file(path, request))
-    return Resolved(request.named(request.outer), name, data)
+    name, data, begins = request.unpack(path.name, read_file(path, request))
+    return Resolved(request.named(request.outer), name, data, begins=begins)
 
 
 def read_file(path: Path, request: SourceRequest) -> bytes:

@@ -46,6 +46,8 @@ class Resolved:
     """A URL, a release asset or a package: others decide what it holds, so a lock always pins it."""
     cached: bool = False
     """Nothing was downloaded for it."""
+    begins: int | None = None
+    """Flash address of its first byte, where the file itself says one."""
 
     @property
     def sha256(self) -> str:
@@ -59,7 +61,7 @@ class Resolved:
 
     def image(self) -> Image:
         """The firmware file."""
-        return Image(self.name, self.data, self.text)
+        return Image(self.name, self.data, self.text, self.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,8 @@ class SourceRequest:
         """The canonical text, for the canonical text of `outer`."""
         return f"{outer}!{self.member}" if self.member else outer
 
-    def unpack(self, name: str, data: bytes) -> tuple[str, bytes]:
-        """Name and bytes of the image, from what was had."""
+    def unpack(self, name: str, data: bytes) -> tuple[str, bytes, int | None]:
+        """Name and bytes of the image, from what was had, and the flash address that it says."""
         if self.member or is_gzip_name(name):
             from flashpipe.sources import archive  # noqa: PLC0415  3 ms, and few sources are packed
 
@@ -113,7 +115,7 @@ class SourceRequest:
             if is_gzip_name(name):
                 name, data = name[:-3], archive.unpack_gzip(data, self.text)
         convert = _format_of(data)
-        return (name, convert(data, self.text)) if convert else (name, data)
+        return (name, *convert(data, self.text)) if convert else (name, data, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ class SourceKind:
     """Has it; raises SourceError."""
 
 
-Convert = Callable[[bytes, str], bytes]
-"""Bytes of a file and the text of its source, to those of the image; raises SourceError."""
+Convert = Callable[[bytes, str], tuple[bytes, int]]
+"""Bytes of a file and the text of its source, to those of the image and its flash address; raises SourceError."""
 HEX_NAMES: Final = (".hex", ".ihex", ".ihx")
 """How names of Intel HEX files end: what a server sends under them is a text."""
 _FORMATS: Final[dict[str, Convert]] = {}

@@ -20,8 +20,8 @@ _LARGEST: Final = 0x1000000
 """No flash of this chip holds more."""
 
 
-def convert(data: bytes, name: str) -> bytes:
-    """The bytes of the image, from its first record to its last.
+def convert(data: bytes, name: str) -> tuple[bytes, int]:
+    """The bytes of the image, from its first record to its last, and the flash address of the first.
 
     Raises:
         SourceError: no Intel HEX, or addresses that no flash has.
@@ -42,7 +42,7 @@ def convert(data: bytes, name: str) -> bytes:
             f" ESP8266 ({format_size(_LARGEST)} at most)",
             "is it for this chip?",
         )
-    return bytes(records.tobinarray(start=first, end=last))
+    return bytes(records.tobinarray(start=first, end=last)), first - base
 
 
 def _words(error: Exception) -> str:

@@ -28,8 +28,8 @@ def load_package_file(request: SourceRequest) -> Resolved:
         SourceError: it cannot be read.
     """
     path = _find_in_package(request.outer)
-    name, data = request.unpack(path.name, read_file(path, request))
-    return Resolved(request.named(request.outer), name, data, remote=True)
+    name, data, begins = request.unpack(path.name, read_file(path, request))
+    return Resolved(request.named(request.outer), name, data, remote=True, begins=begins)
 
 
 def _find_in_package(text: str) -> Path:

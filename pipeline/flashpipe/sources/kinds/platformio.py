@@ -61,8 +61,8 @@ def load_build(request: SourceRequest) -> Resolved:
     path = _builds(settings, ini.parent) / environment / _FILE
     if not path.is_file():
         raise ImageMissingError(f"{text}: {path} is not there", f"build it: pio run -d {ini.parent} -e {environment}")
-    name, data = request.unpack(f"{environment}.bin", read_file(path, request))
-    return Resolved(request.named(text), name, data)
+    name, data, begins = request.unpack(f"{environment}.bin", read_file(path, request))
+    return Resolved(request.named(text), name, data, begins=begins)
 
 
 def _find_ini(base: Path, text: str) -> Path:

@@ -64,10 +64,10 @@ def unpacked(request: SourceRequest, text: str, fetched: Fetched) -> Resolved:
     Raises:
         ArchiveError: no such member, or an archive that is not to be trusted.
     """
-    name, data = request.unpack(file_name(fetched.url), fetched.data)
+    name, data, begins = request.unpack(file_name(fetched.url), fetched.data)
     if request.packed:
         request.access.cache.keep(data)  # a lock pins what is flashed: found again without the archive
-    return Resolved(request.named(text), name, data, fetched.url, remote=True, cached=fetched.cached)
+    return Resolved(request.named(text), name, data, fetched.url, remote=True, cached=fetched.cached, begins=begins)
 
 
 register(SourceKind(("https://", "http://"), canonical, load_url))
