@@ -18,7 +18,7 @@ from flashpipe.flasher.verify import verify
 from flashpipe.plan.model import FlashPlan
 from flashpipe.records import journal
 
-from tests.flasher.runs import QUIET, TABLE, Plan, flash, holds
+from tests.flasher.runs import QUIET, TABLE, Plan, adjusting, flash, holds
 
 CHANGED = b"\x00\xa0"
 """Another size of the first partition: as if the firmware had written its own table."""
@@ -111,6 +111,30 @@ def test_a_table_that_was_cut_off_while_it_was_written_is_a_difference(cut: byte
     with board.session() as session:
         assert flash(session, plan()).written == (Region(TABLE, TABLE + 0x1000),)
     assert holds(board, plan())
+
+
+@pytest.mark.parametrize("named", [0x40, 0x20])
+def test_a_size_that_the_firmware_has_set_in_its_header_is_no_difference(named: int, bed: Any) -> None:
+    board, wanted = bed(), adjusting(named)
+    with board.session() as session:
+        flash(session, wanted)
+    board.put(3, b"\x40")  # what it finds on this board
+    with board.session() as session:
+        assert probe(session, wanted, QUIET).up_to_date
+        verify(session, wanted, QUIET)
+
+
+@pytest.mark.parametrize("other", [0x4F, 0x90, 0x20, 0x60, 0xFF])
+def test_another_clock_or_size_in_the_header_is_a_difference(other: int, bed: Any) -> None:
+    board, wanted = bed(), adjusting()
+    with board.session() as session:
+        flash(session, wanted)
+    board.put(3, bytes([other]))
+    with board.session() as session:
+        with pytest.raises(VerifyError, match="0x000000"):
+            verify(session, wanted, QUIET)
+        assert flash(session, wanted).written == (Region(0, 0x1000),)
+    assert board.cells[3] == 0x40
 
 
 def test_what_the_firmware_changed_is_left_alone_by_a_repair(bed: Any, plan: Plan) -> None:

@@ -507,10 +507,18 @@ HOST: Final = (
     Mutant(
         "erased-parts-stay-settled",
         PROBING,
-        "lost = (_was_erased, _lost_its_table)",
-        "lost = (_lost_its_table,)",
+        "lost = (_was_erased, _lost_its_table, _is_no_adjusted_header)",
+        "lost = (_lost_its_table, _is_no_adjusted_header)",
         "a partition table that another tool erased is never written again",
         (f"{T_PROBE}::test_a_volatile_part_that_was_erased_is_a_difference",),
+    ),
+    Mutant(
+        "another-clock-stays-settled",
+        PROBING,
+        "lost = (_was_erased, _lost_its_table, _is_no_adjusted_header)",
+        "lost = (_was_erased, _lost_its_table)",
+        "a flash clock that another tool has set in the header is never set right again",
+        (f"{T_PROBE}::test_another_clock_or_size_in_the_header_is_a_difference",),
     ),
     Mutant(
         "flashed-board-left-in-its-loader",

@@ -20,7 +20,7 @@ from flashpipe.firmware.partition_table import (
     TABLE_ADDRESS,
     place_partitions,
 )
-from flashpipe.flash import SECTOR_SIZE, Region
+from flashpipe.flash import SECTOR_SIZE, SIZE_BYTES, SIZE_CODES, Region
 from flashpipe.values import dataclass
 
 
@@ -67,6 +67,15 @@ _PARTITIONS: Final = {
 }
 HEADER_SIZE_BYTE: Final = Region(3, 4)
 """Byte 3 of the image header, which some firmware sets to the size it found (facts: image-flashmap §4.3)."""
+
+
+def adjusted_header(planned: int, flash_size: int | None) -> tuple[int, ...]:
+    """What byte 3 may be where it was planned as `planned`: that, or the size that the firmware finds on this flash.
+
+    It leaves the clock as it is (executed 1.5.4.1, 2.2). `flash_size`: None where nobody knows it.
+    """
+    found = [name for name, size in SIZE_BYTES.items() if size == (flash_size or size) and not name.endswith("-c1")]
+    return (planned, *(SIZE_CODES[name] << 4 | planned & 0x0F for name in found))
 
 
 def areas(firmware: Firmware, flash_size: int) -> tuple[Area, ...]:

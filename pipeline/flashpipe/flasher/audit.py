@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from flashpipe.board.session.session import Session
+from flashpipe.digests import md5
 from flashpipe.errors import DriftError
+from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, adjusted_header
 from flashpipe.flash import Region, merge
 from flashpipe.flasher.model import Outcome, VerifiedRegion
 from flashpipe.flasher.verified_regions import FIRMWARE
@@ -44,15 +46,29 @@ def audit(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:
 
 def _ask(session: Session, rows: Sequence[HistoryRow]) -> list[AuditFinding]:
     total, done, findings = sum(row.region.size for row in rows), 0, list[AuditFinding]()
+    size = session.connected().flash_size
     with session.step("audit", "digests of all that its receipts speak of") as result:
         progress = session.progress("audit")
         for row in rows:
-            findings.append(AuditFinding(row, session.link.md5(row.region).hex()))
+            findings.append(AuditFinding(row, _without_adjustment(row, session.link.md5(row.region).hex(), size)))
             done += row.region.size
             progress(done, total)
         changed = sum(finding.row.region.size for finding in findings if finding.state == CHANGED)
         result.append(f"{total:,} bytes, {changed:,} of them in regions that changed")
     return findings
+
+
+def _without_adjustment(row: HistoryRow, found: str, flash_size: int | None) -> str:
+    """The digest of what was recorded, where the firmware has made of that what is there; else what was found."""
+    if row.region != HEADER_SIZE_BYTE:
+        return found
+    codes = (code for code in range(256) if _md5_of(code) == row.md5)
+    adjusted = {_md5_of(other) for code in codes for other in adjusted_header(code, flash_size)}
+    return row.md5 if found in adjusted else found
+
+
+def _md5_of(code: int) -> str:
+    return md5(bytes([code])).hex()
 
 
 def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:

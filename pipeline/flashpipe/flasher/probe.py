@@ -14,6 +14,7 @@ from flashpipe.board.session.flash_clock import FlashClock
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
 from flashpipe.errors import WireError
+from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, adjusted_header
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, parse_partitions
 from flashpipe.flash import (
     ANY_CHIP,
@@ -175,7 +176,7 @@ def firmware_owned_parts(session: Session, plan: FlashPlan, entry: journal.Journ
     ignored = [*plan.volatile_regions(), *(Region(*pair) for pair in entry.kept)]
     if not _starts_alike(session, plan, ignored):
         return []
-    lost = (_was_erased, _lost_its_table)
+    lost = (_was_erased, _lost_its_table, _is_no_adjusted_header)
     return [region for region in ignored if not any(is_lost(session, plan, region) for is_lost in lost)]
 
 
@@ -219,6 +220,18 @@ def _lost_its_table(session: Session, plan: FlashPlan, region: Region) -> bool:
         if table is not None:
             return not table.fits(size)
     return True
+
+
+def _is_no_adjusted_header(session: Session, plan: FlashPlan, region: Region) -> bool:
+    """Whether size and clock in the header are neither the plan's nor what the firmware makes of them on this flash."""
+    piece = next((piece for piece in pieces(plan) if piece.address == 0), None)
+    if region != HEADER_SIZE_BYTE or piece is None:
+        return False
+    (planned,) = piece.cut(region)
+    codes = dict.fromkeys(adjusted_header(planned, session.connected().flash_size))
+    return not any(
+        writer.matches(session.link, writer.FlashPiece(region.start, bytes([code])), region) for code in codes
+    )
 
 
 def _why(entry: journal.JournalEntry, plan: FlashPlan, difference: Region, project: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from flashpipe.board.loader.writer import FlashPiece
 from flashpipe.digests import digest_index
-from flashpipe.firmware.flash_map import Area
+from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, Area
 from flashpipe.firmware.partition_table import TABLE_ADDRESS
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
 from flashpipe.flasher.board_layout import Boots, areas_on, kind_of
@@ -23,15 +23,17 @@ _BOOT: Final = Region(0, TABLE_ADDRESS)
 def of_plan(probe: Probe) -> tuple[VerifiedRegion, ...]:
     """After a flash: the segments by blocks, without what the firmware changes, and the areas it keeps things in.
 
-    Those have no digest: the firmware writes them as soon as it runs.
+    Those have no digest: the firmware writes them as soon as it runs. Of size and clock in the header is known what it
+    may make of them: that byte is a row of its own.
     """
     plan = probe.plan
     loose = merge([*plan.volatile_regions(), *probe.ignored])
+    header = [part for part in plan.volatile_regions() if part == HEADER_SIZE_BYTE]
     rows = [
         VerifiedRegion(part, _kind(part, plan.areas), segment.name, _md5(piece.cut(part)))
         for segment in plan.segments
         for piece in [FlashPiece(segment.address, segment.data)]
-        for stretch in segment.region.without(loose)
+        for stretch in (*segment.region.without(loose), *(part for part in header if segment.region.contains(part)))
         for part in stretch.split(BLOCK_SIZE)
     ]  # fmt: skip
     rows += _areas(plan.areas, [row.region for row in rows])
