@@ -66,10 +66,30 @@ def test_the_key_is_private_or_not_used(own_state: Path) -> None:
     path = own_state / "key"
     if os.name == "posix":
         assert path.stat().st_mode & 0o777 == 0o600
-        path.chmod(0o644)
-        assert seal.user_key(make=True) is None
-        assert "seal" not in seal.sealed({"a": 1})
+        path.chmod(0o644)  # as a copy or a backup has it
+        assert seal.user_key() == made
+        assert path.stat().st_mode & 0o777 == 0o600
     assert sorted(one.name for one in own_state.iterdir() if not one.is_dir()) == ["key"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "written by others"])
+def test_a_key_that_cannot_be_used_is_told_and_made_anew(
+    own_state: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, path = seal.user_key(make=True), own_state / "key"
+    if damage == "cut":
+        path.write_bytes(b"x")
+    elif os.name == "posix":
+        path.chmod(0o666)
+    else:
+        pytest.skip("rights of POSIX")
+    held = path.read_bytes()
+    again = seal.user_key(make=True)
+    assert again is not None
+    assert again != made
+    assert "cannot be used" in caplog.text
+    assert (own_state / "key.unusable").read_bytes() == held
+    assert seal.user_key() == again
 
 
 def test_a_foreign_journal_loses_what_it_says(own_state: Path) -> None:

@@ -35,9 +35,12 @@ def audit_board(board: BoardRun, show: Callable[[Sequence[AuditFinding], Sequenc
         receipts, rejected = read_receipts(folder)
         for file in rejected:
             session.notify(str(file))
-        others = sum(receipt.mac == device.mac and not receipt.own for receipt in receipts)
+        others = [receipt.name for receipt in receipts if receipt.mac == device.mac and not receipt.own]
         if others:
-            session.notify(f"{others} receipt(s) of this board were not written by you: they count for nothing")
+            newest = f", {max(others)} being the newest" if len(others) > 1 else f", {others[0]}"
+            session.notify(
+                f"{len(others)} receipt(s) of this board{newest}, were not written by you: they count for nothing"
+            )
         rows, doubtful = vouched(receipts, device.mac)
         if not rows:
             raise NoReceiptError(

@@ -2,6 +2,9 @@
 
 A seal is an HMAC with a key that lies in the user's state folder, readable by its owner only. Records from before there
 was a key are taken, and sealed when they are first read; what has no seal later, or another one, is foreign.
+
+A key that others may read, as after a copy, is made its owner's again; one that is damaged, or that others may have
+written, is put aside, and a new one made.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import hashlib
 import hmac
 import json
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -72,10 +77,19 @@ def user_key(*, make: bool = False) -> Key | None:
 
 def _read_key(path: Path) -> Key | None:
     try:
-        status = path.stat()
+        status = path.lstat()
+        if _is_readable_by_others(status):
+            path.chmod(0o600)
+            status = path.stat()
     except OSError:
         return None
     return _known_key(path, status.st_ctime_ns, status.st_size)
+
+
+def _is_readable_by_others(status: os.stat_result) -> bool:
+    mode = status.st_mode
+    own = os.name == "posix" and stat.S_ISREG(mode) and status.st_uid == os.getuid()
+    return own and bool(mode & 0o077) and not mode & 0o022
 
 
 @lru_cache(maxsize=4)
@@ -91,6 +105,8 @@ def _known_key(path: Path, _changed: int, _size: int) -> Key | None:
 
 def _make_key(path: Path) -> Key | None:
     """Another process may make one at the same time: whose file is there first, is taken by both."""
+    if is_there(path):
+        _put_aside(path)
     if is_there(path) or look(path).standing is not Standing.OWN:
         return None
     with suppress(OSError, RecordError):
@@ -104,3 +120,19 @@ def _make_key(path: Path) -> Key | None:
             temporary.replace(path)
         temporary.unlink(missing_ok=True)
     return _read_key(path)
+
+
+def _put_aside(path: Path) -> None:
+    """Give up a key of one's own that cannot be used; what it has sealed counts for nothing from now on."""
+    with suppress(OSError):
+        status = path.lstat()
+        foreign = os.name == "posix" and status.st_uid != os.getuid()
+        if foreign or not stat.S_ISREG(status.st_mode) or look(path.parent).standing is not Standing.OWN:
+            return
+        aside = path.with_name(f"{_NAME}.unusable")
+        path.replace(aside)
+        import_module("logging").getLogger(__name__).warning(
+            "%s cannot be used (%d bytes, mode %o): kept as %s, a new one is made; records that it has sealed count as "
+            "not written by you",
+            path, status.st_size, status.st_mode & 0o777, aside.name,
+        )  # fmt: skip
