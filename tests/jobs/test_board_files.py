@@ -48,6 +48,15 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
     assert (project.folder / "other.lua").read_bytes() == M1
     (project.folder / "lua" / "bad.lua").write_text("x = 1\ny = = 2\n")
     assert "lua/bad.lua:2: " in files("put=lua/bad.lua").failed("lua-syntax").text
+    (project.folder / "lua" / "b c.txt").write_text("2\n")
+    refused = files("put=lua").failed("lua-file-name").text
+    assert "lua/b c.txt would be called 'b c.txt'" in refused
+    assert "as=" not in refused
+    assert "say as=NAME" in files("put=lua/b c.txt").failed("lua-file-name").text
+    (project.folder / "big.dat").write_bytes(bytes(2 << 20))
+    full = files("put=big.dat").failed("files-full").text
+    assert "larger than the board's whole file system" in full
+    assert "remove" not in full
     files("rm=m*").failed("not-confirmed")
     done = files("rm=init.lua", "quiet=1").ok()
     assert (done.out.startswith("OK  "), "1 file removed" in done.text) == (True, True)

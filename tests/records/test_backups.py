@@ -14,7 +14,8 @@ import pytest
 from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError, RecordError
 from flashpipe.files import later_stamp
 from flashpipe.flash import Region
-from flashpipe.records.backups import BLANK, Store, find, stores
+from flashpipe.records.backup_index import find, stores
+from flashpipe.records.backups import BLANK, Store
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,8 +159,12 @@ def test_a_backup_is_found_by_the_beginning_of_its_id(store: Store) -> None:
     folder = store.folder.parent
     assert find(folder, saved.id[:20])[1] == saved
     assert [one.mac for one in stores(folder)] == [MAC]
-    with pytest.raises(BackupMissingError, match="neither a file nor an id"):
+    with pytest.raises(BackupMissingError, match="neither a file nor an id") as missing:
         find(folder, "20010101T")
+    assert f"{saved.id}  of {MAC}" in missing.value.message
+    assert f"backup={saved.id}" in missing.value.hint
+    with pytest.raises(BackupMissingError, match="there is none"):
+        find(folder / "elsewhere", "20010101T")
     with pytest.raises(BackupMissingError):
         find(folder, "2")
 

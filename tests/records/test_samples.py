@@ -20,7 +20,7 @@ from flashpipe.firmware.survey import BoardContents, ResidentArea, from_json
 from flashpipe.flash import Region
 from flashpipe.jobs.bundle import collect
 from flashpipe.records import journal
-from flashpipe.records.backups import find, stores
+from flashpipe.records.backup_index import find, stores
 from flashpipe.records.history import read_receipts, vouched
 from flashpipe.records.receipt import FORMAT
 from flashpipe.records.summary import summarise

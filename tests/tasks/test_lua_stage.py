@@ -235,6 +235,7 @@ def test_files_that_do_not_fit_change_nothing(kitchen: Kitchen, monkeypatch: pyt
     monkeypatch.setattr(lua_files, "read_room", lambda _console: (3000, 390_000, 393_000))
     failed = kitchen.flash().failed("files-full")
     assert "no room for blob.dat" in failed.err
+    assert "remove files, or" in failed.err
     listed = kitchen.run("files", "profile=kitchen").ok().out
     assert "init.lua" in listed
     assert "differs" in listed

@@ -126,7 +126,7 @@ def test_files_that_cannot_stay_are_backed_up_and_their_loss_announced(
     assert f"backed up as {keeping['backup']};" in done.text
     assert "<none>" in lua(board, READ), "a new file system, no half of the old one"
 
-    from flashpipe.records.backups import find  # noqa: PLC0415
+    from flashpipe.records.backup_index import find  # noqa: PLC0415
 
     store, manifest = find(project.folder / ".pipeline" / "backups", keeping["backup"])
     (files,) = [region for region in manifest.regions if region.start == 0x7C000]

@@ -21,7 +21,8 @@ from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.policy import board_policy
 from flashpipe.jobs.regions import named_regions
 from flashpipe.next_steps import Advice, setting
-from flashpipe.records.backups import Manifest, Store, find
+from flashpipe.records.backup_index import find, missing
+from flashpipe.records.backups import Manifest, Store
 from flashpipe.units import format_size
 
 LARGEST: Final = 16 * 1024 * 1024
@@ -153,7 +154,7 @@ def _newest(store: Store) -> Manifest:
     except BackupMissingError as error:
         foreign = next((one for one in reversed(store.manifests()) if one.complete and not one.own), None)
         if foreign is None:
-            raise
+            raise missing(store.folder.parent, error.message) from error
         raise BackupMissingError(
             f"no backup of board {store.mac} was made by you on this machine; there is {foreign.id} in {store.folder} "
             f"({describe_backup(foreign)})",

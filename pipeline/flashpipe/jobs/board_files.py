@@ -157,7 +157,11 @@ def _local(board: BoardRun) -> list[LuaFile]:
             file = read_lua_file(path, other or name, board.command.caller)
             problem = bad_name(file.name)
             if problem:
-                raise LuaFileNameError(f"{word} would be called {file.name!r} on the board: {problem}", "say as=NAME")
+                alone = board.command.caller / word == path and "," not in board.command.variables.text("put")
+                raise LuaFileNameError(
+                    f"{file.source} would be called {file.name!r} on the board: {problem}",
+                    "say as=NAME" if alone else "rename it; or name the others alone",
+                )
             if file.name in files:
                 raise LuaFileNameError(
                     f"{files[file.name].source} and {file.source} would both be called {file.name}", "send one of them"

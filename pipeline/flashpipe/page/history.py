@@ -17,7 +17,7 @@ from flashpipe.page import body
 from flashpipe.page.choice import Choice
 from flashpipe.page.site import NO_BOARD, Site
 from flashpipe.page.words import failure_facts
-from flashpipe.records.backups import stores
+from flashpipe.records.backup_index import stores
 from flashpipe.records.history import StoredReceipt, read_receipts
 from flashpipe.records.project_folder import own_records, records_folder
 

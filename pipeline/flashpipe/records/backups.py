@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +27,6 @@ from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError
 from flashpipe.files import NO_RECORD, by_age, is_copy, later_stamp, make_private, read_json, read_regular, write_atomic
 from flashpipe.flash import BLOCK_SIZE, Region, merge
 from flashpipe.lazy import lazy_pattern
-from flashpipe.next_steps import Advice, command
 from flashpipe.records import seal
 from flashpipe.records.seal import sealed
 from flashpipe.values import dataclass
@@ -39,8 +37,6 @@ Why = Literal["asked", "before-flash", "rollback"]
 BLANK: Final = ""
 """Stands for the digest of a block that holds nothing but FF."""
 _ID: Final = lazy_pattern(r"(\d{8}T\d{9})-[0-9a-f]{8}")
-_SHORTEST_ID: Final = 9
-"""Characters of an id that are worth looking for: the date and its T."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +180,7 @@ class Store:
             RecordError: the folder cannot be read.
         """
         # Of our own names only, and through no link: what is not named by a manifest is removed one day.
-        files = _listed(self.folder / "blocks", "*/*-*")
+        files = listed(self.folder / "blocks", "*/*-*")
         return [path for path in files if _BLOCK_NAME.fullmatch(path.name) and not path.parent.is_symlink()]
 
     def _block_path(self, sha256: str, md5: str) -> Path:
@@ -274,7 +270,7 @@ class Store:
         Raises:
             RecordError: the folder cannot be read.
         """
-        return by_age(path.stem for path in _listed(self.folder, "*.json") if _ID.fullmatch(path.stem))
+        return by_age(path.stem for path in listed(self.folder, "*.json") if _ID.fullmatch(path.stem))
 
     def manifests(self) -> list[Manifest]:
         """Every backup that can be read, the oldest first.
@@ -362,36 +358,6 @@ class Store:
                 self._content(block.sha256)
 
 
-def stores(folder: Path) -> list[Store]:
-    """The store of every board that has one in a project's folder of backups.
-
-    Raises:
-        RecordError: the folder cannot be read.
-    """
-    names = [path.name for path in _listed(folder, "*") if re.fullmatch("[0-9a-f]{12}", path.name)]
-    return [Store(folder, ":".join(name[at : at + 2] for at in range(0, 12, 2))) for name in names]
-
-
-def find(folder: Path, name: str) -> tuple[Store, Manifest]:
-    """The backup of that id, or of the only id that begins so, of whatever board.
-
-    Raises:
-        BackupMissingError: there is none, or more than one.
-        BackupDamagedError: its manifest is not what was written.
-    """
-    matches = [(store, one) for store in stores(folder) for one in store.ids() if one.startswith(name)]
-    exact = [item for item in matches if item[1] == name] or matches
-    if len(exact) != 1 or len(name) < _SHORTEST_ID:
-        ids = ", ".join(one for _, one in exact[:5]) if len(name) >= _SHORTEST_ID else ""
-        raise BackupMissingError(
-            f"backup={name}: "
-            + (f"that begins several ids: {ids}" if ids else f"neither a file nor an id in {folder}"),
-            Advice(command("backup"), " tells the id; `flashpipe prune --dry-run --backups` lists all"),
-        )
-    store, one = exact[0]
-    return store, store.read(one)
-
-
 def blocks_of(region: Region) -> Iterator[Region]:
     """The blocks a region is kept in: they end at multiples of 64 KiB, so that equal ones meet."""
     return region.split(BLOCK_SIZE)
@@ -430,7 +396,12 @@ def _texts(regions: Iterable[Region]) -> str:
     return ", ".join(str(region) for region in regions) or "nothing"
 
 
-def _listed(folder: Path, pattern: str) -> list[Path]:
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """Paths below a folder that a pattern names, hidden ones left out, sorted.
+
+    Raises:
+        RecordError: the folder cannot be read.
+    """
     try:
         return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
     except OSError as error:

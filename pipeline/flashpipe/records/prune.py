@@ -16,7 +16,8 @@ from typing import Final
 
 from flashpipe.errors import BackupError, RecordError
 from flashpipe.records import journal
-from flashpipe.records.backups import BLANK, Manifest, Store, stores
+from flashpipe.records.backup_index import stores
+from flashpipe.records.backups import BLANK, Manifest, Store
 from flashpipe.records.history import StoredReceipt, read_receipts, vouched
 from flashpipe.values import dataclass
 

@@ -47,6 +47,7 @@ SLOW: Final = 38400
 """Baud below which a rate is slow."""
 PAGE: Final = 251
 """Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
+LARGER: Final = "it is larger than the board's whole file system: make it smaller, or leave it out"
 ATTEMPTS: Final = 2
 MEMORY, MEMORY_PER_BYTE = 4000, 3
 """Bytes of heap that a board needs to read a Lua file: in any case, and for each byte of it (a rule of thumb)."""
@@ -319,7 +320,7 @@ class BoardFiles:
                 raise FilesFullError(
                     f"{self._console.port}: no room for {file.name} ({format_size(len(file.data))}):"
                     f" {format_size(left)} of {format_size(room[2])} are free",
-                    FilesFullError.remedy,
+                    LARGER if need > room[2] else FilesFullError.remedy,
                 )
             left += _cost(there[file.name]) - need if file.name in there else -need
         return False
