@@ -12,7 +12,7 @@ from tests.harness import Project
 pytestmark = pytest.mark.usefixtures("one_process")
 
 
-@pytest.mark.parametrize("words", [("--help",), ("-h",), ("help",)])
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ("help",), ("help", "help")])
 def test_help_names_every_task_and_command(project: Project, words: tuple[str, ...]) -> None:
     text = project.flashpipe(*words).ok().out
     for word in ("flash ", "identify", "init ", "board ", "plan ", "profile, port"):
@@ -31,7 +31,7 @@ def test_help_and_list_fit_on_80_columns(project: Project) -> None:
     assert "  prune      remove" in text
 
 
-@pytest.mark.parametrize("words", [("flash", "--help"), ("help", "flash")])
+@pytest.mark.parametrize("words", [("flash", "--help"), ("help", "flash"), ("-h", "flash"), ("--help", "flash")])
 def test_help_of_a_task_is_the_tasks_text(project: Project, words: tuple[str, ...]) -> None:
     assert "force=1" in project.flashpipe(*words).ok().out
 

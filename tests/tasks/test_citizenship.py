@@ -206,10 +206,12 @@ def test_a_reader_who_has_seen_enough_is_no_failure(project: Project, firmware: 
     assert "BrokenPipe" not in said
 
 
-@pytest.mark.parametrize("module", ["doit", "flashpipe.cli.main"])
-def test_a_list_whose_reader_has_gone_ends_quietly(project: Project, module: str) -> None:
+@pytest.mark.parametrize(
+    "words", [("doit", "list", "-q"), ("flashpipe.cli.main", "list", "-q"), ("flashpipe.cli.main", "help", "run")]
+)
+def test_what_only_shows_ends_quietly_where_its_reader_has_gone(project: Project, words: tuple[str, ...]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", module, "list", "-q"],
+        [sys.executable, "-m", *words],
         cwd=project.folder,
         env=project.environment(),
         stdout=subprocess.PIPE,

@@ -48,7 +48,7 @@ OTHERS: Final = frozenset(
     {"clean", "dumpdb", "forget", "ignore", "info", "list", "reset-dep", "run", "strace", "tabcompletion"}
 )
 """Commands of doit, which has words of its own for them."""
-SHOW: Final = frozenset({"dumpdb", "info", "list", "tabcompletion"})
+SHOW: Final = frozenset({"dumpdb", "help", "info", "list", "tabcompletion"})
 """Those that show something and do nothing."""
 HELP: Final = frozenset({"-h", "--help", "help"})
 _LOADED: Final = 50_000
@@ -66,6 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if not words and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         words = ["init"]  # the first thing a newcomer types
+    words = _spelled_out(words)
     if argv is None and words[:1] and words[0] in SHOW:
         terminal.end_with_reader()
     audience.forget()
@@ -73,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     status = 1  # of a defect, which ends in a traceback
     try:
         with limits_told():
-            status = _run(_spelled_out(words))
+            status = _run(words)
     except SystemLimitError as error:  # before there was anything to report
         terminal.note(f"error: {error}")
         status = error.status
@@ -145,8 +146,10 @@ def _spelled_out(words: list[str]) -> list[str]:
     """`TASK --help` and `help COMMAND` in the form that answers them."""
     if len(words) == 2 and words[0] == "help" and words[1] in COMMANDS:  # noqa: PLR2004  help and a name
         return [words[1], "--help"]
-    if words in (["help", "version"], ["version", "--help"], ["version", "-h"]):
+    if words in (["help", "version"], ["version", "--help"], ["version", "-h"], ["help", "help"]):
         return ["--help"]
+    if len(words) == 2 and words[0] in HELP - {"help"}:  # noqa: PLR2004  of a task, as it is asked of other tools
+        return _spelled_out(["help", words[1]])
     if words == ["help", "upload"]:  # a word of other tools: a firmware is flashed, any other file sent
         return ["help", "files"]
     if words and words[0] not in COMMANDS and words[1:] and {"-h", "--help"} & set(words[1:]):
