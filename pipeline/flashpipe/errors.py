@@ -877,6 +877,17 @@ class TooManyTriesError(DeviceError):
     remedy = "set it aside for repair; or press the key of the port for one more try"
 
 
+class FlashProtectedError(DeviceError):
+    """The flash part refuses to be written."""
+
+    code = "flash-protected"
+    remedy: ClassVar[str] = Advice(
+        "pull its WP pin high, cut the power, and ",
+        repeat("run it again"),
+        "; some parts need their maker's tool to clear the bits",
+    )
+
+
 class FlashUnknownError(DeviceError):
     """The flash chip does not answer or has an unknown size."""
 

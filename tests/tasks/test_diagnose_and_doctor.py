@@ -50,6 +50,7 @@ def test_a_healthy_board_is_told_to_be_healthy_and_is_not_written(command: Comma
         ("&fault=dout-only", ("boot-no-image", 51, "nothing-bootable")),
         ("&app.trouble=exception", ("boot-exception", 55, "firmware-crashes")),
         ("&gpio0=low", ("boot-download-mode", 33, "gpio0-held")),
+        ("&fault=protect:7", ("flash-protected", 22, "code: flash-protected")),
     ],
 )
 def test_what_is_wrong_is_found_on_demand(

@@ -40,7 +40,7 @@ def erase(session: Session, policy: Policy) -> Outcome:
         if whole.size:
             blank = writer.FlashPiece(0, b"\xff" * whole.size)
             with session.step("verify", "is it blank?") as result:
-                writer.verify(session.link, [blank], [whole], session.progress("verify"))
+                writer.verify(session.link, [blank], [whole], session.progress("verify"), erased=True)
                 result.append(f"{format_size(whole.size)} blank")
 
     session.retry(work)
@@ -80,7 +80,7 @@ def erase_regions(session: Session, policy: Policy, regions: Sequence[Region], a
             result.append(format_size(total))
         blank = [writer.FlashPiece(region.start, b"\xff" * region.size) for region in regions]
         with session.step("verify", "is it blank?") as result:
-            writer.verify(session.link, blank, regions, session.progress("verify"))
+            writer.verify(session.link, blank, regions, session.progress("verify"), erased=True)
             result.append(f"{format_size(total)} blank")
 
     session.retry(work)

@@ -152,6 +152,7 @@ def _evidence(
         mode=plan.settings.mode if plan else "",
         **_sizes(plan, session, known=bool(record.outcome.verified)),
         written="write" in dict(session.step_times),
+        erased="erase" in dict(session.step_times),
         verified=_is_verified(error, plan, record) and findings.bad in {"", "right"} and findings.wraps_at is None,
         verdict=verdict.kind if verdict else "",
         log=verdict.log if verdict else "",

@@ -11,9 +11,10 @@ from flashpipe.board.boot.kinds import HEALTHY
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.diagnosis.evidence import Findings
 from flashpipe.board.diagnosis.look import look_at_board
+from flashpipe.board.diagnosis.rules_flash import PROTECT_BITS
 from flashpipe.board.loader.device import Device
 from flashpipe.board.ports.names import port_slug
-from flashpipe.errors import FlashSizeError, NotTrustedError, RecordError, WireError
+from flashpipe.errors import FlashProtectedError, FlashSizeError, NotTrustedError, RecordError, WireError
 from flashpipe.files import read_json
 from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.explain_failure import LAST
@@ -23,8 +24,6 @@ from flashpipe.next_steps import Advice, setting
 from flashpipe.records import journal
 from flashpipe.units import format_size
 
-PROTECTED: Final = 0x1C
-"""BP0 to BP2 of the status register (facts: flash-timing §6)."""
 BOOT_S: Final = 12.0
 
 
@@ -59,18 +58,30 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
         )
     if not session.resets_by_wire:
         show("boot", "not looked at: nothing here may reset the board")
+        _refuse_protected(session.port, observed)
         return
     with session.step("boot", "resetting the board and reading its log") as result:
         verdict = boot_check(session, timeout_s=BOOT_S)
         result.append(verdict.summary)
     if verdict.kind not in HEALTHY:
         raise boot_error(session.port, verdict, BootExpectation(expect="any"))
+    _refuse_protected(session.port, observed)
     show("", "nothing wrong was found")
+
+
+def _refuse_protected(port: str, findings: Findings) -> None:
+    """Raises FlashProtectedError where the flash takes nothing more, however well the board runs."""
+    status = findings.flash_status or 0
+    if status & PROTECT_BITS:
+        raise FlashProtectedError(
+            f"{port}: the flash part refuses to be written: its status register is {status:#04x}",
+            FlashProtectedError.remedy,
+        )
 
 
 def _rows(device: Device, findings: Findings, baud: int) -> list[tuple[str, str]]:
     status = findings.flash_status
-    guard = "" if status is None else f", status {status:#04x}" + (": write-protected" if status & PROTECTED else "")
+    guard = "" if status is None else f", status {status:#04x}" + (": write-protected" if status & PROTECT_BITS else "")
     size = format_size(device.flash_size) if device.flash_size else "size unknown"
     rows = [
         ("chip", f"{device.chip}, MAC {device.mac}, {device.crystal_mhz} MHz" + (", virtual" * device.virtual)),

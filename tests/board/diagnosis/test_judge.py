@@ -356,6 +356,12 @@ def test_a_flash_that_begins_anew_is_the_cause_where_the_firmware_has_written_ov
     assert judge(replace(evidence, findings=Findings(bad="right", blocks=8))).rule == "flash-mode"
 
 
+def test_a_flash_that_cannot_be_erased_is_protected_and_one_that_was_only_compared_is_another() -> None:
+    protected = FACTS["write-protected"]
+    assert judge(replace(protected, written=False, erased=True)).rule == "write-protected"
+    assert judge(replace(protected, written=False)).told
+
+
 def test_a_hole_in_the_image_of_a_silent_firmware_may_be_the_cause() -> None:
     diagnosis = judge(booted("alive", "csum 0x9b\n", hole=0x2078C))
     assert (diagnosis.rule, diagnosis.certain) == ("image-hole", False)

@@ -131,6 +131,8 @@ class Evidence:
     """Size of the flash part; empty where it is not known."""
     written: bool = False
     """Flash was written in this run."""
+    erased: bool = False
+    """Flash was erased in this run."""
     verified: bool = False
     """The flash was seen to hold the plan in this run."""
     verdict: str = ""

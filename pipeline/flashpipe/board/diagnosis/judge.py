@@ -38,7 +38,8 @@ def judge(evidence: Evidence) -> Diagnosis:
             rule.text(rule.action, evidence),
             certain=rule.is_certain(evidence),
         )
-    compared = evidence.code == "verify-failed" and not evidence.written  # the board holds something else, and says so
+    # The board holds something else, and the message says what.
+    compared = evidence.code == "verify-failed" and not evidence.written
     if (evidence.code in EVIDENT and not compared) or evidence.verdict:
         return Diagnosis(UNKNOWN, "the evidence proves no cause", tuple(_known(evidence)), "", certain=False)
     return Diagnosis(evidence.code, evidence.message.partition("\n")[0], (), "", told=True)

@@ -99,8 +99,8 @@ def _fitting_look(session: Session, error: PipelineError) -> str:
         return "boot" if kind in QUIET_KINDS else "flash-again" if kind in MISREAD else ""
     if isinstance(error, WireError) and not isinstance(error, FlashReachError):
         return "broken-off"
-    written = "write" in dict(session.step_times)
-    return "flash" if isinstance(error, VerifyError) and written else ""
+    changed = not {"write", "erase"}.isdisjoint(dict(session.step_times))
+    return "flash" if isinstance(error, VerifyError) and changed else ""
 
 
 def _owners(port: str) -> tuple[str, ...]:

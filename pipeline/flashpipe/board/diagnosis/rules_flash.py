@@ -7,7 +7,7 @@ from typing import Final
 from flashpipe.board.diagnosis.evidence import UNTOUCHED, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import UART_DOWNLOAD, echoed, ended_as, feed, looked_at, starved
-from flashpipe.errors import WireDamage
+from flashpipe.errors import FlashProtectedError, WireDamage
 from flashpipe.next_steps import AGAIN_WITH, Advice, repeat, setting
 from flashpipe.units import format_size
 
@@ -159,7 +159,8 @@ def _refuses(evidence: Evidence) -> Proof:
 
 def _protected(evidence: Evidence) -> Proof:
     status = evidence.findings.flash_status
-    if not _verify(evidence) or status is None or not status & PROTECT_BITS or evidence.findings.wraps_at is not None:
+    unlike = evidence.code == "verify-failed" and (evidence.written or evidence.erased)
+    if not unlike or status is None or not status & PROTECT_BITS or evidence.findings.wraps_at is not None:
         return None
     return [f"the flash's status register is {status:#04x}: block protection bits are set"]
 
@@ -285,11 +286,7 @@ RULES: Final = (
         "write-protected",
         _protected,
         "the flash part refuses to be written: its block protection bits are set",
-        Advice(
-            "pull its WP pin high, cut the power, and ",
-            repeat("run it again"),
-            "; some parts need their maker's tool to clear the bits",
-        ),
+        FlashProtectedError.remedy,
     ),
     Rule(
         "reads-unstable",

@@ -192,8 +192,9 @@ def verify(
     on_progress: OnProgress,
     *,
     written: bool = True,
+    erased: bool = False,
 ) -> None:
-    """Compare the pieces' bytes inside `regions` by digest; `written`: they were written just now.
+    """Compare the pieces' bytes inside `regions` by digest; `written`, `erased`: they were just now.
 
     Raises:
         VerifyError: naming the first sector that differs.
@@ -202,7 +203,7 @@ def verify(
     total, done = sum(part.size for _, part in jobs), 0
     for piece, part in jobs:
         if not matches(loader, piece, part):
-            raise _first_bad(loader, piece, part, written=written)
+            raise _first_bad(loader, piece, part, "erased" if erased else "written" if written else "")
         done += part.size
         on_progress(done, total)
 
@@ -243,14 +244,14 @@ def _inside(pieces: Sequence[FlashPiece], regions: Iterable[Region], step: int) 
 _VERIFY_HINT: Final = Advice("check the 3.3 V supply, then ", AGAIN_WITH, setting(baud="115200"))
 
 
-def _first_bad(loader: FlashLoader, piece: FlashPiece, block: Region, *, written: bool) -> VerifyError:
+def _first_bad(loader: FlashLoader, piece: FlashPiece, block: Region, done: str) -> VerifyError:
     for sector in block.split(SECTOR_SIZE):
         if not matches(loader, piece, sector):
             blank = md5(b"\xff" * sector.size)
             state = "is blank" if loader.md5(sector) == blank else "holds other bytes"
-            if not written:
+            if not done:
                 message = f"the board does not hold the image: sector {sector} {state}"
                 return VerifyError(message, Advice(command("flash"), " writes what differs"), region=sector)
-            return VerifyError(f"sector {sector} {state} after it was written", _VERIFY_HINT, region=sector)
+            return VerifyError(f"sector {sector} {state} after it was {done}", _VERIFY_HINT, region=sector)
     message = f"{block} gives two different digests: the flash or the line is not stable"
     return VerifyError(message, _VERIFY_HINT, region=block)
