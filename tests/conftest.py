@@ -14,11 +14,11 @@ from pathlib import Path
 
 import doit.cmd_run  # noqa: F401  keeps the stdout that it is loaded with: this one stays open
 import pytest
-from flashpipe import terminal
+from flashpipe import masking, terminal
 from flashpipe.board.boot import watcher
 from flashpipe.board.ports import names
 from flashpipe.cli import commands as cli
-from flashpipe.jobs import audience, sessions, variables
+from flashpipe.jobs import audience, secrets, sessions, variables
 from flashpipe.locks import exclusive
 from flashpipe.tasks import command_line
 from hypothesis import HealthCheck, settings
@@ -100,13 +100,16 @@ def own_state(state_folders: Iterator[Path], compiled: Path, monkeypatch: pytest
 def no_command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test goes on with what the process knows of the one that ran before it.
 
-    That is a command line, what a dodo file declared, which ports lead to virtual boards, and who hears signals.
+    That is a command line, what a dodo file declared, which ports lead to virtual boards, which texts are
+    secret, and who hears signals.
     """
     for name in ("_words", "_read", "_project", "_current"):
         monkeypatch.setattr(command_line, name, None)
     monkeypatch.setattr(command_line, "may_write", {})
     monkeypatch.setattr(names, "_known_virtual", set())
     monkeypatch.setattr(terminal, "quiet", False)
+    monkeypatch.setattr(masking, "_known", {})
+    monkeypatch.setattr(secrets, "_learnt", set())
     variables.forget_project()
     audience.forget()
     yield

@@ -13,6 +13,7 @@ from flashpipe.cli.arguments import Parser
 from flashpipe.cli.project import project_here
 from flashpipe.errors import ConfirmationError
 from flashpipe.jobs.bundle import as_zip, collect
+from flashpipe.jobs.secrets import know_secrets
 from flashpipe.records.project_folder import own_records, records_folder
 
 LINES: Final = 6
@@ -49,7 +50,9 @@ def main(argv: list[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    contents = collect(own_records(records_folder(project_here())), arguments.port)
+    project = project_here()
+    know_secrets(project)  # also those that nobody knew when the records were written
+    contents = collect(own_records(records_folder(project)), arguments.port)
     _show(contents, whole=arguments.show)
     if arguments.show:
         return

@@ -19,7 +19,7 @@ from flashpipe.cli.project import project_here
 from flashpipe.errors import BadValueError, NoPortError, PortAmbiguousError
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.board_job import BoardRun
-from flashpipe.jobs.inputs import NO_IMAGE, RunInputs
+from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.new_profile import (
     DODO,
     ImageFiles,
@@ -32,6 +32,7 @@ from flashpipe.jobs.new_profile import (
     remember_port,
     write_profile,
 )
+from flashpipe.jobs.no_image import NO_IMAGE
 from flashpipe.jobs.option_words import PORT, TTY
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import Variables

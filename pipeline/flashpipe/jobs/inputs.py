@@ -5,16 +5,14 @@ Images and the files that a profile names beside them come by the same ways and 
 
 from __future__ import annotations
 
-import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Final
 
 from flashpipe.board.ports.names import names_a_file
-from flashpipe.errors import LockError, NoImageError, NotLockedError, NotTrustedError, SourceError
+from flashpipe.errors import LockError, NotLockedError, NotTrustedError, SourceError
 from flashpipe.events import Listener, Message, ignore
 from flashpipe.firmware.image import Image, check_mode
 from flashpipe.firmware.init_data import InitDataPolicy, read_file
@@ -23,9 +21,11 @@ from flashpipe.flash import FlashSettings, settings_in
 from flashpipe.flasher.model import Origin
 from flashpipe.jobs.download_progress import DownloadProgress
 from flashpipe.jobs.lua_files import Compile
+from flashpipe.jobs.no_image import no_image
 from flashpipe.jobs.own_files import require_own_command, require_own_files
 from flashpipe.jobs.parts import PartSources, program_places
 from flashpipe.jobs.request import CommandLine
+from flashpipe.jobs.secrets import know_secrets
 from flashpipe.jobs.unused_pins import unused_pins
 from flashpipe.masking import without_login
 from flashpipe.ownership import require_owners
@@ -43,14 +43,6 @@ from flashpipe.sources.lock_file import LOCK_NAME
 from flashpipe.sources.pinned import Loaded, Lock
 from flashpipe.sources.resolve import parse_image_argument
 from flashpipe.values import dataclass
-
-NO_IMAGE: Final = """ways to get one:
-  - nodemcu-build.com builds one in the cloud with the modules you choose, and mails you the link
-  - Docker: docker run --rm -v "$PWD":/opt/nodemcu-firmware marcelstoer/nodemcu-build build
-  - your own source tree: make, then the files are in bin/ (0x00000.bin and 0x10000.bin)
-  - any .bin for ESP8266 that you have
-  then: {command} image=FILE   (a split pair: image=0x00000:FILE,0x10000:FILE)"""
-FEW: Final = 4  # files of the folder that a message lists
 
 
 @dataclass
@@ -77,6 +69,9 @@ class RunInputs:
     """Finds what was compiled for the firmware of the plan."""
     _extras: dict[str, Image] = field(default_factory=dict)
     """Files beside the images, by the key of the profile that names them."""
+
+    def __post_init__(self) -> None:
+        know_secrets(self.command.project)
 
     def profile(self) -> Profile:
         """The profile asked for.
@@ -300,18 +295,8 @@ class RunInputs:
             return built
         sources = self.profile().sources
         if not sources:
-            raise self._no_image()
+            raise no_image(self.command)
         return {source.address: (source.text, source.base) for source in sources}
-
-    def _no_image(self) -> NoImageError:
-        """The refusal of a profile without firmware, with what lies about here, or ways to get some."""
-        name, folder = self.command.profile_name, self.command.caller
-        command = f"flashpipe flash profile={name}"
-        here = sorted(path.name for path in folder.glob("*.bin"))[:FEW] if folder.is_dir() else []
-        advice = f"{command} image={shlex.quote(here[0])}" if here else NO_IMAGE.format(command=command)
-        if len(here) > 1:
-            advice = f"{command} image=FILE; here are {', '.join(here)}"
-        return NoImageError(f"profile {name} names no image", advice)
 
     # --- the build ---------------------------------------------------------------------------------------------------
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from flashpipe.errors import SecretsError
+from flashpipe.errors import PipelineError, SecretsError
 from flashpipe.lazy import lazy_pattern, subprocess
 from flashpipe.masking import know_secret
 from flashpipe.ownership import require_own
+from flashpipe.profile.search import search_folders
 from flashpipe.profile.yaml_reader import FileKind, Report, YamlEntry, read_yaml
 
 FILE: Final = "secrets.yaml"
@@ -25,11 +27,35 @@ _FILE: Final = FileKind("a file of secrets", "wifi_password: hunter2")
 _NAME: Final = lazy_pattern(r"[A-Za-z_]\w*", re.ASCII)
 _OTHERS: Final = 0o077
 _GIT_S: Final = 10.0
+_learnt: Final = set[str]()
+"""Values and versions of files that `know_secrets` has seen."""
 
 
 def secret_files(profile: Path, project: Path) -> tuple[Path, ...]:
     """Where secrets of a profile may stand, the nearest first: beside its file, and in the project's folder."""
     return tuple(dict.fromkeys((profile.parent / FILE, project / FILE)))
+
+
+def know_secrets(project: Path) -> None:
+    """Take out of whatever is kept from now on what the environment and the project's files hold as secrets.
+
+    A board may print at any time what it was given once. A file that cannot be used is passed over: that is told where
+    one of its values is wanted.
+    """
+    for name, value in os.environ.items():
+        if name.startswith(PREFIX) and value not in _learnt:
+            know_secret(value)
+            _learnt.add(value)
+    for folder in search_folders(project)[:-1]:
+        path = folder / FILE
+        with suppress(OSError, PipelineError):
+            stat = path.stat()
+            stamp = f"{path} {stat.st_mtime_ns} {stat.st_size}"
+            if stamp in _learnt:
+                continue
+            _learnt.add(stamp)
+            for value in _values(path, Report(_FILE)).values():
+                know_secret(value)
 
 
 def secret(name: str, files: Iterable[Path], project: Path) -> str | None:
@@ -56,11 +82,15 @@ def _read(path: Path, project: Path) -> dict[str, str]:
     if not _ignored(path):
         raise SecretsError(f"{path}: git does not ignore it, and would commit it", f"echo {FILE} >> .gitignore")
     report = Report(_FILE)
-    top = read_yaml(path, FILE, report)
-    secrets = {name.text: _value(name, value, report) for name, value in top.items()} if top else {}
+    secrets = _values(path, report)
     if report.mistakes:  # of keys and places only: a message shows no value
         raise SecretsError("\n".join(map(str, report.mistakes)), f"correct {path}")
     return secrets
+
+
+def _values(path: Path, report: Report) -> dict[str, str]:
+    top = read_yaml(path, FILE, report)
+    return {name.text: _value(name, value, report) for name, value in top.items()} if top else {}
 
 
 def _value(name: YamlEntry, value: YamlEntry, report: Report) -> str:
