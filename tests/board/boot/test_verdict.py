@@ -277,3 +277,42 @@ def test_a_number_of_any_length_is_a_number(capture: Any) -> None:
 def test_not_everything_that_is_powered_by_lua_is_nodemcu(words: str, kind: str, name: str) -> None:
     verdict = classify(f"{START.format(cause=2)}csum 0x5d\n\n{words}")
     assert (verdict.kind, verdict.firmware) == (kind, name)
+
+
+@pytest.mark.parametrize("prompt", ["> ", "> \n", "", "what it says\n"])
+@pytest.mark.parametrize("rest", ["\n\nwdt reset\n", "\n", "\n\nwdt reset\nload 0x40100000, len 4, room 16 \n"])
+def test_a_log_that_ends_with_a_bite_of_the_watchdog_had_run(prompt: str, rest: str) -> None:
+    log = f"{START.format(cause=2)}\nNodeMCU 2.2.1 build x powered by Lua 5.1.4 on SDK 2.2.1\n{prompt}"
+    assert classify(f"{log} ets Jan  8 2013,rst cause:4, boot mode:(3,6){rest}").kind == "watchdog"
+
+
+def test_a_rom_that_never_loaded_anything_is_not_the_firmwares_fault() -> None:
+    assert classify(" ets Jan  8 2013,rst cause:4, boot mode:(3,6)\n\nwdt reset\n").kind == "no-image"
+
+
+SAFE_MODE = "~ld\n[I][logger:243]: Log initialized\n[E][{}:112]: Boot loop detected. {} to safe mode.\n"
+
+
+@pytest.mark.parametrize(("component", "verb"), [("ota", "Proceeding"), ("safe_mode", "Proceed")])
+@pytest.mark.parametrize("more", ["", "[C][wifi:600]: WiFi:\n[W][safe_mode:120]: SAFE MODE IS ACTIVE\n"])
+def test_esphome_in_its_safe_mode_does_not_run(component: str, verb: str, more: str) -> None:
+    log = START.format(cause=2) + SAFE_MODE.format(component, verb) + more
+    assert classify(log).kind == "boot-loop"
+    assert conclude(log) is not None
+    assert classify(log + START.format(cause=2) + "~ld\n[I][app:029]: Running through setup()...\n").kind == "firmware"
+
+
+@pytest.mark.parametrize(
+    ("words", "remark"),
+    [
+        ("Adafruit CircuitPython 3.1.2 on 2019-01-07\nRunning in safe mode! Auto-reload is off.\n>>> ", "its program"),
+        (
+            "0:00 APP: Some settings have been reset (2)\n0:00 Project tasmota Tasmota Version 8.1.0\n",
+            "put settings back",
+        ),
+    ],
+)
+def test_a_firmware_that_has_put_its_program_aside_says_so(words: str, remark: str) -> None:
+    verdict = classify(START.format(cause=2) + words)
+    assert verdict.kind in HEALTHY
+    assert remark in verdict.summary

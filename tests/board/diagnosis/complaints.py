@@ -36,7 +36,7 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
         (
             "flash-mode", "read-wrong-at-boot", "changed-at-boot", "nothing-bootable", "empty-flash",
             "firmware-crashes", "crash-at-start", "other-half", "image-hole", "partition-table", "no-application",
-            "eboot-copy", "loader-alone", "watchdog-loop", "restart-loop", "program-restarts",
+            "eboot-copy", "loader-alone", "watchdog-loop", "restart-loop", "program-restarts", "program-crashes",
         ),
     ),
     3: Complaint("rf_cal[0] != 0x05", ("init-data", "partitions-unread", "system-params"), ("init-data",)),

@@ -104,6 +104,9 @@ FACTS: Final = {
     "flash-absent": Evidence("flash-unknown", "p: no ID", "connect", "p", flash_silent=True),
     "flash-mode": booted("wrong-mode", banner(2, 3) + "ets_main.c\n"),
     "program-restarts": booted("boot-loop", (banner(2, 3) + "system param error\n" + NODEMCU) * 3 + banner(2, 3)),
+    "program-crashes": booted(
+        "boot-loop", banner(2, 3) + "[E][safe_mode:112]: Boot loop detected. Proceed to safe mode.\n"
+    ),
     "changed-at-boot": booted("wrong-mode", "ets_main.c\n", findings=Findings(bad="other", bad_blocks=2, blocks=8)),
     "read-wrong-at-boot": booted("no-image", banner(2, 3) + "ets_main.c\n", mode="dout"),
     "nothing-bootable": booted("no-image", banner(2, 3) + "ets_main.c\n", verified=False),

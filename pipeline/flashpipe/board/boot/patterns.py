@@ -101,6 +101,8 @@ class Fault:
     """The firmware may go on all the same: no failure where something lives behind it, or until it comes again."""
     weak: bool = False
     """It shows that something failed, not what: any other fault of the log tells more."""
+    lasts: bool = False
+    """What the firmware says behind it is no proof that it is over: another start has to come first."""
     holds: Callable[[re.Match[str]], bool] = bool
     """Whether a match of the pattern is this fault."""
 
@@ -112,14 +114,18 @@ def _fault(
     *,
     warns: bool = False,
     weak: bool = False,
+    lasts: bool = False,
     anywhere: bool = False,
     holds: Callable[[re.Match[str]], bool] = bool,
 ) -> Fault:
     """A fault whose words begin a line, or stand behind a prompt, which has no line end; or `anywhere` in one."""
     start = "" if anywhere else r"^(?:>{1,3} ?)*[ \t]*"
-    return Fault(kind, re.compile(f"{start}(?:{pattern})", re.MULTILINE), summary, warns, weak, holds)
+    return Fault(kind, re.compile(f"{start}(?:{pattern})", re.MULTILINE), summary, warns, weak, lasts, holds)
 
 
+SAFE_MODE: Final = r"\[E\]\[(?:safe_mode|ota)[\w.]*:\d+\]: Boot loop detected"
+"""What ESPHome says of itself where its program has ended at each of its last starts, ten by default: it keeps Wi-Fi
+and updates alive then, and nothing else."""
 _CRASHED: Final = "the firmware crashed: {crash}"
 _STOPPED: Final = "the firmware stopped itself: {what}"
 FAULTS: Final = (
@@ -214,6 +220,13 @@ FAULTS: Final = (
     _fault("watchdog", r"Soft WDT reset", "the software watchdog stopped the firmware"),
     _fault("watchdog", r"Hardware WDT reset", "the hardware watchdog stopped the firmware"),
     _fault("watchdog", r"\S*(?:E \(\d+\) \w+: )?Task watchdog got triggered", "the task watchdog stopped the firmware"),
+    _fault(
+        "boot-loop",
+        SAFE_MODE,
+        "ESPHome is in its safe mode: its program has died at each of its last starts, and is not run",
+        lasts=True,
+        anywhere=True,
+    ),
     _fault("panic", r"PANIC: (?P<what>.*)", "Lua panic: {what}"),
     _fault(
         "wrong-size",
@@ -233,6 +246,14 @@ REMARKS: Final = (
     (
         re.compile(r'^  File "_boot\.py", line \d+', re.MULTILINE),
         "its _boot.py failed: it has no file system, as a build for 512 KB has none",
+    ),
+    (
+        re.compile(r"^Running in safe mode! ", re.MULTILINE),
+        "it is in its safe mode, and does not run its program: it crashed, or somebody has asked for that",
+    ),
+    (
+        re.compile(r"\b(?:FRC|APP): Some settings have been reset \(\d+\)"),
+        "it has put settings back, as it died at each of its last starts",
     ),
 )
 """What a firmware that runs all the same says of itself, and what that means."""

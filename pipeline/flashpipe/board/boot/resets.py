@@ -152,6 +152,9 @@ def last_start(text: str, starts: list[Start]) -> LogFinding:
     loaded = LOADED.search(text, last.end if last.cause is not None else 0)
     if loaded is not None:
         return started(text, loaded, line, bitten=bitten)
+    if bitten and LOADED.search(text, 0, last.at) is not None:  # it had run; what came of the next start is cut off
+        summary = "the hardware watchdog has reset the chip, and nothing was heard of its next start"
+        return LogFinding(Verdict("watchdog", summary, (line,)), last.at, conclusive=False)
     if _LOADS.search(text, last.end):
         return LogFinding(Verdict("alive", "the ROM was loading the image", (line,)), last.at, conclusive=False)
     summary = "the ROM found nothing to load: the flash is empty or unreadable"

@@ -178,7 +178,7 @@ def _stands(fault: Fault, text: str, life: LogFinding | None, last: int) -> Iter
         return
     first, final = matches[0], matches[-1]  # the first tells the cause, the last whether it is over
     again = len(matches) > 1 if not fault.warns else bool(resets.find_starts(text[first.end() : final.end()]))
-    lives_on = life is not None and life.at > final.end()
+    lives_on = life is not None and life.at > final.end() and not (fault.lasts and last < final.end())
     if lives_on and (fault.warns or not again):
         return
     if fault.warns and not again and _any_text(text, max(final.end(), last)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from flashpipe.board.boot.patterns import SAFE_MODE
 from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_crash import ANOTHER_IMAGE, HOLE, SAFEST, hole_words, try_mode
@@ -55,7 +56,9 @@ def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
     """Rules about how often and why the chip started."""
 
     def sees(evidence: Evidence) -> Proof:
-        if not ended_as(evidence, *kinds) or (evidence.verdict == "boot-loop" and evidence.restarts_itself()):
+        if not ended_as(evidence, *kinds):
+            return None
+        if evidence.verdict == "boot-loop" and (evidence.restarts_itself() or evidence.quote(SAFE_MODE)):
             return None
         starts = evidence.log_starts()
         if len(starts) <= 1:
