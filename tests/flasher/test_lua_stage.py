@@ -26,7 +26,7 @@ SENT = [FileState("init.lua", 1, "00", "sent")]
 def session(monkeypatch: pytest.MonkeyPatch) -> Session:
     """One that says `heard` after the boot check, on a board whose init.lua can be put aside."""
     made = Session("port")
-    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: True)
+    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: "init.lua.bad")
     monkeypatch.setattr(luastage, "_listen", lambda *_: "")
     return made
 
@@ -64,7 +64,7 @@ def test_any_other_failure_stands(wish: LuaPolicy, error: BootError, session: Se
 
 
 def test_without_a_way_in_the_panic_stands(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: False)
+    monkeypatch.setattr(luastage, "disable_init_lua", lambda *_: None)
     with pytest.raises(ERRORS["panic"]):
         first_boot_check(session, INIT, Answers(ERRORS["panic"]("PANIC")))
 

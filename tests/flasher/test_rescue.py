@@ -59,7 +59,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
 @pytest.mark.parametrize("name", lines())
 def test_an_init_lua_that_panics_is_put_aside(name: str, make: Make) -> None:
     session = make(name, timer(name, 900, 0, 'error("gone")'), "&time=real")
-    assert disable_init_lua(session)
+    assert disable_init_lua(session) == "init.lua.bad"
     assert not lua_stage._listen(session, 1.2), "a timer that it has left ends the board"
     assert list(BoardFiles(open_console(session)).names()) == ["init.lua.bad"]
 
@@ -68,7 +68,7 @@ def test_an_init_lua_that_panics_is_put_aside(name: str, make: Make) -> None:
 def test_a_console_of_9600_baud_is_rescued_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     session = make("0.9.5", "print(1)")
     monkeypatch.setattr(lua_stage, "BAUDS", (115200,))
-    assert disable_init_lua(session)
+    assert disable_init_lua(session) == "init.lua.bad"
     assert list(BoardFiles(open_console(session)).names()) == ["init.lua.bad"]
 
 
@@ -78,8 +78,21 @@ def test_where_init_lua_prints_without_end_no_prompt_is_caught(
 ) -> None:
     session = make(name, 'while true do print("tick") end')
     monkeypatch.setattr(lua_stage, "PROMPT_S", 0.2)
-    assert not disable_init_lua(session)
+    assert disable_init_lua(session) is None
     assert "tick\ntick\n" in boot_check(session, timeout_s=2).log
+
+
+@pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "3.0"))
+def test_a_second_init_lua_that_is_put_aside_replaces_no_first_and_none_is_said_where_there_is_none(
+    name: str, make: Make
+) -> None:
+    session = make(name, "print(1)")
+    assert disable_init_lua(session) == "init.lua.bad"
+    assert disable_init_lua(session) == "", "none is left"
+    files = BoardFiles(open_console(session))
+    files.send([LuaFile("init.lua", b"print(22)")], files.names())
+    assert disable_init_lua(session) == "init.lua.bad2"
+    assert BoardFiles(open_console(session)).names() == {"init.lua.bad": 8, "init.lua.bad2": 9}
 
 
 @pytest.mark.parametrize("name", lines("3.0"))

@@ -60,6 +60,8 @@ START_S: Final = 10.0
 RESTART_S: Final = 30.0
 """How long a restarted board is watched: its file system is intact."""
 DISABLED: Final = "init.lua.bad"
+KEPT: Final = 9
+"""Files that were put aside and stay: init.lua.bad, init.lua.bad2 …, the last of which is replaced."""
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
 ERASE: Final = Advice(
@@ -83,6 +85,7 @@ _DIES: Final = re.compile(r"^(?:> )?((?:PANIC: |Fatal exception|Lua error: )[^\n
 _AGAIN: Final = re.compile(r"^.*powered by Lua 5", re.MULTILINE)
 """The end of a banner: the board has started once more."""
 _PROMPT: Final = re.compile(r"^> ", re.MULTILINE)
+_FOUND: Final = re.compile(r"=#found (\d)#=")
 PANIC: Final = ERRORS["panic"]
 _DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
 """What a program that prints, resets or takes the UART does to us."""
@@ -158,9 +161,10 @@ def first_boot_check(session: Session, policy: LuaPolicy, check: BootCheck) -> V
     try:
         return check.run()
     except PANIC:
-        if not any(file.name == START for file in policy.files) or not disable_init_lua(session, session.rate):
+        name = disable_init_lua(session, session.rate) if any(file.name == START for file in policy.files) else None
+        if not name:
             raise
-    session.notify(f"the init.lua on the board panicked: it was renamed to {DISABLED}, the profile's takes its place")
+    session.notify(f"the init.lua on the board panicked: it was renamed to {name}, the profile's takes its place")
     return check.run()
 
 
@@ -190,10 +194,15 @@ def apply_lua_policy(
         mine = any(file.name == START for file in policy.files)
         if type(error) not in _DISTURBED or not mine:
             raise
-        if not disable_init_lua(session):
+        name = disable_init_lua(session)
+        if name is None:
             error.add_hint(Advice(f"if {START} on the board holds it: ", ERASE))
             raise
-        session.notify(f"the init.lua on the board disturbed its console: it was renamed to {DISABLED}, trying again")
+        session.notify(
+            f"the init.lua on the board disturbed its console: it was renamed to {name}, trying again"
+            if name
+            else f"its console was disturbed, and there is no {START} on it: trying again"
+        )
     else:
         return
     record.note(before)
@@ -380,20 +389,21 @@ def _listen(session: Session, seconds: float) -> str:
 
 def _start_fails(session: Session, baud: int, why: str) -> StartFileError:
     message = f"{session.port}: the board does not survive its new init.lua: {mask(why.strip())}"
-    if disable_init_lua(session, baud):
-        return StartFileError(
-            message, f"it was renamed to {DISABLED}: the board is at its prompt; correct it, run again"
-        )
+    name = disable_init_lua(session, baud)
+    if name is not None:
+        aside = f"it was renamed to {name}: " if name else ""
+        return StartFileError(message, f"{aside}the board is at its prompt; correct it, run again")
     return StartFileError(
         message,
         f"no prompt shows before it fails: {ERASE}",
     )
 
 
-def disable_init_lua(session: Session, baud: int = 0) -> bool:
-    """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows; whether it worked.
+def disable_init_lua(session: Session, baud: int = 0) -> str | None:
+    """Reset a board that does not survive its init.lua and rename that as soon as a prompt shows.
 
     Then it starts once more without it: timers and callbacks that it has left would end the board a moment later.
+    Gives the name that it has now, empty where the board has no init.lua, None where no prompt was caught.
     `baud`: the rate of its console; 0: the one at which it speaks after the reset, or else all that are in use.
     """
     with session.step("rescue", "waiting for a prompt") as result:
@@ -402,11 +412,14 @@ def disable_init_lua(session: Session, baud: int = 0) -> bool:
                 baud = boot_check(session, timeout_s=PROMPT_S).baud or baud
         rates = cycle((baud,) if baud else BAUDS)
         end_s = session.clock() + PROMPT_S
+        # One line, of less than 256 bytes. It says that there is one before it renames it: of a board that fails in
+        # between, the next such line finds none any more.
         line = (
-            f'if file.list()["{START}"]then file.remove("{DISABLED}")file.rename("{START}","{DISABLED}")end '
-            f'print("=#".."disabled "..tostring(not file.list()["{START}"]).."#=")'
+            f'local l,b,i=file.list(),"{DISABLED}",1 local n=b while l[n]and i<{KEPT} do i=i+1 n=b..i end '
+            f'if l["{START}"]then print("=#".."found "..i.."#=")file.remove(n)file.rename("{START}",n)end '
+            f'print("=#".."gone "..tostring(not file.list()["{START}"]).."#=")'
         )
-        output, knocked_s = "", -math.inf
+        output, knocked_s, name = "", -math.inf, ""
         while session.clock() < end_s:
             if "\n> " in output or session.clock() - knocked_s > KNOCK_S:
                 if "> " not in output:
@@ -414,9 +427,11 @@ def disable_init_lua(session: Session, baud: int = 0) -> bool:
                 session.send(b"\r" + line.encode() + b"\r")
                 output, knocked_s = "", session.clock()
             output = (output + session.receive(0.02).decode("latin-1").replace("\r", ""))[-1000:]
-            if "=#disabled true#=" in output:
+            if found := _FOUND.search(output):
+                name = DISABLED + found[1].removeprefix("1")
+            if "=#gone true#=" in output:
                 _hear_start(session, session.rate)
-                result.append(f"init.lua is out of the way, as {DISABLED}")
-                return True
+                result.append(f"{START} is out of the way, as {name}" if name else f"there is no {START}")
+                return name
         result.append("no prompt was caught")
-    return False
+    return None

@@ -27,7 +27,6 @@ from flashpipe.flasher.file_sending import for_this_board, mac_of, send_files
 from flashpipe.flasher.first_boot import mirroring
 from flashpipe.flasher.lua_run import run_file
 from flashpipe.flasher.lua_stage import (
-    DISABLED,
     ERASE,
     disable_init_lua,
     open_console,
@@ -204,16 +203,17 @@ def _send(board: BoardRun, record: RunRecord, session: Session, console: Console
 
 
 def rescue(board: BoardRun) -> str:
-    """Put an init.lua aside that the board does not survive; the name it has now.
+    """Put an init.lua aside that the board does not survive; the name it has now, empty where there is none.
 
     Raises:
         StartFileError: no prompt could be caught.
     """
     session = board.session()
     session.open()
-    if not disable_init_lua(session):
+    name = disable_init_lua(session)
+    if name is None:
         raise StartFileError(f"{session.port}: no prompt could be caught before init.lua fails", ERASE)
-    return DISABLED
+    return name
 
 
 def format_files(board: BoardRun) -> tuple[int, int, int] | None:

@@ -196,7 +196,10 @@ def remove_file(run: BoardRun, board: BoardOnPage) -> str:
 
 def rescue(run: BoardRun, _board: BoardOnPage) -> str:
     """Rename an init.lua that the board does not survive."""
-    return f"init.lua is called {jobs('lua').rescue(run)} now; the board has started without it"
+    name = jobs("lua").rescue(run)
+    if not name:
+        return "there is no init.lua on the board: nothing was renamed"
+    return f"init.lua is called {name} now; the board has started without it"
 
 
 def run_lua(run: BoardRun, board: BoardOnPage) -> str:

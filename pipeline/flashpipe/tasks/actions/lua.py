@@ -44,8 +44,11 @@ def show_files(board: BoardRun) -> None:
         return
     if board.command.variables.flag("rescue"):
         name = rescue(board)
-        put("files", {**_listed([]), "renamed": {START: name}}, board.port())
-        board.ended("files", f"init.lua is out of the way: it is called {name} now; the board has started without it")
+        put("files", {**_listed([]), "renamed": {START: name} if name else {}}, board.port())
+        done = f"{START} is out of the way: it is called {name} now; the board has started without it"
+        board.ended(
+            "files", done if name else f"there is no {START} on it: nothing was renamed; the board was restarted"
+        )
         return
     listing = list_files(board)
     sizes, room = listing.sizes, listing.room
