@@ -71,6 +71,13 @@ def test_a_line_of_the_sdk_that_is_cut_anywhere_is_still_the_sdks(line: str) -> 
     assert {classify(SDK + line[:cut]).kind for cut in range(len(line))} == {"alive"}
 
 
+@pytest.mark.parametrize(
+    "words", ["Panic button pressed\nAbort: no", "assertion checks failed: 0", "Asserting that nothing failed"]
+)
+def test_words_of_a_healthy_firmware_are_not_its_end(words: str) -> None:
+    assert classify(f"{SDK}{words}\nserver started\n").kind == "firmware"
+
+
 def test_two_different_starts_are_no_loop() -> None:
     first = START.format(cause=2) + "system SPI FI size:4, Flash size: 4194304\n"
     assert classify(first + START.format(cause=2)).kind == "alive"

@@ -78,7 +78,7 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
             "fetch-mismatch", "lock-mismatch",
         ),
     ),
-    15: Complaint("an image for another chip", (), ("image-other-chip", "wrong-chip")),
+    15: Complaint("an image for another chip", ("other-chip",), ("image-other-chip", "wrong-chip")),
     16: Complaint(
         "no reset wires; stays in the boot loader",
         ("no-reset-line", "nobody-there", "gpio0-held", "no-reset-wire", "strapping"),

@@ -163,6 +163,20 @@ VARIANTS: Final = {
         "exception",
         "firmware-crashes",
     ),
+    "a loader that finds no address": Variant(
+        f"{ROM}{LOADED}2nd boot version : 1.2\nget flash_addr error!\n", "nothing-found", "loader-alone"
+    ),
+    "a loader in test mode": Variant(
+        f"{ROM}{LOADED}2nd boot version : 1.6\ninto test mode , gpio 12 is low\ntest bin is not pass!\n",
+        "nothing-found",
+        "loader-alone",
+    ),
+    "another chip": Variant(
+        "ets Jul 29 2019 12:21:46\n\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\n"
+        "load:0x3fff0030,len:1184\nMicroPython v1.19.1 on 2022-06-18; ESP32 module with ESP32\n>>> ",
+        "other-chip",
+        "other-chip",
+    ),
     "trap": Variant(f"Trap 28: pc=0x40221d8c va=0x00000010\nrebooting\n{ROM}{LOADED}", "exception", "firmware-crashes"),
     "a named firmware that dies": Variant(
         f"{ROM}{EBOOT}00:00:00 Project tasmota Tasmota Version 9.5.0(tasmota)-2_7_4_9\n{crash(28, '0x4022c1f4')}",

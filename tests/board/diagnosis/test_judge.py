@@ -113,6 +113,7 @@ FACTS: Final = {
     "empty-flash": booted(
         "no-image", banner(2, 3) + "ets_main.c\n", verified=False, findings=Findings(starts_blank=True)
     ),
+    "other-chip": booted("other-chip", "rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\n"),
     "init-data": booted("rf-cal", "rf_cal[0] !=0x05,is 0xFF\n"),
     "partitions-unread": booted("rf-cal", "rf_cal[0] !=0x05,is 0xE9\n"),
     "system-params": booted("system-params", "system param error, use last saved param!\n"),

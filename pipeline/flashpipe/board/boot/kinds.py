@@ -121,6 +121,13 @@ _ROWS: Final = (
         remedy="cut the power for a moment, feed it from a stronger 3.3 V supply; else its flash part has failed",
     ),
     Kind(
+        "other-chip",
+        "the ROM of another chip speaks: no ESP8266",
+        code="boot-other-chip",
+        status=66,
+        remedy="take the log, or the port, of the ESP8266: an ESP32 is flashed with tools and images of its own",
+    ),
+    Kind(
         "exception",
         "the firmware crashes; number, name and addresses are in the verdict",
         code="boot-exception",

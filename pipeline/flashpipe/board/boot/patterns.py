@@ -28,6 +28,7 @@ LOADER: Final = re.compile(
     {_LOADER_TAG.replace(" ", "[ ]")}:
     |2nd[ ]boot[ ]version|jump[ ]to[ ]run|user[ ]code[ ]done|error[ ]magic|(?:first|backup)[ ]boot[ ]failed
     |SPI[ ](?:Speed[ ]*:[ ]*[\d.]+MHz|Mode[ ]*:[ ]*[QD](?:IO|OUT)|Flash[ ]Size)|boot[ ]not[ ]set|ota\d[ ]not[ ]set
+    |get[ ]flash_addr[ ]error|into[ ]test[ ]mode|test[ ](?:bin[ ]is[ ]not|mode,)
     |enhance[ ]boot|error[ ]user[ ]bin|no[ ]GPIO[ ]select|don't[ ]use[ ]rtc|slot[ ]boot
     |rBoot[ ](?:v\d|Option)|Booting[ ](?:temp[ ])?rom|(?:Temp[ ]boot[ ])?[Rr]om[ ]\(?-?\d+\)?(?:[ ]at[ ]\w+)?[ ]is[ ]bad
     |No[ ]good[ ]rom
@@ -171,7 +172,8 @@ FAULTS: Final = (
     ),
     _fault(
         "nothing-found",
-        r"backup boot failed|error user bin flag|No (?:good|valid|bootable) (?:rom|image|app)",
+        r"backup boot failed|error user bin flag|get flash_addr error|test bin is not pass"
+        r"|No (?:good|valid|bootable) (?:rom|image|app)",
         "the boot loader finds no application to start",
     ),
     _fault(
@@ -206,9 +208,11 @@ FAULTS: Final = (
     _fault("exception", r"Guru Meditation.*\((?!unknown)(?P<name>\w+)\)", _CRASHED),
     _fault("exception", r"Guru Meditation.*\(unknown\)", "the firmware crashed; the log does not say why", weak=True),
     _fault("exception", r"(?P<what>(?:Unhandled|User) (?:C\+\+ )?exception\b.*)", _STOPPED),
-    _fault("exception", r"(?P<what>Panic \S.*|NLR jump failed.*|FATAL: uncaught .*|Generic [Rr]eset\b.*)", _STOPPED),
+    _fault(
+        "exception", r"(?P<what>Panic \S.*:\d+ .*|NLR jump failed.*|FATAL: uncaught .*|Generic [Rr]eset\b.*)", _STOPPED
+    ),
     _fault("exception", r"(?P<what>[Aa]bort called.*|abort\(\)(?: was called)?.*)", _STOPPED),
-    _fault("exception", r"(?P<what>[Aa]ssert(?:ion)?\b.{0,120}\bfail(?:ed|ure)?\b.*)", _STOPPED),
+    _fault("exception", r"(?P<what>[Aa]ssert(?:ion)?(?: *[\"'(].{0,120})? *\bfail(?:ed|ure)\b.*)", _STOPPED),
     _fault("exception", r"(?P<what>(?:\*+ERROR\*+ )?(?:A )?[Ss]tack (?:overflow|smash)\w*\b.*)", _STOPPED),
     _fault(
         "exception",
@@ -224,6 +228,13 @@ FAULTS: Final = (
         "boot-loop",
         SAFE_MODE,
         "ESPHome is in its safe mode: its program has died at each of its last starts, and is not run",
+        lasts=True,
+        anywhere=True,
+    ),
+    _fault(
+        "other-chip",
+        r"(?P<what>rst:0x[0-9a-f]{1,2} \(\w+\),boot:0x[0-9a-f]{1,2})",
+        "the log is of another chip, an ESP32 or a later one: {what}",
         lasts=True,
         anywhere=True,
     ),

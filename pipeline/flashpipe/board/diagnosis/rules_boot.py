@@ -107,7 +107,8 @@ _TABLE_WORDS: Final = r"[EW] \(\S+\) flash_parts: |E \(\S+\) boot[\w.]*: (?:Fail
 _APP_WORDS: Final = r"[Nn]o bootable|esp_image: |not bootable|boot: .*invalid"
 _EBOOT_WORDS: Final = r"^e:\d"
 _OTHER_WORDS: Final = (
-    r"backup boot failed|first boot failed|error magic|error user bin|is bad|No (?:good|valid|bootable)|user code done"
+    r"backup boot failed|first boot failed|error magic|error user bin|is bad|No (?:good|valid|bootable)|user code done|"
+    r"get flash_addr error|test bin is not pass"
 )
 _PARTS: Final = (
     "flash all three parts of the build, each at its own address: the boot loader at 0x00000, the partition table at "
@@ -369,6 +370,12 @@ RULES: Final = (
             )
         ),
         certain=False,
+    ),
+    Rule(
+        "other-chip",
+        _says(r"rst:0x", "other-chip"),
+        "what speaks is the ROM of an ESP32 or a later chip, which flashpipe does not flash",
+        Advice("name the port of the ESP8266: ", command("ports"), " lists them; or give the log of that one"),
     ),
     Rule(
         "still-formatting",
