@@ -198,6 +198,7 @@ def test_a_profile_without_an_image_is_no_obstacle(project: Project, board: SimB
     (project.folder / "bare.yaml").write_text("extends: nodemcu-devkit\n")
     done = project.doit("backup", "profile=bare", board.port, "regions=spiffs").failed("bad-value")
     assert "where that lies is not known" in done.err
+    assert "profile=NAME" not in done.err
 
 
 def test_a_part_that_was_put_back_proves_nothing_about_the_whole(flashed: SimBoard, command: Command) -> None:

@@ -100,7 +100,7 @@ def test_what_is_no_region_erases_nothing(flashed: SimBoard, command: Command, r
 def test_an_area_that_nobody_knows_is_refused(board: SimBoard, command: Command) -> None:
     command("identify", board.port).ok()
     before = board.cells()
-    command("erase", board.port, "regions=spiffs", "yes=1").failed("bad-value")
+    assert "profile=NAME" in command("erase", board.port, "regions=spiffs", "yes=1").failed("bad-value").err
     assert board.cells() == before
 
 

@@ -27,6 +27,7 @@ PERSONAL: Final = frozenset({"rf_cal", "system_params"})
 PARAMETERS: Final = frozenset({"rf_cal", "phy_init", "system_params", "partition_table"})
 FILES: Final = frozenset({"spiffs", "lfs"})
 WHOLE: Final = "all"
+BY_ADDRESS: Final = "give its addresses, START-END: only the partition table of NodeMCU 3.x tells them all"
 
 
 def areas_on(read: Read, flash_size: int) -> tuple[Area, ...]:
@@ -98,8 +99,10 @@ def _word(word: str) -> Region | str:
     return region
 
 
-def resolve(words: Sequence[Region | str], known: Iterable[Area], flash_size: int) -> list[Region]:
-    """The regions that `words` name on a flash whose areas are known.
+def resolve(
+    words: Sequence[Region | str], known: Iterable[Area], flash_size: int, *, advice: str = BY_ADDRESS
+) -> list[Region]:
+    """The regions that `words` name on a flash whose areas are known; else `advice` says what to do.
 
     Raises:
         BadValueError: a word whose area is not known, or an address past the end.
@@ -116,7 +119,7 @@ def resolve(words: Sequence[Region | str], known: Iterable[Area], flash_size: in
             if not named:
                 raise BadValueError(
                     f"regions={word}: where that lies is not known for what this flash holds",
-                    "give its addresses, START-END: only the partition table of NodeMCU 3.x tells them all",
+                    advice,
                 )
             regions += named
     outside = next((region for region in regions if region.end > flash_size), None)

@@ -8,7 +8,7 @@ from flashpipe.board.loader.device import Device
 from flashpipe.errors import FlashUnknownError, NoImageError
 from flashpipe.firmware.flash_map import Area
 from flashpipe.flash import Region
-from flashpipe.flasher.board_layout import areas_on, resolve, words_of
+from flashpipe.flasher.board_layout import BY_ADDRESS, areas_on, resolve, words_of
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.next_steps import Advice, command
 
@@ -36,4 +36,6 @@ def named_regions(board: BoardRun, device: Device) -> tuple[list[Region], tuple[
     if any(isinstance(word, str) for word in words) and board.command.profile_name:
         with suppress(NoImageError):  # then the board's own flash is all that is known
             known = known if any(area.name == "spiffs" for area in known) else board.inputs.plan().areas
-    return resolve(words, known, device.flash_size), tuple(known)
+    named = board.command.profile_name
+    advice = BY_ADDRESS if named else f"name the profile of the firmware (profile=NAME), or {BY_ADDRESS}"
+    return resolve(words, known, device.flash_size, advice=advice), tuple(known)

@@ -10,7 +10,7 @@ from flashpipe.board.lua.console import Console, find_console
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.board.lua.node_info import read_node
 from flashpipe.board.session.session import Session
-from flashpipe.errors import LuaFailedError
+from flashpipe.errors import FileDamagedError, LuaFailedError
 from flashpipe.sim.ports import registry
 
 from tests.nodemcu import IN_PACKAGE, LARGE, MB, NodeMcu, lines
@@ -91,5 +91,13 @@ def test_any_bytes_arrive_and_are_known_again(name: str, make: Make) -> None:
     assert {state.state for state in files.compare(wanted, files.names())} == {"same"}
     assert files.read("init.lua", 8) == b"print(1)"
     assert [state.state for state in files.compare([LuaFile("init.lua", b"print(2)")], files.names())] == ["differs"]
+    empty = LuaFile("empty.txt", b"")
+    if name in {"0.9.5", "1.4.0", "1.5.1"}:
+        with pytest.raises(FileDamagedError, match="keeps no empty files"):
+            files.send([empty], files.names())
+        assert files.names() == {file.name: len(file.data) for file in wanted}
+    else:
+        files.send([empty], files.names())
+        assert files.names()["empty.txt"] == 0
     assert console.run("file.format()", 60.0).ended
     assert files.names() == {}

@@ -351,6 +351,11 @@ class BoardFiles:
             raise
 
     def _is_written(self, file: LuaFile) -> bool:
+        if not file.data and self.size_of(file.temporary) is None:
+            raise FileDamagedError(
+                f"{self._console.port}: {file.name} is empty, and this firmware keeps no empty files",
+                "leave it out, or let it have a line end",
+            )
         if self._transfer is None or self._can_hash():
             return self.size_of(file.temporary) == len(file.data) and self.holds(file.temporary, file)
         return self._transfer.holds(file.temporary, file.data)
