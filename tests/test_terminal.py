@@ -85,3 +85,15 @@ DOORS = {"flashpipe.terminal"}
 def test_there_is_one_door() -> None:
     others = [module for name, module in MODULES.items() if name not in DOORS and module.room != "sim"]
     assert [place for module in others for place in writers(module)] == []
+
+
+def test_bytes_go_out_as_they_are_unless_a_person_looks(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(range(256))
+    sys.stdout.write("before\n")
+    assert terminal.write_bytes(data)
+    assert capfdbinary.readouterr().out == b"before\n" + data
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert not terminal.write_bytes(data)
+    assert capfdbinary.readouterr().out == b""

@@ -96,6 +96,23 @@ def write(text: str, stream: TextIO | None = None, *, kept: str = "") -> None:
         return
 
 
+def write_bytes(data: bytes) -> bool:
+    """Bytes as they are to standard output, unless a person looks at it; whether they were written."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None or sys.stdout.isatty():
+        return False
+    try:
+        sys.stdout.flush()
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:  # who reads has seen enough
+        _to_nowhere(sys.stdout)
+    except OSError as error:
+        lost.append(error)
+        _to_nowhere(sys.stdout)
+    return True
+
+
 def note(text: str) -> None:
     """One line for a person on standard error."""
     write(text + "\n", sys.stderr)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from flashpipe import terminal
 from flashpipe.errors import LuaFileNameError
 from flashpipe.jobs.board_files import places
 from flashpipe.jobs.variables import check
@@ -28,7 +29,7 @@ def files(project: Project, command: Command, tmp_path: Path, request: pytest.Fi
     return lambda *words: command("files", *words, f"port={port}")
 
 
-def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
+def test_files_go_there_and_come_back(files: Command, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     done = files("put=init.lua,lua").ok()
     assert "3 files sent; it was not restarted" in done.text
     assert "m2.dat" in files().ok().out
@@ -36,6 +37,15 @@ def test_files_go_there_and_come_back(files: Command, project: Project) -> None:
     assert files("cat=init.lua").ok().out.endswith('print("hi")\n')
     told = json.loads(files("cat=init.lua", "format=json").ok().out)["boards"][0]
     assert (told["text"], told["files"][0]["state"]) == ('print("hi")\n', "read")
+    written = list[bytes]()
+
+    def write(data: bytes) -> bool:
+        written.append(data)
+        return True
+
+    monkeypatch.setattr(terminal, "write_bytes", write)
+    files("cat=m2.dat").ok()
+    assert written == [M2], "what is no text is not made one where nobody looks at it"
     done = files("get=m*").ok()
     assert "m1.lua  " in done.out
     assert "2 files fetched" in done.text

@@ -105,9 +105,14 @@ def test_a_manifest_that_was_changed_is_refused(store: Store, change: str) -> No
     path.write_text(texts.get(change, json.dumps(record)))
     with pytest.raises(BackupDamagedError):
         store.read(saved.id)
-    with pytest.raises(BackupDamagedError):
+    with pytest.raises(BackupDamagedError) as alone:
         store.newest()
+    assert alone.value.hint == "there is no other backup of this board"
     assert store.manifests() == []
+    other = store.save([(WHOLE, CONTENT)], why="asked")
+    with pytest.raises(BackupDamagedError) as caught:
+        store.read(saved.id)
+    assert f"backup={other.id}" in caught.value.hint
 
 
 def test_an_incomplete_backup_is_never_the_newest(store: Store) -> None:

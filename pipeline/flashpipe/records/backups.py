@@ -27,11 +27,14 @@ from flashpipe.errors import BackupDamagedError, BackupError, BackupMissingError
 from flashpipe.files import NO_RECORD, by_age, is_copy, later_stamp, make_private, read_json, read_regular, write_atomic
 from flashpipe.flash import BLOCK_SIZE, Region, merge
 from flashpipe.lazy import lazy_pattern
+from flashpipe.next_steps import Advice, setting
 from flashpipe.records import seal
 from flashpipe.records.seal import sealed
 from flashpipe.values import dataclass
 
 FORMAT: Final = "flashpipe-backup/1"
+FEW: Final = 5
+"""Ids that a message names, the newest last."""
 Why = Literal["asked", "before-flash", "rollback"]
 """`asked`: somebody ran `backup`; `before-flash`: data that a plan would have lost; `rollback`: to go back to."""
 BLANK: Final = ""
@@ -190,14 +193,14 @@ class Store:
         paths = sorted((self.folder / "blocks" / sha256[:2]).glob(f"{sha256}-*"))
         if not paths:
             raise BackupDamagedError(
-                f"block {sha256[:12]}… of board {self.mac} is missing in {self.folder}", _TAKE_ANOTHER
+                f"block {sha256[:12]}… of board {self.mac} is missing in {self.folder}", self._another()
             )
         try:
             data = zlib.decompress(_read(paths[0]))
         except zlib.error:
             data = b""
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise BackupDamagedError(f"{paths[0]}: the block is no longer what was stored", _TAKE_ANOTHER)
+            raise BackupDamagedError(f"{paths[0]}: the block is no longer what was stored", self._another())
         return data
 
     # --- backups -----------------------------------------------------------------------------------------------------
@@ -327,8 +330,17 @@ class Store:
         except (ValueError, KeyError, TypeError, AttributeError):
             manifest = None
         if manifest is None:
-            raise BackupDamagedError(f"{path}: not what was written when the backup was made", _TAKE_ANOTHER)
+            raise BackupDamagedError(f"{path}: not what was written when the backup was made", self._another(name))
         return manifest
+
+    def _another(self, but: str = "") -> Advice | str:
+        """What to do where a backup cannot be used; `but` is its id, where that is known."""
+        others = [name for name in self.ids() if name != but]
+        if not others:
+            return "there is no other backup of this board"
+        return Advice(
+            "take another backup: ", setting(backup=others[-1]), f"; this board has {', '.join(others[-FEW:])}"
+        )
 
     def content(self, manifest: Manifest, region: Region) -> bytes:
         """What stood in `region`, every block checked.
@@ -361,9 +373,6 @@ class Store:
 def blocks_of(region: Region) -> Iterator[Region]:
     """The blocks a region is kept in: they end at multiples of 64 KiB, so that equal ones meet."""
     return region.split(BLOCK_SIZE)
-
-
-_TAKE_ANOTHER: Final = "take another backup: backup=ID"
 
 
 def _manifest(name: str, record: Mapping[str, Any]) -> Manifest:

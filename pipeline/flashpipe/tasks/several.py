@@ -24,11 +24,11 @@ class Printer:
     """Takes what a board says, as it comes; where the run has several boards it is shown by lines."""
 
     def __init__(self, board: BoardRun) -> None:
-        self._board, self._several, self._begun = board, _several(), ""
+        self._board, self.several, self._begun = board, _several(), ""
 
     def __call__(self, text: str) -> None:
         """Show it, or what of it is a whole line."""
-        if not self._several:
+        if not self.several:
             print_result(text, end="")
             return
         *lines, self._begun = (self._begun + text).split("\n")

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Final
 
+from flashpipe import terminal
 from flashpipe.board.lua.files import START
 from flashpipe.foreign_names import shown
 from flashpipe.jobs.board_files import asked, get_files, put_files, read_file, remove_files
@@ -86,11 +87,13 @@ def _remove(board: BoardRun) -> None:
 
 
 def _show(board: BoardRun) -> None:
-    """What is in the file: that is the result, and nothing else is printed."""
-    text = read_file(board).decode("utf-8", "replace")
-    name = board.command.variables.text("cat")
-    if not put("files", {**_listed([(name, len(text.encode()), "read")]), "text": text}, board.port()):
-        with closing(Printer(board)) as show:
+    """What is in the file: that is the result, and nothing else is printed; byte by byte where nobody looks at it."""
+    data = read_file(board)
+    text, name = data.decode("utf-8", "replace"), board.command.variables.text("cat")
+    if put("files", {**_listed([(name, len(data), "read")]), "text": text}, board.port()):
+        return
+    with closing(Printer(board)) as show:
+        if show.several or not terminal.write_bytes(data):
             show(text)
 
 
