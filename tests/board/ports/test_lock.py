@@ -74,6 +74,10 @@ def test_two_names_of_one_port_are_one_lock(tmp_path: Path) -> None:
     assert lock_path(str(device)) == lock_path(str(link))
     assert lock_path("COM3") == lock_path("com3") == lock_path("\\\\.\\COM3")
     assert canonical("rfc2217://Host:1") == "rfc2217://Host:1"
+    for address in (":7000", ":7000?ign_set_control", ":7000/"):
+        assert lock_path(f"rfc2217://localhost{address}") == lock_path(f"rfc2217://127.0.0.1{address}")
+    assert canonical("socket://LOCALHOST:1") == "socket://127.0.0.1:1"
+    assert canonical("rfc2217://localhost.lab:1") == "rfc2217://localhost.lab:1"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ptys have another name elsewhere")

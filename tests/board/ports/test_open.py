@@ -104,6 +104,13 @@ def test_a_remote_port_nobody_serves() -> None:
             open_port(f"{kind}://127.0.0.1:{number}", 115200)
 
 
+def test_a_server_that_does_not_answer_as_rfc_2217_does_may_have_another_client() -> None:
+    said = serial.SerialException("Remote does not seem to support RFC2217 or BINARY mode [we-BINARY:False(INACTIVE)]")
+    error = serialport._translate("rfc2217://lab:7000", said)
+    assert isinstance(error, PortBusyError)
+    assert "INACTIVE" not in error.message
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows who holds a device")
 def test_a_monitor_left_open_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serialport, "find_owners", lambda _: [PortOwner(4711, "minicom")])

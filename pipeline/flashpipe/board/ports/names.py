@@ -18,6 +18,7 @@ _SLUG_LENGTH: Final = 60
 _PLAIN_PORT: Final = lazy_pattern(r"(?:\w+://)?[A-Za-z0-9.+-]+")
 """Ports whose slug needs no digest to stay different from others."""
 
+_LOCALHOST: Final = lazy_pattern(r"^((?:rfc2217|socket)://)localhost(?=[:/?#]|$)", re.IGNORECASE)
 _BY_ADDRESS: Final = frozenset({"rfc2217", "socket"})
 """Kinds of URL that name a host and a TCP port, and no more."""
 
@@ -26,9 +27,9 @@ _known_virtual: Final = set[str]()
 
 
 def canonical(port: str) -> str:
-    """One name for a port, whatever link leads to it; of a URL all but the login."""
+    """One name for a port, whatever link leads to it; of a URL all but the login, and this machine by one name."""
     if "://" in port:
-        return without_login(port)
+        return _LOCALHOST.sub(r"\g<1>127.0.0.1", without_login(port))
     if re.fullmatch(r"(\\\\\.\\)?com\d+", port, re.IGNORECASE):
         return port.upper().removeprefix("\\\\.\\")
     return os.path.realpath(port)

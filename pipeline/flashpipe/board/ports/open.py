@@ -33,6 +33,8 @@ HANDLERS: Final = "flashpipe.sim"
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
 _BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
+_NO_TELNET: Final = "does not seem to support RFC2217"
+"""Words of pyserial 3.5 about a server that has said nothing of telnet's (`rfc2217.Serial.open`)."""
 _MEMORY_MAJOR: Final = 1
 """Linux: major number of /dev/null and its like (Documentation/admin-guide/devices.txt)."""
 _WINDOWS_MISSING: Final = 2
@@ -155,6 +157,11 @@ def _url_error(port: str, error: OSError | ValueError) -> PipelineError:
         return _busy(port, [])
     if _code(error) in _DENIED:
         return PortDeniedError(f"{port}: permission denied", "ask whoever runs that port for access to it")
+    if _NO_TELNET in str(error):
+        return PortBusyError(
+            f"{port}: something listens there, and does not answer as RFC 2217 does",
+            "another client may have it: close that, or say port_wait=5m; or it is another kind of server (socket://)",
+        )
     kind = port.split("://", 1)[0]
     hint = (
         "is the server running there, and no other client connected?"
