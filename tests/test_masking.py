@@ -78,6 +78,7 @@ FORMS = (
     f'{{"pass": ["x", "{SECRET}"]}}',
     f'password => "{SECRET}"',
     f"password|{SECRET}",
+    f"password, {SECRET}",
     f"<pass>{SECRET}</pass>",
     f"<wifiKey>{SECRET}</wifiKey>",
     f"Connecting to: {SECRET}",
@@ -143,6 +144,8 @@ def test_a_field_with_the_name_of_a_secret_is_one(name: str) -> None:
         "pin=4 signal=-60 sign: +, significant = 3, option=1, session: 12, id=5, sessions=2",
         "the file's name: main.lua, the network name is missing, name=kitchen",
         "lost connection, connection to sim://esp12 is back",
+        "bad.yaml:2: foo: unknown key, want one of extends, about",
+        "that is no token, say another; a key, which is missing; the password, where it is given",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

@@ -132,6 +132,27 @@ _PLAIN_WORDS: Final = frozenset(
     | {"without", "would"}
 )
 """What follows the name of a secret in a sentence about it."""
+_GOES_ON: Final = _PLAIN_WORDS | {
+    *("all", "also", "any", "each", "else", "expected", "found", "give", "got", "how", "needed", "none", "nor", "one"),
+    *(
+        "only",
+        "please",
+        "required",
+        "say",
+        "see",
+        "so",
+        "such",
+        "take",
+        "than",
+        "then",
+        "these",
+        "they",
+        "those",
+        "use",
+    ),
+    *("want", "what", "when", "where", "while", "who", "you", "your"),
+}
+"""With what a sentence goes on behind a comma: `unknown key, want one of …`."""
 _FILTERS: Final = frozenset({"band", "by", "first", "high", "low", "multi", "one", "second", "single", "two"})
 """What stands before `pass` where it is no password."""
 _TOKEN: Final = lazy_pattern(
@@ -362,6 +383,8 @@ def _elements(text: str) -> Iterator[tuple[int, int]]:
 def _names_a_secret(match: re.Match[str]) -> bool:
     if match["sep"].strip() != ",":
         return is_secret(match["name"])
+    if match["sep"] != "," and not match["open"] and match["value"].lower() in _GOES_ON:
+        return False
     return match["name"].lower() in _PLAIN_PARTS or (bool(match["open"]) and is_secret(match["name"]))
 
 

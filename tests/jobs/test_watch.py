@@ -6,9 +6,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from flashpipe.errors import BadValueError
+from flashpipe.errors import BadValueError, PortLostError
+from flashpipe.jobs import monitor, sessions
+from flashpipe.jobs import watch as jobs
+from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import Variables
@@ -99,6 +105,20 @@ def test_the_package_is_asked_for_where_it_is_missing(monkeypatch: pytest.Monkey
     with pytest.raises(BadValueError) as caught:
         action._library()
     assert "watchfiles" in caught.value.hint
+
+
+def test_a_port_that_goes_away_is_looked_at_before_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = list[str]()
+
+    def gone(*_: object, **__: object) -> None:
+        raise PortLostError("port: went away", "")
+
+    monkeypatch.setattr(monitor, "listen", gone)
+    monkeypatch.setattr(sessions, "close", lambda _port: done.append("closed"))
+    board = SimpleNamespace(session=lambda: None, port=lambda: "port", explain=lambda _error: done.append("explained"))
+    with pytest.raises(PortLostError):
+        jobs._console(cast("BoardRun", board), lambda _text: None, Queue(), Queue(), 115200)
+    assert done == ["explained", "closed"]
 
 
 def test_it_must_be_named(project: Project) -> None:

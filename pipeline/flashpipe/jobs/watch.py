@@ -157,6 +157,9 @@ def _console(
     over = threading.Event()
     try:
         monitor.listen(board.session(), show, _until(over, lines), baud=baud, ended=lambda: not saved.empty())
+    except PipelineError as error:
+        board.explain(error)  # while there is a session to look at
+        raise
     finally:
         over.set()
         sessions.close(board.port())
