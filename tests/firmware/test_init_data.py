@@ -27,6 +27,8 @@ from flashpipe.firmware.init_data import (
     state_of,
 )
 
+from tests.images import Builder
+
 SECTOR = 0x1000
 DATA = V05_HEAD + bytes(range(1, LENGTH - len(V05_HEAD) + 1))
 """Stands for version 05, whose bytes are not ours to ship."""
@@ -72,6 +74,8 @@ AUTO: list[tuple[bytes, Filler, bool, str]] = [
     (CORRUPT, "if-blank", False, "erase"),
     (CORRUPT, "nobody", False, "write"),
     (CORRUPT, "", False, "leave"),
+    (BLANK, "nobody-perhaps", False, "write"),
+    (CORRUPT, "nobody-perhaps", False, "leave"),
 ]
 """Sector, who fills it, whether 3.x has noted it, and what is done."""
 
@@ -82,6 +86,10 @@ def test_what_auto_decides(sector: bytes, filler: Filler, action: str, *, noted:
     assert decision.action == action
     assert decision.why
     assert decision.sector == {"leave": b"", "erase": BLANK, "write": VALID}[action]
+
+
+def test_what_is_not_at_hand_and_perhaps_not_needed_is_no_failure() -> None:
+    assert choose(InitDataPolicy(), BLANK, "nobody-perhaps", v05=None).action == "leave"
 
 
 @pytest.mark.parametrize("sector", [VALID, BLANK, CORRUPT])
@@ -167,6 +175,9 @@ def test_v05_is_known_by_its_digest_not_by_its_head(own_v05: bytes) -> None:
     assert find_v05([]) is None
 
 
+OF_3X = b"rf_cal[0] !=0x05,is 0x%02X\n\0mismatch map %d,spi_size_map %d\n\0"
+
+
 def nodemcu(sdk_line: str, layout: str = "") -> Firmware:
     return Firmware("nodemcu", sdk_line=sdk_line, layout=layout)
 
@@ -186,6 +197,9 @@ def nodemcu(sdk_line: str, layout: str = "") -> Firmware:
         (Firmware("espruino", sdk_line="2.x"), b"rf_cal[0] !=0x05,is", "nobody"),
         (Firmware("at", sdk_line="3.x"), b"rf_cal[0] !=0x05,is", "nobody"),
         (Firmware("esp_wifi_repeater", sdk_line="3.x"), b"rf_cal[0] !=0x05,is", ""),
+        (Firmware("unknown", sdk_line="3.x"), Builder().ota(code=OF_3X), "nobody-perhaps"),
+        (Firmware("unknown", sdk_line="3.x"), b"somewhere else" + OF_3X, ""),
+        (Firmware("arduino", sdk_line="3.x"), Builder().ota(code=OF_3X), ""),
         (Firmware("arduino", sdk_line="2.x"), b"", ""),
         (Firmware("unknown"), b"rf_cal[0] !=0x05,is", ""),
     ],

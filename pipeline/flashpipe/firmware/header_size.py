@@ -17,7 +17,7 @@ by what that is known; a firmware without a row takes any size.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from flashpipe.errors import HeaderSizeError, ImageError
@@ -74,7 +74,7 @@ def accepted_sizes(firmware: Firmware, parts: Mapping[int, bytes]) -> AcceptedSi
         return AcceptedSizes(_OLD_SIZES, f"SDK {number} knows no larger size than 4MB: it may find no RF data")
     if firmware.family in OWN_LAYOUT:
         return None
-    if size := _compiled_map(parts):
+    if size := compiled_map(parts.values()):
         who = firmware.title() if firmware.family != "unknown" else "this firmware"
         return AcceptedSizes((size,), f"{who} was compiled for a flash map of {size} and refuses any other")
     return None
@@ -139,13 +139,13 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
-def _compiled_map(parts: Mapping[int, bytes]) -> str:
+def compiled_map(parts: Iterable[bytes]) -> str:
     """Name of the size in the header behind the code of a 0xEA part (facts: image-flashmap §4.2), of one that compares
     it; empty without one.
 
     The part may stand behind its boot loader in the same file.
     """
-    for data in (data for data in parts.values() if _COMPARES in data):
+    for data in (data for data in parts if _COMPARES in data):
         for at in _BEHIND_LOADERS:
             size = _size_behind_code(data[at:]) if data[at : at + 2] == bytes((OTA_MAGIC, 4)) else ""
             if size:

@@ -7,6 +7,8 @@
                                           and never looks again: a sector that is damaged later stays so
     NodeMCU since 20161201, to SDK 2.x    fills it where it is blank, and only there; the data stand in its boot image
     anything older, AT firmware           nobody: the SDK restarts for ever, saying `rf_cal[0] !=0x05`
+    others of SDK 3.x for a compiled map  nobody. Each has a partition table of its own, and the sector is where the
+                                          SDK's examples have it: what is not blank there may be something else
 
 The data themselves are never shipped: they are the board's own, where it has some elsewhere (a firmware that goes by a
 smaller flash looks for them in another sector), or version 05, cut by its digest out of a firmware image at hand.
@@ -20,6 +22,7 @@ from dataclasses import field
 from typing import Final, Literal
 
 from flashpipe.errors import InitDataError
+from flashpipe.firmware.header_size import OWN_LAYOUT, compiled_map
 from flashpipe.firmware.identify import Firmware
 from flashpipe.flash import SECTOR_SIZE
 from flashpipe.values import dataclass
@@ -45,8 +48,8 @@ Found = tuple[bytes, str]
 """128 bytes, and what they are: completes "blank, … written"."""
 State = Literal["valid", "blank", "corrupt"]
 Settings = tuple[tuple[int, int], ...]
-Filler = Literal["", "once", "if-blank", "nobody"]
-"""Who fills the sector: unknown, NodeMCU 3.x, NodeMCU up to 2.x, nobody."""
+Filler = Literal["", "once", "if-blank", "nobody", "nobody-perhaps"]
+"""Who fills the sector: unknown, NodeMCU 3.x, NodeMCU up to 2.x, nobody; nobody, where the sector is what it seems."""
 
 
 def _no_images() -> Iterable[bytes]:
@@ -113,9 +116,12 @@ def filler_of(firmware: Firmware, parts: Iterable[bytes], boot: bytes) -> Filler
         if not firmware.sdk_line:
             return ""
         return "if-blank" if find_v05([boot]) else "nobody"
-    if firmware.sdk_line == "" or (firmware.sdk_line == "3.x" and firmware.family != "at"):
+    parts = list(parts)
+    if not firmware.sdk_line or not any(_CHECKS in part for part in parts):
         return ""
-    return "nobody" if any(_CHECKS in part for part in parts) else ""
+    if firmware.sdk_line != "3.x" or firmware.family == "at":
+        return "nobody"
+    return "nobody-perhaps" if firmware.family not in OWN_LAYOUT and compiled_map(parts) else ""
 
 
 def read_file(name: str, data: bytes) -> bytes:
@@ -184,18 +190,19 @@ def _decide_missing(
 ) -> InitDataDecision:
     blank = state_of(sector) == "blank"
     state = "blank" if blank else f"corrupt (first byte {sector[0]:02X})"
-    if not filler:
+    if not filler or (filler == "nobody-perhaps" and not blank):
         return InitDataDecision("leave", f"{state}, and who fills them for this firmware is not known")
     heals = (filler == "once" and not noted) or filler == "if-blank"
     if heals and not policy.settings:
         if blank:
             return InitDataDecision("leave", "blank, the firmware fills them in when it first runs")
         return InitDataDecision("erase", f"{state}, erased: the firmware fills them in when it first runs", _ERASED)
-    why = {"once": "the firmware has noted that they are there", "if-blank": "", "nobody": "the firmware has none"}[
-        filler
-    ]
+    why = {"once": "the firmware has noted that they are there", "if-blank": ""}.get(filler, "the firmware has none")
     why = _settings_text(policy.settings) or why
-    data, name = _required(default(), f"the board's are {state}; {why}")
+    found = default()
+    if found is None and filler == "nobody-perhaps":  # it may not need them there: its start tells
+        return InitDataDecision("leave", f"{state}, and no data are at hand")
+    data, name = _required(found, f"the board's are {state}; {why}")
     return InitDataDecision("write", f"{state}, {name} written: {why}", _filled(_with(data, policy.settings)))
 
 
