@@ -128,6 +128,19 @@ def test_a_length_that_is_not_told_is_no_obstacle(web: Server, access: Access, i
     assert get(web, access).data == image
 
 
+def test_what_may_have_been_cut_off_is_asked_for_once_more(web: Server, access: Access, image: bytes) -> None:
+    web.routes["/short"] = Reply(image[:2000], length=-1)
+    with pytest.raises(FetchMismatchError, match=r"2,000 bytes came.*no length"):
+        get(web, access, "/short", pinned=digest(image))
+    web.routes["/other"] = document(image[:2000])
+    with pytest.raises(FetchMismatchError) as changed:
+        get(web, access, "/other", pinned=digest(image))
+    assert "no length" not in changed.value.message
+    assert [asked.times for asked in web.asked if asked.path == "/other"] == [0]
+    web.routes[PATH] = lambda asked: Reply(image[: None if asked.times else 2000], length=-1)
+    assert get(web, access, pinned=digest(image)).data == image
+
+
 def test_unencrypted_only_with_a_digest(access: Access, image: bytes, web: Server) -> None:
     plain = Server()
     try:

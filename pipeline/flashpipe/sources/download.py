@@ -142,7 +142,9 @@ def _attempt(session: requests.Session, order: Order, adapter: PatientAdapter) -
         else:
             _refuse(plain_url(order.url), response)
         _receive(order, response, start, adapter)
-        return Answer(url, headers.get("ETag", part.etag), headers.get("Last-Modified", part.modified))
+        counted = status != _OK or "Content-Length" in headers or "Transfer-Encoding" in headers
+        validators = headers.get("ETag", part.etag), headers.get("Last-Modified", part.modified)
+        return Answer(url, *validators, counted=counted)
 
 
 @contextmanager

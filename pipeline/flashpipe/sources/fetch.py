@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -24,7 +24,7 @@ from flashpipe.lazy import lazy_pattern
 from flashpipe.lender import Lender
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask_urls, without_query
-from flashpipe.next_steps import Advice, name_file, setting
+from flashpipe.next_steps import Advice, name_file, repeat, setting
 from flashpipe.sources.cache import LARGEST, Cache, CacheRecord
 from flashpipe.sources.partial_download import Answer, Limits, Order, PartialDownload, plain_url
 from flashpipe.values import dataclass
@@ -72,6 +72,8 @@ class Fetched:
     """Where it came from, after redirects; without credentials and query."""
     cached: bool
     """Nothing was downloaded for it."""
+    counted: bool = True
+    """Whether the server has told how much it sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,10 @@ def _ask(wanted: _Wanted, record: CacheRecord | None) -> Fetched:
         _check_content(known, wanted.kind, wanted.key)
         access.cache.note(record)
         return Fetched(known, record.sha256, answer.url, cached=True)
-    return _keep(part, answer, wanted)
+    fetched = _keep(part, answer, wanted)
+    if wanted.pinned in {"", fetched.sha256} or answer.counted:
+        return fetched
+    return replace(_keep(part, download(order), wanted), counted=False)  # the first may have broken off
 
 
 def _keep(part: PartialDownload, answer: Answer, wanted: _Wanted) -> Fetched:
@@ -228,10 +233,14 @@ def _keep(part: PartialDownload, answer: Answer, wanted: _Wanted) -> Fetched:
 def _expect(fetched: Fetched, wanted: _Wanted) -> Fetched:
     if not wanted.pinned or fetched.sha256 == wanted.pinned:
         return fetched
-    error = FetchMismatchError(
-        f"{_shown(wanted.key)}: has sha256 {fetched.sha256}, not {wanted.pinned} as pinned",
-        "find out why it changed before you change the digest",
-    )
+    changed = f"{_shown(wanted.key)}: has sha256 {fetched.sha256}, not {wanted.pinned} as pinned"
+    if fetched.counted:
+        error = FetchMismatchError(changed, "find out why it changed before you change the digest")
+    else:
+        error = FetchMismatchError(
+            f"{changed}; {len(fetched.data):,} bytes came, and the server told no length: they may be cut off",
+            Advice(repeat("run it again"), "; if as many come, find out why it changed before you change the digest"),
+        )
     error.actual = fetched
     raise error
 

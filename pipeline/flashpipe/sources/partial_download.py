@@ -61,6 +61,8 @@ class Answer:
     modified: str = ""
     unchanged: bool = False
     """The server says that the content known by its validators is still the one: nothing was sent."""
+    counted: bool = True
+    """The server has told how much it sends, or where that ends; else its end may be a connection that broke off."""
 
 
 @dataclass(frozen=True, slots=True)
