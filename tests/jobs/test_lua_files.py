@@ -184,7 +184,9 @@ def test_secrets_that_others_can_read_are_not_used(load: Load, tmp_path: Path) -
     assert "@key@ in t.lua:1" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["key: [hunter2]\n", "1: hunter2\n", "key: 'hunter2\n"])
+@pytest.mark.parametrize(
+    "text", ["key: [hunter2]\n", "1: hunter2\n", "key: 'hunter2\n", "key: hunter2\nkey: hunter2\n"]
+)
 def test_secrets_that_cannot_be_read_are_shown_to_nobody(load: Load, tmp_path: Path, text: str) -> None:
     put(tmp_path, t_lua="return @key@")
     (tmp_path / FILE).write_text(text)

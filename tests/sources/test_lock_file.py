@@ -197,9 +197,19 @@ def test_files_that_are_no_text_are_refused(path: Path, data: bytes) -> None:
         read_lock(path)
 
 
-def test_no_file_and_an_empty_one_pin_nothing(path: Path) -> None:
+@pytest.mark.parametrize("text", ["", "# all of it is gone\n", "version: 1\n", f"version: 1\nimgs: {{a: {DIGEST}}}\n"])
+def test_what_was_pinned_and_is_gone_is_not_pinned_anew_unsaid(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+    for access in (read_lock, lambda place: write_pin(place, "a.bin", Pin({0: FilePin(DIGEST, 1)}, {}))):
+        with pytest.raises(LockError, match="there is no") as caught:
+            access(path)
+        assert "remove it" in caught.value.hint
+    assert path.read_text("utf-8") == text
+
+
+def test_no_file_and_one_without_entries_pin_nothing(path: Path) -> None:
     assert read_lock(path) == {}
-    for text in ("", "# nothing yet\n", "version: 1\n", "version: 1\nimages:\n", "version: 1\nimages: {}\n"):
+    for text in ("version: 1\nimages:\n", "version: 1\nimages: {}\n"):
         path.write_text(text, "utf-8")
         assert read_lock(path) == {}
         write_pin(path, "a.bin", Pin({0: FilePin(DIGEST, 1)}, {}))

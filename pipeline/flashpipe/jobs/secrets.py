@@ -90,7 +90,12 @@ def _read(path: Path, project: Path) -> dict[str, str]:
 
 def _values(path: Path, report: Report) -> dict[str, str]:
     top = read_yaml(path, FILE, report)
-    return {name.text: _value(name, value, report) for name, value in top.items()} if top else {}
+    values = dict[str, str]()
+    for name, value in top.items() if top else ():
+        if name.text in values:
+            report.add(name, name.text, "is stated twice")
+        values[name.text] = _value(name, value, report)
+    return values
 
 
 def _value(name: YamlEntry, value: YamlEntry, report: Report) -> str:

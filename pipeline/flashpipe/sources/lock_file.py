@@ -35,6 +35,7 @@ _OLD_QUERY: Final = lazy_pattern(r"""https?://[^\s?#"']*\?(?:(?!:(?:\s|$))[^\s#!
 _MAX_SIZE: Final = 4 * 1024 * 1024
 """A thousand images; beyond it the file is something else."""
 _RESTORE: Final = "correct that line, or take the file from version control"
+_GONE: Final = "take it from version control; or remove it, and what the sources give next is pinned anew"
 _HEAD: Final = """\
 # What each image source gave when it was first used (flashpipe). Commit this file. Other bytes are refused;
 # `flashpipe lock profile=NAME` pins new ones on purpose.
@@ -221,7 +222,9 @@ def _read_text(path: Path, *, plain: bool = True) -> str | None:
 
 def _parse(text: str, path: Path) -> dict[str, Pin]:
     top = _compose(text, path)
-    return {} if top is None else _Reader(path).pins(top)
+    if top is None:  # what is cut off here was pinned
+        raise LockError(f"{path}: there is no entry in it", _GONE)
+    return _Reader(path).pins(top)
 
 
 def _compose(text: str, path: Path) -> Any:
@@ -249,7 +252,9 @@ class _Reader:
         if version is None or version.value != VERSION:
             self._refuse(version or top, f"want version: {VERSION}; another flashpipe has written this")
         images = fields.get("images")
-        if images is None or (images.id == "scalar" and not images.value):
+        if images is None:
+            raise LockError(f"{self.path}: there is no images: in it", _GONE)
+        if images.id == "scalar" and not images.value:
             return {}
         entries = self._mapping(images, "images")
         lines = {key.value: key.start_mark.line + 1 for key, _ in images.value}
@@ -318,9 +323,8 @@ def write_pin(path: Path, name: str, pin: Pin) -> None:
     from flashpipe.sources import lock_yaml  # noqa: PLC0415  as above
 
     text = _read_text(path)
-    if _compose(text or "", path) is None:
-        text = (text or _HEAD) + _EMPTY
-    assert text is not None
+    if text is None:
+        text = _HEAD + _EMPTY
     _parse(text, path)  # a damaged file is never written over
     single = list(pin.files) == [0]
     stale = ("files",) if single else ("sha256", "size")
