@@ -158,8 +158,8 @@ BACKUPS: Final = (
     Mutant(
         "restored-code-is-data",
         HOLDINGS,
-        "    boot = merge([*boot, *_image_sectors(source)])\n",
-        "",
+        "*told, *_image_sectors(source)]",
+        "*told]",
         "after a restore, damaged code passes the audit",
         (f"{T_AUDIT}::test_code_that_no_partition_table_tells_of_stays_firmware_after_a_restore",),
     ),

@@ -97,6 +97,21 @@ def test_a_restore_and_an_erase_are_on_record_too(
     command("audit", board.port).ok()
 
 
+def test_a_change_of_what_may_be_code_or_data_is_named_after_a_restore_of_a_plain_file(
+    project: Project, board: SimBoard, tmp_path: Path, command: Command
+) -> None:
+    dump = tmp_path / "d.bin"
+    dump.write_bytes(firmware(1).ljust(0x400000, b"\xff"))
+    assert "holds d.bin\n" in command("restore", board.port, "yes=1", "boot=off", f"backup={dump}").ok().text
+    assert "the firmware is what its receipt says" in command("audit", board.port).ok().text
+    change(board, 0x30000, b"\0\1\2")
+    done = command("audit", board.port).ok()
+    assert "0x030000..0x040000 changed, and may be code or data" in done.text
+    assert "the firmware is what" not in done.text
+    assert "0x030000" in project.receipts()[-1]["reason"]
+    command("audit", board.port).ok()
+
+
 def test_a_run_that_did_not_finish_is_named(project: Project, board: SimBoard, image: Path) -> None:
     project.flashpipe("flash", "profile=esp12", board.port, f"image={image}", "boot=off").ok()
     change(board, 0x20000, b"\0" * 0x8000)

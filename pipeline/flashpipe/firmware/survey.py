@@ -48,6 +48,9 @@ _REST: Final = 0x20000
 _PARAMETERS_SIZE: Final = 0x5000
 """What every SDK keeps at the end of flash: no code stands there."""
 _CODE_LIMIT: Final = 0x110000
+_APART: Final = 0x200000
+"""Flash on which every NodeMCU leaves an empty 64 KiB between its code and its files: on smaller ones only files that
+are found show where the code ends."""
 _BOOTS: Final = frozenset({BOOT_MAGIC, OTA_MAGIC})
 """First byte of what the ROM starts (facts: image-flashmap §4). A blank boot sector is another matter: that is what an
 interrupted write leaves."""
@@ -145,6 +148,18 @@ def survey(peek: FlashReader, flash_size: int, known: Firmware | None = None) ->
     return _that_starts(peek, start, flash_size, known)
 
 
+def code_end(peek: FlashReader, flash_size: int) -> int:
+    """Flash address behind the code of a NodeMCU that has no partition table, all of which is read; 0 where none is."""
+    start = peek.read(Region(0, SECTOR_SIZE))
+    size = _size_in_header(start, flash_size)
+    files = find_file_system(peek.read, size)
+    if start[0] != BOOT_MAGIC or (files is None and size < _APART):
+        return 0
+    end = _end_below(peek, files, flash_size)
+    firmware = identify_firmware({0: peek.read(Region(0, end))})
+    return end if _certain(firmware) and firmware.sdk_line in _MARKED else 0
+
+
 def without_firmware(peek: FlashReader, flash_size: int, title: str = "") -> BoardContents:
     """A board that starts nothing: blank, unless files have survived, as after a write that somebody else broke off."""
     files = surviving_file_system(peek.read, flash_size)
@@ -188,7 +203,7 @@ def _identify(peek: FlashReader, start: bytes, flash_size: int) -> Firmware:
     if firmware.family != "unknown":
         return firmware
     files = find_file_system(peek.read, _size_in_header(start, flash_size))
-    end = _code_end(peek, min(_CODE_LIMIT, flash_size - _PARAMETERS_SIZE, files.start if files else flash_size))
+    end = _end_below(peek, files, flash_size)
     firmware = _named_in(peek, end)
     if files and not _certain(firmware):
         return _below_a_rest(peek, end, firmware)
@@ -197,6 +212,11 @@ def _identify(peek: FlashReader, start: bytes, flash_size: int) -> Firmware:
         region = Region(SECTOR_SIZE, TABLE_ADDRESS)
         firmware = identify_firmware({region.start: peek.read(region)})
     return replace(firmware, code_end=end) if firmware.family != "unknown" else firmware
+
+
+def _end_below(peek: FlashReader, files: FileSystem | None, flash_size: int) -> int:
+    """End of the code that stands below a file system, or anything else that is never code."""
+    return _code_end(peek, min(_CODE_LIMIT, flash_size - _PARAMETERS_SIZE, files.start if files else flash_size))
 
 
 def _named_in(peek: FlashReader, end: int) -> Firmware:

@@ -11,7 +11,7 @@ from flashpipe.errors import DriftError
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, adjusted_header
 from flashpipe.flash import Region, merge
 from flashpipe.flasher.model import Outcome, VerifiedRegion
-from flashpipe.flasher.verified_regions import FIRMWARE
+from flashpipe.flasher.verified_regions import DATA, FIRMWARE
 from flashpipe.next_steps import Advice, command
 from flashpipe.records.history import HistoryRow, StoredReceipt
 from flashpipe.values import dataclass
@@ -98,9 +98,12 @@ def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
         for finding in findings
         if finding.row.kind != FIRMWARE
     )
-    return Outcome(
-        "audited", device, reason="the firmware is what its receipt says", verified=noted, reference=receipts
-    )
+    unknown = merge(finding.row.region for finding in findings if finding.row.kind == DATA and finding.state == CHANGED)
+    reason = "the firmware is what its receipt says"
+    if unknown:
+        places = ", ".join(map(str, unknown))
+        reason = f"what is known to be code is what its receipt says; {places} changed, and may be code or data"
+    return Outcome("audited", device, reason=reason, verified=noted, reference=receipts)
 
 
 def lines(findings: Iterable[AuditFinding], doubtful: Sequence[StoredReceipt]) -> list[str]:

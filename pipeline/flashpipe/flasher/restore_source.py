@@ -41,8 +41,8 @@ class RestoreSource:
         return self.regions == (Region(0, self.flash_size),)
 
     def title(self) -> str:
-        """For people: which, and of which board."""
-        return f"{self.name} of board {self.mac or 'unknown'}"
+        """For people: which, and of which board, where that is known."""
+        return f"{self.name} of board {self.mac}" if self.mac else self.name
 
 
 def entry_of(source: RestoreSource) -> journal.JournalEntry | None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from flashpipe.board.loader.writer import FlashPiece
 from flashpipe.digests import digest_index
+from flashpipe.firmware.code_extent import code_on
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, Area
 from flashpipe.firmware.partition_table import TABLE_ADDRESS
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
@@ -16,6 +17,8 @@ from flashpipe.flasher.model import Probe, VerifiedRegion
 from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, entry_of
 
 FIRMWARE: Final = "firmware"
+DATA: Final = "data"
+"""Of which nobody can tell what it is for."""
 _BOOT: Final = Region(0, TABLE_ADDRESS)
 """Of a firmware whose end nobody knows, what is certainly code (facts: image-flashmap §5)."""
 
@@ -44,14 +47,15 @@ def of_restore(source: RestoreSource, selection: RestoreSelection) -> tuple[Veri
     """After a restore: all that was put back. What nobody can tell the use of counts as data, which may change."""
     areas = areas_on(source.read, source.flash_size) if source.whole else ()
     boot = [_BOOT] if source.whole and Boots.of(source.read(Region(0, _BOOT.end))).image else []
-    boot = merge([*boot, *_image_sectors(source)])
+    told = code_on(source.read, source.flash_size) if source.whole else []
+    boot = merge([*boot, *told, *_image_sectors(source)])
     rows: list[VerifiedRegion] = []
     for region in selection.taken:
         named = [(part, kind_of(area), area.what) for area in areas if (part := area.region.common(region)).size > 0]
         free = list(region.without(part for part, _, _ in named))
         code = [part for hole in free for start in boot if (part := hole.common(start)).size > 0]
         named += [(part, FIRMWARE, "code") for part in code]
-        named += [(part, "data", "not known") for hole in free for part in hole.without(code)]
+        named += [(part, DATA, "not known") for hole in free for part in hole.without(code)]
         rows += [
             VerifiedRegion(part, kind, what, _md5(source.read(part)))
             for stretch, kind, what in named
