@@ -15,6 +15,7 @@ from flashpipe.jobs import run_reports
 from tests import schema
 from tests.harness import Done, Project
 
+Command = Callable[..., Done]
 GOOD, BAD = "sim://esp12", "sim://esp01?fault=mute"
 
 
@@ -45,6 +46,26 @@ def test_a_run_that_is_refused_reports_too(project: Project) -> None:
     assert failure is not None
     assert failure.get("type") == "unknown-profile"
     project.flashpipe("profiles", "junit=no/such/out.xml").failed("bad-value")
+
+
+@pytest.mark.parametrize("name", ["junit", "receipt", "events"])
+def test_a_report_is_written_over_an_earlier_one_and_over_nothing_else(
+    name: str, command: Command, project: Project
+) -> None:
+    mine = project.folder / "k.yaml"
+    mine.write_text("extends: esp12\n")
+    refused = (
+        command("profiles", f"{name}=k.yaml") if name != "receipt" else command("verify", "profile=k", "receipt=k.yaml")
+    )
+    assert "k.yaml: is there already" in refused.failed("bad-value").text
+    assert mine.read_text() == "extends: esp12\n"
+    (project.folder / "out").touch()  # as mktemp leaves it
+    words = ("verify", "profile=nix", f"{name}=out")
+    command(*words).failed("unknown-profile")
+    first = (project.folder / "out").read_bytes()
+    assert first
+    command(*words).failed("unknown-profile")
+    assert (project.folder / "out").read_bytes()[:20] == first[:20]
 
 
 def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(

@@ -22,6 +22,7 @@ from flashpipe.events import error_facts
 from flashpipe.files import open_output
 from flashpipe.jobs import audience
 from flashpipe.jobs.event_lines import EventLines
+from flashpipe.jobs.report_files import check_report_file
 from flashpipe.next_steps import repeat
 from flashpipe.records.project_folder import find_project
 from flashpipe.records.receipt import tool_versions
@@ -118,6 +119,8 @@ class _Writer:
 
 
 def _file(target: str, *, appended: bool) -> _Stream:
+    if not appended:
+        check_report_file("events", target, Path(target))
     try:
         return open_output(Path(target), append=appended)
     except (OSError, ValueError) as error:

@@ -20,6 +20,7 @@ from flashpipe.errors import BadValueError, LuaTestError, PipelineError, RecordE
 from flashpipe.events import BoardDone, Event, LuaTestDone, Message
 from flashpipe.files import is_replaceable, open_output, read_json, write_atomic
 from flashpipe.jobs import audience
+from flashpipe.jobs.report_files import check_report_file
 from flashpipe.masking import mask
 
 ACTIONS: Final = "GITHUB_ACTIONS"
@@ -53,6 +54,7 @@ def begin(words: Sequence[str], folder: Path) -> None:
                 )
             if not is_replaceable(path):
                 raise BadValueError(f"{name}={target}: is no regular file", "name another file")
+            check_report_file(name, target, path)
             audience.closers.append(_closer(make, path))
     if os.environ.get(ACTIONS) == "true":
         audience.listeners.append(_annotate)
