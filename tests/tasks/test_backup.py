@@ -164,6 +164,10 @@ def test_what_cannot_be_restored_is_refused_before_anything_is_written(
     (manifest,) = store.manifests()
     small = SimBoard(tmp_path / "small.flash", "5c:cf:7f:00:00:03", "esp01", "&start=rom")
     command("restore", small.port, "yes=1", f"backup={manifest.id}").failed("wrong-flash-size")
+    (dump := tmp_path / "dump.bin").write_bytes(flashed.cells())
+    done = command("restore", small.port, "yes=1", f"backup={dump}").failed("wrong-flash-size")
+    assert "dump.bin was read from 4 MB" in done.err
+    assert "restore it on a board of its size" in done.err
     command("restore", flashed.port).failed("not-confirmed")
     command("restore", flashed.port, "yes=1", "regions=lfs,spiff").failed("bad-value")
     command("restore", flashed.port, "yes=1", "backup=20200101T000000000").failed("backup-missing")

@@ -169,6 +169,8 @@ def _from_file(board: BoardRun, path: Path, device: Device) -> RestoreSource:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
     places = [word for word in words_of(board.command.variables.text("regions")) if isinstance(word, Region)]
     at = places[0].start if len(places) == 1 and places[0].size == len(data) else 0
+    if not places and len(data) > (device.flash_size or len(data)):  # of a larger flash, which is told where it is put
+        return file_source(path, data, 0, len(data))
     if not at and len(data) != device.flash_size:
         raise BadValueError(
             f"backup={path.name}: {len(data):,} bytes are not the whole flash of this board",
