@@ -121,3 +121,15 @@ def test_an_interrupted_write_leaves_the_old_entry(own_state: Path, monkeypatch:
         journal.write(JournalEntry(MAC, state="clean", plan="ab"))
     (path,) = (own_state / "boards").iterdir()
     assert json.loads(path.read_text())["state"] == "writing"
+
+
+def test_a_firmware_that_knows_two_beginnings_of_macs_means_the_board_with_that_end() -> None:
+    told = "18:fe:34:d7:1c:89"
+    assert journal.chip_mac(told) == told, "no board is known"
+    journal.write(JournalEntry(MAC, state="clean", plan="ab"))
+    journal.write(JournalEntry("5c:cf:7f:00:1c:89", state="clean", plan="ab"))
+    assert journal.chip_mac(told) == journal.chip_mac("ac:d0:74:d7:1c:89") == MAC
+    assert journal.chip_mac("84:f3:eb:d7:1c:89") == "84:f3:eb:d7:1c:89", "a firmware that knows this one knows all"
+    assert journal.chip_mac("") == ""
+    journal.write(JournalEntry("a0:20:a6:d7:1c:89", state="clean", plan="ab"))
+    assert journal.chip_mac(told) == told, "two of them: nobody knows which"

@@ -20,6 +20,7 @@ from flashpipe.errors import BackupError, FileDamagedError, KeepError
 from flashpipe.files import later_stamp, write_atomic
 from flashpipe.foreign_names import shown
 from flashpipe.next_steps import Advice, setting
+from flashpipe.records import journal
 from flashpipe.values import dataclass
 
 FOLDER: Final = "files"
@@ -79,7 +80,7 @@ def mirror(
         return []
     board.check_room(due, due, sizes, [sizes[name] for name in gone])
     _agree(session, gone, how)
-    mac = session.device.mac if session.device else told_mac(console)
+    mac = session.device.mac if session.device else journal.chip_mac(told_mac(console))
     place = _back_up(session, board, {name: sizes[name] for name in gone}, _folder(session, mac, how))
     with session.step("remove", f"removing {len(gone)} file(s)") as result:
         for name in gone:

@@ -13,6 +13,7 @@ from flashpipe.errors import TemplateError
 from flashpipe.flasher.file_blocks import bring_by_blocks
 from flashpipe.flasher.file_mirror import MirrorPolicy, mirror
 from flashpipe.next_steps import Advice, command
+from flashpipe.records import journal
 
 
 def for_this_board(session: Session, console: Console, files: Sequence[LuaFile]) -> tuple[LuaFile, ...]:
@@ -32,8 +33,10 @@ def for_this_board(session: Session, console: Console, files: Sequence[LuaFile])
 
 
 def mac_of(session: Session, console: Console) -> str:
-    """The board's MAC: by its loader where that was asked, else by its firmware; empty where that does not say."""
-    return session.device.mac if session.device else told_mac(console)
+    """The board's MAC: by its loader where that was asked, else by its firmware, as far as that knows it; empty where
+    it does not say.
+    """
+    return session.device.mac if session.device else journal.chip_mac(told_mac(console))
 
 
 def send_files(

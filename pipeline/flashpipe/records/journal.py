@@ -18,6 +18,7 @@ from flashpipe.digests import RegionDigests, digest_index
 from flashpipe.errors import RecordError
 from flashpipe.files import NO_RECORD, read_json, state_folder, write_atomic
 from flashpipe.flash import Region
+from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import mask_urls
 from flashpipe.records import seal
 from flashpipe.values import dataclass
@@ -79,6 +80,12 @@ class JournalEntry:
         return digest_index(self.held) if self.state == "clean" else {}
 
 
+_OLD_BEGINNINGS: Final = ("18:fe:34:", "ac:d0:74:")
+_BEGINNING: Final = 6
+"""Hexadecimal digits of it."""
+_NAME: Final = lazy_pattern(r"[0-9a-f]{12}")
+
+
 def _path(mac: str) -> Path:
     return state_folder() / "boards" / f"{mac.replace(':', '')}.json"
 
@@ -106,6 +113,24 @@ def read(mac: str) -> JournalEntry:
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
     return _aside(path, mac)
+
+
+def chip_mac(told: str) -> str:
+    """The MAC that a chip has, for the one that its firmware tells.
+
+    An SDK of 2015 knows two beginnings of MACs only, and gives the chips of all others the first of them (facts:
+    esp8266 §1.1). The board that has the same end is it, where one such board is known here.
+    """
+    if not told.startswith(_OLD_BEGINNINGS):
+        return told
+    end = told.replace(":", "")[_BEGINNING:]
+    try:
+        names = [path.stem for path in (state_folder() / "boards").glob(f"*{end}.json") if _NAME.fullmatch(path.stem)]
+    except OSError:
+        return told
+    macs = [":".join(name[at : at + 2] for at in range(0, len(name), 2)) for name in names]
+    known = [mac for mac in macs if read(mac).state != "unknown"]
+    return known[0] if len(known) == 1 else told
 
 
 def from_json(stored: Mapping[str, Any]) -> JournalEntry:
