@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flashpipe.cli.main import main
 
+from tests.elfs import make_elf
 from tests.images import Builder
 
 LOG = (
@@ -62,6 +63,16 @@ def test_the_image_tells_mode_and_size(log: str, tmp_path: Path, capsys: Capture
     (tmp_path / "fw.bin").write_bytes(build.combine(build.pair_3x()))
     assert main(["explain", log, "image=fw.bin", "verified=1", "--json"]) == 0
     assert "flash mode dio" in told(capsys)["cause"]
+
+
+def test_an_elf_of_another_image_is_told_where_the_image_is_there(log: str, tmp_path: Path, capsys: Capture) -> None:
+    build = Builder()
+    (tmp_path / "fw.bin").write_bytes(build.combine(build.pair_3x()))
+    (tmp_path / "app.elf").write_bytes(make_elf(code=((0x40220000, bytes(16)),)))
+    assert main(["explain", log, "elf=app.elf"]) == 0
+    assert "not of this image" not in capsys.readouterr().err
+    assert main(["explain", log, "elf=app.elf", "image=fw.bin"]) == 0
+    assert "app.elf is not of this image" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

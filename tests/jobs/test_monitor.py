@@ -137,6 +137,10 @@ def test_a_crash_names_its_functions_where_the_profile_names_an_elf(
     board = SimBoard(tmp_path / "flash", more="&app.trouble=exception&app.crash-s=1")
     done = project.doit("flash", "profile=kitchen", board.port).failed("boot-exception")
     assert "0x40100f2c is in call_user_start+0xf2c" in done.text
+    (project.folder / "app.elf").write_bytes(make_elf(0x1000, code=((0x40220000, bytes(16)),)))
+    done = project.doit("flash", "profile=kitchen", board.port).failed("boot-exception")
+    assert "app.elf is not of this image; places are not named" in done.text
+    assert "call_user_start" not in done.text
     (project.folder / "app.elf").unlink()
     done = project.doit("flash", "profile=kitchen", board.port).failed("boot-exception")
     assert "places of crashes are not named" in done.text

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
 from flashpipe.errors import UsageError
 from flashpipe.jobs.command_variables import EXPLAIN
 from flashpipe.jobs.explain import explain
-from flashpipe.terminal import json_text
 from flashpipe.text.explanation import as_data, describe
 from flashpipe.text.lines import print_result
 from flashpipe.text.variables import describe as describe_variables
@@ -24,8 +24,8 @@ def main(argv: list[str]) -> int:
     options, words = _parser().take_variables(argv, "explain", EXPLAIN)
     if not options.file:
         raise UsageError("explain: which log?", "`flashpipe explain FILE`; a - in place of FILE is what is piped in")
-    explanation = explain(options.file, words.given, Path.cwd())
-    print_result(json_text(as_data(explanation)) if options.json else describe(explanation))
+    explanation = explain(options.file, words.given, Path.cwd(), terminal.note)
+    print_result(terminal.json_text(as_data(explanation)) if options.json else describe(explanation))
     return 0
 
 

@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
         fail=_pattern(given, "fail"),
         timeout_s=parse_duration(_one(given, "timeout", "60s")),
     )
-    elf = _elf(given)
+    elf = _elf(given, images)
     if options.trace:
         import_module("flashpipe.sim.trace").Trace(machine, _print_line)
     begun = time.perf_counter()
@@ -186,9 +186,11 @@ def _typed(text: str) -> bytes:
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
-def _elf(given: _Given) -> Any:
+def _elf(given: _Given, images: list[str]) -> Any:
+    """Of the images, where they are named: what a snapshot holds is believed."""
     path = _one(given, "elf", "")
-    return import_module("flashpipe.firmware.elf").read_elf(Path(path)) if path else None
+    parts = _segments(images[0]) if path and images else {}
+    return import_module("flashpipe.firmware.elf_match").elf_of(Path(path), parts, _print_line) if path else None
 
 
 def _shown(elf: Any) -> Callable[[bytes], None]:

@@ -28,7 +28,10 @@ _CRASH: Final = re.compile(
 """Lines of a crash: the registers, and the words of its stack."""
 _SECTION: Final = struct.Struct("<IIIIIIIIII")
 _SYMBOL: Final = struct.Struct("<IIIBBH")
+_PROGBITS: Final = 1
 _SYMTAB: Final = 2
+_ALLOC: Final = 2
+"""Flag of sections that the program has in memory."""
 _FUNCTION: Final = 2
 _NEWEST: Final = 4
 """Newest version of line tables that is read."""
@@ -39,9 +42,13 @@ class Elf:
     """Functions and lines, sorted by address."""
 
     functions: tuple[tuple[int, int, str], ...]
-    """Address, size in bytes (0 where the ELF has none), name."""
+    """Address, size in bytes (0 where the ELF has none), name; an empty one names nothing there."""
     lines: tuple[tuple[int, str], ...]
     """First address of a run of code, and `file:line`; an empty text ends one."""
+    code: tuple[tuple[int, bytes], ...] = ()
+    """Address and bytes of each section that is code or stands beside it."""
+    entry: int = 0
+    """Where the program starts."""
 
     def where(self, address: int) -> str:
         """`user_init+0x12 (user_main.c:123)`; empty where nothing is known."""
@@ -53,7 +60,7 @@ class Elf:
             return ""
         line = bisect_right(self.lines, (address, "\x7f" * 8)) - 1
         place = self.lines[line][1] if line >= 0 else ""
-        return f"{name}+{address - start:#x}" + (f" ({place})" if place else "")
+        return f"{name}+{address - start:#x}" + (f" ({place})" if place else "") if name else ""
 
     def explain(self, line: str) -> list[str]:
         """One line for each address of code in a line of a crash; none for any other line."""
@@ -73,7 +80,7 @@ def read_elf(path: Path) -> Elf:
 
     Raises:
         ImageMissingError: there is no such file.
-        NotAnImageError: it is no ELF of this chip, or a damaged one.
+        NotAnImageError: it is no ELF of this chip, a damaged one, or one without names.
     """
     try:
         data = read_regular(path, LARGEST)
@@ -86,8 +93,11 @@ def read_elf(path: Path) -> Elf:
     try:
         sections = _sections(data)
         functions = tuple(sorted(_functions(data, sections)))
+        if not functions:
+            raise NotAnImageError(f"{path}: has no names of functions", "name the .elf file as it was before `strip`")
         table = next((data[s[4] : s[4] + s[5]] for name, s in sections if name == ".debug_line"), b"")
-        return Elf(functions, tuple(sorted(_lines(table))))
+        (entry,) = struct.unpack_from("<I", data, 0x18)
+        return Elf(functions, tuple(sorted(_lines(table))), tuple(_code(data, sections)), entry)
     except (struct.error, IndexError, ValueError) as error:
         raise NotAnImageError(f"{path}: a damaged ELF ({error})", "build it again") from None
 
@@ -101,6 +111,12 @@ def _sections(data: bytes) -> list[tuple[str, tuple[int, ...]]]:
 
 def _text(data: bytes, at: int) -> str:
     return data[at : data.index(b"\0", at)].decode("utf-8", "replace")
+
+
+def _code(data: bytes, sections: list[tuple[str, tuple[int, ...]]]) -> Iterator[tuple[int, bytes]]:
+    for _, (_, kind, flags, address, at, size, *_) in sections:
+        if kind == _PROGBITS and flags & _ALLOC and any(low <= address < high for low, high in CODE):
+            yield address, data[at : at + size]
 
 
 def _functions(data: bytes, sections: list[tuple[str, tuple[int, ...]]]) -> Iterator[tuple[int, int, str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from flashpipe.errors import PipelineError
-from flashpipe.firmware.elf import read_elf
+from flashpipe.firmware.elf_match import elf_of
 from flashpipe.jobs.inputs import RunInputs
 
 Explain = Callable[[str], list[str]]
@@ -13,7 +14,7 @@ Explain = Callable[[str], list[str]]
 
 
 def explainer(inputs: RunInputs, notify: Callable[[str], None]) -> Explain:
-    """What explains a line; an ELF that cannot be read is told once, and then nothing is named.
+    """What explains a line; an ELF that cannot be read, or is of another build, is told once.
 
     Raises:
         ProfileError: the profile is unknown or has mistakes.
@@ -21,8 +22,11 @@ def explainer(inputs: RunInputs, notify: Callable[[str], None]) -> Explain:
     path = inputs.elf()
     if path is None:
         return lambda _line: []
+    images = dict[int, bytes]()
+    with suppress(PipelineError):  # then nothing is at hand that it could be held against
+        images = {address: image.data for address, image in inputs.images(at_hand=True).items()}
     try:
-        return read_elf(path).explain
+        return elf_of(path, images, notify).explain
     except PipelineError as error:
         notify(f"places of crashes are not named: {error.message}")
         return lambda _line: []

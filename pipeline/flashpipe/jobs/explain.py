@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,8 +14,9 @@ from flashpipe.errors import BadValueError, ImageMissingError
 from flashpipe.files import read_regular
 from flashpipe.firmware.content_type import BOOT_MAGIC, CRLF_DAMAGE, DAMAGED, TEXT_BYTES, in_words
 from flashpipe.firmware.data_files import describe_data
-from flashpipe.firmware.elf import read_elf
+from flashpipe.firmware.elf_match import elf_of
 from flashpipe.firmware.header_size import right_size
+from flashpipe.firmware.inspection import Inspection
 from flashpipe.flash import MODE_CODES, decode_size
 from flashpipe.jobs.inspect import inspect
 from flashpipe.next_steps import Advice, command
@@ -26,15 +27,21 @@ ANY_FLASH: Final = "16MB"
 """Flash size where none is known: nothing is refused for it."""
 
 
-def explain(name: str, given: Mapping[str, str], folder: Path) -> Explanation:
-    """Judge the log in a file, or on standard input where `name` is `-`; `given`: what is known beside it.
+def explain(name: str, given: Mapping[str, str], folder: Path, notify: Callable[[str], None]) -> Explanation:
+    """Judge the log in a file, or on standard input where `name` is `-`.
+
+    Args:
+        name: Of the file.
+        given: What is known beside it.
+        folder: Where files lie that are named without one.
+        notify: Is told what of that cannot be used.
 
     Raises:
         BadValueError: a value that cannot be understood, or a firmware in place of its log.
         SourceError: the log, or the image, cannot be had.
         ImageError: the ELF cannot be read.
     """
-    known = read_given(given, folder)
+    known = read_given(given, folder, notify)
     data = _bytes(name, folder)
     _refuse_other_files(name, data)
     return explain_log(read_log(data), known, received=len(data.strip()))
@@ -74,7 +81,7 @@ def _refuse_other_files(name: str, data: bytes) -> None:
         )
 
 
-def read_given(values: Mapping[str, str], folder: Path) -> Known:
+def read_given(values: Mapping[str, str], folder: Path, notify: Callable[[str], None]) -> Known:
     """What the variables of `flashpipe explain` say of board and firmware.
 
     Raises:
@@ -82,14 +89,16 @@ def read_given(values: Mapping[str, str], folder: Path) -> Known:
         SourceError: the image cannot be had.
         ImageError: the ELF cannot be read.
     """
-    header = _header(values["image"], folder) if values.get("image") else Known()
+    inspection = inspect(values["image"], folder) if values.get("image") else None
+    parts = {file.address or 0: file.image.data for file in inspection.files} if inspection else {}
+    header = _header(inspection, parts) if inspection else Known()
     known = replace(
         header,
         mode=_choice(values, "mode", MODE_CODES) or header.mode,
         chip=_choice(values, "chip", CHIPS),
         verified=parse_bool(values.get("verified") or "0"),
     )
-    return replace(known, places=read_elf(folder / values["elf"]).explain) if values.get("elf") else known
+    return replace(known, places=elf_of(folder / values["elf"], parts, notify).explain) if values.get("elf") else known
 
 
 def _choice(values: Mapping[str, str], name: str, choices: Iterable[str]) -> str:
@@ -101,13 +110,11 @@ def _choice(values: Mapping[str, str], name: str, choices: Iterable[str]) -> str
     return value
 
 
-def _header(image: str, folder: Path) -> Known:
+def _header(inspection: Inspection, parts: Mapping[int, bytes]) -> Known:
     """Flash mode and size that the image's header names, and what its build can live with."""
-    inspection = inspect(image, folder)
     first = next((part.image for file in inspection.files for part in file.parts), None)
     if first is None:
         return Known()
     mode = next((name for name, code in MODE_CODES.items() if code == first.mode_code), "")
     named = decode_size(first.size_code) or ""
-    parts = {file.address or 0: file.image.data for file in inspection.files}
     return Known(mode=mode, size=named, right_size=right_size(inspection.firmware, parts, ANY_FLASH, named=named))

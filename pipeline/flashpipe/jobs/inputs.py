@@ -242,14 +242,14 @@ class RunInputs:
 
     # --- images ------------------------------------------------------------------------------------------------------
 
-    def images(self) -> Mapping[int, Image]:
-        """The images by address, as the lock file wants them; nothing is pinned.
+    def images(self, *, at_hand: bool = False) -> Mapping[int, Image]:
+        """The images by address, as the lock file wants them; nothing is pinned, nor downloaded with `at_hand`.
 
         Raises:
             SourceError: one cannot be had, or none is named.
             LockError: one is not what was pinned.
         """
-        return self._load().images
+        return self._load(at_hand=at_hand).images
 
     def lock_again(self) -> tuple[list[str], list[str]]:
         """Pin what the sources give now, whatever was pinned: what that changed, by pin; and pins that nobody needs.
