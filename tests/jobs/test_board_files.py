@@ -32,6 +32,9 @@ def files(project: Project, command: Command, tmp_path: Path, request: pytest.Fi
 def test_files_go_there_and_come_back(files: Command, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     done = files("put=init.lua,lua").ok()
     assert "3 files sent; it was not restarted" in done.text
+    (project.folder / "com,ma.txt").write_bytes(M1)
+    assert "com,ma.txt" in files("put=com,ma.txt,init.lua").ok().out
+    files("rm=com?ma.txt", "yes=1").ok()
     assert "m2.dat" in files().ok().out
     assert "was there" in files("put=lua/m1.lua").ok().out
     assert files("cat=init.lua").ok().out.endswith('print("hi")\n')
@@ -79,7 +82,9 @@ def test_files_go_there_and_come_back(files: Command, project: Project, monkeypa
     ("words", "code", "says"),
     [
         (["put=gone.lua"], "lua-file-missing", ": gone.lua: there is no such file"),
-        (["put=x*.lua"], "lua-file-missing", "means no file"),
+        (["put=x*.lua"], "lua-file-missing", ": x*.lua: means no file"),
+        (["put=init.lua,com,mb.txt"], "lua-file-missing", ": com: there is no such file"),
+        (["put=init.lua,com,ma.txt", "as=x"], "bad-value", "one file"),
         (["put=init.lua", f"as={'n' * 32}"], "lua-file-name", "1 to 31"),
         (["put=init.lua", "as=/rooted"], "lua-file-name", "a drive"),
         (["put=init.lua,lua", "as=x"], "bad-value", "one file"),
@@ -91,10 +96,11 @@ def test_what_cannot_be_is_said_before_a_port_is_opened(
     words: list[str], code: str, says: str, command: Command, project: Project
 ) -> None:
     (project.folder / "lua").mkdir()
-    for name in ("init.lua", "lua/a.lua"):
+    for name in ("init.lua", "lua/a.lua", "com,ma.txt"):
         (project.folder / name).write_bytes(b"1")
     done = command("files", *words, "port=sim://nowhere-to-be-found")
     assert says in done.failed(code).text
+    assert "profile" not in done.text
 
 
 def placed(folder: Path, *names: str, words: Sequence[str] = ("*",), to: str = "", called: str = "") -> list[Path]:

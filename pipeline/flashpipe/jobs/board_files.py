@@ -17,7 +17,7 @@ from flashpipe.errors import (
     LuaFileNameError,
     OutputExistsError,
 )
-from flashpipe.files import expanded, read_regular, write_atomic
+from flashpipe.files import expanded, is_there, read_regular, write_atomic
 from flashpipe.flasher.file_mirror import fetch
 from flashpipe.flasher.file_sending import mac_of, send_files
 from flashpipe.flasher.lua_stage import open_console
@@ -146,7 +146,21 @@ def read_file(board: BoardRun) -> bytes:
 
 
 def _words(board: BoardRun, verb: str) -> list[str]:
-    return [word for word in board.command.variables.text(verb).split(",") if word]
+    words = board.command.variables.text(verb).split(",")
+    if verb == "put":
+        words = _with_commas(words, board.command.caller)
+    return [word for word in words if word]
+
+
+def _with_commas(words: Sequence[str], folder: Path) -> list[str]:
+    """Words that were parted at commas; those that are one file of here together are one again."""
+    named, at = list[str](), 0
+    while at < len(words):
+        ends = range(len(words), at + 1, -1) if not (folder / words[at]).exists() else ()
+        end = next((end for end in ends if is_there(folder / ",".join(words[at:end]))), at + 1)
+        named.append(",".join(words[at:end]))
+        at = end
+    return named
 
 
 def _local(board: BoardRun) -> list[LuaFile]:
@@ -157,7 +171,7 @@ def _local(board: BoardRun) -> list[LuaFile]:
             file = read_lua_file(path, other or name, board.command.caller)
             problem = bad_name(file.name)
             if problem:
-                alone = board.command.caller / word == path and "," not in board.command.variables.text("put")
+                alone = board.command.caller / word == path and _words(board, "put") == [word]
                 raise LuaFileNameError(
                     f"{file.source} would be called {file.name!r} on the board: {problem}",
                     "say as=NAME" if alone else "rename it; or name the others alone",

@@ -129,9 +129,7 @@ def read_lua_file(path: Path, name: str, standing: Path, lender: Lender | None =
     try:
         data = read_named(path, LARGEST, lender)
     except OSError as error:
-        raise LuaFileMissingError(
-            f"{shortest(path, standing)}: {error.strerror or error}", LuaFileMissingError.remedy
-        ) from error
+        raise LuaFileMissingError(f"{shortest(path, standing)}: {error.strerror or error}", "check the path") from error
     return LuaFile(name, data, shortest(path, standing))
 
 
@@ -172,8 +170,11 @@ def files_at(path: Path, standing: Path) -> list[tuple[str, Path]]:
     if path.is_file():
         return [(path.name, path)]
     if not path.is_dir() and not set(path.name) & set(_MAGIC):
-        raise LuaFileMissingError(f"{shortest(path, standing)}: {no_file(path)}", LuaFileMissingError.remedy)
-    return list(_expand(FileSource("/", str(path), path)))
+        raise LuaFileMissingError(f"{shortest(path, standing)}: {no_file(path)}", "check the path")
+    try:
+        return list(_expand(FileSource("/", str(path), path)))
+    except LuaFileMissingError as error:
+        raise LuaFileMissingError(f"{shortest(path, standing)}: means no file", "check the path") from error
 
 
 # --- names -----------------------------------------------------------------------------------------------------------

@@ -49,6 +49,20 @@ def test_a_file_that_never_arrives_replaces_nothing(make: Make) -> None:
     assert files.names() == {"a": 3, "b": 3}, "nor does it leave anything"
 
 
+def test_a_board_that_stops_answering_is_said_to_and_not_that_a_file_is_damaged(make: Make) -> None:
+    alive = [True]
+
+    def spoil(data: bytes) -> bytes:
+        alive[0] &= b"XYZ" not in data
+        return data if alive[0] else b""
+
+    files = BoardFiles(make(spoil=spoil))
+    with pytest.raises(ConsoleError, match=r"stopped answering in the middle of b\.txt") as caught:
+        files.send([LuaFile("b.txt", b"XYZ")], {})
+    assert caught.value.code == "lua-console"
+    assert "rescue" not in caught.value.hint
+
+
 def test_a_set_with_one_wrong_program_leaves_nothing(make: Make) -> None:
     files = BoardFiles(make())
     with pytest.raises(LuaSyntaxError, match=r"b\.lua:2:"):

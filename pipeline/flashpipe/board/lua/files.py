@@ -20,7 +20,7 @@ from flashpipe.board.lua.hex_digits import HEX, bytes_of
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.open_file import close
 from flashpipe.board.lua.templates import of_board, render
-from flashpipe.board.lua.transfer import OPENED, WORTH, NoTransferError, Transfer, open_transfer
+from flashpipe.board.lua.transfer import OPENED, WORTH, NoTransferError, Transfer, open_transfer, stopped
 from flashpipe.errors import (
     ConsoleError,
     FileDamagedError,
@@ -333,6 +333,8 @@ class BoardFiles:
         while failures[-1] is not None and len(failures) < ATTEMPTS:
             failures.append(self._failure(file, progress))
         if (last := failures[-1]) is not None:
+            if not self._console.knock():
+                raise stopped(self._console.port, file.name) from last
             why = f": {last.without(self._console.port)}" if last.message else ""
             raise FileDamagedError(
                 f"{self._console.port}: {file.name} did not arrive as it was sent, {ATTEMPTS} times{why}",

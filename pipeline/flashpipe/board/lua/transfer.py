@@ -140,6 +140,12 @@ class NoTransferError(Exception):
     """This board, or this wire, can only be reached line by line."""
 
 
+def stopped(port: str, name: str) -> ConsoleError:
+    """Of a board that says nothing any more while a file is sent, at whatever rate: no program of its own does that."""
+    hint = Advice("restore its power, look at its wires and ", repeat("run the same command again"), ": it continues")
+    return ConsoleError(f"{port}: the board stopped answering in the middle of {name}", hint)
+
+
 class Transfer:
     """A console at a higher rate, with the functions that take and give blocks. Made by `open_transfer`."""
 
