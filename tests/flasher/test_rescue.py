@@ -104,6 +104,16 @@ def test_a_program_that_takes_the_console_is_named_with_the_way_out(name: str, m
     assert command("files", rescue="1") in caught.value.next_steps
 
 
+@pytest.mark.parametrize("name", lines("3.0"))
+def test_where_nothing_arrives_at_a_board_without_an_init_lua_that_is_not_blamed(name: str, make: Make) -> None:
+    session = make(name, "", "&fault=deaf")
+    with pytest.raises(NoLuaPromptError) as caught:
+        open_console(session)
+    assert "starts without an init.lua" in caught.value.message
+    assert "TX of the adapter" in caught.value.hint
+    assert "erase" not in caught.value.hint
+
+
 @pytest.mark.parametrize("name", lines())
 def test_a_timer_that_prints_without_end_disturbs_nothing(name: str, make: Make) -> None:
     session = make(name, timer(name, 20, 1, 'print("tick")'))

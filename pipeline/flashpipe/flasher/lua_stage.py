@@ -38,6 +38,7 @@ from flashpipe.errors import (
 from flashpipe.flasher.boot_check import BootCheck, boot_error
 from flashpipe.flasher.file_mirror import MirrorPolicy
 from flashpipe.flasher.file_sending import for_this_board, send_files
+from flashpipe.flasher.lua_advice import EMPTY, ERASE, FORGETFUL, PRESS, WIRE
 from flashpipe.flasher.lua_run import run_file
 from flashpipe.flasher.model import BootExpectation, RunRecord
 from flashpipe.masking import mask, mask_cut
@@ -64,14 +65,8 @@ KEPT: Final = 9
 """Files that were put aside and stay: init.lua.bad, init.lua.bad2 …, the last of which is replaced."""
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
-ERASE: Final = Advice(
-    command("erase", "…", yes="1"),
-    ", then ",
-    command("flash", "…"),
-    ": firmware and the profile's files come back, all others are gone (",
-    command("backup"),
-    " first)",
-)
+_NO_START: Final = re.compile(rf"cannot open {re.escape(START)}")
+"""What NodeMCU says as it starts where there is none."""
 _START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
 _RAISES: Final = re.compile(
     r"^(?:lua: )?([^\n]+)\nstack traceback:|^(?:lua: )?(not enough memory|\(error object is [^\n]*)$"
@@ -89,14 +84,6 @@ _FOUND: Final = re.compile(r"=#found (\d)#=")
 PANIC: Final = ERRORS["panic"]
 _DISTURBED: Final = frozenset({ConsoleError, NoLuaPromptError, FileDamagedError})
 """What a program that prints, resets or takes the UART does to us."""
-
-
-FORGETFUL: Final = (
-    "this virtual board is a new one in each command: name a file for its flash, port='sim://…?flash=board.flash', and"
-    " flash it first; or do both in one command, `flashpipe flash node …`"
-)
-PRESS: Final = Advice("press RESET yourself, and ", repeat("run the same command again"))
-EMPTY: Final = Advice(command("flash"), " writes one; Lua needs NodeMCU")
 
 
 def open_console(session: Session, *, timeout_s: float = 60.0) -> Console:
@@ -131,9 +118,21 @@ def _console_after(session: Session, verdict: Verdict) -> Console:
     except NoLuaPromptError as error:
         if verdict.kind not in {"prompt", "banner"}:
             raise
+        if _NO_START.search(verdict.log):
+            raise NoLuaPromptError(
+                f"{error.message}; it starts without an {START}, and hears nothing of what is sent: {verdict.summary}",
+                WIRE,
+            ) from error
         raise NoLuaPromptError(
-            f"{error.message}; it starts ({verdict.summary}), and its {START} takes the console or lets it sleep",
-            Advice(command("files", rescue="1"), f" catches it as it starts and puts {START} aside; else ", ERASE),
+            f"{error.message}; it starts ({verdict.summary}), and its {START} takes the console or lets it sleep, or "
+            "what is sent does not reach it",
+            Advice(
+                command("identify"),
+                " tells whether what is sent reaches it; then ",
+                command("files", rescue="1"),
+                f" catches it as it starts and puts {START} aside; else ",
+                ERASE,
+            ),
         ) from error
 
 

@@ -25,13 +25,9 @@ from flashpipe.errors import (
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.file_sending import for_this_board, mac_of, send_files
 from flashpipe.flasher.first_boot import mirroring
+from flashpipe.flasher.lua_advice import ERASE
 from flashpipe.flasher.lua_run import run_file
-from flashpipe.flasher.lua_stage import (
-    ERASE,
-    disable_init_lua,
-    open_console,
-    restart,
-)
+from flashpipe.flasher.lua_stage import disable_init_lua, open_console, restart
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.build import compiling

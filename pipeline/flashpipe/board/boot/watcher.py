@@ -89,7 +89,7 @@ LOAD_S: Final = 3.0
 DWELLS_S: Final = (2.5, 9.0)
 """How long to wait for another start at the ROM's rate, the first time and later: in the end longer than the hardware
 watchdog takes to reset a hanging firmware (about 8 s; no source, a parameter)."""
-UNANSWERED: Final = "has shown its prompt and does not answer at it: its program has taken the console, or is busy"
+UNANSWERED: Final = "has shown its prompt and answers nothing: a program holds the console, or what is sent is lost"
 FAULT_S: Final = 0.3
 """Time for the lines that follow a crash."""
 WRONG_S: Final = 0.2
