@@ -263,6 +263,13 @@ evidences = st.builds(
 )
 
 
+@pytest.mark.parametrize(("count", "rule"), [(0, "nobody-there"), (1, "nobody-there"), (40, "unknown-rate")])
+def test_a_stray_byte_is_no_rate(count: int, rule: str) -> None:
+    told = judge(replace(unreached(*QUIET[:1], LineSounds(KNOCKED, 115200, count, "")), reset="none"))
+    assert told.rule == rule
+    assert ("download mode" in told.action) == (rule == "nobody-there")
+
+
 @settings(max_examples=400, deadline=None)
 @given(evidences)
 def test_of_any_evidence_one_rule_fits_or_none(evidence: Evidence) -> None:

@@ -147,6 +147,10 @@ def _dead(evidence: Evidence) -> Proof:
     ]
 
 
+STRAY: Final = 3
+"""Bytes that a change of the rate, or what was sent just before it, makes on a line: nobody says so little."""
+
+
 def _nobody_there(evidence: Evidence) -> Proof:
     """No reset by wire was allowed or possible, and nothing came."""
     why = f"reset={evidence.reset} forbids to pulse the" if evidence.reset in NO_WIRE else "this port has no"
@@ -154,17 +158,24 @@ def _nobody_there(evidence: Evidence) -> Proof:
     talks = _no_rom(evidence) and (evidence.words() or findings.echoes) and not findings.echoes_always and not loops
     if evidence.reset in NO_WIRE and talks:
         return [_runs_on(evidence.words()), f"{why} reset line"]
-    if not _quiet(evidence) or not evidence.heard_nothing() or evidence.silent(INTO_LOADER):
+    count = _heard(evidence)
+    if not _quiet(evidence) or count > STRAY or evidence.silent(INTO_LOADER):
         return None
-    return [f"nothing came by itself or after a carriage return, and {why} reset line"]
+    came = f"nothing but {count} stray byte{'s' * (count != 1)}" if count else "nothing"
+    return [f"{came} came by itself or after a carriage return, and {why} reset line"]
 
 
 def _other_rate(evidence: Evidence) -> Proof:
     findings = evidence.findings
     if not _no_rom(evidence) or evidence.words() or findings.echoes or findings.echoes_always or evidence.starts():
         return None
-    count = sum(sound.count for sound in findings.sounds) + len(findings.reply)
-    return [f"{count} bytes came that make no text at 74880 and 115200 baud"] if count else None
+    count = _heard(evidence) + len(findings.reply)
+    return [f"{count} bytes came that make no text at 74880 and 115200 baud"] if count > STRAY else None
+
+
+def _heard(evidence: Evidence) -> int:
+    """Bytes that came while it was listened."""
+    return sum(sound.count for sound in evidence.findings.sounds)
 
 
 def _came_back(evidence: Evidence) -> Proof:
