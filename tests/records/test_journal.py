@@ -133,3 +133,27 @@ def test_a_firmware_that_knows_two_beginnings_of_macs_means_the_board_with_that_
     assert journal.chip_mac("") == ""
     journal.write(JournalEntry("a0:20:a6:d7:1c:89", state="clean", plan="ab"))
     assert journal.chip_mac(told) == told, "two of them: nobody knows which"
+
+
+def test_what_this_run_has_begun_is_told_apart_from_what_an_earlier_one_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = set[str]()
+    monkeypatch.setattr(journal, "_begun_here", begun)
+    entry = journal.write(JournalEntry(MAC, "writing", plan="p", profile="kitchen"))
+    assert journal.unfinished(entry, "write-failed").startswith(
+        f"board {MAC} holds an incomplete image (write-failed); "
+    )
+    assert "run the same command again" in journal.unfinished(entry)
+    begun.clear()  # as in a later process
+    later = (
+        (entry, "`flashpipe flash profile=kitchen` continues"),
+        (replace(entry, profile=""), "`flashpipe flash …` continues"),
+        (replace(entry, plan="", backup="20261130T1"), "`flashpipe restore backup=20261130T1` continues"),
+        (replace(entry, plan=""), "`flashpipe erase` continues"),
+    )
+    for left, told in later:
+        said = journal.unfinished(left)
+        assert "since an earlier run" in said
+        assert told in said
+    journal.write(JournalEntry(MAC, "writing", plan="p"))
+    journal.write(JournalEntry(MAC, "clean", plan="p"))
+    assert not begun

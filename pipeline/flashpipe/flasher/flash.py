@@ -19,7 +19,6 @@ from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
 from flashpipe.flasher.probe import compare
 from flashpipe.flasher.verified_regions import of_plan
 from flashpipe.flasher.write import WriteRun
-from flashpipe.next_steps import Advice, repeat
 from flashpipe.records import journal
 
 
@@ -97,13 +96,11 @@ def _start(session: Session, probe: Probe, policy: Policy, entry: journal.Journa
 
 
 def journal_line(error: PipelineError, device: Device | None) -> str:
-    """What a run that ended in mid-write leaves on the board, in one line; empty where nothing was touched."""
+    """What is half done on the board, by the run that ended or an earlier one, in one line; empty where nothing is."""
     entry = journal.read(device.mac) if device else None
     if entry is None or entry.state != "writing":
         return ""
-    return Advice(
-        f"board {entry.mac} {entry.half_done} ({error.code}); ", repeat("run the same command again"), ": it continues"
-    )
+    return journal.unfinished(entry, error.code)
 
 
 def _journal(

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any, Final
 from flashpipe.errors import RecordError
 from flashpipe.folding import folded, width_of
 from flashpipe.jobs import audience
-from flashpipe.next_steps import Advice, repeat
 
 if TYPE_CHECKING:
     from flashpipe.board.session.session import Session
@@ -333,7 +332,7 @@ def state_of(session: Session | None) -> str:
     except RecordError as error:
         return f"what board {mac} holds is not known: {error.message}"
     if entry.state == "writing":
-        return Advice(f"board {mac} {entry.half_done}; ", repeat("run the same command again"), ", it continues")
+        return journal.unfinished(entry)
     if session.doing == "boot":
         return f"board {mac} was not being written, its boot was not judged"
     return f"board {mac} was not being written"

@@ -20,10 +20,13 @@ from flashpipe.files import NO_RECORD, read_json, state_folder, write_atomic
 from flashpipe.flash import Region
 from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import mask_urls
+from flashpipe.next_steps import Advice, command, repeat
 from flashpipe.records import seal
 from flashpipe.values import dataclass
 
 FORMAT: Final = 1
+_begun_here: Final = set[str]()
+"""Boards that this process has begun to write."""
 State = Literal["unknown", "writing", "clean", "erased"]
 
 
@@ -150,6 +153,21 @@ def from_json(stored: Mapping[str, Any]) -> JournalEntry:
     return entry
 
 
+def unfinished(entry: JournalEntry, code: str = "") -> Advice:
+    """That a board whose state is `writing` is half done, and what continues: the same run again, or an earlier one.
+
+    `code`: of the error that has ended the run.
+    """
+    told = f"board {entry.mac} {entry.half_done}"
+    if entry.mac in _begun_here:
+        return Advice(f"{told}{f' ({code})' * bool(code)}; ", repeat("run the same command again"), ", it continues")
+    if entry.plan:
+        again = command("flash", profile=entry.profile) if entry.profile else command("flash", "…")
+    else:
+        again = command("restore", backup=entry.backup) if entry.backup else command("erase")
+    return Advice(f"{told} since an earlier run, which ", again, " continues")
+
+
 def to_json(entry: JournalEntry) -> dict[str, object]:
     """All that is known, for a file."""
     return {"format": FORMAT, **asdict(entry)}
@@ -175,4 +193,5 @@ def write(entry: JournalEntry) -> JournalEntry:
     entry = replace(entry, port=mask_urls(entry.port), changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     text = json.dumps(seal.sealed(to_json(entry)), indent=1)
     write_atomic(_path(entry.mac), text.encode())
+    (_begun_here.add if entry.state == "writing" else _begun_here.discard)(entry.mac)
     return entry
