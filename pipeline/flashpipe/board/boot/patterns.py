@@ -288,6 +288,8 @@ NODEMCU_3X: Final = "system SPI FI size:"
 """Begins what NodeMCU 3.x says at the ROM's rate."""
 SDK_STARTS: Final = re.compile(r"^SDK ver: \S+ compiled @ ", re.MULTILINE)
 """What Espressif's SDK says at the ROM's rate, before a firmware may choose its own."""
+OLD_SDK: Final = re.compile(r"^SDK ver: (?:0\.9|1\.[01])\.", re.MULTILINE)
+"""Those that NodeMCU 0.9 was built with (facts: usb-nodemcu §9.3)."""
 NODEMCU_SDK: Final = re.compile(r"powered by Lua [\d.]+ on SDK (?P<version>[^\s(]+)")
 NODE_INFO: Final = re.compile(r"^(?P<version>\d+\t\d+\t\d+)(?:\t-?\d+){5}\s*$", re.MULTILINE)
 """What `=node.info()` prints: three numbers of the version, chip, flash, its size, mode and speed (facts §9.4)."""

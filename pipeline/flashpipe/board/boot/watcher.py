@@ -20,6 +20,8 @@ The rules:
 3. Garbage there as well: another rate of those in use. Silence there: the board waits for input at a rate of its own,
    and each of those in use is knocked at. But a firmware that was just loaded and makes no sound at its rate is left
    alone there: NodeMCU 2.x formats its file system without a word, and then takes over the rate of what it was sent.
+   Not so with an SDK of NodeMCU 0.9: that speaks at 9600, and some of its builds make no sound where they are knocked
+   at another rate (seen in executed builds of December 2014).
 4. Knock (a carriage return) when the line is quiet: NodeMCU answers with its prompt, even where its banner is off. A
    Lua prompt whose banner nobody saw is asked what it is. One that was shown is knocked at as well: NodeMCU 3.x shows
    it behind an init.lua that has taken the console.
@@ -36,7 +38,7 @@ from typing import Final
 
 from flashpipe.board.boot.expectations import accepts
 from flashpipe.board.boot.gaps import Unread
-from flashpipe.board.boot.patterns import LOADED, LUA_PROMPT_LOOSE, ROM, SDK_STARTS, loader_is_busy
+from flashpipe.board.boot.patterns import LOADED, LUA_PROMPT_LOOSE, OLD_SDK, ROM, SDK_STARTS, loader_is_busy
 from flashpipe.board.boot.rates import COMMON_BAUDS, ROM_BAUDS, rom_baud
 from flashpipe.board.boot.stay import NOISE, Stay
 from flashpipe.board.boot.verdict import HEALTHY, NOT_CHECKED, Verdict, classify, judge
@@ -55,7 +57,7 @@ AFTER_FORMAT_S: Final = 5.0
 ASK_S: Final = 1.0
 ALIVE_S: Final = 10.0
 """A firmware that was started and says nothing for that long is alive, and silent by design."""
-SWEEP_S: Final = 18.0
+SWEEP_S: Final = 20.0
 """A dead line for that long on a board that nobody reset: every usual rate was knocked at."""
 SILENCE_S: Final = 6.0
 """A dead line for that long after a reset by wire means that nothing will come."""
@@ -361,7 +363,7 @@ class BootWatcher:
                 if self._lingered:  # the ROM's rate was tried in between, so this one is wrong
                     self._at = (self._at + 1) % len(self._bauds)
                 self._linger(now)
-        elif self._at == 0 and LOADED.search(self.log):
+        elif self._at == 0 and LOADED.search(self.log) and not OLD_SDK.search(self.log):
             return  # silence is no sign of a wrong rate, garbage would be: perhaps it formats its file system
         elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._stay.text():
             self._next_firmware_rate(now)

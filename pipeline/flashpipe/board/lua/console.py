@@ -33,7 +33,7 @@ BAUDS: Final = (*COMMON_BAUDS[:3], 74880, *COMMON_BAUDS[3:])
 """Rates at which a prompt is looked for, the likeliest first; 9600 is NodeMCU 0.9.x (facts: usb-nodemcu §9.3)."""
 ANSWER_S: Final = 3.0
 """How long a short expression may take."""
-FIND_S: Final = 9.0
+FIND_S: Final = 10.0
 """How long a prompt is looked for at all rates."""
 FORMAT_S: Final = 180.0
 """Formatting 16 MB takes about a minute (facts: esp8266 §2.5); slow flash parts need more."""
