@@ -51,10 +51,15 @@ _SHORT: Final = re.compile(r"~\d+(?:\.|$)")
 def shown(name: str) -> str:
     r"""A name in one line, with whatever is no print escaped; a terminal obeys none of it.
 
-    >>> shown("a\n\x1b[31mb"), shown("ß.lua")
-    ('a\\n\\x1b[31mb', 'ß.lua')
+    >>> shown("a\n\x1b[31mb"), shown("ß.lua"), shown("\udcff")
+    ('a\\n\\x1b[31mb', 'ß.lua', '\\xff')
     """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in name)
+    return "".join(char if char.isprintable() else _escaped(char) for char in name)
+
+
+def _escaped(char: str) -> str:
+    lone = "\udc80" <= char <= "\udcff"  # a byte that is no UTF-8
+    return f"\\x{ord(char) - 0xDC00:02x}" if lone else char.encode("unicode_escape").decode("ascii")
 
 
 def comparable(name: str) -> str:

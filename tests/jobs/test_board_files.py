@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe import terminal
+from flashpipe.board.lua.files import BoardFiles
 from flashpipe.errors import LuaFileNameError
 from flashpipe.jobs.board_files import places
 from flashpipe.jobs.variables import check
@@ -163,7 +164,8 @@ def test_names_of_a_board_are_shown_in_one_line_and_fetched_all_the_same(
     evil = "a\n\x1b[31mOK\r\x07\\b"
     port = f"port={NodeMcu.of(IN_PACKAGE, tmp_path / 'flash.bin', request).url}"
     lua = "".join(f"\\{byte}" for byte in evil.encode())
-    for name, text in ((lua, "hello"), ("dodo.py", "x = 1")):
+    coded = "\\195\\169\\255"  # é, and a byte that is no UTF-8
+    for name, text in ((lua, "hello"), ("dodo.py", "x = 1"), (coded, "coded")):
         (project.folder / "make.lua").write_text(f'file.open("{name}","w") file.write("{text}") file.close()')
         command("lua", "file=make.lua", port).ok()
     told = "a\\n\\x1b[31mOK\\r\\x07"
@@ -180,3 +182,14 @@ def test_names_of_a_board_are_shown_in_one_line_and_fetched_all_the_same(
     done = command("files", f"rm={evil}", port).ok()
     assert told in done.out
     assert "\x1b" not in done.text
+    assert "é\\xff" in command("files", port).ok().out
+    command("files", "get=é\udcff", "as=coded.bin", port).ok()
+    assert (project.folder / "coded.bin").read_bytes() == b"coded"
+    command("files", "rm=é*", "yes=1", port).ok()
+    assert "é" not in command("files", port).ok().out
+
+
+def test_a_file_that_is_still_there_was_not_removed(files: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    files("put=init.lua").ok()
+    monkeypatch.setattr(BoardFiles, "remove", lambda *_: None)
+    assert "init.lua could not be removed" in files("rm=init.lua").failed("lua-console").text

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.board.lua.files import TEMPORARY, BoardFiles, FileState, LuaFile
+from flashpipe.board.lua.transfer import OPENED
 from flashpipe.board.session.session import Session
 from flashpipe.errors import (
     BadValueError,
     BoardFileMissingError,
+    ConsoleError,
     LuaFileMissingError,
     LuaFileNameError,
     OutputExistsError,
@@ -128,6 +130,11 @@ def remove_files(board: BoardRun) -> dict[str, int]:
     for name in names:
         session.check_stop()
         files.remove(name)
+    left = [
+        name for name in names if files.size_of(name) is not None
+    ]  # NodeMCU does not say whether it has removed one
+    if left:
+        raise ConsoleError(f"{session.port}: {', '.join(map(shown, left))} could not be removed", OPENED)
     return names
 
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from flashpipe.board.lua.console import Console, quoted
-from flashpipe.board.lua.hex_digits import LIST, name_of
+from flashpipe.board.lua.console import Console
+from flashpipe.board.lua.hex_digits import LIST, name_literal, name_of
 from flashpipe.board.lua.open_file import close
 from flashpipe.errors import BoardFileSystemError, ConsoleError, LuaFailedError
 from flashpipe.next_steps import Advice, command, repeat
@@ -71,7 +71,7 @@ def size_of(console: Console, name: str) -> int | None:
         ConsoleError: the console does not answer.
     """
     reply = console.ask_secret(
-        f'(function()local f=file.open({quoted(name.encode())},"r")if not f then return""end '
+        f'(function()local f=file.open({name_literal(name)},"r")if not f then return""end '
         f'local n=file.seek("end"){close("f")} return n end)()',
         10.0,
     )
@@ -92,7 +92,7 @@ def have_listed(console: Console, temporary: Mapping[str, str]) -> list[str]:
     missing = _unlisted(console, temporary)
     for _ in range(RENAMES):
         for name in missing:
-            there, away = quoted(name.encode()), quoted(temporary[name].encode())
+            there, away = name_literal(name), name_literal(temporary[name])
             console.ask_secret(f"(function()local r,n,t=file.rename,{there},{away} return r(n,t)and r(t,n)end)()", 10.0)
         missing = _unlisted(console, temporary) if missing else []
     for name in missing:

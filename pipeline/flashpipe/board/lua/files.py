@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from typing import Final
 
-from flashpipe.board.lua.console import Console, portions, quoted
+from flashpipe.board.lua.console import Console, portions
 from flashpipe.board.lua.file_list import have_listed, listed_files, size_of
-from flashpipe.board.lua.hex_digits import HEX, bytes_of
+from flashpipe.board.lua.hex_digits import HEX, bytes_of, name_literal
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.open_file import close
 from flashpipe.board.lua.templates import of_board, render
@@ -162,7 +162,7 @@ class BoardFiles:
         """Whether the file called `name`, whose length is right, has the contents of `file`."""
         if self._can_hash():
             self._make_hex()
-            digest = self._console.ask(f'_fp(crypto.fhash("SHA256",{quoted(name.encode())}))', 10.0)
+            digest = self._console.ask(f'_fp(crypto.fhash("SHA256",{name_literal(name)}))', 10.0)
             return digest == file.sha256
         return self.read(name, len(file.data), file.data) == file.data
 
@@ -171,7 +171,7 @@ class BoardFiles:
         if self._transfer is not None and size:
             return self._transfer.read(name, size, expected)
         self._make_hex()
-        data, path, failures = b"", quoted(name.encode()), 0
+        data, path, failures = b"", name_literal(name), 0
         pieces = PIECES_SLOW if self._console.baud < SLOW else PIECES
         while len(data) < size:
             lines = self._console.lines(
@@ -262,7 +262,7 @@ class BoardFiles:
 
     def remove(self, name: str) -> None:
         """Delete a file; nothing happens where there is none."""
-        self._console.ask(f"file.remove({quoted(name.encode())})", 10.0)
+        self._console.ask(f"file.remove({name_literal(name)})", 10.0)
 
     def _clear_up(self, files: Iterable[LuaFile], there: Mapping[str, int]) -> dict[str, int]:
         """Remove what earlier runs left half-written and this one cannot use."""
@@ -371,7 +371,7 @@ class BoardFiles:
         """
         if not file.name.endswith((".lua", ".lc")):
             return
-        name, need = quoted(file.temporary.encode()), MEMORY + MEMORY_PER_BYTE * len(file.data)
+        name, need = name_literal(file.temporary), MEMORY + MEMORY_PER_BYTE * len(file.data)
         load = f"(function()if node.heap()<{need} then return end local _,e=loadfile({name})return e end)()"
         try:
             reply = self._console.ask_secret(load, 10.0)
@@ -393,7 +393,7 @@ class BoardFiles:
 
         2.x and later give one, which no program of the board can close under us; 0.9.x and 1.x give true.
         """
-        opened = f'(function()_fp=file.open({quoted(name.encode())},"{mode}")return _fp and type(_fp)end)()'
+        opened = f'(function()_fp=file.open({name_literal(name)},"{mode}")return _fp and type(_fp)end)()'
         kind = self._console.ask_secret(opened, 10.0)
         if kind not in {"userdata", "boolean"}:
             raise ConsoleError(f"{self._console.port}: {name} cannot be opened on the board", OPENED)
@@ -427,7 +427,7 @@ class BoardFiles:
     def _put_in_place(self, file: LuaFile, as_name: str, *, replaces: bool) -> None:
         # In one line: no other code of the board runs in between. Renaming does not replace (SPIFFS), and to look for
         # a name that is not there takes a twelfth of a second on 4 MB; one that is may not have been listed.
-        name, temporary = quoted(as_name.encode()), quoted(file.temporary.encode())
+        name, temporary = name_literal(as_name), name_literal(file.temporary)
         remove = f"file.remove({name})" if replaces else ""
         rename = f"local r,t,n=file.rename,{temporary},{name} return r(t,n)or(file.remove(n)or 1)and r(t,n)"
         line = f"(function(){remove}{rename} end)()"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from flashpipe.board.lua.console import quoted
 from flashpipe.board.lua.open_file import close
 
 HEX: Final = (
@@ -36,9 +37,21 @@ def bytes_of(text: str) -> bytes:
 
 
 def name_of(text: str) -> str:
-    r"""The name that came so in the list.
+    r"""The name that came so in the list, a character for each byte; bytes that are no UTF-8 stay what they are.
 
     >>> name_of(r"a\010\092b")
     'a\n\\b'
+    >>> name_of("\xc3\xa9\xff")
+    'é\udcff'
     """
-    return _DIGITS.sub(lambda digits: chr(int(digits[1])), text)
+    raw = _DIGITS.sub(lambda digits: chr(int(digits[1])), text).encode("latin-1", "replace")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def name_literal(name: str) -> str:
+    r"""A name of the board's as Lua text: the bytes that it came as.
+
+    >>> print(name_literal("é"), name_literal("\udcff"))
+    "\195\169" "\255"
+    """
+    return quoted(name.encode("utf-8", "surrogateescape"))

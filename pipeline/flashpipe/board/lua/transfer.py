@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from flashpipe.board.lua.console import Console, quoted
+from flashpipe.board.lua.console import Console
+from flashpipe.board.lua.hex_digits import name_literal
 from flashpipe.board.lua.open_file import close
 from flashpipe.errors import ConsoleError, LuaFailedError, PipelineError
 from flashpipe.next_steps import Advice, repeat, setting
@@ -165,7 +166,7 @@ class Transfer:
             ConsoleError: the board does not answer, or the wire damages too many blocks.
         """
         done, failures = 0, 0
-        self._open(f'_fp=file.open({quoted(name.encode())},"w")return _fpj()', name)
+        self._open(f'_fp=file.open({name_literal(name)},"w")return _fpj()', name)
         while True:
             part = data[done : done + self.block]
             answer = self._send(part, last=done + len(part) == len(data))
@@ -248,7 +249,7 @@ class Transfer:
         Raises:
             ConsoleError: the board does not answer.
         """
-        opened = f'_fp=file.open({quoted(name.encode())},"r")return _fp and _fpm(0,"end")'
+        opened = f'_fp=file.open({name_literal(name)},"r")return _fp and _fpm(0,"end")'
         same = self._ask(opened) == str(len(data))
         for at in range(0, max(1, len(data)), CHECKED):
             part = data[at : at + CHECKED]
@@ -257,7 +258,7 @@ class Transfer:
         return same
 
     def _open_to_read(self, name: str) -> None:
-        self._open(f'_fp=file.open({quoted(name.encode())},"r")return _fp and type(_fp)', name)
+        self._open(f'_fp=file.open({name_literal(name)},"r")return _fp and type(_fp)', name)
 
     def _read_piece(self, at: int, length: int) -> bytes | None:
         """Bytes of a file from `at` on, fewer where it ends before; None where they came damaged."""
