@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.board.boot.kinds import Verdict
 from flashpipe.board.lua import files as lua_files
 from flashpipe.board.lua.console import LuaRun
 from flashpipe.board.lua.files import BoardFiles
@@ -334,6 +335,19 @@ def test_format_asks_and_then_removes_all_files(kitchen: Kitchen) -> None:
     done = kitchen.run("format", "yes=1").ok()
     assert "bytes free" in done.err
     assert "no files" in kitchen.run("files").ok().out
+
+
+def test_rescue_blames_no_init_lua_that_is_not_there(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    kitchen.profile(files={})
+    blank = kitchen.command("files", "rescue=1", "port=sim://esp12?inline=1&fill=ff").failed("no-lua-prompt")
+    assert "no image at 0x00000" in blank.err
+    assert "erase" not in blank.err
+    kitchen.more += "&fault=deaf"
+    log = "NodeMCU 3.0.0.0 built by us\n powered by Lua 5.1.4 on SDK 3.0.1-dev(fce080e)\n"
+    for words, code in (("cannot open init.lua: \n> ", "no-lua-prompt"), ("lua: init.lua:1: oops\n> ", "init-lua")):
+        seen = Verdict("prompt", "at its prompt", log=log + words)
+        monkeypatch.setattr(jobs_lua, "boot_check", lambda *_args, seen=seen, **_how: seen)
+        assert ("erase" in kitchen.run("files", "rescue=1").failed(code).err) == (code == "init-lua")
 
 
 def test_rescue_puts_an_init_lua_aside(kitchen: Kitchen) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from flashpipe.board.boot.verdict import nodemcu_name
+from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.lua import acceptance
 from flashpipe.board.lua.acceptance import LuaPolicy
 from flashpipe.board.lua.console import FORMAT_S, Console
@@ -20,12 +22,13 @@ from flashpipe.errors import (
     ConsoleError,
     LuaFailedError,
     LuaTimeoutError,
+    NoLuaPromptError,
     StartFileError,
 )
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.file_sending import for_this_board, mac_of, send_files
 from flashpipe.flasher.first_boot import mirroring
-from flashpipe.flasher.lua_advice import ERASE
+from flashpipe.flasher.lua_advice import EMPTY, ERASE, WIRE
 from flashpipe.flasher.lua_run import run_file
 from flashpipe.flasher.lua_stage import disable_init_lua, open_console, restart
 from flashpipe.flasher.model import Outcome, RunRecord
@@ -42,6 +45,10 @@ from flashpipe.values import dataclass
 
 LUA_S: Final = 600.0
 """How long a Lua file may run unless `timeout=` says so."""
+RESCUE_S: Final = 30.0
+"""How long a start is looked at for what keeps a prompt away."""
+_HAS_NONE: Final = re.compile(r"cannot open init\.lua")
+"""NodeMCU's words at a start without one."""
 _PRINTS: Final = re.compile(r"^=(.+)$", re.MULTILINE)
 Room = tuple[int, int, int] | None
 """Bytes free, used and in all of a file system; None where there is none."""
@@ -203,13 +210,34 @@ def rescue(board: BoardRun) -> str:
 
     Raises:
         StartFileError: no prompt could be caught.
+        NoLuaPromptError: none ever shows there, for another reason.
     """
     session = board.session()
     session.open()
     name = disable_init_lua(session)
     if name is None:
+        _check_start_file(session)
         raise StartFileError(f"{session.port}: no prompt could be caught before init.lua fails", ERASE)
     return name
+
+
+def _check_start_file(session: Session) -> None:
+    """Go on where an init.lua may be what keeps us from it: a NodeMCU may run, and does not say that it has none.
+
+    Raises:
+        NoLuaPromptError: anything else is seen of its start.
+    """
+    if not session.resets_by_wire:
+        return
+    verdict = boot_check(session, timeout_s=RESCUE_S)
+    if verdict.kind not in {"alive", "unreadable", "formatting"} and not nodemcu_name(verdict.log):
+        hint = EMPTY if verdict.kind == "no-image" else NoLuaPromptError.remedy
+        raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", hint)
+    if _HAS_NONE.search(verdict.log):
+        raise NoLuaPromptError(
+            f"{session.port}: NodeMCU starts, has no init.lua, and does not answer what is sent",
+            WIRE,
+        )
 
 
 def format_files(board: BoardRun) -> tuple[int, int, int] | None:
