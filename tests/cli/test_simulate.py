@@ -119,6 +119,7 @@ def test_a_firmware_that_dies_is_a_failure_also_where_its_time_is_over_before_it
     with pytest.raises(SimulationFailedError, match="exception 0") as failed:
         main(["cut.bin", "timeout=50ms"])
     assert "started again" not in failed.value.message
+    assert "refuses this image: cut.bin" in failed.value.hint, "which is why"
     assert main(["cut.bin", "timeout=50ms", "until=csum"]) == 0
 
 

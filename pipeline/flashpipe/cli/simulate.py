@@ -18,6 +18,7 @@ from flashpipe.cli.arguments import Parser
 from flashpipe.errors import (
     BadValueError,
     NotEmulatedError,
+    SimulationError,
     SimulationFailedError,
     SimulationTimeoutError,
 )
@@ -40,6 +41,7 @@ _QUIET: Final = frozenset({"silence", "no-image"})
 """Verdicts on a board that has said little: here a program that has nothing to say, or no time to."""
 _STARTS: Final = 10
 """Starts after which a firmware that never waits for input is in a loop."""
+_LARGEST: Final = 16 * 1024 * 1024
 _PROFILE_LINES: Final = 25
 _PROFILE_EVERY: Final = 211
 """Cycles between two samples: a prime, so that no loop keeps step with it."""
@@ -73,7 +75,12 @@ def main(argv: list[str]) -> int:
     if options.snapshot:
         write_atomic(Path(options.snapshot), import_module("flashpipe.sim.snapshot").save(machine))
     _print_end(outcome, seconds)
-    return _judge(outcome, _one(given, "until", ""), given.get("send", []))
+    try:
+        return _judge(outcome, _one(given, "until", ""), given.get("send", []))
+    except SimulationError as error:
+        if images:
+            _add_refusal(error, images[0])
+        raise
 
 
 def _onlooker(options: argparse.Namespace) -> Callable[[Any, Any], Any]:
@@ -130,12 +137,25 @@ def _options(given: _Given) -> Any:
 
 def _segments(text: str) -> dict[int, bytes]:
     """The bytes of an image, or of a split pair, by address."""
+    return {address: image.data for address, image in _images(text).items()}
+
+
+def _add_refusal(error: SimulationError, text: str) -> None:
+    """What flashing has against an image, for whoever looks for the reason of its failure."""
+    gate = import_module("flashpipe.firmware.gate")
+    problems = gate.find_problems(_images(text), flash_size=_LARGEST, chip="esp8266")
+    if problems:
+        error.add_hint(f"`flashpipe flash` refuses this image: {problems[0].message}")
+
+
+def _images(text: str) -> dict[int, Any]:
+    """An image, or a split pair, by address."""
     resolve = import_module("flashpipe.sources.resolve")
     here = Path.cwd()
     if text.lower().startswith("0x") and not Path(text).exists():
         pair = resolve.parse_image_argument(text)
-        return {address: resolve.load_source(source, here).data for address, source in pair.items()}
-    return {0: resolve.load_source(text, here).data}
+        return {address: resolve.load_source(source, here) for address, source in pair.items()}
+    return {0: resolve.load_source(text, here)}
 
 
 def _size_code(segments: dict[int, bytes], flash: str) -> int:
