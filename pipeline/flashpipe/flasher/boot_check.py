@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from flashpipe.board.boot.expectations import WORDS, accepts, resolve
 from flashpipe.board.boot.kinds import Verdict, error_class
@@ -11,6 +12,7 @@ from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
 from flashpipe.flasher.model import BootExpectation
+from flashpipe.masking import mask_cut
 from flashpipe.next_steps import Advice, Wording, setting
 from flashpipe.records import journal
 from flashpipe.values import dataclass
@@ -57,6 +59,10 @@ class BootCheck:
         return verdict
 
 
+_SHOWN: Final = 160
+"""Characters of a line of the board's that a message shows; garbage may never end one."""
+
+
 def boot_error(port: str, verdict: Verdict, expected: BootExpectation) -> BootError:
     """The error for a verdict that does not pass; carries the verdict."""
     kind = error_class(verdict.kind)
@@ -64,7 +70,7 @@ def boot_error(port: str, verdict: Verdict, expected: BootExpectation) -> BootEr
         expected.expect, f'"{expected.expect}"'
     )
     unmet = "" if kind is not BootUnexpectedError else f"; expected {wanted}"
-    proof = f'; last line: "{verdict.evidence[-1].strip()}"' if verdict.evidence else ""
+    proof = f'; last line: "{mask_cut(verdict.evidence[-1].strip(), _SHOWN)}"' if verdict.evidence else ""
     hint = kind.remedy
     if verdict.still_in_loader:
         hint = Advice(

@@ -158,6 +158,7 @@ def _evidence(
         log=verdict.log if verdict else "",
         gaps=verdict.gaps if verdict else (),
         crash=verdict.crash if verdict else None,
+        family=plan.firmware.family if plan and _is_verified(error, plan, record) else "",
         hole=_hole_of(verdict, plan) if verdict and plan else None,
         journal=_journal(device.mac) if device else "unknown",
         virtual=session.virtual,

@@ -127,6 +127,12 @@ def test_formatting_goes_on_until_something_else_comes() -> None:
     dots = START.format(cause=2) + "system SPI FI size:4, Flash size: 4194304\n" + "." * 40
     assert classify(dots).kind == "formatting"
     assert classify(f"{dots}\nsomething else\n").kind == "firmware"
+    debug = START.format(cause=2) + "system SPI FI size:4, Flash size: 4194304\n"
+    debug += "".join(f".flash_erase_sector({at})\n" for at in range(136, 140))
+    for cut in ("", ".", ".flash_er", ".flash_erase_sector(140)"):
+        assert classify(debug + cut).kind == "formatting", cut
+    assert classify(f"{debug}something else\n").kind == "firmware"
+    assert classify(f"{debug}\nNodeMCU 3.0.0.0 \n> flash_erase_sector(7)\n").kind == "prompt"
     assert classify(START.format(cause=2) + "connecting\n......").kind == "firmware"
 
 

@@ -83,7 +83,7 @@ COMPLAINTS: Final[dict[int, Complaint]] = {
         "no reset wires; stays in the boot loader",
         ("no-reset-line", "nobody-there", "gpio0-held", "no-reset-wire", "strapping"),
     ),
-    17: Complaint("garbage on the console", ("console-rate", "unknown-rate", "firmware-mute")),
+    17: Complaint("garbage on the console", ("console-rate", "unknown-rate", "firmware-mute", "nodemcu-unwell")),
     18: Complaint("the file system is lost after a reflash", (), ("would-lose-data",)),
     19: Complaint("init.lua panics, no way in", ("lua-panic",)),
     20: Complaint("uploading Lua fails right after the flash", ("still-formatting",)),

@@ -143,6 +143,7 @@ FACTS: Final = {
     "firmware-mute": booted("alive", "csum 0x9b\n", findings=Findings(sounds=(heard(INTO_APPLICATION, banner(2, 3)),))),
     "console-rate": booted("alive", "csum 0x9b\n", garbled_rates=3),
     "still-formatting": booted("formatting", "Formatting file system. Please wait...\n"),
+    "nodemcu-unwell": booted("firmware", "zzzzzz\n", code="boot-unexpected", family="nodemcu"),
     "other-firmware": booted("firmware", "ready\n", code="boot-unexpected"),
     "boot-line-dead": booted("silence", chip="", verified=False),
     "brltty": replace(LOST, findings=Findings(reopened="missing"), host=HostFacts("linux", brltty=True)),
@@ -280,6 +281,20 @@ def test_of_any_evidence_one_rule_fits_or_none(evidence: Evidence) -> None:
 
 
 # --- what is not known -----------------------------------------------------------------------------------------------
+
+
+def test_what_talks_where_the_flash_holds_nodemcu_is_no_other_firmware() -> None:
+    unwell = replace(FACTS["nodemcu-unwell"], log="z" * 1000)
+    found = judge(unwell)
+    assert "boot=any" not in str(found.action)
+    assert all(len(line) < 150 for line in found.proof)
+    for other in (
+        replace(unwell, expect="hello"),
+        replace(unwell, verified=False),
+        replace(unwell, family="arduino"),
+        replace(unwell, verdict="prompt"),
+    ):
+        assert judge(other).rule == "other-firmware"
 
 
 @pytest.mark.parametrize("code", sorted(EVIDENT - {"flash-unknown"}))

@@ -284,6 +284,8 @@ PYTHON_FORMATS: Final = re.compile(r"^Performing initial setup[ \t]*$", re.MULTI
 """MicroPython makes its own, when it first runs; CircuitPython says the same (executed 1.9.4, 3.0.0)."""
 FORMAT_DOTS: Final = re.compile(r"^\.{3,}[ \t]*\Z", re.MULTILINE)
 """NodeMCU 3.x prints a dot for each sector meanwhile; its words before them may be lost altogether."""
+DEBUG_FORMATS: Final = re.compile(r"^\.*flash_erase_sector\(\d+\)[ \t]*(?:\n[.\w(]*)?\Z", re.MULTILINE)
+"""A debug build of it says so instead; the next line may just be coming (executed 3.0, a debug build of 2022)."""
 NODEMCU_3X: Final = "system SPI FI size:"
 """Begins what NodeMCU 3.x says at the ROM's rate."""
 SDK_STARTS: Final = re.compile(r"^SDK ver: \S+ compiled @ ", re.MULTILINE)

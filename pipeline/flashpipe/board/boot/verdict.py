@@ -26,6 +26,7 @@ from flashpipe.board.boot.crash import read_crash
 from flashpipe.board.boot.kinds import HEALTHY, NOT_CHECKED, LogFinding, Verdict, line_at
 from flashpipe.board.boot.patterns import (
     BOOT_LINE,
+    DEBUG_FORMATS,
     EXPLAINS,
     FAULTS,
     FLOOD,
@@ -281,6 +282,8 @@ def _python(text: str, name: str, evidence: tuple[str, ...], at: int) -> LogFind
 
 def _formatting(text: str) -> LogFinding | None:
     dots = FORMAT_DOTS.search(text) if NODEMCU_3X in text else None
+    if NODEMCU_3X in text and not NODEMCU.search(text):  # behind a banner a program may write files
+        dots = dots or DEBUG_FORMATS.search(text)
     setups = list(PYTHON_FORMATS.finditer(text))
     nodemcu = max(text.rfind(FORMATS), dots.start() if dots is not None else -1)
     at = max(nodemcu, setups[-1].start() if setups else -1)

@@ -147,6 +147,8 @@ class Evidence:
     """Where in the flash the code that crashed stands, if the plan has nothing but FF or 00 in that sector; or, where
     nothing crashed, such a place in the middle of the plan's code."""
     expect: str = ""
+    family: str = ""
+    """Of the firmware that the flash was seen to hold whole; empty where that is not known."""
     journal: str = "unknown"
     virtual: bool = False
     findings: Findings = field(default_factory=Findings)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flashpipe.board.boot.patterns import LOADED, LOADER
-from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, MISREAD, Evidence
+from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, MISREAD, SHOWN, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_crash import (
     ANOTHER_IMAGE,
@@ -19,6 +19,7 @@ from flashpipe.board.diagnosis.rules_crash import (
     try_mode,
 )
 from flashpipe.board.diagnosis.rules_line import DEAD, ended_as, feed
+from flashpipe.masking import mask_cut
 from flashpipe.next_steps import AGAIN_WITH, ON_TERMINAL, Advice, command, repeat, setting
 
 UNREADABLE: Final = frozenset({"no-image", "bad-checksum"})
@@ -206,10 +207,26 @@ def _silent(evidence: Evidence) -> Proof:
 
 
 def _other(evidence: Evidence) -> Proof:
+    return None if _is_nodemcu(evidence) else _talks(evidence)
+
+
+def _unwell(evidence: Evidence) -> Proof:
+    """What talks can be nothing but the NodeMCU that is there, and it is not itself."""
+    talks = _talks(evidence)
+    return [BYTES_RIGHT, *talks] if talks and _is_nodemcu(evidence) else None
+
+
+def _is_nodemcu(evidence: Evidence) -> bool:
+    expected = evidence.expect in {"", "auto", "nodemcu"}
+    return evidence.verified and evidence.family == "nodemcu" and evidence.verdict == "firmware" and expected
+
+
+def _talks(evidence: Evidence) -> list[str] | None:
     if not ended_as(evidence, *RUNNING):
         return None
-    last = [line.strip() for line in evidence.log.splitlines() if line.strip()]
-    return [f'it runs and says "{last[-1]}"'] if last else ["it runs"]
+    lines = [line for line in evidence.log.splitlines(keepends=True) if line.strip()]
+    whole = [line for line in lines if line.endswith("\n")] or lines  # the last one may just be coming
+    return [f'it runs and says "{mask_cut(whole[-1].strip(), SHOWN)}"'] if whole else ["it runs"]
 
 
 def _expected(evidence: Evidence) -> str:
@@ -394,6 +411,18 @@ RULES: Final = (
             command("flash"),
             " writes where the board lacks it",
         ),
+    ),
+    Rule(
+        "nodemcu-unwell",
+        _unwell,
+        "the flash holds the NodeMCU that was planned, and it does not come to its prompt: its image may be damaged or"
+        " cut short, or this build cannot live with this flash",
+        Advice(
+            "compare the file with where it came from, or take another build; ",
+            command("monitor"),
+            " shows what this one says",
+        ),
+        certain=False,
     ),
     Rule(
         "boot-line-dead",
