@@ -417,6 +417,25 @@ def test_an_unknown_certificate(web: Server, access: Access, image: bytes, monke
         get(web, access)
 
 
+def test_what_is_wrong_with_a_proxy_or_a_file_of_certificates_is_said_of_them(
+    web: Server, access: Access, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(FetchError, match=r"the proxy cannot be reached: 127\.0\.0\.1:1: Failed to establish"):
+        get(web, access)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://u:p@127.0.0.1:1")
+    with pytest.raises(FetchError, match="is SOCKS") as socks:
+        get(web, access)
+    assert "pysocks" in socks.value.hint
+    monkeypatch.delenv("HTTPS_PROXY")
+    bundle = tmp_path / "empty.pem"
+    bundle.write_text("nothing\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with pytest.raises(FetchCertificateError, match=r"empty\.pem holds no certificates"):
+        get(web, access)
+
+
 def test_a_proxy_is_used(web: Server, access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = Server()
     monkeypatch.setenv("HTTP_PROXY", proxy.url())

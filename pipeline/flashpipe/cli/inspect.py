@@ -10,6 +10,7 @@ from pathlib import Path
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
 from flashpipe.errors import BadValueError, ImageError, PipelineError
+from flashpipe.events import error_facts
 from flashpipe.firmware.inspection import Inspection
 from flashpipe.flash import SIZE_BYTES
 from flashpipe.jobs.inspect import inspect
@@ -30,7 +31,10 @@ def main(argv: list[str]) -> int:
     results = [_attempt(text) for text in options.files]
     inspections = [result for result in results if not isinstance(result, PipelineError)]
     failed = [result for result in results if isinstance(result, PipelineError)]
-    _show(inspections, size, options.files, as_json=options.json)
+    if options.json:
+        print_result(json_text([_data(text, result) for text, result in zip(options.files, results, strict=True)]))
+    else:
+        _show(inspections, size, options.files)
     for problem in failed:
         terminal.note(f"error: {problem}")
     statuses = [problem.status for problem in failed]
@@ -38,10 +42,12 @@ def main(argv: list[str]) -> int:
     return max(statuses, default=0)
 
 
-def _show(inspections: list[Inspection], size: int, names: list[str], *, as_json: bool) -> None:
-    if as_json:
-        print_result(json_text([as_data(one) for one in inspections]))
-    elif inspections:
+def _data(text: str, result: Inspection | PipelineError) -> dict[str, object]:
+    return {"file": text, "error": error_facts(result)} if isinstance(result, PipelineError) else as_data(result)
+
+
+def _show(inspections: list[Inspection], size: int, names: list[str]) -> None:
+    if inspections:
         texts = [describe(one, size) for one in inspections]
         if terminal.quiet:
             print_result("\n".join(text.partition("\n")[0] for text in texts))
@@ -94,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a file, a URL, any source that image= takes; a split pair as 0x00000:FILE,0x10000:FILE",
     )
-    parser.add_argument("--json", action="store_true", help="a list with one object for each FILE")
+    parser.add_argument(
+        "--json", action="store_true", help="a list with one object for each FILE; `error` where it is not read"
+    )
     parser.add_argument(
         "--flash-size", default="", metavar="SIZE", help="flash that the picture shows; default: the header's"
     )

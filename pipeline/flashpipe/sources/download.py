@@ -7,6 +7,7 @@ A download grows in a `.part` file (`partial_download`). This module imports req
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -314,15 +315,34 @@ def _translated(url: str) -> Iterator[None]:
     except requests.exceptions.SSLError as error:
         if "certificate" not in str(error).lower():
             raise _TryAgainError("the encrypted connection broke") from error
+        if "NO_CERTIFICATE_OR_CRL" in str(error):
+            bundle = (
+                os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or "the file of certificates"
+            )
+            raise FetchCertificateError(
+                f"{shown}: {printable(bundle)} holds no certificates",
+                "REQUESTS_CA_BUNDLE has to name a file of CA certificates, in PEM",
+            ) from error
         raise FetchCertificateError(f"{shown}: {_reason(error)}", FetchCertificateError.remedy) from error
     except ValueError as error:  # requests' InvalidURL and the like are such
+        if "SOCKS" in str(error):
+            raise FetchError(
+                f"{shown}: the proxy that the environment names is SOCKS, which takes a package more",
+                "`pip install pysocks`, or let HTTPS_PROXY name an HTTP proxy",
+            ) from error
         raise FetchStatusError(f"{shown}: is no address: {_reason(error)}", "correct the URL") from error
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
         raise _StalledError(_reason(error)) from error
+    except requests.exceptions.ProxyError as error:
+        raise _TryAgainError(f"the proxy cannot be reached: {_reason(error)}") from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _TryAgainError(_reason(error)) from error
     except OSError as error:  # a CA file that is not there, mostly: requests says so in words
         raise FetchError(f"{shown}: {error}", "check REQUESTS_CA_BUNDLE and the proxy variables") from error
+
+
+_CONNECTION: Final = re.compile(r"^\w+\(host='([^']*)', port=(\d+)\): ")
+"""How urllib3 names what could not connect."""
 
 
 def _reason(error: BaseException) -> str:
@@ -335,7 +355,8 @@ def _reason(error: BaseException) -> str:
         if cause is None:
             break
         inner = cause
-    return printable(str(inner).rpartition(">: ")[2], 160) or type(inner).__name__
+    words = _CONNECTION.sub(r"\1:\2: ", str(inner).rpartition(">: ")[2])
+    return printable(words, 160) or type(inner).__name__
 
 
 def _is_ours(error: OSError) -> bool:
