@@ -38,18 +38,25 @@ def test_a_file_that_is_wrong_stops_nothing(tmp_path: Path, text: str) -> None:
     know_secrets(tmp_path)
 
 
-def test_what_a_board_prints_again_stands_in_no_record(project: Project, firmware: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["", "boards"])
+def test_what_a_board_prints_again_stands_in_no_record(
+    project: Project, firmware: Path, tmp_path: Path, place: str
+) -> None:
     port = f"port=sim://nodemcu-devkit?flash={tmp_path / 'board.flash'}"
-    (project.folder / "lamp.yaml").write_text(
+    folder = project.folder / place
+    folder.mkdir(exist_ok=True)
+    (folder / "lamp.yaml").write_text(
         f"extends: nodemcu-devkit\nfirmware: {{image: '{firmware}'}}\nfiles: {{init.lua: {{template: i.lua}}}}\n"
     )
-    (project.folder / "i.lua").write_text('print("greeting", @wifi_pwd@)\n')
-    own = project.folder / "secrets.yaml"
+    (folder / "i.lua").write_text('print("greeting", @wifi_pwd@)\n')
+    own = folder / "secrets.yaml"
     own.write_text("wifi_pwd: Geheim4711\n")
     own.chmod(0o600)
-    project.flashpipe("flash", "profile=lamp", port).ok()
-    seen = project.flashpipe("boot", port).ok()
-    assert seen.status == 0
+    profile = f"profile={folder / 'lamp.yaml'}"
+    project.flashpipe("flash", profile, port).ok()
+    seen = project.flashpipe("boot", *([profile] if place else []), port).ok()
+    assert "greeting" in seen.out
+    assert "Geheim4711" not in seen.text, "a build server keeps what is shown"
     kept = [path.read_bytes() for path in (project.folder / ".pipeline").rglob("*") if path.is_file()]
     assert any(b"greeting" in text for text in kept), "what the board said is kept"
     assert not [text for text in kept if b"Geheim4711" in text]

@@ -19,6 +19,7 @@ from flashpipe.jobs import sessions
 from flashpipe.jobs.audience import Audience
 from flashpipe.jobs.command_variables import TEST
 from flashpipe.jobs.event_lines import test_facts
+from flashpipe.masking import mask
 from flashpipe.testing.board import Board
 from flashpipe.testing.lua_tests import FILE_S, find_tests, prepare, run_tests
 from flashpipe.testing.start import BoardDemand, start_board
@@ -85,8 +86,9 @@ def _show(done: Sequence[LuaTestDone], board: Board, seconds: float, given: Mapp
     shown = put("test", {"port": board.port, "virtual": is_virtual(board.port), **facts})
     logged = set[str]()
     for test in () if shown else failed:
-        print_result(f"FAILED  {test.file}: {test.name}" + (f": {test.message}" if test.message != test.name else ""))
-        lines = [line for line in test.log.splitlines() if line.strip() not in {"", ">"} and line.isascii()]
+        why = f": {test.message}" if test.message != test.name else ""
+        print_result(mask(f"FAILED  {test.file}: {test.name}{why}"))  # a build server keeps what is shown
+        lines = [line for line in mask(test.log).splitlines() if line.strip() not in {"", ">"} and line.isascii()]
         lines = [line for line in lines[1:] if line.expandtabs().isprintable()][-LOG_LINES:]
         if lines and test.file not in logged:
             print_result(textwrap.indent("\n".join(lines), "  | "), end="\n")

@@ -82,6 +82,7 @@ class RunInputs:
         with self._guard:
             if self._profile is None:
                 self._profile = self._named() if self.command.profile_name else self._of_image()
+                know_secrets(self.command.project, *self._profile.lineage)
             return self._profile
 
     def _named(self) -> Profile:

@@ -36,8 +36,10 @@ def secret_files(profile: Path, project: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys((profile.parent / FILE, project / FILE)))
 
 
-def know_secrets(project: Path) -> None:
+def know_secrets(project: Path, *beside: Path) -> None:
     """Take out of whatever is kept from now on what the environment and the project's files hold as secrets.
+
+    `beside`: files of profiles, which may have secrets beside them.
 
     A board may print at any time what it was given once. A file that cannot be used is passed over: that is told where
     one of its values is wanted.
@@ -46,7 +48,7 @@ def know_secrets(project: Path) -> None:
         if name.startswith(PREFIX) and value not in _learnt:
             know_secret(value)
             _learnt.add(value)
-    for folder in search_folders(project)[:-1]:
+    for folder in dict.fromkeys((*search_folders(project)[:-1], *(profile.parent for profile in beside))):
         path = folder / FILE
         with suppress(OSError, PipelineError):
             stat = path.stat()

@@ -7,6 +7,7 @@ from flashpipe.errors import BootError
 from flashpipe.flasher.model import verdict_of
 from flashpipe.jobs import boot as jobs
 from flashpipe.jobs.board_job import BoardRun
+from flashpipe.masking import mask
 from flashpipe.tasks.several import print_table_of
 from flashpipe.text.documents import put
 
@@ -21,4 +22,4 @@ def boot(board: BoardRun) -> None:
         raise
     finally:
         if verdict is not None and not put("boot", {"verdict": verdict}, board.port()) and verdict.log:
-            print_table_of(board, verdict.log_for_people().rstrip())
+            print_table_of(board, mask(verdict.log_for_people()).rstrip())
