@@ -106,7 +106,11 @@ def test_what_cannot_be_is_said_before_a_port_is_opened(
 
 def placed(folder: Path, *names: str, words: Sequence[str] = ("*",), to: str = "", called: str = "") -> list[Path]:
     """Where files of these names would go."""
-    return list(places(names, words, folder, check({"to": to, "as": called})).values())
+    return list(
+        places(
+            names, words, folder, check({name: text for name, text in (("to", to), ("as", called)) if text})
+        ).values()
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from flashpipe import tasks
-from flashpipe.errors import UnknownVariableError, UnusedVariableError
+from flashpipe.errors import BadValueError, UnknownVariableError, UnusedVariableError
 from flashpipe.jobs import variables
 from flashpipe.jobs.variables import KNOWN, TABLE, check, declare_variables, taken_by
 from flashpipe.tasks import command_line
@@ -40,6 +40,32 @@ def test_what_a_task_does_not_use_is_refused_with_what_was_meant(task: str, name
     with pytest.raises(UnusedVariableError) as caught:
         check({name: "x"}, {task})
     assert meant in f"{caught.value.message} {caught.value.hint} {UnusedVariableError.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(
+            (name, text)
+            for name in ("port", "regions", "allow", "rm", "get", "keep")
+            for text in ("", ",", "a,", ",a", " ")
+        ),
+        *((name, "") for name in ("image", "events", "junit", "receipt", "backup", "until", "profile", "check")),
+    ],
+)
+def test_what_is_empty_is_not_taken_for_everything_or_nothing(name: str, text: str) -> None:
+    with pytest.raises(BadValueError) as caught:
+        check({name: text})
+    assert caught.value.message.startswith(f"{name}={text}: ")
+
+
+def test_a_list_of_the_environment_is_held_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASHPIPE_PORT", ",")
+    with pytest.raises(BadValueError, match="FLASHPIPE_PORT=,: "):
+        check({})
+    monkeypatch.setenv("FLASHPIPE_PORT", "")
+    assert check({}).text("port") == ""
+    assert check({"yes": ""}).flag("yes") is False
 
 
 def test_one_of_several_tasks_is_enough() -> None:

@@ -142,9 +142,15 @@ def _said_twice(word: str, port: str, again: str, same: str) -> str:
 
 
 def port_words(text: str) -> list[str]:
-    """The ports of a list; a bare name behind a place of a lab is another place: `labgrid://p1,p2`."""
-    words = list[str]()
-    for word in filter(None, (part.strip() for part in text.split(","))):
+    """The ports of a list; a bare name behind a place of a lab is another place: `labgrid://p1,p2`.
+
+    Raises:
+        BadValueError: an entry of the list is empty.
+    """
+    words, parts = list[str](), [part.strip() for part in text.split(",")]
+    if text and not all(parts):
+        raise BadValueError(f"port={text}: an entry of the list is empty", "say which port it is, or leave it out")
+    for word in filter(None, parts):
         bare = word != "all" and not is_url(word) and "/" not in word and re.fullmatch(r"(?i)COM\d+", word) is None
         words.append(SCHEME + word if bare and words and is_place(words[-1]) else word)
     return words

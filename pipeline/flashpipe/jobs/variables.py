@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from flashpipe import reset_mode
 from flashpipe.errors import BadValueError, UnknownVariableError, UnusedVariableError
+from flashpipe.jobs.empty_texts import check_text
 from flashpipe.units import parse_bool
 from flashpipe.values import dataclass
 from flashpipe.virtual_options import ABOUT, VALUES
@@ -381,10 +382,13 @@ def check(given: Mapping[str, str], tasks: Collection[str] | None = None) -> Var
     Raises:
         UnknownVariableError: naming the nearest known one.
         UnusedVariableError: none of the tasks uses it.
+        BadValueError: a text is empty, or an entry of a list: left out, it may mean everything, or nothing.
     """
-    for name in given:
+    for name, text in given.items():
         if name not in KNOWN and name not in _declared:
             raise _unknown(name)
+        if name not in _declared:
+            check_text(KNOWN[name].kind, text, name)
     if tasks:
         for name in given:
             if name not in _declared and not any(task in KNOWN[name].tasks for task in tasks):
@@ -396,6 +400,7 @@ def check(given: Mapping[str, str], tasks: Collection[str] | None = None) -> Var
         by_environment = os.environ.get(row.environment, "") if row.environment else ""
         text = by_environment or _defaults.get(row.name, "")
         if text and row.name not in given:
+            check_text(row.kind, text, row.environment if by_environment else row.name)
             origin[row.name], texts[row.name] = row.environment if by_environment else DODO, text
     return Variables(dict(given), origin, texts)
 
