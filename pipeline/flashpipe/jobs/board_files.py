@@ -225,13 +225,20 @@ def places(names: Sequence[str], words: Sequence[str], caller: Path, variables: 
     because of its name: that needs a name that the user has given (`as=`), or a folder (`to=`) and the name in `words`.
 
     Raises:
-        LuaFileNameError: one cannot go there, or two would be one file.
+        LuaFileNameError: one cannot go there, two would be one file, or there is no such folder.
     """
     folder, target = caller / expanded(variables.text("to")), variables.text("as")
     if target and len(names) > 1:
         raise LuaFileNameError(f"as={target} is one file, and {', '.join(map(shown, names))} are meant", "say to=DIR")
+    if not folder.parent.is_dir():
+        raise LuaFileNameError(f"to={variables.text('to')}: there is no folder {folder.parent}", "make it first")
     if target:
-        return {name: folder / expanded(target) for name in names}
+        path = folder / expanded(target)
+        if not path.parent.is_dir():
+            raise LuaFileNameError(
+                f"as={target}: there is no folder {path.parent}", "make it first, or correct the name"
+            )
+        return dict.fromkeys(names, path)
     apart = not caller.resolve().is_relative_to(folder.resolve())
     paths: dict[str, Path] = {}
     taken: dict[str, str] = {}

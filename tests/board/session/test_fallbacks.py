@@ -236,7 +236,7 @@ def test_what_was_remembered_is_forgotten_when_it_fails() -> None:
     again.run(lambda way: way.baud == 460800, lost)
     again.fallbacks.remember_success(MAC)
     assert [way.baud for way in again.used] == [230400, 460800]
-    assert again.said[1] == "trying as the profile says: no answer"
+    assert again.said[1] == "trying without what was remembered of it: no answer"
     assert Bench().fallbacks.settings == LinkSettings(460800)
 
 

@@ -217,7 +217,7 @@ class Fallbacks:
             link_memory.forget(self.port, self._recalled)
             self._recalled = ""
             if self.settings != self.declared:
-                self._use("as the profile says", self.declared, "as the profile says", error)
+                self._use("nothing remembered", self.declared, "without what was remembered of it", error)
                 return True
         if self.auto is not None and stage in {START, WORK} and self.settings.baud > self.declared.baud:
             return self._slower(self.auto, error)
