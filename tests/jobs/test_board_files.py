@@ -127,6 +127,14 @@ def test_the_name_of_a_file_on_a_board_leads_nowhere(name: str, tmp_path: Path) 
     assert placed(tmp_path, name, called="as.bin") == [tmp_path / "as.bin"]
 
 
+@pytest.mark.parametrize(
+    ("to", "called"), [("", "none/x"), ("", "/none/x"), ("none/x", ""), ("none", "x"), ("/none/x", "y")]
+)
+def test_no_folder_is_made_for_a_path_that_may_be_misspelt(to: str, called: str, tmp_path: Path) -> None:
+    with pytest.raises(LuaFileNameError, match="there is no folder"):
+        placed(tmp_path, "a.lua", to=to, called=called)
+
+
 STEERING = (
     "dodo.py", "DODO.PY", "dodo.py.", "dodo.py ", "\uff44odo.py", ".git/config", ".git/hooks/x", ".GIT/x",
     "GIT~1/hooks/x",
