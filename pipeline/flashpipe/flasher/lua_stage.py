@@ -414,9 +414,10 @@ def disable_init_lua(session: Session, baud: int = 0) -> str | None:
         # One line, of less than 256 bytes. It says that there is one before it renames it: of a board that fails in
         # between, the next such line finds none any more.
         line = (
-            f'local l,b,i=file.list(),"{DISABLED}",1 local n=b while l[n]and i<{KEPT} do i=i+1 n=b..i end '
-            f'if l["{START}"]then print("=#".."found "..i.."#=")file.remove(n)file.rename("{START}",n)end '
-            f'print("=#".."gone "..tostring(not file.list()["{START}"]).."#=")'
+            f'local l,s,f,i=file.list(),"{DISABLED}","{START}",1 '
+            f"local n=s while l[n]and i<{KEPT} do i=i+1 n=s..tostring(i)end "
+            'if l[f]then print("=#".."found "..tostring(i).."#=")file.remove(n)file.rename(f,n)end '
+            'print("=#".."gone "..tostring(not file.list()[f]).."#=")'
         )
         output, knocked_s, name = "", -math.inf, ""
         while session.clock() < end_s:
