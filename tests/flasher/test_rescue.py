@@ -169,6 +169,20 @@ def test_a_board_that_its_watchdog_restarts_ends_the_run(name: str, make: Make) 
     assert console.ask("6*7") == "42"
 
 
+@pytest.mark.parametrize("name", lines(IN_PACKAGE, "3.0"))
+def test_an_end_that_is_said_at_another_rate_is_not_waited_for(name: str, make: Make) -> None:
+    session = make(name)
+    console = open_console(session)
+    binary = LuaFile("binary.lua", b'uart.write(0,"\\200\\201\\202\\203\\204\\205") tmr.delay(1000)')
+    ran = run_file(session, console, binary, 60.0)
+    assert (ran.ended, ran.garbled) == (True, False)
+    started_s = console.clock()
+    other = LuaFile("other.lua", b'uart.setup(0,9600,8,0,1,0) print("what it says after that") tmr.wdclr()')
+    ran = run_file(session, console, other, 600.0)
+    assert (ran.ended, ran.restarted, ran.garbled) == (False, False, True)
+    assert console.clock() - started_s < 100
+
+
 @pytest.mark.parametrize("name", lines("0.9.5", IN_PACKAGE, "3.0"))
 def test_a_board_that_its_watchdog_restarts_while_it_is_listened_to_ends_the_run(name: str, make: Make) -> None:
     session = make(name)

@@ -118,6 +118,11 @@ def run_lua(board: BoardRun, show: Callable[[str], None]) -> None:
             f"{session.port}: the board restarted after {file.name} had come to its end: {why}",
             "what it said tells why; a callback that keeps the processor for seconds has to call `tmr.wdclr()` or end",
         )
+    if ran.garbled:
+        raise LuaTimeoutError(
+            f"{session.port}: {file.name} was not heard to come to its end: what the board says is no text any more",
+            f"it may have changed the rate of its UART: let `uart.setup(0, …)` stay at {console.baud}; a reset ends it",
+        )
     if not ran.ended:
         raise LuaTimeoutError(
             f"{session.port}: {file.name} did not come to its end within {limit_s + wait_s:g} s",

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from flashpipe.board.boot.rates import COMMON_BAUDS
 from flashpipe.board.lua.program_output import ProgramOutput
-from flashpipe.board.session.text import garbage_bytes, readable
+from flashpipe.board.session.text import ends_in_garbage, garbage_bytes, readable
 from flashpipe.errors import ConsoleError, LuaFailedError, NoLuaPromptError
 from flashpipe.masking import mask, mask_cut
 from flashpipe.next_steps import Advice, command, repeat
@@ -46,6 +46,8 @@ _QUIET_S: Final = 0.12
 """A pause that is longer than an adapter holds bytes back: what was said is complete."""
 _SETTLED_S: Final = 0.5
 """A pause in which a program has most likely said what it had to say."""
+_GARBLED_S: Final = 30.0
+"""A pause behind what is no text: an end that is said at another rate is never heard."""
 _SLICE_S: Final = 0.03
 _BREAK_OUT: Final = b"]] ]=] ]==] end\r"
 """Ends a long text or comment that is open, and is an error in whatever is open besides: back to the plain prompt."""
@@ -99,6 +101,8 @@ class LuaRun:
     """Whether the board has started again: before the code came to its end, or behind that while it was listened to."""
     settled: bool = False
     """Whether nothing more had come for a while when the listening ended."""
+    garbled: bool = False
+    """Whether the code was not heard to end, and what came last was no text: it may have changed the rate."""
 
 
 class Console:
@@ -199,11 +203,14 @@ class Console:
             said = output.behind if output.ended else output.text[-_STARTING:]
             restarted = restarted or bool(data and _STARTED.search(said))
             lost = restarted and not (output.ended and may_restart)
+            garbled = not output.ended and _is_garbled(said)
+            lost = lost or (garbled and now - heard_s >= _GARBLED_S)
             half_prompt = output.ended and not output.whole and now < prompt_s  # its rest is not for who listens next
             if not half_prompt and (enough or output.error or lost or now >= end_s):
                 output.close()
                 restarted = restarted or _BANNER.search(output.behind) is not None
-                return LuaRun(output.text, output.ended, output.error, restarted, now - heard_s >= _SETTLED_S)
+                settled = now - heard_s >= _SETTLED_S
+                return LuaRun(output.text, output.ended, output.error, restarted, settled, garbled)
             if not output.begun:
                 self._check(output.before, secret=False)
             waiting(now - started_s)
@@ -373,6 +380,10 @@ def find_console(
                     f"{wire.port}: no Lua prompt at {', '.join(map(str, rates))} baud{last}",
                     NoLuaPromptError.remedy,
                 )
+
+
+def _is_garbled(said: str) -> bool:
+    return not said.endswith("\n") and ends_in_garbage(said[-_LAST:].encode("latin-1"))
 
 
 def _shown(reply: str) -> str:
