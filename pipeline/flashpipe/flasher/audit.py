@@ -11,7 +11,7 @@ from flashpipe.errors import DriftError
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, adjusted_header
 from flashpipe.flash import Region, merge
 from flashpipe.flasher.model import Outcome, VerifiedRegion
-from flashpipe.flasher.verified_regions import DATA, FIRMWARE
+from flashpipe.flasher.verified_regions import BLANK, DATA, FIRMWARE
 from flashpipe.next_steps import Advice, command
 from flashpipe.records.history import HistoryRow, StoredReceipt
 from flashpipe.values import dataclass
@@ -99,7 +99,9 @@ def outcome(session: Session, findings: Sequence[AuditFinding]) -> Outcome:
         if finding.row.kind != FIRMWARE
     )
     unknown = merge(finding.row.region for finding in findings if finding.row.kind == DATA and finding.state == CHANGED)
-    reason = "the firmware is what its receipt says"
+    blank = merge(finding.row.region for finding in findings if finding.row.what == BLANK)
+    erased = blank == [Region(0, device.flash_size or 0)]
+    reason = f"{'its flash is blank, as' if erased else 'the firmware is what'} its receipt says"
     if unknown:
         places = ", ".join(map(str, unknown))
         reason = f"what is known to be code is what its receipt says; {places} changed, and may be code or data"

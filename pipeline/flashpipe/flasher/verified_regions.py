@@ -19,6 +19,7 @@ from flashpipe.flasher.restore_source import RestoreSelection, RestoreSource, en
 FIRMWARE: Final = "firmware"
 DATA: Final = "data"
 """Of which nobody can tell what it is for."""
+BLANK: Final = "blank"
 _BOOT: Final = Region(0, TABLE_ADDRESS)
 """Of a firmware whose end nobody knows, what is certainly code (facts: image-flashmap §5)."""
 
@@ -83,13 +84,13 @@ def _image_sectors(source: RestoreSource) -> Iterator[Region]:
 def of_blank(size: int) -> tuple[VerifiedRegion, ...]:
     """After an erase."""
     whole = Region(0, size)
-    return tuple(VerifiedRegion(part, FIRMWARE, "blank", _md5(b"\xff" * part.size)) for part in whole.split(BLOCK_SIZE))
+    return tuple(VerifiedRegion(part, FIRMWARE, BLANK, _md5(b"\xff" * part.size)) for part in whole.split(BLOCK_SIZE))
 
 
 def of_blank_parts(regions: Sequence[Region], areas: Sequence[Area]) -> tuple[VerifiedRegion, ...]:
     """After parts of a flash were erased: what the firmware keeps there, it will write again."""
     return tuple(
-        VerifiedRegion(part, _kind(part, areas) if areas else "data", "blank", _md5(b"\xff" * part.size))
+        VerifiedRegion(part, _kind(part, areas) if areas else "data", BLANK, _md5(b"\xff" * part.size))
         for region in regions
         for part in region.split(BLOCK_SIZE)
     )
