@@ -15,7 +15,7 @@ import pytest
 pty = pytest.importorskip("pty", reason="no pseudo terminals on this system")
 termios = pytest.importorskip("termios", reason="no pseudo terminals on this system")
 
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 
 
 class Terminal:
