@@ -25,6 +25,8 @@ class Terminal:
         self._master, self._slave = pty.openpty()
         self.settings = termios.tcgetattr(self._slave)
         self.shown = ""
+        self._seen = 0
+        """Where what was expected last ends: two things may come at once."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             cwd=folder,
@@ -54,12 +56,12 @@ class Terminal:
         return self.shown
 
     def shows(self, text: str, limit_s: float) -> bool:
-        """Whether `text` shows within the time."""
+        """Whether `text` shows within the time, behind what was expected before."""
         until = time.monotonic() + limit_s
-        seen = len(self.shown)
-        while text not in self.shown[seen:]:
+        while (at := self.shown.find(text, self._seen)) < 0:
             if not self._read(until):
                 return False
+        self._seen = at + len(text)
         return True
 
     def type(self, text: str) -> None:

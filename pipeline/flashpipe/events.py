@@ -144,7 +144,7 @@ class WireLine(Event):
     text: str
 
 
-IN_SECONDS: Final = frozenset({"boot", "format"})
+IN_SECONDS: Final = frozenset({"boot", "console", "format", "lfs"})
 """Steps whose progress counts seconds of a wait; that of all others counts bytes."""
 Listener = Callable[[Event], None]
 

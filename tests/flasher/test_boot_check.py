@@ -15,7 +15,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.cli.topics import TOPICS
 from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
 from flashpipe.events import Event, Message, Progress
-from flashpipe.flasher.boot_check import boot_error
+from flashpipe.flasher.boot_check import BootCheck, boot_error
 from flashpipe.flasher.model import BootExpectation, verdict_of
 from flashpipe.sim.simulation import build_flash
 
@@ -46,6 +46,32 @@ def test_a_board_that_runs_something_else_is_told_what_was_expected(kind: str) -
     error = boot_error("COM3", Verdict(kind, "it runs"), BootExpectation(expect="sensor ready"))
     assert error.code == "boot-unexpected"
     assert 'expected "sensor ready"' in error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "expect", "ran_lua", "passes"),
+    [
+        ("firmware", "auto", False, False),
+        ("firmware", "auto", True, True),
+        ("alive", "nodemcu", True, True),
+        ("panic", "auto", True, False),
+        ("formatting", "auto", True, False),
+        ("firmware", "sensor ready", True, False),
+    ],
+)
+def test_a_nodemcu_that_has_just_answered_is_one_though_its_program_hides_banner_and_prompt(
+    url: str, monkeypatch: pytest.MonkeyPatch, kind: str, expect: str, *, ran_lua: bool, passes: bool
+) -> None:
+    monkeypatch.setattr("flashpipe.flasher.boot_check.boot_check", lambda *_, **__: Verdict(kind, "what was seen"))
+    with closing(Session(url)) as session:
+        check = BootCheck(session, BootExpectation(expect=expect), is_nodemcu=True, ran_lua=ran_lua)
+        if passes:
+            assert check.run().kind == kind
+            return
+        with pytest.raises(BootError) as caught:
+            check.run()
+    assert caught.value.verdict is not None
+    assert caught.value.verdict.kind == kind
 
 
 @pytest.mark.parametrize("kind", ["no-image", "bad-checksum"])

@@ -176,7 +176,7 @@ def test_a_lock_file_of_somebody_else_pins_nothing_of_mine(
 @as_root
 def test_in_a_project_that_is_somebody_elses_as_a_whole_its_lock_file_counts(lent: Path, project: Project) -> None:
     profile = lend(lent, "firmware: {image: fw.bin}")
-    (lent / "images.lock.yaml").write_text("")
+    (lent / "images.lock.yaml").write_text("version: 1\nimages:\n")
     os.chown(lent / "images.lock.yaml", OTHER, OTHER)
     project.flashpipe("image", profile, "records=" + str(project.folder / ".pipeline"), folder=lent).ok()
 

@@ -17,15 +17,16 @@ from tests.rooms import MODULES, SOURCES, below, room
 
 ROOM = SOURCES / "flashpipe" / "tasks"
 MAKERS = {"task", "board_task"}
-RUNNERS = {"run_step", "attempt", "action"}
+RUNNERS = {"run_step", "attempt", "attempt_on", "action"}
 
 
 def calls(path: Path) -> Iterator[tuple[str, str]]:
-    """Function and first text of every call with one."""
+    """Function and first text of every call with one, which may be one on a board."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        texts = [one for one in node.args[:2] if isinstance(one, ast.Constant)] if isinstance(node, ast.Call) else []
+        if isinstance(node, ast.Call) and texts:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            yield name, str(node.args[0].value)
+            yield name, str(texts[0].value)
 
 
 def named(functions: set[str]) -> set[str]:

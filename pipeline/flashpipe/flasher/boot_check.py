@@ -31,6 +31,9 @@ class BootCheck:
     """The board's record, which gets the verdict; None where nothing is known about what its flash holds."""
     mode: str = ""
     """Flash mode in the header of the image that the flash was just verified to hold; empty where it was not."""
+    ran_lua: bool = False
+    """Whether its NodeMCU has just answered: its banner may be lost while the rate changes, and a program that prints
+    without end hides its prompt."""
 
     def run(self, *, passive: bool = False) -> Verdict:
         """Reset the board, read its boot log and say whether that is the boot that is expected.
@@ -47,7 +50,8 @@ class BootCheck:
             patient = resolve(expected.expect, image_is_nodemcu=self.is_nodemcu) == "nodemcu"
             read = boot_check(session, timeout_s=expected.timeout_s, wait_for=text, patient=patient, passive=passive)
             verdict = of_verified_flash(read, self.mode)
-            passed = accepts(expected.expect, verdict, image_is_nodemcu=self.is_nodemcu)
+            known = self.ran_lua and not text and verdict.kind != "formatting"
+            passed = accepts("any" if known else expected.expect, verdict, image_is_nodemcu=self.is_nodemcu)
             if text and passed:
                 verdict = replace(verdict, summary=f'"{text}" was seen')
             result.append(verdict.summary + session.execution.note)

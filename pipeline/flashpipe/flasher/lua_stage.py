@@ -225,7 +225,9 @@ def _carry_out(
         outcome = record.note(replace(outcome, files=tuple(states)))
     if any(state.state == "sent" for state in outcome.files):
         outcome = record.note(replace(outcome, outcome="files" if outcome.outcome == "skipped" else outcome.outcome))
-        record.note(replace(outcome, verdict=restart(session, console.baud, outcome.files, check)))
+        record.note(
+            replace(outcome, verdict=restart(session, console.baud, outcome.files, replace(check, ran_lua=True)))
+        )
 
 
 # --- acceptance ------------------------------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ def restart(
         session: Open.
         baud: Of the console.
         files: What became of each.
-        check: How its boot is judged.
+        check: How its boot is judged, of a board whose Lua has just run.
         hear: Takes what the board says from its start on, whether its new init.lua is good or not.
 
     Raises:
@@ -371,7 +373,7 @@ def _restart_by_lua(session: Session, baud: int) -> Verdict:
         watcher = BootWatcher(now=session.clock(), crystal_mhz=crystal, firmware_bauds=(baud,), timeout_s=RESTART_S)
         verdict = watch(session, watcher, RESTART_S)
         result.append(verdict.summary + session.execution.note)
-    if not accepts("nodemcu", verdict, image_is_nodemcu=True):
+    if not accepts("any", verdict, image_is_nodemcu=True):
         raise boot_error(session.port, verdict, BootExpectation(expect="nodemcu"))
     return verdict
 

@@ -205,7 +205,7 @@ def _send(board: BoardRun, record: RunRecord, session: Session, console: Console
     states = send_files(session, console, files, may_restart=True, mirroring=other_files)
     outcome = record.note(replace(planning, files=tuple(states)))
     if any(state.state == "sent" for state in states):
-        check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True)
+        check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True, ran_lua=True)
         outcome = replace(outcome, verdict=restart(session, console.baud, states, check))
     return outcome
 

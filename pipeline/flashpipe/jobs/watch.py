@@ -217,7 +217,7 @@ def _send(board: BoardRun, changed: dict[Path, str], show: Callable[[str], None]
     states = send_files(session, console, files)
     sent = [state for state in states if state.state == "sent"]
     if any(state.name == START for state in sent):
-        check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True)
+        check = BootCheck(session, boot_expectation(board.inputs), is_nodemcu=True, ran_lua=True)
         restart(session, console.baud, states, check, lambda log: show(_last_start(log)))
         return console.baud
     for state in sent:
