@@ -195,6 +195,28 @@ def test_a_board_that_is_pulled_out_is_a_failure_that_says_so(shop: Shop) -> Non
         shift.until(lambda: shift.state("a") == "pass")
 
 
+def test_the_next_board_may_be_in_before_anybody_looks_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with shop.shift() as shift:
+        shift.plug("a", board(1, "fill=ff&fault=unplug:14000"))
+        shift.until(lambda: shift.state("a") == "working")
+        station = shift.station
+        (slot,), look, looks = station._slots.values(), station._look, list[bool]()
+
+        def look_while_busy() -> None:
+            if slot.busy:
+                look()
+                looks.append("a" not in shift.bench.plugged)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(station, "_look", look_while_busy)
+            del shift.bench.plugged["a"]
+            shift.until(lambda: shift.state("a") == "fail" and not slot.busy)
+            assert any(looks), "it was seen to be gone while it was worked on"
+            shift.plug("a", board(2))
+        shift.station.wake.set()
+        shift.until(lambda: shift.state("a") == "pass")
+
+
 def test_a_full_disk_stops_the_station_before_the_next_board_is_touched(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -268,6 +268,8 @@ class Station:
         tries = failed + ended.passed
         slot.was_pulled = gone and not by_key
         slot.line.end(ended, tries=tries, limit=self._rules.tries, gone=gone, by_key=by_key)
+        if slot.was_pulled:
+            self._unplugged(slot)  # the next board may be in before anybody looks again
         if ended.returned.note:
             self.note(ended.returned.note)
         if ended.error is not None:
