@@ -12,7 +12,8 @@ import os
 import re
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO
 
 from flashpipe.masking import mask_urls
@@ -82,10 +83,29 @@ def write(text: str, stream: TextIO | None = None, *, kept: str = "") -> None:
     if stream is None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
+    with _writing(stream):
         shown = text if kept else mask_urls(text)
         stream.write(visible(shown, kept).encode(encoding, "replace").decode(encoding))
         stream.flush()
+
+
+def write_bytes(data: bytes) -> bool:
+    """Bytes as they are to standard output, unless a person looks at it; whether they were written."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None or sys.stdout.isatty():
+        return False
+    with _writing(sys.stdout):
+        sys.stdout.flush()
+        stream.write(data)
+        stream.flush()
+    return True
+
+
+@contextmanager
+def _writing(stream: TextIO) -> Iterator[None]:
+    """What cannot be written goes nowhere; of standard output that is remembered, unless the reader has gone."""
+    try:
+        yield
     except BrokenPipeError:  # who reads has seen enough
         _to_nowhere(stream)
     except OSError as error:
@@ -94,23 +114,6 @@ def write(text: str, stream: TextIO | None = None, *, kept: str = "") -> None:
         _to_nowhere(stream)
     except ValueError:  # it is closed
         return
-
-
-def write_bytes(data: bytes) -> bool:
-    """Bytes as they are to standard output, unless a person looks at it; whether they were written."""
-    stream = getattr(sys.stdout, "buffer", None)
-    if stream is None or sys.stdout.isatty():
-        return False
-    try:
-        sys.stdout.flush()
-        stream.write(data)
-        stream.flush()
-    except BrokenPipeError:  # who reads has seen enough
-        _to_nowhere(sys.stdout)
-    except OSError as error:
-        lost.append(error)
-        _to_nowhere(sys.stdout)
-    return True
 
 
 def note(text: str) -> None:

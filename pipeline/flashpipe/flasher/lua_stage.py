@@ -65,7 +65,7 @@ KEPT: Final = 9
 """Files that were put aside and stay: init.lua.bad, init.lua.bad2 …, the last of which is replaced."""
 KNOCK_S: Final = 0.5
 """How often the line that renames init.lua is tried on a board that shows no prompt."""
-_NO_START: Final = re.compile(rf"cannot open {re.escape(START)}")
+NO_START: Final = re.compile(rf"cannot open {re.escape(START)}")
 """What NodeMCU says as it starts where there is none."""
 _START_FAILS: Final = re.compile(r"^(?:> )?(?:lua: |Lua error:\s*)?(init\.lua:\d+:[^\n]*)", re.MULTILINE)
 _RAISES: Final = re.compile(
@@ -118,7 +118,7 @@ def _console_after(session: Session, verdict: Verdict) -> Console:
     except NoLuaPromptError as error:
         if verdict.kind not in {"prompt", "banner"}:
             raise
-        if _NO_START.search(verdict.log):
+        if NO_START.search(verdict.log):
             raise NoLuaPromptError(
                 f"{error.message}; it starts without an {START}, and hears nothing of what is sent: {verdict.summary}",
                 WIRE,

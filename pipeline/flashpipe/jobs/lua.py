@@ -30,7 +30,7 @@ from flashpipe.flasher.file_sending import for_this_board, mac_of, send_files
 from flashpipe.flasher.first_boot import mirroring
 from flashpipe.flasher.lua_advice import EMPTY, ERASE, WIRE
 from flashpipe.flasher.lua_run import run_file
-from flashpipe.flasher.lua_stage import disable_init_lua, open_console, restart
+from flashpipe.flasher.lua_stage import NO_START, disable_init_lua, open_console, restart
 from flashpipe.flasher.model import Outcome, RunRecord
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.build import compiling
@@ -47,8 +47,6 @@ LUA_S: Final = 600.0
 """How long a Lua file may run unless `timeout=` says so."""
 RESCUE_S: Final = 30.0
 """How long a start is looked at for what keeps a prompt away."""
-_HAS_NONE: Final = re.compile(r"cannot open init\.lua")
-"""NodeMCU's words at a start without one."""
 _PRINTS: Final = re.compile(r"^=(.+)$", re.MULTILINE)
 Room = tuple[int, int, int] | None
 """Bytes free, used and in all of a file system; None where there is none."""
@@ -238,7 +236,7 @@ def _check_start_file(session: Session) -> None:
     if verdict.kind not in {"alive", "unreadable", "formatting"} and not nodemcu_name(verdict.log):
         hint = EMPTY if verdict.kind == "no-image" else NoLuaPromptError.remedy
         raise NoLuaPromptError(f"{session.port}: no Lua prompt: {verdict.summary}", hint)
-    if _HAS_NONE.search(verdict.log):
+    if NO_START.search(verdict.log):
         raise NoLuaPromptError(
             f"{session.port}: NodeMCU starts, has no init.lua, and does not answer what is sent",
             WIRE,

@@ -15,6 +15,7 @@ from flashpipe.board.ports.memory import PortMemory
 from flashpipe.board.ports.names import canonical, check_address, is_url, port_slug
 from flashpipe.board.ports.places import SCHEME, is_place, parse_place_url
 from flashpipe.errors import BadValueError, NoPlaceError, NoPortError, RecordError
+from flashpipe.jobs.empty_texts import check_text
 from flashpipe.jobs.variables import Variables
 from flashpipe.next_steps import Advice, command
 from flashpipe.virtual_options import ABOUT
@@ -147,10 +148,10 @@ def port_words(text: str) -> list[str]:
     Raises:
         BadValueError: an entry of the list is empty.
     """
-    words, parts = list[str](), [part.strip() for part in text.split(",")]
-    if text and not all(parts):
-        raise BadValueError(f"port={text}: an entry of the list is empty", "say which port it is, or leave it out")
-    for word in filter(None, parts):
+    if text:
+        check_text("list", text, "port")
+    words = list[str]()
+    for word in filter(None, (part.strip() for part in text.split(","))):
         bare = word != "all" and not is_url(word) and "/" not in word and re.fullmatch(r"(?i)COM\d+", word) is None
         words.append(SCHEME + word if bare and words and is_place(words[-1]) else word)
     return words
