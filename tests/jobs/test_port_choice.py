@@ -54,3 +54,9 @@ def test_all_of_none_is_refused_though_there_is_another_port(there: list[PortInf
     del there[:2]
     with pytest.raises(NoPortError, match="no USB"):
         named_ports("all")
+
+
+@pytest.mark.parametrize("text", [",", "sim://esp12,", ",COM3", " "])
+def test_an_empty_entry_is_refused_wherever_a_list_comes_from(text: str) -> None:
+    with pytest.raises(BadValueError, match="port="):
+        named_ports(text)
