@@ -40,7 +40,7 @@ def test_the_console_goes_both_ways_and_steps_aside(page: Page, board: BoardOnPa
     line.press("ArrowUp")
     expect(line).to_have_value(PASTED)
     line.press("Enter")
-    expect(screen).to_have_text(re.compile(r"^1777$", re.MULTILINE))
+    expect(screen).to_have_text(re.compile(r"^(?:> )*1777$", re.MULTILINE))
     expect(line).to_have_value("")
     page.locator("#do-files").click()
     expect(page.locator(".verdict.ok")).to_contain_text("OK: List files")
