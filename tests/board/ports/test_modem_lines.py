@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from flashpipe.board.ports.modem_lines import COMPANION_S, LEAST_BOOT_S, LEAST_RESET_S, ModemLines, mover
+from flashpipe.board.ports.modem_lines import COMPANION_S, LEAST_BOOT_S, LEAST_RESET_S, ModemLines, has_lines, mover
 
 
 class Board:
@@ -98,11 +98,17 @@ def test_a_port_without_lines_is_left_as_it_is() -> None:
     try:
         port = type("Port", (), {"fd": slave})()
         mover(port)(dtr=True, rts=False)
+        assert not has_lines(port)
     finally:
         os.close(master)
         os.close(slave)
+    assert has_lines(port)  # another error says nothing of lines
     with pytest.raises(OSError, match="Bad file descriptor"):
         mover(port)(dtr=True, rts=False)
+
+
+def test_a_port_of_which_the_system_says_nothing_has_lines() -> None:
+    assert has_lines(object())
 
 
 def test_a_port_that_moves_one_line_at_a_time_lets_rts_go_last() -> None:

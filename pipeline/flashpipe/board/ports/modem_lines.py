@@ -14,11 +14,16 @@ A client that takes longer is followed as it goes.
 from __future__ import annotations
 
 import errno
+import struct
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 LEAST_RESET_S: Final = 0.1
 """EN low for at least so long; esptool's own pause (5.6, `classic_bootloader_reset`)."""
@@ -51,22 +56,33 @@ def mover(port: Any) -> SetLines:
     )
 
 
+def has_lines(port: Any) -> bool:
+    """Whether an open port has DTR and RTS: False where the system says so, as of a pseudo-terminal."""
+    if sys.platform != "win32" and hasattr(port, "fd"):
+        try:
+            _status(port.fd)
+        except OSError as error:
+            return error.errno not in _NO_LINES
+    return True
+
+
 def _by_port(port: Any, *, dtr: bool, rts: bool) -> None:
     port.set_lines(dtr=dtr, rts=rts)
+
+
+def _status(handle: int) -> int:
+    if sys.platform == "win32":
+        raise NotImplementedError
+    return int(struct.unpack("I", fcntl.ioctl(handle, termios.TIOCMGET, bytes(4)))[0])
 
 
 def _by_ioctl(handle: int, *, dtr: bool, rts: bool) -> None:
     if sys.platform == "win32":
         raise NotImplementedError
-    import fcntl  # noqa: PLC0415  Windows has none
-    import struct  # noqa: PLC0415  with it
-    import termios  # noqa: PLC0415  likewise
-
     own = termios.TIOCM_DTR | termios.TIOCM_RTS
     wanted = dtr * termios.TIOCM_DTR | rts * termios.TIOCM_RTS
     try:
-        status: int = struct.unpack("I", fcntl.ioctl(handle, termios.TIOCMGET, bytes(4)))[0]
-        fcntl.ioctl(handle, termios.TIOCMSET, struct.pack("I", (status & ~own) | wanted))
+        fcntl.ioctl(handle, termios.TIOCMSET, struct.pack("I", (_status(handle) & ~own) | wanted))
     except OSError as error:
         if error.errno not in _NO_LINES:
             raise

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from flashpipe.board.loader.device import Device
 from flashpipe.board.loader.link import ROM_BAUD, EsptoolLoader
 from flashpipe.board.loader.rom_only import RomLink
+from flashpipe.board.ports.modem_lines import has_lines
 from flashpipe.board.session.auto_rate import AutoRate
 from flashpipe.board.session.connect import connect
 from flashpipe.board.session.fallbacks import EXCHANGED, START, WORK, Fallbacks, as_declared
@@ -204,16 +205,18 @@ class Session(SerialLine):
     def leave_heard(self) -> bool:
         """As `leave`; False where it is still in its loader: no wire resets it, or not a sign of its start comes.
 
+        A port without such lines is not waited at.
+
         Raises:
             PortLostError: the port went away.
         """
-        link = self._link
-        if link is not None and self.resets_by_wire:
+        link, wired = self._link, self.resets_by_wire and has_lines(self._serial)
+        if link is not None and wired:
             with self._lost_if_gone():
                 self._serial.reset_input_buffer()
         self.leave()
         # The ROM speaks within milliseconds, at a rate of its own: any byte will do.
-        return link is None or (self.resets_by_wire and bool(self.receive(START_S)))
+        return link is None or (wired and bool(self.receive(START_S)))
 
     def _let_run(self, link: EsptoolLoader) -> None:
         if self.resets_by_wire:
