@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.events import Event, Progress
+from flashpipe.page import actions
 from flashpipe.page.face import PageFace
 from playwright.sync_api import Page, expect
 
@@ -210,6 +211,22 @@ def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Pa
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".verdict.ok")).to_contain_text("OK: Flash")
     assert cells.holds(firmware)
+
+
+def test_what_a_flash_has_left_half_done_is_not_the_doing_of_what_is_clicked_next(
+    served: Served, firmware: Path, tmp_path: Path
+) -> None:
+    cells = SimBoard(tmp_path / "cells", more="&fill=random:3&fault=stuck-sector:0x10000")
+    board = served.add(cells.url, "esp12", firmware, boot="off")
+
+    def told_by(action: str) -> str:
+        board.start(actions.work(action, {}))
+        wait_until(lambda: board.log is not None and board.log.task == action and board.log.ended)
+        assert board.log is not None
+        return board.log.lines[-1].text
+
+    assert "incomplete image (verify-failed); do the same again, it continues" in told_by("flash")
+    assert "incomplete image since an earlier run, which “Flash” continues" in told_by("verify")
 
 
 def test_a_reload_in_mid_flash_joins_again_and_closing_stops_nothing(

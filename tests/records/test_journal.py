@@ -137,7 +137,7 @@ def test_a_firmware_that_knows_two_beginnings_of_macs_means_the_board_with_that_
 
 def test_what_this_run_has_begun_is_told_apart_from_what_an_earlier_one_left(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = set[str]()
-    monkeypatch.setattr(journal, "_begun_here", begun)
+    monkeypatch.setattr(journal, "BEGUN", begun)
     entry = journal.write(JournalEntry(MAC, "writing", plan="p", profile="kitchen"))
     assert journal.unfinished(entry, "write-failed").startswith(
         f"board {MAC} holds an incomplete image (write-failed); "

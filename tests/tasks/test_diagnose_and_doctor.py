@@ -43,6 +43,17 @@ def test_a_healthy_board_is_told_to_be_healthy_and_is_not_written(command: Comma
     assert board.cells() == before
 
 
+def test_a_board_that_starts_and_is_half_written_is_not_told_to_be_healthy(
+    command: Command, firmware: Path, tmp_path: Path
+) -> None:
+    board = SimBoard(tmp_path / "cells", more="&fill=random:3&fault=stuck-sector:0x10000")
+    command("flash", "profile=esp12", f"image={firmware}", "boot=off", board.port).failed("verify-failed")
+    done = command("diagnose", board.but("").port).ok()
+    assert "nothing wrong" not in done.out
+    assert "it starts, but board" in done.out
+    assert "incomplete image since an earlier run, which `flashpipe flash profile=esp12` continues" in done.out
+
+
 @pytest.mark.parametrize(
     ("more", "ending"),
     [

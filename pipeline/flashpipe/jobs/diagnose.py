@@ -25,10 +25,14 @@ from flashpipe.records import journal
 from flashpipe.units import format_size
 
 BOOT_S: Final = 12.0
+UNRESET: Final = "not looked at: nothing here may reset the board"
 
 
-def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
+def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> str:
     """Connect, ask, boot, judge; `show` takes the name of each finding and its text.
+
+    Returns:
+        What came of it, where nothing wrong was met.
 
     Raises:
         PipelineError: something is wrong; it then carries its diagnosis.
@@ -44,7 +48,8 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
     with session.step("look", "line and flash") as result:
         observed = look_at_board(session)
         result.append(f"{observed.answered} of {observed.asked} short questions answered right")
-    for name, text in _rows(device, observed, session.baud):
+    entry = _entry(device.mac)
+    for name, text in _rows(device, observed, session.baud, entry):
         show(name, text)
     if observed.answered < observed.asked:
         raise WireError(
@@ -57,16 +62,27 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> None:
             Advice("take the profile of a board of that size and ", setting(allow="wrong-flash-size")),
         )
     if not session.resets_by_wire:
-        show("boot", "not looked at: nothing here may reset the board")
+        show("boot", UNRESET)
         _refuse_protected(session.port, observed)
-        return
+        return _end(entry, f"the boot was {UNRESET}")
     with session.step("boot", "resetting the board and reading its log") as result:
         verdict = boot_check(session, timeout_s=BOOT_S)
         result.append(verdict.summary)
     if verdict.kind not in HEALTHY:
         raise boot_error(session.port, verdict, BootExpectation(expect="any"))
     _refuse_protected(session.port, observed)
-    show("", "nothing wrong was found")
+    return _end(entry, "it starts", "nothing wrong was found")
+
+
+def _entry(mac: str) -> journal.JournalEntry:
+    with suppress(RecordError):
+        return journal.read(mac)
+    return journal.JournalEntry(mac)
+
+
+def _end(entry: journal.JournalEntry, seen: str, good: str = "") -> str:
+    """What was `seen`, with what stands against it; where nothing does, that it is `good`."""
+    return Advice(seen, ", but ", journal.unfinished(entry)) if entry.state == "writing" else good or seen
 
 
 def _refuse_protected(port: str, findings: Findings) -> None:
@@ -79,7 +95,7 @@ def _refuse_protected(port: str, findings: Findings) -> None:
         )
 
 
-def _rows(device: Device, findings: Findings, baud: int) -> list[tuple[str, str]]:
+def _rows(device: Device, findings: Findings, baud: int, entry: journal.JournalEntry) -> list[tuple[str, str]]:
     status = findings.flash_status
     guard = "" if status is None else f", status {status:#04x}" + (": write-protected" if status & PROTECT_BITS else "")
     size = format_size(device.flash_size) if device.flash_size else "size unknown"
@@ -88,10 +104,8 @@ def _rows(device: Device, findings: Findings, baud: int) -> list[tuple[str, str]
         ("flash", f"{device.flash_part}, {size}{guard}"),
         ("line", f"{findings.answered} of {findings.asked} short questions answered right at {baud} baud"),
     ]
-    with suppress(RecordError):
-        entry = journal.read(device.mac)
-        if entry.state != "unknown":
-            rows.append(("journal", f"{entry.state}, profile {entry.profile or 'none'}, last boot {entry.verdict}"))
+    if entry.state != "unknown":
+        rows.append(("journal", f"{entry.state}, profile {entry.profile or 'none'}, last boot {entry.verdict}"))
     return rows
 
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flashpipe.errors import RecordError
 from flashpipe.folding import folded, width_of
 from flashpipe.jobs import audience
+from flashpipe.records.begun import BEGUN
 
 if TYPE_CHECKING:
     from flashpipe.board.session.session import Session
@@ -89,10 +90,12 @@ def find(port: str) -> Session | None:
 
 
 def close(port: str) -> None:
-    """Close the session of a port, if any."""
+    """Close the session of a port, if any: the run on its board is over."""
     with _guard:
         session = _sessions.pop(port, None)
     if session is not None:
+        if session.device is not None:
+            BEGUN.discard(session.device.mac)
         session.release()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flashpipe.errors import BadValueError, BootError, LuaFileNameError, RolledBackError
 from flashpipe.page.board import BoardOnPage, Work
 from flashpipe.page.uploads import printable
+from flashpipe.page.words import on_page
 from flashpipe.profile.lua import bad_name
 from flashpipe.values import dataclass
 
@@ -121,9 +122,9 @@ def boot(run: BoardRun, _board: BoardOnPage) -> str:
 
 def diagnose(run: BoardRun, _board: BoardOnPage) -> str:
     """Look for what is wrong."""
-    jobs("diagnose").diagnose(run, lambda name, text: run.notify(f"{name:<9}{text}"))
-    run.ended("diagnose", "nothing wrong was found")
-    return "nothing wrong was found"
+    found = jobs("diagnose").diagnose(run, lambda name, text: run.notify(f"{name:<9}{text}"))
+    run.ended("diagnose", found)
+    return on_page(found)
 
 
 def erase(run: BoardRun, board: BoardOnPage) -> str:

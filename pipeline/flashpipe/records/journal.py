@@ -22,11 +22,10 @@ from flashpipe.lazy import lazy_pattern
 from flashpipe.masking import mask_urls
 from flashpipe.next_steps import Advice, command, repeat
 from flashpipe.records import seal
+from flashpipe.records.begun import BEGUN
 from flashpipe.values import dataclass
 
 FORMAT: Final = 1
-_begun_here: Final = set[str]()
-"""Boards that this process has begun to write."""
 State = Literal["unknown", "writing", "clean", "erased"]
 
 
@@ -159,7 +158,7 @@ def unfinished(entry: JournalEntry, code: str = "") -> Advice:
     `code`: of the error that has ended the run.
     """
     told = f"board {entry.mac} {entry.half_done}"
-    if entry.mac in _begun_here:
+    if entry.mac in BEGUN:
         return Advice(f"{told}{f' ({code})' * bool(code)}; ", repeat("run the same command again"), ", it continues")
     if entry.plan:
         again = command("flash", profile=entry.profile) if entry.profile else command("flash", "…")
@@ -193,5 +192,5 @@ def write(entry: JournalEntry) -> JournalEntry:
     entry = replace(entry, port=mask_urls(entry.port), changed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     text = json.dumps(seal.sealed(to_json(entry)), indent=1)
     write_atomic(_path(entry.mac), text.encode())
-    (_begun_here.add if entry.state == "writing" else _begun_here.discard)(entry.mac)
+    (BEGUN.add if entry.state == "writing" else BEGUN.discard)(entry.mac)
     return entry

@@ -15,11 +15,12 @@ def diagnose(board: BoardRun) -> None:
 
     def show(name: str, text: str) -> None:
         findings.append({"name": name, "text": text})
-        if name and not look.json:  # what has none is the end of it
+        if not look.json:
             print_table_of(board, f"{name:<9}{text}")
 
     try:
-        jobs.diagnose(board, show)
+        end = jobs.diagnose(board, show)
+        findings.append({"name": "", "text": end})
     finally:
         put("diagnose", {"findings": findings}, board.port())
-    board.ended("diagnose", findings[-1]["text"])
+    board.ended("diagnose", end)
