@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from tests.harness import Done, Project
 from tests.running import Running
 
 DEVKIT = "port=sim://nodemcu-devkit"
+
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="not run: there is no full disk here")
 
 
 def end(lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -135,7 +140,7 @@ def test_the_environment_collects_the_runs_of_a_job(project: Project) -> None:
 def test_a_refusal_is_the_end(project: Project, module: str, words: tuple[str, ...], code: str) -> None:
     done = project.run(module, *words, "events=ev.jsonl")
     last = end(events(project))
-    assert (last["code"], last["status"]) == (code, done.status if module != "doit" else last["status"])
+    assert (last["code"], last["status"]) == (code, done.status)
     assert last["status"] == done.status
     assert last["cause"]
     assert last["next"]
@@ -190,9 +195,44 @@ def test_a_pulled_cable_is_a_failed_task(project: Project, firmware: Path) -> No
     assert end(lines)["code"] == "port-lost"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not run: there is no full disk here")
-def test_a_disk_that_is_full_ends_the_events_and_not_the_run(project: Project) -> None:
-    done = project.flashpipe("profiles", "events=/dev/full").failed("record")
-    assert done.status == 40
+@FULL
+@pytest.mark.parametrize(("module", "status"), [("flashpipe.cli.main", 40), ("doit", 2)])
+def test_a_disk_that_is_full_ends_the_events_and_not_the_run(project: Project, module: str, status: int) -> None:
+    done = project.run(module, "profiles", "events=/dev/full").failed("record")
+    assert done.status == status
     assert "esp12" in done.out
     assert done.err.count("no more of them can be written") == 1
+
+
+@FULL
+@pytest.mark.parametrize("words", [("profiles",), ("plan", "profile=demo", "offline=1")])
+@pytest.mark.parametrize(("module", "status"), [("flashpipe.cli.main", 40), ("doit", 2)])
+def test_what_standard_output_did_not_take_fails_the_run(
+    project: Project, module: str, status: int, words: tuple[str, ...], firmware: Path
+) -> None:
+    (project.folder / "demo.yaml").write_text(f"extends: esp12\nfirmware: {{image: {firmware}}}\n")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words, "events=ev.jsonl"],
+            cwd=project.folder,
+            env=project.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count("standard output cannot be written: No space left")) == (status, 1)
+    assert (end(events(project))["status"], end(events(project))["code"]) == (status, "record")
+
+
+@pytest.mark.parametrize(
+    ("uptodate", "status"), [("raise ValueError", 3), ("raise KeyboardInterrupt", 130), ("return False", 0)]
+)
+def test_plain_doit_is_told_of_however_it_ends(project: Project, uptodate: str, status: int) -> None:
+    with (project.folder / "dodo.py").open("a") as dodo:
+        dodo.write(f"def due():\n    {uptodate}\n\ndef task_mine():\n    return {{'actions': [], 'uptodate': [due]}}\n")
+    done = project.python("-m", "doit", "mine", "events=ev.jsonl")
+    assert end(events(project))["status"] == status
+    assert done.status in {status, -signal.SIGINT}

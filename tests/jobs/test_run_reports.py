@@ -84,6 +84,18 @@ def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
     assert command("flash", "profile=nix", "junit=out.xml").failed("unknown-profile").status == 10, "what failed first"
 
 
+@pytest.mark.parametrize("reporter", ["zero", "json", "executed-only"])
+def test_doits_other_reporters_are_none_that_fail(project: Project, reporter: str) -> None:
+    project.doit("-r", reporter, "profiles", "junit=out.xml").ok()
+    suite = ET.parse(project.folder / "out.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("0", "0")
+    assert project.doit("-r", reporter, "identify", f"port={BAD}", "junit=out.xml").status
+    (case,) = ET.parse(project.folder / "out.xml").getroot().iter("testcase")
+    failure = case.find("failure")
+    assert failure is not None
+    assert failure.get("type") == "no-answer"
+
+
 def test_a_folder_that_cannot_be_written_is_refused_at_once(
     project: Project, command: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:

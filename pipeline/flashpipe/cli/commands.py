@@ -16,7 +16,7 @@ from typing import Final
 
 from flashpipe import terminal
 from flashpipe.cli.stopping import STOPPED, stop_status
-from flashpipe.errors import PipelineError, RecordError, SystemLimitError, UsageError
+from flashpipe.errors import PipelineError, SystemLimitError, UsageError
 from flashpipe.jobs import audience
 from flashpipe.limits import limits_told, prepare_for_little_memory
 
@@ -83,11 +83,6 @@ def main(argv: list[str] | None = None) -> int:
         status = stop_status(asked)
     finally:
         status = audience.close(status)
-    if terminal.lost and not status:
-        terminal.note(
-            f"error: standard output cannot be written: {terminal.lost[0].strerror} [code: {RecordError.code}]"
-        )
-        return RecordError.status
     return status
 
 

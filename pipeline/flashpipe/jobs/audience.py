@@ -69,16 +69,29 @@ def unwritten(error: RecordError) -> None:
     lost.append(error)
 
 
-def close(status: int) -> int:
-    """The run has ended: whoever keeps a report completes it. Its status, also where a report is not to be had."""
+def close(status: int, *, if_lost: int = RecordError.status) -> int:
+    """The run has ended: whoever keeps a report completes it. Its status, also where not all that was asked for is had.
+
+    Args:
+        status: That of the run itself.
+        if_lost: What a good run ends with where a report, or its standard output, could not be written.
+    """
     with _closing:
         ending, closers[:] = list(closers), []
     for closer in reversed(ending):  # the stream of events is the first to begin: it tells how all others ended
+        status = _with_lost(status, if_lost)
         closer(status)
-        if lost and not status:
-            status = lost[0].status
-            failed(lost[0])
-    return status
+    return _with_lost(status, if_lost)
+
+
+def _with_lost(status: int, if_lost: int) -> int:
+    if terminal.lost and not (status or lost):
+        why = f"standard output cannot be written: {terminal.lost[0].strerror}"
+        unwritten(RecordError(why, "free space where it goes, and run it again"))
+    if status or not lost:
+        return status
+    failed(lost[0])
+    return if_lost
 
 
 def forget() -> None:

@@ -1,7 +1,8 @@
 """The stream of events where plain doit runs our tasks: from their import to the end of the process.
 
 `flashpipe` begins and ends it by itself (`flashpipe.cli.main`). doit tells nobody its exit status; it is known here all
-the same: the reporter sees every failure, and a command line that comes to no reporter was refused, with 3.
+the same: a run hands it in when it finishes, whichever reporter it has, and a command line that comes to no run was
+refused, with 3. What then cannot be told to whoever wants to hear of a good run makes a failure of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from doit import get_initial_workdir
-from doit.exceptions import TaskFailed
+from doit.runner import ERROR, Runner
 
 from flashpipe import terminal
 from flashpipe.errors import PipelineError, UsageError
@@ -25,6 +26,8 @@ from flashpipe.tasks.parser import Parsed, parse, refuse_unknown_options, refuse
 
 REFUSED: Final = 3
 """doit's status for what it does not begin; 2 is an error in a task, 1 a task that failed."""
+INTERRUPTED: Final = 130
+"""Where Ctrl-C ends doit itself, before there is a port."""
 _WORDS: Final = ("events", "junit", "receipt")
 _ENVIRONMENT: Final = frozenset({"FLASHPIPE_EVENTS", "GITHUB_ACTIONS"})
 _RUNS: Final = frozenset(
@@ -33,6 +36,7 @@ _RUNS: Final = frozenset(
 """Commands of doit that report by other means: nothing is known of their end but that there was one."""
 SHOW: Final = frozenset({"dumpdb", "help", "info", "list", "tabcompletion"})
 """Commands of doit that show something and do nothing."""
+_doits_finish: Final = Runner.finish
 _status = 0
 _completed = False
 
@@ -43,6 +47,7 @@ def begin_with_doit() -> None:
         return
     words = sys.argv[1:]
     atexit.register(_say_what_was_meant, words)
+    Runner.finish = _finish
     terminal.quiet = not terminal.QUIET.isdisjoint(words)
     if _ENVIRONMENT & set(os.environ) or any(name in word for word in words for name in _WORDS):
         _begin(words)
@@ -122,22 +127,23 @@ def _refuse(error: PipelineError) -> NoReturn:
     raise SystemExit(REFUSED)
 
 
-def failed(fail: Any) -> None:
-    """Doit's reporter was told of a failure (an object of `doit.exceptions`)."""
-    global _status  # noqa: PLW0603
-    _status = max(_status, 1 if isinstance(fail, TaskFailed) else 2)
+def _finish(runner: Any) -> Any:
+    """End a run as doit does, which takes the exit status of the runner, unless something unforeseen has ended it."""
+    unforeseen = sys.exc_info()[0]
+    status = int(_doits_finish(runner))
+    if unforeseen is not None:
+        status = INTERRUPTED if issubclass(unforeseen, KeyboardInterrupt) else REFUSED
+    runner.final_result = ended(status)
+    return runner.final_result
 
 
-def completed(*, errors: bool) -> None:
-    """Doit's run has come to its end; `errors`: doit itself could not go on."""
+def ended(status: int) -> int:
+    """A run, or a command of ours, has come to its end; its status, once the reports of plain doit are complete."""
     global _completed, _status
-    _completed, _status = True, REFUSED if errors else _status
-
-
-def ended(status: int) -> None:
-    """A command of ours has come to its end."""
-    global _completed, _status
+    if _is_doit():
+        status = audience.close(status, if_lost=ERROR)
     _completed, _status = True, status
+    return status
 
 
 def _at_exit() -> None:

@@ -74,5 +74,4 @@ class Plan(DoitCmdBase):  # type: ignore[misc]  # doit ships no types
             status = FAILED
         else:
             status = WOULD_WRITE if detailed and any(endings) else 0
-        doit_events.ended(status)
-        return status
+        return doit_events.ended(status)

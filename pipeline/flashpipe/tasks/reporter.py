@@ -9,7 +9,7 @@ from doit.exceptions import UnmetDependency
 from doit.reporter import ConsoleReporter
 
 from flashpipe.jobs import audience
-from flashpipe.tasks import command_line, doit_events
+from flashpipe.tasks import command_line
 from flashpipe.tasks.loader import load
 from flashpipe.text.lines import print_result
 from flashpipe.text.look import look
@@ -38,7 +38,6 @@ class LastLineReporter(ConsoleReporter):  # type: ignore[misc]  # doit ships no 
 
     def add_failure(self, task: Any, fail: Any) -> None:
         """Pass on failures, but not that a task could not run because another failed."""
-        doit_events.failed(fail)
         if not isinstance(fail, UnmetDependency):
             super().add_failure(task, fail)
 
@@ -56,7 +55,6 @@ class LastLineReporter(ConsoleReporter):  # type: ignore[misc]  # doit ships no 
             )
         if text:
             print_result(text, stream)
-        doit_events.completed(errors=bool(self.runtime_errors))
 
 
 class Events(LastLineReporter):
