@@ -122,8 +122,11 @@ def test_a_dump_of_a_large_flash_misses_nothing() -> None:
 # --- halves ----------------------------------------------------------------------------------------------------------
 
 
-def pair(seed: int) -> tuple[bytes, bytes]:
-    """Both halves of a build: the first calls functions of the second, which calls functions in RAM."""
+def pair(seed: int, moved: int = 0) -> tuple[bytes, bytes]:
+    """Both halves of a build: the first calls functions of the second, which calls functions in RAM.
+
+    `moved`: so many of 40 functions are 4 bytes further on than the first half has it.
+    """
     chance = Random(seed)
     ram, starts = bytearray(), [0]
     while len(ram) < 0x2000:
@@ -132,7 +135,8 @@ def pair(seed: int) -> tuple[bytes, bytes]:
         starts.append(len(ram))
     code = MAKE.linked(0x10000, SIZE + seed * 0x1000)
     entries = [at for at in range(0, len(code), 4) if code.startswith(b"\x12\xc1", at)]
-    outward = struct.pack("<40I", *(0x40210000 + at for at in chance.sample(entries, 40)))
+    called = [at + 4 * (number < moved) for number, at in enumerate(chance.sample(entries, 40))]
+    outward = struct.pack("<40I", *(0x40210000 + at for at in called))
     inward = struct.pack("<40I", *(0x40100000 + at for at in chance.sample(starts[:-1], 40)))
     return MAKE.boot([(0x40100000, bytes(ram)), (0x3FFE8000, outward)]), code + inward
 
@@ -141,6 +145,12 @@ def pair(seed: int) -> tuple[bytes, bytes]:
 def test_halves_of_two_builds_are_told_apart(first: int, second: int) -> None:
     start, code = pair(first)[0], pair(second)[1]
     assert of_one_build(start, read_image(start, name=""), code, 0x10000) is (first == second)
+
+
+@pytest.mark.parametrize(("moved", "told"), [(0, True), (2, True), (16, False), (40, False)])
+def test_halves_of_builds_that_differ_little_are_told_apart(moved: int, *, told: bool) -> None:
+    start, code = pair(1, moved)
+    assert of_one_build(start, read_image(start, name=""), code, 0x10000) is told
 
 
 def test_halves_that_hardly_refer_to_each_other_tell_nothing() -> None:

@@ -44,10 +44,18 @@ PLACES: Final = (
     Mutant(
         "one-direction-is-enough",
         LINK,
-        "good_outward + good_inward >= _FIT_SUM",
-        "max(good_outward, good_inward) >= _FIT_SUM / 2",
+        "good_outward + good_inward -",
+        "2 * max(good_outward, good_inward) -",
         "halves of two near builds are flashed as a pair",
         (f"{T_LINK}::test_real_halves",),
+    ),
+    Mutant(
+        "inside-a-function-is-no-matter",
+        LINK,
+        "- _INSIDE_WEIGHT * inside",
+        "",
+        "halves of two builds that differ in a module are flashed as a pair",
+        (f"{T_LINK}::test_halves_of_builds_that_differ_little_are_told_apart",),
     ),
     Mutant(
         "crc-behind-a-loader-unread",
