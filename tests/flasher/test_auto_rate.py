@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flashpipe.board.loader import compression
 from flashpipe.board.session import connect, rate_search
 from flashpipe.board.session.auto_rate import USUAL, AutoRate
 from flashpipe.board.session.session import Session
 from flashpipe.errors import ConnectError
 from flashpipe.events import Message
+from flashpipe.flash import SECTOR_SIZE
 from flashpipe.flasher.model import Outcome
 
 from tests.flasher.conftest import MAC
@@ -50,6 +52,38 @@ def test_the_fastest_rate_that_pays_is_found_and_used_at_once_the_next_time(bed:
     _, session, second = run(again, plan)
     assert second[-1] == session.baud
     assert not any("baud=auto" in event.text for event in again.events if isinstance(event, Message)), "nothing is new"
+
+
+@pytest.fixture
+def packed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of what was packed, in the background or when it was sent."""
+    sizes, pack = list[int](), compression._pack
+
+    def note(data: bytes, key: str, *, quick: bool) -> tuple[bytes, Any]:
+        sizes.append(len(data))
+        return pack(data, key, quick=quick)
+
+    monkeypatch.setattr(compression, "_begun", {})
+    monkeypatch.setattr(compression, "_pack", note)
+    return sizes
+
+
+@pytest.mark.parametrize("erase_all", [False, True])
+def test_what_a_search_leads_to_is_packed_once(bed: Any, plan: Plan, packed: list[int], *, erase_all: bool) -> None:
+    wanted = plan(erase_all=erase_all)
+    _, session, _ = run(bed("fill=byte:0"), lambda: wanted)
+    assert session.baud > USUAL
+    assert sum(packed) <= wanted.size + 2 * SECTOR_SIZE, "the boot sector goes over the line twice"
+
+
+@pytest.mark.parametrize("erase_all", [False, True])
+def test_where_a_rate_is_known_too(bed: Any, plan: Plan, packed: list[int], *, erase_all: bool) -> None:
+    known, wanted = AutoRate("any port", "esp12"), plan(erase_all=erase_all)
+    known.begin(MAC)
+    known.held(2000000)
+    run(bed("fill=random:1"), lambda: wanted)
+    assert sum(packed) <= wanted.size + 2 * SECTOR_SIZE
+    assert len(packed) == 2 + erase_all, "a flash without a sector that tells its clock is on trial, too"
 
 
 def test_a_search_that_does_not_pay_is_not_made(bed: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

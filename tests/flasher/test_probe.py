@@ -44,7 +44,8 @@ def test_what_a_new_board_will_be_given_is_packed_while_its_stub_is_on_the_line(
 ) -> None:
     board, packed = bed(), list[bool]()
 
-    def note(_pieces: object, _baud: int) -> None:
+    def note(_pieces: object, _baud: int, *, prove_line: bool) -> None:
+        assert not prove_line
         packed.append(any(chunk.count > 0x1000 for chunk in session.traffic.chunks()))
 
     monkeypatch.setattr("flashpipe.board.loader.writer.prepare", note)

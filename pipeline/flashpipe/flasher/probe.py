@@ -11,6 +11,7 @@ from typing import Final
 from flashpipe.board.loader import compare as comparing
 from flashpipe.board.loader import writer
 from flashpipe.board.session.flash_clock import FlashClock
+from flashpipe.board.session.rate_search import expected
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
 from flashpipe.errors import WireError
@@ -56,8 +57,15 @@ def _probe(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
 
 def _prepare(session: Session, plan: FlashPlan, policy: Policy, mac: str) -> None:
     """Pack what a board is most likely to be given while its stub is on the line; one that holds the plan is not."""
-    if policy.force or journal.read(mac).state in {"unknown", "erased"}:
-        writer.prepare(pieces(plan), session.auto.expected(mac) if session.auto else session.baud)
+    entry = journal.read(mac)
+    if policy.force or entry.state in {"unknown", "erased"}:
+        prepare(session, plan, entry)
+
+
+def prepare(session: Session, plan: FlashPlan, entry: journal.JournalEntry) -> None:
+    """Begin to pack the plan as a board will be given all of it, beside whatever else is done."""
+    baud, on_trial = expected(session, entry.mac, blank=plan.erase_all or entry.state == "erased")
+    writer.prepare(pieces(plan), baud, prove_line=on_trial)
 
 
 def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
@@ -293,7 +301,7 @@ def compare(session: Session, probe: Probe, *, anew: bool = False, unsent: Seque
     begun = anew or (entry.state == "writing" and entry.plan == probe.plan.fingerprint)
     clues = comparing.Clues(begun=True) if anew else comparing.Clues(entry.digests(), _first(probe), begun=begun)
     if not clues.known and not begun:
-        writer.prepare(pieces(probe.plan), session.baud)
+        prepare(session, probe.plan, entry)
     with session.step("compare", "which sectors differ") as result:
         left = (*probe.ignored, *unsent)
         differing = comparing.differences(session.link, pieces(probe.plan), left, session.progress("compare"), clues)

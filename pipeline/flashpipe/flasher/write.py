@@ -15,7 +15,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import VerifyError, WireError
 from flashpipe.flash import BLOCK_SIZE, BOOT_SECTOR, Region, merge
 from flashpipe.flasher.model import Probe
-from flashpipe.flasher.probe import compare, pieces
+from flashpipe.flasher.probe import compare, pieces, prepare
 from flashpipe.plan.cost import FAST_PAGE_S, PAGE_PROGRAM_S, stream_s
 from flashpipe.plan.model import FlashPlan
 from flashpipe.plan.table import clip, streams, wire_parts
@@ -70,7 +70,7 @@ class WriteRun:
         session, plan = self.session, self.probe.plan
         dirty = compare(session, self.probe, anew=True, unsent=self._unsent) if self.written else self.dirty
         if plan.erase_all and not self._erased:
-            writer.prepare(pieces(plan), session.baud)
+            prepare(session, plan, self.probe.entry)
             with session.step("erase", "whole flash") as result:
                 session.link.erase_all()
                 result.append("whole flash")

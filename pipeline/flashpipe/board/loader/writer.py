@@ -147,12 +147,16 @@ def _cut_first(jobs: list[_Job]) -> None:
         jobs[at : at + 1] = [replace(first, region=head), replace(first, region=tail, guard=False)]
 
 
-def prepare(pieces: Sequence[FlashPiece], baud: int) -> None:
+def prepare(pieces: Sequence[FlashPiece], baud: int, *, prove_line: bool = False) -> None:
     """Begin to compress what `write` would send first if all of the pieces were dirty, beside whatever else is done.
 
     baud: at which it will probably be sent.
+    prove_line: as `write` will probably be told.
     """
-    for job in islice(_streams(_jobs(pieces, [piece.region for piece in pieces])), 1):
+    jobs = _jobs(pieces, [piece.region for piece in pieces])
+    if prove_line:
+        _cut_first(jobs)
+    for job in islice(_streams(jobs), 2 if prove_line else 1):
         packing.prepare(job.data, quick=baud >= packing.QUICK_FROM)
 
 

@@ -39,6 +39,21 @@ def try_rate(session: Session, baud: int, sample: Region, limit_s: float = TRIAL
     return time.monotonic() - began
 
 
+def expected(session: Session, mac: str, *, blank: bool) -> tuple[int, bool]:
+    """The rate at which the board with this MAC will probably be written, and whether the line is on trial then.
+
+    blank: its flash is empty, so that nothing tells whether a faster clock suits it.
+    """
+    auto = session.auto
+    if auto is None or session.baud < USUAL:
+        return session.baud, False
+    if auto.failures:
+        return session.baud, session.baud > USUAL
+    rate = auto.expected(mac)
+    steps = auto.above(rate, mac) if rate == USUAL and session.resets_by_wire else []
+    return (steps[-1], True) if steps else (rate, blank)
+
+
 def raise_rate(session: Session, seconds: Callable[[int], float]) -> bool:
     """Go as fast as the line carries and as pays for what is about to be sent; returns whether the rate is unproven.
 
